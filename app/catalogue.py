@@ -1,0 +1,118 @@
+"""Facts about anime: titles, type, year, genres, pictures, ids on other sites.
+
+Kept as columns (one list a field) in a gzipped JSON file inside the model, because twenty-five
+thousand small objects would cost a worker more memory than the model's matrices.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PICTURE_HOST = "https://cdn.myanimelist.net/images/anime/"
+MAL_ANIME = "https://myanimelist.net/anime/"
+
+# Column -> what an empty cell is. Order is the order in the file.
+COLUMNS: dict[str, Any] = {
+    "anime_id": 0,
+    "anilist_id": None,
+    "kitsu_id": None,
+    "title": "",
+    "title_english": None,
+    "type": None,
+    "episodes": None,
+    "season": None,
+    "year": None,
+    "genres": "",
+    "mean": None,
+    "members": None,
+    "picture": None,
+    "adult": False,
+    "franchise_id": None,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Anime:
+    """What is known of one anime; None or empty where nobody knows."""
+
+    anime_id: int
+    title: str
+    title_english: str | None = None
+    type: str | None = None
+    episodes: int | None = None
+    season: str | None = None
+    year: int | None = None
+    genres: tuple[str, ...] = ()
+    mean: float | None = None
+    members: int | None = None
+    picture: str | None = None
+    adult: bool = False
+    franchise_id: int | None = None
+    anilist_id: int | None = None
+    kitsu_id: int | None = None
+
+    @property
+    def url(self) -> str:
+        """The anime's page on MyAnimeList."""
+        return f"{MAL_ANIME}{self.anime_id}"
+
+
+class Catalogue:
+    """All anime that Hakken knows by name, by MyAnimeList id.
+
+    It holds more anime than the model: those nobody has rated yet have a name, too.
+    """
+
+    def __init__(self, columns: Mapping[str, Sequence[Any]]) -> None:
+        self._columns = {name: columns[name] for name in COLUMNS}
+        self._row = {anime_id: row for row, anime_id in enumerate(columns["anime_id"])}
+
+    @classmethod
+    def open(cls, path: Path) -> Catalogue:
+        """Read the file that `encode` wrote."""
+        return cls(json.loads(gzip.decompress(path.read_bytes())))
+
+    def __len__(self) -> int:
+        return len(self._row)
+
+    def __contains__(self, anime_id: int) -> bool:
+        return anime_id in self._row
+
+    def get(self, anime_id: int) -> Anime:
+        """Everything known about an anime; one that is unknown is named by its id."""
+        row = self._row.get(anime_id)
+        if row is None:
+            return Anime(anime_id, f"Anime {anime_id}")
+        values = {name: column[row] for name, column in self._columns.items()}
+        values["genres"] = tuple(values["genres"].split(";")) if values["genres"] else ()
+        if values["picture"]:
+            values["picture"] = PICTURE_HOST + values["picture"]
+        return Anime(**values)
+
+    def title(self, anime_id: int) -> str:
+        """The (romanised) title alone, for sentences."""
+        row = self._row.get(anime_id)
+        return f"Anime {anime_id}" if row is None else self._columns["title"][row]
+
+    def column(self, name: str, anime_ids: Iterable[int]) -> list[Any]:
+        """One fact for many anime; the column's empty value where an anime is unknown."""
+        values, empty = self._columns[name], COLUMNS[name]
+        rows = (self._row.get(anime_id) for anime_id in anime_ids)
+        return [empty if row is None else values[row] for row in rows]
+
+    def ids_from(self, site: str) -> dict[int, int]:
+        """Map ids of another site (``anilist`` or ``kitsu``) to MyAnimeList ids."""
+        theirs, ours = self._columns[f"{site}_id"], self._columns["anime_id"]
+        return {foreign: own for foreign, own in zip(theirs, ours, strict=True) if foreign}
+
+
+def encode(columns: Mapping[str, Sequence[Any]]) -> bytes:
+    """The catalogue file for columns named as in `COLUMNS`; same columns, same bytes."""
+    ordered = {name: list(columns[name]) for name in COLUMNS}
+    text = json.dumps(ordered, ensure_ascii=False, separators=(",", ":"))
+    return gzip.compress(text.encode(), 9, mtime=0)

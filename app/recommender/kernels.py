@@ -1,0 +1,97 @@
+"""The compiled inner loops of serving. Arrays in, arrays out; no policy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Longs = npt.NDArray[np.int64]
+
+
+@numba.njit(nogil=True, cache=True)
+def gather(
+    source: Longs, start: Longs, target: Any, value: Any, scale: float, n: int
+) -> tuple[Longs, Longs, Floats]:
+    """Regroup the matrix rows of ``source`` by target.
+
+    Returns ``(begin, which, weight)``: the entries of target i stand at ``begin[i]:begin[i + 1]``;
+    ``which`` is the position in ``source`` an entry came from, ascending within a target.
+    """
+    begin = np.zeros(n + 1, np.int64)
+    for s in source:
+        for p in range(start[s], start[s + 1]):
+            begin[np.int64(target[p]) + 1] += 1
+    for i in range(n):
+        begin[i + 1] += begin[i]
+    which = np.empty(begin[n], np.int64)
+    weight = np.empty(begin[n], np.float64)
+    free = begin[:-1].copy()
+    for w in range(len(source)):
+        s = source[w]
+        for p in range(start[s], start[s + 1]):
+            slot = free[np.int64(target[p])]
+            free[np.int64(target[p])] += 1
+            which[slot] = w
+            weight[slot] = value[p] * scale
+    return begin, which, weight
+
+
+@numba.njit(nogil=True, cache=True)
+def select_nearest(which: Longs, weight: Floats, k: int) -> None:
+    """Reorder in place so that the k largest weights come first; of equal ones the earlier entry.
+
+    Hoare's quickselect on one target's entries.
+    """
+    low, high = 0, len(weight) - 1
+    while low < high:
+        middle = (low + high) >> 1
+        pivot, pivot_which = weight[middle], which[middle]
+        i, j = low, high
+        while i <= j:
+            while weight[i] > pivot or (weight[i] == pivot and which[i] < pivot_which):
+                i += 1
+            while weight[j] < pivot or (weight[j] == pivot and which[j] > pivot_which):
+                j -= 1
+            if i <= j:
+                weight[i], weight[j] = weight[j], weight[i]
+                which[i], which[j] = which[j], which[i]
+                i, j = i + 1, j - 1
+        if k - 1 <= j:
+            high = j
+        elif k - 1 >= i:
+            low = i
+        else:
+            break
+
+
+@numba.njit(nogil=True, cache=True)
+def nearest_means(
+    begin: Longs, which: Longs, weight: Floats, residual: Floats, k: int
+) -> tuple[Floats, Floats, Longs]:
+    """Weighted mean residual over the k nearest entries of every target.
+
+    Returns ``(mean, total weight, entries used)``, each (n,); the mean is 0 where nothing is near.
+    Each target's entries are left with the used ones first.
+    """
+    n = len(begin) - 1
+    mean = np.zeros(n)
+    total = np.zeros(n)
+    used = np.zeros(n, np.int64)
+    for i in range(n):
+        first, last = begin[i], begin[i + 1]
+        if last - first > k:
+            select_nearest(which[first:last], weight[first:last], k)
+            last = first + k
+        numerator, denominator = 0.0, 0.0
+        for p in range(first, last):
+            numerator += weight[p] * residual[which[p]]
+            denominator += weight[p]
+        if denominator > 0.0:
+            mean[i] = numerator / denominator
+        total[i] = denominator
+        used[i] = last - first
+    return mean, total, used

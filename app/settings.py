@@ -1,0 +1,75 @@
+"""Every environment variable that the web application reads, in one place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, HttpUrl, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent
+BUNDLED_MODEL = ROOT / "bundled_model"
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the message names the variable."""
+
+
+class Settings(BaseSettings):
+    """Settings of the web application.
+
+    Read once at start; a wrong value stops the start with the name of the variable.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="HAKKEN_", frozen=True, extra="ignore", env_ignore_empty=True
+    )
+
+    model: str = str(BUNDLED_MODEL)
+    """Where the model is: a directory or gs://bucket/prefix."""
+
+    model_cache: Path = Path("~/.cache/hakken/models")
+    """Where models from gs:// are kept on this host."""
+
+    public_url: HttpUrl | None = None
+    """The app's own address, sent to services that want to know who asks."""
+
+    anilist_url: HttpUrl = HttpUrl("https://graphql.anilist.co")
+    """AniList's GraphQL endpoint."""
+
+    list_deadline: Annotated[float, Field(gt=0, le=60)] = 20.0
+    """Seconds that fetching a list may take in all."""
+
+    max_list_length: Annotated[int, Field(gt=0)] = 20_000
+    """Entries that a list may have; a longer one is refused."""
+
+    log_level: str = "INFO"
+    """Python's name of the least severe level that is logged."""
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, level: str) -> str:
+        import logging
+
+        if level.upper() not in logging.getLevelNamesMapping():
+            raise ValueError("not a log level; use DEBUG, INFO, WARNING or ERROR")
+        return level.upper()
+
+    @property
+    def model_cache_dir(self) -> Path:
+        return self.model_cache.expanduser()
+
+
+def load_settings() -> Settings:
+    """Read the environment.
+
+    Raises:
+        SettingsError: a variable has a value that cannot be used.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "HAKKEN_" + "_".join(map(str, first["loc"])).upper()
+        raise SettingsError(f"{name}={first['input']!r}: {first['msg']}.") from None
