@@ -1,0 +1,259 @@
+"""AniList: the whole public list of a user in one GraphQL request.
+
+What its answers look like and what its errors mean was learnt from its documentation and from
+clients in use; every answer is checked here, at the border, before the rest of the app sees it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Final
+
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+
+from app.lists.entry import FanList, ListEntry
+from app.lists.errors import (
+    BadUsername,
+    EmptyList,
+    ListTooLong,
+    PrivateList,
+    RateLimited,
+    SourceDown,
+    UnknownUser,
+)
+from app.lists.fields import to_score, to_title
+from app.lists.http import Deadline, Reply, SourceClient
+from app.recommender.status import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+SLUG: Final = "anilist"
+NAME: Final = "AniList"
+BASE_URL: Final = "https://graphql.anilist.co"
+# AniList turns away requests without a Referer. Ours says truthfully where the app runs; when the
+# operator configured no public address, all that can be said is that it is not a public site.
+LOCAL_REFERER: Final = "http://localhost/"
+PER_CHUNK: Final = 500  # AniList's own maximum
+
+_USERNAME = re.compile(r"[A-Za-z0-9]{2,20}")
+_PROFILE = re.compile(r"(?:https?://)?(?:www\.)?anilist\.co/user/([^/?#\s]+)(?:[/?#]\S*)?", re.I)
+
+# The score format must be asked for: the default is each user's own scale. Entries hidden from
+# the status lists are in custom lists only, so all lists are read and repeats dropped by media id.
+_QUERY = """
+query ($name: String!, $chunk: Int, $perChunk: Int) {
+  MediaListCollection(userName: $name, type: ANIME, forceSingleCompletedList: true,
+                      chunk: $chunk, perChunk: $perChunk) {
+    hasNextChunk
+    user { name }
+    lists { entries {
+      status
+      score(format: POINT_10_DECIMAL)
+      media { id idMal title { userPreferred romaji english } }
+    } }
+  }
+}
+"""
+
+_STATUSES: Final[Mapping[str | None, Status]] = {
+    "CURRENT": Status.WATCHING,
+    "COMPLETED": Status.COMPLETED,
+    "REPEATING": Status.COMPLETED,
+    "PAUSED": Status.ON_HOLD,
+    "DROPPED": Status.DROPPED,
+    "PLANNING": Status.PLAN_TO_WATCH,
+}
+
+
+class _Title(BaseModel):
+    user_preferred: str | None = Field(None, alias="userPreferred")
+    romaji: str | None = None
+    english: str | None = None
+
+
+class _Media(BaseModel):
+    id: int = Field(gt=0)
+    id_mal: int | None = Field(alias="idMal")
+    title: _Title | None = None
+
+
+class _Entry(BaseModel):
+    status: str | None
+    score: float | None
+    media: _Media | None
+
+
+def _without_nulls(value: object) -> object:
+    """GraphQL lists may be null, or hold nulls; both mean nothing there."""
+    if value is None:
+        return []
+    return [item for item in value if item is not None] if isinstance(value, list) else value
+
+
+class _List(BaseModel):
+    entries: Annotated[list[_Entry], BeforeValidator(_without_nulls)]
+
+
+class _User(BaseModel):
+    name: str
+
+
+class _Collection(BaseModel):
+    lists: Annotated[list[_List], BeforeValidator(_without_nulls)]
+    user: _User | None = None
+    has_next_chunk: bool | None = Field(None, alias="hasNextChunk")
+
+
+class _Data(BaseModel):
+    collection: _Collection | None = Field(alias="MediaListCollection")
+
+
+class _Error(BaseModel):
+    message: str = ""
+    status: int | None = None
+
+
+class _Answer(BaseModel):
+    data: _Data | None = None
+    errors: list[_Error] | None = None
+
+
+def clean_username(typed: str) -> str:
+    """The username in what a fan typed or pasted (a profile address is fine), or BadUsername."""
+    name = typed.strip()
+    if pasted := _PROFILE.fullmatch(name):
+        name = pasted[1]
+    name = name.removeprefix("@")
+    if not _USERNAME.fullmatch(name):
+        rule = "names there are 2 to 20 letters and digits"
+        raise BadUsername(source=NAME, username=name, rule=rule)
+    return name
+
+
+def fetch(
+    username: str,
+    *,
+    client: SourceClient,
+    anilist_to_mal: Mapping[int, int],
+    base_url: str = BASE_URL,
+    public_url: str | None = None,
+    max_entries: int = 20_000,
+    deadline_s: float = 25.0,
+) -> FanList:
+    """The anime list of ``username``, in AniList's spelling of the name.
+
+    ``anilist_to_mal`` stands in where AniList does not know MyAnimeList's id; what neither knows is
+    counted in ``unmapped``. Raises BadUsername, UnknownUser, PrivateList, EmptyList, ListTooLong,
+    RateLimited or SourceDown.
+    """
+    name = clean_username(username)
+    headers = {"Referer": public_url or LOCAL_REFERER}
+    deadline = Deadline(deadline_s)
+
+    def ask(chunk: int | None) -> _Collection:
+        variables: dict[str, object] = {"name": name}
+        if chunk is not None:
+            variables |= {"chunk": chunk, "perChunk": PER_CHUNK}
+        body = {"query": _QUERY, "variables": variables}
+        reply = client.send(
+            "POST", base_url, username=name, deadline=deadline, json=body, headers=headers
+        )
+        return _read(reply, name)
+
+    found: dict[int, _Entry] = {}
+    collection = ask(None)
+    _add(found, collection, name, max_entries)
+    # One request normally holds everything. Where it does not, AniList's own chunks are counted
+    # from 1 again, because how an unnumbered answer relates to them is nowhere promised.
+    chunk = 1
+    while collection.has_next_chunk:
+        if chunk > max_entries // PER_CHUNK + 1:
+            raise ListTooLong(source=NAME, username=name, limit=max_entries)
+        collection = ask(chunk)
+        grew = _add(found, collection, name, max_entries)
+        if not grew and chunk > 1:
+            break  # a server that ignores chunk numbers would go on for ever
+        chunk += 1
+    if not found:
+        raise EmptyList(source=NAME, username=name)
+    spelt = collection.user.name if collection.user else name
+    return _to_fan_list(spelt, found.values(), anilist_to_mal)
+
+
+def _add(found: dict[int, _Entry], collection: _Collection, name: str, max_entries: int) -> bool:
+    """Put the entries into ``found`` by media id; say whether any was new."""
+    before = len(found)
+    for group in collection.lists:
+        for entry in group.entries:
+            if entry.media is not None:
+                found.setdefault(entry.media.id, entry)
+    if len(found) > max_entries:
+        raise ListTooLong(source=NAME, username=name, limit=max_entries)
+    return len(found) > before
+
+
+def _to_fan_list(
+    username: str, found: Iterable[_Entry], anilist_to_mal: Mapping[int, int]
+) -> FanList:
+    entries: dict[int, ListEntry] = {}
+    unmapped = 0
+    for entry in found:
+        media = entry.media
+        anime_id = (media.id_mal or anilist_to_mal.get(media.id)) if media else None
+        if media is None or anime_id is None or anime_id <= 0:
+            unmapped += 1
+            continue
+        title = media.title
+        read = ListEntry(
+            anime_id=anime_id,
+            status=_STATUSES.get(entry.status, Status.UNKNOWN),
+            score=to_score(entry.score),
+            title=to_title(title.user_preferred or title.romaji or title.english)
+            if title
+            else None,
+        )
+        # AniList splits some titles that MyAnimeList keeps as one: the scored half speaks.
+        known = entries.get(anime_id)
+        if known is None or (known.score is None and read.score is not None):
+            entries[anime_id] = read
+    return FanList(
+        source=SLUG, username=username, entries=tuple(entries.values()), unmapped=unmapped
+    )
+
+
+def _read(reply: Reply, username: str) -> _Collection:
+    """The list in an answer, or the error that the answer stands for."""
+    if reply.status == 429:
+        raise RateLimited(source=NAME, username=username, retry_after=reply.retry_after())
+    try:
+        answer = _Answer.model_validate_json(reply.body)
+    except ValidationError as error:
+        raise _down(username, f"HTTP {reply.status}, {_first_faults(error)}") from None
+    # GraphQL reports errors with HTTP 200 too.
+    for fault in answer.errors or ():
+        message = fault.message.casefold()
+        if fault.status == 429:
+            raise RateLimited(source=NAME, username=username, retry_after=reply.retry_after())
+        if "private" in message:
+            raise PrivateList(source=NAME, username=username)
+        if "user not found" in message:
+            raise UnknownUser(source=NAME, username=username)
+    if reply.status != 200 or answer.errors:
+        messages = "; ".join(fault.message for fault in answer.errors or ())
+        raise _down(username, f"HTTP {reply.status}: {messages[:300]}")
+    if answer.data is None:
+        raise _down(username, "HTTP 200, data: missing")
+    if answer.data.collection is None:
+        raise _down(username, "HTTP 200, data.MediaListCollection: null")
+    return answer.data.collection
+
+
+def _first_faults(error: ValidationError) -> str:
+    """Where the answer differs from what was asked for; never what it says, which is a fan's."""
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(".".join(map(str, fault["loc"])) + f": {fault['msg']}" for fault in faults[:3])
+
+
+def _down(username: str, detail: str) -> SourceDown:
+    return SourceDown(source=NAME, username=username, detail=detail)

@@ -1,0 +1,217 @@
+"""How every list source is asked: politely, briefly, and never for longer than a deadline.
+
+Every request here is a read, a GraphQL POST included, so all of them may be repeated. The retry
+loop is our own because urllib3's ``Retry`` knows no deadline across attempts; only its reading of
+``Retry-After`` is used.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from urllib3.exceptions import HTTPError as TransportError
+from urllib3.exceptions import InvalidHeader, ProtocolError, ReadTimeoutError
+from urllib3.util import Retry
+
+from app.lists.errors import SourceDown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_CHUNK = 64 * 1024
+_RETRY_STATUSES = frozenset({500, 502, 503, 504})
+# Statuses that repeat the same method elsewhere. A 301 or 302 would turn a POST into a GET.
+_REDIRECTS_FOR_ALL = frozenset({307, 308})
+_REDIRECTS_FOR_GET = frozenset({301, 302, 303, 307, 308})
+# A service that asks for a longer wait than this has made a mistake.
+_LONGEST_WAIT = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one exchange: seconds, bytes and counts."""
+
+    connect: float = 3.0
+    read: float = 10.0
+    body: int = 32 * 1024 * 1024
+    retries: int = 2
+    backoff: float = 0.3
+    retry_after: float = 2.0
+    redirects: int = 3
+
+
+class Deadline:
+    """A moment that a whole fetch, with all its requests and retries, must not pass."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Seconds left; 0 or less once it has passed."""
+        return self._end - time.monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer, whatever its status."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def retry_after(self) -> int | None:
+        """Seconds of ``Retry-After``, rounded up, at most an hour; None when it says nothing."""
+        value = self.headers.get("Retry-After")
+        if value is None:
+            return None
+        try:
+            seconds = Retry(retry_after_max=_LONGEST_WAIT).parse_retry_after(value)
+        except (InvalidHeader, ValueError, OverflowError):
+            return None
+        return math.ceil(seconds)
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
+        # requests would read a redirect's body without a size cap, even when told not to follow;
+        # SourceClient follows by itself.
+        return None
+
+
+def user_agent(version: str, public_url: str | None) -> str:
+    """``Hakken/1.2 (+https://public.url)``, so that a service can see who asks."""
+    return f"Hakken/{version} (+{public_url})" if public_url else f"Hakken/{version}"
+
+
+def make_session(version: str, public_url: str | None) -> requests.Session:
+    """The one session of a process: pooled connections and our name. Share it between threads."""
+    session = _Session()
+    session.headers["User-Agent"] = user_agent(version, public_url)
+    session.headers["Accept"] = "application/json"
+    # One fan's request must not carry what the answer to another's had set.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+    return session
+
+
+class SourceClient:
+    """Asks one service, named ``source`` in errors."""
+
+    def __init__(
+        self, source: str, session: requests.Session, limits: Limits | None = None
+    ) -> None:
+        self.source = source
+        self._session = session
+        self._limits = limits or Limits()
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        username: str,
+        deadline: Deadline,
+        json: Any = None,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """One answer of any status, after a few retries of lost connections and 5xx.
+
+        ``username`` is only named in errors. Raises SourceDown when no complete answer came. The
+        deadline is checked between network reads, so it may be passed by one read timeout.
+        """
+        attempt = 0
+        while True:
+            last = attempt >= self._limits.retries
+            reply: Reply | None = None
+            try:
+                request = requests.Request(
+                    method, url, json=json, params=params, headers=dict(headers or {})
+                )
+                reply = self._follow(request, deadline)
+            except (requests.Timeout, ReadTimeoutError, TimeoutError) as error:
+                # Asking a slow service again would only double the fan's wait.
+                raise self._down(error, username, timed_out=True) from error
+            except (requests.ConnectionError, ProtocolError) as error:
+                if last:
+                    raise self._down(error, username) from error
+            except (requests.RequestException, TransportError, ValueError) as error:
+                raise self._down(error, username) from error
+            pause = self._pause(reply, attempt)
+            if reply is not None and (last or pause is None or pause >= deadline.left()):
+                return reply
+            time.sleep(pause or 0)
+            attempt += 1
+
+    def _pause(self, reply: Reply | None, attempt: int) -> float | None:
+        """Seconds to wait before asking again; None when the reply stands."""
+        backoff = self._limits.backoff * (1 << attempt)
+        if reply is None:
+            return backoff
+        asked = reply.retry_after()
+        if reply.status in _RETRY_STATUSES:
+            wait = backoff if asked is None else float(asked)
+        elif reply.status == requests.codes.too_many_requests and asked is not None:
+            wait = float(asked)
+        else:
+            return None
+        # A longer wait is the fan's to decide.
+        return wait if wait <= self._limits.retry_after else None
+
+    def _follow(self, request: requests.Request, deadline: Deadline) -> Reply:
+        """Send, following redirects that stay on the same host."""
+        for _ in range(self._limits.redirects + 1):
+            reply, url = self._exchange(request, deadline)
+            followed = _REDIRECTS_FOR_GET if request.method == "GET" else _REDIRECTS_FOR_ALL
+            location = reply.headers.get("Location")
+            if reply.status not in followed or location is None:
+                return reply
+            target = urljoin(url, location)
+            if not _same_host(url, target):
+                return reply
+            request.url, request.params = target, {}
+        raise requests.TooManyRedirects("too many redirects")
+
+    def _exchange(self, request: requests.Request, deadline: Deadline) -> tuple[Reply, str]:
+        """One request and its whole body, and the URL it went to."""
+        prepared = self._session.prepare_request(request)
+        url = prepared.url or ""
+        options = self._session.merge_environment_settings(url, {}, True, None, None)
+        left = _require_time(deadline)
+        timeout = (min(self._limits.connect, left), min(self._limits.read, left))
+        response = self._session.send(prepared, timeout=timeout, allow_redirects=False, **options)
+        with response:
+            body = bytearray()
+            # read1 returns after one network read, so that a dripping answer cannot outlive the
+            # deadline; requests' own iterators wait for a full chunk.
+            while chunk := response.raw.read1(_CHUNK, decode_content=True):
+                body += chunk
+                if len(body) > self._limits.body:
+                    raise ValueError(f"the answer is larger than {self._limits.body} bytes")
+                _require_time(deadline)
+            return Reply(response.status_code, response.headers, bytes(body)), url
+
+    def _down(self, error: Exception, username: str, *, timed_out: bool = False) -> SourceDown:
+        detail = f"{type(error).__name__}: {error}"
+        return SourceDown(source=self.source, username=username, detail=detail, timed_out=timed_out)
+
+
+def _require_time(deadline: Deadline) -> float:
+    left = deadline.left()
+    if left <= 0:
+        raise TimeoutError("the overall deadline has passed")
+    return left
+
+
+def _same_host(here: str, there: str) -> bool:
+    """Whether a redirect stays with the service; going from http to https is staying."""
+    a, b = urlsplit(here), urlsplit(there)
+    if a.hostname != b.hostname:
+        return False
+    upgraded = (a.scheme, b.scheme) == ("http", "https") and a.port is None and b.port is None
+    return upgraded or (a.scheme == b.scheme and a.port == b.port)

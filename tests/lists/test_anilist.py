@@ -1,0 +1,301 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import pytest
+
+from app.lists import anilist
+from app.lists.entry import FanList, ListEntry
+from app.lists.errors import (
+    BadUsername,
+    EmptyList,
+    ListError,
+    ListTooLong,
+    PrivateList,
+    RateLimited,
+    SourceDown,
+    UnknownUser,
+)
+from app.lists.http import Limits, SourceClient, make_session
+from app.recommender.status import Status
+from tests.lists import fake_anilist as scenarios
+from tests.lists.fake_anilist import FakeAniList, entry
+
+PUBLIC_URL = "https://hakken.example/"
+QUICK = Limits(backoff=0)
+
+
+class Fetch(Protocol):
+    def __call__(self, username: str, *, limits: Limits = ..., **options: object) -> FanList: ...
+
+
+@pytest.fixture
+def fetch(fake_anilist: FakeAniList) -> Iterator[Fetch]:
+    session = make_session("1.2", PUBLIC_URL)
+
+    def call(username: str, *, limits: Limits = QUICK, **options: object) -> FanList:
+        defaults = {
+            "anilist_to_mal": {},
+            "base_url": fake_anilist.url,
+            "public_url": PUBLIC_URL,
+        }
+        client = SourceClient(anilist.NAME, session, limits)
+        return anilist.fetch(username, client=client, **(defaults | options))  # type: ignore[arg-type]
+
+    with session:
+        yield call
+
+
+def test_asks_once_and_says_who_asks(fetch: Fetch, fake_anilist: FakeAniList) -> None:
+    fake_anilist.add("Someone", [entry(154587, 52991, score=9.5)])
+    fetch("Someone")
+    (asked,) = fake_anilist.requests
+    assert asked.method == "POST"
+    assert asked.headers["content-type"] == "application/json"
+    assert asked.headers["accept"] == "application/json"
+    assert asked.headers["referer"] == PUBLIC_URL
+    assert asked.headers["user-agent"] == f"Hakken/1.2 (+{PUBLIC_URL})"
+    assert asked.body["variables"] == {"name": "Someone"}
+    assert "type: ANIME" in asked.body["query"]
+    assert "score(format: POINT_10_DECIMAL)" in asked.body["query"]
+    assert "forceSingleCompletedList: true" in asked.body["query"]
+
+
+def test_without_a_public_url_the_referer_says_localhost(
+    fetch: Fetch, fake_anilist: FakeAniList
+) -> None:
+    fake_anilist.add("Someone", [entry(1, 1)])
+    fetch("Someone", public_url=None)
+    assert fake_anilist.requests[0].headers["referer"] == "http://localhost/"
+
+
+def test_reads_entries(fetch: Fetch, fake_anilist: FakeAniList) -> None:
+    statuses = ["CURRENT", "PLANNING", "COMPLETED", "DROPPED", "PAUSED", "REPEATING", "NEW_ONE"]
+    fake_anilist.add(
+        "Someone",
+        [entry(n, 100 + n, score=n, status=status) for n, status in enumerate(statuses, start=1)],
+    )
+    fans = fetch("someone")
+    assert (fans.source, fans.username, fans.unmapped) == ("anilist", "Someone", 0)
+    assert fans.entries[0] == ListEntry(101, Status.WATCHING, 1.0, "Title 1")
+    assert [item.status for item in fans.entries] == [
+        Status.WATCHING,
+        Status.PLAN_TO_WATCH,
+        Status.COMPLETED,
+        Status.DROPPED,
+        Status.ON_HOLD,
+        Status.COMPLETED,
+        Status.UNKNOWN,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "read"), [(0, None), (0.5, 1.0), (1, 1.0), (9.5, 9.5), (10, 10.0), (78, None)]
+)
+def test_reads_scores(
+    fetch: Fetch, fake_anilist: FakeAniList, given: float, read: float | None
+) -> None:
+    fake_anilist.add("Someone", [entry(1, 1, score=given)])
+    assert fetch("Someone").entries[0].score == read
+
+
+def test_null_score_status_media_and_title_are_tolerated(
+    fetch: Fetch, fake_anilist: FakeAniList
+) -> None:
+    bare = {"status": None, "score": None, "media": {"id": 7, "idMal": 70, "title": None}}
+    fake_anilist.add("Someone", [bare, {"status": "CURRENT", "score": 1, "media": None}])
+    assert fetch("Someone").entries == (ListEntry(70, Status.UNKNOWN),)
+
+
+def test_titles_fall_back(fetch: Fetch, fake_anilist: FakeAniList) -> None:
+    item = entry(1, 1)
+    item["media"]["title"] = {"userPreferred": None, "romaji": " ", "english": "English"}
+    fake_anilist.add("Someone", [item])
+    item["media"]["title"]["romaji"] = None
+    assert fetch("Someone").entries[0].title == "English"
+
+
+def test_missing_mal_ids_come_from_the_map_or_are_counted(
+    fetch: Fetch, fake_anilist: FakeAniList
+) -> None:
+    fake_anilist.add("Someone", [entry(1, 100), entry(2, None), entry(3, None)])
+    fans = fetch("Someone", anilist_to_mal={1: 999, 2: 200})
+    assert [item.anime_id for item in fans.entries] == [100, 200]
+    assert fans.unmapped == 1
+
+
+def test_two_halves_of_one_mal_title_become_one_scored_entry(
+    fetch: Fetch, fake_anilist: FakeAniList
+) -> None:
+    fake_anilist.add("Someone", [entry(1, 100), entry(2, 100, score=8), entry(3, 100, score=2)])
+    fans = fetch("Someone")
+    assert [(item.anime_id, item.score) for item in fans.entries] == [(100, 8.0)]
+    assert fans.unmapped == 0
+
+
+def test_custom_lists_give_hidden_entries_and_no_repeats(fetch: Fetch) -> None:
+    fans = fetch(scenarios.CUSTOM)
+    assert [(item.anime_id, item.status, item.score) for item in fans.entries] == [
+        (100, Status.COMPLETED, 9.5),
+        (101, Status.COMPLETED, None),
+        (200, Status.DROPPED, 3.0),
+        (300, Status.WATCHING, None),
+    ]
+
+
+def test_reads_all_chunks(fetch: Fetch, fake_anilist: FakeAniList) -> None:
+    fans = fetch(scenarios.CHUNKED)
+    assert [item.anime_id for item in fans.entries] == list(range(1, 1_201))
+    asked = [request.body["variables"].get("chunk") for request in fake_anilist.requests]
+    assert asked == [None, 1, 2, 3]
+    assert {r.body["variables"].get("perChunk") for r in fake_anilist.requests[1:]} == {500}
+
+
+def test_an_endless_promise_of_chunks_ends(fetch: Fetch, fake_anilist: FakeAniList) -> None:
+    assert len(fetch(scenarios.ENDLESS).entries) == 1
+    assert len(fake_anilist.requests) == 3
+
+
+def test_chunks_stop_at_the_cap(fetch: Fetch) -> None:
+    with pytest.raises(ListTooLong) as caught:
+        fetch(scenarios.CHUNKED, max_entries=700)
+    assert caught.value.limit == 700
+
+
+def test_too_long(fetch: Fetch) -> None:
+    with pytest.raises(ListTooLong) as caught:
+        fetch(scenarios.HUGE)
+    assert caught.value.limit == 20_000
+    assert "20,000" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("username", "kind"),
+    [
+        ("Nobody", UnknownUser),
+        (scenarios.PRIVATE, PrivateList),
+        (scenarios.EMPTY, EmptyList),
+        (scenarios.RATE_LIMITED, RateLimited),
+        (scenarios.DOWN, SourceDown),
+        (scenarios.DISABLED, SourceDown),
+        (scenarios.CHALLENGE, SourceDown),
+        (scenarios.ERROR_200, SourceDown),
+        (scenarios.NOT_JSON, SourceDown),
+        (scenarios.NO_LISTS, SourceDown),
+        (scenarios.HTTP_MOVED, SourceDown),
+        (scenarios.LOOPING, SourceDown),
+    ],
+)
+def test_errors(fetch: Fetch, username: str, kind: type[ListError]) -> None:
+    with pytest.raises(ListError) as caught:
+        fetch(username)
+    assert type(caught.value) is kind
+    assert caught.value.source == "AniList"
+    assert caught.value.username == username
+    assert "AniList" in str(caught.value)
+    assert str(caught.value).endswith(".")
+
+
+def test_rate_limit_says_how_long(fetch: Fetch, fake_anilist: FakeAniList) -> None:
+    with pytest.raises(RateLimited) as caught:
+        fetch(scenarios.RATE_LIMITED)
+    assert caught.value.retry_after == 41
+    assert "41 seconds" in str(caught.value)
+    assert len(fake_anilist.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("username", "said"),
+    [
+        (scenarios.DOWN, "HTTP 500: Internal Server Error"),
+        (scenarios.DISABLED, "temporarily disabled"),
+        (scenarios.CHALLENGE, "HTTP 403, : Invalid JSON"),
+        (scenarios.ERROR_200, "HTTP 200: Boom"),
+        (scenarios.NOT_JSON, "Invalid JSON"),
+        (scenarios.NO_LISTS, "data.MediaListCollection.lists: Field required"),
+        (scenarios.HTTP_MOVED, "HTTP 307"),
+        (scenarios.LOOPING, "too many redirects"),
+    ],
+)
+def test_detail_is_for_the_log_only(fetch: Fetch, username: str, said: str) -> None:
+    with pytest.raises(SourceDown) as caught:
+        fetch(username)
+    assert said in caught.value.detail
+    assert said not in str(caught.value)
+    assert not caught.value.timed_out
+
+
+@pytest.mark.parametrize("missing", ["id", "idMal"])
+def test_a_missing_field_is_named_without_the_fans_data(
+    fetch: Fetch, fake_anilist: FakeAniList, missing: str
+) -> None:
+    item = entry(1, 1, title="Secret Taste")
+    del item["media"][missing]
+    fake_anilist.add("Someone", [item])
+    with pytest.raises(SourceDown) as caught:
+        fetch("Someone")
+    assert f"entries.0.media.{missing}: Field required" in caught.value.detail
+    assert "Secret" not in caught.value.detail
+
+
+@pytest.mark.parametrize("username", [scenarios.SLOW, scenarios.HANGING])
+def test_slow_answers_time_out(fetch: Fetch, fake_anilist: FakeAniList, username: str) -> None:
+    with pytest.raises(SourceDown) as caught:
+        fetch(username, limits=Limits(read=0.05))
+    assert caught.value.timed_out
+    assert "too long" in str(caught.value)
+    assert len(fake_anilist.requests) == 1
+
+
+def test_a_dripping_answer_ends_at_the_deadline(fetch: Fetch) -> None:
+    with pytest.raises(SourceDown) as caught:
+        fetch(scenarios.DRIPPING, deadline_s=0.1)
+    assert caught.value.timed_out
+    assert "deadline" in caught.value.detail
+
+
+def test_a_deadline_ends_the_fetch(fetch: Fetch, fake_anilist: FakeAniList) -> None:
+    with pytest.raises(SourceDown) as caught:
+        fetch(scenarios.CHUNKED, deadline_s=0)
+    assert caught.value.timed_out
+    assert not fake_anilist.requests
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("Someone", "Someone"),
+        ("  Someone\n", "Someone"),
+        ("@Someone", "Someone"),
+        ("https://anilist.co/user/Someone/", "Someone"),
+        ("https://anilist.co/user/Someone", "Someone"),
+        ("anilist.co/user/Someone/animelist", "Someone"),
+        ("http://www.AniList.co/user/Someone?tab=1", "Someone"),
+    ],
+)
+def test_usernames_may_be_pasted(typed: str, read: str) -> None:
+    assert anilist.clean_username(typed) == read
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "",
+        "  ",
+        "x",
+        "x" * 21,
+        "two words",
+        "Ünicode",
+        "１２３",
+        "a_b",
+        "https://myanimelist.net/profile/x",
+    ],
+)
+def test_impossible_usernames_are_not_asked_for(
+    fetch: Fetch, fake_anilist: FakeAniList, typed: str
+) -> None:
+    with pytest.raises(BadUsername) as caught:
+        fetch(typed)
+    assert "AniList" in str(caught.value)
+    assert not fake_anilist.requests

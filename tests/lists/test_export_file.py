@@ -1,0 +1,367 @@
+from __future__ import annotations
+
+import gzip
+import io
+import tracemalloc
+from contextlib import suppress
+from xml.sax.saxutils import escape
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.lists.entry import FanList, ListEntry
+from app.lists.errors import BadExportFile, BadFile, ListError, ListTooLong
+from app.lists.export_file import MAX_COMPRESSED, MAX_XML, parse
+from app.recommender.status import Status
+
+HEAD = (
+    '<?xml version="1.0" encoding="UTF-8" ?>\n<!-- made by a test & others -- really -->\n'
+    "<myanimelist><myinfo><user_id>1</user_id><user_name>fan</user_name>"
+    "<user_export_type>1</user_export_type></myinfo>"
+)
+TAIL = "</myanimelist>"
+
+
+def row(
+    anime_id: object = 1,
+    *,
+    title: str | None = "<![CDATA[T]]>",
+    score: object = 7,
+    status: object = "Completed",
+    more: str = "",
+) -> str:
+    fields = {"series_animedb_id": anime_id, "series_title": title, "my_score": score}
+    fields["my_status"] = status
+    inner = "".join(f"<{k}>{v}</{k}>" for k, v in fields.items() if v is not None)
+    return f"<anime>{inner}<my_times_watched>2</my_times_watched>{more}</anime>"
+
+
+def export(*rows: str) -> bytes:
+    return (HEAD + "".join(rows) + TAIL).encode()
+
+
+def refused(data: bytes) -> BadFile:
+    with pytest.raises(BadExportFile) as caught:
+        parse(data)
+    assert str(caught.value) == caught.value.reason.value
+    assert caught.value.source == "MyAnimeList export"
+    return caught.value.reason
+
+
+def only(data: bytes) -> ListEntry:
+    (entry,) = parse(data).entries
+    return entry
+
+
+def test_reads_an_export() -> None:
+    fans = parse(export(row(53802, score=7), row(1, score=0, status="Watching")))
+    assert fans == FanList(
+        source="export",
+        username="fan",
+        entries=(
+            ListEntry(53802, Status.COMPLETED, 7.0, "T"),
+            ListEntry(1, Status.WATCHING, None, "T"),
+        ),
+    )
+
+
+def test_reads_streams_and_gzip_by_content() -> None:
+    plain = export(row())
+    expected = parse(plain)
+    assert parse(io.BytesIO(plain)) == expected
+    assert parse(gzip.compress(plain)) == expected
+    assert parse(io.BytesIO(gzip.compress(plain))) == expected
+    # gzip files may be joined end to end
+    assert parse(gzip.compress(plain[:50]) + gzip.compress(plain[50:])) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("Watching", Status.WATCHING),
+        ("Completed", Status.COMPLETED),
+        ("On-Hold", Status.ON_HOLD),
+        ("Dropped", Status.DROPPED),
+        ("Plan to Watch", Status.PLAN_TO_WATCH),
+        ("PLANTOWATCH", Status.PLAN_TO_WATCH),
+        ("plan_to_watch", Status.PLAN_TO_WATCH),
+        (" on hold ", Status.ON_HOLD),
+        ("1", Status.WATCHING),
+        ("2", Status.COMPLETED),
+        ("3", Status.ON_HOLD),
+        ("4", Status.DROPPED),
+        ("5", Status.UNKNOWN),
+        ("6", Status.PLAN_TO_WATCH),
+        ("Rewatching", Status.COMPLETED),
+        ("", Status.UNKNOWN),
+        (None, Status.UNKNOWN),
+        ("lent to a friend", Status.UNKNOWN),
+    ],
+)
+def test_reads_statuses(text: str | None, status: Status) -> None:
+    assert only(export(row(status=text))).status == status
+
+
+@pytest.mark.parametrize(("flag", "status"), [("1", Status.COMPLETED), ("0", Status.WATCHING)])
+def test_rewatching_counts_as_completed(flag: str, status: Status) -> None:
+    more = f"<my_rewatching>{flag}</my_rewatching>"
+    assert only(export(row(status="Watching", more=more))).status == status
+
+
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [
+        ("0", None),
+        ("1", 1.0),
+        ("10", 10.0),
+        ("7.5", 7.5),
+        (" 8 ", 8.0),
+        ("", None),
+        (None, None),
+        ("11", None),
+        ("-1", None),
+        ("nan", None),
+        ("ten", None),
+        ("1e1", None),
+        ("٧", None),
+    ],
+)
+def test_reads_scores(text: str | None, score: float | None) -> None:
+    assert only(export(row(score=text))).score == score
+
+
+def test_missing_title_score_and_status_are_tolerated() -> None:
+    entry = only(export(row(title=None, score=None, status=None)))
+    assert entry == ListEntry(1, Status.UNKNOWN)
+
+
+@pytest.mark.parametrize("bad", ["", "x", "-3", "0", "1.5", "9" * 30, "٣", None])
+def test_rows_without_a_usable_id_are_counted(bad: str | None) -> None:
+    fans = parse(export(row(bad), row(5)))
+    assert [item.anime_id for item in fans.entries] == [5]
+    assert fans.unmapped == 1
+
+
+def test_of_equal_ids_the_last_wins() -> None:
+    fans = parse(export(row(1, score=3), row(2), row(1, score=9)))
+    assert [(item.anime_id, item.score) for item in fans.entries] == [(2, 7.0), (1, 9.0)]
+
+
+def test_fields_of_other_elements_are_not_taken_for_rows() -> None:
+    nested = "<extra><anime><my_score>1</my_score></anime></extra>"
+    assert parse(export(row(4, more="<user_export_type>2</user_export_type>"))).entries
+    assert only(export(nested, row(4))).anime_id == 4
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("Fate & Stay", "Fate & Stay"),
+        ("Fate &amp; Stay", "Fate & Stay"),
+        ("&lt;3 &quot;&apos;&gt;", "<3 \"'>"),
+        ("&#26126;&#x65E5;", "明日"),
+        ("&eacute;t&eacute;", "&eacute;t&eacute;"),
+        ("A&B;C&", "A&B;C&"),
+        ("<![CDATA[Fate & <Stay> &amp; Night]]>", "Fate & <Stay> &amp; Night"),
+        ("<![CDATA[a]]>&<![CDATA[&]]>", "a&&"),
+        ("a<!-- & -- <![CDATA[ -->b", "ab"),
+        ("a\x00\x08b\x1fc", "abc"),
+        ("a&#0;b&#x1F;c&#xFFFFFF;d", "a\ufffdb\ufffdc\ufffdd"),
+        ("鋼の錬金術師", "鋼の錬金術師"),
+    ],
+)
+def test_text_is_repaired_and_otherwise_left_alone(written: str, read: str) -> None:
+    assert only(export(row(title=written))).title == read
+
+
+def test_broken_utf8_is_replaced() -> None:
+    data = export(row(title="AXB")).replace(b"AXB", b"A\xff\xc3B")
+    assert only(data).title == "A\ufffd\ufffdB"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_other_encodings(encoding: str) -> None:
+    text = HEAD + row(title="鋼 & 錬") + TAIL
+    assert only(text.encode(encoding)).title == "鋼 & 錬"
+    assert only(gzip.compress(text.encode(encoding))).title == "鋼 & 錬"
+
+
+@pytest.mark.parametrize(("encoding", "title"), [("windows-1252", "Été"), ("Shift_JIS", "鋼")])
+def test_declared_encodings(encoding: str, title: str) -> None:
+    text = (HEAD + row(title=title) + TAIL).replace("UTF-8", encoding)
+    assert only(text.encode(encoding)).title == title
+
+
+def test_blanks_before_the_declaration() -> None:
+    assert only(b"\r\n  " + export(row())).anime_id == 1
+
+
+def test_declared_utf16_that_is_not() -> None:
+    assert only(export(row()).replace(b"UTF-8", b"UTF-16")).anime_id == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"hello", b"\x89PNG\r\n\x1a\n", b"PK\x03\x04", b'{"a": 1}', b"<myanimelist>", b"<a></b>"],
+)
+def test_what_is_not_xml(data: bytes) -> None:
+    assert refused(data) is BadFile.NOT_XML
+
+
+@pytest.mark.parametrize("data", [b"<html></html>", export(), export(row("x"))])
+def test_xml_without_anime(data: bytes) -> None:
+    assert refused(data) is BadFile.NO_ANIME
+
+
+def test_manga_exports() -> None:
+    marked = export().replace(b"type>1<", b"type>2<")
+    assert refused(marked) is BadFile.MANGA
+    assert refused(export("<manga><manga_mangadb_id>1</manga_mangadb_id></manga>")) is BadFile.MANGA
+
+
+@pytest.mark.parametrize(
+    "doctype",
+    [
+        '<!DOCTYPE a [<!ENTITY x "y"><!ENTITY z "&x;&x;&x;">]>',
+        '<!DOCTYPE a SYSTEM "http://127.0.0.1:9/x.dtd">',
+        '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>',
+        "<!DOCTYPE a>",
+    ],
+)
+def test_document_types_and_entities_are_refused(doctype: str) -> None:
+    assert refused(f"<?xml version='1.0'?>{doctype}<a>&z;</a>".encode()) is BadFile.UNSAFE_XML
+
+
+def test_damaged_gzip() -> None:
+    packed = gzip.compress(export(*(row(n) for n in range(1, 500))))
+    flipped = bytearray(packed)
+    flipped[-6] ^= 0xFF
+    assert refused(packed[:-20]) is BadFile.DAMAGED_GZIP
+    assert refused(packed[:2]) is BadFile.DAMAGED_GZIP
+    assert refused(bytes(flipped)) is BadFile.DAMAGED_GZIP
+    assert refused(packed + b"rubbish") is BadFile.DAMAGED_GZIP
+
+
+def test_a_zip_bomb_is_refused_and_never_unpacked_in_memory() -> None:
+    filler = b" " * 1024 * 1024
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb") as bomb:
+        bomb.write(HEAD.encode())
+        for _ in range(MAX_XML // len(filler) + 1):
+            bomb.write(filler)
+    assert len(packed.getvalue()) < MAX_COMPRESSED // 20
+    tracemalloc.start()
+    try:
+        assert refused(packed.getvalue()) is BadFile.TOO_LARGE
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * 1024 * 1024
+
+
+def test_too_much_compressed() -> None:
+    # gzip can also store without compressing
+    data = gzip.compress(HEAD.encode() + b" " * (MAX_COMPRESSED + 1), compresslevel=0)
+    assert refused(data) is BadFile.TOO_LARGE
+
+
+def test_too_much_plain_xml() -> None:
+    assert refused(HEAD.encode() + b" " * MAX_XML) is BadFile.TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("attack", "reason"),
+    [
+        (b"<b/>" * 1_000_001, BadFile.TOO_LARGE),
+        (b"<b x='" + b"> " * 1_500_000, BadFile.NOT_XML),
+        (b"&" * 1_300_000, BadFile.NOT_XML),
+        (b"<![CDATA[]]>" * 400_001, BadFile.NOT_XML),
+    ],
+    ids=["elements", "tag", "ampersands", "sections"],
+)
+def test_attacks_on_our_time(attack: bytes, reason: BadFile) -> None:
+    assert refused(b"<a>" + attack + b"</a>") is reason
+
+
+def test_too_many_rows() -> None:
+    shortest = "<anime><series_animedb_id>{}</series_animedb_id></anime>"
+    rows = [shortest.format(n) for n in range(1, 20_002)]
+    assert len(parse(export(*rows[:-1])).entries) == 20_000
+    with pytest.raises(ListTooLong) as caught:
+        parse(export(*rows))
+    assert caught.value.limit == 20_000
+
+
+def test_errors_name_nothing_of_the_file() -> None:
+    with pytest.raises(BadExportFile) as caught:
+        parse(b"<myanimelist><secret>")
+    assert caught.value.__suppress_context__
+    assert "secret" not in str(caught.value)
+
+
+# What XML can hold; \r is read as \n, as XML wants.
+_TITLES = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"), max_size=40
+)
+_WORDS = {
+    Status.WATCHING: "Watching",
+    Status.COMPLETED: "Completed",
+    Status.ON_HOLD: "On-Hold",
+    Status.DROPPED: "Dropped",
+    Status.PLAN_TO_WATCH: "Plan to Watch",
+    Status.UNKNOWN: "",
+}
+_ENTRIES = st.lists(
+    st.builds(
+        ListEntry,
+        anime_id=st.integers(1, 10**9 - 1),
+        status=st.sampled_from(Status),
+        score=st.none() | st.integers(1, 10).map(float),
+        title=_TITLES.map(lambda title: title.strip() or None),
+    ),
+    min_size=1,
+    unique_by=lambda entry: entry.anime_id,
+)
+
+
+@given(_ENTRIES, st.booleans(), st.booleans(), st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
+def test_what_is_exported_is_read_back(
+    entries: list[ListEntry], packed: bool, cdata: bool, encoding: str
+) -> None:
+    def written(title: str | None) -> str:
+        if cdata:
+            return "<![CDATA[" + (title or "").replace("]]>", "]]]]><![CDATA[>") + "]]>"
+        return escape(title or "")
+
+    rows = (
+        row(e.anime_id, title=written(e.title), score=int(e.score or 0), status=_WORDS[e.status])
+        for e in entries
+    )
+    data = (HEAD + "".join(rows) + TAIL).encode(encoding)
+    fans = parse(gzip.compress(data) if packed else data)
+    assert fans.entries == tuple(entries)
+    assert fans.unmapped == 0
+
+
+@given(st.binary(max_size=400), st.sampled_from(["plain", "gzip", "magic"]))
+def test_arbitrary_bytes_raise_nothing_unexpected(data: bytes, form: str) -> None:
+    if form != "plain":
+        data = gzip.compress(data) if form == "gzip" else b"\x1f\x8b\x08" + data
+    with suppress(ListError):
+        parse(data)
+
+
+_PARTS = st.sampled_from(
+    [
+        *(HEAD, TAIL, row(), "<anime>", "</anime>", "<manga>", "<user_name>", "</user_name>"),
+        *("<series_animedb_id>", "<my_score>", "</my_score>", "<![CDATA[", "]]>", "<!--", "-->"),
+        *("&", "&amp;", "&#0;", "&x;", "<a:b>", "<?x", "?>", "\x00", "é", "<!DOCTYPE a>", "<", ">"),
+    ]
+)
+
+
+@given(st.lists(_PARTS, max_size=20), st.sampled_from(["utf-8", "utf-16", "utf-16-be", "latin-1"]))
+def test_exports_torn_to_pieces_raise_nothing_unexpected(parts: list[str], encoding: str) -> None:
+    with suppress(ListError):
+        parse("".join(parts).encode(encoding))

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+import requests
+
+from app.lists.errors import SourceDown
+from app.lists.http import Deadline, Limits, Reply, SourceClient, make_session, user_agent
+from tests.lists import fake_anilist as scenarios
+from tests.lists.fake_anilist import FakeAniList, entry
+
+
+@pytest.fixture
+def session() -> Iterator[requests.Session]:
+    with make_session("1.2", None) as made:
+        yield made
+
+
+def ask(session: requests.Session, url: str, name: str, **limits: Any) -> Reply:
+    client = SourceClient("AniList", session, Limits(**({"backoff": 0} | limits)))
+    return client.send(
+        "POST",
+        url,
+        username=name,
+        deadline=Deadline(20),
+        json={"query": "", "variables": {"name": name}},
+        headers={"Referer": "http://localhost/"},
+    )
+
+
+def test_user_agent_says_who_asks() -> None:
+    assert user_agent("1.2", None) == "Hakken/1.2"
+    assert user_agent("1.2", "https://a.example") == "Hakken/1.2 (+https://a.example)"
+
+
+def test_a_dropped_connection_is_tried_again(
+    session: requests.Session, fake_anilist: FakeAniList
+) -> None:
+    assert ask(session, fake_anilist.url, scenarios.FLAKY).status == 200
+    assert len(fake_anilist.requests) == 2
+
+
+def test_a_server_error_is_tried_again(
+    session: requests.Session, fake_anilist: FakeAniList
+) -> None:
+    assert ask(session, fake_anilist.url, scenarios.RECOVERING).status == 200
+    assert len(fake_anilist.requests) == 2
+
+
+def test_retries_end(session: requests.Session, fake_anilist: FakeAniList) -> None:
+    assert ask(session, fake_anilist.url, scenarios.DOWN).status == 500
+    assert len(fake_anilist.requests) == 3
+
+
+def test_a_wait_past_the_deadline_is_not_begun(
+    session: requests.Session, fake_anilist: FakeAniList
+) -> None:
+    assert ask(session, fake_anilist.url, scenarios.DOWN, backoff=1000).status == 500
+    assert len(fake_anilist.requests) == 1
+
+
+def test_refusals_are_not_tried_again(session: requests.Session, fake_anilist: FakeAniList) -> None:
+    assert ask(session, fake_anilist.url, scenarios.DISABLED).status == 403
+    assert len(fake_anilist.requests) == 1
+
+
+def test_nobody_listening(session: requests.Session) -> None:
+    with FakeAniList() as gone:
+        url = gone.url
+    with pytest.raises(SourceDown) as caught:
+        ask(session, url, "Someone")
+    assert "ConnectionError" in caught.value.detail
+    assert not caught.value.timed_out
+
+
+def test_an_address_that_is_none(session: requests.Session) -> None:
+    with pytest.raises(SourceDown):
+        ask(session, "not an address", "Someone")
+
+
+def test_an_answer_that_is_too_large(session: requests.Session, fake_anilist: FakeAniList) -> None:
+    fake_anilist.add("Someone", [entry(n, n) for n in range(1000)])
+    with pytest.raises(SourceDown) as caught:
+        ask(session, fake_anilist.url, "Someone", body=10_000)
+    assert "larger than 10000 bytes" in caught.value.detail
+
+
+def test_redirects_to_other_hosts_are_not_followed(
+    session: requests.Session, fake_anilist: FakeAniList
+) -> None:
+    assert ask(session, fake_anilist.url, scenarios.HTTP_MOVED).status == 307
+    assert len(fake_anilist.requests) == 1
+
+
+def test_redirects_on_the_same_host_keep_method_and_body(
+    session: requests.Session, fake_anilist: FakeAniList
+) -> None:
+    with pytest.raises(SourceDown):
+        ask(session, fake_anilist.url, scenarios.LOOPING)
+    assert [asked.path for asked in fake_anilist.requests] == ["/", "/again", "/again", "/again"]
+    assert {asked.method for asked in fake_anilist.requests} == {"POST"}
+    assert len({str(asked.body) for asked in fake_anilist.requests}) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("soon", None),
+        ("0", 0),
+        ("41", 41),
+        ("-5", None),
+        ("9" * 40, 3600),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+        (format_datetime(datetime.now(UTC) + timedelta(days=2), usegmt=True), 3600),
+    ],
+)
+def test_retry_after(value: str | None, seconds: int | None) -> None:
+    headers = {} if value is None else {"Retry-After": value}
+    assert Reply(429, headers, b"").retry_after() == seconds
