@@ -1,0 +1,1 @@
+"""The offline job: read ratings, train, evaluate. Nothing in `app` imports this."""

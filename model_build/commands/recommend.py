@@ -1,0 +1,61 @@
+"""Recommend for one list, as the web application would.
+
+The list file has the columns anime_id, rating and optionally status; with --json the output is what
+the web API answers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from app.answer import answer_as_json, main_reasons
+from app.catalogue import Catalogue
+from app.recommender import Listed, Model, Order, Wish, recommend
+from model_build.arguments import positive_int
+from model_build.ratings import read_list
+
+HELP = "recommend for a list file"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--list", type=Path, required=True, metavar="FILE", dest="list_file")
+    parser.add_argument("--top", type=positive_int, default=20, metavar="N")
+    parser.add_argument("--order", type=Order, choices=list(Order), default=Order.MATCH)
+    parser.add_argument("--adult", action="store_true", help="include adult anime")
+    parser.add_argument("--json", action="store_true")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    entries = read_list(arguments.list_file)
+    listed = Listed(
+        entries["anime_id"].to_numpy().astype(np.int64),
+        entries["rating"].to_numpy(),
+        entries["status"].to_numpy(),
+    )
+    model = Model.open(arguments.model)
+    catalogue = Catalogue.open(model.catalogue_path)
+    adult = np.array(catalogue.column("adult", model.anime_id.tolist()), bool)
+    wish = Wish(
+        top=arguments.top,
+        order=arguments.order,
+        allowed=None if arguments.adult else ~adult,
+    )
+    answer = recommend(model, listed, wish)
+    if arguments.json:
+        print(json.dumps(answer_as_json(answer, catalogue), ensure_ascii=False))
+        return
+    for item in answer.recommendations:
+        anime = catalogue.get(item.anime_id)
+        facts = ", ".join(str(fact) for fact in (anime.type, anime.year) if fact)
+        print(f"{item.rank:>3}  {item.predicted_score:4.1f}  {anime.title} ({facts})")
+        reasons = [
+            catalogue.title(reason.anime_id) + (f" {reason.score:g}" if reason.score else "")
+            for reason in main_reasons(item)
+        ]
+        if reasons:
+            print(f"           because of {', '.join(reasons)}")

@@ -1,0 +1,118 @@
+"""Train a model and write it as one directory.
+
+Reads CSV or Parquet files with the columns user_id, anime_id, rating (1 to 10; 0 or -1: on the
+list, not scored) and optionally status (MyAnimeList's codes). Example:
+
+    python -m model_build train --ratings ratings.parquet --catalogue anime.parquet --out model
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+
+from app.recommender.artifact import Dataset, refuse_foreign_directory, write_artifact
+from model_build.arguments import non_negative_float, positive_int
+from model_build.catalogue import encode_catalogue, read_catalogue
+from model_build.errors import InputError
+from model_build.model_card import model_card
+from model_build.ratings import read_ratings
+from model_build.training import (
+    Hyperparameters,
+    build_time,
+    fingerprint,
+    model_version,
+    train,
+)
+
+HELP = "train a model from ratings"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    default = Hyperparameters()
+    parser.add_argument(
+        "--ratings", type=Path, nargs="+", required=True, metavar="FILE", help="CSV or Parquet"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the model's place")
+    parser.add_argument(
+        "--catalogue", type=Path, metavar="FILE", help="facts about anime, CSV or Parquet"
+    )
+    parser.add_argument("--name", default="ratings", help="what to call the data in the manifest")
+    parser.add_argument(
+        "--metrics", type=Path, metavar="FILE", help="what evaluate --json printed, to be recorded"
+    )
+    parser.add_argument("--threads", type=positive_int, help="default: one a processor")
+    parser.add_argument("--quiet", action="store_true", help="no progress bars")
+    for name, kind, help_text in (
+        ("shrinkage", non_negative_float, "pulls similarities of few common fans to 0"),
+        ("neighbours", positive_int, "similar anime kept for each anime"),
+        ("min-support", positive_int, "common fans that a similarity needs"),
+        ("k", positive_int, "neighbours that a predicted score rests on"),
+        ("reg-user", non_negative_float, "regularisation of the user biases"),
+        ("reg-item", non_negative_float, "regularisation of the anime biases"),
+        ("epochs", positive_int, "rounds of least squares for the biases"),
+    ):
+        value = getattr(default, name.replace("-", "_"))
+        parser.add_argument(
+            f"--{name}", type=kind, default=value, help=f"{help_text} (default {value:g})"
+        )
+    parser.add_argument(
+        "--precision",
+        choices=("exact", "compact"),
+        default=default.precision,
+        help="compact stores similarities in 16 bits (default exact)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> None:
+    start = time.perf_counter()
+    refuse_foreign_directory(arguments.out)
+    progress = not arguments.quiet and sys.stderr.isatty()
+    catalogue = read_catalogue(arguments.catalogue) if arguments.catalogue else None
+    metrics = _metrics(arguments.metrics) if arguments.metrics else {}
+    settings = Hyperparameters(
+        **{setting.name: getattr(arguments, setting.name) for setting in fields(Hyperparameters)}
+    )
+    ratings = read_ratings(arguments.ratings)
+    read_seconds = time.perf_counter() - start
+    trained = train(ratings, settings, threads=arguments.threads, progress=progress)
+    created = build_time()
+    dataset = Dataset(name=arguments.name, fingerprint=fingerprint(ratings))
+    version = model_version(created, dataset.fingerprint, settings)
+    manifest = write_artifact(
+        arguments.out,
+        version=version,
+        created=created.isoformat(timespec="seconds"),
+        dataset=dataset,
+        counts=trained.counts,
+        hyperparameters=trained.hyperparameters,
+        metrics=metrics,
+        arrays=trained.arrays,
+        catalogue=encode_catalogue(catalogue, ratings.anime_ids),
+        documents={"MODEL_CARD.md": model_card(version, dataset, trained, metrics)},
+    )
+    size = sum(facts.bytes for facts in manifest.files.values())
+    steps = {"reading": read_seconds, **trained.seconds}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )
+    print(f"model       {version} in {arguments.out}")
+    print("data        " + ", ".join(f"{n:,} {what}" for what, n in trained.counts.items()))
+    print("seconds     " + ", ".join(f"{what} {s:.2f}" for what, s in steps.items()))
+    print(f"in all      {time.perf_counter() - start:.2f} s, peak memory {peak / 1e6:,.0f} MB")
+    print(f"size        {size / 1e6:.1f} MB")
+
+
+def _metrics(path: Path) -> dict[str, float]:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        return {str(name): float(value) for name, value in found.items()}
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise InputError(
+            f"{path}: expected one JSON object of numbers, as evaluate --json prints ({error})."
+        ) from None

@@ -1,0 +1,44 @@
+"""The model card: what a model was trained on, how, how good it is, and what it cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from app.recommender.artifact import Dataset
+from model_build.training import Trained
+
+
+def model_card(
+    version: str, dataset: Dataset, trained: Trained, metrics: Mapping[str, float]
+) -> str:
+    """Markdown text for the file ``MODEL_CARD.md`` in the artifact."""
+    lines = [
+        f"# Model {version}",
+        "",
+        f"Trained on {dataset.name} (ratings with sha256 `{dataset.fingerprint[:16]}`).",
+        "",
+        *_table("Counts", "number", {k: f"{v:,}" for k, v in trained.counts.items()}),
+        *_table("Settings", "value", {k: f"{v}" for k, v in trained.hyperparameters.items()}),
+    ]
+    if metrics:
+        lines += [
+            "Measured with `python -m model_build evaluate` on fans left out of a training with",
+            "the same settings; this model was then trained on all fans.",
+            "",
+            *_table("Measures", "value", {k: f"{v:.4g}" for k, v in metrics.items()}),
+        ]
+    lines += [
+        "## Limits",
+        "",
+        "- It knows only anime in the training ratings; newer ones are reported as unknown.",
+        "- Ratings are those of fans with public lists, who are not all fans.",
+        "- A predicted score says how much a fan would like an anime, not how good it is.",
+        "- It holds numbers about anime and catalogue facts: no synopsis, no row of any fan.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _table(title: str, column: str, rows: Mapping[str, str]) -> list[str]:
+    body = [f"| {name} | {value} |" for name, value in rows.items()]
+    return [f"## {title}", "", f"| what | {column} |", "|---|---|", *body, ""]

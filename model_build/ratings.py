@@ -1,0 +1,247 @@
+"""Reading ratings and list files: CSV and Parquet in, checked columns out.
+
+Every file is checked whole before anything is computed. The first offence is reported with its
+file, row and column; rows are counted as a spreadsheet shows them (in a CSV the header is row 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from polars.datatypes import DataTypeClass
+
+from app.recommender.status import Status
+from model_build.errors import InputError
+
+ENTRY_COLUMNS: dict[str, DataTypeClass] = {
+    "anime_id": pl.Int32,
+    "rating": pl.Float64,
+    "status": pl.Int8,
+}
+STATUS_CODES = sorted(int(status) for status in Status)
+NOT_SCORED = (0.0, -1.0)
+EXPECTED = {
+    "anime_id": "a whole number above 0",
+    "rating": "1 to 10, or 0 or -1 for not scored",
+    "status": "one of " + ", ".join(map(str, STATUS_CODES)),
+    "user_id": "a number or a name",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ratings:
+    """List entries of many fans as parallel arrays, one element an entry.
+
+    ``user`` and ``item`` are dense indices into ``user_ids`` and ``anime_ids`` (ascending), both
+    int32; ``rating`` is float64 with 0 for "on the list, not scored"; ``status`` is int8.
+    """
+
+    user: npt.NDArray[np.int32]
+    item: npt.NDArray[np.int32]
+    rating: npt.NDArray[np.float64]
+    status: npt.NDArray[np.int8]
+    user_ids: pl.Series
+    anime_ids: npt.NDArray[np.int32]
+
+    @property
+    def scored(self) -> npt.NDArray[np.bool_]:
+        """True for the entries that carry a score."""
+        return self.rating > 0
+
+    def __len__(self) -> int:
+        return len(self.rating)
+
+
+def read_ratings(paths: Sequence[Path]) -> Ratings:
+    """Read files of ``user_id, anime_id, rating[, status]`` into one set of ratings.
+
+    Raises:
+        InputError: a file is missing, empty or malformed, a value is out of range, a fan lists the
+            same anime twice, or there is nothing to learn from (one fan, or no score at all).
+    """
+    frame = _entries(paths, keys=("user_id", "anime_id"))
+    names = ", ".join(path.name for path in paths)
+    if frame["user_id"].n_unique() < 2:
+        raise InputError(f"{names}: all rows are of one user; a model needs at least two.")
+    if not (frame["rating"] > 0).any():
+        raise InputError(f"{names}: no row has a score from 1 to 10, so there is nothing to learn.")
+    return _indexed(frame)
+
+
+def read_user_entries(path: Path) -> Ratings:
+    """Read a file of many fans' entries for evaluation; one fan or no scores are fine there."""
+    return _indexed(_entries([path], keys=("user_id", "anime_id")))
+
+
+def read_list(path: Path) -> pl.DataFrame:
+    """Read one fan's list: ``anime_id, rating[, status]`` (columns as in a ratings file)."""
+    return _entries([path], keys=("anime_id",))
+
+
+def _indexed(frame: pl.DataFrame) -> Ratings:
+    def codes(column: str) -> npt.NDArray[np.int32]:
+        return (frame[column].rank("dense") - 1).cast(pl.Int32).to_numpy()
+
+    return Ratings(
+        user=codes("user_id"),
+        item=codes("anime_id"),
+        rating=frame["rating"].to_numpy(),
+        status=frame["status"].to_numpy(),
+        user_ids=frame["user_id"].unique().sort(),
+        anime_ids=frame["anime_id"].unique().sort().to_numpy(),
+    )
+
+
+def _entries(paths: Sequence[Path], keys: tuple[str, ...]) -> pl.DataFrame:
+    frames = [_read_checked(path, keys) for path in paths]
+    if len({frame["user_id"].dtype for frame in frames if "user_id" in frame.columns}) > 1:
+        frames = [frame.with_columns(pl.col("user_id").cast(pl.String)) for frame in frames]
+    frame = pl.concat(frames)
+    _refuse_duplicates(frame, frames, paths, keys)
+    return frame
+
+
+def _read_checked(path: Path, keys: tuple[str, ...]) -> pl.DataFrame:
+    required = [*keys, "rating"]
+    columns = _columns(path)
+    missing = [name for name in required if name not in columns]
+    if missing:
+        raise InputError(
+            f"{path}: column {', '.join(missing)} is missing (found: {', '.join(columns)}); "
+            f"expected {', '.join(required)} and optionally status."
+        )
+    wanted = [*required, "status"] if "status" in columns else required
+    frame = _read(path, wanted)
+    if frame.is_empty():
+        raise InputError(f"{path}: the file has no rows below its header.")
+    frame = _typed(path, frame)
+    if "status" not in frame.columns:
+        frame = frame.with_columns(pl.lit(0, dtype=pl.Int8).alias("status"))
+    _refuse_out_of_range(path, frame)
+    return frame.with_columns(
+        pl.when(pl.col("rating") > 0).then(pl.col("rating")).otherwise(0.0).alias("rating")
+    ).select([*keys, "rating", "status"])
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.suffix.lower() in {".parquet", ".pq"}
+
+
+def _columns(path: Path) -> list[str]:
+    try:
+        if _is_parquet(path):
+            return list(pl.read_parquet_schema(path))
+        return pl.read_csv(path, n_rows=0, infer_schema=False).columns
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    except pl.exceptions.NoDataError:
+        raise InputError(
+            f"{path}: the file is empty; expected a header and at least one row."
+        ) from None
+    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
+        kind = "Parquet" if _is_parquet(path) else "CSV"
+        raise InputError(f"{path}: not a readable {kind} file ({_first_line(error)}).") from None
+
+
+def _read(path: Path, wanted: list[str]) -> pl.DataFrame:
+    try:
+        if _is_parquet(path):
+            return pl.read_parquet(path, columns=wanted)
+        types = {name: kind for name, kind in ENTRY_COLUMNS.items() if name in wanted}
+        try:
+            return pl.read_csv(path, columns=wanted, schema_overrides=types)
+        except pl.exceptions.ComputeError:
+            # Some cell does not fit: read text, so that _typed can name the row.
+            return pl.read_csv(path, columns=wanted, infer_schema=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{path}: cannot be read ({_first_line(error)}).") from None
+
+
+def _typed(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
+    """Cast to the column types; a cell that does not fit is named."""
+    for name in frame.columns:
+        column = frame[name]
+        kind = ENTRY_COLUMNS.get(name) or _user_id_type(column)
+        cast = column.str.strip_chars() if column.dtype == pl.String else column
+        cast = cast.cast(kind, strict=False)
+        if column.dtype.is_float() and kind.is_integer():
+            cast = cast.set(column != column.floor(), None)  # 3.7 is no id
+        bad = cast.is_null()
+        if bad.any():
+            row = int(bad.arg_max() or 0)
+            raise InputError(
+                f"{_where(path, row)}, column {name}: {_shown(column[row])} where "
+                f"{EXPECTED[name]} was expected."
+            )
+        frame = frame.with_columns(cast.alias(name))
+    return frame
+
+
+def _user_id_type(column: pl.Series) -> DataTypeClass:
+    if column.dtype.is_integer():
+        return pl.Int64
+    if column.dtype.is_float():
+        return pl.Int64
+    numeric = column.cast(pl.String).cast(pl.Int64, strict=False)
+    return pl.Int64 if numeric.null_count() == column.null_count() else pl.String
+
+
+def _refuse_out_of_range(path: Path, frame: pl.DataFrame) -> None:
+    rating = pl.col("rating")
+    allowed = {
+        "anime_id": pl.col("anime_id") > 0,
+        "rating": rating.is_between(1, 10) | rating.is_in(NOT_SCORED),
+        "status": pl.col("status").is_in(STATUS_CODES),
+    }
+    for name, condition in allowed.items():
+        wrong = frame.select((~condition).alias("wrong"))["wrong"]
+        if wrong.any():
+            row = int(wrong.arg_max() or 0)
+            raise InputError(
+                f"{_where(path, row)}, column {name}: {_shown(frame[name][row])} is out of range; "
+                f"expected {EXPECTED[name]}."
+            )
+
+
+def _refuse_duplicates(
+    frame: pl.DataFrame,
+    frames: Sequence[pl.DataFrame],
+    paths: Sequence[Path],
+    keys: tuple[str, ...],
+) -> None:
+    if frame.select(pl.struct(keys).n_unique()).item() == len(frame):
+        return
+    numbered = frame.select(keys).with_row_index("row")
+    repeats = numbered.filter(pl.struct(keys).is_duplicated())
+    later = repeats.filter(~pl.struct(keys).is_first_distinct()).row(0, named=True)
+    first = repeats.filter(pl.all_horizontal(pl.col(key) == later[key] for key in keys))["row"][0]
+
+    def place(row: int) -> str:
+        for path, part in zip(paths, frames, strict=True):
+            if row < len(part):
+                return _where(path, row)
+            row -= len(part)
+        raise AssertionError("row beyond the last file")
+
+    what = " and ".join(f"{key} {later[key]}" for key in keys)
+    raise InputError(
+        f"{place(later['row'])}: {what} stand there again, first in {place(first)}; "
+        "expected each anime once a fan."
+    )
+
+
+def _where(path: Path, row: int) -> str:
+    return f"{path}, row {row + (1 if _is_parquet(path) else 2)}"
+
+
+def _shown(value: object) -> str:
+    return "an empty cell" if value is None else repr(value)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

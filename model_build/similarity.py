@@ -1,0 +1,148 @@
+"""Shrunk Pearson-baseline similarity over all pairs of anime, cut to the nearest neighbours.
+
+Koren, "Factor in the Neighbors" (TKDD 2010), section 2.2, as
+`surprise.similarities.pearson_baseline` computes it: over the users who rated both i and j,
+
+    rho_ij = sum e_ui e_uj / sqrt(sum e_ui^2 * sum e_uj^2),   e_ui = r_ui - mu - b_u - b_i
+    sim_ij = rho_ij * (n_ij - 1) / (n_ij - 1 + shrinkage)
+
+and 0 below ``max(2, min_support)`` common users. Two differences, both on purpose: a pair whose
+residuals are all zero has similarity 0 (Surprise divides by zero), and of neighbours that are
+equally similar the more rated one is kept first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import pairwise
+from queue import SimpleQueue
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+from tqdm import tqdm
+
+from model_build import kernels
+from model_build.grouping import GroupedRatings
+
+BLOCK_ROWS = 256
+RANGES_PER_THREAD = 4
+
+
+def available_threads() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def pearson_baseline(
+    ratings: GroupedRatings,
+    residual: npt.NDArray[np.float64],
+    *,
+    shrinkage: float = 100.0,
+    min_support: int = 1,
+    neighbours: int = 500,
+    threads: int | None = None,
+    progress: bool = False,
+) -> csr_array:
+    """The ``neighbours`` most similar anime of each anime, positive similarities only.
+
+    ``residual`` is parallel to the ratings grouped by user. Returns a (n_items, n_items) float32
+    matrix in the original order of the anime, whose row i holds sim_ij of the neighbours j of i
+    (columns in no order). Memory: ``neighbours`` x n_items x 8 bytes, and a block of 256 rows; no
+    items x items array.
+    """
+    n_items = ratings.n_items
+    capacity = max(1, min(neighbours, n_items - 1))
+    values = np.empty((n_items, capacity), np.float32)
+    indices = np.empty((n_items, capacity), np.int32)
+    size = np.zeros(n_items, np.int32)
+    rows = min(BLOCK_ROWS, n_items)
+    block = (
+        np.empty((rows, n_items), np.int32),
+        np.empty((rows, n_items), np.float32),
+        np.empty(rows, np.int32),
+    )
+    # What a row costs is what its raters' lists hold before it.
+    before = ratings.item_position - ratings.user_start[ratings.item_user]
+    row_cost = np.diff(np.concatenate([[0], np.cumsum(before)])[ratings.item_start])
+    co_rated = np.diff(ratings.item_start) + 1
+    threads = threads or available_threads()
+    scratch: SimpleQueue[tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]] = SimpleQueue()
+    for _ in range(threads):
+        scratch.put((np.zeros((n_items, 4)), np.empty(n_items, np.int32)))
+
+    def fill(first: int, last: int, block_first: int) -> None:
+        sums, met = scratch.get()
+        kernels.similarity_rows(
+            first,
+            last,
+            block_first,
+            ratings.item_start,
+            ratings.item_user,
+            ratings.item_position,
+            ratings.user_start,
+            ratings.user_item,
+            residual,
+            row_cost,
+            shrinkage,
+            max(2, min_support),
+            sums,
+            met,
+            *block,
+        )
+        scratch.put((sums, met))
+
+    with (
+        ThreadPoolExecutor(threads) as pool,
+        tqdm(total=n_items, desc="similarity", unit=" anime", disable=not progress) as bar,
+    ):
+        for first in range(0, n_items, BLOCK_ROWS):
+            last = min(first + BLOCK_ROWS, n_items)
+            row_ranges = _even_ranges(row_cost[first:last] + 1, threads * RANGES_PER_THREAD, first)
+            _run(pool, fill, row_ranges, first)
+            # A column is met about as often as its anime is rated together with others.
+            column_ranges = _even_ranges(co_rated[:last], threads)
+            kept = (*block, values, indices, size)
+            _run(pool, kernels.keep_best_of_rows, row_ranges, first, *kept)
+            _run(pool, kernels.offer_columns, column_ranges, first, last, *kept)
+            bar.update(last - first)
+    return _in_original_order(ratings, values, indices, size)
+
+
+def _even_ranges(
+    cost: npt.NDArray[np.int64], pieces: int, offset: int = 0
+) -> list[tuple[int, int]]:
+    """Cut the indices of ``cost`` into at most ``pieces`` ranges of about equal total cost."""
+    total = np.cumsum(cost)
+    cuts = np.searchsorted(total, total[-1] * np.arange(1, pieces) / pieces)
+    edges = np.unique(np.concatenate([[0], cuts, [len(cost)]])) + offset
+    return [(int(a), int(b)) for a, b in pairwise(edges)]
+
+
+def _run(
+    pool: ThreadPoolExecutor,
+    work: Callable[..., None],
+    ranges: Iterable[tuple[int, int]],
+    *arguments: object,
+) -> None:
+    futures: list[Future[None]] = [
+        pool.submit(work, first, last, *arguments) for first, last in ranges
+    ]
+    for future in futures:
+        future.result()
+
+
+def _in_original_order(
+    ratings: GroupedRatings,
+    values: npt.NDArray[np.float32],
+    indices: npt.NDArray[np.int32],
+    size: npt.NDArray[np.int32],
+) -> csr_array:
+    n_items, capacity = values.shape
+    size = size[ratings.rank]
+    used = np.arange(capacity) < size[:, None]
+    columns = ratings.order.astype(np.int32)[indices[ratings.rank][used]]
+    start = np.concatenate([[0], np.cumsum(size, dtype=np.int64)])
+    return csr_array((values[ratings.rank][used], columns, start), shape=(n_items, n_items))

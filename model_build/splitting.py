@@ -1,0 +1,57 @@
+"""Which fans, and which of their scores, are kept from training."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from model_build.errors import InputError
+from model_build.ratings import Ratings
+
+HIDDEN_SHARE = 0.2
+MIN_SCORES = 5
+
+
+def split_fans(ratings: Ratings, fans: int, seed: int) -> dict[str, pl.DataFrame]:
+    """Frames ``ratings``, ``lists`` and ``holdout`` (columns user_id, anime_id, rating, status).
+
+    ``fans`` fans with at least five scores are drawn at random; of each, a fifth of the scored
+    entries is hidden (at least one). The same seed draws the same fans.
+
+    Raises:
+        InputError: there are not enough such fans to leave any for training.
+    """
+    rng = np.random.default_rng(seed)
+    scores = np.bincount(ratings.user[ratings.scored], minlength=len(ratings.user_ids))
+    eligible = np.flatnonzero(scores >= MIN_SCORES)
+    if fans >= len(eligible):
+        raise InputError(
+            f"{fans} fans cannot be taken out of the {len(eligible)} that have "
+            f"{MIN_SCORES} scores or more; ask for fewer."
+        )
+    held = np.zeros(len(ratings.user_ids), bool)
+    held[rng.choice(eligible, fans, replace=False)] = True
+    out = held[ratings.user]
+    hidden = np.zeros(len(ratings), bool)
+    candidates = np.flatnonzero(out & ratings.scored)
+    # A random order within each fan; the first fifth of it is hidden.
+    shuffled = rng.permutation(candidates)
+    shuffled = shuffled[np.argsort(ratings.user[shuffled], kind="stable")]
+    count = scores[ratings.user[shuffled]]
+    place = np.arange(len(shuffled)) - np.searchsorted(
+        ratings.user[shuffled], ratings.user[shuffled]
+    )
+    hidden[shuffled[place < np.maximum(1, np.rint(HIDDEN_SHARE * count))]] = True
+
+    def frame(mask: npt.NDArray[np.bool_]) -> pl.DataFrame:
+        return pl.DataFrame(
+            {
+                "user_id": ratings.user_ids.gather(ratings.user[mask]),
+                "anime_id": ratings.anime_ids[ratings.item[mask]],
+                "rating": ratings.rating[mask],
+                "status": ratings.status[mask],
+            }
+        )
+
+    return {"ratings": frame(~out), "lists": frame(out & ~hidden), "holdout": frame(hidden)}
