@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import Field, HttpUrl, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLED_MODEL = ROOT / "bundled_model"
+
+
+S = TypeVar("S", bound=BaseSettings)
 
 
 class SettingsError(Exception):
@@ -61,15 +64,43 @@ class Settings(BaseSettings):
         return self.model_cache.expanduser()
 
 
+class ServerSettings(BaseSettings):
+    """Settings of the server around the application, under the names that hosts use."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    port: Annotated[int, Field(ge=0, le=65535, validation_alias="PORT")] = 8000
+    """Where to listen; 0 takes any free port."""
+
+    workers: Annotated[int, Field(ge=1, le=64, validation_alias="WEB_CONCURRENCY")] = 2
+    """Processes. They share the model's memory."""
+
+    threads: Annotated[int, Field(ge=1, le=64, validation_alias="HAKKEN_THREADS")] = 8
+    """Threads of each process; most of the time they wait for a list to arrive."""
+
+
 def load_settings() -> Settings:
     """Read the environment.
 
     Raises:
         SettingsError: a variable has a value that cannot be used.
     """
+    return _load(Settings, "HAKKEN_")
+
+
+def load_server_settings() -> ServerSettings:
+    """Read the environment for what `gunicorn.conf.py` needs.
+
+    Raises:
+        SettingsError: a variable has a value that cannot be used.
+    """
+    return _load(ServerSettings, "")
+
+
+def _load(kind: type[S], prefix: str) -> S:
     try:
-        return Settings()
+        return kind()
     except ValidationError as error:
         first = error.errors()[0]
-        name = "HAKKEN_" + "_".join(map(str, first["loc"])).upper()
+        name = prefix + "_".join(map(str, first["loc"])).upper()
         raise SettingsError(f"{name}={first['input']!r}: {first['msg']}.") from None

@@ -34,7 +34,11 @@ def read_catalogue(path: Path) -> pl.DataFrame:
     """
     try:
         parquet = path.suffix.lower() in {".parquet", ".pq"}
-        frame = pl.read_parquet(path) if parquet else pl.read_csv(path, infer_schema_length=None)
+        frame = (
+            pl.read_parquet(path, glob=False)
+            if parquet
+            else pl.read_csv(path, infer_schema_length=None, glob=False)
+        )
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file.") from None
     except (pl.exceptions.PolarsError, OSError) as error:

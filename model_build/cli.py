@@ -22,15 +22,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         arguments.run(arguments)
-    except (InputError, ArtifactError) as error:
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader went away; nothing to report, and no trace at exit
+        return 0
+    except (InputError, ArtifactError, OSError) as error:  # OSError: a full disk, say
         print(f"model_build {arguments.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"model_build {arguments.command}: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader went away; nothing to report, and no trace at exit
-        return 0
     return 0
 
 

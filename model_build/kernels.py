@@ -69,7 +69,8 @@ def item_biases(
         total = 0.0
         for p in range(item_start[i], item_start[i + 1]):
             total += centred[item_position[p]] - user_bias[item_user[p]]
-        item_bias[i] = total / (reg_item + (item_start[i + 1] - item_start[i]))
+        weight = reg_item + (item_start[i + 1] - item_start[i])
+        item_bias[i] = total / weight if weight > 0 else 0.0
 
 
 @numba.njit(nogil=True, cache=True)
@@ -86,7 +87,8 @@ def user_biases(
         total = 0.0
         for q in range(user_start[u], user_start[u + 1]):
             total += centred[q] - item_bias[user_item[q]]
-        user_bias[u] = total / (reg_user + (user_start[u + 1] - user_start[u]))
+        weight = reg_user + (user_start[u + 1] - user_start[u])
+        user_bias[u] = total / weight if weight > 0 else 0.0
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
@@ -303,3 +305,21 @@ def offer_columns(
             elif value > values[j, 0]:
                 # An equal one is not better: i only grows, and of equals the earlier index wins.
                 _sift_down(values[j], indices[j], capacity, 0, value, i)
+
+
+@numba.njit(nogil=True, cache=True)
+def collect(
+    values: Singles,
+    indices: Ints,
+    size: Ints,
+    order: Ints,
+    start: Longs,
+    kept_value: Singles,
+    kept_index: Ints,
+) -> None:
+    """Copy what the heaps hold into the rows ``start`` of a matrix in the original numbering."""
+    for i in range(len(size)):
+        begin = start[order[i]]
+        for k in range(size[i]):
+            kept_value[begin + k] = values[i, k]
+            kept_index[begin + k] = order[indices[i, k]]

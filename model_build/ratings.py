@@ -135,8 +135,8 @@ def _is_parquet(path: Path) -> bool:
 def _columns(path: Path) -> list[str]:
     try:
         if _is_parquet(path):
-            return list(pl.read_parquet_schema(path))
-        return pl.read_csv(path, n_rows=0, infer_schema=False).columns
+            return list(pl.scan_parquet(path, glob=False).collect_schema())
+        return pl.read_csv(path, n_rows=0, infer_schema=False, glob=False).columns
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file.") from None
     except pl.exceptions.NoDataError:
@@ -151,13 +151,13 @@ def _columns(path: Path) -> list[str]:
 def _read(path: Path, wanted: list[str]) -> pl.DataFrame:
     try:
         if _is_parquet(path):
-            return pl.read_parquet(path, columns=wanted)
+            return pl.read_parquet(path, columns=wanted, glob=False)
         types = {name: kind for name, kind in ENTRY_COLUMNS.items() if name in wanted}
         try:
-            return pl.read_csv(path, columns=wanted, schema_overrides=types)
+            return pl.read_csv(path, columns=wanted, schema_overrides=types, glob=False)
         except pl.exceptions.ComputeError:
             # Some cell does not fit: read text, so that _typed can name the row.
-            return pl.read_csv(path, columns=wanted, infer_schema=False)
+            return pl.read_csv(path, columns=wanted, infer_schema=False, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{path}: cannot be read ({_first_line(error)}).") from None
 
@@ -166,6 +166,10 @@ def _typed(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
     """Cast to the column types; a cell that does not fit is named."""
     for name in frame.columns:
         column = frame[name]
+        if column.dtype.is_nested() or column.dtype == pl.Binary:
+            raise InputError(
+                f"{path}, column {name}: holds {column.dtype} where {EXPECTED[name]} was expected."
+            )
         kind = ENTRY_COLUMNS.get(name) or _user_id_type(column)
         cast = column.str.strip_chars() if column.dtype == pl.String else column
         cast = cast.cast(kind, strict=False)

@@ -140,9 +140,9 @@ def _in_original_order(
     indices: npt.NDArray[np.int32],
     size: npt.NDArray[np.int32],
 ) -> csr_array:
-    n_items, capacity = values.shape
-    size = size[ratings.rank]
-    used = np.arange(capacity) < size[:, None]
-    columns = ratings.order.astype(np.int32)[indices[ratings.rank][used]]
-    start = np.concatenate([[0], np.cumsum(size, dtype=np.int64)])
-    return csr_array((values[ratings.rank][used], columns, start), shape=(n_items, n_items))
+    start = np.concatenate([[0], np.cumsum(size[ratings.rank], dtype=np.int64)])
+    kept_value = np.empty(start[-1], np.float32)
+    kept_index = np.empty(start[-1], np.int32)
+    order = ratings.order.astype(np.int32)
+    kernels.collect(values, indices, size, order, start, kept_value, kept_index)
+    return csr_array((kept_value, kept_index, start), shape=(len(size), len(size)))

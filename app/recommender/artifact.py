@@ -86,6 +86,8 @@ def read_manifest(path: Path) -> Manifest:
         text = file.read_text("utf-8")
     except (FileNotFoundError, NotADirectoryError):
         raise ArtifactError(f"{file}: not found, so {path} holds no model.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArtifactError(f"{file}: cannot be read ({error}).") from None
     return parse_manifest(text, file)
 
 

@@ -128,8 +128,10 @@ class _Arrays:
                     f"{self.file(f'{name}_{part}')}: {array.dtype}{array.shape}; "
                     f"expected {start[-1]} elements as {name}_start says."
                 )
-        if len(target) and int(target.max()) >= n:
-            raise ArtifactError(f"{self.file(name + '_target')}: points past the last anime.")
+        if len(target) and not 0 <= int(target.min()) <= int(target.max()) < n:
+            raise ArtifactError(f"{self.file(name + '_target')}: points past the anime there are.")
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise ArtifactError(f"{self.file(name + '_value')}: holds values that are not finite.")
         return ItemMatrix(start, target, value, self.number(f"{name}_scale"))
 
     def _any(self, name: str) -> npt.NDArray[Any]:

@@ -1,0 +1,179 @@
+"""Read objects of a Google Cloud Storage bucket; every failure is one sentence.
+
+Google's libraries are imported inside functions: a model on this host needs none of them.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.recommender.artifact import ArtifactError
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Bucket, Client
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 30.0
+NO_BUCKET_FACTS = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
+READ_ONLY = "https://www.googleapis.com/auth/devstorage.read_only"
+
+_log = logging.getLogger(__name__)
+
+
+class MissingObjectError(ArtifactError):
+    """An object that is not there, or not for us: storage does not always tell which."""
+
+    def __init__(self, message: str, *, denied: bool) -> None:
+        super().__init__(message)
+        self.denied = denied
+
+
+@dataclass(frozen=True)
+class BucketFolder:
+    """The objects of a bucket below a prefix. All methods raise ArtifactError."""
+
+    bucket: Bucket
+    prefix: str
+    patience: float
+    anonymous: bool
+
+    @property
+    def url(self) -> str:
+        return f"gs://{'/'.join(filter(None, (self.bucket.name, self.prefix)))}"
+
+    def url_of(self, name: str) -> str:
+        return f"{self.url}/{name}"
+
+    def below(self, name: str) -> BucketFolder:
+        """The folder ``name`` inside this one."""
+        return replace(self, prefix=self._key(name))
+
+    def read(self, name: str) -> bytes:
+        """The content of a small object.
+
+        Raises:
+            MissingObjectError: it is not there, or access is denied.
+            ArtifactError: the storage cannot be read.
+        """
+        with self._explained(name):
+            content: bytes = self.bucket.blob(self._key(name)).download_as_bytes(**self._limits())
+            return content
+
+    def fetch(self, name: str, file: Path) -> None:
+        """Write the content of an object to a new file.
+
+        Raises:
+            MissingObjectError: it is not there, or access is denied.
+            ArtifactError: the storage cannot be read.
+            OSError: the file cannot be written.
+        """
+        with file.open("xb") as stream, self._explained(name):
+            self.bucket.blob(self._key(name)).download_to_file(stream, **self._limits())
+
+    def _key(self, name: str) -> str:
+        return f"{self.prefix}/{name}" if self.prefix else name
+
+    def _limits(self) -> dict[str, Any]:
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
+        retry = DEFAULT_RETRY.with_delay(initial=0.25, maximum=5.0).with_timeout(self.patience)
+        return {"timeout": (CONNECT_SECONDS, READ_SECONDS), "retry": retry}
+
+    @contextmanager
+    def _explained(self, name: str) -> Iterator[None]:
+        """Turn what the libraries raise into an ArtifactError."""
+        from google.api_core import exceptions as api
+        from google.auth.exceptions import GoogleAuthError, TransportError
+        from google.cloud.storage.exceptions import DataCorruption
+        from requests import RequestException
+        from urllib3.exceptions import HTTPError
+
+        url = self.url_of(name)
+        try:
+            yield
+        except api.NotFound as error:
+            raise MissingObjectError(
+                f"{url}: not found; publish the model or correct HAKKEN_MODEL.", denied=False
+            ) from error
+        except (api.Forbidden, api.Unauthorized) as error:
+            raise MissingObjectError(f"{url}: {self._denial()}", denied=True) from error
+        except DataCorruption as error:
+            raise ArtifactError(
+                f"{url}: what arrived does not have the checksum of the object; try again."
+            ) from error
+        except api.GoogleAPICallError as error:
+            raise ArtifactError(
+                f"{url}: the storage answered {error.code}; check HAKKEN_MODEL or try again later."
+            ) from error
+        except (
+            *(api.RetryError, TransportError, RequestException, HTTPError),
+            *(ConnectionError, TimeoutError),
+        ) as error:
+            cause = type(getattr(error, "cause", None) or error).__name__
+            raise ArtifactError(
+                f"{url}: the storage does not answer ({cause}); "
+                "check the network of this host or try again later."
+            ) from error
+        except GoogleAuthError as error:
+            if self.anonymous:  # a 401, and there is nothing to renew
+                raise MissingObjectError(f"{url}: {self._denial()}", denied=True) from error
+            raise _unusable_credentials(url) from error
+
+    def _denial(self) -> str:
+        if self.anonymous:
+            return (
+                "access is denied without credentials; "
+                "set GOOGLE_APPLICATION_CREDENTIALS or make the bucket public."
+            )
+        return (
+            "access is denied to the credentials of this host; "
+            "grant them the role Storage Object Viewer on the bucket."
+        )
+
+
+@contextmanager
+def open_bucket(bucket: str, prefix: str, patience: float) -> Iterator[BucketFolder]:
+    """Connect to a bucket for the duration of a ``with`` block.
+
+    Raises:
+        ArtifactError: the credentials of this host cannot be used.
+    """
+    client, anonymous = _connect(f"gs://{bucket}")
+    with closing(client):
+        yield BucketFolder(client.bucket(bucket), prefix, patience, anonymous)
+
+
+def _connect(url: str) -> tuple[Client, bool]:
+    """A client, and whether it is anonymous."""
+    import google.auth
+    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+    from google.cloud.storage import Client
+
+    # Else the library asks for the bucket's description in a thread of its own, which may outlive
+    # the client and needs a permission that reading objects does not.
+    os.environ.setdefault(NO_BUCKET_FACTS, "true")
+    if os.environ.get("STORAGE_EMULATOR_HOST"):
+        return Client.create_anonymous_client(), True
+    try:
+        credentials, _ = google.auth.default(scopes=[READ_ONLY])
+    except DefaultCredentialsError as error:
+        if os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
+            raise _unusable_credentials(url) from error
+        _log.info("no credentials found, reading %s anonymously", url)
+        return Client.create_anonymous_client(), True
+    except (GoogleAuthError, OSError) as error:
+        raise _unusable_credentials(url) from error
+    return Client(project=None, credentials=credentials), False
+
+
+def _unusable_credentials(url: str) -> ArtifactError:
+    return ArtifactError(
+        f"{url}: the credentials of this host cannot be used; correct "
+        "GOOGLE_APPLICATION_CREDENTIALS or run `gcloud auth application-default login`."
+    )

@@ -1,0 +1,36 @@
+"""The routes: pages, JSON API, health, errors, security headers."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from app.settings import ROOT, Settings
+from app.web import access_log, api, assets, errors, health, pages, security
+from app.web.state import open_hakken
+from app.web.upload import InMemoryRequest
+
+MAX_BODY = 4 * 1024 * 1024
+"""Bytes of a request; an upload may be larger (`app.web.upload.MAX_UPLOAD`)."""
+
+
+def build(settings: Settings, version: str) -> Flask:
+    """The Flask application, with the model opened and everything registered."""
+    app = Flask(
+        "app",
+        root_path=str(ROOT / "app"),
+        template_folder=str(ROOT / "templates"),
+        static_folder=str(ROOT / "static"),
+    )
+    app.request_class = InMemoryRequest
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY
+    app.config["MAX_FORM_PARTS"] = 20
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.extensions["hakken"] = open_hakken(settings, version)
+    for part in (access_log, security, errors, assets):
+        part.init_app(app)
+    for blueprint in (pages.blueprint, api.blueprint, health.blueprint):
+        app.register_blueprint(blueprint)
+    for name in app.jinja_env.list_templates(extensions=["html"]):
+        app.jinja_env.get_template(name)  # compiled now, not for the first visitor
+    return app

@@ -1,0 +1,52 @@
+"""The JSON API. Its errors are ``application/problem+json`` (`app.web.problems`)."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from flask import Blueprint, Response, json, request
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+
+from app.answer import answer_as_json
+from app.web.answering import answer, fetch_list, source_called, to_listed
+from app.web.body import read_body
+from app.web.options import FetchQuery, read_query
+from app.web.state import hakken, library
+
+blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
+
+
+@blueprint.get("/recommendations")
+def of_user() -> Response:
+    """Recommendations for the public list of a user of another site."""
+    held = library()
+    query = read_query(FetchQuery, request.args)
+    fan_list = fetch_list(source_called(held, query.source), query.username)
+    found = answer_as_json(answer(held, to_listed(fan_list), query), held.catalogue)
+    found["list"]["unmapped"] = fan_list.unmapped
+    return _json({"source": fan_list.source, "username": fan_list.username, **found})
+
+
+@blueprint.post("/recommendations")
+def of_list() -> Response:
+    """Recommendations for the list in the body."""
+    held = library()
+    if not request.is_json:
+        raise UnsupportedMediaType
+    body = read_body(_data(), hakken().settings.max_list_length)
+    return _json(answer_as_json(answer(held, body.listed, body.options), held.catalogue))
+
+
+def _data() -> bytes:
+    data = request.get_data()
+    # A body without Content-Length is cut off at the limit, silently.
+    if len(data) >= (request.max_content_length or sys.maxsize):
+        raise RequestEntityTooLarge
+    return data
+
+
+def _json(body: dict[str, Any]) -> Response:
+    """Keys in our order, titles as themselves."""
+    text = json.dumps(body, ensure_ascii=False, sort_keys=False, separators=(",", ":"))
+    return Response(text, mimetype="application/json")

@@ -1,0 +1,151 @@
+"""The pages. All state of a view stands in its address, so that it can be shared and reloaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import parse_qsl
+
+from flask import (
+    Blueprint,
+    Response,
+    abort,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.wrappers import Response as AnyResponse
+
+from app.lists.entry import FanList
+from app.web.answering import answer, fetch_list, to_listed, where_to_look
+from app.web.options import Options, page_query, read_page_query
+from app.web.problems import all_kinds
+from app.web.sample import SAMPLE
+from app.web.state import hakken, library
+from app.web.upload import MAX_UPLOAD, carry, drain, read_carried, read_export
+from app.web.view import results
+
+blueprint = Blueprint("pages", __name__)
+
+
+@blueprint.get("/")
+def home() -> Response:
+    """Where everything starts. ``?source=`` preselects a site."""
+    held = library()
+    page = make_response(
+        render_template(
+            "home.html",
+            sources=held.sources,
+            source=request.args.get("source", ""),
+            anime=len(held.model),
+            data_date=held.model.manifest.created[:10],
+        )
+    )
+    page.headers["Cache-Control"] = "no-cache"
+    return page
+
+
+@blueprint.get("/recommend")
+def find() -> AnyResponse:
+    """The form leads here, and from here to the address of the results."""
+    held = library()
+    source, username = where_to_look(
+        held, request.args.get("source", ""), request.args.get("username", "")
+    )
+    query = page_query(read_page_query(request.args))
+    return redirect(url_for(".user", source=source.slug, username=username, **query), 303)
+
+
+@blueprint.get("/user/<source>/<path:username>")
+def user(source: str, username: str) -> str:
+    """What to watch next for a user of another site."""
+    held = library()
+    if source not in held.sources:
+        abort(404)
+    options = read_page_query(request.args)
+    site = held.sources[source]
+    fan_list = fetch_list(site, username)
+    name = fan_list.username or username
+
+    def address(wanted: Options) -> str:
+        return url_for(".user", source=source, username=username, **page_query(wanted))
+
+    return _results_page(
+        fan_list, options, address=address, name=name, site=site.name, link=site.list_link(name)
+    )
+
+
+@blueprint.get("/example")
+def example() -> str:
+    """The same page for a made-up list."""
+    options = read_page_query(request.args)
+
+    def address(wanted: Options) -> str:
+        return url_for(".example", **page_query(wanted))
+
+    return _results_page(SAMPLE, options, address=address, sample=True)
+
+
+@blueprint.post("/upload")
+def upload() -> str:
+    """Results for an uploaded export; the answer itself, because nothing is kept to redirect to."""
+    request.max_content_length = MAX_UPLOAD
+    try:
+        form, files = request.form, request.files
+    except RequestEntityTooLarge:
+        drain(request)
+        raise
+    options = read_page_query(_choice(form.get("choice", "")))
+    if "list" in form:
+        fan_list = read_carried(form["list"], hakken().settings.max_list_length)
+    else:
+        fan_list = read_export(files.get("export"))
+    return _results_page(fan_list, options, carried=carry(fan_list), name=fan_list.username)
+
+
+@blueprint.get("/upload")
+def upload_again() -> AnyResponse:
+    """Reached by reloading or pasting the address of an upload's result: start over."""
+    return redirect(url_for(".home", _anchor="upload"), 303)
+
+
+@blueprint.get("/problems/<slug>")
+def problem(slug: str) -> str:
+    """What the ``type`` of an API problem means."""
+    kind = all_kinds().get(slug) or abort(404)
+    return render_template("problem.html", kind=kind)
+
+
+def _choice(text: str) -> dict[str, str]:
+    """The options that a button of an upload's result page stands for, as in an address."""
+    return dict(parse_qsl(text))
+
+
+def _results_page(
+    fan_list: FanList,
+    options: Options,
+    *,
+    address: Callable[[Options], str] | None = None,
+    carried: str | None = None,
+    name: str | None = None,
+    site: str | None = None,
+    link: str | None = None,
+    sample: bool = False,
+) -> str:
+    held = library()
+    found = answer(held, to_listed(fan_list), options)
+    created = held.model.manifest.created
+    return render_template(
+        "results.html",
+        results=results(found, fan_list, held.catalogue, options, created),
+        address=address,
+        carried=carried,
+        page_query=page_query,
+        name=name,
+        site=site,
+        link=link,
+        sample=sample,
+        source=fan_list.source,
+    )

@@ -1,0 +1,167 @@
+"""What the results page shows, worked out to the last word but not yet HTML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.answer import main_reasons
+from app.catalogue import Anime, Catalogue
+from app.lists.entry import FanList
+from app.recommender import Answer, Order, Recommendation
+from app.web.options import MAX_TOP, STEP, Options
+
+FEW_SCORES = 10
+SHOWN_GENRES = 4
+TINTS = 6
+"""How many colours the stylesheet has for a missing poster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A title of the fan's list, and the score given (None: it is on the list without one)."""
+
+    title: str
+    score: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One recommendation."""
+
+    rank: int
+    anime: Anime
+    english: str | None
+    facts: tuple[str, ...]
+    genres: tuple[str, ...]
+    score: str
+    scored: tuple[Reason, ...]
+    listed: tuple[Reason, ...]
+    initial: str
+    tint: int
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A choice above the results, as the options that it leads to."""
+
+    label: str
+    options: Options
+    current: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """The whole page. ``total`` counts every entry of the list, usable or not."""
+
+    cards: tuple[Card, ...]
+    personal: bool
+    total: int
+    rated: int
+    notes: tuple[str, ...]
+    orders: tuple[Control, ...]
+    adult: Control
+    more: Control | None
+    data_date: str
+
+
+def results(
+    answer: Answer, fan_list: FanList, catalogue: Catalogue, options: Options, created: str
+) -> Results:
+    """Everything that the page says about an answer."""
+    full = len(answer.recommendations) == options.top < MAX_TOP
+    more = options.but(top=min(options.top + STEP, MAX_TOP))
+    switched = options.but(adult=not options.adult)
+    return Results(
+        cards=tuple(_card(item, catalogue) for item in answer.recommendations),
+        personal=answer.personal,
+        total=len(fan_list.entries) + fan_list.unmapped,
+        rated=len(answer.visitor.rated),
+        notes=tuple(_notes(answer, fan_list)),
+        orders=_orders(options),
+        adult=Control("Leave out adult titles" if options.adult else "Add adult titles", switched),
+        more=Control(f"{more.top - options.top} more titles", more) if full else None,
+        data_date=created[:10],
+    )
+
+
+def _orders(options: Options) -> tuple[Control, ...]:
+    labels = {Order.MATCH: "Best match", Order.SCORE: "Predicted score"}
+    return tuple(
+        Control(label, options.but(order=order), options.order is order)
+        for order, label in labels.items()
+    )
+
+
+def _card(item: Recommendation, catalogue: Catalogue) -> Card:
+    anime = catalogue.get(item.anime_id)
+    reasons = [
+        Reason(catalogue.title(why.anime_id), _number(why.score) if why.score else None)
+        for why in main_reasons(item)
+    ]
+    return Card(
+        rank=item.rank,
+        anime=anime,
+        english=_other_title(anime),
+        facts=tuple(_facts(anime)),
+        genres=anime.genres[:SHOWN_GENRES],
+        score=f"{item.predicted_score:.1f}",
+        scored=tuple(reason for reason in reasons if reason.score),
+        listed=tuple(reason for reason in reasons if not reason.score),
+        initial=next((letter for letter in anime.title if letter.isalnum()), "?").upper(),
+        tint=item.anime_id % TINTS,
+    )
+
+
+def _facts(anime: Anime) -> list[str]:
+    facts = [anime.type or "", str(anime.year or "")]
+    if anime.episodes and anime.episodes > 1:
+        facts.append(f"{anime.episodes:,} episodes")
+    return [fact for fact in facts if fact]
+
+
+def _other_title(anime: Anime) -> str | None:
+    """The English title, unless it is the same but for case and punctuation."""
+    english = anime.title_english
+    return english if english and _bare(english) != _bare(anime.title) else None
+
+
+def _bare(title: str) -> str:
+    return "".join(letter for letter in title.casefold() if letter.isalnum())
+
+
+def _number(score: float) -> str:
+    return f"{score:.1f}".removesuffix(".0")
+
+
+def _notes(answer: Answer, fan_list: FanList) -> list[str]:
+    visitor = answer.visitor
+    rated, unknown, planned = len(visitor.rated), len(visitor.unknown), len(visitor.planned)
+    total = len(fan_list.entries) + fan_list.unmapped
+    notes = []
+    if total and not answer.personal:
+        notes.append(
+            "These are general picks, popular and well rated, because the list holds no scores "
+            "that Hakken can use."
+        )
+    elif answer.personal and rated < FEW_SCORES:
+        notes.append(
+            f"Only {_count(rated, 'scored title')} could be used. Score more of what you have "
+            "seen, and the picks get closer to your taste."
+        )
+    if unknown:
+        notes.append(
+            f"{unknown:,} of the {_count(total, 'title')} could not be used: too new for Hakken’s "
+            "data, or rated by too few fans."
+        )
+    if fan_list.unmapped:
+        notes.append(
+            f"{_count(fan_list.unmapped, 'title')} could not be matched with MyAnimeList, "
+            "by whose numbers Hakken knows anime."
+        )
+    if planned:
+        notes.append(f"Left out: {_count(planned, 'title')} you already plan to watch.")
+    return notes
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

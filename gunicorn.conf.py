@@ -1,0 +1,28 @@
+"""How gunicorn runs Hakken: ``gunicorn app.wsgi:app`` in this folder finds this file by itself.
+
+The model is opened before the workers are forked, so that they share its memory. There is no access
+log here: it would hold usernames. The application writes its own (`app.web.access_log`).
+"""
+
+import sys
+
+from app.settings import SettingsError, load_server_settings
+
+try:
+    _settings = load_server_settings()
+except SettingsError as error:
+    sys.stderr.write(f"hakken: {error}\n")
+    raise SystemExit(2) from None
+
+bind = f"0.0.0.0:{_settings.port}"
+workers = _settings.workers
+worker_class = "gthread"
+threads = _settings.threads
+preload_app = True
+timeout = 60
+graceful_timeout = 30
+keepalive = 5
+accesslog = None
+errorlog = "-"
+loglevel = "info"
+control_socket_disable = True  # its default place is shared by all servers of a user

@@ -1,0 +1,1 @@
+"""Commands for people: set up, serve, test, measure."""

@@ -1,0 +1,122 @@
+"""A real server, a real Chromium, and a watch on what the pages ask for and complain about."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playwright
+
+from app.settings import ROOT
+from app.web.security import POSTERS
+from tests.lists.fake_anilist import FakeAniList
+from tests.web.fans import add_fans
+
+CHROMIUM = Path(os.environ.get("CHROMIUM_PATH") or "/usr/bin/chromium")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        reason = f"there is no Chromium at {CHROMIUM}; set CHROMIUM_PATH"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def server(tiny_model: Path) -> Iterator[str]:
+    """The address of Hakken, run as in production, with a local AniList behind it."""
+    with FakeAniList() as fake:
+        add_fans(fake)
+        environment = {
+            **os.environ,
+            "PORT": "0",
+            "WEB_CONCURRENCY": "1",
+            "HAKKEN_MODEL": str(tiny_model),
+            "HAKKEN_ANILIST_URL": fake.url,
+            "HAKKEN_LIST_DEADLINE": "5",
+        }
+        with subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "app.wsgi:app"],
+            cwd=ROOT,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                yield f"http://127.0.0.1:{_port(process)}"
+            finally:
+                process.send_signal(signal.SIGQUIT)
+
+
+def _port(process: subprocess.Popen[str]) -> int:
+    assert process.stderr is not None
+    log = []
+    for line in process.stderr:
+        log.append(line)
+        if found := re.search(r"Listening at: http://[^:]+:(\d+)", line):
+            # A full pipe would stop the server.
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            return int(found[1])
+    pytest.fail("the server did not start:\n" + "".join(log))
+
+
+@dataclass
+class Watched:
+    """A page, and what happened on it that should not."""
+
+    page: Page
+    strangers: list[str] = field(default_factory=list)
+    posters: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def visit(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
+    """Opens pages (of a context with the given options) and, in the end, judges all of them."""
+    opened: list[Watched] = []
+
+    def open_page(address: str = "/", **options: Any) -> Page:
+        context = browser.new_context(base_url=server, **options)
+        watched = Watched(context.new_page())
+        opened.append(watched)
+        context.route("**/*", lambda route: _answer(route, server, watched))
+        watched.page.on("console", lambda message: _note(message, watched))
+        watched.page.on("pageerror", lambda error: watched.complaints.append(str(error)))
+        watched.page.goto(address)
+        return watched.page
+
+    yield open_page
+    for watched in opened:
+        watched.page.context.close()
+        assert watched.strangers == []
+        assert watched.complaints == []
+
+
+def _answer(route: Route, server: str, watched: Watched) -> None:
+    address = route.request.url
+    if address.startswith(f"{server}/"):
+        route.continue_()
+        return
+    (watched.posters if address.startswith(f"{POSTERS}/") else watched.strangers).append(address)
+    route.abort()
+
+
+def _note(message: ConsoleMessage, watched: Watched) -> None:
+    # Chromium reports aborted posters and the status of our own error pages as errors.
+    if message.type in {"error", "warning"} and "Failed to load resource" not in message.text:
+        watched.complaints.append(message.text)

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.web.fans import regular_export
+
+pytestmark = pytest.mark.browser
+
+SMALL_TARGETS = """() => {
+  const targets = "main button, main select, main input:not([type=hidden]), .choice, .top a";
+  return [...document.querySelectorAll(targets)]
+    .filter(element => element.getBoundingClientRect().height < 44)
+    .map(element => element.outerHTML);
+}"""
+
+Visit = Callable[..., Page]
+
+
+def titles(page: Page) -> list[str]:
+    return page.get_by_role("listitem").get_by_role("heading", level=2).all_text_contents()
+
+
+def ask_for(page: Page, username: str) -> None:
+    page.get_by_label("Your username").fill(username)
+    page.get_by_role("button", name="Find anime").click()
+
+
+def test_upload_an_export_and_see_why(visit: Visit, tmp_path: Path) -> None:
+    file = tmp_path / "animelist.xml"
+    file.write_bytes(regular_export())
+    page = visit()
+    page.get_by_label("Export file").set_input_files(file)
+    page.get_by_role("button", name="Read the file").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Picks for Exporter")
+    first_twenty = titles(page)
+    assert len(first_twenty) == 20
+    reasons = page.get_by_text(re.compile(r"^\s*Because you\s+gave"))
+    expect(reasons.first).to_contain_text(re.compile(r"Anime no\. \d+\s(10|\d)"))
+    page.get_by_role("button", name="20 more titles").click()
+    expect(page.get_by_role("listitem").get_by_role("heading", level=2).nth(20)).to_be_visible()
+    assert titles(page)[:20] == first_twenty
+    page.get_by_role("button", name="Predicted score").click()
+    current = page.get_by_role("button", name="Predicted score")
+    expect(current).to_have_attribute("aria-current", "true")
+
+
+def test_a_username_leads_to_the_same_page_without_scripts(visit: Visit) -> None:
+    found = []
+    for scripts in (True, False):
+        page = visit(java_script_enabled=scripts)
+        ask_for(page, "Regular")
+        page.wait_for_url("**/user/anilist/Regular")
+        expect(page).to_have_title("Picks for Regular – Hakken")
+        page.get_by_role("link", name="20 more titles").click()
+        page.wait_for_url("**/user/anilist/Regular?n=40#rank-21")
+        found.append(titles(page))
+    assert found[0] == found[1]
+    assert len(found[0]) > 20
+
+
+def test_waiting_is_told(visit: Visit) -> None:
+    page = visit()
+    expect(page.get_by_role("status").first).to_be_attached()
+    # Stay here: Playwright looks at nothing while a page is on its way.
+    page.evaluate("addEventListener('submit', event => event.preventDefault())")
+    ask_for(page, "Regular")
+    status = page.get_by_role("status").filter(has_text="Reading")
+    expect(status).to_have_text("Reading Regular’s list from AniList…")
+
+
+def test_a_wrong_name_is_told_beside_its_field(visit: Visit) -> None:
+    page = visit()
+    ask_for(page, "Nobody99")
+    expect(page.get_by_role("heading", level=1)).to_have_text("No such user")
+    field = page.get_by_label("Your username")
+    expect(field).to_have_value("Nobody99")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_have_accessible_description(re.compile("AniList has no user called Nobody99"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_fit_a_narrow_screen(visit: Visit, scheme: str) -> None:
+    page = visit(viewport={"width": 320, "height": 640}, color_scheme=scheme)
+    for address in ("/", "/user/anilist/Regular", "/user/anilist/Nobody99", "/problems/bug"):
+        page.goto(address)
+        assert page.evaluate("document.documentElement.scrollWidth") == 320, address
+        small = page.evaluate(SMALL_TARGETS)
+        assert small == [], address
+    colour = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    level = sum(map(int, re.findall(r"\d+", colour)[:3]))
+    assert (level < 150) if scheme == "dark" else (level > 600)
+
+
+def test_a_missing_poster_leaves_its_initial(visit: Visit) -> None:
+    page = visit("/user/anilist/Regular")
+    card = page.get_by_role("listitem").filter(has=page.get_by_role("heading", level=2)).first
+    expect(card.get_by_text("A", exact=True)).to_be_visible()
+    expect(card.locator("img")).to_be_hidden()
+
+
+def test_the_keyboard_reaches_the_content_first(visit: Visit) -> None:
+    page = visit("/user/anilist/Regular")
+    page.keyboard.press("Tab")
+    skip = page.get_by_role("link", name="Skip to the content")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()

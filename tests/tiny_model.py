@@ -1,0 +1,72 @@
+"""A small real model: sixty made-up anime, trained as an operator would, with a catalogue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from model_build.cli import main
+from tests.model_build.worlds import random_frame
+
+SEED = 20
+FANS, ANIME = 150, 60
+GENRES = ("Drama", "Comedy;Romance", "Action;Sci-Fi", "Mystery;Supernatural;Thriller")
+TYPES = ("TV", "MOVIE", "OVA")
+
+HOSTILE_TITLE = "<script>alert('Ω')</script> & \"friends\""
+FLAGGED, EXPLICIT, HOSTILE, BARE = 3, 4, 5, 6
+"""Places in `anime_ids` of the anime that are flagged adult, of the genre Hentai, with a hostile
+title, and with nothing but a title."""
+ANILIST_OFFSET = 500_000
+"""AniList's id of an anime is its own id and this."""
+
+
+def tiny_ratings() -> pl.DataFrame:
+    """The list entries of the fans."""
+    return random_frame(SEED, FANS, ANIME, 0.5)
+
+
+def anime_ids() -> list[int]:
+    """The ids of the model's anime, ascending."""
+    return sorted(tiny_ratings()["anime_id"].unique().to_list())
+
+
+def title_of(anime_id: int) -> str:
+    """The title in the catalogue."""
+    return HOSTILE_TITLE if anime_id == anime_ids()[HOSTILE] else f"Anime no. {anime_id}"
+
+
+def tiny_catalogue() -> pl.DataFrame:
+    """Facts about the anime, some of them awkward."""
+    ids = anime_ids()
+    rows = [_facts(place, anime_id) for place, anime_id in enumerate(ids)]
+    rows[FLAGGED]["adult"] = True
+    rows[EXPLICIT]["genres"] = "Drama;Hentai"
+    rows[BARE] = {"anime_id": ids[BARE], "title": title_of(ids[BARE])}
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _facts(place: int, anime_id: int) -> dict[str, object]:
+    return {
+        "anime_id": anime_id,
+        "anilist_id": anime_id + ANILIST_OFFSET,
+        "title": title_of(anime_id),
+        "title_english": f"English {anime_id}" if place % 2 else title_of(anime_id).upper(),
+        "type": TYPES[place % len(TYPES)],
+        "episodes": 1 + place,
+        "year": 1980 + place,
+        "genres": GENRES[place % len(GENRES)],
+        "picture": f"https://cdn.myanimelist.net/images/anime/{place}/{anime_id}.jpg",
+        "adult": False,
+    }
+
+
+def write_tiny_model(folder: Path) -> Path:
+    """Train and write the model into ``folder``; returns its directory."""
+    ratings, catalogue, model = folder / "r.parquet", folder / "c.parquet", folder / "model"
+    tiny_ratings().write_parquet(ratings)
+    tiny_catalogue().write_parquet(catalogue)
+    command = f"train --ratings {ratings} --catalogue {catalogue} --out {model} --quiet"
+    assert main([*command.split(), "--shrinkage", "10", "--k", "8", "--name", "tiny"]) == 0
+    return model

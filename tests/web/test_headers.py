@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.settings import ROOT
+from app.web.security import HEADERS
+from tests.web.html_page import read_html
+
+PAGES = ["/", "/user/anilist/Regular", "/user/anilist/Nobody99", "/example", "/problems/bug"]
+
+
+@pytest.mark.parametrize("address", [*PAGES, "/readyz", "/api/v1/x", "/static/hakken.css"])
+def test_every_answer_is_guarded(client: FlaskClient, address: str) -> None:
+    with client.get(address) as response:
+        headers = response.headers
+    for name, value in HEADERS.items():
+        if name != "Cache-Control":
+            assert headers[name] == value
+    assert "Set-Cookie" not in headers
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "unsafe" not in headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_pages_keep_to_the_policy(client: FlaskClient, address: str) -> None:
+    text = client.get(address).text
+    assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:", text)
+    page = read_html(text)
+    assert page.one("html").attributes["lang"] == "en"
+    assert all(script.attributes["src"].startswith("/static/") for script in page.all("script"))
+    pictures = [picture.attributes["src"] for picture in page.all("img")]
+    assert all(source.startswith("https://cdn.myanimelist.net/") for source in pictures)
+    assert page.one("main").attributes["id"] == "main"
+    assert page.one("a", class_="skip").attributes["href"] == "#main"
+
+
+def test_static_files_are_kept_for_as_long_as_they_are_the_same(client: FlaskClient) -> None:
+    page = read_html(client.get("/").text)
+    address = page.one("link", rel="stylesheet").attributes["href"]
+    assert re.fullmatch(r"/static/hakken\.css\?v=[0-9a-f]{12}", address)
+    with client.get(address) as response:
+        assert response.status_code == 200
+        assert "max-age=31536000" in response.headers["Cache-Control"]
+
+
+def test_pages_are_light() -> None:
+    sizes = {name: (ROOT / "static" / name).stat().st_size for name in ("hakken.css", "hakken.js")}
+    assert sizes["hakken.js"] < 10_000
+    assert sizes["hakken.css"] < 30_000

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.settings import ROOT, SettingsError, load_server_settings
+
+QUICK = {"PATH": os.environ.get("PATH", ""), "HOME": os.environ.get("HOME", "/")}
+
+
+def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env={**QUICK, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("-c", "import app.wsgi"), ("-m", "gunicorn", "app.wsgi:app")],
+    ids=["import", "gunicorn"],
+)
+def test_a_setting_that_cannot_be_used_stops_the_start(command: tuple[str, ...]) -> None:
+    done = run(*command, HAKKEN_LIST_DEADLINE="soon", PORT="0")
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("hakken: ")]
+    assert line.startswith("hakken: HAKKEN_LIST_DEADLINE='soon': ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_server_setting_that_cannot_be_used_stops_the_start() -> None:
+    done = run("-m", "gunicorn", "app.wsgi:app", PORT="eighty")
+    assert done.returncode == 2
+    assert done.stderr.startswith("hakken: PORT='eighty': ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_server_settings_have_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PORT", "WEB_CONCURRENCY", "HAKKEN_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    settings = load_server_settings()
+    assert (settings.port, settings.workers, settings.threads) == (8000, 2, 8)
+    monkeypatch.setenv("WEB_CONCURRENCY", "0")
+    with pytest.raises(SettingsError, match="WEB_CONCURRENCY='0'"):
+        load_server_settings()
+
+
+def test_the_core_does_not_load_the_web() -> None:
+    code = "import sys, app.recommender; assert 'flask' not in sys.modules"
+    assert run("-c", code).returncode == 0
+
+
+def test_serving_needs_nothing_that_trains(tiny_model: Path) -> None:
+    code = (
+        "import sys\n"
+        "for name in ('polars', 'scipy', 'tqdm', 'surprise', 'model_build'):\n"
+        "    sys.modules[name] = None\n"
+        "import app.wsgi\n"
+        "assert app.wsgi.app.test_client().get('/readyz').status_code == 200"
+    )
+    done = run("-c", code, HAKKEN_MODEL=str(tiny_model))
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import gzip
+import json
+from urllib.parse import unquote
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app.web.upload import MAX_UPLOAD
+from tests.web.fans import SCORED, regular_export
+from tests.web.html_page import Element, read_html
+
+
+def send(client: FlaskClient, data: bytes, name: str = "animelist.xml.gz") -> TestResponse:
+    """Post a file as a browser does (the test client's own way would leave a file open)."""
+    head = f'--edge\r\nContent-Disposition: form-data; name="export"; filename="{name}"\r\n\r\n'
+    body = head.encode() + data + b"\r\n--edge--\r\n"
+    return client.post("/upload", data=body, content_type="multipart/form-data; boundary=edge")
+
+
+def titles(page: Element) -> list[str]:
+    return [heading.text for heading in page.all("h2")]
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["xml", "gzip"])
+def test_an_export_is_answered_at_once(client: FlaskClient, pack: type[bytes]) -> None:
+    response = send(client, pack(regular_export()))
+    assert response.status_code == 200
+    assert response.headers["Cache-Control"] == "private, no-store"
+    page = read_html(response.text)
+    assert page.one("h1").text == "Picks for Exporter"
+    assert f"From {len(SCORED)} scored titles on a list of {len(SCORED)}." in page.text
+    rows = [{"anime_id": n, "score": 10 - place % 5} for place, n in enumerate(SCORED)]
+    api = client.post("/api/v1/recommendations", json={"list": rows}).json
+    assert api is not None
+    assert titles(page) == [item["title"] for item in api["recommendations"]]
+
+
+def test_order_and_more_go_on_from_the_page_itself(client: FlaskClient) -> None:
+    page = read_html(send(client, regular_export()).text)
+    carried = page.one("input", name="list").attributes["value"]
+    choices = {b.text: unquote(b.attributes["value"]) for b in page.all("button", name="choice")}
+    assert choices == {
+        "Best match": "",
+        "Predicted score": "order=score",
+        "Add adult titles": "adult=1",
+        "20 more titles": "n=40",
+    }
+    more = read_html(client.post("/upload", data={"list": carried, "choice": "n=40"}).text)
+    assert titles(more)[:20] == titles(page)
+    assert len(titles(more)) > 20
+    assert more.one("input", name="list").attributes["value"] == carried
+
+
+@pytest.mark.parametrize(
+    "carried",
+    [
+        "",
+        "[]",
+        '{"rows": [[0, null, 2]]}',
+        '{"rows": [[1, 11, 2]]}',
+        '{"rows": [[1, 1, 5]]}',
+        json.dumps({"rows": [[n, None, 2] for n in range(1, 20_002)]}),
+    ],
+)
+def test_a_list_that_comes_back_broken_is_refused(client: FlaskClient, carried: str) -> None:
+    response = client.post("/upload", data={"list": carried})
+    assert response.status_code == 400
+    assert "upload the file again" in response.text
+
+
+def bomb() -> bytes:
+    return gzip.compress(b"<myanimelist>" + b" " * 60_000_000)
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "sentence"),
+    [
+        (b"hello", 400, "not a MyAnimeList export"),
+        (b"", 400, "not a MyAnimeList export"),
+        (gzip.compress(regular_export())[:-20], 400, "damaged"),
+        (b'<!DOCTYPE a [<!ENTITY b "c">]><myanimelist>&b;</myanimelist>', 400, "XML"),
+        (b"<myanimelist></myanimelist>", 400, "no anime"),
+        (bomb(), 413, "too large"),
+        (b"<" + b" " * MAX_UPLOAD, 413, "larger than Hakken accepts"),
+    ],
+    ids=["text", "empty", "torn", "entity", "no anime", "bomb", "huge"],
+)
+def test_what_is_no_export_is_refused_kindly(
+    client: FlaskClient, data: bytes, status: int, sentence: str
+) -> None:
+    response = send(client, data)
+    assert response.status_code == status
+    page = read_html(response.text)
+    assert sentence in page.one("p", id="problem").text
+    assert page.one("title").text.startswith("Error: ")
+    field = page.all("input", id="export")
+    if sentence != "larger than Hakken accepts":
+        assert field[0].attributes["aria-invalid"] == "true"
+        assert "problem" in field[0].attributes["aria-describedby"].split()
+
+
+def test_no_file_chosen(client: FlaskClient) -> None:
+    for response in (send(client, b"", name=""), client.post("/upload")):
+        assert response.status_code == 400
+        assert "No file was chosen" in response.text
+
+
+def test_reloading_the_address_of_an_answer_starts_over(client: FlaskClient) -> None:
+    response = client.get("/upload")
+    assert (response.status_code, response.location) == (303, "/#upload")
