@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from model_build import kernels
+from model_build import bias_kernels
 from model_build.grouping import GroupedRatings
 
 
@@ -43,7 +43,7 @@ def fit_baselines(
     user_bias = np.zeros(ratings.n_users)
     item_bias = np.zeros(ratings.n_items)
     for _ in range(epochs):
-        kernels.item_biases(
+        bias_kernels.item_biases(
             ratings.item_start,
             ratings.item_user,
             ratings.item_position,
@@ -52,7 +52,7 @@ def fit_baselines(
             reg_item,
             item_bias,
         )
-        kernels.user_biases(
+        bias_kernels.user_biases(
             ratings.user_start, ratings.user_item, centred, item_bias, reg_user, user_bias
         )
     per_rating = np.repeat(user_bias, np.diff(ratings.user_start))

@@ -87,7 +87,7 @@ def evaluate(
         position = model.find(fan.hidden_id)
         known = position >= 0
         errors.append(scores.predicted_score[position[known]] - fan.hidden_score[known])
-        ranked = model.anime_id[top(scores.value, scores.allowed, DEPTH)]
+        ranked = model.anime_id[top(scores.sort_key, scores.allowed, DEPTH)]
         shown.update(ranked[:AT].tolist())
         relevant = fan.hidden_id[fan.hidden_score >= RELEVANT]
         if len(relevant):

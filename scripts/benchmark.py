@@ -188,7 +188,7 @@ def _median_ms(work: Any) -> float:
 
 
 def _difference(ours: dict[str, Any], theirs: dict[str, Any]) -> float:
-    return max(abs(ours["scores"][item] - score) for item, score in theirs["scores"].items())
+    return float(max(abs(ours["scores"][item] - score) for item, score in theirs["scores"].items()))
 
 
 def _print_worker() -> None:

@@ -16,6 +16,8 @@ MIN_RATINGS = 30
 bias is mostly noise."""
 MIN_NEIGHBOURS = 3
 """Entries of the fan's list that a predicted score must rest on (fewer if the list is shorter)."""
+BEHIND = 1000.0
+"""More than any two predicted scores differ by."""
 
 
 class Order(StrEnum):
@@ -26,10 +28,17 @@ class Order(StrEnum):
     DISCOVER = "discover"
 
 
-def supported(model: Model, prediction: Prediction) -> npt.NDArray[np.bool_]:
-    """Where a predicted score rests on enough to be sorted by, (n,) bool."""
+def by_support(model: Model, prediction: Prediction) -> npt.NDArray[np.float64]:
+    """Predicted scores as a sort key, (n,): those that rest on enough come first.
+
+    Behind them, so that a short list still fills a page, come the anime with ratings enough, and
+    last the rest; each group sorted by predicted score.
+    """
     needed = min(MIN_NEIGHBOURS, len(prediction.neighbourhood.source))
-    return (model.rating_count >= MIN_RATINGS) & (prediction.neighbourhood.used >= needed)
+    rated = model.rating_count >= MIN_RATINGS
+    supported = rated & (prediction.neighbourhood.used >= needed)
+    groups_behind = 2.0 - supported - rated
+    return np.asarray(prediction.score - BEHIND * groups_behind)
 
 
 def candidates(

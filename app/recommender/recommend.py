@@ -11,7 +11,7 @@ from app.recommender.explain import reasons_for_score
 from app.recommender.fold_in import Listed, Visitor, fold_in
 from app.recommender.model import Model
 from app.recommender.predict import Prediction, predict
-from app.recommender.rank import Order, candidates, supported, top
+from app.recommender.rank import Order, by_support, candidates, top
 
 LOWEST, HIGHEST = 1.0, 10.0
 
@@ -68,12 +68,14 @@ class Answer:
 class Scores:
     """Every anime of the model scored for one fan: what `recommend` shows the best of.
 
-    ``value`` (n,) is what the order sorts by, ``allowed`` (n,) bool where an anime may be shown.
+    ``value`` (n,) is what the order looks at, ``sort_key`` (n,) what it sorts by (the value, with
+    anime whose value rests on too little put behind), ``allowed`` (n,) bool where one may be shown.
     """
 
     visitor: Visitor
     prediction: Prediction
     value: npt.NDArray[np.float64]
+    sort_key: npt.NDArray[np.float64]
     allowed: npt.NDArray[np.bool_]
     personal: bool
 
@@ -92,11 +94,10 @@ def score_all(model: Model, listed: Listed, wish: Wish) -> Scores:
         allowed &= wish.allowed
     personal = len(prediction.neighbourhood.source) > 0
     if personal:
-        value = prediction.score
-        allowed &= supported(model, prediction)
+        value, sort_key = prediction.score, by_support(model, prediction)
     else:
-        value = _acclaim(model)
-    return Scores(visitor, prediction, value, allowed, personal)
+        value = sort_key = _acclaim(model)
+    return Scores(visitor, prediction, value, sort_key, allowed, personal)
 
 
 def recommend(model: Model, listed: Listed, wish: Wish | None = None) -> Answer:
@@ -112,7 +113,7 @@ def recommend(model: Model, listed: Listed, wish: Wish | None = None) -> Answer:
             for reason in reasons_for_score(prediction, target)
         )
 
-    chosen = top(scores.value, scores.allowed, wish.top)
+    chosen = top(scores.sort_key, scores.allowed, wish.top)
     recommendations = tuple(
         Recommendation(
             anime_id=int(model.anime_id[target]),

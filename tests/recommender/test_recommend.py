@@ -88,7 +88,8 @@ def test_by_score_the_best_predicted_come_first_and_are_explained(
             assert reason.score == given_score[reason.anime_id]
             assert reason.score or status[reason.anime_id] == Status.DROPPED
     if answer.personal:
-        assert all(a >= b - 1e-9 for a, b in pairwise(predicted))
+        # Sorted within what rests on enough, what has ratings enough, and the rest.
+        assert sum(a < b - 1e-9 for a, b in pairwise(predicted)) <= 2
 
 
 @given(st.data(), orders)
