@@ -1,0 +1,149 @@
+"""Remembers texts for a while, for all workers: requests-cache's SQLite and Redis storage.
+
+What is kept is what was understood (a list, one anime's details), not raw answers: an answer that
+turned out to be nonsense is never kept, and anime that came in one batch are found one by one.
+Plain text, never pickled. Trouble with the storage is a miss and a line in the log, not an error.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import closing, nullcontext
+
+from redis import RedisError
+from requests_cache.backends.redis import RedisDict
+from requests_cache.backends.sqlite import SQLiteDict
+
+from app.upstream.shared import Shared, redis_name
+
+log = logging.getLogger(__name__)
+
+_TROUBLE = (sqlite3.Error, RedisError)
+_BUSY_MS = 2_000
+
+
+class _Kept(str):
+    """A text with the moment of its end, under the names that requests-cache looks for."""
+
+    expires_unix: int
+    expires_delta: int
+
+    @classmethod
+    def until(cls, text: str, seconds: int) -> _Kept:
+        kept = cls(text)
+        kept.expires_delta = seconds
+        kept.expires_unix = int(time.time()) + seconds
+        return kept
+
+
+class Store:
+    """Texts by key, each for its own number of seconds. ``name`` is the table."""
+
+    def __init__(self, shared: Shared, name: str) -> None:
+        self._shared = shared
+        self._name = name
+        self._opening = threading.Lock()
+        self._texts: SQLiteDict | RedisDict | None = None
+        self._sweeper: threading.Timer | None = None
+
+    def get(self, key: str) -> str | None:
+        """The text, None when there is none or its time is over."""
+        try:
+            return self._read(key)
+        except _TROUBLE as error:
+            log.warning("the cache could not be read: %s", type(error).__name__)
+            return None
+
+    def put(self, texts: Mapping[str, str], seconds: float) -> None:
+        """Keep the texts for ``seconds``."""
+        if not texts or seconds < 1:
+            return
+        try:
+            self._write(texts, int(seconds))
+        except _TROUBLE as error:
+            log.warning("the cache could not be written: %s", type(error).__name__)
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Delete these."""
+        try:
+            self._open().bulk_delete(list(keys))
+        except _TROUBLE as error:
+            log.warning("the cache could not be cleared: %s", type(error).__name__)
+
+    def sweep(self, now: float | None = None) -> None:
+        """Delete everything whose time is over. Redis does so by itself."""
+        texts = self._open()
+        if isinstance(texts, SQLiteDict):
+            with texts.connection(commit=True) as connection:
+                connection.execute(
+                    f"DELETE FROM {texts.table_name} WHERE expires <= ?",  # noqa: S608 -- our name
+                    (time.time() if now is None else now,),
+                )
+
+    def _read(self, key: str) -> str | None:
+        texts = self._open()
+        if isinstance(texts, SQLiteDict):
+            query = f"SELECT value FROM {texts.table_name} WHERE key = ? AND expires > ?"  # noqa: S608
+            with (
+                texts.connection() as connection,
+                closing(connection.execute(query, (key, time.time()))) as cursor,
+            ):
+                row = cursor.fetchone()
+            return None if row is None else str(row[0])
+        try:
+            found = texts[key]
+        except KeyError:
+            return None
+        return found.decode() if isinstance(found, bytes) else str(found)
+
+    def _write(self, texts: Mapping[str, str], seconds: int) -> None:
+        opened = self._open()
+        together = opened.bulk_commit() if isinstance(opened, SQLiteDict) else nullcontext()
+        with together:
+            for key, text in texts.items():
+                opened[key] = _Kept.until(text, seconds)
+        if isinstance(opened, SQLiteDict):
+            self._sweep_after(seconds + 1)
+
+    def _sweep_after(self, seconds: float) -> None:
+        """See to it that what was kept is deleted even if nobody ever asks again."""
+        with self._opening:
+            if self._sweeper is not None and self._sweeper.is_alive():
+                return
+            self._sweeper = threading.Timer(seconds, self._sweep_quietly)
+            self._sweeper.daemon = True
+            self._sweeper.start()
+
+    def _sweep_quietly(self) -> None:
+        try:
+            self.sweep()
+        except sqlite3.Error as error:
+            log.warning("the cache could not be swept: %s", type(error).__name__)
+
+    def _open(self) -> SQLiteDict | RedisDict:
+        with self._opening:
+            if self._texts is None:
+                self._texts = self._opened()
+            return self._texts
+
+    def _opened(self) -> SQLiteDict | RedisDict:
+        redis = self._shared.redis
+        if redis is not None:
+            name = redis_name("store", self._name)
+            return RedisDict(name, connection=redis, serializer=None, ttl_offset=0)
+        # Losing a cache to a power cut is fine, hence fast_save.
+        texts = SQLiteDict(
+            self._shared.folder / f"{self._name}.sqlite",
+            table_name=self._name,
+            busy_timeout=_BUSY_MS,
+            fast_save=True,
+            serializer=None,
+        )
+        with texts.connection() as connection:
+            # Deleted means overwritten: a list must not linger in the file.
+            connection.execute("PRAGMA secure_delete = ON").close()
+        return texts
