@@ -148,4 +148,5 @@ def _results_page(
         link=link,
         sample=sample,
         source=fan_list.source,
+        age=fan_list.age,
     )

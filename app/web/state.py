@@ -12,10 +12,11 @@ import numpy.typing as npt
 from flask import current_app
 
 from app.catalogue import Catalogue
-from app.lists import Source, SourceSettings, build_sources
+from app.lists import PACES, Source, SourceSettings, Spans, build_sources
 from app.model_store import locate_model
 from app.recommender import ArtifactError, Listed, Model, Status, Wish, recommend
 from app.settings import Settings
+from app.upstream import Shared
 
 log = logging.getLogger(__name__)
 
@@ -80,18 +81,33 @@ def _open_library(settings: Settings, version: str) -> Library:
     model = Model.open(locate_model(settings.model, settings.model_cache_dir))
     catalogue = Catalogue.open(model.catalogue_path)
     sources = build_sources(
-        SourceSettings(
-            version=version,
-            public_url=str(settings.public_url) if settings.public_url else None,
-            anilist_url=str(settings.anilist_url),
-            max_entries=settings.max_list_length,
-            deadline_s=settings.list_deadline,
-        ),
+        _source_settings(settings, version),
         anilist_to_mal=catalogue.ids_from("anilist"),
+        kitsu_to_mal=catalogue.ids_from("kitsu"),
     )
     # The first call compiles the kernels; the first visitor must not wait for that.
     recommend(model, Listed.of([(int(model.anime_id[0]), 8.0, Status.COMPLETED)]), Wish(top=1))
     return Library(model, catalogue, sources, _suitable(model, catalogue))
+
+
+def _source_settings(settings: Settings, version: str) -> SourceSettings:
+    return SourceSettings(
+        version=version,
+        public_url=str(settings.public_url) if settings.public_url else None,
+        mal_client_id=settings.mal_client_id,
+        mal_web=settings.mal_web,
+        mal_url=str(settings.mal_url),
+        mal_web_url=str(settings.mal_web_url),
+        anilist_url=str(settings.anilist_url),
+        kitsu_url=str(settings.kitsu_url),
+        jikan_url=str(settings.jikan_url) if settings.jikan_url else None,
+        shikimori_url=str(settings.shikimori_url),
+        max_entries=settings.max_list_length,
+        deadline_s=settings.list_deadline,
+        paces=PACES if settings.limits else {},
+        spans=Spans(settings.list_cache, settings.list_stale),
+        shared=Shared(settings.shared_dir, settings.cache_url),
+    )
 
 
 def _suitable(model: Model, catalogue: Catalogue) -> npt.NDArray[np.bool_]:

@@ -22,8 +22,11 @@ def anilist() -> Iterator[FakeAniList]:
 
 
 @pytest.fixture(scope="session")
-def settings(tiny_model: Path, anilist: FakeAniList) -> Settings:
-    return Settings(model=str(tiny_model), anilist_url=anilist.url)
+def settings(
+    tiny_model: Path, anilist: FakeAniList, tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
+    cache = tmp_path_factory.mktemp("cache")
+    return Settings(model=str(tiny_model), anilist_url=anilist.url, cache_dir=cache, limits=False)
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,7 @@ ARGUMENTS: dict[type[lists.ListError], dict[str, object]] = {
     lists.ListTooLong: {"limit": 20_000},
     lists.RateLimited: {"retry_after": 41},
     lists.SourceDown: {"detail": "secret"},
+    lists.NotSetUp: {},
     lists.BadExportFile: {"reason": lists.BadFile.MANGA},
 }
 STATUSES = {
@@ -37,6 +38,7 @@ STATUSES = {
     lists.ListTooLong: 413,
     lists.RateLimited: 503,
     lists.SourceDown: 502,
+    lists.NotSetUp: 501,
     lists.BadExportFile: 400,
 }
 
