@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lists.fake_anilist import FakeAniList
+from demo.upstream import Upstream
 
 
 @pytest.fixture
-def fake_anilist() -> Iterator[FakeAniList]:
-    with FakeAniList() as fake:
-        yield fake
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as running:
+        yield running

@@ -9,7 +9,8 @@ from app.lists import Source, SourceSettings, build_sources
 from app.lists.errors import NotSetUp
 from app.lists.registry import base_address
 from app.upstream import Shared
-from tests.lists.fake_anilist import FakeAniList, entry
+from demo.upstream import Upstream
+from tests.lists.scenarios import entry
 
 
 @pytest.fixture
@@ -23,14 +24,14 @@ def build(shared: Shared, **settings: Any) -> dict[str, Source]:
     )
 
 
-def test_anilist_is_there_and_fetches(fake_anilist: FakeAniList, shared: Shared) -> None:
-    fake_anilist.add("Someone", [entry(1, None, score=7)])
-    sources = build(shared, public_url="https://hakken.example", anilist_url=fake_anilist.url)
+def test_anilist_is_there_and_fetches(upstream: Upstream, shared: Shared) -> None:
+    upstream.add("Someone", [entry(1, None, score=7)])
+    sources = build(shared, public_url="https://hakken.example", anilist_url=upstream.at("anilist"))
     source = sources["anilist"]
     assert (source.slug, source.name) == ("anilist", "AniList")
     fans = source.fetch("Someone")
     assert [(item.anime_id, item.score) for item in fans.entries] == [(100, 7.0)]
-    assert fake_anilist.requests[0].headers["referer"] == "https://hakken.example"
+    assert upstream.requests[0].headers["referer"] == "https://hakken.example"
 
 
 def test_what_works_comes_first(shared: Shared) -> None:

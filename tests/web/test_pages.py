@@ -5,7 +5,7 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
-from tests.lists import fake_anilist
+from tests.lists import scenarios
 from tests.tiny_model import EXPLICIT, FLAGGED, HOSTILE_TITLE
 from tests.web.fans import IDS, PLANNED, SCORED
 from tests.web.html_page import Element, read_html
@@ -131,7 +131,7 @@ def test_a_list_without_scores_gets_general_picks(client: FlaskClient) -> None:
 
 
 def test_an_empty_list_gets_popular_picks(client: FlaskClient) -> None:
-    results = page(client, f"/user/anilist/{fake_anilist.EMPTY}")
+    results = page(client, f"/user/anilist/{scenarios.EMPTY}")
     assert "list on AniList is empty so far" in results.text
     assert len(shown_ids(results)) == 20
 
