@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -15,8 +16,11 @@ from pybreaker import (
     CircuitMemoryStorage,
     CircuitRedisStorage,
 )
+from redis import RedisError
 
 from app.upstream.shared import Shared, redis_name
+
+log = logging.getLogger(__name__)
 
 FAILURES = 8
 REST_SECONDS = 30.0
@@ -78,13 +82,7 @@ class Breaker:
     def _open(self) -> tuple[CircuitBreaker, CircuitBreakerStorage]:
         with self._opening:
             if self._circuit is None:
-                redis = self._shared.redis
-                storage: CircuitBreakerStorage
-                if redis is None:
-                    storage = CircuitMemoryStorage(STATE_CLOSED)
-                else:
-                    name = redis_name("breaker", self._name)
-                    storage = CircuitRedisStorage(STATE_CLOSED, redis, namespace=name)
+                storage = self._storage()
                 circuit = CircuitBreaker(
                     fail_max=self._failures,
                     reset_timeout=self._rest,
@@ -93,6 +91,16 @@ class Breaker:
                 )
                 self._circuit = circuit, storage
             return self._circuit
+
+    def _storage(self) -> CircuitBreakerStorage:
+        redis = self._shared.redis
+        if redis is not None:
+            name = redis_name("breaker", self._name)
+            try:
+                return CircuitRedisStorage(STATE_CLOSED, redis, namespace=name)
+            except RedisError as error:
+                log.warning("failures are not shared: %s", type(error).__name__)
+        return CircuitMemoryStorage(STATE_CLOSED)
 
 
 def _replay(failed: bool) -> None:

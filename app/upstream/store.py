@@ -40,6 +40,13 @@ class _Kept(str):
         return kept
 
 
+class _RedisTexts(RedisDict):
+    """requests-cache still calls a command that Redis gave up."""
+
+    def __setitem__(self, key: str, item: _Kept) -> None:
+        self.connection.set(self._bkey(key), item, ex=item.expires_delta)
+
+
 class Store:
     """Texts by key, each for its own number of seconds. ``name`` is the table."""
 
@@ -134,7 +141,7 @@ class Store:
         redis = self._shared.redis
         if redis is not None:
             name = redis_name("store", self._name)
-            return RedisDict(name, connection=redis, serializer=None, ttl_offset=0)
+            return _RedisTexts(name, connection=redis, serializer=None, ttl_offset=0)
         # Losing a cache to a power cut is fine, hence fast_save.
         texts = SQLiteDict(
             self._shared.folder / f"{self._name}.sqlite",
