@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from app.lists.memory import Spans
-from app.lists.registry import PACES, Source, SourceSettings, build_sources
+from app.lists.registry import PACES, Services, Source, SourceSettings, build_sources
 
-__all__ = ["PACES", "Source", "SourceSettings", "Spans", "build_sources"]
+__all__ = ["PACES", "Services", "Source", "SourceSettings", "Spans", "build_sources"]

@@ -22,7 +22,7 @@ from app.lists.errors import (
 )
 from app.lists.fields import to_score, to_title
 from app.lists.http import Deadline, Reply, SourceClient
-from app.lists.payload import read_payload, refusal
+from app.lists.payload import read_payload, refusal, without_nulls
 from app.lists.usernames import NameRule
 from app.recommender.status import Status
 
@@ -90,15 +90,8 @@ class _Entry(BaseModel):
     media: _Media | None
 
 
-def _without_nulls(value: object) -> object:
-    """GraphQL lists may be null, or hold nulls; both mean nothing there."""
-    if value is None:
-        return []
-    return [item for item in value if item is not None] if isinstance(value, list) else value
-
-
 class _List(BaseModel):
-    entries: Annotated[list[_Entry], BeforeValidator(_without_nulls)]
+    entries: Annotated[list[_Entry], BeforeValidator(without_nulls)]
 
 
 class _User(BaseModel):
@@ -106,7 +99,7 @@ class _User(BaseModel):
 
 
 class _Collection(BaseModel):
-    lists: Annotated[list[_List], BeforeValidator(_without_nulls)]
+    lists: Annotated[list[_List], BeforeValidator(without_nulls)]
     user: _User | None = None
     has_next_chunk: bool | None = Field(None, alias="hasNextChunk")
 

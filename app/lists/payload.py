@@ -64,6 +64,13 @@ def refusal(reply: Reply, *, source: str, username: str, said: str = "") -> List
     return SourceDown(source=source, username=username, detail=detail)
 
 
+def without_nulls(value: object) -> object:
+    """GraphQL lists may be null, or hold nulls; both mean nothing there."""
+    if value is None:
+        return []
+    return [item for item in value if item is not None] if isinstance(value, list) else value
+
+
 def is_web_page(reply: Reply) -> bool:
     """Whether this is a page for people (an error page, a challenge): no word of the API itself."""
     return reply.body[:256].lstrip().startswith(b"<")

@@ -117,11 +117,10 @@ def _place(service: str, url: str) -> str:
 
 
 def build_sources(
-    settings: SourceSettings,
+    services: Services,
     *,
     anilist_to_mal: Mapping[int, int],
     kitsu_to_mal: Mapping[int, int] | None = None,
-    services: Services | None = None,
     learn: Callable[[Sequence[Details]], None] = lambda _: None,
 ) -> dict[str, Source]:
     """All sources by slug; those that can be used come first, in the order to offer them.
@@ -129,7 +128,8 @@ def build_sources(
     ``anilist_to_mal`` and ``kitsu_to_mal`` map those sites' anime ids to MyAnimeList's. ``learn``
     is given the details that come along with lists.
     """
-    make = _Maker(settings, services or Services(settings), learn)
+    settings = services.settings
+    make = _Maker(services, learn)
     jikan_url = base_address(settings.jikan_url, "/v4") if settings.jikan_url else None
     by_mal_name = make.for_mal_names(jikan_url)
     found = [
@@ -195,17 +195,12 @@ def base_address(url: str, usual_path: str) -> str:
 class _Maker:
     """Ties a module's ``fetch`` to its client, its limits and the memory of lists."""
 
-    def __init__(
-        self,
-        settings: SourceSettings,
-        services: Services,
-        learn: Callable[[Sequence[Details]], None],
-    ) -> None:
-        self._settings = settings
+    def __init__(self, services: Services, learn: Callable[[Sequence[Details]], None]) -> None:
+        self._settings = services.settings
         self._services = services
-        shared = settings.shared
+        shared = services.settings.shared
         store, flights = Store(shared, "lists"), Flights(shared)
-        self._memory = ListMemory(store, flights, settings.spans, learn)
+        self._memory = ListMemory(store, flights, services.settings.spans, learn)
 
     def for_mal_names(self, jikan_url: str | None) -> Callable[[str], FanList] | None:
         """The best way to a list on MyAnimeList that the operator made possible; None for none."""

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from flask import current_app
 
 from app.catalogue import Catalogue
-from app.lists import PACES, Source, SourceSettings, Spans, build_sources
+from app.details import Shelf, build_shelf
+from app.lists import PACES, Services, Source, SourceSettings, Spans, build_sources
 from app.model_store import locate_model
 from app.recommender import ArtifactError, Listed, Model, Status, Wish, recommend
 from app.settings import Settings
@@ -38,6 +39,7 @@ class Library:
     catalogue: Catalogue
     sources: Mapping[str, Source]
     suitable: npt.NDArray[np.bool_]
+    details: Shelf
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +82,17 @@ def library() -> Library:
 def _open_library(settings: Settings, version: str) -> Library:
     model = Model.open(locate_model(settings.model, settings.model_cache_dir))
     catalogue = Catalogue.open(model.catalogue_path)
+    services = Services(_source_settings(settings, version))
+    details = build_shelf(services, str(settings.details_url) if settings.details_url else None)
     sources = build_sources(
-        _source_settings(settings, version),
+        services,
         anilist_to_mal=catalogue.ids_from("anilist"),
         kitsu_to_mal=catalogue.ids_from("kitsu"),
+        learn=details.learn,
     )
     # The first call compiles the kernels; the first visitor must not wait for that.
     recommend(model, Listed.of([(int(model.anime_id[0]), 8.0, Status.COMPLETED)]), Wish(top=1))
-    return Library(model, catalogue, sources, _suitable(model, catalogue))
+    return Library(model, catalogue, sources, _suitable(model, catalogue), details)
 
 
 def _source_settings(settings: Settings, version: str) -> SourceSettings:

@@ -114,7 +114,11 @@ def _answer(route: Route, server: str, watched: Watched) -> None:
     if address.startswith(f"{server}/"):
         route.continue_()
         return
-    (watched.posters if address.startswith(f"{POSTERS}/") else watched.strangers).append(address)
+    (
+        watched.posters
+        if address.startswith(tuple(f"{host}/" for host in POSTERS))
+        else watched.strangers
+    ).append(address)
     route.abort()
 
 

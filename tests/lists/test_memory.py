@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from app.lists import Source, SourceSettings, Spans, build_sources
+from app.lists import Services, Source, SourceSettings, Spans, build_sources
 from app.lists.entry import Details
 from app.lists.errors import ListError, PrivateList, RateLimited, SourceDown, UnknownUser
 from app.lists.http import Limits
@@ -46,7 +46,7 @@ def worker(request: pytest.FixtureRequest, tmp_path: Path, upstream: Upstream) -
             "paces": {},
         }
         made = SourceSettings(version="1", shared=Shared(tmp_path, url), **(defaults | settings))
-        return build_sources(made, anilist_to_mal={}, learn=learn)["myanimelist"]
+        return build_sources(Services(made), anilist_to_mal={}, learn=learn)["myanimelist"]
 
     return make
 
@@ -195,7 +195,7 @@ def test_what_finds_a_list_says_no_name(upstream: Upstream, tmp_path: Path) -> N
     upstream.add("Someone", [Listed(1, 7)])
     url = upstream.at("anilist")
     made = SourceSettings(version="1", shared=Shared(tmp_path), anilist_url=url)
-    build_sources(made, anilist_to_mal={})["anilist"].fetch("Someone")
+    build_sources(Services(made), anilist_to_mal={})["anilist"].fetch("Someone")
     with closing(sqlite3.connect(tmp_path / "lists.sqlite")) as connection:
         ((key,),) = connection.execute("SELECT key FROM lists").fetchall()
     names = [file.name for file in tmp_path.rglob("*")]

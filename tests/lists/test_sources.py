@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.lists import Source, SourceSettings, build_sources
+from app.lists import Services, Source, SourceSettings, build_sources
 from app.lists.errors import NotSetUp
 from app.lists.registry import base_address
 from app.upstream import Shared
@@ -20,7 +20,7 @@ def shared(tmp_path: Path) -> Shared:
 
 def build(shared: Shared, **settings: Any) -> dict[str, Source]:
     return build_sources(
-        SourceSettings(version="1.2", shared=shared, **settings), anilist_to_mal={1: 100}
+        Services(SourceSettings(version="1.2", shared=shared, **settings)), anilist_to_mal={1: 100}
     )
 
 
