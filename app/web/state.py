@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,6 +16,7 @@ from app.details import Shelf, build_shelf
 from app.lists import PACES, Services, Source, SourceSettings, Spans, build_sources
 from app.model_store import locate_model
 from app.recommender import ArtifactError, Listed, Model, Status, Wish, recommend
+from app.search import TitleIndex
 from app.settings import Settings
 from app.upstream import Shared
 
@@ -40,6 +41,7 @@ class Library:
     sources: Mapping[str, Source]
     suitable: npt.NDArray[np.bool_]
     details: Shelf
+    titles: TitleIndex
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +92,10 @@ def _open_library(settings: Settings, version: str) -> Library:
         kitsu_to_mal=catalogue.ids_from("kitsu"),
         learn=details.learn,
     )
+    titles = TitleIndex(catalogue, _for_everybody(catalogue))
     # The first call compiles the kernels; the first visitor must not wait for that.
     recommend(model, Listed.of([(int(model.anime_id[0]), 8.0, Status.COMPLETED)]), Wish(top=1))
-    return Library(model, catalogue, sources, _suitable(model, catalogue), details)
+    return Library(model, catalogue, sources, _suitable(model, catalogue), details, titles)
 
 
 def _source_settings(settings: Settings, version: str) -> SourceSettings:
@@ -116,10 +119,20 @@ def _source_settings(settings: Settings, version: str) -> SourceSettings:
 
 
 def _suitable(model: Model, catalogue: Catalogue) -> npt.NDArray[np.bool_]:
-    ids = model.anime_id.tolist()
+    return ~np.array(_adult(catalogue, model.anime_id.tolist()), bool)
+
+
+def _for_everybody(catalogue: Catalogue) -> list[int]:
+    """Ids of all anime of the catalogue that are not for adults only."""
+    ids = catalogue.ids()
+    return [
+        anime_id for anime_id, adult in zip(ids, _adult(catalogue, ids), strict=True) if not adult
+    ]
+
+
+def _adult(catalogue: Catalogue, ids: Sequence[int]) -> list[bool]:
     flags, genres = catalogue.column("adult", ids), catalogue.column("genres", ids)
-    adult = [
+    return [
         bool(flag) or ADULT_GENRE in (names or "").split(";")
         for flag, names in zip(flags, genres, strict=True)
     ]
-    return ~np.array(adult, bool)

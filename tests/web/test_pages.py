@@ -23,14 +23,15 @@ def shown_ids(results: Element) -> list[int]:
     return [int(link.removeprefix("https://myanimelist.net/anime/")) for link in links]
 
 
-def test_home_offers_both_ways_in(client: FlaskClient) -> None:
+def test_home_offers_every_way_in(client: FlaskClient) -> None:
     home = page(client, "/")
     assert len(home.all("h1")) == 1
-    by_name, by_file = home.all("form")
+    by_name, by_file, by_hand = home.all("form")
     assert by_name.attributes["action"] == "/recommend"
     # What works comes first; nobody set up MyAnimeList here, but its fans must not search in vain.
     offered = [option.attributes["value"] for option in by_name.all("option")]
     assert offered == ["anilist", "kitsu", "shikimori", "myanimelist"]
+    assert by_hand.attributes["action"] == "/pick"
     assert by_file.attributes["enctype"] == "multipart/form-data"
     labels = {label.attributes["for"] for label in home.all("label")}
     fields = home.all("input") + home.all("select")
