@@ -85,7 +85,8 @@ class Throttle:
                     return 0.0
                 return max(int(bucket.waiting(item)), 1) / 1000  # type: ignore[arg-type]
         except (sqlite3.Error, RedisError) as error:
-            # Better one request too many than none at all.
+            # Better one request too many than none at all; next time from the start.
+            self._bucket = None
             log.warning("requests could not be counted: %s", type(error).__name__)
             return 0.0
 
