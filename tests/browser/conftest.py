@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playw
 from app.settings import ROOT
 from app.web.security import POSTERS
 from demo.upstream import Upstream
-from tests.web.fans import add_fans
+from tests.web.fans import IDS, add_fans
 
 CHROMIUM = Path(os.environ.get("CHROMIUM_PATH") or "/usr/bin/chromium")
 
@@ -42,6 +42,7 @@ def server(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """The address of Hakken, run as in production, with a local AniList behind it."""
     with Upstream() as fake:
         add_fans(fake)
+        fake.world.synopses.update(dict.fromkeys(IDS[::2], "<b>About</b> it.<br>And more."))
         environment = {
             **os.environ,
             "PORT": "0",
