@@ -81,15 +81,22 @@ class Store:
         except _TROUBLE as error:
             log.warning("the cache could not be cleared: %s", type(error).__name__)
 
-    def sweep(self, now: float | None = None) -> None:
-        """Delete everything whose time is over. Redis does so by itself."""
+    def sweep(self, now: float | None = None) -> float | None:
+        """Delete everything whose time is over; return when the next time will be, if ever.
+
+        Redis does so by itself.
+        """
         texts = self._open()
-        if isinstance(texts, SQLiteDict):
-            with texts.connection(commit=True) as connection:
-                connection.execute(
-                    f"DELETE FROM {texts.table_name} WHERE expires <= ?",  # noqa: S608 -- our name
-                    (time.time() if now is None else now,),
-                )
+        if not isinstance(texts, SQLiteDict):
+            return None
+        moment = time.time() if now is None else now
+        delete = f"DELETE FROM {texts.table_name} WHERE expires <= ?"  # noqa: S608 -- our name
+        with texts.connection(commit=True) as connection:
+            connection.execute(delete, (moment,)).close()
+        following = f"SELECT min(expires) FROM {texts.table_name}"  # noqa: S608
+        with texts.connection() as connection, closing(connection.execute(following)) as cursor:
+            (found,) = cursor.fetchone()
+        return None if found is None else float(found)
 
     def _read(self, key: str) -> str | None:
         texts = self._open()
@@ -114,27 +121,33 @@ class Store:
             for key, text in texts.items():
                 opened[key] = _Kept.until(text, seconds)
         if isinstance(opened, SQLiteDict):
-            self._sweep_after(seconds + 1)
+            with self._opening:
+                self._sweep_after(seconds + 1)
 
     def _sweep_after(self, seconds: float) -> None:
         """See to it that what was kept is deleted even if nobody ever asks again."""
-        with self._opening:
-            if self._sweeper is not None and self._sweeper.is_alive():
-                return
-            self._sweeper = threading.Timer(seconds, self._sweep_quietly)
+        if self._sweeper is None or not self._sweeper.is_alive():
+            self._sweeper = threading.Timer(seconds, self._sweep_and_go_on)
             self._sweeper.daemon = True
             self._sweeper.start()
 
-    def _sweep_quietly(self) -> None:
+    def _sweep_and_go_on(self) -> None:
         try:
-            self.sweep()
+            following = self.sweep()
         except sqlite3.Error as error:
             log.warning("the cache could not be swept: %s", type(error).__name__)
+            return
+        with self._opening:
+            self._sweeper = None
+            if following is not None:
+                self._sweep_after(max(1.0, following - time.time() + 1))
 
     def _open(self) -> SQLiteDict | RedisDict:
         with self._opening:
             if self._texts is None:
                 self._texts = self._opened()
+                if isinstance(self._texts, SQLiteDict):
+                    self._sweep_after(1)  # what the last run left behind
             return self._texts
 
     def _opened(self) -> SQLiteDict | RedisDict:

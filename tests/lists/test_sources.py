@@ -7,9 +7,11 @@ import pytest
 
 from app.lists import Services, Source, SourceSettings, build_sources
 from app.lists.errors import NotSetUp
-from app.lists.registry import base_address
-from app.upstream import Shared
+from app.lists.http import Limits
+from app.lists.registry import PACES, base_address
+from app.upstream import Pace, Shared
 from demo.upstream import Upstream
+from tests.lists import scenarios
 from tests.lists.scenarios import entry
 
 
@@ -46,6 +48,19 @@ def test_what_works_comes_first(shared: Shared) -> None:
     own = build(shared, jikan_url="http://jikan.example/v4")
     assert list(own) == ["myanimelist", "anilist", "kitsu", "shikimori", "jikan"]
     assert own["jikan"].offered
+
+
+def test_list_pages_wait_for_their_turn_however_many(upstream: Upstream, shared: Shared) -> None:
+    assert PACES["mal-pages"] == (Pace(1, 2),)
+    source = build(
+        shared,
+        mal_web=True,
+        mal_web_url=upstream.at("mal-web"),
+        paces={"mal-pages": (Pace(1, 0.05),)},
+        limits=Limits(turn=0),
+    )["myanimelist"]
+    assert len(source.fetch(scenarios.LONG).entries) == 1_250
+    assert len(upstream.requests) == 5
 
 
 @pytest.mark.parametrize(

@@ -59,11 +59,29 @@ def test_nothing_outlives_its_time_in_the_file(
     later = time.time() + 61
     monkeypatch.setattr(time, "time", lambda: later)
     assert store.get(key_of("Someone")) is None
-    store.sweep()
+    assert store.sweep() is None
     assert text.encode() not in file.read_bytes()
     with sqlite3.connect(file) as connection:
         assert connection.execute("SELECT count(*) FROM lists").fetchone() == (0,)
     connection.close()
+
+
+def test_the_next_sweep_is_in_time(tmp_path: Path) -> None:
+    store = Store(Shared(tmp_path), "lists")
+    store.put({key_of("a"): "x"}, 1_000)
+    store.put({key_of("b"): "y"}, 60)
+    now = time.time()
+    first = store.sweep()
+    assert first is not None
+    assert first - now == pytest.approx(60, abs=30)
+    second = store.sweep(now + 120)
+    assert second is not None
+    assert second - now == pytest.approx(1_000, abs=30)
+    store._sweep_and_go_on()
+    assert store._sweeper is not None
+    assert store._sweeper.interval == pytest.approx(1_000, abs=30)
+    assert store._sweeper.daemon
+    store._sweeper.cancel()
 
 
 def test_a_damaged_file_is_a_miss(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

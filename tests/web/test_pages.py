@@ -39,7 +39,7 @@ def test_home_offers_every_way_in(client: FlaskClient) -> None:
     ids = {paragraph.attributes.get("id") for paragraph in home.all("p")}
     for described in home.all("input"):
         assert set(described.attributes["aria-describedby"].split()) <= ids
-    assert "never stored" in home.text
+    assert "forgotten within the hour" in home.text
     assert home.one("a", href="/example")
 
 
