@@ -82,10 +82,10 @@ class Settings(BaseSettings):
     cache_dir: Path = Path("~/.cache/hakken/shared")
     """Where caches and limits are kept on this host."""
 
-    list_cache: Annotated[float, Field(ge=0, le=3600)] = 300.0
-    """Seconds that a list is remembered."""
+    list_cache: Annotated[float, Field(ge=0, le=1200)] = 300.0
+    """Seconds that a list is remembered. The pages promise less than an hour, all in all."""
 
-    list_stale: Annotated[float, Field(ge=0, le=7200)] = 1800.0
+    list_stale: Annotated[float, Field(ge=0, le=2400)] = 1800.0
     """Seconds more that a remembered list may stand in for a service that is down."""
 
     list_deadline: Annotated[float, Field(gt=0, le=60)] = 20.0

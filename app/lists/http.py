@@ -155,8 +155,17 @@ class SourceClient:
         request = requests.Request(
             method, url, json=json, params=params, headers=dict(headers or {})
         )
+        reply: Reply | None = None
+        fault: Exception | None = None
         while True:
-            self._take_turn(username, deadline)
+            try:
+                self._throttle.wait(min(self._limits.turn, deadline.left()))
+            except Throttled as error:
+                if reply is not None or fault is not None:
+                    break  # what was heard before says more
+                raise RateLimited(
+                    source=self.source, username=username, retry_after=error.seconds
+                ) from None
             reply, fault = self._attempt(request, username, deadline)
             try:
                 policy = policy.increment(method, url, error=fault)
@@ -170,14 +179,6 @@ class SourceClient:
             assert fault is not None
             raise self._down(fault, username) from fault
         return reply
-
-    def _take_turn(self, username: str, deadline: Deadline) -> None:
-        try:
-            self._throttle.wait(min(self._limits.turn, deadline.left()))
-        except Throttled as error:
-            raise RateLimited(
-                source=self.source, username=username, retry_after=error.seconds
-            ) from None
 
     def _attempt(
         self, request: requests.Request, username: str, deadline: Deadline

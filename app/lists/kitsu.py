@@ -105,7 +105,7 @@ def fetch(
         learn(page.included, mal_ids, titles)
         if page.links.next is None or len(entries) == before:
             break
-        query = _next_query(page.links.next, base_url, name)
+        query |= _next_query(page.links.next, base_url, name)
     if not entries:
         kind = EmptyList if user else NotFoundOrPrivate
         raise kind(source=NAME, username=name)
@@ -115,17 +115,13 @@ def fetch(
 
 def _find_user(ask: Any, name: str) -> User | None:
     """Who is meant: by name, by the name in profile addresses, or (None) by number."""
-    wanted = name.casefold()
     for kind in ("name", "slug"):
         query = {f"filter[{kind}]": name, "fields[users]": "name,slug"}
         users = _read(_USERS, ask("users", query), name).data
         # Several may share a name but for its case; the exact one is meant, if there is one.
         users.sort(key=lambda user: user.attributes.name != name)
-        for user in users:
-            facts = user.attributes
-            known = {text.casefold() for text in (facts.name, facts.slug) if text}
-            if wanted in known or not known:
-                return user
+        if users:
+            return users[0]
     if name.isascii() and name.isdigit():
         return None
     raise UnknownUser(source=NAME, username=name)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 _MAL = "myanimelist/anime"
 
@@ -21,6 +21,8 @@ class UserFacts(BaseModel):
 class User(BaseModel):
     """A user."""
 
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
     id: str
     attributes: UserFacts = UserFacts()
 
@@ -33,6 +35,8 @@ class Users(BaseModel):
 
 class Reference(BaseModel):
     """The number of another record."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
 
     id: str
 
@@ -79,6 +83,8 @@ class Links(BaseModel):
 
 class Included(BaseModel):
     """An anime or a mapping, not yet told apart."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
 
     id: str
     type: str

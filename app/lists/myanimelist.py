@@ -142,7 +142,7 @@ def fetch(
             raise ListTooLong(source=NAME, username=name, limit=max_entries)
         if page.paging.next is None or len(found) == before:
             break  # a page that brings nothing new would go on for ever
-        query = _next_query(page.paging.next, base_url, name)
+        query |= _next_query(page.paging.next, base_url, name)
     if not found:
         raise EmptyList(source=NAME, username=name)
     return FanList(

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import requests
 
-from app.lists.errors import SourceDown
+from app.lists.errors import RateLimited, SourceDown
 from app.lists.http import Deadline, Limits, Reply, SourceClient, make_session, user_agent
+from app.upstream import Throttled
 from demo.upstream import Upstream
 from tests.lists import scenarios
 from tests.lists.scenarios import entry
@@ -121,3 +122,34 @@ def test_redirects_on_the_same_host_keep_method_and_body(
 def test_retry_after(value: str | None, seconds: int | None) -> None:
     headers = {} if value is None else {"Retry-After": value}
     assert Reply(429, headers, b"").retry_after() == seconds
+
+
+def test_what_was_heard_counts_more_than_our_own_limit(
+    session: requests.Session, upstream: Upstream
+) -> None:
+    class OneTurn:
+        turns = 1
+
+        def wait(self, most: float) -> None:
+            if not self.turns:
+                raise Throttled(60)
+            self.turns -= 1
+
+    client = SourceClient("AniList", session, Limits(backoff=0), OneTurn())
+    request = {"query": "", "variables": {"name": scenarios.DOWN}}
+
+    def send() -> Reply:
+        return client.send(
+            "POST",
+            upstream.at("anilist"),
+            username="x",
+            deadline=Deadline(20),
+            json=request,
+            headers={"Referer": "http://localhost/"},
+        )
+
+    assert send().status == 500
+    with pytest.raises(RateLimited) as caught:
+        send()
+    assert caught.value.retry_after == 60
+    assert len(upstream.requests) == 1

@@ -267,9 +267,11 @@ def test_the_official_address_of_a_next_page_stands_for_ours(
 ) -> None:
     upstream.add("Someone", [Listed(n) for n in range(1, 1_002)])
     row = demo_mal.row(Listed(5_000))
-    following = f"{myanimelist.BASE_URL}/users/Someone/animelist?offset=1000&limit=1000&nsfw=true"
+    following = f"{myanimelist.BASE_URL}/users/Someone/animelist?offset=1000"
     upstream.replies["mal"] = [as_json(200, {"data": [row], "paging": {"next": following}})]
     assert [entry.anime_id for entry in fetch("Someone").entries] == [5_000, 1_001]
+    # What the next page does not say itself stays as it was.
+    assert upstream.requests[1].query == {**upstream.requests[0].query, "offset": "1000"}
 
 
 @use("mal")
@@ -352,7 +354,7 @@ def test_kitsu_users_by_slug_and_by_number(fetch: Fetch, upstream: Upstream) -> 
     ]
     upstream.replies["kitsu"] = [as_json(200, {"data": two})]
     assert fetch("Someone").entries[0].anime_id == 5
-    by_slug = {"id": str(fan.number), "attributes": {"name": "Some One", "slug": "some1"}}
+    by_slug = {"id": fan.number, "attributes": {"name": "Some One", "slug": "some1"}}
     upstream.replies["kitsu"] = [as_json(200, {"data": []}), as_json(200, {"data": [by_slug]})]
     assert fetch("some1").username == "Some One"
     assert upstream.requests[-2].query["filter[slug]"] == "some1"
