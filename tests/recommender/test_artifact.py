@@ -69,7 +69,7 @@ def test_a_good_model_opens(folder: Path, model: Model, world: pl.DataFrame) -> 
 
 def test_the_manifest_says_what_is_there(folder: Path, world: pl.DataFrame) -> None:
     manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-    assert manifest["format"] == 1
+    assert manifest["format"] == 2
     assert manifest["counts"]["fans"] == world["user_id"].n_unique()
     assert manifest["counts"]["entries"] == len(world)
     assert manifest["counts"]["ratings"] == (world["rating"] > 0).sum()
@@ -132,7 +132,7 @@ def test_a_truncated_manifest_is_refused_wherever_it_ends(folder: Path) -> None:
         assert MANIFEST in refusal(folder)
 
 
-@pytest.mark.parametrize("found", [0, 2, 99, "1", None, [1]])
+@pytest.mark.parametrize("found", [0, 1, 3, 99, "2", None, [2]])
 def test_another_format_is_refused_by_number(folder: Path, found: object) -> None:
     edit_manifest(folder, lambda data: data.update(format=found))
     told = refusal(folder)
