@@ -123,6 +123,7 @@ def store_matrix(
     """Arrays of a matrix in the order of `app.recommender.model.ItemMatrix`, and their scale.
 
     ``exact`` keeps float32 values; ``compact`` rounds them to 16-bit steps of the largest one.
+    What rounds to 0 says nothing and is left out.
     """
     by_source = by_target.tocsc()
     by_source.sort_indices()
@@ -133,10 +134,12 @@ def store_matrix(
         steps = np.iinfo(np.int16 if signed else np.uint16).max
         scale = float(np.abs(value).max()) / steps
         value = np.rint(value / scale).astype(np.int16 if signed else np.uint16)
+    by_source.data = value
+    by_source.eliminate_zeros()
     return {
         f"{name}_start": by_source.indptr.astype(np.int64),
         f"{name}_target": by_source.indices.astype(narrow),
-        f"{name}_value": value,
+        f"{name}_value": by_source.data,
     }, scale
 
 
