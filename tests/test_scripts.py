@@ -122,7 +122,7 @@ def test_a_port_that_is_taken_is_told(project: Path) -> None:
     assert status == 1
     assert told == [
         f"scripts/serve: cannot listen on 127.0.0.1, port {port}: Address already in use; "
-        "choose another with --port"
+        "choose another with --port or --host"
     ]
 
 
