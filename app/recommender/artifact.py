@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.recommender.replacing import replacing, sync
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MANIFEST = "manifest.json"
 CATALOGUE = "catalogue.json.gz"
 
@@ -56,7 +56,7 @@ class Dataset(_Strict):
 class Manifest(_Strict):
     """``manifest.json``."""
 
-    format: Literal[1]
+    format: Literal[2]
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     created: str
     dataset: Dataset

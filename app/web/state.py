@@ -11,10 +11,19 @@ import numpy as np
 import numpy.typing as npt
 from flask import current_app
 
-from app.catalogue import Catalogue
+from app.catalogue import Catalogue, franchises_of
 from app.lists import Source, SourceSettings, build_sources
 from app.model_store import locate_model
-from app.recommender import ArtifactError, Listed, Model, Status, Wish, recommend
+from app.recommender import (
+    ArtifactError,
+    Franchises,
+    Listed,
+    Model,
+    Order,
+    Status,
+    Wish,
+    recommend,
+)
 from app.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -30,13 +39,15 @@ class ModelMissing(Exception):  # noqa: N818 -- it names the state, not a mistak
 class Library:
     """Everything that an answer needs, opened once and shared by all threads.
 
-    ``suitable`` (n,) bool is False where an anime of the model is for adults only.
+    ``suitable`` (n,) bool is False where an anime of the model is for adults only; ``franchises``
+    groups the model's anime.
     """
 
     model: Model
     catalogue: Catalogue
     sources: Mapping[str, Source]
     suitable: npt.NDArray[np.bool_]
+    franchises: Franchises
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +101,11 @@ def _open_library(settings: Settings, version: str) -> Library:
         anilist_to_mal=catalogue.ids_from("anilist"),
     )
     # The first call compiles the kernels; the first visitor must not wait for that.
-    recommend(model, Listed.of([(int(model.anime_id[0]), 8.0, Status.COMPLETED)]), Wish(top=1))
-    return Library(model, catalogue, sources, _suitable(model, catalogue))
+    for order in Order:
+        one = Listed.of([(int(model.anime_id[0]), 8.0, Status.COMPLETED)])
+        recommend(model, one, Wish(top=1, order=order))
+    franchises = franchises_of(catalogue, model.anime_id.tolist())
+    return Library(model, catalogue, sources, _suitable(model, catalogue), franchises)
 
 
 def _suitable(model: Model, catalogue: Catalogue) -> npt.NDArray[np.bool_]:
