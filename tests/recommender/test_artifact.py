@@ -83,6 +83,11 @@ def test_the_manifest_says_what_is_there(folder: Path, world: pl.DataFrame) -> N
         )
 
 
+def test_a_visitor_need_not_be_regularised(folder: Path) -> None:
+    edit_manifest(folder, lambda data: data["hyperparameters"].update(reg_user=0))
+    assert Model.open(folder).reg_user == 0
+
+
 def test_arrays_are_mapped_and_cannot_be_written(folder: Path) -> None:
     opened = open_artifact(folder)
     for name, array in opened.arrays.items():
@@ -161,6 +166,12 @@ def test_a_manifest_with_a_part_missing_is_refused(folder: Path, part: str) -> N
         (lambda data: data["hyperparameters"].update(mean="high"), "mean"),
         (lambda data: data["hyperparameters"].update(mean=float("nan")), "mean"),
         (lambda data: data["hyperparameters"].pop("similarity_scale"), "similarity_scale"),
+        (lambda data: data["hyperparameters"].update(similarity_scale=0), "similarity_scale"),
+        (lambda data: data["hyperparameters"].update(similarity_scale=-1.0), "similarity_scale"),
+        (lambda data: data["hyperparameters"].update(k=0), "k is 0, a number of at least 1"),
+        (lambda data: data["hyperparameters"].update(k=-3), "k is -3"),
+        (lambda data: data["hyperparameters"].update(reg_user=-0.5), "reg_user is -0.5"),
+        (lambda data: data["files"].pop("catalogue.json.gz"), "lists no catalogue.json.gz"),
     ],
 )
 def test_a_wrong_manifest_is_refused(
