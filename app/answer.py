@@ -5,37 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 from app.catalogue import Catalogue
-from app.recommender import Answer, Because, Recommendation
-
-REASONS = 3
+from app.recommender import Answer, Order, Recommendation
 
 
-def answer_as_json(answer: Answer, catalogue: Catalogue, reasons: int = REASONS) -> dict[str, Any]:
-    """The answer as JSON-ready values; ``because`` holds the ``reasons`` largest positive terms."""
+def answer_as_json(answer: Answer, catalogue: Catalogue) -> dict[str, Any]:
+    """The answer as JSON-ready values.
+
+    ``explained`` names the number that the weights of ``because`` and ``rest`` add up to.
+    """
     visitor = answer.visitor
     return {
         "model": answer.model_version,
         "order": answer.order.value,
+        "explained": "predicted_score" if answer.order is Order.SCORE else "match",
         "personal": answer.personal,
         "list": {
             "known": len(visitor.seen) + len(visitor.planned),
             "rated": len(visitor.rated),
             "unknown": len(visitor.unknown),
         },
-        "recommendations": [
-            _recommendation(item, catalogue, reasons) for item in answer.recommendations
-        ],
+        "recommendations": [_recommendation(item, catalogue) for item in answer.recommendations],
     }
 
 
-def main_reasons(recommendation: Recommendation, count: int = REASONS) -> tuple[Because, ...]:
-    """The reasons to tell: the largest terms that speak for the anime."""
-    return tuple(reason for reason in recommendation.because if reason.weight > 0)[:count]
-
-
-def _recommendation(item: Recommendation, catalogue: Catalogue, reasons: int) -> dict[str, Any]:
+def _recommendation(item: Recommendation, catalogue: Catalogue) -> dict[str, Any]:
     anime = catalogue.get(item.anime_id)
-    told = main_reasons(item, reasons)
     return {
         "rank": item.rank,
         "anime_id": item.anime_id,
@@ -49,8 +43,7 @@ def _recommendation(item: Recommendation, catalogue: Catalogue, reasons: int) ->
         "url": anime.url,
         "match": round(item.match, 6),
         "predicted_score": round(item.predicted_score, 6),
-        "baseline": round(item.baseline, 6),
-        "neighbours": item.neighbours,
+        "expected_error": round(item.expected_error, 6),
         "because": [
             {
                 "anime_id": reason.anime_id,
@@ -58,7 +51,8 @@ def _recommendation(item: Recommendation, catalogue: Catalogue, reasons: int) ->
                 "score": reason.score,
                 "weight": round(reason.weight, 6),
             }
-            for reason in told
+            for reason in item.because
         ],
-        "rest": round(sum(r.weight for r in item.because) - sum(r.weight for r in told), 6),
+        "rest": round(item.rest, 6),
+        "more_of_franchise": item.more,
     }

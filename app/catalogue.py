@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.recommender.franchise import Franchises
+
 PICTURE_HOST = "https://cdn.myanimelist.net/images/anime/"
 MAL_ANIME = "https://myanimelist.net/anime/"
 
@@ -113,6 +115,13 @@ class Catalogue:
         """Map ids of another site (``anilist`` or ``kitsu``) to MyAnimeList ids."""
         theirs, ours = self._columns[f"{site}_id"], self._columns["anime_id"]
         return {foreign: own for foreign, own in zip(theirs, ours, strict=True) if foreign}
+
+
+def franchises_of(catalogue: Catalogue, anime_ids: Sequence[int]) -> Franchises:
+    """The franchises among the anime of a model, as far as they can be inferred."""
+    return Franchises.infer(
+        *(catalogue.column(name, anime_ids) for name in ("franchise_id", "type", "year", "title"))
+    )
 
 
 def encode(columns: Mapping[str, Sequence[Any]]) -> bytes:

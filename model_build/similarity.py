@@ -13,10 +13,7 @@ equally similar the more rated one is kept first.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import pairwise
+from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
 import numpy as np
@@ -26,14 +23,10 @@ from tqdm import tqdm
 
 from model_build import kernels
 from model_build.grouping import GroupedRatings
+from model_build.parallel import available_threads, even_ranges, run_ranges
 
 BLOCK_ROWS = 256
 RANGES_PER_THREAD = 4
-
-
-def available_threads() -> int:
-    """How many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def pearson_baseline(
@@ -100,38 +93,15 @@ def pearson_baseline(
     ):
         for first in range(0, n_items, BLOCK_ROWS):
             last = min(first + BLOCK_ROWS, n_items)
-            row_ranges = _even_ranges(row_cost[first:last] + 1, threads * RANGES_PER_THREAD, first)
-            _run(pool, fill, row_ranges, first)
+            row_ranges = even_ranges(row_cost[first:last] + 1, threads * RANGES_PER_THREAD, first)
+            run_ranges(pool, fill, row_ranges, first)
             # A column is met about as often as its anime is rated together with others.
-            column_ranges = _even_ranges(co_rated[:last], threads)
+            column_ranges = even_ranges(co_rated[:last], threads)
             kept = (*block, values, indices, size)
-            _run(pool, kernels.keep_best_of_rows, row_ranges, first, *kept)
-            _run(pool, kernels.offer_columns, column_ranges, first, last, *kept)
+            run_ranges(pool, kernels.keep_best_of_rows, row_ranges, first, *kept)
+            run_ranges(pool, kernels.offer_columns, column_ranges, first, last, *kept)
             bar.update(last - first)
     return _in_original_order(ratings, values, indices, size)
-
-
-def _even_ranges(
-    cost: npt.NDArray[np.int64], pieces: int, offset: int = 0
-) -> list[tuple[int, int]]:
-    """Cut the indices of ``cost`` into at most ``pieces`` ranges of about equal total cost."""
-    total = np.cumsum(cost)
-    cuts = np.searchsorted(total, total[-1] * np.arange(1, pieces) / pieces)
-    edges = np.unique(np.concatenate([[0], cuts, [len(cost)]])) + offset
-    return [(int(a), int(b)) for a, b in pairwise(edges)]
-
-
-def _run(
-    pool: ThreadPoolExecutor,
-    work: Callable[..., None],
-    ranges: Iterable[tuple[int, int]],
-    *arguments: object,
-) -> None:
-    futures: list[Future[None]] = [
-        pool.submit(work, first, last, *arguments) for first, last in ranges
-    ]
-    for future in futures:
-        future.result()
 
 
 def _in_original_order(

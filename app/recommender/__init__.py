@@ -1,16 +1,19 @@
 """The core: fold a list in, predict, rank, explain. Knows nothing of Flask or networks."""
 
 from app.recommender.artifact import ArtifactError
+from app.recommender.explain import Because
 from app.recommender.fold_in import Listed, Visitor
+from app.recommender.franchise import Franchises
 from app.recommender.model import Model
 from app.recommender.rank import Order
-from app.recommender.recommend import Answer, Because, Recommendation, Wish, recommend
+from app.recommender.recommend import Answer, Recommendation, Wish, recommend
 from app.recommender.status import Status
 
 __all__ = [
     "Answer",
     "ArtifactError",
     "Because",
+    "Franchises",
     "Listed",
     "Model",
     "Order",

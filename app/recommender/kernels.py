@@ -95,3 +95,85 @@ def nearest_means(
         total[i] = denominator
         used[i] = last - first
     return mean, total, used
+
+
+@numba.njit(nogil=True, cache=True)
+def spread(
+    source: Longs, interest: Floats, start: Longs, target: Any, value: Any, scale: float, n: int
+) -> Floats:
+    """Sum of interest times matrix row over ``source``, (n,)."""
+    total = np.zeros(n)
+    for w in range(len(source)):
+        s, factor = source[w], interest[w] * scale
+        for p in range(start[s], start[s + 1]):
+            total[np.int64(target[p])] += factor * value[p]
+    return total
+
+
+@numba.njit(nogil=True, cache=True)
+def sharpened_sums(
+    source: Longs, deviation: Floats, start: Longs, target: Any, value: Any, scale: float, n: int
+) -> tuple[Floats, Floats]:
+    """Sums of weight x deviation and of weight over ``source``, (n,) each; a weight is a cube."""
+    numerator = np.zeros(n)
+    denominator = np.zeros(n)
+    for w in range(len(source)):
+        s, d = source[w], deviation[w]
+        for p in range(start[s], start[s + 1]):
+            similarity = value[p] * scale
+            weight = similarity * similarity * similarity
+            numerator[np.int64(target[p])] += weight * d
+            denominator[np.int64(target[p])] += weight
+    return numerator, denominator
+
+
+@numba.njit(nogil=True, cache=True)
+def entries_between(
+    source: Longs, wanted: Longs, start: Longs, target: Any, value: Any, scale: float
+) -> Floats:
+    """The matrix entries from every source to every wanted target, (wanted, source), dense.
+
+    Targets ascend within a row, so each is found by bisection.
+    """
+    found = np.zeros((len(wanted), len(source)))
+    for w in range(len(source)):
+        first, last = start[source[w]], start[source[w] + 1]
+        for k in range(len(wanted)):
+            low, high = first, last
+            while low < high:
+                middle = (low + high) >> 1
+                if np.int64(target[middle]) < wanted[k]:
+                    low = middle + 1
+                else:
+                    high = middle
+            if low < last and np.int64(target[low]) == wanted[k]:
+                found[k, w] = value[low] * scale
+    return found
+
+
+@numba.njit(nogil=True, cache=True)
+def solve_lower(root: Floats, right: Floats) -> Floats:
+    """X with root X = right, for a lower triangular root (f, f) and right (f, k)."""
+    x = right.copy()
+    for i in range(len(root)):
+        for j in range(i):
+            factor = root[i, j]
+            for k in range(x.shape[1]):
+                x[i, k] -= factor * x[j, k]
+        for k in range(x.shape[1]):
+            x[i, k] /= root[i, i]
+    return x
+
+
+@numba.njit(nogil=True, cache=True)
+def solve_lower_transposed(root: Floats, right: Floats) -> Floats:
+    """X with root' X = right, for a lower triangular root (f, f) and right (f, k)."""
+    x = right.copy()
+    for i in range(len(root) - 1, -1, -1):
+        for k in range(x.shape[1]):
+            x[i, k] /= root[i, i]
+        for j in range(i):
+            factor = root[i, j]
+            for k in range(x.shape[1]):
+                x[j, k] -= factor * x[i, k]
+    return x

@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from app.recommender.artifact import Artifact, ArtifactError, Manifest, open_artifact
 
+SMALLEST = float(np.finfo(np.float64).tiny)
+
 
 @dataclass(frozen=True, slots=True)
 class ItemMatrix:
@@ -35,11 +37,40 @@ class ItemMatrix:
         return source, self.value[at] * self.scale
 
 
+@dataclass(frozen=True)
+class TasteModel:
+    """What `app.recommender.taste` predicts scores with.
+
+    ``item_bias`` (n,) belongs to ``reg_user``; ``similarity`` holds shrunk similarities of standard
+    scores; ``spread`` is that of all fans, ``spread_weight`` how many scores it counts for.
+    ``position`` (m,) are the anime that the Gaussian part knows, ``row`` (n,) its inverse (-1 where
+    not known), ``factor`` (m, f) float32 with the constant ``level_factor`` as its last column,
+    ``noise`` (m,) float32 above 0.
+    """
+
+    item_bias: npt.NDArray[np.float64]
+    reg_user: float
+    similarity: ItemMatrix
+    spread: float
+    spread_weight: float
+    position: npt.NDArray[np.int32]
+    row: npt.NDArray[np.int32]
+    factor: npt.NDArray[np.float32]
+    level_factor: float
+    noise: npt.NDArray[np.float32]
+
+    @cached_property
+    def mean_variance(self) -> float:
+        """That of a standard score of the average anime, for a fan of whom nothing is known."""
+        return float((self.factor**2).sum(axis=1).mean() + self.noise.mean())
+
+
 class Model:
-    """What recommending needs, for n anime that were rated often enough to be in the model.
+    """What recommending needs, for the n anime of the training ratings.
 
     ``anime_id`` (n,) ascending int32, ``item_bias`` (n,) float64, ``rating_count`` and
-    ``entry_count`` (n,) int32: how many fans scored an anime, how many have it on their list.
+    ``entry_count`` (n,) int32: how many fans scored an anime, how many have it on their list;
+    ``appeal`` (n,) float64: what fans make of an anime on average, 0 where it is not on the list.
     """
 
     def __init__(self, artifact: Artifact) -> None:
@@ -53,10 +84,14 @@ class Model:
         self.item_bias = arrays.vector("item_bias", np.float64, n)
         self.rating_count = arrays.vector("rating_count", np.int32, n)
         self.entry_count = arrays.vector("entry_count", np.int32, n)
+        self.appeal = arrays.vector("appeal", np.float64, n)
         self.similarity = arrays.matrix("similarity", n)
+        self.affinity = arrays.matrix("affinity", n)
+        self.newcomer = arrays.matrix("newcomer", n)
+        self.taste = arrays.taste(n)
         self.mean = arrays.number("mean")
-        self.reg_user = arrays.number("reg_user")
-        self.k = int(arrays.number("k"))
+        self.reg_user = arrays.number("reg_user", least=0)
+        self.k = int(arrays.number("k", least=1))
 
     @classmethod
     def open(cls, path: Path) -> Model:
@@ -97,12 +132,12 @@ class _Arrays:
     def file(self, name: str) -> Path:
         return self._path / f"{name}.npy"
 
-    def number(self, name: str) -> float:
+    def number(self, name: str, least: float = -np.inf) -> float:
         value = self._numbers.get(name)
-        if not isinstance(value, int | float) or not np.isfinite(value):
+        if not isinstance(value, int | float) or not np.isfinite(value) or value < least:
             raise ArtifactError(
                 f"{self._path / 'manifest.json'}: hyperparameter {name} is {value!r}, "
-                "a number was expected."
+                f"a number{'' if np.isinf(least) else f' of at least {least:g}'} was expected."
             )
         return float(value)
 
@@ -132,7 +167,40 @@ class _Arrays:
             raise ArtifactError(f"{self.file(name + '_target')}: points past the anime there are.")
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             raise ArtifactError(f"{self.file(name + '_value')}: holds values that are not finite.")
-        return ItemMatrix(start, target, value, self.number(f"{name}_scale"))
+        return ItemMatrix(start, target, value, self.number(f"{name}_scale", least=SMALLEST))
+
+    def taste(self, n: int) -> TasteModel:
+        position = self.vector("taste_position", np.int32)
+        if len(position) and not (position[0] >= 0 and position[-1] < n):
+            raise ArtifactError(f"{self.file('taste_position')}: points past the anime there are.")
+        if (np.diff(position) <= 0).any():
+            raise ArtifactError(f"{self.file('taste_position')}: positions must ascend.")
+        factor = self._any("taste_factor")
+        if factor.ndim != 2 or len(factor) != len(position) or factor.dtype.kind != "f":
+            raise ArtifactError(
+                f"{self.file('taste_factor')}: {factor.dtype}{factor.shape}; expected a row of "
+                f"factors for each of {len(position)} anime."
+            )
+        noise = self.vector("taste_noise", np.float32, len(position))
+        if not np.isfinite(factor).all() or (noise <= 0).any():
+            raise ArtifactError(f"{self.file('taste_noise')}: noise must be above 0 everywhere.")
+        row = np.full(n, -1, np.int32)
+        row[position] = np.arange(len(position), dtype=np.int32)
+        level = self.number("taste_level_factor")
+        return TasteModel(
+            item_bias=self.vector("taste_item_bias", np.float64, n),
+            reg_user=self.number("taste_reg_user"),
+            similarity=self.matrix("taste_similarity", n),
+            spread=self.number("taste_spread"),
+            spread_weight=self.number("taste_spread_weight"),
+            position=position,
+            row=row,
+            factor=np.column_stack(
+                [factor.astype(np.float32), np.full(len(position), level, np.float32)]
+            ),
+            level_factor=level,
+            noise=noise,
+        )
 
     def _any(self, name: str) -> npt.NDArray[Any]:
         try:

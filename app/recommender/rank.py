@@ -18,6 +18,9 @@ MIN_NEIGHBOURS = 3
 """Entries of the fan's list that a predicted score must rest on (fewer if the list is shorter)."""
 BEHIND = 1000.0
 """More than any two predicted scores differ by."""
+SEEN_BY_MANY = 0.5
+"""How strongly `discover` holds popularity against an anime: a match counts less by the square
+root of the number of lists that an anime is on."""
 
 
 class Order(StrEnum):
@@ -39,6 +42,12 @@ def by_support(model: Model, prediction: Prediction) -> npt.NDArray[np.float64]:
     supported = rated & (prediction.neighbourhood.used >= needed)
     groups_behind = 2.0 - supported - rated
     return np.asarray(prediction.score - BEHIND * groups_behind)
+
+
+def by_discovery(model: Model, match: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Matches as a sort key that favours what few have on their lists, (n,)."""
+    known = np.maximum(model.entry_count, MIN_RATINGS) / MIN_RATINGS
+    return np.where(match > 0, match * known**-SEEN_BY_MANY, match)
 
 
 def candidates(

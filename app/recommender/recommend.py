@@ -7,46 +7,55 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from app.recommender.explain import reasons_for_score
+from app.recommender.affinity import Affinity, spread_affinity
+from app.recommender.explain import Because, reasons_for_match, reasons_for_score
 from app.recommender.fold_in import Listed, Visitor, fold_in
+from app.recommender.franchise import Franchises, fold_franchises
 from app.recommender.model import Model
 from app.recommender.predict import Prediction, predict
-from app.recommender.rank import Order, by_support, candidates, top
+from app.recommender.rank import Order, by_discovery, by_support, candidates, top
+from app.recommender.taste import Taste, expected_error, predict_taste
 
 LOWEST, HIGHEST = 1.0, 10.0
+PERCENT = 100.0
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What is asked for. ``allowed`` (n,) bool narrows the anime shown, by type or genre, say."""
+    """What is asked for. ``allowed`` (n,) bool narrows the anime shown, by type or genre, say.
+
+    With ``franchises`` one anime a franchise is shown, the first unseen; ``extras`` lets specials
+    and summaries of franchises that the fan knows in. ``reasons`` is how many to tell an anime.
+    """
 
     top: int = 20
     order: Order = Order.MATCH
     include_planned: bool = False
+    extras: bool = False
+    reasons: int = 3
+    franchises: Franchises | None = field(default=None, repr=False)
     allowed: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Because:
-    """An anime of the fan's list, the score given (None: dropped without one), what it added."""
-
-    anime_id: int
-    score: float | None
-    weight: float
-
-
-@dataclass(frozen=True, slots=True)
 class Recommendation:
-    """One anime. ``predicted_score`` is within 1..10; ``baseline`` plus all weights of ``because``
-    is the prediction before that limit. ``neighbours`` counts the entries it rests on."""
+    """One anime.
+
+    ``match`` is the affinity in percent: 100 for what the fan would pick and give a 9 or 10, 0 for
+    what the fan would not pick. ``predicted_score`` is within 1..10; ``expected_error`` how far off
+    it is on average (one standard deviation). The weights of ``because`` and ``rest`` add up to
+    ``match``, or with `Order.SCORE` to ``predicted_score``. ``more`` counts the further anime of
+    the franchise that were folded under this one.
+    """
 
     anime_id: int
     rank: int
     match: float
     predicted_score: float
-    baseline: float
-    neighbours: int
+    expected_error: float
     because: tuple[Because, ...]
+    rest: float
+    more: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,68 +77,87 @@ class Answer:
 class Scores:
     """Every anime of the model scored for one fan: what `recommend` shows the best of.
 
-    ``value`` (n,) is what the order looks at, ``sort_key`` (n,) what it sorts by (the value, with
-    anime whose value rests on too little put behind), ``allowed`` (n,) bool where one may be shown.
+    ``match`` and ``predicted_score`` (n,); ``sort_key`` (n,) what the order sorts by; ``allowed``
+    (n,) bool where one may be shown. ``prediction`` is there for `Order.SCORE` only.
     """
 
     visitor: Visitor
-    prediction: Prediction
-    value: npt.NDArray[np.float64]
+    affinity: Affinity
+    taste: Taste
+    prediction: Prediction | None
+    match: npt.NDArray[np.float64]
+    predicted_score: npt.NDArray[np.float64]
     sort_key: npt.NDArray[np.float64]
     allowed: npt.NDArray[np.bool_]
     personal: bool
 
-    @property
-    def predicted_score(self) -> npt.NDArray[np.float64]:
-        """Predicted scores within 1..10."""
-        return np.clip(self.prediction.score, LOWEST, HIGHEST)
-
 
 def score_all(model: Model, listed: Listed, wish: Wish) -> Scores:
-    """Fold a list in and score every anime."""
+    """Fold a list in and score every anime.
+
+    `Order.SCORE` predicts with KNN with baseline, the reference; the other orders with the sharper
+    `predict_taste`.
+    """
     visitor = fold_in(model, listed)
-    prediction = predict(model, visitor)
+    affinity = spread_affinity(model, visitor)
+    taste = predict_taste(model, visitor, affinity)
     allowed = candidates(model, visitor, include_planned=wish.include_planned)
     if wish.allowed is not None:
         allowed &= wish.allowed
-    personal = len(prediction.neighbourhood.source) > 0
-    if personal:
-        value, sort_key = prediction.score, by_support(model, prediction)
-    else:
-        value = sort_key = _acclaim(model)
-    return Scores(visitor, prediction, value, sort_key, allowed, personal)
+    match = PERCENT * affinity.value
+    prediction = None
+    predicted_score, sort_key = taste.score, match
+    personal = len(visitor.seen) > 0
+    if wish.order is Order.SCORE:
+        prediction = predict(model, visitor)
+        predicted_score, sort_key = prediction.score, by_support(model, prediction)
+        personal = len(prediction.neighbourhood.source) > 0
+    elif wish.order is Order.DISCOVER:
+        sort_key = by_discovery(model, match)
+    return Scores(
+        visitor,
+        affinity,
+        taste,
+        prediction,
+        match,
+        np.clip(predicted_score, LOWEST, HIGHEST),
+        sort_key,
+        allowed,
+        personal,
+    )
 
 
 def recommend(model: Model, listed: Listed, wish: Wish | None = None) -> Answer:
     """Recommend anime for a list."""
     wish = wish or Wish()
     scores = score_all(model, listed, wish)
-    visitor, prediction = scores.visitor, scores.prediction
-    given = dict(zip(visitor.rated.tolist(), visitor.score.tolist(), strict=True))
-
-    def because(target: int) -> tuple[Because, ...]:
-        return tuple(
-            Because(int(model.anime_id[reason.position]), given.get(reason.position), reason.weight)
-            for reason in reasons_for_score(prediction, target)
+    visitor, allowed, sort_key = scores.visitor, scores.allowed, scores.sort_key
+    more = np.zeros(len(model), np.int64)
+    if wish.franchises is not None:
+        waiting = visitor.planned if not wish.include_planned else visitor.planned[:0]
+        folded = fold_franchises(
+            wish.franchises, sort_key, allowed, visitor.seen, waiting, extras=wish.extras
         )
-
-    chosen = top(scores.sort_key, scores.allowed, wish.top)
+        allowed, sort_key, more = folded.allowed, folded.sort_key, folded.more
+    chosen = top(sort_key, allowed, wish.top)
+    if scores.prediction is None:
+        because = reasons_for_match(model, visitor, scores.affinity, chosen, PERCENT, wish.reasons)
+        explained = scores.match[chosen]
+    else:
+        because = reasons_for_score(model, visitor, scores.prediction, chosen, wish.reasons)
+        explained = scores.predicted_score[chosen]
+    errors = expected_error(model, scores.taste, chosen)
     recommendations = tuple(
         Recommendation(
             anime_id=int(model.anime_id[target]),
-            rank=rank,
-            match=float(scores.value[target]),
+            rank=at + 1,
+            match=float(scores.match[target]),
             predicted_score=float(scores.predicted_score[target]),
-            baseline=float(prediction.baseline[target]),
-            neighbours=int(prediction.neighbourhood.used[target]),
-            because=because(int(target)),
+            expected_error=float(errors[at]),
+            because=because[at],
+            rest=float(explained[at] - sum(reason.weight for reason in because[at])),
+            more=int(more[target]),
         )
-        for rank, target in enumerate(chosen, 1)
+        for at, target in enumerate(chosen)
     )
     return Answer(model.version, wish.order, scores.personal, visitor, recommendations)
-
-
-def _acclaim(model: Model) -> npt.NDArray[np.float64]:
-    """Popular and well rated: how many fans have an anime, times how much above average it is."""
-    share = model.entry_count / max(1, int(model.entry_count.max()))
-    return np.asarray(np.maximum(model.item_bias, 0.0) * np.sqrt(share))

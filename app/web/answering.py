@@ -45,7 +45,12 @@ def to_listed(fan_list: FanList) -> Listed:
 def answer(library: Library, listed: Listed, options: Options) -> Answer:
     """Recommend; adult anime only if asked for."""
     allowed = None if options.adult else library.suitable
-    wish = Wish(top=options.top, order=options.order, allowed=allowed)
+    wish = Wish(
+        top=options.top,
+        order=options.order,
+        franchises=library.franchises,
+        allowed=allowed,
+    )
     return recommend(library.model, listed, wish)
 
 

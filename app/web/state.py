@@ -11,11 +11,20 @@ import numpy as np
 import numpy.typing as npt
 from flask import current_app
 
-from app.catalogue import Catalogue
+from app.catalogue import Catalogue, franchises_of
 from app.details import Shelf, build_shelf
 from app.lists import PACES, Services, Source, SourceSettings, Spans, build_sources
 from app.model_store import locate_model
-from app.recommender import ArtifactError, Listed, Model, Status, Wish, recommend
+from app.recommender import (
+    ArtifactError,
+    Franchises,
+    Listed,
+    Model,
+    Order,
+    Status,
+    Wish,
+    recommend,
+)
 from app.search import TitleIndex
 from app.settings import Settings
 from app.upstream import Shared
@@ -33,13 +42,15 @@ class ModelMissing(Exception):  # noqa: N818 -- it names the state, not a mistak
 class Library:
     """Everything that an answer needs, opened once and shared by all threads.
 
-    ``suitable`` (n,) bool is False where an anime of the model is for adults only.
+    ``suitable`` (n,) bool is False where an anime of the model is for adults only; ``franchises``
+    groups the model's anime.
     """
 
     model: Model
     catalogue: Catalogue
     sources: Mapping[str, Source]
     suitable: npt.NDArray[np.bool_]
+    franchises: Franchises
     details: Shelf
     titles: TitleIndex
 
@@ -94,8 +105,12 @@ def _open_library(settings: Settings, version: str) -> Library:
     )
     titles = TitleIndex(catalogue, _for_everybody(catalogue))
     # The first call compiles the kernels; the first visitor must not wait for that.
-    recommend(model, Listed.of([(int(model.anime_id[0]), 8.0, Status.COMPLETED)]), Wish(top=1))
-    return Library(model, catalogue, sources, _suitable(model, catalogue), details, titles)
+    for order in Order:
+        one = Listed.of([(int(model.anime_id[0]), 8.0, Status.COMPLETED)])
+        recommend(model, one, Wish(top=1, order=order))
+    franchises = franchises_of(catalogue, model.anime_id.tolist())
+    suitable = _suitable(model, catalogue)
+    return Library(model, catalogue, sources, suitable, franchises, details, titles)
 
 
 def _source_settings(settings: Settings, version: str) -> SourceSettings:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from app.answer import main_reasons
 from app.catalogue import Anime, Catalogue
 from app.lists.entry import FanList
 from app.recommender import Answer, Order, Recommendation
@@ -33,7 +32,10 @@ class Card:
     english: str | None
     facts: tuple[str, ...]
     genres: tuple[str, ...]
+    match: int
     score: str
+    error: str
+    more: int
     scored: tuple[Reason, ...]
     listed: tuple[Reason, ...]
     initial: str
@@ -85,7 +87,11 @@ def results(
 
 
 def _orders(options: Options) -> tuple[Control, ...]:
-    labels = {Order.MATCH: "Best match", Order.SCORE: "Predicted score"}
+    labels = {
+        Order.MATCH: "Best match",
+        Order.DISCOVER: "Hidden gems",
+        Order.SCORE: "Predicted score",
+    }
     return tuple(
         Control(label, options.but(order=order), options.order is order)
         for order, label in labels.items()
@@ -96,7 +102,7 @@ def _card(item: Recommendation, catalogue: Catalogue) -> Card:
     anime = catalogue.get(item.anime_id)
     reasons = [
         Reason(catalogue.title(why.anime_id), _number(why.score) if why.score else None)
-        for why in main_reasons(item)
+        for why in item.because
     ]
     return Card(
         rank=item.rank,
@@ -104,7 +110,10 @@ def _card(item: Recommendation, catalogue: Catalogue) -> Card:
         english=_other_title(anime),
         facts=tuple(_facts(anime)),
         genres=anime.genres[:SHOWN_GENRES],
+        match=min(99, max(1, round(item.match))),
         score=f"{item.predicted_score:.1f}",
+        error=f"{item.expected_error:.1f}",
+        more=item.more,
         scored=tuple(reason for reason in reasons if reason.score),
         listed=tuple(reason for reason in reasons if not reason.score),
         initial=next((letter for letter in anime.title if letter.isalnum()), "?").upper(),
@@ -140,8 +149,13 @@ def _notes(answer: Answer, fan_list: FanList) -> list[str]:
     notes = []
     if total and not answer.personal:
         notes.append(
-            "These are general picks, popular and well rated, because the list holds no scores "
-            "that Hakken can use."
+            "These are general picks, popular and well rated, because the list holds nothing that "
+            "Hakken can use."
+        )
+    elif answer.personal and not rated:
+        notes.append(
+            "The list holds no scores, so the picks rest on what you watched. Score what you have "
+            "seen, and they get closer to your taste."
         )
     elif answer.personal and rated < FEW_SCORES:
         notes.append(

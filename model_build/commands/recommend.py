@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from app.answer import answer_as_json, main_reasons
-from app.catalogue import Catalogue
+from app.answer import answer_as_json
+from app.catalogue import Catalogue, franchises_of
 from app.recommender import Listed, Model, Order, Wish, recommend
 from model_build.arguments import positive_int
 from model_build.ratings import read_list
@@ -43,6 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
     wish = Wish(
         top=arguments.top,
         order=arguments.order,
+        franchises=franchises_of(catalogue, model.anime_id.tolist()),
         allowed=None if arguments.adult else ~adult,
     )
     answer = recommend(model, listed, wish)
@@ -52,10 +53,13 @@ def run(arguments: argparse.Namespace) -> None:
     for item in answer.recommendations:
         anime = catalogue.get(item.anime_id)
         facts = ", ".join(str(fact) for fact in (anime.type, anime.year) if fact)
-        print(f"{item.rank:>3}  {item.predicted_score:4.1f}  {anime.title} ({facts})")
+        print(
+            f"{item.rank:>3}  {item.match:3.0f} %  {item.predicted_score:4.1f}  "
+            f"{anime.title} ({facts})"
+        )
         reasons = [
             catalogue.title(reason.anime_id) + (f" {reason.score:g}" if reason.score else "")
-            for reason in main_reasons(item)
+            for reason in item.because
         ]
         if reasons:
-            print(f"           because of {', '.join(reasons)}")
+            print(f"                  because of {', '.join(reasons)}")

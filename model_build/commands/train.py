@@ -56,6 +56,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("reg-user", non_negative_float, "regularisation of the user biases"),
         ("reg-item", non_negative_float, "regularisation of the anime biases"),
         ("epochs", positive_int, "rounds of least squares for the biases"),
+        ("affinity-ridge", non_negative_float, "regularisation of the affinity"),
+        ("affinity-dropout", non_negative_float, "further regularisation, by how often seen"),
+        ("affinity-popularity", non_negative_float, "how much popular anime are held back"),
+        ("affinity-neighbours", positive_int, "affinities kept for each anime"),
+        ("newcomer-neighbours", positive_int, "affinities kept for very short lists"),
+        ("taste-neighbours", positive_int, "similar anime kept for sharper predicted scores"),
+        ("taste-factors", positive_int, "factors of what fans' scores have in common"),
     ):
         value = getattr(default, name.replace("-", "_"))
         parser.add_argument(
@@ -111,7 +118,8 @@ def run(arguments: argparse.Namespace) -> None:
 def _metrics(path: Path) -> dict[str, float]:
     try:
         found = json.loads(path.read_text("utf-8"))
-        return {str(name): float(value) for name, value in found.items()}
+        # evaluate prints null for what could not be measured.
+        return {str(name): float(value) for name, value in found.items() if value is not None}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise InputError(
             f"{path}: expected one JSON object of numbers, as evaluate --json prints ({error})."

@@ -1,0 +1,233 @@
+"""What predicted scores are sharpened with: similarities and a Gaussian over standard scores.
+
+A standard score z = (r - mu - b_i - level) / spread takes a fan's level and spread out, so that
+strict and mild fans agree about what they agree on (`app.recommender.taste` folds visitors in the
+same way). From it come shrunk similarities, as in `model_build.similarity`, and the covariance of
+the anime over fans, found by expectation maximisation over each fan's own entries: a missing score
+is missing, not zero. Few steps from a shrunk start act as the regulariser.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import eigsh
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from model_build import taste_kernels
+from model_build.baselines import fit_baselines
+from model_build.grouping import GroupedRatings
+from model_build.parallel import available_threads
+from model_build.similarity import pearson_baseline
+
+Singles = npt.NDArray[np.float32]
+
+REG = 5.0
+EPOCHS = 15
+SPREAD_WEIGHT = 10.0
+SHRINKAGE = 100.0
+
+STEPS = 5
+MOST_TITLES = 400
+MOST_FANS = 20_000
+START_SHARE = 0.5
+START_SHRINKAGE = 50.0
+START_LEVEL_VARIANCE = 0.4
+START_NOISE_SHARE = 0.7
+NOISE_SHRINKAGE = 50.0
+PARTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Standardised:
+    """``item_bias`` (n_items,), in the original order; ``deviation`` r - mu - b_i and ``level`` and
+    ``spread`` of its fan for each rating grouped by user; ``mean_spread`` that of all fans."""
+
+    item_bias: npt.NDArray[np.float64]
+    deviation: npt.NDArray[np.float64]
+    level: npt.NDArray[np.float64]
+    spread: npt.NDArray[np.float64]
+    mean_spread: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gaussian:
+    """``position`` (m,) ascending anime, ``factor`` (m, f), ``noise`` (m,), level variance."""
+
+    position: npt.NDArray[np.int32]
+    factor: Singles
+    noise: Singles
+    level_variance: float
+
+
+def standardise(ratings: GroupedRatings) -> Standardised:
+    """Levels and spreads by the formulas that fold a visitor in."""
+    baselines = fit_baselines(ratings, reg_user=REG, reg_item=REG, epochs=EPOCHS)
+    count = np.diff(ratings.user_start)
+    level = np.repeat(baselines.user_bias, count)
+    within = baselines.residual
+    mean_spread = float(within.std()) or 1.0  # all as expected: any spread will do
+    squares = np.add.reduceat(np.append(within**2, 0.0), ratings.user_start[:-1])
+    squares[count == 0] = 0.0
+    variance = (squares + SPREAD_WEIGHT * mean_spread**2) / (count + SPREAD_WEIGHT)
+    return Standardised(
+        baselines.item_bias,
+        within + level,
+        level,
+        np.repeat(np.sqrt(variance), count),
+        mean_spread,
+    )
+
+
+def standard_similarity(
+    ratings: GroupedRatings,
+    standard: Standardised,
+    *,
+    neighbours: int,
+    threads: int | None = None,
+    progress: bool = False,
+) -> csr_array:
+    """Shrunk similarities of standard scores; see `pearson_baseline`."""
+    return pearson_baseline(
+        ratings,
+        (standard.deviation - standard.level) / standard.spread,
+        shrinkage=SHRINKAGE,
+        neighbours=neighbours,
+        threads=threads,
+        progress=progress,
+    )
+
+
+def fit_gaussian(
+    ratings: GroupedRatings,
+    standard: Standardised,
+    *,
+    min_ratings: int = 15,
+    most_anime: int = 5000,
+    factors: int = 256,
+    threads: int | None = None,
+    progress: bool = False,
+) -> Gaussian:
+    """Covariance of the most rated anime over fans, as factors and noise.
+
+    Model of the entries R of a fan: y_R ~ N(0, S_RR + level_variance 11' + diag(noise_R)). At most
+    `MOST_FANS` fans and `MOST_TITLES` titles of each are looked at, drawn with a fixed seed.
+    Memory: about eight m x m float32 matrices.
+    """
+    count = np.diff(ratings.item_start)
+    m = max(1, min(most_anime, int((count >= min_ratings).sum())))
+    fans = _entries_of_fans(ratings, standard, m)
+    covariance, noise = _start(fans)
+    level_variance = START_LEVEL_VARIANCE
+    threads = threads or available_threads()
+    n_fans = fans.shape[0]
+    steps = STEPS if n_fans else 0
+    with tqdm(total=steps, desc="taste", unit=" step", disable=not progress) as bar:
+        for _ in range(steps):
+            pull, seen, noise_sum = _expect(fans, covariance, noise, level_variance, threads)
+            covariance += covariance @ pull @ covariance / n_fans
+            level_variance += level_variance**2 * float(pull.sum(dtype=np.float64)) / n_fans
+            mean_noise = noise_sum.sum() / seen.sum()
+            noise = (noise_sum + NOISE_SHRINKAGE * mean_noise) / (seen + NOISE_SHRINKAGE)
+            bar.update()
+    factor = _leading_factors(covariance, factors)
+    # What the factors leave out of an anime's variance is its own.
+    left_out = np.maximum(covariance.diagonal() - (factor**2).sum(axis=1), 0.0)
+    order = np.argsort(ratings.order[:m])
+    return Gaussian(
+        ratings.order[:m][order].astype(np.int32),
+        factor[order].astype(np.float32),
+        (noise + left_out)[order].astype(np.float32),
+        level_variance,
+    )
+
+
+def _entries_of_fans(ratings: GroupedRatings, standard: Standardised, m: int) -> csr_array:
+    """Deviations in spreads of fans with at least two of the m most rated anime."""
+    rng = np.random.default_rng(0)
+    shape = (ratings.n_users, ratings.n_items)
+    value = (standard.deviation / standard.spread).astype(np.float32)
+    fans = csr_array((value, ratings.user_item, ratings.user_start), shape=shape)[:, :m]
+    length = np.diff(fans.indptr)
+    speaking = np.flatnonzero(length >= 2)
+    if len(speaking) > MOST_FANS:
+        speaking = np.sort(rng.choice(speaking, MOST_FANS, replace=False))
+    fans = fans[speaking]
+    kept = [
+        np.arange(first, last)
+        if last - first <= MOST_TITLES
+        else np.sort(rng.choice(np.arange(first, last), MOST_TITLES, replace=False))
+        for first, last in pairwise(fans.indptr.tolist())
+    ]
+    start = np.concatenate([[0], np.cumsum([len(entries) for entries in kept], dtype=np.int64)])
+    entries = np.concatenate([np.empty(0, np.int64), *kept])
+    return csr_array((fans.data[entries], fans.indices[entries], start), shape=fans.shape)
+
+
+def _start(fans: csr_array) -> tuple[Singles, npt.NDArray[np.float64]]:
+    """A shrunk covariance of entries around their fan's mean, and even noise."""
+    length = np.diff(fans.indptr)
+    mean = np.asarray(fans.sum(axis=1)).ravel() / (length + REG)
+    centred = fans.copy()
+    centred.data -= np.repeat(mean, length).astype(np.float32)
+    # Without any difference there is nothing to tell noise by, but it must stay above 0.
+    variance = (float((centred.data**2).mean()) if fans.nnz else 0.0) or 1.0
+    count = np.bincount(fans.indices, minlength=fans.shape[1])
+    shrink = (1.0 / np.sqrt(count + START_SHRINKAGE)).astype(np.float32)
+    covariance = (centred.T @ centred).toarray()
+    covariance *= START_SHARE * shrink[:, None] * shrink
+    return covariance, np.full(fans.shape[1], START_NOISE_SHARE * variance)
+
+
+def _expect(
+    fans: csr_array,
+    covariance: Singles,
+    noise: npt.NDArray[np.float64],
+    level_variance: float,
+    threads: int,
+) -> tuple[Singles, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Sums over the fans of a a' - K^-1, of entries and of expected squared noise, by anime."""
+    m = fans.shape[1]
+    # As many parts whatever the threads, so that the sums are the same.
+    parts = np.array_split(np.arange(fans.shape[0]), PARTS)
+
+    def part(rows: npt.NDArray[np.int64]) -> tuple[Singles, Singles, Singles]:
+        pull = np.zeros((m, m), np.float32)
+        seen, noise_sum = np.zeros(m), np.zeros(m)
+        if len(rows):
+            taste_kernels.expect(
+                rows[0],
+                rows[-1] + 1,
+                fans.indptr.astype(np.int64),
+                fans.indices.astype(np.int32),
+                fans.data,
+                covariance,
+                noise.astype(np.float32),
+                level_variance,
+                pull,
+                seen,
+                noise_sum,
+            )
+        return pull, seen, noise_sum
+
+    # The kernels' own threads share the processors; those of BLAS would fight them.
+    with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
+        pull, seen, noise_sum = zip(*pool.map(part, parts), strict=True)
+    return sum(pull[1:], pull[0]), sum(seen), sum(noise_sum)
+
+
+def _leading_factors(covariance: Singles, factors: int) -> npt.NDArray[np.float64]:
+    """V (m, f) of the closest V V' to a covariance: leading eigenvectors, scaled."""
+    m = len(covariance)
+    if m <= 2 * factors:
+        value, vector = np.linalg.eigh(covariance.astype(np.float64))
+        value, vector = value[-factors:], vector[:, -factors:]
+    else:
+        value, vector = eigsh(covariance, factors, v0=np.ones(m, np.float32), tol=1e-4)
+    return np.asarray(vector * np.sqrt(np.maximum(value, 0.0)), np.float64)
