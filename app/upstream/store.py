@@ -11,8 +11,8 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import closing, nullcontext
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
 
 from redis import RedisError
 from requests_cache.backends.redis import RedisDict
@@ -47,6 +47,27 @@ class _RedisTexts(RedisDict):
         self.connection.set(self._bkey(key), item, ex=item.expires_delta)
 
 
+class _SqliteTexts(SQLiteDict):
+    """requests-cache would try for ever to write to a file that somebody has deleted."""
+
+    @contextmanager
+    def _acquire_sqlite_lock(self) -> Iterator[None]:
+        with self._lock:
+            connection = self._connection
+            if connection is None:
+                raise sqlite3.OperationalError("not open")
+            connection.execute("BEGIN IMMEDIATE").close()  # waits for others, but not for ever
+            self._active_transaction = True
+            try:
+                yield
+                connection.commit()
+            except BaseException:
+                connection.rollback()
+                raise
+            finally:
+                self._active_transaction = False
+
+
 class Store:
     """Texts by key, each for its own number of seconds. ``name`` is the table."""
 
@@ -62,7 +83,7 @@ class Store:
         try:
             return self._read(key)
         except _TROUBLE as error:
-            log.warning("the cache could not be read: %s", type(error).__name__)
+            self._give_up("read", error)
             return None
 
     def put(self, texts: Mapping[str, str], seconds: float) -> None:
@@ -72,14 +93,14 @@ class Store:
         try:
             self._write(texts, int(seconds))
         except _TROUBLE as error:
-            log.warning("the cache could not be written: %s", type(error).__name__)
+            self._give_up("written", error)
 
     def forget(self, keys: Iterable[str]) -> None:
         """Delete these."""
         try:
             self._open().bulk_delete(list(keys))
         except _TROUBLE as error:
-            log.warning("the cache could not be cleared: %s", type(error).__name__)
+            self._give_up("cleared", error)
 
     def sweep(self, now: float | None = None) -> float | None:
         """Delete everything whose time is over; return when the next time will be, if ever.
@@ -135,12 +156,18 @@ class Store:
         try:
             following = self.sweep()
         except sqlite3.Error as error:
-            log.warning("the cache could not be swept: %s", type(error).__name__)
+            self._give_up("swept", error)
             return
         with self._opening:
             self._sweeper = None
             if following is not None:
                 self._sweep_after(max(1.0, following - time.time() + 1))
+
+    def _give_up(self, deed: str, error: Exception) -> None:
+        """Say so, and start afresh next time: the file may have been deleted."""
+        log.warning("the cache could not be %s: %s", deed, type(error).__name__)
+        with self._opening:
+            self._texts = None
 
     def _open(self) -> SQLiteDict | RedisDict:
         with self._opening:
@@ -156,7 +183,7 @@ class Store:
             name = redis_name("store", self._name)
             return _RedisTexts(name, connection=redis, serializer=None, ttl_offset=0)
         # Losing a cache to a power cut is fine, hence fast_save.
-        texts = SQLiteDict(
+        texts = _SqliteTexts(
             self._shared.folder / f"{self._name}.sqlite",
             table_name=self._name,
             busy_timeout=_BUSY_MS,

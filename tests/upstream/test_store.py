@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,26 @@ def test_a_damaged_file_is_a_miss(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     store.put({key_of("a"): "x"}, 60)
     assert store.get(key_of("a")) is None
     assert "the cache could not be read: DatabaseError" in caplog.text
+
+
+def test_a_deleted_file_is_made_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = Store(Shared(tmp_path), "lists")
+    store.put({key_of("a"): "x"}, 60)
+    (tmp_path / "lists.sqlite").unlink()
+    store.put({key_of("a"): "y"}, 60)
+    assert "the cache could not be written: OperationalError" in caplog.text
+    store.put({key_of("a"): "z"}, 60)
+    assert Store(Shared(tmp_path), "lists").get(key_of("a")) == "z"
+
+
+def test_who_cannot_write_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = Store(Shared(tmp_path), "lists")
+    store.put({key_of("a"): "x"}, 60)
+    with closing(sqlite3.connect(tmp_path / "lists.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        store.put({key_of("a"): "y"}, 60)
+    assert "the cache could not be written: OperationalError" in caplog.text
+    assert store.get(key_of("a")) == "x"
 
 
 def test_a_redis_that_is_gone_is_a_miss(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
