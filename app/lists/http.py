@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 import time
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
@@ -33,6 +34,7 @@ _RETRY_STATUSES = frozenset({500, 502, 503, 504})
 # Statuses that repeat the same method elsewhere. A 301 or 302 would turn a POST into a GET.
 _REDIRECTS_FOR_ALL = frozenset({307, 308})
 _REDIRECTS_FOR_GET = frozenset({301, 302, 303, 307, 308})
+_ADDRESS = re.compile(r"(url: )\S+", re.I)
 # A service that asks for a longer wait than this has made a mistake.
 _LONGEST_WAIT = 3600
 
@@ -237,7 +239,9 @@ class SourceClient:
             return Reply(response.status_code, response.headers, bytes(body)), url
 
     def _down(self, error: Exception, username: str, *, timed_out: bool = False) -> SourceDown:
-        detail = f"{type(error).__name__}: {error}"
+        # The address says whose list it is, in more spellings than one.
+        said = _ADDRESS.sub(r"\1(address)", str(error))
+        detail = f"{type(error).__name__}: {said}"
         return SourceDown(source=self.source, username=username, detail=detail, timed_out=timed_out)
 
 

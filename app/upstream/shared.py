@@ -36,9 +36,16 @@ class Shared:
             writable = os.access(self._wanted, os.W_OK | os.X_OK)
         if writable:
             return self._wanted
-        fallback = Path(tempfile.gettempdir()) / f"{_PREFIX}-cache-{os.getuid()}"
-        fallback.mkdir(mode=0o700, exist_ok=True)
         log.warning("the cache folder cannot be written to; a temporary one is used instead")
+        fallback = Path(tempfile.gettempdir()) / f"{_PREFIX}-cache-{os.getuid()}"
+        try:
+            fallback.mkdir(mode=0o700, exist_ok=True)
+            owner = fallback.stat()
+        except OSError:
+            owner = None
+        # Somebody else may have put a folder of this name there, to read along.
+        if owner is None or owner.st_uid != os.getuid() or owner.st_mode & 0o077:
+            return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-"))
         return fallback
 
     @cached_property

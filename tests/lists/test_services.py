@@ -201,6 +201,17 @@ def test_a_dripping_answer_ends_at_the_deadline(fetch: Fetch) -> None:
     assert caught.value.timed_out
 
 
+def test_the_log_does_not_learn_whose_list_it_was(service: Service) -> None:
+    with Upstream() as gone:
+        base = gone.at(service.place)
+    with make_session("1.2", None) as session:
+        client = SourceClient(service.name, session, QUICK)
+        with pytest.raises(SourceDown) as caught:
+            service.fetch("Someone77", client=client, base_url=base)
+    assert "ConnectionError" in caught.value.detail
+    assert "omeone77" not in caught.value.detail
+
+
 @pytest.mark.parametrize("fault", [Fault.FLAKY, Fault.RECOVERING])
 def test_what_passes_by_itself_is_waited_out(fetch: Fetch, fault: Fault) -> None:
     assert fetch(scenarios.named(fault)).entries

@@ -130,6 +130,9 @@ def test_a_folder_that_cannot_be_had_is_replaced(
     assert shared.folder.parent == tmp_path
     assert shared.folder.stat().st_mode & 0o777 == 0o700
     assert "cannot be written" in caplog.text
+    assert Shared(tmp_path / "file" / "cache").folder == shared.folder
+    shared.folder.chmod(0o777)  # as somebody might who wants to read along
+    assert Shared(tmp_path / "file" / "cache").folder != shared.folder
 
 
 def test_keys_say_nothing() -> None:
