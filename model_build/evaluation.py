@@ -18,7 +18,7 @@ from app.recommender import Listed, Model, Order, Wish
 from app.recommender.recommend import score_all
 from app.recommender.taste import expected_error
 from model_build.fans import Fan, cut_to, fans_of
-from model_build.measures import calibration, intervals, values
+from model_build.measures import report, values
 from model_build.observing import Anime, Ranker, Ranking, observe, rank_all_unlisted
 
 __all__ = ["Fan", "by_length", "catalogue_facts", "evaluate", "facts_of", "fans_of", "rank_with"]
@@ -67,19 +67,13 @@ def evaluate(
     seed: int = 0,
     progress: bool = False,
 ) -> dict[str, Any]:
-    """All measures of a model over the fans: numbers by name, and two tables.
+    """All measures of a model over the fans: numbers by name, and the tables of `report`.
 
-    ``calibration`` are the bins of `model_build.measures.calibration`, ``ci`` the 95 % interval of
-    every measure, drawn with ``seed``. Relevant anime that the model does not know count as not
-    found.
+    Relevant anime that the model does not know count as not found.
     """
     anime = facts_of(model, franchise, genres)
     observed = observe(rank_with(model, order), anime, fans, progress=progress, name="evaluate")
-    return {
-        **values(observed, anime),
-        "calibration": calibration(observed),
-        "ci": intervals(observed, anime, seed=seed),
-    }
+    return report(observed, anime, seed=seed)
 
 
 def by_length(

@@ -8,6 +8,7 @@ formulas stand in `docs/evaluation.md`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,15 @@ BINS_A_POINT = 2
 BINS = round((HIGHEST - LOWEST) * BINS_A_POINT)
 RESAMPLES = 1000
 COUNTS = ("coverage", "users", "pairs")
+
+
+def report(observed: Observed, anime: Anime, *, seed: int = 0) -> dict[str, Any]:
+    """The `values`, and two tables: ``calibration``, and ``ci`` with the `intervals`."""
+    return {
+        **values(observed, anime),
+        "calibration": calibration(observed),
+        "ci": intervals(observed, anime, seed=seed),
+    }
 
 
 def values(observed: Observed, anime: Anime) -> dict[str, float | int]:
