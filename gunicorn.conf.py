@@ -4,9 +4,13 @@ The model is opened before the workers are forked, so that they share its memory
 log here: it would hold usernames. The application writes its own (`app.web.access_log`).
 """
 
+import os
 import sys
 
-from app.settings import SettingsError, load_server_settings
+# Threads serve visitors, not one visitor's small matrices; numpy reads this when it is imported.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from app.settings import SettingsError, load_server_settings  # noqa: E402
 
 try:
     _settings = load_server_settings()
