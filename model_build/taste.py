@@ -41,6 +41,7 @@ START_SHRINKAGE = 50.0
 START_LEVEL_VARIANCE = 0.4
 START_NOISE_SHARE = 0.7
 NOISE_SHRINKAGE = 50.0
+PARTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def standardise(ratings: GroupedRatings) -> Standardised:
     count = np.diff(ratings.user_start)
     level = np.repeat(baselines.user_bias, count)
     within = baselines.residual
-    mean_spread = float(within.std())
+    mean_spread = float(within.std()) or 1.0  # all as expected: any spread will do
     squares = np.add.reduceat(np.append(within**2, 0.0), ratings.user_start[:-1])
     squares[count == 0] = 0.0
     variance = (squares + SPREAD_WEIGHT * mean_spread**2) / (count + SPREAD_WEIGHT)
@@ -117,7 +118,7 @@ def fit_gaussian(
 
     Model of the entries R of a fan: y_R ~ N(0, S_RR + level_variance 11' + diag(noise_R)). At most
     `MOST_FANS` fans and `MOST_TITLES` titles of each are looked at, drawn with a fixed seed.
-    Memory: three m x m float32 matrices and one more a thread.
+    Memory: about eight m x m float32 matrices.
     """
     count = np.diff(ratings.item_start)
     m = max(1, min(most_anime, int((count >= min_ratings).sum())))
@@ -125,12 +126,14 @@ def fit_gaussian(
     covariance, noise = _start(fans)
     level_variance = START_LEVEL_VARIANCE
     threads = threads or available_threads()
-    with tqdm(total=STEPS, desc="taste", unit=" step", disable=not progress) as bar:
-        for _ in range(STEPS):
+    n_fans = fans.shape[0]
+    steps = STEPS if n_fans else 0
+    with tqdm(total=steps, desc="taste", unit=" step", disable=not progress) as bar:
+        for _ in range(steps):
             pull, seen, noise_sum = _expect(fans, covariance, noise, level_variance, threads)
-            covariance += covariance @ pull @ covariance / fans.shape[0]
-            level_variance += level_variance**2 * float(pull.sum(dtype=np.float64)) / fans.shape[0]
-            mean_noise = noise_sum.sum() / max(1.0, seen.sum())
+            covariance += covariance @ pull @ covariance / n_fans
+            level_variance += level_variance**2 * float(pull.sum(dtype=np.float64)) / n_fans
+            mean_noise = noise_sum.sum() / seen.sum()
             noise = (noise_sum + NOISE_SHRINKAGE * mean_noise) / (seen + NOISE_SHRINKAGE)
             bar.update()
     factor = _leading_factors(covariance, factors)
@@ -173,7 +176,8 @@ def _start(fans: csr_array) -> tuple[Singles, npt.NDArray[np.float64]]:
     mean = np.asarray(fans.sum(axis=1)).ravel() / (length + REG)
     centred = fans.copy()
     centred.data -= np.repeat(mean, length).astype(np.float32)
-    variance = float((centred.data**2).mean()) if fans.nnz else 1.0
+    # Without any difference there is nothing to tell noise by, but it must stay above 0.
+    variance = (float((centred.data**2).mean()) if fans.nnz else 0.0) or 1.0
     count = np.bincount(fans.indices, minlength=fans.shape[1])
     shrink = (1.0 / np.sqrt(count + START_SHRINKAGE)).astype(np.float32)
     covariance = (centred.T @ centred).toarray()
@@ -190,7 +194,8 @@ def _expect(
 ) -> tuple[Singles, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Sums over the fans of a a' - K^-1, of entries and of expected squared noise, by anime."""
     m = fans.shape[1]
-    parts = np.array_split(np.arange(fans.shape[0]), threads)
+    # As many parts whatever the threads, so that the sums are the same.
+    parts = np.array_split(np.arange(fans.shape[0]), PARTS)
 
     def part(rows: npt.NDArray[np.int64]) -> tuple[Singles, Singles, Singles]:
         pull = np.zeros((m, m), np.float32)

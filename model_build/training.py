@@ -185,9 +185,9 @@ def store_matrix(
     """Arrays of a matrix as `app.recommender.model.ItemMatrix` reads it, and their scale.
 
     Row j holds what anime j on a list gives. ``exact`` keeps float32 values; ``compact`` rounds
-    them to 16-bit steps of the largest one.
+    them to 16-bit steps of the largest one. What rounds to 0 says nothing and is left out.
     """
-    by_source = by_source.tocsr()
+    by_source = by_source.tocsr(copy=True)
     by_source.sort_indices()
     narrow = np.uint16 if by_source.shape[0] <= np.iinfo(np.uint16).max else np.int32
     value, scale = by_source.data.astype(np.float32, copy=False), 1.0
@@ -196,10 +196,12 @@ def store_matrix(
         steps = np.iinfo(np.int16 if signed else np.uint16).max
         scale = float(np.abs(value).max()) / steps
         value = np.rint(value / scale).astype(np.int16 if signed else np.uint16)
+    by_source.data = value
+    by_source.eliminate_zeros()
     return {
         f"{name}_start": by_source.indptr.astype(np.int64),
         f"{name}_target": by_source.indices.astype(narrow),
-        f"{name}_value": value,
+        f"{name}_value": by_source.data,
     }, scale
 
 

@@ -1,37 +1,63 @@
 # Sourced by the other scripts: puts the project's own virtual environment in place and on the path.
 #
 #   use_environment FILE    .venv with everything in FILE (a requirements file); installs only what
-#                           changed since the last time
+#                           changed since the last time, and starts over after an interruption
 
 use_environment() {
-    local requirements=$1 python stamp wanted
+    local requirements=$1 stamp wanted
     cd "$(dirname "${BASH_SOURCE[0]}")/.." || return 1
-    if [ ! -x .venv/bin/python ]; then
-        python=$(_find_python) || return 1
-        echo "setting up .venv with $python" >&2
-        "$python" -m venv .venv || {
-            rm -rf .venv
-            echo "cannot make a virtual environment; on Debian install python3-venv" >&2
-            return 1
-        }
-    fi
     stamp=.venv/installed-$requirements
     wanted=$(cat requirements*.txt | cksum)
-    if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
-        echo "installing $requirements" >&2
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$requirements" >&2 ||
-            return 1
+    if [ ! -x .venv/bin/python ] || [ -e "$unfinished" ] ||
+        [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+        _install "$requirements" || return
         echo "$wanted" >"$stamp"
     fi
     PATH=$PWD/.venv/bin:$PATH
     export PATH
 }
 
+# Holds the number of the process that installs; outside .venv, which is made anew.
+unfinished=.venv-unfinished
+
+_install() {
+    local requirements=$1 python other
+    if other=$(cat "$unfinished" 2>/dev/null) && kill -0 "$other" 2>/dev/null; then
+        echo "process $other is setting up .venv; wait for it, or remove $unfinished if it is not" >&2
+        return 1
+    fi
+    # A process that was stopped may leave half a package that pip takes for a whole one.
+    if [ -e "$unfinished" ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+        python=$(_find_python) || return
+        _begin
+        echo "setting up .venv with $python" >&2
+        "$python" -m venv --clear .venv >&2 || {
+            echo "cannot make a virtual environment; on Debian install python3-venv" >&2
+            return 1
+        }
+    fi
+    _begin
+    echo "installing $requirements" >&2
+    if ! .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+        -r "$requirements" >&2; then
+        rm "$unfinished"
+        echo "$requirements could not be installed; see pip's words above" >&2
+        return 1
+    fi
+    trap - INT
+    rm "$unfinished"
+}
+
+_begin() {
+    echo $$ >"$unfinished"
+    trap 'echo "interrupted; the next run starts over" >&2; exit 130' INT
+}
+
 _find_python() {
     local name
-    for name in ${PYTHON:-} python3.11 python3.12 python3.13 python3; do
-        if command -v "$name" >/dev/null &&
-            "$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))'; then
+    for name in "${PYTHON:-}" python3.11 python3.12 python3.13 python3; do
+        if command -v "$name" >/dev/null && "$name" -c \
+            'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
             echo "$name"
             return
         fi

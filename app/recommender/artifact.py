@@ -2,7 +2,7 @@
 
 A model is one directory. ``manifest.json`` names each file with its size and sha256 and each array
 with its dtype and shape; nothing is pickled, arrays are mapped read-only so that the workers of a
-host share them. The directory is written beside its final place and renamed whole, so one that
+host share them. The directory is written beside its final place and put there whole, so one that
 opens is complete.
 """
 
@@ -11,8 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,8 @@ from typing import Annotated, Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from app.recommender.replacing import replacing, sync
 
 FORMAT: Final = 2
 MANIFEST = "manifest.json"
@@ -118,6 +118,8 @@ def open_artifact(path: Path) -> Artifact:
         ArtifactError: the format is unknown, or a file is missing or is not what was written.
     """
     manifest = read_manifest(path)
+    if CATALOGUE not in manifest.files:
+        raise ArtifactError(f"{path / MANIFEST}: lists no {CATALOGUE}, so the model has no titles.")
     arrays = {}
     for name, facts in manifest.files.items():
         verify_file(path / name, facts)
@@ -172,19 +174,17 @@ def write_artifact(
     anything else that stands there is left alone and refused.
     """
     refuse_foreign_directory(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.partial-", dir=path.parent))
-    try:
-        files = {}
+    files = {}
+    with replacing(path) as new:
         for name, array in arrays.items():
             array = np.ascontiguousarray(array)
-            np.save(partial / f"{name}.npy", array, allow_pickle=False)
-            files[f"{name}.npy"] = _facts(partial / f"{name}.npy", array)
-        (partial / CATALOGUE).write_bytes(catalogue)
-        files[CATALOGUE] = _facts(partial / CATALOGUE)
+            np.save(new / f"{name}.npy", array, allow_pickle=False)
+            files[f"{name}.npy"] = _facts(new / f"{name}.npy", array)
+        (new / CATALOGUE).write_bytes(catalogue)
+        files[CATALOGUE] = _facts(new / CATALOGUE)
         for name, text in (documents or {}).items():
-            (partial / name).write_text(text, "utf-8")
-            files[name] = _facts(partial / name)
+            (new / name).write_text(text, "utf-8")
+            files[name] = _facts(new / name)
         manifest = Manifest(
             format=FORMAT,
             version=version,
@@ -195,14 +195,10 @@ def write_artifact(
             metrics=dict(metrics),
             files=files,
         )
-        (partial / MANIFEST).write_text(
+        (new / MANIFEST).write_text(
             json.dumps(manifest.model_dump(exclude_none=True), indent=2) + "\n", "utf-8"
         )
-        partial.chmod(0o755)
-        _swap_in(partial, path)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+        sync(new / MANIFEST)
     return manifest
 
 
@@ -212,22 +208,6 @@ def refuse_foreign_directory(path: Path) -> None:
         if path.is_dir() and not any(path.iterdir()):
             return
         raise ArtifactError(f"{path}: exists and is not a model; choose another directory.")
-
-
-def _swap_in(partial: Path, path: Path) -> None:
-    if not path.exists():
-        partial.rename(path)
-        return
-    # A directory cannot be renamed over a full one: move the old model aside first.
-    old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old-", dir=path.parent))
-    path.rename(old / path.name)
-    try:
-        partial.rename(path)
-    except BaseException:
-        (old / path.name).rename(path)
-        old.rmdir()
-        raise
-    shutil.rmtree(old)
 
 
 def _facts(file: Path, array: Array | None = None) -> FileFacts:

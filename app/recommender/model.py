@@ -13,6 +13,8 @@ import numpy.typing as npt
 
 from app.recommender.artifact import Artifact, ArtifactError, Manifest, open_artifact
 
+SMALLEST = float(np.finfo(np.float64).tiny)
+
 
 @dataclass(frozen=True, slots=True)
 class ItemMatrix:
@@ -88,8 +90,8 @@ class Model:
         self.newcomer = arrays.matrix("newcomer", n)
         self.taste = arrays.taste(n)
         self.mean = arrays.number("mean")
-        self.reg_user = arrays.number("reg_user")
-        self.k = int(arrays.number("k"))
+        self.reg_user = arrays.number("reg_user", least=0)
+        self.k = int(arrays.number("k", least=1))
 
     @classmethod
     def open(cls, path: Path) -> Model:
@@ -130,12 +132,12 @@ class _Arrays:
     def file(self, name: str) -> Path:
         return self._path / f"{name}.npy"
 
-    def number(self, name: str) -> float:
+    def number(self, name: str, least: float = -np.inf) -> float:
         value = self._numbers.get(name)
-        if not isinstance(value, int | float) or not np.isfinite(value):
+        if not isinstance(value, int | float) or not np.isfinite(value) or value < least:
             raise ArtifactError(
                 f"{self._path / 'manifest.json'}: hyperparameter {name} is {value!r}, "
-                "a number was expected."
+                f"a number{'' if np.isinf(least) else f' of at least {least:g}'} was expected."
             )
         return float(value)
 
@@ -165,7 +167,7 @@ class _Arrays:
             raise ArtifactError(f"{self.file(name + '_target')}: points past the anime there are.")
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             raise ArtifactError(f"{self.file(name + '_value')}: holds values that are not finite.")
-        return ItemMatrix(start, target, value, self.number(f"{name}_scale"))
+        return ItemMatrix(start, target, value, self.number(f"{name}_scale", least=SMALLEST))
 
     def taste(self, n: int) -> TasteModel:
         position = self.vector("taste_position", np.int32)

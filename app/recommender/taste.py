@@ -95,8 +95,9 @@ def expected_error(
     """
     known = model.taste.row[wanted]
     factor = model.taste.factor[known].T.astype(np.float64)
-    left_open = kernels.solve_lower(taste.precision_root, factor)
-    variance = (left_open**2).sum(axis=0) + model.taste.noise[known]
+    # Contiguous, so that a sum does not depend on how many are wanted.
+    left_open = np.ascontiguousarray(kernels.solve_lower(taste.precision_root, factor).T)
+    variance = np.einsum("kf,kf->k", left_open, left_open) + model.taste.noise[known]
     variance[known < 0] = model.taste.mean_variance
     return np.asarray(taste.spread * np.sqrt(variance))
 

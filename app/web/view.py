@@ -149,8 +149,13 @@ def _notes(answer: Answer, fan_list: FanList) -> list[str]:
     notes = []
     if total and not answer.personal:
         notes.append(
-            "These are general picks, popular and well rated, because the list holds no scores "
-            "that Hakken can use."
+            "These are general picks, popular and well rated, because the list holds nothing that "
+            "Hakken can use."
+        )
+    elif answer.personal and not rated:
+        notes.append(
+            "The list holds no scores, so the picks rest on what you watched. Score what you have "
+            "seen, and they get closer to your taste."
         )
     elif answer.personal and rated < FEW_SCORES:
         notes.append(

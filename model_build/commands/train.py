@@ -118,7 +118,8 @@ def run(arguments: argparse.Namespace) -> None:
 def _metrics(path: Path) -> dict[str, float]:
     try:
         found = json.loads(path.read_text("utf-8"))
-        return {str(name): float(value) for name, value in found.items()}
+        # evaluate prints null for what could not be measured.
+        return {str(name): float(value) for name, value in found.items() if value is not None}
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise InputError(
             f"{path}: expected one JSON object of numbers, as evaluate --json prints ({error})."

@@ -94,6 +94,24 @@ def test_evaluate_prints_one_object_of_measures(shop: Shop) -> None:
     assert "| rmse |" in (out / "MODEL_CARD.md").read_text("utf-8")
 
 
+def test_what_could_not_be_measured_is_not_recorded(shop: Shop, tmp_path: Path) -> None:
+    """No fan scored a held-out anime 8 or more: there is no ranking to measure."""
+    lists, holdout = tmp_path / "lists.csv", tmp_path / "holdout.csv"
+    lists.write_text(HEADER + f"1,{shop.ids[0]},9\n")
+    holdout.write_text(HEADER + f"1,{shop.ids[1]},5\n")
+    files = ["--lists", lists, "--holdout", holdout]
+    done = run_command("evaluate", "--model", shop.model, *files, "--json")
+    measured = json.loads(done.stdout)
+    assert measured["ndcg@10"] is None
+    (tmp_path / "measured.json").write_text(done.stdout)
+    train = ["--ratings", shop.folder / "all.csv", "--metrics", tmp_path / "measured.json"]
+    out = tmp_path / "model"
+    assert main(["train", *map(str, train), "--out", str(out), "--quiet"]) == 0
+    assert Model.open(out).manifest.metrics == pytest.approx(
+        {name: value for name, value in measured.items() if value is not None}
+    )
+
+
 @pytest.mark.parametrize("order", ["match", "score", "discover"])
 def test_recommend_prints_what_the_api_answers(shop: Shop, tmp_path: Path, order: str) -> None:
     listed = tmp_path / "list.csv"

@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 from model_build import similarity
 from model_build.grouping import GroupedRatings, group_ratings
 from model_build.similarity import pearson_baseline
+from model_build.training import Precision, store_matrix
 from tests.model_build.worlds import dense_similarity, random_frame, train_model
 
 Floats = npt.NDArray[np.float64]
@@ -179,6 +180,19 @@ def test_grouping_keeps_every_rating_both_ways(residuals: Floats) -> None:
         by_item[ratings.item_user[span], ratings.order[item]] = residual[position]
     np.testing.assert_array_equal(by_user, residuals)
     np.testing.assert_array_equal(by_item, residuals)
+
+
+@pytest.mark.parametrize("precision", ["exact", "compact"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_rounds_to_nothing_is_not_stored(precision: Precision, sign: int) -> None:
+    dense = np.array([[0, 1, 1e-50], [0, sign * 0.25, 0.5], [1e-50, 0, sign * 1e-50]])
+    by_source = csr_array(dense.T)
+    arrays_of, scale = store_matrix("m", by_source, precision)
+    assert by_source.nnz == 6, "what was given is left as it is"
+    assert arrays_of["m_start"].tolist() == [0, 0, 2, 3]
+    assert arrays_of["m_target"].tolist() == [0, 1, 1]
+    stored = arrays_of["m_value"] * scale
+    np.testing.assert_allclose(stored, [1, sign * 0.25, 0.5], atol=scale / 2)
 
 
 def test_compact_storage_rounds_by_at_most_half_a_step(tmp_path: Path) -> None:

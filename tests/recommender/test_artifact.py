@@ -69,7 +69,7 @@ def test_a_good_model_opens(folder: Path, model: Model, world: pl.DataFrame) -> 
 
 def test_the_manifest_says_what_is_there(folder: Path, world: pl.DataFrame) -> None:
     manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-    assert manifest["format"] == 1
+    assert manifest["format"] == 2
     assert manifest["counts"]["fans"] == world["user_id"].n_unique()
     assert manifest["counts"]["entries"] == len(world)
     assert manifest["counts"]["ratings"] == (world["rating"] > 0).sum()
@@ -81,6 +81,11 @@ def test_the_manifest_says_what_is_there(folder: Path, world: pl.DataFrame) -> N
             len(content),
             hashlib.sha256(content).hexdigest(),
         )
+
+
+def test_a_visitor_need_not_be_regularised(folder: Path) -> None:
+    edit_manifest(folder, lambda data: data["hyperparameters"].update(reg_user=0))
+    assert Model.open(folder).reg_user == 0
 
 
 def test_arrays_are_mapped_and_cannot_be_written(folder: Path) -> None:
@@ -132,7 +137,7 @@ def test_a_truncated_manifest_is_refused_wherever_it_ends(folder: Path) -> None:
         assert MANIFEST in refusal(folder)
 
 
-@pytest.mark.parametrize("found", [0, 2, 99, "1", None, [1]])
+@pytest.mark.parametrize("found", [0, 1, 3, 99, "2", None, [2]])
 def test_another_format_is_refused_by_number(folder: Path, found: object) -> None:
     edit_manifest(folder, lambda data: data.update(format=found))
     told = refusal(folder)
@@ -161,6 +166,12 @@ def test_a_manifest_with_a_part_missing_is_refused(folder: Path, part: str) -> N
         (lambda data: data["hyperparameters"].update(mean="high"), "mean"),
         (lambda data: data["hyperparameters"].update(mean=float("nan")), "mean"),
         (lambda data: data["hyperparameters"].pop("similarity_scale"), "similarity_scale"),
+        (lambda data: data["hyperparameters"].update(similarity_scale=0), "similarity_scale"),
+        (lambda data: data["hyperparameters"].update(similarity_scale=-1.0), "similarity_scale"),
+        (lambda data: data["hyperparameters"].update(k=0), "k is 0, a number of at least 1"),
+        (lambda data: data["hyperparameters"].update(k=-3), "k is -3"),
+        (lambda data: data["hyperparameters"].update(reg_user=-0.5), "reg_user is -0.5"),
+        (lambda data: data["files"].pop("catalogue.json.gz"), "lists no catalogue.json.gz"),
     ],
 )
 def test_a_wrong_manifest_is_refused(

@@ -19,6 +19,7 @@ def add_fans(fake: FakeAniList) -> None:
     fake.add("Regular", [*regular, entry(7_000_001, None)])
     fake.add("FewScores", [entry(n, n, score=8) for n in SCORED[:3]])
     fake.add("NoScores", [entry(n, n) for n in SCORED])
+    fake.add("OnlyPlans", [entry(n, n, status="PLANNING") for n in SCORED])
     fake.add("Everything", [entry(n, n, score=6) for n in IDS])
 
 

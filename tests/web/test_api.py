@@ -17,7 +17,7 @@ from app.web import MAX_BODY
 from app.web.body import BadBody, BadJson, read_body
 from tests.lists import fake_anilist
 from tests.tiny_model import EXPLICIT, FLAGGED
-from tests.web.fans import IDS, SCORED, UNKNOWN
+from tests.web.fans import IDS, PLANNED, SCORED, UNKNOWN
 
 ADDRESS = "/api/v1/recommendations"
 LIST = [{"anime_id": n, "score": 10 - place % 5} for place, n in enumerate(SCORED)]
@@ -45,15 +45,27 @@ def test_a_list_is_answered(client: FlaskClient) -> None:
     assert response.mimetype == "application/json"
     body = response.json
     assert body is not None
-    assert list(body) == ["model", "order", "personal", "list", "recommendations"]
+    assert list(body) == [
+        "model",
+        "order",
+        "explained",
+        "personal",
+        "list",
+        "recommendations",
+    ]
     assert body["personal"] is True
     assert body["list"] == {"known": 12, "rated": 12, "unknown": 0}
     assert [item["rank"] for item in body["recommendations"]] == [1, 2, 3, 4, 5]
     first = body["recommendations"][0]
     told = sum(reason["weight"] for reason in first["because"])
-    assert first["baseline"] + told + first["rest"] == pytest.approx(
-        first["predicted_score"], abs=2e-4
-    )
+    assert body["explained"] == "match"
+    assert told + first["rest"] == pytest.approx(first["match"], abs=2e-4)
+    by_score = post(client, {"list": LIST, "top": 5, "order": "score"}).json
+    assert by_score is not None
+    assert by_score["explained"] == "predicted_score"
+    first = by_score["recommendations"][0]
+    told = sum(reason["weight"] for reason in first["because"])
+    assert told + first["rest"] == pytest.approx(first["predicted_score"], abs=2e-4)
 
 
 def test_a_user_is_answered_with_the_same_picks(client: FlaskClient) -> None:
@@ -63,7 +75,8 @@ def test_a_user_is_answered_with_the_same_picks(client: FlaskClient) -> None:
     assert body is not None
     assert (body["source"], body["username"]) == ("anilist", "Regular")
     assert body["list"] == {"known": 14, "rated": 12, "unknown": len(UNKNOWN), "unmapped": 1}
-    posted = post(client, {"list": LIST, "top": 5, "order": "score"}).json
+    planned = [{"anime_id": n, "status": "plan_to_watch"} for n in PLANNED]
+    posted = post(client, {"list": LIST + planned, "top": 5, "order": "score"}).json
     assert posted is not None
     assert body["recommendations"] == posted["recommendations"]
 
@@ -252,7 +265,6 @@ def test_any_list_gets_new_titles_in_order(
     assert len(shown) == len(set(shown)) <= top
     assert not set(shown) & {row["anime_id"] for row in rows}
     assert all(1 <= item["predicted_score"] <= 10 for item in body["recommendations"])
-    if body["personal"]:
-        matches = [item["match"] for item in body["recommendations"]]
-        # Sorted within what rests on enough, what has ratings enough, and the rest.
-        assert sum(a < b for a, b in pairwise(matches)) <= 2
+    scores = [item["predicted_score"] for item in body["recommendations"]]
+    # Sorted within what rests on enough, what has ratings enough, and the rest.
+    assert sum(a < b for a, b in pairwise(scores)) <= 2

@@ -91,7 +91,7 @@ def test_results_say_whose_they_are_and_why(client: FlaskClient) -> None:
         assert re.fullmatch(rf"Because you gave {told}(( , {told})? and {told})?", reason), reason
     for rank, card in enumerate(cards, 1):
         assert card.attributes["id"] == f"rank-{rank}"
-        assert re.search(r"Predicted score (10|[1-9])\.\d / 10", card.text)
+        assert re.search(r"Match [1-9]\d? % You would give it (10|[1-9])\.\d ± \d\.\d", card.text)
 
 
 def test_order_and_more_are_links(client: FlaskClient) -> None:
@@ -120,11 +120,21 @@ def test_few_scores_are_remarked(client: FlaskClient) -> None:
     assert "Only 3 scored titles could be used" in page(client, "/user/anilist/FewScores").text
 
 
-def test_a_list_without_scores_gets_general_picks(client: FlaskClient) -> None:
+def test_a_list_without_scores_is_answered_by_what_was_watched(client: FlaskClient) -> None:
     results = page(client, "/user/anilist/NoScores")
+    assert "The list holds no scores" in results.text
+    assert "Because you watched" in results.text
+    assert not set(shown_ids(results)) & set(SCORED)
+
+
+@pytest.mark.parametrize(
+    "address", ["/user/anilist/OnlyPlans", "/user/anilist/NoScores?order=score"]
+)
+def test_a_list_that_says_nothing_gets_general_picks(client: FlaskClient, address: str) -> None:
+    results = page(client, address)
     assert "These are general picks" in results.text
     assert "Because" not in results.text
-    assert "Predicted score" not in results.text
+    assert "Match" not in results.one("ol").text
     assert not set(shown_ids(results)) & set(SCORED)
 
 

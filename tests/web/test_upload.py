@@ -44,6 +44,7 @@ def test_order_and_more_go_on_from_the_page_itself(client: FlaskClient) -> None:
     choices = {b.text: unquote(b.attributes["value"]) for b in page.all("button", name="choice")}
     assert choices == {
         "Best match": "",
+        "Hidden gems": "order=discover",
         "Predicted score": "order=score",
         "Add adult titles": "adult=1",
         "20 more titles": "n=40",

@@ -1,0 +1,86 @@
+"""Put a directory in the place of another: at every instant one of the two stands there, whole."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+_HERE: Final = -100  # AT_FDCWD: names are relative to the working directory, as for rename
+_EXCHANGE: Final = 2  # RENAME_EXCHANGE
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield an empty directory that takes the place of ``path`` when the block ends well.
+
+    The block syncs the files that it writes; the directories are synced here. It is filled in a
+    hidden folder beside ``path``. What killed processes left of such folders is cleared away when
+    no other process is writing beside ``path``.
+    """
+    path = path.absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{path.name}.partial-"
+    parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        # Writers share a lock, so whoever then gets it alone knows that no writer is left. Some
+        # network file systems have no locks: there nothing is cleared away.
+        with suppress(OSError):
+            fcntl.flock(parent, fcntl.LOCK_SH)
+        work = Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent))
+        try:
+            new = work / path.name
+            new.mkdir()
+            yield new
+            sync(new)
+            _swap_in(new, path)
+            os.fsync(parent)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)  # with the old one, if it was replaced
+        with suppress(OSError):
+            fcntl.flock(parent, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for left in path.parent.iterdir():
+                if left.name.startswith(prefix):
+                    shutil.rmtree(left, ignore_errors=True)
+    finally:
+        os.close(parent)
+
+
+def sync(path: Path) -> None:
+    """Have the disk hold what the file or the directory holds."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _swap_in(new: Path, path: Path) -> None:
+    if not os.path.lexists(path):
+        new.rename(path)
+        return
+    if exchange(new, path):
+        return
+    # A directory cannot be renamed over a full one: move the old one aside first.
+    old = new.with_name(f"{path.name}.old")
+    path.rename(old)
+    try:
+        new.rename(path)
+    except BaseException:
+        old.rename(path)
+        raise
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Let two names change places in one step; False where the platform cannot."""
+    try:
+        rename = ctypes.CDLL(None).renameat2
+    except AttributeError:  # not Linux, or a C library from before 2018
+        return False
+    return bool(rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0)

@@ -1,0 +1,83 @@
+"""Every kind of page passes axe, on a phone and on a desk, by day and by night."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.web.fans import regular_export
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[..., Page]
+
+PAGES = (
+    "/",
+    "/example",
+    "/user/anilist/Regular",
+    "/user/anilist/NoScores",
+    "/user/anilist/Everything",
+    "/user/anilist/Nobody99",
+    "/no/such/page",
+    "/problems/bug",
+)
+PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
+DESK = {"viewport": {"width": 1280, "height": 800}}
+SCREENS = [
+    pytest.param({**screen, "color_scheme": scheme}, id=f"{name}-{scheme}")
+    for name, screen in (("phone", PHONE), ("desk", DESK))
+    for scheme in ("light", "dark")
+]
+
+
+TOO_SHORT = "too short to determine if it is actual text"
+
+
+def faults(page: Page) -> list[str]:
+    """What axe finds wrong, and what it cannot tell but for the contrast of a lone character.
+
+    Those are ornaments: no text of ours has one character.
+    """
+    found = Axe().run(page, options={"resultTypes": ["violations", "incomplete"]}).response
+    return [
+        f"{rule['id']} ({kind}): {node['html'][:200]}: {node['failureSummary']}"
+        for kind in ("violations", "incomplete")
+        for rule in found[kind]
+        for node in rule["nodes"]
+        if kind == "violations" or TOO_SHORT not in node["failureSummary"]
+    ]
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_pages_have_no_fault_that_a_machine_finds(visit: Visit, screen: dict[str, Any]) -> None:
+    page = visit(**screen)
+    for address in PAGES:
+        page.goto(address)
+        assert faults(page) == [], address
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_picks_for_a_file_have_no_fault_that_a_machine_finds(
+    visit: Visit, tmp_path: Path, screen: dict[str, Any]
+) -> None:
+    file = tmp_path / "animelist.xml"
+    page = visit(**screen)
+    for content, title in ((b"no list", "^Error: "), (regular_export(), "^Picks for Exporter")):
+        file.write_bytes(content)
+        page.get_by_label("Export file").set_input_files(file)
+        page.get_by_role("button", name="Read the file").click()
+        expect(page).to_have_title(re.compile(title))
+        assert faults(page) == []
+
+
+def test_the_machine_finds_faults(visit: Visit) -> None:
+    page = visit()
+    page.evaluate("document.querySelector('label[for=username]').remove()")
+    page.evaluate("document.querySelector('h1').style.color = '#eee'")
+    assert {fault.split()[0] for fault in faults(page)} >= {"color-contrast", "label"}

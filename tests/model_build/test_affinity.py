@@ -1,0 +1,95 @@
+"""The affinity against its definition: a ridge regression an anime, solved without itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from app.recommender.fold_in import interest
+from model_build.affinity import Regularisation, appeal, fit_affinities, mean_appeal
+from model_build.ratings import Ratings, read_ratings
+from tests.model_build.worlds import random_frame
+
+Floats = npt.NDArray[np.float64]
+KIND = Regularisation(ridge=20.0, dropout=0.2, popularity=0.14)
+WIDE = Regularisation(ridge=5.0, dropout=30.0, popularity=0.0)
+
+
+@pytest.fixture(scope="module")
+def ratings(tmp_path_factory: pytest.TempPathFactory) -> Ratings:
+    file = tmp_path_factory.mktemp("affinity") / "ratings.parquet"
+    random_frame(31, 80, 40, 0.4).write_parquet(file)
+    return read_ratings([file])
+
+
+def rows_of_lists(ratings: Ratings) -> tuple[Floats, Floats]:
+    """X and Y as dense (fans, anime) arrays."""
+    shape = (len(ratings.user_ids), len(ratings.anime_ids))
+    given, wanted = np.zeros(shape), np.zeros(shape)
+    given[ratings.user, ratings.item] = interest(ratings.rating, ratings.status)
+    wanted[ratings.user, ratings.item] = appeal(ratings.rating)
+    return given, wanted
+
+
+def by_definition(ratings: Ratings, kind: Regularisation, min_entries: int) -> Floats:
+    """Column i: the ridge regression of Y_i on the other anime."""
+    given, wanted = rows_of_lists(ratings)
+    count = np.bincount(ratings.item, minlength=given.shape[1])
+    known = np.flatnonzero(count >= min_entries)
+    gram = given.T @ given
+    penalty = kind.ridge + kind.dropout * gram.diagonal()
+    weights = np.zeros_like(gram)
+    for i in known:
+        others = known[known != i]
+        system = gram[np.ix_(others, others)] + np.diag(penalty[others])
+        solved = np.linalg.solve(system, given[:, others].T @ wanted[:, i])
+        weights[others, i] = solved * (count[i] / 1000.0) ** -kind.popularity
+    return weights
+
+
+@pytest.mark.parametrize("min_entries", [1, 25, 30])
+def test_it_is_the_regression_without_oneself(ratings: Ratings, min_entries: int) -> None:
+    for kind, found in zip(
+        (KIND, WIDE),
+        fit_affinities(ratings, [(KIND, 1000), (WIDE, 1000)], min_entries=min_entries),
+        strict=True,
+    ):
+        expected = by_definition(ratings, kind, min_entries)
+        assert np.abs(expected).max() > 0.01
+        np.testing.assert_allclose(found.toarray(), expected, rtol=0, atol=2e-5)
+
+
+def test_of_each_row_the_largest_weights_are_kept(ratings: Ratings) -> None:
+    (full,) = fit_affinities(ratings, [(KIND, 1000)], min_entries=1)
+    (cut,) = fit_affinities(ratings, [(KIND, 7)], min_entries=1)
+    for whole, kept in zip(full.toarray(), cut.toarray(), strict=True):
+        assert (kept != 0).sum() == 7
+        np.testing.assert_array_equal(kept[kept != 0], whole[kept != 0])
+        assert np.abs(kept[kept != 0]).min() >= np.abs(whole[kept == 0]).max()
+
+
+def test_threads_do_not_change_it(ratings: Ratings) -> None:
+    one, three = (
+        fit_affinities(ratings, [(KIND, 20)], min_entries=1, threads=threads)[0]
+        for threads in (1, 3)
+    )
+    np.testing.assert_array_equal(one.toarray(), three.toarray())
+
+
+def test_nothing_to_relate_is_no_error(ratings: Ratings) -> None:
+    (none,) = fit_affinities(ratings, [(KIND, 5)], min_entries=10**6)
+    assert none.shape == (40, 40)
+    assert none.nnz == 0
+
+
+def test_mean_appeal_counts_who_does_not_list_it(ratings: Ratings) -> None:
+    _, wanted = rows_of_lists(ratings)
+    np.testing.assert_allclose(mean_appeal(ratings), wanted.mean(axis=0))
+
+
+def test_better_scores_are_worth_more() -> None:
+    scores = np.arange(1.0, 11.0)
+    assert (np.diff(appeal(scores)) > 0).all()
+    assert appeal(np.array([0.0]))[0] == pytest.approx(0.3)
+    assert appeal(np.array([10.0]))[0] > 0.95

@@ -1,0 +1,131 @@
+"""One title a franchise, the first unseen, and no extras of what was seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.recommender import Franchises, Listed, Model, Wish, recommend
+from app.recommender.franchise import Folded, fold_franchises
+
+# place: franchise, type, year, title
+WORLD = [
+    (1, "TV", 2004, "Hunt 2nd Season"),
+    (1, "TV", 2001, "Hunt"),
+    (1, "MOVIE", 2001, "Hunt: The Film"),
+    (1, "OVA", 2000, "Hunt: Before"),
+    (1, "SPECIAL", 1999, "Hunt Specials"),
+    (1, "TV", 2006, "Hunt 3rd Season Recap"),
+    (None, "TV", 2010, "Alone"),
+    (2, "OVA", 1998, "Tale"),
+    (2, "MUSIC", 1997, "Tale: The Song"),
+    (None, None, None, "Nameless"),
+]
+GROUP, KIND, YEAR, TITLE = zip(*WORLD, strict=True)
+FRANCHISES = Franchises.infer(GROUP, KIND, YEAR, TITLE)
+KEY = np.array([9.0, 5, 4, 3, 8, 7, 6, 2, 1, 0])
+EVERYTHING = np.ones(len(WORLD), bool)
+
+
+def fold(
+    seen: list[int] | None = None,
+    waiting: list[int] | None = None,
+    allowed: npt.NDArray[np.bool_] = EVERYTHING,
+    *,
+    extras: bool = False,
+) -> Folded:
+    at = np.array(seen or [], np.int64)
+    plans = np.array(waiting or [], np.int64)
+    candidates = allowed.copy()
+    candidates[at] = candidates[plans] = False
+    return fold_franchises(FRANCHISES, KEY, candidates, at, plans, extras=extras)
+
+
+def shown(folded: Folded) -> list[int]:
+    return np.flatnonzero(folded.allowed).tolist()
+
+
+def test_series_come_before_ovas_and_extras_by_year() -> None:
+    assert FRANCHISES.order.tolist() == [1, 2, 0, 3, 4, 5, 7, 8]
+    assert np.flatnonzero(FRANCHISES.extra).tolist() == [4, 5, 8, 9]
+
+
+def test_a_new_franchise_is_shown_by_its_first_ranked_as_its_best() -> None:
+    folded = fold()
+    assert shown(folded) == [1, 6, 7, 9]
+    assert folded.sort_key[1] == 9
+    assert folded.more[1] == 5
+    assert folded.more[6] == 0
+
+
+def test_the_next_unseen_follows_and_extras_stay_away() -> None:
+    folded = fold(seen=[1, 2])
+    assert shown(folded) == [0, 6, 7, 9]
+    assert folded.more[0] == 1
+
+
+def test_no_third_before_the_first() -> None:
+    assert 1 in shown(fold(seen=[0]))
+    assert 0 not in shown(fold(seen=[2]))
+
+
+def test_extras_are_there_for_who_asks() -> None:
+    seen = [0, 1, 2, 3]
+    assert shown(fold(seen=seen)) == [6, 7, 9]
+    assert shown(fold(seen=seen, extras=True)) == [4, 6, 7, 9]
+
+
+def test_a_franchise_whose_way_in_is_planned_waits() -> None:
+    assert shown(fold(waiting=[1])) == [6, 7, 9]
+    assert shown(fold(waiting=[0])) == [1, 6, 7, 9]
+
+
+def test_what_is_not_allowed_is_no_way_in() -> None:
+    films = np.array([kind == "MOVIE" for kind in KIND])
+    assert shown(fold(allowed=films)) == [2]
+
+
+def test_what_was_passed_in_is_left_alone() -> None:
+    before = KEY.copy()
+    fold()
+    np.testing.assert_array_equal(before, KEY)
+    assert EVERYTHING.all()
+
+
+@given(st.data())
+def test_at_most_one_a_franchise_and_none_lost(data: st.DataObject) -> None:
+    n = data.draw(st.integers(1, 30))
+    groups = data.draw(st.lists(st.none() | st.integers(0, 4), min_size=n, max_size=n))
+    kinds = data.draw(
+        st.lists(st.sampled_from(["TV", "OVA", "SPECIAL", None]), min_size=n, max_size=n)
+    )
+    years = data.draw(st.lists(st.none() | st.integers(1990, 2020), min_size=n, max_size=n))
+    allowed = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)))
+    key = np.array(data.draw(st.lists(st.integers(-5, 5), min_size=n, max_size=n)), float)
+    franchises = Franchises.infer(groups, kinds, years, ["x"] * n)
+    none = np.empty(0, np.int64)
+    folded = fold_franchises(franchises, key, allowed, none, none)
+    assert not (folded.allowed & ~allowed).any()
+    for group in {g for g in groups if g is not None}:
+        members = franchises.group == group
+        assert folded.allowed[members].sum() == (1 if allowed[members].any() else 0)
+        if allowed[members].any():
+            assert folded.sort_key[members & folded.allowed] == key[members & allowed].max()
+            assert folded.more[members & folded.allowed] == allowed[members].sum() - 1
+    alone = franchises.group < 0
+    np.testing.assert_array_equal(folded.allowed[alone], allowed[alone])
+
+
+def test_the_page_has_one_title_a_franchise(model: Model) -> None:
+    n = len(model)
+    franchises = Franchises.infer([i // 6 for i in range(n)], ["TV"] * n, [2000] * n, [""] * n)
+    seen = model.anime_id[[0, 7]].tolist()
+    listed = Listed.of([(anime_id, 9.0, 2) for anime_id in seen])
+    answer = recommend(model, listed, Wish(top=50, franchises=franchises))
+    at = model.find(np.array([item.anime_id for item in answer.recommendations]))
+    assert sorted(at // 6) == list(range(n // 6))
+    # All of one year: the smaller ids come first, less what was seen.
+    assert sorted(at.tolist()) == [1, 6, *range(12, n, 6)]
+    assert {item.more for item in answer.recommendations} == {4, 5}
