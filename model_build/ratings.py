@@ -70,12 +70,12 @@ def read_ratings(paths: Sequence[Path]) -> Ratings:
         raise InputError(f"{names}: all rows are of one user; a model needs at least two.")
     if not (frame["rating"] > 0).any():
         raise InputError(f"{names}: no row has a score from 1 to 10, so there is nothing to learn.")
-    return _indexed(frame)
+    return indexed(frame)
 
 
 def read_user_entries(path: Path) -> Ratings:
     """Read a file of many fans' entries for evaluation; one fan or no scores are fine there."""
-    return _indexed(_entries([path], keys=("user_id", "anime_id")))
+    return indexed(_entries([path], keys=("user_id", "anime_id")))
 
 
 def read_list(path: Path) -> pl.DataFrame:
@@ -83,7 +83,9 @@ def read_list(path: Path) -> pl.DataFrame:
     return _entries([path], keys=("anime_id",))
 
 
-def _indexed(frame: pl.DataFrame) -> Ratings:
+def indexed(frame: pl.DataFrame) -> Ratings:
+    """Checked rows of ``user_id, anime_id, rating, status`` as arrays, in the same order."""
+
     def codes(column: str) -> npt.NDArray[np.int32]:
         return (frame[column].rank("dense") - 1).cast(pl.Int32).to_numpy()
 
