@@ -89,11 +89,11 @@ def no_knn(n_items: int, mean: float) -> Part:
 
 
 def no_taste(n_items: int) -> Part:
-    """Predicts a visitor's level for every anime."""
+    """Predicts a visitor's level for every anime, and is as uncertain of each."""
     nothing = np.zeros(0)
-    few = np.zeros(0, np.float32)
     standard = Standardised(np.zeros(n_items), nothing, nothing, nothing, 1.0)
-    gaussian = Gaussian(np.zeros(0, np.int32), np.zeros((0, 0), np.float32), few, 1.0)
+    one = np.ones(1, np.float32)  # the Gaussian knows an anime at least
+    gaussian = Gaussian(np.zeros(1, np.int32), np.zeros((1, 0), np.float32), one, 1.0)
     return taste_part(standard, _empty(n_items), gaussian)
 
 
