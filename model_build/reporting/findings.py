@@ -16,7 +16,7 @@ import numpy.typing as npt
 from app.recommender import Listed, Model, Order, Wish
 from app.recommender.rank import top
 from app.recommender.recommend import score_all
-from model_build.evaluation import RELEVANT, Fan
+from model_build.evaluation import Fan
 from model_build.reporting.charts import Chart
 from model_build.training import Hyperparameters
 from model_build.tuning.bench import Bench
@@ -29,6 +29,8 @@ LENGTHS = (5, 20, 100, 500)
 RANKS = (50, 200, 500, 1000, 2500)
 MEASURES = ("ndcg@10", "recall@10", "new_ndcg@10")
 SHOWN = 10
+LOVED = 8.0
+"""The score from which the evaluation counts an anime as relevant."""
 STEPS = 8
 LEAST_IN_BIN = 20
 SHARPENED, NEAREST, BASELINE = "sharpened (match)", "KNN (score)", "baselines alone"
@@ -185,7 +187,7 @@ def _popularity(bench: Bench, looks: dict[Order, Look]) -> Chart:
     count = np.bincount(bench.training.item, minlength=len(bench.training.anime_ids))
     rank = np.empty(len(count), np.int64)
     rank[np.argsort(-count, kind="stable")] = np.arange(1, len(count) + 1)
-    loved = np.concatenate([fan.hidden_id[fan.hidden_score >= RELEVANT] for fan in bench.fans])
+    loved = np.concatenate([fan.hidden_id[fan.hidden_score >= LOVED] for fan in bench.fans])
     at = np.searchsorted(bench.training.anime_ids, loved)
     at[at == len(count)] = 0
     wanted = at[bench.training.anime_ids[at] == loved]
