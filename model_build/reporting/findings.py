@@ -197,7 +197,7 @@ def _popularity(bench: Bench, looks: dict[Order, Look]) -> Chart:
         of = np.bincount(place, minlength=len(RANKS) + 1)
         return [float(share) for share in 100 * of / max(1, of.sum())]
 
-    ends = [f"{end // 1000}k" if end % 1000 == 0 else f"{end:g}" for end in RANKS]
+    ends = [f"{end / 1000:g}k" if end >= 1000 else f"{end}" for end in RANKS]
     names = [f"≤ {end}" for end in ends]
     distinct = {order: len(np.unique(seen.shown)) for order, seen in looks.items()}
     told = ", ".join(f"{order.value} {count:,}" for order, count in distinct.items())

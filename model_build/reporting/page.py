@@ -61,6 +61,7 @@ ol { margin: 0 0 .5rem; padding: 0; list-style: none; font-size: .9rem; }
 li { display: flex; gap: .75rem; justify-content: space-between; align-items: baseline;
   border-bottom: 1px solid var(--line); padding: .15rem 0; }
 li span:last-child { color: var(--soft); font-variant-numeric: tabular-nums; }
+@media (max-width: 30rem) { body { padding: 1rem .6rem 2rem; } section { padding: .75rem; } }
 .kind { color: var(--soft); font-size: .85rem; margin: .4rem 0 0; }
 """
 

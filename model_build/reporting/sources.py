@@ -16,7 +16,7 @@ from model_build.errors import InputError
 from model_build.reporting.page import Likeness
 
 NEAREST = 5
-TITLES = 8
+TITLES = 9
 
 
 class Names:

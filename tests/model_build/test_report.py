@@ -252,7 +252,7 @@ def test_the_most_similar_are_those_of_the_model(tmp_path: Path) -> None:
     second = ids[int(np.argsort(-model.rating_count, kind="stable")[1])]
     names = Names({anime: f"T{anime}" for anime in ids[:-1]}, {most: 1, second: 1})
     found = likenesses(model, names)
-    assert len(found) == 8
+    assert len(found) == 9
     assert found[0].title == names.title(most)
     assert names.title(second) not in [one.title for one in found]  # of the same franchise
     row = dense_similarity(model)[ids.index(most)]
