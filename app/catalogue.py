@@ -85,6 +85,10 @@ class Catalogue:
     def __contains__(self, anime_id: int) -> bool:
         return anime_id in self._row
 
+    def ids(self) -> list[int]:
+        """The ids of all anime, in the order of the file."""
+        return list(self._row)
+
     def get(self, anime_id: int) -> Anime:
         """Everything known about an anime; one that is unknown is named by its id."""
         row = self._row.get(anime_id)

@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BUNDLED_MODEL = ROOT / "bundled_model"
 
 
+_SECRET = ("cache_url", "MAL_CLIENT_ID")
+
 S = TypeVar("S", bound=BaseSettings)
 
 
@@ -26,7 +28,12 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="HAKKEN_", frozen=True, extra="ignore", env_ignore_empty=True
+        env_prefix="HAKKEN_",
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        validate_by_name=True,
+        validate_by_alias=True,
     )
 
     model: str = str(BUNDLED_MODEL)
@@ -38,8 +45,48 @@ class Settings(BaseSettings):
     public_url: HttpUrl | None = None
     """The app's own address, sent to services that want to know who asks."""
 
+    mal_client_id: Annotated[str | None, Field(validation_alias="MAL_CLIENT_ID", repr=False)] = None
+    """Turns on MyAnimeList's API v2, the best way to a list there. Free from MyAnimeList."""
+
+    mal_web: bool = False
+    """Turns on MyAnimeList's own list pages, undocumented and slow, where there is no client id."""
+
+    mal_url: HttpUrl = HttpUrl("https://api.myanimelist.net/v2")
+    """MyAnimeList's API v2."""
+
+    mal_web_url: HttpUrl = HttpUrl("https://myanimelist.net")
+    """MyAnimeList's website."""
+
     anilist_url: HttpUrl = HttpUrl("https://graphql.anilist.co")
     """AniList's GraphQL endpoint."""
+
+    kitsu_url: HttpUrl = HttpUrl("https://kitsu.app/api/edge")
+    """Kitsu's API."""
+
+    jikan_url: HttpUrl | None = None
+    """A Jikan that the operator runs, such as http://host/v4. There is no public one any more."""
+
+    shikimori_url: HttpUrl = HttpUrl("https://shikimori.io/api")
+    """Shikimori's API."""
+
+    details_url: HttpUrl | None = None
+    """A host that describes anime as Jikan 4 does (``/anime/{id}``), for pictures and synopses that
+    the others do not have. Without it, ``jikan_url`` is asked."""
+
+    limits: bool = True
+    """Whether to keep to what the services allow; 0 only for services that are your own."""
+
+    cache_url: Annotated[str | None, Field(pattern=r"^(rediss?|unix)://", repr=False)] = None
+    """A Redis for caches and limits shared by hosts; without it, files on this host."""
+
+    cache_dir: Path = Path("~/.cache/hakken/shared")
+    """Where caches and limits are kept on this host."""
+
+    list_cache: Annotated[float, Field(ge=0, le=1200)] = 300.0
+    """Seconds that a list is remembered. The pages promise less than an hour, all in all."""
+
+    list_stale: Annotated[float, Field(ge=0, le=2400)] = 1800.0
+    """Seconds more that a remembered list may stand in for a service that is down."""
 
     list_deadline: Annotated[float, Field(gt=0, le=60)] = 20.0
     """Seconds that fetching a list may take in all."""
@@ -62,6 +109,10 @@ class Settings(BaseSettings):
     @property
     def model_cache_dir(self) -> Path:
         return self.model_cache.expanduser()
+
+    @property
+    def shared_dir(self) -> Path:
+        return self.cache_dir.expanduser()
 
 
 class ServerSettings(BaseSettings):
@@ -102,5 +153,7 @@ def _load(kind: type[S], prefix: str) -> S:
         return kind()
     except ValidationError as error:
         first = error.errors()[0]
-        name = prefix + "_".join(map(str, first["loc"])).upper()
-        raise SettingsError(f"{name}={first['input']!r}: {first['msg']}.") from None
+        field = "_".join(map(str, first["loc"]))
+        name = field if field.isupper() else prefix + field.upper()
+        shown = "" if field in _SECRET else f"={first['input']!r}"
+        raise SettingsError(f"{name}{shown}: {first['msg']}.") from None

@@ -58,9 +58,9 @@ class Regularisation:
     popularity: float
 
 
-FULL_LISTS = Regularisation(ridge=200.0, dropout=0.2, popularity=0.14)
-NEWCOMERS = Regularisation(ridge=20.0, dropout=64.0, popularity=0.0)
-"""Dropout of 64 trains for lists of which all but one entry in 65 is missing."""
+FULL_LISTS = Regularisation(ridge=150.0, dropout=0.3, popularity=0.14)
+NEWCOMERS = Regularisation(ridge=20.0, dropout=32.0, popularity=0.0)
+"""Dropout of 32 trains for lists of which all but one entry in 33 is missing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,140 +1,105 @@
 """How good a model is for fans that it was not trained on.
 
-Of each fan, ``lists`` is what the model may see and ``holdout`` what it must find. What is measured
-is what is served: the same fold-in, prediction and ranking as in the app, over every anime that is
-not on the visible list (no adult or type filter). A held-out anime scored 8 or more is relevant.
+What is measured is what is served: the same fold-in, prediction and ranking as in the app, over
+every anime that is not on the visible list (no adult or type filter). A held-out anime scored 8 or
+more is relevant. Formulas: `docs/evaluation.md`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
+from app.catalogue import Catalogue
 from app.recommender import Listed, Model, Order, Wish
-from app.recommender.rank import top
 from app.recommender.recommend import score_all
-from model_build.errors import InputError
-from model_build.metrics import ndcg, recall
-from model_build.ratings import Ratings
+from app.recommender.taste import expected_error
+from model_build.fans import Fan, cut_to, fans_of
+from model_build.measures import report, values
+from model_build.observing import Anime, Ranker, Ranking, observe, rank_all_unlisted
 
-RELEVANT = 8.0
-AT = 10
-DEPTH = 200
-"""Ranks looked at when titles of seen franchises are skipped to find ten new ones."""
+__all__ = ["Fan", "by_length", "catalogue_facts", "evaluate", "facts_of", "fans_of", "rank_with"]
 
-
-@dataclass(frozen=True, slots=True)
-class Fan:
-    """One fan's visible list and hidden scores (ids int64, scores float64)."""
-
-    visible: Listed
-    hidden_id: npt.NDArray[np.int64]
-    hidden_score: npt.NDArray[np.float64]
+LENGTHS = (5, 20, 100, 500)
+OF_LENGTH = ("users", "rmse", "ndcg@10", "new_ndcg@10", "coverage")
 
 
-def fans_of(lists: Ratings, holdout: Ratings) -> list[Fan]:
-    """Join the two files by user id; a fan without a visible list comes with an empty one.
+def rank_with(model: Model, order: Order) -> Ranker:
+    """The model's ranking of all anime, before the franchise rules."""
 
-    Raises:
-        InputError: the files share no user, or an anime is both visible and hidden.
-    """
-    visible = {str(user): rows for user, rows in _by_user(lists)}
-    fans = []
-    for user, rows in _by_user(holdout):
-        seen = visible.get(str(user), np.empty(0, np.int64))
-        hidden_id = holdout.anime_ids[holdout.item[rows]].astype(np.int64)
-        seen_id = lists.anime_ids[lists.item[seen]].astype(np.int64)
-        both = np.intersect1d(hidden_id, seen_id)
-        if len(both):
-            raise InputError(
-                f"user {user}: anime {both[0]} is both in the lists and in the holdout file; "
-                "what must be found must not be seen."
-            )
-        scored = holdout.rating[rows] > 0
-        listed = Listed(seen_id, lists.rating[seen], lists.status[seen])
-        fans.append(Fan(listed, hidden_id[scored], holdout.rating[rows][scored]))
-    if not any(len(fan.visible.anime_id) for fan in fans):
-        raise InputError("the lists and the holdout file have no user in common.")
-    return fans
+    def rank(listed: Listed) -> Ranking:
+        scores = score_all(model, listed, Wish(order=order))
+
+        def error(wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+            return expected_error(model, scores.taste, wanted)
+
+        return Ranking(scores.sort_key, scores.allowed, scores.predicted_score, error)
+
+    return rank
+
+
+def facts_of(model: Model, franchise: npt.NDArray[np.int64], genres: Sequence[str] = ()) -> Anime:
+    """What the measures need to know of the model's anime; ``franchise`` (n,) is -1 if unknown."""
+    fans = model.manifest.counts["fans"]
+    return Anime.of(model.anime_id, franchise, model.entry_count, fans, genres)
+
+
+def catalogue_facts(
+    catalogue: Catalogue, anime_id: npt.NDArray[np.int32]
+) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """Franchises (n,), -1 where unknown, and genres of anime."""
+    ids = anime_id.tolist()
+    groups = catalogue.column("franchise_id", ids)
+    franchise = np.array([-1 if group is None else group for group in groups], np.int64)
+    return franchise, catalogue.column("genres", ids)
 
 
 def evaluate(
     model: Model,
     franchise: npt.NDArray[np.int64],
-    fans: list[Fan],
+    fans: Sequence[Fan],
     *,
+    genres: Sequence[str] = (),
     order: Order = Order.MATCH,
+    seed: int = 0,
     progress: bool = False,
-) -> dict[str, float | int]:
-    """Rating error, ranking quality and coverage over the fans.
+) -> dict[str, Any]:
+    """All measures of a model over the fans: numbers by name, and the tables of `report`.
 
-    ``franchise`` (n,) groups the model's anime, -1 where unknown. For ``new_ndcg@10`` franchises
-    on the visible list are hidden and one anime a franchise is shown; a hit is any anime of a
-    relevant franchise, and relevant franchises count once. Relevant anime that the model does not
-    know count as not found.
+    Relevant anime that the model does not know count as not found.
     """
-    group_of = dict(zip(model.anime_id.tolist(), franchise.tolist(), strict=True))
-    errors: list[npt.NDArray[np.float64]] = []
-    ndcgs, recalls, new_ndcgs = [], [], []
-    shown: set[int] = set()
-    for fan in tqdm(fans, desc="evaluate", unit=" fan", disable=not progress):
-        scores = score_all(model, fan.visible, Wish(order=order))
-        position = model.find(fan.hidden_id)
-        known = position >= 0
-        errors.append(scores.predicted_score[position[known]] - fan.hidden_score[known])
-        ranked = model.anime_id[top(scores.sort_key, scores.allowed, DEPTH)]
-        shown.update(ranked[:AT].tolist())
-        relevant = fan.hidden_id[fan.hidden_score >= RELEVANT]
-        if len(relevant):
-            hits = np.isin(ranked[:AT], relevant)
-            ndcgs.append(ndcg(hits, len(relevant), AT))
-            recalls.append(recall(hits, len(relevant), AT))
-        new = _new_franchises(group_of, fan, ranked, relevant)
-        if new is not None:
-            new_ndcgs.append(ndcg(*new, AT))
-    error = np.concatenate(errors)
-    return {
-        "rmse": float(np.sqrt(np.mean(error**2))) if len(error) else math.nan,
-        "mae": float(np.mean(np.abs(error))) if len(error) else math.nan,
-        "ndcg@10": _mean(ndcgs),
-        "recall@10": _mean(recalls),
-        "new_ndcg@10": _mean(new_ndcgs),
-        "coverage": len(shown),
-        "users": len(fans),
-        "pairs": len(error),
-    }
+    anime = facts_of(model, franchise, genres)
+    observed = observe(rank_with(model, order), anime, fans, progress=progress, name="evaluate")
+    return report(observed, anime, seed=seed)
 
 
-def _new_franchises(
-    group_of: dict[int, int],
-    fan: Fan,
-    ranked: npt.NDArray[np.int32],
-    relevant: npt.NDArray[np.int64],
-) -> tuple[npt.NDArray[np.bool_], int] | None:
-    """Hits and number of relevant franchises among those that are not on the visible list."""
+def by_length(
+    rank: Ranker,
+    anime: Anime,
+    fans: Sequence[Fan],
+    *,
+    lengths: Sequence[int] = LENGTHS,
+    seed: int = 0,
+    progress: bool = False,
+) -> dict[str, dict[str, float | int]]:
+    """The main measures when only some entries are seen of every list that has as many.
 
-    def group(anime_id: int) -> int:
-        known = group_of.get(anime_id, -1)
-        return known if known >= 0 else -1 - anime_id  # an anime without a group is its own
-
-    seen = {group(anime_id) for anime_id in fan.visible.anime_id.tolist()}
-    wanted = {group(anime_id) for anime_id in relevant.tolist()} - seen
-    if not wanted:
-        return None
-    new = dict.fromkeys(group(anime_id) for anime_id in ranked.tolist())
-    return np.array([g in wanted for g in new if g not in seen][:AT], bool), len(wanted)
-
-
-def _by_user(ratings: Ratings) -> Iterator[tuple[object, npt.NDArray[np.int64]]]:
-    order = np.argsort(ratings.user, kind="stable")
-    edges = np.cumsum(np.bincount(ratings.user, minlength=len(ratings.user_ids)))
-    return zip(ratings.user_ids.to_list(), np.split(order, edges[:-1]), strict=True)
-
-
-def _mean(values: list[float]) -> float:
-    return float(np.mean(values)) if values else math.nan
+    Entries cut away are neither candidates nor misses. ``popularity_ndcg@10`` is that of showing
+    every fan the anime on most lists, on the same lists. A length that no fan has is left out.
+    """
+    popularity = rank_all_unlisted(anime, lambda _: anime.lists.astype(np.float64))
+    table = {}
+    for length in lengths:
+        short = cut_to(fans, length, seed)
+        if not short:
+            continue
+        observed = observe(rank, anime, short, progress=progress, name=f"{length} titles")
+        found = values(observed, anime)
+        popular = values(observe(popularity, anime, short), anime)
+        table[str(length)] = {name: found[name] for name in OF_LENGTH} | {
+            "popularity_ndcg@10": popular["ndcg@10"]
+        }
+    return table

@@ -1,22 +1,46 @@
-"""Measures of rating error and of ranking, one fan at a time."""
+"""Measures of one ranking against what was relevant, for one fan or a row a fan.
+
+``hits`` is bool (..., places), best place first: whether what stands there is relevant; places that
+a short ranking lacks may be missing or False. ``relevant`` (...) is how many relevant there are. A
+fan with none has no value: NaN.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
+Hits = npt.NDArray[np.bool_]
+Counts = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
 
-def ndcg(hits: npt.NDArray[np.bool_], n_relevant: int, at: int) -> float:
+
+def ndcg(hits: Hits, relevant: Counts | int, at: int) -> Values:
     """Normalised discounted cumulative gain with binary gains.
 
-    ``hits`` says for each place, best first, whether what stands there is relevant; the ideal has
-    min(at, n_relevant) hits at the top (Jarvelin and Kekalainen 2002).
+    sum of 1 / log2(1 + place) over the hits, divided by that of min(at, relevant) hits at the top
+    (Jarvelin and Kekalainen 2002).
     """
     discount = 1.0 / np.log2(np.arange(2, at + 2))
-    ideal = discount[: min(at, n_relevant)].sum()
-    return float(discount[: len(hits[:at])][hits[:at]].sum() / ideal)
+    ideal = np.concatenate([[np.nan], np.cumsum(discount)])[np.minimum(at, relevant)]
+    found = hits[..., :at]
+    return np.asarray(found @ discount[: found.shape[-1]] / ideal)
 
 
-def recall(hits: npt.NDArray[np.bool_], n_relevant: int, at: int) -> float:
+def recall(hits: Hits, relevant: Counts | int, at: int) -> Values:
     """Share of the relevant found among the first ``at``, of the most that could be."""
-    return float(hits[:at].sum() / min(at, n_relevant))
+    return np.asarray(hits[..., :at].sum(axis=-1) / _possible(relevant, at))
+
+
+def average_precision(hits: Hits, relevant: Counts | int, at: int) -> Values:
+    """Precision at the place of every hit, summed and divided by min(at, relevant).
+
+    Its mean over fans is MAP.
+    """
+    found = hits[..., :at]
+    precision = np.cumsum(found, axis=-1) / np.arange(1, found.shape[-1] + 1)
+    return np.asarray((precision * found).sum(axis=-1) / _possible(relevant, at))
+
+
+def _possible(relevant: Counts | int, at: int) -> Values:
+    return np.where(np.asarray(relevant) > 0, np.minimum(at, relevant), np.nan)

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import polars as pl
 
 from model_build.errors import InputError
+from model_build.leaks import list_fingerprints
 from model_build.ratings import Ratings
 
 HIDDEN_SHARE = 0.2
@@ -17,7 +18,8 @@ def split_fans(ratings: Ratings, fans: int, seed: int) -> dict[str, pl.DataFrame
     """Frames ``ratings``, ``lists`` and ``holdout`` (columns user_id, anime_id, rating, status).
 
     ``fans`` fans with at least five scores are drawn at random; of each, a fifth of the scored
-    entries is hidden (at least one). The same seed draws the same fans.
+    entries is hidden (at least one). The same seed draws the same fans. A fan left whose list is
+    identical to that of one drawn is left out of training as well: it is likely the same person.
 
     Raises:
         InputError: there are not enough such fans to leave any for training.
@@ -32,7 +34,9 @@ def split_fans(ratings: Ratings, fans: int, seed: int) -> dict[str, pl.DataFrame
         )
     held = np.zeros(len(ratings.user_ids), bool)
     held[rng.choice(eligible, fans, replace=False)] = True
+    lists = list_fingerprints(ratings)
     out = held[ratings.user]
+    twin = np.isin(lists, lists[held])[ratings.user] & ~out
     hidden = np.zeros(len(ratings), bool)
     candidates = np.flatnonzero(out & ratings.scored)
     # A random order within each fan; the first fifth of it is hidden.
@@ -54,4 +58,4 @@ def split_fans(ratings: Ratings, fans: int, seed: int) -> dict[str, pl.DataFrame
             }
         )
 
-    return {"ratings": frame(~out), "lists": frame(out & ~hidden), "holdout": frame(hidden)}
+    return {"ratings": frame(~out & ~twin), "lists": frame(out & ~hidden), "holdout": frame(hidden)}

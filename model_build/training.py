@@ -39,7 +39,7 @@ class Hyperparameters:
     affinity_ridge: float = FULL_LISTS.ridge
     affinity_dropout: float = FULL_LISTS.dropout
     affinity_popularity: float = FULL_LISTS.popularity
-    affinity_neighbours: int = 500
+    affinity_neighbours: int = 800
     newcomer_neighbours: int = 200
     taste_neighbours: int = 200
     taste_shrinkage: float = SHRINKAGE

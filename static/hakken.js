@@ -56,3 +56,67 @@ for (const image of document.querySelectorAll(".poster img")) {
   if (image.complete && image.naturalWidth === 0) dropPicture(image);
   image.addEventListener("error", () => dropPicture(image));
 }
+
+// Synopses and missing pictures come after the page, which is whole without them.
+const PIECES = 3;
+const PAUSE = 4000;
+
+function cardsById() {
+  const cards = new Map();
+  for (const card of document.querySelectorAll(".card")) {
+    const number = card.querySelector("h2 a")?.href.match(/\/anime\/(\d+)/);
+    if (number) cards.set(number[1], card);
+  }
+  return cards;
+}
+
+function addSynopsis(card, text) {
+  if (!text || card.querySelector(".synopsis")) return;
+  const box = document.createElement("details");
+  box.className = "synopsis";
+  const summary = document.createElement("summary");
+  summary.textContent = "Synopsis";
+  const whose = document.createElement("span");
+  whose.className = "unseen";
+  whose.textContent = ` of ${card.querySelector("h2").textContent.trim()}`;
+  summary.append(whose);
+  box.append(summary);
+  for (const part of text.split("\n\n")) {
+    const paragraph = document.createElement("p");
+    paragraph.textContent = part;
+    box.append(paragraph);
+  }
+  const score = card.querySelector(".about .score");
+  if (score) score.before(box);
+  else card.querySelector(".about")?.append(box);
+}
+
+function addPicture(card, address) {
+  const poster = card.querySelector(".poster");
+  if (!address || !poster || poster.querySelector("img")) return;
+  const image = new Image(225, 318);
+  image.alt = "";
+  image.loading = "lazy";
+  image.referrerPolicy = "no-referrer";
+  image.addEventListener("error", () => image.remove());
+  image.src = address;
+  poster.querySelector(".initial")?.after(image);
+}
+
+async function addDetails(cards, pieces) {
+  const answer = await fetch(`/api/v1/details?ids=${[...cards.keys()].join(",")}`);
+  if (!answer.ok) return;
+  const { details, complete } = await answer.json();
+  for (const { anime_id: id, picture, synopsis } of details) {
+    const card = cards.get(String(id));
+    addPicture(card, picture);
+    addSynopsis(card, synopsis);
+    cards.delete(String(id));
+  }
+  if (!complete && details.length && cards.size && pieces > 1) {
+    setTimeout(() => addDetails(cards, pieces - 1).catch(() => {}), PAUSE);
+  }
+}
+
+const shown = cardsById();
+if (shown.size) addDetails(shown, PIECES).catch(() => {});

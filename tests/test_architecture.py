@@ -68,6 +68,17 @@ def test_what_serves_needs_nothing_that_trains(file: Path) -> None:
     assert {name for name in imports(file) if within(name, TRAINING_ONLY)} == set()
 
 
+@pytest.mark.parametrize("file", sources("app", "model_build"), ids=named)
+def test_nothing_that_is_deployed_needs_the_demo(file: Path) -> None:
+    assert {name for name in imports(file) if within(name, ("demo", "tests"))} == set()
+
+
+@pytest.mark.parametrize("file", sources("app/upstream"), ids=named)
+def test_politeness_knows_no_lists(file: Path) -> None:
+    of_app = {name for name in imports(file) if within(name, ("app",))}
+    assert {name for name in of_app if not within(name, ("app.upstream",))} == set()
+
+
 @pytest.mark.parametrize("file", sources("model_build"), ids=named)
 def test_the_offline_job_uses_only_the_core_and_the_facts(file: Path) -> None:
     of_app = {name for name in imports(file) if within(name, ("app",))}
@@ -103,6 +114,6 @@ import app, app.answer, app.catalogue, app.recommender
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("file", sources("app", "model_build"), ids=named)
+@pytest.mark.parametrize("file", sources("app", "demo", "model_build"), ids=named)
 def test_a_file_can_be_read_in_one_sitting(file: Path) -> None:
     assert len(file.read_text("utf-8").splitlines()) < MOST_LINES

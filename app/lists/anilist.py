@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter
 
 from app.lists.entry import FanList, ListEntry
 from app.lists.errors import (
-    BadUsername,
     EmptyList,
     ListTooLong,
     PrivateList,
@@ -23,6 +22,8 @@ from app.lists.errors import (
 )
 from app.lists.fields import to_score, to_title
 from app.lists.http import Deadline, Reply, SourceClient
+from app.lists.payload import read_payload, refusal, without_nulls
+from app.lists.usernames import NameRule
 from app.recommender.status import Status
 
 if TYPE_CHECKING:
@@ -36,8 +37,13 @@ BASE_URL: Final = "https://graphql.anilist.co"
 LOCAL_REFERER: Final = "http://localhost/"
 PER_CHUNK: Final = 500  # AniList's own maximum
 
-_USERNAME = re.compile(r"[A-Za-z0-9]{2,20}")
-_PROFILE = re.compile(r"(?:https?://)?(?:www\.)?anilist\.co/user/([^/?#\s]+)(?:[/?#]\S*)?", re.I)
+NAMES: Final = NameRule(
+    source=NAME,
+    pattern=re.compile(r"[A-Za-z0-9]{2,20}"),
+    words="names there are 2 to 20 letters and digits",
+    hosts=("anilist.co",),
+    path="user/",
+)
 
 # The score format must be asked for: the default is each user's own scale. Entries hidden from
 # the status lists are in custom lists only, so all lists are read and repeats dropped by media id.
@@ -84,15 +90,8 @@ class _Entry(BaseModel):
     media: _Media | None
 
 
-def _without_nulls(value: object) -> object:
-    """GraphQL lists may be null, or hold nulls; both mean nothing there."""
-    if value is None:
-        return []
-    return [item for item in value if item is not None] if isinstance(value, list) else value
-
-
 class _List(BaseModel):
-    entries: Annotated[list[_Entry], BeforeValidator(_without_nulls)]
+    entries: Annotated[list[_Entry], BeforeValidator(without_nulls)]
 
 
 class _User(BaseModel):
@@ -100,7 +99,7 @@ class _User(BaseModel):
 
 
 class _Collection(BaseModel):
-    lists: Annotated[list[_List], BeforeValidator(_without_nulls)]
+    lists: Annotated[list[_List], BeforeValidator(without_nulls)]
     user: _User | None = None
     has_next_chunk: bool | None = Field(None, alias="hasNextChunk")
 
@@ -119,16 +118,12 @@ class _Answer(BaseModel):
     errors: list[_Error] | None = None
 
 
+_ANSWER: Final = TypeAdapter(_Answer)
+
+
 def clean_username(typed: str) -> str:
     """The username in what a fan typed or pasted (a profile address is fine), or BadUsername."""
-    name = typed.strip()
-    if pasted := _PROFILE.fullmatch(name):
-        name = pasted[1]
-    name = name.removeprefix("@")
-    if not _USERNAME.fullmatch(name):
-        rule = "names there are 2 to 20 letters and digits"
-        raise BadUsername(source=NAME, username=name, rule=rule)
-    return name
+    return NAMES.clean(typed)
 
 
 def fetch(
@@ -226,10 +221,7 @@ def _read(reply: Reply, username: str) -> _Collection:
     """The list in an answer, or the error that the answer stands for."""
     if reply.status == 429:
         raise RateLimited(source=NAME, username=username, retry_after=reply.retry_after())
-    try:
-        answer = _Answer.model_validate_json(reply.body)
-    except ValidationError as error:
-        raise _down(username, f"HTTP {reply.status}, {_first_faults(error)}") from None
+    answer = read_payload(_ANSWER, reply, source=NAME, username=username)
     # GraphQL reports errors with HTTP 200 too.
     for fault in answer.errors or ():
         message = fault.message.casefold()
@@ -240,19 +232,13 @@ def _read(reply: Reply, username: str) -> _Collection:
         if "user not found" in message:
             raise UnknownUser(source=NAME, username=username)
     if reply.status != 200 or answer.errors:
-        messages = "; ".join(fault.message for fault in answer.errors or ())
-        raise _down(username, f"HTTP {reply.status}: {messages[:300]}")
+        said = "; ".join(fault.message for fault in answer.errors or ())
+        raise refusal(reply, source=NAME, username=username, said=said)
     if answer.data is None:
         raise _down(username, "HTTP 200, data: missing")
     if answer.data.collection is None:
         raise _down(username, "HTTP 200, data.MediaListCollection: null")
     return answer.data.collection
-
-
-def _first_faults(error: ValidationError) -> str:
-    """Where the answer differs from what was asked for; never what it says, which is a fan's."""
-    faults = error.errors(include_url=False, include_context=False, include_input=False)
-    return "; ".join(".".join(map(str, fault["loc"])) + f": {fault['msg']}" for fault in faults[:3])
 
 
 def _down(username: str, detail: str) -> SourceDown:

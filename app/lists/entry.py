@@ -22,13 +22,26 @@ class ListEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Details:
+    """What a page shows of an anime beside the catalogue's facts: public, about nobody."""
+
+    anime_id: int
+    picture: str | None = None
+    synopsis: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FanList:
     """A whole list as fetched or uploaded.
 
-    ``unmapped`` counts entries that have no MyAnimeList id and so cannot be used.
+    ``unmapped`` counts entries that have no MyAnimeList id and so cannot be used. ``details`` are
+    those that came along with the list. ``age`` is how many seconds ago the list was read, when it
+    had to come from memory because the service is down; 0 for a list that is current.
     """
 
     source: str
     username: str | None
     entries: tuple[ListEntry, ...] = field(repr=False)
     unmapped: int = 0
+    details: tuple[Details, ...] = field(default=(), repr=False)
+    age: int = 0

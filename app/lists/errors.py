@@ -44,15 +44,21 @@ class UnknownUser(ListError):
 
 
 class PrivateList(ListError):
-    """The user exists, but the list is not public."""
+    """The user exists, but the list is not public.
 
-    def __init__(self, *, source: str, username: str) -> None:
+    ``or_refused``: the service says the same when it turns Hakken away, so the sentence says both.
+    """
+
+    def __init__(self, *, source: str, username: str, or_refused: bool = False) -> None:
+        doubt = f" (or {source} is turning Hakken away right now)" if or_refused else ""
         super().__init__(
-            f"The list of {username} on {source} is private: make it public in the settings there, "
+            f"The list of {username} on {source} is private{doubt}: "
+            "make it public in the settings there, "
             "or upload a MyAnimeList export file instead.",
             source=source,
             username=username,
         )
+        self.or_refused = or_refused
 
 
 class NotFoundOrPrivate(ListError):
@@ -109,11 +115,18 @@ class RateLimited(ListError):
 class SourceDown(ListError):
     """The service is out of order or answers nonsense.
 
-    ``detail`` is for the log and never shown. ``timed_out`` tells slowness from other trouble.
+    ``detail`` is for the log and never shown. ``timed_out`` tells slowness from other trouble, and
+    ``malformed`` a service that is up but answers something else than it used to.
     """
 
     def __init__(
-        self, *, source: str, detail: str, username: str | None = None, timed_out: bool = False
+        self,
+        *,
+        source: str,
+        detail: str,
+        username: str | None = None,
+        timed_out: bool = False,
+        malformed: bool = False,
     ) -> None:
         trouble = "took too long to answer" if timed_out else "is not working right now"
         super().__init__(
@@ -124,6 +137,18 @@ class SourceDown(ListError):
         )
         self.detail = detail
         self.timed_out = timed_out
+        self.malformed = malformed
+
+
+class NotSetUp(ListError):
+    """Whoever runs this Hakken has not given it what the source needs."""
+
+    def __init__(self, *, source: str) -> None:
+        super().__init__(
+            f"This Hakken cannot read lists on {source} by name: upload the export file of your "
+            "list, or pick another site.",
+            source=source,
+        )
 
 
 class BadFile(Enum):

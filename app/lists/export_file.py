@@ -156,6 +156,7 @@ class _Rows:
         self._length = 0
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:  # noqa: ARG002
+        tag = tag.casefold()  # other exporters write <Anime> or <ANIME>
         self._elements += 1
         if self._elements > _MAX_ELEMENTS:
             raise _bad(BadFile.TOO_LARGE)
@@ -177,6 +178,7 @@ class _Rows:
             self._length += len(text)
 
     def end(self, tag: str) -> None:
+        tag = tag.casefold()
         if tag == self._field:
             self._field = None
             self._keep(tag, "".join(self._text).strip()[:_MAX_FIELD])

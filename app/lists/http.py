@@ -1,13 +1,15 @@
 """How every list source is asked: politely, briefly, and never for longer than a deadline.
 
-Every request here is a read, a GraphQL POST included, so all of them may be repeated. The retry
-loop is our own because urllib3's ``Retry`` knows no deadline across attempts; only its reading of
-``Retry-After`` is used.
+Every request here is a read, a GraphQL POST included, so all of them may be repeated. Whether and
+when is decided by urllib3's ``Retry``; the loop around it is ours, because ``Retry`` knows no
+deadline across attempts and reads refused answers without a size cap.
 """
 
 from __future__ import annotations
 
+import copy
 import math
+import re
 import time
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
@@ -16,26 +18,34 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError as TransportError
-from urllib3.exceptions import InvalidHeader, ProtocolError, ReadTimeoutError
+from urllib3.exceptions import InvalidHeader, MaxRetryError, ProtocolError, ReadTimeoutError
 from urllib3.util import Retry
 
-from app.lists.errors import SourceDown
+from app.lists.errors import RateLimited, SourceDown
+from app.upstream import NoThrottle, Throttled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from app.upstream.throttle import Turn
 
 _CHUNK = 64 * 1024
 _RETRY_STATUSES = frozenset({500, 502, 503, 504})
 # Statuses that repeat the same method elsewhere. A 301 or 302 would turn a POST into a GET.
 _REDIRECTS_FOR_ALL = frozenset({307, 308})
 _REDIRECTS_FOR_GET = frozenset({301, 302, 303, 307, 308})
+_ADDRESS = re.compile(r"(url: )\S+", re.I)
 # A service that asks for a longer wait than this has made a mistake.
 _LONGEST_WAIT = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one exchange: seconds, bytes and counts."""
+    """Bounds of one exchange: seconds, bytes and counts.
+
+    ``retry_after`` is the longest wait that a service may ask for and that is waited for here;
+    ``turn`` the longest wait for our own limit. Longer ones are the fan's to decide.
+    """
 
     connect: float = 3.0
     read: float = 10.0
@@ -44,6 +54,18 @@ class Limits:
     backoff: float = 0.3
     retry_after: float = 2.0
     redirects: int = 3
+    turn: float = 10.0
+
+    def policy(self) -> Retry:
+        """What may be repeated, and how soon."""
+        return Retry(
+            total=self.retries,
+            status_forcelist=_RETRY_STATUSES,
+            allowed_methods=("GET", "POST"),
+            backoff_factor=self.backoff,
+            backoff_jitter=self.backoff,
+            retry_after_max=_LONGEST_WAIT,
+        )
 
 
 class Deadline:
@@ -103,11 +125,16 @@ class SourceClient:
     """Asks one service, named ``source`` in errors."""
 
     def __init__(
-        self, source: str, session: requests.Session, limits: Limits | None = None
+        self,
+        source: str,
+        session: requests.Session,
+        limits: Limits | None = None,
+        throttle: Turn | None = None,
     ) -> None:
         self.source = source
         self._session = session
         self._limits = limits or Limits()
+        self._throttle = throttle or NoThrottle()
 
     def send(
         self,
@@ -122,49 +149,64 @@ class SourceClient:
     ) -> Reply:
         """One answer of any status, after a few retries of lost connections and 5xx.
 
-        ``username`` is only named in errors. Raises SourceDown when no complete answer came. The
-        deadline is checked between network reads, so it may be passed by one read timeout.
+        ``username`` is only named in errors. Raises SourceDown when no complete answer came, and
+        RateLimited when our own limit is used up. The deadline is checked between network reads, so
+        it may be passed by one read timeout.
         """
-        attempt = 0
+        policy = self._limits.policy()
+        request = requests.Request(
+            method, url, json=json, params=params, headers=dict(headers or {})
+        )
+        reply: Reply | None = None
+        fault: Exception | None = None
         while True:
-            last = attempt >= self._limits.retries
-            reply: Reply | None = None
             try:
-                request = requests.Request(
-                    method, url, json=json, params=params, headers=dict(headers or {})
-                )
-                reply = self._follow(request, deadline)
-            except (requests.Timeout, ReadTimeoutError, TimeoutError) as error:
-                # Asking a slow service again would only double the fan's wait.
-                raise self._down(error, username, timed_out=True) from error
-            except (requests.ConnectionError, ProtocolError) as error:
-                if last:
-                    raise self._down(error, username) from error
-            except (requests.RequestException, TransportError, ValueError) as error:
-                raise self._down(error, username) from error
-            pause = self._pause(reply, attempt)
-            if reply is not None and (last or pause is None or pause >= deadline.left()):
-                return reply
-            time.sleep(pause or 0)
-            attempt += 1
-
-    def _pause(self, reply: Reply | None, attempt: int) -> float | None:
-        """Seconds to wait before asking again; None when the reply stands."""
-        backoff = self._limits.backoff * (1 << attempt)
+                self._throttle.wait(min(self._limits.turn, deadline.left()))
+            except Throttled as error:
+                if reply is not None or fault is not None:
+                    break  # what was heard before says more
+                raise RateLimited(
+                    source=self.source, username=username, retry_after=error.seconds
+                ) from None
+            reply, fault = self._attempt(request, username, deadline)
+            try:
+                policy = policy.increment(method, url, error=fault)
+            except MaxRetryError:
+                break
+            pause = policy.get_backoff_time() if reply is None else self._pause(reply, policy)
+            if pause is None or pause >= deadline.left():
+                break
+            time.sleep(pause)
         if reply is None:
-            return backoff
+            assert fault is not None
+            raise self._down(fault, username) from fault
+        return reply
+
+    def _attempt(
+        self, request: requests.Request, username: str, deadline: Deadline
+    ) -> tuple[Reply | None, Exception | None]:
+        """A reply, or a fault that may pass by itself."""
+        try:
+            return self._follow(request, deadline), None
+        except (requests.Timeout, ReadTimeoutError, TimeoutError) as error:
+            # Asking a slow service again would only double the fan's wait.
+            raise self._down(error, username, timed_out=True) from error
+        except (requests.ConnectionError, ProtocolError) as error:
+            return None, error
+        except (requests.RequestException, TransportError, ValueError) as error:
+            raise self._down(error, username) from error
+
+    def _pause(self, reply: Reply, policy: Retry) -> float | None:
+        """Seconds to wait before asking again; None when the reply stands."""
         asked = reply.retry_after()
-        if reply.status in _RETRY_STATUSES:
-            wait = backoff if asked is None else float(asked)
-        elif reply.status == requests.codes.too_many_requests and asked is not None:
-            wait = float(asked)
-        else:
+        if not policy.is_retry("GET", reply.status, has_retry_after=asked is not None):
             return None
-        # A longer wait is the fan's to decide.
+        wait = policy.get_backoff_time() if asked is None else float(asked)
         return wait if wait <= self._limits.retry_after else None
 
     def _follow(self, request: requests.Request, deadline: Deadline) -> Reply:
         """Send, following redirects that stay on the same host."""
+        request = copy.copy(request)
         for _ in range(self._limits.redirects + 1):
             reply, url = self._exchange(request, deadline)
             followed = _REDIRECTS_FOR_GET if request.method == "GET" else _REDIRECTS_FOR_ALL
@@ -197,7 +239,9 @@ class SourceClient:
             return Reply(response.status_code, response.headers, bytes(body)), url
 
     def _down(self, error: Exception, username: str, *, timed_out: bool = False) -> SourceDown:
-        detail = f"{type(error).__name__}: {error}"
+        # The address says whose list it is, in more spellings than one.
+        said = _ADDRESS.sub(r"\1(address)", str(error))
+        detail = f"{type(error).__name__}: {said}"
         return SourceDown(source=self.source, username=username, detail=detail, timed_out=timed_out)
 
 
@@ -206,6 +250,13 @@ def _require_time(deadline: Deadline) -> float:
     if left <= 0:
         raise TimeoutError("the overall deadline has passed")
     return left
+
+
+def origin(address: str) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port: what decides whom a request goes to."""
+    parts = urlsplit(address)
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, parts.hostname, port
 
 
 def _same_host(here: str, there: str) -> bool:

@@ -22,9 +22,9 @@ from app.recommender.model import ItemMatrix, Model
 
 HANDFUL = 5.0
 NEWCOMER_WEIGHT = 64.0
-"""Weight of N for a handful of entries; it falls with the cube of the length, to 1 at 20."""
-LEAST_WEIGHT = 0.01
-"""From a hundred entries on N is not looked at."""
+"""Weight of N for a handful of entries; it falls with the cube of the length, to 1 at 20 entries,
+and from there slowly, as one over the length: even longer lists are not quite complete."""
+SHORT_LIST = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,7 @@ def contributions(
 
 
 def _matrices(model: Model, entries: int) -> list[tuple[ItemMatrix, float]]:
-    newcomer = NEWCOMER_WEIGHT * (HANDFUL / max(HANDFUL, entries)) ** 3
-    matrices = [(model.affinity, 1.0), (model.newcomer, newcomer)]
-    return [(matrix, weight) for matrix, weight in matrices if weight >= LEAST_WEIGHT]
+    entries = max(1, entries)
+    handful = NEWCOMER_WEIGHT * min(1.0, HANDFUL / entries) ** 3
+    newcomer = handful if entries < SHORT_LIST else SHORT_LIST / entries
+    return [(model.affinity, 1.0), (model.newcomer, newcomer)]

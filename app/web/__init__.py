@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from app.settings import ROOT, Settings
-from app.web import access_log, api, assets, errors, health, pages, security
+from app.web import access_log, api, assets, details, errors, health, pages, picks, security
 from app.web.state import open_hakken
 from app.web.upload import InMemoryRequest
 
@@ -29,7 +29,13 @@ def build(settings: Settings, version: str) -> Flask:
     app.extensions["hakken"] = open_hakken(settings, version)
     for part in (access_log, security, errors, assets):
         part.init_app(app)
-    for blueprint in (pages.blueprint, api.blueprint, health.blueprint):
+    for blueprint in (
+        pages.blueprint,
+        api.blueprint,
+        details.blueprint,
+        picks.blueprint,
+        health.blueprint,
+    ):
         app.register_blueprint(blueprint)
     for name in app.jinja_env.list_templates(extensions=["html"]):
         app.jinja_env.get_template(name)  # compiled now, not for the first visitor

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from app.lists import Source
 from app.lists.entry import FanList
 from app.lists.errors import BadUsername, EmptyList
@@ -68,7 +66,7 @@ def where_to_look(library: Library, slug: str, typed: str) -> tuple[Source, str]
     """
     typed = typed.strip()
     for source in library.sources.values():
-        if name := _name_in_address(source, typed):
+        if name := source.names.in_address(typed):
             return source, name
     source = source_called(library, slug or next(iter(library.sources), ""))
     if not typed:
@@ -80,12 +78,3 @@ def where_to_look(library: Library, slug: str, typed: str) -> tuple[Source, str]
     if set(typed) <= set("./"):
         raise BadUsername(source=source.name, username=typed, rule="names hold letters or digits")
     return source, typed
-
-
-def _name_in_address(source: Source, typed: str) -> str | None:
-    for pattern in (source.profile_pattern, source.list_pattern):
-        prefix = re.sub(r"^https?://(www\.)?", "", pattern.partition("{username}")[0])
-        found = re.match(rf"(?:https?://)?(?:www\.)?{re.escape(prefix)}([^/?#\s]+)", typed, re.I)
-        if found:
-            return found[1]
-    return None

@@ -81,7 +81,8 @@ def _typed(name: str, error: Exception) -> str:
 
 def _log(error: Exception, problem: Problem, request_id: str) -> None:
     if isinstance(error, SourceDown):
-        log.warning("%s: %s", problem.kind.slug, _anonymous(error.detail, error.username))
+        told = _anonymous(error.detail, error.username)
+        log.warning("%s: %s: %s", problem.kind.slug, error.source, told)
     elif problem.kind is BUG:
         text = "".join(traceback.format_exception(*sys.exc_info())) or repr(error)
         log.error("request %s failed: %s", request_id, _anonymous(text, None))

@@ -21,6 +21,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.lists.entry import FanList
 from app.web.answering import answer, fetch_list, to_listed, where_to_look
 from app.web.options import Options, page_query, read_page_query
+from app.web.picked import as_list, read_picks, write_picks
 from app.web.problems import all_kinds
 from app.web.sample import SAMPLE
 from app.web.state import hakken, library
@@ -88,6 +89,19 @@ def example() -> str:
     return _results_page(SAMPLE, options, address=address, sample=True)
 
 
+@blueprint.get("/picks/<picks>")
+def picked(picks: str) -> str:
+    """What to watch next for anime that were picked by hand; they are in the address itself."""
+    chosen = read_picks(picks)
+    options = read_page_query(request.args)
+
+    def address(wanted: Options) -> str:
+        return url_for(".picked", picks=write_picks(chosen), **page_query(wanted))
+
+    edit = url_for("picks.pick", picks=write_picks(chosen))
+    return _results_page(as_list(chosen), options, address=address, edit=edit)
+
+
 @blueprint.post("/upload")
 def upload() -> str:
     """Results for an uploaded export; the answer itself, because nothing is kept to redirect to."""
@@ -133,6 +147,7 @@ def _results_page(
     site: str | None = None,
     link: str | None = None,
     sample: bool = False,
+    edit: str | None = None,
 ) -> str:
     held = library()
     found = answer(held, to_listed(fan_list), options)
@@ -147,5 +162,7 @@ def _results_page(
         site=site,
         link=link,
         sample=sample,
+        edit=edit,
         source=fan_list.source,
+        age=fan_list.age,
     )

@@ -54,6 +54,7 @@ KINDS: dict[type[Exception], Kind] = {
     lists.ListTooLong: Kind("list-too-long", 413, "This list is too long"),
     lists.RateLimited: Kind("rate-limited", 503, "The site is busy"),
     lists.SourceDown: Kind("source-down", 502, "The site is not working"),
+    lists.NotSetUp: Kind("source-not-set-up", 501, "Hakken cannot read this site here"),
     lists.BadExportFile: Kind("bad-export-file", 400, "This file cannot be read", "export"),
     BadQuery: Kind("bad-query", 400, "The address is not quite right"),
     BadJson: Kind("bad-json", 400, "The body is not JSON"),

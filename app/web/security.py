@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from flask import Flask, Response
 
-POSTERS = "https://cdn.myanimelist.net"
+from app.lists.fields import PICTURE_HOSTS
+
+POSTERS = tuple(f"https://{host}" for host in PICTURE_HOSTS)
 
 CONTENT_SECURITY_POLICY = {
     "default-src": "'none'",
     "style-src": "'self'",
     "script-src": "'self'",
-    "img-src": f"'self' {POSTERS}",
+    "img-src": " ".join(("'self'", *POSTERS)),
     "connect-src": "'self'",
     "form-action": "'self'",
     "base-uri": "'none'",

@@ -1,7 +1,8 @@
 """Measure a model on fans that it was not trained on.
 
 --lists holds what the model may see of each fan, --holdout what it must find; both have the columns
-of a ratings file. `python -m model_build split` makes such files.
+of a ratings file. `python -m model_build split` makes such files. With --ratings, the files that
+the model was trained on, it is verified that no fan measured on is among them.
 """
 
 from __future__ import annotations
@@ -10,13 +11,23 @@ import argparse
 import json
 import sys
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from app.catalogue import Catalogue
 from app.recommender import Model, Order
-from model_build.evaluation import evaluate, fans_of
-from model_build.ratings import read_user_entries
+from model_build.errors import InputError
+from model_build.evaluation import (
+    by_length,
+    catalogue_facts,
+    evaluate,
+    facts_of,
+    fans_of,
+    rank_with,
+)
+from model_build.leaks import refuse_leaks
+from model_build.measures import for_json
+from model_build.ratings import read_ratings, read_user_entries
+from model_build.training import fingerprint
 
 HELP = "measure a model on held-out fans"
 
@@ -27,22 +38,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--holdout", type=Path, required=True, metavar="FILE", help="what is hidden"
     )
+    parser.add_argument(
+        "--ratings",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="what the model was trained on, to verify that no fan measured on is in it",
+    )
     parser.add_argument("--order", type=Order, choices=list(Order), default=Order.MATCH)
+    parser.add_argument(
+        "--by-length", action="store_true", help="also with lists cut to 5, 20, 100 and 500 titles"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of resamples and of cut lists")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    fans = fans_of(read_user_entries(arguments.lists), read_user_entries(arguments.holdout))
+    lists, holdout = read_user_entries(arguments.lists), read_user_entries(arguments.holdout)
+    fans = fans_of(lists, holdout)
     model = Model.open(arguments.model)
-    groups = Catalogue.open(model.catalogue_path).column("franchise_id", model.anime_id.tolist())
-    franchise = np.array([-1 if group is None else group for group in groups], np.int64)
-    progress = sys.stderr.isatty()
-    measured = evaluate(model, franchise, fans, order=arguments.order, progress=progress)
+    if arguments.ratings:
+        training = read_ratings(arguments.ratings)
+        if fingerprint(training) != model.manifest.dataset.fingerprint:
+            names = ", ".join(str(path) for path in arguments.ratings)
+            raise InputError(f"{names}: {arguments.model} was trained on other ratings than these.")
+        refuse_leaks(training, lists, holdout)
+    franchise, genres = catalogue_facts(Catalogue.open(model.catalogue_path), model.anime_id)
+    running = {"seed": arguments.seed, "progress": sys.stderr.isatty()}
+    measured = evaluate(model, franchise, fans, genres=genres, order=arguments.order, **running)
+    if arguments.by_length:
+        anime = facts_of(model, franchise, genres)
+        measured["by_length"] = by_length(rank_with(model, arguments.order), anime, fans, **running)
     if arguments.json:
-        # NaN is no JSON: a measure that nothing could be measured for is null.
-        print(json.dumps({k: None if v != v else v for k, v in measured.items()}))
-        return
+        print(json.dumps(for_json(measured)))
+    else:
+        _print_table(measured)
+
+
+def _print_table(measured: dict[str, Any]) -> None:
     for name, value in measured.items():
-        print(
-            f"{name:<12} {value:>10,}" if isinstance(value, int) else f"{name:<12} {value:>10.4f}"
-        )
+        if isinstance(value, int | float):
+            low, high = measured["ci"].get(name, (None, None))
+            interval = f"   [{_number(low)}, {_number(high)}]" if low is not None else ""
+            print(f"{name:<22} {_number(value):>10}{interval}")
+    for length, row in measured.get("by_length", {}).items():
+        print(f"{length:>4} titles: " + ", ".join(f"{k} {_number(v)}" for k, v in row.items()))
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"

@@ -130,8 +130,12 @@ def _settings(arguments: argparse.Namespace) -> Hyperparameters:
 def _metrics(path: Path) -> dict[str, float]:
     try:
         found = json.loads(path.read_text("utf-8"))
-        # evaluate prints null for what could not be measured.
-        return {str(name): float(value) for name, value in found.items() if value is not None}
+        # Tables within the object, and what could not be measured, stay behind.
+        return {
+            str(name): float(value)
+            for name, value in found.items()
+            if value is not None and not isinstance(value, dict | list)
+        }
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise InputError(
             f"{path}: expected one JSON object of numbers, as evaluate --json prints ({error})."

@@ -18,8 +18,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playw
 
 from app.settings import ROOT
 from app.web.security import POSTERS
-from tests.lists.fake_anilist import FakeAniList
-from tests.web.fans import add_fans
+from demo.upstream import Upstream
+from tests.web.fans import IDS, add_fans
 
 CHROMIUM = Path(os.environ.get("CHROMIUM_PATH") or "/usr/bin/chromium")
 
@@ -38,17 +38,20 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def server(tiny_model: Path) -> Iterator[str]:
+def server(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of Hakken, run as in production, with a local AniList behind it."""
-    with FakeAniList() as fake:
+    with Upstream() as fake:
         add_fans(fake)
+        fake.world.synopses.update(dict.fromkeys(IDS[::2], "<b>About</b> it.<br>And more."))
         environment = {
             **os.environ,
             "PORT": "0",
             "WEB_CONCURRENCY": "1",
             "HAKKEN_MODEL": str(tiny_model),
-            "HAKKEN_ANILIST_URL": fake.url,
+            "HAKKEN_ANILIST_URL": fake.at("anilist"),
             "HAKKEN_LIST_DEADLINE": "5",
+            "HAKKEN_CACHE_DIR": str(tmp_path_factory.mktemp("cache")),
+            "HAKKEN_LIMITS": "0",
         }
         with subprocess.Popen(
             [sys.executable, "-m", "gunicorn", "app.wsgi:app"],
@@ -112,7 +115,11 @@ def _answer(route: Route, server: str, watched: Watched) -> None:
     if address.startswith(f"{server}/"):
         route.continue_()
         return
-    (watched.posters if address.startswith(f"{POSTERS}/") else watched.strangers).append(address)
+    (
+        watched.posters
+        if address.startswith(tuple(f"{host}/" for host in POSTERS))
+        else watched.strangers
+    ).append(address)
     route.abort()
 
 

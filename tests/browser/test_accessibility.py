@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.web.fans import regular_export
+from tests.web.fans import SCORED, regular_export
 
 pytestmark = pytest.mark.browser
 
@@ -24,6 +24,10 @@ PAGES = (
     "/user/anilist/NoScores",
     "/user/anilist/Everything",
     "/user/anilist/Nobody99",
+    "/user/myanimelist/NotSetUp",
+    "/pick",
+    f"/pick?picks={SCORED[0]}-9&q=anime",
+    f"/picks/{SCORED[0]}-9",
     "/no/such/page",
     "/problems/bug",
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.web.fans import regular_export
+from tests.web.fans import SCORED, regular_export
 
 pytestmark = pytest.mark.browser
 
@@ -111,3 +111,53 @@ def test_the_keyboard_reaches_the_content_first(visit: Visit) -> None:
     expect(skip).to_be_in_viewport()
     page.keyboard.press("Enter")
     expect(page.get_by_role("main")).to_be_focused()
+
+
+def test_synopses_and_pictures_come_later_and_from_here(visit: Visit) -> None:
+    page = visit("/user/anilist/Regular?n=100")
+    synopses = page.locator(".card details")
+    card = page.locator(".card:has(details)").first
+    summary = card.get_by_text("Synopsis")
+    # Over the link that fills the card.
+    summary.click()
+    expect(page).to_have_url(re.compile("/user/anilist/Regular"))
+    expect(card.locator("details p").first).to_have_text("About it.")
+    assert page.locator(".card").count() > synopses.count()  # AniList does not know them all
+
+
+def test_pick_by_typing(visit: Visit) -> None:
+    page = visit("/pick")
+    page.get_by_label("Anime you have seen").press_sequentially(f"anime no {SCORED[0]}")
+    expect(page.get_by_role("status")).to_have_text(re.compile("anime found"))
+    page.get_by_label(f"Your score for Anime no. {SCORED[0]}", exact=True).select_option("9")
+    page.get_by_role("button", name=f"Add Anime no. {SCORED[0]}", exact=True).click()
+    expect(page.get_by_role("heading", name="Your picks (1)")).to_be_visible()
+    expect(page.get_by_label("Anime you have seen")).to_be_focused()
+    page.get_by_role("link", name="Show what to watch next").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Picks for your list")
+    page.get_by_role("link", name="Change your picks").click()
+    expect(page.get_by_role("heading", name="Your picks (1)")).to_be_visible()
+    page.get_by_role("link", name="Remove").click()
+    expect(page.get_by_role("heading", name=re.compile("Your picks"))).to_have_count(0)
+
+
+def test_pick_without_scripts(visit: Visit) -> None:
+    page = visit("/", java_script_enabled=False)
+    page.get_by_label("Anime you have seen").fill(f"anime no {SCORED[0]}")
+    page.get_by_role("button", name="Search").click()
+    page.get_by_label(f"Your score for Anime no. {SCORED[0]}", exact=True).select_option("9")
+    page.get_by_role("button", name=f"Add Anime no. {SCORED[0]}", exact=True).click()
+    expect(page.get_by_role("heading", name="Your picks (1)")).to_be_visible()
+    page.get_by_role("link", name="Show what to watch next").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Picks for your list")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_picking_fits_a_small_screen(visit: Visit, scheme: str) -> None:
+    page = visit(
+        f"/pick?picks={SCORED[0]}-9&q=anime",
+        viewport={"width": 320, "height": 640},
+        color_scheme=scheme,
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert page.evaluate(SMALL_TARGETS) == []

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -19,11 +19,21 @@ from app.lists.errors import (
 )
 from app.lists.http import Limits, SourceClient, make_session
 from app.recommender.status import Status
-from tests.lists import fake_anilist as scenarios
-from tests.lists.fake_anilist import FakeAniList, entry
+from demo.services import anilist as anilist_demo
+from demo.upstream import Upstream
+from demo.wire import as_json
+from tests.lists import scenarios
+from tests.lists.scenarios import entry
 
 PUBLIC_URL = "https://hakken.example/"
 QUICK = Limits(backoff=0)
+
+
+def answer(upstream: Upstream, entries: list[dict[str, Any]]) -> None:
+    """Let AniList answer with exactly these entries."""
+    collection = {"user": None, "lists": [anilist_demo.group("All", entries)]}
+    body = {"data": {"MediaListCollection": collection}}
+    upstream.replies["anilist"] = [as_json(200, body)]
 
 
 class Fetch(Protocol):
@@ -31,13 +41,13 @@ class Fetch(Protocol):
 
 
 @pytest.fixture
-def fetch(fake_anilist: FakeAniList) -> Iterator[Fetch]:
+def fetch(upstream: Upstream) -> Iterator[Fetch]:
     session = make_session("1.2", PUBLIC_URL)
 
     def call(username: str, *, limits: Limits = QUICK, **options: object) -> FanList:
         defaults = {
             "anilist_to_mal": {},
-            "base_url": fake_anilist.url,
+            "base_url": upstream.at("anilist"),
             "public_url": PUBLIC_URL,
         }
         client = SourceClient(anilist.NAME, session, limits)
@@ -47,10 +57,10 @@ def fetch(fake_anilist: FakeAniList) -> Iterator[Fetch]:
         yield call
 
 
-def test_asks_once_and_says_who_asks(fetch: Fetch, fake_anilist: FakeAniList) -> None:
-    fake_anilist.add("Someone", [entry(154587, 52991, score=9.5)])
+def test_asks_once_and_says_who_asks(fetch: Fetch, upstream: Upstream) -> None:
+    upstream.add("Someone", [entry(154587, 52991, score=9.5)])
     fetch("Someone")
-    (asked,) = fake_anilist.requests
+    (asked,) = upstream.requests
     assert asked.method == "POST"
     assert asked.headers["content-type"] == "application/json"
     assert asked.headers["accept"] == "application/json"
@@ -62,17 +72,15 @@ def test_asks_once_and_says_who_asks(fetch: Fetch, fake_anilist: FakeAniList) ->
     assert "forceSingleCompletedList: true" in asked.body["query"]
 
 
-def test_without_a_public_url_the_referer_says_localhost(
-    fetch: Fetch, fake_anilist: FakeAniList
-) -> None:
-    fake_anilist.add("Someone", [entry(1, 1)])
+def test_without_a_public_url_the_referer_says_localhost(fetch: Fetch, upstream: Upstream) -> None:
+    upstream.add("Someone", [entry(1, 1)])
     fetch("Someone", public_url=None)
-    assert fake_anilist.requests[0].headers["referer"] == "http://localhost/"
+    assert upstream.requests[0].headers["referer"] == "http://localhost/"
 
 
-def test_reads_entries(fetch: Fetch, fake_anilist: FakeAniList) -> None:
+def test_reads_entries(fetch: Fetch, upstream: Upstream) -> None:
     statuses = ["CURRENT", "PLANNING", "COMPLETED", "DROPPED", "PAUSED", "REPEATING", "NEW_ONE"]
-    fake_anilist.add(
+    upstream.add(
         "Someone",
         [entry(n, 100 + n, score=n, status=status) for n, status in enumerate(statuses, start=1)],
     )
@@ -93,42 +101,35 @@ def test_reads_entries(fetch: Fetch, fake_anilist: FakeAniList) -> None:
 @pytest.mark.parametrize(
     ("given", "read"), [(0, None), (0.5, 1.0), (1, 1.0), (9.5, 9.5), (10, 10.0), (78, None)]
 )
-def test_reads_scores(
-    fetch: Fetch, fake_anilist: FakeAniList, given: float, read: float | None
-) -> None:
-    fake_anilist.add("Someone", [entry(1, 1, score=given)])
+def test_reads_scores(fetch: Fetch, upstream: Upstream, given: float, read: float | None) -> None:
+    upstream.add("Someone", [entry(1, 1, score=given)])
     assert fetch("Someone").entries[0].score == read
 
 
-def test_null_score_status_media_and_title_are_tolerated(
-    fetch: Fetch, fake_anilist: FakeAniList
-) -> None:
+def test_null_score_status_media_and_title_are_tolerated(fetch: Fetch, upstream: Upstream) -> None:
     bare = {"status": None, "score": None, "media": {"id": 7, "idMal": 70, "title": None}}
-    fake_anilist.add("Someone", [bare, {"status": "CURRENT", "score": 1, "media": None}])
+    answer(upstream, [bare, {"status": "CURRENT", "score": 1, "media": None}])
     assert fetch("Someone").entries == (ListEntry(70, Status.UNKNOWN),)
 
 
-def test_titles_fall_back(fetch: Fetch, fake_anilist: FakeAniList) -> None:
-    item = entry(1, 1)
-    item["media"]["title"] = {"userPreferred": None, "romaji": " ", "english": "English"}
-    fake_anilist.add("Someone", [item])
-    item["media"]["title"]["romaji"] = None
+def test_titles_fall_back(fetch: Fetch, upstream: Upstream) -> None:
+    item = anilist_demo.entry_of(entry(1, 1))
+    item["media"]["title"] = {"userPreferred": None, "romaji": None, "english": "English"}
+    answer(upstream, [item])
     assert fetch("Someone").entries[0].title == "English"
 
 
-def test_missing_mal_ids_come_from_the_map_or_are_counted(
-    fetch: Fetch, fake_anilist: FakeAniList
-) -> None:
-    fake_anilist.add("Someone", [entry(1, 100), entry(2, None), entry(3, None)])
+def test_missing_mal_ids_come_from_the_map_or_are_counted(fetch: Fetch, upstream: Upstream) -> None:
+    upstream.add("Someone", [entry(1, 100), entry(2, None), entry(3, None)])
     fans = fetch("Someone", anilist_to_mal={1: 999, 2: 200})
     assert [item.anime_id for item in fans.entries] == [100, 200]
     assert fans.unmapped == 1
 
 
 def test_two_halves_of_one_mal_title_become_one_scored_entry(
-    fetch: Fetch, fake_anilist: FakeAniList
+    fetch: Fetch, upstream: Upstream
 ) -> None:
-    fake_anilist.add("Someone", [entry(1, 100), entry(2, 100, score=8), entry(3, 100, score=2)])
+    upstream.add("Someone", [entry(1, 100), entry(2, 100, score=8), entry(3, 100, score=2)])
     fans = fetch("Someone")
     assert [(item.anime_id, item.score) for item in fans.entries] == [(100, 8.0)]
     assert fans.unmapped == 0
@@ -144,17 +145,17 @@ def test_custom_lists_give_hidden_entries_and_no_repeats(fetch: Fetch) -> None:
     ]
 
 
-def test_reads_all_chunks(fetch: Fetch, fake_anilist: FakeAniList) -> None:
+def test_reads_all_chunks(fetch: Fetch, upstream: Upstream) -> None:
     fans = fetch(scenarios.CHUNKED)
     assert [item.anime_id for item in fans.entries] == list(range(1, 1_201))
-    asked = [request.body["variables"].get("chunk") for request in fake_anilist.requests]
+    asked = [request.body["variables"].get("chunk") for request in upstream.requests]
     assert asked == [None, 1, 2, 3]
-    assert {r.body["variables"].get("perChunk") for r in fake_anilist.requests[1:]} == {500}
+    assert {r.body["variables"].get("perChunk") for r in upstream.requests[1:]} == {500}
 
 
-def test_an_endless_promise_of_chunks_ends(fetch: Fetch, fake_anilist: FakeAniList) -> None:
+def test_an_endless_promise_of_chunks_ends(fetch: Fetch, upstream: Upstream) -> None:
     assert len(fetch(scenarios.ENDLESS).entries) == 1
-    assert len(fake_anilist.requests) == 3
+    assert len(upstream.requests) == 3
 
 
 def test_chunks_stop_at_the_cap(fetch: Fetch) -> None:
@@ -197,12 +198,12 @@ def test_errors(fetch: Fetch, username: str, kind: type[ListError]) -> None:
     assert str(caught.value).endswith(".")
 
 
-def test_rate_limit_says_how_long(fetch: Fetch, fake_anilist: FakeAniList) -> None:
+def test_rate_limit_says_how_long(fetch: Fetch, upstream: Upstream) -> None:
     with pytest.raises(RateLimited) as caught:
         fetch(scenarios.RATE_LIMITED)
     assert caught.value.retry_after == 41
     assert "41 seconds" in str(caught.value)
-    assert len(fake_anilist.requests) == 1
+    assert len(upstream.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -228,11 +229,11 @@ def test_detail_is_for_the_log_only(fetch: Fetch, username: str, said: str) -> N
 
 @pytest.mark.parametrize("missing", ["id", "idMal"])
 def test_a_missing_field_is_named_without_the_fans_data(
-    fetch: Fetch, fake_anilist: FakeAniList, missing: str
+    fetch: Fetch, upstream: Upstream, missing: str
 ) -> None:
-    item = entry(1, 1, title="Secret Taste")
+    item = anilist_demo.entry_of(entry(1, 1, title="Secret Taste"))
     del item["media"][missing]
-    fake_anilist.add("Someone", [item])
+    answer(upstream, [item])
     with pytest.raises(SourceDown) as caught:
         fetch("Someone")
     assert f"entries.0.media.{missing}: Field required" in caught.value.detail
@@ -240,12 +241,12 @@ def test_a_missing_field_is_named_without_the_fans_data(
 
 
 @pytest.mark.parametrize("username", [scenarios.SLOW, scenarios.HANGING])
-def test_slow_answers_time_out(fetch: Fetch, fake_anilist: FakeAniList, username: str) -> None:
+def test_slow_answers_time_out(fetch: Fetch, upstream: Upstream, username: str) -> None:
     with pytest.raises(SourceDown) as caught:
         fetch(username, limits=Limits(read=0.05))
     assert caught.value.timed_out
     assert "too long" in str(caught.value)
-    assert len(fake_anilist.requests) == 1
+    assert len(upstream.requests) == 1
 
 
 def test_a_dripping_answer_ends_at_the_deadline(fetch: Fetch) -> None:
@@ -255,11 +256,11 @@ def test_a_dripping_answer_ends_at_the_deadline(fetch: Fetch) -> None:
     assert "deadline" in caught.value.detail
 
 
-def test_a_deadline_ends_the_fetch(fetch: Fetch, fake_anilist: FakeAniList) -> None:
+def test_a_deadline_ends_the_fetch(fetch: Fetch, upstream: Upstream) -> None:
     with pytest.raises(SourceDown) as caught:
         fetch(scenarios.CHUNKED, deadline_s=0)
     assert caught.value.timed_out
-    assert not fake_anilist.requests
+    assert not upstream.requests
 
 
 @pytest.mark.parametrize(
@@ -293,9 +294,9 @@ def test_usernames_may_be_pasted(typed: str, read: str) -> None:
     ],
 )
 def test_impossible_usernames_are_not_asked_for(
-    fetch: Fetch, fake_anilist: FakeAniList, typed: str
+    fetch: Fetch, upstream: Upstream, typed: str
 ) -> None:
     with pytest.raises(BadUsername) as caught:
         fetch(typed)
     assert "AniList" in str(caught.value)
-    assert not fake_anilist.requests
+    assert not upstream.requests

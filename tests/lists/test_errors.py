@@ -11,6 +11,7 @@ ALL = [
     errors.BadUsername(source="AniList", username="", rule="names are long"),
     errors.UnknownUser(**FAN),
     errors.PrivateList(**FAN),
+    errors.PrivateList(**FAN, or_refused=True),
     errors.NotFoundOrPrivate(**FAN),
     errors.EmptyList(**FAN),
     errors.ListTooLong(**FAN, limit=20_000),
@@ -18,6 +19,7 @@ ALL = [
     RateLimited(**FAN, retry_after=60),
     errors.SourceDown(**FAN, detail="HTTP 500: oops"),
     errors.SourceDown(**FAN, detail="HTTP 500: oops", timed_out=True),
+    errors.NotSetUp(source="AniList"),
     *(errors.BadExportFile(reason, source="MyAnimeList export") for reason in BadFile),
 ]
 

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import tracemalloc
+from collections.abc import Callable
 from contextlib import suppress
 from xml.sax.saxutils import escape
 
@@ -141,6 +143,18 @@ def test_rows_without_a_usable_id_are_counted(bad: str | None) -> None:
     fans = parse(export(row(bad), row(5)))
     assert [item.anime_id for item in fans.entries] == [5]
     assert fans.unmapped == 1
+
+
+@pytest.mark.parametrize("change", [str.upper, str.title])
+def test_tags_in_another_case_are_the_same_tags(change: Callable[[str], str]) -> None:
+    text = re.sub(r"</?[a-z_]+>", lambda tag: change(tag[0]), (HEAD + row(5, score=8) + TAIL))
+    fans = parse(text.encode())
+    assert [(entry.anime_id, entry.score) for entry in fans.entries] == [(5, 8.0)]
+    assert fans.username == "fan"
+    manga = text.replace(change("<user_export_type>") + "1", change("<user_export_type>") + "2")
+    with pytest.raises(BadExportFile) as caught:
+        parse(manga.encode())
+    assert caught.value.reason is BadFile.MANGA
 
 
 def test_of_equal_ids_the_last_wins() -> None:

@@ -83,14 +83,18 @@ def test_evaluate_prints_one_object_of_measures(shop: Shop) -> None:
     franchise = np.array([anime % 31 or -1 for anime in model.anime_id.tolist()])
     fans = fans_of(read_user_entries(lists), read_user_entries(holdout))
     expected = evaluate(model, franchise, fans)
-    assert measured == pytest.approx(expected)
+    flat = {name: value for name, value in expected.items() if isinstance(value, int | float)}
+    numbers = {name: value for name, value in flat.items() if value == value}
+    assert {name: measured[name] for name in numbers} == pytest.approx(numbers)
+    assert all(measured[name] is None for name in flat.keys() - numbers)
+    assert measured["ci"].keys() == expected["ci"].keys()
     assert measured["users"] == 12
     # What was measured can be recorded in the model that is then trained on everyone.
     (shop.folder / "measured.json").write_text(done.stdout)
     train = ["--ratings", shop.folder / "all.csv", "--metrics", shop.folder / "measured.json"]
     out = shop.folder / "final"
     assert main(["train", *map(str, train), "--out", str(out), "--quiet"]) == 0
-    assert Model.open(out).manifest.metrics == pytest.approx(measured)
+    assert Model.open(out).manifest.metrics == pytest.approx(numbers)
     assert "| rmse |" in (out / "MODEL_CARD.md").read_text("utf-8")
 
 

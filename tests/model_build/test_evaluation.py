@@ -10,40 +10,61 @@ import numpy as np
 import polars as pl
 import pytest
 
-from app.recommender import Listed, Model, Order, Status, Wish, recommend
-from app.recommender.fold_in import fold_in
-from app.recommender.predict import predict
+from app.recommender import Model, Order, Status, Wish, recommend
 from model_build.errors import InputError
-from model_build.evaluation import Fan, evaluate, fans_of
-from model_build.metrics import ndcg, recall
+from model_build.evaluation import Fan, by_length, evaluate, facts_of, fans_of, rank_with
+from model_build.fans import cut_to
+from model_build.metrics import average_precision, ndcg, recall
 from model_build.ratings import read_user_entries
 from model_build.splitting import split_fans
 from tests.model_build.worlds import random_frame, train_model
 
 HITS = {
-    # hits, number of relevant, NDCG@10 and recall@10 by hand
-    "first": ([1, 0, 0], 1, 1.0, 1.0),
-    "second": ([0, 1, 0], 1, 1 / math.log2(3), 1.0),
-    "none": ([0] * 10, 4, 0.0, 0.0),
-    "two of three": ([1, 0, 1], 3, 1.5 / (1 + 1 / math.log2(3) + 0.5), 2 / 3),
-    "all ten of thirty": ([1] * 10, 30, 1.0, 1.0),
-    "an eleventh does not count": ([0] * 10 + [1], 1, 0.0, 0.0),
+    # hits, number of relevant; NDCG@10, recall@10 and average precision at 10 by hand
+    "first": ([1, 0, 0], 1, 1.0, 1.0, 1.0),
+    "second": ([0, 1, 0], 1, 1 / math.log2(3), 1.0, 0.5),
+    "none": ([0] * 10, 4, 0.0, 0.0, 0.0),
+    "two of three": (
+        [1, 0, 1],
+        3,
+        1.5 / (1 + 1 / math.log2(3) + 0.5),
+        2 / 3,
+        (1 + 2 / 3) / 3,
+    ),
+    "all ten of thirty": ([1] * 10, 30, 1.0, 1.0, 1.0),
+    "an eleventh does not count": ([0] * 10 + [1], 1, 0.0, 0.0, 0.0),
     "half of twelve": (
         [1] * 5 + [0] * 5,
         12,
         sum(1 / math.log2(n) for n in range(2, 7)) / sum(1 / math.log2(n) for n in range(2, 12)),
         0.5,
+        0.5,
     ),
-    "a short answer": ([1], 2, 1 / (1 + 1 / math.log2(3)), 0.5),
-    "no answer": ([], 2, 0.0, 0.0),
+    "a short answer": ([1], 2, 1 / (1 + 1 / math.log2(3)), 0.5, 0.5),
+    "no answer": ([], 2, 0.0, 0.0, 0.0),
 }
 
 
-@pytest.mark.parametrize(("hits", "relevant", "gain", "share"), HITS.values(), ids=HITS)
-def test_measures_by_hand(hits: list[int], relevant: int, gain: float, share: float) -> None:
+@pytest.mark.parametrize(("hits", "relevant", "gain", "share", "precise"), HITS.values(), ids=HITS)
+def test_measures_by_hand(
+    hits: list[int], relevant: int, gain: float, share: float, precise: float
+) -> None:
     found = np.array(hits, bool)
     assert ndcg(found, relevant, 10) == pytest.approx(gain)
     assert recall(found, relevant, 10) == pytest.approx(share)
+    assert average_precision(found, relevant, 10) == pytest.approx(precise)
+
+
+@pytest.mark.parametrize("at", [10, 20])
+@pytest.mark.parametrize("measure", [ndcg, recall, average_precision])
+def test_many_fans_are_measured_as_one_is(measure: Any, at: int) -> None:
+    hits = np.random.default_rng(at).random((30, 20)) < 0.3
+    relevant = hits.sum(axis=1) + 1 + np.arange(30) % 3
+    relevant[4], hits[4] = 0, False
+    together = measure(hits, relevant, at)
+    alone = [float(measure(h, r, at)) for h, r in zip(hits, relevant.tolist(), strict=True)]
+    assert together == pytest.approx(alone, nan_ok=True)
+    assert np.flatnonzero(np.isnan(together)).tolist() == [4]  # nothing to find: no value
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +88,7 @@ def slow_measures(
     model: Model, fans: list[Fan], groups: dict[int, int], order: Order
 ) -> dict[str, float]:
     """The protocol written down once more, a fan and an anime at a time."""
-    place = {anime: position for position, anime in enumerate(model.anime_id.tolist())}
+    place = set(model.anime_id.tolist())
 
     def group(anime: int) -> tuple[str, int]:
         known = groups.get(anime, -1)
@@ -77,14 +98,17 @@ def slow_measures(
         ideal = sum(1 / math.log2(rank + 1) for rank in range(1, min(10, relevant) + 1))
         return sum(1 / math.log2(rank + 1) for rank, hit in enumerate(hits, 1) if hit) / ideal
 
-    errors, gains, shares, new_gains, shown = [], [], [], [], set()
+    errors, inside, gains, shares, new_gains, shown = [], [], [], [], [], set()
     for fan in fans:
-        score = predict(model, fold_in(model, fan.visible)).score
+        wish = Wish(top=len(model), order=order)
+        answer = {
+            item.anime_id: item for item in recommend(model, fan.visible, wish).recommendations
+        }
         for anime, given in zip(fan.hidden_id.tolist(), fan.hidden_score.tolist(), strict=True):
             if anime in place:
-                errors.append(min(10, max(1, score[place[anime]])) - given)
-        wish = Wish(top=len(model), order=order)
-        ranked = [item.anime_id for item in recommend(model, fan.visible, wish).recommendations]
+                errors.append(answer[anime].predicted_score - given)
+                inside.append(abs(errors[-1]) <= answer[anime].expected_error)
+        ranked = list(answer)
         shown |= set(ranked[:10])
         wanted = {
             anime
@@ -106,6 +130,7 @@ def slow_measures(
     return {
         "rmse": math.sqrt(sum(e * e for e in errors) / len(errors)),
         "mae": sum(map(abs, errors)) / len(errors),
+        "within_expected_error": sum(inside) / len(inside),
         "ndcg@10": sum(gains) / len(gains),
         "recall@10": sum(shares) / len(shares),
         "new_ndcg@10": sum(new_gains) / len(new_gains),
@@ -130,25 +155,87 @@ def test_measures_of_a_model(trial: tuple[Model, list[Fan], dict[int, int]], ord
     assert 0 < expected["pairs"] < hidden  # some held-out anime are unknown to the model
 
 
-def test_a_perfect_prediction_has_no_error(tmp_path: Path) -> None:
-    frame = random_frame(3, 40, 20, 0.6, unscored=0).with_columns(rating=pl.lit(8.0))
-    model = train_model(frame, tmp_path)
-    ids = model.anime_id.astype(np.int64)
-    fan = Fan(Listed.of([(int(i), 8, 2) for i in ids[:10]]), ids[10:], np.full(len(ids) - 10, 8.0))
-    measured = evaluate(model, np.full(len(ids), -1), [fan])
-    assert (measured["rmse"], measured["mae"], measured["pairs"]) == (0, 0, len(ids) - 10)
-
-
 def test_nothing_to_measure_is_not_a_number(trial: tuple[Model, list[Fan], dict[int, int]]) -> None:
     model, fans, groups = trial
     nothing = np.empty(0, np.int64)
     stranger = Fan(fans[0].visible, nothing, np.empty(0))
     measured = evaluate(model, np.array(list(groups.values())), [stranger])
-    assert all(
-        math.isnan(measured[name])
-        for name in ("rmse", "mae", "ndcg@10", "recall@10", "new_ndcg@10")
-    )
+    nothing_found = ("rmse", "mae", "ndcg@10", "recall@10", "map@20", "new_ndcg@10", "diversity")
+    assert all(math.isnan(measured[name]) for name in nothing_found)
+    assert all(math.isnan(end) for name in nothing_found for end in measured["ci"][name])
+    assert measured["calibration"] == []
     assert (measured["users"], measured["pairs"]) == (1, 0)
+
+
+def test_every_measure_has_an_interval_and_a_seed_gives_the_same(
+    trial: tuple[Model, list[Fan], dict[int, int]],
+) -> None:
+    model, fans, groups = trial
+    franchise = np.array(list(groups.values()))
+    genres = [("Drama", "Drama;Comedy", "")[anime % 3] for anime in groups]
+    one, again, other = (
+        evaluate(model, franchise, fans, genres=genres, seed=seed) for seed in (1, 1, 2)
+    )
+    assert one == again
+    assert one["ci"] != other["ci"]
+    numbers = {k for k, v in one.items() if isinstance(v, int | float)} - {"users", "pairs"}
+    assert set(one["ci"]) == numbers
+    for name, (low, high) in one["ci"].items():
+        assert low <= one[name] <= high, name
+    assert one["ci"]["ndcg@10"][0] < one["ci"]["ndcg@10"][1]
+
+
+def test_short_lists_are_parts_of_the_long_ones(
+    trial: tuple[Model, list[Fan], dict[int, int]],
+) -> None:
+    _, fans, _ = trial
+    long = [fan for fan in fans if len(fan.visible.anime_id) > 28]
+    five = cut_to(long, 5, seed=3)
+    twenty = cut_to(long, 20, seed=3)
+    assert len(five) == len(twenty) == len(long)
+    assert 0 < len(cut_to(fans, 29, seed=3)) == len(long) < len(fans)
+    places = []
+    for fan, shorter, longer in zip(long, five, twenty, strict=True):
+        whole = dict(zip(fan.visible.anime_id.tolist(), fan.visible.score.tolist(), strict=True))
+        for cut, length in ((shorter, 5), (longer, 20)):
+            kept, rest = cut.visible.anime_id.tolist(), cut.withheld.tolist()
+            assert len(kept) == length
+            assert sorted(kept + rest) == sorted(whole)
+            assert cut.visible.score.tolist() == [whole[anime] for anime in kept]
+            assert cut.hidden_id is fan.hidden_id
+        assert set(shorter.visible.anime_id.tolist()) <= set(longer.visible.anime_id.tolist())
+        ids = fan.visible.anime_id.tolist()
+        places += [ids.index(anime) / len(ids) for anime in shorter.visible.anime_id.tolist()]
+    assert 0.35 < sum(places) / len(places) < 0.65  # drawn from the whole list
+    other = [fan.visible.anime_id.tolist() for fan in cut_to(long, 5, seed=4)]
+    assert other != [fan.visible.anime_id.tolist() for fan in five]
+
+
+def test_what_was_cut_away_is_neither_shown_nor_missed(
+    trial: tuple[Model, list[Fan], dict[int, int]],
+) -> None:
+    """By a second computation for lists of five: ranked without the withheld, the same relevant."""
+    model, fans, groups = trial
+    anime = facts_of(model, np.array(list(groups.values())))
+    table = by_length(rank_with(model, Order.MATCH), anime, fans, lengths=(5, 10_000), seed=3)
+    assert set(table) == {"5"}  # no list has ten thousand
+    short = cut_to(fans, 5, seed=3)
+    gains, popular_gains, shown = [], [], set()
+    popular = model.anime_id[np.argsort(-model.entry_count, kind="stable")].tolist()
+    for fan in short:
+        out = {*fan.visible.anime_id.tolist(), *fan.withheld.tolist()}
+        answer = recommend(model, fan.visible, Wish(top=len(model))).recommendations
+        ranked = [item.anime_id for item in answer if item.anime_id not in out][:10]
+        shown |= set(ranked)
+        wanted = fan.hidden_id[fan.hidden_score >= 8]
+        if len(wanted):
+            gains.append(ndcg(np.isin(ranked, wanted), len(wanted), 10))
+            best = [anime_id for anime_id in popular if anime_id not in out][:10]
+            popular_gains.append(ndcg(np.isin(best, wanted), len(wanted), 10))
+    assert table["5"]["users"] == len(short)
+    assert table["5"]["ndcg@10"] == pytest.approx(np.mean(gains))
+    assert table["5"]["popularity_ndcg@10"] == pytest.approx(np.mean(popular_gains))
+    assert table["5"]["coverage"] == len(shown)
 
 
 def entries_of(tmp_path: Path, name: str, rows: list[tuple[object, int, float, int]]) -> Any:

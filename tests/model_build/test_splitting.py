@@ -72,6 +72,23 @@ def test_hidden_entries_are_drawn_from_the_whole_list(ratings: Ratings) -> None:
     assert max(places) > 0.8
 
 
+def test_who_has_the_same_list_as_a_fan_taken_out_is_not_trained_on(
+    frame: pl.DataFrame, ratings: Ratings, tmp_path: Path
+) -> None:
+    held = users(split_fans(ratings, FANS, seed=0)["holdout"])
+    # Every fan comes a second time under another id; all first ids are drawn from as before.
+    doubled = pl.concat([frame, frame.with_columns(pl.col("user_id") + 1000)])
+    doubled.write_parquet(tmp_path / "doubled.parquet")
+    parts = split_fans(read_ratings([tmp_path / "doubled.parquet"]), FANS, seed=0)
+    taken = {user % 1000 for user in users(parts["holdout"])}
+    assert taken
+    assert not taken & {user % 1000 for user in users(parts["ratings"])}
+    left = users(doubled) - users(parts["holdout"]) - users(parts["ratings"])
+    assert {user % 1000 for user in left} <= taken
+    # Without twins nobody is left out.
+    assert users(frame) == held | users(split_fans(ratings, FANS, seed=0)["ratings"])
+
+
 def test_a_seed_draws_the_same_fans_again_and_another_seed_others(ratings: Ratings) -> None:
     first, again, other = (split_fans(ratings, FANS, seed) for seed in (4, 4, 5))
     assert all(first[name].equals(again[name]) for name in first)

@@ -28,9 +28,8 @@ def dense(matrix: ItemMatrix, n: int) -> Floats:
 def affinity_again(model: Model, visitor: Visitor) -> Floats:
     n, entries = len(model), len(visitor.entry)
     weights = dense(model.affinity, n)
-    newcomer = 64 * min(1.0, (5 / max(entries, 1)) ** 3)
-    if newcomer >= 0.01:
-        weights = weights + newcomer * dense(model.newcomer, n)
+    newcomer = 64 * min(1.0, (5 / max(entries, 1)) ** 3) if entries < 20 else 20 / entries
+    weights = weights + newcomer * dense(model.newcomer, n)
     general = model.appeal / (1 + entries) ** 2
     return np.asarray(visitor.interest @ weights[visitor.entry] + general)
 

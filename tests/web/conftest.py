@@ -9,21 +9,26 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.settings import Settings
-from tests.lists.fake_anilist import FakeAniList
+from demo.upstream import Upstream
 from tests.web.fans import add_fans
 
 
 @pytest.fixture(scope="session")
-def anilist() -> Iterator[FakeAniList]:
+def anilist() -> Iterator[Upstream]:
     """A local AniList on which the fans of `tests.web.fans` have lists."""
-    with FakeAniList() as fake:
+    with Upstream() as fake:
         add_fans(fake)
         yield fake
 
 
 @pytest.fixture(scope="session")
-def settings(tiny_model: Path, anilist: FakeAniList) -> Settings:
-    return Settings(model=str(tiny_model), anilist_url=anilist.url)
+def settings(
+    tiny_model: Path, anilist: Upstream, tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
+    cache = tmp_path_factory.mktemp("cache")
+    return Settings(
+        model=str(tiny_model), anilist_url=anilist.at("anilist"), cache_dir=cache, limits=False
+    )
 
 
 @pytest.fixture(scope="session")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from xml.sax.saxutils import escape
 
-from tests.lists.fake_anilist import FakeAniList, entry
+from demo.upstream import Upstream
+from tests.lists.scenarios import entry
 from tests.tiny_model import anime_ids, title_of
 
 IDS = anime_ids()
 SCORED, PLANNED, UNKNOWN = IDS[10:22], IDS[30:32], (900_001, 900_002, 900_003)
 
 
-def add_fans(fake: FakeAniList) -> None:
+def add_fans(fake: Upstream) -> None:
     """`Regular` has everything; the others are special in one way each."""
     regular = [entry(n, n, score=10 - place % 5) for place, n in enumerate(SCORED)]
     regular += [entry(n, n, status="PLANNING") for n in PLANNED]

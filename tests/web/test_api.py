@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from app.web import MAX_BODY
 from app.web.body import BadBody, BadJson, read_body
-from tests.lists import fake_anilist
+from tests.lists import scenarios
 from tests.tiny_model import EXPLICIT, FLAGGED
 from tests.web.fans import IDS, PLANNED, SCORED, UNKNOWN
 
@@ -107,7 +107,7 @@ def test_adult_titles_only_when_asked_for(client: FlaskClient) -> None:
 
 
 def test_an_empty_user_list_gets_popular_picks(client: FlaskClient) -> None:
-    response = client.get(f"{ADDRESS}?source=anilist&username={fake_anilist.EMPTY}")
+    response = client.get(f"{ADDRESS}?source=anilist&username={scenarios.EMPTY}")
     assert response.status_code == 200
     body = response.json
     assert body is not None

@@ -13,8 +13,8 @@ from app.lists import errors as lists
 from app.settings import Settings
 from app.web import answering
 from app.web.problems import KINDS, all_kinds, problem_of
-from tests.lists import fake_anilist
-from tests.lists.fake_anilist import FakeAniList
+from demo.upstream import Upstream
+from tests.lists import scenarios
 from tests.web.html_page import read_html
 
 ARGUMENTS: dict[type[lists.ListError], dict[str, object]] = {
@@ -26,6 +26,7 @@ ARGUMENTS: dict[type[lists.ListError], dict[str, object]] = {
     lists.ListTooLong: {"limit": 20_000},
     lists.RateLimited: {"retry_after": 41},
     lists.SourceDown: {"detail": "secret"},
+    lists.NotSetUp: {},
     lists.BadExportFile: {"reason": lists.BadFile.MANGA},
 }
 STATUSES = {
@@ -37,6 +38,7 @@ STATUSES = {
     lists.ListTooLong: 413,
     lists.RateLimited: 503,
     lists.SourceDown: 502,
+    lists.NotSetUp: 501,
     lists.BadExportFile: 400,
 }
 
@@ -84,11 +86,11 @@ def test_slugs_name_one_kind_each_and_have_a_page(client: FlaskClient) -> None:
 WIRE = [
     ("Nobody99", 404, "unknown-user", True),
     ("no_body", 400, "bad-username", True),
-    (fake_anilist.PRIVATE, 403, "private-list", True),
-    (fake_anilist.RATE_LIMITED, 503, "rate-limited", False),
-    (fake_anilist.DISABLED, 502, "source-down", False),
-    (fake_anilist.ERROR_200, 502, "source-down", False),
-    (fake_anilist.HUGE, 413, "list-too-long", False),
+    (scenarios.PRIVATE, 403, "private-list", True),
+    (scenarios.RATE_LIMITED, 503, "rate-limited", False),
+    (scenarios.DISABLED, 502, "source-down", False),
+    (scenarios.ERROR_200, 502, "source-down", False),
+    (scenarios.HUGE, 413, "list-too-long", False),
 ]
 
 
@@ -124,10 +126,10 @@ def test_trouble_on_the_way_is_told_to_programs(
 
 def test_a_slow_source_is_given_up(settings: Settings) -> None:
     # A server of its own: it keeps the unanswered connection until it is closed.
-    with FakeAniList() as slow:
-        changes = {"list_deadline": 0.2, "anilist_url": slow.url}
+    with Upstream() as slow:
+        changes = {"list_deadline": 0.2, "anilist_url": slow.at("anilist")}
         app = create_app(settings.model_copy(update=changes))
-        response = app.test_client().get(f"/user/anilist/{fake_anilist.SLOW}")
+        response = app.test_client().get(f"/user/anilist/{scenarios.SLOW}")
     assert response.status_code == 504
     assert "took too long" in response.text
 
@@ -209,7 +211,7 @@ def test_logs_hold_no_names_and_no_lists(
     client: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    names = ["Regular", "Nobody99", "no_body", fake_anilist.DISABLED, fake_anilist.PRIVATE]
+    names = ["Regular", "Nobody99", "no_body", scenarios.DISABLED, scenarios.PRIVATE]
     for name in names:
         client.get(f"/recommend?source=anilist&username={name}")
         client.get(f"/user/anilist/{name}?n=5")

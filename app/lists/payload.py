@@ -1,0 +1,80 @@
+"""Reads a service's answer at the border, the same way for every source.
+
+What is not asked for is ignored; what is missing or of another type is a `SourceDown` whose detail
+names the place, never the value, which is a fan's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from app.lists.errors import ListError, RateLimited, SourceDown
+
+if TYPE_CHECKING:
+    from app.lists.http import Reply
+
+T = TypeVar("T")
+
+_TOLD_FAULTS = 3
+
+
+def read_payload(adapter: TypeAdapter[T], reply: Reply, *, source: str, username: str) -> T:
+    """The answer as what the adapter describes.
+
+    Raises:
+        SourceDown: it is something else.
+    """
+    try:
+        return adapter.validate_json(reply.body)
+    except ValidationError as error:
+        raise SourceDown(
+            source=source,
+            username=username,
+            detail=f"HTTP {reply.status}, {first_faults(error)}",
+            malformed=not _is_no_json(error),
+        ) from None
+
+
+def try_payload(adapter: TypeAdapter[T], reply: Reply) -> T | None:
+    """The same, None when the answer is something else."""
+    try:
+        return adapter.validate_json(reply.body)
+    except ValidationError:
+        return None
+
+
+def first_faults(error: ValidationError) -> str:
+    """Where the answer differs from what was asked for; never what it says."""
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(
+        ".".join(map(str, fault["loc"])) + f": {fault['msg']}" for fault in faults[:_TOLD_FAULTS]
+    )
+
+
+def refusal(reply: Reply, *, source: str, username: str, said: str = "") -> ListError:
+    """What a refusal means when nothing particular to the service explains it.
+
+    ``said`` is the reason that the service gives, for the log.
+    """
+    if reply.status == 429:
+        return RateLimited(source=source, username=username, retry_after=reply.retry_after())
+    detail = f"HTTP {reply.status}: {said[:300]}" if said else f"HTTP {reply.status}"
+    return SourceDown(source=source, username=username, detail=detail)
+
+
+def without_nulls(value: object) -> object:
+    """GraphQL lists may be null, or hold nulls; both mean nothing there."""
+    if value is None:
+        return []
+    return [item for item in value if item is not None] if isinstance(value, list) else value
+
+
+def is_web_page(reply: Reply) -> bool:
+    """Whether this is a page for people (an error page, a challenge): no word of the API itself."""
+    return reply.body[:256].lstrip().startswith(b"<")
+
+
+def _is_no_json(error: ValidationError) -> bool:
+    return error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid"

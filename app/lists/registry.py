@@ -1,0 +1,283 @@
+"""Which sources there are, what each needs, and how politely each is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import requests
+
+from app.lists import anilist, jikan, kitsu, mal_pages, myanimelist, shikimori
+from app.lists.entry import Details, FanList
+from app.lists.errors import NotSetUp
+from app.lists.http import Limits, SourceClient, make_session
+from app.lists.memory import ListMemory, Spans
+from app.lists.usernames import NameRule
+from app.upstream import Breaker, Flights, Pace, Shared, Store, Throttle
+from app.upstream.shared import key_of
+
+PACES: Mapping[str, tuple[Pace, ...]] = {
+    "mal": (Pace(5, 5),),
+    "mal-pages": (Pace(1, 2),),
+    "anilist": (Pace(5, 10),),
+    "kitsu": (Pace(4, 2),),
+    "jikan": (Pace(3, 1), Pace(60, 60)),
+    "shikimori": (Pace(4, 1), Pace(80, 60)),
+}
+"""What each service is asked at most. AniList allows 30 a minute; spread over the minute, so that
+nobody waits long for a turn."""
+
+MAL_PAGES_DEADLINE = 60.0
+"""Seconds for a list from MyAnimeList's pages, which are asked one every two seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One service that lists can be fetched from.
+
+    ``slug`` names it in addresses, ``name`` to fans. ``fetch`` takes what the fan typed and returns
+    the list or raises a ``ListError``; it may be called from many threads. ``profile_pattern`` and
+    ``list_pattern`` are addresses with ``{username}`` in them; ``names`` reads names out of such
+    addresses. ``offered`` says whether forms should name it.
+    """
+
+    slug: str
+    name: str
+    fetch: Callable[[str], FanList]
+    profile_pattern: str
+    list_pattern: str
+    names: NameRule
+    offered: bool = True
+
+    def profile_link(self, username: str) -> str:
+        """The fan's page on the service."""
+        return self.profile_pattern.format(username=quote(username, safe=""))
+
+    def list_link(self, username: str) -> str:
+        """The fan's anime list on the service."""
+        return self.list_pattern.format(username=quote(username, safe=""))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSettings:
+    """What the sources need to know of the app. Base addresses are origin and path prefix.
+
+    ``paces`` may be emptied where nobody has to be spared.
+    """
+
+    version: str
+    shared: Shared
+    public_url: str | None = None
+    mal_client_id: str | None = None
+    mal_web: bool = False
+    mal_url: str = myanimelist.BASE_URL
+    mal_web_url: str = mal_pages.BASE_URL
+    anilist_url: str = anilist.BASE_URL
+    kitsu_url: str = kitsu.BASE_URL
+    jikan_url: str | None = None
+    shikimori_url: str = shikimori.BASE_URL
+    max_entries: int = 20_000
+    deadline_s: float = 25.0
+    limits: Limits = field(default_factory=Limits)
+    spans: Spans = field(default_factory=Spans)
+    paces: Mapping[str, tuple[Pace, ...]] = field(default_factory=lambda: PACES)
+
+
+class Services:
+    """Makes the client and the breaker of each service, so that all who ask it share them."""
+
+    def __init__(self, settings: SourceSettings, session: requests.Session | None = None) -> None:
+        self.settings = settings
+        self.session = session or make_session(settings.version, settings.public_url)
+        self._breakers: dict[str, Breaker] = {}
+
+    def client(
+        self, source: str, service: str, url: str, limits: Limits | None = None
+    ) -> SourceClient:
+        """A client for ``service`` at ``url``; errors name it ``source``."""
+        paces = self.settings.paces.get(service)
+        name = _place(service, url)
+        throttle = Throttle(self.settings.shared, name, paces) if paces else None
+        return SourceClient(source, self.session, limits or self.settings.limits, throttle)
+
+    def breaker(self, service: str, url: str) -> Breaker:
+        """The breaker of ``service`` at ``url``."""
+        place = _place(service, url)
+        if place not in self._breakers:
+            self._breakers[place] = Breaker(self.settings.shared, place)
+        return self._breakers[place]
+
+
+def _place(service: str, url: str) -> str:
+    """A name for files and keys: another address is another service."""
+    return f"{service}-{key_of(url)[:12]}"
+
+
+def build_sources(
+    services: Services,
+    *,
+    anilist_to_mal: Mapping[int, int],
+    kitsu_to_mal: Mapping[int, int] | None = None,
+    learn: Callable[[Sequence[Details]], None] = lambda _: None,
+) -> dict[str, Source]:
+    """All sources by slug; those that can be used come first, in the order to offer them.
+
+    ``anilist_to_mal`` and ``kitsu_to_mal`` map those sites' anime ids to MyAnimeList's. ``learn``
+    is given the details that come along with lists.
+    """
+    settings = services.settings
+    make = _Maker(services, learn)
+    jikan_url = base_address(settings.jikan_url, "/v4") if settings.jikan_url else None
+    by_mal_name = make.for_mal_names(jikan_url)
+    found = [
+        _mal(by_mal_name) if by_mal_name else None,
+        Source(
+            slug=anilist.SLUG,
+            name=anilist.NAME,
+            fetch=make.fetcher(
+                anilist.fetch,
+                anilist.NAMES,
+                "anilist",
+                settings.anilist_url,
+                anilist_to_mal=anilist_to_mal,
+                public_url=settings.public_url,
+            ),
+            profile_pattern="https://anilist.co/user/{username}/",
+            list_pattern="https://anilist.co/user/{username}/animelist",
+            names=anilist.NAMES,
+        ),
+        Source(
+            slug=kitsu.SLUG,
+            name=kitsu.NAME,
+            fetch=make.fetcher(
+                kitsu.fetch,
+                kitsu.NAMES,
+                "kitsu",
+                base_address(settings.kitsu_url, "/api/edge"),
+                kitsu_to_mal=kitsu_to_mal or {},
+            ),
+            profile_pattern="https://kitsu.app/users/{username}",
+            list_pattern="https://kitsu.app/users/{username}/library?media=anime",
+            names=kitsu.NAMES,
+        ),
+        Source(
+            slug=shikimori.SLUG,
+            name=shikimori.NAME,
+            fetch=make.fetcher(
+                shikimori.fetch,
+                shikimori.NAMES,
+                "shikimori",
+                base_address(settings.shikimori_url, "/api"),
+            ),
+            profile_pattern="https://shikimori.io/{username}",
+            list_pattern="https://shikimori.io/{username}/list/anime",
+            names=shikimori.NAMES,
+        ),
+        _jikan(make.fetcher(jikan.fetch, jikan.NAMES, "jikan", jikan_url), offered=True)
+        if jikan_url
+        else None,
+        # What cannot be used is still known, so that it can say so.
+        None if by_mal_name else _mal(_not_set_up(myanimelist.NAME)),
+        None if jikan_url else _jikan(_not_set_up(jikan.NAME), offered=False),
+    ]
+    return {source.slug: source for source in found if source is not None}
+
+
+def base_address(url: str, usual_path: str) -> str:
+    """A base address without a slash at its end; one that is a bare host gets the usual path."""
+    bare = url.rstrip("/")
+    return bare if urlsplit(bare).path else bare + usual_path
+
+
+class _Maker:
+    """Ties a module's ``fetch`` to its client, its limits and the memory of lists."""
+
+    def __init__(self, services: Services, learn: Callable[[Sequence[Details]], None]) -> None:
+        self._settings = services.settings
+        self._services = services
+        shared = services.settings.shared
+        store, flights = Store(shared, "lists"), Flights(shared)
+        self._memory = ListMemory(store, flights, services.settings.spans, learn)
+
+    def for_mal_names(self, jikan_url: str | None) -> Callable[[str], FanList] | None:
+        """The best way to a list on MyAnimeList that the operator made possible; None for none."""
+        settings, names = self._settings, myanimelist.NAMES
+        if settings.mal_client_id:
+            url = base_address(settings.mal_url, "/v2")
+            client_id = settings.mal_client_id
+            return self.fetcher(myanimelist.fetch, names, "mal", url, client_id=client_id)
+        if settings.mal_web:
+            url = settings.mal_web_url.rstrip("/")
+            return self.fetcher(
+                mal_pages.fetch,
+                names,
+                "mal-pages",
+                url,
+                deadline_s=max(settings.deadline_s, MAL_PAGES_DEADLINE),
+                limits=replace(settings.limits, turn=MAL_PAGES_DEADLINE),
+            )
+        if jikan_url:
+            return self.fetcher(jikan.fetch, names, "jikan", jikan_url, slug=myanimelist.SLUG)
+        return None
+
+    def fetcher(
+        self,
+        fetch: Callable[..., FanList],
+        names: NameRule,
+        service: str,
+        url: str,
+        *,
+        deadline_s: float | None = None,
+        limits: Limits | None = None,
+        **more: Any,
+    ) -> Callable[[str], FanList]:
+        """``fetch`` for whatever a fan types, politely, once for all who ask, and remembered."""
+        settings = self._settings
+        deadline = deadline_s or settings.deadline_s
+        asking = partial(
+            fetch,
+            client=self._services.client(names.source, service, url, limits),
+            base_url=url,
+            max_entries=settings.max_entries,
+            deadline_s=deadline,
+            **more,
+        )
+
+        def remembered(typed: str) -> FanList:
+            return self._memory.fetch(
+                asking,
+                names.clean(typed),
+                source=names.source,
+                place=f"{more.get('slug', '')} {service} {url}",
+                breaker=self._services.breaker(service, url),
+                deadline_s=deadline,
+            )
+
+        return remembered
+
+
+def _not_set_up(name: str) -> Callable[[str], FanList]:
+    def refuse(_typed: str) -> FanList:
+        raise NotSetUp(source=name)
+
+    return refuse
+
+
+def _mal(fetch: Callable[[str], FanList]) -> Source:
+    return Source(
+        slug=myanimelist.SLUG,
+        name=myanimelist.NAME,
+        fetch=fetch,
+        profile_pattern="https://myanimelist.net/profile/{username}",
+        list_pattern="https://myanimelist.net/animelist/{username}",
+        names=myanimelist.NAMES,
+    )
+
+
+def _jikan(fetch: Callable[[str], FanList], *, offered: bool) -> Source:
+    return replace(
+        _mal(fetch), slug=jikan.SLUG, name=jikan.NAME, names=jikan.NAMES, offered=offered
+    )

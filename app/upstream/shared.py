@@ -1,0 +1,68 @@
+"""What the workers share: a folder of this host, or a Redis of all hosts."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+from functools import cached_property
+from pathlib import Path
+
+from redis import Redis
+
+log = logging.getLogger(__name__)
+
+_PREFIX = "hakken"
+# Redis is next door; one that does not answer at once must not hold up a page.
+_REDIS_TIMEOUT = 2.0
+
+
+class Shared:
+    """Where shared state lives. Nothing is opened before it is needed, so that forking is safe."""
+
+    def __init__(self, folder: Path, cache_url: str | None = None) -> None:
+        self._wanted = folder
+        self._cache_url = cache_url
+
+    @cached_property
+    def folder(self) -> Path:
+        """The folder for files, readable by nobody else; a temporary one if it cannot be had."""
+        try:
+            self._wanted.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError:
+            writable = False
+        else:
+            writable = os.access(self._wanted, os.W_OK | os.X_OK)
+        if writable:
+            return self._wanted
+        log.warning("the cache folder cannot be written to; a temporary one is used instead")
+        fallback = Path(tempfile.gettempdir()) / f"{_PREFIX}-cache-{os.getuid()}"
+        try:
+            fallback.mkdir(mode=0o700, exist_ok=True)
+            owner = fallback.stat()
+        except OSError:
+            owner = None
+        # Somebody else may have put a folder of this name there, to read along.
+        if owner is None or owner.st_uid != os.getuid() or owner.st_mode & 0o077:
+            return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-"))
+        return fallback
+
+    @cached_property
+    def redis(self) -> Redis | None:
+        """The Redis of all hosts; None when this host is on its own."""
+        if self._cache_url is None:
+            return None
+        return Redis.from_url(
+            self._cache_url, socket_timeout=_REDIS_TIMEOUT, socket_connect_timeout=_REDIS_TIMEOUT
+        )
+
+
+def key_of(*parts: str) -> str:
+    """A key that says nothing of what it is made from, usernames above all."""
+    return hashlib.blake2b("\n".join(parts).encode(), digest_size=20, person=b"hakken").hexdigest()
+
+
+def redis_name(kind: str, name: str) -> str:
+    """A name in Redis that is nobody else's."""
+    return f"{_PREFIX}:{kind}:{name}"

@@ -1,0 +1,106 @@
+"""Keeps to what a service allows, counted for all workers together: pyrate-limiter's buckets."""
+
+from __future__ import annotations
+
+import logging
+import math
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pyrate_limiter import AbstractBucket, Rate, RateItem, RedisBucket, SQLiteBucket
+from redis import RedisError
+
+from app.upstream.shared import Shared, redis_name
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """At most ``requests`` in any ``seconds``."""
+
+    requests: int
+    seconds: float
+
+
+class Throttled(Exception):  # noqa: N818 -- it names the state, not a mistake
+    """The next request may only go out after ``seconds``, which is longer than one may wait."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"our own limit is reached for {seconds:.1f} s")
+        self.seconds = math.ceil(seconds)
+
+
+class Turn(Protocol):
+    """Something that lets requests through."""
+
+    def wait(self, most: float) -> None:
+        """Return when it is our turn; raise Throttled if that takes more than ``most`` seconds."""
+
+
+class NoThrottle:
+    """Lets everything through."""
+
+    def wait(self, most: float) -> None:
+        """Return at once."""
+
+
+class Throttle:
+    """The turn of one service, by ``name``."""
+
+    def __init__(self, shared: Shared, name: str, paces: Sequence[Pace]) -> None:
+        self._shared = shared
+        self._name = name
+        # The buckets want the shortest interval first.
+        ordered = sorted(paces, key=lambda pace: pace.seconds)
+        self._rates = [Rate(pace.requests, round(pace.seconds * 1000)) for pace in ordered]
+        self._lock = threading.Lock()
+        self._bucket: AbstractBucket | None = None
+
+    def wait(self, most: float) -> None:
+        """Return when it is our turn.
+
+        Raises:
+            Throttled: that would take more than ``most`` seconds.
+        """
+        end = time.monotonic() + most
+        while pause := self._ask():
+            if time.monotonic() + pause > end:
+                raise Throttled(pause)
+            time.sleep(pause)
+
+    def _ask(self) -> float:
+        """Take a turn and return 0, or return how many seconds there are still to wait."""
+        try:
+            # The lock keeps an answer and the wait that goes with it together.
+            with self._lock:
+                bucket = self._open()
+                item = RateItem("request", bucket.now())  # type: ignore[no-untyped-call]
+                if bucket.put(item):
+                    bucket.leak(item.timestamp)
+                    return 0.0
+                return max(int(bucket.waiting(item)), 1) / 1000  # type: ignore[arg-type]
+        except (sqlite3.Error, RedisError) as error:
+            # Better one request too many than none at all; next time from the start.
+            self._bucket = None
+            log.warning("requests could not be counted: %s", type(error).__name__)
+            return 0.0
+
+    def _open(self) -> AbstractBucket:
+        if self._bucket is None:
+            redis = self._shared.redis
+            if redis is not None:
+                key = redis_name("limit", self._name)
+                bucket = RedisBucket.init(self._rates, redis, key)
+                assert isinstance(bucket, RedisBucket)
+                self._bucket = bucket
+            else:
+                file = self._shared.folder / f"limit-{self._name}.sqlite"
+                self._bucket = SQLiteBucket.init_from_file(
+                    self._rates, db_path=str(file), use_file_lock=True
+                )
+        return self._bucket

@@ -1,0 +1,50 @@
+"""``GET /api/v1/details``: pictures and synopses for titles that a page already shows."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from flask import Blueprint, Response, json, request
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from app.web.options import MAX_TOP, read_query
+from app.web.state import library
+
+blueprint = Blueprint("details", __name__, url_prefix="/api/v1")
+
+
+def _split(value: object) -> object:
+    return value.split(",") if isinstance(value, str) else value
+
+
+class DetailsQuery(BaseModel):
+    """The query."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ids: Annotated[
+        tuple[Annotated[int, Field(gt=0, lt=2**31)], ...],
+        BeforeValidator(_split),
+        Field(
+            min_length=1,
+            max_length=MAX_TOP,
+            description=f"up to {MAX_TOP} of MyAnimeList’s anime ids with commas between them",
+        ),
+    ]
+
+
+@blueprint.get("/details")
+def details() -> Response:
+    """What is known of these anime; nobody is asked for anime that Hakken does not know itself."""
+    held = library()
+    query = read_query(DetailsQuery, request.args)
+    found = held.details.find([each for each in query.ids if each in held.catalogue])
+    body: dict[str, Any] = {
+        "details": [asdict(each) for each in found.details],
+        "complete": found.complete,
+    }
+    response = Response(json.dumps(body, ensure_ascii=False), mimetype="application/json")
+    # About anime, not about fans: anybody may keep it.
+    response.headers["Cache-Control"] = "public, max-age=86400" if found.complete else "no-store"
+    return response

@@ -1,0 +1,50 @@
+"""Made-up fans with lists of anime that exist: well-known ones more often, as people have."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+from app.catalogue import Catalogue
+from app.recommender import Model
+from demo.world import Listed, World
+
+NAMES = ("Akira", "Hana", "Ryo", "Sora", "Yuki")
+SIZES = (12, 60, 150, 320, 1_200)
+SEED = 7
+_STATUSES = ("completed", "completed", "completed", "watching", "on_hold", "dropped")
+
+
+def made_up_world(model_folder: Path) -> World:
+    """Everybody with trouble (`demo.faults`), and a few fans with lists of anime that exist."""
+    model = Model.open(model_folder)
+    catalogue = Catalogue.open(model.catalogue_path)
+    world = World()
+    draw = random.Random(SEED)  # noqa: S311 -- the same fans every time
+    ids = [int(anime_id) for anime_id in model.anime_id]
+    members = catalogue.column("members", ids)
+    weights = [(count or 0) + 1 for count in members]
+    for name, size in zip(NAMES, SIZES, strict=True):
+        chosen = dict.fromkeys(draw.choices(ids, weights, k=4 * size))
+        world.add(name, _list(list(chosen)[:size], catalogue, draw))
+    world.synopses.update(
+        {
+            anime_id: f"{title} is an anime of the demo: this text stands where its synopsis would."
+            for anime_id, title in zip(ids, catalogue.column("title", ids), strict=True)
+        }
+    )
+    return world
+
+
+def _list(chosen: list[int], catalogue: Catalogue, draw: random.Random) -> Iterator[Listed]:
+    titles = catalogue.column("title", chosen)
+    others = catalogue.column("anilist_id", chosen)
+    means = catalogue.column("mean", chosen)
+    for anime_id, title, other, mean in zip(chosen, titles, others, means, strict=True):
+        if draw.random() < 0.1:
+            yield Listed(anime_id, 0, "plan_to_watch", media_id=other, name=title)
+            continue
+        score = min(10, max(1, round(draw.gauss(mean or 7, 1.2))))
+        scored = score if draw.random() < 0.85 else 0
+        yield Listed(anime_id, scored, draw.choice(_STATUSES), media_id=other, name=title)

@@ -1,0 +1,122 @@
+"""What goes over the wire, and the server that sends it, faults included."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer. ``body`` None drops the connection instead; ``stall`` says where it stops.
+
+    ``stall``: "headers" or "body" stop before that ends, "drip" never ends the body, "cut" closes
+    the connection in the middle of it.
+    """
+
+    status: int
+    body: bytes | None
+    headers: dict[str, str] = field(default_factory=dict)
+    stall: str = ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it arrived; ``path`` as sent, ``query`` decoded."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: Any
+
+
+def as_json(status: int, body: object, **headers: str) -> Answer:
+    """An answer in JSON."""
+    return Answer(status, json.dumps(body).encode(), {"Content-Type": "application/json"} | headers)
+
+
+class Server:
+    """Answers every request with what ``answer`` makes of it; start it with ``with``."""
+
+    def __init__(self, answer: Callable[[Asked], Answer], port: int = 0) -> None:
+        self.answer = answer
+        self.requests: list[Asked] = []
+        self.closing = threading.Event()
+        self._server = _Http(self, port)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self.port = int(self._server.server_address[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Server:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closing.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class _Http(ThreadingHTTPServer):
+    daemon_threads = False  # so that closing waits for answers under way
+    request_queue_size = 64
+
+    def __init__(self, owner: Server, port: int) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.owner = owner
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Http
+
+    def do_GET(self) -> None:
+        self.do_POST()
+
+    def do_POST(self) -> None:
+        owner = self.server.owner
+        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        try:
+            body = json.loads(raw) if raw else None
+        except ValueError:
+            body = None
+        headers = {key.lower(): value for key, value in self.headers.items()}
+        parts = urlsplit(self.path)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        asked = Asked(self.command, parts.path, query, headers, body)
+        owner.requests.append(asked)
+        # Some faults want the client to go away.
+        with contextlib.suppress(OSError):
+            self._send(owner.answer(asked), owner.closing)
+
+    def _send(self, answer: Answer, closing: threading.Event) -> None:
+        body = answer.body
+        if body is None:
+            return
+        if answer.stall == "headers":
+            closing.wait()
+        if not answer.stall and "gzip" in self.headers.get("Accept-Encoding", ""):
+            body = gzip.compress(body, 1)
+        self.send_response(answer.status)
+        for key, value in answer.headers.items():
+            self.send_header(key, value)
+        if body is not answer.body:
+            self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body) if not answer.stall else 10**9))
+        self.end_headers()
+        self.wfile.write(body)
+        while answer.stall == "drip" and not closing.is_set():
+            self.wfile.write(b" ")
+        if answer.stall == "body":
+            closing.wait()
+
+    def log_message(self, *_: object) -> None:
+        """Nobody needs an access log of pretence."""

@@ -1,0 +1,73 @@
+"""Measure Hakken and other recommenders side by side, all trained on the same fans.
+
+Takes fans out of the ratings, trains popularity, KNN, EASE^R, ALS and Hakken on the rest, and
+prints one table. "New" looks only at franchises that are not on the list, one anime a franchise;
+that takes a --catalogue with franchises. Example:
+
+    python -m model_build compare --ratings ratings.parquet --catalogue anime.parquet --seed 7
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from model_build.arguments import positive_int
+from model_build.catalogue import read_catalogue
+from model_build.comparison import NAMES, Row, compare
+from model_build.measures import for_json
+from model_build.ratings import read_ratings
+
+HELP = "measure Hakken and other recommenders side by side"
+COLUMNS = ("NDCG@10", "recall@10", "NDCG@10 new", "coverage", "RMSE", "train s", "ms a fan")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--ratings", type=Path, nargs="+", required=True, metavar="FILE")
+    parser.add_argument("--catalogue", type=Path, metavar="FILE", help="franchises and genres")
+    parser.add_argument("--fans", type=positive_int, default=1000, help="fans to take out")
+    parser.add_argument("--seed", type=int, default=0, help="of the fans and what is hidden")
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        choices=NAMES,
+        default=NAMES,
+        metavar="NAME",
+        help=f"which to compare (default all: {', '.join(NAMES)})",
+    )
+    parser.add_argument("--json", action="store_true", help="all measures, as one JSON array")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    catalogue = read_catalogue(arguments.catalogue) if arguments.catalogue else None
+    rows = compare(
+        read_ratings(arguments.ratings),
+        catalogue,
+        arguments.models,
+        fans=arguments.fans,
+        seed=arguments.seed,
+        progress=sys.stderr.isatty(),
+    )
+    if arguments.json:
+        print(json.dumps([for_json(asdict(row)) for row in rows]))
+        return
+    print("| recommender | " + " | ".join(COLUMNS) + " |")
+    print("|---|" + "---|" * len(COLUMNS))
+    for row in rows:
+        print(_line(row), flush=True)
+
+
+def _line(row: Row) -> str:
+    """One row of a Markdown table; what is not defined is a dash."""
+    shares = (row.measured[name] for name in ("ndcg@10", "recall@10", "new_ndcg@10"))
+    cells = [_cell(value, ".3f") for value in shares]
+    cells += [_cell(row.measured["coverage"], ",d"), _cell(row.measured["rmse"], ".3f")]
+    cells += [_cell(row.train_seconds, ".1f"), _cell(row.milliseconds_a_fan, ".2f")]
+    return f"| {row.title:<37} | " + " | ".join(cells) + " |"
+
+
+def _cell(value: float, form: str) -> str:
+    return "-" if value != value else format(value, form)

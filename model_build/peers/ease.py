@@ -1,0 +1,75 @@
+"""EASE^R (Steck, WWW 2019): the linear item-item model with a zero diagonal, in closed form.
+
+With P = (X'X + lambda I)^-1 the weights are B_ij = -P_ij / P_jj for i != j and 0 on the diagonal; a
+list x is scored x B. Dense here, as published: Hakken's own affinity is not used.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.linalg import inv
+from scipy.sparse import csr_array
+
+from app.recommender import Listed
+from model_build.peers.base import (
+    Baseline,
+    Floats,
+    Scorer,
+    Singles,
+    gram,
+    group_scores,
+    known,
+    list_matrix,
+)
+from model_build.ratings import Ratings
+
+BINARY_RIDGE, WEIGHTED_RIDGE = 200.0, 300.0
+SLOPE, UNSCORED = 0.3, 0.6
+
+
+def fit_binary(ratings: Ratings) -> Scorer:
+    """Every entry counts 1."""
+    weights = item_weights(list_matrix(ratings), BINARY_RIDGE)
+
+    def score(listed: Listed) -> Floats:
+        at, _ = known(ratings.anime_ids, listed)
+        return np.asarray(weights[at].sum(axis=0), np.float64)
+
+    return score
+
+
+def fit_weighted(ratings: Ratings) -> Scorer:
+    """A score counts max(0, 1 + 0.3 residual), an entry without one 0.6."""
+    grouped = group_scores(ratings)
+    baseline, residual = Baseline.fit(grouped)
+    # The residuals come by user, each user's anime by their numbers in `grouped`.
+    fan = np.repeat(np.arange(grouped.n_users), np.diff(grouped.user_start))
+    shape = (grouped.n_users, grouped.n_items)
+    scored = csr_array((_strength(residual), (fan, grouped.order[grouped.user_item])), shape=shape)
+    unscored = list_matrix(ratings, np.where(ratings.scored, 0.0, UNSCORED))
+    weights = item_weights((scored + unscored).astype(np.float32).tocsr(), WEIGHTED_RIDGE)
+
+    def score(listed: Listed) -> Floats:
+        at, given = known(ratings.anime_ids, listed)
+        rated = given > 0
+        bias = baseline.user_bias(at[rated], given[rated])
+        off = given - baseline.mean - bias - baseline.item_bias[at]
+        strength = np.where(rated, _strength(off), UNSCORED).astype(np.float32)
+        return np.asarray(strength @ weights[at], np.float64)
+
+    return score
+
+
+def item_weights(lists: csr_array, ridge: float) -> Singles:
+    """B (n, n) float32 for the list matrix X (fans, n)."""
+    matrix = gram(lists)
+    np.fill_diagonal(matrix, matrix.diagonal() + np.float32(ridge))
+    inverse = inv(matrix, overwrite_a=True, check_finite=False, assume_a="pos")
+    own = inverse.diagonal().copy()
+    inverse /= -own
+    np.fill_diagonal(inverse, 0.0)
+    return np.asarray(inverse)
+
+
+def _strength(residual: Floats) -> Floats:
+    return np.maximum(0.0, 1.0 + SLOPE * residual)

@@ -1,0 +1,41 @@
+"""KNN with baseline (Koren 2010, section 2.2), as the original Hakken ranked: by predicted score.
+
+With Hakken's default settings; `tests/model_build/test_surprise_parity.py` holds its parts to
+scikit-surprise. Nothing is held back for resting on few scores.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.recommender import Listed, kernels
+from model_build.peers.base import Baseline, Floats, Scorer, group_scores, known
+from model_build.ratings import Ratings
+from model_build.similarity import pearson_baseline
+from model_build.training import Hyperparameters
+
+
+def fit(ratings: Ratings) -> Scorer:
+    settings = Hyperparameters()
+    grouped = group_scores(ratings)
+    baseline, residual = Baseline.fit(grouped)
+    by_source = pearson_baseline(
+        grouped,
+        residual,
+        shrinkage=settings.shrinkage,
+        min_support=settings.min_support,
+        neighbours=settings.neighbours,
+    ).T.tocsr()
+    start = by_source.indptr.astype(np.int64)
+
+    def score(listed: Listed) -> Floats:
+        at, given = known(ratings.anime_ids, listed)
+        at, given = at[given > 0], given[given > 0]
+        level = baseline.mean + baseline.user_bias(at, given) + baseline.item_bias
+        begin, which, weight = kernels.gather(
+            at, start, by_source.indices, by_source.data, 1.0, len(ratings.anime_ids)
+        )
+        mean, _, _ = kernels.nearest_means(begin, which, weight, given - level[at], settings.k)
+        return np.asarray(level + mean)
+
+    return score

@@ -1,0 +1,209 @@
+"""What happens around a fetch: one for all who ask, remembered, replaced while a site is down."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.lists import Services, Source, SourceSettings, Spans, build_sources
+from app.lists.entry import Details
+from app.lists.errors import ListError, PrivateList, RateLimited, SourceDown, UnknownUser
+from app.lists.http import Limits
+from app.upstream import Pace, Shared
+from demo.faults import Fault
+from demo.upstream import Upstream
+from demo.world import Listed
+from tests.lists import scenarios
+from tests.redis_server import running_redis
+
+Workers = Callable[..., Source]
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_redis(tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@pytest.fixture(params=["files", "redis"])
+def worker(request: pytest.FixtureRequest, tmp_path: Path, upstream: Upstream) -> Workers:
+    """Makes one worker's MyAnimeList; all share what they remember."""
+    url = request.getfixturevalue("redis_url") if request.param == "redis" else None
+
+    def make(learn: Any = lambda _: None, **settings: Any) -> Source:
+        defaults: dict[str, Any] = {
+            "mal_client_id": "key",
+            "mal_url": upstream.at("mal"),
+            "limits": Limits(backoff=0),
+            "paces": {},
+        }
+        made = SourceSettings(version="1", shared=Shared(tmp_path, url), **(defaults | settings))
+        return build_sources(Services(made), anilist_to_mal={}, learn=learn)["myanimelist"]
+
+    return make
+
+
+def test_ten_tabs_make_one_call(worker: Workers, upstream: Upstream) -> None:
+    upstream.add("Someone", [Listed(1, 7)])
+    workers = [worker() for _ in range(2)]
+    names = ["Someone", "someone", "https://myanimelist.net/profile/SOMEONE", " @Someone "]
+    with ThreadPoolExecutor(10) as pool:
+        found = list(pool.map(lambda n: workers[n % 2].fetch(names[n % 4]), range(10)))
+    assert {fans.entries[0].anime_id for fans in found} == {1}
+    assert {fans.age for fans in found} == {0}
+    assert len(upstream.requests) == 1
+
+
+def test_ten_tabs_share_one_failure(worker: Workers, upstream: Upstream) -> None:
+    workers = [worker() for _ in range(2)]
+    together = threading.Barrier(10)
+
+    def ask(number: int) -> ListError:
+        together.wait()
+        with pytest.raises(ListError) as caught:
+            workers[number % 2].fetch(scenarios.PRIVATE)
+        return caught.value
+
+    with ThreadPoolExecutor(10) as pool:
+        errors = list(pool.map(ask, range(10)))
+    assert {type(error) for error in errors} == {PrivateList}
+    assert len({str(error) for error in errors}) == 1
+    # Whoever came after the answer asks again; that may be some, but not all.
+    assert len(upstream.requests) < 10
+
+
+def test_a_failure_is_not_told_to_who_comes_later(worker: Workers, upstream: Upstream) -> None:
+    source = worker()
+    with pytest.raises(UnknownUser):
+        source.fetch("Someone")
+    upstream.add("Someone", [Listed(1, 7)])
+    assert source.fetch("Someone").entries
+
+
+def test_lists_are_remembered_for_minutes(
+    worker: Workers, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream.add("Someone", [Listed(1, 7)])
+    first = worker().fetch("Someone")
+    upstream.add("Someone", [Listed(2, 8)])
+    assert worker().fetch("Someone").entries == first.entries
+    pass_by(monkeypatch, 301)
+    assert [entry.anime_id for entry in worker().fetch("Someone").entries] == [2]
+
+
+def test_a_list_stands_in_while_the_service_is_down(
+    worker: Workers, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream.add("Someone", [Listed(1, 7)])
+    source = worker()
+    source.fetch("Someone")
+    upstream.world.add("Someone", [], Fault.DOWN)
+    pass_by(monkeypatch, 600)
+    for _ in range(2):
+        fans = source.fetch("Someone")
+        assert [entry.anime_id for entry in fans.entries] == [1]
+        assert 595 <= fans.age <= 660
+    upstream.world.add("Someone", [], Fault.LIMITED)
+    assert source.fetch("Someone").age
+    upstream.add("Someone", [Listed(2, 8)])
+    fans = source.fetch("Someone")
+    assert ([entry.anime_id for entry in fans.entries], fans.age) == ([2], 0)
+
+
+def test_a_list_that_became_private_is_forgotten(
+    worker: Workers, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream.add("Someone", [Listed(1, 7)])
+    source = worker()
+    source.fetch("Someone")
+    pass_by(monkeypatch, 301)
+    upstream.world.add("Someone", [], Fault.PRIVATE)
+    with pytest.raises(PrivateList):
+        source.fetch("Someone")
+    upstream.world.add("Someone", [], Fault.DOWN)
+    with pytest.raises(SourceDown):
+        source.fetch("Someone")
+
+
+def test_too_old_a_list_stands_in_for_nothing(
+    worker: Workers, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upstream.add("Someone", [Listed(1, 7)])
+    source = worker(spans=Spans(fresh=60, stale=60))
+    source.fetch("Someone")
+    upstream.world.add("Someone", [], Fault.DOWN)
+    pass_by(monkeypatch, 121)
+    with pytest.raises(SourceDown):
+        source.fetch("Someone")
+
+
+def test_a_service_that_keeps_failing_is_left_alone(worker: Workers, upstream: Upstream) -> None:
+    source = worker()
+    for _ in range(12):
+        with pytest.raises(SourceDown):
+            source.fetch(scenarios.DOWN)
+    assert len(upstream.requests) == 8 * 3
+    upstream.add("Someone", [Listed(1, 7)])
+    with pytest.raises(SourceDown) as caught:
+        source.fetch("Someone")
+    assert "left alone" in caught.value.detail
+
+
+@pytest.mark.parametrize("fault", [Fault.PRIVATE, Fault.LIMITED, Fault.FIELDLESS])
+def test_what_is_no_failure_of_the_service_does_not_count(
+    worker: Workers, upstream: Upstream, fault: Fault
+) -> None:
+    source = worker()
+    for _ in range(9):
+        with pytest.raises(ListError):
+            source.fetch(scenarios.named(fault))
+    upstream.add("Someone", [Listed(1, 7)])
+    assert source.fetch("Someone").entries
+
+
+def test_our_own_limit_is_said_with_a_time(worker: Workers, upstream: Upstream) -> None:
+    settings = {"paces": {"mal": (Pace(2, 60),)}, "limits": Limits(turn=0.1)}
+    for number, source in enumerate((worker(**settings), worker(**settings))):
+        upstream.add(f"Fan{number}", [Listed(1, 7)])
+        source.fetch(f"Fan{number}")
+    with pytest.raises(RateLimited) as caught:
+        worker(**settings).fetch(scenarios.LONG)
+    assert caught.value.retry_after is not None
+    assert 50 <= caught.value.retry_after <= 60
+    assert len(upstream.requests) == 2
+
+
+def test_what_comes_along_is_learnt_and_not_kept_with_the_list(
+    worker: Workers, upstream: Upstream
+) -> None:
+    learnt: list[Details] = []
+    upstream.add("Someone", [Listed(1, 7)])
+    source = worker(learn=learnt.extend)
+    assert source.fetch("Someone").details == source.fetch("Someone").details == ()
+    assert [details.anime_id for details in learnt] == [1]
+
+
+def test_what_finds_a_list_says_no_name(upstream: Upstream, tmp_path: Path) -> None:
+    upstream.add("Someone", [Listed(1, 7)])
+    url = upstream.at("anilist")
+    made = SourceSettings(version="1", shared=Shared(tmp_path), anilist_url=url)
+    build_sources(Services(made), anilist_to_mal={})["anilist"].fetch("Someone")
+    with closing(sqlite3.connect(tmp_path / "lists.sqlite")) as connection:
+        ((key,),) = connection.execute("SELECT key FROM lists").fetchall()
+    names = [file.name for file in tmp_path.rglob("*")]
+    assert len(names) >= 4
+    assert not [name for name in (key, *names) if "someone" in name.casefold()]
+
+
+def pass_by(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let the clock of the memory go on."""
+    later = time.time
+    monkeypatch.setattr("app.lists.memory.time.time", lambda: later() + seconds)

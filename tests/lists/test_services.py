@@ -1,0 +1,425 @@
+"""What every source does alike, through the demo services: pages, errors, statuses, scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pytest
+
+from app.lists import anilist, jikan, kitsu, mal_pages, myanimelist, shikimori
+from app.lists.entry import FanList
+from app.lists.errors import (
+    BadUsername,
+    EmptyList,
+    ListError,
+    ListTooLong,
+    NotFoundOrPrivate,
+    PrivateList,
+    RateLimited,
+    SourceDown,
+    UnknownUser,
+)
+from app.lists.http import Limits, SourceClient, make_session
+from app.recommender.status import Status
+from demo.faults import Fault
+from demo.services import kitsu as demo_kitsu
+from demo.services import mal as demo_mal
+from demo.upstream import Upstream
+from demo.wire import Answer, as_json
+from demo.world import Listed
+from tests.lists import scenarios
+
+QUICK = Limits(backoff=0, read=5)
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service: its module, its place in the demo, and what only it does."""
+
+    place: str
+    fetch: Callable[..., FanList]
+    name: str
+    slug: str
+    private: type[ListError] = PrivateList
+    unknown: type[ListError] = UnknownUser
+    score: str = "score"
+
+
+SERVICES = [
+    Service("mal", partial(myanimelist.fetch, client_id="key"), "MyAnimeList", "myanimelist"),
+    Service(
+        "mal-web",
+        mal_pages.fetch,
+        "MyAnimeList",
+        "myanimelist",
+        private=NotFoundOrPrivate,
+        unknown=NotFoundOrPrivate,
+    ),
+    Service("anilist", partial(anilist.fetch, anilist_to_mal={}), "AniList", "anilist"),
+    Service("kitsu", partial(kitsu.fetch, kitsu_to_mal={}), "Kitsu", "kitsu", score="ratingTwenty"),
+    Service("jikan", jikan.fetch, "Jikan", "jikan", private=NotFoundOrPrivate),
+    Service("jikan-3", jikan.fetch, "Jikan", "jikan", private=NotFoundOrPrivate),
+    Service("shikimori", shikimori.fetch, "Shikimori", "shikimori"),
+]
+Fetch = Callable[..., FanList]
+
+
+@pytest.fixture(params=SERVICES, ids=lambda service: service.place)
+def service(request: pytest.FixtureRequest) -> Service:
+    found: Service = request.param
+    return found
+
+
+@pytest.fixture
+def fetch(service: Service, upstream: Upstream) -> Iterator[Fetch]:
+    with make_session("1.2", None) as session:
+
+        def call(username: str, *, limits: Limits = QUICK, **options: Any) -> FanList:
+            client = SourceClient(service.name, session, limits)
+            base = upstream.at(service.place)
+            return service.fetch(username, client=client, base_url=base, **options)
+
+        yield call
+
+
+def test_reads_a_list(service: Service, fetch: Fetch, upstream: Upstream) -> None:
+    upstream.add(
+        "Someone",
+        [
+            Listed(1, 9, "completed"),
+            Listed(2, 0, "watching"),
+            Listed(3, 5, "on_hold"),
+            Listed(4, 1, "dropped"),
+            Listed(6, 0, "plan_to_watch"),
+            Listed(8, 10, "watching", rewatching=True),
+            Listed(9, 7, "something_new"),
+        ],
+    )
+    fans = fetch("someone")
+    assert (fans.source, fans.unmapped, fans.age) == (service.slug, 0, 0)
+    assert fans.username in ("Someone", "someone")
+    assert [(e.anime_id, e.status, e.score, e.title) for e in fans.entries] == [
+        (1, Status.COMPLETED, 9.0, "Title 1"),
+        (2, Status.WATCHING, None, "Title 2"),
+        (3, Status.ON_HOLD, 5.0, "Title 3"),
+        (4, Status.DROPPED, 1.0, "Title 4"),
+        (6, Status.PLAN_TO_WATCH, None, "Title 6"),
+        (8, Status.COMPLETED, 10.0, "Title 8"),
+        (9, Status.UNKNOWN, 7.0, "Title 9"),
+    ]
+
+
+def test_reads_all_pages(fetch: Fetch, upstream: Upstream) -> None:
+    upstream.add("Someone", [Listed(n, score=5) for n in range(1, 5_502)])
+    fans = fetch("Someone")
+    assert [entry.anime_id for entry in fans.entries] == list(range(1, 5_502))
+    assert {asked.headers["user-agent"] for asked in upstream.requests} == {"Hakken/1.2"}
+
+
+@pytest.mark.parametrize("count", [299, 300, 301, 500, 1_000])
+def test_reads_lists_that_end_with_a_page(fetch: Fetch, upstream: Upstream, count: int) -> None:
+    upstream.add("Someone", [Listed(n, score=5) for n in range(1, count + 1)])
+    assert len(fetch("Someone").entries) == count
+
+
+def test_a_list_that_is_too_long(fetch: Fetch) -> None:
+    with pytest.raises(ListTooLong) as caught:
+        fetch(scenarios.HUGE)
+    assert caught.value.limit == 20_000
+
+
+def test_pages_without_end_come_to_an_end(fetch: Fetch, upstream: Upstream) -> None:
+    assert fetch(scenarios.named(Fault.ENDLESS)).entries
+    assert len(upstream.requests) <= 4
+
+
+def test_nobody_and_nothing(service: Service, fetch: Fetch) -> None:
+    with pytest.raises(service.unknown) as caught:
+        fetch("Nobody99")
+    assert type(caught.value) is service.unknown
+    with pytest.raises(EmptyList):
+        fetch(scenarios.EMPTY)
+
+
+DOWN = [
+    Fault.DOWN,
+    Fault.GATEWAY,
+    Fault.CHALLENGE,
+    Fault.WEB_PAGE,
+    Fault.MISSING_PAGE,
+    Fault.GARBLED,
+    Fault.CUT,
+    Fault.DROPPED,
+    Fault.MOVED,
+    Fault.LOOPING,
+    Fault.WRONG_TYPES,
+    Fault.FIELDLESS,
+]
+
+
+@pytest.mark.parametrize("fault", DOWN)
+def test_a_sick_service_is_never_an_unknown_user(
+    service: Service, fetch: Fetch, fault: Fault
+) -> None:
+    name = scenarios.named(fault)
+    with pytest.raises(ListError) as caught:
+        fetch(name)
+    error = caught.value
+    assert type(error) is SourceDown
+    assert (error.source, error.username) == (service.name, name)
+    assert error.detail
+    assert not error.timed_out
+    assert error.malformed is (fault in (Fault.WRONG_TYPES, Fault.FIELDLESS))
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [(Fault.FIELDLESS, "Field required"), (Fault.WRONG_TYPES, "should be a valid number")],
+)
+def test_the_log_learns_what_was_missing(
+    service: Service, fetch: Fetch, fault: Fault, said: str
+) -> None:
+    with pytest.raises(SourceDown) as caught:
+        fetch(scenarios.named(fault))
+    assert f"{service.score}: " in caught.value.detail
+    assert said in caught.value.detail
+
+
+@pytest.mark.parametrize("fault", [Fault.SLOW, Fault.HANGING])
+def test_a_slow_service_is_given_up(fetch: Fetch, fault: Fault) -> None:
+    with pytest.raises(SourceDown) as caught:
+        fetch(scenarios.named(fault), limits=Limits(read=0.05))
+    assert caught.value.timed_out
+
+
+def test_a_dripping_answer_ends_at_the_deadline(fetch: Fetch) -> None:
+    with pytest.raises(SourceDown) as caught:
+        fetch(scenarios.DRIPPING, deadline_s=0.3)
+    assert caught.value.timed_out
+
+
+def test_the_log_does_not_learn_whose_list_it_was(service: Service) -> None:
+    with Upstream() as gone:
+        base = gone.at(service.place)
+    with make_session("1.2", None) as session:
+        client = SourceClient(service.name, session, QUICK)
+        with pytest.raises(SourceDown) as caught:
+            service.fetch("Someone77", client=client, base_url=base)
+    assert "ConnectionError" in caught.value.detail
+    assert "omeone77" not in caught.value.detail
+
+
+@pytest.mark.parametrize("fault", [Fault.FLAKY, Fault.RECOVERING])
+def test_what_passes_by_itself_is_waited_out(fetch: Fetch, fault: Fault) -> None:
+    assert fetch(scenarios.named(fault)).entries
+
+
+def test_a_private_list(service: Service, fetch: Fetch) -> None:
+    with pytest.raises(ListError) as caught:
+        fetch(scenarios.PRIVATE)
+    assert type(caught.value) is service.private
+
+
+def test_rate_limits(fetch: Fetch) -> None:
+    with pytest.raises(RateLimited) as caught:
+        fetch(scenarios.RATE_LIMITED)
+    assert caught.value.retry_after == 41
+    with pytest.raises(RateLimited) as caught:
+        fetch(scenarios.named(Fault.LIMITED_SILENTLY))
+    assert caught.value.retry_after is None
+
+
+@pytest.mark.parametrize("typed", ["", " ", ".", "..", "a/b", "a?b", "a#b", "a%2fb", "a\nb", "a,b"])
+def test_names_that_would_lead_elsewhere_are_not_asked_for(
+    fetch: Fetch, upstream: Upstream, typed: str
+) -> None:
+    with pytest.raises(BadUsername):
+        fetch(typed)
+    assert not upstream.requests
+
+
+def use(service: str) -> Any:
+    """Run a test for one service only."""
+    (found,) = [each for each in SERVICES if each.place == service]
+    return pytest.mark.parametrize("service", [found], ids=[service], indirect=True)
+
+
+@use("mal")
+def test_myanimelist_is_asked_as_it_wants(fetch: Fetch, upstream: Upstream) -> None:
+    upstream.add("Some-One_1", [Listed(n, score=5) for n in range(1, 1_002)])
+    fans = fetch("https://myanimelist.net/animelist/Some-One_1?status=7")
+    first, second = upstream.requests
+    assert first.path == second.path == "/mal/v2/users/Some-One_1/animelist"
+    assert first.headers["x-mal-client-id"] == second.headers["x-mal-client-id"] == "key"
+    asked = dict(first.query)
+    assert asked.pop("fields").startswith("list_status{status,score")
+    assert asked == {"nsfw": "true", "limit": "1000", "offset": "0"}
+    assert second.query == {**first.query, "offset": "1000"}
+    assert len(fans.details) == 1_001
+    assert fans.details[0].synopsis == "What it is about."
+    assert fans.details[0].picture == "https://cdn.myanimelist.net/images/anime/0/1.jpg"
+    assert fans.details[6].picture is None
+
+
+@pytest.mark.parametrize("fault", [Fault.FOREIGN_NEXT])
+@pytest.mark.parametrize("service", [SERVICES[0], SERVICES[3]], ids=["mal", "kitsu"], indirect=True)
+def test_the_next_page_is_only_asked_of_the_same_host(fetch: Fetch, fault: Fault) -> None:
+    with pytest.raises(SourceDown) as caught:
+        fetch(scenarios.named(fault))
+    assert "leads to another host" in caught.value.detail
+
+
+@use("mal")
+def test_the_official_address_of_a_next_page_stands_for_ours(
+    fetch: Fetch, upstream: Upstream
+) -> None:
+    upstream.add("Someone", [Listed(n) for n in range(1, 1_002)])
+    row = demo_mal.row(Listed(5_000))
+    following = f"{myanimelist.BASE_URL}/users/Someone/animelist?offset=1000"
+    upstream.replies["mal"] = [as_json(200, {"data": [row], "paging": {"next": following}})]
+    assert [entry.anime_id for entry in fetch("Someone").entries] == [5_000, 1_001]
+    # What the next page does not say itself stays as it was.
+    assert upstream.requests[1].query == {**upstream.requests[0].query, "offset": "1000"}
+
+
+@use("mal")
+def test_myanimelist_turns_hakken_away(fetch: Fetch, upstream: Upstream) -> None:
+    with pytest.raises(RateLimited):
+        fetch(scenarios.DISABLED)
+    with pytest.raises(PrivateList, match="turning Hakken away"):
+        fetch(scenarios.PRIVATE)
+    for status, code in ((400, "bad_request"), (401, "invalid_token")):
+        upstream.replies["mal"] = [as_json(status, {"error": code, "message": ""})]
+        with pytest.raises(SourceDown) as caught:
+            fetch("Someone")
+        assert caught.value.detail == f"HTTP {status}: {code}"
+
+
+@use("mal-web")
+def test_list_pages_are_asked_as_they_want(fetch: Fetch, upstream: Upstream) -> None:
+    upstream.add("Someone", [Listed(n, name="1984" if n == 1 else None) for n in range(1, 451)])
+    assert fetch("Someone").entries[0].title == "1984"
+    assert {asked.path for asked in upstream.requests} == {"/mal-web/animelist/Someone/load.json"}
+    assert [asked.query for asked in upstream.requests] == [
+        {"offset": "0", "status": "7"},
+        {"offset": "300", "status": "7"},
+    ]
+
+
+@use("kitsu")
+def test_kitsu_is_asked_as_it_wants(fetch: Fetch, upstream: Upstream) -> None:
+    fan = upstream.add("Someone", [Listed(n) for n in range(1, 502)])
+    assert fetch("https://kitsu.app/users/someone/library").username == "Someone"
+    who, first, second = upstream.requests
+    assert (who.path, who.query["filter[name]"]) == ("/kitsu/api/edge/users", "someone")
+    assert first.path == second.path == "/kitsu/api/edge/library-entries"
+    assert first.query["filter[userId]"] == str(fan.number)
+    assert first.query["filter[kind]"] == "anime"
+    assert first.query["include"] == "anime,anime.mappings"
+    assert (first.query["page[limit]"], first.query["page[offset]"]) == ("500", "0")
+    assert second.query == {**first.query, "page[offset]": "500"}
+    assert {asked.headers["accept"] for asked in upstream.requests} == {"application/vnd.api+json"}
+
+
+@use("kitsu")
+def test_kitsu_ids_become_myanimelists(fetch: Fetch, upstream: Upstream) -> None:
+    upstream.add(
+        "Someone",
+        [
+            Listed(100, 8, media_id=1),
+            Listed(None, 9, media_id=2),
+            Listed(None, media_id=3),
+            Listed(100, 2, media_id=4),
+        ],
+    )
+    fans = fetch("Someone", kitsu_to_mal={1: 999, 2: 200})
+    assert [(entry.anime_id, entry.score) for entry in fans.entries] == [(100, 8.0), (200, 9.0)]
+    assert fans.unmapped == 1
+
+
+@use("kitsu")
+def test_kitsu_junk_in_mappings_is_ignored(fetch: Fetch, upstream: Upstream) -> None:
+    upstream.add("Someone", [])
+    records = demo_kitsu.included(Listed(7, media_id=1))
+    records[2]["attributes"]["externalId"] = "junk"
+    odd = {"id": "9", "type": "anime", "attributes": {}, "relationships": {"mappings": []}}
+    body = {"data": [demo_kitsu.entry(Listed(7, media_id=1))], "included": [*records, odd]}
+    who = as_json(200, {"data": [{"id": "1", "attributes": {"name": "Someone"}}]})
+    upstream.replies["kitsu"] = [who, as_json(200, body)]
+    fans = fetch("Someone")
+    assert (fans.entries, fans.unmapped) == ((), 1)
+
+
+@use("kitsu")
+def test_kitsu_users_by_slug_and_by_number(fetch: Fetch, upstream: Upstream) -> None:
+    fan = upstream.add("Someone", [Listed(5)])
+    assert fetch(str(fan.number)).entries[0].anime_id == 5
+    with pytest.raises(NotFoundOrPrivate):
+        fetch("123456")
+    two = [
+        {"id": "x", "attributes": {"name": "SOMEONE", "slug": "other"}},
+        {"id": str(fan.number), "attributes": {"name": "Someone", "slug": "someone"}},
+    ]
+    upstream.replies["kitsu"] = [as_json(200, {"data": two})]
+    assert fetch("Someone").entries[0].anime_id == 5
+    by_slug = {"id": fan.number, "attributes": {"name": "Some One", "slug": "some1"}}
+    upstream.replies["kitsu"] = [as_json(200, {"data": []}), as_json(200, {"data": [by_slug]})]
+    assert fetch("some1").username == "Some One"
+    assert upstream.requests[-2].query["filter[slug]"] == "some1"
+
+
+@use("jikan")
+def test_jikan_4_is_asked_as_it_wants(fetch: Fetch, upstream: Upstream) -> None:
+    fetch(scenarios.LONG)
+    assert {asked.path for asked in upstream.requests} == {"/jikan/v4/users/LongFan/animelist"}
+    assert [asked.query["page"] for asked in upstream.requests] == [str(n) for n in range(1, 7)]
+
+
+@use("jikan-3")
+def test_jikan_3_is_asked_as_it_wants(fetch: Fetch, upstream: Upstream) -> None:
+    fetch(scenarios.LONG)
+    expected = [f"/jikan/v3/user/LongFan/animelist/all/{page}" for page in range(1, 7)]
+    assert [asked.path for asked in upstream.requests] == expected
+
+
+@use("jikan")
+def test_a_jikan_without_lists_is_down(fetch: Fetch, upstream: Upstream) -> None:
+    with pytest.raises(SourceDown):
+        fetch(scenarios.NO_LISTS)
+    upstream.replies["jikan"] = [Answer(410, b"")]
+    with pytest.raises(SourceDown):
+        fetch("Someone")
+    upstream.replies["jikan"] = [as_json(403, {"type": "HttpError", "message": "private"})]
+    with pytest.raises(PrivateList):
+        fetch("Someone")
+
+
+@use("shikimori")
+def test_shikimori_is_asked_as_it_wants(fetch: Fetch, upstream: Upstream) -> None:
+    upstream.add("Some One", [Listed(n) for n in range(1, 5_002)])
+    assert len(fetch("Some One").entries) == 5_001
+    first, second = upstream.requests
+    assert first.path == "/shikimori/api/users/Some%20One/anime_rates"
+    assert (first.query, second.query) == (
+        {"limit": "5000", "page": "1"},
+        {"limit": "5000", "page": "2"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("module", "typed", "name"),
+    [
+        (myanimelist, "https://myanimelist.net/profile/Some-One", "Some-One"),
+        (myanimelist, "@Some_One", "Some_One"),
+        (kitsu, "kitsu.io/users/someone", "someone"),
+        (kitsu, " Some One ", "Some One"),
+        (shikimori, "https://shikimori.one/Some%20One", "Some One"),
+        (shikimori, "https://shikimori.io/Someone/list/anime", "Someone"),
+        (jikan, "https://myanimelist.net/animelist/Someone", "Someone"),
+    ],
+)
+def test_names_may_be_pasted(module: Any, typed: str, name: str) -> None:
+    assert module.clean_username(typed) == name

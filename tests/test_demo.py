@@ -1,0 +1,62 @@
+"""``python -m demo``, as ``scripts/serve --demo`` runs it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import requests
+
+from app.settings import ROOT, Settings
+from demo.fans import NAMES, made_up_world
+from demo.faults import NAMES as TROUBLED
+from demo.services import ALL
+from demo.upstream import Upstream
+
+
+def test_it_says_how_to_be_asked_and_answers(tiny_model: Path) -> None:
+    command = [sys.executable, "-m", "demo", "--model", str(tiny_model)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        settings = {}
+        for line in process.stdout:
+            if line == "# ready\n":
+                break
+            name, value = line.removeprefix("export ").strip().split("=", 1)
+            (settings[name],) = shlex.split(value)
+        url = f"{settings['HAKKEN_SHIKIMORI_URL']}/users/{NAMES[0]}/anime_rates"
+        rates = requests.get(url, headers={"User-Agent": "a test"}, timeout=10).json()
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate()
+    assert process.returncode == 0
+    assert rates[0]["anime"]["id"] > 0
+    assert set(TROUBLED) <= set(re.findall(r"\w+", said))
+
+
+def test_every_service_has_its_setting() -> None:
+    with Upstream() as upstream:
+        environment = upstream.environment()
+    named = {name.removeprefix("HAKKEN_").lower() for name in environment}
+    assert {name for name in Settings.model_fields if name.endswith("_url")} - {
+        "public_url",
+        "cache_url",
+        "details_url",
+    } <= named
+    assert (
+        len([value for value in environment.values() if value.startswith("http")]) == len(ALL) - 1
+    )
+
+
+def test_made_up_fans_are_the_same_every_time(tiny_model: Path) -> None:
+    one, other = made_up_world(tiny_model), made_up_world(tiny_model)
+    for name in NAMES:
+        fan = one.named(name)
+        assert fan is not None
+        assert fan == other.named(name)
+        assert any(entry.score for entry in fan.entries)

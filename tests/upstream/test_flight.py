@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from app.upstream import Flights, Shared
+from app.upstream.shared import key_of
+
+Worker = Callable[[], Shared]
+
+
+def test_only_one_works_on_a_thing(worker: Worker) -> None:
+    workers = [Flights(worker()) for _ in range(3)]
+    inside = most = 0
+    guard = threading.Lock()
+
+    def work(number: int) -> None:
+        nonlocal inside, most
+        with workers[number % 3].only(key_of("a"), 30):
+            with guard:
+                inside += 1
+                most = max(most, inside)
+            with guard:
+                inside -= 1
+
+    with ThreadPoolExecutor(9) as pool:
+        list(pool.map(work, range(60)))
+    assert most == 1
+
+
+def test_who_waits_too_long_is_told(worker: Worker) -> None:
+    one, other = Flights(worker()), Flights(worker())
+    with one.only(key_of("a"), 5):
+        with pytest.raises(TimeoutError), other.only(key_of("a"), 0.05):
+            pytest.fail("two at once")
+        with other.only(key_of("b"), 5):
+            pass
+    with other.only(key_of("a"), 0.05):
+        pass
+
+
+def test_an_error_frees_the_way(worker: Worker) -> None:
+    flights = Flights(worker())
+    with pytest.raises(KeyError), flights.only(key_of("a"), 5):
+        raise KeyError
+    with flights.only(key_of("a"), 0.05):
+        pass
+
+
+def test_without_redis_everybody_flies(tmp_path: Path) -> None:
+    flights = Flights(Shared(tmp_path, f"unix://{tmp_path}/no.sock"))
+    with flights.only(key_of("a"), 5), flights.only(key_of("a"), 5):
+        pass

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from flask.testing import FlaskClient
+
+from demo.upstream import Upstream
+from demo.wire import Answer
+from tests.web.fans import IDS
+
+
+def test_details_of_shown_titles(client: FlaskClient, anilist: Upstream) -> None:
+    anilist.world.synopses[IDS[0]] = "What it is <b>about</b>."
+    before = len(anilist.requests)
+    response = client.get(f"/api/v1/details?ids={IDS[0]},{IDS[1]},999999")
+    assert response.status_code == 200
+    assert json.loads(response.data) == {
+        "details": [
+            {
+                "anime_id": IDS[0],
+                "picture": f"https://s4.anilist.co/file/{IDS[0]}.jpg",
+                "synopsis": "What it is about.",
+            }
+        ],
+        "complete": True,
+    }
+    assert response.headers["Cache-Control"] == "public, max-age=86400"
+    # What Hakken does not know itself, nobody is asked for.
+    (asked,) = anilist.requests[before:]
+    assert asked.body["variables"]["ids"] == sorted([IDS[0], IDS[1]])
+
+
+@pytest.mark.parametrize("query", ["", "ids=", "ids=a", "ids=0", "ids=1,,2", "ids=1&x=1"])
+def test_ids_are_checked(client: FlaskClient, query: str) -> None:
+    response = client.get(f"/api/v1/details?{query}")
+    assert response.status_code == 400
+    assert json.loads(response.data)["type"] == "/problems/bad-query"
+
+
+def test_not_more_than_a_page(client: FlaskClient) -> None:
+    ids = ",".join(str(n) for n in range(1, 102))
+    assert client.get(f"/api/v1/details?ids={ids}").status_code == 400
+
+
+def test_trouble_is_not_kept(client: FlaskClient, anilist: Upstream) -> None:
+    anilist.replies["anilist"] = [Answer(403, b"<html></html>")]
+    response = client.get(f"/api/v1/details?ids={IDS[5]}")
+    assert json.loads(response.data) == {"details": [], "complete": False}
+    assert response.headers["Cache-Control"] == "no-store"

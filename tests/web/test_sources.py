@@ -1,0 +1,168 @@
+"""Every source from the address bar to the answer, set up as an operator would: by environment."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from app import create_app
+from app.settings import SettingsError, load_settings
+from demo.faults import Fault
+from demo.upstream import Upstream
+from demo.world import Listed
+from tests.lists import scenarios
+from tests.web.fans import SCORED
+from tests.web.html_page import read_html
+
+SLUGS = ["myanimelist", "anilist", "kitsu", "jikan", "shikimori"]
+Serve = Callable[..., FlaskClient]
+
+
+@pytest.fixture
+def serve(
+    upstream: Upstream, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Serve:
+    """Start Hakken with the demo's settings, some of them changed or (None) left out."""
+    upstream.add("Regular", [Listed(n, 10 - place % 5) for place, n in enumerate(SCORED)])
+
+    def start(**changes: str | None) -> FlaskClient:
+        own = {"HAKKEN_MODEL": str(tiny_model), "HAKKEN_CACHE_DIR": str(tmp_path)}
+        for name, value in {**upstream.environment(), **own, **changes}.items():
+            if value is None:
+                monkeypatch.delenv(name, raising=False)
+            else:
+                monkeypatch.setenv(name, value)
+        return create_app(load_settings()).test_client()
+
+    return start
+
+
+def test_all_sources_read_the_same_list(serve: Serve) -> None:
+    client = serve()
+    answers = []
+    for slug in SLUGS:
+        response = client.get(f"/api/v1/recommendations?source={slug}&username=regular&top=5")
+        assert response.status_code == 200, response.text
+        body = json.loads(response.data)
+        assert body["source"] == slug
+        answers.append(body["recommendations"])
+        page = read_html(client.get(f"/user/{slug}/Regular").text)
+        assert "From 12 scored titles on a list of 12, read from " in page.text
+    assert all(answer == answers[0] for answer in answers)
+
+
+@pytest.mark.parametrize(
+    ("settings", "asked"),
+    [
+        ({}, "/mal/v2/users/Regular/animelist"),
+        ({"MAL_CLIENT_ID": None, "HAKKEN_MAL_WEB": "1"}, "/mal-web/animelist/Regular/load.json"),
+        ({"MAL_CLIENT_ID": None}, "/jikan/v4/users/Regular/animelist"),
+    ],
+)
+def test_the_best_way_to_myanimelist_is_taken(
+    serve: Serve, upstream: Upstream, settings: dict[str, str | None], asked: str
+) -> None:
+    client = serve(**settings)
+    response = client.get("/api/v1/recommendations?source=myanimelist&username=Regular")
+    assert json.loads(response.data)["source"] == "myanimelist"
+    assert upstream.requests[0].path == asked
+    assert client.get("/recommend?username=Regular").location == "/user/myanimelist/Regular"
+
+
+def test_without_any_way_to_myanimelist_that_is_said(serve: Serve) -> None:
+    client = serve(MAL_CLIENT_ID=None, HAKKEN_JIKAN_URL=None)
+    for slug in ("myanimelist", "jikan"):
+        response = client.get(f"/api/v1/recommendations?source={slug}&username=Regular")
+        assert response.status_code == 501
+        assert json.loads(response.data)["type"] == "/problems/source-not-set-up"
+    response = client.get("/user/myanimelist/Regular")
+    assert response.status_code == 501
+    page = read_html(response.text)
+    assert "upload the export file" in page.one("p", id="problem").text
+    assert page.one("input", id="export")
+    offered = {option.attributes["value"] for option in page.all("option")}
+    assert offered == {"anilist", "kitsu", "shikimori", "myanimelist"}
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_what_goes_wrong_is_told_alike(serve: Serve, slug: str) -> None:
+    client = serve()
+    unsure = slug == "jikan"  # it cannot tell a private list from no list
+    expected = [
+        ("Nobody99", 404, "unknown-user"),
+        (scenarios.PRIVATE, 404, "not-found-or-private")
+        if unsure
+        else (scenarios.PRIVATE, 403, "private-list"),
+        (scenarios.RATE_LIMITED, 503, "rate-limited"),
+        (scenarios.HUGE, 413, "list-too-long"),
+        (scenarios.named(Fault.GATEWAY), 502, "source-down"),
+        (scenarios.named(Fault.FIELDLESS), 502, "source-down"),
+    ]
+    for name, status, kind in expected:
+        response = client.get(f"/api/v1/recommendations?source={slug}&username={name}")
+        assert (response.status_code, json.loads(response.data)["type"]) == (
+            status,
+            f"/problems/{kind}",
+        )
+        assert (response.headers.get("Retry-After") == "41") is (kind == "rate-limited")
+        assert client.get(f"/user/{slug}/{name}").status_code == status
+
+
+def test_the_log_says_who_failed_and_what_was_missing(
+    serve: Serve, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    name = scenarios.named(Fault.FIELDLESS)
+    serve().get(f"/user/kitsu/{name}")
+    assert "source-down: Kitsu: HTTP 200, data.0.attributes.ratingTwenty: Field required" in (
+        caplog.text
+    )
+    assert name.casefold() not in caplog.text.casefold()
+
+
+def test_an_older_list_says_so(
+    serve: Serve, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = serve(HAKKEN_LIST_CACHE="1")
+    client.get("/user/kitsu/Regular")
+    upstream.world.add("Regular", [], Fault.DOWN)
+    now = time.time
+    monkeypatch.setattr("app.lists.memory.time.time", lambda: now() + 290)
+    text = read_html(client.get("/user/kitsu/Regular").text).one("p", class_="lead").text
+    assert text.endswith("read from Kitsu 5 minutes ago, because it does not answer right now.")
+
+
+@pytest.mark.parametrize(
+    ("typed", "address"),
+    [
+        ("https://myanimelist.net/profile/A-b_c", "/user/myanimelist/A-b_c"),
+        ("myanimelist.net/animelist/A-b_c?status=2", "/user/myanimelist/A-b_c"),
+        ("https://kitsu.app/users/abc/library?media=anime", "/user/kitsu/abc"),
+        ("https://kitsu.io/users/abc", "/user/kitsu/abc"),
+        ("https://shikimori.one/Some%20One/list/anime", "/user/shikimori/Some%20One"),
+        ("https://anilist.co/user/Abc/", "/user/anilist/Abc"),
+    ],
+)
+def test_a_pasted_profile_decides_by_itself(serve: Serve, typed: str, address: str) -> None:
+    client = serve()
+    response = client.get("/recommend", query_string={"source": "anilist", "username": typed})
+    assert response.location == address
+
+
+def test_settings_that_hold_secrets_are_not_shown(
+    monkeypatch: pytest.MonkeyPatch, serve: Serve
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        serve(HAKKEN_CACHE_URL="http://:hunter2@host")
+    assert str(caught.value).startswith("HAKKEN_CACHE_URL: ")
+    assert "hunter2" not in str(caught.value)
+    monkeypatch.setenv("HAKKEN_CACHE_URL", "redis://:hunter2@host")
+    settings = load_settings()
+    assert "hunter2" not in repr(settings)
+    assert "demo" not in repr(settings)

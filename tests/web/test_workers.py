@@ -1,0 +1,83 @@
+"""Two real workers of a real server: what they share, seen from the service that they ask."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+
+from app.settings import ROOT
+from demo.upstream import Upstream
+from demo.world import Listed
+from tests.redis_server import running_redis
+from tests.web.fans import SCORED
+
+
+@contextmanager
+def hakken(environment: dict[str, str]) -> Iterator[str]:
+    """The address of Hakken with two workers."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "app.wsgi:app"],
+        cwd=ROOT,
+        env={**os.environ, **environment, "PORT": "0", "WEB_CONCURRENCY": "2"},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        log = []
+        try:
+            for line in process.stderr:
+                log.append(line)
+                if found := re.search(r"Listening at: http://[^:]+:(\d+)", line):
+                    threading.Thread(target=process.stderr.read, daemon=True).start()
+                    yield f"http://127.0.0.1:{found[1]}"
+                    return
+            pytest.fail("the server did not start:\n" + "".join(log))
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("shared", ["files", "redis"])
+def test_workers_fetch_once_and_count_together(
+    shared: str, upstream: Upstream, tiny_model: Path, tmp_path: Path
+) -> None:
+    for number in range(9):
+        upstream.add(f"Fan{number}", [Listed(n, 7) for n in SCORED])
+    environment = {
+        "HAKKEN_MODEL": str(tiny_model),
+        "HAKKEN_ANILIST_URL": upstream.at("anilist"),
+        "HAKKEN_CACHE_DIR": str(tmp_path / "cache"),
+        # So short that nobody waits for a turn.
+        "HAKKEN_LIST_DEADLINE": "1",
+    }
+
+    def ask(base: str, name: str) -> int:
+        query = {"source": "anilist", "username": name}
+        return requests.get(f"{base}/api/v1/recommendations", query, timeout=30).status_code
+
+    def check() -> None:
+        with hakken(environment) as base, ThreadPoolExecutor(10) as pool:
+            assert set(pool.map(lambda _: ask(base, "Fan0"), range(20))) == {200}
+            assert len(upstream.requests) == 1
+            # AniList is asked five times in ten seconds, whoever of the workers does it.
+            statuses = list(pool.map(lambda n: ask(base, f"Fan{n}"), range(1, 9)))
+            assert sorted(set(statuses)) == [200, 503]
+            assert len(upstream.requests) <= 6
+
+    if shared == "files":
+        check()
+    else:
+        with running_redis(tmp_path) as url:
+            environment["HAKKEN_CACHE_URL"] = url
+            check()
+            assert not (tmp_path / "cache" / "lists.sqlite").exists()
