@@ -63,6 +63,20 @@ NEWCOMERS = Regularisation(ridge=20.0, dropout=32.0, popularity=0.0)
 """Dropout of 32 trains for lists of which all but one entry in 33 is missing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Grams:
+    """``gram`` X'X and ``cross`` X'Y (m, m) over the anime ``known`` (m,), in that order.
+
+    ``count`` (m,) is how many lists each is on, ``n_items`` how many anime there are in all.
+    """
+
+    known: npt.NDArray[np.int64]
+    count: npt.NDArray[np.int64]
+    n_items: int
+    gram: Singles
+    cross: Singles
+
+
 def fit_affinities(
     ratings: Ratings,
     kinds: Sequence[tuple[Regularisation, int]],
@@ -79,27 +93,55 @@ def fit_affinities(
     The Gram matrices are added up in float32: terms are of one sign and size, so the relative error
     stays near 1e-6, far below the ridge.
     """
-    n_items = len(ratings.anime_ids)
-    count = np.bincount(ratings.item, minlength=n_items)
-    # The anime on most lists first, so that what is accumulated lands in the same cache lines.
-    known = np.argsort(-count, kind="stable")[: int((count >= min_entries).sum())]
-    if len(known) < 2:
-        return [csr_array((n_items, n_items), dtype=np.float32) for _ in kinds]
     fitted = []
     with tqdm(total=1 + len(kinds), desc="affinity", unit=" step", disable=not progress) as bar:
-        gram, cross = _grams(ratings, known, threads or available_threads())
+        grams = add_grams(ratings, min_entries=min_entries, threads=threads)
         bar.update()
-        for last, (kind, keep) in enumerate(kinds, 1 - len(kinds)):
-            work = (gram, cross) if last == 0 else (gram.copy(), cross.copy())
-            scale = (count[known] / TYPICAL_LISTS) ** -kind.popularity
-            _solve_in_place(*work, kind, scale.astype(np.float32))
-            fitted.append(_largest_of_rows(work[1], known, min(keep, len(known) - 1), n_items))
+        for left, (kind, keep) in enumerate(kinds, 1 - len(kinds)):
+            fitted.append(solve(grams, kind, keep, use_up=left == 0))
             bar.update()
     return fitted
 
 
+def add_grams(
+    ratings: Ratings,
+    *,
+    min_entries: int = 10,
+    most_anime: int | None = None,
+    threads: int | None = None,
+) -> Grams:
+    """What `solve` needs of the ratings: the same whatever the regularisation.
+
+    Looked at are anime on at least ``min_entries`` lists, at most the ``most_anime`` on most.
+    """
+    n_items = len(ratings.anime_ids)
+    count = np.bincount(ratings.item, minlength=n_items)
+    # The anime on most lists first, so that what is accumulated lands in the same cache lines.
+    known = np.argsort(-count, kind="stable")[: int((count >= min_entries).sum())][:most_anime]
+    if len(known) < 2:  # nothing to relate to
+        known = known[:0]
+    gram, cross = _grams(ratings, known, threads or available_threads())
+    return Grams(known, count[known], n_items, gram, cross)
+
+
+def solve(grams: Grams, kind: Regularisation, keep: int, *, use_up: bool = False) -> csr_array:
+    """The matrix of `fit_affinities` for one regularisation; ``use_up`` saves two dense copies.
+
+    Grams that were used up cannot be solved again.
+    """
+    n_items, known = grams.n_items, grams.known
+    if not len(known):
+        return csr_array((n_items, n_items), dtype=np.float32)
+    gram, cross = (grams.gram, grams.cross) if use_up else (grams.gram.copy(), grams.cross.copy())
+    scale = (grams.count / TYPICAL_LISTS) ** -kind.popularity
+    _solve_in_place(gram, cross, kind, scale.astype(np.float32))
+    return _largest_of_rows(cross, known, min(keep, len(known) - 1), n_items)
+
+
 def _grams(ratings: Ratings, known: npt.NDArray[np.int64], threads: int) -> tuple[Singles, Singles]:
     """X'X and X'Y over the known anime, in their order."""
+    if not len(known):
+        return np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32)
     place = np.full(len(ratings.anime_ids), -1, np.int32)
     place[known] = np.arange(len(known))
     where = np.flatnonzero(place[ratings.item] >= 0)

@@ -90,6 +90,7 @@ def standard_similarity(
     standard: Standardised,
     *,
     neighbours: int,
+    shrinkage: float = SHRINKAGE,
     threads: int | None = None,
     progress: bool = False,
 ) -> csr_array:
@@ -97,7 +98,7 @@ def standard_similarity(
     return pearson_baseline(
         ratings,
         (standard.deviation - standard.level) / standard.spread,
-        shrinkage=SHRINKAGE,
+        shrinkage=shrinkage,
         neighbours=neighbours,
         threads=threads,
         progress=progress,

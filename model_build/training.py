@@ -8,26 +8,19 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
 
-from model_build.affinity import (
-    FULL_LISTS,
-    NEWCOMERS,
-    Regularisation,
-    fit_affinities,
-    mean_appeal,
-)
+from model_build.affinity import FULL_LISTS, NEWCOMERS, Regularisation, fit_affinities
 from model_build.baselines import fit_baselines
 from model_build.grouping import group_ratings
+from model_build.parts import Precision, affinity_part, facts_part, knn_part, taste_part
 from model_build.ratings import Ratings
 from model_build.similarity import pearson_baseline
-from model_build.taste import REG, SPREAD_WEIGHT, fit_gaussian, standard_similarity, standardise
+from model_build.taste import SHRINKAGE, fit_gaussian, standard_similarity, standardise
 
-Precision = Literal["exact", "compact"]
 T = TypeVar("T")
 
 
@@ -49,6 +42,7 @@ class Hyperparameters:
     affinity_neighbours: int = 800
     newcomer_neighbours: int = 200
     taste_neighbours: int = 200
+    taste_shrinkage: float = SHRINKAGE
     taste_factors: int = 256
 
 
@@ -107,25 +101,25 @@ def train(
             **running,
         ),
     )
-    arrays, scales = {}, {}
-    arrays["similarity"], scales["similarity"] = store_matrix(
-        "similarity", similarity.T, settings.precision
-    )
+    knn = knn_part(baselines, similarity, settings.precision)
     del similarity
     standard = timed("standard scores", lambda: standardise(grouped))
     taste_similarity = timed(
         "taste similarity",
         lambda: standard_similarity(
-            grouped, standard, neighbours=settings.taste_neighbours, **running
+            grouped,
+            standard,
+            neighbours=settings.taste_neighbours,
+            shrinkage=settings.taste_shrinkage,
+            **running,
         ),
-    )
-    arrays["taste"], scales["taste_similarity"] = store_matrix(
-        "taste_similarity", taste_similarity.T, "compact"
     )
     gaussian = timed(
         "taste factors",
         lambda: fit_gaussian(grouped, standard, factors=settings.taste_factors, **running),
     )
+    taste = taste_part(standard, taste_similarity, gaussian)
+    del taste_similarity
     full_lists = Regularisation(
         settings.affinity_ridge, settings.affinity_dropout, settings.affinity_popularity
     )
@@ -140,69 +134,23 @@ def train(
             **running,
         ),
     )
-    arrays["affinity"], scales["affinity"] = store_matrix("affinity", affinity, "compact")
-    arrays["newcomer"], scales["newcomer"] = store_matrix("newcomer", newcomer, "compact")
+    parts = (facts_part(ratings), knn, taste, affinity_part(affinity, newcomer))
     return Trained(
-        arrays={
-            "anime_id": ratings.anime_ids,
-            "item_bias": baselines.item_bias,
-            "rating_count": np.bincount(ratings.item[scored], minlength=n_items).astype(np.int32),
-            "entry_count": np.bincount(ratings.item, minlength=n_items).astype(np.int32),
-            "appeal": mean_appeal(ratings),
-            **arrays["similarity"],
-            **arrays["affinity"],
-            **arrays["newcomer"],
-            "taste_item_bias": standard.item_bias,
-            **arrays["taste"],
-            "taste_position": gaussian.position,
-            "taste_factor": gaussian.factor.astype(np.float16),
-            "taste_noise": gaussian.noise,
-        },
+        arrays={name: array for part in parts for name, array in part.arrays.items()},
         counts={
             "fans": n_users,
             "anime": n_items,
             "entries": len(ratings),
             "ratings": int(scored.sum()),
-            "similarities": len(arrays["similarity"]["similarity_value"]),
+            "similarities": len(knn.arrays["similarity_value"]),
             "affinities": int(affinity.nnz),
         },
         hyperparameters={
             **asdict(settings),
-            "mean": baselines.mean,
-            "taste_reg_user": REG,
-            "taste_spread": standard.mean_spread,
-            "taste_spread_weight": SPREAD_WEIGHT,
-            "taste_level_factor": float(np.sqrt(gaussian.level_variance)),
-            **{f"{name}_scale": scale for name, scale in scales.items()},
+            **{name: number for part in parts for name, number in part.numbers.items()},
         },
         seconds=seconds,
     )
-
-
-def store_matrix(
-    name: str, by_source: csr_array, precision: Precision
-) -> tuple[dict[str, npt.NDArray[Any]], float]:
-    """Arrays of a matrix as `app.recommender.model.ItemMatrix` reads it, and their scale.
-
-    Row j holds what anime j on a list gives. ``exact`` keeps float32 values; ``compact`` rounds
-    them to 16-bit steps of the largest one. What rounds to 0 says nothing and is left out.
-    """
-    by_source = by_source.tocsr(copy=True)
-    by_source.sort_indices()
-    narrow = np.uint16 if by_source.shape[0] <= np.iinfo(np.uint16).max else np.int32
-    value, scale = by_source.data.astype(np.float32, copy=False), 1.0
-    if precision == "compact" and len(value):
-        signed = bool(value.min() < 0)
-        steps = np.iinfo(np.int16 if signed else np.uint16).max
-        scale = float(np.abs(value).max()) / steps
-        value = np.rint(value / scale).astype(np.int16 if signed else np.uint16)
-    by_source.data = value
-    by_source.eliminate_zeros()
-    return {
-        f"{name}_start": by_source.indptr.astype(np.int64),
-        f"{name}_target": by_source.indices.astype(narrow),
-        f"{name}_value": by_source.data,
-    }, scale
 
 
 def fingerprint(ratings: Ratings) -> str:

@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-TRAINING_ONLY = ("model_build", "polars", "pandas", "scipy", "surprise", "tqdm", "implicit")
+TRAINING_ONLY = (
+    "model_build",
+    "polars",
+    "pandas",
+    "scipy",
+    "surprise",
+    "tqdm",
+    "optuna",
+    "matplotlib",
+    "implicit",
+)
 MODEL_BUILD_MAY_USE = ("app.recommender", "app.catalogue", "app.answer")
 MOST_LINES = 300
 

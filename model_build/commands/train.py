@@ -22,6 +22,7 @@ from model_build.catalogue import encode_catalogue, read_catalogue
 from model_build.errors import InputError
 from model_build.model_card import model_card
 from model_build.ratings import read_ratings
+from model_build.settings_file import read_settings
 from model_build.training import (
     Hyperparameters,
     build_time,
@@ -46,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--metrics", type=Path, metavar="FILE", help="what evaluate --json printed, to be recorded"
     )
+    parser.add_argument(
+        "--settings",
+        type=Path,
+        metavar="FILE",
+        help="what tune wrote; options given here win over it",
+    )
     parser.add_argument("--threads", type=positive_int, help="default: one a processor")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     for name, kind, help_text in (
@@ -62,16 +69,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("affinity-neighbours", positive_int, "affinities kept for each anime"),
         ("newcomer-neighbours", positive_int, "affinities kept for very short lists"),
         ("taste-neighbours", positive_int, "similar anime kept for sharper predicted scores"),
+        ("taste-shrinkage", non_negative_float, "pulls their similarities of few common fans to 0"),
         ("taste-factors", positive_int, "factors of what fans' scores have in common"),
     ):
         value = getattr(default, name.replace("-", "_"))
-        parser.add_argument(
-            f"--{name}", type=kind, default=value, help=f"{help_text} (default {value:g})"
-        )
+        parser.add_argument(f"--{name}", type=kind, help=f"{help_text} (default {value:g})")
     parser.add_argument(
         "--precision",
         choices=("exact", "compact"),
-        default=default.precision,
         help="compact stores similarities in 16 bits (default exact)",
     )
 
@@ -82,9 +87,7 @@ def run(arguments: argparse.Namespace) -> None:
     progress = not arguments.quiet and sys.stderr.isatty()
     catalogue = read_catalogue(arguments.catalogue) if arguments.catalogue else None
     metrics = _metrics(arguments.metrics) if arguments.metrics else {}
-    settings = Hyperparameters(
-        **{setting.name: getattr(arguments, setting.name) for setting in fields(Hyperparameters)}
-    )
+    settings = _settings(arguments)
     ratings = read_ratings(arguments.ratings)
     read_seconds = time.perf_counter() - start
     trained = train(ratings, settings, threads=arguments.threads, progress=progress)
@@ -113,6 +116,15 @@ def run(arguments: argparse.Namespace) -> None:
     print("seconds     " + ", ".join(f"{what} {s:.2f}" for what, s in steps.items()))
     print(f"in all      {time.perf_counter() - start:.2f} s, peak memory {peak / 1e6:,.0f} MB")
     print(f"size        {size / 1e6:.1f} MB")
+
+
+def _settings(arguments: argparse.Namespace) -> Hyperparameters:
+    chosen = read_settings(arguments.settings) if arguments.settings else {}
+    for setting in fields(Hyperparameters):
+        given = getattr(arguments, setting.name)
+        if given is not None:
+            chosen[setting.name] = given
+    return Hyperparameters(**chosen)
 
 
 def _metrics(path: Path) -> dict[str, float]:

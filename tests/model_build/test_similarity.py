@@ -14,8 +14,8 @@ from scipy.sparse import csr_array
 
 from model_build import similarity
 from model_build.grouping import GroupedRatings, group_ratings
+from model_build.parts import Precision, store_matrix
 from model_build.similarity import pearson_baseline
-from model_build.training import Precision, store_matrix
 from tests.model_build.worlds import dense_similarity, random_frame, train_model
 
 Floats = npt.NDArray[np.float64]

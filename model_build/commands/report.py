@@ -1,0 +1,81 @@
+"""Write an HTML page about a model for the one who runs it.
+
+One file without anything outside it: what the model is, its error by k and shrinkage, ranking by
+order, calibration, coverage, error by list length, the most similar anime of well-known titles, and
+with --compare the table that `compare --json` printed. Error and ranking are measured on fans drawn
+from --ratings, with the model's settings trained again without them. Example:
+
+    python -m model_build report --ratings ratings.parquet --model model --out report.html
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from app.recommender import Model
+from model_build.arguments import positive_int
+from model_build.catalogue import read_catalogue
+from model_build.errors import InputError
+from model_build.ratings import read_ratings
+from model_build.settings_file import write_atomically
+
+HELP = "write an HTML page about a model"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--ratings", type=Path, nargs="+", required=True, metavar="FILE", help="CSV or Parquet"
+    )
+    parser.add_argument("--model", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the page, HTML")
+    parser.add_argument(
+        "--catalogue",
+        type=Path,
+        metavar="FILE",
+        help="titles and franchises (default: the model's)",
+    )
+    parser.add_argument(
+        "--compare", type=Path, metavar="FILE", help="what compare --json printed, for a table"
+    )
+    parser.add_argument("--fans", type=positive_int, default=300, help="fans to measure on")
+    parser.add_argument("--seed", type=int, default=0, help="of the fans drawn")
+    parser.add_argument("--threads", type=positive_int, help="default: one a processor")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    # Here, so that the other commands start without matplotlib.
+    from model_build.reporting.findings import STEPS, charts, settings_of
+    from model_build.reporting.page import page
+    from model_build.reporting.sources import Names, likenesses, read_comparison
+    from model_build.tuning.bench import Bench
+
+    if arguments.seed < 0:
+        raise InputError(f"--seed {arguments.seed}: expected a whole number of at least 0.")
+    if arguments.out.is_dir():
+        raise InputError(f"{arguments.out}: is a directory; expected a file to write a page to.")
+    compared = read_comparison(arguments.compare) if arguments.compare else {}
+    model = Model.open(arguments.model)
+    names = (
+        Names.of_table(read_catalogue(arguments.catalogue))
+        if arguments.catalogue
+        else Names.of_model(model)
+    )
+    bench = Bench(
+        read_ratings(arguments.ratings),
+        fans=arguments.fans,
+        seed=arguments.seed,
+        franchise=dict(names.franchise),
+        threads=arguments.threads,
+    )
+    with tqdm(total=STEPS, desc="report", unit=" step", disable=not sys.stderr.isatty()) as bar:
+        found = charts(
+            bench, settings_of(model), franchises=bool(names.franchise), step=lambda: bar.update()
+        )
+    text = page(model.manifest, found, likenesses(model, names), compared, fans=len(bench.fans))
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(arguments.out, text)
+    print(f"written to {arguments.out} ({len(text) / 1e3:,.0f} kB)")

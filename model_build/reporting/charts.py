@@ -1,0 +1,143 @@
+"""Charts as inline SVG that takes its colours and its font from the page around it.
+
+matplotlib draws with stand-in colours, which are then replaced by CSS variables: one drawing serves
+light and dark. Text stays text. The same chart always gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+INCHES = (4.4, 3.0)
+"""So that text of 10 points is about as large on a phone, and half as large again on a desk."""
+STAND_INS = {
+    "#010101": "var(--ink)",
+    "#020202": "var(--soft)",
+    "#030303": "var(--line)",
+    "#0a0001": "var(--series-1)",
+    "#0a0002": "var(--series-2)",
+    "#0a0003": "var(--series-3)",
+    "#0a0004": "var(--series-4)",
+}
+INK, SOFT, LINE, *SERIES = STAND_INS
+MARKERS = "oDs^"
+MOST_LETTERS = 30
+STYLE: Any = {  # matplotlib types the names one by one
+    "svg.fonttype": "none",
+    "font.size": 10,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": SOFT,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.8,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "text.color": INK,
+    "legend.frameon": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Series over common positions ``x``, drawn as lines or ``bars``.
+
+    ``marked`` is the position that the model uses. With ``numeric`` the positions are numbers on a
+    scale like that of the values, and a diagonal shows where both are equal. ``note`` says in a
+    sentence what is to be seen; ``digits`` how many decimals a table shows. NaN is not drawn.
+    """
+
+    title: str
+    note: str
+    x_label: str
+    y_label: str
+    x: Sequence[str]
+    series: Mapping[str, Sequence[float]]
+    bars: bool = False
+    numeric: bool = False
+    marked: int | None = None
+    digits: int = 3
+
+
+def svg(chart: Chart) -> str:
+    """The chart as one ``<svg>`` element."""
+    salt = re.sub(r"\W+", "-", chart.title.lower())
+    with mpl.rc_context({**STYLE, "svg.hashsalt": salt}):
+        figure = Figure(figsize=INCHES, layout="constrained")
+        FigureCanvasSVG(figure)
+        axes = figure.add_subplot()
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        (_draw_bars if chart.bars else _draw_lines)(axes, chart)
+        axes.set_xlabel(chart.x_label)
+        axes.set_ylabel(chart.y_label)
+        if len(chart.series) > 1:
+            columns = 2 if len("".join(chart.series)) > MOST_LETTERS else len(chart.series)
+            figure.legend(loc="outside upper left", ncols=columns, handlelength=1.2)
+        out = io.StringIO()
+        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+    return _themed(out.getvalue(), chart.title, salt)
+
+
+def _draw_lines(axes: Axes, chart: Chart) -> None:
+    at = np.array(chart.x, float) if chart.numeric else np.arange(len(chart.x))
+    if chart.numeric:
+        ends = [float(at.min()), float(at.max())] if len(at) else [1.0, 10.0]
+        axes.plot(ends, ends, color=SOFT, linewidth=1, linestyle=(0, (4, 4)))
+    if chart.marked is not None:
+        axes.axvline(chart.marked, color=SOFT, linewidth=1, linestyle=(0, (2, 3)))
+    for place, (name, values) in enumerate(chart.series.items()):
+        axes.plot(
+            at,
+            np.array(values, float),
+            color=SERIES[place],
+            marker=MARKERS[place],
+            markersize=5,
+            linewidth=2,
+            label=name,
+        )
+    if not chart.numeric:
+        axes.set_xticks(at, chart.x)
+        axes.margins(x=0.05)
+
+
+def _draw_bars(axes: Axes, chart: Chart) -> None:
+    at = np.arange(len(chart.x))
+    width = 0.8 / len(chart.series)
+    for place, (name, values) in enumerate(chart.series.items()):
+        offset = (place - (len(chart.series) - 1) / 2) * width
+        axes.bar(
+            at + offset,
+            np.nan_to_num(np.array(values, float)),
+            width * 0.88,
+            color=SERIES[place],
+            label=name,
+        )
+    axes.set_xticks(at, chart.x)
+
+
+def _themed(drawn: str, title: str, salt: str) -> str:
+    """Only the element itself, with the page's colours and font, and ids of its own."""
+    drawn = drawn[drawn.index("<svg") :].strip()
+    drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn, flags=re.DOTALL)
+    drawn = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", drawn)
+    drawn = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{salt}-", drawn)
+    for stand_in, variable in STAND_INS.items():
+        drawn = drawn.replace(stand_in, variable)
+    # The page sets the width, the view box keeps the proportions.
+    drawn = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", drawn, count=1)
+    drawn = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", drawn, count=1)
+    return drawn.replace("<svg", f'<svg role="img" aria-label="{escape(title)}"', 1)

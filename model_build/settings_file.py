@@ -1,0 +1,90 @@
+"""Settings of a model as a file: what ``tune`` writes and ``train --settings`` reads.
+
+One JSON object of settings by their names in `model_build.training.Hyperparameters`; those that do
+not stand there keep their defaults.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_args
+
+from model_build.errors import InputError
+from model_build.parts import Precision
+from model_build.training import Hyperparameters
+
+DEFAULTS = {setting.name: setting.default for setting in fields(Hyperparameters)}
+HIGHEST = 10**9
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The settings that stand in a file, as keyword arguments of `Hyperparameters`.
+
+    Raises:
+        InputError: no such file, no JSON object, an unknown setting or a value that it cannot have.
+    """
+    try:
+        found = json.loads(path.read_text("utf-8"), object_pairs_hook=_each_once)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read as settings ({error}).") from None
+    if not isinstance(found, dict):
+        raise InputError(f"{path}: expected one JSON object of settings, as tune writes.")
+    return {name: _checked(path, name, value) for name, value in found.items()}
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    named = dict(pairs)
+    if len(named) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice} stands there more than once")
+    return named
+
+
+def _checked(path: Path, name: str, value: object) -> float | int | str:
+    if name not in DEFAULTS:
+        raise InputError(f"{path}: {name!r} is no setting; expected some of {', '.join(DEFAULTS)}.")
+    default = DEFAULTS[name]
+    if isinstance(default, str):
+        expected = " or ".join(get_args(Precision))
+        if isinstance(value, str) and value in get_args(Precision):
+            return value
+    elif isinstance(default, int):
+        expected = f"a whole number from 1 to {HIGHEST:,}"
+        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= HIGHEST:
+            return value
+    else:
+        expected = f"a number from 0 to {HIGHEST:,}"
+        boolean = isinstance(value, bool)
+        if isinstance(value, int | float) and not boolean and 0 <= value <= HIGHEST:
+            return float(value)
+    raise InputError(f"{path}: {name} is {json.dumps(value)}; expected {expected}.")
+
+
+def write_settings(path: Path, settings: Mapping[str, float | int | str]) -> None:
+    """Write the file in one step: at every instant the old one or the new one stands there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, json.dumps(dict(settings), indent=2) + "\n")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file whole or not at all, on disk before it takes its name."""
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    partial = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.chmod(0o644)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

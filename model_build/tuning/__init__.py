@@ -1,0 +1,1 @@
+"""Searching for the settings that measure best on fans kept out of training."""

@@ -1,0 +1,175 @@
+"""A search that can be killed at any time: every finished trial is on disk.
+
+Trials are proposed by a tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011) seeded
+anew for each from the seed and the number of finished trials, so a search that was interrupted goes
+on exactly as it would have gone on.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import sqlalchemy
+import sqlalchemy.exc
+from optuna.trial import FrozenTrial, TrialState
+
+from model_build.errors import InputError
+from model_build.training import Hyperparameters
+from model_build.tuning.bench import Bench
+from model_build.tuning.space import ERRORS, Space, defaults_of
+
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+RANDOM_TRIALS = 10
+TRIALS_BEFORE_PRUNING = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best trial: its settings, its value, and that of the defaults."""
+
+    settings: dict[str, float | int]
+    value: float
+    default_value: float
+
+
+def search(
+    bench: Bench,
+    part: str,
+    objective: str,
+    space: Space,
+    *,
+    study_file: Path,
+    trials: int,
+    seed: int,
+    facts: dict[str, Any],
+    better: Callable[[dict[str, float | int]], None],
+    told: Callable[[str], None],
+) -> Best:
+    """Search until the study has ``trials`` finished trials, the defaults being the first.
+
+    ``facts`` say what a value depends on: a study made for others is not gone on with. ``better``
+    is given the best settings so far whenever they change, and those of a finished study; ``told``
+    a line a trial.
+
+    Raises:
+        InputError: the study file cannot be used, or nothing could be measured.
+    """
+    facts = {**facts, "objective": objective, "order": space.order, "ranges": repr(space.ranges)}
+    with open_study_file(study_file) as storage:
+        study = optuna.create_study(
+            storage=storage,
+            study_name=f"{part} {objective}",
+            direction="minimize" if objective in ERRORS else "maximize",
+            pruner=optuna.pruners.MedianPruner(TRIALS_BEFORE_PRUNING),
+            load_if_exists=True,
+        )
+        _refuse_other_facts(study, facts, study_file)
+        for left in study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING)):
+            _tell_failed(study, left)
+        done = study.get_trials(states=FINISHED)
+        if done:
+            told(f"{part}: {len(done)} trials were done before")
+            better(_best(study).params)
+        for at in range(len(done), trials):
+            start = time.perf_counter()
+            if at == 0:
+                study.enqueue_trial(defaults_of(space))
+            state = np.random.SeedSequence((seed, at)).generate_state(1)
+            study.sampler = optuna.samplers.TPESampler(
+                n_startup_trials=RANDOM_TRIALS, seed=int(state[0])
+            )
+            trial = study.ask()
+            value = _run(bench, part, objective, space, trial)
+            study.tell(trial, value, state=None if value is not None else TrialState.PRUNED)
+            best = _best(study)
+            if best.number == trial.number:
+                better(best.params)
+            shown = "given up early" if value is None else f"{value:.5g}"
+            named = " ".join(f"{name}={x:.4g}" for name, x in trial.params.items())
+            told(
+                f"{part} {at + 1}/{trials}: {objective} {shown} (best {best.value:.5g})  {named}  "
+                f"[{time.perf_counter() - start:.1f} s]"
+            )
+        best = _best(study)
+        first = study.get_trials(states=(TrialState.COMPLETE,))[0]
+        return Best(dict(best.params), float(best.value or 0.0), float(first.value or 0.0))
+
+
+def _run(
+    bench: Bench, part: str, objective: str, space: Space, trial: optuna.Trial
+) -> float | None:
+    """The value of a trial, None where a first look at some fans was worse than usual."""
+    drawn = {name: values.draw(trial, name) for name, values in space.ranges.items()}
+    model = bench.model(part, replace(Hyperparameters(), **drawn))  # type: ignore[arg-type]
+    if bench.first_fans:
+        early = bench.measure(model, space.order, bench.first_fans)[objective]
+        trial.report(early, 0)
+        if trial.should_prune():
+            return None
+    value = float(bench.measure(model, space.order, bench.fans)[objective])
+    if math.isnan(value):
+        raise InputError(f"{objective} cannot be measured on the fans drawn; ask for more --fans.")
+    return value
+
+
+def _best(study: optuna.Study) -> FrozenTrial:
+    """The best finished trial; of equal ones the first."""
+    complete = study.get_trials(states=(TrialState.COMPLETE,))
+    sign = 1 if study.direction == optuna.study.StudyDirection.MINIMIZE else -1
+    return min(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
+
+
+def _tell_failed(study: optuna.Study, trial: FrozenTrial) -> None:
+    """What a killed process left undone."""
+    if trial.state is TrialState.WAITING:
+        study._storage.set_trial_state_values(trial._trial_id, state=TrialState.RUNNING)
+    study.tell(trial.number, state=TrialState.FAIL)
+
+
+def _refuse_other_facts(study: optuna.Study, facts: dict[str, Any], study_file: Path) -> None:
+    facts = {name: str(value) for name, value in facts.items()}
+    known = study.user_attrs.get("facts")
+    if known is None:
+        study.set_user_attr("facts", facts)
+        return
+    for name, value in facts.items():
+        if known.get(name) != value:
+            raise InputError(
+                f"{study_file}: holds a study with {name} {known.get(name)}, not {value}; "
+                "name another --study or ask for the same."
+            )
+
+
+@contextmanager
+def open_study_file(path: Path) -> Iterator[optuna.storages.RDBStorage]:
+    """The SQLite file that trials are kept in, made if need be.
+
+    Raises:
+        InputError: it is something else, or cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(path)) as database:
+            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+        if tables and "studies" not in tables:
+            raise InputError(f"{path}: is a database of something else; name another --study.")
+        storage = optuna.storages.RDBStorage(
+            sqlalchemy.URL.create("sqlite", database=str(path.absolute())).render_as_string()
+        )
+    except (sqlite3.Error, sqlalchemy.exc.SQLAlchemyError, RuntimeError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise InputError(f"{path}: cannot be used as a study file ({first}).") from None
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
