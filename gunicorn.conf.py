@@ -10,7 +10,7 @@ import sys
 # Threads serve visitors, not one visitor's small matrices; numpy reads this when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from app.settings import SettingsError, load_server_settings  # noqa: E402
+from app.settings import SettingsError, load_server_settings
 
 try:
     _settings = load_server_settings()
