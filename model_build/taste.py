@@ -118,12 +118,13 @@ def fit_gaussian(
     """Covariance of the most rated anime over fans, as factors and noise.
 
     Model of the entries R of a fan: y_R ~ N(0, S_RR + level_variance 11' + diag(noise_R)). At most
-    `MOST_FANS` fans and `MOST_TITLES` titles of each are looked at, drawn with a fixed seed.
+    `MOST_FANS` fans, and in each step `MOST_TITLES` titles of each, are drawn, always the same.
     Memory: about eight m x m float32 matrices.
     """
     count = np.diff(ratings.item_start)
     m = max(1, min(most_anime, int((count >= min_ratings).sum())))
-    fans = _entries_of_fans(ratings, standard, m)
+    rng = np.random.default_rng(0)
+    fans = _entries_of_fans(ratings, standard, m, rng)
     covariance, noise = _start(fans)
     level_variance = START_LEVEL_VARIANCE
     threads = threads or available_threads()
@@ -131,7 +132,8 @@ def fit_gaussian(
     steps = STEPS if n_fans else 0
     with tqdm(total=steps, desc="taste", unit=" step", disable=not progress) as bar:
         for _ in range(steps):
-            pull, seen, noise_sum = _expect(fans, covariance, noise, level_variance, threads)
+            drawn = _shortened(fans, rng)
+            pull, seen, noise_sum = _expect(drawn, covariance, noise, level_variance, threads)
             covariance += covariance @ pull @ covariance / n_fans
             level_variance += level_variance**2 * float(pull.sum(dtype=np.float64)) / n_fans
             mean_noise = noise_sum.sum() / seen.sum()
@@ -149,9 +151,10 @@ def fit_gaussian(
     )
 
 
-def _entries_of_fans(ratings: GroupedRatings, standard: Standardised, m: int) -> csr_array:
+def _entries_of_fans(
+    ratings: GroupedRatings, standard: Standardised, m: int, rng: np.random.Generator
+) -> csr_array:
     """Deviations in spreads of fans with at least two of the m most rated anime."""
-    rng = np.random.default_rng(0)
     shape = (ratings.n_users, ratings.n_items)
     value = (standard.deviation / standard.spread).astype(np.float32)
     fans = csr_array((value, ratings.user_item, ratings.user_start), shape=shape)[:, :m]
@@ -159,7 +162,11 @@ def _entries_of_fans(ratings: GroupedRatings, standard: Standardised, m: int) ->
     speaking = np.flatnonzero(length >= 2)
     if len(speaking) > MOST_FANS:
         speaking = np.sort(rng.choice(speaking, MOST_FANS, replace=False))
-    fans = fans[speaking]
+    return fans[speaking]
+
+
+def _shortened(fans: csr_array, rng: np.random.Generator) -> csr_array:
+    """The same fans with at most `MOST_TITLES` entries each: a step costs their cube."""
     kept = [
         np.arange(first, last)
         if last - first <= MOST_TITLES

@@ -18,7 +18,7 @@ MIN_NEIGHBOURS = 3
 """Entries of the fan's list that a predicted score must rest on (fewer if the list is shorter)."""
 BEHIND = 1000.0
 """More than any two predicted scores differ by."""
-SEEN_BY_MANY = 0.5
+SEEN_BY_MANY = 0.35
 """How strongly `discover` holds popularity against an anime: a match counts less by the square
 root of the number of lists that an anime is on."""
 
