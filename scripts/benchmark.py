@@ -18,12 +18,34 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import psutil
+from threadpoolctl import threadpool_limits
+
+from app.recommender import Listed, Order, Wish, recommend
+from app.recommender.fold_in import fold_in
+from app.recommender.predict import predict
+from model_build.baselines import fit_baselines
+from model_build.grouping import group_ratings
+from model_build.parts import (
+    Part,
+    facts_part,
+    knn_part,
+    model_in_memory,
+    no_affinity,
+    no_taste,
+)
+from model_build.ratings import Ratings, read_ratings
+from model_build.similarity import pearson_baseline
+from model_build.training import Hyperparameters, train
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST_LENGTH = 300
@@ -32,6 +54,7 @@ K = 40
 SHRINKAGE = 100
 NEIGHBOURS = 500
 UNCUT = 10**6
+WARM_FANS = 50
 
 
 def main() -> None:
@@ -39,15 +62,11 @@ def main() -> None:
     parser.add_argument(
         "--ratings", type=Path, default=ROOT.parent / "shared" / "data" / "ratings.parquet"
     )
-    parser.add_argument("--only", choices=("surprise", "hakken", "uncut"), help=argparse.SUPPRESS)
+    parser.add_argument("--only", choices=tuple(CHILDREN), help=argparse.SUPPRESS)
     parser.add_argument("--arrays", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.only:
-        arrays = np.load(arguments.arrays)
-        measured = _surprise(arrays) if arguments.only == "surprise" else None
-        measured = measured or _hakken(arrays, UNCUT if arguments.only == "uncut" else NEIGHBOURS)
-        measured["peak MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps(measured))
+        print(json.dumps(CHILDREN[arguments.only](np.load(arguments.arrays))))
         return
     if not arguments.ratings.exists():
         sys.exit(f"scripts/bench: {arguments.ratings} does not exist; name a file with --ratings")
@@ -55,21 +74,23 @@ def main() -> None:
         arrays = Path(folder) / "ratings.npz"
         count = _prepare(arguments.ratings, arrays)
         print(f"{count:,} ratings; a list of {LIST_LENGTH} scored titles; {os.cpu_count()} cores\n")
-        theirs, ours, uncut = (_child(w, arrays) for w in ("surprise", "hakken", "uncut"))
-    print(f"{'':<42}{'Surprise':>12}{'Hakken':>12}{'ratio':>10}")
+        theirs, ours, uncut, whole = (_child(which, arrays) for which in CHILDREN)
+    print(f"{'KNN with baseline':<42}{'Surprise':>12}{'Hakken':>12}{'ratio':>10}")
     for what in ("training s", "peak MB", "all predictions of one list ms"):
         ratio = theirs[what] / ours[what]
         print(f"{what:<42}{theirs[what]:>12,.2f}{ours[what]:>12,.2f}{ratio:>9,.0f}x")
     print(f"{'largest difference of a predicted score':<42}{_difference(uncut, theirs):>24.1e}")
     print(f"{f'  the same with {NEIGHBOURS} neighbours':<42}{_difference(ours, theirs):>24.1e}")
-    print(f"{'whole answer for one list, with reasons, ms':<42}{ours['answer ms']:>24.2f}")
+    print("\nthe whole model, affinity and taste included")
+    print(f"{'training s':<42}{whole['training s']:>24.1f}")
+    print(f"{'peak MB':<42}{whole['peak MB']:>24,.0f}")
+    for what, taken in whole["answers"].items():
+        print(f"{f'answer with reasons, {what}, ms':<42}{taken:>24.2f}")
     _print_worker()
 
 
 def _prepare(ratings: Path, arrays: Path) -> int:
     """Write the scored entries as plain arrays, and the list to be answered."""
-    from model_build.ratings import read_ratings
-
     read = read_ratings([ratings])
     scored = read.scored
     user, item, rating = read.user[scored], read.item[scored], read.rating[scored]
@@ -109,6 +130,7 @@ def _surprise(arrays: Any) -> dict[str, Any]:
     taken = time.perf_counter() - start
     return {
         "training s": seconds,
+        "peak MB": _peak_mb(),
         "all predictions of one list ms": taken * 1e3,
         "scores": scores,
     }
@@ -119,63 +141,75 @@ def _estimate(algorithm: Any, fan: int, item: int) -> float:
     return float(estimate[0] if isinstance(estimate, tuple) else estimate)
 
 
-def _hakken(arrays: Any, neighbours: int) -> dict[str, Any]:
-    import polars as pl
+def _ratings(arrays: Any, keep: npt.NDArray[np.bool_]) -> Ratings:
+    user, item = arrays["user"][keep], arrays["item"][keep]
+    return Ratings(
+        user=user,
+        item=item,
+        rating=arrays["rating"][keep],
+        status=np.full(len(user), 2, np.int8),
+        user_ids=pl.Series(np.arange(arrays["user"].max() + 1)),
+        anime_ids=np.arange(arrays["item"].max() + 1, dtype=np.int32) + 1,
+    )
 
-    from app.recommender import Listed, Model, Wish, recommend
-    from app.recommender.artifact import Dataset, write_artifact
-    from app.recommender.fold_in import fold_in
-    from app.recommender.predict import predict
-    from model_build.catalogue import encode_catalogue
-    from model_build.ratings import Ratings
-    from model_build.training import Hyperparameters, train
 
-    def ratings_of(keep: npt.NDArray[np.bool_]) -> Ratings:
-        user, item = arrays["user"][keep], arrays["item"][keep]
-        return Ratings(
-            user=user,
-            item=item,
-            rating=arrays["rating"][keep],
-            status=np.full(len(user), 2, np.int8),
-            user_ids=pl.Series(np.arange(arrays["user"].max() + 1)),
-            anime_ids=np.arange(arrays["item"].max() + 1, dtype=np.int32) + 1,
-        )
+def _list_of(arrays: Any) -> Listed:
+    own = arrays["user"] == arrays["fan"]
+    ids = arrays["item"][own].astype(np.int64) + 1
+    return Listed(ids, arrays["rating"][own], np.full(own.sum(), 2, np.int8))
 
+
+def _knn(arrays: Any, neighbours: int) -> dict[str, Any]:
+    """What Surprise's KNNBaseline does and nothing else: biases, similarity, predictions."""
     settings = Hyperparameters(k=K, shrinkage=SHRINKAGE, neighbours=neighbours)
-    train(ratings_of(arrays["user"] < 50), settings)
+
+    def fit(ratings: Ratings) -> Part:
+        shape = len(ratings.user_ids), len(ratings.anime_ids)
+        grouped = group_ratings(ratings.user, ratings.item, ratings.rating, *shape)
+        baselines = fit_baselines(grouped)
+        similarity = pearson_baseline(
+            grouped, baselines.residual, shrinkage=SHRINKAGE, neighbours=neighbours
+        )
+        return knn_part(baselines, similarity, "exact")
+
+    fit(_ratings(arrays, arrays["user"] < WARM_FANS))
+    ratings = _ratings(arrays, np.ones(len(arrays["user"]), bool))
     start = time.perf_counter()
-    trained = train(ratings_of(np.ones(len(arrays["user"]), bool)), settings)
+    knn = fit(ratings)
     seconds = time.perf_counter() - start
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model"
-        write_artifact(
-            path,
-            version="bench",
-            created="now",
-            dataset=Dataset(name="bench", fingerprint=""),
-            counts=trained.counts,
-            hyperparameters=trained.hyperparameters,
-            metrics={},
-            arrays=trained.arrays,
-            catalogue=encode_catalogue(None, trained.arrays["anime_id"]),
-        )
-        model = Model.open(path)
-        own = arrays["user"] == arrays["fan"]
-        listed = Listed(
-            arrays["item"][own].astype(np.int64) + 1,
-            arrays["rating"][own],
-            np.full(own.sum(), 2, np.int8),
-        )
-        visitor = fold_in(model, listed)
-        scores = predict(model, visitor).score
-        predicting = _median_ms(lambda: predict(model, visitor))
-        answering = _median_ms(lambda: recommend(model, listed, Wish(top=50)))
+    peak = _peak_mb()
+    n_items = len(ratings.anime_ids)
+    parts = (facts_part(ratings), knn, no_taste(n_items), no_affinity(n_items))
+    model = model_in_memory(parts, {}, asdict(settings))
+    visitor = fold_in(model, _list_of(arrays))
     return {
         "training s": seconds,
-        "all predictions of one list ms": predicting,
-        "answer ms": answering,
-        "scores": {int(i): float(s) for i, s in enumerate(scores)},
+        "peak MB": peak,
+        "all predictions of one list ms": _median_ms(lambda: predict(model, visitor)),
+        "scores": {int(i): float(s) for i, s in enumerate(predict(model, visitor).score)},
     }
+
+
+def _whole(arrays: Any) -> dict[str, Any]:
+    """The whole model, and whole answers from it."""
+    ratings = _ratings(arrays, np.ones(len(arrays["user"]), bool))
+    start = time.perf_counter()
+    trained = train(ratings, Hyperparameters())
+    seconds = time.perf_counter() - start
+    peak = _peak_mb()
+    model = model_in_memory((Part(trained.arrays, {}),), trained.counts, trained.hyperparameters)
+    listed = _list_of(arrays)
+    with threadpool_limits(1):  # as gunicorn.conf.py sets it
+        answers = {
+            f"{top} by {order}": _median_ms(partial(recommend, model, listed, Wish(top, order)))
+            for top in (20, 50)
+            for order in Order
+        }
+    return {"training s": seconds, "peak MB": peak, "answers": answers}
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _median_ms(work: Any) -> float:
@@ -222,6 +256,13 @@ def _answers(url: str) -> bool:
     except (urllib.error.URLError, ConnectionError, TimeoutError):
         return False
 
+
+CHILDREN: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "surprise": _surprise,
+    "knn": partial(_knn, neighbours=NEIGHBOURS),
+    "uncut": partial(_knn, neighbours=UNCUT),
+    "whole": _whole,
+}
 
 if __name__ == "__main__":
     main()
