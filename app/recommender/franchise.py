@@ -3,6 +3,7 @@
 Nobody tells which anime follows which; the catalogue knows only groups, with type, year and id. So
 the order within a group is inferred, and `docs/model.md` says so to fans: series, films and web
 series by year, then OVAs; summaries, specials and music videos are extras.
+How many lists an anime is on keeps that order honest.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ Positions = npt.NDArray[np.int64]
 
 _TIER = {"TV": 0, "ONA": 0, "MOVIE": 0, "OVA": 1}
 _EXTRA = 2
+WAY_IN_SHARE = 0.5
 _SUMMARY = re.compile(r"\b(recap|summary|digest|compilation|soushuuhen|soushuhen)\b", re.IGNORECASE)
 
 
@@ -71,27 +73,28 @@ class Franchises:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """``allowed`` (n,) with one anime a franchise left; ``more`` (n,) what stands behind it;
-    ``sort_key`` (n,), for that one the best of its franchise."""
+    """``allowed`` (n,) with one anime a franchise left; ``more`` (n,) what stands behind it."""
 
     allowed: npt.NDArray[np.bool_]
     more: npt.NDArray[np.int64]
-    sort_key: npt.NDArray[np.float64]
 
 
 def fold_franchises(
     franchises: Franchises,
-    sort_key: npt.NDArray[np.float64],
+    lists: npt.NDArray[np.int32],
     allowed: npt.NDArray[np.bool_],
     seen: Positions,
     waiting: Positions,
     *,
     extras: bool = False,
 ) -> Folded:
-    """Leave the first unseen anime of every franchise, ranked as its best.
+    """Leave the way into every franchise, or on with it; ``lists`` (n,) is how many have an anime.
 
-    Extras of a franchise that the fan knows are left out unless asked for. Where the way in is
-    among ``waiting`` (planned, and so not shown), the whole franchise waits with it.
+    It is the first unseen in order among those that are on at least `WAY_IN_SHARE` as many lists as
+    the most listed unseen: fewer fans see a sequel than what it follows, so where the inferred
+    order errs, a film or a side story does not pass for the beginning. Extras of a franchise that
+    the fan knows are left out unless asked for. Where the way in is among ``waiting`` (planned, and
+    so not shown), the whole franchise waits with it.
     """
     allowed = allowed.copy()
     if not extras:
@@ -99,20 +102,20 @@ def fold_franchises(
     unseen = allowed.copy()
     unseen[waiting] = True
     members = franchises.order[unseen[franchises.order]]
+    more = np.zeros(len(allowed), np.int64)
     if not len(members):
-        return Folded(allowed, np.zeros(len(allowed), np.int64), sort_key)
+        return Folded(allowed, more)
     group = franchises.group[members]
-    first = np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1]]))
-    entry = members[first]
+    begins = np.concatenate([[True], group[1:] != group[:-1]])
+    first = np.flatnonzero(begins)
+    most = np.maximum.reduceat(lists[members], first)[np.cumsum(begins) - 1]
+    likely = lists[members] >= WAY_IN_SHARE * most
+    place = np.where(likely, np.arange(len(members)), len(members))
+    entry = members[np.minimum.reduceat(place, first)]
     shown = allowed[members]
-    best = np.maximum.reduceat(np.where(shown, sort_key[members], -np.inf), first)
-    count = np.add.reduceat(shown.astype(np.int64), first)
 
     folded = allowed.copy()
     folded[members] = False
     folded[entry] = allowed[entry]
-    more = np.zeros(len(allowed), np.int64)
-    more[entry] = np.maximum(count - 1, 0)
-    ranked = sort_key.copy()
-    ranked[entry] = best
-    return Folded(folded, more, ranked)
+    more[entry] = np.maximum(np.add.reduceat(shown.astype(np.int64), first) - 1, 0)
+    return Folded(folded, more)

@@ -131,15 +131,15 @@ def recommend(model: Model, listed: Listed, wish: Wish | None = None) -> Answer:
     """Recommend anime for a list."""
     wish = wish or Wish()
     scores = score_all(model, listed, wish)
-    visitor, allowed, sort_key = scores.visitor, scores.allowed, scores.sort_key
+    visitor, allowed = scores.visitor, scores.allowed
     more = np.zeros(len(model), np.int64)
     if wish.franchises is not None:
         waiting = visitor.planned if not wish.include_planned else visitor.planned[:0]
         folded = fold_franchises(
-            wish.franchises, sort_key, allowed, visitor.seen, waiting, extras=wish.extras
+            wish.franchises, model.entry_count, allowed, visitor.seen, waiting, extras=wish.extras
         )
-        allowed, sort_key, more = folded.allowed, folded.sort_key, folded.more
-    chosen = top(sort_key, allowed, wish.top)
+        allowed, more = folded.allowed, folded.more
+    chosen = top(scores.sort_key, allowed, wish.top)
     if scores.prediction is None:
         because = reasons_for_match(model, visitor, scores.affinity, chosen, PERCENT, wish.reasons)
         explained = scores.match[chosen]
