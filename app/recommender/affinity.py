@@ -21,9 +21,9 @@ from app.recommender.fold_in import Visitor
 from app.recommender.model import ItemMatrix, Model
 
 HANDFUL = 5.0
-NEWCOMER_WEIGHT = 64.0
-"""Weight of N for a handful of entries; it falls with the cube of the length, to 1 at 20 entries,
-and from there slowly, as one over the length: even longer lists are not quite complete."""
+NEWCOMER_WEIGHT = 24.0
+"""Weight of N for a handful of entries; it falls with the cube of the length, to 1, and from 20
+entries on as one over the length: even longer lists are not quite complete."""
 SHORT_LIST = 20.0
 
 
@@ -73,5 +73,5 @@ def contributions(
 def _matrices(model: Model, entries: int) -> list[tuple[ItemMatrix, float]]:
     entries = max(1, entries)
     handful = NEWCOMER_WEIGHT * min(1.0, HANDFUL / entries) ** 3
-    newcomer = handful if entries < SHORT_LIST else SHORT_LIST / entries
+    newcomer = max(handful, min(1.0, SHORT_LIST / entries))
     return [(model.affinity, 1.0), (model.newcomer, newcomer)]

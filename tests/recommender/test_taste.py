@@ -28,7 +28,8 @@ def dense(matrix: ItemMatrix, n: int) -> Floats:
 def affinity_again(model: Model, visitor: Visitor) -> Floats:
     n, entries = len(model), len(visitor.entry)
     weights = dense(model.affinity, n)
-    newcomer = 64 * min(1.0, (5 / max(entries, 1)) ** 3) if entries < 20 else 20 / entries
+    length = max(entries, 1)
+    newcomer = max(24 * min(1.0, (5 / length) ** 3), min(1.0, 20 / length))
     weights = weights + newcomer * dense(model.newcomer, n)
     general = model.appeal / (1 + entries) ** 2
     return np.asarray(visitor.interest @ weights[visitor.entry] + general)
@@ -102,7 +103,7 @@ def test_who_loves_a_kind_is_recommended_more_of_it(model: Model) -> None:
         )
         weights = (
             dense(model.affinity, len(model))[source]
-            + 64 * dense(model.newcomer, len(model))[source]
+            + 24 * dense(model.newcomer, len(model))[source]
         )
         np.testing.assert_allclose(loved - hated, (1.75 - 0.1) * weights, atol=1e-12)
 
