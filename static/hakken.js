@@ -49,6 +49,13 @@ if (site) {
   site.addEventListener("change", () => stored(site.value));
 }
 
+// What the slider's place means, while it moves.
+const slider = document.querySelector("[data-told]");
+slider?.addEventListener("input", () => {
+  const told = JSON.parse(slider.dataset.told);
+  document.getElementById("f-told").textContent = told[slider.value - slider.min];
+});
+
 function dropPicture(image) {
   image.hidden = true;
 }

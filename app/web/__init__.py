@@ -24,7 +24,7 @@ def build(settings: Settings, version: str) -> Flask:
     app.request_class = InMemoryRequest
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY
-    app.config["MAX_FORM_PARTS"] = 20
+    app.config["MAX_FORM_PARTS"] = 250  # every filter, and a score on each of a hundred cards
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions["hakken"] = open_hakken(settings, version)
     for part in (access_log, security, errors, assets):

@@ -66,6 +66,17 @@ def test_pages_have_no_fault_that_a_machine_finds(visit: Visit, screen: dict[str
         assert faults(page) == [], address
 
 
+@pytest.mark.parametrize("screen", SCREENS[::3])
+def test_the_filters_have_no_fault_that_a_machine_finds(
+    visit: Visit, screen: dict[str, Any]
+) -> None:
+    page = visit("/example?type=tv&without=drama&popularity=2&hide=1&seen=5:8", **screen)
+    page.evaluate("document.querySelectorAll('#again details').forEach(box => box.open = true)")
+    assert faults(page) == []
+    page.goto("/example?type=tv&year_to=1901")
+    assert faults(page) == []
+
+
 @pytest.mark.parametrize("screen", SCREENS)
 def test_picks_for_a_file_have_no_fault_that_a_machine_finds(
     visit: Visit, tmp_path: Path, screen: dict[str, Any]

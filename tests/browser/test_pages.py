@@ -161,3 +161,27 @@ def test_picking_fits_a_small_screen(visit: Visit, scheme: str) -> None:
     )
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     assert page.evaluate(SMALL_TARGETS) == []
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_filters_and_marks_stand_in_the_address(visit: Visit, scripts: bool) -> None:
+    page = visit("/user/anilist/Regular", java_script_enabled=scripts)
+    before = titles(page)
+    page.get_by_role("button", name=f"Not for me : {before[0]}").or_(
+        page.get_by_role("link", name=re.compile(rf"^Not for me\s*: {re.escape(before[0])}$"))
+    ).click()
+    page.wait_for_url(re.compile(r"Regular\?hide=\d+$"))
+    page.get_by_label(re.compile(rf"seen {re.escape(before[1])}: your score")).select_option("10")
+    page.get_by_role("button", name=f"Save the score of {before[1]}", exact=True).click()
+    page.wait_for_url(re.compile(r"\?hide=\d+&seen=\d+:10$"))
+    assert not {*before[:2]} & {*titles(page)}
+    page.get_by_text(re.compile(r"^\s*Filters\s*$")).click()
+    page.get_by_label("TV", exact=True).press("Space")
+    page.get_by_label("How well known").press("ArrowRight")
+    told = page.locator("#f-told")
+    expect(told).to_have_text(re.compile("Without the" if scripts else "Everything"))
+    page.get_by_role("button", name="Show", exact=True).click()
+    page.wait_for_url(re.compile(r"\?type=tv&popularity=1&hide=\d+&seen=\d+:10$"))
+    expect(page.get_by_text("Filters (2 on)")).to_be_visible()
+    page.go_back()
+    page.wait_for_url(re.compile(r"Regular\?hide=\d+&seen=\d+:10$"))
