@@ -18,6 +18,7 @@ from flask import (
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
+from app.answer import answer_as_json
 from app.lists.entry import FanList
 from app.web.answering import (
     answer,
@@ -27,6 +28,7 @@ from app.web.answering import (
     to_listed,
     where_to_look,
 )
+from app.web.export import export
 from app.web.options import Options, page_query, read_page_query
 from app.web.panel import build_panel
 from app.web.picked import as_list, read_picks, write_picks
@@ -120,7 +122,7 @@ def picked(picks: str) -> str | AnyResponse:
 
 
 @blueprint.post("/upload")
-def upload() -> str:
+def upload() -> str | AnyResponse:
     """Results for an uploaded export; the answer itself, because nothing is kept to redirect to."""
     request.max_content_length = MAX_UPLOAD
     try:
@@ -165,10 +167,13 @@ def _results_page(
     link: str | None = None,
     sample: bool = False,
     edit: str | None = None,
-) -> str:
+) -> str | AnyResponse:
     held = library()
     listed = to_listed(fan_list)
     found = answer(held, listed, options)
+    chosen = request.args if address else _choice(request.form.get("choice", ""))
+    if "format" in chosen:
+        return export(chosen["format"], answer_as_json(found, held.catalogue))
     filters = filters_of(held, found, options)
     relax = [] if found.recommendations else relaxed(held, listed, filters)
     panel = build_panel(held.facts, held.catalogue, options, filters, relax)
