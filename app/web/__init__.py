@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from app.settings import ROOT, Settings
-from app.web import access_log, api, assets, details, errors, health, pages, picks, security
+from app.web import access_log, anime, api, assets, details, errors, health, pages, picks, security
 from app.web.state import open_hakken
 from app.web.upload import InMemoryRequest
 
@@ -32,6 +32,7 @@ def build(settings: Settings, version: str) -> Flask:
     for blueprint in (
         pages.blueprint,
         api.blueprint,
+        anime.blueprint,
         details.blueprint,
         picks.blueprint,
         health.blueprint,

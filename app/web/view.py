@@ -107,7 +107,7 @@ def _card(item: Recommendation, catalogue: Catalogue, options: Options) -> Card:
     return Card(
         rank=item.rank,
         anime=anime,
-        english=_other_title(anime),
+        english=other_title(anime),
         facts=tuple(_facts(anime)),
         genres=anime.genres[:SHOWN_GENRES],
         match=min(99, max(1, round(item.match))),
@@ -116,7 +116,7 @@ def _card(item: Recommendation, catalogue: Catalogue, options: Options) -> Card:
         more=item.more,
         scored=tuple(reason for reason in reasons if reason.score),
         listed=tuple(reason for reason in reasons if not reason.score),
-        initial=next((letter for letter in anime.title if letter.isalnum()), "?").upper(),
+        initial=initial_of(anime),
         tint=item.anime_id % TINTS,
         hide=Control("Not for me", options.but(hide=_with(options.hide, item.anime_id))),
     )
@@ -134,10 +134,15 @@ def _facts(anime: Anime) -> list[str]:
     return [fact for fact in facts if fact]
 
 
-def _other_title(anime: Anime) -> str | None:
+def other_title(anime: Anime) -> str | None:
     """The English title, unless it is the same but for case and punctuation."""
     english = anime.title_english
     return english if english and _bare(english) != _bare(anime.title) else None
+
+
+def initial_of(anime: Anime) -> str:
+    """What stands where a poster is missing."""
+    return next((letter for letter in anime.title if letter.isalnum()), "?").upper()
 
 
 def _bare(title: str) -> str:

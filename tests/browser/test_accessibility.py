@@ -25,6 +25,7 @@ PAGES = (
     "/user/anilist/Everything",
     "/user/anilist/Nobody99",
     "/user/myanimelist/NotSetUp",
+    f"/anime/{SCORED[0]}",
     "/pick",
     f"/pick?picks={SCORED[0]}-9&q=anime",
     f"/picks/{SCORED[0]}-9",

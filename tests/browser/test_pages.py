@@ -86,7 +86,8 @@ def test_a_wrong_name_is_told_beside_its_field(visit: Visit) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_fit_a_narrow_screen(visit: Visit, scheme: str) -> None:
     page = visit(viewport={"width": 320, "height": 640}, color_scheme=scheme)
-    for address in ("/", "/user/anilist/Regular", "/user/anilist/Nobody99", "/problems/bug"):
+    anime = f"/anime/{SCORED[0]}"
+    for address in ("/", anime, "/user/anilist/Regular", "/user/anilist/Nobody99", "/problems/bug"):
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") == 320, address
         small = page.evaluate(SMALL_TARGETS)
@@ -123,6 +124,17 @@ def test_synopses_and_pictures_come_later_and_from_here(visit: Visit) -> None:
     expect(page).to_have_url(re.compile("/user/anilist/Regular"))
     expect(card.locator("details p").first).to_have_text("About it.")
     assert page.locator(".card").count() > synopses.count()  # AniList does not know them all
+
+
+def test_a_card_leads_to_its_anime_with_its_synopsis(visit: Visit) -> None:
+    page = visit("/user/anilist/Regular")
+    card = page.locator(".card:has(details)").first
+    title = card.get_by_role("heading", level=2)
+    name = title.text_content()
+    assert name
+    title.get_by_role("link").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(name.strip())
+    expect(page.locator("details[open] p").first).to_have_text("About it.")
 
 
 def test_pick_by_typing(visit: Visit) -> None:
