@@ -35,6 +35,7 @@ from app.web.picked import as_list, read_picks, write_picks
 from app.web.problems import all_kinds
 from app.web.sample import SAMPLE
 from app.web.state import hakken, library
+from app.web.taste import taste_of
 from app.web.upload import MAX_UPLOAD, carry, drain, read_carried, read_export
 from app.web.view import results
 
@@ -181,6 +182,7 @@ def _results_page(
     return render_template(
         "results.html",
         results=results(found, fan_list, held.catalogue, options, panel, created),
+        taste=taste_of(held.model, held.facts, found.visitor),
         address=address,
         action=address and address(Options()),
         carried=carried,
