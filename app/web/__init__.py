@@ -5,7 +5,19 @@ from __future__ import annotations
 from flask import Flask
 
 from app.settings import ROOT, Settings
-from app.web import access_log, anime, api, assets, details, errors, health, pages, picks, security
+from app.web import (
+    about,
+    access_log,
+    anime,
+    api,
+    assets,
+    details,
+    errors,
+    health,
+    pages,
+    picks,
+    security,
+)
 from app.web.state import open_hakken
 from app.web.upload import InMemoryRequest
 
@@ -33,6 +45,7 @@ def build(settings: Settings, version: str) -> Flask:
         pages.blueprint,
         api.blueprint,
         anime.blueprint,
+        about.blueprint,
         details.blueprint,
         picks.blueprint,
         health.blueprint,

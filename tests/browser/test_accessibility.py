@@ -26,6 +26,7 @@ PAGES = (
     "/user/anilist/Nobody99",
     "/user/myanimelist/NotSetUp",
     f"/anime/{SCORED[0]}",
+    "/about",
     "/pick",
     f"/pick?picks={SCORED[0]}-9&q=anime",
     f"/picks/{SCORED[0]}-9",

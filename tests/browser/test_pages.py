@@ -87,7 +87,14 @@ def test_a_wrong_name_is_told_beside_its_field(visit: Visit) -> None:
 def test_pages_fit_a_narrow_screen(visit: Visit, scheme: str) -> None:
     page = visit(viewport={"width": 320, "height": 640}, color_scheme=scheme)
     anime = f"/anime/{SCORED[0]}"
-    for address in ("/", anime, "/user/anilist/Regular", "/user/anilist/Nobody99", "/problems/bug"):
+    for address in (
+        "/",
+        anime,
+        "/about",
+        "/user/anilist/Regular",
+        "/user/anilist/Nobody99",
+        "/problems/bug",
+    ):
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") == 320, address
         small = page.evaluate(SMALL_TARGETS)
