@@ -14,6 +14,7 @@ from app.web import (
     details,
     errors,
     health,
+    openapi,
     pages,
     picks,
     security,
@@ -48,6 +49,7 @@ def build(settings: Settings, version: str) -> Flask:
         about.blueprint,
         details.blueprint,
         picks.blueprint,
+        openapi.blueprint,
         health.blueprint,
     ):
         app.register_blueprint(blueprint)
