@@ -49,6 +49,20 @@ def test_upload_an_export_and_see_why(visit: Visit, tmp_path: Path) -> None:
     expect(current).to_have_attribute("aria-current", "true")
 
 
+def test_enter_in_a_filter_of_a_file_s_picks_applies_it(visit: Visit, tmp_path: Path) -> None:
+    file = tmp_path / "animelist.xml"
+    file.write_bytes(regular_export())
+    page = visit()
+    page.get_by_label("Export file").set_input_files(file)
+    page.get_by_role("button", name="Read the file").click()
+    page.get_by_text(re.compile(r"^\s*Filters\s*$")).click()
+    page.get_by_label("From year").fill("2000")
+    page.get_by_label("From year").press("Enter")
+    expect(page.get_by_role("button", name="From 2000")).to_be_visible()
+    page.get_by_role("button", name="Predicted score").click()
+    expect(page.get_by_role("button", name="From 2000")).to_be_visible()
+
+
 def test_a_username_leads_to_the_same_page_without_scripts(visit: Visit) -> None:
     found = []
     for scripts in (True, False):
