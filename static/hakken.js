@@ -49,6 +49,13 @@ if (site) {
   site.addEventListener("change", () => stored(site.value));
 }
 
+// What the slider's place means, while it moves.
+const slider = document.querySelector("[data-told]");
+slider?.addEventListener("input", () => {
+  const told = JSON.parse(slider.dataset.told);
+  document.getElementById("f-told").textContent = told[slider.value - slider.min];
+});
+
 function dropPicture(image) {
   image.hidden = true;
 }
@@ -64,8 +71,8 @@ const PAUSE = 4000;
 function cardsById() {
   const cards = new Map();
   for (const card of document.querySelectorAll(".card")) {
-    const number = card.querySelector("h2 a")?.href.match(/\/anime\/(\d+)/);
-    if (number) cards.set(number[1], card);
+    const number = card.dataset.anime ?? card.querySelector("h2 a")?.href.match(/\/anime\/(\d+)/)?.[1];
+    if (number) cards.set(number, card);
   }
   return cards;
 }
@@ -74,11 +81,12 @@ function addSynopsis(card, text) {
   if (!text || card.querySelector(".synopsis")) return;
   const box = document.createElement("details");
   box.className = "synopsis";
+  box.open = "open" in card.dataset;
   const summary = document.createElement("summary");
   summary.textContent = "Synopsis";
   const whose = document.createElement("span");
   whose.className = "unseen";
-  whose.textContent = ` of ${card.querySelector("h2").textContent.trim()}`;
+  whose.textContent = ` of ${card.querySelector("h1, h2").textContent.trim()}`;
   summary.append(whose);
   box.append(summary);
   for (const part of text.split("\n\n")) {

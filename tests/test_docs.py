@@ -9,6 +9,8 @@ import pytest
 from app.lists import errors
 from app.lists.registry import PACES
 from app.settings import ROOT, Settings
+from app.web.filters import SHARES
+from app.web.options import Options
 from app.web.problems import KINDS, SOURCE_SLOW
 
 TEXT = (ROOT / "docs" / "sources.md").read_text("utf-8")
@@ -41,3 +43,11 @@ def test_limits_are_described() -> None:
     for paces in PACES.values():
         first = paces[0]
         assert f"{first.requests} in {first.seconds:g} s" in TEXT
+
+
+def test_every_option_is_described_with_the_slider_s_shares() -> None:
+    text = (ROOT / "docs" / "options.md").read_text("utf-8")
+    named = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`[^|]*)\|", text, re.M))))
+    assert named == set(Options.model_fields)
+    shares = ", ".join(f"{100 * share:g}" for share in SHARES)
+    assert text.count(f"best known {shares} %") == 2

@@ -5,7 +5,20 @@ from __future__ import annotations
 from flask import Flask
 
 from app.settings import ROOT, Settings
-from app.web import access_log, api, assets, details, errors, health, pages, picks, security
+from app.web import (
+    about,
+    access_log,
+    anime,
+    api,
+    assets,
+    details,
+    errors,
+    health,
+    openapi,
+    pages,
+    picks,
+    security,
+)
 from app.web.state import open_hakken
 from app.web.upload import InMemoryRequest
 
@@ -24,7 +37,7 @@ def build(settings: Settings, version: str) -> Flask:
     app.request_class = InMemoryRequest
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY
-    app.config["MAX_FORM_PARTS"] = 20
+    app.config["MAX_FORM_PARTS"] = 250  # every filter, and a score on each of a hundred cards
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions["hakken"] = open_hakken(settings, version)
     for part in (access_log, security, errors, assets):
@@ -32,8 +45,11 @@ def build(settings: Settings, version: str) -> Flask:
     for blueprint in (
         pages.blueprint,
         api.blueprint,
+        anime.blueprint,
+        about.blueprint,
         details.blueprint,
         picks.blueprint,
+        openapi.blueprint,
         health.blueprint,
     ):
         app.register_blueprint(blueprint)

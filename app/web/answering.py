@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
+
 from app.lists import Source
 from app.lists.entry import FanList
 from app.lists.errors import BadUsername, EmptyList
-from app.recommender import Answer, Listed, Wish, recommend
-from app.web.options import BadQuery, Options
+from app.recommender import Answer, Listed, Status, Wish, recommend
+from app.recommender.fold_in import fold_in
+from app.web.filters import Filter, filters_on, hidden
+from app.web.options import MAX_TOP, BadQuery, Options, Planned
 from app.web.state import Library
 
 MAX_USERNAME = 100
@@ -43,15 +49,55 @@ def to_listed(fan_list: FanList) -> Listed:
 
 
 def answer(library: Library, listed: Listed, options: Options) -> Answer:
-    """Recommend; adult anime only if asked for."""
-    allowed = None if options.adult else library.suitable
+    """Recommend what the options let through; adult anime only if asked for."""
+    listed = marked(listed, options)
+    visitor = fold_in(library.model, listed)
+    allowed = np.ones(len(library.model), bool) if options.adult else library.suitable.copy()
+    for each in filters_on(library.facts, library.franchises, visitor, options):
+        allowed &= each.mask
+    if options.hide:
+        positions = library.model.find(np.array(options.hide, np.int64))
+        allowed &= ~hidden(library.model, library.franchises, positions)
     wish = Wish(
         top=options.top,
         order=options.order,
+        include_planned=options.planned is not Planned.NO,
+        extras=options.extras,
         franchises=library.franchises,
         allowed=allowed,
     )
     return recommend(library.model, listed, wish)
+
+
+def marked(listed: Listed, options: Options) -> Listed:
+    """The list, with what was marked as seen on the page."""
+    if not options.seen:
+        return listed
+    rows = zip(listed.anime_id.tolist(), listed.score.tolist(), listed.status.tolist(), strict=True)
+    seen = [(anime_id, float(score), Status.COMPLETED) for anime_id, score in options.seen]
+    return Listed.of([*rows, *seen])
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxed:
+    """A filter, and how many titles there would be without it."""
+
+    filter: Filter
+    count: int
+
+
+def filters_of(library: Library, answered: Answer, options: Options) -> list[Filter]:
+    """The filters that an answer went through."""
+    return filters_on(library.facts, library.franchises, answered.visitor, options)
+
+
+def relaxed(library: Library, listed: Listed, filters: list[Filter]) -> list[Relaxed]:
+    """What to relax when nothing is left: the filters that alone let something in, best first."""
+    counted = [
+        Relaxed(each, len(answer(library, listed, each.off.but(top=MAX_TOP)).recommendations))
+        for each in filters
+    ]
+    return sorted((each for each in counted if each.count), key=lambda each: -each.count)
 
 
 def where_to_look(library: Library, slug: str, typed: str) -> tuple[Source, str]:

@@ -9,9 +9,17 @@ from flask import Blueprint, Response, json, request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from app.answer import answer_as_json
-from app.web.answering import answer, fetch_list, source_called, to_listed
+from app.recommender import Listed
+from app.web.answering import (
+    answer,
+    fetch_list,
+    filters_of,
+    relaxed,
+    source_called,
+    to_listed,
+)
 from app.web.body import read_body
-from app.web.options import FetchQuery, read_query
+from app.web.options import FetchQuery, Options, read_query
 from app.web.state import hakken, library
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -23,7 +31,7 @@ def of_user() -> Response:
     held = library()
     query = read_query(FetchQuery, request.args)
     fan_list = fetch_list(source_called(held, query.source), query.username)
-    found = answer_as_json(answer(held, to_listed(fan_list), query), held.catalogue)
+    found = _answered(to_listed(fan_list), query)
     found["list"]["unmapped"] = fan_list.unmapped
     return _json({"source": fan_list.source, "username": fan_list.username, **found})
 
@@ -31,11 +39,23 @@ def of_user() -> Response:
 @blueprint.post("/recommendations")
 def of_list() -> Response:
     """Recommendations for the list in the body."""
-    held = library()
     if not request.is_json:
         raise UnsupportedMediaType
     body = read_body(_data(), hakken().settings.max_list_length)
-    return _json(answer_as_json(answer(held, body.listed, body.options), held.catalogue))
+    return _json(_answered(body.listed, body.options))
+
+
+def _answered(listed: Listed, options: Options) -> dict[str, Any]:
+    """The answer; one that filters left empty says which of them to relax."""
+    held = library()
+    found = answer(held, listed, options)
+    body = answer_as_json(found, held.catalogue)
+    if not found.recommendations and (filters := filters_of(held, found, options)):
+        body["relax"] = [
+            {"options": each.filter.names, "label": each.filter.label, "would_show": each.count}
+            for each in relaxed(held, listed, filters)
+        ]
+    return body
 
 
 def _data() -> bytes:

@@ -1,21 +1,37 @@
 """What a visitor may ask for, read from a query string or a JSON body by the same rules.
 
-A page writes ``top`` as ``n``; an option at its default never stands in an address.
+A page writes ``top`` as ``n``; an option at its default never stands in an address. Options that
+hold several values are repeated (as forms do) or have commas between them (as our addresses do).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from werkzeug.datastructures import MultiDict
 
 from app.recommender import Order
 
 MAX_TOP = 100
 STEP = 20
-_PAGE_NAMES = {"n": "top", "order": "order", "adult": "adult"}
-_OWN_NAMES = {own: page for page, own in _PAGE_NAMES.items()}
+MOST_MARKS = 200
+"""Titles that can be hidden, and as many marked as seen: more would not fit into an address."""
+MOST_GENRES = 20
+SLIDER = 5
+FIRST_YEAR, LAST_YEAR = 1900, 2100
+MOST_EPISODES = 9999
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -26,6 +42,82 @@ class BadQuery(Exception):  # noqa: N818 -- it names what is wrong, as the error
     def __init__(self, field: str, sentence: str) -> None:
         super().__init__(sentence)
         self.field = field
+
+
+class Type(StrEnum):
+    """What kind of anime."""
+
+    TV = "tv"
+    MOVIE = "movie"
+    OVA = "ova"
+    ONA = "ona"
+    SPECIAL = "special"
+    MUSIC = "music"
+
+
+class Planned(StrEnum):
+    """What to do with what the fan already plans to watch."""
+
+    NO = "no"
+    YES = "yes"
+    ONLY = "only"
+
+
+def _parts(value: object) -> Any:
+    """``a,,b`` as ``("a", "b")``; what is not text is left for others to judge."""
+    if isinstance(value, str):
+        return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+    return tuple(value) if isinstance(value, list) else value
+
+
+def slug(name: str) -> str:
+    """``slice-of-life`` for ``Slice of Life``."""
+    return "-".join(re.findall(r"[a-z0-9]+", name.casefold()))
+
+
+def _slugs(value: object) -> object:
+    parts = _parts(value)
+    return tuple(slug(p) if isinstance(p, str) else p for p in parts) if _is_row(parts) else parts
+
+
+def _ids(value: object) -> object:
+    parts = _parts(value)
+    return tuple(_whole(part) for part in parts) if _is_row(parts) else parts
+
+
+def _marks(value: object) -> object:
+    """``5:8,7`` as ``((5, 8), (7, 0))``: the last mark of an anime counts."""
+    parts = _parts(value)
+    if not _is_row(parts):
+        return parts
+    pairs = [p.partition(":")[::2] if isinstance(p, str) else p for p in parts]
+    marks = {_whole(pair[0]): _whole(pair[1] or "0") for pair in pairs if len(pair) == 2}
+    if len(pairs) > MOST_MARKS or not all(_is_row(pair) and len(pair) == 2 for pair in pairs):
+        raise ValueError
+    return tuple(marks.items())
+
+
+def _is_row(value: object) -> bool:
+    return isinstance(value, tuple)
+
+
+def _whole(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
+        return int(value)
+    return value
+
+
+AnimeId = Annotated[int, Field(gt=0, lt=2**31)]
+_GENRES = f"up to {MOST_GENRES} genres with commas between them, such as drama,slice-of-life"
+_YEAR = f"a year from {FIRST_YEAR} to {LAST_YEAR}"
+_EPISODES = f"a whole number from 1 to {MOST_EPISODES:,}"
+Genres = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=40)], ...],
+    BeforeValidator(_slugs),
+    Field(max_length=MOST_GENRES, description=_GENRES),
+]
+Year = Annotated[int, Field(ge=FIRST_YEAR, le=LAST_YEAR)]
+Episodes = Annotated[int, Field(ge=1, le=MOST_EPISODES)]
 
 
 class Options(BaseModel):
@@ -40,10 +132,66 @@ class Options(BaseModel):
         Order, Field(description="one of " + ", ".join(order.value for order in Order))
     ] = Order.MATCH
     adult: Annotated[bool, Field(description="1 or 0")] = False
+    type: Annotated[
+        tuple[Type, ...],
+        BeforeValidator(_parts),
+        Field(description="some of " + ", ".join(Type) + ", with commas between them"),
+    ] = ()
+    genre: Genres = ()
+    without: Genres = ()
+    year_from: Annotated[Year | None, Field(description=_YEAR)] = None
+    year_to: Annotated[Year | None, Field(description=f"{_YEAR}, not before year_from")] = None
+    min_episodes: Annotated[Episodes | None, Field(description=_EPISODES)] = None
+    max_episodes: Annotated[
+        Episodes | None, Field(description=f"{_EPISODES}, not less than min_episodes")
+    ] = None
+    popularity: Annotated[
+        int,
+        Field(
+            ge=-SLIDER,
+            le=SLIDER,
+            description=f"a whole number from {-SLIDER} (the biggest hits) over 0 (all) to "
+            f"{SLIDER} (what hardly anyone knows)",
+        ),
+    ] = 0
+    new_series: Annotated[bool, Field(description="1 or 0")] = False
+    planned: Annotated[Planned, Field(description="one of " + ", ".join(Planned))] = Planned.NO
+    extras: Annotated[bool, Field(description="1 or 0")] = False
+    hide: Annotated[
+        tuple[AnimeId, ...],
+        BeforeValidator(_ids),
+        Field(
+            max_length=MOST_MARKS,
+            description=f"up to {MOST_MARKS} anime ids with commas between them",
+        ),
+    ] = ()
+    seen: Annotated[
+        tuple[tuple[AnimeId, Annotated[int, Field(ge=0, le=10)]], ...],
+        BeforeValidator(_marks),
+        Field(
+            max_length=MOST_MARKS,
+            description=f"up to {MOST_MARKS} of anime id:score with commas between them, such as "
+            "5:8 (0: no score)",
+        ),
+    ] = ()
+
+    @field_validator("year_to", "max_episodes")
+    @classmethod
+    def _in_order(cls, most: int | None, info: ValidationInfo) -> int | None:
+        name = "year_from" if info.field_name == "year_to" else "min_episodes"
+        least = info.data.get(name)
+        if most is not None and least is not None and most < least:
+            raise ValueError(f"should not be less than {name}")
+        return most
 
     def but(self, **changes: Any) -> Self:
         """These options with some changed."""
         return self.model_copy(update=changes)
+
+
+_OWN_NAMES = {own: "n" if own == "top" else own for own in Options.model_fields}
+_PAGE_NAMES = {page: own for own, page in _OWN_NAMES.items()}
+SEVERAL = frozenset({"type", "genre", "without", "hide", "seen"})
 
 
 class FetchQuery(Options):
@@ -60,7 +208,7 @@ def read_query(kind: type[M], arguments: Mapping[str, str]) -> M:
         BadQuery: naming the first argument that is missing, unknown or out of bounds.
     """
     try:
-        return kind.model_validate(dict(arguments))
+        return kind.model_validate({name: _value(arguments, name) for name in arguments})
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         name = str(first["loc"][0])
@@ -68,14 +216,16 @@ def read_query(kind: type[M], arguments: Mapping[str, str]) -> M:
 
 
 def read_page_query(arguments: Mapping[str, str]) -> Options:
-    """Read a page's options; names that a page does not know are left alone.
+    """Read a page's options; names that a page does not know are left alone, as are empty fields.
 
     Raises:
         BadQuery: naming the first argument that is out of bounds.
     """
-    known = {own: arguments[page] for page, own in _PAGE_NAMES.items() if page in arguments}
+    known = {own: _value(arguments, page) for page, own in _PAGE_NAMES.items() if page in arguments}
+    # A field of a form that was left empty; how many and in which order is never left empty.
+    filled = {own: text for own, text in known.items() if text or own in {"top", "order"}}
     try:
-        return Options.model_validate(known)
+        return Options.model_validate(filled)
     except ValidationError as error:
         own = str(error.errors()[0]["loc"][0])
         page = _OWN_NAMES[own]
@@ -85,10 +235,21 @@ def read_page_query(arguments: Mapping[str, str]) -> Options:
 def page_query(options: Options) -> dict[str, Any]:
     """The query arguments of a page with these options, defaults left out."""
     changed = options.model_dump(mode="json", exclude_defaults=True, include=set(_OWN_NAMES))
-    return {
-        _OWN_NAMES[own]: str(int(value) if isinstance(value, bool) else value)
-        for own, value in changed.items()
-    }
+    return {_OWN_NAMES[own]: _text(own, value) for own, value in changed.items()}
+
+
+def _text(own: str, value: Any) -> str:
+    if own == "seen":
+        return ",".join(f"{anime_id}:{score}" for anime_id, score in value)
+    if own in SEVERAL:
+        return ",".join(map(str, value))
+    return str(int(value) if isinstance(value, bool) else value)
+
+
+def _value(arguments: Mapping[str, str], name: str) -> str:
+    if name in SEVERAL and isinstance(arguments, MultiDict):
+        return ",".join(arguments.getlist(name))
+    return arguments[name]
 
 
 def _sentence(kind: type[BaseModel], name: str, shown: str, fault: str) -> str:

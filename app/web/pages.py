@@ -18,17 +18,31 @@ from flask import (
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
+from app.answer import answer_as_json
 from app.lists.entry import FanList
-from app.web.answering import answer, fetch_list, to_listed, where_to_look
+from app.web.answering import (
+    answer,
+    fetch_list,
+    filters_of,
+    relaxed,
+    to_listed,
+    where_to_look,
+)
+from app.web.export import export
 from app.web.options import Options, page_query, read_page_query
+from app.web.panel import build_panel
 from app.web.picked import as_list, read_picks, write_picks
 from app.web.problems import all_kinds
 from app.web.sample import SAMPLE
 from app.web.state import hakken, library
+from app.web.taste import taste_of
 from app.web.upload import MAX_UPLOAD, carry, drain, read_carried, read_export
 from app.web.view import results
 
 blueprint = Blueprint("pages", __name__)
+
+SENT = "apply"
+"""The argument that the form above the results adds: what it sends has a shorter address."""
 
 
 @blueprint.get("/")
@@ -60,37 +74,41 @@ def find() -> AnyResponse:
 
 
 @blueprint.get("/user/<source>/<path:username>")
-def user(source: str, username: str) -> str:
+def user(source: str, username: str) -> str | AnyResponse:
     """What to watch next for a user of another site."""
     held = library()
     if source not in held.sources:
         abort(404)
     options = read_page_query(request.args)
-    site = held.sources[source]
-    fan_list = fetch_list(site, username)
-    name = fan_list.username or username
 
     def address(wanted: Options) -> str:
         return url_for(".user", source=source, username=username, **page_query(wanted))
 
+    if SENT in request.args:
+        return redirect(address(options), 303)
+    site = held.sources[source]
+    fan_list = fetch_list(site, username)
+    name = fan_list.username or username
     return _results_page(
         fan_list, options, address=address, name=name, site=site.name, link=site.list_link(name)
     )
 
 
 @blueprint.get("/example")
-def example() -> str:
+def example() -> str | AnyResponse:
     """The same page for a made-up list."""
     options = read_page_query(request.args)
 
     def address(wanted: Options) -> str:
         return url_for(".example", **page_query(wanted))
 
+    if SENT in request.args:
+        return redirect(address(options), 303)
     return _results_page(SAMPLE, options, address=address, sample=True)
 
 
 @blueprint.get("/picks/<picks>")
-def picked(picks: str) -> str:
+def picked(picks: str) -> str | AnyResponse:
     """What to watch next for anime that were picked by hand; they are in the address itself."""
     chosen = read_picks(picks)
     options = read_page_query(request.args)
@@ -98,12 +116,14 @@ def picked(picks: str) -> str:
     def address(wanted: Options) -> str:
         return url_for(".picked", picks=write_picks(chosen), **page_query(wanted))
 
+    if SENT in request.args:
+        return redirect(address(options), 303)
     edit = url_for("picks.pick", picks=write_picks(chosen))
     return _results_page(as_list(chosen), options, address=address, edit=edit)
 
 
 @blueprint.post("/upload")
-def upload() -> str:
+def upload() -> str | AnyResponse:
     """Results for an uploaded export; the answer itself, because nothing is kept to redirect to."""
     request.max_content_length = MAX_UPLOAD
     try:
@@ -111,7 +131,7 @@ def upload() -> str:
     except RequestEntityTooLarge:
         drain(request)
         raise
-    options = read_page_query(_choice(form.get("choice", "")))
+    options = read_page_query(_choice(form["choice"]) if "choice" in form else form)
     if "list" in form:
         fan_list = read_carried(form["list"], hakken().settings.max_list_length)
     else:
@@ -148,14 +168,23 @@ def _results_page(
     link: str | None = None,
     sample: bool = False,
     edit: str | None = None,
-) -> str:
+) -> str | AnyResponse:
     held = library()
-    found = answer(held, to_listed(fan_list), options)
+    listed = to_listed(fan_list)
+    found = answer(held, listed, options)
+    chosen = request.args if address else _choice(request.form.get("choice", ""))
+    if "format" in chosen:
+        return export(chosen["format"], answer_as_json(found, held.catalogue))
+    filters = filters_of(held, found, options)
+    relax = [] if found.recommendations else relaxed(held, listed, filters)
+    panel = build_panel(held.facts, held.catalogue, options, filters, relax)
     created = held.model.manifest.created
     return render_template(
         "results.html",
-        results=results(found, fan_list, held.catalogue, options, created),
+        results=results(found, fan_list, held.catalogue, options, panel, created),
+        taste=taste_of(held.model, held.facts, found.visitor),
         address=address,
+        action=address and address(Options()),
         carried=carried,
         page_query=page_query,
         name=name,

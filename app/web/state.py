@@ -28,6 +28,7 @@ from app.recommender import (
 from app.search import TitleIndex
 from app.settings import Settings
 from app.upstream import Shared
+from app.web.filters import Facts
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class Library:
     franchises: Franchises
     details: Shelf
     titles: TitleIndex
+    facts: Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,8 @@ def _open_library(settings: Settings, version: str) -> Library:
         recommend(model, one, Wish(top=1, order=order))
     franchises = franchises_of(catalogue, model.anime_id.tolist())
     suitable = _suitable(model, catalogue)
-    return Library(model, catalogue, sources, suitable, franchises, details, titles)
+    facts = Facts.of(model, catalogue)
+    return Library(model, catalogue, sources, suitable, franchises, details, titles, facts)
 
 
 def _source_settings(settings: Settings, version: str) -> SourceSettings:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from app.catalogue import Anime, Catalogue
 from app.lists.entry import FanList
 from app.recommender import Answer, Order, Recommendation
-from app.web.options import MAX_TOP, STEP, Options
+from app.web.options import MAX_TOP, MOST_MARKS, STEP, Options, Planned
+from app.web.panel import Control, Panel
 
 FEW_SCORES = 10
 SHOWN_GENRES = 4
@@ -40,15 +41,7 @@ class Card:
     listed: tuple[Reason, ...]
     initial: str
     tint: int
-
-
-@dataclass(frozen=True, slots=True)
-class Control:
-    """A choice above the results, as the options that it leads to."""
-
-    label: str
-    options: Options
-    current: bool = False
+    hide: Control
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +56,32 @@ class Results:
     orders: tuple[Control, ...]
     adult: Control
     more: Control | None
+    panel: Panel
     data_date: str
 
 
 def results(
-    answer: Answer, fan_list: FanList, catalogue: Catalogue, options: Options, created: str
+    answer: Answer,
+    fan_list: FanList,
+    catalogue: Catalogue,
+    options: Options,
+    panel: Panel,
+    created: str,
 ) -> Results:
     """Everything that the page says about an answer."""
     full = len(answer.recommendations) == options.top < MAX_TOP
     more = options.but(top=min(options.top + STEP, MAX_TOP))
     switched = options.but(adult=not options.adult)
     return Results(
-        cards=tuple(_card(item, catalogue) for item in answer.recommendations),
+        cards=tuple(_card(item, catalogue, options) for item in answer.recommendations),
         personal=answer.personal,
         total=len(fan_list.entries) + fan_list.unmapped,
         rated=len(answer.visitor.rated),
-        notes=tuple(_notes(answer, fan_list)),
+        notes=tuple(_notes(answer, fan_list, options)),
         orders=_orders(options),
         adult=Control("Leave out adult titles" if options.adult else "Add adult titles", switched),
         more=Control(f"{more.top - options.top} more titles", more) if full else None,
+        panel=panel,
         data_date=created[:10],
     )
 
@@ -98,7 +98,7 @@ def _orders(options: Options) -> tuple[Control, ...]:
     )
 
 
-def _card(item: Recommendation, catalogue: Catalogue) -> Card:
+def _card(item: Recommendation, catalogue: Catalogue, options: Options) -> Card:
     anime = catalogue.get(item.anime_id)
     reasons = [
         Reason(catalogue.title(why.anime_id), _number(why.score) if why.score else None)
@@ -107,7 +107,7 @@ def _card(item: Recommendation, catalogue: Catalogue) -> Card:
     return Card(
         rank=item.rank,
         anime=anime,
-        english=_other_title(anime),
+        english=other_title(anime),
         facts=tuple(_facts(anime)),
         genres=anime.genres[:SHOWN_GENRES],
         match=min(99, max(1, round(item.match))),
@@ -116,9 +116,15 @@ def _card(item: Recommendation, catalogue: Catalogue) -> Card:
         more=item.more,
         scored=tuple(reason for reason in reasons if reason.score),
         listed=tuple(reason for reason in reasons if not reason.score),
-        initial=next((letter for letter in anime.title if letter.isalnum()), "?").upper(),
+        initial=initial_of(anime),
         tint=item.anime_id % TINTS,
+        hide=Control("Not for me", options.but(hide=_with(options.hide, item.anime_id))),
     )
+
+
+def _with(hidden: tuple[int, ...], anime_id: int) -> tuple[int, ...]:
+    """The latest last; of too many the earliest goes."""
+    return (*hidden, anime_id)[-MOST_MARKS:]
 
 
 def _facts(anime: Anime) -> list[str]:
@@ -128,10 +134,15 @@ def _facts(anime: Anime) -> list[str]:
     return [fact for fact in facts if fact]
 
 
-def _other_title(anime: Anime) -> str | None:
+def other_title(anime: Anime) -> str | None:
     """The English title, unless it is the same but for case and punctuation."""
     english = anime.title_english
     return english if english and _bare(english) != _bare(anime.title) else None
+
+
+def initial_of(anime: Anime) -> str:
+    """What stands where a poster is missing."""
+    return next((letter for letter in anime.title if letter.isalnum()), "?").upper()
 
 
 def _bare(title: str) -> str:
@@ -142,7 +153,7 @@ def _number(score: float) -> str:
     return f"{score:.1f}".removesuffix(".0")
 
 
-def _notes(answer: Answer, fan_list: FanList) -> list[str]:
+def _notes(answer: Answer, fan_list: FanList, options: Options) -> list[str]:
     visitor = answer.visitor
     rated, unknown, planned = len(visitor.rated), len(visitor.unknown), len(visitor.planned)
     total = len(fan_list.entries) + fan_list.unmapped
@@ -172,7 +183,7 @@ def _notes(answer: Answer, fan_list: FanList) -> list[str]:
             f"{_count(fan_list.unmapped, 'title')} could not be matched with MyAnimeList, "
             "by whose numbers Hakken knows anime."
         )
-    if planned:
+    if planned and options.planned is Planned.NO:
         notes.append(f"Left out: {_count(planned, 'title')} you already plan to watch.")
     return notes
 

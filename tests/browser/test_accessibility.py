@@ -25,6 +25,8 @@ PAGES = (
     "/user/anilist/Everything",
     "/user/anilist/Nobody99",
     "/user/myanimelist/NotSetUp",
+    f"/anime/{SCORED[0]}",
+    "/about",
     "/pick",
     f"/pick?picks={SCORED[0]}-9&q=anime",
     f"/picks/{SCORED[0]}-9",
@@ -64,6 +66,17 @@ def test_pages_have_no_fault_that_a_machine_finds(visit: Visit, screen: dict[str
     for address in PAGES:
         page.goto(address)
         assert faults(page) == [], address
+
+
+@pytest.mark.parametrize("screen", SCREENS[::3])
+def test_the_filters_have_no_fault_that_a_machine_finds(
+    visit: Visit, screen: dict[str, Any]
+) -> None:
+    page = visit("/example?type=tv&without=drama&popularity=2&hide=1&seen=5:8", **screen)
+    page.evaluate("document.querySelectorAll('#again details').forEach(box => box.open = true)")
+    assert faults(page) == []
+    page.goto("/example?type=tv&year_to=1901")
+    assert faults(page) == []
 
 
 @pytest.mark.parametrize("screen", SCREENS)

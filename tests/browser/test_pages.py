@@ -49,6 +49,20 @@ def test_upload_an_export_and_see_why(visit: Visit, tmp_path: Path) -> None:
     expect(current).to_have_attribute("aria-current", "true")
 
 
+def test_enter_in_a_filter_of_a_file_s_picks_applies_it(visit: Visit, tmp_path: Path) -> None:
+    file = tmp_path / "animelist.xml"
+    file.write_bytes(regular_export())
+    page = visit()
+    page.get_by_label("Export file").set_input_files(file)
+    page.get_by_role("button", name="Read the file").click()
+    page.get_by_text(re.compile(r"^\s*Filters\s*$")).click()
+    page.get_by_label("From year").fill("2000")
+    page.get_by_label("From year").press("Enter")
+    expect(page.get_by_role("button", name="From 2000")).to_be_visible()
+    page.get_by_role("button", name="Predicted score").click()
+    expect(page.get_by_role("button", name="From 2000")).to_be_visible()
+
+
 def test_a_username_leads_to_the_same_page_without_scripts(visit: Visit) -> None:
     found = []
     for scripts in (True, False):
@@ -86,7 +100,15 @@ def test_a_wrong_name_is_told_beside_its_field(visit: Visit) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_fit_a_narrow_screen(visit: Visit, scheme: str) -> None:
     page = visit(viewport={"width": 320, "height": 640}, color_scheme=scheme)
-    for address in ("/", "/user/anilist/Regular", "/user/anilist/Nobody99", "/problems/bug"):
+    anime = f"/anime/{SCORED[0]}"
+    for address in (
+        "/",
+        anime,
+        "/about",
+        "/user/anilist/Regular",
+        "/user/anilist/Nobody99",
+        "/problems/bug",
+    ):
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") == 320, address
         small = page.evaluate(SMALL_TARGETS)
@@ -125,6 +147,17 @@ def test_synopses_and_pictures_come_later_and_from_here(visit: Visit) -> None:
     assert page.locator(".card").count() > synopses.count()  # AniList does not know them all
 
 
+def test_a_card_leads_to_its_anime_with_its_synopsis(visit: Visit) -> None:
+    page = visit("/user/anilist/Regular")
+    card = page.locator(".card:has(details)").first
+    title = card.get_by_role("heading", level=2)
+    name = title.text_content()
+    assert name
+    title.get_by_role("link").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(name.strip())
+    expect(page.locator("details[open] p").first).to_have_text("About it.")
+
+
 def test_pick_by_typing(visit: Visit) -> None:
     page = visit("/pick")
     page.get_by_label("Anime you have seen").press_sequentially(f"anime no {SCORED[0]}")
@@ -161,3 +194,27 @@ def test_picking_fits_a_small_screen(visit: Visit, scheme: str) -> None:
     )
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     assert page.evaluate(SMALL_TARGETS) == []
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_filters_and_marks_stand_in_the_address(visit: Visit, scripts: bool) -> None:
+    page = visit("/user/anilist/Regular", java_script_enabled=scripts)
+    before = titles(page)
+    page.get_by_role("button", name=f"Not for me : {before[0]}").or_(
+        page.get_by_role("link", name=re.compile(rf"^Not for me\s*: {re.escape(before[0])}$"))
+    ).click()
+    page.wait_for_url(re.compile(r"Regular\?hide=\d+$"))
+    page.get_by_label(re.compile(rf"seen {re.escape(before[1])}: your score")).select_option("10")
+    page.get_by_role("button", name=f"Save the score of {before[1]}", exact=True).click()
+    page.wait_for_url(re.compile(r"\?hide=\d+&seen=\d+:10$"))
+    assert not {*before[:2]} & {*titles(page)}
+    page.get_by_text(re.compile(r"^\s*Filters\s*$")).click()
+    page.get_by_label("TV", exact=True).press("Space")
+    page.get_by_label("How well known").press("ArrowRight")
+    told = page.locator("#f-told")
+    expect(told).to_have_text(re.compile("Without the" if scripts else "Everything"))
+    page.get_by_role("button", name="Show", exact=True).click()
+    page.wait_for_url(re.compile(r"\?type=tv&popularity=1&hide=\d+&seen=\d+:10$"))
+    expect(page.get_by_text("Filters (2 on)")).to_be_visible()
+    page.go_back()
+    page.wait_for_url(re.compile(r"Regular\?hide=\d+&seen=\d+:10$"))

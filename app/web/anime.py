@@ -1,0 +1,222 @@
+"""One anime: what is known of it, where it stands in the model, and what is like it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+from flask import Blueprint, Response, abort, json, make_response, render_template
+from flask import request as asked
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.catalogue import Anime
+from app.web.options import read_query
+from app.web.state import Library, library
+from app.web.view import TINTS, initial_of, other_title
+
+blueprint = Blueprint("anime", __name__)
+
+SHOWN = 10
+MOST = 50
+KEPT = "public, max-age=3600"
+"""About anime, not about fans: anybody may keep it for an hour."""
+
+
+class SimilarQuery(BaseModel):
+    """The query of ``GET /api/v1/anime/<id>/similar``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    top: Annotated[int, Field(ge=1, le=MOST, description=f"a whole number from 1 to {MOST}")] = (
+        SHOWN
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an anime stands in the model. ``place`` is 1 for the one on most lists; ``bias`` how
+    far above the average anime fans score it, ``expected`` what a typical fan would."""
+
+    place: int
+    anime: int
+    lists: int
+    fans: int
+    scores: int
+    bias: float
+    expected: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """An anime like another, and how strongly."""
+
+    anime: Anime
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """What is like an anime: those scored alike, and those that its fans pick."""
+
+    similarity: tuple[Alike, ...] = ()
+    affinity: tuple[Alike, ...] = ()
+
+
+@blueprint.get("/anime/<int:anime_id>")
+def page(anime_id: int) -> Response:
+    """The page of an anime."""
+    held = library()
+    anime, at = _known(held, anime_id)
+    shown = make_response(
+        render_template(
+            "anime.html",
+            anime=anime,
+            english=other_title(anime),
+            initial=initial_of(anime),
+            tint=anime_id % TINTS,
+            standing=_standing(held, at),
+            alike=_alike(held, at, SHOWN),
+            series=_series(held, at),
+            links=_links(anime),
+            data_date=held.model.manifest.created[:10],
+        )
+    )
+    shown.headers["Cache-Control"] = KEPT
+    return shown
+
+
+@blueprint.get("/api/v1/anime/<int:anime_id>")
+def facts(anime_id: int) -> Response:
+    """The same as JSON. ``in_model`` is null for an anime that too few fans have on their lists."""
+    held = library()
+    anime, at = _known(held, anime_id)
+    standing = _standing(held, at)
+    return _json(
+        {
+            "model": held.model.version,
+            **_brief(anime),
+            "season": anime.season,
+            "genres": list(anime.genres),
+            "adult": bool(anime.adult),
+            "picture": anime.picture,
+            "links": dict(_links(anime)),
+            "in_model": standing
+            and {
+                "popularity_rank": standing.place,
+                "lists": standing.lists,
+                "scores": standing.scores,
+                "bias": round(standing.bias, 6),
+                "typical_score": round(standing.expected, 6),
+            },
+            "series": [_brief(other) for other in _series(held, at)],
+        }
+    )
+
+
+@blueprint.get("/api/v1/anime/<int:anime_id>/similar")
+def similar(anime_id: int) -> Response:
+    """What is like an anime, in both ways that the model knows."""
+    held = library()
+    _, at = _known(held, anime_id)
+    alike = _alike(held, at, read_query(SimilarQuery, asked.args).top)
+    body: dict[str, Any] = {"model": held.model.version, "anime_id": anime_id}
+    for name, found in (("similarity", alike.similarity), ("affinity", alike.affinity)):
+        body[name] = [{**_brief(each.anime), "weight": round(each.weight, 6)} for each in found]
+    return _json(body)
+
+
+def _known(held: Library, anime_id: int) -> tuple[Anime, int]:
+    """The anime, and its position in the model or -1; 404 if nobody knows it."""
+    if anime_id not in held.catalogue:
+        abort(404)
+    at = int(held.model.find(np.array([anime_id], np.int64))[0])
+    return held.catalogue.get(anime_id), at
+
+
+def _standing(held: Library, at: int) -> Standing | None:
+    model = held.model
+    if at < 0:
+        return None
+    bias = float(model.item_bias[at])
+    return Standing(
+        place=int(held.facts.rank[at]) + 1,
+        anime=len(model),
+        lists=int(model.entry_count[at]),
+        fans=model.manifest.counts.get("fans", 0),
+        scores=int(model.rating_count[at]),
+        bias=bias,
+        expected=min(10.0, max(1.0, model.mean + bias)),
+    )
+
+
+def _alike(held: Library, at: int, count: int) -> Both:
+    """Similarity is what this anime's score is predicted from; affinity what it speaks for."""
+    if at < 0:
+        return Both()
+    row = slice(held.model.affinity.start[at], held.model.affinity.start[at + 1])
+    targets = held.model.affinity.target[row].astype(np.int64)
+    weights = held.model.affinity.value[row] * held.model.affinity.scale
+    return Both(
+        _best(held, at, *held.model.similarity.into(at), count),
+        _best(held, at, targets, weights, count),
+    )
+
+
+def _best(
+    held: Library,
+    at: int,
+    positions: npt.NDArray[np.int64],
+    weights: npt.NDArray[np.float64],
+    count: int,
+) -> tuple[Alike, ...]:
+    """The largest positive weights; nothing for adults beside what is for everybody."""
+    shown = (weights > 0) & (positions != at)
+    if held.suitable[at]:
+        shown &= held.suitable[positions]
+    positions, weights = positions[shown], weights[shown]
+    best = np.lexsort((positions, -weights))[:count]
+    return tuple(
+        Alike(held.catalogue.get(int(held.model.anime_id[positions[n]])), float(weights[n]))
+        for n in best
+    )
+
+
+def _series(held: Library, at: int) -> list[Anime]:
+    """The whole franchise in the order in which it would be watched; empty if it stands alone."""
+    franchises = held.franchises
+    if at < 0 or franchises.group[at] < 0:
+        return []
+    members = franchises.order[franchises.group[franchises.order] == franchises.group[at]]
+    if held.suitable[at]:
+        members = members[held.suitable[members]]
+    found = [held.catalogue.get(int(held.model.anime_id[member])) for member in members]
+    return found if len(found) > 1 else []
+
+
+def _links(anime: Anime) -> list[tuple[str, str]]:
+    links = [("MyAnimeList", anime.url)]
+    if anime.anilist_id:
+        links.append(("AniList", f"https://anilist.co/anime/{anime.anilist_id}"))
+    if anime.kitsu_id:
+        links.append(("Kitsu", f"https://kitsu.app/anime/{anime.kitsu_id}"))
+    return links
+
+
+def _brief(anime: Anime) -> dict[str, Any]:
+    return {
+        "anime_id": anime.anime_id,
+        "title": anime.title,
+        "title_english": anime.title_english,
+        "type": anime.type,
+        "year": anime.year,
+        "episodes": anime.episodes,
+    }
+
+
+def _json(body: dict[str, Any]) -> Response:
+    text = json.dumps(body, ensure_ascii=False, sort_keys=False)
+    response = Response(text, mimetype="application/json")
+    response.headers["Cache-Control"] = KEPT
+    return response

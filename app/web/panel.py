@@ -1,0 +1,119 @@
+"""The form above the results: every option as a field, and what is on as something to take off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from app.catalogue import Catalogue
+from app.web.answering import Relaxed
+from app.web.filters import TYPE_NAMES, Facts, Filter, popularity_label
+from app.web.options import MAX_TOP, SLIDER, STEP, Options, Planned, page_query
+
+OFFERED_GENRES = 28
+FOR_ADULTS = frozenset({"hentai", "erotica"})
+TOPS = (10, STEP, 50, MAX_TOP)
+PLANNED_NAMES = {Planned.NO: "Leave out", Planned.YES: "Show as well", Planned.ONLY: "Show only"}
+# What the form does not ask for, and so carries along.
+_CARRIED = ("order", "adult", "hide", "seen")
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A choice above the results, as the options that it leads to."""
+
+    label: str
+    options: Options
+    current: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the values of a field."""
+
+    value: str
+    label: str
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The whole form. ``on`` and ``marks`` are what can be taken off again, ``relax`` what to take
+    off when nothing is left, ``clear`` the options without any filter."""
+
+    options: Options
+    tops: tuple[Choice, ...]
+    types: tuple[Choice, ...]
+    genres: tuple[Choice, ...]
+    without: tuple[Choice, ...]
+    planned: tuple[Choice, ...]
+    slider: tuple[str, ...]
+    carried: tuple[tuple[str, str], ...]
+    on: tuple[Control, ...]
+    marks: tuple[Control, ...]
+    relax: tuple[Control, ...]
+    clear: Control
+
+    @property
+    def told(self) -> str:
+        """What the slider's place means."""
+        return self.slider[self.options.popularity + SLIDER]
+
+
+def build_panel(
+    facts: Facts,
+    catalogue: Catalogue,
+    options: Options,
+    filters: Iterable[Filter],
+    relax: Iterable[Relaxed],
+) -> Panel:
+    """The form for these options."""
+    count = len(facts.rank)
+    query = page_query(options)
+    tops = sorted({*TOPS, options.top})
+    bare = Options(
+        top=options.top,
+        order=options.order,
+        adult=options.adult,
+        hide=options.hide,
+        seen=options.seen,
+    )
+    return Panel(
+        options=options,
+        tops=tuple(Choice(str(n), f"{n} titles", n == options.top) for n in tops),
+        types=tuple(Choice(k, name, k in options.type) for k, name in TYPE_NAMES.items()),
+        genres=_genres(facts, options, options.genre),
+        without=_genres(facts, options, options.without),
+        planned=tuple(Choice(p, name, p is options.planned) for p, name in PLANNED_NAMES.items()),
+        slider=tuple(popularity_label(at, count) for at in range(-SLIDER, SLIDER + 1)),
+        carried=tuple((name, query[name]) for name in _CARRIED if name in query),
+        on=tuple(Control(each.label, each.off) for each in filters),
+        marks=tuple(_marks(catalogue, options)),
+        relax=tuple(
+            Control(f"{each.filter.label}: {_titles(each.count)} without it", each.filter.off)
+            for each in relax
+        ),
+        clear=Control("Clear all filters", bare),
+    )
+
+
+def _genres(facts: Facts, options: Options, chosen: tuple[str, ...]) -> tuple[Choice, ...]:
+    often = [name for name in facts.genre_names if options.adult or name not in FOR_ADULTS]
+    offered = sorted({*often[:OFFERED_GENRES], *chosen})
+    return tuple(Choice(g, facts.genre_names[g], g in chosen) for g in offered)
+
+
+def _marks(catalogue: Catalogue, options: Options) -> Iterable[Control]:
+    for anime_id in options.hide:
+        left = tuple(other for other in options.hide if other != anime_id)
+        yield Control(f"Hidden: {catalogue.title(anime_id)}", options.but(hide=left))
+    for anime_id, score in options.seen:
+        others = tuple(mark for mark in options.seen if mark[0] != anime_id)
+        told = f"Seen: {catalogue.title(anime_id)}{f', {score}' if score else ''}"
+        yield Control(told, options.but(seen=others))
+
+
+def _titles(count: int) -> str:
+    if count >= MAX_TOP:
+        return f"{count} titles or more"
+    return "1 title" if count == 1 else f"{count} titles"

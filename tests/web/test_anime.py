@@ -1,0 +1,118 @@
+"""The page of an anime, and the same from the API, against the model's own matrices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.web.state import Hakken, Library
+from tests.tiny_model import ANILIST_OFFSET, BARE, EXPLICIT, FLAGGED, HOSTILE, HOSTILE_TITLE
+from tests.web.fans import IDS
+from tests.web.test_pages import page
+
+ONE = IDS[12]
+
+
+@pytest.fixture
+def held(app: Flask) -> Library:
+    hakken: Hakken = app.extensions["hakken"]
+    assert hakken.library is not None
+    return hakken.library
+
+
+def test_a_page_says_what_is_known(client: FlaskClient, held: Library) -> None:
+    shown = page(client, f"/anime/{ONE}")
+    assert shown.one("h1").text == f"Anime no. {ONE}"
+    known = {each.one("dt").text: each.one("dd").text for each in shown.one("dl").all("div")}
+    at = int(np.searchsorted(held.model.anime_id, ONE))
+    assert known["Year"] == "1992"
+    assert known["Genres"] == "Drama"
+    lists = int(held.model.entry_count[at])
+    place = held.model.popularity_order.tolist().index(at) + 1
+    assert known["On lists"] == f"{lists} of 150 fans’, number {place} of 60 anime"
+    bias = held.model.item_bias[at]
+    side = "above" if bias >= 0 else "below"
+    told = f"{held.model.mean + bias:.1f} , {abs(bias):.1f} {side} the average score"
+    assert known["A typical fan gives it"] == told
+    out = {a.text: a.attributes["href"] for a in shown.one("p", class_="out").all("a")}
+    assert out == {
+        "MyAnimeList": f"https://myanimelist.net/anime/{ONE}",
+        "AniList": f"https://anilist.co/anime/{ONE + ANILIST_OFFSET}",
+    }
+
+
+def test_what_is_like_it_comes_from_the_matrices(client: FlaskClient, held: Library) -> None:
+    at = int(np.searchsorted(held.model.anime_id, ONE))
+    body = client.get(f"/api/v1/anime/{ONE}/similar?top=50").json
+    assert body is not None
+    for name, column in (("similarity", True), ("affinity", False)):
+        matrix = getattr(held.model, name)
+        dense = np.zeros((60, 60))
+        for source in range(60):
+            row = slice(matrix.start[source], matrix.start[source + 1])
+            dense[source, matrix.target[row]] = matrix.value[row] * matrix.scale
+        weights = dense[:, at] if column else dense[at]
+        wanted = {
+            int(held.model.anime_id[n]): weights[n]
+            for n in range(60)
+            if weights[n] > 0 and n != at and held.suitable[n]
+        }
+        found = {each["anime_id"]: each["weight"] for each in body[name]}
+        assert found == pytest.approx(wanted, abs=1e-6)
+        assert list(found.values()) == sorted(found.values(), reverse=True)
+        assert len(found) > 3
+    shown = page(client, f"/anime/{ONE}")
+    told = [
+        [int(a.attributes["href"].removeprefix("/anime/")) for a in section.all("a")]
+        for section in shown.all("ol", class_="alike")
+    ]
+    wanted_lists = [body["affinity"][:10], body["similarity"][:10]]
+    assert told == [[each["anime_id"] for each in found] for found in wanted_lists]
+
+
+def test_adult_titles_stand_only_beside_their_like(client: FlaskClient) -> None:
+    adult = {IDS[FLAGGED], IDS[EXPLICIT]}
+    seen = set()
+    for anime_id in IDS:
+        body = client.get(f"/api/v1/anime/{anime_id}/similar?top=50").json
+        assert body is not None
+        beside = {each["anime_id"] for name in ("similarity", "affinity") for each in body[name]}
+        if anime_id not in adult:
+            assert not beside & adult
+        seen |= beside
+    assert seen & adult
+
+
+def test_the_api_tells_the_same(client: FlaskClient, held: Library) -> None:
+    response = client.get(f"/api/v1/anime/{ONE}")
+    assert response.headers["Cache-Control"] == "public, max-age=3600"
+    body = response.json
+    assert body is not None
+    assert body["title"] == f"Anime no. {ONE}"
+    at = int(np.searchsorted(held.model.anime_id, ONE))
+    assert body["in_model"]["lists"] == held.model.entry_count[at]
+    assert body["in_model"]["bias"] == pytest.approx(held.model.item_bias[at], abs=1e-6)
+
+
+def test_awkward_anime_have_a_page(client: FlaskClient) -> None:
+    assert page(client, f"/anime/{IDS[BARE]}").one("h1").text == f"Anime no. {IDS[BARE]}"
+    hostile = client.get(f"/anime/{IDS[HOSTILE]}")
+    assert "<script>alert" not in hostile.text
+    assert page(client, f"/anime/{IDS[HOSTILE]}").one("h1").text == HOSTILE_TITLE
+
+
+def test_what_nobody_knows_is_not_found(client: FlaskClient) -> None:
+    assert client.get("/anime/999999999").status_code == 404
+    for tail in ("", "/similar"):
+        refused = client.get(f"/api/v1/anime/999999999{tail}")
+        assert (refused.status_code, refused.mimetype) == (404, "application/problem+json")
+    assert client.get(f"/anime/{10**30}").status_code == 404
+    assert client.get(f"/api/v1/anime/{ONE}/similar?top=0").status_code == 400
+
+
+def test_cards_lead_there(client: FlaskClient) -> None:
+    results = page(client, "/user/anilist/Regular")
+    for heading in results.one("ol").all("h2"):
+        assert page(client, heading.one("a").attributes["href"]).one("h1").text == heading.text

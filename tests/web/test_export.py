@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from flask.testing import FlaskClient
+
+from app.web.export import as_csv
+from tests.web.fans import regular_export
+from tests.web.html_page import read_html
+from tests.web.test_pages import page, shown_ids
+from tests.web.test_upload import send
+
+
+def rows(data: bytes) -> list[dict[str, str]]:
+    assert data.startswith(b"\xef\xbb\xbf")
+    return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+
+
+def test_what_is_shown_can_be_kept(client: FlaskClient) -> None:
+    address = "/user/anilist/Regular?n=5&type=tv,ova"
+    shown = page(client, address)
+    links = {a.text: a.attributes["href"] for a in shown.one("p", class_="keep").all("a")}
+    table = client.get(links["Table (CSV)"])
+    assert table.mimetype == "text/csv"
+    assert table.headers["Content-Disposition"] == 'attachment; filename="hakken.csv"'
+    assert [int(row["anime_id"]) for row in rows(table.data)] == shown_ids(shown)
+    assert "Anime no. " in rows(table.data)[0]["because"]
+    body = client.get(links["Data (JSON)"]).json
+    assert body is not None
+    assert [item["anime_id"] for item in body["recommendations"]] == shown_ids(shown)
+    plain = page(client, "/user/anilist/Regular").one("p", class_="keep").all("a")[0]
+    assert client.get(plain.attributes["href"]).mimetype == "text/csv"
+
+
+def test_an_upload_s_picks_can_be_kept(client: FlaskClient) -> None:
+    shown = read_html(send(client, regular_export()).text)
+    carried = shown.one("input", name="list").attributes["value"]
+    (table, _) = shown.one("p", class_="keep").all("button")
+    kept = client.post("/upload", data={"list": carried, "choice": table.attributes["value"]})
+    assert [int(row["anime_id"]) for row in rows(kept.data)] == shown_ids(shown)
+
+
+def test_only_two_kinds_of_file(client: FlaskClient) -> None:
+    response = client.get("/example?format=exe")
+    assert response.status_code == 400
+    assert "“format” should be csv or json." in response.text
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", " ="])
+def test_no_cell_is_a_formula(start: str) -> None:
+    item = {
+        "rank": 1,
+        "anime_id": 5,
+        "title": f'{start}HYPERLINK("x")',
+        "title_english": None,
+        "type": "TV",
+        "year": None,
+        "episodes": None,
+        "genres": [f"{start}1+1"],
+        "match": -0.5,
+        "predicted_score": 7.5,
+        "expected_error": 1.0,
+        "because": [{"title": f"{start}2", "score": 8.0}],
+        "url": "https://x",
+    }
+    ((head, row),) = [
+        list(csv.reader(io.StringIO(as_csv({"recommendations": [item]}), newline="")))
+    ]
+    cells = dict(zip(head, row, strict=True))
+    for name in ("title", "genres", "because"):
+        assert cells[name].startswith(f"'{start}")
+    assert cells["match"] == "-0.5"
+    assert cells["title_english"] == ""

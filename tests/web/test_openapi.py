@@ -1,0 +1,75 @@
+"""The description of the API says what the API does."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app.web.options import FetchQuery
+from tests.web.fans import IDS, SCORED
+
+
+@pytest.fixture
+def told(client: FlaskClient) -> dict[str, Any]:
+    body = client.get("/api/v1/openapi.json").json
+    assert isinstance(body, dict)
+    return body
+
+
+def references(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        own = {value["$ref"]} if "$ref" in value else set()
+        return own.union(*map(references, value.values()))
+    return set().union(*map(references, value)) if isinstance(value, list) else set()
+
+
+def test_every_endpoint_is_described_and_no_other(app: Flask, told: dict[str, Any]) -> None:
+    there = {
+        (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule), method.lower())
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/api/")
+        for method in (rule.methods or set()) & {"GET", "POST", "PUT", "DELETE"}
+    }
+    described = {(path, method) for path, doing in told["paths"].items() for method in doing}
+    assert described == there
+
+
+def test_what_it_refers_to_is_there(told: dict[str, Any]) -> None:
+    found = references(told)
+    assert "#/components/schemas/Body" in found
+    assert {name.removeprefix("#/components/schemas/") for name in found} <= set(
+        told["components"]["schemas"]
+    )
+
+
+def test_every_option_is_a_parameter(told: dict[str, Any]) -> None:
+    parameters = told["paths"]["/api/v1/recommendations"]["get"]["parameters"]
+    assert [each["name"] for each in parameters] == list(FetchQuery.model_fields)
+    assert all(each["description"] for each in parameters)
+    assert {each["name"] for each in parameters if each["required"]} == {"source", "username"}
+    body = told["components"]["schemas"]["Body"]
+    assert set(body["properties"]) == {*FetchQuery.model_fields, "list"} - {"source", "username"}
+
+
+def test_answers_are_as_described(client: FlaskClient, told: dict[str, Any]) -> None:
+    schema = told["components"]["schemas"]["Answer"]
+    rows = [{"anime_id": n, "score": 8} for n in SCORED]
+    body = client.post("/api/v1/recommendations", json={"list": rows}).json
+    assert body is not None
+    assert set(schema["required"]) <= set(body)
+    item = schema["properties"]["recommendations"]["items"]
+    assert set(item["required"]) <= set(body["recommendations"][0])
+    for path, doing in told["paths"].items():
+        address = path.replace("{anime_id}", str(IDS[12]))
+        wanted = {
+            each["name"]: {"ids": IDS[12], "search": "anime", "source": "anilist"}.get(
+                each["name"], "Regular"
+            )
+            for each in doing["get"]["parameters"]
+            if each["required"] and each["in"] == "query"
+        }
+        assert client.get(address, query_string=wanted).status_code == 200, path
