@@ -25,6 +25,8 @@ NEWCOMER_WEIGHT = 24.0
 """Weight of N for a handful of entries; it falls with the cube of the length, to 1, and from 20
 entries on as one over the length: even longer lists are not quite complete."""
 SHORT_LIST = 20.0
+LEAST_WEIGHT = 0.1
+"""Below it, from 200 entries on, N changes nothing and is not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,4 +76,5 @@ def _matrices(model: Model, entries: int) -> list[tuple[ItemMatrix, float]]:
     entries = max(1, entries)
     handful = NEWCOMER_WEIGHT * min(1.0, HANDFUL / entries) ** 3
     newcomer = max(handful, min(1.0, SHORT_LIST / entries))
-    return [(model.affinity, 1.0), (model.newcomer, newcomer)]
+    matrices = [(model.affinity, 1.0), (model.newcomer, newcomer)]
+    return [(matrix, weight) for matrix, weight in matrices if weight > LEAST_WEIGHT]

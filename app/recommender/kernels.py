@@ -106,7 +106,7 @@ def spread(
     for w in range(len(source)):
         s, factor = source[w], interest[w] * scale
         for p in range(start[s], start[s + 1]):
-            total[np.int64(target[p])] += factor * value[p]
+            total[np.uint64(target[p])] += factor * value[p]
     return total
 
 
@@ -115,16 +115,16 @@ def sharpened_sums(
     source: Longs, deviation: Floats, start: Longs, target: Any, value: Any, scale: float, n: int
 ) -> tuple[Floats, Floats]:
     """Sums of weight x deviation and of weight over ``source``, (n,) each; a weight is a cube."""
-    numerator = np.zeros(n)
-    denominator = np.zeros(n)
+    sums = np.zeros((n, 2))  # side by side: one cache line a target
     for w in range(len(source)):
         s, d = source[w], deviation[w]
         for p in range(start[s], start[s + 1]):
+            i = np.uint64(target[p])
             similarity = value[p] * scale
             weight = similarity * similarity * similarity
-            numerator[np.int64(target[p])] += weight * d
-            denominator[np.int64(target[p])] += weight
-    return numerator, denominator
+            sums[i, 0] += weight * d
+            sums[i, 1] += weight
+    return sums[:, 0].copy(), sums[:, 1].copy()
 
 
 @numba.njit(nogil=True, cache=True)

@@ -30,7 +30,8 @@ def affinity_again(model: Model, visitor: Visitor) -> Floats:
     weights = dense(model.affinity, n)
     length = max(entries, 1)
     newcomer = max(24 * min(1.0, (5 / length) ** 3), min(1.0, 20 / length))
-    weights = weights + newcomer * dense(model.newcomer, n)
+    if newcomer > 0.1:
+        weights = weights + newcomer * dense(model.newcomer, n)
     general = model.appeal / (1 + entries) ** 2
     return np.asarray(visitor.interest @ weights[visitor.entry] + general)
 

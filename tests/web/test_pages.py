@@ -94,6 +94,10 @@ def test_results_say_whose_they_are_and_why(client: FlaskClient) -> None:
         assert re.fullmatch(rf"Because you gave {told}(( , {told})? and {told})?", reason), reason
     for rank, card in enumerate(cards, 1):
         assert card.attributes["id"] == f"rank-{rank}"
+        assert any(
+            re.fullmatch(r"https://myanimelist\.net/anime/\d+", a.attributes["href"])
+            for a in card.all("a")
+        )
         assert re.search(r"Match [1-9]\d? % You would give it (10|[1-9])\.\d ± \d\.\d", card.text)
 
 
