@@ -1,6 +1,6 @@
 """Affinity: how likely a fan is to pick an anime and love it, from what is on the list.
 
-    affinity_i = sum_j interest_j (B_ji + newcomer_weight N_ji) + general_share appeal_i
+    affinity_i = sum_j interest_j (b B_ji + n N_ji) + general_share appeal_i
 
 B and N are linear item-item models in closed form (Steck 2019 and 2020; how they are trained stands
 in `model_build.affinity`): the sum estimates the fan's liking of i, 1 for an anime that is on the
@@ -22,8 +22,9 @@ from app.recommender.model import ItemMatrix, Model
 
 HANDFUL = 5.0
 NEWCOMER_WEIGHT = 24.0
-"""Weight of N for a handful of entries; it falls with the cube of the length, to 1, and from 20
-entries on as one over the length: even longer lists are not quite complete."""
+"""Weight of N for a handful of entries, where B has none. With the cube of the length B's rises to
+1 and N's falls to 1, and from 20 entries on as one over the length: even longer lists are not quite
+complete."""
 SHORT_LIST = 20.0
 LEAST_WEIGHT = 0.1
 """Below it, from 200 entries on, N changes nothing and is not looked at."""
@@ -74,7 +75,7 @@ def contributions(
 
 def _matrices(model: Model, entries: int) -> list[tuple[ItemMatrix, float]]:
     entries = max(1, entries)
-    handful = NEWCOMER_WEIGHT * min(1.0, HANDFUL / entries) ** 3
-    newcomer = max(handful, min(1.0, SHORT_LIST / entries))
-    matrices = [(model.affinity, 1.0), (model.newcomer, newcomer)]
+    handful = min(1.0, HANDFUL / entries) ** 3
+    newcomer = max(NEWCOMER_WEIGHT * handful, min(1.0, SHORT_LIST / entries))
+    matrices = [(model.affinity, 1.0 - handful), (model.newcomer, newcomer)]
     return [(matrix, weight) for matrix, weight in matrices if weight > LEAST_WEIGHT]

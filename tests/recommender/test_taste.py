@@ -27,8 +27,8 @@ def dense(matrix: ItemMatrix, n: int) -> Floats:
 
 def affinity_again(model: Model, visitor: Visitor) -> Floats:
     n, entries = len(model), len(visitor.entry)
-    weights = dense(model.affinity, n)
     length = max(entries, 1)
+    weights = (1 - min(1.0, 5 / length) ** 3) * dense(model.affinity, n)
     newcomer = max(24 * min(1.0, (5 / length) ** 3), min(1.0, 20 / length))
     if newcomer > 0.1:
         weights = weights + newcomer * dense(model.newcomer, n)
@@ -102,10 +102,7 @@ def test_who_loves_a_kind_is_recommended_more_of_it(model: Model) -> None:
             spread_affinity(model, fold_in(model, Listed.of([(ids[source], score, 2)]))).value
             for score in (10, 1)
         )
-        weights = (
-            dense(model.affinity, len(model))[source]
-            + 24 * dense(model.newcomer, len(model))[source]
-        )
+        weights = 24 * dense(model.newcomer, len(model))[source]
         np.testing.assert_allclose(loved - hated, (1.75 - 0.1) * weights, atol=1e-12)
 
 
