@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -13,6 +14,7 @@ from app.catalogue import Catalogue
 LONGEST = 100
 """Letters of a search that are read."""
 
+_APART = re.compile(r"[\W_]+")
 _CUTOFF = 72.0
 _CONTAINED, _BEGINS, _SAME = 90.0, 96.0, 106.0
 _CANDIDATES = 200
@@ -77,8 +79,8 @@ class TitleIndex:
 
 def plain(text: str) -> str:
     """Letters and digits only, in one case, without accents, words parted by single blanks."""
-    parts = unicodedata.normalize("NFKD", text.casefold())
-    kept = (
-        letter if letter.isalnum() else " " for letter in parts if not unicodedata.combining(letter)
-    )
-    return " ".join("".join(kept).split())
+    text = text.casefold()
+    if not text.isascii():
+        parts = unicodedata.normalize("NFKD", text)
+        text = "".join(letter for letter in parts if not unicodedata.combining(letter))
+    return _APART.sub(" ", text).strip()

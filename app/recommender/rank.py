@@ -19,8 +19,8 @@ MIN_NEIGHBOURS = 3
 BEHIND = 1000.0
 """More than any two predicted scores differ by."""
 SEEN_BY_MANY = 0.35
-"""How strongly `discover` holds popularity against an anime: a match counts less by the square
-root of the number of lists that an anime is on."""
+"""How strongly `discover` holds popularity against an anime: a match is divided by this power of
+the number of lists that the anime is on. Chosen so that a page still fits (`docs/model.md`)."""
 
 
 class Order(StrEnum):

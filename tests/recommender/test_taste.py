@@ -122,13 +122,17 @@ def test_plans_alone_say_nothing_but_beside_a_list_they_do(model: Model) -> None
 
 def test_discover_brings_out_what_few_have_seen(model: Model) -> None:
     ids = model.anime_id.tolist()
-    listed = Listed.of([(n, 8.0, 2) for n in ids[::5]])
     lists_of = dict(zip(ids, model.entry_count.tolist(), strict=True))
     mean = {
         order: np.mean(
             [
                 lists_of[item.anime_id]
-                for item in recommend(model, listed, Wish(top=15, order=order)).recommendations
+                for begin in range(5)
+                for item in recommend(
+                    model,
+                    Listed.of([(n, 8.0, 2) for n in ids[begin::5]]),
+                    Wish(top=5, order=order),
+                ).recommendations
             ]
         )
         for order in (Order.MATCH, Order.DISCOVER)
