@@ -11,7 +11,15 @@ import pytest
 
 from app.recommender import Listed
 from model_build.fans import Fan
-from model_build.measures import calibration, for_json, intervals, measures, values
+from model_build.measures import (
+    calibration,
+    diversity,
+    for_json,
+    intervals,
+    measures,
+    values,
+)
+from model_build.metrics import ndcg
 from model_build.observing import Anime, Observed, Ranker, Ranking, observe, rank_all_unlisted
 
 TRAINED = 64
@@ -147,14 +155,26 @@ def test_an_interval_holds_about_as_many_samples_as_it_says() -> None:
     assert high - low < 1
 
 
-def test_more_fans_make_narrower_intervals() -> None:
-    few, many = (
-        intervals(observe(some_ranker(2), ANIME, random_fans(4, count)), ANIME)
-        for count in (30, 480)
-    )
-    for name in ("rmse", "ndcg@10", "novelty", "diversity", "within_expected_error"):
-        width_few, width_many = (high - low for low, high in (few[name], many[name]))
-        assert width_many == pytest.approx(width_few / 4, rel=0.5), name
+def test_the_interval_of_a_mean_is_that_of_its_standard_error() -> None:
+    many = observe(some_ranker(2), ANIME, random_fans(4, 480))
+    found = intervals(many, ANIME)
+    for name, of_fan in (
+        ("ndcg@10", ndcg(many.hits, many.relevant, 10)),
+        ("diversity", diversity(many.shown[:, :10], ANIME.genres)),
+    ):
+        of_fan = of_fan[np.isfinite(of_fan)]
+        low, high = found[name]
+        error = of_fan.std() / math.sqrt(len(of_fan))
+        assert (low + high) / 2 == pytest.approx(of_fan.mean(), abs=0.3 * error)
+        assert high - low == pytest.approx(2 * 1.96 * error, rel=0.1)
+
+
+def test_the_interval_of_the_coverage_is_around_it() -> None:
+    """Although no resample covers more than all fans do."""
+    few = observe(some_ranker(2), ANIME, random_fans(4, 4))
+    covered = values(few, ANIME)["coverage"]
+    low, high = intervals(few, ANIME)["coverage"]
+    assert low < covered < high
 
 
 def test_perfect_and_constant_predictions() -> None:
