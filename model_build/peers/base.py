@@ -19,13 +19,24 @@ from model_build.baselines import fit_baselines
 from model_build.grouping import GroupedRatings, group_ratings
 from model_build.observing import Scorer
 from model_build.ratings import Ratings
+from model_build.similarity import pearson_baseline
+from model_build.training import Hyperparameters
 
 Floats = npt.NDArray[np.float64]
 Longs = npt.NDArray[np.int64]
 Singles = npt.NDArray[np.float32]
 Fit = Callable[[Ratings], Scorer]
 
-__all__ = ["Baseline", "Fit", "Scorer", "gram", "group_scores", "known", "list_matrix"]
+__all__ = [
+    "Baseline",
+    "Fit",
+    "Scorer",
+    "fit_similarity",
+    "gram",
+    "group_scores",
+    "known",
+    "list_matrix",
+]
 
 REG_USER, REG_ITEM, EPOCHS = 15.0, 10.0, 10
 ROWS = 1024
@@ -82,3 +93,21 @@ class Baseline:
     def user_bias(self, at: Longs, score: Floats) -> float:
         """b_u of a fan with these scores, the anime fixed (closed form)."""
         return float((score - self.mean - self.item_bias[at]).sum() / (REG_USER + len(at)))
+
+
+def fit_similarity(ratings: Ratings) -> tuple[Baseline, csr_array]:
+    """The baseline, and Hakken's similarity with its default settings.
+
+    Row j of the matrix (n, n) holds what anime j on a list gives to others.
+    """
+    settings = Hyperparameters()
+    grouped = group_scores(ratings)
+    baseline, residual = Baseline.fit(grouped)
+    by_target = pearson_baseline(
+        grouped,
+        residual,
+        shrinkage=settings.shrinkage,
+        min_support=settings.min_support,
+        neighbours=settings.neighbours,
+    )
+    return baseline, by_target.T.tocsr()

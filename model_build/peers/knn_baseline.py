@@ -9,24 +9,15 @@ from __future__ import annotations
 import numpy as np
 
 from app.recommender import Listed, kernels
-from model_build.peers.base import Baseline, Floats, Scorer, group_scores, known
+from model_build.peers.base import Floats, Scorer, fit_similarity, known
 from model_build.ratings import Ratings
-from model_build.similarity import pearson_baseline
 from model_build.training import Hyperparameters
 
 
 def fit(ratings: Ratings) -> Scorer:
-    settings = Hyperparameters()
-    grouped = group_scores(ratings)
-    baseline, residual = Baseline.fit(grouped)
-    by_source = pearson_baseline(
-        grouped,
-        residual,
-        shrinkage=settings.shrinkage,
-        min_support=settings.min_support,
-        neighbours=settings.neighbours,
-    ).T.tocsr()
+    baseline, by_source = fit_similarity(ratings)
     start = by_source.indptr.astype(np.int64)
+    k = Hyperparameters().k
 
     def score(listed: Listed) -> Floats:
         at, given = known(ratings.anime_ids, listed)
@@ -35,7 +26,7 @@ def fit(ratings: Ratings) -> Scorer:
         begin, which, weight = kernels.gather(
             at, start, by_source.indices, by_source.data, 1.0, len(ratings.anime_ids)
         )
-        mean, _, _ = kernels.nearest_means(begin, which, weight, given - level[at], settings.k)
+        mean, _, _ = kernels.nearest_means(begin, which, weight, given - level[at], k)
         return np.asarray(level + mean)
 
     return score
