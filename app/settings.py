@@ -37,16 +37,17 @@ class Settings(BaseSettings):
     )
 
     model: str = str(BUNDLED_MODEL)
-    """Where the model is: a directory or gs://bucket/prefix."""
+    """Where the model is: a directory or `gs://bucket/prefix`."""
 
     model_cache: Path = Path("~/.cache/hakken/models")
-    """Where models from gs:// are kept on this host."""
+    """Where models from `gs://` are kept on this host."""
 
     public_url: HttpUrl | None = None
     """The app's own address, sent to services that want to know who asks."""
 
     mal_client_id: Annotated[str | None, Field(validation_alias="MAL_CLIENT_ID", repr=False)] = None
-    """Turns on MyAnimeList's API v2, the best way to a list there. Free from MyAnimeList."""
+    """Turns on MyAnimeList's API v2, the best way to a list there. Free from MyAnimeList; keep it
+    secret."""
 
     mal_web: bool = False
     """Turns on MyAnimeList's own list pages, undocumented and slow, where there is no client id."""
@@ -64,26 +65,30 @@ class Settings(BaseSettings):
     """Kitsu's API."""
 
     jikan_url: HttpUrl | None = None
-    """A Jikan that the operator runs, such as http://host/v4. There is no public one any more."""
+    """A Jikan that the operator runs, such as `http://host/v4`; one that ends in `/v3` is asked as
+    Jikan 3. There is no public one any more."""
 
     shikimori_url: HttpUrl = HttpUrl("https://shikimori.io/api")
     """Shikimori's API."""
 
     details_url: HttpUrl | None = None
-    """A host that describes anime as Jikan 4 does (``/anime/{id}``), for pictures and synopses that
-    the others do not have. Without it, ``jikan_url`` is asked."""
+    """A host that describes anime as Jikan 4 does (`/anime/{id}`), for pictures and synopses that
+    the others do not have. Without it, `HAKKEN_JIKAN_URL` is asked."""
 
     limits: bool = True
     """Whether to keep to what the services allow; 0 only for services that are your own."""
 
     cache_url: Annotated[str | None, Field(pattern=r"^(rediss?|unix)://", repr=False)] = None
-    """A Redis for caches and limits shared by hosts; without it, files on this host."""
+    """A Redis (`redis://`, `rediss://` or `unix://`) for caches and limits shared by hosts; without
+    it, files on this host."""
 
     cache_dir: Path = Path("~/.cache/hakken/shared")
-    """Where caches and limits are kept on this host."""
+    """Where caches and limits are kept on this host; a temporary folder where this cannot be
+    written."""
 
     list_cache: Annotated[float, Field(ge=0, le=1200)] = 300.0
-    """Seconds that a list is remembered. The pages promise less than an hour, all in all."""
+    """Seconds that a list is remembered, 0 for not at all. The pages promise less than an hour, all
+    in all."""
 
     list_stale: Annotated[float, Field(ge=0, le=2400)] = 1800.0
     """Seconds more that a remembered list may stand in for a service that is down."""
@@ -95,7 +100,7 @@ class Settings(BaseSettings):
     """Entries that a list may have; a longer one is refused."""
 
     log_level: str = "INFO"
-    """Python's name of the least severe level that is logged."""
+    """The least severe level that is logged: `DEBUG`, `INFO`, `WARNING` or `ERROR`."""
 
     @field_validator("log_level")
     @classmethod

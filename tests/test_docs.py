@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import re
 
-import pytest
-
 from app.lists import errors
 from app.lists.registry import PACES
-from app.settings import ROOT, Settings
+from app.settings import ROOT
 from app.web.filters import SHARES
 from app.web.options import Options
 from app.web.problems import KINDS, SOURCE_SLOW
+from scripts.settings_page import PAGE, page
 
 TEXT = (ROOT / "docs" / "sources.md").read_text("utf-8")
-# These are told of elsewhere: they are not about lists.
-ELSEWHERE = {"model", "model_cache", "log_level"}
 
 
-@pytest.mark.parametrize("name", sorted(set(Settings.model_fields) - ELSEWHERE))
-def test_every_setting_is_described_with_its_default(name: str) -> None:
-    variable = "MAL_CLIENT_ID" if name == "mal_client_id" else f"HAKKEN_{name.upper()}"
-    (row,) = re.findall(rf"^\| `{variable}` \|(.*)\|$", TEXT, re.M)
-    default = Settings.model_fields[name].default
-    if default is not None:
-        number = int(default) if isinstance(default, bool | float) else default
-        assert f"`{str(number).rstrip('/')}`" in row
+def test_the_page_of_settings_is_what_the_code_says() -> None:
+    assert PAGE.read_text("utf-8") == page(), "run scripts/write_settings"
 
 
 def test_every_kind_of_trouble_is_described() -> None:
