@@ -16,8 +16,8 @@ PAGE = ROOT / "docs" / "settings.md"
 _TOP = """\
 # Settings
 
-Every setting is an environment variable. A value that cannot be used stops the start with one line that
-names the variable. This page is written by `scripts/write_settings` from `app/settings.py`.
+Every setting is an environment variable. A value that cannot be used stops the start with one line
+that names the variable. This page is written by `scripts/write_settings` from `app/settings.py`.
 """
 
 
