@@ -12,7 +12,7 @@ import sys
 import threading
 from pathlib import Path
 
-from demo.fans import NAMES, made_up_world
+from demo.fans import FANS, made_up_world
 from demo.faults import NAMES as TROUBLED
 from demo.upstream import Upstream
 from demo.world import EMPTY, HUGE, LONG
@@ -34,7 +34,7 @@ def main() -> None:
             sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
         sys.stdout.write("# ready\n")
         sys.stdout.flush()
-        people = ", ".join((*NAMES, LONG, EMPTY, HUGE))
+        people = ", ".join((*FANS, LONG, EMPTY, HUGE))
         sys.stderr.write(f"demo usernames, on every site: {people}\n")
         sys.stderr.write(f"and for every kind of trouble: {', '.join(TROUBLED)}\n")
         stop.wait()

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from app.catalogue import Catalogue
 from app.recommender import Model
 from demo.world import Listed, World
 
-NAMES = ("Akira", "Hana", "Ryo", "Sora", "Yuki")
-SIZES = (12, 60, 150, 320, 1_200)
+FANS: Mapping[str, int] = {"Akira": 12, "Hana": 60, "Ryo": 150, "Sora": 320, "Yuki": 1_200}
+"""How many anime are on whose list."""
 SEED = 7
 _STATUSES = ("completed", "completed", "completed", "watching", "on_hold", "dropped")
 
 
-def made_up_world(model_folder: Path) -> World:
+def made_up_world(model_folder: Path, fans: Mapping[str, int] = FANS) -> World:
     """Everybody with trouble (`demo.faults`), and a few fans with lists of anime that exist."""
     model = Model.open(model_folder)
     catalogue = Catalogue.open(model.catalogue_path)
@@ -25,7 +25,7 @@ def made_up_world(model_folder: Path) -> World:
     ids = [int(anime_id) for anime_id in model.anime_id]
     members = catalogue.column("members", ids)
     weights = [(count or 0) + 1 for count in members]
-    for name, size in zip(NAMES, SIZES, strict=True):
+    for name, size in fans.items():
         chosen = dict.fromkeys(draw.choices(ids, weights, k=4 * size))
         world.add(name, _list(list(chosen)[:size], catalogue, draw))
     world.synopses.update(

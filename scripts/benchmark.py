@@ -11,13 +11,10 @@ import argparse
 import json
 import os
 import resource
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -27,7 +24,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import psutil
 from threadpoolctl import threadpool_limits
 
 from app.recommender import Listed, Order, Wish, recommend
@@ -46,6 +42,7 @@ from model_build.parts import (
 from model_build.ratings import Ratings, read_ratings
 from model_build.similarity import pearson_baseline
 from model_build.training import Hyperparameters, train
+from scripts.serving import NotServedError, serving
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST_LENGTH = 300
@@ -227,34 +224,13 @@ def _difference(ours: dict[str, Any], theirs: dict[str, Any]) -> float:
 
 def _print_worker() -> None:
     """Start one web worker on the bundled model; say how soon it is ready and how large."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "--workers", "1"]
-    command += ["--bind", f"127.0.0.1:{port}", "app.wsgi:app"]
-    start = time.perf_counter()
-    server = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     try:
-        while not _answers(f"http://127.0.0.1:{port}/readyz"):
-            if server.poll() is not None or time.perf_counter() - start > 60:
-                errors = server.stderr.read() if server.poll() is not None and server.stderr else ""
-                sys.exit(f"scripts/bench: the web worker did not become ready\n{errors}")
-            time.sleep(0.02)
-        ready = time.perf_counter() - start
-        sizes = [child.memory_info().rss for child in psutil.Process(server.pid).children()]
-    finally:
-        server.terminate()
-        server.wait()
+        with serving(workers=1) as served:
+            ready, (worker,) = served.ready_s, served.workers()
+    except NotServedError as error:
+        sys.exit(f"scripts/bench: the web worker did not become ready\n{error}")
     print(f"{'one web worker ready after s':<42}{ready:>24.2f}")
-    print(f"{'one web worker resident MB':<42}{max(sizes) / 2**20:>24.0f}")
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=1) as reply:
-            return bool(reply.status == 200)
-    except (urllib.error.URLError, ConnectionError, TimeoutError):
-        return False
+    print(f"{'one web worker resident MB':<42}{worker.resident:>24.0f}")
 
 
 CHILDREN: dict[str, Callable[[Any], dict[str, Any]]] = {

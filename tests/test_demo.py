@@ -12,7 +12,7 @@ from pathlib import Path
 import requests
 
 from app.settings import ROOT, Settings
-from demo.fans import NAMES, made_up_world
+from demo.fans import FANS, made_up_world
 from demo.faults import NAMES as TROUBLED
 from demo.services import ALL
 from demo.upstream import Upstream
@@ -30,7 +30,7 @@ def test_it_says_how_to_be_asked_and_answers(tiny_model: Path) -> None:
                 break
             name, value = line.removeprefix("export ").strip().split("=", 1)
             (settings[name],) = shlex.split(value)
-        url = f"{settings['HAKKEN_SHIKIMORI_URL']}/users/{NAMES[0]}/anime_rates"
+        url = f"{settings['HAKKEN_SHIKIMORI_URL']}/users/{next(iter(FANS))}/anime_rates"
         rates = requests.get(url, headers={"User-Agent": "a test"}, timeout=10).json()
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate()
@@ -55,7 +55,7 @@ def test_every_service_has_its_setting() -> None:
 
 def test_made_up_fans_are_the_same_every_time(tiny_model: Path) -> None:
     one, other = made_up_world(tiny_model), made_up_world(tiny_model)
-    for name in NAMES:
+    for name in FANS:
         fan = one.named(name)
         assert fan is not None
         assert fan == other.named(name)

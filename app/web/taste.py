@@ -103,9 +103,12 @@ def _leanings(
 ) -> tuple[Leaning, ...]:
     """What the fan watches more of than others, the least likely to be chance first."""
     found = []
+    is_seen = np.zeros(len(crowd), bool)
+    is_seen[seen] = True
+    everything = crowd.sum()
     for name, where in kinds.items():
-        count = len(np.intersect1d(where, seen))
-        expected = len(seen) * float(crowd[where].sum() / crowd.sum())
+        count = int(np.count_nonzero(is_seen[where]))
+        expected = len(seen) * float(crowd[where].sum() / everything)
         surprise = (count - expected) / math.sqrt(max(expected, 1.0))
         if count >= LEAST_OF_A_KIND and surprise > 0:
             share, usual = 100 * count / len(seen), 100 * expected / len(seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from app.catalogue import Anime, Catalogue
@@ -12,6 +13,7 @@ from app.web.panel import Control, Panel
 
 FEW_SCORES = 10
 SHOWN_GENRES = 4
+_NO_LETTERS = re.compile(r"[\W_]+")
 TINTS = 6
 """How many colours the stylesheet has for a missing poster."""
 
@@ -146,7 +148,7 @@ def initial_of(anime: Anime) -> str:
 
 
 def _bare(title: str) -> str:
-    return "".join(letter for letter in title.casefold() if letter.isalnum())
+    return _NO_LETTERS.sub("", title.casefold())
 
 
 def _number(score: float) -> str:

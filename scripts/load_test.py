@@ -1,0 +1,196 @@
+"""Two workers, the bundled model and lists that are already in the cache: what they can bear.
+
+The list sites are the demo's, the visitors are locust's; all are processes of this machine and
+share its cores with the workers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from demo.fans import made_up_world
+from demo.upstream import Upstream
+from scripts.serving import ROOT, NotServedError, Served, serving
+
+FANS: Mapping[str, int] = {"Fan50": 50, "Fan300": 300, "Fan1500": 1_500}
+WORKERS = 2
+USERS = 16
+PERCENTILES = (0.5, 0.95, 0.99)
+WARM_SECONDS = 60
+"""What a soak does not count: caches fill, and allocators find their size."""
+SAMPLE_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Borne:
+    """What one kind of request got: how many a second, how many failed, latency in ms."""
+
+    rate: float
+    requests: int
+    failed: int
+    latency_ms: tuple[float, ...]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="scripts/load", description=__doc__)
+    parser.add_argument("--seconds", type=_positive, default=15, help="of each kind of request")
+    parser.add_argument("--soak", type=_positive, metavar="MINUTES", help="a mix of everything")
+    parser.add_argument("--rate", type=_positive, default=150, help="of a soak, a second")
+    arguments = parser.parse_args()
+    try:
+        with _hakken() as served:
+            if arguments.soak:
+                sys.exit(_soak(served, arguments.soak, arguments.rate))
+            _load(served, arguments.seconds)
+    except NotServedError as error:
+        sys.exit(f"scripts/load: the server did not become ready\n{error}")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+@contextmanager
+def _hakken() -> Iterator[Served]:
+    """Two workers that ask the demo's sites, with every fan's list in the cache."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Upstream(made_up_world(ROOT / "bundled_model", FANS)) as upstream,
+        serving(WORKERS, {**upstream.environment(), "HAKKEN_CACHE_DIR": folder}) as served,
+    ):
+        for site in ("anilist", "kitsu", "shikimori", "myanimelist"):
+            for name in FANS:
+                with urllib.request.urlopen(served.url + _api(name, site), timeout=60) as reply:
+                    reply.read()
+        yield served
+
+
+def _api(name: str, site: str = "anilist") -> str:
+    return f"/api/v1/recommendations?source={site}&username={name}"
+
+
+def _load(served: Served, seconds: int) -> None:
+    print(f"{WORKERS} workers on {os.cpu_count()} cores, {USERS} visitors without a pause")
+    print(f"ready after {served.ready_s:.2f} s\n")
+    print(f"{'a cached list of':<30}{'a second':>9}{'p50 ms':>8}{'p95 ms':>8}{'p99 ms':>8}")
+    failed = 0
+    for name, size in FANS.items():
+        for what, path in (("API", _api(name)), ("page", f"/user/anilist/{name}")):
+            environment = {"HAKKEN_LOAD_PATH": path}
+            borne = _locust(served.url, USERS, seconds, environment)[path]
+            failed += borne.failed
+            print(_row(f"{size:,} titles, {what}", borne))
+    _print_memory(served)
+    if failed:
+        sys.exit(f"scripts/load: {failed:,} requests failed")
+
+
+def _row(what: str, borne: Borne) -> str:
+    latency = "".join(f"{each:>8.0f}" for each in borne.latency_ms)
+    return f"{what:<30}{borne.rate:>9,.0f}{latency}"
+
+
+def _print_memory(served: Served) -> None:
+    for number, worker in enumerate(served.workers(), 1):
+        shared = worker.resident - worker.own
+        print(
+            f"worker {number}: {worker.resident:.0f} MB resident, {worker.own:.0f} MB of its own, "
+            f"{shared:.0f} MB shared"
+        )
+
+
+def _soak(served: Served, minutes: int, rate: int) -> str | None:
+    """Run the mix; the reason for failure, if there is one."""
+    samples: list[list[float]] = []
+    end = threading.Event()
+
+    def watch() -> None:
+        end.wait(WARM_SECONDS)
+        while not end.wait(SAMPLE_SECONDS):
+            samples.append([worker.own for worker in served.workers()])
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    start = time.monotonic()
+    try:
+        bearings = _locust(served.url, rate, 60 * minutes, {"HAKKEN_LOAD_FANS": ",".join(FANS)})
+    finally:
+        end.set()
+        watcher.join()
+    print(f"{time.monotonic() - start:,.0f} s\n")
+    print(
+        f"{'':<30}{'a second':>9}{'p50 ms':>8}{'p95 ms':>8}{'p99 ms':>8}{'requests':>10}{'bad':>6}"
+    )
+    for what, borne in sorted(bearings.items()):
+        print(f"{_row(what, borne)}{borne.requests:>10,}{borne.failed:>6,}")
+    quarter = max(1, len(samples) // 4)
+    for number, own in enumerate(zip(*samples, strict=True), 1):
+        print(
+            f"worker {number}, MB of its own: {median(own[:quarter]):.1f} in the first quarter, "
+            f"{median(own[-quarter:]):.1f} in the last, {max(own):.1f} at most"
+        )
+    failed = sum(borne.failed for borne in bearings.values())
+    return f"scripts/load: {failed:,} answers were not as they should be" if failed else None
+
+
+def _locust(url: str, users: int, seconds: int, environment: Mapping[str, str]) -> dict[str, Borne]:
+    """Let ``users`` loose for a while; what each kind of request got."""
+    with tempfile.TemporaryDirectory() as folder:
+        told = f"{folder}/told"
+        command = [sys.executable, "-m", "locust", "-f", "scripts/locust_fans.py", "--headless"]
+        command += ["--host", url, "-u", str(users), "-r", str(users), "-t", f"{seconds}s"]
+        command += ["--json-file", told, "--only-summary", "--loglevel", "ERROR", "-s", "30"]
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        try:
+            with open(f"{told}.json", encoding="utf-8") as file:  # noqa: PTH123
+                rows = json.load(file)
+        except FileNotFoundError:
+            sys.exit(f"scripts/load: locust failed\n{done.stderr}")
+    if any(row["num_failures"] for row in rows):
+        print(done.stdout[done.stdout.find("Error report") :], file=sys.stderr)
+    return {row["name"]: _borne(row, seconds) for row in rows}
+
+
+def _borne(row: dict[str, Any], seconds: int) -> Borne:
+    times = sorted((float(ms), int(count)) for ms, count in row["response_times"].items())
+    latency = tuple(_percentile(times, share) for share in PERCENTILES)
+    count = row["num_requests"]
+    return Borne(count / seconds, count, row["num_failures"], latency)
+
+
+def _percentile(times: list[tuple[float, int]], share: float) -> float:
+    """The smallest time within which at least ``share`` of the requests were answered."""
+    needed = share * sum(count for _, count in times)
+    answered = 0
+    for ms, count in times:
+        answered += count
+        if answered >= needed:
+            return ms
+    return float("nan")
+
+
+if __name__ == "__main__":
+    main()

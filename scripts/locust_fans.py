@@ -1,0 +1,116 @@
+"""What locust does to Hakken, for `scripts/load_test.py`.
+
+``HAKKEN_LOAD_PATH`` is asked for again and again. Without it ``Everybody`` does what visitors do,
+with the lists of ``HAKKEN_LOAD_FANS`` and of people for whom the list sites fail. What failing should
+look like is the table of docs/sources.md.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from locust import FastHttpUser, constant_throughput, task
+
+T = TypeVar("T")
+
+SITES = ("anilist", "kitsu", "shikimori", "myanimelist")
+PATH = os.environ.get("HAKKEN_LOAD_PATH", "")
+FANS = tuple(filter(None, os.environ.get("HAKKEN_LOAD_FANS", "").split(",")))
+
+TROUBLE: Mapping[str, int] = {
+    "PrivateFan": 403,
+    "LimitedFan": 503,
+    "DownFan": 502,
+    "GatewayFan": 502,
+    "ChallengeFan": 502,
+    "GarbledFan": 502,
+    "CutFan": 502,
+    "WrongTypesFan": 502,
+    "FlakyFan": 200,
+    "NobodyAtAll": 404,
+    "HugeFan": 413,
+}
+"""How the API answers for fans with trouble, when the site is not left alone because of them."""
+ENDLESS = ("SlowFan", "HangingFan", "DrippingFan")
+TOO_SLOW = 504
+LEFT_ALONE = 502
+"""The answer while a site that failed too often is not asked at all."""
+
+LIST = gzip.compress(
+    b'<?xml version="1.0"?><myanimelist><myinfo><user_export_type>1</user_export_type></myinfo>'
+    + b"".join(
+        b"<anime><series_animedb_id>%d</series_animedb_id><my_score>%d</my_score>"
+        b"<my_status>Completed</my_status></anime>" % (anime_id, score)
+        for anime_id, score in ((1, 9), (5114, 10), (9253, 9), (11061, 8), (20, 5), (269, 6))
+    )
+    + b"</myanimelist>"
+)
+
+
+class Steady(FastHttpUser):
+    """The same request, the next as soon as one is answered."""
+
+    abstract = not PATH
+
+    @task
+    def ask(self) -> None:
+        self.client.get(PATH)
+
+
+class Everybody(FastHttpUser):
+    """A visitor who does something every second."""
+
+    abstract = bool(PATH)
+    wait_time = constant_throughput(1)
+
+    @task(600)
+    def recommendations(self) -> None:
+        self._see(f"/api/v1/recommendations?source={_site()}&username={_one(FANS)}", "list")
+
+    @task(200)
+    def page(self) -> None:
+        self._see(f"/user/{_site()}/{_one(FANS)}?n=50", "page")
+
+    @task(50)
+    def upload(self) -> None:
+        files = {"export": ("animelist.xml.gz", LIST, "application/gzip")}
+        with self.client.post("/upload", files=files, catch_response=True, name="upload") as reply:
+            _judge(reply, {200})
+
+    @task(100)
+    def look_around(self) -> None:
+        self._see(_one(("/", "/about", "/example", "/anime/5114", "/pick?q=monster")), "other")
+
+    @task(40)
+    def trouble(self) -> None:
+        name, status = _one(tuple(TROUBLE.items()))
+        path = f"/api/v1/recommendations?source={_site()}&username={name}"
+        self._see(path, "trouble", status, LEFT_ALONE)
+
+    @task(1)
+    def endless(self) -> None:
+        path = f"/api/v1/recommendations?source={_site()}&username={_one(ENDLESS)}"
+        self._see(path, "no answer", TOO_SLOW, LEFT_ALONE)
+
+    def _see(self, path: str, name: str, *statuses: int) -> None:
+        with self.client.get(path, catch_response=True, name=name) as reply:
+            _judge(reply, set(statuses) or {200})
+
+
+def _judge(reply: Any, expected: set[int]) -> None:
+    if reply.status_code in expected:
+        reply.success()
+    else:
+        reply.failure(f"{reply.status_code}: {(reply.text or '')[:200]}")
+
+
+def _site() -> str:
+    return _one(SITES)
+
+
+def _one(choices: Sequence[T]) -> T:
+    return random.choice(choices)
