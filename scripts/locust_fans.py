@@ -1,8 +1,8 @@
 """What locust does to Hakken, for `scripts/load_test.py`.
 
 ``HAKKEN_LOAD_PATH`` is asked for again and again. Without it ``Everybody`` does what visitors do,
-with the lists of ``HAKKEN_LOAD_FANS`` and of people for whom the list sites fail. What failing should
-look like is the table of docs/sources.md.
+with the lists of ``HAKKEN_LOAD_FANS`` and of people for whom the list sites fail. What failing
+should look like is the table of docs/sources.md.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
@@ -10,9 +11,22 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Longs = npt.NDArray[np.int64]
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-@numba.njit(nogil=True, cache=True)
+def compiled(function: F) -> F:
+    """Compile for numpy, and keep the machine code where numba finds a folder to write to.
+
+    Where there is none, each process compiles for itself, which takes it some seconds at start.
+    """
+    try:
+        made = numba.njit(nogil=True, cache=True)(function)
+    except RuntimeError:  # numba's word for: no such folder
+        made = numba.njit(nogil=True)(function)
+    return cast("F", made)
+
+
+@compiled
 def gather(
     source: Longs, start: Longs, target: Any, value: Any, scale: float, n: int
 ) -> tuple[Longs, Longs, Floats]:
@@ -40,7 +54,7 @@ def gather(
     return begin, which, weight
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def select_nearest(which: Longs, weight: Floats, k: int) -> None:
     """Reorder in place so that the k largest weights come first; of equal ones the earlier entry.
 
@@ -68,7 +82,7 @@ def select_nearest(which: Longs, weight: Floats, k: int) -> None:
             break
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def nearest_means(
     begin: Longs, which: Longs, weight: Floats, residual: Floats, k: int
 ) -> tuple[Floats, Floats, Longs]:
@@ -97,7 +111,7 @@ def nearest_means(
     return mean, total, used
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def spread(
     source: Longs, interest: Floats, start: Longs, target: Any, value: Any, scale: float, n: int
 ) -> Floats:
@@ -110,7 +124,7 @@ def spread(
     return total
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def sharpened_sums(
     source: Longs, deviation: Floats, start: Longs, target: Any, value: Any, scale: float, n: int
 ) -> tuple[Floats, Floats]:
@@ -127,7 +141,7 @@ def sharpened_sums(
     return sums[:, 0].copy(), sums[:, 1].copy()
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def entries_between(
     source: Longs, wanted: Longs, start: Longs, target: Any, value: Any, scale: float
 ) -> Floats:
@@ -151,7 +165,7 @@ def entries_between(
     return found
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def solve_lower(root: Floats, right: Floats) -> Floats:
     """X with root X = right, for a lower triangular root (f, f) and right (f, k)."""
     x = right.copy()
@@ -165,7 +179,7 @@ def solve_lower(root: Floats, right: Floats) -> Floats:
     return x
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def solve_lower_transposed(root: Floats, right: Floats) -> Floats:
     """X with root' X = right, for a lower triangular root (f, f) and right (f, k)."""
     x = right.copy()

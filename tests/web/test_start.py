@@ -68,3 +68,15 @@ def test_serving_needs_nothing_that_trains(tiny_model: Path) -> None:
     )
     done = run("-c", code, HAKKEN_MODEL=str(tiny_model))
     assert done.returncode == 0, done.stderr
+
+
+def test_it_starts_where_nothing_can_be_written() -> None:
+    """Without a folder for compiled code, which is then compiled again."""
+    code = (
+        "import numpy as np\n"
+        "from app.recommender.kernels import solve_lower\n"
+        "print(solve_lower(np.eye(1) * 2, np.ones((1, 1)))[0, 0])"
+    )
+    # A way of keeping it that is only for code in a zip file, so for none of this.
+    done = run("-c", code, NUMBA_CACHE_LOCATOR_CLASSES="ZipCacheLocator")
+    assert (done.returncode, done.stdout) == (0, "0.5\n"), done.stderr
