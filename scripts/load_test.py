@@ -29,8 +29,6 @@ FANS: Mapping[str, int] = {"Fan50": 50, "Fan300": 300, "Fan1500": 1_500}
 WORKERS = 2
 USERS = 16
 PERCENTILES = (0.5, 0.95, 0.99)
-WARM_SECONDS = 60
-"""What a soak does not count: caches fill, and allocators find their size."""
 SAMPLE_SECONDS = 5
 
 
@@ -121,7 +119,6 @@ def _soak(served: Served, minutes: int, rate: int) -> str | None:
     end = threading.Event()
 
     def watch() -> None:
-        end.wait(WARM_SECONDS)
         while not end.wait(SAMPLE_SECONDS):
             samples.append([worker.own for worker in served.workers()])
 
@@ -139,11 +136,12 @@ def _soak(served: Served, minutes: int, rate: int) -> str | None:
     )
     for what, borne in sorted(bearings.items()):
         print(f"{_row(what, borne)}{borne.requests:>10,}{borne.failed:>6,}")
-    quarter = max(1, len(samples) // 4)
     for number, own in enumerate(zip(*samples, strict=True), 1):
+        # The first quarter is not counted: caches fill, and allocators find their size.
+        second, last = own[len(own) // 4 : len(own) // 2], own[3 * len(own) // 4 :]
         print(
-            f"worker {number}, MB of its own: {median(own[:quarter]):.1f} in the first quarter, "
-            f"{median(own[-quarter:]):.1f} in the last, {max(own):.1f} at most"
+            f"worker {number}, MB of its own: {median(second):.1f} in the second quarter, "
+            f"{median(last):.1f} in the last, {max(own):.1f} at most"
         )
     failed = sum(borne.failed for borne in bearings.values())
     return f"scripts/load: {failed:,} answers were not as they should be" if failed else None
