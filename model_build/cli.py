@@ -14,7 +14,7 @@ from importlib import import_module
 from app.recommender.artifact import ArtifactError
 from model_build.errors import InputError
 
-COMMANDS = ("train", "evaluate", "compare", "tune", "report", "recommend", "split")
+COMMANDS = ("catalogue", "train", "evaluate", "compare", "tune", "report", "recommend", "split")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

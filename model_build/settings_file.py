@@ -7,8 +7,6 @@ not stand there keep their defaults.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any, get_args
 from model_build.errors import InputError
 from model_build.parts import Precision
 from model_build.training import Hyperparameters
+from model_build.whole_file import write_text
 
 DEFAULTS = {setting.name: setting.default for setting in fields(Hyperparameters)}
 HIGHEST = 10**9
@@ -70,21 +69,4 @@ def _checked(path: Path, name: str, value: object) -> float | int | str:
 
 def write_settings(path: Path, settings: Mapping[str, float | int | str]) -> None:
     """Write the file in one step: at every instant the old one or the new one stands there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, json.dumps(dict(settings), indent=2) + "\n")
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file whole or not at all, on disk before it takes its name."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    partial = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.chmod(0o644)
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    write_text(path, json.dumps(dict(settings), indent=2) + "\n")

@@ -21,7 +21,7 @@ from model_build.arguments import positive_int
 from model_build.catalogue import read_catalogue
 from model_build.errors import InputError
 from model_build.ratings import read_ratings
-from model_build.settings_file import write_atomically
+from model_build.whole_file import write_text
 
 HELP = "write an HTML page about a model"
 
@@ -77,5 +77,5 @@ def run(arguments: argparse.Namespace) -> None:
         )
     text = page(model.manifest, found, likenesses(model, names), compared, fans=len(bench.fans))
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(arguments.out, text)
+    write_text(arguments.out, text)
     print(f"written to {arguments.out} ({len(text) / 1e3:,.0f} kB)")

@@ -1,0 +1,58 @@
+"""Which series an anime belongs to, from lists of related anime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+MOST_RELATIVES = 60
+"""More than these are no series but a web of guest appearances."""
+
+
+def join_franchises(
+    ids: Sequence[int], franchise: Sequence[int | None], related: Sequence[Iterable[int] | None]
+) -> list[int | None]:
+    """The franchise of each anime; one that has none gets that of its relatives.
+
+    Relatives of relatives count, as far as none of them has a franchise. If they lead to several
+    franchises, or are more than `MOST_RELATIVES`, nobody can say, and nothing changes. Relatives
+    without any franchise become a new one.
+    """
+    place = {anime_id: at for at, anime_id in enumerate(ids)}
+    pairs = [
+        (at, place[other])
+        for at, others in enumerate(related)
+        for other in others or ()
+        if other in place
+    ]
+    without = [each is None for each in franchise]
+    between = [(a, b) for a, b in pairs if without[a] and without[b]]
+    group, size = _groups(between, len(ids))
+    led_to: dict[int, set[int]] = {}
+    for pair in pairs:
+        for one, other in (pair, pair[::-1]):
+            found = franchise[other]
+            if without[one] and found is not None:
+                led_to.setdefault(int(group[one]), set()).add(found)
+    unused = max((each for each in franchise if each is not None), default=0)
+    first = np.full(len(ids), -1)  # of each group, the anime that names it
+    joined = list(franchise)
+    for at in np.flatnonzero(without):
+        label = group[at]
+        if first[label] < 0:
+            first[label] = at
+        known = led_to.get(int(label), set())
+        if size[label] <= MOST_RELATIVES and len(known) <= 1 and (known or size[label] > 1):
+            joined[at] = next(iter(known), unused + ids[first[label]])
+    return joined
+
+
+def _groups(pairs: Sequence[tuple[int, int]], count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The connected group of each of ``count`` anime, and the size of each group."""
+    row, column = np.array(pairs, np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(row)), (row, column)), shape=(count, count))
+    _, label = connected_components(graph, directed=False)
+    return label, np.bincount(label)
