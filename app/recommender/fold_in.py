@@ -16,6 +16,9 @@ plan to watch         no     nothing, even with a score: it was    `UNSCORED_INT
                              not watched                           if anything was seen
 ====================  =====  ====================================  ======================
 
+A fan may ask not to be judged by what was dropped: with ``ignore_dropped`` a title dropped without
+a score is seen and says nothing, and no series counts as given up.
+
 Taste is what scores are predicted from, interest what affinity spreads from the anime a fan has
 picked to those that fans like them picked and loved.
 """
@@ -81,9 +84,11 @@ class Visitor:
     """A fan folded into the model. Positions are ascending indices into the model's anime.
 
     ``rated`` with ``score`` and ``residual`` (score minus exact baseline) are the entries with a
-    score; ``dropped`` those dropped without one; ``seen`` every anime not to recommend;
-    ``planned`` the plan-to-watch entries. ``entry`` with ``interest`` is every entry that the model
-    knows, none if all are only planned. ``unknown`` are the ids that it does not know.
+    score; ``dropped`` those dropped without one, ``given_up`` with or without; ``seen`` every anime
+    not to recommend;
+    ``planned`` the plan-to-watch entries. ``entry`` with ``interest`` is every entry that counts,
+    of those that the model knows, none if all are only planned. ``unknown`` are the ids that it
+    does not know.
     """
 
     user_bias: float
@@ -91,6 +96,7 @@ class Visitor:
     score: npt.NDArray[np.float64]
     residual: npt.NDArray[np.float64]
     dropped: npt.NDArray[np.int64]
+    given_up: npt.NDArray[np.int64]
     seen: npt.NDArray[np.int64]
     planned: npt.NDArray[np.int64]
     entry: npt.NDArray[np.int64]
@@ -98,8 +104,8 @@ class Visitor:
     unknown: tuple[int, ...]
 
 
-def fold_in(model: Model, listed: Listed) -> Visitor:
-    """Fold a list in.
+def fold_in(model: Model, listed: Listed, *, ignore_dropped: bool = False) -> Visitor:
+    """Fold a list in; ``ignore_dropped`` takes no title dropped without a score for a dislike.
 
     With the item biases fixed, the regularised least-squares bias of the visitor has the closed
     form sum(r - mu - b_i) / (reg_user + n) (Koren 2010, eq. 2, solved for one user).
@@ -112,6 +118,8 @@ def fold_in(model: Model, listed: Listed) -> Visitor:
     seen = known & ~planned
     rated = seen & (score > 0)
     dropped = seen & ~rated & (status == Status.DROPPED)
+    ignored = dropped & ignore_dropped
+    entry = known & ~ignored & (seen & ~ignored).any()
 
     deviation = score[rated] - model.mean - model.item_bias[position[rated]]
     user_bias = float(deviation.sum() / (model.reg_user + len(deviation))) if rated.any() else 0.0
@@ -120,10 +128,11 @@ def fold_in(model: Model, listed: Listed) -> Visitor:
         rated=position[rated],
         score=score[rated],
         residual=deviation - user_bias,
-        dropped=position[dropped],
+        dropped=position[dropped & ~ignored],
+        given_up=position[seen & (status == Status.DROPPED) & (not ignore_dropped)],
         seen=position[seen],
         planned=position[planned],
-        entry=position[known & seen.any()],
-        interest=interest(score[known & seen.any()], status[known & seen.any()]),
+        entry=position[entry],
+        interest=interest(score[entry], status[entry]),
         unknown=tuple(sorted(listed.anime_id[order][~known].tolist())),
     )

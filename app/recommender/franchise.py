@@ -70,6 +70,14 @@ class Franchises:
         known = self.group[positions]
         return np.isin(self.group, known[known >= 0])
 
+    def given_up(self, dropped: Positions, seen: Positions) -> npt.NDArray[np.bool_]:
+        """Where a franchise was dropped and nothing else of it was seen, (n,) bool.
+
+        Nobody wants the second season of what they did not finish; but who dropped a side story
+        and saw the series may go on.
+        """
+        return self.seen(dropped) & ~self.seen(np.setdiff1d(seen, dropped))
+
 
 @dataclass(frozen=True, slots=True)
 class Folded:

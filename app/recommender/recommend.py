@@ -10,7 +10,7 @@ import numpy.typing as npt
 from app.recommender.affinity import Affinity, spread_affinity
 from app.recommender.explain import Because, reasons_for_match, reasons_for_score
 from app.recommender.fold_in import Listed, Visitor, fold_in
-from app.recommender.franchise import Franchises, fold_franchises
+from app.recommender.franchise import Folded, Franchises, fold_franchises
 from app.recommender.model import Model
 from app.recommender.predict import Prediction, predict
 from app.recommender.rank import Order, by_discovery, by_support, candidates, top
@@ -25,13 +25,15 @@ class Wish:
     """What is asked for. ``allowed`` (n,) bool narrows the anime shown, by type or genre, say.
 
     With ``franchises`` one anime a franchise is shown, the first unseen; ``extras`` lets specials
-    and summaries of franchises that the fan knows in. ``reasons`` is how many to tell an anime.
+    and summaries of franchises that the fan knows in. ``ignore_dropped``: `fold_in`. ``reasons`` is
+    how many to tell an anime.
     """
 
     top: int = 20
     order: Order = Order.MATCH
     include_planned: bool = False
     extras: bool = False
+    ignore_dropped: bool = False
     reasons: int = 3
     franchises: Franchises | None = field(default=None, repr=False)
     allowed: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
@@ -81,6 +83,7 @@ class Scores:
     (n,) bool where one may be shown. ``prediction`` is there for `Order.SCORE` only.
     """
 
+    order: Order
     visitor: Visitor
     affinity: Affinity
     taste: Taste
@@ -98,7 +101,7 @@ def score_all(model: Model, listed: Listed, wish: Wish) -> Scores:
     `Order.SCORE` predicts with KNN with baseline, the reference; the other orders with the sharper
     `predict_taste`.
     """
-    visitor = fold_in(model, listed)
+    visitor = fold_in(model, listed, ignore_dropped=wish.ignore_dropped)
     affinity = spread_affinity(model, visitor)
     taste = predict_taste(model, visitor, affinity)
     allowed = candidates(model, visitor, include_planned=wish.include_planned)
@@ -107,7 +110,7 @@ def score_all(model: Model, listed: Listed, wish: Wish) -> Scores:
     match = PERCENT * affinity.value
     prediction = None
     predicted_score, sort_key = taste.score, match
-    personal = len(visitor.seen) > 0
+    personal = len(visitor.entry) > 0
     if wish.order is Order.SCORE:
         prediction = predict(model, visitor)
         predicted_score, sort_key = prediction.score, by_support(model, prediction)
@@ -115,6 +118,7 @@ def score_all(model: Model, listed: Listed, wish: Wish) -> Scores:
     elif wish.order is Order.DISCOVER:
         sort_key = by_discovery(model, match)
     return Scores(
+        wish.order,
         visitor,
         affinity,
         taste,
@@ -127,19 +131,30 @@ def score_all(model: Model, listed: Listed, wish: Wish) -> Scores:
     )
 
 
+def fold(model: Model, scores: Scores, wish: Wish) -> Folded:
+    """One anime a franchise of what may be shown; of those given up only what is planned."""
+    if wish.franchises is None:
+        return Folded(scores.allowed, np.zeros(len(model), np.int64))
+    visitor = scores.visitor
+    given_up = wish.franchises.given_up(visitor.given_up, visitor.seen)
+    given_up[visitor.planned] = False
+    waiting = visitor.planned if not wish.include_planned else visitor.planned[:0]
+    return fold_franchises(
+        wish.franchises,
+        model.entry_count,
+        scores.allowed & ~given_up,
+        visitor.seen,
+        waiting,
+        extras=wish.extras,
+    )
+
+
 def recommend(model: Model, listed: Listed, wish: Wish | None = None) -> Answer:
     """Recommend anime for a list."""
     wish = wish or Wish()
     scores = score_all(model, listed, wish)
-    visitor, allowed = scores.visitor, scores.allowed
-    more = np.zeros(len(model), np.int64)
-    if wish.franchises is not None:
-        waiting = visitor.planned if not wish.include_planned else visitor.planned[:0]
-        folded = fold_franchises(
-            wish.franchises, model.entry_count, allowed, visitor.seen, waiting, extras=wish.extras
-        )
-        allowed, more = folded.allowed, folded.more
-    chosen = top(scores.sort_key, allowed, wish.top)
+    visitor, folded = scores.visitor, fold(model, scores, wish)
+    chosen = top(scores.sort_key, folded.allowed, wish.top)
     if scores.prediction is None:
         because = reasons_for_match(model, visitor, scores.affinity, chosen, PERCENT, wish.reasons)
         explained = scores.match[chosen]
@@ -156,7 +171,7 @@ def recommend(model: Model, listed: Listed, wish: Wish | None = None) -> Answer:
             expected_error=float(errors[at]),
             because=because[at],
             rest=float(explained[at] - sum(reason.weight for reason in because[at])),
-            more=int(more[target]),
+            more=int(folded.more[target]),
         )
         for at, target in enumerate(chosen)
     )

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
-from app.recommender import Listed, Model, Status
+from app.recommender import Listed, Model, Status, Wish, recommend
 from app.recommender.fold_in import DROPPED_RESIDUAL, fold_in
 from app.recommender.predict import predict
 from tests.model_build.worlds import dense_similarity
@@ -164,3 +164,28 @@ def test_popularity_falls(model: Model) -> None:
     counts = model.entry_count[model.popularity_order]
     assert (np.diff(counts) <= 0).all()
     assert sorted(model.popularity_order.tolist()) == list(range(len(model)))
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_ignored_drops_are_seen_and_say_nothing(model: Model, data: st.DataObject) -> None:
+    """As if what was dropped without a score stood on no list, but for being seen."""
+    entries = data.draw(entry_lists(model))
+    kept = [e for e in entries if e[1] or e[2] != Status.DROPPED]
+    ignoring = fold_in(model, Listed.of(entries), ignore_dropped=True)
+    without, with_all = fold_in(model, Listed.of(kept)), fold_in(model, Listed.of(entries))
+    for name in ("user_bias", "rated", "score", "residual", "dropped", "entry", "interest"):
+        assert np.array_equal(getattr(ignoring, name), getattr(without, name)), name
+    assert np.array_equal(ignoring.seen, with_all.seen)
+    assert len(ignoring.dropped) == 0
+
+
+def test_a_list_of_nothing_but_ignored_drops_says_nothing(model: Model) -> None:
+    dropped = Listed.of([(int(n), None, Status.DROPPED) for n in model.anime_id[:4]])
+    planned = int(model.anime_id[9])
+    both = Listed.of([*((int(n), None, 4) for n in model.anime_id[:4]), (planned, None, 6)])
+    for listed in (dropped, both):
+        answer = recommend(model, listed, Wish(ignore_dropped=True))
+        assert not answer.personal
+        assert not {r.anime_id for r in answer.recommendations} & set(model.anime_id[:4].tolist())
+        assert recommend(model, listed).personal

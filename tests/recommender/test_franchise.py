@@ -7,7 +7,7 @@ import numpy.typing as npt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.recommender import Franchises, Listed, Model, Wish, recommend
+from app.recommender import Franchises, Listed, Model, Status, Wish, recommend
 from app.recommender.franchise import Folded, fold_franchises
 
 # place: franchise, type, year, title
@@ -141,3 +141,30 @@ def test_the_page_has_one_title_a_franchise(model: Model) -> None:
         most = max(model.entry_count[i] for i in unseen)
         assert position == next(i for i in unseen if model.entry_count[i] >= most / 2)
     assert {item.more for item in answer.recommendations} == {4, 5}
+
+
+def test_what_was_dropped_is_not_continued_unless_it_was_seen_otherwise(model: Model) -> None:
+    """Every three neighbours are a series; the fan has dropped one of each of three series."""
+    n = len(model)
+    groups = Franchises.infer(
+        [at // 3 for at in range(n)], ["TV"] * n, [1990 + at for at in range(n)], ["x"] * n
+    )
+    ids = model.anime_id.tolist()
+    rows = [
+        (ids[0], 3.0, Status.DROPPED),
+        (ids[3], None, Status.DROPPED),
+        (ids[6], None, Status.DROPPED),
+        (ids[7], 8.0, Status.COMPLETED),
+        (ids[9], 4.0, Status.DROPPED),
+        (ids[10], None, Status.PLAN_TO_WATCH),
+    ]
+
+    def shown(*, ignore_dropped: bool) -> set[int]:
+        wish = Wish(top=n, franchises=groups, ignore_dropped=ignore_dropped, include_planned=True)
+        found = recommend(model, Listed.of(rows), wish).recommendations
+        return {ids.index(item.anime_id) for item in found}
+
+    rest = {at for at in range(12, n) if at % 3 == 0}
+    for got, first in ((shown(ignore_dropped=False), set()), (shown(ignore_dropped=True), {0, 1})):
+        assert {at // 3 for at in got if at < 12} == {2, 3} | first
+        assert {at // 3 for at in got if at >= 12} == {at // 3 for at in rest}
