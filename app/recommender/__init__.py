@@ -8,6 +8,7 @@ from app.recommender.model import Model
 from app.recommender.rank import Order
 from app.recommender.recommend import Answer, Recommendation, Wish, recommend
 from app.recommender.status import Status
+from app.recommender.together import Together, recommend_together
 
 __all__ = [
     "Answer",
@@ -19,7 +20,9 @@ __all__ = [
     "Order",
     "Recommendation",
     "Status",
+    "Together",
     "Visitor",
     "Wish",
     "recommend",
+    "recommend_together",
 ]

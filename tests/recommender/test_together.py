@@ -1,0 +1,164 @@
+"""Two fans: what both are shown is checked anime by anime against what each is shown alone."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.recommender import Franchises, Listed, Model, Order, Status, Wish, recommend_together
+from app.recommender.franchise import fold_franchises
+from app.recommender.rank import by_discovery
+from app.recommender.recommend import score_all
+from app.recommender.together import TOLD, joint
+from tests.recommender.drawn import Entry, entry_lists
+
+orders = st.sampled_from(list(Order))
+
+
+def without_plans(entries: list[Entry]) -> set[int]:
+    return {anime for anime, _, status in entries if status != Status.PLAN_TO_WATCH}
+
+
+@given(st.data(), orders, st.integers(1, 80))
+@settings(max_examples=60, deadline=None)
+def test_neither_has_seen_what_both_are_shown(
+    model: Model, data: st.DataObject, order: Order, count: int
+) -> None:
+    one, other = (data.draw(entry_lists(model, most=50)) for _ in range(2))
+    found = recommend_together(
+        model, Listed.of(one), Listed.of(other), Wish(top=count, order=order)
+    )
+    shown = [item.anime_id for item in found.recommendations]
+    left = set(model.anime_id.tolist()) - without_plans(one) - without_plans(other)
+    assert set(shown) <= left
+    assert len(shown) == len(set(shown)) == min(count, len(left))
+    assert [item.rank for item in found.recommendations] == list(range(1, len(shown) + 1))
+    for item in found.recommendations:
+        for fan, entries in zip(item.fans, (one, other), strict=True):
+            planned = {a for a, _, status in entries if status == Status.PLAN_TO_WATCH}
+            assert fan.planned == (item.anime_id in planned)
+            assert {why.anime_id for why in fan.because} <= without_plans(entries)
+
+
+@given(st.data(), orders)
+@settings(max_examples=60, deadline=None)
+def test_the_order_is_that_of_both_matches(model: Model, data: st.DataObject, order: Order) -> None:
+    """Every pair of neighbours, against what each fan is told alone."""
+    lists = [Listed.of(data.draw(entry_lists(model))) for _ in range(2)]
+    wish = Wish(top=100, order=order)
+    alone = [score_all(model, each, wish) for each in lists]
+    found = recommend_together(model, *lists, wish)
+    keys = []
+    for item in found.recommendations:
+        at = int(np.searchsorted(model.anime_id, item.anime_id))
+        a, b = (scores.match[at] for scores in alone)
+        assert [fan.match for fan in item.fans] == [a, b]
+        assert [fan.predicted_score for fan in item.fans] == [
+            scores.predicted_score[at] for scores in alone
+        ]
+        match = math.sqrt(a * b) if min(a, b) > 0 else min(a, b)
+        assert item.match == pytest.approx(match, abs=1e-12)
+        if order is Order.SCORE:
+            keys.append(min(scores.sort_key[at] for scores in alone))
+        elif order is Order.DISCOVER:
+            keys.append(by_discovery(model, np.full(len(model), item.match))[at])
+        else:
+            keys.append(item.match)
+    assert keys == sorted(keys, reverse=True)
+
+
+@given(st.data(), orders)
+@settings(max_examples=40, deadline=None)
+def test_it_does_not_matter_who_comes_first(
+    model: Model, data: st.DataObject, order: Order
+) -> None:
+    one, other = (Listed.of(data.draw(entry_lists(model))) for _ in range(2))
+    wish = Wish(order=order)
+    here, there = (
+        recommend_together(model, one, other, wish),
+        recommend_together(model, other, one, wish),
+    )
+    assert [item.anime_id for item in here.recommendations] == [
+        item.anime_id for item in there.recommendations
+    ]
+    assert [item.fans for item in here.recommendations] == [
+        item.fans[::-1] for item in there.recommendations
+    ]
+    assert here.tips == there.tips[::-1]
+    assert here.personal == there.personal[::-1]
+    assert here.comparison.likeness.value == pytest.approx(there.comparison.likeness.value)
+
+
+@given(st.lists(st.tuples(*2 * [st.floats(-5, 100)]), min_size=1, max_size=30))
+def test_a_joint_match_lies_between_the_two(pairs: list[tuple[float, float]]) -> None:
+    one, other = np.array(pairs).T
+    both = joint(one, other)
+    assert (both >= np.minimum(one, other) - 1e-9).all()
+    assert (both <= np.maximum(one, other) + 1e-9).all()
+    cold = np.minimum(one, other) <= 0
+    assert (both[cold] <= 0).all()
+    assert (both[~cold] > 0).all()
+
+
+def franchises(model: Model, size: int) -> Franchises:
+    """Every ``size`` neighbouring anime are a series, watched in the order of their ids."""
+    n = len(model)
+    groups = [at // size for at in range(n)]
+    return Franchises.infer(groups, ["TV"] * n, [1990 + at for at in range(n)], ["x"] * n)
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_series_goes_on_where_both_stand(model: Model, data: st.DataObject) -> None:
+    groups = franchises(model, 3)
+    one, other = (data.draw(entry_lists(model)) for _ in range(2))
+    wish = Wish(top=100, franchises=groups, include_planned=True)
+    found = recommend_together(model, Listed.of(one), Listed.of(other), wish)
+    ways_in = []
+    for entries in (one, other):
+        scores = score_all(model, Listed.of(entries), wish)
+        seen = scores.visitor.seen
+        left = {at // 3 for at in scores.visitor.given_up} - {
+            at // 3 for at in seen if at not in scores.visitor.given_up
+        }
+        may = scores.allowed & ~np.array(
+            [at // 3 in left and at not in scores.visitor.planned for at in range(len(model))]
+        )
+        folded = fold_franchises(groups, model.entry_count, may, seen, seen[:0])
+        ways_in.append({int(model.anime_id[at]) for at in np.flatnonzero(folded.allowed)})
+    assert {item.anime_id for item in found.recommendations} == ways_in[0] & ways_in[1]
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_tips_are_favourites_that_the_other_has_not_seen(model: Model, data: st.DataObject) -> None:
+    lists = [data.draw(entry_lists(model)) for _ in range(2)]
+    listed = [Listed.of(each) for each in lists]
+    found = recommend_together(model, *listed, Wish())
+    for giver, taker in ((0, 1), (1, 0)):
+        visitor = found.visitors[giver]
+        known = score_all(model, listed[taker], Wish())
+        seen = without_plans(lists[taker])
+        least = np.quantile(visitor.score, 0.75) if len(visitor.score) else 0
+        wanted = sorted(
+            (
+                (-known.match[at], int(model.anime_id[at]))
+                for at, score in zip(visitor.rated, visitor.score, strict=True)
+                if score >= least and int(model.anime_id[at]) not in seen
+            ),
+        )
+        assert [tip.anime_id for tip in found.tips[giver]] == [n for _, n in wanted][:TOLD]
+
+
+def test_a_list_that_says_nothing_is_a_typical_fan_s(model: Model) -> None:
+    some = Listed.of([(int(n), 8.0, Status.COMPLETED) for n in model.anime_id[:5]])
+    found = recommend_together(model, some, Listed.of([]), Wish(top=100))
+    assert found.personal == (True, False)
+    typical = {int(model.anime_id[at]): 100 * model.appeal[at] for at in range(len(model))}
+    for item in found.recommendations:
+        assert item.fans[1].match == pytest.approx(typical[item.anime_id])
+        assert item.fans[1].because == ()
