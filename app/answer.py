@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from app.catalogue import Catalogue
-from app.recommender import Answer, Order, Recommendation
+from app.catalogue import Anime, Catalogue
+from app.recommender import Answer, Because, Order, Recommendation
 
 
-def answer_as_json(answer: Answer, catalogue: Catalogue) -> dict[str, Any]:
-    """The answer as JSON-ready values.
+def answer_as_json(
+    answer: Answer, catalogue: Catalogue, *, english: bool = False
+) -> dict[str, Any]:
+    """The answer as JSON-ready values; ``english`` titles where there are any.
 
     ``explained`` names the number that the weights of ``because`` and ``rest`` add up to.
     """
@@ -24,16 +27,17 @@ def answer_as_json(answer: Answer, catalogue: Catalogue) -> dict[str, Any]:
             "rated": len(visitor.rated),
             "unknown": len(visitor.unknown),
         },
-        "recommendations": [_recommendation(item, catalogue) for item in answer.recommendations],
+        "recommendations": [
+            _recommendation(item, catalogue, english) for item in answer.recommendations
+        ],
     }
 
 
-def _recommendation(item: Recommendation, catalogue: Catalogue) -> dict[str, Any]:
-    anime = catalogue.get(item.anime_id)
+def facts_as_json(anime: Anime, *, english: bool = False) -> dict[str, Any]:
+    """What is known of an anime."""
     return {
-        "rank": item.rank,
-        "anime_id": item.anime_id,
-        "title": anime.title,
+        "anime_id": anime.anime_id,
+        "title": anime.called(english=english),
         "title_english": anime.title_english,
         "type": anime.type,
         "year": anime.year,
@@ -41,18 +45,32 @@ def _recommendation(item: Recommendation, catalogue: Catalogue) -> dict[str, Any
         "genres": list(anime.genres),
         "picture": anime.picture,
         "url": anime.url,
+    }
+
+
+def because_as_json(
+    because: Iterable[Because], catalogue: Catalogue, *, english: bool = False
+) -> list[dict[str, Any]]:
+    """The entries of a list that a number was made from."""
+    return [
+        {
+            "anime_id": reason.anime_id,
+            "title": catalogue.title(reason.anime_id, english=english),
+            "score": reason.score,
+            "weight": round(reason.weight, 6),
+        }
+        for reason in because
+    ]
+
+
+def _recommendation(item: Recommendation, catalogue: Catalogue, english: bool) -> dict[str, Any]:
+    return {
+        "rank": item.rank,
+        **facts_as_json(catalogue.get(item.anime_id), english=english),
         "match": round(item.match, 6),
         "predicted_score": round(item.predicted_score, 6),
         "expected_error": round(item.expected_error, 6),
-        "because": [
-            {
-                "anime_id": reason.anime_id,
-                "title": catalogue.title(reason.anime_id),
-                "score": reason.score,
-                "weight": round(reason.weight, 6),
-            }
-            for reason in item.because
-        ],
+        "because": because_as_json(item.because, catalogue, english=english),
         "rest": round(item.rest, 6),
         "more_of_franchise": item.more,
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from app.recommender.franchise import Franchises
 
 PICTURE_HOST = "https://cdn.myanimelist.net/images/anime/"
 MAL_ANIME = "https://myanimelist.net/anime/"
+_NO_LETTERS = re.compile(r"[\W_]+")
 
 # Column -> what an empty cell is. Order is the order in the file.
 COLUMNS: dict[str, Any] = {
@@ -63,6 +65,15 @@ class Anime:
         """The anime's page on MyAnimeList."""
         return f"{MAL_ANIME}{self.anime_id}"
 
+    def called(self, *, english: bool) -> str:
+        """The title to show: the romanised one, or the English one where there is one."""
+        return (self.title_english if english else None) or self.title
+
+    def also_called(self, *, english: bool) -> str | None:
+        """The other title, unless it is the same but for case and punctuation."""
+        other = self.title if english else self.title_english
+        return other if other and _bare(other) != _bare(self.called(english=english)) else None
+
 
 class Catalogue:
     """All anime that Hakken knows by name, by MyAnimeList id.
@@ -100,10 +111,12 @@ class Catalogue:
             values["picture"] = PICTURE_HOST + values["picture"]
         return Anime(**values)
 
-    def title(self, anime_id: int) -> str:
-        """The (romanised) title alone, for sentences."""
+    def title(self, anime_id: int, *, english: bool = False) -> str:
+        """The title alone, for sentences: romanised, or English where there is an English one."""
         row = self._row.get(anime_id)
-        return f"Anime {anime_id}" if row is None else self._columns["title"][row]
+        if row is None:
+            return f"Anime {anime_id}"
+        return str((english and self._columns["title_english"][row]) or self._columns["title"][row])
 
     def column(self, name: str, anime_ids: Iterable[int]) -> list[Any]:
         """One fact for many anime; the column's empty value where an anime is unknown."""
@@ -115,6 +128,10 @@ class Catalogue:
         """Map ids of another site (``anilist`` or ``kitsu``) to MyAnimeList ids."""
         theirs, ours = self._columns[f"{site}_id"], self._columns["anime_id"]
         return {foreign: own for foreign, own in zip(theirs, ours, strict=True) if foreign}
+
+
+def _bare(title: str) -> str:
+    return _NO_LETTERS.sub("", title.casefold())
 
 
 def franchises_of(catalogue: Catalogue, anime_ids: Sequence[int]) -> Franchises:

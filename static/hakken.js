@@ -2,20 +2,22 @@
 "use strict";
 
 const SITE = "hakken.site";
+const TITLES = "hakken.titles";
 
 /** localStorage may be switched off; then nothing is remembered. */
-function stored(value) {
+function stored(key, value) {
   try {
-    if (value !== undefined) localStorage.setItem(SITE, value);
-    return localStorage.getItem(SITE);
+    if (value !== undefined) localStorage.setItem(key, value);
+    return localStorage.getItem(key);
   } catch {
     return null;
   }
 }
 
 function waitingText(form) {
-  const { username, source, export: file } = form.elements;
+  const { username, source, with_username: other, export: file } = form.elements;
   if (!username) return file?.files[0] ? `Reading ${file.files[0].name}…` : "";
+  if (other) return "Reading both lists…";
   const name = username.value.trim();
   if (/^https?:/i.test(name)) return "Reading the list…";
   return `Reading ${name}’s list from ${source.selectedOptions[0].text}…`;
@@ -41,12 +43,23 @@ addEventListener("pageshow", (event) => {
   for (const form of document.querySelectorAll("[data-waiting]")) setWaiting(form, false);
 });
 
-const site = document.querySelector("[data-remember]");
-if (site) {
-  const known = [...site.options].some((option) => option.value === stored());
+for (const site of document.querySelectorAll("[data-remember]")) {
+  const known = [...site.options].some((option) => option.value === stored(SITE));
   const chosen = [...site.options].some((option) => option.defaultSelected);
-  if (known && !chosen) site.value = stored();
-  site.addEventListener("change", () => stored(site.value));
+  if (known && !chosen) site.value = stored(SITE);
+  site.addEventListener("change", () => stored(SITE, site.value));
+}
+
+// The titles that were chosen last are asked for from the start; addresses keep saying theirs.
+for (const titles of document.querySelectorAll(".choice.titles")) {
+  titles.addEventListener("click", () => stored(TITLES, /title(=|%3D)english/.test(titles.href ?? titles.value)));
+}
+if (stored(TITLES) === "true") {
+  for (const form of document.querySelectorAll("[data-ask], [data-search]")) {
+    if (form.elements.title) continue;
+    form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "title", value: "english" }));
+  }
+  for (const link of document.querySelectorAll("[data-titled]")) link.search = "title=english";
 }
 
 // What the slider's place means, while it moves.

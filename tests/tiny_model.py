@@ -15,9 +15,11 @@ GENRES = ("Drama", "Comedy;Romance", "Action;Sci-Fi", "Mystery;Supernatural;Thri
 TYPES = ("TV", "MOVIE", "OVA")
 
 HOSTILE_TITLE = "<script>alert('Ω')</script> & \"friends\""
-FLAGGED, EXPLICIT, HOSTILE, BARE = 3, 4, 5, 6
+FLAGGED, EXPLICIT, HOSTILE, BARE, ARABIC, ENDLESS = 3, 4, 5, 6, 7, 9
 """Places in `anime_ids` of the anime that are flagged adult, of the genre Hentai, with a hostile
-title, and with nothing but a title."""
+title, with nothing but a title, and with English titles that are not English at all."""
+ARABIC_TITLE = "مغامرات لا تنتهي (2019)"
+ENDLESS_TITLE = "転生したらスライムだった件についての長い長い題名" * 4
 ANILIST_OFFSET = 500_000
 """AniList's id of an anime is its own id and this."""
 
@@ -43,6 +45,7 @@ def tiny_catalogue() -> pl.DataFrame:
     rows = [_facts(place, anime_id) for place, anime_id in enumerate(ids)]
     rows[FLAGGED]["adult"] = True
     rows[EXPLICIT]["genres"] = "Drama;Hentai"
+    rows[ARABIC]["title_english"], rows[ENDLESS]["title_english"] = ARABIC_TITLE, ENDLESS_TITLE
     rows[BARE] = {"anime_id": ids[BARE], "title": title_of(ids[BARE])}
     return pl.DataFrame(rows, infer_schema_length=None)
 

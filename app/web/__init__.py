@@ -17,7 +17,9 @@ from app.web import (
     openapi,
     pages,
     picks,
+    preview,
     security,
+    together,
 )
 from app.web.state import open_hakken
 from app.web.upload import InMemoryRequest
@@ -42,6 +44,7 @@ def build(settings: Settings, version: str) -> Flask:
     app.extensions["hakken"] = open_hakken(settings, version)
     for part in (access_log, security, errors, assets):
         part.init_app(app)
+    preview.init_app(app, settings)
     for blueprint in (
         pages.blueprint,
         api.blueprint,
@@ -49,6 +52,7 @@ def build(settings: Settings, version: str) -> Flask:
         about.blueprint,
         details.blueprint,
         picks.blueprint,
+        together.blueprint,
         openapi.blueprint,
         health.blueprint,
     ):

@@ -6,19 +6,21 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-import numpy.typing as npt
 from flask import Blueprint, Response, abort, json, make_response, render_template
 from flask import request as asked
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.catalogue import Anime
-from app.web.options import read_query
+from app.web.alike import alike, also_loved
+from app.web.links import links_of
+from app.web.options import Language, read_language, read_query
 from app.web.state import Library, library
-from app.web.view import TINTS, initial_of, other_title
+from app.web.view import TINTS, initial_of
 
 blueprint = Blueprint("anime", __name__)
 
 SHOWN = 10
+LOVED = 8
 MOST = 50
 KEPT = "public, max-age=3600"
 """About anime, not about fans: anybody may keep it for an hour."""
@@ -48,38 +50,27 @@ class Standing:
     expected: float
 
 
-@dataclass(frozen=True, slots=True)
-class Alike:
-    """An anime like another, and how strongly."""
-
-    anime: Anime
-    weight: float
-
-
-@dataclass(frozen=True, slots=True)
-class Both:
-    """What is like an anime: those scored alike, and those that its fans pick."""
-
-    similarity: tuple[Alike, ...] = ()
-    affinity: tuple[Alike, ...] = ()
-
-
 @blueprint.get("/anime/<int:anime_id>")
 def page(anime_id: int) -> Response:
     """The page of an anime."""
     held = library()
     anime, at = _known(held, anime_id)
+    language = read_language(asked.args)
+    english = language is Language.ENGLISH
     shown = make_response(
         render_template(
             "anime.html",
             anime=anime,
-            english=other_title(anime),
-            initial=initial_of(anime),
+            title=anime.called(english=english),
+            other=anime.also_called(english=english),
+            english=english,
+            initial=initial_of(anime.called(english=english)),
             tint=anime_id % TINTS,
             standing=_standing(held, at),
-            alike=_alike(held, at, SHOWN),
+            alike=alike(held, at, SHOWN),
+            loved=also_loved(held, at, LOVED),
             series=_series(held, at),
-            links=_links(anime),
+            links=links_of(anime),
             data_date=held.model.manifest.created[:10],
         )
     )
@@ -101,7 +92,7 @@ def facts(anime_id: int) -> Response:
             "genres": list(anime.genres),
             "adult": bool(anime.adult),
             "picture": anime.picture,
-            "links": dict(_links(anime)),
+            "links": dict(links_of(anime)),
             "in_model": standing
             and {
                 "popularity_rank": standing.place,
@@ -117,13 +108,22 @@ def facts(anime_id: int) -> Response:
 
 @blueprint.get("/api/v1/anime/<int:anime_id>/similar")
 def similar(anime_id: int) -> Response:
-    """What is like an anime, in both ways that the model knows."""
+    """What is like an anime, in both ways that the model knows, and what its fans love."""
     held = library()
     _, at = _known(held, anime_id)
-    alike = _alike(held, at, read_query(SimilarQuery, asked.args).top)
+    top = read_query(SimilarQuery, asked.args).top
+    found = alike(held, at, top)
     body: dict[str, Any] = {"model": held.model.version, "anime_id": anime_id}
-    for name, found in (("similarity", alike.similarity), ("affinity", alike.affinity)):
-        body[name] = [{**_brief(each.anime), "weight": round(each.weight, 6)} for each in found]
+    for name, rows in (("similarity", found.similarity), ("affinity", found.affinity)):
+        body[name] = [{**_brief(each.anime), "weight": round(each.weight, 6)} for each in rows]
+    body["also_loved"] = [
+        {
+            **_brief(each.anime),
+            "match": round(each.match, 6),
+            "predicted_score": round(each.score, 6),
+        }
+        for each in also_loved(held, at, top)
+    ]
     return _json(body)
 
 
@@ -151,38 +151,6 @@ def _standing(held: Library, at: int) -> Standing | None:
     )
 
 
-def _alike(held: Library, at: int, count: int) -> Both:
-    """Similarity is what this anime's score is predicted from; affinity what it speaks for."""
-    if at < 0:
-        return Both()
-    row = slice(held.model.affinity.start[at], held.model.affinity.start[at + 1])
-    targets = held.model.affinity.target[row].astype(np.int64)
-    weights = held.model.affinity.value[row] * held.model.affinity.scale
-    return Both(
-        _best(held, at, *held.model.similarity.into(at), count),
-        _best(held, at, targets, weights, count),
-    )
-
-
-def _best(
-    held: Library,
-    at: int,
-    positions: npt.NDArray[np.int64],
-    weights: npt.NDArray[np.float64],
-    count: int,
-) -> tuple[Alike, ...]:
-    """The largest positive weights; nothing for adults beside what is for everybody."""
-    shown = (weights > 0) & (positions != at)
-    if held.suitable[at]:
-        shown &= held.suitable[positions]
-    positions, weights = positions[shown], weights[shown]
-    best = np.lexsort((positions, -weights))[:count]
-    return tuple(
-        Alike(held.catalogue.get(int(held.model.anime_id[positions[n]])), float(weights[n]))
-        for n in best
-    )
-
-
 def _series(held: Library, at: int) -> list[Anime]:
     """The whole franchise in the order in which it would be watched; empty if it stands alone."""
     franchises = held.franchises
@@ -193,15 +161,6 @@ def _series(held: Library, at: int) -> list[Anime]:
         members = members[held.suitable[members]]
     found = [held.catalogue.get(int(held.model.anime_id[member])) for member in members]
     return found if len(found) > 1 else []
-
-
-def _links(anime: Anime) -> list[tuple[str, str]]:
-    links = [("MyAnimeList", anime.url)]
-    if anime.anilist_id:
-        links.append(("AniList", f"https://anilist.co/anime/{anime.anilist_id}"))
-    if anime.kitsu_id:
-        links.append(("Kitsu", f"https://kitsu.app/anime/{anime.kitsu_id}"))
-    return links
 
 
 def _brief(anime: Anime) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from app.lists import Source
 from app.lists.entry import FanList
 from app.lists.errors import BadUsername, EmptyList
-from app.recommender import Answer, Listed, Status, Wish, recommend
+from app.recommender import Answer, Listed, Status, Visitor, Wish, recommend
 from app.recommender.fold_in import fold_in
 from app.web.filters import Filter, filters_on, hidden
 from app.web.options import MAX_TOP, BadQuery, Options, Planned
@@ -52,21 +53,34 @@ def answer(library: Library, listed: Listed, options: Options) -> Answer:
     """Recommend what the options let through; adult anime only if asked for."""
     listed = marked(listed, options)
     visitor = fold_in(library.model, listed)
+    filters = filters_for(library, (visitor,), options)
+    return recommend(library.model, listed, wished(library, options, filters))
+
+
+def wished(library: Library, options: Options, filters: Iterable[Filter]) -> Wish:
+    """The options as the recommender takes them."""
     allowed = np.ones(len(library.model), bool) if options.adult else library.suitable.copy()
-    for each in filters_on(library.facts, library.franchises, visitor, options):
+    for each in filters:
         allowed &= each.mask
     if options.hide:
         positions = library.model.find(np.array(options.hide, np.int64))
         allowed &= ~hidden(library.model, library.franchises, positions)
-    wish = Wish(
+    return Wish(
         top=options.top,
         order=options.order,
         include_planned=options.planned is not Planned.NO,
         extras=options.extras,
+        ignore_dropped=options.ignore_dropped,
         franchises=library.franchises,
         allowed=allowed,
     )
-    return recommend(library.model, listed, wish)
+
+
+def filters_for(library: Library, visitors: Sequence[Visitor], options: Options) -> list[Filter]:
+    """The filters that are on for these fans together."""
+    seen = np.concatenate([visitor.seen for visitor in visitors])
+    planned = np.concatenate([visitor.planned for visitor in visitors])
+    return filters_on(library.facts, library.franchises, seen, planned, options)
 
 
 def marked(listed: Listed, options: Options) -> Listed:
@@ -88,15 +102,17 @@ class Relaxed:
 
 def filters_of(library: Library, answered: Answer, options: Options) -> list[Filter]:
     """The filters that an answer went through."""
-    return filters_on(library.facts, library.franchises, answered.visitor, options)
+    return filters_for(library, (answered.visitor,), options)
 
 
 def relaxed(library: Library, listed: Listed, filters: list[Filter]) -> list[Relaxed]:
     """What to relax when nothing is left: the filters that alone let something in, best first."""
-    counted = [
-        Relaxed(each, len(answer(library, listed, each.off.but(top=MAX_TOP)).recommendations))
-        for each in filters
-    ]
+    return relaxed_by(filters, lambda each: len(answer(library, listed, each).recommendations))
+
+
+def relaxed_by(filters: list[Filter], count: Callable[[Options], int]) -> list[Relaxed]:
+    """The same, however many titles options let in is counted."""
+    counted = [Relaxed(each, count(each.off.but(top=MAX_TOP))) for each in filters]
     return sorted((each for each in counted if each.count), key=lambda each: -each.count)
 
 

@@ -49,7 +49,7 @@ def _answered(listed: Listed, options: Options) -> dict[str, Any]:
     """The answer; one that filters left empty says which of them to relax."""
     held = library()
     found = answer(held, listed, options)
-    body = answer_as_json(found, held.catalogue)
+    body = answer_as_json(found, held.catalogue, english=options.english)
     if not found.recommendations and (filters := filters_of(held, found, options)):
         body["relax"] = [
             {"options": each.filter.names, "label": each.filter.label, "would_show": each.count}

@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from app.lists.errors import ListError, SourceDown
+from app.web.pairing import PREFIXES, OneOfTwo
 from app.web.problems import BUG, Problem, problem_of
 from app.web.state import hakken
 
@@ -66,6 +67,8 @@ def _as_page(problem: Problem, error: Exception, request_id: str) -> Response:
         sources=library.sources if library else {},
         username=_typed("username", error),
         source=_typed("source", error),
+        fans=_fans(error),
+        wrong=tuple(error.faults) if isinstance(error, OneOfTwo) else (),
         again=request.full_path.rstrip("?") if request.method == "GET" else None,
     )
     return make_response(page)
@@ -79,8 +82,21 @@ def _typed(name: str, error: Exception) -> str:
     return str(found or "")
 
 
+def _fans(error: Exception) -> list[tuple[str, str]] | None:
+    """Site and name of both, if two fans were asked for."""
+    if not isinstance(error, OneOfTwo):
+        return None
+    return [
+        (_typed(f"{prefix}source", error), _typed(f"{prefix}username", error))
+        for prefix in PREFIXES
+    ]
+
+
 def _log(error: Exception, problem: Problem, request_id: str) -> None:
-    if isinstance(error, SourceDown):
+    if isinstance(error, OneOfTwo):
+        for fault in error.faults.values():
+            _log(fault, problem_of(fault, request_id), request_id)
+    elif isinstance(error, SourceDown):
         told = _anonymous(error.detail, error.username)
         log.warning("%s: %s: %s", problem.kind.slug, error.source, told)
     elif problem.kind is BUG:
@@ -92,7 +108,10 @@ def _log(error: Exception, problem: Problem, request_id: str) -> None:
 
 def _anonymous(text: str, username: str | None) -> str:
     """``text`` without the usernames that this request is known to be about."""
-    names = {username, (request.view_args or {}).get("username"), request.args.get("username")}
+    names = {username}
+    for prefix in PREFIXES:
+        name = f"{prefix}username"
+        names |= {(request.view_args or {}).get(name), request.args.get(name)}
     for name in sorted(filter(None, names), key=len, reverse=True):
         text = re.sub(re.escape(name), "(username)", text, flags=re.IGNORECASE)
     return text

@@ -10,26 +10,20 @@ from flask import Response, json
 
 from app.web.options import BadQuery
 
-_COLUMNS = (
-    "rank",
-    "anime_id",
-    "title",
-    "title_english",
-    "type",
-    "year",
-    "episodes",
-    "genres",
+_FACTS = ("rank", "anime_id", "title", "title_english", "type", "year", "episodes", "genres")
+_COLUMNS = (*_FACTS, "match", "predicted_score", "expected_error", "because", "url")
+_OF_ONE = ("match", "predicted_score", "planned")
+_PAIR_COLUMNS = (
+    *_FACTS,
     "match",
-    "predicted_score",
-    "expected_error",
-    "because",
+    *(f"{place}_{name}" for place in ("first", "second") for name in _OF_ONE),
     "url",
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def export(kind: str, answer: dict[str, Any]) -> Response:
-    """An answer (`app.answer`) as a file to keep.
+    """An answer (`app.answer`, or `app.web.pair_json`) as a file to keep.
 
     Raises:
         BadQuery: there is no such kind of file.
@@ -50,14 +44,22 @@ def as_csv(answer: dict[str, Any]) -> str:
     """One line a recommendation."""
     text = io.StringIO()
     rows = csv.writer(text)
-    rows.writerow(_COLUMNS)
+    pair = "fans" in answer
+    columns = _PAIR_COLUMNS if pair else _COLUMNS
+    rows.writerow(columns)
     for item in answer["recommendations"]:
-        told = item | {
-            "genres": ", ".join(item["genres"]),
-            "because": ", ".join(_reason(why) for why in item["because"]),
-        }
-        rows.writerow([_harmless(told[name]) for name in _COLUMNS])
+        told = item | {"genres": ", ".join(item["genres"])}
+        told |= _of_both(item) if pair else {"because": ", ".join(map(_reason, item["because"]))}
+        rows.writerow([_harmless(told[name]) for name in columns])
     return text.getvalue()
+
+
+def _of_both(item: dict[str, Any]) -> dict[str, Any]:
+    return {
+        f"{place}_{name}": int(fan[name]) if name == "planned" else fan[name]
+        for place, fan in zip(("first", "second"), item["fans"], strict=True)
+        for name in _OF_ONE
+    }
 
 
 def _reason(why: dict[str, Any]) -> str:

@@ -17,10 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from app.catalogue import Catalogue
-from app.recommender import Franchises, Model, Visitor
+from app.recommender import Franchises, Model
 from app.web.options import BadQuery, Options, Planned, Type, slug
 
 SHARES = (0.01, 0.02, 0.04, 0.08, 0.15)
+FOR_ADULTS = frozenset({"hentai", "erotica"})
+"""Genres that are not named unless adult anime are asked for."""
 TYPE_NAMES = {
     Type.TV: "TV",
     Type.MOVIE: "Films",
@@ -32,6 +34,7 @@ TYPE_NAMES = {
 _TYPES = {**{kind.value: kind for kind in Type}, "tv special": Type.SPECIAL}
 
 Mask = npt.NDArray[np.bool_]
+Positions = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +100,9 @@ def hits(slider: int, count: int) -> int:
 
 
 def filters_on(
-    facts: Facts, franchises: Franchises, visitor: Visitor, options: Options
+    facts: Facts, franchises: Franchises, seen: Positions, planned: Positions, options: Options
 ) -> list[Filter]:
-    """The filters that these options switch on.
+    """The filters that these options switch on, for who has seen and plans these anime.
 
     Raises:
         BadQuery: a genre that no anime has.
@@ -142,9 +145,9 @@ def filters_on(
         told = popularity_label(options.popularity, len(facts.rank))
         add(told, hit if options.popularity < 0 else ~hit, "popularity")
     if options.new_series:
-        add("No sequels and spin-offs", ~franchises.seen(visitor.seen), "new_series")
+        add("No sequels and spin-offs", ~franchises.seen(seen), "new_series")
     if options.planned is Planned.ONLY:
-        add("Only what you plan to watch", _where(len(facts.rank), visitor.planned), "planned")
+        add("Only what you plan to watch", _where(len(facts.rank), planned), "planned")
     return found
 
 

@@ -13,6 +13,7 @@ from app.web.details import DetailsQuery
 from app.web.options import FetchQuery
 from app.web.picks import SearchQuery
 from app.web.state import hakken
+from app.web.together import PairQuery
 
 blueprint = Blueprint("openapi", __name__, url_prefix="/api/v1")
 
@@ -60,6 +61,44 @@ _ANSWER = {
         },
     },
 }
+_FOR_ONE = {
+    "match": _NUMBER,
+    "predicted_score": _NUMBER,
+    "planned": {"type": "boolean"},
+    "because": _RECOMMENDATION["because"],
+}
+_FOR_BOTH = {
+    "rank": _WHOLE,
+    "anime_id": _WHOLE,
+    "title": _TEXT,
+    "match": _NUMBER,
+    "fans": {"type": "array", "items": {"type": "object", "properties": _FOR_ONE}},
+    "more_of_franchise": _WHOLE,
+}
+_UNSURE = {"type": ["number", "null"]}
+_LIKENESS = {
+    "both_seen": _WHOLE,
+    "both_scored": _WHOLE,
+    "value": _UNSURE,
+    "chance": _UNSURE,
+    "mean_difference": _UNSURE,
+}
+_ROWS = {"type": "array", "items": {"type": "object"}}
+_PAIR_PARTS = {
+    "model": _TEXT,
+    "order": _TEXT,
+    "fans": _ROWS,
+    "likeness": {"type": "object", "required": list(_LIKENESS), "properties": _LIKENESS},
+    "recommendations": {
+        "type": "array",
+        "items": {"type": "object", "required": list(_FOR_BOTH), "properties": _FOR_BOTH},
+    },
+    "favourites": _ROWS,
+    "disagreements": _ROWS,
+    "first_loved": _ROWS,
+    "second_loved": _ROWS,
+}
+_PAIR = {"type": "object", "required": list(_PAIR_PARTS), "properties": _PAIR_PARTS}
 _ANY = {"type": "object"}
 
 
@@ -74,7 +113,14 @@ def description() -> Response:
             "version": hakken().version,
         },
         "paths": _paths(),
-        "components": {"schemas": {"Problem": _PROBLEM, "Answer": _ANSWER, **_body_schemas()}},
+        "components": {
+            "schemas": {
+                "Problem": _PROBLEM,
+                "Answer": _ANSWER,
+                "PairAnswer": _PAIR,
+                **_body_schemas(),
+            }
+        },
     }
     text = json.dumps(body, ensure_ascii=False, sort_keys=False)
     response = Response(text, mimetype="application/json")
@@ -84,12 +130,18 @@ def description() -> Response:
 
 def _paths() -> dict[str, Any]:
     answer = {"$ref": "#/components/schemas/Answer"}
+    pair = {"$ref": "#/components/schemas/PairAnswer"}
     body = {"application/json": {"schema": {"$ref": "#/components/schemas/Body"}}}
     return {
         "/api/v1/recommendations": {
             "get": _does("Recommendations for a public list", answer, _query(FetchQuery)),
             "post": _does("Recommendations for the list in the body", answer)
             | {"requestBody": {"required": True, "content": body}},
+        },
+        "/api/v1/together": {
+            "get": _does(
+                "What two fans would both enjoy, and how alike they are", pair, _query(PairQuery)
+            )
         },
         "/api/v1/anime": {"get": _does("Anime by title", _ANY, _query(SearchQuery))},
         "/api/v1/anime/{anime_id}": {"get": _does("One anime", _ANY, [_ANIME_ID])},

@@ -63,6 +63,13 @@ class Planned(StrEnum):
     ONLY = "only"
 
 
+class Language(StrEnum):
+    """Which of its titles an anime is called by. What has no English title keeps the other."""
+
+    ROMAJI = "romaji"
+    ENGLISH = "english"
+
+
 def _parts(value: object) -> Any:
     """``a,,b`` as ``("a", "b")``; what is not text is left for others to judge."""
     if isinstance(value, str):
@@ -157,6 +164,10 @@ class Options(BaseModel):
     new_series: Annotated[bool, Field(description="1 or 0")] = False
     planned: Annotated[Planned, Field(description="one of " + ", ".join(Planned))] = Planned.NO
     extras: Annotated[bool, Field(description="1 or 0")] = False
+    ignore_dropped: Annotated[bool, Field(description="1 or 0")] = False
+    title: Annotated[
+        Language, Field(description="one of " + ", ".join(Language) + ": how anime are called")
+    ] = Language.ROMAJI
     hide: Annotated[
         tuple[AnimeId, ...],
         BeforeValidator(_ids),
@@ -183,6 +194,11 @@ class Options(BaseModel):
         if most is not None and least is not None and most < least:
             raise ValueError(f"should not be less than {name}")
         return most
+
+    @property
+    def english(self) -> bool:
+        """Whether anime are called by their English titles."""
+        return self.title is Language.ENGLISH
 
     def but(self, **changes: Any) -> Self:
         """These options with some changed."""
@@ -230,6 +246,15 @@ def read_page_query(arguments: Mapping[str, str]) -> Options:
         own = str(error.errors()[0]["loc"][0])
         page = _OWN_NAMES[own]
         raise BadQuery(page, _sentence(Options, own, page, "")) from None
+
+
+def read_language(arguments: Mapping[str, str]) -> Language:
+    """What anime are called on a page that has no other option.
+
+    Raises:
+        BadQuery: there is no such language.
+    """
+    return read_page_query({"title": arguments["title"]} if "title" in arguments else {}).title
 
 
 def page_query(options: Options) -> dict[str, Any]:

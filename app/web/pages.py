@@ -29,7 +29,7 @@ from app.web.answering import (
     where_to_look,
 )
 from app.web.export import export
-from app.web.options import Options, page_query, read_page_query
+from app.web.options import Language, Options, page_query, read_language, read_page_query
 from app.web.panel import build_panel
 from app.web.picked import as_list, read_picks, write_picks
 from app.web.problems import all_kinds
@@ -54,6 +54,7 @@ def home() -> Response:
             "home.html",
             sources=held.sources,
             source=request.args.get("source", ""),
+            english=read_language(request.args) is Language.ENGLISH,
             anime=len(held.model),
             data_date=held.model.manifest.created[:10],
         )
@@ -174,7 +175,9 @@ def _results_page(
     found = answer(held, listed, options)
     chosen = request.args if address else _choice(request.form.get("choice", ""))
     if "format" in chosen:
-        return export(chosen["format"], answer_as_json(found, held.catalogue))
+        return export(
+            chosen["format"], answer_as_json(found, held.catalogue, english=options.english)
+        )
     filters = filters_of(held, found, options)
     relax = [] if found.recommendations else relaxed(held, listed, filters)
     panel = build_panel(held.facts, held.catalogue, options, filters, relax)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from app.catalogue import Catalogue
 from app.web.answering import Relaxed
-from app.web.filters import TYPE_NAMES, Facts, Filter, popularity_label
+from app.web.filters import FOR_ADULTS, TYPE_NAMES, Facts, Filter, popularity_label
 from app.web.options import MAX_TOP, SLIDER, STEP, Options, Planned, page_query
 
 OFFERED_GENRES = 28
-FOR_ADULTS = frozenset({"hentai", "erotica"})
 TOPS = (10, STEP, 50, MAX_TOP)
 PLANNED_NAMES = {Planned.NO: "Leave out", Planned.YES: "Show as well", Planned.ONLY: "Show only"}
 # What the form does not ask for, and so carries along.
-_CARRIED = ("order", "adult", "hide", "seen")
+_CARRIED = ("order", "adult", "title", "hide", "seen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +65,9 @@ def build_panel(
     options: Options,
     filters: Iterable[Filter],
     relax: Iterable[Relaxed],
+    planned: Mapping[Planned, str] = PLANNED_NAMES,
 ) -> Panel:
-    """The form for these options."""
+    """The form for these options; ``planned`` is what to call each way with what is planned."""
     count = len(facts.rank)
     query = page_query(options)
     tops = sorted({*TOPS, options.top})
@@ -75,6 +75,8 @@ def build_panel(
         top=options.top,
         order=options.order,
         adult=options.adult,
+        title=options.title,
+        ignore_dropped=options.ignore_dropped,
         hide=options.hide,
         seen=options.seen,
     )
@@ -84,7 +86,7 @@ def build_panel(
         types=tuple(Choice(k, name, k in options.type) for k, name in TYPE_NAMES.items()),
         genres=_genres(facts, options, options.genre),
         without=_genres(facts, options, options.without),
-        planned=tuple(Choice(p, name, p is options.planned) for p, name in PLANNED_NAMES.items()),
+        planned=tuple(Choice(p, name, p is options.planned) for p, name in planned.items()),
         slider=tuple(popularity_label(at, count) for at in range(-SLIDER, SLIDER + 1)),
         carried=tuple((name, query[name]) for name in _CARRIED if name in query),
         on=tuple(Control(each.label, each.off) for each in filters),
@@ -104,12 +106,16 @@ def _genres(facts: Facts, options: Options, chosen: tuple[str, ...]) -> tuple[Ch
 
 
 def _marks(catalogue: Catalogue, options: Options) -> Iterable[Control]:
+    if options.ignore_dropped:
+        yield Control("Dropped is no dislike", options.but(ignore_dropped=False))
     for anime_id in options.hide:
         left = tuple(other for other in options.hide if other != anime_id)
-        yield Control(f"Hidden: {catalogue.title(anime_id)}", options.but(hide=left))
+        title = catalogue.title(anime_id, english=options.english)
+        yield Control(f"Hidden: {title}", options.but(hide=left))
     for anime_id, score in options.seen:
         others = tuple(mark for mark in options.seen if mark[0] != anime_id)
-        told = f"Seen: {catalogue.title(anime_id)}{f', {score}' if score else ''}"
+        title = catalogue.title(anime_id, english=options.english)
+        told = f"Seen: {title}{f', {score}' if score else ''}"
         yield Control(told, options.but(seen=others))
 
 

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from app.catalogue import Anime
 from app.search import LONGEST
-from app.web.options import BadQuery, read_query
+from app.web.options import BadQuery, Language, Options, page_query, read_language, read_query
 from app.web.picked import MOST, read_picks, write_picks
 from app.web.state import Library, library
 
@@ -46,22 +46,30 @@ def pick() -> str | AnyResponse:
     """Search, add, score, remove. Every state is an address, so it works without scripts."""
     held = library()
     picks = read_picks(request.args.get("picks", ""))
+    language = read_language(request.args)
     if "add" in request.args:
         picks |= _added(held, request.args.get("add", ""), request.args.get("score", ""))
         if len(picks) > MOST:
             raise BadQuery("picks", f"Up to {MOST} picks fit into an address: remove some.")
-        return redirect(_address(picks), 303)
+        return redirect(_address(picks, language), 303)
     query = request.args.get("q", "").strip()[:LONGEST]
     found = [anime for anime in _found(held, query, SHOWN) if anime.anime_id not in picks]
     rows = [(held.catalogue.get(anime_id), score) for anime_id, score in picks.items()]
+    naming = _naming(language)
     return render_template(
         "pick.html",
         query=query,
+        english=language is Language.ENGLISH,
+        switched=url_for(
+            ".pick", picks=write_picks(picks) or None, q=query or None, **_switched(language)
+        ),
         found=found,
         rows=rows,
         picks=write_picks(picks),
-        without=lambda anime_id: _address({n: s for n, s in picks.items() if n != anime_id}),
-        ready=url_for("pages.picked", picks=write_picks(picks)) if picks else None,
+        without=lambda anime_id: _address(
+            {n: s for n, s in picks.items() if n != anime_id}, language
+        ),
+        ready=url_for("pages.picked", picks=write_picks(picks), **naming) if picks else None,
     )
 
 
@@ -78,8 +86,16 @@ def _added(held: Library, anime_id: str, score: str) -> dict[int, int]:
     return {int(anime_id): int(score)}
 
 
-def _address(picks: dict[int, int]) -> str:
-    return url_for(".pick", picks=write_picks(picks) or None)
+def _address(picks: dict[int, int], language: Language) -> str:
+    return url_for(".pick", picks=write_picks(picks) or None, **_naming(language))
+
+
+def _naming(language: Language) -> dict[str, Any]:
+    return page_query(Options(title=language))
+
+
+def _switched(language: Language) -> dict[str, Any]:
+    return _naming(Language.ROMAJI if language is Language.ENGLISH else Language.ENGLISH)
 
 
 def _as_json(anime: Anime) -> dict[str, Any]:

@@ -7,13 +7,14 @@ The table says which HTTP status an error becomes, under which name the API repo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from werkzeug.exceptions import HTTPException
 
 from app.lists import errors as lists
 from app.web.body import BadBody, BadJson, Fault
 from app.web.options import BadQuery
+from app.web.pairing import OneOfTwo
 from app.web.state import ModelMissing
 
 RETRY_SECONDS = 60
@@ -88,6 +89,8 @@ def problem_of(error: Exception, request_id: str) -> Problem:
     """What to tell about an error; one that nobody foresaw is a bug, and gets ``request_id``."""
     if isinstance(error, HTTPException):
         return _http_problem(error)
+    if isinstance(error, OneOfTwo):
+        return replace(problem_of(error.first, request_id), detail=str(error))
     kind = _kind(error)
     if kind is None:
         detail = (

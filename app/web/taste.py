@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.recommender import Model, Visitor
-from app.web.filters import Facts
+from app.web.filters import FOR_ADULTS, Facts
 
 LEAST_SCORES = 5
 LEAST_SEEN = 10
@@ -66,7 +66,11 @@ def taste_of(model: Model, facts: Facts, visitor: Visitor) -> Taste | None:
     crowd = model.entry_count.astype(float)
     decade = facts.year // 10 * 10
     decades = {f"{year}s": np.flatnonzero(decade == year) for year in np.unique(decade[decade > 0])}
-    genres = {facts.genre_names[name]: where for name, where in facts.genres.items()}
+    genres = {
+        facts.genre_names[name]: where
+        for name, where in facts.genres.items()
+        if name not in FOR_ADULTS
+    }
     return Taste(
         strictness=_strictness(model, visitor) if scored else "",
         mean=f"{visitor.score.mean():.1f}" if scored else "",

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.catalogue import Anime, Catalogue
 from app.lists.entry import FanList
-from app.recommender import Answer, Order, Recommendation
-from app.web.options import MAX_TOP, MOST_MARKS, STEP, Options, Planned
+from app.recommender import Answer, Because, Order, Recommendation
+from app.web.links import Link, own_link
+from app.web.options import MAX_TOP, MOST_MARKS, STEP, Language, Options, Planned
 from app.web.panel import Control, Panel
 
 FEW_SCORES = 10
 SHOWN_GENRES = 4
-_NO_LETTERS = re.compile(r"[\W_]+")
 TINTS = 6
 """How many colours the stylesheet has for a missing poster."""
 
@@ -32,12 +32,14 @@ class Card:
 
     rank: int
     anime: Anime
-    english: str | None
+    title: str
+    other: str | None
     facts: tuple[str, ...]
     genres: tuple[str, ...]
     match: int
     score: str
     error: str
+    link: Link
     more: int
     scored: tuple[Reason, ...]
     listed: tuple[Reason, ...]
@@ -57,6 +59,7 @@ class Results:
     notes: tuple[str, ...]
     orders: tuple[Control, ...]
     adult: Control
+    titles: Control
     more: Control | None
     panel: Panel
     data_date: str
@@ -74,21 +77,26 @@ def results(
     full = len(answer.recommendations) == options.top < MAX_TOP
     more = options.but(top=min(options.top + STEP, MAX_TOP))
     switched = options.but(adult=not options.adult)
+    titles = options.but(title=Language.ROMAJI if options.english else Language.ENGLISH)
     return Results(
-        cards=tuple(_card(item, catalogue, options) for item in answer.recommendations),
+        cards=tuple(
+            _card(item, catalogue, options, fan_list.source) for item in answer.recommendations
+        ),
         personal=answer.personal,
         total=len(fan_list.entries) + fan_list.unmapped,
         rated=len(answer.visitor.rated),
         notes=tuple(_notes(answer, fan_list, options)),
-        orders=_orders(options),
+        orders=orders(options),
         adult=Control("Leave out adult titles" if options.adult else "Add adult titles", switched),
+        titles=Control("Romaji titles" if options.english else "English titles", titles),
         more=Control(f"{more.top - options.top} more titles", more) if full else None,
         panel=panel,
         data_date=created[:10],
     )
 
 
-def _orders(options: Options) -> tuple[Control, ...]:
+def orders(options: Options) -> tuple[Control, ...]:
+    """The orders to choose from."""
     labels = {
         Order.MATCH: "Best match",
         Order.DISCOVER: "Hidden gems",
@@ -100,58 +108,66 @@ def _orders(options: Options) -> tuple[Control, ...]:
     )
 
 
-def _card(item: Recommendation, catalogue: Catalogue, options: Options) -> Card:
-    anime = catalogue.get(item.anime_id)
-    reasons = [
-        Reason(catalogue.title(why.anime_id), _number(why.score) if why.score else None)
-        for why in item.because
-    ]
+def _card(item: Recommendation, catalogue: Catalogue, options: Options, source: str) -> Card:
+    anime, english = catalogue.get(item.anime_id), options.english
+    reasons = reasons_told(item.because, catalogue, english=english)
     return Card(
         rank=item.rank,
         anime=anime,
-        english=other_title(anime),
-        facts=tuple(_facts(anime)),
+        title=anime.called(english=english),
+        other=anime.also_called(english=english),
+        facts=tuple(facts_told(anime)),
         genres=anime.genres[:SHOWN_GENRES],
-        match=min(99, max(1, round(item.match))),
+        match=percent(item.match),
         score=f"{item.predicted_score:.1f}",
         error=f"{item.expected_error:.1f}",
+        link=own_link(anime, source),
         more=item.more,
         scored=tuple(reason for reason in reasons if reason.score),
         listed=tuple(reason for reason in reasons if not reason.score),
-        initial=initial_of(anime),
+        initial=initial_of(anime.called(english=english)),
         tint=item.anime_id % TINTS,
-        hide=Control("Not for me", options.but(hide=_with(options.hide, item.anime_id))),
+        hide=Control("Not for me", options.but(hide=hidden_with(options.hide, item.anime_id))),
     )
 
 
-def _with(hidden: tuple[int, ...], anime_id: int) -> tuple[int, ...]:
+def reasons_told(
+    because: Iterable[Because], catalogue: Catalogue, *, english: bool
+) -> tuple[Reason, ...]:
+    """The titles behind a number, as they are shown."""
+    return tuple(
+        Reason(
+            catalogue.title(why.anime_id, english=english), number(why.score) if why.score else None
+        )
+        for why in because
+    )
+
+
+def percent(value: float) -> int:
+    """A match or a chance as shown: never quite certain, never quite impossible."""
+    return min(99, max(1, round(value)))
+
+
+def hidden_with(hidden: tuple[int, ...], anime_id: int) -> tuple[int, ...]:
     """The latest last; of too many the earliest goes."""
     return (*hidden, anime_id)[-MOST_MARKS:]
 
 
-def _facts(anime: Anime) -> list[str]:
+def facts_told(anime: Anime) -> list[str]:
+    """Type, year and length, as far as they are known."""
     facts = [anime.type or "", str(anime.year or "")]
     if anime.episodes and anime.episodes > 1:
         facts.append(f"{anime.episodes:,} episodes")
     return [fact for fact in facts if fact]
 
 
-def other_title(anime: Anime) -> str | None:
-    """The English title, unless it is the same but for case and punctuation."""
-    english = anime.title_english
-    return english if english and _bare(english) != _bare(anime.title) else None
-
-
-def initial_of(anime: Anime) -> str:
+def initial_of(title: str) -> str:
     """What stands where a poster is missing."""
-    return next((letter for letter in anime.title if letter.isalnum()), "?").upper()
+    return next((letter for letter in title if letter.isalnum()), "?").upper()
 
 
-def _bare(title: str) -> str:
-    return _NO_LETTERS.sub("", title.casefold())
-
-
-def _number(score: float) -> str:
+def number(score: float) -> str:
+    """A score without a needless digit."""
     return f"{score:.1f}".removesuffix(".0")
 
 
@@ -185,6 +201,8 @@ def _notes(answer: Answer, fan_list: FanList, options: Options) -> list[str]:
             f"{_count(fan_list.unmapped, 'title')} could not be matched with MyAnimeList, "
             "by whose numbers Hakken knows anime."
         )
+    if options.ignore_dropped:
+        notes.append("What you dropped without a score is not taken for a dislike.")
     if planned and options.planned is Planned.NO:
         notes.append(f"Left out: {_count(planned, 'title')} you already plan to watch.")
     return notes

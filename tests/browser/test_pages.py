@@ -107,6 +107,9 @@ def test_pages_fit_a_narrow_screen(visit: Visit, scheme: str) -> None:
         "/about",
         "/user/anilist/Regular",
         "/user/anilist/Nobody99",
+        "/together",
+        "/together/anilist/Regular/anilist/NoScores",
+        "/together/anilist/Regular/anilist/Nobody99",
         "/problems/bug",
     ):
         page.goto(address)

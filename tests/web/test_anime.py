@@ -13,6 +13,7 @@ from tests.web.fans import IDS
 from tests.web.test_pages import page
 
 ONE = IDS[12]
+LISTS = ("similarity", "affinity", "also_loved")
 
 
 @pytest.fixture
@@ -40,6 +41,7 @@ def test_a_page_says_what_is_known(client: FlaskClient, held: Library) -> None:
     assert out == {
         "MyAnimeList": f"https://myanimelist.net/anime/{ONE}",
         "AniList": f"https://anilist.co/anime/{ONE + ANILIST_OFFSET}",
+        "English titles": f"/anime/{ONE}?title=english",
     }
 
 
@@ -68,8 +70,29 @@ def test_what_is_like_it_comes_from_the_matrices(client: FlaskClient, held: Libr
         [int(a.attributes["href"].removeprefix("/anime/")) for a in section.all("a")]
         for section in shown.all("ol", class_="alike")
     ]
-    wanted_lists = [body["affinity"][:10], body["similarity"][:10]]
+    wanted_lists = [body["also_loved"][:8], body["affinity"][:10], body["similarity"][:10]]
     assert told == [[each["anime_id"] for each in found] for found in wanted_lists]
+
+
+def test_people_who_loved_it_also_loved_what_a_list_of_it_alone_brings(
+    client: FlaskClient,
+) -> None:
+    """The same as the recommendations of the API for that list."""
+    for anime_id in (ONE, IDS[0], IDS[BARE]):
+        found = client.get(f"/api/v1/anime/{anime_id}/similar?top=20").json
+        body = {"list": [{"anime_id": anime_id, "score": 10}], "top": 20}
+        wanted = client.post("/api/v1/recommendations", json=body).json
+        assert found is not None
+        assert wanted is not None
+        assert [
+            (each["anime_id"], each["match"], each["predicted_score"])
+            for each in found["also_loved"]
+        ] == [
+            (each["anime_id"], each["match"], each["predicted_score"])
+            for each in wanted["recommendations"]
+        ]
+    link = page(client, f"/anime/{ONE}").one("section", class_="loved").one("p").one("a")
+    assert link.attributes["href"] == f"/picks/{ONE}-10"
 
 
 def test_adult_titles_stand_only_beside_their_like(client: FlaskClient) -> None:
@@ -78,7 +101,7 @@ def test_adult_titles_stand_only_beside_their_like(client: FlaskClient) -> None:
     for anime_id in IDS:
         body = client.get(f"/api/v1/anime/{anime_id}/similar?top=50").json
         assert body is not None
-        beside = {each["anime_id"] for name in ("similarity", "affinity") for each in body[name]}
+        beside = {each["anime_id"] for name in LISTS for each in body[name]}
         if anime_id not in adult:
             assert not beside & adult
         seen |= beside

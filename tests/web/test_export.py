@@ -21,7 +21,7 @@ def rows(data: bytes) -> list[dict[str, str]]:
 def test_what_is_shown_can_be_kept(client: FlaskClient) -> None:
     address = "/user/anilist/Regular?n=5&type=tv,ova"
     shown = page(client, address)
-    links = {a.text: a.attributes["href"] for a in shown.one("p", class_="keep").all("a")}
+    links = {a.text: a.attributes["href"] for a in shown.all("p", class_="keep")[0].all("a")}
     table = client.get(links["Table (CSV)"])
     assert table.mimetype == "text/csv"
     assert table.headers["Content-Disposition"] == 'attachment; filename="hakken.csv"'
@@ -30,14 +30,14 @@ def test_what_is_shown_can_be_kept(client: FlaskClient) -> None:
     body = client.get(links["Data (JSON)"]).json
     assert body is not None
     assert [item["anime_id"] for item in body["recommendations"]] == shown_ids(shown)
-    plain = page(client, "/user/anilist/Regular").one("p", class_="keep").all("a")[0]
+    plain = page(client, "/user/anilist/Regular").all("p", class_="keep")[0].all("a")[0]
     assert client.get(plain.attributes["href"]).mimetype == "text/csv"
 
 
 def test_an_upload_s_picks_can_be_kept(client: FlaskClient) -> None:
     shown = read_html(send(client, regular_export()).text)
     carried = shown.one("input", name="list").attributes["value"]
-    (table, _) = shown.one("p", class_="keep").all("button")
+    (table, _) = shown.all("p", class_="keep")[0].all("button")
     kept = client.post("/upload", data={"list": carried, "choice": table.attributes["value"]})
     assert [int(row["anime_id"]) for row in rows(kept.data)] == shown_ids(shown)
 

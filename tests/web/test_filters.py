@@ -11,6 +11,8 @@ from flask.testing import FlaskClient
 
 from app.web.filters import SHARES, hits, popularity_label
 from app.web.state import Hakken
+from demo.upstream import Upstream
+from tests.lists.scenarios import entry
 from tests.tiny_model import tiny_catalogue
 from tests.web.fans import IDS, PLANNED, SCORED
 from tests.web.html_page import read_html
@@ -190,3 +192,32 @@ def test_a_body_takes_the_same_options(client: FlaskClient) -> None:
     for wrong in ({"type": ["cinema"]}, {"hide": "x"}, {"seen": [[1]]}, {"year_from": "2000"}):
         refused = client.post("/api/v1/recommendations", json={"list": rows, **wrong})
         assert refused.status_code == 422, wrong
+
+
+def test_what_was_dropped_may_be_no_dislike(client: FlaskClient, anilist: Upstream) -> None:
+    dropped = IDS[40:46]
+    rows = [entry(n, n, score=9) for n in SCORED[:6]]
+    anilist.add("Dropper", [*rows, *(entry(n, n, status="DROPPED") for n in dropped)])
+    anilist.add("Silent", rows)
+    query = "/api/v1/recommendations?source=anilist&top=100&username"
+    told, ignored, without = (
+        client.get(f"{query}={name}").json
+        for name in ("Dropper", "Dropper&ignore_dropped=1", "Silent")
+    )
+    assert told is not None
+    assert ignored is not None
+    assert without is not None
+    scores = [
+        {item["anime_id"]: item["predicted_score"] for item in body["recommendations"]}
+        for body in (told, ignored, without)
+    ]
+    assert not scores[1].keys() & set(dropped)
+    assert {n: score for n, score in scores[2].items() if n not in dropped} == scores[1]
+    assert scores[0] != scores[1]
+    shown = page(client, "/user/anilist/Dropper?ignore_dropped=1")
+    assert "What you dropped without a score is not taken for a dislike." in shown.text
+    (box,) = shown.one("form", id="again").all("input", name="ignore_dropped")
+    assert "checked" in box.attributes
+    undo = shown.one("ul", class_="chips").one("a")
+    assert undo.text.startswith("Dropped is no dislike")
+    assert undo.attributes["href"] == "/user/anilist/Dropper"

@@ -63,12 +63,26 @@ def test_answers_are_as_described(client: FlaskClient, told: dict[str, Any]) -> 
     assert set(schema["required"]) <= set(body)
     item = schema["properties"]["recommendations"]["items"]
     assert set(item["required"]) <= set(body["recommendations"][0])
+    pair = client.get(
+        "/api/v1/together?source=anilist&username=Regular&with_source=anilist&with_username=NoScores"
+    ).json
+    schema = told["components"]["schemas"]["PairAnswer"]
+    assert pair is not None
+    assert set(schema["required"]) <= set(pair)
+    assert set(schema["properties"]["likeness"]["required"]) == set(pair["likeness"])
+    item = schema["properties"]["recommendations"]["items"]
+    assert set(item["required"]) <= set(pair["recommendations"][0])
+    one = item["properties"]["fans"]["items"]["properties"]
+    assert set(one) == set(pair["recommendations"][0]["fans"][0])
     for path, doing in told["paths"].items():
         address = path.replace("{anime_id}", str(IDS[12]))
         wanted = {
-            each["name"]: {"ids": IDS[12], "search": "anime", "source": "anilist"}.get(
-                each["name"], "Regular"
-            )
+            each["name"]: {
+                "ids": IDS[12],
+                "search": "anime",
+                "source": "anilist",
+                "with_source": "anilist",
+            }.get(each["name"], "Regular")
             for each in doing["get"]["parameters"]
             if each["required"] and each["in"] == "query"
         }

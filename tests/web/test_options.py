@@ -12,6 +12,7 @@ from app.recommender import Order
 from app.web.options import (
     MAX_TOP,
     BadQuery,
+    Language,
     Options,
     Planned,
     Type,
@@ -37,6 +38,8 @@ OPTIONS = st.builds(
     new_series=st.booleans(),
     planned=st.sampled_from(Planned),
     extras=st.booleans(),
+    ignore_dropped=st.booleans(),
+    title=st.sampled_from(Language),
     hide=st.lists(IDS, max_size=5, unique=True),
     seen=st.dictionaries(IDS, st.integers(0, 10), max_size=5).map(lambda m: list(m.items())),
 )

@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.lists import scenarios
-from tests.tiny_model import EXPLICIT, FLAGGED, HOSTILE_TITLE
+from tests.tiny_model import ANILIST_OFFSET, BARE, EXPLICIT, FLAGGED, HOSTILE_TITLE
 from tests.web.fans import IDS, PLANNED, SCORED
 from tests.web.html_page import Element, read_html
 
@@ -94,8 +94,9 @@ def test_results_say_whose_they_are_and_why(client: FlaskClient) -> None:
         assert re.fullmatch(rf"Because you gave {told}(( , {told})? and {told})?", reason), reason
     for rank, card in enumerate(cards, 1):
         assert card.attributes["id"] == f"rank-{rank}"
-        assert any(
-            re.fullmatch(r"https://myanimelist\.net/anime/\d+", a.attributes["href"])
+        # The one of which nothing is known has no page there.
+        assert ids[rank - 1] == IDS[BARE] or any(
+            a.attributes["href"] == f"https://anilist.co/anime/{ids[rank - 1] + ANILIST_OFFSET}"
             for a in card.all("a")
         )
         assert re.search(r"Match [1-9]\d? % You would give it (10|[1-9])\.\d ± \d\.\d", card.text)

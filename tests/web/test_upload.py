@@ -50,6 +50,7 @@ def test_order_and_more_go_on_from_the_page_itself(client: FlaskClient) -> None:
         "Best match": "",
         "Hidden gems": "order=discover",
         "Predicted score": "order=score",
+        "English titles": "title=english",
         "Add adult titles": "adult=1",
         "20 more titles": "n=40",
     }

@@ -1,0 +1,162 @@
+"""What the page of two fans shows, worked out to the last word but not yet HTML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.catalogue import Anime, Catalogue
+from app.lists.entry import FanList
+from app.recommender import Together
+from app.recommender.together import ForBoth, ForOne
+from app.web.options import MAX_TOP, STEP, Language, Options
+from app.web.pair_told import AlikeTold, Section, alike_told, counted, sections_told
+from app.web.panel import Control, Panel
+from app.web.view import (
+    SHOWN_GENRES,
+    TINTS,
+    Reason,
+    facts_told,
+    hidden_with,
+    initial_of,
+    orders,
+    percent,
+    reasons_told,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Half:
+    """What a card says of one of the two."""
+
+    name: str
+    match: int
+    score: str
+    planned: bool
+    reasons: tuple[Reason, ...]
+    personal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PairCard:
+    """One recommendation for both."""
+
+    rank: int
+    anime: Anime
+    title: str
+    other: str | None
+    facts: tuple[str, ...]
+    genres: tuple[str, ...]
+    match: int
+    halves: tuple[Half, Half]
+    more: int
+    initial: str
+    tint: int
+    hide: Control
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The whole page."""
+
+    names: tuple[str, str]
+    alike: AlikeTold
+    cards: tuple[PairCard, ...]
+    sections: tuple[Section, ...]
+    notes: tuple[str, ...]
+    orders: tuple[Control, ...]
+    adult: Control
+    titles: Control
+    more: Control | None
+    panel: Panel
+    data_date: str
+
+
+def pair_page(
+    found: Together,
+    lists: tuple[FanList, FanList],
+    names: tuple[str, str],
+    catalogue: Catalogue,
+    options: Options,
+    panel: Panel,
+    created: str,
+) -> Pair:
+    """Everything that the page says about two fans."""
+    full = len(found.recommendations) == options.top < MAX_TOP
+    more = options.but(top=min(options.top + STEP, MAX_TOP))
+    language = Language.ROMAJI if options.english else Language.ENGLISH
+    return Pair(
+        names=names,
+        alike=alike_told(found.comparison.likeness, names),
+        cards=tuple(
+            _card(item, names, found.personal, catalogue, options) for item in found.recommendations
+        ),
+        sections=sections_told(found, names, catalogue, english=options.english),
+        notes=tuple(_notes(found, lists, names)),
+        orders=orders(options) if any(found.personal) else (),
+        adult=Control(
+            "Leave out adult titles" if options.adult else "Add adult titles",
+            options.but(adult=not options.adult),
+        ),
+        titles=Control(
+            "Romaji titles" if options.english else "English titles", options.but(title=language)
+        ),
+        more=Control(f"{more.top - options.top} more titles", more) if full else None,
+        panel=panel,
+        data_date=created[:10],
+    )
+
+
+def _card(
+    item: ForBoth,
+    names: tuple[str, str],
+    personal: tuple[bool, bool],
+    catalogue: Catalogue,
+    options: Options,
+) -> PairCard:
+    anime, english = catalogue.get(item.anime_id), options.english
+
+    def half(at: int, fan: ForOne) -> Half:
+        return Half(
+            name=names[at],
+            match=percent(fan.match),
+            score=f"{fan.predicted_score:.1f}",
+            planned=fan.planned,
+            reasons=reasons_told(fan.because, catalogue, english=english),
+            personal=personal[at],
+        )
+
+    return PairCard(
+        rank=item.rank,
+        anime=anime,
+        title=anime.called(english=english),
+        other=anime.also_called(english=english),
+        facts=tuple(facts_told(anime)),
+        genres=anime.genres[:SHOWN_GENRES],
+        match=percent(item.match),
+        halves=(half(0, item.fans[0]), half(1, item.fans[1])),
+        more=item.more,
+        initial=initial_of(anime.called(english=english)),
+        tint=item.anime_id % TINTS,
+        hide=Control("Not for us", options.but(hide=hidden_with(options.hide, item.anime_id))),
+    )
+
+
+def _notes(found: Together, lists: tuple[FanList, FanList], names: tuple[str, str]) -> list[str]:
+    notes = []
+    for name, fan_list, visitor, personal in zip(
+        names, lists, found.visitors, found.personal, strict=True
+    ):
+        if not personal:
+            notes.append(
+                f"{name}’s list holds nothing that Hakken can use, so it is taken for that of a "
+                "typical fan."
+            )
+        elif not len(visitor.rated):
+            notes.append(f"{name}’s list holds no scores, so it speaks by what was watched.")
+        missing = len(visitor.unknown) + fan_list.unmapped
+        if missing:
+            notes.append(f"{counted(missing, 'title')} of {name}’s list could not be used.")
+        if fan_list.age:
+            minutes = counted((fan_list.age + 59) // 60, "minute")
+            notes.append(f"{name}’s list is {minutes} old: the site does not answer right now.")
+    return notes

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from app.catalogue import Anime
+from app.web.links import links_of, own_link
+
+KNOWN = Anime(5, "Five", anilist_id=50, kitsu_id=500)
+LONELY = Anime(5, "Five")
+MAL = ("MyAnimeList", "https://myanimelist.net/anime/5")
+
+
+@pytest.mark.parametrize(
+    ("source", "known", "lonely"),
+    [
+        ("myanimelist", MAL, MAL),
+        ("anilist", ("AniList", "https://anilist.co/anime/50"), MAL),
+        ("kitsu", ("Kitsu", "https://kitsu.app/anime/500"), MAL),
+        ("shikimori", *2 * [("Shikimori", "https://shikimori.io/animes/5")]),
+        ("jikan", MAL, MAL),
+        ("export", MAL, MAL),
+    ],
+)
+def test_a_fan_is_led_to_the_site_of_the_list(
+    source: str, known: tuple[str, str], lonely: tuple[str, str]
+) -> None:
+    assert own_link(KNOWN, source) == known
+    assert own_link(LONELY, source) == lonely
+
+
+def test_every_site_that_knows_it_is_named() -> None:
+    assert [name for name, _ in links_of(KNOWN)] == ["MyAnimeList", "AniList", "Kitsu"]
+    assert links_of(LONELY) == [MAL]
