@@ -11,6 +11,7 @@ from app.web import (
     anime,
     api,
     assets,
+    compression,
     details,
     errors,
     health,
@@ -42,7 +43,7 @@ def build(settings: Settings, version: str) -> Flask:
     app.config["MAX_FORM_PARTS"] = 250  # every filter, and a score on each of a hundred cards
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions["hakken"] = open_hakken(settings, version)
-    for part in (access_log, security, errors, assets):
+    for part in (access_log, security, errors, assets, compression):
         part.init_app(app)
     preview.init_app(app, settings)
     for blueprint in (

@@ -7,9 +7,19 @@ from flask.testing import FlaskClient
 
 from app.settings import ROOT
 from app.web.security import HEADERS
+from demo.upstream import Upstream
+from tests.lists.scenarios import entry
+from tests.web.fans import IDS
 from tests.web.html_page import read_html
 
-PAGES = ["/", "/user/anilist/Regular", "/user/anilist/Nobody99", "/example", "/problems/bug"]
+PAGES = [
+    "/",
+    "/user/anilist/Regular",
+    "/user/anilist/Nobody99",
+    "/example",
+    "/together/example",
+    "/problems/bug",
+]
 
 
 @pytest.mark.parametrize("address", [*PAGES, "/readyz", "/api/v1/x", "/static/hakken.css"])
@@ -50,3 +60,20 @@ def test_pages_are_light() -> None:
     sizes = {name: (ROOT / "static" / name).stat().st_size for name in ("hakken.css", "hakken.js")}
     assert sizes["hakken.js"] < 10_000
     assert sizes["hakken.css"] < 30_000
+
+
+@pytest.mark.parametrize("address", ["/user/anilist/Nothing?n=50", "/together/example?n=50"])
+def test_fifty_cards_are_light(client: FlaskClient, anilist: Upstream, address: str) -> None:
+    """HTML, style and scripts together, as they are sent."""
+    anilist.add("Nothing", [entry(n, n, score=8) for n in IDS[:2]])
+    packed = {"Accept-Encoding": "gzip"}
+    shown = read_html(client.get(address).text)
+    assert len(shown.all("li", class_="card")) >= 45
+    sizes = [len(client.get(address, headers=packed).data)]
+    for tag in (*shown.all("link", rel="stylesheet"), *shown.all("script")):
+        place = tag.attributes.get("href") or tag.attributes["src"]
+        with client.get(place, headers=packed) as response:
+            assert response.headers["Content-Encoding"] == "gzip"
+            sizes.append(len(response.data))
+    assert len(sizes) >= 3
+    assert sum(sizes) < 100_000

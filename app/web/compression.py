@@ -1,0 +1,57 @@
+"""Answers are compressed for whoever accepts it: not every host has a proxy that would.
+
+There is no secret in any answer that its size could give away.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import cast
+
+from flask import Flask, Response, request
+
+LEAST = 1_000
+"""Bytes of an answer that is worth it."""
+LEVEL = 5
+KINDS = ("text/", "application/json", "application/problem+json", "image/svg+xml")
+
+
+def init_app(app: Flask) -> None:
+    """Compress the answers of ``app``."""
+    app.after_request(_compress)
+
+
+def _compress(response: Response) -> Response:
+    if not (response.mimetype or "").startswith(KINDS) or response.status_code in {204, 206, 304}:
+        return response
+    response.vary.add("Accept-Encoding")
+    if "Content-Encoding" in response.headers or not request.accept_encodings["gzip"]:
+        return response
+    static = response.direct_passthrough
+    if response.is_streamed and not static:
+        response.response = _pieces(cast("Iterable[bytes]", response.iter_encoded()))
+        response.headers.pop("Content-Length", None)
+    else:
+        response.direct_passthrough = False
+        data = response.get_data()
+        if len(data) < LEAST:
+            return response
+        response.set_data(gzip.compress(data, LEVEL, mtime=0))
+        if etag := response.get_etag()[0]:
+            response.set_etag(etag, weak=True)  # the same file, in other bytes
+    response.headers["Content-Encoding"] = "gzip"
+    return response
+
+
+def _pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Each piece compressed and sent on at once."""
+    packer = zlib.compressobj(LEVEL, wbits=31)
+    try:
+        for piece in pieces:
+            yield packer.compress(piece) + packer.flush(zlib.Z_SYNC_FLUSH)
+        yield packer.flush()
+    finally:
+        if close := getattr(pieces, "close", None):
+            close()
