@@ -25,6 +25,7 @@ from app.recommender.replacing import replacing, sync
 FORMAT: Final = 2
 MANIFEST = "manifest.json"
 CATALOGUE = "catalogue.json.gz"
+_NO_DIGEST: Final = "0" * 64
 
 Array = npt.NDArray[Any]
 
@@ -54,7 +55,11 @@ class Dataset(_Strict):
 
 
 class Manifest(_Strict):
-    """``manifest.json``."""
+    """``manifest.json``.
+
+    ``digest`` is the sha256 of the file itself, taken with zeros in its own place: everything else
+    is vouched for by the manifest, and nothing else vouches for that. Older files have none.
+    """
 
     format: Literal[2]
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -64,6 +69,7 @@ class Manifest(_Strict):
     hyperparameters: dict[str, float | int | str]
     metrics: dict[str, float]
     files: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9]+)+$")], FileFacts]
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +110,30 @@ def parse_manifest(text: str, origin: Path | str) -> Manifest:
             "rebuild the model or deploy the matching version."
         )
     try:
-        return Manifest.model_validate(data)
+        manifest = Manifest.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise ArtifactError(f"{origin}: {where}: {first['msg']}.") from None
+    if manifest.digest is not None:
+        found = _digest(text.replace(manifest.digest, _NO_DIGEST))
+        if found != manifest.digest:
+            raise ArtifactError(
+                f"{origin}: its digest is {found}, the file itself says {manifest.digest}; "
+                "it was damaged or edited: restore it, or write the model again."
+            )
+    return manifest
+
+
+def manifest_text(manifest: Manifest) -> str:
+    """The content of ``manifest.json``, with its digest."""
+    data = {**manifest.model_dump(exclude_none=True), "digest": _NO_DIGEST}
+    text = json.dumps(data, indent=2) + "\n"
+    return text.replace(_NO_DIGEST, _digest(text))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def open_artifact(path: Path) -> Artifact:
@@ -195,9 +220,7 @@ def write_artifact(
             metrics=dict(metrics),
             files=files,
         )
-        (new / MANIFEST).write_text(
-            json.dumps(manifest.model_dump(exclude_none=True), indent=2) + "\n", "utf-8"
-        )
+        (new / MANIFEST).write_text(manifest_text(manifest), "utf-8")
         sync(new / MANIFEST)
     return manifest
 

@@ -16,7 +16,7 @@ import pytest
 
 from app.catalogue import Catalogue
 from app.recommender import ArtifactError, Model
-from app.recommender.artifact import MANIFEST, Manifest, open_artifact
+from app.recommender.artifact import MANIFEST, Manifest, open_artifact, parse_manifest
 from model_build.cli import main
 from tests.model_build.worlds import random_frame, train_model
 
@@ -29,6 +29,7 @@ def folder(model: Model, tmp_path: Path) -> Path:
 
 def edit_manifest(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     data = json.loads((folder / MANIFEST).read_text("utf-8"))
+    data.pop("digest", None)  # of what it said before
     change(data)
     (folder / MANIFEST).write_text(json.dumps(data), "utf-8")
 
@@ -137,6 +138,22 @@ def test_a_truncated_manifest_is_refused_wherever_it_ends(folder: Path) -> None:
         assert MANIFEST in refusal(folder)
 
 
+def test_a_manifest_with_any_bit_flipped_is_refused(folder: Path) -> None:
+    content = (folder / MANIFEST).read_bytes()
+    for at, byte in enumerate(content):
+        for bit in range(8):
+            damaged = bytearray(content)
+            damaged[at] = byte ^ (1 << bit)
+            with pytest.raises((ArtifactError, UnicodeDecodeError)):
+                parse_manifest(damaged.decode("utf-8"), "here")
+    assert parse_manifest(content.decode(), "here").version
+
+
+def test_a_manifest_from_before_digests_opens(folder: Path, model: Model) -> None:
+    edit_manifest(folder, lambda data: None)
+    assert Model.open(folder).version == model.version
+
+
 @pytest.mark.parametrize("found", [0, 1, 3, 99, "2", None, [2]])
 def test_another_format_is_refused_by_number(folder: Path, found: object) -> None:
     edit_manifest(folder, lambda data: data.update(format=found))
@@ -145,7 +162,7 @@ def test_another_format_is_refused_by_number(folder: Path, found: object) -> Non
     assert str(folder / MANIFEST) in told
 
 
-@pytest.mark.parametrize("part", sorted(set(Manifest.model_fields) - {"format"}))
+@pytest.mark.parametrize("part", sorted(set(Manifest.model_fields) - {"format", "digest"}))
 def test_a_manifest_with_a_part_missing_is_refused(folder: Path, part: str) -> None:
     edit_manifest(folder, lambda data: data.pop(part))
     told = refusal(folder)
