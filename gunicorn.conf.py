@@ -5,6 +5,7 @@ log here: it would hold usernames. The application writes its own (`app.web.acce
 """
 
 import os
+import signal
 import sys
 
 # Threads serve visitors, not one visitor's small matrices; numpy reads this when it is imported.
@@ -30,3 +31,21 @@ accesslog = None
 errorlog = "-"
 loglevel = "info"
 control_socket_disable = True  # its default place is shared by all servers of a user
+
+
+def on_reload(server):
+    """On SIGHUP the master takes a new model first, so that the new workers share its memory."""
+    _hakken(server.app).models.check(insist=True)
+
+
+def post_worker_init(worker):
+    """A worker begins with what the master has, which may be older than what its host has by now,
+    and watches for what is new from then on; SIGHUP to one worker makes that one look."""
+    held = _hakken(worker.app)
+    held.models.catch_up()
+    held.watch()
+    signal.signal(signal.SIGHUP, lambda *_: held.look_for_a_model())
+
+
+def _hakken(server_app):
+    return server_app.wsgi().extensions["hakken"]

@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     model_cache: Path = Path("~/.cache/hakken/models")
     """Where models from `gs://` are kept on this host."""
 
+    model_poll: Annotated[float, Field(ge=0, le=86_400)] = 60.0
+    """About how many seconds pass between looks for a new model; 0 looks only on SIGHUP. A new one
+    is taken without a restart."""
+
     public_url: HttpUrl | None = None
     """The app's own address, sent to services that want to know who asks."""
 

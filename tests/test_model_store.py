@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.model_store import locate_model
+from app.model_store import open_place
 from app.recommender.artifact import (
     CATALOGUE,
     MANIFEST,
@@ -90,12 +90,17 @@ def no_credentials(
     monkeypatch.setenv("NO_GCE_CHECK", "true")
 
 
+def locate_model(url: str, cache: Path, *, patience: float = 20.0) -> Path:
+    """The directory of the model at ``url``, ready to be opened."""
+    return open_place(url, cache, patience=patience).look().fetch(False)
+
+
 def start(url: str, cache: Path) -> subprocess.Popen[str]:
     """Another process that locates the model, logs its downloads and prints where it is."""
     code = (
-        "import logging, sys; from pathlib import Path; from app.model_store import locate_model; "
+        "import logging, sys; from pathlib import Path; from app.model_store import open_place; "
         "logging.basicConfig(level=logging.INFO); "
-        "print(locate_model(sys.argv[1], Path(sys.argv[2])))"
+        "print(open_place(sys.argv[1], Path(sys.argv[2])).look().fetch(False))"
     )
     command = [sys.executable, "-c", code, url, str(cache)]
     pipe = subprocess.PIPE

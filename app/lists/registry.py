@@ -157,7 +157,7 @@ def build_sources(
                 kitsu.NAMES,
                 "kitsu",
                 base_address(settings.kitsu_url, "/api/edge"),
-                kitsu_to_mal=kitsu_to_mal or {},
+                kitsu_to_mal={} if kitsu_to_mal is None else kitsu_to_mal,
             ),
             profile_pattern="https://kitsu.app/users/{username}",
             list_pattern="https://kitsu.app/users/{username}/library?media=anime",

@@ -1,4 +1,4 @@
-"""Read objects of a Google Cloud Storage bucket; every failure is one sentence.
+"""Reads objects of a Google Cloud Storage bucket; every failure is one sentence.
 
 Google's libraries are imported inside functions: a model on this host needs none of them.
 """
@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from app.model_store.layout import BucketUrl, UnreachableError
 from app.recommender.artifact import ArtifactError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 NO_BUCKET_FACTS = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
 READ_ONLY = "https://www.googleapis.com/auth/devstorage.read_only"
+READ_WRITE = "https://www.googleapis.com/auth/devstorage.read_write"
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ class BucketFolder:
     prefix: str
     patience: float
     anonymous: bool
+    role: str
 
     @property
     def url(self) -> str:
@@ -52,7 +55,7 @@ class BucketFolder:
 
     def below(self, name: str) -> BucketFolder:
         """The folder ``name`` inside this one."""
-        return replace(self, prefix=self._key(name))
+        return replace(self, prefix=self.key(name))
 
     def read(self, name: str) -> bytes:
         """The content of a small object.
@@ -61,32 +64,42 @@ class BucketFolder:
             MissingObjectError: it is not there, or access is denied.
             ArtifactError: the storage cannot be read.
         """
-        with self._explained(name):
-            content: bytes = self.bucket.blob(self._key(name)).download_as_bytes(**self._limits())
+        with self.explained(name):
+            content: bytes = self.bucket.blob(self.key(name)).download_as_bytes(**self.limits())
             return content
 
     def fetch(self, name: str, file: Path) -> None:
-        """Write the content of an object to a new file.
+        """Append to a file what it has not yet of an object; the file may not be there yet.
 
         Raises:
-            MissingObjectError: it is not there, or access is denied.
+            MissingObjectError: the object is not there, or access is denied.
             ArtifactError: the storage cannot be read.
             OSError: the file cannot be written.
         """
-        with file.open("xb") as stream, self._explained(name):
-            self.bucket.blob(self._key(name)).download_to_file(stream, **self._limits())
+        from google.api_core.exceptions import RequestRangeNotSatisfiable
 
-    def _key(self, name: str) -> str:
+        with file.open("ab") as stream, self.explained(name):
+            begun = stream.tell()
+            blob = self.bucket.blob(self.key(name))
+            try:
+                blob.download_to_file(stream, start=begun or None, **self.limits())
+            except RequestRangeNotSatisfiable:  # the object is no longer than that
+                if not begun:
+                    raise
+
+    def key(self, name: str) -> str:
+        """The full name of an object in this folder."""
         return f"{self.prefix}/{name}" if self.prefix else name
 
-    def _limits(self) -> dict[str, Any]:
+    def limits(self) -> dict[str, Any]:
+        """How long a request may take, and when it is repeated: arguments of Google's methods."""
         from google.cloud.storage.retry import DEFAULT_RETRY
 
         retry = DEFAULT_RETRY.with_delay(initial=0.25, maximum=5.0).with_timeout(self.patience)
         return {"timeout": (CONNECT_SECONDS, READ_SECONDS), "retry": retry}
 
     @contextmanager
-    def _explained(self, name: str) -> Iterator[None]:
+    def explained(self, name: str) -> Iterator[None]:
         """Turn what the libraries raise into an ArtifactError."""
         from google.api_core import exceptions as api
         from google.auth.exceptions import GoogleAuthError, TransportError
@@ -99,7 +112,7 @@ class BucketFolder:
             yield
         except api.NotFound as error:
             raise MissingObjectError(
-                f"{url}: not found; publish the model or correct HAKKEN_MODEL.", denied=False
+                f"{url}: not found; publish the model or correct the address.", denied=False
             ) from error
         except (api.Forbidden, api.Unauthorized) as error:
             raise MissingObjectError(f"{url}: {self._denial()}", denied=True) from error
@@ -108,15 +121,15 @@ class BucketFolder:
                 f"{url}: what arrived does not have the checksum of the object; try again."
             ) from error
         except api.GoogleAPICallError as error:
-            raise ArtifactError(
-                f"{url}: the storage answered {error.code}; check HAKKEN_MODEL or try again later."
+            raise UnreachableError(
+                f"{url}: the storage answered {error.code}; check the address or try again later."
             ) from error
         except (
             *(api.RetryError, TransportError, RequestException, HTTPError),
             *(ConnectionError, TimeoutError),
         ) as error:
             cause = type(getattr(error, "cause", None) or error).__name__
-            raise ArtifactError(
+            raise UnreachableError(
                 f"{url}: the storage does not answer ({cause}); "
                 "check the network of this host or try again later."
             ) from error
@@ -133,23 +146,24 @@ class BucketFolder:
             )
         return (
             "access is denied to the credentials of this host; "
-            "grant them the role Storage Object Viewer on the bucket."
+            f"grant them the role {self.role} on the bucket."
         )
 
 
 @contextmanager
-def open_bucket(bucket: str, prefix: str, patience: float) -> Iterator[BucketFolder]:
-    """Connect to a bucket for the duration of a ``with`` block.
+def open_bucket(url: BucketUrl, patience: float, *, write: bool = False) -> Iterator[BucketFolder]:
+    """Connect to a bucket for the duration of a ``with`` block, to read or also to ``write``.
 
     Raises:
         ArtifactError: the credentials of this host cannot be used.
     """
-    client, anonymous = _connect(f"gs://{bucket}")
+    client, anonymous = _connect(f"gs://{url.name}", READ_WRITE if write else READ_ONLY)
+    role = "Storage Object User" if write else "Storage Object Viewer"
     with closing(client):
-        yield BucketFolder(client.bucket(bucket), prefix, patience, anonymous)
+        yield BucketFolder(client.bucket(url.name), url.prefix, patience, anonymous, role)
 
 
-def _connect(url: str) -> tuple[Client, bool]:
+def _connect(url: str, scope: str) -> tuple[Client, bool]:
     """A client, and whether it is anonymous."""
     import google.auth
     from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
@@ -161,7 +175,7 @@ def _connect(url: str) -> tuple[Client, bool]:
     if os.environ.get("STORAGE_EMULATOR_HOST"):
         return Client.create_anonymous_client(), True
     try:
-        credentials, _ = google.auth.default(scopes=[READ_ONLY])
+        credentials, _ = google.auth.default(scopes=[scope])
     except DefaultCredentialsError as error:
         if os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
             raise _unusable_credentials(url) from error

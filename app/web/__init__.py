@@ -42,7 +42,8 @@ def build(settings: Settings, version: str) -> Flask:
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY
     app.config["MAX_FORM_PARTS"] = 250  # every filter, and a score on each of a hundred cards
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.extensions["hakken"] = open_hakken(settings, version)
+    app.extensions["hakken"] = held = open_hakken(settings, version)
+    app.before_request(held.watch)  # where the server has no hook to do so earlier
     for part in (access_log, security, errors, assets, compression):
         part.init_app(app)
     preview.init_app(app, settings)

@@ -1,80 +1,69 @@
-"""What the process holds: settings, and the library of model, catalogue and list sources."""
+"""What the process holds: settings, and the library that answers come from."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import cast
 
-import numpy as np
-import numpy.typing as npt
-from flask import current_app
+from flask import current_app, g
 
-from app.catalogue import Catalogue, franchises_of
-from app.details import Shelf, build_shelf
-from app.lists import PACES, Services, Source, SourceSettings, Spans, build_sources
-from app.model_store import locate_model
-from app.recommender import (
-    ArtifactError,
-    Franchises,
-    Listed,
-    Model,
-    Order,
-    Status,
-    Wish,
-    recommend,
-)
-from app.search import TitleIndex
+from app.model_store import Keeper, Watcher, open_place
 from app.settings import Settings
-from app.upstream import Shared
-from app.web.filters import Facts
+from app.web.library import Library, open_library
+from app.web.providers import Providers
 
-log = logging.getLogger(__name__)
-
-ADULT_GENRE = "Hentai"
+__all__ = ["Hakken", "Library", "ModelMissing", "hakken", "library", "open_hakken"]
 
 
 class ModelMissing(Exception):  # noqa: N818 -- it names the state, not a mistake
     """There is no model to answer with."""
 
 
-@dataclass(frozen=True, slots=True)
-class Library:
-    """Everything that an answer needs, opened once and shared by all threads.
+class Hakken:
+    """``app.extensions["hakken"]``: the settings, and a library that follows the live model.
 
-    ``suitable`` (n,) bool is False where an anime of the model is for adults only; ``franchises``
-    groups the model's anime.
+    ``models`` says which model is in use and why not another one.
     """
 
-    model: Model
-    catalogue: Catalogue
-    sources: Mapping[str, Source]
-    suitable: npt.NDArray[np.bool_]
-    franchises: Franchises
-    details: Shelf
-    titles: TitleIndex
-    facts: Facts
+    def __init__(self, settings: Settings, version: str) -> None:
+        self.settings = settings
+        self.version = version
+        providers = Providers(settings, version)
 
+        def read(model: Path) -> Library:
+            return open_library(model, providers)
 
-@dataclass(frozen=True, slots=True)
-class Hakken:
-    """``app.extensions["hakken"]``. Without a ``library``, ``fault`` says in one line why."""
+        self.models = Keeper(partial(open_place, settings.model, settings.model_cache_dir), read)
+        self._watcher = Watcher(
+            lambda insist: self.models.check(insist=insist), settings.model_poll
+        )
 
-    settings: Settings
-    version: str
-    library: Library | None
-    fault: str | None = None
+    @property
+    def library(self) -> Library | None:
+        """The library of the model in use at this moment."""
+        kept = self.models.current
+        return kept.content if kept else None
+
+    @property
+    def fault(self) -> str | None:
+        """Why the live model is not in use, in one line; None when it is."""
+        return self.models.fault
+
+    def watch(self) -> None:
+        """See to it that this process notices new models. To be called after forking."""
+        self._watcher.start()
+
+    def look_for_a_model(self) -> None:
+        """Have the watcher look now. Safe in a signal handler."""
+        self._watcher.wake()
 
 
 def open_hakken(settings: Settings, version: str) -> Hakken:
     """Open the library; a model that cannot be used is logged and remembered as the fault."""
-    try:
-        return Hakken(settings, version, _open_library(settings, version))
-    except (ArtifactError, OSError, ValueError, KeyError) as error:
-        fault = " ".join(str(error).split()) or type(error).__name__
-        log.error("the model %s cannot be used: %s", settings.model, fault)  # noqa: TRY400
-        return Hakken(settings, version, None, fault)
+    held = Hakken(settings, version)
+    held.models.check()
+    return held
 
 
 def hakken() -> Hakken:
@@ -83,74 +72,14 @@ def hakken() -> Hakken:
 
 
 def library() -> Library:
-    """The library of the current application.
+    """The library of the current request: the same one from its beginning to its end.
 
     Raises:
-        ModelMissing: it could not be opened.
+        ModelMissing: there is none.
     """
-    found = hakken().library
+    if "library" not in g:
+        g.library = hakken().library
+    found = cast("Library | None", g.library)
     if found is None:
         raise ModelMissing("Hakken is being updated: come back in a few minutes.")
     return found
-
-
-def _open_library(settings: Settings, version: str) -> Library:
-    model = Model.open(locate_model(settings.model, settings.model_cache_dir))
-    catalogue = Catalogue.open(model.catalogue_path)
-    services = Services(_source_settings(settings, version))
-    details = build_shelf(services, str(settings.details_url) if settings.details_url else None)
-    sources = build_sources(
-        services,
-        anilist_to_mal=catalogue.ids_from("anilist"),
-        kitsu_to_mal=catalogue.ids_from("kitsu"),
-        learn=details.learn,
-    )
-    titles = TitleIndex(catalogue, _for_everybody(catalogue))
-    # The first call compiles the kernels; the first visitor must not wait for that.
-    for order in Order:
-        one = Listed.of([(int(model.anime_id[0]), 8.0, Status.COMPLETED)])
-        recommend(model, one, Wish(top=1, order=order))
-    franchises = franchises_of(catalogue, model.anime_id.tolist())
-    suitable = _suitable(model, catalogue)
-    facts = Facts.of(model, catalogue)
-    return Library(model, catalogue, sources, suitable, franchises, details, titles, facts)
-
-
-def _source_settings(settings: Settings, version: str) -> SourceSettings:
-    return SourceSettings(
-        version=version,
-        public_url=str(settings.public_url) if settings.public_url else None,
-        mal_client_id=settings.mal_client_id,
-        mal_web=settings.mal_web,
-        mal_url=str(settings.mal_url),
-        mal_web_url=str(settings.mal_web_url),
-        anilist_url=str(settings.anilist_url),
-        kitsu_url=str(settings.kitsu_url),
-        jikan_url=str(settings.jikan_url) if settings.jikan_url else None,
-        shikimori_url=str(settings.shikimori_url),
-        max_entries=settings.max_list_length,
-        deadline_s=settings.list_deadline,
-        paces=PACES if settings.limits else {},
-        spans=Spans(settings.list_cache, settings.list_stale),
-        shared=Shared(settings.shared_dir, settings.cache_url),
-    )
-
-
-def _suitable(model: Model, catalogue: Catalogue) -> npt.NDArray[np.bool_]:
-    return ~np.array(_adult(catalogue, model.anime_id.tolist()), bool)
-
-
-def _for_everybody(catalogue: Catalogue) -> list[int]:
-    """Ids of all anime of the catalogue that are not for adults only."""
-    ids = catalogue.ids()
-    return [
-        anime_id for anime_id, adult in zip(ids, _adult(catalogue, ids), strict=True) if not adult
-    ]
-
-
-def _adult(catalogue: Catalogue, ids: Sequence[int]) -> list[bool]:
-    flags, genres = catalogue.column("adult", ids), catalogue.column("genres", ids)
-    return [
-        bool(flag) or ADULT_GENRE in (names or "").split(";")
-        for flag, names in zip(flags, genres, strict=True)
-    ]

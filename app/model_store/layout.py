@@ -1,0 +1,154 @@
+"""What a place for models looks like.
+
+It holds a model when ``manifest.json`` is in it; otherwise its text file ``latest`` names the
+version that is live, and every version is in the folder of its name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Protocol
+from urllib.parse import unquote, urlsplit
+
+from pydantic import TypeAdapter, ValidationError
+
+from app.recommender.artifact import MANIFEST, ArtifactError, Manifest, parse_manifest
+
+POINTER = "latest"
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_VERSION: TypeAdapter[str] = TypeAdapter(Annotated[str, Manifest.model_fields["version"]])
+
+
+class UnreachableError(ArtifactError):
+    """Nothing is known to be wrong with the model, but it cannot be had at the moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The model that a place has for whoever serves it.
+
+    ``digest`` is the sha256 of its manifest, and so stands for all of it. ``fetch`` returns its
+    directory on this host, which may take a download; ``fetch(True)`` also makes sure that a copy
+    made earlier still is what was published. It raises ArtifactError.
+    """
+
+    version: str
+    digest: str
+    fetch: Callable[[bool], Path]
+
+
+class Place(Protocol):
+    """Where the model is: what is live, and how it comes to this host."""
+
+    def look(self) -> Offer:
+        """What is live now.
+
+        Raises:
+            UnreachableError: the storage cannot be asked at the moment.
+            ArtifactError: there is no model, or it cannot be read.
+        """
+
+    def nearby(self) -> Offer | None:
+        """What can be had without any network: the model that last was good here."""
+
+    def settle(self, model: Path) -> None:
+        """Remember that this model is good, and clear away what is left of others."""
+
+
+@dataclass(frozen=True, slots=True)
+class BucketUrl:
+    """``gs://name/prefix``."""
+
+    name: str
+    prefix: str
+
+
+def parse_url(url: str, given_as: str) -> Path | BucketUrl:
+    """Read a directory, a ``file://`` URL or ``gs://bucket/prefix``.
+
+    ``given_as`` stands before the URL in messages: ``HAKKEN_MODEL=`` or ``--to``.
+
+    Raises:
+        ArtifactError: it is none of these.
+    """
+    match = _SCHEME.match(url)
+    scheme = match[1].lower() if match else ""
+    if scheme == "gs":
+        bucket, _, prefix = url[len("gs://") :].partition("/")
+        if not bucket:
+            raise ArtifactError(f"{given_as}{url!r} names no bucket; write gs://bucket/prefix.")
+        return BucketUrl(bucket, prefix.strip("/"))
+    if scheme == "file":
+        parts = urlsplit(url)
+        if parts.netloc not in ("", "localhost") or not parts.path:
+            raise ArtifactError(
+                f"{given_as}{url!r} does not name a directory of this host; "
+                "write file:/// and the absolute path."
+            )
+        return Path(unquote(parts.path))
+    if scheme or not url:
+        raise ArtifactError(
+            f"{given_as}{url!r} is not a place for a model; "
+            "set it to a directory, file:///directory or gs://bucket/prefix."
+        )
+    return Path(url)
+
+
+def parse_pointer(content: bytes, origin: Path | str) -> str:
+    """The version that a pointer names, safe to use as the name of a folder.
+
+    Raises:
+        ArtifactError: it names none.
+    """
+    try:
+        return _VERSION.validate_python(content.decode("utf-8").strip())
+    except (UnicodeDecodeError, ValidationError):
+        raise ArtifactError(
+            f"{origin}: {content[:80]!r} is not the name of a version; write one into it."
+        ) from None
+
+
+def is_version(name: str) -> bool:
+    """Whether a folder of this name can hold a version."""
+    try:
+        _VERSION.validate_python(name)
+    except ValidationError:
+        return False
+    return True
+
+
+def read_published(content: bytes, origin: Path | str, pointed: str | None) -> Manifest:
+    """The manifest of a model; ``pointed`` is the version that the pointer promised, if any.
+
+    Raises:
+        ArtifactError: it is damaged, or of another version.
+    """
+    try:
+        manifest = parse_manifest(content.decode("utf-8"), origin)
+    except UnicodeDecodeError:
+        raise ArtifactError(f"{origin}: not UTF-8 text; publish the model again.") from None
+    if pointed not in (None, manifest.version):
+        raise ArtifactError(
+            f"{origin}: the manifest says version {manifest.version}, "
+            f"but {POINTER} names {pointed}; publish the model again."
+        )
+    return manifest
+
+
+def no_model_in(place: str, *, bucket: bool = False) -> ArtifactError:
+    """The error of a place without anything in it."""
+    return ArtifactError(
+        f"{place}: neither {MANIFEST} nor {POINTER} is there"
+        f"{', or there is no such bucket' if bucket else ''}; "
+        "publish a model there or correct HAKKEN_MODEL."
+    )
+
+
+def digest_of(content: bytes) -> str:
+    """What ``Offer.digest`` holds for this manifest."""
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,53 @@
+"""Calls a function again and again in a thread of this process, and at once when asked to."""
+
+from __future__ import annotations
+
+import os
+import queue
+import random
+import threading
+from collections.abc import Callable
+
+JITTER = 0.25
+"""The share of the interval by which it varies, so that hosts do not all ask at the same moment."""
+
+
+class Watcher:
+    """``look(insist)`` about every ``interval`` seconds (0: only when woken), never twice at once.
+
+    ``insist`` is True when somebody asked for it. A thread does not survive a fork, so whoever
+    forks calls `start` afterwards; calling it again costs nothing.
+    """
+
+    def __init__(self, look: Callable[[bool], None], interval: float) -> None:
+        self._look = look
+        self._interval = interval
+        self._process: int | None = None
+        self._starting = threading.Lock()
+        # Its put may be called from a signal handler, unlike what events and locks offer.
+        self._woken: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def start(self) -> None:
+        """Have a thread in this process, if there is none yet."""
+        if self._process == os.getpid():
+            return
+        with self._starting:
+            if self._process != os.getpid():
+                threading.Thread(target=self._run, name="model-watcher", daemon=True).start()
+                self._process = os.getpid()
+
+    def wake(self) -> None:
+        """Look now. Safe in a signal handler."""
+        self._woken.put(None)
+
+    def _run(self) -> None:
+        while True:
+            self._look(self._wait())
+
+    def _wait(self) -> bool:
+        interval = self._interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+        try:
+            self._woken.get(timeout=interval or None)
+        except queue.Empty:
+            return False
+        return True

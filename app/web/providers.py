@@ -1,0 +1,73 @@
+"""What the process has whatever the model: where lists and details come from, and its caches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from app.catalogue import Catalogue
+from app.details import build_shelf
+from app.lists import PACES, Services, SourceSettings, Spans, build_sources
+from app.settings import Settings
+from app.upstream import Shared
+
+
+class Providers:
+    """The list sources and the shelf of details, built once.
+
+    Two sites know anime by ids of their own; what these mean stands in the catalogue that comes
+    with the model, and is learned from it with `know_ids`.
+    """
+
+    def __init__(self, settings: Settings, version: str) -> None:
+        services = Services(_source_settings(settings, version))
+        self._anilist, self._kitsu = _Ids(), _Ids()
+        self.details = build_shelf(
+            services, str(settings.details_url) if settings.details_url else None
+        )
+        self.sources = build_sources(
+            services,
+            anilist_to_mal=self._anilist,
+            kitsu_to_mal=self._kitsu,
+            learn=self.details.learn,
+        )
+
+    def know_ids(self, catalogue: Catalogue) -> None:
+        """Translate ids as this catalogue does."""
+        self._anilist.now = catalogue.ids_from("anilist")
+        self._kitsu.now = catalogue.ids_from("kitsu")
+
+
+class _Ids(Mapping[int, int]):
+    """A mapping that is replaced in one step: ``now`` is what it is."""
+
+    def __init__(self) -> None:
+        self.now: dict[int, int] = {}
+
+    def __getitem__(self, foreign: int) -> int:
+        return self.now[foreign]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.now)
+
+    def __len__(self) -> int:
+        return len(self.now)
+
+
+def _source_settings(settings: Settings, version: str) -> SourceSettings:
+    return SourceSettings(
+        version=version,
+        public_url=str(settings.public_url) if settings.public_url else None,
+        mal_client_id=settings.mal_client_id,
+        mal_web=settings.mal_web,
+        mal_url=str(settings.mal_url),
+        mal_web_url=str(settings.mal_web_url),
+        anilist_url=str(settings.anilist_url),
+        kitsu_url=str(settings.kitsu_url),
+        jikan_url=str(settings.jikan_url) if settings.jikan_url else None,
+        shikimori_url=str(settings.shikimori_url),
+        max_entries=settings.max_list_length,
+        deadline_s=settings.list_deadline,
+        paces=PACES if settings.limits else {},
+        spans=Spans(settings.list_cache, settings.list_stale),
+        shared=Shared(settings.shared_dir, settings.cache_url),
+    )
