@@ -5,6 +5,13 @@ from __future__ import annotations
 import argparse
 
 
+def add_place(parser: argparse.ArgumentParser, option: str) -> None:
+    """A required option that says where published models are."""
+    parser.add_argument(
+        option, required=True, metavar="URL", help="gs://bucket/prefix, or a directory"
+    )
+
+
 def positive_int(text: str) -> int:
     """A whole number of at least 1."""
     number = _number(text, int)

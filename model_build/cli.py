@@ -14,7 +14,10 @@ from importlib import import_module
 from app.recommender.artifact import ArtifactError
 from model_build.errors import InputError
 
-COMMANDS = ("catalogue", "train", "evaluate", "compare", "tune", "report", "recommend", "split")
+COMMANDS = (
+    *("catalogue", "train", "evaluate", "compare", "tune", "report", "recommend", "split"),
+    *("publish", "versions", "rollback", "prune"),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m model_build", description="Train, measure and use Hakken's model."
+        prog="python -m model_build", description="Train, measure, use and publish Hakken's model."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:

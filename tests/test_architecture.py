@@ -21,7 +21,7 @@ TRAINING_ONLY = (
     "matplotlib",
     "implicit",
 )
-MODEL_BUILD_MAY_USE = ("app.recommender", "app.catalogue", "app.answer")
+MODEL_BUILD_MAY_USE = ("app.recommender", "app.catalogue", "app.answer", "app.model_store")
 MOST_LINES = 300
 
 

@@ -163,6 +163,15 @@ def verify_file(file: Path, facts: FileFacts) -> None:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
         raise ArtifactError(f"{file}: missing, but the manifest lists it.") from None
+    _compare(file, digest, facts)
+
+
+def verify_bytes(file: Path, content: bytes, facts: FileFacts) -> None:
+    """The same for the content of a file that was read already."""
+    _compare(file, hashlib.sha256(content).hexdigest(), facts)
+
+
+def _compare(file: Path, digest: str, facts: FileFacts) -> None:
     if digest != facts.sha256:
         raise ArtifactError(f"{file}: sha256 is {digest}, the manifest says {facts.sha256}.")
 

@@ -1,0 +1,28 @@
+"""Make an earlier version live again.
+
+Running workers take it as they would take a new one. Without VERSION it is the whole version that
+was made just before the live one. Example:
+
+    python -m model_build rollback 20260101T000000Z-1a2b3c4d --at gs://bucket/models
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from model_build.arguments import add_place
+from model_build.publishing.cleaning import rollback
+from model_build.publishing.store import open_store
+
+HELP = "make an earlier version live again"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("version", nargs="?", metavar="VERSION", help="as versions lists it")
+    add_place(parser, "--at")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    with open_store(arguments.at, "--at") as store:
+        before, now = rollback(store, arguments.version)
+        print(f"live        {now} at {store.url} (before: {before or 'none'})")
