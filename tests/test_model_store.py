@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import signal
@@ -10,7 +9,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -30,6 +28,7 @@ from app.recommender.artifact import (
     open_artifact,
     write_artifact,
 )
+from tests.models import flip
 from tests.storage_emulator import SECONDS, StorageEmulator
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,7 +39,7 @@ HOSTILE = (b"../../x", b"/etc", b"..", b".", b"\n", b"v1/../..", b"a b", b"\xff\
 refused_unread = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 
 
-def write_model(path: Path, version: str = "v1", first: float = 0.0) -> Path:
+def write_model(path: Path, version: str = "v1", first: float = 0.0, items: int = 4) -> Path:
     write_artifact(
         path,
         version=version,
@@ -50,7 +49,7 @@ def write_model(path: Path, version: str = "v1", first: float = 0.0) -> Path:
         hyperparameters={},
         metrics={},
         arrays={
-            "item_mean": np.arange(first, first + 4.0),
+            "item_mean": np.arange(first, first + items),
             "item_bias": np.arange(4, dtype=np.float32),
         },
         catalogue=b"titles",
@@ -66,16 +65,6 @@ def model(tmp_path: Path) -> Path:
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
-
-
-@pytest.fixture
-def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[StorageEmulator]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with StorageEmulator() as emulator:
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator.url)
-        emulator.create_bucket("bucket")
-        yield emulator
-    gc.collect()  # what a test leaves open is found in that test, not in a later one
 
 
 @pytest.fixture
@@ -95,9 +84,14 @@ def locate_model(url: str, cache: Path, *, patience: float = 20.0) -> Path:
     return open_place(url, cache, patience=patience).look().fetch(False)
 
 
-def start(url: str, cache: Path) -> subprocess.Popen[str]:
-    """Another process that locates the model, logs its downloads and prints where it is."""
+def start(url: str, cache: Path, *, room: int | None = None) -> subprocess.Popen[str]:
+    """Another process that locates the model, logs its downloads and prints where it is.
+
+    With ``room`` no file that it writes can become larger, as on a disk that fills up.
+    """
+    limit = "" if room is None else f"resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}));"
     code = (
+        f"import resource; {limit}"
         "import logging, sys; from pathlib import Path; from app.model_store import open_place; "
         "logging.basicConfig(level=logging.INFO); "
         "print(open_place(sys.argv[1], Path(sys.argv[2])).look().fetch(False))"
@@ -331,6 +325,129 @@ class TestSeveralProcesses:
         assert loadable(cache) == [found]
         for name in DATA_FILES:
             assert emulator.gets[f"m/{name}"] == (2 if name == last else 1)
+
+
+class TestInterruptedDownloads:
+    def test_a_download_goes_on_at_the_byte_where_it_stopped(
+        self, emulator: StorageEmulator, model: Path, cache: Path
+    ) -> None:
+        emulator.put_directory("bucket", "m", write_model(model, items=10_000))
+        for cut in (30_000, 20_000):  # what arrives is written in pieces of 8 KiB
+            emulator.cuts["m/item_mean.npy"] = cut
+            assert "does not answer" in refusal("gs://bucket/m", cache)
+            assert not list(cache.rglob(MANIFEST))
+        found = locate_model("gs://bucket/m", cache)
+        assert open_artifact(found).arrays["item_mean"][9_999] == 9_999
+        assert emulator.ranges["m/item_mean.npy"] == [None, "bytes=24576-", "bytes=40960-"]
+        assert {file.name for file in found.iterdir()} == {*DATA_FILES, MANIFEST}
+
+    def test_a_connection_that_breaks_is_mended_within_one_download(
+        self, emulator: StorageEmulator, model: Path, cache: Path
+    ) -> None:
+        emulator.put_directory("bucket", "m", write_model(model, items=10_000))
+        emulator.cuts["m/item_mean.npy"] = 30_000
+        assert open_artifact(locate_model("gs://bucket/m", cache))
+        assert emulator.ranges["m/item_mean.npy"] == [None, "bytes=24576-"]
+
+    @pytest.mark.parametrize("begun", [b"wrong", b"x" * 160, b"x" * 1000], ids=len)
+    def test_what_was_begun_with_something_else_is_fetched_anew(
+        self, emulator: StorageEmulator, model: Path, cache: Path, begun: bytes
+    ) -> None:
+        emulator.put_directory("bucket", "m", model)
+        emulator.cuts["m/item_mean.npy"] = 0
+        refusal("gs://bucket/m", cache)
+        (part,) = cache.rglob("item_mean.npy.part")
+        part.write_bytes(begun)
+        assert open_artifact(locate_model("gs://bucket/m", cache))
+
+    def test_an_object_that_was_cut_short_is_refused(
+        self, emulator: StorageEmulator, model: Path, cache: Path
+    ) -> None:
+        emulator.put_directory("bucket", "m", model)
+        content = (model / "item_mean.npy").read_bytes()
+        emulator.put("bucket", "m/item_mean.npy", content[:-7])
+        for _ in range(2):
+            assert "153 bytes, the manifest says 160" in refusal("gs://bucket/m", cache)
+        assert loadable(cache) == []
+
+    def test_a_full_disk_gets_its_room_back(
+        self, emulator: StorageEmulator, model: Path, cache: Path
+    ) -> None:
+        emulator.put_directory("bucket", "m", model)
+        for room in (0, 159):
+            with start("gs://bucket/m", cache, room=room) as child:
+                out, log = child.communicate(timeout=SECONDS)
+            assert child.returncode == 1, out
+            last = log.strip().splitlines()[-1]
+            assert "gs://bucket/m: cannot be kept in" in last
+            assert "File too large" in last
+            assert "HAKKEN_MODEL_CACHE" in last
+            assert not list(cache.rglob("*.npy*"))
+        assert open_artifact(locate_model("gs://bucket/m", cache))
+
+    def test_a_damaged_copy_is_repaired_when_asked_to_look_closely(
+        self, emulator: StorageEmulator, model: Path, cache: Path
+    ) -> None:
+        emulator.put_directory("bucket", "m", model)
+        found = locate_model("gs://bucket/m", cache)
+        flip(found / "item_mean.npy", -1)
+        offer = open_place("gs://bucket/m", cache).look()
+        with pytest.raises(ArtifactError):
+            open_artifact(offer.fetch(False))
+        assert open_artifact(offer.fetch(True))
+        assert [emulator.gets[f"m/{name}"] for name in DATA_FILES] == [2, 1, 1]
+
+
+class TestOldCopies:
+    def publish(self, emulator: StorageEmulator, folder: Path, version: str) -> None:
+        model = write_model(folder / version, version)
+        emulator.put_directory("bucket", f"m/{version}", model)
+        emulator.put("bucket", "m/latest", version.encode())
+
+    def test_the_one_in_use_and_the_one_before_it_stay(
+        self, emulator: StorageEmulator, tmp_path: Path, cache: Path
+    ) -> None:
+        place = open_place("gs://bucket/m", cache)
+        assert place.nearby() is None
+        for version in ("v1", "v2", "v3"):
+            self.publish(emulator, tmp_path, version)
+            found = place.look().fetch(False)
+            mapped = open_artifact(found).arrays["item_mean"]
+            place.settle(found)
+        assert [each.name for each in sorted(loadable(cache))] == ["v2", "v3"]
+        emulator.put("bucket", "m/latest", b"v2")
+        place.settle(place.look().fetch(False))
+        self.publish(emulator, tmp_path, "v4")
+        place.settle(place.look().fetch(False))
+        assert [each.name for each in sorted(loadable(cache))] == ["v2", "v4"]
+        assert mapped[0] == 0.0, "what is mapped stays until it is let go"
+        assert emulator.gets["m/v2/item_mean.npy"] == 1
+        nearby = place.nearby()
+        assert nearby is not None
+        assert nearby.version == "v4"
+        assert nearby.digest == place.look().digest
+
+    def test_leftovers_of_killed_downloads_go(
+        self, emulator: StorageEmulator, tmp_path: Path, cache: Path
+    ) -> None:
+        self.publish(emulator, tmp_path, "v1")
+        emulator.cuts["m/v1/item_mean.npy"] = 9
+        refusal("gs://bucket/m", cache)
+        assert list(cache.rglob("*.part"))
+        self.publish(emulator, tmp_path, "v2")
+        place = open_place("gs://bucket/m", cache)
+        place.settle(place.look().fetch(False))
+        assert not list(cache.rglob("*.part*"))
+
+    def test_a_cache_that_cannot_be_tidied_is_no_trouble(
+        self, emulator: StorageEmulator, tmp_path: Path, cache: Path
+    ) -> None:
+        self.publish(emulator, tmp_path, "v1")
+        place = open_place("gs://bucket/m", cache)
+        found = place.look().fetch(False)
+        (found.parent / ".good.new").mkdir()
+        place.settle(found)
+        assert place.nearby() is None
 
 
 class TestRefusals:

@@ -86,5 +86,5 @@ class BucketStore:
 
 
 def _crc32c(content: bytes) -> str:
-    value: int = google_crc32c.value(content)  # type: ignore[no-untyped-call]
+    value: int = google_crc32c.value(content)
     return base64.b64encode(value.to_bytes(4, "big")).decode("ascii")

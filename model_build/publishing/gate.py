@@ -22,14 +22,12 @@ class Gate:
     allow_drop: float = 0.01
     force: bool = False
 
-    def judge(self, new: Manifest, live: Manifest | None) -> str:
+    def judge(self, new: Manifest, live: Manifest) -> str:
         """One sentence on how the two compare.
 
         Raises:
             InputError: the new one is worse, or it is not known to be as good.
         """
-        if live is None:
-            return "nothing is live to compare with."
         now, before = self._measure(new), self._measure(live)
         if before is None:
             return f"the live model {live.version} has no {self.metric} to compare with."

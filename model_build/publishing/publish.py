@@ -42,7 +42,7 @@ def publish(path: Path, store: Store, gate: Gate) -> Published:
     manifest, text = model.manifest, (path / MANIFEST).read_bytes()
     inventory = take_inventory(store)
     _refuse_other_content(store, manifest, text, inventory)
-    verdict = gate.judge(manifest, _live_manifest(inventory, manifest))
+    verdict = _compare(gate, manifest, inventory)
     written = _upload(path, store, manifest, text)
     if inventory.live != manifest.version:
         move_pointer(store, manifest.version, inventory)
@@ -78,11 +78,16 @@ def _open_catalogue(model: Model) -> None:
         raise ArtifactError(f"{model.catalogue_path}: not a catalogue ({error}).") from None
 
 
-def _live_manifest(inventory: Inventory, new: Manifest) -> Manifest | None:
-    live = inventory.find(inventory.live) if inventory.live else None
-    if live is None or live.name == new.version:
-        return None
-    return live.manifest
+def _compare(gate: Gate, new: Manifest, inventory: Inventory) -> str:
+    if inventory.live is None:
+        return "nothing was live before to compare with."
+    if inventory.live == new.version:
+        return "it is the live model already."
+    live = inventory.find(inventory.live)
+    if live is None or live.manifest is None:
+        reason = live.fault if live else "it is not there"
+        return f"the live model {inventory.live} cannot be compared with ({reason})."
+    return gate.judge(new, live.manifest)
 
 
 def _refuse_other_content(

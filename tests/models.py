@@ -1,0 +1,33 @@
+"""Further models made from a real one, for tests that need several."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+from app.recommender.artifact import MANIFEST, manifest_text, read_manifest
+
+
+def version_of(
+    model: Path, folder: Path, version: str, *, notes: bytes = b"", **changes: Any
+) -> Path:
+    """A copy of ``model`` in ``folder`` under another version, with a file of its own."""
+    shutil.copytree(model, folder)
+    manifest = read_manifest(model)
+    content = notes or version.encode()
+    (folder / "notes.txt").write_bytes(content)
+    facts = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    data = manifest.model_dump()
+    data |= {"version": version, "files": {**data["files"], "notes.txt": facts}, **changes}
+    (folder / MANIFEST).write_text(manifest_text(type(manifest).model_validate(data)), "utf-8")
+    return folder
+
+
+def flip(file: Path, at: int, bit: int = 0) -> None:
+    """Flip one bit of a file, in a new file of the same name."""
+    content = bytearray(file.read_bytes())
+    content[at % len(content)] ^= 1 << bit
+    file.unlink()
+    file.write_bytes(content)

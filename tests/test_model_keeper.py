@@ -1,0 +1,321 @@
+"""What is in use while the place of the model changes, breaks or goes away."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+from pathlib import Path
+
+import pytest
+
+from app.model_store import Keeper, Watcher, open_place
+from app.recommender import Model
+from app.recommender.artifact import MANIFEST
+from tests.models import flip, version_of
+from tests.storage_emulator import SECONDS, StorageEmulator
+from tests.test_model_store import refused_unread
+
+
+class Site:
+    """A folder of versions: a directory, or a bucket that mirrors it."""
+
+    def __init__(self, folder: Path, model: Path, emulator: StorageEmulator | None) -> None:
+        self.folder, self.emulator = folder, emulator
+        self.model = model
+        self.url = "gs://bucket/m" if emulator else str(folder)
+        folder.mkdir()
+
+    def publish(self, version: str) -> None:
+        version_of(self.model, self.folder / version, version)
+        self.upload(version)
+        self.point(version)
+
+    def upload(self, version: str) -> None:
+        if self.emulator:
+            self.emulator.put_directory("bucket", f"m/{version}", self.folder / version)
+
+    def point(self, version: str) -> None:
+        new = self.folder / "latest.new"
+        new.write_text(version)
+        new.rename(self.folder / "latest")
+        if self.emulator:
+            self.emulator.put("bucket", "m/latest", version.encode())
+
+    def keeper(self, cache: Path) -> Keeper[Model]:
+        return Keeper(lambda: open_place(self.url, cache, patience=0), Model.open)
+
+
+@pytest.fixture(params=["directory", "bucket"])
+def site(
+    request: pytest.FixtureRequest, tmp_path: Path, tiny_model: Path, emulator: StorageEmulator
+) -> Site:
+    kind = emulator if request.param == "bucket" else None
+    return Site(tmp_path / "site", tiny_model, kind)
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, tiny_model: Path, emulator: StorageEmulator) -> Site:
+    return Site(tmp_path / "site", tiny_model, emulator)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+def version(keeper: Keeper[Model]) -> str:
+    assert keeper.current is not None
+    return keeper.current.content.version
+
+
+def test_a_new_model_takes_the_place_of_the_old_one(site: Site, cache: Path) -> None:
+    site.publish("v1")
+    keeper = site.keeper(cache)
+    keeper.check()
+    first = keeper.current
+    keeper.check()
+    assert keeper.current is first, "what has not changed is not opened again"
+    site.publish("v2")
+    keeper.check()
+    assert (version(keeper), keeper.fault) == ("v2", None)
+    site.point("v1")
+    keeper.check()
+    assert (version(keeper), keeper.fault) == ("v1", None)
+
+
+def test_the_old_model_is_let_go(site: Site, cache: Path) -> None:
+    site.publish("v1")
+    keeper = site.keeper(cache)
+    keeper.check()
+    assert keeper.current is not None
+    old = weakref.ref(keeper.current.content)
+    site.publish("v2")
+    keeper.check()
+    gc.collect()
+    assert old() is None
+    maps = Path("/proc/self/maps").read_text()
+    assert "/v2/" in maps
+    assert "/v1/" not in maps
+
+
+def test_a_model_with_a_flipped_bit_is_refused_whichever_file_it_is_in(
+    site: Site, cache: Path
+) -> None:
+    site.publish("v1")
+    keeper = site.keeper(cache)
+    keeper.check()
+    first = keeper.current
+    names = sorted(file.name for file in site.model.iterdir())
+    assert MANIFEST in names
+    assert len(names) > 20
+    for number, name in enumerate(names):
+        damaged = f"bad{number}"
+        folder = version_of(site.model, site.folder / damaged, damaged)
+        # Anywhere: the first bit of the last byte, then the last bit of an earlier one, and so on.
+        flip(folder / name, -1 - 31 * number, number % 8)
+        site.upload(damaged)
+        site.point(damaged)
+        keeper.check()
+        assert keeper.current is first
+        assert keeper.fault is not None
+        assert name in keeper.fault
+        assert "\n" not in keeper.fault
+    site.publish("v2")
+    keeper.check()
+    assert (version(keeper), keeper.fault) == ("v2", None)
+
+
+def test_a_refused_model_is_not_tried_again_and_again(
+    bucket: Site, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert bucket.emulator
+    bucket.publish("v1")
+    keeper = bucket.keeper(cache)
+    keeper.check()
+    version_of(bucket.model, bucket.folder / "v2", "v2")
+    good = (bucket.folder / "v2" / "notes.txt").read_bytes()
+    flip(bucket.folder / "v2" / "notes.txt", 0)
+    bucket.upload("v2")
+    bucket.point("v2")
+    for _ in range(5):
+        keeper.check()
+        assert version(keeper) == "v1"
+        assert keeper.fault
+        assert "m/v2/notes.txt" in keeper.fault
+    asked = bucket.emulator.gets["m/v2/notes.txt"]
+    assert asked == 1
+    keeper.check(insist=True)
+    assert bucket.emulator.gets["m/v2/notes.txt"] == 2
+    bucket.emulator.put("bucket", "m/v2/notes.txt", good)  # as publishing again does
+    keeper.check(insist=True)
+    assert (version(keeper), keeper.fault) == ("v2", None)
+
+
+def test_a_refused_model_is_tried_again_after_a_while(
+    bucket: Site, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert bucket.emulator
+    monkeypatch.setattr("app.model_store.keeper.RETRY_SECONDS", 0.0)
+    bucket.publish("v1")
+    keeper = bucket.keeper(cache)
+    bucket.emulator.delete("bucket", "m/v1/notes.txt")
+    keeper.check()
+    assert keeper.current is None
+    bucket.upload("v1")
+    keeper.check()
+    assert (version(keeper), keeper.fault) == ("v1", None)
+
+
+def test_a_model_that_cannot_answer_is_refused(site: Site, cache: Path) -> None:
+    site.publish("v1")
+
+    def read(path: Path) -> Model:
+        model = Model.open(path)
+        if model.version == "v2":
+            raise ZeroDivisionError("a thing that\nnobody foresaw")
+        return model
+
+    keeper = Keeper(lambda: open_place(site.url, cache, patience=0), read)
+    keeper.check()
+    site.publish("v2")
+    keeper.check()
+    assert (version(keeper), keeper.fault) == ("v1", "a thing that nobody foresaw")
+    site.publish("v3")
+    keeper.check()
+    assert (version(keeper), keeper.fault) == ("v3", None)
+
+
+def test_a_plain_model_that_is_replaced_in_place(tmp_path: Path, tiny_model: Path) -> None:
+    from app.recommender.replacing import exchange
+
+    place = version_of(tiny_model, tmp_path / "model", "v1")
+    keeper = Keeper(lambda: open_place(str(place), tmp_path), Model.open)
+    keeper.check()
+    assert exchange(version_of(tiny_model, tmp_path / "new", "v2"), place)
+    assert version(keeper) == "v1"
+    keeper.check()
+    assert version(keeper) == "v2"
+
+
+@refused_unread
+def test_a_bucket_that_does_not_answer_leaves_the_model_in_use(bucket: Site, cache: Path) -> None:
+    assert bucket.emulator
+    bucket.publish("v1")
+    keeper = bucket.keeper(cache)
+    keeper.check()
+    for _ in range(2):
+        bucket.emulator.refuse(f"m/{MANIFEST}", 503)
+        keeper.check()
+        assert version(keeper) == "v1"
+        assert keeper.fault
+        assert "does not answer" in keeper.fault
+    bucket.publish("v2")
+    keeper.check()
+    assert (version(keeper), keeper.fault) == ("v2", None)
+
+
+@refused_unread
+def test_a_bucket_that_does_not_answer_at_the_start(bucket: Site, cache: Path) -> None:
+    assert bucket.emulator
+    bucket.publish("v1")
+    bucket.keeper(cache).check()
+    bucket.publish("v2")
+    bucket.emulator.refuse(f"m/{MANIFEST}", 503)
+    keeper = bucket.keeper(cache)
+    keeper.check()
+    assert version(keeper) == "v1"
+    assert keeper.fault
+    assert "does not answer" in keeper.fault
+    keeper.check()
+    assert (version(keeper), keeper.fault) == ("v2", None)
+
+
+def test_a_bad_model_in_the_bucket_at_the_start(bucket: Site, cache: Path) -> None:
+    bucket.publish("v1")
+    bucket.keeper(cache).check()
+    version_of(bucket.model, bucket.folder / "v2", "v2")
+    flip(bucket.folder / "v2" / "appeal.npy", 200)
+    bucket.upload("v2")
+    bucket.point("v2")
+    keeper = bucket.keeper(cache)
+    keeper.check()
+    assert version(keeper) == "v1"
+    assert keeper.fault
+    assert "appeal.npy" in keeper.fault
+
+
+def test_without_any_model_the_fault_is_told(bucket: Site, cache: Path) -> None:
+    keeper = bucket.keeper(cache)
+    keeper.check()
+    assert keeper.current is None
+    assert keeper.fault
+    assert "neither manifest.json nor latest" in keeper.fault
+    assert keeper.checked
+
+
+def test_a_copy_that_lost_bits_is_repaired(bucket: Site, cache: Path) -> None:
+    bucket.publish("v1")
+    keeper = bucket.keeper(cache)
+    keeper.check()
+    for copy in cache.rglob("appeal.npy"):
+        flip(copy, 150)
+    again = bucket.keeper(cache)
+    again.check()
+    assert (version(again), again.fault) == ("v1", None)
+
+
+def test_a_worker_that_was_forked_from_an_old_master_catches_up_by_itself(
+    bucket: Site, cache: Path
+) -> None:
+    assert bucket.emulator
+    bucket.publish("v1")
+    master, worker = bucket.keeper(cache), bucket.keeper(cache)
+    master.check()
+    bucket.publish("v2")
+    worker.check()
+    asked = bucket.emulator.gets.total()
+    master.catch_up()
+    assert version(master) == "v2"
+    assert bucket.emulator.gets.total() == asked
+
+
+def test_workers_that_look_at_the_same_moment_download_once(bucket: Site, cache: Path) -> None:
+    assert bucket.emulator
+    bucket.publish("v1")
+    keepers = [bucket.keeper(cache) for _ in range(4)]
+    threads = [threading.Thread(target=keeper.check) for keeper in keepers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert [version(keeper) for keeper in keepers] == ["v1"] * 4
+    assert bucket.emulator.gets["m/v1/notes.txt"] == 1
+
+
+def test_a_watcher_looks_when_woken_and_when_its_time_has_come() -> None:
+    looked: list[bool] = []
+    come = threading.Condition()
+
+    enough = threading.Event()
+
+    def look(insist: bool) -> None:
+        with come:
+            looked.append(insist)
+            come.notify()
+        if len(looked) > 20:
+            enough.wait()
+
+    def wait_for(count: int) -> None:
+        with come:
+            assert come.wait_for(lambda: len(looked) >= count, SECONDS)
+
+    sleeping = Watcher(look, 0)
+    sleeping.start()
+    sleeping.start()
+    sleeping.wake()
+    wait_for(1)
+    assert looked == [True], "one thread, and nothing but what was asked for"
+    Watcher(look, 0.001).start()
+    wait_for(20)
+    assert False in looked
