@@ -20,8 +20,10 @@ __all__ = ["Keeper", "Offer", "Place", "Watcher", "open_place"]
 PATIENCE = 20.0
 
 
-def open_place(url: str, cache_dir: Path, *, patience: float = PATIENCE) -> Place:
+def open_place(url: str, cache_dir: Path, *, patience: float | None = None) -> Place:
     """The place at a directory, a ``file://`` URL or ``gs://bucket/prefix``.
+
+    What fails in a way that may pass is tried again for ``patience`` seconds (PATIENCE).
 
     A bucket is read with the default credentials of Google's libraries. Without any, and with
     ``STORAGE_EMULATOR_HOST``, it is read anonymously, which is enough for a public one. But
@@ -33,4 +35,4 @@ def open_place(url: str, cache_dir: Path, *, patience: float = PATIENCE) -> Plac
     parsed = parse_url(url, "HAKKEN_MODEL=")
     if isinstance(parsed, Path):
         return DirectoryPlace(parsed)
-    return BucketPlace(parsed, cache_dir, patience)
+    return BucketPlace(parsed, cache_dir, PATIENCE if patience is None else patience)

@@ -19,6 +19,9 @@ from app.model_store.layout import (
 )
 from app.recommender.artifact import MANIFEST, Manifest
 
+SHORT_PATIENCE = 3.0
+"""Seconds of trying to find out what is live, where a good copy can go on in the meantime."""
+
 
 @dataclass(frozen=True, slots=True)
 class BucketPlace:
@@ -30,7 +33,8 @@ class BucketPlace:
 
     def look(self) -> Offer:
         """What is live now: two or three small requests."""
-        with open_bucket(self.url, self.patience) as place:
+        most = SHORT_PATIENCE if self._copies.last_good() else self.patience
+        with open_bucket(self.url, min(most, self.patience)) as place:
             folder, content, manifest = _find_manifest(place)
         there = BucketUrl(self.url.name, folder.prefix)
 

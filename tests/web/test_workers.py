@@ -2,49 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import re
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import requests
 
-from app.settings import ROOT
 from demo.upstream import Upstream
 from demo.world import Listed
 from tests.redis_server import running_redis
 from tests.web.fans import SCORED
-
-
-@contextmanager
-def hakken(environment: dict[str, str]) -> Iterator[str]:
-    """The address of Hakken with two workers."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "app.wsgi:app"],
-        cwd=ROOT,
-        env={**os.environ, **environment, "PORT": "0", "WEB_CONCURRENCY": "2"},
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        log = []
-        try:
-            for line in process.stderr:
-                log.append(line)
-                if found := re.search(r"Listening at: http://[^:]+:(\d+)", line):
-                    threading.Thread(target=process.stderr.read, daemon=True).start()
-                    yield f"http://127.0.0.1:{found[1]}"
-                    return
-            pytest.fail("the server did not start:\n" + "".join(log))
-        finally:
-            process.send_signal(signal.SIGTERM)
+from tests.web.server import running_hakken
 
 
 @pytest.mark.parametrize("shared", ["files", "redis"])
@@ -66,7 +34,8 @@ def test_workers_fetch_once_and_count_together(
         return requests.get(f"{base}/api/v1/recommendations", query, timeout=30).status_code
 
     def check() -> None:
-        with hakken(environment) as base, ThreadPoolExecutor(10) as pool:
+        with running_hakken(environment) as server, ThreadPoolExecutor(10) as pool:
+            base = server.url
             assert set(pool.map(lambda _: ask(base, "Fan0"), range(20))) == {200}
             assert len(upstream.requests) == 1
             # AniList is asked five times in ten seconds, whoever of the workers does it.
