@@ -3,10 +3,12 @@ new one is no good."""
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -120,6 +122,7 @@ class Keeper(Generic[T]):
             content = self._read(model)
         self.current = Kept(content, offer.digest, time.time())
         self._refused = None
+        _return_memory()
         log.info("model %s is in use", offer.version)
         place.settle(model)
 
@@ -137,6 +140,12 @@ class Keeper(Generic[T]):
         times = before.times + 1 if before and before.digest == offer.digest else 1
         wait = min(RETRY_SECONDS * 2 ** (times - 1), RETRY_MOST)
         self._refused = _Refused(offer.digest, times, time.monotonic() + wait, fault)
+
+
+def _return_memory() -> None:
+    """Give back what reading a model took for a moment; glibc alone would keep it."""
+    with suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _one_line(error: Exception) -> str:
