@@ -363,7 +363,7 @@ class TestKilled:
             self.check(bucket, two, tmp_path / "cache", done=done)
             return done
 
-        assert moments(7, 9, finished) > 10
+        assert moments(11, 6, finished) > 7
 
     def test_at_any_change_of_a_directory(
         self, directory: DirectoryForModels, one: Path, two: Path, tmp_path: Path
@@ -380,7 +380,7 @@ class TestKilled:
             self.check(directory, two, tmp_path / "cache", done=process.exitcode == 0)
             return process.exitcode == 0
 
-        assert moments(12, 14, finished) > 15
+        assert moments(19, 9, finished) > 12
 
     def check(self, place: PlaceForModels, two: Path, cache: Path, *, done: bool) -> None:
         """One of the two is live, whole; and the same command completes what was begun."""
