@@ -87,12 +87,11 @@ class Keeper(Generic[T]):
         try:
             place = self._open_place()
             offer = place.look()
-            if self._holds(offer):
-                self._refused = None
-            elif not insist and (fault := self._still_refused(offer)):
-                return fault
-            else:
+            if not self._holds(offer):
+                if not insist and (fault := self._still_refused(offer)):
+                    return fault
                 self._take(place, offer)
+            self._refused = None
         except Exception as error:  # whatever a new model does, the old one must go on
             fault = _one_line(error)
             if offer is not None and not isinstance(error, UnreachableError):
@@ -121,7 +120,6 @@ class Keeper(Generic[T]):
             model = offer.fetch(True)
             content = self._read(model)
         self.current = Kept(content, offer.digest, time.time())
-        self._refused = None
         _return_memory()
         log.info("model %s is in use", offer.version)
         place.settle(model)
@@ -138,7 +136,7 @@ class Keeper(Generic[T]):
     def _refuse(self, offer: Offer, fault: str) -> None:
         before = self._refused
         times = before.times + 1 if before and before.digest == offer.digest else 1
-        wait = min(RETRY_SECONDS * 2 ** (times - 1), RETRY_MOST)
+        wait = min(RETRY_SECONDS * 2 ** min(times - 1, 10), RETRY_MOST)
         self._refused = _Refused(offer.digest, times, time.monotonic() + wait, fault)
 
 
