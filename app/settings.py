@@ -100,6 +100,10 @@ class Settings(BaseSettings):
     list_deadline: Annotated[float, Field(gt=0, le=60)] = 20.0
     """Seconds that fetching a list may take in all."""
 
+    list_grace: Annotated[float, Field(ge=0, le=120)] = 0.3
+    """Seconds that a list may take before its page is begun without it, to be ended when the list
+    is there. With 120 a page is always sent whole."""
+
     max_list_length: Annotated[int, Field(gt=0)] = 20_000
     """Entries that a list may have; a longer one is refused."""
 

@@ -7,6 +7,7 @@ with Upstream() as upstream:
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from urllib.parse import unquote
 
@@ -15,6 +16,30 @@ from demo.services import ALL
 from demo.services.anilist import CHUNKED, CUSTOM, ERROR_200
 from demo.wire import Answer, Asked, Server, as_json
 from demo.world import Fan, Listed, World
+
+
+class Gate:
+    """Holds answers back until it is opened."""
+
+    def __init__(self, after: int) -> None:
+        self._free = after
+        self._reached = threading.Event()
+        self._opened = threading.Event()
+
+    def reached(self, seconds: float = 30.0) -> bool:
+        """Wait until a request stands at the gate."""
+        return self._reached.wait(seconds)
+
+    def open(self) -> None:
+        """Answer, from now on."""
+        self._opened.set()
+
+    def enter(self) -> None:
+        """Pass, or wait for the gate to open."""
+        self._free -= 1
+        if self._free < 0:
+            self._reached.set()
+            self._opened.wait()
 
 
 class Upstream:
@@ -31,6 +56,7 @@ class Upstream:
         self._server = Server(self._answer, port)
         self._seen: set[tuple[str, str]] = set()
         self.replies: dict[str, list[Answer]] = {}
+        self._gates: dict[str, Gate] = {}
 
     @property
     def requests(self) -> list[Asked]:
@@ -47,6 +73,11 @@ class Upstream:
     def add(self, name: str, entries: Iterable[Listed]) -> Fan:
         """Give ``name`` a list."""
         return self.world.add(name, entries)
+
+    def hold(self, name: str, after: int = 0) -> Gate:
+        """Let ``after`` requests for a fan's list through; answer the others when told to."""
+        gate = self._gates[name.casefold()] = Gate(after)
+        return gate
 
     def environment(self) -> dict[str, str]:
         """What makes Hakken ask here."""
@@ -66,6 +97,8 @@ class Upstream:
         return self
 
     def __exit__(self, *_: object) -> None:
+        for gate in self._gates.values():
+            gate.open()
         self._server.__exit__()
 
     def _answer(self, asked: Asked) -> Answer:
@@ -84,6 +117,8 @@ class Upstream:
         fan = self._about(service, asked)
         if fan is None:
             return None
+        if gate := self._gates.get(fan.name.casefold()):
+            gate.enter()
         if (service, fan.name) not in self._seen:
             self._seen.add((service, fan.name))
             if first := passing(fan.fault):

@@ -62,6 +62,18 @@ if (stored(TITLES) === "true") {
   for (const link of document.querySelectorAll("[data-titled]")) link.search = "title=english";
 }
 
+// A page that came in two parts: its end may be another than the one that its start announced.
+const arrived = document.querySelector(".arrived");
+if (arrived) document.title = arrived.dataset.title;
+const asking = document.querySelector(".asking");
+if (asking && !arrived) {
+  const lost = document.createElement("p");
+  lost.textContent = "The connection was lost before the list arrived.";
+  asking.append(lost);
+  asking.classList.add("over");
+  document.querySelector(".late").classList.remove("late");
+}
+
 // What the slider's place means, while it moves.
 const slider = document.querySelector("[data-told]");
 slider?.addEventListener("input", () => {

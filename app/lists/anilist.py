@@ -23,6 +23,7 @@ from app.lists.errors import (
 from app.lists.fields import to_score, to_title
 from app.lists.http import Deadline, Reply, SourceClient
 from app.lists.payload import read_payload, refusal, without_nulls
+from app.lists.progress import Progress, Report, unreported
 from app.lists.usernames import NameRule
 from app.recommender.status import Status
 
@@ -135,6 +136,7 @@ def fetch(
     public_url: str | None = None,
     max_entries: int = 20_000,
     deadline_s: float = 25.0,
+    report: Report = unreported,
 ) -> FanList:
     """The anime list of ``username``, in AniList's spelling of the name.
 
@@ -146,8 +148,11 @@ def fetch(
     headers = {"Referer": public_url or LOCAL_REFERER}
     deadline = Deadline(deadline_s)
 
+    found: dict[int, _Entry] = {}
+
     def ask(chunk: int | None) -> _Collection:
         variables: dict[str, object] = {"name": name}
+        report(Progress(1 + len(found) // PER_CHUNK, len(found)))
         if chunk is not None:
             variables |= {"chunk": chunk, "perChunk": PER_CHUNK}
         body = {"query": _QUERY, "variables": variables}
@@ -156,7 +161,6 @@ def fetch(
         )
         return _read(reply, name)
 
-    found: dict[int, _Entry] = {}
     collection = ask(None)
     _add(found, collection, name, max_entries)
     # One request normally holds everything. Where it does not, AniList's own chunks are counted

@@ -18,6 +18,7 @@ from app.lists.errors import EmptyList, ListTooLong, NotFoundOrPrivate, PrivateL
 from app.lists.fields import MAL_CODES, to_score, to_title
 from app.lists.http import Deadline, Reply, SourceClient
 from app.lists.payload import is_web_page, read_payload, refusal, try_payload
+from app.lists.progress import Progress, Report, unreported
 from app.lists.usernames import NameRule
 from app.recommender.status import Status
 
@@ -73,6 +74,7 @@ def fetch(
     slug: str = SLUG,
     max_entries: int = 20_000,
     deadline_s: float = 25.0,
+    report: Report = unreported,
 ) -> FanList:
     """The MyAnimeList list of ``username``; ``slug`` is the source that it stands in for.
 
@@ -82,7 +84,8 @@ def fetch(
     name = clean_username(username)
     deadline = Deadline(deadline_s)
     found: dict[int, _Row] = {}
-    for url, query in _addresses(base_url, name):
+    for page, (url, query) in enumerate(_addresses(base_url, name), 1):
+        report(Progress(page, len(found)))
         reply = client.send("GET", url, username=name, deadline=deadline, params=query)
         before = len(found)
         found |= {row.mal_id: row for row in _read(reply, client.source, name)}

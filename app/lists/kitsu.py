@@ -25,6 +25,7 @@ from app.lists.fields import to_score, to_title
 from app.lists.http import Deadline, Reply, SourceClient, origin
 from app.lists.kitsu_records import Entry, Faults, Page, User, Users, learn
 from app.lists.payload import is_web_page, read_payload, refusal, try_payload
+from app.lists.progress import Progress, Report, unreported
 from app.lists.usernames import NameRule
 from app.recommender.status import Status
 
@@ -73,6 +74,7 @@ def fetch(
     base_url: str = BASE_URL,
     max_entries: int = 20_000,
     deadline_s: float = 25.0,
+    report: Report = unreported,
 ) -> FanList:
     """The anime list of ``username``, in Kitsu's spelling of the name.
 
@@ -89,12 +91,15 @@ def fetch(
             "GET", url, username=name, deadline=deadline, params=query, headers=_HEADERS
         )
 
+    report(Progress())
     user = _find_user(ask, name)
     entries: dict[str, Entry] = {}
     mal_ids: dict[str, int] = {}
     titles: dict[str, str | None] = {}
     query = _library_query(user.id if user else name)
+    number = 1
     while True:
+        report(Progress(number, len(entries)))
         page = _read(_PAGE, ask("library-entries", query), name)
         before = len(entries)
         for entry in page.data:
@@ -106,6 +111,7 @@ def fetch(
         if page.links.next is None or len(entries) == before:
             break
         query |= _next_query(page.links.next, base_url, name)
+        number += 1
     if not entries:
         kind = EmptyList if user else NotFoundOrPrivate
         raise kind(source=NAME, username=name)

@@ -16,6 +16,7 @@ from app.lists.fields import MAL_CODES, to_score, to_title
 from app.lists.http import Deadline, Reply, SourceClient
 from app.lists.myanimelist import NAME, SLUG, clean_username
 from app.lists.payload import is_web_page, read_payload, refusal
+from app.lists.progress import Progress, Report, unreported
 from app.recommender.status import Status
 
 BASE_URL: Final = "https://myanimelist.net"
@@ -46,6 +47,7 @@ def fetch(
     base_url: str = BASE_URL,
     max_entries: int = 20_000,
     deadline_s: float = 60.0,
+    report: Report = unreported,
 ) -> FanList:
     """The anime list of ``username``; the client's throttle keeps the pages apart.
 
@@ -57,6 +59,7 @@ def fetch(
     found: dict[int, _Row] = {}
     offset = 0
     while True:
+        report(Progress(1 + offset // PAGE, len(found)))
         query = {"offset": str(offset), "status": _ALL}
         reply = client.send("GET", url, username=name, deadline=deadline, params=query)
         rows = _read(reply, name)

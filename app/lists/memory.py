@@ -16,6 +16,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from app.lists import errors
 from app.lists.entry import Details, FanList
 from app.lists.errors import ListError, RateLimited, SourceDown
+from app.lists.progress import Progress, Report
 from app.upstream import Breaker, Flights, Resting, Store
 from app.upstream.shared import key_of
 
@@ -100,8 +101,12 @@ class ListMemory:
         place: str,
         breaker: Breaker,
         deadline_s: float,
+        report: Report,
     ) -> FanList:
         """The list, from memory or by ``fetch``; ``place`` tells services of one kind apart.
+
+        ``report`` is told when somebody else's request is waited for; the rest is ``fetch``'s to
+        tell.
 
         Raises whatever ListError ``fetch`` does.
         """
@@ -111,7 +116,7 @@ class ListMemory:
         if current := self._current(remembered):
             return current
         try:
-            with self._flights.only(key, deadline_s):
+            with self._flights.only(key, deadline_s, waits=lambda: report(Progress(queued=True))):
                 remembered = self._recall(key)
                 if current := self._current(remembered):
                     return current

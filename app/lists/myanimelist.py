@@ -20,6 +20,7 @@ from app.lists.errors import (
 from app.lists.fields import to_picture, to_score, to_synopsis, to_title
 from app.lists.http import Deadline, Reply, SourceClient, origin
 from app.lists.payload import is_web_page, read_payload, refusal, try_payload
+from app.lists.progress import Progress, Report, unreported
 from app.lists.usernames import NameRule
 from app.recommender.status import Status
 
@@ -119,6 +120,7 @@ def fetch(
     base_url: str = BASE_URL,
     max_entries: int = 20_000,
     deadline_s: float = 25.0,
+    report: Report = unreported,
 ) -> FanList:
     """The anime list of ``username``.
 
@@ -131,7 +133,9 @@ def fetch(
     # Without nsfw=true ordinary shows are missing: the flag has many false positives.
     query = {"fields": _FIELDS, "nsfw": "true", "limit": str(PAGE), "offset": "0"}
     found: dict[int, _Row] = {}
+    number = 1
     while True:
+        report(Progress(number, len(found)))
         reply = client.send(
             "GET", url, username=name, deadline=deadline, params=query, headers=headers
         )
@@ -143,6 +147,7 @@ def fetch(
         if page.paging.next is None or len(found) == before:
             break  # a page that brings nothing new would go on for ever
         query |= _next_query(page.paging.next, base_url, name)
+        number += 1
     if not found:
         raise EmptyList(source=NAME, username=name)
     return FanList(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
 import requests
@@ -15,6 +15,7 @@ from app.lists.entry import Details, FanList
 from app.lists.errors import NotSetUp
 from app.lists.http import Limits, SourceClient, make_session
 from app.lists.memory import ListMemory, Spans
+from app.lists.progress import Report, unreported
 from app.lists.usernames import NameRule
 from app.upstream import Breaker, Flights, Pace, Shared, Store, Throttle
 from app.upstream.shared import key_of
@@ -34,19 +35,27 @@ MAL_PAGES_DEADLINE = 60.0
 """Seconds for a list from MyAnimeList's pages, which are asked one every two seconds."""
 
 
+class Fetch(Protocol):
+    """How a list is asked for."""
+
+    def __call__(self, typed: str, report: Report = unreported, /) -> FanList:
+        """The list of whom the fan typed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One service that lists can be fetched from.
 
-    ``slug`` names it in addresses, ``name`` to fans. ``fetch`` takes what the fan typed and returns
-    the list or raises a ``ListError``; it may be called from many threads. ``profile_pattern`` and
-    ``list_pattern`` are addresses with ``{username}`` in them; ``names`` reads names out of such
-    addresses. ``offered`` says whether forms should name it.
+    ``slug`` names it in addresses, ``name`` to fans. ``fetch`` takes what the fan typed, and
+    optionally whom to tell how far it has come, and returns the list or raises a ``ListError``; it
+    may be called from many threads. ``profile_pattern`` and ``list_pattern`` are addresses with
+    ``{username}`` in them; ``names`` reads names out of such addresses. ``offered`` says whether
+    forms should name it.
     """
 
     slug: str
     name: str
-    fetch: Callable[[str], FanList]
+    fetch: Fetch
     profile_pattern: str
     list_pattern: str
     names: NameRule
@@ -202,7 +211,7 @@ class _Maker:
         store, flights = Store(shared, "lists"), Flights(shared)
         self._memory = ListMemory(store, flights, services.settings.spans, learn)
 
-    def for_mal_names(self, jikan_url: str | None) -> Callable[[str], FanList] | None:
+    def for_mal_names(self, jikan_url: str | None) -> Fetch | None:
         """The best way to a list on MyAnimeList that the operator made possible; None for none."""
         settings, names = self._settings, myanimelist.NAMES
         if settings.mal_client_id:
@@ -233,7 +242,7 @@ class _Maker:
         deadline_s: float | None = None,
         limits: Limits | None = None,
         **more: Any,
-    ) -> Callable[[str], FanList]:
+    ) -> Fetch:
         """``fetch`` for whatever a fan types, politely, once for all who ask, and remembered."""
         settings = self._settings
         deadline = deadline_s or settings.deadline_s
@@ -246,27 +255,28 @@ class _Maker:
             **more,
         )
 
-        def remembered(typed: str) -> FanList:
+        def remembered(typed: str, report: Report = unreported, /) -> FanList:
             return self._memory.fetch(
-                asking,
+                partial(asking, report=report),
                 names.clean(typed),
                 source=names.source,
                 place=f"{more.get('slug', '')} {service} {url}",
                 breaker=self._services.breaker(service, url),
                 deadline_s=deadline,
+                report=report,
             )
 
         return remembered
 
 
-def _not_set_up(name: str) -> Callable[[str], FanList]:
-    def refuse(_typed: str) -> FanList:
+def _not_set_up(name: str) -> Fetch:
+    def refuse(_typed: str, _report: Report = unreported, /) -> FanList:
         raise NotSetUp(source=name)
 
     return refuse
 
 
-def _mal(fetch: Callable[[str], FanList]) -> Source:
+def _mal(fetch: Fetch) -> Source:
     return Source(
         slug=myanimelist.SLUG,
         name=myanimelist.NAME,
@@ -277,7 +287,7 @@ def _mal(fetch: Callable[[str], FanList]) -> Source:
     )
 
 
-def _jikan(fetch: Callable[[str], FanList], *, offered: bool) -> Source:
+def _jikan(fetch: Fetch, *, offered: bool) -> Source:
     return replace(
         _mal(fetch), slug=jikan.SLUG, name=jikan.NAME, names=jikan.NAMES, offered=offered
     )

@@ -13,6 +13,7 @@ from app.lists.errors import EmptyList, ListTooLong, PrivateList, UnknownUser
 from app.lists.fields import to_score, to_title
 from app.lists.http import Deadline, Reply, SourceClient
 from app.lists.payload import is_web_page, read_payload, refusal
+from app.lists.progress import Progress, Report, unreported
 from app.lists.usernames import NameRule
 from app.recommender.status import Status
 
@@ -66,6 +67,7 @@ def fetch(
     base_url: str = BASE_URL,
     max_entries: int = 20_000,
     deadline_s: float = 25.0,
+    report: Report = unreported,
 ) -> FanList:
     """The anime list of ``username``.
 
@@ -77,6 +79,7 @@ def fetch(
     found: dict[int, _Row] = {}
     page = 1
     while True:
+        report(Progress(page, len(found)))
         query = {"limit": str(PAGE), "page": str(page)}
         reply = client.send("GET", url, username=name, deadline=deadline, params=query)
         rows = _read(reply, name)

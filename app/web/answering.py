@@ -10,6 +10,7 @@ import numpy as np
 from app.lists import Source
 from app.lists.entry import FanList
 from app.lists.errors import BadUsername, EmptyList
+from app.lists.progress import Report, unreported
 from app.recommender import Answer, Listed, Status, Visitor, Wish, recommend
 from app.recommender.fold_in import fold_in
 from app.web.filters import Filter, filters_on, hidden
@@ -32,14 +33,16 @@ def source_called(library: Library, slug: str) -> Source:
         raise BadQuery("source", f"“source” should be one of: {known}.") from None
 
 
-def fetch_list(source: Source, username: str) -> FanList:
+def fetch_list(source: Source, username: str, report: Report = unreported) -> FanList:
     """The list of a user; one without anime is an empty list, not an error.
+
+    ``report`` is told how far it has come.
 
     Raises:
         ListError: any other kind.
     """
     try:
-        return source.fetch(username)
+        return source.fetch(username, report)
     except EmptyList as error:
         return FanList(source.slug, error.username or username, ())
 

@@ -37,10 +37,22 @@ def answer_error(error: Exception) -> Response:
     if request.path.startswith(API_PREFIX):
         response = _as_json(problem, request_id)
     else:
-        response = _as_page(problem, error, request_id)
+        response = make_response(_as_page(problem, error, request_id))
     response.status_code = problem.status
     response.headers.extend(problem.headers)
     return response
+
+
+def error_ending(error: Exception) -> str:
+    """The end of a page whose frame was sent before the error (`app.web.streaming`).
+
+    It is too late for a status: the page says it, and for programs ``data-status`` and
+    ``data-problem`` do.
+    """
+    request_id = str(g.get("request_id", "unknown"))
+    problem = problem_of(error, request_id)
+    _log(error, problem, request_id)
+    return _as_page(problem, error, request_id, part="end")
 
 
 def _as_json(problem: Problem, request_id: str) -> Response:
@@ -58,10 +70,11 @@ def _as_json(problem: Problem, request_id: str) -> Response:
     return Response(json.dumps(body), mimetype="application/problem+json")
 
 
-def _as_page(problem: Problem, error: Exception, request_id: str) -> Response:
+def _as_page(problem: Problem, error: Exception, request_id: str, part: str | None = None) -> str:
     library = hakken().library
-    page = render_template(
+    return render_template(
         "error.html",
+        part=part,
         problem=problem,
         request_id=request_id if problem.kind is BUG else None,
         sources=library.sources if library else {},
@@ -71,7 +84,6 @@ def _as_page(problem: Problem, error: Exception, request_id: str) -> Response:
         wrong=tuple(error.faults) if isinstance(error, OneOfTwo) else (),
         again=request.full_path.rstrip("?") if request.method == "GET" else None,
     )
-    return make_response(page)
 
 
 def _typed(name: str, error: Exception) -> str:

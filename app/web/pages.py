@@ -35,6 +35,7 @@ from app.web.picked import as_list, read_picks, write_picks
 from app.web.problems import all_kinds
 from app.web.sample import SAMPLE
 from app.web.state import hakken, library
+from app.web.streaming import Fetching, stream_page
 from app.web.taste import taste_of
 from app.web.upload import MAX_UPLOAD, carry, drain, read_carried, read_export
 from app.web.view import results
@@ -88,11 +89,20 @@ def user(source: str, username: str) -> str | AnyResponse:
     if SENT in request.args:
         return redirect(address(options), 303)
     site = held.sources[source]
-    fan_list = fetch_list(site, username)
-    name = fan_list.username or username
-    return _results_page(
-        fan_list, options, address=address, name=name, site=site.name, link=site.list_link(name)
-    )
+
+    def page(fan_list: FanList, part: str | None = None) -> str | AnyResponse:
+        name = fan_list.username or username
+        link = site.list_link(name)
+        return _results_page(
+            fan_list, options, address=address, name=name, site=site.name, link=link, part=part
+        )
+
+    grace = hakken().settings.list_grace
+    fetching = Fetching(lambda report: fetch_list(site, username, report))
+    # What is kept as a file must have the right status, as must what only asks for the status.
+    if "format" in request.args or request.method == "HEAD" or fetching.soon(grace):
+        return page(fetching.result())
+    return stream_page(fetching, page, name=username, source=site)
 
 
 @blueprint.get("/example")
@@ -169,6 +179,7 @@ def _results_page(
     link: str | None = None,
     sample: bool = False,
     edit: str | None = None,
+    part: str | None = None,
 ) -> str | AnyResponse:
     held = library()
     listed = to_listed(fan_list)
@@ -184,6 +195,7 @@ def _results_page(
     created = held.model.manifest.created
     return render_template(
         "results.html",
+        part=part,
         results=results(found, fan_list, held.catalogue, options, panel, created),
         taste=taste_of(held.model, held.facts, found.visitor),
         address=address,

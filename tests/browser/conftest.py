@@ -38,32 +38,40 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def server(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of Hakken, run as in production, with a local AniList behind it."""
+def sites() -> Iterator[Upstream]:
+    """A local AniList, on which the fans of `tests.web.fans` have lists."""
     with Upstream() as fake:
         add_fans(fake)
         fake.world.synopses.update(dict.fromkeys(IDS[::2], "<b>About</b> it.<br>And more."))
-        environment = {
-            **os.environ,
-            "PORT": "0",
-            "WEB_CONCURRENCY": "1",
-            "HAKKEN_MODEL": str(tiny_model),
-            "HAKKEN_ANILIST_URL": fake.at("anilist"),
-            "HAKKEN_LIST_DEADLINE": "5",
-            "HAKKEN_CACHE_DIR": str(tmp_path_factory.mktemp("cache")),
-            "HAKKEN_LIMITS": "0",
-        }
-        with subprocess.Popen(
-            [sys.executable, "-m", "gunicorn", "app.wsgi:app"],
-            cwd=ROOT,
-            env=environment,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            try:
-                yield f"http://127.0.0.1:{_port(process)}"
-            finally:
-                process.send_signal(signal.SIGQUIT)
+        yield fake
+
+
+@pytest.fixture(scope="session")
+def server(
+    sites: Upstream, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The address of Hakken, run as in production, with a local AniList behind it."""
+    environment = {
+        **os.environ,
+        "PORT": "0",
+        "WEB_CONCURRENCY": "1",
+        "HAKKEN_MODEL": str(tiny_model),
+        "HAKKEN_ANILIST_URL": sites.at("anilist"),
+        "HAKKEN_LIST_DEADLINE": "30",
+        "HAKKEN_CACHE_DIR": str(tmp_path_factory.mktemp("cache")),
+        "HAKKEN_LIMITS": "0",
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "app.wsgi:app"],
+        cwd=ROOT,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield f"http://127.0.0.1:{_port(process)}"
+        finally:
+            process.send_signal(signal.SIGQUIT)
 
 
 def _port(process: subprocess.Popen[str]) -> int:

@@ -43,6 +43,28 @@ def test_who_waits_too_long_is_told(worker: Worker) -> None:
         pass
 
 
+def test_only_who_has_to_wait_is_told_before_waiting(worker: Worker) -> None:
+    one, other = Flights(worker()), Flights(worker())
+    told: list[str] = []
+    waiting = threading.Event()
+
+    def wait() -> None:
+        told.append("other waits")
+        waiting.set()
+
+    def follow() -> None:
+        with other.only(key_of("a"), 30, waits=wait):
+            told.append("other")
+
+    with ThreadPoolExecutor(1) as pool:
+        with one.only(key_of("a"), 30, waits=lambda: told.append("one waits")):
+            following = pool.submit(follow)
+            assert waiting.wait(30)
+            told.append("one")
+        following.result()
+    assert told == ["other waits", "one", "other"]
+
+
 def test_an_error_frees_the_way(worker: Worker) -> None:
     flights = Flights(worker())
     with pytest.raises(KeyError), flights.only(key_of("a"), 5):

@@ -27,7 +27,11 @@ def settings(
 ) -> Settings:
     cache = tmp_path_factory.mktemp("cache")
     return Settings(
-        model=str(tiny_model), anilist_url=anilist.at("anilist"), cache_dir=cache, limits=False
+        model=str(tiny_model),
+        anilist_url=anilist.at("anilist"),
+        cache_dir=cache,
+        limits=False,
+        list_grace=120,  # pages come whole, however slow this machine is
     )
 
 

@@ -37,11 +37,11 @@ class Server:
 
 @contextmanager
 def running_hakken(environment: Mapping[str, str]) -> Iterator[Server]:
-    """Hakken with two workers and these settings."""
+    """Hakken with these settings, with two workers unless they say otherwise."""
     with subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "app.wsgi:app"],
         cwd=ROOT,
-        env={**os.environ, **environment, "PORT": "0", "WEB_CONCURRENCY": "2"},
+        env={**os.environ, "WEB_CONCURRENCY": "2", **environment, "PORT": "0"},
         stderr=subprocess.PIPE,
         text=True,
     ) as process:

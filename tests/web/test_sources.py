@@ -32,7 +32,11 @@ def serve(
     upstream.add("Regular", [Listed(n, 10 - place % 5) for place, n in enumerate(SCORED)])
 
     def start(**changes: str | None) -> FlaskClient:
-        own = {"HAKKEN_MODEL": str(tiny_model), "HAKKEN_CACHE_DIR": str(tmp_path)}
+        own = {
+            "HAKKEN_MODEL": str(tiny_model),
+            "HAKKEN_CACHE_DIR": str(tmp_path),
+            "HAKKEN_LIST_GRACE": "120",
+        }
         for name, value in {**upstream.environment(), **own, **changes}.items():
             if value is None:
                 monkeypatch.delenv(name, raising=False)

@@ -1,0 +1,26 @@
+"""How far reading a list has come, told while it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """``page`` (from 1) is being asked for, and ``entries`` titles came with those before it.
+
+    ``queued``: somebody else is reading from the same place, and is waited for.
+    """
+
+    page: int = 1
+    entries: int = 0
+    queued: bool = False
+
+
+Report = Callable[[Progress], None]
+"""Is told of progress in the thread that reads, and must return at once."""
+
+
+def unreported(_progress: Progress) -> None:
+    """For those who do not want to know."""

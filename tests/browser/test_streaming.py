@@ -1,0 +1,159 @@
+"""The page while the list is read: in a real browser, with scripts and without."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from demo.faults import Fault
+from demo.upstream import Upstream
+from demo.world import Listed
+from tests.browser.test_accessibility import SCREENS, faults
+from tests.lists.scenarios import CHUNKED
+from tests.web.fans import SCORED
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[..., Page]
+LIST = [Listed(n, 10 - place % 5) for place, n in enumerate(SCORED)]
+SHIFTS = """new Promise(done => {
+  let sum = 0;
+  new PerformanceObserver(list => {
+    for (const entry of list.getEntries()) sum += entry.value;
+  }).observe({type: "layout-shift", buffered: true});
+  requestAnimationFrame(() => requestAnimationFrame(() => done(sum)));
+})"""
+
+
+def begin(page: Page, name: str) -> None:
+    """Go to a page that does not end yet."""
+    page.goto(f"/user/anilist/{name}", wait_until="commit")
+
+
+def words(page: Page, text: str) -> None:
+    """Wait for the one line of words that is shown."""
+    expect(page.locator(".asking p:visible")).to_have_text(re.compile(re.escape(text)))
+
+
+def arrived(page: Page, name: str) -> None:
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_have_text(re.compile(rf"Picks for\s+{name}"))
+    expect(page.get_by_role("navigation", name="Order and choice")).to_be_visible()
+    # Only who listens to the page still has the last line of words.
+    assert page.locator(".waiting").evaluate("e => e.getBoundingClientRect().height") <= 1
+    assert page.locator(".ghost:visible, .late:visible").count() == 0
+
+
+def test_the_list_is_waited_for_in_words_with_and_without_scripts(
+    visit: Visit, sites: Upstream
+) -> None:
+    gate = sites.hold(CHUNKED, after=1)
+    scripted, plain = visit(), visit(java_script_enabled=False)
+    begin(scripted, CHUNKED)
+    words(scripted, "Asking AniList… 500 titles so far, page 2.")
+    begin(plain, CHUNKED)
+    words(plain, "Waiting for another visitor’s request to AniList…")
+    for page in (scripted, plain):
+        expect(page.get_by_role("heading", level=1)).to_have_text(f"Picks for {CHUNKED}")
+        expect(page.get_by_role("link", name="Another list")).to_be_visible()
+        expect(page.get_by_role("contentinfo")).to_have_count(0)
+    gate.open()
+    for page in (scripted, plain):
+        arrived(page, CHUNKED)
+        expect(page).to_have_title(f"Picks for {CHUNKED} – Hakken")
+        expect(page.get_by_role("contentinfo")).to_be_visible()
+    assert scripted.evaluate(SHIFTS) == 0
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_trouble_takes_the_place_of_the_words(visit: Visit, sites: Upstream, scripts: bool) -> None:
+    name = f"Hidden{scripts}"
+    sites.world.add(name, [], Fault.PRIVATE)
+    gate = sites.hold(name)
+    page = visit(java_script_enabled=scripts)
+    begin(page, name)
+    words(page, "Asking AniList for the list…")
+    gate.open()
+    expect(page.get_by_role("heading", level=1)).to_have_text("This list is private")
+    field = page.get_by_label("Your username")
+    expect(field).to_have_value(name)
+    expect(field).to_have_accessible_description(re.compile("is private"))
+    expect(page.get_by_label("Export file")).to_be_visible()
+    title = "Error: This list is private" if scripts else f"Picks for {name}"
+    expect(page).to_have_title(f"{title} – Hakken")
+    # From here on as from any other page.
+    sites.add(name, LIST)
+    page.get_by_role("button", name="Find anime").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(rf"Picks for\s+{name}"))
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_back_while_waiting_and_forth(visit: Visit, sites: Upstream, scripts: bool) -> None:
+    name = f"Patient{scripts}"
+    sites.add(name, LIST)
+    gate = sites.hold(name)
+    page = visit(java_script_enabled=scripts)
+    page.get_by_label("Your username").fill(name)
+    page.get_by_role("button", name="Find anime").click(no_wait_after=True)
+    words(page, "Asking AniList for the list…")
+    page.go_back(wait_until="commit")
+    button = page.get_by_role("button", name="Find anime")
+    expect(button).to_be_visible()
+    page.get_by_label("Your username").fill(name)
+    gate.open()
+    button.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(rf"Picks for\s+{name}"))
+    page.go_back()
+    expect(button).to_be_visible()
+    page.go_forward()
+    expect(page.locator(".card").first).to_be_visible()
+    assert len([asked for asked in sites.requests if name in str(asked.body)]) == 1
+
+
+def test_a_lost_connection_is_told(visit: Visit, sites: Upstream, server: str) -> None:
+    name = "Unlucky"
+    sites.add(name, LIST)
+    gate = sites.hold(name)
+    page = visit()
+    # The answer as it is when the connection is cut in the middle.
+    start = page.evaluate(
+        """async address => {
+          const {body} = await fetch(address);
+          const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+          let text = "";
+          while (!text.includes("for the list…</p>")) text += (await reader.read()).value;
+          reader.cancel();
+          return text;
+        }""",
+        f"/user/anilist/{name}",
+    )
+    gate.open()
+    page.route(
+        "**/user/anilist/*", lambda route: route.fulfill(body=start, content_type="text/html")
+    )
+    page.goto(f"/user/anilist/{name}")
+    words(page, "The connection was lost before the list arrived.")
+    page.unroute("**/user/anilist/*")
+    page.get_by_role("link", name="Ask again").click()
+    expect(page.locator(".card").first).to_be_visible()
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_waiting_has_no_fault_that_a_machine_finds(
+    visit: Visit, sites: Upstream, screen: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    name = re.sub(r"\W", "", request.node.callspec.id)
+    sites.add(name, LIST)
+    gate = sites.hold(name)
+    page = visit(**screen)
+    begin(page, name)
+    words(page, "Asking AniList for the list…")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert faults(page) == []
+    gate.open()
+    arrived(page, name)
+    assert faults(page) == []

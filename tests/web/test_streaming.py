@@ -1,0 +1,262 @@
+"""A page that comes in two parts, seen over HTTP from a server as in production."""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+from flask import Flask
+
+from app import create_app
+from app.lists.entry import FanList
+from app.lists.errors import PrivateList
+from app.lists.progress import Progress, Report
+from app.settings import Settings
+from app.web import pages
+from app.web.streaming import Fetching, words_for
+from demo.faults import Fault
+from demo.upstream import Upstream
+from demo.world import LONG, Listed
+from tests.lists import scenarios
+from tests.web.fans import SCORED
+from tests.web.html_page import Element, read_html
+from tests.web.server import running_hakken
+
+LIST = FanList("test", "Someone", ())
+
+
+@contextmanager
+def serving(
+    upstream: Upstream, model: Path, folder: Path, **environment: str
+) -> Iterator[tuple[str, int]]:
+    """Host and port of one worker that asks the local services."""
+    own = {"HAKKEN_MODEL": str(model), "HAKKEN_CACHE_DIR": str(folder), "WEB_CONCURRENCY": "1"}
+    with running_hakken({**upstream.environment(), **own, **environment}) as running:
+        yield "127.0.0.1", int(running.url.rpartition(":")[2])
+
+
+@contextmanager
+def asked(server: tuple[str, int], path: str) -> Iterator[http.client.HTTPResponse]:
+    """The answer, as far as it has come."""
+    with closing(http.client.HTTPConnection(*server, timeout=30)) as connection:
+        connection.request("GET", path)
+        with connection.getresponse() as response:
+            yield response
+
+
+def read_to(response: http.client.HTTPResponse, words: str) -> str:
+    """All lines up to the one with these words."""
+    text = ""
+    while words not in text:
+        line = response.readline().decode()
+        assert line, f"it ended before “{words}”"
+        text += line
+    return text
+
+
+def own_text(element: Element) -> list[str]:
+    return [element.text for element in element.all("article")]
+
+
+def test_the_frame_and_the_progress_come_before_the_list(
+    upstream: Upstream, tiny_model: Path, tmp_path: Path
+) -> None:
+    upstream.add(LONG, [Listed(n, 8) for n in (*SCORED, *range(900_000, 901_200))])
+    gate = upstream.hold(LONG, after=1)
+    with (
+        serving(upstream, tiny_model, tmp_path, HAKKEN_LIST_GRACE="0") as server,
+        asked(server, f"/user/kitsu/{LONG}?n=40") as response,
+    ):
+        text = read_to(response, "500 titles so far, page 2")
+        assert gate.reached()
+        assert response.status == 200
+        assert response.headers["X-Accel-Buffering"] == "no"
+        assert response.headers["Transfer-Encoding"] == "chunked"
+        assert response.headers["Cache-Control"] == "private, no-store"
+        assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+        assert not {"Content-Length", "ETag"} & set(response.headers)
+        assert "<h1>Picks for LongFan</h1>" in text
+        assert 'href="/static/hakken.css' in text
+        gate.open()
+        streamed = read_html(text + response.read().decode())
+        asking = streamed.one("div", class_="asking").text
+        assert asking.endswith("1,000 titles so far, page 3. The list has arrived.")
+        # What comes in the end is what a page that comes whole has.
+    with serving(upstream, tiny_model, tmp_path, HAKKEN_LIST_GRACE="120") as server:
+        whole = requests.get(f"http://{server[0]}:{server[1]}/user/kitsu/{LONG}?n=40", timeout=30)
+        assert int(whole.headers["Content-Length"]) == len(whole.content)
+        main = read_html(whole.text).one("main")
+        assert "waiting" not in whole.text
+        arrived = streamed.one("div", class_="arrived")
+        assert arrived.text == main.text
+        assert len(arrived.all("article")) == 40
+        assert arrived.attributes["data-title"] == read_html(whole.text).one("title").text
+        assert streamed.one("footer").text == read_html(whole.text).one("footer").text
+
+
+def test_who_asks_for_the_same_list_meanwhile_is_told_so(
+    upstream: Upstream, tiny_model: Path, tmp_path: Path
+) -> None:
+    upstream.add("Regular", [Listed(n, 8) for n in SCORED])
+    gate = upstream.hold("Regular")
+    with (
+        serving(upstream, tiny_model, tmp_path, HAKKEN_LIST_GRACE="0") as server,
+        asked(server, "/user/anilist/Regular") as first,
+    ):
+        read_to(first, "Asking AniList for the list…")
+        assert gate.reached()
+        with asked(server, "/user/anilist/regular") as second:
+            read_to(second, "Waiting for another visitor’s request to AniList…")
+            gate.open()
+            for response in (first, second):
+                assert "From 12 scored" in response.read().decode()
+    assert len(upstream.requests) == 1
+
+
+def test_trouble_after_the_frame_is_told_in_the_page(
+    upstream: Upstream, tiny_model: Path, tmp_path: Path
+) -> None:
+    upstream.world.add("Trouble", [], Fault.PRIVATE)
+    gate = upstream.hold("Trouble")
+    with serving(upstream, tiny_model, tmp_path, HAKKEN_LIST_GRACE="0") as server:
+        with asked(server, "/user/kitsu/Trouble?n=40") as response:
+            text = read_to(response, "Asking Kitsu")
+            assert gate.reached()
+            gate.open()
+            page = read_html(text + response.read().decode())
+            assert response.status == 200
+        base = f"http://{server[0]}:{server[1]}"
+        for path in (
+            "/user/kitsu/Trouble?format=csv",
+            "/api/v1/recommendations?source=kitsu&username=Trouble",
+        ):
+            assert requests.get(base + path, timeout=30).status_code == 403
+        assert requests.head(f"{base}/user/kitsu/Trouble", timeout=30).status_code == 403
+    trouble = page.one("div", class_="arrived").one("section", class_="trouble")
+    assert trouble.attributes["data-status"] == "403"
+    assert trouble.attributes["data-problem"] == "private-list"
+    assert trouble.one("h1").text == "This list is private"
+    assert page.one("input", id="username").attributes["value"] == "Trouble"
+    assert page.one("input", id="export")
+    assert page.one("div", class_="asking").text.endswith("The list could not be read.")
+    assert page.one("div", class_="arrived").attributes["data-title"].startswith("Error: ")
+
+
+def test_a_visitor_who_leaves_holds_nothing_up(
+    upstream: Upstream, tiny_model: Path, tmp_path: Path
+) -> None:
+    upstream.add("Regular", [Listed(n, 8) for n in SCORED])
+    gate = upstream.hold("Regular")
+    changes = {"HAKKEN_LIST_GRACE": "0", "HAKKEN_THREADS": "1"}
+    with serving(upstream, tiny_model, tmp_path, **changes) as server:
+        with asked(server, "/user/anilist/Regular") as response:
+            read_to(response, "Asking AniList")
+            assert gate.reached()
+        gate.open()
+        # The only thread is free again, and what was read for nobody is there for the next.
+        base = f"http://{server[0]}:{server[1]}"
+        assert requests.get(f"{base}/healthz", timeout=30).ok
+        api = f"{base}/api/v1/recommendations?source=anilist&username=Regular"
+        assert requests.get(api, timeout=30).json()["personal"]
+    assert len(upstream.requests) == 1
+
+
+@pytest.fixture
+def hasty(settings: Settings) -> Flask:
+    """An application that begins every page at once."""
+    return create_app(settings.model_copy(update={"list_grace": 0.0}))
+
+
+def test_a_bug_after_the_frame_is_told_and_logged_without_a_name(
+    hasty: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("FewScores broke it")
+
+    monkeypatch.setattr(pages, "answer", broken)
+    response = hasty.test_client().get("/user/anilist/FewScores")
+    assert response.status_code == 200
+    trouble = read_html(response.text).one("section", class_="trouble")
+    assert trouble.attributes["data-status"] == "500"
+    assert "report it with the number" in trouble.text
+    assert "(username) broke it" in caplog.text
+    assert "fewscores" not in caplog.text.casefold()
+
+
+def test_trouble_after_the_frame_is_logged_without_a_name(
+    hasty: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    response = hasty.test_client().get(f"/user/anilist/{scenarios.ERROR_200}")
+    assert 'data-problem="source-down"' in response.text
+    assert "source-down: AniList: HTTP 200: Boom" in caplog.text
+    assert scenarios.ERROR_200.casefold() not in caplog.text.casefold()
+
+
+def test_words_say_where_it_stands() -> None:
+    assert words_for(Progress(), "Kitsu") == "Asking Kitsu for the list…"
+    assert words_for(Progress(2, 1), "Kitsu") == "Asking Kitsu… 1 title so far, page 2."
+    assert words_for(Progress(3, 1000), "Kitsu") == "Asking Kitsu… 1,000 titles so far, page 3."
+    assert "another visitor" in words_for(Progress(queued=True), "Kitsu")
+
+
+def test_a_list_that_is_there_soon_is_waited_for() -> None:
+    fetching = Fetching(lambda report: LIST)
+    assert fetching.soon(30)
+    assert fetching.result() is LIST
+
+
+def test_an_error_that_is_there_soon_is_raised_as_it_was() -> None:
+    error = PrivateList(source="Kitsu", username="Someone")
+
+    def fail(report: Report) -> FanList:
+        raise error
+
+    fetching = Fetching(fail)
+    assert fetching.soon(30)
+    with pytest.raises(PrivateList) as caught:
+        fetching.result()
+    assert caught.value is error
+
+
+def test_news_are_told_once_and_silence_every_beat() -> None:
+    gate = threading.Event()
+
+    def read(report: Report) -> FanList:
+        report(Progress())
+        report(Progress(2, 500))
+        gate.wait()
+        report(Progress(2, 500))
+        report(Progress(3, 1000))
+        return LIST
+
+    fetching = Fetching(read)
+    assert not fetching.soon(0)
+    news = fetching.news(0.001)
+    told = [next(news) for _ in range(20)]
+    assert [each for each in told if each][-1] == Progress(2, 500)
+    assert next(news) is None
+    assert next(news) is None
+    gate.set()
+    assert [told for told in news if told] == [Progress(3, 1000)]
+    assert fetching.result() is LIST
+
+
+def test_nothing_is_waited_for_beyond_its_time() -> None:
+    gate = threading.Event()
+
+    def read(report: Report) -> FanList:
+        report(Progress())
+        gate.wait()
+        return LIST
+
+    fetching = Fetching(read)
+    assert not fetching.soon(0.001)
+    gate.set()
+    assert list(fetching.news(30)) == [Progress()]
