@@ -25,6 +25,8 @@ from app.recommender.replacing import replacing, sync
 FORMAT: Final = 2
 MANIFEST = "manifest.json"
 CATALOGUE = "catalogue.json.gz"
+MEASURES = "measures.json"
+"""Optional: all that was measured when the model was made, tables and intervals included."""
 _NO_DIGEST: Final = "0" * 64
 
 Array = npt.NDArray[Any]

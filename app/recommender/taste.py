@@ -40,12 +40,16 @@ DAMPING = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Taste:
-    """``score`` (n,) for every anime, and what it was made of.
+    """``score`` (n,) for every anime, and what it was made of, in points.
 
+    ``level`` is the fan's, ``nearest`` and ``joint`` (n,) are what knn and g add.
     ``precision_root`` (f, f) is the lower Cholesky factor of what is known of the fan's factors.
     """
 
     score: npt.NDArray[np.float64]
+    level: float
+    nearest: npt.NDArray[np.float64]
+    joint: npt.NDArray[np.float64]
     spread: float
     precision_root: npt.NDArray[np.float64]
 
@@ -73,16 +77,18 @@ def predict_taste(model: Model, visitor: Visitor, affinity: Affinity) -> Taste:
     joint = np.full(len(model), taste.level_factor * fan[-1])
     joint[taste.position] = taste.factor @ fan.astype(np.float32)
     many = n / (n + MANY_SCORES)
+    nearest *= (NEAREST_SHARE[0] + NEAREST_SHARE[1] * many) * spread
+    joint = (JOINT_SHARE[0] + JOINT_SHARE[1] * many) * (spread * joint - level)
     score = (
         model.mean
         + taste.item_bias
         + level
-        + (NEAREST_SHARE[0] + NEAREST_SHARE[1] * many) * spread * nearest
-        + (JOINT_SHARE[0] + JOINT_SHARE[1] * many) * (spread * joint - level)
+        + nearest
+        + joint
         + AFFINITY_SHARE * affinity.value
         + AFFINITY_OFFSET
     )
-    return Taste(score, spread, precision_root)
+    return Taste(score, level, nearest, joint, spread, precision_root)
 
 
 def expected_error(

@@ -13,10 +13,17 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
-from app.recommender.artifact import Dataset, refuse_foreign_directory, write_artifact
+from app.recommender.artifact import (
+    MEASURES,
+    Dataset,
+    refuse_foreign_directory,
+    write_artifact,
+)
 from model_build.arguments import non_negative_float, positive_int
 from model_build.catalogue import encode_catalogue, read_catalogue
 from model_build.errors import InputError
@@ -86,7 +93,8 @@ def run(arguments: argparse.Namespace) -> None:
     refuse_foreign_directory(arguments.out)
     progress = not arguments.quiet and sys.stderr.isatty()
     catalogue = read_catalogue(arguments.catalogue) if arguments.catalogue else None
-    metrics = _metrics(arguments.metrics) if arguments.metrics else {}
+    measured = _measured(arguments.metrics) if arguments.metrics else {}
+    metrics = _numbers(measured)
     settings = _settings(arguments)
     ratings = read_ratings(arguments.ratings)
     read_seconds = time.perf_counter() - start
@@ -94,6 +102,9 @@ def run(arguments: argparse.Namespace) -> None:
     created = build_time()
     dataset = Dataset(name=arguments.name, fingerprint=fingerprint(ratings))
     version = model_version(created, dataset.fingerprint, settings)
+    documents = {"MODEL_CARD.md": model_card(version, dataset, trained, metrics)}
+    if measured:
+        documents[MEASURES] = json.dumps(measured, indent=1) + "\n"
     manifest = write_artifact(
         arguments.out,
         version=version,
@@ -104,7 +115,7 @@ def run(arguments: argparse.Namespace) -> None:
         metrics=metrics,
         arrays=trained.arrays,
         catalogue=encode_catalogue(catalogue, ratings.anime_ids),
-        documents={"MODEL_CARD.md": model_card(version, dataset, trained, metrics)},
+        documents=documents,
     )
     size = sum(facts.bytes for facts in manifest.files.values())
     steps = {"reading": read_seconds, **trained.seconds}
@@ -127,16 +138,21 @@ def _settings(arguments: argparse.Namespace) -> Hyperparameters:
     return Hyperparameters(**chosen)
 
 
-def _metrics(path: Path) -> dict[str, float]:
+def _measured(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text("utf-8"))
-        # Tables within the object, and what could not be measured, stay behind.
-        return {
-            str(name): float(value)
-            for name, value in found.items()
-            if value is not None and not isinstance(value, dict | list)
-        }
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        _numbers(found)
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise InputError(
             f"{path}: expected one JSON object of numbers, as evaluate --json prints ({error})."
         ) from None
+    return found
+
+
+def _numbers(measured: Mapping[str, Any]) -> dict[str, float]:
+    """Without the tables, and without what could not be measured."""
+    return {
+        name: float(value)
+        for name, value in measured.items()
+        if value is not None and not isinstance(value, dict | list)
+    }

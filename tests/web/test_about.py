@@ -1,14 +1,27 @@
 from __future__ import annotations
 
+import hashlib
+import json
+import re
+import shutil
+from pathlib import Path
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app import create_app
 from app.lists.entry import FanList, ListEntry
-from app.recommender import Status
-from app.web.about import MEASURES, measures, worked
+from app.recommender import Model, Order, Status
+from app.recommender.artifact import MEASURES, FileFacts
+from app.settings import Settings
+from app.web import about
+from app.web.quality import SIZE, TOLD, quality_of
 from app.web.state import Hakken, Library
+from app.web.worked import Worked, worked
+from model_build.cli import main
 from tests.web.fans import SCORED
+from tests.web.html_page import Element, read_html
 from tests.web.test_pages import page
 
 LIST = FanList(
@@ -25,43 +38,117 @@ def held(app: Flask) -> Library:
     return hakken.library
 
 
-def test_the_example_s_sums_are_what_the_api_says(held: Library, client: FlaskClient) -> None:
+@pytest.fixture
+def example(held: Library) -> Worked:
     found = worked(held, LIST)
     assert found is not None
+    return found
+
+
+def answered(client: FlaskClient, order: Order) -> dict[int, dict[str, object]]:
     rows = [{"anime_id": entry.anime_id, "score": entry.score} for entry in LIST.entries]
-    body = client.post("/api/v1/recommendations", json={"list": rows}).json
+    body = client.post(
+        "/api/v1/recommendations",
+        json={"list": rows, "order": order, "top": 100, "new_series": True},
+    ).json
     assert body is not None
-    best = max(body["recommendations"], key=lambda item: item["match"])
-    assert found.anime_id == best["anime_id"]
-    assert sum(term.value for term in found.match_terms) == pytest.approx(best["match"], abs=1e-5)
-    assert [term.value for term in found.match_terms[:-1]] == pytest.approx(
-        [why["weight"] for why in best["because"]], abs=1e-5
+    return {item["anime_id"]: item for item in body["recommendations"]}
+
+
+def test_the_voices_add_up_to_the_best_match(
+    held: Library, example: Worked, client: FlaskClient
+) -> None:
+    items = answered(client, Order.MATCH)
+    best = max(items.values(), key=lambda item: float(str(item["match"])))
+    assert example.anime_id == best["anime_id"]
+    assert {voice.anime_id for voice in example.voices} <= set(SCORED)
+    assert len(example.voices) + example.silent == len(SCORED)
+    assert all(voice.adds for voice in example.voices)
+    for voice in example.voices:
+        assert voice.adds == pytest.approx(voice.interest * voice.weight)
+        assert voice.score == 10 - SCORED.index(voice.anime_id) % 5
+        assert voice.interest == pytest.approx(max(0.1, 1 + 0.3 * (voice.score - 7.5)))
+    total = sum(voice.adds for voice in example.voices) + example.general
+    assert total == pytest.approx(example.match)
+    assert total == pytest.approx(best["match"], abs=1e-5)
+    assert [voice.adds for voice in example.voices[:3]] == pytest.approx(
+        [why["weight"] for why in best["because"]],  # type: ignore[attr-defined]
+        abs=1e-5,
     )
-    assert found.match_terms[
-        0
-    ].label == f"Anime no. {best['because'][0]['anime_id']}, scored " + str(
-        best["because"][0]["score"]
-    ).removesuffix(".0")
-    total = sum(term.value for term in found.score_terms)
-    assert total == pytest.approx(best["predicted_score"], abs=1e-5)
+
+
+def test_the_terms_add_up_to_the_predicted_score(
+    held: Library, example: Worked, client: FlaskClient
+) -> None:
+    values = [term.value for term in example.score_terms]
+    item = answered(client, Order.MATCH)[example.anime_id]
+    assert sum(values) == pytest.approx(item["predicted_score"], abs=1e-5)
     taste = held.model.taste
-    at = int(held.model.anime_id.searchsorted(found.anime_id))
+    at = int(held.model.anime_id.searchsorted(example.anime_id))
     places = held.model.anime_id.searchsorted(SCORED)
     apart = sum(10 - n % 5 - held.model.mean - taste.item_bias[p] for n, p in enumerate(places))
     wanted = [held.model.mean, taste.item_bias[at], apart / (taste.reg_user + len(SCORED))]
-    assert [term.value for term in found.score_terms[:3]] == pytest.approx(wanted)
+    assert values[:3] == pytest.approx(wanted)
+    assert values[5] == pytest.approx(0.41 * example.match / 100 - 0.15)
+
+
+def test_the_neighbours_add_up_to_the_classic_score(
+    held: Library, example: Worked, client: FlaskClient
+) -> None:
+    found = example.classic
+    assert found is not None
+    model = held.model
+    at = int(model.anime_id.searchsorted(example.anime_id))
+    places = model.anime_id.searchsorted(SCORED)
+    apart = sum(10 - n % 5 - model.mean - model.item_bias[p] for n, p in enumerate(places))
+    own = apart / (model.reg_user + len(SCORED))
+    terms = [term.value for term in found.baseline_terms]
+    assert terms == pytest.approx([model.mean, own, model.item_bias[at]])
+    assert found.baseline == pytest.approx(sum(terms))
+    assert 0 < len(found.neighbours) <= model.k
+    towards = dict(zip(*(part.tolist() for part in model.similarity.into(at)), strict=True))
+    for near in found.neighbours:
+        place = int(model.anime_id.searchsorted(near.anime_id))
+        assert near.similarity == pytest.approx(towards[place])
+        assert near.baseline == pytest.approx(model.mean + own + model.item_bias[place])
+        assert near.residual == pytest.approx(near.score - near.baseline)
+        assert near.product == pytest.approx(near.similarity * near.residual)
+    assert found.products == pytest.approx(sum(near.product for near in found.neighbours))
+    assert found.similarities == pytest.approx(sum(near.similarity for near in found.neighbours))
+    assert found.correction == pytest.approx(found.products / found.similarities)
+    assert found.score == pytest.approx(found.baseline + found.correction)
+    item = answered(client, Order.SCORE)[example.anime_id]
+    assert min(10.0, found.score) == pytest.approx(item["predicted_score"], abs=1e-5)
 
 
 def test_a_list_of_strangers_gives_no_example(held: Library) -> None:
     assert worked(held, FanList("test", None, (ListEntry(999_999, Status.COMPLETED, 9.0),))) is None
 
 
-def test_only_what_was_measured_is_told() -> None:
-    assert measures({"rmse": 1.0784, "recall@10": 0.567, "coverage": 1199.0, "other": 3.0}) == [
-        (MEASURES["rmse"][0], "1.078"),
-        (MEASURES["recall@10"][0], "57%"),
-        (MEASURES["coverage"][0], "1,199"),
-    ]
+def test_a_list_without_scores_has_voices_but_no_neighbours(held: Library) -> None:
+    seen = tuple(ListEntry(n, Status.COMPLETED) for n in SCORED)
+    found = worked(held, FanList("test", None, seen))
+    assert found is not None
+    assert found.classic is None
+    assert {voice.score for voice in found.voices} == {None}
+    assert sum(term.value for term in found.score_terms) == pytest.approx(found.score)
+
+
+def test_the_page_shows_the_numbers_as_they_are(
+    client: FlaskClient, held: Library, monkeypatch: pytest.MonkeyPatch, example: Worked
+) -> None:
+    monkeypatch.setattr(about, "SAMPLE", LIST)
+    text = page(client, "/about").text.replace("−", "-")
+    for voice in example.voices:
+        assert (
+            f"{voice.score:g} × {voice.interest:.2f} {voice.weight:.2f} {voice.adds:+.2f}" in text
+        )
+    for term in example.score_terms:
+        assert f"{term.label} {term.value:+.2f}" in text
+    assert example.classic is not None
+    for near in example.classic.neighbours:
+        assert f"× {near.similarity:.3f} {near.product:+.3f}" in text
+    assert f"= {example.classic.correction:+.2f}, so the classic score is" in text
 
 
 def test_the_page_says_what_the_model_is(client: FlaskClient, held: Library) -> None:
@@ -70,4 +157,131 @@ def test_the_page_says_what_the_model_is(client: FlaskClient, held: Library) -> 
     assert manifest.version in about.text
     assert f"{manifest.counts['ratings']:,} scores" in about.text
     assert "Nothing was measured" in about.text
+    assert not about.all("figure")
     assert page(client, "/").one("a", href="/about").text == "How it works"
+
+
+MEASURED = {
+    "rmse": 1.0784,
+    "recall@10": 0.567,
+    "coverage": 1199,
+    "ndcg@10": None,
+    "users": 1234,
+    "pairs": 500,
+    "other": 3.0,
+    "ci": {"rmse": [1.05, 1.1], "recall@10": None, "coverage": [1100.0, 1300.0]},
+    "calibration": [
+        {"predicted": 1.0, "given": 10.0, "pairs": 100},
+        {"predicted": 5.5, "given": 5.5, "pairs": 400},
+        {"predicted": 9.0, "given": 2.0, "pairs": 3},
+    ],
+    "by_length": {
+        "20": {"users": 90, "rmse": 1.1, "ndcg@10": 0.5, "popularity_ndcg@10": 0.25},
+        "5": {"users": 100, "rmse": None, "ndcg@10": 0.25, "popularity_ndcg@10": 0.125},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def measured_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model, trained by the command with what was measured."""
+    folder = tmp_path_factory.mktemp("measured")
+    (folder / "metrics.json").write_text(json.dumps(MEASURED))
+    command = (
+        f"train --ratings {tiny_model.parent / 'r.parquet'} --out {folder / 'model'} --quiet "
+        f"--metrics {folder / 'metrics.json'}"
+    )
+    assert main(command.split()) == 0
+    return folder / "model"
+
+
+def test_what_was_measured_is_told_with_its_interval(measured_model: Path) -> None:
+    found = quality_of(Model.open(measured_model))
+    assert found.fans == 1234
+    assert [(each.told, each.value, each.interval) for each in found.measures] == [
+        (TOLD["rmse"][0], "1.078", "1.050 to 1.100"),
+        (TOLD["recall@10"][0], "57%", ""),
+        (TOLD["coverage"][0], "1,199", "1,100 to 1,300"),
+    ]
+
+
+def test_plots_stand_where_the_numbers_are(measured_model: Path) -> None:
+    found = quality_of(Model.open(measured_model))
+    assert [(dot.x, dot.y, dot.pairs) for dot in found.dots] == [
+        (0.0, 0.0, 100),
+        (SIZE / 2, SIZE / 2, 400),
+    ]
+    # Areas beyond the smallest dot grow with the number of scores.
+    assert [dot.radius for dot in found.dots] == [6.5, 10.0]
+    assert [(p.titles, p.height, p.other_height) for p in found.pairs] == [
+        (5, SIZE / 4, SIZE / 8),
+        (20, SIZE / 2, SIZE / 4),
+    ]
+
+
+def test_every_number_of_a_plot_is_in_words_and_in_a_table(
+    measured_model: Path, settings: Settings
+) -> None:
+    app = create_app(settings.model_copy(update={"model": str(measured_model)}))
+    about = read_html(app.test_client().get("/about").text)
+    lengths, scores = about.all("figure")
+    assert table(lengths) == [
+        ["5", "100", "0.250", "0.125", "–"],
+        ["20", "90", "0.500", "0.250", "1.100"],
+    ]
+    assert table(scores) == [["1.00", "10.00", "100"], ["5.50", "5.50", "400"]]
+    for figure, words in ((lengths, "20 titles 0.50, popularity 0.25"), (scores, "1.0 predicted")):
+        plot = figure.one("svg")
+        assert plot.attributes["role"] == "img"
+        assert words in " ".join(plot.attributes["aria-label"].split())
+    assert [bar.attributes["height"] for bar in lengths.all("rect", class_="ours")] == [
+        "60.0",
+        "120.0",
+    ]
+    assert "1.078 (1.050 to 1.100)" in about.text
+
+
+def table(figure: Element) -> list[list[str]]:
+    rows = figure.one("tbody").all("tr")
+    return [[cell.text for cell in (*row.all("th"), *row.all("td"))] for row in rows]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "[]",
+        "null",
+        '{"calibration": 3}',
+        '{"ci": {"rmse": [1]}}',
+        '{"by_length": {"five": {}}}',
+        '{"by_length": {"5": {"users": 1, "ndcg@10": NaN, "popularity_ndcg@10": 0.1}}}',
+        '{"calibration": [{"predicted": 1e999, "given": 1, "pairs": 100}]}',
+        "\x00",
+    ],
+)
+def test_a_model_that_says_less_is_told_about_all_the_same(
+    measured_model: Path, tmp_path: Path, settings: Settings, text: str | None
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(measured_model, folder)
+    manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    if text is None:
+        (folder / MEASURES).unlink()
+        del manifest["files"][MEASURES]
+    else:
+        (folder / MEASURES).write_text(text, "utf-8")
+        manifest["files"][MEASURES] = facts_of(folder / MEASURES).model_dump(exclude_none=True)
+    (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    app = create_app(settings.model_copy(update={"model": str(folder)}))
+    response = app.test_client().get("/about")
+    assert response.status_code == 200
+    about = read_html(response.text)
+    assert about.all("figure") == []
+    assert re.search(r"RMSE\)\s+1\.078", about.text)
+
+
+def facts_of(file: Path) -> FileFacts:
+    data = file.read_bytes()
+    return FileFacts(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
