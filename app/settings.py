@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import Field, HttpUrl, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, HttpUrl, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLED_MODEL = ROOT / "bundled_model"
 
 
+_ORIGIN = r"https?://[a-z0-9.-]+(:[0-9]{1,5})?"
 _SECRET = ("cache_url", "MAL_CLIENT_ID")
 
 S = TypeVar("S", bound=BaseSettings)
@@ -19,6 +21,17 @@ S = TypeVar("S", bound=BaseSettings)
 
 class SettingsError(Exception):
     """A setting that cannot be used; the message names the variable."""
+
+
+def _origins(value: object) -> object:
+    """``a, b`` as ``("a", "b")``, each an origin: scheme, host and port, and nothing more."""
+    if not isinstance(value, str):
+        return value
+    origins = tuple(part.strip() for part in value.split(",") if part.strip())
+    for origin in origins:
+        if origin != "*" and not re.fullmatch(_ORIGIN, origin):
+            raise ValueError("each should be an origin such as https://example.org, or * for all")
+    return origins
 
 
 class Settings(BaseSettings):
@@ -106,6 +119,10 @@ class Settings(BaseSettings):
 
     max_list_length: Annotated[int, Field(gt=0)] = 20_000
     """Entries that a list may have; a longer one is refused."""
+
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = ()
+    """Origins, such as `https://example.org`, with commas between them, whose pages may ask the
+    API; `*` for all. Without it none may."""
 
     log_level: str = "INFO"
     """The least severe level that is logged: `DEBUG`, `INFO`, `WARNING` or `ERROR`."""

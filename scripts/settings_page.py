@@ -63,7 +63,7 @@ def variable(name: str, field: FieldInfo, prefix: str) -> str:
 def default(field: FieldInfo) -> str:
     """A default as it would be written in the environment."""
     value = field.default
-    if value is None or value == "":
+    if value in (None, "", ()):
         return ""
     if value == str(BUNDLED_MODEL):
         return "the bundled model"

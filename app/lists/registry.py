@@ -31,6 +31,9 @@ PACES: Mapping[str, tuple[Pace, ...]] = {
 """What each service is asked at most. AniList allows 30 a minute; spread over the minute, so that
 nobody waits long for a turn."""
 
+SLUGS = (myanimelist.SLUG, anilist.SLUG, kitsu.SLUG, shikimori.SLUG, jikan.SLUG)
+"""Every source that there may be, whether it is set up or not."""
+
 MAL_PAGES_DEADLINE = 60.0
 """Seconds for a list from MyAnimeList's pages, which are asked one every two seconds."""
 

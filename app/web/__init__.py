@@ -11,7 +11,9 @@ from app.web import (
     anime,
     api,
     assets,
+    caching,
     compression,
+    cors,
     details,
     errors,
     health,
@@ -44,8 +46,9 @@ def build(settings: Settings, version: str) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions["hakken"] = held = open_hakken(settings, version)
     app.before_request(held.watch)  # where the server has no hook to do so earlier
-    for part in (access_log, security, errors, assets, compression):
+    for part in (access_log, security, errors, assets, compression, caching):
         part.init_app(app)
+    cors.init_app(app, settings)
     preview.init_app(app, settings)
     for blueprint in (
         pages.blueprint,

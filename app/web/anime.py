@@ -15,6 +15,7 @@ from app.web.alike import alike, also_loved
 from app.web.links import links_of
 from app.web.options import Language, read_language, read_query
 from app.web.state import Library, library
+from app.web.values import AS_WHOLE
 from app.web.view import TINTS, initial_of
 
 blueprint = Blueprint("anime", __name__)
@@ -31,9 +32,9 @@ class SimilarQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    top: Annotated[int, Field(ge=1, le=MOST, description=f"a whole number from 1 to {MOST}")] = (
-        SHOWN
-    )
+    top: Annotated[
+        int, Field(ge=1, le=MOST, description=f"a whole number from 1 to {MOST}"), AS_WHOLE
+    ] = SHOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from app.lists.errors import ListTooLong
 from app.recommender import Listed, Status
 from app.web.options import Options
+from app.web.values import AS_WHOLE
 
 MAX_ID = 2**31 - 1
 MAX_FAULTS = 10
 _BY_SLUG = {status.slug: status for status in Status}
+_CODES = tuple(int(status) for status in Status)
+Score = Annotated[float, Field(ge=1, le=10, allow_inf_nan=False)]
 _STATUS_RULE = (
     "should be one of " + ", ".join(_BY_SLUG) + ", or MyAnimeList's code 1, 2, 3, 4, 6 (0: unknown)"
 )
@@ -56,11 +59,13 @@ class BodyEntry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    anime_id: Annotated[int, Field(gt=0, le=MAX_ID)]
+    anime_id: Annotated[int, Field(gt=0, le=MAX_ID), AS_WHOLE]
     score: Annotated[
-        Annotated[float, Field(ge=1, le=10, allow_inf_nan=False)] | None, BeforeValidator(_score)
+        Score | None, BeforeValidator(_score, json_schema_input_type=Score | Literal[0] | None)
     ] = None
-    status: Annotated[Status, BeforeValidator(_status)] = Status.COMPLETED
+    status: Annotated[
+        Status, BeforeValidator(_status, json_schema_input_type=Literal[*_BY_SLUG, *_CODES])
+    ] = Status.COMPLETED
 
 
 class Body(Options):

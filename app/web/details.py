@@ -6,16 +6,17 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from flask import Blueprint, Response, json, request
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
-from app.web.options import MAX_TOP, read_query
+from app.web.options import MAX_TOP, AnimeId, read_query
 from app.web.state import library
+from app.web.values import whole
 
 blueprint = Blueprint("details", __name__, url_prefix="/api/v1")
 
 
-def _split(value: object) -> object:
-    return value.split(",") if isinstance(value, str) else value
+def _split(value: object, info: ValidationInfo) -> object:
+    return [whole(part, info) for part in value.split(",")] if isinstance(value, str) else value
 
 
 class DetailsQuery(BaseModel):
@@ -24,13 +25,13 @@ class DetailsQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     ids: Annotated[
-        tuple[Annotated[int, Field(gt=0, lt=2**31)], ...],
-        BeforeValidator(_split),
+        tuple[AnimeId, ...],
         Field(
             min_length=1,
             max_length=MAX_TOP,
             description=f"up to {MAX_TOP} of MyAnimeList’s anime ids with commas between them",
         ),
+        BeforeValidator(_split),
     ]
 
 

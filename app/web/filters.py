@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from app.catalogue import Catalogue
 from app.recommender import Franchises, Model
-from app.web.options import BadQuery, Options, Planned, Type, slug
+from app.web.options import BadQuery, Options, Planned, Type
+from app.web.values import slug
 
 SHARES = (0.01, 0.02, 0.04, 0.08, 0.15)
 FOR_ADULTS = frozenset({"hentai", "erotica"})

@@ -1,4 +1,8 @@
-"""``GET /api/v1/openapi.json``: the API described from the models that read its queries."""
+"""``GET /api/v1/openapi.json``: the API described from the models that read its queries.
+
+The shapes of the answers stand in `app.web.schemas`; the tests ask the API whatever the description
+allows, and more, and compare.
+"""
 
 from __future__ import annotations
 
@@ -6,100 +10,36 @@ from typing import Any
 
 from flask import Blueprint, Response, json
 from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 
+from app.lists.registry import SLUGS
+from app.web import schemas
 from app.web.anime import SimilarQuery
 from app.web.body import Body
 from app.web.details import DetailsQuery
 from app.web.options import FetchQuery
 from app.web.picks import SearchQuery
+from app.web.problems import all_kinds
 from app.web.state import hakken
 from app.web.together import PairQuery
+from app.web.values import MARK
 
 blueprint = Blueprint("openapi", __name__, url_prefix="/api/v1")
 
-_TEXT, _NUMBER, _WHOLE = {"type": "string"}, {"type": "number"}, {"type": "integer"}
+_REF = "#/components/schemas/{model}"
 _ANIME_ID = {
     "name": "anime_id",
     "in": "path",
     "required": True,
     "description": "MyAnimeList’s number of the anime",
-    "schema": _WHOLE,
+    "schema": {"type": "integer", "minimum": 1},
 }
-_PROBLEM = {
-    "type": "object",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {"type": _TEXT, "title": _TEXT, "status": _WHOLE, "detail": _TEXT},
-}
-_BECAUSE = {"anime_id": _WHOLE, "title": _TEXT, "score": {"type": ["number", "null"]}}
-_RECOMMENDATION = {
-    "rank": _WHOLE,
-    "anime_id": _WHOLE,
-    "title": _TEXT,
-    "match": _NUMBER,
-    "predicted_score": _NUMBER,
-    "expected_error": _NUMBER,
-    "because": {
-        "type": "array",
-        "items": {"type": "object", "properties": {**_BECAUSE, "weight": _NUMBER}},
-    },
-    "rest": _NUMBER,
-    "more_of_franchise": _WHOLE,
-}
-_ANSWER = {
-    "type": "object",
-    "required": ["model", "order", "recommendations"],
-    "properties": {
-        "model": _TEXT,
-        "order": _TEXT,
-        "recommendations": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": list(_RECOMMENDATION),
-                "properties": _RECOMMENDATION,
-            },
-        },
-    },
-}
-_FOR_ONE = {
-    "match": _NUMBER,
-    "predicted_score": _NUMBER,
-    "planned": {"type": "boolean"},
-    "because": _RECOMMENDATION["because"],
-}
-_FOR_BOTH = {
-    "rank": _WHOLE,
-    "anime_id": _WHOLE,
-    "title": _TEXT,
-    "match": _NUMBER,
-    "fans": {"type": "array", "items": {"type": "object", "properties": _FOR_ONE}},
-    "more_of_franchise": _WHOLE,
-}
-_UNSURE = {"type": ["number", "null"]}
-_LIKENESS = {
-    "both_seen": _WHOLE,
-    "both_scored": _WHOLE,
-    "value": _UNSURE,
-    "chance": _UNSURE,
-    "mean_difference": _UNSURE,
-}
-_ROWS = {"type": "array", "items": {"type": "object"}}
-_PAIR_PARTS = {
-    "model": _TEXT,
-    "order": _TEXT,
-    "fans": _ROWS,
-    "likeness": {"type": "object", "required": list(_LIKENESS), "properties": _LIKENESS},
-    "recommendations": {
-        "type": "array",
-        "items": {"type": "object", "required": list(_FOR_BOTH), "properties": _FOR_BOTH},
-    },
-    "favourites": _ROWS,
-    "disagreements": _ROWS,
-    "first_loved": _ROWS,
-    "second_loved": _ROWS,
-}
-_PAIR = {"type": "object", "required": list(_PAIR_PARTS), "properties": _PAIR_PARTS}
-_ANY = {"type": "object"}
+_FLAG = {"type": "string", "enum": ["0", "1", "false", "true"]}
+_MARKS = {"type": "string", "pattern": MARK}
+_GENRES = ("genre", "without")
+_FETCHING = (400, 403, 404, 413, 501, 502, 504)
+_ALWAYS = (500, 503)
+"""Statuses that any request may be answered with."""
 
 
 @blueprint.get("/openapi.json")
@@ -109,18 +49,12 @@ def description() -> Response:
         "openapi": "3.1.0",
         "info": {
             "title": "Hakken",
-            "description": "What to watch next, and why.",
+            "description": "What to watch next, and why. Errors are problem details (RFC 9457), "
+            "whose type is a page that says what it means.",
             "version": hakken().version,
         },
         "paths": _paths(),
-        "components": {
-            "schemas": {
-                "Problem": _PROBLEM,
-                "Answer": _ANSWER,
-                "PairAnswer": _PAIR,
-                **_body_schemas(),
-            }
-        },
+        "components": {"schemas": _schemas()},
     }
     text = json.dumps(body, ensure_ascii=False, sort_keys=False)
     response = Response(text, mimetype="application/json")
@@ -129,69 +63,121 @@ def description() -> Response:
 
 
 def _paths() -> dict[str, Any]:
-    answer = {"$ref": "#/components/schemas/Answer"}
-    pair = {"$ref": "#/components/schemas/PairAnswer"}
-    body = {"application/json": {"schema": {"$ref": "#/components/schemas/Body"}}}
+    body = {"application/json": {"schema": _ref(Body)}}
+    fetch = _does(
+        "Recommendations for a public list", schemas.UserAnswer, _query(FetchQuery), _FETCHING
+    )
+    pair = _does(
+        "What two fans would both enjoy, and how alike they are",
+        schemas.PairAnswer,
+        _query(PairQuery),
+        _FETCHING,
+    )
+    post = _does(
+        "Recommendations for the list in the body", schemas.Answer, [], (400, 413, 415, 422)
+    )
+    similar = [_ANIME_ID, *_query(SimilarQuery)]
     return {
         "/api/v1/recommendations": {
-            "get": _does("Recommendations for a public list", answer, _query(FetchQuery)),
-            "post": _does("Recommendations for the list in the body", answer)
-            | {"requestBody": {"required": True, "content": body}},
+            "get": fetch,
+            "post": post | {"requestBody": {"required": True, "content": body}},
         },
-        "/api/v1/together": {
-            "get": _does(
-                "What two fans would both enjoy, and how alike they are", pair, _query(PairQuery)
-            )
+        "/api/v1/together": {"get": pair},
+        "/api/v1/anime": {
+            "get": _does("Anime by title", schemas.Search, _query(SearchQuery), (400,))
         },
-        "/api/v1/anime": {"get": _does("Anime by title", _ANY, _query(SearchQuery))},
-        "/api/v1/anime/{anime_id}": {"get": _does("One anime", _ANY, [_ANIME_ID])},
+        "/api/v1/anime/{anime_id}": {
+            "get": _does("One anime", schemas.AnimeFacts, [_ANIME_ID], (404,))
+        },
         "/api/v1/anime/{anime_id}/similar": {
-            "get": _does("What is like an anime", _ANY, [_ANIME_ID, *_query(SimilarQuery)])
+            "get": _does("What is like an anime", schemas.Similar, similar, (400, 404))
         },
-        "/api/v1/details": {"get": _does("Pictures and synopses", _ANY, _query(DetailsQuery))},
-        "/api/v1/openapi.json": {"get": _does("This description", _ANY)},
+        "/api/v1/details": {
+            "get": _does("Pictures and synopses", schemas.Details, _query(DetailsQuery), (400,))
+        },
+        "/api/v1/openapi.json": {"get": _does("This description", None, [], ())},
     }
 
 
 def _does(
-    summary: str, schema: dict[str, Any], parameters: list[dict[str, Any]] | None = None
+    summary: str,
+    answer: type[BaseModel] | None,
+    parameters: list[dict[str, Any]],
+    problems: tuple[int, ...],
 ) -> dict[str, Any]:
-    problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    """An operation; ``problems`` are the statuses that it may fail with."""
+    schema = _ref(answer) if answer else {"type": "object"}
+    content = {"application/json": {"schema": schema}}
     return {
         "summary": summary,
-        "parameters": parameters or [],
+        "parameters": parameters,
         "responses": {
-            "200": {
-                "description": summary,
-                "content": {"application/json": {"schema": schema}},
-            },
-            "default": {
-                "description": "What went wrong, and what to do",
-                "content": {"application/problem+json": problem},
-            },
+            "200": {"description": summary, "content": content},
+            **{str(status): _problem(status) for status in sorted({*problems, *_ALWAYS})},
         },
     }
 
 
+def _problem(status: int) -> dict[str, Any]:
+    """What the problems with a status are called, and what they look like."""
+    titles = [kind.title for kind in all_kinds().values() if kind.status == status]
+    return {
+        "description": "; ".join(titles),
+        "content": {"application/problem+json": {"schema": _ref(schemas.Problem)}},
+    }
+
+
+def _ref(kind: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": _REF.format(model=kind.__name__)}
+
+
 def _query(kind: type[BaseModel]) -> list[dict[str, Any]]:
-    """The parameters of a query; what has several values is one text with commas in it."""
-    schemas = kind.model_json_schema(ref_template="#/components/schemas/{model}")["properties"]
+    """The parameters of a query; several values have commas between them."""
+    known = kind.model_json_schema(ref_template=_REF)["properties"]
     parameters = []
     for name, field in kind.model_fields.items():
-        schema = {k: v for k, v in schemas[name].items() if k not in {"title", "description"}}
-        parameters.append(
-            {
-                "name": name,
-                "in": "query",
-                "required": field.is_required(),
-                "description": field.description or "",
-                "schema": _TEXT if schema.get("type") == "array" else schema,
-            }
-        )
+        schema = {k: v for k, v in known[name].items() if k not in {"title", "description"}}
+        parameter = {
+            "name": name,
+            "in": "query",
+            "required": field.is_required(),
+            "description": field.description or "",
+            "schema": _as_text(name, schema),
+        }
+        if schema.get("type") == "array":
+            parameter |= {"style": "form", "explode": False}
+        parameters.append(parameter)
     return parameters
 
 
-def _body_schemas() -> dict[str, Any]:
-    """The body of a POST, with the kinds of values that it and the queries refer to."""
-    schema = Body.model_json_schema(ref_template="#/components/schemas/{model}")
-    return {**schema.pop("$defs"), "Body": schema}
+def _as_text(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of a value as it stands in an address."""
+    if name.endswith("source"):
+        return {"type": "string", "enum": list(SLUGS)}
+    if name == "seen":
+        return {**schema, "items": _MARKS}
+    if name in _GENRES:
+        return {**schema, "items": _genre()}
+    if schema.get("type") == "boolean":
+        return _FLAG
+    # There is no null in an address: it is left out.
+    given = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
+    return given[0] if given else schema
+
+
+def _genre() -> dict[str, Any]:
+    """A genre that the model knows."""
+    held = hakken().library
+    known = {"enum": list(held.facts.genre_names)} if held else {}
+    return {"type": "string", **known}
+
+
+def _schemas() -> dict[str, Any]:
+    """All shapes, with the kinds of values that they and the queries refer to."""
+    _, answers = models_json_schema(
+        [(shape, "serialization") for shape in schemas.SHAPES], ref_template=_REF
+    )
+    body = Body.model_json_schema(ref_template=_REF)
+    for name in _GENRES:
+        body["properties"][name]["items"] = _genre()
+    return {**answers["$defs"], **body.pop("$defs"), "Body": body}

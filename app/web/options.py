@@ -6,7 +6,6 @@ hold several values are repeated (as forms do) or have commas between them (as o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Self, TypeVar
@@ -23,11 +22,10 @@ from pydantic import (
 from werkzeug.datastructures import MultiDict
 
 from app.recommender import Order
+from app.web.values import AS_WHOLE, MARK, MOST_MARKS, Flag, ids, marks, parts, slugs
 
 MAX_TOP = 100
 STEP = 20
-MOST_MARKS = 200
-"""Titles that can be hidden, and as many marked as seen: more would not fit into an address."""
 MOST_GENRES = 20
 SLIDER = 5
 FIRST_YEAR, LAST_YEAR = 1900, 2100
@@ -70,61 +68,22 @@ class Language(StrEnum):
     ENGLISH = "english"
 
 
-def _parts(value: object) -> Any:
-    """``a,,b`` as ``("a", "b")``; what is not text is left for others to judge."""
-    if isinstance(value, str):
-        return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
-    return tuple(value) if isinstance(value, list) else value
-
-
-def slug(name: str) -> str:
-    """``slice-of-life`` for ``Slice of Life``."""
-    return "-".join(re.findall(r"[a-z0-9]+", name.casefold()))
-
-
-def _slugs(value: object) -> object:
-    parts = _parts(value)
-    return tuple(slug(p) if isinstance(p, str) else p for p in parts) if _is_row(parts) else parts
-
-
-def _ids(value: object) -> object:
-    parts = _parts(value)
-    return tuple(_whole(part) for part in parts) if _is_row(parts) else parts
-
-
-def _marks(value: object) -> object:
-    """``5:8,7`` as ``((5, 8), (7, 0))``: the last mark of an anime counts."""
-    parts = _parts(value)
-    if not _is_row(parts):
-        return parts
-    pairs = [p.partition(":")[::2] if isinstance(p, str) else p for p in parts]
-    marks = {_whole(pair[0]): _whole(pair[1] or "0") for pair in pairs if len(pair) == 2}
-    if len(pairs) > MOST_MARKS or not all(_is_row(pair) and len(pair) == 2 for pair in pairs):
-        raise ValueError
-    return tuple(marks.items())
-
-
-def _is_row(value: object) -> bool:
-    return isinstance(value, tuple)
-
-
-def _whole(value: object) -> object:
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
-        return int(value)
-    return value
-
-
 AnimeId = Annotated[int, Field(gt=0, lt=2**31)]
+Given = Annotated[int, Field(ge=0, le=10)]
+Marks = Annotated[
+    tuple[Annotated[str, Field(pattern=MARK)] | tuple[AnimeId, Given], ...],
+    Field(max_length=MOST_MARKS),
+]
 _GENRES = f"up to {MOST_GENRES} genres with commas between them, such as drama,slice-of-life"
 _YEAR = f"a year from {FIRST_YEAR} to {LAST_YEAR}"
 _EPISODES = f"a whole number from 1 to {MOST_EPISODES:,}"
 Genres = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=40)], ...],
-    BeforeValidator(_slugs),
     Field(max_length=MOST_GENRES, description=_GENRES),
+    BeforeValidator(slugs),
 ]
-Year = Annotated[int, Field(ge=FIRST_YEAR, le=LAST_YEAR)]
-Episodes = Annotated[int, Field(ge=1, le=MOST_EPISODES)]
+Year = Annotated[int, Field(ge=FIRST_YEAR, le=LAST_YEAR), AS_WHOLE]
+Episodes = Annotated[int, Field(ge=1, le=MOST_EPISODES), AS_WHOLE]
 
 
 class Options(BaseModel):
@@ -133,16 +92,18 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     top: Annotated[
-        int, Field(ge=1, le=MAX_TOP, description=f"a whole number from 1 to {MAX_TOP}")
+        int,
+        Field(ge=1, le=MAX_TOP, description=f"a whole number from 1 to {MAX_TOP}"),
+        AS_WHOLE,
     ] = STEP
     order: Annotated[
         Order, Field(description="one of " + ", ".join(order.value for order in Order))
     ] = Order.MATCH
-    adult: Annotated[bool, Field(description="1 or 0")] = False
+    adult: Flag = False
     type: Annotated[
         tuple[Type, ...],
-        BeforeValidator(_parts),
         Field(description="some of " + ", ".join(Type) + ", with commas between them"),
+        BeforeValidator(parts),
     ] = ()
     genre: Genres = ()
     without: Genres = ()
@@ -160,30 +121,31 @@ class Options(BaseModel):
             description=f"a whole number from {-SLIDER} (the biggest hits) over 0 (all) to "
             f"{SLIDER} (what hardly anyone knows)",
         ),
+        AS_WHOLE,
     ] = 0
-    new_series: Annotated[bool, Field(description="1 or 0")] = False
+    new_series: Flag = False
     planned: Annotated[Planned, Field(description="one of " + ", ".join(Planned))] = Planned.NO
-    extras: Annotated[bool, Field(description="1 or 0")] = False
-    ignore_dropped: Annotated[bool, Field(description="1 or 0")] = False
+    extras: Flag = False
+    ignore_dropped: Flag = False
     title: Annotated[
         Language, Field(description="one of " + ", ".join(Language) + ": how anime are called")
     ] = Language.ROMAJI
     hide: Annotated[
         tuple[AnimeId, ...],
-        BeforeValidator(_ids),
         Field(
             max_length=MOST_MARKS,
             description=f"up to {MOST_MARKS} anime ids with commas between them",
         ),
+        BeforeValidator(ids),
     ] = ()
     seen: Annotated[
-        tuple[tuple[AnimeId, Annotated[int, Field(ge=0, le=10)]], ...],
-        BeforeValidator(_marks),
+        tuple[tuple[AnimeId, Given], ...],
         Field(
             max_length=MOST_MARKS,
             description=f"up to {MOST_MARKS} of anime id:score with commas between them, such as "
             "5:8 (0: no score)",
         ),
+        BeforeValidator(marks, json_schema_input_type=Marks),
     ] = ()
 
     @field_validator("year_to", "max_episodes")
@@ -214,7 +176,9 @@ class FetchQuery(Options):
     """The query of ``GET /api/v1/recommendations``."""
 
     source: Annotated[str, Field(description="the site, such as anilist")]
-    username: Annotated[str, Field(description="a username on that site")]
+    username: Annotated[
+        str, Field(min_length=1, max_length=100, description="a username on that site")
+    ]
 
 
 def read_query(kind: type[M], arguments: Mapping[str, str]) -> M:

@@ -13,6 +13,7 @@ from app.search import LONGEST
 from app.web.options import BadQuery, Language, Options, page_query, read_language, read_query
 from app.web.picked import MOST, read_picks, write_picks
 from app.web.state import Library, library
+from app.web.values import AS_WHOLE
 
 blueprint = Blueprint("picks", __name__)
 
@@ -27,7 +28,9 @@ class SearchQuery(BaseModel):
     search: Annotated[
         str, Field(min_length=1, max_length=LONGEST, description="a title, or some of it")
     ]
-    limit: Annotated[int, Field(ge=1, le=50, description="a whole number from 1 to 50")] = SHOWN
+    limit: Annotated[
+        int, Field(ge=1, le=50, description="a whole number from 1 to 50"), AS_WHOLE
+    ] = SHOWN
 
 
 @blueprint.get("/api/v1/anime")

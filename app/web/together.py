@@ -45,7 +45,9 @@ class PairQuery(FetchQuery):
     """The query of ``GET /api/v1/together``."""
 
     with_source: Annotated[str, Field(description="the site of the second fan")]
-    with_username: Annotated[str, Field(description="the second fan’s username there")]
+    with_username: Annotated[
+        str, Field(min_length=1, max_length=100, description="the second fan’s username there")
+    ]
 
 
 @blueprint.get("/together")

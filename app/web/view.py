@@ -9,8 +9,9 @@ from app.catalogue import Anime, Catalogue
 from app.lists.entry import FanList
 from app.recommender import Answer, Because, Order, Recommendation
 from app.web.links import Link, own_link
-from app.web.options import MAX_TOP, MOST_MARKS, STEP, Language, Options, Planned
+from app.web.options import MAX_TOP, STEP, Language, Options, Planned
 from app.web.panel import Control, Panel
+from app.web.values import MOST_MARKS
 
 FEW_SCORES = 10
 SHOWN_GENRES = 4

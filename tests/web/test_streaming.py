@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import logging
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -89,7 +90,8 @@ def test_the_frame_and_the_progress_come_before_the_list(
         assert asking.endswith("1,000 titles so far, page 3. The list has arrived.")
         # What comes in the end is what a page that comes whole has.
     with serving(upstream, tiny_model, tmp_path, HAKKEN_LIST_GRACE="120") as server:
-        whole = requests.get(f"http://{server[0]}:{server[1]}/user/kitsu/{LONG}?n=40", timeout=30)
+        address = f"http://{server[0]}:{server[1]}/user/kitsu/{LONG}?n=40"
+        whole = requests.get(address, headers={"Accept-Encoding": "identity"}, timeout=30)
         assert int(whole.headers["Content-Length"]) == len(whole.content)
         main = read_html(whole.text).one("main")
         assert "waiting" not in whole.text
@@ -98,6 +100,32 @@ def test_the_frame_and_the_progress_come_before_the_list(
         assert len(arrived.all("article")) == 40
         assert arrived.attributes["data-title"] == read_html(whole.text).one("title").text
         assert streamed.one("footer").text == read_html(whole.text).one("footer").text
+
+
+def test_a_compressed_page_is_not_held_back_either(
+    upstream: Upstream, tiny_model: Path, tmp_path: Path
+) -> None:
+    upstream.add("Regular", [Listed(n, 8) for n in SCORED])
+    gate = upstream.hold("Regular")
+    with (
+        serving(upstream, tiny_model, tmp_path, HAKKEN_LIST_GRACE="0") as server,
+        closing(http.client.HTTPConnection(*server, timeout=30)) as connection,
+    ):
+        connection.request("GET", "/user/anilist/Regular", headers={"Accept-Encoding": "gzip"})
+        with connection.getresponse() as response:
+            assert response.headers["Content-Encoding"] == "gzip"
+            assert not {"Content-Length", "ETag"} & set(response.headers)
+            reader = zlib.decompressobj(wbits=31)
+            text = b""
+            while "Asking AniList for the list…".encode() not in text:
+                piece = response.read1()
+                assert piece
+                text += reader.decompress(piece)
+            assert gate.reached()
+            gate.open()
+            text += reader.decompress(response.read())
+            assert reader.eof
+    assert "From 12 scored" in text.decode()
 
 
 def test_who_asks_for_the_same_list_meanwhile_is_told_so(
