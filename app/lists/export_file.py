@@ -109,7 +109,9 @@ class _Counted(io.RawIOBase):
 
 def _unpacked(stream: BinaryIO) -> Iterator[bytes]:
     """The bytes of the XML, unpacked if need be, never more than the caps allow."""
-    head = stream.read(len(_GZIP_MAGIC))
+    head = b""
+    while len(head) < len(_GZIP_MAGIC) and (more := stream.read(len(_GZIP_MAGIC) - len(head))):
+        head += more
     if head != _GZIP_MAGIC:
         plain = _Counted(head, stream, MAX_XML)
         while piece := plain.read(_PIECE):
