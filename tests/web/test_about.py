@@ -267,6 +267,7 @@ def test_a_model_that_says_less_is_told_about_all_the_same(
     folder = tmp_path / "model"
     shutil.copytree(measured_model, folder)
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+    del manifest["digest"]  # which older models do not have
     if text is None:
         (folder / MEASURES).unlink()
         del manifest["files"][MEASURES]
