@@ -141,13 +141,13 @@ def test_the_page_shows_the_numbers_as_they_are(
     text = page(client, "/about").text.replace("−", "-")
     for voice in example.voices:
         assert (
-            f"{voice.score:g} × {voice.interest:.2f} {voice.weight:.2f} {voice.adds:+.2f}" in text
+            f"{voice.score:g} {voice.interest:.2f} × {voice.weight:.2f} {voice.adds:+.2f}" in text
         )
     for term in example.score_terms:
         assert f"{term.label} {term.value:+.2f}" in text
     assert example.classic is not None
     for near in example.classic.neighbours:
-        assert f"× {near.similarity:.3f} {near.product:+.3f}" in text
+        assert f"= {near.residual:+.2f} {near.similarity:.3f} {near.product:+.3f}" in text
     assert f"= {example.classic.correction:+.2f}, so the classic score is" in text
 
 
