@@ -6,8 +6,10 @@ is given instead, and says its age. A list that was made private or deleted is f
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -20,6 +22,8 @@ from app.lists.progress import Progress, Report
 from app.upstream import Breaker, Flights, Resting, Store
 from app.upstream.shared import key_of
 
+CROWDED_SECONDS = 5
+"""When to try again, for those who found no room."""
 # Long enough for everybody who was waiting; nobody who comes later is told an old failure.
 _FAILURE_SECONDS = 60
 _SHARED: Final = "another request for the same list has just failed"
@@ -100,13 +104,15 @@ class ListMemory:
         source: str,
         place: str,
         breaker: Breaker,
+        room: threading.Semaphore,
         deadline_s: float,
         report: Report,
     ) -> FanList:
         """The list, from memory or by ``fetch``; ``place`` tells services of one kind apart.
 
-        ``report`` is told when somebody else's request is waited for; the rest is ``fetch``'s to
-        tell.
+        Whoever finds no ``room`` among those who ask the service is turned away at once, so that a
+        slow one cannot keep all threads of the worker. ``report`` is told when somebody else's
+        request is waited for; the rest is ``fetch``'s to tell.
 
         Raises whatever ListError ``fetch`` does.
         """
@@ -124,7 +130,7 @@ class ListMemory:
                 if failure is not None and failure.at >= began:
                     raise failure.error(source, username)
                 try:
-                    return self._fetch(fetch, username, key, source, breaker)
+                    return self._fetch(fetch, username, key, source, breaker, room)
                 except ListError as error:
                     self._remember_failure(key, remembered, error)
                     raise
@@ -141,13 +147,15 @@ class ListMemory:
         key: str,
         source: str,
         breaker: Breaker,
+        room: threading.Semaphore,
     ) -> FanList:
         try:
             breaker.check()
         except Resting as error:
             raise SourceDown(source=source, username=username, detail=str(error)) from None
         try:
-            fan_list = fetch(username)
+            with _place_in(room, source, username):
+                fan_list = fetch(username)
         except RateLimited:
             raise
         except ListError as error:
@@ -193,3 +201,13 @@ class ListMemory:
 
     def _keep(self, key: str, memory: _Memory, seconds: float) -> None:
         self._store.put({key: _MEMORY.dump_json(memory).decode()}, seconds)
+
+
+@contextmanager
+def _place_in(room: threading.Semaphore, source: str, username: str) -> Iterator[None]:
+    if not room.acquire(blocking=False):
+        raise RateLimited(source=source, username=username, retry_after=CROWDED_SECONDS)
+    try:
+        yield
+    finally:
+        room.release()

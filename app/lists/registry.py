@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -77,7 +78,8 @@ class Source:
 class SourceSettings:
     """What the sources need to know of the app. Base addresses are origin and path prefix.
 
-    ``paces`` may be emptied where nobody has to be spared.
+    ``paces`` may be emptied where nobody has to be spared. ``most_waiting`` is how many requests of
+    this process may ask one service at the same time.
     """
 
     version: str
@@ -93,6 +95,7 @@ class SourceSettings:
     shikimori_url: str = shikimori.BASE_URL
     max_entries: int = 20_000
     deadline_s: float = 25.0
+    most_waiting: int = 4
     limits: Limits = field(default_factory=Limits)
     spans: Spans = field(default_factory=Spans)
     paces: Mapping[str, tuple[Pace, ...]] = field(default_factory=lambda: PACES)
@@ -105,6 +108,7 @@ class Services:
         self.settings = settings
         self.session = session or make_session(settings.version, settings.public_url)
         self._breakers: dict[str, Breaker] = {}
+        self._rooms: dict[str, threading.Semaphore] = {}
 
     def client(
         self, source: str, service: str, url: str, limits: Limits | None = None
@@ -121,6 +125,11 @@ class Services:
         if place not in self._breakers:
             self._breakers[place] = Breaker(self.settings.shared, place)
         return self._breakers[place]
+
+    def room(self, service: str, url: str) -> threading.Semaphore:
+        """Room for those who ask ``service`` at ``url``."""
+        place = _place(service, url)
+        return self._rooms.setdefault(place, threading.Semaphore(self.settings.most_waiting))
 
 
 def _place(service: str, url: str) -> str:
@@ -265,6 +274,7 @@ class _Maker:
                 source=names.source,
                 place=f"{more.get('slug', '')} {service} {url}",
                 breaker=self._services.breaker(service, url),
+                room=self._services.room(service, url),
                 deadline_s=deadline,
                 report=report,
             )

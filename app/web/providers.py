@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from app.catalogue import Catalogue
 from app.details import build_shelf
 from app.lists import PACES, Services, SourceSettings, Spans, build_sources
-from app.settings import Settings
+from app.settings import Settings, load_server_settings
 from app.upstream import Shared
 
 
@@ -67,6 +67,8 @@ def _source_settings(settings: Settings, version: str) -> SourceSettings:
         shikimori_url=str(settings.shikimori_url),
         max_entries=settings.max_list_length,
         deadline_s=settings.list_deadline,
+        # A site that does not answer keeps half of the threads at most.
+        most_waiting=max(1, load_server_settings().threads // 2),
         paces=PACES if settings.limits else {},
         spans=Spans(settings.list_cache, settings.list_stale),
         shared=Shared(settings.shared_dir, settings.cache_url),

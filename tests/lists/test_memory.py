@@ -17,6 +17,7 @@ from app.lists import Services, Source, SourceSettings, Spans, build_sources
 from app.lists.entry import Details
 from app.lists.errors import ListError, PrivateList, RateLimited, SourceDown, UnknownUser
 from app.lists.http import Limits
+from app.lists.memory import CROWDED_SECONDS
 from app.upstream import Pace, Shared
 from demo.faults import Fault
 from demo.upstream import Upstream
@@ -207,3 +208,22 @@ def pass_by(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Let the clock of the memory go on."""
     later = time.time
     monkeypatch.setattr("app.lists.memory.time.time", lambda: later() + seconds)
+
+
+def test_a_slow_site_does_not_keep_everybody_waiting(worker: Workers, upstream: Upstream) -> None:
+    source = worker(most_waiting=2)
+    for name in ("Known", "First", "Second", "Third"):
+        upstream.add(name, [Listed(1, 7)])
+    source.fetch("Known")
+    gates = [upstream.hold(name) for name in ("First", "Second")]
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(source.fetch, name) for name in ("First", "Second")]
+        assert all(gate.reached() for gate in gates)
+        with pytest.raises(RateLimited) as caught:
+            source.fetch("Third")
+        assert caught.value.retry_after == CROWDED_SECONDS
+        assert source.fetch("Known").entries, "what is remembered needs no room"
+        for gate in gates:
+            gate.open()
+        assert all(each.result().entries for each in waiting)
+    assert source.fetch("Third").entries
