@@ -4,9 +4,10 @@ What is known of an anime (genres, themes, type, years, length; `describe`) is m
 the model by ridge regression over the anime that fans do know: with X the facts and T what the
 model holds of those anime,
 
-    W = argmin || T - X W ||^2 + ridge ||W||^2,   and x W for an anime without fans.
+    W = argmin || D (T - X W) ||^2 + ridge ||W||^2,   and x W for an anime without fans.
 
-Its columns of the affinity are learned in this way, its bias, and its factors of the Gaussian. In
+Its columns of the affinity are learned in this way, its bias, and its factors of the Gaussian. D
+weighs the anime by their scores for the latter two, so that a score is foretold best. In
 the affinity the anime of its franchise then give it what anime of one franchise give each other
 on average, because a sequel is watched by those who saw what it follows.
 
@@ -25,7 +26,9 @@ import numpy.typing as npt
 import polars as pl
 from scipy.sparse import csr_array
 
-from model_build.taste import Gaussian
+from model_build.affinity import MIN_ENTRIES
+from model_build.ratings import Ratings
+from model_build.taste import MIN_RATINGS, REG, Gaussian, Standardised
 
 Floats = npt.NDArray[np.float64]
 Positions = npt.NDArray[np.int64]
@@ -87,7 +90,7 @@ _TELLERS: dict[str, Callable[..., Iterable[str]]] = {
 }
 
 
-def fresh_anime(catalogue: pl.DataFrame, since: int | None = None) -> pl.Series:
+def new_anime(catalogue: pl.DataFrame, since: int | None = None) -> pl.Series:
     """Ids of the catalogue's anime that are new and of which enough is known: type and genres.
 
     New is what aired in or after ``since``: without one, the last five years that the catalogue
@@ -101,49 +104,77 @@ def fresh_anime(catalogue: pl.DataFrame, since: int | None = None) -> pl.Series:
     return catalogue.filter(told & (pl.col("year") >= since))["anime_id"].sort()
 
 
-class FreshMap:
-    """The ridge regression from facts: learned from ``known`` (m,) anime, for ``fresh`` (k,)."""
+def among(ratings: Ratings, new: pl.Series) -> tuple[Ratings, Positions]:
+    """The ratings over all their anime and the new ones; and the positions of the fresh ones.
 
-    def __init__(self, facts: Facts, known: Positions, fresh: Positions) -> None:
+    Fresh is a new anime on fewer than `MIN_ENTRIES` lists: too few for an affinity of its own.
+    """
+    anime_ids = np.union1d(ratings.anime_ids, new.to_numpy().astype(np.int32))
+    place = np.searchsorted(anime_ids, ratings.anime_ids).astype(np.int32)
+    ratings = replace(ratings, item=place[ratings.item], anime_ids=anime_ids)
+    few = np.bincount(ratings.item, minlength=len(anime_ids)) < MIN_ENTRIES
+    return ratings, np.flatnonzero(few & np.isin(anime_ids, new.to_numpy()))
+
+
+class FreshMap:
+    """The ridge regression from facts: learned from ``known`` (m,) anime, for ``fresh`` (k,).
+
+    ``weight`` (m,) says how much each counts, 1 on average; without it all count the same.
+    """
+
+    def __init__(
+        self,
+        facts: Facts,
+        known: Positions,
+        fresh: Positions,
+        weight: npt.NDArray[np.int64] | None = None,
+    ) -> None:
         common = facts.matrix[known].sum(axis=0) >= LEAST_OF_A_KIND
         common[0] = True  # that it is an anime at all
         self.known, self.fresh = known, fresh
         self.franchise = facts.franchise
-        self.of_known, self.of_fresh = (
-            facts.matrix[known][:, common],
-            facts.matrix[fresh][:, common],
-        )
-        gram = self.of_known.T @ self.of_known
+        self.of_known = facts.matrix[known][:, common]
+        self.of_fresh = facts.matrix[fresh][:, common]
+        self.weight = np.ones(len(known)) if weight is None else weight / weight.mean()
+        gram = self.of_known.T @ (self.weight[:, None] * self.of_known)
         self.inverse = np.linalg.inv(gram + RIDGE * np.eye(len(gram)))
 
-    def predict(self, target: Floats) -> tuple[Floats, Floats]:
-        """From what the known anime have, (m, t): (k, t), and the leave-one-out errors (m, t)."""
-        weight = self.inverse @ (self.of_known.T @ target)
-        leverage = np.einsum("if,fg,ig->i", self.of_known, self.inverse, self.of_known)
-        errors = (target - self.of_known @ weight) / (1.0 - leverage)[:, None]
-        return self.of_fresh @ weight, errors
+    def predict(self, target: Floats) -> tuple[Floats, float]:
+        """From what the known anime have, (m, t): what the fresh have, (k, t).
+
+        And the mean square of the leave-one-out errors, summed over t.
+        """
+        weights = self.inverse @ (self.of_known.T @ (self.weight[:, None] * target))
+        left = target - self.of_known @ weights
+        own = np.einsum("if,fg,ig->i", self.of_known, self.inverse, self.of_known) * self.weight
+        errors = ((left / (1.0 - own)[:, None]) ** 2).sum(axis=1)
+        return self.of_fresh @ weights, float(np.average(errors, weights=self.weight))
 
 
-def place_values(fresh: FreshMap, values: Floats) -> tuple[Floats, float]:
-    """``values`` (n,) with the fresh anime's predicted, and the mean squared error of that."""
-    found, errors = fresh.predict(values[fresh.known][:, None])
-    placed = values.copy()
-    placed[fresh.fresh] = found[:, 0]
-    return placed, float(np.mean(errors**2))
+def place_biases(
+    fresh: FreshMap, bias: Floats, ratings: npt.NDArray[np.int64]
+) -> tuple[Floats, float]:
+    """Item biases (n,) with those that facts foretell, and the mean squared error of that.
+
+    A bias is fitted with `REG` ratings of 0 at its side. A fresh anime gets the foretold bias there
+    instead: with ``ratings`` (n,) of its own, b + foretold REG / (REG + ratings).
+    """
+    found, error = fresh.predict(bias[fresh.known][:, None])
+    placed = bias.copy()
+    placed[fresh.fresh] += found[:, 0] * (REG / (REG + ratings[fresh.fresh]))
+    return placed, error
 
 
-def place_in_gaussian(
-    facts: Facts, fresh: Positions, gaussian: Gaussian, bias_variance: float
-) -> Gaussian:
+def place_in_gaussian(fresh: FreshMap, gaussian: Gaussian, bias_variance: float) -> Gaussian:
     """The Gaussian with the fresh anime, whose noise holds what the facts do not tell.
 
-    ``bias_variance`` is that of their predicted biases, in squares of a standard score.
+    ``fresh`` learned from the anime of the Gaussian. ``bias_variance`` is that of the predicted
+    biases, in squares of a standard score.
     """
-    learned = FreshMap(facts, gaussian.position.astype(np.int64), fresh)
-    factor, errors = learned.predict(gaussian.factor.astype(np.float64))
-    untold = float((errors**2).sum(axis=1).mean()) + bias_variance
-    noise = np.full(len(fresh), gaussian.noise.mean() + untold, np.float32)
-    position = np.concatenate([gaussian.position, fresh.astype(np.int32)])
+    factor, untold = fresh.predict(gaussian.factor.astype(np.float64))
+    usual = float(np.average(gaussian.noise, weights=fresh.weight))
+    noise = np.full(len(factor), usual + untold + bias_variance, np.float32)
+    position = np.concatenate([gaussian.position, fresh.fresh.astype(np.int32)])
     order = np.argsort(position)
     return replace(
         gaussian,
@@ -153,16 +184,16 @@ def place_in_gaussian(
     )
 
 
-def place_in_affinity(fresh: FreshMap, matrix: csr_array) -> csr_array:
+def place_in_affinity(fresh: FreshMap, matrix: csr_array, keep: int = KEPT) -> csr_array:
     """An affinity (row j on the list, column i recommended) with the fresh anime's columns.
 
-    Each gets the `KEPT` weights of largest magnitude; what the known anime get does not change.
+    Each gets the ``keep`` weights of largest magnitude; what the known anime get does not change.
     """
     of_rows = np.asarray(matrix[:, fresh.known] @ fresh.of_known) @ fresh.inverse
     of_rows = of_rows[fresh.known]
     franchise = fresh.franchise[fresh.known]
     within = _within_franchises(fresh, matrix)
-    keep = min(KEPT, len(of_rows))
+    keep = min(keep, len(of_rows))
     cells: list[tuple[npt.NDArray[np.float64], Positions, Positions]] = []
     for first in range(0, len(fresh.fresh), BLOCK):
         block = fresh.fresh[first : first + BLOCK]
@@ -194,3 +225,42 @@ def _within_franchises(fresh: FreshMap, matrix: csr_array) -> float:
         return 0.0
     total = np.bincount(franchise[row[inside]], cells.data[inside], minlength=len(size))
     return float(np.mean(total[several] / (size[several] * (size[several] - 1.0))))
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What a model is made of, as far as fresh anime have a place in it."""
+
+    standard: Standardised
+    gaussian: Gaussian
+    affinity: csr_array
+    newcomer: csr_array
+
+
+def place(
+    facts: Facts,
+    fresh: Positions,
+    fitted: Fitted,
+    *,
+    rating_count: npt.NDArray[np.int64],
+    entry_count: npt.NDArray[np.int64],
+    keep: int = KEPT,
+) -> Fitted:
+    """Everything fitted, with the fresh anime in their places; without any, as it was."""
+    rated = np.flatnonzero(rating_count >= MIN_RATINGS)
+    listed = np.flatnonzero(entry_count >= MIN_ENTRIES)
+    if not (len(fresh) and len(rated) and len(listed)):
+        return fitted
+    standard, gaussian = fitted.standard, fitted.gaussian
+    modelled = gaussian.position.astype(np.int64)
+    # Scores are to be foretold, so every score counts; an affinity is a column an anime.
+    by_scores = FreshMap(facts, rated, fresh, rating_count[rated])
+    of_gaussian = FreshMap(facts, modelled, fresh, rating_count[modelled])
+    by_lists = FreshMap(facts, listed, fresh)
+    bias, error = place_biases(by_scores, standard.item_bias, rating_count)
+    return Fitted(
+        replace(standard, item_bias=bias),
+        place_in_gaussian(of_gaussian, gaussian, error / standard.mean_spread**2),
+        place_in_affinity(by_lists, fitted.affinity, keep),
+        place_in_affinity(by_lists, fitted.newcomer, keep),
+    )

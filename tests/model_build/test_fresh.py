@@ -14,14 +14,17 @@ from model_build.fresh import (
     Facts,
     FreshMap,
     describe,
-    fresh_anime,
+    new_anime,
+    place_biases,
     place_in_affinity,
     place_in_gaussian,
-    place_values,
 )
-from model_build.taste import Gaussian
+from model_build.taste import REG, Gaussian
 
 N, NEW = 120, 9
+
+
+WEIGHT = np.random.default_rng(4).integers(1, 500, N - NEW)
 
 
 @pytest.fixture
@@ -38,26 +41,39 @@ def world() -> tuple[Facts, FreshMap]:
     return facts, FreshMap(facts, np.arange(N - NEW), np.arange(N - NEW, N))
 
 
-def by_hand(x: np.ndarray, y: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def by_hand(
+    x: np.ndarray, y: np.ndarray, wanted: np.ndarray, weight: np.ndarray | None = None
+) -> np.ndarray:
     """Ridge regression as least squares with further rows."""
+    root = np.sqrt(np.ones(len(x)) if weight is None else weight)
+    x, y = x * root[:, None], y * root
     rows = np.vstack([x, np.sqrt(RIDGE) * np.eye(x.shape[1])])
     target = np.concatenate([y, np.zeros(x.shape[1])])
     return np.asarray(wanted @ np.linalg.lstsq(rows, target, rcond=None)[0])
 
 
-def test_values_and_their_error_are_those_of_leaving_each_out(
-    world: tuple[Facts, FreshMap],
+@pytest.mark.parametrize("weighted", [False, True])
+def test_biases_and_their_error_are_those_of_leaving_each_out(
+    world: tuple[Facts, FreshMap], weighted: bool
 ) -> None:
     facts, learned = world
-    values = np.random.default_rng(5).normal(size=N)
-    placed, error = place_values(learned, values)
+    weight = WEIGHT / WEIGHT.mean() if weighted else np.ones(N - NEW)
+    if weighted:
+        learned = FreshMap(facts, learned.known, learned.fresh, WEIGHT)
+    values, count = np.random.default_rng(5).normal(size=N), np.arange(N)
+    placed, error = place_biases(learned, values, count)
     x, y = facts.matrix[:-NEW, :6], values[:-NEW]
     np.testing.assert_array_equal(placed[:-NEW], y)
-    np.testing.assert_allclose(placed[-NEW:], by_hand(x, y, facts.matrix[-NEW:, :6]))
+    foretold = by_hand(x, y, facts.matrix[-NEW:, :6], weight)
+    # A bias b = sum / (REG + n), with the foretold one in place of 0 for the REG ratings.
+    total = values[-NEW:] * (REG + count[-NEW:])
+    expected = (total + REG * foretold) / (REG + count[-NEW:])
+    np.testing.assert_allclose(placed[-NEW:], expected)
     left_out = [
-        by_hand(np.delete(x, i, 0), np.delete(y, i), x[i : i + 1])[0] - y[i] for i in range(N - NEW)
+        by_hand(np.delete(x, i, 0), np.delete(y, i), x[i : i + 1], np.delete(weight, i))[0] - y[i]
+        for i in range(N - NEW)
     ]
-    assert error == pytest.approx(np.mean(np.square(left_out)))
+    assert error == pytest.approx(np.average(np.square(left_out), weights=weight))
 
 
 def test_affinity_columns(world: tuple[Facts, FreshMap], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,8 +99,7 @@ def test_affinity_columns(world: tuple[Facts, FreshMap], monkeypatch: pytest.Mon
     monkeypatch.setattr(fresh, "BLOCK", 4)
     placed = place_in_affinity(learned, matrix).toarray()
     np.testing.assert_allclose(placed, expected, atol=1e-6)
-    monkeypatch.setattr(fresh, "KEPT", 10)
-    few = place_in_affinity(learned, matrix).toarray()
+    few = place_in_affinity(learned, matrix, keep=10).toarray()
     np.testing.assert_array_equal(few[:, :-NEW], matrix.toarray()[:, :-NEW])
     for i in range(N - NEW, N):
         kept = np.flatnonzero(few[:, i])
@@ -98,13 +113,14 @@ def test_the_gaussian_gets_them_with_wider_noise(world: tuple[Facts, FreshMap]) 
     facts, learned = world
     rng = np.random.default_rng(9)
     position = np.arange(0, N - NEW, 2, dtype=np.int32)
+    learned = FreshMap(facts, position.astype(np.int64), learned.fresh)
     gaussian = Gaussian(
         position,
         rng.normal(size=(len(position), 3)).astype(np.float32),
         rng.uniform(0.2, 0.6, len(position)).astype(np.float32),
         0.4,
     )
-    placed = place_in_gaussian(facts, learned.fresh, gaussian, 0.25)
+    placed = place_in_gaussian(learned, gaussian, 0.25)
     assert (np.diff(placed.position) > 0).all()
     new = np.isin(placed.position, learned.fresh)
     np.testing.assert_array_equal(placed.factor[~new], gaussian.factor)
@@ -146,7 +162,7 @@ def test_what_is_new() -> None:
             "year": [2026, 2026, 2026, 2021, 2020],
         }
     )
-    assert fresh_anime(catalogue).to_list() == [2, 5]
-    assert fresh_anime(catalogue, 2020).to_list() == [1, 2, 5]
-    assert fresh_anime(catalogue.drop("genres")).to_list() == []
-    assert fresh_anime(catalogue.with_columns(pl.lit(None, pl.Int32).alias("year"))).is_empty()
+    assert new_anime(catalogue).to_list() == [2, 5]
+    assert new_anime(catalogue, 2020).to_list() == [1, 2, 5]
+    assert new_anime(catalogue.drop("genres")).to_list() == []
+    assert new_anime(catalogue.with_columns(pl.lit(None, pl.Int32).alias("year"))).is_empty()
