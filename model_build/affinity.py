@@ -34,6 +34,8 @@ Singles = npt.NDArray[np.float32]
 
 UNSCORED_APPEAL = 0.3
 TYPICAL_LISTS = 1000.0
+MIN_ENTRIES = 10
+"""Lists that an anime must be on to give and get affinities."""
 COLUMNS = 512
 
 
@@ -81,7 +83,7 @@ def fit_affinities(
     ratings: Ratings,
     kinds: Sequence[tuple[Regularisation, int]],
     *,
-    min_entries: int = 10,
+    min_entries: int = MIN_ENTRIES,
     threads: int | None = None,
     progress: bool = False,
 ) -> list[csr_array]:
@@ -106,7 +108,7 @@ def fit_affinities(
 def add_grams(
     ratings: Ratings,
     *,
-    min_entries: int = 10,
+    min_entries: int = MIN_ENTRIES,
     most_anime: int | None = None,
     threads: int | None = None,
 ) -> Grams:

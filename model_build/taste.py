@@ -34,6 +34,8 @@ SPREAD_WEIGHT = 10.0
 SHRINKAGE = 100.0
 
 STEPS = 5
+MIN_RATINGS = 15
+"""Ratings that an anime needs to be part of the Gaussian."""
 MOST_TITLES = 400
 MOST_FANS = 20_000
 START_SHARE = 0.5
@@ -109,7 +111,7 @@ def fit_gaussian(
     ratings: GroupedRatings,
     standard: Standardised,
     *,
-    min_ratings: int = 15,
+    min_ratings: int = MIN_RATINGS,
     most_anime: int = 5000,
     factors: int = 256,
     threads: int | None = None,

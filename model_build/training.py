@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from model_build.affinity import FULL_LISTS, NEWCOMERS, Regularisation, fit_affinities
 from model_build.baselines import fit_baselines
+from model_build.fresh import Facts, Fitted, place
 from model_build.grouping import group_ratings
 from model_build.parts import Precision, affinity_part, facts_part, knn_part, taste_part
 from model_build.ratings import Ratings
@@ -44,6 +45,7 @@ class Hyperparameters:
     taste_neighbours: int = 200
     taste_shrinkage: float = SHRINKAGE
     taste_factors: int = 256
+    fresh_neighbours: int = 200
 
 
 @dataclass(slots=True)
@@ -60,10 +62,16 @@ def train(
     ratings: Ratings,
     settings: Hyperparameters,
     *,
+    facts: Facts | None = None,
+    fresh: npt.NDArray[np.int64] | None = None,
     threads: int | None = None,
     progress: bool = False,
 ) -> Trained:
-    """Fit everything that serving needs: KNN with baseline, affinity and taste."""
+    """Fit everything that serving needs: KNN with baseline, affinity and taste.
+
+    ``fresh`` are positions of anime that get their place from ``facts`` (`model_build.fresh`);
+    in KNN with baseline they have none.
+    """
     seconds: dict[str, float] = {}
     running: dict[str, Any] = {"threads": threads, "progress": progress}
 
@@ -118,8 +126,6 @@ def train(
         "taste factors",
         lambda: fit_gaussian(grouped, standard, factors=settings.taste_factors, **running),
     )
-    taste = taste_part(standard, taste_similarity, gaussian)
-    del taste_similarity
     full_lists = Regularisation(
         settings.affinity_ridge, settings.affinity_dropout, settings.affinity_popularity
     )
@@ -134,7 +140,22 @@ def train(
             **running,
         ),
     )
-    parts = (facts_part(ratings), knn, taste, affinity_part(affinity, newcomer))
+    fitted = Fitted(standard, gaussian, affinity, newcomer)
+    counted = facts_part(ratings)
+    if facts is not None and fresh is not None:
+        fitted = timed(
+            "fresh anime",
+            lambda: place(
+                facts,
+                fresh,
+                fitted,
+                rating_count=counted.arrays["rating_count"].astype(np.int64),
+                entry_count=counted.arrays["entry_count"].astype(np.int64),
+                keep=settings.fresh_neighbours,
+            ),
+        )
+    taste = taste_part(fitted.standard, taste_similarity, fitted.gaussian)
+    parts = (counted, knn, taste, affinity_part(fitted.affinity, fitted.newcomer))
     return Trained(
         arrays={name: array for part in parts for name, array in part.arrays.items()},
         counts={
@@ -143,7 +164,8 @@ def train(
             "entries": len(ratings),
             "ratings": int(scored.sum()),
             "similarities": len(knn.arrays["similarity_value"]),
-            "affinities": int(affinity.nnz),
+            "affinities": int(fitted.affinity.nnz),
+            "fresh": 0 if fresh is None else len(fresh),
         },
         hyperparameters={
             **asdict(settings),

@@ -27,6 +27,7 @@ from app.recommender.artifact import (
 from model_build.arguments import non_negative_float, positive_int
 from model_build.catalogue import encode_catalogue, read_catalogue
 from model_build.errors import InputError
+from model_build.fresh import among, describe, new_anime
 from model_build.model_card import model_card
 from model_build.ratings import read_ratings
 from model_build.settings_file import read_settings
@@ -60,6 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="what tune wrote; options given here win over it",
     )
+    parser.add_argument(
+        "--fresh-since",
+        type=positive_int,
+        metavar="YEAR",
+        help="anime of this year or later get a place even without scores (default: five years "
+        "before the catalogue's last)",
+    )
     parser.add_argument("--threads", type=positive_int, help="default: one a processor")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     for name, kind, help_text in (
@@ -77,6 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("newcomer-neighbours", positive_int, "affinities kept for very short lists"),
         ("taste-neighbours", positive_int, "similar anime kept for sharper predicted scores"),
         ("taste-shrinkage", non_negative_float, "pulls their similarities of few common fans to 0"),
+        ("fresh-neighbours", positive_int, "affinities kept for an anime too new for scores"),
         ("taste-factors", positive_int, "factors of what fans' scores have in common"),
     ):
         value = getattr(default, name.replace("-", "_"))
@@ -97,10 +106,17 @@ def run(arguments: argparse.Namespace) -> None:
     metrics = _numbers(measured)
     settings = _settings(arguments)
     ratings = read_ratings(arguments.ratings)
+    data = fingerprint(ratings)
+    facts, fresh = None, None
+    if catalogue is not None:
+        ratings, fresh = among(ratings, new_anime(catalogue, arguments.fresh_since))
+        facts = describe(catalogue, ratings.anime_ids)
     read_seconds = time.perf_counter() - start
-    trained = train(ratings, settings, threads=arguments.threads, progress=progress)
+    trained = train(
+        ratings, settings, facts=facts, fresh=fresh, threads=arguments.threads, progress=progress
+    )
     created = build_time()
-    dataset = Dataset(name=arguments.name, fingerprint=fingerprint(ratings))
+    dataset = Dataset(name=arguments.name, fingerprint=data)
     version = model_version(created, dataset.fingerprint, settings)
     documents = {"MODEL_CARD.md": model_card(version, dataset, trained, metrics)}
     if measured:

@@ -1,0 +1,266 @@
+"""A place in the model for anime that are too new to have been scored.
+
+What is known of an anime (genres, themes, type, years, length; `describe`) is mapped to its side of
+the model by ridge regression over the anime that fans do know: with X the facts and T what the
+model holds of those anime,
+
+    W = argmin || D (T - X W) ||^2 + ridge ||W||^2,   and x W for an anime without fans.
+
+Its columns of the affinity are learned in this way, its bias, and its factors of the Gaussian. D
+weighs the anime by their scores for the latter two, so that a score is foretold best. In
+the affinity the anime of its franchise then give it what anime of one franchise give each other
+on average, because a sequel is watched by those who saw what it follows.
+
+What the facts cannot tell stays as noise: errors of the anime fans know, each predicted without
+itself (the leave-one-out residual of ridge regression, (T - X W)_i / (1 - H_ii)), widen the
+stated uncertainty of the fresh ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy.sparse import csr_array
+
+from model_build.affinity import MIN_ENTRIES
+from model_build.ratings import Ratings
+from model_build.taste import MIN_RATINGS, REG, Gaussian, Standardised
+
+Floats = npt.NDArray[np.float64]
+Positions = npt.NDArray[np.int64]
+
+RIDGE = 100.0
+LEAST_OF_A_KIND = 20
+"""Anime that fans know with some fact, for anything to be learned from it."""
+KEPT = 200
+"""Affinities kept for a fresh anime: the strongest."""
+BLOCK = 512
+_LISTS = ("genres", "themes", "demographics", "studios")
+_WORDS = ("type", "source")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """``matrix`` (n, f) of zeros and ones for n anime; ``franchise`` (n,), -1 where unknown."""
+
+    matrix: Floats
+    franchise: npt.NDArray[np.int64]
+
+
+def describe(catalogue: pl.DataFrame, anime_ids: npt.NDArray[np.int32]) -> Facts:
+    """The facts of ``anime_ids``; one that is not in the catalogue has none but being an anime.
+
+    A year stands for its lustrum, a length for its power of two.
+    """
+    wanted = pl.DataFrame({"anime_id": anime_ids}, schema={"anime_id": pl.Int64})
+    found = wanted.join(
+        catalogue.with_columns(pl.col("anime_id").cast(pl.Int64)),
+        on="anime_id",
+        how="left",
+        maintain_order="left",
+    )
+    kinds: dict[str, list[int]] = {"": list(range(len(anime_ids)))}
+    for name, tell in _TELLERS.items():
+        if name in found.columns:
+            for at, value in enumerate(found[name].to_list()):
+                for fact in () if value is None else tell(value):
+                    kinds.setdefault(f"{name} {fact}", []).append(at)
+    matrix = np.zeros((len(anime_ids), len(kinds)))
+    for column, where in enumerate(kinds.values()):
+        matrix[where, column] = 1.0
+    franchise = np.full(len(anime_ids), -1, np.int64)
+    if "franchise_id" in found.columns:
+        franchise = found["franchise_id"].fill_null(-1).cast(pl.Int64).to_numpy()
+    return Facts(matrix, franchise)
+
+
+def _items(text: str) -> Iterable[str]:
+    return filter(None, text.split(";"))
+
+
+_TELLERS: dict[str, Callable[..., Iterable[str]]] = {
+    **dict.fromkeys(_LISTS, _items),
+    **dict.fromkeys(_WORDS, lambda word: [word.upper()]),
+    "year": lambda year: [str(year // 5)],
+    "episodes": lambda count: [str(int(np.log2(count)))] if count > 0 else [],
+}
+
+
+def new_anime(catalogue: pl.DataFrame, since: int | None = None) -> pl.Series:
+    """Ids of the catalogue's anime that are new and of which enough is known: type and genres.
+
+    New is what aired in or after ``since``: without one, the last five years that the catalogue
+    knows.
+    """
+    if not {"type", "genres", "year"} <= set(catalogue.columns):
+        return pl.Series("anime_id", [], pl.Int64)
+    if since is None:
+        since = int(catalogue["year"].max() or 0) - 5  # type: ignore[arg-type]
+    told = pl.col("type").is_not_null() & (pl.col("genres").fill_null("") != "")
+    return catalogue.filter(told & (pl.col("year") >= since))["anime_id"].sort()
+
+
+def among(ratings: Ratings, new: pl.Series) -> tuple[Ratings, Positions]:
+    """The ratings over all their anime and the new ones; and the positions of the fresh ones.
+
+    Fresh is a new anime on fewer than `MIN_ENTRIES` lists: too few for an affinity of its own.
+    """
+    anime_ids = np.union1d(ratings.anime_ids, new.to_numpy().astype(np.int32))
+    place = np.searchsorted(anime_ids, ratings.anime_ids).astype(np.int32)
+    ratings = replace(ratings, item=place[ratings.item], anime_ids=anime_ids)
+    few = np.bincount(ratings.item, minlength=len(anime_ids)) < MIN_ENTRIES
+    return ratings, np.flatnonzero(few & np.isin(anime_ids, new.to_numpy()))
+
+
+class FreshMap:
+    """The ridge regression from facts: learned from ``known`` (m,) anime, for ``fresh`` (k,).
+
+    ``weight`` (m,) says how much each counts, 1 on average; without it all count the same.
+    """
+
+    def __init__(
+        self,
+        facts: Facts,
+        known: Positions,
+        fresh: Positions,
+        weight: npt.NDArray[np.int64] | None = None,
+    ) -> None:
+        common = facts.matrix[known].sum(axis=0) >= LEAST_OF_A_KIND
+        common[0] = True  # that it is an anime at all
+        self.known, self.fresh = known, fresh
+        self.franchise = facts.franchise
+        self.of_known = facts.matrix[known][:, common]
+        self.of_fresh = facts.matrix[fresh][:, common]
+        self.weight = np.ones(len(known)) if weight is None else weight / weight.mean()
+        gram = self.of_known.T @ (self.weight[:, None] * self.of_known)
+        self.inverse = np.linalg.inv(gram + RIDGE * np.eye(len(gram)))
+
+    def predict(self, target: Floats) -> tuple[Floats, float]:
+        """From what the known anime have, (m, t): what the fresh have, (k, t).
+
+        And the mean square of the leave-one-out errors, summed over t.
+        """
+        weights = self.inverse @ (self.of_known.T @ (self.weight[:, None] * target))
+        left = target - self.of_known @ weights
+        own = np.einsum("if,fg,ig->i", self.of_known, self.inverse, self.of_known) * self.weight
+        errors = ((left / (1.0 - own)[:, None]) ** 2).sum(axis=1)
+        return self.of_fresh @ weights, float(np.average(errors, weights=self.weight))
+
+
+def place_biases(
+    fresh: FreshMap, bias: Floats, ratings: npt.NDArray[np.int64]
+) -> tuple[Floats, float]:
+    """Item biases (n,) with those that facts foretell, and the mean squared error of that.
+
+    A bias is fitted with `REG` ratings of 0 at its side. A fresh anime gets the foretold bias there
+    instead: with ``ratings`` (n,) of its own, b + foretold REG / (REG + ratings).
+    """
+    found, error = fresh.predict(bias[fresh.known][:, None])
+    placed = bias.copy()
+    placed[fresh.fresh] += found[:, 0] * (REG / (REG + ratings[fresh.fresh]))
+    return placed, error
+
+
+def place_in_gaussian(fresh: FreshMap, gaussian: Gaussian, bias_variance: float) -> Gaussian:
+    """The Gaussian with the fresh anime, whose noise holds what the facts do not tell.
+
+    ``fresh`` learned from the anime of the Gaussian. ``bias_variance`` is that of the predicted
+    biases, in squares of a standard score.
+    """
+    factor, untold = fresh.predict(gaussian.factor.astype(np.float64))
+    usual = float(np.average(gaussian.noise, weights=fresh.weight))
+    noise = np.full(len(factor), usual + untold + bias_variance, np.float32)
+    position = np.concatenate([gaussian.position, fresh.fresh.astype(np.int32)])
+    order = np.argsort(position)
+    return replace(
+        gaussian,
+        position=position[order],
+        factor=np.concatenate([gaussian.factor, factor.astype(np.float32)])[order],
+        noise=np.concatenate([gaussian.noise, noise])[order],
+    )
+
+
+def place_in_affinity(fresh: FreshMap, matrix: csr_array, keep: int = KEPT) -> csr_array:
+    """An affinity (row j on the list, column i recommended) with the fresh anime's columns.
+
+    Each gets the ``keep`` weights of largest magnitude; what the known anime get does not change.
+    """
+    of_rows = np.asarray(matrix[:, fresh.known] @ fresh.of_known) @ fresh.inverse
+    of_rows = of_rows[fresh.known]
+    franchise = fresh.franchise[fresh.known]
+    within = _within_franchises(fresh, matrix)
+    keep = min(keep, len(of_rows))
+    cells: list[tuple[npt.NDArray[np.float64], Positions, Positions]] = []
+    for first in range(0, len(fresh.fresh), BLOCK):
+        block = fresh.fresh[first : first + BLOCK]
+        weight = of_rows @ fresh.of_fresh[first : first + BLOCK].T
+        own = fresh.franchise[block]
+        weight += within * ((franchise[:, None] == own) & (own >= 0))
+        best = np.argpartition(-np.abs(weight), keep - 1, axis=0)[:keep]
+        value = np.take_along_axis(weight, best, axis=0)
+        cells.append((value.ravel("F"), fresh.known[best].ravel("F"), np.repeat(block, keep)))
+    if not cells:
+        return matrix
+    value, row, column = (np.concatenate(parts) for parts in zip(*cells, strict=True))
+    placed = matrix + csr_array((value, (row, column)), shape=matrix.shape, dtype=np.float32)
+    placed.sort_indices()
+    return placed
+
+
+def _within_franchises(fresh: FreshMap, matrix: csr_array) -> float:
+    """What anime of one franchise give each other: the mean over franchises of their means."""
+    _, label = np.unique(fresh.franchise[fresh.known], return_inverse=True)
+    franchise = np.full(matrix.shape[0], -1, np.int64)
+    franchise[fresh.known] = np.where(fresh.franchise[fresh.known] >= 0, label, -1)
+    cells = matrix.tocoo()
+    row, column = cells.coords
+    inside = (franchise[row] >= 0) & (franchise[row] == franchise[column])
+    size = np.bincount(franchise[franchise >= 0])
+    several = np.flatnonzero(size > 1)
+    if not len(several):
+        return 0.0
+    total = np.bincount(franchise[row[inside]], cells.data[inside], minlength=len(size))
+    return float(np.mean(total[several] / (size[several] * (size[several] - 1.0))))
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What a model is made of, as far as fresh anime have a place in it."""
+
+    standard: Standardised
+    gaussian: Gaussian
+    affinity: csr_array
+    newcomer: csr_array
+
+
+def place(
+    facts: Facts,
+    fresh: Positions,
+    fitted: Fitted,
+    *,
+    rating_count: npt.NDArray[np.int64],
+    entry_count: npt.NDArray[np.int64],
+    keep: int = KEPT,
+) -> Fitted:
+    """Everything fitted, with the fresh anime in their places; without any, as it was."""
+    rated = np.flatnonzero(rating_count >= MIN_RATINGS)
+    listed = np.flatnonzero(entry_count >= MIN_ENTRIES)
+    if not (len(fresh) and len(rated) and len(listed)):
+        return fitted
+    standard, gaussian = fitted.standard, fitted.gaussian
+    modelled = gaussian.position.astype(np.int64)
+    # Scores are to be foretold, so every score counts; an affinity is a column an anime.
+    by_scores = FreshMap(facts, rated, fresh, rating_count[rated])
+    of_gaussian = FreshMap(facts, modelled, fresh, rating_count[modelled])
+    by_lists = FreshMap(facts, listed, fresh)
+    bias, error = place_biases(by_scores, standard.item_bias, rating_count)
+    return Fitted(
+        replace(standard, item_bias=bias),
+        place_in_gaussian(of_gaussian, gaussian, error / standard.mean_spread**2),
+        place_in_affinity(by_lists, fitted.affinity, keep),
+        place_in_affinity(by_lists, fitted.newcomer, keep),
+    )
