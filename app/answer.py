@@ -73,4 +73,5 @@ def _recommendation(item: Recommendation, catalogue: Catalogue, english: bool) -
         "because": because_as_json(item.because, catalogue, english=english),
         "rest": round(item.rest, 6),
         "more_of_franchise": item.more,
+        "few_fans": item.few_fans,
     }

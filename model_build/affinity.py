@@ -26,6 +26,7 @@ from scipy.sparse import csr_array
 from tqdm import tqdm
 
 from app.recommender.fold_in import interest
+from app.recommender.rank import FEW_LISTS
 from model_build import affinity_kernels
 from model_build.parallel import available_threads, even_ranges, run_ranges
 from model_build.ratings import Ratings
@@ -34,7 +35,7 @@ Singles = npt.NDArray[np.float32]
 
 UNSCORED_APPEAL = 0.3
 TYPICAL_LISTS = 1000.0
-MIN_ENTRIES = 10
+MIN_ENTRIES = FEW_LISTS
 """Lists that an anime must be on to give and get affinities."""
 COLUMNS = 512
 

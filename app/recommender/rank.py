@@ -18,6 +18,9 @@ MIN_NEIGHBOURS = 3
 """Entries of the fan's list that a predicted score must rest on (fewer if the list is shorter)."""
 BEHIND = 1000.0
 """More than any two predicted scores differ by."""
+FEW_LISTS = 10
+"""Lists that an anime must be on for affinities of its own; one on fewer has at most what its facts
+tell (`model_build.fresh`)."""
 SEEN_BY_MANY = 0.35
 """How strongly `discover` holds popularity against an anime: a match is divided by this power of
 the number of lists that the anime is on. Chosen so that a page still fits (`docs/model.md`)."""

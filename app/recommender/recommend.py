@@ -13,7 +13,7 @@ from app.recommender.fold_in import Listed, Visitor, fold_in
 from app.recommender.franchise import Folded, Franchises, fold_franchises
 from app.recommender.model import Model
 from app.recommender.predict import Prediction, predict
-from app.recommender.rank import Order, by_discovery, by_support, candidates, top
+from app.recommender.rank import FEW_LISTS, Order, by_discovery, by_support, candidates, top
 from app.recommender.taste import Taste, expected_error, predict_taste
 
 LOWEST, HIGHEST = 1.0, 10.0
@@ -47,7 +47,7 @@ class Recommendation:
     what the fan would not pick. ``predicted_score`` is within 1..10; ``expected_error`` how far off
     it is on average (one standard deviation). The weights of ``because`` and ``rest`` add up to
     ``match``, or with `Order.SCORE` to ``predicted_score``. ``more`` counts the further anime of
-    the franchise that were folded under this one.
+    the franchise that were folded under this one. ``few_fans`` know it: fewer than `FEW_LISTS`.
     """
 
     anime_id: int
@@ -58,6 +58,7 @@ class Recommendation:
     because: tuple[Because, ...]
     rest: float
     more: int
+    few_fans: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +173,7 @@ def recommend(model: Model, listed: Listed, wish: Wish | None = None) -> Answer:
             because=because[at],
             rest=float(explained[at] - sum(reason.weight for reason in because[at])),
             more=int(folded.more[target]),
+            few_fans=bool(model.entry_count[target] < FEW_LISTS),
         )
         for at, target in enumerate(chosen)
     )

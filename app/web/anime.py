@@ -11,6 +11,7 @@ from flask import request as asked
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.catalogue import Anime
+from app.recommender.rank import FEW_LISTS
 from app.web.alike import alike, also_loved
 from app.web.links import links_of
 from app.web.options import Language, read_language, read_query
@@ -68,6 +69,7 @@ def page(anime_id: int) -> Response:
             initial=initial_of(anime.called(english=english)),
             tint=anime_id % TINTS,
             standing=_standing(held, at),
+            few_lists=FEW_LISTS,
             alike=alike(held, at, SHOWN),
             loved=also_loved(held, at, LOVED),
             series=_series(held, at),
@@ -99,8 +101,8 @@ def facts(anime_id: int) -> Response:
                 "popularity_rank": standing.place,
                 "lists": standing.lists,
                 "scores": standing.scores,
-                "bias": round(standing.bias, 6),
-                "typical_score": round(standing.expected, 6),
+                "bias": round(standing.bias, 6) if standing.scores else None,
+                "typical_score": round(standing.expected, 6) if standing.scores else None,
             },
             "series": [_brief(other) for other in _series(held, at)],
         }

@@ -86,6 +86,9 @@ class Recommendation(Ranked):
     expected_error: Annotated[float, Field(ge=0, description="one standard deviation of the score")]
     because: list[Reason]
     rest: Share
+    few_fans: Annotated[
+        bool, Field(description="so few know it that it is placed by its genres and its series")
+    ]
 
 
 class Understood(_Shape):
@@ -205,8 +208,8 @@ class Standing(_Shape):
     popularity_rank: Annotated[int, Field(ge=1)]
     lists: Annotated[int, Field(ge=0)]
     scores: Annotated[int, Field(ge=0)]
-    bias: float
-    typical_score: Annotated[float, Field(ge=1, le=10)]
+    bias: Annotated[float | None, Field(description="null until somebody has scored it")]
+    typical_score: Annotated[float, Field(ge=1, le=10)] | None
 
 
 class AnimeFacts(Brief):

@@ -42,6 +42,7 @@ class Card:
     error: str
     link: Link
     more: int
+    few_fans: bool
     scored: tuple[Reason, ...]
     listed: tuple[Reason, ...]
     initial: str
@@ -124,6 +125,7 @@ def _card(item: Recommendation, catalogue: Catalogue, options: Options, source: 
         error=f"{item.expected_error:.1f}",
         link=own_link(anime, source),
         more=item.more,
+        few_fans=item.few_fans,
         scored=tuple(reason for reason in reasons if reason.score),
         listed=tuple(reason for reason in reasons if not reason.score),
         initial=initial_of(anime.called(english=english)),

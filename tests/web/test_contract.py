@@ -19,6 +19,9 @@ from demo.upstream import Upstream
 from tests.lists import scenarios
 from tests.web.fans import add_fans
 
+# Schemathesis itself draws from the random module in strategies of its own.
+pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
+
 RECOMMENDATIONS = "/api/v1/recommendations"
 OPERATIONS = (
     ("POST", RECOMMENDATIONS),
