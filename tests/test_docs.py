@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from app.lists import errors
-from app.lists.registry import PACES
+from app.lists.services import PACES
 from app.settings import ROOT
 from app.web.filters import SHARES
 from app.web.options import Options

@@ -14,7 +14,8 @@ from app.details import anilist, jikan, mal
 from app.lists.entry import Details
 from app.lists.errors import ListError, RateLimited, SourceDown
 from app.lists.http import Deadline, SourceClient
-from app.lists.registry import Services, base_address
+from app.lists.registry import base_address
+from app.lists.services import Services
 from app.upstream import Breaker, Flights, Resting, Store
 from app.upstream.shared import key_of
 

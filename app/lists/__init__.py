@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.lists.memory import Spans
-from app.lists.registry import PACES, Services, Source, SourceSettings, build_sources
+from app.lists.registry import Source, build_sources
+from app.lists.services import PACES, Services, SourceSettings
 
 __all__ = ["PACES", "Services", "Source", "SourceSettings", "Spans", "build_sources"]

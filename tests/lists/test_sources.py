@@ -8,7 +8,8 @@ import pytest
 from app.lists import Services, Source, SourceSettings, build_sources
 from app.lists.errors import NotSetUp
 from app.lists.http import Limits
-from app.lists.registry import PACES, base_address
+from app.lists.registry import base_address
+from app.lists.services import PACES
 from app.upstream import Pace, Shared
 from demo.upstream import Upstream
 from tests.lists import scenarios
