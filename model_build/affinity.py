@@ -15,7 +15,7 @@ It is solved twice: for full lists, and with far more dropout for lists of a han
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -100,30 +100,6 @@ class Grams:
     def of(cls, arrays: Mapping[str, npt.NDArray[Any]], n_items: int) -> Grams:
         """What `arrays` gave."""
         return cls(n_items=n_items, **{name: arrays[name] for name in ARRAYS})
-
-
-def fit_affinities(
-    ratings: Ratings,
-    kinds: Sequence[tuple[Regularisation, int]],
-    *,
-    min_entries: int = MIN_ENTRIES,
-    threads: int | None = None,
-    progress: bool = False,
-) -> list[csr_array]:
-    """One (n_items, n_items) float32 matrix for each pair of regularisation and weights to keep.
-
-    Row j is the anime on the list, column i the one recommended; of each row the weights of largest
-    magnitude are kept. Anime on fewer than ``min_entries`` lists neither give nor get weights.
-    Memory: two dense float32 matrices over the others.
-    """
-    fitted = []
-    with tqdm(total=1 + len(kinds), desc="affinity", unit=" step", disable=not progress) as bar:
-        grams = add_grams(ratings, min_entries=min_entries, threads=threads)
-        bar.update()
-        for kind, keep in kinds:
-            fitted.append(solve(grams, kind, keep))
-            bar.update()
-    return fitted
 
 
 def fewest_lists(fans: int) -> int:
@@ -219,8 +195,13 @@ def _add_lists(
     )
 
 
-def solve(grams: Grams, kind: Regularisation, keep: int) -> csr_array:
-    """The matrix of `fit_affinities` for one regularisation; may be called again for another."""
+def solve(grams: Grams, kind: Regularisation, keep: int, *, progress: bool = False) -> csr_array:
+    """The affinity for one regularisation, (n_items, n_items) float32; others may follow.
+
+    Row j is the anime on the list, column i the one recommended; of each row the ``keep`` weights
+    of largest magnitude are kept. Anime that `add_grams` did not look at neither give nor get any.
+    Memory: besides the sums, a block of rows.
+    """
     n_items, known = grams.n_items, grams.known
     if not len(known):
         return csr_array((n_items, n_items), dtype=np.float32)
@@ -239,7 +220,8 @@ def solve(grams: Grams, kind: Regularisation, keep: int) -> csr_array:
     keep = min(keep, len(known) - 1)
     value = np.empty((len(known), keep), np.float32)
     index = np.empty((len(known), keep), np.int32)
-    for rows in _blocks(len(known)):
+    blocks = _blocks(len(known))
+    for rows in tqdm(blocks, desc="affinity", unit=" block", disable=not progress):
         inverse = _rows_of_inverse(gram, rows)
         weights = inverse @ cross
         weights -= inverse * multiplier

@@ -158,7 +158,10 @@ class Stages:
     def _weights(self, name: str, kind: Regularisation, keep: int) -> csr_array:
         def fit() -> Arrays:
             grams = self._grams()
-            return _arrays(self.timed(name, lambda: solve(grams, kind, keep)))
+            solved = self.timed(
+                name, lambda: solve(grams, kind, keep, progress=self._running["progress"])
+            )
+            return _arrays(solved)
 
         depends_on = (self._lists_needed(), kind, keep)
         return self._matrix(self._checkpoints.stage(name, depends_on, fit))

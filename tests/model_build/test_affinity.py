@@ -14,7 +14,6 @@ from model_build.affinity import (
     add_grams,
     appeal,
     fewest_lists,
-    fit_affinities,
     mean_appeal,
     solve,
 )
@@ -60,19 +59,16 @@ def by_definition(ratings: Ratings, kind: Regularisation, min_entries: int) -> F
 
 @pytest.mark.parametrize("min_entries", [1, 25, 30])
 def test_it_is_the_regression_without_oneself(ratings: Ratings, min_entries: int) -> None:
-    for kind, found in zip(
-        (KIND, WIDE),
-        fit_affinities(ratings, [(KIND, 1000), (WIDE, 1000)], min_entries=min_entries),
-        strict=True,
-    ):
+    grams = add_grams(ratings, min_entries=min_entries)
+    for kind in (KIND, WIDE):
+        found = solve(grams, kind, 1000)
         expected = by_definition(ratings, kind, min_entries)
         assert np.abs(expected).max() > 0.01
         np.testing.assert_allclose(found.toarray(), expected, rtol=0, atol=2e-5)
 
 
 def test_of_each_row_the_largest_weights_are_kept(ratings: Ratings) -> None:
-    (full,) = fit_affinities(ratings, [(KIND, 1000)], min_entries=1)
-    (cut,) = fit_affinities(ratings, [(KIND, 7)], min_entries=1)
+    full, cut = (solve(add_grams(ratings, min_entries=1), KIND, keep) for keep in (1000, 7))
     for whole, kept in zip(full.toarray(), cut.toarray(), strict=True):
         assert (kept != 0).sum() == 7
         np.testing.assert_array_equal(kept[kept != 0], whole[kept != 0])
@@ -81,8 +77,7 @@ def test_of_each_row_the_largest_weights_are_kept(ratings: Ratings) -> None:
 
 def test_threads_do_not_change_it(ratings: Ratings) -> None:
     one, three = (
-        fit_affinities(ratings, [(KIND, 20)], min_entries=1, threads=threads)[0]
-        for threads in (1, 3)
+        solve(add_grams(ratings, min_entries=1, threads=threads), KIND, 20) for threads in (1, 3)
     )
     np.testing.assert_array_equal(one.toarray(), three.toarray())
 
@@ -150,7 +145,7 @@ def test_few_lists_are_enough_among_few_fans() -> None:
 
 
 def test_nothing_to_relate_is_no_error(ratings: Ratings) -> None:
-    (none,) = fit_affinities(ratings, [(KIND, 5)], min_entries=10**6)
+    none = solve(add_grams(ratings, min_entries=10**6), KIND, 5)
     assert none.shape == (40, 40)
     assert none.nnz == 0
 
