@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import tempfile
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from scripts.scaling.cases import CASES, SERIES, Case
+from scripts.scaling.cases import SERIES, Case
 from scripts.scaling.measuring import ROOT, as_json, run, steps
 from scripts.scaling.page import write_page
 from scripts.scaling.plot import write_plot
@@ -25,40 +23,29 @@ RESULTS = ROOT / "docs" / "scale.json"
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/scale", description=__doc__)
-    parser.add_argument("--only", choices=SERIES, action="append", help="measure this series")
+    parser.add_argument(
+        "--only", choices=tuple(SERIES), action="append", help="measure this series"
+    )
     parser.add_argument("--work", type=Path, metavar="DIR", help="where the dumps are written")
     parser.add_argument("--dry-run", action="store_true", help="only draw what was measured")
     arguments = parser.parse_args()
     results: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
-    if not arguments.dry_run:
-        chosen = [case for case in CASES if case.series in (arguments.only or SERIES)]
-        for size, cases in groupby(sorted(chosen, key=lambda case: case.size), lambda c: c.size):
-            with tempfile.TemporaryDirectory(dir=arguments.work) as folder:
-                _measure(list(cases), size, Path(folder), results)
+    chosen = {case.name: case for name in arguments.only or SERIES for case in SERIES[name]}
+    for case in () if arguments.dry_run else chosen.values():
+        with tempfile.TemporaryDirectory(dir=arguments.work) as folder:
+            results[case.name] = _measure(case, Path(folder))
+        RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", "utf-8")
+        print(case.name, json.dumps(results[case.name]), flush=True)
     write_page(results)
     write_plot(results)
 
 
-def _measure(
-    cases: list[Case], size: tuple[int, int, int], folder: Path, results: dict[str, Any]
-) -> None:
-    rows, fans, anime = size
+def _measure(case: Case, folder: Path) -> dict[str, Any]:
     dump = folder / "dump"
+    rows, fans, anime = case.size
     amounts = ("--ratings", rows, "--fans", fans, "--anime", anime)
-    generating, _ = run(
-        "scripts.generating", "--dataset", "hernan2020", *amounts, "--seed", 1, "--out", dump
-    )
-    for case in cases:
-        results[case.name] = {
-            "series": case.series,
-            "generate": as_json(generating),
-            **_prepare_and_train(dump / case.file, folder),
-        }
-        RESULTS.write_text(json.dumps(dict(sorted(results.items())), indent=1) + "\n", "utf-8")
-        print(case.name, json.dumps(results[case.name]["train"]), flush=True)
-
-
-def _prepare_and_train(file: Path, folder: Path) -> dict[str, Any]:
+    run("scripts.generating", "--dataset", "hernan2020", *amounts, "--seed", 1, "--out", dump)
+    file = dump / case.file
     prepared, model = folder / "prepared", folder / "model"
     ready, _ = run(
         *("model_build", "prepare", "--dataset", "hernan2020"),
@@ -67,7 +54,7 @@ def _prepare_and_train(file: Path, folder: Path) -> dict[str, Any]:
     trained, printed = run("model_build", "train", "--ratings", prepared, "--out", model)
     counts = json.loads((model / "manifest.json").read_text("utf-8"))["counts"]
     size = sum(part.stat().st_size for part in model.iterdir())
-    found = {
+    return {
         "csv_mb": round(file.stat().st_size / 1e6, 1),
         "counts": counts,
         "prepare": as_json(ready),
@@ -75,9 +62,6 @@ def _prepare_and_train(file: Path, folder: Path) -> dict[str, Any]:
         "steps": steps(printed),
         "model_mb": round(size / 1e6, 1),
     }
-    shutil.rmtree(prepared)
-    shutil.rmtree(model)
-    return found
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from scripts.scaling.cases import SERIES
 from scripts.scaling.measuring import ROOT
 
 PAGE = ROOT / "docs" / "scale.md"
@@ -26,10 +27,7 @@ def write_page(results: dict[str, Any]) -> None:
 
 def of_series(results: dict[str, Any], series: str) -> list[dict[str, Any]]:
     """What was measured of a series, in the order of its growth."""
-    found = [result for result in results.values() if result["series"] == series]
-    return sorted(
-        found, key=lambda one: tuple(one["counts"][n] for n in ("entries", "anime", "fans"))
-    )
+    return [results[case.name] for case in SERIES[series] if case.name in results]
 
 
 def total(result: dict[str, Any], what: str) -> float:
