@@ -15,19 +15,23 @@ It is solved twice: for full lists, and with far more dropout for lists of a han
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import lapack
 from scipy.sparse import csr_array
 from tqdm import tqdm
 
 from app.recommender.fold_in import interest
 from app.recommender.rank import FEW_LISTS
 from model_build import affinity_kernels
+from model_build.grouping import count_items, falling, group
+from model_build.kernels import walk_lengths
+from model_build.linear_algebra import invert_in_place, mirror_down, mirror_up
 from model_build.parallel import available_threads, even_ranges, run_ranges
 from model_build.ratings import Ratings
 
@@ -37,7 +41,11 @@ UNSCORED_APPEAL = 0.3
 TYPICAL_LISTS = 1000.0
 MIN_ENTRIES = FEW_LISTS
 """Lists that an anime must be on to give and get affinities."""
-COLUMNS = 512
+ROWS = 1024
+PIECE_ENTRIES = 16_000_000
+RANGES = 64
+ARRAYS = ("known", "count", "gram", "squares", "cross")
+FANS_A_LIST = 3000
 
 
 def appeal(rating: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -48,7 +56,10 @@ def appeal(rating: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def mean_appeal(ratings: Ratings) -> npt.NDArray[np.float64]:
     """The mean of `appeal` over all fans (0 where an anime is not on the list), (n_items,)."""
-    total = np.bincount(ratings.item, appeal(ratings.rating), len(ratings.anime_ids))
+    total = np.zeros(len(ratings.anime_ids))
+    for first in range(0, len(ratings), PIECE_ENTRIES):
+        piece = slice(first, first + PIECE_ENTRIES)
+        total += np.bincount(ratings.item[piece], appeal(ratings.rating[piece]), len(total))
     return np.asarray(total / len(ratings.user_ids))
 
 
@@ -68,42 +79,37 @@ NEWCOMERS = Regularisation(ridge=20.0, dropout=32.0, popularity=0.0)
 
 @dataclass(frozen=True, slots=True)
 class Grams:
-    """``gram`` X'X and ``cross`` X'Y (m, m) over the anime ``known`` (m,), in that order.
+    """Sums over fans: ``gram`` X'X and ``cross`` X'Y (m, m) over the anime ``known`` (m,).
 
-    ``count`` (m,) is how many lists each is on, ``n_items`` how many anime there are in all.
+    ``count`` (m,) is how many lists each is on, ``n_items`` how many anime there are in all. Sums
+    of different fans over the same anime can be added. Of ``gram`` the upper triangle counts,
+    without the diagonal, which is ``squares`` (m,); the rest of its memory is worked in.
     """
 
     known: npt.NDArray[np.int64]
     count: npt.NDArray[np.int64]
     n_items: int
     gram: Singles
+    squares: Singles
     cross: Singles
 
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """What there is to keep of it."""
+        return {name: getattr(self, name) for name in ARRAYS}
 
-def fit_affinities(
-    ratings: Ratings,
-    kinds: Sequence[tuple[Regularisation, int]],
-    *,
-    min_entries: int = MIN_ENTRIES,
-    threads: int | None = None,
-    progress: bool = False,
-) -> list[csr_array]:
-    """One (n_items, n_items) float32 matrix for each pair of regularisation and weights to keep.
+    @classmethod
+    def of(cls, arrays: Mapping[str, npt.NDArray[Any]], n_items: int) -> Grams:
+        """What `arrays` gave."""
+        return cls(n_items=n_items, **{name: arrays[name] for name in ARRAYS})
 
-    Row j is the anime on the list, column i the one recommended; of each row the weights of largest
-    magnitude are kept. Anime on fewer than ``min_entries`` lists neither give nor get weights.
-    Memory: two dense float32 matrices over the others, and two more if there are several kinds.
-    The Gram matrices are added up in float32: terms are of one sign and size, so the relative error
-    stays near 1e-6, far below the ridge.
+
+def fewest_lists(fans: int) -> int:
+    """On how many lists an anime must be to have affinities: ten, and one of 3,000.
+
+    The solution takes the cube of how many anime there are, and of those that many fans list the
+    last third are on hardly any list. `docs/scale.md` has what leaving them out costs.
     """
-    fitted = []
-    with tqdm(total=1 + len(kinds), desc="affinity", unit=" step", disable=not progress) as bar:
-        grams = add_grams(ratings, min_entries=min_entries, threads=threads)
-        bar.update()
-        for left, (kind, keep) in enumerate(kinds, 1 - len(kinds)):
-            fitted.append(solve(grams, kind, keep, use_up=left == 0))
-            bar.update()
-    return fitted
+    return max(MIN_ENTRIES, fans // FANS_A_LIST)
 
 
 def add_grams(
@@ -115,115 +121,142 @@ def add_grams(
 ) -> Grams:
     """What `solve` needs of the ratings: the same whatever the regularisation.
 
-    Looked at are anime on at least ``min_entries`` lists, at most the ``most_anime`` on most.
+    Looked at are anime on at least ``min_entries`` lists, at most the ``most_anime`` on most. What
+    two anime have in common is added up in double precision over some millions of entries at a
+    time, and these sums in single precision: relative errors stay near 1e-7.
     """
     n_items = len(ratings.anime_ids)
-    count = np.bincount(ratings.item, minlength=n_items)
+    count = count_items(ratings.item, n_items)
     # The anime on most lists first, so that what is accumulated lands in the same cache lines.
-    known = np.argsort(-count, kind="stable")[: int((count >= min_entries).sum())][:most_anime]
+    known = falling(count)[: int((count >= min_entries).sum())][:most_anime]
     if len(known) < 2:  # nothing to relate to
         known = known[:0]
-    gram, cross = _grams(ratings, known, threads or available_threads())
-    return Grams(known, count[known], n_items, gram, cross)
+    m = len(known)
+    gram, cross = np.zeros((m, m), np.float32), np.zeros((m, m), np.float32)
+    with ThreadPoolExecutor(threads or available_threads()) as pool:
+        for lists in _pieces(ratings) if m else ():
+            _add_lists(ratings, lists, known, gram, cross, pool)
+    squares = gram.diagonal().copy()
+    mirror_up(gram)
+    return Grams(known, count[known], n_items, gram, squares, cross)
 
 
-def solve(grams: Grams, kind: Regularisation, keep: int, *, use_up: bool = False) -> csr_array:
-    """The matrix of `fit_affinities` for one regularisation; ``use_up`` saves two dense copies.
+def _pieces(ratings: Ratings) -> list[npt.NDArray[np.int64] | slice]:
+    """Entries of whole fans, about `PIECE_ENTRIES` at a time."""
+    if len(ratings) <= PIECE_ENTRIES:
+        return [slice(None)]
+    user = ratings.user
+    if (user[1:] < user[:-1]).any():
+        order = np.argsort(user, kind="stable")
+        cuts = _cuts(user[order])
+        return [order[a:b] for a, b in pairwise(cuts)]
+    return [slice(a, b) for a, b in pairwise(_cuts(user))]
 
-    Grams that were used up cannot be solved again.
+
+def _cuts(user: npt.NDArray[np.int32]) -> list[int]:
+    at = np.arange(PIECE_ENTRIES, len(user), PIECE_ENTRIES)
+    heads = np.searchsorted(user, user[at])
+    return [0, *np.unique(heads[heads > 0]).tolist(), len(user)]
+
+
+def _add_lists(
+    ratings: Ratings,
+    entries: npt.NDArray[np.int64] | slice,
+    known: npt.NDArray[np.int64],
+    gram: Singles,
+    cross: Singles,
+    pool: ThreadPoolExecutor,
+) -> None:
+    """Add the lists of some fans to X'X (lower triangle) and X'Y over the known anime."""
+    user, item = ratings.user[entries], ratings.item[entries]
+    base = int(user.min())
+    rank = np.full(len(ratings.anime_ids), -1, np.int64)
+    rank[known] = np.arange(len(known))
+    lists = group(
+        user - np.int32(base), item, rank, int(user.max()) - base + 1, len(known), rank[item] >= 0
+    )
+    rating = ratings.rating[entries][lists.user_entry]
+    given = interest(rating, ratings.status[entries][lists.user_entry]).astype(np.float32)
+    wanted = appeal(rating).astype(np.float32)
+    cost = np.empty(len(known), np.int64)
+    walk_lengths(lists.item_start, lists.item_user, lists.item_position, lists.user_start, cost)
+    run_ranges(
+        pool,
+        affinity_kernels.gram_rows,
+        even_ranges(cost + np.arange(len(known)), RANGES),
+        lists.item_start,
+        lists.item_user,
+        lists.item_position,
+        lists.user_start,
+        lists.user_item,
+        given,
+        wanted,
+        gram,
+        cross,
+    )
+
+
+def solve(grams: Grams, kind: Regularisation, keep: int, *, progress: bool = False) -> csr_array:
+    """The affinity for one regularisation, (n_items, n_items) float32; others may follow.
+
+    Row j is the anime on the list, column i the one recommended; of each row the ``keep`` weights
+    of largest magnitude are kept. Anime that `add_grams` did not look at neither give nor get any.
+    Memory: besides the sums, a block of rows.
     """
     n_items, known = grams.n_items, grams.known
     if not len(known):
         return csr_array((n_items, n_items), dtype=np.float32)
-    gram, cross = (grams.gram, grams.cross) if use_up else (grams.gram.copy(), grams.cross.copy())
-    scale = (grams.count / TYPICAL_LISTS) ** -kind.popularity
-    _solve_in_place(gram, cross, kind, scale.astype(np.float32))
-    return _largest_of_rows(cross, known, min(keep, len(known) - 1), n_items)
+    gram, cross = grams.gram, grams.cross
+    mirror_down(gram)
+    np.einsum("ii->i", gram)[:] = grams.squares * np.float32(1.0 + kind.dropout) + np.float32(
+        kind.ridge
+    )
+    invert_in_place(gram)
+    scale = ((grams.count / TYPICAL_LISTS) ** -kind.popularity).astype(np.float32)
+    multiplier = np.empty(len(known), np.float32)
+    for rows in _blocks(len(known)):
+        product = _rows_of_inverse(gram, rows) * cross[:, rows].T
+        multiplier[rows] = product.sum(axis=1)
+    multiplier /= gram.diagonal()
+    keep = min(keep, len(known) - 1)
+    value = np.empty((len(known), keep), np.float32)
+    index = np.empty((len(known), keep), np.int32)
+    blocks = _blocks(len(known))
+    for rows in tqdm(blocks, desc="affinity", unit=" block", disable=not progress):
+        inverse = _rows_of_inverse(gram, rows)
+        weights = inverse @ cross
+        weights -= inverse * multiplier
+        at = np.arange(len(weights))
+        weights[at, rows.start + at] = 0.0
+        weights *= scale
+        best = np.argpartition(-np.abs(weights), keep - 1, axis=1)[:, :keep]
+        value[rows] = np.take_along_axis(weights, best, axis=1)
+        index[rows] = known[best]
+    return _by_anime(value, index, known, n_items)
 
 
-def _grams(ratings: Ratings, known: npt.NDArray[np.int64], threads: int) -> tuple[Singles, Singles]:
-    """X'X and X'Y over the known anime, in their order."""
-    if not len(known):
-        return np.zeros((0, 0), np.float32), np.zeros((0, 0), np.float32)
-    place = np.full(len(ratings.anime_ids), -1, np.int32)
-    place[known] = np.arange(len(known))
-    where = np.flatnonzero(place[ratings.item] >= 0)
-    shape = (len(ratings.user_ids), len(known))
-    by_fan = csr_array((where, (ratings.user[where], place[ratings.item[where]])), shape=shape)
-    by_fan.sort_indices()
-    entry = by_fan.data
-    given = interest(ratings.rating, ratings.status)[entry].astype(np.float32)
-    wanted = appeal(ratings.rating)[entry].astype(np.float32)
-    by_anime = csr_array(
-        (np.arange(len(entry)), by_fan.indices, by_fan.indptr), shape=shape
-    ).tocsc()
-    gram = np.zeros((len(known), len(known)), np.float32)
-    cross = np.zeros_like(gram)
-    length = np.diff(by_fan.indptr)
-    cost = np.add.reduceat(length[by_anime.indices], by_anime.indptr[:-1])
-    with ThreadPoolExecutor(threads) as pool:
-        run_ranges(
-            pool,
-            affinity_kernels.gram_rows,
-            even_ranges(cost, 8 * threads),
-            by_anime.indptr,
-            by_anime.indices,
-            given[by_anime.data],
-            by_fan.indptr,
-            by_fan.indices,
-            given,
-            wanted,
-            gram,
-            cross,
-        )
-    return gram, cross
+def _blocks(size: int) -> list[slice]:
+    return [slice(first, min(first + ROWS, size)) for first in range(0, size, ROWS)]
 
 
-def _invert_in_place(matrix: Singles) -> Singles:
-    """The inverse of a symmetric positive definite matrix, in its own memory (Cholesky)."""
-    # The transpose of a symmetric C-ordered matrix is a Fortran-ordered view of the same memory.
-    factor, failed = lapack.spotrf(matrix.T, lower=0, overwrite_a=1, clean=0)
-    if not failed:
-        factor, failed = lapack.spotri(factor, lower=0, overwrite_c=1)
-    if failed:
-        raise ArithmeticError("the affinity's Gram matrix is singular; raise the ridge.")
-    inverse: Singles = factor.T
-    for first in range(0, len(inverse), COLUMNS):
-        rows = slice(first, first + COLUMNS)
-        inverse[:first, rows] = inverse[rows, :first].T
-        square = inverse[rows, rows]
-        square[:] = np.tril(square) + np.tril(square, -1).T
-    return inverse
+def _rows_of_inverse(lower: Singles, rows: slice) -> Singles:
+    """Whole rows of a symmetric matrix of which the lower triangle is there."""
+    whole = np.empty((rows.stop - rows.start, len(lower)), np.float32)
+    whole[:, : rows.start] = lower[rows, : rows.start]
+    whole[:, rows.stop :] = lower[rows.stop :, rows].T
+    square = lower[rows, rows]
+    whole[:, rows] = np.tril(square) + np.tril(square, -1).T
+    return whole
 
 
-def _solve_in_place(gram: Singles, cross: Singles, kind: Regularisation, scale: Singles) -> None:
-    """Turn X'Y into B, a block of columns at a time; the Gram matrix is used up."""
-    diagonal = np.einsum("ii->i", gram)
-    diagonal += np.float32(kind.dropout) * diagonal + np.float32(kind.ridge)
-    inverse = _invert_in_place(gram)
-    own = inverse.diagonal()
-    for first in range(0, len(cross), COLUMNS):
-        columns = slice(first, first + COLUMNS)
-        weights = inverse @ np.ascontiguousarray(cross[:, columns])
-        at = np.arange(weights.shape[1])
-        multiplier = weights[first + at, at] / own[columns]
-        weights -= inverse[:, columns] * multiplier
-        weights[first + at, at] = 0.0
-        cross[:, columns] = weights * scale[columns]
-
-
-def _largest_of_rows(
-    weights: Singles, known: npt.NDArray[np.int64], keep: int, n_items: int
+def _by_anime(
+    value: Singles, index: npt.NDArray[np.int32], known: npt.NDArray[np.int64], n_items: int
 ) -> csr_array:
+    """Weights by rank of the giving anime as a matrix over all anime in their original order."""
     size = np.zeros(n_items, np.int64)
-    size[known] = keep
+    size[known] = value.shape[1]
     start = np.concatenate([[0], np.cumsum(size)])
-    index = np.empty(start[-1], np.int32)
-    value = np.empty(start[-1], np.float32)
-    for row, anime in enumerate(known):
-        best = np.argpartition(-np.abs(weights[row]), keep - 1)[:keep]
-        index[start[anime] : start[anime + 1]] = known[best]
-        value[start[anime] : start[anime + 1]] = weights[row, best]
-    kept = csr_array((value, index, start), shape=(n_items, n_items))
+    order = np.argsort(known)
+    kept = csr_array((value[order].ravel(), index[order].ravel(), start), shape=(n_items, n_items))
     kept.sort_indices()
     return kept

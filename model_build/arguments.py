@@ -20,6 +20,14 @@ def positive_int(text: str) -> int:
     return int(number)
 
 
+def whole_number(text: str) -> int:
+    """A whole number of at least 0."""
+    number = _number(text, int)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 0")
+    return int(number)
+
+
 def non_negative_float(text: str) -> float:
     """A finite number of at least 0."""
     number = _number(text, float)

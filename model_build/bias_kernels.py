@@ -1,4 +1,7 @@
-"""The compiled inner loops of the baselines. Arrays in, arrays out; no policy."""
+"""The compiled inner loops of the baselines. Arrays in, arrays out; no policy.
+
+Each call does the anime or fans [first, last), so that threads can share a step.
+"""
 
 from __future__ import annotations
 
@@ -12,37 +15,49 @@ Longs = npt.NDArray[np.int64]
 
 
 @numba.njit(nogil=True, cache=True)
-def item_biases(
-    item_start: Longs,
-    item_user: Ints,
-    item_position: Longs,
+def biases(
+    first: int,
+    last: int,
+    start: Longs,
+    other: Ints,
     centred: Floats,
-    user_bias: Floats,
-    reg_item: float,
-    item_bias: Floats,
+    other_bias: Floats,
+    reg: float,
+    bias: Floats,
 ) -> None:
-    """One half step of the alternating least squares: b_i given b_u, in place."""
-    for i in range(len(item_bias)):
+    """One half step of the alternating least squares, in place.
+
+    ``start`` delimits what each has been given, by whom (``other``) or to what, and how much.
+    """
+    for i in range(first, last):
         total = 0.0
-        for p in range(item_start[i], item_start[i + 1]):
-            total += centred[item_position[p]] - user_bias[item_user[p]]
-        weight = reg_item + (item_start[i + 1] - item_start[i])
-        item_bias[i] = total / weight if weight > 0 else 0.0
+        for p in range(start[i], start[i + 1]):
+            total += centred[p] - other_bias[other[p]]
+        weight = reg + (start[i + 1] - start[i])
+        bias[i] = total / weight if weight > 0 else 0.0
 
 
 @numba.njit(nogil=True, cache=True)
-def user_biases(
+def residuals(
+    first: int,
+    last: int,
     user_start: Longs,
     user_item: Ints,
-    centred: Floats,
-    item_bias: Floats,
-    reg_user: float,
     user_bias: Floats,
+    item_bias: Floats,
+    centred: Floats,
 ) -> None:
-    """The other half step: b_u given b_i, in place."""
-    for u in range(len(user_bias)):
-        total = 0.0
+    """What biases leave of centred ratings, in place."""
+    for u in range(first, last):
         for q in range(user_start[u], user_start[u + 1]):
-            total += centred[q] - item_bias[user_item[q]]
-        weight = reg_user + (user_start[u + 1] - user_start[u])
-        user_bias[u] = total / weight if weight > 0 else 0.0
+            centred[q] = centred[q] - user_bias[u] - item_bias[user_item[q]]
+
+
+@numba.njit(nogil=True, cache=True)
+def squares(first: int, last: int, user_start: Longs, residual: Floats, total: Floats) -> None:
+    """The sum of squared residuals of each fan."""
+    for u in range(first, last):
+        summed = 0.0
+        for q in range(user_start[u], user_start[u + 1]):
+            summed += residual[q] * residual[q]
+        total[u] = summed

@@ -15,8 +15,8 @@ from app.recommender.artifact import ArtifactError
 from model_build.errors import InputError
 
 COMMANDS = (
-    *("catalogue", "train", "cold", "evaluate", "compare", "tune", "report", "recommend", "split"),
-    *("publish", "versions", "rollback", "prune"),
+    *("prepare", "catalogue", "train", "cold", "evaluate", "compare", "tune", "report"),
+    *("recommend", "split", "publish", "versions", "rollback", "prune"),
 )
 
 

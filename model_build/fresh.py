@@ -27,6 +27,7 @@ import polars as pl
 from scipy.sparse import csr_array
 
 from model_build.affinity import MIN_ENTRIES
+from model_build.grouping import count_items
 from model_build.ratings import Ratings
 from model_build.taste import MIN_RATINGS, REG, Gaussian, Standardised
 
@@ -104,15 +105,17 @@ def new_anime(catalogue: pl.DataFrame, since: int | None = None) -> pl.Series:
     return catalogue.filter(told & (pl.col("year") >= since))["anime_id"].sort()
 
 
-def among(ratings: Ratings, new: pl.Series) -> tuple[Ratings, Positions]:
+def among(
+    ratings: Ratings, new: pl.Series, min_entries: int = MIN_ENTRIES
+) -> tuple[Ratings, Positions]:
     """The ratings over all their anime and the new ones; and the positions of the fresh ones.
 
-    Fresh is a new anime on fewer than `MIN_ENTRIES` lists: too few for an affinity of its own.
+    Fresh is a new anime on fewer than ``min_entries`` lists: too few for an affinity of its own.
     """
     anime_ids = np.union1d(ratings.anime_ids, new.to_numpy().astype(np.int32))
     place = np.searchsorted(anime_ids, ratings.anime_ids).astype(np.int32)
     ratings = replace(ratings, item=place[ratings.item], anime_ids=anime_ids)
-    few = np.bincount(ratings.item, minlength=len(anime_ids)) < MIN_ENTRIES
+    few = count_items(ratings.item, len(anime_ids)) < min_entries
     return ratings, np.flatnonzero(few & np.isin(anime_ids, new.to_numpy()))
 
 
@@ -244,11 +247,15 @@ def place(
     *,
     rating_count: npt.NDArray[np.int64],
     entry_count: npt.NDArray[np.int64],
+    min_entries: int = MIN_ENTRIES,
     keep: int = KEPT,
 ) -> Fitted:
-    """Everything fitted, with the fresh anime in their places; without any, as it was."""
+    """Everything fitted, with the fresh anime in their places; without any, as it was.
+
+    Anime on ``min_entries`` lists have affinities of their own.
+    """
     rated = np.flatnonzero(rating_count >= MIN_RATINGS)
-    listed = np.flatnonzero(entry_count >= MIN_ENTRIES)
+    listed = np.flatnonzero(entry_count >= min_entries)
     if not (len(fresh) and len(rated) and len(listed)):
         return fitted
     standard, gaussian = fitted.standard, fitted.gaussian

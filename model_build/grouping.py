@@ -6,7 +6,28 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
+
+from model_build import grouping_kernels
+from model_build.errors import InputError
+
+MOST_ENTRIES = np.iinfo(np.int32).max
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """Entries grouped both ways, anime numbered by their rank.
+
+    By user: ``user_start`` (n_users + 1,) delimits ``user_item``, numbers ascending within a user,
+    and ``user_entry``, which entry it was. By item: ``item_start`` (n_items + 1,) delimits
+    ``item_user``, ascending, and ``item_position``, where the same entry stands by user.
+    """
+
+    user_start: npt.NDArray[np.int64]
+    user_item: npt.NDArray[np.int32]
+    user_entry: npt.NDArray[np.int32]
+    item_start: npt.NDArray[np.int64]
+    item_user: npt.NDArray[np.int32]
+    item_position: npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,11 +36,7 @@ class GroupedRatings:
 
     With the most rated anime first, whatever is accumulated over a fan's list lands mostly in the
     same few cache lines. ``order[k]`` is the original index of the anime with number k, and
-    ``rank`` its inverse.
-
-    By user: ``user_start`` (n_users + 1,) delimits ``user_item`` and ``user_rating``, the numbers
-    ascending within a user. By item: ``item_start`` (n_items + 1,) delimits ``item_user`` and
-    ``item_position``, where the same rating stands in the arrays by user.
+    ``rank`` its inverse. ``user_rating`` is parallel to ``user_item``, the rest as in `Grouping`.
     """
 
     order: npt.NDArray[np.int64]
@@ -29,7 +46,7 @@ class GroupedRatings:
     user_rating: npt.NDArray[np.float64]
     item_start: npt.NDArray[np.int64]
     item_user: npt.NDArray[np.int32]
-    item_position: npt.NDArray[np.int64]
+    item_position: npt.NDArray[np.int32]
 
     @property
     def n_users(self) -> int:
@@ -46,25 +63,93 @@ def group_ratings(
     rating: npt.NDArray[np.float64],
     n_users: int,
     n_items: int,
+    chosen: npt.NDArray[np.bool_] | None = None,
 ) -> GroupedRatings:
-    """Group parallel arrays of scored entries, each (user, item) at most once."""
-    order = np.argsort(-np.bincount(item, minlength=n_items), kind="stable")
+    """Group parallel arrays of entries, each (user, item) at most once; all, or those ``chosen``.
+
+    Raises:
+        InputError: there are more entries than 32 bits can number.
+    """
+    chosen = np.ones(len(user), bool) if chosen is None else chosen
+    order = falling(count_items(item, n_items, chosen))
     rank = np.empty(n_items, np.int64)
     rank[order] = np.arange(n_items)
-    # scipy's converters group in linear time and leave each group ascending: through columns first.
-    shape = (n_users, n_items)
-    by_item = csr_array((rating, (user, rank[item].astype(np.int32))), shape=shape).tocsc()
-    by_user = by_item.tocsr()
-    numbered = csr_array(
-        (np.arange(len(rating)), by_user.indices, by_user.indptr), shape=shape
-    ).tocsc()
+    grouped = group(user, item, rank, n_users, n_items, chosen)
     return GroupedRatings(
-        order=order,
-        rank=rank,
-        user_start=by_user.indptr.astype(np.int64),
-        user_item=by_user.indices.astype(np.int32, copy=False),
-        user_rating=by_user.data,
-        item_start=numbered.indptr.astype(np.int64),
-        item_user=numbered.indices.astype(np.int32, copy=False),
-        item_position=numbered.data,
+        order,
+        rank,
+        grouped.user_start,
+        grouped.user_item,
+        rating[grouped.user_entry],
+        grouped.item_start,
+        grouped.item_user,
+        grouped.item_position,
     )
+
+
+def group(
+    user: npt.NDArray[np.int32],
+    item: npt.NDArray[np.int32],
+    rank: npt.NDArray[np.int64],
+    n_users: int,
+    n_numbers: int,
+    chosen: npt.NDArray[np.bool_],
+) -> Grouping:
+    """Group the chosen entries, ``rank`` being the number of each item below ``n_numbers``.
+
+    Time is linear in the entries; memory is that of the result.
+
+    Raises:
+        InputError: there are more entries than 32 bits can number.
+    """
+    if len(user) > MOST_ENTRIES:
+        raise InputError(f"{len(user):,} entries; one machine takes at most {MOST_ENTRIES:,}.")
+    if (user[1:] < user[:-1]).any():
+        by_user = np.argsort(user, kind="stable").astype(np.int32)
+        sorted_ = group(user[by_user], item[by_user], rank, n_users, n_numbers, chosen[by_user])
+        return Grouping(
+            sorted_.user_start,
+            sorted_.user_item,
+            by_user[sorted_.user_entry],
+            sorted_.item_start,
+            sorted_.item_user,
+            sorted_.item_position,
+        )
+    of_user, of_item = np.zeros(n_users, np.int64), np.zeros(len(rank), np.int64)
+    grouping_kernels.count(user, item, chosen, of_user, of_item)
+    of_number = np.zeros(n_numbers, np.int64)
+    has = of_item > 0
+    of_number[rank[has]] = of_item[has]
+    item_start = np.concatenate([[0], np.cumsum(of_number)])
+    user_start = np.concatenate([[0], np.cumsum(of_user)])
+    entries = int(user_start[-1])
+    item_user, item_position = np.empty(entries, np.int32), np.empty(entries, np.int32)
+    grouping_kernels.into_items(
+        user, item, chosen, rank, item_start[:-1].copy(), item_user, item_position
+    )
+    user_item, user_entry = np.empty(entries, np.int32), np.empty(entries, np.int32)
+    grouping_kernels.into_users(
+        item_start, item_user, item_position, user_start[:-1].copy(), user_item, user_entry
+    )
+    return Grouping(user_start, user_item, user_entry, item_start, item_user, item_position)
+
+
+def count_items(
+    item: npt.NDArray[np.int32], n_items: int, chosen: npt.NDArray[np.bool_] | None = None
+) -> npt.NDArray[np.int64]:
+    """How many entries, or of the chosen ones, each item has, (n_items,)."""
+    count = np.zeros(n_items, np.int64)
+    for first in range(0, len(item), PIECE):
+        piece = slice(first, first + PIECE)
+        own = item[piece] if chosen is None else item[piece][chosen[piece]]
+        count += np.bincount(own, minlength=n_items)
+    return count
+
+
+PIECE = 1 << 22
+"""Entries looked at at once, where numpy makes wide copies of what it is given."""
+
+
+def falling(count: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Indices by falling count, of equal ones the first first."""
+    return np.argsort(-count, kind="stable")

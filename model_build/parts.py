@@ -5,6 +5,7 @@ A part that is not there is one without anime in it: it predicts nothing, and co
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,10 +18,12 @@ from app.recommender import Model
 from app.recommender.artifact import FORMAT, Artifact, Dataset, Manifest
 from model_build.affinity import mean_appeal
 from model_build.baselines import Baselines
+from model_build.grouping import count_items
 from model_build.ratings import Ratings
 from model_build.taste import REG, SPREAD_WEIGHT, Gaussian, Standardised
 
 Precision = Literal["exact", "compact"]
+NUMBER = "number-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +33,33 @@ class Part:
     arrays: dict[str, npt.NDArray[Any]]
     numbers: dict[str, float]
 
+    def flat(self) -> dict[str, npt.NDArray[Any]]:
+        """Arrays alone, to be kept; numbers are arrays of one element."""
+        return {
+            **self.arrays,
+            **{f"{NUMBER}{name}": np.array([number]) for name, number in self.numbers.items()},
+        }
+
+    @classmethod
+    def of(cls, flat: Mapping[str, npt.NDArray[Any]]) -> Part:
+        """What `flat` made arrays of."""
+        return cls(
+            {name: array for name, array in flat.items() if not name.startswith(NUMBER)},
+            {
+                name.removeprefix(NUMBER): float(array[0])
+                for name, array in flat.items()
+                if name.startswith(NUMBER)
+            },
+        )
+
 
 def facts_part(ratings: Ratings) -> Part:
     """What is counted rather than fitted."""
     n_items = len(ratings.anime_ids)
-    scored = ratings.item[ratings.scored]
     arrays: dict[str, npt.NDArray[Any]] = {
         "anime_id": ratings.anime_ids,
-        "rating_count": np.bincount(scored, minlength=n_items).astype(np.int32),
-        "entry_count": np.bincount(ratings.item, minlength=n_items).astype(np.int32),
+        "rating_count": count_items(ratings.item, n_items, ratings.scored).astype(np.int32),
+        "entry_count": count_items(ratings.item, n_items).astype(np.int32),
         "appeal": mean_appeal(ratings),
     }
     return Part(arrays, {})

@@ -16,7 +16,9 @@ import polars as pl
 from polars.datatypes import DataTypeClass
 
 from app.recommender.status import Status
+from model_build.dumps.prepared import is_prepared, open_prepared, read_partitions
 from model_build.errors import InputError
+from model_build.parallel import available_threads
 
 ENTRY_COLUMNS: dict[str, DataTypeClass] = {
     "anime_id": pl.Int32,
@@ -60,17 +62,52 @@ class Ratings:
 def read_ratings(paths: Sequence[Path]) -> Ratings:
     """Read files of ``user_id, anime_id, rating[, status]`` into one set of ratings.
 
+    One folder that ``prepare`` wrote will do, too.
+
     Raises:
         InputError: a file is missing, empty or malformed, a value is out of range, a fan lists the
             same anime twice, or there is nothing to learn from (one fan, or no score at all).
     """
-    frame = _entries(paths, keys=("user_id", "anime_id"))
+    folders = [path for path in paths if is_prepared(path)]
+    if folders and len(paths) > 1:
+        raise InputError(
+            f"{folders[0]}: prepared ratings are read alone; name nothing beside them."
+        )
+    if folders:
+        ratings = _read_prepared(folders[0])
+    else:
+        ratings = indexed(_entries(paths, keys=("user_id", "anime_id")))
     names = ", ".join(path.name for path in paths)
-    if frame["user_id"].n_unique() < 2:
+    if len(ratings.user_ids) < 2:
         raise InputError(f"{names}: all rows are of one user; a model needs at least two.")
-    if not (frame["rating"] > 0).any():
+    if not ratings.scored.any():
         raise InputError(f"{names}: no row has a score from 1 to 10, so there is nothing to learn.")
-    return indexed(frame)
+    return ratings
+
+
+def _read_prepared(folder: Path) -> Ratings:
+    """Partitions into arrays of their final size, one after the other."""
+    prepared = open_prepared(folder)
+    rows = sum(partition.rows for partition in prepared.partitions)
+    user, item = np.empty(rows, np.int32), np.empty(rows, np.int32)
+    rating, status = np.empty(rows), np.empty(rows, np.int8)
+    user_ids: list[npt.NDArray[np.int32]] = []
+    first = fans = 0
+    for part in read_partitions(folder, prepared, available_threads()):
+        rows_of_part = slice(first, first + len(part))
+        new = np.concatenate([[True], part.user_id[1:] != part.user_id[:-1]])
+        user[rows_of_part] = fans - 1 + np.cumsum(new)
+        item[rows_of_part] = part.anime_id
+        rating[rows_of_part], status[rows_of_part] = part.rating, part.status
+        user_ids.append(part.user_id[new])
+        first, fans = first + len(part), fans + len(user_ids[-1])
+    listed = np.zeros(int(item.max(initial=0)) + 1, bool)
+    listed[item] = True
+    anime_ids = np.flatnonzero(listed).astype(np.int32)
+    place = np.cumsum(listed, dtype=np.int32) - 1
+    np.take(place, item, out=item)
+    ids = np.concatenate([np.empty(0, np.int32), *user_ids])
+    return Ratings(user, item, rating, status, pl.Series(ids), anime_ids)
 
 
 def read_user_entries(path: Path) -> Ratings:

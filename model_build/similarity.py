@@ -21,7 +21,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 from tqdm import tqdm
 
-from model_build import kernels
+from model_build import kernels, neighbour_kernels
 from model_build.grouping import GroupedRatings
 from model_build.parallel import available_threads, even_ranges, run_ranges
 
@@ -58,8 +58,10 @@ def pearson_baseline(
         np.empty(rows, np.int32),
     )
     # What a row costs is what its raters' lists hold before it.
-    before = ratings.item_position - ratings.user_start[ratings.item_user]
-    row_cost = np.diff(np.concatenate([[0], np.cumsum(before)])[ratings.item_start])
+    row_cost = np.empty(n_items, np.int64)
+    kernels.walk_lengths(
+        ratings.item_start, ratings.item_user, ratings.item_position, ratings.user_start, row_cost
+    )
     co_rated = np.diff(ratings.item_start) + 1
     threads = threads or available_threads()
     scratch: SimpleQueue[tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]] = SimpleQueue()
@@ -98,8 +100,8 @@ def pearson_baseline(
             # A column is met about as often as its anime is rated together with others.
             column_ranges = even_ranges(co_rated[:last], threads)
             kept = (*block, values, indices, size)
-            run_ranges(pool, kernels.keep_best_of_rows, row_ranges, first, *kept)
-            run_ranges(pool, kernels.offer_columns, column_ranges, first, last, *kept)
+            run_ranges(pool, neighbour_kernels.keep_best_of_rows, row_ranges, first, *kept)
+            run_ranges(pool, neighbour_kernels.offer_columns, column_ranges, first, last, *kept)
             bar.update(last - first)
     return _in_original_order(ratings, values, indices, size)
 
@@ -114,5 +116,5 @@ def _in_original_order(
     kept_value = np.empty(start[-1], np.float32)
     kept_index = np.empty(start[-1], np.int32)
     order = ratings.order.astype(np.int32)
-    kernels.collect(values, indices, size, order, start, kept_value, kept_index)
+    neighbour_kernels.collect(values, indices, size, order, start, kept_value, kept_index)
     return csr_array((kept_value, kept_index, start), shape=(len(size), len(size)))

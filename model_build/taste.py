@@ -20,9 +20,10 @@ from scipy.sparse.linalg import eigsh
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from model_build import taste_kernels
+from model_build import bias_kernels, taste_kernels
 from model_build.baselines import fit_baselines
 from model_build.grouping import GroupedRatings
+from model_build.linear_algebra import invert_in_place
 from model_build.parallel import available_threads
 from model_build.similarity import pearson_baseline
 
@@ -48,11 +49,11 @@ PARTS = 4
 
 @dataclass(frozen=True, slots=True)
 class Standardised:
-    """``item_bias`` (n_items,), in the original order; ``deviation`` r - mu - b_i and ``level`` and
-    ``spread`` of its fan for each rating grouped by user; ``mean_spread`` that of all fans."""
+    """``item_bias`` (n_items,), in the original order; ``within`` r - mu - b_i - level for each
+    rating grouped by user; ``level`` and ``spread`` of each fan, ``mean_spread`` that of all."""
 
     item_bias: npt.NDArray[np.float64]
-    deviation: npt.NDArray[np.float64]
+    within: npt.NDArray[np.float64]
     level: npt.NDArray[np.float64]
     spread: npt.NDArray[np.float64]
     mean_spread: float
@@ -68,22 +69,17 @@ class Gaussian:
     level_variance: float
 
 
-def standardise(ratings: GroupedRatings) -> Standardised:
+def standardise(ratings: GroupedRatings, *, threads: int | None = None) -> Standardised:
     """Levels and spreads by the formulas that fold a visitor in."""
-    baselines = fit_baselines(ratings, reg_user=REG, reg_item=REG, epochs=EPOCHS)
-    count = np.diff(ratings.user_start)
-    level = np.repeat(baselines.user_bias, count)
+    baselines = fit_baselines(ratings, reg_user=REG, reg_item=REG, epochs=EPOCHS, threads=threads)
     within = baselines.residual
     mean_spread = float(within.std()) or 1.0  # all as expected: any spread will do
-    squares = np.add.reduceat(np.append(within**2, 0.0), ratings.user_start[:-1])
-    squares[count == 0] = 0.0
+    count = np.diff(ratings.user_start)
+    squares = np.empty(len(count))
+    bias_kernels.squares(0, len(count), ratings.user_start, within, squares)
     variance = (squares + SPREAD_WEIGHT * mean_spread**2) / (count + SPREAD_WEIGHT)
     return Standardised(
-        baselines.item_bias,
-        within + level,
-        level,
-        np.repeat(np.sqrt(variance), count),
-        mean_spread,
+        baselines.item_bias, within, baselines.user_bias, np.sqrt(variance), mean_spread
     )
 
 
@@ -99,7 +95,7 @@ def standard_similarity(
     """Shrunk similarities of standard scores; see `pearson_baseline`."""
     return pearson_baseline(
         ratings,
-        (standard.deviation - standard.level) / standard.spread,
+        standard.within / np.repeat(standard.spread, np.diff(ratings.user_start)),
         shrinkage=shrinkage,
         neighbours=neighbours,
         threads=threads,
@@ -157,14 +153,17 @@ def _entries_of_fans(
     ratings: GroupedRatings, standard: Standardised, m: int, rng: np.random.Generator
 ) -> csr_array:
     """Deviations in spreads of fans with at least two of the m most rated anime."""
-    shape = (ratings.n_users, ratings.n_items)
-    value = (standard.deviation / standard.spread).astype(np.float32)
-    fans = csr_array((value, ratings.user_item, ratings.user_start), shape=shape)[:, :m]
-    length = np.diff(fans.indptr)
+    length = np.empty(ratings.n_users, np.int64)
+    taste_kernels.counts_below(ratings.user_start, ratings.user_item, m, length)
     speaking = np.flatnonzero(length >= 2)
     if len(speaking) > MOST_FANS:
         speaking = np.sort(rng.choice(speaking, MOST_FANS, replace=False))
-    return fans[speaking]
+    first, length = ratings.user_start[speaking], length[speaking]
+    start = np.concatenate([[0], np.cumsum(length)])
+    entries = np.arange(start[-1]) + np.repeat(first - start[:-1], length)
+    deviation = standard.within[entries] + np.repeat(standard.level[speaking], length)
+    value = (deviation / np.repeat(standard.spread[speaking], length)).astype(np.float32)
+    return csr_array((value, ratings.user_item[entries], start), shape=(len(speaking), m))
 
 
 def _shortened(fans: csr_array, rng: np.random.Generator) -> csr_array:
@@ -202,34 +201,36 @@ def _expect(
     level_variance: float,
     threads: int,
 ) -> tuple[Singles, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Sums over the fans of a a' - K^-1, of entries and of expected squared noise, by anime."""
+    """Sums over the fans of a a' - K^-1, of entries and of expected squared noise, by anime.
+
+    With K = S_RR + level_variance 11' + diag(noise_R) and a = K^-1 y for the entries R of a fan.
+    """
     m = fans.shape[1]
     # As many parts whatever the threads, so that the sums are the same.
     parts = np.array_split(np.arange(fans.shape[0]), PARTS)
 
+    singly = noise.astype(np.float32)
+
     def part(rows: npt.NDArray[np.int64]) -> tuple[Singles, Singles, Singles]:
         pull = np.zeros((m, m), np.float32)
         seen, noise_sum = np.zeros(m), np.zeros(m)
-        if len(rows):
-            taste_kernels.expect(
-                rows[0],
-                rows[-1] + 1,
-                fans.indptr.astype(np.int64),
-                fans.indices.astype(np.int32),
-                fans.data,
-                covariance,
-                noise.astype(np.float32),
-                level_variance,
-                pull,
-                seen,
-                noise_sum,
-            )
+        for fan in rows.tolist():
+            own = slice(fans.indptr[fan], fans.indptr[fan + 1])
+            if own.start == own.stop:
+                continue
+            anime, value = fans.indices[own], fans.data[own]
+            kernel = np.empty((len(anime), len(anime)), np.float32)
+            taste_kernels.gather(anime, covariance, singly, level_variance, kernel)
+            invert_in_place(kernel)
+            taste_kernels.scatter(anime, value, kernel, singly, pull, seen, noise_sum)
         return pull, seen, noise_sum
 
-    # The kernels' own threads share the processors; those of BLAS would fight them.
+    # Each part works on fans of its own; threads of BLAS within would fight theirs.
     with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
-        pull, seen, noise_sum = zip(*pool.map(part, parts), strict=True)
-    return sum(pull[1:], pull[0]), sum(seen), sum(noise_sum)
+        pulls, seen, noise_sum = zip(*pool.map(part, parts), strict=True)
+    pull = sum(pulls[1:], pulls[0])
+    below = np.tril(pull, -1)
+    return pull + below.T, sum(seen), sum(noise_sum)
 
 
 def _leading_factors(covariance: Singles, factors: int) -> npt.NDArray[np.float64]:
@@ -239,5 +240,7 @@ def _leading_factors(covariance: Singles, factors: int) -> npt.NDArray[np.float6
         value, vector = np.linalg.eigh(covariance.astype(np.float64))
         value, vector = value[-factors:], vector[:, -factors:]
     else:
-        value, vector = eigsh(covariance, factors, v0=np.ones(m, np.float32), tol=1e-4)
+        # Many small steps: threads of BLAS would mostly wait for one another.
+        with threadpool_limits(1):
+            value, vector = eigsh(covariance, factors, v0=np.ones(m, np.float32), tol=1e-4)
     return np.asarray(vector * np.sqrt(np.maximum(value, 0.0)), np.float64)

@@ -20,6 +20,8 @@ TRAINING_ONLY = (
     "optuna",
     "matplotlib",
     "implicit",
+    "pyarrow",
+    "kagglehub",
 )
 MODEL_BUILD_MAY_USE = ("app.recommender", "app.catalogue", "app.answer", "app.model_store")
 MOST_LINES = 300

@@ -1,14 +1,19 @@
 """Train a model and write it as one directory.
 
 Reads CSV or Parquet files with the columns user_id, anime_id, rating (1 to 10; 0 or -1: on the
-list, not scored) and optionally status (MyAnimeList's codes). Example:
+list, not scored) and optionally status (MyAnimeList's codes), or a folder that prepare wrote, with
+its catalogue. Example:
 
     python -m model_build train --ratings ratings.parquet --catalogue anime.parquet --out model
+
+With millions of entries, finished stages are kept in a hidden folder beside the model until it is
+written: a training that was stopped goes on where it was if it is started again in the same way.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import resource
 import sys
@@ -24,12 +29,14 @@ from app.recommender.artifact import (
     refuse_foreign_directory,
     write_artifact,
 )
-from model_build.arguments import non_negative_float, positive_int
+from model_build.arguments import non_negative_float, positive_int, whole_number
 from model_build.catalogue import encode_catalogue, read_catalogue
+from model_build.checkpoints import Checkpoints
+from model_build.dumps.prepared import CATALOGUE, is_prepared, open_prepared
 from model_build.errors import InputError
 from model_build.fresh import among, describe, new_anime
 from model_build.model_card import model_card
-from model_build.ratings import read_ratings
+from model_build.ratings import Ratings, read_ratings
 from model_build.settings_file import read_settings
 from model_build.training import (
     Hyperparameters,
@@ -40,12 +47,19 @@ from model_build.training import (
 )
 
 HELP = "train a model from ratings"
+MANY_ENTRIES = 5_000_000
+"""Of so many entries on a training takes minutes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     default = Hyperparameters()
     parser.add_argument(
-        "--ratings", type=Path, nargs="+", required=True, metavar="FILE", help="CSV or Parquet"
+        "--ratings",
+        type=Path,
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="CSV, Parquet, prepared",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the model's place")
     parser.add_argument(
@@ -68,6 +82,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="anime of this year or later get a place even without scores (default: five years "
         "before the catalogue's last)",
     )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        metavar="DIR",
+        help="keep finished stages there, also after the end, for trainings with other settings",
+    )
     parser.add_argument("--threads", type=positive_int, help="default: one a processor")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     for name, kind, help_text in (
@@ -82,6 +102,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("affinity-dropout", non_negative_float, "further regularisation, by how often seen"),
         ("affinity-popularity", non_negative_float, "how much popular anime are held back"),
         ("affinity-neighbours", positive_int, "affinities kept for each anime"),
+        (
+            "affinity-lists",
+            whole_number,
+            "on how many lists an anime with affinities must be; 0: ten, and one of 3,000",
+        ),
         ("newcomer-neighbours", positive_int, "affinities kept for very short lists"),
         ("taste-neighbours", positive_int, "similar anime kept for sharper predicted scores"),
         ("taste-shrinkage", non_negative_float, "pulls their similarities of few common fans to 0"),
@@ -101,7 +126,8 @@ def run(arguments: argparse.Namespace) -> None:
     start = time.perf_counter()
     refuse_foreign_directory(arguments.out)
     progress = not arguments.quiet and sys.stderr.isatty()
-    catalogue = read_catalogue(arguments.catalogue) if arguments.catalogue else None
+    table = arguments.catalogue or _catalogue_of(arguments.ratings)
+    catalogue = read_catalogue(table) if table else None
     measured = _measured(arguments.metrics) if arguments.metrics else {}
     metrics = _numbers(measured)
     settings = _settings(arguments)
@@ -109,11 +135,19 @@ def run(arguments: argparse.Namespace) -> None:
     data = fingerprint(ratings)
     facts, fresh = None, None
     if catalogue is not None:
-        ratings, fresh = among(ratings, new_anime(catalogue, arguments.fresh_since))
+        needed = settings.lists_needed(len(ratings.user_ids))
+        ratings, fresh = among(ratings, new_anime(catalogue, arguments.fresh_since), needed)
         facts = describe(catalogue, ratings.anime_ids)
     read_seconds = time.perf_counter() - start
+    checkpoints = _checkpoints(arguments, ratings, data)
     trained = train(
-        ratings, settings, facts=facts, fresh=fresh, threads=arguments.threads, progress=progress
+        ratings,
+        settings,
+        facts=facts,
+        fresh=fresh,
+        threads=arguments.threads,
+        progress=progress,
+        checkpoints=checkpoints,
     )
     created = build_time()
     dataset = Dataset(name=arguments.name, fingerprint=data)
@@ -133,7 +167,9 @@ def run(arguments: argparse.Namespace) -> None:
         catalogue=encode_catalogue(catalogue, ratings.anime_ids),
         documents=documents,
     )
-    size = sum(facts.bytes for facts in manifest.files.values())
+    if arguments.work is None:
+        checkpoints.clear()
+    size = sum(file.bytes for file in manifest.files.values())
     steps = {"reading": read_seconds, **trained.seconds}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
         1 if sys.platform == "darwin" else 1024
@@ -143,6 +179,24 @@ def run(arguments: argparse.Namespace) -> None:
     print("seconds     " + ", ".join(f"{what} {s:.2f}" for what, s in steps.items()))
     print(f"in all      {time.perf_counter() - start:.2f} s, peak memory {peak / 1e6:,.0f} MB")
     print(f"size        {size / 1e6:.1f} MB")
+
+
+def _catalogue_of(ratings: list[Path]) -> Path | None:
+    """The catalogue in a folder that prepare wrote."""
+    if is_prepared(ratings[0]) and open_prepared(ratings[0]).catalogue:
+        return ratings[0] / CATALOGUE
+    return None
+
+
+def _checkpoints(arguments: argparse.Namespace, ratings: Ratings, data: str) -> Checkpoints:
+    """Where stages are kept: where it was said, or beside the model if it takes long to train."""
+    folder: Path | None = arguments.work
+    if folder is None and len(ratings) >= MANY_ENTRIES:
+        out = arguments.out.absolute()
+        folder = out.with_name(f".{out.name}.checkpoints")
+    # Fresh anime are among the others, so positions depend on which there are.
+    anime = hashlib.sha256(ratings.anime_ids.tobytes()).hexdigest()
+    return Checkpoints(folder, f"{data} {anime}")
 
 
 def _settings(arguments: argparse.Namespace) -> Hyperparameters:

@@ -67,13 +67,13 @@ def gram(lists: csr_array) -> Singles:
 
 def group_scores(ratings: Ratings) -> GroupedRatings:
     """The scored entries grouped both ways."""
-    scored = ratings.scored
     return group_ratings(
-        ratings.user[scored],
-        ratings.item[scored],
-        ratings.rating[scored],
+        ratings.user,
+        ratings.item,
+        ratings.rating,
         len(ratings.user_ids),
         len(ratings.anime_ids),
+        chosen=ratings.scored,
     )
 
 

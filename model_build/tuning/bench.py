@@ -125,11 +125,7 @@ class Bench:
         def group() -> GroupedRatings:
             r, scored = self.training, self.training.scored
             return group_ratings(
-                r.user[scored],
-                r.item[scored],
-                r.rating[scored],
-                len(r.user_ids),
-                len(r.anime_ids),
+                r.user, r.item, r.rating, len(r.user_ids), len(r.anime_ids), chosen=scored
             )
 
         return self._once("grouped", (), group)

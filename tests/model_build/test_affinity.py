@@ -7,7 +7,16 @@ import numpy.typing as npt
 import pytest
 
 from app.recommender.fold_in import interest
-from model_build.affinity import Regularisation, appeal, fit_affinities, mean_appeal
+from model_build import affinity
+from model_build.affinity import (
+    Grams,
+    Regularisation,
+    add_grams,
+    appeal,
+    fewest_lists,
+    mean_appeal,
+    solve,
+)
 from model_build.ratings import Ratings, read_ratings
 from tests.model_build.worlds import random_frame
 
@@ -50,19 +59,16 @@ def by_definition(ratings: Ratings, kind: Regularisation, min_entries: int) -> F
 
 @pytest.mark.parametrize("min_entries", [1, 25, 30])
 def test_it_is_the_regression_without_oneself(ratings: Ratings, min_entries: int) -> None:
-    for kind, found in zip(
-        (KIND, WIDE),
-        fit_affinities(ratings, [(KIND, 1000), (WIDE, 1000)], min_entries=min_entries),
-        strict=True,
-    ):
+    grams = add_grams(ratings, min_entries=min_entries)
+    for kind in (KIND, WIDE):
+        found = solve(grams, kind, 1000)
         expected = by_definition(ratings, kind, min_entries)
         assert np.abs(expected).max() > 0.01
         np.testing.assert_allclose(found.toarray(), expected, rtol=0, atol=2e-5)
 
 
 def test_of_each_row_the_largest_weights_are_kept(ratings: Ratings) -> None:
-    (full,) = fit_affinities(ratings, [(KIND, 1000)], min_entries=1)
-    (cut,) = fit_affinities(ratings, [(KIND, 7)], min_entries=1)
+    full, cut = (solve(add_grams(ratings, min_entries=1), KIND, keep) for keep in (1000, 7))
     for whole, kept in zip(full.toarray(), cut.toarray(), strict=True):
         assert (kept != 0).sum() == 7
         np.testing.assert_array_equal(kept[kept != 0], whole[kept != 0])
@@ -71,14 +77,75 @@ def test_of_each_row_the_largest_weights_are_kept(ratings: Ratings) -> None:
 
 def test_threads_do_not_change_it(ratings: Ratings) -> None:
     one, three = (
-        fit_affinities(ratings, [(KIND, 20)], min_entries=1, threads=threads)[0]
-        for threads in (1, 3)
+        solve(add_grams(ratings, min_entries=1, threads=threads), KIND, 20) for threads in (1, 3)
     )
     np.testing.assert_array_equal(one.toarray(), three.toarray())
 
 
+@pytest.mark.parametrize("mixed", [False, True])
+def test_lists_may_be_added_up_piece_by_piece(
+    ratings: Ratings, monkeypatch: pytest.MonkeyPatch, mixed: bool
+) -> None:
+    whole = add_grams(ratings, min_entries=25)
+    if mixed:
+        order = np.random.default_rng(3).permutation(len(ratings))
+        ratings = Ratings(
+            ratings.user[order],
+            ratings.item[order],
+            ratings.rating[order],
+            ratings.status[order],
+            ratings.user_ids,
+            ratings.anime_ids,
+        )
+    monkeypatch.setattr(affinity, "PIECE_ENTRIES", 90)
+    pieced = add_grams(ratings, min_entries=25)
+    np.testing.assert_array_equal(whole.known, pieced.known)
+    np.testing.assert_array_equal(whole.count, pieced.count)
+    upper = np.triu_indices(len(whole.known), 1)
+    np.testing.assert_allclose(pieced.gram[upper], whole.gram[upper], rtol=1e-6)
+    np.testing.assert_allclose(pieced.squares, whole.squares, rtol=1e-6)
+    np.testing.assert_allclose(pieced.cross, whole.cross, rtol=1e-6)
+
+
+def test_sums_over_some_fans_and_over_the_others_add_up(ratings: Ratings) -> None:
+    first = ratings.user < 30
+    halves = [
+        add_grams(
+            Ratings(
+                ratings.user[chosen],
+                ratings.item[chosen],
+                ratings.rating[chosen],
+                ratings.status[chosen],
+                ratings.user_ids,
+                ratings.anime_ids,
+            ),
+            min_entries=0,
+        )
+        for chosen in (first, ~first)
+    ]
+    whole = add_grams(ratings, min_entries=0)
+
+    def by_anime(grams: Grams) -> tuple[Floats, Floats]:
+        place = np.argsort(grams.known)
+        cross = grams.cross[np.ix_(place, place)].astype(np.float64)
+        return cross, grams.squares[place].astype(np.float64)
+
+    for one, other, both in zip(*map(by_anime, [*halves, whole]), strict=True):
+        np.testing.assert_allclose(one + other, both, rtol=1e-6)
+
+
+def test_a_solution_leaves_the_sums_as_they_are(ratings: Ratings) -> None:
+    grams = add_grams(ratings, min_entries=10)
+    first, _, again = (solve(grams, kind, 12) for kind in (KIND, WIDE, KIND))
+    np.testing.assert_array_equal(first.toarray(), again.toarray())
+
+
+def test_few_lists_are_enough_among_few_fans() -> None:
+    assert [fewest_lists(fans) for fans in (5, 8_641, 30_000, 300_000)] == [10, 10, 10, 100]
+
+
 def test_nothing_to_relate_is_no_error(ratings: Ratings) -> None:
-    (none,) = fit_affinities(ratings, [(KIND, 5)], min_entries=10**6)
+    none = solve(add_grams(ratings, min_entries=10**6), KIND, 5)
     assert none.shape == (40, 40)
     assert none.nnz == 0
 

@@ -73,10 +73,10 @@ def test_training_standardises_by_the_same_formula() -> None:
         deviation = grouped.user_rating[mine] - grouped.user_rating.mean() - bias
         level = deviation.sum() / (5 + len(deviation))
         squares = ((deviation - level) ** 2).sum() + SPREAD_WEIGHT * standard.mean_spread**2
-        np.testing.assert_allclose(standard.deviation[mine], deviation)
-        np.testing.assert_allclose(standard.level[mine], level)
+        np.testing.assert_allclose(standard.within[mine], deviation - level)
+        np.testing.assert_allclose(standard.level[fan], level)
         np.testing.assert_allclose(
-            standard.spread[mine], np.sqrt(squares / (len(deviation) + SPREAD_WEIGHT))
+            standard.spread[fan], np.sqrt(squares / (len(deviation) + SPREAD_WEIGHT))
         )
 
 

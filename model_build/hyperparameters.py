@@ -1,0 +1,37 @@
+"""What can be set about a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from model_build.affinity import FULL_LISTS, fewest_lists
+from model_build.parts import Precision
+from model_build.taste import SHRINKAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameters:
+    """What can be set about a model; defaults were chosen by `docs/model.md`'s measurements."""
+
+    reg_user: float = 15.0
+    reg_item: float = 10.0
+    epochs: int = 10
+    shrinkage: float = 100.0
+    min_support: int = 1
+    neighbours: int = 500
+    k: int = 40
+    precision: Precision = "exact"
+    affinity_ridge: float = FULL_LISTS.ridge
+    affinity_dropout: float = FULL_LISTS.dropout
+    affinity_popularity: float = FULL_LISTS.popularity
+    affinity_neighbours: int = 800
+    affinity_lists: int = 0
+    newcomer_neighbours: int = 200
+    taste_neighbours: int = 200
+    taste_shrinkage: float = SHRINKAGE
+    taste_factors: int = 256
+    fresh_neighbours: int = 200
+
+    def lists_needed(self, fans: int) -> int:
+        """On how many of the fans' lists an anime must be to have affinities."""
+        return self.affinity_lists or fewest_lists(fans)

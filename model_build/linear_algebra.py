@@ -1,0 +1,42 @@
+"""Dense linear algebra in place, by LAPACK."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import lapack
+
+Singles = npt.NDArray[np.float32]
+
+
+def invert_in_place(matrix: Singles) -> None:
+    """Turn the lower triangle of a symmetric positive definite matrix into that of its inverse.
+
+    What stands above the diagonal is neither read nor written.
+
+    Raises:
+        ArithmeticError: the matrix is not positive definite.
+    """
+    # The transpose of a C-ordered matrix is a Fortran-ordered view of the same memory.
+    view = matrix.T
+    factor, failed = lapack.spotrf(view, lower=0, overwrite_a=1, clean=0)
+    if not failed:
+        inverse, failed = lapack.spotri(factor, lower=0, overwrite_c=1)
+    if failed:
+        raise ArithmeticError("a matrix to be inverted is not positive definite.")
+    if not np.shares_memory(inverse, matrix):  # a matrix of one element may be copied
+        matrix[:] = inverse.T
+
+
+def mirror_down(matrix: npt.NDArray[np.floating], rows: int = 512) -> None:
+    """Copy what stands above the diagonal below it."""
+    for first in range(0, len(matrix), rows):
+        block = slice(first, first + rows)
+        matrix[block, :first] = matrix[:first, block].T
+        square = matrix[block, block]
+        square[:] = np.triu(square) + np.triu(square, 1).T
+
+
+def mirror_up(matrix: npt.NDArray[np.floating]) -> None:
+    """Copy what stands below the diagonal above it."""
+    mirror_down(matrix.T)

@@ -1,0 +1,62 @@
+"""Run a command as a process of its own; say how long it took and how much memory it had."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """``wall`` and processor seconds, the peak of resident memory, and the load when it began."""
+
+    wall: float
+    cpu: float
+    peak_mb: float
+    load: float
+
+
+def run(module: str, *arguments: object) -> tuple[Cost, str]:
+    """``python -m module arguments``; returns what it cost and what it printed.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    load = os.getloadavg()[0]
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    printed, errors = process.stdout.read(), process.stderr.read()
+    _, status, used = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f"scripts/scale: {module} {arguments[0]} failed\n{errors}")
+    peak = used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    return Cost(wall, used.ru_utime + used.ru_stime, peak, load), printed
+
+
+def steps(printed: str) -> dict[str, float]:
+    """What `train` says of its steps, in seconds."""
+    line = next(line for line in printed.splitlines() if line.startswith("seconds"))
+    found = re.findall(r"([a-z][a-z ]*) ([0-9.]+)", line.removeprefix("seconds"))
+    return {name: float(taken) for name, taken in found}
+
+
+def as_json(cost: Cost) -> dict[str, Any]:
+    return {name: round(value, 2) for name, value in asdict(cost).items()}

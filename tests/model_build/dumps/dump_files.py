@@ -1,0 +1,67 @@
+"""Small dumps to be prepared, and what should come out of them, said in plain Python."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from model_build.dumps.formats import DUMPS, Lists
+from model_build.dumps.prepared import open_prepared, read_partition
+from scripts.generating.__main__ import write_dump
+from scripts.generating.world import make_world
+
+Entry = tuple[int, int, int]
+"""Anime, score (0 for none), status."""
+STATUSES = {0, 1, 2, 3, 4, 6}
+
+
+def generated(
+    folder: Path, dataset: str, *, ratings: int = 4000, fans: int = 90, anime: int = 300
+) -> dict[str, int]:
+    """A made-up dump; returns what is told of it."""
+    folder.mkdir(parents=True)
+    return write_dump(make_world(ratings, fans, anime, seed=5), dataset, folder)
+
+
+def lists_of(dataset: str) -> Lists:
+    """The file of lists that is preferred."""
+    return DUMPS[dataset].lists[0]
+
+
+def expected(text: str, lists: Lists, fewest: int = 5) -> Counter[frozenset[Entry]]:
+    """The cleaned list of every fan: last entries, fans first, then anime, no bots here."""
+    fans: dict[str, dict[int, Entry]] = defaultdict(dict)
+    for row in csv.DictReader(io.StringIO(text)):
+        score = int(row[lists.score])
+        if not (score == -1 or 0 <= score <= 10):
+            continue
+        status = int(row[lists.status]) if lists.status else int(lists.status_if_none)
+        anime = int(row[lists.anime])
+        entry = (anime, max(score, 0), status if status in STATUSES else 0)
+        fans[row[lists.fan]][anime] = entry
+    kept = [own for own in fans.values() if len(own) >= fewest]
+    count = Counter(anime for own in kept for anime in own)
+    cleaned = (
+        frozenset(entry for anime, entry in own.items() if count[anime] >= fewest) for own in kept
+    )
+    return Counter(own for own in cleaned if own)
+
+
+def found(folder: Path) -> Counter[frozenset[Entry]]:
+    """The list of every fan in a prepared folder."""
+    fans: dict[int, set[Entry]] = defaultdict(set)
+    for partition in open_prepared(folder).partitions:
+        columns = read_partition(folder, partition)
+        rows = zip(
+            columns.user_id.tolist(),
+            columns.anime_id.tolist(),
+            columns.rating.tolist(),
+            columns.status.tolist(),
+            strict=True,
+        )
+        for fan, anime, score, status in rows:
+            assert (anime, score, status) not in fans[fan]
+            fans[fan].add((anime, score, status))
+    return Counter(frozenset(own) for own in fans.values())
