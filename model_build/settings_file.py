@@ -56,8 +56,9 @@ def _checked(path: Path, name: str, value: object) -> float | int | str:
         if isinstance(value, str) and value in get_args(Precision):
             return value
     elif isinstance(default, int):
-        expected = f"a whole number from 1 to {HIGHEST:,}"
-        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= HIGHEST:
+        least = min(1, default)  # 0 where it says: as many as fit the ratings
+        expected = f"a whole number from {least} to {HIGHEST:,}"
+        if isinstance(value, int) and not isinstance(value, bool) and least <= value <= HIGHEST:
             return value
     else:
         expected = f"a number from 0 to {HIGHEST:,}"
