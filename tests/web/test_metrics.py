@@ -238,6 +238,21 @@ def test_a_page_that_is_made_while_it_is_sent_ends_when_it_has_been_sent() -> No
         assert ended == [True]
 
 
+def test_a_page_in_two_parts_is_one_request(settings: Settings, tmp_path: Path) -> None:
+    changes = {"metrics": True, "cache_dir": tmp_path, "list_grace": 0.0}
+    client = create_app(settings.model_copy(update=changes)).test_client()
+    change = Change(client)
+    with client.get("/user/anilist/Regular") as response:
+        user = {"route": "/user/<source>/<path:username>"}
+        assert response.is_streamed
+        assert change.of("hakken_requests_total", **user, method="GET", status="200") == 0
+        assert "</html>" in response.text
+    assert change.of("hakken_requests_total", **user, method="GET", status="200") == 1
+    assert change.of("hakken_request_seconds_count", **user) == 1
+    assert change.of("hakken_list_fetch_seconds_count", source="anilist") == 1
+    assert change.of("hakken_answer_seconds_count") == 1
+
+
 def test_workers_count_together_and_the_dead_are_not_forgotten(
     tiny_model: Path, tmp_path: Path
 ) -> None:
