@@ -11,22 +11,32 @@ import sys
 # Threads serve visitors, not one visitor's small matrices; numpy reads this when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from app.settings import SettingsError, load_server_settings
+from app import logs, server
+from app.settings import SettingsError, load_server_settings, load_settings
 
 try:
     _settings = load_server_settings()
+    _app_settings = load_settings()
 except SettingsError as error:
     sys.stderr.write(f"hakken: {error}\n")
     raise SystemExit(2) from None
 
+logs.configure(_app_settings)
+if _app_settings.metrics:
+    server.prepare_metrics()
+
 bind = f"0.0.0.0:{_settings.port}"
 workers = _settings.workers
-worker_class = "gthread"
+worker_class = server.DeadlineWorker
+server.DeadlineWorker.body_deadline = _settings.body_deadline
+server.DeadlineWorker.request_deadline = _settings.request_deadline
 threads = _settings.threads
 preload_app = True
 timeout = 60
 graceful_timeout = 30
 keepalive = 5
+worker_tmp_dir = server.memory_folder()
+logger_class = server.QuietLogger
 accesslog = None
 errorlog = "-"
 loglevel = "info"
@@ -45,6 +55,22 @@ def post_worker_init(worker):
     held.models.catch_up()
     held.watch()
     signal.signal(signal.SIGHUP, lambda *_: held.look_for_a_model())
+
+
+def when_ready(_server):
+    """Before the workers: what the parent has noted of itself is theirs to say."""
+    server.warn_of_root()
+    server.forget_process(os.getpid())
+
+
+def child_exit(_server, worker):
+    """A worker is gone."""
+    server.forget_process(worker.pid)
+
+
+def on_exit(_server):
+    """The server stops."""
+    server.remove_metrics()
 
 
 def _hakken(server_app):

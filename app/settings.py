@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BeforeValidator, Field, HttpUrl, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLED_MODEL = ROOT / "bundled_model"
-
+OFF = "off"
+METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable by which prometheus-client knows the folder in which workers count together."""
 
 _ORIGIN = r"https?://[a-z0-9.-]+(:[0-9]{1,5})?"
-_SECRET = ("cache_url", "MAL_CLIENT_ID")
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -127,6 +129,47 @@ class Settings(BaseSettings):
     log_level: str = "INFO"
     """The least severe level that is logged: `DEBUG`, `INFO`, `WARNING` or `ERROR`."""
 
+    log_format: Literal["text", "json"] = "text"
+    """`json` writes every line of the log, gunicorn's included, as one JSON object."""
+
+    metrics: bool = False
+    """Whether `/metrics` answers, to everybody who reaches it unless there is a token."""
+
+    metrics_token: Annotated[str | None, Field(min_length=16, repr=False)] = None
+    """With it, `/metrics` answers only `Authorization: Bearer` and this."""
+
+    sentry_dsn: Annotated[str | None, Field(pattern=r"^https?://", repr=False)] = None
+    """Where bugs are reported, without anything of the request. Needs the package `sentry-sdk`."""
+
+    hosts: str = ""
+    """Names by which visitors may call this host, with commas between them; a leading dot stands
+    for all subdomains, `*` for any name. By default the one in `HAKKEN_PUBLIC_URL`, else any."""
+
+    trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0
+    """How many proxies of yours stand before this host. That many entries of `X-Forwarded-For` and
+    `X-Forwarded-Proto` are believed. Wrongly 0, all visitors share one rate limit; too high, anyone
+    can pretend to be somebody else."""
+
+    rate_lists: str = "60/minute"
+    """What one address may ask for that reads a list, such as `30/minute; 500/day`, or `off`. Each
+    worker counts by itself, unless there is a Redis."""
+
+    rate_pages: str = "300/minute"
+    """The same for everything else; static files, health and metrics are free."""
+
+    @field_validator("rate_lists", "rate_pages")
+    @classmethod
+    def _known_rate(cls, rate: str) -> str:
+        from limits import parse_many
+
+        if rate == OFF:
+            return rate
+        try:
+            parse_many(rate)
+        except ValueError:
+            raise ValueError("not a rate; write it as 30/minute or 30/minute; 500/day") from None
+        return rate
+
     @field_validator("log_level")
     @classmethod
     def _known_level(cls, level: str) -> str:
@@ -135,6 +178,22 @@ class Settings(BaseSettings):
         if level.upper() not in logging.getLevelNamesMapping():
             raise ValueError("not a log level; use DEBUG, INFO, WARNING or ERROR")
         return level.upper()
+
+    @property
+    def trusted_hosts(self) -> tuple[str, ...]:
+        """Names that a request may be addressed to; empty for any."""
+        names = tuple(name.strip().lower() for name in self.hosts.split(",") if name.strip())
+        if not names and self.public_url and self.public_url.host:
+            return (self.public_url.host,)
+        return () if "*" in names else names
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be seen in a log."""
+        found = {self.mal_client_id, self.metrics_token, self.sentry_dsn, self.cache_url}
+        if self.cache_url and (password := urlsplit(self.cache_url).password):
+            found |= {password, unquote(password)}
+        return tuple(sorted(filter(None, found), key=len, reverse=True))
 
     @property
     def model_cache_dir(self) -> Path:
@@ -158,6 +217,16 @@ class ServerSettings(BaseSettings):
 
     threads: Annotated[int, Field(ge=1, le=64, validation_alias="HAKKEN_THREADS")] = 8
     """Threads of each process; most of the time they wait for a list to arrive."""
+
+    body_deadline: Annotated[
+        float, Field(gt=0, le=3600, validation_alias="HAKKEN_BODY_DEADLINE")
+    ] = 60.0
+    """Seconds in which what is sent to Hakken must have arrived."""
+
+    request_deadline: Annotated[
+        float, Field(gt=0, le=3600, validation_alias="HAKKEN_REQUEST_DEADLINE")
+    ] = 120.0
+    """Seconds after which the connection of a request is closed, whatever it is waiting for."""
 
 
 def load_settings() -> Settings:
@@ -185,5 +254,14 @@ def _load(kind: type[S], prefix: str) -> S:
         first = error.errors()[0]
         field = "_".join(map(str, first["loc"]))
         name = field if field.isupper() else prefix + field.upper()
-        shown = "" if field in _SECRET else f"={first['input']!r}"
+        shown = "" if field in _secret(kind) else f"={first['input']!r}"
         raise SettingsError(f"{name}{shown}: {first['msg']}.") from None
+
+
+def _secret(kind: type[BaseSettings]) -> set[str]:
+    """Names of the fields that are not shown, as errors call them."""
+    return {
+        str(field.validation_alias or name)
+        for name, field in kind.model_fields.items()
+        if not field.repr
+    }

@@ -90,6 +90,8 @@ class Upstream:
             "HAKKEN_JIKAN_URL": self.at("jikan"),
             "HAKKEN_SHIKIMORI_URL": self.at("shikimori"),
             "HAKKEN_LIMITS": "0",
+            "HAKKEN_RATE_LISTS": "off",
+            "HAKKEN_RATE_PAGES": "off",
         }
 
     def __enter__(self) -> Upstream:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 
+from prometheus_client import Counter, Gauge, Histogram
+
+from app import metrics
 from app.lists import errors
 from app.lists.services import PACES
-from app.settings import ROOT
+from app.settings import ROOT, ServerSettings, Settings
+from app.web import MAX_BODY
 from app.web.filters import SHARES
 from app.web.options import Options
 from app.web.problems import KINDS, SOURCE_SLOW
+from app.web.upload import MAX_UPLOAD
 from scripts.settings_page import PAGE, page
 
 TEXT = (ROOT / "docs" / "sources.md").read_text("utf-8")
@@ -42,3 +47,30 @@ def test_every_option_is_described_with_the_slider_s_shares() -> None:
     assert named == set(Options.model_fields)
     shares = ", ".join(f"{100 * share:g}" for share in SHARES)
     assert text.count(f"best known {shares} %") == 2
+
+
+def test_every_metric_is_described_with_its_labels() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    told = {
+        name: set(re.findall(r"`(\w+)`", labels))
+        for name, labels in re.findall(r"^\| `(hakken_\w+)` \|([^|]*)\|", text, re.M)
+    }
+    here = {
+        f"{each._name}_total" if isinstance(each, Counter) else each._name: set(each._labelnames)
+        for each in vars(metrics).values()
+        if isinstance(each, Counter | Gauge | Histogram)
+    }
+    # Handed out as yes or no (`app.web.metrics`).
+    here["hakken_upstream_resting"] = here.pop("hakken_upstream_resting_until")
+    assert told == here
+
+
+def test_the_limits_of_a_client_are_described_with_their_defaults() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    server, app = ServerSettings.model_fields, Settings.model_fields
+    for name in ("rate_lists", "rate_pages"):
+        amount, _, unit = app[name].default.partition("/")
+        assert f"`HAKKEN_{name.upper()}`, {amount} a {unit} |" in text
+    for name in ("body_deadline", "request_deadline"):
+        assert f"`HAKKEN_{name.upper()}`, {server[name].default:g} s" in text
+    assert f"{MAX_BODY >> 20} MB, uploads {MAX_UPLOAD >> 20} MB" in text

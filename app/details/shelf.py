@@ -16,6 +16,7 @@ from app.lists.errors import ListError, RateLimited, SourceDown
 from app.lists.http import Deadline, SourceClient
 from app.lists.registry import base_address
 from app.lists.services import Services
+from app.metrics import note_details
 from app.upstream import Breaker, Flights, Resting, Store
 from app.upstream.shared import key_of
 
@@ -78,6 +79,7 @@ class Shelf:
         """Details of these anime, as far as they can be had in a few seconds."""
         wanted = sorted(set(anime_ids))
         found, missing = self._look(wanted)
+        note_details(wanted, found, missing)
         complete = True
         if missing and self._sources:
             try:

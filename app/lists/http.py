@@ -22,6 +22,7 @@ from urllib3.exceptions import InvalidHeader, MaxRetryError, ProtocolError, Read
 from urllib3.util import Retry
 
 from app.lists.errors import RateLimited, SourceDown
+from app.metrics import UPSTREAM_CALLS
 from app.upstream import NoThrottle, Throttled
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from app.upstream.throttle import Turn
 
 _CHUNK = 64 * 1024
+_SLOWNESS = (requests.Timeout, ReadTimeoutError, TimeoutError)
 _RETRY_STATUSES = frozenset({500, 502, 503, 504})
 # Statuses that repeat the same method elsewhere. A 301 or 302 would turn a POST into a GET.
 _REDIRECTS_FOR_ALL = frozenset({307, 308})
@@ -122,7 +124,7 @@ def make_session(version: str, public_url: str | None) -> requests.Session:
 
 
 class SourceClient:
-    """Asks one service, named ``source`` in errors."""
+    """Asks one service, named ``source`` in errors and ``service`` in metrics."""
 
     def __init__(
         self,
@@ -130,8 +132,10 @@ class SourceClient:
         session: requests.Session,
         limits: Limits | None = None,
         throttle: Turn | None = None,
+        service: str = "other",
     ) -> None:
         self.source = source
+        self._service = service
         self._session = session
         self._limits = limits or Limits()
         self._throttle = throttle or NoThrottle()
@@ -188,7 +192,7 @@ class SourceClient:
         """A reply, or a fault that may pass by itself."""
         try:
             return self._follow(request, deadline), None
-        except (requests.Timeout, ReadTimeoutError, TimeoutError) as error:
+        except _SLOWNESS as error:
             # Asking a slow service again would only double the fan's wait.
             raise self._down(error, username, timed_out=True) from error
         except (requests.ConnectionError, ProtocolError) as error:
@@ -208,7 +212,7 @@ class SourceClient:
         """Send, following redirects that stay on the same host."""
         request = copy.copy(request)
         for _ in range(self._limits.redirects + 1):
-            reply, url = self._exchange(request, deadline)
+            reply, url = self._counted(request, deadline)
             followed = _REDIRECTS_FOR_GET if request.method == "GET" else _REDIRECTS_FOR_ALL
             location = reply.headers.get("Location")
             if reply.status not in followed or location is None:
@@ -218,6 +222,18 @@ class SourceClient:
                 return reply
             request.url, request.params = target, {}
         raise requests.TooManyRedirects("too many redirects")
+
+    def _counted(self, request: requests.Request, deadline: Deadline) -> tuple[Reply, str]:
+        try:
+            reply, url = self._exchange(request, deadline)
+        except _SLOWNESS:
+            UPSTREAM_CALLS.labels(self._service, "timeout").inc()
+            raise
+        except Exception:
+            UPSTREAM_CALLS.labels(self._service, "lost").inc()
+            raise
+        UPSTREAM_CALLS.labels(self._service, _result(reply.status)).inc()
+        return reply, url
 
     def _exchange(self, request: requests.Request, deadline: Deadline) -> tuple[Reply, str]:
         """One request and its whole body, and the URL it went to."""
@@ -243,6 +259,13 @@ class SourceClient:
         said = _ADDRESS.sub(r"\1(address)", str(error))
         detail = f"{type(error).__name__}: {said}"
         return SourceDown(source=self.source, username=username, detail=detail, timed_out=timed_out)
+
+
+def _result(status: int) -> str:
+    """What an answer counts as."""
+    if status == 429:
+        return "limited"
+    return "ok" if status < 400 else "refused" if status < 500 else "failed"
 
 
 def _require_time(deadline: Deadline) -> float:

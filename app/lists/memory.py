@@ -19,6 +19,7 @@ from app.lists import errors
 from app.lists.entry import Details, FanList
 from app.lists.errors import ListError, RateLimited, SourceDown
 from app.lists.progress import Progress, Report
+from app.metrics import LIST_CACHE
 from app.upstream import Breaker, Flights, Resting, Store
 from app.upstream.shared import key_of
 
@@ -26,6 +27,9 @@ CROWDED_SECONDS = 5
 """When to try again, for those who found no room."""
 # Long enough for everybody who was waiting; nobody who comes later is told an old failure.
 _FAILURE_SECONDS = 60
+# By which the clocks of two hosts may differ. What is dated further ahead was written before the
+# clock was set back, and nobody knows how old it is.
+_SKEW = 5.0
 _SHARED: Final = "another request for the same list has just failed"
 
 # What is needed, besides source and username, to say an error again.
@@ -80,6 +84,11 @@ class Spans:
     fresh: float = 300.0
     stale: float = 1800.0
 
+    @property
+    def longest(self) -> float:
+        """How long anything about a list is kept."""
+        return max(self.fresh + self.stale, _FAILURE_SECONDS)
+
 
 class ListMemory:
     """The memory of all sources. ``learn`` is given the details that come along with lists."""
@@ -120,14 +129,16 @@ class ListMemory:
         began = time.time()
         remembered = self._recall(key)
         if current := self._current(remembered):
+            LIST_CACHE.labels("hit").inc()
             return current
         try:
             with self._flights.only(key, deadline_s, waits=lambda: report(Progress(queued=True))):
                 remembered = self._recall(key)
                 if current := self._current(remembered):
+                    LIST_CACHE.labels("hit").inc()
                     return current
                 failure = remembered.failure
-                if failure is not None and failure.at >= began:
+                if failure is not None and began <= failure.at <= time.time() + _SKEW:
                     raise failure.error(source, username)
                 try:
                     return self._fetch(fetch, username, key, source, breaker, room)
@@ -149,6 +160,7 @@ class ListMemory:
         breaker: Breaker,
         room: threading.Semaphore,
     ) -> FanList:
+        LIST_CACHE.labels("miss").inc()
         try:
             breaker.check()
         except Resting as error:
@@ -170,13 +182,14 @@ class ListMemory:
 
     def _current(self, remembered: _Memory) -> FanList | None:
         age = time.time() - remembered.read_at
-        return remembered.fan_list if age < self._spans.fresh else None
+        return remembered.fan_list if -_SKEW <= age < self._spans.fresh else None
 
     def _instead(self, remembered: _Memory, error: ListError) -> FanList:
         """An older list in place of an error that says nothing about the list."""
         age = time.time() - remembered.read_at
-        if remembered.fan_list is None or age >= self._spans.fresh + self._spans.stale:
+        if remembered.fan_list is None or not -_SKEW <= age < self._spans.fresh + self._spans.stale:
             raise error
+        LIST_CACHE.labels("stale").inc()
         return replace(remembered.fan_list, age=max(1, round(age)))
 
     def _remember_failure(self, key: str, remembered: _Memory, error: ListError) -> None:

@@ -143,8 +143,9 @@ class _Maker:
         self._settings = services.settings
         self._services = services
         shared = services.settings.shared
-        store, flights = Store(shared, "lists"), Flights(shared)
-        self._memory = ListMemory(store, flights, services.settings.spans, learn)
+        spans = services.settings.spans
+        store, flights = Store(shared, "lists", spans.longest), Flights(shared)
+        self._memory = ListMemory(store, flights, spans, learn)
 
     def for_mal_names(self, jikan_url: str | None) -> Fetch | None:
         """The best way to a list on MyAnimeList that the operator made possible; None for none."""

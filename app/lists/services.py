@@ -11,6 +11,7 @@ import requests
 from app.lists import anilist, kitsu, mal_pages, myanimelist, shikimori
 from app.lists.http import Limits, SourceClient, make_session
 from app.lists.memory import Spans
+from app.metrics import RESTING_UNTIL
 from app.upstream import Breaker, Pace, Shared, Throttle
 from app.upstream.shared import key_of
 
@@ -69,13 +70,15 @@ class Services:
         paces = self.settings.paces.get(service)
         name = _place(service, url)
         throttle = Throttle(self.settings.shared, name, paces) if paces else None
-        return SourceClient(source, self.session, limits or self.settings.limits, throttle)
+        limits = limits or self.settings.limits
+        return SourceClient(source, self.session, limits, throttle, service)
 
     def breaker(self, service: str, url: str) -> Breaker:
         """The breaker of ``service`` at ``url``."""
         place = _place(service, url)
         if place not in self._breakers:
-            self._breakers[place] = Breaker(self.settings.shared, place)
+            until = RESTING_UNTIL.labels(service)
+            self._breakers[place] = Breaker(self.settings.shared, place, on_rest=until.set)
         return self._breakers[place]
 
     def room(self, service: str, url: str) -> threading.Semaphore:

@@ -47,14 +47,21 @@ class Keeper(Generic[T]):
     ``current`` is replaced in one step; whoever took it out goes on with what they have. It is None
     as long as there was no model that could be used. ``fault`` says in one line why what the place
     offers is not in use, and is None when it is; ``checked`` is when the place was last asked.
+    ``taken`` is told of every model that comes into use.
     """
 
-    def __init__(self, open_place: Callable[[], Place], read: Callable[[Path], T]) -> None:
+    def __init__(
+        self,
+        open_place: Callable[[], Place],
+        read: Callable[[Path], T],
+        taken: Callable[[Kept[T]], None] = lambda _: None,
+    ) -> None:
         self.current: Kept[T] | None = None
         self.fault: str | None = None
         self.checked: float | None = None
         self._open_place = open_place
         self._read = read
+        self._taken = taken
         self._refused: _Refused | None = None
         self._one_at_a_time = threading.Lock()
 
@@ -120,6 +127,7 @@ class Keeper(Generic[T]):
             model = offer.fetch(True)
             content = self._read(model)
         self.current = Kept(content, offer.digest, time.time())
+        self._taken(self.current)
         _return_memory()
         log.info("model %s is in use", offer.version)
         place.settle(model)

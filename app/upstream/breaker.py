@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from pybreaker import (
@@ -12,6 +13,8 @@ from pybreaker import (
     STATE_OPEN,
     CircuitBreaker,
     CircuitBreakerError,
+    CircuitBreakerListener,
+    CircuitBreakerState,
     CircuitBreakerStorage,
     CircuitMemoryStorage,
     CircuitRedisStorage,
@@ -24,6 +27,7 @@ log = logging.getLogger(__name__)
 
 FAILURES = 8
 REST_SECONDS = 30.0
+_SKEW = timedelta(seconds=5)  # by which the clocks of two hosts may differ
 
 
 class Resting(Exception):  # noqa: N818 -- it names the state, not a mistake
@@ -38,8 +42,40 @@ class _Failure(Exception):  # noqa: N818 -- only tells pybreaker
     pass
 
 
+class _RedisStorage(CircuitRedisStorage):
+    """pybreaker would never let ``opened_at`` go back, not even when the clock has."""
+
+    @property
+    def opened_at(self) -> datetime | None:
+        return super().opened_at
+
+    @opened_at.setter
+    def opened_at(self, now: datetime) -> None:
+        try:
+            self._redis.set(self._namespace("opened_at"), int(now.timestamp()))
+        except RedisError as error:
+            log.warning("a failure is not shared: %s", type(error).__name__)
+
+
+class _OnRest(CircuitBreakerListener):
+    def __init__(self, call: Callable[[float], None], seconds: float) -> None:
+        self._call = call
+        self._seconds = seconds
+
+    def state_change(
+        self,
+        cb: CircuitBreaker,  # noqa: ARG002
+        old_state: CircuitBreakerState | None,  # noqa: ARG002
+        new_state: CircuitBreakerState,
+    ) -> None:
+        if new_state.name == STATE_OPEN:
+            self._call(datetime.now(UTC).timestamp() + self._seconds)
+
+
 class Breaker:
     """pybreaker's circuit for one service, per worker, or for all when there is a Redis.
+
+    ``on_rest`` is told until when the service is left alone, in seconds since the epoch.
 
     Outcomes are reported after the fact, because pybreaker holds a lock for as long as a call that
     it makes itself: one slow list would stop all others.
@@ -51,11 +87,13 @@ class Breaker:
         name: str,
         failures: int = FAILURES,
         rest_seconds: float = REST_SECONDS,
+        on_rest: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._shared = shared
         self._name = name
         self._failures = failures
         self._rest = rest_seconds
+        self._on_rest = on_rest
         self._opening = threading.Lock()
         self._circuit: tuple[CircuitBreaker, CircuitBreakerStorage] | None = None
 
@@ -69,7 +107,10 @@ class Breaker:
         opened = storage.opened_at
         if storage.state != STATE_OPEN or opened is None:
             return
-        left = (opened + timedelta(seconds=self._rest) - datetime.now(UTC)).total_seconds()
+        now = datetime.now(UTC)
+        if opened > now + _SKEW:  # the clock was set back: rest from now on, not until then
+            storage.opened_at = opened = now
+        left = (opened + timedelta(seconds=self._rest) - now).total_seconds()
         if left > 0:
             raise Resting(left)
 
@@ -88,6 +129,7 @@ class Breaker:
                     reset_timeout=self._rest,
                     state_storage=storage,
                     throw_new_error_on_trip=False,
+                    listeners=[_OnRest(self._on_rest, self._rest)],
                 )
                 self._circuit = circuit, storage
             return self._circuit
@@ -97,7 +139,7 @@ class Breaker:
         if redis is not None:
             name = redis_name("breaker", self._name)
             try:
-                return CircuitRedisStorage(STATE_CLOSED, redis, namespace=name)
+                return _RedisStorage(STATE_CLOSED, redis, namespace=name)
             except RedisError as error:
                 log.warning("failures are not shared: %s", type(error).__name__)
         return CircuitMemoryStorage(STATE_CLOSED)

@@ -47,9 +47,9 @@ class Flights:
         self, stack: ExitStack, key: str, seconds: float, waits: Callable[[], None]
     ) -> None:
         folder = self._shared.folder / "locks"
-        folder.mkdir(mode=0o700, exist_ok=True)
         lock = FileLock(folder / f"{int(key, 16) % _STRIPES}.lock", poll_interval=_POLL)
         try:
+            folder.mkdir(mode=0o700, exist_ok=True)
             with suppress(Timeout):
                 stack.enter_context(lock.acquire(blocking=False))
                 return
@@ -57,6 +57,8 @@ class Flights:
             stack.enter_context(lock.acquire(timeout=seconds))
         except Timeout:
             raise TimeoutError("another request for the same took too long") from None
+        except OSError as error:  # a full disk, above all
+            log.warning("a lock could not be had: %s", type(error).__name__)
 
     def _lock_redis(
         self, stack: ExitStack, key: str, seconds: float, waits: Callable[[], None]

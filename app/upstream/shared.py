@@ -6,16 +6,39 @@ import hashlib
 import logging
 import os
 import tempfile
+import time
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from redis import Redis
+from redis import ConnectionPool, Redis
+from redis.exceptions import ConnectionError, TimeoutError  # noqa: A004 -- not the system's
 
 log = logging.getLogger(__name__)
 
 _PREFIX = "hakken"
 # Redis is next door; one that does not answer at once must not hold up a page.
-_REDIS_TIMEOUT = 2.0
+_REDIS_TIMEOUT = 1.0
+REDIS_REST = 10.0
+"""Seconds for which a Redis that could not be reached is not asked again."""
+
+
+class _Pool(ConnectionPool):
+    """Connections to a Redis; none for a while after one could not be had.
+
+    A page asks a Redis some ten times. If it hangs, one of them waits, and not all.
+    """
+
+    _resting_until = 0.0
+
+    def get_connection(self, *arguments: Any, **more: Any) -> Any:
+        if time.monotonic() < self._resting_until:
+            raise ConnectionError("it did not answer a moment ago")
+        try:
+            return super().get_connection(*arguments, **more)
+        except (ConnectionError, TimeoutError):
+            self._resting_until = time.monotonic() + REDIS_REST
+            raise
 
 
 class Shared:
@@ -53,9 +76,10 @@ class Shared:
         """The Redis of all hosts; None when this host is on its own."""
         if self._cache_url is None:
             return None
-        return Redis.from_url(
+        pool = _Pool.from_url(
             self._cache_url, socket_timeout=_REDIS_TIMEOUT, socket_connect_timeout=_REDIS_TIMEOUT
         )
+        return Redis(connection_pool=pool)
 
 
 def key_of(*parts: str) -> str:

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 _TROUBLE = (sqlite3.Error, RedisError)
 _BUSY_MS = 2_000
+MONTH = 30 * 24 * 3600.0
 
 
 class _Kept(str):
@@ -69,11 +70,15 @@ class _SqliteTexts(SQLiteDict):
 
 
 class Store:
-    """Texts by key, each for its own number of seconds. ``name`` is the table."""
+    """Texts by key, each for its own number of seconds, ``longest`` at most. ``name`` is the table.
 
-    def __init__(self, shared: Shared, name: str) -> None:
+    What would be kept for longer than that was written before the clock was set back, and goes.
+    """
+
+    def __init__(self, shared: Shared, name: str, longest: float = MONTH) -> None:
         self._shared = shared
         self._name = name
+        self._longest = longest
         self._opening = threading.Lock()
         self._texts: SQLiteDict | RedisDict | None = None
         self._sweeper: threading.Timer | None = None
@@ -91,7 +96,7 @@ class Store:
         if not texts or seconds < 1:
             return
         try:
-            self._write(texts, int(seconds))
+            self._write(texts, int(min(seconds, self._longest)))
         except _TROUBLE as error:
             self._give_up("written", error)
 
@@ -111,9 +116,9 @@ class Store:
         if not isinstance(texts, SQLiteDict):
             return None
         moment = time.time() if now is None else now
-        delete = f"DELETE FROM {texts.table_name} WHERE expires <= ?"  # noqa: S608 -- our name
+        delete = f"DELETE FROM {texts.table_name} WHERE expires <= ? OR expires > ?"  # noqa: S608 -- our name
         with texts.connection(commit=True) as connection:
-            connection.execute(delete, (moment,)).close()
+            connection.execute(delete, (moment, moment + self._longest)).close()
         following = f"SELECT min(expires) FROM {texts.table_name}"  # noqa: S608
         with texts.connection() as connection, closing(connection.execute(following)) as cursor:
             (found,) = cursor.fetchone()
@@ -122,10 +127,12 @@ class Store:
     def _read(self, key: str) -> str | None:
         texts = self._open()
         if isinstance(texts, SQLiteDict):
-            query = f"SELECT value FROM {texts.table_name} WHERE key = ? AND expires > ?"  # noqa: S608
+            valid = "key = ? AND expires > ? AND expires <= ?"
+            query = f"SELECT value FROM {texts.table_name} WHERE {valid}"  # noqa: S608
+            now = time.time()
             with (
                 texts.connection() as connection,
-                closing(connection.execute(query, (key, time.time()))) as cursor,
+                closing(connection.execute(query, (key, now, now + self._longest))) as cursor,
             ):
                 row = cursor.fetchone()
             return None if row is None else str(row[0])

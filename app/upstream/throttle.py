@@ -18,6 +18,8 @@ from app.upstream.shared import Shared, redis_name
 
 log = logging.getLogger(__name__)
 
+_SKEW_MS = 5_000  # by which the clocks of two hosts may differ
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -83,8 +85,13 @@ class Throttle:
                 if bucket.put(item):
                     bucket.leak(item.timestamp)
                     return 0.0
-                return max(int(bucket.waiting(item)), 1) / 1000  # type: ignore[arg-type]
-        except (sqlite3.Error, RedisError) as error:
+                pause = max(int(bucket.waiting(item)), 1)  # type: ignore[arg-type]
+                if pause > self._rates[-1].interval + _SKEW_MS:
+                    bucket.flush()  # counted in the future: the clock was set back
+                    bucket.put(item)
+                    return 0.0
+                return pause / 1000
+        except (sqlite3.Error, RedisError, OSError) as error:
             # Better one request too many than none at all; next time from the start.
             self._bucket = None
             log.warning("requests could not be counted: %s", type(error).__name__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+from app import error_reports
 from app.settings import ROOT, Settings
 from app.web import (
     about,
@@ -12,11 +13,14 @@ from app.web import (
     api,
     assets,
     caching,
+    clients,
     compression,
     cors,
     details,
     errors,
     health,
+    limits,
+    metrics,
     openapi,
     pages,
     picks,
@@ -33,6 +37,8 @@ MAX_BODY = 4 * 1024 * 1024
 
 def build(settings: Settings, version: str) -> Flask:
     """The Flask application, with the model opened and everything registered."""
+    if settings.sentry_dsn:
+        error_reports.start(settings.sentry_dsn, version)
     app = Flask(
         "app",
         root_path=str(ROOT / "app"),
@@ -46,8 +52,10 @@ def build(settings: Settings, version: str) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions["hakken"] = held = open_hakken(settings, version)
     app.before_request(held.watch)  # where the server has no hook to do so earlier
-    for part in (access_log, security, errors, assets, compression, caching):
+    for part in (access_log, metrics, errors, assets, compression, caching):
         part.init_app(app)
+    for guard in (security, clients, limits):
+        guard.init_app(app, settings)
     cors.init_app(app, settings)
     preview.init_app(app, settings)
     for blueprint in (
@@ -60,6 +68,7 @@ def build(settings: Settings, version: str) -> Flask:
         together.blueprint,
         openapi.blueprint,
         health.blueprint,
+        metrics.blueprint,
     ):
         app.register_blueprint(blueprint)
     for name in app.jinja_env.list_templates(extensions=["html"]):

@@ -11,6 +11,7 @@ from app.lists import Source
 from app.lists.entry import FanList
 from app.lists.errors import BadUsername, EmptyList
 from app.lists.progress import Report, unreported
+from app.metrics import ANSWER_SECONDS, LIST_SECONDS
 from app.recommender import Answer, Listed, Status, Visitor, Wish, recommend
 from app.recommender.fold_in import fold_in
 from app.web.filters import Filter, filters_on, hidden
@@ -42,7 +43,8 @@ def fetch_list(source: Source, username: str, report: Report = unreported) -> Fa
         ListError: any other kind.
     """
     try:
-        return source.fetch(username, report)
+        with LIST_SECONDS.labels(source.slug).time():
+            return source.fetch(username, report)
     except EmptyList as error:
         return FanList(source.slug, error.username or username, ())
 
@@ -52,6 +54,7 @@ def to_listed(fan_list: FanList) -> Listed:
     return Listed.of([(entry.anime_id, entry.score, entry.status) for entry in fan_list.entries])
 
 
+@ANSWER_SECONDS.time()
 def answer(library: Library, listed: Listed, options: Options) -> Answer:
     """Recommend what the options let through; adult anime only if asked for."""
     listed = marked(listed, options)

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, json, request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from app.answer import answer_as_json
+from app.metrics import note_list
 from app.recommender import Listed
 from app.web.answering import (
     answer,
@@ -31,7 +32,7 @@ def of_user() -> Response:
     held = library()
     query = read_query(FetchQuery, request.args)
     fan_list = fetch_list(source_called(held, query.source), query.username)
-    found = _answered(to_listed(fan_list), query)
+    found = _answered(to_listed(fan_list), query, fan_list.unmapped)
     found["list"]["unmapped"] = fan_list.unmapped
     return _json({"source": fan_list.source, "username": fan_list.username, **found})
 
@@ -45,10 +46,11 @@ def of_list() -> Response:
     return _json(_answered(body.listed, body.options))
 
 
-def _answered(listed: Listed, options: Options) -> dict[str, Any]:
+def _answered(listed: Listed, options: Options, unmapped: int = 0) -> dict[str, Any]:
     """The answer; one that filters left empty says which of them to relax."""
     held = library()
     found = answer(held, listed, options)
+    note_list(len(listed.anime_id), len(found.visitor.unknown), unmapped)
     body = answer_as_json(found, held.catalogue, english=options.english)
     if not found.recommendations and (filters := filters_of(held, found, options)):
         body["relax"] = [

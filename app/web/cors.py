@@ -9,6 +9,7 @@ from flask import Flask
 from flask_cors import CORS
 
 from app.settings import Settings
+from app.web.access_log import HEADER
 
 DAY = 24 * 3600
 
@@ -21,6 +22,6 @@ def init_app(app: Flask, settings: Settings) -> None:
             resources={r"/api/.*": {"origins": list(settings.cors_origins)}},
             methods=["GET", "HEAD", "POST", "OPTIONS"],
             allow_headers=["Content-Type", "If-None-Match"],
-            expose_headers=["ETag", "Retry-After"],
+            expose_headers=["ETag", "Retry-After", HEADER],
             max_age=DAY,
         )

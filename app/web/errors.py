@@ -12,7 +12,9 @@ from flask import Flask, Response, g, json, make_response, render_template, requ
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
+from app import error_reports
 from app.lists.errors import ListError, SourceDown
+from app.web.access_log import route
 from app.web.pairing import PREFIXES, OneOfTwo
 from app.web.problems import BUG, Problem, problem_of
 from app.web.state import hakken
@@ -65,8 +67,7 @@ def _as_json(problem: Problem, request_id: str) -> Response:
     }
     if problem.faults:
         body["errors"] = [fault._asdict() for fault in problem.faults]
-    if kind is BUG:
-        body["request_id"] = request_id
+    body["request_id"] = request_id
     return Response(json.dumps(body), mimetype="application/problem+json")
 
 
@@ -114,6 +115,7 @@ def _log(error: Exception, problem: Problem, request_id: str) -> None:
     elif problem.kind is BUG:
         text = "".join(traceback.format_exception(*sys.exc_info())) or repr(error)
         log.error("request %s failed: %s", request_id, _anonymous(text, None))
+        error_reports.report(error, request_id, route())
     elif not isinstance(error, HTTPException):
         log.info("%s", problem.kind.slug)
 

@@ -20,6 +20,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from app.answer import answer_as_json
 from app.lists.entry import FanList
+from app.metrics import note_list
 from app.web.answering import (
     answer,
     fetch_list,
@@ -184,6 +185,7 @@ def _results_page(
     held = library()
     listed = to_listed(fan_list)
     found = answer(held, listed, options)
+    note_list(len(listed.anime_id), len(found.visitor.unknown), fan_list.unmapped)
     chosen = request.args if address else _choice(request.form.get("choice", ""))
     if "format" in chosen:
         return export(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 
 from app.lists import Source
 from app.lists.entry import FanList
 from app.lists.errors import BadUsername, ListError
+from app.metrics import ANSWER_SECONDS, note_list
 from app.recommender import Listed, Together, recommend_together
 from app.recommender.fold_in import fold_in
 from app.web.answering import (
@@ -94,7 +96,11 @@ def fetch_both(one: Asked, other: Asked) -> tuple[FanList, FanList]:
     """
     asked = (one, other)
     with ThreadPoolExecutor(len(asked)) as pool:
-        waiting = [pool.submit(fetch_list, each.source, each.username) for each in asked]
+        # What is logged there belongs to this request.
+        waiting = [
+            pool.submit(copy_context().run, fetch_list, each.source, each.username)
+            for each in asked
+        ]
     faults: dict[int, ListError] = {}
     lists: list[FanList] = []
     for at, future in enumerate(waiting):
@@ -124,6 +130,8 @@ def answer_both(library: Library, one: FanList, other: FanList, options: Options
     """
     listed = to_listed(one), to_listed(other)
     found, filters = _answer(library, listed, options)
+    for fan_list, each, visitor in zip((one, other), listed, found.visitors, strict=True):
+        note_list(len(each.anime_id), len(visitor.unknown), fan_list.unmapped)
     relax: list[Relaxed] = []
     if not found.recommendations:
         relax = relaxed_by(
@@ -132,6 +140,7 @@ def answer_both(library: Library, one: FanList, other: FanList, options: Options
     return PairAnswer(found, filters, relax)
 
 
+@ANSWER_SECONDS.time()
 def _answer(
     library: Library, listed: tuple[Listed, Listed], options: Options
 ) -> tuple[Together, list[Filter]]:

@@ -6,10 +6,11 @@ The table says which HTTP status an error becomes, under which name the API repo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from app.lists import errors as lists
 from app.web.body import BadBody, BadJson, Fault
@@ -19,6 +20,24 @@ from app.web.state import ModelMissing
 
 RETRY_SECONDS = 60
 """How long to wait when nobody said."""
+
+
+class TooFast(Exception):  # noqa: N818 -- it names the state, not a mistake
+    """One client has asked for more than its share; ``seconds`` until it may ask again."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(
+            f"Your network has sent more requests than Hakken can answer: try again {_in(seconds)}."
+        )
+        self.seconds = seconds
+
+
+def _in(seconds: int) -> str:
+    """Words for a wait, rounded up: ``in 45 seconds``, ``in 2 minutes``, ``in 3 hours``."""
+    for unit, length in (("hour", 3600), ("minute", 60)):
+        if seconds > 1.5 * length:
+            return f"in {math.ceil(seconds / length)} {unit}s"
+    return "in a second" if seconds == 1 else f"in {seconds} seconds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +79,7 @@ KINDS: dict[type[Exception], Kind] = {
     BadQuery: Kind("bad-query", 400, "The address is not quite right"),
     BadJson: Kind("bad-json", 400, "The body is not JSON"),
     BadBody: Kind("bad-body", 422, "The body has the wrong shape"),
+    TooFast: Kind("too-many-requests", 429, "A little slower, please"),
     ModelMissing: Kind("being-updated", 503, "Hakken is being updated"),
 }
 
@@ -67,12 +87,14 @@ HTTP_KINDS: dict[int, Kind] = {
     400: Kind("bad-request", 400, "This request makes no sense here"),
     404: Kind("not-found", 404, "There is no such page"),
     405: Kind("method-not-allowed", 405, "This address does not do that"),
+    408: Kind("request-cut-short", 408, "This did not arrive whole"),
     413: Kind("too-large", 413, "That was too large"),
     415: Kind("unsupported-media-type", 415, "Send JSON"),
 }
 _HTTP_DETAILS = {
     404: "The address may be misspelt, or the page has moved.",
     405: "Another method is expected here; the Allow header names it.",
+    408: "What was sent broke off, or took too long: send it again.",
     413: "What was sent is larger than Hakken accepts.",
     415: "The body should be JSON, with the header Content-Type: application/json.",
 }
@@ -116,13 +138,15 @@ def _kind(error: Exception) -> Kind | None:
 def _headers(error: Exception) -> dict[str, str]:
     if isinstance(error, lists.RateLimited):
         return {"Retry-After": str(error.retry_after or RETRY_SECONDS)}
+    if isinstance(error, TooFast):
+        return {"Retry-After": str(error.seconds)}
     if isinstance(error, ModelMissing):
         return {"Retry-After": str(RETRY_SECONDS)}
     return {}
 
 
 def _http_problem(error: HTTPException) -> Problem:
-    status = error.code or 500
+    status = 408 if isinstance(error, ClientDisconnected) else error.code or 500
     kind = HTTP_KINDS.get(status) or Kind("", status, error.name)
     skipped = {"content-type", "content-length"}
     headers = {name: value for name, value in error.get_headers() if name.casefold() not in skipped}

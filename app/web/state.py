@@ -8,7 +8,9 @@ from typing import cast
 
 from flask import current_app, g
 
+from app.metrics import MODEL_IN_USE
 from app.model_store import Keeper, Watcher, open_place
+from app.model_store.keeper import Kept
 from app.settings import Settings
 from app.web.library import Library, open_library
 from app.web.providers import Providers
@@ -34,7 +36,8 @@ class Hakken:
         def read(model: Path) -> Library:
             return open_library(model, providers)
 
-        self.models = Keeper(partial(open_place, settings.model, settings.model_cache_dir), read)
+        place = partial(open_place, settings.model, settings.model_cache_dir)
+        self.models = Keeper(place, read, _note)
         self._watcher = Watcher(
             lambda insist: self.models.check(insist=insist), settings.model_poll
         )
@@ -57,6 +60,11 @@ class Hakken:
     def look_for_a_model(self) -> None:
         """Have the watcher look now. Safe in a signal handler."""
         self._watcher.wake()
+
+
+def _note(kept: Kept[Library]) -> None:
+    manifest = kept.content.model.manifest
+    MODEL_IN_USE.note(manifest.version, manifest.created, kept.loaded)
 
 
 def open_hakken(settings: Settings, version: str) -> Hakken:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextvars import copy_context
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
 
@@ -40,7 +42,9 @@ class Fetching:
         self._news: SimpleQueue[Progress | None] = SimpleQueue()
         self._found: Future[FanList] = Future()
         self._latest = Progress()
-        Thread(target=self._read, args=(fetch,), name="list", daemon=True).start()
+        # What is logged there belongs to the same request.
+        read = partial(copy_context().run, self._read, fetch)
+        Thread(target=read, name="list", daemon=True).start()
 
     def _read(self, fetch: Callable[[Report], FanList]) -> None:
         try:

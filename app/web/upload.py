@@ -7,7 +7,7 @@ more titles posts that field instead of the file.
 from __future__ import annotations
 
 from io import BytesIO
-from typing import IO, Annotated, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, Annotated, Any, BinaryIO, cast
 
 from flask import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,13 +18,24 @@ from app.lists.entry import FanList, ListEntry
 from app.recommender import Status
 from app.web.options import BadQuery
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 MAX_UPLOAD = 16 * 1024 * 1024
 _DRAIN = 64 * 1024 * 1024
 _PIECE = 256 * 1024
 
 
 class InMemoryRequest(Request):
-    """A request whose uploads never touch the disk, not even as temporary files."""
+    """A request whose uploads never touch the disk, not even as temporary files.
+
+    A body that is shorter than was announced is an error, and not just short.
+    """
+
+    def __init__(self, environ: WSGIEnvironment, *arguments: Any, **more: Any) -> None:
+        if environ.get("CONTENT_LENGTH"):
+            environ.pop("wsgi.input_terminated", None)  # with it, nobody looks whether it was all
+        super().__init__(environ, *arguments, **more)
 
     def _get_file_stream(
         self,

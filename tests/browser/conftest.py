@@ -60,6 +60,8 @@ def server(
         "HAKKEN_LIST_DEADLINE": "30",
         "HAKKEN_CACHE_DIR": str(tmp_path_factory.mktemp("cache")),
         "HAKKEN_LIMITS": "0",
+        "HAKKEN_RATE_LISTS": "off",
+        "HAKKEN_RATE_PAGES": "off",
     }
     with subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "app.wsgi:app"],

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 
 from app.lists import Services, Source, SourceSettings, Spans, build_sources
 from app.lists.entry import Details
@@ -21,6 +22,7 @@ from app.lists.memory import CROWDED_SECONDS
 from app.upstream import Pace, Shared
 from demo.faults import Fault
 from demo.upstream import Upstream
+from demo.wire import Answer
 from demo.world import Listed
 from tests.lists import scenarios
 from tests.redis_server import running_redis
@@ -227,3 +229,35 @@ def test_a_slow_site_does_not_keep_everybody_waiting(worker: Workers, upstream: 
             gate.open()
         assert all(each.result().entries for each in waiting)
     assert source.fetch("Third").entries
+
+
+@pytest.mark.parametrize("jump", [86_400, -86_400])
+def test_a_clock_that_is_set_makes_nothing_younger(
+    worker: Workers, upstream: Upstream, jump: int
+) -> None:
+    source = worker()
+    upstream.add("Someone", [Listed(1, 7)])
+    assert [entry.anime_id for entry in source.fetch("Someone").entries] == [1]
+    upstream.add("Someone", [Listed(2, 7)])
+    with time_machine.travel(time.time() + jump, tick=True):
+        assert [entry.anime_id for entry in source.fetch("Someone").entries] == [2]
+
+
+def test_a_failure_from_before_the_clock_was_set_back_is_not_told(
+    worker: Workers, upstream: Upstream
+) -> None:
+    source = worker()
+    with time_machine.travel(time.time() + 86_400, tick=True), pytest.raises(UnknownUser):
+        source.fetch("Someone")
+    upstream.add("Someone", [Listed(1, 7)])
+    assert source.fetch("Someone").entries
+
+
+def test_an_old_list_of_unknown_age_does_not_stand_in(worker: Workers, upstream: Upstream) -> None:
+    source = worker()
+    upstream.add("Someone", [Listed(1, 7)])
+    with time_machine.travel(time.time() + 86_400, tick=True):
+        assert source.fetch("Someone").entries
+    upstream.replies["mal"] = [Answer(500, b"")] * 3
+    with pytest.raises(SourceDown):
+        source.fetch("Someone")

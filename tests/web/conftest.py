@@ -32,6 +32,8 @@ def settings(
         cache_dir=cache,
         limits=False,
         list_grace=120,  # pages come whole, however slow this machine is
+        rate_lists="off",
+        rate_pages="off",
     )
 
 

@@ -10,21 +10,36 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import psutil
 import pytest
 
 from app.settings import ROOT
 
+PATIENCE = 60.0
+"""Seconds after which a server that says nothing has failed."""
 
-@dataclass
+DEFAULTS = {"WEB_CONCURRENCY": "2", "HAKKEN_RATE_LISTS": "off", "HAKKEN_RATE_PAGES": "off"}
+
+
 class Server:
-    """A running server: its address, its master process and what it has logged so far."""
+    """A running server: its address, its master process and the lines that it has logged so far."""
 
-    url: str
-    master: int
-    log: list[str] = field(default_factory=list)
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.log: list[str] = []
+        self.master = process.pid
+        self._process = process
+        self._more = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        (port,) = self.wait_for(r"Listening at: http://[^: ]+:(\d+)")
+        self.port = int(port)
+        self.url = f"http://127.0.0.1:{port}"
+
+    @property
+    def said(self) -> str:
+        """The log as a text; whole once the server has stopped."""
+        return "".join(self.log)
 
     def workers(self) -> list[psutil.Process]:
         """The processes that answer."""
@@ -34,31 +49,57 @@ class Server:
         """Send a signal to the master."""
         os.kill(self.master, number)
 
+    def wait_for(self, pattern: str, times: int = 1) -> list[str]:
+        """All matches in the log, as soon as there are that many."""
+        found: list[str] = []
+
+        def there() -> bool:
+            found[:] = re.findall(pattern, self.said)
+            return len(found) >= times or not self._reader.is_alive()
+
+        with self._more:
+            self._more.wait_for(there, PATIENCE)
+        if len(found) < times:
+            pytest.fail(f"the server did not say {pattern!r} {times} times:\n{self.said}")
+        return found
+
+    def stop(self) -> None:
+        """Have it finish what it is doing, and read the rest of what it says."""
+        self._process.send_signal(signal.SIGTERM)
+        self._process.wait()
+        self._reader.join()
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            with self._more:
+                self.log.append(line)
+                self._more.notify_all()
+        with self._more:
+            self._more.notify_all()
+
 
 @contextmanager
-def running_hakken(environment: Mapping[str, str]) -> Iterator[Server]:
-    """Hakken with these settings, with two workers unless they say otherwise."""
+def running_hakken(environment: Mapping[str, str], *wrap: str) -> Iterator[Server]:
+    """Hakken with these settings besides the DEFAULTS, started by the command ``wrap`` if given."""
     with subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "app.wsgi:app"],
+        [*wrap, sys.executable, "-m", "gunicorn", "app.wsgi:app"],
         cwd=ROOT,
-        env={**os.environ, "WEB_CONCURRENCY": "2", **environment, "PORT": "0"},
+        env={**os.environ, **DEFAULTS, **environment, "PORT": "0"},
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stderr is not None
-        log: list[str] = []
-        address = None
-        while address is None and (line := process.stderr.readline()):
-            log.append(line)
-            address = re.search(r"Listening at: (http://\S+)", line)
-        if address is None:
-            pytest.fail("the server did not start:\n" + "".join(log))
-        reader = threading.Thread(target=log.extend, args=(process.stderr,))
-        reader.start()
         try:
-            url = address[1].replace("0.0.0.0", "127.0.0.1")
-            yield Server(url, process.pid, log)
+            server = Server(process)
+        except BaseException:
+            process.kill()
+            raise
+        try:
+            yield server
         finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait()
-            reader.join()
+            server.stop()
+
+
+def at(model: object, cache: object) -> dict[str, str]:
+    """The settings for a model and a folder for caches."""
+    return {"HAKKEN_MODEL": str(model), "HAKKEN_CACHE_DIR": str(cache)}

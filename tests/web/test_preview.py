@@ -86,7 +86,7 @@ def test_what_went_wrong_has_no_preview(client: FlaskClient) -> None:
 
 def test_the_operator_s_address_counts(settings: Settings) -> None:
     public = settings.model_copy(
-        update={"public_url": Settings(public_url="https://h.example/").public_url}
+        update={"public_url": Settings(public_url="https://h.example/").public_url, "hosts": "*"}
     )
     app: Flask = create_app(public)
     found = tags(page(app.test_client(), "/user/anilist/Regular?order=score"))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import ROOT, SettingsError, load_server_settings
+from app.settings import ROOT, SettingsError, load_server_settings, load_settings
+from tests.web.server import at, running_hakken
 
 QUICK = {"PATH": os.environ.get("PATH", ""), "HOME": os.environ.get("HOME", "/")}
 
@@ -41,6 +42,32 @@ def test_a_server_setting_that_cannot_be_used_stops_the_start() -> None:
     assert done.returncode == 2
     assert done.stderr.startswith("hakken: PORT='eighty': ")
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("HAKKEN_RATE_LISTS", "quickly", True),
+        ("HAKKEN_TRUSTED_PROXIES", "-1", True),
+        ("HAKKEN_LOG_FORMAT", "xml", True),
+        ("HAKKEN_CACHE_URL", "http://:a-password@host", False),
+        ("HAKKEN_METRICS_TOKEN", "too-short", False),
+        ("HAKKEN_SENTRY_DSN", "key@host", False),
+    ],
+)
+def test_a_wrong_value_is_named_but_a_secret_never_shown(
+    name: str, value: str, shown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=name) as caught:
+        load_settings()
+    assert (value in str(caught.value)) is shown
+
+
+def test_who_runs_as_root_is_warned(tiny_model: Path, tmp_path: Path) -> None:
+    with running_hakken(at(tiny_model, tmp_path)) as server:
+        server.wait_for("Booting worker")
+    assert ("Hakken runs as root" in server.said) is (os.geteuid() == 0)
 
 
 def test_server_settings_have_defaults(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,68 @@
+"""Bugs, told to a Sentry if there is one: which exception and where, never who or about what."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from app.settings import SettingsError
+
+if TYPE_CHECKING:
+    from sentry_sdk.types import Event, Hint
+
+_KEPT = {"event_id", "timestamp", "platform", "level", "release", "environment", "exception"}
+_KEPT |= {"sdk", "tags", "transaction", "contexts"}
+_CONTEXTS = {"runtime", "trace"}
+
+
+def start(dsn: str, version: str) -> None:
+    """Report to ``dsn`` from now on.
+
+    Raises:
+        SettingsError: the package is not installed, or the address is none of a Sentry.
+    """
+    try:
+        import sentry_sdk
+    except ImportError:
+        raise SettingsError(
+            "HAKKEN_SENTRY_DSN: the package sentry-sdk is not installed; "
+            "run pip install sentry-sdk, or unset the variable."
+        ) from None
+    try:
+        sentry_sdk.init(
+            dsn,
+            release=f"hakken@{version}",
+            # Nothing is reported but what `report` is given.
+            default_integrations=False,
+            auto_enabling_integrations=False,
+            send_default_pii=False,
+            include_local_variables=False,
+            max_breadcrumbs=0,
+            max_request_body_size="never",
+            server_name="",
+            traces_sample_rate=None,
+            before_send=_scrubbed,
+        )
+    except sentry_sdk.utils.BadDsn:
+        raise SettingsError("HAKKEN_SENTRY_DSN: not the address of a Sentry project.") from None
+
+
+def report(error: BaseException, request_id: str, route: str) -> None:
+    """Tell of a bug; nothing happens unless `start` was called."""
+    sdk = sys.modules.get("sentry_sdk")
+    if sdk is None:
+        return
+    with sdk.new_scope() as scope:
+        scope.set_transaction_name(route)
+        scope.set_tag("request_id", request_id)
+        scope.capture_exception(error)
+
+
+def _scrubbed(event: Event, _hint: Hint) -> Event:
+    """The event without what exceptions say, which may name a fan, and without all else."""
+    kept: dict[str, Any] = {name: value for name, value in event.items() if name in _KEPT}
+    contexts = kept.get("contexts", {})
+    kept["contexts"] = {name: contexts[name] for name in _CONTEXTS if name in contexts}
+    for exception in kept.get("exception", {}).get("values", ()):
+        exception["value"] = ""
+    return kept  # type: ignore[return-value]

@@ -1,0 +1,101 @@
+"""How log lines look: text or JSON, with the id of the request and without secrets.
+
+What may be in a log at all is decided where it is written; this is the net below.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.config
+from contextvars import ContextVar
+from typing import Any
+from urllib.parse import quote
+
+from pythonjsonlogger.json import JsonFormatter
+
+from app.settings import Settings
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The id of the request that is being answered; empty between requests."""
+
+HIDDEN = "(secret)"
+
+QUIET = {
+    # Their debug lines and tracebacks hold addresses, which hold usernames and client ids.
+    "urllib3": "WARNING",
+    "requests_cache": "WARNING",
+    "google": "WARNING",
+    # Names who was stopped. The access log has the 429.
+    "flask-limiter": "WARNING",
+    # Logs a traceback each time that it asks a Redis that is gone; we say so in a line.
+    "pybreaker": "CRITICAL",
+}
+
+
+class TextFormatter(logging.Formatter):
+    """A line for people: time, level, logger, request, message."""
+
+    def __init__(self, hidden: tuple[str, ...] = ()) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s%(request)s: %(message)s")
+        self._hidden = _spellings(hidden)
+
+    def format(self, record: logging.LogRecord) -> str:
+        found = _request_of(record)
+        record.request = f" [{found}]" if found else ""
+        return _without(self._hidden, super().format(record))
+
+
+class JsonLines(JsonFormatter):
+    """An object for programs: ``time`` (UTC), ``level``, ``logger``, ``message``, ``request_id``,
+    a traceback in ``exc_info``, and whatever else the line has to say by field."""
+
+    def __init__(self, hidden: tuple[str, ...] = ()) -> None:
+        super().__init__(
+            ["levelname", "name", "message"],
+            rename_fields={"levelname": "level", "name": "logger", "timestamp": "time"},
+            timestamp=True,
+            json_ensure_ascii=False,
+        )
+        spelt = _spellings(hidden)
+        self._hidden = tuple(json.dumps(each, ensure_ascii=False)[1:-1] for each in spelt)
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        if found := log_data.get("request_id") or request_id.get():
+            log_data["request_id"] = found
+        return super().process_log_record(log_data)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _without(self._hidden, super().format(record))
+
+
+def configure(settings: Settings) -> None:
+    """Send everything that is logged to stderr, in the form that the settings ask for."""
+    kind = JsonLines if settings.log_format == "json" else TextFormatter
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {"lines": {"()": kind, "hidden": settings.secrets}},
+            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
+            "root": {"level": settings.log_level, "handlers": ["stderr"]},
+            "loggers": {name: {"level": level} for name, level in QUIET.items()},
+        }
+    )
+    logging.captureWarnings(capture=True)
+
+
+def _request_of(record: logging.LogRecord) -> str:
+    return str(getattr(record, "request_id", "") or request_id.get())
+
+
+def _spellings(hidden: tuple[str, ...]) -> tuple[str, ...]:
+    """The secrets, also as Python and addresses quote them, the longest first."""
+    found = {spelt for each in hidden for spelt in (each, repr(each)[1:-1], quote(each, safe=""))}
+    return tuple(sorted(found, key=len, reverse=True))
+
+
+def _without(hidden: tuple[str, ...], text: str) -> str:
+    for secret in hidden:
+        text = text.replace(secret, HIDDEN)
+    return text

@@ -1,0 +1,134 @@
+"""What Hakken counts and times, for Prometheus (`app.web.metrics` hands it out).
+
+No label holds anything that a visitor chose: routes are patterns, and everything else is a small
+closed set. With ``PROMETHEUS_MULTIPROC_DIR`` set before the start (`gunicorn.conf.py` does) all
+workers of a host are counted together.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from threading import Lock
+
+from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.metrics import disable_created_metrics
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+_QUICK = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_SLOW = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 60.0)
+_SIZES = (0, 5, 10, 30, 100, 300, 1_000, 3_000, 10_000)
+
+REQUESTS = Counter(
+    "hakken_requests", "Requests, by the pattern of their address.", ["route", "method", "status"]
+)
+REQUEST_SECONDS = Histogram(
+    "hakken_request_seconds",
+    "From the headers of a request to the end of what is answered.",
+    ["route"],
+    buckets=_SLOW,
+)
+LIST_SECONDS = Histogram(
+    "hakken_list_fetch_seconds",
+    "Getting a list by name, from memory or from its site.",
+    ["source"],
+    buckets=_SLOW,
+)
+ANSWER_SECONDS = Histogram(
+    "hakken_answer_seconds", "Folding a list in and ranking, once.", buckets=_QUICK
+)
+UPSTREAM_CALLS = Counter(
+    "hakken_upstream_calls",
+    "Requests to other services: ok, refused (4xx), limited (429), failed (5xx), timeout, lost.",
+    ["service", "result"],
+)
+LIST_CACHE = Counter(
+    "hakken_list_cache",
+    "Lists wanted by name: hit (remembered), miss (asked for), stale (an old one stood in).",
+    ["result"],
+)
+DETAILS_CACHE = Counter(
+    "hakken_details_cache",
+    "Anime whose details were wanted: hit, miss, stale (there, but old enough to ask again).",
+    ["result"],
+)
+RESTING_UNTIL = Gauge(
+    "hakken_upstream_resting_until",
+    "When a service that fails is asked again, in seconds since the epoch.",
+    ["service"],
+    multiprocess_mode="livemax",
+)
+MODEL_WORKERS = Gauge(
+    "hakken_model_workers",
+    "Workers that answer with this version of the model.",
+    ["version"],
+    multiprocess_mode="livesum",
+)
+MODEL_CREATED = Gauge(
+    "hakken_model_created_timestamp_seconds",
+    "When the oldest model in use was trained, since the epoch; 0 while a worker has none.",
+    multiprocess_mode="livemin",
+)
+MODEL_LOADED = Gauge(
+    "hakken_model_loaded_timestamp_seconds",
+    "When the model that has been in use for longest was opened, since the epoch.",
+    multiprocess_mode="livemin",
+)
+LIST_ENTRIES = Histogram(
+    "hakken_list_entries", "Entries of the lists that were answered.", buckets=_SIZES
+)
+LIST_ANIME = Counter(
+    "hakken_list_anime", "Anime on those lists: known to the model, or unknown.", ["known"]
+)
+
+
+class _ModelInUse:
+    """Tells which model this process answers with, again after a fork: gauges do not survive it."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._noted: tuple[str, str, float] | None = None
+        os.register_at_fork(after_in_child=self._again)
+
+    def note(self, version: str, created: str, loaded: float) -> None:
+        """Say that answers come from this model now, ``loaded`` then (seconds since the epoch)."""
+        with self._lock:
+            if self._noted:
+                MODEL_WORKERS.labels(self._noted[0]).set(0)
+            self._noted = version, created, loaded
+            self._write()
+
+    def _write(self) -> None:
+        if self._noted:
+            version, created, loaded = self._noted
+            MODEL_WORKERS.labels(version).set(1)
+            MODEL_LOADED.set(loaded)
+            with suppress(ValueError):  # a manifest may say anything
+                made = datetime.fromisoformat(created)
+                MODEL_CREATED.set((made if made.tzinfo else made.replace(tzinfo=UTC)).timestamp())
+
+    def _again(self) -> None:
+        self._lock = Lock()
+        self._write()
+
+
+MODEL_IN_USE = _ModelInUse()
+
+
+def note_list(entries: int, unknown: int, unmapped: int = 0) -> None:
+    """Count a list that is answered: its entries, how many of them the model does not know, and how
+    many there were besides that have no id here."""
+    LIST_ENTRIES.observe(entries + unmapped)
+    LIST_ANIME.labels("yes").inc(entries - unknown)
+    LIST_ANIME.labels("no").inc(unknown + unmapped)
+
+
+def note_details(wanted: Iterable[int], found: Iterable[int], missing: Iterable[int]) -> None:
+    """Count ids of anime: what was found may be missing as well, when it is old."""
+    there, old = set(found), set(missing)
+    for anime_id in wanted:
+        result = "miss" if anime_id not in there else "stale" if anime_id in old else "hit"
+        DETAILS_CACHE.labels(result).inc()

@@ -1,0 +1,143 @@
+"""What gunicorn is given besides its settings: see `gunicorn.conf.py`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import socket
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import ThreadWorker
+
+from app.settings import METRICS_DIR
+
+HEADERS_DEADLINE = 10.0
+"""Seconds in which the headers of a request must have arrived once they have begun to."""
+
+log = logging.getLogger(__name__)
+
+
+class DeadlineWorker(ThreadWorker):
+    """Threads that nobody can hold for ever: what sends or reads too slowly is cut off.
+
+    gunicorn waits for as long as a client keeps the connection open, so that a few slow ones would
+    take all threads. Once a second this looks at the connections that have a thread: past the first
+    deadline nothing more is read from them, so that whoever waits for the rest goes on without it
+    and can still answer; past the second they are closed.
+    """
+
+    body_deadline = 60.0
+    request_deadline = 120.0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._served: dict[Any, tuple[float, float]] = {}
+
+    def handle(self, conn: Any) -> Any:
+        """Serve one request of a connection, in a thread."""
+        first = min(HEADERS_DEADLINE, self.body_deadline)
+        self._limit(conn, first, first)
+        try:
+            return super().handle(conn)
+        finally:
+            self._served.pop(conn, None)
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Answer a request whose headers are there."""
+        self._limit(conn, self.body_deadline, self.request_deadline)
+        return super().handle_request(req, conn)
+
+    def murder_pending(self) -> None:
+        """Close what has waited for too long; the worker's loop calls this once a second."""
+        super().murder_pending()
+        now = time.monotonic()
+        for conn, (no_more_reading, end) in list(self._served.items()):
+            if now >= no_more_reading:
+                # Both fail for what is closed already.
+                with suppress(OSError):
+                    conn.sock.shutdown(socket.SHUT_RDWR if now >= end else socket.SHUT_RD)
+
+    def _limit(self, conn: Any, reading: float, whole: float) -> None:
+        now = time.monotonic()
+        self._served[conn] = now + reading, now + whole
+
+
+class QuietLogger(Logger):
+    """gunicorn's lines in the form of all others, without addresses: those hold usernames."""
+
+    def setup(self, cfg: Any) -> None:
+        """Leave the writing to the root logger (`app.logs`)."""
+        super().setup(cfg)
+        self.error_log.handlers = []
+        self.error_log.propagate = True
+        self.error_log.filters = [_without_address]
+
+    def access(self, *_args: Any) -> None:
+        """Nothing: the application has a log of its own (`app.web.access_log`)."""
+
+
+def _without_address(record: logging.LogRecord) -> bool:
+    text = str(record.msg)
+    for said in ("Error handling request", "Invalid request"):
+        if text.startswith(said):
+            record.msg, record.args = said, ()
+    return True
+
+
+def memory_folder() -> str | None:
+    """A folder that no full disk can spoil, for small files; None where there is none."""
+    folder = "/dev/shm"  # noqa: S108 -- names in it are drawn by chance
+    return folder if os.access(folder, os.W_OK | os.X_OK) else None
+
+
+def prepare_metrics() -> None:
+    """Name the folder in which the workers count, before anything is imported that counts.
+
+    It is new at every start, in memory where that is possible: a full disk must not stop the
+    counting. Whoever wants another place sets ``PROMETHEUS_MULTIPROC_DIR``.
+    """
+    given = os.environ.get(METRICS_DIR)
+    if given in _prepared:  # a reload
+        return
+    if given is None or given == os.environ.get(_MADE):  # none, or that of the server before
+        given = tempfile.mkdtemp(prefix="hakken-metrics-", dir=memory_folder())
+        os.environ[METRICS_DIR] = os.environ[_MADE] = given
+        _made.append(given)
+    Path(given).mkdir(parents=True, exist_ok=True)
+    for left in Path(given).glob("*.db"):
+        left.unlink()
+    _prepared.append(given)
+
+
+def forget_process(pid: int) -> None:
+    """Take what a process that is gone said of itself out of the metrics; its counts stay."""
+    if METRICS_DIR in os.environ:
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+def remove_metrics() -> None:
+    """Remove the folder that was made here."""
+    for folder in _made:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def warn_of_root() -> None:
+    """Say it when the server may do anything on this host."""
+    if os.geteuid() == 0:
+        log.warning(
+            "Hakken runs as root, which it never needs: start it as another user, "
+            "or in a container with USER or --user"
+        )
+
+
+_MADE = "HAKKEN_METRICS_MADE"
+_prepared: list[str] = []
+_made: list[str] = []

@@ -1,0 +1,115 @@
+"""What breaks around a real server while it serves."""
+
+from __future__ import annotations
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import requests
+
+from demo.upstream import Upstream
+from demo.world import Listed
+from tests.redis_server import running_redis
+from tests.web.fans import SCORED
+from tests.web.server import at, running_hakken
+
+
+@pytest.fixture
+def fans(upstream: Upstream) -> Upstream:
+    for number in range(20):
+        upstream.add(f"Fan{number}", [Listed(n, 7) for n in SCORED])
+    return upstream
+
+
+def ask(base: str, name: str) -> requests.Response:
+    query = {"source": "anilist", "username": name}
+    return requests.get(f"{base}/api/v1/recommendations", query, timeout=60)
+
+
+def test_a_worker_that_is_killed_takes_only_its_own_requests_with_it(
+    fans: Upstream, tiny_model: Path, tmp_path: Path
+) -> None:
+    environment = {**fans.environment(), "WEB_CONCURRENCY": "1"}
+    with (
+        running_hakken(at(tiny_model, tmp_path) | environment) as server,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        assert ask(server.url, "Fan0").status_code == 200
+        held = fans.hold("Fan19")
+        waiting = pool.submit(ask, server.url, "Fan19")
+        assert held.reached()
+        (worker,) = server.workers()
+        worker.kill()
+        # Its visitor sees the connection end, and does not wait for ever.
+        assert isinstance(waiting.exception(timeout=60), requests.ConnectionError)
+        held.open()
+        server.wait_for("Booting worker", times=2)
+        # What it had locked is free again, and what was remembered is still there.
+        asked_before = len(fans.requests)
+        assert ask(server.url, "Fan0").status_code == 200
+        assert len(fans.requests) == asked_before
+        assert ask(server.url, "Fan19").status_code == 200
+        assert requests.get(f"{server.url}/readyz", timeout=30).status_code == 200
+
+
+def test_a_redis_that_disappears_is_no_visitor_s_trouble(
+    fans: Upstream, tiny_model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "redis").mkdir()
+    with ExitStack() as stack:
+        first = ExitStack()
+        url = first.enter_context(running_redis(tmp_path / "redis"))
+        environment = {
+            **fans.environment(),
+            "HAKKEN_CACHE_URL": url,
+            "HAKKEN_RATE_LISTS": "25/minute",
+            "WEB_CONCURRENCY": "1",
+        }
+        server = stack.enter_context(
+            running_hakken(at(tiny_model, tmp_path / "cache") | environment)
+        )
+        assert ask(server.url, "Fan0").status_code == 200
+        asked = len(fans.requests)
+        assert ask(server.url, "Fan0").status_code == 200
+        assert len(fans.requests) == asked
+        with ThreadPoolExecutor(4) as pool:
+            answers = pool.map(lambda n: ask(server.url, f"Fan{n}"), range(1, 11))
+            first.close()  # in the middle of them
+            assert {answer.status_code for answer in answers} == {200}
+        # Without it nothing is remembered, but everything is answered, and limits are kept.
+        assert ask(server.url, "Fan11").status_code == 200
+        statuses = [ask(server.url, "Fan12").status_code for _ in range(30)]
+        assert set(statuses) == {200, 429}
+        assert requests.get(f"{server.url}/readyz", timeout=30).status_code == 200
+        assert "Traceback" not in server.said
+    assert "ConnectionError" in server.said
+
+
+def test_a_redis_that_hangs_is_no_visitor_s_trouble(
+    fans: Upstream, tiny_model: Path, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "silent.sock"))
+        silent.listen(64)  # takes connections and never says a word
+        environment = {**fans.environment(), "HAKKEN_CACHE_URL": f"unix://{tmp_path}/silent.sock"}
+        with running_hakken(at(tiny_model, tmp_path / "cache") | environment) as server:
+            assert ask(server.url, "Fan0").status_code == 200
+    assert "TimeoutError" in server.said
+
+
+def test_a_full_disk_is_no_visitor_s_trouble(
+    fans: Upstream, tiny_model: Path, tmp_path: Path
+) -> None:
+    # Files can be made, but the kernel refuses every byte that is written to one.
+    full = ("sh", "-c", 'ulimit -f 0 && exec "$@"', "sh")
+    environment = {**fans.environment(), "HAKKEN_LIMITS": "1"}
+    with running_hakken(at(tiny_model, tmp_path) | environment, *full) as server:
+        for number in range(3):
+            assert ask(server.url, f"Fan{number}").status_code == 200
+        assert requests.get(f"{server.url}/api/v1/details?ids=1,2", timeout=60).status_code == 200
+    assert "the cache could not be" in server.said
+    assert "requests could not be counted" in server.said
+    assert "Traceback" not in server.said

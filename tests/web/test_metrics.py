@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+from flask import Flask
+from flask.testing import FlaskClient
+from prometheus_client.parser import text_string_to_metric_families
+
+from app import create_app
+from app.lists import PACES
+from app.metrics import MODEL_IN_USE
+from app.settings import Settings
+from app.upstream.breaker import FAILURES
+from app.web.access_log import at_end
+from demo.upstream import Upstream
+from demo.wire import Answer
+from demo.world import Listed
+from tests.tiny_model import ANIME
+from tests.web.fans import SCORED
+from tests.web.server import at, running_hakken
+
+TOKEN = "a-token-of-some-length"
+UNKNOWN = 900_001
+
+Labels = tuple[tuple[str, str], ...]
+Samples = dict[tuple[str, Labels], float]
+
+
+def read(text: str) -> Samples:
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def value(samples: Samples, name: str, **labels: str) -> float:
+    return samples.get((name, tuple(sorted(labels.items()))), 0.0)
+
+
+@pytest.fixture
+def measured(settings: Settings, tmp_path: Path) -> Flask:
+    """An application with metrics and nothing remembered yet."""
+    return create_app(settings.model_copy(update={"metrics": True, "cache_dir": tmp_path}))
+
+
+class Change:
+    """By how much metrics have changed since this was made: they count for the whole process."""
+
+    def __init__(self, client: FlaskClient) -> None:
+        self._client = client
+        self._before = self.now()
+
+    def now(self) -> Samples:
+        return read(self._client.get("/metrics").text)
+
+    def of(self, name: str, **labels: str) -> float:
+        return value(self.now(), name, **labels) - value(self._before, name, **labels)
+
+
+def test_nobody_reads_metrics_unless_they_are_turned_on(client: FlaskClient) -> None:
+    assert client.get("/metrics").status_code == 404
+
+
+def test_a_token_keeps_others_out(settings: Settings) -> None:
+    changes = {"metrics": True, "metrics_token": TOKEN}
+    client = create_app(settings.model_copy(update=changes)).test_client()
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}):
+        refused = client.get("/metrics", headers=headers)
+        assert refused.status_code == 401
+        assert refused.headers["WWW-Authenticate"].startswith("Bearer")
+        assert "hakken_requests" not in refused.text
+    assert client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+
+
+def test_requests_are_counted_by_route_and_never_by_address(measured: Flask) -> None:
+    client = measured.test_client()
+    change = Change(client)
+    client.get("/user/anilist/Regular")
+    client.get("/user/anilist/Nobody99")
+    client.get("/nowhere/at/all")
+    client.open("/", method="BREW")
+    user = "/user/<source>/<path:username>"
+    count = "hakken_requests_total"
+    assert change.of(count, route=user, method="GET", status="200") == 1
+    assert change.of(count, route=user, method="GET", status="404") == 1
+    assert change.of(count, route="(no such page)", method="GET", status="404") == 1
+    assert change.of(count, route="(no such page)", method="other", status="405") == 1
+    assert change.of("hakken_request_seconds_count", route=user) == 2
+    labels = {text for _, pairs in change.now() for _, text in pairs}
+    assert not [text for text in labels if "regular" in text.casefold() or "nobody" in text]
+    assert not [text for text in labels if text == "BREW" or "nowhere/at" in text]
+
+
+def test_fetching_and_ranking_are_told_apart(measured: Flask, anilist: Upstream) -> None:
+    anilist.add("Odd", [*(Listed(n, 7) for n in SCORED), Listed(UNKNOWN, 5)])
+    client = measured.test_client()
+    change = Change(client)
+    for _ in range(2):
+        assert client.get("/api/v1/recommendations?source=anilist&username=Odd").status_code == 200
+    assert change.of("hakken_list_fetch_seconds_count", source="anilist") == 2
+    assert change.of("hakken_answer_seconds_count") == 2
+    assert change.of("hakken_list_cache_total", result="miss") == 1
+    assert change.of("hakken_list_cache_total", result="hit") == 1
+    assert change.of("hakken_upstream_calls_total", service="anilist", result="ok") == 1
+    assert change.of("hakken_list_entries_count") == 2
+    assert change.of("hakken_list_entries_sum") == 2 * (len(SCORED) + 1)
+    assert change.of("hakken_list_anime_total", known="yes") == 2 * len(SCORED)
+    assert change.of("hakken_list_anime_total", known="no") == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "result"),
+    [
+        ("DownFan", "failed"),
+        ("LimitedFan", "limited"),
+        ("PrivateFan", "refused"),
+        ("DroppedFan", "lost"),
+        ("SlowFan", "timeout"),
+    ],
+)
+def test_what_services_answer_is_counted(
+    name: str, result: str, settings: Settings, tmp_path: Path
+) -> None:
+    with Upstream() as upstream:
+        changes = {
+            "metrics": True,
+            "cache_dir": tmp_path,
+            "anilist_url": upstream.at("anilist"),
+            "list_deadline": 0.5,
+        }
+        client = create_app(settings.model_copy(update=changes)).test_client()
+        change = Change(client)
+        client.get(f"/user/anilist/{name}")
+        calls = {
+            each: change.of("hakken_upstream_calls_total", service="anilist", result=each)
+            for each in ("ok", "refused", "failed", "limited", "lost", "timeout")
+        }
+        asked = len(upstream.requests)
+    assert calls[result] >= 1
+    assert sum(calls.values()) == calls[result]
+    assert calls[result] == asked
+
+
+def test_a_service_at_rest_is_told(settings: Settings, tmp_path: Path) -> None:
+    with Upstream() as upstream:
+        changes = {
+            "metrics": True,
+            "cache_dir": tmp_path,
+            "anilist_url": upstream.at("anilist"),
+            "list_cache": 0.0,
+        }
+        client = create_app(settings.model_copy(update=changes)).test_client()
+        change = Change(client)
+        assert value(change.now(), "hakken_upstream_resting", service="anilist") == 0
+        for _ in range(FAILURES):
+            client.get("/user/anilist/ChallengeFan")
+        assert value(change.now(), "hakken_upstream_resting", service="anilist") == 1
+
+
+def test_services_in_metrics_are_those_that_are_paced(measured: Flask) -> None:
+    client = measured.test_client()
+    client.get("/user/anilist/Regular")
+    samples = Change(client).now()
+    services = {dict(labels).get("service") for _, labels in samples} - {None}
+    assert services <= {*PACES, "other"}
+
+
+def test_an_old_list_that_stands_in_is_counted(settings: Settings, tmp_path: Path) -> None:
+    with Upstream() as upstream:
+        upstream.add("Fan", [Listed(n, 7) for n in SCORED])
+        changes = {
+            "metrics": True,
+            "cache_dir": tmp_path,
+            "anilist_url": upstream.at("anilist"),
+            "list_cache": 0.0,
+        }
+        client = create_app(settings.model_copy(update=changes)).test_client()
+        change = Change(client)
+        assert client.get("/user/anilist/Fan").status_code == 200
+        upstream.replies["anilist"] = [Answer(500, b"")] * 3
+        assert client.get("/user/anilist/Fan").status_code == 200
+        assert change.of("hakken_list_cache_total", result="stale") == 1
+
+
+def test_the_model_is_told(measured: Flask) -> None:
+    samples = Change(measured.test_client()).now()
+    ready = measured.test_client().get("/readyz").json
+    assert ready is not None
+    assert value(samples, "hakken_model_workers", version=ready["model"]) == 1
+    created = value(samples, "hakken_model_created_timestamp_seconds")
+    assert 0 < created <= value(samples, "hakken_model_loaded_timestamp_seconds")
+    assert ready["counts"]["anime"] == ANIME
+
+
+def test_the_newest_model_replaces_the_one_before(measured: Flask) -> None:
+    client = measured.test_client()
+    ready = client.get("/readyz").json
+    assert ready is not None
+    MODEL_IN_USE.note("another", "2026-01-02T03:04:05+00:00", 2e9)
+    samples = Change(client).now()
+    assert value(samples, "hakken_model_workers", version=ready["model"]) == 0
+    assert value(samples, "hakken_model_workers", version="another") == 1
+    assert value(samples, "hakken_model_created_timestamp_seconds") == 1767323045
+    assert value(samples, "hakken_model_loaded_timestamp_seconds") == 2e9
+
+
+def test_a_page_that_is_made_while_it_is_sent_ends_when_it_has_been_sent() -> None:
+    app = Flask(__name__)
+    ended: list[bool] = []
+
+    @app.get("/streamed")
+    def streamed() -> object:
+        def pieces() -> Iterator[str]:
+            yield "a"
+            assert not ended
+            yield "b"
+
+        return app.response_class(pieces())
+
+    @app.get("/whole")
+    def whole() -> str:
+        return "ab"
+
+    @app.after_request
+    def watch(response):  # type: ignore[no-untyped-def]
+        at_end(response, lambda: ended.append(True))
+        return response
+
+    for address in ("/streamed", "/whole"):
+        ended.clear()
+        response = app.test_client().get(address, buffered=True)
+        assert response.text == "ab"
+        assert ended == [True]
+
+
+def test_a_page_in_two_parts_is_one_request(settings: Settings, tmp_path: Path) -> None:
+    changes = {"metrics": True, "cache_dir": tmp_path, "list_grace": 0.0}
+    client = create_app(settings.model_copy(update=changes)).test_client()
+    change = Change(client)
+    with client.get("/user/anilist/Regular") as response:
+        user = {"route": "/user/<source>/<path:username>"}
+        assert response.is_streamed
+        assert change.of("hakken_requests_total", **user, method="GET", status="200") == 0
+        assert "</html>" in response.text
+    assert change.of("hakken_requests_total", **user, method="GET", status="200") == 1
+    assert change.of("hakken_request_seconds_count", **user) == 1
+    assert change.of("hakken_list_fetch_seconds_count", source="anilist") == 1
+    assert change.of("hakken_answer_seconds_count") == 1
+
+
+def test_workers_count_together_and_the_dead_are_not_forgotten(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    environment = {"HAKKEN_METRICS": "1", "HAKKEN_RATE_PAGES": "off"}
+    route = {"route": "/api/v1/anime/<int:anime_id>", "method": "GET", "status": "404"}
+    with running_hakken(at(tiny_model, tmp_path) | environment) as server:
+
+        def ask(number: int) -> str:
+            # A connection of its own each, so that both workers get some.
+            answer = requests.get(f"{server.url}/api/v1/anime/{10**6 + number}", timeout=30)
+            return answer.headers["X-Request-ID"]
+
+        def metrics() -> Samples:
+            return read(requests.get(f"{server.url}/metrics", timeout=30).text)
+
+        with ThreadPoolExecutor(8) as pool:
+            assert len(set(pool.map(ask, range(100)))) == 100
+        assert value(metrics(), "hakken_requests_total", **route) == 100
+        (version,) = {
+            dict(labels)["version"] for name, labels in metrics() if name == "hakken_model_workers"
+        }
+        assert value(metrics(), "hakken_model_workers", version=version) == 2
+        server.workers()[0].kill()
+        server.wait_for("Booting worker", times=3)
+        for name in ("created", "loaded"):
+            assert value(metrics(), f"hakken_model_{name}_timestamp_seconds") > 0
+        assert value(metrics(), "hakken_model_workers", version=version) == 2
+        ask(0)
+        assert value(metrics(), "hakken_requests_total", **route) == 101
+        folder = _metrics_folder(server.master)
+        assert list(folder.glob("*.db"))
+    assert not folder.exists()
+
+
+def _metrics_folder(pid: int) -> Path:
+    for line in Path(f"/proc/{pid}/maps").read_text("utf-8").splitlines():
+        if line.endswith(".db") and "hakken-metrics-" in line:
+            return Path(line.split(maxsplit=5)[5]).parent
+    pytest.fail("the server has no metrics")
