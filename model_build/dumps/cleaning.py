@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from model_build.dumps.spill import Entries
+from model_build.errors import InputError
 
 ANIME_BITS, PLACE_BITS = 24, 27
+"""Of the 64 bits by which entries are sorted; the other 13 number the fans of a partition."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,13 @@ class Dropped:
 
 
 def without_repeats(entries: Entries, dropped: Dropped) -> Entries:
-    """Sorted by fan and anime; of entries for the same anime the last in the file counts."""
+    """Sorted by fan and anime; of entries for the same anime the last in the file counts.
+
+    Raises:
+        InputError: a range of fans has more entries than can be numbered.
+    """
+    if len(entries) >> PLACE_BITS:
+        raise InputError(f"{len(entries):,} entries of a few thousand fans are no lists.")
     base = int(entries["fan"].min()) if len(entries) else 0
     key = (entries["fan"] - base).astype(np.uint64) << np.uint64(ANIME_BITS)
     key = (key | entries["anime"].astype(np.uint64)) << np.uint64(PLACE_BITS)

@@ -18,11 +18,15 @@ BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 
 
 def write_page(results: dict[str, Any]) -> None:
-    """Put the tables between the marks of the page."""
-    text = PAGE.read_text("utf-8")
+    """Put the tables into the page."""
+    PAGE.write_text(with_tables(PAGE.read_text("utf-8"), results), "utf-8")
+
+
+def with_tables(text: str, results: dict[str, Any]) -> str:
+    """The text with tables of these results between its marks, instead of what stands there."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    PAGE.write_text("\n".join([before + BEGIN, "", *_tables(results), END]) + after, "utf-8")
+    return "\n".join([before + BEGIN, "", *_tables(results), END]) + after
 
 
 def of_series(results: dict[str, Any], series: str) -> list[dict[str, Any]]:
