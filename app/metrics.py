@@ -13,6 +13,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Lock
 
+import numpy as np
+import numpy.typing as npt
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import disable_created_metrics
 
@@ -118,12 +120,12 @@ class _ModelInUse:
 MODEL_IN_USE = _ModelInUse()
 
 
-def note_list(entries: int, unknown: int, unmapped: int = 0) -> None:
-    """Count a list that is answered: its entries, how many of them the model does not know, and how
-    many there were besides that have no id here."""
-    LIST_ENTRIES.observe(entries + unmapped)
-    LIST_ANIME.labels("yes").inc(entries - unknown)
-    LIST_ANIME.labels("no").inc(unknown + unmapped)
+def note_list(known: npt.NDArray[np.bool_], unmapped: int = 0) -> None:
+    """Count a list that is answered: of each entry whether the model knows it, and how many there
+    were besides that have no id here."""
+    LIST_ENTRIES.observe(len(known) + unmapped)
+    LIST_ANIME.labels("yes").inc(int(known.sum()))
+    LIST_ANIME.labels("no").inc(int((~known).sum()) + unmapped)
 
 
 def note_details(wanted: Iterable[int], found: Iterable[int], missing: Iterable[int]) -> None:

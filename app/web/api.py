@@ -50,7 +50,7 @@ def _answered(listed: Listed, options: Options, unmapped: int = 0) -> dict[str, 
     """The answer; one that filters left empty says which of them to relax."""
     held = library()
     found = answer(held, listed, options)
-    note_list(len(listed.anime_id), len(found.visitor.unknown), unmapped)
+    note_list(held.model.find(listed.anime_id) >= 0, unmapped)
     body = answer_as_json(found, held.catalogue, english=options.english)
     if not found.recommendations and (filters := filters_of(held, found, options)):
         body["relax"] = [

@@ -185,7 +185,7 @@ def _results_page(
     held = library()
     listed = to_listed(fan_list)
     found = answer(held, listed, options)
-    note_list(len(listed.anime_id), len(found.visitor.unknown), fan_list.unmapped)
+    note_list(held.model.find(listed.anime_id) >= 0, fan_list.unmapped)
     chosen = request.args if address else _choice(request.form.get("choice", ""))
     if "format" in chosen:
         return export(

@@ -130,8 +130,8 @@ def answer_both(library: Library, one: FanList, other: FanList, options: Options
     """
     listed = to_listed(one), to_listed(other)
     found, filters = _answer(library, listed, options)
-    for fan_list, each, visitor in zip((one, other), listed, found.visitors, strict=True):
-        note_list(len(each.anime_id), len(visitor.unknown), fan_list.unmapped)
+    for fan_list, each in zip((one, other), listed, strict=True):
+        note_list(library.model.find(each.anime_id) >= 0, fan_list.unmapped)
     relax: list[Relaxed] = []
     if not found.recommendations:
         relax = relaxed_by(

@@ -41,7 +41,7 @@ def test_nobody_may_unless_it_is_said(client: FlaskClient, address: str) -> None
 def test_who_is_named_may_read_answers_and_errors(open_to: FlaskClient, address: str) -> None:
     told = headers_of(open_to, address)
     assert told["Access-Control-Allow-Origin"] == HERE
-    assert told["Access-Control-Expose-Headers"] == "ETag, Retry-After"
+    assert told["Access-Control-Expose-Headers"] == "ETag, Retry-After, X-Request-ID"
     assert "Access-Control-Allow-Credentials" not in told
     assert "Origin" in open_to.get(address, headers={"Origin": HERE}).headers["Vary"]
     for other in ("https://evil.example", f"{HERE}.evil.example", "null"):

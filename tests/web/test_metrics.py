@@ -100,8 +100,10 @@ def test_fetching_and_ranking_are_told_apart(measured: Flask, anilist: Upstream)
     anilist.add("Odd", [*(Listed(n, 7) for n in SCORED), Listed(UNKNOWN, 5)])
     client = measured.test_client()
     change = Change(client)
-    for _ in range(2):
-        assert client.get("/api/v1/recommendations?source=anilist&username=Odd").status_code == 200
+    # What is marked as seen is not on the list.
+    for marked in ("", f"&seen={UNKNOWN + 1}:5"):
+        address = f"/api/v1/recommendations?source=anilist&username=Odd{marked}"
+        assert client.get(address).status_code == 200
     assert change.of("hakken_list_fetch_seconds_count", source="anilist") == 2
     assert change.of("hakken_answer_seconds_count") == 2
     assert change.of("hakken_list_cache_total", result="miss") == 1
