@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from app.recommender.fold_in import interest
@@ -196,12 +197,19 @@ def _add_lists(
     )
 
 
-def solve(grams: Grams, kind: Regularisation, keep: int, *, progress: bool = False) -> csr_array:
+def solve(
+    grams: Grams,
+    kind: Regularisation,
+    keep: int,
+    *,
+    threads: int | None = None,
+    progress: bool = False,
+) -> csr_array:
     """The affinity for one regularisation, (n_items, n_items) float32; others may follow.
 
     Row j is the anime on the list, column i the one recommended; of each row the ``keep`` weights
     of largest magnitude are kept. Anime that `add_grams` did not look at neither give nor get any.
-    Memory: besides the sums, a block of rows.
+    Memory: besides the sums, two blocks of rows a thread.
     """
     n_items, known = grams.n_items, grams.known
     if not len(known):
@@ -221,8 +229,8 @@ def solve(grams: Grams, kind: Regularisation, keep: int, *, progress: bool = Fal
     keep = min(keep, len(known) - 1)
     value = np.empty((len(known), keep), np.float32)
     index = np.empty((len(known), keep), np.int32)
-    blocks = _blocks(len(known))
-    for rows in tqdm(blocks, desc="affinity", unit=" block", disable=not progress):
+
+    def fill(rows: slice) -> None:
         inverse = _rows_of_inverse(gram, rows)
         weights = inverse @ cross
         weights -= inverse * multiplier
@@ -232,6 +240,12 @@ def solve(grams: Grams, kind: Regularisation, keep: int, *, progress: bool = Fal
         best = np.argpartition(-np.abs(weights), keep - 1, axis=1)[:, :keep]
         value[rows] = np.take_along_axis(weights, best, axis=1)
         index[rows] = known[best]
+
+    # A block a thread; threads of BLAS within would wait for one another.
+    blocks = _blocks(len(known))
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads or available_threads()) as pool:
+        filled = pool.map(fill, blocks)
+        list(tqdm(filled, "affinity", len(blocks), unit=" block", disable=not progress))
     return _by_anime(value, index, known, n_items)
 
 

@@ -158,9 +158,7 @@ class Stages:
     def _weights(self, name: str, kind: Regularisation, keep: int) -> csr_array:
         def fit() -> Arrays:
             grams = self._grams()
-            solved = self.timed(
-                name, lambda: solve(grams, kind, keep, progress=self._running["progress"])
-            )
+            solved = self.timed(name, lambda: solve(grams, kind, keep, **self._running))
             return _arrays(solved)
 
         depends_on = (self._lists_needed(), kind, keep)

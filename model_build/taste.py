@@ -45,6 +45,7 @@ START_LEVEL_VARIANCE = 0.4
 START_NOISE_SHARE = 0.7
 NOISE_SHRINKAGE = 50.0
 PARTS = 4
+ROWS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ def fit_gaussian(
         for _ in range(steps):
             drawn = _shortened(fans, rng)
             pull, seen, noise_sum = _expect(drawn, covariance, noise, level_variance, threads)
-            covariance += covariance @ pull @ covariance / n_fans
+            covariance = _grown(covariance, pull, n_fans, threads)
             level_variance += level_variance**2 * float(pull.sum(dtype=np.float64)) / n_fans
             mean_noise = noise_sum.sum() / seen.sum()
             noise = (noise_sum + NOISE_SHRINKAGE * mean_noise) / (seen + NOISE_SHRINKAGE)
@@ -231,6 +232,19 @@ def _expect(
     pull = sum(pulls[1:], pulls[0])
     below = np.tril(pull, -1)
     return pull + below.T, sum(seen), sum(noise_sum)
+
+
+def _grown(covariance: Singles, pull: Singles, n_fans: int, threads: int) -> Singles:
+    """The covariance C after a step: C + C pull C / n_fans."""
+    grown = np.empty_like(covariance)
+
+    def fill(first: int) -> None:
+        rows = slice(first, first + ROWS)
+        grown[rows] = covariance[rows] + covariance[rows] @ pull @ covariance / n_fans
+
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+        list(pool.map(fill, range(0, len(covariance), ROWS)))
+    return grown
 
 
 def _leading_factors(covariance: Singles, factors: int) -> npt.NDArray[np.float64]:
