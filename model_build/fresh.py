@@ -91,16 +91,10 @@ _TELLERS: dict[str, Callable[..., Iterable[str]]] = {
 }
 
 
-def new_anime(catalogue: pl.DataFrame, since: int | None = None) -> pl.Series:
-    """Ids of the catalogue's anime that are new and of which enough is known: type and genres.
-
-    New is what aired in or after ``since``: without one, the last five years that the catalogue
-    knows.
-    """
+def new_anime(catalogue: pl.DataFrame, since: int) -> pl.Series:
+    """Ids of the catalogue's anime of ``since`` or later of which type and genres are known."""
     if not {"type", "genres", "year"} <= set(catalogue.columns):
         return pl.Series("anime_id", [], pl.Int64)
-    if since is None:
-        since = int(catalogue["year"].max() or 0) - 5  # type: ignore[arg-type]
     told = pl.col("type").is_not_null() & (pl.col("genres").fill_null("") != "")
     return catalogue.filter(told & (pl.col("year") >= since))["anime_id"].sort()
 

@@ -79,8 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fresh-since",
         type=positive_int,
         metavar="YEAR",
-        help="anime of this year or later get a place even without scores (default: five years "
-        "before the catalogue's last)",
+        help="anime of this year or later get a place even without scores (default: none does)",
     )
     parser.add_argument(
         "--work",
@@ -134,7 +133,7 @@ def run(arguments: argparse.Namespace) -> None:
     ratings = read_ratings(arguments.ratings)
     data = fingerprint(ratings)
     facts, fresh = None, None
-    if catalogue is not None:
+    if catalogue is not None and arguments.fresh_since is not None:
         needed = settings.lists_needed(len(ratings.user_ids))
         ratings, fresh = among(ratings, new_anime(catalogue, arguments.fresh_since), needed)
         facts = describe(catalogue, ratings.anime_ids)

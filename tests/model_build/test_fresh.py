@@ -162,7 +162,7 @@ def test_what_is_new() -> None:
             "year": [2026, 2026, 2026, 2021, 2020],
         }
     )
-    assert new_anime(catalogue).to_list() == [2, 5]
+    assert new_anime(catalogue, 2021).to_list() == [2, 5]
     assert new_anime(catalogue, 2020).to_list() == [1, 2, 5]
-    assert new_anime(catalogue.drop("genres")).to_list() == []
-    assert new_anime(catalogue.with_columns(pl.lit(None, pl.Int32).alias("year"))).is_empty()
+    assert new_anime(catalogue.drop("genres"), 2020).to_list() == []
+    assert new_anime(catalogue.with_columns(pl.lit(None, pl.Int32).alias("year")), 2020).is_empty()

@@ -26,6 +26,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     catalogue.write_parquet(folder / "c.parquet")
     command = ["train", "--ratings", str(folder / "r.parquet"), "--quiet"]
     command += ["--catalogue", str(folder / "c.parquet"), "--out", str(folder / "model")]
+    command += ["--fresh-since", "2040"]
     assert main(command) == 0
     settings = Settings(model=str(folder / "model"), cache_dir=folder / "cache")
     return create_app(settings).test_client()
