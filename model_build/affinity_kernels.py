@@ -18,6 +18,43 @@ AHEAD, FETCHED = 6, 64
 
 
 @numba.njit(nogil=True, cache=True)
+def meet(
+    i: int,
+    anime_start: Longs,
+    anime_fan: Ints,
+    anime_position: Ints,
+    fan_start: Longs,
+    fan_anime: Ints,
+    given: Singles,
+    wanted: Singles,
+    sums: Floats,
+) -> None:
+    """Add to ``sums[j]`` what anime i and each j <= i have in common: x_i x_j, x_i y_j, y_i x_j."""
+    stop = anime_start[i + 1]
+    for p in range(anime_start[i], stop):
+        if p + AHEAD < stop:
+            ahead = np.int64(anime_position[p + AHEAD])
+            begin = fan_start[anime_fan[p + AHEAD]]
+            fetch(given, ahead)
+            fetch(wanted, ahead)
+            for k in range(begin, min(ahead, begin + FETCHED), 16):
+                fetch(fan_anime, k)
+                fetch(given, k)
+                fetch(wanted, k)
+        position = anime_position[p]
+        x, y = np.float64(given[position]), np.float64(wanted[position])
+        for q in range(np.uint64(fan_start[anime_fan[p]]), np.uint64(position) + np.uint64(1)):
+            add_outer(
+                sums,
+                np.int64(fan_anime[q]),
+                x,
+                y,
+                np.float64(given[q]),
+                np.float64(wanted[q]),
+            )
+
+
+@numba.njit(nogil=True, cache=True)
 def gram_rows(
     first: int,
     last: int,
@@ -38,29 +75,9 @@ def gram_rows(
     precision. Of ``gram`` only the lower triangle is written; of ``cross`` row and column i.
     """
     sums = np.zeros((last, 4))
+    lists = (anime_start, anime_fan, anime_position, fan_start, fan_anime, given, wanted)
     for i in range(first, last):
-        stop = anime_start[i + 1]
-        for p in range(anime_start[i], stop):
-            if p + AHEAD < stop:
-                ahead = np.int64(anime_position[p + AHEAD])
-                begin = fan_start[anime_fan[p + AHEAD]]
-                fetch(given, ahead)
-                fetch(wanted, ahead)
-                for k in range(begin, min(ahead, begin + FETCHED), 16):
-                    fetch(fan_anime, k)
-                    fetch(given, k)
-                    fetch(wanted, k)
-            position = anime_position[p]
-            x, y = np.float64(given[position]), np.float64(wanted[position])
-            for q in range(np.uint64(fan_start[anime_fan[p]]), np.uint64(position) + np.uint64(1)):
-                add_outer(
-                    sums,
-                    np.int64(fan_anime[q]),
-                    x,
-                    y,
-                    np.float64(given[q]),
-                    np.float64(wanted[q]),
-                )
+        meet(i, *lists, sums)
         for j in range(i):
             gram[i, j] += sums[j, 0]
             cross[i, j] += sums[j, 1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 
 
 def add_place(parser: argparse.ArgumentParser, option: str) -> None:
@@ -34,6 +35,15 @@ def non_negative_float(text: str) -> float:
     if not 0 <= number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a number of at least 0")
     return number
+
+
+def memory(text: str) -> int:
+    """Bytes, as a number with a unit: 500MB, 4GiB."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([KMGT])(i?)B", text.strip())
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an amount of memory such as 4GB")
+    number, unit, binary = found.groups()
+    return int(float(number) * (1024 if binary else 1000) ** ("KMGT".index(unit) + 1))
 
 
 def _number(text: str, kind: type[int] | type[float]) -> float:

@@ -45,17 +45,16 @@ def _fetch_list(
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _shrunk(sums: Floats, j: int, shrinkage: float, min_support: int) -> float:
-    """The similarity of one accumulated pair, 0 where negative, and its accumulator cleared."""
+def shrunk(sums: Floats, j: int, shrinkage: float, min_support: int) -> float:
+    """The similarity of one accumulated pair, 0 where negative."""
     support, product, left, right = sums[j, 0], sums[j, 1], sums[j, 2], sums[j, 3]
-    sums[j, 0] = sums[j, 1] = sums[j, 2] = sums[j, 3] = 0.0
     if support < min_support or product <= 0.0:
         return 0.0
     return float(product / np.sqrt(left * right) * (support - 1.0) / (support - 1.0 + shrinkage))
 
 
 @numba.njit(nogil=True, cache=True)
-def _meet(
+def meet(
     i: int,
     item_start: Longs,
     item_user: Ints,
@@ -88,7 +87,7 @@ def _meet_few(
     sums: Floats,
     met: Ints,
 ) -> int:
-    """`_meet` that also writes down the j that it met; returns how many."""
+    """`meet` that also writes down the j that it met; returns how many."""
     n_met = 0
     last = item_start[i + 1]
     for p in range(item_start[i], last):
@@ -152,12 +151,13 @@ def similarity_rows(
         if few:
             n_met = _meet_few(i, *ratings, sums, met)
         else:
-            _meet(i, *ratings, sums)
+            meet(i, *ratings, sums)
             n_met = i
         found = 0
         for m in range(n_met):
             j = met[m] if few else m
-            similarity = _shrunk(sums, j, shrinkage, min_support)
+            similarity = shrunk(sums, j, shrinkage, min_support)
+            sums[j, 0] = sums[j, 1] = sums[j, 2] = sums[j, 3] = 0.0
             if similarity > 0.0:
                 index[found], value[found] = j, similarity
                 found += 1

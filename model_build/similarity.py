@@ -21,8 +21,9 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 from tqdm import tqdm
 
-from model_build import kernels, neighbour_kernels
+from model_build import kernels
 from model_build.grouping import GroupedRatings
+from model_build.neighbours import Neighbours
 from model_build.parallel import available_threads, even_ranges, run_ranges
 
 BLOCK_ROWS = 256
@@ -47,10 +48,7 @@ def pearson_baseline(
     items x items array.
     """
     n_items = ratings.n_items
-    capacity = max(1, min(neighbours, n_items - 1))
-    values = np.empty((n_items, capacity), np.float32)
-    indices = np.empty((n_items, capacity), np.int32)
-    size = np.zeros(n_items, np.int32)
+    nearest = Neighbours(n_items, neighbours)
     rows = min(BLOCK_ROWS, n_items)
     block = (
         np.empty((rows, n_items), np.int32),
@@ -99,22 +97,6 @@ def pearson_baseline(
             run_ranges(pool, fill, row_ranges, first)
             # A column is met about as often as its anime is rated together with others.
             column_ranges = even_ranges(co_rated[:last], threads)
-            kept = (*block, values, indices, size)
-            run_ranges(pool, neighbour_kernels.keep_best_of_rows, row_ranges, first, *kept)
-            run_ranges(pool, neighbour_kernels.offer_columns, column_ranges, first, last, *kept)
+            nearest.offer(pool, first, block, row_ranges, column_ranges)
             bar.update(last - first)
-    return _in_original_order(ratings, values, indices, size)
-
-
-def _in_original_order(
-    ratings: GroupedRatings,
-    values: npt.NDArray[np.float32],
-    indices: npt.NDArray[np.int32],
-    size: npt.NDArray[np.int32],
-) -> csr_array:
-    start = np.concatenate([[0], np.cumsum(size[ratings.rank], dtype=np.int64)])
-    kept_value = np.empty(start[-1], np.float32)
-    kept_index = np.empty(start[-1], np.int32)
-    order = ratings.order.astype(np.int32)
-    neighbour_kernels.collect(values, indices, size, order, start, kept_value, kept_index)
-    return csr_array((kept_value, kept_index, start), shape=(len(size), len(size)))
+    return nearest.matrix(ratings.order, ratings.rank)

@@ -26,6 +26,7 @@ from model_build.grouping import GroupedRatings
 from model_build.linear_algebra import invert_in_place
 from model_build.parallel import available_threads
 from model_build.similarity import pearson_baseline
+from model_build.sums.sampling import first_shuffled
 
 Singles = npt.NDArray[np.float32]
 
@@ -39,6 +40,7 @@ MIN_RATINGS = 15
 """Ratings that an anime needs to be part of the Gaussian."""
 MOST_TITLES = 400
 MOST_FANS = 20_000
+MOST_ANIME = 5000
 START_SHARE = 0.5
 START_SHRINKAGE = 50.0
 START_LEVEL_VARIANCE = 0.4
@@ -75,13 +77,19 @@ def standardise(ratings: GroupedRatings, *, threads: int | None = None) -> Stand
     baselines = fit_baselines(ratings, reg_user=REG, reg_item=REG, epochs=EPOCHS, threads=threads)
     within = baselines.residual
     mean_spread = float(within.std()) or 1.0  # all as expected: any spread will do
-    count = np.diff(ratings.user_start)
+    spread = spreads(ratings.user_start, within, mean_spread)
+    return Standardised(baselines.item_bias, within, baselines.user_bias, spread, mean_spread)
+
+
+def spreads(
+    user_start: npt.NDArray[np.int64], within: npt.NDArray[np.float64], mean_spread: float
+) -> npt.NDArray[np.float64]:
+    """The spread of each fan, pulled towards the mean one."""
+    count = np.diff(user_start)
     squares = np.empty(len(count))
-    bias_kernels.squares(0, len(count), ratings.user_start, within, squares)
+    bias_kernels.squares(0, len(count), user_start, within, squares)
     variance = (squares + SPREAD_WEIGHT * mean_spread**2) / (count + SPREAD_WEIGHT)
-    return Standardised(
-        baselines.item_bias, within, baselines.user_bias, np.sqrt(variance), mean_spread
-    )
+    return np.sqrt(variance)
 
 
 def standard_similarity(
@@ -109,7 +117,7 @@ def fit_gaussian(
     standard: Standardised,
     *,
     min_ratings: int = MIN_RATINGS,
-    most_anime: int = 5000,
+    most_anime: int = MOST_ANIME,
     factors: int = 256,
     threads: int | None = None,
     progress: bool = False,
@@ -120,10 +128,51 @@ def fit_gaussian(
     `MOST_FANS` fans, and in each step `MOST_TITLES` titles of each, are drawn, always the same.
     Memory: about eight m x m float32 matrices.
     """
-    count = np.diff(ratings.item_start)
-    m = max(1, min(most_anime, int((count >= min_ratings).sum())))
+    m = size_of_gaussian(np.diff(ratings.item_start), min_ratings, most_anime)
+    fans = entries_of(ratings, standard, m, drawn_fans(ratings.user_start))
+    return gaussian_of(fans, ratings.order[:m], factors=factors, threads=threads, progress=progress)
+
+
+def size_of_gaussian(
+    count: npt.NDArray[np.int64], min_ratings: int = MIN_RATINGS, most_anime: int = MOST_ANIME
+) -> int:
+    """How many of the anime are in the Gaussian, by the ratings of each."""
+    return max(1, min(most_anime, int((count >= min_ratings).sum())))
+
+
+def drawn_fans(user_start: npt.NDArray[np.int64], first: int = 0) -> npt.NDArray[np.int64]:
+    """The numbers of `MOST_FANS` fans with two ratings or more, counted from ``first``."""
+    return first_shuffled(first + np.flatnonzero(np.diff(user_start) >= 2), MOST_FANS)
+
+
+def entries_of(
+    ratings: GroupedRatings, standard: Standardised, m: int, fans: npt.NDArray[np.int64]
+) -> csr_array:
+    """Deviations in spreads of those of the ``fans`` with at least two of the m most rated anime.
+
+    A row a fan; columns are numbers of anime.
+    """
+    length = np.empty(ratings.n_users, np.int64)
+    taste_kernels.counts_below(ratings.user_start, ratings.user_item, m, length)
+    speaking = fans[length[fans] >= 2]
+    first, length = ratings.user_start[speaking], length[speaking]
+    start = np.concatenate([[0], np.cumsum(length)])
+    entries = np.arange(start[-1]) + np.repeat(first - start[:-1], length)
+    deviation = standard.within[entries] + np.repeat(standard.level[speaking], length)
+    value = (deviation / np.repeat(standard.spread[speaking], length)).astype(np.float32)
+    return csr_array((value, ratings.user_item[entries], start), shape=(len(speaking), m))
+
+
+def gaussian_of(
+    fans: csr_array,
+    anime: npt.NDArray[np.int64],
+    *,
+    factors: int = 256,
+    threads: int | None = None,
+    progress: bool = False,
+) -> Gaussian:
+    """`fit_gaussian` on the entries of the fans drawn; column k is the original ``anime[k]``."""
     rng = np.random.default_rng(0)
-    fans = _entries_of_fans(ratings, standard, m, rng)
     covariance, noise = _start(fans)
     level_variance = START_LEVEL_VARIANCE
     threads = threads or available_threads()
@@ -141,30 +190,13 @@ def fit_gaussian(
     factor = _leading_factors(covariance, factors)
     # What the factors leave out of an anime's variance is its own.
     left_out = np.maximum(covariance.diagonal() - (factor**2).sum(axis=1), 0.0)
-    order = np.argsort(ratings.order[:m])
+    order = np.argsort(anime)
     return Gaussian(
-        ratings.order[:m][order].astype(np.int32),
+        anime[order].astype(np.int32),
         factor[order].astype(np.float32),
         (noise + left_out)[order].astype(np.float32),
         level_variance,
     )
-
-
-def _entries_of_fans(
-    ratings: GroupedRatings, standard: Standardised, m: int, rng: np.random.Generator
-) -> csr_array:
-    """Deviations in spreads of fans with at least two of the m most rated anime."""
-    length = np.empty(ratings.n_users, np.int64)
-    taste_kernels.counts_below(ratings.user_start, ratings.user_item, m, length)
-    speaking = np.flatnonzero(length >= 2)
-    if len(speaking) > MOST_FANS:
-        speaking = np.sort(rng.choice(speaking, MOST_FANS, replace=False))
-    first, length = ratings.user_start[speaking], length[speaking]
-    start = np.concatenate([[0], np.cumsum(length)])
-    entries = np.arange(start[-1]) + np.repeat(first - start[:-1], length)
-    deviation = standard.within[entries] + np.repeat(standard.level[speaking], length)
-    value = (deviation / np.repeat(standard.spread[speaking], length)).astype(np.float32)
-    return csr_array((value, ratings.user_item[entries], start), shape=(len(speaking), m))
 
 
 def _shortened(fans: csr_array, rng: np.random.Generator) -> csr_array:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 from model_build.checkpoints import Checkpoints
 from model_build.fresh import Facts, Fitted, place
 from model_build.hyperparameters import Hyperparameters as Hyperparameters  # where it is looked for
-from model_build.parts import affinity_part, facts_part, taste_part
+from model_build.parts import Part, affinity_part, facts_part, taste_part
 from model_build.ratings import Ratings
 from model_build.stages import Stages
 
@@ -52,29 +54,54 @@ def train(
     gaussian = stages.gaussian()
     stages.forget()
     fitted = Fitted(standard, gaussian, stages.affinity(), stages.newcomer())
-    counted = facts_part(ratings)
+    return assemble(
+        facts_part(ratings),
+        knn,
+        taste_similarity,
+        fitted,
+        settings,
+        len(ratings.user_ids),
+        facts=facts,
+        fresh=fresh,
+        seconds=stages.seconds,
+    )
+
+
+def assemble(
+    counted: Part,
+    knn: Part,
+    taste_similarity: csr_array,
+    fitted: Fitted,
+    settings: Hyperparameters,
+    fans: int,
+    *,
+    facts: Facts | None,
+    fresh: npt.NDArray[np.int64] | None,
+    seconds: dict[str, float],
+) -> Trained:
+    """Place the fresh anime, if there are any, and put all parts together."""
+    ratings, entries = counted.arrays["rating_count"], counted.arrays["entry_count"]
     if facts is not None and fresh is not None:
-        fitted = stages.timed(
-            "fresh anime",
-            lambda: place(
-                facts,
-                fresh,
-                fitted,
-                rating_count=counted.arrays["rating_count"].astype(np.int64),
-                entry_count=counted.arrays["entry_count"].astype(np.int64),
-                min_entries=settings.lists_needed(len(ratings.user_ids)),
-                keep=settings.fresh_neighbours,
-            ),
+        start = time.perf_counter()
+        fitted = place(
+            facts,
+            fresh,
+            fitted,
+            rating_count=ratings.astype(np.int64),
+            entry_count=entries.astype(np.int64),
+            min_entries=settings.lists_needed(fans),
+            keep=settings.fresh_neighbours,
         )
+        seconds["fresh anime"] = time.perf_counter() - start
     taste = taste_part(fitted.standard, taste_similarity, fitted.gaussian)
     parts = (counted, knn, taste, affinity_part(fitted.affinity, fitted.newcomer))
     return Trained(
         arrays={name: array for part in parts for name, array in part.arrays.items()},
         counts={
-            "fans": len(ratings.user_ids),
-            "anime": len(ratings.anime_ids),
-            "entries": len(ratings),
-            "ratings": int(ratings.scored.sum()),
+            "fans": fans,
+            "anime": len(entries),
+            "entries": int(entries.sum()),
+            "ratings": int(ratings.sum()),
             "similarities": len(knn.arrays["similarity_value"]),
             "affinities": int(fitted.affinity.nnz),
             "fresh": 0 if fresh is None else len(fresh),
@@ -83,7 +110,7 @@ def train(
             **asdict(settings),
             **{name: number for part in parts for name, number in part.numbers.items()},
         },
-        seconds=stages.seconds,
+        seconds=seconds,
     )
 
 

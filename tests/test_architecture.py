@@ -22,6 +22,8 @@ TRAINING_ONLY = (
     "implicit",
     "pyarrow",
     "kagglehub",
+    "dask",
+    "distributed",
 )
 MODEL_BUILD_MAY_USE = ("app.recommender", "app.catalogue", "app.answer", "app.model_store")
 MOST_LINES = 300

@@ -8,6 +8,10 @@ PATH is a CSV file, a zip or a folder, as Kaggle gives it. Example:
 Datasets: cooperunion2016, azathoth2018, hernan2020, dbdmobile2023, or kaggle:OWNER/NAME to download
 one of them. The folder also gets a report of what was dropped and why, and the dump's catalogue,
 which train uses if it is given no other.
+
+With --add the folder keeps what it holds, and gets further partitions: those of a file of other
+fans, of the same kind and cleaned alike. (A newer edition of a dump has the same fans again;
+prepare it into a folder of its own.)
 """
 
 from __future__ import annotations
@@ -18,11 +22,12 @@ import sys
 from dataclasses import asdict, fields
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from app.recommender.replacing import replacing, sync
 from model_build.arguments import whole_number
-from model_build.dumps import kaggle
+from model_build.dumps import adding, kaggle
 from model_build.dumps.cleaning import Cleaning
 from model_build.dumps.facts import read_facts
 from model_build.dumps.formats import DUMPS, Dump, Facts, Lists
@@ -36,6 +41,7 @@ from model_build.dumps.prepared import (
     Prepared,
     SourceFacts,
     is_prepared,
+    open_prepared,
 )
 from model_build.dumps.report import report
 from model_build.dumps.source import Source, find, header_of, single
@@ -58,6 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         value = getattr(default, name.replace("-", "_"))
         text = f"{help_text} (default {value}; 0: none)"
         parser.add_argument(f"--{name}", type=whole_number, default=value, metavar="N", help=text)
+    parser.add_argument(
+        "--add",
+        action="store_true",
+        help="add a file of further fans to what DIR holds; one that was read before is not again",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -73,17 +84,36 @@ def run(arguments: argparse.Namespace) -> None:
     source, lists = _lists(dump, path)
     rules = Cleaning(**{rule.name: getattr(arguments, rule.name) for rule in fields(Cleaning)})
     quiet = arguments.quiet or not sys.stderr.isatty()
+    before = _before(arguments, dataset, rules) if arguments.add else None
+    if before and source.digest() in {read.sha256 for read in before.sources}:
+        print(f"{source} is in {arguments.out} already; nothing was added")
+        return
+    first_fan = adding.next_fan(before) if before else 0
+    known = adding.anime_in(arguments.out, before.partitions if before else [])
     try:
         with (
             replacing(arguments.out) as new,
             tqdm(desc=source.name, unit=" rows", unit_scale=True, disable=quiet) as bar,
         ):
-            result = write_partitions(source, lists, rules, new, lambda rows: _show(bar, rows))
+            result = write_partitions(
+                source,
+                lists,
+                rules,
+                new,
+                lambda rows: _show(bar, rows),
+                first_fan=first_fan,
+                known=known,
+            )
             if not result.partitions:
                 raise InputError(f"{source}: no entry is left after cleaning; see the options.")
             catalogue = _write_catalogue(dump, path, new)
             prepared = _prepared(dataset, source, rules, result, catalogue)
             text = report(prepared, lists.published)
+            if before:
+                anime = np.union1d(known, adding.anime_in(new, result.partitions))
+                adding.keep_before(before, arguments.out, new)
+                prepared = adding.joined(before, prepared, len(anime))
+                text = adding.report_of_both(arguments.out, text)
             (new / REPORT).write_text(text, "utf-8")
             (new / INDEX).write_text(prepared.model_dump_json(indent=2) + "\n", "utf-8")
             for file in new.rglob("*"):
@@ -96,6 +126,13 @@ def run(arguments: argparse.Namespace) -> None:
             ) from None
         raise
     print(text, end="")
+
+
+def _before(arguments: argparse.Namespace, dataset: str, rules: Cleaning) -> Prepared:
+    """What stands in the folder that is added to."""
+    before = open_prepared(arguments.out)
+    adding.refuse_other_rules(before, dataset, asdict(rules))
+    return before
 
 
 def _dataset(arguments: argparse.Namespace) -> tuple[str, Path]:

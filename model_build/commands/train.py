@@ -13,7 +13,6 @@ written: a training that was stopped goes on where it was if it is started again
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import resource
 import sys
@@ -30,36 +29,28 @@ from app.recommender.artifact import (
     write_artifact,
 )
 from model_build.arguments import non_negative_float, positive_int, whole_number
-from model_build.catalogue import encode_catalogue, read_catalogue
-from model_build.checkpoints import Checkpoints
-from model_build.dumps.prepared import CATALOGUE, is_prepared, open_prepared
+from model_build.catalogue import encode_catalogue
+from model_build.commands.fitting import add_fitting_arguments, fit
 from model_build.errors import InputError
-from model_build.fresh import among, describe, new_anime
 from model_build.model_card import model_card
-from model_build.ratings import Ratings, read_ratings
 from model_build.settings_file import read_settings
 from model_build.training import (
     Hyperparameters,
     build_time,
-    fingerprint,
     model_version,
-    train,
 )
 
 HELP = "train a model from ratings"
-MANY_ENTRIES = 5_000_000
-"""Of so many entries on a training takes minutes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     default = Hyperparameters()
     parser.add_argument(
         "--ratings",
-        type=Path,
         nargs="+",
         required=True,
         metavar="FILE",
-        help="CSV, Parquet, prepared",
+        help="CSV, Parquet or what prepare wrote (for workers also gs://bucket/prefix)",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the model's place")
     parser.add_argument(
@@ -81,12 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="YEAR",
         help="anime of this year or later get a place even without scores (default: none does)",
     )
-    parser.add_argument(
-        "--work",
-        type=Path,
-        metavar="DIR",
-        help="keep finished stages there, also after the end, for trainings with other settings",
-    )
+    add_fitting_arguments(parser)
     parser.add_argument("--threads", type=positive_int, help="default: one a processor")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     for name, kind, help_text in (
@@ -125,31 +111,13 @@ def run(arguments: argparse.Namespace) -> None:
     start = time.perf_counter()
     refuse_foreign_directory(arguments.out)
     progress = not arguments.quiet and sys.stderr.isatty()
-    table = arguments.catalogue or _catalogue_of(arguments.ratings)
-    catalogue = read_catalogue(table) if table else None
     measured = _measured(arguments.metrics) if arguments.metrics else {}
     metrics = _numbers(measured)
     settings = _settings(arguments)
-    ratings = read_ratings(arguments.ratings)
-    data = fingerprint(ratings)
-    facts, fresh = None, None
-    if catalogue is not None and arguments.fresh_since is not None:
-        needed = settings.lists_needed(len(ratings.user_ids))
-        ratings, fresh = among(ratings, new_anime(catalogue, arguments.fresh_since), needed)
-        facts = describe(catalogue, ratings.anime_ids)
-    read_seconds = time.perf_counter() - start
-    checkpoints = _checkpoints(arguments, ratings, data)
-    trained = train(
-        ratings,
-        settings,
-        facts=facts,
-        fresh=fresh,
-        threads=arguments.threads,
-        progress=progress,
-        checkpoints=checkpoints,
-    )
+    fitted = fit(arguments, settings, progress=progress)
+    trained = fitted.trained
     created = build_time()
-    dataset = Dataset(name=arguments.name, fingerprint=data)
+    dataset = Dataset(name=arguments.name, fingerprint=fitted.fingerprint)
     version = model_version(created, dataset.fingerprint, settings)
     documents = {"MODEL_CARD.md": model_card(version, dataset, trained, metrics)}
     if measured:
@@ -163,39 +131,19 @@ def run(arguments: argparse.Namespace) -> None:
         hyperparameters=trained.hyperparameters,
         metrics=metrics,
         arrays=trained.arrays,
-        catalogue=encode_catalogue(catalogue, ratings.anime_ids),
+        catalogue=encode_catalogue(fitted.catalogue, trained.arrays["anime_id"]),
         documents=documents,
     )
-    if arguments.work is None:
-        checkpoints.clear()
+    fitted.written()
     size = sum(file.bytes for file in manifest.files.values())
-    steps = {"reading": read_seconds, **trained.seconds}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
         1 if sys.platform == "darwin" else 1024
     )
     print(f"model       {version} in {arguments.out}")
     print("data        " + ", ".join(f"{n:,} {what}" for what, n in trained.counts.items()))
-    print("seconds     " + ", ".join(f"{what} {s:.2f}" for what, s in steps.items()))
+    print("seconds     " + ", ".join(f"{what} {s:.2f}" for what, s in trained.seconds.items()))
     print(f"in all      {time.perf_counter() - start:.2f} s, peak memory {peak / 1e6:,.0f} MB")
     print(f"size        {size / 1e6:.1f} MB")
-
-
-def _catalogue_of(ratings: list[Path]) -> Path | None:
-    """The catalogue in a folder that prepare wrote."""
-    if is_prepared(ratings[0]) and open_prepared(ratings[0]).catalogue:
-        return ratings[0] / CATALOGUE
-    return None
-
-
-def _checkpoints(arguments: argparse.Namespace, ratings: Ratings, data: str) -> Checkpoints:
-    """Where stages are kept: where it was said, or beside the model if it takes long to train."""
-    folder: Path | None = arguments.work
-    if folder is None and len(ratings) >= MANY_ENTRIES:
-        out = arguments.out.absolute()
-        folder = out.with_name(f".{out.name}.checkpoints")
-    # Fresh anime are among the others, so positions depend on which there are.
-    anime = hashlib.sha256(ratings.anime_ids.tobytes()).hexdigest()
-    return Checkpoints(folder, f"{data} {anime}")
 
 
 def _settings(arguments: argparse.Namespace) -> Hyperparameters:

@@ -11,12 +11,13 @@ Numbers = npt.NDArray[np.int32]
 
 
 class FanNumbers:
-    """0, 1, 2, ... for fans known by a number or a name of the dump's own.
+    """``first`` and what follows for fans known by a number or a name of the dump's own.
 
     Memory grows with the fans, not with their entries.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, first: int = 0) -> None:
+        self._first = first
         self._number: dict[int | str, int] = {}
 
     def __len__(self) -> int:
@@ -37,5 +38,5 @@ class FanNumbers:
 
     def of_names(self, fans: Iterable[int | str]) -> Numbers:
         """The number of each of a few, in their order."""
-        known = self._number
-        return np.array([known.setdefault(fan, len(known)) for fan in fans], np.int32)
+        known, first = self._number, self._first
+        return np.array([known.setdefault(fan, first + len(known)) for fan in fans], np.int32)

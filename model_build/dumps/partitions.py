@@ -34,6 +34,7 @@ from model_build.parallel import available_threads
 
 T = TypeVar("T")
 SPILL = "spill"
+NO_ANIME = np.empty(0, np.int32)
 
 
 def _silent(_rows: int) -> None:
@@ -56,16 +57,20 @@ def write_partitions(
     rules: Cleaning,
     folder: Path,
     told: Callable[[int], None] = _silent,
+    *,
+    first_fan: int = 0,
+    known: npt.NDArray[np.int32] = NO_ANIME,
 ) -> Result:
     """Read a file once, clean it, and write its partitions into ``folder``.
 
     Memory: a few blocks of rows while reading, then one partition a thread; what is in between
-    lies in ``folder``. ``told`` is called with the rows read so far.
+    lies in ``folder``. ``told`` is called with the rows read so far. Fans are numbered from
+    ``first_fan``; anime that are ``known`` from other files are not rare.
     """
     (folder / RATINGS).mkdir()
     (folder / SPILL).mkdir()
     spill, tally = Spill(folder / SPILL), Tally.empty()
-    for block in read_blocks(source, lists, FanNumbers(), tally):
+    for block in read_blocks(source, lists, FanNumbers(first_fan), tally):
         spill.add(block)
         told(tally.rows)
     spill.flush()
@@ -85,6 +90,7 @@ def write_partitions(
         np.add.at(count, anime, 1)
     (folder / SPILL).rmdir()
     rare = count < rules.min_anime_entries
+    rare[known] = False
     if (rare & (count > 0)).any():
         found = _without_rare(folder, found, rare, rules, dropped)
         count[rare] = 0

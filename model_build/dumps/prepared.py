@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from model_build.errors import InputError
+from model_build.storage import read_bytes
 
 FORMAT: Final = 1
 INDEX = "prepared.json"
@@ -95,6 +96,11 @@ class Prepared(_Strict):
     catalogue: str | None
     partitions: list[Partition]
 
+    def fingerprint(self) -> str:
+        """A sha256 of all entries, by those of the partitions."""
+        digests = "\n".join(partition.sha256 for partition in self.partitions)
+        return hashlib.sha256(digests.encode()).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
 class Columns:
@@ -114,16 +120,16 @@ def is_prepared(folder: Path) -> bool:
     return (folder / INDEX).is_file()
 
 
-def open_prepared(folder: Path) -> Prepared:
-    """Read and check ``prepared.json``.
+def open_prepared(folder: Path | str) -> Prepared:
+    """Read and check ``prepared.json`` in a folder or below a gs:// address.
 
     Raises:
         InputError: it is missing, not what `prepare` writes, or of another format.
     """
-    file = folder / INDEX
+    file = f"{folder}/{INDEX}"
     try:
-        return Prepared.model_validate_json(file.read_bytes())
-    except FileNotFoundError:
+        return Prepared.model_validate_json(read_bytes(str(folder), INDEX))
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{file}: not found, so {folder} holds no prepared ratings.") from None
     except ValidationError as error:
         first = error.errors()[0]
@@ -155,15 +161,15 @@ def write_partition(folder: Path, number: int, columns: Columns, source: str) ->
     )
 
 
-def read_partition(folder: Path, partition: Partition) -> Columns:
-    """Read one partition.
+def read_partition(folder: Path | str, partition: Partition) -> Columns:
+    """Read one partition of a folder or a gs:// address.
 
     Raises:
         InputError: the file is missing or is not the one that `prepare` wrote.
     """
-    file = folder / partition.file
+    file = f"{folder}/{partition.file}"
     try:
-        data = file.read_bytes()
+        data = read_bytes(str(folder), partition.file)
     except FileNotFoundError:
         raise InputError(f"{file}: missing, but {INDEX} lists it; run prepare again.") from None
     if hashlib.sha256(data).hexdigest() != partition.sha256:

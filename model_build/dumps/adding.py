@@ -1,0 +1,98 @@
+"""Add a file of further fans to what was prepared; its partitions stay as they are."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow.parquet as pq
+
+from model_build.dumps.prepared import CATALOGUE, REPORT, Loss, Partition, Prepared
+from model_build.dumps.spill import PARTITION_FANS
+from model_build.errors import InputError
+
+
+def refuse_other_rules(before: Prepared, dataset: str, cleaning: dict[str, int]) -> None:
+    """Raises InputError unless both come from the same kind of dump, cleaned alike."""
+    if before.dataset != dataset:
+        raise InputError(
+            f"--dataset {dataset}: the folder holds {before.dataset}; choose another folder."
+        )
+    for name, kept in before.cleaning.items():
+        if cleaning.get(name) != kept:
+            option = name.replace("_", "-")
+            raise InputError(
+                f"--{option} {cleaning.get(name)}: the folder was prepared with {kept}; leave it "
+                "so, or prepare all files anew."
+            )
+
+
+def next_fan(before: Prepared) -> int:
+    """The number of the first fan to be added; it begins a partition."""
+    last = max(partition.last_fan for partition in before.partitions)
+    return (last // PARTITION_FANS + 1) * PARTITION_FANS
+
+
+def anime_in(folder: Path, partitions: Sequence[Partition]) -> npt.NDArray[np.int32]:
+    """The ids in some partitions, ascending."""
+    found = [np.empty(0, np.int32)]
+    for partition in partitions:
+        table = pq.read_table(folder / partition.file, columns=["anime_id"])
+        found.append(np.unique(table.column("anime_id").to_numpy()))
+    return np.unique(np.concatenate(found))
+
+
+def keep_before(before: Prepared, folder: Path, new: Path) -> None:
+    """Put the partitions of ``folder`` beside the new ones, without writing them again."""
+    for partition in before.partitions:
+        _link(folder / partition.file, new / partition.file)
+    if before.catalogue is None:
+        return
+    if not (new / CATALOGUE).exists():
+        _link(folder / CATALOGUE, new / CATALOGUE)
+        return
+    facts, old = pl.read_parquet(new / CATALOGUE), pl.read_parquet(folder / CATALOGUE)
+    others = old.filter(~pl.col("anime_id").is_in(facts["anime_id"].to_list()))
+    pl.concat([facts, others]).sort("anime_id").write_parquet(new / CATALOGUE)
+
+
+def joined(before: Prepared, added: Prepared, anime: int) -> Prepared:
+    """What is in both together, ``anime`` of them."""
+    counts = {name: before.counts[name] + added.counts[name] for name in before.counts}
+    return before.model_copy(
+        update={
+            "sources": [*before.sources, *added.sources],
+            "counts": {**counts, "anime": anime},
+            "dropped": _summed(before.dropped, added.dropped),
+            "mended": _summed(before.mended, added.mended),
+            "catalogue": added.catalogue or before.catalogue,
+            "partitions": [*before.partitions, *added.partitions],
+        }
+    )
+
+
+def report_of_both(folder: Path, added: str) -> str:
+    """The report so far, and that of the new file."""
+    return f"{(folder / REPORT).read_text('utf-8')}\nadded: {added}"
+
+
+def _summed(*parts: Sequence[Loss]) -> list[Loss]:
+    entries: Counter[str] = Counter()
+    fans: Counter[str] = Counter()
+    for loss in (loss for losses in parts for loss in losses):
+        entries[loss.why] += loss.entries
+        fans[loss.why] += loss.fans
+    return [Loss(why=why, entries=count, fans=fans[why]) for why, count in entries.items()]
+
+
+def _link(old: Path, new: Path) -> None:
+    try:
+        os.link(old, new)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(old, new)

@@ -1,0 +1,69 @@
+"""Small folders as `prepare` writes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from model_build.dumps.prepared import (
+    FORMAT,
+    INDEX,
+    RATINGS,
+    Columns,
+    Partition,
+    Prepared,
+    SourceFacts,
+    write_partition,
+)
+
+
+def write_prepared(folder: Path, frame: pl.DataFrame, partitions: int) -> Prepared:
+    """Write whole scores of ``worlds.random_frame`` as so many partitions."""
+    (folder / RATINGS).mkdir(parents=True)
+    fans = np.array_split(frame["user_id"].unique().sort().to_numpy(), partitions)
+    written = [
+        partition_of(folder, number, frame.filter(pl.col("user_id").is_in(own.tolist())))
+        for number, own in enumerate(fans)
+    ]
+    prepared = Prepared(
+        format=FORMAT,
+        dataset="made-up",
+        sources=[SourceFacts(file="made-up.csv", bytes=0, sha256="0" * 64, rows=len(frame))],
+        cleaning={},
+        counts={},
+        dropped=[],
+        mended=[],
+        catalogue=None,
+        partitions=written,
+    )
+    (folder / INDEX).write_text(prepared.model_dump_json(), "utf-8")
+    return prepared
+
+
+def partition_of(folder: Path, number: int, frame: pl.DataFrame) -> Partition:
+    """Write the entries of some fans as one partition."""
+    rows = frame.sort("user_id", "anime_id")
+    columns = Columns(
+        rows["user_id"].cast(pl.Int32).to_numpy(),
+        rows["anime_id"].cast(pl.Int32).to_numpy(),
+        rows["rating"].cast(pl.UInt8).to_numpy(),
+        rows["status"].cast(pl.UInt8).to_numpy(),
+    )
+    return write_partition(folder, number, columns, "0" * 64)
+
+
+def write_catalogue(file: Path, anime: list[int], new: int) -> Path:
+    """Facts about anime, and about so many that are too new for ratings."""
+    ids = [*anime, *range(max(anime) + 1, max(anime) + 1 + new)]
+    pl.DataFrame(
+        {
+            "anime_id": ids,
+            "title": [f"Anime {number}" for number in ids],
+            "type": ["TV", "Movie"] * (len(ids) // 2) + ["TV"] * (len(ids) % 2),
+            "genres": [("Action;Drama", "Drama", "Comedy")[number % 3] for number in ids],
+            "year": [2010] * len(anime) + [2026] * new,
+        }
+    ).write_parquet(file)
+    return file
