@@ -174,7 +174,7 @@ def test_a_place_that_cannot_be_written_does_not_stop_a_training(tmp_path: Path)
 def test_long_trainings_keep_stages_beside_the_model_until_it_is_written(
     ratings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model_build.commands.train.MANY_ENTRIES", 100)
+    monkeypatch.setattr("model_build.commands.fitting.MANY_ENTRIES", 100)
     arguments = ["train", "--quiet", "--ratings", str(ratings), "--out", str(tmp_path / "model")]
     killed = subprocess.run(
         [
