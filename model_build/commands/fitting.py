@@ -132,8 +132,9 @@ def _catalogue(arguments: argparse.Namespace) -> pl.DataFrame | None:
 
 
 def _new(arguments: argparse.Namespace, catalogue: pl.DataFrame | None) -> NewAnime | None:
-    since = arguments.fresh_since
-    return None if catalogue is None or since is None else NewAnime.of(catalogue, since)
+    if catalogue is None or arguments.fresh_since is None:
+        return None
+    return NewAnime.of(catalogue, arguments.fresh_since)
 
 
 def _with_sums(
