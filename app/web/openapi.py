@@ -37,9 +37,9 @@ _ANIME_ID = {
 _FLAG = {"type": "string", "enum": ["0", "1", "false", "true"]}
 _MARKS = {"type": "string", "pattern": MARK}
 _GENRES = ("genre", "without")
-_FETCHING = (400, 403, 404, 413, 501, 502, 504)
-_ALWAYS = (500, 503)
-"""Statuses that any request may be answered with."""
+_FETCHING = (403, 404, 413, 501, 502, 504)
+_ALWAYS = (400, 429, 500, 503)
+"""Statuses that any request may be answered with: 400 for a host name that is not ours."""
 
 
 @blueprint.get("/openapi.json")
@@ -74,7 +74,7 @@ def _paths() -> dict[str, Any]:
         _FETCHING,
     )
     post = _does(
-        "Recommendations for the list in the body", schemas.Answer, [], (400, 413, 415, 422)
+        "Recommendations for the list in the body", schemas.Answer, [], (408, 413, 415, 422)
     )
     similar = [_ANIME_ID, *_query(SimilarQuery)]
     return {
@@ -83,17 +83,15 @@ def _paths() -> dict[str, Any]:
             "post": post | {"requestBody": {"required": True, "content": body}},
         },
         "/api/v1/together": {"get": pair},
-        "/api/v1/anime": {
-            "get": _does("Anime by title", schemas.Search, _query(SearchQuery), (400,))
-        },
+        "/api/v1/anime": {"get": _does("Anime by title", schemas.Search, _query(SearchQuery), ())},
         "/api/v1/anime/{anime_id}": {
             "get": _does("One anime", schemas.AnimeFacts, [_ANIME_ID], (404,))
         },
         "/api/v1/anime/{anime_id}/similar": {
-            "get": _does("What is like an anime", schemas.Similar, similar, (400, 404))
+            "get": _does("What is like an anime", schemas.Similar, similar, (404,))
         },
         "/api/v1/details": {
-            "get": _does("Pictures and synopses", schemas.Details, _query(DetailsQuery), (400,))
+            "get": _does("Pictures and synopses", schemas.Details, _query(DetailsQuery), ())
         },
         "/api/v1/openapi.json": {"get": _does("This description", None, [], ())},
     }
