@@ -41,7 +41,8 @@ def run(module: str, *arguments: object) -> tuple[Cost, str]:
     )
     assert process.stdout is not None
     assert process.stderr is not None
-    printed, errors = process.stdout.read(), process.stderr.read()
+    with process.stdout, process.stderr:
+        printed, errors = process.stdout.read(), process.stderr.read()
     _, status, used = os.wait4(process.pid, 0)
     wall = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
