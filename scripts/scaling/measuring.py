@@ -47,7 +47,8 @@ def run(module: str, *arguments: object) -> tuple[Cost, str]:
     wall = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        sys.exit(f"scripts/scale: {module} {arguments[0]} failed\n{errors}")
+        how = f"ended with status {process.returncode}"
+        sys.exit(f"scripts/scale: {module} {arguments[0]} {how}\n{errors}")
     peak = used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     return Cost(wall, used.ru_utime + used.ru_stime, peak, load), printed
 
