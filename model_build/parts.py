@@ -149,7 +149,7 @@ def _empty(n_items: int) -> csr_array:
 def store_matrix(
     name: str, by_source: csr_array, precision: Precision
 ) -> tuple[dict[str, npt.NDArray[Any]], float]:
-    """Arrays of a matrix as `app.recommender.model.ItemMatrix` reads it, and their scale.
+    """Arrays of a matrix as `app.recommender.arrays.ItemMatrix` reads it, and their scale.
 
     Row j holds what anime j on a list gives. ``exact`` keeps float32 values; ``compact`` rounds
     them to 16-bit steps of the largest one. What rounds to 0 says nothing and is left out.

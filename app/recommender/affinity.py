@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from app.recommender import kernels
+from app.recommender.arrays import ItemMatrix
 from app.recommender.fold_in import Visitor
-from app.recommender.model import ItemMatrix, Model
+from app.recommender.model import Model
 
 HANDFUL = 5.0
 NEWCOMER_WEIGHT = 24.0

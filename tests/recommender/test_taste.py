@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from app.recommender import Listed, Model, Order, Status, Wish, recommend
 from app.recommender.affinity import spread_affinity
+from app.recommender.arrays import ItemMatrix
 from app.recommender.fold_in import DROPPED_RESIDUAL, Visitor, fold_in
-from app.recommender.model import ItemMatrix
 from app.recommender.taste import expected_error, predict_taste
 from tests.recommender.drawn import lists
 
