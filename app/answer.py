@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from app.catalogue import Anime, Catalogue
-from app.recommender import Answer, Because, Order, Recommendation
+from app.recommender import Answer, Because, Recommendation
 
 
 def answer_as_json(
@@ -19,8 +19,9 @@ def answer_as_json(
     visitor = answer.visitor
     return {
         "model": answer.model_version,
+        "engine": answer.engine.value,
         "order": answer.order.value,
-        "explained": "predicted_score" if answer.order is Order.SCORE else "match",
+        "explained": answer.explained,
         "personal": answer.personal,
         "list": {
             "known": len(visitor.seen) + len(visitor.planned),

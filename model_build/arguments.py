@@ -1,9 +1,12 @@
-"""Types of command-line arguments, so that a wrong one is refused with its name and the rule."""
+"""What commands' arguments share, so that a wrong one is refused with its name and the rule."""
 
 from __future__ import annotations
 
 import argparse
 import re
+
+from app.recommender import EngineName, Model
+from model_build.errors import InputError
 
 
 def add_place(parser: argparse.ArgumentParser, option: str) -> None:
@@ -11,6 +14,26 @@ def add_place(parser: argparse.ArgumentParser, option: str) -> None:
     parser.add_argument(
         option, required=True, metavar="URL", help="gs://bucket/prefix, or a directory"
     )
+
+
+def add_engine_option(parser: argparse.ArgumentParser) -> None:
+    """``--engine``: which of a model's engines to ask."""
+    parser.add_argument(
+        "--engine",
+        type=EngineName,
+        choices=list(EngineName),
+        default=EngineName.HAKKEN,
+        help="one that the model has (default hakken)",
+    )
+
+
+def refuse_missing_engine(model: Model, engine: EngineName) -> None:
+    """Raise InputError if the model does not have the engine."""
+    if engine not in (EngineName.HAKKEN, *model.engines):
+        raise InputError(
+            f"model {model.version}: it has no engine {engine}; "
+            f"`python -m model_build engine {engine}` makes a model that has."
+        )
 
 
 def positive_int(text: str) -> int:

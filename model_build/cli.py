@@ -15,7 +15,7 @@ from app.recommender.artifact import ArtifactError
 from model_build.errors import InputError
 
 COMMANDS = (
-    *("prepare", "catalogue", "train", "cold", "evaluate", "compare", "tune", "report"),
+    *("prepare", "catalogue", "train", "engine", "cold", "evaluate", "compare", "tune", "report"),
     *("recommend", "split", "publish", "versions", "rollback", "prune"),
 )
 

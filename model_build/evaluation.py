@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from app.catalogue import Catalogue
-from app.recommender import Listed, Model, Order, Wish
+from app.recommender import EngineName, Listed, Model, Order, Wish
 from app.recommender.recommend import score_all
-from app.recommender.taste import expected_error
 from model_build.fans import Fan, cut_to, fans_of
 from model_build.measures import report, values
 from model_build.observing import Anime, Ranker, Ranking, observe, rank_all_unlisted
@@ -27,14 +26,16 @@ LENGTHS = (5, 20, 100, 500)
 OF_LENGTH = ("users", "rmse", "ndcg@10", "new_ndcg@10", "coverage")
 
 
-def rank_with(model: Model, order: Order) -> Ranker:
+def rank_with(
+    model: Model, order: Order = Order.MATCH, engine: EngineName = EngineName.HAKKEN
+) -> Ranker:
     """The model's ranking of all anime, before the franchise rules."""
 
     def rank(listed: Listed) -> Ranking:
-        scores = score_all(model, listed, Wish(order=order))
+        scores = score_all(model, listed, Wish(order=order, engine=engine))
 
         def error(wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-            return expected_error(model, scores.taste, wanted)
+            return scores.errors(model, wanted)
 
         return Ranking(scores.sort_key, scores.allowed, scores.predicted_score, error)
 
@@ -63,16 +64,17 @@ def evaluate(
     fans: Sequence[Fan],
     *,
     genres: Sequence[str] = (),
-    order: Order = Order.MATCH,
+    ranker: Ranker | None = None,
     seed: int = 0,
     progress: bool = False,
 ) -> dict[str, Any]:
     """All measures of a model over the fans: numbers by name, and the tables of `report`.
 
+    ``ranker`` is how the model is asked, by default as a visitor who chooses nothing would.
     Relevant anime that the model does not know count as not found.
     """
     anime = facts_of(model, franchise, genres)
-    observed = observe(rank_with(model, order), anime, fans, progress=progress, name="evaluate")
+    observed = observe(ranker or rank_with(model), anime, fans, progress=progress, name="evaluate")
     return report(observed, anime, seed=seed)
 
 

@@ -1,9 +1,11 @@
 """The core: fold a list in, predict, rank, explain. Knows nothing of Flask or networks."""
 
 from app.recommender.artifact import ArtifactError
+from app.recommender.engines import EngineName
 from app.recommender.explain import Because
-from app.recommender.fold_in import Listed, Visitor
+from app.recommender.fold_in import Visitor
 from app.recommender.franchise import Franchises
+from app.recommender.listed import Listed
 from app.recommender.model import Model
 from app.recommender.rank import Order
 from app.recommender.recommend import Answer, Recommendation, Wish, recommend
@@ -14,6 +16,7 @@ __all__ = [
     "Answer",
     "ArtifactError",
     "Because",
+    "EngineName",
     "Franchises",
     "Listed",
     "Model",

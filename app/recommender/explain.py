@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.recommender.affinity import Affinity, contributions
+from app.recommender.engines import Judged
 from app.recommender.fold_in import Visitor
 from app.recommender.model import Model
 from app.recommender.predict import Prediction
@@ -56,6 +57,18 @@ def reasons_for_score(
             terms = terms / prediction.total_similarity[target]
         reasons.append(_largest(model, given, near.source[which], terms, count))
     return reasons
+
+
+def reasons_of_engine(
+    model: Model, visitor: Visitor, judged: Judged, wanted: Positions, count: int
+) -> list[tuple[Because, ...]]:
+    """For each wanted anime the seen entries that added most to what an engine makes of it."""
+    position = visitor.known.position
+    seen = np.isin(position, visitor.seen)
+    given = _given_scores(visitor)
+    return [
+        _largest(model, given, position, terms, count) for terms in judged.shares(wanted) * seen
+    ]
 
 
 def _given_scores(visitor: Visitor) -> dict[int, float]:

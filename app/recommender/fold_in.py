@@ -30,6 +30,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from app.recommender.listed import Known, Listed
 from app.recommender.model import Model
 from app.recommender.status import Status
 
@@ -58,28 +59,6 @@ def interest(
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """A fan's list as parallel arrays: ids int64, scores float64 (0 = none), status codes int8.
-
-    An anime that stands there twice counts once, with its last entry.
-    """
-
-    anime_id: npt.NDArray[np.int64]
-    score: npt.NDArray[np.float64]
-    status: npt.NDArray[np.int8]
-
-    @classmethod
-    def of(cls, entries: list[tuple[int, float | None, int]]) -> Listed:
-        """From ``(anime_id, score or None, status)`` tuples."""
-        last = {anime_id: (score or 0.0, status) for anime_id, score, status in entries}
-        return cls(
-            np.fromiter(last, np.int64, len(last)),
-            np.array([score for score, _ in last.values()], np.float64),
-            np.array([status for _, status in last.values()], np.int8),
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Visitor:
     """A fan folded into the model. Positions are ascending indices into the model's anime.
 
@@ -88,7 +67,7 @@ class Visitor:
     not to recommend;
     ``planned`` the plan-to-watch entries. ``entry`` with ``interest`` is every entry that counts,
     of those that the model knows, none if all are only planned. ``unknown`` are the ids that it
-    does not know.
+    does not know. ``known`` is the list itself, for engines with rules of their own.
     """
 
     user_bias: float
@@ -102,6 +81,7 @@ class Visitor:
     entry: npt.NDArray[np.int64]
     interest: npt.NDArray[np.float64]
     unknown: tuple[int, ...]
+    known: Known
 
 
 def fold_in(model: Model, listed: Listed, *, ignore_dropped: bool = False) -> Visitor:
@@ -113,6 +93,7 @@ def fold_in(model: Model, listed: Listed, *, ignore_dropped: bool = False) -> Vi
     position = model.find(listed.anime_id)
     order = np.argsort(position, kind="stable")
     position, score, status = position[order], listed.score[order], listed.status[order]
+    favourite = np.zeros(len(order), bool) if listed.favourite is None else listed.favourite[order]
     known = position >= 0
     planned = known & (status == Status.PLAN_TO_WATCH)
     seen = known & ~planned
@@ -135,4 +116,5 @@ def fold_in(model: Model, listed: Listed, *, ignore_dropped: bool = False) -> Vi
         entry=position[entry],
         interest=interest(score[entry], status[entry]),
         unknown=tuple(sorted(listed.anime_id[order][~known].tolist())),
+        known=Known(position[known], score[known], status[known], favourite[known]),
     )

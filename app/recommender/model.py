@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from app.recommender.arrays import Arrays, ItemMatrix
 from app.recommender.artifact import Artifact, ArtifactError, Manifest, open_artifact
+from app.recommender.engines import open_engines
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ class Model:
     ``anime_id`` (n,) ascending int32, ``item_bias`` (n,) float64, ``rating_count`` and
     ``entry_count`` (n,) int32: how many fans scored an anime, how many have it on their list;
     ``appeal`` (n,) float64: what fans make of an anime on average, 0 where it is not on the list.
+    ``engines`` are the further ones that it has, by name.
     """
 
     def __init__(self, artifact: Artifact) -> None:
@@ -105,6 +107,7 @@ class Model:
         self.mean = arrays.number("mean")
         self.reg_user = arrays.number("reg_user", least=0)
         self.k = int(arrays.number("k", least=1))
+        self.engines = open_engines(arrays, n)
 
     @classmethod
     def open(cls, path: Path) -> Model:

@@ -43,8 +43,14 @@ def by_support(model: Model, prediction: Prediction) -> npt.NDArray[np.float64]:
     needed = min(MIN_NEIGHBOURS, len(prediction.neighbourhood.source))
     rated = model.rating_count >= MIN_RATINGS
     supported = rated & (prediction.neighbourhood.used >= needed)
-    groups_behind = 2.0 - supported - rated
-    return np.asarray(prediction.score - BEHIND * groups_behind)
+    return behind(prediction.score, 2 - supported.astype(np.int64) - rated)
+
+
+def behind(
+    score: npt.NDArray[np.float64], groups: npt.NDArray[np.integer] | npt.NDArray[np.bool_]
+) -> npt.NDArray[np.float64]:
+    """Scores as a sort key, (n,): group 0 first, each group sorted by score."""
+    return np.asarray(score - BEHIND * groups)
 
 
 def by_discovery(model: Model, match: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from app.recommender.affinity import Affinity, spread_affinity
-from app.recommender.explain import Because, reasons_for_match, reasons_for_score
-from app.recommender.fold_in import Listed, Visitor, fold_in
+from app.recommender.engines import EngineName, Judged
+from app.recommender.explain import (
+    Because,
+    reasons_for_match,
+    reasons_for_score,
+    reasons_of_engine,
+)
+from app.recommender.fold_in import Visitor, fold_in
 from app.recommender.franchise import Folded, Franchises, fold_franchises
+from app.recommender.listed import Listed
 from app.recommender.model import Model
 from app.recommender.predict import Prediction, predict
-from app.recommender.rank import FEW_LISTS, Order, by_discovery, by_support, candidates, top
+from app.recommender.rank import (
+    FEW_LISTS,
+    MIN_RATINGS,
+    Order,
+    behind,
+    by_discovery,
+    by_support,
+    candidates,
+    top,
+)
 from app.recommender.taste import Taste, expected_error, predict_taste
 
 LOWEST, HIGHEST = 1.0, 10.0
 PERCENT = 100.0
+Explained = Literal["match", "predicted_score"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +44,12 @@ class Wish:
 
     With ``franchises`` one anime a franchise is shown, the first unseen; ``extras`` lets specials
     and summaries of franchises that the fan knows in. ``ignore_dropped``: `fold_in`. ``reasons`` is
-    how many to tell an anime.
+    how many to tell an anime. ``engine`` must be one that the model has.
     """
 
     top: int = 20
     order: Order = Order.MATCH
+    engine: EngineName = EngineName.HAKKEN
     include_planned: bool = False
     extras: bool = False
     ignore_dropped: bool = False
@@ -43,11 +62,12 @@ class Wish:
 class Recommendation:
     """One anime.
 
-    ``match`` is the affinity in percent: 100 for what the fan would pick and give a 9 or 10, 0 for
-    what the fan would not pick. ``predicted_score`` is within 1..10; ``expected_error`` how far off
-    it is on average (one standard deviation). The weights of ``because`` and ``rest`` add up to
-    ``match``, or with `Order.SCORE` to ``predicted_score``. ``more`` counts the further anime of
-    the franchise that were folded under this one. ``few_fans`` know it: fewer than `FEW_LISTS`.
+    ``match`` is the affinity in percent, or what another engine makes of the anime: 100 for what
+    the fan would pick and give a 9 or 10, 0 for what the fan would not pick. ``predicted_score`` is
+    within 1..10; ``expected_error`` how far off it is on average (one standard deviation). The
+    weights of ``because`` and ``rest`` add up to ``match``, or where the answer says so to
+    ``predicted_score``. ``more`` counts the further anime of the franchise that were folded under
+    this one. ``few_fans`` know it: fewer than `FEW_LISTS`.
     """
 
     anime_id: int
@@ -70,7 +90,9 @@ class Answer:
     """
 
     model_version: str
+    engine: EngineName
     order: Order
+    explained: Explained
     personal: bool
     visitor: Visitor
     recommendations: tuple[Recommendation, ...]
@@ -81,26 +103,50 @@ class Scores:
     """Every anime of the model scored for one fan: what `recommend` shows the best of.
 
     ``match`` and ``predicted_score`` (n,); ``sort_key`` (n,) what the order sorts by; ``allowed``
-    (n,) bool where one may be shown. ``prediction`` is there for `Order.SCORE` only.
+    (n,) bool where one may be shown. ``prediction`` is there where KNN with baseline predicted the
+    scores, ``judged`` where another engine than Hakken's own was asked.
     """
 
     order: Order
+    engine: EngineName
     visitor: Visitor
     affinity: Affinity
     taste: Taste
     prediction: Prediction | None
+    judged: Judged | None
     match: npt.NDArray[np.float64]
     predicted_score: npt.NDArray[np.float64]
     sort_key: npt.NDArray[np.float64]
     allowed: npt.NDArray[np.bool_]
     personal: bool
 
+    @property
+    def explained(self) -> Explained:
+        """The number that reasons are told for."""
+        return "match" if self.prediction is None else "predicted_score"
+
+    def because(
+        self, model: Model, wanted: npt.NDArray[np.int64], count: int
+    ) -> list[tuple[Because, ...]]:
+        """For each wanted anime the entries of the list that its number was made from."""
+        if self.prediction is not None:
+            return reasons_for_score(model, self.visitor, self.prediction, wanted, count)
+        if self.judged is not None:
+            return reasons_of_engine(model, self.visitor, self.judged, wanted, count)
+        return reasons_for_match(model, self.visitor, self.affinity, wanted, PERCENT, count)
+
+    def errors(self, model: Model, wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """The expected error of each wanted anime's predicted score."""
+        if self.judged is not None and self.judged.expected_error is not None:
+            return np.full(len(wanted), self.judged.expected_error)
+        return expected_error(model, self.taste, wanted)
+
 
 def score_all(model: Model, listed: Listed, wish: Wish) -> Scores:
     """Fold a list in and score every anime.
 
-    `Order.SCORE` predicts with KNN with baseline, the reference; the other orders with the sharper
-    `predict_taste`.
+    With `Order.SCORE` Hakken predicts with KNN with baseline, the reference; with the other orders
+    with the sharper `predict_taste`. Where another engine predicts no scores, Hakken's are taken.
     """
     visitor = fold_in(model, listed, ignore_dropped=wish.ignore_dropped)
     affinity = spread_affinity(model, visitor)
@@ -108,22 +154,32 @@ def score_all(model: Model, listed: Listed, wish: Wish) -> Scores:
     allowed = candidates(model, visitor, include_planned=wish.include_planned)
     if wish.allowed is not None:
         allowed &= wish.allowed
-    match = PERCENT * affinity.value
-    prediction = None
-    predicted_score, sort_key = taste.score, match
+    match, predicted_score = PERCENT * affinity.value, taste.score
     personal = len(visitor.entry) > 0
-    if wish.order is Order.SCORE:
+    judged, predicts = None, False
+    if wish.engine is not EngineName.HAKKEN and personal:
+        judged = model.engines[wish.engine].judge(visitor.known)
+        match = judged.match
+        allowed &= judged.known
+        if judged.predicted_score is not None:
+            predicted_score, predicts = judged.predicted_score, True
+    prediction, sort_key = None, match
+    if wish.order is Order.DISCOVER:
+        sort_key = by_discovery(model, match)
+    elif wish.order is Order.SCORE and predicts:
+        sort_key = behind(predicted_score, model.rating_count < MIN_RATINGS)
+    elif wish.order is Order.SCORE:
         prediction = predict(model, visitor)
         predicted_score, sort_key = prediction.score, by_support(model, prediction)
         personal = len(prediction.neighbourhood.source) > 0
-    elif wish.order is Order.DISCOVER:
-        sort_key = by_discovery(model, match)
     return Scores(
         wish.order,
+        wish.engine,
         visitor,
         affinity,
         taste,
         prediction,
+        judged,
         match,
         np.clip(predicted_score, LOWEST, HIGHEST),
         sort_key,
@@ -156,13 +212,9 @@ def recommend(model: Model, listed: Listed, wish: Wish | None = None) -> Answer:
     scores = score_all(model, listed, wish)
     visitor, folded = scores.visitor, fold(model, scores, wish)
     chosen = top(scores.sort_key, folded.allowed, wish.top)
-    if scores.prediction is None:
-        because = reasons_for_match(model, visitor, scores.affinity, chosen, PERCENT, wish.reasons)
-        explained = scores.match[chosen]
-    else:
-        because = reasons_for_score(model, visitor, scores.prediction, chosen, wish.reasons)
-        explained = scores.predicted_score[chosen]
-    errors = expected_error(model, scores.taste, chosen)
+    because = scores.because(model, chosen, wish.reasons)
+    explained = (scores.match if scores.prediction is None else scores.predicted_score)[chosen]
+    errors = scores.errors(model, chosen)
     recommendations = tuple(
         Recommendation(
             anime_id=int(model.anime_id[target]),
@@ -177,4 +229,12 @@ def recommend(model: Model, listed: Listed, wish: Wish | None = None) -> Answer:
         )
         for at, target in enumerate(chosen)
     )
-    return Answer(model.version, wish.order, scores.personal, visitor, recommendations)
+    return Answer(
+        model.version,
+        wish.engine,
+        wish.order,
+        scores.explained,
+        scores.personal,
+        visitor,
+        recommendations,
+    )

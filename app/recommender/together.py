@@ -13,13 +13,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from app.recommender.explain import Because, reasons_for_match, reasons_for_score
-from app.recommender.fold_in import Listed, Visitor
+from app.recommender.engines import EngineName
+from app.recommender.explain import Because
+from app.recommender.fold_in import Visitor
 from app.recommender.franchise import Folded
 from app.recommender.likeness import Comparison, compare, favourites
+from app.recommender.listed import Listed
 from app.recommender.model import Model
 from app.recommender.rank import Order, by_discovery, top
-from app.recommender.recommend import PERCENT, Scores, Wish, fold, score_all
+from app.recommender.recommend import Scores, Wish, fold, score_all
 
 TOLD = 5
 """Disagreements, shared favourites, and favourites of one for the other that are told."""
@@ -69,6 +71,7 @@ class Together:
     """
 
     model_version: str
+    engine: EngineName
     order: Order
     personal: tuple[bool, bool]
     visitors: tuple[Visitor, Visitor]
@@ -100,6 +103,7 @@ def recommend_together(model: Model, one: Listed, other: Listed, wish: Wish) -> 
     )
     return Together(
         model.version,
+        wish.engine,
         wish.order,
         (first.personal, second.personal),
         (first.visitor, second.visitor),
@@ -117,19 +121,15 @@ def joint(one: Values, other: Values) -> Values:
 
 def joint_key(model: Model, one: Scores, other: Scores) -> Values:
     """What the order sorts by, (n,). Of two predicted scores the lower one counts."""
-    if one.prediction is not None:
+    if one.order is Order.SCORE:
         return np.minimum(one.sort_key, other.sort_key)
     match = joint(one.match, other.match)
     return by_discovery(model, match) if one.order is Order.DISCOVER else match
 
 
 def _halves(model: Model, scores: Scores, chosen: Positions, wish: Wish) -> list[ForOne]:
-    visitor, prediction = scores.visitor, scores.prediction
-    if prediction is None:
-        because = reasons_for_match(model, visitor, scores.affinity, chosen, PERCENT, wish.reasons)
-    else:
-        because = reasons_for_score(model, visitor, prediction, chosen, wish.reasons)
-    planned = np.isin(chosen, visitor.planned)
+    because = scores.because(model, chosen, wish.reasons)
+    planned = np.isin(chosen, scores.visitor.planned)
     return [
         ForOne(
             float(scores.match[target]),

@@ -12,7 +12,7 @@ from app.lists.entry import FanList
 from app.lists.errors import BadUsername, EmptyList
 from app.lists.progress import Report, unreported
 from app.metrics import ANSWER_SECONDS, LIST_SECONDS
-from app.recommender import Answer, Listed, Status, Visitor, Wish, recommend
+from app.recommender import Answer, EngineName, Listed, Status, Visitor, Wish, recommend
 from app.recommender.fold_in import fold_in
 from app.web.filters import Filter, filters_on, hidden
 from app.web.options import MAX_TOP, BadQuery, Options, Planned
@@ -64,7 +64,14 @@ def answer(library: Library, listed: Listed, options: Options) -> Answer:
 
 
 def wished(library: Library, options: Options, filters: Iterable[Filter]) -> Wish:
-    """The options as the recommender takes them."""
+    """The options as the recommender takes them.
+
+    Raises:
+        BadQuery: the model does not have the engine.
+    """
+    engines = (EngineName.HAKKEN, *library.model.engines)
+    if options.engine not in engines:
+        raise BadQuery("engine", f"“engine” should be one of: {', '.join(engines)}.")
     allowed = np.ones(len(library.model), bool) if options.adult else library.suitable.copy()
     for each in filters:
         allowed &= each.mask
@@ -74,6 +81,7 @@ def wished(library: Library, options: Options, filters: Iterable[Filter]) -> Wis
     return Wish(
         top=options.top,
         order=options.order,
+        engine=options.engine,
         include_planned=options.planned is not Planned.NO,
         extras=options.extras,
         ignore_dropped=options.ignore_dropped,

@@ -21,7 +21,7 @@ from pydantic import (
 )
 from werkzeug.datastructures import MultiDict
 
-from app.recommender import Order
+from app.recommender import EngineName, Order
 from app.web.values import AS_WHOLE, MARK, MOST_MARKS, Flag, ids, marks, parts, slugs
 
 MAX_TOP = 100
@@ -99,6 +99,9 @@ class Options(BaseModel):
     order: Annotated[
         Order, Field(description="one of " + ", ".join(order.value for order in Order))
     ] = Order.MATCH
+    engine: Annotated[EngineName, Field(description="one of " + ", ".join(EngineName))] = (
+        EngineName.HAKKEN
+    )
     adult: Flag = False
     type: Annotated[
         tuple[Type, ...],

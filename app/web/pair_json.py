@@ -33,6 +33,7 @@ def pair_as_json(
 
     return {
         "model": found.model_version,
+        "engine": found.engine.value,
         "order": found.order.value,
         "fans": [_fan(found, lists[at], at) for at in (0, 1)],
         "likeness": {

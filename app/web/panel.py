@@ -74,6 +74,7 @@ def build_panel(
     bare = Options(
         top=options.top,
         order=options.order,
+        engine=options.engine,
         adult=options.adult,
         title=options.title,
         ignore_dropped=options.ignore_dropped,

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.recommender import Order
+from app.recommender import EngineName, Order
 
 AnimeId = Annotated[int, Field(ge=1, description="MyAnimeList’s number of the anime")]
 Share = Annotated[float, Field(description="this and its likes add up to what is explained")]
@@ -118,6 +118,7 @@ class Answer(_Shape):
     shown; `relax` is there where filters left nothing."""
 
     model: str
+    engine: EngineName
     order: Order
     explained: Literal["match", "predicted_score"]
     personal: bool
@@ -191,6 +192,7 @@ class PairAnswer(_Shape):
     """What two fans would both enjoy, and how alike they are."""
 
     model: str
+    engine: EngineName
     order: Order
     fans: Annotated[list[Fan], Field(min_length=2, max_length=2)]
     likeness: Likeness

@@ -15,6 +15,7 @@ from typing import Any
 
 from app.catalogue import Catalogue
 from app.recommender import Model, Order
+from model_build.arguments import add_engine_option, refuse_missing_engine
 from model_build.errors import InputError
 from model_build.evaluation import (
     by_length,
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what the model was trained on, to verify that no fan measured on is in it",
     )
     parser.add_argument("--order", type=Order, choices=list(Order), default=Order.MATCH)
+    add_engine_option(parser)
     parser.add_argument(
         "--by-length", action="store_true", help="also with lists cut to 5, 20, 100 and 500 titles"
     )
@@ -57,6 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
     lists, holdout = read_user_entries(arguments.lists), read_user_entries(arguments.holdout)
     fans = fans_of(lists, holdout)
     model = Model.open(arguments.model)
+    refuse_missing_engine(model, arguments.engine)
     if arguments.ratings:
         training = read_ratings(arguments.ratings)
         if fingerprint(training) != model.manifest.dataset.fingerprint:
@@ -65,10 +68,11 @@ def run(arguments: argparse.Namespace) -> None:
         refuse_leaks(training, lists, holdout)
     franchise, genres = catalogue_facts(Catalogue.open(model.catalogue_path), model.anime_id)
     running = {"seed": arguments.seed, "progress": sys.stderr.isatty()}
-    measured = evaluate(model, franchise, fans, genres=genres, order=arguments.order, **running)
+    ranker = rank_with(model, arguments.order, arguments.engine)
+    measured = evaluate(model, franchise, fans, genres=genres, ranker=ranker, **running)
     if arguments.by_length:
         anime = facts_of(model, franchise, genres)
-        measured["by_length"] = by_length(rank_with(model, arguments.order), anime, fans, **running)
+        measured["by_length"] = by_length(ranker, anime, fans, **running)
     if arguments.json:
         print(json.dumps(for_json(measured)))
     else:

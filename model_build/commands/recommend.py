@@ -15,7 +15,7 @@ import numpy as np
 from app.answer import answer_as_json
 from app.catalogue import Catalogue, franchises_of
 from app.recommender import Listed, Model, Order, Wish, recommend
-from model_build.arguments import positive_int
+from model_build.arguments import add_engine_option, positive_int, refuse_missing_engine
 from model_build.ratings import read_list
 
 HELP = "recommend for a list file"
@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--list", type=Path, required=True, metavar="FILE", dest="list_file")
     parser.add_argument("--top", type=positive_int, default=20, metavar="N")
     parser.add_argument("--order", type=Order, choices=list(Order), default=Order.MATCH)
+    add_engine_option(parser)
     parser.add_argument("--adult", action="store_true", help="include adult anime")
     parser.add_argument("--json", action="store_true")
 
@@ -38,11 +39,13 @@ def run(arguments: argparse.Namespace) -> None:
         entries["status"].to_numpy(),
     )
     model = Model.open(arguments.model)
+    refuse_missing_engine(model, arguments.engine)
     catalogue = Catalogue.open(model.catalogue_path)
     adult = np.array(catalogue.column("adult", model.anime_id.tolist()), bool)
     wish = Wish(
         top=arguments.top,
         order=arguments.order,
+        engine=arguments.engine,
         franchises=franchises_of(catalogue, model.anime_id.tolist()),
         allowed=None if arguments.adult else ~adult,
     )

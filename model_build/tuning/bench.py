@@ -16,7 +16,7 @@ from app.recommender import Model, Order
 from model_build.affinity import NEWCOMERS, Grams, Regularisation, add_grams, solve
 from model_build.baselines import fit_baselines
 from model_build.errors import InputError
-from model_build.evaluation import Fan, evaluate, fans_of
+from model_build.evaluation import Fan, evaluate, fans_of, rank_with
 from model_build.grouping import GroupedRatings, group_ratings
 from model_build.parts import (
     Part,
@@ -88,7 +88,7 @@ class Bench:
 
     def measure(self, model: Model, order: Order, fans: list[Fan]) -> dict[str, Any]:
         """All that `evaluate` measures."""
-        return dict(evaluate(model, self._franchise, fans, order=order))
+        return dict(evaluate(model, self._franchise, fans, ranker=rank_with(model, order)))
 
     def model(self, part: str, settings: Hyperparameters) -> Model:
         """A model in which one part is as the settings say.

@@ -1,0 +1,31 @@
+"""Further engines: what they have in common, and one module each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from app.recommender.arrays import Arrays
+from app.recommender.engines.als import Als
+from app.recommender.engines.base import Engine, Judged
+
+__all__ = ["Als", "Engine", "EngineName", "Judged", "open_engines"]
+
+_ENGINES: tuple[type[Engine], ...] = (Als,)
+
+
+class EngineName(StrEnum):
+    """What answers come from: Hakken's own item-item model, or an engine that the model has."""
+
+    HAKKEN = "hakken"
+    ALS = "als"
+
+
+def open_engines(arrays: Arrays, n: int) -> Mapping[str, Engine]:
+    """The engines that a model of n anime has, by name.
+
+    Raises:
+        ArtifactError: arrays of one do not fit.
+    """
+    found = (kind.of(arrays, n) for kind in _ENGINES)
+    return {engine.name: engine for engine in found if engine is not None}

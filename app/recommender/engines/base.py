@@ -1,0 +1,56 @@
+"""What further engines have in common.
+
+An engine is another way of telling what a fan would pick. Its arrays lie in the model's directory,
+``NAME_*.npy``, with a row for each of the model's anime; its numbers are hyperparameters
+``NAME_*``. A model without them does not have the engine, and pays nothing for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from app.recommender.arrays import Arrays
+from app.recommender.listed import Known
+
+Floats = npt.NDArray[np.float64]
+Positions = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What an engine makes of every anime for one fan.
+
+    ``match`` (n,) is larger for what the fan would rather pick, near 100 for what is as good as
+    certain and near 0 for what is not; ``known`` (n,) bool is where the engine can tell.
+    ``shares`` gives for wanted positions what each entry of the fan's `Known` added to the match,
+    (wanted, entries). ``predicted_score`` (n,) and ``expected_error``, its standard deviation, are
+    None where the engine does not predict scores.
+    """
+
+    match: Floats
+    known: npt.NDArray[np.bool_]
+    shares: Callable[[Positions], Floats]
+    predicted_score: Floats | None = None
+    expected_error: float | None = None
+
+
+class Engine(Protocol):
+    """One engine of an opened model. ``name`` stands in addresses and files."""
+
+    name: ClassVar[str]
+
+    @classmethod
+    def of(cls, arrays: Arrays, n: int) -> Self | None:
+        """The engine of a model of n anime; None if the model does not have it.
+
+        Raises:
+            ArtifactError: its arrays do not fit.
+        """
+
+    def judge(self, known: Known) -> Judged:
+        """Fold a list in and judge every anime of the model."""

@@ -1,0 +1,42 @@
+"""A fan's list, as the recommender takes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A fan's list as parallel arrays: ids int64, scores float64 (0 = none), status codes int8.
+
+    An anime that stands there twice counts once, with its last entry. ``favourite`` bool, where a
+    site tells; some engines look at it.
+    """
+
+    anime_id: npt.NDArray[np.int64]
+    score: npt.NDArray[np.float64]
+    status: npt.NDArray[np.int8]
+    favourite: npt.NDArray[np.bool_] | None = None
+
+    @classmethod
+    def of(cls, entries: list[tuple[int, float | None, int]]) -> Listed:
+        """From ``(anime_id, score or None, status)`` tuples."""
+        last = {anime_id: (score or 0.0, status) for anime_id, score, status in entries}
+        return cls(
+            np.fromiter(last, np.int64, len(last)),
+            np.array([score for score, _ in last.values()], np.float64),
+            np.array([status for _, status in last.values()], np.int8),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The entries whose anime the model knows, as they stand on the list, by ascending position."""
+
+    position: npt.NDArray[np.int64]
+    score: npt.NDArray[np.float64]
+    status: npt.NDArray[np.int8]
+    favourite: npt.NDArray[np.bool_]

@@ -1,0 +1,1 @@
+"""Further engines: what they have in common, and one module each that fits one."""

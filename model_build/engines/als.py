@@ -1,0 +1,95 @@
+"""Alternating least squares for what fans did, by the package `implicit` (`app...engines.als`)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+from threadpoolctl import threadpool_limits
+
+from app.recommender.engines.als import Strengths
+from model_build.engines.base import FittedEngine, rows_of
+from model_build.errors import InputError
+from model_build.ratings import Ratings
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What can be set. ``alpha`` times an entry's strength is its confidence."""
+
+    factors: int = 20
+    regularization: float = 0.1
+    iterations: int = 50
+    alpha: float = 15.0
+    strengths: Strengths = field(default_factory=Strengths)
+    seed: int = 0
+
+
+def strength_matrix(
+    ratings: Ratings, strengths: Strengths, favourite: npt.NDArray[np.bool_] | None = None
+) -> csr_matrix:
+    """Fans by anime, float32: the strength of what stands on the list."""
+    value = strengths.of(ratings.status, favourite).astype(np.float32)
+    shape = (len(ratings.user_ids), len(ratings.anime_ids))
+    return csr_matrix((value, (ratings.user, ratings.item)), shape=shape)
+
+
+def fit_factors(
+    lists: csr_matrix, settings: Settings, *, threads: int = 0, progress: bool = False
+) -> npt.NDArray[np.float32]:
+    """The anime's factors, (anime, factors); fans' are not kept.
+
+    Raises:
+        InputError: `implicit` is not installed.
+    """
+    try:
+        from implicit.cpu.als import AlternatingLeastSquares
+    except ImportError:
+        raise InputError(
+            "ALS needs the package implicit: pip install -r requirements-build.txt"
+        ) from None
+    # implicit has threads of its own and asks that BLAS has none.
+    with threadpool_limits(1, "blas"):
+        model = AlternatingLeastSquares(
+            factors=settings.factors,
+            regularization=settings.regularization,
+            alpha=settings.alpha,
+            iterations=settings.iterations,
+            random_state=settings.seed,
+            num_threads=threads,
+        )
+        model.fit(lists, show_progress=progress)
+    return np.asarray(model.item_factors, np.float32)
+
+
+def fit(
+    ratings: Ratings,
+    anime_id: npt.NDArray[np.int32],
+    settings: Settings | None = None,
+    *,
+    favourite: npt.NDArray[np.bool_] | None = None,
+    progress: bool = False,
+) -> FittedEngine:
+    """The engine for a model of the anime ``anime_id`` (n,), fitted to all lists.
+
+    ``favourite`` (entries,) marks entries that are favourites of their fans.
+    """
+    settings = settings or Settings()
+    lists = strength_matrix(ratings, settings.strengths, favourite)
+    factors = fit_factors(lists, settings, progress=progress)
+    row = rows_of(anime_id, ratings.anime_ids)
+    there = (row >= 0) & (np.bincount(ratings.item, minlength=len(factors))[row] > 0)
+    factor = np.zeros((len(anime_id), settings.factors), np.float32)
+    factor[there] = factors[row[there]]
+    return FittedEngine(
+        {"factor": factor},
+        {
+            "regularization": settings.regularization,
+            "alpha": settings.alpha,
+            "iterations": settings.iterations,
+            "seed": settings.seed,
+            **asdict(settings.strengths),
+        },
+    )

@@ -1,0 +1,141 @@
+"""The ALS engine against the package that fits it, and what it adds up to."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from implicit.cpu.als import AlternatingLeastSquares
+from scipy.sparse import csr_matrix
+from threadpoolctl import threadpool_limits
+
+from app.recommender import EngineName, Listed, Model, Order, Status, Wish, recommend
+from app.recommender.artifact import ArtifactError
+from app.recommender.engines.als import Als, Strengths
+from app.recommender.listed import Known
+from model_build.engines.base import FittedEngine, add_engine
+
+ANIME = 40
+STATUSES = (0, 1, 2, 3, 4, 6)
+STRENGTHS = asdict(Strengths())
+
+
+def engine(factors: int, regularization: float, seed: int) -> Als:
+    rng = np.random.default_rng(seed)
+    factor = (0.3 * rng.standard_normal((ANIME, factors))).astype(np.float32)
+    exact = factor.astype(np.float64)
+    return Als(factor, exact.T @ exact, regularization, 3.0, Strengths(), np.ones(ANIME, bool))
+
+
+def known(status: dict[int, int], favourites: set[int]) -> Known:
+    position = np.array(sorted(status), np.int64)
+    return Known(
+        position,
+        np.zeros(len(position)),
+        np.array([status[at] for at in position.tolist()], np.int8),
+        np.isin(position, list(favourites)),
+    )
+
+
+@given(
+    st.dictionaries(st.integers(0, ANIME - 1), st.sampled_from(STATUSES), min_size=1),
+    st.sets(st.integers(0, ANIME - 1)),
+    st.sampled_from((1, 5, 20)),
+    st.sampled_from((0.001, 0.1, 10.0)),
+    st.integers(0, 9),
+)
+def test_a_fan_is_folded_in_as_the_library_does(
+    status: dict[int, int], favourites: set[int], factors: int, regularization: float, seed: int
+) -> None:
+    als, listed = engine(factors, regularization, seed), known(status, favourites)
+    strength = als.strengths.of(listed.status, listed.favourite)
+    entries = csr_matrix((strength, listed.position, [0, len(strength)]), shape=(1, ANIME))
+    with threadpool_limits(1, "blas"):
+        library = AlternatingLeastSquares(
+            factors=factors, regularization=regularization, alpha=als.alpha, dtype=np.float64
+        )
+        library.item_factors = als.factor.astype(np.float64)
+        fan = np.asarray(library.recalculate_user(0, entries)).ravel()
+    judged = als.judge(listed)
+    assert judged.match / 100 == pytest.approx(als.factor @ fan, abs=1e-4)
+    everything = np.arange(ANIME)
+    assert judged.shares(everything).sum(axis=1) == pytest.approx(judged.match, abs=1e-6)
+
+
+def test_without_regularization_what_is_left_open_stays_small() -> None:
+    als = engine(20, 0.0, 0)
+    flat = Als(np.zeros_like(als.factor), 0 * als.gram, 0.0, 1.0, als.strengths, als.known)
+    assert not flat.judge(known({3: 2}, set())).match.any()
+
+
+def test_strengths_add_up() -> None:
+    status = np.array([2, 1, 6, 3, 4, 0, 2], np.int8)
+    favourite = np.array([0, 0, 0, 0, 0, 0, 1], bool)
+    assert Strengths().of(status, favourite).tolist() == [6, 4, 3, 2, 1, 6, 11]
+
+
+@pytest.fixture
+def with_als(tiny_model: Path, tmp_path: Path) -> Model:
+    """The tiny model with ALS for the second half of its anime."""
+    n = len(Model.open(tiny_model))
+    factor = np.random.default_rng(1).standard_normal((n, 8)).astype(np.float32)
+    factor[: n // 2] = 0
+    fitted = FittedEngine({"factor": factor}, {"regularization": 0.1, "alpha": 15.0, **STRENGTHS})
+    add_engine(tiny_model, "als", fitted, tmp_path / "with")
+    return Model.open(tmp_path / "with")
+
+
+@pytest.mark.parametrize("order", Order)
+def test_an_answer_of_the_engine(with_als: Model, order: Order) -> None:
+    n = len(with_als)
+    ids = with_als.anime_id.tolist()
+    listed = Listed.of([(ids[-1], 9.0, Status.COMPLETED), (ids[0], None, Status.DROPPED)])
+    answer = recommend(with_als, listed, Wish(top=n, order=order, engine=EngineName.ALS))
+    shown = [item.anime_id for item in answer.recommendations]
+    assert answer.engine is EngineName.ALS
+    assert set(shown) == set(ids[n // 2 : -1])
+    for item in answer.recommendations:
+        weights = sum(reason.weight for reason in item.because) + item.rest
+        assert weights == pytest.approx(getattr(item, answer.explained), abs=1e-6)
+        assert 1 <= item.predicted_score <= 10
+    if order is Order.MATCH:
+        matches = [item.match for item in answer.recommendations]
+        assert matches == sorted(matches, reverse=True)
+
+
+def test_an_engine_changes_nothing_else(with_als: Model, tiny_model: Path) -> None:
+    before, listed = Model.open(tiny_model), Listed.of([(1, 9.0, Status.COMPLETED)])
+    assert before.engines == {}
+    assert set(with_als.engines) == {"als"}
+    assert with_als.version != before.version
+    assert recommend(with_als, listed).recommendations == recommend(before, listed).recommendations
+
+
+def test_an_empty_list_gets_general_picks(with_als: Model) -> None:
+    answer = recommend(with_als, Listed.of([]), Wish(engine=EngineName.ALS))
+    assert not answer.personal
+    assert answer.recommendations == recommend(with_als, Listed.of([])).recommendations
+
+
+@pytest.mark.parametrize(
+    ("factor", "fault"),
+    [
+        (np.zeros((3, 8), np.float32), "als_factor.npy: float32(3, 8); expected float32("),
+        (np.zeros(3, np.float32), "als_factor.npy: float32(3,)"),
+        (None, "als_factor.npy: holds values that are not finite"),
+    ],
+)
+def test_factors_that_do_not_fit_are_refused(
+    tiny_model: Path, tmp_path: Path, factor: np.ndarray | None, fault: str
+) -> None:
+    if factor is None:
+        factor = np.full((len(Model.open(tiny_model)), 2), np.nan, np.float32)
+    fitted = FittedEngine({"factor": factor}, {"regularization": 0.1, "alpha": 15.0, **STRENGTHS})
+    add_engine(tiny_model, "als", fitted, tmp_path / "with")
+    with pytest.raises(ArtifactError) as refused:
+        Model.open(tmp_path / "with")
+    assert fault in str(refused.value)
