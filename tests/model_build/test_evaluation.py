@@ -144,7 +144,7 @@ def slow_measures(
 def test_measures_of_a_model(trial: tuple[Model, list[Fan], dict[int, int]], order: Order) -> None:
     model, fans, groups = trial
     franchise = np.array(list(groups.values()))
-    measured = evaluate(model, franchise, fans, order=order)
+    measured = evaluate(model, franchise, fans, ranker=rank_with(model, order))
     expected = slow_measures(model, fans, groups, order)
     assert set(measured) >= set(expected)
     for name, value in expected.items():

@@ -20,7 +20,7 @@ from app.recommender.predict import predict
 from app.recommender.recommend import Wish, recommend
 from model_build.cli import main
 from model_build.errors import InputError
-from model_build.evaluation import evaluate
+from model_build.evaluation import evaluate, rank_with
 from model_build.ratings import read_ratings
 from model_build.reporting.charts import STAND_INS, Chart, svg
 from model_build.reporting.findings import charts, look, settings_of
@@ -191,7 +191,8 @@ def test_rankings_are_those_of_evaluate(
     assert list(chart.x) == ["ndcg@10", "recall@10", "new_ndcg@10"]
     groups = bench.training.anime_ids % 17
     for order, part in ((Order.MATCH, "taste"), (Order.SCORE, "knn"), (Order.DISCOVER, "taste")):
-        expected = evaluate(bench.model(part, settings), groups, bench.fans, order=order)
+        model = bench.model(part, settings)
+        expected = evaluate(model, groups, bench.fans, ranker=rank_with(model, order))
         assert chart.series[order.value] == pytest.approx([expected[name] for name in chart.x])
     assert steps == 8  # what the progress bar counts to
 

@@ -16,7 +16,7 @@ import pytest
 from app.recommender import Model
 from app.recommender.artifact import Artifact, Dataset, Manifest
 from model_build.cli import main
-from model_build.evaluation import evaluate
+from model_build.evaluation import evaluate, rank_with
 from model_build.ratings import Ratings, read_ratings
 from model_build.settings_file import read_settings
 from model_build.training import Hyperparameters, train
@@ -92,7 +92,7 @@ def test_a_part_alone_measures_as_in_a_whole_model(ratings: Ratings, part: str) 
         alone = bench.measure(bench.model(part, settings), space.order, bench.fans)
         whole = whole_model(bench, settings)
         nowhere = np.full(len(whole), -1)
-        expected = evaluate(whole, nowhere, bench.fans, order=space.order)
+        expected = evaluate(whole, nowhere, bench.fans, ranker=rank_with(whole, space.order))
         names = [name for name in space.objectives if name in expected]
         assert names
         for name in names:

@@ -47,6 +47,7 @@ def test_a_list_is_answered(client: FlaskClient) -> None:
     assert body is not None
     assert list(body) == [
         "model",
+        "engine",
         "order",
         "explained",
         "personal",

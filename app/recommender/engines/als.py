@@ -81,7 +81,7 @@ class Als:
                     for name in Strengths.__dataclass_fields__
                 }
             ),
-            known=factor.any(axis=1),
+            known=np.asarray(factor.any(axis=1), bool),
         )
 
     def judge(self, known: Known) -> Judged:
