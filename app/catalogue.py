@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from app.recommender.franchise import Franchises
 
 PICTURE_HOST = "https://cdn.myanimelist.net/images/anime/"
 MAL_ANIME = "https://myanimelist.net/anime/"
+MOST_KEPT = 1024
+"""Anime that are asked for again and again are put together once; they take half a megabyte."""
 _NO_LETTERS = re.compile(r"[\W_]+")
 
 # Column -> what an empty cell is. Order is the order in the file.
@@ -84,6 +87,7 @@ class Catalogue:
     def __init__(self, columns: Mapping[str, Sequence[Any]]) -> None:
         self._columns = {name: columns[name] for name in COLUMNS}
         self._row = {anime_id: row for row, anime_id in enumerate(columns["anime_id"])}
+        self._kept = lru_cache(MOST_KEPT)(self._read)
 
     @classmethod
     def open(cls, path: Path) -> Catalogue:
@@ -102,6 +106,9 @@ class Catalogue:
 
     def get(self, anime_id: int) -> Anime:
         """Everything known about an anime; one that is unknown is named by its id."""
+        return self._kept(anime_id)
+
+    def _read(self, anime_id: int) -> Anime:
         row = self._row.get(anime_id)
         if row is None:
             return Anime(anime_id, f"Anime {anime_id}")

@@ -34,12 +34,8 @@ def reasons_for_match(
     count: int,
 ) -> list[tuple[Because, ...]]:
     """For each wanted anime the seen entries that added most to its affinity, times ``scale``."""
-    seen = np.isin(affinity.entry, visitor.seen)
-    given = _given_scores(visitor)
-    return [
-        _largest(model, given, affinity.entry, terms, count)
-        for terms in scale * contributions(model, affinity, wanted) * seen
-    ]
+    terms = scale * contributions(model, affinity, wanted)
+    return _largest_seen(model, visitor, affinity.entry, terms, count)
 
 
 def reasons_for_score(
@@ -63,11 +59,38 @@ def reasons_of_engine(
     model: Model, visitor: Visitor, judged: Judged, wanted: Positions, count: int
 ) -> list[tuple[Because, ...]]:
     """For each wanted anime the seen entries that added most to what an engine makes of it."""
-    position = visitor.known.position
-    seen = np.isin(position, visitor.seen)
+    return _largest_seen(model, visitor, visitor.known.position, judged.shares(wanted), count)
+
+
+def _largest_seen(
+    model: Model,
+    visitor: Visitor,
+    entry: Positions,
+    terms: npt.NDArray[np.float64],
+    count: int,
+) -> list[tuple[Because, ...]]:
+    """For each row of terms (wanted, entries) the largest of entries that were seen.
+
+    Entries ascend, so that of equal terms the one with the smaller id comes first.
+    """
+    seen = np.zeros(len(model), bool)
+    seen[visitor.seen] = True
+    left = np.where(seen[entry], terms, 0.0)
     given = _given_scores(visitor)
+    row = np.arange(len(left))
+    best, weight = [], []
+    for _ in range(min(count, len(entry))):
+        at = left.argmax(axis=1)
+        best.append(entry[at])
+        weight.append(left[row, at])
+        left[row, at] = 0.0
+    if not best:
+        return [()] * len(left)
     return [
-        _largest(model, given, position, terms, count) for terms in judged.shares(wanted) * seen
+        _told(model, given, entries, weights)
+        for entries, weights in zip(
+            np.stack(best, axis=1).tolist(), np.stack(weight, axis=1).tolist(), strict=True
+        )
     ]
 
 
@@ -88,8 +111,15 @@ def _largest(
         likely = np.flatnonzero(terms >= np.partition(terms, -count)[-count])
         entry, terms = entry[likely], terms[likely]
     best = np.lexsort((entry, -terms))[:count]
+    return _told(model, given, entry[best].tolist(), terms[best].tolist())
+
+
+def _told(
+    model: Model, given: dict[int, float], entries: list[int], weights: list[float]
+) -> tuple[Because, ...]:
+    """Entries that speak for an anime; those that do not are left out."""
     return tuple(
-        Because(int(model.anime_id[entry[at]]), given.get(int(entry[at])), float(terms[at]))
-        for at in best
-        if terms[at] > 0
+        Because(int(model.anime_id[entry]), given.get(entry), weight)
+        for entry, weight in zip(entries, weights, strict=True)
+        if weight > 0
     )

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from app.recommender import kernels
+
 Positions = npt.NDArray[np.int64]
 
 _TIER = {"TV": 0, "ONA": 0, "MOVIE": 0, "OVA": 1}
@@ -67,8 +69,10 @@ class Franchises:
 
     def seen(self, positions: Positions) -> npt.NDArray[np.bool_]:
         """Where an anime belongs to a franchise that one of the positions is of, (n,) bool."""
-        known = self.group[positions]
-        return np.isin(self.group, known[known >= 0])
+        there = np.zeros(self.group.max(initial=-1) + 2, bool)
+        there[self.group[positions]] = True
+        there[-1] = False  # where -1, unknown, points to
+        return there[self.group]
 
     def given_up(self, dropped: Positions, seen: Positions) -> npt.NDArray[np.bool_]:
         """Where a franchise was dropped and nothing else of it was seen, (n,) bool.
@@ -76,7 +80,10 @@ class Franchises:
         Nobody wants the second season of what they did not finish; but who dropped a side story
         and saw the series may go on.
         """
-        return self.seen(dropped) & ~self.seen(np.setdiff1d(seen, dropped))
+        kept = np.zeros(len(self.group), bool)
+        kept[seen] = True
+        kept[dropped] = False
+        return self.seen(dropped) & ~self.seen(np.flatnonzero(kept))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,21 +116,7 @@ def fold_franchises(
         allowed &= ~(franchises.extra & franchises.seen(seen))
     unseen = allowed.copy()
     unseen[waiting] = True
-    members = franchises.order[unseen[franchises.order]]
-    more = np.zeros(len(allowed), np.int64)
-    if not len(members):
-        return Folded(allowed, more)
-    group = franchises.group[members]
-    begins = np.concatenate([[True], group[1:] != group[:-1]])
-    first = np.flatnonzero(begins)
-    most = np.maximum.reduceat(lists[members], first)[np.cumsum(begins) - 1]
-    likely = lists[members] >= WAY_IN_SHARE * most
-    place = np.where(likely, np.arange(len(members)), len(members))
-    entry = members[np.minimum.reduceat(place, first)]
-    shown = allowed[members]
-
-    folded = allowed.copy()
-    folded[members] = False
-    folded[entry] = allowed[entry]
-    more[entry] = np.maximum(np.add.reduceat(shown.astype(np.int64), first) - 1, 0)
+    folded, more = kernels.ways_in(
+        franchises.order, franchises.group, lists, unseen, allowed, WAY_IN_SHARE
+    )
     return Folded(folded, more)

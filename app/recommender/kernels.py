@@ -191,3 +191,35 @@ def solve_lower_transposed(root: Floats, right: Floats) -> Floats:
             for k in range(x.shape[1]):
                 x[j, k] -= factor * x[i, k]
     return x
+
+
+@compiled
+def ways_in(
+    order: Longs, group: Longs, lists: Any, unseen: Any, allowed: Any, share: float
+) -> tuple[Any, Longs]:
+    """Of every group leave one of the ``allowed`` anime, or none; ``order`` has group by group.
+
+    The way in is the first ``unseen`` one that is on at least ``share`` as many ``lists`` as the
+    most listed unseen one. Returns what is left of ``allowed``, and how many others each stands
+    for.
+    """
+    left = allowed.copy()
+    more = np.zeros(len(allowed), np.int64)
+    last = 0
+    while last < len(order):
+        first = last
+        most, shown = 0, 0
+        while last < len(order) and group[order[last]] == group[order[first]]:
+            at = order[last]
+            if unseen[at]:
+                most = max(most, lists[at])
+                left[at] = False
+                shown += allowed[at]
+            last += 1
+        for place in range(first, last):
+            at = order[place]
+            if unseen[at] and lists[at] >= share * most:
+                left[at] = allowed[at]
+                more[at] = max(shown - 1, 0)
+                break
+    return left, more

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
-from flask import Blueprint, Response, abort, json, make_response, render_template
+from flask import Blueprint, Response, abort, make_response, render_template
 from flask import request as asked
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.catalogue import Anime
 from app.recommender.rank import FEW_LISTS
 from app.web.alike import alike, also_loved
+from app.web.as_json import as_json
 from app.web.links import links_of
 from app.web.options import Language, read_language, read_query
 from app.web.state import Library, library
@@ -87,7 +88,7 @@ def facts(anime_id: int) -> Response:
     held = library()
     anime, at = _known(held, anime_id)
     standing = _standing(held, at)
-    return _json(
+    return as_json(
         {
             "model": held.model.version,
             **_brief(anime),
@@ -105,7 +106,8 @@ def facts(anime_id: int) -> Response:
                 "typical_score": round(standing.expected, 6) if standing.scores else None,
             },
             "series": [_brief(other) for other in _series(held, at)],
-        }
+        },
+        KEPT,
     )
 
 
@@ -127,7 +129,7 @@ def similar(anime_id: int) -> Response:
         }
         for each in also_loved(held, at, top)
     ]
-    return _json(body)
+    return as_json(body, KEPT)
 
 
 def _known(held: Library, anime_id: int) -> tuple[Anime, int]:
@@ -175,10 +177,3 @@ def _brief(anime: Anime) -> dict[str, Any]:
         "year": anime.year,
         "episodes": anime.episodes,
     }
-
-
-def _json(body: dict[str, Any]) -> Response:
-    text = json.dumps(body, ensure_ascii=False, sort_keys=False)
-    response = Response(text, mimetype="application/json")
-    response.headers["Cache-Control"] = KEPT
-    return response

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from flask import Blueprint, Response, json, request
+from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from app.answer import answer_as_json
@@ -19,6 +19,7 @@ from app.web.answering import (
     source_called,
     to_listed,
 )
+from app.web.as_json import as_json
 from app.web.body import read_body
 from app.web.options import FetchQuery, Options, read_query
 from app.web.state import hakken, library
@@ -34,7 +35,7 @@ def of_user() -> Response:
     fan_list = fetch_list(source_called(held, query.source), query.username)
     found = _answered(to_listed(fan_list), query, fan_list.unmapped)
     found["list"]["unmapped"] = fan_list.unmapped
-    return _json({"source": fan_list.source, "username": fan_list.username, **found})
+    return as_json({"source": fan_list.source, "username": fan_list.username, **found})
 
 
 @blueprint.post("/recommendations")
@@ -43,7 +44,7 @@ def of_list() -> Response:
     if not request.is_json:
         raise UnsupportedMediaType
     body = read_body(_data(), hakken().settings.max_list_length)
-    return _json(_answered(body.listed, body.options))
+    return as_json(_answered(body.listed, body.options))
 
 
 def _answered(listed: Listed, options: Options, unmapped: int = 0) -> dict[str, Any]:
@@ -66,9 +67,3 @@ def _data() -> bytes:
     if len(data) >= (request.max_content_length or sys.maxsize):
         raise RequestEntityTooLarge
     return data
-
-
-def _json(body: dict[str, Any]) -> Response:
-    """Keys in our order, titles as themselves."""
-    text = json.dumps(body, ensure_ascii=False, sort_keys=False, separators=(",", ":"))
-    return Response(text, mimetype="application/json")

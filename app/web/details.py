@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from flask import Blueprint, Response, json, request
+from flask import Blueprint, Response, request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
+from app.web.as_json import as_json
 from app.web.options import MAX_TOP, AnimeId, read_query
 from app.web.state import library
 from app.web.values import whole
@@ -45,7 +46,5 @@ def details() -> Response:
         "details": [asdict(each) for each in found.details],
         "complete": found.complete,
     }
-    response = Response(json.dumps(body, ensure_ascii=False), mimetype="application/json")
     # About anime, not about fans: anybody may keep it.
-    response.headers["Cache-Control"] = "public, max-age=86400" if found.complete else "no-store"
-    return response
+    return as_json(body, "public, max-age=86400" if found.complete else "no-store")

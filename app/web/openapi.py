@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response, json
+from flask import Blueprint, Response
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from app.lists.registry import SLUGS
 from app.web import schemas
 from app.web.anime import SimilarQuery
+from app.web.as_json import as_json
 from app.web.body import Body
 from app.web.details import DetailsQuery
 from app.web.options import FetchQuery
@@ -56,10 +57,7 @@ def description() -> Response:
         "paths": _paths(),
         "components": {"schemas": _schemas()},
     }
-    text = json.dumps(body, ensure_ascii=False, sort_keys=False)
-    response = Response(text, mimetype="application/json")
-    response.headers["Cache-Control"] = "public, max-age=3600"
-    return response
+    return as_json(body, "public, max-age=3600")
 
 
 def _paths() -> dict[str, Any]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from flask import Blueprint, Response, abort, json, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from pydantic import Field
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.lists.entry import FanList
+from app.web.as_json import as_json
 from app.web.export import export
 from app.web.options import (
     FetchQuery,
@@ -110,7 +111,7 @@ def of_users() -> Response:
     query = read_query(PairQuery, request.args)
     one, other = both_meant(held, query.model_dump(include=set(_WHO)))
     lists = fetch_both(one, other)
-    return _json(_body(answer_both(held, *lists, query), lists, query))
+    return as_json(_body(answer_both(held, *lists, query), lists, query))
 
 
 _WHO = tuple(f"{prefix}{name}" for prefix in PREFIXES for name in ("source", "username"))
@@ -171,8 +172,3 @@ def _page(
         page_query=page_query,
         example=example,
     )
-
-
-def _json(body: dict[str, Any]) -> Response:
-    text = json.dumps(body, ensure_ascii=False, sort_keys=False, separators=(",", ":"))
-    return Response(text, mimetype="application/json")
