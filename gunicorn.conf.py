@@ -11,7 +11,7 @@ import sys
 # Threads serve visitors, not one visitor's small matrices; numpy reads this when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from app import logs, server
+from app import logs, memory, server
 from app.settings import SettingsError, load_server_settings, load_settings
 
 try:
@@ -21,6 +21,7 @@ except SettingsError as error:
     sys.stderr.write(f"hakken: {error}\n")
     raise SystemExit(2) from None
 
+memory.settle_allocator()
 logs.configure(_app_settings)
 if _app_settings.metrics:
     server.prepare_metrics()
@@ -61,6 +62,7 @@ def when_ready(_server):
     """Before the workers: what the parent has noted of itself is theirs to say."""
     server.warn_of_root()
     server.forget_process(os.getpid())
+    memory.freeze()
 
 
 def child_exit(_server, worker):

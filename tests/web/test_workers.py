@@ -50,3 +50,13 @@ def test_workers_fetch_once_and_count_together(
             environment["HAKKEN_CACHE_URL"] = url
             check()
             assert not (tmp_path / "cache" / "lists.sqlite").exists()
+
+
+def test_workers_share_what_was_opened_before_they_were_forked(tiny_model: Path) -> None:
+    with running_hakken({"HAKKEN_MODEL": str(tiny_model)}) as server:
+        for _ in range(300):
+            assert requests.get(f"{server.url}/example", timeout=30).status_code == 200
+        for worker in server.workers():
+            memory = worker.memory_full_info()
+            # With garbage collections over everything it would be most of what is not libraries.
+            assert memory.uss < memory.rss / 3
