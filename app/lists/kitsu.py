@@ -47,7 +47,7 @@ NAMES: Final = NameRule(
     path="users/",
 )
 _HEADERS = {"Accept": "application/vnd.api+json"}
-_STATUSES: Final[Mapping[str | None, Status]] = {
+STATUSES: Final[Mapping[str | None, Status]] = {
     "current": Status.WATCHING,
     "completed": Status.COMPLETED,
     "on_hold": Status.ON_HOLD,
@@ -171,7 +171,7 @@ def _to_fan_list(
         facts = entry.attributes
         # Who watches again has seen it.
         status = (
-            Status.COMPLETED if facts.reconsuming else _STATUSES.get(facts.status, Status.UNKNOWN)
+            Status.COMPLETED if facts.reconsuming else STATUSES.get(facts.status, Status.UNKNOWN)
         )
         score = to_score(facts.rating / 2 if facts.rating is not None else None)
         read = ListEntry(anime_id, status, score, to_title(titles.get(kitsu_id)))

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from app.catalogue import Catalogue
 from app.details import build_shelf
-from app.lists import PACES, Services, SourceSettings, Spans, build_sources
-from app.settings import Settings, load_server_settings
-from app.upstream import Shared
+from app.lists import Services, build_sources
+from app.services import source_settings
+from app.settings import Settings
 
 
 class Providers:
@@ -19,7 +19,7 @@ class Providers:
     """
 
     def __init__(self, settings: Settings, version: str) -> None:
-        services = Services(_source_settings(settings, version))
+        services = Services(source_settings(settings, version))
         self._anilist, self._kitsu = _Ids(), _Ids()
         self.details = build_shelf(
             services, str(settings.details_url) if settings.details_url else None
@@ -51,25 +51,3 @@ class _Ids(Mapping[int, int]):
 
     def __len__(self) -> int:
         return len(self.now)
-
-
-def _source_settings(settings: Settings, version: str) -> SourceSettings:
-    return SourceSettings(
-        version=version,
-        public_url=str(settings.public_url) if settings.public_url else None,
-        mal_client_id=settings.mal_client_id,
-        mal_web=settings.mal_web,
-        mal_url=str(settings.mal_url),
-        mal_web_url=str(settings.mal_web_url),
-        anilist_url=str(settings.anilist_url),
-        kitsu_url=str(settings.kitsu_url),
-        jikan_url=str(settings.jikan_url) if settings.jikan_url else None,
-        shikimori_url=str(settings.shikimori_url),
-        max_entries=settings.max_list_length,
-        deadline_s=settings.list_deadline,
-        # A site that does not answer keeps half of the threads at most.
-        most_waiting=max(1, load_server_settings().threads // 2),
-        paces=PACES if settings.limits else {},
-        spans=Spans(settings.list_cache, settings.list_stale),
-        shared=Shared(settings.shared_dir, settings.cache_url),
-    )
