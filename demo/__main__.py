@@ -1,4 +1,4 @@
-"""``python -m demo [--port N] [--model DIR]``: serve every service until Ctrl-C.
+"""``python -m demo [--port N] [--model DIR] [--ratings FILE]``: serve every service until Ctrl-C.
 
 The settings that make Hakken ask here are printed first, one a line, as a shell reads them.
 """
@@ -25,11 +25,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="where to listen (default: any)")
     parser.add_argument("--model", type=Path, default=BUNDLED, help="whose anime are on the lists")
+    parser.add_argument(
+        "--ratings", type=Path, metavar="FILE", help="make its fans users of Kitsu, to be collected"
+    )
+    parser.add_argument(
+        "--trouble", action="store_true", help="some of these users, and of the answers, are bad"
+    )
     arguments = parser.parse_args()
+    if arguments.trouble and not arguments.ratings:
+        parser.error("--trouble: goes with --ratings")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with Upstream(made_up_world(arguments.model), arguments.port) as upstream:
+    world = made_up_world(arguments.model)
+    if arguments.ratings:
+        # Here, because ratings are read with the training libraries.
+        from demo.from_ratings import RatingsCrowd
+        from model_build.errors import InputError
+
+        try:
+            world.crowd = RatingsCrowd(
+                arguments.ratings, arguments.model, troubled=arguments.trouble
+            )
+        except InputError as error:
+            parser.error(f"--ratings: {error}")
+        sys.stderr.write(f"users of Kitsu to be collected: {len(world.crowd):,}\n")
+    with Upstream(world, arguments.port) as upstream:
         for name, value in upstream.environment().items():
             sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
         sys.stdout.write("# ready\n")

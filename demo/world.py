@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from functools import cache
+from typing import TYPE_CHECKING
 
 from demo.faults import NAMES, Fault
+
+if TYPE_CHECKING:
+    from demo.crowd import Crowd
 
 HUGE = "HugeFan"  # more titles than Hakken reads
 EMPTY = "EmptyFan"
@@ -14,12 +19,22 @@ LONG = "LongFan"  # several pages on every service that has pages
 TOO_LONG, SEVERAL_PAGES = 20_001, 1_250
 
 
+class Kind(Enum):
+    """What an entry in a library turns out to be."""
+
+    ANIME = auto()
+    DELETED = auto()  # the anime it points to is gone
+    BARE = auto()  # points to nothing
+    MANGA = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """One anime on a list. ``score`` of ten, 0 for none; ``status`` in MyAnimeList's words.
 
     ``anime_id`` is MyAnimeList's, None for what only the other site knows; ``media_id`` is the
-    other site's, when it is not the same.
+    other site's, when it is not the same. ``minutes`` are those of an episode. ``reacted`` and
+    ``reviewed``: the fan wrote a line or a review.
     """
 
     anime_id: int | None
@@ -28,6 +43,12 @@ class Listed:
     rewatching: bool = False
     media_id: int | None = None
     name: str | None = None
+    progress: int = 1
+    episodes: int | None = None
+    minutes: int | None = None
+    reacted: bool = False
+    reviewed: bool = False
+    kind: Kind = Kind.ANIME
 
     @property
     def own_id(self) -> int:
@@ -57,10 +78,14 @@ class Fan:
 
 @dataclass(slots=True)
 class World:
-    """All fans, found in any case; ``synopses`` by MyAnimeList's id is what details know."""
+    """All fans, found in any case; ``synopses`` by MyAnimeList's id is what details know.
+
+    ``crowd`` is who stands among Kitsu's users, for those who collect; nobody else is there.
+    """
 
     fans: dict[str, Fan] = field(default_factory=dict)
     synopses: dict[int, str] = field(default_factory=dict)
+    crowd: Crowd | None = None
 
     def __post_init__(self) -> None:
         self.add(HUGE, _count_to(TOO_LONG))
@@ -81,6 +106,8 @@ class World:
 
     def numbered(self, number: str) -> Fan | None:
         """The fan of this number."""
+        if self.crowd and (member := self.crowd.numbered(number)):
+            return member.fan
         return next((fan for fan in self.fans.values() if str(fan.number) == number), None)
 
 

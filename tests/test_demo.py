@@ -14,12 +14,16 @@ import requests
 from app.settings import ROOT, Settings
 from demo.fans import FANS, made_up_world
 from demo.faults import NAMES as TROUBLED
+from demo.faults import Fault
+from demo.from_ratings import RatingsCrowd
 from demo.services import ALL
 from demo.upstream import Upstream
 
 
-def test_it_says_how_to_be_asked_and_answers(tiny_model: Path) -> None:
-    command = [sys.executable, "-m", "demo", "--model", str(tiny_model)]
+def test_it_says_how_to_be_asked_and_answers(tiny_model: Path, tmp_path: Path) -> None:
+    ratings = tmp_path / "ratings.csv"
+    ratings.write_text("user_id,anime_id,rating\n1,1,9\n2,1,8\n")
+    command = [sys.executable, "-m", "demo", "--model", str(tiny_model), "--ratings", str(ratings)]
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -32,11 +36,39 @@ def test_it_says_how_to_be_asked_and_answers(tiny_model: Path) -> None:
             (settings[name],) = shlex.split(value)
         url = f"{settings['HAKKEN_SHIKIMORI_URL']}/users/{next(iter(FANS))}/anime_rates"
         rates = requests.get(url, headers={"User-Agent": "a test"}, timeout=10).json()
+        users = requests.get(
+            f"{settings['HAKKEN_KITSU_URL']}/users?page[limit]=20&page[offset]=0",
+            headers={"Accept": "application/vnd.api+json"},
+            timeout=10,
+        ).json()
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate()
     assert process.returncode == 0
     assert rates[0]["anime"]["id"] > 0
+    assert users["meta"] == {"count": 2}
     assert set(TROUBLED) <= set(re.findall(r"\w+", said))
+
+
+def test_fans_of_a_ratings_file_are_users_of_kitsu(tiny_model: Path, tmp_path: Path) -> None:
+    """Also with trouble, what is served is what stands in the file."""
+    file = tmp_path / "ratings.csv"
+    rows = "".join(
+        f"{fan},{anime},{(fan + anime) % 11},2\n" for fan in range(60) for anime in (1, 5)
+    )
+    file.write_text("user_id,anime_id,rating,status\n" + rows)
+    for troubled in (False, True):
+        crowd = RatingsCrowd(file, tiny_model, troubled=troubled)
+        assert len(crowd) == 60
+        for place in (0, 7, 59):
+            fan = crowd.member(place).fan
+            assert [entry.anime_id for entry in fan.entries] == [1, 5]
+            assert [entry.score for entry in fan.entries] == [(place + 1) % 11, (place + 5) % 11]
+            same = RatingsCrowd(file, tiny_model, troubled=troubled)
+            assert crowd.member(place) == same.member(place)
+        loved = crowd.member(9)
+        assert [number for kind, number in loved.favourites if kind == "anime"]
+    assert not crowd.member(3).minutes  # never came back
+    assert crowd.member(5).fan.fault is Fault.PRIVATE
 
 
 def test_every_service_has_its_setting() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from demo.faults import FOREIGN, RETRY_AFTER, Fault, damaged
+from demo.services import kitsu_crowd
 from demo.wire import Answer, Asked, as_json
-from demo.world import Fan, Listed, World
+from demo.world import Fan, Kind, Listed, World
 
 PAGE = 500
 _STATUSES = {"watching": "current", "plan_to_watch": "planned"}
@@ -17,6 +18,14 @@ def answer(path: str, asked: Asked, world: World) -> Answer:
     """The answer to a request for ``path``."""
     if asked.headers.get("accept") != "application/vnd.api+json":
         return _fault(406, "Not acceptable")
+    if world.crowd and (
+        trouble := kitsu_crowd.trouble(world.crowd) or kitsu_crowd.refusal(asked, world.crowd)
+    ):
+        return trouble
+    if path in kitsu_crowd.PATHS and world.crowd and "page[offset]" in asked.query:
+        if int(asked.query["page[limit]"]) > kitsu_crowd.PAGE:
+            return _fault(400, "Limit exceeds maximum page size of 20.")
+        return kitsu_crowd.answer(path, asked, world.crowd)
     if path == "/users":
         name = asked.query.get("filter[name]") or asked.query.get("filter[slug]") or ""
         fan = world.named(name)
@@ -25,7 +34,7 @@ def answer(path: str, asked: Asked, world: World) -> Answer:
         fan = world.numbered(asked.query.get("filter[userId]", ""))
         if int(asked.query.get("page[limit]", "10")) > PAGE:
             return _fault(400, "Limit exceeds maximum page size of 500.")
-        return _library(fan, asked) if fan else as_json(200, {"data": [], "links": {}})
+        return _library(fan, asked, world) if fan else as_json(200, {"data": [], "links": {}})
     return _fault(404, "Not found")
 
 
@@ -34,7 +43,7 @@ def _user(fan: Fan) -> dict[str, Any]:
     return {"id": str(fan.number), "type": "users", "attributes": facts}
 
 
-def _library(fan: Fan, asked: Asked) -> Answer:
+def _library(fan: Fan, asked: Asked, world: World) -> Answer:
     refused = {
         Fault.PRIVATE: _fault(403, "Forbidden"),
         Fault.LIMITED: _fault(429, "Rate Limit Exceeded", **RETRY_AFTER),
@@ -45,17 +54,18 @@ def _library(fan: Fan, asked: Asked) -> Answer:
         return refused
     start = 0 if fan.fault is Fault.ENDLESS else int(asked.query.get("page[offset]", "0"))
     size = int(asked.query.get("page[limit]", "10"))
-    shown = fan.entries[start : start + size]
+    entries = world.crowd.library(fan) if world.crowd else fan.entries
+    shown = entries[start : start + size]
     links = {}
     if fan.fault is Fault.FOREIGN_NEXT:
         links["next"] = FOREIGN
-    elif start + size < len(fan.entries) or fan.fault is Fault.ENDLESS:
+    elif start + size < len(entries) or fan.fault is Fault.ENDLESS:
         query = urlencode({**asked.query, "page[offset]": start + size})
         links["next"] = f"http://{asked.headers['host']}{asked.path}?{query}"
     body = {
-        "data": [entry(listed) for listed in shown],
+        "data": [_only_included(entry(listed), asked) for listed in shown],
         "included": [record for listed in shown for record in included(listed)],
-        "meta": {"count": len(fan.entries)},
+        "meta": {"count": len(entries)},
         "links": links,
     }
     return as_json(200, damaged(fan.fault, body, "ratingTwenty"))
@@ -63,20 +73,39 @@ def _library(fan: Fan, asked: Asked) -> Answer:
 
 def entry(listed: Listed) -> dict[str, Any]:
     """A library listed."""
+    own = str(listed.own_id)
     facts = {
         "status": _STATUSES.get(listed.status, listed.status),
-        "progress": 1,
+        "progress": listed.progress,
         # Of twenty; some servers write it as text.
         "ratingTwenty": None if not listed.score else _twenty(listed),
         "reconsuming": listed.rewatching,
+        "reconsumeCount": int(listed.rewatching),
+        "startedAt": None,
+        "finishedAt": "2024-05-06T07:08:09.000Z" if listed.status == "completed" else None,
+        "updatedAt": "2025-01-02T03:04:05.678Z",
+        "notes": "what only the fan should read",
     }
-    link = {"anime": {"data": {"type": "anime", "id": str(listed.own_id)}}}
-    return {
-        "id": str(listed.own_id),
-        "type": "libraryEntries",
-        "attributes": facts,
-        "relationships": link,
+    links: dict[str, Any] = {
+        "anime": {"data": {"type": "anime", "id": own}},
+        "review": {"data": {"type": "reviews", "id": own} if listed.reviewed else None},
+        "mediaReaction": {
+            "data": {"type": "mediaReactions", "id": own} if listed.reacted else None
+        },
     }
+    if listed.kind is Kind.BARE:
+        links["anime"] = {"data": None}
+    if listed.kind is Kind.MANGA:
+        links |= {"anime": {"data": None}, "manga": {"data": {"type": "manga", "id": own}}}
+    return {"id": own, "type": "libraryEntries", "attributes": facts, "relationships": links}
+
+
+def _only_included(record: dict[str, Any], asked: Asked) -> dict[str, Any]:
+    """Without links to what the request does not include: Kitsu leaves them out."""
+    included = asked.query.get("include", "").split(",")
+    for name in {"review", "mediaReaction"}.difference(included):
+        record["relationships"].pop(name, None)
+    return record
 
 
 def _twenty(entry: Listed) -> int | str:
@@ -86,6 +115,8 @@ def _twenty(entry: Listed) -> int | str:
 
 def included(listed: Listed) -> list[dict[str, Any]]:
     """The records that come along with an listed."""
+    if listed.kind is not Kind.ANIME:
+        return []
     own = str(listed.own_id)
     sites = {"anilist/anime": own}
     if listed.anime_id is not None:
@@ -103,7 +134,11 @@ def included(listed: Listed) -> list[dict[str, Any]]:
     anime = {
         "id": own,
         "type": "anime",
-        "attributes": {"canonicalTitle": listed.title},
+        "attributes": {
+            "canonicalTitle": listed.title,
+            "episodeCount": listed.episodes,
+            "episodeLength": listed.minutes,
+        },
         "relationships": {
             "mappings": {"data": [{"type": "mappings", "id": m["id"]} for m in mappings]}
         },
