@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -75,10 +75,8 @@ class Chart:
 
 def svg(chart: Chart) -> str:
     """The chart as one ``<svg>`` element."""
-    salt = re.sub(r"\W+", "-", chart.title.lower())
-    with mpl.rc_context({**STYLE, "svg.hashsalt": salt}):
-        figure = Figure(figsize=INCHES, layout="constrained")
-        FigureCanvasSVG(figure)
+
+    def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
         axes.spines[["top", "right", "left"]].set_visible(False)
         (_draw_bars if chart.bars else _draw_lines)(axes, chart)
@@ -87,9 +85,20 @@ def svg(chart: Chart) -> str:
         if len(chart.series) > 1:
             columns = 2 if len("".join(chart.series)) > MOST_LETTERS else len(chart.series)
             figure.legend(loc="outside upper left", ncols=columns, handlelength=1.2)
+
+    return drawn(chart.title, INCHES, draw)
+
+
+def drawn(title: str, inches: tuple[float, float], draw: Callable[[Figure], None]) -> str:
+    """What ``draw`` makes of an empty figure, as one ``<svg>`` element."""
+    salt = re.sub(r"\W+", "-", title.lower())
+    with mpl.rc_context({**STYLE, "svg.hashsalt": salt}):
+        figure = Figure(figsize=inches, layout="constrained")
+        FigureCanvasSVG(figure)
+        draw(figure)
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
-    return _themed(out.getvalue(), chart.title, salt)
+    return _themed(out.getvalue(), title, salt)
 
 
 def _draw_lines(axes: Axes, chart: Chart) -> None:

@@ -48,6 +48,7 @@ dl { display: grid; gap: .75rem 1.5rem; margin: .5rem 0 0;
 dt { color: var(--soft); font-size: .85rem; }
 dd { margin: 0; overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
 .scroll { overflow-x: auto; }
+.large svg { min-width: 40rem; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; }
 th, td { padding: .3rem .6rem; text-align: right; font-variant-numeric: tabular-nums;
   border-bottom: 1px solid var(--line); white-space: nowrap; }
@@ -84,19 +85,25 @@ def page(
     fans: int,
 ) -> str:
     """The whole document."""
-    sections = [_facts(manifest), *(_chart(chart) for chart in charts)]
+    sections = [_facts(manifest), *(chart_section(chart) for chart in charts)]
     if compared:
         sections.append(_comparison(compared))
     sections.append(_likenesses(likenesses))
-    title = f"Model {escape(manifest.version)}"
+    lead = (
+        f"Built {escape(manifest.created)} from {escape(manifest.dataset.name)}. Errors and "
+        "rankings below were measured with the same settings, trained again without "
+        f"{fans:,} fans, on those fans."
+    )
+    return document(f"Model {escape(manifest.version)}", lead, sections)
+
+
+def document(title: str, lead: str, sections: Sequence[str]) -> str:
+    """A whole page of sections, all in HTML."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{title}</title>\n<style>{CSS}</style>\n</head>\n<body>\n<h1>{title}</h1>\n"
-        f"<p>Built {escape(manifest.created)} from {escape(manifest.dataset.name)}. Errors and "
-        "rankings below were measured with the same settings, trained again without "
-        f"{fans:,} fans, on those fans.</p>\n<main>\n" + "\n".join(sections) + "\n</main>\n"
-        "</body>\n</html>\n"
+        f"<p>{lead}</p>\n<main>\n" + "\n".join(sections) + "\n</main>\n</body>\n</html>\n"
     )
 
 
@@ -109,14 +116,17 @@ def _facts(manifest: Manifest) -> str:
         if not name.endswith("_scale")
     }
     measures = {name: _number(value) for name, value in manifest.metrics.items()}
-    recorded = "<h3>Measures recorded when it was built</h3>" + _list(measures) if measures else ""
+    recorded = (
+        "<h3>Measures recorded when it was built</h3>" + list_of(measures) if measures else ""
+    )
     return (
-        f'<section class="wide"><h2>The model</h2>{_list(counts)}{recorded}'
-        f"<details><summary>Settings</summary>{_list(settings)}</details></section>"
+        f'<section class="wide"><h2>The model</h2>{list_of(counts)}{recorded}'
+        f"<details><summary>Settings</summary>{list_of(settings)}</details></section>"
     )
 
 
-def _list(facts: Mapping[str, str]) -> str:
+def list_of(facts: Mapping[str, str]) -> str:
+    """Facts by name, as a list."""
     rows = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
         for name, value in facts.items()
@@ -124,7 +134,8 @@ def _list(facts: Mapping[str, str]) -> str:
     return f"<dl>{rows}</dl>"
 
 
-def _chart(chart: Chart) -> str:
+def chart_section(chart: Chart) -> str:
+    """A chart with its note, and its numbers as a table to unfold."""
     head = "".join(f"<th>{escape(name)}</th>" for name in (chart.x_label, *chart.series))
     rows = "".join(
         f"<tr><td>{escape(x)}</td>"
