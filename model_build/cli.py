@@ -15,8 +15,8 @@ from app.recommender.artifact import ArtifactError
 from model_build.errors import InputError
 
 COMMANDS = (
-    *("prepare", "catalogue", "train", "engine", "cold", "evaluate", "compare", "tune", "report"),
-    *("recommend", "split", "publish", "versions", "rollback", "prune"),
+    *("collect", "prepare", "catalogue", "train", "engine", "cold", "evaluate", "compare"),
+    *("tune", "report", "recommend", "split", "publish", "versions", "rollback", "prune"),
 )
 
 

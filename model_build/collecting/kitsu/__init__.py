@@ -1,0 +1,1 @@
+"""Kitsu: users from random pages, with their favourites, then their libraries."""

@@ -1,0 +1,166 @@
+"""Kitsu's API as far as it is collected from: what is asked, and what of the answers is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from model_build.collecting.answers import Answers
+from model_build.collecting.asking import Asker, Refused
+
+USERS_PAGE = 20
+"""The most that Kitsu gives of anything but a library."""
+BAD_REQUEST = 400
+CLOSED = (403, 404)
+"""What is private or gone; other refusals may be our mistake."""
+MOST_DIGITS = 9
+HEADERS = {"Accept": "application/vnd.api+json"}
+
+Fields = Mapping[str, Collection[str]]
+
+KEPT: Fields = {
+    "users": (
+        *("commentsCount", "favoritesCount", "likesReceivedCount", "likesGivenCount"),
+        *("reviewsCount", "postsCount", "ratingsCount", "followersCount"),
+        *("lifeSpentOnAnime", "createdAt", "favorites"),
+    ),
+    "favorites": ("item", "user"),
+    "libraryEntries": (
+        *("status", "progress", "ratingTwenty", "reconsuming", "reconsumeCount"),
+        *("startedAt", "finishedAt", "updatedAt"),
+        *("anime", "manga", "review", "mediaReaction"),
+    ),
+    "anime": ("episodeCount", "episodeLength", "mappings"),
+    "mappings": ("externalSite", "externalId"),
+}
+"""Of which records which attributes and links are kept: no name, and nothing that anybody wrote."""
+
+
+class Site:
+    """Pages of Kitsu, each asked for once and kept as `KEPT` says."""
+
+    def __init__(self, asker: Asker, base_url: str, answers: Answers) -> None:
+        self._asker = asker
+        self._base_url = base_url
+        self.answers = answers
+        self.plain: set[str] = set()
+        """Paths that are asked for in the plain way, because Kitsu refused the other."""
+
+    def page(
+        self,
+        name: str,
+        path: str,
+        query: Mapping[str, str],
+        *,
+        plainly: Mapping[str, str] | None = None,
+        may_be_closed: bool = False,
+    ) -> dict[str, Any]:
+        """The page that is kept by this name, or else the answer to the query.
+
+        ``plainly`` is what to ask for should Kitsu find fault with the query (400).
+        ``may_be_closed``: that it is private or gone is an answer, and kept as well.
+
+        Raises:
+            Refused, Unanswered, InputError: see `Asker.ask`.
+        """
+        kept = self.answers.get(name)
+        if kept is None:
+            try:
+                kept = only_kept(self._ask(path, query, plainly))
+            except Refused as error:
+                if not may_be_closed or error.status not in CLOSED:
+                    raise
+                kept = {"refused": error.status}
+            self.answers.keep(name, kept)
+        if "refused" in kept:
+            raise Refused(kept["refused"])
+        return dict(kept)
+
+    def _ask(
+        self, path: str, query: Mapping[str, str], plainly: Mapping[str, str] | None
+    ) -> dict[str, Any]:
+        address = f"{self._base_url}/{path}"
+        if plainly is not None and path in self.plain:
+            return self._asker.ask(address, plainly, HEADERS)
+        try:
+            return self._asker.ask(address, query, HEADERS)
+        except Refused as error:
+            if plainly is None or error.status != BAD_REQUEST:
+                raise
+        answer = self._asker.ask(address, plainly, HEADERS)
+        self.plain.add(path)
+        return answer
+
+
+def fields_of(*types: str) -> dict[str, str]:
+    """The part of a query that asks for no more of some records than is kept."""
+    return {f"fields[{kind}]": ",".join(KEPT[kind]) for kind in types}
+
+
+def only_kept(page: Mapping[str, Any]) -> dict[str, Any]:
+    """A page without what was not asked for; some servers send everything, names included."""
+    links, meta = _mapping(page.get("links")), _mapping(page.get("meta"))
+    return {
+        "data": _records(page.get("data")),
+        "included": _records(page.get("included")),
+        "count": meta.get("count") or _end_of(links.get("last")),
+        "more": links.get("next") is not None,
+    }
+
+
+def _end_of(address: object) -> int | None:
+    """The number of records, from the address of the last page; some servers say no other."""
+    query = dict(parse_qsl(urlsplit(str(address or "")).query))
+    offset, limit = to_id(query.get("page[offset]", "")), to_id(query.get("page[limit]", ""))
+    return None if offset is None or limit is None else offset + limit
+
+
+def _records(found: object) -> list[dict[str, Any]]:
+    records = found if isinstance(found, list) else []
+    return [
+        _record(each) for each in records if isinstance(each, dict) and each.get("type") in KEPT
+    ]
+
+
+def _record(record: Mapping[str, Any]) -> dict[str, Any]:
+    wanted = KEPT[record["type"]]
+    attributes, links = _mapping(record.get("attributes")), _mapping(record.get("relationships"))
+    return {
+        "type": record["type"],
+        "id": str(record.get("id")),
+        "attributes": {name: value for name, value in attributes.items() if name in wanted},
+        "relationships": {
+            name: {"data": link["data"]}
+            for name, link in links.items()
+            if name in wanted and isinstance(link, dict) and "data" in link
+        },
+    }
+
+
+def linked(record: Mapping[str, Any], name: str) -> list[tuple[str, str]] | None:
+    """The (type, id) that a link of a record leads to; None if the page does not say."""
+    link = record["relationships"].get(name)
+    if link is None:
+        return None
+    found = link["data"]
+    many = found if isinstance(found, list) else [found]
+    return [
+        (str(one["type"]), str(one["id"]))
+        for one in many
+        if isinstance(one, dict) and "type" in one and "id" in one
+    ]
+
+
+def to_id(text: str) -> int | None:
+    """A record's number, None where it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS else None
+
+
+def anime_id(links: Sequence[tuple[str, str]] | None) -> int | None:
+    """Kitsu's id of the anime that a link leads to, None if it leads elsewhere or nowhere."""
+    return to_id(links[0][1]) if links and links[0][0] == "anime" else None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

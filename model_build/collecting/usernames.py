@@ -1,0 +1,129 @@
+"""Lists on MyAnimeList (or elsewhere) of users whose names stand in a file, for ``train``.
+
+Names are not kept: answers go by a hash, and users by their place in the file.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from tqdm import tqdm
+
+from app.lists import Source
+from app.lists.errors import ListError, NotSetUp, RateLimited, SourceDown
+from app.upstream.shared import key_of
+from model_build.collecting.answers import Answers
+from model_build.collecting.patience import Patience
+from model_build.errors import InputError
+
+RATINGS = {"user_id": pl.Int32, "anime_id": pl.Int32, "rating": pl.Float64, "status": pl.Int8}
+WHY = {
+    "BadUsername": "names that cannot be one",
+    "UnknownUser": "names that nobody has",
+    "PrivateList": "private lists",
+    "NotFoundOrPrivate": "names without a public list",
+    "EmptyList": "empty lists",
+    "ListTooLong": "lists that are too long",
+}
+HOW = {
+    "myanimelist": "set MAL_CLIENT_ID (free from MyAnimeList) or HAKKEN_MAL_WEB=1",
+    "jikan": "set HAKKEN_JIKAN_URL to a Jikan of your own",
+}
+
+
+def read_usernames(path: Path) -> list[str]:
+    """Names from a file, one a line; blank lines and those that begin with # are skipped.
+
+    A name that stands there twice, in whatever case, is read once.
+
+    Raises:
+        InputError: no such file, not text, or no name in it.
+    """
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as text ({error}).") from None
+    names = [line.strip() for line in lines]
+    found = {name.casefold(): name for name in reversed(names) if name and name[0] != "#"}
+    if not found:
+        raise InputError(f"{path}: holds no username; expected one a line.")
+    return [name for name in names if found.pop(name.casefold(), None) is not None]
+
+
+def collect_lists(
+    source: Source,
+    names: Sequence[str],
+    answers: Answers,
+    patience: Patience,
+    bar: Callable[..., tqdm[None]],
+) -> tuple[pl.DataFrame, Counter[str]]:
+    """Ratings of all names, numbered in their order, and how often what happened.
+
+    A list that cannot be read now is tried again at the end, and then counted.
+
+    Raises:
+        InputError: the source is not set up, is gone, or wants rest for too long.
+    """
+    tally: Counter[str] = Counter()
+    found: dict[int, dict[str, Any]] = {}
+    with bar(total=len(names), desc="lists", unit=" list") as shown:
+        for again in (False, True):
+            for number in [place for place in range(len(names)) if place not in found]:
+                answer = _list(source, names[number], answers, patience)
+                if answer is not None:
+                    found[number] = answer
+                    shown.update()
+                elif again:
+                    tally["lists that could not be read yet"] += 1
+    for answer in found.values():
+        if "error" in answer:
+            tally[WHY[answer["error"]]] += 1
+        else:
+            tally["lists"] += 1
+            tally["entries without MyAnimeList's id"] += answer["unmapped"]
+    rows = [
+        (number, *entry)
+        for number in sorted(found)
+        for entry in sorted(found[number].get("entries", ()))
+    ]
+    return pl.DataFrame(rows, schema=RATINGS, orient="row"), +tally
+
+
+def _list(source: Source, name: str, answers: Answers, patience: Patience) -> dict[str, Any] | None:
+    """What is kept of a list or comes now; None if nothing does."""
+    key = f"lists/{key_of(source.slug, name.casefold())}"
+    kept = answers.get(key)
+    if kept is None:
+        kept = _fetch(source, name, patience)
+        if kept is not None:
+            answers.keep(key, kept)
+    return kept
+
+
+def _fetch(source: Source, name: str, patience: Patience) -> dict[str, Any] | None:
+    while True:
+        try:
+            fans = source.fetch(name)
+        except RateLimited as error:
+            patience.rest(error.retry_after)
+        except SourceDown as error:
+            patience.failed("timed out" if error.timed_out else "no useful answer")
+            return None
+        except NotSetUp:
+            raise InputError(
+                f"--source {source.slug}: cannot be asked by name here; {HOW[source.slug]}, or "
+                "choose another."
+            ) from None
+        except ListError as error:
+            patience.answered()
+            return {"error": type(error).__name__}
+        else:
+            patience.answered()
+            entries = [(e.anime_id, e.score or 0.0, int(e.status)) for e in fans.entries]
+            return {"entries": entries, "unmapped": fans.unmapped}
