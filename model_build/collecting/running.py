@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +17,7 @@ import polars as pl
 from tqdm import tqdm
 
 import app
-from app.lists import Services, build_sources
+from app.lists import Services, Spans, build_sources
 from app.lists.http import make_session
 from app.lists.registry import base_address
 from app.lists.services import PACES
@@ -122,7 +123,9 @@ def _names(
 ) -> None:
     start = time.perf_counter()
     answers.follow({"service": arguments.source})
-    services = Services(source_settings(settings, app.VERSION, shared))
+    # Nothing is remembered for later visitors: that would be lists by name.
+    spans = Spans(fresh=0, stale=0)
+    services = Services(replace(source_settings(settings, app.VERSION, shared), spans=spans))
     traffic = Traffic()
     traffic.listen(services.session)
     source = build_sources(services, anilist_to_mal={})[arguments.source]
