@@ -38,6 +38,10 @@ class Answers:
         except (OSError, EOFError, ValueError, zlib.error):  # not there, or damaged by the disk
             return None
 
+    def has(self, name: str) -> bool:
+        """Whether there is an answer, readable or not."""
+        return self._place(name).is_file()
+
     def keep(self, name: str, answer: Any) -> None:
         """Keep an answer; it is on disk when this returns."""
         if self._plan is not None:

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -90,14 +90,19 @@ def _kitsu(
     traffic = Traffic()
     session = make_session(app.VERSION, str(settings.public_url) if settings.public_url else None)
     traffic.listen(session)
-    turn = _turn(arguments.rate, settings, shared)
-    asker = Asker("Kitsu", session, turn, _patience("Kitsu", arguments, traffic))
+    paces = _paces(arguments.rate, settings)
+    turn = Throttle(shared, "kitsu-collect", paces) if paces else None
+    say = _teller(arguments)
+    patience = Patience("Kitsu", traffic, arguments.patience, say)
+    asker = Asker("Kitsu", session, turn, patience)
     collected = collect(
         Site(asker, address, answers),
         arguments.users,
         seed=arguments.seed,
         kitsu_to_mal=kitsu_to_mal,
         bar=silent_unless_asked(quiet=arguments.quiet),
+        say=say,
+        rate=min((pace.requests / pace.seconds for pace in paces), default=None),
     )
     pages = {kind: answers.count(kind) for kind in ("users", "favourites", "library")}
     seconds = time.perf_counter() - start
@@ -133,7 +138,7 @@ def _names(
         source,
         names,
         answers,
-        _patience(source.name, arguments, traffic),
+        Patience(source.name, traffic, arguments.patience, _teller(arguments)),
         silent_unless_asked(quiet=arguments.quiet),
     )
     if ratings.is_empty():
@@ -148,19 +153,16 @@ def _names(
     )
 
 
-def _turn(rate: float | None, settings: Settings, shared: Shared) -> Throttle | None:
+def _paces(rate: float | None, settings: Settings) -> tuple[Pace, ...]:
     """What spaces requests; the usual limits unless they are switched off."""
-    paces = PACES["kitsu"] if settings.limits else ()
     if rate is not None:
-        paces = (Pace(1, 1 / rate),) if rate else ()
-    return Throttle(shared, "kitsu-collect", paces) if paces else None
+        return (Pace(1, 1 / rate),) if rate else ()
+    return PACES["kitsu"] if settings.limits else ()
 
 
-def _patience(source: str, arguments: argparse.Namespace, traffic: Traffic) -> Patience:
-    say = partial(tqdm.write, file=sys.stderr)  # not into the middle of a progress bar
-    return Patience(
-        source, traffic, arguments.patience, (lambda _: None) if arguments.quiet else say
-    )
+def _teller(arguments: argparse.Namespace) -> Callable[[str], None]:
+    """Says things on standard error, and not into the middle of a progress bar."""
+    return (lambda _: None) if arguments.quiet else partial(tqdm.write, file=sys.stderr)
 
 
 def _kitsu_to_mal(catalogue: pl.DataFrame | None) -> dict[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -19,6 +20,8 @@ from model_build.collecting.kitsu.users import User, draw_users
 from model_build.collecting.patience import IN_A_ROW, KEPT
 from model_build.errors import InputError
 
+USUAL_PAGES = 1.14
+"""Requests a library, as measured (docs/collecting.md)."""
 CLOSED_WORDS = {403: "users with a private library", 404: "users who are gone"}
 
 
@@ -38,11 +41,13 @@ def collect(
     seed: int,
     kitsu_to_mal: Mapping[int, int],
     bar: Callable[..., tqdm[None]],
+    say: Callable[[str], None] = lambda _: None,
+    rate: float | None = None,
 ) -> Collected:
     """Draw users and read what they have on Kitsu; what is kept is not asked for again.
 
     Users whose library cannot be read now are tried again at the end, and then counted. ``bar``
-    makes a progress bar.
+    makes a progress bar; ``say`` is told what is ahead, at ``rate`` requests a second.
 
     Raises:
         InputError: Kitsu refuses, is gone, or has no active user.
@@ -53,6 +58,7 @@ def collect(
         if not users:
             raise InputError("Kitsu shows no user with time spent on anime or ratings.")
         users = with_favourites(site, users, tally)
+    say(_ahead(site, users, rate))
     facts = AnimeFacts()
     frames = _libraries(site, users, facts, tally, bar)
     tally.update(f"kinds of requests that Kitsu refused in full ({path})" for path in site.plain)
@@ -61,6 +67,16 @@ def collect(
         interactions_table(frames, users, facts, kitsu_to_mal, tally),
         +tally,
     )
+
+
+def _ahead(site: Site, users: list[User], rate: float | None) -> str:
+    """What is still to be asked for, and for how long at least."""
+    left = sum(not site.answers.has(page_name(user.kitsu_id)) for user in users)
+    words = f"{len(users):,} users drawn; {left:,} libraries are still to be read"
+    if rate and left:
+        minutes = math.ceil(USUAL_PAGES * left / rate / 60)
+        words += f": {minutes:,} min or more, at {rate:g} requests a second"
+    return words
 
 
 def _libraries(

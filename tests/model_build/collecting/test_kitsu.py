@@ -55,7 +55,7 @@ def test_the_command_writes_tables_that_say_what_users_did(
     collect: Collector, capsys: pytest.CaptureFixture[str]
 ) -> None:
     crowd = collect.upstream.world.crowd = crowd_of(90)
-    assert collect.command(50) == 0
+    assert collect.command(50, "--rate", "100") == 0
     users, interactions = collect.table("users"), collect.table("interactions")
     assert users["user_id"].to_list() == list(range(50))
     assert users.schema["user_id"] == pl.Int32
@@ -82,7 +82,12 @@ def test_the_command_writes_tables_that_say_what_users_did(
     report = collect.report()
     assert len(ratings) == len(interactions) == report["interactions"]["all"]
     assert ratings.scored.sum() == report["interactions"]["scored"]
-    assert f"all: {len(interactions):,}" in capsys.readouterr().out
+    told_by_command = capsys.readouterr()
+    assert f"all: {len(interactions):,}" in told_by_command.out
+    assert told_by_command.err == (
+        "50 users drawn; 50 libraries are still to be read: 1 min or more, at 100 requests a "
+        "second\n"
+    )
     # Nobody's name is kept, nor what they wrote.
     files = [file for file in collect.out.rglob("*") if file.is_file()]
     assert len(files) > 54
