@@ -40,6 +40,7 @@ COLUMNS: dict[str, Any] = {
     "picture": None,
     "adult": False,
     "franchise_id": None,
+    "source": None,
 }
 
 
@@ -62,6 +63,7 @@ class Anime:
     franchise_id: int | None = None
     anilist_id: int | None = None
     kitsu_id: int | None = None
+    source: str | None = None
 
     @property
     def url(self) -> str:
@@ -85,7 +87,11 @@ class Catalogue:
     """
 
     def __init__(self, columns: Mapping[str, Sequence[Any]]) -> None:
-        self._columns = {name: columns[name] for name in COLUMNS}
+        count = len(columns["anime_id"])
+        # Older files have fewer columns.
+        self._columns = {
+            name: columns.get(name) or [empty] * count for name, empty in COLUMNS.items()
+        }
         self._row = {anime_id: row for row, anime_id in enumerate(columns["anime_id"])}
         self._kept = lru_cache(MOST_KEPT)(self._read)
 

@@ -16,7 +16,17 @@ from model_build.errors import InputError
 
 COMMANDS = (
     *("collect", "prepare", "catalogue", "train", "engine", "cold", "evaluate", "compare"),
-    *("tune", "report", "recommend", "split", "publish", "versions", "rollback", "prune"),
+    *(
+        "tune",
+        "report",
+        "recommend",
+        "similar",
+        "split",
+        "publish",
+        "versions",
+        "rollback",
+        "prune",
+    ),
 )
 
 

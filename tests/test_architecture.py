@@ -25,7 +25,13 @@ TRAINING_ONLY = (
     "dask",
     "distributed",
 )
-MODEL_BUILD_MAY_USE = ("app.recommender", "app.catalogue", "app.answer", "app.model_store")
+MODEL_BUILD_MAY_USE = (
+    "app.recommender",
+    "app.catalogue",
+    "app.answer",
+    "app.fans_alike",
+    "app.model_store",
+)
 COLLECTING_MAY_USE = ("app.lists", "app.upstream", "app.services", "app.settings")
 MOST_LINES = 300
 

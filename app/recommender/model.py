@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from app.recommender.arrays import Arrays, ItemMatrix
 from app.recommender.artifact import Artifact, ArtifactError, Manifest, open_artifact
+from app.recommender.crowd import Crowd
 from app.recommender.engines import open_engines
 
 
@@ -85,7 +86,8 @@ class Model:
     ``anime_id`` (n,) ascending int32, ``item_bias`` (n,) float64, ``rating_count`` and
     ``entry_count`` (n,) int32: how many fans scored an anime, how many have it on their list;
     ``appeal`` (n,) float64: what fans make of an anime on average, 0 where it is not on the list.
-    ``engines`` are the further ones that it has, by name.
+    ``engines`` are the further ones that it has, by name, and ``crowds`` the fans that they were
+    fitted to, where those are kept.
     """
 
     def __init__(self, artifact: Artifact) -> None:
@@ -108,6 +110,8 @@ class Model:
         self.reg_user = arrays.number("reg_user", least=0)
         self.k = int(arrays.number("k", least=1))
         self.engines = open_engines(arrays, n)
+        crowds = {name: Crowd.of(arrays, name, n) for name in self.engines}
+        self.crowds = {name: crowd for name, crowd in crowds.items() if crowd is not None}
 
     @classmethod
     def open(cls, path: Path) -> Model:

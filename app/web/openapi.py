@@ -71,6 +71,12 @@ def _paths() -> dict[str, Any]:
         _query(PairQuery),
         _FETCHING,
     )
+    fans = _does(
+        "The fans most like one, and what they loved",
+        schemas.FansAnswer,
+        _query(FetchQuery),
+        _FETCHING,
+    )
     post = _does(
         "Recommendations for the list in the body", schemas.Answer, [], (408, 413, 415, 422)
     )
@@ -81,6 +87,7 @@ def _paths() -> dict[str, Any]:
             "post": post | {"requestBody": {"required": True, "content": body}},
         },
         "/api/v1/together": {"get": pair},
+        "/api/v1/fans": {"get": fans},
         "/api/v1/anime": {"get": _does("Anime by title", schemas.Search, _query(SearchQuery), ())},
         "/api/v1/anime/{anime_id}": {
             "get": _does("One anime", schemas.AnimeFacts, [_ANIME_ID], (404,))

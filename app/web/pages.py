@@ -209,6 +209,7 @@ def _results_page(
         link=link,
         sample=sample,
         edit=edit,
+        crowd=bool(held.model.crowds),
         source=fan_list.source,
         age=fan_list.age,
     )

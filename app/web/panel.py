@@ -14,7 +14,7 @@ OFFERED_GENRES = 28
 TOPS = (10, STEP, 50, MAX_TOP)
 PLANNED_NAMES = {Planned.NO: "Leave out", Planned.YES: "Show as well", Planned.ONLY: "Show only"}
 # What the form does not ask for, and so carries along.
-_CARRIED = ("order", "adult", "title", "hide", "seen")
+_CARRIED = ("order", "engine", "adult", "title", "hide", "seen")
 
 
 @dataclass(frozen=True, slots=True)

@@ -251,6 +251,52 @@ class Similar(_Shape):
     also_loved: list[Loved]
 
 
+class Titled(_Shape):
+    """An anime by name."""
+
+    anime_id: AnimeId
+    title: str
+
+
+class NearFan(_Shape):
+    """A fan of those trained on, without a name: what both loved, and what else the fan loved."""
+
+    likeness: Annotated[float, Field(gt=0, le=1.001)]
+    shared: list[Titled]
+    loved: list[Titled]
+
+
+class Leaning(_Shape):
+    """How much of what the nearest fans loved is of a kind, and of what all loved."""
+
+    name: str
+    share: Annotated[float, Field(ge=0, le=1)]
+    usual: Annotated[float, Field(ge=0, le=1)]
+
+
+class Favourite(FoundAnime):
+    """An anime that `lovers` of the nearest fans loved."""
+
+    rank: Annotated[int, Field(ge=1)]
+    genres: list[str]
+    lovers: Annotated[int, Field(ge=1)]
+    weight: Annotated[float, Field(gt=0)]
+
+
+class FansAnswer(_Shape):
+    """The fans most like one, what they prefer, and what they loved that is not on the list."""
+
+    source: str
+    username: str
+    model: str
+    engine: EngineName
+    nearest: Annotated[int, Field(ge=0)]
+    fans: list[NearFan]
+    genres: list[Leaning]
+    sources: list[Leaning]
+    recommendations: list[Favourite]
+
+
 class Described(_Shape):
     """A picture and a synopsis, null where nobody has one."""
 
@@ -266,5 +312,5 @@ class Details(_Shape):
     complete: bool
 
 
-SHAPES = (Problem, Search, Answer, UserAnswer, PairAnswer, AnimeFacts, Similar, Details)
+SHAPES = (Problem, Search, Answer, UserAnswer, PairAnswer, FansAnswer, AnimeFacts, Similar, Details)
 """Those that are referred to by name."""

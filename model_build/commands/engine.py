@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from app.recommender import Model
@@ -18,6 +20,7 @@ from app.recommender.engines.als import Strengths
 from model_build.arguments import non_negative_float, positive_int
 from model_build.engines import als
 from model_build.engines.base import FittedEngine, add_engine
+from model_build.engines.crowd import crowd_arrays
 from model_build.ratings import Ratings, read_ratings
 
 HELP = "fit a further engine and add it to a model"
@@ -55,6 +58,11 @@ def _engine(
     parser.add_argument("--ratings", nargs="+", type=Path, required=True, metavar="FILE")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the new model")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--with-fans",
+        action="store_true",
+        help="keep the fans as nameless vectors, for finding fans alike (default: none is kept)",
+    )
     return parser
 
 
@@ -65,11 +73,26 @@ def run(arguments: argparse.Namespace) -> None:
     start = time.perf_counter()
     fitted: FittedEngine = arguments.fit(arguments, ratings, model)
     seconds = time.perf_counter() - start
+    if arguments.with_fans:
+        fitted = _with_fans(arguments, fitted, ratings)
     manifest = add_engine(arguments.model, arguments.engine, fitted, arguments.out)
     print(f"model       {manifest.version} in {arguments.out}")
     print(f"engine      {arguments.engine}, fitted in {seconds:.1f} s")
     for name, value in fitted.metrics.items():
         print(f"{name:<11} {value:.4f}")
+
+
+def _with_fans(
+    arguments: argparse.Namespace, fitted: FittedEngine, ratings: Ratings
+) -> FittedEngine:
+    """The engine with the fans folded in as it is going to fold in visitors."""
+    with tempfile.TemporaryDirectory(dir=arguments.out.absolute().parent) as folder:
+        without = Path(folder) / "model"
+        add_engine(arguments.model, arguments.engine, fitted, without)
+        model = Model.open(without)
+        engine = model.engines[arguments.engine]
+        crowd = crowd_arrays(model, engine, ratings, progress=sys.stderr.isatty())
+    return replace(fitted, arrays={**fitted.arrays, **crowd})
 
 
 def _fit_als(arguments: argparse.Namespace, ratings: Ratings, model: Model) -> FittedEngine:

@@ -10,13 +10,12 @@ import argparse
 import json
 from pathlib import Path
 
-import numpy as np
-
 from app.answer import answer_as_json
 from app.catalogue import Catalogue, franchises_of
-from app.recommender import Listed, Model, Order, Wish, recommend
+from app.recommender import Model, Order, Wish, recommend
 from model_build.arguments import add_engine_option, positive_int, refuse_missing_engine
-from model_build.ratings import read_list
+from model_build.filtering import add_filters, allowed_by
+from model_build.lists import listed_in
 
 HELP = "recommend for a list file"
 
@@ -27,27 +26,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--top", type=positive_int, default=20, metavar="N")
     parser.add_argument("--order", type=Order, choices=list(Order), default=Order.MATCH)
     add_engine_option(parser)
-    parser.add_argument("--adult", action="store_true", help="include adult anime")
+    add_filters(parser)
     parser.add_argument("--json", action="store_true")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    entries = read_list(arguments.list_file)
-    listed = Listed(
-        entries["anime_id"].to_numpy().astype(np.int64),
-        entries["rating"].to_numpy(),
-        entries["status"].to_numpy(),
-    )
+    listed = listed_in(arguments.list_file)
     model = Model.open(arguments.model)
     refuse_missing_engine(model, arguments.engine)
     catalogue = Catalogue.open(model.catalogue_path)
-    adult = np.array(catalogue.column("adult", model.anime_id.tolist()), bool)
     wish = Wish(
         top=arguments.top,
         order=arguments.order,
         engine=arguments.engine,
         franchises=franchises_of(catalogue, model.anime_id.tolist()),
-        allowed=None if arguments.adult else ~adult,
+        allowed=allowed_by(arguments, model, catalogue),
     )
     answer = recommend(model, listed, wish)
     if arguments.json:

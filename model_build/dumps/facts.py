@@ -84,6 +84,7 @@ def _typed(cells: pl.DataFrame) -> pl.DataFrame:
         number("mean"),
         number("members").cast(pl.Int64, strict=False),
         pl.col("picture"),
+        pl.col("source"),
         (adult | genres.str.contains(ADULT_GENRE, literal=True)).alias("adult"),
     )
 

@@ -88,6 +88,7 @@ def _azathoth_facts(file: str) -> Facts:
             "mean": "score",
             "members": "members",
             "picture": "image_url",
+            "source": "source",
         },
         premiered="premiered",
         aired="aired_string",
@@ -106,6 +107,7 @@ def _titled(identity: str, **further: str) -> dict[str, str]:
 
 
 _DETAILED = {
+    "source": "Source",
     "title_english": "English name",
     "type": "Type",
     "episodes": "Episodes",

@@ -84,13 +84,14 @@ class Als:
             known=np.asarray(factor.any(axis=1), bool),
         )
 
+    @property
+    def embedding(self) -> npt.NDArray[np.float32]:
+        """The factors."""
+        return self.factor
+
     def judge(self, known: Known) -> Judged:
         """One solution of f unknowns, and a product with all factors."""
-        listed = self.factor[known.position].astype(np.float64)
-        confidence = self.alpha * self.strengths.of(known.status, known.favourite)
-        system = self.gram + self.regularization * np.eye(self.factor.shape[1])
-        system += (listed.T * (confidence - 1.0)) @ listed
-        weighed = listed.T * confidence
+        system, weighed = self._system(known)
         fan = _solution(system, weighed.sum(axis=1))
 
         def shares(wanted: Positions) -> Floats:
@@ -98,6 +99,19 @@ class Als:
             return np.asarray(PERCENT * (towards.T @ weighed))
 
         return Judged(PERCENT * (self.factor @ fan), self.known, shares)
+
+    def vector(self, known: Known) -> Floats:
+        """The fan's factors."""
+        system, weighed = self._system(known)
+        return _solution(system, weighed.sum(axis=1))
+
+    def _system(self, known: Known) -> tuple[Floats, Floats]:
+        """A (f, f), and c_j y_j of each entry as a column, (f, entries)."""
+        listed = self.factor[known.position].astype(np.float64)
+        confidence = self.alpha * self.strengths.of(known.status, known.favourite)
+        system = self.gram + self.regularization * np.eye(self.factor.shape[1])
+        system += (listed.T * (confidence - 1.0)) @ listed
+        return system, listed.T * confidence
 
 
 def _solution(system: Floats, right: Floats) -> Floats:

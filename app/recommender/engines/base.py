@@ -44,6 +44,10 @@ class Engine(Protocol):
 
     name: ClassVar[str]
 
+    @property
+    def embedding(self) -> npt.NDArray[np.float32]:
+        """What anime are alike by, (n, e); zeros where the engine does not know one."""
+
     @classmethod
     def of(cls, arrays: Arrays, n: int) -> Self | None:
         """The engine of a model of n anime; None if the model does not have it.
@@ -54,3 +58,6 @@ class Engine(Protocol):
 
     def judge(self, known: Known) -> Judged:
         """Fold a list in and judge every anime of the model."""
+
+    def vector(self, known: Known) -> Floats:
+        """The fan with this list as a vector, (d,): fans are alike by the cosine of theirs."""

@@ -1,0 +1,124 @@
+"""``/fans``: the fans most like one, what they prefer, and what they loved; the same as JSON.
+
+Only where the model keeps the fans that one of its engines was fitted to (`app.recommender.crowd`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from app.fans_alike import like_minded_as_json
+from app.lists.entry import FanList
+from app.recommender import EngineName
+from app.recommender.fold_in import fold_in
+from app.recommender.like_minded import like_minded
+from app.web.answering import (
+    Relaxed,
+    fetch_list,
+    filters_for,
+    marked,
+    relaxed_by,
+    source_called,
+    to_listed,
+    wished,
+)
+from app.web.as_json import as_json
+from app.web.export import export
+from app.web.filters import Filter
+from app.web.options import (
+    BadQuery,
+    FetchQuery,
+    Language,
+    Options,
+    page_query,
+    read_page_query,
+    read_query,
+)
+from app.web.panel import Control, build_panel
+from app.web.state import Library, library
+
+blueprint = Blueprint("fans", __name__)
+
+
+@blueprint.get("/fans/<source>/<path:username>")
+def page(source: str, username: str) -> str | AnyResponse:
+    """Fans like a user of another site."""
+    held = library()
+    if source not in held.sources or not held.model.crowds:
+        abort(404)
+    options = read_page_query(request.args)
+
+    def address(wanted: Options) -> str:
+        return url_for(".page", source=source, username=username, **page_query(wanted))
+
+    if "apply" in request.args:
+        return redirect(address(options), 303)
+    site = held.sources[source]
+    fan_list = fetch_list(site, username)
+    body, filters = _found(held, fan_list, options)
+    if "format" in request.args:
+        return export(request.args["format"], body)
+    relax = [] if body["recommendations"] else _relaxed(held, fan_list, filters)
+    titles = Language.ROMAJI if options.english else Language.ENGLISH
+    return render_template(
+        "fans.html",
+        found=body,
+        crowd=len(held.model.crowds[body["engine"]]),
+        panel=build_panel(held.facts, held.catalogue, options, filters, relax),
+        titles=Control(
+            "Romaji titles" if options.english else "English titles", options.but(title=titles)
+        ),
+        name=fan_list.username or username,
+        site=site.name,
+        address=address,
+        action=address(Options()),
+        carried=None,
+        page_query=page_query,
+        back=url_for("pages.user", source=source, username=username, **page_query(options)),
+        data_date=held.model.manifest.created[:10],
+    )
+
+
+@blueprint.get("/api/v1/fans")
+def of_user() -> Response:
+    """The fans most like a user, and what they loved."""
+    held = library()
+    query = read_query(FetchQuery, request.args)
+    fan_list = fetch_list(source_called(held, query.source), query.username)
+    body, _ = _found(held, fan_list, query)
+    return as_json({"source": fan_list.source, "username": fan_list.username, **body})
+
+
+def _found(
+    held: Library, fan_list: FanList, options: Options
+) -> tuple[dict[str, Any], list[Filter]]:
+    engine = _engine(held, options)
+    listed = marked(to_listed(fan_list), options)
+    filters = filters_for(held, (fold_in(held.model, listed),), options)
+    wish = wished(held, options.but(engine=EngineName.HAKKEN), filters)
+    found = like_minded(held.model, engine, listed, count=options.top, allowed=wish.allowed)
+    body = like_minded_as_json(found, held.model, held.catalogue, engine, english=options.english)
+    return body, filters
+
+
+def _relaxed(held: Library, fan_list: FanList, filters: list[Filter]) -> list[Relaxed]:
+    return relaxed_by(filters, lambda each: len(_found(held, fan_list, each)[0]["recommendations"]))
+
+
+def _engine(held: Library, options: Options) -> str:
+    """The engine asked for, or the first that keeps its fans.
+
+    Raises:
+        BadQuery: the one asked for keeps none, or none does.
+    """
+    crowds = list(held.model.crowds)
+    if not crowds:
+        raise BadQuery("engine", "This Hakken keeps no fans to compare with.")
+    if options.engine is EngineName.HAKKEN:
+        return crowds[0]
+    if options.engine not in crowds:
+        raise BadQuery("engine", f"“engine” should be one of: {', '.join(crowds)}.")
+    return options.engine.value

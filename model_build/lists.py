@@ -1,0 +1,24 @@
+"""A list file in the recommender's form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from app.recommender import Listed
+from model_build.ratings import read_list
+
+
+def listed_in(path: Path) -> Listed:
+    """The list in a file with the columns anime_id, rating and optionally status.
+
+    Raises:
+        InputError: there is no such file, or it is no list.
+    """
+    entries = read_list(path)
+    return Listed(
+        entries["anime_id"].to_numpy().astype(np.int64),
+        entries["rating"].to_numpy(),
+        entries["status"].to_numpy(),
+    )
