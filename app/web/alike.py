@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from app.catalogue import Anime
 from app.recommender import Listed, Status, Wish, recommend
+from app.recommender.like_minded import alike as near
 from app.web.state import Library
 
 LOVE = 10.0
@@ -24,10 +26,12 @@ class Alike:
 
 @dataclass(frozen=True, slots=True)
 class Both:
-    """What is like an anime: those scored alike, and those that its fans pick."""
+    """What is like an anime: those scored alike, those that its fans pick, and by the name of each
+    engine that the model has those whose vectors are near."""
 
     similarity: tuple[Alike, ...] = ()
     affinity: tuple[Alike, ...] = ()
+    engines: Mapping[str, tuple[Alike, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,9 @@ class Loved:
     score: float
 
 
-def also_loved(held: Library, at: int, count: int) -> tuple[Loved, ...]:
+def also_loved(
+    held: Library, at: int, count: int, among: npt.NDArray[np.bool_] | None = None
+) -> tuple[Loved, ...]:
     """The recommendations for a list on which nothing stands but this anime, with a 10.
 
     Of other series than its own, which has a place of its own on the page.
@@ -48,6 +54,8 @@ def also_loved(held: Library, at: int, count: int) -> tuple[Loved, ...]:
         return ()
     group = held.franchises.group
     allowed = held.suitable.copy() if held.suitable[at] else np.ones(len(held.model), bool)
+    if among is not None:
+        allowed &= among
     if group[at] >= 0:
         allowed &= group != group[at]
     one = Listed.of([(int(held.model.anime_id[at]), LOVE, Status.COMPLETED)])
@@ -58,16 +66,23 @@ def also_loved(held: Library, at: int, count: int) -> tuple[Loved, ...]:
     )
 
 
-def alike(held: Library, at: int, count: int) -> Both:
-    """Similarity is what this anime's score is predicted from; affinity what it speaks for."""
+def alike(held: Library, at: int, count: int, allowed: npt.NDArray[np.bool_] | None = None) -> Both:
+    """Similarity is what this anime's score is predicted from; affinity what it speaks for.
+
+    ``allowed`` (n,) narrows what is shown; beside what is for everybody nothing is for adults.
+    """
     if at < 0:
         return Both()
+    shown = np.ones(len(held.model), bool) if allowed is None else allowed.copy()
+    if held.suitable[at]:
+        shown &= held.suitable
     row = slice(held.model.affinity.start[at], held.model.affinity.start[at + 1])
     targets = held.model.affinity.target[row].astype(np.int64)
     weights = held.model.affinity.value[row] * held.model.affinity.scale
     return Both(
-        _best(held, at, *held.model.similarity.into(at), count),
-        _best(held, at, targets, weights, count),
+        _best(held, at, *held.model.similarity.into(at), count, shown),
+        _best(held, at, targets, weights, count, shown),
+        {name: _near(held, name, at, count, shown) for name in held.model.engines},
     )
 
 
@@ -77,14 +92,23 @@ def _best(
     positions: npt.NDArray[np.int64],
     weights: npt.NDArray[np.float64],
     count: int,
+    allowed: npt.NDArray[np.bool_],
 ) -> tuple[Alike, ...]:
-    """The largest positive weights; nothing for adults beside what is for everybody."""
-    shown = (weights > 0) & (positions != at)
-    if held.suitable[at]:
-        shown &= held.suitable[positions]
+    """The largest positive weights."""
+    shown = (weights > 0) & (positions != at) & allowed[positions]
     positions, weights = positions[shown], weights[shown]
     best = np.lexsort((positions, -weights))[:count]
     return tuple(
         Alike(held.catalogue.get(int(held.model.anime_id[positions[n]])), float(weights[n]))
         for n in best
+    )
+
+
+def _near(
+    held: Library, engine: str, at: int, count: int, allowed: npt.NDArray[np.bool_]
+) -> tuple[Alike, ...]:
+    found = near(held.model, engine, at, count=count, allowed=allowed)
+    return tuple(
+        Alike(held.catalogue.get(int(held.model.anime_id[position])), likeness)
+        for position, likeness in found
     )

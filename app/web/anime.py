@@ -14,8 +14,9 @@ from app.catalogue import Anime
 from app.recommender.rank import FEW_LISTS
 from app.web.alike import alike, also_loved
 from app.web.as_json import as_json
+from app.web.filters import filters_on
 from app.web.links import links_of
-from app.web.options import Language, read_language, read_query
+from app.web.options import Genres, Language, Options, Types, read_language, read_query
 from app.web.state import Library, library
 from app.web.values import AS_WHOLE
 from app.web.view import TINTS, initial_of
@@ -37,6 +38,8 @@ class SimilarQuery(BaseModel):
     top: Annotated[
         int, Field(ge=1, le=MOST, description=f"a whole number from 1 to {MOST}"), AS_WHOLE
     ] = SHOWN
+    type: Types = ()
+    genre: Genres = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +119,27 @@ def similar(anime_id: int) -> Response:
     """What is like an anime, in both ways that the model knows, and what its fans love."""
     held = library()
     _, at = _known(held, anime_id)
-    top = read_query(SimilarQuery, asked.args).top
-    found = alike(held, at, top)
+    query = read_query(SimilarQuery, asked.args)
+    top, nothing = query.top, np.empty(0, np.int64)
+    wanted = Options(type=query.type, genre=query.genre)
+    allowed = np.ones(len(held.model), bool)
+    for each in filters_on(held.facts, held.franchises, nothing, nothing, wanted):
+        allowed &= each.mask
+    found = alike(held, at, top, allowed)
     body: dict[str, Any] = {"model": held.model.version, "anime_id": anime_id}
     for name, rows in (("similarity", found.similarity), ("affinity", found.affinity)):
         body[name] = [{**_brief(each.anime), "weight": round(each.weight, 6)} for each in rows]
+    body["engines"] = {
+        name: [{**_brief(each.anime), "weight": round(each.weight, 6)} for each in rows]
+        for name, rows in found.engines.items()
+    }
     body["also_loved"] = [
         {
             **_brief(each.anime),
             "match": round(each.match, 6),
             "predicted_score": round(each.score, 6),
         }
-        for each in also_loved(held, at, top)
+        for each in also_loved(held, at, top, allowed)
     ]
     return as_json(body, KEPT)
 

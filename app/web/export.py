@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
 from typing import Any
 
 from flask import Response, json
@@ -19,11 +20,12 @@ _PAIR_COLUMNS = (
     *(f"{place}_{name}" for place in ("first", "second") for name in _OF_ONE),
     "url",
 )
+_CROWD_COLUMNS = (*_FACTS, "lovers", "weight", "url")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def export(kind: str, answer: dict[str, Any]) -> Response:
-    """An answer (`app.answer`, or `app.web.pair_json`) as a file to keep.
+    """An answer (`app.answer`, `app.web.pair_json` or `app.fans_alike`) as a file to keep.
 
     Raises:
         BadQuery: there is no such kind of file.
@@ -44,14 +46,21 @@ def as_csv(answer: dict[str, Any]) -> str:
     """One line a recommendation."""
     text = io.StringIO()
     rows = csv.writer(text)
-    pair = "fans" in answer
-    columns = _PAIR_COLUMNS if pair else _COLUMNS
+    columns, of = _kind(answer)
     rows.writerow(columns)
     for item in answer["recommendations"]:
         told = item | {"genres": ", ".join(item["genres"])}
-        told |= _of_both(item) if pair else {"because": ", ".join(map(_reason, item["because"]))}
-        rows.writerow([_harmless(told[name]) for name in columns])
+        rows.writerow([_harmless((told | of(item))[name]) for name in columns])
     return text.getvalue()
+
+
+def _kind(answer: dict[str, Any]) -> tuple[tuple[str, ...], Callable[[dict[str, Any]], Any]]:
+    """The columns, and what goes into them beside what a recommendation itself says."""
+    if "likeness" in answer:
+        return _PAIR_COLUMNS, _of_both
+    if "nearest" in answer:
+        return _CROWD_COLUMNS, lambda _: {}
+    return _COLUMNS, lambda item: {"because": ", ".join(map(_reason, item["because"]))}
 
 
 def _of_both(item: dict[str, Any]) -> dict[str, Any]:

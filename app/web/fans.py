@@ -62,12 +62,13 @@ def page(source: str, username: str) -> str | AnyResponse:
     if "format" in request.args:
         return export(request.args["format"], body)
     relax = [] if body["recommendations"] else _relaxed(held, fan_list, filters)
+    panel = build_panel(held.facts, held.catalogue, options, filters, relax)
     titles = Language.ROMAJI if options.english else Language.ENGLISH
     return render_template(
         "fans.html",
         found=body,
         crowd=len(held.model.crowds[body["engine"]]),
-        panel=build_panel(held.facts, held.catalogue, options, filters, relax),
+        results={"panel": panel, "cards": body["recommendations"]},
         titles=Control(
             "Romaji titles" if options.english else "English titles", options.but(title=titles)
         ),

@@ -82,6 +82,11 @@ Genres = Annotated[
     Field(max_length=MOST_GENRES, description=_GENRES),
     BeforeValidator(slugs),
 ]
+Types = Annotated[
+    tuple[Type, ...],
+    Field(description="some of " + ", ".join(Type) + ", with commas between them"),
+    BeforeValidator(parts),
+]
 Year = Annotated[int, Field(ge=FIRST_YEAR, le=LAST_YEAR), AS_WHOLE]
 Episodes = Annotated[int, Field(ge=1, le=MOST_EPISODES), AS_WHOLE]
 
@@ -103,11 +108,7 @@ class Options(BaseModel):
         EngineName.HAKKEN
     )
     adult: Flag = False
-    type: Annotated[
-        tuple[Type, ...],
-        Field(description="some of " + ", ".join(Type) + ", with commas between them"),
-        BeforeValidator(parts),
-    ] = ()
+    type: Types = ()
     genre: Genres = ()
     without: Genres = ()
     year_from: Annotated[Year | None, Field(description=_YEAR)] = None

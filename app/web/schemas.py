@@ -248,6 +248,10 @@ class Similar(_Shape):
     anime_id: AnimeId
     similarity: list[Alike]
     affinity: list[Alike]
+    engines: Annotated[
+        dict[str, list[Alike]],
+        Field(description="by vectors, for each further engine that the model has"),
+    ]
     also_loved: list[Loved]
 
 

@@ -1,0 +1,122 @@
+"""Fans like a fan, in the API and on the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from app import create_app
+from app.settings import Settings
+from demo.upstream import Upstream
+from model_build.cli import main
+from tests.tiny_model import FLAGGED, TYPES, anime_ids, tiny_ratings
+from tests.web.fans import SCORED
+from tests.web.html_page import read_html
+
+API = "/api/v1/fans?source=anilist&username=Regular"
+PAGE = "/fans/anilist/Regular"
+
+
+@pytest.fixture(scope="module")
+def crowded(
+    tiny_model: Path, anilist: Upstream, tmp_path_factory: pytest.TempPathFactory
+) -> FlaskClient:
+    """An application whose model has ALS and its fans."""
+    folder = tmp_path_factory.mktemp("crowd")
+    anilist.add("Empty", [])
+    tiny_ratings().write_parquet(folder / "ratings.parquet")
+    told = ("engine", "als", "--model", tiny_model, "--ratings", folder / "ratings.parquet")
+    chosen = ("--out", folder / "model", "--factors", "6", "--iterations", "5", "--with-fans")
+    assert main(list(map(str, (*told, *chosen)))) == 0
+    settings = Settings(
+        model=str(folder / "model"),
+        anilist_url=anilist.at("anilist"),
+        cache_dir=folder / "cache",
+        limits=False,
+        list_grace=120,
+        rate_lists="off",
+        rate_pages="off",
+    )
+    return create_app(settings).test_client()
+
+
+def found(client: FlaskClient, address: str) -> dict[str, Any]:
+    response = client.get(address)
+    assert response.status_code == 200, response.text
+    assert isinstance(response.json, dict)
+    return response.json
+
+
+def test_fans_and_what_they_loved(crowded: FlaskClient) -> None:
+    body = found(crowded, f"{API}&top=7")
+    assert (body["engine"], body["nearest"]) == ("als", 50)
+    assert 0 < body["fans"][-1]["likeness"] <= body["fans"][0]["likeness"] <= 1.001
+    told = body["recommendations"]
+    assert [item["rank"] for item in told] == list(range(1, 8))
+    assert not {item["anime_id"] for item in told} & set(SCORED)
+    assert anime_ids()[FLAGGED] not in {item["anime_id"] for item in told}
+    assert all(1 <= item["lovers"] <= 50 for item in told)
+    assert all(each["share"] > each["usual"] for each in body["genres"])
+    assert body["sources"] == []  # the catalogue knows none
+
+
+def test_filters(crowded: FlaskClient) -> None:
+    wanted = TYPES[1]
+    body = found(crowded, f"{API}&type={wanted.lower()}&genre=drama&top=50")
+    assert body["recommendations"]
+    for item in body["recommendations"]:
+        assert item["type"].upper() == wanted
+        assert "Drama" in item["genres"]
+
+
+def test_the_page_says_the_same(crowded: FlaskClient) -> None:
+    body = found(crowded, API)
+    shown = read_html(crowded.get(PAGE).text)
+    links = [
+        row.one("a").attributes["href"]
+        for row in shown.one("section", **{"aria-labelledby": "loved"}).all("li")
+    ]
+    assert links == [f"/anime/{item['anime_id']}" for item in body["recommendations"]]
+    assert PAGE in crowded.get("/user/anilist/Regular").text
+    nothing = crowded.get(f"{PAGE}?year_from=2099")
+    assert nothing.status_code == 200
+    assert "Nothing passes" in nothing.text
+    assert "says too little" in crowded.get("/fans/anilist/Empty").text
+
+
+def test_files(crowded: FlaskClient) -> None:
+    assert found(crowded, f"{PAGE}?format=json")["recommendations"]
+    rows = crowded.get(f"{PAGE}?format=csv").text.splitlines()
+    assert rows[0].lstrip("\ufeff").startswith("rank,")
+    assert len(rows) == 21
+
+
+def test_without_fans_there_is_no_page(client: FlaskClient) -> None:
+    assert client.get(PAGE).status_code == 404
+    refused = client.get(API)
+    assert refused.status_code == 400
+    assert "keeps no fans" in refused.json["detail"]  # type: ignore[index]
+    assert PAGE not in client.get("/user/anilist/Regular").text
+
+
+def test_an_engine_that_is_not_there_is_refused(crowded: FlaskClient) -> None:
+    for address in (f"{API}&engine=nosuch", "/user/anilist/Regular?engine=nosuch"):
+        assert crowded.get(address).status_code == 400
+
+
+def test_anime_near_an_anime(crowded: FlaskClient, client: FlaskClient) -> None:
+    anime_id = anime_ids()[10]
+    body = found(crowded, f"/api/v1/anime/{anime_id}/similar?top=5")
+    near = body["engines"]["als"]
+    assert len(near) == 5
+    weights = [each["weight"] for each in near]
+    assert weights == sorted(weights, reverse=True)
+    assert "Near it by ALS" in crowded.get(f"/anime/{anime_id}").text
+    films = found(crowded, f"/api/v1/anime/{anime_id}/similar?type=movie&top=50")
+    for rows in (films["affinity"], films["engines"]["als"], films["also_loved"]):
+        assert rows
+        assert {each["type"] for each in rows} == {"Movie"}
+    assert found(client, f"/api/v1/anime/{anime_id}/similar")["engines"] == {}
