@@ -13,10 +13,12 @@ from app.recommender import Listed, Model
 from app.recommender.affinity import spread_affinity
 from app.recommender.fold_in import fold_in
 from app.recommender.taste import predict_taste
+from model_build import taste
 from model_build.grouping import GroupedRatings, group_ratings
 from model_build.taste import (
     SPREAD_WEIGHT,
     Gaussian,
+    _evenly,
     _expect,
     _leading_factors,
     fit_gaussian,
@@ -151,3 +153,21 @@ def test_no_fan_with_two_anime_is_no_error() -> None:
     grouped = group_ratings(user, user % 2, np.full(30, 7.0) + user % 3, 30, 2)
     gaussian = fit_gaussian(grouped, standardise(grouped), min_ratings=1)
     assert (gaussian.noise > 0).all()
+
+
+def test_early_steps_look_at_fans_from_everywhere() -> None:
+    fans = csr_array(np.arange(1, 12, dtype=np.float32)[:, None])
+    assert _evenly(fans, 11) is fans
+    assert _evenly(fans, 4).toarray().ravel().tolist() == [1, 3, 6, 9]
+
+
+def test_a_planted_taste_is_found_from_a_shorter_beginning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    grouped, truth = planted(800, 25, seed=3)
+    whole = fit_gaussian(grouped, standardise(grouped), factors=2)
+    monkeypatch.setattr(taste, "EARLY_FANS", 300)
+    short = fit_gaussian(grouped, standardise(grouped), factors=2)
+    assert (short.factor != whole.factor).any()
+    off = ~np.eye(25, dtype=bool)
+    assert np.corrcoef(correlation(short)[off], truth[off])[0, 1] > 0.95
