@@ -16,6 +16,7 @@ from app.recommender.like_minded import LikeMinded, Near
 FANS_TOLD = 5
 TITLES_TOLD = 5
 LEANINGS_TOLD = 8
+LEAST_LEANING = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,9 @@ def leanings(found: LikeMinded, model: Model, catalogue: Catalogue) -> Leanings:
     of_genre, of_source = _shares(genres, found), _shares(sources, found)
     standing_out = sorted(of_genre, key=lambda each: (each.usual - each.share, each.name))
     return Leanings(
-        tuple(each for each in standing_out if each.share > each.usual)[:LEANINGS_TOLD],
+        tuple(each for each in standing_out if each.share - each.usual >= LEAST_LEANING)[
+            :LEANINGS_TOLD
+        ],
         tuple(sorted(of_source, key=lambda each: (-each.share, each.name))[:LEANINGS_TOLD]),
     )
 
