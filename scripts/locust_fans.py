@@ -1,8 +1,7 @@
 """What locust does to Hakken, for `scripts/load_test.py`.
 
-``HAKKEN_LOAD_PATH`` is asked for again and again. Without it ``Everybody`` does what visitors do,
-with the lists of ``HAKKEN_LOAD_FANS`` and of people for whom the list sites fail. What failing
-should look like is the table of docs/sources.md.
+``Everybody`` does what visitors do, with the lists of ``HAKKEN_LOAD_FANS`` and of people for whom the
+list sites fail. What failing should look like is the table of docs/sources.md.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from locust import FastHttpUser, constant_throughput, task
 T = TypeVar("T")
 
 SITES = ("anilist", "kitsu", "shikimori", "myanimelist")
-PATH = os.environ.get("HAKKEN_LOAD_PATH", "")
 FANS = tuple(filter(None, os.environ.get("HAKKEN_LOAD_FANS", "").split(",")))
 
 TROUBLE: Mapping[str, int] = {
@@ -51,20 +49,9 @@ LIST = gzip.compress(
 )
 
 
-class Steady(FastHttpUser):
-    """The same request, the next as soon as one is answered."""
-
-    abstract = not PATH
-
-    @task
-    def ask(self) -> None:
-        self.client.get(PATH)
-
-
 class Everybody(FastHttpUser):
     """A visitor who does something every second."""
 
-    abstract = bool(PATH)
     wait_time = constant_throughput(1)
 
     @task(600)
