@@ -1,7 +1,7 @@
 """What locust does to Hakken, for `scripts/load_test.py`.
 
-``Everybody`` does what visitors do, with the lists of ``HAKKEN_LOAD_FANS`` and of people for whom the
-list sites fail. What failing should look like is the table of docs/sources.md.
+``Everybody`` does what visitors do, with the lists of ``HAKKEN_LOAD_FANS`` and of people for whom
+the list sites fail. What failing should look like is the table of docs/sources.md.
 """
 
 from __future__ import annotations
