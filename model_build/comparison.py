@@ -95,7 +95,7 @@ def _rows(
         yield max(rows, key=lambda row: float(np.nan_to_num(row.measured["ndcg@10"])))
     orders = [Order(name) for name in HAKKEN if name in names]
     if orders:
-        with _trained(training, encoded, progress) as (model, seconds):
+        with trained_model(training, encoded, progress) as (model, seconds):
             for order in orders:
                 yield measure(str(order), HAKKEN[order], seconds, rank_with(model, order))
 
@@ -127,7 +127,9 @@ def _facts(training: Ratings, encoded: bytes) -> Anime:
 
 
 @contextmanager
-def _trained(training: Ratings, encoded: bytes, progress: bool) -> Iterator[tuple[Model, float]]:
+def trained_model(
+    training: Ratings, encoded: bytes, progress: bool
+) -> Iterator[tuple[Model, float]]:
     """A model with the default settings, written and opened as it is served, and the seconds."""
     settings, created = Hyperparameters(), build_time()
     start = time.perf_counter()

@@ -9,8 +9,8 @@
     search.fit(data)  # a surprise.Dataset
 
 It predicts what ``surprise.KNNBaseline`` predicts with ``pearson_baseline`` and
-``user_based=False``. This is the one module that imports Surprise, which neither serving nor
-`model_build`'s commands need: it stands in requirements-dev.txt.
+``user_based=False``. Surprise stands in requirements-dev.txt: beside this module only the row
+``svd`` of ``model_build neural`` needs it.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ TRAINING_ONLY = (
     "kagglehub",
     "dask",
     "distributed",
+    "torch",
 )
 MODEL_BUILD_MAY_USE = (
     "app.recommender",

@@ -3,6 +3,8 @@
 The model at --model stays as it is; --out gets its arrays and those of the engine. Example:
 
     python -m model_build engine als --model model --ratings ratings.parquet --out model-als
+
+mf, mlp, hybrid and cosine are trained with PyTorch (pip install -r requirements-neural.txt).
 """
 
 from __future__ import annotations
@@ -18,9 +20,11 @@ from app.recommender import Model
 from app.recommender.artifact import refuse_foreign_directory
 from app.recommender.engines.als import Strengths
 from model_build.arguments import non_negative_float, positive_int
+from model_build.commands import neural
 from model_build.engines import als
 from model_build.engines.base import FittedEngine, add_engine
 from model_build.engines.crowd import crowd_arrays
+from model_build.engines.networks import NETWORKS, trainer
 from model_build.ratings import Ratings, read_ratings
 
 HELP = "fit a further engine and add it to a model"
@@ -48,6 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help=f"strength of such an entry (default {value:g})",
         )
     parser.set_defaults(fit=_fit_als)
+    for network, (title, _) in NETWORKS.items():
+        parser = _engine(engines, network, f"{title} (PyTorch)")
+        neural.add_settings(parser)
+        parser.set_defaults(fit=_fit_network)
 
 
 def _engine(
@@ -107,3 +115,10 @@ def _fit_als(arguments: argparse.Namespace, ratings: Ratings, model: Model) -> F
         seed=arguments.seed,
     )
     return als.fit(ratings, model.anime_id, settings, progress=sys.stderr.isatty())
+
+
+def _fit_network(arguments: argparse.Namespace, ratings: Ratings, model: Model) -> FittedEngine:
+    fit, defaults = trainer(arguments.engine)
+    settings = neural.chosen_settings(arguments, defaults)
+    fitted: FittedEngine = fit(ratings, model.anime_id, settings, progress=sys.stderr.isatty())
+    return fitted

@@ -8,10 +8,22 @@ from enum import StrEnum
 from app.recommender.arrays import Arrays
 from app.recommender.engines.als import Als
 from app.recommender.engines.base import Engine, Judged
+from app.recommender.engines.cosine import Cosine
+from app.recommender.engines.networks import Factors, Hybrid, Perceptron
 
-__all__ = ["Als", "Engine", "EngineName", "Judged", "open_engines"]
+__all__ = [
+    "Als",
+    "Cosine",
+    "Engine",
+    "EngineName",
+    "Factors",
+    "Hybrid",
+    "Judged",
+    "Perceptron",
+    "open_engines",
+]
 
-_ENGINES: tuple[type[Engine], ...] = (Als,)
+_ENGINES: tuple[type[Engine], ...] = (Als, Factors, Perceptron, Hybrid, Cosine)
 
 
 class EngineName(StrEnum):
@@ -19,6 +31,10 @@ class EngineName(StrEnum):
 
     HAKKEN = "hakken"
     ALS = "als"
+    MF = "mf"
+    MLP = "mlp"
+    HYBRID = "hybrid"
+    COSINE = "cosine"
 
 
 def open_engines(arrays: Arrays, n: int) -> Mapping[str, Engine]:

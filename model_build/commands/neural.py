@@ -1,0 +1,121 @@
+"""Measure the engines from embeddings beside other predictors: scores, and what fans like.
+
+Trains each on the same fans and asks it for the same hidden pairs. With --split fans, the default,
+they are of fans that nobody was trained on, folded in from what is left of their lists (Surprise's
+SVD, which cannot fold in, is trained on that, too). With --split pairs a fifth of everyone's pairs
+is hidden, and the fans measured are among those trained on. Example:
+
+    python -m model_build neural --ratings ratings.parquet --fans 1575 --seed 7
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model_build.arguments import non_negative_float, positive_int
+from model_build.measures import for_json
+from model_build.ratings import read_ratings
+from model_build.side_by_side import NAMES, Row, side_by_side
+
+if TYPE_CHECKING:
+    from model_build.engines.learning import Settings
+
+HELP = "measure the engines from embeddings beside others"
+COLUMNS = {
+    "loss": "score loss",
+    "rmse": "RMSE",
+    "entropy": "interaction loss",
+    "accuracy": "accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "auc": "AUC",
+}
+SETTINGS: Mapping[str, tuple[object, str]] = {
+    "size": (positive_int, "numbers an embedding has"),
+    "dropout": (non_negative_float, "share of an embedding that is dropped in training, below 1"),
+    "decay": (non_negative_float, "how strongly embeddings are held to 0"),
+    "batch": (positive_int, "pairs a step"),
+    "rate": (non_negative_float, "largest learning rate"),
+    "schedule": (str, "of the learning rate: constant, linear, cosine or warmup"),
+    "initialiser": (str, "of the embeddings: normal, uniform, xavier or he"),
+    "epochs": (positive_int, "at most"),
+    "patience": (positive_int, "looks at the validation fans without gain before stopping"),
+    "validation": (positive_int, "fans left out to stop by"),
+    "device": (str, "cpu, cuda, ...; by default a GPU if there is one"),
+}
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """Options of a network and its training; what is not given stays at the engine's default."""
+    for name, (kind, told) in SETTINGS.items():
+        choices = CHOICES.get(name)
+        parser.add_argument(
+            f"--{name}",
+            type=kind,  # type: ignore[arg-type]
+            choices=choices,
+            metavar=None if choices else name.upper(),
+            help=told,
+        )
+
+
+CHOICES = {
+    "schedule": ("constant", "linear", "cosine", "warmup"),
+    "initialiser": ("normal", "uniform", "xavier", "he"),
+}
+
+
+def chosen_settings(arguments: argparse.Namespace, defaults: Settings) -> Settings:
+    """The defaults with what was given."""
+    names = {field.name for field in fields(defaults)}
+    given = {name: value for name, value in vars(arguments).items() if name in names}
+    return replace(defaults, **{name: value for name, value in given.items() if value is not None})
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--ratings", type=Path, nargs="+", required=True, metavar="FILE")
+    parser.add_argument("--fans", type=positive_int, default=1000, help="fans to measure on")
+    parser.add_argument("--seed", type=int, default=0, help="of the fans and what is hidden")
+    parser.add_argument("--split", choices=("fans", "pairs"), default="fans")
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        choices=NAMES,
+        default=NAMES,
+        metavar="NAME",
+        help=f"which to measure (default all: {', '.join(NAMES)})",
+    )
+    parser.add_argument("--epochs", type=positive_int, help="at most, of each network")
+    parser.add_argument("--device", help="cpu, cuda, ...; by default a GPU if there is one")
+    parser.add_argument("--json", action="store_true", help="all measures, as one JSON array")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    rows = side_by_side(
+        read_ratings(arguments.ratings),
+        arguments.models,
+        lambda defaults: chosen_settings(arguments, defaults),
+        split=arguments.split,
+        fans=arguments.fans,
+        seed=arguments.seed,
+        progress=sys.stderr.isatty(),
+    )
+    if arguments.json:
+        print(json.dumps([for_json(asdict(row)) for row in rows]))
+        return
+    print("| predictor | " + " | ".join(COLUMNS.values()) + " | train s | ms a fan |")
+    print("|---|" + "---|" * (len(COLUMNS) + 2))
+    for row in rows:
+        print(_line(row), flush=True)
+
+
+def _line(row: Row) -> str:
+    """One row of a Markdown table; what there is no figure for is a dash."""
+    values = [getattr(row.told, name) for name in COLUMNS]
+    cells = ["-" if value != value else f"{value:.4f}" for value in values]
+    return f"| {row.title} | " + " | ".join(cells) + f" | {row.train_seconds:.1f} | {row.ms:.2f} |"

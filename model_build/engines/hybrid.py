@@ -1,0 +1,15 @@
+"""One network for two tasks: the hidden layer of `mlp`, shared by a head for scores and one for
+interactions (Caruana 1997). The losses weigh 1 and 5.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from model_build.engines.fitting import fit_network
+from model_build.engines.learning import Settings
+from model_build.engines.mlp import Perceptron
+
+DEFAULTS = Settings(dropout=0.2)
+
+fit = partial(fit_network, "hybrid", Perceptron, ("both",))

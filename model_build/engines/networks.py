@@ -1,0 +1,60 @@
+"""The engines that are trained with PyTorch: which there are, and getting at them.
+
+PyTorch is asked for only when one of them is trained; it stands in requirements-neural.txt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from app.recommender.arrays import Arrays
+from app.recommender.artifact import Artifact, Dataset, Manifest
+from app.recommender.engines import Cosine, Engine, Factors, Hybrid, Perceptron
+from model_build.engines.base import FittedEngine
+from model_build.errors import InputError
+
+NETWORKS: dict[str, tuple[str, type[Engine]]] = {
+    "mf": ("matrix factorization", Factors),
+    "mlp": ("network of one hidden layer", Perceptron),
+    "hybrid": ("one network for scores and interactions", Hybrid),
+    "cosine": ("cosine embeddings", Cosine),
+}
+
+
+def trainer(name: str) -> tuple[Callable[..., FittedEngine], Any]:
+    """``fit(ratings, anime_id, settings, progress=...)`` of an engine, and its defaults.
+
+    Raises:
+        InputError: PyTorch is not installed.
+    """
+    try:
+        module = import_module(f"model_build.engines.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise InputError(
+            f"{name} is trained with PyTorch, which is not installed; "
+            "run: pip install -r requirements-neural.txt"
+        ) from None
+    return module.fit, module.DEFAULTS
+
+
+def opened(name: str, fitted: FittedEngine, n: int) -> Engine:
+    """The engine as a model of n anime would have it, without a file."""
+    manifest = Manifest(
+        format=2,
+        version="fitted",
+        created="",
+        dataset=Dataset(name="", fingerprint=""),
+        counts={},
+        hyperparameters={f"{name}_{key}": value for key, value in fitted.numbers.items()},
+        metrics={},
+        files={},
+    )
+    arrays = {f"{name}_{key}": value for key, value in fitted.arrays.items()}
+    engine = NETWORKS[name][1].of(Arrays(Artifact(Path(name), manifest, arrays)), n)
+    assert engine is not None
+    return engine
