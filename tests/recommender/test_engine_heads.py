@@ -128,6 +128,7 @@ def test_what_is_told_of_any_list(
     assert ((judged.match >= 0) & (judged.match <= 100)).all()
     assert judged.predicted_score is not None
     assert np.isfinite(judged.predicted_score).all()
+    assert network.vector(listed).shape == (SIZE,)
     shares = judged.shares(np.arange(ANIME))
     assert shares.shape == (ANIME, len(listed.position))
     label = liked(listed.score, listed.status)
@@ -156,6 +157,7 @@ def test_cosine_is_asked_for_any_list(entries: dict[int, tuple[int, int]], seed:
     assert judged.predicted_score == pytest.approx(network.score_at(listed, everything), abs=1e-5)
     fan, system, terms, _ = network.fold(listed)
     assert np.linalg.norm(fan) <= 1 + 1e-9
+    assert network.vector(listed).tolist() == fan.tolist()
     prior = network.ridge * network.fan_precision @ network.fan_mean
     assert np.linalg.solve(system, prior + terms.sum(axis=0)) == pytest.approx(fan, abs=1e-9)
     assert np.isfinite(judged.shares(everything)).all()

@@ -108,6 +108,10 @@ class Cosine:
         long = max(1.0, float(np.linalg.norm(fan)))
         return fan / long, system * long, terms, told
 
+    def vector(self, known: Known) -> Floats:
+        """The fan's own, no longer than 1."""
+        return self.fold(known)[0]
+
     def score_at(self, known: Known, position: Positions) -> Floats:
         """Predicted scores of some anime."""
         fan = self.fold(known)[0]

@@ -116,6 +116,10 @@ class Network:
             return (fan, fan), level
         return (fold([scores], self.ridges[0]), fold([labels], self.ridges[1])), level
 
+    def vector(self, known: Known) -> Floats:
+        """That which scores are predicted with."""
+        return self.fold(known)[0][0].fan
+
     def _shares(self, known: Known, folded: Folded, logit: Floats, wanted: Positions) -> Floats:
         """What each entry adds to the logit, in percent of the match as the whole list moves it.
 
