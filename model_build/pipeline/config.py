@@ -211,4 +211,8 @@ class _Reader:
         return InputError(f"{self._named(key)} is {shown}; expected {expected}.")
 
     def _named(self, key: str) -> str:
-        return f"--set {self.said[key]}: {key}" if key in self.said else f"{self.path}: {key}"
+        """Where a key was said: in the file, or in an override of it or of one beneath."""
+        for dotted, text in self.said.items():
+            if dotted == key or dotted.startswith(f"{key}."):
+                return f"--set {text}: {key}"
+        return f"{self.path}: {key}"
