@@ -61,7 +61,8 @@ class WandbTracker:
         self._run.summary["model_version"] = version
         if self._settings.model_files:
             artifact = wandb.Artifact("model", "model", metadata={"version": version})
-            artifact.add_dir(str(folder))
+            for file in sorted(folder.iterdir()):  # add_dir would print
+                artifact.add_file(str(file))
             self._run.log_artifact(artifact)
 
     def end(self, *, well: bool) -> None:

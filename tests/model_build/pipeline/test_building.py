@@ -23,20 +23,6 @@ TASKS = ["train", "split", "train-without-them", "evaluate", "annotate", "compar
 Capture = pytest.CaptureFixture[str]
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    """A build that is finished; tests copy it."""
-    shop = make_shop(tmp_path_factory.mktemp("shop") / "built")
-    assert main(shop.command()) == 0
-    return shop
-
-
-@pytest.fixture
-def shop(built: Shop, tmp_path: Path) -> Shop:
-    """The same in another folder, with the same times."""
-    return Shop(shutil.copytree(built.folder, tmp_path / "shop"))
-
-
 def results(shop: Shop) -> dict[str, object]:
     """All that was measured, without how long it took."""
     rows = [{"name": row["name"], **row["measured"]} for row in shop.read("comparison.json")]
@@ -178,18 +164,15 @@ def test_a_dry_run_says_what_would_run_and_does_nothing(shop: Shop, capsys: Capt
     assert not shop.work.exists()
 
 
-@pytest.mark.parametrize("kill_at", [30, 110])
-def test_a_build_that_is_killed_goes_on(
-    built: Shop, tmp_path: Path, capsys: Capture, kill_at: int
-) -> None:
+def test_a_build_that_is_killed_goes_on(built: Shop, tmp_path: Path, capsys: Capture) -> None:
     shop = make_shop(tmp_path / "killed")
-    process = start(shop.command(), tmp_path / "log", kill_at=kill_at)
+    process = start(shop.command(), tmp_path / "log", kill_at=70)
     process.join()
     assert process.exitcode == -9
     done = [name for name in TASKS if (shop.work / "state" / f"{name}.json").exists()]
     told = shop.build(capsys)
     assert [name for name in TASKS if told[name] == "up to date"] == done
-    assert len(done) < len(TASKS)
+    assert 0 < len(done) < len(TASKS)
     assert results(shop) == results(built)
 
 

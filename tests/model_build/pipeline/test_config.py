@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_build.cli import main
@@ -176,6 +176,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         read_config(tmp_path / "none.toml")
 
 
+@settings(deadline=None, max_examples=30)
 @given(st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1), st.sampled_from(list(SECTIONS)))
 def test_no_unknown_key_is_taken(
     tmp_path_factory: pytest.TempPathFactory, key: str, name: str
