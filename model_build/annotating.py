@@ -50,7 +50,8 @@ def annotate(model: Path, measured: Mapping[str, Any], out: Path) -> Manifest:
         ArtifactError: it cannot be opened, or something else stands at ``out``.
     """
     artifact = open_artifact(model)
-    before, metrics = artifact.manifest, numbers(measured)
+    before = artifact.manifest
+    metrics = {**before.metrics, **numbers(measured)}  # engines have some of their own
     content = f"{before.version} {json.dumps(measured, sort_keys=True)}"
     time = before.version.partition("-")[0]
     version = f"{time}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"

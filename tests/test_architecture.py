@@ -24,6 +24,9 @@ TRAINING_ONLY = (
     "kagglehub",
     "dask",
     "distributed",
+    "mlflow",
+    "alembic",
+    "wandb",
 )
 MODEL_BUILD_MAY_USE = (
     "app.recommender",

@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace) -> None:
         well = True
     finally:
         if tracking.began:
-            track(tracking, config.work, finished)
+            track(tracking, config, finished)
             tracking.end(well=well)
     print(f"in all {time.perf_counter() - start:.1f} s, results in {config.work}")
 

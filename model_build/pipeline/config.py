@@ -18,7 +18,7 @@ from model_build.pipeline.sections import (
     BUNDLED,
     FIXED,
     SECTIONS,
-    SOURCE,
+    SERVICE,
     Data,
     MLflow,
     Wandb,
@@ -138,9 +138,9 @@ class _Reader:
     def _section(self, name: str, table: object, seed: int) -> dict[str, Value]:
         choices, chosen = self._below(name), None
         if choices:
-            chosen = table.get(SOURCE) if isinstance(table, dict) else None
+            chosen = table.get(SERVICE) if isinstance(table, dict) else None
             if chosen not in choices:
-                raise self._wrong(f"{name}.{SOURCE}", chosen, f"one of {', '.join(choices)}")
+                raise self._wrong(f"{name}.{SERVICE}", chosen, f"one of {', '.join(choices)}")
         return self._options(name, name, chosen, table, seed)
 
     def _engines(self, table: object, seed: int) -> dict[str, dict[str, Value]]:

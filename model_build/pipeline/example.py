@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from model_build.errors import InputError
 from model_build.pipeline.options import Option, Value
-from model_build.pipeline.sections import FIXED, SECTIONS, SOURCE, below, model_of, options_of
+from model_build.pipeline.sections import FIXED, SECTIONS, SERVICE, below, model_of, options_of
 
 WIDTH = 100
 IN_FORCE = ("data", "train", "evaluate", "compare", "report")
@@ -70,7 +70,7 @@ def _section(name: str) -> Iterator[str]:
             yield _block(f"{name}.{choice}", section.help, _options(name, choice))
     elif choices:
         for choice in choices:
-            lines = [f'{SOURCE} = "{choice}"', *_options(name, choice)]
+            lines = [f'{SERVICE} = "{choice}"', *_options(name, choice)]
             yield _block(name, section.help, lines)
     else:
         yield _block(name, section.help, _options(name, None))

@@ -158,14 +158,18 @@ def _default(action: argparse.Action, kind: type[Scalar], help_text: str) -> Val
     """As argparse has it, or as the help tells."""
     found = action.default
     if isinstance(found, tuple | list):
-        return [str(each) for each in found]
+        each = [str(value) for value in found]
+        return each if action.nargs in ("+", "*") else ",".join(each)
     if found is not None:
         return found if isinstance(found, bool | int | float) else str(found)
     told = DEFAULT.search(help_text)
-    if told is None or action.nargs in ("+", "*"):
+    if told is None or action.nargs in ("+", "*") or action.type is Path:
         return None
-    try:
-        value = kind(told[1].replace(",", ""))
-    except ValueError:
-        return None
-    return None if isinstance(value, str) and " " in value else value
+    word = told[1].replace(",", "")
+    for as_read in (int, float, str) if kind is str and action.type else (kind,):
+        try:
+            value = as_read(word)
+        except ValueError:
+            continue
+        return None if isinstance(value, str) and " " in value else value
+    return None

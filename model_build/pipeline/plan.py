@@ -11,7 +11,7 @@ from model_build.errors import InputError
 from model_build.pipeline.config import Config
 from model_build.pipeline.contradictions import refuse_contradictions, refuse_trained_on
 from model_build.pipeline.options import Command, Value
-from model_build.pipeline.sections import SOURCE
+from model_build.pipeline.sections import SERVICE
 from model_build.pipeline.task import Task
 from model_build.pretrained import offered
 from model_build.storage import is_bucket, read_bytes
@@ -27,6 +27,11 @@ WITHOUT_TWIN = frozenset(
 """Options of train that are about where and how all of the ratings are trained on."""
 WRITTEN = frozenset({"work"})
 """Options with paths that are not read."""
+
+
+def measures_of(engine: str) -> str:
+    """Where the measures of a further engine are."""
+    return f"measures-{engine}.json"
 
 
 def plan(config: Config) -> list[Task]:
@@ -65,8 +70,7 @@ class _Plan:
     def _collect(self) -> None:
         if "collect" in self._sections:
             options = dict(self._sections["collect"])
-            source = options.pop(SOURCE, None)
-            words = ("collect",) if source is None else ("collect", str(source))
+            words = ("collect", str(options.pop(SERVICE)))
             self._add(
                 "collect",
                 words=words,
@@ -107,7 +111,7 @@ class _Plan:
             self._train("train", "train", self._ratings, place["train"], frozenset())
         made = place["train"]
         for name in self._config.engines:
-            self._engine(name, "engines", name, self._ratings, made, place[name])
+            self._engine(f"engines-{name}", "engines", name, self._ratings, made, place[name])
             made = place[name]
         self._last = made
 
@@ -143,7 +147,7 @@ class _Plan:
     ) -> None:
         self._add(
             step,
-            name=f"{step}-{name}",
+            name=name,
             words=("engine", engine),
             options=self._config.engines[engine],
             inputs={"model": [str(model)], "ratings": ratings},
@@ -167,17 +171,22 @@ class _Plan:
             check = partial(refuse_trained_on, self._last, self._ratings)
         else:
             measured = self._twin(rest)
-        self._add(
-            "evaluate",
-            inputs={
-                "model": [str(measured)],
-                "lists": [str(split / "lists.parquet")],
-                "holdout": [str(split / "holdout.parquet")],
-                **({} if self._pretrained else {"ratings": rest}),
-            },
-            printed=self._work / MEASURES,
-            check=check,
-        )
+        inputs = {
+            "model": [str(measured)],
+            "lists": [str(split / "lists.parquet")],
+            "holdout": [str(split / "holdout.parquet")],
+            **({} if self._pretrained else {"ratings": rest}),
+        }
+        self._add("evaluate", inputs=inputs, printed=self._work / MEASURES, check=check)
+        for engine in self._config.engines:
+            self._add(
+                "evaluate",
+                name=f"evaluate-{engine}",
+                more={"engine": engine},
+                inputs=inputs,
+                printed=self._work / measures_of(engine),
+                check=check,
+            )
         if not self._pretrained:
             self._add(
                 "evaluate",
@@ -221,6 +230,7 @@ class _Plan:
         name: str | None = None,
         words: tuple[str, ...] | None = None,
         options: Mapping[str, Value] | None = None,
+        more: Mapping[str, Value] | None = None,
         inputs: Mapping[str, list[str]] | None = None,
         outputs: Mapping[str, Path] | None = None,
         printed: Path | None = None,
@@ -229,13 +239,16 @@ class _Plan:
         elsewhere: bool = False,
         anew: bool = False,
     ) -> None:
-        """Add a task; without options those of its section. Files that they name are read."""
+        """Add a task; without options those of its section, and ``more``.
+
+        Files that options name are read.
+        """
         words = words or (step,)
         of_command = Command.of(*words).options
         if options is None:
             section = self._sections.get(step, {})
             options = {key: value for key, value in section.items() if key in of_command}
-        plain: dict[str, Value] = {} if printed is None else {"json": True}
+        plain: dict[str, Value] = {**(more or {}), **({} if printed is None else {"json": True})}
         read = dict(inputs or {})
         for key, value in options.items():
             if of_command[key].is_path and key not in WRITTEN:

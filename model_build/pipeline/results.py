@@ -11,7 +11,7 @@ from typing import Any
 from app.recommender.artifact import read_manifest
 from model_build.model_card import CARD
 from model_build.pipeline.config import SEED, Config
-from model_build.pipeline.plan import COMPARISON, MEASURES, MODEL, REPORT
+from model_build.pipeline.plan import COMPARISON, MEASURES, MODEL, REPORT, measures_of
 from model_build.pipeline.task import Task
 from model_build.pipeline.tracking import Tracking
 
@@ -30,17 +30,21 @@ def parameters(config: Config) -> dict[str, str | int | float | bool]:
     return found
 
 
-def track(tracking: Tracking, work: Path, done: Sequence[Task]) -> None:
+def track(tracking: Tracking, config: Config, done: Sequence[Task]) -> None:
     """Tell of all that these tasks have made, also where it was done in an earlier run."""
+    work, engines = config.work, config.engines
     made = {path for task in done for path in task.written().values()}
-    if work / MEASURES in made:
-        tracking.metrics(_numbers("evaluate", _read(work / MEASURES)))
+    files = {work / MEASURES: "evaluate"}
+    files |= {work / measures_of(name): f"evaluate.{name}" for name in engines}
+    for file, prefix in files.items():
+        if file in made:
+            tracking.metrics(_numbers(prefix, _read(file)))
     if work / COMPARISON in made:
         for row in _read(work / COMPARISON):
             tracking.metrics(_numbers(f"compare.{row['name']}", {**row, **row["measured"]}))
-    for name in (MEASURES, COMPARISON, REPORT):
-        if work / name in made:
-            tracking.file(work / name)
+    for file in (*files, work / COMPARISON, work / REPORT):
+        if file in made:
+            tracking.file(file)
     model = work / MODEL
     if model in made:
         manifest = read_manifest(model)

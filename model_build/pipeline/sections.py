@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
 from model_build.pipeline.options import Command, Option, Scalar, Value
 
-SOURCE = "source"
+SERVICE = "service"
 """The key that chooses where to collect from."""
 BUNDLED = "bundled"
 
@@ -95,7 +95,9 @@ def _section(
 
 SECTIONS = {
     "collect": _section(
-        "Collect lists from a service. Left out, ratings come from files.", "collect", given="out"
+        "Collect lists from a service. Left out, ratings come from files.",
+        "collect",
+        given="out quiet",
     ),
     "prepare": _section(
         "Clean a public dump. Left out, ratings are taken as they are.",
@@ -181,7 +183,7 @@ def model_of(name: str, chosen: str | None = None) -> type[BaseModel]:
         for key, option in options_of(name, chosen).items()
     }
     if below(name) and not SECTIONS[name].keyed:
-        fields[SOURCE] = (str | None, Field(None, description=f"one of {', '.join(below(name))}"))
+        fields[SERVICE] = (str | None, Field(None, description=f"one of {', '.join(below(name))}"))
     return create_model(name, __base__=Strict, **{**SECTIONS[name].more, **fields})
 
 

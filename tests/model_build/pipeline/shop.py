@@ -27,6 +27,10 @@ shrinkage = 10
 k = 8
 name = "made-up"
 
+[engines.als]
+factors = 4
+iterations = 3
+
 [evaluate]
 fans = 15
 

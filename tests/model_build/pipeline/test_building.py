@@ -11,6 +11,7 @@ import pytest
 from filelock import FileLock
 
 from app.model_store import open_place
+from app.recommender import Model
 from app.recommender.artifact import read_manifest
 from model_build.cli import main
 from model_build.pipeline.config import read_config
@@ -19,14 +20,18 @@ from tests.model_build.pipeline.shop import CONFIG, Shop, make_shop, said
 from tests.model_build.publisher import start
 from tests.models import flip
 
-TASKS = ["train", "split", "train-without-them", "evaluate", "annotate", "compare"]
+TASKS = [
+    *("train", "engines-als", "split", "train-without-them", "als-without-them"),
+    *("evaluate", "evaluate-als", "annotate", "compare"),
+]
 Capture = pytest.CaptureFixture[str]
 
 
 def results(shop: Shop) -> dict[str, object]:
     """All that was measured, without how long it took."""
     rows = [{"name": row["name"], **row["measured"]} for row in shop.read("comparison.json")]
-    return {"measures": shop.read("measures.json"), "rows": rows}
+    measures = {name: shop.read(f"{name}.json") for name in ("measures", "measures-als")}
+    return {"rows": rows, **measures}
 
 
 def arrays(model: Path) -> dict[str, str]:
@@ -60,10 +65,10 @@ def test_the_result_is_that_of_the_commands_one_by_one(shop: Shop, tmp_path: Pat
         _, _, _, *line = shlex.split(task.shown().partition(" >")[0])
         if task.printed is None:
             assert main(line) == 0
-        elif task.name == "evaluate":
-            shutil.copyfile(shop.work / "measures.json", task.printed)
+        else:
+            shutil.copyfile(shop.work / task.printed.name, task.printed)
     assert arrays(work / "model") == arrays(shop.work / "model")
-    assert arrays(work / "twin" / "train") == arrays(shop.work / "twin" / "train")
+    assert arrays(work / "twin" / "als") == arrays(shop.work / "twin" / "als")
     assert read_manifest(work / "model").metrics == shop.model.metrics
 
 
@@ -71,13 +76,15 @@ def test_the_model_has_the_measures_of_its_twin(shop: Shop) -> None:
     measures = shop.read("measures.json")
     numbers = {k: v for k, v in measures.items() if isinstance(v, int | float)}
     assert shop.model.metrics == numbers
+    assert shop.read("measures-als.json")["ndcg@10"] not in (None, numbers["ndcg@10"])
     assert measures["users"] == 15
     assert shop.model.counts["fans"] == 80
     assert read_manifest(shop.work / "twin" / "train").counts["fans"] == 65
     assert "| ndcg@10 |" in (shop.work / "model" / "MODEL_CARD.md").read_text("utf-8")
     trained = read_manifest(shop.work / "steps" / "train")
-    assert (trained.metrics, trained.created) == ({}, shop.model.created)
+    assert trained.metrics == {}
     assert trained.version != shop.model.version
+    assert "als" in Model.open(shop.work / "model").engines
 
 
 def test_the_same_configuration_gives_the_same_metrics(built: Shop, tmp_path: Path) -> None:
@@ -101,9 +108,12 @@ def test_only_what_depends_on_a_change_runs_again(shop: Shop, capsys: Capture) -
     told = shop.build(capsys, "--set", "train.shrinkage=11", "--set", "compare.fans=16")
     assert told == {
         "train": "shrinkage is 11.0, was 10.0",
+        "engines-als": "its model changed",
         "split": "up to date",
         "train-without-them": "shrinkage is 11.0, was 10.0",
+        "als-without-them": "its model changed",
         "evaluate": "its model changed",
+        "evaluate-als": "its model changed",
         "annotate": "its model changed",
         "compare": "up to date",
     }
@@ -117,7 +127,7 @@ def test_content_counts_and_not_the_time_of_a_file(shop: Shop, capsys: Capture) 
         file.write("999,20,7.0,2\n")
     told = shop.build(capsys, "--dry-run")
     assert told["train"] == told["split"] == told["compare"] == "its ratings changed"
-    assert told["evaluate"] == "train-without-them runs before it"
+    assert told["evaluate"] == "als-without-them runs before it"
 
 
 def test_what_is_damaged_or_gone_is_made_again(shop: Shop, capsys: Capture) -> None:
@@ -145,7 +155,9 @@ def test_steps_alone_and_from_one_on(shop: Shop, capsys: Capture) -> None:
     line = shop.refused(capsys, "--only", "evaluate", "--set", "data.ratings=none.csv")
     assert "none.csv" in line
     line = shop.refused(capsys, "--only", "report")
-    assert line == (f"--only report: expected a step of {shop.config}: train, evaluate, compare.")
+    assert line == (
+        f"--only report: expected a step of {shop.config}: train, engines, evaluate, compare."
+    )
 
 
 def test_a_step_whose_input_is_not_there_says_so(shop: Shop, capsys: Capture) -> None:
@@ -159,7 +171,7 @@ def test_a_dry_run_says_what_would_run_and_does_nothing(shop: Shop, capsys: Capt
     assert main(shop.command("--dry-run")) == 0
     output = capsys.readouterr().out
     assert list(said(output)) == TASKS
-    assert said(output)["annotate"] == "train runs before it"
+    assert said(output)["annotate"] == "engines-als runs before it"
     assert "python -m model_build train --name=made-up --shrinkage=10.0 --k=8 " in output
     assert not shop.work.exists()
 

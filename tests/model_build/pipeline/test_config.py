@@ -107,7 +107,7 @@ def test_every_value_of_the_example_is_taken(tmp_path: Path, name: str, choice: 
     for key in options_of(name, choice):
         text = f"[{header}]\n"
         if choice is not None and not SECTIONS[name].keyed:
-            text += f'source = "{choice}"\n'
+            text += f'service = "{choice}"\n'
         config = read_config(written(tmp_path, text), [f"{header}.{key}={_toml(keys[key])}"])
         found = config.engines[choice] if header != name and choice else config.sections[name]
         value = found[key]

@@ -59,6 +59,8 @@ def database(tracked: Shop) -> Iterator[sqlite3.Connection]:
 def measured(shop: Shop) -> dict[str, float]:
     """What must have been tracked of the measures."""
     found = {f"evaluate.{name}": value for name, value in shop.read("measures.json").items()}
+    for name, value in shop.read("measures-als.json").items():
+        found[f"evaluate.als.{name}"] = value
     for row in shop.read("comparison.json"):
         found |= {f"compare.{row['name']}.{key}": value for key, value in row["measured"].items()}
     return {name: value for name, value in found.items() if isinstance(value, int | float)}
