@@ -19,6 +19,7 @@ SHOWN: dict[tuple[str, str], Value] = {
     ("data", "ratings"): ["ratings.parquet"],
     ("data", "catalogue"): "catalogue.parquet",
     ("train", "pretrained"): "bundled",
+    ("collect", "users"): 5000,
     ("train", "fresh_since"): 2024,
     ("prepare", "dataset"): "hernan2020",
     ("prepare", "from"): "archive.zip",
