@@ -4,52 +4,60 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from collections.abc import Iterator
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[2]
 OURS = ("app", "model_build")
 
 
-@cache
-def code_digest(module: str) -> str:
+def code_digest(module: str, root: Path = ROOT) -> str:
     """A digest of a module and all of ours that it imports, at the top or inside functions.
 
-    Of what Python makes of them: comments and formatting do not count.
+    Of what Python makes of them: comments and formatting do not count. What only stands in a
+    function of a package above is not followed, as nobody calls that.
     """
-    found: dict[str, str] = {}
-    wanted = [module]
+    seen: dict[Path, bool] = {}  # and whether with what its functions import
+    wanted = [(module, True)]
     while wanted:
-        name = wanted.pop()
-        if name not in found and (file := _file(name)) is not None:
-            found[name], imported = _read(file)
-            wanted += [*imported, *_parents(name)]
-    text = "\n".join(f"{name} {found[name]}" for name in sorted(found))
+        name, whole = wanted.pop()
+        file = _file(name, root)
+        if file is None or seen.get(file, False) or (file in seen and not whole):
+            continue
+        seen[file] = whole
+        _, at_top, everywhere = _read(file)
+        wanted += [(each, True) for each in (everywhere if whole else at_top)]
+        wanted += [(parent, False) for parent in _parents(name)]
+    text = "\n".join(f"{file.relative_to(root)} {_read(file)[0]}" for file in sorted(seen))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-@cache
-def _file(module: str) -> Path | None:
+def _file(module: str, root: Path) -> Path | None:
     """Where a module of ours is; None for others, and for what is no module."""
     if module.partition(".")[0] not in OURS:
         return None
-    try:
-        spec = find_spec(module)
-    except ModuleNotFoundError:  # a function of a module, say
-        return None
-    return Path(spec.origin) if spec is not None and spec.origin else None
+    path = root.joinpath(*module.split("."))
+    places = (path.with_suffix(".py"), path / "__init__.py")
+    return next((place for place in places if place.is_file()), None)
 
 
 @cache
-def _read(file: Path) -> tuple[str, tuple[str, ...]]:
+def _read(file: Path) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """A digest of a file, and what it imports: at its top, and anywhere."""
     tree = ast.parse(file.read_text("utf-8"))
-    names: list[str] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), tuple(names)
+    at_top = [name for node in tree.body for name in _imported(node)]
+    everywhere = [name for node in ast.walk(tree) for name in _imported(node)]
+    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return digest, tuple(at_top), tuple(everywhere)
+
+
+def _imported(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        yield node.module
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def _parents(module: str) -> list[str]:
