@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -26,7 +27,10 @@ def offered(source: str, version: str | None, cache: Path | None = None) -> Offe
     if source == BUNDLED:
         source = str(BUNDLED_MODEL)
     url = source if version is None else f"{source.rstrip('/')}/{version}"
-    offer = open_place(url, cache or Path(tempfile.gettempdir()), given_as="--from ").look()
+    try:
+        offer = open_place(url, cache or Path(tempfile.gettempdir()), given_as="--from ").look()
+    except ArtifactError as error:  # which speaks to whoever serves
+        raise ArtifactError(re.sub(r"\bHAKKEN_MODEL\b", "the address", str(error))) from error
     if version not in (None, offer.version):
         raise ArtifactError(f"{url}: holds version {offer.version}, not {version}.")
     return offer

@@ -29,14 +29,13 @@ class Option:
     """One option of a command; ``key`` is its name in the configuration.
 
     ``kind`` is the type of a value in TOML, ``default`` what holds where it is left out, if that
-    is known, ``flag`` how it is written on a command line ("" for a positional argument).
+    is known, ``flag`` how it is written on a command line.
     """
 
     key: str
     flag: str
     kind: type[Scalar]
     many: bool
-    required: bool
     help: str
     metavar: str
     default: Value | None
@@ -49,12 +48,9 @@ class Option:
         if self.kind is bool:
             return [self.flag] if value else []
         values = value if isinstance(value, list) else [value]
-        texts = [str(each) for each in values]
-        if not self.flag:
-            return texts
-        if len(texts) == 1 and not self.many:
-            return [f"{self.flag}={texts[0]}"]  # so that it may begin with a dash
-        return [self.flag, *texts]
+        if self.many:
+            return [self.flag, *map(str, values)]
+        return [f"{self.flag}={values[0]}"]  # so that it may begin with a dash
 
 
 class _Refusing(argparse.ArgumentParser):
@@ -73,7 +69,7 @@ class Command:
 
     @classmethod
     def of(cls, *words: str) -> Command:
-        """The command of these words: its name and, where it has commands beneath, one of those.
+        """The command of this name, or one beneath it.
 
         Raises:
             InputError: there is no such command.
@@ -87,7 +83,7 @@ class Command:
         parser: argparse.ArgumentParser = _Refusing(prog=f"python -m model_build {name}")
         module.add_arguments(parser)
         for word in below:
-            parser = _below(parser).get(word, parser)  # or it is a positional argument
+            parser = _below(parser)[word]
         options = {
             option.key: option
             for action in parser._actions
@@ -101,9 +97,9 @@ class Command:
         return tuple(_below(self.parser))
 
     def line(self, options: dict[str, Value]) -> list[str]:
-        """The words of a command line with these options, positional ones first."""
-        ordered = sorted(options, key=lambda key: bool(self.options[key].flag))
-        return [*self.words, *(w for key in ordered for w in self.options[key].words(options[key]))]
+        """The words of a command line with these options."""
+        words = [word for key in options for word in self.options[key].words(options[key])]
+        return [*self.words, *words]
 
     def parse(self, line: Sequence[str]) -> argparse.Namespace:
         """The arguments for ``run``.
@@ -127,16 +123,17 @@ def _below(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser
 def _option(action: argparse.Action) -> Option | None:
     if isinstance(action, argparse._HelpAction | argparse._SubParsersAction):
         return None
-    flag = max(action.option_strings, key=len, default="")
+    if not isinstance(action, argparse._StoreAction | argparse._StoreTrueAction):
+        raise TypeError(f"{action}: the configuration has no form for such an option yet")
+    flag = max(action.option_strings, key=len)
     kind = _kind(action)
     told = argparse.HelpFormatter("")._expand_help(action) if action.help else ""
     help_text = " ".join(told.split())
     return Option(
-        key=flag.lstrip("-").replace("-", "_") or action.dest,
+        key=flag.lstrip("-").replace("-", "_"),
         flag=flag,
         kind=kind,
         many=action.nargs in ("+", "*"),
-        required=action.required,
         help=help_text,
         metavar=action.metavar if isinstance(action.metavar, str) else action.dest.upper(),
         default=_default(action, kind, help_text),
@@ -158,8 +155,8 @@ def _default(action: argparse.Action, kind: type[Scalar], help_text: str) -> Val
     """As argparse has it, or as the help tells."""
     found = action.default
     if isinstance(found, tuple | list):
-        each = [str(value) for value in found]
-        return each if action.nargs in ("+", "*") else ",".join(each)
+        each: list[Scalar] = [str(value) for value in found]
+        return each if action.nargs in ("+", "*") else ",".join(map(str, each))
     if found is not None:
         return found if isinstance(found, bool | int | float) else str(found)
     told = DEFAULT.search(help_text)

@@ -113,7 +113,7 @@ SECTIONS = {
     "engines": _section(
         "Further engines beside Hakken's own, a table each: [engines.als]",
         "engine",
-        given="name engine model ratings out",
+        given="model ratings out",
         keyed=True,
     ),
     "evaluate": _section(
@@ -134,7 +134,6 @@ SECTIONS = {
         "Make the model the live one. Left out, nothing is published.", "publish", given="model"
     ),
 }
-STEPS = tuple(SECTIONS)
 FIXED: dict[str, type[Strict]] = {"data": Data, "mlflow": MLflow, "wandb": Wandb}
 
 
@@ -144,11 +143,7 @@ def below(name: str) -> tuple[str, ...]:
     Raises:
         InputError: this version has no such command.
     """
-    command = Command.of(SECTIONS[name].commands[0])
-    if command.below or not SECTIONS[name].keyed:
-        return command.below
-    positional = [option for option in command.options.values() if not option.flag]
-    return positional[0].choices if positional else ()
+    return Command.of(SECTIONS[name].commands[0]).below
 
 
 @cache
@@ -164,7 +159,7 @@ def options_of(name: str, chosen: str | None = None) -> dict[str, Option]:
         if command.below and chosen is not None:
             command = Command.of(word, chosen)
         for key, option in command.options.items():
-            if key not in section.given and (option.flag or not section.keyed):
+            if key not in section.given:
                 found.setdefault(key, option)
     return found
 
