@@ -255,7 +255,7 @@ class _Plan:
                 read[key] = list(map(str, value)) if isinstance(value, list) else [str(value)]
             else:
                 plain[key] = value
-        named = self._config.data.catalogue is not None
+        may_lack = self._config.data.catalogue is None and "catalogue" in (inputs or {})
         self.tasks.append(
             Task(
                 name or step,
@@ -265,7 +265,7 @@ class _Plan:
                 read,
                 outputs or {},
                 printed,
-                frozenset() if named else frozenset({"catalogue"}),
+                frozenset({"catalogue"}) if may_lack else frozenset(),
                 depends_on,
                 check,
                 elsewhere,
