@@ -46,21 +46,15 @@ HEAD = """\
 
 def example() -> str:
     """The text of the file."""
-    blocks = [HEAD.rstrip("\n")]
-    for name, model in FIXED.items():
-        if name == "data":
-            blocks.append(_block(name, model.__doc__ or "", _fixed(name)))
-    for name in SECTIONS:
-        blocks += _section(name)
-    blocks += [
-        _block(name, model.__doc__ or "", _fixed(name))
-        for name, model in FIXED.items()
-        if name != "data"
-    ]
-    return "\n\n".join(blocks) + "\n"
+    trackers = [name for name in FIXED if name != "data"]
+    names = ("data", *SECTIONS, *trackers)
+    return "\n\n".join([HEAD.rstrip("\n"), *(it for name in names for it in _blocks(name))]) + "\n"
 
 
-def _section(name: str) -> Iterator[str]:
+def _blocks(name: str) -> Iterator[str]:
+    if name in FIXED:
+        yield _block(name, FIXED[name].__doc__ or "", _fixed(name))
+        return
     section = SECTIONS[name]
     try:
         choices = below(name)
