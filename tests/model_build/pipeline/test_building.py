@@ -13,9 +13,11 @@ from filelock import FileLock
 from app.model_store import open_place
 from app.recommender import Model
 from app.recommender.artifact import read_manifest
+from demo.upstream import Upstream
 from model_build.cli import main
 from model_build.pipeline.config import read_config
 from model_build.pipeline.plan import plan
+from tests.model_build.collecting.crowds import crowd_of
 from tests.model_build.pipeline.shop import CONFIG, Shop, make_shop, said
 from tests.model_build.publisher import start
 from tests.models import flip
@@ -269,6 +271,26 @@ def test_a_dump_is_prepared_and_reported(built: Shop, tmp_path: Path, capsys: Ca
     titles = (shop.work / "report.html").read_text("utf-8")
     assert shop.model.version in titles
     assert set(shop.build(capsys).values()) == {"up to date"}
+
+
+def test_lists_are_collected_once(
+    upstream: Upstream, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in upstream.environment().items():
+        monkeypatch.setenv(name, value)
+    upstream.world.crowd = crowd_of(40)
+    text = '[collect]\nservice = "kitsu"\nusers = 30\nrate = 0\n[train]\n'
+    shop = make_shop(tmp_path / "shop", text)
+    assert shop.build(capsys) == dict.fromkeys(("collect", "train"), "not done yet")
+    assert shop.model.counts["fans"] == 30
+    asked = len(upstream.requests)
+    assert asked > 0
+    assert set(shop.build(capsys).values()) == {"up to date"}
+    assert len(upstream.requests) == asked
+    assert shop.build(capsys, "--only", "collect", "--force") == {"collect": "as --force says"}
+    assert len(upstream.requests) == 2 * asked, "from the beginning"
+    line = shop.refused(capsys, "--set", "collect.service=mal")
+    assert line.endswith('collect.service is "mal"; expected one of kitsu, myanimelist.')
 
 
 @pytest.mark.parametrize(
