@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from app.recommender.artifact import Dataset
-from model_build.training import Trained
+
+CARD = "MODEL_CARD.md"
 
 
 def model_card(
-    version: str, dataset: Dataset, trained: Trained, metrics: Mapping[str, float]
+    version: str,
+    dataset: Dataset,
+    counts: Mapping[str, int],
+    settings: Mapping[str, float | int | str],
+    metrics: Mapping[str, float],
 ) -> str:
-    """Markdown text for the file ``MODEL_CARD.md`` in the artifact."""
+    """Markdown text for the file CARD in the artifact."""
     lines = [
         f"# Model {version}",
         "",
         f"Trained on {dataset.name} (ratings with sha256 `{dataset.fingerprint[:16]}`).",
         "",
-        *_table("Counts", "number", {k: f"{v:,}" for k, v in trained.counts.items()}),
-        *_table("Settings", "value", {k: f"{v}" for k, v in trained.hyperparameters.items()}),
+        *_table("Counts", "number", {k: f"{v:,}" for k, v in counts.items()}),
+        *_table("Settings", "value", {k: f"{v}" for k, v in settings.items()}),
     ]
     if metrics:
         lines += [

@@ -25,6 +25,9 @@ TRAINING_ONLY = (
     "dask",
     "distributed",
     "torch",
+    "mlflow",
+    "alembic",
+    "wandb",
 )
 MODEL_BUILD_MAY_USE = (
     "app.recommender",

@@ -20,10 +20,17 @@ __all__ = ["Keeper", "Offer", "Place", "Watcher", "open_place"]
 PATIENCE = 20.0
 
 
-def open_place(url: str, cache_dir: Path, *, patience: float | None = None) -> Place:
+def open_place(
+    url: str,
+    cache_dir: Path,
+    *,
+    patience: float | None = None,
+    given_as: str = "HAKKEN_MODEL=",
+) -> Place:
     """The place at a directory, a ``file://`` URL or ``gs://bucket/prefix``.
 
-    What fails in a way that may pass is tried again for ``patience`` seconds (PATIENCE).
+    What fails in a way that may pass is tried again for ``patience`` seconds (PATIENCE);
+    ``given_as`` stands before the URL where it is refused.
 
     A bucket is read with the default credentials of Google's libraries. Without any, and with
     ``STORAGE_EMULATOR_HOST``, it is read anonymously, which is enough for a public one. But
@@ -32,7 +39,7 @@ def open_place(url: str, cache_dir: Path, *, patience: float | None = None) -> P
     Raises:
         ArtifactError: the URL is none of these.
     """
-    parsed = parse_url(url, "HAKKEN_MODEL=")
+    parsed = parse_url(url, given_as)
     if isinstance(parsed, Path):
         return DirectoryPlace(parsed)
     return BucketPlace(parsed, cache_dir, PATIENCE if patience is None else patience)

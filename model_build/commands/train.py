@@ -13,14 +13,11 @@ written: a training that was stopped goes on where it was if it is started again
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 from app.recommender.artifact import (
     MEASURES,
@@ -28,11 +25,11 @@ from app.recommender.artifact import (
     refuse_foreign_directory,
     write_artifact,
 )
+from model_build.annotating import measures_text, numbers, read_measures
 from model_build.arguments import non_negative_float, positive_int, whole_number
 from model_build.catalogue import encode_catalogue
 from model_build.commands.fitting import add_fitting_arguments, fit
-from model_build.errors import InputError
-from model_build.model_card import model_card
+from model_build.model_card import CARD, model_card
 from model_build.settings_file import read_settings
 from model_build.training import (
     Hyperparameters,
@@ -111,17 +108,18 @@ def run(arguments: argparse.Namespace) -> None:
     start = time.perf_counter()
     refuse_foreign_directory(arguments.out)
     progress = not arguments.quiet and sys.stderr.isatty()
-    measured = _measured(arguments.metrics) if arguments.metrics else {}
-    metrics = _numbers(measured)
+    measured = read_measures(arguments.metrics) if arguments.metrics else {}
+    metrics = numbers(measured)
     settings = _settings(arguments)
     fitted = fit(arguments, settings, progress=progress)
     trained = fitted.trained
     created = build_time()
     dataset = Dataset(name=arguments.name, fingerprint=fitted.fingerprint)
     version = model_version(created, dataset.fingerprint, settings)
-    documents = {"MODEL_CARD.md": model_card(version, dataset, trained, metrics)}
+    card = model_card(version, dataset, trained.counts, trained.hyperparameters, metrics)
+    documents = {CARD: card}
     if measured:
-        documents[MEASURES] = json.dumps(measured, indent=1) + "\n"
+        documents[MEASURES] = measures_text(measured)
     manifest = write_artifact(
         arguments.out,
         version=version,
@@ -153,23 +151,3 @@ def _settings(arguments: argparse.Namespace) -> Hyperparameters:
         if given is not None:
             chosen[setting.name] = given
     return Hyperparameters(**chosen)
-
-
-def _measured(path: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        _numbers(found)
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        raise InputError(
-            f"{path}: expected one JSON object of numbers, as evaluate --json prints ({error})."
-        ) from None
-    return found
-
-
-def _numbers(measured: Mapping[str, Any]) -> dict[str, float]:
-    """Without the tables, and without what could not be measured."""
-    return {
-        name: float(value)
-        for name, value in measured.items()
-        if value is not None and not isinstance(value, dict | list)
-    }

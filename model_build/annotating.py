@@ -1,0 +1,78 @@
+"""Measures of a model: from a file, and into a model that is trained already."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from app.recommender.artifact import CATALOGUE, MEASURES, Manifest, open_artifact, write_artifact
+from model_build.errors import InputError
+from model_build.model_card import CARD, model_card
+
+
+def read_measures(path: Path) -> dict[str, Any]:
+    """What ``evaluate --json`` printed.
+
+    Raises:
+        InputError: it is not one JSON object of numbers, tables and lists.
+    """
+    try:
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        numbers(found)
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise InputError(
+            f"{path}: expected one JSON object of numbers, as evaluate --json prints ({error})."
+        ) from None
+    return found
+
+
+def numbers(measured: Mapping[str, Any]) -> dict[str, float]:
+    """Without the tables, and without what could not be measured."""
+    return {
+        name: float(value)
+        for name, value in measured.items()
+        if value is not None and not isinstance(value, dict | list)
+    }
+
+
+def measures_text(measured: Mapping[str, Any]) -> str:
+    """The content of the file of measures in a model."""
+    return json.dumps(measured, indent=1) + "\n"
+
+
+def annotate(model: Path, measured: Mapping[str, Any], out: Path) -> Manifest:
+    """Write the model at ``model`` again with these measures, as a new version of the same time.
+
+    Raises:
+        ArtifactError: it cannot be opened, or something else stands at ``out``.
+    """
+    artifact = open_artifact(model)
+    before = artifact.manifest
+    metrics = {**before.metrics, **numbers(measured)}  # engines have some of their own
+    content = f"{before.version} {json.dumps(measured, sort_keys=True)}"
+    time = before.version.partition("-")[0]
+    version = f"{time}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+    documents = {
+        name: (model / name).read_text("utf-8")
+        for name in before.files
+        if not name.endswith(".npy") and name != CATALOGUE
+    }
+    documents[CARD] = model_card(
+        version, before.dataset, before.counts, before.hyperparameters, metrics
+    )
+    documents[MEASURES] = measures_text(measured)
+    return write_artifact(
+        out,
+        version=version,
+        created=before.created,
+        dataset=before.dataset,
+        counts=before.counts,
+        hyperparameters=before.hyperparameters,
+        metrics=metrics,
+        arrays=artifact.arrays,
+        catalogue=artifact.catalogue_path.read_bytes(),
+        documents=documents,
+    )

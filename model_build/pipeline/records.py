@@ -1,0 +1,132 @@
+"""What was done before, with which settings and on what, and so what is still up to date."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from model_build.pipeline.code import code_digest
+from model_build.pipeline.task import Task
+from model_build.storage import is_bucket
+from model_build.whole_file import write_text
+
+FOLDER = "state"
+MISSING = "missing"
+
+Facts = dict[str, Any]
+
+
+class Records:
+    """The records of a work folder, one a task; they are written when a task has ended well."""
+
+    def __init__(self, work: Path) -> None:
+        self._folder = work / FOLDER
+        self._digests = Digests(self._folder / "digests.json")
+
+    def why(self, task: Task) -> str | None:
+        """Why a task is to be done, in a few words; None if it is up to date."""
+        record = self._read(task)
+        if record is None:
+            return "not done yet"
+        for key, path in task.written().items():
+            found = self._digests.of(str(path))
+            if found != record["outputs"].get(key):
+                return f"{path} is missing" if found == MISSING else f"{path} was changed since"
+        return _difference(record["facts"], self.facts(task))
+
+    def done(self, task: Task, facts: Facts, seconds: float) -> None:
+        """Remember that a task was done; ``facts`` as they were before."""
+        outputs = {key: self._digests.of(str(path)) for key, path in task.written().items()}
+        record = {"facts": facts, "outputs": outputs, "seconds": seconds}
+        write_text(self._file(task), json.dumps(record, indent=1) + "\n")
+        self._digests.keep()
+
+    def forget(self, task: Task) -> None:
+        """What a task wrote is about to change."""
+        self._file(task).unlink(missing_ok=True)
+
+    def facts(self, task: Task) -> Facts:
+        """All that the result of a task depends on."""
+        code = "" if task.elsewhere else code_digest(f"model_build.commands.{task.words[0]}")
+        facts: Facts = {
+            "command": list(task.words),
+            "options": dict(task.options),
+            "inputs": {
+                key: [self._digests.of(place) for place in places]
+                for key, places in task.read().items()
+            },
+            "code": code,
+            "else": None if task.depends_on is None else task.depends_on(),
+        }
+        same: Facts = json.loads(json.dumps(facts))  # as it will be read
+        return same
+
+    def _read(self, task: Task) -> Facts | None:
+        try:
+            found: Facts = json.loads(self._file(task).read_text("utf-8"))
+            return found if {"facts", "outputs"} <= set(found) else None
+        except (OSError, ValueError):
+            return None
+
+    def _file(self, task: Task) -> Path:
+        return self._folder / f"{task.name}.json"
+
+
+class Digests:
+    """sha256 of files and folders; what has the same size and time as before is not read again."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._known: dict[str, list[Any]] = {}
+        with suppress(OSError, ValueError, TypeError):  # then they are read again
+            self._known = dict(json.loads(file.read_text("utf-8")))
+
+    def of(self, place: str) -> str:
+        """Of a file, or of all files beneath a folder but hidden ones; MISSING where none is."""
+        path = Path(place)
+        if is_bucket(place):
+            return place
+        if path.is_dir():
+            below = sorted(
+                file
+                for file in path.rglob("*")
+                if file.is_file()
+                and not any(part.startswith(".") for part in file.relative_to(path).parts)
+            )
+            lines = [f"{file.relative_to(path).as_posix()} {self._of_file(file)}" for file in below]
+            return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        return self._of_file(path) if path.is_file() else MISSING
+
+    def keep(self) -> None:
+        """For the next time."""
+        write_text(self._file, json.dumps(self._known))
+
+    def _of_file(self, file: Path) -> str:
+        status, name = file.stat(), str(file.absolute())
+        facts = [status.st_size, status.st_mtime_ns, status.st_ino]
+        known = self._known.get(name)
+        if known is None or known[:3] != facts:
+            with file.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            known = self._known[name] = [*facts, digest]
+        return str(known[3])
+
+
+def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """The first thing that differs, as one would say it."""
+    if before == now:
+        return None
+    for key in sorted({*before["options"], *now["options"]}):
+        old, new = (facts["options"].get(key, "the default") for facts in (before, now))
+        if old != new:
+            return f"{key} is {new}, was {old}"
+    for key in sorted({*before["inputs"], *now["inputs"]}):
+        if before["inputs"].get(key) != now["inputs"].get(key):
+            return f"its {key} changed"
+    if before["code"] != now["code"]:
+        return "its code changed"
+    return "what it is made from changed"

@@ -1,0 +1,323 @@
+"""Builds of made-up ratings: what runs, what does not run again, and what stops a build."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from app.model_store import open_place
+from app.recommender import Model
+from app.recommender.artifact import read_manifest
+from demo.upstream import Upstream
+from model_build.cli import main
+from model_build.pipeline.config import read_config
+from model_build.pipeline.plan import plan
+from tests.model_build.collecting.crowds import crowd_of
+from tests.model_build.pipeline.shop import CONFIG, Shop, make_shop, said
+from tests.model_build.publisher import start
+from tests.models import flip
+
+TASKS = [
+    *("train", "engines-als", "split", "train-without-them", "als-without-them"),
+    *("evaluate", "evaluate-als", "annotate", "compare"),
+]
+Capture = pytest.CaptureFixture[str]
+
+
+def results(shop: Shop) -> dict[str, object]:
+    """All that was measured, without how long it took."""
+    rows = [{"name": row["name"], **row["measured"]} for row in shop.read("comparison.json")]
+    measures = {name: shop.read(f"{name}.json") for name in ("measures", "measures-als")}
+    return {"rows": rows, **measures}
+
+
+def arrays(model: Path) -> dict[str, str]:
+    return {
+        name: facts.sha256
+        for name, facts in read_manifest(model).files.items()
+        if name.endswith(".npy")
+    }
+
+
+def times(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_task_is_done_once_in_its_order(shop: Shop, capsys: Capture) -> None:
+    before = times(shop.work)
+    told = shop.build(capsys)
+    assert list(told) == TASKS
+    assert set(told.values()) == {"up to date"}, "in a folder that was moved, too"
+    after = times(shop.work)
+    assert {path: after[path] for path in before if "state" not in path.parts} == {
+        path: time for path, time in before.items() if "state" not in path.parts
+    }
+
+
+def test_the_result_is_that_of_the_commands_one_by_one(shop: Shop, tmp_path: Path) -> None:
+    """The lines that the dry run shows, as an operator would type them."""
+    work = tmp_path / "by-hand"
+    config = read_config(shop.config, [f"work={work}"])
+    for task in plan(config):
+        _, _, _, *line = shlex.split(task.shown().partition(" >")[0])
+        if task.printed is None:
+            assert main(line) == 0
+        else:
+            shutil.copyfile(shop.work / task.printed.name, task.printed)
+    assert arrays(work / "model") == arrays(shop.work / "model")
+    assert arrays(work / "twin" / "als") == arrays(shop.work / "twin" / "als")
+    assert read_manifest(work / "model").metrics == shop.model.metrics
+
+
+def test_the_model_has_the_measures_of_its_twin(shop: Shop) -> None:
+    measures = shop.read("measures.json")
+    numbers = {k: v for k, v in measures.items() if isinstance(v, int | float)}
+    assert shop.model.metrics == numbers
+    assert shop.read("measures-als.json")["ndcg@10"] not in (None, numbers["ndcg@10"])
+    assert measures["users"] == 15
+    assert shop.model.counts["fans"] == 80
+    assert read_manifest(shop.work / "twin" / "train").counts["fans"] == 65
+    assert "| ndcg@10 |" in (shop.work / "model" / "MODEL_CARD.md").read_text("utf-8")
+    trained = read_manifest(shop.work / "steps" / "train")
+    assert trained.metrics == {}
+    assert trained.version != shop.model.version
+    assert "als" in Model.open(shop.work / "model").engines
+
+
+def test_the_same_configuration_gives_the_same_metrics(built: Shop, tmp_path: Path) -> None:
+    again = make_shop(tmp_path / "again")
+    assert main(again.command()) == 0
+    assert results(again) == results(built)
+    assert arrays(again.work / "model") == arrays(built.work / "model")
+
+
+def test_another_seed_draws_other_fans(shop: Shop, capsys: Capture) -> None:
+    before = results(shop)
+    told = shop.build(capsys, "--set", "seed=8")
+    assert told["train"] == "up to date"
+    assert told["split"] == "seed is 8, was 7"
+    assert results(shop) != before
+
+
+def test_only_what_depends_on_a_change_runs_again(shop: Shop, capsys: Capture) -> None:
+    told = shop.build(capsys, "--set", "compare.fans=16")
+    assert told == dict.fromkeys(TASKS, "up to date") | {"compare": "fans is 16, was 15"}
+    told = shop.build(capsys, "--set", "train.shrinkage=11", "--set", "compare.fans=16")
+    assert told == {
+        "train": "shrinkage is 11.0, was 10.0",
+        "engines-als": "its model changed",
+        "split": "up to date",
+        "train-without-them": "shrinkage is 11.0, was 10.0",
+        "als-without-them": "its model changed",
+        "evaluate": "its model changed",
+        "evaluate-als": "its model changed",
+        "annotate": "its model changed",
+        "compare": "up to date",
+    }
+    assert shop.model.hyperparameters["shrinkage"] == 11
+
+
+def test_content_counts_and_not_the_time_of_a_file(shop: Shop, capsys: Capture) -> None:
+    os.utime(shop.folder / "ratings.csv")
+    assert set(shop.build(capsys).values()) == {"up to date"}
+    with (shop.folder / "ratings.csv").open("a") as file:
+        file.write("999,20,7.0,2\n")
+    told = shop.build(capsys, "--dry-run")
+    assert told["train"] == told["split"] == told["compare"] == "its ratings changed"
+    assert told["evaluate"] == "als-without-them runs before it"
+
+
+def test_what_is_damaged_or_gone_is_made_again(shop: Shop, capsys: Capture) -> None:
+    flip(shop.work / "model" / "item_bias.npy", 200)
+    (shop.work / "comparison.json").unlink()
+    told = shop.build(capsys)
+    assert told == dict.fromkeys(TASKS, "up to date") | {
+        "annotate": f"{shop.work}/model was changed since",
+        "compare": f"{shop.work}/comparison.json is missing",
+    }
+    assert set(shop.build(capsys).values()) == {"up to date"}
+
+
+def test_force_runs_what_is_up_to_date(shop: Shop, capsys: Capture) -> None:
+    told = shop.build(capsys, "--only", "compare", "--force")
+    assert told == {"compare": "as --force says"}
+
+
+def test_steps_alone_and_from_one_on(shop: Shop, capsys: Capture) -> None:
+    shutil.rmtree(shop.work)
+    told = shop.build(capsys, "--only", "train")
+    assert told == {"train": "not done yet"}
+    told = shop.build(capsys, "--from", "compare")
+    assert told == {"compare": "not done yet"}
+    line = shop.refused(capsys, "--only", "evaluate", "--set", "data.ratings=none.csv")
+    assert "none.csv" in line
+    line = shop.refused(capsys, "--only", "report")
+    assert line == (
+        f"--only report: expected a step of {shop.config}: train, engines, evaluate, compare."
+    )
+
+
+def test_a_step_whose_input_is_not_there_says_so(shop: Shop, capsys: Capture) -> None:
+    shutil.rmtree(shop.work)
+    line = shop.refused(capsys, "--only", "publish", "--set", "publish.to=place")
+    assert line == f"publish: {shop.work}/model is not there, which it reads as its model."
+
+
+def test_a_dry_run_says_what_would_run_and_does_nothing(shop: Shop, capsys: Capture) -> None:
+    shutil.rmtree(shop.work)
+    assert main(shop.command("--dry-run")) == 0
+    output = capsys.readouterr().out
+    assert list(said(output)) == TASKS
+    assert said(output)["annotate"] == "engines-als runs before it"
+    assert "python -m model_build train --name=made-up --shrinkage=10.0 --k=8 " in output
+    assert not shop.work.exists()
+
+
+def test_a_build_that_is_killed_goes_on(built: Shop, tmp_path: Path, capsys: Capture) -> None:
+    shop = make_shop(tmp_path / "killed")
+    process = start(shop.command(), tmp_path / "log", kill_at=70)
+    process.join()
+    assert process.exitcode == -9
+    done = [name for name in TASKS if (shop.work / "state" / f"{name}.json").exists()]
+    told = shop.build(capsys)
+    assert [name for name in TASKS if told[name] == "up to date"] == done
+    assert 0 < len(done) < len(TASKS)
+    assert results(shop) == results(built)
+
+
+def test_a_folder_of_something_else_is_left_alone(shop: Shop, capsys: Capture) -> None:
+    work = shop.folder / "mine"
+    work.mkdir()
+    (work / "notes.txt").write_text("mine")
+    line = shop.refused(capsys, "--set", f"work={work}")
+    assert line.startswith(f"{work}: holds something else; set work to a new folder")
+    assert [file.name for file in work.iterdir()] == ["notes.txt"]
+
+
+def test_two_pipelines_do_not_share_a_folder(shop: Shop, capsys: Capture) -> None:
+    with FileLock(shop.work / "state" / "lock"):
+        assert "another pipeline is at work there" in shop.refused(capsys)
+
+
+def test_a_model_is_published_once_and_a_worse_one_refused(shop: Shop, capsys: Capture) -> None:
+    to = ["--set", "publish.to=place"]
+    assert shop.build(capsys, *to)["publish"] == "not done yet"
+    live = open_place(str(shop.folder / "place"), shop.folder).look()
+    assert live.version == shop.model.version
+    (shop.folder / "place" / "latest").write_text("earlier\n")  # rolled back, by hand
+    assert shop.build(capsys, *to)["publish"] == "up to date"
+    assert (shop.folder / "place" / "latest").read_text() == "earlier\n"
+    (shop.folder / "place" / "latest").write_text(f"{live.version}\n")
+    worse = [*to, "--set", "train.affinity_ridge=100000000", "--set", "train.affinity_dropout=50"]
+    line = shop.refused(capsys, *worse, "--set", "publish.allow_drop=0")
+    assert line.startswith("publish: ndcg@10 ")
+    assert "it fell by more than 0" in line
+    assert (shop.folder / "place" / "latest").read_text() == f"{live.version}\n"
+    assert shop.build(capsys, *worse, "--set", "publish.force=true")["train"] == "up to date"
+
+
+@pytest.mark.parametrize("version", [None, "named"])
+def test_a_published_model_is_fetched_instead_of_trained(
+    shop: Shop, tmp_path: Path, capsys: Capture, version: str | None
+) -> None:
+    place = tmp_path / "place"
+    assert main(["publish", "--model", str(shop.work / "model"), "--to", str(place)]) == 0
+    text = f'[train]\npretrained = "{place}"\n[publish]\nto = "mirror"\n'
+    if version:
+        text = text.replace("[publish]", f'version = "{shop.model.version}"\n[publish]')
+    other = make_shop(tmp_path / "other", text)
+    assert other.build(capsys) == dict.fromkeys(("train", "publish"), "not done yet")
+    assert other.model == shop.model
+    assert set(other.build(capsys).values()) == {"up to date"}
+    mirror = open_place(str(other.folder / "mirror"), tmp_path).look()
+    assert mirror.version == shop.model.version
+    line = other.refused(capsys, "--set", "train.version=v1")
+    assert "v1" in line
+
+
+def test_a_fetched_model_is_measured_on_fans_it_does_not_know_only(
+    shop: Shop, tmp_path: Path, capsys: Capture
+) -> None:
+    text = CONFIG.partition("[train]")[0] + f'[train]\npretrained = "{shop.work / "model"}"\n'
+    text += "[evaluate]\nfans = 15\n"
+    same = make_shop(tmp_path / "same", text)
+    assert "the fetched model was trained on these ratings" in same.refused(capsys)
+    others = make_shop(tmp_path / "others", text, seed=4)
+    assert list(others.build(capsys)) == ["train", "split", "evaluate"]
+    assert others.read("measures.json")["users"] == 15
+    assert others.model == shop.model
+
+
+def test_the_bundled_model_is_fetched(tmp_path: Path, capsys: Capture) -> None:
+    shop = make_shop(tmp_path / "shop", '[train]\npretrained = "bundled"\n')
+    assert shop.build(capsys) == {"train": "not done yet"}
+    bundled = Path(__file__).parents[3] / "bundled_model"
+    assert shop.model == read_manifest(bundled)
+
+
+def test_a_dump_is_prepared_and_reported(built: Shop, tmp_path: Path, capsys: Capture) -> None:
+    from tests.model_build.dumps.dump_files import generated
+
+    generated(tmp_path / "dump", "hernan2020")
+    text = '[prepare]\ndataset = "hernan2020"\nfrom = "../dump"\n[train]\n[report]\nfans = 20\n'
+    shop = make_shop(tmp_path / "shop", text)
+    assert list(shop.build(capsys)) == ["prepare", "train", "report"]
+    assert shop.model.dataset.fingerprint != built.model.dataset.fingerprint
+    titles = (shop.work / "report.html").read_text("utf-8")
+    assert shop.model.version in titles
+    assert set(shop.build(capsys).values()) == {"up to date"}
+
+
+def test_lists_are_collected_once(
+    upstream: Upstream, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in upstream.environment().items():
+        monkeypatch.setenv(name, value)
+    upstream.world.crowd = crowd_of(40)
+    text = '[collect]\nservice = "kitsu"\nusers = 30\nrate = 0\n[train]\n'
+    shop = make_shop(tmp_path / "shop", text)
+    assert shop.build(capsys) == dict.fromkeys(("collect", "train"), "not done yet")
+    assert shop.model.counts["fans"] == 30
+    asked = len(upstream.requests)
+    assert asked > 0
+    assert set(shop.build(capsys).values()) == {"up to date"}
+    assert len(upstream.requests) == asked
+    assert shop.build(capsys, "--only", "collect", "--force") == {"collect": "as --force says"}
+    assert len(upstream.requests) == 2 * asked, "from the beginning"
+    line = shop.refused(capsys, "--set", "collect.service=mal")
+    assert line.endswith('collect.service is "mal"; expected one of kitsu, myanimelist.')
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("[train]\n", "train: needs ratings; set data.ratings, or collect or prepare some."),
+        ("[compare]\n", "compare: needs ratings"),
+        ('[publish]\nto = "x"\n', "publish: needs a model; add [train]"),
+        ('[data]\nratings = "r"\n[report]\n', "report: needs a model"),
+        ('[train]\npretrained = "bundled"\nk = 3\n', "train.k: a model that is fetched has its"),
+        ('[data]\nratings = "r"\n[train]\nversion = "v"\n', "train.version: goes with"),
+        (
+            '[data]\nratings = "r"\n[prepare]\ndataset = "d"\n[train]\n',
+            "prepare and data.ratings: ratings come from one of them",
+        ),
+        ('[data]\nratings = "r"\n[train]\n[publish]\n', "[publish]: the following arguments are"),
+        ('[data]\nratings = "gs://b/p"\n[train]\n[compare]\n', "compare: cannot read gs://b/p"),
+        (
+            '[data]\nratings = "r"\n[train]\nscheduler = "tcp://h:1"\nlocal_cluster = 2\n',
+            "[train]: argument --local-cluster: not allowed with argument --scheduler.",
+        ),
+    ],
+)
+def test_sections_that_do_not_go_together_are_refused_before_anything_is_done(
+    tmp_path: Path, capsys: Capture, text: str, wanted: str
+) -> None:
+    shop = make_shop(tmp_path / "shop", text)
+    line = shop.refused(capsys)
+    assert line.startswith(f"{shop.config}: {wanted}")
+    assert not shop.work.exists()
