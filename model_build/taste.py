@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +26,7 @@ from model_build.linear_algebra import invert_in_place
 from model_build.parallel import available_threads
 from model_build.similarity import pearson_baseline
 from model_build.sums.sampling import first_shuffled
+from model_build.taste_draws import evenly, shortened
 
 Singles = npt.NDArray[np.float32]
 
@@ -38,7 +38,6 @@ SHRINKAGE = 100.0
 STEPS = 5
 MIN_RATINGS = 15
 """Ratings that an anime needs to be part of the Gaussian."""
-MOST_TITLES = 400
 MOST_FANS = 20_000
 EARLY_FANS = 10_000
 LATE_STEPS = 2
@@ -128,7 +127,7 @@ def fit_gaussian(
     """Covariance of the most rated anime over fans, as factors and noise.
 
     Model of the entries R of a fan: y_R ~ N(0, S_RR + level_variance 11' + diag(noise_R)). At most
-    `MOST_FANS` fans, and in each step `MOST_TITLES` titles of each, are drawn, always the same.
+    `MOST_FANS` fans, and in each step `taste_draws.MOST_TITLES` titles of each, are drawn, always the same.
     Memory: about eight m x m float32 matrices.
     """
     m = size_of_gaussian(np.diff(ratings.item_start), min_ratings, most_anime)
@@ -179,11 +178,11 @@ def gaussian_of(
     covariance, noise = _start(fans)
     level_variance = START_LEVEL_VARIANCE
     threads = threads or available_threads()
-    early = _evenly(fans, EARLY_FANS)
+    early = evenly(fans, EARLY_FANS)
     steps = STEPS if fans.shape[0] else 0
     with tqdm(total=steps, desc="taste", unit=" step", disable=not progress) as bar:
         for step in range(steps):
-            drawn = _shortened(early if step < steps - LATE_STEPS else fans, rng)
+            drawn = shortened(early if step < steps - LATE_STEPS else fans, rng)
             n_fans = drawn.shape[0]
             pull, seen, noise_sum = _expect(drawn, covariance, noise, level_variance, threads)
             covariance = _grown(covariance, pull, n_fans, threads)
@@ -201,25 +200,6 @@ def gaussian_of(
         (noise + left_out)[order].astype(np.float32),
         level_variance,
     )
-
-
-def _evenly(fans: csr_array, most: int) -> csr_array:
-    """At most ``most`` of the fans, evenly spread over all."""
-    n_fans = fans.shape[0]
-    return fans if n_fans <= most else fans[np.arange(most) * n_fans // most]
-
-
-def _shortened(fans: csr_array, rng: np.random.Generator) -> csr_array:
-    """The same fans with at most `MOST_TITLES` entries each: a step costs their cube."""
-    kept = [
-        np.arange(first, last)
-        if last - first <= MOST_TITLES
-        else np.sort(rng.choice(np.arange(first, last), MOST_TITLES, replace=False))
-        for first, last in pairwise(fans.indptr.tolist())
-    ]
-    start = np.concatenate([[0], np.cumsum([len(entries) for entries in kept], dtype=np.int64)])
-    entries = np.concatenate([np.empty(0, np.int64), *kept])
-    return csr_array((fans.data[entries], fans.indices[entries], start), shape=fans.shape)
 
 
 def _start(fans: csr_array) -> tuple[Singles, npt.NDArray[np.float64]]:

@@ -18,12 +18,12 @@ from model_build.grouping import GroupedRatings, group_ratings
 from model_build.taste import (
     SPREAD_WEIGHT,
     Gaussian,
-    _evenly,
     _expect,
     _leading_factors,
     fit_gaussian,
     standardise,
 )
+from model_build.taste_draws import evenly
 from tests.model_build.worlds import random_frame, train_model
 
 Floats = npt.NDArray[np.float64]
@@ -157,8 +157,8 @@ def test_no_fan_with_two_anime_is_no_error() -> None:
 
 def test_early_steps_look_at_fans_from_everywhere() -> None:
     fans = csr_array(np.arange(1, 12, dtype=np.float32)[:, None])
-    assert _evenly(fans, 11) is fans
-    assert _evenly(fans, 4).toarray().ravel().tolist() == [1, 3, 6, 9]
+    assert evenly(fans, 11) is fans
+    assert evenly(fans, 4).toarray().ravel().tolist() == [1, 3, 6, 9]
 
 
 def test_a_planted_taste_is_found_from_a_shorter_beginning(
