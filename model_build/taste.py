@@ -127,7 +127,7 @@ def fit_gaussian(
     """Covariance of the most rated anime over fans, as factors and noise.
 
     Model of the entries R of a fan: y_R ~ N(0, S_RR + level_variance 11' + diag(noise_R)). At most
-    `MOST_FANS` fans, and in each step `taste_draws.MOST_TITLES` titles of each, are drawn, always the same.
+    `MOST_FANS` fans, and in each step at most 400 titles of each, are drawn, always the same.
     Memory: about eight m x m float32 matrices.
     """
     m = size_of_gaussian(np.diff(ratings.item_start), min_ratings, most_anime)

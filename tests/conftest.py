@@ -7,14 +7,26 @@ from pathlib import Path
 import pytest
 
 from demo.upstream import Upstream
+from model_build.cli import main
 from tests.storage_emulator import StorageEmulator
-from tests.tiny_model import write_tiny_model
+from tests.tiny_model import tiny_ratings, write_tiny_model
 
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a small model with a catalogue (`tests.tiny_model`)."""
     return write_tiny_model(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def crowded_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with ALS, and the fans that it was fitted to."""
+    folder = tmp_path_factory.mktemp("crowd")
+    tiny_ratings().write_parquet(folder / "ratings.parquet")
+    told = ("engine", "als", "--model", tiny_model, "--ratings", folder / "ratings.parquet")
+    chosen = ("--out", folder / "model", "--factors", "6", "--iterations", "5", "--with-fans")
+    assert main(list(map(str, (*told, *chosen)))) == 0
+    return folder / "model"
 
 
 @pytest.fixture

@@ -12,13 +12,9 @@ from tests.tiny_model import anime_ids, tiny_ratings
 
 
 @pytest.fixture(scope="module")
-def folder(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Holds ``model``, with ALS and its fans, and ``list.csv``."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Holds ``list.csv``."""
     folder = tmp_path_factory.mktemp("similar")
-    tiny_ratings().write_parquet(folder / "ratings.parquet")
-    told = ("engine", "als", "--model", tiny_model, "--ratings", folder / "ratings.parquet")
-    chosen = ("--out", folder / "model", "--factors", "6", "--iterations", "5", "--with-fans")
-    assert main(list(map(str, (*told, *chosen)))) == 0
     rows = "".join(f"{anime_id},9\n" for anime_id in anime_ids()[20:28])
     (folder / "list.csv").write_text(f"anime_id,rating\n{rows}", "utf-8")
     return folder
@@ -31,8 +27,10 @@ def answered(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str
     return found
 
 
-def test_anime_like_an_anime(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    asked = ("similar", "--model", folder / "model", "--engine", "als", "--anime", anime_ids()[10])
+def test_anime_like_an_anime(
+    crowded_model: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("similar", "--model", crowded_model, "--engine", "als", "--anime", anime_ids()[10])
     body = answered(capsys, *asked, "--top", 4, "--type", "movie")
     rows = body["similar"]
     assert isinstance(rows, list)
@@ -42,8 +40,10 @@ def test_anime_like_an_anime(folder: Path, capsys: pytest.CaptureFixture[str]) -
     assert "by als" in capsys.readouterr().out
 
 
-def test_fans_like_a_list(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    asked = ("similar", "--model", folder / "model", "--engine", "als")
+def test_fans_like_a_list(
+    crowded_model: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("similar", "--model", crowded_model, "--engine", "als")
     body = answered(capsys, *asked, "--list", folder / "list.csv", "--genre", "drama")
     assert body["nearest"] == 50
     rows = body["recommendations"]
@@ -54,8 +54,10 @@ def test_fans_like_a_list(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "sources  the catalogue has none" in capsys.readouterr().out
 
 
-def test_recommend_has_the_same_filters(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    asked = ("recommend", "--model", folder / "model", "--list", folder / "list.csv")
+def test_recommend_has_the_same_filters(
+    crowded_model: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("recommend", "--model", crowded_model, "--list", folder / "list.csv")
     body = answered(capsys, *asked, "--type", "ova", "--genre", "Comedy")
     rows = body["recommendations"]
     assert isinstance(rows, list)
@@ -71,19 +73,22 @@ def test_recommend_has_the_same_filters(folder: Path, capsys: pytest.CaptureFixt
     ],
 )
 def test_what_cannot_be_answered_is_said(
+    crowded_model: Path,
     folder: Path,
     capsys: pytest.CaptureFixture[str],
     arguments: tuple[str, ...],
     said: str,
 ) -> None:
-    assert main(["similar", "--model", str(folder / "model"), *arguments]) == 2
+    assert main(["similar", "--model", str(crowded_model), *arguments]) == 2
     assert said in capsys.readouterr().err
 
 
 def test_a_model_without_fans_says_how_to_make_one_with(
     tiny_model: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = ("engine", "als", "--model", tiny_model, "--ratings", folder / "ratings.parquet")
+    ratings = tmp_path / "ratings.parquet"
+    tiny_ratings().write_parquet(ratings)
+    told = ("engine", "als", "--model", tiny_model, "--ratings", ratings)
     chosen = ("--out", tmp_path / "model", "--factors", "2", "--iterations", "1")
     assert main(list(map(str, (*told, *chosen)))) == 0
     asked = ("similar", "--model", tmp_path / "model", "--engine", "als")

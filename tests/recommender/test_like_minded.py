@@ -12,20 +12,13 @@ from app.recommender.artifact import ArtifactError
 from app.recommender.crowd import LOVED_SCORE, MOST_LOVED
 from app.recommender.fold_in import fold_in
 from app.recommender.like_minded import alike, like_minded
-from model_build.cli import main
 from model_build.engines.base import FittedEngine, add_engine
 from tests.tiny_model import tiny_ratings
 
 
 @pytest.fixture(scope="module")
-def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """The tiny model with ALS and the fans that it was fitted to."""
-    folder = tmp_path_factory.mktemp("crowd")
-    tiny_ratings().write_parquet(folder / "ratings.parquet")
-    told = ("engine", "als", "--model", tiny_model, "--ratings", folder / "ratings.parquet")
-    chosen = ("--out", folder / "model", "--factors", "6", "--iterations", "5", "--with-fans")
-    assert main(list(map(str, (*told, *chosen)))) == 0
-    return Model.open(folder / "model")
+def model(crowded_model: Path) -> Model:
+    return Model.open(crowded_model)
 
 
 def list_of(fan: int) -> Listed:

@@ -11,8 +11,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from app.settings import Settings
 from demo.upstream import Upstream
-from model_build.cli import main
-from tests.tiny_model import FLAGGED, TYPES, anime_ids, tiny_ratings
+from tests.tiny_model import FLAGGED, TYPES, anime_ids
 from tests.web.fans import SCORED
 from tests.web.html_page import read_html
 
@@ -22,19 +21,14 @@ PAGE = "/fans/anilist/Regular"
 
 @pytest.fixture(scope="module")
 def crowded(
-    tiny_model: Path, anilist: Upstream, tmp_path_factory: pytest.TempPathFactory
+    crowded_model: Path, anilist: Upstream, tmp_path_factory: pytest.TempPathFactory
 ) -> FlaskClient:
     """An application whose model has ALS and its fans."""
-    folder = tmp_path_factory.mktemp("crowd")
     anilist.add("Empty", [])
-    tiny_ratings().write_parquet(folder / "ratings.parquet")
-    told = ("engine", "als", "--model", tiny_model, "--ratings", folder / "ratings.parquet")
-    chosen = ("--out", folder / "model", "--factors", "6", "--iterations", "5", "--with-fans")
-    assert main(list(map(str, (*told, *chosen)))) == 0
     settings = Settings(
-        model=str(folder / "model"),
+        model=str(crowded_model),
         anilist_url=anilist.at("anilist"),
-        cache_dir=folder / "cache",
+        cache_dir=tmp_path_factory.mktemp("cache"),
         limits=False,
         list_grace=120,
         rate_lists="off",
