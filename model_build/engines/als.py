@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -13,6 +14,9 @@ from app.recommender.engines.als import Strengths
 from model_build.engines.base import FittedEngine, rows_of
 from model_build.errors import InputError
 from model_build.ratings import Ratings
+
+Singles = npt.NDArray[np.float32]
+After = Callable[[int, Singles, Singles], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +40,18 @@ def strength_matrix(
     return csr_matrix((value, (ratings.user, ratings.item)), shape=shape)
 
 
-def fit_factors(
-    lists: csr_matrix, settings: Settings, *, threads: int = 0, progress: bool = False
-) -> npt.NDArray[np.float32]:
+def fit_iterations(
+    lists: csr_matrix,
+    settings: Settings,
+    *,
+    after: After | None = None,
+    threads: int = 0,
+    progress: bool = False,
+) -> Singles:
     """The anime's factors, (anime, factors); fans' are not kept.
+
+    ``after`` every iteration is told its number (from 1) and the fans' and the anime's factors,
+    which the next one changes.
 
     Raises:
         InputError: `implicit` is not installed.
@@ -50,17 +62,22 @@ def fit_factors(
         raise InputError(
             "ALS needs the package implicit: pip install -r requirements-build.txt"
         ) from None
+    model = AlternatingLeastSquares(
+        factors=settings.factors,
+        regularization=settings.regularization,
+        alpha=settings.alpha,
+        iterations=settings.iterations,
+        random_state=settings.seed,
+        num_threads=threads,
+    )
+
+    def each(iteration: int, seconds: float, loss: float | None) -> None:
+        if after is not None:
+            after(iteration + 1, model.user_factors, model.item_factors)
+
     # implicit has threads of its own and asks that BLAS has none.
     with threadpool_limits(1, "blas"):
-        model = AlternatingLeastSquares(
-            factors=settings.factors,
-            regularization=settings.regularization,
-            alpha=settings.alpha,
-            iterations=settings.iterations,
-            random_state=settings.seed,
-            num_threads=threads,
-        )
-        model.fit(lists, show_progress=progress)
+        model.fit(lists, show_progress=progress, callback=each)
     return np.asarray(model.item_factors, np.float32)
 
 
@@ -78,7 +95,7 @@ def fit(
     """
     settings = settings or Settings()
     lists = strength_matrix(ratings, settings.strengths, favourite)
-    factors = fit_factors(lists, settings, progress=progress)
+    factors = fit_iterations(lists, settings, progress=progress)
     row = rows_of(anime_id, ratings.anime_ids)
     there = (row >= 0) & (np.bincount(ratings.item, minlength=len(factors))[row] > 0)
     factor = np.zeros((len(anime_id), settings.factors), np.float32)
