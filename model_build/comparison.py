@@ -133,7 +133,7 @@ def trained_model(
     """A model with the default settings, written and opened as it is served, and the seconds."""
     settings, created = Hyperparameters(), build_time()
     start = time.perf_counter()
-    trained = train(training, settings, progress=progress)
+    done = train(training, settings, progress=progress)
     seconds = time.perf_counter() - start
     dataset = Dataset(name="comparison", fingerprint=fingerprint(training))
     with tempfile.TemporaryDirectory() as folder:
@@ -143,10 +143,10 @@ def trained_model(
             version=model_version(created, dataset.fingerprint, settings),
             created=created.isoformat(timespec="seconds"),
             dataset=dataset,
-            counts=trained.counts,
-            hyperparameters=trained.hyperparameters,
+            counts=done.counts,
+            hyperparameters=done.hyperparameters,
             metrics={},
-            arrays=trained.arrays,
+            arrays=done.arrays,
             catalogue=encoded,
         )
         yield Model.open(path), seconds

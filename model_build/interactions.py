@@ -23,6 +23,11 @@ class Interactions:
     entries: Ratings
     favourite: npt.NDArray[np.bool_]
 
+    @classmethod
+    def of(cls, ratings: Ratings) -> Interactions:
+        """Entries without favourites."""
+        return cls(ratings, np.zeros(len(ratings), bool))
+
     def __len__(self) -> int:
         return len(self.entries)
 
@@ -38,8 +43,7 @@ def read_interactions(
         InputError: a file is missing, empty or malformed, or a fan lists the same anime twice.
     """
     if not interactions:
-        read = read_ratings(ratings)
-        return Interactions(read, np.zeros(len(read), bool))
+        return Interactions.of(read_ratings(ratings))
     frame = read_entries([*ratings, *interactions])
     of_interactions = np.concatenate([_favourites(path) for path in interactions])
     favourite = np.zeros(len(frame), bool)
@@ -56,4 +60,8 @@ def _favourites(path: Path) -> npt.NDArray[np.bool_]:
             f"{path}: expected a column {FAVOURITE} of true and false, as `collect` writes it; "
             "name a file without one with --ratings."
         )
-    return pl.read_parquet(path, columns=[FAVOURITE], glob=False)[FAVOURITE].fill_null(False).to_numpy()
+    return (
+        pl.read_parquet(path, columns=[FAVOURITE], glob=False)[FAVOURITE]
+        .fill_null(False)
+        .to_numpy()
+    )

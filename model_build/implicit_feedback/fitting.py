@@ -30,13 +30,13 @@ def fit_and_measure(
     masked: Masked,
     settings: Settings,
     iterations: Collection[int],
-    found: Callable[[int, Measured], None],
+    found: Callable[[int, float, Measured], None],
     *,
     new: Side | None = None,
     known: bool = True,
     threads: int = 0,
 ) -> None:
-    """Fit once; after each of ``iterations`` tell ``found`` how good the factors then are.
+    """Fit once; after each of ``iterations`` tell ``found`` the seconds and how good the fit is.
 
     Every iteration begins where the one before ended, so the factors after ten of fifty are those
     of a fit of ten. Measures of fans trained on have the plain names; ``new_`` are those of fans
@@ -46,14 +46,15 @@ def fit_and_measure(
     trained = strengths_of(masked, masked.known, settings.strengths)
     of_new = strengths_of(masked, new, settings.strengths)
 
-    def after(iteration: int, fans: Singles, anime: Singles) -> None:
+    def after(iteration: int, seconds: float, fans: Singles, anime: Singles) -> None:
         if iteration not in iterations:
             return
         measured: dict[str, float] = {}
         if known:
             measured |= measure(masked.known, by_factors(fans, anime))
         folded = measure(new, folded_in(anime, of_new, settings))
-        found(iteration, measured | {f"new_{name}": value for name, value in folded.items()})
+        measured |= {f"new_{name}": value for name, value in folded.items()}
+        found(iteration, seconds, measured)
 
     most = replace(settings, iterations=max(iterations))
     fit_iterations(trained, most, after=after, threads=threads)
