@@ -73,10 +73,7 @@ def read_ratings(paths: Sequence[Path]) -> Ratings:
         raise InputError(
             f"{folders[0]}: prepared ratings are read alone; name nothing beside them."
         )
-    if folders:
-        ratings = _read_prepared(folders[0])
-    else:
-        ratings = indexed(read_entries(paths))
+    ratings = _read_prepared(folders[0]) if folders else indexed(read_entries(paths))
     names = ", ".join(path.name for path in paths)
     if len(ratings.user_ids) < 2:
         raise InputError(f"{names}: all rows are of one user; a model needs at least two.")

@@ -8,8 +8,8 @@ A fifth of every fan's interactions is hidden, and a tenth of the fans is not tr
 
 Example:
 
-    python -m model_build implicit strengths --interactions interactions.parquet --out strengths.json
-    python -m model_build implicit grid --interactions interactions.parquet --table grid \\
+    python -m model_build implicit strengths --interactions did.parquet --out strengths.json
+    python -m model_build implicit grid --interactions did.parquet --table grid \\
         --strengths strengths.json --model model --out model-als
 """
 

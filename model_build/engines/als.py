@@ -73,7 +73,7 @@ def fit_iterations(
             num_threads=threads,
         )
 
-        def each(iteration: int, seconds: float, loss: float | None) -> None:
+        def each(iteration: int, seconds: float, _loss: float | None) -> None:
             taken.append(seconds)
             if after is not None:
                 after(iteration + 1, sum(taken), model.user_factors, model.item_factors)

@@ -60,6 +60,20 @@ def fit_and_measure(
     fit_iterations(trained, most, after=after, threads=threads)
 
 
+def measured_once(
+    masked: Masked, settings: Settings, *, new: Side | None = None, known: bool = True
+) -> tuple[float, Measured]:
+    """The seconds of a fit, and how good it is after its last iteration."""
+    found: list[tuple[float, Measured]] = []
+
+    def last(iteration: int, seconds: float, measured: Measured) -> None:
+        if iteration == settings.iterations:
+            found.append((seconds, measured))
+
+    fit_and_measure(masked, settings, (settings.iterations,), last, new=new, known=known)
+    return found[0]
+
+
 def folded_in(anime: Singles, lists: csr_matrix, settings: Settings) -> ScoreRows:
     """Scores of fans who are not in the factors, from the strengths of what is on their lists."""
     exact = anime.astype(np.float64)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from model_build.catalogue import encode_catalogue
 from model_build.comparison import trained
 from model_build.engines.als import Settings
 from model_build.evaluation import rank_with
-from model_build.implicit_feedback.fitting import Measured, fit_and_measure
+from model_build.implicit_feedback.fitting import Measured, measured_once
 from model_build.implicit_feedback.masking import Masked, Side
 from model_build.implicit_feedback.measuring import ScoreRows, Singles, measure, the_same
 from model_build.observing import Ranker
@@ -47,15 +46,7 @@ def compare(
     popular = the_same(masked.popularity)
     yield Row("Popularity", 0.0, _both(masked, new, popular, popular))
     for title, each in settings.items():
-        found: list[tuple[float, Measured]] = []
-        fit_and_measure(
-            masked,
-            each,
-            (each.iterations,),
-            lambda iteration, seconds, measured, found=found: found.append((seconds, measured)),
-            new=new,
-        )
-        yield Row(title, *found[0])
+        yield Row(title, *measured_once(masked, each, new=new))
     if hakken:
         yield _hakken(masked, new, catalogue)
 

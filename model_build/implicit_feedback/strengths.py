@@ -17,7 +17,7 @@ import numpy as np
 from app.recommender.engines.als import Strengths
 from app.recommender.status import Status
 from model_build.engines.als import Settings
-from model_build.implicit_feedback.fitting import fit_and_measure
+from model_build.implicit_feedback.fitting import measured_once
 from model_build.implicit_feedback.masking import Masked, Side
 
 BY = "new_map@10"
@@ -58,21 +58,14 @@ def learn(
     masked: Masked,
     settings: Settings,
     validation: Side,
-    told: Callable[[Trial], None] = lambda trial: None,
+    told: Callable[[Trial], object] = str,
 ) -> Trial:
     """The best trial of the search, which begins with the strengths of ``settings``."""
 
     def tried(strengths: Strengths) -> Trial:
-        values: list[float] = []
-        fit_and_measure(
-            masked,
-            replace(settings, strengths=strengths),
-            (settings.iterations,),
-            lambda iteration, seconds, measured: values.append(measured[BY]),
-            new=validation,
-            known=False,
-        )
-        trial = Trial(strengths, values[0])
+        changed = replace(settings, strengths=strengths)
+        _, measured = measured_once(masked, changed, new=validation, known=False)
+        trial = Trial(strengths, measured[BY])
         told(trial)
         return trial
 
