@@ -31,6 +31,13 @@ class Settings:
     seed: int = 0
 
 
+SETTINGS = (
+    Settings(),
+    Settings(factors=80, regularization=0.1, iterations=20, alpha=0.5),
+)
+"""Where a search begins, and where one ended (`docs/implicit.md`)."""
+
+
 def strength_matrix(interactions: Interactions, strengths: Strengths) -> csr_matrix:
     """Fans by anime, float32: the strength of what stands on the list."""
     entries = interactions.entries

@@ -53,7 +53,13 @@ def measure(side: Side, score: ScoreRows) -> dict[str, float]:
             ("ndcg", ndcg),
         )
     }
-    return {name: float(np.nanmean(value[some])) for name, value in found.items()}
+    return {name: _mean(value[some]) for name, value in found.items()}
+
+
+def _mean(value: npt.NDArray[np.float64]) -> float:
+    """The mean of what is defined, NaN if nothing is."""
+    defined = value[np.isfinite(value)]
+    return float(defined.mean()) if len(defined) else float("nan")
 
 
 def by_factors(fans: Singles, anime: Singles) -> ScoreRows:

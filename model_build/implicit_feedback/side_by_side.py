@@ -11,7 +11,7 @@ import polars as pl
 
 from app.recommender import Listed, Model
 from model_build.catalogue import encode_catalogue
-from model_build.comparison import trained
+from model_build.comparison import trained_model
 from model_build.engines.als import Settings
 from model_build.evaluation import rank_with
 from model_build.implicit_feedback.fitting import Measured, measured_once
@@ -64,7 +64,7 @@ def _hakken(masked: Masked, new: Side, catalogue: pl.DataFrame | None) -> Row:
             }
         )
     )
-    with trained(training, encode_catalogue(catalogue, training.anime_ids), False) as (
+    with trained_model(training, encode_catalogue(catalogue, training.anime_ids), False) as (
         model,
         seconds,
     ):
