@@ -40,14 +40,16 @@ def compare(
 ) -> Iterator[Row]:
     """Rows for popularity, ALS with each of the settings, and Hakken, as soon as they are known.
 
-    ``new`` are fans kept from training to measure on; all of them by default.
+    ``new`` are fans kept from training to measure on; all of them by default. Hakken's own ranking
+    learns from scores, and is left out where there are none.
     """
     new = masked.new if new is None else new
     popular = the_same(masked.popularity)
     yield Row("Popularity", 0.0, _both(masked, new, popular, popular))
     for title, each in settings.items():
         yield Row(title, *measured_once(masked, each, new=new))
-    if hakken:
+    entries = masked.interactions.entries
+    if hakken and entries.scored[masked.known.rows].any():
         yield _hakken(masked, new, catalogue)
 
 

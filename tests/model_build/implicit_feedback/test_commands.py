@@ -83,15 +83,22 @@ def _factors(model: Path) -> int:
     return int(np.load(model / "als_factor.npy").shape[1])
 
 
-def test_beside_popularity_and_hakken(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_beside_popularity_and_hakken(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scored = tmp_path / "ratings.parquet"
+    tiny_ratings().write_parquet(scored)
     quick = ("--factors", 2, "--iterations", 1)
-    said = run(capsys, "implicit", "compare", "--interactions", file, *quick)
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in said.splitlines()[2:]]
-    assert [row[0] for row in rows] == ["Popularity", "ALS, fixed strengths", "Hakken, best match"]
-    for row in rows:
-        assert all(0 < float(cell) <= 1 for cell in row[1:-1])
-    # Hakken was trained on what is visible of the first four columns' fans.
-    assert float(rows[2][4]) > float(rows[0][4])
+    titles = ["Popularity", "ALS, fixed strengths", "Hakken, best match"]
+    for data, wanted in (
+        (("--ratings", scored), titles),
+        (("--interactions", file), titles[:2]),  # nobody scores anything
+    ):
+        said = run(capsys, "implicit", "compare", *data, *quick)
+        rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in said.splitlines()[2:]]
+        assert [row[0] for row in rows] == wanted
+        for row in rows:
+            assert all(0 < float(cell) <= 1 for cell in row[1:-1])
 
 
 def test_the_engine_learns_its_strengths(
