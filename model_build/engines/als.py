@@ -33,7 +33,18 @@ class Settings:
 
 SETTINGS = (
     Settings(),
-    Settings(factors=80, regularization=0.1, iterations=20, alpha=0.5),
+    Settings(
+        factors=80,
+        iterations=20,
+        strengths=Strengths(
+            completed=0.1875,
+            favourite=0.15625,
+            watching=0.25,
+            planned=0.046875,
+            on_hold=0.0625,
+            dropped=0.125,
+        ),
+    ),
 )
 """Where a search begins, and where one ended (`docs/implicit.md`)."""
 

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 import pytest
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.recommender import Model
-from app.recommender.engines.als import Strengths
 from app.settings import Settings
 from demo.upstream import Upstream
 from demo.world import Listed
-from model_build.engines.base import FittedEngine, add_engine
 from tests.tiny_model import title_of
 from tests.web.fans import SCORED, export
 from tests.web.html_page import Element, read_html
@@ -31,16 +26,6 @@ def kitsu() -> Iterator[Upstream]:
         fake.add("Regular", [Listed(n, 10 - place % 5) for place, n in enumerate(SCORED)])
         fake.add("Nothing", [Listed(n, 5) for n in SCORED])
         yield fake
-
-
-@pytest.fixture(scope="module")
-def with_als(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("als") / "model"
-    n = len(Model.open(tiny_model))
-    factor = np.random.default_rng(3).standard_normal((n, 6)).astype(np.float32)
-    numbers = {"regularization": 0.1, "alpha": 2.0, **asdict(Strengths())}
-    add_engine(tiny_model, "als", FittedEngine({"factor": factor}, numbers), out)
-    return out
 
 
 def serving(model: Path, kitsu: Upstream, cache: Path) -> FlaskClient:
@@ -58,9 +43,9 @@ def serving(model: Path, kitsu: Upstream, cache: Path) -> FlaskClient:
 
 @pytest.fixture(scope="module")
 def client(
-    with_als: Path, kitsu: Upstream, tmp_path_factory: pytest.TempPathFactory
+    tiny_model_with_als: Path, kitsu: Upstream, tmp_path_factory: pytest.TempPathFactory
 ) -> FlaskClient:
-    return serving(with_als, kitsu, tmp_path_factory.mktemp("cache"))
+    return serving(tiny_model_with_als, kitsu, tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="module")
