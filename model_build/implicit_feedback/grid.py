@@ -57,7 +57,7 @@ class Grid:
     settings: Settings
     axes: Axes = field(default_factory=Axes)
 
-    def run(self, told: Callable[[Row], object] = str) -> list[Row]:
+    def run(self, told: Callable[[Row], object] | None = None) -> list[Row]:
         """Measure what is not measured yet; all rows, in the order of the axes.
 
         ``told`` is given every new row as soon as it is on disk.
@@ -77,7 +77,8 @@ class Grid:
                 row = dict(zip(NAMED, _key(settings, iteration), strict=True))
                 rows[_place(row)] = {**row, **measured, "fit_seconds": round(seconds, 2)}
                 self._write(list(rows.values()))
-                told(rows[_place(row)])
+                if told:
+                    told(rows[_place(row)])
 
             fit_and_measure(self.masked, settings, missing, found)
         return [

@@ -58,7 +58,7 @@ def learn(
     masked: Masked,
     settings: Settings,
     validation: Side,
-    told: Callable[[Trial], object] = str,
+    told: Callable[[Trial], object] | None = None,
 ) -> Trial:
     """The best trial of the search, which begins with the strengths of ``settings``."""
 
@@ -66,7 +66,8 @@ def learn(
         changed = replace(settings, strengths=strengths)
         _, measured = measured_once(masked, changed, new=validation, known=False)
         trial = Trial(strengths, measured[BY])
-        told(trial)
+        if told:
+            told(trial)
         return trial
 
     best = tried(settings.strengths)
