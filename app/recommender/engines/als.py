@@ -98,8 +98,7 @@ class Als:
             towards = self.factor[wanted].T.astype(np.float64)
             return PERCENT * (solution(system, towards, self.regularization).T @ weighed)
 
-        match = self.factor @ fan.astype(np.float32)
-        return Judged(PERCENT * match.astype(np.float64), self.known, shares)
+        return Judged(PERCENT * (self.factor @ fan), self.known, shares)
 
     def vector(self, known: Known) -> Floats:
         """The fan's factors."""
