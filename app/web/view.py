@@ -18,6 +18,10 @@ SHOWN_GENRES = 4
 ENGINES = {
     EngineName.HAKKEN: "Scores and lists",
     EngineName.ALS: "What you did",
+    EngineName.MF: "Scores: hidden traits",
+    EngineName.MLP: "Scores: a neural network",
+    EngineName.HYBRID: "Scores and likes: a neural network",
+    EngineName.COSINE: "Scores: directions of taste",
 }
 """What an engine's picks rest on, as fans would say it."""
 TINTS = 6
@@ -128,7 +132,7 @@ def engines(options: Options, further: Collection[str]) -> tuple[Control, ...]:
         return ()
     names = (engine for engine in EngineName if engine in (EngineName.HAKKEN, *further))
     return tuple(
-        Control(ENGINES.get(engine, engine), options.but(engine=engine), options.engine is engine)
+        Control(ENGINES[engine], options.but(engine=engine), options.engine is engine)
         for engine in names
     )
 
