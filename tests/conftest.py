@@ -12,9 +12,6 @@ from app.recommender import Model
 from app.recommender.engines.als import Strengths
 from demo.upstream import Upstream
 from model_build.cli import main
-
-
-@pytest.fixture(scope="session")
 from model_build.engines.base import FittedEngine, add_engine
 from tests.storage_emulator import StorageEmulator
 from tests.tiny_model import tiny_ratings, write_tiny_model
