@@ -16,8 +16,8 @@ from model_build.errors import InputError
 
 COMMANDS = (
     *("collect", "prepare", "catalogue", "train", "engine", "cold", "evaluate", "compare"),
-    *("neural", "tune", "report", "recommend", "similar", "split", "annotate", "publish"),
-    *("versions", "rollback", "prune", "fetch", "pipeline"),
+    *("implicit", "neural", "tune", "report", "recommend", "similar", "split", "annotate"),
+    *("publish", "versions", "rollback", "prune", "fetch", "pipeline"),
 )
 
 

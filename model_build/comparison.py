@@ -18,11 +18,14 @@ import numpy as np
 import polars as pl
 
 from app.catalogue import Catalogue
-from app.recommender import Model, Order
+from app.recommender import EngineName, Model, Order
 from app.recommender.artifact import Dataset, write_artifact
 from model_build.catalogue import encode_catalogue
+from model_build.engines import als
+from model_build.engines.base import add_engine
 from model_build.evaluation import catalogue_facts, rank_with
 from model_build.fans import Fan, fans_of
+from model_build.interactions import Interactions
 from model_build.measures import report
 from model_build.observing import Anime, Ranker, observe, rank_all_unlisted
 from model_build.peers import PEERS
@@ -37,7 +40,8 @@ from model_build.training import (
 )
 
 HAKKEN = {str(order): f"Hakken, {order}" for order in Order}
-NAMES = (*PEERS, *HAKKEN)
+ENGINES = {f"engine-{EngineName.ALS}": "Hakken, engine als"}
+NAMES = (*PEERS, *HAKKEN, *ENGINES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +96,38 @@ def _rows(
             seconds = time.perf_counter() - start
             ranker = rank_all_unlisted(anime, score, predicts=peer.predicts)
             rows.append(measure(name, peer.title, seconds, ranker))
-        yield max(rows, key=lambda row: float(np.nan_to_num(row.measured["ndcg@10"])))
+        yield _best(rows)
     orders = [Order(name) for name in HAKKEN if name in names]
-    if orders:
+    engines = [name for name in ENGINES if name in names]
+    if orders or engines:
         with trained_model(training, encoded, progress) as (model, seconds):
             for order in orders:
                 yield measure(str(order), HAKKEN[order], seconds, rank_with(model, order))
+            for name in engines:
+                rows = []
+                for settings in als.SETTINGS:
+                    with _with_als(model, training, settings) as (other, fitting):
+                        ranker = rank_with(other, engine=EngineName.ALS)
+                        rows.append(measure(name, ENGINES[name], fitting, ranker))
+                yield _best(rows)
+
+
+def _best(rows: Sequence[Row]) -> Row:
+    return max(rows, key=lambda row: float(np.nan_to_num(row.measured["ndcg@10"])))
+
+
+@contextmanager
+def _with_als(
+    model: Model, training: Ratings, settings: als.Settings
+) -> Iterator[tuple[Model, float]]:
+    """The model with the engine, written and opened as it is served, and the seconds of the fit."""
+    start = time.perf_counter()
+    fitted = als.fit(Interactions.of(training), model.anime_id, settings)
+    seconds = time.perf_counter() - start
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model"
+        add_engine(model.catalogue_path.parent, EngineName.ALS, fitted, path)
+        yield Model.open(path), seconds
 
 
 def _measured(
@@ -133,7 +163,7 @@ def trained_model(
     """A model with the default settings, written and opened as it is served, and the seconds."""
     settings, created = Hyperparameters(), build_time()
     start = time.perf_counter()
-    trained = train(training, settings, progress=progress)
+    done = train(training, settings, progress=progress)
     seconds = time.perf_counter() - start
     dataset = Dataset(name="comparison", fingerprint=fingerprint(training))
     with tempfile.TemporaryDirectory() as folder:
@@ -143,10 +173,10 @@ def trained_model(
             version=model_version(created, dataset.fingerprint, settings),
             created=created.isoformat(timespec="seconds"),
             dataset=dataset,
-            counts=trained.counts,
-            hyperparameters=trained.hyperparameters,
+            counts=done.counts,
+            hyperparameters=done.hyperparameters,
             metrics={},
-            arrays=trained.arrays,
+            arrays=done.arrays,
             catalogue=encoded,
         )
         yield Model.open(path), seconds

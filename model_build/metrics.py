@@ -32,6 +32,12 @@ def recall(hits: Hits, relevant: Counts | int, at: int) -> Values:
     return np.asarray(hits[..., :at].sum(axis=-1) / _possible(relevant, at))
 
 
+def precision(hits: Hits, relevant: Counts | int, at: int) -> Values:
+    """Share of the first ``at`` places that is relevant."""
+    some = np.where(np.asarray(relevant) > 0, float(at), np.nan)
+    return np.asarray(hits[..., :at].sum(axis=-1) / some)
+
+
 def average_precision(hits: Hits, relevant: Counts | int, at: int) -> Values:
     """Precision at the place of every hit, summed and divided by min(at, relevant).
 

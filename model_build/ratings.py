@@ -73,10 +73,7 @@ def read_ratings(paths: Sequence[Path]) -> Ratings:
         raise InputError(
             f"{folders[0]}: prepared ratings are read alone; name nothing beside them."
         )
-    if folders:
-        ratings = _read_prepared(folders[0])
-    else:
-        ratings = indexed(_entries(paths, keys=("user_id", "anime_id")))
+    ratings = _read_prepared(folders[0]) if folders else indexed(read_entries(paths))
     names = ", ".join(path.name for path in paths)
     if len(ratings.user_ids) < 2:
         raise InputError(f"{names}: all rows are of one user; a model needs at least two.")
@@ -112,7 +109,12 @@ def _read_prepared(folder: Path) -> Ratings:
 
 def read_user_entries(path: Path) -> Ratings:
     """Read a file of many fans' entries for evaluation; one fan or no scores are fine there."""
-    return indexed(_entries([path], keys=("user_id", "anime_id")))
+    return indexed(read_entries([path]))
+
+
+def read_entries(paths: Sequence[Path]) -> pl.DataFrame:
+    """Read files of many fans' entries, one below the other; nobody needs to score anything."""
+    return _entries(paths, keys=("user_id", "anime_id"))
 
 
 def read_list(path: Path) -> pl.DataFrame:

@@ -84,7 +84,7 @@ slider?.addEventListener("input", () => {
 function dropPicture(image) {
   image.hidden = true;
 }
-for (const image of document.querySelectorAll(".poster img")) {
+for (const image of document.querySelectorAll(":is(.poster, .thumb) img")) {
   if (image.complete && image.naturalWidth === 0) dropPicture(image);
   image.addEventListener("error", () => dropPicture(image));
 }

@@ -2,12 +2,17 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from app.recommender import Model
+from app.recommender.engines.als import Strengths
 from demo.upstream import Upstream
 from model_build.cli import main
+from model_build.engines.base import FittedEngine, add_engine
 from tests.storage_emulator import StorageEmulator
 from tests.tiny_model import tiny_ratings, write_tiny_model
 
@@ -27,6 +32,17 @@ def crowded_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) ->
     chosen = ("--out", folder / "model", "--factors", "6", "--iterations", "5", "--with-fans")
     assert main(list(map(str, (*told, *chosen)))) == 0
     return folder / "model"
+
+
+@pytest.fixture(scope="session")
+def tiny_model_with_als(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model, with a further engine that was fitted to nothing in particular."""
+    out = tmp_path_factory.mktemp("als") / "model"
+    n = len(Model.open(tiny_model))
+    factor = np.random.default_rng(3).standard_normal((n, 6)).astype(np.float32)
+    numbers = {"regularization": 0.1, "alpha": 2.0, **asdict(Strengths())}
+    add_engine(tiny_model, "als", FittedEngine({"factor": factor}, numbers), out)
+    return out
 
 
 @pytest.fixture

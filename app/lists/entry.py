@@ -34,14 +34,17 @@ class Details:
 class FanList:
     """A whole list as fetched or uploaded.
 
-    ``unmapped`` counts entries that have no MyAnimeList id and so cannot be used. ``details`` are
-    those that came along with the list. ``age`` is how many seconds ago the list was read, when it
-    had to come from memory because the service is down; 0 for a list that is current.
+    ``unmapped`` counts entries that have no MyAnimeList id and so cannot be used. ``favourites``
+    are the ids of those that the fan calls so, the dearest first, where the source tells.
+    ``details`` are those that came along with the list. ``age`` is how many seconds ago the list
+    was read, when it had to come from memory because the service is down; 0 for a list that is
+    current.
     """
 
     source: str
     username: str | None
     entries: tuple[ListEntry, ...] = field(repr=False)
     unmapped: int = 0
+    favourites: tuple[int, ...] = field(default=(), repr=False)
     details: tuple[Details, ...] = field(default=(), repr=False)
     age: int = 0

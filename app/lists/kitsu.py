@@ -6,7 +6,8 @@ Kitsu shows strangers neither private entries nor those it marks as not safe for
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -23,6 +24,7 @@ from app.lists.errors import (
 )
 from app.lists.fields import to_score, to_title
 from app.lists.http import Deadline, Reply, SourceClient, origin
+from app.lists.kitsu_favourites import ALONG, favourites_of
 from app.lists.kitsu_records import Entry, Faults, Page, User, Users, learn
 from app.lists.payload import is_web_page, read_payload, refusal, try_payload
 from app.lists.progress import Progress, Report, unreported
@@ -92,7 +94,7 @@ def fetch(
         )
 
     report(Progress())
-    user = _find_user(ask, name)
+    user, favourites = _find_user(ask, name)
     entries: dict[str, Entry] = {}
     mal_ids: dict[str, int] = {}
     titles: dict[str, str | None] = {}
@@ -112,24 +114,27 @@ def fetch(
             break
         query |= _next_query(page.links.next, base_url, name)
         number += 1
-    if not entries:
+    if not entries and not favourites:
         kind = EmptyList if user else NotFoundOrPrivate
         raise kind(source=NAME, username=name)
     spelt = (user.attributes.name if user else None) or name
-    return _to_fan_list(spelt, entries, mal_ids, titles, kitsu_to_mal)
+    return _to_fan_list(spelt, entries, favourites, mal_ids, titles, kitsu_to_mal)
 
 
-def _find_user(ask: Any, name: str) -> User | None:
-    """Who is meant: by name, by the name in profile addresses, or (None) by number."""
+def _find_user(ask: Any, name: str) -> tuple[User | None, list[str]]:
+    """Who is meant: by name, by the name in profile addresses, or (None) by number; favourites."""
     for kind in ("name", "slug"):
-        query = {f"filter[{kind}]": name, "fields[users]": "name,slug"}
-        users = _read(_USERS, ask("users", query), name).data
+        who = {f"filter[{kind}]": name}
+        reply = ask("users", {**who, **ALONG})
+        if reply.status == HTTPStatus.BAD_REQUEST:  # it gives no favourites along
+            reply = ask("users", {**who, "fields[users]": "name,slug"})
+        found = _read(_USERS, reply, name)
         # Several may share a name but for its case; the exact one is meant, if there is one.
-        users.sort(key=lambda user: user.attributes.name != name)
+        users = sorted(found.data, key=lambda user: user.attributes.name != name)
         if users:
-            return users[0]
+            return users[0], favourites_of(users[0], found.included)
     if name.isascii() and name.isdigit():
-        return None
+        return None, []
     raise UnknownUser(source=NAME, username=name)
 
 
@@ -156,15 +161,20 @@ def _next_query(address: str, base_url: str, username: str) -> dict[str, str]:
 def _to_fan_list(
     username: str,
     found: Mapping[str, Entry],
+    favourites: Iterable[str],
     mal_ids: Mapping[str, int],
     titles: Mapping[str, str | None],
     kitsu_to_mal: Mapping[int, int],
 ) -> FanList:
     entries: dict[int, ListEntry] = {}
     unmapped = 0
-    for kitsu_id, entry in found.items():
+
+    def on_mal(kitsu_id: str) -> int | None:
         known = kitsu_to_mal.get(int(kitsu_id)) if kitsu_id.isdigit() else None
-        anime_id = mal_ids.get(kitsu_id) or known
+        return mal_ids.get(kitsu_id) or known
+
+    for kitsu_id, entry in found.items():
+        anime_id = on_mal(kitsu_id)
         if anime_id is None:
             unmapped += 1
             continue
@@ -179,7 +189,11 @@ def _to_fan_list(
         other = entries.get(anime_id)
         if other is None or (other.score is None and score is not None):
             entries[anime_id] = read
-    return FanList(SLUG, username, tuple(entries.values()), unmapped)
+    loved = dict.fromkeys(mal_id for each in favourites if (mal_id := on_mal(each)))
+    for anime_id in loved:
+        # Not in the library, but surely seen.
+        entries.setdefault(anime_id, ListEntry(anime_id, Status.UNKNOWN))
+    return FanList(SLUG, username, tuple(entries.values()), unmapped, tuple(loved))
 
 
 def _read(adapter: TypeAdapter[T], reply: Reply, username: str) -> T:

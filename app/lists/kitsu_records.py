@@ -25,12 +25,7 @@ class User(BaseModel):
 
     id: str
     attributes: UserFacts = UserFacts()
-
-
-class Users(BaseModel):
-    """The answer to who somebody is."""
-
-    data: list[User]
+    relationships: dict[str, Any] = {}
 
 
 class Reference(BaseModel):
@@ -90,6 +85,13 @@ class Included(BaseModel):
     type: str
     attributes: dict[str, Any] = {}
     relationships: dict[str, Any] = {}
+
+
+class Users(BaseModel):
+    """The answer to who somebody is."""
+
+    data: list[User]
+    included: list[Included] = []
 
 
 class Page(BaseModel):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,12 @@ class Listed:
             np.array([score for score, _ in last.values()], np.float64),
             np.array([status for _, status in last.values()], np.int8),
         )
+
+    def with_favourites(self, anime_ids: Collection[int]) -> Listed:
+        """The same list, on which these are favourites."""
+        if not anime_ids:
+            return replace(self, favourite=None)
+        return replace(self, favourite=np.isin(self.anime_id, list(anime_ids)))
 
 
 @dataclass(frozen=True, slots=True)

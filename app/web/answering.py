@@ -55,7 +55,8 @@ def fetch_list(source: Source, username: str, report: Report = unreported) -> Fa
 
 def to_listed(fan_list: FanList) -> Listed:
     """The list in the recommender's form."""
-    return Listed.of([(entry.anime_id, entry.score, entry.status) for entry in fan_list.entries])
+    listed = Listed.of([(entry.anime_id, entry.score, entry.status) for entry in fan_list.entries])
+    return listed.with_favourites(fan_list.favourites)
 
 
 @ANSWER_SECONDS.time()
@@ -108,7 +109,8 @@ def marked(listed: Listed, options: Options) -> Listed:
         return listed
     rows = zip(listed.anime_id.tolist(), listed.score.tolist(), listed.status.tolist(), strict=True)
     seen = [(anime_id, float(score), Status.COMPLETED) for anime_id, score in options.seen]
-    return Listed.of([*rows, *seen])
+    favourites = () if listed.favourite is None else listed.anime_id[listed.favourite].tolist()
+    return Listed.of([*rows, *seen]).with_favourites(favourites)
 
 
 @dataclass(frozen=True, slots=True)

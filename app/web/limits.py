@@ -26,7 +26,7 @@ from app.web.problems import TooFast
 log = logging.getLogger(__name__)
 
 LISTS = {"pages.user", "pages.upload", "api.of_user", "api.of_list"}
-LISTS |= {"together.pair", "together.of_users"}
+LISTS |= {"together.pair", "together.of_users", "favourites.of_user"}
 """What reads a whole list, from its site or from the request."""
 FREE = PROBES | {"static"}
 

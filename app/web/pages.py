@@ -94,8 +94,17 @@ def user(source: str, username: str) -> str | AnyResponse:
     def page(fan_list: FanList, part: str | None = None) -> str | AnyResponse:
         name = fan_list.username or username
         link = site.list_link(name)
+        query = page_query(options)
+        beside = url_for("favourites.of_user", source=source, username=username, **query)
         return _results_page(
-            fan_list, options, address=address, name=name, site=site.name, link=link, part=part
+            fan_list,
+            options,
+            address=address,
+            name=name,
+            site=site.name,
+            link=link,
+            part=part,
+            beside=beside,
         )
 
     grace = hakken().settings.list_grace
@@ -181,6 +190,7 @@ def _results_page(
     sample: bool = False,
     edit: str | None = None,
     part: str | None = None,
+    beside: str | None = None,
 ) -> str | AnyResponse:
     held = library()
     listed = to_listed(fan_list)
@@ -198,7 +208,16 @@ def _results_page(
     return render_template(
         "results.html",
         part=part,
-        results=results(found, fan_list, held.catalogue, options, panel, created),
+        results=results(
+            found,
+            fan_list,
+            held.catalogue,
+            options,
+            panel,
+            created,
+            further=held.model.engines,
+        ),
+        beside=beside if fan_list.favourites else None,
         taste=taste_of(held.model, held.facts, found.visitor),
         address=address,
         action=address and address(Options()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from app.catalogue import Anime, Catalogue
@@ -15,6 +16,7 @@ from app.web.view import (
     SHOWN_GENRES,
     TINTS,
     Reason,
+    engines,
     facts_told,
     hidden_with,
     initial_of,
@@ -64,6 +66,7 @@ class Pair:
     sections: tuple[Section, ...]
     notes: tuple[str, ...]
     orders: tuple[Control, ...]
+    engines: tuple[Control, ...]
     adult: Control
     titles: Control
     more: Control | None
@@ -79,8 +82,10 @@ def pair_page(
     options: Options,
     panel: Panel,
     created: str,
+    *,
+    further: Collection[str] = (),
 ) -> Pair:
-    """Everything that the page says about two fans."""
+    """Everything that the page says about two fans; ``further``: see `app.web.view.results`."""
     full = len(found.recommendations) == options.top < MAX_TOP
     more = options.but(top=min(options.top + STEP, MAX_TOP))
     language = Language.ROMAJI if options.english else Language.ENGLISH
@@ -93,6 +98,7 @@ def pair_page(
         sections=sections_told(found, names, catalogue, english=options.english),
         notes=tuple(_notes(found, lists, names)),
         orders=orders(options) if any(found.personal) else (),
+        engines=engines(options, further) if any(found.personal) else (),
         adult=Control(
             "Leave out adult titles" if options.adult else "Add adult titles",
             options.but(adult=not options.adult),

@@ -165,7 +165,16 @@ def _page(
     created = held.model.manifest.created
     return render_template(
         "pair.html",
-        results=pair_page(answered.found, lists, names, held.catalogue, options, panel, created),
+        results=pair_page(
+            answered.found,
+            lists,
+            names,
+            held.catalogue,
+            options,
+            panel,
+            created,
+            further=held.model.engines,
+        ),
         address=address,
         action=address(Options()),
         carried=None,

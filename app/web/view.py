@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from app.catalogue import Anime, Catalogue
 from app.lists.entry import FanList
-from app.recommender import Answer, Because, Order, Recommendation
+from app.recommender import Answer, Because, EngineName, Order, Recommendation
 from app.web.links import Link, own_link
 from app.web.options import MAX_TOP, STEP, Language, Options, Planned
 from app.web.panel import Control, Panel
@@ -15,6 +15,15 @@ from app.web.values import MOST_MARKS
 
 FEW_SCORES = 10
 SHOWN_GENRES = 4
+ENGINES = {
+    EngineName.HAKKEN: "Scores and lists",
+    EngineName.ALS: "What you did",
+    EngineName.MF: "Scores: hidden traits",
+    EngineName.MLP: "Scores: a neural network",
+    EngineName.HYBRID: "Scores and likes: a neural network",
+    EngineName.COSINE: "Scores: directions of taste",
+}
+"""What an engine's picks rest on, as fans would say it."""
 TINTS = 6
 """How many colours the stylesheet has for a missing poster."""
 
@@ -60,6 +69,7 @@ class Results:
     rated: int
     notes: tuple[str, ...]
     orders: tuple[Control, ...]
+    engines: tuple[Control, ...]
     adult: Control
     titles: Control
     more: Control | None
@@ -74,8 +84,13 @@ def results(
     options: Options,
     panel: Panel,
     created: str,
+    *,
+    further: Collection[str] = (),
 ) -> Results:
-    """Everything that the page says about an answer."""
+    """Everything that the page says about an answer.
+
+    ``further`` are the engines that the model has beside Hakken's own.
+    """
     full = len(answer.recommendations) == options.top < MAX_TOP
     more = options.but(top=min(options.top + STEP, MAX_TOP))
     switched = options.but(adult=not options.adult)
@@ -89,6 +104,7 @@ def results(
         rated=len(answer.visitor.rated),
         notes=tuple(_notes(answer, fan_list, options)),
         orders=orders(options),
+        engines=engines(options, further) if answer.personal else (),
         adult=Control("Leave out adult titles" if options.adult else "Add adult titles", switched),
         titles=Control("Romaji titles" if options.english else "English titles", titles),
         more=Control(f"{more.top - options.top} more titles", more) if full else None,
@@ -107,6 +123,17 @@ def orders(options: Options) -> tuple[Control, ...]:
     return tuple(
         Control(label, options.but(order=order), options.order is order)
         for order, label in labels.items()
+    )
+
+
+def engines(options: Options, further: Collection[str]) -> tuple[Control, ...]:
+    """What the picks can rest on; nothing where there is no choice."""
+    if not further:
+        return ()
+    names = (engine for engine in EngineName if engine in (EngineName.HAKKEN, *further))
+    return tuple(
+        Control(ENGINES[engine], options.but(engine=engine), options.engine is engine)
+        for engine in names
     )
 
 

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from demo.faults import FOREIGN, RETRY_AFTER, Fault, damaged
 from demo.services import kitsu_crowd
+from demo.services.kitsu_favourites import with_favourites
 from demo.wire import Answer, Asked, as_json
 from demo.world import Fan, Kind, Listed, World
 
@@ -29,7 +30,8 @@ def answer(path: str, asked: Asked, world: World) -> Answer:
     if path == "/users":
         name = asked.query.get("filter[name]") or asked.query.get("filter[slug]") or ""
         fan = world.named(name)
-        return as_json(200, {"data": [_user(fan)] if fan else []})
+        body = {"data": [_user(fan)] if fan else []}
+        return as_json(200, with_favourites(body, fan, asked) if fan else body)
     if path == "/library-entries":
         fan = world.numbered(asked.query.get("filter[userId]", ""))
         if int(asked.query.get("page[limit]", "10")) > PAGE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -12,7 +13,10 @@ from threadpoolctl import threadpool_limits
 from app.recommender.engines.als import Strengths
 from model_build.engines.base import FittedEngine, rows_of
 from model_build.errors import InputError
-from model_build.ratings import Ratings
+from model_build.interactions import Interactions
+
+Singles = npt.NDArray[np.float32]
+After = Callable[[int, float, Singles, Singles], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +31,44 @@ class Settings:
     seed: int = 0
 
 
-def strength_matrix(
-    ratings: Ratings, strengths: Strengths, favourite: npt.NDArray[np.bool_] | None = None
-) -> csr_matrix:
+SETTINGS = (
+    Settings(),
+    Settings(
+        factors=80,
+        iterations=20,
+        strengths=Strengths(
+            completed=0.1875,
+            favourite=0.15625,
+            watching=0.25,
+            planned=0.046875,
+            on_hold=0.0625,
+            dropped=0.125,
+        ),
+    ),
+)
+"""Where a search begins, and where one ended (`docs/implicit.md`)."""
+
+
+def strength_matrix(interactions: Interactions, strengths: Strengths) -> csr_matrix:
     """Fans by anime, float32: the strength of what stands on the list."""
-    value = strengths.of(ratings.status, favourite).astype(np.float32)
-    shape = (len(ratings.user_ids), len(ratings.anime_ids))
-    return csr_matrix((value, (ratings.user, ratings.item)), shape=shape)
+    entries = interactions.entries
+    value = strengths.of(entries.status, interactions.favourite).astype(np.float32)
+    shape = (len(entries.user_ids), len(entries.anime_ids))
+    return csr_matrix((value, (entries.user, entries.item)), shape=shape)
 
 
-def fit_factors(
-    lists: csr_matrix, settings: Settings, *, threads: int = 0, progress: bool = False
-) -> npt.NDArray[np.float32]:
+def fit_iterations(
+    lists: csr_matrix,
+    settings: Settings,
+    *,
+    after: After | None = None,
+    threads: int = 0,
+    progress: bool = False,
+) -> Singles:
     """The anime's factors, (anime, factors); fans' are not kept.
+
+    ``after`` every iteration is told its number (from 1), the seconds that all took so far, and the
+    fans' and the anime's factors, which the next one changes.
 
     Raises:
         InputError: `implicit` is not installed.
@@ -50,6 +79,7 @@ def fit_factors(
         raise InputError(
             "ALS needs the package implicit: pip install -r requirements-build.txt"
         ) from None
+    taken: list[float] = []
     # implicit has threads of its own and asks that BLAS has none.
     with threadpool_limits(1, "blas"):
         model = AlternatingLeastSquares(
@@ -60,27 +90,30 @@ def fit_factors(
             random_state=settings.seed,
             num_threads=threads,
         )
-        model.fit(lists, show_progress=progress)
+
+        def each(iteration: int, seconds: float, _loss: float | None) -> None:
+            taken.append(seconds)
+            if after is not None:
+                after(iteration + 1, sum(taken), model.user_factors, model.item_factors)
+
+        model.fit(lists, show_progress=progress, callback=each)
     return np.asarray(model.item_factors, np.float32)
 
 
 def fit(
-    ratings: Ratings,
+    interactions: Interactions,
     anime_id: npt.NDArray[np.int32],
     settings: Settings | None = None,
     *,
-    favourite: npt.NDArray[np.bool_] | None = None,
     progress: bool = False,
 ) -> FittedEngine:
-    """The engine for a model of the anime ``anime_id`` (n,), fitted to all lists.
-
-    ``favourite`` (entries,) marks entries that are favourites of their fans.
-    """
+    """The engine for a model of the anime ``anime_id`` (n,), fitted to all interactions."""
     settings = settings or Settings()
-    lists = strength_matrix(ratings, settings.strengths, favourite)
-    factors = fit_factors(lists, settings, progress=progress)
-    row = rows_of(anime_id, ratings.anime_ids)
-    there = (row >= 0) & (np.bincount(ratings.item, minlength=len(factors))[row] > 0)
+    lists = strength_matrix(interactions, settings.strengths)
+    factors = fit_iterations(lists, settings, progress=progress)
+    entries = interactions.entries
+    row = rows_of(anime_id, entries.anime_ids)
+    there = (row >= 0) & (np.bincount(entries.item, minlength=len(factors))[row] > 0)
     factor = np.zeros((len(anime_id), settings.factors), np.float32)
     factor[there] = factors[row[there]]
     return FittedEngine(

@@ -16,11 +16,11 @@ from app.recommender import Model
 from app.recommender.crowd import LOVED_SCORE, MOST_LOVED
 from app.recommender.engines import Engine
 from app.recommender.listed import Known
-from model_build.ratings import Ratings
+from model_build.interactions import Interactions
 
 
 def crowd_arrays(
-    model: Model, engine: Engine, ratings: Ratings, *, progress: bool = False
+    model: Model, engine: Engine, interactions: Interactions, *, progress: bool = False
 ) -> dict[str, npt.NDArray[Any]]:
     """``fan_vector`` (f, d) float32 of length 1, ``fan_start`` (f + 1,) and ``fan_loved``.
 
@@ -28,6 +28,7 @@ def crowd_arrays(
     say nothing, is left out. Loved are at most `MOST_LOVED` of the scores from `LOVED_SCORE`, those
     furthest above what the anime gets from others first. Fans come in a shuffled order.
     """
+    ratings = interactions.entries
     position = model.find(ratings.anime_ids.astype(np.int64))
     order = np.lexsort((position[ratings.item], ratings.user))
     edges = np.cumsum(np.bincount(ratings.user, minlength=len(ratings.user_ids)))
@@ -40,7 +41,7 @@ def crowd_arrays(
             position[ratings.item[at]],
             ratings.rating[at],
             ratings.status[at],
-            np.zeros(len(at), bool),
+            interactions.favourite[at],
         )
         most = _loved(model, known)
         vector = engine.vector(known) if len(most) else np.zeros(1)

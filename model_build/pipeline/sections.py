@@ -113,7 +113,7 @@ SECTIONS = {
     "engines": _section(
         "Further engines beside Hakken's own, a table each: [engines.als]",
         "engine",
-        given="model ratings out",
+        given="model ratings interactions strengths out",
         keyed=True,
     ),
     "evaluate": _section(

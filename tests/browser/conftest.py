@@ -48,15 +48,16 @@ def sites() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="session")
 def server(
-    sites: Upstream, tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
+    sites: Upstream, tiny_model_with_als: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """The address of Hakken, run as in production, with a local AniList behind it."""
     environment = {
         **os.environ,
         "PORT": "0",
         "WEB_CONCURRENCY": "1",
-        "HAKKEN_MODEL": str(tiny_model),
+        "HAKKEN_MODEL": str(tiny_model_with_als),
         "HAKKEN_ANILIST_URL": sites.at("anilist"),
+        "HAKKEN_KITSU_URL": sites.at("kitsu"),
         "HAKKEN_LIST_DEADLINE": "30",
         "HAKKEN_CACHE_DIR": str(tmp_path_factory.mktemp("cache")),
         "HAKKEN_LIMITS": "0",

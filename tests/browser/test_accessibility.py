@@ -24,6 +24,8 @@ PAGES = (
     "/user/anilist/NoScores",
     "/user/anilist/Everything",
     "/user/anilist/Nobody99",
+    "/favourites/kitsu/Regular?engine=als",
+    "/favourites/kitsu/NoScores",
     "/user/myanimelist/NotSetUp",
     f"/anime/{SCORED[0]}",
     f"/anime/{SCORED[1]}?title=english",

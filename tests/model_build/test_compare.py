@@ -68,7 +68,7 @@ def test_hakken_is_measured_as_evaluate_measures_it(
 def test_the_table_has_a_row_for_everyone(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     head, rule, *rows = compared(files, capsys).splitlines()
     columns = [cell.strip() for cell in head.strip("|").split("|")]
-    assert len(rows) == len(NAMES) == 10
+    assert len(rows) == len(NAMES) == 11
     assert rule.count("|") == head.count("|") == len(columns) + 1
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
     assert all(len(row) == len(columns) for row in cells)
@@ -77,6 +77,7 @@ def test_the_table_has_a_row_for_everyone(files: Path, capsys: pytest.CaptureFix
     assert scoring == [
         "KNN with baseline, predicted score",
         *(f"Hakken, {order}" for order in ("match", "score", "discover")),
+        "Hakken, engine als",
     ]
     gains = {row[0]: float(row[1]) for row in cells}
     assert all(0 < gain < 1 for gain in gains.values())

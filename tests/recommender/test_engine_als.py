@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from implicit.cpu.als import AlternatingLeastSquares
 from scipy.sparse import csr_matrix
@@ -41,6 +41,7 @@ def known(status: dict[int, int], favourites: set[int]) -> Known:
     )
 
 
+@settings(deadline=None)  # the library's threads wait for one another on a busy machine
 @given(
     st.dictionaries(st.integers(0, ANIME - 1), st.sampled_from(STATUSES), min_size=1),
     st.sets(st.integers(0, ANIME - 1)),

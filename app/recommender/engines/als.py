@@ -92,28 +92,36 @@ class Als:
     def judge(self, known: Known) -> Judged:
         """One solution of f unknowns, and a product with all factors."""
         system, weighed = self._system(known)
-        fan = _solution(system, weighed.sum(axis=1))
+        fan = solution(system, weighed.sum(axis=1), self.regularization)
 
         def shares(wanted: Positions) -> Floats:
-            towards = _solution(system, self.factor[wanted].T.astype(np.float64))
-            return np.asarray(PERCENT * (towards.T @ weighed))
+            towards = self.factor[wanted].T.astype(np.float64)
+            return PERCENT * (solution(system, towards, self.regularization).T @ weighed)
 
         return Judged(PERCENT * (self.factor @ fan), self.known, shares)
 
     def vector(self, known: Known) -> Floats:
         """The fan's factors."""
         system, weighed = self._system(known)
-        return _solution(system, weighed.sum(axis=1))
+        return solution(system, weighed.sum(axis=1), self.regularization)
 
     def _system(self, known: Known) -> tuple[Floats, Floats]:
         """A (f, f), and c_j y_j of each entry as a column, (f, entries)."""
         listed = self.factor[known.position].astype(np.float64)
         confidence = self.alpha * self.strengths.of(known.status, known.favourite)
-        system = self.gram + self.regularization * np.eye(self.factor.shape[1])
-        system += (listed.T * (confidence - 1.0)) @ listed
+        system = fan_system(listed, confidence, self.gram, self.regularization)
         return system, listed.T * confidence
 
 
-def _solution(system: Floats, right: Floats) -> Floats:
+def fan_system(listed: Floats, confidence: Floats, gram: Floats, regularization: float) -> Floats:
+    """A of the fan whose list has the factors ``listed`` (entries, f)."""
+    system = gram + regularization * np.eye(len(gram))
+    system += (listed.T * (confidence - 1.0)) @ listed
+    return np.asarray(system)
+
+
+def solution(system: Floats, right: Floats, regularization: float) -> Floats:
     """Of least norm where the system leaves something open, as without regularization it may."""
+    if regularization > 0:
+        return np.asarray(np.linalg.solve(system, right))
     return np.asarray(np.linalg.lstsq(system, right, rcond=None)[0])

@@ -1,0 +1,1 @@
+"""How well what fans did foretells what else they did: masked interactions, measured and tuned."""

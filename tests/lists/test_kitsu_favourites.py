@@ -1,0 +1,100 @@
+"""Favourites on Kitsu: in their order, with the list, and no reason to fail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.lists import kitsu
+from app.lists.entry import FanList
+from app.lists.http import Limits, SourceClient, make_session
+from app.recommender import Status
+from app.web.answering import marked, to_listed
+from app.web.options import Options
+from demo.upstream import Upstream
+from demo.wire import as_json
+from demo.world import Listed
+
+LISTED = [Listed(5, 9), Listed(7, 10), Listed(8, 4), Listed(None, 10, media_id=900)]
+
+
+def fetch(upstream: Upstream, **ids: Any) -> FanList:
+    client = SourceClient("Kitsu", make_session("1", None), Limits(backoff=0, read=5))
+    known = ids.get("kitsu_to_mal", {})
+    return kitsu.fetch("Someone", client=client, kitsu_to_mal=known, base_url=upstream.at("kitsu"))
+
+
+def who(favourites: Any, included: list[Any]) -> dict[str, Any]:
+    user = {"id": "1", "attributes": {"name": "Someone"}, "relationships": favourites}
+    return {"data": [user], "included": included}
+
+
+def favourite(number: int, item: Any, rank: Any = None) -> dict[str, Any]:
+    return {
+        "id": str(number),
+        "type": "favorites",
+        "attributes": {"favRank": rank},
+        "relationships": {"item": {"data": item}},
+    }
+
+
+def test_they_come_with_the_list_the_dearest_first(upstream: Upstream) -> None:
+    upstream.add("Someone", LISTED)
+    fans = fetch(upstream)
+    assert fans.favourites == (7, 5)  # a character and what has no id are left out
+    assert [asked.path.rsplit("/")[-1] for asked in upstream.requests] == [
+        "users",
+        "library-entries",
+    ]
+    assert "favorites.item" in upstream.requests[0].query["include"]
+    listed = to_listed(fans)
+    assert listed.favourite is not None
+    assert dict(zip(listed.anime_id.tolist(), listed.favourite.tolist(), strict=True)) == {
+        5: True,
+        7: True,
+        8: False,
+    }
+    again = marked(listed, Options(seen=((11, 8),)))
+    assert again.favourite is not None
+    assert again.anime_id[again.favourite].tolist() == [5, 7]
+
+
+def test_what_is_in_no_library_was_surely_seen(upstream: Upstream) -> None:
+    upstream.add("Someone", LISTED[:1])
+    links = {"favorites": {"data": [{"type": "favorites", "id": str(n)} for n in range(1, 6)]}}
+    included = [
+        favourite(1, {"type": "anime", "id": "77"}, rank=2),
+        favourite(2, {"type": "manga", "id": "5"}, rank=1),
+        favourite(3, None),
+        favourite(4, {"type": "anime", "id": "404"}),
+        favourite(5, {"type": "anime", "id": "70"}, rank="junk"),
+        favourite(6, {"type": "anime", "id": "78"}, rank=0),  # somebody else's
+    ]
+    upstream.replies["kitsu"] = [as_json(200, who(links, included)), as_json(200, {"data": []})]
+    fans = fetch(upstream, kitsu_to_mal={77: 100, 70: 101, 78: 102})
+    assert fans.favourites == (100, 101)
+    assert [(entry.anime_id, entry.status) for entry in fans.entries] == [
+        (100, Status.UNKNOWN),
+        (101, Status.UNKNOWN),
+    ]
+
+
+@pytest.mark.parametrize("links", [{}, {"favorites": {"links": {}}}, {"favorites": {"data": 3}}])
+def test_without_favourites_the_list_is_as_it_was(upstream: Upstream, links: Any) -> None:
+    fan = upstream.add("Someone", LISTED[:2])
+    answer = who(links, [])
+    answer["data"][0]["id"] = str(fan.number)
+    upstream.replies["kitsu"] = [as_json(200, answer)]
+    fans = fetch(upstream)
+    assert fans.favourites == ()
+    assert to_listed(fans).favourite is None
+
+
+def test_a_server_that_gives_none_along_is_asked_without(upstream: Upstream) -> None:
+    fan = upstream.add("Someone", LISTED[:2])
+    refusal = {"errors": [{"title": "Invalid field", "detail": "favorites.item"}]}
+    plain = {"data": [{"id": str(fan.number), "attributes": {"name": "Someone"}}]}
+    upstream.replies["kitsu"] = [as_json(400, refusal), as_json(200, plain)]
+    assert [entry.anime_id for entry in fetch(upstream).entries] == [5, 7]
+    assert "include" not in upstream.requests[1].query
