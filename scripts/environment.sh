@@ -38,7 +38,8 @@ _install() {
     fi
     _begin
     echo "installing $requirements" >&2
-    if ! .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+    # What is never imported need not be compiled; the rest is at its first import.
+    if ! .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile \
         -r "$requirements" >&2; then
         rm "$unfinished"
         echo "$requirements could not be installed; see pip's words above" >&2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -20,9 +19,6 @@ from app.web.options import MAX_TOP, BadQuery, Options, Planned
 from app.web.state import Library
 
 MAX_USERNAME = 100
-_ONE_AT_A_TIME = threading.Lock()
-"""Of a worker's threads one computes, while others wait for list sites and slow readers: numpy lets
-go of the interpreter at every operation, so that several would mostly hand it to one another."""
 
 
 def source_called(library: Library, slug: str) -> Source:
@@ -63,10 +59,9 @@ def to_listed(fan_list: FanList) -> Listed:
 def answer(library: Library, listed: Listed, options: Options) -> Answer:
     """Recommend what the options let through; adult anime only if asked for."""
     listed = marked(listed, options)
-    with _ONE_AT_A_TIME:
-        visitor = fold_in(library.model, listed)
-        filters = filters_for(library, (visitor,), options)
-        return recommend(library.model, listed, wished(library, options, filters))
+    visitor = fold_in(library.model, listed)
+    filters = filters_for(library, (visitor,), options)
+    return recommend(library.model, listed, wished(library, options, filters))
 
 
 def wished(library: Library, options: Options, filters: Iterable[Filter]) -> Wish:
