@@ -18,6 +18,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -174,7 +175,8 @@ def _locust(url: str, users: int, seconds: int, environment: Mapping[str, str]) 
         told = f"{folder}/told"
         command = [sys.executable, "-m", "locust", "-f", "scripts/locust_fans.py", "--headless"]
         command += ["--host", url, "-u", str(users), "-r", str(users), "-t", f"{seconds}s"]
-        command += ["--json-file", told, "--only-summary", "--loglevel", "ERROR", "-s", "30"]
+        command += ["--json-file", told, "--csv", told, "--only-summary"]
+        command += ["--loglevel", "ERROR", "-s", "30"]
         done = subprocess.run(
             command,
             cwd=ROOT,
@@ -188,8 +190,9 @@ def _locust(url: str, users: int, seconds: int, environment: Mapping[str, str]) 
                 rows = json.load(file)
         except FileNotFoundError:
             sys.exit(f"scripts/load: locust failed\n{done.stderr}")
-    if any(row["num_failures"] for row in rows):
-        print(done.stdout[done.stdout.find("Error report") :], file=sys.stderr)
+        failures = Path(f"{told}_failures.csv").read_text("utf-8").splitlines()[1:]
+    for failure in failures:
+        print(failure, file=sys.stderr)
     return {row["name"]: _borne(row, seconds) for row in rows}
 
 
