@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 JITTER = 0.25
 """The share of the interval by which it varies, so that hosts do not all ask at the same moment."""
+_draw = random.SystemRandom()  # different in every worker, though they were forked
 
 
 class Watcher:
@@ -45,7 +46,7 @@ class Watcher:
             self._look(self._wait())
 
     def _wait(self) -> bool:
-        interval = self._interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+        interval = self._interval * _draw.uniform(1 - JITTER, 1 + JITTER)
         try:
             self._woken.get(timeout=interval or None)
         except queue.Empty:

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from app.lists.registry import SLUGS
+from app.recommender import EngineName
 from app.web import schemas
 from app.web.anime import SimilarQuery
 from app.web.as_json import as_json
@@ -157,6 +158,8 @@ def _as_text(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     """The schema of a value as it stands in an address."""
     if name.endswith("source"):
         return {"type": "string", "enum": list(SLUGS)}
+    if name == "engine":
+        return _engine()
     if name == "seen":
         return {**schema, "items": _MARKS}
     if name in _GENRES:
@@ -166,6 +169,13 @@ def _as_text(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     # There is no null in an address: it is left out.
     given = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
     return given[0] if given else schema
+
+
+def _engine() -> dict[str, Any]:
+    """An engine that the model has."""
+    held = hakken().library
+    further = held.model.engines if held else ()
+    return {"type": "string", "enum": [EngineName.HAKKEN.value, *further]}
 
 
 def _genre() -> dict[str, Any]:
@@ -181,6 +191,8 @@ def _schemas() -> dict[str, Any]:
         [(shape, "serialization") for shape in schemas.SHAPES], ref_template=_REF
     )
     body = Body.model_json_schema(ref_template=_REF)
+    body["properties"]["engine"] |= _engine()
+    body["properties"]["engine"].pop("$ref", None)
     for name in _GENRES:
         body["properties"][name]["items"] = _genre()
     return {**answers["$defs"], **body.pop("$defs"), "Body": body}
