@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 LISTS = {"pages.user", "pages.upload", "api.of_user", "api.of_list"}
 LISTS |= {"together.pair", "together.of_users", "favourites.of_user"}
+LISTS |= {"fans.page", "fans.of_user"}
 """What reads a whole list, from its site or from the request."""
 FREE = PROBES | {"static"}
 

@@ -171,3 +171,9 @@ def test_a_clock_that_is_set_back_locks_nobody_out(settings: Settings) -> None:
 
 def test_what_is_limited_is_there(app: Flask) -> None:
     assert set(app.view_functions) >= LISTS | FREE
+
+
+def test_every_address_of_a_user_counts_as_a_list(app: Flask) -> None:
+    rules = [rule for rule in app.url_map.iter_rules() if "username" in rule.arguments]
+    assert len(rules) >= 4
+    assert {rule.endpoint for rule in rules} <= LISTS
