@@ -30,6 +30,9 @@ class DeadlineWorker(ThreadWorker):
     take all threads. Once a second this looks at the connections that have a thread: past the first
     deadline nothing more is read from them, so that whoever waits for the rest goes on without it
     and can still answer; past the second they are closed.
+
+    A worker whose threads all have a connection takes no new ones: gunicorn's would, and let them
+    wait for a slow list site while another worker has nothing to do.
     """
 
     body_deadline = 60.0
@@ -38,6 +41,28 @@ class DeadlineWorker(ThreadWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._served: dict[Any, tuple[float, float]] = {}
+        self._in_threads = 0  # only the worker's loop counts, so nothing has to lock
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Take new connections or not; the worker's loop calls this before it waits."""
+        super().set_accept_enabled(enabled and self._in_threads < self.cfg.threads)
+
+    def accept(self, listener: Any) -> None:
+        """Take a connection, unless the last free thread went in this very round of the loop."""
+        if self._accepting:
+            super().accept(listener)
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Give a connection that has something to say to a thread."""
+        super().enqueue_req(conn)
+        self._in_threads += 1
+        if self._in_threads >= self.cfg.threads:
+            self.set_accept_enabled(False)
+
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        """A thread is done with a connection."""
+        self._in_threads -= 1
+        super().finish_request(conn, fs)
 
     def handle(self, conn: Any) -> Any:
         """Serve one request of a connection, in a thread."""

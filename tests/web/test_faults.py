@@ -55,6 +55,24 @@ def test_a_worker_that_is_killed_takes_only_its_own_requests_with_it(
         assert requests.get(f"{server.url}/readyz", timeout=30).status_code == 200
 
 
+def test_nobody_waits_behind_a_slow_site_while_another_worker_is_free(
+    fans: Upstream, tiny_model: Path, tmp_path: Path
+) -> None:
+    environment = {**fans.environment(), "WEB_CONCURRENCY": "2", "HAKKEN_THREADS": "1"}
+    with (
+        running_hakken(at(tiny_model, tmp_path) | environment) as server,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        held = fans.hold("Fan19")
+        waiting = pool.submit(ask, server.url, "Fan19")
+        assert held.reached()
+        for _ in range(30):  # a connection each, which either worker could take
+            assert requests.get(f"{server.url}/healthz", timeout=10).status_code == 200
+        assert not waiting.done()
+        held.open()
+        assert waiting.result(timeout=60).status_code == 200
+
+
 def test_a_redis_that_disappears_is_no_visitor_s_trouble(
     fans: Upstream, tiny_model: Path, tmp_path: Path
 ) -> None:
