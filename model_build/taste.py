@@ -22,7 +22,7 @@ from tqdm import tqdm
 from model_build import bias_kernels, taste_kernels
 from model_build.baselines import fit_baselines
 from model_build.grouping import GroupedRatings
-from model_build.linear_algebra import invert_in_place
+from model_build.linear_algebra import invert_in_place, mirror_up
 from model_build.parallel import available_threads
 from model_build.similarity import pearson_baseline
 from model_build.sums.sampling import first_shuffled
@@ -257,15 +257,20 @@ def _expect(
 
 
 def _grown(covariance: Singles, pull: Singles, n_fans: int, threads: int) -> Singles:
-    """The covariance C after a step: C + C pull C / n_fans."""
+    """The covariance C after a step: C + C pull C / n_fans, symmetric to the last bit."""
+    m = len(covariance)
     grown = np.empty_like(covariance)
 
     def fill(first: int) -> None:
-        rows = slice(first, first + ROWS)
-        grown[rows] = covariance[rows] + covariance[rows] @ pull @ covariance / n_fans
+        end = min(first + ROWS, m)
+        rows, below = slice(first, end), slice(end)
+        step = (covariance[rows] @ pull) @ covariance[:, below]
+        grown[rows, below] = covariance[rows, below] + step / n_fans
 
+    # The longest rows first, so that no thread is left alone with them.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
-        list(pool.map(fill, range(0, len(covariance), ROWS)))
+        list(pool.map(fill, reversed(range(0, m, ROWS))))
+    mirror_up(grown)
     return grown
 
 
