@@ -31,8 +31,9 @@ class DeadlineWorker(ThreadWorker):
     deadline nothing more is read from them, so that whoever waits for the rest goes on without it
     and can still answer; past the second they are closed.
 
-    A worker whose threads all have a connection takes no new ones: gunicorn's would, and let them
-    wait for a slow list site while another worker has nothing to do.
+    A worker whose threads all have a connection takes a new one only when it is done with one:
+    gunicorn's would take all that come, and let them wait for a slow list site while another worker
+    has nothing to do.
     """
 
     body_deadline = 60.0
@@ -60,9 +61,14 @@ class DeadlineWorker(ThreadWorker):
             self.set_accept_enabled(False)
 
     def finish_request(self, conn: Any, fs: Any) -> None:
-        """A thread is done with a connection."""
+        """A thread is done with a connection; its turn is that of whoever is not let in yet.
+
+        Otherwise those who keep their connection would be served for ever, and nobody else.
+        """
         self._in_threads -= 1
         super().finish_request(conn, fs)
+        for listener in self.sockets if self.alive and not self._accepting else ():
+            super().accept(listener)
 
     def handle(self, conn: Any) -> Any:
         """Serve one request of a connection, in a thread."""

@@ -73,6 +73,25 @@ def test_nobody_waits_behind_a_slow_site_while_another_worker_is_free(
         assert waiting.result(timeout=60).status_code == 200
 
 
+def test_who_keeps_a_thread_busy_keeps_nobody_out(tiny_model: Path, tmp_path: Path) -> None:
+    environment = {"WEB_CONCURRENCY": "1", "HAKKEN_THREADS": "1"}
+    probe, times = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n", 3000
+    with (
+        running_hakken(at(tiny_model, tmp_path) | environment) as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=60) as greedy,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        greedy.sendall(probe * times)  # the next request is always there already
+        answered = 0
+        while answered < times // 10:
+            answered += greedy.recv(65_536).count(b"HTTP/1.1 200")
+        other = pool.submit(requests.get, f"{server.url}/healthz", timeout=60)
+        while answered < times and not other.done():
+            answered += greedy.recv(65_536).count(b"HTTP/1.1 200")
+        assert other.done()
+        assert other.result().status_code == 200
+
+
 def test_a_redis_that_disappears_is_no_visitor_s_trouble(
     fans: Upstream, tiny_model: Path, tmp_path: Path
 ) -> None:
