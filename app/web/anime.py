@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.catalogue import Anime
 from app.recommender.rank import FEW_LISTS
 from app.web.alike import alike, also_loved
+from app.web.answering import allowed_by
 from app.web.as_json import as_json
 from app.web.filters import filters_on
 from app.web.links import links_of
@@ -121,10 +122,10 @@ def similar(anime_id: int) -> Response:
     _, at = _known(held, anime_id)
     query = read_query(SimilarQuery, asked.args)
     top, nothing = query.top, np.empty(0, np.int64)
-    wanted = Options(type=query.type, genre=query.genre)
-    allowed = np.ones(len(held.model), bool)
-    for each in filters_on(held.facts, held.franchises, nothing, nothing, wanted):
-        allowed &= each.mask
+    # Anime like one for adults may be for adults, too: `alike` sees to that.
+    wanted = Options(type=query.type, genre=query.genre, adult=True)
+    filters = filters_on(held.facts, held.franchises, nothing, nothing, wanted)
+    allowed = allowed_by(held, wanted, filters)
     found = alike(held, at, top, allowed)
     body: dict[str, Any] = {"model": held.model.version, "anime_id": anime_id}
     for name, rows in (("similarity", found.similarity), ("affinity", found.affinity)):

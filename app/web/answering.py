@@ -14,7 +14,7 @@ from app.lists.progress import Report, unreported
 from app.metrics import ANSWER_SECONDS, LIST_SECONDS
 from app.recommender import Answer, EngineName, Listed, Status, Visitor, Wish, recommend
 from app.recommender.fold_in import fold_in
-from app.web.filters import Filter, filters_on, hidden
+from app.web.filters import Filter, Mask, filters_on, hidden
 from app.web.options import MAX_TOP, BadQuery, Options, Planned
 from app.web.state import Library
 
@@ -57,7 +57,7 @@ def to_listed(fan_list: FanList) -> Listed:
 
 @ANSWER_SECONDS.time()
 def answer(library: Library, listed: Listed, options: Options) -> Answer:
-    """Recommend what the options let through; adult anime only if asked for."""
+    """Recommend what the options let through."""
     listed = marked(listed, options)
     visitor = fold_in(library.model, listed)
     filters = filters_for(library, (visitor,), options)
@@ -73,12 +73,6 @@ def wished(library: Library, options: Options, filters: Iterable[Filter]) -> Wis
     engines = (EngineName.HAKKEN, *library.model.engines)
     if options.engine not in engines:
         raise BadQuery("engine", f"“engine” should be one of: {', '.join(engines)}.")
-    allowed = np.ones(len(library.model), bool) if options.adult else library.suitable.copy()
-    for each in filters:
-        allowed &= each.mask
-    if options.hide:
-        positions = library.model.find(np.array(options.hide, np.int64))
-        allowed &= ~hidden(library.model, library.franchises, positions)
     return Wish(
         top=options.top,
         order=options.order,
@@ -87,8 +81,19 @@ def wished(library: Library, options: Options, filters: Iterable[Filter]) -> Wis
         extras=options.extras,
         ignore_dropped=options.ignore_dropped,
         franchises=library.franchises,
-        allowed=allowed,
+        allowed=allowed_by(library, options, filters),
     )
+
+
+def allowed_by(library: Library, options: Options, filters: Iterable[Filter]) -> Mask:
+    """Where an anime may be shown, (n,) bool; adult anime only if asked for."""
+    allowed = np.ones(len(library.model), bool) if options.adult else library.suitable.copy()
+    for each in filters:
+        allowed &= each.mask
+    if options.hide:
+        positions = library.model.find(np.array(options.hide, np.int64))
+        allowed &= ~hidden(library.model, library.franchises, positions)
+    return allowed
 
 
 def filters_for(library: Library, visitors: Sequence[Visitor], options: Options) -> list[Filter]:

@@ -17,13 +17,13 @@ from app.recommender.fold_in import fold_in
 from app.recommender.like_minded import like_minded
 from app.web.answering import (
     Relaxed,
+    allowed_by,
     fetch_list,
     filters_for,
     marked,
     relaxed_by,
     source_called,
     to_listed,
-    wished,
 )
 from app.web.as_json import as_json
 from app.web.export import export
@@ -99,8 +99,8 @@ def _found(
     engine = _engine(held, options)
     listed = marked(to_listed(fan_list), options)
     filters = filters_for(held, (fold_in(held.model, listed),), options)
-    wish = wished(held, options.but(engine=EngineName.HAKKEN), filters)
-    found = like_minded(held.model, engine, listed, count=options.top, allowed=wish.allowed)
+    allowed = allowed_by(held, options, filters)
+    found = like_minded(held.model, engine, listed, count=options.top, allowed=allowed)
     body = like_minded_as_json(found, held.model, held.catalogue, engine, english=options.english)
     return body, filters
 
