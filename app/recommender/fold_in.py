@@ -84,6 +84,11 @@ class Visitor:
     known: Known
 
 
+def folded_in(model: Model, fan: Listed | Visitor) -> Visitor:
+    """A fan folded in, unless that is done already."""
+    return fan if isinstance(fan, Visitor) else fold_in(model, fan)
+
+
 def fold_in(model: Model, listed: Listed, *, ignore_dropped: bool = False) -> Visitor:
     """Fold a list in; ``ignore_dropped`` takes no title dropped without a score for a dislike.
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.recommender.crowd import LOVED_SCORE, NEAREST
-from app.recommender.fold_in import fold_in
+from app.recommender.fold_in import Visitor, folded_in
 from app.recommender.listed import Listed
 from app.recommender.model import Model
 from app.recommender.rank import candidates, top
@@ -52,13 +52,13 @@ class LikeMinded:
 def like_minded(
     model: Model,
     engine: str,
-    listed: Listed,
+    one: Listed | Visitor,
     *,
     count: int = 20,
     nearest: int = NEAREST,
     allowed: npt.NDArray[np.bool_] | None = None,
 ) -> LikeMinded:
-    """Find the fans of an engine's crowd who are most like the one with this list.
+    """Find the fans of an engine's crowd who are most like this one.
 
     ``allowed`` (n,) bool narrows the favourites that are told; at most ``count`` are.
 
@@ -66,7 +66,7 @@ def like_minded(
         KeyError: the model has no such engine, or the engine no crowd.
     """
     crowd = model.crowds[engine]
-    visitor = fold_in(model, listed)
+    visitor = folded_in(model, one)
     near, likeness = crowd.nearest(model.engines[engine].vector(visitor.known), nearest)
     lovers, weight = np.zeros(len(model), np.int64), np.zeros(len(model))
     for fan, alike in zip(near.tolist(), likeness.tolist(), strict=True):

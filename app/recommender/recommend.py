@@ -16,7 +16,7 @@ from app.recommender.explain import (
     reasons_for_score,
     reasons_of_engine,
 )
-from app.recommender.fold_in import Visitor, fold_in
+from app.recommender.fold_in import Visitor, folded_in
 from app.recommender.franchise import Folded, Franchises, fold_franchises
 from app.recommender.listed import Listed
 from app.recommender.model import Model
@@ -43,8 +43,8 @@ class Wish:
     """What is asked for. ``allowed`` (n,) bool narrows the anime shown, by type or genre, say.
 
     With ``franchises`` one anime a franchise is shown, the first unseen; ``extras`` lets specials
-    and summaries of franchises that the fan knows in. ``ignore_dropped``: `fold_in`. ``reasons`` is
-    how many to tell an anime. ``engine`` must be one that the model has.
+    and summaries of franchises that the fan knows in. ``reasons`` is how many to tell an anime.
+    ``engine`` must be one that the model has.
     """
 
     top: int = 20
@@ -52,7 +52,6 @@ class Wish:
     engine: EngineName = EngineName.HAKKEN
     include_planned: bool = False
     extras: bool = False
-    ignore_dropped: bool = False
     reasons: int = 3
     franchises: Franchises | None = field(default=None, repr=False)
     allowed: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
@@ -142,13 +141,13 @@ class Scores:
         return expected_error(model, self.taste, wanted)
 
 
-def score_all(model: Model, listed: Listed, wish: Wish) -> Scores:
-    """Fold a list in and score every anime.
+def score_all(model: Model, fan: Listed | Visitor, wish: Wish) -> Scores:
+    """Fold a list in, unless that is done already, and score every anime.
 
     With `Order.SCORE` Hakken predicts with KNN with baseline, the reference; with the other orders
     with the sharper `predict_taste`. Where another engine predicts no scores, Hakken's are taken.
     """
-    visitor = fold_in(model, listed, ignore_dropped=wish.ignore_dropped)
+    visitor = folded_in(model, fan)
     affinity = spread_affinity(model, visitor)
     taste = predict_taste(model, visitor, affinity)
     allowed = candidates(model, visitor, include_planned=wish.include_planned)
@@ -206,10 +205,10 @@ def fold(model: Model, scores: Scores, wish: Wish) -> Folded:
     )
 
 
-def recommend(model: Model, listed: Listed, wish: Wish | None = None) -> Answer:
-    """Recommend anime for a list."""
+def recommend(model: Model, fan: Listed | Visitor, wish: Wish | None = None) -> Answer:
+    """Recommend anime for a list, or for who is folded in already."""
     wish = wish or Wish()
-    scores = score_all(model, listed, wish)
+    scores = score_all(model, fan, wish)
     visitor, folded = scores.visitor, fold(model, scores, wish)
     chosen = top(scores.sort_key, folded.allowed, wish.top)
     because = scores.because(model, chosen, wish.reasons)

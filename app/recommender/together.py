@@ -80,13 +80,15 @@ class Together:
     tips: tuple[tuple[Tip, ...], tuple[Tip, ...]]
 
 
-def recommend_together(model: Model, one: Listed, other: Listed, wish: Wish) -> Together:
+def recommend_together(
+    model: Model, one: Listed | Visitor, other: Listed | Visitor, wish: Wish
+) -> Together:
     """Compare two fans, and recommend what neither has seen. What they plan to watch is welcome.
 
     A franchise is shown only where it would be the next part for both.
     """
     wish = replace(wish, include_planned=True)
-    first, second = (score_all(model, listed, wish) for listed in (one, other))
+    first, second = (score_all(model, fan, wish) for fan in (one, other))
     ways = fold(model, first, wish), fold(model, second, wish)
     chosen = top(joint_key(model, first, second), ways[0].allowed & ways[1].allowed, wish.top)
     match = joint(first.match, second.match)

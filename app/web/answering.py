@@ -58,10 +58,9 @@ def to_listed(fan_list: FanList) -> Listed:
 @ANSWER_SECONDS.time()
 def answer(library: Library, listed: Listed, options: Options) -> Answer:
     """Recommend what the options let through."""
-    listed = marked(listed, options)
-    visitor = fold_in(library.model, listed)
+    visitor = visitor_of(library, listed, options)
     filters = filters_for(library, (visitor,), options)
-    return recommend(library.model, listed, wished(library, options, filters))
+    return recommend(library.model, visitor, wished(library, options, filters))
 
 
 def wished(library: Library, options: Options, filters: Iterable[Filter]) -> Wish:
@@ -79,7 +78,6 @@ def wished(library: Library, options: Options, filters: Iterable[Filter]) -> Wis
         engine=options.engine,
         include_planned=options.planned is not Planned.NO,
         extras=options.extras,
-        ignore_dropped=options.ignore_dropped,
         franchises=library.franchises,
         allowed=allowed_by(library, options, filters),
     )
@@ -103,8 +101,13 @@ def filters_for(library: Library, visitors: Sequence[Visitor], options: Options)
     return filters_on(library.facts, library.franchises, seen, planned, options)
 
 
-def marked(listed: Listed, options: Options) -> Listed:
-    """The list, with what was marked as seen on the page."""
+def visitor_of(library: Library, listed: Listed, options: Options) -> Visitor:
+    """The fan with this list, and with what was marked as seen on the page."""
+    marked = _marked(listed, options)
+    return fold_in(library.model, marked, ignore_dropped=options.ignore_dropped)
+
+
+def _marked(listed: Listed, options: Options) -> Listed:
     if not options.seen:
         return listed
     rows = zip(listed.anime_id.tolist(), listed.score.tolist(), listed.status.tolist(), strict=True)

@@ -13,17 +13,16 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.fans_alike import like_minded_as_json
 from app.lists.entry import FanList
 from app.recommender import EngineName
-from app.recommender.fold_in import fold_in
 from app.recommender.like_minded import like_minded
 from app.web.answering import (
     Relaxed,
     allowed_by,
     fetch_list,
     filters_for,
-    marked,
     relaxed_by,
     source_called,
     to_listed,
+    visitor_of,
 )
 from app.web.as_json import as_json
 from app.web.export import export
@@ -97,10 +96,10 @@ def _found(
     held: Library, fan_list: FanList, options: Options
 ) -> tuple[dict[str, Any], list[Filter]]:
     engine = _engine(held, options)
-    listed = marked(to_listed(fan_list), options)
-    filters = filters_for(held, (fold_in(held.model, listed),), options)
+    visitor = visitor_of(held, to_listed(fan_list), options)
+    filters = filters_for(held, (visitor,), options)
     allowed = allowed_by(held, options, filters)
-    found = like_minded(held.model, engine, listed, count=options.top, allowed=allowed)
+    found = like_minded(held.model, engine, visitor, count=options.top, allowed=allowed)
     body = like_minded_as_json(found, held.model, held.catalogue, engine, english=options.english)
     return body, filters
 

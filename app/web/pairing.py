@@ -12,14 +12,13 @@ from app.lists.entry import FanList
 from app.lists.errors import BadUsername, ListError
 from app.metrics import ANSWER_SECONDS, note_list
 from app.recommender import Listed, Together, recommend_together
-from app.recommender.fold_in import fold_in
 from app.web.answering import (
     Relaxed,
     fetch_list,
     filters_for,
-    marked,
     relaxed_by,
     to_listed,
+    visitor_of,
     where_to_look,
     wished,
 )
@@ -144,9 +143,8 @@ def answer_both(library: Library, one: FanList, other: FanList, options: Options
 def _answer(
     library: Library, listed: tuple[Listed, Listed], options: Options
 ) -> tuple[Together, list[Filter]]:
-    one, other = (marked(each, options) for each in listed)
-    visitors = tuple(fold_in(library.model, each) for each in (one, other))
-    filters = filters_for(library, visitors, options)
+    one, other = (visitor_of(library, each, options) for each in listed)
+    filters = filters_for(library, (one, other), options)
     wish = replace(wished(library, options, filters), reasons=REASONS)
     found = recommend_together(library.model, one, other, wish)
     return found, filters

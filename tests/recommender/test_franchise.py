@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.recommender import Franchises, Listed, Model, Status, Wish, recommend
+from app.recommender.fold_in import fold_in
 from app.recommender.franchise import Folded, fold_franchises
 
 # place: franchise, type, year, title
@@ -160,8 +161,9 @@ def test_what_was_dropped_is_not_continued_unless_it_was_seen_otherwise(model: M
     ]
 
     def shown(*, ignore_dropped: bool) -> set[int]:
-        wish = Wish(top=n, franchises=groups, ignore_dropped=ignore_dropped, include_planned=True)
-        found = recommend(model, Listed.of(rows), wish).recommendations
+        wish = Wish(top=n, franchises=groups, include_planned=True)
+        visitor = fold_in(model, Listed.of(rows), ignore_dropped=ignore_dropped)
+        found = recommend(model, visitor, wish).recommendations
         return {ids.index(item.anime_id) for item in found}
 
     rest = {at for at in range(12, n) if at % 3 == 0}
