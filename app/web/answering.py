@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -11,7 +13,7 @@ from app.lists import Source
 from app.lists.entry import FanList
 from app.lists.errors import BadUsername, EmptyList
 from app.lists.progress import Report, unreported
-from app.metrics import ANSWER_SECONDS, LIST_SECONDS
+from app.metrics import ANSWER_SECONDS, LIST_SECONDS, note_list
 from app.recommender import Answer, EngineName, Listed, Status, Visitor, Wish, recommend
 from app.recommender.fold_in import fold_in
 from app.web.filters import Filter, Mask, filters_on, hidden
@@ -19,6 +21,8 @@ from app.web.options import MAX_TOP, BadQuery, Options, Planned
 from app.web.state import Library
 
 MAX_USERNAME = 100
+
+Found = TypeVar("Found")
 
 
 def source_called(library: Library, slug: str) -> Source:
@@ -55,12 +59,68 @@ def to_listed(fan_list: FanList) -> Listed:
     return listed.with_favourites(fan_list.favourites)
 
 
-@ANSWER_SECONDS.time()
+@dataclass(frozen=True, slots=True)
+class Relaxed:
+    """A filter, and how many titles there would be without it."""
+
+    filter: Filter
+    count: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The filter by its options, as the API tells of it."""
+        return {
+            "options": self.filter.names,
+            "label": self.filter.label,
+            "would_show": self.count,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Answered(Generic[Found]):
+    """What was found, and the filters that it went through.
+
+    ``relax``, when nothing is left: the filters that alone let something in, best first.
+    """
+
+    found: Found
+    filters: list[Filter]
+    relax: list[Relaxed]
+
+
+def answered_by(
+    ask: Callable[[Options], tuple[Found, list[Filter]]],
+    options: Options,
+    count: Callable[[Found], int],
+) -> Answered[Found]:
+    """Ask, and again without each filter if nothing is left; ``count`` is how many titles are."""
+    found, filters = ask(options)
+    if count(found):
+        return Answered(found, filters, [])
+    alone = [Relaxed(each, count(ask(each.off.but(top=MAX_TOP))[0])) for each in filters]
+    relax = sorted((each for each in alone if each.count), key=lambda each: -each.count)
+    return Answered(found, filters, relax)
+
+
+def answer_noting(
+    library: Library, listed: Listed, options: Options, unmapped: int = 0
+) -> Answered[Answer]:
+    """The answer to who asked with this list; ``unmapped`` titles of it have no anime id."""
+    ask = partial(_answer, library, listed)
+    answered = answered_by(ask, options, lambda found: len(found.recommendations))
+    note_list(library.model.find(listed.anime_id) >= 0, unmapped)
+    return answered
+
+
 def answer(library: Library, listed: Listed, options: Options) -> Answer:
     """Recommend what the options let through."""
+    return _answer(library, listed, options)[0]
+
+
+@ANSWER_SECONDS.time()
+def _answer(library: Library, listed: Listed, options: Options) -> tuple[Answer, list[Filter]]:
     visitor = visitor_of(library, listed, options)
     filters = filters_for(library, (visitor,), options)
-    return recommend(library.model, visitor, wished(library, options, filters))
+    return recommend(library.model, visitor, wished(library, options, filters)), filters
 
 
 def wished(library: Library, options: Options, filters: Iterable[Filter]) -> Wish:
@@ -114,30 +174,6 @@ def _marked(listed: Listed, options: Options) -> Listed:
     seen = [(anime_id, float(score), Status.COMPLETED) for anime_id, score in options.seen]
     favourites = () if listed.favourite is None else listed.anime_id[listed.favourite].tolist()
     return Listed.of([*rows, *seen]).with_favourites(favourites)
-
-
-@dataclass(frozen=True, slots=True)
-class Relaxed:
-    """A filter, and how many titles there would be without it."""
-
-    filter: Filter
-    count: int
-
-
-def filters_of(library: Library, answered: Answer, options: Options) -> list[Filter]:
-    """The filters that an answer went through."""
-    return filters_for(library, (answered.visitor,), options)
-
-
-def relaxed(library: Library, listed: Listed, filters: list[Filter]) -> list[Relaxed]:
-    """What to relax when nothing is left: the filters that alone let something in, best first."""
-    return relaxed_by(filters, lambda each: len(answer(library, listed, each).recommendations))
-
-
-def relaxed_by(filters: list[Filter], count: Callable[[Options], int]) -> list[Relaxed]:
-    """The same, however many titles options let in is counted."""
-    counted = [Relaxed(each, count(each.off.but(top=MAX_TOP))) for each in filters]
-    return sorted((each for each in counted if each.count), key=lambda each: -each.count)
 
 
 def where_to_look(library: Library, slug: str, typed: str) -> tuple[Source, str]:

@@ -9,16 +9,8 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from app.answer import answer_as_json
-from app.metrics import note_list
 from app.recommender import Listed
-from app.web.answering import (
-    answer,
-    fetch_list,
-    filters_of,
-    relaxed,
-    source_called,
-    to_listed,
-)
+from app.web.answering import answer_noting, fetch_list, source_called, to_listed
 from app.web.as_json import as_json
 from app.web.body import read_body
 from app.web.options import FetchQuery, Options, read_query
@@ -50,14 +42,10 @@ def of_list() -> Response:
 def _answered(listed: Listed, options: Options, unmapped: int = 0) -> dict[str, Any]:
     """The answer; one that filters left empty says which of them to relax."""
     held = library()
-    found = answer(held, listed, options)
-    note_list(held.model.find(listed.anime_id) >= 0, unmapped)
-    body = answer_as_json(found, held.catalogue, english=options.english)
-    if not found.recommendations and (filters := filters_of(held, found, options)):
-        body["relax"] = [
-            {"options": each.filter.names, "label": each.filter.label, "would_show": each.count}
-            for each in relaxed(held, listed, filters)
-        ]
+    answered = answer_noting(held, listed, options, unmapped)
+    body = answer_as_json(answered.found, held.catalogue, english=options.english)
+    if not answered.found.recommendations and answered.filters:
+        body["relax"] = [each.as_json() for each in answered.relax]
     return body
 
 

@@ -5,6 +5,7 @@ Only where the model keeps the fans that one of its engines was fitted to (`app.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
@@ -15,11 +16,10 @@ from app.lists.entry import FanList
 from app.recommender import EngineName
 from app.recommender.like_minded import like_minded
 from app.web.answering import (
-    Relaxed,
     allowed_by,
+    answered_by,
     fetch_list,
     filters_for,
-    relaxed_by,
     source_called,
     to_listed,
     visitor_of,
@@ -30,14 +30,14 @@ from app.web.filters import Filter
 from app.web.options import (
     BadQuery,
     FetchQuery,
-    Language,
     Options,
     page_query,
     read_page_query,
     read_query,
 )
-from app.web.panel import Control, build_panel
+from app.web.panel import panel_of
 from app.web.state import Library, library
+from app.web.view import titles
 
 blueprint = Blueprint("fans", __name__)
 
@@ -57,20 +57,18 @@ def page(source: str, username: str) -> str | AnyResponse:
         return redirect(address(options), 303)
     site = held.sources[source]
     fan_list = fetch_list(site, username)
-    body, filters = _found(held, fan_list, options)
+    answered = answered_by(
+        partial(_found, held, fan_list), options, lambda body: len(body["recommendations"])
+    )
+    body = answered.found
     if "format" in request.args:
         return export(request.args["format"], body)
-    relax = [] if body["recommendations"] else _relaxed(held, fan_list, filters)
-    panel = build_panel(held.facts, held.catalogue, options, filters, relax)
-    titles = Language.ROMAJI if options.english else Language.ENGLISH
     return render_template(
         "fans.html",
         found=body,
         crowd=len(held.model.crowds[body["engine"]]),
-        results={"panel": panel, "cards": body["recommendations"]},
-        titles=Control(
-            "Romaji titles" if options.english else "English titles", options.but(title=titles)
-        ),
+        results={"panel": panel_of(held, answered, options), "cards": body["recommendations"]},
+        titles=titles(options),
         name=fan_list.username or username,
         site=site.name,
         address=address,
@@ -102,10 +100,6 @@ def _found(
     found = like_minded(held.model, engine, visitor, count=options.top, allowed=allowed)
     body = like_minded_as_json(found, held.model, held.catalogue, engine, english=options.english)
     return body, filters
-
-
-def _relaxed(held: Library, fan_list: FanList, filters: list[Filter]) -> list[Relaxed]:
-    return relaxed_by(filters, lambda each: len(_found(held, fan_list, each)[0]["recommendations"]))
 
 
 def _engine(held: Library, options: Options) -> str:

@@ -10,11 +10,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from app.catalogue import Catalogue
 from app.lists.entry import FanList
-from app.metrics import note_list
 from app.recommender import Answer
-from app.web.answering import answer, fetch_list, filters_of, relaxed, to_listed
+from app.web.answering import answer_noting, fetch_list, to_listed
 from app.web.options import Options, page_query, read_page_query
-from app.web.panel import build_panel
 from app.web.state import Library, hakken, library
 from app.web.streaming import Fetching, stream_page
 from app.web.view import TINTS, Results, initial_of, number, results
@@ -77,23 +75,9 @@ def of_user(source: str, username: str) -> str | AnyResponse:
 def _both(
     held: Library, fan_list: FanList, options: Options
 ) -> tuple[Results, tuple[Favourite, ...]]:
-    listed = to_listed(fan_list)
-    found = answer(held, listed, options)
-    note_list(held.model.find(listed.anime_id) >= 0, fan_list.unmapped)
-    filters = filters_of(held, found, options)
-    relax = [] if found.recommendations else relaxed(held, listed, filters)
-    panel = build_panel(held.facts, held.catalogue, options, filters, relax)
-    shown = results(
-        found,
-        fan_list,
-        held.catalogue,
-        options,
-        panel,
-        held.model.manifest.created,
-        further=held.model.engines,
-    )
-    loved = favourites_told(fan_list, found, held.catalogue, english=options.english)
-    return shown, tuple(loved)
+    answered = answer_noting(held, to_listed(fan_list), options, fan_list.unmapped)
+    loved = favourites_told(fan_list, answered.found, held.catalogue, english=options.english)
+    return results(held, answered, fan_list, options), tuple(loved)
 
 
 def favourites_told(

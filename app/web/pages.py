@@ -20,18 +20,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from app.answer import answer_as_json
 from app.lists.entry import FanList
-from app.metrics import note_list
-from app.web.answering import (
-    answer,
-    fetch_list,
-    filters_of,
-    relaxed,
-    to_listed,
-    where_to_look,
-)
+from app.web.answering import answer_noting, fetch_list, to_listed, where_to_look
 from app.web.export import export
 from app.web.options import Language, Options, page_query, read_language, read_page_query
-from app.web.panel import build_panel
 from app.web.picked import as_list, read_picks, write_picks
 from app.web.problems import all_kinds
 from app.web.sample import SAMPLE
@@ -193,32 +184,17 @@ def _results_page(
     beside: str | None = None,
 ) -> str | AnyResponse:
     held = library()
-    listed = to_listed(fan_list)
-    found = answer(held, listed, options)
-    note_list(held.model.find(listed.anime_id) >= 0, fan_list.unmapped)
+    answered = answer_noting(held, to_listed(fan_list), options, fan_list.unmapped)
     chosen = request.args if address else _choice(request.form.get("choice", ""))
     if "format" in chosen:
-        return export(
-            chosen["format"], answer_as_json(found, held.catalogue, english=options.english)
-        )
-    filters = filters_of(held, found, options)
-    relax = [] if found.recommendations else relaxed(held, listed, filters)
-    panel = build_panel(held.facts, held.catalogue, options, filters, relax)
-    created = held.model.manifest.created
+        body = answer_as_json(answered.found, held.catalogue, english=options.english)
+        return export(chosen["format"], body)
     return render_template(
         "results.html",
         part=part,
-        results=results(
-            found,
-            fan_list,
-            held.catalogue,
-            options,
-            panel,
-            created,
-            further=held.model.engines,
-        ),
+        results=results(held, answered, fan_list, options),
         beside=beside if fan_list.favourites else None,
-        taste=taste_of(held.model, held.facts, found.visitor),
+        taste=taste_of(held.model, held.facts, answered.found.visitor),
         address=address,
         action=address and address(Options()),
         carried=carried,

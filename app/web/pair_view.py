@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from app.catalogue import Anime, Catalogue
 from app.lists.entry import FanList
 from app.recommender import Together
 from app.recommender.together import ForBoth, ForOne
-from app.web.options import MAX_TOP, STEP, Language, Options
+from app.web.answering import Answered
+from app.web.options import Options, Planned
 from app.web.pair_told import AlikeTold, Section, alike_told, counted, sections_told
-from app.web.panel import Control, Panel
+from app.web.panel import Control, Panel, panel_of
+from app.web.state import Library
 from app.web.view import (
     SHOWN_GENRES,
     TINTS,
     Reason,
+    adult,
     engines,
     facts_told,
     hidden_with,
     initial_of,
+    more,
     orders,
     percent,
     reasons_told,
+    titles,
 )
+
+PLANNED_NAMES = {Planned.NO: "Show as well", Planned.ONLY: "Show only what one of us plans"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,20 +81,14 @@ class Pair:
 
 
 def pair_page(
-    found: Together,
+    held: Library,
+    answered: Answered[Together],
     lists: tuple[FanList, FanList],
     names: tuple[str, str],
-    catalogue: Catalogue,
     options: Options,
-    panel: Panel,
-    created: str,
-    *,
-    further: Collection[str] = (),
 ) -> Pair:
-    """Everything that the page says about two fans; ``further``: see `app.web.view.results`."""
-    full = len(found.recommendations) == options.top < MAX_TOP
-    more = options.but(top=min(options.top + STEP, MAX_TOP))
-    language = Language.ROMAJI if options.english else Language.ENGLISH
+    """Everything that the page says about two fans."""
+    found, catalogue = answered.found, held.catalogue
     return Pair(
         names=names,
         alike=alike_told(found.comparison.likeness, names),
@@ -98,17 +98,12 @@ def pair_page(
         sections=sections_told(found, names, catalogue, english=options.english),
         notes=tuple(_notes(found, lists, names)),
         orders=orders(options) if any(found.personal) else (),
-        engines=engines(options, further) if any(found.personal) else (),
-        adult=Control(
-            "Leave out adult titles" if options.adult else "Add adult titles",
-            options.but(adult=not options.adult),
-        ),
-        titles=Control(
-            "Romaji titles" if options.english else "English titles", options.but(title=language)
-        ),
-        more=Control(f"{more.top - options.top} more titles", more) if full else None,
-        panel=panel,
-        data_date=created[:10],
+        engines=engines(options, held.model.engines) if any(found.personal) else (),
+        adult=adult(options),
+        titles=titles(options),
+        more=more(options, len(found.recommendations)),
+        panel=panel_of(held, answered, options, PLANNED_NAMES),
+        data_date=held.model.manifest.created[:10],
     )
 
 

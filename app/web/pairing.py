@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
+from functools import partial
 
 from app.lists import Source
 from app.lists.entry import FanList
@@ -13,10 +14,10 @@ from app.lists.errors import BadUsername, ListError
 from app.metrics import ANSWER_SECONDS, note_list
 from app.recommender import Listed, Together, recommend_together
 from app.web.answering import (
-    Relaxed,
+    Answered,
+    answered_by,
     fetch_list,
     filters_for,
-    relaxed_by,
     to_listed,
     visitor_of,
     where_to_look,
@@ -112,31 +113,20 @@ def fetch_both(one: Asked, other: Asked) -> tuple[FanList, FanList]:
     return lists[0], lists[1]
 
 
-@dataclass(frozen=True, slots=True)
-class PairAnswer:
-    """The answer with the filters that it went through."""
-
-    found: Together
-    filters: list[Filter]
-    relax: list[Relaxed]
-
-
-def answer_both(library: Library, one: FanList, other: FanList, options: Options) -> PairAnswer:
-    """What both would enjoy, by the same options as for one; when nothing is left, what to relax.
+def answer_both(
+    library: Library, one: FanList, other: FanList, options: Options
+) -> Answered[Together]:
+    """What both would enjoy, by the same options as for one.
 
     What is marked as seen counts as seen by both. Titles that either plans to watch stay in;
     ``planned=only`` leaves nothing else.
     """
     listed = to_listed(one), to_listed(other)
-    found, filters = _answer(library, listed, options)
+    ask = partial(_answer, library, listed)
+    answered = answered_by(ask, options, lambda found: len(found.recommendations))
     for fan_list, each in zip((one, other), listed, strict=True):
         note_list(library.model.find(each.anime_id) >= 0, fan_list.unmapped)
-    relax: list[Relaxed] = []
-    if not found.recommendations:
-        relax = relaxed_by(
-            filters, lambda each: len(_answer(library, listed, each)[0].recommendations)
-        )
-    return PairAnswer(found, filters, relax)
+    return answered
 
 
 @ANSWER_SECONDS.time()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from app.catalogue import Catalogue
-from app.web.answering import Relaxed
-from app.web.filters import FOR_ADULTS, TYPE_NAMES, Facts, Filter, popularity_label
+from app.web.answering import Answered
+from app.web.filters import FOR_ADULTS, TYPE_NAMES, Facts, popularity_label
 from app.web.options import MAX_TOP, SLIDER, STEP, Options, Planned, page_query
+from app.web.state import Library
 
 OFFERED_GENRES = 28
 TOPS = (10, STEP, 50, MAX_TOP)
@@ -59,15 +61,14 @@ class Panel:
         return self.slider[self.options.popularity + SLIDER]
 
 
-def build_panel(
-    facts: Facts,
-    catalogue: Catalogue,
+def panel_of(
+    held: Library,
+    answered: Answered[Any],
     options: Options,
-    filters: Iterable[Filter],
-    relax: Iterable[Relaxed],
     planned: Mapping[Planned, str] = PLANNED_NAMES,
 ) -> Panel:
     """The form for these options; ``planned`` is what to call each way with what is planned."""
+    facts, catalogue = held.facts, held.catalogue
     count = len(facts.rank)
     query = page_query(options)
     tops = sorted({*TOPS, options.top})
@@ -90,11 +91,11 @@ def build_panel(
         planned=tuple(Choice(p, name, p is options.planned) for p, name in planned.items()),
         slider=tuple(popularity_label(at, count) for at in range(-SLIDER, SLIDER + 1)),
         carried=tuple((name, query[name]) for name in _CARRIED if name in query),
-        on=tuple(Control(each.label, each.off) for each in filters),
+        on=tuple(Control(each.label, each.off) for each in answered.filters),
         marks=tuple(_marks(catalogue, options)),
         relax=tuple(
             Control(f"{each.filter.label}: {_titles(each.count)} without it", each.filter.off)
-            for each in relax
+            for each in answered.relax
         ),
         clear=Control("Clear all filters", bare),
     )

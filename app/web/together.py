@@ -10,13 +10,14 @@ from pydantic import Field
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.lists.entry import FanList
+from app.recommender import Together
+from app.web.answering import Answered
 from app.web.as_json import as_json
 from app.web.export import export
 from app.web.options import (
     FetchQuery,
     Language,
     Options,
-    Planned,
     page_query,
     read_language,
     read_page_query,
@@ -24,22 +25,13 @@ from app.web.options import (
 )
 from app.web.pair_json import pair_as_json
 from app.web.pair_view import pair_page
-from app.web.pairing import (
-    PREFIXES,
-    Asked,
-    PairAnswer,
-    answer_both,
-    both_meant,
-    fetch_both,
-)
-from app.web.panel import build_panel
+from app.web.pairing import PREFIXES, Asked, answer_both, both_meant, fetch_both
 from app.web.sample import OTHER_SAMPLE, SAMPLE
 from app.web.state import library
 
 blueprint = Blueprint("together", __name__)
 
 SAMPLE_NAMES = ("Yuki", "Ryo")
-PLANNED_NAMES = {Planned.NO: "Show as well", Planned.ONLY: "Show only what one of us plans"}
 
 
 class PairQuery(FetchQuery):
@@ -117,13 +109,12 @@ def of_users() -> Response:
 _WHO = tuple(f"{prefix}{name}" for prefix in PREFIXES for name in ("source", "username"))
 
 
-def _body(answered: PairAnswer, lists: tuple[FanList, FanList], options: Options) -> dict[str, Any]:
+def _body(
+    answered: Answered[Together], lists: tuple[FanList, FanList], options: Options
+) -> dict[str, Any]:
     body = pair_as_json(answered.found, lists, library().catalogue, english=options.english)
     if answered.relax:
-        body["relax"] = [
-            {"options": each.filter.names, "label": each.filter.label, "would_show": each.count}
-            for each in answered.relax
-        ]
+        body["relax"] = [each.as_json() for each in answered.relax]
     return body
 
 
@@ -159,22 +150,9 @@ def _page(
     answered = answer_both(held, *lists, options)
     if "format" in request.args:
         return export(request.args["format"], _body(answered, lists, options))
-    panel = build_panel(
-        held.facts, held.catalogue, options, answered.filters, answered.relax, PLANNED_NAMES
-    )
-    created = held.model.manifest.created
     return render_template(
         "pair.html",
-        results=pair_page(
-            answered.found,
-            lists,
-            names,
-            held.catalogue,
-            options,
-            panel,
-            created,
-            further=held.model.engines,
-        ),
+        results=pair_page(held, answered, lists, names, options),
         address=address,
         action=address(Options()),
         carried=None,

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from app.catalogue import Anime, Catalogue
 from app.lists.entry import FanList
 from app.recommender import Answer, Because, EngineName, Order, Recommendation
+from app.web.answering import Answered
 from app.web.links import Link, own_link
 from app.web.options import MAX_TOP, STEP, Language, Options, Planned
-from app.web.panel import Control, Panel
+from app.web.panel import Control, Panel, panel_of
+from app.web.state import Library
 from app.web.values import MOST_MARKS
 
 FEW_SCORES = 10
@@ -78,38 +80,25 @@ class Results:
 
 
 def results(
-    answer: Answer,
-    fan_list: FanList,
-    catalogue: Catalogue,
-    options: Options,
-    panel: Panel,
-    created: str,
-    *,
-    further: Collection[str] = (),
+    held: Library, answered: Answered[Answer], fan_list: FanList, options: Options
 ) -> Results:
-    """Everything that the page says about an answer.
-
-    ``further`` are the engines that the model has beside Hakken's own.
-    """
-    full = len(answer.recommendations) == options.top < MAX_TOP
-    more = options.but(top=min(options.top + STEP, MAX_TOP))
-    switched = options.but(adult=not options.adult)
-    titles = options.but(title=Language.ROMAJI if options.english else Language.ENGLISH)
+    """Everything that the page says about an answer."""
+    answer = answered.found
     return Results(
         cards=tuple(
-            _card(item, catalogue, options, fan_list.source) for item in answer.recommendations
+            _card(item, held.catalogue, options, fan_list.source) for item in answer.recommendations
         ),
         personal=answer.personal,
         total=len(fan_list.entries) + fan_list.unmapped,
         rated=len(answer.visitor.rated),
         notes=tuple(_notes(answer, fan_list, options)),
         orders=orders(options),
-        engines=engines(options, further) if answer.personal else (),
-        adult=Control("Leave out adult titles" if options.adult else "Add adult titles", switched),
-        titles=Control("Romaji titles" if options.english else "English titles", titles),
-        more=Control(f"{more.top - options.top} more titles", more) if full else None,
-        panel=panel,
-        data_date=created[:10],
+        engines=engines(options, held.model.engines) if answer.personal else (),
+        adult=adult(options),
+        titles=titles(options),
+        more=more(options, len(answer.recommendations)),
+        panel=panel_of(held, answered, options),
+        data_date=held.model.manifest.created[:10],
     )
 
 
@@ -135,6 +124,27 @@ def engines(options: Options, further: Collection[str]) -> tuple[Control, ...]:
         Control(ENGINES[engine], options.but(engine=engine), options.engine is engine)
         for engine in names
     )
+
+
+def adult(options: Options) -> Control:
+    """Whether what is for adults only is shown."""
+    label = "Leave out adult titles" if options.adult else "Add adult titles"
+    return Control(label, options.but(adult=not options.adult))
+
+
+def titles(options: Options) -> Control:
+    """What anime are called."""
+    if options.english:
+        return Control("Romaji titles", options.but(title=Language.ROMAJI))
+    return Control("English titles", options.but(title=Language.ENGLISH))
+
+
+def more(options: Options, shown: int) -> Control | None:
+    """Further titles, unless fewer than asked for are ``shown`` or there may be no more."""
+    if not shown == options.top < MAX_TOP:
+        return None
+    longer = options.but(top=min(options.top + STEP, MAX_TOP))
+    return Control(f"{longer.top - options.top} more titles", longer)
 
 
 def _card(item: Recommendation, catalogue: Catalogue, options: Options, source: str) -> Card:
