@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from app.answer import facts_as_json
 from app.catalogue import Catalogue
@@ -42,10 +43,11 @@ def leanings(found: LikeMinded, model: Model, catalogue: Catalogue) -> Leanings:
 
     Genres come by how far they stand out, sources by how much there is of them.
     """
-    ids = model.anime_id.tolist()
+    loved = np.flatnonzero(found.usual > 0)
+    ids = model.anime_id[loved].tolist()
     genres = [names.split(";") if names else [] for names in catalogue.column("genres", ids)]
     sources = [[name] if name else [] for name in catalogue.column("source", ids)]
-    of_genre, of_source = _shares(genres, found), _shares(sources, found)
+    of_genre, of_source = (_shares(kinds, found, loved) for kinds in (genres, sources))
     standing_out = sorted(of_genre, key=lambda each: (each.usual - each.share, each.name))
     return Leanings(
         tuple(each for each in standing_out if each.share - each.usual >= LEAST_LEANING)[
@@ -104,11 +106,15 @@ def _as_json(leaning: Leaning) -> dict[str, Any]:
     }
 
 
-def _shares(kinds: Iterable[Sequence[str]], found: LikeMinded) -> list[Leaning]:
+def _shares(
+    kinds: Iterable[Sequence[str]], found: LikeMinded, loved: npt.NDArray[np.int64]
+) -> list[Leaning]:
+    """Every kind that the anime at ``loved`` are of; ``kinds`` are theirs."""
     near: dict[str, float] = {}
     usual: dict[str, float] = {}
-    for names, share, common in zip(kinds, found.share.tolist(), found.usual.tolist(), strict=True):
-        for name in names if common else ():
+    shares, commons = found.share[loved].tolist(), found.usual[loved].tolist()
+    for names, share, common in zip(kinds, shares, commons, strict=True):
+        for name in names:
             near[name] = near.get(name, 0.0) + share
             usual[name] = usual.get(name, 0.0) + common
     all_near, all_usual = float(found.share.sum()), float(found.usual.sum())

@@ -72,12 +72,12 @@ def like_minded(
     for fan, alike in zip(near.tolist(), likeness.tolist(), strict=True):
         lovers[crowd.loved_by(fan)] += 1
         weight[crowd.loved_by(fan)] += alike
-    shown = candidates(model, visitor) & (lovers > 0)
+    fresh = candidates(model, visitor)
+    shown = fresh & (lovers > 0)
     if allowed is not None:
         shown &= allowed
     own = np.zeros(len(model), bool)
     own[visitor.rated[visitor.score >= LOVED_SCORE]] = True
-    fresh = candidates(model, visitor)
     return LikeMinded(
         tuple(
             _near(crowd.loved_by(fan), alike, own, fresh)
