@@ -191,8 +191,9 @@ def _schemas() -> dict[str, Any]:
         [(shape, "serialization") for shape in schemas.SHAPES], ref_template=_REF
     )
     body = Body.model_json_schema(ref_template=_REF)
-    body["properties"]["engine"] |= _engine()
-    body["properties"]["engine"].pop("$ref", None)
+    given = body["properties"]["engine"]
+    told = {name: given[name] for name in ("default", "description")}
+    body["properties"]["engine"] = {**told, **_engine()}
     for name in _GENRES:
         body["properties"][name]["items"] = _genre()
     return {**answers["$defs"], **body.pop("$defs"), "Body": body}
