@@ -92,7 +92,7 @@ def results(
         total=len(fan_list.entries) + fan_list.unmapped,
         rated=len(answer.visitor.rated),
         notes=tuple(_notes(answer, fan_list, options)),
-        orders=orders(options),
+        orders=orders(options) if answer.personal else (),
         engines=engines(options, held.model.engines) if answer.personal else (),
         adult=adult(options),
         titles=titles(options),
