@@ -20,6 +20,7 @@ from model_build.catalogue import read_catalogue
 from model_build.comparison import NAMES, Row, compare
 from model_build.measures import for_json
 from model_build.ratings import read_ratings
+from model_build.tables import cell, print_table
 
 HELP = "measure Hakken and other recommenders side by side"
 COLUMNS = ("NDCG@10", "recall@10", "NDCG@10 new", "coverage", "RMSE", "train s", "ms a fan")
@@ -54,20 +55,16 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps([for_json(asdict(row)) for row in rows]))
         return
-    print("| recommender | " + " | ".join(COLUMNS) + " |")
-    print("|---|" + "---|" * len(COLUMNS))
-    for row in rows:
-        print(_line(row), flush=True)
+    print_table(("recommender", *COLUMNS), map(_cells, rows))
 
 
-def _line(row: Row) -> str:
-    """One row of a Markdown table; what is not defined is a dash."""
+def _cells(row: Row) -> list[str]:
     shares = (row.measured[name] for name in ("ndcg@10", "recall@10", "new_ndcg@10"))
-    cells = [_cell(value, ".3f") for value in shares]
-    cells += [_cell(row.measured["coverage"], ",d"), _cell(row.measured["rmse"], ".3f")]
-    cells += [_cell(row.train_seconds, ".1f"), _cell(row.milliseconds_a_fan, ".2f")]
-    return f"| {row.title:<37} | " + " | ".join(cells) + " |"
-
-
-def _cell(value: float, form: str) -> str:
-    return "-" if value != value else format(value, form)
+    return [
+        f"{row.title:<37}",
+        *(cell(value, ".3f") for value in shares),
+        cell(row.measured["coverage"], ",d"),
+        cell(row.measured["rmse"], ".3f"),
+        cell(row.train_seconds, ".1f"),
+        cell(row.milliseconds_a_fan, ".2f"),
+    ]

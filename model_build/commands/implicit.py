@@ -43,6 +43,7 @@ from model_build.implicit_feedback.grid import Row as GridRow
 from model_build.implicit_feedback.masking import Masked, mask
 from model_build.implicit_feedback.side_by_side import Row, compare
 from model_build.implicit_feedback.strengths import halves, learn, tell
+from model_build.tables import cell, print_table
 
 HELP = "measure and tune recommending from what fans did"
 MEASURES = ("auc", "precision@10", "map@10", "ndcg@10")
@@ -165,8 +166,10 @@ def _run_told(row: GridRow) -> str:
 
 
 def _print(rows: Iterable[Row]) -> None:
-    print("| recommender | " + " | ".join([*TITLES, *(f"{t}, new" for t in TITLES)]) + " | fit s |")
-    print("|---|" + "---|" * (len(COLUMNS) + 1))
-    for row in rows:
-        cells = " | ".join(f"{row.measured[name]:.3f}" for name in COLUMNS)
-        print(f"| {row.title:<22} | {cells} | {row.fit_seconds:.1f} |", flush=True)
+    columns = ("recommender", *TITLES, *(f"{title}, new" for title in TITLES), "fit s")
+    print_table(columns, map(_cells, rows))
+
+
+def _cells(row: Row) -> list[str]:
+    measured = (cell(row.measured[name], ".3f") for name in COLUMNS)
+    return [f"{row.title:<22}", *measured, cell(row.fit_seconds, ".1f")]

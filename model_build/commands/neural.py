@@ -22,6 +22,7 @@ from model_build.arguments import non_negative_float, positive_int
 from model_build.measures import for_json
 from model_build.ratings import read_ratings
 from model_build.side_by_side import NAMES, Row, side_by_side
+from model_build.tables import cell, print_table
 
 if TYPE_CHECKING:
     from model_build.engines.learning import Settings
@@ -108,14 +109,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps([for_json(asdict(row)) for row in rows]))
         return
-    print("| predictor | " + " | ".join(COLUMNS.values()) + " | train s | ms a fan |")
-    print("|---|" + "---|" * (len(COLUMNS) + 2))
-    for row in rows:
-        print(_line(row), flush=True)
+    print_table(("predictor", *COLUMNS.values(), "train s", "ms a fan"), map(_cells, rows))
 
 
-def _line(row: Row) -> str:
-    """One row of a Markdown table; what there is no figure for is a dash."""
-    values = [getattr(row.told, name) for name in COLUMNS]
-    cells = ["-" if value != value else f"{value:.4f}" for value in values]
-    return f"| {row.title} | " + " | ".join(cells) + f" | {row.train_seconds:.1f} | {row.ms:.2f} |"
+def _cells(row: Row) -> list[str]:
+    told = (cell(getattr(row.told, name), ".4f") for name in COLUMNS)
+    return [row.title, *told, cell(row.train_seconds, ".1f"), cell(row.ms, ".2f")]
