@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +22,8 @@ from app.recommender import EngineName, Model, Order
 from app.recommender.artifact import Dataset, write_artifact
 from model_build.catalogue import encode_catalogue
 from model_build.engines import als
-from model_build.engines.base import add_engine
+from model_build.engines.base import FittedEngine, add_engine
+from model_build.engines.networks import NETWORKS, trainer
 from model_build.evaluation import catalogue_facts, rank_with
 from model_build.fans import Fan, fans_of
 from model_build.interactions import Interactions
@@ -40,8 +41,9 @@ from model_build.training import (
 )
 
 HAKKEN = {str(order): f"Hakken, {order}" for order in Order}
-ENGINES = {f"engine-{EngineName.ALS}": "Hakken, engine als"}
+ENGINES = {f"engine-{name}": EngineName(name) for name in (EngineName.ALS, *NETWORKS)}
 NAMES = (*PEERS, *HAKKEN, *ENGINES)
+WITHOUT_TORCH = tuple(name for name in NAMES if ENGINES.get(name) not in NETWORKS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,12 @@ def compare(
     Rows come in the order of `NAMES`, each as soon as it is known.
 
     Raises:
-        InputError: there are not enough fans, before anything is trained.
+        InputError: there are not enough fans, or what is asked for needs a package that is not
+            installed; before anything is trained.
     """
+    for name in names:
+        if ENGINES.get(name) in NETWORKS:
+            trainer(ENGINES[name])
     parts = split_fans(ratings, fans, seed)
     training = indexed(parts["ratings"])
     held = fans_of(indexed(parts["lists"]), indexed(parts["holdout"]))
@@ -98,17 +104,17 @@ def _rows(
             rows.append(measure(name, peer.title, seconds, ranker))
         yield _best(rows)
     orders = [Order(name) for name in HAKKEN if name in names]
-    engines = [name for name in ENGINES if name in names]
+    engines = {name: engine for name, engine in ENGINES.items() if name in names}
     if orders or engines:
         with trained_model(training, encoded, progress) as (model, seconds):
             for order in orders:
                 yield measure(str(order), HAKKEN[order], seconds, rank_with(model, order))
-            for name in engines:
+            for name, engine in engines.items():
                 rows = []
-                for settings in als.SETTINGS:
-                    with _with_als(model, training, settings) as (other, fitting):
-                        ranker = rank_with(other, engine=EngineName.ALS)
-                        rows.append(measure(name, ENGINES[name], fitting, ranker))
+                for fit_engine in _fits(engine, training, progress):
+                    with _with_engine(model, engine, fit_engine) as (other, fitting):
+                        ranker = rank_with(other, engine=engine)
+                        rows.append(measure(name, f"Hakken, engine {engine}", fitting, ranker))
                 yield _best(rows)
 
 
@@ -116,17 +122,28 @@ def _best(rows: Sequence[Row]) -> Row:
     return max(rows, key=lambda row: float(np.nan_to_num(row.measured["ndcg@10"])))
 
 
+def _fits(
+    engine: EngineName, training: Ratings, progress: bool
+) -> list[Callable[[], FittedEngine]]:
+    """Fitting an engine, once with each of the settings that are tried."""
+    if engine in NETWORKS:
+        fit, defaults = trainer(engine)
+        return [partial(fit, training, training.anime_ids, defaults, progress=progress)]
+    interactions = Interactions.of(training)
+    return [partial(als.fit, interactions, training.anime_ids, each) for each in als.SETTINGS]
+
+
 @contextmanager
-def _with_als(
-    model: Model, training: Ratings, settings: als.Settings
+def _with_engine(
+    model: Model, engine: EngineName, fit: Callable[[], FittedEngine]
 ) -> Iterator[tuple[Model, float]]:
-    """The model with the engine, written and opened as it is served, and the seconds of the fit."""
+    """The model with an engine, written and opened as it is served, and the seconds of the fit."""
     start = time.perf_counter()
-    fitted = als.fit(Interactions.of(training), model.anime_id, settings)
+    fitted = fit()
     seconds = time.perf_counter() - start
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model"
-        add_engine(model.catalogue_path.parent, EngineName.ALS, fitted, path)
+        add_engine(model.catalogue_path.parent, engine, fitted, path)
         yield Model.open(path), seconds
 
 

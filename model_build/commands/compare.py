@@ -1,8 +1,9 @@
 """Measure Hakken and other recommenders side by side, all trained on the same fans.
 
 Takes fans out of the ratings, trains popularity, KNN, EASE^R, ALS and Hakken on the rest, and
-prints one table. "New" looks only at franchises that are not on the list, one anime a franchise;
-that takes a --catalogue with franchises. Example:
+prints one table. The engines that need PyTorch are compared where --models names them. "New" looks
+only at franchises that are not on the list, one anime a franchise; that takes a --catalogue with
+franchises. Example:
 
     python -m model_build compare --ratings ratings.parquet --catalogue anime.parquet --seed 7
 """
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from model_build.arguments import positive_int
 from model_build.catalogue import read_catalogue
-from model_build.comparison import NAMES, Row, compare
+from model_build.comparison import NAMES, WITHOUT_TORCH, Row, compare
 from model_build.measures import for_json
 from model_build.ratings import read_ratings
 from model_build.tables import cell, print_table
@@ -35,9 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--models",
         nargs="+",
         choices=NAMES,
-        default=NAMES,
+        default=WITHOUT_TORCH,
         metavar="NAME",
-        help=f"which to compare (default all: {', '.join(NAMES)})",
+        help=f"which to compare (default all that need no PyTorch): {', '.join(NAMES)}",
     )
     parser.add_argument("--json", action="store_true", help="all measures, as one JSON array")
 

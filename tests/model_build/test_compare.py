@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from model_build.cli import main
-from model_build.comparison import NAMES
+from model_build.comparison import NAMES, WITHOUT_TORCH
+from model_build.engines.networks import NETWORKS
 from tests.model_build.worlds import random_frame
 
 SPLIT = ["--fans", "15", "--seed", "3"]
@@ -44,20 +45,23 @@ def compared(files: Path, capsys: pytest.CaptureFixture[str], *options: str) -> 
 def test_hakken_is_measured_as_evaluate_measures_it(
     files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """split, train and evaluate on the same seed give the same figures."""
-    rows = json.loads(compared(files, capsys, "--json", "--models", "score", "match"))
-    assert [row["name"] for row in rows] == ["match", "score"]
-    split = tmp_path / "split"
+    """split, train, engine and evaluate on the same seed give the same figures."""
+    asked = ("engine-hybrid", "score", "match")
+    rows = json.loads(compared(files, capsys, "--json", "--models", *asked))
+    assert [row["name"] for row in rows] == ["match", "score", "engine-hybrid"]
+    split, served = tmp_path / "split", str(tmp_path / "served")
     assert (
         main(["split", "--ratings", str(files / "all.parquet"), *SPLIT, "--out", str(split)]) == 0
     )
-    train = ["--ratings", str(split / "ratings.parquet"), "--out", str(tmp_path / "model")]
-    assert main(["train", *train, "--catalogue", str(files / "anime.parquet"), "--quiet"]) == 0
+    ratings, model = ["--ratings", str(split / "ratings.parquet")], str(tmp_path / "model")
+    catalogue = ["--catalogue", str(files / "anime.parquet")]
+    assert main(["train", *ratings, *catalogue, "--out", model, "--quiet"]) == 0
+    assert main(["engine", "hybrid", *ratings, "--model", model, "--out", served]) == 0
     held = ["--lists", str(split / "lists.parquet"), "--holdout", str(split / "holdout.parquet")]
-    for row in rows:
+    ways = (["--order", "match"], ["--order", "score"], ["--engine", "hybrid"])
+    for row, way in zip(rows, ways, strict=True):
         capsys.readouterr()
-        options = ["--model", str(tmp_path / "model"), *held, "--order", row["name"], "--json"]
-        assert main(["evaluate", *options]) == 0
+        assert main(["evaluate", "--model", served, *held, *way, "--json"]) == 0
         alone: dict[str, Any] = json.loads(capsys.readouterr().out)
         assert {name: row["measured"][name] for name in MEASURES} == pytest.approx(
             {name: alone[name] for name in MEASURES}
@@ -68,7 +72,7 @@ def test_hakken_is_measured_as_evaluate_measures_it(
 def test_the_table_has_a_row_for_everyone(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     head, rule, *rows = compared(files, capsys).splitlines()
     columns = [cell.strip() for cell in head.strip("|").split("|")]
-    assert len(rows) == len(NAMES) == 11
+    assert len(rows) == len(WITHOUT_TORCH) == 11
     assert rule.count("|") == head.count("|") == len(columns) + 1
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
     assert all(len(row) == len(columns) for row in cells)
@@ -81,6 +85,10 @@ def test_the_table_has_a_row_for_everyone(files: Path, capsys: pytest.CaptureFix
     ]
     gains = {row[0]: float(row[1]) for row in cells}
     assert all(0 < gain < 1 for gain in gains.values())
+
+
+def test_every_network_can_be_asked_for() -> None:
+    assert {f"engine-{name}" for name in NETWORKS} == set(NAMES) - set(WITHOUT_TORCH)
 
 
 def test_only_those_asked_for_are_trained(files: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -202,17 +202,22 @@ class Absent:
             raise ModuleNotFoundError(name, name=name)
 sys.meta_path.insert(0, Absent())
 from model_build.cli import main
-sys.exit(main(["engine", "mf", "--model", {str(tiny_model)!r}, "--ratings", {str(ratings)!r},
-               "--out", {str(tmp_path / "out")!r}]))
+ratings = ["--ratings", {str(ratings)!r}]
+compared = main(["compare", *ratings, "--fans", "20", "--models", "popularity", "engine-mf"])
+added = main(["engine", "mf", "--model", {str(tiny_model)!r}, *ratings,
+              "--out", {str(tmp_path / "out")!r}])
+sys.exit(10 * compared + added)
 """
     root = Path(__file__).parents[2]
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 2
-    assert done.stderr == (
-        "model_build engine: mf is trained with PyTorch, which is not installed; "
+    assert done.returncode == 22
+    assert done.stdout == ""
+    assert done.stderr == "".join(
+        f"model_build {command}: mf is trained with PyTorch, which is not installed; "
         "run: pip install -r requirements-neural.txt\n"
+        for command in ("compare", "engine")
     )
     assert not (tmp_path / "out").exists()
 
