@@ -46,7 +46,7 @@ ROWS = 1024
 PIECE_ENTRIES = 16_000_000
 RANGES = 64
 ARRAYS = ("known", "count", "gram", "squares", "cross")
-FANS_A_LIST = 3000
+FANS_A_LIST = 2000
 
 
 def appeal(rating: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -105,7 +105,7 @@ class Grams:
 
 
 def fewest_lists(fans: int) -> int:
-    """On how many lists an anime must be to have affinities: ten, and one of 3,000.
+    """On how many lists an anime must be to have affinities: ten, and one of 2,000.
 
     The solution takes the cube of how many anime there are, and of those that many fans list the
     last third are on hardly any list. `docs/scale.md` has what leaving them out costs.

@@ -39,7 +39,7 @@ STEPS = 5
 MIN_RATINGS = 15
 """Ratings that an anime needs to be part of the Gaussian."""
 MOST_FANS = 20_000
-EARLY_FANS = 10_000
+EARLY_FANS = 5_000
 LATE_STEPS = 2
 """The first steps only find the direction: they look at fewer fans than the last ones."""
 MOST_ANIME = 5000

@@ -87,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         (
             "affinity-lists",
             whole_number,
-            "on how many lists an anime with affinities must be; 0: ten, and one of 3,000",
+            "on how many lists an anime with affinities must be; 0: ten, and one of 2,000",
         ),
         ("newcomer-neighbours", positive_int, "affinities kept for very short lists"),
         ("taste-neighbours", positive_int, "similar anime kept for sharper predicted scores"),
