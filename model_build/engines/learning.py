@@ -7,8 +7,6 @@ same pairs, settings and device give the same weights.
 from __future__ import annotations
 
 import math
-import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -18,8 +16,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from model_build.engines.keeping import Outcome, keep_best
 from model_build.engines.pairs import Pairs
-from model_build.errors import InputError
 
 Schedule = Literal["constant", "linear", "cosine", "warmup"]
 Initialiser = Literal["normal", "uniform", "xavier", "he"]
@@ -53,27 +51,6 @@ class Settings:
     weights: tuple[float, float] = (1.0, 5.0)
     seed: int = 0
     device: str = "auto"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How training went: ``loss`` on the validation fans at the ``epoch`` whose weights were kept.
-
-    ``stopped`` says why it ended before its last epoch, "" if it did not.
-    """
-
-    loss: float
-    epoch: int
-    seconds: float
-    stopped: str
-
-    def numbers(self, side: str) -> dict[str, float]:
-        """What goes into a manifest's metrics."""
-        return {
-            f"{side}_validation_loss": self.loss,
-            f"{side}_epoch": float(self.epoch),
-            f"{side}_seconds": self.seconds,
-        }
 
 
 class Network(nn.Module):
@@ -125,24 +102,6 @@ class Batch:
         return Batch(*(part[rows] for part in (self.fan, self.item, self.residual, self.label)))
 
 
-def device_of(name: str) -> torch.device:
-    """The device to train on: ``auto`` is a GPU if there is one.
-
-    Raises:
-        InputError: the device is not there.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError):
-        raise InputError(
-            f"--device {name}: PyTorch finds no such device; leave it out to use what is there."
-        ) from None
-    return device
-
-
 def initialise(weight: Tensor, how: Initialiser) -> None:
     """Fill the weights of an embedding at random."""
     if how == "normal":
@@ -184,38 +143,11 @@ def learn(
     Raises:
         InputError: the very first epochs diverged, so there is nothing to keep.
     """
-    device = device_of(settings.device)
-    start = time.perf_counter()
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(settings.seed)
-        network = build().to(device)
-        data = _on_device(pairs, rows, device)
-        best, kept, stopped = Outcome(math.inf, 0, 0.0, ""), _copy(network), ""
-        waited = 0
-        for epoch, loss in enumerate(_epochs(network, data, settings), 1):
-            if not math.isfinite(loss):
-                stopped = f"the loss of epoch {epoch} is {loss}"
-                break
-            if epoch % settings.look_every and epoch < settings.epochs:
-                continue
-            found = look(network.eval())
-            network.train()
-            if progress:
-                print(f"{name}: epoch {epoch}, loss {loss:.4f}, {found:.4f}", file=sys.stderr)
-            waited += 1
-            if found < best.loss:
-                best, kept, waited = Outcome(found, epoch, 0.0, ""), _copy(network), 0
-            if not math.isfinite(found) or waited >= settings.patience:
-                stopped = f"no better since epoch {best.epoch}"
-                break
-    if not best.epoch:
-        raise InputError(
-            f"{name}: {stopped or 'nothing was learned'}, so there is nothing to keep; "
-            "try a smaller learning rate."
-        )
-    network.load_state_dict(kept)
-    seconds = time.perf_counter() - start
-    return network.eval().cpu(), Outcome(best.loss, best.epoch, seconds, stopped)
+
+    def epochs(network: Network, device: torch.device) -> Iterator[float]:
+        return _epochs(network, _on_device(pairs, rows, device), settings)
+
+    return keep_best(build, epochs, look, settings, name=name, progress=progress)
 
 
 def _epochs(network: Network, data: Batch, settings: Settings) -> Iterator[float]:
@@ -248,7 +180,3 @@ def told(target: Tensor) -> tuple[Tensor, Tensor]:
 def _on_device(pairs: Pairs, rows: npt.NDArray[np.int64], device: torch.device) -> Batch:
     parts = (pairs.fan, pairs.item, pairs.residual, pairs.label)
     return Batch(*(torch.from_numpy(part[rows]).to(device) for part in parts))
-
-
-def _copy(network: Network) -> dict[str, Tensor]:
-    return {name: value.detach().clone() for name, value in network.state_dict().items()}

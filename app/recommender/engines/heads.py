@@ -33,6 +33,7 @@ TRIES = 12
 LEAST_DAMPING = 0.01
 CLOSE = 1e-7
 """A step that lowers the objective by a smaller share than this is the last."""
+SMALL = 1e-6
 
 
 class Head(Protocol):
@@ -186,3 +187,11 @@ def _told(evidence: Sequence[Evidence], fan: Floats, ridge: float) -> Folded:
 def sigmoid(value: Floats) -> Floats:
     """1 / (1 + exp(-z)), without overflow."""
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * value)))
+
+
+def steepness(before: Floats, after: Floats) -> Floats:
+    """How much the chance moves for each unit that the logit moves, from one logit to another."""
+    moved, chance = after - before, sigmoid(after)
+    far = np.abs(moved) > SMALL
+    mean = (chance - sigmoid(before)) / np.where(far, moved, 1.0)
+    return np.asarray(np.where(far, mean, chance * (1.0 - chance)))

@@ -25,6 +25,7 @@ from app.recommender.engines.heads import (
     Rectified,
     fold,
     sigmoid,
+    steepness,
 )
 from app.recommender.engines.interactions import liked
 from app.recommender.listed import Known
@@ -135,18 +136,8 @@ class Network:
         for mask, terms in zip(masks, folded.terms, strict=True):
             share[:, mask] += (terms @ towards).T
         moved = share.sum(axis=1)
-        before, after = sigmoid(logit[wanted] - moved), sigmoid(logit[wanted])
-        steep = np.where(
-            np.abs(moved) > SMALL, (after - before) / _safe(moved), after * (1 - after)
-        )
+        steep = steepness(logit[wanted] - moved, logit[wanted])
         return np.asarray(PERCENT * steep[:, None] * share)
-
-
-SMALL = 1e-6
-
-
-def _safe(value: Floats) -> Floats:
-    return np.where(np.abs(value) > SMALL, value, 1.0)
 
 
 def _pair(arrays: Arrays, name: str) -> tuple[float, float]:
