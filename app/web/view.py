@@ -24,6 +24,7 @@ ENGINES = {
     EngineName.MLP: "Scores: a neural network",
     EngineName.HYBRID: "Scores and likes: a neural network",
     EngineName.COSINE: "Scores: directions of taste",
+    EngineName.KERNEL: "Scores: likeness to your titles",
 }
 """What an engine's picks rest on, as fans would say it."""
 TINTS = 6

@@ -4,7 +4,9 @@ The model at --model stays as it is; --out gets its arrays and those of the engi
 
     python -m model_build engine als --model model --ratings ratings.parquet --out model-als
 
-mf, mlp, hybrid and cosine are trained with PyTorch (pip install -r requirements-neural.txt).
+mf, mlp, hybrid, cosine and kernel are trained with PyTorch:
+
+    pip install -r requirements-neural.txt
 """
 
 from __future__ import annotations

@@ -39,12 +39,18 @@ COLUMNS = {
 }
 SETTINGS: Mapping[str, tuple[object, str]] = {
     "size": (positive_int, "numbers an embedding has"),
-    "dropout": (non_negative_float, "share of an embedding that is dropped in training, below 1"),
-    "decay": (non_negative_float, "how strongly embeddings are held to 0"),
-    "batch": (positive_int, "pairs a step"),
+    "dropout": (
+        non_negative_float,
+        "share of an embedding (of a list, for kernel) that is dropped in training, below 1",
+    ),
+    "decay": (non_negative_float, "how strongly embeddings are held to 0, or to where they start"),
+    "batch": (positive_int, "pairs of a fan and an anime a step"),
     "rate": (non_negative_float, "largest learning rate"),
     "schedule": (str, "of the learning rate: constant, linear, cosine or warmup"),
-    "initialiser": (str, "of the embeddings: normal, uniform, xavier or he"),
+    "initialiser": (
+        str,
+        "of the embeddings: normal, uniform, xavier or he (kernel starts from the data)",
+    ),
     "epochs": (positive_int, "at most"),
     "patience": (positive_int, "looks at the validation fans without gain before stopping"),
     "validation": (positive_int, "fans left out to stop by"),

@@ -12,7 +12,7 @@ from typing import Any
 
 from app.recommender.arrays import Arrays
 from app.recommender.artifact import Artifact, Dataset, Manifest
-from app.recommender.engines import Cosine, Engine, Factors, Hybrid, Perceptron
+from app.recommender.engines import Cosine, Engine, Factors, Hybrid, Kernel, Perceptron
 from model_build.engines.base import FittedEngine
 from model_build.errors import InputError
 
@@ -21,6 +21,7 @@ NETWORKS: dict[str, tuple[str, type[Engine]]] = {
     "mlp": ("network of one hidden layer", Perceptron),
     "hybrid": ("one network for scores and interactions", Hybrid),
     "cosine": ("cosine embeddings", Cosine),
+    "kernel": ("Gaussian process over embeddings", Kernel),
 }
 
 

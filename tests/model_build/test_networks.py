@@ -18,7 +18,7 @@ from app.recommender.engines.cosine import RANGE
 from app.recommender.engines.heads import sigmoid
 from app.recommender.listed import Known
 from model_build.cli import main
-from model_build.engines import cosine, hybrid, mf, mlp
+from model_build.engines import cosine, hybrid, kernel, mf, mlp
 from model_build.engines.fitting import TaskNetwork, rows_of_side, trained_fans
 from model_build.engines.freezing import Whitening, numpy_of
 from model_build.engines.learning import SCHEDULES, Settings, learn, rate_at
@@ -31,7 +31,13 @@ from tests.tiny_model import tiny_ratings
 
 SMALL = Settings(size=8, batch=512, epochs=4, look_every=2, validation=10, dropout=0.2)
 NOTHING = Known(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int8), np.empty(0, bool))
-FITS = {"mf": mf.fit, "mlp": mlp.fit, "hybrid": hybrid.fit, "cosine": cosine.fit}
+FITS = {
+    "mf": mf.fit,
+    "mlp": mlp.fit,
+    "hybrid": hybrid.fit,
+    "cosine": cosine.fit,
+    "kernel": kernel.fit,
+}
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from app.recommender.arrays import Arrays
 from app.recommender.engines.als import Als
 from app.recommender.engines.base import Engine, Judged
 from app.recommender.engines.cosine import Cosine
+from app.recommender.engines.kernel import Kernel
 from app.recommender.engines.networks import Factors, Hybrid, Perceptron
 
 __all__ = [
@@ -19,11 +20,12 @@ __all__ = [
     "Factors",
     "Hybrid",
     "Judged",
+    "Kernel",
     "Perceptron",
     "open_engines",
 ]
 
-_ENGINES: tuple[type[Engine], ...] = (Als, Factors, Perceptron, Hybrid, Cosine)
+_ENGINES: tuple[type[Engine], ...] = (Als, Factors, Perceptron, Hybrid, Cosine, Kernel)
 
 
 class EngineName(StrEnum):
@@ -35,6 +37,7 @@ class EngineName(StrEnum):
     MLP = "mlp"
     HYBRID = "hybrid"
     COSINE = "cosine"
+    KERNEL = "kernel"
 
 
 def open_engines(arrays: Arrays, n: int) -> Mapping[str, Engine]:
