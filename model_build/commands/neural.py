@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model_build.arguments import non_negative_float, positive_int
+from model_build.foretelling.side_by_side import NAMES, Row, side_by_side
 from model_build.measures import for_json
 from model_build.ratings import read_ratings
-from model_build.side_by_side import NAMES, Row, side_by_side
 from model_build.tables import cell, print_table
 
 if TYPE_CHECKING:

@@ -20,9 +20,17 @@ from model_build.catalogue import encode_catalogue
 from model_build.comparison import trained_model
 from model_build.engines.networks import NETWORKS, opened, trainer
 from model_build.errors import InputError
+from model_build.foretelling.telling import (
+    Foretold,
+    HeldOut,
+    Teller,
+    Told,
+    always_yes,
+    held_out,
+    measure,
+)
 from model_build.ratings import Ratings, indexed
 from model_build.splitting import split_fans
-from model_build.telling import Foretold, HeldOut, Teller, Told, always_yes, held_out, measure
 
 if TYPE_CHECKING:
     from model_build.engines.learning import Settings

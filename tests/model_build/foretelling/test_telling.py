@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.recommender import Listed
-from model_build.telling import Foretold, HeldOut, always_yes, auc, cross_entropy, measure
+from model_build.foretelling.telling import (
+    Foretold,
+    HeldOut,
+    always_yes,
+    auc,
+    cross_entropy,
+    measure,
+)
 
 
 def held(score: list[float], status: list[int]) -> HeldOut:

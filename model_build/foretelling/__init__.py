@@ -1,0 +1,1 @@
+"""How well scores and interactions of held-out pairs are foretold, by engines and others."""
