@@ -163,11 +163,12 @@ def filters_for(library: Library, visitors: Sequence[Visitor], options: Options)
 
 def visitor_of(library: Library, listed: Listed, options: Options) -> Visitor:
     """The fan with this list, and with what was marked as seen on the page."""
-    marked = _marked(listed, options)
-    return fold_in(library.model, marked, ignore_dropped=options.ignore_dropped)
+    listed = marked(listed, options)
+    return fold_in(library.model, listed, ignore_dropped=options.ignore_dropped)
 
 
-def _marked(listed: Listed, options: Options) -> Listed:
+def marked(listed: Listed, options: Options) -> Listed:
+    """The list, with what was marked as seen on the page."""
     if not options.seen:
         return listed
     rows = zip(listed.anime_id.tolist(), listed.score.tolist(), listed.status.tolist(), strict=True)
