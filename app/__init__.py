@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask import Flask
 
-    from app.settings import Settings
+    from app.settings import AppSettings
 
 VERSION = "0.1.0"
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: AppSettings | None = None) -> Flask:
     """Build the application; without ``settings`` they are read from the environment.
 
     A model that cannot be opened does not stop the start: the pages then say that Hakken is being
@@ -25,6 +25,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         SettingsError: a variable has a value that cannot be used.
     """
     from app.settings import load_settings
-    from app.web import build
+    from app.web import build_app
 
-    return build(settings or load_settings(), VERSION)
+    return build_app(settings or load_settings(), VERSION)

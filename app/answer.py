@@ -6,39 +6,39 @@ from collections.abc import Iterable
 from typing import Any
 
 from app.catalogue import Anime, Catalogue
-from app.recommender import Answer, Because, Recommendation
+from app.recommender import Contribution, RecommendationResult, RecommendedItem
 
 
-def answer_as_json(
-    answer: Answer, catalogue: Catalogue, *, english: bool = False
+def recommendations_to_json(
+    result: RecommendationResult, catalogue: Catalogue, *, english: bool = False
 ) -> dict[str, Any]:
     """The answer as JSON-ready values; ``english`` titles where there are any.
 
     ``explained`` names the number that the weights of ``because`` and ``rest`` add up to.
     """
-    visitor = answer.visitor
+    profile = result.profile
     return {
-        "model": answer.model_version,
-        "engine": answer.engine.value,
-        "order": answer.order.value,
-        "explained": answer.explained,
-        "personal": answer.personal,
+        "model": result.model_version,
+        "engine": result.engine.value,
+        "order": result.sort_order.value,
+        "explained": result.explained_target,
+        "personal": result.is_personalized,
         "list": {
-            "known": len(visitor.seen) + len(visitor.planned),
-            "rated": len(visitor.rated),
-            "unknown": len(visitor.unknown),
+            "known": len(profile.seen) + len(profile.planned),
+            "rated": len(profile.rated),
+            "unknown": len(profile.unknown_ids),
         },
         "recommendations": [
-            _recommendation(item, catalogue, english) for item in answer.recommendations
+            _recommended_item_to_json(item, catalogue, english) for item in result.recommendations
         ],
     }
 
 
-def facts_as_json(anime: Anime, *, english: bool = False) -> dict[str, Any]:
+def anime_to_json(anime: Anime, *, english: bool = False) -> dict[str, Any]:
     """What is known of an anime."""
     return {
         "anime_id": anime.anime_id,
-        "title": anime.called(english=english),
+        "title": anime.display_title(english=english),
         "title_english": anime.title_english,
         "type": anime.type,
         "year": anime.year,
@@ -49,30 +49,32 @@ def facts_as_json(anime: Anime, *, english: bool = False) -> dict[str, Any]:
     }
 
 
-def because_as_json(
-    because: Iterable[Because], catalogue: Catalogue, *, english: bool = False
+def contributions_to_json(
+    contributions: Iterable[Contribution], catalogue: Catalogue, *, english: bool = False
 ) -> list[dict[str, Any]]:
     """The entries of a list that a number was made from."""
     return [
         {
-            "anime_id": reason.anime_id,
-            "title": catalogue.title(reason.anime_id, english=english),
-            "score": reason.score,
-            "weight": round(reason.weight, 6),
+            "anime_id": contribution.anime_id,
+            "title": catalogue.title(contribution.anime_id, english=english),
+            "score": contribution.score,
+            "weight": round(contribution.weight, 6),
         }
-        for reason in because
+        for contribution in contributions
     ]
 
 
-def _recommendation(item: Recommendation, catalogue: Catalogue, english: bool) -> dict[str, Any]:
+def _recommended_item_to_json(
+    item: RecommendedItem, catalogue: Catalogue, english: bool
+) -> dict[str, Any]:
     return {
         "rank": item.rank,
-        **facts_as_json(catalogue.get(item.anime_id), english=english),
+        **anime_to_json(catalogue.get_anime(item.anime_id), english=english),
         "match": round(item.match, 6),
         "predicted_score": round(item.predicted_score, 6),
         "expected_error": round(item.expected_error, 6),
-        "because": because_as_json(item.because, catalogue, english=english),
-        "rest": round(item.rest, 6),
-        "more_of_franchise": item.more,
-        "few_fans": item.few_fans,
+        "because": contributions_to_json(item.contributions, catalogue, english=english),
+        "rest": round(item.residual, 6),
+        "more_of_franchise": item.more_of_franchise,
+        "few_fans": item.rarely_listed,
     }

@@ -10,12 +10,20 @@ from app.settings import SettingsError
 if TYPE_CHECKING:
     from sentry_sdk.types import Event, Hint
 
-_KEPT = {"event_id", "timestamp", "platform", "level", "release", "environment", "exception"}
-_KEPT |= {"sdk", "tags", "transaction", "contexts"}
-_CONTEXTS = {"runtime", "trace"}
+_ALLOWED_EVENT_KEYS = {
+    "event_id",
+    "timestamp",
+    "platform",
+    "level",
+    "release",
+    "environment",
+    "exception",
+}
+_ALLOWED_EVENT_KEYS |= {"sdk", "tags", "transaction", "contexts"}
+_ALLOWED_CONTEXTS = {"runtime", "trace"}
 
 
-def start(dsn: str, version: str) -> None:
+def init_sentry(dsn: str, version: str) -> None:
     """Report to ``dsn`` from now on.
 
     Raises:
@@ -41,13 +49,13 @@ def start(dsn: str, version: str) -> None:
             max_request_body_size="never",
             server_name="",
             traces_sample_rate=None,
-            before_send=_scrubbed,
+            before_send=_scrub_event,
         )
     except sentry_sdk.utils.BadDsn:
         raise SettingsError("HAKKEN_SENTRY_DSN: not the address of a Sentry project.") from None
 
 
-def report(error: BaseException, request_id: str, route: str) -> None:
+def report_exception(error: BaseException, request_id: str, route: str) -> None:
     """Tell of a bug; nothing happens unless `start` was called."""
     sdk = sys.modules.get("sentry_sdk")
     if sdk is None:
@@ -58,11 +66,13 @@ def report(error: BaseException, request_id: str, route: str) -> None:
         scope.capture_exception(error)
 
 
-def _scrubbed(event: Event, _hint: Hint) -> Event:
+def _scrub_event(event: Event, _hint: Hint) -> Event:
     """The event without what exceptions say, which may name a fan, and without all else."""
-    kept: dict[str, Any] = {name: value for name, value in event.items() if name in _KEPT}
+    kept: dict[str, Any] = {
+        name: value for name, value in event.items() if name in _ALLOWED_EVENT_KEYS
+    }
     contexts = kept.get("contexts", {})
-    kept["contexts"] = {name: contexts[name] for name in _CONTEXTS if name in contexts}
+    kept["contexts"] = {name: contexts[name] for name in _ALLOWED_CONTEXTS if name in contexts}
     for exception in kept.get("exception", {}).get("values", ()):
         exception["value"] = ""
     return kept  # type: ignore[return-value]

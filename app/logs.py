@@ -14,14 +14,14 @@ from urllib.parse import quote
 
 from pythonjsonlogger.json import JsonFormatter
 
-from app.settings import Settings
+from app.settings import AppSettings
 
-request_id: ContextVar[str] = ContextVar("request_id", default="")
+current_request_id: ContextVar[str] = ContextVar("request_id", default="")
 """The id of the request that is being answered; empty between requests."""
 
-HIDDEN = "(secret)"
+REDACTED = "(secret)"
 
-QUIET = {
+LOGGER_LEVELS = {
     # Their debug lines and tracebacks hold addresses, which hold usernames and client ids.
     "urllib3": "WARNING",
     "requests_cache": "WARNING",
@@ -38,15 +38,15 @@ class TextFormatter(logging.Formatter):
 
     def __init__(self, hidden: tuple[str, ...] = ()) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s%(request)s: %(message)s")
-        self._hidden = _spellings(hidden)
+        self._secrets = _secret_variants(hidden)
 
     def format(self, record: logging.LogRecord) -> str:
-        found = _request_of(record)
+        found = _request_id_of(record)
         record.request = f" [{found}]" if found else ""
-        return _without(self._hidden, super().format(record))
+        return _redact(self._secrets, super().format(record))
 
 
-class JsonLines(JsonFormatter):
+class JsonLineFormatter(JsonFormatter):
     """An object for programs: ``time`` (UTC), ``level``, ``logger``, ``message``, ``request_id``,
     a traceback in ``exc_info``, and whatever else the line has to say by field."""
 
@@ -57,21 +57,21 @@ class JsonLines(JsonFormatter):
             timestamp=True,
             json_ensure_ascii=False,
         )
-        spelt = _spellings(hidden)
-        self._hidden = tuple(json.dumps(each, ensure_ascii=False)[1:-1] for each in spelt)
+        spelt = _secret_variants(hidden)
+        self._secrets = tuple(json.dumps(each, ensure_ascii=False)[1:-1] for each in spelt)
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
-        if found := log_data.get("request_id") or request_id.get():
+        if found := log_data.get("request_id") or current_request_id.get():
             log_data["request_id"] = found
         return super().process_log_record(log_data)
 
     def format(self, record: logging.LogRecord) -> str:
-        return _without(self._hidden, super().format(record))
+        return _redact(self._secrets, super().format(record))
 
 
-def configure(settings: Settings) -> None:
+def configure_logging(settings: AppSettings) -> None:
     """Send everything that is logged to stderr, in the form that the settings ask for."""
-    kind = JsonLines if settings.log_format == "json" else TextFormatter
+    kind = JsonLineFormatter if settings.log_format == "json" else TextFormatter
     logging.config.dictConfig(
         {
             "version": 1,
@@ -79,23 +79,23 @@ def configure(settings: Settings) -> None:
             "formatters": {"lines": {"()": kind, "hidden": settings.secrets}},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}},
             "root": {"level": settings.log_level, "handlers": ["stderr"]},
-            "loggers": {name: {"level": level} for name, level in QUIET.items()},
+            "loggers": {name: {"level": level} for name, level in LOGGER_LEVELS.items()},
         }
     )
     logging.captureWarnings(capture=True)
 
 
-def _request_of(record: logging.LogRecord) -> str:
-    return str(getattr(record, "request_id", "") or request_id.get())
+def _request_id_of(record: logging.LogRecord) -> str:
+    return str(getattr(record, "request_id", "") or current_request_id.get())
 
 
-def _spellings(hidden: tuple[str, ...]) -> tuple[str, ...]:
+def _secret_variants(secrets: tuple[str, ...]) -> tuple[str, ...]:
     """The secrets, also as Python and addresses quote them, the longest first."""
-    found = {spelt for each in hidden for spelt in (each, repr(each)[1:-1], quote(each, safe=""))}
+    found = {spelt for each in secrets for spelt in (each, repr(each)[1:-1], quote(each, safe=""))}
     return tuple(sorted(found, key=len, reverse=True))
 
 
-def _without(hidden: tuple[str, ...], text: str) -> str:
-    for secret in hidden:
-        text = text.replace(secret, HIDDEN)
+def _redact(secrets: tuple[str, ...], text: str) -> str:
+    for secret in secrets:
+        text = text.replace(secret, REDACTED)
     return text

@@ -7,11 +7,11 @@ import gc
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 """From malloc.h of glibc."""
-ARENAS = 2
-LARGE = 512 * 1024
+MAX_ARENAS = 2
+TRIM_THRESHOLD_BYTES = 512 * 1024
 
 
-def settle_allocator() -> None:
+def tune_malloc() -> None:
     """Have glibc give back what requests needed; another C library is left as it is.
 
     It makes up to eight heaps a processor for threads, and the larger the arrays that were freed,
@@ -19,12 +19,12 @@ def settle_allocator() -> None:
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(M_ARENA_MAX, ARENAS)
-        mallopt(M_MMAP_THRESHOLD, LARGE)
-        mallopt(M_TRIM_THRESHOLD, LARGE)
+        mallopt(M_ARENA_MAX, MAX_ARENAS)
+        mallopt(M_MMAP_THRESHOLD, TRIM_THRESHOLD_BYTES)
+        mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES)
 
 
-def freeze() -> None:
+def freeze_gc() -> None:
     """Before forking: what is there now is no garbage, and will not be looked at again.
 
     A collection writes to every object that it looks at, so that workers would each get their own

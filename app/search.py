@@ -11,15 +11,15 @@ from rapidfuzz import fuzz, process
 
 from app.catalogue import Catalogue
 
-LONGEST = 100
+MAX_QUERY_LENGTH = 100
 """Letters of a search that are read."""
 
-_APART = re.compile(r"[\W_]+")
-_CUTOFF = 72.0
-_CONTAINED, _BEGINS, _SAME = 90.0, 96.0, 106.0
-_CANDIDATES = 200
+_NON_WORD = re.compile(r"[\W_]+")
+_MIN_FUZZY_SCORE = 72.0
+_WORD_START_SCORE, _PREFIX_SCORE, _EXACT_SCORE = 90.0, 96.0, 106.0
+_MAX_CANDIDATES = 200
 # A title known to ten times as many fans makes up for this much likeness.
-_FAME = 3.0
+_POPULARITY_WEIGHT = 3.0
 
 
 class TitleIndex:
@@ -27,60 +27,64 @@ class TitleIndex:
 
     def __init__(self, catalogue: Catalogue, anime_ids: Iterable[int]) -> None:
         ids = list(anime_ids)
-        columns = [catalogue.column(name, ids) for name in ("title", "title_english", "members")]
+        columns = [
+            catalogue.column_values(name, ids) for name in ("title", "title_english", "members")
+        ]
         self._titles: list[str] = []
         self._ids: list[int] = []
-        self._fame: list[float] = []
+        self._popularity_bonus: list[float] = []
         for anime_id, romaji, english, members in zip(ids, *columns, strict=True):
-            fame = _FAME * math.log10((members or 0) + 1)
-            for title in dict.fromkeys((plain(romaji or ""), plain(english or ""))):
+            popularity_bonus = _POPULARITY_WEIGHT * math.log10((members or 0) + 1)
+            for title in dict.fromkeys(
+                (normalize_text(romaji or ""), normalize_text(english or ""))
+            ):
                 if title:
                     self._titles.append(title)
                     self._ids.append(anime_id)
-                    self._fame.append(fame)
+                    self._popularity_bonus.append(popularity_bonus)
 
-    def search(self, text: str, limit: int) -> list[int]:
+    def search(self, query: str, limit: int) -> list[int]:
         """Ids of the anime that are meant, the likeliest first."""
-        wanted = plain(text[:LONGEST])
-        if not wanted:
+        normalized = normalize_text(query[:MAX_QUERY_LENGTH])
+        if not normalized:
             return []
-        likeness = self._alike(wanted) | self._containing(wanted)
+        similarity = self._fuzzy_matches(normalized) | self._literal_matches(normalized)
         best: dict[int, float] = {}
-        for row, alike in likeness.items():
-            anime_id, total = self._ids[row], alike + self._fame[row]
+        for row, match_score in similarity.items():
+            anime_id, total = self._ids[row], match_score + self._popularity_bonus[row]
             best[anime_id] = max(total, best.get(anime_id, 0.0))
         return sorted(best, key=lambda anime_id: (-best[anime_id], anime_id))[:limit]
 
-    def _alike(self, wanted: str) -> dict[int, float]:
+    def _fuzzy_matches(self, query: str) -> dict[int, float]:
         """How much titles are like the search, typos and word order forgiven."""
         found = process.extract(
-            wanted,
+            query,
             self._titles,
             scorer=fuzz.WRatio,
-            score_cutoff=_CUTOFF,
-            limit=_CANDIDATES,
+            score_cutoff=_MIN_FUZZY_SCORE,
+            limit=_MAX_CANDIDATES,
         )
         # A title far shorter than the search is alike to some part of anything.
-        return {row: float(score) for title, score, row in found if 2 * len(title) >= len(wanted)}
+        return {row: float(score) for title, score, row in found if 2 * len(title) >= len(query)}
 
-    def _containing(self, wanted: str) -> dict[int, float]:
+    def _literal_matches(self, query: str) -> dict[int, float]:
         """Titles in which the search stands as it is, at the beginning of a word."""
         found: dict[int, float] = {}
-        inside = f" {wanted}"
+        inside = f" {query}"
         for row, title in enumerate(self._titles):
-            if title == wanted:
-                found[row] = _SAME
-            elif title.startswith(wanted):
-                found[row] = _BEGINS
+            if title == query:
+                found[row] = _EXACT_SCORE
+            elif title.startswith(query):
+                found[row] = _PREFIX_SCORE
             elif inside in title:
-                found[row] = _CONTAINED
+                found[row] = _WORD_START_SCORE
         return found
 
 
-def plain(text: str) -> str:
+def normalize_text(text: str) -> str:
     """Letters and digits only, in one case, without accents, words parted by single blanks."""
     text = text.casefold()
     if not text.isascii():
         parts = unicodedata.normalize("NFKD", text)
         text = "".join(letter for letter in parts if not unicodedata.combining(letter))
-    return _APART.sub(" ", text).strip()
+    return _NON_WORD.sub(" ", text).strip()

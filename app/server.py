@@ -15,9 +15,9 @@ from typing import Any
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
-from app.settings import METRICS_DIR
+from app.settings import METRICS_DIR_ENV
 
-HEADERS_DEADLINE = 10.0
+HEADER_TIMEOUT = 10.0
 """Seconds in which the headers of a request must have arrived once they have begun to."""
 
 log = logging.getLogger(__name__)
@@ -41,12 +41,12 @@ class DeadlineWorker(ThreadWorker):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._served: dict[Any, tuple[float, float]] = {}
-        self._in_threads = 0  # only the worker's loop counts, so nothing has to lock
+        self._deadlines: dict[Any, tuple[float, float]] = {}
+        self._busy_threads = 0  # only the worker's loop counts, so nothing has to lock
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Take new connections or not; the worker's loop calls this before it waits."""
-        super().set_accept_enabled(enabled and self._in_threads < self.cfg.threads)
+        super().set_accept_enabled(enabled and self._busy_threads < self.cfg.threads)
 
     def accept(self, listener: Any) -> None:
         """Take a connection, unless the last free thread went in this very round of the loop."""
@@ -56,8 +56,8 @@ class DeadlineWorker(ThreadWorker):
     def enqueue_req(self, conn: Any) -> None:
         """Give a connection that has something to say to a thread."""
         super().enqueue_req(conn)
-        self._in_threads += 1
-        if self._in_threads >= self.cfg.threads:
+        self._busy_threads += 1
+        if self._busy_threads >= self.cfg.threads:
             self.set_accept_enabled(False)
 
     def finish_request(self, conn: Any, fs: Any) -> None:
@@ -65,38 +65,38 @@ class DeadlineWorker(ThreadWorker):
 
         Otherwise those who keep their connection would be served for ever, and nobody else.
         """
-        self._in_threads -= 1
+        self._busy_threads -= 1
         super().finish_request(conn, fs)
         for listener in self.sockets if self.alive and not self._accepting else ():
             super().accept(listener)
 
     def handle(self, conn: Any) -> Any:
         """Serve one request of a connection, in a thread."""
-        first = min(HEADERS_DEADLINE, self.body_deadline)
-        self._limit(conn, first, first)
+        first = min(HEADER_TIMEOUT, self.body_deadline)
+        self._set_deadlines(conn, first, first)
         try:
             return super().handle(conn)
         finally:
-            self._served.pop(conn, None)
+            self._deadlines.pop(conn, None)
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Answer a request whose headers are there."""
-        self._limit(conn, self.body_deadline, self.request_deadline)
+        self._set_deadlines(conn, self.body_deadline, self.request_deadline)
         return super().handle_request(req, conn)
 
     def murder_pending(self) -> None:
         """Close what has waited for too long; the worker's loop calls this once a second."""
         super().murder_pending()
         now = time.monotonic()
-        for conn, (no_more_reading, end) in list(self._served.items()):
+        for conn, (no_more_reading, end) in list(self._deadlines.items()):
             if now >= no_more_reading:
                 # Both fail for what is closed already.
                 with suppress(OSError):
                     conn.sock.shutdown(socket.SHUT_RDWR if now >= end else socket.SHUT_RD)
 
-    def _limit(self, conn: Any, reading: float, whole: float) -> None:
+    def _set_deadlines(self, conn: Any, read_timeout: float, total_timeout: float) -> None:
         now = time.monotonic()
-        self._served[conn] = now + reading, now + whole
+        self._deadlines[conn] = now + read_timeout, now + total_timeout
 
 
 class QuietLogger(Logger):
@@ -107,13 +107,13 @@ class QuietLogger(Logger):
         super().setup(cfg)
         self.error_log.handlers = []
         self.error_log.propagate = True
-        self.error_log.filters = [_without_address]
+        self.error_log.filters = [_strip_address]
 
     def access(self, *_args: Any) -> None:
         """Nothing: the application has a log of its own (`app.web.access_log`)."""
 
 
-def _without_address(record: logging.LogRecord) -> bool:
+def _strip_address(record: logging.LogRecord) -> bool:
     text = str(record.msg)
     for said in ("Error handling request", "Invalid request"):
         if text.startswith(said):
@@ -121,46 +121,48 @@ def _without_address(record: logging.LogRecord) -> bool:
     return True
 
 
-def memory_folder() -> str | None:
+def shm_directory() -> str | None:
     """A folder that no full disk can spoil, for small files; None where there is none."""
     folder = "/dev/shm"  # noqa: S108 -- names in it are drawn by chance
     return folder if os.access(folder, os.W_OK | os.X_OK) else None
 
 
-def prepare_metrics() -> None:
+def prepare_metrics_dir() -> None:
     """Name the folder in which the workers count, before anything is imported that counts.
 
     It is new at every start, in memory where that is possible: a full disk must not stop the
     counting. Whoever wants another place sets ``PROMETHEUS_MULTIPROC_DIR``.
     """
-    given = os.environ.get(METRICS_DIR)
-    if given in _prepared:  # a reload
+    given = os.environ.get(METRICS_DIR_ENV)
+    if given in _prepared_dirs:  # a reload
         return
-    if given is None or given == os.environ.get(_MADE):  # none, or that of the server before
-        given = tempfile.mkdtemp(prefix="hakken-metrics-", dir=memory_folder())
-        os.environ[METRICS_DIR] = os.environ[_MADE] = given
-        _made.append(given)
+    if given is None or given == os.environ.get(
+        _CREATED_DIR_ENV
+    ):  # none, or that of the server before
+        given = tempfile.mkdtemp(prefix="hakken-metrics-", dir=shm_directory())
+        os.environ[METRICS_DIR_ENV] = os.environ[_CREATED_DIR_ENV] = given
+        _created_dirs.append(given)
     Path(given).mkdir(parents=True, exist_ok=True)
     for left in Path(given).glob("*.db"):
         left.unlink()
-    _prepared.append(given)
+    _prepared_dirs.append(given)
 
 
-def forget_process(pid: int) -> None:
+def mark_worker_dead(pid: int) -> None:
     """Take what a process that is gone said of itself out of the metrics; its counts stay."""
-    if METRICS_DIR in os.environ:
+    if METRICS_DIR_ENV in os.environ:
         from prometheus_client.multiprocess import mark_process_dead
 
         mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
-def remove_metrics() -> None:
+def remove_metrics_dir() -> None:
     """Remove the folder that was made here."""
-    for folder in _made:
+    for folder in _created_dirs:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def warn_of_root() -> None:
+def warn_if_root() -> None:
     """Say it when the server may do anything on this host."""
     if os.geteuid() == 0:
         log.warning(
@@ -169,6 +171,6 @@ def warn_of_root() -> None:
         )
 
 
-_MADE = "HAKKEN_METRICS_MADE"
-_prepared: list[str] = []
-_made: list[str] = []
+_CREATED_DIR_ENV = "HAKKEN_METRICS_MADE"
+_prepared_dirs: list[str] = []
+_created_dirs: list[str] = []

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from app.lists import PACES, SourceSettings, Spans
-from app.settings import Settings, load_server_settings
-from app.upstream import Shared
+from app.lists import RATE_LIMITS, CacheTtl, SourceSettings
+from app.settings import AppSettings, load_server_settings
+from app.upstream import SharedStorage
 
 
-def source_settings(
-    settings: Settings, version: str, shared: Shared | None = None
+def build_source_settings(
+    settings: AppSettings, version: str, shared: SharedStorage | None = None
 ) -> SourceSettings:
     """The settings of the sources; ``shared`` in place of the folder that the workers share."""
     return SourceSettings(
@@ -25,8 +25,8 @@ def source_settings(
         max_entries=settings.max_list_length,
         deadline_s=settings.list_deadline,
         # A site that does not answer keeps half of the threads at most.
-        most_waiting=max(1, load_server_settings().threads // 2),
-        paces=PACES if settings.limits else {},
-        spans=Spans(settings.list_cache, settings.list_stale),
-        shared=shared or Shared(settings.shared_dir, settings.cache_url),
+        max_concurrent_requests=max(1, load_server_settings().threads // 2),
+        rate_limits=RATE_LIMITS if settings.limits else {},
+        cache_ttl=CacheTtl(settings.list_cache, settings.list_stale),
+        shared_storage=shared or SharedStorage(settings.shared_cache_dir, settings.cache_url),
     )

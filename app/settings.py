@@ -10,33 +10,33 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BeforeValidator, Field, HttpUrl, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-ROOT = Path(__file__).resolve().parent.parent
-BUNDLED_MODEL = ROOT / "bundled_model"
-OFF = "off"
-METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+BUNDLED_MODEL_DIR = PROJECT_ROOT / "bundled_model"
+RATE_LIMIT_OFF = "off"
+METRICS_DIR_ENV = "PROMETHEUS_MULTIPROC_DIR"
 """The variable by which prometheus-client knows the folder in which workers count together."""
 
-_ORIGIN = r"https?://[a-z0-9.-]+(:[0-9]{1,5})?"
+_ORIGIN_PATTERN = r"https?://[a-z0-9.-]+(:[0-9]{1,5})?"
 
-S = TypeVar("S", bound=BaseSettings)
+SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 
 class SettingsError(Exception):
     """A setting that cannot be used; the message names the variable."""
 
 
-def _origins(value: object) -> object:
+def _parse_origins(value: object) -> object:
     """``a, b`` as ``("a", "b")``, each an origin: scheme, host and port, and nothing more."""
     if not isinstance(value, str):
         return value
     origins = tuple(part.strip() for part in value.split(",") if part.strip())
     for origin in origins:
-        if origin != "*" and not re.fullmatch(_ORIGIN, origin):
+        if origin != "*" and not re.fullmatch(_ORIGIN_PATTERN, origin):
             raise ValueError("each should be an origin such as https://example.org, or * for all")
     return origins
 
 
-class Settings(BaseSettings):
+class AppSettings(BaseSettings):
     """Settings of the web application.
 
     Read once at start; a wrong value stops the start with the name of the variable.
@@ -51,7 +51,7 @@ class Settings(BaseSettings):
         validate_by_alias=True,
     )
 
-    model: str = str(BUNDLED_MODEL)
+    model: str = str(BUNDLED_MODEL_DIR)
     """Where the model is: a directory or `gs://bucket/prefix`."""
 
     model_cache: Path = Path("~/.cache/hakken/models")
@@ -122,7 +122,7 @@ class Settings(BaseSettings):
     max_list_length: Annotated[int, Field(gt=0)] = 20_000
     """Entries that a list may have; a longer one is refused."""
 
-    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = ()
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parse_origins)] = ()
     """Origins, such as `https://example.org`, with commas between them, whose pages may ask the
     API; `*` for all. Without it none may."""
 
@@ -159,10 +159,10 @@ class Settings(BaseSettings):
 
     @field_validator("rate_lists", "rate_pages")
     @classmethod
-    def _known_rate(cls, rate: str) -> str:
+    def _validate_rate(cls, rate: str) -> str:
         from limits import parse_many
 
-        if rate == OFF:
+        if rate == RATE_LIMIT_OFF:
             return rate
         try:
             parse_many(rate)
@@ -172,7 +172,7 @@ class Settings(BaseSettings):
 
     @field_validator("log_level")
     @classmethod
-    def _known_level(cls, level: str) -> str:
+    def _validate_log_level(cls, level: str) -> str:
         import logging
 
         if level.upper() not in logging.getLevelNamesMapping():
@@ -200,7 +200,7 @@ class Settings(BaseSettings):
         return self.model_cache.expanduser()
 
     @property
-    def shared_dir(self) -> Path:
+    def shared_cache_dir(self) -> Path:
         return self.cache_dir.expanduser()
 
 
@@ -229,13 +229,13 @@ class ServerSettings(BaseSettings):
     """Seconds after which the connection of a request is closed, whatever it is waiting for."""
 
 
-def load_settings() -> Settings:
+def load_settings() -> AppSettings:
     """Read the environment.
 
     Raises:
         SettingsError: a variable has a value that cannot be used.
     """
-    return _load(Settings, "HAKKEN_")
+    return _load_from_env(AppSettings, "HAKKEN_")
 
 
 def load_server_settings() -> ServerSettings:
@@ -244,21 +244,21 @@ def load_server_settings() -> ServerSettings:
     Raises:
         SettingsError: a variable has a value that cannot be used.
     """
-    return _load(ServerSettings, "")
+    return _load_from_env(ServerSettings, "")
 
 
-def _load(kind: type[S], prefix: str) -> S:
+def _load_from_env(kind: type[SettingsT], prefix: str) -> SettingsT:
     try:
         return kind()
     except ValidationError as error:
         first = error.errors()[0]
         field = "_".join(map(str, first["loc"]))
         name = field if field.isupper() else prefix + field.upper()
-        shown = "" if field in _secret(kind) else f"={first['input']!r}"
+        shown = "" if field in _secret_fields(kind) else f"={first['input']!r}"
         raise SettingsError(f"{name}{shown}: {first['msg']}.") from None
 
 
-def _secret(kind: type[BaseSettings]) -> set[str]:
+def _secret_fields(kind: type[BaseSettings]) -> set[str]:
     """Names of the fields that are not shown, as errors call them."""
     return {
         str(field.validation_alias or name)

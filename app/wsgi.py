@@ -13,7 +13,7 @@ from app.settings import SettingsError, load_settings
 def _start() -> Flask:
     try:
         settings = load_settings()
-        logs.configure(settings)
+        logs.configure_logging(settings)
         return create_app(settings)
     except SettingsError as error:
         sys.stderr.write(f"hakken: {error}\n")

@@ -12,19 +12,21 @@ import sys
 import threading
 from pathlib import Path
 
-from demo.fans import FANS, made_up_world
-from demo.faults import NAMES as TROUBLED
-from demo.upstream import Upstream
-from demo.world import EMPTY, HUGE, LONG
+from demo.fans import DEMO_USERS, make_demo_data
+from demo.faults import FAULTY_USERNAMES
+from demo.upstream import FakeUpstream
+from demo.world import EMPTY_USER, HUGE_USER, LONG_USER
 
-BUNDLED = Path(__file__).resolve().parent.parent / "bundled_model"
+BUNDLED_MODEL = Path(__file__).resolve().parent.parent / "bundled_model"
 
 
 def main() -> None:
     """Serve until told to stop."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="where to listen (default: any)")
-    parser.add_argument("--model", type=Path, default=BUNDLED, help="whose anime are on the lists")
+    parser.add_argument(
+        "--model", type=Path, default=BUNDLED_MODEL, help="whose anime are on the lists"
+    )
     parser.add_argument(
         "--ratings", type=Path, metavar="FILE", help="make its fans users of Kitsu, to be collected"
     )
@@ -37,27 +39,27 @@ def main() -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    world = made_up_world(arguments.model)
+    world = make_demo_data(arguments.model)
     if arguments.ratings:
         # Here, because ratings are read with the training libraries.
-        from demo.from_ratings import RatingsCrowd
+        from demo.from_ratings import RatingsKitsuUsers
         from model_build.errors import InputError
 
         try:
-            world.crowd = RatingsCrowd(
-                arguments.ratings, arguments.model, troubled=arguments.trouble
+            world.kitsu_users = RatingsKitsuUsers(
+                arguments.ratings, arguments.model, with_faults=arguments.trouble
             )
         except InputError as error:
             parser.error(f"--ratings: {error}")
-        sys.stderr.write(f"users of Kitsu to be collected: {len(world.crowd):,}\n")
-    with Upstream(world, arguments.port) as upstream:
+        sys.stderr.write(f"users of Kitsu to be collected: {len(world.kitsu_users):,}\n")
+    with FakeUpstream(world, arguments.port) as upstream:
         for name, value in upstream.environment().items():
             sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
         sys.stdout.write("# ready\n")
         sys.stdout.flush()
-        people = ", ".join((*FANS, LONG, EMPTY, HUGE))
+        people = ", ".join((*DEMO_USERS, LONG_USER, EMPTY_USER, HUGE_USER))
         sys.stderr.write(f"demo usernames, on every site: {people}\n")
-        sys.stderr.write(f"and for every kind of trouble: {', '.join(TROUBLED)}\n")
+        sys.stderr.write(f"and for every kind of trouble: {', '.join(FAULTY_USERNAMES)}\n")
         stop.wait()
 
 

@@ -6,28 +6,28 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from demo.faults import Fault
-from demo.world import Fan, Listed
+from demo.world import DemoEntry, DemoUser
 
-FIRST = 1_000
+FIRST_USER_ID = 1_000
 """The number of the first member; fans with names have lower ones."""
-EVERY_NEWCOMER = 50
+PAGES_PER_NEW_USER = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class DemoKitsuUser:
     """A user of Kitsu. ``favourites`` are (type, Kitsu's id); ``minutes`` spent on anime.
 
     ``counts`` are Kitsu's attributes that end in Count, by what stands before that.
     """
 
-    fan: Fan
-    minutes: int = 0
+    user: DemoUser
+    minutes_watched: int = 0
     favourites: tuple[tuple[str, int], ...] = ()
     counts: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class Trouble:
+class FaultPlan:
     """What goes wrong while a crowd is read; 0 and empty for nothing.
 
     Of all requests every ``limited``-th is answered 429, every ``failing``-th 500. The first
@@ -36,15 +36,15 @@ class Trouble:
     the front of the users after every fifty pages of them.
     """
 
-    limited: int = 0
-    failing: int = 0
-    shifting: Collection[int] = ()
-    removed: int = 1
-    broken: Collection[int] = ()
-    newcomers: bool = False
+    rate_limited_every: int = 0
+    failing_every: int = 0
+    shifting_ids: Collection[int] = ()
+    removed_entries: int = 1
+    broken_offsets: Collection[int] = ()
+    add_new_users: bool = False
 
 
-class Crowd:
+class KitsuUsers:
     """Members in the order of their numbers, from `FIRST` on.
 
     ``favourites_along``: favourites come with the users, if asked for; ``owners_told``: and it is
@@ -55,58 +55,58 @@ class Crowd:
 
     def __init__(
         self,
-        members: Sequence[Member] = (),
-        trouble: Trouble | None = None,
+        users: Sequence[DemoKitsuUser] = (),
+        fault_plan: FaultPlan | None = None,
         *,
-        favourites_along: bool = True,
-        owners_told: bool = True,
+        include_favourites: bool = True,
+        include_owners: bool = True,
         strict: bool = False,
     ) -> None:
-        self._members = members
-        self.trouble = trouble or Trouble()
-        self.favourites_along = favourites_along
-        self.owners_told = owners_told
+        self._users = users
+        self.fault_plan = fault_plan or FaultPlan()
+        self.include_favourites = include_favourites
+        self.include_owners = include_owners
         self.strict = strict
-        self.asked = 0
-        self._pages = 0
-        self._read: set[int] = set()
+        self.request_count = 0
+        self._page_count = 0
+        self._read_ids: set[int] = set()
 
     def __len__(self) -> int:
-        return len(self._members)
+        return len(self._users)
 
-    def member(self, place: int) -> Member:
+    def user_at(self, index: int) -> DemoKitsuUser:
         """The member at a place from 0."""
-        return self._members[place]
+        return self._users[index]
 
-    def numbered(self, number: str) -> Member | None:
+    def find_by_id(self, number: str) -> DemoKitsuUser | None:
         """The member of this number."""
-        place = int(number) - FIRST if number.isascii() and number.isdigit() else -1
-        return self.member(place) if 0 <= place < len(self) else None
+        place = int(number) - FIRST_USER_ID if number.isascii() and number.isdigit() else -1
+        return self.user_at(place) if 0 <= place < len(self) else None
 
-    def page(self, start: int, size: int) -> list[Member]:
+    def page(self, start: int, size: int) -> list[DemoKitsuUser]:
         """Members from a place on; places may move (`Trouble.newcomers`)."""
-        if self.trouble.newcomers:
-            start = max(0, start - self._pages // EVERY_NEWCOMER)
-            self._pages += 1
-        return [self.member(place) for place in range(start, min(start + size, len(self)))]
+        if self.fault_plan.add_new_users:
+            start = max(0, start - self._page_count // PAGES_PER_NEW_USER)
+            self._page_count += 1
+        return [self.user_at(place) for place in range(start, min(start + size, len(self)))]
 
-    def library(self, fan: Fan) -> tuple[Listed, ...]:
+    def library_entries(self, user: DemoUser) -> tuple[DemoEntry, ...]:
         """What stands in a library when it is asked for."""
-        if fan.number not in self.trouble.shifting:
-            return fan.entries
-        gone = fan.number in self._read
-        self._read.add(fan.number)
-        return fan.entries[self.trouble.removed :] if gone else fan.entries
+        if user.user_id not in self.fault_plan.shifting_ids:
+            return user.entries
+        gone = user.user_id in self._read_ids
+        self._read_ids.add(user.user_id)
+        return user.entries[self.fault_plan.removed_entries :] if gone else user.entries
 
 
-def member(
-    place: int,
-    entries: Sequence[Listed] = (),
+def make_kitsu_user(
+    index: int,
+    entries: Sequence[DemoEntry] = (),
     *,
-    minutes: int | None = None,
+    minutes_watched: int | None = None,
     favourites: Sequence[tuple[str, int]] = (),
     fault: Fault | None = None,
-) -> Member:
+) -> DemoKitsuUser:
     """The member at a place, with counts that fit the entries."""
     scored = sum(1 for entry in entries if entry.score)
     spent = sum(entry.progress * (entry.minutes or 0) for entry in entries)
@@ -114,11 +114,13 @@ def member(
         "ratings": scored,
         "favorites": len(favourites),
         "reviews": sum(entry.reviewed for entry in entries),
-        "comments": 3 * place % 17,
-        "posts": 5 * place % 23,
-        "likesGiven": 7 * place % 31,
-        "likesReceived": 11 * place % 37,
-        "followers": 13 * place % 41,
+        "comments": 3 * index % 17,
+        "posts": 5 * index % 23,
+        "likesGiven": 7 * index % 31,
+        "likesReceived": 11 * index % 37,
+        "followers": 13 * index % 41,
     }
-    fan = Fan(f"Member{place}", FIRST + place, tuple(entries), fault)
-    return Member(fan, spent if minutes is None else minutes, tuple(favourites), counts)
+    fan = DemoUser(f"Member{index}", FIRST_USER_ID + index, tuple(entries), fault)
+    return DemoKitsuUser(
+        fan, spent if minutes_watched is None else minutes_watched, tuple(favourites), counts
+    )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any
 
-from demo.wire import Answer, as_json
+from demo.wire import FakeResponse, json_response
 
 
 class Fault(Enum):
@@ -40,7 +40,7 @@ class Fault(Enum):
     )  # only Jikan: a host that serves no lists; only AniList: no lists in the answer
 
 
-NAMES: Mapping[str, Fault] = {
+FAULTY_USERNAMES: Mapping[str, Fault] = {
     "PrivateFan": Fault.PRIVATE,
     "LimitedFan": Fault.LIMITED,
     "QuietlyLimitedFan": Fault.LIMITED_SILENTLY,
@@ -68,51 +68,51 @@ NAMES: Mapping[str, Fault] = {
 }
 """Fans that always have the same trouble, on every service."""
 
-RETRY_AFTER = {"Retry-After": "41"}
-FOREIGN = "http://localhost:9/elsewhere"
+RETRY_AFTER_HEADER = {"Retry-After": "41"}
+FOREIGN_URL = "http://localhost:9/elsewhere"
 
-_HTML = {"Content-Type": "text/html; charset=utf-8"}
-_PAGE = b"<!DOCTYPE html><title>Just a moment...</title>"
+_HTML_HEADERS = {"Content-Type": "text/html; charset=utf-8"}
+_HTML_BODY = b"<!DOCTYPE html><title>Just a moment...</title>"
 
-_ANSWERS: Mapping[Fault, Answer] = {
-    Fault.GATEWAY: Answer(504, b"<html>504 Gateway Time-out</html>", _HTML),
-    Fault.CHALLENGE: Answer(403, _PAGE, _HTML),
-    Fault.WEB_PAGE: Answer(200, _PAGE, _HTML),
-    Fault.MISSING_PAGE: Answer(404, b"<html>404 Not Found</html>", _HTML),
-    Fault.GARBLED: Answer(200, b'{"data": [{"no'),
-    Fault.CUT: Answer(200, b'{"data": [', stall="cut"),
-    Fault.DROPPED: Answer(200, None),
-    Fault.SLOW: Answer(200, b"{}", stall="headers"),
-    Fault.HANGING: Answer(200, b"{", stall="body"),
-    Fault.DRIPPING: Answer(200, b"{", stall="drip"),
-    Fault.MOVED: Answer(307, b"", {"Location": FOREIGN}),
-    Fault.LOOPING: Answer(307, b"", {"Location": "/again"}),
+_RESPONSES: Mapping[Fault, FakeResponse] = {
+    Fault.GATEWAY: FakeResponse(504, b"<html>504 Gateway Time-out</html>", _HTML_HEADERS),
+    Fault.CHALLENGE: FakeResponse(403, _HTML_BODY, _HTML_HEADERS),
+    Fault.WEB_PAGE: FakeResponse(200, _HTML_BODY, _HTML_HEADERS),
+    Fault.MISSING_PAGE: FakeResponse(404, b"<html>404 Not Found</html>", _HTML_HEADERS),
+    Fault.GARBLED: FakeResponse(200, b'{"data": [{"no'),
+    Fault.CUT: FakeResponse(200, b'{"data": [', stall="cut"),
+    Fault.DROPPED: FakeResponse(200, None),
+    Fault.SLOW: FakeResponse(200, b"{}", stall="headers"),
+    Fault.HANGING: FakeResponse(200, b"{", stall="body"),
+    Fault.DRIPPING: FakeResponse(200, b"{", stall="drip"),
+    Fault.MOVED: FakeResponse(307, b"", {"Location": FOREIGN_URL}),
+    Fault.LOOPING: FakeResponse(307, b"", {"Location": "/again"}),
 }
 
 
-def same_everywhere(fault: Fault | None) -> Answer | None:
+def common_response(fault: Fault | None) -> FakeResponse | None:
     """The answer to a fault that looks the same on every service."""
-    return _ANSWERS.get(fault) if fault else None
+    return _RESPONSES.get(fault) if fault else None
 
 
-def passing(fault: Fault | None) -> Answer | None:
+def transient_response(fault: Fault | None) -> FakeResponse | None:
     """The first answer to a fault that is over the second time."""
     if fault is Fault.FLAKY:
-        return Answer(200, None)
+        return FakeResponse(200, None)
     if fault is Fault.RECOVERING:
-        return as_json(503, {"error": "busy"}, **{"Retry-After": "0"})
+        return json_response(503, {"error": "busy"}, **{"Retry-After": "0"})
     return None
 
 
-def damaged(fault: Fault | None, body: Any, key: str) -> Any:
+def corrupt_fields(fault: Fault | None, body: Any, key: str) -> Any:
     """``body`` with every ``key`` missing or of the wrong type, if that is the fault."""
     if fault not in (Fault.WRONG_TYPES, Fault.FIELDLESS):
         return body
     if isinstance(body, list):
-        return [damaged(fault, item, key) for item in body]
+        return [corrupt_fields(fault, item, key) for item in body]
     if not isinstance(body, dict):
         return body
-    kept = {name: damaged(fault, value, key) for name, value in body.items() if name != key}
+    kept = {name: corrupt_fields(fault, value, key) for name, value in body.items() if name != key}
     if key in body and fault is Fault.WRONG_TYPES:
         kept[key] = {"not": "a number"}
     return kept

@@ -11,22 +11,22 @@ import threading
 from collections.abc import Iterable
 from urllib.parse import unquote
 
-from demo.faults import passing, same_everywhere
-from demo.services import ALL
-from demo.services.anilist import CHUNKED, CUSTOM, ERROR_200
-from demo.wire import Answer, Asked, Server, as_json
-from demo.world import Fan, Listed, World
+from demo.faults import common_response, transient_response
+from demo.services import SERVICES
+from demo.services.anilist import CHUNKED_USER, CUSTOM_LISTS_USER, ERROR_200_USER
+from demo.wire import FakeResponse, FakeServer, RecordedRequest, json_response
+from demo.world import DemoData, DemoEntry, DemoUser
 
 
-class Gate:
+class ResponseGate:
     """Holds answers back until it is opened."""
 
     def __init__(self, after: int) -> None:
-        self._free = after
+        self._free_requests = after
         self._reached = threading.Event()
         self._opened = threading.Event()
 
-    def reached(self, seconds: float = 30.0) -> bool:
+    def wait_reached(self, seconds: float = 30.0) -> bool:
         """Wait until a request stands at the gate."""
         return self._reached.wait(seconds)
 
@@ -34,67 +34,67 @@ class Gate:
         """Answer, from now on."""
         self._opened.set()
 
-    def enter(self) -> None:
+    def pass_through(self) -> None:
         """Pass, or wait for the gate to open."""
-        self._free -= 1
-        if self._free < 0:
+        self._free_requests -= 1
+        if self._free_requests < 0:
             self._reached.set()
             self._opened.wait()
 
 
-class Upstream:
+class FakeUpstream:
     """Start with ``with``; ``requests`` holds everything that was asked.
 
     ``replies`` by service are given first, each once, whatever is asked.
     """
 
-    def __init__(self, world: World | None = None, port: int = 0) -> None:
-        self.world = world or World()
-        self.world.add(CHUNKED, (Listed(n, score=5) for n in range(1, 1_201)))
-        self.world.add(CUSTOM, ())
-        self.world.add(ERROR_200, ())
-        self._server = Server(self._answer, port)
-        self._seen: set[tuple[str, str]] = set()
-        self.replies: dict[str, list[Answer]] = {}
-        self._gates: dict[str, Gate] = {}
+    def __init__(self, data: DemoData | None = None, port: int = 0) -> None:
+        self.data = data or DemoData()
+        self.data.add_user(CHUNKED_USER, (DemoEntry(n, score=5) for n in range(1, 1_201)))
+        self.data.add_user(CUSTOM_LISTS_USER, ())
+        self.data.add_user(ERROR_200_USER, ())
+        self._server = FakeServer(self._respond, port)
+        self._answered_users: set[tuple[str, str]] = set()
+        self.queued_responses: dict[str, list[FakeResponse]] = {}
+        self._gates: dict[str, ResponseGate] = {}
 
     @property
-    def requests(self) -> list[Asked]:
+    def requests(self) -> list[RecordedRequest]:
         return self._server.requests
 
     @property
     def port(self) -> int:
         return self._server.port
 
-    def at(self, service: str) -> str:
-        """The base address of a service (`demo.services.ALL`)."""
-        return self._server.url + ALL[service][0]
+    def base_url(self, service: str) -> str:
+        """The base address of a service (`demo.services.SERVICES`)."""
+        return self._server.url + SERVICES[service][0]
 
-    def add(self, name: str, entries: Iterable[Listed]) -> Fan:
+    def add_user(self, name: str, entries: Iterable[DemoEntry]) -> DemoUser:
         """Give ``name`` a list."""
-        return self.world.add(name, entries)
+        return self.data.add_user(name, entries)
 
-    def hold(self, name: str, after: int = 0) -> Gate:
+    def hold_responses(self, name: str, after: int = 0) -> ResponseGate:
         """Let ``after`` requests for a fan's list through; answer the others when told to."""
-        gate = self._gates[name.casefold()] = Gate(after)
+        gate = self._gates[name.casefold()] = ResponseGate(after)
         return gate
 
     def environment(self) -> dict[str, str]:
         """What makes Hakken ask here."""
         return {
             "MAL_CLIENT_ID": "demo",
-            "HAKKEN_MAL_URL": self.at("mal"),
-            "HAKKEN_MAL_WEB_URL": self.at("mal-web"),
-            "HAKKEN_ANILIST_URL": self.at("anilist"),
-            "HAKKEN_KITSU_URL": self.at("kitsu"),
-            "HAKKEN_JIKAN_URL": self.at("jikan"),
-            "HAKKEN_SHIKIMORI_URL": self.at("shikimori"),
+            "HAKKEN_MAL_URL": self.base_url("mal"),
+            "HAKKEN_MAL_WEB_URL": self.base_url("mal-web"),
+            "HAKKEN_ANILIST_URL": self.base_url("anilist"),
+            "HAKKEN_KITSU_URL": self.base_url("kitsu"),
+            "HAKKEN_JIKAN_URL": self.base_url("jikan"),
+            "HAKKEN_SHIKIMORI_URL": self.base_url("shikimori"),
             "HAKKEN_LIMITS": "0",
             "HAKKEN_RATE_LISTS": "off",
             "HAKKEN_RATE_PAGES": "off",
         }
 
-    def __enter__(self) -> Upstream:
+    def __enter__(self) -> FakeUpstream:
         self._server.__enter__()
         return self
 
@@ -103,36 +103,36 @@ class Upstream:
             gate.open()
         self._server.__exit__()
 
-    def _answer(self, asked: Asked) -> Answer:
-        for service, (prefix, answer) in ALL.items():
-            if asked.path == prefix or asked.path.startswith(f"{prefix}/"):
-                if queued := self.replies.get(service):
+    def _respond(self, request: RecordedRequest) -> FakeResponse:
+        for service, (prefix, answer) in SERVICES.items():
+            if request.path == prefix or request.path.startswith(f"{prefix}/"):
+                if queued := self.queued_responses.get(service):
                     return queued.pop(0)
-                path = asked.path.removeprefix(prefix)
-                return self._trouble(service, asked) or answer(path, asked, self.world)
-        if asked.path == "/again":
-            return Answer(307, b"", {"Location": "/again"})
-        return as_json(404, {"error": "not_found"})
+                path = request.path.removeprefix(prefix)
+                return self._fault_response(service, request) or answer(path, request, self.data)
+        if request.path == "/again":
+            return FakeResponse(307, b"", {"Location": "/again"})
+        return json_response(404, {"error": "not_found"})
 
-    def _trouble(self, service: str, asked: Asked) -> Answer | None:
+    def _fault_response(self, service: str, request: RecordedRequest) -> FakeResponse | None:
         """What goes wrong in the same way on every service."""
-        fan = self._about(service, asked)
+        fan = self._requested_user(service, request)
         if fan is None:
             return None
         if gate := self._gates.get(fan.name.casefold()):
-            gate.enter()
-        if (service, fan.name) not in self._seen:
-            self._seen.add((service, fan.name))
-            if first := passing(fan.fault):
+            gate.pass_through()
+        if (service, fan.name) not in self._answered_users:
+            self._answered_users.add((service, fan.name))
+            if first := transient_response(fan.fault):
                 return first
-        return same_everywhere(fan.fault)
+        return common_response(fan.fault)
 
-    def _about(self, service: str, asked: Asked) -> Fan | None:
+    def _requested_user(self, service: str, request: RecordedRequest) -> DemoUser | None:
         """Whose list a request is for."""
         if service == "anilist":
-            variables = (asked.body or {}).get("variables", {})
-            return self.world.named(str(variables.get("name", "")))
+            variables = (request.body or {}).get("variables", {})
+            return self.data.find_by_name(str(variables.get("name", "")))
         if service == "kitsu":
-            return self.world.numbered(asked.query.get("filter[userId]", ""))
-        parts = asked.path.split("/")
-        return next((fan for part in parts if (fan := self.world.named(unquote(part)))), None)
+            return self.data.find_by_id(request.query.get("filter[userId]", ""))
+        parts = request.path.split("/")
+        return next((fan for part in parts if (fan := self.data.find_by_name(unquote(part)))), None)

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 
 @dataclass(frozen=True)
-class Answer:
+class FakeResponse:
     """An answer. ``body`` None drops the connection instead; ``stall`` says where it stops.
 
     ``stall``: "headers" or "body" stop before that ends, "drip" never ends the body, "cut" closes
@@ -28,7 +28,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Asked:
+class RecordedRequest:
     """One request as it arrived; ``path`` as sent, ``query`` decoded."""
 
     method: str
@@ -38,24 +38,26 @@ class Asked:
     body: Any
 
 
-def as_json(status: int, body: object, **headers: str) -> Answer:
+def json_response(status: int, body: object, **headers: str) -> FakeResponse:
     """An answer in JSON."""
-    return Answer(status, json.dumps(body).encode(), {"Content-Type": "application/json"} | headers)
+    return FakeResponse(
+        status, json.dumps(body).encode(), {"Content-Type": "application/json"} | headers
+    )
 
 
-class Server:
+class FakeServer:
     """Answers every request with what ``answer`` makes of it; start it with ``with``."""
 
-    def __init__(self, answer: Callable[[Asked], Answer], port: int = 0) -> None:
-        self.answer = answer
-        self.requests: list[Asked] = []
+    def __init__(self, respond: Callable[[RecordedRequest], FakeResponse], port: int = 0) -> None:
+        self.respond = respond
+        self.requests: list[RecordedRequest] = []
         self.closing = threading.Event()
-        self._server = _Http(self, port)
+        self._server = _ThreadingServer(self, port)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self.port = int(self._server.server_address[1])
         self.url = f"http://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> Server:
+    def __enter__(self) -> FakeServer:
         self._thread.start()
         return self
 
@@ -66,17 +68,17 @@ class Server:
         self._server.server_close()
 
 
-class _Http(ThreadingHTTPServer):
+class _ThreadingServer(ThreadingHTTPServer):
     daemon_threads = False  # so that closing waits for answers under way
     request_queue_size = 64
 
-    def __init__(self, owner: Server, port: int) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
+    def __init__(self, owner: FakeServer, port: int) -> None:
+        super().__init__(("127.0.0.1", port), _RequestHandler)
         self.owner = owner
 
 
-class _Handler(BaseHTTPRequestHandler):
-    server: _Http
+class _RequestHandler(BaseHTTPRequestHandler):
+    server: _ThreadingServer
 
     def do_GET(self) -> None:
         self.do_POST()
@@ -91,13 +93,13 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {key.lower(): value for key, value in self.headers.items()}
         parts = urlsplit(self.path)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        asked = Asked(self.command, parts.path, query, headers, body)
+        asked = RecordedRequest(self.command, parts.path, query, headers, body)
         owner.requests.append(asked)
         # Some faults want the client to go away.
         with contextlib.suppress(OSError):
-            self._send(owner.answer(asked), owner.closing)
+            self._send_response(owner.respond(asked), owner.closing)
 
-    def _send(self, answer: Answer, closing: threading.Event) -> None:
+    def _send_response(self, answer: FakeResponse, closing: threading.Event) -> None:
         body = answer.body
         if body is None:
             return

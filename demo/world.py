@@ -8,18 +8,18 @@ from enum import Enum, auto
 from functools import cache
 from typing import TYPE_CHECKING
 
-from demo.faults import NAMES, Fault
+from demo.faults import FAULTY_USERNAMES, Fault
 
 if TYPE_CHECKING:
-    from demo.crowd import Crowd
+    from demo.crowd import KitsuUsers
 
-HUGE = "HugeFan"  # more titles than Hakken reads
-EMPTY = "EmptyFan"
-LONG = "LongFan"  # several pages on every service that has pages
-TOO_LONG, SEVERAL_PAGES = 20_001, 1_250
+HUGE_USER = "HugeFan"  # more titles than Hakken reads
+EMPTY_USER = "EmptyFan"
+LONG_USER = "LongFan"  # several pages on every service that has pages
+TOO_LONG_COUNT, SEVERAL_PAGES_COUNT = 20_001, 1_250
 
 
-class Kind(Enum):
+class EntryKind(Enum):
     """What an entry in a library turns out to be."""
 
     ANIME = auto()
@@ -29,7 +29,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class DemoEntry:
     """One anime on a list. ``score`` of ten, 0 for none; ``status`` in MyAnimeList's words.
 
     ``anime_id`` is MyAnimeList's, None for what only the other site knows; ``media_id`` is the
@@ -48,70 +48,72 @@ class Listed:
     minutes: int | None = None
     reacted: bool = False
     reviewed: bool = False
-    kind: Kind = Kind.ANIME
+    kind: EntryKind = EntryKind.ANIME
 
     @property
-    def own_id(self) -> int:
+    def site_id(self) -> int:
         """The id on a site with ids of its own."""
         return self.media_id or self.anime_id or 0
 
     @property
     def title(self) -> str:
         """What the sites call it."""
-        return self.name or f"Title {self.own_id}"
+        return self.name or f"Title {self.site_id}"
 
 
 @cache
-def _count_to(number: int) -> tuple[Listed, ...]:
-    return tuple(Listed(n, score=5) for n in range(1, number + 1))
+def _numbered_entries(number: int) -> tuple[DemoEntry, ...]:
+    return tuple(DemoEntry(n, score=5) for n in range(1, number + 1))
 
 
 @dataclass(frozen=True, slots=True)
-class Fan:
+class DemoUser:
     """A user of all services."""
 
     name: str
-    number: int
-    entries: tuple[Listed, ...]
+    user_id: int
+    entries: tuple[DemoEntry, ...]
     fault: Fault | None = None
 
 
 @dataclass(slots=True)
-class World:
+class DemoData:
     """All fans, found in any case; ``synopses`` by MyAnimeList's id is what details know.
 
     ``crowd`` is who stands among Kitsu's users, for those who collect; nobody else is there.
     """
 
-    fans: dict[str, Fan] = field(default_factory=dict)
+    users: dict[str, DemoUser] = field(default_factory=dict)
     synopses: dict[int, str] = field(default_factory=dict)
-    crowd: Crowd | None = None
+    kitsu_users: KitsuUsers | None = None
 
     def __post_init__(self) -> None:
-        self.add(HUGE, _count_to(TOO_LONG))
-        self.add(EMPTY, ())
-        self.add(LONG, _count_to(SEVERAL_PAGES))
-        for name, fault in NAMES.items():
-            self.add(name, [Listed(1, score=7)], fault)
+        self.add_user(HUGE_USER, _numbered_entries(TOO_LONG_COUNT))
+        self.add_user(EMPTY_USER, ())
+        self.add_user(LONG_USER, _numbered_entries(SEVERAL_PAGES_COUNT))
+        for name, fault in FAULTY_USERNAMES.items():
+            self.add_user(name, [DemoEntry(1, score=7)], fault)
 
-    def add(self, name: str, entries: Iterable[Listed], fault: Fault | None = None) -> Fan:
+    def add_user(
+        self, name: str, entries: Iterable[DemoEntry], fault: Fault | None = None
+    ) -> DemoUser:
         """Give ``name`` a list, in place of the one there was."""
-        fan = Fan(name, len(self.fans) + 1, tuple(entries), fault)
-        self.fans[name.casefold()] = fan
+        fan = DemoUser(name, len(self.users) + 1, tuple(entries), fault)
+        self.users[name.casefold()] = fan
         return fan
 
-    def named(self, name: str) -> Fan | None:
+    def find_by_name(self, name: str) -> DemoUser | None:
         """The fan of this name."""
-        return self.fans.get(name.casefold())
+        return self.users.get(name.casefold())
 
-    def numbered(self, number: str) -> Fan | None:
+    def find_by_id(self, number: str) -> DemoUser | None:
         """The fan of this number."""
-        if self.crowd and (member := self.crowd.numbered(number)):
-            return member.fan
-        return next((fan for fan in self.fans.values() if str(fan.number) == number), None)
+        if self.kitsu_users and (member := self.kitsu_users.find_by_id(number)):
+            return member.user
+        return next((fan for fan in self.users.values() if str(fan.user_id) == number), None)
 
 
-MAL_CODES: Mapping[str, int] = {
+MAL_STATUS_CODES: Mapping[str, int] = {
     "watching": 1,
     "completed": 2,
     "on_hold": 3,

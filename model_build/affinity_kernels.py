@@ -6,67 +6,67 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from model_build.intrinsics import add_outer, fetch
+from model_build.intrinsics import add_outer_product, prefetch_element
 
-Floats = npt.NDArray[np.float64]
-Singles = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
-Longs = npt.NDArray[np.int64]
+Float64Array = npt.NDArray[np.float64]
+Float32Array = npt.NDArray[np.float32]
+Int32Array = npt.NDArray[np.int32]
+Int64Array = npt.NDArray[np.int64]
 
-AHEAD, FETCHED = 6, 64
+PREFETCH_DISTANCE, PREFETCH_ENTRIES = 6, 64
 """Lists are fetched so many ahead, and so many entries of each; measured."""
 
 
 @numba.njit(nogil=True, cache=True)
-def meet(
+def accumulate_gram_pairs(
     i: int,
-    anime_start: Longs,
-    anime_fan: Ints,
-    anime_position: Ints,
-    fan_start: Longs,
-    fan_anime: Ints,
-    given: Singles,
-    wanted: Singles,
-    sums: Floats,
+    item_start: Int64Array,
+    item_user: Int32Array,
+    item_position: Int32Array,
+    user_start: Int64Array,
+    user_item: Int32Array,
+    input_weight: Float32Array,
+    relevance: Float32Array,
+    sums: Float64Array,
 ) -> None:
     """Add to ``sums[j]`` what anime i and each j <= i have in common: x_i x_j, x_i y_j, y_i x_j."""
-    stop = anime_start[i + 1]
-    for p in range(anime_start[i], stop):
-        if p + AHEAD < stop:
-            ahead = np.int64(anime_position[p + AHEAD])
-            begin = fan_start[anime_fan[p + AHEAD]]
-            fetch(given, ahead)
-            fetch(wanted, ahead)
-            for k in range(begin, min(ahead, begin + FETCHED), 16):
-                fetch(fan_anime, k)
-                fetch(given, k)
-                fetch(wanted, k)
-        position = anime_position[p]
-        x, y = np.float64(given[position]), np.float64(wanted[position])
-        for q in range(np.uint64(fan_start[anime_fan[p]]), np.uint64(position) + np.uint64(1)):
-            add_outer(
+    stop = item_start[i + 1]
+    for p in range(item_start[i], stop):
+        if p + PREFETCH_DISTANCE < stop:
+            ahead = np.int64(item_position[p + PREFETCH_DISTANCE])
+            begin = user_start[item_user[p + PREFETCH_DISTANCE]]
+            prefetch_element(input_weight, ahead)
+            prefetch_element(relevance, ahead)
+            for k in range(begin, min(ahead, begin + PREFETCH_ENTRIES), 16):
+                prefetch_element(user_item, k)
+                prefetch_element(input_weight, k)
+                prefetch_element(relevance, k)
+        position = item_position[p]
+        x, y = np.float64(input_weight[position]), np.float64(relevance[position])
+        for q in range(np.uint64(user_start[item_user[p]]), np.uint64(position) + np.uint64(1)):
+            add_outer_product(
                 sums,
-                np.int64(fan_anime[q]),
+                np.int64(user_item[q]),
                 x,
                 y,
-                np.float64(given[q]),
-                np.float64(wanted[q]),
+                np.float64(input_weight[q]),
+                np.float64(relevance[q]),
             )
 
 
 @numba.njit(nogil=True, cache=True)
-def gram_rows(
+def accumulate_gram_rows(
     first: int,
     last: int,
-    anime_start: Longs,
-    anime_fan: Ints,
-    anime_position: Ints,
-    fan_start: Longs,
-    fan_anime: Ints,
-    given: Singles,
-    wanted: Singles,
-    gram: Singles,
-    cross: Singles,
+    item_start: Int64Array,
+    item_user: Int32Array,
+    item_position: Int32Array,
+    user_start: Int64Array,
+    user_item: Int32Array,
+    input_weight: Float32Array,
+    relevance: Float32Array,
+    gram: Float32Array,
+    cross: Float32Array,
 ) -> None:
     """Add to X'X and X'Y what the anime i in [first, last) and the j <= i have in common.
 
@@ -75,9 +75,9 @@ def gram_rows(
     precision. Of ``gram`` only the lower triangle is written; of ``cross`` row and column i.
     """
     sums = np.zeros((last, 4))
-    lists = (anime_start, anime_fan, anime_position, fan_start, fan_anime, given, wanted)
+    lists = (item_start, item_user, item_position, user_start, user_item, input_weight, relevance)
     for i in range(first, last):
-        meet(i, *lists, sums)
+        accumulate_gram_pairs(i, *lists, sums)
         for j in range(i):
             gram[i, j] += sums[j, 0]
             cross[i, j] += sums[j, 1]

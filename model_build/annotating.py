@@ -8,12 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from app.recommender.artifact import CATALOGUE, MEASURES, Manifest, open_artifact, write_artifact
+from app.recommender.artifact import (
+    CATALOGUE_FILE,
+    EVALUATION_FILE,
+    Manifest,
+    open_artifact,
+    write_artifact,
+)
 from model_build.errors import InputError
-from model_build.model_card import CARD, model_card
+from model_build.model_card import MODEL_CARD_FILE, render_model_card
 
 
-def read_measures(path: Path) -> dict[str, Any]:
+def read_evaluation_metrics(path: Path) -> dict[str, Any]:
     """What ``evaluate --json`` printed.
 
     Raises:
@@ -21,7 +27,7 @@ def read_measures(path: Path) -> dict[str, Any]:
     """
     try:
         found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        numbers(found)
+        scalar_metrics(found)
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise InputError(
             f"{path}: expected one JSON object of numbers, as evaluate --json prints ({error})."
@@ -29,21 +35,21 @@ def read_measures(path: Path) -> dict[str, Any]:
     return found
 
 
-def numbers(measured: Mapping[str, Any]) -> dict[str, float]:
+def scalar_metrics(evaluation: Mapping[str, Any]) -> dict[str, float]:
     """Without the tables, and without what could not be measured."""
     return {
         name: float(value)
-        for name, value in measured.items()
+        for name, value in evaluation.items()
         if value is not None and not isinstance(value, dict | list)
     }
 
 
-def measures_text(measured: Mapping[str, Any]) -> str:
+def evaluation_metrics_json(evaluation: Mapping[str, Any]) -> str:
     """The content of the file of measures in a model."""
-    return json.dumps(measured, indent=1) + "\n"
+    return json.dumps(evaluation, indent=1) + "\n"
 
 
-def annotate(model: Path, measured: Mapping[str, Any], out: Path) -> Manifest:
+def annotate_model(model: Path, evaluation: Mapping[str, Any], out: Path) -> Manifest:
     """Write the model at ``model`` again with these measures, as a new version of the same time.
 
     Raises:
@@ -51,19 +57,19 @@ def annotate(model: Path, measured: Mapping[str, Any], out: Path) -> Manifest:
     """
     artifact = open_artifact(model)
     before = artifact.manifest
-    metrics = {**before.metrics, **numbers(measured)}  # engines have some of their own
-    content = f"{before.version} {json.dumps(measured, sort_keys=True)}"
+    metrics = {**before.metrics, **scalar_metrics(evaluation)}  # engines have some of their own
+    content = f"{before.version} {json.dumps(evaluation, sort_keys=True)}"
     time = before.version.partition("-")[0]
     version = f"{time}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
     documents = {
         name: (model / name).read_text("utf-8")
         for name in before.files
-        if not name.endswith(".npy") and name != CATALOGUE
+        if not name.endswith(".npy") and name != CATALOGUE_FILE
     }
-    documents[CARD] = model_card(
+    documents[MODEL_CARD_FILE] = render_model_card(
         version, before.dataset, before.counts, before.hyperparameters, metrics
     )
-    documents[MEASURES] = measures_text(measured)
+    documents[EVALUATION_FILE] = evaluation_metrics_json(evaluation)
     return write_artifact(
         out,
         version=version,

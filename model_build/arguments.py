@@ -9,7 +9,7 @@ from app.recommender import EngineName, Model
 from model_build.errors import InputError
 
 
-def add_place(parser: argparse.ArgumentParser, option: str) -> None:
+def add_storage_option(parser: argparse.ArgumentParser, option: str) -> None:
     """A required option that says where published models are."""
     parser.add_argument(
         option, required=True, metavar="URL", help="gs://bucket/prefix, or a directory"
@@ -27,7 +27,7 @@ def add_engine_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def refuse_missing_engine(model: Model, engine: EngineName) -> None:
+def require_engine(model: Model, engine: EngineName) -> None:
     """Raise InputError if the model does not have the engine."""
     if engine not in (EngineName.HAKKEN, *model.engines):
         raise InputError(
@@ -38,15 +38,15 @@ def refuse_missing_engine(model: Model, engine: EngineName) -> None:
 
 def positive_int(text: str) -> int:
     """A whole number of at least 1."""
-    number = _number(text, int)
+    number = _parse_number(text, int)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
     return int(number)
 
 
-def whole_number(text: str) -> int:
+def non_negative_int(text: str) -> int:
     """A whole number of at least 0."""
-    number = _number(text, int)
+    number = _parse_number(text, int)
     if number < 0:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 0")
     return int(number)
@@ -54,13 +54,13 @@ def whole_number(text: str) -> int:
 
 def non_negative_float(text: str) -> float:
     """A finite number of at least 0."""
-    number = _number(text, float)
+    number = _parse_number(text, float)
     if not 0 <= number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not a number of at least 0")
     return number
 
 
-def memory(text: str) -> int:
+def byte_size(text: str) -> int:
     """Bytes, as a number with a unit: 500MB, 4GiB."""
     found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) ?([KMGT])(i?)B", text.strip())
     if not found:
@@ -69,7 +69,7 @@ def memory(text: str) -> int:
     return int(float(number) * (1024 if binary else 1000) ** ("KMGT".index(unit) + 1))
 
 
-def _number(text: str, kind: type[int] | type[float]) -> float:
+def _parse_number(text: str, kind: type[int] | type[float]) -> float:
     try:
         return kind(text)
     except ValueError:

@@ -9,21 +9,21 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
-Longs = npt.NDArray[np.int64]
+Float64Array = npt.NDArray[np.float64]
+Int32Array = npt.NDArray[np.int32]
+Int64Array = npt.NDArray[np.int64]
 
 
 @numba.njit(nogil=True, cache=True)
-def biases(
+def update_biases(
     first: int,
     last: int,
-    start: Longs,
-    other: Ints,
-    centred: Floats,
-    other_bias: Floats,
+    start: Int64Array,
+    other: Int32Array,
+    centred: Float64Array,
+    other_bias: Float64Array,
     reg: float,
-    bias: Floats,
+    bias: Float64Array,
 ) -> None:
     """One half step of the alternating least squares, in place.
 
@@ -38,14 +38,14 @@ def biases(
 
 
 @numba.njit(nogil=True, cache=True)
-def residuals(
+def subtract_biases(
     first: int,
     last: int,
-    user_start: Longs,
-    user_item: Ints,
-    user_bias: Floats,
-    item_bias: Floats,
-    centred: Floats,
+    user_start: Int64Array,
+    user_item: Int32Array,
+    user_bias: Float64Array,
+    item_bias: Float64Array,
+    centred: Float64Array,
 ) -> None:
     """What biases leave of centred ratings, in place."""
     for u in range(first, last):
@@ -54,7 +54,9 @@ def residuals(
 
 
 @numba.njit(nogil=True, cache=True)
-def squares(first: int, last: int, user_start: Longs, residual: Floats, total: Floats) -> None:
+def sum_squared_residuals(
+    first: int, last: int, user_start: Int64Array, residual: Float64Array, total: Float64Array
+) -> None:
     """The sum of squared residuals of each fan."""
     for u in range(first, last):
         summed = 0.0

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from app.catalogue import COLUMNS, PICTURE_HOST, encode
+from app.catalogue import COLUMN_DEFAULTS, PICTURE_BASE_URL, serialize_catalogue
 from model_build.errors import InputError
 
-TYPE_NAMES = {
+ANIME_TYPE_NAMES = {
     "TV": "TV",
     "OVA": "OVA",
     "ONA": "ONA",
@@ -23,11 +23,11 @@ TYPE_NAMES = {
     "CM": "Commercial",
     "PV": "Trailer",
 }
-REQUIRED = ("anime_id", "title")
+REQUIRED_COLUMNS = ("anime_id", "title")
 
 
 def read_catalogue(path: Path) -> pl.DataFrame:
-    """Read a CSV or Parquet table of anime; the columns of `app.catalogue.COLUMNS` are kept.
+    """Read a CSV or Parquet table of anime; the columns of `app.catalogue.COLUMN_DEFAULTS` are kept.
 
     Raises:
         InputError: no such file, no ``anime_id`` or ``title``, or an id missing or repeated.
@@ -43,7 +43,7 @@ def read_catalogue(path: Path) -> pl.DataFrame:
         raise InputError(f"{path}: there is no such file.") from None
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{path}: cannot be read as a catalogue ({error}).") from None
-    for name in REQUIRED:
+    for name in REQUIRED_COLUMNS:
         if name not in frame.columns:
             raise InputError(
                 f"{path}: column {name} is missing (found: {', '.join(frame.columns)})."
@@ -65,19 +65,21 @@ def encode_catalogue(frame: pl.DataFrame | None, anime_ids: npt.NDArray[np.int32
         frame = pl.DataFrame({"anime_id": numbers, "title": titles})
     frame = frame.sort("anime_id")
     columns: dict[str, list[Any]] = {}
-    for name, empty in COLUMNS.items():
+    for name, empty in COLUMN_DEFAULTS.items():
         column = frame[name] if name in frame.columns else pl.Series(name, [None] * len(frame))
         values = [None if isinstance(v, float) and v != v else v for v in column.to_list()]
         columns[name] = [empty if value is None else value for value in values]
     columns["type"] = [
-        TYPE_NAMES.get(str(kind).upper()) if kind else None for kind in columns["type"]
+        ANIME_TYPE_NAMES.get(str(kind).upper()) if kind else None for kind in columns["type"]
     ]
     columns["adult"] = [
         int(bool(flag) or "Hentai" in genres.split(";"))
         for flag, genres in zip(columns["adult"], columns["genres"], strict=True)
     ]
     columns["picture"] = [
-        picture.removeprefix(PICTURE_HOST) if picture and picture.startswith(PICTURE_HOST) else None
+        picture.removeprefix(PICTURE_BASE_URL)
+        if picture and picture.startswith(PICTURE_BASE_URL)
+        else None
         for picture in columns["picture"]
     ]
-    return encode(columns)
+    return serialize_catalogue(columns)

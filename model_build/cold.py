@@ -16,27 +16,27 @@ import numpy.typing as npt
 import polars as pl
 from scipy.stats import rankdata
 
-from app.recommender import Listed, Model, Status
-from app.recommender.recommend import Scores, Wish, score_all
+from app.recommender import Model, UserList, WatchStatus
+from app.recommender.recommend import ItemScores, RecommendOptions, score_items
 from app.recommender.taste import expected_error
 from model_build.errors import InputError
-from model_build.fresh import describe
+from model_build.fresh import encode_item_features
 from model_build.metrics import ndcg
-from model_build.parts import Part, model_in_memory
+from model_build.parts import ModelArrays, build_in_memory_model
 from model_build.ratings import Ratings
-from model_build.training import Hyperparameters, train
+from model_build.training import Hyperparameters, train_model
 
 MIN_LISTS = 100
 """Lists that an anime must be on to be hidden, so that there is something to find."""
-LEAST_LEFT = 5
-LIKED = 7.0
-AT = 10
+MIN_VISIBLE = 5
+LIKED_SCORE = 7.0
+CUTOFF = 10
 
-Positions = npt.NDArray[np.int64]
+Int64Array = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class ColdStartMetrics:
     """Means over fans (``auc``, ``ndcg``) and over hidden scores (the rest) for one model.
 
     ``within`` is the share of scores that are off by no more than their ``expected_error``.
@@ -50,69 +50,77 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fan:
-    visible: Listed
+class _ColdStartUser:
+    visible: UserList
     relevant: npt.NDArray[np.bool_]
     """(hidden,): finished without a score, or scored 7 or more."""
     score: npt.NDArray[np.float64]
     """(hidden,), 0 where the fan gave none."""
 
 
-def measure_cold(
+def evaluate_cold_start(
     ratings: Ratings,
     catalogue: pl.DataFrame,
     settings: Hyperparameters,
     *,
-    hide: int,
-    fans: int,
+    n_hidden: int,
+    n_users: int,
     seed: int,
     progress: bool = False,
-) -> tuple[dict[str, Placed], dict[str, int]]:
+) -> tuple[dict[str, ColdStartMetrics], dict[str, int]]:
     """What fans left out make of hidden anime: by what the models know; and how many there were.
 
     Raises:
         InputError: there are fewer such fans or anime than asked for.
     """
     rng = np.random.default_rng(seed)
-    hidden = _draw(rng, _can_be_hidden(ratings, catalogue), hide, "anime with type and genres")
+    hidden = _sample(
+        rng, _eligible_items(ratings, catalogue), n_hidden, "anime with type and genres"
+    )
     left_out = np.zeros(len(ratings.user_ids), bool)
-    left_out[_draw(rng, np.arange(len(ratings.user_ids)), fans, "fans")] = True
+    left_out[_sample(rng, np.arange(len(ratings.user_ids)), n_users, "fans")] = True
     is_hidden = np.zeros(len(ratings.anime_ids), bool)
     is_hidden[hidden] = True
     of_others = ~left_out[ratings.user]
-    measured = list(_fans(ratings, left_out, is_hidden))
-    facts = describe(catalogue, ratings.anime_ids)
+    users_measured = list(_cold_start_users(ratings, left_out, is_hidden))
+    facts = encode_item_features(catalogue, ratings.anime_ids)
     found = {}
     for name, kept, fresh in (
         ("their facts", of_others & ~is_hidden[ratings.item], hidden),
         ("their fans", of_others, hidden[:0]),
     ):
-        trained = train(_only(ratings, kept), settings, facts=facts, fresh=fresh, progress=progress)
-        parts = (Part(trained.arrays, {}),)
-        model = model_in_memory(parts, trained.counts, trained.hyperparameters)
-        found[name] = _measure(model, hidden, measured)
+        trained = train_model(
+            _select_entries(ratings, kept),
+            settings,
+            item_features=facts,
+            cold_items=fresh,
+            progress=progress,
+        )
+        parts = (ModelArrays(trained.arrays, {}),)
+        model = build_in_memory_model(parts, trained.counts, trained.hyperparameters)
+        found[name] = _evaluate_model(model, hidden, users_measured)
     counts = {
-        "fans": len(measured),
+        "fans": len(users_measured),
         "anime": len(hidden),
-        "scores": int(sum((fan.score > 0).sum() for fan in measured)),
+        "scores": int(sum((fan.score > 0).sum() for fan in users_measured)),
     }
     return found, counts
 
 
-def _can_be_hidden(ratings: Ratings, catalogue: pl.DataFrame) -> Positions:
+def _eligible_items(ratings: Ratings, catalogue: pl.DataFrame) -> Int64Array:
     lists = np.bincount(ratings.item, minlength=len(ratings.anime_ids))
     told = pl.col("type").is_not_null() & (pl.col("genres").fill_null("") != "")
     with_facts = np.isin(ratings.anime_ids, catalogue.filter(told)["anime_id"].to_numpy())
     return np.flatnonzero((lists >= MIN_LISTS) & with_facts)
 
 
-def _draw(rng: np.random.Generator, choice: Positions, count: int, what: str) -> Positions:
-    if count >= len(choice):
-        raise InputError(f"{count} {what} cannot be left out of {len(choice)}; ask for fewer.")
-    return np.sort(rng.choice(choice, count, replace=False))
+def _sample(rng: np.random.Generator, candidates: Int64Array, count: int, what: str) -> Int64Array:
+    if count >= len(candidates):
+        raise InputError(f"{count} {what} cannot be left out of {len(candidates)}; ask for fewer.")
+    return np.sort(rng.choice(candidates, count, replace=False))
 
 
-def _only(ratings: Ratings, kept: npt.NDArray[np.bool_]) -> Ratings:
+def _select_entries(ratings: Ratings, kept: npt.NDArray[np.bool_]) -> Ratings:
     """Some of the entries, over all anime; fans without any are left out."""
     user_ids, user = np.unique(ratings.user[kept], return_inverse=True)
     return replace(
@@ -125,9 +133,9 @@ def _only(ratings: Ratings, kept: npt.NDArray[np.bool_]) -> Ratings:
     )
 
 
-def _fans(
+def _cold_start_users(
     ratings: Ratings, left_out: npt.NDArray[np.bool_], is_hidden: npt.NDArray[np.bool_]
-) -> Iterator[_Fan]:
+) -> Iterator[_ColdStartUser]:
     """The fans left out who have something hidden that they like, and a list besides."""
     entries = np.flatnonzero(left_out[ratings.user])
     entries = entries[np.argsort(ratings.user[entries], kind="stable")]
@@ -135,28 +143,30 @@ def _fans(
     for own in np.split(entries, np.flatnonzero(np.diff(ratings.user[entries])) + 1):
         item, rating, status = ratings.item[own], ratings.rating[own], ratings.status[own]
         out = is_hidden[item]
-        liked = np.where(rating > 0, rating >= LIKED, status == Status.COMPLETED)
+        liked = np.where(rating > 0, rating >= LIKED_SCORE, status == WatchStatus.COMPLETED)
         relevant, score = np.zeros(is_hidden.sum(), bool), np.zeros(is_hidden.sum())
         relevant[place[item[out & liked]]] = True
         score[place[item[out]]] = rating[out]
         ids = ratings.anime_ids[item[~out]].astype(np.int64)
-        if relevant.any() and len(ids) >= LEAST_LEFT:
-            yield _Fan(Listed(ids, rating[~out], status[~out]), relevant, score)
+        if relevant.any() and len(ids) >= MIN_VISIBLE:
+            yield _ColdStartUser(UserList(ids, rating[~out], status[~out]), relevant, score)
 
 
-def _measure(model: Model, hidden: Positions, fans: list[_Fan]) -> Placed:
+def _evaluate_model(
+    model: Model, hidden: Int64Array, users: list[_ColdStartUser]
+) -> ColdStartMetrics:
     auc, found, errors, expected = [], [], [], []
-    for fan in fans:
-        scores: Scores = score_all(model, fan.visible, Wish())
+    for fan in users:
+        scores: ItemScores = score_items(model, fan.visible, RecommendOptions())
         match = scores.match[hidden]
-        auc.append(_auc(match, fan.relevant))
-        best = np.argsort(-match, kind="stable")[:AT]
-        found.append(float(ndcg(fan.relevant[best], int(fan.relevant.sum()), AT)))
+        auc.append(_roc_auc(match, fan.relevant))
+        best = np.argsort(-match, kind="stable")[:CUTOFF]
+        found.append(float(ndcg(fan.relevant[best], int(fan.relevant.sum()), CUTOFF)))
         scored = np.flatnonzero(fan.score)
         errors.append(scores.predicted_score[hidden[scored]] - fan.score[scored])
-        expected.append(expected_error(model, scores.taste, hidden[scored]))
+        expected.append(expected_error(model, scores.score_prediction, hidden[scored]))
     error, spread = np.concatenate(errors), np.concatenate(expected)
-    return Placed(
+    return ColdStartMetrics(
         auc=float(np.mean(auc)),
         ndcg=float(np.mean(found)),
         rmse=float(np.sqrt(np.mean(error**2))),
@@ -165,7 +175,7 @@ def _measure(model: Model, hidden: Positions, fans: list[_Fan]) -> Placed:
     )
 
 
-def _auc(value: npt.NDArray[np.float64], relevant: npt.NDArray[np.bool_]) -> float:
+def _roc_auc(value: npt.NDArray[np.float64], relevant: npt.NDArray[np.bool_]) -> float:
     """How often something relevant stands above something else; of equals, half."""
     many, rest = int(relevant.sum()), int((~relevant).sum())
     above = rankdata(value)[relevant].sum() - many * (many + 1) / 2

@@ -18,36 +18,38 @@ import numpy as np
 import polars as pl
 
 from app.catalogue import Catalogue
-from app.recommender import EngineName, Model, Order
-from app.recommender.artifact import Dataset, write_artifact
+from app.recommender import EngineName, Model, SortOrder
+from app.recommender.artifact import DatasetInfo, write_artifact
 from model_build.catalogue import encode_catalogue
 from model_build.engines import als
 from model_build.engines.base import FittedEngine, add_engine
-from model_build.engines.networks import NETWORKS, trainer
-from model_build.evaluation import catalogue_facts, rank_with
-from model_build.fans import Fan, fans_of
+from model_build.engines.networks import NEURAL_ENGINES, network_trainer
+from model_build.evaluation import franchises_and_genres, model_ranker
+from model_build.fans import HoldoutUser, join_holdout
 from model_build.interactions import Interactions
-from model_build.measures import report
-from model_build.observing import Anime, Ranker, observe, rank_all_unlisted
-from model_build.peers import PEERS
-from model_build.ratings import Ratings, indexed
-from model_build.splitting import split_fans
+from model_build.measures import metrics_report
+from model_build.observing import EvaluationItems, Ranker, rank_users, unlisted_item_ranker
+from model_build.peers import REFERENCE_MODELS
+from model_build.ratings import Ratings, index_ratings
+from model_build.splitting import split_users
 from model_build.training import (
     Hyperparameters,
-    build_time,
-    fingerprint,
-    model_version,
-    train,
+    build_timestamp,
+    make_model_version,
+    ratings_fingerprint,
+    train_model,
 )
 
-HAKKEN = {str(order): f"Hakken, {order}" for order in Order}
-ENGINES = {f"engine-{name}": EngineName(name) for name in (EngineName.ALS, *NETWORKS)}
-NAMES = (*PEERS, *HAKKEN, *ENGINES)
-WITHOUT_TORCH = tuple(name for name in NAMES if ENGINES.get(name) not in NETWORKS)
+ORDER_TITLES = {str(order): f"Hakken, {order}" for order in SortOrder}
+ENGINES_BY_NAME = {f"engine-{name}": EngineName(name) for name in (EngineName.ALS, *NEURAL_ENGINES)}
+RECOMMENDER_NAMES = (*REFERENCE_MODELS, *ORDER_TITLES, *ENGINES_BY_NAME)
+NAMES_WITHOUT_TORCH = tuple(
+    name for name in RECOMMENDER_NAMES if ENGINES_BY_NAME.get(name) not in NEURAL_ENGINES
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ComparisonRow:
     """One recommender: ``measured`` as `evaluate` gives it, and what it took.
 
     ``train_seconds`` is for all that the recommender needs; Hakken's orders share one training.
@@ -60,15 +62,15 @@ class Row:
     measured: dict[str, Any]
 
 
-def compare(
+def compare_recommenders(
     ratings: Ratings,
     catalogue: pl.DataFrame | None,
     names: Sequence[str],
     *,
-    fans: int,
+    n_users: int,
     seed: int,
     progress: bool = False,
-) -> Iterator[Row]:
+) -> Iterator[ComparisonRow]:
     """Take ``fans`` fans out of the ratings, train every recommender on the rest and measure it.
 
     Rows come in the order of `NAMES`, each as soon as it is known.
@@ -78,63 +80,67 @@ def compare(
             installed; before anything is trained.
     """
     for name in names:
-        if ENGINES.get(name) in NETWORKS:
-            trainer(ENGINES[name])
-    parts = split_fans(ratings, fans, seed)
-    training = indexed(parts["ratings"])
-    held = fans_of(indexed(parts["lists"]), indexed(parts["holdout"]))
+        if ENGINES_BY_NAME.get(name) in NEURAL_ENGINES:
+            network_trainer(ENGINES_BY_NAME[name])
+    parts = split_users(ratings, n_users, seed)
+    training = index_ratings(parts["ratings"])
+    holdout = join_holdout(index_ratings(parts["lists"]), index_ratings(parts["holdout"]))
     encoded = encode_catalogue(catalogue, training.anime_ids)
-    return _rows(training, held, encoded, names, progress)
+    return _comparison_rows(training, holdout, encoded, names, progress)
 
 
-def _rows(
-    training: Ratings, held: list[Fan], encoded: bytes, names: Sequence[str], progress: bool
-) -> Iterator[Row]:
-    anime = _facts(training, encoded)
-    measure = partial(_measured, anime=anime, fans=held, progress=progress)
-    for name, peer in PEERS.items():
+def _comparison_rows(
+    training: Ratings,
+    holdout: list[HoldoutUser],
+    encoded: bytes,
+    names: Sequence[str],
+    progress: bool,
+) -> Iterator[ComparisonRow]:
+    anime = _evaluation_items(training, encoded)
+    measure = partial(_evaluate_ranker, items=anime, users=holdout, progress=progress)
+    for name, peer in REFERENCE_MODELS.items():
         if name not in names:
             continue
         rows = []
-        for fit in peer.settings:
+        for fit in peer.fits:
             start = time.perf_counter()
             score = fit(training)
             seconds = time.perf_counter() - start
-            ranker = rank_all_unlisted(anime, score, predicts=peer.predicts)
+            ranker = unlisted_item_ranker(anime, score, predicts_ratings=peer.predicts_ratings)
             rows.append(measure(name, peer.title, seconds, ranker))
-        yield _best(rows)
-    orders = [Order(name) for name in HAKKEN if name in names]
-    engines = {name: engine for name, engine in ENGINES.items() if name in names}
+        yield _best_row(rows)
+    orders = [SortOrder(name) for name in ORDER_TITLES if name in names]
+    engines = {name: engine for name, engine in ENGINES_BY_NAME.items() if name in names}
     if orders or engines:
-        with trained_model(training, encoded, progress) as (model, seconds):
+        with trained_default_model(training, encoded, progress) as (model, seconds):
             for order in orders:
-                yield measure(str(order), HAKKEN[order], seconds, rank_with(model, order))
+                yield measure(str(order), ORDER_TITLES[order], seconds, model_ranker(model, order))
             for name, engine in engines.items():
                 rows = []
-                for fit_engine in _fits(engine, training, progress):
-                    with _with_engine(model, engine, fit_engine) as (other, fitting):
-                        ranker = rank_with(other, engine=engine)
+                for fit_engine in _engine_fits(engine, training, progress):
+                    with _model_with_engine(model, engine, fit_engine) as (other, fitting):
+                        ranker = model_ranker(other, engine=engine)
                         rows.append(measure(name, f"Hakken, engine {engine}", fitting, ranker))
-                yield _best(rows)
+                yield _best_row(rows)
 
 
-def _best(rows: Sequence[Row]) -> Row:
+def _best_row(rows: Sequence[ComparisonRow]) -> ComparisonRow:
     return max(rows, key=lambda row: float(np.nan_to_num(row.measured["ndcg@10"])))
 
 
-def _fits(
+def _engine_fits(
     engine: EngineName, training: Ratings, progress: bool
 ) -> list[Callable[[], FittedEngine]]:
     """Fitting an engine, once with each of the settings that are tried."""
-    if engine in NETWORKS:
-        fit, defaults = trainer(engine)
+    if engine in NEURAL_ENGINES:
+        fit, defaults = network_trainer(engine)
         return [partial(fit, training, training.anime_ids, defaults, progress=progress)]
-    interactions = Interactions.of(training)
-    return [partial(als.fit, interactions, training.anime_ids, each) for each in als.SETTINGS]
+    interactions = Interactions.from_ratings(training)
+    return [partial(als.fit, interactions, training.anime_ids, each) for each in als.SETTINGS_GRID]
 
 
 @contextmanager
-def _with_engine(
+def _model_with_engine(
     model: Model, engine: EngineName, fit: Callable[[], FittedEngine]
 ) -> Iterator[tuple[Model, float]]:
     """The model with an engine, written and opened as it is served, and the seconds of the fit."""
@@ -147,47 +153,53 @@ def _with_engine(
         yield Model.open(path), seconds
 
 
-def _measured(
+def _evaluate_ranker(
     name: str,
     title: str,
     train_seconds: float,
-    rank: Ranker,
+    ranker: Ranker,
     *,
-    anime: Anime,
-    fans: Sequence[Fan],
+    items: EvaluationItems,
+    users: Sequence[HoldoutUser],
     progress: bool,
-) -> Row:
-    rank(fans[0].visible)  # compiles what is compiled at first use
-    observed = observe(rank, anime, fans, progress=progress, name=name)
-    return Row(
-        name, title, train_seconds, 1000 * observed.seconds / len(fans), report(observed, anime)
+) -> ComparisonRow:
+    ranker(users[0].visible)  # compiles what is compiled at first use
+    result = rank_users(ranker, items, users, progress=progress, name=name)
+    return ComparisonRow(
+        name,
+        title,
+        train_seconds,
+        1000 * result.seconds / len(users),
+        metrics_report(result, items),
     )
 
 
-def _facts(training: Ratings, encoded: bytes) -> Anime:
+def _evaluation_items(training: Ratings, encoded: bytes) -> EvaluationItems:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "catalogue"
         path.write_bytes(encoded)
-        franchise, genres = catalogue_facts(Catalogue.open(path), training.anime_ids)
+        franchise, genres = franchises_and_genres(Catalogue.open(path), training.anime_ids)
     lists = np.bincount(training.item, minlength=len(training.anime_ids)).astype(np.int32)
-    return Anime.of(training.anime_ids, franchise, lists, len(training.user_ids), genres)
+    return EvaluationItems.from_catalogue(
+        training.anime_ids, franchise, lists, len(training.user_ids), genres
+    )
 
 
 @contextmanager
-def trained_model(
+def trained_default_model(
     training: Ratings, encoded: bytes, progress: bool
 ) -> Iterator[tuple[Model, float]]:
     """A model with the default settings, written and opened as it is served, and the seconds."""
-    settings, created = Hyperparameters(), build_time()
+    settings, created = Hyperparameters(), build_timestamp()
     start = time.perf_counter()
-    done = train(training, settings, progress=progress)
+    done = train_model(training, settings, progress=progress)
     seconds = time.perf_counter() - start
-    dataset = Dataset(name="comparison", fingerprint=fingerprint(training))
+    dataset = DatasetInfo(name="comparison", fingerprint=ratings_fingerprint(training))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model"
         write_artifact(
             path,
-            version=model_version(created, dataset.fingerprint, settings),
+            version=make_model_version(created, dataset.fingerprint, settings),
             created=created.isoformat(timespec="seconds"),
             dataset=dataset,
             counts=done.counts,

@@ -14,54 +14,72 @@ import numpy as np
 import numpy.typing as npt
 
 from app.catalogue import Catalogue
-from app.recommender import EngineName, Listed, Model, Order, Wish
-from app.recommender.recommend import score_all
-from model_build.fans import Fan, cut_to, fans_of
-from model_build.measures import report, values
-from model_build.observing import Anime, Ranker, Ranking, observe, rank_all_unlisted
+from app.recommender import EngineName, Model, RecommendOptions, SortOrder, UserList
+from app.recommender.recommend import score_items
+from model_build.fans import HoldoutUser, join_holdout, truncate_history
+from model_build.measures import metrics_report, summary
+from model_build.observing import (
+    EvaluationItems,
+    RankedItems,
+    Ranker,
+    rank_users,
+    unlisted_item_ranker,
+)
 
-__all__ = ["Fan", "by_length", "catalogue_facts", "evaluate", "facts_of", "fans_of", "rank_with"]
+__all__ = [
+    "HoldoutUser",
+    "evaluate",
+    "evaluate_by_length",
+    "franchises_and_genres",
+    "join_holdout",
+    "model_evaluation_items",
+    "model_ranker",
+]
 
-LENGTHS = (5, 20, 100, 500)
-OF_LENGTH = ("users", "rmse", "ndcg@10", "new_ndcg@10", "coverage")
+LIST_LENGTHS = (5, 20, 100, 500)
+LENGTH_METRICS = ("users", "rmse", "ndcg@10", "new_ndcg@10", "coverage")
 
 
-def rank_with(
-    model: Model, order: Order = Order.MATCH, engine: EngineName = EngineName.HAKKEN
+def model_ranker(
+    model: Model, order: SortOrder = SortOrder.MATCH, engine: EngineName = EngineName.HAKKEN
 ) -> Ranker:
     """The model's ranking of all anime, before the franchise rules."""
 
-    def rank(listed: Listed) -> Ranking:
-        scores = score_all(model, listed, Wish(order=order, engine=engine))
+    def rank(listed: UserList) -> RankedItems:
+        scores = score_items(model, listed, RecommendOptions(sort_order=order, engine=engine))
 
         def error(wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-            return scores.errors(model, wanted)
+            return scores.expected_errors(model, wanted)
 
-        return Ranking(scores.sort_key, scores.allowed, scores.predicted_score, error)
+        return RankedItems(scores.sort_key, scores.allowed_mask, scores.predicted_score, error)
 
     return rank
 
 
-def facts_of(model: Model, franchise: npt.NDArray[np.int64], genres: Sequence[str] = ()) -> Anime:
+def model_evaluation_items(
+    model: Model, franchise: npt.NDArray[np.int64], genres: Sequence[str] = ()
+) -> EvaluationItems:
     """What the measures need to know of the model's anime; ``franchise`` (n,) is -1 if unknown."""
     fans = model.manifest.counts["fans"]
-    return Anime.of(model.anime_id, franchise, model.entry_count, fans, genres)
+    return EvaluationItems.from_catalogue(
+        model.anime_id, franchise, model.entry_count, fans, genres
+    )
 
 
-def catalogue_facts(
+def franchises_and_genres(
     catalogue: Catalogue, anime_id: npt.NDArray[np.int32]
 ) -> tuple[npt.NDArray[np.int64], list[str]]:
     """Franchises (n,), -1 where unknown, and genres of anime."""
     ids = anime_id.tolist()
-    groups = catalogue.column("franchise_id", ids)
+    groups = catalogue.column_values("franchise_id", ids)
     franchise = np.array([-1 if group is None else group for group in groups], np.int64)
-    return franchise, catalogue.column("genres", ids)
+    return franchise, catalogue.column_values("genres", ids)
 
 
 def evaluate(
     model: Model,
     franchise: npt.NDArray[np.int64],
-    fans: Sequence[Fan],
+    users: Sequence[HoldoutUser],
     *,
     genres: Sequence[str] = (),
     ranker: Ranker | None = None,
@@ -73,17 +91,19 @@ def evaluate(
     ``ranker`` is how the model is asked, by default as a visitor who chooses nothing would.
     Relevant anime that the model does not know count as not found.
     """
-    anime = facts_of(model, franchise, genres)
-    observed = observe(ranker or rank_with(model), anime, fans, progress=progress, name="evaluate")
-    return report(observed, anime, seed=seed)
+    anime = model_evaluation_items(model, franchise, genres)
+    result = rank_users(
+        ranker or model_ranker(model), anime, users, progress=progress, name="evaluate"
+    )
+    return metrics_report(result, anime, seed=seed)
 
 
-def by_length(
-    rank: Ranker,
-    anime: Anime,
-    fans: Sequence[Fan],
+def evaluate_by_length(
+    ranker: Ranker,
+    items: EvaluationItems,
+    users: Sequence[HoldoutUser],
     *,
-    lengths: Sequence[int] = LENGTHS,
+    lengths: Sequence[int] = LIST_LENGTHS,
     seed: int = 0,
     progress: bool = False,
 ) -> dict[str, dict[str, float | int]]:
@@ -92,16 +112,16 @@ def by_length(
     Entries cut away are neither candidates nor misses. ``popularity_ndcg@10`` is that of showing
     every fan the anime on most lists, on the same lists. A length that no fan has is left out.
     """
-    popularity = rank_all_unlisted(anime, lambda _: anime.lists.astype(np.float64))
+    popularity = unlisted_item_ranker(items, lambda _: items.list_count.astype(np.float64))
     table = {}
     for length in lengths:
-        short = cut_to(fans, length, seed)
+        short = truncate_history(users, length, seed)
         if not short:
             continue
-        observed = observe(rank, anime, short, progress=progress, name=f"{length} titles")
-        found = values(observed, anime)
-        popular = values(observe(popularity, anime, short), anime)
-        table[str(length)] = {name: found[name] for name in OF_LENGTH} | {
+        result = rank_users(ranker, items, short, progress=progress, name=f"{length} titles")
+        found = summary(result, items)
+        popular = summary(rank_users(popularity, items, short), items)
+        table[str(length)] = {name: found[name] for name in LENGTH_METRICS} | {
             "popularity_ndcg@10": popular["ndcg@10"]
         }
     return table

@@ -8,39 +8,39 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from app.recommender import Listed
+from app.recommender import UserList
 from model_build.errors import InputError
 from model_build.ratings import Ratings
 
 
-def _none() -> npt.NDArray[np.int64]:
+def _no_ids() -> npt.NDArray[np.int64]:
     return np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
-class Fan:
+class HoldoutUser:
     """One fan's visible list and hidden scores (ids int64, scores float64).
 
     ``withheld`` are ids that are neither shown to the model nor to be found by it: what was cut
     from a list to make it short.
     """
 
-    visible: Listed
-    hidden_id: npt.NDArray[np.int64]
-    hidden_score: npt.NDArray[np.float64]
-    withheld: npt.NDArray[np.int64] = field(default_factory=_none)
+    visible: UserList
+    hidden_ids: npt.NDArray[np.int64]
+    hidden_scores: npt.NDArray[np.float64]
+    excluded_ids: npt.NDArray[np.int64] = field(default_factory=_no_ids)
 
 
-def fans_of(lists: Ratings, holdout: Ratings) -> list[Fan]:
+def join_holdout(lists: Ratings, holdout: Ratings) -> list[HoldoutUser]:
     """Join the two files by user id; a fan without a visible list comes with an empty one.
 
     Raises:
         InputError: the files share no user, or an anime is both visible and hidden.
     """
-    visible = {str(user): rows for user, rows in _by_user(lists)}
+    visible = {str(user): rows for user, rows in _rows_by_user(lists)}
     fans = []
-    for user, rows in _by_user(holdout):
-        seen = visible.get(str(user), _none())
+    for user, rows in _rows_by_user(holdout):
+        seen = visible.get(str(user), _no_ids())
         hidden_id = holdout.anime_ids[holdout.item[rows]].astype(np.int64)
         seen_id = lists.anime_ids[lists.item[seen]].astype(np.int64)
         both = np.intersect1d(hidden_id, seen_id)
@@ -50,32 +50,32 @@ def fans_of(lists: Ratings, holdout: Ratings) -> list[Fan]:
                 "what must be found must not be seen."
             )
         scored = holdout.rating[rows] > 0
-        listed = Listed(seen_id, lists.rating[seen], lists.status[seen])
-        fans.append(Fan(listed, hidden_id[scored], holdout.rating[rows][scored]))
+        listed = UserList(seen_id, lists.rating[seen], lists.status[seen])
+        fans.append(HoldoutUser(listed, hidden_id[scored], holdout.rating[rows][scored]))
     if not any(len(fan.visible.anime_id) for fan in fans):
         raise InputError("the lists and the holdout file have no user in common.")
     return fans
 
 
-def cut_to(fans: Sequence[Fan], length: int, seed: int) -> list[Fan]:
+def truncate_history(users: Sequence[HoldoutUser], length: int, seed: int) -> list[HoldoutUser]:
     """The fans with at least ``length`` visible entries, each with that many, drawn at random.
 
     The other entries are withheld. With the same seed a longer list holds the shorter one.
     """
     rng = np.random.default_rng(seed)
     cut = []
-    for fan in fans:
+    for fan in users:
         ids = fan.visible.anime_id
         order = rng.permutation(len(ids))
         if len(ids) < length:
             continue
         kept = np.sort(order[:length])
-        listed = Listed(ids[kept], fan.visible.score[kept], fan.visible.status[kept])
-        cut.append(replace(fan, visible=listed, withheld=ids[order[length:]]))
+        listed = UserList(ids[kept], fan.visible.score[kept], fan.visible.status[kept])
+        cut.append(replace(fan, visible=listed, excluded_ids=ids[order[length:]]))
     return cut
 
 
-def _by_user(ratings: Ratings) -> Iterator[tuple[object, npt.NDArray[np.int64]]]:
+def _rows_by_user(ratings: Ratings) -> Iterator[tuple[object, npt.NDArray[np.int64]]]:
     order = np.argsort(ratings.user, kind="stable")
     edges = np.cumsum(np.bincount(ratings.user, minlength=len(ratings.user_ids)))
     return zip(ratings.user_ids.to_list(), np.split(order, edges[:-1]), strict=True)

@@ -9,24 +9,29 @@ import numpy.typing as npt
 
 from app.catalogue import Catalogue
 from app.recommender import Model
-from model_build.catalogue import TYPE_NAMES
+from model_build.catalogue import ANIME_TYPE_NAMES
 from model_build.errors import InputError
 
-TYPES = ("tv", "movie", "ova", "ona", "special", "music")
+ANIME_TYPES = ("tv", "movie", "ova", "ona", "special", "music")
 
 
-def add_filters(parser: argparse.ArgumentParser) -> None:
+def add_filter_options(parser: argparse.ArgumentParser) -> None:
     """``--genre``, ``--type`` and ``--adult``."""
     parser.add_argument(
         "--genre", nargs="+", default=[], metavar="NAME", help="only anime of all these genres"
     )
     parser.add_argument(
-        "--type", nargs="+", default=[], choices=TYPES, metavar="NAME", help=", ".join(TYPES)
+        "--type",
+        nargs="+",
+        default=[],
+        choices=ANIME_TYPES,
+        metavar="NAME",
+        help=", ".join(ANIME_TYPES),
     )
     parser.add_argument("--adult", action="store_true", help="include adult anime")
 
 
-def allowed_by(
+def filter_mask(
     arguments: argparse.Namespace, model: Model, catalogue: Catalogue
 ) -> npt.NDArray[np.bool_]:
     """Where an anime of the model passes, (n,).
@@ -37,9 +42,12 @@ def allowed_by(
     ids = model.anime_id.tolist()
     allowed = np.ones(len(ids), bool)
     if not arguments.adult:
-        allowed &= ~np.array(catalogue.column("adult", ids), bool)
+        allowed &= ~np.array(catalogue.column_values("adult", ids), bool)
     if arguments.genre:
-        of = [set((names or "").casefold().split(";")) for names in catalogue.column("genres", ids)]
+        of = [
+            set((names or "").casefold().split(";"))
+            for names in catalogue.column_values("genres", ids)
+        ]
         known = set().union(*of) - {""}
         for genre in arguments.genre:
             if genre.casefold() not in known:
@@ -47,10 +55,10 @@ def allowed_by(
                 raise InputError(f"--genre {genre}: the model's catalogue has {some}.")
             allowed &= np.array([genre.casefold() in names for names in of], bool)
     if arguments.type:
-        names = {TYPE_NAMES[kind.upper()] for kind in arguments.type}
+        names = {ANIME_TYPE_NAMES[kind.upper()] for kind in arguments.type}
         if "special" in arguments.type:
-            names.add(TYPE_NAMES["TV SPECIAL"])
-        kinds = catalogue.column("type", ids)
+            names.add(ANIME_TYPE_NAMES["TV SPECIAL"])
+        kinds = catalogue.column_values("type", ids)
         if not any(kinds):
             raise InputError("--type: the model's catalogue has none: train with a --catalogue.")
         allowed &= np.array([kind in names for kind in kinds], bool)

@@ -10,11 +10,11 @@ import numpy.typing as npt
 from model_build import grouping_kernels
 from model_build.errors import InputError
 
-MOST_ENTRIES = np.iinfo(np.int32).max
+MAX_ENTRIES = np.iinfo(np.int32).max
 
 
 @dataclass(frozen=True, slots=True)
-class Grouping:
+class GroupedEntries:
     """Entries grouped both ways, anime numbered by their rank.
 
     By user: ``user_start`` (n_users + 1,) delimits ``user_item``, numbers ascending within a user,
@@ -63,18 +63,18 @@ def group_ratings(
     rating: npt.NDArray[np.float64],
     n_users: int,
     n_items: int,
-    chosen: npt.NDArray[np.bool_] | None = None,
+    selected: npt.NDArray[np.bool_] | None = None,
 ) -> GroupedRatings:
     """Group parallel arrays of entries, each (user, item) at most once; all, or those ``chosen``.
 
     Raises:
         InputError: there are more entries than 32 bits can number.
     """
-    chosen = np.ones(len(user), bool) if chosen is None else chosen
-    order = falling(count_items(item, n_items, chosen))
+    selected = np.ones(len(user), bool) if selected is None else selected
+    order = argsort_descending(count_entries_per_item(item, n_items, selected))
     rank = np.empty(n_items, np.int64)
     rank[order] = np.arange(n_items)
-    grouped = group(user, item, rank, n_users, n_items, chosen)
+    grouped = group_entries(user, item, rank, n_users, n_items, selected)
     return GroupedRatings(
         order,
         rank,
@@ -87,14 +87,14 @@ def group_ratings(
     )
 
 
-def group(
+def group_entries(
     user: npt.NDArray[np.int32],
     item: npt.NDArray[np.int32],
     rank: npt.NDArray[np.int64],
     n_users: int,
     n_numbers: int,
-    chosen: npt.NDArray[np.bool_],
-) -> Grouping:
+    selected: npt.NDArray[np.bool_],
+) -> GroupedEntries:
     """Group the chosen entries, ``rank`` being the number of each item below ``n_numbers``.
 
     Time is linear in the entries; memory is that of the result.
@@ -102,12 +102,14 @@ def group(
     Raises:
         InputError: there are more entries than 32 bits can number.
     """
-    if len(user) > MOST_ENTRIES:
-        raise InputError(f"{len(user):,} entries; one machine takes at most {MOST_ENTRIES:,}.")
+    if len(user) > MAX_ENTRIES:
+        raise InputError(f"{len(user):,} entries; one machine takes at most {MAX_ENTRIES:,}.")
     if (user[1:] < user[:-1]).any():
         by_user = np.argsort(user, kind="stable").astype(np.int32)
-        sorted_ = group(user[by_user], item[by_user], rank, n_users, n_numbers, chosen[by_user])
-        return Grouping(
+        sorted_ = group_entries(
+            user[by_user], item[by_user], rank, n_users, n_numbers, selected[by_user]
+        )
+        return GroupedEntries(
             sorted_.user_start,
             sorted_.user_item,
             by_user[sorted_.user_entry],
@@ -116,7 +118,7 @@ def group(
             sorted_.item_position,
         )
     of_user, of_item = np.zeros(n_users, np.int64), np.zeros(len(rank), np.int64)
-    grouping_kernels.count(user, item, chosen, of_user, of_item)
+    grouping_kernels.count_entries(user, item, selected, of_user, of_item)
     of_number = np.zeros(n_numbers, np.int64)
     has = of_item > 0
     of_number[rank[has]] = of_item[has]
@@ -124,32 +126,32 @@ def group(
     user_start = np.concatenate([[0], np.cumsum(of_user)])
     entries = int(user_start[-1])
     item_user, item_position = np.empty(entries, np.int32), np.empty(entries, np.int32)
-    grouping_kernels.into_items(
-        user, item, chosen, rank, item_start[:-1].copy(), item_user, item_position
+    grouping_kernels.group_by_item(
+        user, item, selected, rank, item_start[:-1].copy(), item_user, item_position
     )
     user_item, user_entry = np.empty(entries, np.int32), np.empty(entries, np.int32)
-    grouping_kernels.into_users(
+    grouping_kernels.group_by_user(
         item_start, item_user, item_position, user_start[:-1].copy(), user_item, user_entry
     )
-    return Grouping(user_start, user_item, user_entry, item_start, item_user, item_position)
+    return GroupedEntries(user_start, user_item, user_entry, item_start, item_user, item_position)
 
 
-def count_items(
-    item: npt.NDArray[np.int32], n_items: int, chosen: npt.NDArray[np.bool_] | None = None
+def count_entries_per_item(
+    item: npt.NDArray[np.int32], n_items: int, selected: npt.NDArray[np.bool_] | None = None
 ) -> npt.NDArray[np.int64]:
     """How many entries, or of the chosen ones, each item has, (n_items,)."""
     count = np.zeros(n_items, np.int64)
-    for first in range(0, len(item), PIECE):
-        piece = slice(first, first + PIECE)
-        own = item[piece] if chosen is None else item[piece][chosen[piece]]
+    for first in range(0, len(item), CHUNK_ENTRIES):
+        piece = slice(first, first + CHUNK_ENTRIES)
+        own = item[piece] if selected is None else item[piece][selected[piece]]
         count += np.bincount(own, minlength=n_items)
     return count
 
 
-PIECE = 1 << 22
+CHUNK_ENTRIES = 1 << 22
 """Entries looked at at once, where numpy makes wide copies of what it is given."""
 
 
-def falling(count: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def argsort_descending(count: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Indices by falling count, of equal ones the first first."""
     return np.argsort(-count, kind="stable")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from model_build.affinity import FULL_LISTS, fewest_lists
-from model_build.parts import Precision
-from model_build.taste import SHRINKAGE
+from model_build.affinity import FULL_HISTORY, default_min_entries
+from model_build.parts import MatrixPrecision
+from model_build.taste import SIMILARITY_SHRINKAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +20,18 @@ class Hyperparameters:
     min_support: int = 1
     neighbours: int = 500
     k: int = 40
-    precision: Precision = "exact"
-    affinity_ridge: float = FULL_LISTS.ridge
-    affinity_dropout: float = FULL_LISTS.dropout
-    affinity_popularity: float = FULL_LISTS.popularity
+    precision: MatrixPrecision = "exact"
+    affinity_ridge: float = FULL_HISTORY.ridge
+    affinity_dropout: float = FULL_HISTORY.dropout
+    affinity_popularity: float = FULL_HISTORY.popularity_power
     affinity_neighbours: int = 800
     affinity_lists: int = 0
     newcomer_neighbours: int = 200
     taste_neighbours: int = 200
-    taste_shrinkage: float = SHRINKAGE
+    taste_shrinkage: float = SIMILARITY_SHRINKAGE
     taste_factors: int = 256
     fresh_neighbours: int = 200
 
-    def lists_needed(self, fans: int) -> int:
+    def affinity_min_entries(self, n_users: int) -> int:
         """On how many of the fans' lists an anime must be to have affinities."""
-        return self.affinity_lists or fewest_lists(fans)
+        return self.affinity_lists or default_min_entries(n_users)

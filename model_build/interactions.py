@@ -11,9 +11,9 @@ import numpy.typing as npt
 import polars as pl
 
 from model_build.errors import InputError
-from model_build.ratings import Ratings, indexed, read_entries, read_ratings
+from model_build.ratings import Ratings, index_ratings, read_ratings, read_ratings_frame
 
-FAVOURITE = "favourite"
+FAVOURITE_COLUMN = "favourite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Interactions:
     favourite: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, ratings: Ratings) -> Interactions:
+    def from_ratings(cls, ratings: Ratings) -> Interactions:
         """Entries without favourites."""
         return cls(ratings, np.zeros(len(ratings), bool))
 
@@ -43,25 +43,25 @@ def read_interactions(
         InputError: a file is missing, empty or malformed, or a fan lists the same anime twice.
     """
     if not interactions:
-        return Interactions.of(read_ratings(ratings))
-    frame = read_entries([*ratings, *interactions])
-    of_interactions = np.concatenate([_favourites(path) for path in interactions])
+        return Interactions.from_ratings(read_ratings(ratings))
+    frame = read_ratings_frame([*ratings, *interactions])
+    of_interactions = np.concatenate([_read_favourites(path) for path in interactions])
     favourite = np.zeros(len(frame), bool)
     favourite[len(frame) - len(of_interactions) :] = of_interactions
-    return Interactions(indexed(frame), favourite)
+    return Interactions(index_ratings(frame), favourite)
 
 
-def _favourites(path: Path) -> npt.NDArray[np.bool_]:
+def _read_favourites(path: Path) -> npt.NDArray[np.bool_]:
     if path.suffix.lower() not in {".parquet", ".pq"}:
         raise InputError(f"{path}: expected interactions as `collect` writes them, in Parquet.")
     columns = pl.scan_parquet(path, glob=False).collect_schema()
-    if columns.get(FAVOURITE) != pl.Boolean:
+    if columns.get(FAVOURITE_COLUMN) != pl.Boolean:
         raise InputError(
-            f"{path}: expected a column {FAVOURITE} of true and false, as `collect` writes it; "
+            f"{path}: expected a column {FAVOURITE_COLUMN} of true and false, as `collect` writes it; "
             "name a file without one with --ratings."
         )
     return (
-        pl.read_parquet(path, columns=[FAVOURITE], glob=False)[FAVOURITE]
+        pl.read_parquet(path, columns=[FAVOURITE_COLUMN], glob=False)[FAVOURITE_COLUMN]
         .fill_null(False)
         .to_numpy()
     )

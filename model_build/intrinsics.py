@@ -9,12 +9,12 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-LANES = 4
-DOUBLE, INDEX = ir.DoubleType(), ir.IntType(32)
-VECTOR = ir.VectorType(DOUBLE, LANES)
+SIMD_LANES = 4
+DOUBLE, INT32 = ir.DoubleType(), ir.IntType(32)
+DOUBLE_VECTOR = ir.VectorType(DOUBLE, SIMD_LANES)
 
 
-def _add_pearson(typingctx: Any, sums: Any, row: Any, left: Any, right: Any) -> Any:  # noqa: ARG001
+def _add_pearson_terms(typingctx: Any, sums: Any, row: Any, left: Any, right: Any) -> Any:  # noqa: ARG001
     """``sums[row] += (1, left * right, left * left, right * right)``, doubles, as one operation.
 
     Written out, LLVM turns the four additions into four scalar read-modify-write chains; as one
@@ -34,7 +34,7 @@ def _add_pearson(typingctx: Any, sums: Any, row: Any, left: Any, right: Any) -> 
     return signature, codegen
 
 
-def _add_outer(
+def _add_outer_product(
     typingctx: Any,  # noqa: ARG001
     sums: Any,
     row: Any,
@@ -59,18 +59,18 @@ def _add_products(
     builder: Any, data: Any, row: Any, left: Sequence[Any], right: Sequence[Any]
 ) -> None:
     def pack(elements: Sequence[Any]) -> Any:
-        packed = ir.Constant(VECTOR, ir.Undefined)
+        packed = ir.Constant(DOUBLE_VECTOR, ir.Undefined)
         for position, element in enumerate(elements):
-            packed = builder.insert_element(packed, element, ir.Constant(INDEX, position))
+            packed = builder.insert_element(packed, element, ir.Constant(INT32, position))
         return packed
 
-    offset = builder.mul(row, ir.Constant(row.type, LANES))
-    pointer = builder.bitcast(builder.gep(data, [offset]), VECTOR.as_pointer())
+    offset = builder.mul(row, ir.Constant(row.type, SIMD_LANES))
+    pointer = builder.bitcast(builder.gep(data, [offset]), DOUBLE_VECTOR.as_pointer())
     product = builder.fmul(pack(left), pack(right))
     builder.store(builder.fadd(builder.load(pointer, align=8), product), pointer, align=8)
 
 
-def _fetch(typingctx: Any, array: Any, index: Any) -> Any:  # noqa: ARG001
+def _prefetch_element(typingctx: Any, array: Any, index: Any) -> Any:  # noqa: ARG001
     """Have the processor bring ``array[index]`` near; nothing happens if it is out of bounds."""
     signature = types.void(array, index)
 
@@ -78,15 +78,15 @@ def _fetch(typingctx: Any, array: Any, index: Any) -> Any:  # noqa: ARG001
         elements = context.make_array(sig.args[0])(context, builder, args[0])
         byte = ir.IntType(8).as_pointer()
         pointer = builder.bitcast(builder.gep(elements.data, [args[1]]), byte)
-        kind = ir.FunctionType(ir.VoidType(), [byte, INDEX, INDEX, INDEX])
+        kind = ir.FunctionType(ir.VoidType(), [byte, INT32, INT32, INT32])
         prefetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
-        builder.call(prefetch, [pointer, INDEX(0), INDEX(3), INDEX(1)])  # to read, into all caches
+        builder.call(prefetch, [pointer, INT32(0), INT32(3), INT32(1)])  # to read, into all caches
         return context.get_dummy_value()
 
     return signature, codegen
 
 
 # numba's decorator has no types; what it makes is called from compiled code only.
-add_pearson: Any = intrinsic(_add_pearson)
-add_outer: Any = intrinsic(_add_outer)
-fetch: Any = intrinsic(_fetch)
+add_pearson_terms: Any = intrinsic(_add_pearson_terms)
+add_outer_product: Any = intrinsic(_add_outer_product)
+prefetch_element: Any = intrinsic(_prefetch_element)

@@ -7,10 +7,10 @@ import numpy.typing as npt
 import polars as pl
 
 from model_build.errors import InputError
-from model_build.ratings import Ratings, indexed
+from model_build.ratings import Ratings, index_ratings
 
 
-def list_fingerprints(ratings: Ratings) -> npt.NDArray[np.uint64]:
+def user_list_fingerprints(ratings: Ratings) -> npt.NDArray[np.uint64]:
     """A number for every fan's list, (users,): equal for lists of the same anime and scores.
 
     The sum modulo 2^64 of a mixed hash of every entry, so the order of the rows does not matter;
@@ -19,20 +19,20 @@ def list_fingerprints(ratings: Ratings) -> npt.NDArray[np.uint64]:
     """
     # Scores are compared in hundredths.
     scores = np.rint(ratings.rating * 100).astype(np.uint64)
-    entry = _mixed(ratings.anime_ids[ratings.item].astype(np.uint64) << np.uint64(16) | scores)
+    entry = _splitmix64(ratings.anime_ids[ratings.item].astype(np.uint64) << np.uint64(16) | scores)
     total = np.zeros(len(ratings.user_ids), np.uint64)
     np.add.at(total, ratings.user, entry)
     return total
 
 
-def refuse_leaks(training: Ratings, lists: Ratings, holdout: Ratings) -> None:
+def check_no_leakage(training: Ratings, lists: Ratings, holdout: Ratings) -> None:
     """Check that none of the fans to measure on was trained on.
 
     Raises:
         InputError: a fan's id is among the training ratings, or a list there is identical to what
             a fan's visible and hidden entries are together.
     """
-    whole = _together(lists, holdout)
+    whole = _merge_ratings(lists, holdout)
     trained = {str(user) for user in training.user_ids.to_list()}
     known = next((user for user in whole.user_ids.to_list() if str(user) in trained), None)
     if known is not None:
@@ -41,7 +41,7 @@ def refuse_leaks(training: Ratings, lists: Ratings, holdout: Ratings) -> None:
             "what is measured must not have been trained on."
         )
     _, held, other = np.intersect1d(
-        list_fingerprints(whole), list_fingerprints(training), return_indices=True
+        user_list_fingerprints(whole), user_list_fingerprints(training), return_indices=True
     )
     if len(held):
         raise InputError(
@@ -51,7 +51,7 @@ def refuse_leaks(training: Ratings, lists: Ratings, holdout: Ratings) -> None:
         )
 
 
-def _together(lists: Ratings, holdout: Ratings) -> Ratings:
+def _merge_ratings(lists: Ratings, holdout: Ratings) -> Ratings:
     frames = [
         pl.DataFrame(
             {
@@ -63,10 +63,10 @@ def _together(lists: Ratings, holdout: Ratings) -> Ratings:
         )
         for part in (lists, holdout)
     ]
-    return indexed(pl.concat(frames))
+    return index_ratings(pl.concat(frames))
 
 
-def _mixed(value: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def _splitmix64(value: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """The finaliser of splitmix64 (Steele, Lea and Flood 2014): every bit depends on all."""
     value = value + np.uint64(0x9E3779B97F4A7C15)
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import lapack
 
-Singles = npt.NDArray[np.float32]
+Float32Array = npt.NDArray[np.float32]
 
 
-def invert_in_place(matrix: Singles) -> None:
+def invert_spd_in_place(matrix: Float32Array) -> None:
     """Turn the lower triangle of a symmetric positive definite matrix into that of its inverse.
 
     What stands above the diagonal is neither read nor written.
@@ -28,7 +28,7 @@ def invert_in_place(matrix: Singles) -> None:
         matrix[:] = inverse.T
 
 
-def mirror_down(matrix: npt.NDArray[np.floating], rows: int = 512) -> None:
+def copy_upper_to_lower(matrix: npt.NDArray[np.floating], rows: int = 512) -> None:
     """Copy what stands above the diagonal below it."""
     for first in range(0, len(matrix), rows):
         block = slice(first, first + rows)
@@ -37,6 +37,6 @@ def mirror_down(matrix: npt.NDArray[np.floating], rows: int = 512) -> None:
         square[:] = np.triu(square) + np.triu(square, 1).T
 
 
-def mirror_up(matrix: npt.NDArray[np.floating]) -> None:
+def copy_lower_to_upper(matrix: npt.NDArray[np.floating]) -> None:
     """Copy what stands below the diagonal above it."""
-    mirror_down(matrix.T)
+    copy_upper_to_lower(matrix.T)

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from app.recommender import Listed
-from model_build.ratings import read_list
+from app.recommender import UserList
+from model_build.ratings import read_list_frame
 
 
-def listed_in(path: Path) -> Listed:
+def read_user_list(path: Path) -> UserList:
     """The list in a file with the columns anime_id, rating and optionally status.
 
     Raises:
         InputError: there is no such file, or it is no list.
     """
-    entries = read_list(path)
-    return Listed(
+    entries = read_list_frame(path)
+    return UserList(
         entries["anime_id"].to_numpy().astype(np.int64),
         entries["rating"].to_numpy(),
         entries["status"].to_numpy(),

@@ -10,43 +10,43 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-Hits = npt.NDArray[np.bool_]
-Counts = npt.NDArray[np.int64]
-Values = npt.NDArray[np.float64]
+HitMatrix = npt.NDArray[np.bool_]
+CountArray = npt.NDArray[np.int64]
+MetricArray = npt.NDArray[np.float64]
 
 
-def ndcg(hits: Hits, relevant: Counts | int, at: int) -> Values:
+def ndcg(hits: HitMatrix, n_relevant: CountArray | int, k: int) -> MetricArray:
     """Normalised discounted cumulative gain with binary gains.
 
     sum of 1 / log2(1 + place) over the hits, divided by that of min(at, relevant) hits at the top
     (Jarvelin and Kekalainen 2002).
     """
-    discount = 1.0 / np.log2(np.arange(2, at + 2))
-    ideal = np.concatenate([[np.nan], np.cumsum(discount)])[np.minimum(at, relevant)]
-    found = hits[..., :at]
+    discount = 1.0 / np.log2(np.arange(2, k + 2))
+    ideal = np.concatenate([[np.nan], np.cumsum(discount)])[np.minimum(k, n_relevant)]
+    found = hits[..., :k]
     return np.asarray(found @ discount[: found.shape[-1]] / ideal)
 
 
-def recall(hits: Hits, relevant: Counts | int, at: int) -> Values:
+def recall(hits: HitMatrix, n_relevant: CountArray | int, k: int) -> MetricArray:
     """Share of the relevant found among the first ``at``, of the most that could be."""
-    return np.asarray(hits[..., :at].sum(axis=-1) / _possible(relevant, at))
+    return np.asarray(hits[..., :k].sum(axis=-1) / _max_hits(n_relevant, k))
 
 
-def precision(hits: Hits, relevant: Counts | int, at: int) -> Values:
+def precision(hits: HitMatrix, n_relevant: CountArray | int, k: int) -> MetricArray:
     """Share of the first ``at`` places that is relevant."""
-    some = np.where(np.asarray(relevant) > 0, float(at), np.nan)
-    return np.asarray(hits[..., :at].sum(axis=-1) / some)
+    some = np.where(np.asarray(n_relevant) > 0, float(k), np.nan)
+    return np.asarray(hits[..., :k].sum(axis=-1) / some)
 
 
-def average_precision(hits: Hits, relevant: Counts | int, at: int) -> Values:
+def average_precision(hits: HitMatrix, n_relevant: CountArray | int, k: int) -> MetricArray:
     """Precision at the place of every hit, summed and divided by min(at, relevant).
 
     Its mean over fans is MAP.
     """
-    found = hits[..., :at]
+    found = hits[..., :k]
     precision = np.cumsum(found, axis=-1) / np.arange(1, found.shape[-1] + 1)
-    return np.asarray((precision * found).sum(axis=-1) / _possible(relevant, at))
+    return np.asarray((precision * found).sum(axis=-1) / _max_hits(n_relevant, k))
 
 
-def _possible(relevant: Counts | int, at: int) -> Values:
-    return np.where(np.asarray(relevant) > 0, np.minimum(at, relevant), np.nan)
+def _max_hits(n_relevant: CountArray | int, k: int) -> MetricArray:
+    return np.where(np.asarray(n_relevant) > 0, np.minimum(k, n_relevant), np.nan)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from app.recommender.artifact import Dataset
+from app.recommender.artifact import DatasetInfo
 
-CARD = "MODEL_CARD.md"
+MODEL_CARD_FILE = "MODEL_CARD.md"
 
 
-def model_card(
+def render_model_card(
     version: str,
-    dataset: Dataset,
+    dataset: DatasetInfo,
     counts: Mapping[str, int],
     settings: Mapping[str, float | int | str],
     metrics: Mapping[str, float],
@@ -22,15 +22,15 @@ def model_card(
         "",
         f"Trained on {dataset.name} (ratings with sha256 `{dataset.fingerprint[:16]}`).",
         "",
-        *_table("Counts", "number", {k: f"{v:,}" for k, v in counts.items()}),
-        *_table("Settings", "value", {k: f"{v}" for k, v in settings.items()}),
+        *_markdown_table("Counts", "number", {k: f"{v:,}" for k, v in counts.items()}),
+        *_markdown_table("Settings", "value", {k: f"{v}" for k, v in settings.items()}),
     ]
     if metrics:
         lines += [
             "Measured with `python -m model_build evaluate` on fans left out of a training with",
             "the same settings; this model was then trained on all fans.",
             "",
-            *_table("Measures", "value", {k: f"{v:.4g}" for k, v in metrics.items()}),
+            *_markdown_table("Measures", "value", {k: f"{v:.4g}" for k, v in metrics.items()}),
         ]
     lines += [
         "## Limits",
@@ -44,6 +44,6 @@ def model_card(
     return "\n".join(lines)
 
 
-def _table(title: str, column: str, rows: Mapping[str, str]) -> list[str]:
+def _markdown_table(title: str, column: str, rows: Mapping[str, str]) -> list[str]:
     body = [f"| {name} | {value} |" for name, value in rows.items()]
     return [f"## {title}", "", f"| what | {column} |", "|---|---|", *body, ""]

@@ -6,20 +6,20 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-Singles = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
-Longs = npt.NDArray[np.int64]
+Float32Array = npt.NDArray[np.float32]
+Int32Array = npt.NDArray[np.int32]
+Int64Array = npt.NDArray[np.int64]
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _worse(value: float, index: int, other_value: float, other_index: int) -> bool:
+def _is_worse(value: float, index: int, other_value: float, other_index: int) -> bool:
     """Order of neighbours: smaller similarity is worse; of equal ones the later index is."""
     return value < other_value or (value == other_value and index > other_index)
 
 
 @numba.njit(nogil=True, cache=True)
-def _sift_down(
-    values: Singles, indices: Ints, size: int, hole: int, value: float, index: int
+def _heap_sift_down(
+    values: Float32Array, indices: Int32Array, size: int, hole: int, value: float, index: int
 ) -> None:
     """Put a neighbour into a min-heap at ``hole`` or below, where it belongs."""
     while True:
@@ -27,9 +27,9 @@ def _sift_down(
         if child >= size:
             break
         right = child + 1
-        if right < size and _worse(values[right], indices[right], values[child], indices[child]):
+        if right < size and _is_worse(values[right], indices[right], values[child], indices[child]):
             child = right
-        if not _worse(values[child], indices[child], value, index):
+        if not _is_worse(values[child], indices[child], value, index):
             break
         values[hole], indices[hole] = values[child], indices[child]
         hole = child
@@ -37,7 +37,7 @@ def _sift_down(
 
 
 @numba.njit(nogil=True, cache=True)
-def _select_best(values: Singles, indices: Ints, size: int, keep: int) -> None:
+def _partition_topk(values: Float32Array, indices: Int32Array, size: int, k: int) -> None:
     """Reorder so that the ``keep`` best of the first ``size`` come first (Hoare's quickselect)."""
     low, high = 0, size - 1
     while low < high:
@@ -45,33 +45,33 @@ def _select_best(values: Singles, indices: Ints, size: int, keep: int) -> None:
         pivot, pivot_index = values[middle], indices[middle]
         i, j = low, high
         while i <= j:
-            while _worse(pivot, pivot_index, values[i], indices[i]):
+            while _is_worse(pivot, pivot_index, values[i], indices[i]):
                 i += 1
-            while _worse(values[j], indices[j], pivot, pivot_index):
+            while _is_worse(values[j], indices[j], pivot, pivot_index):
                 j -= 1
             if i <= j:
                 values[i], values[j] = values[j], values[i]
                 indices[i], indices[j] = indices[j], indices[i]
                 i, j = i + 1, j - 1
-        if keep - 1 <= j:
+        if k - 1 <= j:
             high = j
-        elif keep - 1 >= i:
+        elif k - 1 >= i:
             low = i
         else:
             break
 
 
 @numba.njit(nogil=True, cache=True)
-def keep_best_of_rows(
+def fill_heaps_from_rows(
     first: int,
     last: int,
     block_first: int,
-    block_index: Ints,
-    block_value: Singles,
-    block_size: Ints,
-    values: Singles,
-    indices: Ints,
-    size: Ints,
+    block_index: Int32Array,
+    block_value: Float32Array,
+    block_size: Int32Array,
+    values: Float32Array,
+    indices: Int32Array,
+    size: Int32Array,
 ) -> None:
     """Start the heap of each row i in [first, last) with the best of the j < i that it found."""
     capacity = values.shape[1]
@@ -79,26 +79,26 @@ def keep_best_of_rows(
         row = i - block_first
         kept = min(capacity, block_size[row])
         if kept < block_size[row]:
-            _select_best(block_value[row], block_index[row], block_size[row], kept)
+            _partition_topk(block_value[row], block_index[row], block_size[row], kept)
         values[i, :kept] = block_value[row, :kept]
         indices[i, :kept] = block_index[row, :kept]
         for hole in range(kept // 2 - 1, -1, -1):
-            _sift_down(values[i], indices[i], kept, hole, values[i, hole], indices[i, hole])
+            _heap_sift_down(values[i], indices[i], kept, hole, values[i, hole], indices[i, hole])
         size[i] = kept
 
 
 @numba.njit(nogil=True, cache=True)
-def offer_columns(
+def push_columns_to_heaps(
     first: int,
     last: int,
     block_first: int,
     block_last: int,
-    block_index: Ints,
-    block_value: Singles,
-    block_size: Ints,
-    values: Singles,
-    indices: Ints,
-    size: Ints,
+    block_index: Int32Array,
+    block_value: Float32Array,
+    block_size: Int32Array,
+    values: Float32Array,
+    indices: Int32Array,
+    size: Int32Array,
 ) -> None:
     """Offer the heap of each j in [first, last) its neighbours i > j among the rows of a block."""
     capacity = values.shape[1]
@@ -112,7 +112,7 @@ def offer_columns(
                 hole = size[j]
                 while hole > 0:
                     parent = (hole - 1) >> 1
-                    if not _worse(value, i, values[j, parent], indices[j, parent]):
+                    if not _is_worse(value, i, values[j, parent], indices[j, parent]):
                         break
                     values[j, hole], indices[j, hole] = values[j, parent], indices[j, parent]
                     hole = parent
@@ -120,18 +120,18 @@ def offer_columns(
                 size[j] += 1
             elif value > values[j, 0]:
                 # An equal one is not better: i only grows, and of equals the earlier index wins.
-                _sift_down(values[j], indices[j], capacity, 0, value, i)
+                _heap_sift_down(values[j], indices[j], capacity, 0, value, i)
 
 
 @numba.njit(nogil=True, cache=True)
-def collect(
-    values: Singles,
-    indices: Ints,
-    size: Ints,
-    order: Ints,
-    start: Longs,
-    kept_value: Singles,
-    kept_index: Ints,
+def heaps_to_csr(
+    values: Float32Array,
+    indices: Int32Array,
+    size: Int32Array,
+    order: Int32Array,
+    start: Int64Array,
+    kept_value: Float32Array,
+    kept_index: Int32Array,
 ) -> None:
     """Copy what the heaps hold into the rows ``start`` of a matrix in the original numbering."""
     for i in range(len(size)):

@@ -15,21 +15,21 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from app.recommender import Listed
-from app.recommender.rank import top
-from model_build.fans import Fan
+from app.recommender import UserList
+from app.recommender.rank import top_items
+from model_build.fans import HoldoutUser
 
-Longs = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+Int64Array = npt.NDArray[np.int64]
+Float64Array = npt.NDArray[np.float64]
 
-RELEVANT = 8.0
-PLACES = 20
-NEW_PLACES = 10
-LOWEST, HIGHEST = 1.0, 10.0
+RELEVANT_SCORE = 8.0
+LIST_SIZE = 20
+NEW_LIST_SIZE = 10
+MIN_RATING, MAX_RATING = 1.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Anime:
+class EvaluationItems:
     """What the measures need to know of the n anime that can be shown, ``anime_id`` ascending.
 
     ``group`` (n,) numbers the franchises; an anime without one is a group of its own. ``lists``
@@ -37,20 +37,20 @@ class Anime:
     """
 
     anime_id: npt.NDArray[np.int32]
-    group: Longs
-    lists: npt.NDArray[np.int32]
-    fans: int
+    franchise: Int64Array
+    list_count: npt.NDArray[np.int32]
+    n_users: int
     genres: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(
+    def from_catalogue(
         cls,
         anime_id: npt.NDArray[np.int32],
         franchise: npt.NDArray[np.int64],
-        lists: npt.NDArray[np.int32],
-        fans: int,
+        list_count: npt.NDArray[np.int32],
+        n_users: int,
         genres: Sequence[str] = (),
-    ) -> Anime:
+    ) -> EvaluationItems:
         """From catalogue facts: ``franchise`` (n,), -1 where unknown; genres as "Drama;Comedy"."""
         single = franchise < 0
         key = np.where(single, np.arange(len(franchise)), franchise)
@@ -58,9 +58,9 @@ class Anime:
         sets = [set(text.split(";")) - {""} for text in genres] or [set[str]()] * len(anime_id)
         names = sorted(set().union(*sets))
         has = np.array([[name in own for name in names] for own in sets], bool)
-        return cls(anime_id, group, lists, fans, has.reshape(len(anime_id), len(names)))
+        return cls(anime_id, group, list_count, n_users, has.reshape(len(anime_id), len(names)))
 
-    def find(self, anime_ids: Longs) -> Longs:
+    def find_positions(self, anime_ids: Int64Array) -> Int64Array:
         """Positions of anime, -1 where one is not among them."""
         at = np.searchsorted(self.anime_id, anime_ids)
         at[at == len(self.anime_id)] = 0
@@ -68,41 +68,45 @@ class Anime:
 
 
 @dataclass(frozen=True, slots=True)
-class Ranking:
+class RankedItems:
     """All anime ranked for one list: by falling ``sort_key`` (n,), where ``allowed`` (n,).
 
     ``predicted_score`` (n,) in 1..10, if it predicts scores; ``expected_error`` gives how far off
     they are expected to be at some positions, if it knows.
     """
 
-    sort_key: Floats
-    allowed: npt.NDArray[np.bool_]
-    predicted_score: Floats | None = None
-    expected_error: Callable[[Longs], Floats] | None = None
+    sort_key: Float64Array
+    is_candidate: npt.NDArray[np.bool_]
+    predicted_score: Float64Array | None = None
+    expected_error: Callable[[Int64Array], Float64Array] | None = None
 
 
-Ranker = Callable[[Listed], Ranking]
-Scorer = Callable[[Listed], Floats]
+Ranker = Callable[[UserList], RankedItems]
+ItemScorer = Callable[[UserList], Float64Array]
 
 
-def rank_all_unlisted(anime: Anime, score: Scorer, *, predicts: bool = False) -> Ranker:
+def unlisted_item_ranker(
+    items: EvaluationItems, score: ItemScorer, *, predicts_ratings: bool = False
+) -> Ranker:
     """A ranker from scores (n,): anime on the list are not shown, nothing else is held back.
 
     With ``predicts`` the scores are also what the fan would give.
     """
 
-    def rank(listed: Listed) -> Ranking:
+    def rank(listed: UserList) -> RankedItems:
         scores = score(listed)
-        at = anime.find(listed.anime_id)
+        at = items.find_positions(listed.anime_id)
         allowed = np.ones(len(scores), bool)
         allowed[at[at >= 0]] = False
-        return Ranking(scores, allowed, np.clip(scores, LOWEST, HIGHEST) if predicts else None)
+        return RankedItems(
+            scores, allowed, np.clip(scores, MIN_RATING, MAX_RATING) if predicts_ratings else None
+        )
 
     return rank
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class RankingResult:
     """A row a fan (F), and a row a held-out score whose anime is known (P).
 
     ``shown`` (F, 20) positions, -1 where the ranking has ended; ``hits`` (F, 20) where a relevant
@@ -112,57 +116,62 @@ class Observed:
     ``expected_error`` (P,), of which the second and the last may be NaN. ``seconds`` of ranking.
     """
 
-    shown: Longs
+    top_items: Int64Array
     hits: npt.NDArray[np.bool_]
-    relevant: Longs
-    of_seen: npt.NDArray[np.bool_]
+    n_relevant: Int64Array
+    is_seen_franchise: npt.NDArray[np.bool_]
     new_hits: npt.NDArray[np.bool_]
-    new_relevant: Longs
-    pair_fan: Longs
-    predicted: Floats
-    given: Floats
-    expected_error: Floats
+    n_new_relevant: Int64Array
+    pair_user: Int64Array
+    predicted: Float64Array
+    actual: Float64Array
+    expected_error: Float64Array
     seconds: float
 
 
-def observe(
-    rank: Ranker, anime: Anime, fans: Sequence[Fan], *, progress: bool = False, name: str = "fans"
-) -> Observed:
+def rank_users(
+    ranker: Ranker,
+    items: EvaluationItems,
+    users: Sequence[HoldoutUser],
+    *,
+    progress: bool = False,
+    name: str = "fans",
+) -> RankingResult:
     """Rank for every fan and look where the hidden anime stand."""
-    count = len(fans)
-    observed = Observed(
-        shown=np.full((count, PLACES), -1, np.int64),
-        hits=np.zeros((count, PLACES), bool),
-        relevant=np.zeros(count, np.int64),
-        of_seen=np.zeros((count, PLACES), bool),
-        new_hits=np.zeros((count, NEW_PLACES), bool),
-        new_relevant=np.zeros(count, np.int64),
-        pair_fan=np.empty(0, np.int64),
+    count = len(users)
+    result = RankingResult(
+        top_items=np.full((count, LIST_SIZE), -1, np.int64),
+        hits=np.zeros((count, LIST_SIZE), bool),
+        n_relevant=np.zeros(count, np.int64),
+        is_seen_franchise=np.zeros((count, LIST_SIZE), bool),
+        new_hits=np.zeros((count, NEW_LIST_SIZE), bool),
+        n_new_relevant=np.zeros(count, np.int64),
+        pair_user=np.empty(0, np.int64),
         predicted=np.empty(0),
-        given=np.empty(0),
+        actual=np.empty(0),
         expected_error=np.empty(0),
         seconds=0.0,
     )
-    pairs: list[tuple[Longs, Floats, Floats, Floats]] = []
+    pairs: list[tuple[Int64Array, Float64Array, Float64Array, Float64Array]] = []
     seconds = 0.0
     # One fan is too little work to share: on a busy machine BLAS threads wait for one another.
     with threadpool_limits(1, "blas"):
-        for row, fan in enumerate(tqdm(fans, desc=name, unit=" fan", disable=not progress)):
+        for row, fan in enumerate(tqdm(users, desc=name, unit=" fan", disable=not progress)):
             start = time.perf_counter()
-            ranking = rank(fan.visible)
+            ranking = ranker(fan.visible)
             seconds += time.perf_counter() - start
-            _look_at(observed, row, ranking, anime, fan)
-            pairs.append(_pairs(row, ranking, anime, fan))
+            _record_ranking(result, row, ranking, items, fan)
+            pairs.append(_score_pairs(row, ranking, items, fan))
     pair_fan, predicted, given, expected = (
         np.concatenate(part) for part in zip(*pairs, strict=True)
     )
-    return Observed(
-        observed.shown,
-        observed.hits,
-        observed.relevant,
-        observed.of_seen,
-        observed.new_hits,
-        observed.new_relevant,
+    return RankingResult(
+        result.top_items,
+        result.hits,
+        result.n_relevant,
+        result.is_seen_franchise,
+        result.new_hits,
+        result.n_new_relevant,
         pair_fan,
         predicted,
         given,
@@ -171,43 +180,49 @@ def observe(
     )
 
 
-def _look_at(observed: Observed, row: int, ranking: Ranking, anime: Anime, fan: Fan) -> None:
+def _record_ranking(
+    result: RankingResult, row: int, ranking: RankedItems, items: EvaluationItems, user: HoldoutUser
+) -> None:
     """Fill in one fan's row."""
-    allowed = ranking.allowed.copy()
-    allowed[_known(anime, fan.withheld)] = False
-    relevant_id = fan.hidden_id[fan.hidden_score >= RELEVANT]
-    relevant = _known(anime, relevant_id)
-    of_seen = np.isin(anime.group, anime.group[_known(anime, fan.visible.anime_id)])
+    allowed = ranking.is_candidate.copy()
+    allowed[_known_positions(items, user.excluded_ids)] = False
+    relevant_id = user.hidden_ids[user.hidden_scores >= RELEVANT_SCORE]
+    relevant = _known_positions(items, relevant_id)
+    of_seen = np.isin(
+        items.franchise, items.franchise[_known_positions(items, user.visible.anime_id)]
+    )
 
-    shown = top(ranking.sort_key, allowed, PLACES)
-    observed.shown[row, : len(shown)] = shown
-    observed.hits[row, : len(shown)] = np.isin(shown, relevant)
-    observed.of_seen[row, : len(shown)] = of_seen[shown]
-    observed.relevant[row] = len(relevant_id)
+    shown = top_items(ranking.sort_key, allowed, LIST_SIZE)
+    result.top_items[row, : len(shown)] = shown
+    result.hits[row, : len(shown)] = np.isin(shown, relevant)
+    result.is_seen_franchise[row, : len(shown)] = of_seen[shown]
+    result.n_relevant[row] = len(relevant_id)
 
-    wanted = np.unique(anime.group[relevant[~of_seen[relevant]]])
-    groups = _first_groups(ranking.sort_key, allowed & ~of_seen, anime.group)
-    observed.new_hits[row, : len(groups)] = np.isin(groups, wanted)
+    wanted = np.unique(items.franchise[relevant[~of_seen[relevant]]])
+    groups = _top_franchises(ranking.sort_key, allowed & ~of_seen, items.franchise)
+    result.new_hits[row, : len(groups)] = np.isin(groups, wanted)
     # An anime that is not known belongs to no known franchise, and cannot be found.
-    observed.new_relevant[row] = len(wanted) + len(relevant_id) - len(relevant)
+    result.n_new_relevant[row] = len(wanted) + len(relevant_id) - len(relevant)
 
 
-def _first_groups(sort_key: Floats, allowed: npt.NDArray[np.bool_], group: Longs) -> Longs:
+def _top_franchises(
+    sort_key: Float64Array, allowed: npt.NDArray[np.bool_], franchise: Int64Array
+) -> Int64Array:
     """The first ten franchises by their best anime."""
-    depth = 4 * NEW_PLACES
+    depth = 4 * NEW_LIST_SIZE
     while True:
-        best = group[top(sort_key, allowed, depth)]
+        best = franchise[top_items(sort_key, allowed, depth)]
         found = best[np.sort(np.unique(best, return_index=True)[1])]
-        if len(found) >= NEW_PLACES or len(best) < depth:
-            return found[:NEW_PLACES]
+        if len(found) >= NEW_LIST_SIZE or len(best) < depth:
+            return found[:NEW_LIST_SIZE]
         depth *= 4
 
 
-def _pairs(
-    row: int, ranking: Ranking, anime: Anime, fan: Fan
-) -> tuple[Longs, Floats, Floats, Floats]:
-    at = anime.find(fan.hidden_id)
-    given = fan.hidden_score[at >= 0]
+def _score_pairs(
+    row: int, ranking: RankedItems, items: EvaluationItems, user: HoldoutUser
+) -> tuple[Int64Array, Float64Array, Float64Array, Float64Array]:
+    at = items.find_positions(user.hidden_ids)
+    given = user.hidden_scores[at >= 0]
     at = at[at >= 0]
     unknown = np.full(len(at), np.nan)
     predicted = unknown if ranking.predicted_score is None else ranking.predicted_score[at]
@@ -215,6 +230,6 @@ def _pairs(
     return np.full(len(at), row, np.int64), predicted, given, expected
 
 
-def _known(anime: Anime, anime_ids: Longs) -> Longs:
-    at = anime.find(anime_ids)
+def _known_positions(items: EvaluationItems, anime_ids: Int64Array) -> Int64Array:
+    at = items.find_positions(anime_ids)
     return at[at >= 0]

@@ -11,20 +11,22 @@ import numpy as np
 import numpy.typing as npt
 
 
-def available_threads() -> int:
+def available_cpus() -> int:
     """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def even_ranges(cost: npt.NDArray[np.int64], pieces: int, offset: int = 0) -> list[tuple[int, int]]:
+def balanced_ranges(
+    cost: npt.NDArray[np.int64], n_ranges: int, offset: int = 0
+) -> list[tuple[int, int]]:
     """Cut the indices of ``cost`` into at most ``pieces`` ranges of about equal total cost."""
     total = np.cumsum(cost)
-    cuts = np.searchsorted(total, total[-1] * np.arange(1, pieces) / pieces)
+    cuts = np.searchsorted(total, total[-1] * np.arange(1, n_ranges) / n_ranges)
     edges = np.unique(np.concatenate([[0], cuts, [len(cost)]])) + offset
     return [(int(a), int(b)) for a, b in pairwise(edges)]
 
 
-def run_ranges(
+def run_over_ranges(
     pool: ThreadPoolExecutor,
     work: Callable[..., None],
     ranges: Iterable[tuple[int, int]],

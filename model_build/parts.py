@@ -15,139 +15,153 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from app.recommender import Model
-from app.recommender.artifact import FORMAT, Artifact, Dataset, Manifest
-from model_build.affinity import mean_appeal
-from model_build.baselines import Baselines
-from model_build.grouping import count_items
+from app.recommender.artifact import FORMAT_VERSION, DatasetInfo, Manifest, ModelArtifact
+from model_build.affinity import mean_item_relevance
+from model_build.baselines import BiasModel
+from model_build.grouping import count_entries_per_item
 from model_build.ratings import Ratings
-from model_build.taste import REG, SPREAD_WEIGHT, Gaussian, Standardised
+from model_build.taste import (
+    BIAS_REGULARISATION,
+    STD_PRIOR_WEIGHT,
+    GaussianFactorModel,
+    StandardScores,
+)
 
-Precision = Literal["exact", "compact"]
-NUMBER = "number-"
+MatrixPrecision = Literal["exact", "compact"]
+SCALAR_PREFIX = "number-"
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ModelArrays:
     """``arrays`` by file name, and ``numbers`` that go among the manifest's hyperparameters."""
 
     arrays: dict[str, npt.NDArray[Any]]
-    numbers: dict[str, float]
+    scalars: dict[str, float]
 
-    def flat(self) -> dict[str, npt.NDArray[Any]]:
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Arrays alone, to be kept; numbers are arrays of one element."""
         return {
             **self.arrays,
-            **{f"{NUMBER}{name}": np.array([number]) for name, number in self.numbers.items()},
+            **{
+                f"{SCALAR_PREFIX}{name}": np.array([number])
+                for name, number in self.scalars.items()
+            },
         }
 
     @classmethod
-    def of(cls, flat: Mapping[str, npt.NDArray[Any]]) -> Part:
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> ModelArrays:
         """What `flat` made arrays of."""
         return cls(
-            {name: array for name, array in flat.items() if not name.startswith(NUMBER)},
+            {name: array for name, array in arrays.items() if not name.startswith(SCALAR_PREFIX)},
             {
-                name.removeprefix(NUMBER): float(array[0])
-                for name, array in flat.items()
-                if name.startswith(NUMBER)
+                name.removeprefix(SCALAR_PREFIX): float(array[0])
+                for name, array in arrays.items()
+                if name.startswith(SCALAR_PREFIX)
             },
         )
 
 
-def facts_part(ratings: Ratings) -> Part:
+def item_statistics_arrays(ratings: Ratings) -> ModelArrays:
     """What is counted rather than fitted."""
     n_items = len(ratings.anime_ids)
     arrays: dict[str, npt.NDArray[Any]] = {
         "anime_id": ratings.anime_ids,
-        "rating_count": count_items(ratings.item, n_items, ratings.scored).astype(np.int32),
-        "entry_count": count_items(ratings.item, n_items).astype(np.int32),
-        "appeal": mean_appeal(ratings),
+        "rating_count": count_entries_per_item(ratings.item, n_items, ratings.rated_mask).astype(
+            np.int32
+        ),
+        "entry_count": count_entries_per_item(ratings.item, n_items).astype(np.int32),
+        "appeal": mean_item_relevance(ratings),
     }
-    return Part(arrays, {})
+    return ModelArrays(arrays, {})
 
 
-def knn_part(baselines: Baselines, similarity: csr_array, precision: Precision) -> Part:
+def knn_arrays(
+    bias_model: BiasModel, similarity: csr_array, precision: MatrixPrecision
+) -> ModelArrays:
     """KNN with baseline; row i of ``similarity`` holds the neighbours of anime i."""
-    arrays, scale = store_matrix("similarity", similarity.T, precision)
-    return Part(
-        {"item_bias": baselines.item_bias, **arrays},
-        {"mean": baselines.mean, "similarity_scale": scale},
+    arrays, scale = encode_item_matrix("similarity", similarity.T, precision)
+    return ModelArrays(
+        {"item_bias": bias_model.item_bias, **arrays},
+        {"mean": bias_model.mean, "similarity_scale": scale},
     )
 
 
-def taste_part(standard: Standardised, similarity: csr_array, gaussian: Gaussian) -> Part:
+def score_model_arrays(
+    standard_scores: StandardScores, similarity: csr_array, gaussian: GaussianFactorModel
+) -> ModelArrays:
     """What sharpens predicted scores; row i of ``similarity`` holds the neighbours of anime i."""
-    arrays, scale = store_matrix("taste_similarity", similarity.T, "compact")
-    return Part(
+    arrays, scale = encode_item_matrix("taste_similarity", similarity.T, "compact")
+    return ModelArrays(
         {
-            "taste_item_bias": standard.item_bias,
+            "taste_item_bias": standard_scores.item_bias,
             **arrays,
             "taste_position": gaussian.position,
             "taste_factor": gaussian.factor.astype(np.float16),
             "taste_noise": gaussian.noise,
         },
         {
-            "taste_reg_user": REG,
-            "taste_spread": standard.mean_spread,
-            "taste_spread_weight": SPREAD_WEIGHT,
-            "taste_level_factor": float(np.sqrt(gaussian.level_variance)),
+            "taste_reg_user": BIAS_REGULARISATION,
+            "taste_spread": standard_scores.overall_std,
+            "taste_spread_weight": STD_PRIOR_WEIGHT,
+            "taste_level_factor": float(np.sqrt(gaussian.user_bias_variance)),
             "taste_similarity_scale": scale,
         },
     )
 
 
-def affinity_part(full_lists: csr_array, newcomers: csr_array) -> Part:
+def affinity_arrays(full_history: csr_array, short_history: csr_array) -> ModelArrays:
     """Affinity; row j of each matrix is the anime on the list."""
-    full, full_scale = store_matrix("affinity", full_lists, "compact")
-    new, new_scale = store_matrix("newcomer", newcomers, "compact")
-    return Part({**full, **new}, {"affinity_scale": full_scale, "newcomer_scale": new_scale})
+    full, full_scale = encode_item_matrix("affinity", full_history, "compact")
+    new, new_scale = encode_item_matrix("newcomer", short_history, "compact")
+    return ModelArrays({**full, **new}, {"affinity_scale": full_scale, "newcomer_scale": new_scale})
 
 
-def no_knn(n_items: int, mean: float) -> Part:
+def empty_knn_arrays(n_items: int, mean: float) -> ModelArrays:
     """Predicts the mean of all scores for everyone."""
     nothing = np.zeros(0)
-    baselines = Baselines(mean, nothing, np.zeros(n_items), nothing)
-    return knn_part(baselines, _empty(n_items), "exact")
+    baselines = BiasModel(mean, nothing, np.zeros(n_items), nothing)
+    return knn_arrays(baselines, _empty_item_matrix(n_items), "exact")
 
 
-def no_taste(n_items: int) -> Part:
+def empty_score_model_arrays(n_items: int) -> ModelArrays:
     """Predicts a visitor's level for every anime, and is as uncertain of each."""
     nothing = np.zeros(0)
-    standard = Standardised(np.zeros(n_items), nothing, nothing, nothing, 1.0)
+    standard = StandardScores(np.zeros(n_items), nothing, nothing, nothing, 1.0)
     one = np.ones(1, np.float32)  # the Gaussian knows an anime at least
-    gaussian = Gaussian(np.zeros(1, np.int32), np.zeros((1, 0), np.float32), one, 1.0)
-    return taste_part(standard, _empty(n_items), gaussian)
+    gaussian = GaussianFactorModel(np.zeros(1, np.int32), np.zeros((1, 0), np.float32), one, 1.0)
+    return score_model_arrays(standard, _empty_item_matrix(n_items), gaussian)
 
 
-def no_affinity(n_items: int) -> Part:
+def empty_affinity_arrays(n_items: int) -> ModelArrays:
     """Matches nothing."""
-    return affinity_part(_empty(n_items), _empty(n_items))
+    return affinity_arrays(_empty_item_matrix(n_items), _empty_item_matrix(n_items))
 
 
-def model_in_memory(
-    parts: tuple[Part, ...], counts: dict[str, int], settings: dict[str, float | int | str]
+def build_in_memory_model(
+    parts: tuple[ModelArrays, ...], counts: dict[str, int], settings: dict[str, float | int | str]
 ) -> Model:
     """A model that was never written, to be measured; it has no catalogue."""
-    numbers = {name: number for part in parts for name, number in part.numbers.items()}
+    numbers = {name: number for part in parts for name, number in part.scalars.items()}
     manifest = Manifest(
-        format=FORMAT,
+        format=FORMAT_VERSION,
         version="in-memory",
         created="",
-        dataset=Dataset(name="in memory", fingerprint=""),
+        dataset=DatasetInfo(name="in memory", fingerprint=""),
         counts=counts,
         hyperparameters={**settings, **numbers},
         metrics={},
         files={},
     )
     arrays = {name: array for part in parts for name, array in part.arrays.items()}
-    return Model(Artifact(Path("in-memory"), manifest, arrays))
+    return Model(ModelArtifact(Path("in-memory"), manifest, arrays))
 
 
-def _empty(n_items: int) -> csr_array:
+def _empty_item_matrix(n_items: int) -> csr_array:
     return csr_array((n_items, n_items), dtype=np.float32)
 
 
-def store_matrix(
-    name: str, by_source: csr_array, precision: Precision
+def encode_item_matrix(
+    name: str, by_source: csr_array, precision: MatrixPrecision
 ) -> tuple[dict[str, npt.NDArray[Any]], float]:
     """Arrays of a matrix as `app.recommender.arrays.ItemMatrix` reads it, and their scale.
 

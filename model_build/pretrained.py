@@ -7,15 +7,15 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from app.model_store import Offer, open_place
-from app.recommender.artifact import ArtifactError, open_artifact, refuse_foreign_directory
-from app.recommender.replacing import replacing, sync
+from app.model_store import ModelRef, open_model_source
+from app.recommender.artifact import ArtifactError, ensure_replaceable, open_artifact
+from app.recommender.replacing import fsync_path, replace_directory
 
-BUNDLED = "bundled"
-BUNDLED_MODEL = Path(__file__).resolve().parents[1] / "bundled_model"
+BUNDLED_SOURCE = "bundled"
+BUNDLED_MODEL_PATH = Path(__file__).resolve().parents[1] / "bundled_model"
 
 
-def offered(source: str, version: str | None, cache: Path | None = None) -> Offer:
+def resolve_model_ref(source: str, version: str | None, cache: Path | None = None) -> ModelRef:
     """The model at a place: the live one, or ``version`` of those that were published there.
 
     ``source`` is ``bundled``, a directory or gs://bucket/prefix; copies from buckets are kept in
@@ -24,11 +24,13 @@ def offered(source: str, version: str | None, cache: Path | None = None) -> Offe
     Raises:
         ArtifactError: there is none, or it cannot be read.
     """
-    if source == BUNDLED:
-        source = str(BUNDLED_MODEL)
+    if source == BUNDLED_SOURCE:
+        source = str(BUNDLED_MODEL_PATH)
     url = source if version is None else f"{source.rstrip('/')}/{version}"
     try:
-        offer = open_place(url, cache or Path(tempfile.gettempdir()), given_as="--from ").look()
+        offer = open_model_source(
+            url, cache or Path(tempfile.gettempdir()), setting_prefix="--from "
+        ).latest()
     except ArtifactError as error:  # which speaks to whoever serves
         raise ArtifactError(re.sub(r"\bHAKKEN_MODEL\b", "the address", str(error))) from error
     if version not in (None, offer.version):
@@ -36,7 +38,7 @@ def offered(source: str, version: str | None, cache: Path | None = None) -> Offe
     return offer
 
 
-def fetch(source: str, version: str | None, out: Path) -> str:
+def download_model(source: str, version: str | None, out: Path) -> str:
     """Put a copy of the model into the folder ``out``, whole or not at all; returns its version.
 
     A download that was stopped goes on where it was.
@@ -44,15 +46,15 @@ def fetch(source: str, version: str | None, out: Path) -> str:
     Raises:
         ArtifactError: there is no such model, it is damaged, or something else stands at ``out``.
     """
-    refuse_foreign_directory(out)
+    ensure_replaceable(out)
     out = out.absolute()
     cache = out.with_name(f".{out.name}.download")
-    offer = offered(source, version, cache)
+    offer = resolve_model_ref(source, version, cache)
     there = offer.fetch(True)
-    with replacing(out) as new:
+    with replace_directory(out) as new:
         for name in ("manifest.json", *open_artifact(there).manifest.files):
             shutil.copyfile(there / name, new / name)
-            sync(new / name)
+            fsync_path(new / name)
     open_artifact(out)
     shutil.rmtree(cache, ignore_errors=True)
     return offer.version

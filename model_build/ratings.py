@@ -15,19 +15,19 @@ import numpy.typing as npt
 import polars as pl
 from polars.datatypes import DataTypeClass
 
-from app.recommender.status import Status
-from model_build.dumps.prepared import is_prepared, open_prepared, read_partitions
+from app.recommender.status import WatchStatus
+from model_build.dumps.prepared import is_prepared_dataset, open_prepared_dataset, read_partitions
 from model_build.errors import InputError
-from model_build.parallel import available_threads
+from model_build.parallel import available_cpus
 
-ENTRY_COLUMNS: dict[str, DataTypeClass] = {
+ENTRY_SCHEMA: dict[str, DataTypeClass] = {
     "anime_id": pl.Int32,
     "rating": pl.Float64,
     "status": pl.Int8,
 }
-STATUS_CODES = sorted(int(status) for status in Status)
-NOT_SCORED = (0.0, -1.0)
-EXPECTED = {
+STATUS_CODES = sorted(int(status) for status in WatchStatus)
+UNRATED_VALUES = (0.0, -1.0)
+EXPECTED_VALUES = {
     "anime_id": "a whole number above 0",
     "rating": "1 to 10, or 0 or -1 for not scored",
     "status": "one of " + ", ".join(map(str, STATUS_CODES)),
@@ -51,7 +51,7 @@ class Ratings:
     anime_ids: npt.NDArray[np.int32]
 
     @property
-    def scored(self) -> npt.NDArray[np.bool_]:
+    def rated_mask(self) -> npt.NDArray[np.bool_]:
         """True for the entries that carry a score."""
         return self.rating > 0
 
@@ -68,29 +68,31 @@ def read_ratings(paths: Sequence[Path]) -> Ratings:
         InputError: a file is missing, empty or malformed, a value is out of range, a fan lists the
             same anime twice, or there is nothing to learn from (one fan, or no score at all).
     """
-    folders = [path for path in paths if is_prepared(path)]
+    folders = [path for path in paths if is_prepared_dataset(path)]
     if folders and len(paths) > 1:
         raise InputError(
             f"{folders[0]}: prepared ratings are read alone; name nothing beside them."
         )
-    ratings = _read_prepared(folders[0]) if folders else indexed(read_entries(paths))
+    ratings = (
+        _read_prepared_ratings(folders[0]) if folders else index_ratings(read_ratings_frame(paths))
+    )
     names = ", ".join(path.name for path in paths)
     if len(ratings.user_ids) < 2:
         raise InputError(f"{names}: all rows are of one user; a model needs at least two.")
-    if not ratings.scored.any():
+    if not ratings.rated_mask.any():
         raise InputError(f"{names}: no row has a score from 1 to 10, so there is nothing to learn.")
     return ratings
 
 
-def _read_prepared(folder: Path) -> Ratings:
+def _read_prepared_ratings(folder: Path) -> Ratings:
     """Partitions into arrays of their final size, one after the other."""
-    prepared = open_prepared(folder)
+    prepared = open_prepared_dataset(folder)
     rows = sum(partition.rows for partition in prepared.partitions)
     user, item = np.empty(rows, np.int32), np.empty(rows, np.int32)
     rating, status = np.empty(rows), np.empty(rows, np.int8)
     user_ids: list[npt.NDArray[np.int32]] = []
     first = fans = 0
-    for part in read_partitions(folder, prepared, available_threads()):
+    for part in read_partitions(folder, prepared, available_cpus()):
         rows_of_part = slice(first, first + len(part))
         new = np.concatenate([[True], part.user_id[1:] != part.user_id[:-1]])
         user[rows_of_part] = fans - 1 + np.cumsum(new)
@@ -107,30 +109,30 @@ def _read_prepared(folder: Path) -> Ratings:
     return Ratings(user, item, rating, status, pl.Series(ids), anime_ids)
 
 
-def read_user_entries(path: Path) -> Ratings:
+def read_evaluation_ratings(path: Path) -> Ratings:
     """Read a file of many fans' entries for evaluation; one fan or no scores are fine there."""
-    return indexed(read_entries([path]))
+    return index_ratings(read_ratings_frame([path]))
 
 
-def read_entries(paths: Sequence[Path]) -> pl.DataFrame:
+def read_ratings_frame(paths: Sequence[Path]) -> pl.DataFrame:
     """Read files of many fans' entries, one below the other; nobody needs to score anything."""
-    return _entries(paths, keys=("user_id", "anime_id"))
+    return _read_frames(paths, keys=("user_id", "anime_id"))
 
 
-def read_list(path: Path) -> pl.DataFrame:
+def read_list_frame(path: Path) -> pl.DataFrame:
     """Read one fan's list: ``anime_id, rating[, status]`` (columns as in a ratings file)."""
-    return _entries([path], keys=("anime_id",))
+    return _read_frames([path], keys=("anime_id",))
 
 
-def indexed(frame: pl.DataFrame) -> Ratings:
+def index_ratings(frame: pl.DataFrame) -> Ratings:
     """Checked rows of ``user_id, anime_id, rating, status`` as arrays, in the same order."""
 
-    def codes(column: str) -> npt.NDArray[np.int32]:
+    def dense_codes(column: str) -> npt.NDArray[np.int32]:
         return (frame[column].rank("dense") - 1).cast(pl.Int32).to_numpy()
 
     return Ratings(
-        user=codes("user_id"),
-        item=codes("anime_id"),
+        user=dense_codes("user_id"),
+        item=dense_codes("anime_id"),
         rating=frame["rating"].to_numpy(),
         status=frame["status"].to_numpy(),
         user_ids=frame["user_id"].unique().sort(),
@@ -138,18 +140,18 @@ def indexed(frame: pl.DataFrame) -> Ratings:
     )
 
 
-def _entries(paths: Sequence[Path], keys: tuple[str, ...]) -> pl.DataFrame:
-    frames = [_read_checked(path, keys) for path in paths]
+def _read_frames(paths: Sequence[Path], keys: tuple[str, ...]) -> pl.DataFrame:
+    frames = [_read_validated(path, keys) for path in paths]
     if len({frame["user_id"].dtype for frame in frames if "user_id" in frame.columns}) > 1:
         frames = [frame.with_columns(pl.col("user_id").cast(pl.String)) for frame in frames]
     frame = pl.concat(frames)
-    _refuse_duplicates(frame, frames, paths, keys)
+    _validate_unique(frame, frames, paths, keys)
     return frame
 
 
-def _read_checked(path: Path, keys: tuple[str, ...]) -> pl.DataFrame:
+def _read_validated(path: Path, keys: tuple[str, ...]) -> pl.DataFrame:
     required = [*keys, "rating"]
-    columns = _columns(path)
+    columns = _column_names(path)
     missing = [name for name in required if name not in columns]
     if missing:
         raise InputError(
@@ -157,13 +159,13 @@ def _read_checked(path: Path, keys: tuple[str, ...]) -> pl.DataFrame:
             f"expected {', '.join(required)} and optionally status."
         )
     wanted = [*required, "status"] if "status" in columns else required
-    frame = _read(path, wanted)
+    frame = _read_columns(path, wanted)
     if frame.is_empty():
         raise InputError(f"{path}: the file has no rows below its header.")
-    frame = _typed(path, frame)
+    frame = _cast_columns(path, frame)
     if "status" not in frame.columns:
         frame = frame.with_columns(pl.lit(0, dtype=pl.Int8).alias("status"))
-    _refuse_out_of_range(path, frame)
+    _validate_ranges(path, frame)
     return frame.with_columns(
         pl.when(pl.col("rating") > 0).then(pl.col("rating")).otherwise(0.0).alias("rating")
     ).select([*keys, "rating", "status"])
@@ -173,7 +175,7 @@ def _is_parquet(path: Path) -> bool:
     return path.suffix.lower() in {".parquet", ".pq"}
 
 
-def _columns(path: Path) -> list[str]:
+def _column_names(path: Path) -> list[str]:
     try:
         if _is_parquet(path):
             return list(pl.scan_parquet(path, glob=False).collect_schema())
@@ -186,32 +188,34 @@ def _columns(path: Path) -> list[str]:
         ) from None
     except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
         kind = "Parquet" if _is_parquet(path) else "CSV"
-        raise InputError(f"{path}: not a readable {kind} file ({_first_line(error)}).") from None
+        raise InputError(
+            f"{path}: not a readable {kind} file ({_first_error_line(error)})."
+        ) from None
 
 
-def _read(path: Path, wanted: list[str]) -> pl.DataFrame:
+def _read_columns(path: Path, wanted: list[str]) -> pl.DataFrame:
     try:
         if _is_parquet(path):
             return pl.read_parquet(path, columns=wanted, glob=False)
-        types = {name: kind for name, kind in ENTRY_COLUMNS.items() if name in wanted}
+        types = {name: kind for name, kind in ENTRY_SCHEMA.items() if name in wanted}
         try:
             return pl.read_csv(path, columns=wanted, schema_overrides=types, glob=False)
         except pl.exceptions.ComputeError:
             # Some cell does not fit: read text, so that _typed can name the row.
             return pl.read_csv(path, columns=wanted, infer_schema=False, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{path}: cannot be read ({_first_line(error)}).") from None
+        raise InputError(f"{path}: cannot be read ({_first_error_line(error)}).") from None
 
 
-def _typed(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
+def _cast_columns(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
     """Cast to the column types; a cell that does not fit is named."""
     for name in frame.columns:
         column = frame[name]
         if column.dtype.is_nested() or column.dtype == pl.Binary:
             raise InputError(
-                f"{path}, column {name}: holds {column.dtype} where {EXPECTED[name]} was expected."
+                f"{path}, column {name}: holds {column.dtype} where {EXPECTED_VALUES[name]} was expected."
             )
-        kind = ENTRY_COLUMNS.get(name) or _user_id_type(column)
+        kind = ENTRY_SCHEMA.get(name) or _user_id_type(column)
         cast = column.str.strip_chars() if column.dtype == pl.String else column
         cast = cast.cast(kind, strict=False)
         if column.dtype.is_float() and kind.is_integer():
@@ -220,8 +224,8 @@ def _typed(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
         if bad.any():
             row = int(bad.arg_max() or 0)
             raise InputError(
-                f"{_where(path, row)}, column {name}: {_shown(column[row])} where "
-                f"{EXPECTED[name]} was expected."
+                f"{_row_location(path, row)}, column {name}: {_format_cell(column[row])} where "
+                f"{EXPECTED_VALUES[name]} was expected."
             )
         frame = frame.with_columns(cast.alias(name))
     return frame
@@ -236,11 +240,11 @@ def _user_id_type(column: pl.Series) -> DataTypeClass:
     return pl.Int64 if numeric.null_count() == column.null_count() else pl.String
 
 
-def _refuse_out_of_range(path: Path, frame: pl.DataFrame) -> None:
+def _validate_ranges(path: Path, frame: pl.DataFrame) -> None:
     rating = pl.col("rating")
     allowed = {
         "anime_id": pl.col("anime_id") > 0,
-        "rating": rating.is_between(1, 10) | rating.is_in(NOT_SCORED),
+        "rating": rating.is_between(1, 10) | rating.is_in(UNRATED_VALUES),
         "status": pl.col("status").is_in(STATUS_CODES),
     }
     for name, condition in allowed.items():
@@ -248,12 +252,12 @@ def _refuse_out_of_range(path: Path, frame: pl.DataFrame) -> None:
         if wrong.any():
             row = int(wrong.arg_max() or 0)
             raise InputError(
-                f"{_where(path, row)}, column {name}: {_shown(frame[name][row])} is out of range; "
-                f"expected {EXPECTED[name]}."
+                f"{_row_location(path, row)}, column {name}: {_format_cell(frame[name][row])} is out of range; "
+                f"expected {EXPECTED_VALUES[name]}."
             )
 
 
-def _refuse_duplicates(
+def _validate_unique(
     frame: pl.DataFrame,
     frames: Sequence[pl.DataFrame],
     paths: Sequence[Path],
@@ -266,27 +270,27 @@ def _refuse_duplicates(
     later = repeats.filter(~pl.struct(keys).is_first_distinct()).row(0, named=True)
     first = repeats.filter(pl.all_horizontal(pl.col(key) == later[key] for key in keys))["row"][0]
 
-    def place(row: int) -> str:
+    def row_location(row: int) -> str:
         for path, part in zip(paths, frames, strict=True):
             if row < len(part):
-                return _where(path, row)
+                return _row_location(path, row)
             row -= len(part)
         raise AssertionError("row beyond the last file")
 
     what = " and ".join(f"{key} {later[key]}" for key in keys)
     raise InputError(
-        f"{place(later['row'])}: {what} stand there again, first in {place(first)}; "
+        f"{row_location(later['row'])}: {what} stand there again, first in {row_location(first)}; "
         "expected each anime once a fan."
     )
 
 
-def _where(path: Path, row: int) -> str:
+def _row_location(path: Path, row: int) -> str:
     return f"{path}, row {row + (1 if _is_parquet(path) else 2)}"
 
 
-def _shown(value: object) -> str:
+def _format_cell(value: object) -> str:
     return "an empty cell" if value is None else repr(value)
 
 
-def _first_line(error: BaseException) -> str:
+def _first_error_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -8,11 +8,11 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-MOST_RELATIVES = 60
+MAX_FRANCHISE_SIZE = 60
 """More than these are no series but a web of guest appearances."""
 
 
-def join_franchises(
+def infer_franchises(
     ids: Sequence[int], franchise: Sequence[int | None], related: Sequence[Iterable[int] | None]
 ) -> list[int | None]:
     """The franchise of each anime; one that has none gets that of its relatives.
@@ -30,7 +30,7 @@ def join_franchises(
     ]
     without = [each is None for each in franchise]
     between = [(a, b) for a, b in pairs if without[a] and without[b]]
-    group, size = _groups(between, len(ids))
+    group, size = _connected_groups(between, len(ids))
     led_to: dict[int, set[int]] = {}
     for pair in pairs:
         for one, other in (pair, pair[::-1]):
@@ -45,12 +45,14 @@ def join_franchises(
         if first[label] < 0:
             first[label] = at
         known = led_to.get(int(label), set())
-        if size[label] <= MOST_RELATIVES and len(known) <= 1 and (known or size[label] > 1):
+        if size[label] <= MAX_FRANCHISE_SIZE and len(known) <= 1 and (known or size[label] > 1):
             joined[at] = next(iter(known), unused + ids[first[label]])
     return joined
 
 
-def _groups(pairs: Sequence[tuple[int, int]], count: int) -> tuple[np.ndarray, np.ndarray]:
+def _connected_groups(
+    pairs: Sequence[tuple[int, int]], count: int
+) -> tuple[np.ndarray, np.ndarray]:
     """The connected group of each of ``count`` anime, and the size of each group."""
     row, column = np.array(pairs, np.int64).reshape(-1, 2).T
     graph = coo_array((np.ones(len(row)), (row, column)), shape=(count, count))

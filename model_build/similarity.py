@@ -23,14 +23,14 @@ from tqdm import tqdm
 
 from model_build import kernels
 from model_build.grouping import GroupedRatings
-from model_build.neighbours import Neighbours
-from model_build.parallel import available_threads, even_ranges, run_ranges
+from model_build.neighbours import TopKNeighbours
+from model_build.parallel import available_cpus, balanced_ranges, run_over_ranges
 
 BLOCK_ROWS = 256
 RANGES_PER_THREAD = 4
 
 
-def pearson_baseline(
+def pearson_baseline_similarity(
     ratings: GroupedRatings,
     residual: npt.NDArray[np.float64],
     *,
@@ -48,7 +48,7 @@ def pearson_baseline(
     items x items array.
     """
     n_items = ratings.n_items
-    nearest = Neighbours(n_items, neighbours)
+    nearest = TopKNeighbours(n_items, neighbours)
     rows = min(BLOCK_ROWS, n_items)
     block = (
         np.empty((rows, n_items), np.int32),
@@ -57,18 +57,18 @@ def pearson_baseline(
     )
     # What a row costs is what its raters' lists hold before it.
     row_cost = np.empty(n_items, np.int64)
-    kernels.walk_lengths(
+    kernels.count_item_pairs(
         ratings.item_start, ratings.item_user, ratings.item_position, ratings.user_start, row_cost
     )
     co_rated = np.diff(ratings.item_start) + 1
-    threads = threads or available_threads()
+    threads = threads or available_cpus()
     scratch: SimpleQueue[tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]] = SimpleQueue()
     for _ in range(threads):
         scratch.put((np.zeros((n_items, 4)), np.empty(n_items, np.int32)))
 
-    def fill(first: int, last: int, block_first: int) -> None:
+    def fill_rows(first: int, last: int, block_first: int) -> None:
         sums, met = scratch.get()
-        kernels.similarity_rows(
+        kernels.compute_similarity_rows(
             first,
             last,
             block_first,
@@ -93,10 +93,12 @@ def pearson_baseline(
     ):
         for first in range(0, n_items, BLOCK_ROWS):
             last = min(first + BLOCK_ROWS, n_items)
-            row_ranges = even_ranges(row_cost[first:last] + 1, threads * RANGES_PER_THREAD, first)
-            run_ranges(pool, fill, row_ranges, first)
+            row_ranges = balanced_ranges(
+                row_cost[first:last] + 1, threads * RANGES_PER_THREAD, first
+            )
+            run_over_ranges(pool, fill_rows, row_ranges, first)
             # A column is met about as often as its anime is rated together with others.
-            column_ranges = even_ranges(co_rated[:last], threads)
-            nearest.offer(pool, first, block, row_ranges, column_ranges)
+            column_ranges = balanced_ranges(co_rated[:last], threads)
+            nearest.add_block(pool, first, block, row_ranges, column_ranges)
             bar.update(last - first)
-    return nearest.matrix(ratings.order, ratings.rank)
+    return nearest.to_csr(ratings.order, ratings.rank)

@@ -7,14 +7,14 @@ import numpy.typing as npt
 import polars as pl
 
 from model_build.errors import InputError
-from model_build.leaks import list_fingerprints
+from model_build.leaks import user_list_fingerprints
 from model_build.ratings import Ratings
 
 HIDDEN_SHARE = 0.2
 MIN_SCORES = 5
 
 
-def split_fans(ratings: Ratings, fans: int, seed: int) -> dict[str, pl.DataFrame]:
+def split_users(ratings: Ratings, n_users: int, seed: int) -> dict[str, pl.DataFrame]:
     """Frames ``ratings``, ``lists`` and ``holdout`` (columns user_id, anime_id, rating, status).
 
     ``fans`` fans with at least five scores are drawn at random; of each, a fifth of the scored
@@ -25,20 +25,20 @@ def split_fans(ratings: Ratings, fans: int, seed: int) -> dict[str, pl.DataFrame
         InputError: there are not enough such fans to leave any for training.
     """
     rng = np.random.default_rng(seed)
-    scores = np.bincount(ratings.user[ratings.scored], minlength=len(ratings.user_ids))
+    scores = np.bincount(ratings.user[ratings.rated_mask], minlength=len(ratings.user_ids))
     eligible = np.flatnonzero(scores >= MIN_SCORES)
-    if fans >= len(eligible):
+    if n_users >= len(eligible):
         raise InputError(
-            f"{fans} fans cannot be taken out of the {len(eligible)} that have "
+            f"{n_users} fans cannot be taken out of the {len(eligible)} that have "
             f"{MIN_SCORES} scores or more; ask for fewer."
         )
     held = np.zeros(len(ratings.user_ids), bool)
-    held[rng.choice(eligible, fans, replace=False)] = True
-    lists = list_fingerprints(ratings)
+    held[rng.choice(eligible, n_users, replace=False)] = True
+    lists = user_list_fingerprints(ratings)
     out = held[ratings.user]
     twin = np.isin(lists, lists[held])[ratings.user] & ~out
     hidden = np.zeros(len(ratings), bool)
-    candidates = np.flatnonzero(out & ratings.scored)
+    candidates = np.flatnonzero(out & ratings.rated_mask)
     # A random order within each fan; the first fifth of it is hidden.
     shuffled = rng.permutation(candidates)
     shuffled = shuffled[np.argsort(ratings.user[shuffled], kind="stable")]

@@ -9,55 +9,55 @@ from typing import Any
 
 from model_build.errors import InputError
 
-GS = "gs://"
-CONNECT_SECONDS, READ_SECONDS, PATIENCE_SECONDS = 5.0, 60.0, 120.0
+GCS_SCHEME = "gs://"
+CONNECT_SECONDS, READ_SECONDS, RETRY_SECONDS = 5.0, 60.0, 120.0
 
 
-def is_bucket(place: str) -> bool:
+def is_gcs_url(location: str) -> bool:
     """Whether a place is in Google Cloud Storage."""
-    return place.startswith(GS)
+    return location.startswith(GCS_SCHEME)
 
 
-def read_bytes(place: str, name: str) -> bytes:
+def read_bytes(location: str, name: str) -> bytes:
     """The content of the file ``name`` in a folder or below a gs:// address.
 
     Raises:
         FileNotFoundError: there is no such file.
         InputError: the bucket cannot be read.
     """
-    if not is_bucket(place):
-        return (Path(place) / name).read_bytes()
+    if not is_gcs_url(location):
+        return (Path(location) / name).read_bytes()
     from google.api_core import exceptions as api
     from google.auth.exceptions import GoogleAuthError
     from google.cloud.storage.retry import DEFAULT_RETRY
     from requests import RequestException
 
-    bucket, _, prefix = place[len(GS) :].partition("/")
+    bucket, _, prefix = location[len(GCS_SCHEME) :].partition("/")
     if not bucket:
-        raise InputError(f"{place}: names no bucket; write gs://bucket/prefix.")
+        raise InputError(f"{location}: names no bucket; write gs://bucket/prefix.")
     try:
         content: bytes = (
-            _client()
+            _gcs_client()
             .bucket(bucket)
             .blob("/".join(filter(None, (prefix.strip("/"), name))))
             .download_as_bytes(
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
-                retry=DEFAULT_RETRY.with_timeout(PATIENCE_SECONDS),
+                retry=DEFAULT_RETRY.with_timeout(RETRY_SECONDS),
             )
         )
     except api.NotFound:
-        raise FileNotFoundError(f"{place}/{name}") from None
+        raise FileNotFoundError(f"{location}/{name}") from None
     except (api.GoogleAPICallError, api.RetryError, GoogleAuthError, RequestException) as error:
         words = " ".join(str(error).split())
         raise InputError(
-            f"{place}/{name}: the storage cannot be read ({words[:200]}); check the credentials "
+            f"{location}/{name}: the storage cannot be read ({words[:200]}); check the credentials "
             "and the network of this host."
         ) from None
     return content
 
 
 @lru_cache(maxsize=1)
-def _client() -> Any:
+def _gcs_client() -> Any:
     from google.auth.exceptions import DefaultCredentialsError
     from google.cloud.storage import Client
 

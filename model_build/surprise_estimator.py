@@ -21,9 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from app.recommender import kernels
-from model_build.baselines import fit_baselines
+from model_build.baselines import fit_bias_model
 from model_build.grouping import group_ratings
-from model_build.similarity import pearson_baseline
+from model_build.similarity import pearson_baseline_similarity
 
 try:
     from surprise import AlgoBase
@@ -83,14 +83,14 @@ class HakkenKNNBaseline(AlgoBase):  # type: ignore[misc]
     def fit(self, trainset: Any) -> HakkenKNNBaseline:
         """Train on a ``surprise.Trainset``; returns self."""
         super().fit(trainset)
-        user, item, rating = _arrays(trainset)
+        user, item, rating = _trainset_arrays(trainset)
         grouped = group_ratings(user, item, rating, trainset.n_users, trainset.n_items)
-        baselines = fit_baselines(
+        baselines = fit_bias_model(
             grouped, reg_user=self.reg_u, reg_item=self.reg_i, epochs=self.epochs
         )
         self.bu, self.bi = baselines.user_bias, baselines.item_bias
         # Symmetric but for the cut: a row of the transpose is what one item of a list gives.
-        matrix = pearson_baseline(
+        matrix = pearson_baseline_similarity(
             grouped,
             baselines.residual,
             shrinkage=self.shrinkage,
@@ -120,9 +120,9 @@ class HakkenKNNBaseline(AlgoBase):  # type: ignore[misc]
         if user is None or item is None:
             return estimate
         own = slice(self._first[user], self._first[user + 1])
-        weight = self._weights(self._source[own], item)
+        weight = self._item_similarities(self._source[own], item)
         which = np.flatnonzero(weight)
-        mean, _, used = kernels.nearest_means(
+        mean, _, used = kernels.topk_mean(
             np.array([0, len(which)]), which, weight[which], self._residual[own], self.k
         )
         actual_k = int(used[0])
@@ -133,23 +133,23 @@ class HakkenKNNBaseline(AlgoBase):  # type: ignore[misc]
     def get_neighbors(self, iid: int, k: int) -> list[int]:
         """Inner ids of the ``k`` items most similar to one, nearest first."""
         rows = np.arange(len(self._start) - 1)
-        weight = self._weights(rows, iid, alone=0.0)
+        weight = self._item_similarities(rows, iid, self_similarity=0.0)
         near = np.argsort(-weight, kind="stable")[:k]
         return [int(item) for item in near if weight[item] > 0]
 
-    def _weights(
-        self, source: npt.NDArray[np.int64], item: int, alone: float = 1.0
+    def _item_similarities(
+        self, source: npt.NDArray[np.int64], item: int, self_similarity: float = 1.0
     ) -> npt.NDArray[np.float64]:
         """Similarities of ``item`` to each source, with itself ``alone`` (Surprise: 1)."""
         wanted = np.array([item])
-        found: npt.NDArray[np.float64] = kernels.entries_between(
+        found: npt.NDArray[np.float64] = kernels.dense_submatrix(
             source, wanted, self._start, self._target, self._value, 1.0
         )[0]
-        found[source == item] = alone
+        found[source == item] = self_similarity
         return found
 
 
-def _arrays(
+def _trainset_arrays(
     trainset: Any,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float64]]:
     """Inner user ids (ascending), inner item ids and ratings, in the order of the trainset."""

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Sequence
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print the head, and each row as soon as it is known."""
-    print(_line(columns))
+    print(_table_row(columns))
     print("|" + "---|" * len(columns))
     for cells in rows:
-        print(_line(cells), flush=True)
+        print(_table_row(cells), flush=True)
 
 
-def cell(value: float, form: str) -> str:
+def format_cell(value: float, format_spec: str) -> str:
     """A figure; a dash where there is none (NaN)."""
-    return "-" if value != value else format(value, form)
+    return "-" if value != value else format(value, format_spec)
 
 
-def _line(cells: Sequence[str]) -> str:
+def _table_row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"

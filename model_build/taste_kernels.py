@@ -6,40 +6,44 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Singles = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
-Longs = npt.NDArray[np.int64]
+Float64Array = npt.NDArray[np.float64]
+Float32Array = npt.NDArray[np.float32]
+Int32Array = npt.NDArray[np.int32]
+Int64Array = npt.NDArray[np.int64]
 
 
 @numba.njit(nogil=True, cache=True)
-def gather(
-    anime: Ints, covariance: Singles, noise: Singles, level_variance: float, kernel: Singles
+def fill_user_covariance(
+    items: Int32Array,
+    covariance: Float32Array,
+    noise: Float32Array,
+    user_bias_variance: float,
+    user_covariance: Float32Array,
 ) -> None:
     """The lower triangle of K = S_RR + level_variance 11' + diag(noise_R), R ascending."""
-    for x in range(len(anime)):
-        row = covariance[anime[x]]
+    for x in range(len(items)):
+        row = covariance[items[x]]
         for y in range(x + 1):
-            kernel[x, y] = row[anime[y]] + level_variance
-        kernel[x, x] += noise[anime[x]]
+            user_covariance[x, y] = row[items[y]] + user_bias_variance
+        user_covariance[x, x] += noise[items[x]]
 
 
 @numba.njit(nogil=True, cache=True)
-def scatter(
-    anime: Ints,
-    value: Singles,
-    inverse: Singles,
-    noise: Singles,
-    pull: Singles,
-    seen: Floats,
-    noise_sum: Floats,
+def accumulate_gradients(
+    items: Int32Array,
+    value: Float32Array,
+    inverse: Float32Array,
+    noise: Float32Array,
+    gradients: Float32Array,
+    entry_count: Float64Array,
+    noise_sum: Float64Array,
 ) -> None:
     """Add up what a fan says about covariance and noise; of K^-1 the lower triangle is read.
 
     With a = K^-1 y: ``pull[R, R]`` receives the lower triangle of a a' - K^-1, ``noise_sum`` the
     expected squared noise of each entry.
     """
-    n = len(anime)
+    n = len(items)
     a = np.zeros(n, np.float32)
     for x in range(n):
         total = np.float32(0.0)
@@ -48,17 +52,19 @@ def scatter(
             a[y] += inverse[x, y] * value[x]
         a[x] += total + inverse[x, x] * value[x]
     for x in range(n):
-        i = anime[x]
-        row = pull[i]
+        i = items[x]
+        row = gradients[i]
         for y in range(x + 1):
-            row[anime[y]] += a[x] * a[y] - inverse[x, y]
-        seen[i] += 1.0
+            row[items[y]] += a[x] * a[y] - inverse[x, y]
+        entry_count[i] += 1.0
         noise_sum[i] += noise[i] ** 2 * (a[x] * a[x] - inverse[x, x]) + noise[i]
 
 
 @numba.njit(nogil=True, cache=True)
-def counts_below(user_start: Longs, user_item: Ints, below: int, count: Longs) -> None:
+def count_items_below(
+    user_start: Int64Array, user_item: Int32Array, below: int, count: Int64Array
+) -> None:
     """How many items with a number below ``below`` each fan has; they come first."""
-    for fan in range(len(count)):
-        first, last = user_start[fan], user_start[fan + 1]
-        count[fan] = np.searchsorted(user_item[first:last], below)
+    for user in range(len(count)):
+        first, last = user_start[user], user_start[user + 1]
+        count[user] = np.searchsorted(user_item[first:last], below)

@@ -13,16 +13,21 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from model_build.checkpoints import Checkpoints
-from model_build.fresh import Facts, Fitted, place
+from model_build.checkpoints import CheckpointStore
+from model_build.fresh import FittedComponents, ItemFeatures, predict_cold_items
 from model_build.hyperparameters import Hyperparameters as Hyperparameters  # where it is looked for
-from model_build.parts import Part, affinity_part, facts_part, taste_part
+from model_build.parts import (
+    ModelArrays,
+    affinity_arrays,
+    item_statistics_arrays,
+    score_model_arrays,
+)
 from model_build.ratings import Ratings
-from model_build.stages import Stages
+from model_build.stages import TrainingStages
 
 
 @dataclass(slots=True)
-class Trained:
+class TrainedModel:
     """The arrays of a model by name, and what the manifest says of them."""
 
     arrays: dict[str, npt.NDArray[Any]]
@@ -31,90 +36,101 @@ class Trained:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def train(
+def train_model(
     ratings: Ratings,
-    settings: Hyperparameters,
+    hyperparameters: Hyperparameters,
     *,
-    facts: Facts | None = None,
-    fresh: npt.NDArray[np.int64] | None = None,
+    item_features: ItemFeatures | None = None,
+    cold_items: npt.NDArray[np.int64] | None = None,
     threads: int | None = None,
     progress: bool = False,
-    checkpoints: Checkpoints | None = None,
-) -> Trained:
+    checkpoints: CheckpointStore | None = None,
+) -> TrainedModel:
     """Fit everything that serving needs: KNN with baseline, affinity and taste.
 
     ``fresh`` are positions of anime that get their place from ``facts`` (`model_build.fresh`);
     in KNN with baseline they have none. Finished stages are kept by ``checkpoints``, if any.
     """
-    stages = Stages(
-        ratings, settings, checkpoints or Checkpoints(None), threads=threads, progress=progress
+    stages = TrainingStages(
+        ratings,
+        hyperparameters,
+        checkpoints or CheckpointStore(None),
+        threads=threads,
+        progress=progress,
     )
-    knn = stages.knn()
-    standard, taste_similarity = stages.taste_similarity()
-    gaussian = stages.gaussian()
-    stages.forget()
-    fitted = Fitted(standard, gaussian, stages.affinity(), stages.newcomer())
-    return assemble(
-        facts_part(ratings),
+    knn = stages.fit_knn()
+    standard, taste_similarity = stages.fit_score_similarity()
+    gaussian = stages.fit_gaussian()
+    stages.release_shared()
+    fitted = FittedComponents(
+        standard, gaussian, stages.fit_affinity(), stages.fit_short_history_affinity()
+    )
+    return assemble_model(
+        item_statistics_arrays(ratings),
         knn,
         taste_similarity,
         fitted,
-        settings,
+        hyperparameters,
         len(ratings.user_ids),
-        facts=facts,
-        fresh=fresh,
+        item_features=item_features,
+        cold_items=cold_items,
         seconds=stages.seconds,
     )
 
 
-def assemble(
-    counted: Part,
-    knn: Part,
-    taste_similarity: csr_array,
-    fitted: Fitted,
-    settings: Hyperparameters,
-    fans: int,
+def assemble_model(
+    item_statistics: ModelArrays,
+    knn: ModelArrays,
+    score_similarity: csr_array,
+    fitted: FittedComponents,
+    hyperparameters: Hyperparameters,
+    n_users: int,
     *,
-    facts: Facts | None,
-    fresh: npt.NDArray[np.int64] | None,
+    item_features: ItemFeatures | None,
+    cold_items: npt.NDArray[np.int64] | None,
     seconds: dict[str, float],
-) -> Trained:
+) -> TrainedModel:
     """Place the fresh anime, if there are any, and put all parts together."""
-    ratings, entries = counted.arrays["rating_count"], counted.arrays["entry_count"]
-    if facts is not None and fresh is not None:
+    ratings, entries = item_statistics.arrays["rating_count"], item_statistics.arrays["entry_count"]
+    if item_features is not None and cold_items is not None:
         start = time.perf_counter()
-        fitted = place(
-            facts,
-            fresh,
+        fitted = predict_cold_items(
+            item_features,
+            cold_items,
             fitted,
             rating_count=ratings.astype(np.int64),
             entry_count=entries.astype(np.int64),
-            min_entries=settings.lists_needed(fans),
-            keep=settings.fresh_neighbours,
+            min_entries=hyperparameters.affinity_min_entries(n_users),
+            n_neighbours=hyperparameters.fresh_neighbours,
         )
         seconds["fresh anime"] = time.perf_counter() - start
-    taste = taste_part(fitted.standard, taste_similarity, fitted.gaussian)
-    parts = (counted, knn, taste, affinity_part(fitted.affinity, fitted.newcomer))
-    return Trained(
+    taste = score_model_arrays(fitted.standard_scores, score_similarity, fitted.gaussian)
+    parts = (
+        item_statistics,
+        knn,
+        taste,
+        affinity_arrays(fitted.affinity, fitted.short_history_affinity),
+    )
+    return TrainedModel(
         arrays={name: array for part in parts for name, array in part.arrays.items()},
         counts={
-            "fans": fans,
+            "fans": n_users,
             "anime": len(entries),
             "entries": int(entries.sum()),
             "ratings": int(ratings.sum()),
             "similarities": len(knn.arrays["similarity_value"]),
             "affinities": int(fitted.affinity.nnz),
-            "fresh": 0 if fresh is None else len(fresh),
+            "fresh": 0 if cold_items is None else len(cold_items),
         },
         hyperparameters={
-            **asdict(settings),
-            **{name: number for part in parts for name, number in part.numbers.items()},
+            **asdict(hyperparameters),
+            **{name: number for part in parts for name, number in part.scalars.items()},
         },
         seconds=seconds,
     )
 
 
-def fingerprint(ratings: Ratings) -> str:
+def ratings_fingerprint(ratings: Ratings) -> str:
     """A sha256 of the ratings themselves, whatever kind of file they came in."""
     digest = hashlib.sha256()
     digest.update("\n".join(map(str, ratings.user_ids.to_list())).encode())
@@ -123,13 +139,13 @@ def fingerprint(ratings: Ratings) -> str:
     return digest.hexdigest()
 
 
-def build_time() -> datetime:
+def build_timestamp() -> datetime:
     """Now, or what SOURCE_DATE_EPOCH says, for builds that must come out the same."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     return datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
 
 
-def model_version(created: datetime, dataset: str, settings: Hyperparameters) -> str:
+def make_model_version(created: datetime, dataset: str, hyperparameters: Hyperparameters) -> str:
     """A name that sorts by time and differs for other data or settings."""
-    digest = hashlib.sha256(f"{dataset} {asdict(settings)}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{dataset} {asdict(hyperparameters)}".encode()).hexdigest()
     return f"{created:%Y%m%dT%H%M%SZ}-{digest[:8]}"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a new file, on disk before it takes the name ``path``.
 
     At every instant the old file or the new one stands there. Raises what ``write`` does, and
@@ -29,6 +29,6 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         raise
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text_atomically(path: Path, text: str) -> None:
     """Write a text file whole."""
-    write_whole(path, lambda partial: partial.write_text(text, "utf-8"))
+    write_atomically(path, lambda partial: partial.write_text(text, "utf-8"))

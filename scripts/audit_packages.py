@@ -11,7 +11,7 @@ import subprocess
 import sys
 from typing import Any
 
-NONE_KNOWN, SOME, NOT_ASKED = 0, 1, 3
+EXIT_CLEAN, EXIT_VULNERABLE, EXIT_NOT_AUDITED = 0, 1, 3
 
 
 def main(arguments: list[str]) -> int:
@@ -23,31 +23,31 @@ def main(arguments: list[str]) -> int:
         packages = json.loads(done.stdout)["dependencies"]
     except (ValueError, KeyError):
         reason = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        return _not_asked(f"pip-audit could not ask ({reason})")
+        return _not_audited(f"pip-audit could not ask ({reason})")
     looked_up = [each for each in packages if "skip_reason" not in each]
     skipped = [each for each in packages if "skip_reason" in each]
     found = [each for each in looked_up if each["vulns"]]
     for each in found:
-        _tell(each)
+        _print_vulnerabilities(each)
     for each in skipped:
         print(f"not audited: {each['name']}: {each['skip_reason']}")
     if found:
-        return SOME
+        return EXIT_VULNERABLE
     if not looked_up:
-        return _not_asked("no package could be looked up")
+        return _not_audited("no package could be looked up")
     print(f"{len(looked_up)} packages, no known vulnerability")
-    return NONE_KNOWN
+    return EXIT_CLEAN
 
 
-def _tell(package: dict[str, Any]) -> None:
+def _print_vulnerabilities(package: dict[str, Any]) -> None:
     for each in package["vulns"]:
         fixed = ", ".join(each["fix_versions"]) or "no version"
         print(f"{package['name']} {package['version']}: {each['id']}, fixed in {fixed}")
 
 
-def _not_asked(reason: str) -> int:
+def _not_audited(reason: str) -> int:
     print(f"NOTHING WAS AUDITED: {reason}", file=sys.stderr)
-    return NOT_ASKED
+    return EXIT_NOT_AUDITED
 
 
 if __name__ == "__main__":

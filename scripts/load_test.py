@@ -22,22 +22,22 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from demo.fans import made_up_world
-from demo.upstream import Upstream
-from scripts.serving import ROOT, NotServedError, Served, serving
+from demo.fans import make_demo_data
+from demo.upstream import FakeUpstream
+from scripts.serving import ROOT, RunningServer, ServerNotReadyError, run_server
 
-FANS: Mapping[str, int] = {"Fan50": 50, "Fan300": 300, "Fan1500": 1_500}
+LIST_SIZES: Mapping[str, int] = {"Fan50": 50, "Fan300": 300, "Fan1500": 1_500}
 WORKERS = 2
-USERS = 16
+CONNECTIONS = 16
 PERCENTILES = (0.5, 0.95, 0.99)
 SAMPLE_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Borne:
+class LoadResult:
     """What one kind of request got: how many a second, how many failed, latency in ms."""
 
-    rate: float
+    requests_per_second: float
     requests: int
     failed: int
     latency_ms: tuple[float, ...]
@@ -50,11 +50,11 @@ def main() -> None:
     parser.add_argument("--rate", type=_positive, default=150, help="of a soak, a second")
     arguments = parser.parse_args()
     try:
-        with _hakken() as served:
+        with _running_server() as served:
             if arguments.soak:
-                sys.exit(_soak(served, arguments.soak, arguments.rate))
-            _load(served, arguments.seconds)
-    except NotServedError as error:
+                sys.exit(_soak_test(served, arguments.soak, arguments.rate))
+            _load_test(served, arguments.seconds)
+    except ServerNotReadyError as error:
         sys.exit(f"scripts/load: the server did not become ready\n{error}")
 
 
@@ -66,68 +66,72 @@ def _positive(text: str) -> int:
 
 
 @contextmanager
-def _hakken() -> Iterator[Served]:
+def _running_server() -> Iterator[RunningServer]:
     """Two workers that ask the demo's sites, with every fan's list in the cache."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        Upstream(made_up_world(ROOT / "bundled_model", FANS)) as upstream,
-        serving(WORKERS, {**upstream.environment(), "HAKKEN_CACHE_DIR": folder}) as served,
+        FakeUpstream(make_demo_data(ROOT / "bundled_model", LIST_SIZES)) as upstream,
+        run_server(WORKERS, {**upstream.environment(), "HAKKEN_CACHE_DIR": folder}) as served,
     ):
         for site in ("anilist", "kitsu", "shikimori", "myanimelist"):
-            for name in FANS:
-                with urllib.request.urlopen(served.url + _api(name, site), timeout=60) as reply:
+            for name in LIST_SIZES:
+                with urllib.request.urlopen(
+                    served.url + _api_path(name, site), timeout=60
+                ) as reply:
                     reply.read()
         yield served
 
 
-def _api(name: str, site: str = "anilist") -> str:
+def _api_path(name: str, site: str = "anilist") -> str:
     return f"/api/v1/recommendations?source={site}&username={name}"
 
 
-def _load(served: Served, seconds: int) -> None:
-    print(f"{WORKERS} workers on {os.cpu_count()} cores, {USERS} visitors without a pause")
+def _load_test(served: RunningServer, seconds: int) -> None:
+    print(f"{WORKERS} workers on {os.cpu_count()} cores, {CONNECTIONS} visitors without a pause")
     print(f"ready after {served.ready_s:.2f} s\n")
     print(f"{'a cached list of':<30}{'a second':>9}{'p50 ms':>8}{'p95 ms':>8}{'p99 ms':>8}")
     failed = 0
-    for name, size in FANS.items():
-        for what, path in (("API", _api(name)), ("page", f"/user/anilist/{name}")):
-            _wrk(served.url + path, 2)  # a moment to warm up
-            borne = _wrk(served.url + path, seconds)
-            failed += borne.failed
-            print(_row(f"{size:,} titles, {what}", borne))
+    for name, size in LIST_SIZES.items():
+        for what, path in (("API", _api_path(name)), ("page", f"/user/anilist/{name}")):
+            _run_wrk(served.url + path, 2)  # a moment to warm up
+            result = _run_wrk(served.url + path, seconds)
+            failed += result.failed
+            print(_format_row(f"{size:,} titles, {what}", result))
     _print_memory(served)
     if failed:
         sys.exit(f"scripts/load: {failed:,} requests failed")
 
 
-def _row(what: str, borne: Borne) -> str:
-    latency = "".join(f"{each:>8.0f}" for each in borne.latency_ms)
-    return f"{what:<30}{borne.rate:>9,.0f}{latency}"
+def _format_row(what: str, result: LoadResult) -> str:
+    latency = "".join(f"{each:>8.0f}" for each in result.latency_ms)
+    return f"{what:<30}{result.requests_per_second:>9,.0f}{latency}"
 
 
-def _print_memory(served: Served) -> None:
-    for number, worker in enumerate(served.workers(), 1):
-        shared = worker.resident - worker.own
+def _print_memory(served: RunningServer) -> None:
+    for number, worker in enumerate(served.worker_memory(), 1):
+        shared = worker.resident - worker.unique
         print(
-            f"worker {number}: {worker.resident:.0f} MB resident, {worker.own:.0f} MB of its own, "
+            f"worker {number}: {worker.resident:.0f} MB resident, {worker.unique:.0f} MB of its own, "
             f"{shared:.0f} MB shared"
         )
 
 
-def _soak(served: Served, minutes: int, rate: int) -> str | None:
+def _soak_test(served: RunningServer, minutes: int, rate: int) -> str | None:
     """Run the mix; the reason for failure, if there is one."""
     samples: list[list[float]] = []
     end = threading.Event()
 
     def watch() -> None:
         while not end.wait(SAMPLE_SECONDS):
-            samples.append([worker.own for worker in served.workers()])
+            samples.append([worker.unique for worker in served.worker_memory()])
 
     watcher = threading.Thread(target=watch)
     watcher.start()
     start = time.monotonic()
     try:
-        bearings = _locust(served.url, rate, 60 * minutes, {"HAKKEN_LOAD_FANS": ",".join(FANS)})
+        results = _run_locust(
+            served.url, rate, 60 * minutes, {"HAKKEN_LOAD_FANS": ",".join(LIST_SIZES)}
+        )
     finally:
         end.set()
         watcher.join()
@@ -135,8 +139,8 @@ def _soak(served: Served, minutes: int, rate: int) -> str | None:
     print(
         f"{'':<30}{'a second':>9}{'p50 ms':>8}{'p95 ms':>8}{'p99 ms':>8}{'requests':>10}{'bad':>6}"
     )
-    for what, borne in sorted(bearings.items()):
-        print(f"{_row(what, borne)}{borne.requests:>10,}{borne.failed:>6,}")
+    for what, result in sorted(results.items()):
+        print(f"{_format_row(what, result)}{result.requests:>10,}{result.failed:>6,}")
     for number, own in enumerate(zip(*samples, strict=True), 1):
         # The first quarter is not counted: caches fill, and allocators find their size.
         second, last = own[len(own) // 4 : len(own) // 2], own[3 * len(own) // 4 :]
@@ -144,16 +148,16 @@ def _soak(served: Served, minutes: int, rate: int) -> str | None:
             f"worker {number}, MB of its own: {median(second):.1f} in the second quarter, "
             f"{median(last):.1f} in the last, {max(own):.1f} at most"
         )
-    failed = sum(borne.failed for borne in bearings.values())
+    failed = sum(result.failed for result in results.values())
     return f"scripts/load: {failed:,} answers were not as they should be" if failed else None
 
 
-def _wrk(url: str, seconds: int) -> Borne:
+def _run_wrk(url: str, seconds: int) -> LoadResult:
     """Ask the same again and again over `USERS` connections, the next as soon as one is answered.
 
     wrk takes a tenth of the processor time that locust would take from the workers.
     """
-    command = ["wrk", "-t1", f"-c{USERS}", f"-d{seconds}s", "--timeout", "20s"]
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "20s"]
     try:
         done = subprocess.run(
             [*command, "-s", "scripts/load.lua", url],
@@ -166,10 +170,12 @@ def _wrk(url: str, seconds: int) -> Borne:
         sys.exit("scripts/load: needs wrk; on Debian and Ubuntu: apt-get install wrk")
     told = json.loads(done.stdout.splitlines()[-1])
     rate = told["requests"] / told["seconds"]
-    return Borne(rate, told["requests"], told["failed"], tuple(told["latency_ms"]))
+    return LoadResult(rate, told["requests"], told["failed"], tuple(told["latency_ms"]))
 
 
-def _locust(url: str, users: int, seconds: int, environment: Mapping[str, str]) -> dict[str, Borne]:
+def _run_locust(
+    url: str, users: int, seconds: int, environment: Mapping[str, str]
+) -> dict[str, LoadResult]:
     """Let ``users`` loose for a while; what each kind of request got."""
     with tempfile.TemporaryDirectory() as folder:
         told = f"{folder}/told"
@@ -193,14 +199,14 @@ def _locust(url: str, users: int, seconds: int, environment: Mapping[str, str]) 
         failures = Path(f"{told}_failures.csv").read_text("utf-8").splitlines()[1:]
     for failure in failures:
         print(failure, file=sys.stderr)
-    return {row["name"]: _borne(row, seconds) for row in rows}
+    return {row["name"]: _to_load_result(row, seconds) for row in rows}
 
 
-def _borne(row: dict[str, Any], seconds: int) -> Borne:
+def _to_load_result(row: dict[str, Any], seconds: int) -> LoadResult:
     times = sorted((float(ms), int(count)) for ms, count in row["response_times"].items())
     latency = tuple(_percentile(times, share) for share in PERCENTILES)
     count = row["num_requests"]
-    return Borne(count / seconds, count, row["num_failures"], latency)
+    return LoadResult(count / seconds, count, row["num_failures"], latency)
 
 
 def _percentile(times: list[tuple[float, int]], share: float) -> float:

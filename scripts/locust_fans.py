@@ -17,9 +17,9 @@ from locust import FastHttpUser, constant_throughput, task
 T = TypeVar("T")
 
 SITES = ("anilist", "kitsu", "shikimori", "myanimelist")
-FANS = tuple(filter(None, os.environ.get("HAKKEN_LOAD_FANS", "").split(",")))
+USERNAMES = tuple(filter(None, os.environ.get("HAKKEN_LOAD_FANS", "").split(",")))
 
-TROUBLE: Mapping[str, int] = {
+FAULT_STATUSES: Mapping[str, int] = {
     "PrivateFan": 403,
     "LimitedFan": 503,
     "DownFan": 502,
@@ -33,12 +33,12 @@ TROUBLE: Mapping[str, int] = {
     "HugeFan": 413,
 }
 """How the API answers for fans with trouble, when the site is not left alone because of them."""
-ENDLESS = ("SlowFan", "HangingFan", "DrippingFan")
-TOO_SLOW = 504
-LEFT_ALONE = 502
+HANGING_USERNAMES = ("SlowFan", "HangingFan", "DrippingFan")
+TIMEOUT_STATUS = 504
+CIRCUIT_OPEN_STATUS = 502
 """The answer while a site that failed too often is not asked at all."""
 
-LIST = gzip.compress(
+EXPORT_FILE = gzip.compress(
     b'<?xml version="1.0"?><myanimelist><myinfo><user_export_type>1</user_export_type></myinfo>'
     + b"".join(
         b"<anime><series_animedb_id>%d</series_animedb_id><my_score>%d</my_score>"
@@ -49,55 +49,60 @@ LIST = gzip.compress(
 )
 
 
-class Everybody(FastHttpUser):
+class MixedUser(FastHttpUser):
     """A visitor who does something every second."""
 
     wait_time = constant_throughput(1)
 
     @task(600)
     def recommendations(self) -> None:
-        self._see(f"/api/v1/recommendations?source={_site()}&username={_one(FANS)}", "list")
+        self._get(
+            f"/api/v1/recommendations?source={_random_site()}&username={_random_choice(USERNAMES)}",
+            "list",
+        )
 
     @task(200)
     def page(self) -> None:
-        self._see(f"/user/{_site()}/{_one(FANS)}?n=50", "page")
+        self._get(f"/user/{_random_site()}/{_random_choice(USERNAMES)}?n=50", "page")
 
     @task(50)
     def upload(self) -> None:
-        files = {"export": ("animelist.xml.gz", LIST, "application/gzip")}
+        files = {"export": ("animelist.xml.gz", EXPORT_FILE, "application/gzip")}
         with self.client.post("/upload", files=files, catch_response=True, name="upload") as reply:
-            _judge(reply, {200})
+            _check_status(reply, {200})
 
     @task(100)
-    def look_around(self) -> None:
-        self._see(_one(("/", "/about", "/example", "/anime/5114", "/pick?q=monster")), "other")
+    def static_pages(self) -> None:
+        self._get(
+            _random_choice(("/", "/about", "/example", "/anime/5114", "/pick?q=monster")), "other"
+        )
 
     @task(40)
-    def trouble(self) -> None:
-        name, status = _one(tuple(TROUBLE.items()))
-        path = f"/api/v1/recommendations?source={_site()}&username={name}"
-        self._see(path, "trouble", status, LEFT_ALONE)
+    def failing_sources(self) -> None:
+        name, status = _random_choice(tuple(FAULT_STATUSES.items()))
+        path = f"/api/v1/recommendations?source={_random_site()}&username={name}"
+        self._get(path, "trouble", status, CIRCUIT_OPEN_STATUS)
 
     @task(1)
-    def endless(self) -> None:
-        path = f"/api/v1/recommendations?source={_site()}&username={_one(ENDLESS)}"
-        self._see(path, "no answer", TOO_SLOW, LEFT_ALONE)
+    def hanging_sources(self) -> None:
+        path = f"/api/v1/recommendations?source={_random_site()}&username={_random_choice(HANGING_USERNAMES)}"
+        self._get(path, "no answer", TIMEOUT_STATUS, CIRCUIT_OPEN_STATUS)
 
-    def _see(self, path: str, name: str, *statuses: int) -> None:
+    def _get(self, path: str, name: str, *statuses: int) -> None:
         with self.client.get(path, catch_response=True, name=name) as reply:
-            _judge(reply, set(statuses) or {200})
+            _check_status(reply, set(statuses) or {200})
 
 
-def _judge(reply: Any, expected: set[int]) -> None:
+def _check_status(reply: Any, expected: set[int]) -> None:
     if reply.status_code in expected:
         reply.success()
     else:
         reply.failure(f"{reply.status_code}: {(reply.text or '')[:200]}")
 
 
-def _site() -> str:
-    return _one(SITES)
+def _random_site() -> str:
+    return _random_choice(SITES)
 
 
-def _one(choices: Sequence[T]) -> T:
+def _random_choice(choices: Sequence[T]) -> T:
     return random.choice(choices)

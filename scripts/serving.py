@@ -18,37 +18,39 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parent.parent
-PATIENCE = 60.0
+READY_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class WorkerMemory:
     """Of one worker, in MB: all that is resident, and what no other process shares."""
 
     resident: float
-    own: float
+    unique: float
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class RunningServer:
     """A running server. ``ready_s`` is what it took from the command to the first ready answer."""
 
     url: str
     ready_s: float
     process: psutil.Process
 
-    def workers(self) -> list[Memory]:
+    def worker_memory(self) -> list[WorkerMemory]:
         """What the workers hold now."""
         found = (worker.memory_full_info() for worker in self.process.children())
-        return [Memory(each.rss / 2**20, each.uss / 2**20) for each in found]
+        return [WorkerMemory(each.rss / 2**20, each.uss / 2**20) for each in found]
 
 
-class NotServedError(Exception):
+class ServerNotReadyError(Exception):
     """The server did not become ready; the message is what it wrote."""
 
 
 @contextmanager
-def serving(workers: int, environment: Mapping[str, str] | None = None) -> Iterator[Served]:
+def run_server(
+    workers: int, environment: Mapping[str, str] | None = None
+) -> Iterator[RunningServer]:
     """gunicorn with the project's own configuration, on a free port of this machine.
 
     Raises:
@@ -67,19 +69,19 @@ def serving(workers: int, environment: Mapping[str, str] | None = None) -> Itera
         ) as server,
     ):
         try:
-            while not _answers(f"http://{address}/readyz"):
-                if server.poll() is not None or time.perf_counter() - start > PATIENCE:
+            while not _is_ready(f"http://{address}/readyz"):
+                if server.poll() is not None or time.perf_counter() - start > READY_TIMEOUT:
                     server.kill()
                     log.seek(0)
-                    raise NotServedError(log.read())
+                    raise ServerNotReadyError(log.read())
                 time.sleep(0.02)
             ready = time.perf_counter() - start
-            yield Served(f"http://{address}", ready, psutil.Process(server.pid))
+            yield RunningServer(f"http://{address}", ready, psutil.Process(server.pid))
         finally:
             server.terminate()
 
 
-def _answers(url: str) -> bool:
+def _is_ready(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=1) as reply:
             return bool(reply.status == 200)

@@ -9,11 +9,11 @@ from pathlib import Path
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from app.settings import BUNDLED_MODEL, ROOT, ServerSettings, Settings
+from app.settings import BUNDLED_MODEL_DIR, PROJECT_ROOT, AppSettings, ServerSettings
 
-PAGE = ROOT / "docs" / "settings.md"
+SETTINGS_PAGE = PROJECT_ROOT / "docs" / "settings.md"
 
-_TOP = """\
+_INTRODUCTION = """\
 # Settings
 
 Every setting is an environment variable. A value that cannot be used stops the start with one line
@@ -22,26 +22,26 @@ that names the variable. This page is written by `scripts/write_settings` from `
 
 
 def main() -> None:
-    PAGE.write_text(page(), "utf-8")
+    SETTINGS_PAGE.write_text(render_page(), "utf-8")
 
 
-def page() -> str:
+def render_page() -> str:
     """The whole page."""
-    server = _table(ServerSettings, "")
-    app = _table(Settings, "HAKKEN_")
-    return f"{_TOP}\n## The server\n\n{server}\n## The application\n\n{app}"
+    server = _render_table(ServerSettings, "")
+    app = _render_table(AppSettings, "HAKKEN_")
+    return f"{_INTRODUCTION}\n## The server\n\n{server}\n## The application\n\n{app}"
 
 
-def _table(kind: type[BaseSettings], prefix: str) -> str:
-    told = _told(kind)
+def _render_table(kind: type[BaseSettings], prefix: str) -> str:
+    told = _field_docs(kind)
     rows = "".join(
-        f"| `{variable(name, field, prefix)}` | {default(field)} | {told[name]} |\n"
+        f"| `{variable_name(name, field, prefix)}` | {format_default(field)} | {told[name]} |\n"
         for name, field in kind.model_fields.items()
     )
     return f"| variable | default | what it is |\n|---|---|---|\n{rows}"
 
 
-def _told(kind: type[BaseSettings]) -> dict[str, str]:
+def _field_docs(kind: type[BaseSettings]) -> dict[str, str]:
     """The sentence that stands under each field."""
     body = ast.parse(inspect.getsource(kind)).body[0]
     assert isinstance(body, ast.ClassDef)
@@ -54,21 +54,23 @@ def _told(kind: type[BaseSettings]) -> dict[str, str]:
     return found
 
 
-def variable(name: str, field: FieldInfo, prefix: str) -> str:
+def variable_name(name: str, field: FieldInfo, prefix: str) -> str:
     """The environment variable of a field."""
     alias = field.validation_alias
     return alias if isinstance(alias, str) else prefix + name.upper()
 
 
-def default(field: FieldInfo) -> str:
+def format_default(field: FieldInfo) -> str:
     """A default as it would be written in the environment."""
     value = field.default
     if value in (None, "", ()):
         return ""
-    if value == str(BUNDLED_MODEL):
+    if value == str(BUNDLED_MODEL_DIR):
         return "the bundled model"
     if isinstance(value, Path):
-        return f"`{value.relative_to(ROOT) if value.is_relative_to(ROOT) else value}`"
+        return (
+            f"`{value.relative_to(PROJECT_ROOT) if value.is_relative_to(PROJECT_ROOT) else value}`"
+        )
     if isinstance(value, bool):
         value = int(value)
     if isinstance(value, float):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from app.recommender import Model
-from app.recommender.engines.als import Strengths
-from demo.upstream import Upstream
+from app.recommender.engines.als import InteractionStrengths
+from demo.upstream import FakeUpstream
 from model_build.cli import main
 from model_build.engines.base import FittedEngine, add_engine
 from tests.storage_emulator import StorageEmulator
@@ -40,15 +40,15 @@ def tiny_model_with_als(tiny_model: Path, tmp_path_factory: pytest.TempPathFacto
     out = tmp_path_factory.mktemp("als") / "model"
     n = len(Model.open(tiny_model))
     factor = np.random.default_rng(3).standard_normal((n, 6)).astype(np.float32)
-    numbers = {"regularization": 0.1, "alpha": 2.0, **asdict(Strengths())}
+    numbers = {"regularization": 0.1, "alpha": 2.0, **asdict(InteractionStrengths())}
     add_engine(tiny_model, "als", FittedEngine({"factor": factor}, numbers), out)
     return out
 
 
 @pytest.fixture
-def upstream() -> Iterator[Upstream]:
+def upstream() -> Iterator[FakeUpstream]:
     """Every service that lists come from, on this machine."""
-    with Upstream() as running:
+    with FakeUpstream() as running:
         yield running
 
 

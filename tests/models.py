@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from app.recommender.artifact import MANIFEST, manifest_text, read_manifest
+from app.recommender.artifact import MANIFEST_FILE, read_manifest, serialize_manifest
 
 
 def version_of(
@@ -21,7 +21,9 @@ def version_of(
     facts = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
     data = manifest.model_dump()
     data |= {"version": version, "files": {**data["files"], "notes.txt": facts}, **changes}
-    (folder / MANIFEST).write_text(manifest_text(type(manifest).model_validate(data)), "utf-8")
+    (folder / MANIFEST_FILE).write_text(
+        serialize_manifest(type(manifest).model_validate(data)), "utf-8"
+    )
     return folder
 
 

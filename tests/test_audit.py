@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import ROOT
-from demo.wire import Answer, Asked, Server, as_json
+from app.settings import PROJECT_ROOT
+from demo.wire import FakeResponse, FakeServer, RecordedRequest, json_response
 
 FLAW = {
     "id": "PYSEC-0000-1",
@@ -29,14 +29,14 @@ FLAW = {
 
 
 @pytest.fixture
-def database() -> Iterator[Server]:
+def database() -> Iterator[FakeServer]:
     """An OSV database in which one package has a flaw."""
 
-    def answer(asked: Asked) -> Answer:
+    def answer(asked: RecordedRequest) -> FakeResponse:
         flawed = asked.body["package"]["name"] == "flawed"
-        return as_json(200, {"vulns": [FLAW]} if flawed else {})
+        return json_response(200, {"vulns": [FLAW]} if flawed else {})
 
-    with Server(answer) as server:
+    with FakeServer(answer) as server:
         yield server
 
 
@@ -48,20 +48,20 @@ def audit(folder: Path, url: str, *names: str) -> subprocess.CompletedProcess[st
     places = ("--path", str(folder), "--osv-url", f"{url}/v1/query")
     return subprocess.run(
         [sys.executable, "-m", "scripts.audit_packages", *places],
-        cwd=ROOT,
+        cwd=PROJECT_ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
 
 
-def test_a_known_vulnerability_fails(database: Server, tmp_path: Path) -> None:
+def test_a_known_vulnerability_fails(database: FakeServer, tmp_path: Path) -> None:
     done = audit(tmp_path, database.url, "flawed", "sound")
     assert done.returncode == 1, done.stderr
     assert done.stdout == "flawed 1.2.3: PYSEC-0000-1, fixed in 1.2.4\n"
 
 
-def test_without_any_all_is_well(database: Server, tmp_path: Path) -> None:
+def test_without_any_all_is_well(database: FakeServer, tmp_path: Path) -> None:
     done = audit(tmp_path, database.url, "sound", "solid")
     assert done.returncode == 0, done.stderr
     assert done.stdout == "2 packages, no known vulnerability\n"

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from model_build.distributed.cluster import Room
-from scripts.dask_constants import Constants, Size, work_out
+from model_build.distributed.cluster import ClusterResources
+from scripts.dask_constants import CostConstants, WorkloadSize, estimate_cost
 
-CONSTANTS = Constants(**dict.fromkeys(Constants.__slots__, 1e-9))
-ONES = replace(CONSTANTS, entries_a_rating=2.0, score_meetings=100.0, entry_meetings=200.0)
+CONSTANTS = CostConstants(**dict.fromkeys(CostConstants.__slots__, 1e-9))
+ONES = replace(CONSTANTS, entries_per_rating=2.0, score_pairs=100.0, entry_pairs=200.0)
 
 
 def test_the_reduction_sends_a_triangle_for_each_further_shard_and_kind() -> None:
-    size = Size(10_000_000, 1000, 1000, Room(4, 1_000_000_000), 1e8, 2)
-    needed = work_out(ONES, size)
+    size = WorkloadSize(10_000_000, 1000, 1000, ClusterResources(4, 1_000_000_000), 1e8, 2)
+    needed = estimate_cost(ONES, size)
     assert needed["shards"] == 4
     assert needed["GB of sums of one kind"] == pytest.approx(32 * 1000**2 / 2 / 1e9)
     assert needed["GB sent in the reduction, at most"] == pytest.approx(3 * 3 * 0.016)
@@ -26,8 +26,12 @@ def test_the_reduction_sends_a_triangle_for_each_further_shard_and_kind() -> Non
 
 
 def test_more_memory_means_fewer_shards_and_less_to_send() -> None:
-    little = work_out(ONES, Size(10**9, 50_000, 20_000, Room(8, 2_000_000_000), 1e8, 2))
-    much = work_out(ONES, Size(10**9, 50_000, 20_000, Room(8, 8_000_000_000), 1e8, 2))
+    little = estimate_cost(
+        ONES, WorkloadSize(10**9, 50_000, 20_000, ClusterResources(8, 2_000_000_000), 1e8, 2)
+    )
+    much = estimate_cost(
+        ONES, WorkloadSize(10**9, 50_000, 20_000, ClusterResources(8, 8_000_000_000), 1e8, 2)
+    )
     assert much["shards"] == pytest.approx(little["shards"] / 4, rel=0.02)
     name = "GB sent in the reduction, at most"
     assert much[name] < little[name] / 3.9

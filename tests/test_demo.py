@@ -11,13 +11,12 @@ from pathlib import Path
 
 import requests
 
-from app.settings import ROOT, Settings
-from demo.fans import FANS, made_up_world
-from demo.faults import NAMES as TROUBLED
-from demo.faults import Fault
-from demo.from_ratings import RatingsCrowd
-from demo.services import ALL
-from demo.upstream import Upstream
+from app.settings import PROJECT_ROOT, AppSettings
+from demo.fans import DEMO_USERS, make_demo_data
+from demo.faults import FAULTY_USERNAMES, Fault
+from demo.from_ratings import RatingsKitsuUsers
+from demo.services import SERVICES
+from demo.upstream import FakeUpstream
 
 
 def test_it_says_how_to_be_asked_and_answers(tiny_model: Path, tmp_path: Path) -> None:
@@ -25,7 +24,7 @@ def test_it_says_how_to_be_asked_and_answers(tiny_model: Path, tmp_path: Path) -
     ratings.write_text("user_id,anime_id,rating\n1,1,9\n2,1,8\n")
     command = [sys.executable, "-m", "demo", "--model", str(tiny_model), "--ratings", str(ratings)]
     with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         settings = {}
@@ -34,7 +33,7 @@ def test_it_says_how_to_be_asked_and_answers(tiny_model: Path, tmp_path: Path) -
                 break
             name, value = line.removeprefix("export ").strip().split("=", 1)
             (settings[name],) = shlex.split(value)
-        url = f"{settings['HAKKEN_SHIKIMORI_URL']}/users/{next(iter(FANS))}/anime_rates"
+        url = f"{settings['HAKKEN_SHIKIMORI_URL']}/users/{next(iter(DEMO_USERS))}/anime_rates"
         rates = requests.get(url, headers={"User-Agent": "a test"}, timeout=10).json()
         users = requests.get(
             f"{settings['HAKKEN_KITSU_URL']}/users?page[limit]=20&page[offset]=0",
@@ -46,7 +45,7 @@ def test_it_says_how_to_be_asked_and_answers(tiny_model: Path, tmp_path: Path) -
     assert process.returncode == 0
     assert rates[0]["anime"]["id"] > 0
     assert users["meta"] == {"count": 2}
-    assert set(TROUBLED) <= set(re.findall(r"\w+", said))
+    assert set(FAULTY_USERNAMES) <= set(re.findall(r"\w+", said))
 
 
 def test_fans_of_a_ratings_file_are_users_of_kitsu(tiny_model: Path, tmp_path: Path) -> None:
@@ -57,38 +56,39 @@ def test_fans_of_a_ratings_file_are_users_of_kitsu(tiny_model: Path, tmp_path: P
     )
     file.write_text("user_id,anime_id,rating,status\n" + rows)
     for troubled in (False, True):
-        crowd = RatingsCrowd(file, tiny_model, troubled=troubled)
+        crowd = RatingsKitsuUsers(file, tiny_model, with_faults=troubled)
         assert len(crowd) == 60
         for place in (0, 7, 59):
-            fan = crowd.member(place).fan
+            fan = crowd.user_at(place).user
             assert [entry.anime_id for entry in fan.entries] == [1, 5]
             assert [entry.score for entry in fan.entries] == [(place + 1) % 11, (place + 5) % 11]
-            same = RatingsCrowd(file, tiny_model, troubled=troubled)
-            assert crowd.member(place) == same.member(place)
-        loved = crowd.member(9)
+            same = RatingsKitsuUsers(file, tiny_model, with_faults=troubled)
+            assert crowd.user_at(place) == same.user_at(place)
+        loved = crowd.user_at(9)
         assert [number for kind, number in loved.favourites if kind == "anime"]
-    assert not crowd.member(3).minutes  # never came back
-    assert crowd.member(5).fan.fault is Fault.PRIVATE
+    assert not crowd.user_at(3).minutes_watched  # never came back
+    assert crowd.user_at(5).user.fault is Fault.PRIVATE
 
 
 def test_every_service_has_its_setting() -> None:
-    with Upstream() as upstream:
+    with FakeUpstream() as upstream:
         environment = upstream.environment()
     named = {name.removeprefix("HAKKEN_").lower() for name in environment}
-    assert {name for name in Settings.model_fields if name.endswith("_url")} - {
+    assert {name for name in AppSettings.model_fields if name.endswith("_url")} - {
         "public_url",
         "cache_url",
         "details_url",
     } <= named
     assert (
-        len([value for value in environment.values() if value.startswith("http")]) == len(ALL) - 1
+        len([value for value in environment.values() if value.startswith("http")])
+        == len(SERVICES) - 1
     )
 
 
 def test_made_up_fans_are_the_same_every_time(tiny_model: Path) -> None:
-    one, other = made_up_world(tiny_model), made_up_world(tiny_model)
-    for name in FANS:
-        fan = one.named(name)
+    one, other = make_demo_data(tiny_model), make_demo_data(tiny_model)
+    for name in DEMO_USERS:
+        fan = one.find_by_name(name)
         assert fan is not None
-        assert fan == other.named(name)
+        assert fan == other.find_by_name(name)
         assert any(entry.score for entry in fan.entries)

@@ -8,49 +8,49 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from app import metrics
 from app.lists import errors
-from app.lists.services import PACES
-from app.settings import ROOT, ServerSettings, Settings
-from app.web import MAX_BODY
-from app.web.filters import SHARES
-from app.web.options import Options
-from app.web.problems import KINDS, SOURCE_SLOW
-from app.web.upload import MAX_UPLOAD
-from scripts.settings_page import PAGE, page
+from app.lists.services import RATE_LIMITS
+from app.settings import PROJECT_ROOT, AppSettings, ServerSettings
+from app.web import MAX_BODY_BYTES
+from app.web.filters import POPULAR_SHARES
+from app.web.options import QueryOptions
+from app.web.problems import PROBLEM_TYPES, SOURCE_TIMEOUT
+from app.web.upload import MAX_UPLOAD_BYTES
+from scripts.settings_page import SETTINGS_PAGE, render_page
 
-TEXT = (ROOT / "docs" / "sources.md").read_text("utf-8")
+TEXT = (PROJECT_ROOT / "docs" / "sources.md").read_text("utf-8")
 
 
 def test_the_page_of_settings_is_what_the_code_says() -> None:
-    assert PAGE.read_text("utf-8") == page(), "run scripts/write_settings"
+    assert SETTINGS_PAGE.read_text("utf-8") == render_page(), "run scripts/write_settings"
 
 
 def test_every_kind_of_trouble_is_described() -> None:
     kinds = {
         kind
-        for error, kind in KINDS.items()
+        for error, kind in PROBLEM_TYPES.items()
         if issubclass(error, errors.ListError)
         and error not in (errors.EmptyList, errors.BadUsername, errors.BadExportFile)
     }
-    for kind in (*kinds, SOURCE_SLOW):
+    for kind in (*kinds, SOURCE_TIMEOUT):
         assert re.search(rf"\| {kind.status}[^|]*\| `{kind.slug}` \|", TEXT), kind
 
 
 def test_limits_are_described() -> None:
-    for paces in PACES.values():
+    for paces in RATE_LIMITS.values():
         first = paces[0]
         assert f"{first.requests} in {first.seconds:g} s" in TEXT
 
 
 def test_every_option_is_described_with_the_slider_s_shares() -> None:
-    text = (ROOT / "docs" / "options.md").read_text("utf-8")
+    text = (PROJECT_ROOT / "docs" / "options.md").read_text("utf-8")
     named = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`[^|]*)\|", text, re.M))))
-    assert named == set(Options.model_fields)
-    shares = ", ".join(f"{100 * share:g}" for share in SHARES)
+    assert named == set(QueryOptions.model_fields)
+    shares = ", ".join(f"{100 * share:g}" for share in POPULAR_SHARES)
     assert text.count(f"best known {shares} %") == 2
 
 
 def test_every_metric_is_described_with_its_labels() -> None:
-    text = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    text = (PROJECT_ROOT / "docs" / "operations.md").read_text("utf-8")
     told = {
         name: set(re.findall(r"`(\w+)`", labels))
         for name, labels in re.findall(r"^\| `(hakken_\w+)` \|([^|]*)\|", text, re.M)
@@ -66,11 +66,11 @@ def test_every_metric_is_described_with_its_labels() -> None:
 
 
 def test_the_limits_of_a_client_are_described_with_their_defaults() -> None:
-    text = (ROOT / "docs" / "operations.md").read_text("utf-8")
-    server, app = ServerSettings.model_fields, Settings.model_fields
+    text = (PROJECT_ROOT / "docs" / "operations.md").read_text("utf-8")
+    server, app = ServerSettings.model_fields, AppSettings.model_fields
     for name in ("rate_lists", "rate_pages"):
         amount, _, unit = app[name].default.partition("/")
         assert f"`HAKKEN_{name.upper()}`, {amount} a {unit} |" in text
     for name in ("body_deadline", "request_deadline"):
         assert f"`HAKKEN_{name.upper()}`, {server[name].default:g} s" in text
-    assert f"{MAX_BODY >> 20} MB, uploads {MAX_UPLOAD >> 20} MB" in text
+    assert f"{MAX_BODY_BYTES >> 20} MB, uploads {MAX_UPLOAD_BYTES >> 20} MB" in text

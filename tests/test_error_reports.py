@@ -17,7 +17,7 @@ import pytest
 from urllib3 import HTTPResponse
 
 from app import VERSION
-from app.settings import ROOT
+from app.settings import PROJECT_ROOT
 
 NAME = "Someparticularfan"
 CLIENT_ID = "0123456789abcdef"
@@ -67,7 +67,7 @@ def sink() -> Iterator[tuple[str, SimpleQueue[bytes]]]:
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", code],
-        cwd=ROOT,
+        cwd=PROJECT_ROOT,
         env={**os.environ, **environment},
         capture_output=True,
         text=True,

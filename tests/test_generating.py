@@ -14,7 +14,7 @@ import pytest
 
 from scripts.generating import world as worlds
 from scripts.generating.__main__ import write_dump
-from scripts.generating.world import World, draw, make_world
+from scripts.generating.world import SyntheticPopulation, generate_lists, make_population
 from tests.model_build.worlds import ROOT
 
 HEADERS = {
@@ -77,7 +77,7 @@ def test_the_files_are_those_of_the_dump(tmp_path: Path, dataset: str) -> None:
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tmp_path: Path) -> None:
     for name, seed in (("one", 7), ("two", 7), ("three", 8)):
         (tmp_path / name).mkdir()
-        write_dump(make_world(3000, 70, 400, seed), "hernan2020", tmp_path / name)
+        write_dump(make_population(3000, 70, 400, seed), "hernan2020", tmp_path / name)
     one, two, three = (
         (tmp_path / name / "animelist.csv").read_bytes() for name in ("one", "two", "three")
     )
@@ -102,12 +102,14 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def world() -> World:
-    return make_world(400_000, 2500, 3000, seed=2)
+def world() -> SyntheticPopulation:
+    return make_population(400_000, 2500, 3000, seed=2)
 
 
-def lists_of(world: World, threads: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    chunks = list(draw(world, threads))
+def lists_of(
+    world: SyntheticPopulation, threads: int = 2
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    chunks = list(generate_lists(world, threads))
     fan, anime, score = (
         np.concatenate([getattr(chunk, name) for chunk in chunks])
         for name in ("fan", "anime", "score")
@@ -115,26 +117,26 @@ def lists_of(world: World, threads: int = 2) -> tuple[np.ndarray, np.ndarray, np
     return fan, anime, score
 
 
-def test_lists_are_as_long_as_asked_and_hold_nothing_twice(world: World) -> None:
+def test_lists_are_as_long_as_asked_and_hold_nothing_twice(world: SyntheticPopulation) -> None:
     fan, anime, _ = lists_of(world)
     assert len(fan) == 400_000
-    np.testing.assert_array_equal(np.bincount(fan), world.length)
+    np.testing.assert_array_equal(np.bincount(fan), world.list_length)
     assert len(np.unique(fan.astype(np.int64) * 3000 + anime)) == len(fan)
     # Log-normal: the logarithm is about symmetric, and the longest are far from the middle.
-    logs = np.log(world.length)
+    logs = np.log(world.list_length)
     assert abs(np.mean(logs) - np.median(logs)) < 0.1
-    assert world.length.max() > 8 * np.median(world.length)
+    assert world.list_length.max() > 8 * np.median(world.list_length)
 
 
-def test_few_anime_are_on_most_lists(world: World) -> None:
+def test_few_anime_are_on_most_lists(world: SyntheticPopulation) -> None:
     _, anime, _ = lists_of(world)
     count = np.sort(np.bincount(anime, minlength=3000))[::-1]
     assert count[:300].sum() > 0.5 * count.sum()
     assert count[1500:].sum() < 0.05 * count.sum()
-    assert count[0] < 0.8 * len(world.length)
+    assert count[0] < 0.8 * len(world.list_length)
 
 
-def test_tastes_are_shared(world: World) -> None:
+def test_tastes_are_shared(world: SyntheticPopulation) -> None:
     """Two anime that continue one another are listed together and scored alike."""
     fan, anime, score = lists_of(world)
     first = np.flatnonzero(world.sequel >= 0)[:60]
@@ -160,7 +162,7 @@ def test_tastes_are_shared(world: World) -> None:
 
 
 def test_threads_and_pieces_do_not_change_the_lists(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: SyntheticPopulation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = lists_of(world, threads=1)
     monkeypatch.setattr(worlds, "CHUNK_ENTRIES", 33_333)

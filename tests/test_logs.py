@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from app import logs
-from app.settings import Settings
+from app.settings import AppSettings
 
 CLIENT_ID = 'a "quoted" \\ client id'
 PASSWORD = "p@ss/word"
@@ -30,10 +30,10 @@ def written(formatter: logging.Formatter) -> Iterator[tuple[logging.Logger, io.S
 
 @pytest.fixture
 def hidden() -> tuple[str, ...]:
-    return Settings(MAL_CLIENT_ID=CLIENT_ID, cache_url=REDIS, metrics_token="t" * 16).secrets
+    return AppSettings(MAL_CLIENT_ID=CLIENT_ID, cache_url=REDIS, metrics_token="t" * 16).secrets
 
 
-@pytest.mark.parametrize("kind", [logs.TextFormatter, logs.JsonLines])
+@pytest.mark.parametrize("kind", [logs.TextFormatter, logs.JsonLineFormatter])
 def test_no_secret_is_written_not_even_in_a_traceback(
     kind: type[logging.Formatter], hidden: tuple[str, ...]
 ) -> None:
@@ -47,23 +47,23 @@ def test_no_secret_is_written_not_even_in_a_traceback(
     text = stream.getvalue()
     for secret in (CLIENT_ID, json.dumps(CLIENT_ID)[1:-1], PASSWORD, "p%40ss", "t" * 16):
         assert secret not in text
-    assert text.count(logs.HIDDEN) >= 6
-    if kind is logs.JsonLines:
+    assert text.count(logs.REDACTED) >= 6
+    if kind is logs.JsonLineFormatter:
         assert [json.loads(line)["level"] for line in text.splitlines()] == [
             *("WARNING", "WARNING", "ERROR")
         ]
 
 
 def test_every_line_has_the_request_that_it_belongs_to() -> None:
-    token = logs.request_id.set("number-1")
+    token = logs.current_request_id.set("number-1")
     try:
-        with written(logs.JsonLines()) as (log, stream):
+        with written(logs.JsonLineFormatter()) as (log, stream):
             log.info("発見 %d", 1)
             log.info("late", extra={"request_id": "number-2", "status": 200})
         with written(logs.TextFormatter()) as (log, text):
             log.info("said")
     finally:
-        logs.request_id.reset(token)
+        logs.current_request_id.reset(token)
     first, second = map(json.loads, stream.getvalue().splitlines())
     assert (first["message"], first["request_id"]) == ("発見 1", "number-1")
     assert first["time"].endswith("+00:00")
@@ -72,7 +72,7 @@ def test_every_line_has_the_request_that_it_belongs_to() -> None:
 
 
 def test_between_requests_there_is_no_number() -> None:
-    with written(logs.JsonLines()) as (log, stream):
+    with written(logs.JsonLineFormatter()) as (log, stream):
         log.info("said")
     assert "request_id" not in json.loads(stream.getvalue())
     with written(logs.TextFormatter()) as (log, stream):
@@ -81,9 +81,9 @@ def test_between_requests_there_is_no_number() -> None:
 
 
 def test_what_must_not_be_seen_is_known_in_every_spelling() -> None:
-    assert Settings(cache_url="redis://:p%40ss@host/0").secrets == (
+    assert AppSettings(cache_url="redis://:p%40ss@host/0").secrets == (
         "redis://:p%40ss@host/0",
         "p%40ss",
         "p@ss",
     )
-    assert Settings().secrets == ()
+    assert AppSettings().secrets == ()

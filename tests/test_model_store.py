@@ -19,12 +19,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.model_store import open_place
+from app.model_store import open_model_source
 from app.recommender.artifact import (
-    CATALOGUE,
-    MANIFEST,
+    CATALOGUE_FILE,
+    MANIFEST_FILE,
     ArtifactError,
-    Dataset,
+    DatasetInfo,
     open_artifact,
     write_artifact,
 )
@@ -32,7 +32,7 @@ from tests.models import flip
 from tests.storage_emulator import SECONDS, StorageEmulator
 
 ROOT = Path(__file__).resolve().parent.parent
-DATA_FILES = ("item_mean.npy", "item_bias.npy", CATALOGUE)
+DATA_FILES = ("item_mean.npy", "item_bias.npy", CATALOGUE_FILE)
 HOSTILE = (b"../../x", b"/etc", b"..", b".", b"\n", b"v1/../..", b"a b", b"\xff\xfe", b".v1")
 
 # Google's session leaves an answer that it refuses without reading it to the garbage collector.
@@ -44,7 +44,7 @@ def write_model(path: Path, version: str = "v1", first: float = 0.0, items: int 
         path,
         version=version,
         created="2026-01-01T00:00:00Z",
-        dataset=Dataset(name="test", fingerprint="0"),
+        dataset=DatasetInfo(name="test", fingerprint="0"),
         counts={"items": 4},
         hyperparameters={},
         metrics={},
@@ -81,7 +81,7 @@ def no_credentials(
 
 def locate_model(url: str, cache: Path, *, patience: float = 20.0) -> Path:
     """The directory of the model at ``url``, ready to be opened."""
-    return open_place(url, cache, patience=patience).look().fetch(False)
+    return open_model_source(url, cache, retry_timeout=patience).latest().fetch(False)
 
 
 def start(url: str, cache: Path, *, room: int | None = None) -> subprocess.Popen[str]:
@@ -114,7 +114,7 @@ def refusal(url: str, cache: Path, *, patience: float = 0.0) -> str:
 def loadable(cache: Path) -> list[Path]:
     """Every directory below the cache that opens as a model."""
     found = []
-    for manifest in cache.rglob(MANIFEST):
+    for manifest in cache.rglob(MANIFEST_FILE):
         try:
             open_artifact(manifest.parent)
         except ArtifactError:
@@ -157,7 +157,7 @@ class TestOnThisHost:
 
     def test_latest_names_a_version_that_is_gone(self, tmp_path: Path, cache: Path) -> None:
         (tmp_path / "latest").write_text("v9")
-        assert str(tmp_path / "v9" / MANIFEST) in refusal(str(tmp_path), cache)
+        assert str(tmp_path / "v9" / MANIFEST_FILE) in refusal(str(tmp_path), cache)
 
     @given(pointer=st.binary(max_size=40))
     @example(pointer=HOSTILE[0])
@@ -167,7 +167,7 @@ class TestOnThisHost:
             place.mkdir(parents=True)
             (Path(folder) / "x").mkdir()
             for decoy in (Path(folder), place.parent, Path(folder) / "x"):
-                (decoy / MANIFEST).touch()
+                (decoy / MANIFEST_FILE).touch()
             (place / "latest").write_bytes(pointer)
             assert str(place) in refusal(str(place), Path(folder) / "cache")
 
@@ -190,7 +190,7 @@ class TestInABucket:
         found = locate_model("gs://bucket/models/anime", cache)
         assert found.is_relative_to(cache)
         assert found.name == "v1"
-        assert {file.name for file in found.iterdir()} == {*DATA_FILES, MANIFEST}
+        assert {file.name for file in found.iterdir()} == {*DATA_FILES, MANIFEST_FILE}
         for file in found.iterdir():
             assert file.read_bytes() == (model / file.name).read_bytes()
         assert open_artifact(found).arrays["item_mean"].tolist() == [0.0, 1.0, 2.0, 3.0]
@@ -217,7 +217,7 @@ class TestInABucket:
         for name in DATA_FILES:
             emulator.delete("bucket", f"m/{name}")
         assert locate_model("gs://bucket/m/", cache) == found
-        assert [emulator.gets[f"m/{name}"] for name in (*DATA_FILES, MANIFEST)] == [1, 1, 1, 2]
+        assert [emulator.gets[f"m/{name}"] for name in (*DATA_FILES, MANIFEST_FILE)] == [1, 1, 1, 2]
 
     def test_a_model_at_the_root_of_a_bucket(
         self, emulator: StorageEmulator, model: Path, cache: Path
@@ -265,7 +265,7 @@ class TestInABucket:
         emulator.put_directory("bucket", "m", write_model(tmp_path / "2", first=7.0))
         assert locate_model("gs://bucket/m", cache) == found
         assert open_artifact(found).arrays["item_mean"][0] == 7.0
-        assert {file.name for file in found.iterdir()} == {*DATA_FILES, MANIFEST}
+        assert {file.name for file in found.iterdir()} == {*DATA_FILES, MANIFEST_FILE}
         assert mapped[0] == 0.0, "a running process keeps what it opened"
 
 
@@ -280,7 +280,7 @@ class TestSeveralProcesses:
         ):
             emulator.wait_for_gets("m/item_mean.npy", 1)
             with start("gs://bucket/m", cache) as second:
-                emulator.wait_for_gets(f"m/{MANIFEST}", 2)
+                emulator.wait_for_gets(f"m/{MANIFEST_FILE}", 2)
                 gate.set()
                 ends = [child.communicate(timeout=SECONDS) for child in (first, second)]
         printed = [out for out, _ in ends]
@@ -296,7 +296,7 @@ class TestSeveralProcesses:
         cache: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr("app.model_store.cache.LOCK_SECONDS", 0.0)
+        monkeypatch.setattr("app.model_store.cache.LOCK_TIMEOUT", 0.0)
         emulator.put_directory("bucket", "m", model)
         with (
             emulator.holding("m/item_mean.npy") as gate,
@@ -314,12 +314,12 @@ class TestSeveralProcesses:
         self, emulator: StorageEmulator, model: Path, cache: Path
     ) -> None:
         emulator.put_directory("bucket", "m", model)
-        last = list(json.loads((model / MANIFEST).read_text())["files"])[-1]
+        last = list(json.loads((model / MANIFEST_FILE).read_text())["files"])[-1]
         with emulator.holding(f"m/{last}"), start("gs://bucket/m", cache) as child:
             emulator.wait_for_gets(f"m/{last}", 1)
             child.kill()
             assert child.wait(SECONDS) == -signal.SIGKILL
-        assert not list(cache.rglob(MANIFEST))
+        assert not list(cache.rglob(MANIFEST_FILE))
         found = locate_model("gs://bucket/m", cache)
         assert open_artifact(found)
         assert loadable(cache) == [found]
@@ -335,11 +335,11 @@ class TestInterruptedDownloads:
         for cut in (30_000, 20_000):  # what arrives is written in pieces of 8 KiB
             emulator.cuts["m/item_mean.npy"] = cut
             assert "does not answer" in refusal("gs://bucket/m", cache)
-            assert not list(cache.rglob(MANIFEST))
+            assert not list(cache.rglob(MANIFEST_FILE))
         found = locate_model("gs://bucket/m", cache)
         assert open_artifact(found).arrays["item_mean"][9_999] == 9_999
         assert emulator.ranges["m/item_mean.npy"] == [None, "bytes=24576-", "bytes=40960-"]
-        assert {file.name for file in found.iterdir()} == {*DATA_FILES, MANIFEST}
+        assert {file.name for file in found.iterdir()} == {*DATA_FILES, MANIFEST_FILE}
 
     def test_a_connection_that_breaks_is_mended_within_one_download(
         self, emulator: StorageEmulator, model: Path, cache: Path
@@ -391,7 +391,7 @@ class TestInterruptedDownloads:
         emulator.put_directory("bucket", "m", model)
         found = locate_model("gs://bucket/m", cache)
         flip(found / "item_mean.npy", -1)
-        offer = open_place("gs://bucket/m", cache).look()
+        offer = open_model_source("gs://bucket/m", cache).latest()
         with pytest.raises(ArtifactError):
             open_artifact(offer.fetch(False))
         assert open_artifact(offer.fetch(True))
@@ -407,25 +407,25 @@ class TestOldCopies:
     def test_the_one_in_use_and_the_one_before_it_stay(
         self, emulator: StorageEmulator, tmp_path: Path, cache: Path
     ) -> None:
-        place = open_place("gs://bucket/m", cache)
-        assert place.nearby() is None
+        place = open_model_source("gs://bucket/m", cache)
+        assert place.cached() is None
         for version in ("v1", "v2", "v3"):
             self.publish(emulator, tmp_path, version)
-            found = place.look().fetch(False)
+            found = place.latest().fetch(False)
             mapped = open_artifact(found).arrays["item_mean"]
-            place.settle(found)
+            place.commit(found)
         assert [each.name for each in sorted(loadable(cache))] == ["v2", "v3"]
         emulator.put("bucket", "m/latest", b"v2")
-        place.settle(place.look().fetch(False))
+        place.commit(place.latest().fetch(False))
         self.publish(emulator, tmp_path, "v4")
-        place.settle(place.look().fetch(False))
+        place.commit(place.latest().fetch(False))
         assert [each.name for each in sorted(loadable(cache))] == ["v2", "v4"]
         assert mapped[0] == 0.0, "what is mapped stays until it is let go"
         assert emulator.gets["m/v2/item_mean.npy"] == 1
-        nearby = place.nearby()
+        nearby = place.cached()
         assert nearby is not None
         assert nearby.version == "v4"
-        assert nearby.digest == place.look().digest
+        assert nearby.digest == place.latest().digest
 
     def test_leftovers_of_killed_downloads_go(
         self, emulator: StorageEmulator, tmp_path: Path, cache: Path
@@ -435,19 +435,19 @@ class TestOldCopies:
         refusal("gs://bucket/m", cache)
         assert list(cache.rglob("*.part"))
         self.publish(emulator, tmp_path, "v2")
-        place = open_place("gs://bucket/m", cache)
-        place.settle(place.look().fetch(False))
+        place = open_model_source("gs://bucket/m", cache)
+        place.commit(place.latest().fetch(False))
         assert not list(cache.rglob("*.part*"))
 
     def test_a_cache_that_cannot_be_tidied_is_no_trouble(
         self, emulator: StorageEmulator, tmp_path: Path, cache: Path
     ) -> None:
         self.publish(emulator, tmp_path, "v1")
-        place = open_place("gs://bucket/m", cache)
-        found = place.look().fetch(False)
+        place = open_model_source("gs://bucket/m", cache)
+        found = place.latest().fetch(False)
         (found.parent / ".good.new").mkdir()
-        place.settle(found)
-        assert place.nearby() is None
+        place.commit(found)
+        assert place.cached() is None
 
 
 class TestRefusals:
@@ -458,7 +458,7 @@ class TestRefusals:
         message = refusal("gs://bucket/m", cache)
         assert message.startswith("gs://bucket/m/item_bias.npy: ")
         assert "sha256" in message
-        assert not list(cache.rglob(MANIFEST))
+        assert not list(cache.rglob(MANIFEST_FILE))
         assert not list(cache.rglob("item_bias.npy"))
 
         emulator.put("bucket", "m/item_bias.npy", good)
@@ -473,7 +473,7 @@ class TestRefusals:
         emulator.put("bucket", "a/b/latest", pointer)
         assert refusal("gs://bucket/a/b", cache).startswith("gs://bucket/a/b/latest: ")
         assert not cache.exists()
-        assert set(emulator.gets) == {f"a/b/{MANIFEST}", "a/b/latest"}
+        assert set(emulator.gets) == {f"a/b/{MANIFEST_FILE}", "a/b/latest"}
 
     def test_no_bucket(self, emulator: StorageEmulator, cache: Path) -> None:
         message = refusal("gs://nowhere/models", cache)
@@ -493,16 +493,16 @@ class TestRefusals:
         self, emulator: StorageEmulator, model: Path, cache: Path
     ) -> None:
         emulator.put_directory("bucket", "m", model)
-        emulator.delete("bucket", f"m/{CATALOGUE}")
-        assert f"gs://bucket/m/{CATALOGUE}: not found" in refusal("gs://bucket/m", cache)
+        emulator.delete("bucket", f"m/{CATALOGUE_FILE}")
+        assert f"gs://bucket/m/{CATALOGUE_FILE}: not found" in refusal("gs://bucket/m", cache)
         assert loadable(cache) == []
 
     @pytest.mark.parametrize("text", [b"\xff", b"no json", b"[]", b'{"format": 2}'])
     def test_a_manifest_that_is_none(
         self, emulator: StorageEmulator, cache: Path, text: bytes
     ) -> None:
-        emulator.put("bucket", f"m/{MANIFEST}", text)
-        assert refusal("gs://bucket/m", cache).startswith(f"gs://bucket/m/{MANIFEST}: ")
+        emulator.put("bucket", f"m/{MANIFEST_FILE}", text)
+        assert refusal("gs://bucket/m", cache).startswith(f"gs://bucket/m/{MANIFEST_FILE}: ")
 
     def test_a_folder_with_the_manifest_of_another_version(
         self, emulator: StorageEmulator, model: Path, cache: Path
@@ -533,11 +533,11 @@ class TestRefusals:
 
     @refused_unread
     def test_the_storage_stays_out_of_order(self, emulator: StorageEmulator, cache: Path) -> None:
-        emulator.refuse(f"m/{MANIFEST}", 503)
+        emulator.refuse(f"m/{MANIFEST_FILE}", 503)
         assert "the storage does not answer" in refusal("gs://bucket/m", cache)
 
     def test_an_answer_that_makes_no_sense(self, emulator: StorageEmulator, cache: Path) -> None:
-        emulator.refuse(f"m/{MANIFEST}", 400)
+        emulator.refuse(f"m/{MANIFEST_FILE}", 400)
         assert "the storage answered 400" in refusal("gs://bucket/m", cache)
 
 
@@ -553,7 +553,7 @@ class TestAccess:
     def test_a_private_bucket_without_credentials(
         self, emulator: StorageEmulator, no_credentials: None, cache: Path, status: int
     ) -> None:
-        emulator.refuse(f"m/{MANIFEST}", status)
+        emulator.refuse(f"m/{MANIFEST_FILE}", status)
         emulator.refuse("m/latest", status)
         message = refusal("gs://bucket/m", cache)
         assert "denied without credentials" in message
@@ -564,7 +564,7 @@ class TestAccess:
     ) -> None:
         emulator.put_directory("bucket", "m/v1", model)
         emulator.put("bucket", "m/latest", b"v1")
-        emulator.refuse(f"m/{MANIFEST}", 403)
+        emulator.refuse(f"m/{MANIFEST_FILE}", 403)
         assert open_artifact(locate_model("gs://bucket/m", cache))
 
     def test_a_key_file_that_is_not_there(

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from scripts.scaling import plot
-from scripts.scaling.__main__ import RESULTS, _measure
-from scripts.scaling.cases import SERIES, Case
-from scripts.scaling.page import PAGE, of_series, with_tables
+from scripts.scaling.__main__ import RESULTS, _measure_case
+from scripts.scaling.cases import SERIES, ScalingCase
+from scripts.scaling.page import PAGE, replace_tables, series_results
 
 
 @pytest.mark.parametrize("file", ["rating_complete.csv", "animelist.csv"])
 def test_a_case_is_generated_prepared_and_trained_on(tmp_path: Path, file: str) -> None:
-    found = _measure(Case(4000, 90, 300, file), tmp_path)
+    found = _measure_case(ScalingCase(4000, 90, 300, file), tmp_path)
     assert found["counts"]["fans"] == pytest.approx(90, abs=15)
     scored = found["counts"]["ratings"] / found["counts"]["entries"]
     assert scored == 1 if file.startswith("rating") else 0.4 < scored < 0.7
@@ -40,9 +40,9 @@ def test_the_page_and_the_plot_show_what_was_measured(
 ) -> None:
     results = json.loads(RESULTS.read_text("utf-8"))
     text = PAGE.read_text("utf-8")
-    assert with_tables(text, results) == text
+    assert replace_tables(text, results) == text
     for series in SERIES:
-        for row in of_series(results, series):
+        for row in series_results(results, series):
             assert f"| {row['counts']['entries']:,} |" in text
     monkeypatch.setattr(plot, "PLOT", tmp_path / "scale.svg")
     plot.write_plot(results)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.catalogue import COLUMNS, Catalogue
-from app.search import TitleIndex, plain
+from app.catalogue import COLUMN_DEFAULTS, Catalogue
+from app.search import TitleIndex, normalize_text
 
 TITLES = [
     (1, "Kouya no Hagane", "Steel of the Wasteland", 900_000),
@@ -24,7 +24,7 @@ TITLES = [
 
 @pytest.fixture(scope="module")
 def titles() -> TitleIndex:
-    columns = {name: [empty] * len(TITLES) for name, empty in COLUMNS.items()}
+    columns = {name: [empty] * len(TITLES) for name, empty in COLUMN_DEFAULTS.items()}
     for name, values in zip(
         ("anime_id", "title", "title_english", "members"), zip(*TITLES, strict=True), strict=True
     ):
@@ -72,9 +72,9 @@ def test_any_text_is_a_search(titles: TitleIndex, text: str) -> None:
 
 @given(st.text(max_size=30))
 def test_plain_is_plain(text: str) -> None:
-    assert plain(plain(text)) == plain(text)
+    assert normalize_text(normalize_text(text)) == normalize_text(text)
 
 
 def test_plain() -> None:
-    assert plain("  Étoile;GATE — 2×") == "etoile gate 2"
-    assert plain("進撃の巨人") == "進撃の巨人"
+    assert normalize_text("  Étoile;GATE — 2×") == "etoile gate 2"
+    assert normalize_text("進撃の巨人") == "進撃の巨人"

@@ -6,6 +6,6 @@ cannot be had is left out.
 
 from __future__ import annotations
 
-from app.details.shelf import Found, Shelf, build_shelf
+from app.details.shelf import DetailsCache, DetailsResult, build_details_cache
 
-__all__ = ["Found", "Shelf", "build_shelf"]
+__all__ = ["DetailsCache", "DetailsResult", "build_details_cache"]

@@ -8,14 +8,14 @@ from typing import Annotated, Final
 from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter
 
 from app.lists.anilist import LOCAL_REFERER, NAME
-from app.lists.entry import Details
-from app.lists.fields import to_picture, to_synopsis
+from app.lists.entry import AnimeDetails
+from app.lists.fields import allowed_picture_url, synopsis_text
 from app.lists.http import Deadline, SourceClient
-from app.lists.payload import read_payload, refusal, without_nulls
+from app.lists.payload import drop_nulls, error_for_status, parse_payload
 
-BATCH: Final = 50  # AniList's own maximum
+BATCH_SIZE: Final = 50  # AniList's own maximum
 
-_QUERY = """
+_DETAILS_QUERY = """
 query ($ids: [Int], $perPage: Int) {
   Page(perPage: $perPage) {
     media(idMal_in: $ids, type: ANIME) {
@@ -26,60 +26,60 @@ query ($ids: [Int], $perPage: Int) {
 """
 
 
-class _Cover(BaseModel):
+class _CoverImage(BaseModel):
     large: str | None = None
 
 
-class _Media(BaseModel):
+class _MediaDetails(BaseModel):
     id_mal: int = Field(alias="idMal")
     description: str | None = None
-    cover: _Cover | None = Field(None, alias="coverImage")
+    cover: _CoverImage | None = Field(None, alias="coverImage")
 
 
-class _Page(BaseModel):
-    media: Annotated[list[_Media], BeforeValidator(without_nulls)]
+class _MediaPage(BaseModel):
+    media: Annotated[list[_MediaDetails], BeforeValidator(drop_nulls)]
 
 
-class _Data(BaseModel):
-    page: _Page = Field(alias="Page")
+class _MediaPageData(BaseModel):
+    page: _MediaPage = Field(alias="Page")
 
 
-class _Answer(BaseModel):
-    data: _Data
+class _MediaPageResponse(BaseModel):
+    data: _MediaPageData
 
 
-_ANSWER: Final = TypeAdapter(_Answer)
+_RESPONSE_ADAPTER: Final = TypeAdapter(_MediaPageResponse)
 
 
-def fetch(
+def fetch_details(
     anime_ids: Sequence[int],
     deadline: Deadline,
     *,
     client: SourceClient,
     base_url: str,
     public_url: str | None = None,
-) -> list[Details]:
+) -> list[AnimeDetails]:
     """What AniList knows of these anime, at most `BATCH`; what it does not know is left out.
 
     Raises RateLimited or SourceDown.
     """
-    variables = {"ids": list(anime_ids), "perPage": BATCH}
+    variables = {"ids": list(anime_ids), "perPage": BATCH_SIZE}
     reply = client.send(
         "POST",
         base_url,
         username="",
         deadline=deadline,
-        json={"query": _QUERY, "variables": variables},
+        json={"query": _DETAILS_QUERY, "variables": variables},
         headers={"Referer": public_url or LOCAL_REFERER},
     )
     if reply.status != 200:
-        raise refusal(reply, source=NAME, username="")
-    answer = read_payload(_ANSWER, reply, source=NAME, username="")
+        raise error_for_status(reply, source=NAME, username="")
+    answer = parse_payload(_RESPONSE_ADAPTER, reply, source=NAME, username="")
     return [
-        Details(
+        AnimeDetails(
             media.id_mal,
-            to_picture(media.cover.large if media.cover else None),
-            to_synopsis(media.description),
+            allowed_picture_url(media.cover.large if media.cover else None),
+            synopsis_text(media.description),
         )
         for media in answer.data.page.media
     ]

@@ -7,38 +7,38 @@ from typing import Final
 
 from pydantic import BaseModel, Field, TypeAdapter
 
-from app.lists.entry import Details
-from app.lists.fields import to_picture, to_synopsis
+from app.lists.entry import AnimeDetails
+from app.lists.fields import allowed_picture_url, synopsis_text
 from app.lists.http import Deadline, SourceClient
-from app.lists.payload import read_payload, refusal
+from app.lists.payload import error_for_status, parse_payload
 
-BATCH: Final = 1
+BATCH_SIZE: Final = 1
 
 
-class _Image(BaseModel):
+class _JikanImage(BaseModel):
     image_url: str | None = None
 
 
-class _Images(BaseModel):
-    jpg: _Image = _Image()
+class _JikanImages(BaseModel):
+    jpg: _JikanImage = _JikanImage()
 
 
-class _Anime(BaseModel):
+class _JikanAnime(BaseModel):
     mal_id: int = Field(gt=0)
-    images: _Images = _Images()
+    images: _JikanImages = _JikanImages()
     synopsis: str | None = None
 
 
-class _Answer(BaseModel):
-    data: _Anime
+class _JikanAnimeResponse(BaseModel):
+    data: _JikanAnime
 
 
-_ANSWER: Final = TypeAdapter(_Answer)
+_RESPONSE_ADAPTER: Final = TypeAdapter(_JikanAnimeResponse)
 
 
-def fetch(
+def fetch_details(
     anime_ids: Sequence[int], deadline: Deadline, *, client: SourceClient, base_url: str
-) -> list[Details]:
+) -> list[AnimeDetails]:
     """What the host knows of this one anime.
 
     Raises RateLimited or SourceDown.
@@ -49,8 +49,12 @@ def fetch(
     if reply.status == 404:
         return []
     if reply.status != 200:
-        raise refusal(reply, source=client.source, username="")
-    anime = read_payload(_ANSWER, reply, source=client.source, username="").data
+        raise error_for_status(reply, source=client.source, username="")
+    anime = parse_payload(_RESPONSE_ADAPTER, reply, source=client.source, username="").data
     return [
-        Details(anime.mal_id, to_picture(anime.images.jpg.image_url), to_synopsis(anime.synopsis))
+        AnimeDetails(
+            anime.mal_id,
+            allowed_picture_url(anime.images.jpg.image_url),
+            synopsis_text(anime.synopsis),
+        )
     ]

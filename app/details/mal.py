@@ -7,25 +7,25 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from app.lists.entry import Details
+from app.lists.entry import AnimeDetails
 from app.lists.http import Deadline, SourceClient
-from app.lists.myanimelist import NAME, Node
-from app.lists.payload import read_payload, refusal
+from app.lists.myanimelist import NAME, MalAnime
+from app.lists.payload import error_for_status, parse_payload
 
-BATCH: Final = 1
+BATCH_SIZE: Final = 1
 
-_NODE: Final = TypeAdapter(Node)
-_QUERY: Final = {"fields": "id,title,main_picture,synopsis", "nsfw": "true"}
+_ANIME_ADAPTER: Final = TypeAdapter(MalAnime)
+_DETAILS_QUERY: Final = {"fields": "id,title,main_picture,synopsis", "nsfw": "true"}
 
 
-def fetch(
+def fetch_details(
     anime_ids: Sequence[int],
     deadline: Deadline,
     *,
     client: SourceClient,
     base_url: str,
     client_id: str,
-) -> list[Details]:
+) -> list[AnimeDetails]:
     """What MyAnimeList knows of this one anime.
 
     Raises RateLimited or SourceDown.
@@ -36,11 +36,11 @@ def fetch(
         f"{base_url}/anime/{anime_id}",
         username="",
         deadline=deadline,
-        params=_QUERY,
+        params=_DETAILS_QUERY,
         headers={"X-MAL-CLIENT-ID": client_id},
     )
     if reply.status == 404:
         return []
     if reply.status != 200:
-        raise refusal(reply, source=NAME, username="")
-    return [read_payload(_NODE, reply, source=NAME, username="").details()]
+        raise error_for_status(reply, source=NAME, username="")
+    return [parse_payload(_ANIME_ADAPTER, reply, source=NAME, username="").to_details()]

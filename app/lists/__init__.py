@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from app.lists.memory import Spans
-from app.lists.registry import Source, build_sources
-from app.lists.services import PACES, Services, SourceSettings
+from app.lists.memory import CacheTtl
+from app.lists.registry import ListSource, build_list_sources
+from app.lists.services import RATE_LIMITS, ServiceClients, SourceSettings
 
-__all__ = ["PACES", "Services", "Source", "SourceSettings", "Spans", "build_sources"]
+__all__ = [
+    "RATE_LIMITS",
+    "CacheTtl",
+    "ListSource",
+    "ServiceClients",
+    "SourceSettings",
+    "build_list_sources",
+]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter
 
-from app.lists.entry import FanList, ListEntry
+from app.lists.entry import AnimeList, ListEntry
 from app.lists.errors import (
     EmptyList,
     ListTooLong,
@@ -20,12 +20,12 @@ from app.lists.errors import (
     SourceDown,
     UnknownUser,
 )
-from app.lists.fields import to_score, to_title
-from app.lists.http import Deadline, Reply, SourceClient
-from app.lists.payload import read_payload, refusal, without_nulls
-from app.lists.progress import Progress, Report, unreported
-from app.lists.usernames import NameRule
-from app.recommender.status import Status
+from app.lists.fields import normalize_score, normalize_title
+from app.lists.http import Deadline, HttpResponse, SourceClient
+from app.lists.payload import drop_nulls, error_for_status, parse_payload
+from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
+from app.lists.usernames import UsernameRule
+from app.recommender.status import WatchStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,19 +36,19 @@ BASE_URL: Final = "https://graphql.anilist.co"
 # AniList turns away requests without a Referer. Ours says truthfully where the app runs; when the
 # operator configured no public address, all that can be said is that it is not a public site.
 LOCAL_REFERER: Final = "http://localhost/"
-PER_CHUNK: Final = 500  # AniList's own maximum
+CHUNK_SIZE: Final = 500  # AniList's own maximum
 
-NAMES: Final = NameRule(
+USERNAME_RULE: Final = UsernameRule(
     source=NAME,
-    pattern=re.compile(r"[A-Za-z0-9]{2,20}"),
-    words="names there are 2 to 20 letters and digits",
-    hosts=("anilist.co",),
-    path="user/",
+    username_pattern=re.compile(r"[A-Za-z0-9]{2,20}"),
+    description="names there are 2 to 20 letters and digits",
+    profile_hosts=("anilist.co",),
+    profile_path="user/",
 )
 
 # The score format must be asked for: the default is each user's own scale. Entries hidden from
 # the status lists are in custom lists only, so all lists are read and repeats dropped by media id.
-_QUERY = """
+_LIST_QUERY = """
 query ($name: String!, $chunk: Int, $perChunk: Int) {
   MediaListCollection(userName: $name, type: ANIME, forceSingleCompletedList: true,
                       chunk: $chunk, perChunk: $perChunk) {
@@ -63,17 +63,17 @@ query ($name: String!, $chunk: Int, $perChunk: Int) {
 }
 """
 
-_STATUSES: Final[Mapping[str | None, Status]] = {
-    "CURRENT": Status.WATCHING,
-    "COMPLETED": Status.COMPLETED,
-    "REPEATING": Status.COMPLETED,
-    "PAUSED": Status.ON_HOLD,
-    "DROPPED": Status.DROPPED,
-    "PLANNING": Status.PLAN_TO_WATCH,
+_STATUS_MAP: Final[Mapping[str | None, WatchStatus]] = {
+    "CURRENT": WatchStatus.WATCHING,
+    "COMPLETED": WatchStatus.COMPLETED,
+    "REPEATING": WatchStatus.COMPLETED,
+    "PAUSED": WatchStatus.ON_HOLD,
+    "DROPPED": WatchStatus.DROPPED,
+    "PLANNING": WatchStatus.PLAN_TO_WATCH,
 }
 
 
-class _Title(BaseModel):
+class _MediaTitle(BaseModel):
     user_preferred: str | None = Field(None, alias="userPreferred")
     romaji: str | None = None
     english: str | None = None
@@ -82,52 +82,52 @@ class _Title(BaseModel):
 class _Media(BaseModel):
     id: int = Field(gt=0)
     id_mal: int | None = Field(alias="idMal")
-    title: _Title | None = None
+    title: _MediaTitle | None = None
 
 
-class _Entry(BaseModel):
+class _MediaListEntry(BaseModel):
     status: str | None
     score: float | None
     media: _Media | None
 
 
-class _List(BaseModel):
-    entries: Annotated[list[_Entry], BeforeValidator(without_nulls)]
+class _MediaListGroup(BaseModel):
+    entries: Annotated[list[_MediaListEntry], BeforeValidator(drop_nulls)]
 
 
-class _User(BaseModel):
+class _AniListUser(BaseModel):
     name: str
 
 
-class _Collection(BaseModel):
-    lists: Annotated[list[_List], BeforeValidator(without_nulls)]
-    user: _User | None = None
+class _MediaListCollection(BaseModel):
+    lists: Annotated[list[_MediaListGroup], BeforeValidator(drop_nulls)]
+    user: _AniListUser | None = None
     has_next_chunk: bool | None = Field(None, alias="hasNextChunk")
 
 
-class _Data(BaseModel):
-    collection: _Collection | None = Field(alias="MediaListCollection")
+class _GraphQLData(BaseModel):
+    collection: _MediaListCollection | None = Field(alias="MediaListCollection")
 
 
-class _Error(BaseModel):
+class _GraphQLError(BaseModel):
     message: str = ""
     status: int | None = None
 
 
-class _Answer(BaseModel):
-    data: _Data | None = None
-    errors: list[_Error] | None = None
+class _GraphQLResponse(BaseModel):
+    data: _GraphQLData | None = None
+    errors: list[_GraphQLError] | None = None
 
 
-_ANSWER: Final = TypeAdapter(_Answer)
+_RESPONSE_ADAPTER: Final = TypeAdapter(_GraphQLResponse)
 
 
 def clean_username(typed: str) -> str:
     """The username in what a fan typed or pasted (a profile address is fine), or BadUsername."""
-    return NAMES.clean(typed)
+    return USERNAME_RULE.clean_username(typed)
 
 
-def fetch(
+def fetch_anime_list(
     username: str,
     *,
     client: SourceClient,
@@ -136,8 +136,8 @@ def fetch(
     public_url: str | None = None,
     max_entries: int = 20_000,
     deadline_s: float = 25.0,
-    report: Report = unreported,
-) -> FanList:
+    on_progress: ListProgressCallback = ignore_progress,
+) -> AnimeList:
     """The anime list of ``username``, in AniList's spelling of the name.
 
     ``anilist_to_mal`` stands in where AniList does not know MyAnimeList's id; what neither knows is
@@ -148,39 +148,41 @@ def fetch(
     headers = {"Referer": public_url or LOCAL_REFERER}
     deadline = Deadline(deadline_s)
 
-    found: dict[int, _Entry] = {}
+    found: dict[int, _MediaListEntry] = {}
 
-    def ask(chunk: int | None) -> _Collection:
+    def ask(chunk: int | None) -> _MediaListCollection:
         variables: dict[str, object] = {"name": name}
-        report(Progress(1 + len(found) // PER_CHUNK, len(found)))
+        on_progress(FetchProgress(1 + len(found) // CHUNK_SIZE, len(found)))
         if chunk is not None:
-            variables |= {"chunk": chunk, "perChunk": PER_CHUNK}
-        body = {"query": _QUERY, "variables": variables}
+            variables |= {"chunk": chunk, "perChunk": CHUNK_SIZE}
+        body = {"query": _LIST_QUERY, "variables": variables}
         reply = client.send(
             "POST", base_url, username=name, deadline=deadline, json=body, headers=headers
         )
-        return _read(reply, name)
+        return _parse_response(reply, name)
 
     collection = ask(None)
-    _add(found, collection, name, max_entries)
+    _merge_entries(found, collection, name, max_entries)
     # One request normally holds everything. Where it does not, AniList's own chunks are counted
     # from 1 again, because how an unnumbered answer relates to them is nowhere promised.
     chunk = 1
     while collection.has_next_chunk:
-        if chunk > max_entries // PER_CHUNK + 1:
+        if chunk > max_entries // CHUNK_SIZE + 1:
             raise ListTooLong(source=NAME, username=name, limit=max_entries)
         collection = ask(chunk)
-        grew = _add(found, collection, name, max_entries)
+        grew = _merge_entries(found, collection, name, max_entries)
         if not grew and chunk > 1:
             break  # a server that ignores chunk numbers would go on for ever
         chunk += 1
     if not found:
         raise EmptyList(source=NAME, username=name)
     spelt = collection.user.name if collection.user else name
-    return _to_fan_list(spelt, found.values(), anilist_to_mal)
+    return _to_anime_list(spelt, found.values(), anilist_to_mal)
 
 
-def _add(found: dict[int, _Entry], collection: _Collection, name: str, max_entries: int) -> bool:
+def _merge_entries(
+    found: dict[int, _MediaListEntry], collection: _MediaListCollection, name: str, max_entries: int
+) -> bool:
     """Put the entries into ``found`` by media id; say whether any was new."""
     before = len(found)
     for group in collection.lists:
@@ -192,9 +194,9 @@ def _add(found: dict[int, _Entry], collection: _Collection, name: str, max_entri
     return len(found) > before
 
 
-def _to_fan_list(
-    username: str, found: Iterable[_Entry], anilist_to_mal: Mapping[int, int]
-) -> FanList:
+def _to_anime_list(
+    username: str, found: Iterable[_MediaListEntry], anilist_to_mal: Mapping[int, int]
+) -> AnimeList:
     entries: dict[int, ListEntry] = {}
     unmapped = 0
     for entry in found:
@@ -206,9 +208,9 @@ def _to_fan_list(
         title = media.title
         read = ListEntry(
             anime_id=anime_id,
-            status=_STATUSES.get(entry.status, Status.UNKNOWN),
-            score=to_score(entry.score),
-            title=to_title(title.user_preferred or title.romaji or title.english)
+            status=_STATUS_MAP.get(entry.status, WatchStatus.UNKNOWN),
+            score=normalize_score(entry.score),
+            title=normalize_title(title.user_preferred or title.romaji or title.english)
             if title
             else None,
         )
@@ -216,16 +218,16 @@ def _to_fan_list(
         known = entries.get(anime_id)
         if known is None or (known.score is None and read.score is not None):
             entries[anime_id] = read
-    return FanList(
+    return AnimeList(
         source=SLUG, username=username, entries=tuple(entries.values()), unmapped=unmapped
     )
 
 
-def _read(reply: Reply, username: str) -> _Collection:
+def _parse_response(reply: HttpResponse, username: str) -> _MediaListCollection:
     """The list in an answer, or the error that the answer stands for."""
     if reply.status == 429:
         raise RateLimited(source=NAME, username=username, retry_after=reply.retry_after())
-    answer = read_payload(_ANSWER, reply, source=NAME, username=username)
+    answer = parse_payload(_RESPONSE_ADAPTER, reply, source=NAME, username=username)
     # GraphQL reports errors with HTTP 200 too.
     for fault in answer.errors or ():
         message = fault.message.casefold()
@@ -237,13 +239,13 @@ def _read(reply: Reply, username: str) -> _Collection:
             raise UnknownUser(source=NAME, username=username)
     if reply.status != 200 or answer.errors:
         said = "; ".join(fault.message for fault in answer.errors or ())
-        raise refusal(reply, source=NAME, username=username, said=said)
+        raise error_for_status(reply, source=NAME, username=username, reason=said)
     if answer.data is None:
-        raise _down(username, "HTTP 200, data: missing")
+        raise _source_down(username, "HTTP 200, data: missing")
     if answer.data.collection is None:
-        raise _down(username, "HTTP 200, data.MediaListCollection: null")
+        raise _source_down(username, "HTTP 200, data.MediaListCollection: null")
     return answer.data.collection
 
 
-def _down(username: str, detail: str) -> SourceDown:
+def _source_down(username: str, detail: str) -> SourceDown:
     return SourceDown(source=NAME, username=username, detail=detail)

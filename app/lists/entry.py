@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from app.recommender.status import Status
+from app.recommender.status import WatchStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +16,13 @@ class ListEntry:
     """
 
     anime_id: int
-    status: Status
+    status: WatchStatus
     score: float | None = None
     title: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Details:
+class AnimeDetails:
     """What a page shows of an anime beside the catalogue's facts: public, about nobody."""
 
     anime_id: int
@@ -31,7 +31,7 @@ class Details:
 
 
 @dataclass(frozen=True, slots=True)
-class FanList:
+class AnimeList:
     """A whole list as fetched or uploaded.
 
     ``unmapped`` counts entries that have no MyAnimeList id and so cannot be used. ``favourites``
@@ -46,5 +46,5 @@ class FanList:
     entries: tuple[ListEntry, ...] = field(repr=False)
     unmapped: int = 0
     favourites: tuple[int, ...] = field(default=(), repr=False)
-    details: tuple[Details, ...] = field(default=(), repr=False)
+    details: tuple[AnimeDetails, ...] = field(default=(), repr=False)
     age: int = 0

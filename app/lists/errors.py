@@ -14,8 +14,8 @@ from enum import Enum
 class ListError(Exception):
     """No list could be had. ``source`` is a display name such as ``AniList``."""
 
-    def __init__(self, sentence: str, *, source: str, username: str | None = None) -> None:
-        super().__init__(sentence)
+    def __init__(self, message: str, *, source: str, username: str | None = None) -> None:
+        super().__init__(message)
         self.source = source
         self.username = username
 
@@ -103,7 +103,7 @@ class RateLimited(ListError):
     def __init__(
         self, *, source: str, username: str | None = None, retry_after: int | None = None
     ) -> None:
-        wait = "in a minute" if retry_after is None else f"in {_duration(retry_after)}"
+        wait = "in a minute" if retry_after is None else f"in {_format_duration(retry_after)}"
         super().__init__(
             f"{source} is getting too many requests right now: try again {wait}.",
             source=source,
@@ -140,7 +140,7 @@ class SourceDown(ListError):
         self.malformed = malformed
 
 
-class NotSetUp(ListError):
+class SourceNotConfigured(ListError):
     """Whoever runs this Hakken has not given it what the source needs."""
 
     def __init__(self, *, source: str) -> None:
@@ -151,7 +151,7 @@ class NotSetUp(ListError):
         )
 
 
-class BadFile(Enum):
+class BadFileReason(Enum):
     """Why an export file was refused; the value is the sentence for the fan."""
 
     NOT_XML = (
@@ -180,12 +180,12 @@ class BadFile(Enum):
 class BadExportFile(ListError):
     """The uploaded file cannot be used; ``reason`` says why."""
 
-    def __init__(self, reason: BadFile, *, source: str) -> None:
+    def __init__(self, reason: BadFileReason, *, source: str) -> None:
         super().__init__(reason.value, source=source)
         self.reason = reason
 
 
-def _duration(seconds: int) -> str:
+def _format_duration(seconds: int) -> str:
     """Words for a wait: ``1 second``, ``45 seconds``, ``2 minutes`` (rounded up past 90 s)."""
     if seconds > 90:
         return f"{-(-seconds // 60)} minutes"

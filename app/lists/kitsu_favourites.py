@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from app.lists.kitsu_records import Included, Many, One, User
+from app.lists.kitsu_records import (
+    IncludedResource,
+    KitsuUserRecord,
+    ToManyRelationship,
+    ToOneRelationship,
+)
 
-ALONG: Final[Mapping[str, str]] = {
+FAVOURITES_QUERY: Final[Mapping[str, str]] = {
     "include": "favorites.item",
     "fields[users]": "name,slug,favorites",
     "fields[favorites]": "favRank,item",
@@ -17,34 +22,37 @@ ALONG: Final[Mapping[str, str]] = {
 """What is asked for beside the user."""
 
 
-def favourites_of(user: User, included: Iterable[Included]) -> list[str]:
+def favourite_anime_ids(user: KitsuUserRecord, included: Iterable[IncludedResource]) -> list[str]:
     """Kitsu's ids of the anime among the favourites, as the user ranks them."""
     try:
-        own = {each.id for each in Many.model_validate(user.relationships["favorites"]).data}
+        own = {
+            each.id
+            for each in ToManyRelationship.model_validate(user.relationships["favorites"]).data
+        }
     except (KeyError, ValueError):
         return []
     ranked = [
-        (_rank(record.attributes), anime)
+        (_favourite_rank(record.attributes), anime)
         for record in included
         if record.type == "favorites"
         and record.id in own
-        and (anime := _anime(record.relationships)) is not None
+        and (anime := _favourite_anime_id(record.relationships)) is not None
     ]
     return [anime for _, anime in sorted(ranked, key=lambda each: each[0])]
 
 
-def _rank(attributes: Mapping[str, Any]) -> float:
+def _favourite_rank(attributes: Mapping[str, Any]) -> float:
     rank = attributes.get("favRank")
     return float(rank) if isinstance(rank, int | float) else float("inf")
 
 
-def _anime(relationships: Mapping[str, Any]) -> str | None:
+def _favourite_anime_id(relationships: Mapping[str, Any]) -> str | None:
     """The number of the anime that a favourite is, None if it is something else."""
     try:
         item = relationships["item"]["data"]
         if item["type"] != "anime":
             return None
-        found = One.model_validate({"data": item}).data
+        found = ToOneRelationship.model_validate({"data": item}).data
     except (KeyError, TypeError, ValueError):
         return None
     return found.id if found else None

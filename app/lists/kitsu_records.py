@@ -8,27 +8,27 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-_MAL = "myanimelist/anime"
+_MAL_SITE = "myanimelist/anime"
 
 
-class UserFacts(BaseModel):
+class KitsuUserAttributes(BaseModel):
     """What a user is called."""
 
     name: str | None = None
     slug: str | None = None
 
 
-class User(BaseModel):
+class KitsuUserRecord(BaseModel):
     """A user."""
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
     id: str
-    attributes: UserFacts = UserFacts()
+    attributes: KitsuUserAttributes = KitsuUserAttributes()
     relationships: dict[str, Any] = {}
 
 
-class Reference(BaseModel):
+class ResourceIdentifier(BaseModel):
     """The number of another record."""
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
@@ -36,19 +36,19 @@ class Reference(BaseModel):
     id: str
 
 
-class One(BaseModel):
+class ToOneRelationship(BaseModel):
     """A link to at most one record."""
 
-    data: Reference | None
+    data: ResourceIdentifier | None
 
 
-class Many(BaseModel):
+class ToManyRelationship(BaseModel):
     """A link to any number of records."""
 
-    data: list[Reference] = []
+    data: list[ResourceIdentifier] = []
 
 
-class EntryFacts(BaseModel):
+class LibraryEntryAttributes(BaseModel):
     """What the fan says of an anime."""
 
     status: str | None
@@ -57,26 +57,26 @@ class EntryFacts(BaseModel):
     reconsuming: bool | None = None
 
 
-class EntryLinks(BaseModel):
+class LibraryEntryRelationships(BaseModel):
     """What an entry points to."""
 
-    anime: One
+    anime: ToOneRelationship
 
 
-class Entry(BaseModel):
+class LibraryEntry(BaseModel):
     """One anime in a library."""
 
-    attributes: EntryFacts
-    relationships: EntryLinks
+    attributes: LibraryEntryAttributes
+    relationships: LibraryEntryRelationships
 
 
-class Links(BaseModel):
+class PageLinks(BaseModel):
     """Where a page leads."""
 
     next: str | None = None
 
 
-class Included(BaseModel):
+class IncludedResource(BaseModel):
     """An anime or a mapping, not yet told apart."""
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
@@ -87,65 +87,65 @@ class Included(BaseModel):
     relationships: dict[str, Any] = {}
 
 
-class Users(BaseModel):
+class UsersResponse(BaseModel):
     """The answer to who somebody is."""
 
-    data: list[User]
-    included: list[Included] = []
+    data: list[KitsuUserRecord]
+    included: list[IncludedResource] = []
 
 
-class Page(BaseModel):
+class LibraryPage(BaseModel):
     """One page of a library."""
 
-    data: list[Entry]
-    included: list[Included] = []
-    links: Links = Links()
+    data: list[LibraryEntry]
+    included: list[IncludedResource] = []
+    links: PageLinks = PageLinks()
 
 
-class Fault(BaseModel):
+class JsonApiError(BaseModel):
     """One thing that went wrong."""
 
     title: str | None = None
     detail: str | None = None
 
 
-class Faults(BaseModel):
+class JsonApiErrors(BaseModel):
     """What Kitsu answers instead of what was asked for."""
 
-    errors: list[Fault]
+    errors: list[JsonApiError]
 
 
-def learn(
-    included: Iterable[Included], mal_ids: dict[str, int], titles: dict[str, str | None]
+def index_included(
+    included: Iterable[IncludedResource], mal_ids: dict[str, int], titles: dict[str, str | None]
 ) -> None:
     """Put what comes along with a page into ``mal_ids`` and ``titles``, by Kitsu's anime id."""
     records = list(included)
     by_mapping = {
         record.id: found
         for record in records
-        if record.type == "mappings" and (found := _mal_id(record.attributes))
+        if record.type == "mappings" and (found := _parse_mal_id(record.attributes))
     }
     for record in records:
         if record.type != "anime":
             continue
         title = record.attributes.get("canonicalTitle")
         titles[record.id] = title if isinstance(title, str) else None
-        for mapping in _mappings(record.relationships):
+        for mapping in _mapping_ids(record.relationships):
             if mapping in by_mapping:
                 mal_ids[record.id] = by_mapping[mapping]
 
 
-def _mappings(relationships: Mapping[str, Any]) -> Sequence[str]:
+def _mapping_ids(relationships: Mapping[str, Any]) -> Sequence[str]:
     try:
-        found = Many.model_validate(relationships.get("mappings", {}))
+        found = ToManyRelationship.model_validate(relationships.get("mappings", {}))
     except ValueError:
         return ()
     return [reference.id for reference in found.data]
 
 
-def _mal_id(mapping: Mapping[str, Any]) -> int | None:
+def _parse_mal_id(mapping: Mapping[str, Any]) -> int | None:
     """MyAnimeList's id in a mapping, which may be a number, an address, or junk."""
-    if mapping.get("externalSite") != _MAL:
+    if mapping.get("externalSite") != _MAL_SITE:
         return None
     digits = re.search(r"[0-9]{1,9}", str(mapping.get("externalId", "")))
     return (int(digits[0]) or None) if digits else None

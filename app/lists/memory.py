@@ -16,24 +16,24 @@ from typing import Any, Final
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from app.lists import errors
-from app.lists.entry import Details, FanList
+from app.lists.entry import AnimeDetails, AnimeList
 from app.lists.errors import ListError, RateLimited, SourceDown
-from app.lists.progress import Progress, Report
-from app.metrics import LIST_CACHE
-from app.upstream import Breaker, Flights, Resting, Store
-from app.upstream.shared import key_of
+from app.lists.progress import FetchProgress, ListProgressCallback
+from app.metrics import LIST_CACHE_LOOKUPS
+from app.upstream import CircuitOpen, ServiceBreaker, SingleFlight, TtlStore
+from app.upstream.shared import hashed_key
 
-CROWDED_SECONDS = 5
+BUSY_RETRY_SECONDS = 5
 """When to try again, for those who found no room."""
 # Long enough for everybody who was waiting; nobody who comes later is told an old failure.
-_FAILURE_SECONDS = 60
+_FAILURE_TTL = 60
 # By which the clocks of two hosts may differ. What is dated further ahead was written before the
 # clock was set back, and nobody knows how old it is.
-_SKEW = 5.0
-_SHARED: Final = "another request for the same list has just failed"
+_MAX_CLOCK_SKEW = 5.0
+_SHARED_FAILURE_DETAIL: Final = "another request for the same list has just failed"
 
 # What is needed, besides source and username, to say an error again.
-_ARGUMENTS: Final[dict[type[ListError], tuple[str, ...]]] = {
+_ERROR_ARGUMENTS: Final[dict[type[ListError], tuple[str, ...]]] = {
     errors.UnknownUser: (),
     errors.PrivateList: ("or_refused",),
     errors.NotFoundOrPrivate: (),
@@ -42,10 +42,10 @@ _ARGUMENTS: Final[dict[type[ListError], tuple[str, ...]]] = {
     errors.RateLimited: ("retry_after",),
     errors.SourceDown: ("timed_out", "malformed"),
 }
-_KINDS = {kind.__name__: kind for kind in _ARGUMENTS}
+_ERROR_CLASSES = {kind.__name__: kind for kind in _ERROR_ARGUMENTS}
 
 
-class _Failure(BaseModel):
+class _CachedError(BaseModel):
     """An error that can be told to others."""
 
     at: float
@@ -53,70 +53,70 @@ class _Failure(BaseModel):
     arguments: dict[str, Any]
 
     @classmethod
-    def of(cls, error: ListError) -> _Failure:
+    def from_error(cls, error: ListError) -> _CachedError:
         kind = type(error)
-        arguments = {name: getattr(error, name) for name in _ARGUMENTS[kind]}
+        arguments = {name: getattr(error, name) for name in _ERROR_ARGUMENTS[kind]}
         return cls(at=time.time(), kind=kind.__name__, arguments=arguments)
 
-    def error(self, source: str, username: str) -> ListError:
-        kind = _KINDS[self.kind]
+    def to_error(self, source: str, username: str) -> ListError:
+        kind = _ERROR_CLASSES[self.kind]
         arguments = dict(self.arguments)
         if kind is SourceDown:
-            arguments["detail"] = _SHARED
+            arguments["detail"] = _SHARED_FAILURE_DETAIL
         return kind(source=source, username=username, **arguments)
 
 
-class _Memory(BaseModel):
+class _CachedList(BaseModel):
     """What is remembered of one list."""
 
     read_at: float = 0.0
-    fan_list: FanList | None = None
-    failure: _Failure | None = None
+    fan_list: AnimeList | None = None
+    failure: _CachedError | None = None
 
 
-_MEMORY = TypeAdapter(_Memory)
+_CACHED_LIST_ADAPTER = TypeAdapter(_CachedList)
 
 
 @dataclass(frozen=True, slots=True)
-class Spans:
+class CacheTtl:
     """Seconds: how long a list is current, how much longer it may stand in for a sick service."""
 
     fresh: float = 300.0
     stale: float = 1800.0
 
     @property
-    def longest(self) -> float:
+    def max_ttl(self) -> float:
         """How long anything about a list is kept."""
-        return max(self.fresh + self.stale, _FAILURE_SECONDS)
+        return max(self.fresh + self.stale, _FAILURE_TTL)
 
 
-class ListMemory:
+class ListCache:
     """The memory of all sources. ``learn`` is given the details that come along with lists."""
 
     def __init__(
         self,
-        store: Store,
-        flights: Flights,
-        spans: Spans,
-        learn: Callable[[Sequence[Details]], None],
+        store: TtlStore,
+        single_flight: SingleFlight,
+        ttl: CacheTtl,
+        on_details: Callable[[Sequence[AnimeDetails]], None],
     ) -> None:
         self._store = store
-        self._flights = flights
-        self._spans = spans
-        self._learn = learn
+        self._single_flight = single_flight
+        self._ttl = ttl
+        self._on_details = on_details
 
-    def fetch(
+    def get_or_fetch(
         self,
-        fetch: Callable[[str], FanList],
+        fetch: Callable[[str], AnimeList],
         username: str,
         *,
         source: str,
-        place: str,
-        breaker: Breaker,
-        room: threading.Semaphore,
+        service_key: str,
+        circuit_breaker: ServiceBreaker,
+        semaphore: threading.Semaphore,
         deadline_s: float,
-        report: Report,
-    ) -> FanList:
+        on_progress: ListProgressCallback,
+    ) -> AnimeList:
         """The list, from memory or by ``fetch``; ``place`` tells services of one kind apart.
 
         Whoever finds no ``room`` among those who ask the service is turned away at once, so that a
@@ -125,102 +125,111 @@ class ListMemory:
 
         Raises whatever ListError ``fetch`` does.
         """
-        key = key_of(place, username.casefold())
+        key = hashed_key(service_key, username.casefold())
         began = time.time()
-        remembered = self._recall(key)
-        if current := self._current(remembered):
-            LIST_CACHE.labels("hit").inc()
-            return current
+        cached = self._load(key)
+        if fresh := self._fresh_list(cached):
+            LIST_CACHE_LOOKUPS.labels("hit").inc()
+            return fresh
         try:
-            with self._flights.only(key, deadline_s, waits=lambda: report(Progress(queued=True))):
-                remembered = self._recall(key)
-                if current := self._current(remembered):
-                    LIST_CACHE.labels("hit").inc()
-                    return current
-                failure = remembered.failure
-                if failure is not None and began <= failure.at <= time.time() + _SKEW:
-                    raise failure.error(source, username)
+            with self._single_flight.lock(
+                key, deadline_s, on_wait=lambda: on_progress(FetchProgress(queued=True))
+            ):
+                cached = self._load(key)
+                if fresh := self._fresh_list(cached):
+                    LIST_CACHE_LOOKUPS.labels("hit").inc()
+                    return fresh
+                failure = cached.failure
+                if failure is not None and began <= failure.at <= time.time() + _MAX_CLOCK_SKEW:
+                    raise failure.to_error(source, username)
                 try:
-                    return self._fetch(fetch, username, key, source, breaker, room)
+                    return self._fetch_and_store(
+                        fetch, username, key, source, circuit_breaker, semaphore
+                    )
                 except ListError as error:
-                    self._remember_failure(key, remembered, error)
+                    self._cache_error(key, cached, error)
                     raise
         except TimeoutError as error:
             down = SourceDown(source=source, username=username, detail=str(error), timed_out=True)
-            return self._instead(remembered, down)
+            return self._stale_or_raise(cached, down)
         except (SourceDown, RateLimited) as error:
-            return self._instead(remembered, error)
+            return self._stale_or_raise(cached, error)
 
-    def _fetch(
+    def _fetch_and_store(
         self,
-        fetch: Callable[[str], FanList],
+        fetch: Callable[[str], AnimeList],
         username: str,
         key: str,
         source: str,
-        breaker: Breaker,
-        room: threading.Semaphore,
-    ) -> FanList:
-        LIST_CACHE.labels("miss").inc()
+        circuit_breaker: ServiceBreaker,
+        semaphore: threading.Semaphore,
+    ) -> AnimeList:
+        LIST_CACHE_LOOKUPS.labels("miss").inc()
         try:
-            breaker.check()
-        except Resting as error:
+            circuit_breaker.raise_if_open()
+        except CircuitOpen as error:
             raise SourceDown(source=source, username=username, detail=str(error)) from None
         try:
-            with _place_in(room, source, username):
+            with _acquire_slot(semaphore, source, username):
                 fan_list = fetch(username)
         except RateLimited:
             raise
         except ListError as error:
-            breaker.report(failed=isinstance(error, SourceDown) and not error.malformed)
+            circuit_breaker.record_outcome(
+                failed=isinstance(error, SourceDown) and not error.malformed
+            )
             raise
-        breaker.report(failed=False)
-        self._learn(fan_list.details)
+        circuit_breaker.record_outcome(failed=False)
+        self._on_details(fan_list.details)
         fan_list = replace(fan_list, details=())
-        memory = _Memory(read_at=time.time(), fan_list=fan_list)
-        self._keep(key, memory, self._spans.fresh + self._spans.stale)
+        entry = _CachedList(read_at=time.time(), fan_list=fan_list)
+        self._save(key, entry, self._ttl.fresh + self._ttl.stale)
         return fan_list
 
-    def _current(self, remembered: _Memory) -> FanList | None:
-        age = time.time() - remembered.read_at
-        return remembered.fan_list if -_SKEW <= age < self._spans.fresh else None
+    def _fresh_list(self, cached: _CachedList) -> AnimeList | None:
+        age = time.time() - cached.read_at
+        return cached.fan_list if -_MAX_CLOCK_SKEW <= age < self._ttl.fresh else None
 
-    def _instead(self, remembered: _Memory, error: ListError) -> FanList:
+    def _stale_or_raise(self, cached: _CachedList, error: ListError) -> AnimeList:
         """An older list in place of an error that says nothing about the list."""
-        age = time.time() - remembered.read_at
-        if remembered.fan_list is None or not -_SKEW <= age < self._spans.fresh + self._spans.stale:
+        age = time.time() - cached.read_at
+        if (
+            cached.fan_list is None
+            or not -_MAX_CLOCK_SKEW <= age < self._ttl.fresh + self._ttl.stale
+        ):
             raise error
-        LIST_CACHE.labels("stale").inc()
-        return replace(remembered.fan_list, age=max(1, round(age)))
+        LIST_CACHE_LOOKUPS.labels("stale").inc()
+        return replace(cached.fan_list, age=max(1, round(age)))
 
-    def _remember_failure(self, key: str, remembered: _Memory, error: ListError) -> None:
-        if type(error) not in _ARGUMENTS:
+    def _cache_error(self, key: str, cached: _CachedList, error: ListError) -> None:
+        if type(error) not in _ERROR_ARGUMENTS:
             return
-        failure = _Failure.of(error)
-        if isinstance(error, SourceDown | RateLimited) and remembered.fan_list is not None:
-            left = remembered.read_at + self._spans.fresh + self._spans.stale - time.time()
-            kept = remembered.model_copy(update={"failure": failure})
-            self._keep(key, kept, left)
+        failure = _CachedError.from_error(error)
+        if isinstance(error, SourceDown | RateLimited) and cached.fan_list is not None:
+            remaining = cached.read_at + self._ttl.fresh + self._ttl.stale - time.time()
+            updated = cached.model_copy(update={"failure": failure})
+            self._save(key, updated, remaining)
         else:
-            self._keep(key, _Memory(failure=failure), _FAILURE_SECONDS)
+            self._save(key, _CachedList(failure=failure), _FAILURE_TTL)
 
-    def _recall(self, key: str) -> _Memory:
+    def _load(self, key: str) -> _CachedList:
         text = self._store.get(key)
         if text is not None:
             try:
-                return _MEMORY.validate_json(text)
+                return _CACHED_LIST_ADAPTER.validate_json(text)
             except ValidationError:
-                self._store.forget([key])  # written by another version
-        return _Memory()
+                self._store.delete_many([key])  # written by another version
+        return _CachedList()
 
-    def _keep(self, key: str, memory: _Memory, seconds: float) -> None:
-        self._store.put({key: _MEMORY.dump_json(memory).decode()}, seconds)
+    def _save(self, key: str, entry: _CachedList, seconds: float) -> None:
+        self._store.set_many({key: _CACHED_LIST_ADAPTER.dump_json(entry).decode()}, seconds)
 
 
 @contextmanager
-def _place_in(room: threading.Semaphore, source: str, username: str) -> Iterator[None]:
-    if not room.acquire(blocking=False):
-        raise RateLimited(source=source, username=username, retry_after=CROWDED_SECONDS)
+def _acquire_slot(semaphore: threading.Semaphore, source: str, username: str) -> Iterator[None]:
+    if not semaphore.acquire(blocking=False):
+        raise RateLimited(source=source, username=username, retry_after=BUSY_RETRY_SECONDS)
     try:
         yield
     finally:
-        room.release()
+        semaphore.release()

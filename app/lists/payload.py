@@ -13,14 +13,14 @@ from pydantic import TypeAdapter, ValidationError
 from app.lists.errors import ListError, RateLimited, SourceDown
 
 if TYPE_CHECKING:
-    from app.lists.http import Reply
+    from app.lists.http import HttpResponse
 
 T = TypeVar("T")
 
-_TOLD_FAULTS = 3
+_MAX_REPORTED_ERRORS = 3
 
 
-def read_payload(adapter: TypeAdapter[T], reply: Reply, *, source: str, username: str) -> T:
+def parse_payload(adapter: TypeAdapter[T], reply: HttpResponse, *, source: str, username: str) -> T:
     """The answer as what the adapter describes.
 
     Raises:
@@ -32,12 +32,12 @@ def read_payload(adapter: TypeAdapter[T], reply: Reply, *, source: str, username
         raise SourceDown(
             source=source,
             username=username,
-            detail=f"HTTP {reply.status}, {first_faults(error)}",
-            malformed=not _is_no_json(error),
+            detail=f"HTTP {reply.status}, {summarize_validation_errors(error)}",
+            malformed=not _is_invalid_json(error),
         ) from None
 
 
-def try_payload(adapter: TypeAdapter[T], reply: Reply) -> T | None:
+def try_parse_payload(adapter: TypeAdapter[T], reply: HttpResponse) -> T | None:
     """The same, None when the answer is something else."""
     try:
         return adapter.validate_json(reply.body)
@@ -45,36 +45,39 @@ def try_payload(adapter: TypeAdapter[T], reply: Reply) -> T | None:
         return None
 
 
-def first_faults(error: ValidationError) -> str:
+def summarize_validation_errors(error: ValidationError) -> str:
     """Where the answer differs from what was asked for; never what it says."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)
     return "; ".join(
-        ".".join(map(str, fault["loc"])) + f": {fault['msg']}" for fault in faults[:_TOLD_FAULTS]
+        ".".join(map(str, fault["loc"])) + f": {fault['msg']}"
+        for fault in faults[:_MAX_REPORTED_ERRORS]
     )
 
 
-def refusal(reply: Reply, *, source: str, username: str, said: str = "") -> ListError:
+def error_for_status(
+    reply: HttpResponse, *, source: str, username: str, reason: str = ""
+) -> ListError:
     """What a refusal means when nothing particular to the service explains it.
 
     ``said`` is the reason that the service gives, for the log.
     """
     if reply.status == 429:
         return RateLimited(source=source, username=username, retry_after=reply.retry_after())
-    detail = f"HTTP {reply.status}: {said[:300]}" if said else f"HTTP {reply.status}"
+    detail = f"HTTP {reply.status}: {reason[:300]}" if reason else f"HTTP {reply.status}"
     return SourceDown(source=source, username=username, detail=detail)
 
 
-def without_nulls(value: object) -> object:
+def drop_nulls(value: object) -> object:
     """GraphQL lists may be null, or hold nulls; both mean nothing there."""
     if value is None:
         return []
     return [item for item in value if item is not None] if isinstance(value, list) else value
 
 
-def is_web_page(reply: Reply) -> bool:
+def is_html(reply: HttpResponse) -> bool:
     """Whether this is a page for people (an error page, a challenge): no word of the API itself."""
     return reply.body[:256].lstrip().startswith(b"<")
 
 
-def _is_no_json(error: ValidationError) -> bool:
+def _is_invalid_json(error: ValidationError) -> bool:
     return error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid"

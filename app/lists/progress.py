@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class FetchProgress:
     """``page`` (from 1) is being asked for, and ``entries`` titles came with those before it.
 
     ``queued``: somebody else is reading from the same place, and is waited for.
@@ -18,9 +18,9 @@ class Progress:
     queued: bool = False
 
 
-Report = Callable[[Progress], None]
+ListProgressCallback = Callable[[FetchProgress], None]
 """Is told of progress in the thread that reads, and must return at once."""
 
 
-def unreported(_progress: Progress) -> None:
+def ignore_progress(_progress: FetchProgress) -> None:
     """For those who do not want to know."""

@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 import requests
 
 from app.lists import anilist, kitsu, mal_pages, myanimelist, shikimori
-from app.lists.http import Limits, SourceClient, make_session
-from app.lists.memory import Spans
-from app.metrics import RESTING_UNTIL
-from app.upstream import Breaker, Pace, Shared, Throttle
-from app.upstream.shared import key_of
+from app.lists.http import HttpLimits, SourceClient, create_session
+from app.lists.memory import CacheTtl
+from app.metrics import CIRCUIT_OPEN_UNTIL
+from app.upstream import BucketRateLimiter, RateLimit, ServiceBreaker, SharedStorage
+from app.upstream.shared import hashed_key
 
-PACES: Mapping[str, tuple[Pace, ...]] = {
-    "mal": (Pace(5, 5),),
-    "mal-pages": (Pace(1, 2),),
-    "anilist": (Pace(5, 10),),
-    "kitsu": (Pace(4, 2),),
-    "jikan": (Pace(3, 1), Pace(60, 60)),
-    "shikimori": (Pace(4, 1), Pace(80, 60)),
+RATE_LIMITS: Mapping[str, tuple[RateLimit, ...]] = {
+    "mal": (RateLimit(5, 5),),
+    "mal-pages": (RateLimit(1, 2),),
+    "anilist": (RateLimit(5, 10),),
+    "kitsu": (RateLimit(4, 2),),
+    "jikan": (RateLimit(3, 1), RateLimit(60, 60)),
+    "shikimori": (RateLimit(4, 1), RateLimit(80, 60)),
 }
 """What each service is asked at most. AniList allows 30 a minute; spread over the minute, so that
 nobody waits long for a turn."""
@@ -36,7 +36,7 @@ class SourceSettings:
     """
 
     version: str
-    shared: Shared
+    shared_storage: SharedStorage
     public_url: str | None = None
     mal_client_id: str | None = None
     mal_web: bool = False
@@ -48,45 +48,53 @@ class SourceSettings:
     shikimori_url: str = shikimori.BASE_URL
     max_entries: int = 20_000
     deadline_s: float = 25.0
-    most_waiting: int = 4
-    limits: Limits = field(default_factory=Limits)
-    spans: Spans = field(default_factory=Spans)
-    paces: Mapping[str, tuple[Pace, ...]] = field(default_factory=lambda: PACES)
+    max_concurrent_requests: int = 4
+    http_limits: HttpLimits = field(default_factory=HttpLimits)
+    cache_ttl: CacheTtl = field(default_factory=CacheTtl)
+    rate_limits: Mapping[str, tuple[RateLimit, ...]] = field(default_factory=lambda: RATE_LIMITS)
 
 
-class Services:
+class ServiceClients:
     """Makes the client and the breaker of each service, so that all who ask it share them."""
 
     def __init__(self, settings: SourceSettings, session: requests.Session | None = None) -> None:
         self.settings = settings
-        self.session = session or make_session(settings.version, settings.public_url)
-        self._breakers: dict[str, Breaker] = {}
-        self._rooms: dict[str, threading.Semaphore] = {}
+        self.session = session or create_session(settings.version, settings.public_url)
+        self._circuit_breakers: dict[str, ServiceBreaker] = {}
+        self._semaphores: dict[str, threading.Semaphore] = {}
 
     def client(
-        self, source: str, service: str, url: str, limits: Limits | None = None
+        self, source: str, service: str, url: str, limits: HttpLimits | None = None
     ) -> SourceClient:
         """A client for ``service`` at ``url``; errors name it ``source``."""
-        paces = self.settings.paces.get(service)
-        name = _place(service, url)
-        throttle = Throttle(self.settings.shared, name, paces) if paces else None
-        limits = limits or self.settings.limits
-        return SourceClient(source, self.session, limits, throttle, service)
+        rate_limits = self.settings.rate_limits.get(service)
+        name = _service_key(service, url)
+        rate_limiter = (
+            BucketRateLimiter(self.settings.shared_storage, name, rate_limits)
+            if rate_limits
+            else None
+        )
+        limits = limits or self.settings.http_limits
+        return SourceClient(source, self.session, limits, rate_limiter, service)
 
-    def breaker(self, service: str, url: str) -> Breaker:
+    def circuit_breaker(self, service: str, url: str) -> ServiceBreaker:
         """The breaker of ``service`` at ``url``."""
-        place = _place(service, url)
-        if place not in self._breakers:
-            until = RESTING_UNTIL.labels(service)
-            self._breakers[place] = Breaker(self.settings.shared, place, on_rest=until.set)
-        return self._breakers[place]
+        key = _service_key(service, url)
+        if key not in self._circuit_breakers:
+            until = CIRCUIT_OPEN_UNTIL.labels(service)
+            self._circuit_breakers[key] = ServiceBreaker(
+                self.settings.shared_storage, key, on_open=until.set
+            )
+        return self._circuit_breakers[key]
 
-    def room(self, service: str, url: str) -> threading.Semaphore:
+    def semaphore(self, service: str, url: str) -> threading.Semaphore:
         """Room for those who ask ``service`` at ``url``."""
-        place = _place(service, url)
-        return self._rooms.setdefault(place, threading.Semaphore(self.settings.most_waiting))
+        key = _service_key(service, url)
+        return self._semaphores.setdefault(
+            key, threading.Semaphore(self.settings.max_concurrent_requests)
+        )
 
 
-def _place(service: str, url: str) -> str:
+def _service_key(service: str, url: str) -> str:
     """A name for files and keys: another address is another service."""
-    return f"{service}-{key_of(url)[:12]}"
+    return f"{service}-{hashed_key(url)[:12]}"

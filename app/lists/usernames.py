@@ -10,7 +10,7 @@ from app.lists.errors import BadUsername
 
 
 @dataclass(frozen=True)
-class NameRule:
+class UsernameRule:
     """How names look on one site.
 
     ``hosts`` and ``path`` describe profile addresses: ``path`` is a pattern of what stands between
@@ -18,27 +18,29 @@ class NameRule:
     """
 
     source: str
-    pattern: re.Pattern[str]
-    words: str
-    hosts: tuple[str, ...]
-    path: str
+    username_pattern: re.Pattern[str]
+    description: str
+    profile_hosts: tuple[str, ...]
+    profile_path: str
 
-    def in_address(self, typed: str) -> str | None:
+    def username_in_url(self, typed: str) -> str | None:
         """The name in a profile address of this site; None when it is no such address."""
-        hosts = "|".join(map(re.escape, self.hosts))
+        hosts = "|".join(map(re.escape, self.profile_hosts))
         found = re.match(
-            rf"(?:https?://)?(?:www\.)?(?:{hosts})/{self.path}([^/?#\s]+)", typed.strip(), re.I
+            rf"(?:https?://)?(?:www\.)?(?:{hosts})/{self.profile_path}([^/?#\s]+)",
+            typed.strip(),
+            re.I,
         )
         return unquote(found[1]) if found else None
 
-    def clean(self, typed: str) -> str:
+    def clean_username(self, typed: str) -> str:
         """The username in what was typed.
 
         Raises:
             BadUsername: it cannot be one.
         """
-        name = (self.in_address(typed) or typed.strip()).removeprefix("@")
+        name = (self.username_in_url(typed) or typed.strip()).removeprefix("@")
         # Dots alone would climb out of the path they are put into.
-        if not self.pattern.fullmatch(name) or not name.strip("."):
-            raise BadUsername(source=self.source, username=name, rule=self.words)
+        if not self.username_pattern.fullmatch(name) or not name.strip("."):
+            raise BadUsername(source=self.source, username=name, rule=self.description)
         return name

@@ -9,24 +9,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.model_store.bucket import BucketPlace
-from app.model_store.directory import DirectoryPlace
-from app.model_store.keeper import Keeper
-from app.model_store.layout import Offer, Place, parse_url
-from app.model_store.watcher import Watcher
+from app.model_store.bucket import BucketModelSource
+from app.model_store.directory import DirectoryModelSource
+from app.model_store.keeper import ModelManager
+from app.model_store.layout import ModelRef, ModelSource, parse_model_url
+from app.model_store.watcher import Poller
 
-__all__ = ["Keeper", "Offer", "Place", "Watcher", "open_place"]
+__all__ = ["ModelManager", "ModelRef", "ModelSource", "Poller", "open_model_source"]
 
-PATIENCE = 20.0
+RETRY_TIMEOUT = 20.0
 
 
-def open_place(
+def open_model_source(
     url: str,
     cache_dir: Path,
     *,
-    patience: float | None = None,
-    given_as: str = "HAKKEN_MODEL=",
-) -> Place:
+    retry_timeout: float | None = None,
+    setting_prefix: str = "HAKKEN_MODEL=",
+) -> ModelSource:
     """The place at a directory, a ``file://`` URL or ``gs://bucket/prefix``.
 
     What fails in a way that may pass is tried again for ``patience`` seconds (PATIENCE);
@@ -39,7 +39,9 @@ def open_place(
     Raises:
         ArtifactError: the URL is none of these.
     """
-    parsed = parse_url(url, given_as)
+    parsed = parse_model_url(url, setting_prefix)
     if isinstance(parsed, Path):
-        return DirectoryPlace(parsed)
-    return BucketPlace(parsed, cache_dir, PATIENCE if patience is None else patience)
+        return DirectoryModelSource(parsed)
+    return BucketModelSource(
+        parsed, cache_dir, RETRY_TIMEOUT if retry_timeout is None else retry_timeout
+    )

@@ -6,80 +6,84 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.model_store.cache import Copies
+from app.model_store.cache import ModelCache
 from app.model_store.gcs import BucketFolder, MissingObjectError, open_bucket
 from app.model_store.layout import (
-    POINTER,
+    POINTER_FILE,
     BucketUrl,
-    Offer,
-    digest_of,
-    no_model_in,
+    ModelRef,
+    manifest_digest,
+    no_model_error,
     parse_pointer,
-    read_published,
+    parse_published_manifest,
 )
-from app.recommender.artifact import MANIFEST, Manifest
+from app.recommender.artifact import MANIFEST_FILE, Manifest
 
-SHORT_PATIENCE = 3.0
+SHORT_RETRY_TIMEOUT = 3.0
 """Seconds of trying to find out what is live, where a good copy can go on in the meantime."""
 
 
 @dataclass(frozen=True, slots=True)
-class BucketPlace:
+class BucketModelSource:
     """A model, or a folder of versions. What fails is tried again for ``patience`` seconds."""
 
     url: BucketUrl
     cache_dir: Path
-    patience: float
+    retry_timeout: float
 
-    def look(self) -> Offer:
+    def latest(self) -> ModelRef:
         """What is live now: two or three small requests."""
-        most = SHORT_PATIENCE if self._copies.last_good() else self.patience
-        with open_bucket(self.url, min(most, self.patience)) as place:
+        most = SHORT_RETRY_TIMEOUT if self._cache.last_good() else self.retry_timeout
+        with open_bucket(self.url, min(most, self.retry_timeout)) as place:
             folder, content, manifest = _find_manifest(place)
-        there = BucketUrl(self.url.name, folder.prefix)
+        there = BucketUrl(self.url.bucket, folder.prefix)
 
         def fetch(thorough: bool) -> Path:
-            with open_bucket(there, self.patience) as remote:
-                return self._copies.keep(remote, content, manifest, thorough=thorough)
+            with open_bucket(there, self.retry_timeout) as remote:
+                return self._cache.download(remote, content, manifest, verify_digests=thorough)
 
-        return Offer(manifest.version, digest_of(content), fetch)
+        return ModelRef(manifest.version, manifest_digest(content), fetch)
 
-    def nearby(self) -> Offer | None:
+    def cached(self) -> ModelRef | None:
         """The copy that last was good on this host."""
-        copy = self._copies.last_good()
+        copy = self._cache.last_good()
         if copy is None:
             return None
-        content = (copy / MANIFEST).read_bytes()
-        manifest = read_published(content, copy / MANIFEST, copy.name)
-        return Offer(manifest.version, digest_of(content), lambda _thorough: copy)
+        content = (copy / MANIFEST_FILE).read_bytes()
+        manifest = parse_published_manifest(content, copy / MANIFEST_FILE, copy.name)
+        return ModelRef(manifest.version, manifest_digest(content), lambda _thorough: copy)
 
-    def settle(self, model: Path) -> None:
+    def commit(self, model: Path) -> None:
         """Remember the copy as good; of the others only the one used before it is kept."""
-        self._copies.settle(model)
+        self._cache.commit(model)
 
     @property
-    def _copies(self) -> Copies:
-        url = f"gs://{'/'.join(filter(None, (self.url.name, self.url.prefix)))}"
-        return Copies(self.cache_dir / hashlib.sha256(url.encode()).hexdigest()[:16])
+    def _cache(self) -> ModelCache:
+        url = f"gs://{'/'.join(filter(None, (self.url.bucket, self.url.prefix)))}"
+        return ModelCache(self.cache_dir / hashlib.sha256(url.encode()).hexdigest()[:16])
 
 
-def _find_manifest(place: BucketFolder) -> tuple[BucketFolder, bytes, Manifest]:
+def _find_manifest(root: BucketFolder) -> tuple[BucketFolder, bytes, Manifest]:
     """The folder that holds the model, the bytes of its manifest and what they say."""
-    folder, pointed = place, None
+    folder, pointed = root, None
     try:
-        content = place.read(MANIFEST)
+        content = root.read(MANIFEST_FILE)
     except MissingObjectError as no_manifest:
-        pointed = parse_pointer(_read_pointer(place, no_manifest), place.url_of(POINTER))
-        folder = place.below(pointed)
-        content = folder.read(MANIFEST)
-    return folder, content, read_published(content, folder.url_of(MANIFEST), pointed)
+        pointed = parse_pointer(_read_pointer(root, no_manifest), root.object_url(POINTER_FILE))
+        folder = root.subfolder(pointed)
+        content = folder.read(MANIFEST_FILE)
+    return (
+        folder,
+        content,
+        parse_published_manifest(content, folder.object_url(MANIFEST_FILE), pointed),
+    )
 
 
-def _read_pointer(place: BucketFolder, no_manifest: MissingObjectError) -> bytes:
+def _read_pointer(root: BucketFolder, no_manifest: MissingObjectError) -> bytes:
     try:
-        return place.read(POINTER)
+        return root.read(POINTER_FILE)
     except MissingObjectError as no_pointer:
         for error in (no_manifest, no_pointer):
             if error.denied:
                 raise error from None
-        raise no_model_in(place.url, bucket=True) from None
+        raise no_model_error(root.url, bucket=True) from None

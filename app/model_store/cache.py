@@ -12,27 +12,38 @@ from filelock import FileLock, Timeout
 
 from app.model_store.gcs import BucketFolder
 from app.model_store.layout import parse_pointer
-from app.recommender.artifact import MANIFEST, ArtifactError, FileFacts, Manifest, verify_file
-from app.recommender.replacing import sync
+from app.recommender.artifact import (
+    MANIFEST_FILE,
+    ArtifactError,
+    Manifest,
+    ManifestEntry,
+    verify_file,
+)
+from app.recommender.replacing import fsync_path
 
-LOCK_SECONDS = 600.0
-KEPT = 2
+LOCK_TIMEOUT = 600.0
+MAX_COPIES = 2
 """Copies that stay: the one in use, and the one used before it, for the way back."""
 
-_PART = ".part"
-_GOOD = ".good"
+_PARTIAL_SUFFIX = ".part"
+_GOOD_MARKER = ".good"
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Copies:
+class ModelCache:
     """The copies of the models of one place, in a folder of their own, by version."""
 
     folder: Path
 
-    def keep(
-        self, source: BucketFolder, text: bytes, manifest: Manifest, *, thorough: bool = False
+    def download(
+        self,
+        bucket_folder: BucketFolder,
+        manifest_bytes: bytes,
+        manifest: Manifest,
+        *,
+        verify_digests: bool = False,
     ) -> Path:
         """Return the copy of a remote model, downloading what is not there.
 
@@ -48,58 +59,60 @@ class Copies:
         """
         target = self.folder / manifest.version
         try:
-            if _is_complete(target, text, manifest, thorough=thorough):
+            if _is_complete(target, manifest_bytes, manifest, verify_digests=verify_digests):
                 return target
             self.folder.mkdir(parents=True, exist_ok=True)
-            with self._lock(LOCK_SECONDS):
-                if not _is_complete(target, text, manifest, thorough=thorough):
-                    _log.info("downloading model %s from %s", manifest.version, source.url)
-                    _download(source, text, manifest, target)
+            with self._lock(LOCK_TIMEOUT):
+                if not _is_complete(
+                    target, manifest_bytes, manifest, verify_digests=verify_digests
+                ):
+                    _log.info("downloading model %s from %s", manifest.version, bucket_folder.url)
+                    _download_model(bucket_folder, manifest_bytes, manifest, target)
         except Timeout:
             raise ArtifactError(
-                f"{source.url}: another process has been downloading it into {target} for over "
-                f"{LOCK_SECONDS:.0f} seconds; stop that process or start again later."
+                f"{bucket_folder.url}: another process has been downloading it into {target} for over "
+                f"{LOCK_TIMEOUT:.0f} seconds; stop that process or start again later."
             ) from None
         except OSError as error:
             raise ArtifactError(
-                f"{source.url}: cannot be kept in {target} ({error.strerror or error}); "
+                f"{bucket_folder.url}: cannot be kept in {target} ({error.strerror or error}); "
                 "set HAKKEN_MODEL_CACHE to a folder with room that this user may write."
             ) from error
         return target
 
     def last_good(self) -> Path | None:
         """The copy that `settle` was last called with."""
-        note = self.folder / _GOOD
+        marker = self.folder / _GOOD_MARKER
         try:
-            copy = self.folder / parse_pointer(note.read_bytes(), note)
-            return copy if (copy / MANIFEST).is_file() else None
+            copy = self.folder / parse_pointer(marker.read_bytes(), marker)
+            return copy if (copy / MANIFEST_FILE).is_file() else None
         except (OSError, ArtifactError):
             return None
 
-    def settle(self, copy: Path) -> None:
+    def commit(self, copy: Path) -> None:
         """Remember a copy as good and delete all but the KEPT last used. Trouble is only logged."""
         try:
             if self.last_good() == copy:
                 return
             with self._lock(0):
                 os.utime(copy)
-                note = self.folder / f"{_GOOD}.new"
-                note.write_text(f"{copy.name}\n", "utf-8")
-                sync(note)
-                note.replace(self.folder / _GOOD)
-                sync(self.folder)
-                self._clear(copy)
+                marker = self.folder / f"{_GOOD_MARKER}.new"
+                marker.write_text(f"{copy.name}\n", "utf-8")
+                fsync_path(marker)
+                marker.replace(self.folder / _GOOD_MARKER)
+                fsync_path(self.folder)
+                self._prune(copy)
         except Timeout:
             pass  # the one who has the lock does the same, or the next one will
         except OSError as error:
             _log.warning("old models in %s cannot be cleared away: %s", self.folder, error)
 
-    def _clear(self, used: Path) -> None:
+    def _prune(self, current: Path) -> None:
         # Nobody is downloading, so a hidden folder is what a killed or failed process left.
         copies = [entry for entry in self.folder.iterdir() if entry.is_dir()]
         hidden = [entry for entry in copies if entry.name.startswith(".")]
-        others = sorted(set(copies) - {used, *hidden}, key=lambda copy: -copy.stat().st_mtime_ns)
-        for copy in others[KEPT - 1 :]:
+        others = sorted(set(copies) - {current, *hidden}, key=lambda copy: -copy.stat().st_mtime_ns)
+        for copy in others[MAX_COPIES - 1 :]:
             # Hidden first: a half-deleted copy must not look like one. Workers that still map its
             # files keep them until they let go.
             gone = copy.with_name(f".{copy.name}.gone")
@@ -112,13 +125,17 @@ class Copies:
         return FileLock(self.folder / ".lock", timeout=seconds)
 
 
-def _is_complete(target: Path, text: bytes, manifest: Manifest, *, thorough: bool) -> bool:
+def _is_complete(
+    target: Path, manifest_bytes: bytes, manifest: Manifest, *, verify_digests: bool
+) -> bool:
     """Whether the copy is of this manifest and no file is missing or cut short (or damaged)."""
     try:
-        if (target / MANIFEST).read_bytes() != text:
+        if (target / MANIFEST_FILE).read_bytes() != manifest_bytes:
             return False
-        if thorough:
-            return all(_verifies(target / name, facts) for name, facts in manifest.files.items())
+        if verify_digests:
+            return all(
+                _is_valid_file(target / name, facts) for name, facts in manifest.files.items()
+            )
         return all(
             (target / name).stat().st_size == facts.bytes for name, facts in manifest.files.items()
         )
@@ -126,32 +143,34 @@ def _is_complete(target: Path, text: bytes, manifest: Manifest, *, thorough: boo
         return False
 
 
-def _download(source: BucketFolder, text: bytes, manifest: Manifest, target: Path) -> None:
+def _download_model(
+    bucket_folder: BucketFolder, manifest_bytes: bytes, manifest: Manifest, target: Path
+) -> None:
     partial = target.with_name(f".{target.name}.partial")
     if target.exists():
         # Damaged, or of another manifest: nobody may open it now, but its good files are kept.
         shutil.rmtree(partial, ignore_errors=True)
         target.rename(partial)
     partial.mkdir(exist_ok=True)
-    known = {*manifest.files, *(name + _PART for name in manifest.files)}
+    known = {*manifest.files, *(name + _PARTIAL_SUFFIX for name in manifest.files)}
     try:
         for stray in [file for file in partial.iterdir() if file.name not in known]:
             stray.unlink()
         for name, facts in manifest.files.items():
-            if not _verifies(partial / name, facts):
-                _fetch(source, name, partial / name, facts)
-        (partial / MANIFEST).write_bytes(text)
-        sync(partial / MANIFEST)
-        sync(partial)
+            if not _is_valid_file(partial / name, facts):
+                _download_file(bucket_folder, name, partial / name, facts)
+        (partial / MANIFEST_FILE).write_bytes(manifest_bytes)
+        fsync_path(partial / MANIFEST_FILE)
+        fsync_path(partial)
         partial.rename(target)
-        sync(target.parent)
+        fsync_path(target.parent)
     except OSError:
         # The disk is full, say: what was taken of it is given back.
         shutil.rmtree(partial, ignore_errors=True)
         raise
 
 
-def _verifies(file: Path, facts: FileFacts) -> bool:
+def _is_valid_file(file: Path, facts: ManifestEntry) -> bool:
     try:
         verify_file(file, facts)
     except ArtifactError:
@@ -159,26 +178,28 @@ def _verifies(file: Path, facts: FileFacts) -> bool:
     return True
 
 
-def _fetch(source: BucketFolder, name: str, file: Path, facts: FileFacts) -> None:
+def _download_file(
+    bucket_folder: BucketFolder, name: str, file: Path, facts: ManifestEntry
+) -> None:
     # A new file, never the old one written over: a running process may have mapped it.
     file.unlink(missing_ok=True)
-    part = file.with_name(file.name + _PART)
-    begun = part.stat().st_size if part.exists() else 0
-    if begun:
-        _log.info("going on with %s at byte %d", source.url_of(name), begun)
-    if begun < facts.bytes or not facts.bytes:
-        source.fetch(name, part)
+    part = file.with_name(file.name + _PARTIAL_SUFFIX)
+    bytes_present = part.stat().st_size if part.exists() else 0
+    if bytes_present:
+        _log.info("going on with %s at byte %d", bucket_folder.object_url(name), bytes_present)
+    if bytes_present < facts.bytes or not facts.bytes:
+        bucket_folder.resume_download(name, part)
     try:
         verify_file(part, facts)
     except ArtifactError as error:
         part.unlink()
-        if begun:  # perhaps it was of something else
-            _fetch(source, name, file, facts)
+        if bytes_present:  # perhaps it was of something else
+            _download_file(bucket_folder, name, file, facts)
             return
         reason = str(error).removeprefix(f"{part}: ").rstrip(".")
         raise ArtifactError(
-            f"{source.url_of(name)}: not what the manifest lists ({reason}); "
+            f"{bucket_folder.object_url(name)}: not what the manifest lists ({reason}); "
             "publish the model again."
         ) from None
-    sync(part)
+    fsync_path(part)
     part.rename(file)

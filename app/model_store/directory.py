@@ -6,52 +6,52 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.model_store.layout import (
-    POINTER,
-    Offer,
-    digest_of,
-    no_model_in,
+    POINTER_FILE,
+    ModelRef,
+    manifest_digest,
+    no_model_error,
     parse_pointer,
-    read_published,
+    parse_published_manifest,
 )
-from app.recommender.artifact import MANIFEST, ArtifactError
+from app.recommender.artifact import MANIFEST_FILE, ArtifactError
 
 
 @dataclass(frozen=True, slots=True)
-class DirectoryPlace:
+class DirectoryModelSource:
     """A model, or a folder of versions."""
 
     path: Path
 
-    def look(self) -> Offer:
+    def latest(self) -> ModelRef:
         """What is live now; ArtifactError if there is nothing that can be read."""
         try:
-            return self._look()
+            return self._find_latest()
         except OSError as error:
             raise ArtifactError(
                 f"{self.path}: cannot be read ({error.strerror or error}); "
                 "correct its permissions or HAKKEN_MODEL."
             ) from error
 
-    def nearby(self) -> Offer | None:
+    def cached(self) -> ModelRef | None:
         """The same: it is on this host."""
-        return self.look()
+        return self.latest()
 
-    def settle(self, model: Path) -> None:
+    def commit(self, model: Path) -> None:
         """Nothing to do: there are no copies."""
 
-    def _look(self) -> Offer:
-        model, pointed = self.path, None
-        if not (model / MANIFEST).is_file():
-            pointer = self.path / POINTER
+    def _find_latest(self) -> ModelRef:
+        model, pointed_version = self.path, None
+        if not (model / MANIFEST_FILE).is_file():
+            pointer = self.path / POINTER_FILE
             if not pointer.is_file():
-                raise no_model_in(str(self.path))
-            pointed = parse_pointer(pointer.read_bytes(), pointer)
-            model = self.path / pointed
-            if not (model / MANIFEST).is_file():
+                raise no_model_error(str(self.path))
+            pointed_version = parse_pointer(pointer.read_bytes(), pointer)
+            model = self.path / pointed_version
+            if not (model / MANIFEST_FILE).is_file():
                 raise ArtifactError(
-                    f"{model / MANIFEST}: missing, but {pointer} names version {pointed}; "
+                    f"{model / MANIFEST_FILE}: missing, but {pointer} names version {pointed_version}; "
                     "restore that version or point to another one."
                 )
-        content = (model / MANIFEST).read_bytes()
-        manifest = read_published(content, model / MANIFEST, pointed)
-        return Offer(manifest.version, digest_of(content), lambda _thorough: model)
+        content = (model / MANIFEST_FILE).read_bytes()
+        manifest = parse_published_manifest(content, model / MANIFEST_FILE, pointed_version)
+        return ModelRef(manifest.version, manifest_digest(content), lambda _thorough: model)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.model_store.layout import BucketUrl, UnreachableError
+from app.model_store.layout import BucketUrl, StorageUnreachableError
 from app.recommender.artifact import ArtifactError
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
-NO_BUCKET_FACTS = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
-READ_ONLY = "https://www.googleapis.com/auth/devstorage.read_only"
-READ_WRITE = "https://www.googleapis.com/auth/devstorage.read_write"
+DISABLE_METADATA_VARIABLE = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
+READ_ONLY_SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
+READ_WRITE_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 
 _log = logging.getLogger(__name__)
 
@@ -42,20 +42,20 @@ class BucketFolder:
 
     bucket: Bucket
     prefix: str
-    patience: float
+    retry_timeout: float
     anonymous: bool
-    role: str
+    required_role: str
 
     @property
     def url(self) -> str:
         return f"gs://{'/'.join(filter(None, (self.bucket.name, self.prefix)))}"
 
-    def url_of(self, name: str) -> str:
+    def object_url(self, name: str) -> str:
         return f"{self.url}/{name}"
 
-    def below(self, name: str) -> BucketFolder:
+    def subfolder(self, name: str) -> BucketFolder:
         """The folder ``name`` inside this one."""
-        return replace(self, prefix=self.key(name))
+        return replace(self, prefix=self.object_name(name))
 
     def read(self, name: str) -> bytes:
         """The content of a small object.
@@ -64,11 +64,13 @@ class BucketFolder:
             MissingObjectError: it is not there, or access is denied.
             ArtifactError: the storage cannot be read.
         """
-        with self.explained(name):
-            content: bytes = self.bucket.blob(self.key(name)).download_as_bytes(**self.limits())
+        with self.translate_errors(name):
+            content: bytes = self.bucket.blob(self.object_name(name)).download_as_bytes(
+                **self.request_options()
+            )
             return content
 
-    def fetch(self, name: str, file: Path) -> None:
+    def resume_download(self, name: str, file: Path) -> None:
         """Append to a file what it has not yet of an object; the file may not be there yet.
 
         Raises:
@@ -78,28 +80,28 @@ class BucketFolder:
         """
         from google.api_core.exceptions import RequestRangeNotSatisfiable
 
-        with file.open("ab") as stream, self.explained(name):
-            begun = stream.tell()
-            blob = self.bucket.blob(self.key(name))
+        with file.open("ab") as stream, self.translate_errors(name):
+            offset = stream.tell()
+            blob = self.bucket.blob(self.object_name(name))
             try:
-                blob.download_to_file(stream, start=begun or None, **self.limits())
+                blob.download_to_file(stream, start=offset or None, **self.request_options())
             except RequestRangeNotSatisfiable:  # the object is no longer than that
-                if not begun:
+                if not offset:
                     raise
 
-    def key(self, name: str) -> str:
+    def object_name(self, name: str) -> str:
         """The full name of an object in this folder."""
         return f"{self.prefix}/{name}" if self.prefix else name
 
-    def limits(self) -> dict[str, Any]:
+    def request_options(self) -> dict[str, Any]:
         """How long a request may take, and when it is repeated: arguments of Google's methods."""
         from google.cloud.storage.retry import DEFAULT_RETRY
 
-        retry = DEFAULT_RETRY.with_delay(initial=0.25, maximum=5.0).with_timeout(self.patience)
+        retry = DEFAULT_RETRY.with_delay(initial=0.25, maximum=5.0).with_timeout(self.retry_timeout)
         return {"timeout": (CONNECT_SECONDS, READ_SECONDS), "retry": retry}
 
     @contextmanager
-    def explained(self, name: str) -> Iterator[None]:
+    def translate_errors(self, name: str) -> Iterator[None]:
         """Turn what the libraries raise into an ArtifactError."""
         from google.api_core import exceptions as api
         from google.auth.exceptions import GoogleAuthError, TransportError
@@ -107,7 +109,7 @@ class BucketFolder:
         from requests import RequestException
         from urllib3.exceptions import HTTPError
 
-        url = self.url_of(name)
+        url = self.object_url(name)
         try:
             yield
         except api.NotFound as error:
@@ -115,13 +117,13 @@ class BucketFolder:
                 f"{url}: not found; publish the model or correct the address.", denied=False
             ) from error
         except (api.Forbidden, api.Unauthorized) as error:
-            raise MissingObjectError(f"{url}: {self._denial()}", denied=True) from error
+            raise MissingObjectError(f"{url}: {self._denied_message()}", denied=True) from error
         except DataCorruption as error:
             raise ArtifactError(
                 f"{url}: what arrived does not have the checksum of the object; try again."
             ) from error
         except api.GoogleAPICallError as error:
-            raise UnreachableError(
+            raise StorageUnreachableError(
                 f"{url}: the storage answered {error.code}; check the address or try again later."
             ) from error
         except (
@@ -129,16 +131,16 @@ class BucketFolder:
             *(ConnectionError, TimeoutError),
         ) as error:
             cause = type(getattr(error, "cause", None) or error).__name__
-            raise UnreachableError(
+            raise StorageUnreachableError(
                 f"{url}: the storage does not answer ({cause}); "
                 "check the network of this host or try again later."
             ) from error
         except GoogleAuthError as error:
             if self.anonymous:  # a 401, and there is nothing to renew
-                raise MissingObjectError(f"{url}: {self._denial()}", denied=True) from error
-            raise _unusable_credentials(url) from error
+                raise MissingObjectError(f"{url}: {self._denied_message()}", denied=True) from error
+            raise _credentials_error(url) from error
 
-    def _denial(self) -> str:
+    def _denied_message(self) -> str:
         if self.anonymous:
             return (
                 "access is denied without credentials; "
@@ -146,24 +148,28 @@ class BucketFolder:
             )
         return (
             "access is denied to the credentials of this host; "
-            f"grant them the role {self.role} on the bucket."
+            f"grant them the role {self.required_role} on the bucket."
         )
 
 
 @contextmanager
-def open_bucket(url: BucketUrl, patience: float, *, write: bool = False) -> Iterator[BucketFolder]:
+def open_bucket(
+    url: BucketUrl, retry_timeout: float, *, write: bool = False
+) -> Iterator[BucketFolder]:
     """Connect to a bucket for the duration of a ``with`` block, to read or also to ``write``.
 
     Raises:
         ArtifactError: the credentials of this host cannot be used.
     """
-    client, anonymous = _connect(f"gs://{url.name}", READ_WRITE if write else READ_ONLY)
+    client, anonymous = _create_client(
+        f"gs://{url.bucket}", READ_WRITE_SCOPE if write else READ_ONLY_SCOPE
+    )
     role = "Storage Object User" if write else "Storage Object Viewer"
     with closing(client):
-        yield BucketFolder(client.bucket(url.name), url.prefix, patience, anonymous, role)
+        yield BucketFolder(client.bucket(url.bucket), url.prefix, retry_timeout, anonymous, role)
 
 
-def _connect(url: str, scope: str) -> tuple[Client, bool]:
+def _create_client(url: str, scope: str) -> tuple[Client, bool]:
     """A client, and whether it is anonymous."""
     import google.auth
     from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
@@ -171,22 +177,22 @@ def _connect(url: str, scope: str) -> tuple[Client, bool]:
 
     # Else the library asks for the bucket's description in a thread of its own, which may outlive
     # the client and needs a permission that reading objects does not.
-    os.environ.setdefault(NO_BUCKET_FACTS, "true")
+    os.environ.setdefault(DISABLE_METADATA_VARIABLE, "true")
     if os.environ.get("STORAGE_EMULATOR_HOST"):
         return Client.create_anonymous_client(), True
     try:
         credentials, _ = google.auth.default(scopes=[scope])
     except DefaultCredentialsError as error:
         if os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
-            raise _unusable_credentials(url) from error
+            raise _credentials_error(url) from error
         _log.info("no credentials found, reading %s anonymously", url)
         return Client.create_anonymous_client(), True
     except (GoogleAuthError, OSError) as error:
-        raise _unusable_credentials(url) from error
+        raise _credentials_error(url) from error
     return Client(project=None, credentials=credentials), False
 
 
-def _unusable_credentials(url: str) -> ArtifactError:
+def _credentials_error(url: str) -> ArtifactError:
     return ArtifactError(
         f"{url}: the credentials of this host cannot be used; correct "
         "GOOGLE_APPLICATION_CREDENTIALS or run `gcloud auth application-default login`."

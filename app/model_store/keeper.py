@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from app.model_store.layout import Offer, Place, UnreachableError
+from app.model_store.layout import ModelRef, ModelSource, StorageUnreachableError
 from app.recommender.artifact import ArtifactError
 
-RETRY_SECONDS, RETRY_MOST = 60.0, 3600.0
+RETRY_SECONDS, MAX_RETRY_SECONDS = 60.0, 3600.0
 """When a model that was refused is tried again: then, and each time after twice as long."""
 
 log = logging.getLogger(__name__)
@@ -25,23 +25,23 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Kept(Generic[T]):
+class LoadedModel(Generic[T]):
     """A model in use, since ``loaded`` (seconds since the epoch); ``digest`` as in `Offer`."""
 
     content: T
     digest: str
-    loaded: float
+    loaded_at: float
 
 
 @dataclass(frozen=True, slots=True)
-class _Refused:
+class _RejectedModel:
     digest: str
-    times: int
-    until: float
-    fault: str
+    attempts: int
+    retry_at: float
+    error: str
 
 
-class Keeper(Generic[T]):
+class ModelManager(Generic[T]):
     """Holds what ``read`` makes of the model at a place.
 
     ``current`` is replaced in one step; whoever took it out goes on with what they have. It is None
@@ -52,107 +52,107 @@ class Keeper(Generic[T]):
 
     def __init__(
         self,
-        open_place: Callable[[], Place],
-        read: Callable[[Path], T],
-        taken: Callable[[Kept[T]], None] = lambda _: None,
+        open_source: Callable[[], ModelSource],
+        load: Callable[[Path], T],
+        on_loaded: Callable[[LoadedModel[T]], None] = lambda _: None,
     ) -> None:
-        self.current: Kept[T] | None = None
-        self.fault: str | None = None
-        self.checked: float | None = None
-        self._open_place = open_place
-        self._read = read
-        self._taken = taken
-        self._refused: _Refused | None = None
-        self._one_at_a_time = threading.Lock()
+        self.current: LoadedModel[T] | None = None
+        self.load_error: str | None = None
+        self.checked_at: float | None = None
+        self._open_source = open_source
+        self._load = load
+        self._on_loaded = on_loaded
+        self._rejected: _RejectedModel | None = None
+        self._lock = threading.Lock()
 
-    def check(self, *, insist: bool = False) -> None:
+    def refresh(self, *, force: bool = False) -> None:
         """Take the model that is live now, unless it is in use already.
 
         One that was refused is tried again only after a while, or to ``insist``. Without any model
         in use, the one that last was good on this host is taken. Never raises: what goes wrong is
         logged once and remembered as the fault.
         """
-        with self._one_at_a_time:
-            fault = self._take_live(insist=insist)
+        with self._lock:
+            fault = self._activate_latest(force=force)
             if fault is not None and self.current is None:
-                self._take_nearby(instead_of=fault)
-            if fault is not None and fault != self.fault:
+                self._activate_cached(previous_error=fault)
+            if fault is not None and fault != self.load_error:
                 log.error("the model cannot be renewed: %s", fault)
-            elif fault is None and self.fault is not None:
+            elif fault is None and self.load_error is not None:
                 log.info("the model is the live one again")
-            self.fault = fault
-            self.checked = time.time()
+            self.load_error = fault
+            self.checked_at = time.time()
 
-    def catch_up(self) -> None:
+    def activate_cached(self) -> None:
         """Take the model that last was good on this host: a forked worker holds what the server
         started with, which may be old by now. Asks nobody over a network and never raises."""
-        with self._one_at_a_time:
-            self._take_nearby()
+        with self._lock:
+            self._activate_cached()
 
-    def _take_live(self, *, insist: bool) -> str | None:
-        offer = None
+    def _activate_latest(self, *, force: bool) -> str | None:
+        ref = None
         try:
-            place = self._open_place()
-            offer = place.look()
-            if not self._holds(offer):
-                if not insist and (fault := self._still_refused(offer)):
+            source = self._open_source()
+            ref = source.latest()
+            if not self._is_current(ref):
+                if not force and (fault := self._pending_rejection(ref)):
                     return fault
-                self._take(place, offer)
-            self._refused = None
+                self._activate(source, ref)
+            self._rejected = None
         except Exception as error:  # whatever a new model does, the old one must go on
-            fault = _one_line(error)
-            if offer is not None and not isinstance(error, UnreachableError):
-                self._refuse(offer, fault)
+            fault = _error_line(error)
+            if ref is not None and not isinstance(error, StorageUnreachableError):
+                self._reject(ref, fault)
             if not isinstance(error, ArtifactError):
                 log.exception("the model cannot be used")
             return fault
         return None
 
-    def _take_nearby(self, instead_of: str | None = None) -> None:
+    def _activate_cached(self, previous_error: str | None = None) -> None:
         try:
-            place = self._open_place()
-            offer = place.nearby()
-            if offer is not None and not self._holds(offer) and not self._still_refused(offer):
-                self._take(place, offer)
+            source = self._open_source()
+            ref = source.cached()
+            if ref is not None and not self._is_current(ref) and not self._pending_rejection(ref):
+                self._activate(source, ref)
         except Exception as error:
-            if (fault := _one_line(error)) != instead_of:
+            if (fault := _error_line(error)) != previous_error:
                 log.warning("no model on this host can be used: %s", fault)
 
-    def _take(self, place: Place, offer: Offer) -> None:
-        model = offer.fetch(False)
+    def _activate(self, source: ModelSource, ref: ModelRef) -> None:
+        model = ref.fetch(False)
         try:
-            content = self._read(model)
+            content = self._load(model)
         except ArtifactError:
             # A copy that has lost bits on this host is repaired, and then is as good as new.
-            model = offer.fetch(True)
-            content = self._read(model)
-        self.current = Kept(content, offer.digest, time.time())
-        self._taken(self.current)
-        _return_memory()
-        log.info("model %s is in use", offer.version)
-        place.settle(model)
+            model = ref.fetch(True)
+            content = self._load(model)
+        self.current = LoadedModel(content, ref.digest, time.time())
+        self._on_loaded(self.current)
+        _trim_memory()
+        log.info("model %s is in use", ref.version)
+        source.commit(model)
 
-    def _holds(self, offer: Offer) -> bool:
-        return self.current is not None and self.current.digest == offer.digest
+    def _is_current(self, ref: ModelRef) -> bool:
+        return self.current is not None and self.current.digest == ref.digest
 
-    def _still_refused(self, offer: Offer) -> str | None:
-        refused = self._refused
-        if refused and refused.digest == offer.digest and time.monotonic() < refused.until:
-            return refused.fault
+    def _pending_rejection(self, ref: ModelRef) -> str | None:
+        refused = self._rejected
+        if refused and refused.digest == ref.digest and time.monotonic() < refused.retry_at:
+            return refused.error
         return None
 
-    def _refuse(self, offer: Offer, fault: str) -> None:
-        before = self._refused
-        times = before.times + 1 if before and before.digest == offer.digest else 1
-        wait = min(RETRY_SECONDS * 2 ** min(times - 1, 10), RETRY_MOST)
-        self._refused = _Refused(offer.digest, times, time.monotonic() + wait, fault)
+    def _reject(self, ref: ModelRef, error: str) -> None:
+        before = self._rejected
+        times = before.attempts + 1 if before and before.digest == ref.digest else 1
+        wait = min(RETRY_SECONDS * 2 ** min(times - 1, 10), MAX_RETRY_SECONDS)
+        self._rejected = _RejectedModel(ref.digest, times, time.monotonic() + wait, error)
 
 
-def _return_memory() -> None:
+def _trim_memory() -> None:
     """Give back what reading a model took for a moment; glibc alone would keep it."""
     with suppress(AttributeError, OSError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
 
 
-def _one_line(error: Exception) -> str:
+def _error_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__

@@ -16,20 +16,20 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
-from app.recommender.artifact import MANIFEST, ArtifactError, Manifest, parse_manifest
+from app.recommender.artifact import MANIFEST_FILE, ArtifactError, Manifest, parse_manifest
 
-POINTER = "latest"
+POINTER_FILE = "latest"
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
-_VERSION: TypeAdapter[str] = TypeAdapter(Annotated[str, Manifest.model_fields["version"]])
+_URL_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_VERSION_ADAPTER: TypeAdapter[str] = TypeAdapter(Annotated[str, Manifest.model_fields["version"]])
 
 
-class UnreachableError(ArtifactError):
+class StorageUnreachableError(ArtifactError):
     """Nothing is known to be wrong with the model, but it cannot be had at the moment."""
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class ModelRef:
     """The model that a place has for whoever serves it.
 
     ``digest`` is the sha256 of its manifest, and so stands for all of it. ``fetch`` returns its
@@ -42,10 +42,10 @@ class Offer:
     fetch: Callable[[bool], Path]
 
 
-class Place(Protocol):
+class ModelSource(Protocol):
     """Where the model is: what is live, and how it comes to this host."""
 
-    def look(self) -> Offer:
+    def latest(self) -> ModelRef:
         """What is live now.
 
         Raises:
@@ -53,10 +53,10 @@ class Place(Protocol):
             ArtifactError: there is no model, or it cannot be read.
         """
 
-    def nearby(self) -> Offer | None:
+    def cached(self) -> ModelRef | None:
         """What can be had without any network: the model that last was good here."""
 
-    def settle(self, model: Path) -> None:
+    def commit(self, model: Path) -> None:
         """Remember that this model is good, and clear away what is left of others."""
 
 
@@ -64,11 +64,11 @@ class Place(Protocol):
 class BucketUrl:
     """``gs://name/prefix``."""
 
-    name: str
+    bucket: str
     prefix: str
 
 
-def parse_url(url: str, given_as: str) -> Path | BucketUrl:
+def parse_model_url(url: str, setting_prefix: str) -> Path | BucketUrl:
     """Read a directory, a ``file://`` URL or ``gs://bucket/prefix``.
 
     ``given_as`` stands before the URL in messages: ``HAKKEN_MODEL=`` or ``--to``.
@@ -76,24 +76,26 @@ def parse_url(url: str, given_as: str) -> Path | BucketUrl:
     Raises:
         ArtifactError: it is none of these.
     """
-    match = _SCHEME.match(url)
+    match = _URL_SCHEME.match(url)
     scheme = match[1].lower() if match else ""
     if scheme == "gs":
         bucket, _, prefix = url[len("gs://") :].partition("/")
         if not bucket:
-            raise ArtifactError(f"{given_as}{url!r} names no bucket; write gs://bucket/prefix.")
+            raise ArtifactError(
+                f"{setting_prefix}{url!r} names no bucket; write gs://bucket/prefix."
+            )
         return BucketUrl(bucket, prefix.strip("/"))
     if scheme == "file":
         parts = urlsplit(url)
         if parts.netloc not in ("", "localhost") or not parts.path:
             raise ArtifactError(
-                f"{given_as}{url!r} does not name a directory of this host; "
+                f"{setting_prefix}{url!r} does not name a directory of this host; "
                 "write file:/// and the absolute path."
             )
         return Path(unquote(parts.path))
     if scheme or not url:
         raise ArtifactError(
-            f"{given_as}{url!r} is not a place for a model; "
+            f"{setting_prefix}{url!r} is not a place for a model; "
             "set it to a directory, file:///directory or gs://bucket/prefix."
         )
     return Path(url)
@@ -106,23 +108,25 @@ def parse_pointer(content: bytes, origin: Path | str) -> str:
         ArtifactError: it names none.
     """
     try:
-        return _VERSION.validate_python(content.decode("utf-8").strip())
+        return _VERSION_ADAPTER.validate_python(content.decode("utf-8").strip())
     except (UnicodeDecodeError, ValidationError):
         raise ArtifactError(
             f"{origin}: {content[:80]!r} is not the name of a version; write one into it."
         ) from None
 
 
-def is_version(name: str) -> bool:
+def is_version_name(name: str) -> bool:
     """Whether a folder of this name can hold a version."""
     try:
-        _VERSION.validate_python(name)
+        _VERSION_ADAPTER.validate_python(name)
     except ValidationError:
         return False
     return True
 
 
-def read_published(content: bytes, origin: Path | str, pointed: str | None) -> Manifest:
+def parse_published_manifest(
+    content: bytes, origin: Path | str, expected_version: str | None
+) -> Manifest:
     """The manifest of a model; ``pointed`` is the version that the pointer promised, if any.
 
     Raises:
@@ -132,23 +136,23 @@ def read_published(content: bytes, origin: Path | str, pointed: str | None) -> M
         manifest = parse_manifest(content.decode("utf-8"), origin)
     except UnicodeDecodeError:
         raise ArtifactError(f"{origin}: not UTF-8 text; publish the model again.") from None
-    if pointed not in (None, manifest.version):
+    if expected_version not in (None, manifest.version):
         raise ArtifactError(
             f"{origin}: the manifest says version {manifest.version}, "
-            f"but {POINTER} names {pointed}; publish the model again."
+            f"but {POINTER_FILE} names {expected_version}; publish the model again."
         )
     return manifest
 
 
-def no_model_in(place: str, *, bucket: bool = False) -> ArtifactError:
+def no_model_error(location: str, *, bucket: bool = False) -> ArtifactError:
     """The error of a place without anything in it."""
     return ArtifactError(
-        f"{place}: neither {MANIFEST} nor {POINTER} is there"
+        f"{location}: neither {MANIFEST_FILE} nor {POINTER_FILE} is there"
         f"{', or there is no such bucket' if bucket else ''}; "
         "publish a model there or correct HAKKEN_MODEL."
     )
 
 
-def digest_of(content: bytes) -> str:
+def manifest_digest(content: bytes) -> str:
     """What ``Offer.digest`` holds for this manifest."""
     return hashlib.sha256(content).hexdigest()

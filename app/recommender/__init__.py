@@ -2,30 +2,35 @@
 
 from app.recommender.artifact import ArtifactError
 from app.recommender.engines import EngineName
-from app.recommender.explain import Because
-from app.recommender.fold_in import Visitor
+from app.recommender.explain import Contribution
+from app.recommender.fold_in import UserProfile
 from app.recommender.franchise import Franchises
-from app.recommender.listed import Listed
+from app.recommender.listed import UserList
 from app.recommender.model import Model
-from app.recommender.rank import Order
-from app.recommender.recommend import Answer, Recommendation, Wish, recommend
-from app.recommender.status import Status
-from app.recommender.together import Together, recommend_together
+from app.recommender.rank import SortOrder
+from app.recommender.recommend import (
+    RecommendationResult,
+    RecommendedItem,
+    RecommendOptions,
+    recommend,
+)
+from app.recommender.status import WatchStatus
+from app.recommender.together import GroupResult, recommend_group
 
 __all__ = [
-    "Answer",
     "ArtifactError",
-    "Because",
+    "Contribution",
     "EngineName",
     "Franchises",
-    "Listed",
+    "GroupResult",
     "Model",
-    "Order",
-    "Recommendation",
-    "Status",
-    "Together",
-    "Visitor",
-    "Wish",
+    "RecommendOptions",
+    "RecommendationResult",
+    "RecommendedItem",
+    "SortOrder",
+    "UserList",
+    "UserProfile",
+    "WatchStatus",
     "recommend",
-    "recommend_together",
+    "recommend_group",
 ]

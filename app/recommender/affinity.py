@@ -18,65 +18,75 @@ import numpy.typing as npt
 
 from app.recommender import kernels
 from app.recommender.arrays import ItemMatrix
-from app.recommender.fold_in import Visitor
+from app.recommender.fold_in import UserProfile
 from app.recommender.model import Model
 
-HANDFUL = 5.0
-NEWCOMER_WEIGHT = 24.0
+SHORT_HISTORY_LENGTH = 5.0
+SHORT_HISTORY_WEIGHT = 24.0
 """Weight of N for a handful of entries, where B has none. With the cube of the length B's rises to
 1 and N's falls to 1, and from 20 entries on as one over the length: even longer lists are not quite
 complete."""
-SHORT_LIST = 20.0
-LEAST_WEIGHT = 0.1
+WEIGHT_DECAY_LENGTH = 20.0
+MIN_MATRIX_WEIGHT = 0.1
 """Below it, from 200 entries on, N changes nothing and is not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
-class Affinity:
+class AffinityScores:
     """``value`` (n,) for every anime; ``general`` (n,) is the part that the list does not explain.
 
     ``entry`` with ``interest`` are the entries that it is spread from.
     """
 
     value: npt.NDArray[np.float64]
-    general: npt.NDArray[np.float64]
-    entry: npt.NDArray[np.int64]
-    interest: npt.NDArray[np.float64]
+    prior: npt.NDArray[np.float64]
+    input_position: npt.NDArray[np.int64]
+    input_weight: npt.NDArray[np.float64]
 
 
-def spread_affinity(model: Model, visitor: Visitor) -> Affinity:
+def score_affinity(model: Model, profile: UserProfile) -> AffinityScores:
     """The visitor's affinity to every anime of the model."""
-    entries = len(visitor.entry)
-    general = model.appeal * (1.0 / (1.0 + entries)) ** 2
-    value = general.copy()
-    for matrix, weight in _matrices(model, entries):
-        value += kernels.spread(
-            visitor.entry,
-            visitor.interest * weight,
-            matrix.start,
-            matrix.target,
-            matrix.value,
+    entry_count = len(profile.input_position)
+    prior = model.item_relevance * (1.0 / (1.0 + entry_count)) ** 2
+    value = prior.copy()
+    for matrix, weight in _weighted_matrices(model, entry_count):
+        value += kernels.weighted_row_sum(
+            profile.input_position,
+            profile.input_weight * weight,
+            matrix.indptr,
+            matrix.indices,
+            matrix.data,
             matrix.scale,
             len(model),
         )
-    return Affinity(value, general, visitor.entry, visitor.interest)
+    return AffinityScores(value, prior, profile.input_position, profile.input_weight)
 
 
-def contributions(
-    model: Model, affinity: Affinity, wanted: npt.NDArray[np.int64]
+def affinity_contributions(
+    model: Model, affinity: AffinityScores, positions: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
     """What each entry adds to the affinity of each wanted anime, (wanted, entries)."""
-    total = np.zeros((len(wanted), len(affinity.entry)))
-    for matrix, weight in _matrices(model, len(affinity.entry)):
-        total += weight * kernels.entries_between(
-            affinity.entry, wanted, matrix.start, matrix.target, matrix.value, matrix.scale
+    total = np.zeros((len(positions), len(affinity.input_position)))
+    for matrix, weight in _weighted_matrices(model, len(affinity.input_position)):
+        total += weight * kernels.dense_submatrix(
+            affinity.input_position,
+            positions,
+            matrix.indptr,
+            matrix.indices,
+            matrix.data,
+            matrix.scale,
         )
-    return total * affinity.interest
+    return total * affinity.input_weight
 
 
-def _matrices(model: Model, entries: int) -> list[tuple[ItemMatrix, float]]:
-    entries = max(1, entries)
-    handful = min(1.0, HANDFUL / entries) ** 3
-    newcomer = max(NEWCOMER_WEIGHT * handful, min(1.0, SHORT_LIST / entries))
-    matrices = [(model.affinity, 1.0 - handful), (model.newcomer, newcomer)]
-    return [(matrix, weight) for matrix, weight in matrices if weight > LEAST_WEIGHT]
+def _weighted_matrices(model: Model, entry_count: int) -> list[tuple[ItemMatrix, float]]:
+    entry_count = max(1, entry_count)
+    short_history_share = min(1.0, SHORT_HISTORY_LENGTH / entry_count) ** 3
+    short_history_weight = max(
+        SHORT_HISTORY_WEIGHT * short_history_share, min(1.0, WEIGHT_DECAY_LENGTH / entry_count)
+    )
+    matrices = [
+        (model.affinity_matrix, 1.0 - short_history_share),
+        (model.short_history_matrix, short_history_weight),
+    ]
+    return [(matrix, weight) for matrix, weight in matrices if weight > MIN_MATRIX_WEIGHT]

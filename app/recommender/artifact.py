@@ -20,14 +20,14 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from app.recommender.replacing import replacing, sync
+from app.recommender.replacing import fsync_path, replace_directory
 
-FORMAT: Final = 2
-MANIFEST = "manifest.json"
-CATALOGUE = "catalogue.json.gz"
-MEASURES = "measures.json"
+FORMAT_VERSION: Final = 2
+MANIFEST_FILE = "manifest.json"
+CATALOGUE_FILE = "catalogue.json.gz"
+EVALUATION_FILE = "measures.json"
 """Optional: all that was measured when the model was made, tables and intervals included."""
-_NO_DIGEST: Final = "0" * 64
+_DIGEST_PLACEHOLDER: Final = "0" * 64
 
 Array = npt.NDArray[Any]
 
@@ -36,11 +36,11 @@ class ArtifactError(Exception):
     """A model directory that cannot be used; the message names the file and what is wrong."""
 
 
-class _Strict(BaseModel):
+class _StrictSchema(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class FileFacts(_Strict):
+class ManifestEntry(_StrictSchema):
     """What a file must be: its size and digest, and for arrays dtype and shape."""
 
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -49,14 +49,14 @@ class FileFacts(_Strict):
     shape: tuple[int, ...] | None = None
 
 
-class Dataset(_Strict):
+class DatasetInfo(_StrictSchema):
     """What the model was trained on."""
 
     name: str
     fingerprint: str
 
 
-class Manifest(_Strict):
+class Manifest(_StrictSchema):
     """``manifest.json``.
 
     ``digest`` is the sha256 of the file itself, taken with zeros in its own place: everything else
@@ -66,16 +66,16 @@ class Manifest(_Strict):
     format: Literal[2]
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     created: str
-    dataset: Dataset
+    dataset: DatasetInfo
     counts: dict[str, int]
     hyperparameters: dict[str, float | int | str]
     metrics: dict[str, float]
-    files: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9]+)+$")], FileFacts]
+    files: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9]+)+$")], ManifestEntry]
     digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Artifact:
+class ModelArtifact:
     """An opened model directory: its manifest and its arrays by name, read-only."""
 
     path: Path
@@ -84,12 +84,12 @@ class Artifact:
 
     @property
     def catalogue_path(self) -> Path:
-        return self.path / CATALOGUE
+        return self.path / CATALOGUE_FILE
 
 
 def read_manifest(path: Path) -> Manifest:
     """Read and check ``path/manifest.json`` without looking at the other files."""
-    file = path / MANIFEST
+    file = path / MANIFEST_FILE
     try:
         text = file.read_text("utf-8")
     except (FileNotFoundError, NotADirectoryError):
@@ -106,9 +106,9 @@ def parse_manifest(text: str, origin: Path | str) -> Manifest:
     except ValueError as error:
         raise ArtifactError(f"{origin}: not JSON ({error}).") from None
     found = data.get("format") if isinstance(data, dict) else None
-    if found != FORMAT:
+    if found != FORMAT_VERSION:
         raise ArtifactError(
-            f"{origin}: format {found!r}, but this Hakken reads format {FORMAT}; "
+            f"{origin}: format {found!r}, but this Hakken reads format {FORMAT_VERSION}; "
             "rebuild the model or deploy the matching version."
         )
     try:
@@ -118,7 +118,7 @@ def parse_manifest(text: str, origin: Path | str) -> Manifest:
         where = ".".join(map(str, first["loc"]))
         raise ArtifactError(f"{origin}: {where}: {first['msg']}.") from None
     if manifest.digest is not None:
-        found = _digest(text.replace(manifest.digest, _NO_DIGEST))
+        found = _sha256(text.replace(manifest.digest, _DIGEST_PLACEHOLDER))
         if found != manifest.digest:
             raise ArtifactError(
                 f"{origin}: its digest is {found}, the file itself says {manifest.digest}; "
@@ -127,65 +127,67 @@ def parse_manifest(text: str, origin: Path | str) -> Manifest:
     return manifest
 
 
-def manifest_text(manifest: Manifest) -> str:
+def serialize_manifest(manifest: Manifest) -> str:
     """The content of ``manifest.json``, with its digest."""
-    data = {**manifest.model_dump(exclude_none=True), "digest": _NO_DIGEST}
+    data = {**manifest.model_dump(exclude_none=True), "digest": _DIGEST_PLACEHOLDER}
     text = json.dumps(data, indent=2) + "\n"
-    return text.replace(_NO_DIGEST, _digest(text))
+    return text.replace(_DIGEST_PLACEHOLDER, _sha256(text))
 
 
-def _digest(text: str) -> str:
+def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def open_artifact(path: Path) -> Artifact:
+def open_artifact(path: Path) -> ModelArtifact:
     """Open a model directory, checking every file against the manifest.
 
     Raises:
         ArtifactError: the format is unknown, or a file is missing or is not what was written.
     """
     manifest = read_manifest(path)
-    if CATALOGUE not in manifest.files:
-        raise ArtifactError(f"{path / MANIFEST}: lists no {CATALOGUE}, so the model has no titles.")
+    if CATALOGUE_FILE not in manifest.files:
+        raise ArtifactError(
+            f"{path / MANIFEST_FILE}: lists no {CATALOGUE_FILE}, so the model has no titles."
+        )
     arrays = {}
-    for name, facts in manifest.files.items():
-        verify_file(path / name, facts)
+    for name, entry in manifest.files.items():
+        verify_file(path / name, entry)
         if name.endswith(".npy"):
-            arrays[name.removesuffix(".npy")] = _open_array(path / name, facts)
-    return Artifact(path, manifest, arrays)
+            arrays[name.removesuffix(".npy")] = _load_array(path / name, entry)
+    return ModelArtifact(path, manifest, arrays)
 
 
-def verify_file(file: Path, facts: FileFacts) -> None:
+def verify_file(file: Path, entry: ManifestEntry) -> None:
     """Compare size and sha256 of a file with its manifest entry."""
     try:
         size = file.stat().st_size
-        if size != facts.bytes:
-            raise ArtifactError(f"{file}: {size} bytes, the manifest says {facts.bytes}.")
+        if size != entry.bytes:
+            raise ArtifactError(f"{file}: {size} bytes, the manifest says {entry.bytes}.")
         with file.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
         raise ArtifactError(f"{file}: missing, but the manifest lists it.") from None
-    _compare(file, digest, facts)
+    _check_sha256(file, digest, entry)
 
 
-def verify_bytes(file: Path, content: bytes, facts: FileFacts) -> None:
+def verify_bytes(file: Path, content: bytes, entry: ManifestEntry) -> None:
     """The same for the content of a file that was read already."""
-    _compare(file, hashlib.sha256(content).hexdigest(), facts)
+    _check_sha256(file, hashlib.sha256(content).hexdigest(), entry)
 
 
-def _compare(file: Path, digest: str, facts: FileFacts) -> None:
-    if digest != facts.sha256:
-        raise ArtifactError(f"{file}: sha256 is {digest}, the manifest says {facts.sha256}.")
+def _check_sha256(file: Path, digest: str, entry: ManifestEntry) -> None:
+    if digest != entry.sha256:
+        raise ArtifactError(f"{file}: sha256 is {digest}, the manifest says {entry.sha256}.")
 
 
-def _open_array(file: Path, facts: FileFacts) -> Array:
+def _load_array(file: Path, entry: ManifestEntry) -> Array:
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError) as error:
         raise ArtifactError(f"{file}: not a plain .npy array ({error}).") from None
-    if array.dtype.str != facts.dtype or array.shape != facts.shape:
+    if array.dtype.str != entry.dtype or array.shape != entry.shape:
         raise ArtifactError(
-            f"{file}: {array.dtype.str}{array.shape}, the manifest says {facts.dtype}{facts.shape}."
+            f"{file}: {array.dtype.str}{array.shape}, the manifest says {entry.dtype}{entry.shape}."
         )
     # A plain view: numpy.memmap's own indexing is slower and numba does not know the type.
     return np.asarray(array)
@@ -196,7 +198,7 @@ def write_artifact(
     *,
     version: str,
     created: str,
-    dataset: Dataset,
+    dataset: DatasetInfo,
     counts: Mapping[str, int],
     hyperparameters: Mapping[str, float | int | str],
     metrics: Mapping[str, float],
@@ -209,20 +211,20 @@ def write_artifact(
     ``documents`` are further text files (a model card). An existing model at ``path`` is replaced;
     anything else that stands there is left alone and refused.
     """
-    refuse_foreign_directory(path)
+    ensure_replaceable(path)
     files = {}
-    with replacing(path) as new:
+    with replace_directory(path) as new:
         for name, array in arrays.items():
             array = np.ascontiguousarray(array)
             np.save(new / f"{name}.npy", array, allow_pickle=False)
-            files[f"{name}.npy"] = _facts(new / f"{name}.npy", array)
-        (new / CATALOGUE).write_bytes(catalogue)
-        files[CATALOGUE] = _facts(new / CATALOGUE)
+            files[f"{name}.npy"] = _manifest_entry(new / f"{name}.npy", array)
+        (new / CATALOGUE_FILE).write_bytes(catalogue)
+        files[CATALOGUE_FILE] = _manifest_entry(new / CATALOGUE_FILE)
         for name, text in (documents or {}).items():
             (new / name).write_text(text, "utf-8")
-            files[name] = _facts(new / name)
+            files[name] = _manifest_entry(new / name)
         manifest = Manifest(
-            format=FORMAT,
+            format=FORMAT_VERSION,
             version=version,
             created=created,
             dataset=dataset,
@@ -231,24 +233,24 @@ def write_artifact(
             metrics=dict(metrics),
             files=files,
         )
-        (new / MANIFEST).write_text(manifest_text(manifest), "utf-8")
-        sync(new / MANIFEST)
+        (new / MANIFEST_FILE).write_text(serialize_manifest(manifest), "utf-8")
+        fsync_path(new / MANIFEST_FILE)
     return manifest
 
 
-def refuse_foreign_directory(path: Path) -> None:
+def ensure_replaceable(path: Path) -> None:
     """Raise ArtifactError if something other than a model stands at ``path``."""
-    if path.exists() and not (path / MANIFEST).is_file():
+    if path.exists() and not (path / MANIFEST_FILE).is_file():
         if path.is_dir() and not any(path.iterdir()):
             return
         raise ArtifactError(f"{path}: exists and is not a model; choose another directory.")
 
 
-def _facts(file: Path, array: Array | None = None) -> FileFacts:
+def _manifest_entry(file: Path, array: Array | None = None) -> ManifestEntry:
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         os.fsync(stream.fileno())
-    return FileFacts(
+    return ManifestEntry(
         sha256=digest,
         bytes=file.stat().st_size,
         dtype=None if array is None else array.dtype.str,

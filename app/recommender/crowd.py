@@ -13,59 +13,67 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from app.recommender.arrays import Arrays
+from app.recommender.arrays import ArtifactReader
 from app.recommender.artifact import ArtifactError
 
 Floats = npt.NDArray[np.float64]
 Longs = npt.NDArray[np.int64]
 
-NEAREST = 50
+NEIGHBOUR_COUNT = 50
 """Fans whose favourites are put together: fewer are chance, more are everybody."""
-LOVED_SCORE = 8.0
-MOST_LOVED = 50
+LOVED_MIN_SCORE = 8.0
+MAX_LOVED_ITEMS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class TrainingUsers:
     """``vector`` (f, d) float32, rows of length 1; what fan k loved, best first, are the positions
     ``loved[start[k]:start[k + 1]]``. ``lovers`` (n,) is how many of them loved each anime."""
 
-    vector: npt.NDArray[np.float32]
-    start: Longs
-    loved: npt.NDArray[np.int32]
-    lovers: Longs
+    embeddings: npt.NDArray[np.float32]
+    indptr: Longs
+    loved_items: npt.NDArray[np.int32]
+    supporters: Longs
 
     @classmethod
-    def of(cls, arrays: Arrays, name: str, n: int) -> Self | None:
+    def from_arrays(cls, arrays: ArtifactReader, engine: str, n_items: int) -> Self | None:
         """The crowd of the engine ``name`` in a model of n anime; None if it has none.
 
         Raises:
             ArtifactError: the arrays do not fit.
         """
-        if f"{name}_fan_vector" not in arrays:
+        if f"{engine}_fan_vector" not in arrays:
             return None
-        start = arrays.vector(f"{name}_fan_start", np.int64)
-        vector = arrays.table(f"{name}_fan_vector", len(start) - 1)
-        loved = arrays.vector(f"{name}_fan_loved", np.int32)
-        if start[0] != 0 or (np.diff(start) < 0).any() or start[-1] != len(loved):
-            raise ArtifactError(f"{arrays.file(f'{name}_fan_start')}: offsets must ascend from 0.")
-        if len(loved) and not 0 <= int(loved.min()) <= int(loved.max()) < n:
-            raise ArtifactError(f"{arrays.file(f'{name}_fan_loved')}: points past the anime.")
-        return cls(vector, start, loved, np.bincount(loved, minlength=n))
+        indptr = arrays.read_vector(f"{engine}_fan_start", np.int64)
+        embeddings = arrays.read_table(f"{engine}_fan_vector", len(indptr) - 1)
+        loved_items = arrays.read_vector(f"{engine}_fan_loved", np.int32)
+        if indptr[0] != 0 or (np.diff(indptr) < 0).any() or indptr[-1] != len(loved_items):
+            raise ArtifactError(
+                f"{arrays.array_path(f'{engine}_fan_start')}: offsets must ascend from 0."
+            )
+        if len(loved_items) and not 0 <= int(loved_items.min()) <= int(loved_items.max()) < n_items:
+            raise ArtifactError(
+                f"{arrays.array_path(f'{engine}_fan_loved')}: points past the anime."
+            )
+        return cls(embeddings, indptr, loved_items, np.bincount(loved_items, minlength=n_items))
 
     def __len__(self) -> int:
-        return len(self.vector)
+        return len(self.embeddings)
 
-    def nearest(self, fan: Floats, count: int = NEAREST) -> tuple[Longs, Floats]:
+    def nearest_users(
+        self, user_vector: Floats, count: int = NEIGHBOUR_COUNT
+    ) -> tuple[Longs, Floats]:
         """The fans most like one with this vector (d,), and their cosines, best first."""
-        length = float(np.linalg.norm(fan))
+        length = float(np.linalg.norm(user_vector))
         if not length:
             return np.empty(0, np.int64), np.empty(0)
-        likeness = (self.vector @ (fan / length).astype(np.float32)).astype(np.float64)
-        near = np.argsort(-likeness, kind="stable")[:count]
-        near = near[likeness[near] > 0]
-        return near, likeness[near]
+        similarity = (self.embeddings @ (user_vector / length).astype(np.float32)).astype(
+            np.float64
+        )
+        best = np.argsort(-similarity, kind="stable")[:count]
+        best = best[similarity[best] > 0]
+        return best, similarity[best]
 
-    def loved_by(self, fan: int) -> npt.NDArray[np.int32]:
+    def items_loved_by(self, user: int) -> npt.NDArray[np.int32]:
         """What a fan of the crowd loved, best first."""
-        return self.loved[self.start[fan] : self.start[fan + 1]]
+        return self.loved_items[self.indptr[user] : self.indptr[user + 1]]

@@ -30,9 +30,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.recommender.listed import Known, Listed
+from app.recommender.listed import KnownEntries, UserList
 from app.recommender.model import Model
-from app.recommender.status import Status
+from app.recommender.status import WatchStatus
 
 DROPPED_RESIDUAL = -1.0
 """The residual that stands for an anime dropped without a score. In the bundled model's training
@@ -40,26 +40,26 @@ data, anime dropped *with* a score were rated 1.9 below expectation on average (
 those who kept silent are taken to mind half as much, and the entry leaves the fan's bias alone. The
 original Hakken took a score of 1."""
 
-UNSCORED_INTEREST = 0.5
-LEAST_INTEREST = 0.1
+UNSCORED_WEIGHT = 0.5
+MIN_INPUT_WEIGHT = 0.1
 """Below a score of 4.5 fans who scored an anime still chose to watch it: that says something."""
 
 
-def interest(
+def input_weight(
     score: npt.NDArray[np.float64], status: npt.NDArray[np.int8]
 ) -> npt.NDArray[np.float64]:
     """How strongly entries speak for anime like them: 0.55 for a 6, 1 for 7.5, 1.75 for a 10.
 
     The same function weighs the training lists, so a visitor is folded in as training saw fans.
     """
-    scored = (score > 0) & (status != Status.PLAN_TO_WATCH)
-    unscored = np.where(status == Status.DROPPED, LEAST_INTEREST, UNSCORED_INTEREST)
-    graded = np.maximum(LEAST_INTEREST, 1.0 + 0.3 * (score - 7.5))
+    scored = (score > 0) & (status != WatchStatus.PLAN_TO_WATCH)
+    unscored = np.where(status == WatchStatus.DROPPED, MIN_INPUT_WEIGHT, UNSCORED_WEIGHT)
+    graded = np.maximum(MIN_INPUT_WEIGHT, 1.0 + 0.3 * (score - 7.5))
     return np.where(scored, graded, unscored)
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
+class UserProfile:
     """A fan folded into the model. Positions are ascending indices into the model's anime.
 
     ``rated`` with ``score`` and ``residual`` (score minus exact baseline) are the entries with a
@@ -74,52 +74,54 @@ class Visitor:
     rated: npt.NDArray[np.int64]
     score: npt.NDArray[np.float64]
     residual: npt.NDArray[np.float64]
-    dropped: npt.NDArray[np.int64]
-    given_up: npt.NDArray[np.int64]
+    dropped_unscored: npt.NDArray[np.int64]
+    all_dropped: npt.NDArray[np.int64]
     seen: npt.NDArray[np.int64]
     planned: npt.NDArray[np.int64]
-    entry: npt.NDArray[np.int64]
-    interest: npt.NDArray[np.float64]
-    unknown: tuple[int, ...]
-    known: Known
+    input_position: npt.NDArray[np.int64]
+    input_weight: npt.NDArray[np.float64]
+    unknown_ids: tuple[int, ...]
+    known_entries: KnownEntries
 
 
-def folded_in(model: Model, fan: Listed | Visitor) -> Visitor:
+def ensure_profile(model: Model, user: UserList | UserProfile) -> UserProfile:
     """A fan folded in, unless that is done already."""
-    return fan if isinstance(fan, Visitor) else fold_in(model, fan)
+    return user if isinstance(user, UserProfile) else fold_in(model, user)
 
 
-def fold_in(model: Model, listed: Listed, *, ignore_dropped: bool = False) -> Visitor:
+def fold_in(model: Model, user_list: UserList, *, ignore_dropped: bool = False) -> UserProfile:
     """Fold a list in; ``ignore_dropped`` takes no title dropped without a score for a dislike.
 
     With the item biases fixed, the regularised least-squares bias of the visitor has the closed
     form sum(r - mu - b_i) / (reg_user + n) (Koren 2010, eq. 2, solved for one user).
     """
-    position = model.find(listed.anime_id)
+    position = model.find_positions(user_list.anime_id)
     order = np.argsort(position, kind="stable")
-    position, score, status = position[order], listed.score[order], listed.status[order]
-    favourite = np.zeros(len(order), bool) if listed.favourite is None else listed.favourite[order]
+    position, score, status = position[order], user_list.score[order], user_list.status[order]
+    favourite = (
+        np.zeros(len(order), bool) if user_list.favourite is None else user_list.favourite[order]
+    )
     known = position >= 0
-    planned = known & (status == Status.PLAN_TO_WATCH)
+    planned = known & (status == WatchStatus.PLAN_TO_WATCH)
     seen = known & ~planned
     rated = seen & (score > 0)
-    dropped = seen & ~rated & (status == Status.DROPPED)
+    dropped = seen & ~rated & (status == WatchStatus.DROPPED)
     ignored = dropped & ignore_dropped
     entry = known & ~ignored & (seen & ~ignored).any()
 
-    deviation = score[rated] - model.mean - model.item_bias[position[rated]]
+    deviation = score[rated] - model.global_mean - model.item_bias[position[rated]]
     user_bias = float(deviation.sum() / (model.reg_user + len(deviation))) if rated.any() else 0.0
-    return Visitor(
+    return UserProfile(
         user_bias=user_bias,
         rated=position[rated],
         score=score[rated],
         residual=deviation - user_bias,
-        dropped=position[dropped & ~ignored],
-        given_up=position[seen & (status == Status.DROPPED) & (not ignore_dropped)],
+        dropped_unscored=position[dropped & ~ignored],
+        all_dropped=position[seen & (status == WatchStatus.DROPPED) & (not ignore_dropped)],
         seen=position[seen],
         planned=position[planned],
-        entry=position[entry],
-        interest=interest(score[entry], status[entry]),
-        unknown=tuple(sorted(listed.anime_id[order][~known].tolist())),
-        known=Known(position[known], score[known], status[known], favourite[known]),
+        input_position=position[entry],
+        input_weight=input_weight(score[entry], status[entry]),
+        unknown_ids=tuple(sorted(user_list.anime_id[order][~known].tolist())),
+        known_entries=KnownEntries(position[known], score[known], status[known], favourite[known]),
     )

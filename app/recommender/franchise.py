@@ -19,10 +19,12 @@ from app.recommender import kernels
 
 Positions = npt.NDArray[np.int64]
 
-_TIER = {"TV": 0, "ONA": 0, "MOVIE": 0, "OVA": 1}
-_EXTRA = 2
-WAY_IN_SHARE = 0.5
-_SUMMARY = re.compile(r"\b(recap|summary|digest|compilation|soushuuhen|soushuhen)\b", re.IGNORECASE)
+_TYPE_TIERS = {"TV": 0, "ONA": 0, "MOVIE": 0, "OVA": 1}
+_EXTRA_TIER = 2
+ENTRY_POINT_SHARE = 0.5
+_RECAP_PATTERN = re.compile(
+    r"\b(recap|summary|digest|compilation|soushuuhen|soushuhen)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +35,15 @@ class Franchises:
     all positions with a group, group by group, each in the order in which it would be watched.
     """
 
-    group: npt.NDArray[np.int64]
-    extra: npt.NDArray[np.bool_]
-    order: Positions
+    franchise_id: npt.NDArray[np.int64]
+    is_extra: npt.NDArray[np.bool_]
+    watch_order: Positions
 
     @classmethod
     def infer(
         cls,
-        group: Sequence[int | None],
-        kind: Sequence[str | None],
+        franchise_id: Sequence[int | None],
+        media_type: Sequence[str | None],
         year: Sequence[int | None],
         title: Sequence[str],
     ) -> Franchises:
@@ -50,11 +52,13 @@ class Franchises:
         A missing year is read off the anime with the nearest ids: MyAnimeList numbers anime as
         they are announced.
         """
-        groups = np.array([-1 if g is None else g for g in group], np.int64)
+        groups = np.array([-1 if g is None else g for g in franchise_id], np.int64)
         tiers = np.array(
             [
-                _EXTRA if _SUMMARY.search(name) else _TIER.get((k or "").upper(), _EXTRA)
-                for k, name in zip(kind, title, strict=True)
+                _EXTRA_TIER
+                if _RECAP_PATTERN.search(name)
+                else _TYPE_TIERS.get((k or "").upper(), _EXTRA_TIER)
+                for k, name in zip(media_type, title, strict=True)
             ],
             np.int64,
         )
@@ -63,46 +67,48 @@ class Franchises:
         if known.any():
             at = np.arange(len(groups))
             years = np.interp(at, at[known], [y for y in year if y is not None])
-        film = np.array([(k or "").upper() == "MOVIE" for k in kind], bool)
+        film = np.array([(k or "").upper() == "MOVIE" for k in media_type], bool)
         order = np.lexsort((film, years, tiers, groups))
-        return cls(groups, tiers == _EXTRA, order[groups[order] >= 0])
+        return cls(groups, tiers == _EXTRA_TIER, order[groups[order] >= 0])
 
-    def seen(self, positions: Positions) -> npt.NDArray[np.bool_]:
+    def same_franchise_mask(self, positions: Positions) -> npt.NDArray[np.bool_]:
         """Where an anime belongs to a franchise that one of the positions is of, (n,) bool."""
-        there = np.zeros(self.group.max(initial=-1) + 2, bool)
-        there[self.group[positions]] = True
-        there[-1] = False  # where -1, unknown, points to
-        return there[self.group]
+        franchise_mask = np.zeros(self.franchise_id.max(initial=-1) + 2, bool)
+        franchise_mask[self.franchise_id[positions]] = True
+        franchise_mask[-1] = False  # where -1, unknown, points to
+        return franchise_mask[self.franchise_id]
 
-    def given_up(self, dropped: Positions, seen: Positions) -> npt.NDArray[np.bool_]:
+    def dropped_franchises(self, dropped: Positions, seen: Positions) -> npt.NDArray[np.bool_]:
         """Where a franchise was dropped and nothing else of it was seen, (n,) bool.
 
         Nobody wants the second season of what they did not finish; but who dropped a side story
         and saw the series may go on.
         """
-        kept = np.zeros(len(self.group), bool)
-        kept[seen] = True
-        kept[dropped] = False
-        return self.seen(dropped) & ~self.seen(np.flatnonzero(kept))
+        finished = np.zeros(len(self.franchise_id), bool)
+        finished[seen] = True
+        finished[dropped] = False
+        return self.same_franchise_mask(dropped) & ~self.same_franchise_mask(
+            np.flatnonzero(finished)
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class CollapsedFranchises:
     """``allowed`` (n,) with one anime a franchise left; ``more`` (n,) what stands behind it."""
 
     allowed: npt.NDArray[np.bool_]
-    more: npt.NDArray[np.int64]
+    hidden_count: npt.NDArray[np.int64]
 
 
-def fold_franchises(
+def collapse_franchises(
     franchises: Franchises,
-    lists: npt.NDArray[np.int32],
+    entry_count: npt.NDArray[np.int32],
     allowed: npt.NDArray[np.bool_],
     seen: Positions,
-    waiting: Positions,
+    planned: Positions,
     *,
-    extras: bool = False,
-) -> Folded:
+    include_extras: bool = False,
+) -> CollapsedFranchises:
     """Leave the way into every franchise, or on with it; ``lists`` (n,) is how many have an anime.
 
     It is the first unseen in order among those that are on at least `WAY_IN_SHARE` as many lists as
@@ -112,11 +118,16 @@ def fold_franchises(
     so not shown), the whole franchise waits with it.
     """
     allowed = allowed.copy()
-    if not extras:
-        allowed &= ~(franchises.extra & franchises.seen(seen))
+    if not include_extras:
+        allowed &= ~(franchises.is_extra & franchises.same_franchise_mask(seen))
     unseen = allowed.copy()
-    unseen[waiting] = True
-    folded, more = kernels.ways_in(
-        franchises.order, franchises.group, lists, unseen, allowed, WAY_IN_SHARE
+    unseen[planned] = True
+    collapsed, hidden_count = kernels.franchise_entry_points(
+        franchises.watch_order,
+        franchises.franchise_id,
+        entry_count,
+        unseen,
+        allowed,
+        ENTRY_POINT_SHARE,
     )
-    return Folded(folded, more)
+    return CollapsedFranchises(collapsed, hidden_count)

@@ -14,7 +14,7 @@ Longs = npt.NDArray[np.int64]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def compiled(function: F) -> F:
+def jit_compiled(function: F) -> F:
     """Compile for numpy, and keep the machine code where numba finds a folder to write to.
 
     Where there is none, each process compiles for itself, which takes it some seconds at start.
@@ -26,53 +26,57 @@ def compiled(function: F) -> F:
     return cast("F", made)
 
 
-@compiled
-def gather(
-    source: Longs, start: Longs, target: Any, value: Any, scale: float, n: int
+@jit_compiled
+def gather_rows(
+    rows: Longs, indptr: Longs, indices: Any, data: Any, scale: float, n: int
 ) -> tuple[Longs, Longs, Floats]:
     """Regroup the matrix rows of ``source`` by target.
 
     Returns ``(begin, which, weight)``: the entries of target i stand at ``begin[i]:begin[i + 1]``;
     ``which`` is the position in ``source`` an entry came from, ascending within a target.
     """
-    begin = np.zeros(n + 1, np.int64)
-    for s in source:
-        for p in range(start[s], start[s + 1]):
-            begin[np.int64(target[p]) + 1] += 1
+    out_indptr = np.zeros(n + 1, np.int64)
+    for s in rows:
+        for p in range(indptr[s], indptr[s + 1]):
+            out_indptr[np.int64(indices[p]) + 1] += 1
     for i in range(n):
-        begin[i + 1] += begin[i]
-    which = np.empty(begin[n], np.int64)
-    weight = np.empty(begin[n], np.float64)
-    free = begin[:-1].copy()
-    for w in range(len(source)):
-        s = source[w]
-        for p in range(start[s], start[s + 1]):
-            slot = free[np.int64(target[p])]
-            free[np.int64(target[p])] += 1
-            which[slot] = w
-            weight[slot] = value[p] * scale
-    return begin, which, weight
+        out_indptr[i + 1] += out_indptr[i]
+    entry_index = np.empty(out_indptr[n], np.int64)
+    weight = np.empty(out_indptr[n], np.float64)
+    free = out_indptr[:-1].copy()
+    for w in range(len(rows)):
+        s = rows[w]
+        for p in range(indptr[s], indptr[s + 1]):
+            slot = free[np.int64(indices[p])]
+            free[np.int64(indices[p])] += 1
+            entry_index[slot] = w
+            weight[slot] = data[p] * scale
+    return out_indptr, entry_index, weight
 
 
-@compiled
-def select_nearest(which: Longs, weight: Floats, k: int) -> None:
+@jit_compiled
+def quickselect_largest(entry_index: Longs, similarity: Floats, k: int) -> None:
     """Reorder in place so that the k largest weights come first; of equal ones the earlier entry.
 
     Hoare's quickselect on one target's entries.
     """
-    low, high = 0, len(weight) - 1
+    low, high = 0, len(similarity) - 1
     while low < high:
         middle = (low + high) >> 1
-        pivot, pivot_which = weight[middle], which[middle]
+        pivot, pivot_which = similarity[middle], entry_index[middle]
         i, j = low, high
         while i <= j:
-            while weight[i] > pivot or (weight[i] == pivot and which[i] < pivot_which):
+            while similarity[i] > pivot or (
+                similarity[i] == pivot and entry_index[i] < pivot_which
+            ):
                 i += 1
-            while weight[j] < pivot or (weight[j] == pivot and which[j] > pivot_which):
+            while similarity[j] < pivot or (
+                similarity[j] == pivot and entry_index[j] > pivot_which
+            ):
                 j -= 1
             if i <= j:
-                weight[i], weight[j] = weight[j], weight[i]
-                which[i], which[j] = which[j], which[i]
+                similarity[i], similarity[j] = similarity[j], similarity[i]
+                entry_index[i], entry_index[j] = entry_index[j], entry_index[i]
                 i, j = i + 1, j - 1
         if k - 1 <= j:
             high = j
@@ -82,28 +86,28 @@ def select_nearest(which: Longs, weight: Floats, k: int) -> None:
             break
 
 
-@compiled
-def nearest_means(
-    begin: Longs, which: Longs, weight: Floats, residual: Floats, k: int
+@jit_compiled
+def topk_mean(
+    indptr: Longs, entry_index: Longs, similarity: Floats, residual: Floats, k: int
 ) -> tuple[Floats, Floats, Longs]:
     """Weighted mean residual over the k nearest entries of every target.
 
     Returns ``(mean, total weight, entries used)``, each (n,); the mean is 0 where nothing is near.
     Each target's entries are left with the used ones first.
     """
-    n = len(begin) - 1
+    n = len(indptr) - 1
     mean = np.zeros(n)
     total = np.zeros(n)
     used = np.zeros(n, np.int64)
     for i in range(n):
-        first, last = begin[i], begin[i + 1]
+        first, last = indptr[i], indptr[i + 1]
         if last - first > k:
-            select_nearest(which[first:last], weight[first:last], k)
+            quickselect_largest(entry_index[first:last], similarity[first:last], k)
             last = first + k
         numerator, denominator = 0.0, 0.0
         for p in range(first, last):
-            numerator += weight[p] * residual[which[p]]
-            denominator += weight[p]
+            numerator += similarity[p] * residual[entry_index[p]]
+            denominator += similarity[p]
         if denominator > 0.0:
             mean[i] = numerator / denominator
         total[i] = denominator
@@ -111,91 +115,96 @@ def nearest_means(
     return mean, total, used
 
 
-@compiled
-def spread(
-    source: Longs, interest: Floats, start: Longs, target: Any, value: Any, scale: float, n: int
+@jit_compiled
+def weighted_row_sum(
+    rows: Longs, weights: Floats, indptr: Longs, indices: Any, data: Any, scale: float, n: int
 ) -> Floats:
     """Sum of interest times matrix row over ``source``, (n,)."""
     total = np.zeros(n)
-    for w in range(len(source)):
-        s, factor = source[w], interest[w] * scale
-        for p in range(start[s], start[s + 1]):
-            total[np.uint64(target[p])] += factor * value[p]
+    for w in range(len(rows)):
+        s, factor = rows[w], weights[w] * scale
+        for p in range(indptr[s], indptr[s + 1]):
+            total[np.uint64(indices[p])] += factor * data[p]
     return total
 
 
-@compiled
-def sharpened_sums(
-    source: Longs, deviation: Floats, start: Longs, target: Any, value: Any, scale: float, n: int
+@jit_compiled
+def cubed_weight_sums(
+    rows: Longs, deviation: Floats, indptr: Longs, indices: Any, data: Any, scale: float, n: int
 ) -> tuple[Floats, Floats]:
     """Sums of weight x deviation and of weight over ``source``, (n,) each; a weight is a cube."""
     sums = np.zeros((n, 2))  # side by side: one cache line a target
-    for w in range(len(source)):
-        s, d = source[w], deviation[w]
-        for p in range(start[s], start[s + 1]):
-            i = np.uint64(target[p])
-            similarity = value[p] * scale
+    for w in range(len(rows)):
+        s, d = rows[w], deviation[w]
+        for p in range(indptr[s], indptr[s + 1]):
+            i = np.uint64(indices[p])
+            similarity = data[p] * scale
             weight = similarity * similarity * similarity
             sums[i, 0] += weight * d
             sums[i, 1] += weight
     return sums[:, 0].copy(), sums[:, 1].copy()
 
 
-@compiled
-def entries_between(
-    source: Longs, wanted: Longs, start: Longs, target: Any, value: Any, scale: float
+@jit_compiled
+def dense_submatrix(
+    rows: Longs, columns: Longs, indptr: Longs, indices: Any, data: Any, scale: float
 ) -> Floats:
     """The matrix entries from every source to every wanted target, (wanted, source), dense.
 
     Targets ascend within a row, so each is found by bisection.
     """
-    found = np.zeros((len(wanted), len(source)))
-    for w in range(len(source)):
-        first, last = start[source[w]], start[source[w] + 1]
-        for k in range(len(wanted)):
+    found = np.zeros((len(columns), len(rows)))
+    for w in range(len(rows)):
+        first, last = indptr[rows[w]], indptr[rows[w] + 1]
+        for k in range(len(columns)):
             low, high = first, last
             while low < high:
                 middle = (low + high) >> 1
-                if np.int64(target[middle]) < wanted[k]:
+                if np.int64(indices[middle]) < columns[k]:
                     low = middle + 1
                 else:
                     high = middle
-            if low < last and np.int64(target[low]) == wanted[k]:
-                found[k, w] = value[low] * scale
+            if low < last and np.int64(indices[low]) == columns[k]:
+                found[k, w] = data[low] * scale
     return found
 
 
-@compiled
-def solve_lower(root: Floats, right: Floats) -> Floats:
+@jit_compiled
+def solve_lower(lower: Floats, rhs: Floats) -> Floats:
     """X with root X = right, for a lower triangular root (f, f) and right (f, k)."""
-    x = right.copy()
-    for i in range(len(root)):
+    x = rhs.copy()
+    for i in range(len(lower)):
         for j in range(i):
-            factor = root[i, j]
+            factor = lower[i, j]
             for k in range(x.shape[1]):
                 x[i, k] -= factor * x[j, k]
         for k in range(x.shape[1]):
-            x[i, k] /= root[i, i]
+            x[i, k] /= lower[i, i]
     return x
 
 
-@compiled
-def solve_lower_transposed(root: Floats, right: Floats) -> Floats:
+@jit_compiled
+def solve_lower_transposed(lower: Floats, rhs: Floats) -> Floats:
     """X with root' X = right, for a lower triangular root (f, f) and right (f, k)."""
-    x = right.copy()
-    for i in range(len(root) - 1, -1, -1):
+    x = rhs.copy()
+    for i in range(len(lower) - 1, -1, -1):
         for k in range(x.shape[1]):
-            x[i, k] /= root[i, i]
+            x[i, k] /= lower[i, i]
         for j in range(i):
-            factor = root[i, j]
+            factor = lower[i, j]
             for k in range(x.shape[1]):
                 x[j, k] -= factor * x[i, k]
     return x
 
 
-@compiled
-def ways_in(
-    order: Longs, group: Longs, lists: Any, unseen: Any, allowed: Any, share: float
+@jit_compiled
+def franchise_entry_points(
+    watch_order: Longs,
+    franchise_id: Longs,
+    entry_count: Any,
+    unseen: Any,
+    allowed: Any,
+    min_share: float,
 ) -> tuple[Any, Longs]:
     """Of every group leave one of the ``allowed`` anime, or none; ``order`` has group by group.
 
@@ -203,23 +212,26 @@ def ways_in(
     most listed unseen one. Returns what is left of ``allowed``, and how many others each stands
     for.
     """
-    left = allowed.copy()
-    more = np.zeros(len(allowed), np.int64)
+    remaining = allowed.copy()
+    hidden_count = np.zeros(len(allowed), np.int64)
     last = 0
-    while last < len(order):
+    while last < len(watch_order):
         first = last
         most, shown = 0, 0
-        while last < len(order) and group[order[last]] == group[order[first]]:
-            at = order[last]
+        while (
+            last < len(watch_order)
+            and franchise_id[watch_order[last]] == franchise_id[watch_order[first]]
+        ):
+            at = watch_order[last]
             if unseen[at]:
-                most = max(most, lists[at])
-                left[at] = False
+                most = max(most, entry_count[at])
+                remaining[at] = False
                 shown += allowed[at]
             last += 1
         for place in range(first, last):
-            at = order[place]
-            if unseen[at] and lists[at] >= share * most:
-                left[at] = allowed[at]
-                more[at] = max(shown - 1, 0)
+            at = watch_order[place]
+            if unseen[at] and entry_count[at] >= min_share * most:
+                remaining[at] = allowed[at]
+                hidden_count[at] = max(shown - 1, 0)
                 break
-    return left, more
+    return remaining, hidden_count

@@ -7,57 +7,57 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.recommender.crowd import LOVED_SCORE, NEAREST
-from app.recommender.fold_in import Visitor, folded_in
-from app.recommender.listed import Listed
+from app.recommender.crowd import LOVED_MIN_SCORE, NEIGHBOUR_COUNT
+from app.recommender.fold_in import UserProfile, ensure_profile
+from app.recommender.listed import UserList
 from app.recommender.model import Model
-from app.recommender.rank import candidates, top
+from app.recommender.rank import candidate_mask, top_items
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
+class Neighbour:
     """One fan like the visitor. ``shared`` are loved by both, ``fresh`` not on the visitor's list;
     positions, best first."""
 
-    likeness: float
-    shared: tuple[int, ...]
-    fresh: tuple[int, ...]
+    similarity: float
+    common_loved: tuple[int, ...]
+    unseen_loved: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Favourite:
+class NeighbourFavourite:
     """What ``lovers`` of the nearest fans loved; ``weight`` is the sum of their likenesses."""
 
     position: int
-    lovers: int
+    supporters: int
     weight: float
 
 
 @dataclass(frozen=True, slots=True)
-class LikeMinded:
+class UserNeighbours:
     """The fans like a visitor, nearest first, and what they loved that the visitor has not seen.
 
     ``share`` (n,) is how many of the nearest fans loved each anime, of 1; ``usual`` (n,) the same
     of the whole crowd.
     """
 
-    fans: tuple[Near, ...]
-    favourites: tuple[Favourite, ...]
-    share: Floats
-    usual: Floats
+    neighbours: tuple[Neighbour, ...]
+    favourites: tuple[NeighbourFavourite, ...]
+    neighbour_share: Floats
+    overall_share: Floats
 
 
-def like_minded(
+def find_user_neighbours(
     model: Model,
     engine: str,
-    one: Listed | Visitor,
+    user: UserList | UserProfile,
     *,
     count: int = 20,
-    nearest: int = NEAREST,
+    neighbour_count: int = NEIGHBOUR_COUNT,
     allowed: npt.NDArray[np.bool_] | None = None,
-) -> LikeMinded:
+) -> UserNeighbours:
     """Find the fans of an engine's crowd who are most like this one.
 
     ``allowed`` (n,) bool narrows the favourites that are told; at most ``count`` are.
@@ -65,44 +65,55 @@ def like_minded(
     Raises:
         KeyError: the model has no such engine, or the engine no crowd.
     """
-    crowd = model.crowds[engine]
-    visitor = folded_in(model, one)
-    near, likeness = crowd.nearest(model.engines[engine].vector(visitor.known), nearest)
-    lovers, weight = np.zeros(len(model), np.int64), np.zeros(len(model))
-    for fan, alike in zip(near.tolist(), likeness.tolist(), strict=True):
-        lovers[crowd.loved_by(fan)] += 1
-        weight[crowd.loved_by(fan)] += alike
-    fresh = candidates(model, visitor)
-    shown = fresh & (lovers > 0)
+    training_users = model.training_users[engine]
+    profile = ensure_profile(model, user)
+    neighbour_ids, similarity = training_users.nearest_users(
+        model.engines[engine].user_embedding(profile.known_entries), neighbour_count
+    )
+    supporters, weight = np.zeros(len(model), np.int64), np.zeros(len(model))
+    for neighbour, cosine in zip(neighbour_ids.tolist(), similarity.tolist(), strict=True):
+        supporters[training_users.items_loved_by(neighbour)] += 1
+        weight[training_users.items_loved_by(neighbour)] += cosine
+    unseen_mask = candidate_mask(model, profile)
+    shown = unseen_mask & (supporters > 0)
     if allowed is not None:
         shown &= allowed
-    own = np.zeros(len(model), bool)
-    own[visitor.rated[visitor.score >= LOVED_SCORE]] = True
-    return LikeMinded(
+    loved_mask = np.zeros(len(model), bool)
+    loved_mask[profile.rated[profile.score >= LOVED_MIN_SCORE]] = True
+    return UserNeighbours(
         tuple(
-            _near(crowd.loved_by(fan), alike, own, fresh)
-            for fan, alike in zip(near.tolist(), likeness.tolist(), strict=True)
+            _neighbour(training_users.items_loved_by(neighbour), cosine, loved_mask, unseen_mask)
+            for neighbour, cosine in zip(neighbour_ids.tolist(), similarity.tolist(), strict=True)
         ),
         tuple(
-            Favourite(int(at), int(lovers[at]), float(weight[at]))
-            for at in top(weight, shown, count)
+            NeighbourFavourite(int(at), int(supporters[at]), float(weight[at]))
+            for at in top_items(weight, shown, count)
         ),
-        lovers / max(1, len(near)),
-        crowd.lovers / max(1, len(crowd)),
+        supporters / max(1, len(neighbour_ids)),
+        training_users.supporters / max(1, len(training_users)),
     )
 
 
-def _near(
-    loved: npt.NDArray[np.int32],
-    likeness: float,
-    own: npt.NDArray[np.bool_],
-    fresh: npt.NDArray[np.bool_],
-) -> Near:
-    return Near(likeness, tuple(loved[own[loved]].tolist()), tuple(loved[fresh[loved]].tolist()))
+def _neighbour(
+    loved_items: npt.NDArray[np.int32],
+    similarity: float,
+    loved_mask: npt.NDArray[np.bool_],
+    unseen_mask: npt.NDArray[np.bool_],
+) -> Neighbour:
+    return Neighbour(
+        similarity,
+        tuple(loved_items[loved_mask[loved_items]].tolist()),
+        tuple(loved_items[unseen_mask[loved_items]].tolist()),
+    )
 
 
-def alike(
-    model: Model, engine: str, at: int, *, count: int, allowed: npt.NDArray[np.bool_] | None = None
+def similar_items(
+    model: Model,
+    engine: str,
+    position: int,
+    *,
+    count: int,
+    allowed: npt.NDArray[np.bool_] | None = None,
 ) -> list[tuple[int, float]]:
     """The anime whose embeddings are most like that of one, and the cosines, best first.
 
@@ -111,13 +122,13 @@ def alike(
     """
     embedding = model.engines[engine].embedding
     length = np.linalg.norm(embedding, axis=1)
-    if not length[at]:
+    if not length[position]:
         return []
-    likeness = np.asarray(embedding @ (embedding[at] / length[at]), np.float64)
-    likeness /= np.where(length > 0, length, 1.0)
-    shown = (length > 0) & (likeness > 0)
-    shown[at] = False
+    similarity = np.asarray(embedding @ (embedding[position] / length[position]), np.float64)
+    similarity /= np.where(length > 0, length, 1.0)
+    shown = (length > 0) & (similarity > 0)
+    shown[position] = False
     if allowed is not None:
         shown &= allowed
-    best = top(likeness, shown, count)
-    return list(zip(best.tolist(), likeness[best].tolist(), strict=True))
+    best = top_items(similarity, shown, count)
+    return list(zip(best.tolist(), similarity[best].tolist(), strict=True))

@@ -20,30 +20,30 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.recommender.fold_in import Visitor
+from app.recommender.fold_in import UserProfile
 from app.recommender.model import Model
 
-SHRINKAGE = 80.0
-LEAST_SHARED = 5
+SIMILARITY_SHRINKAGE = 80.0
+MIN_SHARED_ITEMS = 5
 """Anime that both must have scored before their likeness is told at all."""
-LEAST_APART = 1.0
-FAVOURITES = 0.75
+MIN_DIFFERENCE = 1.0
+FAVOURITE_QUANTILE = 0.75
 """Favourites are scored at least as high as this quantile of the fan's own scores."""
 
 Positions = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class SharedItem:
     """An anime that both scored; ``apart`` is a's residual minus b's, in points."""
 
     anime_id: int
     scores: tuple[float, float]
-    apart: float
+    difference: float
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class UserSimilarity:
     """How alike two fans are; ``seen`` and ``scored`` count what both have seen and scored.
 
     ``value`` (-1..1) and ``chance`` (0..1) are None below `LEAST_SHARED` scored, and where one of
@@ -51,23 +51,23 @@ class Likeness:
     lie apart on average, None where they share none.
     """
 
-    seen: int
-    scored: int
+    shared_seen: int
+    shared_scored: int
     value: float | None
-    chance: float | None
-    gap: float | None
+    probability: float | None
+    mean_difference: float | None
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class UserComparison:
     """Two fans side by side: ``disagreements``, the widest first; ``favourites`` of both."""
 
-    likeness: Likeness
-    disagreements: tuple[Verdict, ...]
-    favourites: tuple[Verdict, ...]
+    similarity: UserSimilarity
+    disagreements: tuple[SharedItem, ...]
+    favourites: tuple[SharedItem, ...]
 
 
-def compare(model: Model, one: Visitor, other: Visitor, count: int) -> Comparison:
+def compare_users(model: Model, one: UserProfile, other: UserProfile, count: int) -> UserComparison:
     """Compare two fans; of disagreements and shared favourites ``count`` each are told.
 
     A disagreement is an anime that one of them scored higher than was to be expected and the other
@@ -78,47 +78,53 @@ def compare(model: Model, one: Visitor, other: Visitor, count: int) -> Compariso
     shared, mine, theirs = np.intersect1d(one.rated, other.rated, return_indices=True)
     e, f = one.residual[mine], other.residual[theirs]
     r, s = one.score[mine], other.score[theirs]
-    apart = e - f
+    difference = e - f
 
-    def told(chosen: Positions) -> tuple[Verdict, ...]:
+    def shared_items(chosen: Positions) -> tuple[SharedItem, ...]:
         return tuple(
-            Verdict(int(model.anime_id[shared[at]]), (float(r[at]), float(s[at])), float(apart[at]))
+            SharedItem(
+                int(model.anime_id[shared[at]]), (float(r[at]), float(s[at])), float(difference[at])
+            )
             for at in chosen[:count]
         )
 
-    both_love = favourites(one)[mine] & favourites(other)[theirs]
-    opposed = np.flatnonzero((e * f < 0) & (np.abs(apart) >= LEAST_APART) & ~both_love)
+    both_love = favourite_mask(one)[mine] & favourite_mask(other)[theirs]
+    opposed = np.flatnonzero((e * f < 0) & (np.abs(difference) >= MIN_DIFFERENCE) & ~both_love)
     loved = np.flatnonzero(both_love)
-    lesser = np.minimum(r - _mean(one), s - _mean(other))
-    return Comparison(
-        _likeness(len(np.intersect1d(one.seen, other.seen)), e, f, r - s),
-        told(opposed[np.lexsort((shared[opposed], -np.abs(apart[opposed])))]),
-        told(loved[np.lexsort((shared[loved], -(e + f)[loved], -lesser[loved]))]),
+    lesser = np.minimum(r - _mean_score(one), s - _mean_score(other))
+    return UserComparison(
+        _user_similarity(len(np.intersect1d(one.seen, other.seen)), e, f, r - s),
+        shared_items(opposed[np.lexsort((shared[opposed], -np.abs(difference[opposed])))]),
+        shared_items(loved[np.lexsort((shared[loved], -(e + f)[loved], -lesser[loved]))]),
     )
 
 
-def favourites(visitor: Visitor) -> npt.NDArray[np.bool_]:
+def favourite_mask(profile: UserProfile) -> npt.NDArray[np.bool_]:
     """Which of ``visitor.rated`` are among the best scored quarter of the fan's own list."""
-    if not len(visitor.score):
+    if not len(profile.score):
         return np.zeros(0, bool)
-    return np.asarray(visitor.score >= np.quantile(visitor.score, FAVOURITES))
+    return np.asarray(profile.score >= np.quantile(profile.score, FAVOURITE_QUANTILE))
 
 
-def _mean(visitor: Visitor) -> float:
-    return float(visitor.score.mean()) if len(visitor.score) else 0.0
+def _mean_score(profile: UserProfile) -> float:
+    return float(profile.score.mean()) if len(profile.score) else 0.0
 
 
-def _likeness(
-    seen: int,
-    e: npt.NDArray[np.float64],
-    f: npt.NDArray[np.float64],
-    gap: npt.NDArray[np.float64],
-) -> Likeness:
-    n = len(e)
-    told = float(np.abs(gap).mean()) if n else None
-    size = math.sqrt(float(e @ e) * float(f @ f))
-    if n < LEAST_SHARED or size == 0:
-        return Likeness(seen, n, None, None, told)
-    value = n / (n + SHRINKAGE) * float(np.clip((e @ f) / size, -1, 1))
-    spread = math.sqrt(1 / SHRINKAGE + 1 / (n + SHRINKAGE))
-    return Likeness(seen, n, value, 0.5 * (1 + math.erf(value / spread / math.sqrt(2))), told)
+def _user_similarity(
+    shared_seen: int,
+    residuals_a: npt.NDArray[np.float64],
+    residuals_b: npt.NDArray[np.float64],
+    score_differences: npt.NDArray[np.float64],
+) -> UserSimilarity:
+    n = len(residuals_a)
+    mean_difference = float(np.abs(score_differences).mean()) if n else None
+    size = math.sqrt(float(residuals_a @ residuals_a) * float(residuals_b @ residuals_b))
+    if n < MIN_SHARED_ITEMS or size == 0:
+        return UserSimilarity(shared_seen, n, None, None, mean_difference)
+    value = (
+        n / (n + SIMILARITY_SHRINKAGE) * float(np.clip((residuals_a @ residuals_b) / size, -1, 1))
+    )
+    std = math.sqrt(1 / SIMILARITY_SHRINKAGE + 1 / (n + SIMILARITY_SHRINKAGE))
+    return UserSimilarity(
+        shared_seen, n, value, 0.5 * (1 + math.erf(value / std / math.sqrt(2))), mean_difference
+    )

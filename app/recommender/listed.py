@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class UserList:
     """A fan's list as parallel arrays: ids int64, scores float64 (0 = none), status codes int8.
 
     An anime that stands there twice counts once, with its last entry. ``favourite`` bool, where a
@@ -23,7 +23,7 @@ class Listed:
     favourite: npt.NDArray[np.bool_] | None = None
 
     @classmethod
-    def of(cls, entries: list[tuple[int, float | None, int]]) -> Listed:
+    def from_entries(cls, entries: list[tuple[int, float | None, int]]) -> UserList:
         """From ``(anime_id, score or None, status)`` tuples."""
         last = {anime_id: (score or 0.0, status) for anime_id, score, status in entries}
         return cls(
@@ -32,7 +32,7 @@ class Listed:
             np.array([status for _, status in last.values()], np.int8),
         )
 
-    def with_favourites(self, anime_ids: Collection[int]) -> Listed:
+    def with_favourites(self, anime_ids: Collection[int]) -> UserList:
         """The same list, on which these are favourites."""
         if not anime_ids:
             return replace(self, favourite=None)
@@ -40,7 +40,7 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownEntries:
     """The entries whose anime the model knows, as they stand on the list, by ascending position."""
 
     position: npt.NDArray[np.int64]

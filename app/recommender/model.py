@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from app.recommender.arrays import Arrays, ItemMatrix
-from app.recommender.artifact import Artifact, ArtifactError, Manifest, open_artifact
-from app.recommender.crowd import Crowd
-from app.recommender.engines import open_engines
+from app.recommender.arrays import ArtifactReader, ItemMatrix
+from app.recommender.artifact import ArtifactError, Manifest, ModelArtifact, open_artifact
+from app.recommender.crowd import TrainingUsers
+from app.recommender.engines import load_engines
 
 
 @dataclass(frozen=True)
-class TasteModel:
+class ScoreModel:
     """What `app.recommender.taste` predicts scores with.
 
     ``item_bias`` (n,) belongs to ``reg_user``; ``similarity`` holds shrunk similarities of standard
@@ -29,55 +29,64 @@ class TasteModel:
     item_bias: npt.NDArray[np.float64]
     reg_user: float
     similarity: ItemMatrix
-    spread: float
-    spread_weight: float
-    position: npt.NDArray[np.int32]
-    row: npt.NDArray[np.int32]
-    factor: npt.NDArray[np.float32]
-    level_factor: float
-    noise: npt.NDArray[np.float32]
+    score_std: float
+    score_std_weight: float
+    factor_position: npt.NDArray[np.int32]
+    factor_row: npt.NDArray[np.int32]
+    item_factors: npt.NDArray[np.float32]
+    constant_factor: float
+    noise_variance: npt.NDArray[np.float32]
 
     @classmethod
-    def of(cls, arrays: Arrays, n: int) -> TasteModel:
+    def from_arrays(cls, arrays: ArtifactReader, n_items: int) -> ScoreModel:
         """From the arrays ``taste_*`` of a model of n anime."""
-        position = arrays.vector("taste_position", np.int32)
-        if len(position) and not (position[0] >= 0 and position[-1] < n):
+        factor_position = arrays.read_vector("taste_position", np.int32)
+        if len(factor_position) and not (factor_position[0] >= 0 and factor_position[-1] < n_items):
             raise ArtifactError(
-                f"{arrays.file('taste_position')}: points past the anime there are."
+                f"{arrays.array_path('taste_position')}: points past the anime there are."
             )
-        if (np.diff(position) <= 0).any():
-            raise ArtifactError(f"{arrays.file('taste_position')}: positions must ascend.")
-        factor = arrays.any("taste_factor")
-        if factor.ndim != 2 or len(factor) != len(position) or factor.dtype.kind != "f":
+        if (np.diff(factor_position) <= 0).any():
+            raise ArtifactError(f"{arrays.array_path('taste_position')}: positions must ascend.")
+        item_factors = arrays.read_array("taste_factor")
+        if (
+            item_factors.ndim != 2
+            or len(item_factors) != len(factor_position)
+            or item_factors.dtype.kind != "f"
+        ):
             raise ArtifactError(
-                f"{arrays.file('taste_factor')}: {factor.dtype}{factor.shape}; expected a row of "
-                f"factors for each of {len(position)} anime."
+                f"{arrays.array_path('taste_factor')}: {item_factors.dtype}{item_factors.shape}; expected a row of "
+                f"factors for each of {len(factor_position)} anime."
             )
-        noise = arrays.vector("taste_noise", np.float32, len(position))
-        if not np.isfinite(factor).all() or (noise <= 0).any():
-            raise ArtifactError(f"{arrays.file('taste_noise')}: noise must be above 0 everywhere.")
-        row = np.full(n, -1, np.int32)
-        row[position] = np.arange(len(position), dtype=np.int32)
-        level = arrays.number("taste_level_factor")
+        noise_variance = arrays.read_vector("taste_noise", np.float32, len(factor_position))
+        if not np.isfinite(item_factors).all() or (noise_variance <= 0).any():
+            raise ArtifactError(
+                f"{arrays.array_path('taste_noise')}: noise must be above 0 everywhere."
+            )
+        factor_row = np.full(n_items, -1, np.int32)
+        factor_row[factor_position] = np.arange(len(factor_position), dtype=np.int32)
+        constant_factor = arrays.read_number("taste_level_factor")
         return cls(
-            item_bias=arrays.vector("taste_item_bias", np.float64, n),
-            reg_user=arrays.number("taste_reg_user"),
-            similarity=arrays.matrix("taste_similarity", n),
-            spread=arrays.number("taste_spread"),
-            spread_weight=arrays.number("taste_spread_weight"),
-            position=position,
-            row=row,
-            factor=np.column_stack(
-                [factor.astype(np.float32), np.full(len(position), level, np.float32)]
+            item_bias=arrays.read_vector("taste_item_bias", np.float64, n_items),
+            reg_user=arrays.read_number("taste_reg_user"),
+            similarity=arrays.read_sparse_matrix("taste_similarity", n_items),
+            score_std=arrays.read_number("taste_spread"),
+            score_std_weight=arrays.read_number("taste_spread_weight"),
+            factor_position=factor_position,
+            factor_row=factor_row,
+            item_factors=np.column_stack(
+                [
+                    item_factors.astype(np.float32),
+                    np.full(len(factor_position), constant_factor, np.float32),
+                ]
             ),
-            level_factor=level,
-            noise=noise,
+            constant_factor=constant_factor,
+            noise_variance=noise_variance,
         )
 
     @cached_property
-    def mean_variance(self) -> float:
+    def prior_variance(self) -> float:
         """That of a standard score of the average anime, for a fan of whom nothing is known."""
-        return float((self.factor**2).sum(axis=1).mean() + self.noise.mean())
+        return float((self.item_factors**2).sum(axis=1).mean() + self.noise_variance.mean())
 
 
 class Model:
@@ -90,28 +99,32 @@ class Model:
     fitted to, where those are kept.
     """
 
-    def __init__(self, artifact: Artifact) -> None:
+    def __init__(self, artifact: ModelArtifact) -> None:
         self.manifest: Manifest = artifact.manifest
         self.catalogue_path: Path = artifact.catalogue_path
-        arrays = Arrays(artifact)
-        self.anime_id = arrays.vector("anime_id", np.int32)
+        arrays = ArtifactReader(artifact)
+        self.anime_id = arrays.read_vector("anime_id", np.int32)
         n = len(self.anime_id)
         if n == 0 or (np.diff(self.anime_id) <= 0).any():
-            raise ArtifactError(f"{arrays.file('anime_id')}: ids must be ascending, at least one.")
-        self.item_bias = arrays.vector("item_bias", np.float64, n)
-        self.rating_count = arrays.vector("rating_count", np.int32, n)
-        self.entry_count = arrays.vector("entry_count", np.int32, n)
-        self.appeal = arrays.vector("appeal", np.float64, n)
-        self.similarity = arrays.matrix("similarity", n)
-        self.affinity = arrays.matrix("affinity", n)
-        self.newcomer = arrays.matrix("newcomer", n)
-        self.taste = TasteModel.of(arrays, n)
-        self.mean = arrays.number("mean")
-        self.reg_user = arrays.number("reg_user", least=0)
-        self.k = int(arrays.number("k", least=1))
-        self.engines = open_engines(arrays, n)
-        crowds = {name: Crowd.of(arrays, name, n) for name in self.engines}
-        self.crowds = {name: crowd for name, crowd in crowds.items() if crowd is not None}
+            raise ArtifactError(
+                f"{arrays.array_path('anime_id')}: ids must be ascending, at least one."
+            )
+        self.item_bias = arrays.read_vector("item_bias", np.float64, n)
+        self.rating_count = arrays.read_vector("rating_count", np.int32, n)
+        self.entry_count = arrays.read_vector("entry_count", np.int32, n)
+        self.item_relevance = arrays.read_vector("appeal", np.float64, n)
+        self.similarity = arrays.read_sparse_matrix("similarity", n)
+        self.affinity_matrix = arrays.read_sparse_matrix("affinity", n)
+        self.short_history_matrix = arrays.read_sparse_matrix("newcomer", n)
+        self.score_model = ScoreModel.from_arrays(arrays, n)
+        self.global_mean = arrays.read_number("mean")
+        self.reg_user = arrays.read_number("reg_user", minimum=0)
+        self.neighbour_count = int(arrays.read_number("k", minimum=1))
+        self.engines = load_engines(arrays, n)
+        training_users = {name: TrainingUsers.from_arrays(arrays, name, n) for name in self.engines}
+        self.training_users = {
+            name: users for name, users in training_users.items() if users is not None
+        }
 
     @classmethod
     def open(cls, path: Path) -> Model:
@@ -129,7 +142,7 @@ class Model:
     def version(self) -> str:
         return self.manifest.version
 
-    def find(self, anime_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def find_positions(self, anime_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Positions of anime in the model, -1 where it does not know one."""
         at = np.searchsorted(self.anime_id, anime_ids)
         at[at == len(self)] = 0

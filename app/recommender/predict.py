@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from app.recommender import kernels
-from app.recommender.fold_in import DROPPED_RESIDUAL, Visitor
+from app.recommender.fold_in import DROPPED_RESIDUAL, UserProfile
 from app.recommender.model import Model
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbourhood:
+class KnnNeighbourhood:
     """For every anime of the model, the entries of the list that its prediction rests on.
 
     ``source`` and ``residual`` are the entries that can speak (scored, or dropped without a score).
@@ -29,35 +29,41 @@ class Neighbourhood:
     ``source``) and ``weight`` (similarities).
     """
 
-    source: npt.NDArray[np.int64]
+    entry_position: npt.NDArray[np.int64]
     residual: npt.NDArray[np.float64]
-    begin: npt.NDArray[np.int64]
-    which: npt.NDArray[np.int64]
-    weight: npt.NDArray[np.float64]
-    used: npt.NDArray[np.int64]
+    indptr: npt.NDArray[np.int64]
+    entry_index: npt.NDArray[np.int64]
+    similarity: npt.NDArray[np.float64]
+    neighbour_count: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
+class KnnPrediction:
     """For every anime of the model: ``score``, ``baseline``, ``total_similarity``."""
 
     score: npt.NDArray[np.float64]
     baseline: npt.NDArray[np.float64]
     total_similarity: npt.NDArray[np.float64]
-    neighbourhood: Neighbourhood
+    neighbourhood: KnnNeighbourhood
 
 
-def predict(model: Model, visitor: Visitor, k: int | None = None) -> Prediction:
+def predict_knn(model: Model, profile: UserProfile, k: int | None = None) -> KnnPrediction:
     """Predict the visitor's score of every anime in the model; ``k`` defaults to the model's."""
-    source = np.concatenate([visitor.rated, visitor.dropped])
-    residual = np.concatenate([visitor.residual, np.full(len(visitor.dropped), DROPPED_RESIDUAL)])
-    order = np.argsort(source, kind="stable")
-    source, residual = source[order], residual[order]
-    matrix = model.similarity
-    begin, which, weight = kernels.gather(
-        source, matrix.start, matrix.target, matrix.value, matrix.scale, len(model)
+    entry_position = np.concatenate([profile.rated, profile.dropped_unscored])
+    residual = np.concatenate(
+        [profile.residual, np.full(len(profile.dropped_unscored), DROPPED_RESIDUAL)]
     )
-    mean, total, used = kernels.nearest_means(begin, which, weight, residual, k or model.k)
-    baseline = model.mean + visitor.user_bias + model.item_bias
-    neighbourhood = Neighbourhood(source, residual, begin, which, weight, used)
-    return Prediction(baseline + mean, baseline, total, neighbourhood)
+    order = np.argsort(entry_position, kind="stable")
+    entry_position, residual = entry_position[order], residual[order]
+    matrix = model.similarity
+    indptr, entry_index, similarity = kernels.gather_rows(
+        entry_position, matrix.indptr, matrix.indices, matrix.data, matrix.scale, len(model)
+    )
+    mean, total, neighbour_count = kernels.topk_mean(
+        indptr, entry_index, similarity, residual, k or model.neighbour_count
+    )
+    baseline = model.global_mean + profile.user_bias + model.item_bias
+    neighbourhood = KnnNeighbourhood(
+        entry_position, residual, indptr, entry_index, similarity, neighbour_count
+    )
+    return KnnPrediction(baseline + mean, baseline, total, neighbourhood)

@@ -7,26 +7,26 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from app.recommender.fold_in import Visitor
+from app.recommender.fold_in import UserProfile
 from app.recommender.model import Model
-from app.recommender.predict import Prediction
+from app.recommender.predict import KnnPrediction
 
 MIN_RATINGS = 30
 """Ratings that an anime needs before a predicted score may put it at the top: with fewer, its own
 bias is mostly noise."""
 MIN_NEIGHBOURS = 3
 """Entries of the fan's list that a predicted score must rest on (fewer if the list is shorter)."""
-BEHIND = 1000.0
+TIER_OFFSET = 1000.0
 """More than any two predicted scores differ by."""
-FEW_LISTS = 10
+RARE_ITEM_LISTS = 10
 """Lists that an anime must be on for affinities of its own; one on fewer has at most what its facts
 tell (`model_build.fresh`)."""
-SEEN_BY_MANY = 0.35
+POPULARITY_EXPONENT = 0.35
 """How strongly `discover` holds popularity against an anime: a match is divided by this power of
 the number of lists that the anime is on. Chosen so that a page still fits (`docs/model.md`)."""
 
 
-class Order(StrEnum):
+class SortOrder(StrEnum):
     """What the recommendations are sorted by."""
 
     MATCH = "match"
@@ -34,43 +34,43 @@ class Order(StrEnum):
     DISCOVER = "discover"
 
 
-def by_support(model: Model, prediction: Prediction) -> npt.NDArray[np.float64]:
+def support_sort_key(model: Model, knn_prediction: KnnPrediction) -> npt.NDArray[np.float64]:
     """Predicted scores as a sort key, (n,): those that rest on enough come first.
 
     Behind them, so that a short list still fills a page, come the anime with ratings enough, and
     last the rest; each group sorted by predicted score.
     """
-    needed = min(MIN_NEIGHBOURS, len(prediction.neighbourhood.source))
+    needed = min(MIN_NEIGHBOURS, len(knn_prediction.neighbourhood.entry_position))
     rated = model.rating_count >= MIN_RATINGS
-    supported = rated & (prediction.neighbourhood.used >= needed)
-    return behind(prediction.score, 2 - supported.astype(np.int64) - rated)
+    supported = rated & (knn_prediction.neighbourhood.neighbour_count >= needed)
+    return tiered_sort_key(knn_prediction.score, 2 - supported.astype(np.int64) - rated)
 
 
-def behind(
-    score: npt.NDArray[np.float64], groups: npt.NDArray[np.integer] | npt.NDArray[np.bool_]
+def tiered_sort_key(
+    score: npt.NDArray[np.float64], tiers: npt.NDArray[np.integer] | npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.float64]:
     """Scores as a sort key, (n,): group 0 first, each group sorted by score."""
-    return np.asarray(score - BEHIND * groups)
+    return np.asarray(score - TIER_OFFSET * tiers)
 
 
-def by_discovery(model: Model, match: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def novelty_sort_key(model: Model, match: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Matches as a sort key that favours what few have on their lists, (n,)."""
-    known = np.maximum(model.entry_count, MIN_RATINGS) / MIN_RATINGS
-    return np.where(match > 0, match * known**-SEEN_BY_MANY, match)
+    popularity = np.maximum(model.entry_count, MIN_RATINGS) / MIN_RATINGS
+    return np.where(match > 0, match * popularity**-POPULARITY_EXPONENT, match)
 
 
-def candidates(
-    model: Model, visitor: Visitor, *, include_planned: bool = False
+def candidate_mask(
+    model: Model, profile: UserProfile, *, include_planned: bool = False
 ) -> npt.NDArray[np.bool_]:
     """Everything the fan has not seen, and, unless asked for, not planned either, (n,) bool."""
     allowed = np.ones(len(model), bool)
-    allowed[visitor.seen] = False
+    allowed[profile.seen] = False
     if not include_planned:
-        allowed[visitor.planned] = False
+        allowed[profile.planned] = False
     return allowed
 
 
-def top(
+def top_items(
     value: npt.NDArray[np.float64], allowed: npt.NDArray[np.bool_], count: int
 ) -> npt.NDArray[np.int64]:
     """Positions of the ``count`` largest values where allowed, best first; ties by anime id."""

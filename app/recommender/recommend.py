@@ -8,38 +8,38 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from app.recommender.affinity import Affinity, spread_affinity
-from app.recommender.engines import EngineName, Judged
+from app.recommender.affinity import AffinityScores, score_affinity
+from app.recommender.engines import EngineName, EngineScores
 from app.recommender.explain import (
-    Because,
-    reasons_for_match,
-    reasons_for_score,
-    reasons_of_engine,
+    Contribution,
+    explain_engine_scores,
+    explain_match,
+    explain_score,
 )
-from app.recommender.fold_in import Visitor, folded_in
-from app.recommender.franchise import Folded, Franchises, fold_franchises
-from app.recommender.listed import Listed
+from app.recommender.fold_in import UserProfile, ensure_profile
+from app.recommender.franchise import CollapsedFranchises, Franchises, collapse_franchises
+from app.recommender.listed import UserList
 from app.recommender.model import Model
-from app.recommender.predict import Prediction, predict
+from app.recommender.predict import KnnPrediction, predict_knn
 from app.recommender.rank import (
-    FEW_LISTS,
     MIN_RATINGS,
-    Order,
-    behind,
-    by_discovery,
-    by_support,
-    candidates,
-    top,
+    RARE_ITEM_LISTS,
+    SortOrder,
+    candidate_mask,
+    novelty_sort_key,
+    support_sort_key,
+    tiered_sort_key,
+    top_items,
 )
-from app.recommender.taste import Taste, expected_error, predict_taste
+from app.recommender.taste import ScorePrediction, expected_error, predict_scores
 
-LOWEST, HIGHEST = 1.0, 10.0
+MIN_SCORE, MAX_SCORE = 1.0, 10.0
 PERCENT = 100.0
-Explained = Literal["match", "predicted_score"]
+ExplainedTarget = Literal["match", "predicted_score"]
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class RecommendOptions:
     """What is asked for. ``allowed`` (n,) bool narrows the anime shown, by type or genre, say.
 
     With ``franchises`` one anime a franchise is shown, the first unseen; ``extras`` lets specials
@@ -47,18 +47,18 @@ class Wish:
     ``engine`` must be one that the model has.
     """
 
-    top: int = 20
-    order: Order = Order.MATCH
+    top_n: int = 20
+    sort_order: SortOrder = SortOrder.MATCH
     engine: EngineName = EngineName.HAKKEN
     include_planned: bool = False
-    extras: bool = False
-    reasons: int = 3
+    include_extras: bool = False
+    explanation_size: int = 3
     franchises: Franchises | None = field(default=None, repr=False)
-    allowed: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
+    allowed_mask: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Recommendation:
+class RecommendedItem:
     """One anime.
 
     ``match`` is the affinity in percent, or what another engine makes of the anime: 100 for what
@@ -74,14 +74,14 @@ class Recommendation:
     match: float
     predicted_score: float
     expected_error: float
-    because: tuple[Because, ...]
-    rest: float
-    more: int
-    few_fans: bool
+    contributions: tuple[Contribution, ...]
+    residual: float
+    more_of_franchise: int
+    rarely_listed: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RecommendationResult:
     """The recommendations, and what was understood of the list.
 
     ``personal`` is False when nothing on the list could be used, and popular, well rated anime are
@@ -90,15 +90,15 @@ class Answer:
 
     model_version: str
     engine: EngineName
-    order: Order
-    explained: Explained
-    personal: bool
-    visitor: Visitor
-    recommendations: tuple[Recommendation, ...]
+    sort_order: SortOrder
+    explained_target: ExplainedTarget
+    is_personalized: bool
+    profile: UserProfile
+    recommendations: tuple[RecommendedItem, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class ItemScores:
     """Every anime of the model scored for one fan: what `recommend` shows the best of.
 
     ``match`` and ``predicted_score`` (n,); ``sort_key`` (n,) what the order sorts by; ``allowed``
@@ -106,134 +106,142 @@ class Scores:
     scores, ``judged`` where another engine than Hakken's own was asked.
     """
 
-    order: Order
+    sort_order: SortOrder
     engine: EngineName
-    visitor: Visitor
-    affinity: Affinity
-    taste: Taste
-    prediction: Prediction | None
-    judged: Judged | None
+    profile: UserProfile
+    affinity: AffinityScores
+    score_prediction: ScorePrediction
+    knn_prediction: KnnPrediction | None
+    engine_scores: EngineScores | None
     match: npt.NDArray[np.float64]
     predicted_score: npt.NDArray[np.float64]
     sort_key: npt.NDArray[np.float64]
-    allowed: npt.NDArray[np.bool_]
-    personal: bool
+    allowed_mask: npt.NDArray[np.bool_]
+    is_personalized: bool
 
     @property
-    def explained(self) -> Explained:
+    def explained_target(self) -> ExplainedTarget:
         """The number that reasons are told for."""
-        return "match" if self.prediction is None else "predicted_score"
+        return "match" if self.knn_prediction is None else "predicted_score"
 
-    def because(
-        self, model: Model, wanted: npt.NDArray[np.int64], count: int
-    ) -> list[tuple[Because, ...]]:
+    def explain(
+        self, model: Model, positions: npt.NDArray[np.int64], count: int
+    ) -> list[tuple[Contribution, ...]]:
         """For each wanted anime the entries of the list that its number was made from."""
-        if self.prediction is not None:
-            return reasons_for_score(model, self.visitor, self.prediction, wanted, count)
-        if self.judged is not None:
-            return reasons_of_engine(model, self.visitor, self.judged, wanted, count)
-        return reasons_for_match(model, self.visitor, self.affinity, wanted, PERCENT, count)
+        if self.knn_prediction is not None:
+            return explain_score(model, self.profile, self.knn_prediction, positions, count)
+        if self.engine_scores is not None:
+            return explain_engine_scores(model, self.profile, self.engine_scores, positions, count)
+        return explain_match(model, self.profile, self.affinity, positions, PERCENT, count)
 
-    def errors(self, model: Model, wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    def expected_errors(
+        self, model: Model, positions: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
         """The expected error of each wanted anime's predicted score."""
-        if self.judged is not None and self.judged.expected_error is not None:
-            return np.full(len(wanted), self.judged.expected_error)
-        return expected_error(model, self.taste, wanted)
+        if self.engine_scores is not None and self.engine_scores.expected_error is not None:
+            return np.full(len(positions), self.engine_scores.expected_error)
+        return expected_error(model, self.score_prediction, positions)
 
 
-def score_all(model: Model, fan: Listed | Visitor, wish: Wish) -> Scores:
+def score_items(
+    model: Model, user: UserList | UserProfile, options: RecommendOptions
+) -> ItemScores:
     """Fold a list in, unless that is done already, and score every anime.
 
     With `Order.SCORE` Hakken predicts with KNN with baseline, the reference; with the other orders
     with the sharper `predict_taste`. Where another engine predicts no scores, Hakken's are taken.
     """
-    visitor = folded_in(model, fan)
-    affinity = spread_affinity(model, visitor)
-    taste = predict_taste(model, visitor, affinity)
-    allowed = candidates(model, visitor, include_planned=wish.include_planned)
-    if wish.allowed is not None:
-        allowed &= wish.allowed
-    match, predicted_score = PERCENT * affinity.value, taste.score
-    personal = len(visitor.entry) > 0
-    judged, predicts = None, False
-    if wish.engine is not EngineName.HAKKEN and personal:
-        judged = model.engines[wish.engine].judge(visitor.known)
-        match = judged.match
-        allowed &= judged.known
-        if judged.predicted_score is not None:
-            predicted_score, predicts = judged.predicted_score, True
-    prediction, sort_key = None, match
-    if wish.order is Order.DISCOVER:
-        sort_key = by_discovery(model, match)
-    elif wish.order is Order.SCORE and predicts:
-        sort_key = behind(predicted_score, model.rating_count < MIN_RATINGS)
-    elif wish.order is Order.SCORE:
-        prediction = predict(model, visitor)
-        predicted_score, sort_key = prediction.score, by_support(model, prediction)
-        personal = len(prediction.neighbourhood.source) > 0
-    return Scores(
-        wish.order,
-        wish.engine,
-        visitor,
+    profile = ensure_profile(model, user)
+    affinity = score_affinity(model, profile)
+    score_prediction = predict_scores(model, profile, affinity)
+    allowed = candidate_mask(model, profile, include_planned=options.include_planned)
+    if options.allowed_mask is not None:
+        allowed &= options.allowed_mask
+    match, predicted_score = PERCENT * affinity.value, score_prediction.score
+    is_personalized = len(profile.input_position) > 0
+    engine_scores, engine_predicts_scores = None, False
+    if options.engine is not EngineName.HAKKEN and is_personalized:
+        engine_scores = model.engines[options.engine].score(profile.known_entries)
+        match = engine_scores.match
+        allowed &= engine_scores.known_items
+        if engine_scores.predicted_score is not None:
+            predicted_score, engine_predicts_scores = engine_scores.predicted_score, True
+    knn_prediction, sort_key = None, match
+    if options.sort_order is SortOrder.DISCOVER:
+        sort_key = novelty_sort_key(model, match)
+    elif options.sort_order is SortOrder.SCORE and engine_predicts_scores:
+        sort_key = tiered_sort_key(predicted_score, model.rating_count < MIN_RATINGS)
+    elif options.sort_order is SortOrder.SCORE:
+        knn_prediction = predict_knn(model, profile)
+        predicted_score, sort_key = knn_prediction.score, support_sort_key(model, knn_prediction)
+        is_personalized = len(knn_prediction.neighbourhood.entry_position) > 0
+    return ItemScores(
+        options.sort_order,
+        options.engine,
+        profile,
         affinity,
-        taste,
-        prediction,
-        judged,
+        score_prediction,
+        knn_prediction,
+        engine_scores,
         match,
-        np.clip(predicted_score, LOWEST, HIGHEST),
+        np.clip(predicted_score, MIN_SCORE, MAX_SCORE),
         sort_key,
         allowed,
-        personal,
+        is_personalized,
     )
 
 
-def fold(model: Model, scores: Scores, wish: Wish) -> Folded:
+def collapse_candidates(
+    model: Model, scores: ItemScores, options: RecommendOptions
+) -> CollapsedFranchises:
     """One anime a franchise of what may be shown; of those given up only what is planned."""
-    if wish.franchises is None:
-        return Folded(scores.allowed, np.zeros(len(model), np.int64))
-    visitor = scores.visitor
-    given_up = wish.franchises.given_up(visitor.given_up, visitor.seen)
-    given_up[visitor.planned] = False
-    waiting = visitor.planned if not wish.include_planned else visitor.planned[:0]
-    return fold_franchises(
-        wish.franchises,
+    if options.franchises is None:
+        return CollapsedFranchises(scores.allowed_mask, np.zeros(len(model), np.int64))
+    profile = scores.profile
+    dropped_franchises = options.franchises.dropped_franchises(profile.all_dropped, profile.seen)
+    dropped_franchises[profile.planned] = False
+    planned = profile.planned if not options.include_planned else profile.planned[:0]
+    return collapse_franchises(
+        options.franchises,
         model.entry_count,
-        scores.allowed & ~given_up,
-        visitor.seen,
-        waiting,
-        extras=wish.extras,
+        scores.allowed_mask & ~dropped_franchises,
+        profile.seen,
+        planned,
+        include_extras=options.include_extras,
     )
 
 
-def recommend(model: Model, fan: Listed | Visitor, wish: Wish | None = None) -> Answer:
+def recommend(
+    model: Model, user: UserList | UserProfile, options: RecommendOptions | None = None
+) -> RecommendationResult:
     """Recommend anime for a list, or for who is folded in already."""
-    wish = wish or Wish()
-    scores = score_all(model, fan, wish)
-    visitor, folded = scores.visitor, fold(model, scores, wish)
-    chosen = top(scores.sort_key, folded.allowed, wish.top)
-    because = scores.because(model, chosen, wish.reasons)
-    explained = (scores.match if scores.prediction is None else scores.predicted_score)[chosen]
-    errors = scores.errors(model, chosen)
+    options = options or RecommendOptions()
+    scores = score_items(model, user, options)
+    profile, collapsed = scores.profile, collapse_candidates(model, scores, options)
+    chosen = top_items(scores.sort_key, collapsed.allowed, options.top_n)
+    explanations = scores.explain(model, chosen, options.explanation_size)
+    explained = (scores.match if scores.knn_prediction is None else scores.predicted_score)[chosen]
+    errors = scores.expected_errors(model, chosen)
     recommendations = tuple(
-        Recommendation(
+        RecommendedItem(
             anime_id=int(model.anime_id[target]),
             rank=at + 1,
             match=float(scores.match[target]),
             predicted_score=float(scores.predicted_score[target]),
             expected_error=float(errors[at]),
-            because=because[at],
-            rest=float(explained[at] - sum(reason.weight for reason in because[at])),
-            more=int(folded.more[target]),
-            few_fans=bool(model.entry_count[target] < FEW_LISTS),
+            contributions=explanations[at],
+            residual=float(explained[at] - sum(reason.weight for reason in explanations[at])),
+            more_of_franchise=int(collapsed.hidden_count[target]),
+            rarely_listed=bool(model.entry_count[target] < RARE_ITEM_LISTS),
         )
         for at, target in enumerate(chosen)
     )
-    return Answer(
+    return RecommendationResult(
         model.version,
-        wish.engine,
-        wish.order,
-        scores.explained,
-        scores.personal,
-        visitor,
+        options.engine,
+        options.sort_order,
+        scores.explained_target,
+        scores.is_personalized,
+        profile,
         recommendations,
     )

@@ -12,12 +12,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-_HERE: Final = -100  # AT_FDCWD: names are relative to the working directory, as for rename
-_EXCHANGE: Final = 2  # RENAME_EXCHANGE
+_AT_FDCWD: Final = -100  # AT_FDCWD: names are relative to the working directory, as for rename
+_RENAME_EXCHANGE: Final = 2  # RENAME_EXCHANGE
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replace_directory(path: Path) -> Iterator[Path]:
     """Yield an empty directory that takes the place of ``path`` when the block ends well.
 
     The block syncs the files that it writes; the directories are synced here. It is filled in a
@@ -38,8 +38,8 @@ def replacing(path: Path) -> Iterator[Path]:
             new = work / path.name
             new.mkdir()
             yield new
-            sync(new)
-            _swap_in(new, path)
+            fsync_path(new)
+            _swap_directory(new, path)
             os.fsync(parent)
         finally:
             shutil.rmtree(work, ignore_errors=True)  # with the old one, if it was replaced
@@ -52,7 +52,7 @@ def replacing(path: Path) -> Iterator[Path]:
         os.close(parent)
 
 
-def sync(path: Path) -> None:
+def fsync_path(path: Path) -> None:
     """Have the disk hold what the file or the directory holds."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -61,11 +61,11 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _swap_in(new: Path, path: Path) -> None:
+def _swap_directory(new: Path, path: Path) -> None:
     if not os.path.lexists(path):
         new.rename(path)
         return
-    if exchange(new, path):
+    if exchange_paths(new, path):
         return
     # A directory cannot be renamed over a full one: move the old one aside first.
     old = new.with_name(f"{path.name}.old")
@@ -77,10 +77,12 @@ def _swap_in(new: Path, path: Path) -> None:
         raise
 
 
-def exchange(one: Path, other: Path) -> bool:
+def exchange_paths(one: Path, other: Path) -> bool:
     """Let two names change places in one step; False where the platform cannot."""
     try:
         rename = ctypes.CDLL(None).renameat2
     except AttributeError:  # not Linux, or a C library from before 2018
         return False
-    return bool(rename(_HERE, os.fsencode(one), _HERE, os.fsencode(other), _EXCHANGE) == 0)
+    return bool(
+        rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0
+    )

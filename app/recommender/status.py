@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 
-class Status(IntEnum):
+class WatchStatus(IntEnum):
     """Where an anime stands on a fan's list, in MyAnimeList's own codes."""
 
     UNKNOWN = 0

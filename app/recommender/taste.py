@@ -26,20 +26,20 @@ import numpy as np
 import numpy.typing as npt
 
 from app.recommender import kernels
-from app.recommender.affinity import Affinity
-from app.recommender.fold_in import DROPPED_RESIDUAL, Visitor
-from app.recommender.model import Model, TasteModel
+from app.recommender.affinity import AffinityScores
+from app.recommender.fold_in import DROPPED_RESIDUAL, UserProfile
+from app.recommender.model import Model, ScoreModel
 
-NEAREST_SHARE = (0.25, 0.57)
-JOINT_SHARE = (0.69, -0.39)
-MANY_SCORES = 100.0
-AFFINITY_SHARE = 0.41
+KNN_WEIGHT = (0.25, 0.57)
+GAUSSIAN_WEIGHT = (0.69, -0.39)
+SCORE_COUNT_SHRINKAGE = 100.0
+AFFINITY_WEIGHT = 0.41
 AFFINITY_OFFSET = -0.15
-DAMPING = 0.005
+SIMILARITY_DAMPING = 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class Taste:
+class ScorePrediction:
     """``score`` (n,) for every anime, and what it was made of, in points.
 
     ``level`` is the fan's, ``nearest`` and ``joint`` (n,) are what knn and g add.
@@ -47,80 +47,98 @@ class Taste:
     """
 
     score: npt.NDArray[np.float64]
-    level: float
-    nearest: npt.NDArray[np.float64]
-    joint: npt.NDArray[np.float64]
-    spread: float
-    precision_root: npt.NDArray[np.float64]
+    user_bias: float
+    knn_term: npt.NDArray[np.float64]
+    gaussian_term: npt.NDArray[np.float64]
+    user_std: float
+    precision_cholesky: npt.NDArray[np.float64]
 
 
-def predict_taste(model: Model, visitor: Visitor, affinity: Affinity) -> Taste:
+def predict_scores(model: Model, profile: UserProfile, affinity: AffinityScores) -> ScorePrediction:
     """Predict the visitor's score of every anime in the model."""
-    taste = model.taste
-    deviation = visitor.score - model.mean - taste.item_bias[visitor.rated]
+    score_model = model.score_model
+    deviation = profile.score - model.global_mean - score_model.item_bias[profile.rated]
     n = len(deviation)
-    level = float(deviation.sum() / (taste.reg_user + n))
-    within = deviation - level
-    squares = within @ within + taste.spread_weight * taste.spread**2
-    spread = float(np.sqrt(squares / (n + taste.spread_weight)))
-    source = np.concatenate([visitor.rated, visitor.dropped])
-    deviation = np.concatenate([deviation, np.full(len(visitor.dropped), level + DROPPED_RESIDUAL)])
-    standard = (deviation - level) / spread
-
-    matrix = taste.similarity
-    numerator, total_weight = kernels.sharpened_sums(
-        source, standard, matrix.start, matrix.target, matrix.value, matrix.scale, len(model)
+    user_bias = float(deviation.sum() / (score_model.reg_user + n))
+    within = deviation - user_bias
+    squares = within @ within + score_model.score_std_weight * score_model.score_std**2
+    user_std = float(np.sqrt(squares / (n + score_model.score_std_weight)))
+    entry_position = np.concatenate([profile.rated, profile.dropped_unscored])
+    deviation = np.concatenate(
+        [deviation, np.full(len(profile.dropped_unscored), user_bias + DROPPED_RESIDUAL)]
     )
-    nearest = numerator / (DAMPING + total_weight)
+    standard = (deviation - user_bias) / user_std
 
-    fan, precision_root = _factors_of(taste, source, deviation / spread)
-    joint = np.full(len(model), taste.level_factor * fan[-1])
-    joint[taste.position] = taste.factor @ fan.astype(np.float32)
-    many = n / (n + MANY_SCORES)
-    nearest *= (NEAREST_SHARE[0] + NEAREST_SHARE[1] * many) * spread
-    joint = (JOINT_SHARE[0] + JOINT_SHARE[1] * many) * (spread * joint - level)
+    matrix = score_model.similarity
+    numerator, total_weight = kernels.cubed_weight_sums(
+        entry_position,
+        standard,
+        matrix.indptr,
+        matrix.indices,
+        matrix.data,
+        matrix.scale,
+        len(model),
+    )
+    knn_term = numerator / (SIMILARITY_DAMPING + total_weight)
+
+    user_factors, precision_cholesky = _user_factor_posterior(
+        score_model, entry_position, deviation / user_std
+    )
+    gaussian_term = np.full(len(model), score_model.constant_factor * user_factors[-1])
+    gaussian_term[score_model.factor_position] = score_model.item_factors @ user_factors.astype(
+        np.float32
+    )
+    many = n / (n + SCORE_COUNT_SHRINKAGE)
+    knn_term *= (KNN_WEIGHT[0] + KNN_WEIGHT[1] * many) * user_std
+    gaussian_term = (GAUSSIAN_WEIGHT[0] + GAUSSIAN_WEIGHT[1] * many) * (
+        user_std * gaussian_term - user_bias
+    )
     score = (
-        model.mean
-        + taste.item_bias
-        + level
-        + nearest
-        + joint
-        + AFFINITY_SHARE * affinity.value
+        model.global_mean
+        + score_model.item_bias
+        + user_bias
+        + knn_term
+        + gaussian_term
+        + AFFINITY_WEIGHT * affinity.value
         + AFFINITY_OFFSET
     )
-    return Taste(score, level, nearest, joint, spread, precision_root)
+    return ScorePrediction(score, user_bias, knn_term, gaussian_term, user_std, precision_cholesky)
 
 
 def expected_error(
-    model: Model, taste: Taste, wanted: npt.NDArray[np.int64]
+    model: Model, prediction: ScorePrediction, positions: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
     """Standard deviation of the fan's score of each wanted anime around its prediction.
 
     That of the Gaussian part: what the list leaves open about the fan, and the noise of the anime.
     An anime outside it is as uncertain as the average one for a fan of whom nothing is known.
     """
-    known = model.taste.row[wanted]
-    factor = model.taste.factor[known].T.astype(np.float64)
+    known = model.score_model.factor_row[positions]
+    factor = model.score_model.item_factors[known].T.astype(np.float64)
     # Contiguous, so that a sum does not depend on how many are wanted.
-    left_open = np.ascontiguousarray(kernels.solve_lower(taste.precision_root, factor).T)
-    variance = np.einsum("kf,kf->k", left_open, left_open) + model.taste.noise[known]
-    variance[known < 0] = model.taste.mean_variance
-    return np.asarray(taste.spread * np.sqrt(variance))
+    left_open = np.ascontiguousarray(kernels.solve_lower(prediction.precision_cholesky, factor).T)
+    variance = np.einsum("kf,kf->k", left_open, left_open) + model.score_model.noise_variance[known]
+    variance[known < 0] = model.score_model.prior_variance
+    return np.asarray(prediction.user_std * np.sqrt(variance))
 
 
-def _factors_of(
-    taste: TasteModel, source: npt.NDArray[np.int64], observed: npt.NDArray[np.float64]
+def _user_factor_posterior(
+    score_model: ScoreModel,
+    entry_position: npt.NDArray[np.int64],
+    observed: npt.NDArray[np.float64],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Mean (f,) of the fan's factors given the entries y, and the root of their precision (f, f).
 
     By Woodbury the precision is I + V' D^-1 V = L L' and the mean solves it for V' D^-1 y, so a
     list of ten thousand entries costs little more than one of ten.
     """
-    row = taste.row[source]
+    row = score_model.factor_row[entry_position]
     known = row >= 0
-    weight = 1.0 / np.sqrt(taste.noise[row[known]])
-    scaled = taste.factor[row[known]] * weight[:, None].astype(np.float64)
-    root = np.linalg.cholesky(np.eye(scaled.shape[1]) + scaled.T @ scaled)
-    right = scaled.T @ (weight * observed[known])
-    mean = kernels.solve_lower_transposed(root, kernels.solve_lower(root, right[:, None]))
-    return mean[:, 0], root
+    weight = 1.0 / np.sqrt(score_model.noise_variance[row[known]])
+    scaled = score_model.item_factors[row[known]] * weight[:, None].astype(np.float64)
+    precision_cholesky = np.linalg.cholesky(np.eye(scaled.shape[1]) + scaled.T @ scaled)
+    rhs = scaled.T @ (weight * observed[known])
+    mean = kernels.solve_lower_transposed(
+        precision_cholesky, kernels.solve_lower(precision_cholesky, rhs[:, None])
+    )
+    return mean[:, 0], precision_cholesky

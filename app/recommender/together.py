@@ -14,16 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from app.recommender.engines import EngineName
-from app.recommender.explain import Because
-from app.recommender.fold_in import Visitor
-from app.recommender.franchise import Folded
-from app.recommender.likeness import Comparison, compare, favourites
-from app.recommender.listed import Listed
+from app.recommender.explain import Contribution
+from app.recommender.fold_in import UserProfile
+from app.recommender.franchise import CollapsedFranchises
+from app.recommender.likeness import UserComparison, compare_users, favourite_mask
+from app.recommender.listed import UserList
 from app.recommender.model import Model
-from app.recommender.rank import Order, by_discovery, top
-from app.recommender.recommend import Scores, Wish, fold, score_all
+from app.recommender.rank import SortOrder, novelty_sort_key, top_items
+from app.recommender.recommend import ItemScores, RecommendOptions, collapse_candidates, score_items
 
-TOLD = 5
+MAX_SHOWN_ITEMS = 5
 """Disagreements, shared favourites, and favourites of one for the other that are told."""
 
 Positions = npt.NDArray[np.int64]
@@ -31,28 +31,28 @@ Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class ForOne:
+class MemberScore:
     """What an anime is for one of the two; ``planned``: it is on the plan-to-watch list."""
 
     match: float
     predicted_score: float
     planned: bool
-    because: tuple[Because, ...]
+    contributions: tuple[Contribution, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class ForBoth:
+class GroupRecommendation:
     """An anime that neither has seen. ``match`` is that of both; ``more`` counts what follows."""
 
     anime_id: int
     rank: int
     match: float
-    fans: tuple[ForOne, ForOne]
-    more: int
+    members: tuple[MemberScore, MemberScore]
+    more_of_franchise: int
 
 
 @dataclass(frozen=True, slots=True)
-class Tip:
+class Suggestion:
     """A favourite of one that the other has not seen: the ``score`` is the one's, all else the
     other's."""
 
@@ -63,7 +63,7 @@ class Tip:
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
+class GroupResult:
     """The answer for two fans.
 
     ``personal`` says of each whether the list could be used. ``tips``: from the first for the
@@ -72,88 +72,107 @@ class Together:
 
     model_version: str
     engine: EngineName
-    order: Order
-    personal: tuple[bool, bool]
-    visitors: tuple[Visitor, Visitor]
-    recommendations: tuple[ForBoth, ...]
-    comparison: Comparison
-    tips: tuple[tuple[Tip, ...], tuple[Tip, ...]]
+    sort_order: SortOrder
+    is_personalized: tuple[bool, bool]
+    profiles: tuple[UserProfile, UserProfile]
+    recommendations: tuple[GroupRecommendation, ...]
+    comparison: UserComparison
+    suggestions: tuple[tuple[Suggestion, ...], tuple[Suggestion, ...]]
 
 
-def recommend_together(
-    model: Model, one: Listed | Visitor, other: Listed | Visitor, wish: Wish
-) -> Together:
+def recommend_group(
+    model: Model,
+    one: UserList | UserProfile,
+    other: UserList | UserProfile,
+    options: RecommendOptions,
+) -> GroupResult:
     """Compare two fans, and recommend what neither has seen. What they plan to watch is welcome.
 
     A franchise is shown only where it would be the next part for both.
     """
-    wish = replace(wish, include_planned=True)
-    first, second = (score_all(model, fan, wish) for fan in (one, other))
-    ways = fold(model, first, wish), fold(model, second, wish)
-    chosen = top(joint_key(model, first, second), ways[0].allowed & ways[1].allowed, wish.top)
-    match = joint(first.match, second.match)
-    halves = [_halves(model, scores, chosen, wish) for scores in (first, second)]
+    options = replace(options, include_planned=True)
+    first, second = (score_items(model, user, options) for user in (one, other))
+    collapsed = (
+        collapse_candidates(model, first, options),
+        collapse_candidates(model, second, options),
+    )
+    chosen = top_items(
+        group_sort_key(model, first, second),
+        collapsed[0].allowed & collapsed[1].allowed,
+        options.top_n,
+    )
+    match = group_match(first.match, second.match)
+    member_scores = [_member_scores(model, scores, chosen, options) for scores in (first, second)]
     recommendations = tuple(
-        ForBoth(
+        GroupRecommendation(
             anime_id=int(model.anime_id[target]),
             rank=at + 1,
             match=float(match[target]),
-            fans=(halves[0][at], halves[1][at]),
-            more=int(min(way.more[target] for way in ways)),
+            members=(member_scores[0][at], member_scores[1][at]),
+            more_of_franchise=int(
+                min(each_collapsed.hidden_count[target] for each_collapsed in collapsed)
+            ),
         )
         for at, target in enumerate(chosen)
     )
-    return Together(
+    return GroupResult(
         model.version,
-        wish.engine,
-        wish.order,
-        (first.personal, second.personal),
-        (first.visitor, second.visitor),
+        options.engine,
+        options.sort_order,
+        (first.is_personalized, second.is_personalized),
+        (first.profile, second.profile),
         recommendations,
-        compare(model, first.visitor, second.visitor, TOLD),
-        (_tips(model, first, second, ways[1]), _tips(model, second, first, ways[0])),
+        compare_users(model, first.profile, second.profile, MAX_SHOWN_ITEMS),
+        (
+            _suggestions(model, first, second, collapsed[1]),
+            _suggestions(model, second, first, collapsed[0]),
+        ),
     )
 
 
-def joint(one: Values, other: Values) -> Values:
+def group_match(one: Values, other: Values) -> Values:
     """The geometric mean of two matches, (n,); where one is not above 0 the lower of the two."""
     lower = np.minimum(one, other)
     return np.where(lower > 0, np.sqrt(np.maximum(one, 0)) * np.sqrt(np.maximum(other, 0)), lower)
 
 
-def joint_key(model: Model, one: Scores, other: Scores) -> Values:
+def group_sort_key(model: Model, one: ItemScores, other: ItemScores) -> Values:
     """What the order sorts by, (n,). Of two predicted scores the lower one counts."""
-    if one.order is Order.SCORE:
+    if one.sort_order is SortOrder.SCORE:
         return np.minimum(one.sort_key, other.sort_key)
-    match = joint(one.match, other.match)
-    return by_discovery(model, match) if one.order is Order.DISCOVER else match
+    match = group_match(one.match, other.match)
+    return novelty_sort_key(model, match) if one.sort_order is SortOrder.DISCOVER else match
 
 
-def _halves(model: Model, scores: Scores, chosen: Positions, wish: Wish) -> list[ForOne]:
-    because = scores.because(model, chosen, wish.reasons)
-    planned = np.isin(chosen, scores.visitor.planned)
+def _member_scores(
+    model: Model, scores: ItemScores, chosen: Positions, options: RecommendOptions
+) -> list[MemberScore]:
+    explanations = scores.explain(model, chosen, options.explanation_size)
+    planned = np.isin(chosen, scores.profile.planned)
     return [
-        ForOne(
+        MemberScore(
             float(scores.match[target]),
             float(scores.predicted_score[target]),
             bool(planned[at]),
-            because[at],
+            explanations[at],
         )
         for at, target in enumerate(chosen)
     ]
 
 
-def _tips(model: Model, giver: Scores, taker: Scores, way: Folded) -> tuple[Tip, ...]:
+def _suggestions(
+    model: Model, giver: ItemScores, taker: ItemScores, collapsed: CollapsedFranchises
+) -> tuple[Suggestion, ...]:
     """The giver's favourites that the taker would like best."""
-    given = dict(zip(giver.visitor.rated.tolist(), giver.visitor.score.tolist(), strict=True))
+    given = dict(zip(giver.profile.rated.tolist(), giver.profile.score.tolist(), strict=True))
     loved = np.zeros(len(model), bool)
-    loved[giver.visitor.rated[favourites(giver.visitor)]] = True
+    loved[giver.profile.rated[favourite_mask(giver.profile)]] = True
     return tuple(
-        Tip(
+        Suggestion(
             int(model.anime_id[at]),
             given[int(at)],
             float(taker.match[at]),
             float(taker.predicted_score[at]),
         )
-        for at in top(taker.match, loved & way.allowed, TOLD)
+        for at in top_items(taker.match, loved & collapsed.allowed, MAX_SHOWN_ITEMS)
     )

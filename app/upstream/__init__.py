@@ -6,20 +6,20 @@ all hosts through Redis when there is one (`Shared`).
 
 from __future__ import annotations
 
-from app.upstream.breaker import Breaker, Resting
-from app.upstream.flight import Flights
-from app.upstream.shared import Shared
-from app.upstream.store import Store
-from app.upstream.throttle import NoThrottle, Pace, Throttle, Throttled
+from app.upstream.breaker import CircuitOpen, ServiceBreaker
+from app.upstream.flight import SingleFlight
+from app.upstream.shared import SharedStorage
+from app.upstream.store import TtlStore
+from app.upstream.throttle import BucketRateLimiter, NoRateLimiter, RateLimit, RateLimitReached
 
 __all__ = [
-    "Breaker",
-    "Flights",
-    "NoThrottle",
-    "Pace",
-    "Resting",
-    "Shared",
-    "Store",
-    "Throttle",
-    "Throttled",
+    "BucketRateLimiter",
+    "CircuitOpen",
+    "NoRateLimiter",
+    "RateLimit",
+    "RateLimitReached",
+    "ServiceBreaker",
+    "SharedStorage",
+    "SingleFlight",
+    "TtlStore",
 ]

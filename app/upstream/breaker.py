@@ -21,16 +21,16 @@ from pybreaker import (
 )
 from redis import RedisError
 
-from app.upstream.shared import Shared, redis_name
+from app.upstream.shared import SharedStorage, redis_key
 
 log = logging.getLogger(__name__)
 
-FAILURES = 8
-REST_SECONDS = 30.0
-_SKEW = timedelta(seconds=5)  # by which the clocks of two hosts may differ
+MAX_FAILURES = 8
+RESET_SECONDS = 30.0
+_MAX_CLOCK_SKEW = timedelta(seconds=5)  # by which the clocks of two hosts may differ
 
 
-class Resting(Exception):  # noqa: N818 -- it names the state, not a mistake
+class CircuitOpen(Exception):  # noqa: N818 -- it names the state, not a mistake
     """The service has failed again and again and is left alone; ``seconds`` until the next try."""
 
     def __init__(self, seconds: float) -> None:
@@ -38,11 +38,11 @@ class Resting(Exception):  # noqa: N818 -- it names the state, not a mistake
         self.seconds = seconds
 
 
-class _Failure(Exception):  # noqa: N818 -- only tells pybreaker
+class _ReportedFailure(Exception):  # noqa: N818 -- only tells pybreaker
     pass
 
 
-class _RedisStorage(CircuitRedisStorage):
+class _RedisCircuitStorage(CircuitRedisStorage):
     """pybreaker would never let ``opened_at`` go back, not even when the clock has."""
 
     @property
@@ -57,10 +57,10 @@ class _RedisStorage(CircuitRedisStorage):
             log.warning("a failure is not shared: %s", type(error).__name__)
 
 
-class _OnRest(CircuitBreakerListener):
-    def __init__(self, call: Callable[[float], None], seconds: float) -> None:
-        self._call = call
-        self._seconds = seconds
+class _CircuitOpenListener(CircuitBreakerListener):
+    def __init__(self, callback: Callable[[float], None], seconds: float) -> None:
+        self._callback = callback
+        self._reset_seconds = seconds
 
     def state_change(
         self,
@@ -69,10 +69,10 @@ class _OnRest(CircuitBreakerListener):
         new_state: CircuitBreakerState,
     ) -> None:
         if new_state.name == STATE_OPEN:
-            self._call(datetime.now(UTC).timestamp() + self._seconds)
+            self._callback(datetime.now(UTC).timestamp() + self._reset_seconds)
 
 
-class Breaker:
+class ServiceBreaker:
     """pybreaker's circuit for one service, per worker, or for all when there is a Redis.
 
     ``on_rest`` is told until when the service is left alone, in seconds since the epoch.
@@ -83,68 +83,70 @@ class Breaker:
 
     def __init__(
         self,
-        shared: Shared,
+        shared_storage: SharedStorage,
         name: str,
-        failures: int = FAILURES,
-        rest_seconds: float = REST_SECONDS,
-        on_rest: Callable[[float], None] = lambda _: None,
+        max_failures: int = MAX_FAILURES,
+        reset_seconds: float = RESET_SECONDS,
+        on_open: Callable[[float], None] = lambda _: None,
     ) -> None:
-        self._shared = shared
+        self._shared_storage = shared_storage
         self._name = name
-        self._failures = failures
-        self._rest = rest_seconds
-        self._on_rest = on_rest
-        self._opening = threading.Lock()
+        self._max_failures = max_failures
+        self._reset_seconds = reset_seconds
+        self._on_open = on_open
+        self._lock = threading.Lock()
         self._circuit: tuple[CircuitBreaker, CircuitBreakerStorage] | None = None
 
-    def check(self) -> None:
+    def raise_if_open(self) -> None:
         """Return if the service may be asked.
 
         Raises:
             Resting: not now.
         """
-        _, storage = self._open()
+        _, storage = self._get_circuit()
         opened = storage.opened_at
         if storage.state != STATE_OPEN or opened is None:
             return
         now = datetime.now(UTC)
-        if opened > now + _SKEW:  # the clock was set back: rest from now on, not until then
+        if (
+            opened > now + _MAX_CLOCK_SKEW
+        ):  # the clock was set back: rest from now on, not until then
             storage.opened_at = opened = now
-        left = (opened + timedelta(seconds=self._rest) - now).total_seconds()
+        left = (opened + timedelta(seconds=self._reset_seconds) - now).total_seconds()
         if left > 0:
-            raise Resting(left)
+            raise CircuitOpen(left)
 
-    def report(self, *, failed: bool) -> None:
+    def record_outcome(self, *, failed: bool) -> None:
         """Say how asking went."""
-        circuit, _ = self._open()
-        with contextlib.suppress(_Failure, CircuitBreakerError):
-            circuit.call(_replay, failed)
+        circuit, _ = self._get_circuit()
+        with contextlib.suppress(_ReportedFailure, CircuitBreakerError):
+            circuit.call(_raise_if_failed, failed)
 
-    def _open(self) -> tuple[CircuitBreaker, CircuitBreakerStorage]:
-        with self._opening:
+    def _get_circuit(self) -> tuple[CircuitBreaker, CircuitBreakerStorage]:
+        with self._lock:
             if self._circuit is None:
-                storage = self._storage()
+                storage = self._create_storage()
                 circuit = CircuitBreaker(
-                    fail_max=self._failures,
-                    reset_timeout=self._rest,
+                    fail_max=self._max_failures,
+                    reset_timeout=self._reset_seconds,
                     state_storage=storage,
                     throw_new_error_on_trip=False,
-                    listeners=[_OnRest(self._on_rest, self._rest)],
+                    listeners=[_CircuitOpenListener(self._on_open, self._reset_seconds)],
                 )
                 self._circuit = circuit, storage
             return self._circuit
 
-    def _storage(self) -> CircuitBreakerStorage:
-        redis = self._shared.redis
+    def _create_storage(self) -> CircuitBreakerStorage:
+        redis = self._shared_storage.redis
         if redis is not None:
-            name = redis_name("breaker", self._name)
+            name = redis_key("breaker", self._name)
             try:
-                return _RedisStorage(STATE_CLOSED, redis, namespace=name)
+                return _RedisCircuitStorage(STATE_CLOSED, redis, namespace=name)
             except RedisError as error:
                 log.warning("failures are not shared: %s", type(error).__name__)
         return CircuitMemoryStorage(STATE_CLOSED)
 
 
-def _replay(failed: bool) -> None:
+def _raise_if_failed(failed: bool) -> None:
     if failed:
-        raise _Failure
+        raise _ReportedFailure

@@ -16,51 +16,51 @@ from redis.exceptions import ConnectionError, TimeoutError  # noqa: A004 -- not 
 
 log = logging.getLogger(__name__)
 
-_PREFIX = "hakken"
+_KEY_PREFIX = "hakken"
 # Redis is next door; one that does not answer at once must not hold up a page.
 _REDIS_TIMEOUT = 1.0
-REDIS_REST = 10.0
+REDIS_RETRY_SECONDS = 10.0
 """Seconds for which a Redis that could not be reached is not asked again."""
 
 
-class _Pool(ConnectionPool):
+class _FailFastPool(ConnectionPool):
     """Connections to a Redis; none for a while after one could not be had.
 
     A page asks a Redis some ten times. If it hangs, one of them waits, and not all.
     """
 
-    _resting_until = 0.0
+    _retry_at = 0.0
 
     def get_connection(self, *arguments: Any, **more: Any) -> Any:
-        if time.monotonic() < self._resting_until:
+        if time.monotonic() < self._retry_at:
             raise ConnectionError("it did not answer a moment ago")
         try:
             return super().get_connection(*arguments, **more)
         except (ConnectionError, TimeoutError):
-            self._resting_until = time.monotonic() + REDIS_REST
+            self._retry_at = time.monotonic() + REDIS_RETRY_SECONDS
             raise
 
 
-class Shared:
+class SharedStorage:
     """Where shared state lives. Nothing is opened before it is needed, so that forking is safe."""
 
     def __init__(self, folder: Path, cache_url: str | None = None) -> None:
-        self._wanted = folder
+        self._preferred_folder = folder
         self._cache_url = cache_url
 
     @cached_property
     def folder(self) -> Path:
         """The folder for files, readable by nobody else; a temporary one if it cannot be had."""
         try:
-            self._wanted.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._preferred_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError:
             writable = False
         else:
-            writable = os.access(self._wanted, os.W_OK | os.X_OK)
+            writable = os.access(self._preferred_folder, os.W_OK | os.X_OK)
         if writable:
-            return self._wanted
+            return self._preferred_folder
         log.warning("the cache folder cannot be written to; a temporary one is used instead")
-        fallback = Path(tempfile.gettempdir()) / f"{_PREFIX}-cache-{os.getuid()}"
+        fallback = Path(tempfile.gettempdir()) / f"{_KEY_PREFIX}-cache-{os.getuid()}"
         try:
             fallback.mkdir(mode=0o700, exist_ok=True)
             owner = fallback.stat()
@@ -68,7 +68,7 @@ class Shared:
             owner = None
         # Somebody else may have put a folder of this name there, to read along.
         if owner is None or owner.st_uid != os.getuid() or owner.st_mode & 0o077:
-            return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-"))
+            return Path(tempfile.mkdtemp(prefix=f"{_KEY_PREFIX}-"))
         return fallback
 
     @cached_property
@@ -76,17 +76,17 @@ class Shared:
         """The Redis of all hosts; None when this host is on its own."""
         if self._cache_url is None:
             return None
-        pool = _Pool.from_url(
+        pool = _FailFastPool.from_url(
             self._cache_url, socket_timeout=_REDIS_TIMEOUT, socket_connect_timeout=_REDIS_TIMEOUT
         )
         return Redis(connection_pool=pool)
 
 
-def key_of(*parts: str) -> str:
+def hashed_key(*parts: str) -> str:
     """A key that says nothing of what it is made from, usernames above all."""
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=20, person=b"hakken").hexdigest()
 
 
-def redis_name(kind: str, name: str) -> str:
+def redis_key(kind: str, name: str) -> str:
     """A name in Redis that is nobody else's."""
-    return f"{_PREFIX}:{kind}:{name}"
+    return f"{_KEY_PREFIX}:{kind}:{name}"

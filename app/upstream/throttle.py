@@ -14,22 +14,22 @@ from typing import Protocol
 from pyrate_limiter import AbstractBucket, Rate, RateItem, RedisBucket, SQLiteBucket
 from redis import RedisError
 
-from app.upstream.shared import Shared, redis_name
+from app.upstream.shared import SharedStorage, redis_key
 
 log = logging.getLogger(__name__)
 
-_SKEW_MS = 5_000  # by which the clocks of two hosts may differ
+_MAX_CLOCK_SKEW_MS = 5_000  # by which the clocks of two hosts may differ
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RateLimit:
     """At most ``requests`` in any ``seconds``."""
 
     requests: int
     seconds: float
 
 
-class Throttled(Exception):  # noqa: N818 -- it names the state, not a mistake
+class RateLimitReached(Exception):  # noqa: N818 -- it names the state, not a mistake
     """The next request may only go out after ``seconds``, which is longer than one may wait."""
 
     def __init__(self, seconds: float) -> None:
@@ -37,56 +37,58 @@ class Throttled(Exception):  # noqa: N818 -- it names the state, not a mistake
         self.seconds = math.ceil(seconds)
 
 
-class Turn(Protocol):
+class RateLimiter(Protocol):
     """Something that lets requests through."""
 
-    def wait(self, most: float) -> None:
+    def acquire(self, max_wait: float) -> None:
         """Return when it is our turn; raise Throttled if that takes more than ``most`` seconds."""
 
 
-class NoThrottle:
+class NoRateLimiter:
     """Lets everything through."""
 
-    def wait(self, most: float) -> None:
+    def acquire(self, max_wait: float) -> None:
         """Return at once."""
 
 
-class Throttle:
+class BucketRateLimiter:
     """The turn of one service, by ``name``."""
 
-    def __init__(self, shared: Shared, name: str, paces: Sequence[Pace]) -> None:
-        self._shared = shared
+    def __init__(
+        self, shared_storage: SharedStorage, name: str, rate_limits: Sequence[RateLimit]
+    ) -> None:
+        self._shared_storage = shared_storage
         self._name = name
         # The buckets want the shortest interval first.
-        ordered = sorted(paces, key=lambda pace: pace.seconds)
+        ordered = sorted(rate_limits, key=lambda pace: pace.seconds)
         self._rates = [Rate(pace.requests, round(pace.seconds * 1000)) for pace in ordered]
         self._lock = threading.Lock()
         self._bucket: AbstractBucket | None = None
 
-    def wait(self, most: float) -> None:
+    def acquire(self, max_wait: float) -> None:
         """Return when it is our turn.
 
         Raises:
             Throttled: that would take more than ``most`` seconds.
         """
-        end = time.monotonic() + most
-        while pause := self._ask():
+        end = time.monotonic() + max_wait
+        while pause := self._try_acquire():
             if time.monotonic() + pause > end:
-                raise Throttled(pause)
+                raise RateLimitReached(pause)
             time.sleep(pause)
 
-    def _ask(self) -> float:
+    def _try_acquire(self) -> float:
         """Take a turn and return 0, or return how many seconds there are still to wait."""
         try:
             # The lock keeps an answer and the wait that goes with it together.
             with self._lock:
-                bucket = self._open()
+                bucket = self._get_bucket()
                 item = RateItem("request", bucket.now())  # type: ignore[no-untyped-call]
                 if bucket.put(item):
                     bucket.leak(item.timestamp)
                     return 0.0
                 pause = max(int(bucket.waiting(item)), 1)  # type: ignore[arg-type]
-                if pause > self._rates[-1].interval + _SKEW_MS:
+                if pause > self._rates[-1].interval + _MAX_CLOCK_SKEW_MS:
                     bucket.flush()  # counted in the future: the clock was set back
                     bucket.put(item)
                     return 0.0
@@ -97,16 +99,16 @@ class Throttle:
             log.warning("requests could not be counted: %s", type(error).__name__)
             return 0.0
 
-    def _open(self) -> AbstractBucket:
+    def _get_bucket(self) -> AbstractBucket:
         if self._bucket is None:
-            redis = self._shared.redis
+            redis = self._shared_storage.redis
             if redis is not None:
-                key = redis_name("limit", self._name)
+                key = redis_key("limit", self._name)
                 bucket = RedisBucket.init(self._rates, redis, key)
                 assert isinstance(bucket, RedisBucket)
                 self._bucket = bucket
             else:
-                file = self._shared.folder / f"limit-{self._name}.sqlite"
+                file = self._shared_storage.folder / f"limit-{self._name}.sqlite"
                 self._bucket = SQLiteBucket.init_from_file(
                     self._rates, db_path=str(file), use_file_lock=True
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from app import error_reports
-from app.settings import ROOT, Settings
+from app.settings import PROJECT_ROOT, AppSettings
 from app.web import (
     about,
     access_log,
@@ -30,34 +30,34 @@ from app.web import (
     security,
     together,
 )
-from app.web.state import open_hakken
+from app.web.state import open_app_state
 from app.web.upload import InMemoryRequest
 
-MAX_BODY = 4 * 1024 * 1024
-"""Bytes of a request; an upload may be larger (`app.web.upload.MAX_UPLOAD`)."""
+MAX_BODY_BYTES = 4 * 1024 * 1024
+"""Bytes of a request; an upload may be larger (`app.web.upload.MAX_UPLOAD_BYTES`)."""
 
 
-def build(settings: Settings, version: str) -> Flask:
+def build_app(settings: AppSettings, version: str) -> Flask:
     """The Flask application, with the model opened and everything registered."""
     if settings.sentry_dsn:
-        error_reports.start(settings.sentry_dsn, version)
+        error_reports.init_sentry(settings.sentry_dsn, version)
     app = Flask(
         "app",
-        root_path=str(ROOT / "app"),
-        template_folder=str(ROOT / "templates"),
-        static_folder=str(ROOT / "static"),
+        root_path=str(PROJECT_ROOT / "app"),
+        template_folder=str(PROJECT_ROOT / "templates"),
+        static_folder=str(PROJECT_ROOT / "static"),
     )
     app.request_class = InMemoryRequest
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
-    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
     app.config["MAX_FORM_PARTS"] = 250  # every filter, and a score on each of a hundred cards
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.extensions["hakken"] = held = open_hakken(settings, version)
-    app.before_request(held.watch)  # where the server has no hook to do so earlier
-    for part in (access_log, metrics, errors, assets, compression, caching):
-        part.init_app(app)
-    for guard in (security, clients, limits):
-        guard.init_app(app, settings)
+    app.extensions["hakken"] = state = open_app_state(settings, version)
+    app.before_request(state.start_polling)  # where the server has no hook to do so earlier
+    for extension in (access_log, metrics, errors, assets, compression, caching):
+        extension.init_app(app)
+    for extension_with_settings in (security, clients, limits):
+        extension_with_settings.init_app(app, settings)
     cors.init_app(app, settings)
     preview.init_app(app, settings)
     for blueprint in (

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, make_response, render_template
 
-from app.web.quality import quality_of
-from app.web.sample import SAMPLE
-from app.web.state import library
-from app.web.worked import worked
+from app.web.quality import load_model_quality
+from app.web.sample import EXAMPLE_LIST
+from app.web.state import get_library
+from app.web.worked import build_worked_example
 
 blueprint = Blueprint("about", __name__)
 
 
 @blueprint.get("/about")
-def about() -> Response:
+def show_about() -> Response:
     """The page."""
-    held = library()
+    library = get_library()
     page = render_template(
         "about.html",
-        manifest=held.model.manifest,
-        quality=quality_of(held.model),
-        worked=worked(held, SAMPLE),
+        manifest=library.model.manifest,
+        quality=load_model_quality(library.model),
+        build_worked_example=build_worked_example(library, EXAMPLE_LIST),
     )
-    shown = make_response(page)
-    shown.headers["Cache-Control"] = "public, max-age=3600"
-    return shown
+    response = make_response(page)
+    response.headers["Cache-Control"] = "public, max-age=3600"
+    return response

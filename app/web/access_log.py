@@ -17,57 +17,66 @@ from typing import Any
 
 from flask import Flask, Response, g, request
 
-from app.logs import request_id
-from app.web.clients import PROBES
+from app.logs import current_request_id
+from app.web.clients import PROBE_ENDPOINTS
 
 log = logging.getLogger("hakken.access")
 
-HEADER = "X-Request-ID"
-_WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{6,64}")
+REQUEST_ID_HEADER = "X-Request-ID"
+_REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{6,64}")
 
 
 def init_app(app: Flask) -> None:
     """Give every request of ``app`` an id, and log it."""
-    app.before_request(_start)
-    app.after_request(_write)
-    app.teardown_request(_forget)
+    app.before_request(_begin_request)
+    app.after_request(_log_response)
+    app.teardown_request(_clear_request_id)
 
 
-def route() -> str:
+def route_pattern() -> str:
     """What may be said of the address of the current request."""
     return request.url_rule.rule if request.url_rule else "(no such page)"
 
 
-def at_end(response: Response, then: Callable[[], None]) -> None:
+def call_when_sent(response: Response, callback: Callable[[], None]) -> None:
     """Call ``then`` when a response is all made: now, unless it is made while it is sent."""
     if response.is_streamed and not response.direct_passthrough:
-        response.call_on_close(then)
+        response.call_on_close(callback)
     else:
-        then()
+        callback()
 
 
-def _start() -> None:
-    given = request.headers.get(HEADER, "")
+def _begin_request() -> None:
+    given = request.headers.get(REQUEST_ID_HEADER, "")
     g.started = time.perf_counter()
-    g.request_id = given if _WELL_FORMED.fullmatch(given) else secrets.token_hex(6)
-    request_id.set(g.request_id)
+    g.request_id = given if _REQUEST_ID_PATTERN.fullmatch(given) else secrets.token_hex(6)
+    current_request_id.set(g.request_id)
 
 
-def _write(response: Response) -> Response:
-    response.headers[HEADER] = g.request_id
+def _log_response(response: Response) -> Response:
+    response.headers[REQUEST_ID_HEADER] = g.request_id
     if request.endpoint != "static":
-        facts = {"method": request.method, "route": route(), "status": response.status_code}
+        fields = {
+            "method": request.method,
+            "route": route_pattern(),
+            "status": response.status_code,
+        }
         # Asked every few seconds, for as long as Hakken runs.
-        level = logging.DEBUG if request.endpoint in PROBES else logging.INFO
-        at_end(response, partial(_line, level, g.started, facts | {"request_id": g.request_id}))
+        level = logging.DEBUG if request.endpoint in PROBE_ENDPOINTS else logging.INFO
+        call_when_sent(
+            response,
+            partial(_write_log_line, level, g.started, fields | {"request_id": g.request_id}),
+        )
     return response
 
 
-def _line(level: int, started: float, facts: dict[str, Any]) -> None:
+def _write_log_line(level: int, started: float, fields: dict[str, Any]) -> None:
     spent = (time.perf_counter() - started) * 1000
-    told = (facts["method"], facts["route"], facts["status"], spent)
-    log.log(level, "%s %s %d %.0f ms", *told, extra={**facts, "milliseconds": round(spent, 1)})
+    arguments = (fields["method"], fields["route"], fields["status"], spent)
+    log.log(
+        level, "%s %s %d %.0f ms", *arguments, extra={**fields, "milliseconds": round(spent, 1)}
+    )
 
 
-def _forget(_error: BaseException | None) -> None:
-    request_id.set("")
+def _clear_request_id(_error: BaseException | None) -> None:
+    current_request_id.set("")

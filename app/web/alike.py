@@ -9,15 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from app.catalogue import Anime
-from app.recommender import Listed, Status, Wish, recommend
-from app.recommender.like_minded import alike as near
+from app.recommender import RecommendOptions, UserList, WatchStatus, recommend
+from app.recommender.like_minded import similar_items
 from app.web.state import Library
 
-LOVE = 10.0
+TOP_SCORE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Alike:
+class SimilarItem:
     """An anime like another, and how strongly."""
 
     anime: Anime
@@ -25,90 +25,113 @@ class Alike:
 
 
 @dataclass(frozen=True, slots=True)
-class Both:
+class SimilarItemLists:
     """What is like an anime: those scored alike, those that its fans pick, and by the name of each
     engine that the model has those whose vectors are near."""
 
-    similarity: tuple[Alike, ...] = ()
-    affinity: tuple[Alike, ...] = ()
-    engines: Mapping[str, tuple[Alike, ...]] = field(default_factory=dict)
+    similarity: tuple[SimilarItem, ...] = ()
+    affinity: tuple[SimilarItem, ...] = ()
+    engines: Mapping[str, tuple[SimilarItem, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Loved:
+class AlsoLovedAnime:
     """What Hakken recommends to a fan of whom it knows one thing: that they love this anime."""
 
     anime: Anime
     match: float
-    score: float
+    predicted_score: float
 
 
-def also_loved(
-    held: Library, at: int, count: int, among: npt.NDArray[np.bool_] | None = None
-) -> tuple[Loved, ...]:
+def find_also_loved(
+    library: Library, position: int, count: int, candidates: npt.NDArray[np.bool_] | None = None
+) -> tuple[AlsoLovedAnime, ...]:
     """The recommendations for a list on which nothing stands but this anime, with a 10.
 
     Of other series than its own, which has a place of its own on the page.
     """
-    if at < 0:
+    if position < 0:
         return ()
-    group = held.franchises.group
-    allowed = held.suitable.copy() if held.suitable[at] else np.ones(len(held.model), bool)
-    if among is not None:
-        allowed &= among
-    if group[at] >= 0:
-        allowed &= group != group[at]
-    one = Listed.of([(int(held.model.anime_id[at]), LOVE, Status.COMPLETED)])
-    wish = Wish(top=count, franchises=held.franchises, allowed=allowed, reasons=0)
+    franchise_ids = library.franchises.franchise_id
+    allowed = (
+        library.non_adult.copy()
+        if library.non_adult[position]
+        else np.ones(len(library.model), bool)
+    )
+    if candidates is not None:
+        allowed &= candidates
+    if franchise_ids[position] >= 0:
+        allowed &= franchise_ids != franchise_ids[position]
+    user_list = UserList.from_entries(
+        [(int(library.model.anime_id[position]), TOP_SCORE, WatchStatus.COMPLETED)]
+    )
+    options = RecommendOptions(
+        top_n=count, franchises=library.franchises, allowed_mask=allowed, explanation_size=0
+    )
     return tuple(
-        Loved(held.catalogue.get(each.anime_id), each.match, each.predicted_score)
-        for each in recommend(held.model, one, wish).recommendations
+        AlsoLovedAnime(library.catalogue.get_anime(each.anime_id), each.match, each.predicted_score)
+        for each in recommend(library.model, user_list, options).recommendations
     )
 
 
-def alike(held: Library, at: int, count: int, allowed: npt.NDArray[np.bool_] | None = None) -> Both:
+def find_similar_items(
+    library: Library, position: int, count: int, allowed: npt.NDArray[np.bool_] | None = None
+) -> SimilarItemLists:
     """Similarity is what this anime's score is predicted from; affinity what it speaks for.
 
     ``allowed`` (n,) narrows what is shown; beside what is for everybody nothing is for adults.
     """
-    if at < 0:
-        return Both()
-    shown = np.ones(len(held.model), bool) if allowed is None else allowed.copy()
-    if held.suitable[at]:
-        shown &= held.suitable
-    row = slice(held.model.affinity.start[at], held.model.affinity.start[at + 1])
-    targets = held.model.affinity.target[row].astype(np.int64)
-    weights = held.model.affinity.value[row] * held.model.affinity.scale
-    return Both(
-        _best(held, at, *held.model.similarity.into(at), count, shown),
-        _best(held, at, targets, weights, count, shown),
-        {name: _near(held, name, at, count, shown) for name in held.model.engines},
+    if position < 0:
+        return SimilarItemLists()
+    shown = np.ones(len(library.model), bool) if allowed is None else allowed.copy()
+    if library.non_adult[position]:
+        shown &= library.non_adult
+    row = slice(
+        library.model.affinity_matrix.indptr[position],
+        library.model.affinity_matrix.indptr[position + 1],
+    )
+    targets = library.model.affinity_matrix.indices[row].astype(np.int64)
+    weights = library.model.affinity_matrix.data[row] * library.model.affinity_matrix.scale
+    return SimilarItemLists(
+        _top_weighted(
+            library, position, *library.model.similarity.column_entries(position), count, shown
+        ),
+        _top_weighted(library, position, targets, weights, count, shown),
+        {
+            name: _similar_by_engine(library, name, position, count, shown)
+            for name in library.model.engines
+        },
     )
 
 
-def _best(
-    held: Library,
-    at: int,
+def _top_weighted(
+    library: Library,
+    position: int,
     positions: npt.NDArray[np.int64],
     weights: npt.NDArray[np.float64],
     count: int,
     allowed: npt.NDArray[np.bool_],
-) -> tuple[Alike, ...]:
+) -> tuple[SimilarItem, ...]:
     """The largest positive weights."""
-    shown = (weights > 0) & (positions != at) & allowed[positions]
+    shown = (weights > 0) & (positions != position) & allowed[positions]
     positions, weights = positions[shown], weights[shown]
     best = np.lexsort((positions, -weights))[:count]
     return tuple(
-        Alike(held.catalogue.get(int(held.model.anime_id[positions[n]])), float(weights[n]))
+        SimilarItem(
+            library.catalogue.get_anime(int(library.model.anime_id[positions[n]])),
+            float(weights[n]),
+        )
         for n in best
     )
 
 
-def _near(
-    held: Library, engine: str, at: int, count: int, allowed: npt.NDArray[np.bool_]
-) -> tuple[Alike, ...]:
-    found = near(held.model, engine, at, count=count, allowed=allowed)
+def _similar_by_engine(
+    library: Library, engine: str, position: int, count: int, allowed: npt.NDArray[np.bool_]
+) -> tuple[SimilarItem, ...]:
+    found = similar_items(library.model, engine, position, count=count, allowed=allowed)
     return tuple(
-        Alike(held.catalogue.get(int(held.model.anime_id[position])), likeness)
-        for position, likeness in found
+        SimilarItem(
+            library.catalogue.get_anime(int(library.model.anime_id[similar_position])), similarity
+        )
+        for similar_position, similarity in found
     )

@@ -11,23 +11,30 @@ from flask import request as asked
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.catalogue import Anime
-from app.recommender.rank import FEW_LISTS
-from app.web.alike import alike, also_loved
-from app.web.answering import allowed_by
-from app.web.as_json import as_json
-from app.web.filters import filters_on
-from app.web.links import links_of
-from app.web.options import Genres, Language, Options, Types, read_language, read_query
-from app.web.state import Library, library
-from app.web.values import AS_WHOLE
-from app.web.view import TINTS, initial_of
+from app.recommender.rank import RARE_ITEM_LISTS
+from app.web.alike import find_also_loved, find_similar_items
+from app.web.answering import build_allowed_mask
+from app.web.as_json import json_response
+from app.web.filters import build_active_filters
+from app.web.links import site_links
+from app.web.options import (
+    Genres,
+    QueryOptions,
+    TitleLanguage,
+    Types,
+    parse_query,
+    parse_title_language,
+)
+from app.web.state import Library, get_library
+from app.web.values import PARSE_INT
+from app.web.view import POSTER_TINTS, poster_initial
 
 blueprint = Blueprint("anime", __name__)
 
-SHOWN = 10
-LOVED = 8
-MOST = 50
-KEPT = "public, max-age=3600"
+DEFAULT_SIMILAR = 10
+ALSO_LOVED_COUNT = 8
+MAX_SIMILAR = 50
+CACHE_CONTROL = "public, max-age=3600"
 """About anime, not about fans: anybody may keep it for an hour."""
 
 
@@ -37,151 +44,159 @@ class SimilarQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     top: Annotated[
-        int, Field(ge=1, le=MOST, description=f"a whole number from 1 to {MOST}"), AS_WHOLE
-    ] = SHOWN
+        int,
+        Field(ge=1, le=MAX_SIMILAR, description=f"a whole number from 1 to {MAX_SIMILAR}"),
+        PARSE_INT,
+    ] = DEFAULT_SIMILAR
     type: Types = ()
     genre: Genres = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AnimeStats:
     """Where an anime stands in the model. ``place`` is 1 for the one on most lists; ``bias`` how
     far above the average anime fans score it, ``expected`` what a typical fan would."""
 
-    place: int
-    anime: int
-    lists: int
-    fans: int
-    scores: int
-    bias: float
-    expected: float
+    popularity_rank: int
+    anime_count: int
+    list_count: int
+    user_count: int
+    rating_count: int
+    item_bias: float
+    typical_score: float
 
 
 @blueprint.get("/anime/<int:anime_id>")
-def page(anime_id: int) -> Response:
+def show_anime(anime_id: int) -> Response:
     """The page of an anime."""
-    held = library()
-    anime, at = _known(held, anime_id)
-    language = read_language(asked.args)
-    english = language is Language.ENGLISH
-    shown = make_response(
+    library = get_library()
+    anime, position = _find_anime(library, anime_id)
+    language = parse_title_language(asked.args)
+    english = language is TitleLanguage.ENGLISH
+    response = make_response(
         render_template(
             "anime.html",
             anime=anime,
-            title=anime.called(english=english),
-            other=anime.also_called(english=english),
+            title=anime.display_title(english=english),
+            other=anime.alternate_title(english=english),
             english=english,
-            initial=initial_of(anime.called(english=english)),
-            tint=anime_id % TINTS,
-            standing=_standing(held, at),
-            few_lists=FEW_LISTS,
-            alike=alike(held, at, SHOWN),
-            loved=also_loved(held, at, LOVED),
-            series=_series(held, at),
-            links=links_of(anime),
-            data_date=held.model.manifest.created[:10],
+            initial=poster_initial(anime.display_title(english=english)),
+            tint=anime_id % POSTER_TINTS,
+            standing=_anime_stats(library, position),
+            few_lists=RARE_ITEM_LISTS,
+            find_similar_items=find_similar_items(library, position, DEFAULT_SIMILAR),
+            loved=find_also_loved(library, position, ALSO_LOVED_COUNT),
+            series=_franchise_in_order(library, position),
+            links=site_links(anime),
+            data_date=library.model.manifest.created[:10],
         )
     )
-    shown.headers["Cache-Control"] = KEPT
-    return shown
+    response.headers["Cache-Control"] = CACHE_CONTROL
+    return response
 
 
 @blueprint.get("/api/v1/anime/<int:anime_id>")
-def facts(anime_id: int) -> Response:
+def get_anime(anime_id: int) -> Response:
     """The same as JSON. ``in_model`` is null for an anime that too few fans have on their lists."""
-    held = library()
-    anime, at = _known(held, anime_id)
-    standing = _standing(held, at)
-    return as_json(
+    library = get_library()
+    anime, position = _find_anime(library, anime_id)
+    stats = _anime_stats(library, position)
+    return json_response(
         {
-            "model": held.model.version,
-            **_brief(anime),
+            "model": library.model.version,
+            **_anime_summary(anime),
             "season": anime.season,
             "genres": list(anime.genres),
             "adult": bool(anime.adult),
             "picture": anime.picture,
-            "links": dict(links_of(anime)),
-            "in_model": standing
+            "links": dict(site_links(anime)),
+            "in_model": stats
             and {
-                "popularity_rank": standing.place,
-                "lists": standing.lists,
-                "scores": standing.scores,
-                "bias": round(standing.bias, 6) if standing.scores else None,
-                "typical_score": round(standing.expected, 6) if standing.scores else None,
+                "popularity_rank": stats.popularity_rank,
+                "lists": stats.list_count,
+                "scores": stats.rating_count,
+                "bias": round(stats.item_bias, 6) if stats.rating_count else None,
+                "typical_score": round(stats.typical_score, 6) if stats.rating_count else None,
             },
-            "series": [_brief(other) for other in _series(held, at)],
+            "series": [_anime_summary(other) for other in _franchise_in_order(library, position)],
         },
-        KEPT,
+        CACHE_CONTROL,
     )
 
 
 @blueprint.get("/api/v1/anime/<int:anime_id>/similar")
-def similar(anime_id: int) -> Response:
+def get_similar_anime(anime_id: int) -> Response:
     """What is like an anime, in both ways that the model knows, and what its fans love."""
-    held = library()
-    _, at = _known(held, anime_id)
-    query = read_query(SimilarQuery, asked.args)
+    library = get_library()
+    _, position = _find_anime(library, anime_id)
+    query = parse_query(SimilarQuery, asked.args)
     top, nothing = query.top, np.empty(0, np.int64)
     # Anime like one for adults may be for adults, too: `alike` sees to that.
-    wanted = Options(type=query.type, genre=query.genre, adult=True)
-    filters = filters_on(held.facts, held.franchises, nothing, nothing, wanted)
-    allowed = allowed_by(held, wanted, filters)
-    found = alike(held, at, top, allowed)
-    body: dict[str, Any] = {"model": held.model.version, "anime_id": anime_id}
+    options = QueryOptions(type=query.type, genre=query.genre, adult=True)
+    filters = build_active_filters(
+        library.attributes, library.franchises, nothing, nothing, options
+    )
+    allowed = build_allowed_mask(library, options, filters)
+    found = find_similar_items(library, position, top, allowed)
+    body: dict[str, Any] = {"model": library.model.version, "anime_id": anime_id}
     for name, rows in (("similarity", found.similarity), ("affinity", found.affinity)):
-        body[name] = [{**_brief(each.anime), "weight": round(each.weight, 6)} for each in rows]
+        body[name] = [
+            {**_anime_summary(each.anime), "weight": round(each.weight, 6)} for each in rows
+        ]
     body["engines"] = {
-        name: [{**_brief(each.anime), "weight": round(each.weight, 6)} for each in rows]
+        name: [{**_anime_summary(each.anime), "weight": round(each.weight, 6)} for each in rows]
         for name, rows in found.engines.items()
     }
     body["also_loved"] = [
         {
-            **_brief(each.anime),
+            **_anime_summary(each.anime),
             "match": round(each.match, 6),
-            "predicted_score": round(each.score, 6),
+            "predicted_score": round(each.predicted_score, 6),
         }
-        for each in also_loved(held, at, top, allowed)
+        for each in find_also_loved(library, position, top, allowed)
     ]
-    return as_json(body, KEPT)
+    return json_response(body, CACHE_CONTROL)
 
 
-def _known(held: Library, anime_id: int) -> tuple[Anime, int]:
+def _find_anime(library: Library, anime_id: int) -> tuple[Anime, int]:
     """The anime, and its position in the model or -1; 404 if nobody knows it."""
-    if anime_id not in held.catalogue:
+    if anime_id not in library.catalogue:
         abort(404)
-    at = int(held.model.find(np.array([anime_id], np.int64))[0])
-    return held.catalogue.get(anime_id), at
+    position = int(library.model.find_positions(np.array([anime_id], np.int64))[0])
+    return library.catalogue.get_anime(anime_id), position
 
 
-def _standing(held: Library, at: int) -> Standing | None:
-    model = held.model
-    if at < 0:
+def _anime_stats(library: Library, position: int) -> AnimeStats | None:
+    model = library.model
+    if position < 0:
         return None
-    bias = float(model.item_bias[at])
-    return Standing(
-        place=int(held.facts.rank[at]) + 1,
-        anime=len(model),
-        lists=int(model.entry_count[at]),
-        fans=model.manifest.counts.get("fans", 0),
-        scores=int(model.rating_count[at]),
-        bias=bias,
-        expected=min(10.0, max(1.0, model.mean + bias)),
+    bias = float(model.item_bias[position])
+    return AnimeStats(
+        popularity_rank=int(library.attributes.popularity_rank[position]) + 1,
+        anime_count=len(model),
+        list_count=int(model.entry_count[position]),
+        user_count=model.manifest.counts.get("fans", 0),
+        rating_count=int(model.rating_count[position]),
+        item_bias=bias,
+        typical_score=min(10.0, max(1.0, model.global_mean + bias)),
     )
 
 
-def _series(held: Library, at: int) -> list[Anime]:
+def _franchise_in_order(library: Library, position: int) -> list[Anime]:
     """The whole franchise in the order in which it would be watched; empty if it stands alone."""
-    franchises = held.franchises
-    if at < 0 or franchises.group[at] < 0:
+    franchises = library.franchises
+    if position < 0 or franchises.franchise_id[position] < 0:
         return []
-    members = franchises.order[franchises.group[franchises.order] == franchises.group[at]]
-    if held.suitable[at]:
-        members = members[held.suitable[members]]
-    found = [held.catalogue.get(int(held.model.anime_id[member])) for member in members]
+    members = franchises.watch_order[
+        franchises.franchise_id[franchises.watch_order] == franchises.franchise_id[position]
+    ]
+    if library.non_adult[position]:
+        members = members[library.non_adult[members]]
+    found = [library.catalogue.get_anime(int(library.model.anime_id[member])) for member in members]
     return found if len(found) > 1 else []
 
 
-def _brief(anime: Anime) -> dict[str, Any]:
+def _anime_summary(anime: Anime) -> dict[str, Any]:
     return {
         "anime_id": anime.anime_id,
         "title": anime.title,

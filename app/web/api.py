@@ -8,48 +8,50 @@ from typing import Any
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
-from app.answer import answer_as_json
-from app.recommender import Listed
-from app.web.answering import answer_noting, fetch_list, source_called, to_listed
-from app.web.as_json import as_json
-from app.web.body import read_body
-from app.web.options import FetchQuery, Options, read_query
-from app.web.state import hakken, library
+from app.answer import recommendations_to_json
+from app.recommender import UserList
+from app.web.answering import fetch_list_or_empty, get_source, recommend_and_record, to_user_list
+from app.web.as_json import json_response
+from app.web.body import parse_body
+from app.web.options import QueryOptions, UserQuery, parse_query
+from app.web.state import get_app_state, get_library
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
 
 @blueprint.get("/recommendations")
-def of_user() -> Response:
+def get_user_recommendations() -> Response:
     """Recommendations for the public list of a user of another site."""
-    held = library()
-    query = read_query(FetchQuery, request.args)
-    fan_list = fetch_list(source_called(held, query.source), query.username)
-    found = _answered(to_listed(fan_list), query, fan_list.unmapped)
-    found["list"]["unmapped"] = fan_list.unmapped
-    return as_json({"source": fan_list.source, "username": fan_list.username, **found})
+    library = get_library()
+    query = parse_query(UserQuery, request.args)
+    anime_list = fetch_list_or_empty(get_source(library, query.source), query.username)
+    body = _recommendations_body(to_user_list(anime_list), query, anime_list.unmapped)
+    body["list"]["unmapped"] = anime_list.unmapped
+    return json_response({"source": anime_list.source, "username": anime_list.username, **body})
 
 
 @blueprint.post("/recommendations")
-def of_list() -> Response:
+def post_recommendations() -> Response:
     """Recommendations for the list in the body."""
     if not request.is_json:
         raise UnsupportedMediaType
-    body = read_body(_data(), hakken().settings.max_list_length)
-    return as_json(_answered(body.listed, body.options))
+    body = parse_body(_read_body_bytes(), get_app_state().settings.max_list_length)
+    return json_response(_recommendations_body(body.user_list, body.options))
 
 
-def _answered(listed: Listed, options: Options, unmapped: int = 0) -> dict[str, Any]:
+def _recommendations_body(
+    user_list: UserList, options: QueryOptions, unmapped: int = 0
+) -> dict[str, Any]:
     """The answer; one that filters left empty says which of them to relax."""
-    held = library()
-    answered = answer_noting(held, listed, options, unmapped)
-    body = answer_as_json(answered.found, held.catalogue, english=options.english)
-    if not answered.found.recommendations and answered.filters:
-        body["relax"] = [each.as_json() for each in answered.relax]
+    library = get_library()
+    filtered = recommend_and_record(library, user_list, options, unmapped)
+    body = recommendations_to_json(filtered.result, library.catalogue, english=options.english)
+    if not filtered.result.recommendations and filtered.filters:
+        body["relax"] = [each.to_json() for each in filtered.relaxations]
     return body
 
 
-def _data() -> bytes:
+def _read_body_bytes() -> bytes:
     data = request.get_data()
     # A body without Content-Length is cut off at the limit, silently.
     if len(data) >= (request.max_content_length or sys.maxsize):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from flask import Flask, url_for
 
-YEAR = 365 * 24 * 3600
+YEAR_SECONDS = 365 * 24 * 3600
 
 
 def init_app(app: Flask) -> None:
@@ -22,5 +22,5 @@ def init_app(app: Flask) -> None:
     def asset(name: str) -> str:
         return url_for("static", filename=name, v=digest(name))
 
-    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = YEAR
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = YEAR_SECONDS
     app.jinja_env.globals["asset"] = asset

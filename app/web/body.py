@@ -7,85 +7,91 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from app.lists.errors import ListTooLong
-from app.recommender import Listed, Status
-from app.web.options import Options
-from app.web.values import AS_WHOLE
+from app.recommender import UserList, WatchStatus
+from app.web.options import QueryOptions
+from app.web.values import PARSE_INT
 
-MAX_ID = 2**31 - 1
-MAX_FAULTS = 10
-_BY_SLUG = {status.slug: status for status in Status}
-_CODES = tuple(int(status) for status in Status)
+MAX_ANIME_ID = 2**31 - 1
+MAX_REPORTED_ERRORS = 10
+_STATUS_BY_SLUG = {status.slug: status for status in WatchStatus}
+_STATUS_CODES = tuple(int(status) for status in WatchStatus)
 Score = Annotated[float, Field(ge=1, le=10, allow_inf_nan=False)]
 _STATUS_RULE = (
-    "should be one of " + ", ".join(_BY_SLUG) + ", or MyAnimeList's code 1, 2, 3, 4, 6 (0: unknown)"
+    "should be one of "
+    + ", ".join(_STATUS_BY_SLUG)
+    + ", or MyAnimeList's code 1, 2, 3, 4, 6 (0: unknown)"
 )
 
 
-class Fault(NamedTuple):
+class FieldError(NamedTuple):
     """One thing that is wrong with a body: where, and what was expected."""
 
     path: str
     message: str
 
 
-class BadJson(Exception):  # noqa: N818 -- it names what is wrong, as the errors of lists do
+class MalformedJson(Exception):  # noqa: N818 -- it names what is wrong, as the errors of lists do
     """A body that is not JSON at all."""
 
 
-class BadBody(Exception):  # noqa: N818
+class InvalidBody(Exception):  # noqa: N818
     """A JSON body of the wrong shape."""
 
-    def __init__(self, faults: list[Fault]) -> None:
-        first = faults[0]
+    def __init__(self, field_errors: list[FieldError]) -> None:
+        first = field_errors[0]
         super().__init__(f"{first.path or 'the body'}: {first.message}.")
-        self.faults = faults
+        self.field_errors = field_errors
 
 
-def _status(value: object) -> Status:
-    if isinstance(value, str) and value in _BY_SLUG:
-        return _BY_SLUG[value]
-    if isinstance(value, int) and not isinstance(value, bool) and value in list(Status):
-        return Status(value)
+def _parse_status(value: object) -> WatchStatus:
+    if isinstance(value, str) and value in _STATUS_BY_SLUG:
+        return _STATUS_BY_SLUG[value]
+    if isinstance(value, int) and not isinstance(value, bool) and value in list(WatchStatus):
+        return WatchStatus(value)
     raise ValueError(_STATUS_RULE)
 
 
-def _score(value: object) -> object:
+def _parse_score(value: object) -> object:
     is_zero = isinstance(value, int | float) and not isinstance(value, bool) and value == 0
     return None if is_zero else value
 
 
-class BodyEntry(BaseModel):
+class ListEntryBody(BaseModel):
     """One title on the list. A score of 0 or null is no score."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    anime_id: Annotated[int, Field(gt=0, le=MAX_ID), AS_WHOLE]
+    anime_id: Annotated[int, Field(gt=0, le=MAX_ANIME_ID), PARSE_INT]
     score: Annotated[
-        Score | None, BeforeValidator(_score, json_schema_input_type=Score | Literal[0] | None)
+        Score | None,
+        BeforeValidator(_parse_score, json_schema_input_type=Score | Literal[0] | None),
     ] = None
     status: Annotated[
-        Status, BeforeValidator(_status, json_schema_input_type=Literal[*_BY_SLUG, *_CODES])
-    ] = Status.COMPLETED
+        WatchStatus,
+        BeforeValidator(
+            _parse_status, json_schema_input_type=Literal[*_STATUS_BY_SLUG, *_STATUS_CODES]
+        ),
+    ] = WatchStatus.COMPLETED
 
 
-class Body(Options):
+class RecommendationsBody(QueryOptions):
     """The whole body: the list, and the same options as everywhere."""
 
-    entries: Annotated[tuple[BodyEntry, ...], Field(alias="list")]
+    entries: Annotated[tuple[ListEntryBody, ...], Field(alias="list")]
 
     @property
-    def options(self) -> Options:
-        return Options.model_construct(**{name: getattr(self, name) for name in _OPTION_NAMES})
+    def options(self) -> QueryOptions:
+        return QueryOptions.model_construct(**{name: getattr(self, name) for name in _OPTION_NAMES})
 
     @property
-    def listed(self) -> Listed:
-        return Listed.of([(e.anime_id, e.score, e.status) for e in self.entries])
+    def user_list(self) -> UserList:
+        return UserList.from_entries([(e.anime_id, e.score, e.status) for e in self.entries])
 
 
-_OPTION_NAMES = tuple(Options.model_fields)
+_OPTION_NAMES = tuple(QueryOptions.model_fields)
 
 
-def read_body(data: bytes, max_entries: int) -> Body:
+def parse_body(data: bytes, max_entries: int) -> RecommendationsBody:
     """Read and check a body.
 
     Raises:
@@ -94,28 +100,32 @@ def read_body(data: bytes, max_entries: int) -> Body:
         ListTooLong: the list has more than ``max_entries`` entries.
     """
     try:
-        body = Body.model_validate_json(data, strict=True)
+        body = RecommendationsBody.model_validate_json(data, strict=True)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_context=False)[:MAX_FAULTS]
-        if faults[0]["type"] == "json_invalid":
-            raise BadJson(f"The body is not JSON ({_lower(faults[0]['msg'])}).") from None
-        raise BadBody([Fault(_path(f["loc"]), _message(f)) for f in faults]) from None
+        field_errors = error.errors(include_url=False, include_context=False)[:MAX_REPORTED_ERRORS]
+        if field_errors[0]["type"] == "json_invalid":
+            raise MalformedJson(
+                f"The body is not JSON ({_lower_first(field_errors[0]['msg'])})."
+            ) from None
+        raise InvalidBody(
+            [FieldError(_json_path(f["loc"]), _error_message(f)) for f in field_errors]
+        ) from None
     if len(body.entries) > max_entries:
         raise ListTooLong(source="list", limit=max_entries)
     return body
 
 
-def _path(location: tuple[int | str, ...]) -> str:
+def _json_path(location: tuple[int | str, ...]) -> str:
     """``list[3].score`` for ``("list", 3, "score")``."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
     return "".join(parts).removeprefix(".")
 
 
-def _message(fault: Any) -> str:
-    if fault["type"] == "extra_forbidden":
+def _error_message(error: Any) -> str:
+    if error["type"] == "extra_forbidden":
         return "there is no such key"
-    return _lower(fault["msg"].removeprefix("Value error, "))
+    return _lower_first(error["msg"].removeprefix("Value error, "))
 
 
-def _lower(sentence: str) -> str:
+def _lower_first(sentence: str) -> str:
     return sentence[:1].lower() + sentence[1:]

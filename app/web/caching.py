@@ -11,12 +11,12 @@ from flask import Flask, Response, request
 
 def init_app(app: Flask) -> None:
     """Tag the answers of ``app``; to be called after what changes an answer's bytes."""
-    app.after_request(_tag)
+    app.after_request(_add_etag)
 
 
-def _tag(response: Response) -> Response:
-    kept = "no-store" not in response.headers.get("Cache-Control", "no-store")
-    if kept and response.status_code == 200 and not response.is_streamed:
+def _add_etag(response: Response) -> Response:
+    cacheable = "no-store" not in response.headers.get("Cache-Control", "no-store")
+    if cacheable and response.status_code == 200 and not response.is_streamed:
         response.add_etag()
         response.make_conditional(request)
     return response

@@ -9,13 +9,13 @@ from werkzeug.exceptions import BadRequest
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.sansio.utils import host_is_trusted
 
-from app.settings import Settings
+from app.settings import AppSettings
 
-PROBES = {"health.healthz", "health.readyz", "metrics.metrics"}
+PROBE_ENDPOINTS = {"health.healthz", "health.readyz", "metrics.metrics"}
 """What is asked by address rather than by name, by those who run this."""
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: Flask, settings: AppSettings) -> None:
     """Believe as many proxies as the settings say, and answer to no other host names."""
     hops = settings.trusted_proxies
     if hops:
@@ -27,15 +27,15 @@ def init_app(app: Flask, settings: Settings) -> None:
         if not host_is_trusted(request.headers.get("Host", "").lower(), trusted):
             raise BadRequest("There is nothing here under that host name.")
 
-    def check() -> None:
-        if request.endpoint not in PROBES:
+    def check_request() -> None:
+        if request.endpoint not in PROBE_ENDPOINTS:
             check_host()
 
     if trusted:
-        app.before_request(check)
+        app.before_request(check_request)
 
 
-def client() -> str:
+def client_address() -> str:
     """The address of whoever asks; of IPv6 the network, which is what one household has."""
     text = request.remote_addr or "local"
     try:

@@ -12,10 +12,10 @@ from typing import cast
 
 from flask import Flask, Response, request
 
-LEAST = 1_000
+MIN_BYTES = 1_000
 """Bytes of an answer that is worth it."""
-LEVEL = 5
-KINDS = ("text/", "application/json", "application/problem+json", "image/svg+xml")
+GZIP_LEVEL = 5
+COMPRESSIBLE_TYPES = ("text/", "application/json", "application/problem+json", "image/svg+xml")
 
 
 def init_app(app: Flask) -> None:
@@ -24,34 +24,38 @@ def init_app(app: Flask) -> None:
 
 
 def _compress(response: Response) -> Response:
-    if not (response.mimetype or "").startswith(KINDS) or response.status_code in {204, 206, 304}:
+    if not (response.mimetype or "").startswith(COMPRESSIBLE_TYPES) or response.status_code in {
+        204,
+        206,
+        304,
+    }:
         return response
     response.vary.add("Accept-Encoding")
     if "Content-Encoding" in response.headers or not request.accept_encodings["gzip"]:
         return response
     static = response.direct_passthrough
     if response.is_streamed and not static:
-        response.response = _pieces(cast("Iterable[bytes]", response.iter_encoded()))
+        response.response = _compress_stream(cast("Iterable[bytes]", response.iter_encoded()))
         response.headers.pop("Content-Length", None)
     else:
         response.direct_passthrough = False
         data = response.get_data()
-        if len(data) < LEAST:
+        if len(data) < MIN_BYTES:
             return response
-        response.set_data(gzip.compress(data, LEVEL, mtime=0))
+        response.set_data(gzip.compress(data, GZIP_LEVEL, mtime=0))
         if etag := response.get_etag()[0]:
             response.set_etag(etag, weak=True)  # the same file, in other bytes
     response.headers["Content-Encoding"] = "gzip"
     return response
 
 
-def _pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _compress_stream(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Each piece compressed and sent on at once."""
-    packer = zlib.compressobj(LEVEL, wbits=31)
+    packer = zlib.compressobj(GZIP_LEVEL, wbits=31)
     try:
-        for piece in pieces:
+        for piece in chunks:
             yield packer.compress(piece) + packer.flush(zlib.Z_SYNC_FLUSH)
         yield packer.flush()
     finally:
-        if close := getattr(pieces, "close", None):
+        if close := getattr(chunks, "close", None):
             close()

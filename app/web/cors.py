@@ -8,13 +8,13 @@ from __future__ import annotations
 from flask import Flask
 from flask_cors import CORS
 
-from app.settings import Settings
-from app.web.access_log import HEADER
+from app.settings import AppSettings
+from app.web.access_log import REQUEST_ID_HEADER
 
-DAY = 24 * 3600
+PREFLIGHT_MAX_AGE = 24 * 3600
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: Flask, settings: AppSettings) -> None:
     """Send the headers that browsers ask for; without a setting nothing is sent."""
     if settings.cors_origins:
         CORS(
@@ -22,6 +22,6 @@ def init_app(app: Flask, settings: Settings) -> None:
             resources={r"/api/.*": {"origins": list(settings.cors_origins)}},
             methods=["GET", "HEAD", "POST", "OPTIONS"],
             allow_headers=["Content-Type", "If-None-Match"],
-            expose_headers=["ETag", "Retry-After", HEADER],
-            max_age=DAY,
+            expose_headers=["ETag", "Retry-After", REQUEST_ID_HEADER],
+            max_age=PREFLIGHT_MAX_AGE,
         )

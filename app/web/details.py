@@ -8,16 +8,16 @@ from typing import Annotated, Any
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
-from app.web.as_json import as_json
-from app.web.options import MAX_TOP, AnimeId, read_query
-from app.web.state import library
-from app.web.values import whole
+from app.web.as_json import json_response
+from app.web.options import MAX_TOP, AnimeId, parse_query
+from app.web.state import get_library
+from app.web.values import parse_int
 
 blueprint = Blueprint("details", __name__, url_prefix="/api/v1")
 
 
-def _split(value: object, info: ValidationInfo) -> object:
-    return [whole(part, info) for part in value.split(",")] if isinstance(value, str) else value
+def _split_ids(value: object, info: ValidationInfo) -> object:
+    return [parse_int(part, info) for part in value.split(",")] if isinstance(value, str) else value
 
 
 class DetailsQuery(BaseModel):
@@ -32,19 +32,21 @@ class DetailsQuery(BaseModel):
             max_length=MAX_TOP,
             description=f"up to {MAX_TOP} of MyAnimeList’s anime ids with commas between them",
         ),
-        BeforeValidator(_split),
+        BeforeValidator(_split_ids),
     ]
 
 
 @blueprint.get("/details")
-def details() -> Response:
+def get_details() -> Response:
     """What is known of these anime; nobody is asked for anime that Hakken does not know itself."""
-    held = library()
-    query = read_query(DetailsQuery, request.args)
-    found = held.details.find([each for each in query.ids if each in held.catalogue])
+    library = get_library()
+    query = parse_query(DetailsQuery, request.args)
+    found = library.details_cache.get_details(
+        [each for each in query.ids if each in library.catalogue]
+    )
     body: dict[str, Any] = {
         "details": [asdict(each) for each in found.details],
         "complete": found.complete,
     }
     # About anime, not about fans: anybody may keep it.
-    return as_json(body, "public, max-age=86400" if found.complete else "no-store")
+    return json_response(body, "public, max-age=86400" if found.complete else "no-store")

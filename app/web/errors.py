@@ -14,10 +14,10 @@ from werkzeug.routing import RequestRedirect
 
 from app import error_reports
 from app.lists.errors import ListError, SourceDown
-from app.web.access_log import route
-from app.web.pairing import PREFIXES, OneOfTwo
-from app.web.problems import BUG, Problem, problem_of
-from app.web.state import hakken
+from app.web.access_log import route_pattern
+from app.web.pairing import PARAMETER_PREFIXES, PairListError
+from app.web.problems import INTERNAL_ERROR, Problem, to_problem
+from app.web.state import get_app_state
 
 log = logging.getLogger(__name__)
 
@@ -26,104 +26,106 @@ API_PREFIX = "/api/"
 
 def init_app(app: Flask) -> None:
     """Answer for every error that a route of ``app`` lets through."""
-    app.register_error_handler(Exception, answer_error)
+    app.register_error_handler(Exception, error_response)
 
 
-def answer_error(error: Exception) -> Response:
+def error_response(error: Exception) -> Response:
     """The response that an error deserves; what went wrong is logged, but never who asked."""
     if isinstance(error, RequestRedirect):
         return make_response(error.get_response())
     request_id = str(g.get("request_id", "unknown"))
-    problem = problem_of(error, request_id)
-    _log(error, problem, request_id)
+    problem = to_problem(error, request_id)
+    _log_error(error, problem, request_id)
     if request.path.startswith(API_PREFIX):
-        response = _as_json(problem, request_id)
+        response = _problem_json(problem, request_id)
     else:
-        response = make_response(_as_page(problem, error, request_id))
+        response = make_response(_problem_page(problem, error, request_id))
     response.status_code = problem.status
     response.headers.extend(problem.headers)
     return response
 
 
-def error_ending(error: Exception) -> str:
+def error_page_end(error: Exception) -> str:
     """The end of a page whose frame was sent before the error (`app.web.streaming`).
 
     It is too late for a status: the page says it, and for programs ``data-status`` and
     ``data-problem`` do.
     """
     request_id = str(g.get("request_id", "unknown"))
-    problem = problem_of(error, request_id)
-    _log(error, problem, request_id)
-    return _as_page(problem, error, request_id, part="end")
+    problem = to_problem(error, request_id)
+    _log_error(error, problem, request_id)
+    return _problem_page(problem, error, request_id, part="end")
 
 
-def _as_json(problem: Problem, request_id: str) -> Response:
-    kind = problem.kind
+def _problem_json(problem: Problem, request_id: str) -> Response:
+    kind = problem.problem_type
     body: dict[str, Any] = {
         "type": url_for("pages.problem", slug=kind.slug) if kind.slug else "about:blank",
         "title": kind.title,
         "status": problem.status,
         "detail": problem.detail,
     }
-    if problem.faults:
-        body["errors"] = [fault._asdict() for fault in problem.faults]
+    if problem.field_errors:
+        body["errors"] = [fault._asdict() for fault in problem.field_errors]
     body["request_id"] = request_id
     return Response(json.dumps(body), mimetype="application/problem+json")
 
 
-def _as_page(problem: Problem, error: Exception, request_id: str, part: str | None = None) -> str:
-    library = hakken().library
+def _problem_page(
+    problem: Problem, error: Exception, request_id: str, part: str | None = None
+) -> str:
+    library = get_app_state().library
     return render_template(
         "error.html",
         part=part,
         problem=problem,
-        request_id=request_id if problem.kind is BUG else None,
+        request_id=request_id if problem.problem_type is INTERNAL_ERROR else None,
         sources=library.sources if library else {},
-        username=_typed("username", error),
-        source=_typed("source", error),
-        fans=_fans(error),
-        wrong=tuple(error.faults) if isinstance(error, OneOfTwo) else (),
+        username=_submitted_value("username", error),
+        source=_submitted_value("source", error),
+        fans=_submitted_pair(error),
+        wrong=tuple(error.list_errors) if isinstance(error, PairListError) else (),
         again=request.full_path.rstrip("?") if request.method == "GET" else None,
     )
 
 
-def _typed(name: str, error: Exception) -> str:
+def _submitted_value(field: str, error: Exception) -> str:
     """What the visitor had put into a field of the form, so that it can be shown again."""
-    found = (request.view_args or {}).get(name) or request.args.get(name)
-    if not found and name == "username" and isinstance(error, ListError):
+    found = (request.view_args or {}).get(field) or request.args.get(field)
+    if not found and field == "username" and isinstance(error, ListError):
         found = error.username
     return str(found or "")
 
 
-def _fans(error: Exception) -> list[tuple[str, str]] | None:
+def _submitted_pair(error: Exception) -> list[tuple[str, str]] | None:
     """Site and name of both, if two fans were asked for."""
-    if not isinstance(error, OneOfTwo):
+    if not isinstance(error, PairListError):
         return None
     return [
-        (_typed(f"{prefix}source", error), _typed(f"{prefix}username", error))
-        for prefix in PREFIXES
+        (_submitted_value(f"{prefix}source", error), _submitted_value(f"{prefix}username", error))
+        for prefix in PARAMETER_PREFIXES
     ]
 
 
-def _log(error: Exception, problem: Problem, request_id: str) -> None:
-    if isinstance(error, OneOfTwo):
-        for fault in error.faults.values():
-            _log(fault, problem_of(fault, request_id), request_id)
+def _log_error(error: Exception, problem: Problem, request_id: str) -> None:
+    if isinstance(error, PairListError):
+        for fault in error.list_errors.values():
+            _log_error(fault, to_problem(fault, request_id), request_id)
     elif isinstance(error, SourceDown):
-        told = _anonymous(error.detail, error.username)
-        log.warning("%s: %s: %s", problem.kind.slug, error.source, told)
-    elif problem.kind is BUG:
+        redacted = _redact_usernames(error.detail, error.username)
+        log.warning("%s: %s: %s", problem.problem_type.slug, error.source, redacted)
+    elif problem.problem_type is INTERNAL_ERROR:
         text = "".join(traceback.format_exception(*sys.exc_info())) or repr(error)
-        log.error("request %s failed: %s", request_id, _anonymous(text, None))
-        error_reports.report(error, request_id, route())
+        log.error("request %s failed: %s", request_id, _redact_usernames(text, None))
+        error_reports.report_exception(error, request_id, route_pattern())
     elif not isinstance(error, HTTPException):
-        log.info("%s", problem.kind.slug)
+        log.info("%s", problem.problem_type.slug)
 
 
-def _anonymous(text: str, username: str | None) -> str:
+def _redact_usernames(text: str, username: str | None) -> str:
     """``text`` without the usernames that this request is known to be about."""
     names = {username}
-    for prefix in PREFIXES:
+    for prefix in PARAMETER_PREFIXES:
         name = f"{prefix}username"
         names |= {(request.view_args or {}).get(name), request.args.get(name)}
     for name in sorted(filter(None, names), key=len, reverse=True):

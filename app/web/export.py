@@ -9,74 +9,98 @@ from typing import Any
 
 from flask import Response, json
 
-from app.web.options import BadQuery
+from app.web.options import InvalidQuery
 
-_FACTS = ("rank", "anime_id", "title", "title_english", "type", "year", "episodes", "genres")
-_COLUMNS = (*_FACTS, "match", "predicted_score", "expected_error", "because", "url")
-_OF_ONE = ("match", "predicted_score", "planned")
-_PAIR_COLUMNS = (
-    *_FACTS,
+_ANIME_COLUMNS = (
+    "rank",
+    "anime_id",
+    "title",
+    "title_english",
+    "type",
+    "year",
+    "episodes",
+    "genres",
+)
+_RECOMMENDATION_COLUMNS = (
+    *_ANIME_COLUMNS,
     "match",
-    *(f"{place}_{name}" for place in ("first", "second") for name in _OF_ONE),
+    "predicted_score",
+    "expected_error",
+    "because",
     "url",
 )
-_CROWD_COLUMNS = (*_FACTS, "lovers", "weight", "url")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_MEMBER_COLUMNS = ("match", "predicted_score", "planned")
+_PAIR_COLUMNS = (
+    *_ANIME_COLUMNS,
+    "match",
+    *(f"{place}_{name}" for place in ("first", "second") for name in _MEMBER_COLUMNS),
+    "url",
+)
+_SIMILAR_USERS_COLUMNS = (*_ANIME_COLUMNS, "lovers", "weight", "url")
+_FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def export(kind: str, answer: dict[str, Any]) -> Response:
+def export_response(file_format: str, body: dict[str, Any]) -> Response:
     """An answer (`app.answer`, `app.web.pair_json` or `app.fans_alike`) as a file to keep.
 
     Raises:
         BadQuery: there is no such kind of file.
     """
-    if kind == "csv":
+    if file_format == "csv":
         # The mark at the start tells spreadsheets that it is UTF-8.
-        response = Response(b"\xef\xbb\xbf" + as_csv(answer).encode(), mimetype="text/csv")
-    elif kind == "json":
-        text = json.dumps(answer, ensure_ascii=False, sort_keys=False, indent=1)
+        response = Response(b"\xef\xbb\xbf" + to_csv(body).encode(), mimetype="text/csv")
+    elif file_format == "json":
+        text = json.dumps(body, ensure_ascii=False, sort_keys=False, indent=1)
         response = Response(text, mimetype="application/json")
     else:
-        raise BadQuery("format", "“format” should be csv or json.")
-    response.headers["Content-Disposition"] = f'attachment; filename="hakken.{kind}"'
+        raise InvalidQuery("format", "“format” should be csv or json.")
+    response.headers["Content-Disposition"] = f'attachment; filename="hakken.{file_format}"'
     return response
 
 
-def as_csv(answer: dict[str, Any]) -> str:
+def to_csv(body: dict[str, Any]) -> str:
     """One line a recommendation."""
     text = io.StringIO()
     rows = csv.writer(text)
-    columns, of = _kind(answer)
+    columns, extra_cells = _select_columns(body)
     rows.writerow(columns)
-    for item in answer["recommendations"]:
-        told = item | {"genres": ", ".join(item["genres"])}
-        rows.writerow([_harmless((told | of(item))[name]) for name in columns])
+    for item in body["recommendations"]:
+        cells = item | {"genres": ", ".join(item["genres"])}
+        rows.writerow([_escape_formula((cells | extra_cells(item))[name]) for name in columns])
     return text.getvalue()
 
 
-def _kind(answer: dict[str, Any]) -> tuple[tuple[str, ...], Callable[[dict[str, Any]], Any]]:
+def _select_columns(
+    body: dict[str, Any],
+) -> tuple[tuple[str, ...], Callable[[dict[str, Any]], Any]]:
     """The columns, and what goes into them beside what a recommendation itself says."""
-    if "likeness" in answer:
-        return _PAIR_COLUMNS, _of_both
-    if "nearest" in answer:
-        return _CROWD_COLUMNS, lambda _: {}
-    return _COLUMNS, lambda item: {"because": ", ".join(map(_reason, item["because"]))}
-
-
-def _of_both(item: dict[str, Any]) -> dict[str, Any]:
-    return {
-        f"{place}_{name}": int(fan[name]) if name == "planned" else fan[name]
-        for place, fan in zip(("first", "second"), item["fans"], strict=True)
-        for name in _OF_ONE
+    if "likeness" in body:
+        return _PAIR_COLUMNS, _member_cells
+    if "nearest" in body:
+        return _SIMILAR_USERS_COLUMNS, lambda _: {}
+    return _RECOMMENDATION_COLUMNS, lambda item: {
+        "because": ", ".join(map(_format_contribution, item["because"]))
     }
 
 
-def _reason(why: dict[str, Any]) -> str:
-    return f"{why['title']} {why['score']:g}" if why["score"] else str(why["title"])
+def _member_cells(item: dict[str, Any]) -> dict[str, Any]:
+    return {
+        f"{place}_{name}": int(fan[name]) if name == "planned" else fan[name]
+        for place, fan in zip(("first", "second"), item["fans"], strict=True)
+        for name in _MEMBER_COLUMNS
+    }
 
 
-def _harmless(value: Any) -> Any:
+def _format_contribution(contribution: dict[str, Any]) -> str:
+    return (
+        f"{contribution['title']} {contribution['score']:g}"
+        if contribution["score"]
+        else str(contribution["title"])
+    )
+
+
+def _escape_formula(value: Any) -> Any:
     """Text that a spreadsheet would take for a formula gets an apostrophe before it."""
-    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
+    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA_PREFIXES):
         return f"'{value}"
     return value

@@ -11,108 +11,115 @@ from typing import Any
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.fans_alike import like_minded_as_json
-from app.lists.entry import FanList
+from app.fans_alike import neighbours_to_json
+from app.lists.entry import AnimeList
 from app.recommender import EngineName
-from app.recommender.like_minded import like_minded
+from app.recommender.like_minded import find_user_neighbours
 from app.web.answering import (
-    allowed_by,
-    answered_by,
-    fetch_list,
-    filters_for,
-    source_called,
-    to_listed,
-    visitor_of,
+    active_filters_for,
+    build_allowed_mask,
+    build_user_profile,
+    fetch_list_or_empty,
+    get_source,
+    run_with_relaxations,
+    to_user_list,
 )
-from app.web.as_json import as_json
-from app.web.export import export
-from app.web.filters import Filter
+from app.web.as_json import json_response
+from app.web.export import export_response
+from app.web.filters import ActiveFilter
 from app.web.options import (
-    BadQuery,
-    FetchQuery,
-    Options,
-    page_query,
-    read_page_query,
-    read_query,
+    InvalidQuery,
+    QueryOptions,
+    UserQuery,
+    parse_page_query,
+    parse_query,
+    to_page_query,
 )
-from app.web.panel import panel_of
-from app.web.state import Library, library
-from app.web.view import titles
+from app.web.panel import build_filter_form
+from app.web.state import Library, get_library
+from app.web.view import build_title_language_link
 
 blueprint = Blueprint("fans", __name__)
 
 
 @blueprint.get("/fans/<source>/<path:username>")
-def page(source: str, username: str) -> str | AnyResponse:
+def show_similar_users(source: str, username: str) -> str | AnyResponse:
     """Fans like a user of another site."""
-    held = library()
-    if source not in held.sources or not held.model.crowds:
+    library = get_library()
+    if source not in library.sources or not library.model.training_users:
         abort(404)
-    options = read_page_query(request.args)
+    options = parse_page_query(request.args)
 
-    def address(wanted: Options) -> str:
-        return url_for(".page", source=source, username=username, **page_query(wanted))
+    def url_for_options(wanted: QueryOptions) -> str:
+        return url_for(".page", source=source, username=username, **to_page_query(wanted))
 
     if "apply" in request.args:
-        return redirect(address(options), 303)
-    site = held.sources[source]
-    fan_list = fetch_list(site, username)
-    answered = answered_by(
-        partial(_found, held, fan_list), options, lambda body: len(body["recommendations"])
+        return redirect(url_for_options(options), 303)
+    site = library.sources[source]
+    anime_list = fetch_list_or_empty(site, username)
+    filtered = run_with_relaxations(
+        partial(_find_similar_users, library, anime_list),
+        options,
+        lambda body: len(body["recommendations"]),
     )
-    body = answered.found
+    body = filtered.result
     if "format" in request.args:
-        return export(request.args["format"], body)
+        return export_response(request.args["format"], body)
     return render_template(
         "fans.html",
         found=body,
-        crowd=len(held.model.crowds[body["engine"]]),
-        results={"panel": panel_of(held, answered, options), "cards": body["recommendations"]},
-        titles=titles(options),
-        name=fan_list.username or username,
+        crowd=len(library.model.training_users[body["engine"]]),
+        results={
+            "panel": build_filter_form(library, filtered, options),
+            "cards": body["recommendations"],
+        },
+        build_title_language_link=build_title_language_link(options),
+        name=anime_list.username or username,
         site=site.name,
-        address=address,
-        action=address(Options()),
+        address=url_for_options,
+        action=url_for_options(QueryOptions()),
         carried=None,
-        page_query=page_query,
-        back=url_for("pages.user", source=source, username=username, **page_query(options)),
-        data_date=held.model.manifest.created[:10],
+        to_page_query=to_page_query,
+        back=url_for("pages.user", source=source, username=username, **to_page_query(options)),
+        data_date=library.model.manifest.created[:10],
     )
 
 
 @blueprint.get("/api/v1/fans")
-def of_user() -> Response:
+def get_similar_users() -> Response:
     """The fans most like a user, and what they loved."""
-    held = library()
-    query = read_query(FetchQuery, request.args)
-    fan_list = fetch_list(source_called(held, query.source), query.username)
-    body, _ = _found(held, fan_list, query)
-    return as_json({"source": fan_list.source, "username": fan_list.username, **body})
+    library = get_library()
+    query = parse_query(UserQuery, request.args)
+    anime_list = fetch_list_or_empty(get_source(library, query.source), query.username)
+    body, _ = _find_similar_users(library, anime_list, query)
+    return json_response({"source": anime_list.source, "username": anime_list.username, **body})
 
 
-def _found(
-    held: Library, fan_list: FanList, options: Options
-) -> tuple[dict[str, Any], list[Filter]]:
-    engine = _engine(held, options)
-    visitor = visitor_of(held, to_listed(fan_list), options)
-    filters = filters_for(held, (visitor,), options)
-    allowed = allowed_by(held, options, filters)
-    found = like_minded(held.model, engine, visitor, count=options.top, allowed=allowed)
-    body = like_minded_as_json(found, held.model, held.catalogue, engine, english=options.english)
+def _find_similar_users(
+    library: Library, anime_list: AnimeList, options: QueryOptions
+) -> tuple[dict[str, Any], list[ActiveFilter]]:
+    engine = _resolve_engine(library, options)
+    user = build_user_profile(library, to_user_list(anime_list), options)
+    filters = active_filters_for(library, (user,), options)
+    allowed = build_allowed_mask(library, options, filters)
+    found = find_user_neighbours(library.model, engine, user, count=options.top, allowed=allowed)
+    body = neighbours_to_json(
+        found, library.model, library.catalogue, engine, english=options.english
+    )
     return body, filters
 
 
-def _engine(held: Library, options: Options) -> str:
+def _resolve_engine(library: Library, options: QueryOptions) -> str:
     """The engine asked for, or the first that keeps its fans.
 
     Raises:
         BadQuery: the one asked for keeps none, or none does.
     """
-    crowds = list(held.model.crowds)
-    if not crowds:
-        raise BadQuery("engine", "This Hakken keeps no fans to compare with.")
+    engines_with_users = list(library.model.training_users)
+    if not engines_with_users:
+        raise InvalidQuery("engine", "This Hakken keeps no fans to compare with.")
     if options.engine is EngineName.HAKKEN:
-        return crowds[0]
-    if options.engine not in crowds:
-        raise BadQuery("engine", f"“engine” should be one of: {', '.join(crowds)}.")
+        return engines_with_users[0]
+    if options.engine not in engines_with_users:
+        raise InvalidQuery("engine", f"“engine” should be one of: {', '.join(engines_with_users)}.")
     return options.engine.value

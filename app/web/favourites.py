@@ -9,19 +9,19 @@ from flask import Blueprint, abort, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.catalogue import Catalogue
-from app.lists.entry import FanList
-from app.recommender import Answer
-from app.web.answering import answer_noting, fetch_list, to_listed
-from app.web.options import Options, page_query, read_page_query
-from app.web.state import Library, hakken, library
-from app.web.streaming import Fetching, stream_page
-from app.web.view import TINTS, Results, initial_of, number, results
+from app.lists.entry import AnimeList
+from app.recommender import RecommendationResult
+from app.web.answering import fetch_list_or_empty, recommend_and_record, to_user_list
+from app.web.options import QueryOptions, parse_page_query, to_page_query
+from app.web.state import Library, get_app_state, get_library
+from app.web.streaming import ListFetch, stream_page
+from app.web.view import POSTER_TINTS, ResultsPage, build_results_page, format_score, poster_initial
 
 blueprint = Blueprint("favourites", __name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Favourite:
+class FavouriteCard:
     """One favourite, ``known`` if there is a page about it.
 
     ``speaks_for`` are the ranks and titles of the picks that it is a reason for.
@@ -29,78 +29,86 @@ class Favourite:
 
     anime_id: int
     title: str
-    known: bool
+    has_page: bool
     picture: str | None
     score: str | None
-    speaks_for: tuple[tuple[int, str], ...]
+    supported_picks: tuple[tuple[int, str], ...]
     initial: str
     tint: int
 
 
 @blueprint.get("/favourites/<source>/<path:username>")
-def of_user(source: str, username: str) -> str | AnyResponse:
+def show_favourites(source: str, username: str) -> str | AnyResponse:
     """A user's favourites and picks side by side."""
-    held = library()
-    if source not in held.sources:
+    library = get_library()
+    if source not in library.sources:
         abort(404)
-    site = held.sources[source]
-    options = read_page_query(request.args)
+    site = library.sources[source]
+    options = parse_page_query(request.args)
 
-    def address(wanted: Options) -> str:
-        return url_for(".of_user", source=source, username=username, **page_query(wanted))
+    def url_for_options(wanted: QueryOptions) -> str:
+        return url_for(".of_user", source=source, username=username, **to_page_query(wanted))
 
-    def page(fan_list: FanList, part: str | None = None) -> str:
-        name = fan_list.username or username
-        shown, loved = _both(held, fan_list, options)
-        everything = page_query(options)
+    def render_page(anime_list: AnimeList, part: str | None = None) -> str:
+        name = anime_list.username or username
+        shown, favourites = _results_and_favourites(library, anime_list, options)
+        query = to_page_query(options)
         return render_template(
             "favourites.html",
             part=part,
-            results=shown,
-            favourites=loved,
-            address=address,
+            build_results_page=shown,
+            favourites=favourites,
+            address=url_for_options,
             name=name,
             site=site.name,
-            link=site.list_link(name),
+            link=site.list_url(name),
             source=source,
-            picks=url_for("pages.user", source=source, username=username, **everything),
+            picks=url_for("pages.user", source=source, username=username, **query),
         )
 
-    fetching = Fetching(lambda report: fetch_list(site, username, report))
-    if request.method == "HEAD" or fetching.soon(hakken().settings.list_grace):
-        return page(fetching.result())
-    return stream_page(fetching, page, name=username, source=site)
+    fetching = ListFetch(lambda report: fetch_list_or_empty(site, username, report))
+    if request.method == "HEAD" or fetching.wait(get_app_state().settings.list_grace):
+        return render_page(fetching.result())
+    return stream_page(fetching, render_page, name=username, source=site)
 
 
-def _both(
-    held: Library, fan_list: FanList, options: Options
-) -> tuple[Results, tuple[Favourite, ...]]:
-    answered = answer_noting(held, to_listed(fan_list), options, fan_list.unmapped)
-    loved = favourites_told(fan_list, answered.found, held.catalogue, english=options.english)
-    return results(held, answered, fan_list, options), tuple(loved)
+def _results_and_favourites(
+    library: Library, anime_list: AnimeList, options: QueryOptions
+) -> tuple[ResultsPage, tuple[FavouriteCard, ...]]:
+    filtered = recommend_and_record(library, to_user_list(anime_list), options, anime_list.unmapped)
+    favourites = build_favourite_cards(
+        anime_list, filtered.result, library.catalogue, english=options.english
+    )
+    return build_results_page(library, filtered, anime_list, options), tuple(favourites)
 
 
-def favourites_told(
-    fan_list: FanList, found: Answer, catalogue: Catalogue, *, english: bool
-) -> Iterable[Favourite]:
+def build_favourite_cards(
+    anime_list: AnimeList,
+    recommendations: RecommendationResult,
+    catalogue: Catalogue,
+    *,
+    english: bool,
+) -> Iterable[FavouriteCard]:
     """The favourites in their fan's order."""
-    entries = {entry.anime_id: entry for entry in fan_list.entries}
-    for anime_id in fan_list.favourites:
+    entries = {entry.anime_id: entry for entry in anime_list.entries}
+    for anime_id in anime_list.favourites:
         entry = entries[anime_id]
         known = anime_id in catalogue
-        anime = catalogue.get(anime_id)
-        title = anime.called(english=english) if known else entry.title or f"Anime {anime_id}"
-        yield Favourite(
+        anime = catalogue.get_anime(anime_id)
+        title = (
+            anime.display_title(english=english) if known else entry.title or f"Anime {anime_id}"
+        )
+        yield FavouriteCard(
             anime_id=anime_id,
             title=title,
-            known=known,
+            has_page=known,
             picture=anime.picture,
-            score=number(entry.score) if entry.score else None,
-            speaks_for=tuple(
+            score=format_score(entry.score) if entry.score else None,
+            supported_picks=tuple(
                 (item.rank, catalogue.title(item.anime_id, english=english))
-                for item in found.recommendations
-                if any(why.anime_id == anime_id for why in item.because)
+                for item in recommendations.recommendations
+                if any(why.anime_id == anime_id for why in item.contributions)
             ),
-            initial=initial_of(title),
-            tint=anime_id % TINTS,
+            initial=poster_initial(title),
+            tint=anime_id % POSTER_TINTS,
         )

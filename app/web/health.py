@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint
 
-from app.web.state import hakken
+from app.web.state import get_app_state
 
 blueprint = Blueprint("health", __name__)
 
@@ -25,31 +25,35 @@ def readyz() -> tuple[dict[str, Any], int]:
     ``stale`` says that the live model could not be had, for the reason that ``fault`` gives, and
     that an earlier one answers in its place.
     """
-    held = hakken()
-    kept, fault = held.models.current, held.fault
-    told = {"version": held.version, "checked": _moment(held.models.checked), "fault": fault}
-    if kept is None:
-        return {"ready": False, "reason": fault, **told}, 503
-    manifest = kept.content.model.manifest
+    state = get_app_state()
+    loaded_model, fault = state.model_manager.current, state.model_fault
+    body = {
+        "version": state.version,
+        "checked": _iso_time(state.model_manager.checked_at),
+        "fault": fault,
+    }
+    if loaded_model is None:
+        return {"ready": False, "reason": fault, **body}, 503
+    manifest = loaded_model.content.model.manifest
     return {
         "ready": True,
         "model": manifest.version,
         "created": manifest.created,
-        "age": _age(manifest.created),
-        "loaded": _moment(kept.loaded),
+        "age": _age_seconds(manifest.created),
+        "loaded": _iso_time(loaded_model.loaded_at),
         "stale": fault is not None,
-        **told,
-        "counts": {**manifest.counts, "catalogue": len(kept.content.catalogue)},
+        **body,
+        "counts": {**manifest.counts, "catalogue": len(loaded_model.content.catalogue)},
     }, 200
 
 
-def _moment(seconds: float | None) -> str | None:
+def _iso_time(seconds: float | None) -> str | None:
     return (
         None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat("T", "seconds")
     )
 
 
-def _age(created: str) -> int | None:
+def _age_seconds(created: str) -> int | None:
     """Seconds since a model was made; None if its manifest does not say so in a way we can read."""
     try:
         made = datetime.fromisoformat(created)

@@ -9,13 +9,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from app.catalogue import Catalogue, franchises_of
-from app.details import Shelf
-from app.lists import Source
-from app.recommender import Franchises, Listed, Model, Order, Status, Wish, recommend
+from app.catalogue import Catalogue, infer_franchises
+from app.details import DetailsCache
+from app.lists import ListSource
+from app.recommender import (
+    Franchises,
+    Model,
+    RecommendOptions,
+    SortOrder,
+    UserList,
+    WatchStatus,
+    recommend,
+)
 from app.search import TitleIndex
-from app.web.filters import Facts
-from app.web.providers import Providers
+from app.web.filters import ItemAttributes
+from app.web.providers import DataProviders
 
 ADULT_GENRE = "Hentai"
 
@@ -31,15 +39,15 @@ class Library:
 
     model: Model
     catalogue: Catalogue
-    sources: Mapping[str, Source]
-    suitable: npt.NDArray[np.bool_]
+    sources: Mapping[str, ListSource]
+    non_adult: npt.NDArray[np.bool_]
     franchises: Franchises
-    details: Shelf
-    titles: TitleIndex
-    facts: Facts
+    details_cache: DetailsCache
+    title_index: TitleIndex
+    attributes: ItemAttributes
 
 
-def open_library(path: Path, providers: Providers) -> Library:
+def load_library(path: Path, providers: DataProviders) -> Library:
     """Open the model at ``path`` and answer once with it, so that no visitor waits for that.
 
     Raises:
@@ -47,35 +55,44 @@ def open_library(path: Path, providers: Providers) -> Library:
     """
     model = Model.open(path)
     catalogue = Catalogue.open(model.catalogue_path)
-    titles = TitleIndex(catalogue, _for_everybody(catalogue))
+    title_index = TitleIndex(catalogue, _non_adult_ids(catalogue))
     # The first call compiles the kernels; the first visitor must not wait for that.
-    for order in Order:
-        one = Listed.of([(int(model.anime_id[0]), 8.0, Status.COMPLETED)])
-        recommend(model, one, Wish(top=1, order=order))
-    franchises = franchises_of(catalogue, model.anime_id.tolist())
-    suitable = _suitable(model, catalogue)
-    facts = Facts.of(model, catalogue)
+    for order in SortOrder:
+        user_list = UserList.from_entries([(int(model.anime_id[0]), 8.0, WatchStatus.COMPLETED)])
+        recommend(model, user_list, RecommendOptions(top_n=1, sort_order=order))
+    franchises = infer_franchises(catalogue, model.anime_id.tolist())
+    non_adult = _non_adult_mask(model, catalogue)
+    attributes = ItemAttributes.from_catalogue(model, catalogue)
     # Last, for this is seen by requests with the model before, too.
-    providers.know_ids(catalogue)
+    providers.update_id_maps(catalogue)
     return Library(
-        model, catalogue, providers.sources, suitable, franchises, providers.details, titles, facts
+        model,
+        catalogue,
+        providers.sources,
+        non_adult,
+        franchises,
+        providers.details_cache,
+        title_index,
+        attributes,
     )
 
 
-def _suitable(model: Model, catalogue: Catalogue) -> npt.NDArray[np.bool_]:
-    return ~np.array(_adult(catalogue, model.anime_id.tolist()), bool)
+def _non_adult_mask(model: Model, catalogue: Catalogue) -> npt.NDArray[np.bool_]:
+    return ~np.array(_adult_flags(catalogue, model.anime_id.tolist()), bool)
 
 
-def _for_everybody(catalogue: Catalogue) -> list[int]:
+def _non_adult_ids(catalogue: Catalogue) -> list[int]:
     """Ids of all anime of the catalogue that are not for adults only."""
-    ids = catalogue.ids()
+    ids = catalogue.anime_ids()
     return [
-        anime_id for anime_id, adult in zip(ids, _adult(catalogue, ids), strict=True) if not adult
+        anime_id
+        for anime_id, adult in zip(ids, _adult_flags(catalogue, ids), strict=True)
+        if not adult
     ]
 
 
-def _adult(catalogue: Catalogue, ids: Sequence[int]) -> list[bool]:
-    flags, genres = catalogue.column("adult", ids), catalogue.column("genres", ids)
+def _adult_flags(catalogue: Catalogue, ids: Sequence[int]) -> list[bool]:
+    flags, genres = catalogue.column_values("adult", ids), catalogue.column_values("genres", ids)
     return [
         bool(flag) or ADULT_GENRE in (names or "").split(";")
         for flag, names in zip(flags, genres, strict=True)

@@ -16,36 +16,38 @@ from typing import Any
 from flask import Flask, Response, request
 from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded
 
-from app.settings import OFF, Settings
-from app.upstream import Shared
-from app.upstream.shared import key_of
-from app.web.clients import PROBES, client
-from app.web.errors import answer_error
-from app.web.problems import TooFast
+from app.settings import RATE_LIMIT_OFF, AppSettings
+from app.upstream import SharedStorage
+from app.upstream.shared import hashed_key
+from app.web.clients import PROBE_ENDPOINTS, client_address
+from app.web.errors import error_response
+from app.web.problems import ClientRateLimited
 
 log = logging.getLogger(__name__)
 
-LISTS = {"pages.user", "pages.upload", "api.of_user", "api.of_list"}
-LISTS |= {"together.pair", "together.of_users", "favourites.of_user"}
-LISTS |= {"fans.page", "fans.of_user"}
+LIST_ENDPOINTS = {"pages.user", "pages.upload", "api.of_user", "api.of_list"}
+LIST_ENDPOINTS |= {"together.pair", "together.of_users", "favourites.of_user"}
+LIST_ENDPOINTS |= {"fans.page", "fans.of_user"}
 """What reads a whole list, from its site or from the request."""
-FREE = PROBES | {"static"}
+UNLIMITED_ENDPOINTS = PROBE_ENDPOINTS | {"static"}
 
 
-def init_app(app: Flask, settings: Settings) -> None:
+def init_app(app: Flask, settings: AppSettings) -> None:
     """Limit what one client may ask of ``app``."""
     rates = {"lists": settings.rate_lists, "pages": settings.rate_pages}
-    if all(rate == OFF for rate in rates.values()):
+    if all(rate == RATE_LIMIT_OFF for rate in rates.values()):
         return
-    redis = Shared(settings.shared_dir, settings.cache_url).redis
+    redis = SharedStorage(settings.shared_cache_dir, settings.cache_url).redis
     # The same Redis as everything else, with its patience.
     options: dict[str, Any] = {"connection_pool": redis.connection_pool} if redis else {}
     limiter = Limiter(
-        _client_key,
+        _hashed_client_key,
         application_limits=[
-            ApplicationLimit(limit_provider=rate, scope=kind, exempt_when=partial(_is_not, kind))
+            ApplicationLimit(
+                limit_provider=rate, scope=kind, exempt_when=partial(_outside_scope, kind)
+            )
             for kind, rate in rates.items()
-            if rate != OFF
+            if rate != RATE_LIMIT_OFF
         ],
         storage_uri="redis://" if redis else "memory://",
         storage_options=options,
@@ -56,48 +58,50 @@ def init_app(app: Flask, settings: Settings) -> None:
         request_identifier=lambda: request.endpoint or "nowhere",
         key_prefix="hakken",
     )
-    limiter.logger.addFilter(_in_one_line)
-    app.before_request(_ClockWatch(limiter).look)
+    limiter.logger.addFilter(_drop_traceback)
+    app.before_request(_ClockRollbackGuard(limiter).check)
     if not settings.trusted_proxies:
-        app.before_request(_ProxyWatch().look)
+        app.before_request(_UndeclaredProxyWarning().check)
     limiter.init_app(app)
-    app.register_error_handler(RateLimitExceeded, lambda error: _refuse(limiter, error))
+    app.register_error_handler(
+        RateLimitExceeded, lambda error: _rate_limit_response(limiter, error)
+    )
 
 
-def _in_one_line(record: logging.LogRecord) -> bool:
+def _drop_traceback(record: logging.LogRecord) -> bool:
     record.exc_info = None
     return True
 
 
-def _kind() -> str:
-    if request.endpoint in FREE:
+def _rate_scope() -> str:
+    if request.endpoint in UNLIMITED_ENDPOINTS:
         return "free"
-    return "lists" if request.endpoint in LISTS else "pages"
+    return "lists" if request.endpoint in LIST_ENDPOINTS else "pages"
 
 
-def _is_not(kind: str) -> bool:
-    return _kind() != kind
+def _outside_scope(scope: str) -> bool:
+    return _rate_scope() != scope
 
 
-def _client_key() -> str:
-    return key_of("client", client())
+def _hashed_client_key() -> str:
+    return hashed_key("client", client_address())
 
 
-def _refuse(limiter: Limiter, error: RateLimitExceeded) -> Response:
+def _rate_limit_response(limiter: Limiter, error: RateLimitExceeded) -> Response:
     reached = limiter.current_limit
     longest = error.limit.limit.get_expiry()
     left = math.ceil(reached.reset_at - time.time()) if reached else longest
-    return answer_error(TooFast(min(max(left, 1), longest)))
+    return error_response(ClientRateLimited(min(max(left, 1), longest)))
 
 
-class _ClockWatch:
+class _ClockRollbackGuard:
     """Forgets what was counted when the clock is set back: it would count until then."""
 
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
         self._offset = time.time() - time.monotonic()
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Called before every request."""
         offset = time.time() - time.monotonic()
         if offset < self._offset - 1 and self._limiter._storage_uri == "memory://":
@@ -105,22 +109,22 @@ class _ClockWatch:
         self._offset = offset
 
 
-class _ProxyWatch:
+class _UndeclaredProxyWarning:
     """Says once that there seems to be a proxy that nobody told us of."""
 
     def __init__(self) -> None:
-        self._said = False
+        self._warned = False
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Called before every request."""
-        if self._said or "X-Forwarded-For" not in request.headers:
+        if self._warned or "X-Forwarded-For" not in request.headers:
             return
         try:
             near = ipaddress.ip_address(request.remote_addr or "").is_private
         except ValueError:
             return
         if near:
-            self._said = True
+            self._warned = True
             log.warning(
                 "requests come through a proxy, so all visitors share one rate limit: "
                 "set HAKKEN_TRUSTED_PROXIES to the number of your proxies"

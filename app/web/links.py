@@ -5,11 +5,11 @@ from __future__ import annotations
 from app.catalogue import Anime
 from app.lists import anilist, kitsu, shikimori
 
-Link = tuple[str, str]
+SiteLink = tuple[str, str]
 """The name of a site, and the address there."""
 
 
-def links_of(anime: Anime) -> list[Link]:
+def site_links(anime: Anime) -> list[SiteLink]:
     """On every site that knows it."""
     links = [("MyAnimeList", anime.url)]
     if anime.anilist_id:
@@ -19,10 +19,10 @@ def links_of(anime: Anime) -> list[Link]:
     return links
 
 
-def own_link(anime: Anime, source: str) -> Link:
+def source_link(anime: Anime, source: str) -> SiteLink:
     """On the site that a list comes from; on MyAnimeList where that site does not know it."""
     if source == shikimori.SLUG:
         return shikimori.NAME, f"https://shikimori.io/animes/{anime.anime_id}"
     name = {anilist.SLUG: anilist.NAME, kitsu.SLUG: kitsu.NAME}.get(source)
-    links = links_of(anime)
+    links = site_links(anime)
     return next((link for link in links if link[0] == name), links[0])

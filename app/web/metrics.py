@@ -16,42 +16,42 @@ from prometheus_client.registry import Collector
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 
-from app.metrics import REQUEST_SECONDS, REQUESTS, RESTING_UNTIL
-from app.settings import METRICS_DIR
-from app.upstream.breaker import REST_SECONDS
-from app.web.access_log import at_end, route
-from app.web.state import hakken
+from app.metrics import CIRCUIT_OPEN_UNTIL, REQUEST_SECONDS, REQUESTS
+from app.settings import METRICS_DIR_ENV
+from app.upstream.breaker import RESET_SECONDS
+from app.web.access_log import call_when_sent, route_pattern
+from app.web.state import get_app_state
 
 blueprint = Blueprint("metrics", __name__)
 
-_METHODS = {"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"}
+_KNOWN_METHODS = {"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"}
 
 
 @blueprint.get("/metrics")
-def metrics() -> Response:
+def get_metrics() -> Response:
     """All metrics of all workers; not there unless it is turned on."""
-    settings = hakken().settings
+    settings = get_app_state().settings
     if not settings.metrics:
         abort(404)
-    if settings.metrics_token and not _is_told(settings.metrics_token):
+    if settings.metrics_token and not _token_matches(settings.metrics_token):
         raise Unauthorized(
             "The token of the metrics is needed.", www_authenticate=WWWAuthenticate("bearer")
         )
-    return Response(generate_latest(_Resting()), content_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(_CircuitStateCollector()), content_type=CONTENT_TYPE_LATEST)
 
 
 def init_app(app: Flask) -> None:
     """Count and time every request of ``app``."""
-    app.after_request(_count)
+    app.after_request(_record_request)
 
 
-def _is_told(token: str) -> bool:
+def _token_matches(token: str) -> bool:
     given = request.authorization
-    told = (given.token or "") if given and given.type == "bearer" else ""
-    return hmac.compare_digest(told.encode(), token.encode())
+    sent = (given.token or "") if given and given.type == "bearer" else ""
+    return hmac.compare_digest(sent.encode(), token.encode())
 
 
-class _Resting(Collector):
+class _CircuitStateCollector(Collector):
     """Everything that was counted, with moments that services rest until turned into yes or no.
 
     A worker that nobody asks anything would never take back that a service is at rest.
@@ -60,11 +60,11 @@ class _Resting(Collector):
     def collect(self) -> Iterator[Metric]:
         """The metrics of all workers where there are several, else of this process."""
         source: Collector = REGISTRY
-        if METRICS_DIR in os.environ:
+        if METRICS_DIR_ENV in os.environ:
             source = MultiProcessCollector(CollectorRegistry())  # type: ignore[no-untyped-call]
         now = time.time()
         for metric in source.collect():
-            if metric.name != RESTING_UNTIL._name:
+            if metric.name != CIRCUIT_OPEN_UNTIL._name:
                 yield metric
                 continue
             resting = GaugeMetricFamily(
@@ -74,17 +74,19 @@ class _Resting(Collector):
             )
             for sample in metric.samples:
                 left = sample.value - now
-                resting.add_metric([sample.labels["service"]], 0 < left <= REST_SECONDS)
+                resting.add_metric([sample.labels["service"]], 0 < left <= RESET_SECONDS)
             yield resting
 
 
-def _count(response: Response) -> Response:
-    method = request.method if request.method in _METHODS else "other"
-    done = partial(_done, route(), method, str(response.status_code), g.started)
-    at_end(response, done)
+def _record_request(response: Response) -> Response:
+    method = request.method if request.method in _KNOWN_METHODS else "other"
+    observe = partial(
+        _observe_request, route_pattern(), method, str(response.status_code), g.started
+    )
+    call_when_sent(response, observe)
     return response
 
 
-def _done(rule: str, method: str, status: str, started: float) -> None:
-    REQUESTS.labels(rule, method, status).inc()
-    REQUEST_SECONDS.labels(rule).observe(time.perf_counter() - started)
+def _observe_request(route: str, method: str, status: str, started: float) -> None:
+    REQUESTS.labels(route, method, status).inc()
+    REQUEST_SECONDS.labels(route).observe(time.perf_counter() - started)

@@ -12,40 +12,40 @@ from flask import Blueprint, Response
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app.lists.registry import SLUGS
+from app.lists.registry import SOURCE_SLUGS
 from app.recommender import EngineName
 from app.web import schemas
 from app.web.anime import SimilarQuery
-from app.web.as_json import as_json
-from app.web.body import Body
+from app.web.as_json import json_response
+from app.web.body import RecommendationsBody
 from app.web.details import DetailsQuery
-from app.web.options import FetchQuery
+from app.web.options import UserQuery
 from app.web.picks import SearchQuery
-from app.web.problems import all_kinds
-from app.web.state import hakken
+from app.web.problems import problem_types_by_slug
+from app.web.state import get_app_state
 from app.web.together import PairQuery
-from app.web.values import MARK
+from app.web.values import MARK_PATTERN
 
 blueprint = Blueprint("openapi", __name__, url_prefix="/api/v1")
 
-_REF = "#/components/schemas/{model}"
-_ANIME_ID = {
+_REF_TEMPLATE = "#/components/schemas/{model}"
+_ANIME_ID_PARAMETER = {
     "name": "anime_id",
     "in": "path",
     "required": True,
     "description": "MyAnimeList’s number of the anime",
     "schema": {"type": "integer", "minimum": 1},
 }
-_FLAG = {"type": "string", "enum": ["0", "1", "false", "true"]}
-_MARKS = {"type": "string", "pattern": MARK}
-_GENRES = ("genre", "without")
-_FETCHING = (403, 404, 413, 501, 502, 504)
-_ALWAYS = (400, 429, 500, 503)
+_FLAG_SCHEMA = {"type": "string", "enum": ["0", "1", "false", "true"]}
+_SEEN_MARK_SCHEMA = {"type": "string", "pattern": MARK_PATTERN}
+_GENRE_OPTIONS = ("genre", "without")
+_LIST_FETCH_STATUSES = (403, 404, 413, 501, 502, 504)
+_COMMON_STATUSES = (400, 429, 500, 503)
 """Statuses that any request may be answered with: 400 for a host name that is not ours."""
 
 
 @blueprint.get("/openapi.json")
-def description() -> Response:
+def get_openapi() -> Response:
     """The description."""
     body = {
         "openapi": "3.1.0",
@@ -53,35 +53,41 @@ def description() -> Response:
             "title": "Hakken",
             "description": "What to watch next, and why. Errors are problem details (RFC 9457), "
             "whose type is a page that says what it means.",
-            "version": hakken().version,
+            "version": get_app_state().version,
         },
-        "paths": _paths(),
-        "components": {"schemas": _schemas()},
+        "paths": _path_items(),
+        "components": {"schemas": _component_schemas()},
     }
-    return as_json(body, "public, max-age=3600")
+    return json_response(body, "public, max-age=3600")
 
 
-def _paths() -> dict[str, Any]:
-    body = {"application/json": {"schema": _ref(Body)}}
-    fetch = _does(
-        "Recommendations for a public list", schemas.UserAnswer, _query(FetchQuery), _FETCHING
+def _path_items() -> dict[str, Any]:
+    body = {"application/json": {"schema": _schema_ref(RecommendationsBody)}}
+    fetch = _operation(
+        "Recommendations for a public list",
+        schemas.UserRecommendationsResponse,
+        _query_parameters(UserQuery),
+        _LIST_FETCH_STATUSES,
     )
-    pair = _does(
+    pair = _operation(
         "What two fans would both enjoy, and how alike they are",
-        schemas.PairAnswer,
-        _query(PairQuery),
-        _FETCHING,
+        schemas.PairRecommendationsResponse,
+        _query_parameters(PairQuery),
+        _LIST_FETCH_STATUSES,
     )
-    fans = _does(
+    fans = _operation(
         "The fans most like one, and what they loved",
-        schemas.FansAnswer,
-        _query(FetchQuery),
-        _FETCHING,
+        schemas.SimilarUsersResponse,
+        _query_parameters(UserQuery),
+        _LIST_FETCH_STATUSES,
     )
-    post = _does(
-        "Recommendations for the list in the body", schemas.Answer, [], (408, 413, 415, 422)
+    post = _operation(
+        "Recommendations for the list in the body",
+        schemas.RecommendationsResponse,
+        [],
+        (408, 413, 415, 422),
     )
-    similar = [_ANIME_ID, *_query(SimilarQuery)]
+    similar = [_ANIME_ID_PARAMETER, *_query_parameters(SimilarQuery)]
     return {
         "/api/v1/recommendations": {
             "get": fetch,
@@ -89,64 +95,78 @@ def _paths() -> dict[str, Any]:
         },
         "/api/v1/together": {"get": pair},
         "/api/v1/fans": {"get": fans},
-        "/api/v1/anime": {"get": _does("Anime by title", schemas.Search, _query(SearchQuery), ())},
+        "/api/v1/anime": {
+            "get": _operation(
+                "Anime by title", schemas.SearchResponse, _query_parameters(SearchQuery), ()
+            )
+        },
         "/api/v1/anime/{anime_id}": {
-            "get": _does("One anime", schemas.AnimeFacts, [_ANIME_ID], (404,))
+            "get": _operation("One anime", schemas.AnimeResponse, [_ANIME_ID_PARAMETER], (404,))
         },
         "/api/v1/anime/{anime_id}/similar": {
-            "get": _does("What is like an anime", schemas.Similar, similar, (404,))
+            "get": _operation(
+                "What is like an anime", schemas.SimilarAnimeResponse, similar, (404,)
+            )
         },
         "/api/v1/details": {
-            "get": _does("Pictures and synopses", schemas.Details, _query(DetailsQuery), ())
+            "get": _operation(
+                "Pictures and synopses",
+                schemas.AnimeDetailsResponse,
+                _query_parameters(DetailsQuery),
+                (),
+            )
         },
-        "/api/v1/openapi.json": {"get": _does("This description", None, [], ())},
+        "/api/v1/openapi.json": {"get": _operation("This description", None, [], ())},
     }
 
 
-def _does(
+def _operation(
     summary: str,
-    answer: type[BaseModel] | None,
+    response_schema: type[BaseModel] | None,
     parameters: list[dict[str, Any]],
-    problems: tuple[int, ...],
+    problem_statuses: tuple[int, ...],
 ) -> dict[str, Any]:
     """An operation; ``problems`` are the statuses that it may fail with."""
-    schema = _ref(answer) if answer else {"type": "object"}
+    schema = _schema_ref(response_schema) if response_schema else {"type": "object"}
     content = {"application/json": {"schema": schema}}
     return {
         "summary": summary,
         "parameters": parameters,
         "responses": {
             "200": {"description": summary, "content": content},
-            **{str(status): _problem(status) for status in sorted({*problems, *_ALWAYS})},
+            **{
+                str(status): _problem_response(status)
+                for status in sorted({*problem_statuses, *_COMMON_STATUSES})
+            },
         },
     }
 
 
-def _problem(status: int) -> dict[str, Any]:
+def _problem_response(status: int) -> dict[str, Any]:
     """What the problems with a status are called, and what they look like."""
-    titles = [kind.title for kind in all_kinds().values() if kind.status == status]
+    titles = [kind.title for kind in problem_types_by_slug().values() if kind.status == status]
     return {
         "description": "; ".join(titles),
-        "content": {"application/problem+json": {"schema": _ref(schemas.Problem)}},
+        "content": {"application/problem+json": {"schema": _schema_ref(schemas.ProblemDetails)}},
     }
 
 
-def _ref(kind: type[BaseModel]) -> dict[str, str]:
-    return {"$ref": _REF.format(model=kind.__name__)}
+def _schema_ref(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": _REF_TEMPLATE.format(model=model.__name__)}
 
 
-def _query(kind: type[BaseModel]) -> list[dict[str, Any]]:
+def _query_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
     """The parameters of a query; several values have commas between them."""
-    known = kind.model_json_schema(ref_template=_REF)["properties"]
+    known = model.model_json_schema(ref_template=_REF_TEMPLATE)["properties"]
     parameters = []
-    for name, field in kind.model_fields.items():
+    for name, field in model.model_fields.items():
         schema = {k: v for k, v in known[name].items() if k not in {"title", "description"}}
         parameter = {
             "name": name,
             "in": "query",
             "required": field.is_required(),
             "description": field.description or "",
-            "schema": _as_text(name, schema),
+            "schema": _query_schema(name, schema),
         }
         if schema.get("type") == "array":
             parameter |= {"style": "form", "explode": False}
@@ -154,46 +174,46 @@ def _query(kind: type[BaseModel]) -> list[dict[str, Any]]:
     return parameters
 
 
-def _as_text(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+def _query_schema(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     """The schema of a value as it stands in an address."""
     if name.endswith("source"):
-        return {"type": "string", "enum": list(SLUGS)}
+        return {"type": "string", "enum": list(SOURCE_SLUGS)}
     if name == "engine":
-        return _engine()
+        return _engine_schema()
     if name == "seen":
-        return {**schema, "items": _MARKS}
-    if name in _GENRES:
-        return {**schema, "items": _genre()}
+        return {**schema, "items": _SEEN_MARK_SCHEMA}
+    if name in _GENRE_OPTIONS:
+        return {**schema, "items": _genre_schema()}
     if schema.get("type") == "boolean":
-        return _FLAG
+        return _FLAG_SCHEMA
     # There is no null in an address: it is left out.
     given = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
     return given[0] if given else schema
 
 
-def _engine() -> dict[str, Any]:
+def _engine_schema() -> dict[str, Any]:
     """An engine that the model has."""
-    held = hakken().library
-    further = held.model.engines if held else ()
+    library = get_app_state().library
+    further = library.model.engines if library else ()
     return {"type": "string", "enum": [EngineName.HAKKEN.value, *further]}
 
 
-def _genre() -> dict[str, Any]:
+def _genre_schema() -> dict[str, Any]:
     """A genre that the model knows."""
-    held = hakken().library
-    known = {"enum": list(held.facts.genre_names)} if held else {}
+    library = get_app_state().library
+    known = {"enum": list(library.attributes.genre_names)} if library else {}
     return {"type": "string", **known}
 
 
-def _schemas() -> dict[str, Any]:
+def _component_schemas() -> dict[str, Any]:
     """All shapes, with the kinds of values that they and the queries refer to."""
     _, answers = models_json_schema(
-        [(shape, "serialization") for shape in schemas.SHAPES], ref_template=_REF
+        [(shape, "serialization") for shape in schemas.RESPONSE_SCHEMAS], ref_template=_REF_TEMPLATE
     )
-    body = Body.model_json_schema(ref_template=_REF)
+    body = RecommendationsBody.model_json_schema(ref_template=_REF_TEMPLATE)
     given = body["properties"]["engine"]
-    told = {name: given[name] for name in ("default", "description")}
-    body["properties"]["engine"] = {**told, **_engine()}
-    for name in _GENRES:
-        body["properties"][name]["items"] = _genre()
+    engine_schema = {name: given[name] for name in ("default", "description")}
+    body["properties"]["engine"] = {**engine_schema, **_engine_schema()}
+    for name in _GENRE_OPTIONS:
+        body["properties"][name]["items"] = _genre_schema()
     return {**answers["$defs"], **body.pop("$defs"), "Body": body}

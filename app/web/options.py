@@ -21,28 +21,37 @@ from pydantic import (
 )
 from werkzeug.datastructures import MultiDict
 
-from app.recommender import EngineName, Order
-from app.web.values import AS_WHOLE, MARK, MOST_MARKS, Flag, ids, marks, parts, slugs
+from app.recommender import EngineName, SortOrder
+from app.web.values import (
+    MARK_PATTERN,
+    MAX_MARKS,
+    PARSE_INT,
+    Flag,
+    parse_ids,
+    parse_seen_marks,
+    parse_slugs,
+    split_values,
+)
 
 MAX_TOP = 100
-STEP = 20
-MOST_GENRES = 20
-SLIDER = 5
-FIRST_YEAR, LAST_YEAR = 1900, 2100
-MOST_EPISODES = 9999
+TOP_STEP = 20
+MAX_GENRES = 20
+MAX_POPULARITY = 5
+MIN_YEAR, MAX_YEAR = 1900, 2100
+MAX_EPISODES = 9999
 
-M = TypeVar("M", bound=BaseModel)
+QueryT = TypeVar("QueryT", bound=BaseModel)
 
 
-class BadQuery(Exception):  # noqa: N818 -- it names what is wrong, as the errors of lists do
+class InvalidQuery(Exception):  # noqa: N818 -- it names what is wrong, as the errors of lists do
     """A query argument that cannot be used; the sentence names it."""
 
-    def __init__(self, field: str, sentence: str) -> None:
-        super().__init__(sentence)
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
         self.field = field
 
 
-class Type(StrEnum):
+class MediaType(StrEnum):
     """What kind of anime."""
 
     TV = "tv"
@@ -53,7 +62,7 @@ class Type(StrEnum):
     MUSIC = "music"
 
 
-class Planned(StrEnum):
+class PlannedMode(StrEnum):
     """What to do with what the fan already plans to watch."""
 
     NO = "no"
@@ -61,7 +70,7 @@ class Planned(StrEnum):
     ONLY = "only"
 
 
-class Language(StrEnum):
+class TitleLanguage(StrEnum):
     """Which of its titles an anime is called by. What has no English title keeps the other."""
 
     ROMAJI = "romaji"
@@ -69,29 +78,29 @@ class Language(StrEnum):
 
 
 AnimeId = Annotated[int, Field(gt=0, lt=2**31)]
-Given = Annotated[int, Field(ge=0, le=10)]
-Marks = Annotated[
-    tuple[Annotated[str, Field(pattern=MARK)] | tuple[AnimeId, Given], ...],
-    Field(max_length=MOST_MARKS),
+GivenScore = Annotated[int, Field(ge=0, le=10)]
+SeenMarks = Annotated[
+    tuple[Annotated[str, Field(pattern=MARK_PATTERN)] | tuple[AnimeId, GivenScore], ...],
+    Field(max_length=MAX_MARKS),
 ]
-_GENRES = f"up to {MOST_GENRES} genres with commas between them, such as drama,slice-of-life"
-_YEAR = f"a year from {FIRST_YEAR} to {LAST_YEAR}"
-_EPISODES = f"a whole number from 1 to {MOST_EPISODES:,}"
+_GENRES_HELP = f"up to {MAX_GENRES} genres with commas between them, such as drama,slice-of-life"
+_YEAR_HELP = f"a year from {MIN_YEAR} to {MAX_YEAR}"
+_EPISODES_HELP = f"a whole number from 1 to {MAX_EPISODES:,}"
 Genres = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=40)], ...],
-    Field(max_length=MOST_GENRES, description=_GENRES),
-    BeforeValidator(slugs),
+    Field(max_length=MAX_GENRES, description=_GENRES_HELP),
+    BeforeValidator(parse_slugs),
 ]
 Types = Annotated[
-    tuple[Type, ...],
-    Field(description="some of " + ", ".join(Type) + ", with commas between them"),
-    BeforeValidator(parts),
+    tuple[MediaType, ...],
+    Field(description="some of " + ", ".join(MediaType) + ", with commas between them"),
+    BeforeValidator(split_values),
 ]
-Year = Annotated[int, Field(ge=FIRST_YEAR, le=LAST_YEAR), AS_WHOLE]
-Episodes = Annotated[int, Field(ge=1, le=MOST_EPISODES), AS_WHOLE]
+Year = Annotated[int, Field(ge=MIN_YEAR, le=MAX_YEAR), PARSE_INT]
+Episodes = Annotated[int, Field(ge=1, le=MAX_EPISODES), PARSE_INT]
 
 
-class Options(BaseModel):
+class QueryOptions(BaseModel):
     """The choices that every way of asking shares. The descriptions are told to who errs."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -99,11 +108,11 @@ class Options(BaseModel):
     top: Annotated[
         int,
         Field(ge=1, le=MAX_TOP, description=f"a whole number from 1 to {MAX_TOP}"),
-        AS_WHOLE,
-    ] = STEP
+        PARSE_INT,
+    ] = TOP_STEP
     order: Annotated[
-        Order, Field(description="one of " + ", ".join(order.value for order in Order))
-    ] = Order.MATCH
+        SortOrder, Field(description="one of " + ", ".join(order.value for order in SortOrder))
+    ] = SortOrder.MATCH
     engine: Annotated[EngineName, Field(description="one of " + ", ".join(EngineName))] = (
         EngineName.HAKKEN
     )
@@ -111,72 +120,75 @@ class Options(BaseModel):
     type: Types = ()
     genre: Genres = ()
     without: Genres = ()
-    year_from: Annotated[Year | None, Field(description=_YEAR)] = None
-    year_to: Annotated[Year | None, Field(description=f"{_YEAR}, not before year_from")] = None
-    min_episodes: Annotated[Episodes | None, Field(description=_EPISODES)] = None
+    year_from: Annotated[Year | None, Field(description=_YEAR_HELP)] = None
+    year_to: Annotated[Year | None, Field(description=f"{_YEAR_HELP}, not before year_from")] = None
+    min_episodes: Annotated[Episodes | None, Field(description=_EPISODES_HELP)] = None
     max_episodes: Annotated[
-        Episodes | None, Field(description=f"{_EPISODES}, not less than min_episodes")
+        Episodes | None, Field(description=f"{_EPISODES_HELP}, not less than min_episodes")
     ] = None
     popularity: Annotated[
         int,
         Field(
-            ge=-SLIDER,
-            le=SLIDER,
-            description=f"a whole number from {-SLIDER} (the biggest hits) over 0 (all) to "
-            f"{SLIDER} (what hardly anyone knows)",
+            ge=-MAX_POPULARITY,
+            le=MAX_POPULARITY,
+            description=f"a whole number from {-MAX_POPULARITY} (the biggest hits) over 0 (all) to "
+            f"{MAX_POPULARITY} (what hardly anyone knows)",
         ),
-        AS_WHOLE,
+        PARSE_INT,
     ] = 0
     new_series: Flag = False
-    planned: Annotated[Planned, Field(description="one of " + ", ".join(Planned))] = Planned.NO
+    planned: Annotated[PlannedMode, Field(description="one of " + ", ".join(PlannedMode))] = (
+        PlannedMode.NO
+    )
     extras: Flag = False
     ignore_dropped: Flag = False
     title: Annotated[
-        Language, Field(description="one of " + ", ".join(Language) + ": how anime are called")
-    ] = Language.ROMAJI
+        TitleLanguage,
+        Field(description="one of " + ", ".join(TitleLanguage) + ": how anime are called"),
+    ] = TitleLanguage.ROMAJI
     hide: Annotated[
         tuple[AnimeId, ...],
         Field(
-            max_length=MOST_MARKS,
-            description=f"up to {MOST_MARKS} anime ids with commas between them",
+            max_length=MAX_MARKS,
+            description=f"up to {MAX_MARKS} anime ids with commas between them",
         ),
-        BeforeValidator(ids),
+        BeforeValidator(parse_ids),
     ] = ()
     seen: Annotated[
-        tuple[tuple[AnimeId, Given], ...],
+        tuple[tuple[AnimeId, GivenScore], ...],
         Field(
-            max_length=MOST_MARKS,
-            description=f"up to {MOST_MARKS} of anime id:score with commas between them, such as "
+            max_length=MAX_MARKS,
+            description=f"up to {MAX_MARKS} of anime id:score with commas between them, such as "
             "5:8 (0: no score)",
         ),
-        BeforeValidator(marks, json_schema_input_type=Marks),
+        BeforeValidator(parse_seen_marks, json_schema_input_type=SeenMarks),
     ] = ()
 
     @field_validator("year_to", "max_episodes")
     @classmethod
-    def _in_order(cls, most: int | None, info: ValidationInfo) -> int | None:
+    def _check_range(cls, maximum: int | None, info: ValidationInfo) -> int | None:
         name = "year_from" if info.field_name == "year_to" else "min_episodes"
-        least = info.data.get(name)
-        if most is not None and least is not None and most < least:
+        minimum = info.data.get(name)
+        if maximum is not None and minimum is not None and maximum < minimum:
             raise ValueError(f"should not be less than {name}")
-        return most
+        return maximum
 
     @property
     def english(self) -> bool:
         """Whether anime are called by their English titles."""
-        return self.title is Language.ENGLISH
+        return self.title is TitleLanguage.ENGLISH
 
-    def but(self, **changes: Any) -> Self:
+    def with_changes(self, **changes: Any) -> Self:
         """These options with some changed."""
         return self.model_copy(update=changes)
 
 
-_OWN_NAMES = {own: "n" if own == "top" else own for own in Options.model_fields}
-_PAGE_NAMES = {page: own for own, page in _OWN_NAMES.items()}
-SEVERAL = frozenset({"type", "genre", "without", "hide", "seen"})
+_PAGE_NAME_BY_OPTION = {own: "n" if own == "top" else own for own in QueryOptions.model_fields}
+_OPTION_BY_PAGE_NAME = {page: own for own, page in _PAGE_NAME_BY_OPTION.items()}
+MULTI_VALUE_OPTIONS = frozenset({"type", "genre", "without", "hide", "seen"})
 
 
-class FetchQuery(Options):
+class UserQuery(QueryOptions):
     """The query of ``GET /api/v1/recommendations``."""
 
     source: Annotated[str, Field(description="the site, such as anilist")]
@@ -185,70 +197,76 @@ class FetchQuery(Options):
     ]
 
 
-def read_query(kind: type[M], arguments: Mapping[str, str]) -> M:
+def parse_query(model: type[QueryT], arguments: Mapping[str, str]) -> QueryT:
     """Read a query strictly: every name must be known.
 
     Raises:
         BadQuery: naming the first argument that is missing, unknown or out of bounds.
     """
     try:
-        return kind.model_validate({name: _value(arguments, name) for name in arguments})
+        return model.model_validate({name: _argument_value(arguments, name) for name in arguments})
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         name = str(first["loc"][0])
-        raise BadQuery(name, _sentence(kind, name, name, first["type"])) from None
+        raise InvalidQuery(name, _error_sentence(model, name, name, first["type"])) from None
 
 
-def read_page_query(arguments: Mapping[str, str]) -> Options:
+def parse_page_query(arguments: Mapping[str, str]) -> QueryOptions:
     """Read a page's options; names that a page does not know are left alone, as are empty fields.
 
     Raises:
         BadQuery: naming the first argument that is out of bounds.
     """
-    known = {own: _value(arguments, page) for page, own in _PAGE_NAMES.items() if page in arguments}
+    known = {
+        option: _argument_value(arguments, page)
+        for page, option in _OPTION_BY_PAGE_NAME.items()
+        if page in arguments
+    }
     # A field of a form that was left empty; how many and in which order is never left empty.
-    filled = {own: text for own, text in known.items() if text or own in {"top", "order"}}
+    filled = {option: text for option, text in known.items() if text or option in {"top", "order"}}
     try:
-        return Options.model_validate(filled)
+        return QueryOptions.model_validate(filled)
     except ValidationError as error:
-        own = str(error.errors()[0]["loc"][0])
-        page = _OWN_NAMES[own]
-        raise BadQuery(page, _sentence(Options, own, page, "")) from None
+        option = str(error.errors()[0]["loc"][0])
+        page = _PAGE_NAME_BY_OPTION[option]
+        raise InvalidQuery(page, _error_sentence(QueryOptions, option, page, "")) from None
 
 
-def read_language(arguments: Mapping[str, str]) -> Language:
+def parse_title_language(arguments: Mapping[str, str]) -> TitleLanguage:
     """What anime are called on a page that has no other option.
 
     Raises:
         BadQuery: there is no such language.
     """
-    return read_page_query({"title": arguments["title"]} if "title" in arguments else {}).title
+    return parse_page_query({"title": arguments["title"]} if "title" in arguments else {}).title
 
 
-def page_query(options: Options) -> dict[str, Any]:
+def to_page_query(options: QueryOptions) -> dict[str, Any]:
     """The query arguments of a page with these options, defaults left out."""
-    changed = options.model_dump(mode="json", exclude_defaults=True, include=set(_OWN_NAMES))
-    return {_OWN_NAMES[own]: _text(own, value) for own, value in changed.items()}
+    changed = options.model_dump(
+        mode="json", exclude_defaults=True, include=set(_PAGE_NAME_BY_OPTION)
+    )
+    return {_PAGE_NAME_BY_OPTION[own]: _option_text(own, value) for own, value in changed.items()}
 
 
-def _text(own: str, value: Any) -> str:
-    if own == "seen":
+def _option_text(option: str, value: Any) -> str:
+    if option == "seen":
         return ",".join(f"{anime_id}:{score}" for anime_id, score in value)
-    if own in SEVERAL:
+    if option in MULTI_VALUE_OPTIONS:
         return ",".join(map(str, value))
     return str(int(value) if isinstance(value, bool) else value)
 
 
-def _value(arguments: Mapping[str, str], name: str) -> str:
-    if name in SEVERAL and isinstance(arguments, MultiDict):
+def _argument_value(arguments: Mapping[str, str], name: str) -> str:
+    if name in MULTI_VALUE_OPTIONS and isinstance(arguments, MultiDict):
         return ",".join(arguments.getlist(name))
     return arguments[name]
 
 
-def _sentence(kind: type[BaseModel], name: str, shown: str, fault: str) -> str:
-    field = kind.model_fields.get(name)
+def _error_sentence(model: type[BaseModel], name: str, shown: str, error_type: str) -> str:
+    field = model.model_fields.get(name)
     if field is None:
         return f"“{name}” is not an option here: leave it out."
-    if fault == "missing":
+    if error_type == "missing":
         return f"“{shown}” is missing: it should be {field.description}."
     return f"“{shown}” should be {field.description}."

@@ -18,193 +18,220 @@ from flask import (
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.answer import answer_as_json
-from app.lists.entry import FanList
-from app.web.answering import answer_noting, fetch_list, to_listed, where_to_look
-from app.web.export import export
-from app.web.options import Language, Options, page_query, read_language, read_page_query
-from app.web.picked import as_list, read_picks, write_picks
-from app.web.problems import all_kinds
-from app.web.sample import SAMPLE
-from app.web.state import hakken, library
-from app.web.streaming import Fetching, stream_page
-from app.web.taste import taste_of
-from app.web.upload import MAX_UPLOAD, carry, drain, read_carried, read_export
-from app.web.view import results
+from app.answer import recommendations_to_json
+from app.lists.entry import AnimeList
+from app.web.answering import (
+    fetch_list_or_empty,
+    recommend_and_record,
+    resolve_source,
+    to_user_list,
+)
+from app.web.export import export_response
+from app.web.options import (
+    QueryOptions,
+    TitleLanguage,
+    parse_page_query,
+    parse_title_language,
+    to_page_query,
+)
+from app.web.picked import format_picks, parse_picks, picks_to_anime_list
+from app.web.problems import problem_types_by_slug
+from app.web.sample import EXAMPLE_LIST
+from app.web.state import get_app_state, get_library
+from app.web.streaming import ListFetch, stream_page
+from app.web.taste import summarize_taste
+from app.web.upload import (
+    MAX_UPLOAD_BYTES,
+    deserialize_list,
+    drain_body,
+    parse_uploaded_export,
+    serialize_list,
+)
+from app.web.view import build_results_page
 
 blueprint = Blueprint("pages", __name__)
 
-SENT = "apply"
+SUBMITTED = "apply"
 """The argument that the form above the results adds: what it sends has a shorter address."""
 
 
 @blueprint.get("/")
-def home() -> Response:
+def show_home() -> Response:
     """Where everything starts. ``?source=`` preselects a site."""
-    held = library()
-    page = make_response(
+    library = get_library()
+    response = make_response(
         render_template(
             "home.html",
-            sources=held.sources,
+            sources=library.sources,
             source=request.args.get("source", ""),
-            english=read_language(request.args) is Language.ENGLISH,
-            anime=len(held.model),
-            data_date=held.model.manifest.created[:10],
+            english=parse_title_language(request.args) is TitleLanguage.ENGLISH,
+            anime=len(library.model),
+            data_date=library.model.manifest.created[:10],
         )
     )
-    page.headers["Cache-Control"] = "no-cache"
-    return page
+    response.headers["Cache-Control"] = "no-cache"
+    return response
 
 
 @blueprint.get("/recommend")
-def find() -> AnyResponse:
+def redirect_to_results() -> AnyResponse:
     """The form leads here, and from here to the address of the results."""
-    held = library()
-    source, username = where_to_look(
-        held, request.args.get("source", ""), request.args.get("username", "")
+    library = get_library()
+    source, username = resolve_source(
+        library, request.args.get("source", ""), request.args.get("username", "")
     )
-    query = page_query(read_page_query(request.args))
+    query = to_page_query(parse_page_query(request.args))
     return redirect(url_for(".user", source=source.slug, username=username, **query), 303)
 
 
 @blueprint.get("/user/<source>/<path:username>")
-def user(source: str, username: str) -> str | AnyResponse:
+def show_user_recommendations(source: str, username: str) -> str | AnyResponse:
     """What to watch next for a user of another site."""
-    held = library()
-    if source not in held.sources:
+    library = get_library()
+    if source not in library.sources:
         abort(404)
-    options = read_page_query(request.args)
+    options = parse_page_query(request.args)
 
-    def address(wanted: Options) -> str:
-        return url_for(".user", source=source, username=username, **page_query(wanted))
+    def url_for_options(wanted: QueryOptions) -> str:
+        return url_for(".user", source=source, username=username, **to_page_query(wanted))
 
-    if SENT in request.args:
-        return redirect(address(options), 303)
-    site = held.sources[source]
+    if SUBMITTED in request.args:
+        return redirect(url_for_options(options), 303)
+    site = library.sources[source]
 
-    def page(fan_list: FanList, part: str | None = None) -> str | AnyResponse:
-        name = fan_list.username or username
-        link = site.list_link(name)
-        query = page_query(options)
-        beside = url_for("favourites.of_user", source=source, username=username, **query)
-        return _results_page(
-            fan_list,
+    def render_page(anime_list: AnimeList, part: str | None = None) -> str | AnyResponse:
+        name = anime_list.username or username
+        list_url = site.list_url(name)
+        query = to_page_query(options)
+        favourites_url = url_for("favourites.of_user", source=source, username=username, **query)
+        return _render_results(
+            anime_list,
             options,
-            address=address,
-            name=name,
-            site=site.name,
-            link=link,
+            url_for_options=url_for_options,
+            display_name=name,
+            site_name=site.name,
+            list_url=list_url,
             part=part,
-            beside=beside,
+            favourites_url=favourites_url,
         )
 
-    grace = hakken().settings.list_grace
-    fetching = Fetching(lambda report: fetch_list(site, username, report))
+    wait_seconds = get_app_state().settings.list_grace
+    fetching = ListFetch(lambda report: fetch_list_or_empty(site, username, report))
     # What is kept as a file must have the right status, as must what only asks for the status.
-    if "format" in request.args or request.method == "HEAD" or fetching.soon(grace):
-        return page(fetching.result())
-    return stream_page(fetching, page, name=username, source=site)
+    if "format" in request.args or request.method == "HEAD" or fetching.wait(wait_seconds):
+        return render_page(fetching.result())
+    return stream_page(fetching, render_page, name=username, source=site)
 
 
 @blueprint.get("/example")
-def example() -> str | AnyResponse:
+def show_example() -> str | AnyResponse:
     """The same page for a made-up list."""
-    options = read_page_query(request.args)
+    options = parse_page_query(request.args)
 
-    def address(wanted: Options) -> str:
-        return url_for(".example", **page_query(wanted))
+    def url_for_options(wanted: QueryOptions) -> str:
+        return url_for(".example", **to_page_query(wanted))
 
-    if SENT in request.args:
-        return redirect(address(options), 303)
-    return _results_page(SAMPLE, options, address=address, sample=True)
+    if SUBMITTED in request.args:
+        return redirect(url_for_options(options), 303)
+    return _render_results(EXAMPLE_LIST, options, url_for_options=url_for_options, is_example=True)
 
 
 @blueprint.get("/picks/<picks>")
-def picked(picks: str) -> str | AnyResponse:
+def show_picked_recommendations(picks: str) -> str | AnyResponse:
     """What to watch next for anime that were picked by hand; they are in the address itself."""
-    chosen = read_picks(picks)
-    options = read_page_query(request.args)
+    scores_by_id = parse_picks(picks)
+    options = parse_page_query(request.args)
 
-    def address(wanted: Options) -> str:
-        return url_for(".picked", picks=write_picks(chosen), **page_query(wanted))
+    def url_for_options(wanted: QueryOptions) -> str:
+        return url_for(".picked", picks=format_picks(scores_by_id), **to_page_query(wanted))
 
-    if SENT in request.args:
-        return redirect(address(options), 303)
-    edit = url_for("picks.pick", picks=write_picks(chosen))
-    return _results_page(as_list(chosen), options, address=address, edit=edit)
+    if SUBMITTED in request.args:
+        return redirect(url_for_options(options), 303)
+    edit_url = url_for("picks.pick", picks=format_picks(scores_by_id))
+    return _render_results(
+        picks_to_anime_list(scores_by_id),
+        options,
+        url_for_options=url_for_options,
+        edit_url=edit_url,
+    )
 
 
 @blueprint.post("/upload")
-def upload() -> str | AnyResponse:
+def post_upload() -> str | AnyResponse:
     """Results for an uploaded export; the answer itself, because nothing is kept to redirect to."""
-    request.max_content_length = MAX_UPLOAD
+    request.max_content_length = MAX_UPLOAD_BYTES
     try:
         form, files = request.form, request.files
     except RequestEntityTooLarge:
-        drain(request)
+        drain_body(request)
         raise
-    options = read_page_query(_choice(form["choice"]) if "choice" in form else form)
+    options = parse_page_query(_parse_choice(form["choice"]) if "choice" in form else form)
     if "list" in form:
-        fan_list = read_carried(form["list"], hakken().settings.max_list_length)
+        anime_list = deserialize_list(form["list"], get_app_state().settings.max_list_length)
     else:
-        fan_list = read_export(files.get("export"))
-    return _results_page(fan_list, options, carried=carry(fan_list), name=fan_list.username)
+        anime_list = parse_uploaded_export(files.get("export"))
+    return _render_results(
+        anime_list,
+        options,
+        uploaded_list=serialize_list(anime_list),
+        display_name=anime_list.username,
+    )
 
 
 @blueprint.get("/upload")
-def upload_again() -> AnyResponse:
+def redirect_to_upload_form() -> AnyResponse:
     """Reached by reloading or pasting the address of an upload's result: start over."""
     return redirect(url_for(".home", _anchor="upload"), 303)
 
 
 @blueprint.get("/problems/<slug>")
-def problem(slug: str) -> str:
+def show_problem_type(slug: str) -> str:
     """What the ``type`` of an API problem means."""
-    kind = all_kinds().get(slug) or abort(404)
+    kind = problem_types_by_slug().get(slug) or abort(404)
     return render_template("problem.html", kind=kind)
 
 
-def _choice(text: str) -> dict[str, str]:
+def _parse_choice(text: str) -> dict[str, str]:
     """The options that a button of an upload's result page stands for, as in an address."""
     return dict(parse_qsl(text))
 
 
-def _results_page(
-    fan_list: FanList,
-    options: Options,
+def _render_results(
+    anime_list: AnimeList,
+    options: QueryOptions,
     *,
-    address: Callable[[Options], str] | None = None,
-    carried: str | None = None,
-    name: str | None = None,
-    site: str | None = None,
-    link: str | None = None,
-    sample: bool = False,
-    edit: str | None = None,
+    url_for_options: Callable[[QueryOptions], str] | None = None,
+    uploaded_list: str | None = None,
+    display_name: str | None = None,
+    site_name: str | None = None,
+    list_url: str | None = None,
+    is_example: bool = False,
+    edit_url: str | None = None,
     part: str | None = None,
-    beside: str | None = None,
+    favourites_url: str | None = None,
 ) -> str | AnyResponse:
-    held = library()
-    answered = answer_noting(held, to_listed(fan_list), options, fan_list.unmapped)
-    chosen = request.args if address else _choice(request.form.get("choice", ""))
-    if "format" in chosen:
-        body = answer_as_json(answered.found, held.catalogue, english=options.english)
-        return export(chosen["format"], body)
+    library = get_library()
+    filtered = recommend_and_record(library, to_user_list(anime_list), options, anime_list.unmapped)
+    arguments = request.args if url_for_options else _parse_choice(request.form.get("choice", ""))
+    if "format" in arguments:
+        body = recommendations_to_json(filtered.result, library.catalogue, english=options.english)
+        return export_response(arguments["format"], body)
     return render_template(
         "results.html",
         part=part,
-        results=results(held, answered, fan_list, options),
-        beside=beside if fan_list.favourites else None,
-        taste=taste_of(held.model, held.facts, answered.found.visitor),
-        address=address,
-        action=address and address(Options()),
-        carried=carried,
-        page_query=page_query,
-        name=name,
-        site=site,
-        link=link,
-        sample=sample,
-        edit=edit,
-        crowd=bool(held.model.crowds),
-        source=fan_list.source,
-        age=fan_list.age,
+        build_results_page=build_results_page(library, filtered, anime_list, options),
+        beside=favourites_url if anime_list.favourites else None,
+        taste=summarize_taste(library.model, library.attributes, filtered.result.profile),
+        address=url_for_options,
+        action=url_for_options and url_for_options(QueryOptions()),
+        carried=uploaded_list,
+        to_page_query=to_page_query,
+        name=display_name,
+        site=site_name,
+        link=list_url,
+        sample=is_example,
+        edit=edit_url,
+        crowd=bool(library.model.training_users),
+        source=anime_list.source,
+        age=anime_list.age,
     )

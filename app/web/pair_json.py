@@ -4,83 +4,94 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.answer import because_as_json, facts_as_json
+from app.answer import anime_to_json, contributions_to_json
 from app.catalogue import Catalogue
-from app.lists.entry import FanList
-from app.recommender import Together
-from app.recommender.likeness import Verdict
-from app.recommender.together import ForBoth, Tip
+from app.lists.entry import AnimeList
+from app.recommender import GroupResult
+from app.recommender.likeness import SharedItem
+from app.recommender.together import GroupRecommendation, Suggestion
 
 
-def pair_as_json(
-    found: Together, lists: tuple[FanList, FanList], catalogue: Catalogue, *, english: bool = False
+def pair_to_json(
+    result: GroupResult,
+    lists: tuple[AnimeList, AnimeList],
+    catalogue: Catalogue,
+    *,
+    english: bool = False,
 ) -> dict[str, Any]:
     """Fans, likeness, recommendations and comparison. The first fan always comes first."""
-    likeness = found.comparison.likeness
+    similarity = result.comparison.similarity
 
-    def named(anime_id: int) -> dict[str, Any]:
+    def title_fields(anime_id: int) -> dict[str, Any]:
         return {"anime_id": anime_id, "title": catalogue.title(anime_id, english=english)}
 
-    def verdict(each: Verdict) -> dict[str, Any]:
-        return named(each.anime_id) | {"scores": each.scores, "apart": round(each.apart, 6)}
+    def shared_item(each: SharedItem) -> dict[str, Any]:
+        return title_fields(each.anime_id) | {
+            "scores": each.scores,
+            "apart": round(each.difference, 6),
+        }
 
-    def tip(each: Tip) -> dict[str, Any]:
-        return named(each.anime_id) | {
+    def suggestion(each: Suggestion) -> dict[str, Any]:
+        return title_fields(each.anime_id) | {
             "score": each.score,
             "match": round(each.match, 6),
             "predicted_score": round(each.predicted_score, 6),
         }
 
     return {
-        "model": found.model_version,
-        "engine": found.engine.value,
-        "order": found.order.value,
-        "fans": [_fan(found, lists[at], at) for at in (0, 1)],
+        "model": result.model_version,
+        "engine": result.engine.value,
+        "order": result.sort_order.value,
+        "fans": [_member_json(result, lists[at], at) for at in (0, 1)],
         "likeness": {
-            "both_seen": likeness.seen,
-            "both_scored": likeness.scored,
-            "value": _rounded(likeness.value),
-            "chance": _rounded(likeness.chance),
-            "mean_difference": _rounded(likeness.gap),
+            "both_seen": similarity.shared_seen,
+            "both_scored": similarity.shared_scored,
+            "value": _round_or_none(similarity.value),
+            "chance": _round_or_none(similarity.probability),
+            "mean_difference": _round_or_none(similarity.mean_difference),
         },
-        "recommendations": [_for_both(each, catalogue, english) for each in found.recommendations],
-        "favourites": [verdict(each) for each in found.comparison.favourites],
-        "disagreements": [verdict(each) for each in found.comparison.disagreements],
-        "first_loved": [tip(each) for each in found.tips[0]],
-        "second_loved": [tip(each) for each in found.tips[1]],
+        "recommendations": [
+            _recommendation_json(each, catalogue, english) for each in result.recommendations
+        ],
+        "favourites": [shared_item(each) for each in result.comparison.favourites],
+        "disagreements": [shared_item(each) for each in result.comparison.disagreements],
+        "first_loved": [suggestion(each) for each in result.suggestions[0]],
+        "second_loved": [suggestion(each) for each in result.suggestions[1]],
     }
 
 
-def _fan(found: Together, fan_list: FanList, at: int) -> dict[str, Any]:
-    visitor = found.visitors[at]
+def _member_json(result: GroupResult, anime_list: AnimeList, index: int) -> dict[str, Any]:
+    user = result.profiles[index]
     return {
-        "source": fan_list.source,
-        "username": fan_list.username,
-        "personal": found.personal[at],
-        "known": len(visitor.seen) + len(visitor.planned),
-        "rated": len(visitor.rated),
-        "unknown": len(visitor.unknown),
-        "unmapped": fan_list.unmapped,
+        "source": anime_list.source,
+        "username": anime_list.username,
+        "personal": result.is_personalized[index],
+        "known": len(user.seen) + len(user.planned),
+        "rated": len(user.rated),
+        "unknown": len(user.unknown_ids),
+        "unmapped": anime_list.unmapped,
     }
 
 
-def _for_both(item: ForBoth, catalogue: Catalogue, english: bool) -> dict[str, Any]:
+def _recommendation_json(
+    item: GroupRecommendation, catalogue: Catalogue, english: bool
+) -> dict[str, Any]:
     return {
         "rank": item.rank,
-        **facts_as_json(catalogue.get(item.anime_id), english=english),
+        **anime_to_json(catalogue.get_anime(item.anime_id), english=english),
         "match": round(item.match, 6),
         "fans": [
             {
-                "match": round(fan.match, 6),
-                "predicted_score": round(fan.predicted_score, 6),
-                "planned": fan.planned,
-                "because": because_as_json(fan.because, catalogue, english=english),
+                "match": round(member.match, 6),
+                "predicted_score": round(member.predicted_score, 6),
+                "planned": member.planned,
+                "because": contributions_to_json(member.contributions, catalogue, english=english),
             }
-            for fan in item.fans
+            for member in item.members
         ],
-        "more_of_franchise": item.more,
+        "more_of_franchise": item.more_of_franchise,
     }
 
 
-def _rounded(value: float | None) -> float | None:
+def _round_or_none(value: float | None) -> float | None:
     return None if value is None else round(value, 6)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.catalogue import Catalogue
-from app.recommender import Together
-from app.recommender.likeness import LEAST_SHARED, Likeness, Verdict
-from app.recommender.together import Tip
-from app.web.view import number, percent
+from app.recommender import GroupResult
+from app.recommender.likeness import MIN_SHARED_ITEMS, SharedItem, UserSimilarity
+from app.recommender.together import Suggestion
+from app.web.view import clamp_percent, format_score
 
 # From this chance on it is called so.
-WORDS = (
+SIMILARITY_LABELS = (
     (0.9, "Very much alike"),
     (0.7, "Rather alike"),
     (0.3, "About as alike as any two fans"),
@@ -21,116 +21,119 @@ WORDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ComparisonEntry:
     """An anime of one of the lists beside the cards, with what is told of it."""
 
     anime_id: int
     title: str
-    told: str
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class ComparisonSection:
     """Such a list: its ``id`` on the page, what it is, and what to say if it is empty."""
 
     id: str
     title: str
-    about: str
-    rows: tuple[Row, ...]
-    empty: str
+    description: str
+    rows: tuple[ComparisonEntry, ...]
+    empty_text: str
 
 
 @dataclass(frozen=True, slots=True)
-class AlikeTold:
+class SimilarityText:
     """How alike they are. ``percent`` is None where too little is shared to tell."""
 
-    word: str
+    label: str
     percent: int | None
-    told: str
+    explanation: str
 
 
-def alike_told(likeness: Likeness, names: tuple[str, str]) -> AlikeTold:
+def describe_similarity(similarity: UserSimilarity, names: tuple[str, str]) -> SimilarityText:
     """The likeness, with what it rests on; nothing where too little is shared."""
     one, other = names
-    seen = f"{one} and {other} have both seen {counted(likeness.seen, 'title')}"
-    if not likeness.seen:
-        told = f"There is no title that both {one} and {other} have seen."
-        return AlikeTold("Too early to tell", None, told)
-    if likeness.chance is None:
-        if likeness.scored < LEAST_SHARED:
+    seen = f"{one} and {other} have both seen {count_noun(similarity.shared_seen, 'title')}"
+    if not similarity.shared_seen:
+        explanation = f"There is no title that both {one} and {other} have seen."
+        return SimilarityText("Too early to tell", None, explanation)
+    if similarity.probability is None:
+        if similarity.shared_scored < MIN_SHARED_ITEMS:
             why = (
-                f"both scored {likeness.scored or 'none'} of them. "
-                f"From {LEAST_SHARED} on Hakken says how alike their tastes are."
+                f"both scored {similarity.shared_scored or 'none'} of them. "
+                f"From {MIN_SHARED_ITEMS} on Hakken says how alike their tastes are."
             )
         else:
             why = "one of them scores exactly as was to be expected, so nothing can be compared."
-        return AlikeTold("Too early to tell", None, f"{seen}; {why}")
-    word = next(word for least, word in WORDS if likeness.chance >= least)
-    told = (
-        f"{seen} and both scored {likeness.scored:,}. Compared is how far each scored them above "
+        return SimilarityText("Too early to tell", None, f"{seen}; {why}")
+    label = next(label for least, label in SIMILARITY_LABELS if similarity.probability >= least)
+    explanation = (
+        f"{seen} and both scored {similarity.shared_scored:,}. Compared is how far each scored them above "
         "or below what was to be expected. Their scores for the same title lie "
-        f"{likeness.gap or 0:.1f} apart on average."
+        f"{similarity.mean_difference or 0:.1f} apart on average."
     )
-    return AlikeTold(word, percent(100 * likeness.chance), told)
+    return SimilarityText(label, clamp_percent(100 * similarity.probability), explanation)
 
 
-def sections_told(
-    found: Together, names: tuple[str, str], catalogue: Catalogue, *, english: bool
-) -> tuple[Section, ...]:
+def build_comparison_sections(
+    result: GroupResult, names: tuple[str, str], catalogue: Catalogue, *, english: bool
+) -> tuple[ComparisonSection, ...]:
     """Favourites, disagreements, and what each loved that the other has not seen."""
     one, other = names
 
-    def rows(verdicts: tuple[Verdict, ...]) -> tuple[Row, ...]:
+    def shared_item_rows(verdicts: tuple[SharedItem, ...]) -> tuple[ComparisonEntry, ...]:
         return tuple(
-            _row(each.anime_id, f"{one} {number(each.scores[0])}, {other} {number(each.scores[1])}")
+            comparison_entry(
+                each.anime_id,
+                f"{one} {format_score(each.scores[0])}, {other} {format_score(each.scores[1])}",
+            )
             for each in verdicts
         )
 
-    def tips(found: tuple[Tip, ...], giver: str) -> tuple[Row, ...]:
+    def suggestion_rows(result: tuple[Suggestion, ...], giver: str) -> tuple[ComparisonEntry, ...]:
         return tuple(
-            _row(
+            comparison_entry(
                 each.anime_id,
-                f"{giver} {number(each.score)}, match {percent(each.match)} %",
+                f"{giver} {format_score(each.score)}, match {clamp_percent(each.match)} %",
             )
-            for each in found
+            for each in result
         )
 
-    def _row(anime_id: int, told: str) -> Row:
-        return Row(anime_id, catalogue.title(anime_id, english=english), told)
+    def comparison_entry(anime_id: int, told: str) -> ComparisonEntry:
+        return ComparisonEntry(anime_id, catalogue.title(anime_id, english=english), told)
 
-    comparison = found.comparison
+    comparison = result.comparison
     return (
-        Section(
+        ComparisonSection(
             "favourites",
             "Favourites of both",
             "In the best scored quarter of both lists.",
-            rows(comparison.favourites),
+            shared_item_rows(comparison.favourites),
             "There is none yet.",
         ),
-        Section(
+        ComparisonSection(
             "disagreements",
             "Where they disagree most",
             "One scored it above, the other below what was to be expected.",
-            rows(comparison.disagreements),
+            shared_item_rows(comparison.disagreements),
             "They do not disagree much on any title that both scored.",
         ),
-        Section(
+        ComparisonSection(
             "for-second",
             f"What {one} loved and {other} has not seen",
             f"Of {one}’s favourites, what should suit {other} best.",
-            tips(found.tips[0], one),
+            suggestion_rows(result.suggestions[0], one),
             "There is nothing left.",
         ),
-        Section(
+        ComparisonSection(
             "for-first",
             f"What {other} loved and {one} has not seen",
             f"Of {other}’s favourites, what should suit {one} best.",
-            tips(found.tips[1], other),
+            suggestion_rows(result.suggestions[1], other),
             "There is nothing left.",
         ),
     )
 
 
-def counted(amount: int, thing: str) -> str:
+def count_noun(amount: int, thing: str) -> str:
     """``1 title``, ``2 titles``."""
     return f"{amount:,} {thing}" if amount == 1 else f"{amount:,} {thing}s"

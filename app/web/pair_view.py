@@ -5,42 +5,51 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.catalogue import Anime, Catalogue
-from app.lists.entry import FanList
-from app.recommender import Together
-from app.recommender.together import ForBoth, ForOne
-from app.web.answering import Answered
-from app.web.options import Options, Planned
-from app.web.pair_told import AlikeTold, Section, alike_told, counted, sections_told
-from app.web.panel import Control, Panel, panel_of
+from app.lists.entry import AnimeList
+from app.recommender import GroupResult
+from app.recommender.together import GroupRecommendation, MemberScore
+from app.web.answering import FilteredResult
+from app.web.options import PlannedMode, QueryOptions
+from app.web.pair_told import (
+    ComparisonSection,
+    SimilarityText,
+    build_comparison_sections,
+    count_noun,
+    describe_similarity,
+)
+from app.web.panel import FilterForm, OptionLink, build_filter_form
 from app.web.state import Library
 from app.web.view import (
-    SHOWN_GENRES,
-    TINTS,
-    Reason,
-    adult,
-    engines,
-    facts_told,
-    hidden_with,
-    initial_of,
-    more,
-    orders,
-    percent,
-    reasons_told,
-    titles,
+    MAX_CARD_GENRES,
+    POSTER_TINTS,
+    RatedTitle,
+    add_hidden,
+    build_adult_link,
+    build_engine_links,
+    build_more_link,
+    build_order_links,
+    build_rated_titles,
+    build_title_language_link,
+    clamp_percent,
+    describe_anime,
+    poster_initial,
 )
 
-PLANNED_NAMES = {Planned.NO: "Show as well", Planned.ONLY: "Show only what one of us plans"}
+PAIR_PLANNED_LABELS = {
+    PlannedMode.NO: "Show as well",
+    PlannedMode.ONLY: "Show only what one of us plans",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Half:
+class MemberCard:
     """What a card says of one of the two."""
 
     name: str
     match: int
     score: str
     planned: bool
-    reasons: tuple[Reason, ...]
+    reasons: tuple[RatedTitle, ...]
     personal: bool
 
 
@@ -51,113 +60,120 @@ class PairCard:
     rank: int
     anime: Anime
     title: str
-    other: str | None
-    facts: tuple[str, ...]
+    alternative_title: str | None
+    fact_labels: tuple[str, ...]
     genres: tuple[str, ...]
     match: int
-    halves: tuple[Half, Half]
-    more: int
+    members: tuple[MemberCard, MemberCard]
+    franchise_rest: int
     initial: str
     tint: int
-    hide: Control
+    hide_link: OptionLink
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class PairPage:
     """The whole page."""
 
     names: tuple[str, str]
-    alike: AlikeTold
+    similarity: SimilarityText
     cards: tuple[PairCard, ...]
-    sections: tuple[Section, ...]
+    sections: tuple[ComparisonSection, ...]
     notes: tuple[str, ...]
-    orders: tuple[Control, ...]
-    engines: tuple[Control, ...]
-    adult: Control
-    titles: Control
-    more: Control | None
-    panel: Panel
+    order_links: tuple[OptionLink, ...]
+    engine_links: tuple[OptionLink, ...]
+    adult_link: OptionLink
+    title_language_link: OptionLink
+    more_link: OptionLink | None
+    filter_form: FilterForm
     data_date: str
 
 
-def pair_page(
-    held: Library,
-    answered: Answered[Together],
-    lists: tuple[FanList, FanList],
+def build_pair_page(
+    library: Library,
+    filtered: FilteredResult[GroupResult],
+    lists: tuple[AnimeList, AnimeList],
     names: tuple[str, str],
-    options: Options,
-) -> Pair:
+    options: QueryOptions,
+) -> PairPage:
     """Everything that the page says about two fans."""
-    found, catalogue = answered.found, held.catalogue
-    return Pair(
+    result, catalogue = filtered.result, library.catalogue
+    return PairPage(
         names=names,
-        alike=alike_told(found.comparison.likeness, names),
+        similarity=describe_similarity(result.comparison.similarity, names),
         cards=tuple(
-            _card(item, names, found.personal, catalogue, options) for item in found.recommendations
+            _build_pair_card(item, names, result.is_personalized, catalogue, options)
+            for item in result.recommendations
         ),
-        sections=sections_told(found, names, catalogue, english=options.english),
-        notes=tuple(_notes(found, lists, names)),
-        orders=orders(options) if any(found.personal) else (),
-        engines=engines(options, held.model.engines) if any(found.personal) else (),
-        adult=adult(options),
-        titles=titles(options),
-        more=more(options, len(found.recommendations)),
-        panel=panel_of(held, answered, options, PLANNED_NAMES),
-        data_date=held.model.manifest.created[:10],
+        sections=build_comparison_sections(result, names, catalogue, english=options.english),
+        notes=tuple(_build_notes(result, lists, names)),
+        order_links=build_order_links(options) if any(result.is_personalized) else (),
+        engine_links=build_engine_links(options, library.model.engines)
+        if any(result.is_personalized)
+        else (),
+        adult_link=build_adult_link(options),
+        title_language_link=build_title_language_link(options),
+        more_link=build_more_link(options, len(result.recommendations)),
+        filter_form=build_filter_form(library, filtered, options, PAIR_PLANNED_LABELS),
+        data_date=library.model.manifest.created[:10],
     )
 
 
-def _card(
-    item: ForBoth,
+def _build_pair_card(
+    item: GroupRecommendation,
     names: tuple[str, str],
     personal: tuple[bool, bool],
     catalogue: Catalogue,
-    options: Options,
+    options: QueryOptions,
 ) -> PairCard:
-    anime, english = catalogue.get(item.anime_id), options.english
+    anime, english = catalogue.get_anime(item.anime_id), options.english
 
-    def half(at: int, fan: ForOne) -> Half:
-        return Half(
+    def member_card(at: int, fan: MemberScore) -> MemberCard:
+        return MemberCard(
             name=names[at],
-            match=percent(fan.match),
+            match=clamp_percent(fan.match),
             score=f"{fan.predicted_score:.1f}",
             planned=fan.planned,
-            reasons=reasons_told(fan.because, catalogue, english=english),
+            reasons=build_rated_titles(fan.contributions, catalogue, english=english),
             personal=personal[at],
         )
 
     return PairCard(
         rank=item.rank,
         anime=anime,
-        title=anime.called(english=english),
-        other=anime.also_called(english=english),
-        facts=tuple(facts_told(anime)),
-        genres=anime.genres[:SHOWN_GENRES],
-        match=percent(item.match),
-        halves=(half(0, item.fans[0]), half(1, item.fans[1])),
-        more=item.more,
-        initial=initial_of(anime.called(english=english)),
-        tint=item.anime_id % TINTS,
-        hide=Control("Not for us", options.but(hide=hidden_with(options.hide, item.anime_id))),
+        title=anime.display_title(english=english),
+        alternative_title=anime.alternate_title(english=english),
+        fact_labels=tuple(describe_anime(anime)),
+        genres=anime.genres[:MAX_CARD_GENRES],
+        match=clamp_percent(item.match),
+        members=(member_card(0, item.members[0]), member_card(1, item.members[1])),
+        franchise_rest=item.more_of_franchise,
+        initial=poster_initial(anime.display_title(english=english)),
+        tint=item.anime_id % POSTER_TINTS,
+        hide_link=OptionLink(
+            "Not for us", options.with_changes(hide=add_hidden(options.hide, item.anime_id))
+        ),
     )
 
 
-def _notes(found: Together, lists: tuple[FanList, FanList], names: tuple[str, str]) -> list[str]:
+def _build_notes(
+    result: GroupResult, lists: tuple[AnimeList, AnimeList], names: tuple[str, str]
+) -> list[str]:
     notes = []
-    for name, fan_list, visitor, personal in zip(
-        names, lists, found.visitors, found.personal, strict=True
+    for name, anime_list, user, personal in zip(
+        names, lists, result.profiles, result.is_personalized, strict=True
     ):
         if not personal:
             notes.append(
                 f"{name}’s list holds nothing that Hakken can use, so it is taken for that of a "
                 "typical fan."
             )
-        elif not len(visitor.rated):
+        elif not len(user.rated):
             notes.append(f"{name}’s list holds no scores, so it speaks by what was watched.")
-        missing = len(visitor.unknown) + fan_list.unmapped
+        missing = len(user.unknown_ids) + anime_list.unmapped
         if missing:
-            notes.append(f"{counted(missing, 'title')} of {name}’s list could not be used.")
-        if fan_list.age:
-            minutes = counted((fan_list.age + 59) // 60, "minute")
+            notes.append(f"{count_noun(missing, 'title')} of {name}’s list could not be used.")
+        if anime_list.age:
+            minutes = count_noun((anime_list.age + 59) // 60, "minute")
             notes.append(f"{name}’s list is {minutes} old: the site does not answer right now.")
     return notes

@@ -8,133 +8,137 @@ from contextvars import copy_context
 from dataclasses import dataclass, replace
 from functools import partial
 
-from app.lists import Source
-from app.lists.entry import FanList
+from app.lists import ListSource
+from app.lists.entry import AnimeList
 from app.lists.errors import BadUsername, ListError
-from app.metrics import ANSWER_SECONDS, note_list
-from app.recommender import Listed, Together, recommend_together
+from app.metrics import RECOMMEND_SECONDS, count_list_entries
+from app.recommender import GroupResult, UserList, recommend_group
 from app.web.answering import (
-    Answered,
-    answered_by,
-    fetch_list,
-    filters_for,
-    to_listed,
-    visitor_of,
-    where_to_look,
-    wished,
+    FilteredResult,
+    active_filters_for,
+    build_options,
+    build_user_profile,
+    fetch_list_or_empty,
+    resolve_source,
+    run_with_relaxations,
+    to_user_list,
 )
-from app.web.filters import Filter
-from app.web.options import BadQuery, Options
+from app.web.filters import ActiveFilter
+from app.web.options import InvalidQuery, QueryOptions
 from app.web.state import Library
 
-PREFIXES = ("", "with_")
+PARAMETER_PREFIXES = ("", "with_")
 """What stands before ``source`` and ``username`` of the first and of the second fan."""
 ORDINALS = ("first", "second")
-REASONS = 2
+REASONS_PER_MEMBER = 2
 """Titles of each that are told with a recommendation."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class UserRef:
     """One of the two as asked for."""
 
-    source: Source
+    source: ListSource
     username: str
 
 
-class OneOfTwo(Exception):  # noqa: N818 -- it names what happened, as the errors of lists do
+class PairListError(Exception):  # noqa: N818 -- it names what happened, as the errors of lists do
     """The list of one of the two could not be had, or of both: ``faults`` by place, 0 or 1."""
 
-    def __init__(self, faults: Mapping[int, ListError], names: Sequence[str]) -> None:
-        self.faults = dict(faults)
-        super().__init__(" ".join(_told(fault, names[at], at) for at, fault in faults.items()))
+    def __init__(self, list_errors: Mapping[int, ListError], names: Sequence[str]) -> None:
+        self.list_errors = dict(list_errors)
+        super().__init__(
+            " ".join(_describe_error(fault, names[at], at) for at, fault in list_errors.items())
+        )
 
     @property
-    def first(self) -> ListError:
+    def first_error(self) -> ListError:
         """The fault that decides what kind of problem it is."""
-        return next(iter(self.faults.values()))
+        return next(iter(self.list_errors.values()))
 
 
-def _told(fault: ListError, name: str, place: int) -> str:
+def _describe_error(error: ListError, name: str, index: int) -> str:
     """The sentence, with whose list it is about unless it says so itself."""
-    sentence = str(fault)
+    sentence = str(error)
     if name and name in sentence:
         return sentence
-    return f"{name or f'The {ORDINALS[place]} fan'}: {sentence}"
+    return f"{name or f'The {ORDINALS[index]} fan'}: {sentence}"
 
 
-def both_meant(library: Library, arguments: Mapping[str, str]) -> tuple[Asked, Asked]:
+def resolve_pair(library: Library, arguments: Mapping[str, str]) -> tuple[UserRef, UserRef]:
     """The two fans that a visitor means by what was typed.
 
     Raises:
         BadQuery: there is no such source.
         OneOfTwo: what was typed cannot be a username.
     """
-    names = [arguments.get(f"{prefix}username", "").strip() for prefix in PREFIXES]
-    found: list[Asked] = []
-    faults: dict[int, ListError] = {}
-    for at, (prefix, name) in enumerate(zip(PREFIXES, names, strict=True)):
+    names = [arguments.get(f"{prefix}username", "").strip() for prefix in PARAMETER_PREFIXES]
+    found: list[UserRef] = []
+    list_errors: dict[int, ListError] = {}
+    for at, (prefix, name) in enumerate(zip(PARAMETER_PREFIXES, names, strict=True)):
         try:
-            source, username = where_to_look(library, arguments.get(f"{prefix}source", ""), name)
+            source, username = resolve_source(library, arguments.get(f"{prefix}source", ""), name)
             # Cleaned here, so that the address has as many parts as it should.
-            found.append(Asked(source, source.names.clean(username)))
+            found.append(UserRef(source, source.username_rule.clean_username(username)))
         except BadUsername as fault:
-            faults[at] = fault
-        except BadQuery as fault:
+            list_errors[at] = fault
+        except InvalidQuery as fault:
             sentence = str(fault).replace(f"“{fault.field}”", f"“{prefix}{fault.field}”")
-            raise BadQuery(f"{prefix}{fault.field}", sentence) from None
-    if faults:
-        raise OneOfTwo(faults, names)
+            raise InvalidQuery(f"{prefix}{fault.field}", sentence) from None
+    if list_errors:
+        raise PairListError(list_errors, names)
     return found[0], found[1]
 
 
-def fetch_both(one: Asked, other: Asked) -> tuple[FanList, FanList]:
+def fetch_pair_lists(one: UserRef, other: UserRef) -> tuple[AnimeList, AnimeList]:
     """Both lists, read at the same time.
 
     Raises:
         OneOfTwo: there is trouble with one of them, or with both.
     """
-    asked = (one, other)
-    with ThreadPoolExecutor(len(asked)) as pool:
+    users = (one, other)
+    with ThreadPoolExecutor(len(users)) as pool:
         # What is logged there belongs to this request.
         waiting = [
-            pool.submit(copy_context().run, fetch_list, each.source, each.username)
-            for each in asked
+            pool.submit(copy_context().run, fetch_list_or_empty, each.source, each.username)
+            for each in users
         ]
-    faults: dict[int, ListError] = {}
-    lists: list[FanList] = []
+    list_errors: dict[int, ListError] = {}
+    lists: list[AnimeList] = []
     for at, future in enumerate(waiting):
         try:
             lists.append(future.result())
         except ListError as fault:
-            faults[at] = fault
-    if faults:
-        raise OneOfTwo(faults, [each.username for each in asked])
+            list_errors[at] = fault
+    if list_errors:
+        raise PairListError(list_errors, [each.username for each in users])
     return lists[0], lists[1]
 
 
-def answer_both(
-    library: Library, one: FanList, other: FanList, options: Options
-) -> Answered[Together]:
+def recommend_for_pair(
+    library: Library, one: AnimeList, other: AnimeList, options: QueryOptions
+) -> FilteredResult[GroupResult]:
     """What both would enjoy, by the same options as for one.
 
     What is marked as seen counts as seen by both. Titles that either plans to watch stay in;
     ``planned=only`` leaves nothing else.
     """
-    listed = to_listed(one), to_listed(other)
-    ask = partial(_answer, library, listed)
-    answered = answered_by(ask, options, lambda found: len(found.recommendations))
-    for fan_list, each in zip((one, other), listed, strict=True):
-        note_list(library.model.find(each.anime_id) >= 0, fan_list.unmapped)
-    return answered
+    user_lists = to_user_list(one), to_user_list(other)
+    run = partial(_recommend_pair, library, user_lists)
+    filtered = run_with_relaxations(run, options, lambda found: len(found.recommendations))
+    for anime_list, each in zip((one, other), user_lists, strict=True):
+        count_list_entries(library.model.find_positions(each.anime_id) >= 0, anime_list.unmapped)
+    return filtered
 
 
-@ANSWER_SECONDS.time()
-def _answer(
-    library: Library, listed: tuple[Listed, Listed], options: Options
-) -> tuple[Together, list[Filter]]:
-    one, other = (visitor_of(library, each, options) for each in listed)
-    filters = filters_for(library, (one, other), options)
-    wish = replace(wished(library, options, filters), reasons=REASONS)
-    found = recommend_together(library.model, one, other, wish)
+@RECOMMEND_SECONDS.time()
+def _recommend_pair(
+    library: Library, user_lists: tuple[UserList, UserList], options: QueryOptions
+) -> tuple[GroupResult, list[ActiveFilter]]:
+    one, other = (build_user_profile(library, each, options) for each in user_lists)
+    filters = active_filters_for(library, (one, other), options)
+    recommend_options = replace(
+        build_options(library, options, filters), explanation_size=REASONS_PER_MEMBER
+    )
+    found = recommend_group(library.model, one, other, recommend_options)
     return found, filters

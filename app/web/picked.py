@@ -8,18 +8,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from app.lists.entry import FanList, ListEntry
-from app.recommender import Status
-from app.web.options import BadQuery
+from app.lists.entry import AnimeList, ListEntry
+from app.recommender import WatchStatus
+from app.web.options import InvalidQuery
 
-SLUG = "picks"
-MOST = 200
+PICKS_SLUG = "picks"
+MAX_PICKS = 200
 """More would not fit into an address everywhere."""
 
-_PICK = re.compile(r"([1-9][0-9]{0,8})-(10|[0-9])")
+_PICK_PATTERN = re.compile(r"([1-9][0-9]{0,8})-(10|[0-9])")
 
 
-def read_picks(text: str) -> dict[int, int]:
+def parse_picks(text: str) -> dict[int, int]:
     """Score by anime id, 0 for none.
 
     Raises:
@@ -27,24 +27,24 @@ def read_picks(text: str) -> dict[int, int]:
     """
     picks: dict[int, int] = {}
     for part in text.split(".") if text else ():
-        found = _PICK.fullmatch(part)
+        found = _PICK_PATTERN.fullmatch(part)
         if found is None:
-            raise BadQuery("picks", "The picks in this address are damaged: start over.")
+            raise InvalidQuery("picks", "The picks in this address are damaged: start over.")
         picks[int(found[1])] = int(found[2])
-    if len(picks) > MOST:
-        raise BadQuery("picks", f"Up to {MOST} picks fit into an address: remove some.")
+    if len(picks) > MAX_PICKS:
+        raise InvalidQuery("picks", f"Up to {MAX_PICKS} picks fit into an address: remove some.")
     return picks
 
 
-def write_picks(picks: Mapping[int, int]) -> str:
+def format_picks(picks: Mapping[int, int]) -> str:
     """The picks as `read_picks` reads them."""
     return ".".join(f"{anime_id}-{score}" for anime_id, score in picks.items())
 
 
-def as_list(picks: Mapping[int, int]) -> FanList:
+def picks_to_anime_list(picks: Mapping[int, int]) -> AnimeList:
     """The picks as a fan's list."""
     entries = tuple(
-        ListEntry(anime_id, Status.COMPLETED, float(score) or None)
+        ListEntry(anime_id, WatchStatus.COMPLETED, float(score) or None)
         for anime_id, score in picks.items()
     )
-    return FanList(SLUG, None, entries)
+    return AnimeList(PICKS_SLUG, None, entries)

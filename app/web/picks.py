@@ -9,15 +9,22 @@ from pydantic import BaseModel, ConfigDict, Field
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.catalogue import Anime
-from app.search import LONGEST
-from app.web.options import BadQuery, Language, Options, page_query, read_language, read_query
-from app.web.picked import MOST, read_picks, write_picks
-from app.web.state import Library, library
-from app.web.values import AS_WHOLE
+from app.search import MAX_QUERY_LENGTH
+from app.web.options import (
+    InvalidQuery,
+    QueryOptions,
+    TitleLanguage,
+    parse_query,
+    parse_title_language,
+    to_page_query,
+)
+from app.web.picked import MAX_PICKS, format_picks, parse_picks
+from app.web.state import Library, get_library
+from app.web.values import PARSE_INT
 
 blueprint = Blueprint("picks", __name__)
 
-SHOWN = 12
+DEFAULT_SEARCH_LIMIT = 12
 
 
 class SearchQuery(BaseModel):
@@ -26,82 +33,104 @@ class SearchQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     search: Annotated[
-        str, Field(min_length=1, max_length=LONGEST, description="a title, or some of it")
+        str, Field(min_length=1, max_length=MAX_QUERY_LENGTH, description="a title, or some of it")
     ]
     limit: Annotated[
-        int, Field(ge=1, le=50, description="a whole number from 1 to 50"), AS_WHOLE
-    ] = SHOWN
+        int, Field(ge=1, le=50, description="a whole number from 1 to 50"), PARSE_INT
+    ] = DEFAULT_SEARCH_LIMIT
 
 
 @blueprint.get("/api/v1/anime")
-def search() -> Response:
+def search_anime() -> Response:
     """Anime by title."""
-    held = library()
-    query = read_query(SearchQuery, request.args)
-    body = {"anime": [_as_json(anime) for anime in _found(held, query.search, query.limit)]}
+    library = get_library()
+    query = parse_query(SearchQuery, request.args)
+    body = {
+        "anime": [
+            _anime_json(anime) for anime in _search_titles(library, query.search, query.limit)
+        ]
+    }
     response = Response(json.dumps(body, ensure_ascii=False), mimetype="application/json")
     response.headers["Cache-Control"] = "public, max-age=3600"
     return response
 
 
 @blueprint.get("/pick")
-def pick() -> str | AnyResponse:
+def show_picker() -> str | AnyResponse:
     """Search, add, score, remove. Every state is an address, so it works without scripts."""
-    held = library()
-    picks = read_picks(request.args.get("picks", ""))
-    language = read_language(request.args)
+    library = get_library()
+    picks = parse_picks(request.args.get("picks", ""))
+    language = parse_title_language(request.args)
     if "add" in request.args:
-        picks |= _added(held, request.args.get("add", ""), request.args.get("score", ""))
-        if len(picks) > MOST:
-            raise BadQuery("picks", f"Up to {MOST} picks fit into an address: remove some.")
-        return redirect(_address(picks, language), 303)
-    query = request.args.get("q", "").strip()[:LONGEST]
-    found = [anime for anime in _found(held, query, SHOWN) if anime.anime_id not in picks]
-    rows = [(held.catalogue.get(anime_id), score) for anime_id, score in picks.items()]
-    naming = _naming(language)
+        picks |= _parse_added_pick(
+            library, request.args.get("add", ""), request.args.get("score", "")
+        )
+        if len(picks) > MAX_PICKS:
+            raise InvalidQuery(
+                "picks", f"Up to {MAX_PICKS} picks fit into an address: remove some."
+            )
+        return redirect(_picker_url(picks, language), 303)
+    query = request.args.get("q", "").strip()[:MAX_QUERY_LENGTH]
+    matches = [
+        anime
+        for anime in _search_titles(library, query, DEFAULT_SEARCH_LIMIT)
+        if anime.anime_id not in picks
+    ]
+    picked_anime = [
+        (library.catalogue.get_anime(anime_id), score) for anime_id, score in picks.items()
+    ]
+    title_query = _title_query(language)
     return render_template(
         "pick.html",
         query=query,
-        english=language is Language.ENGLISH,
+        english=language is TitleLanguage.ENGLISH,
         switched=url_for(
-            ".pick", picks=write_picks(picks) or None, q=query or None, **_switched(language)
+            ".pick",
+            picks=format_picks(picks) or None,
+            q=query or None,
+            **_other_title_query(language),
         ),
-        found=found,
-        rows=rows,
-        picks=write_picks(picks),
-        without=lambda anime_id: _address(
+        found=matches,
+        rows=picked_anime,
+        picks=format_picks(picks),
+        without=lambda anime_id: _picker_url(
             {n: s for n, s in picks.items() if n != anime_id}, language
         ),
-        ready=url_for("pages.picked", picks=write_picks(picks), **naming) if picks else None,
+        ready=url_for("pages.picked", picks=format_picks(picks), **title_query) if picks else None,
     )
 
 
-def _found(held: Library, text: str, limit: int) -> list[Anime]:
-    return [held.catalogue.get(anime_id) for anime_id in held.titles.search(text, limit)]
+def _search_titles(library: Library, text: str, limit: int) -> list[Anime]:
+    return [
+        library.catalogue.get_anime(anime_id)
+        for anime_id in library.title_index.search(text, limit)
+    ]
 
 
-def _added(held: Library, anime_id: str, score: str) -> dict[int, int]:
-    known = anime_id.isascii() and anime_id.isdigit() and int(anime_id) in held.catalogue
+def _parse_added_pick(library: Library, anime_id: str, score: str) -> dict[int, int]:
+    known = anime_id.isascii() and anime_id.isdigit() and int(anime_id) in library.catalogue
     if not known:
-        raise BadQuery("add", "“add” should be the number of an anime that Hakken knows.")
+        raise InvalidQuery("add", "“add” should be the number of an anime that Hakken knows.")
     if not (score.isascii() and score.isdigit() and int(score) <= 10):
-        raise BadQuery("score", "“score” should be a whole number from 1 to 10, or 0 for none.")
+        raise InvalidQuery("score", "“score” should be a whole number from 1 to 10, or 0 for none.")
     return {int(anime_id): int(score)}
 
 
-def _address(picks: dict[int, int], language: Language) -> str:
-    return url_for(".pick", picks=write_picks(picks) or None, **_naming(language))
+def _picker_url(picks: dict[int, int], language: TitleLanguage) -> str:
+    return url_for(".pick", picks=format_picks(picks) or None, **_title_query(language))
 
 
-def _naming(language: Language) -> dict[str, Any]:
-    return page_query(Options(title=language))
+def _title_query(language: TitleLanguage) -> dict[str, Any]:
+    return to_page_query(QueryOptions(title=language))
 
 
-def _switched(language: Language) -> dict[str, Any]:
-    return _naming(Language.ROMAJI if language is Language.ENGLISH else Language.ENGLISH)
+def _other_title_query(language: TitleLanguage) -> dict[str, Any]:
+    return _title_query(
+        TitleLanguage.ROMAJI if language is TitleLanguage.ENGLISH else TitleLanguage.ENGLISH
+    )
 
 
-def _as_json(anime: Anime) -> dict[str, Any]:
+def _anime_json(anime: Anime) -> dict[str, Any]:
     return {
         "anime_id": anime.anime_id,
         "title": anime.title,

@@ -17,12 +17,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from app.recommender import Model
-from app.recommender.artifact import MEASURES
+from app.recommender.artifact import EVALUATION_FILE
 
 log = logging.getLogger(__name__)
 
 # Measure -> what it tells, and how it is written.
-TOLD = {
+METRIC_LABELS = {
     "rmse": ("How far a predicted score is off, large errors counting more (RMSE)", "{:.3f}"),
     "mae": ("How far a predicted score is off on average", "{:.3f}"),
     "within_expected_error": ("Scores that fall within the ± shown beside them", "{:.0%}"),
@@ -38,156 +38,158 @@ TOLD = {
     "coverage": ("Different anime that they were recommended, ten each", "{:,.0f}"),
 }
 
-LEAST_PAIRS = 20
+MIN_BIN_RATINGS = 20
 """A bin of fewer scores says nothing."""
-LOWEST, HIGHEST = 1, 10
-SIZE = 240
+MIN_SCORE, MAX_SCORE = 1, 10
+PLOT_SIZE = 240
 """Width and height of the area that a plot is drawn in."""
-BAR = 24
+BAR_WIDTH = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class MetricRow:
     """A number in words; ``interval`` is where it would mostly fall with other fans, or empty."""
 
-    told: str
+    label: str
     value: str
     interval: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Dot:
+class CalibrationPoint:
     """A bin of predicted scores: where its dot is drawn, how large, and its numbers."""
 
     x: float
     y: float
     radius: float
     predicted: float
-    given: float
-    pairs: int
+    observed: float
+    rating_count: int
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class ListLengthResult:
     """Lists cut to one length: two bars from the left (heights and places), and the numbers."""
 
-    titles: int
-    fans: int
+    list_length: int
+    user_count: int
     x: float
-    height: float
-    other_height: float
+    model_height: float
+    popularity_height: float
     ndcg: float
-    popular: float
+    popularity_ndcg: float
     rmse: float | None
 
 
 @dataclass(frozen=True, slots=True)
-class Quality:
+class ModelQuality:
     """All that is shown; empty where nothing was measured."""
 
-    fans: int
-    measures: tuple[Measure, ...]
-    dots: tuple[Dot, ...]
-    pairs: tuple[Pair, ...]
+    user_count: int
+    metrics: tuple[MetricRow, ...]
+    calibration: tuple[CalibrationPoint, ...]
+    by_list_length: tuple[ListLengthResult, ...]
 
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
+FiniteNumber = Annotated[float, Field(allow_inf_nan=False)]
 
 
-class _Lenient(BaseModel):
+class _LenientModel(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class _Bin(_Lenient):
-    predicted: Annotated[Number, Field(ge=LOWEST, le=HIGHEST)]
-    given: Annotated[Number, Field(ge=LOWEST, le=HIGHEST)]
+class _CalibrationBin(_LenientModel):
+    predicted: Annotated[FiniteNumber, Field(ge=MIN_SCORE, le=MAX_SCORE)]
+    given: Annotated[FiniteNumber, Field(ge=MIN_SCORE, le=MAX_SCORE)]
     pairs: Annotated[int, Field(ge=0)]
 
 
-class _Length(_Lenient):
+class _ListLengthMetrics(_LenientModel):
     users: Annotated[int, Field(ge=1)]
-    ndcg: Annotated[Number, Field(ge=0, le=1, alias="ndcg@10")]
-    popular: Annotated[Number, Field(ge=0, le=1, alias="popularity_ndcg@10")]
-    rmse: Number | None = None
+    ndcg: Annotated[FiniteNumber, Field(ge=0, le=1, alias="ndcg@10")]
+    popularity_ndcg: Annotated[FiniteNumber, Field(ge=0, le=1, alias="popularity_ndcg@10")]
+    rmse: FiniteNumber | None = None
 
 
-def _intervals(value: object) -> object:
+def _drop_missing_intervals(value: object) -> object:
     """Without those that could not be computed."""
     if not isinstance(value, Mapping):
         return value
     return {name: pair for name, pair in value.items() if pair and None not in pair}
 
 
-class _Tables(_Lenient):
+class _MeasuresFile(_LenientModel):
     """What is read of ``measures.json``."""
 
-    ci: Annotated[dict[str, tuple[Number, Number]], BeforeValidator(_intervals)] = {}
-    calibration: tuple[_Bin, ...] = ()
-    by_length: dict[Annotated[int, Field(gt=0)], _Length] = {}
+    ci: Annotated[
+        dict[str, tuple[FiniteNumber, FiniteNumber]], BeforeValidator(_drop_missing_intervals)
+    ] = {}
+    calibration: tuple[_CalibrationBin, ...] = ()
+    by_length: dict[Annotated[int, Field(gt=0)], _ListLengthMetrics] = {}
 
 
-def quality_of(model: Model) -> Quality:
+def load_model_quality(model: Model) -> ModelQuality:
     """What was measured of a model."""
     metrics = model.manifest.metrics
-    tables = _tables(model)
-    return Quality(
-        fans=int(metrics.get("users", 0)),
-        measures=tuple(_measures(metrics, tables)),
-        dots=_dots(tables),
-        pairs=_pairs(tables),
+    measures = _read_measures_file(model)
+    return ModelQuality(
+        user_count=int(metrics.get("users", 0)),
+        metrics=tuple(_metric_rows(metrics, measures)),
+        calibration=_calibration_points(measures),
+        by_list_length=_list_length_results(measures),
     )
 
 
-def _tables(model: Model) -> _Tables:
-    if MEASURES not in model.manifest.files:
-        return _Tables()
+def _read_measures_file(model: Model) -> _MeasuresFile:
+    if EVALUATION_FILE not in model.manifest.files:
+        return _MeasuresFile()
     try:
-        text = (model.catalogue_path.parent / MEASURES).read_text("utf-8")
-        return _Tables.model_validate(json.loads(text))
+        text = (model.catalogue_path.parent / EVALUATION_FILE).read_text("utf-8")
+        return _MeasuresFile.model_validate(json.loads(text))
     except (OSError, ValueError, ValidationError) as error:
-        log.warning("%s says nothing that can be shown: %s", MEASURES, type(error).__name__)
-        return _Tables()
+        log.warning("%s says nothing that can be shown: %s", EVALUATION_FILE, type(error).__name__)
+        return _MeasuresFile()
 
 
-def _measures(metrics: Mapping[str, float], tables: _Tables) -> Any:
-    for name, (told, shape) in TOLD.items():
+def _metric_rows(metrics: Mapping[str, float], measures: _MeasuresFile) -> Any:
+    for name, (label, shape) in METRIC_LABELS.items():
         if name in metrics:
-            ends = [shape.format(end) for end in tables.ci.get(name, ())]
-            yield Measure(told, shape.format(metrics[name]), " to ".join(ends))
+            ends = [shape.format(end) for end in measures.ci.get(name, ())]
+            yield MetricRow(label, shape.format(metrics[name]), " to ".join(ends))
 
 
-def _dots(tables: _Tables) -> tuple[Dot, ...]:
-    bins = [each for each in tables.calibration if each.pairs >= LEAST_PAIRS]
+def _calibration_points(measures: _MeasuresFile) -> tuple[CalibrationPoint, ...]:
+    bins = [each for each in measures.calibration if each.pairs >= MIN_BIN_RATINGS]
     most = max((each.pairs for each in bins), default=1)
     return tuple(
-        Dot(
-            x=round(_place(each.predicted), 1),
-            y=round(SIZE - _place(each.given), 1),
+        CalibrationPoint(
+            x=round(_plot_coordinate(each.predicted), 1),
+            y=round(PLOT_SIZE - _plot_coordinate(each.given), 1),
             radius=round(3 + 7 * math.sqrt(each.pairs / most), 1),
             predicted=each.predicted,
-            given=each.given,
-            pairs=each.pairs,
+            observed=each.given,
+            rating_count=each.pairs,
         )
         for each in bins
     )
 
 
-def _place(score: float) -> float:
-    return SIZE * (score - LOWEST) / (HIGHEST - LOWEST)
+def _plot_coordinate(score: float) -> float:
+    return PLOT_SIZE * (score - MIN_SCORE) / (MAX_SCORE - MIN_SCORE)
 
 
-def _pairs(tables: _Tables) -> tuple[Pair, ...]:
-    count = len(tables.by_length)
+def _list_length_results(measures: _MeasuresFile) -> tuple[ListLengthResult, ...]:
+    count = len(measures.by_length)
     return tuple(
-        Pair(
-            titles=titles,
-            fans=row.users,
-            x=round((place + 0.5) * SIZE / count - BAR, 1),
-            height=round(SIZE * row.ndcg, 1),
-            other_height=round(SIZE * row.popular, 1),
+        ListLengthResult(
+            list_length=titles,
+            user_count=row.users,
+            x=round((place + 0.5) * PLOT_SIZE / count - BAR_WIDTH, 1),
+            model_height=round(PLOT_SIZE * row.ndcg, 1),
+            popularity_height=round(PLOT_SIZE * row.popularity_ndcg, 1),
             ndcg=row.ndcg,
-            popular=row.popular,
+            popularity_ndcg=row.popularity_ndcg,
             rmse=row.rmse,
         )
-        for place, (titles, row) in enumerate(sorted(tables.by_length.items()))
+        for place, (titles, row) in enumerate(sorted(measures.by_length.items()))
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from app.lists.entry import FanList, ListEntry
-from app.recommender import Status
+from app.lists.entry import AnimeList, ListEntry
+from app.recommender import WatchStatus
 
-SLUG = "example"
+EXAMPLE_SLUG = "example"
 
 _SCORES = {
     19: 10,  # Monster
@@ -22,7 +22,7 @@ _SCORES = {
     11757: 4,  # Sword Art Online
 }
 
-_OTHER_SCORES = {
+_SECOND_SCORES = {
     9253: 10,  # Steins;Gate
     199: 10,  # Spirited Away
     32281: 10,  # Your Name.
@@ -36,20 +36,21 @@ _OTHER_SCORES = {
     19: 7,  # Monster
     457: 5,  # Mushishi
 }
-_OTHER_PLANS = (
+_SECOND_PLANNED = (
     205,  # Samurai Champloo
     28851,  # A Silent Voice
 )
 
 
-def _list(scores: dict[int, int], plans: tuple[int, ...] = ()) -> FanList:
+def _build_list(scores: dict[int, int], plans: tuple[int, ...] = ()) -> AnimeList:
     scored = (
-        ListEntry(anime_id, Status.COMPLETED, float(score)) for anime_id, score in scores.items()
+        ListEntry(anime_id, WatchStatus.COMPLETED, float(score))
+        for anime_id, score in scores.items()
     )
-    planned = (ListEntry(anime_id, Status.PLAN_TO_WATCH) for anime_id in plans)
-    return FanList(source=SLUG, username=None, entries=(*scored, *planned))
+    planned = (ListEntry(anime_id, WatchStatus.PLAN_TO_WATCH) for anime_id in plans)
+    return AnimeList(source=EXAMPLE_SLUG, username=None, entries=(*scored, *planned))
 
 
-SAMPLE = _list(_SCORES)
-OTHER_SAMPLE = _list(_OTHER_SCORES, _OTHER_PLANS)
+EXAMPLE_LIST = _build_list(_SCORES)
+SECOND_EXAMPLE_LIST = _build_list(_SECOND_SCORES, _SECOND_PLANNED)
 """A second one, for what two fans would both enjoy."""

@@ -8,86 +8,93 @@ from typing import cast
 
 from flask import current_app, g
 
-from app.metrics import MODEL_IN_USE
-from app.model_store import Keeper, Watcher, open_place
-from app.model_store.keeper import Kept
-from app.settings import Settings
-from app.web.library import Library, open_library
-from app.web.providers import Providers
+from app.metrics import ACTIVE_MODEL
+from app.model_store import ModelManager, Poller, open_model_source
+from app.model_store.keeper import LoadedModel
+from app.settings import AppSettings
+from app.web.library import Library, load_library
+from app.web.providers import DataProviders
 
-__all__ = ["Hakken", "Library", "ModelMissing", "hakken", "library", "open_hakken"]
+__all__ = [
+    "AppState",
+    "Library",
+    "ModelUnavailable",
+    "get_app_state",
+    "get_library",
+    "open_app_state",
+]
 
 
-class ModelMissing(Exception):  # noqa: N818 -- it names the state, not a mistake
+class ModelUnavailable(Exception):  # noqa: N818 -- it names the state, not a mistake
     """There is no model to answer with."""
 
 
-class Hakken:
+class AppState:
     """``app.extensions["hakken"]``: the settings, and a library that follows the live model.
 
     ``models`` says which model is in use and why not another one.
     """
 
-    def __init__(self, settings: Settings, version: str) -> None:
+    def __init__(self, settings: AppSettings, version: str) -> None:
         self.settings = settings
         self.version = version
-        providers = Providers(settings, version)
+        providers = DataProviders(settings, version)
 
-        def read(model: Path) -> Library:
-            return open_library(model, providers)
+        def load(model: Path) -> Library:
+            return load_library(model, providers)
 
-        place = partial(open_place, settings.model, settings.model_cache_dir)
-        self.models = Keeper(place, read, _note)
-        self._watcher = Watcher(
-            lambda insist: self.models.check(insist=insist), settings.model_poll
+        open_source = partial(open_model_source, settings.model, settings.model_cache_dir)
+        self.model_manager = ModelManager(open_source, load, _record_model_in_use)
+        self._poller = Poller(
+            lambda insist: self.model_manager.refresh(force=insist), settings.model_poll
         )
 
     @property
     def library(self) -> Library | None:
         """The library of the model in use at this moment."""
-        kept = self.models.current
-        return kept.content if kept else None
+        loaded_model = self.model_manager.current
+        return loaded_model.content if loaded_model else None
 
     @property
-    def fault(self) -> str | None:
+    def model_fault(self) -> str | None:
         """Why the live model is not in use, in one line; None when it is."""
-        return self.models.fault
+        return self.model_manager.load_error
 
-    def watch(self) -> None:
+    def start_polling(self) -> None:
         """See to it that this process notices new models. To be called after forking."""
-        self._watcher.start()
+        self._poller.start()
 
-    def look_for_a_model(self) -> None:
+    def poll_now(self) -> None:
         """Have the watcher look now. Safe in a signal handler."""
-        self._watcher.wake()
+        self._poller.wake()
 
 
-def _note(kept: Kept[Library]) -> None:
-    manifest = kept.content.model.manifest
-    MODEL_IN_USE.note(manifest.version, manifest.created, kept.loaded)
+def _record_model_in_use(loaded_model: LoadedModel[Library]) -> None:
+    manifest = loaded_model.content.model.manifest
+    ACTIVE_MODEL.set_active(manifest.version, manifest.created, loaded_model.loaded_at)
 
 
-def open_hakken(settings: Settings, version: str) -> Hakken:
+def open_app_state(settings: AppSettings, version: str) -> AppState:
     """Open the library; a model that cannot be used is logged and remembered as the fault."""
-    held = Hakken(settings, version)
-    held.models.check()
-    return held
+    state = AppState(settings, version)
+    state.model_manager.refresh()
+    return state
 
 
-def hakken() -> Hakken:
+def get_app_state() -> AppState:
     """What the current application holds."""
-    return cast("Hakken", current_app.extensions["hakken"])
+    return cast("AppState", current_app.extensions["hakken"])
 
 
-def library() -> Library:
+def get_library() -> Library:
     """The library of the current request: the same one from its beginning to its end.
 
     Raises:
         ModelMissing: there is none.
     """
     if "library" not in g:
-        g.library = hakken().library
+        g.library = get_app_state().library
     found = cast("Library | None", g.library)
     if found is None:
-        raise ModelMissing("Hakken is being updated: come back in a few minutes.")
+        raise ModelUnavailable("Hakken is being updated: come back in a few minutes.")
     return found

@@ -18,108 +18,112 @@ from flask import Response, render_template, request, stream_with_context
 from markupsafe import escape
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.lists import Source
-from app.lists.entry import FanList
-from app.lists.progress import Progress, Report
-from app.web.errors import error_ending
+from app.lists import ListSource
+from app.lists.entry import AnimeList
+from app.lists.progress import FetchProgress, ListProgressCallback
+from app.web.errors import error_page_end
 
-BEAT = 5.0
+HEARTBEAT_SECONDS = 5.0
 """Seconds without news after which the words say that it still goes on. Writing them is also how
 a server notices that the visitor has left."""
 
-_ASKED = "</div>\n</section>\n"
+_WAITING_END = "</div>\n</section>\n"
 
-Page = Callable[[FanList, str], str | AnyResponse]
+PageRenderer = Callable[[AnimeList, str], str | AnyResponse]
 
 
-class Fetching:
+class ListFetch:
     """A list that is being read, in a thread of its own.
 
     The thread goes on when nobody waits any more: somebody else may, and it has its deadline.
     """
 
-    def __init__(self, fetch: Callable[[Report], FanList]) -> None:
-        self._news: SimpleQueue[Progress | None] = SimpleQueue()
-        self._found: Future[FanList] = Future()
-        self._latest = Progress()
+    def __init__(self, fetch: Callable[[ListProgressCallback], AnimeList]) -> None:
+        self._progress_queue: SimpleQueue[FetchProgress | None] = SimpleQueue()
+        self._future: Future[AnimeList] = Future()
+        self._last_progress = FetchProgress()
         # What is logged there belongs to the same request.
-        read = partial(copy_context().run, self._read, fetch)
+        read = partial(copy_context().run, self._run, fetch)
         Thread(target=read, name="list", daemon=True).start()
 
-    def _read(self, fetch: Callable[[Report], FanList]) -> None:
+    def _run(self, fetch: Callable[[ListProgressCallback], AnimeList]) -> None:
         try:
-            self._found.set_result(fetch(self._news.put))
+            self._future.set_result(fetch(self._progress_queue.put))
         except BaseException as error:
-            self._found.set_exception(error)
+            self._future.set_exception(error)
         finally:
-            self._news.put(None)
+            self._progress_queue.put(None)
 
-    def soon(self, seconds: float) -> bool:
+    def wait(self, seconds: float) -> bool:
         """Wait up to ``seconds``; True when the list is there, or cannot be had."""
         end = time.monotonic() + seconds
         while True:
             try:
-                news = self._news.get(timeout=max(0.0, end - time.monotonic()))
+                news = self._progress_queue.get(timeout=max(0.0, end - time.monotonic()))
             except Empty:
                 return False
             if news is None:
                 return True
-            self._latest = news
+            self._last_progress = news
 
-    def news(self, beat: float) -> Iterator[Progress | None]:
+    def progress_updates(self, heartbeat: float) -> Iterator[FetchProgress | None]:
         """What is known now, then what is new, and None whenever nothing was for ``beat`` seconds.
 
         It ends when the list is there or cannot be had.
         """
-        yield self._latest
+        yield self._last_progress
         while True:
             try:
-                news = self._news.get(timeout=beat)
+                news = self._progress_queue.get(timeout=heartbeat)
             except Empty:
                 yield None
                 continue
             if news is None:
                 return
-            if news != self._latest:
+            if news != self._last_progress:
                 yield news
-            self._latest = news
+            self._last_progress = news
 
-    def result(self) -> FanList:
+    def result(self) -> AnimeList:
         """The list, as soon as it is there; raises what reading it raised."""
-        return self._found.result()
+        return self._future.result()
 
 
-def stream_page(fetching: Fetching, page: Page, *, name: str, source: Source) -> Response:
+def stream_page(
+    fetching: ListFetch, render_page: PageRenderer, *, name: str, source: ListSource
+) -> Response:
     """The page of a list that is still being read; ``page`` makes its end (``part`` "end")."""
-    pieces = _pieces(fetching, page, name, source)
+    pieces = _page_chunks(fetching, render_page, name, source)
     response = Response(stream_with_context(pieces), mimetype="text/html")
     response.headers["X-Accel-Buffering"] = "no"  # tells nginx to pass it on at once
     return response
 
 
-def _pieces(fetching: Fetching, page: Page, name: str, source: Source) -> Iterator[str]:
+def _page_chunks(
+    fetching: ListFetch, render_page: PageRenderer, name: str, source: ListSource
+) -> Iterator[str]:
     began = time.monotonic()
     start = render_template(
         "waiting.html", part="start", name=name, source=source, again=request.full_path.rstrip("?")
     )
-    told = ""
-    for progress in fetching.news(BEAT):
+    last_words = ""
+    for progress in fetching.progress_updates(HEARTBEAT_SECONDS):
         if progress:
-            words = told = words_for(progress, source.name)
+            words = last_words = progress_text(progress, source.name)
         else:
-            words = f"{told} {time.monotonic() - began:.0f} seconds so far."
+            words = f"{last_words} {time.monotonic() - began:.0f} seconds so far."
         yield f"{start}<p>{escape(words)}</p>\n"
         start = ""
-    said = "The list has arrived."
+    closing_words = "The list has arrived."
     try:
-        end = page(fetching.result(), "end")
+        end = render_page(fetching.result(), "end")
         assert isinstance(end, str)
     except Exception as error:
-        end, said = error_ending(error), "The list could not be read."
-    yield f"<p>{said}</p>\n{_ASKED}{end}"
+        end, closing_words = error_page_end(error), "The list could not be read."
+    yield f"<p>{closing_words}</p>\n{_WAITING_END}{end}"
 
 
-def words_for(progress: Progress, site: str) -> str:
+def progress_text(progress: FetchProgress, site: str) -> str:
     """Where reading a list stands, for whoever waits for it."""
     if progress.queued:
         return f"Waiting for another visitor’s request to {site}…"

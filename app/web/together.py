@@ -9,32 +9,38 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from pydantic import Field
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.lists.entry import FanList
-from app.recommender import Together
-from app.web.answering import Answered
-from app.web.as_json import as_json
-from app.web.export import export
+from app.lists.entry import AnimeList
+from app.recommender import GroupResult
+from app.web.answering import FilteredResult
+from app.web.as_json import json_response
+from app.web.export import export_response
 from app.web.options import (
-    FetchQuery,
-    Language,
-    Options,
-    page_query,
-    read_language,
-    read_page_query,
-    read_query,
+    QueryOptions,
+    TitleLanguage,
+    UserQuery,
+    parse_page_query,
+    parse_query,
+    parse_title_language,
+    to_page_query,
 )
-from app.web.pair_json import pair_as_json
-from app.web.pair_view import pair_page
-from app.web.pairing import PREFIXES, Asked, answer_both, both_meant, fetch_both
-from app.web.sample import OTHER_SAMPLE, SAMPLE
-from app.web.state import library
+from app.web.pair_json import pair_to_json
+from app.web.pair_view import build_pair_page
+from app.web.pairing import (
+    PARAMETER_PREFIXES,
+    UserRef,
+    fetch_pair_lists,
+    recommend_for_pair,
+    resolve_pair,
+)
+from app.web.sample import EXAMPLE_LIST, SECOND_EXAMPLE_LIST
+from app.web.state import get_library
 
 blueprint = Blueprint("together", __name__)
 
-SAMPLE_NAMES = ("Yuki", "Ryo")
+EXAMPLE_NAMES = ("Yuki", "Ryo")
 
 
-class PairQuery(FetchQuery):
+class PairQuery(UserQuery):
     """The query of ``GET /api/v1/together``."""
 
     with_source: Annotated[str, Field(description="the site of the second fan")]
@@ -44,118 +50,130 @@ class PairQuery(FetchQuery):
 
 
 @blueprint.get("/together")
-def start() -> str | AnyResponse:
+def show_pair_form() -> str | AnyResponse:
     """The form; once it is sent, on to the address of the answer."""
-    held = library()
-    if not any(f"{prefix}username" in request.args for prefix in PREFIXES):
+    library = get_library()
+    if not any(f"{prefix}username" in request.args for prefix in PARAMETER_PREFIXES):
         return render_template(
             "pair_start.html",
-            sources=held.sources,
-            english=read_language(request.args) is Language.ENGLISH,
+            sources=library.sources,
+            english=parse_title_language(request.args) is TitleLanguage.ENGLISH,
             fans=[
                 (request.args.get(f"{prefix}source", ""), request.args.get(f"{prefix}name", ""))
-                for prefix in PREFIXES
+                for prefix in PARAMETER_PREFIXES
             ],
         )
-    one, other = both_meant(held, request.args)
-    return redirect(_address(one, other, read_page_query(request.args)), 303)
+    one, other = resolve_pair(library, request.args)
+    return redirect(_pair_url(one, other, parse_page_query(request.args)), 303)
 
 
 @blueprint.get("/together/<source>/<username>/<with_source>/<with_username>")
-def pair(source: str, username: str, with_source: str, with_username: str) -> str | AnyResponse:
+def show_pair_recommendations(
+    source: str, username: str, with_source: str, with_username: str
+) -> str | AnyResponse:
     """What both would enjoy."""
-    held = library()
-    if not {source, with_source} <= set(held.sources):
+    library = get_library()
+    if not {source, with_source} <= set(library.sources):
         abort(404)
-    options = read_page_query(request.args)
+    options = parse_page_query(request.args)
     one, other = (
-        Asked(held.sources[source], username),
-        Asked(held.sources[with_source], with_username),
+        UserRef(library.sources[source], username),
+        UserRef(library.sources[with_source], with_username),
     )
 
-    def address(wanted: Options) -> str:
-        return _address(one, other, wanted)
+    def url_for_options(wanted: QueryOptions) -> str:
+        return _pair_url(one, other, wanted)
 
     if "apply" in request.args:
-        return redirect(address(options), 303)
-    lists = fetch_both(one, other)
-    names = _names(lists, (one, other))
-    return _page(lists, names, options, address)
+        return redirect(url_for_options(options), 303)
+    lists = fetch_pair_lists(one, other)
+    names = _display_names(lists, (one, other))
+    return _render_pair_page(lists, names, options, url_for_options)
 
 
 @blueprint.get("/together/example")
-def example() -> str | AnyResponse:
+def show_pair_example() -> str | AnyResponse:
     """The same for two made-up lists."""
-    options = read_page_query(request.args)
+    options = parse_page_query(request.args)
 
-    def address(wanted: Options) -> str:
-        return url_for(".example", **page_query(wanted))
+    def url_for_options(wanted: QueryOptions) -> str:
+        return url_for(".example", **to_page_query(wanted))
 
     if "apply" in request.args:
-        return redirect(address(options), 303)
-    return _page((SAMPLE, OTHER_SAMPLE), SAMPLE_NAMES, options, address, example=True)
+        return redirect(url_for_options(options), 303)
+    return _render_pair_page(
+        (EXAMPLE_LIST, SECOND_EXAMPLE_LIST),
+        EXAMPLE_NAMES,
+        options,
+        url_for_options,
+        is_example=True,
+    )
 
 
 @blueprint.get("/api/v1/together")
-def of_users() -> Response:
+def get_pair_recommendations() -> Response:
     """What two users would both enjoy, and how alike they are."""
-    held = library()
-    query = read_query(PairQuery, request.args)
-    one, other = both_meant(held, query.model_dump(include=set(_WHO)))
-    lists = fetch_both(one, other)
-    return as_json(_body(answer_both(held, *lists, query), lists, query))
+    library = get_library()
+    query = parse_query(PairQuery, request.args)
+    one, other = resolve_pair(library, query.model_dump(include=set(_USER_PARAMETERS)))
+    lists = fetch_pair_lists(one, other)
+    return json_response(_pair_body(recommend_for_pair(library, *lists, query), lists, query))
 
 
-_WHO = tuple(f"{prefix}{name}" for prefix in PREFIXES for name in ("source", "username"))
+_USER_PARAMETERS = tuple(
+    f"{prefix}{name}" for prefix in PARAMETER_PREFIXES for name in ("source", "username")
+)
 
 
-def _body(
-    answered: Answered[Together], lists: tuple[FanList, FanList], options: Options
+def _pair_body(
+    filtered: FilteredResult[GroupResult], lists: tuple[AnimeList, AnimeList], options: QueryOptions
 ) -> dict[str, Any]:
-    body = pair_as_json(answered.found, lists, library().catalogue, english=options.english)
-    if answered.relax:
-        body["relax"] = [each.as_json() for each in answered.relax]
+    body = pair_to_json(filtered.result, lists, get_library().catalogue, english=options.english)
+    if filtered.relaxations:
+        body["relax"] = [each.to_json() for each in filtered.relaxations]
     return body
 
 
-def _address(one: Asked, other: Asked, options: Options) -> str:
+def _pair_url(one: UserRef, other: UserRef, options: QueryOptions) -> str:
     return url_for(
         "together.pair",
         source=one.source.slug,
         username=one.username,
         with_source=other.source.slug,
         with_username=other.username,
-        **page_query(options),
+        **to_page_query(options),
     )
 
 
-def _names(lists: tuple[FanList, FanList], asked: tuple[Asked, Asked]) -> tuple[str, str]:
+def _display_names(
+    lists: tuple[AnimeList, AnimeList], users: tuple[UserRef, UserRef]
+) -> tuple[str, str]:
     """What to call the two; by their sites, too, if they have the same name."""
     one, other = (
-        fan_list.username or each.username for fan_list, each in zip(lists, asked, strict=True)
+        anime_list.username or each.username for anime_list, each in zip(lists, users, strict=True)
     )
     if one.casefold() != other.casefold():
         return one, other
-    return f"{one} ({asked[0].source.name})", f"{other} ({asked[1].source.name})"
+    return f"{one} ({users[0].source.name})", f"{other} ({users[1].source.name})"
 
 
-def _page(
-    lists: tuple[FanList, FanList],
+def _render_pair_page(
+    lists: tuple[AnimeList, AnimeList],
     names: tuple[str, str],
-    options: Options,
-    address: Callable[[Options], str],
-    example: bool = False,
+    options: QueryOptions,
+    url_for_options: Callable[[QueryOptions], str],
+    is_example: bool = False,
 ) -> str | AnyResponse:
-    held = library()
-    answered = answer_both(held, *lists, options)
+    library = get_library()
+    filtered = recommend_for_pair(library, *lists, options)
     if "format" in request.args:
-        return export(request.args["format"], _body(answered, lists, options))
+        return export_response(request.args["format"], _pair_body(filtered, lists, options))
     return render_template(
         "pair.html",
-        results=pair_page(held, answered, lists, names, options),
-        address=address,
-        action=address(Options()),
+        results=build_pair_page(library, filtered, lists, names, options),
+        address=url_for_options,
+        action=url_for_options(QueryOptions()),
         carried=None,
-        page_query=page_query,
-        example=example,
+        to_page_query=to_page_query,
+        show_pair_example=is_example,
     )

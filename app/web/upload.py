@@ -14,16 +14,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from werkzeug.datastructures import FileStorage
 
 from app.lists import export_file
-from app.lists.entry import FanList, ListEntry
-from app.recommender import Status
-from app.web.options import BadQuery
+from app.lists.entry import AnimeList, ListEntry
+from app.recommender import WatchStatus
+from app.web.options import InvalidQuery
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-MAX_UPLOAD = 16 * 1024 * 1024
-_DRAIN = 64 * 1024 * 1024
-_PIECE = 256 * 1024
+MAX_UPLOAD_BYTES = 16 * 1024 * 1024
+_MAX_DRAIN_BYTES = 64 * 1024 * 1024
+_CHUNK_BYTES = 256 * 1024
 
 
 class InMemoryRequest(Request):
@@ -32,10 +32,10 @@ class InMemoryRequest(Request):
     A body that is shorter than was announced is an error, and not just short.
     """
 
-    def __init__(self, environ: WSGIEnvironment, *arguments: Any, **more: Any) -> None:
+    def __init__(self, environ: WSGIEnvironment, *arguments: Any, **keyword_arguments: Any) -> None:
         if environ.get("CONTENT_LENGTH"):
             environ.pop("wsgi.input_terminated", None)  # with it, nobody looks whether it was all
-        super().__init__(environ, *arguments, **more)
+        super().__init__(environ, *arguments, **keyword_arguments)
 
     def _get_file_stream(
         self,
@@ -47,7 +47,7 @@ class InMemoryRequest(Request):
         return BytesIO()
 
 
-class _Carried(BaseModel):
+class _UploadedList(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, Field(max_length=100)] | None = None
@@ -56,13 +56,13 @@ class _Carried(BaseModel):
         tuple[
             Annotated[int, Field(gt=0, lt=2**31)],
             Annotated[float, Field(ge=1, le=10, allow_inf_nan=False)] | None,
-            Status,
+            WatchStatus,
         ],
         ...,
     ]
 
 
-def read_export(file: FileStorage | None) -> FanList:
+def parse_uploaded_export(file: FileStorage | None) -> AnimeList:
     """The list in the uploaded file.
 
     Raises:
@@ -70,40 +70,42 @@ def read_export(file: FileStorage | None) -> FanList:
         BadExportFile, ListTooLong: it cannot be used.
     """
     if file is None or not file.filename:
-        raise BadQuery("export", "No file was chosen: pick the export that MyAnimeList gave you.")
-    return export_file.parse(cast("BinaryIO", file.stream))
+        raise InvalidQuery(
+            "export", "No file was chosen: pick the export that MyAnimeList gave you."
+        )
+    return export_file.parse_export(cast("BinaryIO", file.stream))
 
 
-def carry(fan_list: FanList) -> str:
+def serialize_list(anime_list: AnimeList) -> str:
     """The list as text for a hidden field."""
-    rows = tuple((e.anime_id, e.score, e.status) for e in fan_list.entries)
-    name = fan_list.username and fan_list.username[:100]
-    return _Carried(name=name, unmapped=fan_list.unmapped, rows=rows).model_dump_json()
+    rows = tuple((e.anime_id, e.score, e.status) for e in anime_list.entries)
+    name = anime_list.username and anime_list.username[:100]
+    return _UploadedList(name=name, unmapped=anime_list.unmapped, rows=rows).model_dump_json()
 
 
-def read_carried(text: str, max_entries: int) -> FanList:
+def deserialize_list(text: str, max_entries: int) -> AnimeList:
     """The list that `carry` wrote.
 
     Raises:
         BadQuery: somebody else wrote it.
     """
     try:
-        carried = _Carried.model_validate_json(text)
+        uploaded = _UploadedList.model_validate_json(text)
     except ValidationError:
-        carried = None
-    if carried is None or len(carried.rows) > max_entries:
-        raise BadQuery("list", "The list did not come back whole: upload the file again.")
-    entries = tuple(ListEntry(anime_id, status, score) for anime_id, score, status in carried.rows)
-    return FanList(export_file.SLUG, carried.name, entries, carried.unmapped)
+        uploaded = None
+    if uploaded is None or len(uploaded.rows) > max_entries:
+        raise InvalidQuery("list", "The list did not come back whole: upload the file again.")
+    entries = tuple(ListEntry(anime_id, status, score) for anime_id, score, status in uploaded.rows)
+    return AnimeList(export_file.SLUG, uploaded.name, entries, uploaded.unmapped)
 
 
-def drain(request: Request) -> None:
+def drain_body(request: Request) -> None:
     """Read what is left of a refused upload, within reason.
 
     A connection that is closed with unread data is reset, and the browser would show that instead
     of our answer.
     """
-    left = min(request.content_length or 0, _DRAIN)
+    left = min(request.content_length or 0, _MAX_DRAIN_BYTES)
     stream = request.environ["wsgi.input"]
-    while left > 0 and (piece := stream.read(min(left, _PIECE))):
-        left -= len(piece)
+    while left > 0 and (chunk := stream.read(min(left, _CHUNK_BYTES))):
+        left -= len(chunk)

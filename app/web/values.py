@@ -10,19 +10,19 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationInfo
 
-_FLAGS = {"1": True, "true": True, "0": False, "false": False}
-MOST_MARKS = 200
+_FLAG_VALUES = {"1": True, "true": True, "0": False, "false": False}
+MAX_MARKS = 200
 """Titles that can be hidden, and as many marked as seen: more would not fit into an address."""
-MARK = r"^[1-9][0-9]{0,8}(:(10|[0-9]))?$"
+MARK_PATTERN = r"^[1-9][0-9]{0,8}(:(10|[0-9]))?$"
 """An anime's id and the score given to it, 0 or nothing for none."""
 
 
-def slug(name: str) -> str:
+def slugify(name: str) -> str:
     """``slice-of-life`` for ``Slice of Life``."""
     return "-".join(re.findall(r"[a-z0-9]+", name.casefold()))
 
 
-def parts(value: object, info: ValidationInfo) -> Any:
+def split_values(value: object, info: ValidationInfo) -> Any:
     """``a,,b`` as ``("a", "b")``; in JSON there are arrays for that."""
     if isinstance(value, str):
         if info.mode == "json":
@@ -31,41 +31,41 @@ def parts(value: object, info: ValidationInfo) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def slugs(value: object, info: ValidationInfo) -> object:
+def parse_slugs(value: object, info: ValidationInfo) -> object:
     """Names of genres as slugs."""
-    found = parts(value, info)
-    return _each(found, lambda part: slug(part) if isinstance(part, str) else part)
+    found = split_values(value, info)
+    return _map_values(found, lambda part: slugify(part) if isinstance(part, str) else part)
 
 
-def ids(value: object, info: ValidationInfo) -> object:
+def parse_ids(value: object, info: ValidationInfo) -> object:
     """Whole numbers."""
-    found = parts(value, info)
-    return _each(found, lambda part: whole(part, info))
+    found = split_values(value, info)
+    return _map_values(found, lambda part: parse_int(part, info))
 
 
-def marks(value: object, info: ValidationInfo) -> object:
+def parse_seen_marks(value: object, info: ValidationInfo) -> object:
     """``5:8,7`` as ``((5, 8), (7, 0))``: the last mark of an anime counts."""
-    found = parts(value, info)
+    found = split_values(value, info)
     if not isinstance(found, tuple):
         return found
-    if len(found) > MOST_MARKS:  # before those of the same anime become one
-        raise ValueError(f"should have at most {MOST_MARKS} items")
-    read = [_mark(part, info) for part in found]
+    if len(found) > MAX_MARKS:  # before those of the same anime become one
+        raise ValueError(f"should have at most {MAX_MARKS} items")
+    read = [_parse_seen_mark(part, info) for part in found]
     return tuple(dict(read).items())
 
 
-def _mark(part: object, info: ValidationInfo) -> tuple[int, int]:
-    if isinstance(part, str) and re.fullmatch(MARK, part):
+def _parse_seen_mark(part: object, info: ValidationInfo) -> tuple[int, int]:
+    if isinstance(part, str) and re.fullmatch(MARK_PATTERN, part):
         anime_id, _, score = part.partition(":")
         return int(anime_id), int(score or 0)
     if isinstance(part, list | tuple) and len(part) == 2:
-        anime, given = (whole(each, info) for each in part)
+        anime, given = (parse_int(each, info) for each in part)
         if type(anime) is int and type(given) is int:
             return anime, given
     raise ValueError("should be pairs of an anime id and a score")
 
 
-def whole(value: object, info: ValidationInfo) -> object:
+def parse_int(value: object, info: ValidationInfo) -> object:
     """A whole number, in a query in digits; in JSON 5.0 is one, too."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
@@ -76,18 +76,18 @@ def whole(value: object, info: ValidationInfo) -> object:
     return value
 
 
-def flag(value: object, info: ValidationInfo) -> object:
+def parse_flag(value: object, info: ValidationInfo) -> object:
     """1 or 0; in JSON true or false."""
     if isinstance(value, str) and info.mode == "python":
-        if value not in _FLAGS:
+        if value not in _FLAG_VALUES:
             raise ValueError("should be 1 or 0")
-        return _FLAGS[value]
+        return _FLAG_VALUES[value]
     return value
 
 
-def _each(found: object, read: Any) -> object:
-    return tuple(read(part) for part in found) if isinstance(found, tuple) else found
+def _map_values(values: object, parse: Any) -> object:
+    return tuple(parse(part) for part in values) if isinstance(values, tuple) else values
 
 
-AS_WHOLE = BeforeValidator(whole)
-Flag = Annotated[bool, BeforeValidator(flag), Field(description="1 or 0")]
+PARSE_INT = BeforeValidator(parse_int)
+Flag = Annotated[bool, BeforeValidator(parse_flag), Field(description="1 or 0")]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from demo.faults import RETRY_AFTER, Fault, damaged
-from demo.wire import Answer, Asked, as_json
-from demo.world import Fan, Listed, World
+from demo.faults import RETRY_AFTER_HEADER, Fault, corrupt_fields
+from demo.wire import FakeResponse, RecordedRequest, json_response
+from demo.world import DemoData, DemoEntry, DemoUser
 
-CHUNKED = "ChunkedFan"  # 1,200 titles, which come in chunks of 500 only
-CUSTOM = "CustomFan"  # custom lists with repeats and entries hidden from the status lists
-ERROR_200 = "PoliteErrorFan"  # GraphQL errors with HTTP 200
-CHUNK = 500
+CHUNKED_USER = "ChunkedFan"  # 1,200 titles, which come in chunks of 500 only
+CUSTOM_LISTS_USER = (
+    "CustomFan"  # custom lists with repeats and entries hidden from the status lists
+)
+ERROR_200_USER = "PoliteErrorFan"  # GraphQL errors with HTTP 200
+CHUNK_SIZE = 500
 
-_STATUSES = {
+_STATUS_NAMES = {
     "watching": "CURRENT",
     "completed": "COMPLETED",
     "on_hold": "PAUSED",
@@ -22,108 +24,112 @@ _STATUSES = {
 }
 
 
-def answer(_path: str, asked: Asked, world: World) -> Answer:
+def respond(_path: str, request: RecordedRequest, data: DemoData) -> FakeResponse:
     """The answer to a request; everything is at one address."""
-    if asked.method != "POST":
-        return _fault(404, "Use POST request to access graphql subdomain.")
-    if "referer" not in asked.headers:
-        return _disabled()
-    if asked.headers.get("content-type") != "application/json" or asked.body is None:
-        return _fault(400, "Syntax Error")
-    variables, query = asked.body["variables"], asked.body["query"]
+    if request.method != "POST":
+        return _error_response(404, "Use POST request to access graphql subdomain.")
+    if "referer" not in request.headers:
+        return _disabled_response()
+    if request.headers.get("content-type") != "application/json" or request.body is None:
+        return _error_response(400, "Syntax Error")
+    variables, query = request.body["variables"], request.body["query"]
     if "ids" in variables:
-        return _media(variables["ids"], world)
-    fan = world.named(str(variables["name"]))
+        return _details_response(variables["ids"], data)
+    fan = data.find_by_name(str(variables["name"]))
     if fan is None:
-        return _fault(404, "User not found")
-    if fan.name == CUSTOM:
-        return _collection(fan.name, _custom_groups())
-    if fan.name == ERROR_200:
-        return as_json(200, {"errors": [{"message": "Boom"}], "data": None})
-    return _refused(fan.fault) or _list(fan, query, variables)
+        return _error_response(404, "User not found")
+    if fan.name == CUSTOM_LISTS_USER:
+        return _collection_response(fan.name, _custom_list_groups())
+    if fan.name == ERROR_200_USER:
+        return json_response(200, {"errors": [{"message": "Boom"}], "data": None})
+    return _fault_response(fan.fault) or _list_response(fan, query, variables)
 
 
-def _refused(fault: Fault | None) -> Answer | None:
+def _fault_response(fault: Fault | None) -> FakeResponse | None:
     return {
-        Fault.PRIVATE: _fault(404, "Private User"),
-        Fault.LIMITED: _fault(429, "Too Many Requests.", **RETRY_AFTER),
-        Fault.LIMITED_SILENTLY: _fault(429, "Too Many Requests."),
-        Fault.DOWN: _fault(500, "Internal Server Error"),
-        Fault.REFUSED: _disabled(),
-        Fault.NO_LISTS: as_json(200, {"data": {"MediaListCollection": {"user": None}}}),
+        Fault.PRIVATE: _error_response(404, "Private User"),
+        Fault.LIMITED: _error_response(429, "Too Many Requests.", **RETRY_AFTER_HEADER),
+        Fault.LIMITED_SILENTLY: _error_response(429, "Too Many Requests."),
+        Fault.DOWN: _error_response(500, "Internal Server Error"),
+        Fault.REFUSED: _disabled_response(),
+        Fault.NO_LISTS: json_response(200, {"data": {"MediaListCollection": {"user": None}}}),
     }.get(fault or Fault.FLAKY)
 
 
-def _list(fan: Fan, query: str, variables: dict[str, Any]) -> Answer:
-    entries = [entry_of(entry) for entry in fan.entries]
+def _list_response(user: DemoUser, query: str, variables: dict[str, Any]) -> FakeResponse:
+    entries = [entry_json(entry) for entry in user.entries]
     if "format: POINT_10_DECIMAL" not in query:  # then the user's own scale comes back
         entries = [{**item, "score": item["score"] * 10} for item in entries]
-    chunk, size = variables.get("chunk"), min(variables.get("perChunk") or CHUNK, CHUNK)
-    if fan.name == CHUNKED and chunk is None:
+    chunk, size = variables.get("chunk"), min(variables.get("perChunk") or CHUNK_SIZE, CHUNK_SIZE)
+    if user.name == CHUNKED_USER and chunk is None:
         chunk = 1
-    more = (chunk is not None and chunk * size < len(entries)) or fan.fault is Fault.ENDLESS
-    if chunk is not None and fan.fault is not Fault.ENDLESS:
+    more = (chunk is not None and chunk * size < len(entries)) or user.fault is Fault.ENDLESS
+    if chunk is not None and user.fault is not Fault.ENDLESS:
         entries = entries[(chunk - 1) * size : chunk * size]
-    groups = [group("Completed", entries)] if entries else []
-    return _collection(fan.name, groups, more=more, fault=fan.fault)
+    groups = [group_json("Completed", entries)] if entries else []
+    return _collection_response(user.name, groups, more=more, fault=user.fault)
 
 
-def entry_of(entry: Listed) -> dict[str, Any]:
+def entry_json(entry: DemoEntry) -> dict[str, Any]:
     """A list entry as AniList writes it."""
     names = {"userPreferred": entry.title, "romaji": entry.title, "english": None}
-    status = _STATUSES.get(entry.status, entry.status)
+    status = _STATUS_NAMES.get(entry.status, entry.status)
     return {
         "status": "REPEATING" if entry.rewatching else status,
         "score": entry.score,
-        "media": {"id": entry.own_id, "idMal": entry.anime_id, "title": names},
+        "media": {"id": entry.site_id, "idMal": entry.anime_id, "title": names},
     }
 
 
-def group(name: str, entries: list[dict[str, Any]], *, custom: bool = False) -> dict[str, Any]:
+def group_json(name: str, entries: list[dict[str, Any]], *, custom: bool = False) -> dict[str, Any]:
     """One of the lists of a user."""
     return {"name": name, "isCustomList": custom, "entries": entries}
 
 
-def _media(ids: list[int], world: World) -> Answer:
+def _details_response(ids: list[int], data: DemoData) -> FakeResponse:
     if len(ids) > 50:
-        return _fault(400, "Too many ids")
+        return _error_response(400, "Too many ids")
     media = [
         {
             "id": number,
             "idMal": number,
-            "description": world.synopses[number],
+            "description": data.synopses[number],
             "coverImage": {"large": f"https://s4.anilist.co/file/{number}.jpg"},
         }
         for number in ids
-        if number in world.synopses
+        if number in data.synopses
     ]
-    return as_json(200, {"data": {"Page": {"media": media}}})
+    return json_response(200, {"data": {"Page": {"media": media}}})
 
 
-def _collection(
+def _collection_response(
     name: str, groups: list[dict[str, Any]], *, more: bool = False, fault: Fault | None = None
-) -> Answer:
+) -> FakeResponse:
     user = {"id": 1, "name": name, "mediaListOptions": {"scoreFormat": "POINT_100"}}
     collection = {"hasNextChunk": more, "user": user, "lists": groups}
-    return as_json(200, damaged(fault, {"data": {"MediaListCollection": collection}}, "score"))
+    return json_response(
+        200, corrupt_fields(fault, {"data": {"MediaListCollection": collection}}, "score")
+    )
 
 
-def _fault(status: int, message: str, **headers: str) -> Answer:
+def _error_response(status: int, message: str, **headers: str) -> FakeResponse:
     errors = [{"message": message, "status": status, "locations": [{"line": 2, "column": 3}]}]
-    return as_json(status, {"errors": errors, "data": {"MediaListCollection": None}}, **headers)
+    return json_response(
+        status, {"errors": errors, "data": {"MediaListCollection": None}}, **headers
+    )
 
 
-def _disabled() -> Answer:
-    return _fault(
+def _disabled_response() -> FakeResponse:
+    return _error_response(
         403, "The AniList API has been temporarily disabled due to severe stability issues."
     )
 
 
-def _custom_groups() -> list[dict[str, Any]]:
-    seen = entry_of(Listed(100, 9.5, media_id=10))
-    hidden = entry_of(Listed(200, 3, "dropped", media_id=20))
+def _custom_list_groups() -> list[dict[str, Any]]:
+    seen = entry_json(DemoEntry(100, 9.5, media_id=10))
+    hidden = entry_json(DemoEntry(200, 3, "dropped", media_id=20))
     return [
-        group("Completed", [seen, entry_of(Listed(101, media_id=11))]),
-        group("Favourites", [seen, hidden], custom=True),
-        group("Watching", [entry_of(Listed(300, status="watching", media_id=30))]),
+        group_json("Completed", [seen, entry_json(DemoEntry(101, media_id=11))]),
+        group_json("Favourites", [seen, hidden], custom=True),
+        group_json("Watching", [entry_json(DemoEntry(300, status="watching", media_id=30))]),
     ]

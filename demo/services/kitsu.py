@@ -5,82 +5,87 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
-from demo.faults import FOREIGN, RETRY_AFTER, Fault, damaged
+from demo.faults import FOREIGN_URL, RETRY_AFTER_HEADER, Fault, corrupt_fields
 from demo.services import kitsu_crowd
-from demo.services.kitsu_favourites import with_favourites
-from demo.wire import Answer, Asked, as_json
-from demo.world import Fan, Kind, Listed, World
+from demo.services.kitsu_favourites import add_favourites
+from demo.wire import FakeResponse, RecordedRequest, json_response
+from demo.world import DemoData, DemoEntry, DemoUser, EntryKind
 
-PAGE = 500
-_STATUSES = {"watching": "current", "plan_to_watch": "planned"}
+PAGE_SIZE = 500
+_STATUS_NAMES = {"watching": "current", "plan_to_watch": "planned"}
 
 
-def answer(path: str, asked: Asked, world: World) -> Answer:
+def respond(path: str, request: RecordedRequest, data: DemoData) -> FakeResponse:
     """The answer to a request for ``path``."""
-    if asked.headers.get("accept") != "application/vnd.api+json":
-        return _fault(406, "Not acceptable")
-    if world.crowd and (
-        trouble := kitsu_crowd.trouble(world.crowd) or kitsu_crowd.refusal(asked, world.crowd)
+    if request.headers.get("accept") != "application/vnd.api+json":
+        return _error_response(406, "Not acceptable")
+    if data.kitsu_users and (
+        trouble := kitsu_crowd.fault_response(data.kitsu_users)
+        or kitsu_crowd.strict_response(request, data.kitsu_users)
     ):
         return trouble
-    if path in kitsu_crowd.PATHS and world.crowd and "page[offset]" in asked.query:
-        if int(asked.query["page[limit]"]) > kitsu_crowd.PAGE:
-            return _fault(400, "Limit exceeds maximum page size of 20.")
-        return kitsu_crowd.answer(path, asked, world.crowd)
+    if path in kitsu_crowd.PATHS and data.kitsu_users and "page[offset]" in request.query:
+        if int(request.query["page[limit]"]) > kitsu_crowd.PAGE_SIZE:
+            return _error_response(400, "Limit exceeds maximum page size of 20.")
+        return kitsu_crowd.respond(path, request, data.kitsu_users)
     if path == "/users":
-        name = asked.query.get("filter[name]") or asked.query.get("filter[slug]") or ""
-        fan = world.named(name)
-        body = {"data": [_user(fan)] if fan else []}
-        return as_json(200, with_favourites(body, fan, asked) if fan else body)
+        name = request.query.get("filter[name]") or request.query.get("filter[slug]") or ""
+        fan = data.find_by_name(name)
+        body = {"data": [_user_json(fan)] if fan else []}
+        return json_response(200, add_favourites(body, fan, request) if fan else body)
     if path == "/library-entries":
-        fan = world.numbered(asked.query.get("filter[userId]", ""))
-        if int(asked.query.get("page[limit]", "10")) > PAGE:
-            return _fault(400, "Limit exceeds maximum page size of 500.")
-        return _library(fan, asked, world) if fan else as_json(200, {"data": [], "links": {}})
-    return _fault(404, "Not found")
+        fan = data.find_by_id(request.query.get("filter[userId]", ""))
+        if int(request.query.get("page[limit]", "10")) > PAGE_SIZE:
+            return _error_response(400, "Limit exceeds maximum page size of 500.")
+        return (
+            _library_response(fan, request, data)
+            if fan
+            else json_response(200, {"data": [], "links": {}})
+        )
+    return _error_response(404, "Not found")
 
 
-def _user(fan: Fan) -> dict[str, Any]:
-    facts = {"name": fan.name, "slug": fan.name.casefold()}
-    return {"id": str(fan.number), "type": "users", "attributes": facts}
+def _user_json(user: DemoUser) -> dict[str, Any]:
+    facts = {"name": user.name, "slug": user.name.casefold()}
+    return {"id": str(user.user_id), "type": "users", "attributes": facts}
 
 
-def _library(fan: Fan, asked: Asked, world: World) -> Answer:
+def _library_response(user: DemoUser, request: RecordedRequest, data: DemoData) -> FakeResponse:
     refused = {
-        Fault.PRIVATE: _fault(403, "Forbidden"),
-        Fault.LIMITED: _fault(429, "Rate Limit Exceeded", **RETRY_AFTER),
-        Fault.LIMITED_SILENTLY: _fault(429, "Rate Limit Exceeded"),
-        Fault.DOWN: _fault(500, "Internal Server Error"),
-    }.get(fan.fault or Fault.FLAKY)
+        Fault.PRIVATE: _error_response(403, "Forbidden"),
+        Fault.LIMITED: _error_response(429, "Rate Limit Exceeded", **RETRY_AFTER_HEADER),
+        Fault.LIMITED_SILENTLY: _error_response(429, "Rate Limit Exceeded"),
+        Fault.DOWN: _error_response(500, "Internal Server Error"),
+    }.get(user.fault or Fault.FLAKY)
     if refused:
         return refused
-    start = 0 if fan.fault is Fault.ENDLESS else int(asked.query.get("page[offset]", "0"))
-    size = int(asked.query.get("page[limit]", "10"))
-    entries = world.crowd.library(fan) if world.crowd else fan.entries
+    start = 0 if user.fault is Fault.ENDLESS else int(request.query.get("page[offset]", "0"))
+    size = int(request.query.get("page[limit]", "10"))
+    entries = data.kitsu_users.library_entries(user) if data.kitsu_users else user.entries
     shown = entries[start : start + size]
     links = {}
-    if fan.fault is Fault.FOREIGN_NEXT:
-        links["next"] = FOREIGN
-    elif start + size < len(entries) or fan.fault is Fault.ENDLESS:
-        query = urlencode({**asked.query, "page[offset]": start + size})
-        links["next"] = f"http://{asked.headers['host']}{asked.path}?{query}"
+    if user.fault is Fault.FOREIGN_NEXT:
+        links["next"] = FOREIGN_URL
+    elif start + size < len(entries) or user.fault is Fault.ENDLESS:
+        query = urlencode({**request.query, "page[offset]": start + size})
+        links["next"] = f"http://{request.headers['host']}{request.path}?{query}"
     body = {
-        "data": [_only_included(entry(listed), asked) for listed in shown],
-        "included": [record for listed in shown for record in included(listed)],
+        "data": [_drop_unrequested(entry_json(listed), request) for listed in shown],
+        "included": [record for listed in shown for record in included_json(listed)],
         "meta": {"count": len(entries)},
         "links": links,
     }
-    return as_json(200, damaged(fan.fault, body, "ratingTwenty"))
+    return json_response(200, corrupt_fields(user.fault, body, "ratingTwenty"))
 
 
-def entry(listed: Listed) -> dict[str, Any]:
+def entry_json(listed: DemoEntry) -> dict[str, Any]:
     """A library listed."""
-    own = str(listed.own_id)
+    own = str(listed.site_id)
     facts = {
-        "status": _STATUSES.get(listed.status, listed.status),
+        "status": _STATUS_NAMES.get(listed.status, listed.status),
         "progress": listed.progress,
         # Of twenty; some servers write it as text.
-        "ratingTwenty": None if not listed.score else _twenty(listed),
+        "ratingTwenty": None if not listed.score else _rating_twenty(listed),
         "reconsuming": listed.rewatching,
         "reconsumeCount": int(listed.rewatching),
         "startedAt": None,
@@ -95,31 +100,31 @@ def entry(listed: Listed) -> dict[str, Any]:
             "data": {"type": "mediaReactions", "id": own} if listed.reacted else None
         },
     }
-    if listed.kind is Kind.BARE:
+    if listed.kind is EntryKind.BARE:
         links["anime"] = {"data": None}
-    if listed.kind is Kind.MANGA:
+    if listed.kind is EntryKind.MANGA:
         links |= {"anime": {"data": None}, "manga": {"data": {"type": "manga", "id": own}}}
     return {"id": own, "type": "libraryEntries", "attributes": facts, "relationships": links}
 
 
-def _only_included(record: dict[str, Any], asked: Asked) -> dict[str, Any]:
+def _drop_unrequested(record: dict[str, Any], request: RecordedRequest) -> dict[str, Any]:
     """Without links to what the request does not include: Kitsu leaves them out."""
-    included = asked.query.get("include", "").split(",")
+    included = request.query.get("include", "").split(",")
     for name in {"review", "mediaReaction"}.difference(included):
         record["relationships"].pop(name, None)
     return record
 
 
-def _twenty(entry: Listed) -> int | str:
+def _rating_twenty(entry: DemoEntry) -> int | str:
     twenty = round(entry.score * 2)
-    return str(twenty) if entry.own_id % 5 == 0 else twenty
+    return str(twenty) if entry.site_id % 5 == 0 else twenty
 
 
-def included(listed: Listed) -> list[dict[str, Any]]:
-    """The records that come along with an listed."""
-    if listed.kind is not Kind.ANIME:
+def included_json(listed: DemoEntry) -> list[dict[str, Any]]:
+    """The records that come along with an entry."""
+    if listed.kind is not EntryKind.ANIME:
         return []
-    own = str(listed.own_id)
+    own = str(listed.site_id)
     sites = {"anilist/anime": own}
     if listed.anime_id is not None:
         # Some are written as the rest of an address.
@@ -148,6 +153,6 @@ def included(listed: Listed) -> list[dict[str, Any]]:
     return [anime, *mappings]
 
 
-def _fault(status: int, title: str, **headers: str) -> Answer:
+def _error_response(status: int, title: str, **headers: str) -> FakeResponse:
     errors = [{"title": title, "detail": title, "code": str(status), "status": str(status)}]
-    return as_json(status, {"errors": errors}, **headers)
+    return json_response(status, {"errors": errors}, **headers)

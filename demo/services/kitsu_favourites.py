@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from demo.wire import Asked
-from demo.world import Fan, Listed
+from demo.wire import RecordedRequest
+from demo.world import DemoEntry, DemoUser
 
-MOST = 8
-LOVED = 9
+MAX_FAVOURITES = 8
+FAVOURITE_SCORE = 9
 
 
-def favourites_of(fan: Fan) -> list[Listed]:
+def favourite_entries(user: DemoUser) -> list[DemoEntry]:
     """The favourites, the dearest first."""
-    loved = [listed for listed in fan.entries if listed.score >= LOVED]
-    return sorted(loved, key=lambda listed: (-listed.score, listed.own_id))[:MOST]
+    loved = [listed for listed in user.entries if listed.score >= FAVOURITE_SCORE]
+    return sorted(loved, key=lambda listed: (-listed.score, listed.site_id))[:MAX_FAVOURITES]
 
 
-def with_favourites(body: dict[str, Any], fan: Fan, asked: Asked) -> dict[str, Any]:
+def add_favourites(
+    body: dict[str, Any], user: DemoUser, request: RecordedRequest
+) -> dict[str, Any]:
     """The answer to who a fan is, with favourites along if they were asked for."""
-    if "favorites.item" not in asked.query.get("include", ""):
+    if "favorites.item" not in request.query.get("include", ""):
         return body
-    items = [("anime", str(listed.own_id)) for listed in favourites_of(fan)]
+    items = [("anime", str(listed.site_id)) for listed in favourite_entries(user)]
     if items:
         items.append(("characters", "1"))
     records = [
         {
-            "id": f"{fan.number}{place:03d}",
+            "id": f"{user.user_id}{place:03d}",
             "type": "favorites",
             "attributes": {"favRank": place + 1},
             "relationships": {"item": {"data": {"type": kind, "id": number}}},

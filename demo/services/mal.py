@@ -6,59 +6,62 @@ import re
 from typing import Any
 from urllib.parse import unquote, urlencode
 
-from demo.faults import FOREIGN, RETRY_AFTER, Fault, damaged
-from demo.wire import Answer, Asked, as_json
-from demo.world import Fan, Listed, World
+from demo.faults import FOREIGN_URL, RETRY_AFTER_HEADER, Fault, corrupt_fields
+from demo.wire import FakeResponse, RecordedRequest, json_response
+from demo.world import DemoData, DemoEntry, DemoUser
 
-PAGE = 1_000
+PAGE_SIZE = 1_000
 
 
-def answer(path: str, asked: Asked, world: World) -> Answer:
+def respond(path: str, request: RecordedRequest, data: DemoData) -> FakeResponse:
     """The answer to a request for ``path``."""
-    if "x-mal-client-id" not in asked.headers:
-        return _fault(400, "bad_request", "Invalid client id")
+    if "x-mal-client-id" not in request.headers:
+        return _error_response(400, "bad_request", "Invalid client id")
     if found := re.fullmatch(r"/users/([^/]+)/animelist", path):
-        fan = world.named(unquote(found[1]))
-        return _list(fan, asked) if fan else _fault(404, "not_found")
+        fan = data.find_by_name(unquote(found[1]))
+        return _list_response(fan, request) if fan else _error_response(404, "not_found")
     if found := re.fullmatch(r"/anime/(\d+)", path):
         anime_id = int(found[1])
-        if anime_id not in world.synopses:
-            return _fault(404, "not_found")
-        return as_json(200, _node(Listed(anime_id), world.synopses[anime_id]))
-    return _fault(404, "not_found")
+        if anime_id not in data.synopses:
+            return _error_response(404, "not_found")
+        return json_response(200, _anime_json(DemoEntry(anime_id), data.synopses[anime_id]))
+    return _error_response(404, "not_found")
 
 
-def _list(fan: Fan, asked: Asked) -> Answer:
-    if refused := _refused(fan.fault):
+def _list_response(user: DemoUser, request: RecordedRequest) -> FakeResponse:
+    if refused := _fault_response(user.fault):
         return refused
-    size, start = int(asked.query.get("limit", "100")), int(asked.query.get("offset", "0"))
-    if size > PAGE:
-        return _fault(400, "bad_request", "limit is too large")
-    entries = fan.entries
-    if asked.query.get("nsfw") != "true":
+    size, start = int(request.query.get("limit", "100")), int(request.query.get("offset", "0"))
+    if size > PAGE_SIZE:
+        return _error_response(400, "bad_request", "limit is too large")
+    entries = user.entries
+    if request.query.get("nsfw") != "true":
         entries = entries[1:]  # as if the first were flagged
-    if fan.fault is Fault.ENDLESS:
+    if user.fault is Fault.ENDLESS:
         start = 0
-    body: dict[str, Any] = {"data": [row(e) for e in entries[start : start + size]], "paging": {}}
-    if fan.fault is Fault.FOREIGN_NEXT:
-        body["paging"]["next"] = FOREIGN
-    elif start + size < len(entries) or fan.fault is Fault.ENDLESS:
-        query = urlencode({**asked.query, "offset": start + size})
-        body["paging"]["next"] = f"http://{asked.headers['host']}{asked.path}?{query}"
-    return as_json(200, damaged(fan.fault, body, "score"))
+    body: dict[str, Any] = {
+        "data": [entry_json(e) for e in entries[start : start + size]],
+        "paging": {},
+    }
+    if user.fault is Fault.FOREIGN_NEXT:
+        body["paging"]["next"] = FOREIGN_URL
+    elif start + size < len(entries) or user.fault is Fault.ENDLESS:
+        query = urlencode({**request.query, "offset": start + size})
+        body["paging"]["next"] = f"http://{request.headers['host']}{request.path}?{query}"
+    return json_response(200, corrupt_fields(user.fault, body, "score"))
 
 
-def _refused(fault: Fault | None) -> Answer | None:
+def _fault_response(fault: Fault | None) -> FakeResponse | None:
     return {
-        Fault.PRIVATE: _fault(403, "not_permitted"),
-        Fault.LIMITED: _fault(429, "too_many_requests", **RETRY_AFTER),
-        Fault.LIMITED_SILENTLY: _fault(429, "too_many_requests"),
-        Fault.DOWN: _fault(500, "internal_server_error"),
-        Fault.REFUSED: _fault(403, "forbidden", "DoS detected"),
+        Fault.PRIVATE: _error_response(403, "not_permitted"),
+        Fault.LIMITED: _error_response(429, "too_many_requests", **RETRY_AFTER_HEADER),
+        Fault.LIMITED_SILENTLY: _error_response(429, "too_many_requests"),
+        Fault.DOWN: _error_response(500, "internal_server_error"),
+        Fault.REFUSED: _error_response(403, "forbidden", "DoS detected"),
     }.get(fault or Fault.FLAKY)
 
 
-def row(entry: Listed) -> dict[str, Any]:
+def entry_json(entry: DemoEntry) -> dict[str, Any]:
     """A list entry as MyAnimeList writes it."""
     status = {
         "status": entry.status,
@@ -67,10 +70,10 @@ def row(entry: Listed) -> dict[str, Any]:
         "is_rewatching": entry.rewatching,
         "updated_at": "2026-01-02T03:04:05+00:00",
     }
-    return {"node": _node(entry, "What it is about."), "list_status": status}
+    return {"node": _anime_json(entry, "What it is about."), "list_status": status}
 
 
-def _node(entry: Listed, synopsis: str) -> dict[str, Any]:
+def _anime_json(entry: DemoEntry, synopsis: str) -> dict[str, Any]:
     node: dict[str, Any] = {
         "id": entry.anime_id,
         "title": entry.title,
@@ -80,7 +83,7 @@ def _node(entry: Listed, synopsis: str) -> dict[str, Any]:
         "nsfw": "white",
         "not_asked_for": [],
     }
-    if entry.own_id % 7:  # some have no picture
+    if entry.site_id % 7:  # some have no picture
         host = "https://cdn.myanimelist.net/images/anime/0"
         node["main_picture"] = {
             "medium": f"{host}/{entry.anime_id}.jpg",
@@ -89,5 +92,5 @@ def _node(entry: Listed, synopsis: str) -> dict[str, Any]:
     return node
 
 
-def _fault(status: int, code: str, message: str = "", **headers: str) -> Answer:
-    return as_json(status, {"error": code, "message": message}, **headers)
+def _error_response(status: int, code: str, message: str = "", **headers: str) -> FakeResponse:
+    return json_response(status, {"error": code, "message": message}, **headers)

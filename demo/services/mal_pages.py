@@ -6,45 +6,45 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
-from demo.faults import RETRY_AFTER, Fault, damaged
-from demo.wire import Answer, Asked, as_json
-from demo.world import MAL_CODES, Fan, Listed, World
+from demo.faults import RETRY_AFTER_HEADER, Fault, corrupt_fields
+from demo.wire import FakeResponse, RecordedRequest, json_response
+from demo.world import MAL_STATUS_CODES, DemoData, DemoEntry, DemoUser
 
-PAGE = 300
-_NO = {"errors": [{"message": "invalid request"}]}
+PAGE_SIZE = 300
+_INVALID_REQUEST = {"errors": [{"message": "invalid request"}]}
 
 
-def answer(path: str, asked: Asked, world: World) -> Answer:
+def respond(path: str, request: RecordedRequest, data: DemoData) -> FakeResponse:
     """The answer to a request for ``path``."""
-    if asked.headers.get("user-agent", "").startswith("python-requests"):
-        return Answer(200, b"", stall="headers")
+    if request.headers.get("user-agent", "").startswith("python-requests"):
+        return FakeResponse(200, b"", stall="headers")
     found = re.fullmatch(r"/animelist/([^/]+)/load\.json", path)
     if not found:
-        return Answer(404, b"<html>404</html>", {"Content-Type": "text/html"})
-    fan = world.named(unquote(found[1]))
-    return _list(fan, asked) if fan else as_json(400, _NO)
+        return FakeResponse(404, b"<html>404</html>", {"Content-Type": "text/html"})
+    fan = data.find_by_name(unquote(found[1]))
+    return _list_response(fan, request) if fan else json_response(400, _INVALID_REQUEST)
 
 
-def _list(fan: Fan, asked: Asked) -> Answer:
+def _list_response(user: DemoUser, request: RecordedRequest) -> FakeResponse:
     refused = {
-        Fault.PRIVATE: as_json(400, _NO),
-        Fault.LIMITED: Answer(429, b"Too Many Requests", RETRY_AFTER),
-        Fault.LIMITED_SILENTLY: Answer(429, b"Too Many Requests"),
-        Fault.DOWN: Answer(500, b""),
-    }.get(fan.fault or Fault.FLAKY)
+        Fault.PRIVATE: json_response(400, _INVALID_REQUEST),
+        Fault.LIMITED: FakeResponse(429, b"Too Many Requests", RETRY_AFTER_HEADER),
+        Fault.LIMITED_SILENTLY: FakeResponse(429, b"Too Many Requests"),
+        Fault.DOWN: FakeResponse(500, b""),
+    }.get(user.fault or Fault.FLAKY)
     if refused:
         return refused
-    start = int(asked.query.get("offset", "0"))
-    rows = [_row(entry) for entry in fan.entries[start : start + PAGE]]
-    if fan.fault is Fault.ENDLESS:
-        rows = [_row(Listed(n)) for n in range(1, PAGE + 1)]
-    return as_json(200, damaged(fan.fault, rows, "score"))
+    start = int(request.query.get("offset", "0"))
+    rows = [_entry_json(entry) for entry in user.entries[start : start + PAGE_SIZE]]
+    if user.fault is Fault.ENDLESS:
+        rows = [_entry_json(DemoEntry(n)) for n in range(1, PAGE_SIZE + 1)]
+    return json_response(200, corrupt_fields(user.fault, rows, "score"))
 
 
-def _row(entry: Listed) -> dict[str, Any]:
+def _entry_json(entry: DemoEntry) -> dict[str, Any]:
     title: str | int = int(entry.title) if entry.title.isdigit() else entry.title
     return {
-        "status": MAL_CODES.get(entry.status, 9),
+        "status": MAL_STATUS_CODES.get(entry.status, 9),
         "score": int(entry.score),
         "tags": "",
         "is_rewatching": int(entry.rewatching),

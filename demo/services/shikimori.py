@@ -6,41 +6,44 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
-from demo.faults import RETRY_AFTER, Fault, damaged
-from demo.wire import Answer, Asked, as_json
-from demo.world import Fan, Listed, World
+from demo.faults import RETRY_AFTER_HEADER, Fault, corrupt_fields
+from demo.wire import FakeResponse, RecordedRequest, json_response
+from demo.world import DemoData, DemoEntry, DemoUser
 
-PAGE = 5_000
+PAGE_SIZE = 5_000
 
 
-def answer(path: str, asked: Asked, world: World) -> Answer:
+def respond(path: str, request: RecordedRequest, data: DemoData) -> FakeResponse:
     """The answer to a request for ``path``."""
-    if asked.headers.get("user-agent", "").startswith("python-requests"):
-        return _fault(403, "Name your application")
+    if request.headers.get("user-agent", "").startswith("python-requests"):
+        return _error_response(403, "Name your application")
     found = re.fullmatch(r"/users/([^/]+)/anime_rates", path)
-    fan = world.named(unquote(found[1])) if found else None
-    return _list(fan, asked) if fan else _fault(404, "Not Found")
+    fan = data.find_by_name(unquote(found[1])) if found else None
+    return _list_response(fan, request) if fan else _error_response(404, "Not Found")
 
 
-def _list(fan: Fan, asked: Asked) -> Answer:
+def _list_response(user: DemoUser, request: RecordedRequest) -> FakeResponse:
     refused = {
-        Fault.PRIVATE: _fault(403, "Forbidden"),
-        Fault.LIMITED: _fault(429, "Retry later", **RETRY_AFTER),
-        Fault.LIMITED_SILENTLY: _fault(429, "Retry later"),
-        Fault.DOWN: _fault(500, "Internal Server Error"),
-    }.get(fan.fault or Fault.FLAKY)
+        Fault.PRIVATE: _error_response(403, "Forbidden"),
+        Fault.LIMITED: _error_response(429, "Retry later", **RETRY_AFTER_HEADER),
+        Fault.LIMITED_SILENTLY: _error_response(429, "Retry later"),
+        Fault.DOWN: _error_response(500, "Internal Server Error"),
+    }.get(user.fault or Fault.FLAKY)
     if refused:
         return refused
-    size, page = min(int(asked.query.get("limit", "20")), PAGE), int(asked.query.get("page", "1"))
+    size, page = (
+        min(int(request.query.get("limit", "20")), PAGE_SIZE),
+        int(request.query.get("page", "1")),
+    )
     start = (page - 1) * size
     # One row more than asked for, when there is one.
-    rows = [_row(entry) for entry in fan.entries[start : start + size + 1]]
-    if fan.fault is Fault.ENDLESS:
-        rows = [_row(Listed(n)) for n in range(1, size + 2)]
-    return as_json(200, damaged(fan.fault, rows, "score"))
+    rows = [_entry_json(entry) for entry in user.entries[start : start + size + 1]]
+    if user.fault is Fault.ENDLESS:
+        rows = [_entry_json(DemoEntry(n)) for n in range(1, size + 2)]
+    return json_response(200, corrupt_fields(user.fault, rows, "score"))
 
 
-def _row(entry: Listed) -> dict[str, Any]:
+def _entry_json(entry: DemoEntry) -> dict[str, Any]:
     status = "planned" if entry.status == "plan_to_watch" else entry.status
     anime = {"id": entry.anime_id, "name": entry.title, "russian": "", "score": "6.82"}
     return {
@@ -52,5 +55,5 @@ def _row(entry: Listed) -> dict[str, Any]:
     }
 
 
-def _fault(status: int, message: str, **headers: str) -> Answer:
-    return as_json(status, {"code": status, "message": message}, **headers)
+def _error_response(status: int, message: str, **headers: str) -> FakeResponse:
+    return json_response(status, {"code": status, "message": message}, **headers)

@@ -17,14 +17,14 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from model_build.errors import InputError
-from model_build.whole_file import write_whole
+from model_build.whole_file import write_atomically
 
-ENDING = ".json.gz"
-PLAN = "plan"
-_LEVEL = 6
+FILE_SUFFIX = ".json.gz"
+PLAN_KEY = "plan"
+_GZIP_LEVEL = 6
 
 
-class Answers:
+class ResponseCache:
     """The answers kept in ``folder`` by names such as ``library/17``."""
 
     def __init__(self, folder: Path) -> None:
@@ -34,43 +34,43 @@ class Answers:
     def get(self, name: str) -> Any | None:
         """The answer, None if there is none that can be read."""
         try:
-            return json.loads(gzip.decompress(self._place(name).read_bytes()))
+            return json.loads(gzip.decompress(self._file(name).read_bytes()))
         except (OSError, EOFError, ValueError, zlib.error):  # not there, or damaged by the disk
             return None
 
     def has(self, name: str) -> bool:
         """Whether there is an answer, readable or not."""
-        return self._place(name).is_file()
+        return self._file(name).is_file()
 
-    def keep(self, name: str, answer: Any) -> None:
+    def put(self, name: str, response: Any) -> None:
         """Keep an answer; it is on disk when this returns."""
         if self._plan is not None:
             plan, self._plan = self._plan, None
-            self.keep(PLAN, plan)
+            self.put(PLAN_KEY, plan)
         packed = gzip.compress(
-            json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode(),
-            _LEVEL,
+            json.dumps(response, ensure_ascii=False, separators=(",", ":")).encode(),
+            _GZIP_LEVEL,
             mtime=0,
         )
-        write_whole(self._place(name), lambda partial: partial.write_bytes(packed))
+        write_atomically(self._file(name), lambda partial: partial.write_bytes(packed))
 
-    def forget(self, name: str) -> None:
+    def remove(self, name: str) -> None:
         """Keep an answer no longer."""
-        self._place(name).unlink(missing_ok=True)
+        self._file(name).unlink(missing_ok=True)
 
     def count(self, kind: str) -> int:
         """How many are kept whose names begin with ``kind/``."""
-        return sum(1 for _ in (self.folder / kind).glob(f"*{ENDING}"))
+        return sum(1 for _ in (self.folder / kind).glob(f"*{FILE_SUFFIX}"))
 
-    def follow(self, plan: dict[str, Any]) -> None:
+    def check_plan(self, plan: dict[str, Any]) -> None:
         """Fill the folder by this plan, which is kept with the first answer.
 
         Raises:
             InputError: it is filled by another plan.
         """
-        kept = self.get(PLAN)
+        kept = self.get(PLAN_KEY)
         if kept is None:
-            if any(self.folder.rglob(f"*{ENDING}")):
+            if any(self.folder.rglob(f"*{FILE_SUFFIX}")):
                 raise InputError(f"{self.folder}: has lost its plan; remove it, or use another.")
             self._plan = plan
             return
@@ -82,7 +82,7 @@ class Answers:
                 )
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """Be the only process that fills the folder.
 
         Raises:
@@ -99,11 +99,11 @@ class Answers:
             ) from None
         try:
             # What a process that was killed has left half-written.
-            for partial in self.folder.rglob(f".*{ENDING}.*"):
+            for partial in self.folder.rglob(f".*{FILE_SUFFIX}.*"):
                 partial.unlink()
             yield
         finally:
             lock.release()
 
-    def _place(self, name: str) -> Path:
-        return self.folder / f"{name}{ENDING}"
+    def _file(self, name: str) -> Path:
+        return self.folder / f"{name}{FILE_SUFFIX}"

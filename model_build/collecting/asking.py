@@ -12,23 +12,25 @@ import requests
 from pydantic import TypeAdapter
 
 from app.lists.errors import SourceDown
-from app.lists.http import Deadline, Limits, Reply, SourceClient
-from app.lists.payload import is_web_page, try_payload
-from app.upstream.throttle import Turn
-from model_build.collecting.patience import Patience
+from app.lists.http import Deadline, HttpLimits, HttpResponse, SourceClient
+from app.lists.payload import is_html, try_parse_payload
+from app.upstream.throttle import RateLimiter
+from model_build.collecting.patience import Backoff
 
-LIMITS = Limits(read=60.0, body=128 * 1024 * 1024, turn=3600.0)
+CLIENT_LIMITS = HttpLimits(
+    read_timeout=60.0, max_body_bytes=128 * 1024 * 1024, max_throttle_wait=3600.0
+)
 REQUEST_SECONDS = 180.0
 """What one request may take, with its quick repeats."""
 
-_OBJECT = TypeAdapter(dict[str, Any])
+_JSON_OBJECT = TypeAdapter(dict[str, Any])
 
 
-class Unanswered(Exception):  # noqa: N818 -- it names the state, not a mistake
+class RequestFailed(Exception):  # noqa: N818 -- it names the state, not a mistake
     """No useful answer came; a later try may get one."""
 
 
-class Refused(Exception):  # noqa: N818
+class RequestRejected(Exception):  # noqa: N818
     """The service's own word is no; ``status`` is HTTP's."""
 
     def __init__(self, status: int) -> None:
@@ -36,16 +38,18 @@ class Refused(Exception):  # noqa: N818
         self.status = status
 
 
-class Asker:
+class JsonClient:
     """Asks one service, each time when ``turn`` says so."""
 
     def __init__(
-        self, source: str, session: requests.Session, turn: Turn | None, patience: Patience
+        self, source: str, session: requests.Session, throttle: RateLimiter | None, backoff: Backoff
     ) -> None:
-        self._client = SourceClient(source, session, LIMITS, turn, source.lower())
-        self._patience = patience
+        self._client = SourceClient(source, session, CLIENT_LIMITS, throttle, source.lower())
+        self._backoff = backoff
 
-    def ask(self, url: str, query: Mapping[str, str], headers: Mapping[str, str]) -> dict[str, Any]:
+    def get_json(
+        self, url: str, query: Mapping[str, str], headers: Mapping[str, str]
+    ) -> dict[str, Any]:
         """The object at an address.
 
         Raises:
@@ -57,22 +61,24 @@ class Asker:
             try:
                 reply = self._send(url, query, headers)
             except SourceDown as error:
-                raise self._failed("timed out" if error.timed_out else "connection lost") from error
+                raise self._record_failure(
+                    "timed out" if error.timed_out else "connection lost"
+                ) from error
             asked = reply.retry_after()
             if reply.status != 429 and (reply.status != 503 or asked is None):
                 break
-            self._patience.rest(asked)
+            self._backoff.wait_for_rate_limit(asked)
         if reply.status >= 500:
-            raise self._failed(f"HTTP {reply.status}")
-        found = None if is_web_page(reply) else try_payload(_OBJECT, reply)
+            raise self._record_failure(f"HTTP {reply.status}")
+        found = None if is_html(reply) else try_parse_payload(_JSON_OBJECT, reply)
         if found is None:
-            raise self._failed(f"no JSON in an answer with HTTP {reply.status}")
-        self._patience.answered()
+            raise self._record_failure(f"no JSON in an answer with HTTP {reply.status}")
+        self._backoff.record_success()
         if reply.status != 200:
-            raise Refused(reply.status)
+            raise RequestRejected(reply.status)
         return found
 
-    def _send(self, url: str, query: Mapping[str, str], headers: Mapping[str, str]) -> Reply:
+    def _send(self, url: str, query: Mapping[str, str], headers: Mapping[str, str]) -> HttpResponse:
         return self._client.send(
             "GET",
             url,
@@ -82,6 +88,6 @@ class Asker:
             headers=headers,
         )
 
-    def _failed(self, why: str) -> Unanswered:
-        self._patience.failed(why)
-        return Unanswered(why)
+    def _record_failure(self, why: str) -> RequestFailed:
+        self._backoff.record_failure(why)
+        return RequestFailed(why)

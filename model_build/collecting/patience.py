@@ -11,99 +11,99 @@ import requests
 
 from model_build.errors import InputError
 
-FIRST_PAUSE, LONGEST_PAUSE = 5.0, 60.0
+INITIAL_DELAY, MAX_DELAY = 5.0, 60.0
 """Seconds, where nobody says how long to wait; each pause is twice the one before."""
-IN_A_ROW = 20
+MAX_CONSECUTIVE_FAILURES = 20
 """After so many failures one after the other the service is taken to be gone."""
-KEPT = "what came is kept; run the same command again later"
+RESUME_HINT = "what came is kept; run the same command again later"
 
 
 @dataclass(slots=True)
-class Traffic:
+class RequestStats:
     """What asking took in this run.
 
     ``answers`` that came, those to repeats included; of these ``limited`` (429) and ``failed``
     (5xx). ``waited`` seconds because of either; ``trouble`` is what made an answer useless.
     """
 
-    answers: int = 0
-    limited: int = 0
-    failed: int = 0
-    waited: float = 0.0
-    trouble: Counter[str] = field(default_factory=Counter)
+    responses: int = 0
+    rate_limited: int = 0
+    server_errors: int = 0
+    seconds_waited: float = 0.0
+    failure_reasons: Counter[str] = field(default_factory=Counter)
 
-    def listen(self, session: requests.Session) -> None:
+    def count_responses(self, session: requests.Session) -> None:
         """Count the answers that come to a session."""
 
         def heard(response: requests.Response, *_: object, **__: object) -> None:
-            self.answers += 1
-            self.limited += response.status_code == 429
-            self.failed += response.status_code >= 500
+            self.responses += 1
+            self.rate_limited += response.status_code == 429
+            self.server_errors += response.status_code >= 500
 
         session.hooks["response"].append(heard)
 
 
-class Patience:
+class Backoff:
     """Waits ``seconds`` at most for one answer; ``say`` is told of waits."""
 
     def __init__(
         self,
         source: str,
-        traffic: Traffic,
+        stats: RequestStats,
         seconds: float,
-        say: Callable[[str], None] = lambda _: None,
+        log: Callable[[str], None] = lambda _: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._source = source
-        self._traffic = traffic
+        self._stats = stats
         self._seconds = seconds
-        self._say = say
+        self._log = log
         self._sleep = sleep
         self._waited = 0.0
-        self._pause = FIRST_PAUSE
+        self._pause = INITIAL_DELAY
         self._failures = 0
 
-    def rest(self, asked: float | None) -> None:
+    def wait_for_rate_limit(self, asked: float | None) -> None:
         """Wait as long as the service asked for, or as long as is usual.
 
         Raises:
             InputError: it has wanted rest for longer than we have patience.
         """
-        wait = max(1.0, asked) if asked is not None else self._next_pause()
+        wait = max(1.0, asked) if asked is not None else self._next_delay()
         if self._waited + wait > self._seconds:
             raise InputError(
                 f"{self._source} wants fewer requests, and still does after "
-                f"{self._waited:,.0f} s: {KEPT}, perhaps with a lower --rate."
+                f"{self._waited:,.0f} s: {RESUME_HINT}, perhaps with a lower --rate."
             )
         self._waited += wait
         self._wait(wait, f"{self._source} asks for rest: {wait:,.0f} s")
 
-    def failed(self, why: str) -> None:
+    def record_failure(self, why: str) -> None:
         """No useful answer came: wait, if it was not the first time.
 
         Raises:
             InputError: it was one time too many.
         """
-        self._traffic.trouble[why] += 1
+        self._stats.failure_reasons[why] += 1
         self._failures += 1
-        if self._failures >= IN_A_ROW:
+        if self._failures >= MAX_CONSECUTIVE_FAILURES:
             raise InputError(
-                f"{self._source} has failed {self._failures} times in a row ({why}): {KEPT}."
+                f"{self._source} has failed {self._failures} times in a row ({why}): {RESUME_HINT}."
             )
         if self._failures > 1:
-            wait = self._next_pause()
+            wait = self._next_delay()
             self._wait(wait, f"{self._source} fails ({why}): {wait:,.0f} s of rest")
 
-    def answered(self) -> None:
+    def record_success(self) -> None:
         """All is well again."""
-        self._waited, self._pause, self._failures = 0.0, FIRST_PAUSE, 0
+        self._waited, self._pause, self._failures = 0.0, INITIAL_DELAY, 0
 
-    def _next_pause(self) -> float:
+    def _next_delay(self) -> float:
         pause = self._pause
-        self._pause = min(2 * pause, LONGEST_PAUSE)
+        self._pause = min(2 * pause, MAX_DELAY)
         return pause
 
     def _wait(self, seconds: float, words: str) -> None:
-        self._say(words)
-        self._traffic.waited += seconds
+        self._log(words)
+        self._stats.seconds_waited += seconds
         self._sleep(seconds)

@@ -8,48 +8,48 @@ from typing import Any
 
 import polars as pl
 
-from model_build.collecting.kitsu.collection import Collected
-from model_build.collecting.patience import Traffic
-from model_build.collecting.segments import SEGMENTS, edges
+from model_build.collecting.kitsu.collection import CollectedUsers
+from model_build.collecting.patience import RequestStats
+from model_build.collecting.segments import ACTIVITY_SEGMENTS, bin_edges
 
-MAL_STATUS = {1: "watching", 2: "completed", 3: "on_hold", 4: "dropped", 6: "plan_to_watch"}
-FLAGS = ("favourite", "commented", "reviewed")
+STATUS_NAMES = {1: "watching", 2: "completed", 3: "on_hold", 4: "dropped", 6: "plan_to_watch"}
+FLAG_COLUMNS = ("favourite", "commented", "reviewed")
 
 
-def kitsu_report(
-    collected: Collected,
-    wanted: int,
-    chosen: tuple[str, ...],
+def build_kitsu_report(
+    collected: CollectedUsers,
+    requested_users: int,
+    segments: tuple[str, ...],
     pages: Mapping[str, int],
-    traffic: Traffic,
+    traffic: RequestStats,
     seconds: float,
 ) -> dict[str, Any]:
     """All numbers of a collection from Kitsu; ``pages`` counts the answers kept, by kind."""
     users, found = collected.users, collected.interactions
     beyond = sum(count for kind, count in pages.items() if kind != "users")
-    bounds = edges(users["score"].to_numpy())
+    bounds = bin_edges(users["score"].to_numpy())
     return {
         "service": "kitsu",
-        "users_wanted": wanted,
+        "users_wanted": requested_users,
         "users": len(users),
         "segments": {
             name: {
                 "users": users.filter(pl.col("segment") == name).height,
                 "score_from": round(float(bounds[place]), 3),
                 "score_to": round(float(bounds[place + 1]), 3),
-                "written": name in chosen,
+                "written": name in segments,
             }
-            for place, name in enumerate(SEGMENTS)
+            for place, name in enumerate(ACTIVITY_SEGMENTS)
         },
-        "interactions": counts_of(found),
+        "interactions": interaction_counts(found),
         "pages": dict(pages),
         "calls_a_user_beyond_sampling": round(beyond / len(users), 3),
         "counted": dict(sorted(collected.tally.items())),
-        "this_run": run_of(traffic, seconds),
+        "this_run": run_statistics(traffic, seconds),
     }
 
 
-def counts_of(interactions: pl.DataFrame) -> dict[str, int]:
+def interaction_counts(interactions: pl.DataFrame) -> dict[str, int]:
     """How many interactions there are of each kind."""
     return {
         "all": len(interactions),
@@ -57,20 +57,25 @@ def counts_of(interactions: pl.DataFrame) -> dict[str, int]:
         "anime": interactions["anime_id"].n_unique(),
         **{
             name: interactions.filter(pl.col("status") == code).height
-            for code, name in MAL_STATUS.items()
+            for code, name in STATUS_NAMES.items()
         },
         "scored": interactions.filter(pl.col("rating") > 0).height,
-        **{name: int(interactions[name].sum()) for name in FLAGS},
+        **{name: int(interactions[name].sum()) for name in FLAG_COLUMNS},
     }
 
 
-def lists_report(
-    service: str, names: int, ratings: pl.DataFrame, tally: Counter[str], traffic: Traffic, s: float
+def build_lists_report(
+    service: str,
+    n_names: int,
+    ratings: pl.DataFrame,
+    tally: Counter[str],
+    traffic: RequestStats,
+    seconds: float,
 ) -> dict[str, Any]:
     """All numbers of a collection of lists by name."""
     return {
         "service": service,
-        "names": names,
+        "names": n_names,
         "ratings": {
             "all": len(ratings),
             "users": ratings["user_id"].n_unique(),
@@ -78,42 +83,42 @@ def lists_report(
             "scored": ratings.filter(pl.col("rating") > 0).height,
         },
         "counted": dict(sorted(tally.items())),
-        "this_run": run_of(traffic, s),
+        "this_run": run_statistics(traffic, seconds),
     }
 
 
-def run_of(traffic: Traffic, seconds: float) -> dict[str, Any]:
+def run_statistics(traffic: RequestStats, seconds: float) -> dict[str, Any]:
     """What this run took."""
     return {
         "seconds": round(seconds, 1),
-        "answers": traffic.answers,
-        "answers_429": traffic.limited,
-        "answers_5xx": traffic.failed,
-        "seconds_of_rest": round(traffic.waited, 1),
-        "useless_answers": dict(sorted(traffic.trouble.items())),
+        "answers": traffic.responses,
+        "answers_429": traffic.rate_limited,
+        "answers_5xx": traffic.server_errors,
+        "seconds_of_rest": round(traffic.seconds_waited, 1),
+        "useless_answers": dict(sorted(traffic.failure_reasons.items())),
     }
 
 
-def in_words(report: Mapping[str, Any]) -> str:
+def render_report(report: Mapping[str, Any]) -> str:
     """The report as lines of text: nested objects are indented."""
-    return "\n".join(_lines(report, "")) + "\n"
+    return "\n".join(_report_lines(report, "")) + "\n"
 
 
-def _lines(found: Mapping[str, Any], indent: str) -> list[str]:
+def _report_lines(found: Mapping[str, Any], indent: str) -> list[str]:
     lines = []
     for name, value in found.items():
         words = name.replace("_", " ")
         if isinstance(value, Mapping):
             lines += [
                 f"{indent}{words}:",
-                *(_lines(value, f"{indent}  ") or [f"{indent}  nothing"]),
+                *(_report_lines(value, f"{indent}  ") or [f"{indent}  nothing"]),
             ]
         else:
-            lines.append(f"{indent}{words}: {_said(value)}")
+            lines.append(f"{indent}{words}: {_format_value(value)}")
     return lines
 
 
-def _said(value: object) -> str:
+def _format_value(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int | float) else str(value)

@@ -17,53 +17,55 @@ import polars as pl
 from tqdm import tqdm
 
 import app
-from app.lists import Services, Spans, build_sources
-from app.lists.http import make_session
-from app.lists.registry import base_address
-from app.lists.services import PACES
-from app.services import source_settings
-from app.settings import Settings, SettingsError, load_settings
-from app.upstream import Pace, Shared, Throttle
+from app.lists import CacheTtl, ServiceClients, build_list_sources
+from app.lists.http import create_session
+from app.lists.registry import normalize_base_url
+from app.lists.services import RATE_LIMITS
+from app.services import build_source_settings
+from app.settings import AppSettings, SettingsError, load_settings
+from app.upstream import BucketRateLimiter, RateLimit, SharedStorage
 from model_build.catalogue import read_catalogue
-from model_build.collecting.answers import Answers
-from model_build.collecting.asking import Asker
-from model_build.collecting.kitsu.collection import collect, silent_unless_asked
-from model_build.collecting.kitsu.site import Site
+from model_build.collecting.answers import ResponseCache
+from model_build.collecting.asking import JsonClient
+from model_build.collecting.kitsu.collection import collect_kitsu_users, progress_bar_factory
+from model_build.collecting.kitsu.site import KitsuApi
 from model_build.collecting.kitsu.tables import ratings_table
-from model_build.collecting.patience import Patience, Traffic
-from model_build.collecting.report import in_words, kitsu_report, lists_report
-from model_build.collecting.usernames import collect_lists, read_usernames
+from model_build.collecting.patience import Backoff, RequestStats
+from model_build.collecting.report import build_kitsu_report, build_lists_report, render_report
+from model_build.collecting.usernames import collect_user_lists, read_usernames
 from model_build.errors import InputError
-from model_build.reporting.collected import collected_page
-from model_build.whole_file import write_text, write_whole
+from model_build.reporting.collected import collection_report_page
+from model_build.whole_file import write_atomically, write_text_atomically
 
-RAW = "raw"
+RAW_FOLDER = "raw"
 
 
-def run_kitsu(arguments: argparse.Namespace) -> None:
+def collect_from_kitsu(arguments: argparse.Namespace) -> None:
     """Collect users of Kitsu.
 
     Raises:
         InputError: see `collect`; or the folder or the settings cannot be used.
     """
     catalogue = read_catalogue(arguments.catalogue) if arguments.catalogue else None
-    with _opened(arguments) as (settings, answers, shared):
-        _kitsu(arguments, settings, answers, shared, _kitsu_to_mal(catalogue))
+    with _open_collection(arguments) as (settings, answers, shared):
+        _collect_kitsu(arguments, settings, answers, shared, _kitsu_to_mal(catalogue))
 
 
-def run_myanimelist(arguments: argparse.Namespace) -> None:
+def collect_from_myanimelist(arguments: argparse.Namespace) -> None:
     """Collect lists by name.
 
     Raises:
         InputError: see `collect_lists`; or the folder or the settings cannot be used.
     """
     names = read_usernames(arguments.usernames)
-    with _opened(arguments) as (settings, answers, shared):
-        _names(arguments, settings, answers, shared, names)
+    with _open_collection(arguments) as (settings, answers, shared):
+        _collect_lists(arguments, settings, answers, shared, names)
 
 
 @contextmanager
-def _opened(arguments: argparse.Namespace) -> Iterator[tuple[Settings, Answers, Shared]]:
+def _open_collection(
+    arguments: argparse.Namespace,
+) -> Iterator[tuple[AppSettings, ResponseCache, SharedStorage]]:
     """The app's settings, the folder of answers, and a place for what is only needed meanwhile."""
     try:
         settings = load_settings()
@@ -72,95 +74,102 @@ def _opened(arguments: argparse.Namespace) -> Iterator[tuple[Settings, Answers, 
     out: Path = arguments.out
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; expected a folder, or a name for a new one.")
-    answers = Answers(out / RAW)
-    with answers.alone(), TemporaryDirectory(prefix="hakken-collect-") as folder:
-        yield settings, answers, Shared(Path(folder))
+    answers = ResponseCache(out / RAW_FOLDER)
+    with answers.lock(), TemporaryDirectory(prefix="hakken-collect-") as folder:
+        yield settings, answers, SharedStorage(Path(folder))
 
 
-def _kitsu(
+def _collect_kitsu(
     arguments: argparse.Namespace,
-    settings: Settings,
-    answers: Answers,
-    shared: Shared,
+    settings: AppSettings,
+    answers: ResponseCache,
+    shared: SharedStorage,
     kitsu_to_mal: dict[int, int],
 ) -> None:
     start = time.perf_counter()
-    address = base_address(str(settings.kitsu_url), "/api/edge")
-    answers.follow({"service": "kitsu", "address": address, "seed": arguments.seed})
-    traffic = Traffic()
-    session = make_session(app.VERSION, str(settings.public_url) if settings.public_url else None)
-    traffic.listen(session)
-    paces = _paces(arguments.rate, settings)
-    turn = Throttle(shared, "kitsu-collect", paces) if paces else None
-    say = _teller(arguments)
-    patience = Patience("Kitsu", traffic, arguments.patience, say)
-    asker = Asker("Kitsu", session, turn, patience)
-    collected = collect(
-        Site(asker, address, answers),
+    address = normalize_base_url(str(settings.kitsu_url), "/api/edge")
+    answers.check_plan({"service": "kitsu", "address": address, "seed": arguments.seed})
+    traffic = RequestStats()
+    session = create_session(app.VERSION, str(settings.public_url) if settings.public_url else None)
+    traffic.count_responses(session)
+    paces = _rate_limits(arguments.rate, settings)
+    turn = BucketRateLimiter(shared, "kitsu-collect", paces) if paces else None
+    say = _progress_logger(arguments)
+    patience = Backoff("Kitsu", traffic, arguments.patience, say)
+    asker = JsonClient("Kitsu", session, turn, patience)
+    collected = collect_kitsu_users(
+        KitsuApi(asker, address, answers),
         arguments.users,
         seed=arguments.seed,
         kitsu_to_mal=kitsu_to_mal,
-        bar=silent_unless_asked(quiet=arguments.quiet),
-        say=say,
+        make_progress_bar=progress_bar_factory(quiet=arguments.quiet),
+        log=say,
         rate=min((pace.requests / pace.seconds for pace in paces), default=None),
     )
     pages = {kind: answers.count(kind) for kind in ("users", "favourites", "library")}
     seconds = time.perf_counter() - start
-    report = kitsu_report(collected, arguments.users, arguments.segments, pages, traffic, seconds)
+    report = build_kitsu_report(
+        collected, arguments.users, arguments.segments, pages, traffic, seconds
+    )
     chosen = collected.users.filter(pl.col("segment").is_in(arguments.segments))
     interactions = collected.interactions.join(
         chosen, on="user_id", how="semi", maintain_order="left"
     )
     out: Path = arguments.out
-    write_text(out / "report.html", collected_page(collected.users, interactions, report))
-    _write(out / "users.parquet", collected.users)
-    _write(out / "interactions.parquet", interactions)
-    _write(out / "ratings.parquet", ratings_table(interactions))
-    _tell(out, report)
+    write_text_atomically(
+        out / "report.html", collection_report_page(collected.users, interactions, report)
+    )
+    _write_parquet(out / "users.parquet", collected.users)
+    _write_parquet(out / "interactions.parquet", interactions)
+    _write_parquet(out / "ratings.parquet", ratings_table(interactions))
+    _write_report(out, report)
 
 
-def _names(
+def _collect_lists(
     arguments: argparse.Namespace,
-    settings: Settings,
-    answers: Answers,
-    shared: Shared,
+    settings: AppSettings,
+    answers: ResponseCache,
+    shared: SharedStorage,
     names: list[str],
 ) -> None:
     start = time.perf_counter()
-    answers.follow({"service": arguments.source})
+    answers.check_plan({"service": arguments.source})
     # Nothing is remembered for later visitors: that would be lists by name.
-    spans = Spans(fresh=0, stale=0)
-    services = Services(replace(source_settings(settings, app.VERSION, shared), spans=spans))
-    traffic = Traffic()
-    traffic.listen(services.session)
-    source = build_sources(services, anilist_to_mal={})[arguments.source]
-    ratings, tally = collect_lists(
+    spans = CacheTtl(fresh=0, stale=0)
+    services = ServiceClients(
+        replace(build_source_settings(settings, app.VERSION, shared), cache_ttl=spans)
+    )
+    traffic = RequestStats()
+    traffic.count_responses(services.session)
+    source = build_list_sources(services, anilist_to_mal={})[arguments.source]
+    ratings, tally = collect_user_lists(
         source,
         names,
         answers,
-        Patience(source.name, traffic, arguments.patience, _teller(arguments)),
-        silent_unless_asked(quiet=arguments.quiet),
+        Backoff(source.name, traffic, arguments.patience, _progress_logger(arguments)),
+        progress_bar_factory(quiet=arguments.quiet),
     )
     if ratings.is_empty():
         raise InputError(
             f"{arguments.usernames}: no list came of any of these {len(names):,} names "
             f"({', '.join(f'{count:,} {what}' for what, count in tally.items())})."
         )
-    _write(arguments.out / "ratings.parquet", ratings)
+    _write_parquet(arguments.out / "ratings.parquet", ratings)
     seconds = time.perf_counter() - start
-    _tell(
-        arguments.out, lists_report(arguments.source, len(names), ratings, tally, traffic, seconds)
+    _write_report(
+        arguments.out,
+        build_lists_report(arguments.source, len(names), ratings, tally, traffic, seconds),
     )
 
 
-def _paces(rate: float | None, settings: Settings) -> tuple[Pace, ...]:
+def _rate_limits(rate: float | None, settings: AppSettings) -> tuple[RateLimit, ...]:
     """What spaces requests; the usual limits unless they are switched off."""
     if rate is not None:
-        return (Pace(1, 1 / rate),) if rate else ()
-    return PACES["kitsu"] if settings.limits else ()
+        return (RateLimit(1, 1 / rate),) if rate else ()
+    return RATE_LIMITS["kitsu"] if settings.limits else ()
 
 
-def _teller(arguments: argparse.Namespace) -> Callable[[str], None]:
+def _progress_logger(arguments: argparse.Namespace) -> Callable[[str], None]:
     """Says things on standard error, and not into the middle of a progress bar."""
     return (lambda _: None) if arguments.quiet else partial(tqdm.write, file=sys.stderr)
 
@@ -172,12 +181,12 @@ def _kitsu_to_mal(catalogue: pl.DataFrame | None) -> dict[int, int]:
     return dict(ids.iter_rows())
 
 
-def _write(path: Path, frame: pl.DataFrame) -> None:
-    write_whole(path, frame.write_parquet)
+def _write_parquet(path: Path, frame: pl.DataFrame) -> None:
+    write_atomically(path, frame.write_parquet)
 
 
-def _tell(out: Path, report: dict[str, object]) -> None:
-    text = in_words(report)
-    write_text(out / "report.json", json.dumps(report, indent=2) + "\n")
-    write_text(out / "report.txt", text)
+def _write_report(out: Path, report: dict[str, object]) -> None:
+    text = render_report(report)
+    write_text_atomically(out / "report.json", json.dumps(report, indent=2) + "\n")
+    write_text_atomically(out / "report.txt", text)
     print(text, end="")

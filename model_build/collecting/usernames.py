@@ -13,15 +13,20 @@ from typing import Any
 import polars as pl
 from tqdm import tqdm
 
-from app.lists import Source
-from app.lists.errors import ListError, NotSetUp, RateLimited, SourceDown
-from app.upstream.shared import key_of
-from model_build.collecting.answers import Answers
-from model_build.collecting.patience import Patience
+from app.lists import ListSource
+from app.lists.errors import ListError, RateLimited, SourceDown, SourceNotConfigured
+from app.upstream.shared import hashed_key
+from model_build.collecting.answers import ResponseCache
+from model_build.collecting.patience import Backoff
 from model_build.errors import InputError
 
-RATINGS = {"user_id": pl.Int32, "anime_id": pl.Int32, "rating": pl.Float64, "status": pl.Int8}
-WHY = {
+RATINGS_SCHEMA = {
+    "user_id": pl.Int32,
+    "anime_id": pl.Int32,
+    "rating": pl.Float64,
+    "status": pl.Int8,
+}
+ERROR_LABELS = {
     "BadUsername": "names that cannot be one",
     "UnknownUser": "names that nobody has",
     "PrivateList": "private lists",
@@ -29,7 +34,7 @@ WHY = {
     "EmptyList": "empty lists",
     "ListTooLong": "lists that are too long",
 }
-HOW = {
+SETUP_HINTS = {
     "myanimelist": "set MAL_CLIENT_ID (free from MyAnimeList) or HAKKEN_MAL_WEB=1",
     "jikan": "set HAKKEN_JIKAN_URL to a Jikan of your own",
 }
@@ -56,12 +61,12 @@ def read_usernames(path: Path) -> list[str]:
     return [name for name in names if found.pop(name.casefold(), None) is not None]
 
 
-def collect_lists(
-    source: Source,
+def collect_user_lists(
+    source: ListSource,
     names: Sequence[str],
-    answers: Answers,
-    patience: Patience,
-    bar: Callable[..., tqdm[None]],
+    answers: ResponseCache,
+    patience: Backoff,
+    make_progress_bar: Callable[..., tqdm[None]],
 ) -> tuple[pl.DataFrame, Counter[str]]:
     """Ratings of all names, numbered in their order, and how often what happened.
 
@@ -72,10 +77,10 @@ def collect_lists(
     """
     tally: Counter[str] = Counter()
     found: dict[int, dict[str, Any]] = {}
-    with bar(total=len(names), desc="lists", unit=" list") as shown:
+    with make_progress_bar(total=len(names), desc="lists", unit=" list") as shown:
         for again in (False, True):
             for number in [place for place in range(len(names)) if place not in found]:
-                answer = _list(source, names[number], answers, patience)
+                answer = _cached_list(source, names[number], answers, patience)
                 if answer is not None:
                     found[number] = answer
                     shown.update()
@@ -83,7 +88,7 @@ def collect_lists(
                     tally["lists that could not be read yet"] += 1
     for answer in found.values():
         if "error" in answer:
-            tally[WHY[answer["error"]]] += 1
+            tally[ERROR_LABELS[answer["error"]]] += 1
         else:
             tally["lists"] += 1
             tally["entries without MyAnimeList's id"] += answer["unmapped"]
@@ -92,38 +97,40 @@ def collect_lists(
         for number in sorted(found)
         for entry in sorted(found[number].get("entries", ()))
     ]
-    return pl.DataFrame(rows, schema=RATINGS, orient="row"), +tally
+    return pl.DataFrame(rows, schema=RATINGS_SCHEMA, orient="row"), +tally
 
 
-def _list(source: Source, name: str, answers: Answers, patience: Patience) -> dict[str, Any] | None:
+def _cached_list(
+    source: ListSource, name: str, answers: ResponseCache, patience: Backoff
+) -> dict[str, Any] | None:
     """What is kept of a list or comes now; None if nothing does."""
-    key = f"lists/{key_of(source.slug, name.casefold())}"
+    key = f"lists/{hashed_key(source.slug, name.casefold())}"
     kept = answers.get(key)
     if kept is None:
-        kept = _fetch(source, name, patience)
+        kept = _fetch_list(source, name, patience)
         if kept is not None:
-            answers.keep(key, kept)
+            answers.put(key, kept)
     return kept
 
 
-def _fetch(source: Source, name: str, patience: Patience) -> dict[str, Any] | None:
+def _fetch_list(source: ListSource, name: str, patience: Backoff) -> dict[str, Any] | None:
     while True:
         try:
             fans = source.fetch(name)
         except RateLimited as error:
-            patience.rest(error.retry_after)
+            patience.wait_for_rate_limit(error.retry_after)
         except SourceDown as error:
-            patience.failed("timed out" if error.timed_out else "no useful answer")
+            patience.record_failure("timed out" if error.timed_out else "no useful answer")
             return None
-        except NotSetUp:
+        except SourceNotConfigured:
             raise InputError(
-                f"--source {source.slug}: cannot be asked by name here; {HOW[source.slug]}, or "
+                f"--source {source.slug}: cannot be asked by name here; {SETUP_HINTS[source.slug]}, or "
                 "choose another."
             ) from None
         except ListError as error:
-            patience.answered()
+            patience.record_success()
             return {"error": type(error).__name__}
         else:
-            patience.answered()
+            patience.record_success()
             entries = [(e.anime_id, e.score or 0.0, int(e.status)) for e in fans.entries]
             return {"entries": entries, "unmapped": fans.unmapped}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from model_build.annotating import annotate, read_measures
+from model_build.annotating import annotate_model, read_evaluation_metrics
 
 HELP = "write measures into a model"
 
@@ -25,5 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    manifest = annotate(arguments.model, read_measures(arguments.metrics), arguments.out)
+    manifest = annotate_model(
+        arguments.model, read_evaluation_metrics(arguments.metrics), arguments.out
+    )
     print(f"model       {manifest.version} in {arguments.out}")

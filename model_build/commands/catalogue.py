@@ -11,9 +11,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from model_build.anime_database import read_anime_database, refresh
+from model_build.anime_database import read_anime_database, update_catalogue
 from model_build.catalogue import read_catalogue
-from model_build.whole_file import write_whole
+from model_build.whole_file import write_atomically
 
 HELP = "bring the table of anime facts up to date"
 
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     before = read_catalogue(arguments.catalogue) if arguments.catalogue else None
-    after = refresh(before, read_anime_database(arguments.database))
-    write_whole(arguments.out, after.write_parquet)
+    after = update_catalogue(before, read_anime_database(arguments.database))
+    write_atomically(arguments.out, after.write_parquet)
     known = 0 if before is None else len(before)
     print(f"{len(after):,} anime, {len(after) - known:,} of them new: {arguments.out}")

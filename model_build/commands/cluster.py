@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING
 import polars as pl
 from tqdm import tqdm
 
-from model_build.arguments import memory, positive_int
+from model_build.arguments import byte_size, positive_int
 from model_build.catalogue import read_catalogue
-from model_build.dumps.prepared import Prepared, open_prepared
+from model_build.dumps.prepared import PreparedDataset, open_prepared_dataset
 from model_build.errors import InputError
-from model_build.storage import is_bucket, read_bytes
-from model_build.sums.fresh import NewAnime
-from model_build.training import Hyperparameters, Trained
+from model_build.storage import is_gcs_url, read_bytes
+from model_build.sums.fresh import ColdStartCatalogue
+from model_build.training import Hyperparameters, TrainedModel
 
 if TYPE_CHECKING:
-    from model_build.distributed.cluster import Cluster
+    from model_build.distributed.cluster import DaskCluster
 
-LEAST_BYTES = 600_000_000
+MIN_WORKER_BYTES = 600_000_000
 """For Hakken's code, and some room to work in."""
 
 
@@ -37,13 +37,13 @@ def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--worker-memory",
-        type=memory,
+        type=byte_size,
         metavar="SIZE",
         help="what each of the N may use, such as 4GB (default 2GB)",
     )
 
 
-def on_cluster(arguments: argparse.Namespace) -> bool:
+def uses_cluster(arguments: argparse.Namespace) -> bool:
     """Whether workers are to train.
 
     Raises:
@@ -54,7 +54,7 @@ def on_cluster(arguments: argparse.Namespace) -> bool:
             "--worker-memory: goes with --local-cluster; what the workers of a scheduler may use "
             "is said when they are started (dask worker --memory-limit)."
         )
-    if (arguments.worker_memory or LEAST_BYTES) < LEAST_BYTES:
+    if (arguments.worker_memory or MIN_WORKER_BYTES) < MIN_WORKER_BYTES:
         raise InputError("--worker-memory: a worker needs 600MB at least.")
     chosen = bool(arguments.scheduler or arguments.local_cluster)
     if chosen and arguments.work is not None:
@@ -62,10 +62,10 @@ def on_cluster(arguments: argparse.Namespace) -> bool:
     return chosen
 
 
-def refuse_buckets(places: Sequence[str]) -> None:
+def reject_bucket_paths(paths: Sequence[str]) -> None:
     """Raises InputError if any of the places is in a bucket."""
-    for place in places:
-        if is_bucket(place):
+    for place in paths:
+        if is_gcs_url(place):
             raise InputError(
                 f"{place}: is read by workers; add --local-cluster or --scheduler, or download it."
             )
@@ -74,10 +74,10 @@ def refuse_buckets(places: Sequence[str]) -> None:
 def train_on_cluster(
     arguments: argparse.Namespace,
     settings: Hyperparameters,
-    new: NewAnime | None,
+    new_items: ColdStartCatalogue | None,
     *,
     progress: bool,
-) -> tuple[Trained, str]:
+) -> tuple[TrainedModel, str]:
     """What the workers fitted, and the fingerprint of the ratings.
 
     Raises:
@@ -87,52 +87,56 @@ def train_on_cluster(
     place, *others = arguments.ratings
     if others:
         raise InputError(f"{others[0]}: workers read one folder that prepare wrote; name only it.")
-    prepared = open_prepared(place)
+    prepared = open_prepared_dataset(place)
     try:
-        from model_build.distributed.training import train_on
+        from model_build.distributed.training import train_distributed
     except ModuleNotFoundError as error:
         raise InputError(
             f"{error.name} is not installed; pip install -r requirements-build.txt."
         ) from None
-    with _cluster(arguments) as cluster, _bars(shown=progress) as told:
-        trained = train_on(cluster, place, prepared, settings, new=new, told=told)
+    with _open_cluster(arguments) as cluster, _progress_bars(shown=progress) as told:
+        trained = train_distributed(
+            cluster, place, prepared, settings, cold_start=new_items, on_progress=told
+        )
     return trained, prepared.fingerprint()
 
 
-def catalogue_beside(place: str, prepared: Prepared) -> pl.DataFrame | None:
+def read_prepared_catalogue(dataset_path: str, prepared: PreparedDataset) -> pl.DataFrame | None:
     """The catalogue that prepare wrote with the ratings, if the dump had one."""
     if prepared.catalogue is None:
         return None
-    if not is_bucket(place):
-        return read_catalogue(Path(place) / prepared.catalogue)
+    if not is_gcs_url(dataset_path):
+        return read_catalogue(Path(dataset_path) / prepared.catalogue)
     with TemporaryDirectory() as folder:
         file = Path(folder) / prepared.catalogue
-        file.write_bytes(read_bytes(place, prepared.catalogue))
+        file.write_bytes(read_bytes(dataset_path, prepared.catalogue))
         return read_catalogue(file)
 
 
 @contextmanager
-def _cluster(arguments: argparse.Namespace) -> Iterator[Cluster]:
-    from model_build.distributed.cluster import connected, local
+def _open_cluster(arguments: argparse.Namespace) -> Iterator[DaskCluster]:
+    from model_build.distributed.cluster import connect_to_scheduler, start_local_cluster
 
     if arguments.scheduler:
-        with connected(arguments.scheduler) as cluster:
+        with connect_to_scheduler(arguments.scheduler) as cluster:
             yield cluster
     else:
-        with local(arguments.local_cluster, arguments.worker_memory or 2_000_000_000) as cluster:
+        with start_local_cluster(
+            arguments.local_cluster, arguments.worker_memory or 2_000_000_000
+        ) as cluster:
             yield cluster
 
 
 @contextmanager
-def _bars(*, shown: bool) -> Iterator[Callable[[str, int, int], None]]:
+def _progress_bars(*, shown: bool) -> Iterator[Callable[[str, int, int], None]]:
     """A bar for each step."""
     bars: dict[str, tqdm[None]] = {}
 
-    def told(step: str, done: int, of: int) -> None:
+    def update_bar(step: str, done: int, of: int) -> None:
         if step not in bars:
             bars[step] = tqdm(total=of, desc=step, disable=not shown)
         bars[step].update(done - bars[step].n)
 
-    yield told
+    yield update_bar
     for bar in bars.values():
         bar.close()

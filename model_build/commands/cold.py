@@ -16,7 +16,7 @@ from pathlib import Path
 
 from model_build.arguments import positive_int
 from model_build.catalogue import read_catalogue
-from model_build.cold import measure_cold
+from model_build.cold import evaluate_cold_start
 from model_build.ratings import read_ratings
 from model_build.training import Hyperparameters
 
@@ -33,12 +33,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    found, counts = measure_cold(
+    found, counts = evaluate_cold_start(
         read_ratings(arguments.ratings),
         read_catalogue(arguments.catalogue),
         Hyperparameters(),
-        hide=arguments.hide,
-        fans=arguments.fans,
+        n_hidden=arguments.hide,
+        n_users=arguments.fans,
         seed=arguments.seed,
         progress=sys.stderr.isatty(),
     )

@@ -15,23 +15,23 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from model_build.arguments import positive_int, whole_number
-from model_build.collecting.segments import SEGMENTS, chosen_segments
+from model_build.arguments import non_negative_int, positive_int
+from model_build.collecting.segments import ACTIVITY_SEGMENTS, parse_segments
 
 HELP = "collect users' lists from Kitsu or MyAnimeList"
 SOURCES = ("myanimelist", "anilist", "kitsu", "shikimori", "jikan")
-LEAST_RATE, MOST_RATE = 0.01, 100.0
+MIN_RATE, MAX_RATE = 0.01, 100.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     services = parser.add_subparsers(dest="service", required=True, metavar="SERVICE")
     kitsu = services.add_parser("kitsu", help="users from random pages, their libraries")
     kitsu.add_argument("--users", type=positive_int, required=True, metavar="N", help="how many")
-    kitsu.add_argument("--seed", type=whole_number, default=0, metavar="N", help="of the pages")
+    kitsu.add_argument("--seed", type=non_negative_int, default=0, metavar="N", help="of the pages")
     kitsu.add_argument(
         "--segments",
-        type=_segments,
-        default=SEGMENTS,
+        type=_parse_segments,
+        default=ACTIVITY_SEGMENTS,
         metavar="NAMES",
         help="whose interactions are written: some of Low,Medium,High (default: all); to choose "
         "others later, run again, nothing is fetched for that",
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     kitsu.add_argument(
         "--rate",
-        type=_rate,
+        type=_parse_rate,
         metavar="R",
         help="requests a second at most, 0: no limit (default: 2)",
     )
@@ -72,25 +72,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     # Here, so that the other commands start without what asks services and draws charts.
-    from model_build.collecting.running import run_kitsu, run_myanimelist
+    from model_build.collecting.running import collect_from_kitsu, collect_from_myanimelist
 
-    {"kitsu": run_kitsu, "myanimelist": run_myanimelist}[arguments.service](arguments)
+    {"kitsu": collect_from_kitsu, "myanimelist": collect_from_myanimelist}[arguments.service](
+        arguments
+    )
 
 
-def _segments(text: str) -> tuple[str, ...]:
+def _parse_segments(text: str) -> tuple[str, ...]:
     try:
-        return chosen_segments(text)
+        return parse_segments(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _rate(text: str) -> float:
+def _parse_rate(text: str) -> float:
     try:
         rate = float(text)
     except ValueError:
         rate = -1.0
-    if rate != 0 and not LEAST_RATE <= rate <= MOST_RATE:
+    if rate != 0 and not MIN_RATE <= rate <= MAX_RATE:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not a number from {LEAST_RATE:g} to {MOST_RATE:g}, or 0"
+            f"{text!r} is not a number from {MIN_RATE:g} to {MAX_RATE:g}, or 0"
         )
     return rate

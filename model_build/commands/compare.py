@@ -18,13 +18,18 @@ from pathlib import Path
 
 from model_build.arguments import positive_int
 from model_build.catalogue import read_catalogue
-from model_build.comparison import NAMES, WITHOUT_TORCH, Row, compare
-from model_build.measures import for_json
+from model_build.comparison import (
+    NAMES_WITHOUT_TORCH,
+    RECOMMENDER_NAMES,
+    ComparisonRow,
+    compare_recommenders,
+)
+from model_build.measures import nan_to_null
 from model_build.ratings import read_ratings
-from model_build.tables import cell, print_table
+from model_build.tables import format_cell, print_table
 
 HELP = "measure Hakken and other recommenders side by side"
-COLUMNS = ("NDCG@10", "recall@10", "NDCG@10 new", "coverage", "RMSE", "train s", "ms a fan")
+TABLE_COLUMNS = ("NDCG@10", "recall@10", "NDCG@10 new", "coverage", "RMSE", "train s", "ms a fan")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,37 +40,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models",
         nargs="+",
-        choices=NAMES,
-        default=WITHOUT_TORCH,
+        choices=RECOMMENDER_NAMES,
+        default=NAMES_WITHOUT_TORCH,
         metavar="NAME",
-        help=f"which to compare (default all that need no PyTorch): {', '.join(NAMES)}",
+        help=f"which to compare (default all that need no PyTorch): {', '.join(RECOMMENDER_NAMES)}",
     )
     parser.add_argument("--json", action="store_true", help="all measures, as one JSON array")
 
 
 def run(arguments: argparse.Namespace) -> None:
     catalogue = read_catalogue(arguments.catalogue) if arguments.catalogue else None
-    rows = compare(
+    rows = compare_recommenders(
         read_ratings(arguments.ratings),
         catalogue,
         arguments.models,
-        fans=arguments.fans,
+        n_users=arguments.fans,
         seed=arguments.seed,
         progress=sys.stderr.isatty(),
     )
     if arguments.json:
-        print(json.dumps([for_json(asdict(row)) for row in rows]))
+        print(json.dumps([nan_to_null(asdict(row)) for row in rows]))
         return
-    print_table(("recommender", *COLUMNS), map(_cells, rows))
+    print_table(("recommender", *TABLE_COLUMNS), map(_table_cells, rows))
 
 
-def _cells(row: Row) -> list[str]:
+def _table_cells(row: ComparisonRow) -> list[str]:
     shares = (row.measured[name] for name in ("ndcg@10", "recall@10", "new_ndcg@10"))
     return [
         f"{row.title:<37}",
-        *(cell(value, ".3f") for value in shares),
-        cell(row.measured["coverage"], ",d"),
-        cell(row.measured["rmse"], ".3f"),
-        cell(row.train_seconds, ".1f"),
-        cell(row.milliseconds_a_fan, ".2f"),
+        *(format_cell(value, ".3f") for value in shares),
+        format_cell(row.measured["coverage"], ",d"),
+        format_cell(row.measured["rmse"], ".3f"),
+        format_cell(row.train_seconds, ".1f"),
+        format_cell(row.milliseconds_a_fan, ".2f"),
     ]

@@ -19,14 +19,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.recommender import Model
-from app.recommender.artifact import refuse_foreign_directory
+from app.recommender.artifact import ensure_replaceable
 from model_build.commands import neural
 from model_build.engines import als, als_options
 from model_build.engines.base import FittedEngine, add_engine
-from model_build.engines.crowd import crowd_arrays
-from model_build.engines.networks import NETWORKS, trainer
+from model_build.engines.crowd import training_user_arrays
+from model_build.engines.networks import NEURAL_ENGINES, network_trainer
 from model_build.implicit_feedback import strengths
-from model_build.implicit_feedback.masking import mask
+from model_build.implicit_feedback.masking import mask_interactions
 from model_build.interactions import Interactions, read_interactions
 
 HELP = "fit a further engine and add it to a model"
@@ -34,23 +34,23 @@ HELP = "fit a further engine and add it to a model"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     engines = parser.add_subparsers(dest="engine", required=True, metavar="NAME")
-    parser = _engine(engines, "als", "alternating least squares for what fans did")
-    als_options.add_data(parser)
-    als_options.add_settings(parser)
+    parser = _add_engine_parser(engines, "als", "alternating least squares for what fans did")
+    als_options.add_interaction_options(parser)
+    als_options.add_als_options(parser)
     parser.add_argument(
         "--learn-strengths",
         action="store_true",
         help="begin with these strengths and search for better ones on masked interactions",
     )
-    parser.set_defaults(read=als_options.read_data, fit=_fit_als)
-    for network, (title, _) in NETWORKS.items():
-        parser = _engine(engines, network, f"{title} (PyTorch)")
+    parser.set_defaults(read=als_options.read_interactions_from, fit=_fit_als)
+    for network, (title, _) in NEURAL_ENGINES.items():
+        parser = _add_engine_parser(engines, network, f"{title} (PyTorch)")
         parser.add_argument("--ratings", nargs="+", type=Path, required=True, metavar="FILE")
-        neural.add_settings(parser)
-        parser.set_defaults(read=_read_ratings, fit=_fit_network)
+        neural.add_network_options(parser)
+        parser.set_defaults(read=_read_rated_interactions, fit=_fit_network)
 
 
-def _engine(
+def _add_engine_parser(
     engines: argparse._SubParsersAction[argparse.ArgumentParser], name: str, help_text: str
 ) -> argparse.ArgumentParser:
     parser = engines.add_parser(name, help=help_text, description=__doc__)
@@ -66,14 +66,14 @@ def _engine(
 
 
 def run(arguments: argparse.Namespace) -> None:
-    refuse_foreign_directory(arguments.out)
+    ensure_replaceable(arguments.out)
     model = Model.open(arguments.model)
     interactions: Interactions = arguments.read(arguments)
     start = time.perf_counter()
     fitted: FittedEngine = arguments.fit(arguments, interactions, model)
     seconds = time.perf_counter() - start
     if arguments.with_fans:
-        fitted = _with_fans(arguments, fitted, interactions)
+        fitted = _with_user_vectors(arguments, fitted, interactions)
     manifest = add_engine(arguments.model, arguments.engine, fitted, arguments.out)
     print(f"model       {manifest.version} in {arguments.out}")
     print(f"engine      {arguments.engine}, fitted in {seconds:.1f} s")
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"{name:<11} {value:.4f}")
 
 
-def _with_fans(
+def _with_user_vectors(
     arguments: argparse.Namespace, fitted: FittedEngine, interactions: Interactions
 ) -> FittedEngine:
     """The engine with the fans folded in as it is going to fold in visitors."""
@@ -90,30 +90,32 @@ def _with_fans(
         add_engine(arguments.model, arguments.engine, fitted, without)
         model = Model.open(without)
         engine = model.engines[arguments.engine]
-        crowd = crowd_arrays(model, engine, interactions, progress=sys.stderr.isatty())
+        crowd = training_user_arrays(model, engine, interactions, progress=sys.stderr.isatty())
     return replace(fitted, arrays={**fitted.arrays, **crowd})
 
 
 def _fit_als(
     arguments: argparse.Namespace, interactions: Interactions, model: Model
 ) -> FittedEngine:
-    settings = als_options.settings_of(arguments)
+    settings = als_options.als_settings_from(arguments)
     if arguments.learn_strengths:
-        masked = mask(interactions, seed=arguments.seed)
-        found = strengths.learn(masked, settings, masked.new, strengths.tell)
+        masked = mask_interactions(interactions, seed=arguments.seed)
+        found = strengths.search_strengths(
+            masked, settings, masked.new_users, strengths.print_trial
+        )
         settings = replace(settings, strengths=found.strengths)
     return als.fit(interactions, model.anime_id, settings, progress=sys.stderr.isatty())
 
 
-def _read_ratings(arguments: argparse.Namespace) -> Interactions:
+def _read_rated_interactions(arguments: argparse.Namespace) -> Interactions:
     return read_interactions(arguments.ratings)
 
 
 def _fit_network(
     arguments: argparse.Namespace, interactions: Interactions, model: Model
 ) -> FittedEngine:
-    fit, defaults = trainer(arguments.engine)
-    settings = neural.chosen_settings(arguments, defaults)
+    fit, defaults = network_trainer(arguments.engine)
+    settings = neural.network_settings_from(arguments, defaults)
     fitted: FittedEngine = fit(
         interactions.entries, model.anime_id, settings, progress=sys.stderr.isatty()
     )

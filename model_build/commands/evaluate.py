@@ -14,21 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from app.catalogue import Catalogue
-from app.recommender import Model, Order
-from model_build.arguments import add_engine_option, refuse_missing_engine
+from app.recommender import Model, SortOrder
+from model_build.arguments import add_engine_option, require_engine
 from model_build.errors import InputError
 from model_build.evaluation import (
-    by_length,
-    catalogue_facts,
     evaluate,
-    facts_of,
-    fans_of,
-    rank_with,
+    evaluate_by_length,
+    franchises_and_genres,
+    join_holdout,
+    model_evaluation_items,
+    model_ranker,
 )
-from model_build.leaks import refuse_leaks
-from model_build.measures import for_json
-from model_build.ratings import read_ratings, read_user_entries
-from model_build.training import fingerprint
+from model_build.leaks import check_no_leakage
+from model_build.measures import nan_to_null
+from model_build.ratings import read_evaluation_ratings, read_ratings
+from model_build.training import ratings_fingerprint
 
 HELP = "measure a model on held-out fans"
 
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="what the model was trained on, to verify that no fan measured on is in it",
     )
-    parser.add_argument("--order", type=Order, choices=list(Order), default=Order.MATCH)
+    parser.add_argument("--order", type=SortOrder, choices=list(SortOrder), default=SortOrder.MATCH)
     add_engine_option(parser)
     parser.add_argument(
         "--by-length", action="store_true", help="also with lists cut to 5, 20, 100 and 500 titles"
@@ -56,38 +56,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    lists, holdout = read_user_entries(arguments.lists), read_user_entries(arguments.holdout)
-    fans = fans_of(lists, holdout)
+    lists, holdout = (
+        read_evaluation_ratings(arguments.lists),
+        read_evaluation_ratings(arguments.holdout),
+    )
+    fans = join_holdout(lists, holdout)
     model = Model.open(arguments.model)
-    refuse_missing_engine(model, arguments.engine)
+    require_engine(model, arguments.engine)
     if arguments.ratings:
         training = read_ratings(arguments.ratings)
-        if fingerprint(training) != model.manifest.dataset.fingerprint:
+        if ratings_fingerprint(training) != model.manifest.dataset.fingerprint:
             names = ", ".join(str(path) for path in arguments.ratings)
             raise InputError(f"{names}: {arguments.model} was trained on other ratings than these.")
-        refuse_leaks(training, lists, holdout)
-    franchise, genres = catalogue_facts(Catalogue.open(model.catalogue_path), model.anime_id)
+        check_no_leakage(training, lists, holdout)
+    franchise, genres = franchises_and_genres(Catalogue.open(model.catalogue_path), model.anime_id)
     running = {"seed": arguments.seed, "progress": sys.stderr.isatty()}
-    ranker = rank_with(model, arguments.order, arguments.engine)
+    ranker = model_ranker(model, arguments.order, arguments.engine)
     measured = evaluate(model, franchise, fans, genres=genres, ranker=ranker, **running)
     if arguments.by_length:
-        anime = facts_of(model, franchise, genres)
-        measured["by_length"] = by_length(ranker, anime, fans, **running)
+        anime = model_evaluation_items(model, franchise, genres)
+        measured["by_length"] = evaluate_by_length(ranker, anime, fans, **running)
     if arguments.json:
-        print(json.dumps(for_json(measured)))
+        print(json.dumps(nan_to_null(measured)))
     else:
-        _print_table(measured)
+        _print_metrics(measured)
 
 
-def _print_table(measured: dict[str, Any]) -> None:
+def _print_metrics(measured: dict[str, Any]) -> None:
     for name, value in measured.items():
         if isinstance(value, int | float):
             low, high = measured["ci"].get(name, (None, None))
-            interval = f"   [{_number(low)}, {_number(high)}]" if low is not None else ""
-            print(f"{name:<22} {_number(value):>10}{interval}")
+            interval = (
+                f"   [{_format_metric(low)}, {_format_metric(high)}]" if low is not None else ""
+            )
+            print(f"{name:<22} {_format_metric(value):>10}{interval}")
     for length, row in measured.get("by_length", {}).items():
-        print(f"{length:>4} titles: " + ", ".join(f"{k} {_number(v)}" for k, v in row.items()))
+        print(
+            f"{length:>4} titles: " + ", ".join(f"{k} {_format_metric(v)}" for k, v in row.items())
+        )
 
 
-def _number(value: float) -> str:
+def _format_metric(value: float) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.4f}"

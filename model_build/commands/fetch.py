@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from model_build.pretrained import BUNDLED, fetch
+from model_build.pretrained import BUNDLED_SOURCE, download_model
 
 HELP = "copy a published model, or the bundled one"
 
@@ -22,12 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="URL",
         dest="source",
-        help=f"{BUNDLED}, gs://bucket/prefix or a directory",
+        help=f"{BUNDLED_SOURCE}, gs://bucket/prefix or a directory",
     )
     parser.add_argument("--version", metavar="VERSION", help="as versions lists it (default: live)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the model's place")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    version = fetch(arguments.source, arguments.version, arguments.out)
+    version = download_model(arguments.source, arguments.version, arguments.out)
     print(f"model       {version} in {arguments.out}")

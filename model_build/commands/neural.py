@@ -19,16 +19,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model_build.arguments import non_negative_float, positive_int
-from model_build.foretelling.side_by_side import NAMES, Row, side_by_side
-from model_build.measures import for_json
+from model_build.foretelling.side_by_side import (
+    PREDICTOR_NAMES,
+    PredictorResult,
+    compare_predictors,
+)
+from model_build.measures import nan_to_null
 from model_build.ratings import read_ratings
-from model_build.tables import cell, print_table
+from model_build.tables import format_cell, print_table
 
 if TYPE_CHECKING:
-    from model_build.engines.learning import Settings
+    from model_build.engines.learning import NetworkSettings
 
 HELP = "measure the engines from embeddings beside others"
-COLUMNS = {
+METRIC_COLUMNS = {
     "loss": "score loss",
     "rmse": "RMSE",
     "entropy": "interaction loss",
@@ -37,7 +41,7 @@ COLUMNS = {
     "recall": "recall",
     "auc": "AUC",
 }
-SETTINGS: Mapping[str, tuple[object, str]] = {
+NETWORK_OPTIONS: Mapping[str, tuple[object, str]] = {
     "size": (positive_int, "numbers an embedding has"),
     "dropout": (
         non_negative_float,
@@ -58,10 +62,10 @@ SETTINGS: Mapping[str, tuple[object, str]] = {
 }
 
 
-def add_settings(parser: argparse.ArgumentParser) -> None:
+def add_network_options(parser: argparse.ArgumentParser) -> None:
     """Options of a network and its training; what is not given stays at the engine's default."""
-    for name, (kind, told) in SETTINGS.items():
-        choices = CHOICES.get(name)
+    for name, (kind, told) in NETWORK_OPTIONS.items():
+        choices = OPTION_CHOICES.get(name)
         parser.add_argument(
             f"--{name}",
             type=kind,  # type: ignore[arg-type]
@@ -71,13 +75,15 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         )
 
 
-CHOICES = {
+OPTION_CHOICES = {
     "schedule": ("constant", "linear", "cosine", "warmup"),
     "initialiser": ("normal", "uniform", "xavier", "he"),
 }
 
 
-def chosen_settings(arguments: argparse.Namespace, defaults: Settings) -> Settings:
+def network_settings_from(
+    arguments: argparse.Namespace, defaults: NetworkSettings
+) -> NetworkSettings:
     """The defaults with what was given."""
     names = {field.name for field in fields(defaults)}
     given = {name: value for name, value in vars(arguments).items() if name in names}
@@ -92,10 +98,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--models",
         nargs="+",
-        choices=NAMES,
-        default=NAMES,
+        choices=PREDICTOR_NAMES,
+        default=PREDICTOR_NAMES,
         metavar="NAME",
-        help=f"which to measure (default all: {', '.join(NAMES)})",
+        help=f"which to measure (default all: {', '.join(PREDICTOR_NAMES)})",
     )
     parser.add_argument("--epochs", type=positive_int, help="at most, of each network")
     parser.add_argument("--device", help="cpu, cuda, ...; by default a GPU if there is one")
@@ -103,21 +109,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    rows = side_by_side(
+    rows = compare_predictors(
         read_ratings(arguments.ratings),
         arguments.models,
-        lambda defaults: chosen_settings(arguments, defaults),
+        lambda defaults: network_settings_from(arguments, defaults),
         split=arguments.split,
-        fans=arguments.fans,
+        n_users=arguments.fans,
         seed=arguments.seed,
         progress=sys.stderr.isatty(),
     )
     if arguments.json:
-        print(json.dumps([for_json(asdict(row)) for row in rows]))
+        print(json.dumps([nan_to_null(asdict(row)) for row in rows]))
         return
-    print_table(("predictor", *COLUMNS.values(), "train s", "ms a fan"), map(_cells, rows))
+    print_table(
+        ("predictor", *METRIC_COLUMNS.values(), "train s", "ms a fan"), map(_table_cells, rows)
+    )
 
 
-def _cells(row: Row) -> list[str]:
-    told = (cell(getattr(row.told, name), ".4f") for name in COLUMNS)
-    return [row.title, *told, cell(row.train_seconds, ".1f"), cell(row.ms, ".2f")]
+def _table_cells(row: PredictorResult) -> list[str]:
+    told = (format_cell(getattr(row.metrics, name), ".4f") for name in METRIC_COLUMNS)
+    return [row.title, *told, format_cell(row.train_seconds, ".1f"), format_cell(row.ms, ".2f")]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from model_build.errors import InputError
 
 if TYPE_CHECKING:
-    from model_build.pipeline.task import Task
+    from model_build.pipeline.task import PipelineTask
 
 HELP = "all of it, from one configuration file"
 
@@ -49,31 +49,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     # Here, as those modules ask all commands for their options.
     from model_build.pipeline.config import read_config
-    from model_build.pipeline.example import example
-    from model_build.pipeline.plan import plan
-    from model_build.pipeline.results import parameters, track
-    from model_build.pipeline.running import preview, run_tasks
+    from model_build.pipeline.example import example_config
+    from model_build.pipeline.plan import plan_tasks
+    from model_build.pipeline.results import config_parameters, track_results
+    from model_build.pipeline.running import preview_tasks, run_tasks
     from model_build.pipeline.tracking import open_tracking
 
     if arguments.example:
-        print(example(), end="")
+        print(example_config(), end="")
         return
     config = read_config(arguments.config, arguments.overrides)
     try:
-        tasks = plan(config)
+        tasks = plan_tasks(config)
     except InputError as error:
         raise InputError(f"{arguments.config}: {error}") from None
-    steps = _steps(arguments, list(dict.fromkeys(task.step for task in tasks)))
+    steps = _selected_steps(arguments, list(dict.fromkeys(task.step for task in tasks)))
     if arguments.dry_run:
-        preview(tasks, steps, config.work, print, force=arguments.force)
+        preview_tasks(tasks, steps, config.work, print, force=arguments.force)
         return
     tracking = open_tracking(config)
-    finished: list[Task] = []
+    finished: list[PipelineTask] = []
 
-    def done(task: Task, seconds: float | None) -> None:
+    def on_done(task: PipelineTask, seconds: float | None) -> None:
         finished.append(task)
         if seconds is not None:
-            tracking.metrics({f"seconds.{task.name}": seconds})
+            tracking.log_metrics({f"seconds.{task.name}": seconds})
 
     start, well = time.perf_counter(), False
     try:
@@ -82,26 +82,26 @@ def run(arguments: argparse.Namespace) -> None:
             steps,
             config.work,
             lambda line: print(line, flush=True),
-            starts=lambda: tracking.begin(parameters(config)),
-            done=done,
+            on_start=lambda: tracking.start_run(config_parameters(config)),
+            on_done=on_done,
             force=arguments.force,
         )
         well = True
     finally:
         if tracking.began:
-            track(tracking, config, finished)
-            tracking.end(well=well)
+            track_results(tracking, config, finished)
+            tracking.end_run(succeeded=well)
     print(f"in all {time.perf_counter() - start:.1f} s, results in {config.work}")
 
 
-def _steps(arguments: argparse.Namespace, there: list[str]) -> list[str]:
+def _selected_steps(arguments: argparse.Namespace, configured_steps: list[str]) -> list[str]:
     chosen = arguments.only or arguments.first
     if chosen is None:
-        return there
-    if chosen not in there:
+        return configured_steps
+    if chosen not in configured_steps:
         option = "--only" if arguments.only else "--from"
         raise InputError(
             f"{option} {chosen}: expected a step of {arguments.config}: "
-            f"{', '.join(there) or 'it has none'}."
+            f"{', '.join(configured_steps) or 'it has none'}."
         )
-    return [chosen] if arguments.only else there[there.index(chosen) :]
+    return [chosen] if arguments.only else configured_steps[configured_steps.index(chosen) :]

@@ -25,26 +25,31 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from app.recommender.replacing import replacing, sync
-from model_build.arguments import whole_number
+from app.recommender.replacing import fsync_path, replace_directory
+from model_build.arguments import non_negative_int
 from model_build.dumps import adding, kaggle
-from model_build.dumps.cleaning import Cleaning
-from model_build.dumps.facts import read_facts
-from model_build.dumps.formats import DUMPS, Dump, Facts, Lists
-from model_build.dumps.partitions import Result, write_partitions
-from model_build.dumps.prepared import (
-    CATALOGUE,
-    FORMAT,
-    INDEX,
-    REPORT,
-    Loss,
-    Prepared,
-    SourceFacts,
-    is_prepared,
-    open_prepared,
+from model_build.dumps.cleaning import CleaningRules
+from model_build.dumps.facts import read_dump_catalogue
+from model_build.dumps.formats import (
+    DUMP_FORMATS,
+    CatalogueFileFormat,
+    DumpFormat,
+    RatingsFileFormat,
 )
-from model_build.dumps.report import report
-from model_build.dumps.source import Source, find, header_of, single
+from model_build.dumps.partitions import PartitionResult, write_partitions
+from model_build.dumps.prepared import (
+    CATALOGUE_FILE,
+    INDEX_FILE,
+    PREPARED_FORMAT,
+    REPORT_FILE,
+    CleaningCount,
+    PreparedDataset,
+    SourceFileInfo,
+    is_prepared_dataset,
+    open_prepared_dataset,
+)
+from model_build.dumps.report import render_report
+from model_build.dumps.source import CsvSource, find_source, read_header, single_source
 from model_build.errors import InputError
 
 HELP = "clean a public dump into partitioned Parquet"
@@ -54,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", required=True, metavar="NAME", help="which dump it is")
     parser.add_argument("--from", type=Path, metavar="PATH", dest="path", help="file, zip, folder")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the new folder")
-    default = Cleaning()
+    default = CleaningRules()
     for name, help_text in (
         ("min-fan-entries", "drop fans with fewer entries, scored or not"),
         ("max-fan-scores", "drop fans who scored more anime: bots"),
@@ -63,7 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         value = getattr(default, name.replace("-", "_"))
         text = f"{help_text} (default {value}; 0: none)"
-        parser.add_argument(f"--{name}", type=whole_number, default=value, metavar="N", help=text)
+        parser.add_argument(
+            f"--{name}", type=non_negative_int, default=value, metavar="N", help=text
+        )
     parser.add_argument(
         "--add",
         action="store_true",
@@ -73,26 +80,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    if arguments.out.exists() and not is_prepared(arguments.out):
+    if arguments.out.exists() and not is_prepared_dataset(arguments.out):
         empty = arguments.out.is_dir() and not any(arguments.out.iterdir())
         if not empty:
             raise InputError(
                 f"{arguments.out}: exists and holds no prepared ratings; choose another folder."
             )
-    dataset, path = _dataset(arguments)
-    dump = DUMPS[dataset]
-    source, lists = _lists(dump, path)
-    rules = Cleaning(**{rule.name: getattr(arguments, rule.name) for rule in fields(Cleaning)})
+    dataset, path = _resolve_dataset(arguments)
+    dump = DUMP_FORMATS[dataset]
+    source, lists = _find_list_file(dump, path)
+    rules = CleaningRules(
+        **{rule.name: getattr(arguments, rule.name) for rule in fields(CleaningRules)}
+    )
     quiet = arguments.quiet or not sys.stderr.isatty()
-    before = _before(arguments, dataset, rules) if arguments.add else None
+    before = _existing_dataset(arguments, dataset, rules) if arguments.add else None
     if before and source.digest() in {read.sha256 for read in before.sources}:
         print(f"{source} is in {arguments.out} already; nothing was added")
         return
-    first_fan = adding.next_fan(before) if before else 0
-    known = adding.anime_in(arguments.out, before.partitions if before else [])
+    first_fan = adding.next_user_id(before) if before else 0
+    known = adding.partition_anime_ids(arguments.out, before.partitions if before else [])
     try:
         with (
-            replacing(arguments.out) as new,
+            replace_directory(arguments.out) as new,
             tqdm(desc=source.name, unit=" rows", unit_scale=True, disable=quiet) as bar,
         ):
             result = write_partitions(
@@ -100,24 +109,24 @@ def run(arguments: argparse.Namespace) -> None:
                 lists,
                 rules,
                 new,
-                lambda rows: _show(bar, rows),
-                first_fan=first_fan,
-                known=known,
+                lambda rows: _update_progress(bar, rows),
+                first_user=first_fan,
+                known_anime_ids=known,
             )
             if not result.partitions:
                 raise InputError(f"{source}: no entry is left after cleaning; see the options.")
             catalogue = _write_catalogue(dump, path, new)
-            prepared = _prepared(dataset, source, rules, result, catalogue)
-            text = report(prepared, lists.published)
+            prepared = _dataset_manifest(dataset, source, rules, result, catalogue)
+            text = render_report(prepared, lists.published_rows)
             if before:
-                anime = np.union1d(known, adding.anime_in(new, result.partitions))
-                adding.keep_before(before, arguments.out, new)
-                prepared = adding.joined(before, prepared, len(anime))
-                text = adding.report_of_both(arguments.out, text)
-            (new / REPORT).write_text(text, "utf-8")
-            (new / INDEX).write_text(prepared.model_dump_json(indent=2) + "\n", "utf-8")
+                anime = np.union1d(known, adding.partition_anime_ids(new, result.partitions))
+                adding.link_existing_partitions(before, arguments.out, new)
+                prepared = adding.merge_prepared_datasets(before, prepared, len(anime))
+                text = adding.merge_reports(arguments.out, text)
+            (new / REPORT_FILE).write_text(text, "utf-8")
+            (new / INDEX_FILE).write_text(prepared.model_dump_json(indent=2) + "\n", "utf-8")
             for file in new.rglob("*"):
-                sync(file)
+                fsync_path(file)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise InputError(
@@ -128,41 +137,45 @@ def run(arguments: argparse.Namespace) -> None:
     print(text, end="")
 
 
-def _before(arguments: argparse.Namespace, dataset: str, rules: Cleaning) -> Prepared:
+def _existing_dataset(
+    arguments: argparse.Namespace, dataset: str, rules: CleaningRules
+) -> PreparedDataset:
     """What stands in the folder that is added to."""
-    before = open_prepared(arguments.out)
-    adding.refuse_other_rules(before, dataset, asdict(rules))
+    before = open_prepared_dataset(arguments.out)
+    adding.check_same_cleaning(before, dataset, asdict(rules))
     return before
 
 
-def _dataset(arguments: argparse.Namespace) -> tuple[str, Path]:
+def _resolve_dataset(arguments: argparse.Namespace) -> tuple[str, Path]:
     """The name of the dump and where it lies."""
     name: str = arguments.dataset
-    if name.startswith(kaggle.PREFIX):
+    if name.startswith(kaggle.KAGGLE_PREFIX):
         if arguments.path is not None:
             raise InputError(f"--from: not needed, {name} is downloaded; leave one of them out.")
-        slug = name.removeprefix(kaggle.PREFIX)
-        return kaggle.dataset_of(slug), kaggle.download(slug)
-    if name not in DUMPS:
-        known = ", ".join(DUMPS)
+        slug = name.removeprefix(kaggle.KAGGLE_PREFIX)
+        return kaggle.dump_name(slug), kaggle.download_dump(slug)
+    if name not in DUMP_FORMATS:
+        known = ", ".join(DUMP_FORMATS)
         raise InputError(f"--dataset {name}: not known; expected {known} or kaggle:OWNER/NAME.")
     if arguments.path is None:
         raise InputError("--from: missing; name the file, zip or folder of the dump.")
     return name, arguments.path
 
 
-def _lists(dump: Dump, path: Path) -> tuple[Source, Lists]:
+def _find_list_file(dump: DumpFormat, path: Path) -> tuple[CsvSource, RatingsFileFormat]:
     """The file with the lists, and how it is to be read."""
-    source = find(path, tuple(lists.file for lists in dump.lists)) or single(path)
+    source = find_source(path, tuple(lists.file for lists in dump.ratings_files)) or single_source(
+        path
+    )
     if source is None:
-        expected = " or ".join(lists.file for lists in dump.lists)
+        expected = " or ".join(lists.file for lists in dump.ratings_files)
         raise InputError(f"{path}: holds no {expected}.")
-    header = header_of(source)
-    named = [lists for lists in dump.lists if lists.file.lower() == source.name.lower()]
-    for lists in (*named, *dump.lists):
+    header = read_header(source)
+    named = [lists for lists in dump.ratings_files if lists.file.lower() == source.name.lower()]
+    for lists in (*named, *dump.ratings_files):
         if set(lists.columns) <= set(header):
             return source, lists
-    lists = (*named, *dump.lists)[0]
+    lists = (*named, *dump.ratings_files)[0]
     missing = [name for name in lists.columns if name not in header]
     raise InputError(
         f"{source}: column {', '.join(missing)} is missing (found: {', '.join(header)}); expected "
@@ -170,35 +183,39 @@ def _lists(dump: Dump, path: Path) -> tuple[Source, Lists]:
     )
 
 
-def _write_catalogue(dump: Dump, path: Path, new: Path) -> str | None:
+def _write_catalogue(dump: DumpFormat, path: Path, new: Path) -> str | None:
     """Beside a list file given by itself its catalogue is looked for, too."""
     folder = path if path.is_dir() or path.suffix.lower() == ".zip" else path.parent
-    for facts in dump.facts:
-        source = find(folder, (facts.file,))
-        if source is not None and _fits(source, facts):
-            read_facts(source, facts).write_parquet(new / CATALOGUE)
-            return CATALOGUE
+    for facts in dump.catalogue_files:
+        source = find_source(folder, (facts.file,))
+        if source is not None and _has_required_columns(source, facts):
+            read_dump_catalogue(source, facts).write_parquet(new / CATALOGUE_FILE)
+            return CATALOGUE_FILE
     return None
 
 
-def _fits(source: Source, facts: Facts) -> bool:
-    return {facts.columns["anime_id"], facts.columns["title"]} <= set(header_of(source))
+def _has_required_columns(source: CsvSource, facts: CatalogueFileFormat) -> bool:
+    return {facts.columns["anime_id"], facts.columns["title"]} <= set(read_header(source))
 
 
-def _prepared(
-    dataset: str, source: Source, rules: Cleaning, result: Result, catalogue: str | None
-) -> Prepared:
+def _dataset_manifest(
+    dataset: str,
+    source: CsvSource,
+    rules: CleaningRules,
+    result: PartitionResult,
+    catalogue: str | None,
+) -> PreparedDataset:
     partitions = result.partitions
-    dropped = {**result.tally.dropped, **result.dropped.entries}
-    return Prepared(
-        format=FORMAT,
+    dropped = {**result.row_counts.dropped, **result.dropped.entries}
+    return PreparedDataset(
+        format=PREPARED_FORMAT,
         dataset=dataset,
         sources=[
-            SourceFacts(
+            SourceFileInfo(
                 file=source.name,
-                bytes=source.bytes(),
+                bytes=source.file_size(),
                 sha256=partitions[0].source,
-                rows=result.tally.rows,
+                rows=result.row_counts.rows,
             )
         ],
         cleaning=asdict(rules),
@@ -206,20 +223,22 @@ def _prepared(
             "entries": sum(partition.rows for partition in partitions),
             "ratings": sum(partition.scored for partition in partitions),
             "fans": sum(partition.fans for partition in partitions),
-            "anime": result.anime,
+            "anime": result.n_anime,
         },
         dropped=[
-            Loss(why=why, entries=count, fans=result.dropped.fans[why])
+            CleaningCount(why=why, entries=count, fans=result.dropped.users[why])
             for why, count in dropped.items()
             if count
         ],
         mended=[
-            Loss(why=why, entries=count) for why, count in result.tally.mended.items() if count
+            CleaningCount(why=why, entries=count)
+            for why, count in result.row_counts.repaired.items()
+            if count
         ],
         catalogue=catalogue,
         partitions=partitions,
     )
 
 
-def _show(bar: tqdm[None], rows: int) -> None:
+def _update_progress(bar: tqdm[None], rows: int) -> None:
     bar.update(rows - bar.n)

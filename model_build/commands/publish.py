@@ -13,24 +13,24 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from model_build.arguments import add_place, non_negative_float
-from model_build.publishing.gate import METRICS, Gate
-from model_build.publishing.publish import publish
-from model_build.publishing.store import open_store
+from model_build.arguments import add_storage_option, non_negative_float
+from model_build.publishing.gate import GATE_METRICS, QualityGate
+from model_build.publishing.publish import publish_model
+from model_build.publishing.store import open_model_store
 
 HELP = "make a model the live one, in a bucket or a directory"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    default = Gate()
+    default = QualityGate()
     parser.add_argument("--model", type=Path, required=True, metavar="DIR")
-    add_place(parser, "--to")
+    add_storage_option(parser, "--to")
     parser.add_argument(
         "--metric",
-        choices=METRICS,
+        choices=GATE_METRICS,
         default=default.metric,
         metavar="NAME",
-        help=f"what is compared with the live model, of {', '.join(METRICS)} (default "
+        help=f"what is compared with the live model, of {', '.join(GATE_METRICS)} (default "
         f"{default.metric})",
     )
     parser.add_argument(
@@ -44,13 +44,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    gate = Gate(arguments.metric, arguments.allow_drop, arguments.force)
-    with open_store(arguments.to, "--to") as store:
-        done = publish(arguments.model, store, gate)
+    gate = QualityGate(arguments.metric, arguments.allow_drop, arguments.force)
+    with open_model_store(arguments.to, "--to") as store:
+        done = publish_model(arguments.model, store, gate)
         print(f"quality     {done.verdict}")
         print(
-            f"uploaded    {done.files} files, {done.written / 1e6:.1f} MB "
-            f"of {done.size / 1e6:.1f} MB; the rest was there"
+            f"uploaded    {done.files_written} files, {done.bytes_written / 1e6:.1f} MB "
+            f"of {done.total_bytes / 1e6:.1f} MB; the rest was there"
         )
-        before = "as before" if done.before == done.version else f"before: {done.before or 'none'}"
+        before = (
+            "as before"
+            if done.previous_version == done.version
+            else f"before: {done.previous_version or 'none'}"
+        )
         print(f"live        {done.version} at {store.url} ({before})")

@@ -21,7 +21,7 @@ from model_build.arguments import positive_int
 from model_build.catalogue import read_catalogue
 from model_build.errors import InputError
 from model_build.ratings import read_ratings
-from model_build.whole_file import write_text
+from model_build.whole_file import write_text_atomically
 
 HELP = "write an HTML page about a model"
 
@@ -48,10 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     # Here, so that the other commands start without matplotlib.
-    from model_build.reporting.findings import STEPS, charts, settings_of
-    from model_build.reporting.page import page
-    from model_build.reporting.sources import Names, likenesses, read_comparison
-    from model_build.tuning.bench import Bench
+    from model_build.reporting.findings import PROGRESS_STEPS, model_hyperparameters, report_charts
+    from model_build.reporting.page import report_page
+    from model_build.reporting.sources import AnimeNames, read_comparison, similar_anime
+    from model_build.tuning.bench import HoldoutBenchmark
 
     if arguments.seed < 0:
         raise InputError(f"--seed {arguments.seed}: expected a whole number of at least 0.")
@@ -60,22 +60,29 @@ def run(arguments: argparse.Namespace) -> None:
     compared = read_comparison(arguments.compare) if arguments.compare else {}
     model = Model.open(arguments.model)
     names = (
-        Names.of_table(read_catalogue(arguments.catalogue))
+        AnimeNames.from_catalogue(read_catalogue(arguments.catalogue))
         if arguments.catalogue
-        else Names.of_model(model)
+        else AnimeNames.from_model(model)
     )
-    bench = Bench(
+    bench = HoldoutBenchmark(
         read_ratings(arguments.ratings),
-        fans=arguments.fans,
+        n_users=arguments.fans,
         seed=arguments.seed,
         franchise=dict(names.franchise),
         threads=arguments.threads,
     )
-    with tqdm(total=STEPS, desc="report", unit=" step", disable=not sys.stderr.isatty()) as bar:
-        found = charts(
-            bench, settings_of(model), franchises=bool(names.franchise), step=lambda: bar.update()
+    with tqdm(
+        total=PROGRESS_STEPS, desc="report", unit=" step", disable=not sys.stderr.isatty()
+    ) as bar:
+        found = report_charts(
+            bench,
+            model_hyperparameters(model),
+            franchises=bool(names.franchise),
+            on_step=lambda: bar.update(),
         )
-    text = page(model.manifest, found, likenesses(model, names), compared, fans=len(bench.fans))
+    text = report_page(
+        model.manifest, found, similar_anime(model, names), compared, n_users=len(bench.users)
+    )
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    write_text(arguments.out, text)
+    write_text_atomically(arguments.out, text)
     print(f"written to {arguments.out} ({len(text) / 1e3:,.0f} kB)")

@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import argparse
 
-from model_build.arguments import add_place
-from model_build.publishing.cleaning import rollback
-from model_build.publishing.store import open_store
+from model_build.arguments import add_storage_option
+from model_build.publishing.cleaning import rollback_version
+from model_build.publishing.store import open_model_store
 
 HELP = "make an earlier version live again"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("version", nargs="?", metavar="VERSION", help="as versions lists it")
-    add_place(parser, "--at")
+    add_storage_option(parser, "--at")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    with open_store(arguments.at, "--at") as store:
-        before, now = rollback(store, arguments.version)
+    with open_model_store(arguments.at, "--at") as store:
+        before, now = rollback_version(store, arguments.version)
         print(f"live        {now} at {store.url} (before: {before or 'none'})")

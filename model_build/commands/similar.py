@@ -17,17 +17,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.answer import facts_as_json
+from app.answer import anime_to_json
 from app.catalogue import Catalogue
-from app.fans_alike import like_minded_as_json
+from app.fans_alike import neighbours_to_json
 from app.recommender import EngineName, Model
-from app.recommender.like_minded import alike, like_minded
-from model_build.arguments import positive_int, refuse_missing_engine
+from app.recommender.like_minded import find_user_neighbours, similar_items
+from model_build.arguments import positive_int, require_engine
 from model_build.errors import InputError
-from model_build.filtering import add_filters, allowed_by
-from model_build.lists import listed_in
+from model_build.filtering import add_filter_options, filter_mask
+from model_build.lists import read_user_list
 
-Mask = npt.NDArray[np.bool_]
+BoolArray = npt.NDArray[np.bool_]
 
 HELP = "what is alike by an engine's vectors: anime, or fans"
 
@@ -40,32 +40,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--anime", type=positive_int, metavar="ID", help="anime like this one")
     what.add_argument("--list", type=Path, metavar="FILE", dest="list_file", help="fans like this")
     parser.add_argument("--top", type=positive_int, default=20, metavar="N")
-    add_filters(parser)
+    add_filter_options(parser)
     parser.add_argument("--json", action="store_true")
 
 
 def run(arguments: argparse.Namespace) -> None:
     model = Model.open(arguments.model)
-    refuse_missing_engine(model, arguments.engine)
+    require_engine(model, arguments.engine)
     catalogue = Catalogue.open(model.catalogue_path)
-    allowed = allowed_by(arguments, model, catalogue)
+    allowed = filter_mask(arguments, model, catalogue)
     if arguments.anime is not None:
-        _anime(arguments, model, catalogue, allowed)
+        _print_similar_anime(arguments, model, catalogue, allowed)
     else:
-        _fans(arguments, model, catalogue, allowed)
+        _print_similar_users(arguments, model, catalogue, allowed)
 
 
-def _anime(
-    arguments: argparse.Namespace, model: Model, catalogue: Catalogue, allowed: Mask
+def _print_similar_anime(
+    arguments: argparse.Namespace, model: Model, catalogue: Catalogue, allowed: BoolArray
 ) -> None:
-    at = int(model.find(np.array([arguments.anime], np.int64))[0])
+    at = int(model.find_positions(np.array([arguments.anime], np.int64))[0])
     if at < 0:
         raise InputError(f"--anime {arguments.anime}: model {model.version} does not know it.")
-    found = alike(model, arguments.engine, at, count=arguments.top, allowed=allowed)
+    found = similar_items(model, arguments.engine, at, count=arguments.top, allowed=allowed)
     rows = [
         {
             "rank": rank,
-            **facts_as_json(catalogue.get(int(model.anime_id[position]))),
+            **anime_to_json(catalogue.get_anime(int(model.anime_id[position]))),
             "likeness": round(likeness, 6),
         }
         for rank, (position, likeness) in enumerate(found, 1)
@@ -81,30 +81,34 @@ def _anime(
         return
     print(f"like {catalogue.title(arguments.anime)}, by {arguments.engine}:")
     for row in rows:
-        print(f"{row['rank']:>3}  {row['likeness']:.3f}  {_named(row)}")
+        print(f"{row['rank']:>3}  {row['likeness']:.3f}  {_format_anime(row)}")
 
 
-def _fans(arguments: argparse.Namespace, model: Model, catalogue: Catalogue, allowed: Mask) -> None:
-    if arguments.engine not in model.crowds:
+def _print_similar_users(
+    arguments: argparse.Namespace, model: Model, catalogue: Catalogue, allowed: BoolArray
+) -> None:
+    if arguments.engine not in model.training_users:
         raise InputError(
             f"model {model.version}: its engine {arguments.engine} keeps no fans; "
             f"`python -m model_build engine {arguments.engine} --with-fans` makes one that does."
         )
-    listed = listed_in(arguments.list_file)
-    found = like_minded(model, arguments.engine, listed, count=arguments.top, allowed=allowed)
-    body = like_minded_as_json(found, model, catalogue, arguments.engine.value)
+    listed = read_user_list(arguments.list_file)
+    found = find_user_neighbours(
+        model, arguments.engine, listed, count=arguments.top, allowed=allowed
+    )
+    body = neighbours_to_json(found, model, catalogue, arguments.engine.value)
     if arguments.json:
         print(json.dumps(body, ensure_ascii=False))
         return
-    crowd = len(model.crowds[arguments.engine])
+    crowd = len(model.training_users[arguments.engine])
     print(f"the {body['nearest']} fans most like this list, of {crowd:,}")
     for name in ("genres", "sources"):
         told = [f"{each['name']} {each['share']:.0%} ({each['usual']:.0%})" for each in body[name]]
         print(f"{name:<8} " + (", ".join(told) or "the catalogue has none"))
     for row in body["recommendations"]:
-        print(f"{row['rank']:>3}  loved by {row['lovers']:>2}  {_named(row)}")
+        print(f"{row['rank']:>3}  loved by {row['lovers']:>2}  {_format_anime(row)}")
 
 
-def _named(row: dict[str, Any]) -> str:
+def _format_anime(row: dict[str, Any]) -> str:
     facts = ", ".join(str(row[name]) for name in ("type", "year") if row[name])
     return f"{row['title']} ({facts})" if facts else str(row["title"])

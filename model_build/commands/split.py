@@ -12,7 +12,7 @@ from pathlib import Path
 from model_build.arguments import positive_int
 from model_build.errors import InputError
 from model_build.ratings import read_ratings
-from model_build.splitting import split_fans
+from model_build.splitting import split_users
 
 HELP = "take fans out for evaluation"
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     if arguments.out.exists() and any(arguments.out.iterdir()):
         raise InputError(f"{arguments.out}: exists and is not empty; choose another directory.")
-    parts = split_fans(read_ratings(arguments.ratings), arguments.fans, arguments.seed)
+    parts = split_users(read_ratings(arguments.ratings), arguments.fans, arguments.seed)
     arguments.out.mkdir(parents=True, exist_ok=True)
     for name, frame in parts.items():
         frame.write_parquet(arguments.out / f"{name}.parquet")

@@ -20,21 +20,21 @@ from dataclasses import fields
 from pathlib import Path
 
 from app.recommender.artifact import (
-    MEASURES,
-    Dataset,
-    refuse_foreign_directory,
+    EVALUATION_FILE,
+    DatasetInfo,
+    ensure_replaceable,
     write_artifact,
 )
-from model_build.annotating import measures_text, numbers, read_measures
-from model_build.arguments import non_negative_float, positive_int, whole_number
+from model_build.annotating import evaluation_metrics_json, read_evaluation_metrics, scalar_metrics
+from model_build.arguments import non_negative_float, non_negative_int, positive_int
 from model_build.catalogue import encode_catalogue
-from model_build.commands.fitting import add_fitting_arguments, fit
-from model_build.model_card import CARD, model_card
-from model_build.settings_file import read_settings
+from model_build.commands.fitting import add_training_arguments, run_training
+from model_build.model_card import MODEL_CARD_FILE, render_model_card
+from model_build.settings_file import read_hyperparameters
 from model_build.training import (
     Hyperparameters,
-    build_time,
-    model_version,
+    build_timestamp,
+    make_model_version,
 )
 
 HELP = "train a model from ratings"
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="YEAR",
         help="anime of this year or later get a place even without scores (default: none does)",
     )
-    add_fitting_arguments(parser)
+    add_training_arguments(parser)
     parser.add_argument("--threads", type=positive_int, help="default: one a processor")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")
     for name, kind, help_text in (
@@ -86,7 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("affinity-neighbours", positive_int, "affinities kept for each anime"),
         (
             "affinity-lists",
-            whole_number,
+            non_negative_int,
             "on how many lists an anime with affinities must be; 0: ten, and one of 2,000",
         ),
         ("newcomer-neighbours", positive_int, "affinities kept for very short lists"),
@@ -106,20 +106,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     start = time.perf_counter()
-    refuse_foreign_directory(arguments.out)
+    ensure_replaceable(arguments.out)
     progress = not arguments.quiet and sys.stderr.isatty()
-    measured = read_measures(arguments.metrics) if arguments.metrics else {}
-    metrics = numbers(measured)
-    settings = _settings(arguments)
-    fitted = fit(arguments, settings, progress=progress)
+    measured = read_evaluation_metrics(arguments.metrics) if arguments.metrics else {}
+    metrics = scalar_metrics(measured)
+    settings = _hyperparameters_from(arguments)
+    fitted = run_training(arguments, settings, progress=progress)
     trained = fitted.trained
-    created = build_time()
-    dataset = Dataset(name=arguments.name, fingerprint=fitted.fingerprint)
-    version = model_version(created, dataset.fingerprint, settings)
-    card = model_card(version, dataset, trained.counts, trained.hyperparameters, metrics)
-    documents = {CARD: card}
+    created = build_timestamp()
+    dataset = DatasetInfo(name=arguments.name, fingerprint=fitted.fingerprint)
+    version = make_model_version(created, dataset.fingerprint, settings)
+    card = render_model_card(version, dataset, trained.counts, trained.hyperparameters, metrics)
+    documents = {MODEL_CARD_FILE: card}
     if measured:
-        documents[MEASURES] = measures_text(measured)
+        documents[EVALUATION_FILE] = evaluation_metrics_json(measured)
     manifest = write_artifact(
         arguments.out,
         version=version,
@@ -132,7 +132,7 @@ def run(arguments: argparse.Namespace) -> None:
         catalogue=encode_catalogue(fitted.catalogue, trained.arrays["anime_id"]),
         documents=documents,
     )
-    fitted.written()
+    fitted.on_written()
     size = sum(file.bytes for file in manifest.files.values())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
         1 if sys.platform == "darwin" else 1024
@@ -144,8 +144,8 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"size        {size / 1e6:.1f} MB")
 
 
-def _settings(arguments: argparse.Namespace) -> Hyperparameters:
-    chosen = read_settings(arguments.settings) if arguments.settings else {}
+def _hyperparameters_from(arguments: argparse.Namespace) -> Hyperparameters:
+    chosen = read_hyperparameters(arguments.settings) if arguments.settings else {}
     for setting in fields(Hyperparameters):
         given = getattr(arguments, setting.name)
         if given is not None:

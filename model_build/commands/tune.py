@@ -20,11 +20,11 @@ from model_build.arguments import positive_int
 from model_build.catalogue import read_catalogue
 from model_build.errors import InputError
 from model_build.ratings import read_ratings
-from model_build.settings_file import write_settings
+from model_build.settings_file import write_hyperparameters
 from model_build.splitting import HIDDEN_SHARE
 
 HELP = "search for the best settings"
-PARTS = ("knn", "affinity", "taste", "all")
+MODEL_PARTS = ("knn", "affinity", "taste", "all")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fans", type=positive_int, default=500, help="fans to measure on")
     parser.add_argument("--seed", type=int, default=0, help="of the fans drawn and the search")
     parser.add_argument(
-        "--parts", choices=PARTS, default="all", help="what to search (default all)"
+        "--parts", choices=MODEL_PARTS, default="all", help="what to search (default all)"
     )
     parser.add_argument(
         "--objective",
@@ -68,18 +68,18 @@ def run(arguments: argparse.Namespace) -> None:
     # Here, so that the other commands start without optuna.
     import optuna
 
-    from model_build.tuning.bench import Bench, franchise_ids
-    from model_build.tuning.search import search
-    from model_build.tuning.space import OBJECTIVES, spaces_of
+    from model_build.tuning.bench import HoldoutBenchmark, franchise_by_anime
+    from model_build.tuning.search import search_hyperparameters
+    from model_build.tuning.space import OBJECTIVE_METRICS, select_spaces
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if arguments.seed < 0:
         raise InputError(f"--seed {arguments.seed}: expected a whole number of at least 0.")
-    if arguments.objective and arguments.objective not in OBJECTIVES:
+    if arguments.objective and arguments.objective not in OBJECTIVE_METRICS:
         raise InputError(
-            f"--objective {arguments.objective}: expected one of {', '.join(OBJECTIVES)}."
+            f"--objective {arguments.objective}: expected one of {', '.join(OBJECTIVE_METRICS)}."
         )
-    searches = spaces_of(arguments.parts, arguments.objective, arguments.only)
+    searches = select_spaces(arguments.parts, arguments.objective, arguments.only)
     if arguments.objective == "new_ndcg@10" and not arguments.catalogue:
         raise InputError("--objective new_ndcg@10: needs the franchises of a --catalogue.")
     if arguments.out.is_dir():
@@ -89,21 +89,21 @@ def run(arguments: argparse.Namespace) -> None:
         catalogue = read_catalogue(arguments.catalogue)
         if "franchise_id" not in catalogue.columns:
             raise InputError(f"{arguments.catalogue}: column franchise_id is missing.")
-        franchise = franchise_ids(
+        franchise = franchise_by_anime(
             catalogue["anime_id"].to_list(), catalogue["franchise_id"].to_list()
         )
-    bench = Bench(
+    benchmark = HoldoutBenchmark(
         read_ratings(arguments.ratings),
-        fans=arguments.fans,
+        n_users=arguments.fans,
         seed=arguments.seed,
         affinity_anime=arguments.affinity_anime,
         franchise=franchise,
         threads=arguments.threads,
     )
     for _, objective, _ in searches:
-        bench.refuse_unmeasured(objective)
-    facts = {
-        "ratings": bench.fingerprint[:16],
+        benchmark.check_objective(objective)
+    study_attributes = {
+        "ratings": benchmark.fingerprint[:16],
         "fans": arguments.fans,
         "seed": arguments.seed,
         "hidden share": HIDDEN_SHARE,
@@ -112,22 +112,22 @@ def run(arguments: argparse.Namespace) -> None:
     }
     best: dict[str, float | int | str] = {}
 
-    def better(settings: dict[str, float | int]) -> None:
+    def save_best(settings: dict[str, float | int]) -> None:
         best.update(settings)
-        write_settings(arguments.out, best)
+        write_hyperparameters(arguments.out, best)
 
     for part, objective, space in searches:
-        found = search(
-            bench,
+        found = search_hyperparameters(
+            benchmark,
             part,
             objective,
             space,
             study_file=arguments.study or arguments.out.with_name(f"{arguments.out.name}.study"),
             trials=arguments.trials,
             seed=arguments.seed,
-            facts=facts,
-            better=better,
-            told=lambda line: print(line, flush=True),
+            study_attributes=study_attributes,
+            on_improvement=save_best,
+            log=lambda line: print(line, flush=True),
         )
         chosen = " ".join(f"{name}={value:.5g}" for name, value in found.settings.items())
         print(

@@ -9,40 +9,40 @@ import argparse
 import json
 from typing import Any
 
-from model_build.arguments import add_place
-from model_build.measures import for_json
-from model_build.publishing.inventory import Version, take_inventory
-from model_build.publishing.store import open_store
+from model_build.arguments import add_storage_option
+from model_build.measures import nan_to_null
+from model_build.publishing.inventory import ModelVersion, list_versions
+from model_build.publishing.store import open_model_store
 
 HELP = "list what was published"
-SHOWN = ("ndcg@10", "recall@10", "new_ndcg@10", "rmse")
+METRIC_COLUMNS = ("ndcg@10", "recall@10", "new_ndcg@10", "rmse")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_place(parser, "--at")
+    add_storage_option(parser, "--at")
     parser.add_argument("--json", action="store_true", help="all facts, as one JSON array")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    with open_store(arguments.at, "--at") as store:
-        versions = take_inventory(store).versions
+    with open_model_store(arguments.at, "--at") as store:
+        versions = list_versions(store).versions
     if arguments.json:
-        print(json.dumps([for_json(_facts(version)) for version in versions]))
+        print(json.dumps([nan_to_null(_version_json(version)) for version in versions]))
         return
-    heads = ("version", "made", "MB", "anime", *SHOWN)
-    rows = [heads, *map(_cells, versions)]
+    heads = ("version", "made", "MB", "anime", *METRIC_COLUMNS)
+    rows = [heads, *map(_table_cells, versions)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row, version in zip(rows, (None, *versions), strict=True):
-        mark = "*" if version and version.live else " "
+        mark = "*" if version and version.is_live else " "
         first, second, *numbers = (
             cell.ljust(width) if at < 2 else cell.rjust(width)
             for at, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
-        fault = f"  {version.fault}" if version and version.fault else ""
+        fault = f"  {version.problem}" if version and version.problem else ""
         print(f"{mark} {first}  {second}  {'  '.join(numbers)}{fault}")
 
 
-def _cells(version: Version) -> tuple[str, ...]:
+def _table_cells(version: ModelVersion) -> tuple[str, ...]:
     manifest = version.manifest
     metrics = manifest.metrics if manifest else {}
     return (
@@ -50,17 +50,17 @@ def _cells(version: Version) -> tuple[str, ...]:
         manifest.created[:16] if manifest else "-",
         f"{version.size / 1e6:.1f}",
         f"{manifest.counts.get('anime', 0):,}" if manifest else "-",
-        *(f"{metrics[name]:.4f}" if name in metrics else "-" for name in SHOWN),
+        *(f"{metrics[name]:.4f}" if name in metrics else "-" for name in METRIC_COLUMNS),
     )
 
 
-def _facts(version: Version) -> dict[str, Any]:
+def _version_json(version: ModelVersion) -> dict[str, Any]:
     manifest = version.manifest
     return {
         "version": version.name,
-        "live": version.live,
-        "complete": version.fault is None,
-        "fault": version.fault,
+        "live": version.is_live,
+        "complete": version.problem is None,
+        "fault": version.problem,
         "created": manifest.created if manifest else None,
         "bytes": version.size,
         "files": len(version.files),

@@ -23,45 +23,45 @@ from model_build.errors import InputError
 
 LocalCluster: Any = distributed.LocalCluster
 Client: Any = distributed.Client  # its methods have no types
-Later = distributed.Future[Any]
+TaskFuture = distributed.Future[Any]
 
 RETRIES = 3
 CONNECT_SECONDS = 10
-AHEAD = 2
+MAX_PENDING_TASKS = 2
 """Blocks worked at while one is waited for; what they occupy bounds the workers' memory."""
 
-UNLIMITED_BYTES = 4 << 30
+DEFAULT_WORKER_BYTES = 4 << 30
 """Taken for the memory of a worker that was given no limit."""
-CODE_BYTES = 250_000_000
+WORKER_OVERHEAD_BYTES = 250_000_000
 """What a worker needs before it does anything: Hakken and its libraries."""
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class ClusterResources:
     """``threads`` of all workers together, and the bytes for the data of the least of them."""
 
     threads: int
-    thread_bytes: int
+    bytes_per_thread: int
 
 
-class Cluster:
+class DaskCluster:
     """Workers that run pure functions; arguments may be futures."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
 
-    def submit(self, work: Callable[..., Any], *arguments: object) -> Later:
+    def submit(self, work: Callable[..., Any], *arguments: object) -> TaskFuture:
         """Run something once, on any worker."""
-        later: Later = self.client.submit(work, *arguments, pure=False, retries=RETRIES)
+        later: TaskFuture = self.client.submit(work, *arguments, pure=False, retries=RETRIES)
         return later
 
-    def constant(self, value: object) -> Later:
+    def broadcast(self, value: object) -> TaskFuture:
         """A value that all may use and that no lost worker takes away."""
-        return self.submit(_same, value)
+        return self.submit(_identity, value)
 
-    def total(
-        self, futures: Sequence[Later], add: Callable[[Any, Any], Any] = operator.add
-    ) -> Later:
+    def tree_reduce(
+        self, futures: Sequence[TaskFuture], add: Callable[[Any, Any], Any] = operator.add
+    ) -> TaskFuture:
         """Add up in pairs, and pairs of pairs: always in the same order."""
         futures = list(futures)
         while len(futures) > 1:
@@ -70,31 +70,31 @@ class Cluster:
             futures = [self.submit(add, one, other) for one, other in pairs] + odd
         return futures[0]
 
-    def in_order(self, works: Iterable[Callable[[], Later]]) -> Iterator[Any]:
+    def ordered_results(self, works: Iterable[Callable[[], TaskFuture]]) -> Iterator[Any]:
         """The results of many, of which only a few are under way or waiting at any time."""
-        waiting: deque[Later] = deque()
+        waiting: deque[TaskFuture] = deque()
         for work in works:
             waiting.append(work())
-            if len(waiting) > AHEAD:
+            if len(waiting) > MAX_PENDING_TASKS:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
-    def room(self) -> Room:
+    def resources(self) -> ClusterResources:
         """What the workers that are there now may use."""
         workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
-        limits = [(w["memory_limit"] or UNLIMITED_BYTES, w["nthreads"]) for w in workers]
-        least = min((limit - CODE_BYTES) // threads for limit, threads in limits)
+        limits = [(w["memory_limit"] or DEFAULT_WORKER_BYTES, w["nthreads"]) for w in workers]
+        least = min((limit - WORKER_OVERHEAD_BYTES) // threads for limit, threads in limits)
         if least <= 0:
             raise InputError(
                 f"a worker may use {min(limits)[0] / 1e6:.0f} MB; Hakken's code alone takes "
-                f"{CODE_BYTES / 1e6:.0f} MB, so give each more (dask worker --memory-limit)."
+                f"{WORKER_OVERHEAD_BYTES / 1e6:.0f} MB, so give each more (dask worker --memory-limit)."
             )
-        return Room(sum(threads for _, threads in limits), least)
+        return ClusterResources(sum(threads for _, threads in limits), least)
 
 
 @contextmanager
-def connected(address: str) -> Iterator[Cluster]:
+def connect_to_scheduler(address: str) -> Iterator[DaskCluster]:
     """The cluster of a running scheduler, ``tcp://host:port``.
 
     Raises:
@@ -107,22 +107,22 @@ def connected(address: str) -> Iterator[Cluster]:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"--scheduler {address}: cannot be reached ({_words(error)}); start one with "
+            f"--scheduler {address}: cannot be reached ({_error_text(error)}); start one with "
             "dask scheduler, or correct the address."
         ) from None
-    with client, _explained(address):
+    with client, _translate_errors(address):
         try:
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except TimeoutError:
             raise InputError(
                 f"--scheduler {address}: has no workers; start some with dask worker {address}."
             ) from None
-        _refuse_strangers(client)
-        yield Cluster(client)
+        _check_worker_versions(client)
+        yield DaskCluster(client)
 
 
 @contextmanager
-def local(workers: int, worker_bytes: int) -> Iterator[Cluster]:
+def start_local_cluster(workers: int, worker_bytes: int) -> Iterator[DaskCluster]:
     """So many worker processes of one thread on this host, each with so much memory."""
     with (
         LocalCluster(
@@ -133,13 +133,13 @@ def local(workers: int, worker_bytes: int) -> Iterator[Cluster]:
             processes=True,
         ) as workers_here,
         Client(workers_here, set_as_default=False) as client,
-        _explained("the workers on this host"),
+        _translate_errors("the workers on this host"),
     ):
-        yield Cluster(client)
+        yield DaskCluster(client)
 
 
 @contextmanager
-def _explained(where: str) -> Iterator[None]:
+def _translate_errors(where: str) -> Iterator[None]:
     try:
         yield
     except KilledWorker as error:
@@ -148,18 +148,20 @@ def _explained(where: str) -> Iterator[None]:
             "for want of memory; give each worker more."
         ) from None
     except MemoryError as error:
-        raise InputError(f"{where}: a worker has too little memory ({_words(error)}).") from None
+        raise InputError(
+            f"{where}: a worker has too little memory ({_error_text(error)})."
+        ) from None
     except CancelledError as error:
-        raise InputError(f"{where}: the scheduler was lost ({_words(error)}).") from None
+        raise InputError(f"{where}: the scheduler was lost ({_error_text(error)}).") from None
 
 
-def _refuse_strangers(client: Client) -> None:
+def _check_worker_versions(client: Client) -> None:
     """Workers must run this very code and the same libraries."""
-    own = versions()
-    for worker, found in client.run(versions, on_error="return").items():
+    own = environment_versions()
+    for worker, found in client.run(environment_versions, on_error="return").items():
         if isinstance(found, BaseException):
             raise InputError(
-                f"worker {worker}: cannot load this Hakken ({_words(found)}); install the same "
+                f"worker {worker}: cannot load this Hakken ({_error_text(found)}); install the same "
                 "version there."
             )
         other = [name for name in own if found.get(name) != own[name]]
@@ -172,7 +174,7 @@ def _refuse_strangers(client: Client) -> None:
 
 
 @lru_cache(maxsize=1)
-def versions() -> dict[str, str]:
+def environment_versions() -> dict[str, str]:
     """What must be the same everywhere; Hakken's is a digest of its code."""
     root = Path(__file__).parents[2]
     digest = hashlib.sha256()
@@ -184,9 +186,9 @@ def versions() -> dict[str, str]:
     return {"Hakken": digest.hexdigest()[:12], **libraries, "Python": python}
 
 
-def _same(value: object) -> object:
+def _identity(value: object) -> object:
     return value
 
 
-def _words(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__

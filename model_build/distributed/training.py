@@ -18,134 +18,147 @@ import numpy.typing as npt
 import scipy.sparse as sp
 from scipy.sparse import csr_array
 
-from model_build.affinity import NEWCOMERS, Grams, Regularisation, solve
-from model_build.baselines import Baselines
-from model_build.distributed.cluster import Cluster, Later
-from model_build.distributed.plan import Plan, Told, plan_for, silent
-from model_build.dumps.prepared import Prepared
+from model_build.affinity import SHORT_HISTORY, EaseRegularisation, GramMatrices, solve_ease
+from model_build.baselines import BiasModel
+from model_build.distributed.cluster import DaskCluster, TaskFuture
+from model_build.distributed.plan import ProgressCallback, ShardingPlan, no_progress, plan_sharding
+from model_build.dumps.prepared import PreparedDataset
 from model_build.errors import InputError
-from model_build.fresh import Fitted
-from model_build.grouping import falling
-from model_build.linear_algebra import mirror_up
-from model_build.neighbours import Neighbours
-from model_build.parallel import available_threads, even_ranges
-from model_build.parts import Part, knn_part
+from model_build.fresh import FittedComponents
+from model_build.grouping import argsort_descending
+from model_build.linear_algebra import copy_lower_to_upper
+from model_build.neighbours import TopKNeighbours
+from model_build.parallel import available_cpus, balanced_ranges
+from model_build.parts import ModelArrays, knn_arrays
 from model_build.sums import shard
-from model_build.sums.anime import numbered
-from model_build.sums.fresh import NewAnime
-from model_build.sums.pair_sums import offer, rows_within, similarities
-from model_build.sums.sampling import first_shuffled
-from model_build.sums.shard import Counts
+from model_build.sums.anime import make_item_ordering
+from model_build.sums.fresh import ColdStartCatalogue
+from model_build.sums.pair_sums import add_similarity_rows, finish_similarity_rows, split_row_ranges
+from model_build.sums.sampling import sample_by_hash
+from model_build.sums.shard import ItemCounts
 from model_build.taste import (
-    EPOCHS,
-    MOST_FANS,
-    REG,
-    Gaussian,
-    Standardised,
-    gaussian_of,
-    size_of_gaussian,
+    BIAS_EPOCHS,
+    BIAS_REGULARISATION,
+    MAX_SAMPLED_USERS,
+    GaussianFactorModel,
+    StandardScores,
+    fit_gaussian_em,
+    gaussian_item_count,
 )
-from model_build.training import Hyperparameters, Trained, assemble
+from model_build.training import Hyperparameters, TrainedModel, assemble_model
 
 
-def train_on(
-    cluster: Cluster,
-    place: str,
-    prepared: Prepared,
-    settings: Hyperparameters,
+def train_distributed(
+    cluster: DaskCluster,
+    location: str,
+    prepared: PreparedDataset,
+    hyperparameters: Hyperparameters,
     *,
-    new: NewAnime | None = None,
-    plan: Plan | None = None,
-    told: Told = silent,
-) -> Trained:
+    cold_start: ColdStartCatalogue | None = None,
+    plan: ShardingPlan | None = None,
+    on_progress: ProgressCallback = no_progress,
+) -> TrainedModel:
     """Fit everything that serving needs from the partitions at ``place``.
 
     Raises:
         InputError: a partition is missing or changed, or there is nothing to learn from.
     """
     rows = np.array([partition.rows for partition in prepared.partitions], np.int64)
-    plan = plan or plan_for(cluster.room(), int(rows.sum()))
-    return _Training(cluster, place, prepared, settings, plan, told).run(new)
+    plan = plan or plan_sharding(cluster.resources(), int(rows.sum()))
+    return _DistributedTrainer(
+        cluster, location, prepared, hyperparameters, plan, on_progress
+    ).train(cold_start)
 
 
-class _Training:
+class _DistributedTrainer:
     def __init__(
         self,
-        cluster: Cluster,
-        place: str,
-        prepared: Prepared,
-        settings: Hyperparameters,
-        plan: Plan,
-        told: Told,
+        cluster: DaskCluster,
+        location: str,
+        prepared: PreparedDataset,
+        hyperparameters: Hyperparameters,
+        plan: ShardingPlan,
+        on_progress: ProgressCallback,
     ) -> None:
-        self._cluster, self._settings, self._plan, self._told = cluster, settings, plan, told
+        self._cluster, self._hyperparameters, self._plan, self._on_progress = (
+            cluster,
+            hyperparameters,
+            plan,
+            on_progress,
+        )
         self._seconds: dict[str, float] = {}
         partitions = prepared.partitions
         rows = np.array([partition.rows for partition in partitions], np.int64)
         fans = np.concatenate([[0], np.cumsum([partition.fans for partition in partitions])])
-        self._n_fans = int(fans[-1])
-        cuts = even_ranges(rows, plan.shards)
-        self._first_fan = [int(fans[first]) for first, _ in cuts]
+        self._n_users = int(fans[-1])
+        cuts = balanced_ranges(rows, plan.n_shards)
+        self._first_user = [int(fans[first]) for first, _ in cuts]
         self._entries = [
-            cluster.submit(shard.read, place, tuple(partitions[first:last]), int(fans[first]))
+            cluster.submit(
+                shard.read_shard, location, tuple(partitions[first:last]), int(fans[first])
+            )
             for first, last in cuts
         ]
 
-    def run(self, new: NewAnime | None) -> Trained:
-        with self._timed("reading"):
-            counts = self._counts()
-        if new is not None:
-            counts = new.join(counts)
-        self._numbering = numbered(counts.anime_id, falling(counts.ratings))
-        self._count = counts.ratings[self._numbering.order]
-        knn, taste, standard, gaussian = self._scores(counts)
-        with self._timed("affinity"):
-            weights = self._affinity(counts)
-        facts = Part(
+    def train(self, cold_start: ColdStartCatalogue | None) -> TrainedModel:
+        with self._time_step("reading"):
+            counts = self._count_items()
+        if cold_start is not None:
+            counts = cold_start.add_to_counts(counts)
+        self._ordering = make_item_ordering(counts.anime_id, argsort_descending(counts.ratings))
+        self._rating_count = counts.ratings[self._ordering.order]
+        knn, taste, standard, gaussian = self._fit_score_components(counts)
+        with self._time_step("affinity"):
+            weights = self._fit_affinity(counts)
+        facts = ModelArrays(
             {
                 "anime_id": counts.anime_id,
                 "rating_count": counts.ratings.astype(np.int32),
                 "entry_count": counts.entries.astype(np.int32),
-                "appeal": counts.appeal / self._n_fans,
+                "appeal": counts.appeal / self._n_users,
             },
             {},
         )
-        needed = self._settings.lists_needed(self._n_fans)
-        return assemble(
+        needed = self._hyperparameters.affinity_min_entries(self._n_users)
+        return assemble_model(
             facts,
             knn,
             taste,
-            Fitted(standard, gaussian, *weights),
-            self._settings,
-            self._n_fans,
-            facts=None if new is None else new.facts(counts.anime_id),
-            fresh=None if new is None else new.fresh(counts.anime_id, counts.entries, needed),
+            FittedComponents(standard, gaussian, *weights),
+            self._hyperparameters,
+            self._n_users,
+            item_features=None if cold_start is None else cold_start.item_features(counts.anime_id),
+            cold_items=None
+            if cold_start is None
+            else cold_start.cold_positions(counts.anime_id, counts.entries, needed),
             seconds=self._seconds,
         )
 
-    def _counts(self) -> Counts:
-        each = self._of_shards(shard.count, self._entries)
-        counts: Counts = self._cluster.total(each, shard.add_counts).result()
-        if self._n_fans < 2:
+    def _count_items(self) -> ItemCounts:
+        each = self._map_shards(shard.count_shard_items, self._entries)
+        counts: ItemCounts = self._cluster.tree_reduce(each, shard.merge_item_counts).result()
+        if self._n_users < 2:
             raise InputError("all rows are of one user; a model needs at least two.")
         if not counts.ratings.any():
             raise InputError("no row has a score from 1 to 10, so there is nothing to learn.")
         return counts
 
-    def _scores(self, counts: Counts) -> tuple[Part, csr_array, Standardised, Gaussian]:
+    def _fit_score_components(
+        self, counts: ItemCounts
+    ) -> tuple[ModelArrays, csr_array, StandardScores, GaussianFactorModel]:
         """What is learned from scores: KNN, and what sharpens it."""
-        settings = self._settings
-        numbering = self._cluster.constant(self._numbering)
-        grouped = self._of_shards(shard.group_scored, self._entries, numbering)
-        mean = counts.score_total / int(counts.ratings.sum())
-        with self._timed("baselines"):
-            item_bias, fitted = self._baselines(
+        settings = self._hyperparameters
+        numbering = self._cluster.broadcast(self._ordering)
+        grouped = self._map_shards(shard.group_shard_ratings, self._entries, numbering)
+        mean = counts.rating_total / int(counts.ratings.sum())
+        with self._time_step("baselines"):
+            item_bias, fitted = self._fit_bias_models(
                 "baselines", grouped, mean, settings.reg_user, settings.reg_item, settings.epochs
             )
-        values = self._of_shards(shard.residual_values, fitted)
+        values = self._map_shards(shard.bias_residuals, fitted)
         del fitted
-        with self._timed("similarity"):
-            similarity = self._similarity(
+        with self._time_step("similarity"):
+            similarity = self._fit_similarity(
                 "similarity",
                 grouped,
                 values,
@@ -153,21 +166,30 @@ class _Training:
                 settings.min_support,
                 settings.neighbours,
             )
-        none, rank = np.zeros(0), self._numbering.rank
-        knn = knn_part(Baselines(mean, none, item_bias[rank], none), similarity, settings.precision)
+        none, rank = np.zeros(0), self._ordering.rank
+        knn = knn_arrays(
+            BiasModel(mean, none, item_bias[rank], none), similarity, settings.precision
+        )
         del similarity, values
-        with self._timed("standard scores"):
-            item_bias, fitted = self._baselines("standard scores", grouped, mean, REG, REG, EPOCHS)
-            each = self._of_shards(shard.moments, fitted)
-            number, total, squares = self._cluster.total(each).result()
+        with self._time_step("standard scores"):
+            item_bias, fitted = self._fit_bias_models(
+                "standard scores",
+                grouped,
+                mean,
+                BIAS_REGULARISATION,
+                BIAS_REGULARISATION,
+                BIAS_EPOCHS,
+            )
+            each = self._map_shards(shard.residual_moments, fitted)
+            number, total, squares = self._cluster.tree_reduce(each).result()
             spread = float(np.sqrt(max(squares / number - (total / number) ** 2, 0.0))) or 1.0
-            scores = self._of_shards(shard.standard_scores, grouped, fitted, spread)
+            scores = self._map_shards(shard.shard_standard_scores, grouped, fitted, spread)
             del fitted
-            values = self._of_shards(shard.standard_values, grouped, scores)
-            fans = self._drawn(grouped, scores)
+            values = self._map_shards(shard.standard_score_values, grouped, scores)
+            fans = self._sampled_score_matrix(grouped, scores)
             del scores
-        with self._timed("taste similarity"):
-            similarity = self._similarity(
+        with self._time_step("taste similarity"):
+            similarity = self._fit_similarity(
                 "taste similarity",
                 grouped,
                 values,
@@ -175,93 +197,99 @@ class _Training:
                 1,
                 settings.taste_neighbours,
             )
-        with self._timed("taste factors"):
-            gaussian = self._gaussian(fans)
-        standard = Standardised(item_bias[rank], none, none, none, spread)
+        with self._time_step("taste factors"):
+            gaussian = self._fit_gaussian(fans)
+        standard = StandardScores(item_bias[rank], none, none, none, spread)
         return knn, similarity, standard, gaussian
 
-    def _baselines(
+    def _fit_bias_models(
         self,
         step: str,
-        grouped: list[Later],
+        grouped: list[TaskFuture],
         mean: float,
         reg_user: float,
         reg_item: float,
         epochs: int,
-    ) -> tuple[npt.NDArray[np.float64], list[Later]]:
+    ) -> tuple[npt.NDArray[np.float64], list[TaskFuture]]:
         """Item biases by number, and `Baselines` of each shard."""
-        count = self._cluster.constant(self._count)
+        count = self._cluster.broadcast(self._rating_count)
         item_bias = None
         for epoch in range(epochs):
-            each = self._of_shards(shard.item_totals, grouped, mean, item_bias, reg_user)
-            total = self._cluster.total(each)
-            found = self._cluster.submit(shard.item_biases, total, count, reg_item).result()
-            item_bias = self._cluster.constant(found)
-            self._told(step, epoch + 1, epochs)
-        return found, self._of_shards(shard.baselines, grouped, mean, item_bias, reg_user)
+            each = self._map_shards(shard.item_residual_totals, grouped, mean, item_bias, reg_user)
+            total = self._cluster.tree_reduce(each)
+            found = self._cluster.submit(shard.solve_item_biases, total, count, reg_item).result()
+            item_bias = self._cluster.broadcast(found)
+            self._on_progress(step, epoch + 1, epochs)
+        return found, self._map_shards(shard.shard_bias_model, grouped, mean, item_bias, reg_user)
 
-    def _similarity(
+    def _fit_similarity(
         self,
         step: str,
-        grouped: list[Later],
-        values: list[Later],
+        grouped: list[TaskFuture],
+        values: list[TaskFuture],
         shrinkage: float,
         min_support: int,
-        most: int,
+        n_neighbours: int,
     ) -> csr_array:
-        n_items, threads = len(self._count), available_threads()
-        nearest = Neighbours(n_items, most)
-        blocks = rows_within(n_items, self._plan.block_bytes)
+        n_items, threads = len(self._rating_count), available_cpus()
+        nearest = TopKNeighbours(n_items, n_neighbours)
+        blocks = split_row_ranges(n_items, self._plan.block_bytes)
 
-        def of(rows: object) -> Later:
-            sums = self._cluster.total(self._of_shards(shard.pearson_sums, grouped, values, rows))
-            return self._cluster.submit(similarities, sums, rows, shrinkage, min_support)
+        def submit_rows(rows: object) -> TaskFuture:
+            sums = self._cluster.tree_reduce(
+                self._map_shards(shard.shard_pearson_sums, grouped, values, rows)
+            )
+            return self._cluster.submit(finish_similarity_rows, sums, rows, shrinkage, min_support)
 
         with ThreadPoolExecutor(threads) as pool:
-            for similar in self._cluster.in_order(partial(of, rows) for rows in blocks):
-                offer(nearest, similar, pool, threads)
-                self._told(step, similar.rows.last, n_items)
-        return nearest.matrix(self._numbering.order, self._numbering.rank)
+            for similar in self._cluster.ordered_results(
+                partial(submit_rows, rows) for rows in blocks
+            ):
+                add_similarity_rows(nearest, similar, pool, threads)
+                self._on_progress(step, similar.rows.last, n_items)
+        return nearest.to_csr(self._ordering.order, self._ordering.rank)
 
-    def _drawn(self, grouped: list[Later], scores: list[Later]) -> csr_array:
+    def _sampled_score_matrix(
+        self, grouped: list[TaskFuture], scores: list[TaskFuture]
+    ) -> csr_array:
         """The entries of the fans drawn for the Gaussian."""
-        each = self._of_shards(shard.draw, grouped, self._first_fan)
+        each = self._map_shards(shard.sample_shard_users, grouped, self._first_user)
         numbers = np.concatenate([future.result() for future in each])
-        fans = first_shuffled(numbers, MOST_FANS)
-        m = size_of_gaussian(self._count)
-        own = np.split(fans, np.searchsorted(fans, self._first_fan[1:]))
-        each = self._of_shards(shard.sample, grouped, scores, m, own, self._first_fan)
+        fans = sample_by_hash(numbers, MAX_SAMPLED_USERS)
+        m = gaussian_item_count(self._rating_count)
+        own = np.split(fans, np.searchsorted(fans, self._first_user[1:]))
+        each = self._map_shards(shard.shard_score_matrix, grouped, scores, m, own, self._first_user)
         return sp.vstack([future.result() for future in each], format="csr")
 
-    def _gaussian(self, fans: csr_array) -> Gaussian:
-        anime = self._numbering.order[: fans.shape[1]]
-        return gaussian_of(fans, anime, factors=self._settings.taste_factors)
+    def _fit_gaussian(self, user_scores: csr_array) -> GaussianFactorModel:
+        anime = self._ordering.order[: user_scores.shape[1]]
+        return fit_gaussian_em(user_scores, anime, factors=self._hyperparameters.taste_factors)
 
-    def _affinity(self, counts: Counts) -> tuple[csr_array, csr_array]:
-        s = self._settings
-        kind = Regularisation(s.affinity_ridge, s.affinity_dropout, s.affinity_popularity)
-        grams = self._grams(counts)
-        return solve(grams, kind, s.affinity_neighbours), solve(
-            grams, NEWCOMERS, s.newcomer_neighbours
+    def _fit_affinity(self, counts: ItemCounts) -> tuple[csr_array, csr_array]:
+        s = self._hyperparameters
+        kind = EaseRegularisation(s.affinity_ridge, s.affinity_dropout, s.affinity_popularity)
+        grams = self._gram_matrices(counts)
+        return solve_ease(grams, kind, s.affinity_neighbours), solve_ease(
+            grams, SHORT_HISTORY, s.newcomer_neighbours
         )
 
-    def _grams(self, counts: Counts) -> Grams:
-        fewest = self._settings.lists_needed(self._n_fans)
-        known = falling(counts.entries)[: int((counts.entries >= fewest).sum())]
+    def _gram_matrices(self, counts: ItemCounts) -> GramMatrices:
+        fewest = self._hyperparameters.affinity_min_entries(self._n_users)
+        known = argsort_descending(counts.entries)[: int((counts.entries >= fewest).sum())]
         if len(known) < 2:  # nothing to relate to
             known = known[:0]
         m = len(known)
-        numbering = self._cluster.constant(numbered(counts.anime_id, known))
-        interests = self._of_shards(shard.group_interests, self._entries, numbering)
+        numbering = self._cluster.broadcast(make_item_ordering(counts.anime_id, known))
+        interests = self._map_shards(shard.group_weighted_entries, self._entries, numbering)
         self._entries = []
         gram, cross = np.zeros((m, m), np.float32), np.zeros((m, m), np.float32)
 
-        def of(rows: object) -> Later:
-            each = self._of_shards(shard.interest_sums, interests, rows)
-            return self._cluster.submit(shard.single_precision, self._cluster.total(each))
+        def submit_rows(rows: object) -> TaskFuture:
+            each = self._map_shards(shard.shard_gram_sums, interests, rows)
+            return self._cluster.submit(shard.gram_sums_float32, self._cluster.tree_reduce(each))
 
-        blocks = rows_within(m, self._plan.block_bytes)
-        found = self._cluster.in_order(partial(of, rows) for rows in blocks)
+        blocks = split_row_ranges(m, self._plan.block_bytes)
+        found = self._cluster.ordered_results(partial(submit_rows, rows) for rows in blocks)
         for rows, sums in zip(blocks, found, strict=True):
             own = slice(rows.first, rows.last)
             gram[own, : rows.last] = sums[:, :, 0]
@@ -269,21 +297,23 @@ class _Training:
             # Within the block both triangles are there, each half of them zero.
             cross[: rows.first, own] = sums[:, : rows.first, 2].T
             cross[own, own] += np.tril(sums[:, rows.first :, 2], -1).T
-            self._told("affinity", rows.last, m)
+            self._on_progress("affinity", rows.last, m)
         squares = gram.diagonal().copy()
-        mirror_up(gram)
-        return Grams(known, counts.entries[known], len(counts.anime_id), gram, squares, cross)
+        copy_lower_to_upper(gram)
+        return GramMatrices(
+            known, counts.entries[known], len(counts.anime_id), gram, squares, cross
+        )
 
-    def _of_shards(self, work: Callable[..., object], *arguments: object) -> list[Later]:
+    def _map_shards(self, work: Callable[..., object], *arguments: object) -> list[TaskFuture]:
         """Run something on each shard; lists have an argument for each, all else is for all."""
         spread = (
-            argument if isinstance(argument, list) else [argument] * len(self._first_fan)
+            argument if isinstance(argument, list) else [argument] * len(self._first_user)
             for argument in arguments
         )
         return [self._cluster.submit(work, *own) for own in zip(*spread, strict=True)]
 
     @contextmanager
-    def _timed(self, step: str) -> Iterator[None]:
+    def _time_step(self, step: str) -> Iterator[None]:
         start = time.perf_counter()
         yield
         self._seconds[step] = time.perf_counter() - start

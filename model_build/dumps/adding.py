@@ -13,12 +13,18 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow.parquet as pq
 
-from model_build.dumps.prepared import CATALOGUE, REPORT, Loss, Partition, Prepared
-from model_build.dumps.spill import PARTITION_FANS
+from model_build.dumps.prepared import (
+    CATALOGUE_FILE,
+    REPORT_FILE,
+    CleaningCount,
+    PreparedDataset,
+    RatingsPartition,
+)
+from model_build.dumps.spill import USERS_PER_PARTITION
 from model_build.errors import InputError
 
 
-def refuse_other_rules(before: Prepared, dataset: str, cleaning: dict[str, int]) -> None:
+def check_same_cleaning(before: PreparedDataset, dataset: str, cleaning: dict[str, int]) -> None:
     """Raises InputError unless both come from the same kind of dump, cleaned alike."""
     if before.dataset != dataset:
         raise InputError(
@@ -33,13 +39,15 @@ def refuse_other_rules(before: Prepared, dataset: str, cleaning: dict[str, int])
             )
 
 
-def next_fan(before: Prepared) -> int:
+def next_user_id(before: PreparedDataset) -> int:
     """The number of the first fan to be added; it begins a partition."""
     last = max(partition.last_fan for partition in before.partitions)
-    return (last // PARTITION_FANS + 1) * PARTITION_FANS
+    return (last // USERS_PER_PARTITION + 1) * USERS_PER_PARTITION
 
 
-def anime_in(folder: Path, partitions: Sequence[Partition]) -> npt.NDArray[np.int32]:
+def partition_anime_ids(
+    folder: Path, partitions: Sequence[RatingsPartition]
+) -> npt.NDArray[np.int32]:
     """The ids in some partitions, ascending."""
     found = [np.empty(0, np.int32)]
     for partition in partitions:
@@ -48,50 +56,52 @@ def anime_in(folder: Path, partitions: Sequence[Partition]) -> npt.NDArray[np.in
     return np.unique(np.concatenate(found))
 
 
-def keep_before(before: Prepared, folder: Path, new: Path) -> None:
+def link_existing_partitions(before: PreparedDataset, folder: Path, new: Path) -> None:
     """Put the partitions of ``folder`` beside the new ones, without writing them again."""
     for partition in before.partitions:
-        _link(folder / partition.file, new / partition.file)
+        _link_or_copy(folder / partition.file, new / partition.file)
     if before.catalogue is None:
         return
-    if not (new / CATALOGUE).exists():
-        _link(folder / CATALOGUE, new / CATALOGUE)
+    if not (new / CATALOGUE_FILE).exists():
+        _link_or_copy(folder / CATALOGUE_FILE, new / CATALOGUE_FILE)
         return
-    facts, old = pl.read_parquet(new / CATALOGUE), pl.read_parquet(folder / CATALOGUE)
+    facts, old = pl.read_parquet(new / CATALOGUE_FILE), pl.read_parquet(folder / CATALOGUE_FILE)
     others = old.filter(~pl.col("anime_id").is_in(facts["anime_id"].to_list()))
-    pl.concat([facts, others]).sort("anime_id").write_parquet(new / CATALOGUE)
+    pl.concat([facts, others]).sort("anime_id").write_parquet(new / CATALOGUE_FILE)
 
 
-def joined(before: Prepared, added: Prepared, anime: int) -> Prepared:
+def merge_prepared_datasets(
+    before: PreparedDataset, added: PreparedDataset, anime: int
+) -> PreparedDataset:
     """What is in both together, ``anime`` of them."""
     counts = {name: before.counts[name] + added.counts[name] for name in before.counts}
     return before.model_copy(
         update={
             "sources": [*before.sources, *added.sources],
             "counts": {**counts, "anime": anime},
-            "dropped": _summed(before.dropped, added.dropped),
-            "mended": _summed(before.mended, added.mended),
+            "dropped": _sum_cleaning_counts(before.dropped, added.dropped),
+            "mended": _sum_cleaning_counts(before.mended, added.mended),
             "catalogue": added.catalogue or before.catalogue,
             "partitions": [*before.partitions, *added.partitions],
         }
     )
 
 
-def report_of_both(folder: Path, added: str) -> str:
+def merge_reports(folder: Path, added: str) -> str:
     """The report so far, and that of the new file."""
-    return f"{(folder / REPORT).read_text('utf-8')}\nadded: {added}"
+    return f"{(folder / REPORT_FILE).read_text('utf-8')}\nadded: {added}"
 
 
-def _summed(*parts: Sequence[Loss]) -> list[Loss]:
+def _sum_cleaning_counts(*parts: Sequence[CleaningCount]) -> list[CleaningCount]:
     entries: Counter[str] = Counter()
     fans: Counter[str] = Counter()
     for loss in (loss for losses in parts for loss in losses):
         entries[loss.why] += loss.entries
         fans[loss.why] += loss.fans
-    return [Loss(why=why, entries=count, fans=fans[why]) for why, count in entries.items()]
+    return [CleaningCount(why=why, entries=count, fans=fans[why]) for why, count in entries.items()]
 
 
-def _link(old: Path, new: Path) -> None:
+def _link_or_copy(old: Path, new: Path) -> None:
     try:
         os.link(old, new)
     except OSError:  # a file system without hard links

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from model_build.dumps.spill import Entries
+from model_build.dumps.spill import EntryArray
 from model_build.errors import InputError
 
-ANIME_BITS, PLACE_BITS = 24, 27
+ANIME_BITS, POSITION_BITS = 24, 27
 """Of the 64 bits by which entries are sorted; the other 13 number the fans of a partition."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cleaning:
+class CleaningRules:
     """The rules; 0 turns one off.
 
     A fan needs ``min_fan_entries`` entries and an anime ``min_anime_entries``, scored or not. Who
@@ -35,43 +35,45 @@ class Cleaning:
 
 
 @dataclass(slots=True)
-class Dropped:
+class DropCounts:
     """Entries and fans dropped, by reason."""
 
     entries: Counter[str]
-    fans: Counter[str]
+    users: Counter[str]
 
     @classmethod
-    def empty(cls) -> Dropped:
+    def empty(cls) -> DropCounts:
         return cls(Counter(), Counter())
 
-    def add(self, other: Dropped) -> None:
+    def add(self, other: DropCounts) -> None:
         self.entries.update(other.entries)
-        self.fans.update(other.fans)
+        self.users.update(other.users)
 
 
-def without_repeats(entries: Entries, dropped: Dropped) -> Entries:
+def drop_duplicate_entries(entries: EntryArray, dropped: DropCounts) -> EntryArray:
     """Sorted by fan and anime; of entries for the same anime the last in the file counts.
 
     Raises:
         InputError: a range of fans has more entries than can be numbered.
     """
-    if len(entries) >> PLACE_BITS:
+    if len(entries) >> POSITION_BITS:
         raise InputError(f"{len(entries):,} entries of a few thousand fans are no lists.")
     base = int(entries["fan"].min()) if len(entries) else 0
     key = (entries["fan"] - base).astype(np.uint64) << np.uint64(ANIME_BITS)
-    key = (key | entries["anime"].astype(np.uint64)) << np.uint64(PLACE_BITS)
+    key = (key | entries["anime"].astype(np.uint64)) << np.uint64(POSITION_BITS)
     key |= np.arange(len(entries), dtype=np.uint64)
     key.sort()
-    pair = key >> np.uint64(PLACE_BITS)
+    pair = key >> np.uint64(POSITION_BITS)
     last = np.ones(len(entries), bool)
     last[:-1] = pair[1:] != pair[:-1]
-    place = (key[last] & np.uint64((1 << PLACE_BITS) - 1)).astype(np.int64)
+    place = (key[last] & np.uint64((1 << POSITION_BITS) - 1)).astype(np.int64)
     dropped.entries["the same anime again; the last entry counts"] += len(entries) - len(place)
     return entries[place]
 
 
-def without_odd_fans(entries: Entries, rules: Cleaning, dropped: Dropped) -> Entries:
+def drop_outlier_users(
+    entries: EntryArray, rules: CleaningRules, dropped: DropCounts
+) -> EntryArray:
     """Drop whole fans; ``entries`` are sorted by fan."""
     if not len(entries):
         return entries
@@ -85,7 +87,7 @@ def without_odd_fans(entries: Entries, rules: Cleaning, dropped: Dropped) -> Ent
 
     def drop(why: str, wrong: npt.NDArray[np.bool_]) -> None:
         wrong = wrong & keep
-        dropped.fans[why] += int(wrong.sum())
+        dropped.users[why] += int(wrong.sum())
         dropped.entries[why] += int(size[wrong].sum())
         keep[wrong] = False
 
@@ -100,19 +102,19 @@ def without_odd_fans(entries: Entries, rules: Cleaning, dropped: Dropped) -> Ent
             f"fans who gave {rules.same_score} or more scores, all the same",
             (scored >= rules.same_score) & (highest == lowest),
         )
-    kept: Entries = entries[np.repeat(keep, size)]
+    kept: EntryArray = entries[np.repeat(keep, size)]
     return kept
 
 
-def without_rare_anime(
-    entries: Entries, rare: npt.NDArray[np.bool_], rules: Cleaning, dropped: Dropped
-) -> Entries:
+def drop_rare_items(
+    entries: EntryArray, rare: npt.NDArray[np.bool_], rules: CleaningRules, dropped: DropCounts
+) -> EntryArray:
     """Drop the entries of anime marked in ``rare`` (by id), and fans who then have none."""
     wrong = rare[entries["anime"]]
     if not wrong.any():
         return entries
-    kept: Entries = entries[~wrong]
+    kept: EntryArray = entries[~wrong]
     why = f"anime with fewer than {rules.min_anime_entries} entries"
     dropped.entries[why] += int(wrong.sum())
-    dropped.fans[why] += len(np.unique(entries["fan"])) - len(np.unique(kept["fan"]))
+    dropped.users[why] += len(np.unique(entries["fan"])) - len(np.unique(kept["fan"]))
     return kept

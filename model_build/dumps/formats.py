@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from app.recommender.status import Status
+from app.recommender.status import WatchStatus
 
 
 @dataclass(frozen=True, slots=True)
-class Lists:
+class RatingsFileFormat:
     """A file of list entries: which column holds what.
 
     ``status`` is None where the file has none; every entry then has ``status_if_none``. ``named``
@@ -22,24 +22,24 @@ class Lists:
     """
 
     file: str
-    fan: str
-    anime: str
-    score: str
-    status: str | None = None
-    status_if_none: Status = Status.UNKNOWN
-    named: bool = False
-    line_breaks: bool = False
-    published: int | None = None
+    user_column: str
+    anime_column: str
+    score_column: str
+    status_column: str | None = None
+    default_status: WatchStatus = WatchStatus.UNKNOWN
+    users_by_name: bool = False
+    multiline_cells: bool = False
+    published_rows: int | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
-        columns = (self.fan, self.anime, self.score)
-        return columns if self.status is None else (*columns, self.status)
+        columns = (self.user_column, self.anime_column, self.score_column)
+        return columns if self.status_column is None else (*columns, self.status_column)
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """A catalogue file: the column of each fact of `app.catalogue.COLUMNS` that it has.
+class CatalogueFileFormat:
+    """A catalogue file: the column of each fact of `app.catalogue.COLUMN_DEFAULTS` that it has.
 
     ``premiered`` holds a season and a year, ``aired`` a text with a year in it, ``age_rating`` says
     which are adult. Cells that say ``unknown`` in any case are empty. Genres are separated by
@@ -48,35 +48,35 @@ class Facts:
 
     file: str
     columns: Mapping[str, str]
-    premiered: str | None = None
-    aired: str | None = None
-    age_rating: str | None = None
+    premiered_column: str | None = None
+    aired_column: str | None = None
+    age_rating_column: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Dump:
+class DumpFormat:
     """A public dump: where it is published and the files that it may consist of."""
 
-    kaggle: str
-    lists: tuple[Lists, ...]
-    facts: tuple[Facts, ...] = field(default=())
+    kaggle_slug: str
+    ratings_files: tuple[RatingsFileFormat, ...]
+    catalogue_files: tuple[CatalogueFileFormat, ...] = field(default=())
 
 
-def _azathoth(file: str, published: int | None = None) -> Lists:
-    return Lists(
+def _azathoth_ratings(file: str, published: int | None = None) -> RatingsFileFormat:
+    return RatingsFileFormat(
         file,
-        fan="username",
-        anime="anime_id",
-        score="my_score",
-        status="my_status",
-        named=True,
-        line_breaks=True,  # within tags
-        published=published,
+        user_column="username",
+        anime_column="anime_id",
+        score_column="my_score",
+        status_column="my_status",
+        users_by_name=True,
+        multiline_cells=True,  # within tags
+        published_rows=published,
     )
 
 
-def _azathoth_facts(file: str) -> Facts:
-    return Facts(
+def _azathoth_catalogue(file: str) -> CatalogueFileFormat:
+    return CatalogueFileFormat(
         file,
         {
             "anime_id": "anime_id",
@@ -90,13 +90,13 @@ def _azathoth_facts(file: str) -> Facts:
             "picture": "image_url",
             "source": "source",
         },
-        premiered="premiered",
-        aired="aired_string",
-        age_rating="rating",
+        premiered_column="premiered",
+        aired_column="aired_string",
+        age_rating_column="rating",
     )
 
 
-def _titled(identity: str, **further: str) -> dict[str, str]:
+def _catalogue_columns(identity: str, **further: str) -> dict[str, str]:
     return {
         "anime_id": identity,
         "title": "Name",
@@ -106,7 +106,7 @@ def _titled(identity: str, **further: str) -> dict[str, str]:
     }
 
 
-_DETAILED = {
+_DETAIL_COLUMNS = {
     "source": "Source",
     "title_english": "English name",
     "type": "Type",
@@ -114,12 +114,16 @@ _DETAILED = {
     "members": "Members",
 }
 
-DUMPS: Mapping[str, Dump] = {
-    "cooperunion2016": Dump(
+DUMP_FORMATS: Mapping[str, DumpFormat] = {
+    "cooperunion2016": DumpFormat(
         "CooperUnion/anime-recommendations-database",
-        (Lists("rating.csv", "user_id", "anime_id", "rating", published=7_813_737),),
         (
-            Facts(
+            RatingsFileFormat(
+                "rating.csv", "user_id", "anime_id", "rating", published_rows=7_813_737
+            ),
+        ),
+        (
+            CatalogueFileFormat(
                 "anime.csv",
                 {
                     "anime_id": "anime_id",
@@ -133,67 +137,67 @@ DUMPS: Mapping[str, Dump] = {
             ),
         ),
     ),
-    "azathoth2018": Dump(
+    "azathoth2018": DumpFormat(
         "azathoth42/myanimelist",
         (
-            _azathoth("UserAnimeList.csv", 80_076_112),
-            _azathoth("animelists_filtered.csv"),
-            _azathoth("animelists_cleaned.csv", 31_284_030),
+            _azathoth_ratings("UserAnimeList.csv", 80_076_112),
+            _azathoth_ratings("animelists_filtered.csv"),
+            _azathoth_ratings("animelists_cleaned.csv", 31_284_030),
         ),
         tuple(
-            _azathoth_facts(file)
+            _azathoth_catalogue(file)
             for file in ("AnimeList.csv", "anime_filtered.csv", "anime_cleaned.csv")
         ),
     ),
-    "hernan2020": Dump(
+    "hernan2020": DumpFormat(
         "hernan4444/anime-recommendation-database-2020",
         (
-            Lists(
+            RatingsFileFormat(
                 "animelist.csv",
                 "user_id",
                 "anime_id",
                 "rating",
-                status="watching_status",
-                published=109_224_747,
+                status_column="watching_status",
+                published_rows=109_224_747,
             ),
-            Lists(
+            RatingsFileFormat(
                 "rating_complete.csv",
                 "user_id",
                 "anime_id",
                 "rating",
-                status_if_none=Status.COMPLETED,
-                published=57_633_278,
+                default_status=WatchStatus.COMPLETED,
+                published_rows=57_633_278,
             ),
         ),
         (
-            Facts(
+            CatalogueFileFormat(
                 "anime.csv",
-                _titled("MAL_ID", **_DETAILED),
-                premiered="Premiered",
-                aired="Aired",
-                age_rating="Rating",
+                _catalogue_columns("MAL_ID", **_DETAIL_COLUMNS),
+                premiered_column="Premiered",
+                aired_column="Aired",
+                age_rating_column="Rating",
             ),
-            Facts("anime_with_synopsis.csv", _titled("MAL_ID")),
+            CatalogueFileFormat("anime_with_synopsis.csv", _catalogue_columns("MAL_ID")),
         ),
     ),
-    "dbdmobile2023": Dump(
+    "dbdmobile2023": DumpFormat(
         "dbdmobile/myanimelist-dataset",
         (
-            Lists(
+            RatingsFileFormat(
                 "users-score-2023.csv",
                 "user_id",
                 "anime_id",
                 "rating",
-                published=24_325_191,
+                published_rows=24_325_191,
             ),
         ),
         (
-            Facts(
+            CatalogueFileFormat(
                 "anime-dataset-2023.csv",
-                _titled("anime_id", **_DETAILED, picture="Image URL"),
-                premiered="Premiered",
-                aired="Aired",
-                age_rating="Rating",
+                _catalogue_columns("anime_id", **_DETAIL_COLUMNS, picture="Image URL"),
+                premiered_column="Premiered",
+                aired_column="Aired",
+                age_rating_column="Rating",
             ),
         ),
     ),

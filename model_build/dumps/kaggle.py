@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from model_build.dumps.formats import DUMPS
+from model_build.dumps.formats import DUMP_FORMATS
 from model_build.errors import InputError
 
-PREFIX = "kaggle:"
+KAGGLE_PREFIX = "kaggle:"
 
 
-def dataset_of(slug: str) -> str:
+def dump_name(slug: str) -> str:
     """The name of the dump that is published as ``OWNER/NAME``.
 
     Raises:
         InputError: none of the dumps that Hakken reads is.
     """
-    for name, dump in DUMPS.items():
-        if dump.kaggle.lower() == slug.lower():
+    for name, dump in DUMP_FORMATS.items():
+        if dump.kaggle_slug.lower() == slug.lower():
             return name
-    known = ", ".join(PREFIX + dump.kaggle for dump in DUMPS.values())
-    raise InputError(f"{PREFIX}{slug}: not a dump that Hakken reads; it reads {known}.")
+    known = ", ".join(KAGGLE_PREFIX + dump.kaggle_slug for dump in DUMP_FORMATS.values())
+    raise InputError(f"{KAGGLE_PREFIX}{slug}: not a dump that Hakken reads; it reads {known}.")
 
 
-def download(slug: str) -> Path:
+def download_dump(slug: str) -> Path:
     """The folder with the files of ``OWNER/NAME``, downloaded unless they are there already.
 
     Raises:
@@ -41,6 +41,6 @@ def download(slug: str) -> Path:
     except Exception as error:  # whatever its HTTP client, its cache or Kaggle raises
         words = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"{PREFIX}{slug}: could not be downloaded ({words[:300]}); download it by hand from "
+            f"{KAGGLE_PREFIX}{slug}: could not be downloaded ({words[:300]}); download it by hand from "
             "Kaggle and name it with --from."
         ) from None

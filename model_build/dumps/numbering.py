@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-Numbers = npt.NDArray[np.int32]
+Int32Array = npt.NDArray[np.int32]
 
 
-class FanNumbers:
+class UserIdMap:
     """``first`` and what follows for fans known by a number or a name of the dump's own.
 
     Memory grows with the fans, not with their entries.
@@ -18,25 +18,25 @@ class FanNumbers:
 
     def __init__(self, first: int = 0) -> None:
         self._first = first
-        self._number: dict[int | str, int] = {}
+        self._user_id: dict[int | str, int] = {}
 
     def __len__(self) -> int:
-        return len(self._number)
+        return len(self._user_id)
 
-    def of_numbers(self, fans: npt.NDArray[np.int64]) -> Numbers:
+    def map_array(self, users: npt.NDArray[np.int64]) -> Int32Array:
         """The number of each, (n,)."""
-        if not len(fans):
+        if not len(users):
             return np.empty(0, np.int32)
         # A fan's rows mostly stand together: look at one of each such run.
-        heads = np.flatnonzero(np.concatenate([[True], fans[1:] != fans[:-1]]))
-        runs = np.diff(np.append(heads, len(fans)))
-        distinct, first, place = np.unique(fans[heads], return_index=True, return_inverse=True)
+        heads = np.flatnonzero(np.concatenate([[True], users[1:] != users[:-1]]))
+        runs = np.diff(np.append(heads, len(users)))
+        distinct, first, place = np.unique(users[heads], return_index=True, return_inverse=True)
         appeared = np.argsort(first)
         number = np.empty(len(distinct), np.int32)
-        number[appeared] = self.of_names(distinct[appeared].tolist())
+        number[appeared] = self.map_keys(distinct[appeared].tolist())
         return np.repeat(number[place], runs)
 
-    def of_names(self, fans: Iterable[int | str]) -> Numbers:
+    def map_keys(self, users: Iterable[int | str]) -> Int32Array:
         """The number of each of a few, in their order."""
-        known, first = self._number, self._first
-        return np.array([known.setdefault(fan, first + len(known)) for fan in fans], np.int32)
+        known, first = self._user_id, self._first
+        return np.array([known.setdefault(fan, first + len(known)) for fan in users], np.int32)

@@ -12,132 +12,140 @@ import numpy as np
 import numpy.typing as npt
 
 from model_build.dumps.cleaning import (
-    Cleaning,
-    Dropped,
-    without_odd_fans,
-    without_rare_anime,
-    without_repeats,
+    CleaningRules,
+    DropCounts,
+    drop_duplicate_entries,
+    drop_outlier_users,
+    drop_rare_items,
 )
-from model_build.dumps.formats import Lists
-from model_build.dumps.numbering import FanNumbers
+from model_build.dumps.formats import RatingsFileFormat
+from model_build.dumps.numbering import UserIdMap
 from model_build.dumps.prepared import (
-    RATINGS,
-    Columns,
-    Partition,
+    RATINGS_FOLDER,
+    EntryArrays,
+    RatingsPartition,
     read_partition,
     write_partition,
 )
-from model_build.dumps.rows import MOST_ANIME_ID, Tally, read_blocks
-from model_build.dumps.source import Source
-from model_build.dumps.spill import ENTRY, Entries, Spill
-from model_build.parallel import available_threads
+from model_build.dumps.rows import MAX_ANIME_ID, RowCounts, read_entry_blocks
+from model_build.dumps.source import CsvSource
+from model_build.dumps.spill import ENTRY_DTYPE, EntryArray, ExternalSorter
+from model_build.parallel import available_cpus
 
 T = TypeVar("T")
-SPILL = "spill"
-NO_ANIME = np.empty(0, np.int32)
+SORT_FOLDER = "spill"
+NO_ANIME_IDS = np.empty(0, np.int32)
 
 
-def _silent(_rows: int) -> None:
+def _no_progress(_rows: int) -> None:
     """For who need not be told."""
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class PartitionResult:
     """The partitions of one file, what was read of it, and what was dropped."""
 
-    partitions: list[Partition]
-    tally: Tally
-    dropped: Dropped
-    anime: int
+    partitions: list[RatingsPartition]
+    row_counts: RowCounts
+    dropped: DropCounts
+    n_anime: int
 
 
 def write_partitions(
-    source: Source,
-    lists: Lists,
-    rules: Cleaning,
+    source: CsvSource,
+    file_format: RatingsFileFormat,
+    rules: CleaningRules,
     folder: Path,
-    told: Callable[[int], None] = _silent,
+    on_progress: Callable[[int], None] = _no_progress,
     *,
-    first_fan: int = 0,
-    known: npt.NDArray[np.int32] = NO_ANIME,
-) -> Result:
+    first_user: int = 0,
+    known_anime_ids: npt.NDArray[np.int32] = NO_ANIME_IDS,
+) -> PartitionResult:
     """Read a file once, clean it, and write its partitions into ``folder``.
 
     Memory: a few blocks of rows while reading, then one partition a thread; what is in between
     lies in ``folder``. ``told`` is called with the rows read so far. Fans are numbered from
     ``first_fan``; anime that are ``known`` from other files are not rare.
     """
-    (folder / RATINGS).mkdir()
-    (folder / SPILL).mkdir()
-    spill, tally = Spill(folder / SPILL), Tally.empty()
-    for block in read_blocks(source, lists, FanNumbers(first_fan), tally):
+    (folder / RATINGS_FOLDER).mkdir()
+    (folder / SORT_FOLDER).mkdir()
+    spill, tally = ExternalSorter(folder / SORT_FOLDER), RowCounts.empty()
+    for block in read_entry_blocks(source, file_format, UserIdMap(first_user), tally):
         spill.add(block)
-        told(tally.rows)
+        on_progress(tally.rows)
     spill.flush()
     digest = source.digest()
-    dropped = Dropped.empty()
-    count = np.zeros(MOST_ANIME_ID + 1, np.int32)
+    dropped = DropCounts.empty()
+    count = np.zeros(MAX_ANIME_ID + 1, np.int32)
 
-    def fans_of(number: int) -> tuple[Partition | None, Dropped, npt.NDArray[np.int32]]:
-        own = Dropped.empty()
-        kept = without_odd_fans(without_repeats(spill.take(number), own), rules, own)
-        return _write(folder, number, kept, digest), own, kept["anime"].copy()
+    def clean_partition(
+        number: int,
+    ) -> tuple[RatingsPartition | None, DropCounts, npt.NDArray[np.int32]]:
+        own = DropCounts.empty()
+        kept = drop_outlier_users(
+            drop_duplicate_entries(spill.pop_partition(number), own), rules, own
+        )
+        return _write_entries(folder, number, kept, digest), own, kept["anime"].copy()
 
     found = []
-    for partition, own, anime in _in_threads(fans_of, spill.partitions()):
+    for partition, own, anime in _map_in_threads(clean_partition, spill.partitions()):
         found += [partition] if partition else []
         dropped.add(own)
         np.add.at(count, anime, 1)
-    (folder / SPILL).rmdir()
+    (folder / SORT_FOLDER).rmdir()
     rare = count < rules.min_anime_entries
-    rare[known] = False
+    rare[known_anime_ids] = False
     if (rare & (count > 0)).any():
-        found = _without_rare(folder, found, rare, rules, dropped)
+        found = _drop_rare_items(folder, found, rare, rules, dropped)
         count[rare] = 0
-    return Result(found, tally, dropped, int((count > 0).sum()))
+    return PartitionResult(found, tally, dropped, int((count > 0).sum()))
 
 
-def _without_rare(
+def _drop_rare_items(
     folder: Path,
-    partitions: list[Partition],
+    partitions: list[RatingsPartition],
     rare: npt.NDArray[np.bool_],
-    rules: Cleaning,
-    dropped: Dropped,
-) -> list[Partition]:
-    def anime_of(partition: Partition) -> tuple[Partition | None, Dropped]:
-        own = Dropped.empty()
+    rules: CleaningRules,
+    dropped: DropCounts,
+) -> list[RatingsPartition]:
+    def rewrite_partition(
+        partition: RatingsPartition,
+    ) -> tuple[RatingsPartition | None, DropCounts]:
+        own = DropCounts.empty()
         columns = read_partition(folder, partition)
-        kept = without_rare_anime(_entries(columns), rare, rules, own)
+        kept = drop_rare_items(_to_entry_array(columns), rare, rules, own)
         if len(kept) == partition.rows:
             return partition, own
         (folder / partition.file).unlink()
         number = int(Path(partition.file).stem)
-        return _write(folder, number, kept, partition.source), own
+        return _write_entries(folder, number, kept, partition.source), own
 
     found = []
-    for written, own in _in_threads(anime_of, partitions):
+    for written, own in _map_in_threads(rewrite_partition, partitions):
         found += [written] if written else []
         dropped.add(own)
     return found
 
 
-def _write(folder: Path, number: int, entries: Entries, source: str) -> Partition | None:
+def _write_entries(
+    folder: Path, number: int, entries: EntryArray, source: str
+) -> RatingsPartition | None:
     if not len(entries):
         return None
-    columns = Columns(
+    columns = EntryArrays(
         *(np.ascontiguousarray(entries[name]) for name in ("fan", "anime", "score", "status"))
     )
     return write_partition(folder, number, columns, source)
 
 
-def _entries(columns: Columns) -> Entries:
-    entries = np.empty(len(columns), ENTRY)
+def _to_entry_array(columns: EntryArrays) -> EntryArray:
+    entries = np.empty(len(columns), ENTRY_DTYPE)
     entries["fan"], entries["anime"] = columns.user_id, columns.anime_id
     entries["score"], entries["status"] = columns.rating, columns.status
     return entries
 
 
-def _in_threads(work: Callable[..., T], items: Iterable[object]) -> Iterable[T]:
+def _map_in_threads(work: Callable[..., T], items: Iterable[object]) -> Iterable[T]:
     """Results in the order of the items; numpy and pyarrow leave Python to other threads."""
-    with ThreadPoolExecutor(available_threads()) as pool:
+    with ThreadPoolExecutor(available_cpus()) as pool:
         yield from pool.map(work, items)

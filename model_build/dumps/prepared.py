@@ -28,12 +28,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from model_build.errors import InputError
 from model_build.storage import read_bytes
 
-FORMAT: Final = 1
-INDEX = "prepared.json"
-REPORT = "report.txt"
-CATALOGUE = "anime.parquet"
-RATINGS = "ratings"
-SCHEMA = pa.schema(
+PREPARED_FORMAT: Final = 1
+INDEX_FILE = "prepared.json"
+REPORT_FILE = "report.txt"
+CATALOGUE_FILE = "anime.parquet"
+RATINGS_FOLDER = "ratings"
+PARTITION_SCHEMA = pa.schema(
     [
         ("user_id", pa.int32()),
         ("anime_id", pa.int32()),
@@ -42,59 +42,59 @@ SCHEMA = pa.schema(
     ]
 )
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Count = Annotated[int, Field(ge=0)]
+NonNegativeCount = Annotated[int, Field(ge=0)]
 
 
-class _Strict(BaseModel):
+class _StrictModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SourceFacts(_Strict):
+class SourceFileInfo(_StrictModel):
     """A file that was read, as it lay there."""
 
     file: str
-    bytes: Count
+    bytes: NonNegativeCount
     sha256: Sha256
-    rows: Count
+    rows: NonNegativeCount
 
 
-class Partition(_Strict):
+class RatingsPartition(_StrictModel):
     """A file of entries: fans from ``first_fan`` to ``last_fan``, of which ``fans`` are there.
 
     ``source`` is the sha256 of the file that the entries came from.
     """
 
     file: Annotated[str, Field(pattern=r"^ratings/[0-9]+\.parquet$")]
-    rows: Count
-    scored: Count
-    fans: Count
-    first_fan: Count
-    last_fan: Count
-    bytes: Count
+    rows: NonNegativeCount
+    scored: NonNegativeCount
+    fans: NonNegativeCount
+    first_fan: NonNegativeCount
+    last_fan: NonNegativeCount
+    bytes: NonNegativeCount
     sha256: Sha256
     source: Sha256
 
 
-class Loss(_Strict):
+class CleaningCount(_StrictModel):
     """Entries that were dropped or mended, and fans that were dropped whole, for one reason."""
 
     why: str
-    entries: Count
-    fans: Count = 0
+    entries: NonNegativeCount
+    fans: NonNegativeCount = 0
 
 
-class Prepared(_Strict):
+class PreparedDataset(_StrictModel):
     """``prepared.json``."""
 
     format: Literal[1]
     dataset: str
-    sources: list[SourceFacts]
+    sources: list[SourceFileInfo]
     cleaning: dict[str, int]
-    counts: dict[str, Count]
-    dropped: list[Loss]
-    mended: list[Loss]
+    counts: dict[str, NonNegativeCount]
+    dropped: list[CleaningCount]
+    mended: list[CleaningCount]
     catalogue: str | None
-    partitions: list[Partition]
+    partitions: list[RatingsPartition]
 
     def fingerprint(self) -> str:
         """A sha256 of all entries, by those of the partitions."""
@@ -103,7 +103,7 @@ class Prepared(_Strict):
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class EntryArrays:
     """Entries of one or all partitions, (n,) each."""
 
     user_id: npt.NDArray[np.int32]
@@ -115,20 +115,20 @@ class Columns:
         return len(self.user_id)
 
 
-def is_prepared(folder: Path) -> bool:
+def is_prepared_dataset(folder: Path) -> bool:
     """Whether `prepare` wrote this folder."""
-    return (folder / INDEX).is_file()
+    return (folder / INDEX_FILE).is_file()
 
 
-def open_prepared(folder: Path | str) -> Prepared:
+def open_prepared_dataset(folder: Path | str) -> PreparedDataset:
     """Read and check ``prepared.json`` in a folder or below a gs:// address.
 
     Raises:
         InputError: it is missing, not what `prepare` writes, or of another format.
     """
-    file = f"{folder}/{INDEX}"
+    file = f"{folder}/{INDEX_FILE}"
     try:
-        return Prepared.model_validate_json(read_bytes(str(folder), INDEX))
+        return PreparedDataset.model_validate_json(read_bytes(str(folder), INDEX_FILE))
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{file}: not found, so {folder} holds no prepared ratings.") from None
     except ValidationError as error:
@@ -139,16 +139,18 @@ def open_prepared(folder: Path | str) -> Prepared:
         ) from None
 
 
-def write_partition(folder: Path, number: int, columns: Columns, source: str) -> Partition:
+def write_partition(
+    folder: Path, number: int, columns: EntryArrays, source: str
+) -> RatingsPartition:
     """Write one partition into ``folder``; entries are sorted by fan and anime."""
-    name = f"{RATINGS}/{number:06}.parquet"
+    name = f"{RATINGS_FOLDER}/{number:06}.parquet"
     arrays = (columns.user_id, columns.anime_id, columns.rating, columns.status)
-    table = pa.Table.from_arrays([pa.array(array) for array in arrays], schema=SCHEMA)
+    table = pa.Table.from_arrays([pa.array(array) for array in arrays], schema=PARTITION_SCHEMA)
     with (folder / name).open("wb") as file:
         pq.write_table(table, file, compression="zstd", compression_level=1)
     with (folder / name).open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Partition(
+    return RatingsPartition(
         file=name,
         rows=len(columns),
         scored=int((columns.rating > 0).sum()),
@@ -161,7 +163,7 @@ def write_partition(folder: Path, number: int, columns: Columns, source: str) ->
     )
 
 
-def read_partition(folder: Path | str, partition: Partition) -> Columns:
+def read_partition(folder: Path | str, partition: RatingsPartition) -> EntryArrays:
     """Read one partition of a folder or a gs:// address.
 
     Raises:
@@ -171,14 +173,16 @@ def read_partition(folder: Path | str, partition: Partition) -> Columns:
     try:
         data = read_bytes(str(folder), partition.file)
     except FileNotFoundError:
-        raise InputError(f"{file}: missing, but {INDEX} lists it; run prepare again.") from None
+        raise InputError(
+            f"{file}: missing, but {INDEX_FILE} lists it; run prepare again."
+        ) from None
     if hashlib.sha256(data).hexdigest() != partition.sha256:
-        raise InputError(f"{file}: is not what {INDEX} says; run prepare again.")
+        raise InputError(f"{file}: is not what {INDEX_FILE} says; run prepare again.")
     table = pq.read_table(pa.BufferReader(data))
-    return Columns(*(_array(table, name) for name in SCHEMA.names))
+    return EntryArrays(*(_column_array(table, name) for name in PARTITION_SCHEMA.names))
 
 
-def read_partitions(folder: Path, prepared: Prepared, threads: int) -> Iterator[Columns]:
+def read_partitions(folder: Path, prepared: PreparedDataset, threads: int) -> Iterator[EntryArrays]:
     """Read all partitions in order; as many are held at once as there are threads."""
     with ThreadPoolExecutor(threads) as pool:
         ahead = 2 * threads
@@ -193,6 +197,6 @@ def read_partitions(folder: Path, prepared: Prepared, threads: int) -> Iterator[
             yield columns
 
 
-def _array(table: Any, name: str) -> npt.NDArray[Any]:
+def _column_array(table: Any, name: str) -> npt.NDArray[Any]:
     array: npt.NDArray[Any] = table.column(name).to_numpy()
     return array

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from model_build.dumps.prepared import Loss, Prepared
+from model_build.dumps.prepared import CleaningCount, PreparedDataset
 
 
-def report(prepared: Prepared, published: int | None) -> str:
+def render_report(prepared: PreparedDataset, published: int | None) -> str:
     """The text of ``report.txt``."""
     (source,) = prepared.sources
     lines = [f"{prepared.dataset}: {source.file}, {source.rows:,} rows"]
@@ -17,14 +17,14 @@ def report(prepared: Prepared, published: int | None) -> str:
         f"kept: {counts['entries']:,} entries of {counts['fans']:,} fans "
         f"and {counts['anime']:,} anime, {counts['ratings']:,} of them scored",
         "",
-        *_table("dropped", prepared.dropped),
+        *_text_table("dropped", prepared.dropped),
     ]
     if prepared.mended:
-        lines += ["", *_table("mended", prepared.mended)]
+        lines += ["", *_text_table("mended", prepared.mended)]
     return "\n".join([*lines, ""])
 
 
-def _table(title: str, losses: list[Loss]) -> list[str]:
+def _text_table(title: str, losses: list[CleaningCount]) -> list[str]:
     rows = [(loss.why, f"{loss.entries:,}", f"{loss.fans:,}") for loss in losses]
     rows = [(title, "entries", "fans"), *(rows or [("nothing", "0", "0")])]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]

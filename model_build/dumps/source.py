@@ -15,11 +15,11 @@ from typing import IO
 
 from model_build.errors import InputError
 
-COMPRESSED = (".gz", ".zip")
+COMPRESSED_SUFFIXES = (".gz", ".zip")
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class CsvSource:
     """A CSV file as it lies there: by itself, gzipped, or as ``member`` of a zip."""
 
     path: Path
@@ -34,27 +34,27 @@ class Source:
         return Path(self.member).name if self.member else self.path.name.removesuffix(".gz")
 
     @contextmanager
-    def stream(self) -> Iterator[Stream]:
+    def open_stream(self) -> Iterator[CountingStream]:
         """Read the file from its beginning; it must be the same file until the block ends.
 
         Raises:
             InputError: it cannot be read, its compression is broken, or it changed meanwhile.
         """
-        before = self._state()
+        before = self._file_state()
         try:
-            with self._open() as file:
-                yield Stream(file)
+            with self._open_file() as file:
+                yield CountingStream(file)
         except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, KeyError) as error:
             raise InputError(
                 f"{self}: the compressed file is broken or cut off ({error}); download it again."
             ) from None
         except (NotImplementedError, RuntimeError) as error:
             raise InputError(f"{self}: cannot be unpacked ({error}).") from None
-        if self._state() != before:
+        if self._file_state() != before:
             raise InputError(f"{self}: changed while it was being read; start again when it rests.")
 
     @contextmanager
-    def _open(self) -> Iterator[IO[bytes]]:
+    def _open_file(self) -> Iterator[IO[bytes]]:
         if self.member is not None:
             with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as file:
                 yield file
@@ -65,7 +65,7 @@ class Source:
             with self.path.open("rb") as file:
                 yield file
 
-    def _state(self) -> tuple[int, ...]:
+    def _file_state(self) -> tuple[int, ...]:
         try:
             facts = self.path.stat()
         except FileNotFoundError:
@@ -77,18 +77,18 @@ class Source:
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
-    def bytes(self) -> int:
+    def file_size(self) -> int:
         """Its size as it lies there."""
         return self.path.stat().st_size
 
 
-class Stream(io.RawIOBase):
+class CountingStream(io.RawIOBase):
     """Bytes of a source; remembers how many there were and what the last one was."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self.size = 0
-        self.last = b""
+        self.last_byte = b""
 
     def readable(self) -> bool:
         return True
@@ -97,17 +97,17 @@ class Stream(io.RawIOBase):
         data = self._file.read(size)
         if data:
             self.size += len(data)
-            self.last = data[-1:]
+            self.last_byte = data[-1:]
         return data
 
 
-def header_of(source: Source) -> list[str]:
+def read_header(source: CsvSource) -> list[str]:
     """The column names of a CSV file.
 
     Raises:
         InputError: it is empty, or its first line is no text.
     """
-    with source.stream() as stream:
+    with source.open_stream() as stream:
         first = stream.read(1 << 16)
     try:
         line = first.splitlines()[0].decode("utf-8-sig")
@@ -120,14 +120,14 @@ def header_of(source: Source) -> list[str]:
     return [name.strip().strip('"') for name in line.split(",")]
 
 
-def find(path: Path, names: tuple[str, ...]) -> Source | None:
+def find_source(path: Path, names: tuple[str, ...]) -> CsvSource | None:
     """The first of the named CSV files that is there: in a folder, or in a zip; None if none is.
 
     A folder may hold it as ``NAME``, ``NAME.gz``, ``NAME.zip`` or within any zip, at any depth.
     """
     if not path.exists():
         raise InputError(f"{path}: there is no such file or folder.")
-    members = _members(path)
+    members = _list_sources(path)
     for name in names:
         for source in members:
             if source.name.lower() == name.lower():
@@ -135,20 +135,20 @@ def find(path: Path, names: tuple[str, ...]) -> Source | None:
     return None
 
 
-def single(path: Path) -> Source | None:
+def single_source(path: Path) -> CsvSource | None:
     """What a path to one file stands for: itself, or the only CSV of a zip; None if unclear."""
-    sources = [source for source in _members(path) if source.name.lower().endswith(".csv")]
+    sources = [source for source in _list_sources(path) if source.name.lower().endswith(".csv")]
     return sources[0] if len(sources) == 1 else None
 
 
-def _members(path: Path) -> list[Source]:
+def _list_sources(path: Path) -> list[CsvSource]:
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.is_file())
-        plain = [file for file in files if file.suffix.lower() not in COMPRESSED]
-        packed = [file for file in files if file.suffix.lower() in COMPRESSED]
-        return [source for file in (*plain, *packed) for source in _members(file)]
+        plain = [file for file in files if file.suffix.lower() not in COMPRESSED_SUFFIXES]
+        packed = [file for file in files if file.suffix.lower() in COMPRESSED_SUFFIXES]
+        return [source for file in (*plain, *packed) for source in _list_sources(file)]
     if path.suffix.lower() != ".zip":
-        return [Source(path)]
+        return [CsvSource(path)]
     try:
         with zipfile.ZipFile(path) as archive:
             names = sorted(entry.filename for entry in archive.infolist() if not entry.is_dir())
@@ -156,4 +156,4 @@ def _members(path: Path) -> list[Source]:
         raise InputError(
             f"{path}: not a zip, or one that is cut off ({error}); download it again."
         ) from None
-    return [Source(path, name) for name in names if not name.startswith("__MACOSX")]
+    return [CsvSource(path, name) for name in names if not name.startswith("__MACOSX")]

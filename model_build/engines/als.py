@@ -10,33 +10,33 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
-from app.recommender.engines.als import Strengths
-from model_build.engines.base import FittedEngine, rows_of
+from app.recommender.engines.als import InteractionStrengths
+from model_build.engines.base import FittedEngine, positions_in_fitted
 from model_build.errors import InputError
 from model_build.interactions import Interactions
 
-Singles = npt.NDArray[np.float32]
-After = Callable[[int, float, Singles, Singles], None]
+Float32Array = npt.NDArray[np.float32]
+IterationCallback = Callable[[int, float, Float32Array, Float32Array], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class AlsSettings:
     """What can be set. ``alpha`` times an entry's strength is its confidence."""
 
     factors: int = 20
     regularization: float = 0.1
     iterations: int = 50
     alpha: float = 15.0
-    strengths: Strengths = field(default_factory=Strengths)
+    strengths: InteractionStrengths = field(default_factory=InteractionStrengths)
     seed: int = 0
 
 
-SETTINGS = (
-    Settings(),
-    Settings(
+SETTINGS_GRID = (
+    AlsSettings(),
+    AlsSettings(
         factors=80,
         iterations=20,
-        strengths=Strengths(
+        strengths=InteractionStrengths(
             completed=0.1875,
             favourite=0.15625,
             watching=0.25,
@@ -49,22 +49,22 @@ SETTINGS = (
 """Where a search begins, and where one ended (`docs/implicit.md`)."""
 
 
-def strength_matrix(interactions: Interactions, strengths: Strengths) -> csr_matrix:
+def weighted_user_items(interactions: Interactions, strengths: InteractionStrengths) -> csr_matrix:
     """Fans by anime, float32: the strength of what stands on the list."""
     entries = interactions.entries
-    value = strengths.of(entries.status, interactions.favourite).astype(np.float32)
+    value = strengths.for_entries(entries.status, interactions.favourite).astype(np.float32)
     shape = (len(entries.user_ids), len(entries.anime_ids))
     return csr_matrix((value, (entries.user, entries.item)), shape=shape)
 
 
-def fit_iterations(
-    lists: csr_matrix,
-    settings: Settings,
+def fit_als_factors(
+    user_items: csr_matrix,
+    settings: AlsSettings,
     *,
-    after: After | None = None,
+    on_iteration: IterationCallback | None = None,
     threads: int = 0,
     progress: bool = False,
-) -> Singles:
+) -> Float32Array:
     """The anime's factors, (anime, factors); fans' are not kept.
 
     ``after`` every iteration is told its number (from 1), the seconds that all took so far, and the
@@ -91,28 +91,28 @@ def fit_iterations(
             num_threads=threads,
         )
 
-        def each(iteration: int, seconds: float, _loss: float | None) -> None:
+        def record_iteration(iteration: int, seconds: float, _loss: float | None) -> None:
             taken.append(seconds)
-            if after is not None:
-                after(iteration + 1, sum(taken), model.user_factors, model.item_factors)
+            if on_iteration is not None:
+                on_iteration(iteration + 1, sum(taken), model.user_factors, model.item_factors)
 
-        model.fit(lists, show_progress=progress, callback=each)
+        model.fit(user_items, show_progress=progress, callback=record_iteration)
     return np.asarray(model.item_factors, np.float32)
 
 
 def fit(
     interactions: Interactions,
     anime_id: npt.NDArray[np.int32],
-    settings: Settings | None = None,
+    settings: AlsSettings | None = None,
     *,
     progress: bool = False,
 ) -> FittedEngine:
     """The engine for a model of the anime ``anime_id`` (n,), fitted to all interactions."""
-    settings = settings or Settings()
-    lists = strength_matrix(interactions, settings.strengths)
-    factors = fit_iterations(lists, settings, progress=progress)
+    settings = settings or AlsSettings()
+    lists = weighted_user_items(interactions, settings.strengths)
+    factors = fit_als_factors(lists, settings, progress=progress)
     entries = interactions.entries
-    row = rows_of(anime_id, entries.anime_ids)
+    row = positions_in_fitted(anime_id, entries.anime_ids)
     there = (row >= 0) & (np.bincount(entries.item, minlength=len(factors))[row] > 0)
     factor = np.zeros((len(anime_id), settings.factors), np.float32)
     factor[there] = factors[row[there]]

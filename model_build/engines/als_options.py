@@ -7,17 +7,17 @@ import json
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from app.recommender.engines.als import Strengths
+from app.recommender.engines.als import InteractionStrengths
 from model_build.arguments import non_negative_float, positive_int
-from model_build.engines.als import Settings
+from model_build.engines.als import AlsSettings
 from model_build.errors import InputError
 from model_build.interactions import Interactions, read_interactions
-from model_build.whole_file import write_text
+from model_build.whole_file import write_text_atomically
 
-KINDS = tuple(field.name for field in fields(Strengths))
+STRENGTH_NAMES = tuple(field.name for field in fields(InteractionStrengths))
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
+def add_interaction_options(parser: argparse.ArgumentParser) -> None:
     """``--ratings`` and ``--interactions``, of which one is needed."""
     parser.add_argument("--ratings", nargs="+", type=Path, default=[], metavar="FILE")
     parser.add_argument(
@@ -30,7 +30,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def read_data(arguments: argparse.Namespace) -> Interactions:
+def read_interactions_from(arguments: argparse.Namespace) -> Interactions:
     """What `add_data` names.
 
     Raises:
@@ -41,9 +41,9 @@ def read_data(arguments: argparse.Namespace) -> Interactions:
     return read_interactions(arguments.ratings, arguments.interactions)
 
 
-def add_settings(parser: argparse.ArgumentParser, *, only: tuple[str, ...] = ()) -> None:
+def add_als_options(parser: argparse.ArgumentParser, *, only: tuple[str, ...] = ()) -> None:
     """An option for every setting, or for some, and for every strength."""
-    default = Settings()
+    default = AlsSettings()
     for name, kind in (
         ("factors", positive_int),
         ("regularization", non_negative_float),
@@ -54,7 +54,7 @@ def add_settings(parser: argparse.ArgumentParser, *, only: tuple[str, ...] = ())
             continue
         value = getattr(default, name)
         parser.add_argument(f"--{name}", type=kind, default=value, help=f"default {value:g}")
-    for name in KINDS:
+    for name in STRENGTH_NAMES:
         parser.add_argument(
             f"--{name.replace('_', '-')}",
             type=non_negative_float,
@@ -69,25 +69,25 @@ def add_settings(parser: argparse.ArgumentParser, *, only: tuple[str, ...] = ())
     )
 
 
-def settings_of(arguments: argparse.Namespace) -> Settings:
+def als_settings_from(arguments: argparse.Namespace) -> AlsSettings:
     """What was chosen; for what has no option the default.
 
     Raises:
         InputError: the file of strengths cannot be used.
     """
-    default = Settings()
+    default = AlsSettings()
     read = read_strengths(arguments.strengths) if arguments.strengths else default.strengths
-    given = {name: getattr(arguments, name) for name in KINDS}
+    given = {name: getattr(arguments, name) for name in STRENGTH_NAMES}
     chosen = asdict(read) | {name: value for name, value in given.items() if value is not None}
     others = {
         field.name: getattr(arguments, field.name)
-        for field in fields(Settings)
+        for field in fields(AlsSettings)
         if field.name != "strengths" and hasattr(arguments, field.name)
     }
-    return Settings(**others, strengths=Strengths(**chosen))
+    return AlsSettings(**others, strengths=InteractionStrengths(**chosen))
 
 
-def read_strengths(path: Path) -> Strengths:
+def read_strengths(path: Path) -> InteractionStrengths:
     """Strengths from a file.
 
     Raises:
@@ -95,17 +95,17 @@ def read_strengths(path: Path) -> Strengths:
     """
     try:
         found = json.loads(path.read_text("utf-8"))
-        strengths = {name: float(found[name]) for name in KINDS}
+        strengths = {name: float(found[name]) for name in STRENGTH_NAMES}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path}: expected a number for each of {', '.join(KINDS)} ({error!r})."
+            f"{path}: expected a number for each of {', '.join(STRENGTH_NAMES)} ({error!r})."
         ) from None
     wrong = [name for name, value in strengths.items() if not 0 <= value < float("inf")]
     if wrong:
         raise InputError(f"{path}: {wrong[0]} is {strengths[wrong[0]]}; expected at least 0.")
-    return Strengths(**strengths)
+    return InteractionStrengths(**strengths)
 
 
-def write_strengths(path: Path, strengths: Strengths) -> None:
+def write_strengths(path: Path, strengths: InteractionStrengths) -> None:
     """Write strengths as `read_strengths` takes them."""
-    write_text(path, json.dumps(asdict(strengths), indent=2) + "\n")
+    write_text_atomically(path, json.dumps(asdict(strengths), indent=2) + "\n")

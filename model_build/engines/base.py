@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.recommender.artifact import CATALOGUE, Manifest, open_artifact, write_artifact
-from model_build.training import build_time
+from app.recommender.artifact import CATALOGUE_FILE, Manifest, open_artifact, write_artifact
+from model_build.training import build_timestamp
 
-Number = float | int | str
+HyperparameterValue = float | int | str
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class FittedEngine:
     """
 
     arrays: Mapping[str, npt.NDArray[Any]]
-    numbers: Mapping[str, Number]
+    hyperparameters: Mapping[str, HyperparameterValue]
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -42,48 +42,50 @@ def add_engine(model: Path, name: str, fitted: FittedEngine, out: Path) -> Manif
     artifact = open_artifact(model)
     manifest = artifact.manifest
     prefix = f"{name}_"
-    arrays = _without(prefix, artifact.arrays) | _with(prefix, fitted.arrays)
-    numbers = _without(prefix, manifest.hyperparameters) | _with(prefix, fitted.numbers)
+    arrays = _drop_prefixed(prefix, artifact.arrays) | _add_prefix(prefix, fitted.arrays)
+    numbers = _drop_prefixed(prefix, manifest.hyperparameters) | _add_prefix(
+        prefix, fitted.hyperparameters
+    )
     documents = {
         file: (model / file).read_text("utf-8")
         for file in manifest.files
-        if not file.endswith(".npy") and file != CATALOGUE
+        if not file.endswith(".npy") and file != CATALOGUE_FILE
     }
-    created = build_time()
+    created = build_timestamp()
     return write_artifact(
         out,
-        version=f"{created:%Y%m%dT%H%M%SZ}-{_digest(manifest.version, arrays, numbers)[:8]}",
+        version=f"{created:%Y%m%dT%H%M%SZ}-{_engine_version_digest(manifest.version, arrays, numbers)[:8]}",
         created=created.isoformat(timespec="seconds"),
         dataset=manifest.dataset,
         counts=manifest.counts,
         hyperparameters=numbers,
-        metrics=_without(prefix, manifest.metrics) | _with(prefix, fitted.metrics),
+        metrics=_drop_prefixed(prefix, manifest.metrics) | _add_prefix(prefix, fitted.metrics),
         arrays=arrays,
         catalogue=artifact.catalogue_path.read_bytes(),
         documents=documents,
     )
 
 
-def rows_of(
-    anime_id: npt.NDArray[np.int32], fitted_id: npt.NDArray[np.int32]
+def positions_in_fitted(
+    anime_id: npt.NDArray[np.int32], fitted_anime_id: npt.NDArray[np.int32]
 ) -> npt.NDArray[np.int64]:
     """Where the model's anime (n,) stand among those that were fitted (ascending), -1 if not."""
-    if not len(fitted_id):
+    if not len(fitted_anime_id):
         return np.full(len(anime_id), -1, np.int64)
-    at = np.minimum(np.searchsorted(fitted_id, anime_id), len(fitted_id) - 1)
-    return np.where(fitted_id[at] == anime_id, at, -1).astype(np.int64)
+    at = np.minimum(np.searchsorted(fitted_anime_id, anime_id), len(fitted_anime_id) - 1)
+    return np.where(fitted_anime_id[at] == anime_id, at, -1).astype(np.int64)
 
 
-def _without(prefix: str, named: Mapping[str, Any]) -> dict[str, Any]:
+def _drop_prefixed(prefix: str, named: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in named.items() if not name.startswith(prefix)}
 
 
-def _with(prefix: str, named: Mapping[str, Any]) -> dict[str, Any]:
+def _add_prefix(prefix: str, named: Mapping[str, Any]) -> dict[str, Any]:
     return {prefix + name: value for name, value in named.items()}
 
 
-def _digest(
-    version: str, arrays: Mapping[str, npt.NDArray[Any]], numbers: Mapping[str, Number]
+def _engine_version_digest(
+    version: str, arrays: Mapping[str, npt.NDArray[Any]], numbers: Mapping[str, HyperparameterValue]
 ) -> str:
     digest = hashlib.sha256(f"{version} {sorted(numbers.items())}".encode())
     for name in sorted(arrays):

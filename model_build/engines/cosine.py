@@ -6,71 +6,80 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from app.recommender.engines.cosine import RANGE, Cosine
+from app.recommender.engines.cosine import RESIDUAL_RANGE, CosineEngine
 from model_build.engines.base import FittedEngine
-from model_build.engines.fitting import rows_of_side, settings_numbers
+from model_build.engines.fitting import network_hyperparameters, rows_with_target
 from model_build.engines.freezing import (
+    align_to_model,
     baseline_arrays,
-    best_ridge,
-    for_model,
-    numpy_of,
-    trained_fans,
-    unit_rows,
+    normalise_rows,
+    select_ridge,
+    to_numpy,
+    users_in_rows,
 )
-from model_build.engines.learning import Batch, Network, Settings, learn, told
-from model_build.engines.pairs import Pairs, make_pairs
+from model_build.engines.learning import (
+    EmbeddingNetwork,
+    NetworkSettings,
+    PairBatch,
+    split_missing,
+    train_network,
+)
+from model_build.engines.pairs import TrainingPairs, build_training_pairs
 from model_build.ratings import Ratings
 
-DEFAULTS = Settings(size=128, dropout=0.0, decay=0.0, schedule="warmup", initialiser="he")
-SLOPE = 3.0
-RIDGES = (0.5, 1.0, 2.0, 4.0, 8.0)
-LOOK_RIDGE = 2.0
+DEFAULTS = NetworkSettings(size=128, dropout=0.0, decay=0.0, schedule="warmup", initialiser="he")
+INITIAL_SLOPE = 3.0
+RIDGE_GRID = (0.5, 1.0, 2.0, 4.0, 8.0)
+VALIDATION_RIDGE = 2.0
 JITTER = 1e-4
 
 
-class CosineNetwork(Network):
+class CosineEmbeddingNetwork(EmbeddingNetwork):
     """sigmoid(w cos(u, v) + c), held to the residuals scaled to 0..1."""
 
-    def __init__(self, fans: int, items: int, settings: Settings) -> None:
-        super().__init__(fans, items, settings)
+    def __init__(self, n_users: int, items: int, settings: NetworkSettings) -> None:
+        super().__init__(n_users, items, settings)
         self.dropout = nn.Dropout(settings.dropout)
         self.dense = nn.Linear(1, 1)
-        nn.init.constant_(self.dense.weight, SLOPE)
+        nn.init.constant_(self.dense.weight, INITIAL_SLOPE)
         nn.init.zeros_(self.dense.bias)
 
-    def forward(self, fan: Tensor, item: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        one, other = self.dropout(self.fan(fan)), self.dropout(self.item(item))
+    def forward(self, user: Tensor, item: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        one, other = (
+            self.dropout(self.user_embedding(user)),
+            self.dropout(self.item_embedding(item)),
+        )
         near = nn.functional.cosine_similarity(one, other, dim=1)
         return self.dense(near[:, None]).squeeze(1), None
 
     def losses(
-        self, scores: Tensor | None, _: Tensor | None, batch: Batch
+        self, scores: Tensor | None, _: Tensor | None, batch: PairBatch
     ) -> tuple[Tensor, Tensor]:
         """Cross-entropies in place of squared errors."""
         assert scores is not None
-        there, residual = told(batch.residual)
-        target = (residual / RANGE + 0.5).clamp(0, 1)
+        there, residual = split_missing(batch.residual)
+        target = (residual / RESIDUAL_RANGE + 0.5).clamp(0, 1)
         entropy = nn.functional.softplus(scores) - target * scores
         return (there * entropy).sum(), scores.new_zeros(())
 
-    def freeze(
-        self, pairs: Pairs, fans: npt.NDArray[np.int64], ridge: float, error: float = 0.0
-    ) -> Cosine:
+    def export_engine(
+        self, pairs: TrainingPairs, users: npt.NDArray[np.int64], ridge: float, error: float = 0.0
+    ) -> CosineEngine:
         """The engine over the anime of the pairs."""
-        vectors = numpy_of(self.fan.weight)[fans]
+        vectors = to_numpy(self.user_embedding.weight)[users]
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         size = vectors.shape[1]
         covariance = np.cov(vectors.T) if len(vectors) > 1 else np.eye(size) / size
-        item = numpy_of(self.item.weight)
-        return Cosine(
+        item = to_numpy(self.item_embedding.weight)
+        return CosineEngine(
             pairs.baseline,
-            unit_rows(item, pairs.trained),
+            normalise_rows(item, pairs.is_trained_item),
             float(self.dense.weight.detach()),
             float(self.dense.bias.detach()),
             vectors.mean(axis=0),
             np.linalg.inv(covariance + JITTER * np.eye(size)),
             ridge,
-            pairs.trained,
+            pairs.is_trained_item,
             error,
         )
 
@@ -78,48 +87,53 @@ class CosineNetwork(Network):
 def fit(
     ratings: Ratings,
     anime_id: npt.NDArray[np.int32],
-    settings: Settings = DEFAULTS,
+    settings: NetworkSettings = DEFAULTS,
     *,
     progress: bool = False,
 ) -> FittedEngine:
     """The engine for a model's anime."""
-    pairs = make_pairs(ratings, validation=settings.validation, seed=settings.seed)
-    rows = rows_of_side(pairs, "rating")
-    fans = trained_fans(pairs, rows)
+    pairs = build_training_pairs(ratings, n_validation=settings.validation, seed=settings.seed)
+    rows = rows_with_target(pairs, "rating")
+    fans = users_in_rows(pairs, rows)
 
-    def look(network: Network) -> float:
-        assert isinstance(network, CosineNetwork)
-        return squares_of(network.freeze(pairs, fans, LOOK_RIDGE), pairs)
+    def validate(network: EmbeddingNetwork) -> float:
+        assert isinstance(network, CosineEmbeddingNetwork)
+        return validation_mse(network.export_engine(pairs, fans, VALIDATION_RIDGE), pairs)
 
-    network, outcome = learn(
-        lambda: CosineNetwork(len(pairs.level), len(pairs.trained), settings),
+    network, outcome = train_network(
+        lambda: CosineEmbeddingNetwork(len(pairs.user_bias), len(pairs.is_trained_item), settings),
         pairs,
         settings,
-        look,
+        validate,
         rows=rows,
         name="cosine",
         progress=progress,
     )
-    assert isinstance(network, CosineNetwork)
-    ridge = best_ridge(lambda at: squares_of(network.freeze(pairs, fans, at), pairs), RIDGES)
-    frozen = network.freeze(pairs, fans, ridge)
+    assert isinstance(network, CosineEmbeddingNetwork)
+    ridge = select_ridge(
+        lambda at: validation_mse(network.export_engine(pairs, fans, at), pairs), RIDGE_GRID
+    )
+    frozen = network.export_engine(pairs, fans, ridge)
     arrays, numbers = baseline_arrays(pairs.baseline)
     arrays |= {
         "embedding": frozen.embedding,
-        "fan_mean": frozen.fan_mean,
-        "fan_precision": frozen.fan_precision.astype(np.float32),
+        "fan_mean": frozen.user_prior_mean,
+        "fan_precision": frozen.user_prior_precision.astype(np.float32),
     }
-    numbers |= settings_numbers(settings) | {
+    numbers |= network_hyperparameters(settings) | {
         "slope": frozen.slope,
         "offset": frozen.offset,
         "ridge": ridge,
-        "error": float(np.sqrt(squares_of(frozen, pairs))),
+        "error": float(np.sqrt(validation_mse(frozen, pairs))),
     }
-    metrics = outcome.numbers("rating")
-    return for_model(FittedEngine(arrays, numbers, metrics), anime_id, ratings.anime_ids)
+    metrics = outcome.metrics("rating")
+    return align_to_model(FittedEngine(arrays, numbers, metrics), anime_id, ratings.anime_ids)
 
 
-def squares_of(engine: Cosine, pairs: Pairs) -> float:
+def validation_mse(engine: CosineEngine, pairs: TrainingPairs) -> float:
     """Mean squared error on what the validation fans hide."""
-    off = [engine.score_at(fan.visible, fan.position) - fan.score for fan in pairs.hidden]
+    off = [
+        engine.predict_scores_at(fan.visible, fan.hidden_position) - fan.hidden_score
+        for fan in pairs.validation_users
+    ]
     return float((np.concatenate(off) ** 2).mean())

@@ -13,13 +13,13 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from app.recommender import Model
-from app.recommender.crowd import LOVED_SCORE, MOST_LOVED
+from app.recommender.crowd import LOVED_MIN_SCORE, MAX_LOVED_ITEMS
 from app.recommender.engines import Engine
-from app.recommender.listed import Known
+from app.recommender.listed import KnownEntries
 from model_build.interactions import Interactions
 
 
-def crowd_arrays(
+def training_user_arrays(
     model: Model, engine: Engine, interactions: Interactions, *, progress: bool = False
 ) -> dict[str, npt.NDArray[Any]]:
     """``fan_vector`` (f, d) float32 of length 1, ``fan_start`` (f + 1,) and ``fan_loved``.
@@ -29,7 +29,7 @@ def crowd_arrays(
     furthest above what the anime gets from others first. Fans come in a shuffled order.
     """
     ratings = interactions.entries
-    position = model.find(ratings.anime_ids.astype(np.int64))
+    position = model.find_positions(ratings.anime_ids.astype(np.int64))
     order = np.lexsort((position[ratings.item], ratings.user))
     edges = np.cumsum(np.bincount(ratings.user, minlength=len(ratings.user_ids)))
     vectors, loved = [], []
@@ -37,14 +37,14 @@ def crowd_arrays(
     shuffled = np.random.default_rng(0).permutation(len(rows))
     for fan in tqdm(shuffled.tolist(), "fans", unit=" fan", disable=not progress):
         at = rows[fan][position[ratings.item[rows[fan]]] >= 0]
-        known = Known(
+        known = KnownEntries(
             position[ratings.item[at]],
             ratings.rating[at],
             ratings.status[at],
             interactions.favourite[at],
         )
-        most = _loved(model, known)
-        vector = engine.vector(known) if len(most) else np.zeros(1)
+        most = _favourite_items(model, known)
+        vector = engine.user_embedding(known) if len(most) else np.zeros(1)
         length = np.linalg.norm(vector)
         if length:
             vectors.append((vector / length).astype(np.float32))
@@ -57,7 +57,7 @@ def crowd_arrays(
     }
 
 
-def _loved(model: Model, known: Known) -> npt.NDArray[np.int32]:
-    high = known.score >= LOVED_SCORE
+def _favourite_items(model: Model, known: KnownEntries) -> npt.NDArray[np.int32]:
+    high = known.score >= LOVED_MIN_SCORE
     at, above = known.position[high], known.score[high] - model.item_bias[known.position[high]]
-    return at[np.argsort(-above, kind="stable")[:MOST_LOVED]].astype(np.int32)
+    return at[np.argsort(-above, kind="stable")[:MAX_LOVED_ITEMS]].astype(np.int32)

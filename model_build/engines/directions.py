@@ -6,13 +6,13 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import svds
 
-from model_build.engines.pairs import Pairs, Singles
+from model_build.engines.pairs import Float32Array, TrainingPairs
 
-FEW = 30.0
+POPULARITY_DAMPING = 30.0
 """Anime with about so many fans weigh half as much as they would without it."""
 
 
-def directions(pairs: Pairs, value: Singles, size: int, seed: int) -> Singles:
+def svd_init(pairs: TrainingPairs, value: Float32Array, size: int, seed: int) -> Float32Array:
     """Anime in the ``size`` largest singular directions, weighted by the values, (items, size).
 
     ``value`` (p,) is each pair's, NaN for none. Fans and anime weigh by the inverse root of how
@@ -20,10 +20,10 @@ def directions(pairs: Pairs, value: Singles, size: int, seed: int) -> Singles:
     has fewer directions, the rest is 0.
     """
     there = ~np.isnan(value)
-    fan, item = pairs.fan[there], pairs.item[there]
-    shape = (len(pairs.level), len(pairs.trained))
+    fan, item = pairs.user[there], pairs.item[there]
+    shape = (len(pairs.user_bias), len(pairs.is_trained_item))
     held, fans = np.bincount(fan, minlength=shape[0]), np.bincount(item, minlength=shape[1])
-    weighted = value[there] / np.sqrt(held[fan] * (fans[item] + FEW))
+    weighted = value[there] / np.sqrt(held[fan] * (fans[item] + POPULARITY_DAMPING))
     found = np.zeros((shape[1], size), np.float32)
     many = min(size, min(shape) - 1)
     if not weighted.any():  # everyone scores everything as expected

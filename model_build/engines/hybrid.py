@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from model_build.engines.fitting import fit_network
-from model_build.engines.learning import Settings
-from model_build.engines.mlp import Perceptron
+from model_build.engines.fitting import fit_network_engine
+from model_build.engines.learning import NetworkSettings
+from model_build.engines.mlp import MlpNetwork
 
-DEFAULTS = Settings(dropout=0.2)
+DEFAULTS = NetworkSettings(dropout=0.2)
 
-fit = partial(fit_network, "hybrid", Perceptron, ("both",))
+fit = partial(fit_network_engine, "hybrid", MlpNetwork, ("both",))

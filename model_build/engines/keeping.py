@@ -15,33 +15,33 @@ from torch import Tensor, nn
 from model_build.errors import InputError
 
 if TYPE_CHECKING:
-    from model_build.engines.learning import Settings
+    from model_build.engines.learning import NetworkSettings
 
-Trained = TypeVar("Trained", bound=nn.Module)
+ModuleType = TypeVar("ModuleType", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class EarlyStoppingResult:
     """How training went: ``loss`` on the validation fans at the ``epoch`` whose weights were kept.
 
     ``stopped`` says why it ended before its last epoch, "" if it did not.
     """
 
-    loss: float
-    epoch: int
+    validation_loss: float
+    best_epoch: int
     seconds: float
-    stopped: str
+    stop_reason: str
 
-    def numbers(self, side: str) -> dict[str, float]:
+    def metrics(self, side: str) -> dict[str, float]:
         """What goes into a manifest's metrics."""
         return {
-            f"{side}_validation_loss": self.loss,
-            f"{side}_epoch": float(self.epoch),
+            f"{side}_validation_loss": self.validation_loss,
+            f"{side}_epoch": float(self.best_epoch),
             f"{side}_seconds": self.seconds,
         }
 
 
-def device_of(name: str) -> torch.device:
+def torch_device(name: str) -> torch.device:
     """The device to train on: ``auto`` is a GPU if there is one.
 
     Raises:
@@ -59,15 +59,15 @@ def device_of(name: str) -> torch.device:
     return device
 
 
-def keep_best(
-    build: Callable[[], Trained],
-    epochs: Callable[[Trained, torch.device], Iterable[float]],
-    look: Callable[[Trained], float],
-    settings: Settings,
+def train_with_early_stopping(
+    build: Callable[[], ModuleType],
+    train_epochs: Callable[[ModuleType, torch.device], Iterable[float]],
+    validate: Callable[[ModuleType], float],
+    settings: NetworkSettings,
     *,
     name: str,
     progress: bool = False,
-) -> tuple[Trained, Outcome]:
+) -> tuple[ModuleType, EarlyStoppingResult]:
     """Train what is built, and return it with the weights that ``look`` liked best.
 
     ``epochs`` trains an epoch each time it is asked for the next loss; ``look`` gives the loss on
@@ -77,38 +77,44 @@ def keep_best(
     Raises:
         InputError: the very first epochs diverged, so there is nothing to keep.
     """
-    device = device_of(settings.device)
+    device = torch_device(settings.device)
     start = time.perf_counter()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(settings.seed)
         network = build().to(device)
-        best, kept, stopped = Outcome(math.inf, 0, 0.0, ""), _copy(network), ""
+        best, kept, stopped = EarlyStoppingResult(math.inf, 0, 0.0, ""), _copy_weights(network), ""
         waited = 0
-        for epoch, loss in enumerate(epochs(network, device), 1):
+        for epoch, loss in enumerate(train_epochs(network, device), 1):
             if not math.isfinite(loss):
                 stopped = f"the loss of epoch {epoch} is {loss}"
                 break
             if epoch % settings.look_every and epoch < settings.epochs:
                 continue
-            found = look(network.eval())
+            found = validate(network.eval())
             network.train()
             if progress:
                 print(f"{name}: epoch {epoch}, loss {loss:.4f}, {found:.4f}", file=sys.stderr)
             waited += 1
-            if found < best.loss:
-                best, kept, waited = Outcome(found, epoch, 0.0, ""), _copy(network), 0
+            if found < best.validation_loss:
+                best, kept, waited = (
+                    EarlyStoppingResult(found, epoch, 0.0, ""),
+                    _copy_weights(network),
+                    0,
+                )
             if not math.isfinite(found) or waited >= settings.patience:
-                stopped = f"no better since epoch {best.epoch}"
+                stopped = f"no better since epoch {best.best_epoch}"
                 break
-    if not best.epoch:
+    if not best.best_epoch:
         raise InputError(
             f"{name}: {stopped or 'nothing was learned'}, so there is nothing to keep; "
             "try a smaller learning rate."
         )
     network.load_state_dict(kept)
     seconds = time.perf_counter() - start
-    return network.eval().cpu(), Outcome(best.loss, best.epoch, seconds, stopped)
+    return network.eval().cpu(), EarlyStoppingResult(
+        best.validation_loss, best.best_epoch, seconds, stopped
+    )
 
 
-def _copy(network: nn.Module) -> dict[str, Tensor]:
+def _copy_weights(network: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in network.state_dict().items()}

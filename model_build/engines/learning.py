@@ -16,19 +16,24 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from model_build.engines.keeping import Outcome, keep_best
-from model_build.engines.pairs import Pairs
+from model_build.engines.keeping import EarlyStoppingResult, train_with_early_stopping
+from model_build.engines.pairs import TrainingPairs
 
-Schedule = Literal["constant", "linear", "cosine", "warmup"]
+LearningRateSchedule = Literal["constant", "linear", "cosine", "warmup"]
 Initialiser = Literal["normal", "uniform", "xavier", "he"]
-SCHEDULES: tuple[Schedule, ...] = ("constant", "linear", "cosine", "warmup")
+LEARNING_RATE_SCHEDULES: tuple[LearningRateSchedule, ...] = (
+    "constant",
+    "linear",
+    "cosine",
+    "warmup",
+)
 INITIALISERS: tuple[Initialiser, ...] = ("normal", "uniform", "xavier", "he")
-WARMUP = 0.1
-SPREAD = 0.1
+WARMUP_SHARE = 0.1
+INIT_STD = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class NetworkSettings:
     """What can be set about a network and its training.
 
     ``decay`` is the precision of the prior of every embedding, in units of one pair's loss;
@@ -42,7 +47,7 @@ class Settings:
     decay: float = 10.0
     batch: int = 16384
     rate: float = 1e-2
-    schedule: Schedule = "linear"
+    schedule: LearningRateSchedule = "linear"
     initialiser: Initialiser = "normal"
     epochs: int = 20
     look_every: int = 4
@@ -53,88 +58,92 @@ class Settings:
     device: str = "auto"
 
 
-class Network(nn.Module):
+class EmbeddingNetwork(nn.Module):
     """Embeddings of fans and anime; what is made of them is for the subclasses to say."""
 
-    def __init__(self, fans: int, items: int, settings: Settings) -> None:
+    def __init__(self, n_users: int, items: int, settings: NetworkSettings) -> None:
         super().__init__()
-        self.fan = nn.Embedding(fans, settings.size)
-        self.item = nn.Embedding(items, settings.size)
-        for table in (self.fan, self.item):
-            initialise(table.weight, settings.initialiser)
+        self.user_embedding = nn.Embedding(n_users, settings.size)
+        self.item_embedding = nn.Embedding(items, settings.size)
+        for table in (self.user_embedding, self.item_embedding):
+            init_embedding(table.weight, settings.initialiser)
 
-    def forward(self, fan: Tensor, item: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def forward(self, user: Tensor, item: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """Residual scores and logits of interactions for pairs; None where it tells none."""
         raise NotImplementedError
 
     def losses(
-        self, scores: Tensor | None, logits: Tensor | None, batch: Batch
+        self, scores: Tensor | None, logits: Tensor | None, batch: PairBatch
     ) -> tuple[Tensor, Tensor]:
         """Sums of squared errors and of cross-entropies over the pairs that have a target."""
-        none = self.item.weight.new_zeros(())
+        none = self.item_embedding.weight.new_zeros(())
         squares = entropy = none
         if scores is not None:
-            there, target = told(batch.residual)
+            there, target = split_missing(batch.residual)
             squares = (there * (scores - target) ** 2).sum()
         if logits is not None:
-            there, target = told(batch.label)
+            there, target = split_missing(batch.label)
             entropy = (there * (nn.functional.softplus(logits) - target * logits)).sum()
         return squares, entropy
 
     def penalty(self) -> Tensor:
         """Squares of everything that is held to 0."""
-        return self.fan.weight.square().sum() + self.item.weight.square().sum()
+        return self.user_embedding.weight.square().sum() + self.item_embedding.weight.square().sum()
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class PairBatch:
     """Pairs on the device; targets are NaN where there are none."""
 
-    fan: Tensor
+    user: Tensor
     item: Tensor
     residual: Tensor
     label: Tensor
 
     def __len__(self) -> int:
-        return len(self.fan)
+        return len(self.user)
 
-    def chosen(self, rows: Tensor) -> Batch:
-        return Batch(*(part[rows] for part in (self.fan, self.item, self.residual, self.label)))
+    def select(self, rows: Tensor) -> PairBatch:
+        return PairBatch(
+            *(part[rows] for part in (self.user, self.item, self.residual, self.label))
+        )
 
 
-def initialise(weight: Tensor, how: Initialiser) -> None:
+def init_embedding(weight: Tensor, initialiser: Initialiser) -> None:
     """Fill the weights of an embedding at random."""
-    if how == "normal":
-        nn.init.normal_(weight, std=SPREAD)
-    elif how == "uniform":
+    if initialiser == "normal":
+        nn.init.normal_(weight, std=INIT_STD)
+    elif initialiser == "uniform":
         nn.init.uniform_(weight, -0.05, 0.05)
-    elif how == "xavier":
+    elif initialiser == "xavier":
         nn.init.xavier_normal_(weight)
     else:
         nn.init.kaiming_normal_(weight, nonlinearity="relu")
 
 
-def rate_at(schedule: Schedule, progress: float) -> float:
+def learning_rate_share(schedule: LearningRateSchedule, progress: float) -> float:
     """The share of the learning rate at ``progress`` (0 to 1) through training."""
     if schedule == "linear":
         return 1.0 - progress
     if schedule == "cosine":
         return 0.5 * (1.0 + math.cos(math.pi * progress))
     if schedule == "warmup":
-        return min(1.0, progress / WARMUP) * (1.0 - max(0.0, progress - WARMUP) / (1.0 - WARMUP))
+        return min(1.0, progress / WARMUP_SHARE) * (
+            1.0 - max(0.0, progress - WARMUP_SHARE) / (1.0 - WARMUP_SHARE)
+        )
     return 1.0
 
 
-def learn(
-    build: Callable[[], Network],
-    pairs: Pairs,
-    settings: Settings,
-    look: Callable[[Network], float],
+def train_network(
+    build: Callable[[], EmbeddingNetwork],
+    pairs: TrainingPairs,
+    settings: NetworkSettings,
+    validate: Callable[[EmbeddingNetwork], float],
     *,
     rows: npt.NDArray[np.int64],
     name: str,
     progress: bool = False,
-) -> tuple[Network, Outcome]:
+) -> tuple[EmbeddingNetwork, EarlyStoppingResult]:
     """Train on the ``rows`` of the pairs; returns the weights that ``look`` liked best.
 
     ``look`` gives the loss on the validation fans. Where a loss is not finite, training stops and
@@ -144,25 +153,31 @@ def learn(
         InputError: the very first epochs diverged, so there is nothing to keep.
     """
 
-    def epochs(network: Network, device: torch.device) -> Iterator[float]:
-        return _epochs(network, _on_device(pairs, rows, device), settings)
+    def epochs(network: EmbeddingNetwork, device: torch.device) -> Iterator[float]:
+        return _train_epochs(network, _pairs_to_device(pairs, rows, device), settings)
 
-    return keep_best(build, epochs, look, settings, name=name, progress=progress)
+    return train_with_early_stopping(
+        build, epochs, validate, settings, name=name, progress=progress
+    )
 
 
-def _epochs(network: Network, data: Batch, settings: Settings) -> Iterator[float]:
+def _train_epochs(
+    network: EmbeddingNetwork, data: PairBatch, settings: NetworkSettings
+) -> Iterator[float]:
     """Train an epoch each, giving its mean loss a pair."""
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.rate)
     batches = math.ceil(len(data) / settings.batch)
     weights, decay = settings.weights, settings.decay / len(data)
     for epoch in range(settings.epochs):
-        order = torch.randperm(len(data)).to(data.fan.device)
+        order = torch.randperm(len(data)).to(data.user.device)
         total = 0.0
         for at in range(batches):
             done = (epoch + at / batches) / settings.epochs
-            optimizer.param_groups[0]["lr"] = settings.rate * rate_at(settings.schedule, done)
-            batch = data.chosen(order[at * settings.batch : (at + 1) * settings.batch])
-            scores, logits = network(batch.fan, batch.item)
+            optimizer.param_groups[0]["lr"] = settings.rate * learning_rate_share(
+                settings.schedule, done
+            )
+            batch = data.select(order[at * settings.batch : (at + 1) * settings.batch])
+            scores, logits = network(batch.user, batch.item)
             squares, entropy = network.losses(scores, logits, batch)
             loss = (weights[0] * squares + weights[1] * entropy) / len(batch)
             optimizer.zero_grad()
@@ -172,11 +187,13 @@ def _epochs(network: Network, data: Batch, settings: Settings) -> Iterator[float
         yield total / len(data)
 
 
-def told(target: Tensor) -> tuple[Tensor, Tensor]:
+def split_missing(target: Tensor) -> tuple[Tensor, Tensor]:
     """Where there is a target, and the targets with 0 where there is none (NaN has no slope)."""
     return ~torch.isnan(target), torch.nan_to_num(target)
 
 
-def _on_device(pairs: Pairs, rows: npt.NDArray[np.int64], device: torch.device) -> Batch:
-    parts = (pairs.fan, pairs.item, pairs.residual, pairs.label)
-    return Batch(*(torch.from_numpy(part[rows]).to(device) for part in parts))
+def _pairs_to_device(
+    pairs: TrainingPairs, rows: npt.NDArray[np.int64], device: torch.device
+) -> PairBatch:
+    parts = (pairs.user, pairs.item, pairs.residual, pairs.label)
+    return PairBatch(*(torch.from_numpy(part[rows]).to(device) for part in parts))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-class LeaveOneOut(torch.autograd.Function):
+class LeaveOneOutMean(torch.autograd.Function):
     """Means for systems K (b, m, m), noise included, and observations y (b, m).
 
     With C = K^-1 and w = C y, y_i would be foretold as y_i - w_i / C_ii from the others (Rasmussen

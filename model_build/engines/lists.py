@@ -9,88 +9,96 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model_build.engines.pairs import Longs, Pairs, Singles
+from model_build.engines.pairs import Float32Array, Int64Array, TrainingPairs
 
-FEWEST = 2
-LONGEST = 256
+MIN_ENTRIES = 2
+MAX_ENTRIES = 256
 """Of a longer list, so many entries are drawn for each pass: the time grows with the cube."""
-JITTER = 0.3
+LENGTH_JITTER = 0.3
 """Lists are put together by length, give or take this share of it."""
 
 
 @dataclass(frozen=True, slots=True)
-class FanList:
+class RatedList:
     """One fan's scored entries: ``above`` is the score less mean and item bias."""
 
-    item: Longs
-    above: Singles
-    label: Singles
+    item: Int64Array
+    centered_score: Float32Array
+    label: Float32Array
 
     def __len__(self) -> int:
         return len(self.item)
 
-    def chosen(self, rows: Longs) -> FanList:
-        return FanList(self.item[rows], self.above[rows], self.label[rows])
+    def select(self, rows: Int64Array) -> RatedList:
+        return RatedList(self.item[rows], self.centered_score[rows], self.label[rows])
 
 
 @dataclass(frozen=True, slots=True)
-class ListBatch:
+class PaddedListBatch:
     """Lists of up to m entries, all (b, m): beyond the end of a list ``there`` is False."""
 
     item: Tensor
-    above: Tensor
+    centered_score: Tensor
     label: Tensor
-    there: Tensor
+    mask: Tensor
 
 
-def fan_lists(pairs: Pairs) -> list[FanList]:
+def rated_lists(pairs: TrainingPairs) -> list[RatedList]:
     """The lists of fans with at least two scores, by fan; ``label`` is NaN where there is none."""
     scored = np.flatnonzero(~np.isnan(pairs.residual))
-    rows = scored[np.argsort(pairs.fan[scored], kind="stable")]
-    fan = pairs.fan[rows]
-    whole = FanList(pairs.item[rows], pairs.residual[rows] + pairs.level[fan], pairs.label[rows])
+    rows = scored[np.argsort(pairs.user[scored], kind="stable")]
+    fan = pairs.user[rows]
+    whole = RatedList(
+        pairs.item[rows], pairs.residual[rows] + pairs.user_bias[fan], pairs.label[rows]
+    )
     parts = np.split(np.arange(len(rows)), np.flatnonzero(np.diff(fan)) + 1)
-    return [whole.chosen(part) for part in parts if len(part) >= FEWEST]
+    return [whole.select(part) for part in parts if len(part) >= MIN_ENTRIES]
 
 
-def list_batches(
-    lists: Sequence[FanList],
+def padded_batches(
+    lists: Sequence[RatedList],
     rng: np.random.Generator,
     device: torch.device,
-    entries: int,
+    max_entries: int,
     dropout: float,
-) -> Iterator[ListBatch]:
+) -> Iterator[PaddedListBatch]:
     """Every list once, in batches of at most ``entries`` with the padding, in random order.
 
     Of each list a share of at most ``dropout`` is left out.
     """
-    cut = [_cut(fan, rng, dropout) for fan in lists]
+    cut = [_subsample(fan, rng, dropout) for fan in lists]
     length = np.array([len(fan) for fan in cut])
-    order = np.argsort(length * (1.0 + JITTER * rng.random(len(cut))), kind="stable")
+    order = np.argsort(length * (1.0 + LENGTH_JITTER * rng.random(len(cut))), kind="stable")
     groups: list[list[int]] = []
     longest = 0
     for at in order.tolist():
         longest = max(longest, int(length[at]))
-        if not groups or (len(groups[-1]) + 1) * longest > entries:
+        if not groups or (len(groups[-1]) + 1) * longest > max_entries:
             groups.append([])
             longest = int(length[at])
         groups[-1].append(at)
     for group in rng.permutation(len(groups)).tolist():
-        yield _padded([cut[at] for at in groups[group]], device)
+        yield _pad([cut[at] for at in groups[group]], device)
 
 
-def _cut(fan: FanList, rng: np.random.Generator, dropout: float) -> FanList:
-    kept = round(len(fan) * (1.0 - dropout * rng.random()))
-    kept = min(LONGEST, max(FEWEST, kept))
-    return fan.chosen(rng.permutation(len(fan))[:kept])
+def _subsample(user: RatedList, rng: np.random.Generator, dropout: float) -> RatedList:
+    kept = round(len(user) * (1.0 - dropout * rng.random()))
+    kept = min(MAX_ENTRIES, max(MIN_ENTRIES, kept))
+    return user.select(rng.permutation(len(user))[:kept])
 
 
-def _padded(lists: Sequence[FanList], device: torch.device) -> ListBatch:
+def _pad(lists: Sequence[RatedList], device: torch.device) -> PaddedListBatch:
     shape = (len(lists), max(len(fan) for fan in lists))
     item, there = np.zeros(shape, np.int64), np.zeros(shape, bool)
     above, label = np.zeros(shape, np.float32), np.full(shape, np.nan, np.float32)
     for row, fan in enumerate(lists):
         end = len(fan)
-        item[row, :end], above[row, :end], label[row, :end] = fan.item, fan.above, fan.label
+        item[row, :end], above[row, :end], label[row, :end] = (
+            fan.item,
+            fan.centered_score,
+            fan.label,
+        )
         there[row, :end] = True
-    return ListBatch(*(torch.from_numpy(part).to(device) for part in (item, above, label, there)))
+    return PaddedListBatch(
+        *(torch.from_numpy(part).to(device) for part in (item, above, label, there))
+    )

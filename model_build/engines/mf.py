@@ -11,30 +11,42 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from model_build.engines.fitting import Frozen, Side, TaskNetwork, fit_network
-from model_build.engines.freezing import Whitening, numpy_of
-from model_build.engines.learning import Settings
-from model_build.engines.pairs import Pairs
+from model_build.engines.fitting import (
+    ExportedHeads,
+    MultiTaskNetwork,
+    TargetKind,
+    fit_network_engine,
+)
+from model_build.engines.freezing import UserWhitening, to_numpy
+from model_build.engines.learning import NetworkSettings
+from model_build.engines.pairs import TrainingPairs
 
-DEFAULTS = Settings()
+DEFAULTS = NetworkSettings()
 
 
-class Factors(TaskNetwork):
+class MatrixFactorizationNetwork(MultiTaskNetwork):
     """Both embeddings are dropped out of by themselves."""
 
-    def __init__(self, pairs: Pairs, side: Side, settings: Settings) -> None:
-        super().__init__(pairs, side, settings)
+    def __init__(
+        self, pairs: TrainingPairs, target_kind: TargetKind, settings: NetworkSettings
+    ) -> None:
+        super().__init__(pairs, target_kind, settings)
         self.dropout = nn.Dropout(settings.dropout)
 
-    def forward(self, fan: Tensor, item: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        product = (self.dropout(self.fan(fan)) * self.dropout(self.item(item))).sum(dim=1)
-        return self.told({self.sides[0]: product}, fan, item)
+    def forward(self, user: Tensor, item: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        product = (
+            self.dropout(self.user_embedding(user)) * self.dropout(self.item_embedding(item))
+        ).sum(dim=1)
+        return self.biased_outputs({self.targets[0]: product}, user, item)
 
-    def freeze(self, fans: npt.NDArray[np.int64]) -> Frozen:
-        vectors, item = numpy_of(self.fan.weight)[fans], numpy_of(self.item.weight)
-        side = self.sides[0]
-        head = Whitening.of(vectors).linear(item, self.offset(side))
-        return Frozen({side: head}, float(self.level_share.detach()), item)
+    def export_heads(self, users: npt.NDArray[np.int64]) -> ExportedHeads:
+        vectors, item = (
+            to_numpy(self.user_embedding.weight)[users],
+            to_numpy(self.item_embedding.weight),
+        )
+        side = self.targets[0]
+        head = UserWhitening.from_vectors(vectors).linear_head(item, self.item_offset(side))
+        return ExportedHeads({side: head}, float(self.user_bias_weight.detach()), item)
 
 
-fit = partial(fit_network, "mf", Factors, ("rating", "interaction"))
+fit = partial(fit_network_engine, "mf", MatrixFactorizationNetwork, ("rating", "interaction"))

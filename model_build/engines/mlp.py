@@ -12,42 +12,49 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from model_build.engines.fitting import Frozen, Side, TaskNetwork, fit_network
-from model_build.engines.freezing import Whitening, numpy_of
-from model_build.engines.learning import Settings
-from model_build.engines.pairs import Pairs
+from model_build.engines.fitting import (
+    ExportedHeads,
+    MultiTaskNetwork,
+    TargetKind,
+    fit_network_engine,
+)
+from model_build.engines.freezing import UserWhitening, to_numpy
+from model_build.engines.learning import NetworkSettings
+from model_build.engines.pairs import TrainingPairs
 
-DEFAULTS = Settings(decay=30.0, epochs=16)
-HIDDEN = 64
+DEFAULTS = NetworkSettings(decay=30.0, epochs=16)
+HIDDEN_UNITS = 64
 
 
-class Perceptron(TaskNetwork):
+class MlpNetwork(MultiTaskNetwork):
     """Embeddings, dropout, a dense layer of rectified units, and an output for each side."""
 
-    def __init__(self, pairs: Pairs, side: Side, settings: Settings) -> None:
-        super().__init__(pairs, side, settings)
+    def __init__(
+        self, pairs: TrainingPairs, target_kind: TargetKind, settings: NetworkSettings
+    ) -> None:
+        super().__init__(pairs, target_kind, settings)
         self.dropout = nn.Dropout(settings.dropout)
-        self.trunk = nn.Linear(2 * settings.size, HIDDEN)
-        self.heads = nn.ModuleDict({name: nn.Linear(HIDDEN, 1) for name in self.sides})
+        self.trunk = nn.Linear(2 * settings.size, HIDDEN_UNITS)
+        self.heads = nn.ModuleDict({name: nn.Linear(HIDDEN_UNITS, 1) for name in self.targets})
 
-    def forward(self, fan: Tensor, item: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        both = torch.cat([self.fan(fan), self.item(item)], dim=1)
+    def forward(self, user: Tensor, item: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        both = torch.cat([self.user_embedding(user), self.item_embedding(item)], dim=1)
         hidden = torch.relu(self.trunk(self.dropout(both)))
         values = {side: head(hidden).squeeze(1) for side, head in self.heads.items()}
-        return self.told(values, fan, item)
+        return self.biased_outputs(values, user, item)
 
-    def freeze(self, fans: npt.NDArray[np.int64]) -> Frozen:
-        turned = Whitening.of(numpy_of(self.fan.weight)[fans])
-        weight, item = numpy_of(self.trunk.weight), numpy_of(self.item.weight)
+    def export_heads(self, users: npt.NDArray[np.int64]) -> ExportedHeads:
+        turned = UserWhitening.from_vectors(to_numpy(self.user_embedding.weight)[users])
+        weight, item = to_numpy(self.trunk.weight), to_numpy(self.item_embedding.weight)
         size = item.shape[1]
-        base = item @ weight[:, size:].T + numpy_of(self.trunk.bias)
+        base = item @ weight[:, size:].T + to_numpy(self.trunk.bias)
         heads = {}
         for side, head in self.heads.items():
             assert isinstance(head, nn.Linear)
-            offset = self.offset(side) + numpy_of(head.bias)
-            out = numpy_of(head.weight)[0]
-            heads[side] = turned.rectified(base, weight[:, :size], out, offset)
-        return Frozen(dict(heads), float(self.level_share.detach()), item)
+            offset = self.item_offset(side) + to_numpy(head.bias)
+            out = to_numpy(head.weight)[0]
+            heads[side] = turned.relu_head(base, weight[:, :size], out, offset)
+        return ExportedHeads(dict(heads), float(self.user_bias_weight.detach()), item)
 
 
-fit = partial(fit_network, "mlp", Perceptron, ("rating", "interaction"))
+fit = partial(fit_network_engine, "mlp", MlpNetwork, ("rating", "interaction"))

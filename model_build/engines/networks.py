@@ -10,22 +10,29 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from app.recommender.arrays import Arrays
-from app.recommender.artifact import Artifact, Dataset, Manifest
-from app.recommender.engines import Cosine, Engine, Factors, Hybrid, Kernel, Perceptron
+from app.recommender.arrays import ArtifactReader
+from app.recommender.artifact import DatasetInfo, Manifest, ModelArtifact
+from app.recommender.engines import (
+    CosineEngine,
+    Engine,
+    GaussianProcessEngine,
+    HybridEngine,
+    MatrixFactorizationEngine,
+    MlpEngine,
+)
 from model_build.engines.base import FittedEngine
 from model_build.errors import InputError
 
-NETWORKS: dict[str, tuple[str, type[Engine]]] = {
-    "mf": ("matrix factorization", Factors),
-    "mlp": ("network of one hidden layer", Perceptron),
-    "hybrid": ("one network for scores and interactions", Hybrid),
-    "cosine": ("cosine embeddings", Cosine),
-    "kernel": ("Gaussian process over embeddings", Kernel),
+NEURAL_ENGINES: dict[str, tuple[str, type[Engine]]] = {
+    "mf": ("matrix factorization", MatrixFactorizationEngine),
+    "mlp": ("network of one hidden layer", MlpEngine),
+    "hybrid": ("one network for scores and interactions", HybridEngine),
+    "cosine": ("cosine embeddings", CosineEngine),
+    "kernel": ("Gaussian process over embeddings", GaussianProcessEngine),
 }
 
 
-def trainer(name: str) -> tuple[Callable[..., FittedEngine], Any]:
+def network_trainer(name: str) -> tuple[Callable[..., FittedEngine], Any]:
     """``fit(ratings, anime_id, settings, progress=...)`` of an engine, and its defaults.
 
     Raises:
@@ -43,19 +50,21 @@ def trainer(name: str) -> tuple[Callable[..., FittedEngine], Any]:
     return module.fit, module.DEFAULTS
 
 
-def opened(name: str, fitted: FittedEngine, n: int) -> Engine:
+def engine_in_memory(name: str, fitted: FittedEngine, n_items: int) -> Engine:
     """The engine as a model of n anime would have it, without a file."""
     manifest = Manifest(
         format=2,
         version="fitted",
         created="",
-        dataset=Dataset(name="", fingerprint=""),
+        dataset=DatasetInfo(name="", fingerprint=""),
         counts={},
-        hyperparameters={f"{name}_{key}": value for key, value in fitted.numbers.items()},
+        hyperparameters={f"{name}_{key}": value for key, value in fitted.hyperparameters.items()},
         metrics={},
         files={},
     )
     arrays = {f"{name}_{key}": value for key, value in fitted.arrays.items()}
-    engine = NETWORKS[name][1].of(Arrays(Artifact(Path(name), manifest, arrays)), n)
+    engine = NEURAL_ENGINES[name][1].from_arrays(
+        ArtifactReader(ModelArtifact(Path(name), manifest, arrays)), n_items
+    )
     assert engine is not None
     return engine

@@ -7,38 +7,38 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.recommender.engines.baseline import Baseline
-from app.recommender.engines.interactions import liked
-from app.recommender.listed import Known
-from app.recommender.status import Status
-from model_build.baselines import fit_baselines
+from app.recommender.engines.baseline import BiasModel
+from app.recommender.engines.interactions import like_labels
+from app.recommender.listed import KnownEntries
+from app.recommender.status import WatchStatus
+from model_build.baselines import fit_bias_model
 from model_build.errors import InputError
 from model_build.grouping import group_ratings
 from model_build.ratings import Ratings
 
 REG_USER, REG_ITEM, EPOCHS = 15.0, 10.0, 10
-FEWEST_LABELS = 5
+MIN_LABELS = 5
 """Fans with fewer entries that tell whether an anime was liked teach no interactions."""
 MIN_SCORES = 5
 HIDDEN_SHARE = 0.2
 
-Longs = npt.NDArray[np.int64]
-Singles = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
+Int64Array = npt.NDArray[np.int64]
+Float32Array = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Hidden:
+class ValidationUser:
     """A fan left out to stop by: what is seen of the list, and what must be foretold."""
 
-    visible: Known
-    position: Longs
-    score: npt.NDArray[np.float64]
-    status: npt.NDArray[np.int8]
+    visible: KnownEntries
+    hidden_position: Int64Array
+    hidden_score: npt.NDArray[np.float64]
+    hidden_status: npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
+class TrainingPairs:
     """``fan`` and ``item`` (p,), ``residual`` and ``label`` (p,), NaN where there is none.
 
     ``item`` are positions in the ratings' ``anime_ids``, ``fan`` in their ``user_ids``; ``level``
@@ -46,17 +46,17 @@ class Pairs:
     do not occur.
     """
 
-    fan: Longs
-    item: Longs
-    residual: Singles
-    label: Singles
-    level: Singles
-    baseline: Baseline
-    trained: Mask
-    hidden: tuple[Hidden, ...]
+    user: Int64Array
+    item: Int64Array
+    residual: Float32Array
+    label: Float32Array
+    user_bias: Float32Array
+    baseline: BiasModel
+    is_trained_item: BoolArray
+    validation_users: tuple[ValidationUser, ...]
 
 
-def make_pairs(ratings: Ratings, *, validation: int, seed: int) -> Pairs:
+def build_training_pairs(ratings: Ratings, *, n_validation: int, seed: int) -> TrainingPairs:
     """Baselines, residuals and labels of everyone but ``validation`` fans, drawn at random.
 
     At most a tenth of the fans are left out.
@@ -64,7 +64,7 @@ def make_pairs(ratings: Ratings, *, validation: int, seed: int) -> Pairs:
     Raises:
         InputError: no fan has the five scores that leaving one out takes.
     """
-    told = ratings.scored & (ratings.status != Status.PLAN_TO_WATCH)
+    told = ratings.rated_mask & (ratings.status != WatchStatus.PLAN_TO_WATCH)
     count = np.bincount(ratings.user[told], minlength=len(ratings.user_ids))
     eligible = np.flatnonzero(count >= MIN_SCORES)
     if len(eligible) < 2:
@@ -73,19 +73,19 @@ def make_pairs(ratings: Ratings, *, validation: int, seed: int) -> Pairs:
             "train on more ratings."
         )
     rng = np.random.default_rng(seed)
-    many = max(1, min(validation, len(eligible) // 10))
+    many = max(1, min(n_validation, len(eligible) // 10))
     out = np.zeros(len(ratings.user_ids), bool)
     out[rng.choice(eligible, many, replace=False)] = True
     kept = ~out[ratings.user]
-    baseline, level = fit_levels(ratings, told & kept)
-    label = liked(ratings.rating, ratings.status)
-    enough = np.bincount(ratings.user[label >= 0], minlength=len(out)) >= FEWEST_LABELS
+    baseline, level = fit_biases(ratings, told & kept)
+    label = like_labels(ratings.rating, ratings.status)
+    enough = np.bincount(ratings.user[label >= 0], minlength=len(out)) >= MIN_LABELS
     labelled = (label >= 0) & enough[ratings.user] & kept
     rows = np.flatnonzero((told & kept) | labelled)
     fan, item = ratings.user[rows].astype(np.int64), ratings.item[rows].astype(np.int64)
-    expected = baseline.mean + baseline.item_bias[item] + level[fan]
+    expected = baseline.global_mean + baseline.item_bias[item] + level[fan]
     residual = np.where(told[rows], ratings.rating[rows] - expected, np.nan)
-    return Pairs(
+    return TrainingPairs(
         fan,
         item,
         residual.astype(np.float32),
@@ -93,11 +93,11 @@ def make_pairs(ratings: Ratings, *, validation: int, seed: int) -> Pairs:
         level.astype(np.float32),
         baseline,
         np.bincount(item, minlength=len(ratings.anime_ids)) > 0,
-        tuple(hide(ratings, np.flatnonzero(out), rng)),
+        tuple(hide_scores(ratings, np.flatnonzero(out), rng)),
     )
 
 
-def fit_levels(ratings: Ratings, chosen: Mask) -> tuple[Baseline, npt.NDArray[np.float64]]:
+def fit_biases(ratings: Ratings, selected: BoolArray) -> tuple[BiasModel, npt.NDArray[np.float64]]:
     """The baseline of the chosen entries, and every fan's bias."""
     n = len(ratings.anime_ids)
     grouped = group_ratings(
@@ -106,24 +106,26 @@ def fit_levels(ratings: Ratings, chosen: Mask) -> tuple[Baseline, npt.NDArray[np
         ratings.rating,
         len(ratings.user_ids),
         n,
-        chosen=chosen,
+        selected=selected,
     )
-    fitted = fit_baselines(grouped, reg_user=REG_USER, reg_item=REG_ITEM, epochs=EPOCHS)
-    return Baseline(fitted.mean, fitted.item_bias, REG_USER), fitted.user_bias
+    fitted = fit_bias_model(grouped, reg_user=REG_USER, reg_item=REG_ITEM, epochs=EPOCHS)
+    return BiasModel(fitted.mean, fitted.item_bias, REG_USER), fitted.user_bias
 
 
-def hide(ratings: Ratings, fans: Longs, rng: np.random.Generator) -> list[Hidden]:
+def hide_scores(
+    ratings: Ratings, users: Int64Array, rng: np.random.Generator
+) -> list[ValidationUser]:
     """Of each fan a fifth of the scored entries is hidden, at least one."""
     order = np.argsort(ratings.user, kind="stable")
     edges = np.searchsorted(ratings.user[order], np.arange(len(ratings.user_ids) + 1))
     found = []
-    for fan in fans:
+    for fan in users:
         rows = order[edges[fan] : edges[fan + 1]]
-        scored = rng.permutation(rows[ratings.scored[rows]])
+        scored = rng.permutation(rows[ratings.rated_mask[rows]])
         hidden = np.sort(scored[: max(1, round(HIDDEN_SHARE * len(scored)))])
         found.append(
-            Hidden(
-                known_entries(ratings, np.setdiff1d(rows, hidden)),
+            ValidationUser(
+                entries_of_rows(ratings, np.setdiff1d(rows, hidden)),
                 ratings.item[hidden].astype(np.int64),
                 ratings.rating[hidden],
                 ratings.status[hidden],
@@ -132,10 +134,10 @@ def hide(ratings: Ratings, fans: Longs, rng: np.random.Generator) -> list[Hidden
     return found
 
 
-def known_entries(ratings: Ratings, rows: Longs) -> Known:
+def entries_of_rows(ratings: Ratings, rows: Int64Array) -> KnownEntries:
     """Entries of one fan as a list, positions in the ratings' anime."""
     rows = rows[np.argsort(ratings.item[rows], kind="stable")]
-    return Known(
+    return KnownEntries(
         ratings.item[rows].astype(np.int64),
         ratings.rating[rows],
         ratings.status[rows],

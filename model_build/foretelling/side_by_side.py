@@ -11,59 +11,62 @@ import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from app.recommender import Model, Order, Wish
+from app.recommender import Model, RecommendOptions, SortOrder
 from app.recommender.engines.base import Engine
-from app.recommender.engines.interactions import liked
-from app.recommender.listed import Known
-from app.recommender.recommend import score_all
+from app.recommender.engines.interactions import like_labels
+from app.recommender.listed import KnownEntries
+from app.recommender.recommend import score_items
 from model_build.catalogue import encode_catalogue
-from model_build.comparison import trained_model
-from model_build.engines.networks import NETWORKS, opened, trainer
+from model_build.comparison import trained_default_model
+from model_build.engines.networks import NEURAL_ENGINES, engine_in_memory, network_trainer
 from model_build.errors import InputError
 from model_build.foretelling.telling import (
-    Foretold,
-    HeldOut,
-    Teller,
-    Told,
-    always_yes,
-    held_out,
-    measure,
+    HoldoutPairs,
+    Prediction,
+    PredictionMetrics,
+    Predictor,
+    base_rate_metrics,
+    evaluate_predictor,
+    holdout_pairs,
 )
-from model_build.ratings import Ratings, indexed
-from model_build.splitting import split_fans
+from model_build.ratings import Ratings, index_ratings
+from model_build.splitting import split_users
 
 if TYPE_CHECKING:
-    from model_build.engines.learning import Settings
+    from model_build.engines.learning import NetworkSettings
 
-Split = Literal["fans", "pairs"]
+SplitKind = Literal["fans", "pairs"]
 HIDDEN_SHARE = 0.2
 PERCENT = 100.0
 SVD = "svd"
-HAKKEN = {"knn-baseline": ("KNN with baseline", Order.SCORE), "match": ("Hakken", Order.MATCH)}
-NAMES = (*NETWORKS, SVD, *HAKKEN)
+HAKKEN_PREDICTORS = {
+    "knn-baseline": ("KNN with baseline", SortOrder.SCORE),
+    "match": ("Hakken", SortOrder.MATCH),
+}
+PREDICTOR_NAMES = (*NEURAL_ENGINES, SVD, *HAKKEN_PREDICTORS)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PredictorResult:
     """One predictor: what it told, what training took, and a fan's folding in."""
 
     name: str
     title: str
     train_seconds: float
     ms: float
-    told: Told
+    metrics: PredictionMetrics
 
 
-def side_by_side(
+def compare_predictors(
     ratings: Ratings,
     names: Sequence[str],
-    settings: Callable[[Settings], Settings],
+    settings: Callable[[NetworkSettings], NetworkSettings],
     *,
-    split: Split,
-    fans: int,
+    split: SplitKind,
+    n_users: int,
     seed: int,
     progress: bool = False,
-) -> Iterator[Row]:
+) -> Iterator[PredictorResult]:
     """Rows as they become known, the base rate first.
 
     Raises:
@@ -71,41 +74,47 @@ def side_by_side(
             installed.
     """
     for name in names:
-        if name in NETWORKS:
-            trainer(name)
-    parts = split_fans(ratings, fans, seed) if split == "fans" else split_pairs(ratings, fans, seed)
-    training = indexed(parts["ratings"])
-    lists = indexed(parts["lists"])
-    held = held_out(lists, indexed(parts["holdout"]), training.anime_ids)
-    yield Row("base", "always yes (base rate)", 0.0, 0.0, always_yes(held))
-    for name in NETWORKS:
+        if name in NEURAL_ENGINES:
+            network_trainer(name)
+    parts = (
+        split_users(ratings, n_users, seed)
+        if split == "fans"
+        else split_pairs(ratings, n_users, seed)
+    )
+    training = index_ratings(parts["ratings"])
+    lists = index_ratings(parts["lists"])
+    holdout = holdout_pairs(lists, index_ratings(parts["holdout"]), training.anime_ids)
+    yield PredictorResult("base", "always yes (base rate)", 0.0, 0.0, base_rate_metrics(holdout))
+    for name in NEURAL_ENGINES:
         if name in names:
-            yield _network(name, training, held, settings, progress)
+            yield _evaluate_network(name, training, holdout, settings, progress)
     if SVD in names:
-        seen = (
+        visible = (
             parts["ratings"] if split == "pairs" else pl.concat([parts["ratings"], parts["lists"]])
         )
-        yield _svd(indexed(seen), training, held)
-    orders = {name: told for name, told in HAKKEN.items() if name in names}
+        yield _evaluate_svd(index_ratings(visible), training, holdout)
+    orders = {name: told for name, told in HAKKEN_PREDICTORS.items() if name in names}
     if orders:
         encoded = encode_catalogue(None, training.anime_ids)
-        with trained_model(training, encoded, progress) as (model, seconds):
+        with trained_default_model(training, encoded, progress) as (model, seconds):
             for name, (title, order) in orders.items():
-                yield _row(name, title, seconds, _of_model(model, order), held)
+                yield _evaluate_predictor(
+                    name, title, seconds, _model_predictor(model, order), holdout
+                )
 
 
-def split_pairs(ratings: Ratings, fans: int, seed: int) -> dict[str, pl.DataFrame]:
+def split_pairs(ratings: Ratings, n_users: int, seed: int) -> dict[str, pl.DataFrame]:
     """A fifth of everyone's scores and interactions hidden, at random; ``fans`` are measured.
 
     Frames as those of `split_fans`, but the lists are among the ratings.
     """
     rng = np.random.default_rng(seed)
-    told = ratings.scored | (liked(ratings.rating, ratings.status) >= 0)
+    told = ratings.rated_mask | (like_labels(ratings.rating, ratings.status) >= 0)
     hidden = told & (rng.random(len(ratings)) < HIDDEN_SHARE)
     able = np.unique(ratings.user[hidden])
-    if fans > len(able):
-        raise InputError(f"{fans} fans cannot be measured on, {len(able)} have pairs to hide.")
-    measured = np.isin(ratings.user, rng.choice(able, fans, replace=False))
+    if n_users > len(able):
+        raise InputError(f"{n_users} fans cannot be measured on, {len(able)} have pairs to hide.")
+    measured = np.isin(ratings.user, rng.choice(able, n_users, replace=False))
     frame = pl.DataFrame(
         {
             "user_id": ratings.user_ids.gather(ratings.user),
@@ -121,59 +130,67 @@ def split_pairs(ratings: Ratings, fans: int, seed: int) -> dict[str, pl.DataFram
     }
 
 
-def _row(name: str, title: str, seconds: float, tell: Teller, held: Sequence[HeldOut]) -> Row:
+def _evaluate_predictor(
+    name: str, title: str, seconds: float, predict: Predictor, holdout: Sequence[HoldoutPairs]
+) -> PredictorResult:
     with threadpool_limits(1, "blas"):
-        tell(held[0])  # compiles what is compiled at first use
+        predict(holdout[0])  # compiles what is compiled at first use
         start = time.perf_counter()
-        told = measure(tell, held)
+        told = evaluate_predictor(predict, holdout)
         taken = time.perf_counter() - start
-    return Row(name, title, seconds, 1000 * taken / len(held), told)
+    return PredictorResult(name, title, seconds, 1000 * taken / len(holdout), told)
 
 
-def _network(
+def _evaluate_network(
     name: str,
     training: Ratings,
-    held: Sequence[HeldOut],
-    settings: Callable[[Settings], Settings],
+    holdout: Sequence[HoldoutPairs],
+    settings: Callable[[NetworkSettings], NetworkSettings],
     progress: bool,
-) -> Row:
-    fit, defaults = trainer(name)
+) -> PredictorResult:
+    fit, defaults = network_trainer(name)
     start = time.perf_counter()
     fitted = fit(training, training.anime_ids, settings(defaults), progress=progress)
     seconds = time.perf_counter() - start
-    engine = opened(name, fitted, len(training.anime_ids))
-    return _row(name, NETWORKS[name][0], seconds, _of_engine(engine, training), held)
+    engine = engine_in_memory(name, fitted, len(training.anime_ids))
+    return _evaluate_predictor(
+        name, NEURAL_ENGINES[name][0], seconds, _engine_predictor(engine, training), holdout
+    )
 
 
-def _of_engine(engine: Engine, training: Ratings) -> Teller:
+def _engine_predictor(engine: Engine, training: Ratings) -> Predictor:
     # Cosine embeddings learn no interactions: their match is a score on another scale.
     tells_chances = engine.name != "cosine"
 
-    def tell(fan: HeldOut) -> Foretold:
+    def predict(fan: HoldoutPairs) -> Prediction:
         ids, listed = training.anime_ids, fan.visible
         at = np.minimum(np.searchsorted(ids, listed.anime_id), len(ids) - 1)
         order = np.argsort(at, kind="stable")
         order = order[ids[at[order]] == listed.anime_id[order]]
         favourite = np.zeros(len(order), bool)
-        known = Known(at[order], listed.score[order], listed.status[order], favourite)
-        judged = engine.judge(known)
+        known = KnownEntries(at[order], listed.score[order], listed.status[order], favourite)
+        judged = engine.score(known)
         assert judged.predicted_score is not None
         chance = judged.match[fan.position] / PERCENT if tells_chances else None
-        return Foretold(judged.predicted_score[fan.position], chance)
+        return Prediction(judged.predicted_score[fan.position], chance)
 
-    return tell
+    return predict
 
 
-def _of_model(model: Model, order: Order) -> Teller:
-    def tell(fan: HeldOut) -> Foretold:
-        return Foretold(
-            score_all(model, fan.visible, Wish(order=order)).predicted_score[fan.position]
+def _model_predictor(model: Model, order: SortOrder) -> Predictor:
+    def predict(fan: HoldoutPairs) -> Prediction:
+        return Prediction(
+            score_items(model, fan.visible, RecommendOptions(sort_order=order)).predicted_score[
+                fan.position
+            ]
         )
 
-    return tell
+    return predict
 
 
-def _svd(seen: Ratings, training: Ratings, held: Sequence[HeldOut]) -> Row:
+def _evaluate_svd(
+    visible: Ratings, training: Ratings, holdout: Sequence[HoldoutPairs]
+) -> PredictorResult:
     """Surprise's SVD with its defaults, trained on the visible lists as well."""
     try:
         import surprise
@@ -182,10 +199,14 @@ def _svd(seen: Ratings, training: Ratings, held: Sequence[HeldOut]) -> Row:
             "svd needs scikit-surprise, which is not installed; "
             "run: pip install -r requirements-dev.txt, or leave svd out"
         ) from None
-    scored = seen.scored
-    fans = seen.user_ids.cast(pl.String).gather(seen.user[scored])
+    scored = visible.rated_mask
+    fans = visible.user_ids.cast(pl.String).gather(visible.user[scored])
     frame = pl.DataFrame(
-        {"fan": fans, "anime": seen.anime_ids[seen.item[scored]], "score": seen.rating[scored]}
+        {
+            "fan": fans,
+            "anime": visible.anime_ids[visible.item[scored]],
+            "score": visible.rating[scored],
+        }
     )
     start = time.perf_counter()
     data = surprise.Dataset(surprise.Reader(rating_scale=(1, 10)))
@@ -193,8 +214,8 @@ def _svd(seen: Ratings, training: Ratings, held: Sequence[HeldOut]) -> Row:
     model = surprise.SVD(random_state=0).fit(data.construct_trainset(raw))
     seconds = time.perf_counter() - start
 
-    def tell(fan: HeldOut) -> Foretold:
+    def predict(fan: HoldoutPairs) -> Prediction:
         ids = training.anime_ids[fan.position].tolist()
-        return Foretold(np.array([model.predict(fan.name, anime).est for anime in ids]))
+        return Prediction(np.array([model.predict(fan.user_id, anime).est for anime in ids]))
 
-    return _row(SVD, "SVD (scikit-surprise)", seconds, tell, held)
+    return _evaluate_predictor(SVD, "SVD (scikit-surprise)", seconds, predict, holdout)

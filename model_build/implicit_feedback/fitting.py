@@ -10,30 +10,43 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
-from app.recommender.engines.als import Strengths, fan_system, solution
-from model_build.engines.als import Settings, fit_iterations
-from model_build.implicit_feedback.masking import Masked, Side
-from model_build.implicit_feedback.measuring import ScoreRows, Singles, by_factors, measure
+from app.recommender.engines.als import (
+    InteractionStrengths,
+    solve_least_squares,
+    user_normal_matrix,
+)
+from model_build.engines.als import AlsSettings, fit_als_factors
+from model_build.implicit_feedback.masking import MaskedInteractions, MaskedUsers
+from model_build.implicit_feedback.measuring import (
+    BlockScorer,
+    Float32Array,
+    evaluate_scores,
+    factor_scorer,
+)
 
-Measured = Mapping[str, float]
+ImplicitMetrics = Mapping[str, float]
 
 
-def strengths_of(masked: Masked, side: Side, strengths: Strengths) -> csr_matrix:
+def visible_user_items(
+    masked: MaskedInteractions, users: MaskedUsers, strengths: InteractionStrengths
+) -> csr_matrix:
     """The strength of what is visible, (fans, anime) float32."""
     entries, favourite = masked.interactions.entries, masked.interactions.favourite
-    value = strengths.of(entries.status[side.rows], favourite[side.rows]).astype(np.float32)
-    seen = side.visible
+    value = strengths.for_entries(
+        entries.status[users.visible_rows], favourite[users.visible_rows]
+    ).astype(np.float32)
+    seen = users.visible
     return csr_matrix((value, seen.indices, seen.indptr), shape=seen.shape)
 
 
-def fit_and_measure(
-    masked: Masked,
-    settings: Settings,
+def evaluate_iterations(
+    masked: MaskedInteractions,
+    settings: AlsSettings,
     iterations: Collection[int],
-    found: Callable[[int, float, Measured], None],
+    on_metrics: Callable[[int, float, ImplicitMetrics], None],
     *,
-    new: Side | None = None,
-    known: bool = True,
+    new_users: MaskedUsers | None = None,
+    measure_known: bool = True,
     threads: int = 0,
 ) -> None:
     """Fit once; after each of ``iterations`` tell ``found`` the seconds and how good the fit is.
@@ -42,56 +55,76 @@ def fit_and_measure(
     of a fit of ten. Measures of fans trained on have the plain names; ``new_`` are those of fans
     (default: all that were kept from training) who are folded in as the app does it.
     """
-    new = masked.new if new is None else new
-    trained = strengths_of(masked, masked.known, settings.strengths)
-    of_new = strengths_of(masked, new, settings.strengths)
+    new_users = masked.new_users if new_users is None else new_users
+    trained = visible_user_items(masked, masked.known_users, settings.strengths)
+    of_new = visible_user_items(masked, new_users, settings.strengths)
 
-    def after(iteration: int, seconds: float, fans: Singles, anime: Singles) -> None:
+    def on_iteration(
+        iteration: int, seconds: float, fans: Float32Array, anime: Float32Array
+    ) -> None:
         if iteration not in iterations:
             return
         measured: dict[str, float] = {}
-        if known:
-            measured |= measure(masked.known, by_factors(fans, anime))
-        folded = measure(new, folded_in(anime, of_new, settings))
+        if measure_known:
+            measured |= evaluate_scores(masked.known_users, factor_scorer(fans, anime))
+        folded = evaluate_scores(new_users, fold_in_scorer(anime, of_new, settings))
         measured |= {f"new_{name}": value for name, value in folded.items()}
-        found(iteration, seconds, measured)
+        on_metrics(iteration, seconds, measured)
 
     most = replace(settings, iterations=max(iterations))
-    fit_iterations(trained, most, after=after, threads=threads)
+    fit_als_factors(trained, most, on_iteration=on_iteration, threads=threads)
 
 
-def measured_once(
-    masked: Masked, settings: Settings, *, new: Side | None = None, known: bool = True
-) -> tuple[float, Measured]:
+def fit_and_evaluate(
+    masked: MaskedInteractions,
+    settings: AlsSettings,
+    *,
+    new_users: MaskedUsers | None = None,
+    measure_known: bool = True,
+) -> tuple[float, ImplicitMetrics]:
     """The seconds of a fit, and how good it is after its last iteration."""
-    found: list[tuple[float, Measured]] = []
+    found: list[tuple[float, ImplicitMetrics]] = []
 
-    def last(iteration: int, seconds: float, measured: Measured) -> None:
+    def keep_last(iteration: int, seconds: float, measured: ImplicitMetrics) -> None:
         if iteration == settings.iterations:
             found.append((seconds, measured))
 
-    fit_and_measure(masked, settings, (settings.iterations,), last, new=new, known=known)
+    evaluate_iterations(
+        masked,
+        settings,
+        (settings.iterations,),
+        keep_last,
+        new_users=new_users,
+        measure_known=measure_known,
+    )
     return found[0]
 
 
-def folded_in(anime: Singles, lists: csr_matrix, settings: Settings) -> ScoreRows:
+def fold_in_scorer(
+    item_factors: Float32Array, user_items: csr_matrix, settings: AlsSettings
+) -> BlockScorer:
     """Scores of fans who are not in the factors, from the strengths of what is on their lists."""
-    exact = anime.astype(np.float64)
-    return partial(_fold_in, exact, exact.T @ exact, lists, settings)
+    exact = item_factors.astype(np.float64)
+    return partial(_fold_in_scores, exact, exact.T @ exact, user_items, settings)
 
 
-def _fold_in(
-    exact: npt.NDArray[np.float64],
+def _fold_in_scores(
+    item_factors: npt.NDArray[np.float64],
     gram: npt.NDArray[np.float64],
-    lists: csr_matrix,
-    settings: Settings,
+    user_items: csr_matrix,
+    settings: AlsSettings,
     first: int,
     last: int,
-) -> Singles:
-    fans = np.empty((last - first, exact.shape[1]))
+) -> Float32Array:
+    fans = np.empty((last - first, item_factors.shape[1]))
     for row in range(first, last):
-        own = slice(lists.indptr[row], lists.indptr[row + 1])
-        listed, confidence = exact[lists.indices[own]], settings.alpha * lists.data[own]
-        system = fan_system(listed, confidence, gram, settings.regularization)
-        fans[row - first] = solution(system, confidence @ listed, settings.regularization)
-    return np.asarray(fans.astype(np.float32) @ exact.T.astype(np.float32), np.float32)
+        own = slice(user_items.indptr[row], user_items.indptr[row + 1])
+        listed, confidence = (
+            item_factors[user_items.indices[own]],
+            settings.alpha * user_items.data[own],
+        )
+        system = user_normal_matrix(listed, confidence, gram, settings.regularization)
+        fans[row - first] = solve_least_squares(
+            system, confidence @ listed, settings.regularization
+        )
+    return np.asarray(fans.astype(np.float32) @ item_factors.T.astype(np.float32), np.float32)

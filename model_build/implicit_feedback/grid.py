@@ -16,25 +16,25 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from app.recommender.engines.als import Strengths
-from model_build.engines.als import Settings
+from app.recommender.engines.als import InteractionStrengths
+from model_build.engines.als import AlsSettings
 from model_build.errors import InputError
-from model_build.implicit_feedback.fitting import Measured, fit_and_measure
-from model_build.implicit_feedback.masking import Masked
-from model_build.whole_file import write_text, write_whole
+from model_build.implicit_feedback.fitting import ImplicitMetrics, evaluate_iterations
+from model_build.implicit_feedback.masking import MaskedInteractions
+from model_build.whole_file import write_atomically, write_text_atomically
 
-FORMAT = 1
-TABLE, STATE = "grid.csv", "grid.json"
-BY = "map@10"
+STATE_FORMAT = 1
+TABLE_FILE, STATE_FILE = "grid.csv", "grid.json"
+SELECTION_METRIC = "map@10"
 
-NAMED = ("factors", "regularization", "iterations")
+KEY_COLUMNS = ("factors", "regularization", "iterations")
 
-Row = dict[str, float | int]
-Place = tuple[int, float, int]
+GridRow = dict[str, float | int]
+GridKey = tuple[int, float, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Axes:
+class ParameterGrid:
     """The values of every setting that are combined."""
 
     factors: tuple[int, ...] = (10, 20, 40, 80)
@@ -46,18 +46,18 @@ class Axes:
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class GridSearch:
     """Runs measured so far, in ``folder``: as a table (CSV), and with what they depend on (JSON).
 
     ``masked`` is what is fitted and measured; ``settings`` is everything else that a run needs.
     """
 
     folder: Path
-    masked: Masked
-    settings: Settings
-    axes: Axes = field(default_factory=Axes)
+    masked: MaskedInteractions
+    settings: AlsSettings
+    parameters: ParameterGrid = field(default_factory=ParameterGrid)
 
-    def run(self, told: Callable[[Row], object] | None = None) -> list[Row]:
+    def run(self, on_row: Callable[[GridRow], object] | None = None) -> list[GridRow]:
         """Measure what is not measured yet; all rows, in the order of the axes.
 
         ``told`` is given every new row as soon as it is on disk.
@@ -65,94 +65,114 @@ class Grid:
         Raises:
             InputError: the folder holds runs on something else.
         """
-        rows = {_place(row): row for row in self._read()}
-        for settings in self._fits():
-            missing = [each for each in self.axes.iterations if _key(settings, each) not in rows]
+        rows = {_row_key(row): row for row in self._read_rows()}
+        for settings in self._fit_settings():
+            missing = [
+                each
+                for each in self.parameters.iterations
+                if _settings_key(settings, each) not in rows
+            ]
             if not missing:
                 continue
 
-            def found(
-                iteration: int, seconds: float, measured: Measured, settings: Settings = settings
+            def record(
+                iteration: int,
+                seconds: float,
+                measured: ImplicitMetrics,
+                settings: AlsSettings = settings,
             ) -> None:
-                row = dict(zip(NAMED, _key(settings, iteration), strict=True))
-                rows[_place(row)] = {**row, **measured, "fit_seconds": round(seconds, 2)}
-                self._write(list(rows.values()))
-                if told:
-                    told(rows[_place(row)])
+                row = dict(zip(KEY_COLUMNS, _settings_key(settings, iteration), strict=True))
+                rows[_row_key(row)] = {**row, **measured, "fit_seconds": round(seconds, 2)}
+                self._write_rows(list(rows.values()))
+                if on_row:
+                    on_row(rows[_row_key(row)])
 
-            fit_and_measure(self.masked, settings, missing, found)
+            evaluate_iterations(self.masked, settings, missing, record)
         return [
-            rows[_key(settings, each)] for settings in self._fits() for each in self.axes.iterations
+            rows[_settings_key(settings, each)]
+            for settings in self._fit_settings()
+            for each in self.parameters.iterations
         ]
 
-    def _fits(self) -> Iterator[Settings]:
-        for factors, regularization in product(self.axes.factors, self.axes.regularization):
+    def _fit_settings(self) -> Iterator[AlsSettings]:
+        for factors, regularization in product(
+            self.parameters.factors, self.parameters.regularization
+        ):
             yield replace(self.settings, factors=factors, regularization=regularization)
 
-    def _inputs(self) -> str:
+    def _input_digest(self) -> str:
         """A digest of all that the rows depend on, beside what they name themselves."""
-        digest = hashlib.sha256(f"{FORMAT} {self.settings.alpha} {self.settings.seed}".encode())
+        digest = hashlib.sha256(
+            f"{STATE_FORMAT} {self.settings.alpha} {self.settings.seed}".encode()
+        )
         digest.update(str(sorted(asdict(self.settings.strengths).items())).encode())
         entries = self.masked.interactions.entries
         for array in (
             *(entries.user, entries.item, entries.status, self.masked.interactions.favourite),
-            *(self.masked.anime_id, self.masked.known.rows, self.masked.new.rows),
+            *(
+                self.masked.anime_id,
+                self.masked.known_users.visible_rows,
+                self.masked.new_users.visible_rows,
+            ),
         ):
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
-    def _read(self) -> list[Row]:
-        path = self.folder / STATE
+    def _read_rows(self) -> list[GridRow]:
+        path = self.folder / STATE_FILE
         if not path.exists():
             return []
-        inputs, _, rows = _state(path)
-        if inputs != self._inputs():
+        inputs, _, rows = _read_state(path)
+        if inputs != self._input_digest():
             raise InputError(
                 f"{path}: these runs were made with other interactions, another seed, alpha or "
                 "strengths; name another folder."
             )
         return rows
 
-    def _write(self, rows: list[Row]) -> None:
-        rows = sorted(rows, key=_place)
-        state = {"inputs": self._inputs(), "settings": asdict(self.settings), "rows": rows}
-        write_text(self.folder / STATE, json.dumps(state))
-        write_whole(self.folder / TABLE, pl.DataFrame(rows).write_csv)
+    def _write_rows(self, rows: list[GridRow]) -> None:
+        rows = sorted(rows, key=_row_key)
+        state = {"inputs": self._input_digest(), "settings": asdict(self.settings), "rows": rows}
+        write_text_atomically(self.folder / STATE_FILE, json.dumps(state))
+        write_atomically(self.folder / TABLE_FILE, pl.DataFrame(rows).write_csv)
 
 
-def read_rows(folder: Path) -> tuple[list[Row], Settings]:
+def read_grid(folder: Path) -> tuple[list[GridRow], AlsSettings]:
     """The runs of a grid that are done, and the settings that they share.
 
     Raises:
         InputError: there are none.
     """
-    _, settings, rows = _state(folder / STATE)
+    _, settings, rows = _read_state(folder / STATE_FILE)
     return rows, settings
 
 
-def best_of(rows: list[Row], shared: Settings) -> Settings:
+def best_settings(rows: list[GridRow], shared: AlsSettings) -> AlsSettings:
     """The settings of the run with the highest MAP@10; of equal ones the first."""
-    factors, regularization, iterations = _place(max(rows, key=lambda row: row[BY]))
+    factors, regularization, iterations = _row_key(max(rows, key=lambda row: row[SELECTION_METRIC]))
     return replace(shared, factors=factors, regularization=regularization, iterations=iterations)
 
 
-def _state(path: Path) -> tuple[str, Settings, list[Row]]:
+def _read_state(path: Path) -> tuple[str, AlsSettings, list[GridRow]]:
     try:
         state = json.loads(path.read_text("utf-8"))
         rows = list(state["rows"])
         for row in rows:
-            _place(row)
-        named = {**state["settings"], "strengths": Strengths(**state["settings"]["strengths"])}
-        return state["inputs"], Settings(**named), rows
+            _row_key(row)
+        named = {
+            **state["settings"],
+            "strengths": InteractionStrengths(**state["settings"]["strengths"]),
+        }
+        return state["inputs"], AlsSettings(**named), rows
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path}: not the runs of a grid ({error!r}); name the folder of one, or a new one."
         ) from None
 
 
-def _key(settings: Settings, iterations: int) -> Place:
+def _settings_key(settings: AlsSettings, iterations: int) -> GridKey:
     return settings.factors, settings.regularization, iterations
 
 
-def _place(row: Row) -> Place:
+def _row_key(row: GridRow) -> GridKey:
     return int(row["factors"]), float(row["regularization"]), int(row["iterations"])

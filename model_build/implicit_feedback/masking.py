@@ -15,16 +15,16 @@ from scipy.sparse import csr_matrix
 from model_build.errors import InputError
 from model_build.interactions import Interactions
 
-SHARE = 0.2
-LEAST = 2
+HIDDEN_SHARE = 0.2
+MIN_INTERACTIONS = 2
 """Interactions of which one can be hidden and one seen."""
-HELD_SHARE = 0.1
+NEW_USER_SHARE = 0.1
 
-Booleans = npt.NDArray[np.bool_]
+BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class MaskedUsers:
     """Fans that are measured on, a row each.
 
     ``visible`` and ``hidden`` are (fans, anime) bool; ``rows`` are the places of the visible
@@ -33,14 +33,14 @@ class Side:
 
     visible: csr_matrix
     hidden: csr_matrix
-    rows: npt.NDArray[np.int64]
+    visible_rows: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         return int(self.visible.shape[0])
 
 
 @dataclass(frozen=True, slots=True)
-class Masked:
+class MaskedInteractions:
     """Interactions split for one measurement.
 
     ``known`` are the fans trained on, on what is visible of them; ``new`` are kept from training.
@@ -49,17 +49,19 @@ class Masked:
 
     interactions: Interactions
     anime_id: npt.NDArray[np.int32]
-    known: Side
-    new: Side
-    lost: int
+    known_users: MaskedUsers
+    new_users: MaskedUsers
+    n_unrankable: int
 
     @property
-    def popularity(self) -> npt.NDArray[np.float32]:
+    def item_counts(self) -> npt.NDArray[np.float32]:
         """How many fans trained on have each anime, (n,)."""
-        return np.asarray(self.known.visible.sum(axis=0), np.float32).ravel()
+        return np.asarray(self.known_users.visible.sum(axis=0), np.float32).ravel()
 
 
-def mask(interactions: Interactions, *, seed: int, held: float = HELD_SHARE) -> Masked:
+def mask_interactions(
+    interactions: Interactions, *, seed: int, new_user_share: float = NEW_USER_SHARE
+) -> MaskedInteractions:
     """Hide a fifth of every fan's interactions; a share ``held`` of the fans is not trained on.
 
     The same seed hides the same.
@@ -71,22 +73,22 @@ def mask(interactions: Interactions, *, seed: int, held: float = HELD_SHARE) -> 
     rng = np.random.default_rng(seed)
     fans = len(entries.user_ids)
     count = np.bincount(entries.user, minlength=fans)
-    eligible = np.flatnonzero(count >= LEAST)
-    new = round(held * len(eligible))
+    eligible = np.flatnonzero(count >= MIN_INTERACTIONS)
+    new = round(new_user_share * len(eligible))
     if not 0 < new < len(eligible):
         raise InputError(
-            f"{fans} fans, of whom {len(eligible)} did {LEAST} things or more, are too few to keep "
+            f"{fans} fans, of whom {len(eligible)} did {MIN_INTERACTIONS} things or more, are too few to keep "
             "some from training."
         )
     is_new = np.zeros(fans, bool)
     is_new[rng.choice(eligible, new, replace=False)] = True
-    hidden = _a_share(entries.user, count, rng)
+    hidden = _sample_hidden(entries.user, count, rng)
     seen = np.unique(entries.item[~hidden & ~is_new[entries.user]])
     column = np.full(len(entries.anime_ids), -1, np.int64)
     column[seen] = np.arange(len(seen))
     there = column[entries.item] >= 0
 
-    def side(fans_of_side: Booleans) -> Side:
+    def side(fans_of_side: BoolArray) -> MaskedUsers:
         row = np.cumsum(fans_of_side) - 1
         of_side = fans_of_side[entries.user] & there
         at = np.flatnonzero(of_side & ~hidden)
@@ -99,9 +101,9 @@ def mask(interactions: Interactions, *, seed: int, held: float = HELD_SHARE) -> 
             found.sort_indices()
             return found
 
-        return Side(matrix(at), matrix(np.flatnonzero(of_side & hidden)), at)
+        return MaskedUsers(matrix(at), matrix(np.flatnonzero(of_side & hidden)), at)
 
-    return Masked(
+    return MaskedInteractions(
         interactions,
         entries.anime_ids[seen],
         side(~is_new),
@@ -110,15 +112,15 @@ def mask(interactions: Interactions, *, seed: int, held: float = HELD_SHARE) -> 
     )
 
 
-def _a_share(
+def _sample_hidden(
     user: npt.NDArray[np.int32], count: npt.NDArray[np.int64], rng: np.random.Generator
-) -> Booleans:
+) -> BoolArray:
     """A fifth of every fan's rows, at least one where there are two."""
     order = rng.permutation(len(user))
     order = order[np.argsort(user[order], kind="stable")]
     first = np.cumsum(count) - count
     place = np.arange(len(user)) - first[user[order]]
-    many = np.where(count >= LEAST, np.maximum(1, np.rint(SHARE * count)), 0)
+    many = np.where(count >= MIN_INTERACTIONS, np.maximum(1, np.rint(HIDDEN_SHARE * count)), 0)
     hidden = np.zeros(len(user), bool)
     hidden[order] = place < many[user[order]]
     return hidden

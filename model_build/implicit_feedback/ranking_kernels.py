@@ -6,31 +6,31 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-OPEN, SEEN, WANTED = 0, 1, 2
+CANDIDATE, VISIBLE, HIDDEN = 0, 1, 2
 
-Singles = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
-Kinds = npt.NDArray[np.uint8]
+Float32Array = npt.NDArray[np.float32]
+Int32Array = npt.NDArray[np.int32]
+UInt8Array = npt.NDArray[np.uint8]
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _beaten(aim: Singles, score: float) -> float:
+def _count_higher(hidden_scores: Float32Array, score: float) -> float:
     """By how many of ``aim`` (ascending) a score is beaten; those that equal it count half."""
-    low, high = 0, len(aim)
+    low, high = 0, len(hidden_scores)
     while low < high:
         middle = (low + high) >> 1
-        if aim[middle] < score:
+        if hidden_scores[middle] < score:
             low = middle + 1
         else:
             high = middle
     ties = low
-    while ties < len(aim) and aim[ties] == score:
+    while ties < len(hidden_scores) and hidden_scores[ties] == score:
         ties += 1
-    return (len(aim) - ties) + 0.5 * (ties - low)
+    return (len(hidden_scores) - ties) + 0.5 * (ties - low)
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _enter(best: npt.NDArray[np.int64], filled: int, row: Singles, at: int) -> int:
+def _insert_top(best: npt.NDArray[np.int64], filled: int, row: Float32Array, at: int) -> int:
     """Put ``at`` among the best if it belongs there; how many there are then."""
     if filled == len(best) and not row[at] > row[best[filled - 1]]:
         return filled
@@ -44,29 +44,29 @@ def _enter(best: npt.NDArray[np.int64], filled: int, row: Singles, at: int) -> i
 
 
 @numba.njit(nogil=True, cache=True)
-def _look_at_one(
-    row: Singles, kind: Kinds, aim: Singles, best: npt.NDArray[np.int64]
+def _rank_user(
+    row: Float32Array, kind: UInt8Array, hidden_scores: Float32Array, best: npt.NDArray[np.int64]
 ) -> tuple[float, int]:
     """The AUC, and how many of the places of ``best`` are filled."""
     beaten, rivals, filled = 0.0, 0, 0
     for at in range(len(row)):
-        if kind[at] == SEEN:
+        if kind[at] == VISIBLE:
             continue
-        if kind[at] == OPEN:
+        if kind[at] == CANDIDATE:
             rivals += 1
-            beaten += _beaten(aim, row[at])
-        filled = _enter(best, filled, row, at)
-    return (beaten / (len(aim) * rivals) if rivals else np.nan), filled
+            beaten += _count_higher(hidden_scores, row[at])
+        filled = _insert_top(best, filled, row, at)
+    return (beaten / (len(hidden_scores) * rivals) if rivals else np.nan), filled
 
 
 @numba.njit(nogil=True, cache=True)
-def look(
-    scores: Singles,
+def rank_block(
+    scores: Float32Array,
     first: int,
-    seen_start: Ints,
-    seen: Ints,
-    wanted_start: Ints,
-    wanted: Ints,
+    visible_indptr: Int32Array,
+    visible_indices: Int32Array,
+    hidden_indptr: Int32Array,
+    hidden_indices: Int32Array,
     auc: npt.NDArray[np.float64],
     hits: npt.NDArray[np.bool_],
 ) -> None:
@@ -81,13 +81,13 @@ def look(
     best = np.empty(places, np.int64)
     for row in range(rows):
         fan = first + row
-        aims = wanted[wanted_start[fan] : wanted_start[fan + 1]]
+        aims = hidden_indices[hidden_indptr[fan] : hidden_indptr[fan + 1]]
         if len(aims) == 0:
             auc[fan] = np.nan
             continue
         kind = np.zeros(n, np.uint8)
-        kind[seen[seen_start[fan] : seen_start[fan + 1]]] = SEEN
-        kind[aims] = WANTED
-        auc[fan], filled = _look_at_one(scores[row], kind, np.sort(scores[row][aims]), best)
+        kind[visible_indices[visible_indptr[fan] : visible_indptr[fan + 1]]] = VISIBLE
+        kind[aims] = HIDDEN
+        auc[fan], filled = _rank_user(scores[row], kind, np.sort(scores[row][aims]), best)
         for place in range(filled):
-            hits[fan, place] = kind[best[place]] == WANTED
+            hits[fan, place] = kind[best[place]] == HIDDEN

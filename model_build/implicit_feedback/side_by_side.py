@@ -9,54 +9,61 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from app.recommender import Listed, Model
+from app.recommender import Model, UserList
 from model_build.catalogue import encode_catalogue
-from model_build.comparison import trained_model
-from model_build.engines.als import Settings
-from model_build.evaluation import rank_with
-from model_build.implicit_feedback.fitting import Measured, measured_once
-from model_build.implicit_feedback.masking import Masked, Side
-from model_build.implicit_feedback.measuring import ScoreRows, Singles, measure, the_same
+from model_build.comparison import trained_default_model
+from model_build.engines.als import AlsSettings
+from model_build.evaluation import model_ranker
+from model_build.implicit_feedback.fitting import ImplicitMetrics, fit_and_evaluate
+from model_build.implicit_feedback.masking import MaskedInteractions, MaskedUsers
+from model_build.implicit_feedback.measuring import (
+    BlockScorer,
+    Float32Array,
+    constant_scorer,
+    evaluate_scores,
+)
 from model_build.observing import Ranker
-from model_build.ratings import indexed
+from model_build.ratings import index_ratings
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ImplicitResult:
     """One recommender: measures of fans trained on, ``new_`` ones of others."""
 
     title: str
     fit_seconds: float
-    measured: Measured
+    metrics: ImplicitMetrics
 
 
-def compare(
-    masked: Masked,
-    settings: Mapping[str, Settings],
+def compare_implicit(
+    masked: MaskedInteractions,
+    settings: Mapping[str, AlsSettings],
     catalogue: pl.DataFrame | None = None,
     *,
-    hakken: bool = True,
-    new: Side | None = None,
-) -> Iterator[Row]:
+    include_hakken: bool = True,
+    new_users: MaskedUsers | None = None,
+) -> Iterator[ImplicitResult]:
     """Rows for popularity, ALS with each of the settings, and Hakken, as soon as they are known.
 
     ``new`` are fans kept from training to measure on; all of them by default. Hakken's own ranking
     learns from scores, and is left out where there are none.
     """
-    new = masked.new if new is None else new
-    popular = the_same(masked.popularity)
-    yield Row("Popularity", 0.0, _both(masked, new, popular, popular))
+    new_users = masked.new_users if new_users is None else new_users
+    popular = constant_scorer(masked.item_counts)
+    yield ImplicitResult("Popularity", 0.0, _evaluate_users(masked, new_users, popular, popular))
     for title, each in settings.items():
-        yield Row(title, *measured_once(masked, each, new=new))
+        yield ImplicitResult(title, *fit_and_evaluate(masked, each, new_users=new_users))
     entries = masked.interactions.entries
-    if hakken and entries.scored[masked.known.rows].any():
-        yield _hakken(masked, new, catalogue)
+    if include_hakken and entries.rated_mask[masked.known_users.visible_rows].any():
+        yield _evaluate_hakken(masked, new_users, catalogue)
 
 
-def _hakken(masked: Masked, new: Side, catalogue: pl.DataFrame | None) -> Row:
-    rows = masked.known.rows
+def _evaluate_hakken(
+    masked: MaskedInteractions, new_users: MaskedUsers, catalogue: pl.DataFrame | None
+) -> ImplicitResult:
+    rows = masked.known_users.visible_rows
     entries = masked.interactions.entries
-    training = indexed(
+    training = index_ratings(
         pl.DataFrame(
             {
                 "user_id": entries.user[rows],
@@ -66,42 +73,57 @@ def _hakken(masked: Masked, new: Side, catalogue: pl.DataFrame | None) -> Row:
             }
         )
     )
-    with trained_model(training, encode_catalogue(catalogue, training.anime_ids), False) as (
+    with trained_default_model(
+        training, encode_catalogue(catalogue, training.anime_ids), False
+    ) as (
         model,
         seconds,
     ):
-        rank = rank_with(model)
+        rank = model_ranker(model)
         rank(
-            Listed.of([(int(model.anime_id[0]), 8.0, 2)])
+            UserList.from_entries([(int(model.anime_id[0]), 8.0, 2)])
         )  # compiles what is compiled at first use
-        known, others = (_asked(masked, side, model, rank) for side in (masked.known, new))
-        return Row("Hakken, best match", seconds, _both(masked, new, known, others))
+        known, others = (
+            _hakken_scorer(masked, side, model, rank) for side in (masked.known_users, new_users)
+        )
+        return ImplicitResult(
+            "Hakken, best match", seconds, _evaluate_users(masked, new_users, known, others)
+        )
 
 
-def _asked(masked: Masked, side: Side, model: Model, rank: Ranker) -> ScoreRows:
+def _hakken_scorer(
+    masked: MaskedInteractions, users: MaskedUsers, model: Model, ranker: Ranker
+) -> BlockScorer:
     """What the model sorts by, of every anime; behind all others what it would not show."""
     entries = masked.interactions.entries
     column = np.searchsorted(masked.anime_id, model.anime_id)
-    start = side.visible.indptr
+    start = users.visible.indptr
 
-    def score(first: int, last: int) -> Singles:
+    def score(first: int, last: int) -> Float32Array:
         rows = np.full((last - first, len(masked.anime_id)), -np.inf, np.float32)
         for fan in range(first, last):
-            own: npt.NDArray[np.int64] = side.rows[start[fan] : start[fan + 1]]
-            ranking = rank(
-                Listed(
+            own: npt.NDArray[np.int64] = users.visible_rows[start[fan] : start[fan + 1]]
+            ranking = ranker(
+                UserList(
                     entries.anime_ids[entries.item[own]].astype(np.int64),
                     entries.rating[own],
                     entries.status[own],
                     masked.interactions.favourite[own],
                 )
             )
-            rows[fan - first, column] = np.where(ranking.allowed, ranking.sort_key, -np.inf)
+            rows[fan - first, column] = np.where(ranking.is_candidate, ranking.sort_key, -np.inf)
         return rows
 
     return score
 
 
-def _both(masked: Masked, new: Side, known: ScoreRows, others: ScoreRows) -> Measured:
-    of_new = measure(new, others)
-    return measure(masked.known, known) | {f"new_{name}": each for name, each in of_new.items()}
+def _evaluate_users(
+    masked: MaskedInteractions,
+    new_users: MaskedUsers,
+    score_known: BlockScorer,
+    score_new: BlockScorer,
+) -> ImplicitMetrics:
+    of_new = evaluate_scores(new_users, score_new)
+    return evaluate_scores(masked.known_users, score_known) | {
+        f"new_{name}": each for name, each in of_new.items()
+    }

@@ -14,97 +14,108 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from app.recommender.engines.als import Strengths
-from app.recommender.status import Status
-from model_build.engines.als import Settings
-from model_build.implicit_feedback.fitting import measured_once
-from model_build.implicit_feedback.masking import Masked, Side
+from app.recommender.engines.als import InteractionStrengths
+from app.recommender.status import WatchStatus
+from model_build.engines.als import AlsSettings
+from model_build.implicit_feedback.fitting import fit_and_evaluate
+from model_build.implicit_feedback.masking import MaskedInteractions, MaskedUsers
 
-BY = "new_map@10"
-GAIN = 0.001
+SELECTION_METRIC = "new_map@10"
+MIN_GAIN = 0.001
 """Of the value so far: what a change must bring to be kept."""
-STEP = 2.0
-LONGEST = 10
+STEP_FACTOR = 2.0
+MAX_STEPS = 10
 """Steps in one direction."""
-STATUS = {
-    "completed": (Status.COMPLETED, Status.UNKNOWN),
-    "watching": (Status.WATCHING,),
-    "planned": (Status.PLAN_TO_WATCH,),
-    "on_hold": (Status.ON_HOLD,),
-    "dropped": (Status.DROPPED,),
+STATUS_CODES = {
+    "completed": (WatchStatus.COMPLETED, WatchStatus.UNKNOWN),
+    "watching": (WatchStatus.WATCHING,),
+    "planned": (WatchStatus.PLAN_TO_WATCH,),
+    "on_hold": (WatchStatus.ON_HOLD,),
+    "dropped": (WatchStatus.DROPPED,),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class StrengthTrial:
     """Strengths, and the MAP@10 of the fans that the search looks at."""
 
-    strengths: Strengths
-    value: float
+    strengths: InteractionStrengths
+    map_at_10: float
 
 
-def tell(trial: Trial) -> None:
+def print_trial(trial: StrengthTrial) -> None:
     """A line on standard error."""
     worth = ", ".join(f"{name} {value:g}" for name, value in asdict(trial.strengths).items())
-    print(f"MAP@10 {trial.value:.4f}  {worth}", file=sys.stderr, flush=True)
+    print(f"MAP@10 {trial.map_at_10:.4f}  {worth}", file=sys.stderr, flush=True)
 
 
-def halves(side: Side) -> tuple[Side, Side]:
+def split_in_half(users: MaskedUsers) -> tuple[MaskedUsers, MaskedUsers]:
     """Every other fan: those to search with, and those to judge the result by."""
-    return _some(side, np.arange(0, len(side), 2)), _some(side, np.arange(1, len(side), 2))
+    return _select_users(users, np.arange(0, len(users), 2)), _select_users(
+        users, np.arange(1, len(users), 2)
+    )
 
 
-def learn(
-    masked: Masked,
-    settings: Settings,
-    validation: Side,
-    told: Callable[[Trial], object] | None = None,
-) -> Trial:
+def search_strengths(
+    masked: MaskedInteractions,
+    settings: AlsSettings,
+    validation_users: MaskedUsers,
+    on_trial: Callable[[StrengthTrial], object] | None = None,
+) -> StrengthTrial:
     """The best trial of the search, which begins with the strengths of ``settings``."""
 
-    def tried(strengths: Strengths) -> Trial:
+    def evaluate(strengths: InteractionStrengths) -> StrengthTrial:
         changed = replace(settings, strengths=strengths)
-        _, measured = measured_once(masked, changed, new=validation, known=False)
-        trial = Trial(strengths, measured[BY])
-        if told:
-            told(trial)
+        _, measured = fit_and_evaluate(
+            masked, changed, new_users=validation_users, measure_known=False
+        )
+        trial = StrengthTrial(strengths, measured[SELECTION_METRIC])
+        if on_trial:
+            on_trial(trial)
         return trial
 
-    best = tried(settings.strengths)
-    kinds = _kinds(masked)
+    best = evaluate(settings.strengths)
+    kinds = _strength_names(masked)
     for names in (tuple(asdict(settings.strengths)), *((name,) for name in kinds)):
-        for factor in (1 / STEP, STEP):
+        for factor in (1 / STEP_FACTOR, STEP_FACTOR):
             before = best
-            best = _as_far_as_it_helps(best, names, factor, tried)
+            best = _line_search(best, names, factor, evaluate)
             if best is not before:
                 break
     return best
 
 
-def _as_far_as_it_helps(
-    best: Trial, names: Iterable[str], factor: float, tried: Callable[[Strengths], Trial]
-) -> Trial:
+def _line_search(
+    best: StrengthTrial,
+    names: Iterable[str],
+    factor: float,
+    evaluate: Callable[[InteractionStrengths], StrengthTrial],
+) -> StrengthTrial:
     names = tuple(names)
-    for _ in range(LONGEST):
+    for _ in range(MAX_STEPS):
         changed = {name: getattr(best.strengths, name) * factor for name in names}
-        trial = tried(replace(best.strengths, **changed))
-        if trial.value <= best.value * (1 + GAIN):
+        trial = evaluate(replace(best.strengths, **changed))
+        if trial.map_at_10 <= best.map_at_10 * (1 + MIN_GAIN):
             break
         best = trial
     return best
 
 
-def _kinds(masked: Masked) -> list[str]:
+def _strength_names(masked: MaskedInteractions) -> list[str]:
     """The kinds of entries that there are, the most frequent first; the first sets the scale."""
     entries, favourite = masked.interactions.entries, masked.interactions.favourite
-    count = {name: int(np.isin(entries.status, codes).sum()) for name, codes in STATUS.items()}
+    count = {
+        name: int(np.isin(entries.status, codes).sum()) for name, codes in STATUS_CODES.items()
+    }
     count["favourite"] = int(favourite.sum())
     there = sorted((name for name in count if count[name]), key=lambda name: -count[name])
     return there[1:]
 
 
-def _some(side: Side, fans: np.ndarray) -> Side:
-    rows = np.split(side.rows, side.visible.indptr[1:-1])
-    return Side(
-        side.visible[fans], side.hidden[fans], np.concatenate([rows[fan] for fan in fans.tolist()])
+def _select_users(users: MaskedUsers, indices: np.ndarray) -> MaskedUsers:
+    rows = np.split(users.visible_rows, users.visible.indptr[1:-1])
+    return MaskedUsers(
+        users.visible[indices],
+        users.hidden[indices],
+        np.concatenate([rows[fan] for fan in indices.tolist()]),
     )

@@ -5,29 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from model_build.peers import als, cosine, ease, knn_baseline, popularity, similarity_sum
-from model_build.peers.base import Fit, Scorer
+from model_build.peers.base import ItemScorer, ScorerFactory
 
-__all__ = ["PEERS", "Fit", "Peer", "Scorer"]
+__all__ = ["REFERENCE_MODELS", "ItemScorer", "ReferenceModel", "ScorerFactory"]
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
+class ReferenceModel:
     """``title`` for people; of several ``settings`` the best one is reported.
 
     With ``predicts`` the scores that it ranks by are what the fan would give.
     """
 
     title: str
-    settings: tuple[Fit, ...]
-    predicts: bool = False
+    fits: tuple[ScorerFactory, ...]
+    predicts_ratings: bool = False
 
 
-PEERS = {
-    "popularity": Peer("popularity", (popularity.fit,)),
-    "knn-baseline": Peer("KNN with baseline, predicted score", (knn_baseline.fit,), predicts=True),
-    "similarity-sum": Peer("sum of similarities to the list", (similarity_sum.fit,)),
-    "cosine": Peer("item-cosine KNN, 50 neighbours", (cosine.fit,)),
-    "als": Peer("ALS (implicit), best of three", als.SETTINGS),
-    "ease": Peer("EASE^R, binary, lambda 200", (ease.fit_binary,)),
-    "ease-weighted": Peer("EASE^R, residual weights, lambda 300", (ease.fit_weighted,)),
+REFERENCE_MODELS = {
+    "popularity": ReferenceModel("popularity", (popularity.fit,)),
+    "knn-baseline": ReferenceModel(
+        "KNN with baseline, predicted score", (knn_baseline.fit,), predicts_ratings=True
+    ),
+    "similarity-sum": ReferenceModel("sum of similarities to the list", (similarity_sum.fit,)),
+    "cosine": ReferenceModel("item-cosine KNN, 50 neighbours", (cosine.fit,)),
+    "als": ReferenceModel("ALS (implicit), best of three", als.FIT_VARIANTS),
+    "ease": ReferenceModel("EASE^R, binary, lambda 200", (ease.fit_binary_ease,)),
+    "ease-weighted": ReferenceModel(
+        "EASE^R, residual weights, lambda 300", (ease.fit_weighted_ease,)
+    ),
 }

@@ -8,9 +8,15 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
-from app.recommender import Listed
+from app.recommender import UserList
 from model_build.errors import InputError
-from model_build.peers.base import Fit, Floats, Scorer, known, list_matrix
+from model_build.peers.base import (
+    Float64Array,
+    ItemScorer,
+    ScorerFactory,
+    known_positions,
+    user_item_matrix,
+)
 from model_build.ratings import Ratings
 
 ITERATIONS = 15
@@ -18,7 +24,7 @@ ITERATIONS = 15
 
 def fit(
     ratings: Ratings, *, factors: int, regularization: float, alpha: float, seed: int = 0
-) -> Scorer:
+) -> ItemScorer:
     """``alpha`` is the confidence of an entry against 1 for an anime that is not on the list.
 
     Raises:
@@ -39,11 +45,11 @@ def fit(
             iterations=ITERATIONS,
             random_state=seed,
         )
-        model.fit(csr_matrix(list_matrix(ratings)), show_progress=False)
+        model.fit(csr_matrix(user_item_matrix(ratings)), show_progress=False)
     n = len(ratings.anime_ids)
 
-    def score(listed: Listed) -> Floats:
-        at, _ = known(ratings.anime_ids, listed)
+    def score(listed: UserList) -> Float64Array:
+        at, _ = known_positions(ratings.anime_ids, listed)
         entries = csr_matrix((np.ones(len(at), np.float32), at, [0, len(at)]), shape=(1, n))
         fan = model.recalculate_user(0, entries)
         return np.asarray(model.item_factors @ fan.ravel(), np.float64)
@@ -51,7 +57,7 @@ def fit(
     return score
 
 
-SETTINGS: tuple[Fit, ...] = (
+FIT_VARIANTS: tuple[ScorerFactory, ...] = (
     partial(fit, factors=128, regularization=10.0, alpha=2.0),
     partial(fit, factors=256, regularization=10.0, alpha=2.0),
     partial(fit, factors=256, regularization=30.0, alpha=3.0),

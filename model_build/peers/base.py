@@ -14,58 +14,62 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from app.recommender import Listed
-from model_build.baselines import fit_baselines
+from app.recommender import UserList
+from model_build.baselines import fit_bias_model
 from model_build.grouping import GroupedRatings, group_ratings
-from model_build.observing import Scorer
+from model_build.observing import ItemScorer
 from model_build.ratings import Ratings
-from model_build.similarity import pearson_baseline
+from model_build.similarity import pearson_baseline_similarity
 from model_build.training import Hyperparameters
 
-Floats = npt.NDArray[np.float64]
-Longs = npt.NDArray[np.int64]
-Singles = npt.NDArray[np.float32]
-Fit = Callable[[Ratings], Scorer]
+Float64Array = npt.NDArray[np.float64]
+Int64Array = npt.NDArray[np.int64]
+Float32Array = npt.NDArray[np.float32]
+ScorerFactory = Callable[[Ratings], ItemScorer]
 
 __all__ = [
-    "Baseline",
-    "Fit",
-    "Scorer",
-    "fit_similarity",
-    "gram",
-    "group_scores",
-    "known",
-    "list_matrix",
+    "BaselineEstimates",
+    "ItemScorer",
+    "ScorerFactory",
+    "fit_item_similarity",
+    "gram_matrix",
+    "group_scored_ratings",
+    "known_positions",
+    "user_item_matrix",
 ]
 
 REG_USER, REG_ITEM, EPOCHS = 15.0, 10.0, 10
-ROWS = 1024
+BLOCK_ROWS = 1024
 
 
-def known(anime_ids: npt.NDArray[np.int32], listed: Listed) -> tuple[Longs, Floats]:
+def known_positions(
+    anime_ids: npt.NDArray[np.int32], user_list: UserList
+) -> tuple[Int64Array, Float64Array]:
     """Positions in ``anime_ids`` and scores (0 = none) of the entries that are among them."""
-    at = np.minimum(np.searchsorted(anime_ids, listed.anime_id), len(anime_ids) - 1)
-    there = anime_ids[at] == listed.anime_id
-    return at[there], listed.score[there]
+    at = np.minimum(np.searchsorted(anime_ids, user_list.anime_id), len(anime_ids) - 1)
+    there = anime_ids[at] == user_list.anime_id
+    return at[there], user_list.score[there]
 
 
-def list_matrix(ratings: Ratings, value: Floats | None = None) -> csr_array:
+def user_item_matrix(ratings: Ratings, weights: Float64Array | None = None) -> csr_array:
     """Fans by anime, float32: ``value`` (an entry each; 1 by default) where on the list."""
-    values = np.ones(len(ratings)) if value is None else value
+    values = np.ones(len(ratings)) if weights is None else weights
     shape = (len(ratings.user_ids), len(ratings.anime_ids))
     return csr_array((values.astype(np.float32), (ratings.user, ratings.item)), shape=shape)
 
 
-def gram(lists: csr_array) -> Singles:
+def gram_matrix(user_items: csr_array) -> Float32Array:
     """X'X, dense (n, n) float32."""
-    by_anime = lists.T.tocsr()
-    dense = np.empty((lists.shape[1], lists.shape[1]), np.float32)
-    for first in range(0, len(dense), ROWS):
-        dense[first : first + ROWS] = (by_anime[first : first + ROWS] @ lists).toarray()
+    by_anime = user_items.T.tocsr()
+    dense = np.empty((user_items.shape[1], user_items.shape[1]), np.float32)
+    for first in range(0, len(dense), BLOCK_ROWS):
+        dense[first : first + BLOCK_ROWS] = (
+            by_anime[first : first + BLOCK_ROWS] @ user_items
+        ).toarray()
     return dense
 
 
-def group_scores(ratings: Ratings) -> GroupedRatings:
+def group_scored_ratings(ratings: Ratings) -> GroupedRatings:
     """The scored entries grouped both ways."""
     return group_ratings(
         ratings.user,
@@ -73,37 +77,37 @@ def group_scores(ratings: Ratings) -> GroupedRatings:
         ratings.rating,
         len(ratings.user_ids),
         len(ratings.anime_ids),
-        chosen=ratings.scored,
+        selected=ratings.rated_mask,
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Baseline:
+class BaselineEstimates:
     """mu + b_u + b_i with Surprise's regularisation; ``item_bias`` (n,)."""
 
     mean: float
-    item_bias: Floats
+    item_bias: Float64Array
 
     @classmethod
-    def fit(cls, grouped: GroupedRatings) -> tuple[Baseline, Floats]:
+    def fit(cls, grouped: GroupedRatings) -> tuple[BaselineEstimates, Float64Array]:
         """The baseline, and the residuals of the grouped scores (by user)."""
-        fitted = fit_baselines(grouped, reg_user=REG_USER, reg_item=REG_ITEM, epochs=EPOCHS)
+        fitted = fit_bias_model(grouped, reg_user=REG_USER, reg_item=REG_ITEM, epochs=EPOCHS)
         return cls(fitted.mean, fitted.item_bias), fitted.residual
 
-    def user_bias(self, at: Longs, score: Floats) -> float:
+    def user_bias(self, at: Int64Array, score: Float64Array) -> float:
         """b_u of a fan with these scores, the anime fixed (closed form)."""
         return float((score - self.mean - self.item_bias[at]).sum() / (REG_USER + len(at)))
 
 
-def fit_similarity(ratings: Ratings) -> tuple[Baseline, csr_array]:
+def fit_item_similarity(ratings: Ratings) -> tuple[BaselineEstimates, csr_array]:
     """The baseline, and Hakken's similarity with its default settings.
 
     Row j of the matrix (n, n) holds what anime j on a list gives to others.
     """
     settings = Hyperparameters()
-    grouped = group_scores(ratings)
-    baseline, residual = Baseline.fit(grouped)
-    by_target = pearson_baseline(
+    grouped = group_scored_ratings(ratings)
+    baseline, residual = BaselineEstimates.fit(grouped)
+    by_target = pearson_baseline_similarity(
         grouped,
         residual,
         shrinkage=settings.shrinkage,

@@ -9,27 +9,33 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
-from app.recommender import Listed
-from model_build.peers.base import Floats, Scorer, gram, known, list_matrix
+from app.recommender import UserList
+from model_build.peers.base import (
+    Float64Array,
+    ItemScorer,
+    gram_matrix,
+    known_positions,
+    user_item_matrix,
+)
 from model_build.ratings import Ratings
 
-NEIGHBOURS = 50
+N_NEIGHBOURS = 50
 
 
-def fit(ratings: Ratings) -> Scorer:
-    cosine = gram(list_matrix(ratings))
+def fit(ratings: Ratings) -> ItemScorer:
+    cosine = gram_matrix(user_item_matrix(ratings))
     length = np.sqrt(cosine.diagonal())
     cosine /= length[:, None]
     cosine /= length
     np.fill_diagonal(cosine, 0.0)
-    keep = min(NEIGHBOURS, len(cosine) - 1)
+    keep = min(N_NEIGHBOURS, len(cosine) - 1)
     nearest = np.stack([np.argpartition(-row, keep - 1)[:keep] for row in cosine])
     weight = np.take_along_axis(cosine, nearest, axis=1)
     start = keep * np.arange(len(cosine) + 1)
     by_source = csr_array((weight.ravel(), nearest.ravel(), start), shape=cosine.shape).T.tocsr()
 
-    def score(listed: Listed) -> Floats:
-        at, _ = known(ratings.anime_ids, listed)
+    def score(listed: UserList) -> Float64Array:
+        at, _ = known_positions(ratings.anime_ids, listed)
         return np.asarray(by_source[at].sum(axis=0), np.float64)
 
     return score

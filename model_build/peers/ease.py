@@ -10,59 +10,61 @@ import numpy as np
 from scipy.linalg import inv
 from scipy.sparse import csr_array
 
-from app.recommender import Listed
+from app.recommender import UserList
 from model_build.peers.base import (
-    Baseline,
-    Floats,
-    Scorer,
-    Singles,
-    gram,
-    group_scores,
-    known,
-    list_matrix,
+    BaselineEstimates,
+    Float32Array,
+    Float64Array,
+    ItemScorer,
+    gram_matrix,
+    group_scored_ratings,
+    known_positions,
+    user_item_matrix,
 )
 from model_build.ratings import Ratings
 
 BINARY_RIDGE, WEIGHTED_RIDGE = 200.0, 300.0
-SLOPE, UNSCORED = 0.3, 0.6
+RESIDUAL_SLOPE, UNSCORED_WEIGHT = 0.3, 0.6
 
 
-def fit_binary(ratings: Ratings) -> Scorer:
+def fit_binary_ease(ratings: Ratings) -> ItemScorer:
     """Every entry counts 1."""
-    weights = item_weights(list_matrix(ratings), BINARY_RIDGE)
+    weights = ease_weights(user_item_matrix(ratings), BINARY_RIDGE)
 
-    def score(listed: Listed) -> Floats:
-        at, _ = known(ratings.anime_ids, listed)
+    def score(listed: UserList) -> Float64Array:
+        at, _ = known_positions(ratings.anime_ids, listed)
         return np.asarray(weights[at].sum(axis=0), np.float64)
 
     return score
 
 
-def fit_weighted(ratings: Ratings) -> Scorer:
+def fit_weighted_ease(ratings: Ratings) -> ItemScorer:
     """A score counts max(0, 1 + 0.3 residual), an entry without one 0.6."""
-    grouped = group_scores(ratings)
-    baseline, residual = Baseline.fit(grouped)
+    grouped = group_scored_ratings(ratings)
+    baseline, residual = BaselineEstimates.fit(grouped)
     # The residuals come by user, each user's anime by their numbers in `grouped`.
     fan = np.repeat(np.arange(grouped.n_users), np.diff(grouped.user_start))
     shape = (grouped.n_users, grouped.n_items)
-    scored = csr_array((_strength(residual), (fan, grouped.order[grouped.user_item])), shape=shape)
-    unscored = list_matrix(ratings, np.where(ratings.scored, 0.0, UNSCORED))
-    weights = item_weights((scored + unscored).astype(np.float32).tocsr(), WEIGHTED_RIDGE)
+    scored = csr_array(
+        (_rating_weight(residual), (fan, grouped.order[grouped.user_item])), shape=shape
+    )
+    unscored = user_item_matrix(ratings, np.where(ratings.rated_mask, 0.0, UNSCORED_WEIGHT))
+    weights = ease_weights((scored + unscored).astype(np.float32).tocsr(), WEIGHTED_RIDGE)
 
-    def score(listed: Listed) -> Floats:
-        at, given = known(ratings.anime_ids, listed)
+    def score(listed: UserList) -> Float64Array:
+        at, given = known_positions(ratings.anime_ids, listed)
         rated = given > 0
         bias = baseline.user_bias(at[rated], given[rated])
         off = given - baseline.mean - bias - baseline.item_bias[at]
-        strength = np.where(rated, _strength(off), UNSCORED).astype(np.float32)
+        strength = np.where(rated, _rating_weight(off), UNSCORED_WEIGHT).astype(np.float32)
         return np.asarray(strength @ weights[at], np.float64)
 
     return score
 
 
-def item_weights(lists: csr_array, ridge: float) -> Singles:
+def ease_weights(user_items: csr_array, ridge: float) -> Float32Array:
     """B (n, n) float32 for the list matrix X (fans, n)."""
-    matrix = gram(lists)
+    matrix = gram_matrix(user_items)
     np.fill_diagonal(matrix, matrix.diagonal() + np.float32(ridge))
     inverse = inv(matrix, overwrite_a=True, check_finite=False, assume_a="pos")
     own = inverse.diagonal().copy()
@@ -71,5 +73,5 @@ def item_weights(lists: csr_array, ridge: float) -> Singles:
     return np.asarray(inverse)
 
 
-def _strength(residual: Floats) -> Floats:
-    return np.maximum(0.0, 1.0 + SLOPE * residual)
+def _rating_weight(residual: Float64Array) -> Float64Array:
+    return np.maximum(0.0, 1.0 + RESIDUAL_SLOPE * residual)

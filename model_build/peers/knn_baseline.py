@@ -8,25 +8,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.recommender import Listed, kernels
-from model_build.peers.base import Floats, Scorer, fit_similarity, known
+from app.recommender import UserList, kernels
+from model_build.peers.base import Float64Array, ItemScorer, fit_item_similarity, known_positions
 from model_build.ratings import Ratings
 from model_build.training import Hyperparameters
 
 
-def fit(ratings: Ratings) -> Scorer:
-    baseline, by_source = fit_similarity(ratings)
+def fit(ratings: Ratings) -> ItemScorer:
+    baseline, by_source = fit_item_similarity(ratings)
     start = by_source.indptr.astype(np.int64)
     k = Hyperparameters().k
 
-    def score(listed: Listed) -> Floats:
-        at, given = known(ratings.anime_ids, listed)
+    def score(listed: UserList) -> Float64Array:
+        at, given = known_positions(ratings.anime_ids, listed)
         at, given = at[given > 0], given[given > 0]
         level = baseline.mean + baseline.user_bias(at, given) + baseline.item_bias
-        begin, which, weight = kernels.gather(
+        begin, which, weight = kernels.gather_rows(
             at, start, by_source.indices, by_source.data, 1.0, len(ratings.anime_ids)
         )
-        mean, _, _ = kernels.nearest_means(begin, which, weight, given - level[at], k)
+        mean, _, _ = kernels.topk_mean(begin, which, weight, given - level[at], k)
         return np.asarray(level + mean)
 
     return score

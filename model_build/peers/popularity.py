@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from model_build.peers.base import Scorer
+from model_build.peers.base import ItemScorer
 from model_build.ratings import Ratings
 
 
-def fit(ratings: Ratings) -> Scorer:
+def fit(ratings: Ratings) -> ItemScorer:
     lists = np.bincount(ratings.item, minlength=len(ratings.anime_ids)).astype(np.float64)
     return lambda _: lists

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.recommender import Listed
-from model_build.peers.base import Floats, Scorer, fit_similarity, known
+from app.recommender import UserList
+from model_build.peers.base import Float64Array, ItemScorer, fit_item_similarity, known_positions
 from model_build.ratings import Ratings
 
 
-def fit(ratings: Ratings) -> Scorer:
-    _, by_source = fit_similarity(ratings)
+def fit(ratings: Ratings) -> ItemScorer:
+    _, by_source = fit_item_similarity(ratings)
 
-    def score(listed: Listed) -> Floats:
-        at, _ = known(ratings.anime_ids, listed)
+    def score(listed: UserList) -> Float64Array:
+        at, _ = known_positions(ratings.anime_ids, listed)
         return np.asarray(by_source[at].sum(axis=0), np.float64)
 
     return score

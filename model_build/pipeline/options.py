@@ -13,19 +13,19 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
-from model_build.arguments import non_negative_float, positive_int, whole_number
+from model_build.arguments import non_negative_float, non_negative_int, positive_int
 from model_build.errors import InputError
 
-Scalar = str | int | float | bool
-Value = Scalar | list[Scalar]
+OptionScalar = str | int | float | bool
+OptionValue = OptionScalar | list[OptionScalar]
 
-WHOLE: tuple[object, ...] = (int, positive_int, whole_number)
-FLOATING: tuple[object, ...] = (float, non_negative_float)
-DEFAULT = re.compile(r"\(default:? ([^;)]+)")
+INTEGER_PARSERS: tuple[object, ...] = (int, positive_int, non_negative_int)
+FLOAT_PARSERS: tuple[object, ...] = (float, non_negative_float)
+DEFAULT_IN_HELP = re.compile(r"\(default:? ([^;)]+)")
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
+class CommandOption:
     """One option of a command; ``key`` is its name in the configuration.
 
     ``kind`` is the type of a value in TOML, ``default`` what holds where it is left out, if that
@@ -34,41 +34,41 @@ class Option:
 
     key: str
     flag: str
-    kind: type[Scalar]
-    many: bool
+    value_type: type[OptionScalar]
+    accepts_many: bool
     help: str
     metavar: str
-    default: Value | None
+    default: OptionValue | None
     choices: tuple[str, ...]
     is_path: bool
     parse: Callable[[str], object]
 
-    def words(self, value: Value) -> list[str]:
+    def to_argv(self, value: OptionValue) -> list[str]:
         """The option on a command line; flags that are off are not there."""
-        if self.kind is bool:
+        if self.value_type is bool:
             return [self.flag] if value else []
         values = value if isinstance(value, list) else [value]
-        if self.many:
+        if self.accepts_many:
             return [self.flag, *map(str, values)]
         return [f"{self.flag}={values[0]}"]  # so that it may begin with a dash
 
 
-class _Refusing(argparse.ArgumentParser):
+class _RaisingParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise InputError(message)
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class CommandSpec:
     """A command, or one of those beneath it: ``("collect", "kitsu")``."""
 
-    words: tuple[str, ...]
+    names: tuple[str, ...]
     parser: argparse.ArgumentParser
-    options: dict[str, Option]
+    options: dict[str, CommandOption]
     run: Callable[[argparse.Namespace], None]
 
     @classmethod
-    def of(cls, *words: str) -> Command:
+    def load(cls, *names: str) -> CommandSpec:
         """The command of this name, or one beneath it.
 
         Raises:
@@ -76,94 +76,98 @@ class Command:
         """
         from model_build.cli import COMMANDS
 
-        name, *below = words
+        name, *below = names
         if name not in COMMANDS:
             raise InputError(f"this version of Hakken has no command {name}.")
         module = import_module(f"model_build.commands.{name}")
-        parser: argparse.ArgumentParser = _Refusing(prog=f"python -m model_build {name}")
+        parser: argparse.ArgumentParser = _RaisingParser(prog=f"python -m model_build {name}")
         module.add_arguments(parser)
         for word in below:
-            parser = _below(parser)[word]
+            parser = _subparsers(parser)[word]
         options = {
             option.key: option
             for action in parser._actions
-            if (option := _option(action)) is not None
+            if (option := _option_from_action(action)) is not None
         }
-        return cls(words, parser, options, module.run)
+        return cls(names, parser, options, module.run)
 
     @property
-    def below(self) -> tuple[str, ...]:
+    def subcommands(self) -> tuple[str, ...]:
         """The commands beneath this one: one of them must be chosen."""
-        return tuple(_below(self.parser))
+        return tuple(_subparsers(self.parser))
 
-    def line(self, options: dict[str, Value]) -> list[str]:
+    def to_argv(self, options: dict[str, OptionValue]) -> list[str]:
         """The words of a command line with these options."""
-        words = [word for key in options for word in self.options[key].words(options[key])]
-        return [*self.words, *words]
+        words = [word for key in options for word in self.options[key].to_argv(options[key])]
+        return [*self.names, *words]
 
-    def parse(self, line: Sequence[str]) -> argparse.Namespace:
+    def parse_arguments(self, argv: Sequence[str]) -> argparse.Namespace:
         """The arguments for ``run``.
 
         Raises:
             InputError: options are missing or contradict each other.
         """
         # Of the command's own parser, as the parsers beneath it set what the command goes by.
-        parser: argparse.ArgumentParser = _Refusing(prog=f"python -m model_build {self.words[0]}")
-        import_module(f"model_build.commands.{self.words[0]}").add_arguments(parser)
-        return parser.parse_args(list(line[1:]))
+        parser: argparse.ArgumentParser = _RaisingParser(
+            prog=f"python -m model_build {self.names[0]}"
+        )
+        import_module(f"model_build.commands.{self.names[0]}").add_arguments(parser)
+        return parser.parse_args(list(argv[1:]))
 
 
-def _below(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+def _subparsers(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             return dict(action.choices)
     return {}
 
 
-def _option(action: argparse.Action) -> Option | None:
+def _option_from_action(action: argparse.Action) -> CommandOption | None:
     if isinstance(action, argparse._HelpAction | argparse._SubParsersAction):
         return None
     if not isinstance(action, argparse._StoreAction | argparse._StoreTrueAction):
         raise TypeError(f"{action}: the configuration has no form for such an option yet")
     flag = max(action.option_strings, key=len)
-    kind = _kind(action)
+    kind = _value_type(action)
     told = argparse.HelpFormatter("")._expand_help(action) if action.help else ""
     help_text = " ".join(told.split())
-    return Option(
+    return CommandOption(
         key=flag.lstrip("-").replace("-", "_"),
         flag=flag,
-        kind=kind,
-        many=action.nargs in ("+", "*"),
+        value_type=kind,
+        accepts_many=action.nargs in ("+", "*"),
         help=help_text,
         metavar=action.metavar if isinstance(action.metavar, str) else action.dest.upper(),
-        default=_default(action, kind, help_text),
+        default=_default_value(action, kind, help_text),
         choices=tuple(map(str, action.choices or ())),
         is_path=action.type is Path,
         parse=action.type if callable(action.type) else str,
     )
 
 
-def _kind(action: argparse.Action) -> type[Scalar]:
+def _value_type(action: argparse.Action) -> type[OptionScalar]:
     if isinstance(action, argparse._StoreTrueAction):
         return bool
-    if action.type in WHOLE:
+    if action.type in INTEGER_PARSERS:
         return int
-    return float if action.type in FLOATING else str
+    return float if action.type in FLOAT_PARSERS else str
 
 
-def _default(action: argparse.Action, kind: type[Scalar], help_text: str) -> Value | None:
+def _default_value(
+    action: argparse.Action, value_type: type[OptionScalar], help_text: str
+) -> OptionValue | None:
     """As argparse has it, or as the help tells."""
     found = action.default
     if isinstance(found, tuple | list):
-        each: list[Scalar] = [str(value) for value in found]
+        each: list[OptionScalar] = [str(value) for value in found]
         return each if action.nargs in ("+", "*") else ",".join(map(str, each))
     if found is not None:
         return found if isinstance(found, bool | int | float) else str(found)
-    told = DEFAULT.search(help_text)
+    told = DEFAULT_IN_HELP.search(help_text)
     if told is None or action.nargs in ("+", "*") or action.type is Path:
         return None
     word = told[1].replace(",", "")
-    for as_read in (int, float, str) if kind is str and action.type else (kind,):
+    for as_read in (int, float, str) if value_type is str and action.type else (value_type,):
         try:
             value = as_read(word)
         except ValueError:

@@ -6,84 +6,86 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from model_build.dumps.prepared import CATALOGUE, INDEX
+from model_build.dumps.prepared import CATALOGUE_FILE, INDEX_FILE
 from model_build.errors import InputError
-from model_build.pipeline.config import Config
-from model_build.pipeline.contradictions import refuse_contradictions, refuse_trained_on
-from model_build.pipeline.options import Command, Value
-from model_build.pipeline.sections import SERVICE
-from model_build.pipeline.task import Task
-from model_build.pretrained import offered
-from model_build.storage import is_bucket, read_bytes
+from model_build.pipeline.config import PipelineConfig
+from model_build.pipeline.contradictions import check_consistency, check_not_trained_on
+from model_build.pipeline.options import CommandSpec, OptionValue
+from model_build.pipeline.sections import SERVICE_KEY
+from model_build.pipeline.task import PipelineTask
+from model_build.pretrained import resolve_model_ref
+from model_build.storage import is_gcs_url, read_bytes
 
-MEASURES = "measures.json"
-COMPARISON = "comparison.json"
-REPORT = "report.html"
-MODEL = "model"
+EVALUATION_FILE = "measures.json"
+COMPARISON_FILE = "comparison.json"
+REPORT_FILE = "report.html"
+MODEL_FOLDER = "model"
 
-WITHOUT_TWIN = frozenset(
+HOLDOUT_MODEL_IGNORED = frozenset(
     {"scheduler", "local_cluster", "worker_memory", "keep_sums", "since", "work"}
 )
 """Options of train that are about where and how all of the ratings are trained on."""
-WRITTEN = frozenset({"work"})
+OUTPUT_OPTIONS = frozenset({"work"})
 """Options with paths that are not read."""
 
 
-def measures_of(engine: str) -> str:
+def engine_evaluation_file(engine: str) -> str:
     """Where the measures of a further engine are."""
     return f"measures-{engine}.json"
 
 
-def plan(config: Config) -> list[Task]:
+def plan_tasks(config: PipelineConfig) -> list[PipelineTask]:
     """The tasks of all steps that the configuration has.
 
     Raises:
         InputError: sections or options are missing or contradict each other.
     """
-    tasks = _Plan(config).tasks
+    tasks = _TaskPlanner(config).tasks
     for task in tasks:
         try:
-            task.command.parse(task.line())
+            task.command.parse_arguments(task.to_argv())
         except InputError as error:
             raise InputError(f"[{task.step}]: {error}.") from None
     return tasks
 
 
-class _Plan:
-    def __init__(self, config: Config) -> None:
+class _TaskPlanner:
+    def __init__(self, config: PipelineConfig) -> None:
         self._config, self._work, self._sections = config, config.work, config.sections
-        self.tasks: list[Task] = []
-        refuse_contradictions(config)
-        self._collect()
-        self._prepare()
-        self._ratings = self._where_ratings()
-        self._facts = self._catalogue()
+        self.tasks: list[PipelineTask] = []
+        check_consistency(config)
+        self._add_collect()
+        self._add_prepare()
+        self._rating_paths = self._find_rating_paths()
+        self._catalogue_input = self._find_catalogue_input()
         self._pretrained = "pretrained" in self._sections.get("train", {})
         if "train" in self._sections:
-            self._model()
+            self._add_model()
         if "evaluate" in self._sections:
-            self._evaluate()
-        self._measure_others()
+            self._add_evaluate()
+        self._add_compare_and_report()
         if "publish" in self._sections:
-            self._add("publish", inputs={"model": [str(self._work / MODEL)]}, elsewhere=True)
-
-    def _collect(self) -> None:
-        if "collect" in self._sections:
-            options = dict(self._sections["collect"])
-            words = ("collect", str(options.pop(SERVICE)))
-            self._add(
-                "collect",
-                words=words,
-                options=options,
-                outputs={"out": self._work / "collected"},
-                elsewhere=True,
+            self._add_task(
+                "publish", inputs={"model": [str(self._work / MODEL_FOLDER)]}, is_external=True
             )
 
-    def _prepare(self) -> None:
-        if "prepare" in self._sections:
-            self._add("prepare", outputs={"out": self._work / "prepared"})
+    def _add_collect(self) -> None:
+        if "collect" in self._sections:
+            options = dict(self._sections["collect"])
+            words = ("collect", str(options.pop(SERVICE_KEY)))
+            self._add_task(
+                "collect",
+                names=words,
+                options=options,
+                outputs={"out": self._work / "collected"},
+                is_external=True,
+            )
 
-    def _where_ratings(self) -> list[str]:
+    def _add_prepare(self) -> None:
+        if "prepare" in self._sections:
+            self._add_task("prepare", outputs={"out": self._work / "prepared"})
+
+    def _find_rating_paths(self) -> list[str]:
         if "collect" in self._sections:
             return [str(self._work / "collected" / "ratings.parquet")]
         if "prepare" in self._sections:
@@ -91,188 +93,204 @@ class _Plan:
         ratings = self._config.data.ratings
         return [ratings] if isinstance(ratings, str) else ratings or []
 
-    def _catalogue(self) -> dict[str, list[str]]:
+    def _find_catalogue_input(self) -> dict[str, list[str]]:
         named = self._config.data.catalogue
         if named is not None:
             return {"catalogue": [named]}
-        came = str(Path(self._ratings[0]) / CATALOGUE) if len(self._ratings) == 1 else ""
-        return {"catalogue": [came]} if came and not is_bucket(came) else {}
+        came = (
+            str(Path(self._rating_paths[0]) / CATALOGUE_FILE)
+            if len(self._rating_paths) == 1
+            else ""
+        )
+        return {"catalogue": [came]} if came and not is_gcs_url(came) else {}
 
-    def _model(self) -> None:
+    def _add_model(self) -> None:
         """Train or fetch a model and add engines; the last to touch it writes work/model."""
         makers = ["train", *self._config.engines]
         if "evaluate" in self._sections and not self._pretrained:
             makers.append("measures")
         place = {name: self._work / "steps" / name for name in makers}
-        place[makers[-1]] = self._work / MODEL
+        place[makers[-1]] = self._work / MODEL_FOLDER
         if self._pretrained:
-            self._fetch(place["train"])
+            self._add_fetch(place["train"])
         else:
-            self._train("train", "train", self._ratings, place["train"], frozenset())
+            self._add_train("train", "train", self._rating_paths, place["train"], frozenset())
         made = place["train"]
         for name in self._config.engines:
-            self._engine(f"engines-{name}", "engines", name, self._ratings, made, place[name])
+            self._add_engine(
+                f"engines-{name}", "engines", name, self._rating_paths, made, place[name]
+            )
             made = place[name]
-        self._last = made
+        self._final_model = made
 
-    def _fetch(self, place: Path) -> None:
+    def _add_fetch(self, out: Path) -> None:
         options = dict(self._sections["train"])
         options["from"] = options.pop("pretrained")
         source, version = str(options["from"]), options.get("version")
-        self._add(
+        self._add_task(
             "train",
-            words=("fetch",),
+            names=("fetch",),
             options=options,
-            outputs={"out": place},
-            depends_on=lambda: offered(source, None if version is None else str(version)).digest,
+            outputs={"out": out},
+            depends_on=lambda: (
+                resolve_model_ref(source, None if version is None else str(version)).digest
+            ),
         )
 
-    def _train(
-        self, name: str, step: str, ratings: list[str], place: Path, without: frozenset[str]
+    def _add_train(
+        self, name: str, step: str, ratings: list[str], out: Path, ignored_options: frozenset[str]
     ) -> None:
-        options = {k: v for k, v in self._sections["train"].items() if k not in without}
-        bucket = ratings[0] if is_bucket(ratings[0]) else None
-        self._add(
+        options = {k: v for k, v in self._sections["train"].items() if k not in ignored_options}
+        bucket = ratings[0] if is_gcs_url(ratings[0]) else None
+        self._add_task(
             step,
             name=name,
-            words=("train",),
+            names=("train",),
             options=options,
-            inputs={"ratings": ratings, **self._facts},
-            outputs={"out": place},
-            depends_on=None if bucket is None else partial(_index_of, bucket),
+            inputs={"ratings": ratings, **self._catalogue_input},
+            outputs={"out": out},
+            depends_on=None if bucket is None else partial(_read_dataset_index, bucket),
         )
 
-    def _engine(
-        self, name: str, step: str, engine: str, ratings: list[str], model: Path, place: Path
+    def _add_engine(
+        self, name: str, step: str, engine: str, ratings: list[str], model: Path, out: Path
     ) -> None:
-        self._add(
+        self._add_task(
             step,
             name=name,
-            words=("engine", engine),
+            names=("engine", engine),
             options=self._config.engines[engine],
             inputs={"model": [str(model)], "ratings": ratings},
-            outputs={"out": place},
+            outputs={"out": out},
         )
 
-    def _evaluate(self) -> None:
+    def _add_evaluate(self) -> None:
         """Take fans out, do the same without them, and see what it knows of them."""
         split = self._work / "split"
-        self._add(
+        self._add_task(
             "evaluate",
             name="split",
-            words=("split",),
-            inputs={"ratings": self._ratings},
+            names=("split",),
+            inputs={"ratings": self._rating_paths},
             outputs={"out": split},
-            anew=True,
+            clear_output=True,
         )
         rest = [str(split / "ratings.parquet")]
-        measured, check = self._last, None
+        measured, check = self._final_model, None
         if self._pretrained:
-            check = partial(refuse_trained_on, self._last, self._ratings)
+            check = partial(check_not_trained_on, self._final_model, self._rating_paths)
         else:
-            measured = self._twin(rest)
+            measured = self._add_holdout_model(rest)
         inputs = {
             "model": [str(measured)],
             "lists": [str(split / "lists.parquet")],
             "holdout": [str(split / "holdout.parquet")],
             **({} if self._pretrained else {"ratings": rest}),
         }
-        self._add("evaluate", inputs=inputs, printed=self._work / MEASURES, check=check)
+        self._add_task(
+            "evaluate", inputs=inputs, stdout_path=self._work / EVALUATION_FILE, precondition=check
+        )
         for engine in self._config.engines:
-            self._add(
+            self._add_task(
                 "evaluate",
                 name=f"evaluate-{engine}",
-                more={"engine": engine},
+                extra_options={"engine": engine},
                 inputs=inputs,
-                printed=self._work / measures_of(engine),
-                check=check,
+                stdout_path=self._work / engine_evaluation_file(engine),
+                precondition=check,
             )
         if not self._pretrained:
-            self._add(
+            self._add_task(
                 "evaluate",
                 name="annotate",
-                words=("annotate",),
-                inputs={"model": [str(self._last)], "metrics": [str(self._work / MEASURES)]},
-                outputs={"out": self._work / MODEL},
+                names=("annotate",),
+                inputs={
+                    "model": [str(self._final_model)],
+                    "metrics": [str(self._work / EVALUATION_FILE)],
+                },
+                outputs={"out": self._work / MODEL_FOLDER},
             )
 
-    def _twin(self, rest: list[str]) -> Path:
+    def _add_holdout_model(self, ratings: list[str]) -> Path:
         """The same model of the fans that are left."""
         twin = self._work / "twin"
         made = twin / "train"
-        self._train("train-without-them", "evaluate", rest, made, WITHOUT_TWIN)
+        self._add_train("train-without-them", "evaluate", ratings, made, HOLDOUT_MODEL_IGNORED)
         for name in self._config.engines:
-            self._engine(f"{name}-without-them", "evaluate", name, rest, made, twin / name)
+            self._add_engine(f"{name}-without-them", "evaluate", name, ratings, made, twin / name)
             made = twin / name
         return made
 
-    def _measure_others(self) -> None:
-        ratings = {"ratings": self._ratings}
-        compared = self._work / COMPARISON
+    def _add_compare_and_report(self) -> None:
+        ratings = {"ratings": self._rating_paths}
+        compared = self._work / COMPARISON_FILE
         if "compare" in self._sections:
-            self._add(
+            self._add_task(
                 "compare",
-                inputs={**ratings, **self._facts},
-                printed=compared,
+                inputs={**ratings, **self._catalogue_input},
+                stdout_path=compared,
             )
         if "report" in self._sections:
             table = {"compare": [str(compared)]} if "compare" in self._sections else {}
-            self._add(
+            self._add_task(
                 "report",
-                inputs={**ratings, "model": [str(self._work / MODEL)], **table},
-                outputs={"out": self._work / REPORT},
+                inputs={**ratings, "model": [str(self._work / MODEL_FOLDER)], **table},
+                outputs={"out": self._work / REPORT_FILE},
             )
 
-    def _add(
+    def _add_task(
         self,
         step: str,
         *,
         name: str | None = None,
-        words: tuple[str, ...] | None = None,
-        options: Mapping[str, Value] | None = None,
-        more: Mapping[str, Value] | None = None,
+        names: tuple[str, ...] | None = None,
+        options: Mapping[str, OptionValue] | None = None,
+        extra_options: Mapping[str, OptionValue] | None = None,
         inputs: Mapping[str, list[str]] | None = None,
         outputs: Mapping[str, Path] | None = None,
-        printed: Path | None = None,
+        stdout_path: Path | None = None,
         depends_on: Callable[[], str] | None = None,
-        check: Callable[[], None] | None = None,
-        elsewhere: bool = False,
-        anew: bool = False,
+        precondition: Callable[[], None] | None = None,
+        is_external: bool = False,
+        clear_output: bool = False,
     ) -> None:
         """Add a task; without options those of its section, and ``more``.
 
         Files that options name are read.
         """
-        words = words or (step,)
-        of_command = Command.of(*words).options
+        names = names or (step,)
+        of_command = CommandSpec.load(*names).options
         if options is None:
             section = self._sections.get(step, {})
             options = {key: value for key, value in section.items() if key in of_command}
-        plain: dict[str, Value] = {**(more or {}), **({} if printed is None else {"json": True})}
+        plain: dict[str, OptionValue] = {
+            **(extra_options or {}),
+            **({} if stdout_path is None else {"json": True}),
+        }
         read = dict(inputs or {})
         for key, value in options.items():
-            if of_command[key].is_path and key not in WRITTEN:
+            if of_command[key].is_path and key not in OUTPUT_OPTIONS:
                 read[key] = list(map(str, value)) if isinstance(value, list) else [str(value)]
             else:
                 plain[key] = value
         may_lack = self._config.data.catalogue is None and "catalogue" in (inputs or {})
         self.tasks.append(
-            Task(
+            PipelineTask(
                 name or step,
                 step,
-                words,
+                names,
                 plain,
                 read,
                 outputs or {},
-                printed,
+                stdout_path,
                 frozenset({"catalogue"}) if may_lack else frozenset(),
                 depends_on,
-                check,
-                elsewhere,
-                anew,
+                precondition,
+                is_external,
+                clear_output,
             )
         )
 
 
-def _index_of(place: str) -> str:
-    return read_bytes(place, INDEX).decode("utf-8")
+def _read_dataset_index(folder: str) -> str:
+    return read_bytes(folder, INDEX_FILE).decode("utf-8")

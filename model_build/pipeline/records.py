@@ -10,73 +10,77 @@ from pathlib import Path
 from typing import Any
 
 from model_build.pipeline.code import code_digest
-from model_build.pipeline.task import Task
-from model_build.storage import is_bucket
-from model_build.whole_file import write_text
+from model_build.pipeline.task import PipelineTask
+from model_build.storage import is_gcs_url
+from model_build.whole_file import write_text_atomically
 
-FOLDER = "state"
+STATE_FOLDER = "state"
 MISSING = "missing"
 
-Facts = dict[str, Any]
+TaskState = dict[str, Any]
 
 
-class Records:
+class TaskRecords:
     """The records of a work folder, one a task; they are written when a task has ended well."""
 
     def __init__(self, work: Path) -> None:
-        self._folder = work / FOLDER
-        self._digests = Digests(self._folder / "digests.json")
+        self._folder = work / STATE_FOLDER
+        self._digests = FileDigests(self._folder / "digests.json")
 
-    def why(self, task: Task) -> str | None:
+    def stale_reason(self, task: PipelineTask) -> str | None:
         """Why a task is to be done, in a few words; None if it is up to date."""
-        record = self._read(task)
+        record = self._read_record(task)
         if record is None:
             return "not done yet"
-        for key, path in task.written().items():
-            found = self._digests.of(str(path))
+        for key, path in task.output_paths().items():
+            found = self._digests.digest(str(path))
             if found != record["outputs"].get(key):
                 return f"{path} is missing" if found == MISSING else f"{path} was changed since"
-        return _difference(record["facts"], self.facts(task))
+        return _first_difference(record["facts"], self.task_state(task))
 
-    def done(self, task: Task, facts: Facts, seconds: float) -> None:
+    def record_done(self, task: PipelineTask, state: TaskState, seconds: float) -> None:
         """Remember that a task was done; ``facts`` as they were before."""
-        outputs = {key: self._digests.of(str(path)) for key, path in task.written().items()}
-        record = {"facts": facts, "outputs": outputs, "seconds": seconds}
-        write_text(self._file(task), json.dumps(record, indent=1) + "\n")
-        self._digests.keep()
+        outputs = {
+            key: self._digests.digest(str(path)) for key, path in task.output_paths().items()
+        }
+        record = {"facts": state, "outputs": outputs, "seconds": seconds}
+        write_text_atomically(self._record_path(task), json.dumps(record, indent=1) + "\n")
+        self._digests.save()
 
-    def forget(self, task: Task) -> None:
+    def discard(self, task: PipelineTask) -> None:
         """What a task wrote is about to change."""
-        self._file(task).unlink(missing_ok=True)
+        self._record_path(task).unlink(missing_ok=True)
 
-    def facts(self, task: Task) -> Facts:
+    def task_state(self, task: PipelineTask) -> TaskState:
         """All that the result of a task depends on."""
-        code = "" if task.elsewhere else code_digest(f"model_build.commands.{task.words[0]}")
-        facts: Facts = {
-            "command": list(task.words),
+        code = (
+            "" if task.is_external else code_digest(f"model_build.commands.{task.command_names[0]}")
+        )
+        facts: TaskState = {
+            "command": list(task.command_names),
             "options": dict(task.options),
             "inputs": {
-                key: [self._digests.of(place) for place in places]
-                for key, places in task.read().items()
+                key: [self._digests.digest(place) for place in places]
+                for key, places in task.existing_inputs().items()
             },
             "code": code,
-            "else": None if task.depends_on is None else task.depends_on(),
+            "else": None if task.extra_state is None else task.extra_state(),
         }
-        same: Facts = json.loads(json.dumps(facts))  # as it will be read
+        same: TaskState = json.loads(json.dumps(facts))  # as it will be read
         return same
 
-    def _read(self, task: Task) -> Facts | None:
+    def _read_record(self, task: PipelineTask) -> TaskState | None:
         try:
-            found: Facts = json.loads(self._file(task).read_text("utf-8"))
+            found: TaskState = json.loads(self._record_path(task).read_text("utf-8"))
             return found if {"facts", "outputs"} <= set(found) else None
         except (OSError, ValueError):
             return None
 
-    def _file(self, task: Task) -> Path:
+    def _record_path(self, task: PipelineTask) -> Path:
         return self._folder / f"{task.name}.json"
 
 
-class Digests:
+class FileDigests:
     """sha256 of files and folders; what has the same size and time as before is not read again."""
 
     def __init__(self, file: Path) -> None:
@@ -85,11 +89,11 @@ class Digests:
         with suppress(OSError, ValueError, TypeError):  # then they are read again
             self._known = dict(json.loads(file.read_text("utf-8")))
 
-    def of(self, place: str) -> str:
+    def digest(self, path_text: str) -> str:
         """Of a file, or of all files beneath a folder but hidden ones; MISSING where none is."""
-        path = Path(place)
-        if is_bucket(place):
-            return place
+        path = Path(path_text)
+        if is_gcs_url(path_text):
+            return path_text
         if path.is_dir():
             below = sorted(
                 file
@@ -97,15 +101,17 @@ class Digests:
                 if file.is_file()
                 and not any(part.startswith(".") for part in file.relative_to(path).parts)
             )
-            lines = [f"{file.relative_to(path).as_posix()} {self._of_file(file)}" for file in below]
+            lines = [
+                f"{file.relative_to(path).as_posix()} {self._digest_file(file)}" for file in below
+            ]
             return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-        return self._of_file(path) if path.is_file() else MISSING
+        return self._digest_file(path) if path.is_file() else MISSING
 
-    def keep(self) -> None:
+    def save(self) -> None:
         """For the next time."""
-        write_text(self._file, json.dumps(self._known))
+        write_text_atomically(self._file, json.dumps(self._known))
 
-    def _of_file(self, file: Path) -> str:
+    def _digest_file(self, file: Path) -> str:
         status, name = file.stat(), str(file.absolute())
         facts = [status.st_size, status.st_mtime_ns, status.st_ino]
         known = self._known.get(name)
@@ -116,7 +122,7 @@ class Digests:
         return str(known[3])
 
 
-def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+def _first_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
     """The first thing that differs, as one would say it."""
     if before == now:
         return None

@@ -9,16 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from app.recommender.artifact import read_manifest
-from model_build.model_card import CARD
-from model_build.pipeline.config import SEED, Config
-from model_build.pipeline.plan import COMPARISON, MEASURES, MODEL, REPORT, measures_of
-from model_build.pipeline.task import Task
-from model_build.pipeline.tracking import Tracking
+from model_build.model_card import MODEL_CARD_FILE
+from model_build.pipeline.config import SEED_KEY, PipelineConfig
+from model_build.pipeline.plan import (
+    COMPARISON_FILE,
+    EVALUATION_FILE,
+    MODEL_FOLDER,
+    REPORT_FILE,
+    engine_evaluation_file,
+)
+from model_build.pipeline.task import PipelineTask
+from model_build.pipeline.tracking import TrackerGroup
 
 
-def parameters(config: Config) -> dict[str, str | int | float | bool]:
+def config_parameters(config: PipelineConfig) -> dict[str, str | int | float | bool]:
     """What was configured, by section and key."""
-    found: dict[str, str | int | float | bool] = {SEED: config.seed}
+    found: dict[str, str | int | float | bool] = {SEED_KEY: config.seed}
     tables: dict[str, Mapping[str, Any]] = {
         "data": config.data.model_dump(exclude_none=True),
         **config.sections,
@@ -30,34 +36,38 @@ def parameters(config: Config) -> dict[str, str | int | float | bool]:
     return found
 
 
-def track(tracking: Tracking, config: Config, done: Sequence[Task]) -> None:
+def track_results(
+    tracking: TrackerGroup, config: PipelineConfig, finished: Sequence[PipelineTask]
+) -> None:
     """Tell of all that these tasks have made, also where it was done in an earlier run."""
     work, engines = config.work, config.engines
-    made = {path for task in done for path in task.written().values()}
-    files = {work / MEASURES: "evaluate"}
-    files |= {work / measures_of(name): f"evaluate.{name}" for name in engines}
+    made = {path for task in finished for path in task.output_paths().values()}
+    files = {work / EVALUATION_FILE: "evaluate"}
+    files |= {work / engine_evaluation_file(name): f"evaluate.{name}" for name in engines}
     for file, prefix in files.items():
         if file in made:
-            tracking.metrics(_numbers(prefix, _read(file)))
-    if work / COMPARISON in made:
-        for row in _read(work / COMPARISON):
-            tracking.metrics(_numbers(f"compare.{row['name']}", {**row, **row["measured"]}))
-    for file in (*files, work / COMPARISON, work / REPORT):
+            tracking.log_metrics(_prefixed_numbers(prefix, _read_json(file)))
+    if work / COMPARISON_FILE in made:
+        for row in _read_json(work / COMPARISON_FILE):
+            tracking.log_metrics(
+                _prefixed_numbers(f"compare.{row['name']}", {**row, **row["measured"]})
+            )
+    for file in (*files, work / COMPARISON_FILE, work / REPORT_FILE):
         if file in made:
-            tracking.file(file)
-    model = work / MODEL
+            tracking.log_file(file)
+    model = work / MODEL_FOLDER
     if model in made:
         manifest = read_manifest(model)
-        if CARD in manifest.files:
-            tracking.file(model / CARD)
-        tracking.model(model, manifest.version, manifest.hyperparameters)
+        if MODEL_CARD_FILE in manifest.files:
+            tracking.log_file(model / MODEL_CARD_FILE)
+        tracking.log_model(model, manifest.version, manifest.hyperparameters)
 
 
-def _read(path: Path) -> Any:
+def _read_json(path: Path) -> Any:
     return json.loads(path.read_text("utf-8"))
 
 
-def _numbers(prefix: str, measures: Mapping[str, Any]) -> dict[str, float]:
+def _prefixed_numbers(prefix: str, measures: Mapping[str, Any]) -> dict[str, float]:
     return {
         f"{prefix}.{name}": float(value)
         for name, value in measures.items()

@@ -14,38 +14,47 @@ from filelock import FileLock, Timeout
 
 from app.recommender.artifact import ArtifactError
 from model_build.errors import InputError
-from model_build.pipeline.records import FOLDER, Records
-from model_build.pipeline.task import Task
-from model_build.storage import is_bucket
-from model_build.whole_file import write_text
+from model_build.pipeline.records import STATE_FOLDER, TaskRecords
+from model_build.pipeline.task import PipelineTask
+from model_build.storage import is_gcs_url
+from model_build.whole_file import write_text_atomically
 
-Told = Callable[[str], None]
+MessageLog = Callable[[str], None]
 
 
-def preview(
-    tasks: Sequence[Task], steps: Collection[str], work: Path, say: Told, *, force: bool
+def preview_tasks(
+    tasks: Sequence[PipelineTask],
+    steps: Collection[str],
+    work: Path,
+    log: MessageLog,
+    *,
+    force: bool,
 ) -> None:
     """Say what would be done and why, and change nothing."""
-    records, changing = Records(work), dict[Path, str]()
+    records, changing = TaskRecords(work), dict[Path, str]()
     for task in tasks:
         if task.step not in steps:
             continue
-        why = "as --force says" if force else _because_of(task, changing) or records.why(task)
+        why = (
+            "as --force says"
+            if force
+            else _upstream_reason(task, changing) or records.stale_reason(task)
+        )
         if why is None:
-            say(f"{task.name}: up to date")
+            log(f"{task.name}: up to date")
             continue
-        changing |= dict.fromkeys(task.written().values(), task.name)
-        say(f"{task.name}: would run ({why})\n    {task.shown()}")
+        changing |= dict.fromkeys(task.output_paths().values(), task.name)
+        log(f"{task.name}: would run ({why})\n    {task.command_line()}")
 
 
 def run_tasks(
-    tasks: Sequence[Task],
+    tasks: Sequence[PipelineTask],
     steps: Collection[str],
     work: Path,
-    say: Told,
+    log: MessageLog,
     *,
-    starts: Callable[[], None],
-    done: Callable[[Task, float | None], None],
+    on_start: Callable[[], None],
+    on_done: Callable[[PipelineTask, float | None], None],
     force: bool,
 ) -> None:
     """Do the tasks of these steps that are not up to date.
@@ -57,57 +66,57 @@ def run_tasks(
         InputError: the folder is in use or holds something else, or a task cannot be done; what
             was done before it is kept.
     """
-    with _owned(work):
-        records = Records(work)
+    with _lock_work_folder(work):
+        records = TaskRecords(work)
         for task in tasks:
             if task.step not in steps:
                 continue
-            why = "as --force says" if force else records.why(task)
+            why = "as --force says" if force else records.stale_reason(task)
             if why is None:
-                say(f"{task.name}: up to date")
-                done(task, None)
+                log(f"{task.name}: up to date")
+                on_done(task, None)
                 continue
-            say(f"{task.name}: runs ({why})")
+            log(f"{task.name}: runs ({why})")
             start = time.perf_counter()
-            _refuse_missing(task)
-            starts()
-            facts = records.facts(task)
-            records.forget(task)
-            _do(task, clear=task.anew or (force and task.elsewhere))
+            _check_inputs_exist(task)
+            on_start()
+            facts = records.task_state(task)
+            records.discard(task)
+            _execute(task, clear=task.clear_output or (force and task.is_external))
             seconds = time.perf_counter() - start
-            records.done(task, facts, seconds)
-            done(task, seconds)
+            records.record_done(task, facts, seconds)
+            on_done(task, seconds)
 
 
-def _refuse_missing(task: Task) -> None:
-    for key, places in task.read().items():
+def _check_inputs_exist(task: PipelineTask) -> None:
+    for key, places in task.existing_inputs().items():
         for place in places:
-            if not is_bucket(place) and not Path(place).exists():
+            if not is_gcs_url(place) and not Path(place).exists():
                 raise InputError(f"{task.name}: {place} is not there, which it reads as its {key}.")
 
 
-def _do(task: Task, *, clear: bool) -> None:
-    for path in task.written().values():
+def _execute(task: PipelineTask, *, clear: bool) -> None:
+    for path in task.output_paths().values():
         if clear:
             shutil.rmtree(path, ignore_errors=True)
         path.parent.mkdir(parents=True, exist_ok=True)
     printed = io.StringIO()
     try:
-        if task.check is not None:
-            task.check()
-        arguments = task.command.parse(task.line())
-        if task.printed is None:
+        if task.precondition is not None:
+            task.precondition()
+        arguments = task.command.parse_arguments(task.to_argv())
+        if task.stdout_path is None:
             task.command.run(arguments)
             return
         with redirect_stdout(printed):
             task.command.run(arguments)
         json.loads(printed.getvalue())
-        write_text(task.printed, printed.getvalue())
+        write_text_atomically(task.stdout_path, printed.getvalue())
     except (InputError, ArtifactError, OSError) as error:
         raise InputError(f"{task.name}: {error}") from error
 
 
-def _because_of(task: Task, changing: dict[Path, str]) -> str | None:
+def _upstream_reason(task: PipelineTask, changing: dict[Path, str]) -> str | None:
     for places in task.inputs.values():
         for place in places:
             for path, name in changing.items():
@@ -117,9 +126,9 @@ def _because_of(task: Task, changing: dict[Path, str]) -> str | None:
 
 
 @contextmanager
-def _owned(work: Path) -> Iterator[None]:
+def _lock_work_folder(work: Path) -> Iterator[None]:
     """The work folder, for one pipeline at a time."""
-    state = work / FOLDER
+    state = work / STATE_FOLDER
     if work.exists() and not state.is_dir() and (not work.is_dir() or any(work.iterdir())):
         raise InputError(
             f"{work}: holds something else; set work to a new folder, or to one of a pipeline."

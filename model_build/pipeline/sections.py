@@ -11,20 +11,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
-from model_build.pipeline.options import Command, Option, Scalar, Value
+from model_build.pipeline.options import CommandOption, CommandSpec, OptionScalar, OptionValue
 
-SERVICE = "service"
+SERVICE_KEY = "service"
 """The key that chooses where to collect from."""
 BUNDLED = "bundled"
 
 
-class Strict(BaseModel):
+class StrictModel(BaseModel):
     """No key that is not known, and no value of another type."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Data(Strict):
+class DataSection(StrictModel):
     """Ratings that lie in files, and facts about anime."""
 
     ratings: str | list[str] | None = Field(
@@ -35,7 +35,7 @@ class Data(Strict):
     )
 
 
-class MLflow(Strict):
+class MLflowSection(StrictModel):
     """Track every run with MLflow."""
 
     uri: str | None = Field(
@@ -46,7 +46,7 @@ class MLflow(Strict):
     model_files: bool = Field(True, description="whether the model itself is kept with the run")
 
 
-class Wandb(Strict):
+class WandbSection(StrictModel):
     """Track every run with Weights & Biases."""
 
     project: str = Field("hakken", description="what runs are filed under")
@@ -57,7 +57,7 @@ class Wandb(Strict):
     model_files: bool = Field(False, description="whether the model itself is kept with the run")
 
 
-PRETRAINED: dict[str, Any] = {
+PRETRAINED_FIELDS: dict[str, Any] = {
     "pretrained": (
         str | None,
         Field(
@@ -74,7 +74,7 @@ PRETRAINED: dict[str, Any] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class SectionSpec:
     """What a section sets: options of ``commands``, but for those that the pipeline gives itself.
 
     A section that is ``keyed`` has a table for each command beneath: ``[engines.als]``.
@@ -82,122 +82,141 @@ class Section:
 
     help: str
     commands: tuple[str, ...]
-    given: frozenset[str]
-    more: Mapping[str, Any]
-    keyed: bool = False
+    excluded_options: frozenset[str]
+    extra_fields: Mapping[str, Any]
+    per_subcommand: bool = False
 
 
-def _section(
-    help_text: str, *commands: str, given: str, keyed: bool = False, more: Any = None
-) -> Section:
-    return Section(help_text, commands, frozenset(given.split()), more or {}, keyed)
+def _section_spec(
+    help_text: str,
+    *commands: str,
+    excluded_options: str,
+    per_subcommand: bool = False,
+    extra_fields: Any = None,
+) -> SectionSpec:
+    return SectionSpec(
+        help_text, commands, frozenset(excluded_options.split()), extra_fields or {}, per_subcommand
+    )
 
 
-SECTIONS = {
-    "collect": _section(
+SECTION_SPECS = {
+    "collect": _section_spec(
         "Collect lists from a service. Left out, ratings come from files.",
         "collect",
-        given="out quiet",
+        excluded_options="out quiet",
     ),
-    "prepare": _section(
+    "prepare": _section_spec(
         "Clean a public dump. Left out, ratings are taken as they are.",
         "prepare",
-        given="out add quiet",
+        excluded_options="out add quiet",
     ),
-    "train": _section(
+    "train": _section_spec(
         "Train the model, or fetch one.",
         "train",
-        given="ratings catalogue out metrics quiet",
-        more=PRETRAINED,
+        excluded_options="ratings catalogue out metrics quiet",
+        extra_fields=PRETRAINED_FIELDS,
     ),
-    "engines": _section(
+    "engines": _section_spec(
         "Further engines beside Hakken's own, a table each: [engines.als]",
         "engine",
-        given="model ratings interactions strengths out",
-        keyed=True,
+        excluded_options="model ratings interactions strengths out",
+        per_subcommand=True,
     ),
-    "evaluate": _section(
+    "evaluate": _section_spec(
         "Measure on fans left out: the same is trained again without them.",
         "split",
         "evaluate",
-        given="ratings out model lists holdout json engine",
+        excluded_options="ratings out model lists holdout json engine",
     ),
-    "compare": _section(
+    "compare": _section_spec(
         "Measure Hakken and other recommenders side by side.",
         "compare",
-        given="ratings catalogue json",
+        excluded_options="ratings catalogue json",
     ),
-    "report": _section(
-        "Write a page about the model.", "report", given="ratings model out catalogue compare"
+    "report": _section_spec(
+        "Write a page about the model.",
+        "report",
+        excluded_options="ratings model out catalogue compare",
     ),
-    "publish": _section(
-        "Make the model the live one. Left out, nothing is published.", "publish", given="model"
+    "publish": _section_spec(
+        "Make the model the live one. Left out, nothing is published.",
+        "publish",
+        excluded_options="model",
     ),
 }
-FIXED: dict[str, type[Strict]] = {"data": Data, "mlflow": MLflow, "wandb": Wandb}
+FIXED_SECTIONS: dict[str, type[StrictModel]] = {
+    "data": DataSection,
+    "mlflow": MLflowSection,
+    "wandb": WandbSection,
+}
 
 
-def below(name: str) -> tuple[str, ...]:
+def section_subcommands(name: str) -> tuple[str, ...]:
     """What can be chosen in a section: services to collect from, engines. Mostly nothing.
 
     Raises:
         InputError: this version has no such command.
     """
-    return Command.of(SECTIONS[name].commands[0]).below
+    return CommandSpec.load(SECTION_SPECS[name].commands[0]).subcommands
 
 
 @cache
-def options_of(name: str, chosen: str | None = None) -> dict[str, Option]:
+def section_options(name: str, chosen: str | None = None) -> dict[str, CommandOption]:
     """The options of a section by key; of two commands that share a key, the first one's.
 
     Raises:
         InputError: this version has no such command.
     """
-    section, found = SECTIONS[name], dict[str, Option]()
+    section, found = SECTION_SPECS[name], dict[str, CommandOption]()
     for word in section.commands:
-        command = Command.of(word)
-        if command.below and chosen is not None:
-            command = Command.of(word, chosen)
+        command = CommandSpec.load(word)
+        if command.subcommands and chosen is not None:
+            command = CommandSpec.load(word, chosen)
         for key, option in command.options.items():
-            if key not in section.given:
+            if key not in section.excluded_options:
                 found.setdefault(key, option)
     return found
 
 
 @cache
-def model_of(name: str, chosen: str | None = None) -> type[BaseModel]:
+def section_model(name: str, chosen: str | None = None) -> type[BaseModel]:
     """What validates a section.
 
     Raises:
         InputError: this version has no such command.
     """
-    if name in FIXED:
-        return FIXED[name]
+    if name in FIXED_SECTIONS:
+        return FIXED_SECTIONS[name]
     fields: dict[str, Any] = {
-        key: (_type(option), Field(None, description=option.help))
-        for key, option in options_of(name, chosen).items()
+        key: (_field_type(option), Field(None, description=option.help))
+        for key, option in section_options(name, chosen).items()
     }
-    if below(name) and not SECTIONS[name].keyed:
-        fields[SERVICE] = (str | None, Field(None, description=f"one of {', '.join(below(name))}"))
-    return create_model(name, __base__=Strict, **{**SECTIONS[name].more, **fields})
+    if section_subcommands(name) and not SECTION_SPECS[name].per_subcommand:
+        fields[SERVICE_KEY] = (
+            str | None,
+            Field(None, description=f"one of {', '.join(section_subcommands(name))}"),
+        )
+    return create_model(
+        name, __base__=StrictModel, **{**SECTION_SPECS[name].extra_fields, **fields}
+    )
 
 
-def _type(option: Option) -> Any:
-    def checked(value: Value | None) -> Value | None:
+def _field_type(option: CommandOption) -> Any:
+    def checked(value: OptionValue | None) -> OptionValue | None:
         for each in value if isinstance(value, list) else [value]:
-            if each is not None and option.kind is not bool:
-                _check(option, each)
+            if each is not None and option.value_type is not bool:
+                _check_value(option, each)
         return value
 
-    kind: Any = option.kind
+    kind: Any = option.value_type
     if kind is str and option.parse not in (str, Path):
         kind = str | int | float
-    if option.many:
+    if option.accepts_many:
         kind = list[kind] | kind
     return Annotated[kind | None, AfterValidator(checked)]
 
 
-def _check(option: Option, value: Scalar) -> None:
+def _check_value(option: CommandOption, value: OptionScalar) -> None:
     """Raises ValueError with what was expected, in the words of the command."""
     if option.choices:
         if str(value) not in option.choices:

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from model_build.pipeline.options import Command, Value
+from model_build.pipeline.options import CommandSpec, OptionValue
 
-Inputs = Mapping[str, list[str]]
+InputPaths = Mapping[str, list[str]]
 
 
 @dataclass(frozen=True)
-class Task:
+class PipelineTask:
     """A command of a step.
 
     ``inputs`` and ``outputs`` are files and folders by the option that names them; an input in
@@ -26,45 +26,45 @@ class Task:
 
     name: str
     step: str
-    words: tuple[str, ...]
-    options: Mapping[str, Value] = field(default_factory=dict)
-    inputs: Inputs = field(default_factory=dict)
+    command_names: tuple[str, ...]
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+    inputs: InputPaths = field(default_factory=dict)
     outputs: Mapping[str, Path] = field(default_factory=dict)
-    printed: Path | None = None
-    if_there: frozenset[str] = frozenset()
-    depends_on: Callable[[], str] | None = None
-    check: Callable[[], None] | None = None
-    elsewhere: bool = False
-    anew: bool = False
+    stdout_path: Path | None = None
+    optional_inputs: frozenset[str] = frozenset()
+    extra_state: Callable[[], str] | None = None
+    precondition: Callable[[], None] | None = None
+    is_external: bool = False
+    clear_output: bool = False
 
     @cached_property
-    def command(self) -> Command:
+    def command(self) -> CommandSpec:
         """What is run."""
-        return Command.of(*self.words)
+        return CommandSpec.load(*self.command_names)
 
-    def read(self) -> dict[str, list[str]]:
+    def existing_inputs(self) -> dict[str, list[str]]:
         """The inputs that are there, or must be."""
         return {
             key: places
             for key, places in self.inputs.items()
-            if key not in self.if_there or all(Path(place).exists() for place in places)
+            if key not in self.optional_inputs or all(Path(place).exists() for place in places)
         }
 
-    def written(self) -> dict[str, Path]:
+    def output_paths(self) -> dict[str, Path]:
         """All that it writes."""
-        printed = {} if self.printed is None else {"printed": self.printed}
+        printed = {} if self.stdout_path is None else {"printed": self.stdout_path}
         return {**self.outputs, **printed}
 
-    def line(self) -> list[str]:
+    def to_argv(self) -> list[str]:
         """The words of its command line."""
-        options: dict[str, Value] = dict(self.options)
-        for key, places in self.read().items():
-            many = self.command.options[key].many
+        options: dict[str, OptionValue] = dict(self.options)
+        for key, places in self.existing_inputs().items():
+            many = self.command.options[key].accepts_many
             options[key] = list(places) if many else places[0]
         options |= {key: str(place) for key, place in self.outputs.items()}
-        return self.command.line(options)
+        return self.command.to_argv(options)
 
-    def shown(self) -> str:
+    def command_line(self) -> str:
         """The same as one would type it."""
-        line = shlex.join(["python", "-m", "model_build", *self.line()])
-        return line if self.printed is None else f"{line} >{shlex.quote(str(self.printed))}"
+        line = shlex.join(["python", "-m", "model_build", *self.to_argv()])
+        return line if self.stdout_path is None else f"{line} >{shlex.quote(str(self.stdout_path))}"

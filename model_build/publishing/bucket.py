@@ -9,14 +9,14 @@ import google_crc32c
 
 from app.model_store.gcs import BucketFolder, MissingObjectError
 from app.recommender.artifact import ArtifactError
-from model_build.publishing.store import ConflictError, Stored
+from model_build.publishing.store import ConflictError, StoredFile
 
-NOTHING = 0
+NO_GENERATION = 0
 """The generation of an object that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
-class BucketStore:
+class GcsStore:
     """The objects of a bucket below a prefix."""
 
     folder: BucketFolder
@@ -25,13 +25,15 @@ class BucketStore:
     def url(self) -> str:
         return self.folder.url
 
-    def list(self) -> dict[str, Stored]:
+    def list(self) -> dict[str, StoredFile]:
         """All objects below the prefix."""
-        start = self.folder.key("")
-        with self.folder.explained(""):
-            blobs = self.folder.bucket.list_blobs(prefix=start or None, **self.folder.limits())
+        start = self.folder.object_name("")
+        with self.folder.translate_errors(""):
+            blobs = self.folder.bucket.list_blobs(
+                prefix=start or None, **self.folder.request_options()
+            )
             found = [
-                Stored(
+                StoredFile(
                     name=blob.name.removeprefix(start),
                     size=blob.size,
                     generation=str(blob.generation),
@@ -46,40 +48,42 @@ class BucketStore:
         """The content of an object."""
         return self.folder.read(name)
 
-    def has(self, stored: Stored, content: bytes) -> bool:
+    def matches(self, stored: StoredFile, content: bytes) -> bool:
         """Whether size and checksum are those of the content."""
         return stored.size == len(content) and stored.crc32c == _crc32c(content)
 
-    def put(self, name: str, content: bytes, replaces: str | None) -> None:
+    def put(self, name: str, content: bytes, expected_generation: str | None) -> None:
         """Upload with the checksum and the generation that it replaces, and compare the answer."""
         from google.api_core.exceptions import PreconditionFailed
 
-        blob = self.folder.bucket.blob(self.folder.key(name))
-        generation = int(replaces) if replaces else NOTHING
-        with self.folder.explained(name):
+        blob = self.folder.bucket.blob(self.folder.object_name(name))
+        generation = int(expected_generation) if expected_generation else NO_GENERATION
+        with self.folder.translate_errors(name):
             try:
                 blob.upload_from_string(
                     content,
                     content_type="application/octet-stream",
                     if_generation_match=generation,
                     checksum="crc32c",
-                    **self.folder.limits(),
+                    **self.folder.request_options(),
                 )
             except PreconditionFailed:
                 # Perhaps by ourselves: an answer got lost, and the request was repeated.
-                blob.reload(**self.folder.limits())
+                blob.reload(**self.folder.request_options())
                 if blob.crc32c != _crc32c(content):
                     raise ConflictError(name) from None
         if (blob.size, blob.crc32c) != (len(content), _crc32c(content)):
             raise ArtifactError(
-                f"{self.folder.url_of(name)}: what was stored is not what was sent; publish again."
+                f"{self.folder.object_url(name)}: what was stored is not what was sent; publish again."
             )
 
     def delete(self, name: str) -> None:
         """Delete an object."""
         try:
-            with self.folder.explained(name):
-                self.folder.bucket.blob(self.folder.key(name)).delete(**self.folder.limits())
+            with self.folder.translate_errors(name):
+                self.folder.bucket.blob(self.folder.object_name(name)).delete(
+                    **self.folder.request_options()
+                )
         except MissingObjectError as error:
             if error.denied:
                 raise

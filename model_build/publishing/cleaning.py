@@ -5,17 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from app.recommender.artifact import MANIFEST
+from app.recommender.artifact import MANIFEST_FILE
 from model_build.errors import InputError
-from model_build.publishing.inventory import Inventory, Version, read_pointer, take_inventory
-from model_build.publishing.publish import move_pointer
-from model_build.publishing.store import ConflictError, Store
+from model_build.publishing.inventory import (
+    ModelVersion,
+    VersionInventory,
+    list_versions,
+    read_live_version,
+)
+from model_build.publishing.publish import set_live_version
+from model_build.publishing.store import ConflictError, ModelFileStore
 
-DAY = 24 * 3600.0
+ABANDONED_AFTER_SECONDS = 24 * 3600.0
 """How old an incomplete version must be to be taken for abandoned."""
 
 
-def rollback(store: Store, version: str | None = None) -> tuple[str | None, str]:
+def rollback_version(store: ModelFileStore, version: str | None = None) -> tuple[str | None, str]:
     """Make an earlier version live; without one, that which was made just before the live one.
 
     Returns the version that was live and the one that is.
@@ -23,18 +28,20 @@ def rollback(store: Store, version: str | None = None) -> tuple[str | None, str]
     Raises:
         InputError: there is no such version, or it is not whole.
     """
-    inventory = take_inventory(store)
-    target = _target(store, inventory, version)
-    if target.name == inventory.live:
+    inventory = list_versions(store)
+    target = _rollback_target(store, inventory, version)
+    if target.name == inventory.live_version:
         raise InputError(f"{store.url}: {target.name} is live already.")
-    if target.fault:
-        raise InputError(f"{store.url}/{target.name}: cannot be live ({target.fault}).")
-    move_pointer(store, target.name, inventory)
-    _undo_if_gone(store, target.name, inventory)
-    return inventory.live, target.name
+    if target.problem:
+        raise InputError(f"{store.url}/{target.name}: cannot be live ({target.problem}).")
+    set_live_version(store, target.name, inventory)
+    _undo_if_deleted(store, target.name, inventory)
+    return inventory.live_version, target.name
 
 
-def prune(store: Store, keep: int, *, dry_run: bool = False) -> list[Version]:
+def prune_versions(
+    store: ModelFileStore, keep: int, *, dry_run: bool = False
+) -> list[ModelVersion]:
     """Delete all versions but the ``keep`` made last and the live one, and return them.
 
     An incomplete version is deleted once it is older than a day: until then somebody may be
@@ -43,31 +50,33 @@ def prune(store: Store, keep: int, *, dry_run: bool = False) -> list[Version]:
     Raises:
         InputError: no version is live, so that nothing says which one is in use.
     """
-    inventory = take_inventory(store)
-    if inventory.live is None:
+    inventory = list_versions(store)
+    if inventory.live_version is None:
         raise InputError(f"{store.url}: no version is live; nothing is deleted before one is.")
-    whole = [version for version in inventory.versions if version.fault is None]
-    recent = time.time() - DAY
-    doomed = [version for version in whole[keep:] if not version.live] + [
+    whole = [version for version in inventory.versions if version.problem is None]
+    recent = time.time() - ABANDONED_AFTER_SECONDS
+    doomed = [version for version in whole[keep:] if not version.is_live] + [
         version
         for version in inventory.versions
-        if version.fault is not None and not version.live and version.updated < recent
+        if version.problem is not None and not version.is_live and version.updated < recent
     ]
     if not dry_run:
         for version in doomed:
-            _delete(store, version)
+            _delete_version(store, version)
     return doomed
 
 
-def _target(store: Store, inventory: Inventory, version: str | None) -> Version:
+def _rollback_target(
+    store: ModelFileStore, inventory: VersionInventory, version: str | None
+) -> ModelVersion:
     if version is not None:
-        found = inventory.find(version)
+        found = inventory.find_version(version)
         if found is None:
             known = ", ".join(each.name for each in inventory.versions) or "none"
             raise InputError(f"{store.url}: there is no version {version!r}; there are: {known}.")
         return found
-    live = inventory.find(inventory.live) if inventory.live else None
-    before = _whole_before(inventory.versions, live) if live else None
+    live = inventory.find_version(inventory.live_version) if inventory.live_version else None
+    before = _previous_complete_version(inventory.versions, live) if live else None
     if before is None:
         raise InputError(
             f"{store.url}: no whole version was made before the live one; name a version."
@@ -75,40 +84,44 @@ def _target(store: Store, inventory: Inventory, version: str | None) -> Version:
     return before
 
 
-def _whole_before(versions: Iterable[Version], live: Version) -> Version | None:
-    older = (each for each in versions if each.fault is None and each.age < live.age)
+def _previous_complete_version(
+    versions: Iterable[ModelVersion], live: ModelVersion
+) -> ModelVersion | None:
+    older = (
+        each for each in versions if each.problem is None and each.creation_key < live.creation_key
+    )
     return next(older, None)
 
 
-def _undo_if_gone(store: Store, target: str, before: Inventory) -> None:
+def _undo_if_deleted(store: ModelFileStore, target: str, before: VersionInventory) -> None:
     """Go back if somebody began to delete the version while the pointer was moved to it."""
-    now = take_inventory(store)
-    found = now.find(target)
-    if now.live != target or (found and found.fault is None):
+    now = list_versions(store)
+    found = now.find_version(target)
+    if now.live_version != target or (found and found.problem is None):
         return
-    if before.live:
-        move_pointer(store, before.live, now)
+    if before.live_version:
+        set_live_version(store, before.live_version, now)
     raise InputError(
-        f"{store.url}/{target}: was deleted meanwhile; {before.live or 'it'} is live again."
+        f"{store.url}/{target}: was deleted meanwhile; {before.live_version or 'it'} is live again."
     )
 
 
-def _delete(store: Store, version: Version) -> None:
+def _delete_version(store: ModelFileStore, version: ModelVersion) -> None:
     """Delete a version, its manifest first: what a killed prune leaves is not whole."""
-    manifest = f"{version.name}/{MANIFEST}"
-    content = store.read(manifest) if MANIFEST in version.files else None
+    manifest = f"{version.name}/{MANIFEST_FILE}"
+    content = store.read(manifest) if MANIFEST_FILE in version.files else None
     if content is not None:
         store.delete(manifest)
-        if read_pointer(store) == version.name:
+        if read_live_version(store) == version.name:
             # It became live between our look and now. Whoever made it so is told by `rollback`.
-            _restore(store, manifest, content)
+            _restore_manifest(store, manifest, content)
             raise InputError(f"{store.url}: {version.name} was made live meanwhile; it is kept.")
     for file in version.files:
-        if file != MANIFEST:
+        if file != MANIFEST_FILE:
             store.delete(f"{version.name}/{file}")
 
 
-def _restore(store: Store, manifest: str, content: bytes) -> None:
+def _restore_manifest(store: ModelFileStore, manifest: str, content: bytes) -> None:
     try:
         store.put(manifest, content, None)
     except ConflictError as conflict:

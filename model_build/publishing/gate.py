@@ -8,27 +8,27 @@ from dataclasses import dataclass
 from app.recommender.artifact import Manifest
 from model_build.errors import InputError
 
-METRICS = ("ndcg@10", "recall@10", "map@10", "new_ndcg@10", "ndcg@20", "recall@20", "map@20")
+GATE_METRICS = ("ndcg@10", "recall@10", "map@10", "new_ndcg@10", "ndcg@20", "recall@20", "map@20")
 """Held-out measures of `model_build evaluate` of which more is better."""
 
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class QualityGate:
     """``metric`` may fall by ``allow_drop`` and no more, unless ``force``."""
 
     metric: str = "ndcg@10"
     allow_drop: float = 0.01
     force: bool = False
 
-    def judge(self, new: Manifest, live: Manifest) -> str:
+    def check(self, new: Manifest, live: Manifest) -> str:
         """One sentence on how the two compare.
 
         Raises:
             InputError: the new one is worse, or it is not known to be as good.
         """
-        now, before = self._measure(new), self._measure(live)
+        now, before = self._metric_value(new), self._metric_value(live)
         if before is None:
             return f"the live model {live.version} has no {self.metric} to compare with."
         if now is None:
@@ -51,6 +51,6 @@ class Gate:
             "find out why, or use --allow-drop or --force."
         )
 
-    def _measure(self, manifest: Manifest) -> float | None:
+    def _metric_value(self, manifest: Manifest) -> float | None:
         value = manifest.metrics.get(self.metric)
         return value if value is not None and math.isfinite(value) else None

@@ -7,27 +7,27 @@ from dataclasses import dataclass
 
 from app.model_store.gcs import MissingObjectError
 from app.model_store.layout import (
-    POINTER,
-    UnreachableError,
-    is_version,
+    POINTER_FILE,
+    StorageUnreachableError,
+    is_version_name,
     parse_pointer,
-    read_published,
+    parse_published_manifest,
 )
-from app.recommender.artifact import MANIFEST, ArtifactError, Manifest
+from app.recommender.artifact import MANIFEST_FILE, ArtifactError, Manifest
 from model_build.errors import InputError
-from model_build.publishing.store import Store, Stored
+from model_build.publishing.store import ModelFileStore, StoredFile
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class ModelVersion:
     """A folder of the place. ``fault`` says what is wrong with it, None if it is whole; ``updated``
     is when its last file was written."""
 
     name: str
     manifest: Manifest | None
-    fault: str | None
-    files: Mapping[str, Stored]
-    live: bool
+    problem: str | None
+    files: Mapping[str, StoredFile]
+    is_live: bool
 
     @property
     def size(self) -> int:
@@ -40,26 +40,26 @@ class Version:
         return max(stored.updated for stored in self.files.values())
 
     @property
-    def age(self) -> tuple[str, str]:
+    def creation_key(self) -> tuple[str, str]:
         """A key that sorts versions from the one made first to the one made last."""
         return (self.manifest.created if self.manifest else "", self.name)
 
 
 @dataclass(frozen=True, slots=True)
-class Inventory:
+class VersionInventory:
     """The versions, the one made last first. ``live`` is the version that the pointer names, None
     without one, and ``pointer`` the generation to replace it."""
 
-    versions: tuple[Version, ...]
-    live: str | None
-    pointer: str | None
+    versions: tuple[ModelVersion, ...]
+    live_version: str | None
+    pointer_generation: str | None
 
-    def find(self, name: str) -> Version | None:
+    def find_version(self, name: str) -> ModelVersion | None:
         """The version of this name."""
         return next((each for each in self.versions if each.name == name), None)
 
 
-def take_inventory(store: Store) -> Inventory:
+def list_versions(store: ModelFileStore) -> VersionInventory:
     """Look at everything that is there.
 
     Raises:
@@ -67,45 +67,51 @@ def take_inventory(store: Store) -> Inventory:
         ArtifactError: the store cannot be read, or its pointer names no version.
     """
     listed = store.list()
-    if MANIFEST in listed:
+    if MANIFEST_FILE in listed:
         raise InputError(
-            f"{store.url}: holds a model itself ({MANIFEST}), not versions of one; "
+            f"{store.url}: holds a model itself ({MANIFEST_FILE}), not versions of one; "
             "choose another place."
         )
-    live = read_pointer(store) if POINTER in listed else None
-    folders: dict[str, dict[str, Stored]] = {}
+    live = read_live_version(store) if POINTER_FILE in listed else None
+    folders: dict[str, dict[str, StoredFile]] = {}
     for name, stored in listed.items():
         folder, _, file = name.partition("/")
-        if file and "/" not in file and is_version(folder):
+        if file and "/" not in file and is_version_name(folder):
             folders.setdefault(folder, {})[file] = stored
-    versions = [_version(store, name, files, live) for name, files in folders.items()]
-    versions.sort(key=lambda version: version.age, reverse=True)
-    return Inventory(tuple(versions), live, listed[POINTER].generation if live else None)
+    versions = [_inspect_version(store, name, files, live) for name, files in folders.items()]
+    versions.sort(key=lambda version: version.creation_key, reverse=True)
+    return VersionInventory(
+        tuple(versions), live, listed[POINTER_FILE].generation if live else None
+    )
 
 
-def read_pointer(store: Store) -> str | None:
+def read_live_version(store: ModelFileStore) -> str | None:
     """The version that is live; None if there is no pointer."""
     try:
-        return parse_pointer(store.read(POINTER), f"{store.url}/{POINTER}")
+        return parse_pointer(store.read(POINTER_FILE), f"{store.url}/{POINTER_FILE}")
     except MissingObjectError as error:
         if error.denied:
             raise
         return None
 
 
-def _version(store: Store, name: str, files: Mapping[str, Stored], live: str | None) -> Version:
+def _inspect_version(
+    store: ModelFileStore, name: str, files: Mapping[str, StoredFile], live: str | None
+) -> ModelVersion:
     manifest = fault = None
-    if MANIFEST not in files:
-        fault = f"no {MANIFEST}"
+    if MANIFEST_FILE not in files:
+        fault = f"no {MANIFEST_FILE}"
     else:
         try:
-            content = store.read(f"{name}/{MANIFEST}")
-            manifest = read_published(content, f"{store.url}/{name}/{MANIFEST}", name)
+            content = store.read(f"{name}/{MANIFEST_FILE}")
+            manifest = parse_published_manifest(
+                content, f"{store.url}/{name}/{MANIFEST_FILE}", name
+            )
         except MissingObjectError as error:
             if error.denied:
                 raise
-            fault = f"no {MANIFEST}"  # deleted meanwhile
-        except UnreachableError:
+            fault = f"no {MANIFEST_FILE}"  # deleted meanwhile
+        except StorageUnreachableError:
             raise  # which says nothing about the version
         except ArtifactError as error:
             fault = str(error)
@@ -117,4 +123,4 @@ def _version(store: Store, name: str, files: Mapping[str, Stored], live: str | N
         ]
         if wrong:
             fault = f"missing or cut short: {', '.join(wrong)}"
-    return Version(name, manifest, fault, files, name == live)
+    return ModelVersion(name, manifest, fault, files, name == live)

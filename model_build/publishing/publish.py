@@ -7,28 +7,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.catalogue import Catalogue
-from app.model_store.layout import POINTER
+from app.model_store.layout import POINTER_FILE
 from app.recommender import Model
-from app.recommender.artifact import MANIFEST, ArtifactError, Manifest, verify_bytes
+from app.recommender.artifact import MANIFEST_FILE, ArtifactError, Manifest, verify_bytes
 from model_build.errors import InputError
-from model_build.publishing.gate import Gate
-from model_build.publishing.inventory import Inventory, Version, take_inventory
-from model_build.publishing.store import ConflictError, Store, Stored
+from model_build.publishing.gate import QualityGate
+from model_build.publishing.inventory import ModelVersion, VersionInventory, list_versions
+from model_build.publishing.store import ConflictError, ModelFileStore, StoredFile
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishResult:
     """What was done: files and bytes that were written, and the version that was live before."""
 
     version: str
     verdict: str
-    files: int
-    written: int
-    size: int
-    before: str | None
+    files_written: int
+    bytes_written: int
+    total_bytes: int
+    previous_version: str | None
 
 
-def publish(path: Path, store: Store, gate: Gate) -> Published:
+def publish_model(path: Path, store: ModelFileStore, gate: QualityGate) -> PublishResult:
     """Publish the model at ``path``. What is there already is not sent again, so that after an
     interruption the same call completes the work.
 
@@ -38,72 +38,74 @@ def publish(path: Path, store: Store, gate: Gate) -> Published:
         ArtifactError: the model cannot be used, or the store cannot be read or written.
     """
     model = Model.open(path)
-    _open_catalogue(model)
-    manifest, text = model.manifest, (path / MANIFEST).read_bytes()
-    inventory = take_inventory(store)
-    _refuse_other_content(store, manifest, text, inventory)
-    verdict = _compare(gate, manifest, inventory)
-    written = _upload(path, store, manifest, text)
-    if inventory.live != manifest.version:
-        move_pointer(store, manifest.version, inventory)
-    return Published(
+    _check_catalogue(model)
+    manifest, text = model.manifest, (path / MANIFEST_FILE).read_bytes()
+    inventory = list_versions(store)
+    _check_unchanged(store, manifest, text, inventory)
+    verdict = _apply_gate(gate, manifest, inventory)
+    written = _upload_files(path, store, manifest, text)
+    if inventory.live_version != manifest.version:
+        set_live_version(store, manifest.version, inventory)
+    return PublishResult(
         version=manifest.version,
         verdict=verdict,
-        files=len(written),
-        written=sum(written.values()),
-        size=len(text) + sum(facts.bytes for facts in manifest.files.values()),
-        before=inventory.live,
+        files_written=len(written),
+        bytes_written=sum(written.values()),
+        total_bytes=len(text) + sum(facts.bytes for facts in manifest.files.values()),
+        previous_version=inventory.live_version,
     )
 
 
-def move_pointer(store: Store, version: str, seen: Inventory) -> None:
+def set_live_version(store: ModelFileStore, version: str, inventory: VersionInventory) -> None:
     """Make a version the live one, unless the pointer moved since the inventory was taken.
 
     Raises:
         InputError: it did.
     """
     try:
-        store.put(POINTER, f"{version}\n".encode(), seen.pointer)
+        store.put(POINTER_FILE, f"{version}\n".encode(), inventory.pointer_generation)
     except ConflictError:
         raise InputError(
-            f"{store.url}/{POINTER}: somebody else moved it meanwhile, so {version} is not live; "
+            f"{store.url}/{POINTER_FILE}: somebody else moved it meanwhile, so {version} is not live; "
             f"look with `versions --at {store.url}`, then try again."
         ) from None
 
 
-def _open_catalogue(model: Model) -> None:
+def _check_catalogue(model: Model) -> None:
     try:
         Catalogue.open(model.catalogue_path)
     except (OSError, EOFError, ValueError, KeyError) as error:
         raise ArtifactError(f"{model.catalogue_path}: not a catalogue ({error}).") from None
 
 
-def _compare(gate: Gate, new: Manifest, inventory: Inventory) -> str:
-    if inventory.live is None:
+def _apply_gate(gate: QualityGate, new: Manifest, inventory: VersionInventory) -> str:
+    if inventory.live_version is None:
         return "nothing was live before to compare with."
-    if inventory.live == new.version:
+    if inventory.live_version == new.version:
         return "it is the live model already."
-    live = inventory.find(inventory.live)
+    live = inventory.find_version(inventory.live_version)
     if live is None or live.manifest is None:
-        reason = live.fault if live else "it is not there"
-        return f"the live model {inventory.live} cannot be compared with ({reason})."
-    return gate.judge(new, live.manifest)
+        reason = live.problem if live else "it is not there"
+        return f"the live model {inventory.live_version} cannot be compared with ({reason})."
+    return gate.check(new, live.manifest)
 
 
-def _refuse_other_content(
-    store: Store, manifest: Manifest, text: bytes, inventory: Inventory
+def _check_unchanged(
+    store: ModelFileStore, manifest: Manifest, text: bytes, inventory: VersionInventory
 ) -> None:
-    there: Version | None = inventory.find(manifest.version)
-    if there is None or MANIFEST not in there.files:
+    there: ModelVersion | None = inventory.find_version(manifest.version)
+    if there is None or MANIFEST_FILE not in there.files:
         return
-    if not store.has(there.files[MANIFEST], text):
+    if not store.matches(there.files[MANIFEST_FILE], text):
         raise InputError(
             f"{store.url}/{there.name}: this version is there with other content, and a version "
             "never changes; train again for a new version."
         )
 
 
-def _upload(path: Path, store: Store, manifest: Manifest, text: bytes) -> Mapping[str, int]:
+def _upload_files(
+    path: Path, store: ModelFileStore, manifest: Manifest, text: bytes
+) -> Mapping[str, int]:
     """Bring everything there, the manifest last, and look at all of it again; what was written."""
     folder, written = manifest.version, {}
     try:
@@ -112,14 +114,16 @@ def _upload(path: Path, store: Store, manifest: Manifest, text: bytes) -> Mappin
             content = (path / file).read_bytes()
             verify_bytes(path / file, content, facts)
             name = f"{folder}/{file}"
-            if not _has(store, name, there, content):
-                _put(store, name, there, content)
+            if not _is_stored(store, name, there, content):
+                _upload_file(store, name, there, content)
                 written[file] = len(content)
-        _verify(path, store, manifest)
-        if not _has(store, f"{folder}/{MANIFEST}", there, text):
-            _put(store, f"{folder}/{MANIFEST}", there, text)
-            written[MANIFEST] = len(text)
-        _verify(path, store, manifest)  # nobody replaced any of it before the manifest was there
+        _verify_upload(path, store, manifest)
+        if not _is_stored(store, f"{folder}/{MANIFEST_FILE}", there, text):
+            _upload_file(store, f"{folder}/{MANIFEST_FILE}", there, text)
+            written[MANIFEST_FILE] = len(text)
+        _verify_upload(
+            path, store, manifest
+        )  # nobody replaced any of it before the manifest was there
     except ConflictError as conflict:
         raise InputError(
             f"{store.url}/{conflict}: somebody else is publishing this version with other content; "
@@ -128,20 +132,24 @@ def _upload(path: Path, store: Store, manifest: Manifest, text: bytes) -> Mappin
     return written
 
 
-def _verify(path: Path, store: Store, manifest: Manifest) -> None:
+def _verify_upload(path: Path, store: ModelFileStore, manifest: Manifest) -> None:
     there = store.list()
     for file in manifest.files:
         name = f"{manifest.version}/{file}"
-        if not _has(store, name, there, (path / file).read_bytes()):
+        if not _is_stored(store, name, there, (path / file).read_bytes()):
             raise InputError(
                 f"{store.url}/{name}: is not what was uploaded; "
                 "somebody else is writing there, or the storage is damaged: publish again."
             )
 
 
-def _has(store: Store, name: str, there: Mapping[str, Stored], content: bytes) -> bool:
-    return name in there and store.has(there[name], content)
+def _is_stored(
+    store: ModelFileStore, name: str, there: Mapping[str, StoredFile], content: bytes
+) -> bool:
+    return name in there and store.matches(there[name], content)
 
 
-def _put(store: Store, name: str, there: Mapping[str, Stored], content: bytes) -> None:
+def _upload_file(
+    store: ModelFileStore, name: str, there: Mapping[str, StoredFile], content: bytes
+) -> None:
     store.put(name, content, there[name].generation if name in there else None)

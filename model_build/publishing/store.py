@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from app.model_store import PATIENCE
+from app.model_store import RETRY_TIMEOUT
 from app.model_store.gcs import open_bucket
-from app.model_store.layout import parse_url
+from app.model_store.layout import parse_model_url
 
 
 class ConflictError(Exception):
@@ -18,7 +18,7 @@ class ConflictError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredFile:
     """A file that is there. ``generation`` changes with every replacement, ``updated`` is when that
     was in seconds since the epoch, ``crc32c`` is known where it takes no reading."""
 
@@ -29,23 +29,23 @@ class Stored:
     crc32c: str | None = None
 
 
-class Store(Protocol):
+class ModelFileStore(Protocol):
     """Files by name: ``latest``, or ``VERSION/manifest.json``. Failures are ArtifactErrors."""
 
     @property
     def url(self) -> str:
         """What messages call it."""
 
-    def list(self) -> dict[str, Stored]:
+    def list(self) -> dict[str, StoredFile]:
         """All files of the place and of the folders in it."""
 
     def read(self, name: str) -> bytes:
         """The content; MissingObjectError if it is not there."""
 
-    def has(self, stored: Stored, content: bytes) -> bool:
+    def matches(self, stored: StoredFile, content: bytes) -> bool:
         """Whether a file that `list` showed has this content."""
 
-    def put(self, name: str, content: bytes, replaces: str | None) -> None:
+    def put(self, name: str, content: bytes, expected_generation: str | None) -> None:
         """Write a file whole, in the place of the generation ``replaces`` (None: of nothing).
 
         Raises:
@@ -57,18 +57,18 @@ class Store(Protocol):
 
 
 @contextmanager
-def open_store(url: str, given_as: str) -> Iterator[Store]:
+def open_model_store(url: str, given_as: str) -> Iterator[ModelFileStore]:
     """The store at a directory, ``file://`` URL or ``gs://bucket/prefix``.
 
     Raises:
         ArtifactError: the URL is none of these, or credentials cannot be used.
     """
-    from model_build.publishing.bucket import BucketStore
+    from model_build.publishing.bucket import GcsStore
     from model_build.publishing.directory import DirectoryStore
 
-    parsed = parse_url(url, f"{given_as} ")
+    parsed = parse_model_url(url, f"{given_as} ")
     if isinstance(parsed, Path):
         yield DirectoryStore(parsed)
         return
-    with open_bucket(parsed, PATIENCE, write=True) as folder:
-        yield BucketStore(folder)
+    with open_bucket(parsed, RETRY_TIMEOUT, write=True) as folder:
+        yield GcsStore(folder)

@@ -19,9 +19,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-INCHES = (4.4, 3.0)
+FIGURE_SIZE = (4.4, 3.0)
 """So that text of 10 points is about as large on a phone, and half as large again on a desk."""
-STAND_INS = {
+PLACEHOLDER_COLOURS = {
     "#010101": "var(--ink)",
     "#020202": "var(--soft)",
     "#030303": "var(--line)",
@@ -30,24 +30,24 @@ STAND_INS = {
     "#0a0003": "var(--series-3)",
     "#0a0004": "var(--series-4)",
 }
-INK, SOFT, LINE, *SERIES = STAND_INS
+TEXT_COLOUR, MUTED_COLOUR, LINE_COLOUR, *SERIES_COLOURS = PLACEHOLDER_COLOURS
 MARKERS = "oDs^"
-MOST_LETTERS = 30
-STYLE: Any = {  # matplotlib types the names one by one
+MAX_LABEL_LENGTH = 30
+MATPLOTLIB_STYLE: Any = {  # matplotlib types the names one by one
     "svg.fonttype": "none",
     "font.size": 10,
-    "axes.edgecolor": LINE,
-    "axes.labelcolor": SOFT,
+    "axes.edgecolor": LINE_COLOUR,
+    "axes.labelcolor": MUTED_COLOUR,
     "axes.grid": True,
     "axes.grid.axis": "y",
     "axes.axisbelow": True,
-    "grid.color": LINE,
+    "grid.color": LINE_COLOUR,
     "grid.linewidth": 0.8,
-    "xtick.color": SOFT,
-    "ytick.color": SOFT,
+    "xtick.color": MUTED_COLOUR,
+    "ytick.color": MUTED_COLOUR,
     "xtick.major.size": 0,
     "ytick.major.size": 0,
-    "text.color": INK,
+    "text.color": TEXT_COLOUR,
     "legend.frameon": False,
 }
 
@@ -69,11 +69,11 @@ class Chart:
     series: Mapping[str, Sequence[float]]
     bars: bool = False
     numeric: bool = False
-    marked: int | None = None
+    marked_index: int | None = None
     digits: int = 3
 
 
-def svg(chart: Chart) -> str:
+def chart_svg(chart: Chart) -> str:
     """The chart as one ``<svg>`` element."""
 
     def draw(figure: Figure) -> None:
@@ -83,36 +83,36 @@ def svg(chart: Chart) -> str:
         axes.set_xlabel(chart.x_label)
         axes.set_ylabel(chart.y_label)
         if len(chart.series) > 1:
-            columns = 2 if len("".join(chart.series)) > MOST_LETTERS else len(chart.series)
+            columns = 2 if len("".join(chart.series)) > MAX_LABEL_LENGTH else len(chart.series)
             figure.legend(loc="outside upper left", ncols=columns, handlelength=1.2)
 
-    return drawn(chart.title, INCHES, draw)
+    return figure_svg(chart.title, FIGURE_SIZE, draw)
 
 
-def drawn(title: str, inches: tuple[float, float], draw: Callable[[Figure], None]) -> str:
+def figure_svg(title: str, inches: tuple[float, float], draw: Callable[[Figure], None]) -> str:
     """What ``draw`` makes of an empty figure, as one ``<svg>`` element."""
     salt = re.sub(r"\W+", "-", title.lower())
-    with mpl.rc_context({**STYLE, "svg.hashsalt": salt}):
+    with mpl.rc_context({**MATPLOTLIB_STYLE, "svg.hashsalt": salt}):
         figure = Figure(figsize=inches, layout="constrained")
         FigureCanvasSVG(figure)
         draw(figure)
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
-    return _themed(out.getvalue(), title, salt)
+    return _apply_theme(out.getvalue(), title, salt)
 
 
 def _draw_lines(axes: Axes, chart: Chart) -> None:
     at = np.array(chart.x, float) if chart.numeric else np.arange(len(chart.x))
     if chart.numeric:
         ends = [float(at.min()), float(at.max())] if len(at) else [1.0, 10.0]
-        axes.plot(ends, ends, color=SOFT, linewidth=1, linestyle=(0, (4, 4)))
-    if chart.marked is not None:
-        axes.axvline(chart.marked, color=SOFT, linewidth=1, linestyle=(0, (2, 3)))
+        axes.plot(ends, ends, color=MUTED_COLOUR, linewidth=1, linestyle=(0, (4, 4)))
+    if chart.marked_index is not None:
+        axes.axvline(chart.marked_index, color=MUTED_COLOUR, linewidth=1, linestyle=(0, (2, 3)))
     for place, (name, values) in enumerate(chart.series.items()):
         axes.plot(
             at,
             np.array(values, float),
-            color=SERIES[place],
+            color=SERIES_COLOURS[place],
             marker=MARKERS[place],
             markersize=5,
             linewidth=2,
@@ -132,19 +132,19 @@ def _draw_bars(axes: Axes, chart: Chart) -> None:
             at + offset,
             np.nan_to_num(np.array(values, float)),
             width * 0.88,
-            color=SERIES[place],
+            color=SERIES_COLOURS[place],
             label=name,
         )
     axes.set_xticks(at, chart.x)
 
 
-def _themed(drawn: str, title: str, salt: str) -> str:
+def _apply_theme(figure_svg: str, title: str, salt: str) -> str:
     """Only the element itself, with the page's colours and font, and ids of its own."""
-    drawn = drawn[drawn.index("<svg") :].strip()
+    drawn = figure_svg[figure_svg.index("<svg") :].strip()
     drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn, flags=re.DOTALL)
     drawn = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", drawn)
     drawn = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{salt}-", drawn)
-    for stand_in, variable in STAND_INS.items():
+    for stand_in, variable in PLACEHOLDER_COLOURS.items():
         drawn = drawn.replace(stand_in, variable)
     # The page sets the width, the view box keeps the proportions.
     drawn = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", drawn, count=1)

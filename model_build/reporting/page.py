@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from html import escape
 
 from app.recommender.artifact import Manifest
-from model_build.reporting.charts import Chart, svg
+from model_build.reporting.charts import Chart, chart_svg
 
-COLUMNS = {
+METRIC_COLUMNS = {
     "ndcg@10": "NDCG@10",
     "recall@10": "recall@10",
     "new_ndcg@10": "NDCG@10 new",
@@ -21,7 +21,7 @@ COLUMNS = {
     "milliseconds_a_fan": "a fan, ms",
 }
 """What the table of a comparison shows, in this order."""
-MOST_IS_BEST = ("ndcg@10", "recall@10", "new_ndcg@10", "coverage")
+HIGHER_IS_BETTER = ("ndcg@10", "recall@10", "new_ndcg@10", "coverage")
 
 CSS = """
 :root { color-scheme: light dark; --ground: #f6f6f4; --card: #ffffff; --ink: #1b1b1a;
@@ -68,36 +68,36 @@ li span:last-child { color: var(--soft); font-variant-numeric: tabular-nums; }
 
 
 @dataclass(frozen=True, slots=True)
-class Likeness:
+class SimilarAnime:
     """An anime and those most like it with their weights, by scores and by who picks them."""
 
     title: str
-    scored_alike: list[tuple[str, float]]
-    picked_together: list[tuple[str, float]]
+    similar_by_scores: list[tuple[str, float]]
+    similar_by_affinity: list[tuple[str, float]]
 
 
-def page(
+def report_page(
     manifest: Manifest,
     charts: Sequence[Chart],
-    likenesses: Sequence[Likeness],
+    similar_anime: Sequence[SimilarAnime],
     compared: Mapping[str, Mapping[str, float]],
     *,
-    fans: int,
+    n_users: int,
 ) -> str:
     """The whole document."""
-    sections = [_facts(manifest), *(chart_section(chart) for chart in charts)]
+    sections = [_model_facts_section(manifest), *(chart_section(chart) for chart in charts)]
     if compared:
-        sections.append(_comparison(compared))
-    sections.append(_likenesses(likenesses))
+        sections.append(_comparison_section(compared))
+    sections.append(_similar_anime_section(similar_anime))
     lead = (
         f"Built {escape(manifest.created)} from {escape(manifest.dataset.name)}. Errors and "
         "rankings below were measured with the same settings, trained again without "
-        f"{fans:,} fans, on those fans."
+        f"{n_users:,} fans, on those fans."
     )
-    return document(f"Model {escape(manifest.version)}", lead, sections)
+    return html_document(f"Model {escape(manifest.version)}", lead, sections)
 
 
-def document(title: str, lead: str, sections: Sequence[str]) -> str:
+def html_document(title: str, lead: str, sections: Sequence[str]) -> str:
     """A whole page of sections, all in HTML."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -107,7 +107,7 @@ def document(title: str, lead: str, sections: Sequence[str]) -> str:
     )
 
 
-def _facts(manifest: Manifest) -> str:
+def _model_facts_section(manifest: Manifest) -> str:
     size = sum(facts.bytes for facts in manifest.files.values()) / 1e6
     counts = {**{k: f"{v:,}" for k, v in manifest.counts.items()}, "size": f"{size:,.1f} MB"}
     settings = {
@@ -115,21 +115,23 @@ def _facts(manifest: Manifest) -> str:
         for name, value in manifest.hyperparameters.items()
         if not name.endswith("_scale")
     }
-    measures = {name: _number(value) for name, value in manifest.metrics.items()}
+    measures = {name: _format_number(value) for name, value in manifest.metrics.items()}
     recorded = (
-        "<h3>Measures recorded when it was built</h3>" + list_of(measures) if measures else ""
+        "<h3>Measures recorded when it was built</h3>" + definition_list(measures)
+        if measures
+        else ""
     )
     return (
-        f'<section class="wide"><h2>The model</h2>{list_of(counts)}{recorded}'
-        f"<details><summary>Settings</summary>{list_of(settings)}</details></section>"
+        f'<section class="wide"><h2>The model</h2>{definition_list(counts)}{recorded}'
+        f"<details><summary>Settings</summary>{definition_list(settings)}</details></section>"
     )
 
 
-def list_of(facts: Mapping[str, str]) -> str:
+def definition_list(values: Mapping[str, str]) -> str:
     """Facts by name, as a list."""
     rows = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
-        for name, value in facts.items()
+        for name, value in values.items()
     )
     return f"<dl>{rows}</dl>"
 
@@ -139,34 +141,34 @@ def chart_section(chart: Chart) -> str:
     head = "".join(f"<th>{escape(name)}</th>" for name in (chart.x_label, *chart.series))
     rows = "".join(
         f"<tr><td>{escape(x)}</td>"
-        + "".join(_cell(values[at], chart.digits) for values in chart.series.values())
+        + "".join(_format_cell(values[at], chart.digits) for values in chart.series.values())
         + "</tr>"
         for at, x in enumerate(chart.x)
     )
     return (
-        f"<section><h2>{escape(chart.title)}</h2><p>{escape(chart.note)}</p>{svg(chart)}"
+        f"<section><h2>{escape(chart.title)}</h2><p>{escape(chart.note)}</p>{chart_svg(chart)}"
         f'<details><summary>Numbers</summary><div class="scroll"><table><thead><tr>{head}</tr>'
         f"</thead><tbody>{rows}</tbody></table></div></details></section>"
     )
 
 
-def _cell(value: float, digits: int) -> str:
+def _format_cell(value: float, digits: int) -> str:
     return "<td>–</td>" if math.isnan(value) else f"<td>{value:,.{digits}f}</td>"
 
 
-def _comparison(compared: Mapping[str, Mapping[str, float]]) -> str:
-    order = [name for name in COLUMNS if any(name in found for found in compared.values())]
+def _comparison_section(compared: Mapping[str, Mapping[str, float]]) -> str:
+    order = [name for name in METRIC_COLUMNS if any(name in found for found in compared.values())]
     best = {}
     for name in order:
         values = [m[name] for m in compared.values() if not math.isnan(m.get(name, math.nan))]
         if values:
-            best[name] = max(values) if name in MOST_IS_BEST else min(values)
+            best[name] = max(values) if name in HIGHER_IS_BETTER else min(values)
 
     def cell(name: str, value: float) -> str:
         mark = ' class="best"' if value == best.get(name) else ""
-        return f"<td{mark}>{_number(value)}</td>"
+        return f"<td{mark}>{_format_number(value)}</td>"
 
-    head = "".join(f"<th>{COLUMNS[name]}</th>" for name in order)
+    head = "".join(f"<th>{METRIC_COLUMNS[name]}</th>" for name in order)
     rows = "".join(
         f"<tr><td>{escape(model)}</td>"
         + "".join(cell(name, measures.get(name, math.nan)) for name in order)
@@ -181,19 +183,19 @@ def _comparison(compared: Mapping[str, Mapping[str, float]]) -> str:
     )
 
 
-def _number(value: float) -> str:
+def _format_number(value: float) -> str:
     if math.isnan(value):
         return "–"
     return f"{value:,.0f}" if value == int(value) and abs(value) > 1 else f"{value:,.4g}"
 
 
-def _likenesses(likenesses: Sequence[Likeness]) -> str:
+def _similar_anime_section(similar_anime: Sequence[SimilarAnime]) -> str:
     cards = "".join(
         f"<div><h3>{escape(one.title)}</h3>"
-        + _ranked("scored alike (similarity)", one.scored_alike)
-        + _ranked("picked together (affinity)", one.picked_together)
+        + _ranked_list("scored alike (similarity)", one.similar_by_scores)
+        + _ranked_list("picked together (affinity)", one.similar_by_affinity)
         + "</div>"
-        for one in likenesses
+        for one in similar_anime
     )
     return (
         '<section class="wide"><h2>Most similar anime</h2><p>Of the anime with most scores, one '
@@ -202,8 +204,9 @@ def _likenesses(likenesses: Sequence[Likeness]) -> str:
     )
 
 
-def _ranked(kind: str, near: Sequence[tuple[str, float]]) -> str:
+def _ranked_list(kind: str, neighbours: Sequence[tuple[str, float]]) -> str:
     rows = "".join(
-        f"<li><span>{escape(title)}</span><span>{weight:.3f}</span></li>" for title, weight in near
+        f"<li><span>{escape(title)}</span><span>{weight:.3f}</span></li>"
+        for title, weight in neighbours
     )
     return f'<p class="kind">{kind}</p><ol>{rows or "<li><span>none</span></li>"}</ol>'

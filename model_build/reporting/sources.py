@@ -13,13 +13,13 @@ import polars as pl
 from app.catalogue import Catalogue
 from app.recommender import Model
 from model_build.errors import InputError
-from model_build.reporting.page import Likeness
+from model_build.reporting.page import SimilarAnime
 
-NEAREST = 5
-TITLES = 9
+N_NEIGHBOURS = 5
+N_TITLES = 9
 
 
-class Names:
+class AnimeNames:
     """Titles and franchises by anime id."""
 
     def __init__(self, title: Mapping[int, str], franchise: Mapping[int, int]) -> None:
@@ -27,18 +27,18 @@ class Names:
         self.franchise = franchise
 
     @classmethod
-    def of_model(cls, model: Model) -> Names:
+    def from_model(cls, model: Model) -> AnimeNames:
         """From the catalogue that the model carries."""
         catalogue = Catalogue.open(model.catalogue_path)
         ids = model.anime_id.tolist()
-        franchise = zip(ids, catalogue.column("franchise_id", ids), strict=True)
+        franchise = zip(ids, catalogue.column_values("franchise_id", ids), strict=True)
         return cls(
             {anime: catalogue.title(anime) for anime in ids},
             {anime: int(group) for anime, group in franchise if group is not None and group >= 0},
         )
 
     @classmethod
-    def of_table(cls, frame: pl.DataFrame) -> Names:
+    def from_catalogue(cls, frame: pl.DataFrame) -> AnimeNames:
         """From a catalogue as `read_catalogue` reads it."""
         ids = frame["anime_id"].to_list()
         groups = frame["franchise_id"].to_list() if "franchise_id" in frame.columns else []
@@ -56,29 +56,31 @@ class Names:
         return self._title.get(anime_id, f"Anime {anime_id}")
 
 
-def likenesses(model: Model, names: Names) -> list[Likeness]:
+def similar_anime(model: Model, names: AnimeNames) -> list[SimilarAnime]:
     """The nearest anime of those with most scores, one a franchise."""
     ids = model.anime_id.tolist()
     chosen: dict[object, int] = {}
     for position in np.argsort(-model.rating_count.astype(np.int64), kind="stable").tolist():
         group = names.franchise.get(ids[position], f"anime {position}")
         chosen.setdefault(group, position)
-        if len(chosen) == TITLES:
+        if len(chosen) == N_TITLES:
             break
 
     def nearest(source: Any, weight: Any) -> list[tuple[str, float]]:
-        best = np.argsort(-weight, kind="stable")[:NEAREST]
+        best = np.argsort(-weight, kind="stable")[:N_NEIGHBOURS]
         return [(names.title(ids[source[b]]), float(weight[b])) for b in best if weight[b] > 0]
 
     found = []
     for position in chosen.values():
-        row = slice(model.affinity.start[position], model.affinity.start[position + 1])
-        together = model.affinity.value[row] * model.affinity.scale
+        row = slice(
+            model.affinity_matrix.indptr[position], model.affinity_matrix.indptr[position + 1]
+        )
+        together = model.affinity_matrix.data[row] * model.affinity_matrix.scale
         found.append(
-            Likeness(
+            SimilarAnime(
                 names.title(ids[position]),
-                nearest(*model.similarity.into(position)),
-                nearest(model.affinity.target[row], together),
+                nearest(*model.similarity.column_entries(position)),
+                nearest(model.affinity_matrix.indices[row], together),
             )
         )
     return found
@@ -101,7 +103,8 @@ def read_comparison(path: Path) -> dict[str, dict[str, float]]:
         raise InputError(f"{path}: cannot be read as a comparison ({error}).") from None
     try:
         rows = {
-            str(row.get("title", row["name"])): _numbers(row | row["measured"]) for row in found
+            str(row.get("title", row["name"])): _numeric_metrics(row | row["measured"])
+            for row in found
         }
     except (AttributeError, KeyError, TypeError):
         rows = {}
@@ -110,7 +113,7 @@ def read_comparison(path: Path) -> dict[str, dict[str, float]]:
     return rows
 
 
-def _numbers(measures: Mapping[str, object]) -> dict[str, float]:
+def _numeric_metrics(measures: Mapping[str, object]) -> dict[str, float]:
     return {
         name: float("nan") if value is None else float(value)
         for name, value in measures.items()

@@ -9,110 +9,112 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model_build.affinity import Grams
-from model_build.grouping import falling
-from model_build.parts import Part
-from model_build.sums.pair_sums import Rows
-from model_build.sums.shard import Counts, Numbering
+from model_build.affinity import GramMatrices
+from model_build.grouping import argsort_descending
+from model_build.parts import ModelArrays
+from model_build.sums.pair_sums import RowRange
+from model_build.sums.shard import ItemCounts, ItemOrdering
 
-Floats = npt.NDArray[np.float64]
-Longs = npt.NDArray[np.int64]
-ARRAYS = ("anime_id", "entries", "ratings", "appeal", "bias", "standard_bias")
+Float64Array = npt.NDArray[np.float64]
+Int64Array = npt.NDArray[np.int64]
+STATISTICS_ARRAYS = ("anime_id", "entries", "ratings", "appeal", "bias", "standard_bias")
 
 
 @dataclass(slots=True)
-class Anime:
+class ItemStatistics:
     """Ids, counts and biases by number, (n,); ``fixed`` biases belong to kept sums."""
 
     anime_id: npt.NDArray[np.int32]
-    entries: Longs
-    ratings: Longs
-    appeal: Floats
-    bias: Floats
-    standard_bias: Floats
-    fixed: npt.NDArray[np.bool_]
-    numbering: Numbering
+    entries: Int64Array
+    ratings: Int64Array
+    appeal: Float64Array
+    bias: Float64Array
+    standard_bias: Float64Array
+    has_fixed_bias: npt.NDArray[np.bool_]
+    ordering: ItemOrdering
 
     @classmethod
-    def of(cls, counts: Counts, kept: Mapping[str, npt.NDArray[Any]] | None) -> Anime:
+    def merge_counts(
+        cls, counts: ItemCounts, kept: Mapping[str, npt.NDArray[Any]] | None
+    ) -> ItemStatistics:
         """Counts of new fans, added to those that were kept."""
         if kept is None:
-            ids = counts.anime_id[falling(counts.ratings)]
-            old = {name: np.zeros(0) for name in ARRAYS}
+            ids = counts.anime_id[argsort_descending(counts.ratings)]
+            old = {name: np.zeros(0) for name in STATISTICS_ARRAYS}
         else:
             new = np.setdiff1d(counts.anime_id, kept["anime_id"])
             ids, old = np.concatenate([kept["anime_id"], new]), dict(kept)
-        numbering = numbered(np.sort(ids), np.argsort(np.argsort(ids)))
+        numbering = make_item_ordering(np.sort(ids), np.argsort(np.argsort(ids)))
         place = numbering.rank[np.searchsorted(numbering.anime_ids, counts.anime_id)]
 
-        def whole(name: str) -> Floats:
+        def padded(name: str) -> Float64Array:
             total = np.zeros(len(ids))
             total[: len(old[name])] = old[name]
             return total
 
-        def both(name: str) -> Floats:
-            total = whole(name)
+        def summed(name: str) -> Float64Array:
+            total = padded(name)
             total[place] += getattr(counts, name)
             return total
 
-        fixed = whole("ratings") > 0
+        fixed = padded("ratings") > 0
         return cls(
             ids.astype(np.int32),
-            both("entries").astype(np.int64),
-            both("ratings").astype(np.int64),
-            both("appeal"),
-            whole("bias"),
-            whole("standard_bias"),
+            summed("entries").astype(np.int64),
+            summed("ratings").astype(np.int64),
+            summed("appeal"),
+            padded("bias"),
+            padded("standard_bias"),
             fixed,
             numbering,
         )
 
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """What is to be kept."""
-        return {name: getattr(self, name) for name in ARRAYS}
+        return {name: getattr(self, name) for name in STATISTICS_ARRAYS}
 
-    def by_id(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def in_id_order(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Values by number in the order of the ids."""
-        return values[self.numbering.rank]
+        return values[self.ordering.rank]
 
-    def facts(self, fans: int) -> Part:
+    def to_model_arrays(self, n_users: int) -> ModelArrays:
         """What is counted rather than fitted."""
         arrays: dict[str, npt.NDArray[Any]] = {
-            "anime_id": self.numbering.anime_ids,
-            "rating_count": self.by_id(self.ratings).astype(np.int32),
-            "entry_count": self.by_id(self.entries).astype(np.int32),
-            "appeal": self.by_id(self.appeal) / fans,
+            "anime_id": self.ordering.anime_ids,
+            "rating_count": self.in_id_order(self.ratings).astype(np.int32),
+            "entry_count": self.in_id_order(self.entries).astype(np.int32),
+            "appeal": self.in_id_order(self.appeal) / n_users,
         }
-        return Part(arrays, {})
+        return ModelArrays(arrays, {})
 
 
-def numbered(anime_ids: npt.NDArray[np.int32], order: Longs) -> Numbering:
+def make_item_ordering(anime_ids: npt.NDArray[np.int32], order: Int64Array) -> ItemOrdering:
     """The numbering in which number k is ``anime_ids[order[k]]``."""
     rank = np.full(len(anime_ids), -1, np.int64)
     rank[order] = np.arange(len(order))
-    return Numbering(anime_ids.astype(np.int32, copy=False), order, rank)
+    return ItemOrdering(anime_ids.astype(np.int32, copy=False), order, rank)
 
 
-class GramsOfNumbers:
+class GramMatrixBuilder:
     """Collects the affinity's sums from blocks of all anime, for those on ``fewest`` lists."""
 
-    def __init__(self, anime: Anime, fewest: int) -> None:
-        entries = anime.by_id(anime.entries)
-        known = falling(entries)[: int((entries >= fewest).sum())]
+    def __init__(self, items: ItemStatistics, min_entries: int) -> None:
+        entries = items.in_id_order(items.entries)
+        known = argsort_descending(entries)[: int((entries >= min_entries).sum())]
         self._known = known if len(known) > 1 else known[:0]
         place = np.full(len(entries), -1, np.int64)
         place[self._known] = np.arange(len(self._known))
-        self._place = place[anime.numbering.order]
+        self._gram_index = place[items.ordering.order]
         m = len(self._known)
         self._gram, self._cross = np.zeros((m, m), np.float32), np.zeros((m, m), np.float32)
         self._count, self._n_items = entries[self._known], len(entries)
 
-    def take(self, rows: Rows, block: Floats) -> None:
+    def add_block(self, rows: RowRange, block: Float64Array) -> None:
         """Take x_i x_j, x_i y_j and y_i x_j of the rows of a block."""
-        column = np.flatnonzero(self._place[: rows.last] >= 0)
-        where = self._place[column]
+        column = np.flatnonzero(self._gram_index[: rows.last] >= 0)
+        where = self._gram_index[column]
         for i in range(rows.first, rows.last):
-            at = self._place[i]
+            at = self._gram_index[i]
             if at < 0:
                 continue
             n = int(np.searchsorted(column, i, side="right"))
@@ -121,7 +123,9 @@ class GramsOfNumbers:
             self._cross[at, where[:n]] = own[:, 1]
             self._cross[where[:n], at] = own[:, 2]
 
-    def grams(self) -> Grams:
+    def build(self) -> GramMatrices:
         """What the affinity is solved from."""
         squares = self._gram.diagonal().copy()
-        return Grams(self._known, self._count, self._n_items, self._gram, squares, self._cross)
+        return GramMatrices(
+            self._known, self._count, self._n_items, self._gram, squares, self._cross
+        )

@@ -8,32 +8,32 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from model_build.fresh import Facts, describe, new_anime
-from model_build.sums.shard import Counts, add_counts
+from model_build.fresh import ItemFeatures, encode_item_features, new_item_ids
+from model_build.sums.shard import ItemCounts, merge_item_counts
 
 
 @dataclass(frozen=True, slots=True)
-class NewAnime:
+class ColdStartCatalogue:
     """A catalogue and the ids of the new anime in it, (k,) ascending."""
 
     catalogue: pl.DataFrame
     ids: npt.NDArray[np.int32]
 
     @classmethod
-    def of(cls, catalogue: pl.DataFrame, since: int) -> NewAnime:
-        """New as `model_build.fresh.new_anime` says."""
-        return cls(catalogue, new_anime(catalogue, since).to_numpy().astype(np.int32))
+    def from_catalogue(cls, catalogue: pl.DataFrame, since: int) -> ColdStartCatalogue:
+        """New as `model_build.fresh.new_item_ids` says."""
+        return cls(catalogue, new_item_ids(catalogue, since).to_numpy().astype(np.int32))
 
-    def join(self, counts: Counts) -> Counts:
+    def add_to_counts(self, counts: ItemCounts) -> ItemCounts:
         """Counts that also name the new anime, though no fan may list them."""
         none = np.zeros(len(self.ids), np.int64)
-        return add_counts(counts, Counts(self.ids, none, none, none.astype(float), 0.0))
+        return merge_item_counts(counts, ItemCounts(self.ids, none, none, none.astype(float), 0.0))
 
-    def facts(self, anime_ids: npt.NDArray[np.int32]) -> Facts:
+    def item_features(self, anime_ids: npt.NDArray[np.int32]) -> ItemFeatures:
         """What is known of the anime."""
-        return describe(self.catalogue, anime_ids)
+        return encode_item_features(self.catalogue, anime_ids)
 
-    def fresh(
+    def cold_positions(
         self,
         anime_ids: npt.NDArray[np.int32],
         entries: npt.NDArray[np.integer],

@@ -12,32 +12,32 @@ import numpy.typing as npt
 
 from model_build import affinity_kernels, kernels
 
-Floats = npt.NDArray[np.float64]
-Singles = npt.NDArray[np.float32]
-Ints = npt.NDArray[np.int32]
-Longs = npt.NDArray[np.int64]
+Float64Array = npt.NDArray[np.float64]
+Float32Array = npt.NDArray[np.float32]
+Int32Array = npt.NDArray[np.int32]
+Int64Array = npt.NDArray[np.int64]
 
-_meet_scores = kernels.meet
-_meet_entries = affinity_kernels.meet
-_shrunk = kernels.shrunk
+_accumulate_pearson_pairs = kernels.accumulate_pearson_pairs
+_accumulate_gram_pairs = affinity_kernels.accumulate_gram_pairs
+_shrunk_similarity = kernels.shrunk_similarity
 
 
 @numba.njit(nogil=True, cache=True)
-def pearson_rows(
+def pearson_sum_rows(
     first: int,
     last: int,
     block_first: int,
-    item_start: Longs,
-    item_user: Ints,
-    item_position: Ints,
-    user_start: Longs,
-    user_item: Ints,
-    value: Floats,
-    block: Floats,
+    item_start: Int64Array,
+    item_user: Int32Array,
+    item_position: Int32Array,
+    user_start: Int64Array,
+    user_item: Int32Array,
+    value: Float64Array,
+    block: Float64Array,
 ) -> None:
     """Add to ``block[i - block_first, j]`` (1, e_i e_j, e_i^2, e_j^2) of every meeting, j < i."""
     for i in range(first, last):
-        _meet_scores(
+        _accumulate_pearson_pairs(
             i,
             item_start,
             item_user,
@@ -50,50 +50,50 @@ def pearson_rows(
 
 
 @numba.njit(nogil=True, cache=True)
-def outer_rows(
+def gram_sum_rows(
     first: int,
     last: int,
     block_first: int,
-    item_start: Longs,
-    item_user: Ints,
-    item_position: Ints,
-    user_start: Longs,
-    user_item: Ints,
-    given: Singles,
-    wanted: Singles,
-    block: Floats,
+    item_start: Int64Array,
+    item_user: Int32Array,
+    item_position: Int32Array,
+    user_start: Int64Array,
+    user_item: Int32Array,
+    input_weight: Float32Array,
+    relevance: Float32Array,
+    block: Float64Array,
 ) -> None:
     """Add to ``block[i - block_first, j]`` (x_i x_j, x_i y_j, y_i x_j, -) of every meeting,
     j <= i."""
     for i in range(first, last):
-        _meet_entries(
+        _accumulate_gram_pairs(
             i,
             item_start,
             item_user,
             item_position,
             user_start,
             user_item,
-            given,
-            wanted,
+            input_weight,
+            relevance,
             block[i - block_first],
         )
 
 
 @numba.njit(nogil=True, cache=True)
-def similarities(
+def similarities_from_sums(
     block_first: int,
-    block: Floats,
+    block: Float64Array,
     shrinkage: float,
     min_support: int,
-    index: Ints,
-    value: Singles,
-    size: Ints,
+    index: Int32Array,
+    value: Float32Array,
+    size: Int32Array,
 ) -> None:
     """The positive similarities of each row of a block, in the order of j; ``block`` is kept."""
     for row in range(len(block)):
         found = 0
         for j in range(block_first + row):
-            similarity = _shrunk(block[row], j, shrinkage, min_support)
+            similarity = _shrunk_similarity(block[row], j, shrinkage, min_support)
             if similarity > 0.0:
                 index[row, found], value[row, found] = j, similarity
                 found += 1
@@ -101,13 +101,13 @@ def similarities(
 
 
 @numba.njit(nogil=True, cache=True)
-def add_item_totals(
-    user_start: Longs,
-    user_item: Ints,
-    rating: Floats,
+def add_item_residual_totals(
+    user_start: Int64Array,
+    user_item: Int32Array,
+    rating: Float64Array,
     mean: float,
-    user_bias: Floats,
-    total: Floats,
+    user_bias: Float64Array,
+    total: Float64Array,
 ) -> None:
     """Add to ``total`` of each item what is left of its ratings without mean and fans' biases."""
     for u in range(len(user_bias)):

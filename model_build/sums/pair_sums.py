@@ -14,20 +14,20 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from model_build.kernels import walk_lengths
-from model_build.neighbours import Neighbours
-from model_build.parallel import available_threads, even_ranges, run_ranges
+from model_build.kernels import count_item_pairs
+from model_build.neighbours import TopKNeighbours
+from model_build.parallel import available_cpus, balanced_ranges, run_over_ranges
 from model_build.sums import pair_kernels
 
-LANES = 4
+SUMS_PER_PAIR = 4
 RANGES_PER_THREAD = 4
-ELEMENT_BYTES = 8 * LANES
+PAIR_BYTES = 8 * SUMS_PER_PAIR
 
-Floats = npt.NDArray[np.float64]
-Singles = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
+Float32Array = npt.NDArray[np.float32]
 
 
-class Lists(Protocol):
+class UserItemGroups(Protocol):
     """Entries grouped by fan and by anime, as in `model_build.grouping`."""
 
     @property
@@ -43,7 +43,7 @@ class Lists(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class RowRange:
     """Rows [first, last) of the lower triangle."""
 
     first: int
@@ -51,92 +51,112 @@ class Rows:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        return self.last - self.first, self.last, LANES
+        return self.last - self.first, self.last, SUMS_PER_PAIR
 
 
-def rows_within(n_items: int, most_bytes: int, first: int = 0) -> list[Rows]:
+def split_row_ranges(n_items: int, max_bytes: int, first: int = 0) -> list[RowRange]:
     """The rows from ``first``, in blocks of at most ``most_bytes``, or of one row."""
     found = []
-    most = most_bytes // ELEMENT_BYTES
+    most = max_bytes // PAIR_BYTES
     while first < n_items:
         # The largest r with r (first + r) <= most.
         rows = int((np.sqrt(first * first + 4.0 * most) - first) / 2)
         last = min(n_items, first + max(1, rows))
-        found.append(Rows(first, last))
+        found.append(RowRange(first, last))
         first = last
     return found
 
 
-def pearson_block(lists: Lists, value: Floats, rows: Rows, threads: int | None = None) -> Floats:
+def pearson_sum_block(
+    groups: UserItemGroups, value: Float64Array, rows: RowRange, threads: int | None = None
+) -> Float64Array:
     """Support, sum of products and both sums of squares of each pair i > j of ``value``.
 
     ``value`` is parallel to ``lists.user_item``.
     """
-    return _block(pair_kernels.pearson_rows, lists, (value,), rows, threads)
+    return _accumulate_block(pair_kernels.pearson_sum_rows, groups, (value,), rows, threads)
 
 
-def outer_block(
-    lists: Lists, given: Singles, wanted: Singles, rows: Rows, threads: int | None = None
-) -> Floats:
+def gram_sum_block(
+    groups: UserItemGroups,
+    input_weight: Float32Array,
+    relevance: Float32Array,
+    rows: RowRange,
+    threads: int | None = None,
+) -> Float64Array:
     """x_i x_j, x_i y_j and y_i x_j of each pair i >= j; the last element means nothing."""
-    return _block(pair_kernels.outer_rows, lists, (given, wanted), rows, threads)
+    return _accumulate_block(
+        pair_kernels.gram_sum_rows, groups, (input_weight, relevance), rows, threads
+    )
 
 
-def _block(
+def _accumulate_block(
     kernel: Callable[..., None],
-    lists: Lists,
+    groups: UserItemGroups,
     values: tuple[npt.NDArray[np.floating], ...],
-    rows: Rows,
+    rows: RowRange,
     threads: int | None,
-) -> Floats:
-    threads = threads or available_threads()
+) -> Float64Array:
+    threads = threads or available_cpus()
     block = np.zeros(rows.shape)
     grouped = (
-        lists.item_start,
-        lists.item_user,
-        lists.item_position,
-        lists.user_start,
-        lists.user_item,
+        groups.item_start,
+        groups.item_user,
+        groups.item_position,
+        groups.user_start,
+        groups.user_item,
         *values,
     )
     if threads == 1:
         kernel(rows.first, rows.last, rows.first, *grouped, block)
         return block
-    cost = np.empty(len(lists.item_start) - 1, np.int64)
-    walk_lengths(lists.item_start, lists.item_user, lists.item_position, lists.user_start, cost)
-    ranges = even_ranges(cost[rows.first : rows.last] + 1, threads * RANGES_PER_THREAD, rows.first)
+    cost = np.empty(len(groups.item_start) - 1, np.int64)
+    count_item_pairs(
+        groups.item_start, groups.item_user, groups.item_position, groups.user_start, cost
+    )
+    ranges = balanced_ranges(
+        cost[rows.first : rows.last] + 1, threads * RANGES_PER_THREAD, rows.first
+    )
     with ThreadPoolExecutor(threads) as pool:
-        run_ranges(pool, kernel, ranges, rows.first, *grouped, block)
+        run_over_ranges(pool, kernel, ranges, rows.first, *grouped, block)
     return block
 
 
 @dataclass(frozen=True, slots=True)
-class Similar:
+class SimilarityRows:
     """Positive similarities of rows to smaller numbers: CSR with ``size`` of each row."""
 
-    rows: Rows
+    rows: RowRange
     index: npt.NDArray[np.int32]
-    value: Singles
+    value: Float32Array
     size: npt.NDArray[np.int32]
 
 
-def similarities(block: Floats, rows: Rows, shrinkage: float, min_support: int) -> Similar:
+def finish_similarity_rows(
+    block: Float64Array, rows: RowRange, shrinkage: float, min_support: int
+) -> SimilarityRows:
     """Finish a block of sums of all fans."""
     count, width, _ = rows.shape
     index, value = np.empty((count, width), np.int32), np.empty((count, width), np.float32)
     size = np.empty(count, np.int32)
-    pair_kernels.similarities(rows.first, block, shrinkage, max(2, min_support), index, value, size)
+    pair_kernels.similarities_from_sums(
+        rows.first, block, shrinkage, max(2, min_support), index, value, size
+    )
     filled = np.arange(width) < size[:, None]
-    return Similar(rows, index[filled], value[filled], size)
+    return SimilarityRows(rows, index[filled], value[filled], size)
 
 
-def offer(nearest: Neighbours, similar: Similar, pool: ThreadPoolExecutor, threads: int) -> None:
+def add_similarity_rows(
+    nearest: TopKNeighbours, similarity_rows: SimilarityRows, pool: ThreadPoolExecutor, threads: int
+) -> None:
     """Give the similarities of a block to the heaps; blocks come in order."""
-    rows = similar.rows
+    rows = similarity_rows.rows
     count, width, _ = rows.shape
-    filled = np.arange(width) < similar.size[:, None]
+    filled = np.arange(width) < similarity_rows.size[:, None]
     index, value = np.empty((count, width), np.int32), np.empty((count, width), np.float32)
-    index[filled], value[filled] = similar.index, similar.value
-    row_ranges = even_ranges(similar.size.astype(np.int64) + 1, threads, rows.first)
-    column_ranges = even_ranges(np.ones(rows.last, np.int64), threads)
-    nearest.offer(pool, rows.first, (index, value, similar.size), row_ranges, column_ranges)
+    index[filled], value[filled] = similarity_rows.index, similarity_rows.value
+    row_ranges = balanced_ranges(similarity_rows.size.astype(np.int64) + 1, threads, rows.first)
+    column_ranges = balanced_ranges(np.ones(rows.last, np.int64), threads)
+    nearest.add_block(
+        pool, rows.first, (index, value, similarity_rows.size), row_ranges, column_ranges
+    )

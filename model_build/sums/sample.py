@@ -9,25 +9,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model_build.grouping import GroupedRatings, falling
+from model_build.grouping import GroupedRatings, argsort_descending
 from model_build.sums import shard
-from model_build.sums.anime import Anime, numbered
-from model_build.sums.sampling import first_shuffled
+from model_build.sums.anime import ItemStatistics, make_item_ordering
+from model_build.sums.sampling import sample_by_hash
 from model_build.taste import (
-    MOST_FANS,
-    REG,
-    Gaussian,
-    drawn_fans,
-    entries_of,
-    gaussian_of,
-    size_of_gaussian,
+    BIAS_REGULARISATION,
+    MAX_SAMPLED_USERS,
+    GaussianFactorModel,
+    fit_gaussian_em,
+    gaussian_item_count,
+    sample_gaussian_users,
+    standard_score_matrix,
 )
 
-ARRAYS = ("fan", "start", "anime_id", "rating")
+SAMPLE_ARRAYS = ("fan", "start", "anime_id", "rating")
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class UserSample:
     """Scores of the ``fan`` (k,) ascending, delimited by ``start`` (k + 1,)."""
 
     fan: npt.NDArray[np.int64]
@@ -36,26 +36,26 @@ class Sample:
     rating: npt.NDArray[np.uint8]
 
     @classmethod
-    def of(
+    def draw(
         cls,
         grouped: GroupedRatings,
-        first_fan: int,
+        first_user: int,
         anime_id: npt.NDArray[np.int32],
         kept: Mapping[str, npt.NDArray[Any]],
-    ) -> Sample:
+    ) -> UserSample:
         """Draw from new fans, numbered from ``first_fan``, and from those ``kept`` before."""
         new = cls(
-            first_fan + np.arange(grouped.n_users),
+            first_user + np.arange(grouped.n_users),
             grouped.user_start,
             anime_id[grouped.user_item],
             grouped.user_rating.astype(np.uint8),
         )
-        drawn = drawn_fans(grouped.user_start, first_fan)
+        drawn = sample_gaussian_users(grouped.user_start, first_user)
         if not kept:
-            return new._only(drawn)
-        old = cls(*(kept[name] for name in ARRAYS))
-        drawn = first_shuffled(np.concatenate([old.fan, drawn]), MOST_FANS)
-        one, other = old._only(drawn), new._only(drawn)
+            return new._restrict_to_users(drawn)
+        old = cls(*(kept[name] for name in SAMPLE_ARRAYS))
+        drawn = sample_by_hash(np.concatenate([old.fan, drawn]), MAX_SAMPLED_USERS)
+        one, other = old._restrict_to_users(drawn), new._restrict_to_users(drawn)
         return cls(
             np.concatenate([one.fan, other.fan]),
             np.concatenate([one.start, one.start[-1] + other.start[1:]]),
@@ -63,25 +63,25 @@ class Sample:
             np.concatenate([one.rating, other.rating]),
         )
 
-    def _only(self, fans: npt.NDArray[np.int64]) -> Sample:
-        own = np.isin(self.fan, fans)
+    def _restrict_to_users(self, users: npt.NDArray[np.int64]) -> UserSample:
+        own = np.isin(self.fan, users)
         length = np.diff(self.start)
         scores = np.repeat(own, length)
         start = np.concatenate([[0], np.cumsum(length[own])])
-        return Sample(self.fan[own], start, self.anime_id[scores], self.rating[scores])
+        return UserSample(self.fan[own], start, self.anime_id[scores], self.rating[scores])
 
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
         """What is to be kept."""
-        return {name: getattr(self, name) for name in ARRAYS}
+        return {name: getattr(self, name) for name in SAMPLE_ARRAYS}
 
-    def gaussian(
-        self, anime: Anime, mean: float, spread: float, *, factors: int, threads: int
-    ) -> Gaussian:
+    def fit_gaussian(
+        self, items: ItemStatistics, mean: float, overall_std: float, *, factors: int, threads: int
+    ) -> GaussianFactorModel:
         """Covariance over the fans drawn of the anime that are the most rated of all fans."""
-        count = anime.by_id(anime.ratings)
-        order = falling(count)
+        count = items.in_id_order(items.ratings)
+        order = argsort_descending(count)
         user = np.repeat(np.arange(len(self.fan), dtype=np.int32), np.diff(self.start))
-        entries = shard.Entries(
+        entries = shard.ShardEntries(
             0,
             len(self.fan),
             user,
@@ -89,10 +89,12 @@ class Sample:
             self.rating,
             np.zeros(len(user), np.uint8),
         )
-        grouped = shard.group_scored(entries, numbered(anime.numbering.anime_ids, order))
-        bias = anime.by_id(anime.standard_bias)[order]
-        fitted = shard.baselines(grouped, mean, bias, REG)
-        standard = shard.standard_scores(grouped, fitted, spread)
-        m = size_of_gaussian(count[order])
-        fans = entries_of(grouped, standard, m, np.arange(len(self.fan)))
-        return gaussian_of(fans, order[:m], factors=factors, threads=threads)
+        grouped = shard.group_shard_ratings(
+            entries, make_item_ordering(items.ordering.anime_ids, order)
+        )
+        bias = items.in_id_order(items.standard_bias)[order]
+        fitted = shard.shard_bias_model(grouped, mean, bias, BIAS_REGULARISATION)
+        standard = shard.shard_standard_scores(grouped, fitted, overall_std)
+        m = gaussian_item_count(count[order])
+        fans = standard_score_matrix(grouped, standard, m, np.arange(len(self.fan)))
+        return fit_gaussian_em(fans, order[:m], factors=factors, threads=threads)

@@ -9,18 +9,18 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-Longs = npt.NDArray[np.int64]
+Int64Array = npt.NDArray[np.int64]
 
 
-def first_shuffled(numbers: Longs, most: int) -> Longs:
+def sample_by_hash(numbers: Int64Array, max_size: int) -> Int64Array:
     """The ``most`` of ascending ``numbers`` that come first in the shuffled order, ascending."""
-    if len(numbers) <= most:
+    if len(numbers) <= max_size:
         return numbers
-    chosen = np.argsort(_shuffled(numbers), kind="stable")[:most]
+    chosen = np.argsort(_splitmix64(numbers), kind="stable")[:max_size]
     return np.sort(numbers[chosen])
 
 
-def _shuffled(numbers: Longs) -> npt.NDArray[np.uint64]:
+def _splitmix64(numbers: Int64Array) -> npt.NDArray[np.uint64]:
     """A one-to-one mixing of 64 bits: SplitMix64 (Steele et al., OOPSLA 2014)."""
     mixed = numbers.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

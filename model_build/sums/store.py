@@ -19,23 +19,23 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from app.recommender.replacing import sync
+from app.recommender.replacing import fsync_path
 from model_build.errors import InputError
-from model_build.sums.pair_sums import LANES, Rows
+from model_build.sums.pair_sums import SUMS_PER_PAIR, RowRange
 
-FORMAT: Final = 1
-INDEX = "sums.json"
-KINDS = ("score", "standard", "interest")
+STATISTICS_FORMAT: Final = 1
+INDEX_FILE = "sums.json"
+BLOCK_KINDS = ("score", "standard", "interest")
 
-Floats = npt.NDArray[np.float64]
-Arrays = dict[str, npt.NDArray[Any]]
+Float64Array = npt.NDArray[np.float64]
+ArrayDict = dict[str, npt.NDArray[Any]]
 
 
-class _Strict(BaseModel):
+class _StrictModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Fixed(_Strict):
+class FixedBiases(_StrictModel):
     """What sums are only good for: ``mean`` and ``spread`` with the biases of the anime."""
 
     mean: float
@@ -45,25 +45,25 @@ class Fixed(_Strict):
     epochs: int
 
 
-class Index(_Strict):
+class StatisticsIndex(_StrictModel):
     """``sums.json``: of which partitions (their sha256) and how many fans, in which ``rows``."""
 
     format: Literal[1]
     partitions: list[str]
     fans: int
     score_total: float
-    fixed: Fixed
+    fixed: FixedBiases
     rows: list[tuple[int, int]]
     files: dict[Annotated[str, Field(pattern=r"^[a-z]+(-[0-9]+)?\.npz$")], str]
 
 
-def beside(model: Path) -> Path:
+def statistics_path(model: Path) -> Path:
     """Where the sums of a model are."""
     model = model.absolute()
     return model.with_name(f"{model.name}.sums")
 
 
-class Sums:
+class SavedStatistics:
     """Opened sums.
 
     Raises:
@@ -72,9 +72,9 @@ class Sums:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        file = folder / INDEX
+        file = folder / INDEX_FILE
         try:
-            self.index = Index.model_validate_json(file.read_bytes())
+            self.index = StatisticsIndex.model_validate_json(file.read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             raise InputError(
                 f"{file}: not found, so there are no sums to add to; train with --keep-sums first."
@@ -85,27 +85,29 @@ class Sums:
             raise InputError(
                 f"{file}: {where}: {first['msg']}; train in full with --keep-sums."
             ) from None
-        self.rows = [Rows(*rows) for rows in self.index.rows]
+        self.rows = [RowRange(*rows) for rows in self.index.rows]
 
-    def read(self, name: str) -> Arrays:
+    def read(self, name: str) -> ArrayDict:
         """The arrays of a file."""
         file = self._folder / f"{name}.npz"
         try:
             data = file.read_bytes()
         except FileNotFoundError:
-            raise InputError(f"{file}: missing, but {INDEX} lists it; train in full.") from None
+            raise InputError(
+                f"{file}: missing, but {INDEX_FILE} lists it; train in full."
+            ) from None
         if hashlib.sha256(data).hexdigest() != self.index.files.get(file.name):
-            raise InputError(f"{file}: is not what {INDEX} says; train in full.")
+            raise InputError(f"{file}: is not what {INDEX_FILE} says; train in full.")
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return dict(arrays)
 
-    def add_to(self, block: Floats, kind: str, number: int) -> None:
+    def add_saved_block(self, block: Float64Array, kind: str, number: int) -> None:
         """Add the kept sums of a block to those of other fans."""
         arrays = self.read(f"{kind}-{number:06}")
-        block.reshape(-1, LANES)[arrays["place"]] += arrays["sums"]
+        block.reshape(-1, SUMS_PER_PAIR)[arrays["place"]] += arrays["sums"]
 
 
-class NewSums:
+class StatisticsWriter:
     """Sums that are being written into an empty ``folder``."""
 
     def __init__(self, folder: Path) -> None:
@@ -118,17 +120,17 @@ class NewSums:
         np.savez(data, allow_pickle=False, **arrays)
         file = self._folder / f"{name}.npz"
         file.write_bytes(data.getbuffer())
-        sync(file)
+        fsync_path(file)
         self._files[file.name] = hashlib.sha256(data.getbuffer()).hexdigest()
 
-    def write_block(self, block: Floats, kind: str, number: int) -> None:
+    def write_block(self, block: Float64Array, kind: str, number: int) -> None:
         """Write a block of sums; pairs that are all 0 are left out."""
-        flat = block.reshape(-1, LANES)
+        flat = block.reshape(-1, SUMS_PER_PAIR)
         place = np.flatnonzero(flat.any(axis=1))
         self.write(f"{kind}-{number:06}", place=place.astype(np.uint32), sums=flat[place])
 
-    def finish(self, **facts: Any) -> None:
+    def write_index(self, **facts: Any) -> None:
         """Write the index, after everything else."""
-        index = Index(format=FORMAT, files=self._files, **facts)
-        (self._folder / INDEX).write_text(index.model_dump_json() + "\n", "utf-8")
-        sync(self._folder / INDEX)
+        index = StatisticsIndex(format=STATISTICS_FORMAT, files=self._files, **facts)
+        (self._folder / INDEX_FILE).write_text(index.model_dump_json() + "\n", "utf-8")
+        fsync_path(self._folder / INDEX_FILE)

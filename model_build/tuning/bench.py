@@ -12,37 +12,43 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from app.recommender import Model, Order
-from model_build.affinity import NEWCOMERS, Grams, Regularisation, add_grams, solve
-from model_build.baselines import fit_baselines
+from app.recommender import Model, SortOrder
+from model_build.affinity import (
+    SHORT_HISTORY,
+    EaseRegularisation,
+    GramMatrices,
+    compute_gram_matrices,
+    solve_ease,
+)
+from model_build.baselines import fit_bias_model
 from model_build.errors import InputError
-from model_build.evaluation import Fan, evaluate, fans_of, rank_with
+from model_build.evaluation import HoldoutUser, evaluate, join_holdout, model_ranker
 from model_build.grouping import GroupedRatings, group_ratings
 from model_build.parts import (
-    Part,
-    affinity_part,
-    facts_part,
-    knn_part,
-    model_in_memory,
-    no_affinity,
-    no_knn,
-    no_taste,
-    taste_part,
+    ModelArrays,
+    affinity_arrays,
+    build_in_memory_model,
+    empty_affinity_arrays,
+    empty_knn_arrays,
+    empty_score_model_arrays,
+    item_statistics_arrays,
+    knn_arrays,
+    score_model_arrays,
 )
-from model_build.ratings import Ratings, indexed
-from model_build.similarity import pearson_baseline
-from model_build.splitting import split_fans
-from model_build.taste import fit_gaussian, standard_similarity, standardise
-from model_build.training import Hyperparameters, fingerprint
+from model_build.ratings import Ratings, index_ratings
+from model_build.similarity import pearson_baseline_similarity
+from model_build.splitting import split_users
+from model_build.taste import fit_gaussian_factors, standard_score_similarity, standardise_ratings
+from model_build.training import Hyperparameters, ratings_fingerprint
 
 T = TypeVar("T")
-FIRST_LOOK = 5
+PRUNING_STRIDE = 5
 """One fan in so many is measured before the others, to give up early on bad settings."""
-LEAST_FANS = 20
+MIN_PRUNING_USERS = 20
 """Fewer fans say nothing; then there is no first look."""
 
 
-class Bench:
+class HoldoutBenchmark:
     """Ratings without the held fans, and these fans.
 
     ``affinity_anime`` limits the affinity to the anime on most lists, whose solution takes the cube
@@ -56,87 +62,91 @@ class Bench:
         self,
         ratings: Ratings,
         *,
-        fans: int,
+        n_users: int,
         seed: int,
         affinity_anime: int | None = None,
         franchise: dict[int, int] | None = None,
         threads: int | None = None,
     ) -> None:
-        split = split_fans(ratings, fans, seed)
-        self.training = indexed(split["ratings"])
-        self.fans = fans_of(indexed(split["lists"]), indexed(split["holdout"]))
-        self.fingerprint = fingerprint(ratings)
+        split = split_users(ratings, n_users, seed)
+        self.training = index_ratings(split["ratings"])
+        self.users = join_holdout(index_ratings(split["lists"]), index_ratings(split["holdout"]))
+        self.fingerprint = ratings_fingerprint(ratings)
         groups = franchise or {}
         self._franchise = np.array(
             [groups.get(anime, -1) for anime in self.training.anime_ids.tolist()], np.int64
         )
         self._affinity_anime = affinity_anime
         self._threads = threads
-        self._kept: dict[str, tuple[object, Any]] = {}
+        self._cache: dict[str, tuple[object, Any]] = {}
 
     @property
-    def first_fans(self) -> list[Fan]:
+    def pruning_users(self) -> list[HoldoutUser]:
         """A few of the fans, none if they would be too few."""
-        few = self.fans[::FIRST_LOOK]
-        return few if len(few) >= LEAST_FANS else []
+        few = self.users[::PRUNING_STRIDE]
+        return few if len(few) >= MIN_PRUNING_USERS else []
 
-    def refuse_unmeasured(self, objective: str) -> None:
+    def check_objective(self, objective: str) -> None:
         """Raise InputError unless `evaluate` tells a number of that name, looking at one fan."""
-        found = self.measure(self.model("", Hyperparameters()), Order.MATCH, self.fans[:1])
+        found = self.evaluate_model(
+            self.fit_part("", Hyperparameters()), SortOrder.MATCH, self.users[:1]
+        )
         if not isinstance(found.get(objective), int | float):
             raise InputError(f"--objective {objective}: evaluate does not measure it.")
 
-    def measure(self, model: Model, order: Order, fans: list[Fan]) -> dict[str, Any]:
+    def evaluate_model(
+        self, model: Model, order: SortOrder, users: list[HoldoutUser]
+    ) -> dict[str, Any]:
         """All that `evaluate` measures."""
-        return dict(evaluate(model, self._franchise, fans, ranker=rank_with(model, order)))
+        return dict(evaluate(model, self._franchise, users, ranker=model_ranker(model, order)))
 
-    def model(self, part: str, settings: Hyperparameters) -> Model:
+    def fit_part(self, part: str, settings: Hyperparameters) -> Model:
         """A model in which one part is as the settings say.
 
         For ``taste`` the affinity is there as well, which the predicted score is made of, too.
         """
         n_items = len(self.training.anime_ids)
         knn, taste, affinity = (
-            no_knn(n_items, self._mean),
-            no_taste(n_items),
-            no_affinity(n_items),
+            empty_knn_arrays(n_items, self._global_mean),
+            empty_score_model_arrays(n_items),
+            empty_affinity_arrays(n_items),
         )
         if part == "knn":
-            knn = self._knn(settings)
+            knn = self._fit_knn(settings)
         if part == "taste":
-            taste = self._taste(settings)
+            taste = self._fit_score_model(settings)
         if part in ("taste", "affinity"):
-            affinity = self._affinity(settings)
-        facts = self._once("facts", (), lambda: facts_part(self.training))
+            affinity = self._fit_affinity(settings)
+        facts = self._cached("facts", (), lambda: item_statistics_arrays(self.training))
         counts = {
             "fans": len(self.training.user_ids),
             "anime": n_items,
             "entries": len(self.training),
-            "ratings": int(self.training.scored.sum()),
+            "ratings": int(self.training.rated_mask.sum()),
         }
-        return model_in_memory((facts, knn, taste, affinity), counts, asdict(settings))
+        return build_in_memory_model((facts, knn, taste, affinity), counts, asdict(settings))
 
     @property
-    def _mean(self) -> float:
-        return float(self._grouped.user_rating.mean())
+    def _global_mean(self) -> float:
+        return float(self._grouped_ratings.user_rating.mean())
 
     @property
-    def _grouped(self) -> GroupedRatings:
+    def _grouped_ratings(self) -> GroupedRatings:
         def group() -> GroupedRatings:
-            r, scored = self.training, self.training.scored
+            r, scored = self.training, self.training.rated_mask
             return group_ratings(
-                r.user, r.item, r.rating, len(r.user_ids), len(r.anime_ids), chosen=scored
+                r.user, r.item, r.rating, len(r.user_ids), len(r.anime_ids), selected=scored
             )
 
-        return self._once("grouped", (), group)
+        return self._cached("grouped", (), group)
 
-    def _knn(self, settings: Hyperparameters) -> Part:
-        grouped = self._grouped
+    def _fit_knn(self, settings: Hyperparameters) -> ModelArrays:
+        grouped = self._grouped_ratings
         regularised = (settings.reg_user, settings.reg_item, settings.epochs)
-        baselines = self._once(
+        baselines = self._cached(
             "baselines",
             regularised,
-            lambda: fit_baselines(
+            lambda: fit_bias_model(
                 grouped,
                 reg_user=settings.reg_user,
                 reg_item=settings.reg_item,
@@ -144,8 +154,8 @@ class Bench:
             ),
         )
 
-        def fit() -> Part:
-            similarity = pearson_baseline(
+        def fit() -> ModelArrays:
+            similarity = pearson_baseline_similarity(
                 grouped,
                 baselines.residual,
                 shrinkage=settings.shrinkage,
@@ -153,60 +163,62 @@ class Bench:
                 neighbours=settings.neighbours,
                 threads=self._threads,
             )
-            return knn_part(baselines, similarity, settings.precision)
+            return knn_arrays(baselines, similarity, settings.precision)
 
         similar = (settings.shrinkage, settings.min_support, settings.neighbours)
-        return self._once("similarity", (*regularised, *similar, settings.precision), fit)
+        return self._cached("similarity", (*regularised, *similar, settings.precision), fit)
 
-    def _taste(self, settings: Hyperparameters) -> Part:
-        grouped = self._grouped
-        standard = self._once("standard", (), lambda: standardise(grouped))
-        gaussian = self._once(
+    def _fit_score_model(self, settings: Hyperparameters) -> ModelArrays:
+        grouped = self._grouped_ratings
+        standard = self._cached("standard", (), lambda: standardise_ratings(grouped))
+        gaussian = self._cached(
             "gaussian",
             settings.taste_factors,
-            lambda: fit_gaussian(
+            lambda: fit_gaussian_factors(
                 grouped, standard, factors=settings.taste_factors, threads=self._threads
             ),
         )
-        similarity = standard_similarity(
+        similarity = standard_score_similarity(
             grouped,
             standard,
             neighbours=settings.taste_neighbours,
             shrinkage=settings.taste_shrinkage,
             threads=self._threads,
         )
-        return taste_part(standard, similarity, gaussian)
+        return score_model_arrays(standard, similarity, gaussian)
 
-    def _affinity(self, settings: Hyperparameters) -> Part:
-        kind = Regularisation(
+    def _fit_affinity(self, settings: Hyperparameters) -> ModelArrays:
+        kind = EaseRegularisation(
             settings.affinity_ridge, settings.affinity_dropout, settings.affinity_popularity
         )
-        grams = self._once("grams", (), self._grams)
-        newcomer = self._once(
+        grams = self._cached("grams", (), self._gram_matrices)
+        newcomer = self._cached(
             "newcomer",
             settings.newcomer_neighbours,
-            lambda: solve(grams, NEWCOMERS, settings.newcomer_neighbours),
+            lambda: solve_ease(grams, SHORT_HISTORY, settings.newcomer_neighbours),
         )
         keep = settings.affinity_neighbours
-        return self._once(
+        return self._cached(
             "affinity",
             (kind, keep, settings.newcomer_neighbours),
-            lambda: affinity_part(solve(grams, kind, keep), newcomer),
+            lambda: affinity_arrays(solve_ease(grams, kind, keep), newcomer),
         )
 
-    def _grams(self) -> Grams:
-        return add_grams(self.training, most_anime=self._affinity_anime, threads=self._threads)
+    def _gram_matrices(self) -> GramMatrices:
+        return compute_gram_matrices(
+            self.training, max_items=self._affinity_anime, threads=self._threads
+        )
 
-    def _once(self, step: str, key: object, work: Callable[[], T]) -> T:
+    def _cached(self, step: str, key: object, work: Callable[[], T]) -> T:
         """What ``work`` makes, kept until the step is asked for with another key."""
-        if step not in self._kept or self._kept[step][0] != key:
-            self._kept.pop(step, None)  # its memory is wanted for the next
-            self._kept[step] = (key, work())
-        found: T = self._kept[step][1]
+        if step not in self._cache or self._cache[step][0] != key:
+            self._cache.pop(step, None)  # its memory is wanted for the next
+            self._cache[step] = (key, work())
+        found: T = self._cache[step][1]
         return found
 
 
-def franchise_ids(anime_id: list[int], franchise: list[int | None]) -> dict[int, int]:
+def franchise_by_anime(anime_id: list[int], franchise: list[int | None]) -> dict[int, int]:
     """The mapping that `Bench` takes, from two columns of a catalogue."""
     return {
         anime: group

@@ -24,16 +24,16 @@ from optuna.trial import FrozenTrial, TrialState
 
 from model_build.errors import InputError
 from model_build.training import Hyperparameters
-from model_build.tuning.bench import Bench
-from model_build.tuning.space import ERRORS, Space, defaults_of
+from model_build.tuning.bench import HoldoutBenchmark
+from model_build.tuning.space import ERROR_METRICS, SearchSpace, default_hyperparameters
 
-FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+FINISHED_STATES = (TrialState.COMPLETE, TrialState.PRUNED)
 RANDOM_TRIALS = 10
-TRIALS_BEFORE_PRUNING = 5
+PRUNING_WARMUP_TRIALS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Best:
+class BestTrial:
     """The best trial: its settings, its value, and that of the defaults."""
 
     settings: dict[str, float | int]
@@ -41,19 +41,19 @@ class Best:
     default_value: float
 
 
-def search(
-    bench: Bench,
+def search_hyperparameters(
+    benchmark: HoldoutBenchmark,
     part: str,
     objective: str,
-    space: Space,
+    space: SearchSpace,
     *,
     study_file: Path,
     trials: int,
     seed: int,
-    facts: dict[str, Any],
-    better: Callable[[dict[str, float | int]], None],
-    told: Callable[[str], None],
-) -> Best:
+    study_attributes: dict[str, Any],
+    on_improvement: Callable[[dict[str, float | int]], None],
+    log: Callable[[str], None],
+) -> BestTrial:
     """Search until the study has ``trials`` finished trials, the defaults being the first.
 
     ``facts`` say what a value depends on: a study made for others is not gone on with. ``better``
@@ -63,85 +63,92 @@ def search(
     Raises:
         InputError: the study file cannot be used, or nothing could be measured.
     """
-    facts = {**facts, "objective": objective, "order": space.order, "ranges": repr(space.ranges)}
-    with open_study_file(study_file) as storage:
+    study_attributes = {
+        **study_attributes,
+        "objective": objective,
+        "order": space.order,
+        "ranges": repr(space.ranges),
+    }
+    with open_study_storage(study_file) as storage:
         study = optuna.create_study(
             storage=storage,
             study_name=f"{part} {objective}",
-            direction="minimize" if objective in ERRORS else "maximize",
-            pruner=optuna.pruners.MedianPruner(TRIALS_BEFORE_PRUNING),
+            direction="minimize" if objective in ERROR_METRICS else "maximize",
+            pruner=optuna.pruners.MedianPruner(PRUNING_WARMUP_TRIALS),
             load_if_exists=True,
         )
-        _refuse_other_facts(study, facts, study_file)
+        _check_study_attributes(study, study_attributes, study_file)
         for left in study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING)):
-            _tell_failed(study, left)
-        done = study.get_trials(states=FINISHED)
+            _mark_failed(study, left)
+        done = study.get_trials(states=FINISHED_STATES)
         if done:
-            told(f"{part}: {len(done)} trials were done before")
-            better(_best(study).params)
+            log(f"{part}: {len(done)} trials were done before")
+            on_improvement(_best_trial(study).params)
         for at in range(len(done), trials):
             start = time.perf_counter()
             if at == 0:
-                study.enqueue_trial(defaults_of(space))
+                study.enqueue_trial(default_hyperparameters(space))
             state = np.random.SeedSequence((seed, at)).generate_state(1)
             study.sampler = optuna.samplers.TPESampler(
                 n_startup_trials=RANDOM_TRIALS, seed=int(state[0])
             )
             trial = study.ask()
-            value = _run(bench, part, objective, space, trial)
+            value = _run_trial(benchmark, part, objective, space, trial)
             study.tell(trial, value, state=None if value is not None else TrialState.PRUNED)
-            best = _best(study)
+            best = _best_trial(study)
             if best.number == trial.number:
-                better(best.params)
+                on_improvement(best.params)
             shown = "given up early" if value is None else f"{value:.5g}"
             named = " ".join(f"{name}={x:.4g}" for name, x in trial.params.items())
-            told(
+            log(
                 f"{part} {at + 1}/{trials}: {objective} {shown} (best {best.value:.5g})  {named}  "
                 f"[{time.perf_counter() - start:.1f} s]"
             )
-        best = _best(study)
+        best = _best_trial(study)
         first = study.get_trials(states=(TrialState.COMPLETE,))[0]
-        return Best(dict(best.params), float(best.value or 0.0), float(first.value or 0.0))
+        return BestTrial(dict(best.params), float(best.value or 0.0), float(first.value or 0.0))
 
 
-def _run(
-    bench: Bench, part: str, objective: str, space: Space, trial: optuna.Trial
+def _run_trial(
+    benchmark: HoldoutBenchmark, part: str, objective: str, space: SearchSpace, trial: optuna.Trial
 ) -> float | None:
     """The value of a trial, None where a first look at some fans was worse than usual."""
-    drawn = {name: values.draw(trial, name) for name, values in space.ranges.items()}
-    model = bench.model(part, replace(Hyperparameters(), **drawn))  # type: ignore[arg-type]
-    if bench.first_fans:
-        early = bench.measure(model, space.order, bench.first_fans)[objective]
+    drawn = {name: values.suggest(trial, name) for name, values in space.ranges.items()}
+    model = benchmark.fit_part(part, replace(Hyperparameters(), **drawn))  # type: ignore[arg-type]
+    if benchmark.pruning_users:
+        early = benchmark.evaluate_model(model, space.order, benchmark.pruning_users)[objective]
         trial.report(early, 0)
         if trial.should_prune():
             return None
-    value = float(bench.measure(model, space.order, bench.fans)[objective])
+    value = float(benchmark.evaluate_model(model, space.order, benchmark.users)[objective])
     if math.isnan(value):
         raise InputError(f"{objective} cannot be measured on the fans drawn; ask for more --fans.")
     return value
 
 
-def _best(study: optuna.Study) -> FrozenTrial:
+def _best_trial(study: optuna.Study) -> FrozenTrial:
     """The best finished trial; of equal ones the first."""
     complete = study.get_trials(states=(TrialState.COMPLETE,))
     sign = 1 if study.direction == optuna.study.StudyDirection.MINIMIZE else -1
     return min(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
 
 
-def _tell_failed(study: optuna.Study, trial: FrozenTrial) -> None:
+def _mark_failed(study: optuna.Study, trial: FrozenTrial) -> None:
     """What a killed process left undone."""
     if trial.state is TrialState.WAITING:
         study._storage.set_trial_state_values(trial._trial_id, state=TrialState.RUNNING)
     study.tell(trial.number, state=TrialState.FAIL)
 
 
-def _refuse_other_facts(study: optuna.Study, facts: dict[str, Any], study_file: Path) -> None:
-    facts = {name: str(value) for name, value in facts.items()}
+def _check_study_attributes(
+    study: optuna.Study, study_attributes: dict[str, Any], study_file: Path
+) -> None:
+    study_attributes = {name: str(value) for name, value in study_attributes.items()}
     known = study.user_attrs.get("facts")
     if known is None:
-        study.set_user_attr("facts", facts)
+        study.set_user_attr("facts", study_attributes)
         return
-    for name, value in facts.items():
+    for name, value in study_attributes.items():
         if known.get(name) != value:
             raise InputError(
                 f"{study_file}: holds a study with {name} {known.get(name)}, not {value}; "
@@ -150,7 +157,7 @@ def _refuse_other_facts(study: optuna.Study, facts: dict[str, Any], study_file: 
 
 
 @contextmanager
-def open_study_file(path: Path) -> Iterator[optuna.storages.RDBStorage]:
+def open_study_storage(path: Path) -> Iterator[optuna.storages.RDBStorage]:
     """The SQLite file that trials are kept in, made if need be.
 
     Raises:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 import optuna
 
-from app.recommender import Order
+from app.recommender import SortOrder
 from model_build.errors import InputError
 from model_build.training import Hyperparameters
 
-ERRORS = ("rmse", "mae")
-RANKING = (
+ERROR_METRICS = ("rmse", "mae")
+RANKING_METRICS = (
     "ndcg@10",
     "ndcg@20",
     "recall@10",
@@ -27,18 +27,18 @@ RANKING = (
     "new_ndcg@10",
     "coverage",
 )
-OBJECTIVES = ERRORS + RANKING
+OBJECTIVE_METRICS = ERROR_METRICS + RANKING_METRICS
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class ParameterRange:
     """Values from ``low`` to ``high``; whole ones if both are. ``log``: drawn evenly in log."""
 
     low: float
     high: float
     log: bool = False
 
-    def draw(self, trial: optuna.Trial, name: str) -> float | int:
+    def suggest(self, trial: optuna.Trial, name: str) -> float | int:
         """What the sampler proposes for a trial."""
         if isinstance(self.low, int) and isinstance(self.high, int):
             return trial.suggest_int(name, self.low, self.high, log=self.log)
@@ -46,50 +46,50 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
-class Space:
+class SearchSpace:
     """One part: ``order`` it is measured in, ``judged_by`` unless told otherwise, its settings."""
 
-    order: Order
-    judged_by: str
+    order: SortOrder
+    default_objective: str
     objectives: tuple[str, ...]
-    ranges: dict[str, Range]
+    ranges: dict[str, ParameterRange]
 
 
-SPACES = {
-    "knn": Space(
-        Order.SCORE,
+SEARCH_SPACES = {
+    "knn": SearchSpace(
+        SortOrder.SCORE,
         "rmse",
-        OBJECTIVES,
+        OBJECTIVE_METRICS,
         {
-            "k": Range(5, 300, log=True),
-            "shrinkage": Range(10.0, 3000.0, log=True),
-            "min_support": Range(1, 20),
-            "reg_user": Range(1.0, 50.0, log=True),
-            "reg_item": Range(1.0, 50.0, log=True),
+            "k": ParameterRange(5, 300, log=True),
+            "shrinkage": ParameterRange(10.0, 3000.0, log=True),
+            "min_support": ParameterRange(1, 20),
+            "reg_user": ParameterRange(1.0, 50.0, log=True),
+            "reg_item": ParameterRange(1.0, 50.0, log=True),
         },
     ),
-    "affinity": Space(
-        Order.MATCH,
+    "affinity": SearchSpace(
+        SortOrder.MATCH,
         "ndcg@10",
-        RANKING,
+        RANKING_METRICS,
         {
-            "affinity_ridge": Range(10.0, 3000.0, log=True),
-            "affinity_dropout": Range(0.01, 4.0, log=True),
-            "affinity_popularity": Range(0.0, 0.4),
+            "affinity_ridge": ParameterRange(10.0, 3000.0, log=True),
+            "affinity_dropout": ParameterRange(0.01, 4.0, log=True),
+            "affinity_popularity": ParameterRange(0.0, 0.4),
         },
     ),
-    "taste": Space(
-        Order.MATCH,
+    "taste": SearchSpace(
+        SortOrder.MATCH,
         "rmse",
-        ERRORS,
-        {"taste_shrinkage": Range(5.0, 1000.0, log=True)},
+        ERROR_METRICS,
+        {"taste_shrinkage": ParameterRange(5.0, 1000.0, log=True)},
     ),
 }
 
 
-def spaces_of(
+def select_spaces(
     parts: str, objective: str | None, only: list[str] | None
-) -> list[tuple[str, str, Space]]:
+) -> list[tuple[str, str, SearchSpace]]:
     """Part, objective and space of each search; ``parts`` is one of `SPACES` or ``all``.
 
     With ``all`` the objective goes to the parts whose own is of its kind (error or ranking). With
@@ -99,13 +99,15 @@ def spaces_of(
         InputError: a part does not decide the objective, or has none of the settings.
     """
     searches = []
-    wanted = set(only or [name for space in SPACES.values() for name in space.ranges])
-    for part, space in SPACES.items():
+    wanted = set(only or [name for space in SEARCH_SPACES.values() for name in space.ranges])
+    for part, space in SEARCH_SPACES.items():
         if parts not in (part, "all"):
             continue
-        judged_by = objective or space.judged_by
-        if parts == "all" and (judged_by in ERRORS) != (space.judged_by in ERRORS):
-            judged_by = space.judged_by
+        judged_by = objective or space.default_objective
+        if parts == "all" and (judged_by in ERROR_METRICS) != (
+            space.default_objective in ERROR_METRICS
+        ):
+            judged_by = space.default_objective
         if judged_by not in space.objectives:
             raise InputError(
                 f"--objective {judged_by}: {part} does not decide it; expected "
@@ -113,11 +115,13 @@ def spaces_of(
             )
         ranges = {name: values for name, values in space.ranges.items() if name in wanted}
         if ranges:
-            searches.append((part, judged_by, Space(space.order, judged_by, (judged_by,), ranges)))
+            searches.append(
+                (part, judged_by, SearchSpace(space.order, judged_by, (judged_by,), ranges))
+            )
     found = {name for _, _, space in searches for name in space.ranges}
     missing = sorted(set(only or ()) - found)
     if missing:
-        names = [name for p, s in SPACES.items() if parts in (p, "all") for name in s.ranges]
+        names = [name for p, s in SEARCH_SPACES.items() if parts in (p, "all") for name in s.ranges]
         raise InputError(
             f"--only {missing[0]}: not a setting that --parts {parts} searches; expected some of "
             f"{', '.join(names)}."
@@ -125,6 +129,6 @@ def spaces_of(
     return searches
 
 
-def defaults_of(space: Space) -> dict[str, float | int]:
+def default_hyperparameters(space: SearchSpace) -> dict[str, float | int]:
     """The settings that a search starts from."""
     return {name: getattr(Hyperparameters(), name) for name in space.ranges}

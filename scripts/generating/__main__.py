@@ -23,13 +23,13 @@ from pathlib import Path
 
 import polars as pl
 
-from app.recommender.replacing import replacing
+from app.recommender.replacing import replace_directory
 from model_build.arguments import positive_int
-from scripts.generating.catalogue import catalogue
-from scripts.generating.formats import FORMATS, Format
-from scripts.generating.world import Chunk, World, draw, make_world
+from scripts.generating.catalogue import make_catalogue
+from scripts.generating.formats import FORMATS, SyntheticDumpFormat
+from scripts.generating.world import ListChunk, SyntheticPopulation, generate_lists, make_population
 
-Written = tuple[dict[str, bytes], Counter[str]]
+WrittenChunk = tuple[dict[str, bytes], Counter[str]]
 
 
 def main() -> None:
@@ -47,38 +47,38 @@ def main() -> None:
     if arguments.out.exists():
         sys.exit(f"scripts/generate: {arguments.out} exists; name a new folder with --out")
     try:
-        world = make_world(arguments.ratings, arguments.fans, arguments.anime, arguments.seed)
-        with replacing(arguments.out) as new:
+        world = make_population(arguments.ratings, arguments.fans, arguments.anime, arguments.seed)
+        with replace_directory(arguments.out) as new:
             done = write_dump(world, arguments.dataset, new)
     except (ValueError, OSError) as error:
         sys.exit(f"scripts/generate: {error}")
     print(json.dumps(done))
 
 
-def write_dump(world: World, dataset: str, folder: Path) -> dict[str, int]:
+def write_dump(world: SyntheticPopulation, dataset: str, folder: Path) -> dict[str, int]:
     """Write all files of a dump; returns how many rows each has and how many flaws there are."""
     kind = FORMATS[dataset]
     done: Counter[str] = Counter()
-    name, rows = catalogue(world, dataset)
-    (folder / name).write_bytes(_csv(rows, header=True))
+    name, rows = make_catalogue(world, dataset)
+    (folder / name).write_bytes(_to_csv(rows, header=True))
     done[name] = len(rows)
     with ExitStack() as stack:
         files = {file: stack.enter_context((folder / file).open("wb")) for file in kind.files}
-        for texts, counted in _texts(world, kind):
+        for texts, counted in _write_chunks(world, kind):
             for file, text in texts.items():
                 files[file].write(text)
             done.update(counted)
     return dict(done)
 
 
-def _texts(world: World, kind: Format) -> Iterator[Written]:
+def _write_chunks(world: SyntheticPopulation, kind: SyntheticDumpFormat) -> Iterator[WrittenChunk]:
     """Pieces of the files in order; as many are made ahead as there are threads."""
     threads = os.cpu_count() or 1
-    waiting: list[Future[Written]] = []
+    waiting: list[Future[WrittenChunk]] = []
     first = True
     with ThreadPoolExecutor(threads) as pool:
-        for chunk in draw(world, threads):
-            waiting.append(pool.submit(_write, world, kind, chunk, header=first))
+        for chunk in generate_lists(world, threads):
+            waiting.append(pool.submit(_write_chunk, world, kind, chunk, header=first))
             first = False
             if len(waiting) > threads:
                 yield waiting.pop(0).result()
@@ -86,18 +86,20 @@ def _texts(world: World, kind: Format) -> Iterator[Written]:
             yield future.result()
 
 
-def _write(world: World, kind: Format, chunk: Chunk, *, header: bool) -> Written:
-    entries = kind.entries(world, chunk)
-    counted = Counter(entries.planted)
+def _write_chunk(
+    world: SyntheticPopulation, kind: SyntheticDumpFormat, chunk: ListChunk, *, header: bool
+) -> WrittenChunk:
+    entries = kind.make_rows(world, chunk)
+    counted = Counter(entries.flaw_counts)
     texts = {}
     for file, made in kind.files.items():
         rows = made(world, entries)
         counted[file] = len(rows)
-        texts[file] = _csv(rows, header=header)
+        texts[file] = _to_csv(rows, header=header)
     return texts, counted
 
 
-def _csv(rows: pl.DataFrame, *, header: bool) -> bytes:
+def _to_csv(rows: pl.DataFrame, *, header: bool) -> bytes:
     out = io.BytesIO()
     rows.write_csv(out, include_header=header, quote_style="never")
     return out.getvalue()

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 import polars as pl
 
-from scripts.generating.world import World
+from scripts.generating.world import SyntheticPopulation
 
 GENRES = ("Action", "Adventure", "Comedy", "Drama", "Fantasy", "Romance", "Sci-Fi", "Slice of Life")
 TYPES = ("TV", "TV", "TV", "OVA", "Movie", "Special", "ONA", "Music")
@@ -21,7 +21,7 @@ FIRST_YEAR, YEARS = 1980, 43
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class CatalogueFormat:
     """A catalogue file: its header as published, and what stands where nothing is known."""
 
     file: str
@@ -29,9 +29,11 @@ class Table:
     unknown: str
 
 
-TABLES = {
-    "cooperunion2016": Table("anime.csv", "anime_id,name,genre,type,episodes,rating,members", ""),
-    "azathoth2018": Table(
+CATALOGUE_FORMATS = {
+    "cooperunion2016": CatalogueFormat(
+        "anime.csv", "anime_id,name,genre,type,episodes,rating,members", ""
+    ),
+    "azathoth2018": CatalogueFormat(
         "AnimeList.csv",
         "anime_id,title,title_english,title_japanese,title_synonyms,image_url,type,source,episodes,"
         "status,airing,aired_string,aired,duration,rating,score,scored_by,rank,popularity,members,"
@@ -39,7 +41,7 @@ TABLES = {
         "opening_theme,ending_theme",
         "",
     ),
-    "hernan2020": Table(
+    "hernan2020": CatalogueFormat(
         "anime.csv",
         "MAL_ID,Name,Score,Genres,English name,Japanese name,Type,Episodes,Aired,Premiered,"
         "Producers,Licensors,Studios,Source,Duration,Rating,Ranked,Popularity,Members,Favorites,"
@@ -47,7 +49,7 @@ TABLES = {
         "Score-5,Score-4,Score-3,Score-2,Score-1",
         "Unknown",
     ),
-    "dbdmobile2023": Table(
+    "dbdmobile2023": CatalogueFormat(
         "anime-dataset-2023.csv",
         "anime_id,Name,English name,Other name,Score,Genres,Synopsis,Type,Episodes,Aired,Premiered,"
         "Status,Producers,Licensors,Studios,Source,Duration,Rating,Rank,Popularity,Favorites,"
@@ -58,22 +60,22 @@ TABLES = {
 
 
 @lru_cache(maxsize=1)
-def titles(world: World) -> pl.Series:
+def make_titles(population: SyntheticPopulation) -> pl.Series:
     """A title for each anime, as a CSV cell: some have commas, some quotes, some are Japanese."""
     kinds = ('"Title {}, the Anime"', '"""Title"" {}"', "題名 {}", "Title {}")
     return pl.Series(
-        [kinds[min(at % 7, 3)].format(number) for at, number in enumerate(world.anime_id)]
+        [kinds[min(at % 7, 3)].format(number) for at, number in enumerate(population.anime_id)]
     )
 
 
-def catalogue(world: World, dataset: str) -> tuple[str, pl.DataFrame]:
+def make_catalogue(population: SyntheticPopulation, dataset: str) -> tuple[str, pl.DataFrame]:
     """The name of the file and its rows, by ascending id."""
-    table = TABLES[dataset]
-    count = len(world.anime_id)
+    table = CATALOGUE_FORMATS[dataset]
+    count = len(population.anime_id)
     number = np.arange(count)
     year = FIRST_YEAR + number % YEARS
     season = np.array(SEASONS)[number % 4]
-    cells = titles(world).to_numpy().astype(str)
+    cells = make_titles(population).to_numpy().astype(str)
     genres = np.array(
         [
             f'"{GENRES[at % 8]}, {GENRES[(at + 3) % 8]}"' if at % 9 else table.unknown
@@ -82,7 +84,7 @@ def catalogue(world: World, dataset: str) -> tuple[str, pl.DataFrame]:
     )
     known = number % 11 != 0
     facts = {
-        "id": world.anime_id,
+        "id": population.anime_id,
         "title": np.char.replace(cells, '""Title""', "&quot;Title&quot;")
         if dataset == "cooperunion2016"
         else cells,
@@ -90,7 +92,7 @@ def catalogue(world: World, dataset: str) -> tuple[str, pl.DataFrame]:
         "genres": genres,
         "type": np.where(known, np.array(TYPES)[number % 8], table.unknown),
         "episodes": np.where(known, (1 + number % 26).astype(str), table.unknown or "Unknown"),
-        "score": np.where(known, np.round(world.level, 2).astype(str), table.unknown),
+        "score": np.where(known, np.round(population.item_mean, 2).astype(str), table.unknown),
         "members": (1_000_000 // (1 + number)).astype(str),
         "premiered": np.char.add(np.char.add(season, " "), year.astype(str)),
         "image": np.char.add("https://cdn.myanimelist.net/images/anime/1/", number.astype(str)),
@@ -111,4 +113,4 @@ def catalogue(world: World, dataset: str) -> tuple[str, pl.DataFrame]:
         name: facts[names[name]] if name in names else np.full(count, table.unknown)
         for name in table.header.split(",")
     }
-    return table.file, pl.DataFrame(columns)[np.argsort(world.anime_id)]
+    return table.file, pl.DataFrame(columns)[np.argsort(population.anime_id)]

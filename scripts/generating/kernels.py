@@ -10,21 +10,21 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-Singles = npt.NDArray[np.float32]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
-Longs = npt.NDArray[np.int64]
-Bytes = npt.NDArray[np.int8]
-State = npt.NDArray[np.uint64]
+Float32Array = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
+Int32Array = npt.NDArray[np.int32]
+Int64Array = npt.NDArray[np.int64]
+Int8Array = npt.NDArray[np.int8]
+RngState = npt.NDArray[np.uint64]
 
-FOLLOW = 0.5
+SEQUEL_PROBABILITY = 0.5
 """How often a fan who lists an anime also lists the one that continues it."""
-TRIES = 40
+MAX_REDRAWS = 40
 """Draws of anime that are already listed before the next one that is not is taken, whichever."""
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _next(state: State) -> np.uint64:
+def _next_uint64(state: RngState) -> np.uint64:
     state[0] += np.uint64(0x9E3779B97F4A7C15)
     z = state[0]
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -33,14 +33,14 @@ def _next(state: State) -> np.uint64:
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _uniform(state: State) -> float:
-    return float(_next(state) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
+def _uniform(state: RngState) -> float:
+    return float(_next_uint64(state) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _normal(state: State) -> float:
+def _normal(state: RngState) -> float:
     """About normal: the sum of the four 16-bit parts of one number, scaled."""
-    z = _next(state)
+    z = _next_uint64(state)
     low = np.uint64(0xFFFF)
     total = float(z & low) + float((z >> np.uint64(16)) & low)
     total += float((z >> np.uint64(32)) & low) + float(z >> np.uint64(48))
@@ -48,7 +48,7 @@ def _normal(state: State) -> float:
 
 
 @numba.njit(nogil=True, cache=True)
-def alias_tables(weight: Floats, accept: Singles, other: Ints) -> None:
+def build_alias_tables(weight: Float64Array, accept: Float32Array, alias: Int32Array) -> None:
     """Walker's alias tables, a row a distribution, from weights (rows, n) of any sum."""
     rows, n = weight.shape
     small, large = np.empty(n, np.int32), np.empty(n, np.int32)
@@ -65,33 +65,33 @@ def alias_tables(weight: Floats, accept: Singles, other: Ints) -> None:
         while n_small and n_large:
             n_small -= 1
             less, more = small[n_small], large[n_large - 1]
-            accept[row, less], other[row, less] = share[less], more
+            accept[row, less], alias[row, less] = share[less], more
             share[more] -= 1.0 - share[less]
             if share[more] < 1.0:
                 n_large -= 1
                 small[n_small] = more
                 n_small += 1
         for k in range(n_large):
-            accept[row, large[k]], other[row, large[k]] = 1.0, large[k]
+            accept[row, large[k]], alias[row, large[k]] = 1.0, large[k]
         for k in range(n_small):
-            accept[row, small[k]], other[row, small[k]] = 1.0, small[k]
+            accept[row, small[k]], alias[row, small[k]] = 1.0, small[k]
 
 
 @numba.njit(nogil=True, cache=True)
-def draw_lists(
+def sample_lists(
     first: int,
     seed: int,
-    start: Longs,
-    accept: Singles,
-    other: Ints,
-    sequel: Ints,
-    trait: Singles,
-    level: Singles,
-    fan_spread: float,
-    noise: float,
-    anime: Ints,
-    score: Bytes,
-    chance: Singles,
+    indptr: Int64Array,
+    accept: Float32Array,
+    alias: Int32Array,
+    sequel: Int32Array,
+    item_factors: Float32Array,
+    item_mean: Float32Array,
+    user_bias_std: float,
+    noise_std: float,
+    anime: Int32Array,
+    score: Int8Array,
+    chance: Float32Array,
 ) -> None:
     """Lists of the fans ``first``, ``first + 1``, ...: which anime, and how each would be scored.
 
@@ -101,40 +101,44 @@ def draw_lists(
     by ``level`` of the anime, a bias of its own and how its taste meets ``trait`` (n, factors).
     """
     tastes, n = accept.shape
-    factors = trait.shape[1]
+    factors = item_factors.shape[1]
     seen = np.full(n, -1, np.int32)
-    lean = np.empty(factors, np.float32)
+    user_factors = np.empty(factors, np.float32)
     state = np.empty(1, np.uint64)
-    for fan in range(len(start) - 1):
-        state[0] = np.uint64(seed) * np.uint64(0xD1342543DE82EF95) + np.uint64(first + fan)
-        _next(state)
-        state[0] = _next(state)
-        favourite = int(_next(state) % np.uint64(tastes))
-        second = int(_next(state) % np.uint64(tastes))
+    for user in range(len(indptr) - 1):
+        state[0] = np.uint64(seed) * np.uint64(0xD1342543DE82EF95) + np.uint64(first + user)
+        _next_uint64(state)
+        state[0] = _next_uint64(state)
+        favourite = int(_next_uint64(state) % np.uint64(tastes))
+        second = int(_next_uint64(state) % np.uint64(tastes))
         for factor in range(factors):
-            lean[factor] = _normal(state)
-        bias = fan_spread * _normal(state)
-        follows = np.int32(-1)
-        for entry in range(start[fan], start[fan + 1]):
-            if follows >= 0 and seen[follows] != fan and _uniform(state) < FOLLOW:
-                item = follows
+            user_factors[factor] = _normal(state)
+        bias = user_bias_std * _normal(state)
+        next_sequel = np.int32(-1)
+        for entry in range(indptr[user], indptr[user + 1]):
+            if (
+                next_sequel >= 0
+                and seen[next_sequel] != user
+                and _uniform(state) < SEQUEL_PROBABILITY
+            ):
+                item = next_sequel
             else:
                 item = np.int32(0)
-                for _ in range(TRIES):
-                    z = _next(state)
+                for _ in range(MAX_REDRAWS):
+                    z = _next_uint64(state)
                     taste = favourite if z & np.uint64(3) else second
                     item = np.int32((z >> np.uint64(40)) % np.uint64(n))
                     if _uniform(state) >= accept[taste, item]:
-                        item = other[taste, item]
-                    if seen[item] != fan:
+                        item = alias[taste, item]
+                    if seen[item] != user:
                         break
-                while seen[item] == fan:
+                while seen[item] == user:
                     item = np.int32(0) if item == n - 1 else np.int32(item + 1)
-            seen[item] = fan
-            raw = level[item] + bias + noise * _normal(state)
+            seen[item] = user
+            raw = item_mean[item] + bias + noise_std * _normal(state)
             for factor in range(factors):
-                raw += lean[factor] * trait[item, factor]
+                raw += user_factors[factor] * item_factors[item, factor]
             anime[entry] = item
             score[entry] = min(10, max(1, int(np.round(raw))))
             chance[entry] = _uniform(state)
-            follows = sequel[item]
+            next_sequel = sequel[item]

@@ -13,9 +13,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from scripts.scaling.cases import SERIES, Case
-from scripts.scaling.measuring import ROOT, as_json, run, steps
-from scripts.scaling.page import write_page
+from scripts.scaling.cases import SERIES, ScalingCase
+from scripts.scaling.measuring import ROOT, parse_step_seconds, rounded_cost, run_measured
+from scripts.scaling.page import write_scale_page
 from scripts.scaling.plot import write_plot
 
 RESULTS = ROOT / "docs" / "scale.json"
@@ -33,33 +33,35 @@ def main() -> None:
     chosen = {case.name: case for name in arguments.only or SERIES for case in SERIES[name]}
     for case in () if arguments.dry_run else chosen.values():
         with tempfile.TemporaryDirectory(dir=arguments.work) as folder:
-            results[case.name] = _measure(case, Path(folder))
+            results[case.name] = _measure_case(case, Path(folder))
         RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", "utf-8")
         print(case.name, json.dumps(results[case.name]), flush=True)
-    write_page(results)
+    write_scale_page(results)
     write_plot(results)
 
 
-def _measure(case: Case, folder: Path) -> dict[str, Any]:
+def _measure_case(case: ScalingCase, folder: Path) -> dict[str, Any]:
     dump = folder / "dump"
     rows, fans, anime = case.size
     amounts = ("--ratings", rows, "--fans", fans, "--anime", anime)
-    run("scripts.generating", "--dataset", "hernan2020", *amounts, "--seed", 1, "--out", dump)
+    run_measured(
+        "scripts.generating", "--dataset", "hernan2020", *amounts, "--seed", 1, "--out", dump
+    )
     file = dump / case.file
     prepared, model = folder / "prepared", folder / "model"
-    ready, _ = run(
+    ready, _ = run_measured(
         *("model_build", "prepare", "--dataset", "hernan2020"),
         *("--from", file, "--out", prepared, "--min-anime-entries", 1),
     )
-    trained, printed = run("model_build", "train", "--ratings", prepared, "--out", model)
+    trained, printed = run_measured("model_build", "train", "--ratings", prepared, "--out", model)
     counts = json.loads((model / "manifest.json").read_text("utf-8"))["counts"]
     size = sum(part.stat().st_size for part in model.iterdir())
     return {
         "csv_mb": round(file.stat().st_size / 1e6, 1),
         "counts": counts,
-        "prepare": as_json(ready),
-        "train": as_json(trained),
-        "steps": steps(printed),
+        "prepare": rounded_cost(ready),
+        "train": rounded_cost(trained),
+        "steps": parse_step_seconds(printed),
         "model_mb": round(size / 1e6, 1),
     }
 

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class ProcessCost:
     """``wall`` and processor seconds, the peak of resident memory, and the load when it began."""
 
     wall: float
@@ -24,7 +24,7 @@ class Cost:
     load: float
 
 
-def run(module: str, *arguments: object) -> tuple[Cost, str]:
+def run_measured(module: str, *arguments: object) -> tuple[ProcessCost, str]:
     """``python -m module arguments``; returns what it cost and what it printed.
 
     Raises:
@@ -50,15 +50,15 @@ def run(module: str, *arguments: object) -> tuple[Cost, str]:
         how = f"ended with status {process.returncode}"
         sys.exit(f"scripts/scale: {module} {arguments[0]} {how}\n{errors}")
     peak = used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-    return Cost(wall, used.ru_utime + used.ru_stime, peak, load), printed
+    return ProcessCost(wall, used.ru_utime + used.ru_stime, peak, load), printed
 
 
-def steps(printed: str) -> dict[str, float]:
+def parse_step_seconds(printed: str) -> dict[str, float]:
     """What `train` says of its steps, in seconds."""
     line = next(line for line in printed.splitlines() if line.startswith("seconds"))
     found = re.findall(r"([a-z][a-z ]*) ([0-9.]+)", line.removeprefix("seconds"))
     return {name: float(taken) for name, taken in found}
 
 
-def as_json(cost: Cost) -> dict[str, Any]:
+def rounded_cost(cost: ProcessCost) -> dict[str, Any]:
     return {name: round(value, 2) for name, value in asdict(cost).items()}

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playwright
 
-from app.settings import ROOT
-from app.web.security import POSTERS
-from demo.upstream import Upstream
+from app.settings import PROJECT_ROOT
+from app.web.security import POSTER_ORIGINS
+from demo.upstream import FakeUpstream
 from tests.web.fans import IDS, add_fans
 
 CHROMIUM = Path(os.environ.get("CHROMIUM_PATH") or "/usr/bin/chromium")
@@ -38,17 +38,17 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def sites() -> Iterator[Upstream]:
+def sites() -> Iterator[FakeUpstream]:
     """A local AniList, on which the fans of `tests.web.fans` have lists."""
-    with Upstream() as fake:
+    with FakeUpstream() as fake:
         add_fans(fake)
-        fake.world.synopses.update(dict.fromkeys(IDS[::2], "<b>About</b> it.<br>And more."))
+        fake.data.synopses.update(dict.fromkeys(IDS[::2], "<b>About</b> it.<br>And more."))
         yield fake
 
 
 @pytest.fixture(scope="session")
 def server(
-    sites: Upstream, tiny_model_with_als: Path, tmp_path_factory: pytest.TempPathFactory
+    sites: FakeUpstream, tiny_model_with_als: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """The address of Hakken, run as in production, with a local AniList behind it."""
     environment = {
@@ -56,8 +56,8 @@ def server(
         "PORT": "0",
         "WEB_CONCURRENCY": "1",
         "HAKKEN_MODEL": str(tiny_model_with_als),
-        "HAKKEN_ANILIST_URL": sites.at("anilist"),
-        "HAKKEN_KITSU_URL": sites.at("kitsu"),
+        "HAKKEN_ANILIST_URL": sites.base_url("anilist"),
+        "HAKKEN_KITSU_URL": sites.base_url("kitsu"),
         "HAKKEN_LIST_DEADLINE": "30",
         "HAKKEN_CACHE_DIR": str(tmp_path_factory.mktemp("cache")),
         "HAKKEN_LIMITS": "0",
@@ -66,7 +66,7 @@ def server(
     }
     with subprocess.Popen(
         [sys.executable, "-m", "gunicorn", "app.wsgi:app"],
-        cwd=ROOT,
+        cwd=PROJECT_ROOT,
         env=environment,
         stderr=subprocess.PIPE,
         text=True,
@@ -128,7 +128,7 @@ def _answer(route: Route, server: str, watched: Watched) -> None:
         return
     (
         watched.posters
-        if address.startswith(tuple(f"{host}/" for host in POSTERS))
+        if address.startswith(tuple(f"{host}/" for host in POSTER_ORIGINS))
         else watched.strangers
     ).append(address)
     route.abort()

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app import create_app
-from app.settings import BUNDLED_MODEL, Settings
+from app.settings import BUNDLED_MODEL_DIR, AppSettings
 from tests.browser.test_accessibility import SCREENS, faults
 
 pytestmark = pytest.mark.browser
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def about(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The page, made by the application with the bundled model."""
-    settings = Settings(model=str(BUNDLED_MODEL), cache_dir=tmp_path_factory.mktemp("cache"))
+    settings = AppSettings(model=str(BUNDLED_MODEL_DIR), cache_dir=tmp_path_factory.mktemp("cache"))
     return create_app(settings).test_client().get("/about").text
 
 

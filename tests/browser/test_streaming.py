@@ -10,16 +10,16 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from demo.faults import Fault
-from demo.upstream import Upstream
-from demo.world import Listed
+from demo.upstream import FakeUpstream
+from demo.world import DemoEntry
 from tests.browser.test_accessibility import SCREENS, faults
-from tests.lists.scenarios import CHUNKED
+from tests.lists.scenarios import CHUNKED_USER
 from tests.web.fans import SCORED
 
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Page]
-LIST = [Listed(n, 10 - place % 5) for place, n in enumerate(SCORED)]
+LIST = [DemoEntry(n, 10 - place % 5) for place, n in enumerate(SCORED)]
 SHIFTS = """new Promise(done => {
   let sum = 0;
   new PerformanceObserver(list => {
@@ -49,31 +49,33 @@ def arrived(page: Page, name: str) -> None:
 
 
 def test_the_list_is_waited_for_in_words_with_and_without_scripts(
-    visit: Visit, sites: Upstream
+    visit: Visit, sites: FakeUpstream
 ) -> None:
-    gate = sites.hold(CHUNKED, after=1)
+    gate = sites.hold_responses(CHUNKED_USER, after=1)
     scripted, plain = visit(), visit(java_script_enabled=False)
-    begin(scripted, CHUNKED)
+    begin(scripted, CHUNKED_USER)
     words(scripted, "Asking AniList… 500 titles so far, page 2.")
-    begin(plain, CHUNKED)
+    begin(plain, CHUNKED_USER)
     words(plain, "Waiting for another visitor’s request to AniList…")
     for page in (scripted, plain):
-        expect(page.get_by_role("heading", level=1)).to_have_text(f"Picks for {CHUNKED}")
+        expect(page.get_by_role("heading", level=1)).to_have_text(f"Picks for {CHUNKED_USER}")
         expect(page.get_by_role("link", name="Another list")).to_be_visible()
         expect(page.get_by_role("contentinfo")).to_have_count(0)
     gate.open()
     for page in (scripted, plain):
-        arrived(page, CHUNKED)
-        expect(page).to_have_title(f"Picks for {CHUNKED} – Hakken")
+        arrived(page, CHUNKED_USER)
+        expect(page).to_have_title(f"Picks for {CHUNKED_USER} – Hakken")
         expect(page.get_by_role("contentinfo")).to_be_visible()
     assert scripted.evaluate(SHIFTS) == 0
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_trouble_takes_the_place_of_the_words(visit: Visit, sites: Upstream, scripts: bool) -> None:
+def test_trouble_takes_the_place_of_the_words(
+    visit: Visit, sites: FakeUpstream, scripts: bool
+) -> None:
     name = f"Hidden{scripts}"
-    sites.world.add(name, [], Fault.PRIVATE)
-    gate = sites.hold(name)
+    sites.data.add_user(name, [], Fault.PRIVATE)
+    gate = sites.hold_responses(name)
     page = visit(java_script_enabled=scripts)
     begin(page, name)
     words(page, "Asking AniList for the list…")
@@ -86,16 +88,16 @@ def test_trouble_takes_the_place_of_the_words(visit: Visit, sites: Upstream, scr
     title = "Error: This list is private" if scripts else f"Picks for {name}"
     expect(page).to_have_title(f"{title} – Hakken")
     # From here on as from any other page.
-    sites.add(name, LIST)
+    sites.add_user(name, LIST)
     page.get_by_role("button", name="Find anime").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(re.compile(rf"Picks for\s+{name}"))
 
 
 @pytest.mark.parametrize("scripts", [True, False])
-def test_back_while_waiting_and_forth(visit: Visit, sites: Upstream, scripts: bool) -> None:
+def test_back_while_waiting_and_forth(visit: Visit, sites: FakeUpstream, scripts: bool) -> None:
     name = f"Patient{scripts}"
-    sites.add(name, LIST)
-    gate = sites.hold(name)
+    sites.add_user(name, LIST)
+    gate = sites.hold_responses(name)
     page = visit(java_script_enabled=scripts)
     page.get_by_label("Your username").fill(name)
     page.get_by_role("button", name="Find anime").click(no_wait_after=True)
@@ -114,10 +116,10 @@ def test_back_while_waiting_and_forth(visit: Visit, sites: Upstream, scripts: bo
     assert len([asked for asked in sites.requests if name in str(asked.body)]) == 1
 
 
-def test_a_lost_connection_is_told(visit: Visit, sites: Upstream, server: str) -> None:
+def test_a_lost_connection_is_told(visit: Visit, sites: FakeUpstream, server: str) -> None:
     name = "Unlucky"
-    sites.add(name, LIST)
-    gate = sites.hold(name)
+    sites.add_user(name, LIST)
+    gate = sites.hold_responses(name)
     page = visit()
     # The answer as it is when the connection is cut in the middle.
     start = page.evaluate(
@@ -144,11 +146,11 @@ def test_a_lost_connection_is_told(visit: Visit, sites: Upstream, server: str) -
 
 @pytest.mark.parametrize("screen", SCREENS)
 def test_waiting_has_no_fault_that_a_machine_finds(
-    visit: Visit, sites: Upstream, screen: dict[str, Any], request: pytest.FixtureRequest
+    visit: Visit, sites: FakeUpstream, screen: dict[str, Any], request: pytest.FixtureRequest
 ) -> None:
     name = re.sub(r"\W", "", request.node.callspec.id)
-    sites.add(name, LIST)
-    gate = sites.hold(name)
+    sites.add_user(name, LIST)
+    gate = sites.hold_responses(name)
     page = visit(**screen)
     begin(page, name)
     words(page, "Asking AniList for the list…")

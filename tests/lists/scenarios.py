@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from demo.faults import NAMES, Fault
-from demo.services.anilist import CHUNKED, CUSTOM, ERROR_200
-from demo.world import EMPTY, HUGE, LONG, Listed
+from demo.faults import FAULTY_USERNAMES, Fault
+from demo.services.anilist import CHUNKED_USER, CUSTOM_LISTS_USER, ERROR_200_USER
+from demo.world import EMPTY_USER, HUGE_USER, LONG_USER, DemoEntry
 
-__all__ = ["CHUNKED", "CUSTOM", "EMPTY", "ERROR_200", "HUGE", "LONG"]
+__all__ = [
+    "CHUNKED_USER",
+    "CUSTOM_LISTS_USER",
+    "EMPTY_USER",
+    "ERROR_200_USER",
+    "HUGE_USER",
+    "LONG_USER",
+]
 
-_BY_FAULT = {fault: name for name, fault in NAMES.items()}
+_BY_FAULT = {fault: name for name, fault in FAULTY_USERNAMES.items()}
 
 PRIVATE = _BY_FAULT[Fault.PRIVATE]
 RATE_LIMITED = _BY_FAULT[Fault.LIMITED]
@@ -39,6 +46,6 @@ def entry(
     score: float = 0,
     status: str = "COMPLETED",
     title: str | None = None,
-) -> Listed:
+) -> DemoEntry:
     """A list entry on AniList, with the status in AniList's words."""
-    return Listed(mal_id, score, status, media_id=media_id, name=title)
+    return DemoEntry(mal_id, score, status, media_id=media_id, name=title)

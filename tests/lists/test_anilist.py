@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import pytest
 
 from app.lists import anilist
-from app.lists.entry import FanList, ListEntry
+from app.lists.entry import AnimeList, ListEntry
 from app.lists.errors import (
     BadUsername,
     EmptyList,
@@ -17,48 +17,50 @@ from app.lists.errors import (
     SourceDown,
     UnknownUser,
 )
-from app.lists.http import Limits, SourceClient, make_session
-from app.recommender.status import Status
+from app.lists.http import HttpLimits, SourceClient, create_session
+from app.recommender.status import WatchStatus
 from demo.services import anilist as anilist_demo
-from demo.upstream import Upstream
-from demo.wire import as_json
+from demo.upstream import FakeUpstream
+from demo.wire import json_response
 from tests.lists import scenarios
 from tests.lists.scenarios import entry
 
 PUBLIC_URL = "https://hakken.example/"
-QUICK = Limits(backoff=0)
+QUICK = HttpLimits(backoff_factor=0)
 
 
-def answer(upstream: Upstream, entries: list[dict[str, Any]]) -> None:
+def answer(upstream: FakeUpstream, entries: list[dict[str, Any]]) -> None:
     """Let AniList answer with exactly these entries."""
-    collection = {"user": None, "lists": [anilist_demo.group("All", entries)]}
+    collection = {"user": None, "lists": [anilist_demo.group_json("All", entries)]}
     body = {"data": {"MediaListCollection": collection}}
-    upstream.replies["anilist"] = [as_json(200, body)]
+    upstream.queued_responses["anilist"] = [json_response(200, body)]
 
 
 class Fetch(Protocol):
-    def __call__(self, username: str, *, limits: Limits = ..., **options: object) -> FanList: ...
+    def __call__(
+        self, username: str, *, limits: HttpLimits = ..., **options: object
+    ) -> AnimeList: ...
 
 
 @pytest.fixture
-def fetch(upstream: Upstream) -> Iterator[Fetch]:
-    session = make_session("1.2", PUBLIC_URL)
+def fetch(upstream: FakeUpstream) -> Iterator[Fetch]:
+    session = create_session("1.2", PUBLIC_URL)
 
-    def call(username: str, *, limits: Limits = QUICK, **options: object) -> FanList:
+    def call(username: str, *, limits: HttpLimits = QUICK, **options: object) -> AnimeList:
         defaults = {
             "anilist_to_mal": {},
-            "base_url": upstream.at("anilist"),
+            "base_url": upstream.base_url("anilist"),
             "public_url": PUBLIC_URL,
         }
         client = SourceClient(anilist.NAME, session, limits)
-        return anilist.fetch(username, client=client, **(defaults | options))  # type: ignore[arg-type]
+        return anilist.fetch_anime_list(username, client=client, **(defaults | options))  # type: ignore[arg-type]
 
     with session:
         yield call
 
 
-def test_asks_once_and_says_who_asks(fetch: Fetch, upstream: Upstream) -> None:
-    upstream.add("Someone", [entry(154587, 52991, score=9.5)])
+def test_asks_once_and_says_who_asks(fetch: Fetch, upstream: FakeUpstream) -> None:
+    upstream.add_user("Someone", [entry(154587, 52991, score=9.5)])
     fetch("Someone")
     (asked,) = upstream.requests
     assert asked.method == "POST"
@@ -72,101 +74,109 @@ def test_asks_once_and_says_who_asks(fetch: Fetch, upstream: Upstream) -> None:
     assert "forceSingleCompletedList: true" in asked.body["query"]
 
 
-def test_without_a_public_url_the_referer_says_localhost(fetch: Fetch, upstream: Upstream) -> None:
-    upstream.add("Someone", [entry(1, 1)])
+def test_without_a_public_url_the_referer_says_localhost(
+    fetch: Fetch, upstream: FakeUpstream
+) -> None:
+    upstream.add_user("Someone", [entry(1, 1)])
     fetch("Someone", public_url=None)
     assert upstream.requests[0].headers["referer"] == "http://localhost/"
 
 
-def test_reads_entries(fetch: Fetch, upstream: Upstream) -> None:
+def test_reads_entries(fetch: Fetch, upstream: FakeUpstream) -> None:
     statuses = ["CURRENT", "PLANNING", "COMPLETED", "DROPPED", "PAUSED", "REPEATING", "NEW_ONE"]
-    upstream.add(
+    upstream.add_user(
         "Someone",
         [entry(n, 100 + n, score=n, status=status) for n, status in enumerate(statuses, start=1)],
     )
     fans = fetch("someone")
     assert (fans.source, fans.username, fans.unmapped) == ("anilist", "Someone", 0)
-    assert fans.entries[0] == ListEntry(101, Status.WATCHING, 1.0, "Title 1")
+    assert fans.entries[0] == ListEntry(101, WatchStatus.WATCHING, 1.0, "Title 1")
     assert [item.status for item in fans.entries] == [
-        Status.WATCHING,
-        Status.PLAN_TO_WATCH,
-        Status.COMPLETED,
-        Status.DROPPED,
-        Status.ON_HOLD,
-        Status.COMPLETED,
-        Status.UNKNOWN,
+        WatchStatus.WATCHING,
+        WatchStatus.PLAN_TO_WATCH,
+        WatchStatus.COMPLETED,
+        WatchStatus.DROPPED,
+        WatchStatus.ON_HOLD,
+        WatchStatus.COMPLETED,
+        WatchStatus.UNKNOWN,
     ]
 
 
 @pytest.mark.parametrize(
     ("given", "read"), [(0, None), (0.5, 1.0), (1, 1.0), (9.5, 9.5), (10, 10.0), (78, None)]
 )
-def test_reads_scores(fetch: Fetch, upstream: Upstream, given: float, read: float | None) -> None:
-    upstream.add("Someone", [entry(1, 1, score=given)])
+def test_reads_scores(
+    fetch: Fetch, upstream: FakeUpstream, given: float, read: float | None
+) -> None:
+    upstream.add_user("Someone", [entry(1, 1, score=given)])
     assert fetch("Someone").entries[0].score == read
 
 
-def test_null_score_status_media_and_title_are_tolerated(fetch: Fetch, upstream: Upstream) -> None:
+def test_null_score_status_media_and_title_are_tolerated(
+    fetch: Fetch, upstream: FakeUpstream
+) -> None:
     bare = {"status": None, "score": None, "media": {"id": 7, "idMal": 70, "title": None}}
     answer(upstream, [bare, {"status": "CURRENT", "score": 1, "media": None}])
-    assert fetch("Someone").entries == (ListEntry(70, Status.UNKNOWN),)
+    assert fetch("Someone").entries == (ListEntry(70, WatchStatus.UNKNOWN),)
 
 
-def test_titles_fall_back(fetch: Fetch, upstream: Upstream) -> None:
-    item = anilist_demo.entry_of(entry(1, 1))
+def test_titles_fall_back(fetch: Fetch, upstream: FakeUpstream) -> None:
+    item = anilist_demo.entry_json(entry(1, 1))
     item["media"]["title"] = {"userPreferred": None, "romaji": None, "english": "English"}
     answer(upstream, [item])
     assert fetch("Someone").entries[0].title == "English"
 
 
-def test_missing_mal_ids_come_from_the_map_or_are_counted(fetch: Fetch, upstream: Upstream) -> None:
-    upstream.add("Someone", [entry(1, 100), entry(2, None), entry(3, None)])
+def test_missing_mal_ids_come_from_the_map_or_are_counted(
+    fetch: Fetch, upstream: FakeUpstream
+) -> None:
+    upstream.add_user("Someone", [entry(1, 100), entry(2, None), entry(3, None)])
     fans = fetch("Someone", anilist_to_mal={1: 999, 2: 200})
     assert [item.anime_id for item in fans.entries] == [100, 200]
     assert fans.unmapped == 1
 
 
 def test_two_halves_of_one_mal_title_become_one_scored_entry(
-    fetch: Fetch, upstream: Upstream
+    fetch: Fetch, upstream: FakeUpstream
 ) -> None:
-    upstream.add("Someone", [entry(1, 100), entry(2, 100, score=8), entry(3, 100, score=2)])
+    upstream.add_user("Someone", [entry(1, 100), entry(2, 100, score=8), entry(3, 100, score=2)])
     fans = fetch("Someone")
     assert [(item.anime_id, item.score) for item in fans.entries] == [(100, 8.0)]
     assert fans.unmapped == 0
 
 
 def test_custom_lists_give_hidden_entries_and_no_repeats(fetch: Fetch) -> None:
-    fans = fetch(scenarios.CUSTOM)
+    fans = fetch(scenarios.CUSTOM_LISTS_USER)
     assert [(item.anime_id, item.status, item.score) for item in fans.entries] == [
-        (100, Status.COMPLETED, 9.5),
-        (101, Status.COMPLETED, None),
-        (200, Status.DROPPED, 3.0),
-        (300, Status.WATCHING, None),
+        (100, WatchStatus.COMPLETED, 9.5),
+        (101, WatchStatus.COMPLETED, None),
+        (200, WatchStatus.DROPPED, 3.0),
+        (300, WatchStatus.WATCHING, None),
     ]
 
 
-def test_reads_all_chunks(fetch: Fetch, upstream: Upstream) -> None:
-    fans = fetch(scenarios.CHUNKED)
+def test_reads_all_chunks(fetch: Fetch, upstream: FakeUpstream) -> None:
+    fans = fetch(scenarios.CHUNKED_USER)
     assert [item.anime_id for item in fans.entries] == list(range(1, 1_201))
     asked = [request.body["variables"].get("chunk") for request in upstream.requests]
     assert asked == [None, 1, 2, 3]
     assert {r.body["variables"].get("perChunk") for r in upstream.requests[1:]} == {500}
 
 
-def test_an_endless_promise_of_chunks_ends(fetch: Fetch, upstream: Upstream) -> None:
+def test_an_endless_promise_of_chunks_ends(fetch: Fetch, upstream: FakeUpstream) -> None:
     assert len(fetch(scenarios.ENDLESS).entries) == 1
     assert len(upstream.requests) == 3
 
 
 def test_chunks_stop_at_the_cap(fetch: Fetch) -> None:
     with pytest.raises(ListTooLong) as caught:
-        fetch(scenarios.CHUNKED, max_entries=700)
+        fetch(scenarios.CHUNKED_USER, max_entries=700)
     assert caught.value.limit == 700
 
 
 def test_too_long(fetch: Fetch) -> None:
     with pytest.raises(ListTooLong) as caught:
-        fetch(scenarios.HUGE)
+        fetch(scenarios.HUGE_USER)
     assert caught.value.limit == 20_000
     assert "20,000" in str(caught.value)
 
@@ -176,12 +186,12 @@ def test_too_long(fetch: Fetch) -> None:
     [
         ("Nobody", UnknownUser),
         (scenarios.PRIVATE, PrivateList),
-        (scenarios.EMPTY, EmptyList),
+        (scenarios.EMPTY_USER, EmptyList),
         (scenarios.RATE_LIMITED, RateLimited),
         (scenarios.DOWN, SourceDown),
         (scenarios.DISABLED, SourceDown),
         (scenarios.CHALLENGE, SourceDown),
-        (scenarios.ERROR_200, SourceDown),
+        (scenarios.ERROR_200_USER, SourceDown),
         (scenarios.NOT_JSON, SourceDown),
         (scenarios.NO_LISTS, SourceDown),
         (scenarios.HTTP_MOVED, SourceDown),
@@ -198,7 +208,7 @@ def test_errors(fetch: Fetch, username: str, kind: type[ListError]) -> None:
     assert str(caught.value).endswith(".")
 
 
-def test_rate_limit_says_how_long(fetch: Fetch, upstream: Upstream) -> None:
+def test_rate_limit_says_how_long(fetch: Fetch, upstream: FakeUpstream) -> None:
     with pytest.raises(RateLimited) as caught:
         fetch(scenarios.RATE_LIMITED)
     assert caught.value.retry_after == 41
@@ -212,7 +222,7 @@ def test_rate_limit_says_how_long(fetch: Fetch, upstream: Upstream) -> None:
         (scenarios.DOWN, "HTTP 500: Internal Server Error"),
         (scenarios.DISABLED, "temporarily disabled"),
         (scenarios.CHALLENGE, "HTTP 403, : Invalid JSON"),
-        (scenarios.ERROR_200, "HTTP 200: Boom"),
+        (scenarios.ERROR_200_USER, "HTTP 200: Boom"),
         (scenarios.NOT_JSON, "Invalid JSON"),
         (scenarios.NO_LISTS, "data.MediaListCollection.lists: Field required"),
         (scenarios.HTTP_MOVED, "HTTP 307"),
@@ -229,9 +239,9 @@ def test_detail_is_for_the_log_only(fetch: Fetch, username: str, said: str) -> N
 
 @pytest.mark.parametrize("missing", ["id", "idMal"])
 def test_a_missing_field_is_named_without_the_fans_data(
-    fetch: Fetch, upstream: Upstream, missing: str
+    fetch: Fetch, upstream: FakeUpstream, missing: str
 ) -> None:
-    item = anilist_demo.entry_of(entry(1, 1, title="Secret Taste"))
+    item = anilist_demo.entry_json(entry(1, 1, title="Secret Taste"))
     del item["media"][missing]
     answer(upstream, [item])
     with pytest.raises(SourceDown) as caught:
@@ -241,9 +251,9 @@ def test_a_missing_field_is_named_without_the_fans_data(
 
 
 @pytest.mark.parametrize("username", [scenarios.SLOW, scenarios.HANGING])
-def test_slow_answers_time_out(fetch: Fetch, upstream: Upstream, username: str) -> None:
+def test_slow_answers_time_out(fetch: Fetch, upstream: FakeUpstream, username: str) -> None:
     with pytest.raises(SourceDown) as caught:
-        fetch(username, limits=Limits(read=0.05))
+        fetch(username, limits=HttpLimits(read_timeout=0.05))
     assert caught.value.timed_out
     assert "too long" in str(caught.value)
     assert len(upstream.requests) == 1
@@ -256,9 +266,9 @@ def test_a_dripping_answer_ends_at_the_deadline(fetch: Fetch) -> None:
     assert "deadline" in caught.value.detail
 
 
-def test_a_deadline_ends_the_fetch(fetch: Fetch, upstream: Upstream) -> None:
+def test_a_deadline_ends_the_fetch(fetch: Fetch, upstream: FakeUpstream) -> None:
     with pytest.raises(SourceDown) as caught:
-        fetch(scenarios.CHUNKED, deadline_s=0)
+        fetch(scenarios.CHUNKED_USER, deadline_s=0)
     assert caught.value.timed_out
     assert not upstream.requests
 
@@ -294,7 +304,7 @@ def test_usernames_may_be_pasted(typed: str, read: str) -> None:
     ],
 )
 def test_impossible_usernames_are_not_asked_for(
-    fetch: Fetch, upstream: Upstream, typed: str
+    fetch: Fetch, upstream: FakeUpstream, typed: str
 ) -> None:
     with pytest.raises(BadUsername) as caught:
         fetch(typed)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from app.lists import errors
-from app.lists.errors import BadFile, ListError, RateLimited
+from app.lists.errors import BadFileReason, ListError, RateLimited
 
 FAN = {"source": "AniList", "username": "fan"}
 ALL = [
@@ -19,8 +19,8 @@ ALL = [
     RateLimited(**FAN, retry_after=60),
     errors.SourceDown(**FAN, detail="HTTP 500: oops"),
     errors.SourceDown(**FAN, detail="HTTP 500: oops", timed_out=True),
-    errors.NotSetUp(source="AniList"),
-    *(errors.BadExportFile(reason, source="MyAnimeList export") for reason in BadFile),
+    errors.SourceNotConfigured(source="AniList"),
+    *(errors.BadExportFile(reason, source="MyAnimeList export") for reason in BadFileReason),
 ]
 
 

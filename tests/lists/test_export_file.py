@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.lists.entry import FanList, ListEntry
-from app.lists.errors import BadExportFile, BadFile, ListError, ListTooLong
-from app.lists.export_file import MAX_COMPRESSED, MAX_XML, parse
-from app.recommender.status import Status
+from app.lists.entry import AnimeList, ListEntry
+from app.lists.errors import BadExportFile, BadFileReason, ListError, ListTooLong
+from app.lists.export_file import MAX_COMPRESSED_BYTES, MAX_XML_BYTES, parse_export
+from app.recommender.status import WatchStatus
 
 HEAD = (
     '<?xml version="1.0" encoding="UTF-8" ?>\n<!-- made by a test & others -- really -->\n'
@@ -43,70 +43,72 @@ def export(*rows: str) -> bytes:
     return (HEAD + "".join(rows) + TAIL).encode()
 
 
-def refused(data: bytes) -> BadFile:
+def refused(data: bytes) -> BadFileReason:
     with pytest.raises(BadExportFile) as caught:
-        parse(data)
+        parse_export(data)
     assert str(caught.value) == caught.value.reason.value
     assert caught.value.source == "MyAnimeList export"
     return caught.value.reason
 
 
 def only(data: bytes) -> ListEntry:
-    (entry,) = parse(data).entries
+    (entry,) = parse_export(data).entries
     return entry
 
 
 def test_reads_an_export() -> None:
-    fans = parse(export(row(53802, score=7), row(1, score=0, status="Watching")))
-    assert fans == FanList(
+    fans = parse_export(export(row(53802, score=7), row(1, score=0, status="Watching")))
+    assert fans == AnimeList(
         source="export",
         username="fan",
         entries=(
-            ListEntry(53802, Status.COMPLETED, 7.0, "T"),
-            ListEntry(1, Status.WATCHING, None, "T"),
+            ListEntry(53802, WatchStatus.COMPLETED, 7.0, "T"),
+            ListEntry(1, WatchStatus.WATCHING, None, "T"),
         ),
     )
 
 
 def test_reads_streams_and_gzip_by_content() -> None:
     plain = export(row())
-    expected = parse(plain)
-    assert parse(io.BytesIO(plain)) == expected
-    assert parse(gzip.compress(plain)) == expected
-    assert parse(io.BytesIO(gzip.compress(plain))) == expected
+    expected = parse_export(plain)
+    assert parse_export(io.BytesIO(plain)) == expected
+    assert parse_export(gzip.compress(plain)) == expected
+    assert parse_export(io.BytesIO(gzip.compress(plain))) == expected
     # gzip files may be joined end to end
-    assert parse(gzip.compress(plain[:50]) + gzip.compress(plain[50:])) == expected
+    assert parse_export(gzip.compress(plain[:50]) + gzip.compress(plain[50:])) == expected
 
 
 @pytest.mark.parametrize(
     ("text", "status"),
     [
-        ("Watching", Status.WATCHING),
-        ("Completed", Status.COMPLETED),
-        ("On-Hold", Status.ON_HOLD),
-        ("Dropped", Status.DROPPED),
-        ("Plan to Watch", Status.PLAN_TO_WATCH),
-        ("PLANTOWATCH", Status.PLAN_TO_WATCH),
-        ("plan_to_watch", Status.PLAN_TO_WATCH),
-        (" on hold ", Status.ON_HOLD),
-        ("1", Status.WATCHING),
-        ("2", Status.COMPLETED),
-        ("3", Status.ON_HOLD),
-        ("4", Status.DROPPED),
-        ("5", Status.UNKNOWN),
-        ("6", Status.PLAN_TO_WATCH),
-        ("Rewatching", Status.COMPLETED),
-        ("", Status.UNKNOWN),
-        (None, Status.UNKNOWN),
-        ("lent to a friend", Status.UNKNOWN),
+        ("Watching", WatchStatus.WATCHING),
+        ("Completed", WatchStatus.COMPLETED),
+        ("On-Hold", WatchStatus.ON_HOLD),
+        ("Dropped", WatchStatus.DROPPED),
+        ("Plan to Watch", WatchStatus.PLAN_TO_WATCH),
+        ("PLANTOWATCH", WatchStatus.PLAN_TO_WATCH),
+        ("plan_to_watch", WatchStatus.PLAN_TO_WATCH),
+        (" on hold ", WatchStatus.ON_HOLD),
+        ("1", WatchStatus.WATCHING),
+        ("2", WatchStatus.COMPLETED),
+        ("3", WatchStatus.ON_HOLD),
+        ("4", WatchStatus.DROPPED),
+        ("5", WatchStatus.UNKNOWN),
+        ("6", WatchStatus.PLAN_TO_WATCH),
+        ("Rewatching", WatchStatus.COMPLETED),
+        ("", WatchStatus.UNKNOWN),
+        (None, WatchStatus.UNKNOWN),
+        ("lent to a friend", WatchStatus.UNKNOWN),
     ],
 )
-def test_reads_statuses(text: str | None, status: Status) -> None:
+def test_reads_statuses(text: str | None, status: WatchStatus) -> None:
     assert only(export(row(status=text))).status == status
 
 
-@pytest.mark.parametrize(("flag", "status"), [("1", Status.COMPLETED), ("0", Status.WATCHING)])
-def test_rewatching_counts_as_completed(flag: str, status: Status) -> None:
+@pytest.mark.parametrize(
+    ("flag", "status"), [("1", WatchStatus.COMPLETED), ("0", WatchStatus.WATCHING)]
+)
+def test_rewatching_counts_as_completed(flag: str, status: WatchStatus) -> None:
     more = f"<my_rewatching>{flag}</my_rewatching>"
     assert only(export(row(status="Watching", more=more))).status == status
 
@@ -135,12 +137,12 @@ def test_reads_scores(text: str | None, score: float | None) -> None:
 
 def test_missing_title_score_and_status_are_tolerated() -> None:
     entry = only(export(row(title=None, score=None, status=None)))
-    assert entry == ListEntry(1, Status.UNKNOWN)
+    assert entry == ListEntry(1, WatchStatus.UNKNOWN)
 
 
 @pytest.mark.parametrize("bad", ["", "x", "-3", "0", "1.5", "9" * 30, "٣", None])
 def test_rows_without_a_usable_id_are_counted(bad: str | None) -> None:
-    fans = parse(export(row(bad), row(5)))
+    fans = parse_export(export(row(bad), row(5)))
     assert [item.anime_id for item in fans.entries] == [5]
     assert fans.unmapped == 1
 
@@ -148,23 +150,23 @@ def test_rows_without_a_usable_id_are_counted(bad: str | None) -> None:
 @pytest.mark.parametrize("change", [str.upper, str.title])
 def test_tags_in_another_case_are_the_same_tags(change: Callable[[str], str]) -> None:
     text = re.sub(r"</?[a-z_]+>", lambda tag: change(tag[0]), (HEAD + row(5, score=8) + TAIL))
-    fans = parse(text.encode())
+    fans = parse_export(text.encode())
     assert [(entry.anime_id, entry.score) for entry in fans.entries] == [(5, 8.0)]
     assert fans.username == "fan"
     manga = text.replace(change("<user_export_type>") + "1", change("<user_export_type>") + "2")
     with pytest.raises(BadExportFile) as caught:
-        parse(manga.encode())
-    assert caught.value.reason is BadFile.MANGA
+        parse_export(manga.encode())
+    assert caught.value.reason is BadFileReason.MANGA
 
 
 def test_of_equal_ids_the_last_wins() -> None:
-    fans = parse(export(row(1, score=3), row(2), row(1, score=9)))
+    fans = parse_export(export(row(1, score=3), row(2), row(1, score=9)))
     assert [(item.anime_id, item.score) for item in fans.entries] == [(2, 7.0), (1, 9.0)]
 
 
 def test_fields_of_other_elements_are_not_taken_for_rows() -> None:
     nested = "<extra><anime><my_score>1</my_score></anime></extra>"
-    assert parse(export(row(4, more="<user_export_type>2</user_export_type>"))).entries
+    assert parse_export(export(row(4, more="<user_export_type>2</user_export_type>"))).entries
     assert only(export(nested, row(4))).anime_id == 4
 
 
@@ -220,18 +222,21 @@ def test_declared_utf16_that_is_not() -> None:
     [b"", b"hello", b"\x89PNG\r\n\x1a\n", b"PK\x03\x04", b'{"a": 1}', b"<myanimelist>", b"<a></b>"],
 )
 def test_what_is_not_xml(data: bytes) -> None:
-    assert refused(data) is BadFile.NOT_XML
+    assert refused(data) is BadFileReason.NOT_XML
 
 
 @pytest.mark.parametrize("data", [b"<html></html>", export(), export(row("x"))])
 def test_xml_without_anime(data: bytes) -> None:
-    assert refused(data) is BadFile.NO_ANIME
+    assert refused(data) is BadFileReason.NO_ANIME
 
 
 def test_manga_exports() -> None:
     marked = export().replace(b"type>1<", b"type>2<")
-    assert refused(marked) is BadFile.MANGA
-    assert refused(export("<manga><manga_mangadb_id>1</manga_mangadb_id></manga>")) is BadFile.MANGA
+    assert refused(marked) is BadFileReason.MANGA
+    assert (
+        refused(export("<manga><manga_mangadb_id>1</manga_mangadb_id></manga>"))
+        is BadFileReason.MANGA
+    )
 
 
 @pytest.mark.parametrize(
@@ -244,17 +249,17 @@ def test_manga_exports() -> None:
     ],
 )
 def test_document_types_and_entities_are_refused(doctype: str) -> None:
-    assert refused(f"<?xml version='1.0'?>{doctype}<a>&z;</a>".encode()) is BadFile.UNSAFE_XML
+    assert refused(f"<?xml version='1.0'?>{doctype}<a>&z;</a>".encode()) is BadFileReason.UNSAFE_XML
 
 
 def test_damaged_gzip() -> None:
     packed = gzip.compress(export(*(row(n) for n in range(1, 500))))
     flipped = bytearray(packed)
     flipped[-6] ^= 0xFF
-    assert refused(packed[:-20]) is BadFile.DAMAGED_GZIP
-    assert refused(packed[:2]) is BadFile.DAMAGED_GZIP
-    assert refused(bytes(flipped)) is BadFile.DAMAGED_GZIP
-    assert refused(packed + b"rubbish") is BadFile.DAMAGED_GZIP
+    assert refused(packed[:-20]) is BadFileReason.DAMAGED_GZIP
+    assert refused(packed[:2]) is BadFileReason.DAMAGED_GZIP
+    assert refused(bytes(flipped)) is BadFileReason.DAMAGED_GZIP
+    assert refused(packed + b"rubbish") is BadFileReason.DAMAGED_GZIP
 
 
 def test_a_zip_bomb_is_refused_and_never_unpacked_in_memory() -> None:
@@ -262,12 +267,12 @@ def test_a_zip_bomb_is_refused_and_never_unpacked_in_memory() -> None:
     packed = io.BytesIO()
     with gzip.GzipFile(fileobj=packed, mode="wb") as bomb:
         bomb.write(HEAD.encode())
-        for _ in range(MAX_XML // len(filler) + 1):
+        for _ in range(MAX_XML_BYTES // len(filler) + 1):
             bomb.write(filler)
-    assert len(packed.getvalue()) < MAX_COMPRESSED // 20
+    assert len(packed.getvalue()) < MAX_COMPRESSED_BYTES // 20
     tracemalloc.start()
     try:
-        assert refused(packed.getvalue()) is BadFile.TOO_LARGE
+        assert refused(packed.getvalue()) is BadFileReason.TOO_LARGE
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -276,40 +281,40 @@ def test_a_zip_bomb_is_refused_and_never_unpacked_in_memory() -> None:
 
 def test_too_much_compressed() -> None:
     # gzip can also store without compressing
-    data = gzip.compress(HEAD.encode() + b" " * (MAX_COMPRESSED + 1), compresslevel=0)
-    assert refused(data) is BadFile.TOO_LARGE
+    data = gzip.compress(HEAD.encode() + b" " * (MAX_COMPRESSED_BYTES + 1), compresslevel=0)
+    assert refused(data) is BadFileReason.TOO_LARGE
 
 
 def test_too_much_plain_xml() -> None:
-    assert refused(HEAD.encode() + b" " * MAX_XML) is BadFile.TOO_LARGE
+    assert refused(HEAD.encode() + b" " * MAX_XML_BYTES) is BadFileReason.TOO_LARGE
 
 
 @pytest.mark.parametrize(
     ("attack", "reason"),
     [
-        (b"<b/>" * 1_000_001, BadFile.TOO_LARGE),
-        (b"<b x='" + b"> " * 1_500_000, BadFile.NOT_XML),
-        (b"&" * 1_300_000, BadFile.NOT_XML),
-        (b"<![CDATA[]]>" * 400_001, BadFile.NOT_XML),
+        (b"<b/>" * 1_000_001, BadFileReason.TOO_LARGE),
+        (b"<b x='" + b"> " * 1_500_000, BadFileReason.NOT_XML),
+        (b"&" * 1_300_000, BadFileReason.NOT_XML),
+        (b"<![CDATA[]]>" * 400_001, BadFileReason.NOT_XML),
     ],
     ids=["elements", "tag", "ampersands", "sections"],
 )
-def test_attacks_on_our_time(attack: bytes, reason: BadFile) -> None:
+def test_attacks_on_our_time(attack: bytes, reason: BadFileReason) -> None:
     assert refused(b"<a>" + attack + b"</a>") is reason
 
 
 def test_too_many_rows() -> None:
     shortest = "<anime><series_animedb_id>{}</series_animedb_id></anime>"
     rows = [shortest.format(n) for n in range(1, 20_002)]
-    assert len(parse(export(*rows[:-1])).entries) == 20_000
+    assert len(parse_export(export(*rows[:-1])).entries) == 20_000
     with pytest.raises(ListTooLong) as caught:
-        parse(export(*rows))
+        parse_export(export(*rows))
     assert caught.value.limit == 20_000
 
 
 def test_errors_name_nothing_of_the_file() -> None:
     with pytest.raises(BadExportFile) as caught:
-        parse(b"<myanimelist><secret>")
+        parse_export(b"<myanimelist><secret>")
     assert caught.value.__suppress_context__
     assert "secret" not in str(caught.value)
 
@@ -319,18 +324,18 @@ _TITLES = st.text(
     st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"), max_size=40
 )
 _WORDS = {
-    Status.WATCHING: "Watching",
-    Status.COMPLETED: "Completed",
-    Status.ON_HOLD: "On-Hold",
-    Status.DROPPED: "Dropped",
-    Status.PLAN_TO_WATCH: "Plan to Watch",
-    Status.UNKNOWN: "",
+    WatchStatus.WATCHING: "Watching",
+    WatchStatus.COMPLETED: "Completed",
+    WatchStatus.ON_HOLD: "On-Hold",
+    WatchStatus.DROPPED: "Dropped",
+    WatchStatus.PLAN_TO_WATCH: "Plan to Watch",
+    WatchStatus.UNKNOWN: "",
 }
 _ENTRIES = st.lists(
     st.builds(
         ListEntry,
         anime_id=st.integers(1, 10**9 - 1),
-        status=st.sampled_from(Status),
+        status=st.sampled_from(WatchStatus),
         score=st.none() | st.integers(1, 10).map(float),
         title=_TITLES.map(lambda title: title.strip() or None),
     ),
@@ -353,7 +358,7 @@ def test_what_is_exported_is_read_back(
         for e in entries
     )
     data = (HEAD + "".join(rows) + TAIL).encode(encoding)
-    fans = parse(gzip.compress(data) if packed else data)
+    fans = parse_export(gzip.compress(data) if packed else data)
     assert fans.entries == tuple(entries)
     assert fans.unmapped == 0
 
@@ -363,7 +368,7 @@ def test_arbitrary_bytes_raise_nothing_unexpected(data: bytes, form: str) -> Non
     if form != "plain":
         data = gzip.compress(data) if form == "gzip" else b"\x1f\x8b\x08" + data
     with suppress(ListError):
-        parse(data)
+        parse_export(data)
 
 
 _PARTS = st.sampled_from(
@@ -378,4 +383,4 @@ _PARTS = st.sampled_from(
 @given(st.lists(_PARTS, max_size=20), st.sampled_from(["utf-8", "utf-16", "utf-16-be", "latin-1"]))
 def test_exports_torn_to_pieces_raise_nothing_unexpected(parts: list[str], encoding: str) -> None:
     with suppress(ListError):
-        parse("".join(parts).encode(encoding))
+        parse_export("".join(parts).encode(encoding))

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.lists.entry import FanList
+from app.lists.entry import AnimeList
 from app.lists.errors import BadExportFile, ListError
-from app.lists.export_file import MAX_ENTRIES, parse
+from app.lists.export_file import MAX_ENTRIES, parse_export
 from tests.lists.test_export_file import HEAD, TAIL, export, row
 
 NAMES = st.sampled_from(
@@ -51,15 +51,15 @@ TREES = st.recursive(
 )
 
 
-def outcome(data: bytes) -> FanList | str:
+def outcome(data: bytes) -> AnimeList | str:
     """The list, or the kind of refusal; anything else is an error of ours."""
     try:
-        return parse(data)
+        return parse_export(data)
     except ListError as error:
         return str(error)
 
 
-def sound(fans: FanList) -> None:
+def sound(fans: AnimeList) -> None:
     """What holds for every list, wherever it is from."""
     ids = [entry.anime_id for entry in fans.entries]
     assert ids
@@ -75,7 +75,7 @@ def test_any_tree_is_read_or_refused_and_packing_changes_nothing(
 ) -> None:
     data = ElementTree.tostring(tree, encoding, xml_declaration=declared or encoding == "utf-16")
     found = outcome(data)
-    if isinstance(found, FanList):
+    if isinstance(found, AnimeList):
         sound(found)
     for level in (0, 9):
         assert outcome(gzip.compress(data, level)) == found
@@ -88,7 +88,7 @@ def test_rows_among_strange_elements_are_found(strange: list[ElementTree.Element
     between = [ElementTree.tostring(each, "unicode") for each in harmless]
     rows = [row(number, score=1 + number % 10) for number in range(1, len(between) + 2)]
     mixed = [part for pair in zip(rows, [*between, ""], strict=True) for part in pair]
-    assert parse(export(*mixed)).entries == parse(export(*rows)).entries
+    assert parse_export(export(*mixed)).entries == parse_export(export(*rows)).entries
 
 
 def _means_something(element: ElementTree.Element) -> bool:
@@ -110,26 +110,28 @@ def test_a_flipped_bit_is_noticed_or_changes_nothing_else(data: st.DataObject) -
     # The header holds a time and a system that nobody needs; the rest has a checksum, but for the
     # bits that fill up its last byte.
     if at >= 10:
-        assert isinstance(found, str) or found == parse(GOOD)
+        assert isinstance(found, str) or found == parse_export(GOOD)
 
 
 @given(st.integers(2, len(PACKED) - 1))
 def test_a_file_that_breaks_off_is_refused(length: int) -> None:
     with pytest.raises(BadExportFile):
-        parse(PACKED[:length])
+        parse_export(PACKED[:length])
 
 
 @given(st.integers(len(HEAD), len(GOOD) - len(TAIL)))
 def test_xml_that_breaks_off_is_refused(length: int) -> None:
     with pytest.raises(BadExportFile):
-        parse(GOOD[:length])
+        parse_export(GOOD[:length])
 
 
 @given(st.lists(st.integers(1, len(GOOD) - 1), max_size=4, unique=True), st.integers(0, 9))
 def test_a_file_packed_in_several_members_is_one(cuts: list[int], level: int) -> None:
     ends = [0, *sorted(cuts), len(GOOD)]
     members = (GOOD[a:b] for a, b in pairwise(ends))
-    assert parse(b"".join(gzip.compress(each, level) for each in members)) == parse(GOOD)
+    assert parse_export(b"".join(gzip.compress(each, level) for each in members)) == parse_export(
+        GOOD
+    )
 
 
 @given(st.binary(min_size=1, max_size=50))
@@ -139,7 +141,7 @@ def test_a_file_packed_in_several_members_is_one(cuts: list[int], level: int) ->
 def test_what_stands_behind_a_packed_file_raises_nothing_unexpected(rest: bytes) -> None:
     found = outcome(PACKED + rest)
     if not rest.strip(b"\0"):  # padding, as tapes need it
-        assert found == parse(GOOD)
+        assert found == parse_export(GOOD)
 
 
 @given(st.integers(-15, 31), st.binary(max_size=60))
@@ -150,7 +152,7 @@ def test_other_packings_are_refused(bits: int, data: bytes) -> None:
         if not packed.startswith(b"\x1f\x8b"):
             assert isinstance(outcome(packed), str)
     with suppress(ListError):
-        parse(data)
+        parse_export(data)
 
 
 class _Dripping(io.BytesIO):
@@ -168,4 +170,4 @@ class _Dripping(io.BytesIO):
 @given(st.lists(st.integers(1, 60), max_size=30), st.booleans())
 def test_how_the_bytes_arrive_changes_nothing(sizes: list[int], packed: bool) -> None:
     stream = _Dripping(PACKED if packed else GOOD, sizes)
-    assert parse(stream) == parse(GOOD)
+    assert parse_export(stream) == parse_export(GOOD)

@@ -7,22 +7,26 @@ from typing import Any
 import pytest
 
 from app.lists import kitsu
-from app.lists.entry import FanList
-from app.lists.http import Limits, SourceClient, make_session
-from app.recommender import Status
-from app.web.answering import marked, to_listed
-from app.web.options import Options
-from demo.upstream import Upstream
-from demo.wire import as_json
-from demo.world import Listed
+from app.lists.entry import AnimeList
+from app.lists.http import HttpLimits, SourceClient, create_session
+from app.recommender import WatchStatus
+from app.web.answering import to_user_list, with_seen_marks
+from app.web.options import QueryOptions
+from demo.upstream import FakeUpstream
+from demo.wire import json_response
+from demo.world import DemoEntry
 
-LISTED = [Listed(5, 9), Listed(7, 10), Listed(8, 4), Listed(None, 10, media_id=900)]
+LISTED = [DemoEntry(5, 9), DemoEntry(7, 10), DemoEntry(8, 4), DemoEntry(None, 10, media_id=900)]
 
 
-def fetch(upstream: Upstream, **ids: Any) -> FanList:
-    client = SourceClient("Kitsu", make_session("1", None), Limits(backoff=0, read=5))
+def fetch(upstream: FakeUpstream, **ids: Any) -> AnimeList:
+    client = SourceClient(
+        "Kitsu", create_session("1", None), HttpLimits(backoff_factor=0, read_timeout=5)
+    )
     known = ids.get("kitsu_to_mal", {})
-    return kitsu.fetch("Someone", client=client, kitsu_to_mal=known, base_url=upstream.at("kitsu"))
+    return kitsu.fetch_anime_list(
+        "Someone", client=client, kitsu_to_mal=known, base_url=upstream.base_url("kitsu")
+    )
 
 
 def who(favourites: Any, included: list[Any]) -> dict[str, Any]:
@@ -39,8 +43,8 @@ def favourite(number: int, item: Any, rank: Any = None) -> dict[str, Any]:
     }
 
 
-def test_they_come_with_the_list_the_dearest_first(upstream: Upstream) -> None:
-    upstream.add("Someone", LISTED)
+def test_they_come_with_the_list_the_dearest_first(upstream: FakeUpstream) -> None:
+    upstream.add_user("Someone", LISTED)
     fans = fetch(upstream)
     assert fans.favourites == (7, 5)  # a character and what has no id are left out
     assert [asked.path.rsplit("/")[-1] for asked in upstream.requests] == [
@@ -48,20 +52,20 @@ def test_they_come_with_the_list_the_dearest_first(upstream: Upstream) -> None:
         "library-entries",
     ]
     assert "favorites.item" in upstream.requests[0].query["include"]
-    listed = to_listed(fans)
+    listed = to_user_list(fans)
     assert listed.favourite is not None
     assert dict(zip(listed.anime_id.tolist(), listed.favourite.tolist(), strict=True)) == {
         5: True,
         7: True,
         8: False,
     }
-    again = marked(listed, Options(seen=((11, 8),)))
+    again = with_seen_marks(listed, QueryOptions(seen=((11, 8),)))
     assert again.favourite is not None
     assert again.anime_id[again.favourite].tolist() == [5, 7]
 
 
-def test_what_is_in_no_library_was_surely_seen(upstream: Upstream) -> None:
-    upstream.add("Someone", LISTED[:1])
+def test_what_is_in_no_library_was_surely_seen(upstream: FakeUpstream) -> None:
+    upstream.add_user("Someone", LISTED[:1])
     links = {"favorites": {"data": [{"type": "favorites", "id": str(n)} for n in range(1, 6)]}}
     included = [
         favourite(1, {"type": "anime", "id": "77"}, rank=2),
@@ -71,30 +75,33 @@ def test_what_is_in_no_library_was_surely_seen(upstream: Upstream) -> None:
         favourite(5, {"type": "anime", "id": "70"}, rank="junk"),
         favourite(6, {"type": "anime", "id": "78"}, rank=0),  # somebody else's
     ]
-    upstream.replies["kitsu"] = [as_json(200, who(links, included)), as_json(200, {"data": []})]
+    upstream.queued_responses["kitsu"] = [
+        json_response(200, who(links, included)),
+        json_response(200, {"data": []}),
+    ]
     fans = fetch(upstream, kitsu_to_mal={77: 100, 70: 101, 78: 102})
     assert fans.favourites == (100, 101)
     assert [(entry.anime_id, entry.status) for entry in fans.entries] == [
-        (100, Status.UNKNOWN),
-        (101, Status.UNKNOWN),
+        (100, WatchStatus.UNKNOWN),
+        (101, WatchStatus.UNKNOWN),
     ]
 
 
 @pytest.mark.parametrize("links", [{}, {"favorites": {"links": {}}}, {"favorites": {"data": 3}}])
-def test_without_favourites_the_list_is_as_it_was(upstream: Upstream, links: Any) -> None:
-    fan = upstream.add("Someone", LISTED[:2])
+def test_without_favourites_the_list_is_as_it_was(upstream: FakeUpstream, links: Any) -> None:
+    fan = upstream.add_user("Someone", LISTED[:2])
     answer = who(links, [])
-    answer["data"][0]["id"] = str(fan.number)
-    upstream.replies["kitsu"] = [as_json(200, answer)]
+    answer["data"][0]["id"] = str(fan.user_id)
+    upstream.queued_responses["kitsu"] = [json_response(200, answer)]
     fans = fetch(upstream)
     assert fans.favourites == ()
-    assert to_listed(fans).favourite is None
+    assert to_user_list(fans).favourite is None
 
 
-def test_a_server_that_gives_none_along_is_asked_without(upstream: Upstream) -> None:
-    fan = upstream.add("Someone", LISTED[:2])
+def test_a_server_that_gives_none_along_is_asked_without(upstream: FakeUpstream) -> None:
+    fan = upstream.add_user("Someone", LISTED[:2])
     refusal = {"errors": [{"title": "Invalid field", "detail": "favorites.item"}]}
-    plain = {"data": [{"id": str(fan.number), "attributes": {"name": "Someone"}}]}
-    upstream.replies["kitsu"] = [as_json(400, refusal), as_json(200, plain)]
+    plain = {"data": [{"id": str(fan.user_id), "attributes": {"name": "Someone"}}]}
+    upstream.queued_responses["kitsu"] = [json_response(400, refusal), json_response(200, plain)]
     assert [entry.anime_id for entry in fetch(upstream).entries] == [5, 7]
     assert "include" not in upstream.requests[1].query

@@ -9,53 +9,58 @@ from typing import Any
 
 import pytest
 
-from app.lists import Services, SourceSettings, build_sources
-from app.lists.progress import Progress
-from app.upstream import Shared
-from demo.upstream import Upstream
-from demo.world import Listed
-from tests.lists.scenarios import CHUNKED, LONG
+from app.lists import ServiceClients, SourceSettings, build_list_sources
+from app.lists.progress import FetchProgress
+from app.upstream import SharedStorage
+from demo.upstream import FakeUpstream
+from demo.world import DemoEntry
+from tests.lists.scenarios import CHUNKED_USER, LONG_USER
 
 
-def pages(size: int, total: int, last: int) -> list[Progress]:
+def pages(size: int, total: int, last: int) -> list[FetchProgress]:
     """What reading ``total`` entries tells, if ``last`` is the last page that is asked for."""
-    return [Progress(page, min((page - 1) * size, total)) for page in range(1, last + 1)]
+    return [FetchProgress(page, min((page - 1) * size, total)) for page in range(1, last + 1)]
 
 
 @pytest.mark.parametrize(
     ("slug", "settings", "name", "wanted"),
     [
         # The first chunk comes twice: without a number, and with it.
-        ("anilist", {}, CHUNKED, [Progress(), Progress(2, 500), *pages(500, 1200, 3)[1:]]),
-        ("kitsu", {}, LONG, [Progress(), *pages(500, 1250, 3)]),
-        ("shikimori", {}, LONG, pages(5000, 1250, 1)),
-        ("myanimelist", {"mal_client_id": "key"}, LONG, pages(1000, 1250, 2)),
-        ("myanimelist", {"mal_web": True}, LONG, pages(300, 1250, 5)),
-        ("jikan", {}, LONG, pages(300, 1250, 6)),
+        (
+            "anilist",
+            {},
+            CHUNKED_USER,
+            [FetchProgress(), FetchProgress(2, 500), *pages(500, 1200, 3)[1:]],
+        ),
+        ("kitsu", {}, LONG_USER, [FetchProgress(), *pages(500, 1250, 3)]),
+        ("shikimori", {}, LONG_USER, pages(5000, 1250, 1)),
+        ("myanimelist", {"mal_client_id": "key"}, LONG_USER, pages(1000, 1250, 2)),
+        ("myanimelist", {"mal_web": True}, LONG_USER, pages(300, 1250, 5)),
+        ("jikan", {}, LONG_USER, pages(300, 1250, 6)),
     ],
 )
 def test_progress_is_told_before_every_page(
-    upstream: Upstream,
+    upstream: FakeUpstream,
     tmp_path: Path,
     slug: str,
     settings: dict[str, Any],
     name: str,
-    wanted: list[Progress],
+    wanted: list[FetchProgress],
 ) -> None:
     made = SourceSettings(
         version="1",
-        shared=Shared(tmp_path),
-        mal_url=upstream.at("mal"),
-        mal_web_url=upstream.at("mal-web"),
-        anilist_url=upstream.at("anilist"),
-        kitsu_url=upstream.at("kitsu"),
-        shikimori_url=upstream.at("shikimori"),
-        jikan_url=upstream.at("jikan"),
-        paces={},
+        shared_storage=SharedStorage(tmp_path),
+        mal_url=upstream.base_url("mal"),
+        mal_web_url=upstream.base_url("mal-web"),
+        anilist_url=upstream.base_url("anilist"),
+        kitsu_url=upstream.base_url("kitsu"),
+        shikimori_url=upstream.base_url("shikimori"),
+        jikan_url=upstream.base_url("jikan"),
+        rate_limits={},
         **settings,
     )
-    source = build_sources(Services(made), anilist_to_mal={})[slug]
-    told: list[Progress] = []
+    source = build_list_sources(ServiceClients(made), anilist_to_mal={})[slug]
+    told: list[FetchProgress] = []
     source.fetch(name, told.append)
     assert told == wanted
     told.clear()
@@ -63,27 +68,30 @@ def test_progress_is_told_before_every_page(
     assert told == []  # it was remembered
 
 
-def test_who_waits_for_another_is_told_so(upstream: Upstream, tmp_path: Path) -> None:
-    upstream.add("Someone", [Listed(1, 7)])
-    gate = upstream.hold("Someone")
+def test_who_waits_for_another_is_told_so(upstream: FakeUpstream, tmp_path: Path) -> None:
+    upstream.add_user("Someone", [DemoEntry(1, 7)])
+    gate = upstream.hold_responses("Someone")
     made = SourceSettings(
-        version="1", shared=Shared(tmp_path), shikimori_url=upstream.at("shikimori"), paces={}
+        version="1",
+        shared_storage=SharedStorage(tmp_path),
+        shikimori_url=upstream.base_url("shikimori"),
+        rate_limits={},
     )
-    source = build_sources(Services(made), anilist_to_mal={})["shikimori"]
+    source = build_list_sources(ServiceClients(made), anilist_to_mal={})["shikimori"]
     waiting = threading.Event()
-    first: list[Progress] = []
-    second: list[Progress] = []
+    first: list[FetchProgress] = []
+    second: list[FetchProgress] = []
 
-    def told(progress: Progress) -> None:
+    def told(progress: FetchProgress) -> None:
         second.append(progress)
         waiting.set()
 
     with ThreadPoolExecutor(2) as pool:
         one = pool.submit(source.fetch, "Someone", first.append)
-        assert gate.reached()
+        assert gate.wait_reached()
         other = pool.submit(source.fetch, "someone", told)
         assert waiting.wait(30)
         gate.open()
         assert one.result().entries == other.result().entries
-    assert (first, second) == ([Progress()], [Progress(queued=True)])
+    assert (first, second) == ([FetchProgress()], [FetchProgress(queued=True)])
     assert len(upstream.requests) == 1

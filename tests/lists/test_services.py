@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.lists import anilist, jikan, kitsu, mal_pages, myanimelist, shikimori
-from app.lists.entry import FanList
+from app.lists.entry import AnimeList
 from app.lists.errors import (
     BadUsername,
     EmptyList,
@@ -22,17 +22,17 @@ from app.lists.errors import (
     SourceDown,
     UnknownUser,
 )
-from app.lists.http import Limits, SourceClient, make_session
-from app.recommender.status import Status
+from app.lists.http import HttpLimits, SourceClient, create_session
+from app.recommender.status import WatchStatus
 from demo.faults import Fault
 from demo.services import kitsu as demo_kitsu
 from demo.services import mal as demo_mal
-from demo.upstream import Upstream
-from demo.wire import Answer, as_json
-from demo.world import Listed
+from demo.upstream import FakeUpstream
+from demo.wire import FakeResponse, json_response
+from demo.world import DemoEntry
 from tests.lists import scenarios
 
-QUICK = Limits(backoff=0, read=5)
+QUICK = HttpLimits(backoff_factor=0, read_timeout=5)
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Service:
     """One service: its module, its place in the demo, and what only it does."""
 
     place: str
-    fetch: Callable[..., FanList]
+    fetch: Callable[..., AnimeList]
     name: str
     slug: str
     private: type[ListError] = PrivateList
@@ -49,22 +49,30 @@ class Service:
 
 
 SERVICES = [
-    Service("mal", partial(myanimelist.fetch, client_id="key"), "MyAnimeList", "myanimelist"),
+    Service(
+        "mal", partial(myanimelist.fetch_anime_list, client_id="key"), "MyAnimeList", "myanimelist"
+    ),
     Service(
         "mal-web",
-        mal_pages.fetch,
+        mal_pages.fetch_anime_list,
         "MyAnimeList",
         "myanimelist",
         private=NotFoundOrPrivate,
         unknown=NotFoundOrPrivate,
     ),
-    Service("anilist", partial(anilist.fetch, anilist_to_mal={}), "AniList", "anilist"),
-    Service("kitsu", partial(kitsu.fetch, kitsu_to_mal={}), "Kitsu", "kitsu", score="ratingTwenty"),
-    Service("jikan", jikan.fetch, "Jikan", "jikan", private=NotFoundOrPrivate),
-    Service("jikan-3", jikan.fetch, "Jikan", "jikan", private=NotFoundOrPrivate),
-    Service("shikimori", shikimori.fetch, "Shikimori", "shikimori"),
+    Service("anilist", partial(anilist.fetch_anime_list, anilist_to_mal={}), "AniList", "anilist"),
+    Service(
+        "kitsu",
+        partial(kitsu.fetch_anime_list, kitsu_to_mal={}),
+        "Kitsu",
+        "kitsu",
+        score="ratingTwenty",
+    ),
+    Service("jikan", jikan.fetch_anime_list, "Jikan", "jikan", private=NotFoundOrPrivate),
+    Service("jikan-3", jikan.fetch_anime_list, "Jikan", "jikan", private=NotFoundOrPrivate),
+    Service("shikimori", shikimori.fetch_anime_list, "Shikimori", "shikimori"),
 ]
-Fetch = Callable[..., FanList]
+Fetch = Callable[..., AnimeList]
 
 
 @pytest.fixture(params=SERVICES, ids=lambda service: service.place)
@@ -74,64 +82,64 @@ def service(request: pytest.FixtureRequest) -> Service:
 
 
 @pytest.fixture
-def fetch(service: Service, upstream: Upstream) -> Iterator[Fetch]:
-    with make_session("1.2", None) as session:
+def fetch(service: Service, upstream: FakeUpstream) -> Iterator[Fetch]:
+    with create_session("1.2", None) as session:
 
-        def call(username: str, *, limits: Limits = QUICK, **options: Any) -> FanList:
+        def call(username: str, *, limits: HttpLimits = QUICK, **options: Any) -> AnimeList:
             client = SourceClient(service.name, session, limits)
-            base = upstream.at(service.place)
+            base = upstream.base_url(service.place)
             return service.fetch(username, client=client, base_url=base, **options)
 
         yield call
 
 
-def test_reads_a_list(service: Service, fetch: Fetch, upstream: Upstream) -> None:
-    upstream.add(
+def test_reads_a_list(service: Service, fetch: Fetch, upstream: FakeUpstream) -> None:
+    upstream.add_user(
         "Someone",
         [
-            Listed(1, 9, "completed"),
-            Listed(2, 0, "watching"),
-            Listed(3, 5, "on_hold"),
-            Listed(4, 1, "dropped"),
-            Listed(6, 0, "plan_to_watch"),
-            Listed(8, 10, "watching", rewatching=True),
-            Listed(9, 7, "something_new"),
+            DemoEntry(1, 9, "completed"),
+            DemoEntry(2, 0, "watching"),
+            DemoEntry(3, 5, "on_hold"),
+            DemoEntry(4, 1, "dropped"),
+            DemoEntry(6, 0, "plan_to_watch"),
+            DemoEntry(8, 10, "watching", rewatching=True),
+            DemoEntry(9, 7, "something_new"),
         ],
     )
     fans = fetch("someone")
     assert (fans.source, fans.unmapped, fans.age) == (service.slug, 0, 0)
     assert fans.username in ("Someone", "someone")
     assert [(e.anime_id, e.status, e.score, e.title) for e in fans.entries] == [
-        (1, Status.COMPLETED, 9.0, "Title 1"),
-        (2, Status.WATCHING, None, "Title 2"),
-        (3, Status.ON_HOLD, 5.0, "Title 3"),
-        (4, Status.DROPPED, 1.0, "Title 4"),
-        (6, Status.PLAN_TO_WATCH, None, "Title 6"),
-        (8, Status.COMPLETED, 10.0, "Title 8"),
-        (9, Status.UNKNOWN, 7.0, "Title 9"),
+        (1, WatchStatus.COMPLETED, 9.0, "Title 1"),
+        (2, WatchStatus.WATCHING, None, "Title 2"),
+        (3, WatchStatus.ON_HOLD, 5.0, "Title 3"),
+        (4, WatchStatus.DROPPED, 1.0, "Title 4"),
+        (6, WatchStatus.PLAN_TO_WATCH, None, "Title 6"),
+        (8, WatchStatus.COMPLETED, 10.0, "Title 8"),
+        (9, WatchStatus.UNKNOWN, 7.0, "Title 9"),
     ]
 
 
-def test_reads_all_pages(fetch: Fetch, upstream: Upstream) -> None:
-    upstream.add("Someone", [Listed(n, score=5) for n in range(1, 5_502)])
+def test_reads_all_pages(fetch: Fetch, upstream: FakeUpstream) -> None:
+    upstream.add_user("Someone", [DemoEntry(n, score=5) for n in range(1, 5_502)])
     fans = fetch("Someone")
     assert [entry.anime_id for entry in fans.entries] == list(range(1, 5_502))
     assert {asked.headers["user-agent"] for asked in upstream.requests} == {"Hakken/1.2"}
 
 
 @pytest.mark.parametrize("count", [299, 300, 301, 500, 1_000])
-def test_reads_lists_that_end_with_a_page(fetch: Fetch, upstream: Upstream, count: int) -> None:
-    upstream.add("Someone", [Listed(n, score=5) for n in range(1, count + 1)])
+def test_reads_lists_that_end_with_a_page(fetch: Fetch, upstream: FakeUpstream, count: int) -> None:
+    upstream.add_user("Someone", [DemoEntry(n, score=5) for n in range(1, count + 1)])
     assert len(fetch("Someone").entries) == count
 
 
 def test_a_list_that_is_too_long(fetch: Fetch) -> None:
     with pytest.raises(ListTooLong) as caught:
-        fetch(scenarios.HUGE)
+        fetch(scenarios.HUGE_USER)
     assert caught.value.limit == 20_000
 
 
-def test_pages_without_end_come_to_an_end(fetch: Fetch, upstream: Upstream) -> None:
+def test_pages_without_end_come_to_an_end(fetch: Fetch, upstream: FakeUpstream) -> None:
     assert fetch(scenarios.named(Fault.ENDLESS)).entries
     assert len(upstream.requests) <= 4
 
@@ -141,7 +149,7 @@ def test_nobody_and_nothing(service: Service, fetch: Fetch) -> None:
         fetch("Nobody99")
     assert type(caught.value) is service.unknown
     with pytest.raises(EmptyList):
-        fetch(scenarios.EMPTY)
+        fetch(scenarios.EMPTY_USER)
 
 
 DOWN = [
@@ -191,7 +199,7 @@ def test_the_log_learns_what_was_missing(
 @pytest.mark.parametrize("fault", [Fault.SLOW, Fault.HANGING])
 def test_a_slow_service_is_given_up(fetch: Fetch, fault: Fault) -> None:
     with pytest.raises(SourceDown) as caught:
-        fetch(scenarios.named(fault), limits=Limits(read=0.05))
+        fetch(scenarios.named(fault), limits=HttpLimits(read_timeout=0.05))
     assert caught.value.timed_out
 
 
@@ -202,9 +210,9 @@ def test_a_dripping_answer_ends_at_the_deadline(fetch: Fetch) -> None:
 
 
 def test_the_log_does_not_learn_whose_list_it_was(service: Service) -> None:
-    with Upstream() as gone:
-        base = gone.at(service.place)
-    with make_session("1.2", None) as session:
+    with FakeUpstream() as gone:
+        base = gone.base_url(service.place)
+    with create_session("1.2", None) as session:
         client = SourceClient(service.name, session, QUICK)
         with pytest.raises(SourceDown) as caught:
             service.fetch("Someone77", client=client, base_url=base)
@@ -234,7 +242,7 @@ def test_rate_limits(fetch: Fetch) -> None:
 
 @pytest.mark.parametrize("typed", ["", " ", ".", "..", "a/b", "a?b", "a#b", "a%2fb", "a\nb", "a,b"])
 def test_names_that_would_lead_elsewhere_are_not_asked_for(
-    fetch: Fetch, upstream: Upstream, typed: str
+    fetch: Fetch, upstream: FakeUpstream, typed: str
 ) -> None:
     with pytest.raises(BadUsername):
         fetch(typed)
@@ -248,8 +256,8 @@ def use(service: str) -> Any:
 
 
 @use("mal")
-def test_myanimelist_is_asked_as_it_wants(fetch: Fetch, upstream: Upstream) -> None:
-    upstream.add("Some-One_1", [Listed(n, score=5) for n in range(1, 1_002)])
+def test_myanimelist_is_asked_as_it_wants(fetch: Fetch, upstream: FakeUpstream) -> None:
+    upstream.add_user("Some-One_1", [DemoEntry(n, score=5) for n in range(1, 1_002)])
     fans = fetch("https://myanimelist.net/animelist/Some-One_1?status=7")
     first, second = upstream.requests
     assert first.path == second.path == "/mal/v2/users/Some-One_1/animelist"
@@ -274,33 +282,37 @@ def test_the_next_page_is_only_asked_of_the_same_host(fetch: Fetch, fault: Fault
 
 @use("mal")
 def test_the_official_address_of_a_next_page_stands_for_ours(
-    fetch: Fetch, upstream: Upstream
+    fetch: Fetch, upstream: FakeUpstream
 ) -> None:
-    upstream.add("Someone", [Listed(n) for n in range(1, 1_002)])
-    row = demo_mal.row(Listed(5_000))
+    upstream.add_user("Someone", [DemoEntry(n) for n in range(1, 1_002)])
+    row = demo_mal.entry_json(DemoEntry(5_000))
     following = f"{myanimelist.BASE_URL}/users/Someone/animelist?offset=1000"
-    upstream.replies["mal"] = [as_json(200, {"data": [row], "paging": {"next": following}})]
+    upstream.queued_responses["mal"] = [
+        json_response(200, {"data": [row], "paging": {"next": following}})
+    ]
     assert [entry.anime_id for entry in fetch("Someone").entries] == [5_000, 1_001]
     # What the next page does not say itself stays as it was.
     assert upstream.requests[1].query == {**upstream.requests[0].query, "offset": "1000"}
 
 
 @use("mal")
-def test_myanimelist_turns_hakken_away(fetch: Fetch, upstream: Upstream) -> None:
+def test_myanimelist_turns_hakken_away(fetch: Fetch, upstream: FakeUpstream) -> None:
     with pytest.raises(RateLimited):
         fetch(scenarios.DISABLED)
     with pytest.raises(PrivateList, match="turning Hakken away"):
         fetch(scenarios.PRIVATE)
     for status, code in ((400, "bad_request"), (401, "invalid_token")):
-        upstream.replies["mal"] = [as_json(status, {"error": code, "message": ""})]
+        upstream.queued_responses["mal"] = [json_response(status, {"error": code, "message": ""})]
         with pytest.raises(SourceDown) as caught:
             fetch("Someone")
         assert caught.value.detail == f"HTTP {status}: {code}"
 
 
 @use("mal-web")
-def test_list_pages_are_asked_as_they_want(fetch: Fetch, upstream: Upstream) -> None:
-    upstream.add("Someone", [Listed(n, name="1984" if n == 1 else None) for n in range(1, 451)])
+def test_list_pages_are_asked_as_they_want(fetch: Fetch, upstream: FakeUpstream) -> None:
+    upstream.add_user(
+        "Someone", [DemoEntry(n, name="1984" if n == 1 else None) for n in range(1, 451)]
+    )
     assert fetch("Someone").entries[0].title == "1984"
     assert {asked.path for asked in upstream.requests} == {"/mal-web/animelist/Someone/load.json"}
     assert [asked.query for asked in upstream.requests] == [
@@ -310,13 +322,13 @@ def test_list_pages_are_asked_as_they_want(fetch: Fetch, upstream: Upstream) -> 
 
 
 @use("kitsu")
-def test_kitsu_is_asked_as_it_wants(fetch: Fetch, upstream: Upstream) -> None:
-    fan = upstream.add("Someone", [Listed(n) for n in range(1, 502)])
+def test_kitsu_is_asked_as_it_wants(fetch: Fetch, upstream: FakeUpstream) -> None:
+    fan = upstream.add_user("Someone", [DemoEntry(n) for n in range(1, 502)])
     assert fetch("https://kitsu.app/users/someone/library").username == "Someone"
     who, first, second = upstream.requests
     assert (who.path, who.query["filter[name]"]) == ("/kitsu/api/edge/users", "someone")
     assert first.path == second.path == "/kitsu/api/edge/library-entries"
-    assert first.query["filter[userId]"] == str(fan.number)
+    assert first.query["filter[userId]"] == str(fan.user_id)
     assert first.query["filter[kind]"] == "anime"
     assert first.query["include"] == "anime,anime.mappings"
     assert (first.query["page[limit]"], first.query["page[offset]"]) == ("500", "0")
@@ -325,14 +337,14 @@ def test_kitsu_is_asked_as_it_wants(fetch: Fetch, upstream: Upstream) -> None:
 
 
 @use("kitsu")
-def test_kitsu_ids_become_myanimelists(fetch: Fetch, upstream: Upstream) -> None:
-    upstream.add(
+def test_kitsu_ids_become_myanimelists(fetch: Fetch, upstream: FakeUpstream) -> None:
+    upstream.add_user(
         "Someone",
         [
-            Listed(100, 8, media_id=1),
-            Listed(None, 9, media_id=2),
-            Listed(None, media_id=3),
-            Listed(100, 2, media_id=4),
+            DemoEntry(100, 8, media_id=1),
+            DemoEntry(None, 9, media_id=2),
+            DemoEntry(None, media_id=3),
+            DemoEntry(100, 2, media_id=4),
         ],
     )
     fans = fetch("Someone", kitsu_to_mal={1: 999, 2: 200})
@@ -341,65 +353,70 @@ def test_kitsu_ids_become_myanimelists(fetch: Fetch, upstream: Upstream) -> None
 
 
 @use("kitsu")
-def test_kitsu_junk_in_mappings_is_ignored(fetch: Fetch, upstream: Upstream) -> None:
-    upstream.add("Someone", [])
-    records = demo_kitsu.included(Listed(7, media_id=1))
+def test_kitsu_junk_in_mappings_is_ignored(fetch: Fetch, upstream: FakeUpstream) -> None:
+    upstream.add_user("Someone", [])
+    records = demo_kitsu.included_json(DemoEntry(7, media_id=1))
     records[2]["attributes"]["externalId"] = "junk"
     odd = {"id": "9", "type": "anime", "attributes": {}, "relationships": {"mappings": []}}
-    body = {"data": [demo_kitsu.entry(Listed(7, media_id=1))], "included": [*records, odd]}
-    who = as_json(200, {"data": [{"id": "1", "attributes": {"name": "Someone"}}]})
-    upstream.replies["kitsu"] = [who, as_json(200, body)]
+    body = {"data": [demo_kitsu.entry_json(DemoEntry(7, media_id=1))], "included": [*records, odd]}
+    who = json_response(200, {"data": [{"id": "1", "attributes": {"name": "Someone"}}]})
+    upstream.queued_responses["kitsu"] = [who, json_response(200, body)]
     fans = fetch("Someone")
     assert (fans.entries, fans.unmapped) == ((), 1)
 
 
 @use("kitsu")
-def test_kitsu_users_by_slug_and_by_number(fetch: Fetch, upstream: Upstream) -> None:
-    fan = upstream.add("Someone", [Listed(5)])
-    assert fetch(str(fan.number)).entries[0].anime_id == 5
+def test_kitsu_users_by_slug_and_by_number(fetch: Fetch, upstream: FakeUpstream) -> None:
+    fan = upstream.add_user("Someone", [DemoEntry(5)])
+    assert fetch(str(fan.user_id)).entries[0].anime_id == 5
     with pytest.raises(NotFoundOrPrivate):
         fetch("123456")
     two = [
         {"id": "x", "attributes": {"name": "SOMEONE", "slug": "other"}},
-        {"id": str(fan.number), "attributes": {"name": "Someone", "slug": "someone"}},
+        {"id": str(fan.user_id), "attributes": {"name": "Someone", "slug": "someone"}},
     ]
-    upstream.replies["kitsu"] = [as_json(200, {"data": two})]
+    upstream.queued_responses["kitsu"] = [json_response(200, {"data": two})]
     assert fetch("Someone").entries[0].anime_id == 5
-    by_slug = {"id": fan.number, "attributes": {"name": "Some One", "slug": "some1"}}
-    upstream.replies["kitsu"] = [as_json(200, {"data": []}), as_json(200, {"data": [by_slug]})]
+    by_slug = {"id": fan.user_id, "attributes": {"name": "Some One", "slug": "some1"}}
+    upstream.queued_responses["kitsu"] = [
+        json_response(200, {"data": []}),
+        json_response(200, {"data": [by_slug]}),
+    ]
     assert fetch("some1").username == "Some One"
     assert upstream.requests[-2].query["filter[slug]"] == "some1"
 
 
 @use("jikan")
-def test_jikan_4_is_asked_as_it_wants(fetch: Fetch, upstream: Upstream) -> None:
-    fetch(scenarios.LONG)
+def test_jikan_4_is_asked_as_it_wants(fetch: Fetch, upstream: FakeUpstream) -> None:
+    fetch(scenarios.LONG_USER)
     assert {asked.path for asked in upstream.requests} == {"/jikan/v4/users/LongFan/animelist"}
     assert [asked.query["page"] for asked in upstream.requests] == [str(n) for n in range(1, 7)]
 
 
 @use("jikan-3")
-def test_jikan_3_is_asked_as_it_wants(fetch: Fetch, upstream: Upstream) -> None:
-    fetch(scenarios.LONG)
+def test_jikan_3_is_asked_as_it_wants(fetch: Fetch, upstream: FakeUpstream) -> None:
+    fetch(scenarios.LONG_USER)
     expected = [f"/jikan/v3/user/LongFan/animelist/all/{page}" for page in range(1, 7)]
     assert [asked.path for asked in upstream.requests] == expected
 
 
 @use("jikan")
-def test_a_jikan_without_lists_is_down(fetch: Fetch, upstream: Upstream) -> None:
+def test_a_jikan_without_lists_is_down(fetch: Fetch, upstream: FakeUpstream) -> None:
     with pytest.raises(SourceDown):
         fetch(scenarios.NO_LISTS)
-    upstream.replies["jikan"] = [Answer(410, b"")]
+    upstream.queued_responses["jikan"] = [FakeResponse(410, b"")]
     with pytest.raises(SourceDown):
         fetch("Someone")
-    upstream.replies["jikan"] = [as_json(403, {"type": "HttpError", "message": "private"})]
+    upstream.queued_responses["jikan"] = [
+        json_response(403, {"type": "HttpError", "message": "private"})
+    ]
     with pytest.raises(PrivateList):
         fetch("Someone")
 
 
 @use("shikimori")
-def test_shikimori_is_asked_as_it_wants(fetch: Fetch, upstream: Upstream) -> None:
-    upstream.add("Some One", [Listed(n) for n in range(1, 5_002)])
+def test_shikimori_is_asked_as_it_wants(fetch: Fetch, upstream: FakeUpstream) -> None:
+    upstream.add_user("Some One", [DemoEntry(n) for n in range(1, 5_002)])
     assert len(fetch("Some One").entries) == 5_001
     first, second = upstream.requests
     assert first.path == "/shikimori/api/users/Some%20One/anime_rates"

@@ -5,31 +5,34 @@ from typing import Any
 
 import pytest
 
-from app.lists import Services, Source, SourceSettings, build_sources
-from app.lists.errors import NotSetUp
-from app.lists.http import Limits
-from app.lists.registry import base_address
-from app.lists.services import PACES
-from app.upstream import Pace, Shared
-from demo.upstream import Upstream
+from app.lists import ListSource, ServiceClients, SourceSettings, build_list_sources
+from app.lists.errors import SourceNotConfigured
+from app.lists.http import HttpLimits
+from app.lists.registry import normalize_base_url
+from app.lists.services import RATE_LIMITS
+from app.upstream import RateLimit, SharedStorage
+from demo.upstream import FakeUpstream
 from tests.lists import scenarios
 from tests.lists.scenarios import entry
 
 
 @pytest.fixture
-def shared(tmp_path: Path) -> Shared:
-    return Shared(tmp_path)
+def shared(tmp_path: Path) -> SharedStorage:
+    return SharedStorage(tmp_path)
 
 
-def build(shared: Shared, **settings: Any) -> dict[str, Source]:
-    return build_sources(
-        Services(SourceSettings(version="1.2", shared=shared, **settings)), anilist_to_mal={1: 100}
+def build(shared: SharedStorage, **settings: Any) -> dict[str, ListSource]:
+    return build_list_sources(
+        ServiceClients(SourceSettings(version="1.2", shared_storage=shared, **settings)),
+        anilist_to_mal={1: 100},
     )
 
 
-def test_anilist_is_there_and_fetches(upstream: Upstream, shared: Shared) -> None:
-    upstream.add("Someone", [entry(1, None, score=7)])
-    sources = build(shared, public_url="https://hakken.example", anilist_url=upstream.at("anilist"))
+def test_anilist_is_there_and_fetches(upstream: FakeUpstream, shared: SharedStorage) -> None:
+    upstream.add_user("Someone", [entry(1, None, score=7)])
+    sources = build(
+        shared, public_url="https://hakken.example", anilist_url=upstream.base_url("anilist")
+    )
     source = sources["anilist"]
     assert (source.slug, source.name) == ("anilist", "AniList")
     fans = source.fetch("Someone")
@@ -37,30 +40,32 @@ def test_anilist_is_there_and_fetches(upstream: Upstream, shared: Shared) -> Non
     assert upstream.requests[0].headers["referer"] == "https://hakken.example"
 
 
-def test_what_works_comes_first(shared: Shared) -> None:
+def test_what_works_comes_first(shared: SharedStorage) -> None:
     bare = build(shared)
     assert list(bare) == ["anilist", "kitsu", "shikimori", "myanimelist", "jikan"]
-    assert [slug for slug, source in bare.items() if not source.offered] == ["jikan"]
+    assert [slug for slug, source in bare.items() if not source.show_in_forms] == ["jikan"]
     for slug in ("myanimelist", "jikan"):
-        with pytest.raises(NotSetUp):
+        with pytest.raises(SourceNotConfigured):
             bare[slug].fetch("Someone")
     for settings in ({"mal_client_id": "x"}, {"mal_web": True}):
         assert next(iter(build(shared, **settings))) == "myanimelist"
     own = build(shared, jikan_url="http://jikan.example/v4")
     assert list(own) == ["myanimelist", "anilist", "kitsu", "shikimori", "jikan"]
-    assert own["jikan"].offered
+    assert own["jikan"].show_in_forms
 
 
-def test_list_pages_wait_for_their_turn_however_many(upstream: Upstream, shared: Shared) -> None:
-    assert PACES["mal-pages"] == (Pace(1, 2),)
+def test_list_pages_wait_for_their_turn_however_many(
+    upstream: FakeUpstream, shared: SharedStorage
+) -> None:
+    assert RATE_LIMITS["mal-pages"] == (RateLimit(1, 2),)
     source = build(
         shared,
         mal_web=True,
-        mal_web_url=upstream.at("mal-web"),
-        paces={"mal-pages": (Pace(1, 0.05),)},
-        limits=Limits(turn=0),
+        mal_web_url=upstream.base_url("mal-web"),
+        paces={"mal-pages": (RateLimit(1, 0.05),)},
+        limits=HttpLimits(max_throttle_wait=0),
     )["myanimelist"]
-    assert len(source.fetch(scenarios.LONG).entries) == 1_250
+    assert len(source.fetch(scenarios.LONG_USER).entries) == 1_250
     assert len(upstream.requests) == 5
 
 
@@ -79,13 +84,13 @@ def test_list_pages_wait_for_their_turn_however_many(upstream: Upstream, shared:
     ],
 )
 def test_links_lead_to_the_fan_and_nowhere_else(
-    shared: Shared, slug: str, profile: str, listing: str
+    shared: SharedStorage, slug: str, profile: str, listing: str
 ) -> None:
     source = build(shared)[slug]
-    assert (source.profile_link("A"), source.list_link("A")) == (profile, listing)
+    assert (source.profile_url("A"), source.list_url("A")) == (profile, listing)
     for link in (profile, listing):
-        assert source.names.in_address(link) == "A"
-    assert "..%2Fx%3Fy" in source.profile_link("../x?y")
+        assert source.username_rule.username_in_url(link) == "A"
+    assert "..%2Fx%3Fy" in source.profile_url("../x?y")
 
 
 @pytest.mark.parametrize(
@@ -98,4 +103,4 @@ def test_links_lead_to_the_fan_and_nowhere_else(
     ],
 )
 def test_a_bare_host_gets_the_usual_path(given: str, used: str) -> None:
-    assert base_address(given, "/v2") == used
+    assert normalize_base_url(given, "/v2") == used

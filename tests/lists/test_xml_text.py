@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.lists.xml_text import xml_text
+from app.lists.xml_text import repair_xml
 
 # The first bytes are read together, to tell the encoding; cuts matter after them.
 PADDING = b"<a>" + b"." * 300
 
 
 def repaired(*pieces: bytes) -> str:
-    text = "".join(xml_text([PADDING, *pieces]))
+    text = "".join(repair_xml([PADDING, *pieces]))
     assert text.startswith(PADDING.decode())
     return text[len(PADDING) :]
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from app.model_store import open_place
+from app.model_store import open_model_source
 from app.recommender import Model
 from tests.storage_emulator import StorageEmulator
 
@@ -76,4 +76,6 @@ class BucketForModels:
 
 def served(place: PlaceForModels, cache: Path) -> str:
     """The version of the model that the web application finds there."""
-    return Model.open(open_place(place.url, cache, patience=0).look().fetch(True)).version
+    return Model.open(
+        open_model_source(place.url, cache, retry_timeout=0).latest().fetch(True)
+    ).version

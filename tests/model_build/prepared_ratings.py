@@ -9,29 +9,29 @@ import numpy.typing as npt
 import polars as pl
 
 from model_build.dumps.prepared import (
-    FORMAT,
-    INDEX,
-    RATINGS,
-    Columns,
-    Partition,
-    Prepared,
-    SourceFacts,
+    INDEX_FILE,
+    PREPARED_FORMAT,
+    RATINGS_FOLDER,
+    EntryArrays,
+    PreparedDataset,
+    RatingsPartition,
+    SourceFileInfo,
     write_partition,
 )
 
 
-def write_prepared(folder: Path, frame: pl.DataFrame, partitions: int) -> Prepared:
+def write_prepared(folder: Path, frame: pl.DataFrame, partitions: int) -> PreparedDataset:
     """Write whole scores of ``worlds.random_frame`` as so many partitions."""
-    (folder / RATINGS).mkdir(parents=True)
+    (folder / RATINGS_FOLDER).mkdir(parents=True)
     fans = np.array_split(frame["user_id"].unique().sort().to_numpy(), partitions)
     written = [
         partition_of(folder, number, frame.filter(pl.col("user_id").is_in(own.tolist())))
         for number, own in enumerate(fans)
     ]
-    prepared = Prepared(
-        format=FORMAT,
+    prepared = PreparedDataset(
+        format=PREPARED_FORMAT,
         dataset="made-up",
-        sources=[SourceFacts(file="made-up.csv", bytes=0, sha256="0" * 64, rows=len(frame))],
+        sources=[SourceFileInfo(file="made-up.csv", bytes=0, sha256="0" * 64, rows=len(frame))],
         cleaning={},
         counts={},
         dropped=[],
@@ -39,14 +39,14 @@ def write_prepared(folder: Path, frame: pl.DataFrame, partitions: int) -> Prepar
         catalogue=None,
         partitions=written,
     )
-    (folder / INDEX).write_text(prepared.model_dump_json(), "utf-8")
+    (folder / INDEX_FILE).write_text(prepared.model_dump_json(), "utf-8")
     return prepared
 
 
-def partition_of(folder: Path, number: int, frame: pl.DataFrame) -> Partition:
+def partition_of(folder: Path, number: int, frame: pl.DataFrame) -> RatingsPartition:
     """Write the entries of some fans as one partition."""
     rows = frame.sort("user_id", "anime_id")
-    columns = Columns(
+    columns = EntryArrays(
         rows["user_id"].cast(pl.Int32).to_numpy(),
         rows["anime_id"].cast(pl.Int32).to_numpy(),
         rows["rating"].cast(pl.UInt8).to_numpy(),

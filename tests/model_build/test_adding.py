@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from model_build.cli import main
-from model_build.dumps.prepared import Columns, Prepared, open_prepared, read_partition
+from model_build.dumps.prepared import (
+    EntryArrays,
+    PreparedDataset,
+    open_prepared_dataset,
+    read_partition,
+)
 
 RULES = ["--min-fan-entries", "2", "--min-anime-entries", "2"]
 
@@ -26,10 +31,12 @@ def prepare(source: Path, out: Path, *options: str) -> int:
     return main([*arguments, "--out", str(out), *RULES, *options])
 
 
-def entries(folder: Path) -> Columns:
-    parts = [read_partition(folder, partition) for partition in open_prepared(folder).partitions]
-    return Columns(
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in Columns.__slots__)
+def entries(folder: Path) -> EntryArrays:
+    parts = [
+        read_partition(folder, partition) for partition in open_prepared_dataset(folder).partitions
+    ]
+    return EntryArrays(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in EntryArrays.__slots__)
     )
 
 
@@ -41,13 +48,13 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_partitions_stay_and_others_join_them(folder: Path, tmp_path: Path) -> None:
-    before = open_prepared(folder)
+    before = open_prepared_dataset(folder)
     bytes_before = [(folder / part.file).read_bytes() for part in before.partitions]
     two = write_list(tmp_path / "two.csv", range(1, 30), range(10, 30))
     with two.open("a") as file:  # known from the first file, so one entry is enough
         file.write("5,1,9\n")
     assert prepare(two, folder, "--add") == 0
-    after = open_prepared(folder)
+    after = open_prepared_dataset(folder)
     assert after.partitions[: len(before.partitions)] == before.partitions
     assert [(folder / part.file).read_bytes() for part in before.partitions] == bytes_before
     assert [source.file for source in after.sources] == ["one.csv", "two.csv"]
@@ -90,11 +97,11 @@ def test_what_cannot_be_added(
     message: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    before: Prepared = open_prepared(folder)
+    before: PreparedDataset = open_prepared_dataset(folder)
     two = write_list(tmp_path / "two.csv", range(1, 30), range(10, 30))
     assert prepare(two, folder, "--add", *options) == 2
     assert message in capsys.readouterr().err
-    assert open_prepared(folder) == before
+    assert open_prepared_dataset(folder) == before
 
 
 def test_there_must_be_something_to_add_to(

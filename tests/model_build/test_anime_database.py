@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 import zstandard
 
-from app.catalogue import PICTURE_HOST
-from model_build.anime_database import read_anime_database, refresh
+from app.catalogue import PICTURE_BASE_URL
+from model_build.anime_database import read_anime_database, update_catalogue
 from model_build.cli import main
 from model_build.errors import InputError
-from model_build.relatives import MOST_RELATIVES
+from model_build.relatives import MAX_FRANCHISE_SIZE
 
 MAL = "https://myanimelist.net/anime/"
 HEAD = {
@@ -34,8 +34,8 @@ def entry(number: int, title: str = "Frieren", **changes: Any) -> dict[str, Any]
         "episodes": 28,
         "status": "FINISHED",
         "animeSeason": {"season": "FALL", "year": 2023},
-        "picture": f"{PICTURE_HOST}1015/138006.jpg",
-        "thumbnail": f"{PICTURE_HOST}1015/138006t.jpg",
+        "picture": f"{PICTURE_BASE_URL}1015/138006.jpg",
+        "thumbnail": f"{PICTURE_BASE_URL}1015/138006t.jpg",
         "duration": {"value": 1440, "unit": "SECONDS"},
         "score": {"arithmeticGeometricMean": 8.9, "arithmeticMean": 8.9, "median": 8.9},
         "synonyms": ["Frieren: Beyond Journey's End"],
@@ -76,7 +76,7 @@ def test_every_form_of_a_release_is_read(tmp_path: Path, ending: str) -> None:
         "season": "fall",
         "year": 2023,
         "genres": "Adventure;Fantasy;Sci-Fi",
-        "picture": f"{PICTURE_HOST}1015/138006.jpg",
+        "picture": f"{PICTURE_BASE_URL}1015/138006.jpg",
         "adult": False,
         "related": [],
     }
@@ -98,7 +98,7 @@ def test_known_facts_stay_and_missing_ones_are_filled_in(tmp_path: Path) -> None
         schema_overrides={"year": pl.Int32},
     )
     path = write(tmp_path / "a.json", entry(1, "Another"), entry(3, "New"))
-    first, second, new = refresh(known, read_anime_database(path)).to_dicts()
+    first, second, new = update_catalogue(known, read_anime_database(path)).to_dicts()
     assert (first["title"], first["title_english"], first["genres"]) == ("Ours", "Theirs", "Drama")
     assert (first["episodes"], first["year"], first["anilist_id"]) == (28, 2023, 1001)
     assert (second["title"], second["episodes"], second["type"]) == ("Alone", 3, None)
@@ -115,13 +115,13 @@ def test_franchises_follow_relatives() -> None:
     known = pl.DataFrame(
         {"anime_id": [1, 2, 3], "title": ["a", "b", "c"], "franchise_id": [10, 20, None]}
     )
-    web = [(n, [n + 1]) for n in range(100, 100 + MOST_RELATIVES)]
-    found = refresh(
+    web = [(n, [n + 1]) for n in range(100, 100 + MAX_FRANCHISE_SIZE)]
+    found = update_catalogue(
         known,
         related(
             *((4, [1]), (5, [4]), (6, [1, 2]), (7, [3]), (8, []), (9, [9, 999])),
             *web,
-            (100 + MOST_RELATIVES, []),
+            (100 + MAX_FRANCHISE_SIZE, []),
         ),
     )
     franchise = dict(found.select("anime_id", "franchise_id").iter_rows())
@@ -130,7 +130,9 @@ def test_franchises_follow_relatives() -> None:
     assert franchise[6] is None, "relatives of two series are of neither"
     assert franchise[3] == franchise[7] not in (10, 20, None), "a new series"
     assert franchise[8] is franchise[9] is None
-    assert franchise[100] is franchise[100 + MOST_RELATIVES] is None, "too many to be one series"
+    assert franchise[100] is franchise[100 + MAX_FRANCHISE_SIZE] is None, (
+        "too many to be one series"
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from app.catalogue import PICTURE_HOST, Anime, Catalogue
+from app.catalogue import PICTURE_BASE_URL, Anime, Catalogue
 from model_build.catalogue import encode_catalogue, read_catalogue
 from model_build.errors import InputError
 
@@ -21,7 +21,7 @@ FACTS = {
     "year": [2001, 1998],
     "genres": ["Action;Sci-Fi", ""],
     "mean": [8.38, float("nan")],
-    "picture": [PICTURE_HOST + "1439/93480.jpg", "https://elsewhere.example/1.jpg"],
+    "picture": [PICTURE_BASE_URL + "1439/93480.jpg", "https://elsewhere.example/1.jpg"],
     "adult": [False, None],
     "franchise_id": [1, 1],
     "synopsis": ["Long.", "Longer."],
@@ -39,7 +39,7 @@ def test_facts_survive(tmp_path: Path, kind: str) -> None:
     (frame.write_csv if kind == "csv" else frame.write_parquet)(path)
     catalogue = opened(encode_catalogue(read_catalogue(path), np.array([1], np.int32)), tmp_path)
     assert len(catalogue) == 2
-    assert catalogue.get(5) == Anime(
+    assert catalogue.get_anime(5) == Anime(
         5,
         "Cowboy Bebop: Tengoku no Tobira",
         type="Movie",
@@ -47,11 +47,11 @@ def test_facts_survive(tmp_path: Path, kind: str) -> None:
         year=2001,
         genres=("Action", "Sci-Fi"),
         mean=8.38,
-        picture=PICTURE_HOST + "1439/93480.jpg",
+        picture=PICTURE_BASE_URL + "1439/93480.jpg",
         franchise_id=1,
-        adult=catalogue.get(5).adult,
+        adult=catalogue.get_anime(5).adult,
     )
-    bebop = catalogue.get(1)
+    bebop = catalogue.get_anime(1)
     assert (bebop.title_english, bebop.mean, bebop.genres) == ("Cowboy Bebop", None, ())
     assert bebop.picture is None  # only the pictures' own host is ever linked to
     assert not bebop.adult
@@ -68,7 +68,7 @@ def test_adult_anime_are_known_by_flag_or_genre(tmp_path: Path) -> None:
         }
     )
     catalogue = opened(encode_catalogue(frame, np.array([1], np.int32)), tmp_path)
-    assert catalogue.column("adult", [1, 2, 3]) == [True, True, False]
+    assert catalogue.column_values("adult", [1, 2, 3]) == [True, True, False]
 
 
 def test_without_a_table_anime_are_named_by_number(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from app.recommender import Model
-from model_build.checkpoints import Checkpoints
+from model_build.checkpoints import CheckpointStore
 from model_build.cli import main
 from tests.model_build.worlds import ROOT, random_frame
 
@@ -138,9 +138,9 @@ def test_other_ratings_take_nothing(
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "no index", "missing", "other index"])
 def test_what_is_damaged_is_made_again(tmp_path: Path, damage: str) -> None:
-    kept = Checkpoints(tmp_path / "work", "inputs", lambda _: None)
+    kept = CheckpointStore(tmp_path / "work", "inputs", lambda _: None)
     made = {"values": np.arange(1000.0), "names": np.array([1], np.int8)}
-    assert kept.stage("stage", 1, lambda: made) is made
+    assert kept.load_or_compute("stage", 1, lambda: made) is made
     place = tmp_path / "work" / "stage"
     file = place / "values.npy"
     data = file.read_bytes()
@@ -155,17 +155,17 @@ def test_what_is_damaged_is_made_again(tmp_path: Path, damage: str) -> None:
     else:
         (place / "stage.json").write_text("[]")
     again = {"values": np.zeros(3)}
-    assert kept.stage("stage", 1, lambda: again) is again
-    found = kept.stage("stage", 1, lambda: pytest.fail("was kept"))
+    assert kept.load_or_compute("stage", 1, lambda: again) is again
+    found = kept.load_or_compute("stage", 1, lambda: pytest.fail("was kept"))
     np.testing.assert_array_equal(found["values"], again["values"])
 
 
 def test_a_place_that_cannot_be_written_does_not_stop_a_training(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     told: list[str] = []
-    kept = Checkpoints(tmp_path / "file" / "work", "inputs", told.append)
+    kept = CheckpointStore(tmp_path / "file" / "work", "inputs", told.append)
     made = {"values": np.zeros(3)}
-    assert kept.stage("stage", 1, lambda: made) is made
+    assert kept.load_or_compute("stage", 1, lambda: made) is made
     (line,) = told
     assert line.startswith("stage: cannot be kept")
     assert (tmp_path / "file").read_text() == "mine"
@@ -174,7 +174,7 @@ def test_a_place_that_cannot_be_written_does_not_stop_a_training(tmp_path: Path)
 def test_long_trainings_keep_stages_beside_the_model_until_it_is_written(
     ratings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model_build.commands.fitting.MANY_ENTRIES", 100)
+    monkeypatch.setattr("model_build.commands.fitting.CHECKPOINT_MIN_ENTRIES", 100)
     arguments = ["train", "--quiet", "--ratings", str(ratings), "--out", str(tmp_path / "model")]
     killed = subprocess.run(
         [

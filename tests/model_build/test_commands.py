@@ -12,8 +12,8 @@ import pytest
 
 from app.recommender import Model
 from model_build.cli import main
-from model_build.evaluation import evaluate, fans_of
-from model_build.ratings import read_user_entries
+from model_build.evaluation import evaluate, join_holdout
+from model_build.ratings import read_evaluation_ratings
 from tests.model_build.worlds import random_frame, run_command
 
 HEADER = "user_id,anime_id,rating\n"
@@ -81,7 +81,7 @@ def test_evaluate_prints_one_object_of_measures(shop: Shop) -> None:
     assert set(measured) >= MEASURES
     model = Model.open(shop.model)
     franchise = np.array([anime % 31 or -1 for anime in model.anime_id.tolist()])
-    fans = fans_of(read_user_entries(lists), read_user_entries(holdout))
+    fans = join_holdout(read_evaluation_ratings(lists), read_evaluation_ratings(holdout))
     expected = evaluate(model, franchise, fans)
     flat = {name: value for name, value in expected.items() if isinstance(value, int | float)}
     numbers = {name: value for name, value in flat.items() if value == value}

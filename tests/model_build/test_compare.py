@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from model_build.cli import main
-from model_build.comparison import NAMES, WITHOUT_TORCH
-from model_build.engines.networks import NETWORKS
+from model_build.comparison import NAMES_WITHOUT_TORCH, RECOMMENDER_NAMES
+from model_build.engines.networks import NEURAL_ENGINES
 from tests.model_build.worlds import random_frame
 
 SPLIT = ["--fans", "15", "--seed", "3"]
@@ -72,7 +72,7 @@ def test_hakken_is_measured_as_evaluate_measures_it(
 def test_the_table_has_a_row_for_everyone(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     head, rule, *rows = compared(files, capsys).splitlines()
     columns = [cell.strip() for cell in head.strip("|").split("|")]
-    assert len(rows) == len(WITHOUT_TORCH) == 11
+    assert len(rows) == len(NAMES_WITHOUT_TORCH) == 11
     assert rule.count("|") == head.count("|") == len(columns) + 1
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
     assert all(len(row) == len(columns) for row in cells)
@@ -88,7 +88,9 @@ def test_the_table_has_a_row_for_everyone(files: Path, capsys: pytest.CaptureFix
 
 
 def test_every_network_can_be_asked_for() -> None:
-    assert {f"engine-{name}" for name in NETWORKS} == set(NAMES) - set(WITHOUT_TORCH)
+    assert {f"engine-{name}" for name in NEURAL_ENGINES} == set(RECOMMENDER_NAMES) - set(
+        NAMES_WITHOUT_TORCH
+    )
 
 
 def test_only_those_asked_for_are_trained(files: Path, capsys: pytest.CaptureFixture[str]) -> None:

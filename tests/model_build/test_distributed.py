@@ -22,20 +22,25 @@ from app.recommender import Model
 from app.recommender.artifact import open_artifact, read_manifest
 from model_build.cli import main
 from model_build.distributed import cluster as clusters
-from model_build.distributed.cluster import Cluster, Room, connected, local
-from model_build.distributed.plan import Plan, plan_for
-from model_build.distributed.training import train_on
-from model_build.dumps.prepared import INDEX, open_prepared
+from model_build.distributed.cluster import (
+    ClusterResources,
+    DaskCluster,
+    connect_to_scheduler,
+    start_local_cluster,
+)
+from model_build.distributed.plan import ShardingPlan, plan_sharding
+from model_build.distributed.training import train_distributed
+from model_build.dumps.prepared import INDEX_FILE, open_prepared_dataset
 from model_build.errors import InputError
 from model_build.ratings import read_ratings
-from model_build.sums.pair_sums import Rows, rows_within
-from model_build.training import Hyperparameters, Trained, train
+from model_build.sums.pair_sums import RowRange, split_row_ranges
+from model_build.training import Hyperparameters, TrainedModel, train_model
 from tests.model_build.prepared_ratings import rounding, write_catalogue, write_prepared
 from tests.model_build.worlds import ROOT, random_frame
 from tests.storage_emulator import StorageEmulator
 
 SETTINGS = Hyperparameters(neighbours=40, affinity_neighbours=60, taste_neighbours=30)
-PLAN = Plan(shards=5, block_bytes=100_000)
+PLAN = ShardingPlan(n_shards=5, block_bytes=100_000)
 PARTITIONS = 7
 
 
@@ -47,9 +52,9 @@ def bucket() -> Iterator[StorageEmulator]:
 
 
 @pytest.fixture(scope="module")
-def cluster(bucket: StorageEmulator) -> Iterator[Cluster]:
+def cluster(bucket: StorageEmulator) -> Iterator[DaskCluster]:
     """Workers that know where the bucket is."""
-    with local(2, 1_000_000_000) as running:
+    with start_local_cluster(2, 1_000_000_000) as running:
         yield running
 
 
@@ -61,12 +66,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def here(folder: Path) -> Trained:
+def here(folder: Path) -> TrainedModel:
     """What one machine makes of the same ratings."""
-    return train(read_ratings([folder]), SETTINGS)
+    return train_model(read_ratings([folder]), SETTINGS)
 
 
-def assert_same(found: Trained, expected: Trained) -> None:
+def assert_same(found: TrainedModel, expected: TrainedModel) -> None:
     assert found.counts == expected.counts
     assert set(found.hyperparameters) == set(expected.hyperparameters)
     for name, number in expected.hyperparameters.items():
@@ -81,16 +86,16 @@ def assert_same(found: Trained, expected: Trained) -> None:
 
 
 def test_a_cluster_trains_what_one_machine_does(
-    cluster: Cluster, folder: Path, here: Trained
+    cluster: DaskCluster, folder: Path, here: TrainedModel
 ) -> None:
     steps: dict[str, list[tuple[int, int]]] = {}
-    found = train_on(
+    found = train_distributed(
         cluster,
         str(folder),
-        open_prepared(folder),
+        open_prepared_dataset(folder),
         SETTINGS,
         plan=PLAN,
-        told=lambda step, done, of: steps.setdefault(step, []).append((done, of)),
+        on_progress=lambda step, done, of: steps.setdefault(step, []).append((done, of)),
     )
     assert_same(found, here)
     assert len(steps["similarity"]) > 3  # blocks
@@ -100,11 +105,11 @@ def test_a_cluster_trains_what_one_machine_does(
 
 
 def test_a_lost_worker_changes_nothing(
-    cluster: Cluster, folder: Path, here: Trained, bucket: StorageEmulator
+    cluster: DaskCluster, folder: Path, here: TrainedModel, bucket: StorageEmulator
 ) -> None:
     """Killed while its shards are needed; they are read again, from a bucket."""
     bucket.create_bucket("lists")
-    for file in (folder / INDEX, *(folder / "ratings").iterdir()):
+    for file in (folder / INDEX_FILE, *(folder / "ratings").iterdir()):
         bucket.put("lists", f"dump/{file.relative_to(folder)}", file.read_bytes())
     killed: list[int] = []
 
@@ -117,7 +122,9 @@ def test_a_lost_worker_changes_nothing(
             os.kill(killed[0], signal.SIGKILL)
 
     place = "gs://lists/dump"
-    found = train_on(cluster, place, open_prepared(place), SETTINGS, plan=PLAN, told=kill_one)
+    found = train_distributed(
+        cluster, place, open_prepared_dataset(place), SETTINGS, plan=PLAN, on_progress=kill_one
+    )
     assert_same(found, here)
     assert killed
     read = sum(count for name, count in bucket.gets.items() if name.endswith(".parquet"))
@@ -128,7 +135,7 @@ def here_ids(folder: Path) -> npt.NDArray[np.int32]:
     return read_ratings([folder]).anime_ids
 
 
-def test_train_on_a_scheduler(cluster: Cluster, folder: Path, tmp_path: Path) -> None:
+def test_train_on_a_scheduler(cluster: DaskCluster, folder: Path, tmp_path: Path) -> None:
     address = cluster.client.scheduler.address
     known = [int(number) for number in here_ids(folder)]
     facts = write_catalogue(tmp_path / "anime.parquet", known, 4)
@@ -152,7 +159,7 @@ def test_train_on_a_scheduler(cluster: Cluster, folder: Path, tmp_path: Path) ->
 
 
 def test_a_partition_that_changed(
-    cluster: Cluster, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cluster: DaskCluster, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = shutil.copytree(folder, tmp_path / "prepared")
     file = other / "ratings" / "000003.parquet"
@@ -188,7 +195,7 @@ def test_a_worker_with_another_hakken(tmp_path: Path, monkeypatch: pytest.Monkey
         try:
             with (
                 pytest.raises(InputError, match=r"has Hakken \w+, but here it is \w+; install"),
-                connected(empty.scheduler_address),
+                connect_to_scheduler(empty.scheduler_address),
             ):
                 pass
         finally:
@@ -200,7 +207,7 @@ def test_a_task_at_which_workers_die() -> None:
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         pytest.raises(InputError, match="lost again and again at the same task"),
-        local(1, 1_000_000_000) as cluster,
+        start_local_cluster(1, 1_000_000_000) as cluster,
     ):
         cluster.submit(os._exit, 1).result()
 
@@ -209,9 +216,12 @@ def test_a_scheduler_without_workers_or_none_at_all(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(clusters, "CONNECT_SECONDS", 1)
     with LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as empty:
         address = empty.scheduler_address
-        with pytest.raises(InputError, match="has no workers; start some"), connected(address):
+        with (
+            pytest.raises(InputError, match="has no workers; start some"),
+            connect_to_scheduler(address),
+        ):
             pass
-    with pytest.raises(InputError, match="cannot be reached"), connected(address):
+    with pytest.raises(InputError, match="cannot be reached"), connect_to_scheduler(address):
         pass
 
 
@@ -259,18 +269,25 @@ def test_without_these_options_dask_is_not_loaded() -> None:
 
 
 def test_the_plan_fits_into_memory() -> None:
-    plan = plan_for(Room(threads=4, thread_bytes=2_000_000_000), entries=100_000_000)
+    plan = plan_sharding(
+        ClusterResources(threads=4, bytes_per_thread=2_000_000_000), entries=100_000_000
+    )
     assert plan.block_bytes == 100_000_000
-    assert plan.shards == 8  # of 12.5 million entries of 48 bytes, 30 % of 2 GB
-    assert plan_for(Room(threads=4, thread_bytes=2_000_000_000), entries=1000).shards == 4
+    assert plan.n_shards == 8  # of 12.5 million entries of 48 bytes, 30 % of 2 GB
+    assert (
+        plan_sharding(
+            ClusterResources(threads=4, bytes_per_thread=2_000_000_000), entries=1000
+        ).n_shards
+        == 4
+    )
 
 
 def test_blocks_cover_the_triangle_within_bounds() -> None:
-    blocks = rows_within(1000, 1_000_000)
+    blocks = split_row_ranges(1000, 1_000_000)
     assert blocks[0].first == 0
     assert blocks[-1].last == 1000
     assert all(one.last == other.first for one, other in pairwise(blocks))
     sizes = [8 * int(np.prod(rows.shape)) for rows in blocks]
     assert max(sizes) <= 1_000_000
     assert min(sizes[:-1]) > 900_000
-    assert rows_within(3, 1) == [Rows(0, 1), Rows(1, 2), Rows(2, 3)]
+    assert split_row_ranges(3, 1) == [RowRange(0, 1), RowRange(1, 2), RowRange(2, 3)]

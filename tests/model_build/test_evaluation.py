@@ -10,13 +10,20 @@ import numpy as np
 import polars as pl
 import pytest
 
-from app.recommender import Model, Order, Status, Wish, recommend
+from app.recommender import Model, RecommendOptions, SortOrder, WatchStatus, recommend
 from model_build.errors import InputError
-from model_build.evaluation import Fan, by_length, evaluate, facts_of, fans_of, rank_with
-from model_build.fans import cut_to
+from model_build.evaluation import (
+    HoldoutUser,
+    evaluate,
+    evaluate_by_length,
+    join_holdout,
+    model_evaluation_items,
+    model_ranker,
+)
+from model_build.fans import truncate_history
 from model_build.metrics import average_precision, ndcg, recall
-from model_build.ratings import read_user_entries
-from model_build.splitting import split_fans
+from model_build.ratings import read_evaluation_ratings
+from model_build.splitting import split_users
 from tests.model_build.worlds import random_frame, train_model
 
 HITS = {
@@ -68,24 +75,28 @@ def test_many_fans_are_measured_as_one_is(measure: Any, at: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def trial(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, list[Fan], dict[int, int]]:
+def trial(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Model, list[HoldoutUser], dict[int, int]]:
     """A model, the fans held out of its training and a franchise for most of its anime."""
     folder = tmp_path_factory.mktemp("trial")
     frame = random_frame(21, 260, 70, 0.5)
     frame.write_parquet(folder / "all.parquet")
-    parts = split_fans(read_user_entries(folder / "all.parquet"), 60, seed=1)
+    parts = split_users(read_evaluation_ratings(folder / "all.parquet"), 60, seed=1)
     # The model must not know some of what the fans have: neither its list nor its holdout.
     unknown = frame["anime_id"].unique().sort()[::9].to_list()
     model = train_model(parts["ratings"].filter(~pl.col("anime_id").is_in(unknown)), folder)
     for name in ("lists", "holdout"):
         parts[name].write_csv(folder / f"{name}.csv")
-    fans = fans_of(*(read_user_entries(folder / f"{name}.csv") for name in ("lists", "holdout")))
+    fans = join_holdout(
+        *(read_evaluation_ratings(folder / f"{name}.csv") for name in ("lists", "holdout"))
+    )
     groups = {anime: -1 if anime % 5 == 0 else anime % 23 for anime in model.anime_id.tolist()}
     return model, fans, groups
 
 
 def slow_measures(
-    model: Model, fans: list[Fan], groups: dict[int, int], order: Order
+    model: Model, fans: list[HoldoutUser], groups: dict[int, int], order: SortOrder
 ) -> dict[str, float]:
     """The protocol written down once more, a fan and an anime at a time."""
     place = set(model.anime_id.tolist())
@@ -100,11 +111,11 @@ def slow_measures(
 
     errors, inside, gains, shares, new_gains, shown = [], [], [], [], [], set()
     for fan in fans:
-        wish = Wish(top=len(model), order=order)
+        wish = RecommendOptions(top_n=len(model), sort_order=order)
         answer = {
             item.anime_id: item for item in recommend(model, fan.visible, wish).recommendations
         }
-        for anime, given in zip(fan.hidden_id.tolist(), fan.hidden_score.tolist(), strict=True):
+        for anime, given in zip(fan.hidden_ids.tolist(), fan.hidden_scores.tolist(), strict=True):
             if anime in place:
                 errors.append(answer[anime].predicted_score - given)
                 inside.append(abs(errors[-1]) <= answer[anime].expected_error)
@@ -112,7 +123,7 @@ def slow_measures(
         shown |= set(ranked[:10])
         wanted = {
             anime
-            for anime, given in zip(fan.hidden_id.tolist(), fan.hidden_score, strict=True)
+            for anime, given in zip(fan.hidden_ids.tolist(), fan.hidden_scores, strict=True)
             if given >= 8
         }
         if wanted:
@@ -140,25 +151,29 @@ def slow_measures(
     }
 
 
-@pytest.mark.parametrize("order", list(Order))
-def test_measures_of_a_model(trial: tuple[Model, list[Fan], dict[int, int]], order: Order) -> None:
+@pytest.mark.parametrize("order", list(SortOrder))
+def test_measures_of_a_model(
+    trial: tuple[Model, list[HoldoutUser], dict[int, int]], order: SortOrder
+) -> None:
     model, fans, groups = trial
     franchise = np.array(list(groups.values()))
-    measured = evaluate(model, franchise, fans, ranker=rank_with(model, order))
+    measured = evaluate(model, franchise, fans, ranker=model_ranker(model, order))
     expected = slow_measures(model, fans, groups, order)
     assert set(measured) >= set(expected)
     for name, value in expected.items():
         assert measured[name] == pytest.approx(value, abs=1e-9), name
     assert 0 < expected["ndcg@10"] < 1
     assert 0 < expected["new_ndcg@10"] < 1
-    hidden = sum(len(fan.hidden_id) for fan in fans)
+    hidden = sum(len(fan.hidden_ids) for fan in fans)
     assert 0 < expected["pairs"] < hidden  # some held-out anime are unknown to the model
 
 
-def test_nothing_to_measure_is_not_a_number(trial: tuple[Model, list[Fan], dict[int, int]]) -> None:
+def test_nothing_to_measure_is_not_a_number(
+    trial: tuple[Model, list[HoldoutUser], dict[int, int]],
+) -> None:
     model, fans, groups = trial
     nothing = np.empty(0, np.int64)
-    stranger = Fan(fans[0].visible, nothing, np.empty(0))
+    stranger = HoldoutUser(fans[0].visible, nothing, np.empty(0))
     measured = evaluate(model, np.array(list(groups.values())), [stranger])
     nothing_found = ("rmse", "mae", "ndcg@10", "recall@10", "map@20", "new_ndcg@10", "diversity")
     assert all(math.isnan(measured[name]) for name in nothing_found)
@@ -168,7 +183,7 @@ def test_nothing_to_measure_is_not_a_number(trial: tuple[Model, list[Fan], dict[
 
 
 def test_every_measure_has_an_interval_and_a_seed_gives_the_same(
-    trial: tuple[Model, list[Fan], dict[int, int]],
+    trial: tuple[Model, list[HoldoutUser], dict[int, int]],
 ) -> None:
     model, fans, groups = trial
     franchise = np.array(list(groups.values()))
@@ -186,48 +201,50 @@ def test_every_measure_has_an_interval_and_a_seed_gives_the_same(
 
 
 def test_short_lists_are_parts_of_the_long_ones(
-    trial: tuple[Model, list[Fan], dict[int, int]],
+    trial: tuple[Model, list[HoldoutUser], dict[int, int]],
 ) -> None:
     _, fans, _ = trial
     long = [fan for fan in fans if len(fan.visible.anime_id) > 28]
-    five = cut_to(long, 5, seed=3)
-    twenty = cut_to(long, 20, seed=3)
+    five = truncate_history(long, 5, seed=3)
+    twenty = truncate_history(long, 20, seed=3)
     assert len(five) == len(twenty) == len(long)
-    assert 0 < len(cut_to(fans, 29, seed=3)) == len(long) < len(fans)
+    assert 0 < len(truncate_history(fans, 29, seed=3)) == len(long) < len(fans)
     places = []
     for fan, shorter, longer in zip(long, five, twenty, strict=True):
         whole = dict(zip(fan.visible.anime_id.tolist(), fan.visible.score.tolist(), strict=True))
         for cut, length in ((shorter, 5), (longer, 20)):
-            kept, rest = cut.visible.anime_id.tolist(), cut.withheld.tolist()
+            kept, rest = cut.visible.anime_id.tolist(), cut.excluded_ids.tolist()
             assert len(kept) == length
             assert sorted(kept + rest) == sorted(whole)
             assert cut.visible.score.tolist() == [whole[anime] for anime in kept]
-            assert cut.hidden_id is fan.hidden_id
+            assert cut.hidden_ids is fan.hidden_ids
         assert set(shorter.visible.anime_id.tolist()) <= set(longer.visible.anime_id.tolist())
         ids = fan.visible.anime_id.tolist()
         places += [ids.index(anime) / len(ids) for anime in shorter.visible.anime_id.tolist()]
     assert 0.35 < sum(places) / len(places) < 0.65  # drawn from the whole list
-    other = [fan.visible.anime_id.tolist() for fan in cut_to(long, 5, seed=4)]
+    other = [fan.visible.anime_id.tolist() for fan in truncate_history(long, 5, seed=4)]
     assert other != [fan.visible.anime_id.tolist() for fan in five]
 
 
 def test_what_was_cut_away_is_neither_shown_nor_missed(
-    trial: tuple[Model, list[Fan], dict[int, int]],
+    trial: tuple[Model, list[HoldoutUser], dict[int, int]],
 ) -> None:
     """By a second computation for lists of five: ranked without the withheld, the same relevant."""
     model, fans, groups = trial
-    anime = facts_of(model, np.array(list(groups.values())))
-    table = by_length(rank_with(model, Order.MATCH), anime, fans, lengths=(5, 10_000), seed=3)
+    anime = model_evaluation_items(model, np.array(list(groups.values())))
+    table = evaluate_by_length(
+        model_ranker(model, SortOrder.MATCH), anime, fans, lengths=(5, 10_000), seed=3
+    )
     assert set(table) == {"5"}  # no list has ten thousand
-    short = cut_to(fans, 5, seed=3)
+    short = truncate_history(fans, 5, seed=3)
     gains, popular_gains, shown = [], [], set()
     popular = model.anime_id[np.argsort(-model.entry_count, kind="stable")].tolist()
     for fan in short:
-        out = {*fan.visible.anime_id.tolist(), *fan.withheld.tolist()}
-        answer = recommend(model, fan.visible, Wish(top=len(model))).recommendations
+        out = {*fan.visible.anime_id.tolist(), *fan.excluded_ids.tolist()}
+        answer = recommend(model, fan.visible, RecommendOptions(top_n=len(model))).recommendations
         ranked = [item.anime_id for item in answer if item.anime_id not in out][:10]
         shown |= set(ranked)
-        wanted = fan.hidden_id[fan.hidden_score >= 8]
+        wanted = fan.hidden_ids[fan.hidden_scores >= 8]
         if len(wanted):
             gains.append(ndcg(np.isin(ranked, wanted), len(wanted), 10))
             best = [anime_id for anime_id in popular if anime_id not in out][:10]
@@ -241,28 +258,28 @@ def test_what_was_cut_away_is_neither_shown_nor_missed(
 def entries_of(tmp_path: Path, name: str, rows: list[tuple[object, int, float, int]]) -> Any:
     columns = ["user_id", "anime_id", "rating", "status"]
     pl.DataFrame(rows, schema=columns, orient="row").write_csv(tmp_path / name)
-    return read_user_entries(tmp_path / name)
+    return read_evaluation_ratings(tmp_path / name)
 
 
 def test_fans_are_joined_by_id_whatever_its_type(tmp_path: Path) -> None:
     lists = entries_of(tmp_path, "lists.csv", [("7", 1, 9, 2), ("ann", 2, 0, 6), ("x", 5, 3, 2)])
     hidden = entries_of(tmp_path, "holdout.csv", [(7, 3, 8, 2), (7, 4, 0, 2), (8, 1, 5, 2)])
-    seven, eight = fans_of(lists, hidden)
+    seven, eight = join_holdout(lists, hidden)
     assert (seven.visible.anime_id.tolist(), seven.visible.score.tolist()) == ([1], [9])
-    assert seven.visible.status.tolist() == [Status.COMPLETED]
-    assert (seven.hidden_id.tolist(), seven.hidden_score.tolist()) == ([3], [8])
-    assert (eight.visible.anime_id.tolist(), eight.hidden_id.tolist()) == ([], [1])
+    assert seven.visible.status.tolist() == [WatchStatus.COMPLETED]
+    assert (seven.hidden_ids.tolist(), seven.hidden_scores.tolist()) == ([3], [8])
+    assert (eight.visible.anime_id.tolist(), eight.hidden_ids.tolist()) == ([], [1])
 
 
 def test_what_must_be_found_must_not_be_seen(tmp_path: Path) -> None:
     lists = entries_of(tmp_path, "lists.csv", [("ann", 1, 9, 2), ("ann", 2, 0, 6)])
     hidden = entries_of(tmp_path, "holdout.csv", [("ann", 2, 8, 2), ("ann", 3, 8, 2)])
     with pytest.raises(InputError, match="user ann: anime 2 "):
-        fans_of(lists, hidden)
+        join_holdout(lists, hidden)
 
 
 def test_files_of_different_fans_are_refused(tmp_path: Path) -> None:
     lists = entries_of(tmp_path, "lists.csv", [("ann", 1, 9, 2)])
     hidden = entries_of(tmp_path, "holdout.csv", [("bob", 2, 8, 2)])
     with pytest.raises(InputError, match="no user in common"):
-        fans_of(lists, hidden)
+        join_holdout(lists, hidden)

@@ -9,17 +9,17 @@ from scipy.sparse import csr_array
 
 from model_build import fresh
 from model_build.fresh import (
-    LEAST_OF_A_KIND,
-    RIDGE,
-    Facts,
-    FreshMap,
-    describe,
-    new_anime,
-    place_biases,
-    place_in_affinity,
-    place_in_gaussian,
+    FEATURE_RIDGE,
+    MIN_FEATURE_COUNT,
+    ColdStartRegressor,
+    ItemFeatures,
+    encode_item_features,
+    new_item_ids,
+    predict_cold_affinity,
+    predict_cold_biases,
+    predict_cold_factors,
 )
-from model_build.taste import REG, Gaussian
+from model_build.taste import BIAS_REGULARISATION, GaussianFactorModel
 
 N, NEW = 120, 9
 
@@ -28,17 +28,17 @@ WEIGHT = np.random.default_rng(4).integers(1, 500, N - NEW)
 
 
 @pytest.fixture
-def world() -> tuple[Facts, FreshMap]:
+def world() -> tuple[ItemFeatures, ColdStartRegressor]:
     """Anime with five common facts and a rare one, some in franchises; the last ones are new."""
     rng = np.random.default_rng(3)
     matrix = (rng.random((N, 7)) < 0.5).astype(float)
     matrix[:, 0] = 1.0
     matrix[:, 6] = 0.0
-    matrix[: LEAST_OF_A_KIND - 1, 6] = 1.0
+    matrix[: MIN_FEATURE_COUNT - 1, 6] = 1.0
     matrix[-1, 6] = 1.0
     franchise = np.where(rng.random(N) < 0.5, rng.integers(0, 20, N) * 1_000_003, -1)
-    facts = Facts(matrix, franchise)
-    return facts, FreshMap(facts, np.arange(N - NEW), np.arange(N - NEW, N))
+    facts = ItemFeatures(matrix, franchise)
+    return facts, ColdStartRegressor(facts, np.arange(N - NEW), np.arange(N - NEW, N))
 
 
 def by_hand(
@@ -47,27 +47,27 @@ def by_hand(
     """Ridge regression as least squares with further rows."""
     root = np.sqrt(np.ones(len(x)) if weight is None else weight)
     x, y = x * root[:, None], y * root
-    rows = np.vstack([x, np.sqrt(RIDGE) * np.eye(x.shape[1])])
+    rows = np.vstack([x, np.sqrt(FEATURE_RIDGE) * np.eye(x.shape[1])])
     target = np.concatenate([y, np.zeros(x.shape[1])])
     return np.asarray(wanted @ np.linalg.lstsq(rows, target, rcond=None)[0])
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_biases_and_their_error_are_those_of_leaving_each_out(
-    world: tuple[Facts, FreshMap], weighted: bool
+    world: tuple[ItemFeatures, ColdStartRegressor], weighted: bool
 ) -> None:
     facts, learned = world
     weight = WEIGHT / WEIGHT.mean() if weighted else np.ones(N - NEW)
     if weighted:
-        learned = FreshMap(facts, learned.known, learned.fresh, WEIGHT)
+        learned = ColdStartRegressor(facts, learned.known, learned.cold, WEIGHT)
     values, count = np.random.default_rng(5).normal(size=N), np.arange(N)
-    placed, error = place_biases(learned, values, count)
+    placed, error = predict_cold_biases(learned, values, count)
     x, y = facts.matrix[:-NEW, :6], values[:-NEW]
     np.testing.assert_array_equal(placed[:-NEW], y)
     foretold = by_hand(x, y, facts.matrix[-NEW:, :6], weight)
     # A bias b = sum / (REG + n), with the foretold one in place of 0 for the REG ratings.
-    total = values[-NEW:] * (REG + count[-NEW:])
-    expected = (total + REG * foretold) / (REG + count[-NEW:])
+    total = values[-NEW:] * (BIAS_REGULARISATION + count[-NEW:])
+    expected = (total + BIAS_REGULARISATION * foretold) / (BIAS_REGULARISATION + count[-NEW:])
     np.testing.assert_allclose(placed[-NEW:], expected)
     left_out = [
         by_hand(np.delete(x, i, 0), np.delete(y, i), x[i : i + 1], np.delete(weight, i))[0] - y[i]
@@ -76,7 +76,9 @@ def test_biases_and_their_error_are_those_of_leaving_each_out(
     assert error == pytest.approx(np.average(np.square(left_out), weights=weight))
 
 
-def test_affinity_columns(world: tuple[Facts, FreshMap], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_affinity_columns(
+    world: tuple[ItemFeatures, ColdStartRegressor], monkeypatch: pytest.MonkeyPatch
+) -> None:
     facts, learned = world
     rng = np.random.default_rng(7)
     dense = np.where(rng.random((N, N)) < 0.3, rng.normal(size=(N, N)), 0.0)
@@ -96,10 +98,10 @@ def test_affinity_columns(world: tuple[Facts, FreshMap], monkeypatch: pytest.Mon
             expected[j, i] = by_hand(x, y, facts.matrix[i, :6])
             if facts.franchise[i] >= 0 and facts.franchise[i] == facts.franchise[j]:
                 expected[j, i] += np.mean(means)
-    monkeypatch.setattr(fresh, "BLOCK", 4)
-    placed = place_in_affinity(learned, matrix).toarray()
+    monkeypatch.setattr(fresh, "BLOCK_ITEMS", 4)
+    placed = predict_cold_affinity(learned, matrix).toarray()
     np.testing.assert_allclose(placed, expected, atol=1e-6)
-    few = place_in_affinity(learned, matrix, keep=10).toarray()
+    few = predict_cold_affinity(learned, matrix, n_neighbours=10).toarray()
     np.testing.assert_array_equal(few[:, :-NEW], matrix.toarray()[:, :-NEW])
     for i in range(N - NEW, N):
         kept = np.flatnonzero(few[:, i])
@@ -109,29 +111,31 @@ def test_affinity_columns(world: tuple[Facts, FreshMap], monkeypatch: pytest.Mon
         assert np.abs(few[kept, i]).min() >= left.max() - 1e-6
 
 
-def test_the_gaussian_gets_them_with_wider_noise(world: tuple[Facts, FreshMap]) -> None:
+def test_the_gaussian_gets_them_with_wider_noise(
+    world: tuple[ItemFeatures, ColdStartRegressor],
+) -> None:
     facts, learned = world
     rng = np.random.default_rng(9)
     position = np.arange(0, N - NEW, 2, dtype=np.int32)
-    learned = FreshMap(facts, position.astype(np.int64), learned.fresh)
-    gaussian = Gaussian(
+    learned = ColdStartRegressor(facts, position.astype(np.int64), learned.cold)
+    gaussian = GaussianFactorModel(
         position,
         rng.normal(size=(len(position), 3)).astype(np.float32),
         rng.uniform(0.2, 0.6, len(position)).astype(np.float32),
         0.4,
     )
-    placed = place_in_gaussian(learned, gaussian, 0.25)
+    placed = predict_cold_factors(learned, gaussian, 0.25)
     assert (np.diff(placed.position) > 0).all()
-    new = np.isin(placed.position, learned.fresh)
+    new = np.isin(placed.position, learned.cold)
     np.testing.assert_array_equal(placed.factor[~new], gaussian.factor)
     np.testing.assert_array_equal(placed.noise[~new], gaussian.noise)
     # Facts that hardly any of these anime have are not learned from.
-    common = facts.matrix[position].sum(axis=0) >= LEAST_OF_A_KIND
+    common = facts.matrix[position].sum(axis=0) >= MIN_FEATURE_COUNT
     x = facts.matrix[:, common]
     factor = [by_hand(x[position], gaussian.factor[:, f].astype(float), x[-NEW:]) for f in range(3)]
     np.testing.assert_allclose(placed.factor[new], np.array(factor).T, atol=1e-5)
     assert (placed.noise[new] > gaussian.noise.mean() + 0.25).all()
-    assert placed.level_variance == gaussian.level_variance
+    assert placed.user_bias_variance == gaussian.user_bias_variance
 
 
 def test_facts_are_told_apart() -> None:
@@ -145,7 +149,7 @@ def test_facts_are_told_apart() -> None:
             "franchise_id": [None, 7, 7],
         }
     )
-    facts = describe(catalogue, np.array([1, 2, 3, 4], np.int32))
+    facts = encode_item_features(catalogue, np.array([1, 2, 3, 4], np.int32))
     one, two, three, four = facts.matrix.astype(int).tolist()
     assert (sum(one), sum(two), sum(four)) == (5, 1, 1)
     # The third also has a genre that the first has not; type, lustrum and length are the same.
@@ -162,7 +166,9 @@ def test_what_is_new() -> None:
             "year": [2026, 2026, 2026, 2021, 2020],
         }
     )
-    assert new_anime(catalogue, 2021).to_list() == [2, 5]
-    assert new_anime(catalogue, 2020).to_list() == [1, 2, 5]
-    assert new_anime(catalogue.drop("genres"), 2020).to_list() == []
-    assert new_anime(catalogue.with_columns(pl.lit(None, pl.Int32).alias("year")), 2020).is_empty()
+    assert new_item_ids(catalogue, 2021).to_list() == [2, 5]
+    assert new_item_ids(catalogue, 2020).to_list() == [1, 2, 5]
+    assert new_item_ids(catalogue.drop("genres"), 2020).to_list() == []
+    assert new_item_ids(
+        catalogue.with_columns(pl.lit(None, pl.Int32).alias("year")), 2020
+    ).is_empty()

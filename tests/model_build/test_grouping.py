@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from model_build import grouping
 from model_build.errors import InputError
-from model_build.grouping import count_items, group_ratings
+from model_build.grouping import count_entries_per_item, group_ratings
 
 ENTRIES = st.lists(
     st.tuples(st.integers(0, 6), st.integers(0, 8), st.floats(1, 10), st.booleans()),
@@ -49,16 +49,16 @@ def test_every_chosen_entry_stands_where_both_say(
 
 def test_counting_in_pieces_is_counting(monkeypatch: pytest.MonkeyPatch) -> None:
     item = np.random.default_rng(1).integers(0, 5, 1000).astype(np.int32)
-    monkeypatch.setattr(grouping, "PIECE", 64)
-    np.testing.assert_array_equal(count_items(item, 7), np.bincount(item, minlength=7))
+    monkeypatch.setattr(grouping, "CHUNK_ENTRIES", 64)
+    np.testing.assert_array_equal(count_entries_per_item(item, 7), np.bincount(item, minlength=7))
     chosen = item != 2
     np.testing.assert_array_equal(
-        count_items(item, 7, chosen), np.bincount(item[chosen], minlength=7)
+        count_entries_per_item(item, 7, chosen), np.bincount(item[chosen], minlength=7)
     )
 
 
 def test_more_than_can_be_numbered_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grouping, "MOST_ENTRIES", 3)
+    monkeypatch.setattr(grouping, "MAX_ENTRIES", 3)
     some = np.arange(4, dtype=np.int32)
     with pytest.raises(InputError, match="one machine takes at most 3"):
         group_ratings(some, some, np.ones(4), 4, 4)

@@ -9,16 +9,16 @@ import pytest
 
 from model_build.cli import main
 from model_build.errors import InputError
-from model_build.leaks import list_fingerprints, refuse_leaks
-from model_build.ratings import Ratings, indexed
-from model_build.splitting import split_fans
+from model_build.leaks import check_no_leakage, user_list_fingerprints
+from model_build.ratings import Ratings, index_ratings
+from model_build.splitting import split_users
 from tests.model_build.worlds import random_frame, train_model
 
 
 def entries(rows: list[tuple[object, int, float]]) -> Ratings:
     frame = pl.DataFrame(rows, schema=["user_id", "anime_id", "rating"], orient="row")
     types = {"anime_id": pl.Int32, "rating": pl.Float64}
-    return indexed(frame.cast(types).with_columns(status=pl.lit(2, pl.Int8)))  # type: ignore[arg-type]
+    return index_ratings(frame.cast(types).with_columns(status=pl.lit(2, pl.Int8)))  # type: ignore[arg-type]
 
 
 TRAINING = entries([(1, 10, 7), (1, 11, 8), (2, 10, 9), (2, 12, 0)])
@@ -35,32 +35,32 @@ def test_equal_lists_have_equal_fingerprints_and_only_they() -> None:
             *[("f", 10, 7), ("f", 11, 8), ("f", 12, 0)],
         ]
     )
-    a, b, *others = list_fingerprints(lists).tolist()
+    a, b, *others = user_list_fingerprints(lists).tolist()
     assert a == b
     assert len({a, *others}) == 5
 
 
 def test_strangers_are_no_leak() -> None:
-    refuse_leaks(TRAINING, entries([("1x", 10, 7)]), entries([("1x", 11, 9), (3, 10, 7)]))
+    check_no_leakage(TRAINING, entries([("1x", 10, 7)]), entries([("1x", 11, 9), (3, 10, 7)]))
 
 
 @pytest.mark.parametrize("user", [2, "2"])
 def test_a_fan_trained_on_is_named(user: object) -> None:
     with pytest.raises(InputError, match="user 2 is to be measured on and is among the training"):
-        refuse_leaks(TRAINING, entries([(user, 30, 7)]), entries([(user, 31, 9)]))
+        check_no_leakage(TRAINING, entries([(user, 30, 7)]), entries([(user, 31, 9)]))
 
 
 def test_a_list_trained_on_under_another_id_is_named() -> None:
     """What is seen and what is hidden are one list."""
     with pytest.raises(InputError, match=r"user nn: the same list .* as that of user 1;"):
-        refuse_leaks(TRAINING, entries([("nn", 11, 8)]), entries([("nn", 10, 7)]))
+        check_no_leakage(TRAINING, entries([("nn", 11, 8)]), entries([("nn", 10, 7)]))
 
 
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("leaks")
-    parts = split_fans(
-        indexed(random_frame(8, 60, 30, 0.5).cast({"anime_id": pl.Int32})), 10, seed=1
+    parts = split_users(
+        index_ratings(random_frame(8, 60, 30, 0.5).cast({"anime_id": pl.Int32})), 10, seed=1
     )
     for name in ("lists", "holdout"):
         parts[name].write_parquet(folder / f"{name}.parquet")

@@ -9,23 +9,30 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from app.recommender import Listed
-from model_build.fans import Fan
+from app.recommender import UserList
+from model_build.fans import HoldoutUser
 from model_build.measures import (
-    calibration,
-    diversity,
-    for_json,
-    intervals,
-    measures,
-    values,
+    bootstrap_intervals,
+    calibration_table,
+    intra_list_diversity,
+    nan_to_null,
+    summary,
+    weighted_metrics,
 )
 from model_build.metrics import ndcg
-from model_build.observing import Anime, Observed, Ranker, Ranking, observe, rank_all_unlisted
+from model_build.observing import (
+    EvaluationItems,
+    RankedItems,
+    Ranker,
+    RankingResult,
+    rank_users,
+    unlisted_item_ranker,
+)
 
 TRAINED = 64
 GENRES = ["Drama", "Drama;Comedy", "Comedy", "", "Action;Drama;Comedy", "Action"] * 10
 IDS = np.arange(100, 160, dtype=np.int32)
-ANIME = Anime.of(
+ANIME = EvaluationItems.from_catalogue(
     IDS,
     np.where(np.arange(60) % 4 == 0, -1, np.arange(60) % 7),
     (1 + np.arange(60) ** 2 % 61).astype(np.int32),
@@ -34,12 +41,12 @@ ANIME = Anime.of(
 )
 
 
-def fan_of(visible: list[int], hidden: dict[int, float]) -> Fan:
-    listed = Listed.of([(anime, 7.0, 2) for anime in visible])
-    return Fan(listed, np.array(list(hidden), np.int64), np.array(list(hidden.values())))
+def fan_of(visible: list[int], hidden: dict[int, float]) -> HoldoutUser:
+    listed = UserList.from_entries([(anime, 7.0, 2) for anime in visible])
+    return HoldoutUser(listed, np.array(list(hidden), np.int64), np.array(list(hidden.values())))
 
 
-def random_fans(seed: int, count: int) -> list[Fan]:
+def random_fans(seed: int, count: int) -> list[HoldoutUser]:
     rng = np.random.default_rng(seed)
     fans = []
     for _ in range(count):
@@ -53,29 +60,29 @@ def some_ranker(seed: int) -> Ranker:
     """Scores that depend on the list, predictions in 1..10, errors of about two points."""
     mix = np.random.default_rng(seed).normal(size=(60, 64))
 
-    def rank(listed: Listed) -> Ranking:
+    def rank(listed: UserList) -> RankedItems:
         key = mix[:, listed.anime_id - 100].sum(axis=1)
         allowed = ~np.isin(IDS, listed.anime_id)
         predicted = np.clip(6 + key / 3, 1, 10)
-        return Ranking(key, allowed, predicted, lambda at: 1.5 + at / 60)
+        return RankedItems(key, allowed, predicted, lambda at: 1.5 + at / 60)
 
     return rank
 
 
 @pytest.fixture(scope="module")
-def observed() -> Observed:
-    return observe(some_ranker(2), ANIME, random_fans(1, 40))
+def observed() -> RankingResult:
+    return rank_users(some_ranker(2), ANIME, random_fans(1, 40))
 
 
-def test_what_was_shown_by_counting(observed: Observed) -> None:
+def test_what_was_shown_by_counting(observed: RankingResult) -> None:
     """Each measure once more, an anime and a fan at a time."""
-    found = values(observed, ANIME)
-    tens = [row[row >= 0][:10].tolist() for row in observed.shown]
+    found = summary(observed, ANIME)
+    tens = [row[row >= 0][:10].tolist() for row in observed.top_items]
     assert all(len(ten) == 10 for ten in tens)
     flat = [at for ten in tens for at in ten]
     assert found["coverage"] == len(set(flat))
-    assert found["median_popularity"] == statistics.median(ANIME.lists[flat].tolist())
-    bits = [-math.log2(ANIME.lists[at] / TRAINED) for at in flat]
+    assert found["median_popularity"] == statistics.median(ANIME.list_count[flat].tolist())
+    bits = [-math.log2(ANIME.list_count[at] / TRAINED) for at in flat]
     assert found["novelty"] == pytest.approx(statistics.mean(bits))
 
     def franchise(at: int) -> object:
@@ -96,14 +103,14 @@ def test_what_was_shown_by_counting(observed: Observed) -> None:
     assert found["diversity"] == pytest.approx(statistics.mean(lists))
 
 
-def test_rating_error_and_calibration_by_counting(observed: Observed) -> None:
-    found = values(observed, ANIME)
+def test_rating_error_and_calibration_by_counting(observed: RankingResult) -> None:
+    found = summary(observed, ANIME)
     rank = some_ranker(2)
     pairs = []
     for fan in random_fans(1, 40):
         ranking = rank(fan.visible)
         assert ranking.predicted_score is not None
-        for anime, given in zip(fan.hidden_id.tolist(), fan.hidden_score.tolist(), strict=True):
+        for anime, given in zip(fan.hidden_ids.tolist(), fan.hidden_scores.tolist(), strict=True):
             if anime < 160:
                 at = anime - 100
                 pairs.append((float(ranking.predicted_score[at]), given, 1.5 + at / 60))
@@ -123,22 +130,22 @@ def test_rating_error_and_calibration_by_counting(observed: Observed) -> None:
         bins.setdefault(min(17, math.floor((p - 1) * 2)), []).append((p, g))
     gaps = [abs(sum(g - p for p, g in inside)) for inside in bins.values()]
     assert found["calibration_error"] == pytest.approx(sum(gaps) / len(pairs))
-    table = calibration(observed)
+    table = calibration_table(observed)
     assert [row["pairs"] for row in table] == [len(bins[place]) for place in sorted(bins)]
     means = [statistics.mean(g for _, g in bins[place]) for place in sorted(bins)]
     assert [row["given"] for row in table] == pytest.approx(means)
 
 
-def test_a_weight_counts_a_fan_as_often(observed: Observed) -> None:
+def test_a_weight_counts_a_fan_as_often(observed: RankingResult) -> None:
     """What the bootstrap rests on: weights give what a list with repeated fans gives."""
     drawn = np.random.default_rng(5).multinomial(40, np.full(40, 1 / 40), 6)
-    weighted = measures(observed, ANIME, drawn.astype(float))
+    weighted = weighted_metrics(observed, ANIME, drawn.astype(float))
     fans, rank = random_fans(1, 40), some_ranker(2)
     for row, counts in enumerate(drawn.tolist()):
         assert max(counts) > 1
         assert min(counts) == 0
         repeated = [fan for fan, n in zip(fans, counts, strict=True) for _ in range(n)]
-        expected = values(observe(rank, ANIME, repeated), ANIME)
+        expected = summary(rank_users(rank, ANIME, repeated), ANIME)
         for name, of_row in weighted.items():
             assert of_row[row] == pytest.approx(expected[name]), name
 
@@ -146,21 +153,23 @@ def test_a_weight_counts_a_fan_as_often(observed: Observed) -> None:
 def test_an_interval_holds_about_as_many_samples_as_it_says() -> None:
     """Of samples of fans from one world, about 95 in 100 have intervals that hold its mean."""
     rank = some_ranker(2)
-    truth = values(observe(rank, ANIME, random_fans(99, 4000)), ANIME)["rmse"]
+    truth = summary(rank_users(rank, ANIME, random_fans(99, 4000)), ANIME)["rmse"]
     held = []
     for seed in range(60):
-        low, high = intervals(observe(rank, ANIME, random_fans(seed, 60)), ANIME)["rmse"]
+        low, high = bootstrap_intervals(rank_users(rank, ANIME, random_fans(seed, 60)), ANIME)[
+            "rmse"
+        ]
         held.append(low <= truth <= high)
     assert 0.85 <= statistics.mean(held) <= 1
     assert high - low < 1
 
 
 def test_the_interval_of_a_mean_is_that_of_its_standard_error() -> None:
-    many = observe(some_ranker(2), ANIME, random_fans(4, 480))
-    found = intervals(many, ANIME)
+    many = rank_users(some_ranker(2), ANIME, random_fans(4, 480))
+    found = bootstrap_intervals(many, ANIME)
     for name, of_fan in (
-        ("ndcg@10", ndcg(many.hits, many.relevant, 10)),
-        ("diversity", diversity(many.shown[:, :10], ANIME.genres)),
+        ("ndcg@10", ndcg(many.hits, many.n_relevant, 10)),
+        ("diversity", intra_list_diversity(many.top_items[:, :10], ANIME.genres)),
     ):
         of_fan = of_fan[np.isfinite(of_fan)]
         low, high = found[name]
@@ -171,9 +180,9 @@ def test_the_interval_of_a_mean_is_that_of_its_standard_error() -> None:
 
 def test_the_interval_of_the_coverage_is_around_it() -> None:
     """Although no resample covers more than all fans do."""
-    few = observe(some_ranker(2), ANIME, random_fans(4, 4))
-    covered = values(few, ANIME)["coverage"]
-    low, high = intervals(few, ANIME)["coverage"]
+    few = rank_users(some_ranker(2), ANIME, random_fans(4, 4))
+    covered = summary(few, ANIME)["coverage"]
+    low, high = bootstrap_intervals(few, ANIME)["coverage"]
     assert low < covered < high
 
 
@@ -181,29 +190,29 @@ def test_perfect_and_constant_predictions() -> None:
     fans = random_fans(1, 30)
     given = dict(zip(IDS.tolist(), np.linspace(1, 10, 60).tolist(), strict=True))
     known = [
-        fan_of(fan.visible.anime_id.tolist(), {i: given[i] for i in fan.hidden_id if i in given})
+        fan_of(fan.visible.anime_id.tolist(), {i: given[i] for i in fan.hidden_ids if i in given})
         for fan in fans
     ]
-    perfect = rank_all_unlisted(ANIME, lambda _: np.linspace(1, 10, 60), predicts=True)
-    found = values(observe(perfect, ANIME, known), ANIME)
+    perfect = unlisted_item_ranker(ANIME, lambda _: np.linspace(1, 10, 60), predicts_ratings=True)
+    found = summary(rank_users(perfect, ANIME, known), ANIME)
     assert found["rmse"] == found["mae"] == found["calibration_error"] == 0
     assert found["calibration_slope"] == pytest.approx(1)
     assert found["calibration_intercept"] == pytest.approx(0, abs=1e-9)
     assert math.isnan(found["within_expected_error"])  # it knows of no error
-    constant = rank_all_unlisted(ANIME, lambda _: np.full(60, 7.0), predicts=True)
-    assert math.isnan(values(observe(constant, ANIME, known), ANIME)["calibration_slope"])
+    constant = unlisted_item_ranker(ANIME, lambda _: np.full(60, 7.0), predicts_ratings=True)
+    assert math.isnan(summary(rank_users(constant, ANIME, known), ANIME)["calibration_slope"])
 
 
 def test_an_ideal_ranking_of_new_franchises_reaches_one() -> None:
     """Shown: a franchise on the list, then two anime of one new franchise, then another."""
-    anime = Anime.of(
+    anime = EvaluationItems.from_catalogue(
         IDS[:5], np.array([1, 1, 2, 2, -1]), np.ones(5, np.int32), TRAINED
     )  # 100 and 101, 102 and 103, 104 alone
     key = np.array([0.0, 5, 4, 3, 2])
-    rank = rank_all_unlisted(anime, lambda _: key)
+    rank = unlisted_item_ranker(anime, lambda _: key)
 
     def new_ndcg(hidden: dict[int, float]) -> float:
-        return values(observe(rank, anime, [fan_of([100], hidden)]), anime)["new_ndcg@10"]
+        return summary(rank_users(rank, anime, [fan_of([100], hidden)]), anime)["new_ndcg@10"]
 
     assert new_ndcg({102: 9, 103: 9, 104: 8}) == 1.0  # two franchises, both first
     assert new_ndcg({103: 9}) == 1.0  # any anime of the franchise counts
@@ -215,25 +224,29 @@ def test_an_ideal_ranking_of_new_franchises_reaches_one() -> None:
 
 def test_ten_new_franchises_are_found_behind_any_number_of_known_ones() -> None:
     """The first 55 anime are of one franchise; the five that stand alone come last."""
-    anime = Anime.of(IDS, np.where(np.arange(60) < 55, 3, -1), np.ones(60, np.int32), TRAINED)
-    rank = rank_all_unlisted(anime, lambda _: -np.arange(60.0))
+    anime = EvaluationItems.from_catalogue(
+        IDS, np.where(np.arange(60) < 55, 3, -1), np.ones(60, np.int32), TRAINED
+    )
+    rank = unlisted_item_ranker(anime, lambda _: -np.arange(60.0))
     fan = fan_of([], {159: 9})
-    observed = observe(rank, anime, [fan])
+    observed = rank_users(rank, anime, [fan])
     assert observed.new_hits[0].tolist() == [False] * 5 + [True] + [False] * 4
 
 
 def test_a_ranking_that_ends_early() -> None:
-    anime = Anime.of(IDS[:3], np.full(3, -1), np.array([8, 4, 2], np.int32), 16, ["a", "a;b", "b"])
-    rank = rank_all_unlisted(anime, lambda _: np.array([3.0, 2, 1]))
-    observed = observe(rank, anime, [fan_of([100], {102: 9})])
-    found = values(observed, anime)
-    assert observed.shown[0].tolist() == [1, 2, *[-1] * 18]
+    anime = EvaluationItems.from_catalogue(
+        IDS[:3], np.full(3, -1), np.array([8, 4, 2], np.int32), 16, ["a", "a;b", "b"]
+    )
+    rank = unlisted_item_ranker(anime, lambda _: np.array([3.0, 2, 1]))
+    observed = rank_users(rank, anime, [fan_of([100], {102: 9})])
+    found = summary(observed, anime)
+    assert observed.top_items[0].tolist() == [1, 2, *[-1] * 18]
     assert found["ndcg@20"] == pytest.approx(1 / math.log2(3))
     assert found["coverage"] == 2
     assert found["novelty"] == pytest.approx((2 + 3) / 2)
     assert found["median_popularity"] == 3
     assert found["diversity"] == pytest.approx(0.5)
-    nothing = values(observe(rank, anime, [fan_of([100, 101, 102], {})]), anime)
+    nothing = summary(rank_users(rank, anime, [fan_of([100, 101, 102], {})]), anime)
     assert nothing["coverage"] == 0
     assert all(math.isnan(nothing[name]) for name in ("novelty", "median_popularity", "diversity"))
 
@@ -241,4 +254,4 @@ def test_a_ranking_that_ends_early() -> None:
 def test_nan_is_null_in_json_at_any_depth() -> None:
     found = {"a": math.nan, "b": 1, "ci": {"a": [math.nan, 2.0]}, "calibration": [{"x": math.nan}]}
     cleaned = {"a": None, "b": 1, "ci": {"a": [None, 2.0]}, "calibration": [{"x": None}]}
-    assert for_json(found) == cleaned
+    assert nan_to_null(found) == cleaned

@@ -13,24 +13,29 @@ import polars as pl
 import pytest
 import torch
 
-from app.recommender import EngineName, Listed, Model, Wish, recommend
-from app.recommender.engines.cosine import RANGE
+from app.recommender import EngineName, Model, RecommendOptions, UserList, recommend
+from app.recommender.engines.cosine import RESIDUAL_RANGE
 from app.recommender.engines.heads import sigmoid
-from app.recommender.listed import Known
+from app.recommender.listed import KnownEntries
 from model_build.cli import main
 from model_build.engines import cosine, hybrid, kernel, mf, mlp
-from model_build.engines.fitting import TaskNetwork, rows_of_side, trained_fans
-from model_build.engines.freezing import Whitening, numpy_of
-from model_build.engines.learning import SCHEDULES, Settings, learn, rate_at
-from model_build.engines.networks import NETWORKS, opened
-from model_build.engines.pairs import Pairs, make_pairs
+from model_build.engines.fitting import MultiTaskNetwork, rows_with_target, users_in_rows
+from model_build.engines.freezing import UserWhitening, to_numpy
+from model_build.engines.learning import (
+    LEARNING_RATE_SCHEDULES,
+    NetworkSettings,
+    learning_rate_share,
+    train_network,
+)
+from model_build.engines.networks import NEURAL_ENGINES, engine_in_memory
+from model_build.engines.pairs import TrainingPairs, build_training_pairs
 from model_build.errors import InputError
-from model_build.ratings import Ratings, indexed
+from model_build.ratings import Ratings, index_ratings
 from tests.model_build.worlds import random_frame
 from tests.tiny_model import tiny_ratings
 
-SMALL = Settings(size=8, batch=512, epochs=4, look_every=2, validation=10, dropout=0.2)
-NOTHING = Known(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int8), np.empty(0, bool))
+SMALL = NetworkSettings(size=8, batch=512, epochs=4, look_every=2, validation=10, dropout=0.2)
+NOTHING = KnownEntries(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int8), np.empty(0, bool))
 FITS = {
     "mf": mf.fit,
     "mlp": mlp.fit,
@@ -42,32 +47,36 @@ FITS = {
 
 @pytest.fixture(scope="module")
 def ratings() -> Ratings:
-    return indexed(random_frame(3, 120, 40, 0.5))
+    return index_ratings(random_frame(3, 120, 40, 0.5))
 
 
 @pytest.fixture(scope="module")
-def pairs(ratings: Ratings) -> Pairs:
-    return make_pairs(ratings, validation=10, seed=0)
+def pairs(ratings: Ratings) -> TrainingPairs:
+    return build_training_pairs(ratings, n_validation=10, seed=0)
 
 
-def taught(network: TaskNetwork, pairs: Pairs, settings: Settings) -> TaskNetwork:
+def taught(
+    network: MultiTaskNetwork, pairs: TrainingPairs, settings: NetworkSettings
+) -> MultiTaskNetwork:
     """The network after an epoch or two, whatever comes of it."""
-    rows = rows_of_side(pairs, network.side)
-    found, _ = learn(lambda: network, pairs, settings, lambda _: 1.0, rows=rows, name="test")
-    assert isinstance(found, TaskNetwork)
+    rows = rows_with_target(pairs, network.target_kind)
+    found, _ = train_network(
+        lambda: network, pairs, settings, lambda _: 1.0, rows=rows, name="test"
+    )
+    assert isinstance(found, MultiTaskNetwork)
     return found
 
 
 @pytest.mark.parametrize("side", ["rating", "interaction", "both"])
-def test_numpy_tells_what_pytorch_tells(pairs: Pairs, side: str) -> None:
-    kinds = [mlp.Perceptron] if side == "both" else [mf.Factors, mlp.Perceptron]
+def test_numpy_tells_what_pytorch_tells(pairs: TrainingPairs, side: str) -> None:
+    kinds = [mlp.MlpNetwork] if side == "both" else [mf.MatrixFactorizationNetwork, mlp.MlpNetwork]
     for kind in kinds:
         network = taught(kind(pairs, side, SMALL), pairs, SMALL)  # type: ignore[arg-type]
-        fans = trained_fans(pairs, rows_of_side(pairs, side))  # type: ignore[arg-type]
-        frozen = network.freeze(fans)
-        vectors = numpy_of(network.fan.weight)[fans]
-        turned = Whitening.of(vectors).turned(vectors)
-        anime = torch.arange(len(pairs.trained))
+        fans = users_in_rows(pairs, rows_with_target(pairs, side))  # type: ignore[arg-type]
+        frozen = network.export_heads(fans)
+        vectors = to_numpy(network.user_embedding.weight)[fans]
+        turned = UserWhitening.from_vectors(vectors).whitened(vectors)
+        anime = torch.arange(len(pairs.is_trained_item))
         for fan, vector in list(zip(fans, turned, strict=True))[:10]:
             with torch.no_grad():
                 scores, logits = network(torch.full_like(anime, int(fan)), anime)
@@ -75,31 +84,33 @@ def test_numpy_tells_what_pytorch_tells(pairs: Pairs, side: str) -> None:
                 if name not in frozen.heads:
                     assert tensor is None
                     continue
-                level = frozen.level_share * pairs.level[fan] if name == "interaction" else 0.0
-                told = frozen.heads[name].values(vector, np.arange(len(anime))) + level
+                level = (
+                    frozen.user_bias_weight * pairs.user_bias[fan] if name == "interaction" else 0.0
+                )
+                told = frozen.heads[name].predict(vector, np.arange(len(anime))) + level
                 assert told == pytest.approx(tensor.numpy(), abs=1e-5)
         assert turned.mean(axis=0) == pytest.approx(np.zeros(SMALL.size), abs=1e-8)
         assert np.cov(turned.T) == pytest.approx(np.eye(SMALL.size), abs=1e-3)
 
 
-def test_numpy_tells_what_the_cosine_network_tells(pairs: Pairs) -> None:
-    network = cosine.CosineNetwork(len(pairs.level), len(pairs.trained), SMALL)
-    fans = trained_fans(pairs, rows_of_side(pairs, "rating"))
+def test_numpy_tells_what_the_cosine_network_tells(pairs: TrainingPairs) -> None:
+    network = cosine.CosineEmbeddingNetwork(len(pairs.user_bias), len(pairs.is_trained_item), SMALL)
+    fans = users_in_rows(pairs, rows_with_target(pairs, "rating"))
     engine = network.eval().freeze(pairs, fans, 1.0)
-    anime = torch.arange(len(pairs.trained))
+    anime = torch.arange(len(pairs.is_trained_item))
     for fan in fans[:10].tolist():
-        vector = numpy_of(network.fan.weight)[fan]
+        vector = to_numpy(network.user_embedding.weight)[fan]
         near = engine.embedding @ (vector / np.linalg.norm(vector))
         with torch.no_grad():
             logits, _ = network(torch.full_like(anime, fan), anime)
         assert logits is not None
-        known = pairs.trained
+        known = pairs.is_trained_item
         told = engine.slope * near + engine.offset
         assert told[known] == pytest.approx(logits.numpy()[known], abs=1e-5)
-    assert RANGE * (sigmoid(np.array([0.0]))[0] - 0.5) == 0
+    assert RESIDUAL_RANGE * (sigmoid(np.array([0.0]))[0] - 0.5) == 0
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", NEURAL_ENGINES)
 def test_training_twice_gives_the_same_and_learns(ratings: Ratings, name: str) -> None:
     settings = replace(SMALL, epochs=12, seed=5)
     ids = np.concatenate([ratings.anime_ids[3:], [2_000_000]]).astype(np.int32)
@@ -108,20 +119,25 @@ def test_training_twice_gives_the_same_and_learns(ratings: Ratings, name: str) -
     for key, array in one.arrays.items():
         assert np.array_equal(array, other.arrays[key]), key
     assert one.numbers == other.numbers
-    engine = opened(name, one, len(ids))
-    held = make_pairs(ratings, validation=10, seed=5)
+    engine = engine_in_memory(name, one, len(ids))
+    held = build_training_pairs(ratings, n_validation=10, seed=5)
     # What the scores of validation fans spread by, once the baseline is taken off.
     off = []
-    for fan in held.hidden:
-        level = held.baseline.scored(fan.visible)[2]
-        off.append(fan.score - held.baseline.mean - held.baseline.item_bias[fan.position] - level)
+    for fan in held.validation_users:
+        level = held.baseline.user_residuals(fan.visible)[2]
+        off.append(
+            fan.hidden_score
+            - held.baseline.global_mean
+            - held.baseline.item_bias[fan.hidden_position]
+            - level
+        )
     assert float(one.numbers["error"]) < np.concatenate(off).std()
-    judged = engine.judge(NOTHING)
-    assert not judged.known[-1]
-    assert judged.known[:-1].all()
+    judged = engine.score(NOTHING)
+    assert not judged.known_items[-1]
+    assert judged.known_items[:-1].all()
 
 
-class Breaking(mf.Factors):
+class Breaking(mf.MatrixFactorizationNetwork):
     """Tells nothing but NaN after ``left`` batches."""
 
     left = 0
@@ -133,26 +149,26 @@ class Breaking(mf.Factors):
         return (scores if self.left >= 0 else scores * float("nan")), logits
 
 
-def test_a_loss_that_is_not_finite_keeps_the_last_good_epoch(pairs: Pairs) -> None:
+def test_a_loss_that_is_not_finite_keeps_the_last_good_epoch(pairs: TrainingPairs) -> None:
     settings = replace(SMALL, epochs=8)
-    rows = rows_of_side(pairs, "rating")
+    rows = rows_with_target(pairs, "rating")
     network = Breaking(pairs, "rating", settings)
     network.left = 4 * -(-len(rows) // settings.batch) + 1
     losses = iter((2.0, 1.0))
-    kept, outcome = learn(
+    kept, outcome = train_network(
         lambda: network, pairs, settings, lambda _: next(losses), rows=rows, name="mf"
     )
-    assert (outcome.epoch, outcome.loss) == (4, 1.0)
-    assert outcome.stopped == "the loss of epoch 5 is nan"
-    assert torch.isfinite(kept.item.weight).all()
+    assert (outcome.best_epoch, outcome.validation_loss) == (4, 1.0)
+    assert outcome.stop_reason == "the loss of epoch 5 is nan"
+    assert torch.isfinite(kept.item_embedding.weight).all()
 
 
-def test_nothing_to_keep_is_said(pairs: Pairs) -> None:
+def test_nothing_to_keep_is_said(pairs: TrainingPairs) -> None:
     settings = replace(SMALL, rate=1e30)
-    rows = rows_of_side(pairs, "rating")
+    rows = rows_with_target(pairs, "rating")
     with pytest.raises(InputError, match=r"mf: the loss of epoch .* try a smaller learning rate"):
-        learn(
-            lambda: mf.Factors(pairs, "rating", settings),
+        train_network(
+            lambda: mf.MatrixFactorizationNetwork(pairs, "rating", settings),
             pairs,
             settings,
             lambda _: 1.0,
@@ -161,9 +177,9 @@ def test_nothing_to_keep_is_said(pairs: Pairs) -> None:
         )
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", LEARNING_RATE_SCHEDULES)
 def test_a_schedule_stays_within_the_rate(schedule: str) -> None:
-    shares = [rate_at(schedule, at / 100) for at in range(101)]  # type: ignore[arg-type]
+    shares = [learning_rate_share(schedule, at / 100) for at in range(101)]  # type: ignore[arg-type]
     assert 0 <= min(shares) <= max(shares) == 1
     assert schedule == "constant" or shares[-1] == pytest.approx(0)
 
@@ -174,21 +190,23 @@ def test_a_network_is_added_to_a_model_and_asked(
     ratings = tmp_path / "ratings.parquet"
     tiny_ratings().write_parquet(ratings)
     path = tiny_model
-    for name in NETWORKS:
+    for name in NEURAL_ENGINES:
         added = ("engine", name, "--model", path, "--ratings", ratings, "--out", tmp_path / name)
         assert main([*map(str, added), "--epochs", "2", "--size", "4", "--device", "cpu"]) == 0
         path = tmp_path / name
     model = Model.open(path)
-    assert set(model.engines) == set(NETWORKS)
+    assert set(model.engines) == set(NEURAL_ENGINES)
     assert model.manifest.hyperparameters["mlp_size"] == 4
     ids = model.anime_id.tolist()
-    listed = Listed.of([(anime, 5.0 + place % 6, 2) for place, anime in enumerate(ids[:12])])
-    for name in NETWORKS:
-        answer = recommend(model, listed, Wish(top=5, engine=EngineName(name)))
+    listed = UserList.from_entries(
+        [(anime, 5.0 + place % 6, 2) for place, anime in enumerate(ids[:12])]
+    )
+    for name in NEURAL_ENGINES:
+        answer = recommend(model, listed, RecommendOptions(top_n=5, engine=EngineName(name)))
         assert len(answer.recommendations) == 5
         for item in answer.recommendations:
             assert 1 <= item.predicted_score <= 10
-            told = item.rest + sum(reason.weight for reason in item.because)
+            told = item.residual + sum(reason.weight for reason in item.contributions)
             assert told == pytest.approx(item.match)
     capsys.readouterr()
     asked = ("engine", "mf", "--model", path, "--ratings", ratings, "--out", tmp_path / "x")
@@ -255,10 +273,10 @@ def test_labels_are_of_fans_with_enough_of_them() -> None:
             "status": pl.Series([2, 2, 0, 4, 2, 6] + [2] * 4 + [2] * 6 + [2] * 6, dtype=pl.Int8),
         }
     )
-    found = make_pairs(indexed(frame), validation=1, seed=0)
-    mine = found.fan == 0
+    found = build_training_pairs(index_ratings(frame), n_validation=1, seed=0)
+    mine = found.user == 0
     if not mine.any():  # the one left out to stop by
         pytest.fail("seed 0 draws the fan looked at; take another")
     assert found.label[mine].tolist() == [1, 0, 1, 0, 1]
     assert np.isnan(found.residual[mine]).tolist() == [False, False, False, True, False]
-    assert np.isnan(found.label[found.fan == 1]).all()
+    assert np.isnan(found.label[found.user == 1]).all()

@@ -9,12 +9,12 @@ import pytest
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
-from app.recommender import Listed, Model
+from app.recommender import Model, UserList
 from app.recommender.fold_in import fold_in
-from app.recommender.predict import predict
-from model_build.peers import PEERS, als
-from model_build.peers.base import Baseline, group_scores
-from model_build.ratings import Ratings, indexed
+from app.recommender.predict import predict_knn
+from model_build.peers import REFERENCE_MODELS, als
+from model_build.peers.base import BaselineEstimates, group_scored_ratings
+from model_build.ratings import Ratings, index_ratings
 from tests.model_build.worlds import dense_similarity, random_frame, train_model
 
 Matrix = npt.NDArray[np.float64]
@@ -29,15 +29,17 @@ def frame() -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def ratings(frame: pl.DataFrame) -> Ratings:
-    return indexed(frame)
+    return index_ratings(frame)
 
 
 @pytest.fixture(scope="module")
-def visitor(ratings: Ratings) -> Listed:
+def visitor(ratings: Ratings) -> UserList:
     """Six anime, two of them without a score, and one that nobody knows."""
     ids = ratings.anime_ids[[1, 4, 9, 10, 17, 24]].tolist()
     scores = [9.0, None, 3.0, 8.0, None, 6.0]
-    return Listed.of([(i, s, 2) for i, s in zip([*ids, 9999], [*scores, 10.0], strict=True)])
+    return UserList.from_entries(
+        [(i, s, 2) for i, s in zip([*ids, 9999], [*scores, 10.0], strict=True)]
+    )
 
 
 def matrix_of(ratings: Ratings, value: Matrix) -> Matrix:
@@ -46,12 +48,12 @@ def matrix_of(ratings: Ratings, value: Matrix) -> Matrix:
     return dense
 
 
-def fitted(name: str, ratings: Ratings, visitor: Listed) -> Matrix:
-    (fit,) = PEERS[name].settings
+def fitted(name: str, ratings: Ratings, visitor: UserList) -> Matrix:
+    (fit,) = REFERENCE_MODELS[name].fits
     return fit(ratings)(visitor)
 
 
-def row_of(ratings: Ratings, visitor: Listed) -> tuple[Matrix, Matrix]:
+def row_of(ratings: Ratings, visitor: UserList) -> tuple[Matrix, Matrix]:
     """The visitor's scores as a row (n,), and where something is listed."""
     score, there = np.zeros(len(ratings.anime_ids)), np.zeros(len(ratings.anime_ids))
     for anime, given in zip(visitor.anime_id.tolist(), visitor.score.tolist(), strict=True):
@@ -75,11 +77,11 @@ def ridge_without_itself(lists: Matrix, ridge: float) -> Matrix:
 def test_popularity_by_hand() -> None:
     rows = [(1, 10, 7.0), (1, 20, 0.0), (2, 20, 3.0), (3, 20, 9.0), (3, 30, 9.0), (4, 30, 0.0)]
     frame = pl.DataFrame(rows, schema=["user_id", "anime_id", "rating"], orient="row")
-    few = indexed(frame.with_columns(status=pl.lit(0, pl.Int8)))
-    assert fitted("popularity", few, Listed.of([(10, 8, 2)])).tolist() == [1, 3, 2]
+    few = index_ratings(frame.with_columns(status=pl.lit(0, pl.Int8)))
+    assert fitted("popularity", few, UserList.from_entries([(10, 8, 2)])).tolist() == [1, 3, 2]
 
 
-def test_ease_solves_its_least_squares_problem(ratings: Ratings, visitor: Listed) -> None:
+def test_ease_solves_its_least_squares_problem(ratings: Ratings, visitor: UserList) -> None:
     lists = matrix_of(ratings, np.ones(len(ratings)))
     weights = ridge_without_itself(lists, 200.0)
     assert np.abs(weights).max() > 0.01
@@ -87,8 +89,8 @@ def test_ease_solves_its_least_squares_problem(ratings: Ratings, visitor: Listed
     assert fitted("ease", ratings, visitor) == pytest.approx(there @ weights, abs=1e-5)
 
 
-def test_weighted_ease_solves_it_for_the_strengths(ratings: Ratings, visitor: Listed) -> None:
-    baseline, _ = Baseline.fit(group_scores(ratings))
+def test_weighted_ease_solves_it_for_the_strengths(ratings: Ratings, visitor: UserList) -> None:
+    baseline, _ = BaselineEstimates.fit(group_scored_ratings(ratings))
     score, there = row_of(ratings, visitor)
     scores = np.vstack([matrix_of(ratings, ratings.rating), score])
     listed = np.vstack([matrix_of(ratings, np.ones(len(ratings))), there])
@@ -109,7 +111,7 @@ def test_weighted_ease_solves_it_for_the_strengths(ratings: Ratings, visitor: Li
 def test_cosine_adds_up_the_fifty_nearest() -> None:
     """With more anime than fifty, so that some are cut."""
     world = random_frame(5, 60, 70, 0.4).cast({"anime_id": pl.Int32})
-    ratings = indexed(world)
+    ratings = index_ratings(world)
     lists = matrix_of(ratings, np.ones(len(ratings)))
     length = np.linalg.norm(lists, axis=0)
     cosine = lists.T @ lists / np.outer(length, length)
@@ -121,7 +123,7 @@ def test_cosine_adds_up_the_fifty_nearest() -> None:
         last = np.isclose(cosine[i, others], cosine[i, nearest[-1]])
         clear[i] = last.sum() == 1  # of equally near ones at the cut either may be taken
         expected[i] = sum(cosine[i, j] for j in nearest if ratings.anime_ids[j] in ids)
-    listed = Listed.of([(int(anime), 7, 2) for anime in ids])
+    listed = UserList.from_entries([(int(anime), 7, 2) for anime in ids])
     found = fitted("cosine", ratings, listed)
     assert clear.sum() > 40
     assert found[clear] == pytest.approx(expected[clear], abs=1e-5)
@@ -135,21 +137,21 @@ def model(frame: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Mode
 
 
 def test_knn_with_baseline_is_what_hakken_predicts(
-    model: Model, ratings: Ratings, visitor: Listed
+    model: Model, ratings: Ratings, visitor: UserList
 ) -> None:
-    expected = predict(model, fold_in(model, visitor)).score
+    expected = predict_knn(model, fold_in(model, visitor)).score
     assert fitted("knn-baseline", ratings, visitor) == pytest.approx(expected, abs=1e-6)
-    assert PEERS["knn-baseline"].predicts
+    assert REFERENCE_MODELS["knn-baseline"].predicts_ratings
 
 
-def test_similarities_are_added_up(model: Model, ratings: Ratings, visitor: Listed) -> None:
+def test_similarities_are_added_up(model: Model, ratings: Ratings, visitor: UserList) -> None:
     _, there = row_of(ratings, visitor)
     expected = dense_similarity(model) @ there
     assert np.ptp(expected) > 0
     assert fitted("similarity-sum", ratings, visitor) == pytest.approx(expected, abs=1e-6)
 
 
-def test_als_solves_for_the_fan(ratings: Ratings, visitor: Listed) -> None:
+def test_als_solves_for_the_fan(ratings: Ratings, visitor: UserList) -> None:
     """The regularised weighted least squares of Hu, Koren and Volinsky, equation 4, over the
     factors that the package finds with the same settings."""
     from implicit.cpu.als import AlternatingLeastSquares
@@ -168,16 +170,16 @@ def test_als_solves_for_the_fan(ratings: Ratings, visitor: Listed) -> None:
     assert np.ptp(found) > 0.1
 
 
-@pytest.mark.parametrize("name", PEERS)
+@pytest.mark.parametrize("name", REFERENCE_MODELS)
 @pytest.mark.parametrize("entries", [[], [(9999, 10.0, 2)]])
 def test_a_list_that_says_nothing_is_scored_without_harm(
     name: str, ratings: Ratings, entries: list[tuple[int, float | None, int]]
 ) -> None:
-    scores = PEERS[name].settings[0](ratings)(Listed.of(entries))
+    scores = REFERENCE_MODELS[name].fits[0](ratings)(UserList.from_entries(entries))
     assert scores.shape == (25,)
     assert np.isfinite(scores).all()
 
 
-def test_every_setting_of_als_is_another(ratings: Ratings, visitor: Listed) -> None:
-    found = [fit(ratings)(visitor) for fit in PEERS["als"].settings]
+def test_every_setting_of_als_is_another(ratings: Ratings, visitor: UserList) -> None:
+    found = [fit(ratings)(visitor) for fit in REFERENCE_MODELS["als"].fits]
     assert not any(np.allclose(found[0], other) for other in found[1:])

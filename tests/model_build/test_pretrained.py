@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.recommender.artifact import MANIFEST, open_artifact, read_manifest
+from app.recommender.artifact import MANIFEST_FILE, open_artifact, read_manifest
 from model_build.cli import main
 from tests.model_build.places import PlaceForModels
 from tests.models import flip, version_of
@@ -131,7 +131,7 @@ def test_what_is_no_model_and_no_measures_is_refused(
     assert "expected one JSON object of numbers, as evaluate --json prints" in line
     (tmp_path / "measures.json").write_text("{}")
     line = refused(capsys, annotate(tmp_path, tmp_path / "measures.json", tmp_path / "out"))
-    assert MANIFEST in line
+    assert MANIFEST_FILE in line
     copy = version_of(tiny_model, tmp_path / "copy", "v1")
     flip(copy / "item_bias.npy", 200)
     assert "sha256" in refused(capsys, annotate(copy, tmp_path / "measures.json", tmp_path / "out"))

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from app.recommender.artifact import MANIFEST
+from app.recommender.artifact import MANIFEST_FILE
 from model_build.cli import main
 from model_build.errors import InputError
-from model_build.publishing.gate import Gate
-from model_build.publishing.publish import publish
-from model_build.publishing.store import Store, open_store
+from model_build.publishing.gate import QualityGate
+from model_build.publishing.publish import publish_model
+from model_build.publishing.store import ModelFileStore, open_model_store
 from tests.model_build.places import BucketForModels, DirectoryForModels, PlaceForModels, served
 from tests.model_build.publisher import start
 from tests.models import flip, version_of
@@ -83,7 +83,7 @@ class TestPublishing:
     ) -> None:
         assert main(command(one, place)) == 0
         for name, content in content_of(two).items():
-            if name not in (MANIFEST, "appeal.npy"):
+            if name not in (MANIFEST_FILE, "appeal.npy"):
                 place.put(f"v2/{name}", content)
         place.put("v2/anime_id.npy", b"cut short")
         capsys.readouterr()
@@ -151,7 +151,7 @@ class TestRefusals:
     def test_a_place_that_is_a_model_itself(
         self, directory: DirectoryForModels, one: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        directory.put(MANIFEST, (one / MANIFEST).read_bytes())
+        directory.put(MANIFEST_FILE, (one / MANIFEST_FILE).read_bytes())
         assert "holds a model itself" in self.refused(command(one, directory), directory, capsys)
 
     @pytest.mark.parametrize("url", ["s3://bucket/m", "", "gs://", "file://host/x"])
@@ -180,12 +180,12 @@ class TestRefusals:
         assert main(command(one, place)) == 0
 
         def damage(name: str) -> None:
-            if name == f"v2/{MANIFEST}":
+            if name == f"v2/{MANIFEST_FILE}":
                 place.put("v2/appeal.npy", b"!" * len(content_of(two)["appeal.npy"]))
 
         told = r"appeal\.npy: is not what was uploaded"
-        with open_store(place.url, "--to") as store, pytest.raises(InputError, match=told):
-            publish(two, Meddled(store, damage), Gate())
+        with open_model_store(place.url, "--to") as store, pytest.raises(InputError, match=told):
+            publish_model(two, Meddled(store, damage), QualityGate())
         assert served(place, tmp_path / "cache") == "v1"
 
 
@@ -264,7 +264,7 @@ class TestGate:
         self, place: PlaceForModels, one: Path, two: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert main(command(one, place)) == 0
-        place.remove(f"v1/{MANIFEST}")
+        place.remove(f"v1/{MANIFEST_FILE}")
         assert main(command(two, place)) == 0
         assert "the live model v1 cannot be compared with (no manifest" in capsys.readouterr().out
 
@@ -272,11 +272,11 @@ class TestGate:
 class Meddled:
     """A store in which something else happens just before a file is written."""
 
-    def __init__(self, store: Store, meddle: Callable[[str], None]) -> None:
+    def __init__(self, store: ModelFileStore, meddle: Callable[[str], None]) -> None:
         self._store = store
         self._meddle = meddle
         self.url = store.url
-        self.list, self.read, self.has = store.list, store.read, store.has
+        self.list, self.read, self.has = store.list, store.read, store.matches
         self.delete = store.delete
 
     def put(self, name: str, content: bytes, replaces: str | None) -> None:
@@ -296,10 +296,10 @@ class TestTwoPublishers:
                 assert main(command(three, place)) == 0
 
         with (
-            open_store(place.url, "--to") as store,
+            open_model_store(place.url, "--to") as store,
             pytest.raises(InputError, match="somebody else moved it meanwhile, so v2 is not live"),
         ):
-            publish(two, Meddled(store, publish_another), Gate())
+            publish_model(two, Meddled(store, publish_another), QualityGate())
         assert served(place, tmp_path / "cache") == "v3"
         assert main(command(two, place)) == 0
         assert served(place, tmp_path / "cache") == "v2"
@@ -310,11 +310,14 @@ class TestTwoPublishers:
         other = version_of(tiny_model, tmp_path / "other", "v1", notes=b"of another training")
 
         def publish_another(name: str) -> None:
-            if name == f"v1/{MANIFEST}":
+            if name == f"v1/{MANIFEST_FILE}":
                 assert main(command(other, place)) == 0
 
-        with open_store(place.url, "--to") as store, pytest.raises(InputError, match="other cont"):
-            publish(one, Meddled(store, publish_another), Gate())
+        with (
+            open_model_store(place.url, "--to") as store,
+            pytest.raises(InputError, match="other cont"),
+        ):
+            publish_model(one, Meddled(store, publish_another), QualityGate())
         assert published(place, "v1") == content_of(other)
         assert served(place, tmp_path / "cache") == "v1"
 

@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 
 from model_build.errors import InputError
-from model_build.ratings import Ratings, read_list, read_ratings, read_user_entries
-from model_build.training import fingerprint
+from model_build.ratings import Ratings, read_evaluation_ratings, read_list_frame, read_ratings
+from model_build.training import ratings_fingerprint
 from tests.model_build.worlds import random_frame
 
 HEADER = "user_id,anime_id,rating,status\n"
@@ -49,7 +49,7 @@ def test_every_kind_of_file_gives_the_same(tmp_path: Path) -> None:
     ]
     expected = {(str(user), *rest) for user, *rest in frame.iter_rows()}
     assert [entries(ratings) for ratings in read] == [expected] * len(read)
-    assert len({fingerprint(ratings) for ratings in read}) == 1
+    assert len({ratings_fingerprint(ratings) for ratings in read}) == 1
 
 
 def test_indices_are_dense_and_ids_ascend(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_minus_one_and_zero_both_mean_not_scored(tmp_path: Path) -> None:
     texts = [HEADER + f"1,10,7,2\n2,10,8,2\n2,20,{silent},4\n" for silent in ("0", "-1", "0.0")]
     read = [read_ratings([written(tmp_path / "a.csv", text)]) for text in texts]
     assert entries(read[0]) == entries(read[1]) == entries(read[2])
-    assert read[1].scored.tolist() == [True, True, False]
+    assert read[1].rated_mask.tolist() == [True, True, False]
 
 
 def test_order_of_columns_and_further_columns_do_not_matter(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_file_without_statuses_goes_with_one_that_has_them(tmp_path: Path) -> 
 def test_a_bad_cell_is_named(tmp_path: Path, column: str, cell: str, said: str) -> None:
     values = {"user_id": "3", "anime_id": "20", "rating": "6", "status": "2", column: cell}
     path = written(tmp_path / "bad.csv", GOOD + ",".join(values.values()) + "\n4,20,6,2\n")
-    for read in (lambda: read_ratings([path]), lambda: read_user_entries(path)):
+    for read in (lambda: read_ratings([path]), lambda: read_evaluation_ratings(path)):
         with pytest.raises(InputError) as caught:
             read()
         told = str(caught.value)
@@ -262,10 +262,10 @@ def test_an_anime_twice_across_files_is_named_with_both_files(tmp_path: Path) ->
 
 def test_a_list_file_needs_no_user(tmp_path: Path) -> None:
     path = written(tmp_path / "list.csv", "rating,anime_id\n7,10\n-1,20\n")
-    assert read_list(path).rows() == [(10, 7.0, 0), (20, 0.0, 0)]
+    assert read_list_frame(path).rows() == [(10, 7.0, 0), (20, 0.0, 0)]
 
 
 def test_a_list_file_names_an_anime_that_stands_there_twice(tmp_path: Path) -> None:
     path = written(tmp_path / "list.csv", "anime_id,rating\n10,7\n20,3\n10,7\n")
     with pytest.raises(InputError, match=r"row 4: anime_id 10 .* row 2"):
-        read_list(path)
+        read_list_frame(path)

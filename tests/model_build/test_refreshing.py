@@ -11,20 +11,20 @@ import numpy.typing as npt
 import polars as pl
 import pytest
 
-from app.recommender.artifact import Artifact, open_artifact
+from app.recommender.artifact import ModelArtifact, open_artifact
 from model_build.cli import main
-from model_build.dumps.prepared import INDEX, Prepared, open_prepared
+from model_build.dumps.prepared import INDEX_FILE, PreparedDataset, open_prepared_dataset
 from model_build.grouping import GroupedRatings, group_ratings
-from model_build.parts import store_matrix
+from model_build.parts import encode_item_matrix
 from model_build.ratings import Ratings, read_ratings
-from model_build.similarity import pearson_baseline
+from model_build.similarity import pearson_baseline_similarity
 from model_build.sums import store, training
-from model_build.sums.sampling import first_shuffled
+from model_build.sums.sampling import sample_by_hash
 from model_build.taste import (
-    SPREAD_WEIGHT,
-    Standardised,
-    fit_gaussian,
-    standard_similarity,
+    STD_PRIOR_WEIGHT,
+    StandardScores,
+    fit_gaussian_factors,
+    standard_score_similarity,
 )
 from tests.model_build.prepared_ratings import (
     partition_of,
@@ -43,7 +43,7 @@ EVERYTHING = ["--quiet", "--neighbours", ALL, "--taste-neighbours", ALL]
 def small_blocks() -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            training.train_on_sums, "__kwdefaults__", {"threads": 2, "block_bytes": 90_000}
+            training.train_incrementally, "__kwdefaults__", {"threads": 2, "block_bytes": 90_000}
         )
         yield
 
@@ -75,17 +75,19 @@ def folder(
 
 def add(folder: Path, frame: pl.DataFrame) -> None:
     """One more partition."""
-    prepared = open_prepared(folder)
+    prepared = open_prepared_dataset(folder)
     partition = partition_of(folder, len(prepared.partitions), frame)
-    more = Prepared(**{**prepared.model_dump(), "partitions": [*prepared.partitions, partition]})
-    (folder / INDEX).write_text(more.model_dump_json(), "utf-8")
+    more = PreparedDataset(
+        **{**prepared.model_dump(), "partitions": [*prepared.partitions, partition]}
+    )
+    (folder / INDEX_FILE).write_text(more.model_dump_json(), "utf-8")
 
 
 def run(*arguments: object) -> None:
     assert main(["train", *EVERYTHING, *map(str, arguments)]) == 0
 
 
-def assert_close(found: Artifact, expected: dict[str, npt.NDArray[np.generic]]) -> None:
+def assert_close(found: ModelArtifact, expected: dict[str, npt.NDArray[np.generic]]) -> None:
     for name, array in expected.items():
         np.testing.assert_allclose(
             found.arrays[name], array, rtol=1e-6, atol=rounding(name, array), err_msg=name
@@ -94,7 +96,9 @@ def assert_close(found: Artifact, expected: dict[str, npt.NDArray[np.generic]]) 
 
 def grouped(ratings: Ratings) -> GroupedRatings:
     shape = len(ratings.user_ids), len(ratings.anime_ids)
-    return group_ratings(ratings.user, ratings.item, ratings.rating, *shape, chosen=ratings.scored)
+    return group_ratings(
+        ratings.user, ratings.item, ratings.rating, *shape, selected=ratings.rated_mask
+    )
 
 
 def residuals(
@@ -144,18 +148,20 @@ def test_a_refresh_is_all_fans_with_the_old_baselines(folder: Path) -> None:
     mean, spread = float(numbers["mean"]), float(numbers["taste_spread"])
 
     residual, _ = residuals(ratings, mean, fresh.arrays["item_bias"], 15.0)
-    similarity = pearson_baseline(ratings, residual, neighbours=int(ALL))
-    assert_close(fresh, store_matrix("similarity", similarity.T, "exact")[0])
+    similarity = pearson_baseline_similarity(ratings, residual, neighbours=int(ALL))
+    assert_close(fresh, encode_item_matrix("similarity", similarity.T, "exact")[0])
 
     bias = fresh.arrays["taste_item_bias"]
     within, level = residuals(ratings, mean, bias, 5.0)
     user = np.repeat(np.arange(ratings.n_users), np.diff(ratings.user_start))
     squares = np.bincount(user, within**2, ratings.n_users)
-    variance = (squares + SPREAD_WEIGHT * spread**2) / (np.diff(ratings.user_start) + SPREAD_WEIGHT)
-    standard = Standardised(bias, within, level, np.sqrt(variance), spread)
-    similarity = standard_similarity(ratings, standard, neighbours=int(ALL))
-    assert_close(fresh, store_matrix("taste_similarity", similarity.T, "compact")[0])
-    gaussian = fit_gaussian(ratings, standard)
+    variance = (squares + STD_PRIOR_WEIGHT * spread**2) / (
+        np.diff(ratings.user_start) + STD_PRIOR_WEIGHT
+    )
+    standard = StandardScores(bias, within, level, np.sqrt(variance), spread)
+    similarity = standard_score_similarity(ratings, standard, neighbours=int(ALL))
+    assert_close(fresh, encode_item_matrix("taste_similarity", similarity.T, "compact")[0])
+    gaussian = fit_gaussian_factors(ratings, standard)
     assert_close(
         fresh,
         {
@@ -214,7 +220,7 @@ def test_one_refresh_after_the_other_and_one_with_nothing_new(
 
 def test_old_ratings_are_not_read(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "all", tmp_path / "all")
-    for partition in open_prepared(folder / "old").partitions:
+    for partition in open_prepared_dataset(folder / "old").partitions:
         (tmp_path / "all" / partition.file).unlink()
     run("--ratings", tmp_path / "all", "--out", tmp_path / "m", "--since", folder / "model")
     fresh, found = open_artifact(folder / "fresh"), open_artifact(tmp_path / "m")
@@ -253,7 +259,7 @@ def test_what_does_not_go_together(
     text = refused("--ratings", str(csv), "--keep-sums")
     assert "sums are kept of one folder that prepare wrote" in text
 
-    index = tmp_path / "m.sums" / store.INDEX
+    index = tmp_path / "m.sums" / store.INDEX_FILE
     facts = json.loads(index.read_text())
     index.write_text(json.dumps(facts | {"format": 99}))
     assert "format: Input should be 1; train in full" in refused("--ratings", old, *since)
@@ -271,9 +277,9 @@ def test_what_does_not_go_together(
 
 def test_a_draw_of_draws_is_the_draw_of_all() -> None:
     fans = np.arange(0, 3000, 3)
-    drawn = first_shuffled(fans, 100)
-    parts = [first_shuffled(part, 100) for part in np.split(fans, [10, 400, 555])]
-    assert first_shuffled(np.concatenate(parts), 100).tolist() == drawn.tolist()
+    drawn = sample_by_hash(fans, 100)
+    parts = [sample_by_hash(part, 100) for part in np.split(fans, [10, 400, 555])]
+    assert sample_by_hash(np.concatenate(parts), 100).tolist() == drawn.tolist()
     assert len(drawn) == 100
     assert 0.3 < (drawn < 1500).mean() < 0.7
-    assert first_shuffled(fans[:99], 100).tolist() == fans[:99].tolist()
+    assert sample_by_hash(fans[:99], 100).tolist() == fans[:99].tolist()

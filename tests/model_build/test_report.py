@@ -14,20 +14,20 @@ import numpy as np
 import polars as pl
 import pytest
 
-from app.recommender import Model, Order
+from app.recommender import Model, SortOrder
 from app.recommender.fold_in import fold_in
-from app.recommender.predict import predict
-from app.recommender.recommend import Wish, recommend
+from app.recommender.predict import predict_knn
+from app.recommender.recommend import RecommendOptions, recommend
 from model_build.cli import main
 from model_build.errors import InputError
-from model_build.evaluation import evaluate, rank_with
+from model_build.evaluation import evaluate, model_ranker
 from model_build.ratings import read_ratings
-from model_build.reporting.charts import STAND_INS, Chart, svg
-from model_build.reporting.findings import charts, look, settings_of
-from model_build.reporting.page import Likeness, page
-from model_build.reporting.sources import Names, likenesses, read_comparison
+from model_build.reporting.charts import PLACEHOLDER_COLOURS, Chart, chart_svg
+from model_build.reporting.findings import model_hyperparameters, predict_order, report_charts
+from model_build.reporting.page import SimilarAnime, report_page
+from model_build.reporting.sources import AnimeNames, read_comparison, similar_anime
 from model_build.training import Hyperparameters
-from model_build.tuning.bench import Bench
+from model_build.tuning.bench import HoldoutBenchmark
 from tests.model_build.worlds import dense_similarity, random_frame, train_model
 from tests.tiny_model import HOSTILE_TITLE, write_tiny_model
 
@@ -135,14 +135,14 @@ def test_settings_are_those_of_the_manifest(tmp_path: Path) -> None:
     frame = random_frame(71, 40, 25, 0.5)
     model = train_model(frame, tmp_path, k=9, shrinkage=17.5, precision="compact", taste_factors=8)
     expected = replace(Hyperparameters(), k=9, shrinkage=17.5, precision="compact", taste_factors=8)
-    assert settings_of(model) == expected
-    assert asdict(settings_of(model)) == {
+    assert model_hyperparameters(model) == expected
+    assert asdict(model_hyperparameters(model)) == {
         name: model.manifest.hyperparameters[name] for name in asdict(expected)
     }
 
 
 @pytest.fixture(scope="module")
-def measured() -> tuple[Bench, Hyperparameters, dict[str, Chart], int]:
+def measured() -> tuple[HoldoutBenchmark, Hyperparameters, dict[str, Chart], int]:
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -150,31 +150,31 @@ def measured() -> tuple[Bench, Hyperparameters, dict[str, Chart], int]:
         random_frame(72, 260, 60, 0.5).write_parquet(file)
         ratings = read_ratings([file])
     franchise = {anime: anime % 17 for anime in ratings.anime_ids.tolist()}
-    bench = Bench(ratings, fans=100, seed=2, franchise=franchise)
+    bench = HoldoutBenchmark(ratings, users=100, seed=2, franchise=franchise)
     settings = Hyperparameters(k=6, shrinkage=45)
     steps = []
-    found = charts(bench, settings, franchises=True, step=lambda: steps.append(1))
+    found = report_charts(bench, settings, franchises=True, on_step=lambda: steps.append(1))
     return bench, settings, {chart.title: chart for chart in found}, len(steps)
 
 
-def expected_error(bench: Bench, settings: Hyperparameters, k: int) -> float:
-    model = bench.model("knn", settings)
+def expected_error(bench: HoldoutBenchmark, settings: Hyperparameters, k: int) -> float:
+    model = bench.fit_part("knn", settings)
     errors = []
-    for fan in bench.fans:
-        score = np.clip(predict(model, fold_in(model, fan.visible), k=k).score, 1, 10)
-        position = model.find(fan.hidden_id)
-        errors += (score[position] - fan.hidden_score)[position >= 0].tolist()
+    for fan in bench.users:
+        score = np.clip(predict_knn(model, fold_in(model, fan.visible), k=k).score, 1, 10)
+        position = model.find_positions(fan.hidden_ids)
+        errors += (score[position] - fan.hidden_scores)[position >= 0].tolist()
     return math.sqrt(np.mean(np.square(errors)))
 
 
 def test_errors_by_k_and_shrinkage(
-    measured: tuple[Bench, Hyperparameters, dict[str, Chart], int],
+    measured: tuple[HoldoutBenchmark, Hyperparameters, dict[str, Chart], int],
 ) -> None:
     bench, settings, found, _ = measured
     by_k, by_shrinkage = found["Error by k"], found["Error by shrinkage"]
     for chart, used in ((by_k, "6"), (by_shrinkage, "45")):
-        assert chart.marked is not None
-        assert chart.x[chart.marked] == used
+        assert chart.marked_index is not None
+        assert chart.x[chart.marked_index] == used
         assert len(set(chart.series["KNN"])) > 4
     for k, error in zip(by_k.x, by_k.series["KNN"], strict=True):
         assert error == pytest.approx(expected_error(bench, settings, int(k)), abs=1e-9)
@@ -184,31 +184,35 @@ def test_errors_by_k_and_shrinkage(
 
 
 def test_rankings_are_those_of_evaluate(
-    measured: tuple[Bench, Hyperparameters, dict[str, Chart], int],
+    measured: tuple[HoldoutBenchmark, Hyperparameters, dict[str, Chart], int],
 ) -> None:
     bench, settings, found, steps = measured
     chart = found["Ranking by order"]
     assert list(chart.x) == ["ndcg@10", "recall@10", "new_ndcg@10"]
     groups = bench.training.anime_ids % 17
-    for order, part in ((Order.MATCH, "taste"), (Order.SCORE, "knn"), (Order.DISCOVER, "taste")):
-        model = bench.model(part, settings)
-        expected = evaluate(model, groups, bench.fans, ranker=rank_with(model, order))
+    for order, part in (
+        (SortOrder.MATCH, "taste"),
+        (SortOrder.SCORE, "knn"),
+        (SortOrder.DISCOVER, "taste"),
+    ):
+        model = bench.fit_part(part, settings)
+        expected = evaluate(model, groups, bench.users, ranker=model_ranker(model, order))
         assert chart.series[order.value] == pytest.approx([expected[name] for name in chart.x])
     assert steps == 8  # what the progress bar counts to
 
 
 def test_calibration_popularity_and_length(
-    measured: tuple[Bench, Hyperparameters, dict[str, Chart], int],
+    measured: tuple[HoldoutBenchmark, Hyperparameters, dict[str, Chart], int],
 ) -> None:
     bench, settings, found, _ = measured
-    knn = bench.model("knn", settings)
+    knn = bench.fit_part("knn", settings)
     pairs, shown = [], []
-    for fan in bench.fans:
-        wish = Wish(order=Order.SCORE, top=10)
+    for fan in bench.users:
+        wish = RecommendOptions(sort_order=SortOrder.SCORE, top_n=10)
         shown += [item.anime_id for item in recommend(knn, fan.visible, wish).recommendations]
-        score = np.clip(predict(knn, fold_in(knn, fan.visible)).score, 1, 10)
-        for anime, given in zip(fan.hidden_id.tolist(), fan.hidden_score.tolist(), strict=True):
-            (at,) = knn.find(np.array([anime]))
+        score = np.clip(predict_knn(knn, fold_in(knn, fan.visible)).score, 1, 10)
+        for anime, given in zip(fan.hidden_ids.tolist(), fan.hidden_scores.tolist(), strict=True):
+            (at,) = knn.find_positions(np.array([anime]))
             if at >= 0:
                 pairs.append((score[at], given))
     chart = found["Calibration"]
@@ -234,14 +238,14 @@ def test_calibration_popularity_and_length(
 
     lengths = found["Error by list length"]
     assert lengths.x[0].startswith("5\n")
-    long_enough = sum(len(fan.visible.anime_id) >= 20 for fan in bench.fans)
+    long_enough = sum(len(fan.visible.anime_id) >= 20 for fan in bench.users)
     assert lengths.x[1] == f"20\n{long_enough} fans"
     assert len(lengths.x) == 2  # nobody has a hundred of sixty anime
     for name in ("sharpened (match)", "KNN (score)"):
         assert lengths.series[name][1] < lengths.series[name][0]
-    alone = look(knn, Order.SCORE, bench.fans)
+    alone = predict_order(knn, SortOrder.SCORE, bench.users)
     assert lengths.series["baselines alone"][1] > math.sqrt(
-        np.mean((alone.predicted - alone.given) ** 2)
+        np.mean((alone.predicted - alone.actual) ** 2)
     )
 
 
@@ -251,24 +255,24 @@ def test_the_most_similar_are_those_of_the_model(tmp_path: Path) -> None:
     ids = model.anime_id.tolist()
     most = ids[int(np.argmax(model.rating_count))]
     second = ids[int(np.argsort(-model.rating_count, kind="stable")[1])]
-    names = Names({anime: f"T{anime}" for anime in ids[:-1]}, {most: 1, second: 1})
-    found = likenesses(model, names)
+    names = AnimeNames({anime: f"T{anime}" for anime in ids[:-1]}, {most: 1, second: 1})
+    found = similar_anime(model, names)
     assert len(found) == 9
     assert found[0].title == names.title(most)
     assert names.title(second) not in [one.title for one in found]  # of the same franchise
     row = dense_similarity(model)[ids.index(most)]
     best = np.argsort(-row)[:5]
-    assert [title for title, _ in found[0].scored_alike] == [names.title(ids[b]) for b in best]
-    np.testing.assert_allclose([w for _, w in found[0].scored_alike], row[best])
-    weights = [w for _, w in found[0].picked_together]
+    assert [title for title, _ in found[0].similar_by_scores] == [names.title(ids[b]) for b in best]
+    np.testing.assert_allclose([w for _, w in found[0].similar_by_scores], row[best])
+    weights = [w for _, w in found[0].similar_by_affinity]
     assert weights == sorted(weights, reverse=True)
     assert len(weights) == 5
 
 
 def test_titles_cannot_break_the_page(tiny: Path) -> None:
     manifest = Model.open(tiny / "model").manifest
-    hostile = Likeness(HOSTILE_TITLE, [(HOSTILE_TITLE, 0.5)], [])
-    text = page(manifest, [], [hostile], {HOSTILE_TITLE: {"rmse": 1.0}}, fans=3)
+    hostile = SimilarAnime(HOSTILE_TITLE, [(HOSTILE_TITLE, 0.5)], [])
+    text = report_page(manifest, [], [hostile], {HOSTILE_TITLE: {"rmse": 1.0}}, n_users=3)
     reader = read(text)
     assert "script" not in reader.tags
     assert reader.text.count(HOSTILE_TITLE) == 3
@@ -293,17 +297,17 @@ def chart_of(**changes: object) -> Chart:
     ],
 )
 def test_a_chart_is_one_well_formed_element_in_the_pages_colours(chart: Chart) -> None:
-    drawn = svg(chart)
+    drawn = chart_svg(chart)
     root = ElementTree.fromstring(drawn)
     assert root.tag.endswith("svg")
     assert root.get("aria-label") == "Some <title>"
     assert root.get("width") is None
     assert root.get("viewBox")
-    for stand_in in STAND_INS:
+    for stand_in in PLACEHOLDER_COLOURS:
         assert stand_in not in drawn
     assert set(re.findall(r"#[0-9a-fA-F]{6}\b", drawn)) <= {"#000000"}
     assert "var(--soft)" in drawn
-    assert svg(chart) == drawn
+    assert chart_svg(chart) == drawn
 
 
 def test_a_comparison_is_read_as_it_was_printed(tmp_path: Path) -> None:
@@ -330,7 +334,7 @@ def test_a_file_without_a_comparison_is_refused(tmp_path: Path, text: str) -> No
 
 def test_the_best_of_each_measure_is_marked(tiny: Path, tmp_path: Path) -> None:
     manifest = Model.open(tiny / "model").manifest
-    text = page(manifest, [], [], read_comparison(tiny / "compared.json"), fans=3)
+    text = report_page(manifest, [], [], read_comparison(tiny / "compared.json"), n_users=3)
     best = re.findall(r'<td class="best">([^<]*)</td>', text)
     assert best == ["0", "0.54", "1,520", "1.13"]  # a row at a time: least time, then the rest
 

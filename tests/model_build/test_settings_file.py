@@ -11,7 +11,7 @@ import pytest
 from app.recommender import Model
 from model_build.cli import main
 from model_build.errors import InputError
-from model_build.settings_file import read_settings, write_settings
+from model_build.settings_file import read_hyperparameters, write_hyperparameters
 from model_build.training import Hyperparameters
 from tests.model_build.worlds import random_frame
 
@@ -19,16 +19,16 @@ from tests.model_build.worlds import random_frame
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     settings = asdict(Hyperparameters(k=7, shrinkage=12.5, precision="compact"))
     file = tmp_path / "new" / "best.json"
-    write_settings(file, settings)
-    assert read_settings(file) == settings
-    write_settings(file, {"k": 9})
-    assert read_settings(file) == {"k": 9}
+    write_hyperparameters(file, settings)
+    assert read_hyperparameters(file) == settings
+    write_hyperparameters(file, {"k": 9})
+    assert read_hyperparameters(file) == {"k": 9}
     assert [path.name for path in file.parent.iterdir()] == ["best.json"]
 
 
 def test_a_whole_number_will_do_for_a_fraction(tmp_path: Path) -> None:
     (tmp_path / "s.json").write_text('{"shrinkage": 300}')
-    found = read_settings(tmp_path / "s.json")
+    found = read_hyperparameters(tmp_path / "s.json")
     assert found == {"shrinkage": 300.0}
     assert isinstance(found["shrinkage"], float)
 
@@ -79,7 +79,7 @@ def test_what_is_no_setting_is_refused(tmp_path: Path, text: str, said: str) -> 
     file = tmp_path / "s.json"
     file.write_text(text)
     with pytest.raises(InputError, match=said) as refused:
-        read_settings(file)
+        read_hyperparameters(file)
     assert str(refused.value).startswith(f"{file}: ")
 
 

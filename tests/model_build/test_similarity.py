@@ -14,8 +14,8 @@ from scipy.sparse import csr_array
 
 from model_build import similarity
 from model_build.grouping import GroupedRatings, group_ratings
-from model_build.parts import Precision, store_matrix
-from model_build.similarity import pearson_baseline
+from model_build.parts import MatrixPrecision, encode_item_matrix
+from model_build.similarity import pearson_baseline_similarity
 from tests.model_build.worlds import dense_similarity, random_frame, train_model
 
 Floats = npt.NDArray[np.float64]
@@ -80,7 +80,7 @@ def test_similarities_are_what_the_definition_says(
     residuals: Floats, shrinkage: float, min_support: int
 ) -> None:
     ratings, residual = grouped(residuals)
-    found = pearson_baseline(
+    found = pearson_baseline_similarity(
         ratings,
         residual,
         shrinkage=shrinkage,
@@ -101,10 +101,12 @@ def test_a_cut_keeps_the_most_similar_and_of_equals_the_most_rated(
 ) -> None:
     ratings, residual = grouped(residuals)
     n = residuals.shape[1]
-    full = pearson_baseline(ratings, residual, shrinkage=2, neighbours=n, threads=1)
+    full = pearson_baseline_similarity(ratings, residual, shrinkage=2, neighbours=n, threads=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(similarity, "BLOCK_ROWS", block_rows)
-        cut = pearson_baseline(ratings, residual, shrinkage=2, neighbours=neighbours, threads=1)
+        cut = pearson_baseline_similarity(
+            ratings, residual, shrinkage=2, neighbours=neighbours, threads=1
+        )
     count = (~np.isnan(residuals)).sum(axis=0)
     for row, kept in zip(rows(full), rows(cut), strict=True):
         best = sorted(row, key=lambda j: (-row[j], -count[j], j))[:neighbours]
@@ -127,7 +129,8 @@ def test_the_result_does_not_depend_on_threads(
     sizeable: tuple[GroupedRatings, Floats], neighbours: int
 ) -> None:
     one, two, five = (
-        pearson_baseline(*sizeable, neighbours=neighbours, threads=threads) for threads in (1, 2, 5)
+        pearson_baseline_similarity(*sizeable, neighbours=neighbours, threads=threads)
+        for threads in (1, 2, 5)
     )
     assert one.nnz > 1000
     assert_identical(one, two)
@@ -138,27 +141,29 @@ def test_the_result_does_not_depend_on_threads(
 def test_the_result_does_not_depend_on_the_size_of_a_block(
     sizeable: tuple[GroupedRatings, Floats], monkeypatch: pytest.MonkeyPatch, block_rows: int
 ) -> None:
-    usual = pearson_baseline(*sizeable, neighbours=25, threads=2)
+    usual = pearson_baseline_similarity(*sizeable, neighbours=25, threads=2)
     monkeypatch.setattr(similarity, "BLOCK_ROWS", block_rows)
-    assert_identical(usual, pearson_baseline(*sizeable, neighbours=25, threads=2))
+    assert_identical(usual, pearson_baseline_similarity(*sizeable, neighbours=25, threads=2))
 
 
 def test_anime_without_a_score_and_fans_without_one_are_left_alone() -> None:
     residuals = np.full((5, 4), np.nan)
     residuals[:3, 0] = residuals[:3, 2] = [1, -1, 0.5]
-    found = pearson_baseline(*grouped(residuals), shrinkage=0, neighbours=4, threads=3)
+    found = pearson_baseline_similarity(*grouped(residuals), shrinkage=0, neighbours=4, threads=3)
     assert rows(found) == [{2: 1.0}, {}, {0: 1.0}, {}]
 
 
 def test_a_single_anime_has_no_neighbours() -> None:
-    found = pearson_baseline(*grouped(np.array([[1.0], [0.5]])), threads=2)
+    found = pearson_baseline_similarity(*grouped(np.array([[1.0], [0.5]])), threads=2)
     assert found.shape == (1, 1)
     assert found.nnz == 0
 
 
 def test_fewer_common_fans_than_asked_for_make_no_similarity() -> None:
     residuals = np.array([[1, 1, 1], [2, 2, 2], [1, 1, np.nan], [3, 3, np.nan]], float)
-    found = pearson_baseline(*grouped(residuals), shrinkage=1, min_support=3, neighbours=3)
+    found = pearson_baseline_similarity(
+        *grouped(residuals), shrinkage=1, min_support=3, neighbours=3
+    )
     assert rows(found) == [{1: pytest.approx(3 / 4)}, {0: pytest.approx(3 / 4)}, {}]
 
 
@@ -184,10 +189,10 @@ def test_grouping_keeps_every_rating_both_ways(residuals: Floats) -> None:
 
 @pytest.mark.parametrize("precision", ["exact", "compact"])
 @pytest.mark.parametrize("sign", [1, -1])
-def test_what_rounds_to_nothing_is_not_stored(precision: Precision, sign: int) -> None:
+def test_what_rounds_to_nothing_is_not_stored(precision: MatrixPrecision, sign: int) -> None:
     dense = np.array([[0, 1, 1e-50], [0, sign * 0.25, 0.5], [1e-50, 0, sign * 1e-50]])
     by_source = csr_array(dense.T)
-    arrays_of, scale = store_matrix("m", by_source, precision)
+    arrays_of, scale = encode_item_matrix("m", by_source, precision)
     assert by_source.nnz == 6, "what was given is left as it is"
     assert arrays_of["m_start"].tolist() == [0, 0, 2, 3]
     assert arrays_of["m_target"].tolist() == [0, 1, 1]
@@ -199,8 +204,8 @@ def test_compact_storage_rounds_by_at_most_half_a_step(tmp_path: Path) -> None:
     frame = random_frame(3, 80, 50, 0.4)
     exact = train_model(frame, tmp_path / "exact", precision="exact", shrinkage=5)
     compact = train_model(frame, tmp_path / "compact", precision="compact", shrinkage=5)
-    assert exact.similarity.value.dtype == np.float32
-    assert compact.similarity.value.dtype.itemsize == 2
+    assert exact.similarity.data.dtype == np.float32
+    assert compact.similarity.data.dtype.itemsize == 2
     difference = np.abs(dense_similarity(exact) - dense_similarity(compact))
     single = np.finfo(np.float32).eps  # the exact values are float32 themselves
     assert 0 < difference.max() <= compact.similarity.scale / 2 + single

@@ -172,7 +172,7 @@ class Absent:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Absent())
 import model_build.cli
-model_build.cli._parser()
+model_build.cli._build_parser()
 try:
     import model_build.surprise_estimator
 except ModuleNotFoundError as error:

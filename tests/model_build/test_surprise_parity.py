@@ -17,7 +17,7 @@ from surprise import Dataset, KNNBaseline, Reader
 
 from app.recommender import Model
 from app.recommender.fold_in import fold_in
-from app.recommender.predict import predict
+from app.recommender.predict import predict_knn
 from tests.model_build.worlds import (
     ROOT,
     dense_similarity,
@@ -87,7 +87,7 @@ def fit_both(
 
 def assert_same_baselines(pair: Pair) -> None:
     inner = pair.inner
-    assert pair.ours.mean == pytest.approx(pair.theirs.trainset.global_mean, abs=1e-9)
+    assert pair.ours.global_mean == pytest.approx(pair.theirs.trainset.global_mean, abs=1e-9)
     scored = inner >= 0
     np.testing.assert_allclose(
         pair.ours.item_bias[scored], pair.theirs.bi[inner[scored]], rtol=0, atol=1e-9
@@ -126,7 +126,7 @@ def assert_same_predictions(pair: Pair, users: list[int] | None = None) -> int:
             listed.score[listed.score > 0],
             np.zeros((listed.score > 0).sum(), np.int8),
         )
-        ours = predict(pair.ours, fold_in(pair.ours, listed)).score
+        ours = predict_knn(pair.ours, fold_in(pair.ours, listed)).score
         own = {i for i, _ in trainset.ur[trainset.to_inner_uid(raw)]} if len(listed.score) else {}
         for position, item in enumerate(inner.tolist()):
             if item in own or (item >= 0 and _undecided(pair.theirs, item, sorted(own))):
@@ -186,7 +186,7 @@ def test_an_anime_rated_by_one_fan_and_a_fan_with_one_rating(tmp_path: Path) -> 
     assert_same_baselines(pair)
     assert_same_similarities(pair)
     assert assert_same_predictions(pair) > 100
-    rated_once = pair.ours.find(np.array([9001, 9002]))
+    rated_once = pair.ours.find_positions(np.array([9001, 9002]))
     assert not dense_similarity(pair.ours)[rated_once].any()
 
 
@@ -205,9 +205,9 @@ def test_one_score_for_everything_predicts_that_score(tmp_path: Path) -> None:
     """Surprise divides zero by zero here; ours has no neighbours and stays at the baseline."""
     frame = random_frame(7, 20, 15, 0.5, unscored=0).with_columns(rating=pl.lit(7.0))
     model = train_model(frame, tmp_path)
-    assert len(model.similarity.value) == 0
+    assert len(model.similarity.data) == 0
     for user in (1, 2, 3):
-        prediction = predict(model, fold_in(model, list_of(frame, user)))
+        prediction = predict_knn(model, fold_in(model, list_of(frame, user)))
         np.testing.assert_allclose(prediction.score, 7.0, rtol=0, atol=1e-12)
 
 
@@ -219,13 +219,13 @@ def test_of_equal_neighbours_the_smaller_id_is_used(tmp_path: Path) -> None:
     rows = [(u, a, float(liking[u])) for u in range(12) for a in (30, 10, 20)]
     rows += [(u, 40, float(np.clip(liking[u] + rng.integers(-1, 2), 1, 10))) for u in range(12)]
     model = train_model(rated_frame(rows), tmp_path, k=2)
-    target = int(model.find(np.array([40]))[0])
+    target = int(model.find_positions(np.array([40]))[0])
     similarity = dense_similarity(model)[target]
     assert similarity[0] == similarity[1] == similarity[2] > 0
     visitor = rated_frame([(0, 30, 9), (0, 20, 2), (0, 10, 6)])
-    near = predict(model, fold_in(model, list_of(visitor, 0))).neighbourhood
-    first = near.begin[target]
-    used = near.source[near.which[first : first + near.used[target]]]
+    near = predict_knn(model, fold_in(model, list_of(visitor, 0))).neighbourhood
+    first = near.indptr[target]
+    used = near.entry_position[near.entry_index[first : first + near.neighbour_count[target]]]
     assert sorted(model.anime_id[used].tolist()) == [10, 20]
 
 

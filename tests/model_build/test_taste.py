@@ -9,21 +9,21 @@ import numpy.typing as npt
 import pytest
 from scipy.sparse import csr_array
 
-from app.recommender import Listed, Model
-from app.recommender.affinity import spread_affinity
+from app.recommender import Model, UserList
+from app.recommender.affinity import score_affinity
 from app.recommender.fold_in import fold_in
-from app.recommender.taste import predict_taste
+from app.recommender.taste import predict_scores
 from model_build import taste
 from model_build.grouping import GroupedRatings, group_ratings
 from model_build.taste import (
-    SPREAD_WEIGHT,
-    Gaussian,
-    _expect,
+    STD_PRIOR_WEIGHT,
+    GaussianFactorModel,
+    _expectation_step,
     _leading_factors,
-    fit_gaussian,
-    standardise,
+    fit_gaussian_factors,
+    standardise_ratings,
 )
-from model_build.taste_draws import evenly
+from model_build.taste_draws import subsample_users
 from tests.model_build.worlds import random_frame, train_model
 
 Floats = npt.NDArray[np.float64]
@@ -43,7 +43,7 @@ def planted(fans: int, anime: int, seed: int) -> tuple[GroupedRatings, Floats]:
     return grouped, covariance / spread[:, None] / spread
 
 
-def correlation(gaussian: Gaussian) -> Floats:
+def correlation(gaussian: GaussianFactorModel) -> Floats:
     covariance = gaussian.factor.astype(np.float64) @ gaussian.factor.T
     spread = np.sqrt(covariance.diagonal())
     return np.asarray(covariance / spread[:, None] / spread)
@@ -52,33 +52,33 @@ def correlation(gaussian: Gaussian) -> Floats:
 def test_levels_and_spreads_are_those_of_a_visitor(tmp_path: Path) -> None:
     frame = random_frame(41, 60, 30, 0.5, unscored=0)
     model: Model = train_model(frame, tmp_path)
-    taste = model.taste
+    taste = model.score_model
     for fan in frame["user_id"].unique().sort().to_list()[:20]:
         mine = frame.filter(frame["user_id"] == fan)
-        listed = Listed.of(
+        listed = UserList.from_entries(
             [(a, r, 2) for a, r in zip(mine["anime_id"], mine["rating"], strict=True)]
         )
         visitor = fold_in(model, listed)
-        within = visitor.score - model.mean - taste.item_bias[visitor.rated]
+        within = visitor.score - model.global_mean - taste.item_bias[visitor.rated]
         level = within.sum() / (taste.reg_user + len(within))
-        squares = ((within - level) ** 2).sum() + SPREAD_WEIGHT * taste.spread**2
-        found = predict_taste(model, visitor, spread_affinity(model, visitor))
-        assert found.spread == pytest.approx(np.sqrt(squares / (len(within) + SPREAD_WEIGHT)))
+        squares = ((within - level) ** 2).sum() + STD_PRIOR_WEIGHT * taste.score_std**2
+        found = predict_scores(model, visitor, score_affinity(model, visitor))
+        assert found.user_std == pytest.approx(np.sqrt(squares / (len(within) + STD_PRIOR_WEIGHT)))
 
 
 def test_training_standardises_by_the_same_formula() -> None:
     grouped, _ = planted(50, 20, seed=1)
-    standard = standardise(grouped)
+    standard = standardise_ratings(grouped)
     for fan in range(50):
         mine = slice(grouped.user_start[fan], grouped.user_start[fan + 1])
         bias = standard.item_bias[grouped.order[grouped.user_item[mine]]]
         deviation = grouped.user_rating[mine] - grouped.user_rating.mean() - bias
         level = deviation.sum() / (5 + len(deviation))
-        squares = ((deviation - level) ** 2).sum() + SPREAD_WEIGHT * standard.mean_spread**2
-        np.testing.assert_allclose(standard.within[mine], deviation - level)
-        np.testing.assert_allclose(standard.level[fan], level)
+        squares = ((deviation - level) ** 2).sum() + STD_PRIOR_WEIGHT * standard.overall_std**2
+        np.testing.assert_allclose(standard.residual[mine], deviation - level)
+        np.testing.assert_allclose(standard.user_bias[fan], level)
         np.testing.assert_allclose(
-            standard.spread[fan], np.sqrt(squares / (len(deviation) + SPREAD_WEIGHT))
+            standard.user_std[fan], np.sqrt(squares / (len(deviation) + STD_PRIOR_WEIGHT))
         )
 
 
@@ -91,7 +91,9 @@ def test_the_expectation_step_adds_up_every_fan(threads: int) -> None:
     root = rng.normal(size=(m, m)) / 4
     covariance = (root @ root.T).astype(np.float32)
     noise = rng.uniform(0.5, 1.0, m)
-    pull, seen, noise_sum = _expect(csr_array(value), covariance, noise, level_variance, threads)
+    pull, seen, noise_sum = _expectation_step(
+        csr_array(value), covariance, noise, level_variance, threads
+    )
     expected = np.zeros((m, m))
     expected_noise = np.zeros(m)
     for row in value:
@@ -110,7 +112,7 @@ def test_the_expectation_step_adds_up_every_fan(threads: int) -> None:
 
 def test_a_planted_taste_is_found() -> None:
     grouped, truth = planted(800, 25, seed=3)
-    gaussian = fit_gaussian(grouped, standardise(grouped), factors=2)
+    gaussian = fit_gaussian_factors(grouped, standardise_ratings(grouped), factors=2)
     assert gaussian.position.tolist() == list(range(25))
     off = ~np.eye(25, dtype=bool)
     agreement = np.corrcoef(correlation(gaussian)[off], truth[off])[0, 1]
@@ -121,16 +123,18 @@ def test_a_planted_taste_is_found() -> None:
 def test_only_anime_with_ratings_enough_are_known_and_at_most_so_many() -> None:
     grouped, _ = planted(100, 25, seed=4)
     count = np.diff(grouped.item_start)[grouped.rank]
-    gaussian = fit_gaussian(grouped, standardise(grouped), min_ratings=60, factors=4)
+    gaussian = fit_gaussian_factors(
+        grouped, standardise_ratings(grouped), min_ratings=60, factors=4
+    )
     assert gaussian.position.tolist() == np.flatnonzero(count >= 60).tolist()
-    few = fit_gaussian(grouped, standardise(grouped), most_anime=6, factors=4)
+    few = fit_gaussian_factors(grouped, standardise_ratings(grouped), max_items=6, factors=4)
     assert set(few.position.tolist()) == set(grouped.order[:6].tolist())
 
 
 def test_threads_do_not_change_the_gaussian() -> None:
     grouped, _ = planted(60, 15, seed=5)
     one, three = (
-        fit_gaussian(grouped, standardise(grouped), factors=3, threads=threads)
+        fit_gaussian_factors(grouped, standardise_ratings(grouped), factors=3, threads=threads)
         for threads in (1, 3)
     )
     np.testing.assert_array_equal(one.factor, three.factor)
@@ -151,23 +155,23 @@ def test_leading_factors_are_those_of_the_eigenvalues(m: int) -> None:
 def test_no_fan_with_two_anime_is_no_error() -> None:
     user = np.arange(30, dtype=np.int32)
     grouped = group_ratings(user, user % 2, np.full(30, 7.0) + user % 3, 30, 2)
-    gaussian = fit_gaussian(grouped, standardise(grouped), min_ratings=1)
+    gaussian = fit_gaussian_factors(grouped, standardise_ratings(grouped), min_ratings=1)
     assert (gaussian.noise > 0).all()
 
 
 def test_early_steps_look_at_fans_from_everywhere() -> None:
     fans = csr_array(np.arange(1, 12, dtype=np.float32)[:, None])
-    assert evenly(fans, 11) is fans
-    assert evenly(fans, 4).toarray().ravel().tolist() == [1, 3, 6, 9]
+    assert subsample_users(fans, 11) is fans
+    assert subsample_users(fans, 4).toarray().ravel().tolist() == [1, 3, 6, 9]
 
 
 def test_a_planted_taste_is_found_from_a_shorter_beginning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     grouped, truth = planted(800, 25, seed=3)
-    whole = fit_gaussian(grouped, standardise(grouped), factors=2)
-    monkeypatch.setattr(taste, "EARLY_FANS", 300)
-    short = fit_gaussian(grouped, standardise(grouped), factors=2)
+    whole = fit_gaussian_factors(grouped, standardise_ratings(grouped), factors=2)
+    monkeypatch.setattr(taste, "EARLY_STEP_USERS", 300)
+    short = fit_gaussian_factors(grouped, standardise_ratings(grouped), factors=2)
     assert (short.factor != whole.factor).any()
     off = ~np.eye(25, dtype=bool)
     assert np.corrcoef(correlation(short)[off], truth[off])[0, 1] > 0.95

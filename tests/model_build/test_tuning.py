@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 
 from app.recommender import Model
-from app.recommender.artifact import Artifact, Dataset, Manifest
+from app.recommender.artifact import DatasetInfo, Manifest, ModelArtifact
 from model_build.cli import main
-from model_build.evaluation import evaluate, rank_with
+from model_build.evaluation import evaluate, model_ranker
 from model_build.ratings import Ratings, read_ratings
-from model_build.settings_file import read_settings
-from model_build.training import Hyperparameters, train
-from model_build.tuning.bench import Bench
-from model_build.tuning.space import SPACES
+from model_build.settings_file import read_hyperparameters
+from model_build.training import Hyperparameters, train_model
+from model_build.tuning.bench import HoldoutBenchmark
+from model_build.tuning.space import SEARCH_SPACES
 from tests.model_build.worlds import ROOT, random_frame, run_command
 
 SETTINGS = Hyperparameters(
@@ -53,70 +53,73 @@ def entries(ratings: Ratings, user: str) -> set[tuple[int, float]]:
 
 
 def test_the_fans_measured_on_are_not_in_training(ratings: Ratings) -> None:
-    bench = Bench(ratings, fans=30, seed=3)
-    assert len(bench.fans) == 30
+    bench = HoldoutBenchmark(ratings, users=30, seed=3)
+    assert len(bench.users) == 30
     left = set(map(str, bench.training.user_ids))
     held = set(map(str, ratings.user_ids)) - left
     assert len(left) + len(held) == 120
     assert len(held) >= 30
     whole = [frozenset(entries(ratings, user)) for user in held]
-    for fan in bench.fans:
+    for fan in bench.users:
         seen = zip(fan.visible.anime_id.tolist(), fan.visible.score.tolist(), strict=True)
-        hidden = zip(fan.hidden_id.tolist(), fan.hidden_score.tolist(), strict=True)
+        hidden = zip(fan.hidden_ids.tolist(), fan.hidden_scores.tolist(), strict=True)
         assert frozenset([*seen, *hidden]) in whole
     for user in left:
         assert entries(bench.training, user) == entries(ratings, user)
 
 
-def whole_model(bench: Bench, settings: Hyperparameters) -> Model:
-    trained = train(bench.training, settings)
+def whole_model(bench: HoldoutBenchmark, settings: Hyperparameters) -> Model:
+    trained = train_model(bench.training, settings)
     manifest = Manifest(
         format=2,
         version="whole",
         created="",
-        dataset=Dataset(name="", fingerprint=""),
+        dataset=DatasetInfo(name="", fingerprint=""),
         counts=trained.counts,
         hyperparameters=trained.hyperparameters,
         metrics={},
         files={},
     )
-    return Model(Artifact(Path("whole"), manifest, trained.arrays))
+    return Model(ModelArtifact(Path("whole"), manifest, trained.arrays))
 
 
-@pytest.mark.parametrize("part", list(SPACES))
+@pytest.mark.parametrize("part", list(SEARCH_SPACES))
 def test_a_part_alone_measures_as_in_a_whole_model(ratings: Ratings, part: str) -> None:
-    bench = Bench(ratings, fans=30, seed=3)
-    space = SPACES[part]
+    bench = HoldoutBenchmark(ratings, users=30, seed=3)
+    space = SEARCH_SPACES[part]
     measured = []
     for settings in (SETTINGS, OTHER, SETTINGS):  # nothing stale is left by what is kept
-        alone = bench.measure(bench.model(part, settings), space.order, bench.fans)
+        alone = bench.evaluate_model(bench.fit_part(part, settings), space.order, bench.users)
         whole = whole_model(bench, settings)
         nowhere = np.full(len(whole), -1)
-        expected = evaluate(whole, nowhere, bench.fans, ranker=rank_with(whole, space.order))
+        expected = evaluate(whole, nowhere, bench.users, ranker=model_ranker(whole, space.order))
         names = [name for name in space.objectives if name in expected]
         assert names
         for name in names:
             assert alone[name] == pytest.approx(expected[name], abs=1e-12), name
-        measured.append(alone[space.judged_by])
+        measured.append(alone[space.default_objective])
     assert measured[0] == measured[2] != measured[1]
 
 
 def test_affinity_of_the_most_listed_anime_alone(ratings: Ratings) -> None:
-    few = Bench(ratings, fans=30, seed=3, affinity_anime=20)
+    few = HoldoutBenchmark(ratings, users=30, seed=3, affinity_anime=20)
     count = np.bincount(few.training.item)
-    model = few.model("affinity", SETTINGS)
-    assert len(np.unique(model.affinity.target)) == 20
-    assert count[np.unique(model.affinity.target)].min() >= np.sort(count)[-20]
+    model = few.fit_part("affinity", SETTINGS)
+    assert len(np.unique(model.affinity_matrix.indices)) == 20
+    assert count[np.unique(model.affinity_matrix.indices)].min() >= np.sort(count)[-20]
 
 
 def test_new_franchises_are_measured_by_the_mapping(ratings: Ratings) -> None:
     franchise = {anime: anime % 9 for anime in ratings.anime_ids.tolist()}
-    bench = Bench(ratings, fans=30, seed=3, franchise=franchise)
-    model = bench.model("affinity", SETTINGS)
+    bench = HoldoutBenchmark(ratings, users=30, seed=3, franchise=franchise)
+    model = bench.fit_part("affinity", SETTINGS)
     groups = np.array([franchise[anime] for anime in bench.training.anime_ids.tolist()])
-    for fans in (bench.fans, bench.fans[:9]):
+    for fans in (bench.users, bench.users[:9]):
         expected = evaluate(model, groups, fans)["new_ndcg@10"]
-        assert bench.measure(model, SPACES["affinity"].order, fans)["new_ndcg@10"] == expected
+        assert (
+            bench.evaluate_model(model, SEARCH_SPACES["affinity"].order, fans)["new_ndcg@10"]
+            == expected
+        )
 
 
 def command(file: Path, out: Path, *options: object) -> list[str]:
@@ -138,12 +141,12 @@ def test_the_best_trial_is_written_and_train_reads_it(
     values = [float(v) for v in re.findall(r"^knn \d+/13: rmse ([\d.]+)", printed, re.M)]
     assert len(values) == 13
     assert min(values) < values[0]  # the defaults come first
-    settings = read_settings(out)
-    assert set(settings) == set(SPACES["knn"].ranges)
+    settings = read_hyperparameters(out)
+    assert set(settings) == set(SEARCH_SPACES["knn"].ranges)
     # What was found measures as it was said to.
-    bench = Bench(read_ratings([file]), fans=40, seed=0)
-    model = bench.model("knn", Hyperparameters(**settings))
-    found = bench.measure(model, SPACES["knn"].order, bench.fans)["rmse"]
+    bench = HoldoutBenchmark(read_ratings([file]), users=40, seed=0)
+    model = bench.fit_part("knn", Hyperparameters(**settings))
+    found = bench.evaluate_model(model, SEARCH_SPACES["knn"].order, bench.users)["rmse"]
     assert f"{found:.5g}" == f"{min(values):.5g}"
     train_command = ["train", "--ratings", str(file), "--settings", str(out), "--quiet"]
     assert main([*train_command, "--out", str(tmp_path / "model")]) == 0
@@ -196,7 +199,7 @@ def test_what_was_running_when_it_was_killed_is_done_again(file: Path, tmp_path:
     database.close()
     assert main(command(file, out, *options, "--trials", 12)) == 0
     assert main(command(file, straight, *options, "--trials", 12)) == 0
-    assert read_settings(out) == read_settings(straight)
+    assert read_hyperparameters(out) == read_hyperparameters(straight)
 
 
 def test_a_finished_search_writes_its_best_again_and_more_trials_go_on(
@@ -232,7 +235,7 @@ def test_all_parts_and_some_settings(file: Path, tmp_path: Path) -> None:
     out = tmp_path / "best.json"
     some = ["--only", "k", "shrinkage", "affinity_ridge"]
     assert main(command(file, out, "--trials", 2, "--fans", 30, *some)) == 0
-    assert set(read_settings(out)) == {"k", "shrinkage", "affinity_ridge"}
+    assert set(read_hyperparameters(out)) == {"k", "shrinkage", "affinity_ridge"}
 
 
 @pytest.mark.parametrize(

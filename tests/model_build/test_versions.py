@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from app.recommender.artifact import MANIFEST
+from app.recommender.artifact import MANIFEST_FILE
 from model_build.cli import main
 from model_build.errors import InputError
-from model_build.publishing.cleaning import prune, rollback
-from model_build.publishing.store import Store, open_store
+from model_build.publishing.cleaning import prune_versions, rollback_version
+from model_build.publishing.store import ModelFileStore, open_model_store
 from tests.model_build.places import BucketForModels, DirectoryForModels, PlaceForModels, served
 from tests.model_build.publisher import start
 from tests.models import version_of
@@ -62,7 +62,7 @@ class TestVersions:
     def test_as_a_table(self, filled: PlaceForModels, capsys: pytest.CaptureFixture[str]) -> None:
         filled.remove("v2/appeal.npy")
         filled.put("v3/appeal.npy", b"short")
-        filled.remove(f"v1/{MANIFEST}")
+        filled.remove(f"v1/{MANIFEST_FILE}")
         filled.put("note.txt", b"of somebody else")
         filled.put("v5/appeal.npy", b"begun")
         capsys.readouterr()
@@ -89,7 +89,7 @@ class TestVersions:
     def test_a_damaged_manifest_is_told(
         self, filled: PlaceForModels, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        filled.put(f"v2/{MANIFEST}", b"{}")
+        filled.put(f"v2/{MANIFEST_FILE}", b"{}")
         (two,) = [each for each in listed(filled, capsys) if each["version"] == "v2"]
         assert two["complete"] is False
         assert "format" in str(two["fault"])
@@ -204,7 +204,7 @@ class TestPrune:
         fill(bucket, tiny_model, tmp_path)
         for day in range(1, 5):
             bucket.make_older(f"v{day}", 9)
-        bucket.emulator.refuse(f"some/models/v2/{MANIFEST}", 400)
+        bucket.emulator.refuse(f"some/models/v2/{MANIFEST_FILE}", 400)
         assert main(["prune", "--keep", "1", "--at", bucket.url]) == 2
         assert len(folders(bucket)) == 4
 
@@ -243,10 +243,10 @@ class TestPrune:
 class Meddled:
     """A store in which something else happens around a deletion or a writing."""
 
-    def __init__(self, store: Store, meddle: Callable[[str, str], None]) -> None:
+    def __init__(self, store: ModelFileStore, meddle: Callable[[str, str], None]) -> None:
         self._store, self._meddle = store, meddle
         self.url = store.url
-        self.list, self.read, self.has = store.list, store.read, store.has
+        self.list, self.read, self.has = store.list, store.read, store.matches
 
     def put(self, name: str, content: bytes, replaces: str | None) -> None:
         self._store.put(name, content, replaces)
@@ -262,12 +262,15 @@ class TestBothAtOnce:
         self, filled: PlaceForModels, tmp_path: Path
     ) -> None:
         def go_back(deed: str, name: str) -> None:
-            if (deed, name) == ("delete", f"v1/{MANIFEST}"):
+            if (deed, name) == ("delete", f"v1/{MANIFEST_FILE}"):
                 assert main(["rollback", "v1", "--at", filled.url]) == 0
 
         before = filled.files()
-        with open_store(filled.url, "--at") as store, pytest.raises(InputError, match="it is kept"):
-            prune(Meddled(store, go_back), 3)
+        with (
+            open_model_store(filled.url, "--at") as store,
+            pytest.raises(InputError, match="it is kept"),
+        ):
+            prune_versions(Meddled(store, go_back), 3)
         assert served(filled, tmp_path / "cache") == "v1"
         assert {**filled.files(), "latest": b""} == {**before, "latest": b""}
 
@@ -276,8 +279,11 @@ class TestBothAtOnce:
     ) -> None:
         def begin_to_delete(deed: str, name: str) -> None:
             if (deed, name) == ("put", "latest") and filled.files()["latest"] == b"v1\n":
-                filled.remove(f"v1/{MANIFEST}")
+                filled.remove(f"v1/{MANIFEST_FILE}")
 
-        with open_store(filled.url, "--at") as store, pytest.raises(InputError, match="v4 is live"):
-            rollback(Meddled(store, begin_to_delete), "v1")
+        with (
+            open_model_store(filled.url, "--at") as store,
+            pytest.raises(InputError, match="v4 is live"),
+        ):
+            rollback_version(Meddled(store, begin_to_delete), "v1")
         assert served(filled, tmp_path / "cache") == "v4"

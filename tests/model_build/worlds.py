@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from app.recommender import Listed, Model
+from app.recommender import Model, UserList
 from model_build.cli import main
 
 ROOT = Path(__file__).parents[2]
@@ -72,11 +72,11 @@ def train_model(frame: pl.DataFrame, folder: Path, **options: float | str | Path
     return Model.open(folder / "model")
 
 
-def list_of(frame: pl.DataFrame, user: int) -> Listed:
+def list_of(frame: pl.DataFrame, user: int) -> UserList:
     """One fan's rows as the list that a visitor would bring."""
     rows = frame.filter(pl.col("user_id") == user)
     status = rows["status"].to_numpy() if "status" in rows.columns else np.zeros(len(rows))
-    return Listed(
+    return UserList(
         rows["anime_id"].to_numpy().astype(np.int64),
         rows["rating"].to_numpy().astype(np.float64),
         status.astype(np.int8),
@@ -87,8 +87,8 @@ def dense_similarity(model: Model) -> npt.NDArray[np.float64]:
     """The whole matrix, ``[i, j]`` what anime j on a list says about anime i; 0 where cut."""
     matrix, n = model.similarity, len(model)
     dense = np.zeros((n, n))
-    source = np.repeat(np.arange(n), np.diff(matrix.start))
-    dense[matrix.target, source] = matrix.value * matrix.scale
+    source = np.repeat(np.arange(n), np.diff(matrix.indptr))
+    dense[matrix.indices, source] = matrix.data * matrix.scale
     return dense
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from app.recommender import Listed, Model, Status
+from app.recommender import Model, UserList, WatchStatus
 
 Entry = tuple[int, float | None, int]
 
@@ -13,9 +13,9 @@ def entry_lists(model: Model, most: int = 30) -> st.SearchStrategy[list[Entry]]:
     """Entries of a fan: known and unknown anime, each once, any score and status."""
     anime = st.one_of(st.sampled_from(model.anime_id.tolist()), st.integers(10**6, 10**6 + 50))
     score = st.one_of(st.none(), st.integers(2, 20).map(lambda half: half / 2))
-    entry = st.tuples(anime, score, st.sampled_from([int(status) for status in Status]))
+    entry = st.tuples(anime, score, st.sampled_from([int(status) for status in WatchStatus]))
     return st.lists(entry, max_size=most, unique_by=lambda drawn: drawn[0])
 
 
-def lists(model: Model, most: int = 30) -> st.SearchStrategy[Listed]:
-    return entry_lists(model, most).map(Listed.of)
+def lists(model: Model, most: int = 30) -> st.SearchStrategy[UserList]:
+    return entry_lists(model, most).map(UserList.from_entries)

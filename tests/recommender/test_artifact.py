@@ -16,7 +16,7 @@ import pytest
 
 from app.catalogue import Catalogue
 from app.recommender import ArtifactError, Model
-from app.recommender.artifact import MANIFEST, Manifest, open_artifact, parse_manifest
+from app.recommender.artifact import MANIFEST_FILE, Manifest, open_artifact, parse_manifest
 from model_build.cli import main
 from tests.model_build.worlds import random_frame, train_model
 
@@ -28,10 +28,10 @@ def folder(model: Model, tmp_path: Path) -> Path:
 
 
 def edit_manifest(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    data = json.loads((folder / MANIFEST).read_text("utf-8"))
+    data = json.loads((folder / MANIFEST_FILE).read_text("utf-8"))
     data.pop("digest", None)  # of what it said before
     change(data)
-    (folder / MANIFEST).write_text(json.dumps(data), "utf-8")
+    (folder / MANIFEST_FILE).write_text(json.dumps(data), "utf-8")
 
 
 def replace_array(folder: Path, name: str, array: npt.NDArray[Any]) -> None:
@@ -64,18 +64,18 @@ def test_a_good_model_opens(folder: Path, model: Model, world: pl.DataFrame) -> 
     np.testing.assert_array_equal(opened.anime_id, counts["anime_id"])
     np.testing.assert_array_equal(opened.entry_count, counts["entries"])
     np.testing.assert_array_equal(opened.rating_count, counts["ratings"])
-    assert opened.mean == pytest.approx(world.filter(pl.col("rating") > 0)["rating"].mean())
+    assert opened.global_mean == pytest.approx(world.filter(pl.col("rating") > 0)["rating"].mean())
     assert Catalogue.open(opened.catalogue_path).title(int(opened.anime_id[0])).startswith("Anime")
 
 
 def test_the_manifest_says_what_is_there(folder: Path, world: pl.DataFrame) -> None:
-    manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+    manifest = json.loads((folder / MANIFEST_FILE).read_text("utf-8"))
     assert manifest["format"] == 2
     assert manifest["counts"]["fans"] == world["user_id"].n_unique()
     assert manifest["counts"]["entries"] == len(world)
     assert manifest["counts"]["ratings"] == (world["rating"] > 0).sum()
     assert manifest["hyperparameters"]["shrinkage"] == 10
-    assert set(manifest["files"]) | {MANIFEST} == {path.name for path in folder.iterdir()}
+    assert set(manifest["files"]) | {MANIFEST_FILE} == {path.name for path in folder.iterdir()}
     for name, facts in manifest["files"].items():
         content = (folder / name).read_bytes()
         assert (facts["bytes"], facts["sha256"]) == (
@@ -108,7 +108,7 @@ def test_every_file_is_vouched_for(folder: Path) -> None:
         "missing": lambda file, content: file.unlink(),
         "directory": lambda file, content: (file.unlink(), file.mkdir()),
     }
-    files = list(json.loads((folder / MANIFEST).read_text("utf-8"))["files"])
+    files = list(json.loads((folder / MANIFEST_FILE).read_text("utf-8"))["files"])
     assert len(files) >= 8
     for name in files:
         file = folder / name
@@ -127,19 +127,19 @@ def test_every_file_is_vouched_for(folder: Path) -> None:
     [b"", b"{", b"not json", b"[]", b"null", b'"format"', b"{}", b"\xff\xfe\x00{", b"\x80"],
 )
 def test_a_manifest_that_is_none_is_refused(folder: Path, content: bytes) -> None:
-    (folder / MANIFEST).write_bytes(content)
-    assert str(folder / MANIFEST) in refusal(folder)
+    (folder / MANIFEST_FILE).write_bytes(content)
+    assert str(folder / MANIFEST_FILE) in refusal(folder)
 
 
 def test_a_truncated_manifest_is_refused_wherever_it_ends(folder: Path) -> None:
-    content = (folder / MANIFEST).read_bytes()
+    content = (folder / MANIFEST_FILE).read_bytes()
     for length in range(0, len(content.rstrip()), 97):
-        (folder / MANIFEST).write_bytes(content[:length])
-        assert MANIFEST in refusal(folder)
+        (folder / MANIFEST_FILE).write_bytes(content[:length])
+        assert MANIFEST_FILE in refusal(folder)
 
 
 def test_a_manifest_with_any_bit_flipped_is_refused(folder: Path) -> None:
-    content = (folder / MANIFEST).read_bytes()
+    content = (folder / MANIFEST_FILE).read_bytes()
     for at, byte in enumerate(content):
         for bit in range(8):
             damaged = bytearray(content)
@@ -159,14 +159,14 @@ def test_another_format_is_refused_by_number(folder: Path, found: object) -> Non
     edit_manifest(folder, lambda data: data.update(format=found))
     told = refusal(folder)
     assert f"format {found!r}" in told
-    assert str(folder / MANIFEST) in told
+    assert str(folder / MANIFEST_FILE) in told
 
 
 @pytest.mark.parametrize("part", sorted(set(Manifest.model_fields) - {"format", "digest"}))
 def test_a_manifest_with_a_part_missing_is_refused(folder: Path, part: str) -> None:
     edit_manifest(folder, lambda data: data.pop(part))
     told = refusal(folder)
-    assert MANIFEST in told
+    assert MANIFEST_FILE in told
     assert part in told
 
 
@@ -196,7 +196,7 @@ def test_a_wrong_manifest_is_refused(
 ) -> None:
     edit_manifest(folder, change)
     told = refusal(folder)
-    assert MANIFEST in told
+    assert MANIFEST_FILE in told
     assert part in told
 
 
@@ -262,7 +262,7 @@ def test_arrays_that_make_no_model_are_refused(
 @pytest.mark.parametrize("name", ["nowhere", "model/anime_id.npy", "empty"])
 def test_what_is_no_model_is_refused(folder: Path, name: str) -> None:
     (folder.parent / "empty").mkdir()
-    assert f"{folder.parent / name / MANIFEST}: not found" in refusal(folder.parent / name)
+    assert f"{folder.parent / name / MANIFEST_FILE}: not found" in refusal(folder.parent / name)
 
 
 def test_the_same_ratings_and_time_give_the_same_bytes(
@@ -277,7 +277,7 @@ def test_the_same_ratings_and_time_give_the_same_bytes(
         for name in ("a", "b")
     )
     assert first == second
-    assert json.loads(first[MANIFEST])["created"] == "2023-11-14T22:13:20+00:00"
+    assert json.loads(first[MANIFEST_FILE])["created"] == "2023-11-14T22:13:20+00:00"
 
 
 def test_other_settings_or_ratings_give_another_version(

@@ -18,7 +18,7 @@ import polars as pl
 import pytest
 
 from app.recommender import ArtifactError, Model, replacing
-from app.recommender.artifact import Dataset, open_artifact, write_artifact
+from app.recommender.artifact import DatasetInfo, open_artifact, write_artifact
 from model_build.cli import main
 from tests.model_build.worlds import ROOT, random_frame, train_model
 
@@ -85,7 +85,7 @@ def write_small(path: Path, version: str, *arrays: str) -> None:
         path,
         version=version,
         created="2026-01-01T00:00:00Z",
-        dataset=Dataset(name="test", fingerprint="0"),
+        dataset=DatasetInfo(name="test", fingerprint="0"),
         counts={},
         hyperparameters={},
         metrics={},
@@ -127,7 +127,7 @@ def test_killed_while_writing_leaves_nothing_that_opens(
     [
         ("os.fsync", 1, False),
         ("os.fsync", -1, False),
-        ("app.recommender.replacing.exchange", 1, False),
+        ("app.recommender.replacing.exchange_paths", 1, False),
         ("os.fsync", 0, True),
         ("shutil.rmtree", 1, True),
     ],
@@ -164,7 +164,7 @@ def test_two_renames_where_names_cannot_be_exchanged(
             raise error
         real(source, target)
 
-    monkeypatch.setattr(replacing, "exchange", lambda one, other: False)
+    monkeypatch.setattr(replacing, "exchange_paths", lambda one, other: False)
     monkeypatch.setattr(os, "rename", rename)
     with pytest.raises(KeyboardInterrupt) if error else nullcontext():
         write_small(out, "two", "b")
@@ -175,7 +175,7 @@ def test_two_renames_where_names_cannot_be_exchanged(
 def test_whoever_looks_finds_a_model_at_every_instant(tmp_path: Path) -> None:
     for name in ("this", "that"):
         (tmp_path / name).mkdir()
-    if not replacing.exchange(tmp_path / "this", tmp_path / "that"):
+    if not replacing.exchange_paths(tmp_path / "this", tmp_path / "that"):
         pytest.skip("names cannot be exchanged in one step here")
     out = tmp_path / "model"
     write_small(out, "0", "a")
@@ -218,7 +218,7 @@ def test_what_killed_writers_left_is_cleared_unless_one_is_still_writing(tmp_pat
     for place in (left, other):
         (place / "model").mkdir(parents=True)
         (place / "model" / "a.npy").touch()
-    with replacing.replacing(out) as first:
+    with replacing.replace_directory(out) as first:
         (first / "mine").touch()
         write_small(out, "second", "a")  # a second writer, done before the first
         assert left.exists()

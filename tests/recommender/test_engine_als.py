@@ -13,27 +13,37 @@ from implicit.cpu.als import AlternatingLeastSquares
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
-from app.recommender import EngineName, Listed, Model, Order, Status, Wish, recommend
+from app.recommender import (
+    EngineName,
+    Model,
+    RecommendOptions,
+    SortOrder,
+    UserList,
+    WatchStatus,
+    recommend,
+)
 from app.recommender.artifact import ArtifactError
-from app.recommender.engines.als import Als, Strengths
-from app.recommender.listed import Known
+from app.recommender.engines.als import AlsEngine, InteractionStrengths
+from app.recommender.listed import KnownEntries
 from model_build.engines.base import FittedEngine, add_engine
 
 ANIME = 40
 STATUSES = (0, 1, 2, 3, 4, 6)
-STRENGTHS = asdict(Strengths())
+STRENGTHS = asdict(InteractionStrengths())
 
 
-def engine(factors: int, regularization: float, seed: int) -> Als:
+def engine(factors: int, regularization: float, seed: int) -> AlsEngine:
     rng = np.random.default_rng(seed)
     factor = (0.3 * rng.standard_normal((ANIME, factors))).astype(np.float32)
     exact = factor.astype(np.float64)
-    return Als(factor, exact.T @ exact, regularization, 3.0, Strengths(), np.ones(ANIME, bool))
+    return AlsEngine(
+        factor, exact.T @ exact, regularization, 3.0, InteractionStrengths(), np.ones(ANIME, bool)
+    )
 
 
-def known(status: dict[int, int], favourites: set[int]) -> Known:
+def known(status: dict[int, int], favourites: set[int]) -> KnownEntries:
     position = np.array(sorted(status), np.int64)
-    return Known(
+    return KnownEntries(
         position,
         np.zeros(len(position)),
         np.array([status[at] for at in position.tolist()], np.int8),
@@ -53,30 +63,32 @@ def test_a_fan_is_folded_in_as_the_library_does(
     status: dict[int, int], favourites: set[int], factors: int, regularization: float, seed: int
 ) -> None:
     als, listed = engine(factors, regularization, seed), known(status, favourites)
-    strength = als.strengths.of(listed.status, listed.favourite)
+    strength = als.strengths.for_entries(listed.status, listed.favourite)
     entries = csr_matrix((strength, listed.position, [0, len(strength)]), shape=(1, ANIME))
     with threadpool_limits(1, "blas"):
         library = AlternatingLeastSquares(
             factors=factors, regularization=regularization, alpha=als.alpha, dtype=np.float64
         )
-        library.item_factors = als.factor.astype(np.float64)
+        library.item_factors = als.item_factors.astype(np.float64)
         fan = np.asarray(library.recalculate_user(0, entries)).ravel()
-    judged = als.judge(listed)
-    assert judged.match / 100 == pytest.approx(als.factor @ fan, abs=1e-4)
+    judged = als.score(listed)
+    assert judged.match / 100 == pytest.approx(als.item_factors @ fan, abs=1e-4)
     everything = np.arange(ANIME)
-    assert judged.shares(everything).sum(axis=1) == pytest.approx(judged.match, abs=1e-6)
+    assert judged.contributions(everything).sum(axis=1) == pytest.approx(judged.match, abs=1e-6)
 
 
 def test_without_regularization_what_is_left_open_stays_small() -> None:
     als = engine(20, 0.0, 0)
-    flat = Als(np.zeros_like(als.factor), 0 * als.gram, 0.0, 1.0, als.strengths, als.known)
-    assert not flat.judge(known({3: 2}, set())).match.any()
+    flat = AlsEngine(
+        np.zeros_like(als.item_factors), 0 * als.gram, 0.0, 1.0, als.strengths, als.known_items
+    )
+    assert not flat.score(known({3: 2}, set())).match.any()
 
 
 def test_strengths_add_up() -> None:
     status = np.array([2, 1, 6, 3, 4, 0, 2], np.int8)
     favourite = np.array([0, 0, 0, 0, 0, 0, 1], bool)
-    assert Strengths().of(status, favourite).tolist() == [6, 4, 3, 2, 1, 6, 11]
+    assert InteractionStrengths().for_entries(status, favourite).tolist() == [6, 4, 3, 2, 1, 6, 11]
 
 
 @pytest.fixture
@@ -90,26 +102,33 @@ def with_als(tiny_model: Path, tmp_path: Path) -> Model:
     return Model.open(tmp_path / "with")
 
 
-@pytest.mark.parametrize("order", Order)
-def test_an_answer_of_the_engine(with_als: Model, order: Order) -> None:
+@pytest.mark.parametrize("order", SortOrder)
+def test_an_answer_of_the_engine(with_als: Model, order: SortOrder) -> None:
     n = len(with_als)
     ids = with_als.anime_id.tolist()
-    listed = Listed.of([(ids[-1], 9.0, Status.COMPLETED), (ids[0], None, Status.DROPPED)])
-    answer = recommend(with_als, listed, Wish(top=n, order=order, engine=EngineName.ALS))
+    listed = UserList.from_entries(
+        [(ids[-1], 9.0, WatchStatus.COMPLETED), (ids[0], None, WatchStatus.DROPPED)]
+    )
+    answer = recommend(
+        with_als, listed, RecommendOptions(top_n=n, sort_order=order, engine=EngineName.ALS)
+    )
     shown = [item.anime_id for item in answer.recommendations]
     assert answer.engine is EngineName.ALS
     assert set(shown) == set(ids[n // 2 : -1])
     for item in answer.recommendations:
-        weights = sum(reason.weight for reason in item.because) + item.rest
-        assert weights == pytest.approx(getattr(item, answer.explained), abs=1e-6)
+        weights = sum(reason.weight for reason in item.contributions) + item.residual
+        assert weights == pytest.approx(getattr(item, answer.explained_target), abs=1e-6)
         assert 1 <= item.predicted_score <= 10
-    if order is Order.MATCH:
+    if order is SortOrder.MATCH:
         matches = [item.match for item in answer.recommendations]
         assert matches == sorted(matches, reverse=True)
 
 
 def test_an_engine_changes_nothing_else(with_als: Model, tiny_model: Path) -> None:
-    before, listed = Model.open(tiny_model), Listed.of([(1, 9.0, Status.COMPLETED)])
+    before, listed = (
+        Model.open(tiny_model),
+        UserList.from_entries([(1, 9.0, WatchStatus.COMPLETED)]),
+    )
     assert before.engines == {}
     assert set(with_als.engines) == {"als"}
     assert with_als.version != before.version
@@ -117,9 +136,9 @@ def test_an_engine_changes_nothing_else(with_als: Model, tiny_model: Path) -> No
 
 
 def test_an_empty_list_gets_general_picks(with_als: Model) -> None:
-    answer = recommend(with_als, Listed.of([]), Wish(engine=EngineName.ALS))
-    assert not answer.personal
-    assert answer.recommendations == recommend(with_als, Listed.of([])).recommendations
+    answer = recommend(with_als, UserList.from_entries([]), RecommendOptions(engine=EngineName.ALS))
+    assert not answer.is_personalized
+    assert answer.recommendations == recommend(with_als, UserList.from_entries([])).recommendations
 
 
 @pytest.mark.parametrize(

@@ -8,70 +8,70 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
-from app.recommender import Listed, Model, Status, recommend
+from app.recommender import Model, UserList, WatchStatus, recommend
 from app.recommender.fold_in import DROPPED_RESIDUAL, fold_in
-from app.recommender.predict import predict
+from app.recommender.predict import predict_knn
 from tests.model_build.worlds import dense_similarity
 from tests.recommender.drawn import entry_lists, lists
 
 SEEN_STATUSES = (
-    Status.UNKNOWN,
-    Status.WATCHING,
-    Status.COMPLETED,
-    Status.ON_HOLD,
-    Status.DROPPED,
+    WatchStatus.UNKNOWN,
+    WatchStatus.WATCHING,
+    WatchStatus.COMPLETED,
+    WatchStatus.ON_HOLD,
+    WatchStatus.DROPPED,
 )
 
 
 def outcome(model: Model, score: float | None, status: int) -> set[str]:
     """In which of a visitor's groups the one entry of a list ends up."""
-    visitor = fold_in(model, Listed.of([(int(model.anime_id[17]), score, status)]))
+    visitor = fold_in(model, UserList.from_entries([(int(model.anime_id[17]), score, status)]))
     groups = {
         "seen": visitor.seen,
         "rated": visitor.rated,
-        "dropped": visitor.dropped,
+        "dropped": visitor.dropped_unscored,
         "planned": visitor.planned,
     }
-    assert visitor.unknown == ()
+    assert visitor.unknown_ids == ()
     assert all(group.tolist() in ([], [17]) for group in groups.values())
     return {name for name, group in groups.items() if len(group)}
 
 
 @pytest.mark.parametrize("status", SEEN_STATUSES)
-def test_a_score_counts_whatever_the_status(model: Model, status: Status) -> None:
+def test_a_score_counts_whatever_the_status(model: Model, status: WatchStatus) -> None:
     assert outcome(model, 7.5, status) == {"seen", "rated"}
 
 
-@pytest.mark.parametrize("status", [s for s in SEEN_STATUSES if s != Status.DROPPED])
+@pytest.mark.parametrize("status", [s for s in SEEN_STATUSES if s != WatchStatus.DROPPED])
 @pytest.mark.parametrize("score", [None, 0.0])
 def test_without_a_score_an_anime_is_only_seen(
-    model: Model, status: Status, score: float | None
+    model: Model, status: WatchStatus, score: float | None
 ) -> None:
     assert outcome(model, score, status) == {"seen"}
 
 
 def test_dropped_without_a_score_is_a_dislike(model: Model) -> None:
-    assert outcome(model, None, Status.DROPPED) == {"seen", "dropped"}
+    assert outcome(model, None, WatchStatus.DROPPED) == {"seen", "dropped"}
 
 
 @pytest.mark.parametrize("score", [None, 9.0])
 def test_planned_is_never_seen_nor_rated(model: Model, score: float | None) -> None:
-    assert outcome(model, score, Status.PLAN_TO_WATCH) == {"planned"}
+    assert outcome(model, score, WatchStatus.PLAN_TO_WATCH) == {"planned"}
 
 
 def test_unknown_anime_are_reported_and_say_nothing(model: Model) -> None:
     known = int(model.anime_id[3])
     absent = sorted(set(range(1, 10**4)) - set(model.anime_id.tolist()))
     strangers = [10**9, absent[0], absent[-1], 2**40]
-    with_them = Listed.of([(known, 8, 2)] + [(anime, 1, 4) for anime in strangers])
+    with_them = UserList.from_entries([(known, 8, 2)] + [(anime, 1, 4) for anime in strangers])
     visitor = fold_in(model, with_them)
-    assert visitor.unknown == tuple(sorted(strangers))
-    assert visitor.user_bias == fold_in(model, Listed.of([(known, 8, 2)])).user_bias
+    assert visitor.unknown_ids == tuple(sorted(strangers))
+    assert visitor.user_bias == fold_in(model, UserList.from_entries([(known, 8, 2)])).user_bias
 
 
 def test_of_an_anime_listed_twice_the_last_entry_counts(model: Model) -> None:
     anime, other = model.anime_id[:2].tolist()
-    listed = Listed.of([(anime, 3, 4), (other, 5, 2), (anime, None, 6)])
+    listed = UserList.from_entries([(anime, 3, 4), (other, 5, 2), (anime, None, 6)])
     assert sorted(zip(listed.anime_id, listed.score, listed.status, strict=True)) == [
         (anime, 0, 6),
         (other, 5, 2),
@@ -85,7 +85,7 @@ def test_the_bias_minimises_the_regularised_squared_error(
     model: Model, data: st.DataObject
 ) -> None:
     visitor = fold_in(model, data.draw(lists(model)))
-    base = model.mean + model.item_bias[visitor.rated]
+    base = model.global_mean + model.item_bias[visitor.rated]
 
     def error(bias: float) -> float:
         return float(((visitor.score - base - bias) ** 2).sum() + model.reg_user * bias**2)
@@ -100,16 +100,18 @@ def test_the_bias_minimises_the_regularised_squared_error(
 @settings(max_examples=50, deadline=None)
 def test_every_entry_ends_up_in_its_place(model: Model, data: st.DataObject) -> None:
     entries = data.draw(entry_lists(model))
-    visitor = fold_in(model, Listed.of(entries))
+    visitor = fold_in(model, UserList.from_entries(entries))
     position = {int(anime): place for place, anime in enumerate(model.anime_id)}
     known = [(position[a], score, status) for a, score, status in entries if a in position]
     seen = [(place, score, status) for place, score, status in known if status != 6]
     rated = sorted((place, score) for place, score, _ in seen if score)
     assert list(zip(visitor.rated.tolist(), visitor.score.tolist(), strict=True)) == rated
     assert visitor.seen.tolist() == sorted(place for place, _, _ in seen)
-    assert visitor.dropped.tolist() == sorted(p for p, score, s in seen if not score and s == 4)
+    assert visitor.dropped_unscored.tolist() == sorted(
+        p for p, score, s in seen if not score and s == 4
+    )
     assert visitor.planned.tolist() == sorted(p for p, _, status in known if status == 6)
-    assert visitor.unknown == tuple(sorted(a for a, _, _ in entries if a not in position))
+    assert visitor.unknown_ids == tuple(sorted(a for a, _, _ in entries if a not in position))
 
 
 @given(st.data(), st.sampled_from([None, 1, 3, 100]))
@@ -119,25 +121,29 @@ def test_a_predicted_score_is_the_weighted_mean_of_the_nearest(
 ) -> None:
     """One anime at a time: k nearest entries with a say, of equals the smaller id."""
     visitor = fold_in(model, data.draw(lists(model, most=60)))
-    prediction = predict(model, visitor, k)
+    prediction = predict_knn(model, visitor, k)
     said = dict(zip(visitor.rated.tolist(), visitor.residual.tolist(), strict=True))
-    said |= dict.fromkeys(visitor.dropped.tolist(), DROPPED_RESIDUAL)
+    said |= dict.fromkeys(visitor.dropped_unscored.tolist(), DROPPED_RESIDUAL)
     similarity = dense_similarity(model)
     for target in range(len(model)):
         near = [source for source in sorted(said) if similarity[target, source] > 0]
-        near = sorted(near, key=lambda source: -similarity[target, source])[: k or model.k]
+        near = sorted(near, key=lambda source: -similarity[target, source])[
+            : k or model.neighbour_count
+        ]
         weights = similarity[target, near]
         mean = weights @ [said[s] for s in near] / weights.sum() if near else 0.0
-        baseline = model.mean + visitor.user_bias + model.item_bias[target]
+        baseline = model.global_mean + visitor.user_bias + model.item_bias[target]
         assert prediction.baseline[target] == pytest.approx(baseline, abs=1e-12)
         assert prediction.score[target] == pytest.approx(baseline + mean, abs=1e-9)
         assert prediction.total_similarity[target] == pytest.approx(weights.sum(), abs=1e-9)
-        assert prediction.neighbourhood.used[target] == len(near)
+        assert prediction.neighbourhood.neighbour_count[target] == len(near)
 
 
 def test_a_silent_drop_pulls_its_neighbours_down(model: Model) -> None:
-    visitor = fold_in(model, Listed.of([(int(model.anime_id[5]), None, Status.DROPPED)]))
-    prediction = predict(model, visitor)
+    visitor = fold_in(
+        model, UserList.from_entries([(int(model.anime_id[5]), None, WatchStatus.DROPPED)])
+    )
+    prediction = predict_knn(model, visitor)
     near = dense_similarity(model)[:, 5] > 0
     assert near.sum() > 3
     assert visitor.user_bias == 0
@@ -146,16 +152,16 @@ def test_a_silent_drop_pulls_its_neighbours_down(model: Model) -> None:
 
 def test_positions_of_ids(model: Model) -> None:
     ids = model.anime_id.astype(np.int64)
-    np.testing.assert_array_equal(model.find(ids[::-1]), np.arange(len(model))[::-1])
+    np.testing.assert_array_equal(model.find_positions(ids[::-1]), np.arange(len(model))[::-1])
     absent = np.setdiff1d(np.arange(-5, ids[-1] + 5), ids)
-    assert (model.find(absent) == -1).all()
-    assert model.find(np.empty(0, np.int64)).tolist() == []
+    assert (model.find_positions(absent) == -1).all()
+    assert model.find_positions(np.empty(0, np.int64)).tolist() == []
 
 
 def test_the_weights_into_an_anime(model: Model) -> None:
     dense = dense_similarity(model)
     for target in (0, 31, len(model) - 1):
-        source, weight = model.similarity.into(target)
+        source, weight = model.similarity.column_entries(target)
         np.testing.assert_array_equal(source, np.flatnonzero(dense[target]))
         np.testing.assert_array_equal(weight, dense[target, source])
 
@@ -171,22 +177,29 @@ def test_popularity_falls(model: Model) -> None:
 def test_ignored_drops_are_seen_and_say_nothing(model: Model, data: st.DataObject) -> None:
     """As if what was dropped without a score stood on no list, but for being seen."""
     entries = data.draw(entry_lists(model))
-    kept = [e for e in entries if e[1] or e[2] != Status.DROPPED]
-    ignoring = fold_in(model, Listed.of(entries), ignore_dropped=True)
-    without, with_all = fold_in(model, Listed.of(kept)), fold_in(model, Listed.of(entries))
+    kept = [e for e in entries if e[1] or e[2] != WatchStatus.DROPPED]
+    ignoring = fold_in(model, UserList.from_entries(entries), ignore_dropped=True)
+    without, with_all = (
+        fold_in(model, UserList.from_entries(kept)),
+        fold_in(model, UserList.from_entries(entries)),
+    )
     for name in ("user_bias", "rated", "score", "residual", "dropped", "entry", "interest"):
         assert np.array_equal(getattr(ignoring, name), getattr(without, name)), name
     for name in ("seen", "planned"):
         assert np.array_equal(getattr(ignoring, name), getattr(with_all, name)), name
-    assert len(ignoring.dropped) == 0
+    assert len(ignoring.dropped_unscored) == 0
 
 
 def test_a_list_of_nothing_but_ignored_drops_says_nothing(model: Model) -> None:
-    dropped = Listed.of([(int(n), None, Status.DROPPED) for n in model.anime_id[:4]])
+    dropped = UserList.from_entries(
+        [(int(n), None, WatchStatus.DROPPED) for n in model.anime_id[:4]]
+    )
     planned = int(model.anime_id[9])
-    both = Listed.of([*((int(n), None, 4) for n in model.anime_id[:4]), (planned, None, 6)])
+    both = UserList.from_entries(
+        [*((int(n), None, 4) for n in model.anime_id[:4]), (planned, None, 6)]
+    )
     for listed in (dropped, both):
         answer = recommend(model, fold_in(model, listed, ignore_dropped=True))
-        assert not answer.personal
+        assert not answer.is_personalized
         assert not {r.anime_id for r in answer.recommendations} & set(model.anime_id[:4].tolist())
-        assert recommend(model, listed).personal
+        assert recommend(model, listed).is_personalized

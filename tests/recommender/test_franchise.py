@@ -7,9 +7,9 @@ import numpy.typing as npt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.recommender import Franchises, Listed, Model, Status, Wish, recommend
+from app.recommender import Franchises, Model, RecommendOptions, UserList, WatchStatus, recommend
 from app.recommender.fold_in import fold_in
-from app.recommender.franchise import Folded, fold_franchises
+from app.recommender.franchise import CollapsedFranchises, collapse_franchises
 
 # place: franchise, type, year, title
 WORLD = [
@@ -36,34 +36,34 @@ def fold(
     allowed: npt.NDArray[np.bool_] = EVERYTHING,
     *,
     extras: bool = False,
-) -> Folded:
+) -> CollapsedFranchises:
     at = np.array(seen or [], np.int64)
     plans = np.array(waiting or [], np.int64)
     candidates = allowed.copy()
     candidates[at] = candidates[plans] = False
-    return fold_franchises(FRANCHISES, LISTS, candidates, at, plans, extras=extras)
+    return collapse_franchises(FRANCHISES, LISTS, candidates, at, plans, include_extras=extras)
 
 
-def shown(folded: Folded) -> list[int]:
+def shown(folded: CollapsedFranchises) -> list[int]:
     return np.flatnonzero(folded.allowed).tolist()
 
 
 def test_series_come_before_ovas_and_extras_by_year() -> None:
-    assert FRANCHISES.order.tolist() == [1, 2, 0, 3, 4, 5, 7, 8]
-    assert np.flatnonzero(FRANCHISES.extra).tolist() == [4, 5, 8, 9]
+    assert FRANCHISES.watch_order.tolist() == [1, 2, 0, 3, 4, 5, 7, 8]
+    assert np.flatnonzero(FRANCHISES.is_extra).tolist() == [4, 5, 8, 9]
 
 
 def test_a_new_franchise_is_shown_by_its_first() -> None:
     folded = fold()
     assert shown(folded) == [1, 6, 7, 9]
-    assert folded.more[1] == 5
-    assert folded.more[6] == 0
+    assert folded.hidden_count[1] == 5
+    assert folded.hidden_count[6] == 0
 
 
 def test_the_next_unseen_follows_and_extras_stay_away() -> None:
     folded = fold(seen=[1, 2])
     assert shown(folded) == [0, 6, 7, 9]
-    assert folded.more[0] == 1
+    assert folded.hidden_count[0] == 1
 
 
 def test_no_third_before_the_first() -> None:
@@ -92,9 +92,9 @@ def test_what_hardly_anyone_has_seen_is_no_way_in() -> None:
     lists = LISTS.copy()
     lists[1] = 30
     none = np.empty(0, np.int64)
-    folded = fold_franchises(FRANCHISES, lists, EVERYTHING, none, none)
+    folded = collapse_franchises(FRANCHISES, lists, EVERYTHING, none, none)
     assert shown(folded) == [2, 6, 7, 9]
-    assert folded.more[2] == 5
+    assert folded.hidden_count[2] == 5
 
 
 def test_what_was_passed_in_is_left_alone() -> None:
@@ -114,16 +114,16 @@ def test_at_most_one_a_franchise_and_none_lost(data: st.DataObject) -> None:
     lists = np.array(data.draw(st.lists(st.integers(0, 5), min_size=n, max_size=n)), np.int32)
     franchises = Franchises.infer(groups, kinds, years, ["x"] * n)
     none = np.empty(0, np.int64)
-    folded = fold_franchises(franchises, lists, allowed, none, none)
+    folded = collapse_franchises(franchises, lists, allowed, none, none)
     assert not (folded.allowed & ~allowed).any()
     for group in {g for g in groups if g is not None}:
-        members = franchises.group == group
+        members = franchises.franchise_id == group
         assert folded.allowed[members].sum() == (1 if allowed[members].any() else 0)
         if allowed[members].any():
             most = lists[members & allowed].max()
             assert lists[members & folded.allowed] >= most / 2
-            assert folded.more[members & folded.allowed] == allowed[members].sum() - 1
-    alone = franchises.group < 0
+            assert folded.hidden_count[members & folded.allowed] == allowed[members].sum() - 1
+    alone = franchises.franchise_id < 0
     np.testing.assert_array_equal(folded.allowed[alone], allowed[alone])
 
 
@@ -131,9 +131,9 @@ def test_the_page_has_one_title_a_franchise(model: Model) -> None:
     n = len(model)
     franchises = Franchises.infer([i // 6 for i in range(n)], ["TV"] * n, [2000] * n, [""] * n)
     seen = model.anime_id[[0, 7]].tolist()
-    listed = Listed.of([(anime_id, 9.0, 2) for anime_id in seen])
-    answer = recommend(model, listed, Wish(top=50, franchises=franchises))
-    at = model.find(np.array([item.anime_id for item in answer.recommendations]))
+    listed = UserList.from_entries([(anime_id, 9.0, 2) for anime_id in seen])
+    answer = recommend(model, listed, RecommendOptions(top_n=50, franchises=franchises))
+    at = model.find_positions(np.array([item.anime_id for item in answer.recommendations]))
     assert sorted(at // 6) == list(range(n // 6))
     # All of one year: the smallest unseen id that is on lists enough.
     for position in at.tolist():
@@ -141,7 +141,7 @@ def test_the_page_has_one_title_a_franchise(model: Model) -> None:
         unseen = [i for i in range(begin, begin + 6) if i not in (0, 7)]
         most = max(model.entry_count[i] for i in unseen)
         assert position == next(i for i in unseen if model.entry_count[i] >= most / 2)
-    assert {item.more for item in answer.recommendations} == {4, 5}
+    assert {item.more_of_franchise for item in answer.recommendations} == {4, 5}
 
 
 def test_what_was_dropped_is_not_continued_unless_it_was_seen_otherwise(model: Model) -> None:
@@ -152,17 +152,17 @@ def test_what_was_dropped_is_not_continued_unless_it_was_seen_otherwise(model: M
     )
     ids = model.anime_id.tolist()
     rows = [
-        (ids[0], 3.0, Status.DROPPED),
-        (ids[3], None, Status.DROPPED),
-        (ids[6], None, Status.DROPPED),
-        (ids[7], 8.0, Status.COMPLETED),
-        (ids[9], 4.0, Status.DROPPED),
-        (ids[10], None, Status.PLAN_TO_WATCH),
+        (ids[0], 3.0, WatchStatus.DROPPED),
+        (ids[3], None, WatchStatus.DROPPED),
+        (ids[6], None, WatchStatus.DROPPED),
+        (ids[7], 8.0, WatchStatus.COMPLETED),
+        (ids[9], 4.0, WatchStatus.DROPPED),
+        (ids[10], None, WatchStatus.PLAN_TO_WATCH),
     ]
 
     def shown(*, ignore_dropped: bool) -> set[int]:
-        wish = Wish(top=n, franchises=groups, include_planned=True)
-        visitor = fold_in(model, Listed.of(rows), ignore_dropped=ignore_dropped)
+        wish = RecommendOptions(top_n=n, franchises=groups, include_planned=True)
+        visitor = fold_in(model, UserList.from_entries(rows), ignore_dropped=ignore_dropped)
         found = recommend(model, visitor, wish).recommendations
         return {ids.index(item.anime_id) for item in found}
 

@@ -13,23 +13,31 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.recommender import Listed, Model, Order, Recommendation, Status, Wish, recommend
-from app.recommender.rank import top
+from app.recommender import (
+    Model,
+    RecommendedItem,
+    RecommendOptions,
+    SortOrder,
+    UserList,
+    WatchStatus,
+    recommend,
+)
+from app.recommender.rank import top_items
 from tests.model_build.worlds import random_frame, rated_frame, train_model
 from tests.recommender.drawn import Entry, entry_lists
 
-orders = st.sampled_from(list(Order))
+orders = st.sampled_from(list(SortOrder))
 
 
-def assert_sound(shown: tuple[Recommendation, ...], model: Model) -> None:
+def assert_sound(shown: tuple[RecommendedItem, ...], model: Model) -> None:
     """What holds of every answer: known anime, once each, numbered, and all numbers finite."""
     ids = [item.anime_id for item in shown]
     assert len(set(ids)) == len(ids)
     assert set(ids) <= set(model.anime_id.tolist())
     assert [item.rank for item in shown] == list(range(1, len(shown) + 1))
     for item in shown:
-        numbers = [item.match, item.predicted_score, item.expected_error, item.rest]
-        numbers += [reason.weight for reason in item.because]
+        numbers = [item.match, item.predicted_score, item.expected_error, item.residual]
+        numbers += [reason.weight for reason in item.contributions]
         assert all(math.isfinite(number) for number in numbers), astuple(item)
         assert 1 <= item.predicted_score <= 10
 
@@ -37,17 +45,17 @@ def assert_sound(shown: tuple[Recommendation, ...], model: Model) -> None:
 @given(st.data(), orders, st.booleans(), st.integers(1, 80))
 @settings(max_examples=80, deadline=None)
 def test_what_was_seen_is_not_shown(
-    model: Model, data: st.DataObject, order: Order, include_planned: bool, count: int
+    model: Model, data: st.DataObject, order: SortOrder, include_planned: bool, count: int
 ) -> None:
     entries = data.draw(entry_lists(model, most=70))
-    wish = Wish(top=count, order=order, include_planned=include_planned)
-    answer = recommend(model, Listed.of(entries), wish)
+    wish = RecommendOptions(top_n=count, sort_order=order, include_planned=include_planned)
+    answer = recommend(model, UserList.from_entries(entries), wish)
     assert_sound(answer.recommendations, model)
     assert len(answer.recommendations) <= count
-    assert answer.order == order
+    assert answer.sort_order == order
     shown = {item.anime_id for item in answer.recommendations}
-    seen = {anime for anime, _, status in entries if status != Status.PLAN_TO_WATCH}
-    planned = {anime for anime, _, status in entries if status == Status.PLAN_TO_WATCH}
+    seen = {anime for anime, _, status in entries if status != WatchStatus.PLAN_TO_WATCH}
+    planned = {anime for anime, _, status in entries if status == WatchStatus.PLAN_TO_WATCH}
     assert not shown & seen
     assert include_planned or not shown & planned
 
@@ -55,47 +63,52 @@ def test_what_was_seen_is_not_shown(
 @given(st.data(), orders, st.randoms(use_true_random=False))
 @settings(max_examples=60, deadline=None)
 def test_the_order_of_the_list_does_not_matter(
-    model: Model, data: st.DataObject, order: Order, random: st.random.Random
+    model: Model, data: st.DataObject, order: SortOrder, random: st.random.Random
 ) -> None:
     entries = data.draw(entry_lists(model))
     shuffled = list(entries)
     random.shuffle(shuffled)
     one, other = (
-        recommend(model, Listed.of(listed), Wish(order=order)) for listed in (entries, shuffled)
+        recommend(model, UserList.from_entries(listed), RecommendOptions(sort_order=order))
+        for listed in (entries, shuffled)
     )
     assert one.recommendations == other.recommendations
-    assert one.visitor.unknown == other.visitor.unknown
+    assert one.profile.unknown_ids == other.profile.unknown_ids
 
 
 @given(st.data(), orders, st.integers(0, 40))
 @settings(max_examples=80, deadline=None)
 def test_reasons_and_rest_add_up_to_what_they_explain(
-    model: Model, data: st.DataObject, order: Order, count: int
+    model: Model, data: st.DataObject, order: SortOrder, count: int
 ) -> None:
     entries = data.draw(entry_lists(model))
-    wish = Wish(top=100, order=order, reasons=count)
+    wish = RecommendOptions(top_n=100, sort_order=order, explanation_size=count)
     given_score = {anime: score for anime, score, _ in entries}
     status = {anime: status for anime, _, status in entries}
-    for item in recommend(model, Listed.of(entries), wish).recommendations:
-        weights = [reason.weight for reason in item.because]
-        explained = item.predicted_score if order is Order.SCORE else item.match
-        assert sum(weights) + item.rest == pytest.approx(explained, abs=1e-9)
+    for item in recommend(model, UserList.from_entries(entries), wish).recommendations:
+        weights = [reason.weight for reason in item.contributions]
+        explained = item.predicted_score if order is SortOrder.SCORE else item.match
+        assert sum(weights) + item.residual == pytest.approx(explained, abs=1e-9)
         assert weights == sorted(weights, reverse=True)
         assert all(weight > 0 for weight in weights)
         assert len(weights) <= count
-        assert len({reason.anime_id for reason in item.because}) == len(weights)
-        for reason in item.because:
-            assert status[reason.anime_id] != Status.PLAN_TO_WATCH
+        assert len({reason.anime_id for reason in item.contributions}) == len(weights)
+        for reason in item.contributions:
+            assert status[reason.anime_id] != WatchStatus.PLAN_TO_WATCH
             assert reason.score == given_score[reason.anime_id]
-            if order is Order.SCORE:
-                assert reason.score or status[reason.anime_id] == Status.DROPPED
+            if order is SortOrder.SCORE:
+                assert reason.score or status[reason.anime_id] == WatchStatus.DROPPED
 
 
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_by_score_the_best_predicted_come_first(model: Model, data: st.DataObject) -> None:
     entries = data.draw(entry_lists(model))
-    answer = recommend(model, Listed.of(entries), Wish(top=100, order=Order.SCORE))
+    answer = recommend(
+        model,
+        UserList.from_entries(entries),
+        RecommendOptions(top_n=100, sort_order=SortOrder.SCORE),
+    )
     predicted = [item.predicted_score for item in answer.recommendations]
     # Sorted within what rests on enough, what has ratings enough, and the rest.
     assert sum(a < b - 1e-9 for a, b in pairwise(predicted)) <= 2
@@ -104,7 +117,9 @@ def test_by_score_the_best_predicted_come_first(model: Model, data: st.DataObjec
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_by_match_the_best_match_comes_first(model: Model, data: st.DataObject) -> None:
-    answer = recommend(model, Listed.of(data.draw(entry_lists(model))), Wish(top=100))
+    answer = recommend(
+        model, UserList.from_entries(data.draw(entry_lists(model))), RecommendOptions(top_n=100)
+    )
     matches = [item.match for item in answer.recommendations]
     assert matches == sorted(matches, reverse=True)
 
@@ -112,12 +127,14 @@ def test_by_match_the_best_match_comes_first(model: Model, data: st.DataObject) 
 @given(st.data(), orders)
 @settings(max_examples=40, deadline=None)
 def test_a_shorter_answer_is_the_start_of_a_longer_one(
-    model: Model, data: st.DataObject, order: Order
+    model: Model, data: st.DataObject, order: SortOrder
 ) -> None:
-    listed = Listed.of(data.draw(entry_lists(model)))
-    long = recommend(model, listed, Wish(top=50, order=order)).recommendations
+    listed = UserList.from_entries(data.draw(entry_lists(model)))
+    long = recommend(model, listed, RecommendOptions(top_n=50, sort_order=order)).recommendations
     for count in (1, 7, 20):
-        short = recommend(model, listed, Wish(top=count, order=order)).recommendations
+        short = recommend(
+            model, listed, RecommendOptions(top_n=count, sort_order=order)
+        ).recommendations
         assert short == long[:count]
 
 
@@ -132,10 +149,10 @@ def test_the_top_is_that_of_a_full_sort(
 ) -> None:
     allowed = data.draw(st.lists(st.booleans(), min_size=len(values), max_size=len(values)))
     expected = [i for i in sorted(range(len(values)), key=lambda i: (-values[i], i)) if allowed[i]]
-    assert top(np.array(values), np.array(allowed), count).tolist() == expected[:count]
+    assert top_items(np.array(values), np.array(allowed), count).tolist() == expected[:count]
 
 
-@pytest.mark.parametrize("order", list(Order))
+@pytest.mark.parametrize("order", list(SortOrder))
 @pytest.mark.parametrize(
     ("entries", "personal"),
     [
@@ -155,49 +172,60 @@ def test_the_top_is_that_of_a_full_sort(
     ],
 )
 def test_any_list_gets_a_useful_answer(
-    model: Model, entries: object, personal: bool | None, order: Order
+    model: Model, entries: object, personal: bool | None, order: SortOrder
 ) -> None:
-    listed = Listed.of(entries(model.anime_id.tolist()))  # type: ignore[operator]
-    answer = recommend(model, listed, Wish(top=10, order=order))
+    listed = UserList.from_entries(entries(model.anime_id.tolist()))  # type: ignore[operator]
+    answer = recommend(model, listed, RecommendOptions(top_n=10, sort_order=order))
     assert_sound(answer.recommendations, model)
     assert len(answer.recommendations) == 10
     if personal is not None:
-        assert answer.personal is personal
+        assert answer.is_personalized is personal
 
 
-@pytest.mark.parametrize("order", list(Order))
+@pytest.mark.parametrize("order", list(SortOrder))
 @pytest.mark.parametrize("length", range(1, 9))
 def test_a_short_list_is_no_reason_for_a_short_answer(
-    model: Model, length: int, order: Order
+    model: Model, length: int, order: SortOrder
 ) -> None:
     rng = np.random.default_rng(length)
     for _ in range(10):
         ids = rng.choice(model.anime_id, length, replace=False).tolist()
-        listed = Listed.of([(anime, float(rng.integers(4, 11)), 2) for anime in ids])
-        assert len(recommend(model, listed, Wish(top=10, order=order)).recommendations) == 10
+        listed = UserList.from_entries([(anime, float(rng.integers(4, 11)), 2) for anime in ids])
+        assert (
+            len(
+                recommend(
+                    model, listed, RecommendOptions(top_n=10, sort_order=order)
+                ).recommendations
+            )
+            == 10
+        )
 
 
-@pytest.mark.parametrize("order", list(Order))
-def test_who_has_seen_everything_gets_an_empty_answer(model: Model, order: Order) -> None:
-    listed = Listed.of([(anime, 8, 2) for anime in model.anime_id.tolist()])
-    assert recommend(model, listed, Wish(order=order)).recommendations == ()
+@pytest.mark.parametrize("order", list(SortOrder))
+def test_who_has_seen_everything_gets_an_empty_answer(model: Model, order: SortOrder) -> None:
+    listed = UserList.from_entries([(anime, 8, 2) for anime in model.anime_id.tolist()])
+    assert recommend(model, listed, RecommendOptions(sort_order=order)).recommendations == ()
 
 
 def test_strangers_are_shown_what_is_popular_and_well_liked(model: Model) -> None:
-    shown = recommend(model, Listed.of([]), Wish(top=10)).recommendations
-    at = model.find(np.array([item.anime_id for item in shown]))
+    shown = recommend(model, UserList.from_entries([]), RecommendOptions(top_n=10)).recommendations
+    at = model.find_positions(np.array([item.anime_id for item in shown]))
     assert np.median(model.item_bias[at]) > 0
     assert np.median(model.entry_count[at]) > np.median(model.entry_count)
-    assert all(item.because == () for item in shown)
+    assert all(item.contributions == () for item in shown)
 
 
-@pytest.mark.parametrize("order", list(Order))
+@pytest.mark.parametrize("order", list(SortOrder))
 @pytest.mark.parametrize("entries", [[], [(0, 9.0, 2), (1, 3.0, 2), (2, 8.0, 2)]])
-def test_only_what_is_allowed_is_shown(model: Model, entries: list[Entry], order: Order) -> None:
+def test_only_what_is_allowed_is_shown(
+    model: Model, entries: list[Entry], order: SortOrder
+) -> None:
     ids = model.anime_id
-    listed = Listed.of([(int(ids[place]), score, status) for place, score, status in entries])
+    listed = UserList.from_entries(
+        [(int(ids[place]), score, status) for place, score, status in entries]
+    )
     allowed = np.arange(len(model)) % 4 == 1
-    wish = Wish(top=100, order=order, allowed=allowed)
+    wish = RecommendOptions(top_n=100, sort_order=order, allowed_mask=allowed)
     shown = {item.anime_id for item in recommend(model, listed, wish).recommendations}
     assert shown
     assert shown <= set(ids[allowed].tolist())
@@ -216,10 +244,12 @@ def test_a_fan_of_one_kind_gets_that_kind(tmp_path: Path) -> None:
                 (fan, anime + 1, float(rng.integers(7, 11) if mine else rng.integers(1, 5)))
             )
     model = train_model(rated_frame(rows), tmp_path)
-    listed = Listed.of([(1, 10, 2), (3, 9, 2), (2, 2, 2), (4, 3, 2)])
-    answer = recommend(model, listed, Wish(top=8, order=Order.SCORE))
+    listed = UserList.from_entries([(1, 10, 2), (3, 9, 2), (2, 2, 2), (4, 3, 2)])
+    answer = recommend(model, listed, RecommendOptions(top_n=8, sort_order=SortOrder.SCORE))
     assert [item.anime_id % 2 for item in answer.recommendations] == [1] * 8
-    assert {reason.anime_id for item in answer.recommendations for reason in item.because} == {1, 3}
+    assert {
+        reason.anime_id for item in answer.recommendations for reason in item.contributions
+    } == {1, 3}
 
 
 def test_without_regularisation_nothing_is_divided_by_zero(tmp_path: Path) -> None:
@@ -229,6 +259,6 @@ def test_without_regularisation_nothing_is_divided_by_zero(tmp_path: Path) -> No
     model = train_model(
         pl.concat([frame, silent.cast(frame.schema)]), tmp_path, reg_user=0, reg_item=0
     )
-    assert model.item_bias[model.find(np.array([901]))[0]] == 0
+    assert model.item_bias[model.find_positions(np.array([901]))[0]] == 0
     for entries in ([], [(901, None, 4)], [(901, 8, 2)]):
-        assert_sound(recommend(model, Listed.of(entries)).recommendations, model)
+        assert_sound(recommend(model, UserList.from_entries(entries)).recommendations, model)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.upstream import Shared
+from app.upstream import SharedStorage
 from tests.redis_server import running_redis
 
 
@@ -16,14 +16,14 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(params=["files", "redis"])
-def worker(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Shared]:
+def worker(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], SharedStorage]:
     """Makes what one worker of a host has; all of them share it, through files or Redis."""
     url = request.getfixturevalue("redis_url") if request.param == "redis" else None
-    made = [Shared(tmp_path, url)]
+    made = [SharedStorage(tmp_path, url)]
     if (redis := made[0].redis) is not None:
         redis.flushall()
 
-    def another() -> Shared:
-        return Shared(tmp_path, url)
+    def another() -> SharedStorage:
+        return SharedStorage(tmp_path, url)
 
     return another

@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from app.upstream import Flights, Shared
-from app.upstream.shared import key_of
+from app.upstream import SharedStorage, SingleFlight
+from app.upstream.shared import hashed_key
 
-Worker = Callable[[], Shared]
+Worker = Callable[[], SharedStorage]
 
 
 def test_only_one_works_on_a_thing(worker: Worker) -> None:
-    workers = [Flights(worker()) for _ in range(3)]
+    workers = [SingleFlight(worker()) for _ in range(3)]
     inside = most = 0
     guard = threading.Lock()
 
     def work(number: int) -> None:
         nonlocal inside, most
-        with workers[number % 3].only(key_of("a"), 30):
+        with workers[number % 3].lock(hashed_key("a"), 30):
             with guard:
                 inside += 1
                 most = max(most, inside)
@@ -33,18 +33,18 @@ def test_only_one_works_on_a_thing(worker: Worker) -> None:
 
 
 def test_who_waits_too_long_is_told(worker: Worker) -> None:
-    one, other = Flights(worker()), Flights(worker())
-    with one.only(key_of("a"), 5):
-        with pytest.raises(TimeoutError), other.only(key_of("a"), 0.05):
+    one, other = SingleFlight(worker()), SingleFlight(worker())
+    with one.lock(hashed_key("a"), 5):
+        with pytest.raises(TimeoutError), other.lock(hashed_key("a"), 0.05):
             pytest.fail("two at once")
-        with other.only(key_of("b"), 5):
+        with other.lock(hashed_key("b"), 5):
             pass
-    with other.only(key_of("a"), 0.05):
+    with other.lock(hashed_key("a"), 0.05):
         pass
 
 
 def test_only_who_has_to_wait_is_told_before_waiting(worker: Worker) -> None:
-    one, other = Flights(worker()), Flights(worker())
+    one, other = SingleFlight(worker()), SingleFlight(worker())
     told: list[str] = []
     waiting = threading.Event()
 
@@ -53,11 +53,11 @@ def test_only_who_has_to_wait_is_told_before_waiting(worker: Worker) -> None:
         waiting.set()
 
     def follow() -> None:
-        with other.only(key_of("a"), 30, waits=wait):
+        with other.lock(hashed_key("a"), 30, on_wait=wait):
             told.append("other")
 
     with ThreadPoolExecutor(1) as pool:
-        with one.only(key_of("a"), 30, waits=lambda: told.append("one waits")):
+        with one.lock(hashed_key("a"), 30, on_wait=lambda: told.append("one waits")):
             following = pool.submit(follow)
             assert waiting.wait(30)
             told.append("one")
@@ -66,14 +66,14 @@ def test_only_who_has_to_wait_is_told_before_waiting(worker: Worker) -> None:
 
 
 def test_an_error_frees_the_way(worker: Worker) -> None:
-    flights = Flights(worker())
-    with pytest.raises(KeyError), flights.only(key_of("a"), 5):
+    flights = SingleFlight(worker())
+    with pytest.raises(KeyError), flights.lock(hashed_key("a"), 5):
         raise KeyError
-    with flights.only(key_of("a"), 0.05):
+    with flights.lock(hashed_key("a"), 0.05):
         pass
 
 
 def test_without_redis_everybody_flies(tmp_path: Path) -> None:
-    flights = Flights(Shared(tmp_path, f"unix://{tmp_path}/no.sock"))
-    with flights.only(key_of("a"), 5), flights.only(key_of("a"), 5):
+    flights = SingleFlight(SharedStorage(tmp_path, f"unix://{tmp_path}/no.sock"))
+    with flights.lock(hashed_key("a"), 5), flights.lock(hashed_key("a"), 5):
         pass

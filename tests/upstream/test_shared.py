@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from redis import RedisError
 
-from app.upstream import Flights, Shared, Store
-from app.upstream.shared import REDIS_REST, key_of
+from app.upstream import SharedStorage, SingleFlight, TtlStore
+from app.upstream.shared import REDIS_RETRY_SECONDS, hashed_key
 from tests.redis_server import running_redis
 
 
@@ -40,13 +40,13 @@ def test_a_redis_that_hangs_is_waited_for_once(
     silent: tuple[str, list[socket.socket]], tmp_path: Path
 ) -> None:
     url, taken = silent
-    shared = Shared(tmp_path, url)
+    shared = SharedStorage(tmp_path, url)
     assert shared.redis is not None
-    store = Store(shared, "lists")
+    store = TtlStore(shared, "lists")
     for _ in range(3):
-        assert store.get(key_of("a")) is None
-        with Flights(shared).only(key_of("a"), 60):
-            store.put({key_of("a"): "x"}, 60)
+        assert store.get(hashed_key("a")) is None
+        with SingleFlight(shared).lock(hashed_key("a"), 60):
+            store.set_many({hashed_key("a"): "x"}, 60)
         with pytest.raises(RedisError):
             shared.redis.ping()
     assert len(taken) == 1
@@ -56,7 +56,7 @@ def test_after_its_rest_a_redis_is_asked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with running_redis(tmp_path) as url:
-        redis = Shared(tmp_path, url).redis
+        redis = SharedStorage(tmp_path, url).redis
         assert redis is not None
         assert redis.ping()
     with pytest.raises(RedisError):
@@ -64,7 +64,7 @@ def test_after_its_rest_a_redis_is_asked_again(
     with running_redis(tmp_path):
         with pytest.raises(RedisError, match="a moment ago"):
             redis.ping()
-        later = time.monotonic() + REDIS_REST
+        later = time.monotonic() + REDIS_RETRY_SECONDS
         monkeypatch.setattr(time, "monotonic", lambda: later)
         assert redis.ping()
 
@@ -74,7 +74,7 @@ def test_without_room_for_locks_everybody_works(
 ) -> None:
     (tmp_path / "locks").write_text("not a folder")
     done = []
-    with Flights(Shared(tmp_path)).only(key_of("a"), 60):
+    with SingleFlight(SharedStorage(tmp_path)).lock(hashed_key("a"), 60):
         done.append(1)
     assert done == [1]
     assert "a lock could not be had" in caplog.text

@@ -5,46 +5,48 @@ from pathlib import Path
 
 import pytest
 
-from app.upstream import Pace, Shared, Throttle, Throttled
+from app.upstream import BucketRateLimiter, RateLimit, RateLimitReached, SharedStorage
 
-Worker = Callable[[], Shared]
+Worker = Callable[[], SharedStorage]
 
 
 def test_all_workers_count_together(worker: Worker) -> None:
-    one, other = (Throttle(worker(), "anilist", [Pace(3, 60)]) for _ in range(2))
+    one, other = (BucketRateLimiter(worker(), "anilist", [RateLimit(3, 60)]) for _ in range(2))
     for throttle in (one, other, one):
-        throttle.wait(0)
-    with pytest.raises(Throttled) as caught:
-        other.wait(1)
+        throttle.acquire(0)
+    with pytest.raises(RateLimitReached) as caught:
+        other.acquire(1)
     assert 55 <= caught.value.seconds <= 60
 
 
 def test_the_tightest_pace_counts(worker: Worker) -> None:
-    throttle = Throttle(worker(), "jikan", [Pace(2, 600), Pace(1, 0.01)])
+    throttle = BucketRateLimiter(worker(), "jikan", [RateLimit(2, 600), RateLimit(1, 0.01)])
     for _ in range(2):
-        throttle.wait(60)
-    with pytest.raises(Throttled) as caught:
-        throttle.wait(1)
+        throttle.acquire(60)
+    with pytest.raises(RateLimitReached) as caught:
+        throttle.acquire(1)
     assert 500 <= caught.value.seconds <= 600
 
 
 def test_services_have_turns_of_their_own(worker: Worker) -> None:
-    Throttle(worker(), "anilist", [Pace(1, 60)]).wait(0)
-    Throttle(worker(), "kitsu", [Pace(1, 60)]).wait(0)
+    BucketRateLimiter(worker(), "anilist", [RateLimit(1, 60)]).acquire(0)
+    BucketRateLimiter(worker(), "kitsu", [RateLimit(1, 60)]).acquire(0)
 
 
 def test_a_short_wait_is_waited_out(worker: Worker) -> None:
-    throttle = Throttle(worker(), "mal-pages", [Pace(1, 0.05)])
+    throttle = BucketRateLimiter(worker(), "mal-pages", [RateLimit(1, 0.05)])
     for _ in range(3):
-        throttle.wait(60)
-    with pytest.raises(Throttled):
-        throttle.wait(0)
+        throttle.acquire(60)
+    with pytest.raises(RateLimitReached):
+        throttle.acquire(0)
 
 
 def test_without_a_count_nobody_is_stopped(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    throttle = Throttle(Shared(tmp_path, f"unix://{tmp_path}/no.sock"), "x", [Pace(1, 60)])
-    throttle.wait(0)
-    throttle.wait(0)
+    throttle = BucketRateLimiter(
+        SharedStorage(tmp_path, f"unix://{tmp_path}/no.sock"), "x", [RateLimit(1, 60)]
+    )
+    throttle.acquire(0)
+    throttle.acquire(0)
     assert "requests could not be counted: ConnectionError" in caplog.text

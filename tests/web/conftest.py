@@ -8,27 +8,27 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.settings import Settings
-from demo.upstream import Upstream
+from app.settings import AppSettings
+from demo.upstream import FakeUpstream
 from tests.web.fans import add_fans
 
 
 @pytest.fixture(scope="session")
-def anilist() -> Iterator[Upstream]:
+def anilist() -> Iterator[FakeUpstream]:
     """A local AniList on which the fans of `tests.web.fans` have lists."""
-    with Upstream() as fake:
+    with FakeUpstream() as fake:
         add_fans(fake)
         yield fake
 
 
 @pytest.fixture(scope="session")
 def settings(
-    tiny_model: Path, anilist: Upstream, tmp_path_factory: pytest.TempPathFactory
-) -> Settings:
+    tiny_model: Path, anilist: FakeUpstream, tmp_path_factory: pytest.TempPathFactory
+) -> AppSettings:
     cache = tmp_path_factory.mktemp("cache")
-    return Settings(
+    return AppSettings(
         model=str(tiny_model),
-        anilist_url=anilist.at("anilist"),
+        anilist_url=anilist.base_url("anilist"),
         cache_dir=cache,
         limits=False,
         list_grace=120,  # pages come whole, however slow this machine is
@@ -38,7 +38,7 @@ def settings(
 
 
 @pytest.fixture(scope="session")
-def app(settings: Settings) -> Flask:
+def app(settings: AppSettings) -> Flask:
     return create_app(settings)
 
 
@@ -50,7 +50,7 @@ def client(app: Flask) -> FlaskClient:
 @pytest.fixture(scope="session")
 def modelless_app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
     """An application whose model is not there."""
-    return create_app(Settings(model=str(tmp_path_factory.mktemp("nothing"))))
+    return create_app(AppSettings(model=str(tmp_path_factory.mktemp("nothing"))))
 
 
 @pytest.fixture

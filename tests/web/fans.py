@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.sax.saxutils import escape
 
-from demo.upstream import Upstream
+from demo.upstream import FakeUpstream
 from tests.lists.scenarios import entry
 from tests.tiny_model import anime_ids, title_of
 
@@ -12,16 +12,16 @@ IDS = anime_ids()
 SCORED, PLANNED, UNKNOWN = IDS[10:22], IDS[30:32], (900_001, 900_002, 900_003)
 
 
-def add_fans(fake: Upstream) -> None:
+def add_fans(fake: FakeUpstream) -> None:
     """`Regular` has everything; the others are special in one way each."""
     regular = [entry(n, n, score=10 - place % 5) for place, n in enumerate(SCORED)]
     regular += [entry(n, n, status="PLANNING") for n in PLANNED]
     regular += [entry(n, n, score=7) for n in UNKNOWN]
-    fake.add("Regular", [*regular, entry(7_000_001, None)])
-    fake.add("FewScores", [entry(n, n, score=8) for n in SCORED[:3]])
-    fake.add("NoScores", [entry(n, n) for n in SCORED])
-    fake.add("OnlyPlans", [entry(n, n, status="PLANNING") for n in SCORED])
-    fake.add("Everything", [entry(n, n, score=6) for n in IDS])
+    fake.add_user("Regular", [*regular, entry(7_000_001, None)])
+    fake.add_user("FewScores", [entry(n, n, score=8) for n in SCORED[:3]])
+    fake.add_user("NoScores", [entry(n, n) for n in SCORED])
+    fake.add_user("OnlyPlans", [entry(n, n, status="PLANNING") for n in SCORED])
+    fake.add_user("Everything", [entry(n, n, score=6) for n in IDS])
 
 
 def export(scores: dict[int, int], *, name: str = "Exporter") -> bytes:

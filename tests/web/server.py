@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 
-from app.settings import ROOT
+from app.settings import PROJECT_ROOT
 
 PATIENCE = 60.0
 """Seconds after which a server that says nothing has failed."""
@@ -84,7 +84,7 @@ def running_hakken(environment: Mapping[str, str], *wrap: str) -> Iterator[Serve
     """Hakken with these settings besides the DEFAULTS, started by the command ``wrap`` if given."""
     with subprocess.Popen(
         [*wrap, sys.executable, "-m", "gunicorn", "app.wsgi:app"],
-        cwd=ROOT,
+        cwd=PROJECT_ROOT,
         env={**os.environ, **DEFAULTS, **environment, "PORT": "0"},
         stderr=subprocess.PIPE,
         text=True,

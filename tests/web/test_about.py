@@ -11,41 +11,43 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.lists.entry import FanList, ListEntry
-from app.recommender import Model, Order, Status
-from app.recommender.artifact import MEASURES, FileFacts
-from app.settings import Settings
+from app.lists.entry import AnimeList, ListEntry
+from app.recommender import Model, SortOrder, WatchStatus
+from app.recommender.artifact import EVALUATION_FILE, ManifestEntry
+from app.settings import AppSettings
 from app.web import about
-from app.web.quality import SIZE, TOLD, quality_of
-from app.web.state import Hakken, Library
-from app.web.worked import Worked, worked
+from app.web.quality import METRIC_LABELS, PLOT_SIZE, load_model_quality
+from app.web.state import AppState, Library
+from app.web.worked import WorkedExample, build_worked_example
 from model_build.cli import main
 from tests.web.fans import SCORED
 from tests.web.html_page import Element, read_html
 from tests.web.test_pages import page
 
-LIST = FanList(
+LIST = AnimeList(
     "test",
     None,
-    tuple(ListEntry(n, Status.COMPLETED, float(10 - place % 5)) for place, n in enumerate(SCORED)),
+    tuple(
+        ListEntry(n, WatchStatus.COMPLETED, float(10 - place % 5)) for place, n in enumerate(SCORED)
+    ),
 )
 
 
 @pytest.fixture
 def held(app: Flask) -> Library:
-    hakken: Hakken = app.extensions["hakken"]
+    hakken: AppState = app.extensions["hakken"]
     assert hakken.library is not None
     return hakken.library
 
 
 @pytest.fixture
-def example(held: Library) -> Worked:
-    found = worked(held, LIST)
+def example(held: Library) -> WorkedExample:
+    found = build_worked_example(held, LIST)
     assert found is not None
     return found
 
 
-def answered(client: FlaskClient, order: Order) -> dict[int, dict[str, object]]:
+def answered(client: FlaskClient, order: SortOrder) -> dict[int, dict[str, object]]:
     rows = [{"anime_id": entry.anime_id, "score": entry.score} for entry in LIST.entries]
     body = client.post(
         "/api/v1/recommendations",
@@ -56,99 +58,109 @@ def answered(client: FlaskClient, order: Order) -> dict[int, dict[str, object]]:
 
 
 def test_the_voices_add_up_to_the_best_match(
-    held: Library, example: Worked, client: FlaskClient
+    held: Library, example: WorkedExample, client: FlaskClient
 ) -> None:
-    items = answered(client, Order.MATCH)
+    items = answered(client, SortOrder.MATCH)
     best = max(items.values(), key=lambda item: float(str(item["match"])))
     assert example.anime_id == best["anime_id"]
-    assert {voice.anime_id for voice in example.voices} <= set(SCORED)
-    assert len(example.voices) + example.silent == len(SCORED)
-    assert all(voice.adds for voice in example.voices)
-    for voice in example.voices:
-        assert voice.adds == pytest.approx(voice.interest * voice.weight)
+    assert {voice.anime_id for voice in example.match_terms} <= set(SCORED)
+    assert len(example.match_terms) + example.silent_count == len(SCORED)
+    assert all(voice.contribution for voice in example.match_terms)
+    for voice in example.match_terms:
+        assert voice.contribution == pytest.approx(voice.input_weight * voice.weight)
         assert voice.score == 10 - SCORED.index(voice.anime_id) % 5
-        assert voice.interest == pytest.approx(max(0.1, 1 + 0.3 * (voice.score - 7.5)))
-    total = sum(voice.adds for voice in example.voices) + example.general
+        assert voice.input_weight == pytest.approx(max(0.1, 1 + 0.3 * (voice.score - 7.5)))
+    total = sum(voice.contribution for voice in example.match_terms) + example.prior_term
     assert total == pytest.approx(example.match)
     assert total == pytest.approx(best["match"], abs=1e-5)
-    assert [voice.adds for voice in example.voices[:3]] == pytest.approx(
+    assert [voice.contribution for voice in example.match_terms[:3]] == pytest.approx(
         [why["weight"] for why in best["because"]],  # type: ignore[attr-defined]
         abs=1e-5,
     )
 
 
 def test_the_terms_add_up_to_the_predicted_score(
-    held: Library, example: Worked, client: FlaskClient
+    held: Library, example: WorkedExample, client: FlaskClient
 ) -> None:
     values = [term.value for term in example.score_terms]
-    item = answered(client, Order.MATCH)[example.anime_id]
+    item = answered(client, SortOrder.MATCH)[example.anime_id]
     assert sum(values) == pytest.approx(item["predicted_score"], abs=1e-5)
-    taste = held.model.taste
+    taste = held.model.score_model
     at = int(held.model.anime_id.searchsorted(example.anime_id))
     places = held.model.anime_id.searchsorted(SCORED)
-    apart = sum(10 - n % 5 - held.model.mean - taste.item_bias[p] for n, p in enumerate(places))
-    wanted = [held.model.mean, taste.item_bias[at], apart / (taste.reg_user + len(SCORED))]
+    apart = sum(
+        10 - n % 5 - held.model.global_mean - taste.item_bias[p] for n, p in enumerate(places)
+    )
+    wanted = [held.model.global_mean, taste.item_bias[at], apart / (taste.reg_user + len(SCORED))]
     assert values[:3] == pytest.approx(wanted)
     assert values[5] == pytest.approx(0.41 * example.match / 100 - 0.15)
 
 
 def test_the_neighbours_add_up_to_the_classic_score(
-    held: Library, example: Worked, client: FlaskClient
+    held: Library, example: WorkedExample, client: FlaskClient
 ) -> None:
-    found = example.classic
+    found = example.knn
     assert found is not None
     model = held.model
     at = int(model.anime_id.searchsorted(example.anime_id))
     places = model.anime_id.searchsorted(SCORED)
-    apart = sum(10 - n % 5 - model.mean - model.item_bias[p] for n, p in enumerate(places))
+    apart = sum(10 - n % 5 - model.global_mean - model.item_bias[p] for n, p in enumerate(places))
     own = apart / (model.reg_user + len(SCORED))
     terms = [term.value for term in found.baseline_terms]
-    assert terms == pytest.approx([model.mean, own, model.item_bias[at]])
+    assert terms == pytest.approx([model.global_mean, own, model.item_bias[at]])
     assert found.baseline == pytest.approx(sum(terms))
-    assert 0 < len(found.neighbours) <= model.k
-    towards = dict(zip(*(part.tolist() for part in model.similarity.into(at)), strict=True))
+    assert 0 < len(found.neighbours) <= model.neighbour_count
+    towards = dict(
+        zip(*(part.tolist() for part in model.similarity.column_entries(at)), strict=True)
+    )
     for near in found.neighbours:
         place = int(model.anime_id.searchsorted(near.anime_id))
         assert near.similarity == pytest.approx(towards[place])
-        assert near.baseline == pytest.approx(model.mean + own + model.item_bias[place])
+        assert near.baseline == pytest.approx(model.global_mean + own + model.item_bias[place])
         assert near.residual == pytest.approx(near.score - near.baseline)
         assert near.product == pytest.approx(near.similarity * near.residual)
-    assert found.products == pytest.approx(sum(near.product for near in found.neighbours))
-    assert found.similarities == pytest.approx(sum(near.similarity for near in found.neighbours))
-    assert found.correction == pytest.approx(found.products / found.similarities)
+    assert found.product_sum == pytest.approx(sum(near.product for near in found.neighbours))
+    assert found.similarity_sum == pytest.approx(sum(near.similarity for near in found.neighbours))
+    assert found.correction == pytest.approx(found.product_sum / found.similarity_sum)
     assert found.score == pytest.approx(found.baseline + found.correction)
-    item = answered(client, Order.SCORE)[example.anime_id]
+    item = answered(client, SortOrder.SCORE)[example.anime_id]
     assert min(10.0, found.score) == pytest.approx(item["predicted_score"], abs=1e-5)
 
 
 def test_a_list_of_strangers_gives_no_example(held: Library) -> None:
-    assert worked(held, FanList("test", None, (ListEntry(999_999, Status.COMPLETED, 9.0),))) is None
+    assert (
+        build_worked_example(
+            held, AnimeList("test", None, (ListEntry(999_999, WatchStatus.COMPLETED, 9.0),))
+        )
+        is None
+    )
 
 
 def test_a_list_without_scores_has_voices_but_no_neighbours(held: Library) -> None:
-    seen = tuple(ListEntry(n, Status.COMPLETED) for n in SCORED)
-    found = worked(held, FanList("test", None, seen))
+    seen = tuple(ListEntry(n, WatchStatus.COMPLETED) for n in SCORED)
+    found = build_worked_example(held, AnimeList("test", None, seen))
     assert found is not None
-    assert found.classic is None
-    assert {voice.score for voice in found.voices} == {None}
+    assert found.knn is None
+    assert {voice.score for voice in found.match_terms} == {None}
     assert sum(term.value for term in found.score_terms) == pytest.approx(found.score)
 
 
 def test_the_page_shows_the_numbers_as_they_are(
-    client: FlaskClient, held: Library, monkeypatch: pytest.MonkeyPatch, example: Worked
+    client: FlaskClient, held: Library, monkeypatch: pytest.MonkeyPatch, example: WorkedExample
 ) -> None:
     monkeypatch.setattr(about, "SAMPLE", LIST)
     text = page(client, "/about").text.replace("−", "-")
-    for voice in example.voices:
+    for voice in example.match_terms:
         assert (
-            f"{voice.score:g} {voice.interest:.2f} × {voice.weight:.2f} {voice.adds:+.2f}" in text
+            f"{voice.score:g} {voice.input_weight:.2f} × {voice.weight:.2f} {voice.adds:+.2f}"
+            in text
         )
     for term in example.score_terms:
         assert f"{term.label} {term.value:+.2f}" in text
-    assert example.classic is not None
-    for near in example.classic.neighbours:
+    assert example.knn is not None
+    for near in example.knn.neighbours:
         assert f"= {near.residual:+.2f} {near.similarity:.3f} {near.product:+.3f}" in text
-    assert f"= {example.classic.correction:+.2f}, so the classic score is" in text
+    assert f"= {example.knn.correction:+.2f}, so the classic score is" in text
 
 
 def test_the_page_says_what_the_model_is(client: FlaskClient, held: Library) -> None:
@@ -196,31 +208,31 @@ def measured_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def test_what_was_measured_is_told_with_its_interval(measured_model: Path) -> None:
-    found = quality_of(Model.open(measured_model))
-    assert found.fans == 1234
-    assert [(each.told, each.value, each.interval) for each in found.measures] == [
-        (TOLD["rmse"][0], "1.078", "1.050 to 1.100"),
-        (TOLD["recall@10"][0], "57%", ""),
-        (TOLD["coverage"][0], "1,199", "1,100 to 1,300"),
+    found = load_model_quality(Model.open(measured_model))
+    assert found.user_count == 1234
+    assert [(each.label, each.value, each.interval) for each in found.metrics] == [
+        (METRIC_LABELS["rmse"][0], "1.078", "1.050 to 1.100"),
+        (METRIC_LABELS["recall@10"][0], "57%", ""),
+        (METRIC_LABELS["coverage"][0], "1,199", "1,100 to 1,300"),
     ]
 
 
 def test_plots_stand_where_the_numbers_are(measured_model: Path) -> None:
-    found = quality_of(Model.open(measured_model))
-    assert [(dot.x, dot.y, dot.pairs) for dot in found.dots] == [
+    found = load_model_quality(Model.open(measured_model))
+    assert [(dot.x, dot.y, dot.rating_count) for dot in found.calibration] == [
         (0.0, 0.0, 100),
-        (SIZE / 2, SIZE / 2, 400),
+        (PLOT_SIZE / 2, PLOT_SIZE / 2, 400),
     ]
     # Areas beyond the smallest dot grow with the number of scores.
-    assert [dot.radius for dot in found.dots] == [6.5, 10.0]
-    assert [(p.titles, p.height, p.other_height) for p in found.pairs] == [
-        (5, SIZE / 4, SIZE / 8),
-        (20, SIZE / 2, SIZE / 4),
+    assert [dot.radius for dot in found.calibration] == [6.5, 10.0]
+    assert [(p.list_length, p.model_height, p.popularity_height) for p in found.by_list_length] == [
+        (5, PLOT_SIZE / 4, PLOT_SIZE / 8),
+        (20, PLOT_SIZE / 2, PLOT_SIZE / 4),
     ]
 
 
 def test_every_number_of_a_plot_is_in_words_and_in_a_table(
-    measured_model: Path, settings: Settings
+    measured_model: Path, settings: AppSettings
 ) -> None:
     app = create_app(settings.model_copy(update={"model": str(measured_model)}))
     about = read_html(app.test_client().get("/about").text)
@@ -262,18 +274,20 @@ def table(figure: Element) -> list[list[str]]:
     ],
 )
 def test_a_model_that_says_less_is_told_about_all_the_same(
-    measured_model: Path, tmp_path: Path, settings: Settings, text: str | None
+    measured_model: Path, tmp_path: Path, settings: AppSettings, text: str | None
 ) -> None:
     folder = tmp_path / "model"
     shutil.copytree(measured_model, folder)
     manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
     del manifest["digest"]  # which older models do not have
     if text is None:
-        (folder / MEASURES).unlink()
-        del manifest["files"][MEASURES]
+        (folder / EVALUATION_FILE).unlink()
+        del manifest["files"][EVALUATION_FILE]
     else:
-        (folder / MEASURES).write_text(text, "utf-8")
-        manifest["files"][MEASURES] = facts_of(folder / MEASURES).model_dump(exclude_none=True)
+        (folder / EVALUATION_FILE).write_text(text, "utf-8")
+        manifest["files"][EVALUATION_FILE] = facts_of(folder / EVALUATION_FILE).model_dump(
+            exclude_none=True
+        )
     (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
     app = create_app(settings.model_copy(update={"model": str(folder)}))
     response = app.test_client().get("/about")
@@ -283,6 +297,6 @@ def test_a_model_that_says_less_is_told_about_all_the_same(
     assert re.search(r"RMSE\)\s+1\.078", about.text)
 
 
-def facts_of(file: Path) -> FileFacts:
+def facts_of(file: Path) -> ManifestEntry:
     data = file.read_bytes()
-    return FileFacts(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+    return ManifestEntry(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))

@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.web.state import Hakken, Library
+from app.web.state import AppState, Library
 from tests.tiny_model import ANILIST_OFFSET, BARE, EXPLICIT, FLAGGED, HOSTILE, HOSTILE_TITLE
 from tests.web.fans import IDS
 from tests.web.test_pages import page
@@ -18,7 +18,7 @@ LISTS = ("similarity", "affinity", "also_loved")
 
 @pytest.fixture
 def held(app: Flask) -> Library:
-    hakken: Hakken = app.extensions["hakken"]
+    hakken: AppState = app.extensions["hakken"]
     assert hakken.library is not None
     return hakken.library
 
@@ -35,7 +35,7 @@ def test_a_page_says_what_is_known(client: FlaskClient, held: Library) -> None:
     assert known["On lists"] == f"{lists} of 150 fans’, number {place} of 60 anime"
     bias = held.model.item_bias[at]
     side = "above" if bias >= 0 else "below"
-    told = f"{held.model.mean + bias:.1f} , {abs(bias):.1f} {side} the average score"
+    told = f"{held.model.global_mean + bias:.1f} , {abs(bias):.1f} {side} the average score"
     assert known["A typical fan gives it"] == told
     out = {a.text: a.attributes["href"] for a in shown.one("p", class_="out").all("a")}
     assert out == {
@@ -59,7 +59,7 @@ def test_what_is_like_it_comes_from_the_matrices(client: FlaskClient, held: Libr
         wanted = {
             int(held.model.anime_id[n]): weights[n]
             for n in range(60)
-            if weights[n] > 0 and n != at and held.suitable[n]
+            if weights[n] > 0 and n != at and held.non_adult[n]
         }
         found = {each["anime_id"]: each["weight"] for each in body[name]}
         assert found == pytest.approx(wanted, abs=1e-6)

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from app.web import MAX_BODY
-from app.web.body import BadBody, BadJson, read_body
+from app.web import MAX_BODY_BYTES
+from app.web.body import InvalidBody, MalformedJson, parse_body
 from tests.lists import scenarios
 from tests.tiny_model import EXPLICIT, FLAGGED
 from tests.web.fans import IDS, PLANNED, SCORED, UNKNOWN
@@ -108,7 +108,7 @@ def test_adult_titles_only_when_asked_for(client: FlaskClient) -> None:
 
 
 def test_an_empty_user_list_gets_popular_picks(client: FlaskClient) -> None:
-    response = client.get(f"{ADDRESS}?source=anilist&username={scenarios.EMPTY}")
+    response = client.get(f"{ADDRESS}?source=anilist&username={scenarios.EMPTY_USER}")
     assert response.status_code == 200
     body = response.json
     assert body is not None
@@ -190,7 +190,7 @@ def test_too_many_entries(client: FlaskClient) -> None:
 
 
 def test_too_many_bytes(client: FlaskClient) -> None:
-    data = b'{"list": []' + b" " * MAX_BODY + b"}"
+    data = b'{"list": []' + b" " * MAX_BODY_BYTES + b"}"
     response = client.post(ADDRESS, data=data, content_type="application/json")
     problem(response, 413, "too-large")
 
@@ -198,7 +198,7 @@ def test_too_many_bytes(client: FlaskClient) -> None:
 def test_too_many_bytes_of_unknown_length(client: FlaskClient) -> None:
     response = client.post(
         ADDRESS,
-        input_stream=BytesIO(b'{"list": []}' + b" " * MAX_BODY),
+        input_stream=BytesIO(b'{"list": []}' + b" " * MAX_BODY_BYTES),
         content_type="application/json",
         environ_overrides={"wsgi.input_terminated": True},
     )
@@ -249,8 +249,8 @@ _ROWS = st.fixed_dictionaries(
 
 @given(_JSON)
 def test_any_json_is_read_or_refused(body: object) -> None:
-    with suppress(BadBody, BadJson):
-        read_body(json.dumps(body).encode(), 20_000)
+    with suppress(InvalidBody, MalformedJson):
+        parse_body(json.dumps(body).encode(), 20_000)
 
 
 @settings(max_examples=60)

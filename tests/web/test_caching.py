@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.settings import Settings
+from app.settings import AppSettings
 from model_build.cli import main
 from tests.web.fans import SCORED
 
@@ -70,7 +70,7 @@ def test_what_is_not_to_be_kept_has_no_tag(client: FlaskClient, address: str) ->
 
 
 def test_another_model_is_another_answer(
-    client: FlaskClient, tiny_model: Path, tmp_path: Path, settings: Settings
+    client: FlaskClient, tiny_model: Path, tmp_path: Path, settings: AppSettings
 ) -> None:
     files = tiny_model.parent / "r.parquet", tiny_model.parent / "c.parquet"
     command = f"train --ratings {files[0]} --catalogue {files[1]} --out {tmp_path / 'model'}"

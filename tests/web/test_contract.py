@@ -14,8 +14,8 @@ from schemathesis import BaseSchema, Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 
 from app import create_app
-from app.settings import Settings
-from demo.upstream import Upstream
+from app.settings import AppSettings
+from demo.upstream import FakeUpstream
 from tests.lists import scenarios
 from tests.web.fans import add_fans
 
@@ -40,21 +40,21 @@ def api(
     tiny_model: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Flask, BaseSchema]]:
     """An application with every source there is, and what it says of itself."""
-    with Upstream() as upstream:
+    with FakeUpstream() as upstream:
         add_fans(upstream)
         app = create_app(
-            Settings(
+            AppSettings(
                 model=str(tiny_model),
                 cache_dir=tmp_path_factory.mktemp("cache"),
                 limits=False,
                 rate_lists="off",
                 rate_pages="off",
                 mal_client_id="key",
-                mal_url=upstream.at("mal"),
-                anilist_url=upstream.at("anilist"),
-                kitsu_url=upstream.at("kitsu"),
-                jikan_url=upstream.at("jikan"),
-                shikimori_url=upstream.at("shikimori"),
+                mal_url=upstream.base_url("mal"),
+                anilist_url=upstream.base_url("anilist"),
+                kitsu_url=upstream.base_url("kitsu"),
+                jikan_url=upstream.base_url("jikan"),
+                shikimori_url=upstream.base_url("shikimori"),
             )
         )
         yield app, schemathesis.openapi.from_wsgi("/api/v1/openapi.json", app)

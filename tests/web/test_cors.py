@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.settings import Settings, SettingsError, load_settings
+from app.settings import AppSettings, SettingsError, load_settings
 from tests.web.fans import SCORED
 
 HERE = "https://fans.example"
@@ -24,7 +24,7 @@ def headers_of(client: FlaskClient, address: str, origin: str = HERE) -> dict[st
 
 
 @pytest.fixture(scope="module")
-def open_to(settings: Settings) -> FlaskClient:
+def open_to(settings: AppSettings) -> FlaskClient:
     """An application that two other origins may ask."""
     origins = (HERE, "http://localhost:3000")
     return create_app(settings.model_copy(update={"cors_origins": origins})).test_client()
@@ -66,7 +66,7 @@ def test_pages_are_nobody_else_s(open_to: FlaskClient) -> None:
         assert headers_of(open_to, address) == {}
 
 
-def test_all_may_if_it_is_said(settings: Settings) -> None:
+def test_all_may_if_it_is_said(settings: AppSettings) -> None:
     client = create_app(settings.model_copy(update={"cors_origins": ("*",)})).test_client()
     told = headers_of(client, ADDRESSES[0], "https://anybody.example")
     assert told["Access-Control-Allow-Origin"] in {"*", "https://anybody.example"}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from demo.upstream import Upstream
+from demo.upstream import FakeUpstream
 from tests.web.server import PATIENCE, Server, at, running_hakken
 
 JSON = b"POST /api/v1/recommendations HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
@@ -33,7 +33,7 @@ def server(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "HAKKEN_REQUEST_DEADLINE": "1.5",
     }
     cache = tmp_path_factory.mktemp("cache")
-    with Upstream() as upstream:
+    with FakeUpstream() as upstream:
         environment |= upstream.environment()
         with running_hakken(at(tiny_model, cache) | environment) as started:
             yield started

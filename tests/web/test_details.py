@@ -5,13 +5,13 @@ import json
 import pytest
 from flask.testing import FlaskClient
 
-from demo.upstream import Upstream
-from demo.wire import Answer
+from demo.upstream import FakeUpstream
+from demo.wire import FakeResponse
 from tests.web.fans import IDS
 
 
-def test_details_of_shown_titles(client: FlaskClient, anilist: Upstream) -> None:
-    anilist.world.synopses[IDS[0]] = "What it is <b>about</b>."
+def test_details_of_shown_titles(client: FlaskClient, anilist: FakeUpstream) -> None:
+    anilist.data.synopses[IDS[0]] = "What it is <b>about</b>."
     before = len(anilist.requests)
     response = client.get(f"/api/v1/details?ids={IDS[0]},{IDS[1]},999999")
     assert response.status_code == 200
@@ -43,8 +43,8 @@ def test_not_more_than_a_page(client: FlaskClient) -> None:
     assert client.get(f"/api/v1/details?ids={ids}").status_code == 400
 
 
-def test_trouble_is_not_kept(client: FlaskClient, anilist: Upstream) -> None:
-    anilist.replies["anilist"] = [Answer(403, b"<html></html>")]
+def test_trouble_is_not_kept(client: FlaskClient, anilist: FakeUpstream) -> None:
+    anilist.queued_responses["anilist"] = [FakeResponse(403, b"<html></html>")]
     response = client.get(f"/api/v1/details?ids={IDS[5]}")
     assert json.loads(response.data) == {"details": [], "complete": False}
     assert response.headers["Cache-Control"] == "no-store"

@@ -10,10 +10,10 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.lists import errors as lists
-from app.settings import Settings
+from app.settings import AppSettings
 from app.web import answering
-from app.web.problems import KINDS, all_kinds, problem_of
-from demo.upstream import Upstream
+from app.web.problems import PROBLEM_TYPES, problem_types_by_slug, to_problem
+from demo.upstream import FakeUpstream
 from tests.lists import scenarios
 from tests.web.html_page import read_html
 
@@ -26,8 +26,8 @@ ARGUMENTS: dict[type[lists.ListError], dict[str, object]] = {
     lists.ListTooLong: {"limit": 20_000},
     lists.RateLimited: {"retry_after": 41},
     lists.SourceDown: {"detail": "secret"},
-    lists.NotSetUp: {},
-    lists.BadExportFile: {"reason": lists.BadFile.MANGA},
+    lists.SourceNotConfigured: {},
+    lists.BadExportFile: {"reason": lists.BadFileReason.MANGA},
 }
 STATUSES = {
     lists.BadUsername: 400,
@@ -38,7 +38,7 @@ STATUSES = {
     lists.ListTooLong: 413,
     lists.RateLimited: 503,
     lists.SourceDown: 502,
-    lists.NotSetUp: 501,
+    lists.SourceNotConfigured: 501,
     lists.BadExportFile: 400,
 }
 
@@ -57,26 +57,26 @@ def make(kind: type[lists.ListError], **changes: object) -> lists.ListError:
 @pytest.mark.parametrize("kind", list(list_errors()), ids=lambda kind: kind.__name__)
 def test_every_list_error_has_its_place(kind: type[lists.ListError]) -> None:
     error = make(kind)
-    problem = problem_of(error, "0")
-    assert problem.kind is KINDS[kind]
+    problem = to_problem(error, "0")
+    assert problem.problem_type is PROBLEM_TYPES[kind]
     assert problem.status == STATUSES[kind]
     assert problem.detail == str(error)
     assert "secret" not in problem.detail
-    assert len(problem.kind.title) < 40
+    assert len(problem.problem_type.title) < 40
 
 
 def test_what_an_error_says_of_itself_counts() -> None:
     slow = make(lists.SourceDown, timed_out=True)
-    assert problem_of(slow, "0").status == 504
-    large = make(lists.BadExportFile, reason=lists.BadFile.TOO_LARGE)
-    assert problem_of(large, "0").status == 413
-    assert problem_of(make(lists.RateLimited), "0").headers == {"Retry-After": "41"}
+    assert to_problem(slow, "0").status == 504
+    large = make(lists.BadExportFile, reason=lists.BadFileReason.TOO_LARGE)
+    assert to_problem(large, "0").status == 413
+    assert to_problem(make(lists.RateLimited), "0").headers == {"Retry-After": "41"}
     silent = make(lists.RateLimited, retry_after=None)
-    assert problem_of(silent, "0").headers == {"Retry-After": "60"}
+    assert to_problem(silent, "0").headers == {"Retry-After": "60"}
 
 
 def test_slugs_name_one_kind_each_and_have_a_page(client: FlaskClient) -> None:
-    for slug, kind in all_kinds().items():
+    for slug, kind in problem_types_by_slug().items():
         response = client.get(f"/problems/{slug}")
         assert response.status_code == 200
         assert read_html(response.text).one("h1").text == kind.title
@@ -89,8 +89,8 @@ WIRE = [
     (scenarios.PRIVATE, 403, "private-list", True),
     (scenarios.RATE_LIMITED, 503, "rate-limited", False),
     (scenarios.DISABLED, 502, "source-down", False),
-    (scenarios.ERROR_200, 502, "source-down", False),
-    (scenarios.HUGE, 413, "list-too-long", False),
+    (scenarios.ERROR_200_USER, 502, "source-down", False),
+    (scenarios.HUGE_USER, 413, "list-too-long", False),
 ]
 
 
@@ -124,10 +124,10 @@ def test_trouble_on_the_way_is_told_to_programs(
     assert response.headers.get("Retry-After") == ("41" if slug == "rate-limited" else None)
 
 
-def test_a_slow_source_is_given_up(settings: Settings) -> None:
+def test_a_slow_source_is_given_up(settings: AppSettings) -> None:
     # A server of its own: it keeps the unanswered connection until it is closed.
-    with Upstream() as slow:
-        changes = {"list_deadline": 0.2, "anilist_url": slow.at("anilist")}
+    with FakeUpstream() as slow:
+        changes = {"list_deadline": 0.2, "anilist_url": slow.base_url("anilist")}
         app = create_app(settings.model_copy(update=changes))
         response = app.test_client().get(f"/user/anilist/{scenarios.SLOW}")
     assert response.status_code == 504
@@ -161,7 +161,7 @@ def test_requests_that_go_nowhere(
     if address.startswith("/api/"):
         assert json.loads(response.data)["type"] == f"/problems/{slug}"
     else:
-        assert all_kinds()[slug].title in response.text
+        assert problem_types_by_slug()[slug].title in response.text
     if status == 405:
         assert response.headers["Allow"]
 

@@ -6,7 +6,7 @@ import io
 import pytest
 from flask.testing import FlaskClient
 
-from app.web.export import as_csv
+from app.web.export import to_csv
 from tests.web.fans import regular_export
 from tests.web.html_page import read_html
 from tests.web.test_pages import page, shown_ids
@@ -66,7 +66,7 @@ def test_no_cell_is_a_formula(start: str) -> None:
         "url": "https://x",
     }
     ((head, row),) = [
-        list(csv.reader(io.StringIO(as_csv({"recommendations": [item]}), newline="")))
+        list(csv.reader(io.StringIO(to_csv({"recommendations": [item]}), newline="")))
     ]
     cells = dict(zip(head, row, strict=True))
     for name in ("title", "genres", "because"):

@@ -9,8 +9,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.settings import Settings
-from demo.upstream import Upstream
+from app.settings import AppSettings
+from demo.upstream import FakeUpstream
 from tests.tiny_model import FLAGGED, TYPES, anime_ids
 from tests.web.fans import SCORED
 from tests.web.html_page import read_html
@@ -21,13 +21,13 @@ PAGE = "/fans/anilist/Regular"
 
 @pytest.fixture(scope="module")
 def crowded(
-    crowded_model: Path, anilist: Upstream, tmp_path_factory: pytest.TempPathFactory
+    crowded_model: Path, anilist: FakeUpstream, tmp_path_factory: pytest.TempPathFactory
 ) -> FlaskClient:
     """An application whose model has ALS and its fans."""
-    anilist.add("Empty", [])
-    settings = Settings(
+    anilist.add_user("Empty", [])
+    settings = AppSettings(
         model=str(crowded_model),
-        anilist_url=anilist.at("anilist"),
+        anilist_url=anilist.base_url("anilist"),
         cache_dir=tmp_path_factory.mktemp("cache"),
         limits=False,
         list_grace=120,

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 import requests
 
-from demo.upstream import Upstream
-from demo.world import Listed
+from demo.upstream import FakeUpstream
+from demo.world import DemoEntry
 from tests.redis_server import running_redis
 from tests.web.fans import SCORED
 from tests.web.server import at, running_hakken
 
 
 @pytest.fixture
-def fans(upstream: Upstream) -> Upstream:
+def fans(upstream: FakeUpstream) -> FakeUpstream:
     for number in range(20):
-        upstream.add(f"Fan{number}", [Listed(n, 7) for n in SCORED])
+        upstream.add_user(f"Fan{number}", [DemoEntry(n, 7) for n in SCORED])
     return upstream
 
 
@@ -30,7 +30,7 @@ def ask(base: str, name: str) -> requests.Response:
 
 
 def test_a_worker_that_is_killed_takes_only_its_own_requests_with_it(
-    fans: Upstream, tiny_model: Path, tmp_path: Path
+    fans: FakeUpstream, tiny_model: Path, tmp_path: Path
 ) -> None:
     environment = {**fans.environment(), "WEB_CONCURRENCY": "1"}
     with (
@@ -38,9 +38,9 @@ def test_a_worker_that_is_killed_takes_only_its_own_requests_with_it(
         ThreadPoolExecutor(2) as pool,
     ):
         assert ask(server.url, "Fan0").status_code == 200
-        held = fans.hold("Fan19")
+        held = fans.hold_responses("Fan19")
         waiting = pool.submit(ask, server.url, "Fan19")
-        assert held.reached()
+        assert held.wait_reached()
         (worker,) = server.workers()
         worker.kill()
         # Its visitor sees the connection end, and does not wait for ever.
@@ -56,16 +56,16 @@ def test_a_worker_that_is_killed_takes_only_its_own_requests_with_it(
 
 
 def test_nobody_waits_behind_a_slow_site_while_another_worker_is_free(
-    fans: Upstream, tiny_model: Path, tmp_path: Path
+    fans: FakeUpstream, tiny_model: Path, tmp_path: Path
 ) -> None:
     environment = {**fans.environment(), "WEB_CONCURRENCY": "2", "HAKKEN_THREADS": "1"}
     with (
         running_hakken(at(tiny_model, tmp_path) | environment) as server,
         ThreadPoolExecutor(1) as pool,
     ):
-        held = fans.hold("Fan19")
+        held = fans.hold_responses("Fan19")
         waiting = pool.submit(ask, server.url, "Fan19")
-        assert held.reached()
+        assert held.wait_reached()
         for _ in range(30):  # a connection each, which either worker could take
             assert requests.get(f"{server.url}/healthz", timeout=10).status_code == 200
         assert not waiting.done()
@@ -93,7 +93,7 @@ def test_who_keeps_a_thread_busy_keeps_nobody_out(tiny_model: Path, tmp_path: Pa
 
 
 def test_a_redis_that_disappears_is_no_visitor_s_trouble(
-    fans: Upstream, tiny_model: Path, tmp_path: Path
+    fans: FakeUpstream, tiny_model: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "redis").mkdir()
     with ExitStack() as stack:
@@ -126,7 +126,7 @@ def test_a_redis_that_disappears_is_no_visitor_s_trouble(
 
 
 def test_a_redis_that_hangs_is_no_visitor_s_trouble(
-    fans: Upstream, tiny_model: Path, tmp_path: Path
+    fans: FakeUpstream, tiny_model: Path, tmp_path: Path
 ) -> None:
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(tmp_path / "silent.sock"))
@@ -138,7 +138,7 @@ def test_a_redis_that_hangs_is_no_visitor_s_trouble(
 
 
 def test_a_full_disk_is_no_visitor_s_trouble(
-    fans: Upstream, tiny_model: Path, tmp_path: Path
+    fans: FakeUpstream, tiny_model: Path, tmp_path: Path
 ) -> None:
     # Files can be made, but the kernel refuses every byte that is written to one.
     full = ("sh", "-c", 'ulimit -f 0 && exec "$@"', "sh")

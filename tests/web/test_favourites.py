@@ -10,9 +10,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.settings import Settings
-from demo.upstream import Upstream
-from demo.world import Listed
+from app.settings import AppSettings
+from demo.upstream import FakeUpstream
+from demo.world import DemoEntry
 from tests.tiny_model import title_of
 from tests.web.fans import SCORED, export
 from tests.web.html_page import Element, read_html
@@ -21,17 +21,17 @@ PAGE = "/favourites/kitsu/Regular"
 
 
 @pytest.fixture(scope="module")
-def kitsu() -> Iterator[Upstream]:
-    with Upstream() as fake:
-        fake.add("Regular", [Listed(n, 10 - place % 5) for place, n in enumerate(SCORED)])
-        fake.add("Nothing", [Listed(n, 5) for n in SCORED])
+def kitsu() -> Iterator[FakeUpstream]:
+    with FakeUpstream() as fake:
+        fake.add_user("Regular", [DemoEntry(n, 10 - place % 5) for place, n in enumerate(SCORED)])
+        fake.add_user("Nothing", [DemoEntry(n, 5) for n in SCORED])
         yield fake
 
 
-def serving(model: Path, kitsu: Upstream, cache: Path) -> FlaskClient:
-    settings = Settings(
+def serving(model: Path, kitsu: FakeUpstream, cache: Path) -> FlaskClient:
+    settings = AppSettings(
         model=str(model),
-        kitsu_url=kitsu.at("kitsu"),
+        kitsu_url=kitsu.base_url("kitsu"),
         cache_dir=cache,
         limits=False,
         list_grace=120,
@@ -43,14 +43,14 @@ def serving(model: Path, kitsu: Upstream, cache: Path) -> FlaskClient:
 
 @pytest.fixture(scope="module")
 def client(
-    tiny_model_with_als: Path, kitsu: Upstream, tmp_path_factory: pytest.TempPathFactory
+    tiny_model_with_als: Path, kitsu: FakeUpstream, tmp_path_factory: pytest.TempPathFactory
 ) -> FlaskClient:
     return serving(tiny_model_with_als, kitsu, tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="module")
 def plain(
-    tiny_model: Path, kitsu: Upstream, tmp_path_factory: pytest.TempPathFactory
+    tiny_model: Path, kitsu: FakeUpstream, tmp_path_factory: pytest.TempPathFactory
 ) -> FlaskClient:
     """Hakken with a model that has no further engine."""
     return serving(tiny_model, kitsu, tmp_path_factory.mktemp("cache"))

@@ -9,9 +9,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.web.filters import SHARES, hits, popularity_label
-from app.web.state import Hakken
-from demo.upstream import Upstream
+from app.web.filters import POPULAR_SHARES, popular_count, popularity_label
+from app.web.state import AppState
+from demo.upstream import FakeUpstream
 from tests.lists.scenarios import entry
 from tests.tiny_model import tiny_catalogue
 from tests.web.fans import IDS, PLANNED, SCORED
@@ -69,20 +69,22 @@ def _known(anime_id: int) -> dict[str, Any]:
 
 
 def test_the_slider_cuts_by_how_many_lists_an_anime_is_on(app: Flask, client: FlaskClient) -> None:
-    held: Hakken = app.extensions["hakken"]
+    held: AppState = app.extensions["hakken"]
     assert held.library is not None
     model = held.library.model
     everything = ids(client, "")
     for at in range(1, 6):
-        best = set(model.anime_id[model.popularity_order[: hits(at, len(model))]].tolist())
+        best = set(model.anime_id[model.popularity_order[: popular_count(at, len(model))]].tolist())
         assert ids(client, f"popularity={at}") == everything - best
-        best = set(model.anime_id[model.popularity_order[: hits(-at, len(model))]].tolist())
+        best = set(
+            model.anime_id[model.popularity_order[: popular_count(-at, len(model))]].tolist()
+        )
         assert ids(client, f"popularity={-at}") == everything & best
 
 
 def test_the_ends_of_the_slider_are_the_strictest() -> None:
-    assert [hits(at, 10_000) for at in (-5, -1, 0, 1, 5)] == [100, 1500, 0, 100, 1500]
-    assert sorted(SHARES) == list(SHARES)
+    assert [popular_count(at, 10_000) for at in (-5, -1, 0, 1, 5)] == [100, 1500, 0, 100, 1500]
+    assert sorted(POPULAR_SHARES) == list(POPULAR_SHARES)
     assert popularity_label(-5, 10_000) == "Only the 100 best known"
     assert popularity_label(5, 10_000) == "Without the 1,500 best known"
 
@@ -194,11 +196,11 @@ def test_a_body_takes_the_same_options(client: FlaskClient) -> None:
         assert refused.status_code == 422, wrong
 
 
-def test_what_was_dropped_may_be_no_dislike(client: FlaskClient, anilist: Upstream) -> None:
+def test_what_was_dropped_may_be_no_dislike(client: FlaskClient, anilist: FakeUpstream) -> None:
     dropped = IDS[40:46]
     rows = [entry(n, n, score=9) for n in SCORED[:6]]
-    anilist.add("Dropper", [*rows, *(entry(n, n, status="DROPPED") for n in dropped)])
-    anilist.add("Silent", rows)
+    anilist.add_user("Dropper", [*rows, *(entry(n, n, status="DROPPED") for n in dropped)])
+    anilist.add_user("Silent", rows)
     query = "/api/v1/recommendations?source=anilist&top=100&username"
     told, ignored, without = (
         client.get(f"{query}={name}").json

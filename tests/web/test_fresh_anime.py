@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.settings import Settings
+from app.settings import AppSettings
 from model_build.cli import main
 from tests.tiny_model import tiny_catalogue, tiny_ratings
 from tests.web.fans import SCORED
@@ -28,7 +28,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     command += ["--catalogue", str(folder / "c.parquet"), "--out", str(folder / "model")]
     command += ["--fresh-since", "2040"]
     assert main(command) == 0
-    settings = Settings(model=str(folder / "model"), cache_dir=folder / "cache")
+    settings = AppSettings(model=str(folder / "model"), cache_dir=folder / "cache")
     return create_app(settings).test_client()
 
 

@@ -5,9 +5,9 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
-from app.settings import ROOT
-from app.web.security import HEADERS
-from demo.upstream import Upstream
+from app.settings import PROJECT_ROOT
+from app.web.security import SECURITY_HEADERS
+from demo.upstream import FakeUpstream
 from tests.lists.scenarios import entry
 from tests.web.fans import IDS
 from tests.web.html_page import read_html
@@ -26,7 +26,7 @@ PAGES = [
 def test_every_answer_is_guarded(client: FlaskClient, address: str) -> None:
     with client.get(address) as response:
         headers = response.headers
-    for name, value in HEADERS.items():
+    for name, value in SECURITY_HEADERS.items():
         if name != "Cache-Control":
             assert headers[name] == value
     assert "Set-Cookie" not in headers
@@ -57,15 +57,18 @@ def test_static_files_are_kept_for_as_long_as_they_are_the_same(client: FlaskCli
 
 
 def test_pages_are_light() -> None:
-    sizes = {name: (ROOT / "static" / name).stat().st_size for name in ("hakken.css", "hakken.js")}
+    sizes = {
+        name: (PROJECT_ROOT / "static" / name).stat().st_size
+        for name in ("hakken.css", "hakken.js")
+    }
     assert sizes["hakken.js"] < 10_000
     assert sizes["hakken.css"] < 30_000
 
 
 @pytest.mark.parametrize("address", ["/user/anilist/Nothing?n=50", "/together/example?n=50"])
-def test_fifty_cards_are_light(client: FlaskClient, anilist: Upstream, address: str) -> None:
+def test_fifty_cards_are_light(client: FlaskClient, anilist: FakeUpstream, address: str) -> None:
     """HTML, style and scripts together, as they are sent."""
-    anilist.add("Nothing", [entry(n, n, score=8) for n in IDS[:2]])
+    anilist.add_user("Nothing", [entry(n, n, score=8) for n in IDS[:2]])
     packed = {"Accept-Encoding": "gzip"}
     shown = read_html(client.get(address).text)
     assert len(shown.all("li", class_="card")) >= 45

@@ -5,7 +5,7 @@ import tomllib
 from flask.testing import FlaskClient
 
 from app import VERSION
-from app.settings import ROOT
+from app.settings import PROJECT_ROOT
 from tests.tiny_model import ANIME, FANS
 
 
@@ -34,5 +34,5 @@ def test_without_a_model_the_process_is_up_but_not_ready(modelless: FlaskClient)
 
 
 def test_the_version_is_the_projects() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    project = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert project["version"] == VERSION

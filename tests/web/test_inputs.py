@@ -11,7 +11,7 @@ from flask import Flask
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.web.options import Options
+from app.web.options import QueryOptions
 from tests.web.fans import IDS, SCORED, regular_export
 
 API = "/api/v1/recommendations"
@@ -21,7 +21,9 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
     max_leaves=6,
 )
-NAMES = st.sampled_from([*Options.model_fields, "n", "apply", "choice", "format", "list", "export"])
+NAMES = st.sampled_from(
+    [*QueryOptions.model_fields, "n", "apply", "choice", "format", "list", "export"]
+)
 TEXTS = st.text(max_size=12) | st.sampled_from(
     ["1", "0", "-1", "1e3", "٣", "5:8", "5:8:9", ",,,", "n=20&order=score", "format=csv", "true"]
 )

@@ -10,9 +10,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.settings import Settings
-from app.web.limits import FREE, LISTS
-from app.web.problems import TooFast
+from app.settings import AppSettings
+from app.web.limits import LIST_ENDPOINTS, UNLIMITED_ENDPOINTS
+from app.web.problems import ClientRateLimited
 from tests.redis_server import running_redis
 from tests.web.html_page import read_html
 
@@ -20,7 +20,7 @@ API = "/api/v1/openapi.json"
 LIST = "/user/anilist/Regular"
 
 
-def limited(settings: Settings, **changes: object) -> Flask:
+def limited(settings: AppSettings, **changes: object) -> Flask:
     few = {"rate_lists": "2/minute", "rate_pages": "4/minute"}
     return create_app(settings.model_copy(update={**few, **changes}))
 
@@ -41,7 +41,7 @@ def through(*hops: str) -> dict[str, object]:
     return {"headers": {"X-Forwarded-For": ", ".join(hops)}}
 
 
-def test_who_asks_for_too_much_is_told_when_to_come_back(settings: Settings) -> None:
+def test_who_asks_for_too_much_is_told_when_to_come_back(settings: AppSettings) -> None:
     client = limited(settings).test_client()
     assert statuses(client, API, 5) == [200, 200, 200, 200, 429]
     response = client.get(API)
@@ -72,10 +72,10 @@ def test_who_asks_for_too_much_is_told_when_to_come_back(settings: Settings) -> 
     ],
 )
 def test_a_wait_is_told_in_plain_words(seconds: int, words: str) -> None:
-    assert str(TooFast(seconds)).endswith(f" {words}.")
+    assert str(ClientRateLimited(seconds)).endswith(f" {words}.")
 
 
-def test_lists_have_a_limit_of_their_own(settings: Settings) -> None:
+def test_lists_have_a_limit_of_their_own(settings: AppSettings) -> None:
     client = limited(settings).test_client()
     assert statuses(client, LIST, 3) == [200, 200, 429]
     fetched = "/api/v1/recommendations?source=anilist&username=Regular"
@@ -83,31 +83,31 @@ def test_lists_have_a_limit_of_their_own(settings: Settings) -> None:
     assert statuses(client, "/about", 5) == [200, 200, 200, 200, 429]
 
 
-def test_some_things_are_free(settings: Settings) -> None:
+def test_some_things_are_free(settings: AppSettings) -> None:
     client = limited(settings, metrics=True).test_client()
     statuses(client, "/about", 5)
     for address in ("/healthz", "/readyz", "/metrics", "/static/hakken.css"):
         assert set(statuses(client, address, 9)) == {200}
 
 
-def test_addresses_that_lead_nowhere_are_not_free(settings: Settings) -> None:
+def test_addresses_that_lead_nowhere_are_not_free(settings: AppSettings) -> None:
     client = limited(settings).test_client()
     assert statuses(client, "/nowhere", 6) == [404] * 4 + [429] * 2
 
 
-def test_a_limit_can_be_turned_off(settings: Settings) -> None:
+def test_a_limit_can_be_turned_off(settings: AppSettings) -> None:
     client = limited(settings, rate_pages="off").test_client()
     assert set(statuses(client, "/about", 9)) == {200}
     assert statuses(client, LIST, 3) == [200, 200, 429]
 
 
-def test_everybody_has_a_share(settings: Settings) -> None:
+def test_everybody_has_a_share(settings: AppSettings) -> None:
     client = limited(settings).test_client()
     assert statuses(client, API, 5, **from_address("192.0.2.1"))[-1] == 429
     assert client.get(API, **from_address("192.0.2.2")).status_code == 200  # type: ignore[arg-type]
 
 
-def test_a_household_of_ipv6_addresses_is_one_client(settings: Settings) -> None:
+def test_a_household_of_ipv6_addresses_is_one_client(settings: AppSettings) -> None:
     client = limited(settings).test_client()
     for number in range(4):
         asking = from_address(f"2001:db8:0:1::{number}")
@@ -119,7 +119,7 @@ def test_a_household_of_ipv6_addresses_is_one_client(settings: Settings) -> None
 
 
 def test_without_a_trusted_proxy_nobody_can_pretend(
-    settings: Settings, caplog: pytest.LogCaptureFixture
+    settings: AppSettings, caplog: pytest.LogCaptureFixture
 ) -> None:
     client = limited(settings).test_client()
     found = [statuses(client, API, 1, **through(f"192.0.2.{n}"))[0] for n in range(6)]
@@ -127,7 +127,7 @@ def test_without_a_trusted_proxy_nobody_can_pretend(
     assert caplog.text.count("set HAKKEN_TRUSTED_PROXIES") == 1
 
 
-def test_a_trusted_proxy_says_who_asks(settings: Settings) -> None:
+def test_a_trusted_proxy_says_who_asks(settings: AppSettings) -> None:
     client = limited(settings, trusted_proxies=1).test_client()
     found = [statuses(client, API, 1, **through(f"192.0.2.{n}"))[0] for n in range(6)]
     assert found == [200] * 6
@@ -143,7 +143,7 @@ def test_a_trusted_proxy_says_who_asks(settings: Settings) -> None:
     assert nonsense == [200] * 4 + [429] * 2
 
 
-def test_hosts_count_together_through_a_redis(settings: Settings, tmp_path: Path) -> None:
+def test_hosts_count_together_through_a_redis(settings: AppSettings, tmp_path: Path) -> None:
     with running_redis(tmp_path) as url:
         one, other = (limited(settings, cache_url=url).test_client() for _ in range(2))
         assert statuses(one, API, 3) == [200] * 3
@@ -151,14 +151,14 @@ def test_hosts_count_together_through_a_redis(settings: Settings, tmp_path: Path
         assert one.get(API).status_code == 429
 
 
-def test_without_its_redis_a_worker_counts_alone(settings: Settings, tmp_path: Path) -> None:
+def test_without_its_redis_a_worker_counts_alone(settings: AppSettings, tmp_path: Path) -> None:
     with running_redis(tmp_path) as url:
         client = limited(settings, cache_url=url).test_client()
         assert statuses(client, API, 1) == [200]
     assert statuses(client, API, 6) == [200] * 4 + [429] * 2
 
 
-def test_a_clock_that_is_set_back_locks_nobody_out(settings: Settings) -> None:
+def test_a_clock_that_is_set_back_locks_nobody_out(settings: AppSettings) -> None:
     client = limited(settings).test_client()
     now = time.time()
     with time_machine.travel(now + 86_400, tick=True):
@@ -170,10 +170,10 @@ def test_a_clock_that_is_set_back_locks_nobody_out(settings: Settings) -> None:
 
 
 def test_what_is_limited_is_there(app: Flask) -> None:
-    assert set(app.view_functions) >= LISTS | FREE
+    assert set(app.view_functions) >= LIST_ENDPOINTS | UNLIMITED_ENDPOINTS
 
 
 def test_every_address_of_a_user_counts_as_a_list(app: Flask) -> None:
     rules = [rule for rule in app.url_map.iter_rules() if "username" in rule.arguments]
     assert len(rules) >= 4
-    assert {rule.endpoint for rule in rules} <= LISTS
+    assert {rule.endpoint for rule in rules} <= LIST_ENDPOINTS

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from app.catalogue import Anime
-from app.web.links import links_of, own_link
+from app.web.links import site_links, source_link
 
 KNOWN = Anime(5, "Five", anilist_id=50, kitsu_id=500)
 LONELY = Anime(5, "Five")
@@ -24,10 +24,10 @@ MAL = ("MyAnimeList", "https://myanimelist.net/anime/5")
 def test_a_fan_is_led_to_the_site_of_the_list(
     source: str, known: tuple[str, str], lonely: tuple[str, str]
 ) -> None:
-    assert own_link(KNOWN, source) == known
-    assert own_link(LONELY, source) == lonely
+    assert source_link(KNOWN, source) == known
+    assert source_link(LONELY, source) == lonely
 
 
 def test_every_site_that_knows_it_is_named() -> None:
-    assert [name for name, _ in links_of(KNOWN)] == ["MyAnimeList", "AniList", "Kitsu"]
-    assert links_of(LONELY) == [MAL]
+    assert [name for name, _ in site_links(KNOWN)] == ["MyAnimeList", "AniList", "Kitsu"]
+    assert site_links(LONELY) == [MAL]

@@ -11,14 +11,14 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import create_app
-from app.lists import PACES
-from app.metrics import MODEL_IN_USE
-from app.settings import Settings
-from app.upstream.breaker import FAILURES
-from app.web.access_log import at_end
-from demo.upstream import Upstream
-from demo.wire import Answer
-from demo.world import Listed
+from app.lists import RATE_LIMITS
+from app.metrics import ACTIVE_MODEL
+from app.settings import AppSettings
+from app.upstream.breaker import MAX_FAILURES
+from app.web.access_log import call_when_sent
+from demo.upstream import FakeUpstream
+from demo.wire import FakeResponse
+from demo.world import DemoEntry
 from tests.tiny_model import ANIME
 from tests.web.fans import SCORED
 from tests.web.server import at, running_hakken
@@ -43,7 +43,7 @@ def value(samples: Samples, name: str, **labels: str) -> float:
 
 
 @pytest.fixture
-def measured(settings: Settings, tmp_path: Path) -> Flask:
+def measured(settings: AppSettings, tmp_path: Path) -> Flask:
     """An application with metrics and nothing remembered yet."""
     return create_app(settings.model_copy(update={"metrics": True, "cache_dir": tmp_path}))
 
@@ -66,7 +66,7 @@ def test_nobody_reads_metrics_unless_they_are_turned_on(client: FlaskClient) -> 
     assert client.get("/metrics").status_code == 404
 
 
-def test_a_token_keeps_others_out(settings: Settings) -> None:
+def test_a_token_keeps_others_out(settings: AppSettings) -> None:
     changes = {"metrics": True, "metrics_token": TOKEN}
     client = create_app(settings.model_copy(update=changes)).test_client()
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKEN}"}):
@@ -96,8 +96,8 @@ def test_requests_are_counted_by_route_and_never_by_address(measured: Flask) -> 
     assert not [text for text in labels if text == "BREW" or "nowhere/at" in text]
 
 
-def test_fetching_and_ranking_are_told_apart(measured: Flask, anilist: Upstream) -> None:
-    anilist.add("Odd", [*(Listed(n, 7) for n in SCORED), Listed(UNKNOWN, 5)])
+def test_fetching_and_ranking_are_told_apart(measured: Flask, anilist: FakeUpstream) -> None:
+    anilist.add_user("Odd", [*(DemoEntry(n, 7) for n in SCORED), DemoEntry(UNKNOWN, 5)])
     client = measured.test_client()
     change = Change(client)
     # What is marked as seen is not on the list.
@@ -126,13 +126,13 @@ def test_fetching_and_ranking_are_told_apart(measured: Flask, anilist: Upstream)
     ],
 )
 def test_what_services_answer_is_counted(
-    name: str, result: str, settings: Settings, tmp_path: Path
+    name: str, result: str, settings: AppSettings, tmp_path: Path
 ) -> None:
-    with Upstream() as upstream:
+    with FakeUpstream() as upstream:
         changes = {
             "metrics": True,
             "cache_dir": tmp_path,
-            "anilist_url": upstream.at("anilist"),
+            "anilist_url": upstream.base_url("anilist"),
             "list_deadline": 0.5,
         }
         client = create_app(settings.model_copy(update=changes)).test_client()
@@ -148,18 +148,18 @@ def test_what_services_answer_is_counted(
     assert calls[result] == asked
 
 
-def test_a_service_at_rest_is_told(settings: Settings, tmp_path: Path) -> None:
-    with Upstream() as upstream:
+def test_a_service_at_rest_is_told(settings: AppSettings, tmp_path: Path) -> None:
+    with FakeUpstream() as upstream:
         changes = {
             "metrics": True,
             "cache_dir": tmp_path,
-            "anilist_url": upstream.at("anilist"),
+            "anilist_url": upstream.base_url("anilist"),
             "list_cache": 0.0,
         }
         client = create_app(settings.model_copy(update=changes)).test_client()
         change = Change(client)
         assert value(change.now(), "hakken_upstream_resting", service="anilist") == 0
-        for _ in range(FAILURES):
+        for _ in range(MAX_FAILURES):
             client.get("/user/anilist/ChallengeFan")
         assert value(change.now(), "hakken_upstream_resting", service="anilist") == 1
 
@@ -169,22 +169,22 @@ def test_services_in_metrics_are_those_that_are_paced(measured: Flask) -> None:
     client.get("/user/anilist/Regular")
     samples = Change(client).now()
     services = {dict(labels).get("service") for _, labels in samples} - {None}
-    assert services <= {*PACES, "other"}
+    assert services <= {*RATE_LIMITS, "other"}
 
 
-def test_an_old_list_that_stands_in_is_counted(settings: Settings, tmp_path: Path) -> None:
-    with Upstream() as upstream:
-        upstream.add("Fan", [Listed(n, 7) for n in SCORED])
+def test_an_old_list_that_stands_in_is_counted(settings: AppSettings, tmp_path: Path) -> None:
+    with FakeUpstream() as upstream:
+        upstream.add_user("Fan", [DemoEntry(n, 7) for n in SCORED])
         changes = {
             "metrics": True,
             "cache_dir": tmp_path,
-            "anilist_url": upstream.at("anilist"),
+            "anilist_url": upstream.base_url("anilist"),
             "list_cache": 0.0,
         }
         client = create_app(settings.model_copy(update=changes)).test_client()
         change = Change(client)
         assert client.get("/user/anilist/Fan").status_code == 200
-        upstream.replies["anilist"] = [Answer(500, b"")] * 3
+        upstream.queued_responses["anilist"] = [FakeResponse(500, b"")] * 3
         assert client.get("/user/anilist/Fan").status_code == 200
         assert change.of("hakken_list_cache_total", result="stale") == 1
 
@@ -203,7 +203,7 @@ def test_the_newest_model_replaces_the_one_before(measured: Flask) -> None:
     client = measured.test_client()
     ready = client.get("/readyz").json
     assert ready is not None
-    MODEL_IN_USE.note("another", "2026-01-02T03:04:05+00:00", 2e9)
+    ACTIVE_MODEL.set_active("another", "2026-01-02T03:04:05+00:00", 2e9)
     samples = Change(client).now()
     assert value(samples, "hakken_model_workers", version=ready["model"]) == 0
     assert value(samples, "hakken_model_workers", version="another") == 1
@@ -230,7 +230,7 @@ def test_a_page_that_is_made_while_it_is_sent_ends_when_it_has_been_sent() -> No
 
     @app.after_request
     def watch(response):  # type: ignore[no-untyped-def]
-        at_end(response, lambda: ended.append(True))
+        call_when_sent(response, lambda: ended.append(True))
         return response
 
     for address in ("/streamed", "/whole"):
@@ -240,7 +240,7 @@ def test_a_page_that_is_made_while_it_is_sent_ends_when_it_has_been_sent() -> No
         assert ended == [True]
 
 
-def test_a_page_in_two_parts_is_one_request(settings: Settings, tmp_path: Path) -> None:
+def test_a_page_in_two_parts_is_one_request(settings: AppSettings, tmp_path: Path) -> None:
     changes = {"metrics": True, "cache_dir": tmp_path, "list_grace": 0.0}
     client = create_app(settings.model_copy(update=changes)).test_client()
     change = Change(client)

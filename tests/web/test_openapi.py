@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.web.options import FetchQuery
+from app.web.options import UserQuery
 from tests.web.fans import IDS
 
 
@@ -48,11 +48,11 @@ def test_what_it_refers_to_is_there(told: dict[str, Any]) -> None:
 
 def test_every_option_is_a_parameter(told: dict[str, Any]) -> None:
     parameters = told["paths"]["/api/v1/recommendations"]["get"]["parameters"]
-    assert [each["name"] for each in parameters] == list(FetchQuery.model_fields)
+    assert [each["name"] for each in parameters] == list(UserQuery.model_fields)
     assert all(each["description"] for each in parameters)
     assert {each["name"] for each in parameters if each["required"]} == {"source", "username"}
     body = told["components"]["schemas"]["Body"]
-    assert set(body["properties"]) == {*FetchQuery.model_fields, "list"} - {"source", "username"}
+    assert set(body["properties"]) == {*UserQuery.model_fields, "list"} - {"source", "username"}
 
 
 def test_every_address_can_be_asked(client: FlaskClient, told: dict[str, Any]) -> None:

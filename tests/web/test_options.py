@@ -8,26 +8,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
 
-from app.recommender import Order
+from app.recommender import SortOrder
 from app.web.options import (
     MAX_TOP,
-    BadQuery,
-    Language,
-    Options,
-    Planned,
-    Type,
-    page_query,
-    read_page_query,
+    InvalidQuery,
+    MediaType,
+    PlannedMode,
+    QueryOptions,
+    TitleLanguage,
+    parse_page_query,
+    to_page_query,
 )
 
 IDS = st.integers(1, 2**31 - 1).filter(lambda n: n < 10**9)
 SLUGS = st.lists(st.from_regex(r"[a-z0-9]+(-[a-z0-9]+)?", fullmatch=True), max_size=3, unique=True)
 OPTIONS = st.builds(
-    Options,
+    QueryOptions,
     top=st.integers(1, MAX_TOP),
-    order=st.sampled_from(Order),
+    order=st.sampled_from(SortOrder),
     adult=st.booleans(),
-    type=st.lists(st.sampled_from(list(Type)), unique=True),
+    type=st.lists(st.sampled_from(list(MediaType)), unique=True),
     genre=SLUGS.map(lambda names: [name[:40] for name in names]),
     without=SLUGS.map(lambda names: [name[:19] for name in names]),
     year_from=st.none() | st.integers(1900, 1990),
@@ -36,34 +36,36 @@ OPTIONS = st.builds(
     max_episodes=st.none() | st.integers(12, 9999),
     popularity=st.integers(-5, 5),
     new_series=st.booleans(),
-    planned=st.sampled_from(Planned),
+    planned=st.sampled_from(PlannedMode),
     extras=st.booleans(),
     ignore_dropped=st.booleans(),
-    title=st.sampled_from(Language),
+    title=st.sampled_from(TitleLanguage),
     hide=st.lists(IDS, max_size=5, unique=True),
     seen=st.dictionaries(IDS, st.integers(0, 10), max_size=5).map(lambda m: list(m.items())),
 )
 
 
 @given(OPTIONS)
-def test_an_address_says_all_and_no_more(options: Options) -> None:
-    query = page_query(options)
-    assert read_page_query(query) == options
-    default = Options()
-    changed = [n for n in Options.model_fields if getattr(options, n) != getattr(default, n)]
+def test_an_address_says_all_and_no_more(options: QueryOptions) -> None:
+    query = to_page_query(options)
+    assert parse_page_query(query) == options
+    default = QueryOptions()
+    changed = [n for n in QueryOptions.model_fields if getattr(options, n) != getattr(default, n)]
     assert len(query) == len(changed)
 
 
-@given(st.dictionaries(st.sampled_from([*Options.model_fields, "n", "x"]), st.text(max_size=6)))
+@given(
+    st.dictionaries(st.sampled_from([*QueryOptions.model_fields, "n", "x"]), st.text(max_size=6))
+)
 def test_any_query_is_read_or_refused(query: dict[str, str]) -> None:
-    with suppress(BadQuery):
-        assert 1 <= read_page_query(query).top <= MAX_TOP
+    with suppress(InvalidQuery):
+        assert 1 <= parse_page_query(query).top <= MAX_TOP
 
 
 def test_names_of_the_api_are_not_names_of_the_page() -> None:
-    assert read_page_query({"top": "5"}) == Options()
-    with pytest.raises(BadQuery, match="“n”"):
-        read_page_query({"n": "five"})
+    assert parse_page_query({"top": "5"}) == QueryOptions()
+    with pytest.raises(InvalidQuery, match="“n”"):
+        parse_page_query({"n": "five"})
 
 
 @pytest.mark.parametrize(
@@ -85,15 +87,15 @@ def test_names_of_the_api_are_not_names_of_the_page() -> None:
     ],
 )
 def test_what_cannot_be_used_is_named(text: str, sentence: str) -> None:
-    with pytest.raises(BadQuery) as caught:
-        read_page_query(dict(parse_qsl(text)))
+    with pytest.raises(InvalidQuery) as caught:
+        parse_page_query(dict(parse_qsl(text)))
     assert str(caught.value).startswith(sentence)
 
 
 def test_forms_repeat_and_leave_empty() -> None:
     sent = "type=tv&type=movie&genre=&year_to=&seen=&seen=5:8,6&seen=5:9&genre=Slice of Life"
     form = MultiDict(parse_qsl(sent, keep_blank_values=True))
-    assert page_query(read_page_query(form)) == {
+    assert to_page_query(parse_page_query(form)) == {
         "type": "tv,movie",
         "genre": "slice-of-life",
         "seen": "5:9,6:0",

@@ -147,7 +147,7 @@ def test_a_list_that_says_nothing_gets_general_picks(client: FlaskClient, addres
 
 
 def test_an_empty_list_gets_popular_picks(client: FlaskClient) -> None:
-    results = page(client, f"/user/anilist/{scenarios.EMPTY}")
+    results = page(client, f"/user/anilist/{scenarios.EMPTY_USER}")
     assert "list on AniList is empty so far" in results.text
     assert len(shown_ids(results)) == 20
 

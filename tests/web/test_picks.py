@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.web.picked import read_picks, write_picks
+from app.web.picked import format_picks, parse_picks
 from tests.tiny_model import FLAGGED, title_of
 from tests.web.fans import IDS, SCORED
 from tests.web.html_page import Element, read_html
@@ -48,7 +48,7 @@ def test_from_a_search_to_a_recommendation(client: FlaskClient) -> None:
 def test_picks_are_recommended_from_like_any_list(client: FlaskClient) -> None:
     by_hand = page(client, f"/picks/{PICKS}?n=10")
     body = {"list": [], "top": 10}
-    scores = read_picks(PICKS)
+    scores = parse_picks(PICKS)
     body["list"] = [{"anime_id": n, "score": score} for n, score in scores.items()]
     answer = json.loads(client.post("/api/v1/recommendations", json=body).data)
     titles = [heading.text for heading in by_hand.one("ol").all("h2")]
@@ -116,7 +116,7 @@ def test_damaged_addresses_are_refused(client: FlaskClient, address: str) -> Non
 
 @given(st.dictionaries(st.integers(1, 10**9 - 1), st.integers(0, 10), max_size=30))
 def test_an_address_holds_all_picks(picks: dict[int, int]) -> None:
-    assert read_picks(write_picks(picks)) == picks
+    assert parse_picks(format_picks(picks)) == picks
 
 
 def test_search_api(client: FlaskClient) -> None:

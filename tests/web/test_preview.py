@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from app import create_app
-from app.settings import ROOT, Settings
+from app.settings import PROJECT_ROOT, AppSettings
 from tests.web.fans import IDS, SCORED
 from tests.web.html_page import Element
 from tests.web.test_pages import page
@@ -84,9 +84,9 @@ def test_what_went_wrong_has_no_preview(client: FlaskClient) -> None:
     assert not [name for name in found if name.startswith("og:")]
 
 
-def test_the_operator_s_address_counts(settings: Settings) -> None:
+def test_the_operator_s_address_counts(settings: AppSettings) -> None:
     public = settings.model_copy(
-        update={"public_url": Settings(public_url="https://h.example/").public_url, "hosts": "*"}
+        update={"public_url": AppSettings(public_url="https://h.example/").public_url, "hosts": "*"}
     )
     app: Flask = create_app(public)
     found = tags(page(app.test_client(), "/user/anilist/Regular?order=score"))
@@ -104,4 +104,4 @@ def test_addresses_are_written_as_addresses(client: FlaskClient) -> None:
 def test_only_what_is_about_nobody_is_kept_by_others(client: FlaskClient) -> None:
     for address in ABOUT_A_LIST:
         assert client.get(address).headers["Cache-Control"] == "private, no-store"
-    assert (ROOT / "static" / "preview.png").exists()
+    assert (PROJECT_ROOT / "static" / "preview.png").exists()

@@ -14,10 +14,10 @@ import requests
 from flask import Flask
 
 from app import create_app
-from app.settings import Settings
-from app.web.state import hakken, library
-from demo.upstream import Upstream
-from demo.world import Listed
+from app.settings import AppSettings
+from app.web.state import get_app_state, get_library
+from demo.upstream import FakeUpstream
+from demo.world import DemoEntry
 from tests.models import flip, version_of
 from tests.storage_emulator import SECONDS, StorageEmulator
 from tests.tiny_model import ANILIST_OFFSET, anime_ids
@@ -210,8 +210,8 @@ def wait_for_ready(server: Server, wanted: Callable[[dict[str, object]], object]
 def test_a_bucket_that_is_away_at_the_start(
     emulator: StorageEmulator, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.model_store.PATIENCE", 0.0)
-    settings = Settings(
+    monkeypatch.setattr("app.model_store.RETRY_TIMEOUT", 0.0)
+    settings = AppSettings(
         model="gs://bucket/m", model_cache=tmp_path / "models", cache_dir=tmp_path / "cache"
     )
     for version in ("v0", "v1"):
@@ -248,33 +248,33 @@ def test_a_bucket_that_is_away_at_the_start(
 
 
 def test_a_request_keeps_its_library_to_the_end(place: Path, tmp_path: Path) -> None:
-    settings = Settings(model=str(place), model_poll=0, cache_dir=tmp_path / "cache")
+    settings = AppSettings(model=str(place), model_poll=0, cache_dir=tmp_path / "cache")
     app = create_app(settings)
     with app.test_request_context():
-        begun = library()
+        begun = get_library()
         point(place, "v1")
-        hakken().models.check()
-        assert library() is begun
+        get_app_state().model_manager.refresh()
+        assert get_library() is begun
         assert begun.model.version == "v0"
         sources = begun.sources
     with app.test_request_context():
-        assert library().model.version == "v1"
-        assert library().sources is sources, "sources, caches and breakers are the process's"
+        assert get_library().model.version == "v1"
+        assert get_library().sources is sources, "sources, caches and breakers are the process's"
 
 
 def test_sources_know_the_ids_of_a_catalogue_that_came_later(
-    upstream: Upstream, place: Path, tmp_path: Path
+    upstream: FakeUpstream, place: Path, tmp_path: Path
 ) -> None:
     foreign = anime_ids()[0] + ANILIST_OFFSET
-    upstream.add(
-        "Fan", [Listed(None, 8, media_id=foreign), Listed(None, 8, media_id=foreign + 999)]
+    upstream.add_user(
+        "Fan", [DemoEntry(None, 8, media_id=foreign), DemoEntry(None, 8, media_id=foreign + 999)]
     )
     (place / "latest").unlink()
-    settings = Settings(
+    settings = AppSettings(
         model=str(place),
         model_poll=0,
         cache_dir=tmp_path / "cache",
-        anilist_url=upstream.at("anilist"),
+        anilist_url=upstream.base_url("anilist"),
         limits=False,
     )
     app = create_app(settings)

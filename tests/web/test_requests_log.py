@@ -12,8 +12,8 @@ import pytest
 import requests
 from flask.testing import FlaskClient
 
-from demo.upstream import Upstream
-from demo.world import Listed
+from demo.upstream import FakeUpstream
+from demo.world import DemoEntry
 from tests.redis_server import running_redis
 from tests.web.fans import SCORED
 from tests.web.server import at, running_hakken
@@ -59,8 +59,8 @@ PATHS = (
 
 
 def test_nothing_that_is_said_tells_secrets_or_fans(tiny_model: Path, tmp_path: Path) -> None:
-    with Upstream() as upstream, ExitStack() as stack:
-        upstream.add(NAME, [Listed(n, 7) for n in SCORED])
+    with FakeUpstream() as upstream, ExitStack() as stack:
+        upstream.add_user(NAME, [DemoEntry(n, 7) for n in SCORED])
         redis = ExitStack()
         url = redis.enter_context(running_redis(tmp_path))
         environment = {

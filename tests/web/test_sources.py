@@ -14,8 +14,8 @@ from flask.testing import FlaskClient
 from app import create_app
 from app.settings import SettingsError, load_settings
 from demo.faults import Fault
-from demo.upstream import Upstream
-from demo.world import Listed
+from demo.upstream import FakeUpstream
+from demo.world import DemoEntry
 from tests.lists import scenarios
 from tests.web.fans import SCORED
 from tests.web.html_page import read_html
@@ -26,10 +26,10 @@ Serve = Callable[..., FlaskClient]
 
 @pytest.fixture
 def serve(
-    upstream: Upstream, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    upstream: FakeUpstream, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Serve:
     """Start Hakken with the demo's settings, some of them changed or (None) left out."""
-    upstream.add("Regular", [Listed(n, 10 - place % 5) for place, n in enumerate(SCORED)])
+    upstream.add_user("Regular", [DemoEntry(n, 10 - place % 5) for place, n in enumerate(SCORED)])
 
     def start(**changes: str | None) -> FlaskClient:
         own = {
@@ -70,7 +70,7 @@ def test_all_sources_read_the_same_list(serve: Serve) -> None:
     ],
 )
 def test_the_best_way_to_myanimelist_is_taken(
-    serve: Serve, upstream: Upstream, settings: dict[str, str | None], asked: str
+    serve: Serve, upstream: FakeUpstream, settings: dict[str, str | None], asked: str
 ) -> None:
     client = serve(**settings)
     response = client.get("/api/v1/recommendations?source=myanimelist&username=Regular")
@@ -104,7 +104,7 @@ def test_what_goes_wrong_is_told_alike(serve: Serve, slug: str) -> None:
         if unsure
         else (scenarios.PRIVATE, 403, "private-list"),
         (scenarios.RATE_LIMITED, 503, "rate-limited"),
-        (scenarios.HUGE, 413, "list-too-long"),
+        (scenarios.HUGE_USER, 413, "list-too-long"),
         (scenarios.named(Fault.GATEWAY), 502, "source-down"),
         (scenarios.named(Fault.FIELDLESS), 502, "source-down"),
     ]
@@ -131,11 +131,11 @@ def test_the_log_says_who_failed_and_what_was_missing(
 
 
 def test_an_older_list_says_so(
-    serve: Serve, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+    serve: Serve, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = serve(HAKKEN_LIST_CACHE="1")
     client.get("/user/kitsu/Regular")
-    upstream.world.add("Regular", [], Fault.DOWN)
+    upstream.data.add_user("Regular", [], Fault.DOWN)
     now = time.time
     monkeypatch.setattr("app.lists.memory.time.time", lambda: now() + 290)
     text = read_html(client.get("/user/kitsu/Regular").text).one("p", class_="lead").text

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import ROOT, SettingsError, load_server_settings, load_settings
+from app.settings import PROJECT_ROOT, SettingsError, load_server_settings, load_settings
 from tests.web.server import at, running_hakken
 
 QUICK = {"PATH": os.environ.get("PATH", ""), "HOME": os.environ.get("HOME", "/")}
@@ -16,7 +16,7 @@ QUICK = {"PATH": os.environ.get("PATH", ""), "HOME": os.environ.get("HOME", "/")
 def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *command],
-        cwd=ROOT,
+        cwd=PROJECT_ROOT,
         env={**QUICK, **environment},
         capture_output=True,
         text=True,

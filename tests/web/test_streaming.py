@@ -15,26 +15,26 @@ import requests
 from flask import Flask
 
 from app import create_app
-from app.lists.entry import FanList
+from app.lists.entry import AnimeList
 from app.lists.errors import PrivateList
-from app.lists.progress import Progress, Report
-from app.settings import Settings
+from app.lists.progress import FetchProgress, ListProgressCallback
+from app.settings import AppSettings
 from app.web import pages
-from app.web.streaming import Fetching, words_for
+from app.web.streaming import ListFetch, progress_text
 from demo.faults import Fault
-from demo.upstream import Upstream
-from demo.world import LONG, Listed
+from demo.upstream import FakeUpstream
+from demo.world import LONG_USER, DemoEntry
 from tests.lists import scenarios
 from tests.web.fans import SCORED
 from tests.web.html_page import Element, read_html
 from tests.web.server import running_hakken
 
-LIST = FanList("test", "Someone", ())
+LIST = AnimeList("test", "Someone", ())
 
 
 @contextmanager
 def serving(
-    upstream: Upstream, model: Path, folder: Path, **environment: str
+    upstream: FakeUpstream, model: Path, folder: Path, **environment: str
 ) -> Iterator[tuple[str, int]]:
     """Host and port of one worker that asks the local services."""
     own = {"HAKKEN_MODEL": str(model), "HAKKEN_CACHE_DIR": str(folder), "WEB_CONCURRENCY": "1"}
@@ -66,16 +66,16 @@ def own_text(element: Element) -> list[str]:
 
 
 def test_the_frame_and_the_progress_come_before_the_list(
-    upstream: Upstream, tiny_model: Path, tmp_path: Path
+    upstream: FakeUpstream, tiny_model: Path, tmp_path: Path
 ) -> None:
-    upstream.add(LONG, [Listed(n, 8) for n in (*SCORED, *range(900_000, 901_200))])
-    gate = upstream.hold(LONG, after=1)
+    upstream.add_user(LONG_USER, [DemoEntry(n, 8) for n in (*SCORED, *range(900_000, 901_200))])
+    gate = upstream.hold_responses(LONG_USER, after=1)
     with (
         serving(upstream, tiny_model, tmp_path, HAKKEN_LIST_GRACE="0") as server,
-        asked(server, f"/user/kitsu/{LONG}?n=40") as response,
+        asked(server, f"/user/kitsu/{LONG_USER}?n=40") as response,
     ):
         text = read_to(response, "500 titles so far, page 2")
-        assert gate.reached()
+        assert gate.wait_reached()
         assert response.status == 200
         assert response.headers["X-Accel-Buffering"] == "no"
         assert response.headers["Transfer-Encoding"] == "chunked"
@@ -90,7 +90,7 @@ def test_the_frame_and_the_progress_come_before_the_list(
         assert asking.endswith("1,000 titles so far, page 3. The list has arrived.")
         # What comes in the end is what a page that comes whole has.
     with serving(upstream, tiny_model, tmp_path, HAKKEN_LIST_GRACE="120") as server:
-        address = f"http://{server[0]}:{server[1]}/user/kitsu/{LONG}?n=40"
+        address = f"http://{server[0]}:{server[1]}/user/kitsu/{LONG_USER}?n=40"
         whole = requests.get(address, headers={"Accept-Encoding": "identity"}, timeout=30)
         assert int(whole.headers["Content-Length"]) == len(whole.content)
         main = read_html(whole.text).one("main")
@@ -103,10 +103,10 @@ def test_the_frame_and_the_progress_come_before_the_list(
 
 
 def test_a_compressed_page_is_not_held_back_either(
-    upstream: Upstream, tiny_model: Path, tmp_path: Path
+    upstream: FakeUpstream, tiny_model: Path, tmp_path: Path
 ) -> None:
-    upstream.add("Regular", [Listed(n, 8) for n in SCORED])
-    gate = upstream.hold("Regular")
+    upstream.add_user("Regular", [DemoEntry(n, 8) for n in SCORED])
+    gate = upstream.hold_responses("Regular")
     with (
         serving(upstream, tiny_model, tmp_path, HAKKEN_LIST_GRACE="0") as server,
         closing(http.client.HTTPConnection(*server, timeout=30)) as connection,
@@ -121,7 +121,7 @@ def test_a_compressed_page_is_not_held_back_either(
                 piece = response.read1()
                 assert piece
                 text += reader.decompress(piece)
-            assert gate.reached()
+            assert gate.wait_reached()
             gate.open()
             text += reader.decompress(response.read())
             assert reader.eof
@@ -129,16 +129,16 @@ def test_a_compressed_page_is_not_held_back_either(
 
 
 def test_who_asks_for_the_same_list_meanwhile_is_told_so(
-    upstream: Upstream, tiny_model: Path, tmp_path: Path
+    upstream: FakeUpstream, tiny_model: Path, tmp_path: Path
 ) -> None:
-    upstream.add("Regular", [Listed(n, 8) for n in SCORED])
-    gate = upstream.hold("Regular")
+    upstream.add_user("Regular", [DemoEntry(n, 8) for n in SCORED])
+    gate = upstream.hold_responses("Regular")
     with (
         serving(upstream, tiny_model, tmp_path, HAKKEN_LIST_GRACE="0") as server,
         asked(server, "/user/anilist/Regular") as first,
     ):
         read_to(first, "Asking AniList for the list…")
-        assert gate.reached()
+        assert gate.wait_reached()
         with asked(server, "/user/anilist/regular") as second:
             read_to(second, "Waiting for another visitor’s request to AniList…")
             gate.open()
@@ -148,14 +148,14 @@ def test_who_asks_for_the_same_list_meanwhile_is_told_so(
 
 
 def test_trouble_after_the_frame_is_told_in_the_page(
-    upstream: Upstream, tiny_model: Path, tmp_path: Path
+    upstream: FakeUpstream, tiny_model: Path, tmp_path: Path
 ) -> None:
-    upstream.world.add("Trouble", [], Fault.PRIVATE)
-    gate = upstream.hold("Trouble")
+    upstream.data.add_user("Trouble", [], Fault.PRIVATE)
+    gate = upstream.hold_responses("Trouble")
     with serving(upstream, tiny_model, tmp_path, HAKKEN_LIST_GRACE="0") as server:
         with asked(server, "/user/kitsu/Trouble?n=40") as response:
             text = read_to(response, "Asking Kitsu")
-            assert gate.reached()
+            assert gate.wait_reached()
             gate.open()
             page = read_html(text + response.read().decode())
             assert response.status == 200
@@ -177,15 +177,15 @@ def test_trouble_after_the_frame_is_told_in_the_page(
 
 
 def test_a_visitor_who_leaves_holds_nothing_up(
-    upstream: Upstream, tiny_model: Path, tmp_path: Path
+    upstream: FakeUpstream, tiny_model: Path, tmp_path: Path
 ) -> None:
-    upstream.add("Regular", [Listed(n, 8) for n in SCORED])
-    gate = upstream.hold("Regular")
+    upstream.add_user("Regular", [DemoEntry(n, 8) for n in SCORED])
+    gate = upstream.hold_responses("Regular")
     changes = {"HAKKEN_LIST_GRACE": "0", "HAKKEN_THREADS": "1"}
     with serving(upstream, tiny_model, tmp_path, **changes) as server:
         with asked(server, "/user/anilist/Regular") as response:
             read_to(response, "Asking AniList")
-            assert gate.reached()
+            assert gate.wait_reached()
         gate.open()
         # The only thread is free again, and what was read for nobody is there for the next.
         base = f"http://{server[0]}:{server[1]}"
@@ -196,7 +196,7 @@ def test_a_visitor_who_leaves_holds_nothing_up(
 
 
 @pytest.fixture
-def hasty(settings: Settings) -> Flask:
+def hasty(settings: AppSettings) -> Flask:
     """An application that begins every page at once."""
     return create_app(settings.model_copy(update={"list_grace": 0.0}))
 
@@ -221,33 +221,36 @@ def test_trouble_after_the_frame_is_logged_without_a_name(
     hasty: Flask, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    response = hasty.test_client().get(f"/user/anilist/{scenarios.ERROR_200}")
+    response = hasty.test_client().get(f"/user/anilist/{scenarios.ERROR_200_USER}")
     assert 'data-problem="source-down"' in response.text
     assert "source-down: AniList: HTTP 200: Boom" in caplog.text
-    assert scenarios.ERROR_200.casefold() not in caplog.text.casefold()
+    assert scenarios.ERROR_200_USER.casefold() not in caplog.text.casefold()
 
 
 def test_words_say_where_it_stands() -> None:
-    assert words_for(Progress(), "Kitsu") == "Asking Kitsu for the list…"
-    assert words_for(Progress(2, 1), "Kitsu") == "Asking Kitsu… 1 title so far, page 2."
-    assert words_for(Progress(3, 1000), "Kitsu") == "Asking Kitsu… 1,000 titles so far, page 3."
-    assert "another visitor" in words_for(Progress(queued=True), "Kitsu")
+    assert progress_text(FetchProgress(), "Kitsu") == "Asking Kitsu for the list…"
+    assert progress_text(FetchProgress(2, 1), "Kitsu") == "Asking Kitsu… 1 title so far, page 2."
+    assert (
+        progress_text(FetchProgress(3, 1000), "Kitsu")
+        == "Asking Kitsu… 1,000 titles so far, page 3."
+    )
+    assert "another visitor" in progress_text(FetchProgress(queued=True), "Kitsu")
 
 
 def test_a_list_that_is_there_soon_is_waited_for() -> None:
-    fetching = Fetching(lambda report: LIST)
-    assert fetching.soon(30)
+    fetching = ListFetch(lambda report: LIST)
+    assert fetching.wait(30)
     assert fetching.result() is LIST
 
 
 def test_an_error_that_is_there_soon_is_raised_as_it_was() -> None:
     error = PrivateList(source="Kitsu", username="Someone")
 
-    def fail(report: Report) -> FanList:
+    def fail(report: ListProgressCallback) -> AnimeList:
         raise error
 
-    fetching = Fetching(fail)
-    assert fetching.soon(30)
+    fetching = ListFetch(fail)
+    assert fetching.wait(30)
     with pytest.raises(PrivateList) as caught:
         fetching.result()
     assert caught.value is error
@@ -256,35 +259,35 @@ def test_an_error_that_is_there_soon_is_raised_as_it_was() -> None:
 def test_news_are_told_once_and_silence_every_beat() -> None:
     gate = threading.Event()
 
-    def read(report: Report) -> FanList:
-        report(Progress())
-        report(Progress(2, 500))
+    def read(report: ListProgressCallback) -> AnimeList:
+        report(FetchProgress())
+        report(FetchProgress(2, 500))
         gate.wait()
-        report(Progress(2, 500))
-        report(Progress(3, 1000))
+        report(FetchProgress(2, 500))
+        report(FetchProgress(3, 1000))
         return LIST
 
-    fetching = Fetching(read)
-    assert not fetching.soon(0)
-    news = fetching.news(0.001)
+    fetching = ListFetch(read)
+    assert not fetching.wait(0)
+    news = fetching.progress_updates(0.001)
     told = [next(news) for _ in range(20)]
-    assert [each for each in told if each][-1] == Progress(2, 500)
+    assert [each for each in told if each][-1] == FetchProgress(2, 500)
     assert next(news) is None
     assert next(news) is None
     gate.set()
-    assert [told for told in news if told] == [Progress(3, 1000)]
+    assert [told for told in news if told] == [FetchProgress(3, 1000)]
     assert fetching.result() is LIST
 
 
 def test_nothing_is_waited_for_beyond_its_time() -> None:
     gate = threading.Event()
 
-    def read(report: Report) -> FanList:
-        report(Progress())
+    def read(report: ListProgressCallback) -> AnimeList:
+        report(FetchProgress())
         gate.wait()
         return LIST
 
-    fetching = Fetching(read)
-    assert not fetching.soon(0.001)
+    fetching = ListFetch(read)
+    assert not fetching.wait(0.001)
     gate.set()
-    assert list(fetching.news(30)) == [Progress()]
+    assert list(fetching.progress_updates(30)) == [FetchProgress()]

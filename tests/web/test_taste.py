@@ -9,10 +9,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.recommender import Listed, Status
+from app.recommender import UserList, WatchStatus
 from app.recommender.fold_in import fold_in
-from app.web.state import Hakken, Library
-from app.web.taste import PLOT, Taste, taste_of
+from app.web.state import AppState, Library
+from app.web.taste import PLOT_HEIGHT, TasteSummary, summarize_taste
 from tests.tiny_model import tiny_catalogue
 from tests.web.fans import IDS, SCORED
 from tests.web.html_page import read_html
@@ -24,32 +24,34 @@ FACTS = {row["anime_id"]: row for row in tiny_catalogue().to_dicts()}
 
 @pytest.fixture
 def held(app: Flask) -> Library:
-    hakken: Hakken = app.extensions["hakken"]
+    hakken: AppState = app.extensions["hakken"]
     assert hakken.library is not None
     return hakken.library
 
 
-def taste(held: Library, scores: dict[int, float | None]) -> Taste | None:
-    rows = [(n, score, int(Status.COMPLETED)) for n, score in scores.items()]
-    return taste_of(held.model, held.facts, fold_in(held.model, Listed.of(rows)))
+def taste(held: Library, scores: dict[int, float | None]) -> TasteSummary | None:
+    rows = [(n, score, int(WatchStatus.COMPLETED)) for n, score in scores.items()]
+    return summarize_taste(
+        held.model, held.attributes, fold_in(held.model, UserList.from_entries(rows))
+    )
 
 
 def test_scores_are_counted(held: Library) -> None:
     found = taste(held, dict(zip(IDS, [10, 10, 10, 9.5, 7, 1], strict=False)))
     assert found is not None
-    assert [bar.count for bar in found.bars] == [1, 0, 0, 0, 0, 0, 1, 0, 0, 4]
-    assert [bar.height for bar in found.bars] == [11, 0, 0, 0, 0, 0, 11, 0, 0, PLOT]
-    assert found.plot_told == "4 × 10, 1 × 7, 1 × 1"
-    assert found.mean == "7.9"
+    assert [bar.count for bar in found.score_bars] == [1, 0, 0, 0, 0, 0, 1, 0, 0, 4]
+    assert [bar.height for bar in found.score_bars] == [11, 0, 0, 0, 0, 0, 11, 0, 0, PLOT_HEIGHT]
+    assert found.plot_label == "4 × 10, 1 × 7, 1 × 1"
+    assert found.mean_score == "7.9"
 
 
 def test_strictness_is_against_the_same_titles(held: Library) -> None:
-    expected = held.model.mean + held.model.item_bias
+    expected = held.model.global_mean + held.model.item_bias
     for shift, told in ((0.0, "about as others do"), (1.0, "1.0 higher"), (-0.5, "0.5 lower")):
         scores = {n: float(expected[at] + shift) for at, n in enumerate(IDS[:12])}
         found = taste(held, dict(scores))
         assert found is not None
-        assert told in found.strictness
+        assert told in found.strictness_text
 
 
 def test_a_leaning_is_more_than_others_have(held: Library) -> None:
@@ -58,8 +60,8 @@ def test_a_leaning_is_more_than_others_have(held: Library) -> None:
     seen = romances[:8] + others
     found = taste(held, dict.fromkeys(seen))
     assert found is not None
-    assert found.bars == ()
-    told = {each.name: (each.share, each.usual) for each in found.genres}
+    assert found.score_bars == ()
+    told = {each.name: (each.share, each.average_share) for each in found.genres}
     counts = held.model.entry_count.astype(float)
     mine = np.isin(held.model.anime_id, romances)
     assert told["Romance"] == (67, round(100 * counts[mine].sum() / counts.sum()))

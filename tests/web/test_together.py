@@ -14,12 +14,12 @@ from urllib.parse import quote
 import pytest
 from flask.testing import FlaskClient
 
-from app.lists import Source
-from app.lists.entry import FanList
+from app.lists import ListSource
+from app.lists.entry import AnimeList
 from app.lists.errors import UnknownUser
-from app.lists.usernames import NameRule
-from app.web.pairing import Asked, OneOfTwo, fetch_both
-from demo.upstream import Upstream
+from app.lists.usernames import UsernameRule
+from app.web.pairing import PairListError, UserRef, fetch_pair_lists
+from demo.upstream import FakeUpstream
 from tests.lists import scenarios
 from tests.lists.scenarios import entry
 from tests.tiny_model import EXPLICIT, FLAGGED
@@ -33,12 +33,12 @@ LIKED, OTHERS = SCORED[4:], IDS[40:46]
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _second(anilist: Upstream) -> None:
+def _second(anilist: FakeUpstream) -> None:
     """A fan who shares eight scored titles with Regular, and plans one that Regular plans, too."""
     rows = [entry(n, n, score=3 + 2 * (place % 4)) for place, n in enumerate(LIKED)]
     rows += [entry(n, n, score=9) for n in OTHERS]
-    anilist.add("Second", [*rows, entry(PLANNED[0], PLANNED[0], status="PLANNING")])
-    anilist.add("Two", [entry(n, n, score=8) for n in SCORED[:2]])
+    anilist.add_user("Second", [*rows, entry(PLANNED[0], PLANNED[0], status="PLANNING")])
+    anilist.add_user("Two", [entry(n, n, score=8) for n in SCORED[:2]])
 
 
 def body_of(client: FlaskClient, address: str) -> dict[str, Any]:
@@ -136,11 +136,13 @@ def test_two_shared_titles_are_too_few_to_judge(client: FlaskClient) -> None:
 
 
 def test_an_empty_list_is_a_typical_fan_s(client: FlaskClient) -> None:
-    shown = page(client, f"/together/anilist/Regular/anilist/{scenarios.EMPTY}")
-    assert f"{scenarios.EMPTY}’s list holds nothing that Hakken can use" in shown.text
+    shown = page(client, f"/together/anilist/Regular/anilist/{scenarios.EMPTY_USER}")
+    assert f"{scenarios.EMPTY_USER}’s list holds nothing that Hakken can use" in shown.text
     assert "typical score" in shown.one("ol", class_="cards").text
-    assert f"no title that both Regular and {scenarios.EMPTY} have seen" in shown.text
-    nobody = page(client, f"/together/anilist/{scenarios.EMPTY}/anilist/{scenarios.EMPTY}")
+    assert f"no title that both Regular and {scenarios.EMPTY_USER} have seen" in shown.text
+    nobody = page(
+        client, f"/together/anilist/{scenarios.EMPTY_USER}/anilist/{scenarios.EMPTY_USER}"
+    )
     assert nobody.all("li", class_="card")
 
 
@@ -211,23 +213,23 @@ def test_both_lists_are_read_at_the_same_time() -> None:
     """Each fetch waits for the other: one after the other they would never end."""
     meeting = threading.Barrier(2, timeout=10)
 
-    def fetch(name: str, *_: object) -> FanList:
+    def fetch(name: str, *_: object) -> AnimeList:
         meeting.wait()
-        return FanList("here", name, ())
+        return AnimeList("here", name, ())
 
-    names = NameRule("Here", re.compile(".+"), "", (), "")
-    here = Source("here", "Here", fetch, "", "", names)
-    lists = fetch_both(Asked(here, "A"), Asked(here, "B"))
+    names = UsernameRule("Here", re.compile(".+"), "", (), "")
+    here = ListSource("here", "Here", fetch, "", "", names)
+    lists = fetch_pair_lists(UserRef(here, "A"), UserRef(here, "B"))
     assert [each.username for each in lists] == ["A", "B"]
 
-    def fail(name: str, *_: object) -> FanList:
+    def fail(name: str, *_: object) -> AnimeList:
         meeting.wait()
         raise UnknownUser(source="Here", username=name)
 
-    nowhere = Source("here", "Here", fail, "", "", names)
-    with pytest.raises(OneOfTwo) as caught:
-        fetch_both(Asked(nowhere, "A"), Asked(nowhere, "B"))
-    assert sorted(caught.value.faults) == [0, 1]
+    nowhere = ListSource("here", "Here", fail, "", "", names)
+    with pytest.raises(PairListError) as caught:
+        fetch_pair_lists(UserRef(nowhere, "A"), UserRef(nowhere, "B"))
+    assert sorted(caught.value.list_errors) == [0, 1]
 
 
 def test_no_name_is_logged(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:

@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.web.upload import MAX_UPLOAD
+from app.web.upload import MAX_UPLOAD_BYTES
 from tests.web.fans import SCORED, regular_export
 from tests.web.html_page import Element, read_html
 
@@ -108,7 +108,7 @@ def bomb() -> bytes:
         (b'<!DOCTYPE a [<!ENTITY b "c">]><myanimelist>&b;</myanimelist>', 400, "XML"),
         (b"<myanimelist></myanimelist>", 400, "no anime"),
         (bomb(), 413, "too large"),
-        (b"<" + b" " * MAX_UPLOAD, 413, "larger than Hakken accepts"),
+        (b"<" + b" " * MAX_UPLOAD_BYTES, 413, "larger than Hakken accepts"),
     ],
     ids=["text", "empty", "torn", "entity", "no anime", "bomb", "huge"],
 )

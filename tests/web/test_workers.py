@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from demo.upstream import Upstream
-from demo.world import Listed
+from demo.upstream import FakeUpstream
+from demo.world import DemoEntry
 from tests.redis_server import running_redis
 from tests.web.fans import SCORED
 from tests.web.server import running_hakken
@@ -17,13 +17,13 @@ from tests.web.server import running_hakken
 
 @pytest.mark.parametrize("shared", ["files", "redis"])
 def test_workers_fetch_once_and_count_together(
-    shared: str, upstream: Upstream, tiny_model: Path, tmp_path: Path
+    shared: str, upstream: FakeUpstream, tiny_model: Path, tmp_path: Path
 ) -> None:
     for number in range(9):
-        upstream.add(f"Fan{number}", [Listed(n, 7) for n in SCORED])
+        upstream.add_user(f"Fan{number}", [DemoEntry(n, 7) for n in SCORED])
     environment = {
         "HAKKEN_MODEL": str(tiny_model),
-        "HAKKEN_ANILIST_URL": upstream.at("anilist"),
+        "HAKKEN_ANILIST_URL": upstream.base_url("anilist"),
         "HAKKEN_CACHE_DIR": str(tmp_path / "cache"),
         # So short that nobody waits for a turn.
         "HAKKEN_LIST_DEADLINE": "1",

@@ -5,27 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from app.recommender.arrays import Arrays
-from app.recommender.engines.als import Als
-from app.recommender.engines.base import Engine, Judged
-from app.recommender.engines.cosine import Cosine
-from app.recommender.engines.kernel import Kernel
-from app.recommender.engines.networks import Factors, Hybrid, Perceptron
+from app.recommender.arrays import ArtifactReader
+from app.recommender.engines.als import AlsEngine
+from app.recommender.engines.base import Engine, EngineScores
+from app.recommender.engines.cosine import CosineEngine
+from app.recommender.engines.kernel import GaussianProcessEngine
+from app.recommender.engines.networks import HybridEngine, MatrixFactorizationEngine, MlpEngine
 
 __all__ = [
-    "Als",
-    "Cosine",
+    "AlsEngine",
+    "CosineEngine",
     "Engine",
     "EngineName",
-    "Factors",
-    "Hybrid",
-    "Judged",
-    "Kernel",
-    "Perceptron",
-    "open_engines",
+    "EngineScores",
+    "GaussianProcessEngine",
+    "HybridEngine",
+    "MatrixFactorizationEngine",
+    "MlpEngine",
+    "load_engines",
 ]
 
-_ENGINES: tuple[type[Engine], ...] = (Als, Factors, Perceptron, Hybrid, Cosine, Kernel)
+_ENGINE_CLASSES: tuple[type[Engine], ...] = (
+    AlsEngine,
+    MatrixFactorizationEngine,
+    MlpEngine,
+    HybridEngine,
+    CosineEngine,
+    GaussianProcessEngine,
+)
 
 
 class EngineName(StrEnum):
@@ -40,11 +47,11 @@ class EngineName(StrEnum):
     KERNEL = "kernel"
 
 
-def open_engines(arrays: Arrays, n: int) -> Mapping[str, Engine]:
+def load_engines(arrays: ArtifactReader, n_items: int) -> Mapping[str, Engine]:
     """The engines that a model of n anime has, by name.
 
     Raises:
         ArtifactError: arrays of one do not fit.
     """
-    found = (kind.of(arrays, n) for kind in _ENGINES)
+    found = (kind.from_arrays(arrays, n_items) for kind in _ENGINE_CLASSES)
     return {engine.name: engine for engine in found if engine is not None}

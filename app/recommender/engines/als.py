@@ -18,16 +18,16 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from app.recommender.arrays import Arrays
-from app.recommender.engines.base import Floats, Judged, Positions
-from app.recommender.listed import Known
-from app.recommender.status import Status
+from app.recommender.arrays import ArtifactReader
+from app.recommender.engines.base import EngineScores, Floats, Positions
+from app.recommender.listed import KnownEntries
+from app.recommender.status import WatchStatus
 
 PERCENT = 100.0
 
 
 @dataclass(frozen=True, slots=True)
-class Strengths:
+class InteractionStrengths:
     """How strongly an entry says that a fan chose an anime; a favourite's is added to its own."""
 
     completed: float = 6.0
@@ -37,91 +37,97 @@ class Strengths:
     on_hold: float = 2.0
     dropped: float = 1.0
 
-    def of(
+    def for_entries(
         self, status: npt.NDArray[np.int8], favourite: npt.NDArray[np.bool_] | None = None
     ) -> Floats:
         """The strength of each entry; one of unknown status counts as completed."""
-        by_status = np.full(int(max(Status)) + 1, self.completed)
-        by_status[Status.WATCHING] = self.watching
-        by_status[Status.ON_HOLD] = self.on_hold
-        by_status[Status.DROPPED] = self.dropped
-        by_status[Status.PLAN_TO_WATCH] = self.planned
+        by_status = np.full(int(max(WatchStatus)) + 1, self.completed)
+        by_status[WatchStatus.WATCHING] = self.watching
+        by_status[WatchStatus.ON_HOLD] = self.on_hold
+        by_status[WatchStatus.DROPPED] = self.dropped
+        by_status[WatchStatus.PLAN_TO_WATCH] = self.planned
         strength = by_status[status]
         return strength if favourite is None else strength + self.favourite * favourite
 
 
 @dataclass(frozen=True)
-class Als:
+class AlsEngine:
     """``factor`` (n, f) float32, zeros for an anime that training did not see; ``gram`` (f, f)."""
 
     name: ClassVar[str] = "als"
 
-    factor: npt.NDArray[np.float32]
+    item_factors: npt.NDArray[np.float32]
     gram: Floats
     regularization: float
     alpha: float
-    strengths: Strengths
-    known: npt.NDArray[np.bool_]
+    strengths: InteractionStrengths
+    known_items: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, arrays: Arrays, n: int) -> Self | None:
+    def from_arrays(cls, arrays: ArtifactReader, n_items: int) -> Self | None:
         """From ``als_factor`` and the numbers ``als_*``."""
         if "als_factor" not in arrays:
             return None
-        factor = arrays.table("als_factor", n)
-        exact = factor.astype(np.float64)
+        item_factors = arrays.read_table("als_factor", n_items)
+        exact = item_factors.astype(np.float64)
         return cls(
-            factor=factor,
+            item_factors=item_factors,
             gram=exact.T @ exact,
-            regularization=arrays.number("als_regularization", least=0),
-            alpha=arrays.number("als_alpha", least=0),
-            strengths=Strengths(
+            regularization=arrays.read_number("als_regularization", minimum=0),
+            alpha=arrays.read_number("als_alpha", minimum=0),
+            strengths=InteractionStrengths(
                 **{
-                    name: arrays.number(f"als_{name}", least=0)
-                    for name in Strengths.__dataclass_fields__
+                    name: arrays.read_number(f"als_{name}", minimum=0)
+                    for name in InteractionStrengths.__dataclass_fields__
                 }
             ),
-            known=np.asarray(factor.any(axis=1), bool),
+            known_items=np.asarray(item_factors.any(axis=1), bool),
         )
 
     @property
     def embedding(self) -> npt.NDArray[np.float32]:
         """The factors."""
-        return self.factor
+        return self.item_factors
 
-    def judge(self, known: Known) -> Judged:
+    def score(self, entries: KnownEntries) -> EngineScores:
         """One solution of f unknowns, and a product with all factors."""
-        system, weighed = self._system(known)
-        fan = solution(system, weighed.sum(axis=1), self.regularization)
+        system, weighted_factors = self._normal_equations(entries)
+        user_vector = solve_least_squares(system, weighted_factors.sum(axis=1), self.regularization)
 
-        def shares(wanted: Positions) -> Floats:
-            towards = self.factor[wanted].T.astype(np.float64)
-            return PERCENT * (solution(system, towards, self.regularization).T @ weighed)
+        def contributions(wanted: Positions) -> Floats:
+            towards = self.item_factors[wanted].T.astype(np.float64)
+            return PERCENT * (
+                solve_least_squares(system, towards, self.regularization).T @ weighted_factors
+            )
 
-        return Judged(PERCENT * (self.factor @ fan), self.known, shares)
+        return EngineScores(
+            PERCENT * (self.item_factors @ user_vector), self.known_items, contributions
+        )
 
-    def vector(self, known: Known) -> Floats:
+    def user_embedding(self, entries: KnownEntries) -> Floats:
         """The fan's factors."""
-        system, weighed = self._system(known)
-        return solution(system, weighed.sum(axis=1), self.regularization)
+        system, weighted_factors = self._normal_equations(entries)
+        return solve_least_squares(system, weighted_factors.sum(axis=1), self.regularization)
 
-    def _system(self, known: Known) -> tuple[Floats, Floats]:
+    def _normal_equations(self, entries: KnownEntries) -> tuple[Floats, Floats]:
         """A (f, f), and c_j y_j of each entry as a column, (f, entries)."""
-        listed = self.factor[known.position].astype(np.float64)
-        confidence = self.alpha * self.strengths.of(known.status, known.favourite)
-        system = fan_system(listed, confidence, self.gram, self.regularization)
-        return system, listed.T * confidence
+        entry_factors = self.item_factors[entries.position].astype(np.float64)
+        confidence = self.alpha * self.strengths.for_entries(entries.status, entries.favourite)
+        system = user_normal_matrix(entry_factors, confidence, self.gram, self.regularization)
+        return system, entry_factors.T * confidence
 
 
-def fan_system(listed: Floats, confidence: Floats, gram: Floats, regularization: float) -> Floats:
+def user_normal_matrix(
+    entry_factors: Floats, confidence: Floats, gram: Floats, regularization: float
+) -> Floats:
     """A of the fan whose list has the factors ``listed`` (entries, f)."""
     system = gram + regularization * np.eye(len(gram))
-    system += (listed.T * (confidence - 1.0)) @ listed
+    system += (entry_factors.T * (confidence - 1.0)) @ entry_factors
     return np.asarray(system)
 
 
-def solution(system: Floats, right: Floats, regularization: float) -> Floats:
+def solve_least_squares(system: Floats, rhs: Floats, regularization: float) -> Floats:
     """Of least norm where the system leaves something open, as without regularization it may."""
     if regularization > 0:
-        return np.asarray(np.linalg.solve(system, right))
-    return np.asarray(np.linalg.lstsq(system, right, rcond=None)[0])
+        return np.asarray(np.linalg.solve(system, rhs))
+    return np.asarray(np.linalg.lstsq(system, rhs, rcond=None)[0])

@@ -14,15 +14,15 @@ from typing import ClassVar, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from app.recommender.arrays import Arrays
-from app.recommender.listed import Known
+from app.recommender.arrays import ArtifactReader
+from app.recommender.listed import KnownEntries
 
 Floats = npt.NDArray[np.float64]
 Positions = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class EngineScores:
     """What an engine makes of every anime for one fan.
 
     ``match`` (n,) is larger for what the fan would rather pick, near 100 for what is as good as
@@ -33,8 +33,8 @@ class Judged:
     """
 
     match: Floats
-    known: npt.NDArray[np.bool_]
-    shares: Callable[[Positions], Floats]
+    known_items: npt.NDArray[np.bool_]
+    contributions: Callable[[Positions], Floats]
     predicted_score: Floats | None = None
     expected_error: float | None = None
 
@@ -49,15 +49,15 @@ class Engine(Protocol):
         """What anime are alike by, (n, e); zeros where the engine does not know one."""
 
     @classmethod
-    def of(cls, arrays: Arrays, n: int) -> Self | None:
+    def from_arrays(cls, arrays: ArtifactReader, n_items: int) -> Self | None:
         """The engine of a model of n anime; None if the model does not have it.
 
         Raises:
             ArtifactError: its arrays do not fit.
         """
 
-    def judge(self, known: Known) -> Judged:
+    def score(self, entries: KnownEntries) -> EngineScores:
         """Fold a list in and judge every anime of the model."""
 
-    def vector(self, known: Known) -> Floats:
+    def user_embedding(self, entries: KnownEntries) -> Floats:
         """The fan with this list as a vector, (d,): fans are alike by the cosine of theirs."""

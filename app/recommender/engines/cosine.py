@@ -16,27 +16,27 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from app.recommender.arrays import Arrays
-from app.recommender.engines.base import Floats, Judged, Positions
-from app.recommender.engines.baseline import Baseline
+from app.recommender.arrays import ArtifactReader
+from app.recommender.engines.base import EngineScores, Floats, Positions
+from app.recommender.engines.baseline import BiasModel
 from app.recommender.engines.heads import sigmoid
-from app.recommender.listed import Known
+from app.recommender.listed import KnownEntries
 
 PERCENT = 100.0
-LOWEST, HIGHEST = 1.0, 10.0
-RANGE = 10.0
+MIN_SCORE, MAX_SCORE = 1.0, 10.0
+RESIDUAL_RANGE = 10.0
 """Residuals from -5 to 5 are scaled to 0..1."""
-EDGE = 0.02
+TARGET_MARGIN = 0.02
 """Scaled residuals are kept this far from 0 and 1: their logits are finite."""
 
 
-def scaled(residual: Floats) -> Floats:
+def scale_residuals(residual: Floats) -> Floats:
     """Residuals as targets from 0 to 1."""
-    return np.asarray(np.clip(residual / RANGE + 0.5, 0.0, 1.0))
+    return np.asarray(np.clip(residual / RESIDUAL_RANGE + 0.5, 0.0, 1.0))
 
 
 @dataclass(frozen=True)
-class Cosine:
+class CosineEngine:
     """``embedding`` (n, d) float32, rows of length 1 where known.
 
     ``slope`` and ``offset`` are w and c; ``fan_mean`` (d,) and ``fan_precision`` (d, d) the prior
@@ -45,84 +45,100 @@ class Cosine:
 
     name: ClassVar[str] = "cosine"
 
-    baseline: Baseline
+    bias_model: BiasModel
     embedding: npt.NDArray[np.float32]
     slope: float
     offset: float
-    fan_mean: Floats
-    fan_precision: Floats
+    user_prior_mean: Floats
+    user_prior_precision: Floats
     ridge: float
-    known: npt.NDArray[np.bool_]
-    error: float
+    known_items: npt.NDArray[np.bool_]
+    expected_error: float
 
     @classmethod
-    def of(cls, arrays: Arrays, n: int) -> Self | None:
+    def from_arrays(cls, arrays: ArtifactReader, n_items: int) -> Self | None:
         """From the arrays and numbers ``cosine_*``, None if there are none."""
         if "cosine_embedding" not in arrays:
             return None
-        embedding = arrays.table("cosine_embedding", n)
+        embedding = arrays.read_table("cosine_embedding", n_items)
         size = embedding.shape[1]
         return cls(
-            Baseline.of(arrays, cls.name, n),
+            BiasModel.from_arrays(arrays, cls.name, n_items),
             embedding,
-            arrays.number("cosine_slope"),
-            arrays.number("cosine_offset"),
-            arrays.vector("cosine_fan_mean", np.float64, size),
-            arrays.table("cosine_fan_precision", size, size).astype(np.float64),
-            arrays.number("cosine_ridge", least=0),
+            arrays.read_number("cosine_slope"),
+            arrays.read_number("cosine_offset"),
+            arrays.read_vector("cosine_fan_mean", np.float64, size),
+            arrays.read_table("cosine_fan_precision", size, size).astype(np.float64),
+            arrays.read_number("cosine_ridge", minimum=0),
             np.asarray(embedding.any(axis=1)),
-            arrays.number("cosine_error", least=0),
+            arrays.read_number("cosine_error", minimum=0),
         )
 
-    def judge(self, known: Known) -> Judged:
+    def score(self, entries: KnownEntries) -> EngineScores:
         """The match is the predicted score as a share of the way from 1 to 10."""
-        fan, system, terms, told = self.fold(known)
-        level = self.baseline.scored(known)[2]
-        near = (self.embedding @ fan.astype(np.float32)).astype(np.float64)
-        steep, score = self._scores(near, level)
-        percent = PERCENT / (HIGHEST - LOWEST)
+        user_vector, system, terms, has_score = self.fold_in(entries)
+        user_bias = self.bias_model.user_residuals(entries)[2]
+        cosine = (self.embedding @ user_vector.astype(np.float32)).astype(np.float64)
+        score_slope, score = self._predict_all_scores(cosine, user_bias)
+        percent = PERCENT / (MAX_SCORE - MIN_SCORE)
 
-        def shares(wanted: Positions) -> Floats:
-            share = np.zeros((len(wanted), len(known.position)))
+        def contributions(wanted: Positions) -> Floats:
+            share = np.zeros((len(wanted), len(entries.position)))
             towards = np.linalg.solve(system, self.embedding[wanted].T.astype(np.float64))
-            share[:, told] = (terms @ towards).T
-            return percent * steep[wanted, None] * share
+            share[:, has_score] = (terms @ towards).T
+            return percent * score_slope[wanted, None] * share
 
-        return Judged(percent * (score - LOWEST), self.known, shares, score, self.error)
+        return EngineScores(
+            percent * (score - MIN_SCORE),
+            self.known_items,
+            contributions,
+            score,
+            self.expected_error,
+        )
 
-    def fold(self, known: Known) -> tuple[Floats, Floats, Floats, npt.NDArray[np.bool_]]:
+    def fold_in(
+        self, entries: KnownEntries
+    ) -> tuple[Floats, Floats, Floats, npt.NDArray[np.bool_]]:
         """The fan's vector (d,), the system A (d, d), and a term (entries told, d) each.
 
         The vector is A^-1 (prior + sum of the terms), scaled down to a length of 1 if longer; A and
         the terms are such that this still holds.
         """
-        told, residual, _ = self.baseline.scored(known)
-        listed = self.embedding[known.position[told]].astype(np.float64)
-        target = np.clip(scaled(residual), EDGE, 1.0 - EDGE)
+        has_score, residual, _ = self.bias_model.user_residuals(entries)
+        entry_embeddings = self.embedding[entries.position[has_score]].astype(np.float64)
+        target = np.clip(scale_residuals(residual), TARGET_MARGIN, 1.0 - TARGET_MARGIN)
         weight = self.slope**2 * target * (1.0 - target)
-        wanted = (np.log(target / (1.0 - target)) - self.offset) / self.slope
-        system = self.ridge * self.fan_precision + (listed.T * weight) @ listed
-        terms = listed * (weight * wanted)[:, None]
-        prior = self.ridge * self.fan_precision @ self.fan_mean
-        fan = np.linalg.solve(system, prior + terms.sum(axis=0))
-        long = max(1.0, float(np.linalg.norm(fan)))
-        return fan / long, system * long, terms, told
+        target_cosine = (np.log(target / (1.0 - target)) - self.offset) / self.slope
+        system = (
+            self.ridge * self.user_prior_precision
+            + (entry_embeddings.T * weight) @ entry_embeddings
+        )
+        terms = entry_embeddings * (weight * target_cosine)[:, None]
+        prior = self.ridge * self.user_prior_precision @ self.user_prior_mean
+        user_vector = np.linalg.solve(system, prior + terms.sum(axis=0))
+        norm = max(1.0, float(np.linalg.norm(user_vector)))
+        return user_vector / norm, system * norm, terms, has_score
 
-    def vector(self, known: Known) -> Floats:
+    def user_embedding(self, entries: KnownEntries) -> Floats:
         """The fan's own, no longer than 1."""
-        return self.fold(known)[0]
+        return self.fold_in(entries)[0]
 
-    def score_at(self, known: Known, position: Positions) -> Floats:
+    def predict_scores_at(self, entries: KnownEntries, position: Positions) -> Floats:
         """Predicted scores of some anime."""
-        fan = self.fold(known)[0]
-        level = self.baseline.scored(known)[2]
-        near = self.embedding[position].astype(np.float64) @ fan
-        chance = sigmoid(self.slope * near + self.offset)
-        expected = self.baseline.mean + self.baseline.item_bias[position] + level
-        return np.asarray(expected + RANGE * (chance - 0.5))
+        user_vector = self.fold_in(entries)[0]
+        user_bias = self.bias_model.user_residuals(entries)[2]
+        cosine = self.embedding[position].astype(np.float64) @ user_vector
+        chance = sigmoid(self.slope * cosine + self.offset)
+        expected = self.bias_model.global_mean + self.bias_model.item_bias[position] + user_bias
+        return np.asarray(expected + RESIDUAL_RANGE * (chance - 0.5))
 
-    def _scores(self, near: Floats, level: float) -> tuple[Floats, Floats]:
+    def _predict_all_scores(self, cosine: Floats, user_bias: float) -> tuple[Floats, Floats]:
         """How much a score changes with the cosine, (n,), and the scores."""
-        chance = sigmoid(self.slope * near + self.offset)
-        score = self.baseline.mean + self.baseline.item_bias + level + RANGE * (chance - 0.5)
-        return RANGE * self.slope * chance * (1.0 - chance), score
+        chance = sigmoid(self.slope * cosine + self.offset)
+        score = (
+            self.bias_model.global_mean
+            + self.bias_model.item_bias
+            + user_bias
+            + RESIDUAL_RANGE * (chance - 0.5)
+        )
+        return RESIDUAL_RANGE * self.slope * chance * (1.0 - chance), score

@@ -28,160 +28,176 @@ Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 Positions = npt.NDArray[np.int64]
 
-STEPS = 20
-TRIES = 12
-LEAST_DAMPING = 0.01
-CLOSE = 1e-7
+MAX_STEPS = 20
+MAX_DAMPING_TRIES = 12
+MIN_DAMPING = 0.01
+CONVERGENCE_TOLERANCE = 1e-7
 """A step that lowers the objective by a smaller share than this is the last."""
-SMALL = 1e-6
+MIN_LOGIT_CHANGE = 1e-6
 
 
-class Head(Protocol):
+class PredictionHead(Protocol):
     """Values of anime for a fan's vector, and how they change with it."""
 
-    def values(self, fan: Floats, at: Positions | None = None) -> Floats:
+    def predict(self, user_vector: Floats, positions: Positions | None = None) -> Floats:
         """z at positions, (k,); of all anime by default."""
 
-    def slopes(self, fan: Floats, at: Positions) -> Floats:
+    def user_jacobian(self, user_vector: Floats, positions: Positions) -> Floats:
         """dz/du at positions, (k, d)."""
 
     @property
-    def size(self) -> int:
+    def dim(self) -> int:
         """d."""
 
 
 @dataclass(frozen=True, slots=True)
-class Linear:
+class LinearHead:
     """``offset`` (n,) float64 and ``item`` (n, d) float32."""
 
     offset: Floats
-    item: Singles
+    item_vectors: Singles
 
     @property
-    def size(self) -> int:
-        return int(self.item.shape[1])
+    def dim(self) -> int:
+        return int(self.item_vectors.shape[1])
 
-    def values(self, fan: Floats, at: Positions | None = None) -> Floats:
-        if at is None:
-            return np.asarray(self.offset + self.item @ fan.astype(np.float32))
-        return np.asarray(self.offset[at] + self.item[at].astype(np.float64) @ fan)
+    def predict(self, user_vector: Floats, positions: Positions | None = None) -> Floats:
+        if positions is None:
+            return np.asarray(self.offset + self.item_vectors @ user_vector.astype(np.float32))
+        return np.asarray(
+            self.offset[positions] + self.item_vectors[positions].astype(np.float64) @ user_vector
+        )
 
-    def slopes(self, fan: Floats, at: Positions) -> Floats:  # noqa: ARG002 - the same everywhere
-        return self.item[at].astype(np.float64)
+    def user_jacobian(self, user_vector: Floats, positions: Positions) -> Floats:  # noqa: ARG002 - the same everywhere
+        return self.item_vectors[positions].astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True)
-class Rectified:
+class ReluHead:
     """``offset`` (n,), ``base`` (n, h) float32, ``project`` (h, d) and ``out`` (h,)."""
 
     offset: Floats
-    base: Singles
-    project: Floats
-    out: Floats
+    hidden_bias: Singles
+    projection: Floats
+    output_weight: Floats
 
     @property
-    def size(self) -> int:
-        return int(self.project.shape[1])
+    def dim(self) -> int:
+        return int(self.projection.shape[1])
 
-    def values(self, fan: Floats, at: Positions | None = None) -> Floats:
-        moved = self.project @ fan
-        if at is None:
-            hidden = self.base + moved.astype(np.float32)
+    def predict(self, user_vector: Floats, positions: Positions | None = None) -> Floats:
+        hidden_shift = self.projection @ user_vector
+        if positions is None:
+            hidden = self.hidden_bias + hidden_shift.astype(np.float32)
             np.maximum(hidden, 0, out=hidden)
-            return np.asarray(self.offset + hidden @ self.out.astype(np.float32))
-        return np.asarray(self.offset[at] + np.maximum(self.base[at] + moved, 0) @ self.out)
+            return np.asarray(self.offset + hidden @ self.output_weight.astype(np.float32))
+        return np.asarray(
+            self.offset[positions]
+            + np.maximum(self.hidden_bias[positions] + hidden_shift, 0) @ self.output_weight
+        )
 
-    def slopes(self, fan: Floats, at: Positions) -> Floats:
-        active = self.base[at] + self.project @ fan > 0
-        return np.asarray((active * self.out) @ self.project)
+    def user_jacobian(self, user_vector: Floats, positions: Positions) -> Floats:
+        active = self.hidden_bias[positions] + self.projection @ user_vector > 0
+        return np.asarray((active * self.output_weight) @ self.projection)
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class LabelBlock:
     """What a list says to one head: ``target`` (k,) at ``position``, each counting ``weight``.
 
     ``level`` is added to the head's values. A target of a ``logistic`` head is 0 to 1.
     """
 
-    head: Head
+    head: PredictionHead
     position: Positions
     target: Floats
-    level: float
+    value_offset: float
     weight: float
-    logistic: bool
+    is_logistic: bool
 
-    def values(self, fan: Floats) -> Floats:
-        return self.level + self.head.values(fan, self.position)
+    def predict(self, user_vector: Floats) -> Floats:
+        return self.value_offset + self.head.predict(user_vector, self.position)
 
-    def loss(self, fan: Floats) -> float:
-        value = self.values(fan)
-        if self.logistic:
+    def loss(self, user_vector: Floats) -> float:
+        value = self.predict(user_vector)
+        if self.is_logistic:
             return self.weight * float((np.logaddexp(0, value) - self.target * value).sum())
         return self.weight * 0.5 * float(((self.target - value) ** 2).sum())
 
-    def pull(self, fan: Floats) -> tuple[Floats, Floats, Floats]:
+    def gradients(self, user_vector: Floats) -> tuple[Floats, Floats, Floats]:
         """Slopes (k, d), curvatures (k,) and how far each target pulls (k,), all weighted."""
-        value, slopes = self.values(fan), self.head.slopes(fan, self.position)
-        if self.logistic:
-            chance = sigmoid(value)
-            curve, off = chance * (1 - chance), self.target - chance
+        value, slopes = (
+            self.predict(user_vector),
+            self.head.user_jacobian(user_vector, self.position),
+        )
+        if self.is_logistic:
+            probability = sigmoid(value)
+            curvature, residual = probability * (1 - probability), self.target - probability
         else:
-            curve, off = np.ones(len(value)), self.target - value
-        return slopes, self.weight * curve, self.weight * off
+            curvature, residual = np.ones(len(value)), self.target - value
+        return slopes, self.weight * curvature, self.weight * residual
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class UserVectorFit:
     """A fan's vector (d,), and what it was made of.
 
     The vector is H^-1 times the sum of the ``terms``; ``terms`` has an array (k, d) for each
     evidence, ``curvature`` (d, d) is H.
     """
 
-    fan: Floats
-    curvature: Floats
-    terms: tuple[Floats, ...]
+    user_vector: Floats
+    hessian: Floats
+    entry_terms: tuple[Floats, ...]
 
 
-def fold(evidence: Sequence[Evidence], ridge: float, *, steps: int = STEPS) -> Folded:
+def fit_user_vector(
+    blocks: Sequence[LabelBlock], ridge: float, *, max_steps: int = MAX_STEPS
+) -> UserVectorFit:
     """The vector that fits all evidence best; zeros if there is none."""
-    size = evidence[0].head.size
-    fan = np.zeros(size)
+    size = blocks[0].head.dim
+    user_vector = np.zeros(size)
 
     def objective(at: Floats) -> float:
-        return sum(part.loss(at) for part in evidence) + 0.5 * ridge * float(at @ at)
+        return sum(block.loss(at) for block in blocks) + 0.5 * ridge * float(at @ at)
 
-    now, damping = objective(fan), 0.0
-    for _ in range(steps):
-        curvature, gradient = ridge * np.eye(size), -ridge * fan
-        for part in evidence:
-            slopes, curve, off = part.pull(fan)
-            curvature += (slopes.T * curve) @ slopes
-            gradient += off @ slopes
-        for _ in range(TRIES):
+    objective_value, damping = objective(user_vector), 0.0
+    for _ in range(max_steps):
+        curvature, gradient = ridge * np.eye(size), -ridge * user_vector
+        for block in blocks:
+            jacobian, curve, residual = block.gradients(user_vector)
+            curvature += (jacobian.T * curve) @ jacobian
+            gradient += residual @ jacobian
+        for _ in range(MAX_DAMPING_TRIES):
             scale = damping * np.diag(np.diag(curvature))
-            after_fan = fan + np.linalg.solve(curvature + scale, gradient)
-            after = objective(after_fan)
-            if after <= now:
+            candidate = user_vector + np.linalg.solve(curvature + scale, gradient)
+            candidate_value = objective(candidate)
+            if candidate_value <= objective_value:
                 break
-            damping = max(LEAST_DAMPING, 4.0 * damping)
+            damping = max(MIN_DAMPING, 4.0 * damping)
         else:
             break
-        gained, fan, now = now - after, after_fan, after
+        improvement, user_vector, objective_value = (
+            objective_value - candidate_value,
+            candidate,
+            candidate_value,
+        )
         damping *= 0.25
-        if gained <= CLOSE * abs(now):
+        if improvement <= CONVERGENCE_TOLERANCE * abs(objective_value):
             break
-    return _told(evidence, fan, ridge)
+    return _fit_at_minimum(blocks, user_vector, ridge)
 
 
-def _told(evidence: Sequence[Evidence], fan: Floats, ridge: float) -> Folded:
+def _fit_at_minimum(
+    blocks: Sequence[LabelBlock], user_vector: Floats, ridge: float
+) -> UserVectorFit:
     """At the minimum H u is the sum over entries of slope (curve slope'u + off)."""
-    curvature, terms = ridge * np.eye(len(fan)), []
-    for part in evidence:
-        slopes, curve, off = part.pull(fan)
-        curvature += (slopes.T * curve) @ slopes
-        terms.append(slopes * (curve * (slopes @ fan) + off)[:, None])
-    return Folded(fan, curvature, tuple(terms))
+    hessian, entry_terms = ridge * np.eye(len(user_vector)), []
+    for block in blocks:
+        jacobian, curve, residual = block.gradients(user_vector)
+        hessian += (jacobian.T * curve) @ jacobian
+        entry_terms.append(jacobian * (curve * (jacobian @ user_vector) + residual)[:, None])
+    return UserVectorFit(user_vector, hessian, tuple(entry_terms))
 
 
 def sigmoid(value: Floats) -> Floats:
@@ -189,9 +205,9 @@ def sigmoid(value: Floats) -> Floats:
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * value)))
 
 
-def steepness(before: Floats, after: Floats) -> Floats:
+def sigmoid_secant_slope(before: Floats, after: Floats) -> Floats:
     """How much the chance moves for each unit that the logit moves, from one logit to another."""
-    moved, chance = after - before, sigmoid(after)
-    far = np.abs(moved) > SMALL
-    mean = (chance - sigmoid(before)) / np.where(far, moved, 1.0)
-    return np.asarray(np.where(far, mean, chance * (1.0 - chance)))
+    change, chance = after - before, sigmoid(after)
+    is_large = np.abs(change) > MIN_LOGIT_CHANGE
+    mean = (chance - sigmoid(before)) / np.where(is_large, change, 1.0)
+    return np.asarray(np.where(is_large, mean, chance * (1.0 - chance)))

@@ -15,16 +15,18 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from app.recommender.status import Status
+from app.recommender.status import WatchStatus
 
-LIKED_ABOVE = 5.0
-FINISHED = (int(Status.UNKNOWN), int(Status.COMPLETED))
+LIKE_THRESHOLD = 5.0
+FINISHED_STATUSES = (int(WatchStatus.UNKNOWN), int(WatchStatus.COMPLETED))
 
 
-def liked(score: npt.NDArray[np.float64], status: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+def like_labels(
+    score: npt.NDArray[np.float64], status: npt.NDArray[np.int8]
+) -> npt.NDArray[np.int8]:
     """1 for liked, 0 for not liked, -1 where the entry does not tell, (entries,)."""
-    finished = np.isin(status, FINISHED) & (score > 0)
+    finished = np.isin(status, FINISHED_STATUSES) & (score > 0)
     label = np.full(len(score), -1, np.int8)
-    label[finished] = score[finished] > LIKED_ABOVE
-    label[status == Status.DROPPED] = 0
+    label[finished] = score[finished] > LIKE_THRESHOLD
+    label[status == WatchStatus.DROPPED] = 0
     return label

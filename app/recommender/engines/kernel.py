@@ -24,38 +24,38 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from app.recommender.arrays import Arrays
-from app.recommender.engines.base import Floats, Judged, Positions
-from app.recommender.engines.heads import sigmoid, steepness
-from app.recommender.engines.interactions import LIKED_ABOVE
-from app.recommender.listed import Known
-from app.recommender.status import Status
+from app.recommender.arrays import ArtifactReader
+from app.recommender.engines.base import EngineScores, Floats, Positions
+from app.recommender.engines.heads import sigmoid, sigmoid_secant_slope
+from app.recommender.engines.interactions import LIKE_THRESHOLD
+from app.recommender.listed import KnownEntries
+from app.recommender.status import WatchStatus
 
 PERCENT = 100.0
-LIKED_FROM = LIKED_ABOVE + 0.5
-MOST_ENTRIES = 1500
+LIKE_MIDPOINT = LIKE_THRESHOLD + 0.5
+MAX_ENTRIES = 1500
 """Of a longer list, those entries are folded in that tell most: the time grows with the cube."""
-CHUNK = 512
+CHUNK_SIZE = 512
 """Anime at a time: the block of attentions stays in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class PosteriorWeights:
     """A list, solved for: entries ``told`` of it (k,) stand at ``at`` (k,).
 
     ``residual`` (k,) is what their scores are above expectation, ``system`` (k, k) their covariance
     with noise, ``weight`` (k,) its solution.
     """
 
-    told: Positions
-    at: Positions
+    entry_index: Positions
+    item_position: Positions
     residual: Floats
-    system: Floats
+    noisy_covariance: Floats
     weight: Floats
 
 
 @dataclass(frozen=True)
-class Kernel:
+class GaussianProcessEngine:
     """``embedding`` (n, d) float32, rows of length 1 where known, ``factor`` (n, f) float32.
 
     ``scale``, ``noise`` (variances), ``item_bias`` and ``offset`` are (n,) float64; ``error`` is a
@@ -74,79 +74,89 @@ class Kernel:
     sharpness: float
     offset: Floats
     slope: float
-    known: npt.NDArray[np.bool_]
-    error: float
+    known_items: npt.NDArray[np.bool_]
+    expected_error: float
 
     @classmethod
-    def of(cls, arrays: Arrays, n: int) -> Self | None:
+    def from_arrays(cls, arrays: ArtifactReader, n_items: int) -> Self | None:
         """From the arrays and numbers ``kernel_*``, None if there are none."""
         if "kernel_embedding" not in arrays:
             return None
-        embedding = arrays.table("kernel_embedding", n)
+        embedding = arrays.read_table("kernel_embedding", n_items)
         bias, scale, noise, offset = (
-            arrays.vector(f"kernel_{side}", np.float64, n)
+            arrays.read_vector(f"kernel_{side}", np.float64, n_items)
             for side in ("item_bias", "scale", "noise", "offset")
         )
         return cls(
-            arrays.number("kernel_mean"),
+            arrays.read_number("kernel_mean"),
             bias,
             embedding,
-            arrays.table("kernel_factor", n),
+            arrays.read_table("kernel_factor", n_items),
             scale,
             noise,
-            arrays.number("kernel_level", least=0),
-            arrays.number("kernel_sharpness", least=0),
+            arrays.read_number("kernel_level", minimum=0),
+            arrays.read_number("kernel_sharpness", minimum=0),
             offset,
-            arrays.number("kernel_slope"),
+            arrays.read_number("kernel_slope"),
             np.asarray(embedding.any(axis=1)),
-            arrays.number("kernel_error", least=0),
+            arrays.read_number("kernel_error", minimum=0),
         )
 
-    def judge(self, known: Known) -> Judged:
+    def score(self, entries: KnownEntries) -> EngineScores:
         """Fold a list in and judge every anime: the match is the chance that it is liked."""
-        folded = self.fold(known)
-        score = self.mean + self.item_bias + self.above(folded)
-        logit = self.logit(score)
+        posterior = self.fold_in(entries)
+        score = self.mean + self.item_bias + self.posterior_mean(posterior)
+        logit = self.like_logit(score)
 
-        def shares(wanted: Positions) -> Floats:
-            share = np.zeros((len(wanted), len(known.position)))
-            towards = np.linalg.solve(folded.system, self.covariance(folded.at, wanted))
-            share[:, folded.told] = towards.T * folded.residual
-            moved = self.slope * share.sum(axis=1)
-            steep = steepness(logit[wanted] - moved, logit[wanted])
-            return np.asarray(PERCENT * self.slope * steep[:, None] * share)
+        def contributions(wanted: Positions) -> Floats:
+            share = np.zeros((len(wanted), len(entries.position)))
+            towards = np.linalg.solve(
+                posterior.noisy_covariance, self.covariance(posterior.item_position, wanted)
+            )
+            share[:, posterior.entry_index] = towards.T * posterior.residual
+            logit_change = self.slope * share.sum(axis=1)
+            probability_slope = sigmoid_secant_slope(logit[wanted] - logit_change, logit[wanted])
+            return np.asarray(PERCENT * self.slope * probability_slope[:, None] * share)
 
-        return Judged(PERCENT * sigmoid(logit), self.known, shares, score, self.error)
-
-    def fold(self, known: Known) -> Folded:
-        """Solve for the weights of the entries that tell a score."""
-        scored = (known.score > 0) & (known.status != Status.PLAN_TO_WATCH)
-        told = np.flatnonzero(scored & self.known[known.position])
-        if len(told) > MOST_ENTRIES:
-            at = known.position[told]
-            telling = self.scale[at] ** 2 / self.noise[at]
-            told = np.sort(told[np.argsort(-telling, kind="stable")[:MOST_ENTRIES]])
-        at = known.position[told]
-        residual = known.score[told] - self.mean - self.item_bias[at]
-        system = self.covariance(at, at) + np.diag(self.noise[at])
-        weight = np.asarray(np.linalg.solve(system, residual), np.float64)
-        return Folded(told, at, residual, system, weight)
-
-    def above(self, folded: Folded) -> Floats:
-        """f, by how much the fan's score of every anime is above mu + b_i, (n,)."""
-        weight = folded.weight.astype(np.float32)
-        shared = self.level * folded.weight.sum() + self.factor @ (
-            self.factor[folded.at].T @ weight
+        return EngineScores(
+            PERCENT * sigmoid(logit), self.known_items, contributions, score, self.expected_error
         )
-        own = np.empty(len(self.scale), np.float32)
-        listed = self.sharpness * self.embedding[folded.at].T
-        pull = self.scale[folded.at].astype(np.float32) * weight
-        for start in range(0, len(own), CHUNK):
-            near = self.embedding[start : start + CHUNK] @ listed.astype(np.float32)
-            near -= np.float32(self.sharpness)
-            np.exp(near, out=near)
-            own[start : start + CHUNK] = near @ pull
-        return np.asarray(shared + self.scale * own, np.float64)
+
+    def fold_in(self, entries: KnownEntries) -> PosteriorWeights:
+        """Solve for the weights of the entries that tell a score."""
+        scored = (entries.score > 0) & (entries.status != WatchStatus.PLAN_TO_WATCH)
+        entry_index = np.flatnonzero(scored & self.known_items[entries.position])
+        if len(entry_index) > MAX_ENTRIES:
+            item_position = entries.position[entry_index]
+            signal_to_noise = self.scale[item_position] ** 2 / self.noise[item_position]
+            entry_index = np.sort(
+                entry_index[np.argsort(-signal_to_noise, kind="stable")[:MAX_ENTRIES]]
+            )
+        item_position = entries.position[entry_index]
+        residual = entries.score[entry_index] - self.mean - self.item_bias[item_position]
+        noisy_covariance = self.covariance(item_position, item_position) + np.diag(
+            self.noise[item_position]
+        )
+        weight = np.asarray(np.linalg.solve(noisy_covariance, residual), np.float64)
+        return PosteriorWeights(entry_index, item_position, residual, noisy_covariance, weight)
+
+    def posterior_mean(self, posterior: PosteriorWeights) -> Floats:
+        """f, by how much the fan's score of every anime is above mu + b_i, (n,)."""
+        weight = posterior.weight.astype(np.float32)
+        linear_term = self.level * posterior.weight.sum() + self.factor @ (
+            self.factor[posterior.item_position].T @ weight
+        )
+        kernel_term = np.empty(len(self.scale), np.float32)
+        entry_embeddings = self.sharpness * self.embedding[posterior.item_position].T
+        scaled_weight = self.scale[posterior.item_position].astype(np.float32) * weight
+        for start in range(0, len(kernel_term), CHUNK_SIZE):
+            kernel_block = self.embedding[start : start + CHUNK_SIZE] @ entry_embeddings.astype(
+                np.float32
+            )
+            kernel_block -= np.float32(self.sharpness)
+            np.exp(kernel_block, out=kernel_block)
+            kernel_term[start : start + CHUNK_SIZE] = kernel_block @ scaled_weight
+        return np.asarray(linear_term + self.scale * kernel_term, np.float64)
 
     def covariance(self, one: Positions, other: Positions) -> Floats:
         """k of some anime with others, (one, other)."""
@@ -157,18 +167,20 @@ class Kernel:
             self.level + a @ b.T + self.scale[one, None] * self.scale[other] * near, np.float64
         )
 
-    def score_at(self, known: Known, position: Positions) -> Floats:
+    def predict_scores_at(self, entries: KnownEntries, position: Positions) -> Floats:
         """Predicted scores of some anime."""
-        folded = self.fold(known)
-        above = self.covariance(position, folded.at) @ folded.weight
-        return np.asarray(self.mean + self.item_bias[position] + above)
+        posterior = self.fold_in(entries)
+        deviation = self.covariance(position, posterior.item_position) @ posterior.weight
+        return np.asarray(self.mean + self.item_bias[position] + deviation)
 
-    def logit(self, score: Floats, at: Positions | None = None) -> Floats:
+    def like_logit(self, score: Floats, positions: Positions | None = None) -> Floats:
         """Of the chance that an anime with this predicted score is liked."""
-        offset = self.offset if at is None else self.offset[at]
-        return np.asarray(self.slope * (score - LIKED_FROM) + offset)
+        offset = self.offset if positions is None else self.offset[positions]
+        return np.asarray(self.slope * (score - LIKE_MIDPOINT) + offset)
 
-    def vector(self, known: Known) -> Floats:
+    def user_embedding(self, entries: KnownEntries) -> Floats:
         """What the list says about the fan's weights on the factors: their mean."""
-        folded = self.fold(known)
-        return np.asarray(self.factor[folded.at].T.astype(np.float64) @ folded.weight)
+        posterior = self.fold_in(entries)
+        return np.asarray(
+            self.factor[posterior.item_position].T.astype(np.float64) @ posterior.weight
+        )

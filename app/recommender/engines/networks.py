@@ -14,42 +14,48 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from app.recommender.arrays import Arrays
-from app.recommender.engines.base import Floats, Judged, Positions
-from app.recommender.engines.baseline import Baseline
+from app.recommender.arrays import ArtifactReader
+from app.recommender.engines.base import EngineScores, Floats, Positions
+from app.recommender.engines.baseline import BiasModel
 from app.recommender.engines.heads import (
-    Evidence,
-    Folded,
-    Head,
-    Linear,
-    Rectified,
-    fold,
+    LabelBlock,
+    LinearHead,
+    PredictionHead,
+    ReluHead,
+    UserVectorFit,
+    fit_user_vector,
     sigmoid,
-    steepness,
+    sigmoid_secant_slope,
 )
-from app.recommender.engines.interactions import liked
-from app.recommender.listed import Known
+from app.recommender.engines.interactions import like_labels
+from app.recommender.listed import KnownEntries
 
 PERCENT = 100.0
 
 
-def told_scores(baseline: Baseline, head: Head, known: Known, weight: float = 1.0) -> Evidence:
+def score_label_block(
+    bias_model: BiasModel, head: PredictionHead, entries: KnownEntries, weight: float = 1.0
+) -> LabelBlock:
     """What the scores of a list say."""
-    told, residual, _ = baseline.scored(known)
-    at = known.position[told]
-    return Evidence(head, at, residual, 0.0, weight, logistic=False)
+    has_score, residual, _ = bias_model.user_residuals(entries)
+    at = entries.position[has_score]
+    return LabelBlock(head, at, residual, 0.0, weight, is_logistic=False)
 
 
-def told_labels(head: Head, known: Known, level: float, weight: float = 1.0) -> Evidence:
+def like_label_block(
+    head: PredictionHead, entries: KnownEntries, value_offset: float, weight: float = 1.0
+) -> LabelBlock:
     """What a list says of what was liked; ``level`` is the fan's part of the logit."""
-    label = liked(known.score, known.status)
-    judged = label >= 0
-    target = label[judged].astype(np.float64)
-    return Evidence(head, known.position[judged], target, level, weight, logistic=True)
+    label = like_labels(entries.score, entries.status)
+    is_labelled = label >= 0
+    target = label[is_labelled].astype(np.float64)
+    return LabelBlock(
+        head, entries.position[is_labelled], target, value_offset, weight, is_logistic=True
+    )
 
 
 @dataclass(frozen=True)
-class Network:
+class NeuralEngine:
     """Two heads over the model's anime, and what their vectors are found with.
 
     ``ridges`` is how strongly each vector is held to that of the average fan. With ``shared`` one
@@ -59,116 +65,145 @@ class Network:
     """
 
     name: ClassVar[str]
-    rectified: ClassVar[bool]
-    shared: ClassVar[bool]
+    uses_relu: ClassVar[bool]
+    shares_user_vector: ClassVar[bool]
 
-    baseline: Baseline
-    rating: Head
-    interaction: Head
-    level_share: float
+    bias_model: BiasModel
+    rating_head: PredictionHead
+    interaction_head: PredictionHead
+    user_bias_weight: float
     ridges: tuple[float, float]
-    weights: tuple[float, float]
-    known: npt.NDArray[np.bool_]
+    task_weights: tuple[float, float]
+    known_items: npt.NDArray[np.bool_]
     embedding: npt.NDArray[np.float32]
-    error: float
+    expected_error: float
 
     @classmethod
-    def of(cls, arrays: Arrays, n: int) -> Self | None:
+    def from_arrays(cls, arrays: ArtifactReader, n_items: int) -> Self | None:
         """From the arrays and numbers ``NAME_*``, None if there are none."""
         if f"{cls.name}_embedding" not in arrays:
             return None
-        embedding = arrays.table(f"{cls.name}_embedding", n)
+        embedding = arrays.read_table(f"{cls.name}_embedding", n_items)
         rating, interaction = (
-            _head(arrays, cls.name, side, n, rectified=cls.rectified, shared=cls.shared)
+            _read_head(
+                arrays,
+                cls.name,
+                side,
+                n_items,
+                uses_relu=cls.uses_relu,
+                shares_user_vector=cls.shares_user_vector,
+            )
             for side in ("rating", "interaction")
         )
         return cls(
-            Baseline.of(arrays, cls.name, n),
+            BiasModel.from_arrays(arrays, cls.name, n_items),
             rating,
             interaction,
-            arrays.number(f"{cls.name}_level_share"),
-            _pair(arrays, f"{cls.name}_ridge"),
-            _pair(arrays, f"{cls.name}_weight"),
+            arrays.read_number(f"{cls.name}_level_share"),
+            _read_task_pair(arrays, f"{cls.name}_ridge"),
+            _read_task_pair(arrays, f"{cls.name}_weight"),
             np.asarray(embedding.any(axis=1)),
             embedding,
-            arrays.number(f"{cls.name}_error", least=0),
+            arrays.read_number(f"{cls.name}_error", minimum=0),
         )
 
-    def judge(self, known: Known) -> Judged:
+    def score(self, entries: KnownEntries) -> EngineScores:
         """Fold a list in and judge every anime."""
-        (by_rating, by_interaction), level = self.fold(known)
-        logit = self.interaction.values(by_interaction.fan) + self.level_share * level
-        score = self.baseline.mean + self.baseline.item_bias + level
-        score = score + self.rating.values(by_rating.fan)
+        (by_rating, by_interaction), user_bias = self.fold_in(entries)
+        logit = (
+            self.interaction_head.predict(by_interaction.user_vector)
+            + self.user_bias_weight * user_bias
+        )
+        score = self.bias_model.global_mean + self.bias_model.item_bias + user_bias
+        score = score + self.rating_head.predict(by_rating.user_vector)
 
-        def shares(wanted: Positions) -> Floats:
-            return self._shares(known, by_interaction, logit, wanted)
+        def contributions(wanted: Positions) -> Floats:
+            return self._contributions(entries, by_interaction, logit, wanted)
 
-        return Judged(PERCENT * sigmoid(logit), self.known, shares, score, self.error)
+        return EngineScores(
+            PERCENT * sigmoid(logit), self.known_items, contributions, score, self.expected_error
+        )
 
-    def fold(self, known: Known) -> tuple[tuple[Folded, Folded], float]:
+    def fold_in(self, entries: KnownEntries) -> tuple[tuple[UserVectorFit, UserVectorFit], float]:
         """The fan for either head (the same if shared), and the fan's level."""
-        weights = self.weights if self.shared else (1.0, 1.0)
-        level = self.baseline.scored(known)[2]
-        scores = told_scores(self.baseline, self.rating, known, weights[0])
-        labels = told_labels(self.interaction, known, self.level_share * level, weights[1])
-        if self.shared:
-            fan = fold([scores, labels], self.ridges[0])
-            return (fan, fan), level
-        return (fold([scores], self.ridges[0]), fold([labels], self.ridges[1])), level
+        weights = self.task_weights if self.shares_user_vector else (1.0, 1.0)
+        user_bias = self.bias_model.user_residuals(entries)[2]
+        scores = score_label_block(self.bias_model, self.rating_head, entries, weights[0])
+        labels = like_label_block(
+            self.interaction_head, entries, self.user_bias_weight * user_bias, weights[1]
+        )
+        if self.shares_user_vector:
+            fit = fit_user_vector([scores, labels], self.ridges[0])
+            return (fit, fit), user_bias
+        return (
+            fit_user_vector([scores], self.ridges[0]),
+            fit_user_vector([labels], self.ridges[1]),
+        ), user_bias
 
-    def vector(self, known: Known) -> Floats:
+    def user_embedding(self, entries: KnownEntries) -> Floats:
         """That which scores are predicted with."""
-        return self.fold(known)[0][0].fan
+        return self.fold_in(entries)[0][0].user_vector
 
-    def _shares(self, known: Known, folded: Folded, logit: Floats, wanted: Positions) -> Floats:
+    def _contributions(
+        self, entries: KnownEntries, fit: UserVectorFit, logit: Floats, positions: Positions
+    ) -> Floats:
         """What each entry adds to the logit, in percent of the match as the whole list moves it.
 
         The logit is linear in the vector as long as no hidden unit turns on or off, and the vector
         is a sum over entries; a match is spread over them in the same proportions.
         """
-        told, _, _ = self.baseline.scored(known)
-        label = liked(known.score, known.status) >= 0
-        masks = [told, label] if self.shared else [label]
-        slopes = self.interaction.slopes(folded.fan, wanted)
-        towards = np.linalg.solve(folded.curvature, slopes.T)
-        share = np.zeros((len(wanted), len(known.position)))
-        for mask, terms in zip(masks, folded.terms, strict=True):
-            share[:, mask] += (terms @ towards).T
-        moved = share.sum(axis=1)
-        steep = steepness(logit[wanted] - moved, logit[wanted])
-        return np.asarray(PERCENT * steep[:, None] * share)
+        has_score, _, _ = self.bias_model.user_residuals(entries)
+        label = like_labels(entries.score, entries.status) >= 0
+        masks = [has_score, label] if self.shares_user_vector else [label]
+        jacobian = self.interaction_head.user_jacobian(fit.user_vector, positions)
+        inverse_gradients = np.linalg.solve(fit.hessian, jacobian.T)
+        share = np.zeros((len(positions), len(entries.position)))
+        for mask, terms in zip(masks, fit.entry_terms, strict=True):
+            share[:, mask] += (terms @ inverse_gradients).T
+        logit_change = share.sum(axis=1)
+        probability_slope = sigmoid_secant_slope(logit[positions] - logit_change, logit[positions])
+        return np.asarray(PERCENT * probability_slope[:, None] * share)
 
 
-def _pair(arrays: Arrays, name: str) -> tuple[float, float]:
-    return arrays.number(f"{name}_rating", least=0), arrays.number(f"{name}_interaction", least=0)
+def _read_task_pair(arrays: ArtifactReader, name: str) -> tuple[float, float]:
+    return arrays.read_number(f"{name}_rating", minimum=0), arrays.read_number(
+        f"{name}_interaction", minimum=0
+    )
 
 
-def _head(arrays: Arrays, name: str, side: str, n: int, *, rectified: bool, shared: bool) -> Head:
-    offset = arrays.vector(f"{name}_{side}_offset", np.float64, n)
-    if not rectified:
-        return Linear(offset, arrays.table(f"{name}_{side}_item", n))
-    trunk = f"{name}_trunk" if shared else f"{name}_{side}"
-    base = arrays.table(f"{trunk}_base", n)
-    hidden = base.shape[1]
-    project = arrays.table(f"{trunk}_project", hidden).astype(np.float64)
-    out = arrays.vector(f"{name}_{side}_out", np.float64, hidden)
-    return Rectified(offset, base, project, out)
+def _read_head(
+    arrays: ArtifactReader,
+    engine: str,
+    task: str,
+    n_items: int,
+    *,
+    uses_relu: bool,
+    shares_user_vector: bool,
+) -> PredictionHead:
+    offset = arrays.read_vector(f"{engine}_{task}_offset", np.float64, n_items)
+    if not uses_relu:
+        return LinearHead(offset, arrays.read_table(f"{engine}_{task}_item", n_items))
+    trunk = f"{engine}_trunk" if shares_user_vector else f"{engine}_{task}"
+    hidden_bias = arrays.read_table(f"{trunk}_base", n_items)
+    hidden = hidden_bias.shape[1]
+    projection = arrays.read_table(f"{trunk}_project", hidden).astype(np.float64)
+    output_weight = arrays.read_vector(f"{engine}_{task}_out", np.float64, hidden)
+    return ReluHead(offset, hidden_bias, projection, output_weight)
 
 
-class Factors(Network):
+class MatrixFactorizationEngine(NeuralEngine):
     """Matrix factorization: a dot product, a vector for scores and one for interactions."""
 
-    name, rectified, shared = "mf", False, False
+    name, uses_relu, shares_user_vector = "mf", False, False
 
 
-class Perceptron(Network):
+class MlpEngine(NeuralEngine):
     """One hidden layer over both embeddings, a network for scores and one for interactions."""
 
-    name, rectified, shared = "mlp", True, False
+    name, uses_relu, shares_user_vector = "mlp", True, False
 
 
-class Hybrid(Network):
+class HybridEngine(NeuralEngine):
     """One hidden layer over both embeddings, and a head for either task."""
 
-    name, rectified, shared = "hybrid", True, True
+    name, uses_relu, shares_user_vector = "hybrid", True, True

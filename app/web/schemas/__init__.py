@@ -3,22 +3,37 @@
 The answers themselves are plain dictionaries; the tests hold them to these shapes.
 """
 
-from app.web.schemas.anime import AnimeFacts, Details, Similar
-from app.web.schemas.fans import FansAnswer
-from app.web.schemas.general import Answer, Problem, Search, UserAnswer
-from app.web.schemas.pair import PairAnswer
+from app.web.schemas.anime import AnimeDetailsResponse, AnimeResponse, SimilarAnimeResponse
+from app.web.schemas.fans import SimilarUsersResponse
+from app.web.schemas.general import (
+    ProblemDetails,
+    RecommendationsResponse,
+    SearchResponse,
+    UserRecommendationsResponse,
+)
+from app.web.schemas.pair import PairRecommendationsResponse
 
 __all__ = [
-    "AnimeFacts",
-    "Answer",
-    "Details",
-    "FansAnswer",
-    "PairAnswer",
-    "Problem",
-    "Search",
-    "Similar",
-    "UserAnswer",
+    "AnimeDetailsResponse",
+    "AnimeResponse",
+    "PairRecommendationsResponse",
+    "ProblemDetails",
+    "RecommendationsResponse",
+    "SearchResponse",
+    "SimilarAnimeResponse",
+    "SimilarUsersResponse",
+    "UserRecommendationsResponse",
 ]
 
-SHAPES = (Problem, Search, Answer, UserAnswer, PairAnswer, FansAnswer, AnimeFacts, Similar, Details)
+RESPONSE_SCHEMAS = (
+    ProblemDetails,
+    SearchResponse,
+    RecommendationsResponse,
+    UserRecommendationsResponse,
+    PairRecommendationsResponse,
+    SimilarUsersResponse,
+    AnimeResponse,
+    SimilarAnimeResponse,
+    AnimeDetailsResponse,
+)
 """Those that are referred to by name."""

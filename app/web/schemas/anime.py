@@ -8,12 +8,12 @@ from pydantic import Field
 
 from app.web.schemas.general import (
     AnimeId,
-    Brief,
-    Shape,
+    AnimeSummary,
+    StrictSchema,
 )
 
 
-class Standing(Shape):
+class AnimeStatsSchema(StrictSchema):
     """Where an anime stands in the model."""
 
     popularity_rank: Annotated[int, Field(ge=1)]
@@ -23,7 +23,7 @@ class Standing(Shape):
     typical_score: Annotated[float, Field(ge=1, le=10)] | None
 
 
-class AnimeFacts(Brief):
+class AnimeResponse(AnimeSummary):
     """Everything that is known of an anime; `in_model` is null where too few fans list it."""
 
     model: str
@@ -32,39 +32,39 @@ class AnimeFacts(Brief):
     adult: bool
     picture: str | None
     links: dict[str, str]
-    in_model: Standing | None
-    series: list[Brief]
+    in_model: AnimeStatsSchema | None
+    series: list[AnimeSummary]
 
 
-class Alike(Brief):
+class SimilarAnimeSchema(AnimeSummary):
     """An anime like another, and how strongly."""
 
     weight: Annotated[float, Field(gt=0)]
 
 
-class Loved(Brief):
+class AlsoLovedSchema(AnimeSummary):
     """An anime for who loved another and nothing else."""
 
     match: float
     predicted_score: Annotated[float, Field(ge=1, le=10)]
 
 
-class Similar(Shape):
+class SimilarAnimeResponse(StrictSchema):
     """What is like an anime: those scored alike, those that its fans pick, and those for whom it
     is all that they love."""
 
     model: str
     anime_id: AnimeId
-    similarity: list[Alike]
-    affinity: list[Alike]
+    similarity: list[SimilarAnimeSchema]
+    affinity: list[SimilarAnimeSchema]
     engines: Annotated[
-        dict[str, list[Alike]],
+        dict[str, list[SimilarAnimeSchema]],
         Field(description="by vectors, for each further engine that the model has"),
     ]
-    also_loved: list[Loved]
+    also_loved: list[AlsoLovedSchema]
 
 
-class Described(Shape):
+class AnimeDetailsSchema(StrictSchema):
     """A picture and a synopsis, null where nobody has one."""
 
     anime_id: AnimeId
@@ -72,8 +72,8 @@ class Described(Shape):
     synopsis: str | None
 
 
-class Details(Shape):
+class AnimeDetailsResponse(StrictSchema):
     """What is known now; unless `complete`, asking again in a few seconds may bring more."""
 
-    details: list[Described]
+    details: list[AnimeDetailsSchema]
     complete: bool

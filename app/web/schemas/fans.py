@@ -9,27 +9,27 @@ from pydantic import Field
 from app.recommender import EngineName
 from app.web.schemas.general import (
     AnimeId,
-    FoundAnime,
-    Shape,
+    AnimePreview,
+    StrictSchema,
 )
 
 
-class Titled(Shape):
+class AnimeTitle(StrictSchema):
     """An anime by name."""
 
     anime_id: AnimeId
     title: str
 
 
-class NearFan(Shape):
+class NeighbourSchema(StrictSchema):
     """A fan of those trained on, without a name: what both loved, and what else the fan loved."""
 
     likeness: Annotated[float, Field(gt=0, le=1.001)]
-    shared: list[Titled]
-    loved: list[Titled]
+    shared: list[AnimeTitle]
+    loved: list[AnimeTitle]
 
 
-class Leaning(Shape):
+class NeighbourPreferenceSchema(StrictSchema):
     """How much of what the nearest fans loved is of a kind, and of what all loved."""
 
     name: str
@@ -37,7 +37,7 @@ class Leaning(Shape):
     usual: Annotated[float, Field(ge=0, le=1)]
 
 
-class Favourite(FoundAnime):
+class NeighbourFavouriteSchema(AnimePreview):
     """An anime that `lovers` of the nearest fans loved."""
 
     rank: Annotated[int, Field(ge=1)]
@@ -46,7 +46,7 @@ class Favourite(FoundAnime):
     weight: Annotated[float, Field(gt=0)]
 
 
-class FansAnswer(Shape):
+class SimilarUsersResponse(StrictSchema):
     """The fans most like one, what they prefer, and what they loved that is not on the list."""
 
     source: str
@@ -54,7 +54,7 @@ class FansAnswer(Shape):
     model: str
     engine: EngineName
     nearest: Annotated[int, Field(ge=0)]
-    fans: list[NearFan]
-    genres: list[Leaning]
-    sources: list[Leaning]
-    recommendations: list[Favourite]
+    fans: list[NeighbourSchema]
+    genres: list[NeighbourPreferenceSchema]
+    sources: list[NeighbourPreferenceSchema]
+    recommendations: list[NeighbourFavouriteSchema]

@@ -6,35 +6,37 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.recommender import EngineName, Order
+from app.recommender import EngineName, SortOrder
 
 AnimeId = Annotated[int, Field(ge=1, description="MyAnimeList’s number of the anime")]
-Share = Annotated[float, Field(description="this and its likes add up to what is explained")]
+ContributionWeight = Annotated[
+    float, Field(description="this and its likes add up to what is explained")
+]
 
 
-class Shape(BaseModel):
+class StrictSchema(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Problem(Shape):
+class ProblemDetails(StrictSchema):
     """What went wrong, and what to do (RFC 9457). `type` is a page that says what it means."""
 
     type: str
     title: str
     status: Annotated[int, Field(ge=400, le=599)]
     detail: str
-    errors: list[Fault] | None = None
+    errors: list[FieldErrorSchema] | None = None
     request_id: str | None = None
 
 
-class Fault(Shape):
+class FieldErrorSchema(StrictSchema):
     """One thing that is wrong with a query or a body, and where."""
 
     path: str
     message: str
 
 
-class Brief(Shape):
+class AnimeSummary(StrictSchema):
     """An anime in short."""
 
     anime_id: AnimeId
@@ -45,29 +47,29 @@ class Brief(Shape):
     episodes: int | None
 
 
-class FoundAnime(Brief):
+class AnimePreview(AnimeSummary):
     """An anime that a search found."""
 
     picture: str | None
     url: str
 
 
-class Search(Shape):
+class SearchResponse(StrictSchema):
     """What a search found, the likeliest first."""
 
-    anime: list[FoundAnime]
+    anime: list[AnimePreview]
 
 
-class Reason(Shape):
+class ContributionSchema(StrictSchema):
     """A title of the list that speaks for an anime; `score` is null where none was given."""
 
     anime_id: AnimeId
     title: str
     score: float | None
-    weight: Share
+    weight: ContributionWeight
 
 
-class Ranked(FoundAnime):
+class RankedAnime(AnimePreview):
     """An anime in its place."""
 
     rank: Annotated[int, Field(ge=1)]
@@ -75,20 +77,20 @@ class Ranked(FoundAnime):
     more_of_franchise: Annotated[int, Field(ge=0)]
 
 
-class Recommendation(Ranked):
+class RecommendationSchema(RankedAnime):
     """One recommendation. The weights of `because` and `rest` add up to what is `explained`."""
 
     match: Annotated[float, Field(description="percent: how much the fan would want to have it")]
     predicted_score: Annotated[float, Field(ge=1, le=10)]
     expected_error: Annotated[float, Field(ge=0, description="one standard deviation of the score")]
-    because: list[Reason]
-    rest: Share
+    because: list[ContributionSchema]
+    rest: ContributionWeight
     few_fans: Annotated[
         bool, Field(description="so few know it that it is placed by its genres and its series")
     ]
 
 
-class Understood(Shape):
+class ListCoverage(StrictSchema):
     """How many titles of the list could be used."""
 
     known: Annotated[int, Field(ge=0)]
@@ -96,13 +98,13 @@ class Understood(Shape):
     unknown: Annotated[int, Field(ge=0)]
 
 
-class Fetched(Understood):
+class FetchedListCoverage(ListCoverage):
     """The same of a list from a site; `unmapped` are those without MyAnimeList’s number."""
 
     unmapped: Annotated[int, Field(ge=0)]
 
 
-class Relax(Shape):
+class FilterRelaxationSchema(StrictSchema):
     """A filter that is to blame when nothing is left, and how many titles there would be."""
 
     options: list[str]
@@ -110,23 +112,23 @@ class Relax(Shape):
     would_show: Annotated[int, Field(ge=1)]
 
 
-class Answer(Shape):
+class RecommendationsResponse(StrictSchema):
     """Recommendations. `personal` is false where the list says nothing, and popular anime are
     shown; `relax` is there where filters left nothing."""
 
     model: str
     engine: EngineName
-    order: Order
+    order: SortOrder
     explained: Literal["match", "predicted_score"]
     personal: bool
-    recommendations: list[Recommendation]
-    relax: list[Relax] | None = None
-    list: Understood
+    recommendations: list[RecommendationSchema]
+    relax: list[FilterRelaxationSchema] | None = None
+    list: ListCoverage
 
 
-class UserAnswer(Answer):
+class UserRecommendationsResponse(RecommendationsResponse):
     """Recommendations for a list from a site."""
 
     source: str
     username: str
-    list: Fetched
+    list: FetchedListCoverage

@@ -6,18 +6,18 @@ from typing import Annotated
 
 from pydantic import Field
 
-from app.recommender import EngineName, Order
+from app.recommender import EngineName, SortOrder
 from app.web.schemas.general import (
     AnimeId,
-    Fetched,
-    Ranked,
-    Reason,
-    Relax,
-    Shape,
+    ContributionSchema,
+    FetchedListCoverage,
+    FilterRelaxationSchema,
+    RankedAnime,
+    StrictSchema,
 )
 
 
-class Fan(Fetched):
+class PairMemberSchema(FetchedListCoverage):
     """One of two fans, and how much of the list could be used."""
 
     source: str
@@ -25,7 +25,7 @@ class Fan(Fetched):
     personal: bool
 
 
-class Likeness(Shape):
+class UserSimilaritySchema(StrictSchema):
     """How alike two fans score. Null where too few titles were scored by both to tell."""
 
     both_seen: Annotated[int, Field(ge=0)]
@@ -35,23 +35,23 @@ class Likeness(Shape):
     mean_difference: float | None
 
 
-class ForOne(Shape):
+class MemberScoreSchema(StrictSchema):
     """What one of two fans would make of an anime."""
 
     match: float
     predicted_score: Annotated[float, Field(ge=1, le=10)]
     planned: bool
-    because: list[Reason]
+    because: list[ContributionSchema]
 
 
-class ForBoth(Ranked):
+class GroupRecommendationSchema(RankedAnime):
     """An anime for two fans, the first fan first."""
 
     match: float
-    fans: Annotated[list[ForOne], Field(min_length=2, max_length=2)]
+    fans: Annotated[list[MemberScoreSchema], Field(min_length=2, max_length=2)]
 
 
-class Verdict(Shape):
+class SharedItemSchema(StrictSchema):
     """An anime that both scored; `apart` is by how much, the fans' ways of scoring left out."""
 
     anime_id: AnimeId
@@ -60,7 +60,7 @@ class Verdict(Shape):
     apart: float
 
 
-class Tip(Shape):
+class SuggestionSchema(StrictSchema):
     """An anime that one fan loved and the other does not know, as it would be for the other."""
 
     anime_id: AnimeId
@@ -70,17 +70,17 @@ class Tip(Shape):
     predicted_score: Annotated[float, Field(ge=1, le=10)]
 
 
-class PairAnswer(Shape):
+class PairRecommendationsResponse(StrictSchema):
     """What two fans would both enjoy, and how alike they are."""
 
     model: str
     engine: EngineName
-    order: Order
-    fans: Annotated[list[Fan], Field(min_length=2, max_length=2)]
-    likeness: Likeness
-    recommendations: list[ForBoth]
-    favourites: list[Verdict]
-    disagreements: list[Verdict]
-    first_loved: list[Tip]
-    second_loved: list[Tip]
-    relax: list[Relax] | None = None
+    order: SortOrder
+    fans: Annotated[list[PairMemberSchema], Field(min_length=2, max_length=2)]
+    likeness: UserSimilaritySchema
+    recommendations: list[GroupRecommendationSchema]
+    favourites: list[SharedItemSchema]
+    disagreements: list[SharedItemSchema]
+    first_loved: list[SuggestionSchema]
+    second_loved: list[SuggestionSchema]
+    relax: list[FilterRelaxationSchema] | None = None

@@ -7,17 +7,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from model_build.collecting.asking import Refused, Unanswered
-from model_build.collecting.kitsu.site import USERS_PAGE, Site, anime_id, fields_of, linked, to_id
-from model_build.collecting.kitsu.users import User
+from model_build.collecting.asking import RequestFailed, RequestRejected
+from model_build.collecting.kitsu.site import (
+    PAGE_SIZE,
+    KitsuApi,
+    linked_anime_id,
+    parse_id,
+    relationship_ids,
+    sparse_fieldsets,
+)
+from model_build.collecting.kitsu.users import KitsuUser
 
 
-def with_favourites(site: Site, users: Sequence[User], tally: Counter[str]) -> list[User]:
+def add_favourites(
+    site: KitsuApi, users: Sequence[KitsuUser], tally: Counter[str]
+) -> list[KitsuUser]:
     """The users, each with favourites; where Kitsu does not give them there are none."""
     unknown = [user for user in users if user.favourites is None]
     found: dict[int, set[int]] = defaultdict(set)
-    for start in range(0, len(unknown), USERS_PAGE):
-        _ask_for(site, unknown[start : start + USERS_PAGE], found, tally)
+    for start in range(0, len(unknown), PAGE_SIZE):
+        _fetch_batch(site, unknown[start : start + PAGE_SIZE], found, tally)
     return [
         user
         if user.favourites is not None
@@ -26,22 +35,24 @@ def with_favourites(site: Site, users: Sequence[User], tally: Counter[str]) -> l
     ]
 
 
-def _ask_for(
-    site: Site, batch: Sequence[User], found: dict[int, set[int]], tally: Counter[str]
+def _fetch_batch(
+    site: KitsuApi, batch: Sequence[KitsuUser], found: dict[int, set[int]], tally: Counter[str]
 ) -> None:
     """All at once if Kitsu tells whose they are, else one user after the other."""
     try:
-        if _ask(site, batch, found):
+        if _request_favourites(site, batch, found):
             return
-    except (Refused, Unanswered):
+    except (RequestRejected, RequestFailed):
         if len(batch) == 1:
             tally["users whose favourites could not be read"] += 1
     if len(batch) > 1:
         for user in batch:
-            _ask_for(site, [user], found, tally)
+            _fetch_batch(site, [user], found, tally)
 
 
-def _ask(site: Site, batch: Sequence[User], found: dict[int, set[int]]) -> bool:
+def _request_favourites(
+    site: KitsuApi, batch: Sequence[KitsuUser], found: dict[int, set[int]]
+) -> bool:
     """Add the favourites of some users; False if it is not said whose they are."""
     offset, more = 0, True
     seen: set[str] = set()
@@ -50,18 +61,21 @@ def _ask(site: Site, batch: Sequence[User], found: dict[int, set[int]]) -> bool:
             "filter[userId]": ",".join(str(user.kitsu_id) for user in batch),
             "filter[itemType]": "Anime",
             "include": "item,user",
-            **fields_of("favorites"),
+            **sparse_fieldsets("favorites"),
             "fields[anime]": "slug",
             "fields[users]": "createdAt",
-            "page[limit]": str(USERS_PAGE),
+            "page[limit]": str(PAGE_SIZE),
             "page[offset]": str(offset),
         }
-        page = site.page(
+        page = site.get_page(
             f"favourites/{batch[0].kitsu_id}-{len(batch)}-{offset}", "favorites", query
         )
         rows = [record for record in page["data"] if record["type"] == "favorites"]
         for record in rows:
-            item, owner = anime_id(linked(record, "item")), _owner(record, batch)
+            item, owner = (
+                linked_anime_id(relationship_ids(record, "item")),
+                _owner_id(record, batch),
+            )
             if owner is None:
                 return False
             if item is not None:
@@ -73,8 +87,8 @@ def _ask(site: Site, batch: Sequence[User], found: dict[int, set[int]]) -> bool:
     return True
 
 
-def _owner(record: Mapping[str, Any], batch: Sequence[User]) -> int | None:
+def _owner_id(record: Mapping[str, Any], batch: Sequence[KitsuUser]) -> int | None:
     if len(batch) == 1:
         return batch[0].kitsu_id
-    links = linked(record, "user")
-    return to_id(links[0][1]) if links else None
+    links = relationship_ids(record, "user")
+    return parse_id(links[0][1]) if links else None

@@ -14,19 +14,25 @@ from typing import Any
 
 import polars as pl
 
-from app.lists.kitsu import PAGE, STATUSES
-from app.lists.kitsu_records import Included, learn
-from app.recommender.status import Status
-from model_build.collecting.asking import Refused
-from model_build.collecting.kitsu.site import Site, anime_id, fields_of, linked, to_id
-from model_build.collecting.kitsu.users import to_count, to_date
+from app.lists.kitsu import PAGE_SIZE, STATUS_MAP
+from app.lists.kitsu_records import IncludedResource, index_included
+from app.recommender.status import WatchStatus
+from model_build.collecting.asking import RequestRejected
+from model_build.collecting.kitsu.site import (
+    KitsuApi,
+    linked_anime_id,
+    parse_id,
+    relationship_ids,
+    sparse_fieldsets,
+)
+from model_build.collecting.kitsu.users import parse_count, parse_date
 
-READINGS = 3
+MAX_READINGS = 3
 """How often a library that keeps shifting is read."""
-MOST_PAGES = 200
+MAX_PAGES = 200
 
-Entry = dict[str, Any]
-ENTRY = {
+EntryRow = dict[str, Any]
+ENTRY_SCHEMA = {
     "kitsu_anime": pl.Int64,
     "status": pl.Int8,
     "rating": pl.Int8,
@@ -42,7 +48,7 @@ ENTRY = {
 
 
 @dataclass(slots=True)
-class AnimeFacts:
+class AnimeMetadata:
     """What came along with the entries, by Kitsu's id of the anime.
 
     ``mal_id`` only where Kitsu knows it; ``episodes`` and ``minutes`` (of one) 0 where it does not.
@@ -53,7 +59,9 @@ class AnimeFacts:
     minutes: dict[int, int] = field(default_factory=dict)
 
 
-def read_library(site: Site, kitsu_id: int, facts: AnimeFacts, tally: Counter[str]) -> list[Entry]:
+def read_library(
+    site: KitsuApi, kitsu_id: int, metadata: AnimeMetadata, tally: Counter[str]
+) -> list[EntryRow]:
     """The entries of a user as rows (see `_entry`); ``facts`` and ``tally`` are added to.
 
     Raises:
@@ -63,48 +71,48 @@ def read_library(site: Site, kitsu_id: int, facts: AnimeFacts, tally: Counter[st
     records: dict[str, dict[str, Any]] = {}
     own: Counter[str] = Counter()
     try:
-        for reading in range(READINGS):
-            if not _read(site, kitsu_id, reading, records, facts, own):
+        for reading in range(MAX_READINGS):
+            if not _read_pages(site, kitsu_id, reading, records, metadata, own):
                 break
             own["libraries that shifted while they were read"] += 1
         else:
             own["libraries that shifted every time"] += 1
-    except Refused as error:
+    except RequestRejected as error:
         if not records:
             raise
         own[f"libraries refused in the middle (HTTP {error.status})"] += 1
     if not records:
         own["users with an empty library"] += 1
     tally += own
-    return [row for record in records.values() if (row := _entry(record, tally))]
+    return [row for record in records.values() if (row := _entry_row(record, tally))]
 
 
-def page_name(kitsu_id: int, reading: int = 0, offset: int = 0) -> str:
+def page_cache_key(kitsu_id: int, reading: int = 0, offset: int = 0) -> str:
     """By which a page of a library is kept."""
     return f"library/{kitsu_id}-{reading}-{offset}"
 
 
-def _read(
-    site: Site,
+def _read_pages(
+    site: KitsuApi,
     kitsu_id: int,
     reading: int,
     records: dict[str, dict[str, Any]],
-    facts: AnimeFacts,
+    facts: AnimeMetadata,
     tally: Counter[str],
 ) -> bool:
     """Read all pages into ``records`` by entry; True if some entries may have been skipped."""
     offset, last, shifted = 0, "", False
     seen: set[str] = set()
-    for _ in range(MOST_PAGES):
-        query = _query(kitsu_id, offset)
-        page = site.page(
-            page_name(kitsu_id, reading, offset),
+    for _ in range(MAX_PAGES):
+        query = _library_query(kitsu_id, offset)
+        page = site.get_page(
+            page_cache_key(kitsu_id, reading, offset),
             "library-entries",
-            _with_texts(query),
-            plainly=query,
-            may_be_closed=True,
+            _with_review_flags(query),
+            fallback_query=query,
+            cache_inaccessible=True,
         )
-        _learn(page, facts)
+        _collect_anime_metadata(page, facts)
         rows = [record for record in page["data"] if record["type"] == "libraryEntries"]
         ids = [record["id"] for record in rows]
         if last and (not ids or ids[0] not in seen):
@@ -121,18 +129,18 @@ def _read(
     return shifted
 
 
-def _query(kitsu_id: int, offset: int) -> dict[str, str]:
+def _library_query(kitsu_id: int, offset: int) -> dict[str, str]:
     return {
         "filter[userId]": str(kitsu_id),
         "filter[kind]": "anime",
         "include": "anime,anime.mappings",
-        **fields_of("libraryEntries", "anime", "mappings"),
-        "page[limit]": str(PAGE),
+        **sparse_fieldsets("libraryEntries", "anime", "mappings"),
+        "page[limit]": str(PAGE_SIZE),
         "page[offset]": str(offset),
     }
 
 
-def _with_texts(query: dict[str, str]) -> dict[str, str]:
+def _with_review_flags(query: dict[str, str]) -> dict[str, str]:
     """The query, and whether something was written: nothing of what."""
     return query | {
         "include": f"{query['include']},review,mediaReaction",
@@ -141,7 +149,7 @@ def _with_texts(query: dict[str, str]) -> dict[str, str]:
     }
 
 
-def _learn(page: Mapping[str, Any], facts: AnimeFacts) -> None:
+def _collect_anime_metadata(page: Mapping[str, Any], facts: AnimeMetadata) -> None:
     """Add what is new; most anime of a library are known from those before."""
     new: dict[int, dict[str, Any]] = {}
     mappings: dict[str, dict[str, Any]] = {}
@@ -149,46 +157,54 @@ def _learn(page: Mapping[str, Any], facts: AnimeFacts) -> None:
         if record["type"] == "mappings":
             mappings[record["id"]] = record
         elif record["type"] == "anime":
-            number = to_id(record["id"])
+            number = parse_id(record["id"])
             if number is not None and number not in facts.mal_id:
                 new[number] = record
-    told = [mappings.get(key) for each in new.values() for _, key in linked(each, "mappings") or ()]
+    told = [
+        mappings.get(key)
+        for each in new.values()
+        for _, key in relationship_ids(each, "mappings") or ()
+    ]
     records = [*new.values(), *(record for record in told if record)]
     mal_ids: dict[str, int] = {}
-    learn([Included.model_validate(record) for record in records], mal_ids, {})
+    index_included([IncludedResource.model_validate(record) for record in records], mal_ids, {})
     for number, record in new.items():
         if record["id"] in mal_ids:
             facts.mal_id[number] = mal_ids[record["id"]]
-        facts.episodes[number] = to_count(record["attributes"].get("episodeCount"))
-        facts.minutes[number] = to_count(record["attributes"].get("episodeLength"))
+        facts.episodes[number] = parse_count(record["attributes"].get("episodeCount"))
+        facts.minutes[number] = parse_count(record["attributes"].get("episodeLength"))
 
 
-def _entry(record: Mapping[str, Any], tally: Counter[str]) -> Entry | None:
+def _entry_row(record: Mapping[str, Any], tally: Counter[str]) -> EntryRow | None:
     """An entry as a row of `ENTRY`, None if it is not about an anime."""
-    number, said = anime_id(linked(record, "anime")), record["attributes"]
+    number, said = linked_anime_id(relationship_ids(record, "anime")), record["attributes"]
     if number is None:
-        manga = bool(linked(record, "manga"))
+        manga = bool(relationship_ids(record, "manga"))
         tally["manga entries" if manga else "entries without an anime"] += 1
         return None
     again = said.get("reconsuming") is True
-    status = Status.COMPLETED if again else STATUSES.get(str(said.get("status")), Status.UNKNOWN)
-    if status is Status.UNKNOWN:
+    status = (
+        WatchStatus.COMPLETED
+        if again
+        else STATUS_MAP.get(str(said.get("status")), WatchStatus.UNKNOWN)
+    )
+    if status is WatchStatus.UNKNOWN:
         tally["entries with a status that is not known"] += 1
     return {
         "kitsu_anime": number,
         "status": int(status),
-        "rating": _rating(said.get("ratingTwenty"), tally),
-        "commented": bool(linked(record, "mediaReaction")),
-        "reviewed": bool(linked(record, "review")),
-        "progress": to_count(said.get("progress")),
-        "repeats": to_count(said.get("reconsumeCount")),
-        "started": to_date(said.get("startedAt")),
-        "finished": to_date(said.get("finishedAt")),
-        "updated": to_date(said.get("updatedAt")),
+        "rating": _convert_rating(said.get("ratingTwenty"), tally),
+        "commented": bool(relationship_ids(record, "mediaReaction")),
+        "reviewed": bool(relationship_ids(record, "review")),
+        "progress": parse_count(said.get("progress")),
+        "repeats": parse_count(said.get("reconsumeCount")),
+        "started": parse_date(said.get("startedAt")),
+        "finished": parse_date(said.get("finishedAt")),
+        "updated": parse_date(said.get("updatedAt")),
     }
 
 
-def _rating(value: object, tally: Counter[str]) -> int:
+def _convert_rating(value: object, tally: Counter[str]) -> int:
     """A score of twenty as one of ten, halves up; 0 for none."""
     if value is None:
         return 0

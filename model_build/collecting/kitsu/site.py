@@ -6,20 +6,20 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from model_build.collecting.answers import Answers
-from model_build.collecting.asking import Asker, Refused
+from model_build.collecting.answers import ResponseCache
+from model_build.collecting.asking import JsonClient, RequestRejected
 
-USERS_PAGE = 20
+PAGE_SIZE = 20
 """The most that Kitsu gives of anything but a library."""
 BAD_REQUEST = 400
-CLOSED = (403, 404)
+INACCESSIBLE_STATUSES = (403, 404)
 """What is private or gone; other refusals may be our mistake."""
-MOST_DIGITS = 9
+MAX_ID_DIGITS = 9
 HEADERS = {"Accept": "application/vnd.api+json"}
 
-Fields = Mapping[str, Collection[str]]
+FieldNames = Mapping[str, Collection[str]]
 
-KEPT: Fields = {
+KEPT_FIELDS: FieldNames = {
     "users": (
         *("commentsCount", "favoritesCount", "likesReceivedCount", "likesGivenCount"),
         *("reviewsCount", "postsCount", "ratingsCount", "followersCount"),
@@ -37,24 +37,24 @@ KEPT: Fields = {
 """Of which records which attributes and links are kept: no name, and nothing that anybody wrote."""
 
 
-class Site:
+class KitsuApi:
     """Pages of Kitsu, each asked for once and kept as `KEPT` says."""
 
-    def __init__(self, asker: Asker, base_url: str, answers: Answers) -> None:
-        self._asker = asker
+    def __init__(self, asker: JsonClient, base_url: str, answers: ResponseCache) -> None:
+        self._client = asker
         self._base_url = base_url
-        self.answers = answers
-        self.plain: set[str] = set()
+        self.cache = answers
+        self.fallback_paths: set[str] = set()
         """Paths that are asked for in the plain way, because Kitsu refused the other."""
 
-    def page(
+    def get_page(
         self,
         name: str,
         path: str,
         query: Mapping[str, str],
         *,
-        plainly: Mapping[str, str] | None = None,
-        may_be_closed: bool = False,
+        fallback_query: Mapping[str, str] | None = None,
+        cache_inaccessible: bool = False,
     ) -> dict[str, Any]:
         """The page that is kept by this name, or else the answer to the query.
 
@@ -64,68 +64,73 @@ class Site:
         Raises:
             Refused, Unanswered, InputError: see `Asker.ask`.
         """
-        kept = self.answers.get(name)
+        kept = self.cache.get(name)
         if kept is None:
             try:
-                kept = only_kept(self._ask(path, query, plainly))
-            except Refused as error:
-                if not may_be_closed or error.status not in CLOSED:
+                kept = filter_page(self._request(path, query, fallback_query))
+            except RequestRejected as error:
+                if not cache_inaccessible or error.status not in INACCESSIBLE_STATUSES:
                     raise
                 kept = {"refused": error.status}
-            self.answers.keep(name, kept)
+            self.cache.put(name, kept)
         if "refused" in kept:
-            raise Refused(kept["refused"])
+            raise RequestRejected(kept["refused"])
         return dict(kept)
 
-    def _ask(
+    def _request(
         self, path: str, query: Mapping[str, str], plainly: Mapping[str, str] | None
     ) -> dict[str, Any]:
         address = f"{self._base_url}/{path}"
-        if plainly is not None and path in self.plain:
-            return self._asker.ask(address, plainly, HEADERS)
+        if plainly is not None and path in self.fallback_paths:
+            return self._client.get_json(address, plainly, HEADERS)
         try:
-            return self._asker.ask(address, query, HEADERS)
-        except Refused as error:
+            return self._client.get_json(address, query, HEADERS)
+        except RequestRejected as error:
             if plainly is None or error.status != BAD_REQUEST:
                 raise
-        answer = self._asker.ask(address, plainly, HEADERS)
-        self.plain.add(path)
+        answer = self._client.get_json(address, plainly, HEADERS)
+        self.fallback_paths.add(path)
         return answer
 
 
-def fields_of(*types: str) -> dict[str, str]:
+def sparse_fieldsets(*types: str) -> dict[str, str]:
     """The part of a query that asks for no more of some records than is kept."""
-    return {f"fields[{kind}]": ",".join(KEPT[kind]) for kind in types}
+    return {f"fields[{kind}]": ",".join(KEPT_FIELDS[kind]) for kind in types}
 
 
-def only_kept(page: Mapping[str, Any]) -> dict[str, Any]:
+def filter_page(page: Mapping[str, Any]) -> dict[str, Any]:
     """A page without what was not asked for; some servers send everything, names included."""
-    links, meta = _mapping(page.get("links")), _mapping(page.get("meta"))
+    links, meta = _as_mapping(page.get("links")), _as_mapping(page.get("meta"))
     return {
-        "data": _records(page.get("data")),
-        "included": _records(page.get("included")),
-        "count": meta.get("count") or _end_of(links.get("last")),
+        "data": _filter_records(page.get("data")),
+        "included": _filter_records(page.get("included")),
+        "count": meta.get("count") or _total_from_last_link(links.get("last")),
         "more": links.get("next") is not None,
     }
 
 
-def _end_of(address: object) -> int | None:
+def _total_from_last_link(address: object) -> int | None:
     """The number of records, from the address of the last page; some servers say no other."""
     query = dict(parse_qsl(urlsplit(str(address or "")).query))
-    offset, limit = to_id(query.get("page[offset]", "")), to_id(query.get("page[limit]", ""))
+    offset, limit = parse_id(query.get("page[offset]", "")), parse_id(query.get("page[limit]", ""))
     return None if offset is None or limit is None else offset + limit
 
 
-def _records(found: object) -> list[dict[str, Any]]:
+def _filter_records(found: object) -> list[dict[str, Any]]:
     records = found if isinstance(found, list) else []
     return [
-        _record(each) for each in records if isinstance(each, dict) and each.get("type") in KEPT
+        _filter_record(each)
+        for each in records
+        if isinstance(each, dict) and each.get("type") in KEPT_FIELDS
     ]
 
 
-def _record(record: Mapping[str, Any]) -> dict[str, Any]:
-    wanted = KEPT[record["type"]]
-    attributes, links = _mapping(record.get("attributes")), _mapping(record.get("relationships"))
+def _filter_record(record: Mapping[str, Any]) -> dict[str, Any]:
+    wanted = KEPT_FIELDS[record["type"]]
+    attributes, links = (
+        _as_mapping(record.get("attributes")),
+        _as_mapping(record.get("relationships")),
+    )
     return {
         "type": record["type"],
         "id": str(record.get("id")),
@@ -138,7 +143,7 @@ def _record(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def linked(record: Mapping[str, Any], name: str) -> list[tuple[str, str]] | None:
+def relationship_ids(record: Mapping[str, Any], name: str) -> list[tuple[str, str]] | None:
     """The (type, id) that a link of a record leads to; None if the page does not say."""
     link = record["relationships"].get(name)
     if link is None:
@@ -152,15 +157,15 @@ def linked(record: Mapping[str, Any], name: str) -> list[tuple[str, str]] | None
     ]
 
 
-def to_id(text: str) -> int | None:
+def parse_id(text: str) -> int | None:
     """A record's number, None where it is none."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_ID_DIGITS else None
 
 
-def anime_id(links: Sequence[tuple[str, str]] | None) -> int | None:
+def linked_anime_id(links: Sequence[tuple[str, str]] | None) -> int | None:
     """Kitsu's id of the anime that a link leads to, None if it leads elsewhere or nowhere."""
-    return to_id(links[0][1]) if links and links[0][0] == "anime" else None
+    return parse_id(links[0][1]) if links and links[0][0] == "anime" else None
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
+def _as_mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}

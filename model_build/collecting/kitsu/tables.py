@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from model_build.collecting.kitsu.library import ENTRY, AnimeFacts, Entry
-from model_build.collecting.kitsu.users import COUNTS, HIGHEST, User
-from model_build.collecting.segments import with_segments
+from model_build.collecting.kitsu.library import ENTRY_SCHEMA, AnimeMetadata, EntryRow
+from model_build.collecting.kitsu.users import COUNT_ATTRIBUTES, MAX_COUNT, KitsuUser
+from model_build.collecting.segments import add_segments
 
-INTERACTIONS = {
+INTERACTIONS_SCHEMA = {
     "user_id": pl.Int32,
     "anime_id": pl.Int32,
     "status": pl.Int8,
@@ -26,33 +26,33 @@ INTERACTIONS = {
     "updated": pl.Date,
 }
 """The columns of ``interactions.parquet``, sorted by user and anime, each pair once."""
-MOST_EPISODES, MOST_MINUTES = 1_000_000, 10_000
+MAX_EPISODES, MAX_MINUTES = 1_000_000, 10_000
 """More than that is a slip of the user's, or of Kitsu's."""
 
 
-def entries_frame(user_id: int, entries: Sequence[Entry]) -> pl.DataFrame:
+def entries_table(user_id: int, entries: Sequence[EntryRow]) -> pl.DataFrame:
     """One user's entries."""
-    frame = pl.DataFrame(entries, schema=ENTRY, orient="row")
+    frame = pl.DataFrame(entries, schema=ENTRY_SCHEMA, orient="row")
     return frame.select(pl.lit(user_id, pl.Int32).alias("user_id"), pl.all())
 
 
-def users_table(users: Sequence[User]) -> pl.DataFrame:
+def users_table(users: Sequence[KitsuUser]) -> pl.DataFrame:
     """A row a user, numbered in the order of the sample, with counts, score and segment."""
     columns: dict[str, pl.Series] = {
         "user_id": pl.Series(range(len(users)), dtype=pl.Int32),
         **{
             name: pl.Series([user.counts[name] for user in users], dtype=pl.Int32)
-            for name in COUNTS
+            for name in COUNT_ATTRIBUTES
         },
         "created": pl.Series([user.created for user in users], dtype=pl.Date),
     }
-    return with_segments(pl.DataFrame(columns))
+    return add_segments(pl.DataFrame(columns))
 
 
 def interactions_table(
     entries: Sequence[pl.DataFrame],
-    users: Sequence[User],
-    facts: AnimeFacts,
+    users: Sequence[KitsuUser],
+    metadata: AnimeMetadata,
     kitsu_to_mal: Mapping[int, int],
     tally: Counter[str],
 ) -> pl.DataFrame:
@@ -60,9 +60,9 @@ def interactions_table(
 
     ``kitsu_to_mal`` is asked where Kitsu itself does not know the id.
     """
-    favourites = _favourites(users)
-    every = pl.concat([entries_frame(0, []), *entries])
-    anime = _anime_table(facts, kitsu_to_mal)
+    favourites = _favourites_table(users)
+    every = pl.concat([entries_table(0, []), *entries])
+    anime = _anime_table(metadata, kitsu_to_mal)
     tally["favourites in no library"] += len(
         favourites.join(every, on=["user_id", "kitsu_anime"], how="anti")
     )
@@ -72,13 +72,13 @@ def interactions_table(
         how="full",
         coalesce=True,
     ).join(anime, on="kitsu_anime", how="left", maintain_order="left")
-    _count_lost(both, tally)
+    _count_unmapped(both, tally)
     found = both.filter(pl.col("anime_id").is_not_null()).with_columns(
         pl.col("status", "rating").fill_null(0),
         pl.col("favourite", "commented", "reviewed").fill_null(value=False),
         pl.col("progress", "repeats").fill_null(0).cast(pl.Int64),
     )
-    watched = (pl.col("progress") + pl.col("repeats") * pl.col("episodes")).clip(0, MOST_EPISODES)
+    watched = (pl.col("progress") + pl.col("repeats") * pl.col("episodes")).clip(0, MAX_EPISODES)
     pairs = found.group_by("user_id", "anime_id").agg(
         # Kitsu splits some titles that MyAnimeList keeps as one: the scored half speaks, and what
         # was done with either was done.
@@ -93,7 +93,7 @@ def interactions_table(
         .alias("said"),
         pl.col("favourite", "commented", "reviewed").any(),
         pl.col("progress").sum(),
-        (watched * pl.col("length").clip(0, MOST_MINUTES)).sum().alias("minutes"),
+        (watched * pl.col("length").clip(0, MAX_MINUTES)).sum().alias("minutes"),
         pl.col("started").min(),
         pl.col("finished").max(),
         pl.col("updated").max(),
@@ -102,8 +102,8 @@ def interactions_table(
     tally["entries that are one anime on MyAnimeList"] += int((pairs["parts"] - 1).sum())
     return (
         pairs.unnest("said")
-        .with_columns(pl.col("progress", "minutes").clip(0, HIGHEST))
-        .select(pl.col(name).cast(kind) for name, kind in INTERACTIONS.items())
+        .with_columns(pl.col("progress", "minutes").clip(0, MAX_COUNT))
+        .select(pl.col(name).cast(kind) for name, kind in INTERACTIONS_SCHEMA.items())
         .sort("user_id", "anime_id")
     )
 
@@ -114,7 +114,7 @@ def ratings_table(interactions: pl.DataFrame) -> pl.DataFrame:
     return listed.select("user_id", "anime_id", "rating", "status")
 
 
-def _favourites(users: Sequence[User]) -> pl.DataFrame:
+def _favourites_table(users: Sequence[KitsuUser]) -> pl.DataFrame:
     pairs = [
         (number, anime)
         for number, user in enumerate(users)
@@ -123,7 +123,7 @@ def _favourites(users: Sequence[User]) -> pl.DataFrame:
     return pl.DataFrame(pairs, schema={"user_id": pl.Int32, "kitsu_anime": pl.Int64}, orient="row")
 
 
-def _anime_table(facts: AnimeFacts, kitsu_to_mal: Mapping[int, int]) -> pl.DataFrame:
+def _anime_table(facts: AnimeMetadata, kitsu_to_mal: Mapping[int, int]) -> pl.DataFrame:
     """``anime_id`` (null if not known), ``episodes`` and ``length`` by ``kitsu_anime``."""
     ids = sorted({*facts.episodes, *facts.mal_id, *kitsu_to_mal})
     return pl.DataFrame(
@@ -144,7 +144,7 @@ def _anime_table(facts: AnimeFacts, kitsu_to_mal: Mapping[int, int]) -> pl.DataF
     )
 
 
-def _count_lost(both: pl.DataFrame, tally: Counter[str]) -> None:
+def _count_unmapped(both: pl.DataFrame, tally: Counter[str]) -> None:
     lost = both.filter(pl.col("anime_id").is_null())
     entry, known = lost["status"].is_not_null(), lost["known"].fill_null(value=False)
     tally["entries whose anime is deleted"] += int((entry & ~known).sum())

@@ -11,45 +11,45 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from model_build.errors import InputError
-from model_build.pipeline.config import Config
-from model_build.pipeline.sections import MLflow, Wandb
-from model_build.pipeline.tracking.base import Guarded, Tracker, Tracking
+from model_build.pipeline.config import PipelineConfig
+from model_build.pipeline.sections import MLflowSection, WandbSection
+from model_build.pipeline.tracking.base import ExperimentTracker, FailSafeTracker, TrackerGroup
 
-__all__ = ["Tracker", "Tracking", "open_tracking"]
+__all__ = ["ExperimentTracker", "TrackerGroup", "open_tracking"]
 
-KEY = "WANDB_API_KEY"
+WANDB_KEY_VARIABLE = "WANDB_API_KEY"
 
 
-def open_tracking(config: Config) -> Tracking:
+def open_tracking(config: PipelineConfig) -> TrackerGroup:
     """The trackers that the configuration names; they are imported when a run begins.
 
     Raises:
         InputError: one of them is not installed.
     """
-    work, chosen = config.work.absolute(), list[Guarded]()
+    work, chosen = config.work.absolute(), list[FailSafeTracker]()
     if config.mlflow is not None:
-        _refuse_missing("mlflow", "alembic")
-        chosen.append(Guarded("mlflow", partial(_mlflow, config.mlflow, work)))
+        _require_packages("mlflow", "alembic")
+        chosen.append(FailSafeTracker("mlflow", partial(_open_mlflow, config.mlflow, work)))
     if config.wandb is not None:
-        _refuse_missing("wandb")
-        chosen.append(Guarded("wandb", partial(_wandb, config.wandb, work)))
-    return Tracking(chosen)
+        _require_packages("wandb")
+        chosen.append(FailSafeTracker("wandb", partial(_open_wandb, config.wandb, work)))
+    return TrackerGroup(chosen)
 
 
-def _mlflow(settings: MLflow, work: Path) -> Tracker:
+def _open_mlflow(settings: MLflowSection, work: Path) -> ExperimentTracker:
     from model_build.pipeline.tracking.with_mlflow import MLflowTracker
 
     return MLflowTracker(settings, work)
 
 
-def _wandb(settings: Wandb, work: Path) -> Tracker:
+def _open_wandb(settings: WandbSection, work: Path) -> ExperimentTracker:
     from model_build.pipeline.tracking.with_wandb import WandbTracker
 
-    mode = settings.mode or ("online" if os.environ.get(KEY) else "offline")
+    mode = settings.mode or ("online" if os.environ.get(WANDB_KEY_VARIABLE) else "offline")
     return WandbTracker(settings, work, mode)
 
 
-def _refuse_missing(*modules: str) -> None:
+def _require_packages(*modules: str) -> None:
     for module in modules:
         spec = find_spec(module)
         if spec is None or spec.origin is None:  # a folder of that name is no library

@@ -8,8 +8,8 @@ import re
 import time
 from pathlib import Path
 
-from model_build.pipeline.sections import MLflow
-from model_build.pipeline.tracking.base import Metrics, Parameters
+from model_build.pipeline.sections import MLflowSection
+from model_build.pipeline.tracking.base import MetricValues, Parameters
 
 # Before mlflow is imported: it reports to nobody, and a server that does not answer is not
 # waited for long.
@@ -21,19 +21,19 @@ from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-NOT_ALLOWED = re.compile(r"[^\w\-. :/]")
-MOST = 100
+INVALID_CHARACTERS = re.compile(r"[^\w\-. :/]")
+MAX_BATCH = 100
 """Parameters and metrics that go in one call."""
 
 
 class MLflowTracker:
     """One run in MLflow."""
 
-    def __init__(self, settings: MLflow, work: Path) -> None:
+    def __init__(self, settings: MLflowSection, work: Path) -> None:
         self._settings, self._work = settings, work
         self._run = ""
 
-    def begin(self, parameters: Parameters) -> None:
+    def start_run(self, parameters: Parameters) -> None:
         """Create the run; its experiment, too, if it is the first."""
         for name in ("alembic", "mlflow"):
             logging.getLogger(name).setLevel(logging.WARNING)
@@ -49,22 +49,22 @@ class MLflowTracker:
         )
         run = self._client.create_run(experiment)
         self._run, self._files = run.info.run_id, run.info.artifact_uri
-        self._parameters(parameters)
+        self._log_parameters(parameters)
 
-    def metrics(self, metrics: Metrics) -> None:
+    def log_metrics(self, metrics: MetricValues) -> None:
         """An @ becomes _at_, as MLflow takes none."""
         now = int(time.time() * 1000)
-        rows = [Metric(_named(name), value, now, 0) for name, value in metrics.items()]
-        for first in range(0, len(rows), MOST):
-            self._client.log_batch(self._run, metrics=rows[first : first + MOST])
+        rows = [Metric(_valid_name(name), value, now, 0) for name, value in metrics.items()]
+        for first in range(0, len(rows), MAX_BATCH):
+            self._client.log_batch(self._run, metrics=rows[first : first + MAX_BATCH])
 
-    def file(self, path: Path) -> None:
+    def log_file(self, path: Path) -> None:
         """Keep a file with the run."""
         self._client.log_artifact(self._run, str(path))
 
-    def model(self, folder: Path, version: str, settings: Parameters) -> None:
+    def log_model(self, folder: Path, version: str, settings: Parameters) -> None:
         """Keep the model with the run, and register it as a new version."""
-        self._parameters({f"model.{name}": value for name, value in settings.items()})
+        self._log_parameters({f"model.{name}": value for name, value in settings.items()})
         self._client.set_tag(self._run, "model_version", version)
         if not self._settings.model_files:
             return
@@ -80,15 +80,15 @@ class MLflowTracker:
             name, f"{self._files}/model", self._run, tags={"version": version}
         )
 
-    def end(self, *, well: bool) -> None:
+    def end_run(self, *, succeeded: bool) -> None:
         """FINISHED or FAILED."""
-        self._client.set_terminated(self._run, "FINISHED" if well else "FAILED")
+        self._client.set_terminated(self._run, "FINISHED" if succeeded else "FAILED")
 
-    def _parameters(self, parameters: Parameters) -> None:
-        rows = [Param(_named(name), str(value)[:500]) for name, value in parameters.items()]
-        for first in range(0, len(rows), MOST):
-            self._client.log_batch(self._run, params=rows[first : first + MOST])
+    def _log_parameters(self, parameters: Parameters) -> None:
+        rows = [Param(_valid_name(name), str(value)[:500]) for name, value in parameters.items()]
+        for first in range(0, len(rows), MAX_BATCH):
+            self._client.log_batch(self._run, params=rows[first : first + MAX_BATCH])
 
 
-def _named(name: str) -> str:
-    return NOT_ALLOWED.sub("_", name.replace("@", "_at_"))
+def _valid_name(name: str) -> str:
+    return INVALID_CHARACTERS.sub("_", name.replace("@", "_at_"))

@@ -6,24 +6,26 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from model_build.pipeline.sections import Wandb
-from model_build.pipeline.tracking.base import Metrics, Parameters
+from model_build.pipeline.sections import WandbSection
+from model_build.pipeline.tracking.base import MetricValues, Parameters
 
 os.environ["WANDB_ERROR_REPORTING"] = "false"  # before wandb is imported
 
 import wandb
 
-PATIENCE = 30.0
+INIT_TIMEOUT_SECONDS = 30.0
 
 
 class WandbTracker:
     """One run in Weights & Biases."""
 
-    def __init__(self, settings: Wandb, work: Path, mode: Literal["online", "offline"]) -> None:
+    def __init__(
+        self, settings: WandbSection, work: Path, mode: Literal["online", "offline"]
+    ) -> None:
         self._settings, self._folder, self._mode = settings, work / "wandb", mode
         self._run: Any = None
 
-    def begin(self, parameters: Parameters) -> None:
+    def start_run(self, parameters: Parameters) -> None:
         """Start the run. What is kept for it stays in the work folder."""
         for variable in ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_CONFIG_DIR"):
             os.environ.setdefault(variable, str(self._folder))
@@ -35,7 +37,7 @@ class WandbTracker:
             dir=str(self._folder.parent),
             settings=wandb.Settings(
                 mode=self._mode,
-                init_timeout=PATIENCE,
+                init_timeout=INIT_TIMEOUT_SECONDS,
                 console="off",
                 silent=True,
                 disable_git=True,
@@ -45,17 +47,17 @@ class WandbTracker:
             ),
         )
 
-    def metrics(self, metrics: Metrics) -> None:
+    def log_metrics(self, metrics: MetricValues) -> None:
         """In the run's summary: each is measured once."""
         self._run.summary.update(dict(metrics))
 
-    def file(self, path: Path) -> None:
+    def log_file(self, path: Path) -> None:
         """Keep a copy of a file with the run."""
         artifact = wandb.Artifact(path.stem, "result")
         artifact.add_file(str(path))
         self._run.log_artifact(artifact)
 
-    def model(self, folder: Path, version: str, settings: Parameters) -> None:
+    def log_model(self, folder: Path, version: str, settings: Parameters) -> None:
         """Keep the model with the run, if that is wanted."""
         self._run.config.update({f"model.{name}": value for name, value in settings.items()})
         self._run.summary["model_version"] = version
@@ -65,6 +67,6 @@ class WandbTracker:
                 artifact.add_file(str(file))
             self._run.log_artifact(artifact)
 
-    def end(self, *, well: bool) -> None:
+    def end_run(self, *, succeeded: bool) -> None:
         """With exit status 0 or 1."""
-        self._run.finish(exit_code=0 if well else 1)
+        self._run.finish(exit_code=0 if succeeded else 1)

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from demo.upstream import Upstream
+from demo.upstream import FakeUpstream
 from tests.model_build.collecting.crowds import Collector
 
 
 @pytest.fixture
-def collect(upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Collector:
+def collect(upstream: FakeUpstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Collector:
     """``collect kitsu`` from the upstream; its world gets a crowd in each test."""
     for name, value in upstream.environment().items():
         monkeypatch.setenv(name, value)

@@ -13,21 +13,25 @@ import polars as pl
 import pytest
 import requests
 
-from demo.crowd import FIRST, Crowd, Member, Trouble, member
-from demo.upstream import Upstream
-from demo.world import Listed
+from demo.crowd import FIRST_USER_ID, DemoKitsuUser, FaultPlan, KitsuUsers, make_kitsu_user
+from demo.upstream import FakeUpstream
+from demo.world import DemoEntry
 from model_build.cli import main
-from model_build.collecting.answers import Answers
-from model_build.collecting.asking import Asker
-from model_build.collecting.kitsu.collection import Collected, collect, silent_unless_asked
-from model_build.collecting.kitsu.site import Site
-from model_build.collecting.patience import Patience, Traffic
+from model_build.collecting.answers import ResponseCache
+from model_build.collecting.asking import JsonClient
+from model_build.collecting.kitsu.collection import (
+    CollectedUsers,
+    collect_kitsu_users,
+    progress_bar_factory,
+)
+from model_build.collecting.kitsu.site import KitsuApi
+from model_build.collecting.patience import Backoff, RequestStats
 
 STATUSES = ("completed", "watching", "on_hold", "dropped", "plan_to_watch")
 CODES = {"watching": 1, "completed": 2, "on_hold": 3, "dropped": 4, "plan_to_watch": 6}
 
 
-def listed(anime_id: int, **more: Any) -> Listed:
+def listed(anime_id: int, **more: Any) -> DemoEntry:
     """An entry that depends on nothing but the anime; Kitsu's id is another than MyAnimeList's."""
     facts: dict[str, Any] = {
         "score": anime_id % 11,
@@ -38,27 +42,31 @@ def listed(anime_id: int, **more: Any) -> Listed:
         "reacted": anime_id % 4 == 0,
         "reviewed": anime_id % 6 == 0,
     }
-    return Listed(anime_id, media_id=anime_id + 5_000, **{**facts, **more})
+    return DemoEntry(anime_id, media_id=anime_id + 5_000, **{**facts, **more})
 
 
-def ordinary(place: int) -> Member:
+def ordinary(place: int) -> DemoKitsuUser:
     """Somebody with 4 to 8 anime, two of them favourites, and a favourite character."""
     entries = [listed(1 + place + 3 * step) for step in range(4 + place % 5)]
-    favourites = [("anime", entry.own_id) for entry in entries[:2]]
-    return member(place, entries, favourites=[*favourites, ("characters", 77)], minutes=60 + place)
+    favourites = [("anime", entry.site_id) for entry in entries[:2]]
+    return make_kitsu_user(
+        place, entries, favourites=[*favourites, ("characters", 77)], minutes_watched=60 + place
+    )
 
 
-def crowd_of(count: int, *others: Member, trouble: Trouble | None = None, **how: bool) -> Crowd:
+def crowd_of(
+    count: int, *others: DemoKitsuUser, trouble: FaultPlan | None = None, **how: bool
+) -> KitsuUsers:
     """So many members, of whom some are special."""
-    special = {other.fan.number - FIRST: other for other in others}
+    special = {other.user.user_id - FIRST_USER_ID: other for other in others}
     members = [special.get(place) or ordinary(place) for place in range(count)]
-    return Crowd(members, trouble, **how)
+    return KitsuUsers(members, trouble, **how)
 
 
 def by_number(users: pl.DataFrame) -> dict[int, int]:
     """Our number of each of Kitsu's, told by the minutes that `ordinary` members spent."""
     rows = users.select("life_spent_on_anime", "user_id").iter_rows()
-    return {FIRST + minutes - 60: user for minutes, user in rows}
+    return {FIRST_USER_ID + minutes - 60: user for minutes, user in rows}
 
 
 @dataclass
@@ -68,27 +76,31 @@ class Collector:
     ``waits`` notes the seconds of rest, which are not waited; ``traffic`` is that of the last run.
     """
 
-    upstream: Upstream
+    upstream: FakeUpstream
     out: Path
     waits: list[float] = field(default_factory=list)
-    traffic: Traffic = field(default_factory=Traffic)
+    traffic: RequestStats = field(default_factory=RequestStats)
 
     def __call__(
         self, users: int, *, seed: int = 0, kitsu_to_mal: Mapping[int, int] | None = None
-    ) -> Collected:
+    ) -> CollectedUsers:
         """The tables, without a report."""
-        self.traffic = Traffic()
-        patience = Patience("Kitsu", self.traffic, 600, sleep=self.waits.append)
-        answers = Answers(self.out / "raw")
-        with requests.Session() as session, answers.alone():
-            self.traffic.listen(session)
-            site = Site(Asker("Kitsu", session, None, patience), self.upstream.at("kitsu"), answers)
-            return collect(
+        self.traffic = RequestStats()
+        patience = Backoff("Kitsu", self.traffic, 600, sleep=self.waits.append)
+        answers = ResponseCache(self.out / "raw")
+        with requests.Session() as session, answers.lock():
+            self.traffic.count_responses(session)
+            site = KitsuApi(
+                JsonClient("Kitsu", session, None, patience),
+                self.upstream.base_url("kitsu"),
+                answers,
+            )
+            return collect_kitsu_users(
                 site,
                 users,
                 seed=seed,
                 kitsu_to_mal=kitsu_to_mal or {},
-                bar=silent_unless_asked(quiet=True),
+                make_progress_bar=progress_bar_factory(quiet=True),
             )
 
     def command(self, users: int, *options: str) -> int:

@@ -13,9 +13,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from demo.upstream import Upstream
-from demo.wire import as_json
-from demo.world import EMPTY, HUGE, LONG, Listed
+from demo.upstream import FakeUpstream
+from demo.wire import json_response
+from demo.world import EMPTY_USER, HUGE_USER, LONG_USER, DemoEntry
 from model_build.cli import main
 from model_build.ratings import read_ratings
 from tests.model_build.worlds import ROOT
@@ -27,11 +27,11 @@ def names(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def here(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+def here(upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in upstream.environment().items():
         monkeypatch.setenv(name, value)
-    upstream.add("Aki", [Listed(9, 7, "watching"), Listed(3, 8.0), Listed(1)])
-    upstream.add("Ben", [Listed(1, 10, "dropped")])
+    upstream.add_user("Aki", [DemoEntry(9, 7, "watching"), DemoEntry(3, 8.0), DemoEntry(1)])
+    upstream.add_user("Ben", [DemoEntry(1, 10, "dropped")])
 
 
 def collect(names: Path, *options: str) -> int:
@@ -39,9 +39,9 @@ def collect(names: Path, *options: str) -> int:
     return main(["collect", "myanimelist", "--usernames", str(names), "--out", out, *options])
 
 
-def test_lists_become_ratings(upstream: Upstream, names: Path) -> None:
+def test_lists_become_ratings(upstream: FakeUpstream, names: Path) -> None:
     names.write_text(
-        f"# fans\nBen\n\nNobody\nben\n Aki \n{EMPTY}\nno name!\nPrivateFan\n{HUGE}\n{LONG}\n"
+        f"# fans\nBen\n\nNobody\nben\n Aki \n{EMPTY_USER}\nno name!\nPrivateFan\n{HUGE_USER}\n{LONG_USER}\n"
     )
     assert collect(names) == 0
     out = names.with_name("lists")
@@ -78,18 +78,20 @@ def test_other_sources(names: Path, source: str) -> None:
     assert ratings.rows() == [(0, 1, 0.0, 2), (0, 3, 8.0, 2), (0, 9, 7.0, 1), (1, 1, 10.0, 4)]
 
 
-def test_what_fails_now_is_tried_in_the_next_run(upstream: Upstream, names: Path) -> None:
+def test_what_fails_now_is_tried_in_the_next_run(upstream: FakeUpstream, names: Path) -> None:
     names.write_text("Aki\nBen\n")
-    upstream.replies["mal"] = [as_json(500, {}) for _ in range(3)]
+    upstream.queued_responses["mal"] = [json_response(500, {}) for _ in range(3)]
     assert collect(names) == 0
     report = json.loads((names.with_name("lists") / "report.json").read_text())
     assert report["counted"] == {"lists": 2}
     assert report["this_run"]["useless_answers"] == {"no useful answer": 1}
 
 
-def test_a_killed_collection_leaves_no_names_and_goes_on(upstream: Upstream, names: Path) -> None:
+def test_a_killed_collection_leaves_no_names_and_goes_on(
+    upstream: FakeUpstream, names: Path
+) -> None:
     names.write_text("Aki\nBen\n")
-    gate = upstream.hold("Ben")
+    gate = upstream.hold_responses("Ben")
     out, meanwhile = names.with_name("lists"), names.with_name("meanwhile")
     meanwhile.mkdir()
     command = [sys.executable, "-m", "model_build", "collect", "myanimelist"]
@@ -100,7 +102,7 @@ def test_a_killed_collection_leaves_no_names_and_goes_on(upstream: Upstream, nam
         stderr=subprocess.PIPE,
         env={**os.environ, "TMPDIR": str(meanwhile)},
     ) as process:
-        assert gate.reached()
+        assert gate.wait_reached()
         process.send_signal(signal.SIGKILL)
     left = [file for file in names.parent.rglob("*") if file.is_file() and file != names]
     assert any(meanwhile in file.parents for file in left)
@@ -114,7 +116,7 @@ def test_a_killed_collection_leaves_no_names_and_goes_on(upstream: Upstream, nam
 
 
 def test_a_service_that_wants_rest(
-    upstream: Upstream, names: Path, capsys: pytest.CaptureFixture[str]
+    upstream: FakeUpstream, names: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names.write_text("Aki\nLimitedFan\nBen\n")
     assert collect(names, "--patience", "40") == 2

@@ -7,10 +7,10 @@ import io
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from model_build.dumps.formats import DUMPS, Lists
-from model_build.dumps.prepared import open_prepared, read_partition
+from model_build.dumps.formats import DUMP_FORMATS, RatingsFileFormat
+from model_build.dumps.prepared import open_prepared_dataset, read_partition
 from scripts.generating.__main__ import write_dump
-from scripts.generating.world import make_world
+from scripts.generating.world import make_population
 
 Entry = tuple[int, int, int]
 """Anime, score (0 for none), status."""
@@ -22,25 +22,25 @@ def generated(
 ) -> dict[str, int]:
     """A made-up dump; returns what is told of it."""
     folder.mkdir(parents=True)
-    return write_dump(make_world(ratings, fans, anime, seed=5), dataset, folder)
+    return write_dump(make_population(ratings, fans, anime, seed=5), dataset, folder)
 
 
-def lists_of(dataset: str) -> Lists:
+def lists_of(dataset: str) -> RatingsFileFormat:
     """The file of lists that is preferred."""
-    return DUMPS[dataset].lists[0]
+    return DUMP_FORMATS[dataset].ratings_files[0]
 
 
-def expected(text: str, lists: Lists, fewest: int = 5) -> Counter[frozenset[Entry]]:
+def expected(text: str, lists: RatingsFileFormat, fewest: int = 5) -> Counter[frozenset[Entry]]:
     """The cleaned list of every fan: last entries, fans first, then anime, no bots here."""
     fans: dict[str, dict[int, Entry]] = defaultdict(dict)
     for row in csv.DictReader(io.StringIO(text)):
-        score = int(row[lists.score])
+        score = int(row[lists.score_column])
         if not (score == -1 or 0 <= score <= 10):
             continue
-        status = int(row[lists.status]) if lists.status else int(lists.status_if_none)
-        anime = int(row[lists.anime])
+        status = int(row[lists.status_column]) if lists.status_column else int(lists.default_status)
+        anime = int(row[lists.anime_column])
         entry = (anime, max(score, 0), status if status in STATUSES else 0)
-        fans[row[lists.fan]][anime] = entry
+        fans[row[lists.user_column]][anime] = entry
     kept = [own for own in fans.values() if len(own) >= fewest]
     count = Counter(anime for own in kept for anime in own)
     cleaned = (
@@ -52,7 +52,7 @@ def expected(text: str, lists: Lists, fewest: int = 5) -> Counter[frozenset[Entr
 def found(folder: Path) -> Counter[frozenset[Entry]]:
     """The list of every fan in a prepared folder."""
     fans: dict[int, set[Entry]] = defaultdict(set)
-    for partition in open_prepared(folder).partitions:
+    for partition in open_prepared_dataset(folder).partitions:
         columns = read_partition(folder, partition)
         rows = zip(
             columns.user_id.tolist(),

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from model_build.cli import main
-from model_build.dumps.cleaning import Cleaning
-from model_build.dumps.formats import DUMPS
+from model_build.dumps.cleaning import CleaningRules
+from model_build.dumps.formats import DUMP_FORMATS
 from model_build.dumps.partitions import write_partitions
-from model_build.dumps.source import Source
+from model_build.dumps.source import CsvSource
 from model_build.errors import InputError
 from model_build.ratings import read_ratings
 from tests.model_build.dumps.dump_files import generated
@@ -190,9 +190,9 @@ def test_a_file_that_changes_meanwhile_is_refused(tmp_path: Path, change: str) -
             path.unlink()
 
     (tmp_path / "new").mkdir()
-    lists = DUMPS["cooperunion2016"].lists[0]
+    lists = DUMP_FORMATS["cooperunion2016"].ratings_files[0]
     with pytest.raises(InputError, match=r"changed while|no such file") as caught:
-        write_partitions(Source(path), lists, Cleaning(), tmp_path / "new", tamper)
+        write_partitions(CsvSource(path), lists, CleaningRules(), tmp_path / "new", tamper)
     assert str(path) in str(caught.value)
 
 

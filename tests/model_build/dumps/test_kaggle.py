@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from model_build.dumps.prepared import open_prepared
+from model_build.dumps.prepared import open_prepared_dataset
 from tests.model_build.worlds import ROOT
 
 LISTS = "user_id,anime_id,rating\n" + "".join(
@@ -95,7 +95,7 @@ def test_a_dump_is_downloaded(tmp_path: Path) -> None:
         done = prepare(tmp_path, f"kaggle:{SLUG}", port)
     assert done.returncode == 0, done.stderr
     assert asked
-    prepared = open_prepared(tmp_path / "out")
+    prepared = open_prepared_dataset(tmp_path / "out")
     assert prepared.dataset == "cooperunion2016"
     assert prepared.counts["entries"] == 64
 

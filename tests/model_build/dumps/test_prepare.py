@@ -17,10 +17,10 @@ import pytest
 from app.recommender import Model
 from model_build.cli import main
 from model_build.dumps import partitions, spill
-from model_build.dumps.formats import DUMPS
-from model_build.dumps.prepared import open_prepared, read_partition
+from model_build.dumps.formats import DUMP_FORMATS
+from model_build.dumps.prepared import open_prepared_dataset, read_partition
 from model_build.ratings import read_ratings
-from model_build.training import fingerprint
+from model_build.training import ratings_fingerprint
 from tests.model_build.dumps.dump_files import expected, found, generated, lists_of
 
 
@@ -29,22 +29,22 @@ def prepare(dataset: str, path: Path, out: Path, *options: object) -> int:
     return main([*arguments, *map(str, options)])
 
 
-@pytest.mark.parametrize("dataset", list(DUMPS))
+@pytest.mark.parametrize("dataset", list(DUMP_FORMATS))
 def test_a_dump_becomes_cleaned_lists(
     tmp_path: Path,
     dataset: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(spill, "PARTITION_FANS", 16)
-    monkeypatch.setattr(spill, "HELD_ENTRIES", 500)
+    monkeypatch.setattr(spill, "USERS_PER_PARTITION", 16)
+    monkeypatch.setattr(spill, "BUFFERED_ENTRIES", 500)
     told = generated(tmp_path / "dump", dataset)
     lists = lists_of(dataset)
     text = (tmp_path / "dump" / lists.file).read_text("utf-8")
     assert prepare(dataset, tmp_path / "dump", tmp_path / "out") == 0
     assert found(tmp_path / "out") == expected(text, lists)
 
-    prepared = open_prepared(tmp_path / "out")
+    prepared = open_prepared_dataset(tmp_path / "out")
     assert prepared.sources[0].rows == told[lists.file]
     assert sum(loss.entries for loss in prepared.dropped) == (
         prepared.sources[0].rows - prepared.counts["entries"]
@@ -60,7 +60,7 @@ def test_a_dump_becomes_cleaned_lists(
     report = (tmp_path / "out" / "report.txt").read_text("utf-8")
     assert capsys.readouterr().out == report
     assert all(f"{loss.entries:,}" in report for loss in prepared.dropped)
-    published = lists.published
+    published = lists.published_rows
     assert published is not None
     assert f"{published:,}" in report
 
@@ -68,10 +68,10 @@ def test_a_dump_becomes_cleaned_lists(
 def test_partitions_hold_whole_fans_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spill, "PARTITION_FANS", 16)
+    monkeypatch.setattr(spill, "USERS_PER_PARTITION", 16)
     generated(tmp_path / "dump", "hernan2020")
     assert prepare("hernan2020", tmp_path / "dump", tmp_path / "out") == 0
-    prepared = open_prepared(tmp_path / "out")
+    prepared = open_prepared_dataset(tmp_path / "out")
     assert len(prepared.partitions) > 4
     source = tmp_path / "dump" / "animelist.csv"
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
@@ -144,7 +144,7 @@ def test_a_fan_may_be_called_anything(tmp_path: Path) -> None:
     rows = [f'{name},{anime},7,2,"seen\ntwice"\n' for name in names for anime in range(1, 7)]
     (tmp_path / "UserAnimeList.csv").write_text(header + "".join(rows) + ",1,7,2,\n", "utf-8")
     assert prepare("azathoth2018", tmp_path, tmp_path / "out") == 0
-    prepared = open_prepared(tmp_path / "out")
+    prepared = open_prepared_dataset(tmp_path / "out")
     assert prepared.counts["fans"] == len(names)
     assert [(loss.why, loss.entries) for loss in prepared.dropped] == [("no fan", 1)]
     # Nothing that is written has a name in it.
@@ -180,9 +180,9 @@ def test_the_smaller_file_of_a_dump_may_be_named(tmp_path: Path) -> None:
     generated(tmp_path / "dump", "hernan2020")
     file = tmp_path / "dump" / "rating_complete.csv"
     assert prepare("hernan2020", file, tmp_path / "out") == 0
-    lists = DUMPS["hernan2020"].lists[1]
+    lists = DUMP_FORMATS["hernan2020"].ratings_files[1]
     assert found(tmp_path / "out") == expected(file.read_text("utf-8"), lists)
-    prepared = open_prepared(tmp_path / "out")
+    prepared = open_prepared_dataset(tmp_path / "out")
     assert prepared.counts["ratings"] == prepared.counts["entries"]
     assert prepared.catalogue == "anime.parquet"
 
@@ -198,7 +198,7 @@ def test_bots_are_left_out(tmp_path: Path) -> None:
     rules = ["--min-fan-entries", 5, "--max-fan-scores", 6, "--same-score", 6]
     out = tmp_path / "out"
     assert prepare("cooperunion2016", tmp_path, out, *rules, "--min-anime-entries", 2) == 0
-    prepared = open_prepared(out)
+    prepared = open_prepared_dataset(out)
     assert prepared.cleaning["same_score"] == 6
     assert {loss.why: (loss.fans, loss.entries) for loss in prepared.dropped} == {
         "fans with fewer than 5 entries": (1, 4),
@@ -210,8 +210,8 @@ def test_bots_are_left_out(tmp_path: Path) -> None:
     off = [f"--{rule}" for rule in ("min-fan-entries", "max-fan-scores", "same-score")]
     none = [word for rule in (*off, "--min-anime-entries") for word in (rule, 0)]
     assert prepare("cooperunion2016", tmp_path / "rating.csv", out, *none) == 0
-    assert open_prepared(out).counts["fans"] == 6
-    assert open_prepared(out).dropped == []
+    assert open_prepared_dataset(out).counts["fans"] == 6
+    assert open_prepared_dataset(out).dropped == []
 
 
 def test_the_same_dump_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_the_same_dump_gives_the_same_bytes(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("dataset", list(DUMPS))
+@pytest.mark.parametrize("dataset", list(DUMP_FORMATS))
 def test_a_model_is_trained_with_the_dump_s_own_titles(tmp_path: Path, dataset: str) -> None:
     generated(tmp_path / "dump", dataset)
     assert prepare(dataset, tmp_path / "dump", tmp_path / "out") == 0
@@ -251,12 +251,12 @@ def test_a_model_is_trained_with_the_dump_s_own_titles(tmp_path: Path, dataset: 
     # The same as training on the same entries from one file.
     parts = [
         pl.read_parquet(tmp_path / "out" / partition.file)
-        for partition in open_prepared(tmp_path / "out").partitions
+        for partition in open_prepared_dataset(tmp_path / "out").partitions
     ]
     pl.concat(parts).write_parquet(tmp_path / "ratings.parquet")
     one = read_ratings([tmp_path / "out"])
     other = read_ratings([tmp_path / "ratings.parquet"])
-    assert fingerprint(one) == fingerprint(other)
+    assert ratings_fingerprint(one) == ratings_fingerprint(other)
     assert one.rating.dtype == other.rating.dtype
     assert one.status.dtype == other.status.dtype
 
@@ -264,13 +264,13 @@ def test_a_model_is_trained_with_the_dump_s_own_titles(tmp_path: Path, dataset: 
 def test_the_partitions_are_named_by_range_even_if_one_is_empty(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spill, "PARTITION_FANS", 1)
+    monkeypatch.setattr(spill, "USERS_PER_PARTITION", 1)
     text = "user_id,anime_id,rating\n"
     text += "".join(f"{fan},{a},{a}\n" for fan in (9, 4, 7) for a in range(1, 6 if fan != 4 else 3))
     (tmp_path / "rating.csv").write_text(text)
     assert prepare("cooperunion2016", tmp_path, tmp_path / "out", "--min-anime-entries", 2) == 0
-    files = [partition.file for partition in open_prepared(tmp_path / "out").partitions]
+    files = [partition.file for partition in open_prepared_dataset(tmp_path / "out").partitions]
     assert files == ["ratings/000000.parquet", "ratings/000002.parquet"]
-    assert not (tmp_path / "out" / partitions.SPILL).exists()
+    assert not (tmp_path / "out" / partitions.SORT_FOLDER).exists()
     index = json.loads((tmp_path / "out" / "prepared.json").read_text("utf-8"))
     assert index["partitions"][1]["source"] == index["sources"][0]["sha256"]

@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from model_build.implicit_feedback.masking import Masked, mask
+from model_build.implicit_feedback.masking import MaskedInteractions, mask_interactions
 from model_build.interactions import Interactions
-from model_build.ratings import indexed
+from model_build.ratings import index_ratings
 from tests.model_build.worlds import random_frame
 
 FANS, ANIME = 70, 50
@@ -21,12 +21,12 @@ def did() -> pl.DataFrame:
 
 @pytest.fixture(scope="session")
 def interactions(did: pl.DataFrame) -> Interactions:
-    entries = indexed(did.with_columns(pl.col("rating").cast(pl.Float64)))
+    entries = index_ratings(did.with_columns(pl.col("rating").cast(pl.Float64)))
     return Interactions(entries, did["favourite"].to_numpy())
 
 
 @pytest.fixture(scope="session")
-def masked(interactions: Interactions) -> Masked:
-    found = mask(interactions, seed=1, held=0.3)
+def masked(interactions: Interactions) -> MaskedInteractions:
+    found = mask_interactions(interactions, seed=1, new_user_share=0.3)
     assert np.any(interactions.favourite)
     return found

@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from app.recommender import Model
-from app.recommender.engines.als import Strengths
+from app.recommender.engines.als import InteractionStrengths
 from model_build.cli import main
-from model_build.engines.als import strength_matrix
+from model_build.engines.als import weighted_user_items
 from model_build.interactions import read_interactions
 from tests.tiny_model import tiny_ratings
 
@@ -42,7 +42,7 @@ def test_favourites_add_to_the_strength(file: Path) -> None:
     frame = pl.read_parquet(file)
     read = read_interactions((), [file])
     assert read.favourite.tolist() == frame["favourite"].to_list()
-    strength = strength_matrix(read, Strengths())
+    strength = weighted_user_items(read, InteractionStrengths())
     completed = (frame["status"] == 2).to_numpy()
     value = np.asarray(strength[read.entries.user, read.entries.item]).ravel()
     assert set(value[completed & read.favourite]) == {11.0}

@@ -8,51 +8,59 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
-from app.recommender.engines.als import Als, Strengths
-from app.recommender.listed import Known
-from model_build.engines.als import Settings
+from app.recommender.engines.als import AlsEngine, InteractionStrengths
+from app.recommender.listed import KnownEntries
+from model_build.engines.als import AlsSettings
 from model_build.errors import InputError
-from model_build.implicit_feedback.fitting import folded_in, strengths_of
-from model_build.implicit_feedback.masking import LEAST, SHARE, Masked, Side, mask
-from model_build.implicit_feedback.measuring import measure
+from model_build.implicit_feedback.fitting import fold_in_scorer, visible_user_items
+from model_build.implicit_feedback.masking import (
+    HIDDEN_SHARE,
+    MIN_INTERACTIONS,
+    MaskedInteractions,
+    MaskedUsers,
+    mask_interactions,
+)
+from model_build.implicit_feedback.measuring import evaluate_scores
 from model_build.interactions import Interactions
 from model_build.metrics import average_precision, ndcg
 
 
 def test_a_fifth_of_everybody_is_hidden_and_nothing_is_seen_twice(
-    masked: Masked, interactions: Interactions
+    masked: MaskedInteractions, interactions: Interactions
 ) -> None:
     entries = interactions.entries
     pairs = set(zip(entries.user.tolist(), entries.anime_ids[entries.item].tolist(), strict=True))
-    assert len(masked.known) + len(masked.new) == len(entries.user_ids)
-    assert not masked.known.visible.multiply(masked.known.hidden).nnz
-    assert not masked.new.visible.multiply(masked.new.hidden).nnz
+    assert len(masked.known_users) + len(masked.new_users) == len(entries.user_ids)
+    assert not masked.known_users.visible.multiply(masked.known_users.hidden).nnz
+    assert not masked.new_users.visible.multiply(masked.new_users.hidden).nnz
     total = 0
-    for side in (masked.known, masked.new):
+    for side in (masked.known_users, masked.new_users):
         count = np.diff(side.visible.indptr) + np.diff(side.hidden.indptr)
-        wanted = np.where(count >= LEAST, np.maximum(1, np.rint(SHARE * count)), 0)
-        if not masked.lost:
+        wanted = np.where(
+            count >= MIN_INTERACTIONS, np.maximum(1, np.rint(HIDDEN_SHARE * count)), 0
+        )
+        if not masked.n_unrankable:
             assert np.diff(side.hidden.indptr).tolist() == wanted.tolist()
-        assert len(side.rows) == side.visible.nnz
+        assert len(side.visible_rows) == side.visible.nnz
         # The rows are those of the matrix: the same anime in the same order, fan by fan.
-        anime = entries.anime_ids[entries.item[side.rows]]
+        anime = entries.anime_ids[entries.item[side.visible_rows]]
         assert anime.tolist() == masked.anime_id[side.visible.indices].tolist()
-        users = entries.user[side.rows]
+        users = entries.user[side.visible_rows]
         assert (np.diff(users) >= 0).all()
         total += side.visible.nnz + side.hidden.nnz
-    assert total + masked.lost <= len(pairs)
-    assert set(np.unique(masked.known.visible.indices)) == set(range(len(masked.anime_id)))
+    assert total + masked.n_unrankable <= len(pairs)
+    assert set(np.unique(masked.known_users.visible.indices)) == set(range(len(masked.anime_id)))
 
 
 def test_the_same_seed_hides_the_same(interactions: Interactions) -> None:
-    one, same, other = (mask(interactions, seed=seed) for seed in (4, 4, 5))
-    assert one.known.rows.tolist() == same.known.rows.tolist()
-    assert one.known.rows.tolist() != other.known.rows.tolist()
+    one, same, other = (mask_interactions(interactions, seed=seed) for seed in (4, 4, 5))
+    assert one.known_users.visible_rows.tolist() == same.known_users.visible_rows.tolist()
+    assert one.known_users.visible_rows.tolist() != other.known_users.visible_rows.tolist()
 
 
 def test_too_few_fans_are_refused(interactions: Interactions) -> None:
     with pytest.raises(InputError, match="too few to keep some from training"):
-        mask(interactions, seed=0, held=0.001)
+        mask_interactions(interactions, seed=0, new_user_share=0.001)
 
 
 def by_hand(scores: list[int], seen: set[int], wanted: set[int]) -> tuple[float, list[bool]]:
@@ -76,9 +84,9 @@ def test_measures_are_those_counted_by_hand(data: st.DataObject) -> None:
     scores = [data.draw(st.lists(st.integers(0, 5), min_size=n, max_size=n)) for _ in range(fans)]
     seen = [data.draw(places) for _ in range(fans)]
     wanted = [data.draw(places) - own for own in seen]
-    side = Side(matrix(seen, n), matrix(wanted, n), np.empty(0, np.int64))
+    side = MaskedUsers(matrix(seen, n), matrix(wanted, n), np.empty(0, np.int64))
     rows = np.array(scores, np.float32)
-    found = measure(side, lambda first, last: rows[first:last])
+    found = evaluate_scores(side, lambda first, last: rows[first:last])
     expected = [by_hand(*each) for each in zip(scores, seen, wanted, strict=True)]
     some = [at for at in range(fans) if wanted[at]]
     for name, of in (("ndcg@10", ndcg), ("map@10", average_precision)):
@@ -104,17 +112,17 @@ def matrix(places: list[set[int]], n: int) -> csr_matrix:
     return csr_matrix(dense)
 
 
-def test_new_fans_are_folded_in_as_the_app_does_it(masked: Masked) -> None:
-    chosen = Settings(factors=5, regularization=0.1, alpha=2.0)
+def test_new_fans_are_folded_in_as_the_app_does_it(masked: MaskedInteractions) -> None:
+    chosen = AlsSettings(factors=5, regularization=0.1, alpha=2.0)
     factor = np.random.default_rng(0).standard_normal((len(masked.anime_id), 5)).astype(np.float32)
     gram = factor.astype(float).T @ factor.astype(float)
-    als = Als(factor, gram, 0.1, 2.0, Strengths(), np.ones(len(factor), bool))
-    new = masked.new
-    score = folded_in(factor, strengths_of(masked, new, chosen.strengths), chosen)
+    als = AlsEngine(factor, gram, 0.1, 2.0, InteractionStrengths(), np.ones(len(factor), bool))
+    new = masked.new_users
+    score = fold_in_scorer(factor, visible_user_items(masked, new, chosen.strengths), chosen)
     entries, favourite = masked.interactions.entries, masked.interactions.favourite
     for fan in (0, len(new) - 1):
-        own = new.rows[new.visible.indptr[fan] : new.visible.indptr[fan + 1]]
+        own = new.visible_rows[new.visible.indptr[fan] : new.visible.indptr[fan + 1]]
         position = np.searchsorted(masked.anime_id, entries.anime_ids[entries.item[own]])
-        known = Known(position, entries.rating[own], entries.status[own], favourite[own])
-        match = als.judge(known).match
+        known = KnownEntries(position, entries.rating[own], entries.status[own], favourite[own])
+        match = als.score(known).match
         assert score(fan, fan + 1)[0] * 100 == pytest.approx(match, abs=1e-3)

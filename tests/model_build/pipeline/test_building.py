@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from app.model_store import open_place
+from app.model_store import open_model_source
 from app.recommender import Model
 from app.recommender.artifact import read_manifest
-from demo.upstream import Upstream
+from demo.upstream import FakeUpstream
 from model_build.cli import main
 from model_build.pipeline.config import read_config
-from model_build.pipeline.plan import plan
+from model_build.pipeline.plan import plan_tasks
 from tests.model_build.collecting.crowds import crowd_of
 from tests.model_build.pipeline.shop import CONFIG, Shop, make_shop, said
 from tests.model_build.publisher import start
@@ -63,12 +63,12 @@ def test_the_result_is_that_of_the_commands_one_by_one(shop: Shop, tmp_path: Pat
     """The lines that the dry run shows, as an operator would type them."""
     work = tmp_path / "by-hand"
     config = read_config(shop.config, [f"work={work}"])
-    for task in plan(config):
-        _, _, _, *line = shlex.split(task.shown().partition(" >")[0])
-        if task.printed is None:
+    for task in plan_tasks(config):
+        _, _, _, *line = shlex.split(task.command_line().partition(" >")[0])
+        if task.stdout_path is None:
             assert main(line) == 0
         else:
-            shutil.copyfile(shop.work / task.printed.name, task.printed)
+            shutil.copyfile(shop.work / task.stdout_path.name, task.stdout_path)
     assert arrays(work / "model") == arrays(shop.work / "model")
     assert arrays(work / "twin" / "als") == arrays(shop.work / "twin" / "als")
     assert read_manifest(work / "model").metrics == shop.model.metrics
@@ -207,7 +207,7 @@ def test_two_pipelines_do_not_share_a_folder(shop: Shop, capsys: Capture) -> Non
 def test_a_model_is_published_once_and_a_worse_one_refused(shop: Shop, capsys: Capture) -> None:
     to = ["--set", "publish.to=place"]
     assert shop.build(capsys, *to)["publish"] == "not done yet"
-    live = open_place(str(shop.folder / "place"), shop.folder).look()
+    live = open_model_source(str(shop.folder / "place"), shop.folder).latest()
     assert live.version == shop.model.version
     (shop.folder / "place" / "latest").write_text("earlier\n")  # rolled back, by hand
     assert shop.build(capsys, *to)["publish"] == "up to date"
@@ -234,7 +234,7 @@ def test_a_published_model_is_fetched_instead_of_trained(
     assert other.build(capsys) == dict.fromkeys(("train", "publish"), "not done yet")
     assert other.model == shop.model
     assert set(other.build(capsys).values()) == {"up to date"}
-    mirror = open_place(str(other.folder / "mirror"), tmp_path).look()
+    mirror = open_model_source(str(other.folder / "mirror"), tmp_path).latest()
     assert mirror.version == shop.model.version
     line = other.refused(capsys, "--set", "train.version=v1")
     assert "v1" in line
@@ -274,11 +274,11 @@ def test_a_dump_is_prepared_and_reported(built: Shop, tmp_path: Path, capsys: Ca
 
 
 def test_lists_are_collected_once(
-    upstream: Upstream, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    upstream: FakeUpstream, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in upstream.environment().items():
         monkeypatch.setenv(name, value)
-    upstream.world.crowd = crowd_of(40)
+    upstream.data.kitsu_users = crowd_of(40)
     text = '[collect]\nservice = "kitsu"\nusers = 30\nrate = 0\n[train]\n'
     shop = make_shop(tmp_path / "shop", text)
     assert shop.build(capsys) == dict.fromkeys(("collect", "train"), "not done yet")

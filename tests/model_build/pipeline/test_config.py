@@ -16,9 +16,9 @@ from model_build.cli import main
 from model_build.errors import InputError
 from model_build.hyperparameters import Hyperparameters
 from model_build.pipeline.config import read_config
-from model_build.pipeline.example import example
-from model_build.pipeline.options import Command
-from model_build.pipeline.sections import SECTIONS, below, options_of
+from model_build.pipeline.example import example_config
+from model_build.pipeline.options import CommandSpec
+from model_build.pipeline.sections import SECTION_SPECS, section_options, section_subcommands
 
 EXAMPLE = Path(__file__).parents[3] / "model_build" / "build.example.toml"
 GOOD = '[data]\nratings = "r.csv"\n[train]\nshrinkage = 80\n'
@@ -27,7 +27,7 @@ GOOD = '[data]\nratings = "r.csv"\n[train]\nshrinkage = 80\n'
 def there(name: str) -> bool:
     """Whether this version has the command of a section."""
     try:
-        below(name)
+        section_subcommands(name)
     except InputError:
         return False
     return True
@@ -35,9 +35,11 @@ def there(name: str) -> bool:
 
 CHOICES = [
     (name, choice)
-    for name in SECTIONS
+    for name in SECTION_SPECS
     if there(name)
-    for choice in (below(name) or ((None,) if not SECTIONS[name].keyed else ()))
+    for choice in (
+        section_subcommands(name) or ((None,) if not SECTION_SPECS[name].per_subcommand else ())
+    )
 ]
 
 
@@ -49,7 +51,9 @@ def written(folder: Path, text: str = GOOD) -> Path:
 
 def set_in(text: str, name: str, choice: str | None = None) -> dict[str, object]:
     """All keys of a section of the example, also those that are commented out."""
-    header = name if choice is None or not SECTIONS[name].keyed else f"{name}.{choice}"
+    header = (
+        name if choice is None or not SECTION_SPECS[name].per_subcommand else f"{name}.{choice}"
+    )
     of_service = "" if header != name or choice is None else f'service = "{choice}"'
     (block,) = (
         block
@@ -70,8 +74,8 @@ def test_the_example_is_what_the_code_says(capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(("name", "choice"), CHOICES)
 def test_the_example_names_every_option_of_the_commands(name: str, choice: str | None) -> None:
     keys = set_in(EXAMPLE.read_text("utf-8"), name, choice)
-    for word in SECTIONS[name].commands:
-        command = Command.of(word, *([choice] if choice else []))
+    for word in SECTION_SPECS[name].commands:
+        command = CommandSpec.load(word, *([choice] if choice else []))
         flags = {
             flag.lstrip("-").replace("-", "_")
             for action in command.parser._actions
@@ -79,7 +83,7 @@ def test_the_example_names_every_option_of_the_commands(name: str, choice: str |
             for flag in action.option_strings[-1:]
         }
         assert flags
-        assert flags - SECTIONS[name].given <= set(keys)
+        assert flags - SECTION_SPECS[name].excluded_options <= set(keys)
 
 
 def test_the_example_shows_the_defaults_of_training() -> None:
@@ -89,7 +93,7 @@ def test_the_example_shows_the_defaults_of_training() -> None:
 
 
 def test_the_example_can_be_read_as_it_is_and_with_any_section(tmp_path: Path) -> None:
-    text = example()
+    text = example_config()
     assert set(read_config(written(tmp_path, text)).sections) == {
         *("train", "evaluate", "compare", "report")
     }
@@ -101,16 +105,18 @@ def test_the_example_can_be_read_as_it_is_and_with_any_section(tmp_path: Path) -
 
 @pytest.mark.parametrize(("name", "choice"), CHOICES)
 def test_every_value_of_the_example_is_taken(tmp_path: Path, name: str, choice: str | None) -> None:
-    header = name if choice is None or not SECTIONS[name].keyed else f"{name}.{choice}"
+    header = (
+        name if choice is None or not SECTION_SPECS[name].per_subcommand else f"{name}.{choice}"
+    )
     keys = set_in(EXAMPLE.read_text("utf-8"), name, choice)
-    for key in options_of(name, choice):
+    for key in section_options(name, choice):
         text = f"[{header}]\n"
-        if choice is not None and not SECTIONS[name].keyed:
+        if choice is not None and not SECTION_SPECS[name].per_subcommand:
             text += f'service = "{choice}"\n'
         config = read_config(written(tmp_path, text), [f"{header}.{key}={_toml(keys[key])}"])
         found = config.engines[choice] if header != name and choice else config.sections[name]
         value = found[key]
-        if options_of(name, choice)[key].is_path or key == "to":
+        if section_options(name, choice)[key].is_path or key == "to":
             assert str(value).endswith(str(keys[key]))
         else:
             assert value == keys[key]
@@ -176,13 +182,13 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1), st.sampled_from(list(SECTIONS)))
+@given(st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1), st.sampled_from(list(SECTION_SPECS)))
 def test_no_unknown_key_is_taken(
     tmp_path_factory: pytest.TempPathFactory, key: str, name: str
 ) -> None:
-    if not there(name) or SECTIONS[name].keyed or below(name):
+    if not there(name) or SECTION_SPECS[name].per_subcommand or section_subcommands(name):
         return
-    known = {*options_of(name), *SECTIONS[name].more}
+    known = {*section_options(name), *SECTION_SPECS[name].extra_fields}
     path = written(tmp_path_factory.getbasetemp())
     if key not in known:
         with pytest.raises(InputError, match="is not known"):

@@ -18,7 +18,12 @@ from typing import Any
 import pytest
 
 from model_build.cli import main
-from model_build.pipeline.tracking.base import Guarded, Metrics, Parameters, Tracking
+from model_build.pipeline.tracking.base import (
+    FailSafeTracker,
+    MetricValues,
+    Parameters,
+    TrackerGroup,
+)
 from tests.model_build.pipeline.shop import CONFIG, Shop, make_shop
 from tests.model_build.worlds import ROOT
 
@@ -198,7 +203,7 @@ class Failing:
     def begin(self, parameters: Parameters) -> None:
         self.asked.append("begin")
 
-    def metrics(self, metrics: Metrics) -> None:
+    def metrics(self, metrics: MetricValues) -> None:
         self.asked.append("metrics")
         raise RuntimeError("the disk\nis full")
 
@@ -216,11 +221,11 @@ def test_a_tracker_that_fails_is_told_once_and_left_alone(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     failing = Failing()
-    tracking = Tracking([Guarded("mine", lambda: failing)])
-    tracking.begin({})
-    tracking.begin({})
-    tracking.metrics({"a": 1})
-    tracking.file(Path("x"))
-    tracking.end(well=True)
+    tracking = TrackerGroup([FailSafeTracker("mine", lambda: failing)])
+    tracking.start_run({})
+    tracking.start_run({})
+    tracking.log_metrics({"a": 1})
+    tracking.log_file(Path("x"))
+    tracking.end_run(succeeded=True)
     assert failing.asked == ["begin", "metrics"]
     assert capsys.readouterr().err == "mine: the disk is full; the build goes on untracked.\n"
