@@ -1,7 +1,7 @@
 """How gunicorn runs Hakken: ``gunicorn app.wsgi:app`` in this folder finds this file by itself.
 
 The model is opened before the workers are forked, so that they share its memory. There is no access
-log here: it would hold usernames. The application writes its own (`app.web.access_log`).
+log here: it would hold usernames. The application writes its own (`app.web.middleware.access_log`).
 """
 
 import os
@@ -11,7 +11,9 @@ import sys
 # Threads serve visitors, not one visitor's small matrices; numpy reads this when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from app import logs, memory, server
+from app import process_memory as memory
+from app import server
+from app.observability import logs
 from app.settings import SettingsError, load_server_settings, load_settings
 
 try:

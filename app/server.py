@@ -103,14 +103,14 @@ class QuietLogger(Logger):
     """gunicorn's lines in the form of all others, without addresses: those hold usernames."""
 
     def setup(self, cfg: Any) -> None:
-        """Leave the writing to the root logger (`app.logs`)."""
+        """Leave the writing to the root logger (`app.observability.logs`)."""
         super().setup(cfg)
         self.error_log.handlers = []
         self.error_log.propagate = True
         self.error_log.filters = [_strip_address]
 
     def access(self, *_args: Any) -> None:
-        """Nothing: the application has a log of its own (`app.web.access_log`)."""
+        """Nothing: the application has a log of its own (`app.web.middleware.access_log`)."""
 
 
 def _strip_address(record: logging.LogRecord) -> bool:
@@ -123,7 +123,7 @@ def _strip_address(record: logging.LogRecord) -> bool:
 
 def shm_directory() -> str | None:
     """A folder that no full disk can spoil, for small files; None where there is none."""
-    folder = "/dev/shm"  # noqa: S108 -- names in it are drawn by chance
+    folder = "/dev/shm"
     return folder if os.access(folder, os.W_OK | os.X_OK) else None
 
 

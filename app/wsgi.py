@@ -6,7 +6,8 @@ import sys
 
 from flask import Flask
 
-from app import create_app, logs
+from app import create_app
+from app.observability import logs
 from app.settings import SettingsError, load_settings
 
 

@@ -12,10 +12,10 @@ import sys
 import threading
 from pathlib import Path
 
-from demo.fans import DEMO_USERS, make_demo_data
+from demo.data import EMPTY_USER, HUGE_USER, LONG_USER
+from demo.demo_users import DEMO_USERS, make_demo_data
+from demo.fake_upstream import FakeUpstream
 from demo.faults import FAULTY_USERNAMES
-from demo.upstream import FakeUpstream
-from demo.world import EMPTY_USER, HUGE_USER, LONG_USER
 
 BUNDLED_MODEL = Path(__file__).resolve().parent.parent / "bundled_model"
 
@@ -43,7 +43,7 @@ def main() -> None:
     if arguments.ratings:
         # Here, because ratings are read with the training libraries.
         from demo.from_ratings import RatingsKitsuUsers
-        from model_build.errors import InputError
+        from model_build.util.errors import InputError
 
         try:
             world.kitsu_users = RatingsKitsuUsers(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any
 
-from demo.wire import FakeResponse, json_response
+from demo.http_server import FakeResponse, json_response
 
 
 class Fault(Enum):

@@ -15,11 +15,11 @@ import numpy as np
 
 from app.catalogue import Catalogue
 from app.recommender import Model
-from app.recommender.status import WatchStatus
-from demo.crowd import FIRST_USER_ID, DemoKitsuUser, FaultPlan, KitsuUsers, make_kitsu_user
+from app.recommender.watch_status import WatchStatus
+from demo.data import DemoEntry, EntryKind
 from demo.faults import Fault
-from demo.world import DemoEntry, EntryKind
-from model_build.ratings import read_ratings
+from demo.kitsu_users import FIRST_USER_ID, DemoKitsuUser, FaultPlan, KitsuUsers, make_kitsu_user
+from model_build.data.ratings import read_ratings
 
 MAX_FAVOURITES = 10
 FAVOURITE_SCORE = 8.0

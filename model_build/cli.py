@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from app.recommender.artifact import ArtifactError
-from model_build.errors import InputError
+from model_build.util.errors import InputError
 
 COMMANDS = (
     *("collect", "prepare", "catalogue", "train", "engine", "cold", "evaluate", "compare"),

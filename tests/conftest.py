@@ -10,7 +10,7 @@ import pytest
 
 from app.recommender import Model
 from app.recommender.engines.als import InteractionStrengths
-from demo.upstream import FakeUpstream
+from demo.fake_upstream import FakeUpstream
 from model_build.cli import main
 from model_build.engines.base import FittedEngine, add_engine
 from tests.storage_emulator import StorageEmulator

@@ -32,11 +32,11 @@ TRAINING_ONLY = (
 MODEL_BUILD_MAY_USE = (
     "app.recommender",
     "app.catalogue",
-    "app.answer",
-    "app.fans_alike",
+    "app.recommendation_json",
+    "app.neighbours_json",
     "app.model_store",
 )
-COLLECTING_MAY_USE = ("app.lists", "app.upstream", "app.services", "app.settings")
+COLLECTING_MAY_USE = ("app.lists", "app.upstream", "app.source_config", "app.settings")
 MOST_LINES = 300
 
 
@@ -123,7 +123,7 @@ class Absent:
         if name.partition(".")[0] in {TRAINING_ONLY!r}:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Absent())
-import app, app.answer, app.catalogue, app.recommender
+import app, app.recommendation_json, app.catalogue, app.recommender
 """
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False

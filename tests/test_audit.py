@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.settings import PROJECT_ROOT
-from demo.wire import FakeResponse, FakeServer, RecordedRequest, json_response
+from demo.http_server import FakeResponse, FakeServer, RecordedRequest, json_response
 
 FLAW = {
     "id": "PYSEC-0000-1",

@@ -12,11 +12,11 @@ from pathlib import Path
 import requests
 
 from app.settings import PROJECT_ROOT, AppSettings
-from demo.fans import DEMO_USERS, make_demo_data
+from demo.demo_users import DEMO_USERS, make_demo_data
+from demo.fake_upstream import FakeUpstream
 from demo.faults import FAULTY_USERNAMES, Fault
 from demo.from_ratings import RatingsKitsuUsers
 from demo.services import SERVICES
-from demo.upstream import FakeUpstream
 
 
 def test_it_says_how_to_be_asked_and_answers(tiny_model: Path, tmp_path: Path) -> None:

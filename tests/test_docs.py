@@ -6,15 +6,15 @@ import re
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from app import metrics
 from app.lists import errors
-from app.lists.services import RATE_LIMITS
+from app.lists.service_clients import RATE_LIMITS
+from app.observability import metrics
 from app.settings import PROJECT_ROOT, AppSettings, ServerSettings
 from app.web import MAX_BODY_BYTES
-from app.web.filters import POPULAR_SHARES
-from app.web.options import QueryOptions
 from app.web.problems import PROBLEM_TYPES, SOURCE_TIMEOUT
-from app.web.upload import MAX_UPLOAD_BYTES
+from app.web.requests.query import QueryOptions
+from app.web.requests.upload import MAX_UPLOAD_BYTES
+from app.web.services.filters import POPULAR_SHARES
 from scripts.settings_page import SETTINGS_PAGE, render_page
 
 TEXT = (PROJECT_ROOT / "docs" / "sources.md").read_text("utf-8")
@@ -60,7 +60,7 @@ def test_every_metric_is_described_with_its_labels() -> None:
         for each in vars(metrics).values()
         if isinstance(each, Counter | Gauge | Histogram)
     }
-    # Handed out as yes or no (`app.web.metrics`).
+    # Handed out as yes or no (`app.web.views.metrics`).
     here["hakken_upstream_resting"] = here.pop("hakken_upstream_resting_until")
     assert told == here
 

@@ -6,6 +6,6 @@ cannot be had is left out.
 
 from __future__ import annotations
 
-from app.details.shelf import DetailsCache, DetailsResult, build_details_cache
+from app.details.details_cache import DetailsCache, DetailsResult, build_details_cache
 
 __all__ = ["DetailsCache", "DetailsResult", "build_details_cache"]

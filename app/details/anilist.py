@@ -9,8 +9,8 @@ from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter
 
 from app.lists.anilist import LOCAL_REFERER, NAME
 from app.lists.entry import AnimeDetails
-from app.lists.fields import allowed_picture_url, synopsis_text
-from app.lists.http import Deadline, SourceClient
+from app.lists.http_client import Deadline, SourceClient
+from app.lists.normalize import allowed_picture_url, synopsis_text
 from app.lists.payload import drop_nulls, error_for_status, parse_payload
 
 BATCH_SIZE: Final = 50  # AniList's own maximum

@@ -8,8 +8,8 @@ from typing import Final
 from pydantic import BaseModel, Field, TypeAdapter
 
 from app.lists.entry import AnimeDetails
-from app.lists.fields import allowed_picture_url, synopsis_text
-from app.lists.http import Deadline, SourceClient
+from app.lists.http_client import Deadline, SourceClient
+from app.lists.normalize import allowed_picture_url, synopsis_text
 from app.lists.payload import error_for_status, parse_payload
 
 BATCH_SIZE: Final = 1

@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import TypeAdapter
 
 from app.lists.entry import AnimeDetails
-from app.lists.http import Deadline, SourceClient
+from app.lists.http_client import Deadline, SourceClient
 from app.lists.myanimelist import NAME, MalAnime
 from app.lists.payload import error_for_status, parse_payload
 

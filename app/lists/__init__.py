@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from app.lists.memory import CacheTtl
+from app.lists.list_cache import CacheTtl
 from app.lists.registry import ListSource, build_list_sources
-from app.lists.services import RATE_LIMITS, ServiceClients, SourceSettings
+from app.lists.service_clients import RATE_LIMITS, ServiceClients, SourceSettings
 
 __all__ = [
     "RATE_LIMITS",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from app.recommender.status import WatchStatus
+from app.recommender.watch_status import WatchStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from defusedxml.ElementTree import DefusedXMLParser
 
 from app.lists.entry import AnimeList, ListEntry
 from app.lists.errors import BadExportFile, BadFileReason, ListTooLong
-from app.lists.fields import normalize_score, normalize_title
-from app.lists.xml_text import XmlRepairError, repair_xml
-from app.recommender.status import WatchStatus
+from app.lists.normalize import normalize_score, normalize_title
+from app.lists.xml_repair import XmlRepairError, repair_xml
+from app.recommender.watch_status import WatchStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -157,7 +157,7 @@ class _ExportTarget:
         self._text_parts: list[str] = []
         self._text_length = 0
 
-    def start(self, tag: str, attributes: Mapping[str, str]) -> None:  # noqa: ARG002
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         tag = tag.casefold()  # other exporters write <Anime> or <ANIME>
         self._element_count += 1
         if self._element_count > _MAX_ELEMENTS:

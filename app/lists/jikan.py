@@ -15,12 +15,12 @@ from pydantic import AliasChoices, BaseModel, Field, TypeAdapter, model_validato
 from app.lists import myanimelist
 from app.lists.entry import AnimeList, ListEntry
 from app.lists.errors import EmptyList, ListTooLong, NotFoundOrPrivate, PrivateList, UnknownUser
-from app.lists.fields import MAL_STATUS_CODES, normalize_score, normalize_title
-from app.lists.http import Deadline, HttpResponse, SourceClient
+from app.lists.http_client import Deadline, HttpResponse, SourceClient
+from app.lists.normalize import MAL_STATUS_CODES, normalize_score, normalize_title
 from app.lists.payload import error_for_status, is_html, parse_payload, try_parse_payload
 from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
 from app.lists.usernames import UsernameRule
-from app.recommender.status import WatchStatus
+from app.recommender.watch_status import WatchStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,10 +22,9 @@ from app.lists.errors import (
     SourceDown,
     UnknownUser,
 )
-from app.lists.fields import normalize_score, normalize_title
-from app.lists.http import Deadline, HttpResponse, SourceClient, url_origin
+from app.lists.http_client import Deadline, HttpResponse, SourceClient, url_origin
 from app.lists.kitsu_favourites import FAVOURITES_QUERY, favourite_anime_ids
-from app.lists.kitsu_records import (
+from app.lists.kitsu_schema import (
     JsonApiErrors,
     KitsuUserRecord,
     LibraryEntry,
@@ -33,10 +32,11 @@ from app.lists.kitsu_records import (
     UsersResponse,
     index_included,
 )
+from app.lists.normalize import normalize_score, normalize_title
 from app.lists.payload import error_for_status, is_html, parse_payload, try_parse_payload
 from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
 from app.lists.usernames import UsernameRule
-from app.recommender.status import WatchStatus
+from app.recommender.watch_status import WatchStatus
 
 if TYPE_CHECKING:
     from typing import TypeVar

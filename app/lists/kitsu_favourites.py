@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from app.lists.kitsu_records import (
+from app.lists.kitsu_schema import (
     IncludedResource,
     KitsuUserRecord,
     ToManyRelationship,

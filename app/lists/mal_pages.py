@@ -12,12 +12,12 @@ from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter
 
 from app.lists.entry import AnimeList, ListEntry
 from app.lists.errors import EmptyList, ListTooLong, NotFoundOrPrivate
-from app.lists.fields import MAL_STATUS_CODES, normalize_score, normalize_title
-from app.lists.http import Deadline, HttpResponse, SourceClient
+from app.lists.http_client import Deadline, HttpResponse, SourceClient
 from app.lists.myanimelist import NAME, SLUG, clean_username
+from app.lists.normalize import MAL_STATUS_CODES, normalize_score, normalize_title
 from app.lists.payload import error_for_status, is_html, parse_payload
 from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
-from app.recommender.status import WatchStatus
+from app.recommender.watch_status import WatchStatus
 
 BASE_URL: Final = "https://myanimelist.net"
 PAGE_SIZE: Final = 300

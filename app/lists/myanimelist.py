@@ -17,12 +17,12 @@ from app.lists.errors import (
     SourceDown,
     UnknownUser,
 )
-from app.lists.fields import allowed_picture_url, normalize_score, normalize_title, synopsis_text
-from app.lists.http import Deadline, HttpResponse, SourceClient, url_origin
+from app.lists.http_client import Deadline, HttpResponse, SourceClient, url_origin
+from app.lists.normalize import allowed_picture_url, normalize_score, normalize_title, synopsis_text
 from app.lists.payload import error_for_status, is_html, parse_payload, try_parse_payload
 from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
 from app.lists.usernames import UsernameRule
-from app.recommender.status import WatchStatus
+from app.recommender.watch_status import WatchStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

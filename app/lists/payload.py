@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from app.lists.errors import ListError, RateLimited, SourceDown
 
 if TYPE_CHECKING:
-    from app.lists.http import HttpResponse
+    from app.lists.http_client import HttpResponse
 
 T = TypeVar("T")
 

@@ -11,10 +11,10 @@ from urllib.parse import quote, urlsplit
 from app.lists import anilist, jikan, kitsu, mal_pages, myanimelist, shikimori
 from app.lists.entry import AnimeDetails, AnimeList
 from app.lists.errors import SourceNotConfigured
-from app.lists.http import HttpLimits
-from app.lists.memory import ListCache
+from app.lists.http_client import HttpLimits
+from app.lists.list_cache import ListCache
 from app.lists.progress import ListProgressCallback, ignore_progress
-from app.lists.services import ServiceClients
+from app.lists.service_clients import ServiceClients
 from app.lists.usernames import UsernameRule
 from app.upstream import SingleFlight, TtlStore
 

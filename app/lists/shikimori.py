@@ -10,12 +10,12 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from app.lists.entry import AnimeList, ListEntry
 from app.lists.errors import EmptyList, ListTooLong, PrivateList, UnknownUser
-from app.lists.fields import normalize_score, normalize_title
-from app.lists.http import Deadline, HttpResponse, SourceClient
+from app.lists.http_client import Deadline, HttpResponse, SourceClient
+from app.lists.normalize import normalize_score, normalize_title
 from app.lists.payload import error_for_status, is_html, parse_payload
 from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
 from app.lists.usernames import UsernameRule
-from app.recommender.status import WatchStatus
+from app.recommender.watch_status import WatchStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

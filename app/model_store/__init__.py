@@ -11,9 +11,9 @@ from pathlib import Path
 
 from app.model_store.bucket import BucketModelSource
 from app.model_store.directory import DirectoryModelSource
-from app.model_store.keeper import ModelManager
 from app.model_store.layout import ModelRef, ModelSource, parse_model_url
-from app.model_store.watcher import Poller
+from app.model_store.manager import ModelManager
+from app.model_store.poller import Poller
 
 __all__ = ["ModelManager", "ModelRef", "ModelSource", "Poller", "open_model_source"]
 

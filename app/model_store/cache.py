@@ -19,7 +19,7 @@ from app.recommender.artifact import (
     ManifestEntry,
     verify_file,
 )
-from app.recommender.replacing import fsync_path
+from app.recommender.atomic_directory import fsync_path
 
 LOCK_TIMEOUT = 600.0
 MAX_COPIES = 2

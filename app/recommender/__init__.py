@@ -5,7 +5,7 @@ from app.recommender.engines import EngineName
 from app.recommender.explain import Contribution
 from app.recommender.fold_in import UserProfile
 from app.recommender.franchise import Franchises
-from app.recommender.listed import UserList
+from app.recommender.group import GroupResult, recommend_group
 from app.recommender.model import Model
 from app.recommender.rank import SortOrder
 from app.recommender.recommend import (
@@ -14,8 +14,8 @@ from app.recommender.recommend import (
     RecommendOptions,
     recommend,
 )
-from app.recommender.status import WatchStatus
-from app.recommender.together import GroupResult, recommend_group
+from app.recommender.user_list import UserList
+from app.recommender.watch_status import WatchStatus
 
 __all__ = [
     "ArtifactError",

@@ -3,7 +3,7 @@
     affinity_i = sum_j interest_j (b B_ji + n N_ji) + general_share appeal_i
 
 B and N are linear item-item models in closed form (Steck 2019 and 2020; how they are trained stands
-in `model_build.affinity`): the sum estimates the fan's liking of i, 1 for an anime that is on the
+in `model_build.train.affinity`): the sum estimates the fan's liking of i, 1 for an anime that is on the
 list with a 9 or 10 and 0 for one that is not on it. B takes the list as complete. A handful of
 titles never is: there N speaks, trained for lists that miss nearly everything. For an empty list
 ``appeal`` is left, what all fans think of i on average.

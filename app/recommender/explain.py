@@ -10,8 +10,8 @@ import numpy.typing as npt
 from app.recommender.affinity import AffinityScores, affinity_contributions
 from app.recommender.engines import EngineScores
 from app.recommender.fold_in import UserProfile
+from app.recommender.knn_baseline import KnnPrediction
 from app.recommender.model import Model
-from app.recommender.predict import KnnPrediction
 
 Positions = npt.NDArray[np.int64]
 

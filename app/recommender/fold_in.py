@@ -30,9 +30,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.recommender.listed import KnownEntries, UserList
 from app.recommender.model import Model
-from app.recommender.status import WatchStatus
+from app.recommender.user_list import KnownEntries, UserList
+from app.recommender.watch_status import WatchStatus
 
 DROPPED_RESIDUAL = -1.0
 """The residual that stands for an anime dropped without a score. In the bundled model's training

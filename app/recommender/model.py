@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from app.recommender.arrays import ArtifactReader, ItemMatrix
 from app.recommender.artifact import ArtifactError, Manifest, ModelArtifact, open_artifact
-from app.recommender.crowd import TrainingUsers
 from app.recommender.engines import load_engines
+from app.recommender.training_users import TrainingUsers
 
 
 @dataclass(frozen=True)
 class ScoreModel:
-    """What `app.recommender.taste` predicts scores with.
+    """What `app.recommender.score_model` predicts scores with.
 
     ``item_bias`` (n,) belongs to ``reg_user``; ``similarity`` holds shrunk similarities of standard
     scores; ``spread`` is that of all fans, ``spread_weight`` how many scores it counts for.

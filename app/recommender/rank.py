@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from app.recommender.fold_in import UserProfile
+from app.recommender.knn_baseline import KnnPrediction
 from app.recommender.model import Model
-from app.recommender.predict import KnnPrediction
 
 MIN_RATINGS = 30
 """Ratings that an anime needs before a predicted score may put it at the top: with fewer, its own
@@ -20,7 +20,7 @@ TIER_OFFSET = 1000.0
 """More than any two predicted scores differ by."""
 RARE_ITEM_LISTS = 10
 """Lists that an anime must be on for affinities of its own; one on fewer has at most what its facts
-tell (`model_build.fresh`)."""
+tell (`model_build.train.cold_start`)."""
 POPULARITY_EXPONENT = 0.35
 """How strongly `discover` holds popularity against an anime: a match is divided by this power of
 the number of lists that the anime is on. Chosen so that a page still fits (`docs/model.md`)."""

@@ -18,9 +18,8 @@ from app.recommender.explain import (
 )
 from app.recommender.fold_in import UserProfile, ensure_profile
 from app.recommender.franchise import CollapsedFranchises, Franchises, collapse_franchises
-from app.recommender.listed import UserList
+from app.recommender.knn_baseline import KnnPrediction, predict_knn
 from app.recommender.model import Model
-from app.recommender.predict import KnnPrediction, predict_knn
 from app.recommender.rank import (
     MIN_RATINGS,
     RARE_ITEM_LISTS,
@@ -31,7 +30,8 @@ from app.recommender.rank import (
     tiered_sort_key,
     top_items,
 )
-from app.recommender.taste import ScorePrediction, expected_error, predict_scores
+from app.recommender.score_model import ScorePrediction, expected_error, predict_scores
+from app.recommender.user_list import UserList
 
 MIN_SCORE, MAX_SCORE = 1.0, 10.0
 PERCENT = 100.0

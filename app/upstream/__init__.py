@@ -6,11 +6,11 @@ all hosts through Redis when there is one (`Shared`).
 
 from __future__ import annotations
 
-from app.upstream.breaker import CircuitOpen, ServiceBreaker
-from app.upstream.flight import SingleFlight
-from app.upstream.shared import SharedStorage
-from app.upstream.store import TtlStore
-from app.upstream.throttle import BucketRateLimiter, NoRateLimiter, RateLimit, RateLimitReached
+from app.upstream.circuit_breaker import CircuitOpen, ServiceBreaker
+from app.upstream.rate_limiter import BucketRateLimiter, NoRateLimiter, RateLimit, RateLimitReached
+from app.upstream.shared_storage import SharedStorage
+from app.upstream.single_flight import SingleFlight
+from app.upstream.ttl_store import TtlStore
 
 __all__ = [
     "BucketRateLimiter",

@@ -4,37 +4,22 @@ from __future__ import annotations
 
 from flask import Flask
 
-from app import error_reports
+from app.observability import error_reports
 from app.settings import PROJECT_ROOT, AppSettings
-from app.web import (
-    about,
-    access_log,
-    anime,
-    api,
-    assets,
-    caching,
-    clients,
-    compression,
-    cors,
-    details,
-    errors,
-    fans,
-    favourites,
-    health,
-    limits,
-    metrics,
-    openapi,
-    pages,
-    picks,
-    preview,
-    security,
-    together,
-)
+from app.web import errors
+from app.web.middleware import access_log, assets, caching, clients, compression, cors, preview
+from app.web.middleware import headers as security
+from app.web.middleware import rate_limits as limits
+from app.web.requests.upload import InMemoryRequest
 from app.web.state import open_app_state
-from app.web.upload import InMemoryRequest
+from app.web.views import about, anime, details, favourites, health, metrics, openapi, picks
+from app.web.views import pair as together
+from app.web.views import recommendations as pages
+from app.web.views import recommendations_api as api
+from app.web.views import similar_users as fans
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
-"""Bytes of a request; an upload may be larger (`app.web.upload.MAX_UPLOAD_BYTES`)."""
+"""Bytes of a request; an upload may be larger (`app.web.requests.upload.MAX_UPLOAD_BYTES`)."""
 
 
 def build_app(settings: AppSettings, version: str) -> Flask:

@@ -12,11 +12,11 @@ from flask import Flask, Response, g, json, make_response, render_template, requ
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
-from app import error_reports
 from app.lists.errors import ListError, SourceDown
-from app.web.access_log import route_pattern
-from app.web.pairing import PARAMETER_PREFIXES, PairListError
+from app.observability import error_reports
+from app.web.middleware.access_log import route_pattern
 from app.web.problems import INTERNAL_ERROR, Problem, to_problem
+from app.web.services.pair_recommendations import PARAMETER_PREFIXES, PairListError
 from app.web.state import get_app_state
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def error_response(error: Exception) -> Response:
 
 
 def error_page_end(error: Exception) -> str:
-    """The end of a page whose frame was sent before the error (`app.web.streaming`).
+    """The end of a page whose frame was sent before the error (`app.web.views.streaming`).
 
     It is too late for a status: the page says it, and for programs ``data-status`` and
     ``data-problem`` do.
@@ -60,7 +60,7 @@ def error_page_end(error: Exception) -> str:
 def _problem_json(problem: Problem, request_id: str) -> Response:
     kind = problem.problem_type
     body: dict[str, Any] = {
-        "type": url_for("pages.problem", slug=kind.slug) if kind.slug else "about:blank",
+        "type": url_for("pages.show_problem_type", slug=kind.slug) if kind.slug else "about:blank",
         "title": kind.title,
         "status": problem.status,
         "detail": problem.detail,

@@ -13,16 +13,16 @@ from dataclasses import dataclass, field, replace
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from app.lists import errors as lists
-from app.web.body import FieldError, InvalidBody, MalformedJson
-from app.web.options import InvalidQuery
-from app.web.pairing import PairListError
+from app.web.requests.body import FieldError, InvalidBody, MalformedJson
+from app.web.requests.query import InvalidQuery
+from app.web.services.pair_recommendations import PairListError
 from app.web.state import ModelUnavailable
 
 DEFAULT_RETRY_SECONDS = 60
 """How long to wait when nobody said."""
 
 
-class ClientRateLimited(Exception):  # noqa: N818 -- it names the state, not a mistake
+class ClientRateLimited(Exception):
     """One client has asked for more than its share; ``seconds`` until it may ask again."""
 
     def __init__(self, retry_after: int) -> None:

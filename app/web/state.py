@@ -8,12 +8,12 @@ from typing import cast
 
 from flask import current_app, g
 
-from app.metrics import ACTIVE_MODEL
 from app.model_store import ModelManager, Poller, open_model_source
-from app.model_store.keeper import LoadedModel
+from app.model_store.manager import LoadedModel
+from app.observability.metrics import ACTIVE_MODEL
 from app.settings import AppSettings
-from app.web.library import Library, load_library
-from app.web.providers import DataProviders
+from app.web.services.library import Library, load_library
+from app.web.services.providers import DataProviders
 
 __all__ = [
     "AppState",
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 
-class ModelUnavailable(Exception):  # noqa: N818 -- it names the state, not a mistake
+class ModelUnavailable(Exception):
     """There is no model to answer with."""
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from demo.data import DemoData, DemoEntry, DemoUser
 from demo.faults import RETRY_AFTER_HEADER, Fault, corrupt_fields
-from demo.wire import FakeResponse, RecordedRequest, json_response
-from demo.world import DemoData, DemoEntry, DemoUser
+from demo.http_server import FakeResponse, RecordedRequest, json_response
 
 CHUNKED_USER = "ChunkedFan"  # 1,200 titles, which come in chunks of 500 only
 CUSTOM_LISTS_USER = (

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlencode
 
+from demo.data import DemoData, DemoEntry, DemoUser, EntryKind
 from demo.faults import FOREIGN_URL, RETRY_AFTER_HEADER, Fault, corrupt_fields
-from demo.services import kitsu_crowd
+from demo.http_server import FakeResponse, RecordedRequest, json_response
+from demo.services import kitsu_users_api as kitsu_crowd
 from demo.services.kitsu_favourites import add_favourites
-from demo.wire import FakeResponse, RecordedRequest, json_response
-from demo.world import DemoData, DemoEntry, DemoUser, EntryKind
 
 PAGE_SIZE = 500
 _STATUS_NAMES = {"watching": "current", "plan_to_watch": "planned"}

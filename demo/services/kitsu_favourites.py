@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from demo.wire import RecordedRequest
-from demo.world import DemoEntry, DemoUser
+from demo.data import DemoEntry, DemoUser
+from demo.http_server import RecordedRequest
 
 MAX_FAVOURITES = 8
 FAVOURITE_SCORE = 9

@@ -6,9 +6,9 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
+from demo.data import MAL_STATUS_CODES, DemoData, DemoEntry, DemoUser
 from demo.faults import RETRY_AFTER_HEADER, Fault, corrupt_fields
-from demo.wire import FakeResponse, RecordedRequest, json_response
-from demo.world import MAL_STATUS_CODES, DemoData, DemoEntry, DemoUser
+from demo.http_server import FakeResponse, RecordedRequest, json_response
 
 PAGE_SIZE = 300
 _INVALID_REQUEST = {"errors": [{"message": "invalid request"}]}

@@ -6,9 +6,9 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
+from demo.data import DemoData, DemoEntry, DemoUser
 from demo.faults import RETRY_AFTER_HEADER, Fault, corrupt_fields
-from demo.wire import FakeResponse, RecordedRequest, json_response
-from demo.world import DemoData, DemoEntry, DemoUser
+from demo.http_server import FakeResponse, RecordedRequest, json_response
 
 PAGE_SIZE = 5_000
 

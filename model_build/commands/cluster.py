@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 import polars as pl
 from tqdm import tqdm
 
-from model_build.arguments import byte_size, positive_int
-from model_build.catalogue import read_catalogue
-from model_build.dumps.prepared import PreparedDataset, open_prepared_dataset
-from model_build.errors import InputError
-from model_build.storage import is_gcs_url, read_bytes
-from model_build.sums.fresh import ColdStartCatalogue
-from model_build.training import Hyperparameters, TrainedModel
+from model_build.commands.arguments import byte_size, positive_int
+from model_build.data.catalogue import read_catalogue
+from model_build.data.dumps.prepared import PreparedDataset, open_prepared_dataset
+from model_build.train.cold_start_statistics import ColdStartCatalogue
+from model_build.train.training import Hyperparameters, TrainedModel
+from model_build.util.errors import InputError
+from model_build.util.storage import is_gcs_url, read_bytes
 
 if TYPE_CHECKING:
-    from model_build.distributed.cluster import DaskCluster
+    from model_build.train.cluster import DaskCluster
 
 MIN_WORKER_BYTES = 600_000_000
 """For Hakken's code, and some room to work in."""
@@ -89,7 +89,7 @@ def train_on_cluster(
         raise InputError(f"{others[0]}: workers read one folder that prepare wrote; name only it.")
     prepared = open_prepared_dataset(place)
     try:
-        from model_build.distributed.training import train_distributed
+        from model_build.train.distributed_training import train_distributed
     except ModuleNotFoundError as error:
         raise InputError(
             f"{error.name} is not installed; pip install -r requirements-build.txt."
@@ -115,7 +115,7 @@ def read_prepared_catalogue(dataset_path: str, prepared: PreparedDataset) -> pl.
 
 @contextmanager
 def _open_cluster(arguments: argparse.Namespace) -> Iterator[DaskCluster]:
-    from model_build.distributed.cluster import connect_to_scheduler, start_local_cluster
+    from model_build.train.cluster import connect_to_scheduler, start_local_cluster
 
     if arguments.scheduler:
         with connect_to_scheduler(arguments.scheduler) as cluster:

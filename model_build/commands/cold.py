@@ -14,11 +14,11 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from model_build.arguments import positive_int
-from model_build.catalogue import read_catalogue
-from model_build.cold import evaluate_cold_start
-from model_build.ratings import read_ratings
-from model_build.training import Hyperparameters
+from model_build.commands.arguments import positive_int
+from model_build.data.catalogue import read_catalogue
+from model_build.data.ratings import read_ratings
+from model_build.evaluate.cold_start import evaluate_cold_start
+from model_build.train.training import Hyperparameters
 
 HELP = "measure anime too new for scores"
 

@@ -15,8 +15,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from model_build.arguments import non_negative_int, positive_int
-from model_build.collecting.segments import ACTIVITY_SEGMENTS, parse_segments
+from model_build.collect.segments import ACTIVITY_SEGMENTS, parse_segments
+from model_build.commands.arguments import non_negative_int, positive_int
 
 HELP = "collect users' lists from Kitsu or MyAnimeList"
 SOURCES = ("myanimelist", "anilist", "kitsu", "shikimori", "jikan")
@@ -72,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     # Here, so that the other commands start without what asks services and draws charts.
-    from model_build.collecting.running import collect_from_kitsu, collect_from_myanimelist
+    from model_build.collect.runner import collect_from_kitsu, collect_from_myanimelist
 
     {"kitsu": collect_from_kitsu, "myanimelist": collect_from_myanimelist}[arguments.service](
         arguments

@@ -16,17 +16,17 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from model_build.arguments import positive_int
-from model_build.catalogue import read_catalogue
-from model_build.comparison import (
+from model_build.commands.arguments import positive_int
+from model_build.data.catalogue import read_catalogue
+from model_build.data.ratings import read_ratings
+from model_build.evaluate.comparison import (
     NAMES_WITHOUT_TORCH,
     RECOMMENDER_NAMES,
     ComparisonRow,
     compare_recommenders,
 )
-from model_build.measures import nan_to_null
-from model_build.ratings import read_ratings
-from model_build.tables import format_cell, print_table
+from model_build.evaluate.summary import nan_to_null
+from model_build.util.markdown_tables import format_cell, print_table
 
 HELP = "measure Hakken and other recommenders side by side"
 TABLE_COLUMNS = ("NDCG@10", "recall@10", "NDCG@10 new", "coverage", "RMSE", "train s", "ms a fan")

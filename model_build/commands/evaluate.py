@@ -15,9 +15,10 @@ from typing import Any
 
 from app.catalogue import Catalogue
 from app.recommender import Model, SortOrder
-from model_build.arguments import add_engine_option, require_engine
-from model_build.errors import InputError
-from model_build.evaluation import (
+from model_build.commands.arguments import add_engine_option, require_engine
+from model_build.data.leakage import check_no_leakage
+from model_build.data.ratings import read_evaluation_ratings, read_ratings
+from model_build.evaluate.evaluation import (
     evaluate,
     evaluate_by_length,
     franchises_and_genres,
@@ -25,10 +26,9 @@ from model_build.evaluation import (
     model_evaluation_items,
     model_ranker,
 )
-from model_build.leaks import check_no_leakage
-from model_build.measures import nan_to_null
-from model_build.ratings import read_evaluation_ratings, read_ratings
-from model_build.training import ratings_fingerprint
+from model_build.evaluate.summary import nan_to_null
+from model_build.train.training import ratings_fingerprint
+from model_build.util.errors import InputError
 
 HELP = "measure a model on held-out fans"
 

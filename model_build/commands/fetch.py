@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from model_build.pretrained import BUNDLED_SOURCE, download_model
+from model_build.artifact.pretrained import BUNDLED_SOURCE, download_model
 
 HELP = "copy a published model, or the bundled one"
 

@@ -12,9 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from app.recommender.artifact import read_manifest
-from app.recommender.replacing import replace_directory
-from model_build.catalogue import read_catalogue
-from model_build.checkpoints import CheckpointStore
+from app.recommender.atomic_directory import replace_directory
 from model_build.commands.cluster import (
     add_cluster_arguments,
     read_prepared_catalogue,
@@ -22,15 +20,22 @@ from model_build.commands.cluster import (
     train_on_cluster,
     uses_cluster,
 )
-from model_build.dumps.prepared import is_prepared_dataset, open_prepared_dataset
-from model_build.errors import InputError
-from model_build.fresh import add_new_items, encode_item_features, new_item_ids
-from model_build.ratings import Ratings, read_ratings
-from model_build.storage import is_gcs_url
-from model_build.sums.fresh import ColdStartCatalogue
-from model_build.sums.store import INDEX_FILE, SavedStatistics, statistics_path
-from model_build.sums.training import train_incrementally
-from model_build.training import Hyperparameters, TrainedModel, ratings_fingerprint, train_model
+from model_build.data.catalogue import read_catalogue
+from model_build.data.dumps.prepared import is_prepared_dataset, open_prepared_dataset
+from model_build.data.ratings import Ratings, read_ratings
+from model_build.train.checkpoints import CheckpointStore
+from model_build.train.cold_start import add_new_items, encode_item_features, new_item_ids
+from model_build.train.cold_start_statistics import ColdStartCatalogue
+from model_build.train.incremental_training import train_incrementally
+from model_build.train.statistics_store import INDEX_FILE, SavedStatistics, statistics_path
+from model_build.train.training import (
+    Hyperparameters,
+    TrainedModel,
+    ratings_fingerprint,
+    train_model,
+)
+from model_build.util.errors import InputError
+from model_build.util.storage import is_gcs_url
 
 CHECKPOINT_MIN_ENTRIES = 5_000_000
 """Of so many entries on a training takes minutes."""

@@ -24,11 +24,7 @@ from pathlib import Path
 
 from app.recommender import Model
 from app.recommender.artifact import ensure_replaceable
-from model_build.arguments import non_negative_float, positive_int
-from model_build.catalogue import read_catalogue
-from model_build.engines import als
-from model_build.engines.als import AlsSettings
-from model_build.engines.als_options import (
+from model_build.commands.als_options import (
     add_als_options,
     add_interaction_options,
     als_settings_from,
@@ -36,20 +32,24 @@ from model_build.engines.als_options import (
     read_strengths,
     write_strengths,
 )
+from model_build.commands.arguments import non_negative_float, positive_int
+from model_build.data.catalogue import read_catalogue
+from model_build.data.masking import MaskedInteractions, mask_interactions
+from model_build.engines import als
+from model_build.engines.als import AlsSettings
 from model_build.engines.base import add_engine
-from model_build.errors import InputError
-from model_build.implicit_feedback.grid import (
+from model_build.evaluate.implicit_comparison import ImplicitResult, compare_implicit
+from model_build.tuning.als_grid import (
     SELECTION_METRIC,
     GridSearch,
     ParameterGrid,
     best_settings,
     read_grid,
 )
-from model_build.implicit_feedback.grid import GridRow as GridRow
-from model_build.implicit_feedback.masking import MaskedInteractions, mask_interactions
-from model_build.implicit_feedback.side_by_side import ImplicitResult, compare_implicit
-from model_build.implicit_feedback.strengths import print_trial, search_strengths, split_in_half
-from model_build.tables import format_cell, print_table
+from model_build.tuning.als_grid import GridRow as GridRow
+from model_build.tuning.strength_search import print_trial, search_strengths, split_in_half
+from model_build.util.errors import InputError
+from model_build.util.markdown_tables import format_cell, print_table
 
 HELP = "measure and tune recommending from what fans did"
 METRIC_NAMES = ("auc", "precision@10", "map@10", "ndcg@10")

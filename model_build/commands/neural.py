@@ -18,18 +18,18 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model_build.arguments import non_negative_float, positive_int
-from model_build.foretelling.side_by_side import (
+from model_build.commands.arguments import non_negative_float, positive_int
+from model_build.data.ratings import read_ratings
+from model_build.evaluate.prediction_comparison import (
     PREDICTOR_NAMES,
     PredictorResult,
     compare_predictors,
 )
-from model_build.measures import nan_to_null
-from model_build.ratings import read_ratings
-from model_build.tables import format_cell, print_table
+from model_build.evaluate.summary import nan_to_null
+from model_build.util.markdown_tables import format_cell, print_table
 
 if TYPE_CHECKING:
-    from model_build.engines.learning import NetworkSettings
+    from model_build.engines.network_training import NetworkSettings
 
 HELP = "measure the engines from embeddings beside others"
 METRIC_COLUMNS = {

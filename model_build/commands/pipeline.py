@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model_build.errors import InputError
+from model_build.util.errors import InputError
 
 if TYPE_CHECKING:
     from model_build.pipeline.task import PipelineTask
@@ -49,10 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     # Here, as those modules ask all commands for their options.
     from model_build.pipeline.config import read_config
-    from model_build.pipeline.example import example_config
+    from model_build.pipeline.example_config import example_config
     from model_build.pipeline.plan import plan_tasks
     from model_build.pipeline.results import config_parameters, track_results
-    from model_build.pipeline.running import preview_tasks, run_tasks
+    from model_build.pipeline.runner import preview_tasks, run_tasks
     from model_build.pipeline.tracking import open_tracking
 
     if arguments.example:

@@ -25,19 +25,20 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from app.recommender.replacing import fsync_path, replace_directory
-from model_build.arguments import non_negative_int
-from model_build.dumps import adding, kaggle
-from model_build.dumps.cleaning import CleaningRules
-from model_build.dumps.facts import read_dump_catalogue
-from model_build.dumps.formats import (
+from app.recommender.atomic_directory import fsync_path, replace_directory
+from model_build.commands.arguments import non_negative_int
+from model_build.data.dumps import append as adding
+from model_build.data.dumps import kaggle
+from model_build.data.dumps.catalogue_reader import read_dump_catalogue
+from model_build.data.dumps.cleaning import CleaningRules
+from model_build.data.dumps.formats import (
     DUMP_FORMATS,
     CatalogueFileFormat,
     DumpFormat,
     RatingsFileFormat,
 )
-from model_build.dumps.partitions import PartitionResult, write_partitions
-from model_build.dumps.prepared import (
+from model_build.data.dumps.partitions import PartitionResult, write_partitions
+from model_build.data.dumps.prepared import (
     CATALOGUE_FILE,
     INDEX_FILE,
     PREPARED_FORMAT,
@@ -48,9 +49,9 @@ from model_build.dumps.prepared import (
     is_prepared_dataset,
     open_prepared_dataset,
 )
-from model_build.dumps.report import render_report
-from model_build.dumps.source import CsvSource, find_source, read_header, single_source
-from model_build.errors import InputError
+from model_build.data.dumps.report import render_report
+from model_build.data.dumps.source import CsvSource, find_source, read_header, single_source
+from model_build.util.errors import InputError
 
 HELP = "clean a public dump into partitioned Parquet"
 

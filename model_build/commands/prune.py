@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import argparse
 
-from model_build.arguments import add_storage_option, positive_int
-from model_build.publishing.cleaning import prune_versions
-from model_build.publishing.store import open_model_store
+from model_build.artifact.lifecycle import prune_versions
+from model_build.artifact.store import open_model_store
+from model_build.commands.arguments import add_storage_option, positive_int
 
 HELP = "delete old versions, never the live one"
 

@@ -17,11 +17,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from app.recommender import Model
-from model_build.arguments import positive_int
-from model_build.catalogue import read_catalogue
-from model_build.errors import InputError
-from model_build.ratings import read_ratings
-from model_build.whole_file import write_text_atomically
+from model_build.commands.arguments import positive_int
+from model_build.data.catalogue import read_catalogue
+from model_build.data.ratings import read_ratings
+from model_build.util.atomic_writes import write_text_atomically
+from model_build.util.errors import InputError
 
 HELP = "write an HTML page about a model"
 
@@ -48,10 +48,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     # Here, so that the other commands start without matplotlib.
-    from model_build.reporting.findings import PROGRESS_STEPS, model_hyperparameters, report_charts
     from model_build.reporting.page import report_page
-    from model_build.reporting.sources import AnimeNames, read_comparison, similar_anime
-    from model_build.tuning.bench import HoldoutBenchmark
+    from model_build.reporting.report_charts import (
+        PROGRESS_STEPS,
+        model_hyperparameters,
+        report_charts,
+    )
+    from model_build.reporting.report_inputs import AnimeNames, read_comparison, similar_anime
+    from model_build.tuning.holdout_benchmark import HoldoutBenchmark
 
     if arguments.seed < 0:
         raise InputError(f"--seed {arguments.seed}: expected a whole number of at least 0.")

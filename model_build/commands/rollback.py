@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import argparse
 
-from model_build.arguments import add_storage_option
-from model_build.publishing.cleaning import rollback_version
-from model_build.publishing.store import open_model_store
+from model_build.artifact.lifecycle import rollback_version
+from model_build.artifact.store import open_model_store
+from model_build.commands.arguments import add_storage_option
 
 HELP = "make an earlier version live again"
 

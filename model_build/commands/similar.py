@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.answer import anime_to_json
 from app.catalogue import Catalogue
-from app.fans_alike import neighbours_to_json
+from app.neighbours_json import neighbours_to_json
+from app.recommendation_json import anime_to_json
 from app.recommender import EngineName, Model
-from app.recommender.like_minded import find_user_neighbours, similar_items
-from model_build.arguments import positive_int, require_engine
-from model_build.errors import InputError
-from model_build.filtering import add_filter_options, filter_mask
-from model_build.lists import read_user_list
+from app.recommender.user_neighbours import find_user_neighbours, similar_items
+from model_build.commands.arguments import positive_int, require_engine
+from model_build.commands.catalogue_filters import add_filter_options, filter_mask
+from model_build.data.user_list_file import read_user_list
+from model_build.util.errors import InputError
 
 BoolArray = npt.NDArray[np.bool_]
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from model_build.arguments import positive_int
-from model_build.errors import InputError
-from model_build.ratings import read_ratings
-from model_build.splitting import split_users
+from model_build.commands.arguments import positive_int
+from model_build.data.ratings import read_ratings
+from model_build.data.splitting import split_users
+from model_build.util.errors import InputError
 
 HELP = "take fans out for evaluation"
 

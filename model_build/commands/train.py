@@ -25,13 +25,17 @@ from app.recommender.artifact import (
     ensure_replaceable,
     write_artifact,
 )
-from model_build.annotating import evaluation_metrics_json, read_evaluation_metrics, scalar_metrics
-from model_build.arguments import non_negative_float, non_negative_int, positive_int
-from model_build.catalogue import encode_catalogue
+from model_build.artifact.metric_annotation import (
+    evaluation_metrics_json,
+    read_evaluation_metrics,
+    scalar_metrics,
+)
+from model_build.artifact.model_card import MODEL_CARD_FILE, render_model_card
+from model_build.commands.arguments import non_negative_float, non_negative_int, positive_int
 from model_build.commands.fitting import add_training_arguments, run_training
-from model_build.model_card import MODEL_CARD_FILE, render_model_card
-from model_build.settings_file import read_hyperparameters
-from model_build.training import (
+from model_build.data.catalogue import encode_catalogue
+from model_build.train.hyperparameters_file import read_hyperparameters
+from model_build.train.training import (
     Hyperparameters,
     build_timestamp,
     make_model_version,

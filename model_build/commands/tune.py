@@ -16,12 +16,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from model_build.arguments import positive_int
-from model_build.catalogue import read_catalogue
-from model_build.errors import InputError
-from model_build.ratings import read_ratings
-from model_build.settings_file import write_hyperparameters
-from model_build.splitting import HIDDEN_SHARE
+from model_build.commands.arguments import positive_int
+from model_build.data.catalogue import read_catalogue
+from model_build.data.ratings import read_ratings
+from model_build.data.splitting import HIDDEN_SHARE
+from model_build.train.hyperparameters_file import write_hyperparameters
+from model_build.util.errors import InputError
 
 HELP = "search for the best settings"
 MODEL_PARTS = ("knn", "affinity", "taste", "all")
@@ -68,9 +68,9 @@ def run(arguments: argparse.Namespace) -> None:
     # Here, so that the other commands start without optuna.
     import optuna
 
-    from model_build.tuning.bench import HoldoutBenchmark, franchise_by_anime
+    from model_build.tuning.holdout_benchmark import HoldoutBenchmark, franchise_by_anime
     from model_build.tuning.search import search_hyperparameters
-    from model_build.tuning.space import OBJECTIVE_METRICS, select_spaces
+    from model_build.tuning.search_space import OBJECTIVE_METRICS, select_spaces
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if arguments.seed < 0:

@@ -11,9 +11,9 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from app.recommender.engines.als import InteractionStrengths
+from model_build.data.interactions import Interactions
 from model_build.engines.base import FittedEngine, positions_in_fitted
-from model_build.errors import InputError
-from model_build.interactions import Interactions
+from model_build.util.errors import InputError
 
 Float32Array = npt.NDArray[np.float32]
 IterationCallback = Callable[[int, float, Float32Array, Float32Array], None]

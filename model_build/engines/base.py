@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.recommender.artifact import CATALOGUE_FILE, Manifest, open_artifact, write_artifact
-from model_build.training import build_timestamp
+from model_build.train.training import build_timestamp
 
 HyperparameterValue = float | int | str
 

@@ -7,9 +7,9 @@ import numpy.typing as npt
 from torch import Tensor, nn
 
 from app.recommender.engines.cosine import RESIDUAL_RANGE, CosineEngine
+from model_build.data.ratings import Ratings
 from model_build.engines.base import FittedEngine
-from model_build.engines.fitting import network_hyperparameters, rows_with_target
-from model_build.engines.freezing import (
+from model_build.engines.export import (
     align_to_model,
     baseline_arrays,
     normalise_rows,
@@ -17,15 +17,15 @@ from model_build.engines.freezing import (
     to_numpy,
     users_in_rows,
 )
-from model_build.engines.learning import (
+from model_build.engines.multi_task_network import network_hyperparameters, rows_with_target
+from model_build.engines.network_training import (
     EmbeddingNetwork,
     NetworkSettings,
     PairBatch,
     split_missing,
     train_network,
 )
-from model_build.engines.pairs import TrainingPairs, build_training_pairs
-from model_build.ratings import Ratings
+from model_build.engines.training_pairs import TrainingPairs, build_training_pairs
 
 DEFAULTS = NetworkSettings(size=128, dropout=0.0, decay=0.0, schedule="warmup", initialiser="he")
 INITIAL_SLOPE = 3.0

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from model_build.engines.fitting import fit_network_engine
-from model_build.engines.learning import NetworkSettings
 from model_build.engines.mlp import MlpNetwork
+from model_build.engines.multi_task_network import fit_network_engine
+from model_build.engines.network_training import NetworkSettings
 
 DEFAULTS = NetworkSettings(dropout=0.2)
 

@@ -11,15 +11,15 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from model_build.engines.fitting import (
+from model_build.engines.export import UserWhitening, to_numpy
+from model_build.engines.multi_task_network import (
     ExportedHeads,
     MultiTaskNetwork,
     TargetKind,
     fit_network_engine,
 )
-from model_build.engines.freezing import UserWhitening, to_numpy
-from model_build.engines.learning import NetworkSettings
-from model_build.engines.pairs import TrainingPairs
+from model_build.engines.network_training import NetworkSettings
+from model_build.engines.training_pairs import TrainingPairs
 
 DEFAULTS = NetworkSettings()
 

@@ -12,15 +12,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from model_build.engines.fitting import (
+from model_build.engines.export import UserWhitening, to_numpy
+from model_build.engines.multi_task_network import (
     ExportedHeads,
     MultiTaskNetwork,
     TargetKind,
     fit_network_engine,
 )
-from model_build.engines.freezing import UserWhitening, to_numpy
-from model_build.engines.learning import NetworkSettings
-from model_build.engines.pairs import TrainingPairs
+from model_build.engines.network_training import NetworkSettings
+from model_build.engines.training_pairs import TrainingPairs
 
 DEFAULTS = NetworkSettings(decay=30.0, epochs=16)
 HIDDEN_UNITS = 64

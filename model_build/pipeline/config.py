@@ -12,8 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from model_build.errors import InputError
-from model_build.pipeline.options import OptionValue
+from model_build.pipeline.command_options import OptionValue
 from model_build.pipeline.sections import (
     BUNDLED,
     FIXED_SECTIONS,
@@ -26,6 +25,7 @@ from model_build.pipeline.sections import (
     section_options,
     section_subcommands,
 )
+from model_build.util.errors import InputError
 
 TomlTable = dict[str, Any]
 PATH_OPTIONS = ("to", "pretrained")

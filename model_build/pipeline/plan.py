@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from model_build.dumps.prepared import CATALOGUE_FILE, INDEX_FILE
-from model_build.errors import InputError
+from model_build.artifact.pretrained import resolve_model_ref
+from model_build.data.dumps.prepared import CATALOGUE_FILE, INDEX_FILE
+from model_build.pipeline.command_options import CommandSpec, OptionValue
 from model_build.pipeline.config import PipelineConfig
-from model_build.pipeline.contradictions import check_consistency, check_not_trained_on
-from model_build.pipeline.options import CommandSpec, OptionValue
+from model_build.pipeline.consistency import check_consistency, check_not_trained_on
 from model_build.pipeline.sections import SERVICE_KEY
 from model_build.pipeline.task import PipelineTask
-from model_build.pretrained import resolve_model_ref
-from model_build.storage import is_gcs_url, read_bytes
+from model_build.util.errors import InputError
+from model_build.util.storage import is_gcs_url, read_bytes
 
 EVALUATION_FILE = "measures.json"
 COMPARISON_FILE = "comparison.json"

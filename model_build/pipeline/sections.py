@@ -11,7 +11,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
-from model_build.pipeline.options import CommandOption, CommandSpec, OptionScalar, OptionValue
+from model_build.pipeline.command_options import (
+    CommandOption,
+    CommandSpec,
+    OptionScalar,
+    OptionValue,
+)
 
 SERVICE_KEY = "service"
 """The key that chooses where to collect from."""

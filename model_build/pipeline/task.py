@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from model_build.pipeline.options import CommandSpec, OptionValue
+from model_build.pipeline.command_options import CommandSpec, OptionValue
 
 InputPaths = Mapping[str, list[str]]
 

@@ -22,10 +22,10 @@ import sqlalchemy
 import sqlalchemy.exc
 from optuna.trial import FrozenTrial, TrialState
 
-from model_build.errors import InputError
-from model_build.training import Hyperparameters
-from model_build.tuning.bench import HoldoutBenchmark
-from model_build.tuning.space import ERROR_METRICS, SearchSpace, default_hyperparameters
+from model_build.train.training import Hyperparameters
+from model_build.tuning.holdout_benchmark import HoldoutBenchmark
+from model_build.tuning.search_space import ERROR_METRICS, SearchSpace, default_hyperparameters
+from model_build.util.errors import InputError
 
 FINISHED_STATES = (TrialState.COMPLETE, TrialState.PRUNED)
 RANDOM_TRIALS = 10

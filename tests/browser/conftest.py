@@ -17,8 +17,8 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playwright
 
 from app.settings import PROJECT_ROOT
-from app.web.security import POSTER_ORIGINS
-from demo.upstream import FakeUpstream
+from app.web.middleware.headers import POSTER_ORIGINS
+from demo.fake_upstream import FakeUpstream
 from tests.web.fans import IDS, add_fans
 
 CHROMIUM = Path(os.environ.get("CHROMIUM_PATH") or "/usr/bin/chromium")

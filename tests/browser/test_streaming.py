@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from demo.data import DemoEntry
+from demo.fake_upstream import FakeUpstream
 from demo.faults import Fault
-from demo.upstream import FakeUpstream
-from demo.world import DemoEntry
 from tests.browser.test_accessibility import SCREENS, faults
 from tests.lists.scenarios import CHUNKED_USER
 from tests.web.fans import SCORED

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from demo.data import EMPTY_USER, HUGE_USER, LONG_USER, DemoEntry
 from demo.faults import FAULTY_USERNAMES, Fault
 from demo.services.anilist import CHUNKED_USER, CUSTOM_LISTS_USER, ERROR_200_USER
-from demo.world import EMPTY_USER, HUGE_USER, LONG_USER, DemoEntry
 
 __all__ = [
     "CHUNKED_USER",

@@ -17,11 +17,11 @@ from app.lists.errors import (
     SourceDown,
     UnknownUser,
 )
-from app.lists.http import HttpLimits, SourceClient, create_session
-from app.recommender.status import WatchStatus
+from app.lists.http_client import HttpLimits, SourceClient, create_session
+from app.recommender.watch_status import WatchStatus
+from demo.fake_upstream import FakeUpstream
+from demo.http_server import json_response
 from demo.services import anilist as anilist_demo
-from demo.upstream import FakeUpstream
-from demo.wire import json_response
 from tests.lists import scenarios
 from tests.lists.scenarios import entry
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from app.lists.entry import AnimeList, ListEntry
 from app.lists.errors import BadExportFile, BadFileReason, ListError, ListTooLong
 from app.lists.export_file import MAX_COMPRESSED_BYTES, MAX_XML_BYTES, parse_export
-from app.recommender.status import WatchStatus
+from app.recommender.watch_status import WatchStatus
 
 HEAD = (
     '<?xml version="1.0" encoding="UTF-8" ?>\n<!-- made by a test & others -- really -->\n'

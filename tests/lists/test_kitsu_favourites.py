@@ -8,13 +8,13 @@ import pytest
 
 from app.lists import kitsu
 from app.lists.entry import AnimeList
-from app.lists.http import HttpLimits, SourceClient, create_session
+from app.lists.http_client import HttpLimits, SourceClient, create_session
 from app.recommender import WatchStatus
-from app.web.answering import to_user_list, with_seen_marks
-from app.web.options import QueryOptions
-from demo.upstream import FakeUpstream
-from demo.wire import json_response
-from demo.world import DemoEntry
+from app.web.requests.query import QueryOptions
+from app.web.services.recommend import to_user_list, with_seen_marks
+from demo.data import DemoEntry
+from demo.fake_upstream import FakeUpstream
+from demo.http_server import json_response
 
 LISTED = [DemoEntry(5, 9), DemoEntry(7, 10), DemoEntry(8, 4), DemoEntry(None, 10, media_id=900)]
 

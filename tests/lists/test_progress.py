@@ -12,8 +12,8 @@ import pytest
 from app.lists import ServiceClients, SourceSettings, build_list_sources
 from app.lists.progress import FetchProgress
 from app.upstream import SharedStorage
-from demo.upstream import FakeUpstream
-from demo.world import DemoEntry
+from demo.data import DemoEntry
+from demo.fake_upstream import FakeUpstream
 from tests.lists.scenarios import CHUNKED_USER, LONG_USER
 
 

@@ -22,14 +22,14 @@ from app.lists.errors import (
     SourceDown,
     UnknownUser,
 )
-from app.lists.http import HttpLimits, SourceClient, create_session
-from app.recommender.status import WatchStatus
+from app.lists.http_client import HttpLimits, SourceClient, create_session
+from app.recommender.watch_status import WatchStatus
+from demo.data import DemoEntry
+from demo.fake_upstream import FakeUpstream
 from demo.faults import Fault
+from demo.http_server import FakeResponse, json_response
 from demo.services import kitsu as demo_kitsu
 from demo.services import mal as demo_mal
-from demo.upstream import FakeUpstream
-from demo.wire import FakeResponse, json_response
-from demo.world import DemoEntry
 from tests.lists import scenarios
 
 QUICK = HttpLimits(backoff_factor=0, read_timeout=5)

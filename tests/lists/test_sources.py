@@ -7,11 +7,11 @@ import pytest
 
 from app.lists import ListSource, ServiceClients, SourceSettings, build_list_sources
 from app.lists.errors import SourceNotConfigured
-from app.lists.http import HttpLimits
+from app.lists.http_client import HttpLimits
 from app.lists.registry import normalize_base_url
-from app.lists.services import RATE_LIMITS
+from app.lists.service_clients import RATE_LIMITS
 from app.upstream import RateLimit, SharedStorage
-from demo.upstream import FakeUpstream
+from demo.fake_upstream import FakeUpstream
 from tests.lists import scenarios
 from tests.lists.scenarios import entry
 

@@ -17,7 +17,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from app.recommender import ArtifactError, Model, replacing
+from app.recommender import ArtifactError, Model
+from app.recommender import atomic_directory as replacing
 from app.recommender.artifact import DatasetInfo, open_artifact, write_artifact
 from model_build.cli import main
 from tests.model_build.worlds import ROOT, random_frame, train_model
@@ -34,7 +35,7 @@ def counted(*arguments, **options):
     return real(*arguments, **options)
 setattr(module, name, counted)
 if sys.argv[4] == "without-exchange":
-    from app.recommender import replacing
+    from app.recommender import atomic_directory as replacing
     replacing.exchange = lambda one, other: False
 from model_build.cli import main
 sys.exit(main(sys.argv[5:]))
@@ -127,7 +128,7 @@ def test_killed_while_writing_leaves_nothing_that_opens(
     [
         ("os.fsync", 1, False),
         ("os.fsync", -1, False),
-        ("app.recommender.replacing.exchange_paths", 1, False),
+        ("app.recommender.atomic_directory.exchange_paths", 1, False),
         ("os.fsync", 0, True),
         ("shutil.rmtree", 1, True),
     ],

@@ -24,7 +24,7 @@ from app.recommender import (
 )
 from app.recommender.artifact import ArtifactError
 from app.recommender.engines.als import AlsEngine, InteractionStrengths
-from app.recommender.listed import KnownEntries
+from app.recommender.user_list import KnownEntries
 from model_build.engines.base import FittedEngine, add_engine
 
 ANIME = 40

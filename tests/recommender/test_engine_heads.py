@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from app.recommender.engines.baseline import BiasModel
+from app.recommender.engines.bias_model import BiasModel
 from app.recommender.engines.cosine import CosineEngine, scale_residuals
 from app.recommender.engines.heads import (
     LabelBlock,
@@ -18,14 +18,14 @@ from app.recommender.engines.heads import (
     fit_user_vector,
     sigmoid,
 )
-from app.recommender.engines.interactions import like_labels
+from app.recommender.engines.labels import like_labels
 from app.recommender.engines.networks import (
     HybridEngine,
     MatrixFactorizationEngine,
     MlpEngine,
     NeuralEngine,
 )
-from app.recommender.listed import KnownEntries
+from app.recommender.user_list import KnownEntries
 
 ANIME, SIZE, HIDDEN = 40, 6, 8
 STATUSES = (0, 1, 2, 3, 4, 6)

@@ -10,7 +10,7 @@ from scipy.optimize import minimize_scalar
 
 from app.recommender import Model, UserList, WatchStatus, recommend
 from app.recommender.fold_in import DROPPED_RESIDUAL, fold_in
-from app.recommender.predict import predict_knn
+from app.recommender.knn_baseline import predict_knn
 from tests.model_build.worlds import dense_similarity
 from tests.recommender.drawn import entry_lists, lists
 

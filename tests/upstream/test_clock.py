@@ -18,7 +18,7 @@ from app.upstream import (
     SharedStorage,
     TtlStore,
 )
-from app.upstream.shared import hashed_key
+from app.upstream.shared_storage import hashed_key
 
 Worker = Callable[[], SharedStorage]
 

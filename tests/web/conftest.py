@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.settings import AppSettings
-from demo.upstream import FakeUpstream
+from demo.fake_upstream import FakeUpstream
 from tests.web.fans import add_fans
 
 

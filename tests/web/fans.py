@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.sax.saxutils import escape
 
-from demo.upstream import FakeUpstream
+from demo.fake_upstream import FakeUpstream
 from tests.lists.scenarios import entry
 from tests.tiny_model import anime_ids, title_of
 

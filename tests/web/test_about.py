@@ -15,10 +15,10 @@ from app.lists.entry import AnimeList, ListEntry
 from app.recommender import Model, SortOrder, WatchStatus
 from app.recommender.artifact import EVALUATION_FILE, ManifestEntry
 from app.settings import AppSettings
-from app.web import about
-from app.web.quality import METRIC_LABELS, PLOT_SIZE, load_model_quality
+from app.web.presenters.model_quality import METRIC_LABELS, PLOT_SIZE, load_model_quality
+from app.web.services.worked_example import WorkedExample, build_worked_example
 from app.web.state import AppState, Library
-from app.web.worked import WorkedExample, build_worked_example
+from app.web.views import about
 from model_build.cli import main
 from tests.web.fans import SCORED
 from tests.web.html_page import Element, read_html

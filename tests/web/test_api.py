@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from app.web import MAX_BODY_BYTES
-from app.web.body import InvalidBody, MalformedJson, parse_body
+from app.web.requests.body import InvalidBody, MalformedJson, parse_body
 from tests.lists import scenarios
 from tests.tiny_model import EXPLICIT, FLAGGED
 from tests.web.fans import IDS, PLANNED, SCORED, UNKNOWN

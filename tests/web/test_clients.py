@@ -6,7 +6,7 @@ from werkzeug.test import TestResponse
 
 from app import create_app
 from app.settings import AppSettings
-from app.web.security import HSTS_VALUE
+from app.web.middleware.headers import HSTS_VALUE
 
 
 def calling(settings: AppSettings, **changes: object) -> FlaskClient:

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask, Response
 from flask.testing import FlaskClient
 
-from app.web import compression
+from app.web.middleware import compression
 
 GZIP = {"Accept-Encoding": "gzip, deflate, br"}
 

@@ -15,7 +15,7 @@ from schemathesis.checks import not_a_server_error
 
 from app import create_app
 from app.settings import AppSettings
-from demo.upstream import FakeUpstream
+from demo.fake_upstream import FakeUpstream
 from tests.lists import scenarios
 from tests.web.fans import add_fans
 

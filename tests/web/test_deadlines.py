@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from demo.upstream import FakeUpstream
+from demo.fake_upstream import FakeUpstream
 from tests.web.server import PATIENCE, Server, at, running_hakken
 
 JSON = b"POST /api/v1/recommendations HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"

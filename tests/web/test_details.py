@@ -5,8 +5,8 @@ import json
 import pytest
 from flask.testing import FlaskClient
 
-from demo.upstream import FakeUpstream
-from demo.wire import FakeResponse
+from demo.fake_upstream import FakeUpstream
+from demo.http_server import FakeResponse
 from tests.web.fans import IDS
 
 

@@ -6,7 +6,7 @@ import io
 import pytest
 from flask.testing import FlaskClient
 
-from app.web.export import to_csv
+from app.web.presenters.export import to_csv
 from tests.web.fans import regular_export
 from tests.web.html_page import read_html
 from tests.web.test_pages import page, shown_ids

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.settings import AppSettings
-from demo.upstream import FakeUpstream
+from demo.fake_upstream import FakeUpstream
 from tests.tiny_model import FLAGGED, TYPES, anime_ids
 from tests.web.fans import SCORED
 from tests.web.html_page import read_html

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from demo.upstream import FakeUpstream
-from demo.world import DemoEntry
+from demo.data import DemoEntry
+from demo.fake_upstream import FakeUpstream
 from tests.redis_server import running_redis
 from tests.web.fans import SCORED
 from tests.web.server import at, running_hakken

@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.settings import AppSettings
-from demo.upstream import FakeUpstream
-from demo.world import DemoEntry
+from demo.data import DemoEntry
+from demo.fake_upstream import FakeUpstream
 from tests.tiny_model import title_of
 from tests.web.fans import SCORED, export
 from tests.web.html_page import Element, read_html

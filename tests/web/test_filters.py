@@ -9,9 +9,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.web.filters import POPULAR_SHARES, popular_count, popularity_label
+from app.web.services.filters import POPULAR_SHARES, popular_count, popularity_label
 from app.web.state import AppState
-from demo.upstream import FakeUpstream
+from demo.fake_upstream import FakeUpstream
 from tests.lists.scenarios import entry
 from tests.tiny_model import tiny_catalogue
 from tests.web.fans import IDS, PLANNED, SCORED

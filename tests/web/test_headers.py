@@ -6,8 +6,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.settings import PROJECT_ROOT
-from app.web.security import SECURITY_HEADERS
-from demo.upstream import FakeUpstream
+from app.web.middleware.headers import SECURITY_HEADERS
+from demo.fake_upstream import FakeUpstream
 from tests.lists.scenarios import entry
 from tests.web.fans import IDS
 from tests.web.html_page import read_html

@@ -11,7 +11,7 @@ from flask import Flask
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.web.options import QueryOptions
+from app.web.requests.query import QueryOptions
 from tests.web.fans import IDS, SCORED, regular_export
 
 API = "/api/v1/recommendations"

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.settings import AppSettings
-from app.web.limits import LIST_ENDPOINTS, UNLIMITED_ENDPOINTS
+from app.web.middleware.rate_limits import LIST_ENDPOINTS, UNLIMITED_ENDPOINTS
 from app.web.problems import ClientRateLimited
 from tests.redis_server import running_redis
 from tests.web.html_page import read_html

@@ -12,13 +12,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app import create_app
 from app.lists import RATE_LIMITS
-from app.metrics import ACTIVE_MODEL
+from app.observability.metrics import ACTIVE_MODEL
 from app.settings import AppSettings
-from app.upstream.breaker import MAX_FAILURES
-from app.web.access_log import call_when_sent
-from demo.upstream import FakeUpstream
-from demo.wire import FakeResponse
-from demo.world import DemoEntry
+from app.upstream.circuit_breaker import MAX_FAILURES
+from app.web.middleware.access_log import call_when_sent
+from demo.data import DemoEntry
+from demo.fake_upstream import FakeUpstream
+from demo.http_server import FakeResponse
 from tests.tiny_model import ANIME
 from tests.web.fans import SCORED
 from tests.web.server import at, running_hakken

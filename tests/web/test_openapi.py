@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.web.options import UserQuery
+from app.web.requests.query import UserQuery
 from tests.web.fans import IDS
 
 

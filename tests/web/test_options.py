@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
 
 from app.recommender import SortOrder
-from app.web.options import (
+from app.web.requests.query import (
     MAX_TOP,
     InvalidQuery,
     MediaType,

@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.web.picked import format_picks, parse_picks
+from app.web.requests.pick_list import format_picks, parse_picks
 from tests.tiny_model import FLAGGED, title_of
 from tests.web.fans import IDS, SCORED
 from tests.web.html_page import Element, read_html

@@ -16,8 +16,8 @@ from flask import Flask
 from app import create_app
 from app.settings import AppSettings
 from app.web.state import get_app_state, get_library
-from demo.upstream import FakeUpstream
-from demo.world import DemoEntry
+from demo.data import DemoEntry
+from demo.fake_upstream import FakeUpstream
 from tests.models import flip, version_of
 from tests.storage_emulator import SECONDS, StorageEmulator
 from tests.tiny_model import ANILIST_OFFSET, anime_ids

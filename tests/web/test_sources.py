@@ -13,9 +13,9 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.settings import SettingsError, load_settings
+from demo.data import DemoEntry
+from demo.fake_upstream import FakeUpstream
 from demo.faults import Fault
-from demo.upstream import FakeUpstream
-from demo.world import DemoEntry
 from tests.lists import scenarios
 from tests.web.fans import SCORED
 from tests.web.html_page import read_html
@@ -137,7 +137,7 @@ def test_an_older_list_says_so(
     client.get("/user/kitsu/Regular")
     upstream.data.add_user("Regular", [], Fault.DOWN)
     now = time.time
-    monkeypatch.setattr("app.lists.memory.time.time", lambda: now() + 290)
+    monkeypatch.setattr("app.lists.list_cache.time.time", lambda: now() + 290)
     text = read_html(client.get("/user/kitsu/Regular").text).one("p", class_="lead").text
     assert text.endswith("read from Kitsu 5 minutes ago, because it does not answer right now.")
 

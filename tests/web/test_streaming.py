@@ -19,11 +19,11 @@ from app.lists.entry import AnimeList
 from app.lists.errors import PrivateList
 from app.lists.progress import FetchProgress, ListProgressCallback
 from app.settings import AppSettings
-from app.web import pages
-from app.web.streaming import ListFetch, progress_text
+from app.web.views import recommendations as pages
+from app.web.views.streaming import ListFetch, progress_text
+from demo.data import LONG_USER, DemoEntry
+from demo.fake_upstream import FakeUpstream
 from demo.faults import Fault
-from demo.upstream import FakeUpstream
-from demo.world import LONG_USER, DemoEntry
 from tests.lists import scenarios
 from tests.web.fans import SCORED
 from tests.web.html_page import Element, read_html

@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from app.web.upload import MAX_UPLOAD_BYTES
+from app.web.requests.upload import MAX_UPLOAD_BYTES
 from tests.web.fans import SCORED, regular_export
 from tests.web.html_page import Element, read_html
 

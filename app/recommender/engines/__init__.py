@@ -9,7 +9,7 @@ from app.recommender.arrays import ArtifactReader
 from app.recommender.engines.als import AlsEngine
 from app.recommender.engines.base import Engine, EngineScores
 from app.recommender.engines.cosine import CosineEngine
-from app.recommender.engines.kernel import GaussianProcessEngine
+from app.recommender.engines.gaussian_process import GaussianProcessEngine
 from app.recommender.engines.networks import HybridEngine, MatrixFactorizationEngine, MlpEngine
 
 __all__ = [

@@ -20,8 +20,8 @@ import numpy.typing as npt
 
 from app.recommender.arrays import ArtifactReader
 from app.recommender.engines.base import EngineScores, Floats, Positions
-from app.recommender.listed import KnownEntries
-from app.recommender.status import WatchStatus
+from app.recommender.user_list import KnownEntries
+from app.recommender.watch_status import WatchStatus
 
 PERCENT = 100.0
 

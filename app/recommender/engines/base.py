@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.recommender.arrays import ArtifactReader
-from app.recommender.listed import KnownEntries
+from app.recommender.user_list import KnownEntries
 
 Floats = npt.NDArray[np.float64]
 Positions = npt.NDArray[np.int64]

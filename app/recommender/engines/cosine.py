@@ -18,9 +18,9 @@ import numpy.typing as npt
 
 from app.recommender.arrays import ArtifactReader
 from app.recommender.engines.base import EngineScores, Floats, Positions
-from app.recommender.engines.baseline import BiasModel
+from app.recommender.engines.bias_model import BiasModel
 from app.recommender.engines.heads import sigmoid
-from app.recommender.listed import KnownEntries
+from app.recommender.user_list import KnownEntries
 
 PERCENT = 100.0
 MIN_SCORE, MAX_SCORE = 1.0, 10.0

@@ -68,7 +68,7 @@ class LinearHead:
             self.offset[positions] + self.item_vectors[positions].astype(np.float64) @ user_vector
         )
 
-    def user_jacobian(self, user_vector: Floats, positions: Positions) -> Floats:  # noqa: ARG002 - the same everywhere
+    def user_jacobian(self, user_vector: Floats, positions: Positions) -> Floats:
         return self.item_vectors[positions].astype(np.float64)
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from app.recommender.arrays import ArtifactReader
 from app.recommender.engines.base import EngineScores, Floats, Positions
-from app.recommender.engines.baseline import BiasModel
+from app.recommender.engines.bias_model import BiasModel
 from app.recommender.engines.heads import (
     LabelBlock,
     LinearHead,
@@ -27,8 +27,8 @@ from app.recommender.engines.heads import (
     sigmoid,
     sigmoid_secant_slope,
 )
-from app.recommender.engines.interactions import like_labels
-from app.recommender.listed import KnownEntries
+from app.recommender.engines.labels import like_labels
+from app.recommender.user_list import KnownEntries
 
 PERCENT = 100.0
 

@@ -1,17 +1,17 @@
-"""The shape of every JSON answer, for the description of the API (`app.web.openapi`).
+"""The shape of every JSON answer, for the description of the API (`app.web.views.openapi`).
 
 The answers themselves are plain dictionaries; the tests hold them to these shapes.
 """
 
 from app.web.schemas.anime import AnimeDetailsResponse, AnimeResponse, SimilarAnimeResponse
-from app.web.schemas.fans import SimilarUsersResponse
-from app.web.schemas.general import (
+from app.web.schemas.common import (
     ProblemDetails,
     RecommendationsResponse,
     SearchResponse,
     UserRecommendationsResponse,
 )
 from app.web.schemas.pair import PairRecommendationsResponse
+from app.web.schemas.similar_users import SimilarUsersResponse
 
 __all__ = [
     "AnimeDetailsResponse",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from app.web.schemas.general import (
+from app.web.schemas.common import (
     AnimeId,
     AnimeSummary,
     StrictSchema,

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from app.recommender import EngineName, SortOrder
-from app.web.schemas.general import (
+from app.web.schemas.common import (
     AnimeId,
     ContributionSchema,
     FetchedListCoverage,

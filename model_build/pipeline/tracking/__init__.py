@@ -10,10 +10,10 @@ from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from model_build.errors import InputError
 from model_build.pipeline.config import PipelineConfig
 from model_build.pipeline.sections import MLflowSection, WandbSection
 from model_build.pipeline.tracking.base import ExperimentTracker, FailSafeTracker, TrackerGroup
+from model_build.util.errors import InputError
 
 __all__ = ["ExperimentTracker", "TrackerGroup", "open_tracking"]
 

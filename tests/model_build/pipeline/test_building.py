@@ -13,13 +13,13 @@ from filelock import FileLock
 from app.model_store import open_model_source
 from app.recommender import Model
 from app.recommender.artifact import read_manifest
-from demo.upstream import FakeUpstream
+from demo.fake_upstream import FakeUpstream
 from model_build.cli import main
 from model_build.pipeline.config import read_config
 from model_build.pipeline.plan import plan_tasks
-from tests.model_build.collecting.crowds import crowd_of
+from tests.model_build.artifact.publisher import start
+from tests.model_build.collect.crowds import crowd_of
 from tests.model_build.pipeline.shop import CONFIG, Shop, make_shop, said
-from tests.model_build.publisher import start
 from tests.models import flip
 
 TASKS = [
@@ -261,7 +261,7 @@ def test_the_bundled_model_is_fetched(tmp_path: Path, capsys: Capture) -> None:
 
 
 def test_a_dump_is_prepared_and_reported(built: Shop, tmp_path: Path, capsys: Capture) -> None:
-    from tests.model_build.dumps.dump_files import generated
+    from tests.model_build.data.dumps.dump_files import generated
 
     generated(tmp_path / "dump", "hernan2020")
     text = '[prepare]\ndataset = "hernan2020"\nfrom = "../dump"\n[train]\n[report]\nfans = 20\n'

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_build.cli import main
-from model_build.errors import InputError
-from model_build.hyperparameters import Hyperparameters
+from model_build.pipeline.command_options import CommandSpec
 from model_build.pipeline.config import read_config
-from model_build.pipeline.example import example_config
-from model_build.pipeline.options import CommandSpec
+from model_build.pipeline.example_config import example_config
 from model_build.pipeline.sections import SECTION_SPECS, section_options, section_subcommands
+from model_build.train.hyperparameters import Hyperparameters
+from model_build.util.errors import InputError
 
 EXAMPLE = Path(__file__).parents[3] / "model_build" / "build.example.toml"
 GOOD = '[data]\nratings = "r.csv"\n[train]\nshrinkage = 80\n'

@@ -1,0 +1,68 @@
+"""Small readings that every source shares."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from app.recommender.watch_status import WatchStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MAX_SCORE = 10.0
+# Longer than any real title; keeps one silly row from filling memory or a page.
+MAX_TITLE_LENGTH = 500
+MAX_SYNOPSIS_LENGTH = 10_000
+PICTURE_HOSTS: Final = ("cdn.myanimelist.net", "s4.anilist.co")
+
+# MyAnimeList's numbers for a status. Its list pages and everything made from them use these.
+MAL_STATUS_CODES: Final[Mapping[int, WatchStatus]] = {
+    1: WatchStatus.WATCHING,
+    2: WatchStatus.COMPLETED,
+    3: WatchStatus.ON_HOLD,
+    4: WatchStatus.DROPPED,
+    6: WatchStatus.PLAN_TO_WATCH,
+}
+
+_LINE_BREAK = re.compile(r"<br\s*/?>|</p>", re.I)
+_HTML_TAG = re.compile(r"<[^>]{0,200}>")
+
+
+def normalize_score(value: float | None) -> float | None:
+    """A score on the 1..10 scale, or None when the fan gave none.
+
+    Every service writes 0 for "no score". AniList's 100-point scale allows less than 1 of 10, which
+    is a real (very low) score and counts as 1. Above 10 the scale is unknown, so nothing is read.
+    """
+    if value is None or math.isnan(value) or value <= 0 or value > MAX_SCORE:
+        return None
+    return max(1.0, float(value))
+
+
+def normalize_title(value: str | None) -> str | None:
+    """A title without outer blanks, None when there is nothing left."""
+    return (value or "").strip()[:MAX_TITLE_LENGTH] or None
+
+
+def allowed_picture_url(value: str | None) -> str | None:
+    """The address of a picture, None when it is not on a host that our pages show pictures from."""
+    if value is None or len(value) > MAX_TITLE_LENGTH:
+        return None
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return None
+    return value if parts.scheme == "https" and parts.netloc in PICTURE_HOSTS else None
+
+
+def synopsis_text(value: str | None) -> str | None:
+    """A synopsis as plain text with single blank lines between paragraphs."""
+    text = html.unescape(
+        _HTML_TAG.sub("", _LINE_BREAK.sub("\n", (value or "")[:MAX_SYNOPSIS_LENGTH]))
+    )
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    return "\n\n".join(line for line in lines if line) or None

@@ -1,0 +1,100 @@
+"""What the sources share with all who ask the same services: clients, breakers, room, and paces."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import requests
+
+from app.lists import anilist, kitsu, mal_pages, myanimelist, shikimori
+from app.lists.http_client import HttpLimits, SourceClient, create_session
+from app.lists.list_cache import CacheTtl
+from app.observability.metrics import CIRCUIT_OPEN_UNTIL
+from app.upstream import BucketRateLimiter, RateLimit, ServiceBreaker, SharedStorage
+from app.upstream.shared_storage import hashed_key
+
+RATE_LIMITS: Mapping[str, tuple[RateLimit, ...]] = {
+    "mal": (RateLimit(5, 5),),
+    "mal-pages": (RateLimit(1, 2),),
+    "anilist": (RateLimit(5, 10),),
+    "kitsu": (RateLimit(4, 2),),
+    "jikan": (RateLimit(3, 1), RateLimit(60, 60)),
+    "shikimori": (RateLimit(4, 1), RateLimit(80, 60)),
+}
+"""What each service is asked at most. AniList allows 30 a minute; spread over the minute, so that
+nobody waits long for a turn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSettings:
+    """What the sources need to know of the app. Base addresses are origin and path prefix.
+
+    ``paces`` may be emptied where nobody has to be spared. ``most_waiting`` is how many requests of
+    this process may ask one service at the same time.
+    """
+
+    version: str
+    shared_storage: SharedStorage
+    public_url: str | None = None
+    mal_client_id: str | None = None
+    mal_web: bool = False
+    mal_url: str = myanimelist.BASE_URL
+    mal_web_url: str = mal_pages.BASE_URL
+    anilist_url: str = anilist.BASE_URL
+    kitsu_url: str = kitsu.BASE_URL
+    jikan_url: str | None = None
+    shikimori_url: str = shikimori.BASE_URL
+    max_entries: int = 20_000
+    deadline_s: float = 25.0
+    max_concurrent_requests: int = 4
+    http_limits: HttpLimits = field(default_factory=HttpLimits)
+    cache_ttl: CacheTtl = field(default_factory=CacheTtl)
+    rate_limits: Mapping[str, tuple[RateLimit, ...]] = field(default_factory=lambda: RATE_LIMITS)
+
+
+class ServiceClients:
+    """Makes the client and the breaker of each service, so that all who ask it share them."""
+
+    def __init__(self, settings: SourceSettings, session: requests.Session | None = None) -> None:
+        self.settings = settings
+        self.session = session or create_session(settings.version, settings.public_url)
+        self._circuit_breakers: dict[str, ServiceBreaker] = {}
+        self._semaphores: dict[str, threading.Semaphore] = {}
+
+    def client(
+        self, source: str, service: str, url: str, limits: HttpLimits | None = None
+    ) -> SourceClient:
+        """A client for ``service`` at ``url``; errors name it ``source``."""
+        rate_limits = self.settings.rate_limits.get(service)
+        name = _service_key(service, url)
+        rate_limiter = (
+            BucketRateLimiter(self.settings.shared_storage, name, rate_limits)
+            if rate_limits
+            else None
+        )
+        limits = limits or self.settings.http_limits
+        return SourceClient(source, self.session, limits, rate_limiter, service)
+
+    def circuit_breaker(self, service: str, url: str) -> ServiceBreaker:
+        """The breaker of ``service`` at ``url``."""
+        key = _service_key(service, url)
+        if key not in self._circuit_breakers:
+            until = CIRCUIT_OPEN_UNTIL.labels(service)
+            self._circuit_breakers[key] = ServiceBreaker(
+                self.settings.shared_storage, key, on_open=until.set
+            )
+        return self._circuit_breakers[key]
+
+    def semaphore(self, service: str, url: str) -> threading.Semaphore:
+        """Room for those who ask ``service`` at ``url``."""
+        key = _service_key(service, url)
+        return self._semaphores.setdefault(
+            key, threading.Semaphore(self.settings.max_concurrent_requests)
+        )
+
+
+def _service_key(service: str, url: str) -> str:
+    """A name for files and keys: another address is another service."""
+    return f"{service}-{hashed_key(url)[:12]}"

@@ -1,0 +1,140 @@
+"""What Hakken counts and times, for Prometheus (`app.web.views.metrics` hands it out).
+
+No label holds anything that a visitor chose: routes are patterns, and everything else is a small
+closed set. With ``PROMETHEUS_MULTIPROC_DIR`` set before the start (`gunicorn.conf.py` does) all
+workers of a host are counted together.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+from threading import Lock
+
+import numpy as np
+import numpy.typing as npt
+from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.metrics import disable_created_metrics
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+_FAST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+_SLOW_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 60.0)
+_LENGTH_BUCKETS = (0, 5, 10, 30, 100, 300, 1_000, 3_000, 10_000)
+
+REQUESTS = Counter(
+    "hakken_requests", "Requests, by the pattern of their address.", ["route", "method", "status"]
+)
+REQUEST_SECONDS = Histogram(
+    "hakken_request_seconds",
+    "From the headers of a request to the end of what is answered.",
+    ["route"],
+    buckets=_SLOW_BUCKETS,
+)
+LIST_FETCH_SECONDS = Histogram(
+    "hakken_list_fetch_seconds",
+    "Getting a list by name, from memory or from its site.",
+    ["source"],
+    buckets=_SLOW_BUCKETS,
+)
+RECOMMEND_SECONDS = Histogram(
+    "hakken_answer_seconds", "Folding a list in and ranking, once.", buckets=_FAST_BUCKETS
+)
+UPSTREAM_CALLS = Counter(
+    "hakken_upstream_calls",
+    "Requests to other services: ok, refused (4xx), limited (429), failed (5xx), timeout, lost.",
+    ["service", "result"],
+)
+LIST_CACHE_LOOKUPS = Counter(
+    "hakken_list_cache",
+    "Lists wanted by name: hit (remembered), miss (asked for), stale (an old one stood in).",
+    ["result"],
+)
+DETAILS_CACHE_LOOKUPS = Counter(
+    "hakken_details_cache",
+    "Anime whose details were wanted: hit, miss, stale (there, but old enough to ask again).",
+    ["result"],
+)
+CIRCUIT_OPEN_UNTIL = Gauge(
+    "hakken_upstream_resting_until",
+    "When a service that fails is asked again, in seconds since the epoch.",
+    ["service"],
+    multiprocess_mode="livemax",
+)
+MODEL_WORKERS = Gauge(
+    "hakken_model_workers",
+    "Workers that answer with this version of the model.",
+    ["version"],
+    multiprocess_mode="livesum",
+)
+MODEL_CREATED_AT = Gauge(
+    "hakken_model_created_timestamp_seconds",
+    "When the oldest model in use was trained, since the epoch; 0 while a worker has none.",
+    multiprocess_mode="livemin",
+)
+MODEL_LOADED_AT = Gauge(
+    "hakken_model_loaded_timestamp_seconds",
+    "When the model that has been in use for longest was opened, since the epoch.",
+    multiprocess_mode="livemin",
+)
+LIST_ENTRIES = Histogram(
+    "hakken_list_entries", "Entries of the lists that were answered.", buckets=_LENGTH_BUCKETS
+)
+LIST_ANIME = Counter(
+    "hakken_list_anime", "Anime on those lists: known to the model, or unknown.", ["known"]
+)
+
+
+class _ActiveModelGauges:
+    """Tells which model this process answers with, again after a fork: gauges do not survive it."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._active: tuple[str, str, float] | None = None
+        os.register_at_fork(after_in_child=self._reset_after_fork)
+
+    def set_active(self, version: str, created: str, loaded: float) -> None:
+        """Say that answers come from this model now, ``loaded`` then (seconds since the epoch)."""
+        with self._lock:
+            if self._active:
+                MODEL_WORKERS.labels(self._active[0]).set(0)
+            self._active = version, created, loaded
+            self._set_gauges()
+
+    def _set_gauges(self) -> None:
+        if self._active:
+            version, created, loaded = self._active
+            MODEL_WORKERS.labels(version).set(1)
+            MODEL_LOADED_AT.set(loaded)
+            with suppress(ValueError):  # a manifest may say anything
+                made = datetime.fromisoformat(created)
+                MODEL_CREATED_AT.set(
+                    (made if made.tzinfo else made.replace(tzinfo=UTC)).timestamp()
+                )
+
+    def _reset_after_fork(self) -> None:
+        self._lock = Lock()
+        self._set_gauges()
+
+
+ACTIVE_MODEL = _ActiveModelGauges()
+
+
+def count_list_entries(known: npt.NDArray[np.bool_], unmapped: int = 0) -> None:
+    """Count a list that is answered: of each entry whether the model knows it, and how many there
+    were besides that have no id here."""
+    LIST_ENTRIES.observe(len(known) + unmapped)
+    LIST_ANIME.labels("yes").inc(int(known.sum()))
+    LIST_ANIME.labels("no").inc(int((~known).sum()) + unmapped)
+
+
+def count_details_lookups(
+    wanted: Iterable[int], found: Iterable[int], missing: Iterable[int]
+) -> None:
+    """Count ids of anime: what was found may be missing as well, when it is old."""
+    there, old = set(found), set(missing)
+    for anime_id in wanted:
+        result = "miss" if anime_id not in there else "stale" if anime_id in old else "hit"
+        DETAILS_CACHE_LOOKUPS.labels(result).inc()

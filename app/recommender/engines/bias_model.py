@@ -1,0 +1,40 @@
+"""Baseline estimates, which engines from embeddings predict on top of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from app.recommender.arrays import ArtifactReader
+from app.recommender.user_list import KnownEntries
+from app.recommender.watch_status import WatchStatus
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class BiasModel:
+    """mu + b_i + b_u, ``item_bias`` (n,) float64; b_u has a closed form (Koren 2010, eq. 2)."""
+
+    global_mean: float
+    item_bias: Floats
+    reg_user: float
+
+    @classmethod
+    def from_arrays(cls, arrays: ArtifactReader, engine: str, n_items: int) -> Self:
+        return cls(
+            arrays.read_number(f"{engine}_mean"),
+            arrays.read_vector(f"{engine}_item_bias", np.float64, n_items),
+            arrays.read_number(f"{engine}_reg_user", minimum=0),
+        )
+
+    def user_residuals(self, entries: KnownEntries) -> tuple[npt.NDArray[np.bool_], Floats, float]:
+        """Which entries tell a score, their residuals, and the fan's own level b_u."""
+        has_score = (entries.score > 0) & (entries.status != WatchStatus.PLAN_TO_WATCH)
+        at = entries.position[has_score]
+        deviation = entries.score[has_score] - self.global_mean - self.item_bias[at]
+        user_bias = float(deviation.sum() / max(self.reg_user + len(deviation), 1.0))
+        return has_score, deviation - user_bias, user_bias

@@ -1,0 +1,32 @@
+"""What an entry says about whether an anime was liked, beside its score.
+
+====================================  =========
+completed (or unknown), above 5       liked
+dropped, or scored 5 or less          not liked
+everything else                       untold
+====================================  =========
+
+A score without a status counts as completed: of the scored entries whose status is known, 98 % are.
+Watching, on hold and planned tell nothing yet.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from app.recommender.watch_status import WatchStatus
+
+LIKE_THRESHOLD = 5.0
+FINISHED_STATUSES = (int(WatchStatus.UNKNOWN), int(WatchStatus.COMPLETED))
+
+
+def like_labels(
+    score: npt.NDArray[np.float64], status: npt.NDArray[np.int8]
+) -> npt.NDArray[np.int8]:
+    """1 for liked, 0 for not liked, -1 where the entry does not tell, (entries,)."""
+    finished = np.isin(status, FINISHED_STATUSES) & (score > 0)
+    label = np.full(len(score), -1, np.int8)
+    label[finished] = score[finished] > LIKE_THRESHOLD
+    label[status == WatchStatus.DROPPED] = 0
+    return label

@@ -1,0 +1,134 @@
+"""What an engine's vectors say is alike: anime to anime, and fans to a fan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from app.recommender.fold_in import UserProfile, ensure_profile
+from app.recommender.model import Model
+from app.recommender.rank import candidate_mask, top_items
+from app.recommender.training_users import LOVED_MIN_SCORE, NEIGHBOUR_COUNT
+from app.recommender.user_list import UserList
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """One fan like the visitor. ``shared`` are loved by both, ``fresh`` not on the visitor's list;
+    positions, best first."""
+
+    similarity: float
+    common_loved: tuple[int, ...]
+    unseen_loved: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourFavourite:
+    """What ``lovers`` of the nearest fans loved; ``weight`` is the sum of their likenesses."""
+
+    position: int
+    supporters: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class UserNeighbours:
+    """The fans like a visitor, nearest first, and what they loved that the visitor has not seen.
+
+    ``share`` (n,) is how many of the nearest fans loved each anime, of 1; ``usual`` (n,) the same
+    of the whole crowd.
+    """
+
+    neighbours: tuple[Neighbour, ...]
+    favourites: tuple[NeighbourFavourite, ...]
+    neighbour_share: Floats
+    overall_share: Floats
+
+
+def find_user_neighbours(
+    model: Model,
+    engine: str,
+    user: UserList | UserProfile,
+    *,
+    count: int = 20,
+    neighbour_count: int = NEIGHBOUR_COUNT,
+    allowed: npt.NDArray[np.bool_] | None = None,
+) -> UserNeighbours:
+    """Find the fans of an engine's crowd who are most like this one.
+
+    ``allowed`` (n,) bool narrows the favourites that are told; at most ``count`` are.
+
+    Raises:
+        KeyError: the model has no such engine, or the engine no crowd.
+    """
+    training_users = model.training_users[engine]
+    profile = ensure_profile(model, user)
+    neighbour_ids, similarity = training_users.nearest_users(
+        model.engines[engine].user_embedding(profile.known_entries), neighbour_count
+    )
+    supporters, weight = np.zeros(len(model), np.int64), np.zeros(len(model))
+    for neighbour, cosine in zip(neighbour_ids.tolist(), similarity.tolist(), strict=True):
+        supporters[training_users.items_loved_by(neighbour)] += 1
+        weight[training_users.items_loved_by(neighbour)] += cosine
+    unseen_mask = candidate_mask(model, profile)
+    shown = unseen_mask & (supporters > 0)
+    if allowed is not None:
+        shown &= allowed
+    loved_mask = np.zeros(len(model), bool)
+    loved_mask[profile.rated[profile.score >= LOVED_MIN_SCORE]] = True
+    return UserNeighbours(
+        tuple(
+            _neighbour(training_users.items_loved_by(neighbour), cosine, loved_mask, unseen_mask)
+            for neighbour, cosine in zip(neighbour_ids.tolist(), similarity.tolist(), strict=True)
+        ),
+        tuple(
+            NeighbourFavourite(int(at), int(supporters[at]), float(weight[at]))
+            for at in top_items(weight, shown, count)
+        ),
+        supporters / max(1, len(neighbour_ids)),
+        training_users.supporters / max(1, len(training_users)),
+    )
+
+
+def _neighbour(
+    loved_items: npt.NDArray[np.int32],
+    similarity: float,
+    loved_mask: npt.NDArray[np.bool_],
+    unseen_mask: npt.NDArray[np.bool_],
+) -> Neighbour:
+    return Neighbour(
+        similarity,
+        tuple(loved_items[loved_mask[loved_items]].tolist()),
+        tuple(loved_items[unseen_mask[loved_items]].tolist()),
+    )
+
+
+def similar_items(
+    model: Model,
+    engine: str,
+    position: int,
+    *,
+    count: int,
+    allowed: npt.NDArray[np.bool_] | None = None,
+) -> list[tuple[int, float]]:
+    """The anime whose embeddings are most like that of one, and the cosines, best first.
+
+    Raises:
+        KeyError: the model has no such engine.
+    """
+    embedding = model.engines[engine].embedding
+    length = np.linalg.norm(embedding, axis=1)
+    if not length[position]:
+        return []
+    similarity = np.asarray(embedding @ (embedding[position] / length[position]), np.float64)
+    similarity /= np.where(length > 0, length, 1.0)
+    shown = (length > 0) & (similarity > 0)
+    shown[position] = False
+    if allowed is not None:
+        shown &= allowed
+    best = top_items(similarity, shown, count)
+    return list(zip(best.tolist(), similarity[best].tolist(), strict=True))

@@ -1,0 +1,152 @@
+"""Stops asking a service that keeps failing, and tries it again after a while."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from pybreaker import (
+    STATE_CLOSED,
+    STATE_OPEN,
+    CircuitBreaker,
+    CircuitBreakerError,
+    CircuitBreakerListener,
+    CircuitBreakerState,
+    CircuitBreakerStorage,
+    CircuitMemoryStorage,
+    CircuitRedisStorage,
+)
+from redis import RedisError
+
+from app.upstream.shared_storage import SharedStorage, redis_key
+
+log = logging.getLogger(__name__)
+
+MAX_FAILURES = 8
+RESET_SECONDS = 30.0
+_MAX_CLOCK_SKEW = timedelta(seconds=5)  # by which the clocks of two hosts may differ
+
+
+class CircuitOpen(Exception):
+    """The service has failed again and again and is left alone; ``seconds`` until the next try."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"left alone for {seconds:.0f} s after repeated failures")
+        self.seconds = seconds
+
+
+class _ReportedFailure(Exception):
+    pass
+
+
+class _RedisCircuitStorage(CircuitRedisStorage):
+    """pybreaker would never let ``opened_at`` go back, not even when the clock has."""
+
+    @property
+    def opened_at(self) -> datetime | None:
+        return super().opened_at
+
+    @opened_at.setter
+    def opened_at(self, now: datetime) -> None:
+        try:
+            self._redis.set(self._namespace("opened_at"), int(now.timestamp()))
+        except RedisError as error:
+            log.warning("a failure is not shared: %s", type(error).__name__)
+
+
+class _CircuitOpenListener(CircuitBreakerListener):
+    def __init__(self, callback: Callable[[float], None], seconds: float) -> None:
+        self._callback = callback
+        self._reset_seconds = seconds
+
+    def state_change(
+        self,
+        cb: CircuitBreaker,
+        old_state: CircuitBreakerState | None,
+        new_state: CircuitBreakerState,
+    ) -> None:
+        if new_state.name == STATE_OPEN:
+            self._callback(datetime.now(UTC).timestamp() + self._reset_seconds)
+
+
+class ServiceBreaker:
+    """pybreaker's circuit for one service, per worker, or for all when there is a Redis.
+
+    ``on_rest`` is told until when the service is left alone, in seconds since the epoch.
+
+    Outcomes are reported after the fact, because pybreaker holds a lock for as long as a call that
+    it makes itself: one slow list would stop all others.
+    """
+
+    def __init__(
+        self,
+        shared_storage: SharedStorage,
+        name: str,
+        max_failures: int = MAX_FAILURES,
+        reset_seconds: float = RESET_SECONDS,
+        on_open: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        self._shared_storage = shared_storage
+        self._name = name
+        self._max_failures = max_failures
+        self._reset_seconds = reset_seconds
+        self._on_open = on_open
+        self._lock = threading.Lock()
+        self._circuit: tuple[CircuitBreaker, CircuitBreakerStorage] | None = None
+
+    def raise_if_open(self) -> None:
+        """Return if the service may be asked.
+
+        Raises:
+            Resting: not now.
+        """
+        _, storage = self._get_circuit()
+        opened = storage.opened_at
+        if storage.state != STATE_OPEN or opened is None:
+            return
+        now = datetime.now(UTC)
+        if (
+            opened > now + _MAX_CLOCK_SKEW
+        ):  # the clock was set back: rest from now on, not until then
+            storage.opened_at = opened = now
+        left = (opened + timedelta(seconds=self._reset_seconds) - now).total_seconds()
+        if left > 0:
+            raise CircuitOpen(left)
+
+    def record_outcome(self, *, failed: bool) -> None:
+        """Say how asking went."""
+        circuit, _ = self._get_circuit()
+        with contextlib.suppress(_ReportedFailure, CircuitBreakerError):
+            circuit.call(_raise_if_failed, failed)
+
+    def _get_circuit(self) -> tuple[CircuitBreaker, CircuitBreakerStorage]:
+        with self._lock:
+            if self._circuit is None:
+                storage = self._create_storage()
+                circuit = CircuitBreaker(
+                    fail_max=self._max_failures,
+                    reset_timeout=self._reset_seconds,
+                    state_storage=storage,
+                    throw_new_error_on_trip=False,
+                    listeners=[_CircuitOpenListener(self._on_open, self._reset_seconds)],
+                )
+                self._circuit = circuit, storage
+            return self._circuit
+
+    def _create_storage(self) -> CircuitBreakerStorage:
+        redis = self._shared_storage.redis
+        if redis is not None:
+            name = redis_key("breaker", self._name)
+            try:
+                return _RedisCircuitStorage(STATE_CLOSED, redis, namespace=name)
+            except RedisError as error:
+                log.warning("failures are not shared: %s", type(error).__name__)
+        return CircuitMemoryStorage(STATE_CLOSED)
+
+
+def _raise_if_failed(failed: bool) -> None:
+    if failed:
+        raise _ReportedFailure

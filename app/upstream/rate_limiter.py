@@ -1,0 +1,115 @@
+"""Keeps to what a service allows, counted for all workers together: pyrate-limiter's buckets."""
+
+from __future__ import annotations
+
+import logging
+import math
+import sqlite3
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pyrate_limiter import AbstractBucket, Rate, RateItem, RedisBucket, SQLiteBucket
+from redis import RedisError
+
+from app.upstream.shared_storage import SharedStorage, redis_key
+
+log = logging.getLogger(__name__)
+
+_MAX_CLOCK_SKEW_MS = 5_000  # by which the clocks of two hosts may differ
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """At most ``requests`` in any ``seconds``."""
+
+    requests: int
+    seconds: float
+
+
+class RateLimitReached(Exception):
+    """The next request may only go out after ``seconds``, which is longer than one may wait."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"our own limit is reached for {seconds:.1f} s")
+        self.seconds = math.ceil(seconds)
+
+
+class RateLimiter(Protocol):
+    """Something that lets requests through."""
+
+    def acquire(self, max_wait: float) -> None:
+        """Return when it is our turn; raise Throttled if that takes more than ``most`` seconds."""
+
+
+class NoRateLimiter:
+    """Lets everything through."""
+
+    def acquire(self, max_wait: float) -> None:
+        """Return at once."""
+
+
+class BucketRateLimiter:
+    """The turn of one service, by ``name``."""
+
+    def __init__(
+        self, shared_storage: SharedStorage, name: str, rate_limits: Sequence[RateLimit]
+    ) -> None:
+        self._shared_storage = shared_storage
+        self._name = name
+        # The buckets want the shortest interval first.
+        ordered = sorted(rate_limits, key=lambda pace: pace.seconds)
+        self._rates = [Rate(pace.requests, round(pace.seconds * 1000)) for pace in ordered]
+        self._lock = threading.Lock()
+        self._bucket: AbstractBucket | None = None
+
+    def acquire(self, max_wait: float) -> None:
+        """Return when it is our turn.
+
+        Raises:
+            Throttled: that would take more than ``most`` seconds.
+        """
+        end = time.monotonic() + max_wait
+        while pause := self._try_acquire():
+            if time.monotonic() + pause > end:
+                raise RateLimitReached(pause)
+            time.sleep(pause)
+
+    def _try_acquire(self) -> float:
+        """Take a turn and return 0, or return how many seconds there are still to wait."""
+        try:
+            # The lock keeps an answer and the wait that goes with it together.
+            with self._lock:
+                bucket = self._get_bucket()
+                item = RateItem("request", bucket.now())  # type: ignore[no-untyped-call]
+                if bucket.put(item):
+                    bucket.leak(item.timestamp)
+                    return 0.0
+                pause = max(int(bucket.waiting(item)), 1)  # type: ignore[arg-type]
+                if pause > self._rates[-1].interval + _MAX_CLOCK_SKEW_MS:
+                    bucket.flush()  # counted in the future: the clock was set back
+                    bucket.put(item)
+                    return 0.0
+                return pause / 1000
+        except (sqlite3.Error, RedisError, OSError) as error:
+            # Better one request too many than none at all; next time from the start.
+            self._bucket = None
+            log.warning("requests could not be counted: %s", type(error).__name__)
+            return 0.0
+
+    def _get_bucket(self) -> AbstractBucket:
+        if self._bucket is None:
+            redis = self._shared_storage.redis
+            if redis is not None:
+                key = redis_key("limit", self._name)
+                bucket = RedisBucket.init(self._rates, redis, key)
+                assert isinstance(bucket, RedisBucket)
+                self._bucket = bucket
+            else:
+                file = self._shared_storage.folder / f"limit-{self._name}.sqlite"
+                self._bucket = SQLiteBucket.init_from_file(
+                    self._rates, db_path=str(file), use_file_lock=True
+                )
+        return self._bucket

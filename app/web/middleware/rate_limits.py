@@ -1,0 +1,131 @@
+"""How much one client may ask for, with Flask-Limiter.
+
+Counted in this process, or for all hosts where there is a Redis; in this process again for as long
+as the Redis is gone. Clients are known by a hash of their address.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import math
+import time
+from functools import partial
+from typing import Any
+
+from flask import Flask, Response, request
+from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded
+
+from app.settings import RATE_LIMIT_OFF, AppSettings
+from app.upstream import SharedStorage
+from app.upstream.shared_storage import hashed_key
+from app.web.errors import error_response
+from app.web.middleware.clients import PROBE_ENDPOINTS, client_address
+from app.web.problems import ClientRateLimited
+
+log = logging.getLogger(__name__)
+
+LIST_ENDPOINTS = {"pages.show_user_recommendations", "pages.post_upload", "api.get_user_recommendations", "api.post_recommendations"}
+LIST_ENDPOINTS |= {"together.show_pair_recommendations", "together.get_pair_recommendations", "favourites.show_favourites"}
+LIST_ENDPOINTS |= {"fans.show_similar_users", "fans.get_similar_users"}
+"""What reads a whole list, from its site or from the request."""
+UNLIMITED_ENDPOINTS = PROBE_ENDPOINTS | {"static"}
+
+
+def init_app(app: Flask, settings: AppSettings) -> None:
+    """Limit what one client may ask of ``app``."""
+    rates = {"lists": settings.rate_lists, "pages": settings.rate_pages}
+    if all(rate == RATE_LIMIT_OFF for rate in rates.values()):
+        return
+    redis = SharedStorage(settings.shared_cache_dir, settings.cache_url).redis
+    # The same Redis as everything else, with its patience.
+    options: dict[str, Any] = {"connection_pool": redis.connection_pool} if redis else {}
+    limiter = Limiter(
+        _hashed_client_key,
+        application_limits=[
+            ApplicationLimit(
+                limit_provider=rate, scope=kind, exempt_when=partial(_outside_scope, kind)
+            )
+            for kind, rate in rates.items()
+            if rate != RATE_LIMIT_OFF
+        ],
+        storage_uri="redis://" if redis else "memory://",
+        storage_options=options,
+        in_memory_fallback_enabled=redis is not None,
+        # Of two threads that find the Redis gone at once, one falls back and the other fails.
+        swallow_errors=True,
+        # An address that leads nowhere has no endpoint, and would be free.
+        request_identifier=lambda: request.endpoint or "nowhere",
+        key_prefix="hakken",
+    )
+    limiter.logger.addFilter(_drop_traceback)
+    app.before_request(_ClockRollbackGuard(limiter).check)
+    if not settings.trusted_proxies:
+        app.before_request(_UndeclaredProxyWarning().check)
+    limiter.init_app(app)
+    app.register_error_handler(
+        RateLimitExceeded, lambda error: _rate_limit_response(limiter, error)
+    )
+
+
+def _drop_traceback(record: logging.LogRecord) -> bool:
+    record.exc_info = None
+    return True
+
+
+def _rate_scope() -> str:
+    if request.endpoint in UNLIMITED_ENDPOINTS:
+        return "free"
+    return "lists" if request.endpoint in LIST_ENDPOINTS else "pages"
+
+
+def _outside_scope(scope: str) -> bool:
+    return _rate_scope() != scope
+
+
+def _hashed_client_key() -> str:
+    return hashed_key("client", client_address())
+
+
+def _rate_limit_response(limiter: Limiter, error: RateLimitExceeded) -> Response:
+    reached = limiter.current_limit
+    longest = error.limit.limit.get_expiry()
+    left = math.ceil(reached.reset_at - time.time()) if reached else longest
+    return error_response(ClientRateLimited(min(max(left, 1), longest)))
+
+
+class _ClockRollbackGuard:
+    """Forgets what was counted when the clock is set back: it would count until then."""
+
+    def __init__(self, limiter: Limiter) -> None:
+        self._limiter = limiter
+        self._offset = time.time() - time.monotonic()
+
+    def check(self) -> None:
+        """Called before every request."""
+        offset = time.time() - time.monotonic()
+        if offset < self._offset - 1 and self._limiter._storage_uri == "memory://":
+            self._limiter.reset()
+        self._offset = offset
+
+
+class _UndeclaredProxyWarning:
+    """Says once that there seems to be a proxy that nobody told us of."""
+
+    def __init__(self) -> None:
+        self._warned = False
+
+    def check(self) -> None:
+        """Called before every request."""
+        if self._warned or "X-Forwarded-For" not in request.headers:
+            return
+        try:
+            near = ipaddress.ip_address(request.remote_addr or "").is_private
+        except ValueError:
+            return
+        if near:
+            self._warned = True
+            log.warning(
+                "requests come through a proxy, so all visitors share one rate limit: "
+                "set HAKKEN_TRUSTED_PROXIES to the number of your proxies"
+            )

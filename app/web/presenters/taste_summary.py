@@ -1,0 +1,127 @@
+"""A fan's taste at a glance: how strict, how the scores spread, which genres and decades stand out.
+
+"Than others" always means the fans whose lists the model was trained on.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from app.recommender import Model, UserProfile
+from app.web.services.filters import ADULT_GENRES, ItemAttributes
+
+MIN_RATED = 5
+MIN_SEEN = 10
+MIN_PER_CATEGORY = 3
+MAX_PREFERENCES = 3
+MIN_SCORE_DIFFERENCE = 0.15
+"""A difference in scores below this is none worth telling."""
+PLOT_HEIGHT = 44
+"""Height of the tallest bar."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreBar:
+    """How many titles got a score; ``height`` is for the plot."""
+
+    score: int
+    count: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryPreference:
+    """A genre or decade: its share of the fan's list, and of all fans' lists, in percent."""
+
+    name: str
+    share: int
+    average_share: int
+
+
+@dataclass(frozen=True, slots=True)
+class TasteSummary:
+    """What the header says; empty where the list is too short to say it."""
+
+    strictness_text: str
+    mean_score: str
+    score_bars: tuple[ScoreBar, ...]
+    genres: tuple[CategoryPreference, ...]
+    decades: tuple[CategoryPreference, ...]
+
+    @property
+    def plot_label(self) -> str:
+        """The plot in words."""
+        return ", ".join(
+            f"{bar.count:,} × {bar.score}" for bar in self.score_bars[::-1] if bar.count
+        )
+
+
+def summarize_taste(
+    model: Model, attributes: ItemAttributes, user: UserProfile
+) -> TasteSummary | None:
+    """The taste that a list shows; None if it is too short to show any."""
+    scored, seen = len(user.rated) >= MIN_RATED, len(user.seen) >= MIN_SEEN
+    if not (scored or seen):
+        return None
+    entry_counts = model.entry_count.astype(float)
+    decade = attributes.year // 10 * 10
+    decades = {f"{year}s": np.flatnonzero(decade == year) for year in np.unique(decade[decade > 0])}
+    genres = {
+        attributes.genre_names[name]: where
+        for name, where in attributes.genre_positions.items()
+        if name not in ADULT_GENRES
+    }
+    return TasteSummary(
+        strictness_text=_strictness_text(model, user) if scored else "",
+        mean_score=f"{user.score.mean():.1f}" if scored else "",
+        score_bars=_score_bars(user.score) if scored else (),
+        genres=_category_preferences(genres, user.seen, entry_counts) if seen else (),
+        decades=_category_preferences(decades, user.seen, entry_counts) if seen else (),
+    )
+
+
+def _strictness_text(model: Model, user: UserProfile) -> str:
+    """Against what others give the same titles, so that good taste is not taken for kindness."""
+    expected = model.global_mean + model.item_bias[user.rated]
+    difference = float((user.score - expected).mean())
+    if abs(difference) < MIN_SCORE_DIFFERENCE:
+        return "You score the same titles about as others do."
+    side = "higher" if difference > 0 else "lower"
+    return f"You score the same titles {abs(difference):.1f} {side} than others do."
+
+
+def _score_bars(scores: npt.NDArray[np.float64]) -> tuple[ScoreBar, ...]:
+    rounded = np.clip(np.floor(scores + 0.5).astype(int), 1, 10)
+    counts = np.bincount(rounded, minlength=11)[1:]
+    most = int(counts.max())
+    return tuple(
+        ScoreBar(score, int(count), math.ceil(PLOT_HEIGHT * int(count) / most))
+        for score, count in enumerate(counts, 1)
+    )
+
+
+def _category_preferences(
+    categories: dict[str, npt.NDArray[np.int64]],
+    seen: npt.NDArray[np.int64],
+    entry_counts: npt.NDArray[np.float64],
+) -> tuple[CategoryPreference, ...]:
+    """What the fan watches more of than others, the least likely to be chance first."""
+    found = []
+    is_seen = np.zeros(len(entry_counts), bool)
+    is_seen[seen] = True
+    everything = entry_counts.sum()
+    for name, where in categories.items():
+        count = int(np.count_nonzero(is_seen[where]))
+        expected = len(seen) * float(entry_counts[where].sum() / everything)
+        surprise = (count - expected) / math.sqrt(max(expected, 1.0))
+        if count >= MIN_PER_CATEGORY and surprise > 0:
+            share, usual = 100 * count / len(seen), 100 * expected / len(seen)
+            found.append((surprise, CategoryPreference(name, round(share), round(usual))))
+    found.sort(key=lambda each: (-each[0], each[1].name))
+    return tuple(
+        leaning for _, leaning in found[:MAX_PREFERENCES] if leaning.share > leaning.average_share
+    )

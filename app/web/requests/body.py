@@ -1,0 +1,131 @@
+"""The body of ``POST /api/v1/recommendations``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from app.lists.errors import ListTooLong
+from app.recommender import UserList, WatchStatus
+from app.web.requests.query import QueryOptions
+from app.web.requests.values import PARSE_INT
+
+MAX_ANIME_ID = 2**31 - 1
+MAX_REPORTED_ERRORS = 10
+_STATUS_BY_SLUG = {status.slug: status for status in WatchStatus}
+_STATUS_CODES = tuple(int(status) for status in WatchStatus)
+Score = Annotated[float, Field(ge=1, le=10, allow_inf_nan=False)]
+_STATUS_RULE = (
+    "should be one of "
+    + ", ".join(_STATUS_BY_SLUG)
+    + ", or MyAnimeList's code 1, 2, 3, 4, 6 (0: unknown)"
+)
+
+
+class FieldError(NamedTuple):
+    """One thing that is wrong with a body: where, and what was expected."""
+
+    path: str
+    message: str
+
+
+class MalformedJson(Exception):
+    """A body that is not JSON at all."""
+
+
+class InvalidBody(Exception):
+    """A JSON body of the wrong shape."""
+
+    def __init__(self, field_errors: list[FieldError]) -> None:
+        first = field_errors[0]
+        super().__init__(f"{first.path or 'the body'}: {first.message}.")
+        self.field_errors = field_errors
+
+
+def _parse_status(value: object) -> WatchStatus:
+    if isinstance(value, str) and value in _STATUS_BY_SLUG:
+        return _STATUS_BY_SLUG[value]
+    if isinstance(value, int) and not isinstance(value, bool) and value in list(WatchStatus):
+        return WatchStatus(value)
+    raise ValueError(_STATUS_RULE)
+
+
+def _parse_score(value: object) -> object:
+    is_zero = isinstance(value, int | float) and not isinstance(value, bool) and value == 0
+    return None if is_zero else value
+
+
+class ListEntryBody(BaseModel):
+    """One title on the list. A score of 0 or null is no score."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    anime_id: Annotated[int, Field(gt=0, le=MAX_ANIME_ID), PARSE_INT]
+    score: Annotated[
+        Score | None,
+        BeforeValidator(_parse_score, json_schema_input_type=Score | Literal[0] | None),
+    ] = None
+    status: Annotated[
+        WatchStatus,
+        BeforeValidator(
+            _parse_status, json_schema_input_type=Literal[*_STATUS_BY_SLUG, *_STATUS_CODES]
+        ),
+    ] = WatchStatus.COMPLETED
+
+
+class RecommendationsBody(QueryOptions):
+    """The whole body: the list, and the same options as everywhere."""
+
+    entries: Annotated[tuple[ListEntryBody, ...], Field(alias="list")]
+
+    @property
+    def options(self) -> QueryOptions:
+        return QueryOptions.model_construct(**{name: getattr(self, name) for name in _OPTION_NAMES})
+
+    @property
+    def user_list(self) -> UserList:
+        return UserList.from_entries([(e.anime_id, e.score, e.status) for e in self.entries])
+
+
+_OPTION_NAMES = tuple(QueryOptions.model_fields)
+
+
+def parse_body(data: bytes, max_entries: int) -> RecommendationsBody:
+    """Read and check a body.
+
+    Raises:
+        BadJson: it is not JSON.
+        BadBody: it has the wrong shape; every fault (up to ten) is named with its path.
+        ListTooLong: the list has more than ``max_entries`` entries.
+    """
+    try:
+        body = RecommendationsBody.model_validate_json(data, strict=True)
+    except ValidationError as error:
+        field_errors = error.errors(include_url=False, include_context=False)[:MAX_REPORTED_ERRORS]
+        if field_errors[0]["type"] == "json_invalid":
+            raise MalformedJson(
+                f"The body is not JSON ({_lower_first(field_errors[0]['msg'])})."
+            ) from None
+        raise InvalidBody(
+            [FieldError(_json_path(f["loc"]), _error_message(f)) for f in field_errors]
+        ) from None
+    if len(body.entries) > max_entries:
+        raise ListTooLong(source="list", limit=max_entries)
+    return body
+
+
+def _json_path(location: tuple[int | str, ...]) -> str:
+    """``list[3].score`` for ``("list", 3, "score")``."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return "".join(parts).removeprefix(".")
+
+
+def _error_message(error: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        return "there is no such key"
+    return _lower_first(error["msg"].removeprefix("Value error, "))
+
+
+def _lower_first(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]

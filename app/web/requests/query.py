@@ -1,0 +1,272 @@
+"""What a visitor may ask for, read from a query string or a JSON body by the same rules.
+
+A page writes ``top`` as ``n``; an option at its default never stands in an address. Options that
+hold several values are repeated (as forms do) or have commas between them (as our addresses do).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Self, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from werkzeug.datastructures import MultiDict
+
+from app.recommender import EngineName, SortOrder
+from app.web.requests.values import (
+    MARK_PATTERN,
+    MAX_MARKS,
+    PARSE_INT,
+    Flag,
+    parse_ids,
+    parse_seen_marks,
+    parse_slugs,
+    split_values,
+)
+
+MAX_TOP = 100
+TOP_STEP = 20
+MAX_GENRES = 20
+MAX_POPULARITY = 5
+MIN_YEAR, MAX_YEAR = 1900, 2100
+MAX_EPISODES = 9999
+
+QueryT = TypeVar("QueryT", bound=BaseModel)
+
+
+class InvalidQuery(Exception):
+    """A query argument that cannot be used; the sentence names it."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class MediaType(StrEnum):
+    """What kind of anime."""
+
+    TV = "tv"
+    MOVIE = "movie"
+    OVA = "ova"
+    ONA = "ona"
+    SPECIAL = "special"
+    MUSIC = "music"
+
+
+class PlannedMode(StrEnum):
+    """What to do with what the fan already plans to watch."""
+
+    NO = "no"
+    YES = "yes"
+    ONLY = "only"
+
+
+class TitleLanguage(StrEnum):
+    """Which of its titles an anime is called by. What has no English title keeps the other."""
+
+    ROMAJI = "romaji"
+    ENGLISH = "english"
+
+
+AnimeId = Annotated[int, Field(gt=0, lt=2**31)]
+GivenScore = Annotated[int, Field(ge=0, le=10)]
+SeenMarks = Annotated[
+    tuple[Annotated[str, Field(pattern=MARK_PATTERN)] | tuple[AnimeId, GivenScore], ...],
+    Field(max_length=MAX_MARKS),
+]
+_GENRES_HELP = f"up to {MAX_GENRES} genres with commas between them, such as drama,slice-of-life"
+_YEAR_HELP = f"a year from {MIN_YEAR} to {MAX_YEAR}"
+_EPISODES_HELP = f"a whole number from 1 to {MAX_EPISODES:,}"
+Genres = Annotated[
+    tuple[Annotated[str, Field(min_length=1, max_length=40)], ...],
+    Field(max_length=MAX_GENRES, description=_GENRES_HELP),
+    BeforeValidator(parse_slugs),
+]
+Types = Annotated[
+    tuple[MediaType, ...],
+    Field(description="some of " + ", ".join(MediaType) + ", with commas between them"),
+    BeforeValidator(split_values),
+]
+Year = Annotated[int, Field(ge=MIN_YEAR, le=MAX_YEAR), PARSE_INT]
+Episodes = Annotated[int, Field(ge=1, le=MAX_EPISODES), PARSE_INT]
+
+
+class QueryOptions(BaseModel):
+    """The choices that every way of asking shares. The descriptions are told to who errs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    top: Annotated[
+        int,
+        Field(ge=1, le=MAX_TOP, description=f"a whole number from 1 to {MAX_TOP}"),
+        PARSE_INT,
+    ] = TOP_STEP
+    order: Annotated[
+        SortOrder, Field(description="one of " + ", ".join(order.value for order in SortOrder))
+    ] = SortOrder.MATCH
+    engine: Annotated[EngineName, Field(description="one of " + ", ".join(EngineName))] = (
+        EngineName.HAKKEN
+    )
+    adult: Flag = False
+    type: Types = ()
+    genre: Genres = ()
+    without: Genres = ()
+    year_from: Annotated[Year | None, Field(description=_YEAR_HELP)] = None
+    year_to: Annotated[Year | None, Field(description=f"{_YEAR_HELP}, not before year_from")] = None
+    min_episodes: Annotated[Episodes | None, Field(description=_EPISODES_HELP)] = None
+    max_episodes: Annotated[
+        Episodes | None, Field(description=f"{_EPISODES_HELP}, not less than min_episodes")
+    ] = None
+    popularity: Annotated[
+        int,
+        Field(
+            ge=-MAX_POPULARITY,
+            le=MAX_POPULARITY,
+            description=f"a whole number from {-MAX_POPULARITY} (the biggest hits) over 0 (all) to "
+            f"{MAX_POPULARITY} (what hardly anyone knows)",
+        ),
+        PARSE_INT,
+    ] = 0
+    new_series: Flag = False
+    planned: Annotated[PlannedMode, Field(description="one of " + ", ".join(PlannedMode))] = (
+        PlannedMode.NO
+    )
+    extras: Flag = False
+    ignore_dropped: Flag = False
+    title: Annotated[
+        TitleLanguage,
+        Field(description="one of " + ", ".join(TitleLanguage) + ": how anime are called"),
+    ] = TitleLanguage.ROMAJI
+    hide: Annotated[
+        tuple[AnimeId, ...],
+        Field(
+            max_length=MAX_MARKS,
+            description=f"up to {MAX_MARKS} anime ids with commas between them",
+        ),
+        BeforeValidator(parse_ids),
+    ] = ()
+    seen: Annotated[
+        tuple[tuple[AnimeId, GivenScore], ...],
+        Field(
+            max_length=MAX_MARKS,
+            description=f"up to {MAX_MARKS} of anime id:score with commas between them, such as "
+            "5:8 (0: no score)",
+        ),
+        BeforeValidator(parse_seen_marks, json_schema_input_type=SeenMarks),
+    ] = ()
+
+    @field_validator("year_to", "max_episodes")
+    @classmethod
+    def _check_range(cls, maximum: int | None, info: ValidationInfo) -> int | None:
+        name = "year_from" if info.field_name == "year_to" else "min_episodes"
+        minimum = info.data.get(name)
+        if maximum is not None and minimum is not None and maximum < minimum:
+            raise ValueError(f"should not be less than {name}")
+        return maximum
+
+    @property
+    def english(self) -> bool:
+        """Whether anime are called by their English titles."""
+        return self.title is TitleLanguage.ENGLISH
+
+    def with_changes(self, **changes: Any) -> Self:
+        """These options with some changed."""
+        return self.model_copy(update=changes)
+
+
+_PAGE_NAME_BY_OPTION = {own: "n" if own == "top" else own for own in QueryOptions.model_fields}
+_OPTION_BY_PAGE_NAME = {page: own for own, page in _PAGE_NAME_BY_OPTION.items()}
+MULTI_VALUE_OPTIONS = frozenset({"type", "genre", "without", "hide", "seen"})
+
+
+class UserQuery(QueryOptions):
+    """The query of ``GET /api/v1/recommendations``."""
+
+    source: Annotated[str, Field(description="the site, such as anilist")]
+    username: Annotated[
+        str, Field(min_length=1, max_length=100, description="a username on that site")
+    ]
+
+
+def parse_query(model: type[QueryT], arguments: Mapping[str, str]) -> QueryT:
+    """Read a query strictly: every name must be known.
+
+    Raises:
+        BadQuery: naming the first argument that is missing, unknown or out of bounds.
+    """
+    try:
+        return model.model_validate({name: _argument_value(arguments, name) for name in arguments})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        name = str(first["loc"][0])
+        raise InvalidQuery(name, _error_sentence(model, name, name, first["type"])) from None
+
+
+def parse_page_query(arguments: Mapping[str, str]) -> QueryOptions:
+    """Read a page's options; names that a page does not know are left alone, as are empty fields.
+
+    Raises:
+        BadQuery: naming the first argument that is out of bounds.
+    """
+    known = {
+        option: _argument_value(arguments, page)
+        for page, option in _OPTION_BY_PAGE_NAME.items()
+        if page in arguments
+    }
+    # A field of a form that was left empty; how many and in which order is never left empty.
+    filled = {option: text for option, text in known.items() if text or option in {"top", "order"}}
+    try:
+        return QueryOptions.model_validate(filled)
+    except ValidationError as error:
+        option = str(error.errors()[0]["loc"][0])
+        page = _PAGE_NAME_BY_OPTION[option]
+        raise InvalidQuery(page, _error_sentence(QueryOptions, option, page, "")) from None
+
+
+def parse_title_language(arguments: Mapping[str, str]) -> TitleLanguage:
+    """What anime are called on a page that has no other option.
+
+    Raises:
+        BadQuery: there is no such language.
+    """
+    return parse_page_query({"title": arguments["title"]} if "title" in arguments else {}).title
+
+
+def to_page_query(options: QueryOptions) -> dict[str, Any]:
+    """The query arguments of a page with these options, defaults left out."""
+    changed = options.model_dump(
+        mode="json", exclude_defaults=True, include=set(_PAGE_NAME_BY_OPTION)
+    )
+    return {_PAGE_NAME_BY_OPTION[own]: _option_text(own, value) for own, value in changed.items()}
+
+
+def _option_text(option: str, value: Any) -> str:
+    if option == "seen":
+        return ",".join(f"{anime_id}:{score}" for anime_id, score in value)
+    if option in MULTI_VALUE_OPTIONS:
+        return ",".join(map(str, value))
+    return str(int(value) if isinstance(value, bool) else value)
+
+
+def _argument_value(arguments: Mapping[str, str], name: str) -> str:
+    if name in MULTI_VALUE_OPTIONS and isinstance(arguments, MultiDict):
+        return ",".join(arguments.getlist(name))
+    return arguments[name]
+
+
+def _error_sentence(model: type[BaseModel], name: str, shown: str, error_type: str) -> str:
+    field = model.model_fields.get(name)
+    if field is None:
+        return f"“{name}” is not an option here: leave it out."
+    if error_type == "missing":
+        return f"“{shown}” is missing: it should be {field.description}."
+    return f"“{shown}” should be {field.description}."

@@ -1,0 +1,225 @@
+"""The filters above the results: which anime each leaves in, and how to say so.
+
+Popularity: the slider goes from -5 to 5. `SHARES` of the model's anime, those on the most lists,
+are the hits: to the left of 0 nothing else is shown, to the right of 0 they are left out. With
+14,000 anime that is, from the middle outwards, the 2,100 / 1,120 / 560 / 280 / 140 best known to
+the left, and everything but the 140 / 280 / 560 / 1,120 / 2,100 best known to the right.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from app.catalogue import Catalogue
+from app.recommender import Franchises, Model
+from app.web.requests.query import InvalidQuery, MediaType, PlannedMode, QueryOptions
+from app.web.requests.values import slugify
+
+POPULAR_SHARES = (0.01, 0.02, 0.04, 0.08, 0.15)
+ADULT_GENRES = frozenset({"hentai", "erotica"})
+"""Genres that are not named unless adult anime are asked for."""
+TYPE_LABELS = {
+    MediaType.TV: "TV",
+    MediaType.MOVIE: "Films",
+    MediaType.OVA: "OVA",
+    MediaType.ONA: "Web (ONA)",
+    MediaType.SPECIAL: "Specials",
+    MediaType.MUSIC: "Music",
+}
+_TYPE_BY_NAME = {**{kind.value: kind for kind in MediaType}, "tv special": MediaType.SPECIAL}
+
+BoolMask = npt.NDArray[np.bool_]
+Positions = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemAttributes:
+    """What filters look at, parallel to the model's n anime; years and episodes 0 if unknown.
+
+    ``genres`` are positions by the genre's slug, ``genre_names`` its names, the most frequent
+    first; ``rank`` (n,) is 0 for the anime on most lists.
+    """
+
+    media_type: npt.NDArray[np.object_]
+    year: npt.NDArray[np.int32]
+    episodes: npt.NDArray[np.int32]
+    genre_positions: Mapping[str, npt.NDArray[np.int64]]
+    genre_names: Mapping[str, str]
+    popularity_rank: npt.NDArray[np.int64]
+
+    @classmethod
+    def from_catalogue(cls, model: Model, catalogue: Catalogue) -> ItemAttributes:
+        """Look the model's anime up in the catalogue."""
+        ids = model.anime_id.tolist()
+        where: dict[str, list[int]] = {}
+        for at, names in enumerate(catalogue.column_values("genres", ids)):
+            for name in filter(None, (names or "").split(";")):
+                where.setdefault(name, []).append(at)
+        names = sorted(where, key=lambda name: -len(where[name]))
+        kinds = [
+            _TYPE_BY_NAME.get((kind or "").casefold())
+            for kind in catalogue.column_values("type", ids)
+        ]
+        rank = np.empty(len(model), np.int64)
+        rank[model.popularity_order] = np.arange(len(model))
+        return cls(
+            media_type=np.array(kinds, object),
+            year=np.array([y or 0 for y in catalogue.column_values("year", ids)], np.int32),
+            episodes=np.array([n or 0 for n in catalogue.column_values("episodes", ids)], np.int32),
+            genre_positions={slugify(name): np.array(where[name]) for name in names},
+            genre_names={slugify(name): name for name in names},
+            popularity_rank=rank,
+        )
+
+    def has_genre(self, genre: str) -> BoolMask:
+        """Where an anime is of this genre."""
+        mask = np.zeros(len(self.popularity_rank), bool)
+        mask[self.genre_positions[genre]] = True
+        return mask
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveFilter:
+    """One filter that is on: ``names`` are its options, ``off`` the options without it."""
+
+    option_names: tuple[str, ...]
+    label: str
+    options_without: QueryOptions
+    mask: BoolMask
+
+
+def popular_count(popularity: int, count: int) -> int:
+    """How many of ``count`` anime are hits at this place of the slider."""
+    if popularity == 0:
+        return 0
+    # Both ends are the strictest.
+    share = (
+        POPULAR_SHARES[popularity - 1]
+        if popularity > 0
+        else POPULAR_SHARES[len(POPULAR_SHARES) + popularity]
+    )
+    return math.ceil(share * count)
+
+
+def build_active_filters(
+    attributes: ItemAttributes,
+    franchises: Franchises,
+    seen: Positions,
+    planned: Positions,
+    options: QueryOptions,
+) -> list[ActiveFilter]:
+    """The filters that these options switch on, for who has seen and plans these anime.
+
+    Raises:
+        BadQuery: a genre that no anime has.
+    """
+    found: list[ActiveFilter] = []
+
+    def add_filter(label: str, mask: BoolMask, *names: str, **off: Any) -> None:
+        default = {name: QueryOptions.model_fields[name].default for name in names}
+        found.append(ActiveFilter(names, label, options.with_changes(**(default | off)), mask))
+
+    if options.type:
+        kinds = [TYPE_LABELS[kind] for kind in options.type]
+        add_filter(
+            f"Type: {_join_or(kinds)}",
+            np.isin(attributes.media_type.astype(str), list(options.type)),
+            "type",
+        )
+    for name in options.genre:
+        label, rest = (
+            _genre_name(attributes, "genre", name),
+            tuple(g for g in options.genre if g != name),
+        )
+        add_filter(label, attributes.has_genre(name), "genre", genre=rest)
+    for name in options.without:
+        label, rest = (
+            _genre_name(attributes, "without", name),
+            tuple(g for g in options.without if g != name),
+        )
+        add_filter(f"No {label}", ~attributes.has_genre(name), "without", without=rest)
+    if options.year_from or options.year_to:
+        add_filter(
+            _range_label(options.year_from, options.year_to, "From {}", "Up to {}", "{} to {}"),
+            _range_mask(attributes.year, options.year_from, options.year_to),
+            "year_from",
+            "year_to",
+        )
+    if options.min_episodes or options.max_episodes:
+        least, most = options.min_episodes, options.max_episodes
+        phrase = _range_label(least, most, "At least {}", "At most {}", "{} to {}")
+        one = (most or least) == 1
+        add_filter(
+            f"{phrase} episode{'' if one else 's'}",
+            _range_mask(attributes.episodes, least, most),
+            "min_episodes",
+            "max_episodes",
+        )
+    if options.popularity:
+        best = popular_count(options.popularity, len(attributes.popularity_rank))
+        hit = attributes.popularity_rank < best
+        phrase = popularity_label(options.popularity, len(attributes.popularity_rank))
+        add_filter(phrase, hit if options.popularity < 0 else ~hit, "popularity")
+    if options.new_series:
+        add_filter("No sequels and spin-offs", ~franchises.same_franchise_mask(seen), "new_series")
+    if options.planned is PlannedMode.ONLY:
+        add_filter(
+            "Only what you plan to watch",
+            _mask_of(len(attributes.popularity_rank), planned),
+            "planned",
+        )
+    return found
+
+
+def popularity_label(popularity: int, count: int) -> str:
+    """What a place of the slider means."""
+    best = popular_count(popularity, count)
+    if popularity == 0:
+        return "Everything, known or not"
+    return f"Only the {best:,} best known" if popularity < 0 else f"Without the {best:,} best known"
+
+
+def build_hidden_mask(
+    model: Model, franchises: Franchises, positions: npt.NDArray[np.int64]
+) -> BoolMask:
+    """Where an anime, or another of its series, is hidden as not for this fan."""
+    known = positions[positions >= 0]
+    return franchises.same_franchise_mask(known) | _mask_of(len(model), known)
+
+
+def _mask_of(count: int, positions: npt.NDArray[np.int64]) -> BoolMask:
+    mask = np.zeros(count, bool)
+    mask[positions] = True
+    return mask
+
+
+def _range_mask(value: npt.NDArray[np.int32], minimum: int | None, maximum: int | None) -> BoolMask:
+    known = value > 0
+    return known & (value >= (minimum or 0)) & (value <= (maximum or np.iinfo(np.int32).max))
+
+
+def _genre_name(attributes: ItemAttributes, option: str, name: str) -> str:
+    if name not in attributes.genre_names:
+        some = ", ".join(list(attributes.genre_names)[:12])
+        raise InvalidQuery(
+            option, f"“{option}” should be genres that Hakken knows, such as {some}."
+        )
+    return attributes.genre_names[name]
+
+
+def _range_label(
+    minimum: int | None, maximum: int | None, minimum_text: str, maximum_text: str, range_text: str
+) -> str:
+    if minimum and maximum:
+        return str(minimum) if minimum == maximum else range_text.format(minimum, maximum)
+    return minimum_text.format(minimum) if minimum else maximum_text.format(maximum)
+
+
+def _join_or(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"

@@ -1,0 +1,27 @@
+"""``/about``: what the model is, how good it is, and one recommendation worked through."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, make_response, render_template
+
+from app.web.presenters.model_quality import load_model_quality
+from app.web.services.example_lists import EXAMPLE_LIST
+from app.web.services.worked_example import build_worked_example
+from app.web.state import get_library
+
+blueprint = Blueprint("about", __name__)
+
+
+@blueprint.get("/about")
+def show_about() -> Response:
+    """The page."""
+    library = get_library()
+    page = render_template(
+        "about.html",
+        manifest=library.model.manifest,
+        quality=load_model_quality(library.model),
+        build_worked_example=build_worked_example(library, EXAMPLE_LIST),
+    )
+    response = make_response(page)
+    response.headers["Cache-Control"] = "public, max-age=3600"
+    return response

@@ -1,0 +1,114 @@
+"""Write a made-up dump in the format of a public one, at any size, the same for the same seed.
+
+    scripts/generate --dataset hernan2020 --ratings 1000000 --fans 5000 --anime 8000 --out DIR
+
+--ratings counts the rows of the file that holds the lists (animelist.csv for hernan2020, whose
+rating_complete.csv gets the completed and scored half of them). A few rows are wrong on purpose, as
+in the real dumps: repeated ones, stray status codes, scores out of range. How many of each is
+printed as one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import polars as pl
+
+from app.recommender.atomic_directory import replace_directory
+from benchmarks.generate.catalogue import make_catalogue
+from benchmarks.generate.formats import FORMATS, SyntheticDumpFormat
+from benchmarks.generate.population import (
+    ListChunk,
+    SyntheticPopulation,
+    generate_lists,
+    make_population,
+)
+from model_build.commands.arguments import positive_int
+
+WrittenChunk = tuple[dict[str, bytes], Counter[str]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="scripts/generate",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--dataset", choices=tuple(FORMATS), required=True)
+    for name, what in (("ratings", "rows"), ("fans", "fans"), ("anime", "anime")):
+        parser.add_argument(f"--{name}", type=positive_int, required=True, metavar="N", help=what)
+    parser.add_argument("--seed", type=int, default=1, metavar="N")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
+    arguments = parser.parse_args()
+    if arguments.out.exists():
+        sys.exit(f"scripts/generate: {arguments.out} exists; name a new folder with --out")
+    try:
+        world = make_population(arguments.ratings, arguments.fans, arguments.anime, arguments.seed)
+        with replace_directory(arguments.out) as new:
+            done = write_dump(world, arguments.dataset, new)
+    except (ValueError, OSError) as error:
+        sys.exit(f"scripts/generate: {error}")
+    print(json.dumps(done))
+
+
+def write_dump(world: SyntheticPopulation, dataset: str, folder: Path) -> dict[str, int]:
+    """Write all files of a dump; returns how many rows each has and how many flaws there are."""
+    kind = FORMATS[dataset]
+    done: Counter[str] = Counter()
+    name, rows = make_catalogue(world, dataset)
+    (folder / name).write_bytes(_to_csv(rows, header=True))
+    done[name] = len(rows)
+    with ExitStack() as stack:
+        files = {file: stack.enter_context((folder / file).open("wb")) for file in kind.files}
+        for texts, counted in _write_chunks(world, kind):
+            for file, text in texts.items():
+                files[file].write(text)
+            done.update(counted)
+    return dict(done)
+
+
+def _write_chunks(world: SyntheticPopulation, kind: SyntheticDumpFormat) -> Iterator[WrittenChunk]:
+    """Pieces of the files in order; as many are made ahead as there are threads."""
+    threads = os.cpu_count() or 1
+    waiting: list[Future[WrittenChunk]] = []
+    first = True
+    with ThreadPoolExecutor(threads) as pool:
+        for chunk in generate_lists(world, threads):
+            waiting.append(pool.submit(_write_chunk, world, kind, chunk, header=first))
+            first = False
+            if len(waiting) > threads:
+                yield waiting.pop(0).result()
+        for future in waiting:
+            yield future.result()
+
+
+def _write_chunk(
+    world: SyntheticPopulation, kind: SyntheticDumpFormat, chunk: ListChunk, *, header: bool
+) -> WrittenChunk:
+    entries = kind.make_rows(world, chunk)
+    counted = Counter(entries.flaw_counts)
+    texts = {}
+    for file, made in kind.files.items():
+        rows = made(world, entries)
+        counted[file] = len(rows)
+        texts[file] = _to_csv(rows, header=header)
+    return texts, counted
+
+
+def _to_csv(rows: pl.DataFrame, *, header: bool) -> bytes:
+    out = io.BytesIO()
+    rows.write_csv(out, include_header=header, quote_style="never")
+    return out.getvalue()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Measures of a model: from a file, and into a model that is trained already."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from app.recommender.artifact import (
+    CATALOGUE_FILE,
+    EVALUATION_FILE,
+    Manifest,
+    open_artifact,
+    write_artifact,
+)
+from model_build.artifact.model_card import MODEL_CARD_FILE, render_model_card
+from model_build.util.errors import InputError
+
+
+def read_evaluation_metrics(path: Path) -> dict[str, Any]:
+    """What ``evaluate --json`` printed.
+
+    Raises:
+        InputError: it is not one JSON object of numbers, tables and lists.
+    """
+    try:
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        scalar_metrics(found)
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise InputError(
+            f"{path}: expected one JSON object of numbers, as evaluate --json prints ({error})."
+        ) from None
+    return found
+
+
+def scalar_metrics(evaluation: Mapping[str, Any]) -> dict[str, float]:
+    """Without the tables, and without what could not be measured."""
+    return {
+        name: float(value)
+        for name, value in evaluation.items()
+        if value is not None and not isinstance(value, dict | list)
+    }
+
+
+def evaluation_metrics_json(evaluation: Mapping[str, Any]) -> str:
+    """The content of the file of measures in a model."""
+    return json.dumps(evaluation, indent=1) + "\n"
+
+
+def annotate_model(model: Path, evaluation: Mapping[str, Any], out: Path) -> Manifest:
+    """Write the model at ``model`` again with these measures, as a new version of the same time.
+
+    Raises:
+        ArtifactError: it cannot be opened, or something else stands at ``out``.
+    """
+    artifact = open_artifact(model)
+    before = artifact.manifest
+    metrics = {**before.metrics, **scalar_metrics(evaluation)}  # engines have some of their own
+    content = f"{before.version} {json.dumps(evaluation, sort_keys=True)}"
+    time = before.version.partition("-")[0]
+    version = f"{time}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+    documents = {
+        name: (model / name).read_text("utf-8")
+        for name in before.files
+        if not name.endswith(".npy") and name != CATALOGUE_FILE
+    }
+    documents[MODEL_CARD_FILE] = render_model_card(
+        version, before.dataset, before.counts, before.hyperparameters, metrics
+    )
+    documents[EVALUATION_FILE] = evaluation_metrics_json(evaluation)
+    return write_artifact(
+        out,
+        version=version,
+        created=before.created,
+        dataset=before.dataset,
+        counts=before.counts,
+        hyperparameters=before.hyperparameters,
+        metrics=metrics,
+        arrays=artifact.arrays,
+        catalogue=artifact.catalogue_path.read_bytes(),
+        documents=documents,
+    )

@@ -1,0 +1,155 @@
+"""Upload a model as a version, verify it there, and make it the live one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.catalogue import Catalogue
+from app.model_store.layout import POINTER_FILE
+from app.recommender import Model
+from app.recommender.artifact import MANIFEST_FILE, ArtifactError, Manifest, verify_bytes
+from model_build.artifact.gate import QualityGate
+from model_build.artifact.inventory import ModelVersion, VersionInventory, list_versions
+from model_build.artifact.store import ConflictError, ModelFileStore, StoredFile
+from model_build.util.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class PublishResult:
+    """What was done: files and bytes that were written, and the version that was live before."""
+
+    version: str
+    verdict: str
+    files_written: int
+    bytes_written: int
+    total_bytes: int
+    previous_version: str | None
+
+
+def publish_model(path: Path, store: ModelFileStore, gate: QualityGate) -> PublishResult:
+    """Publish the model at ``path``. What is there already is not sent again, so that after an
+    interruption the same call completes the work.
+
+    Raises:
+        InputError: the gate is closed, the version is there with other content, or somebody else
+            publishes at the same time. The live model stays what it was.
+        ArtifactError: the model cannot be used, or the store cannot be read or written.
+    """
+    model = Model.open(path)
+    _check_catalogue(model)
+    manifest, text = model.manifest, (path / MANIFEST_FILE).read_bytes()
+    inventory = list_versions(store)
+    _check_unchanged(store, manifest, text, inventory)
+    verdict = _apply_gate(gate, manifest, inventory)
+    written = _upload_files(path, store, manifest, text)
+    if inventory.live_version != manifest.version:
+        set_live_version(store, manifest.version, inventory)
+    return PublishResult(
+        version=manifest.version,
+        verdict=verdict,
+        files_written=len(written),
+        bytes_written=sum(written.values()),
+        total_bytes=len(text) + sum(facts.bytes for facts in manifest.files.values()),
+        previous_version=inventory.live_version,
+    )
+
+
+def set_live_version(store: ModelFileStore, version: str, inventory: VersionInventory) -> None:
+    """Make a version the live one, unless the pointer moved since the inventory was taken.
+
+    Raises:
+        InputError: it did.
+    """
+    try:
+        store.put(POINTER_FILE, f"{version}\n".encode(), inventory.pointer_generation)
+    except ConflictError:
+        raise InputError(
+            f"{store.url}/{POINTER_FILE}: somebody else moved it meanwhile, so {version} is not live; "
+            f"look with `versions --at {store.url}`, then try again."
+        ) from None
+
+
+def _check_catalogue(model: Model) -> None:
+    try:
+        Catalogue.open(model.catalogue_path)
+    except (OSError, EOFError, ValueError, KeyError) as error:
+        raise ArtifactError(f"{model.catalogue_path}: not a catalogue ({error}).") from None
+
+
+def _apply_gate(gate: QualityGate, new: Manifest, inventory: VersionInventory) -> str:
+    if inventory.live_version is None:
+        return "nothing was live before to compare with."
+    if inventory.live_version == new.version:
+        return "it is the live model already."
+    live = inventory.find_version(inventory.live_version)
+    if live is None or live.manifest is None:
+        reason = live.problem if live else "it is not there"
+        return f"the live model {inventory.live_version} cannot be compared with ({reason})."
+    return gate.check(new, live.manifest)
+
+
+def _check_unchanged(
+    store: ModelFileStore, manifest: Manifest, text: bytes, inventory: VersionInventory
+) -> None:
+    there: ModelVersion | None = inventory.find_version(manifest.version)
+    if there is None or MANIFEST_FILE not in there.files:
+        return
+    if not store.matches(there.files[MANIFEST_FILE], text):
+        raise InputError(
+            f"{store.url}/{there.name}: this version is there with other content, and a version "
+            "never changes; train again for a new version."
+        )
+
+
+def _upload_files(
+    path: Path, store: ModelFileStore, manifest: Manifest, text: bytes
+) -> Mapping[str, int]:
+    """Bring everything there, the manifest last, and look at all of it again; what was written."""
+    folder, written = manifest.version, {}
+    try:
+        there = store.list()
+        for file, facts in manifest.files.items():
+            content = (path / file).read_bytes()
+            verify_bytes(path / file, content, facts)
+            name = f"{folder}/{file}"
+            if not _is_stored(store, name, there, content):
+                _upload_file(store, name, there, content)
+                written[file] = len(content)
+        _verify_upload(path, store, manifest)
+        if not _is_stored(store, f"{folder}/{MANIFEST_FILE}", there, text):
+            _upload_file(store, f"{folder}/{MANIFEST_FILE}", there, text)
+            written[MANIFEST_FILE] = len(text)
+        _verify_upload(
+            path, store, manifest
+        )  # nobody replaced any of it before the manifest was there
+    except ConflictError as conflict:
+        raise InputError(
+            f"{store.url}/{conflict}: somebody else is publishing this version with other content; "
+            f"look with `versions --at {store.url}`, then try again."
+        ) from None
+    return written
+
+
+def _verify_upload(path: Path, store: ModelFileStore, manifest: Manifest) -> None:
+    there = store.list()
+    for file in manifest.files:
+        name = f"{manifest.version}/{file}"
+        if not _is_stored(store, name, there, (path / file).read_bytes()):
+            raise InputError(
+                f"{store.url}/{name}: is not what was uploaded; "
+                "somebody else is writing there, or the storage is damaged: publish again."
+            )
+
+
+def _is_stored(
+    store: ModelFileStore, name: str, there: Mapping[str, StoredFile], content: bytes
+) -> bool:
+    return name in there and store.matches(there[name], content)
+
+
+def _upload_file(
+    store: ModelFileStore, name: str, there: Mapping[str, StoredFile], content: bytes
+) -> None:
+    store.put(name, content, there[name].generation if name in there else None)

@@ -1,0 +1,171 @@
+"""Kitsu's API as far as it is collected from: what is asked, and what of the answers is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from model_build.collect.client import JsonClient, RequestRejected
+from model_build.collect.response_cache import ResponseCache
+
+PAGE_SIZE = 20
+"""The most that Kitsu gives of anything but a library."""
+BAD_REQUEST = 400
+INACCESSIBLE_STATUSES = (403, 404)
+"""What is private or gone; other refusals may be our mistake."""
+MAX_ID_DIGITS = 9
+HEADERS = {"Accept": "application/vnd.api+json"}
+
+FieldNames = Mapping[str, Collection[str]]
+
+KEPT_FIELDS: FieldNames = {
+    "users": (
+        *("commentsCount", "favoritesCount", "likesReceivedCount", "likesGivenCount"),
+        *("reviewsCount", "postsCount", "ratingsCount", "followersCount"),
+        *("lifeSpentOnAnime", "createdAt", "favorites"),
+    ),
+    "favorites": ("item", "user"),
+    "libraryEntries": (
+        *("status", "progress", "ratingTwenty", "reconsuming", "reconsumeCount"),
+        *("startedAt", "finishedAt", "updatedAt"),
+        *("anime", "manga", "review", "mediaReaction"),
+    ),
+    "anime": ("episodeCount", "episodeLength", "mappings"),
+    "mappings": ("externalSite", "externalId"),
+}
+"""Of which records which attributes and links are kept: no name, and nothing that anybody wrote."""
+
+
+class KitsuApi:
+    """Pages of Kitsu, each asked for once and kept as `KEPT` says."""
+
+    def __init__(self, asker: JsonClient, base_url: str, answers: ResponseCache) -> None:
+        self._client = asker
+        self._base_url = base_url
+        self.cache = answers
+        self.fallback_paths: set[str] = set()
+        """Paths that are asked for in the plain way, because Kitsu refused the other."""
+
+    def get_page(
+        self,
+        name: str,
+        path: str,
+        query: Mapping[str, str],
+        *,
+        fallback_query: Mapping[str, str] | None = None,
+        cache_inaccessible: bool = False,
+    ) -> dict[str, Any]:
+        """The page that is kept by this name, or else the answer to the query.
+
+        ``plainly`` is what to ask for should Kitsu find fault with the query (400).
+        ``may_be_closed``: that it is private or gone is an answer, and kept as well.
+
+        Raises:
+            Refused, Unanswered, InputError: see `Asker.ask`.
+        """
+        kept = self.cache.get(name)
+        if kept is None:
+            try:
+                kept = filter_page(self._request(path, query, fallback_query))
+            except RequestRejected as error:
+                if not cache_inaccessible or error.status not in INACCESSIBLE_STATUSES:
+                    raise
+                kept = {"refused": error.status}
+            self.cache.put(name, kept)
+        if "refused" in kept:
+            raise RequestRejected(kept["refused"])
+        return dict(kept)
+
+    def _request(
+        self, path: str, query: Mapping[str, str], plainly: Mapping[str, str] | None
+    ) -> dict[str, Any]:
+        address = f"{self._base_url}/{path}"
+        if plainly is not None and path in self.fallback_paths:
+            return self._client.get_json(address, plainly, HEADERS)
+        try:
+            return self._client.get_json(address, query, HEADERS)
+        except RequestRejected as error:
+            if plainly is None or error.status != BAD_REQUEST:
+                raise
+        answer = self._client.get_json(address, plainly, HEADERS)
+        self.fallback_paths.add(path)
+        return answer
+
+
+def sparse_fieldsets(*types: str) -> dict[str, str]:
+    """The part of a query that asks for no more of some records than is kept."""
+    return {f"fields[{kind}]": ",".join(KEPT_FIELDS[kind]) for kind in types}
+
+
+def filter_page(page: Mapping[str, Any]) -> dict[str, Any]:
+    """A page without what was not asked for; some servers send everything, names included."""
+    links, meta = _as_mapping(page.get("links")), _as_mapping(page.get("meta"))
+    return {
+        "data": _filter_records(page.get("data")),
+        "included": _filter_records(page.get("included")),
+        "count": meta.get("count") or _total_from_last_link(links.get("last")),
+        "more": links.get("next") is not None,
+    }
+
+
+def _total_from_last_link(address: object) -> int | None:
+    """The number of records, from the address of the last page; some servers say no other."""
+    query = dict(parse_qsl(urlsplit(str(address or "")).query))
+    offset, limit = parse_id(query.get("page[offset]", "")), parse_id(query.get("page[limit]", ""))
+    return None if offset is None or limit is None else offset + limit
+
+
+def _filter_records(found: object) -> list[dict[str, Any]]:
+    records = found if isinstance(found, list) else []
+    return [
+        _filter_record(each)
+        for each in records
+        if isinstance(each, dict) and each.get("type") in KEPT_FIELDS
+    ]
+
+
+def _filter_record(record: Mapping[str, Any]) -> dict[str, Any]:
+    wanted = KEPT_FIELDS[record["type"]]
+    attributes, links = (
+        _as_mapping(record.get("attributes")),
+        _as_mapping(record.get("relationships")),
+    )
+    return {
+        "type": record["type"],
+        "id": str(record.get("id")),
+        "attributes": {name: value for name, value in attributes.items() if name in wanted},
+        "relationships": {
+            name: {"data": link["data"]}
+            for name, link in links.items()
+            if name in wanted and isinstance(link, dict) and "data" in link
+        },
+    }
+
+
+def relationship_ids(record: Mapping[str, Any], name: str) -> list[tuple[str, str]] | None:
+    """The (type, id) that a link of a record leads to; None if the page does not say."""
+    link = record["relationships"].get(name)
+    if link is None:
+        return None
+    found = link["data"]
+    many = found if isinstance(found, list) else [found]
+    return [
+        (str(one["type"]), str(one["id"]))
+        for one in many
+        if isinstance(one, dict) and "type" in one and "id" in one
+    ]
+
+
+def parse_id(text: str) -> int | None:
+    """A record's number, None where it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_ID_DIGITS else None
+
+
+def linked_anime_id(links: Sequence[tuple[str, str]] | None) -> int | None:
+    """Kitsu's id of the anime that a link leads to, None if it leads elsewhere or nowhere."""
+    return parse_id(links[0][1]) if links and links[0][0] == "anime" else None
+
+
+def _as_mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,220 @@
+"""A user's library: pages of 500 entries, read so that nothing is lost when they shift.
+
+While a library is read its owner goes on using it. Each page begins with the last entry of the page
+before; when it does not, something was taken out before it, entries moved up into what was read
+already, and the library is read once more. What was seen at any time counts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from app.lists.kitsu import PAGE_SIZE, STATUS_MAP
+from app.lists.kitsu_schema import IncludedResource, index_included
+from app.recommender.watch_status import WatchStatus
+from model_build.collect.client import RequestRejected
+from model_build.collect.kitsu.api import (
+    KitsuApi,
+    linked_anime_id,
+    parse_id,
+    relationship_ids,
+    sparse_fieldsets,
+)
+from model_build.collect.kitsu.users import parse_count, parse_date
+
+MAX_READINGS = 3
+"""How often a library that keeps shifting is read."""
+MAX_PAGES = 200
+
+EntryRow = dict[str, Any]
+ENTRY_SCHEMA = {
+    "kitsu_anime": pl.Int64,
+    "status": pl.Int8,
+    "rating": pl.Int8,
+    "commented": pl.Boolean,
+    "reviewed": pl.Boolean,
+    "progress": pl.Int32,
+    "repeats": pl.Int32,
+    "started": pl.Date,
+    "finished": pl.Date,
+    "updated": pl.Date,
+}
+"""The columns of an entry; the anime by Kitsu's id."""
+
+
+@dataclass(slots=True)
+class AnimeMetadata:
+    """What came along with the entries, by Kitsu's id of the anime.
+
+    ``mal_id`` only where Kitsu knows it; ``episodes`` and ``minutes`` (of one) 0 where it does not.
+    """
+
+    mal_id: dict[int, int] = field(default_factory=dict)
+    episodes: dict[int, int] = field(default_factory=dict)
+    minutes: dict[int, int] = field(default_factory=dict)
+
+
+def read_library(
+    site: KitsuApi, kitsu_id: int, metadata: AnimeMetadata, tally: Counter[str]
+) -> list[EntryRow]:
+    """The entries of a user as rows (see `_entry`); ``facts`` and ``tally`` are added to.
+
+    Raises:
+        Refused: it is private (403), the user is gone (404), or Kitsu minds something else.
+        Unanswered, InputError: see `Asker.ask`; nothing was counted.
+    """
+    records: dict[str, dict[str, Any]] = {}
+    own: Counter[str] = Counter()
+    try:
+        for reading in range(MAX_READINGS):
+            if not _read_pages(site, kitsu_id, reading, records, metadata, own):
+                break
+            own["libraries that shifted while they were read"] += 1
+        else:
+            own["libraries that shifted every time"] += 1
+    except RequestRejected as error:
+        if not records:
+            raise
+        own[f"libraries refused in the middle (HTTP {error.status})"] += 1
+    if not records:
+        own["users with an empty library"] += 1
+    tally += own
+    return [row for record in records.values() if (row := _entry_row(record, tally))]
+
+
+def page_cache_key(kitsu_id: int, reading: int = 0, offset: int = 0) -> str:
+    """By which a page of a library is kept."""
+    return f"library/{kitsu_id}-{reading}-{offset}"
+
+
+def _read_pages(
+    site: KitsuApi,
+    kitsu_id: int,
+    reading: int,
+    records: dict[str, dict[str, Any]],
+    facts: AnimeMetadata,
+    tally: Counter[str],
+) -> bool:
+    """Read all pages into ``records`` by entry; True if some entries may have been skipped."""
+    offset, last, shifted = 0, "", False
+    seen: set[str] = set()
+    for _ in range(MAX_PAGES):
+        query = _library_query(kitsu_id, offset)
+        page = site.get_page(
+            page_cache_key(kitsu_id, reading, offset),
+            "library-entries",
+            _with_review_flags(query),
+            fallback_query=query,
+            cache_inaccessible=True,
+        )
+        _collect_anime_metadata(page, facts)
+        rows = [record for record in page["data"] if record["type"] == "libraryEntries"]
+        ids = [record["id"] for record in rows]
+        if last and (not ids or ids[0] not in seen):
+            shifted = True
+        new = set(ids) - seen
+        if offset and ids and not new:
+            tally["pages that repeat others"] += 1
+        seen |= new
+        records.update((record["id"], record) for record in rows)
+        if not page["more"] or not new:
+            break
+        last = ids[-1]
+        offset += len(ids) - 1 if len(ids) > 1 else 1
+    return shifted
+
+
+def _library_query(kitsu_id: int, offset: int) -> dict[str, str]:
+    return {
+        "filter[userId]": str(kitsu_id),
+        "filter[kind]": "anime",
+        "include": "anime,anime.mappings",
+        **sparse_fieldsets("libraryEntries", "anime", "mappings"),
+        "page[limit]": str(PAGE_SIZE),
+        "page[offset]": str(offset),
+    }
+
+
+def _with_review_flags(query: dict[str, str]) -> dict[str, str]:
+    """The query, and whether something was written: nothing of what."""
+    return query | {
+        "include": f"{query['include']},review,mediaReaction",
+        "fields[reviews]": "createdAt",
+        "fields[mediaReactions]": "createdAt",
+    }
+
+
+def _collect_anime_metadata(page: Mapping[str, Any], facts: AnimeMetadata) -> None:
+    """Add what is new; most anime of a library are known from those before."""
+    new: dict[int, dict[str, Any]] = {}
+    mappings: dict[str, dict[str, Any]] = {}
+    for record in page["included"]:
+        if record["type"] == "mappings":
+            mappings[record["id"]] = record
+        elif record["type"] == "anime":
+            number = parse_id(record["id"])
+            if number is not None and number not in facts.mal_id:
+                new[number] = record
+    told = [
+        mappings.get(key)
+        for each in new.values()
+        for _, key in relationship_ids(each, "mappings") or ()
+    ]
+    records = [*new.values(), *(record for record in told if record)]
+    mal_ids: dict[str, int] = {}
+    index_included([IncludedResource.model_validate(record) for record in records], mal_ids, {})
+    for number, record in new.items():
+        if record["id"] in mal_ids:
+            facts.mal_id[number] = mal_ids[record["id"]]
+        facts.episodes[number] = parse_count(record["attributes"].get("episodeCount"))
+        facts.minutes[number] = parse_count(record["attributes"].get("episodeLength"))
+
+
+def _entry_row(record: Mapping[str, Any], tally: Counter[str]) -> EntryRow | None:
+    """An entry as a row of `ENTRY`, None if it is not about an anime."""
+    number, said = linked_anime_id(relationship_ids(record, "anime")), record["attributes"]
+    if number is None:
+        manga = bool(relationship_ids(record, "manga"))
+        tally["manga entries" if manga else "entries without an anime"] += 1
+        return None
+    again = said.get("reconsuming") is True
+    status = (
+        WatchStatus.COMPLETED
+        if again
+        else STATUS_MAP.get(str(said.get("status")), WatchStatus.UNKNOWN)
+    )
+    if status is WatchStatus.UNKNOWN:
+        tally["entries with a status that is not known"] += 1
+    return {
+        "kitsu_anime": number,
+        "status": int(status),
+        "rating": _convert_rating(said.get("ratingTwenty"), tally),
+        "commented": bool(relationship_ids(record, "mediaReaction")),
+        "reviewed": bool(relationship_ids(record, "review")),
+        "progress": parse_count(said.get("progress")),
+        "repeats": parse_count(said.get("reconsumeCount")),
+        "started": parse_date(said.get("startedAt")),
+        "finished": parse_date(said.get("finishedAt")),
+        "updated": parse_date(said.get("updatedAt")),
+    }
+
+
+def _convert_rating(value: object, tally: Counter[str]) -> int:
+    """A score of twenty as one of ten, halves up; 0 for none."""
+    if value is None:
+        return 0
+    try:
+        twenty = int(float(str(value)))
+    except (ValueError, OverflowError):
+        twenty = -1
+    if twenty == 0:
+        return 0
+    if not 2 <= twenty <= 20:
+        tally["scores out of range"] += 1
+        return 0
+    return (twenty + 1) // 2

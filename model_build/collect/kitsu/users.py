@@ -1,0 +1,202 @@
+"""Users drawn from random pages of all users, with what Kitsu counts of them and their favourites.
+
+Accounts without any time spent and without ratings, of which there are many, are left out, and do
+not count among those who were wanted.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from model_build.collect.client import RequestFailed, RequestRejected
+from model_build.collect.kitsu.api import (
+    PAGE_SIZE,
+    KitsuApi,
+    linked_anime_id,
+    parse_id,
+    relationship_ids,
+    sparse_fieldsets,
+)
+from model_build.util.errors import InputError
+
+COUNT_ATTRIBUTES = {
+    "comments": "commentsCount",
+    "favorites": "favoritesCount",
+    "likes_received": "likesReceivedCount",
+    "likes_given": "likesGivenCount",
+    "reviews": "reviewsCount",
+    "posts": "postsCount",
+    "ratings": "ratingsCount",
+    "followers": "followersCount",
+    "life_spent_on_anime": "lifeSpentOnAnime",
+}
+"""Our column -> Kitsu's attribute; the last is in minutes."""
+MAX_COUNT = 2**31 - 1
+SKIPPED_PAGE = {"given up": True}
+
+
+@dataclass(frozen=True, slots=True)
+class KitsuUser:
+    """A user of Kitsu's number ``kitsu_id``; ``counts`` by the names in `COUNTS`.
+
+    ``favourites`` are Kitsu's ids of anime, None while they are not known.
+    """
+
+    kitsu_id: int
+    counts: dict[str, int]
+    created: date | None
+    favourites: frozenset[int] | None
+
+
+def sample_kitsu_users(
+    site: KitsuApi,
+    n_users: int,
+    tally: Counter[str],
+    seed: int,
+    on_progress: Callable[[int], object],
+) -> list[KitsuUser]:
+    """The first ``wanted`` active users on pages in random order; fewer if there are no more.
+
+    ``step`` is told how many have been found so far.
+
+    Raises:
+        InputError: Kitsu does not say how many users there are, or refuses a page.
+    """
+    order = _shuffled_pages(site, seed)
+    found: dict[int, list[KitsuUser]] = {}
+    ids: set[int] = set()
+    later: list[int] = []
+
+    def read(place: int) -> None:
+        found[place] = _read_users(site, order[place], tally)
+        ids.update(user.kitsu_id for user in found[place])
+        on_progress(min(len(ids), n_users))
+
+    for place in range(len(order)):
+        if len(ids) >= n_users:
+            break
+        try:
+            read(place)
+        except RequestFailed:
+            later.append(place)
+    enough = len(ids) >= n_users
+    for place in later:
+        try:
+            read(place)
+        except RequestFailed:
+            tally["user pages given up"] += 1
+            if enough:  # so that the next run draws the same users
+                site.cache.put(f"users/{order[place]}", SKIPPED_PAGE)
+    drawn = [user for place in sorted(found) for user in found[place]]
+    # A user who stands on two pages, because pages shifted, is taken from the one drawn first.
+    first = {user.kitsu_id: user for user in reversed(drawn)}
+    tally["users seen again on a page that shifted"] += len(drawn) - len(first)
+    return [user for user in drawn if first[user.kitsu_id] is user][:n_users]
+
+
+def _shuffled_pages(site: KitsuApi, seed: int) -> list[int]:
+    """The numbers of all pages in random order; how many there were is kept with the answers."""
+    kept = site.cache.get("users-count")
+    if kept is None:
+        try:
+            count = _users_page(site, 0)["count"]
+        except RequestFailed as error:
+            raise InputError(
+                f"Kitsu does not say how many users there are ({error}); try again later."
+            ) from None
+        if not isinstance(count, int) or count <= 0:
+            raise InputError("Kitsu does not say how many users there are (meta.count).")
+        kept = {"users": count}
+        site.cache.put("users-count", kept)
+    pages = list(range(-(-int(kept["users"]) // PAGE_SIZE)))
+    random.Random(seed).shuffle(pages)
+    return pages
+
+
+def _users_page(site: KitsuApi, number: int) -> dict[str, Any]:
+    query = {
+        "sort": "id",
+        **sparse_fieldsets("users"),
+        "page[limit]": str(PAGE_SIZE),
+        "page[offset]": str(PAGE_SIZE * number),
+    }
+    along = {
+        "include": "favorites.item",
+        **sparse_fieldsets("favorites"),
+        # Of the favourites themselves nothing is wanted but what they are.
+        "fields[anime]": "slug",
+        "fields[manga]": "slug",
+        "fields[characters]": "slug",
+        "fields[people]": "name",
+    }
+    try:
+        return site.get_page(f"users/{number}", "users", query | along, fallback_query=query)
+    except RequestRejected as error:
+        raise InputError(
+            f"Kitsu refuses a page of users ({error}); see whether HAKKEN_KITSU_URL is right."
+        ) from None
+
+
+def _read_users(site: KitsuApi, number: int, tally: Counter[str]) -> list[KitsuUser]:
+    page = _users_page(site, number)
+    if page == SKIPPED_PAGE:
+        tally["user pages given up"] += 1
+        return []
+    if not page["data"]:
+        tally["user pages without users"] += 1
+    return list(_parse_users(page, _favourite_anime_ids(page), tally))
+
+
+def _parse_users(
+    page: dict[str, Any], favourites: dict[str, int], tally: Counter[str]
+) -> Iterator[KitsuUser]:
+    for record in page["data"]:
+        number = parse_id(record["id"])
+        if record["type"] != "users" or number is None:
+            tally["users that cannot be read"] += 1
+            continue
+        attributes = record["attributes"]
+        counts = {
+            name: parse_count(attributes.get(theirs)) for name, theirs in COUNT_ATTRIBUTES.items()
+        }
+        if not counts["life_spent_on_anime"] and not counts["ratings"]:
+            tally["users with no time and no ratings"] += 1
+            continue
+        links = relationship_ids(record, "favorites")
+        own = None if counts["favorites"] else frozenset[int]()
+        if links is not None:
+            items = [favourites.get(link) for _, link in links]
+            own = frozenset(item for item in items if item is not None)
+        yield KitsuUser(number, counts, parse_date(attributes.get("createdAt")), own)
+
+
+def _favourite_anime_ids(page: dict[str, Any]) -> dict[str, int]:
+    """Kitsu's ids of the anime among the favourites, by the favourite's own id."""
+    return {
+        record["id"]: item
+        for record in page["included"]
+        if record["type"] == "favorites"
+        and (item := linked_anime_id(relationship_ids(record, "item"))) is not None
+    }
+
+
+def parse_count(value: object) -> int:
+    """A count as a number that fits 31 bits, 0 where there is none."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        return 0
+    return int(min(value, MAX_COUNT))
+
+
+def parse_date(value: object) -> date | None:
+    """The day of a moment as Kitsu writes it, None where there is none."""
+    try:
+        return datetime.fromisoformat(str(value)).date()
+    except ValueError:
+        return None

@@ -1,0 +1,136 @@
+"""Lists on MyAnimeList (or elsewhere) of users whose names stand in a file, for ``train``.
+
+Names are not kept: answers go by a hash, and users by their place in the file.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from tqdm import tqdm
+
+from app.lists import ListSource
+from app.lists.errors import ListError, RateLimited, SourceDown, SourceNotConfigured
+from app.upstream.shared_storage import hashed_key
+from model_build.collect.backoff import Backoff
+from model_build.collect.response_cache import ResponseCache
+from model_build.util.errors import InputError
+
+RATINGS_SCHEMA = {
+    "user_id": pl.Int32,
+    "anime_id": pl.Int32,
+    "rating": pl.Float64,
+    "status": pl.Int8,
+}
+ERROR_LABELS = {
+    "BadUsername": "names that cannot be one",
+    "UnknownUser": "names that nobody has",
+    "PrivateList": "private lists",
+    "NotFoundOrPrivate": "names without a public list",
+    "EmptyList": "empty lists",
+    "ListTooLong": "lists that are too long",
+}
+SETUP_HINTS = {
+    "myanimelist": "set MAL_CLIENT_ID (free from MyAnimeList) or HAKKEN_MAL_WEB=1",
+    "jikan": "set HAKKEN_JIKAN_URL to a Jikan of your own",
+}
+
+
+def read_usernames(path: Path) -> list[str]:
+    """Names from a file, one a line; blank lines and those that begin with # are skipped.
+
+    A name that stands there twice, in whatever case, is read once.
+
+    Raises:
+        InputError: no such file, not text, or no name in it.
+    """
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as text ({error}).") from None
+    names = [line.strip() for line in lines]
+    found = {name.casefold(): name for name in reversed(names) if name and name[0] != "#"}
+    if not found:
+        raise InputError(f"{path}: holds no username; expected one a line.")
+    return [name for name in names if found.pop(name.casefold(), None) is not None]
+
+
+def collect_user_lists(
+    source: ListSource,
+    names: Sequence[str],
+    answers: ResponseCache,
+    patience: Backoff,
+    make_progress_bar: Callable[..., tqdm[None]],
+) -> tuple[pl.DataFrame, Counter[str]]:
+    """Ratings of all names, numbered in their order, and how often what happened.
+
+    A list that cannot be read now is tried again at the end, and then counted.
+
+    Raises:
+        InputError: the source is not set up, is gone, or wants rest for too long.
+    """
+    tally: Counter[str] = Counter()
+    found: dict[int, dict[str, Any]] = {}
+    with make_progress_bar(total=len(names), desc="lists", unit=" list") as shown:
+        for again in (False, True):
+            for number in [place for place in range(len(names)) if place not in found]:
+                answer = _cached_list(source, names[number], answers, patience)
+                if answer is not None:
+                    found[number] = answer
+                    shown.update()
+                elif again:
+                    tally["lists that could not be read yet"] += 1
+    for answer in found.values():
+        if "error" in answer:
+            tally[ERROR_LABELS[answer["error"]]] += 1
+        else:
+            tally["lists"] += 1
+            tally["entries without MyAnimeList's id"] += answer["unmapped"]
+    rows = [
+        (number, *entry)
+        for number in sorted(found)
+        for entry in sorted(found[number].get("entries", ()))
+    ]
+    return pl.DataFrame(rows, schema=RATINGS_SCHEMA, orient="row"), +tally
+
+
+def _cached_list(
+    source: ListSource, name: str, answers: ResponseCache, patience: Backoff
+) -> dict[str, Any] | None:
+    """What is kept of a list or comes now; None if nothing does."""
+    key = f"lists/{hashed_key(source.slug, name.casefold())}"
+    kept = answers.get(key)
+    if kept is None:
+        kept = _fetch_list(source, name, patience)
+        if kept is not None:
+            answers.put(key, kept)
+    return kept
+
+
+def _fetch_list(source: ListSource, name: str, patience: Backoff) -> dict[str, Any] | None:
+    while True:
+        try:
+            fans = source.fetch(name)
+        except RateLimited as error:
+            patience.wait_for_rate_limit(error.retry_after)
+        except SourceDown as error:
+            patience.record_failure("timed out" if error.timed_out else "no useful answer")
+            return None
+        except SourceNotConfigured:
+            raise InputError(
+                f"--source {source.slug}: cannot be asked by name here; {SETUP_HINTS[source.slug]}, or "
+                "choose another."
+            ) from None
+        except ListError as error:
+            patience.record_success()
+            return {"error": type(error).__name__}
+        else:
+            patience.record_success()
+            entries = [(e.anime_id, e.score or 0.0, int(e.status)) for e in fans.entries]
+            return {"entries": entries, "unmapped": fans.unmapped}

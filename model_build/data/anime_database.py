@@ -1,0 +1,186 @@
+"""Reads a release of anime-offline-database: facts about every anime, new ones every week.
+
+The format is that of the releases by manami-project and, since July 2026, of the fork that goes on
+with them: ``anime-offline-database-minified.json`` or ``anime-offline-database.jsonl``, either with
+``.zst`` behind. It has no synopses and no MyAnimeList scores; its data is under ODbL-1.0.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import polars as pl
+import zstandard
+from pydantic import BaseModel, Field, ValidationError
+
+from app.catalogue import PICTURE_BASE_URL
+from model_build.data.franchises import infer_franchises
+from model_build.util.errors import InputError
+
+GENRES = (
+    *("Action", "Adventure", "Avant Garde", "Award Winning", "Boys Love", "Comedy", "Drama"),
+    *("Ecchi", "Erotica", "Fantasy", "Girls Love", "Gourmet", "Hentai", "Horror", "Kids"),
+    *("Mecha", "Music", "Mystery", "Romance", "School", "Sci-Fi", "Slice of Life", "Sports"),
+    *("Supernatural", "Suspense"),
+)
+"""What counts as a genre among the database's tags, as MyAnimeList writes it."""
+GENRE_SYNONYMS = {
+    "science fiction": "Sci-Fi",
+    "science-fiction": "Sci-Fi",
+    "thriller": "Suspense",
+    "yaoi": "Boys Love",
+    "shounen ai": "Boys Love",
+    "yuri": "Girls Love",
+    "shoujo ai": "Girls Love",
+}
+"""Other sites' words for genres."""
+DATABASE_SCHEMA: Mapping[str, pl.DataType | type[pl.DataType]] = {
+    "anime_id": pl.Int32,
+    "anilist_id": pl.Int64,
+    "kitsu_id": pl.Int64,
+    "title": pl.String,
+    "type": pl.String,
+    "episodes": pl.Int32,
+    "season": pl.String,
+    "year": pl.Int32,
+    "genres": pl.String,
+    "picture": pl.String,
+    "adult": pl.Boolean,
+    "related": pl.List(pl.Int32),
+}
+_DATABASE_SUFFIX = " of the database"
+_OVERWRITTEN_COLUMNS = {"episodes", "season", "year"}
+_UNKNOWN_VALUES = {"UNKNOWN", "UNDEFINED"}
+_SITE_ID_PATTERNS = {
+    "anime_id": re.compile(r"https://myanimelist\.net/anime/(\d+)$"),
+    "anilist_id": re.compile(r"https://anilist\.co/anime/(\d+)$"),
+    "kitsu_id": re.compile(r"https://kitsu\.(?:app|io)/anime/(\d+)$"),
+}
+_GENRE_BY_TAG = {name.lower(): name for name in GENRES} | GENRE_SYNONYMS
+
+
+class _AnimeSeason(BaseModel):
+    season: str = "UNDEFINED"
+    year: Annotated[int, Field(gt=0)] | None = None
+
+
+class _AnimeRecord(BaseModel):
+    sources: list[str]
+    title: str
+    type: str
+    episodes: Annotated[int, Field(ge=0)] = 0
+    anime_season: Annotated[_AnimeSeason, Field(alias="animeSeason")] = _AnimeSeason()
+    picture: str = ""
+    related: Annotated[list[str], Field(alias="relatedAnime")] = []
+    tags: list[str] = []
+
+
+class _DatabaseRelease(BaseModel):
+    data: list[_AnimeRecord]
+
+
+def read_anime_database(path: Path) -> pl.DataFrame:
+    """The anime of a release that MyAnimeList knows, by its id; columns as in `SCHEMA`.
+
+    ``related`` are the MyAnimeList ids of related anime; the database does not say how they are.
+    Of two entries with the same id the first counts.
+
+    Raises:
+        InputError: no such file, cut off, not in this format, or without any anime.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file.")
+    try:
+        with path.open("rb") as file:
+            anime = list(_catalogue_rows(_parse_release(path, file)))
+    except zstandard.ZstdError as error:
+        raise InputError(f"{path}: is cut off or not a zstd file ({error}).") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise InputError(
+            f"{path}: {place}: {first['msg']}; an anime-offline-database release was expected."
+        ) from None
+    if not anime:
+        raise InputError(f"{path}: holds no anime of MyAnimeList; a whole release was expected.")
+    frame = pl.DataFrame(anime, schema=dict(DATABASE_SCHEMA))
+    return frame.unique("anime_id", keep="first", maintain_order=True).sort("anime_id")
+
+
+def _parse_release(path: Path, file: BinaryIO) -> Iterable[_AnimeRecord]:
+    name = path.name.lower()
+    if name.endswith(".zst"):
+        name = name.removesuffix(".zst")
+        text = zstandard.ZstdDecompressor().stream_reader(file).read()
+        if not text:
+            raise zstandard.ZstdError("nothing in it")
+    else:
+        text = file.read()
+    if not name.endswith(".jsonl"):
+        return _DatabaseRelease.model_validate_json(text).data
+    lines = io.BytesIO(text)
+    lines.readline()  # says what the file is
+    return [_AnimeRecord.model_validate_json(line) for line in lines if line.strip()]
+
+
+def _catalogue_rows(anime: Iterable[_AnimeRecord]) -> Iterator[dict[str, object]]:
+    for each in anime:
+        ids = {site: _site_id(site, each.sources) for site in _SITE_ID_PATTERNS}
+        if ids["anime_id"] is None:
+            continue
+        tags = {tag.lower() for tag in each.tags}
+        genres = sorted({_GENRE_BY_TAG[tag] for tag in tags if tag in _GENRE_BY_TAG})
+        season = each.anime_season.season
+        related = (_site_id("anime_id", [address]) for address in each.related)
+        yield {
+            **ids,
+            "title": each.title,
+            "type": None if each.type in _UNKNOWN_VALUES else each.type,
+            "episodes": each.episodes or None,
+            "season": None if season in _UNKNOWN_VALUES else season.lower(),
+            "year": each.anime_season.year,
+            "genres": ";".join(genres) or None,
+            "picture": each.picture if each.picture.startswith(PICTURE_BASE_URL) else None,
+            "adult": "Hentai" in genres,
+            "related": sorted({number for number in related if number}),
+        }
+
+
+def _site_id(site: str, urls: Iterable[str]) -> int | None:
+    """The id that the first address of a site holds."""
+    found = (_SITE_ID_PATTERNS[site].match(address) for address in urls)
+    return next((int(match[1]) for match in found if match), None)
+
+
+def update_catalogue(catalogue: pl.DataFrame | None, database: pl.DataFrame) -> pl.DataFrame:
+    """The catalogue with what the database knows besides; without a catalogue, the database alone.
+
+    New anime are added. Of known ones ``episodes``, ``season`` and ``year`` follow the database,
+    because they change while an anime runs; everything else is only filled in where it is missing.
+    An anime of no franchise joins that of its relatives.
+    """
+    if catalogue is None:
+        catalogue = pl.DataFrame(schema={"anime_id": pl.Int32})
+    database = database.with_columns(pl.col("anime_id").cast(catalogue.schema["anime_id"]))
+    joined = catalogue.join(
+        database, on="anime_id", how="full", coalesce=True, suffix=_DATABASE_SUFFIX
+    )
+    facts = []
+    for name in set(catalogue.columns) & set(database.columns) - {"anime_id"}:
+        old, new = pl.col(name), pl.col(name + _DATABASE_SUFFIX).cast(catalogue.schema[name])
+        facts.append(
+            pl.coalesce(new, old) if name in _OVERWRITTEN_COLUMNS else pl.coalesce(old, new)
+        )
+        facts[-1] = facts[-1].alias(name)
+    joined = (
+        joined.with_columns(facts).drop(pl.selectors.ends_with(_DATABASE_SUFFIX)).sort("anime_id")
+    )
+    if "franchise_id" not in joined.columns:
+        joined = joined.with_columns(pl.lit(None, pl.Int64).alias("franchise_id"))
+    columns = (joined[name].to_list() for name in ("anime_id", "franchise_id", "related"))
+    franchise = pl.Series("franchise_id", infer_franchises(*columns), pl.Int64)
+    return joined.with_columns(franchise).drop("related")

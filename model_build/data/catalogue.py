@@ -1,0 +1,85 @@
+"""From a table of anime facts to the catalogue that a model carries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from app.catalogue import COLUMN_DEFAULTS, PICTURE_BASE_URL, serialize_catalogue
+from model_build.util.errors import InputError
+
+ANIME_TYPE_NAMES = {
+    "TV": "TV",
+    "OVA": "OVA",
+    "ONA": "ONA",
+    "MOVIE": "Movie",
+    "SPECIAL": "Special",
+    "TV SPECIAL": "TV special",
+    "MUSIC": "Music",
+    "CM": "Commercial",
+    "PV": "Trailer",
+}
+REQUIRED_COLUMNS = ("anime_id", "title")
+
+
+def read_catalogue(path: Path) -> pl.DataFrame:
+    """Read a CSV or Parquet table of anime; the columns of `app.catalogue.COLUMN_DEFAULTS` are kept.
+
+    Raises:
+        InputError: no such file, no ``anime_id`` or ``title``, or an id missing or repeated.
+    """
+    try:
+        parquet = path.suffix.lower() in {".parquet", ".pq"}
+        frame = (
+            pl.read_parquet(path, glob=False)
+            if parquet
+            else pl.read_csv(path, infer_schema_length=None, glob=False)
+        )
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{path}: cannot be read as a catalogue ({error}).") from None
+    for name in REQUIRED_COLUMNS:
+        if name not in frame.columns:
+            raise InputError(
+                f"{path}: column {name} is missing (found: {', '.join(frame.columns)})."
+            )
+    ids = frame["anime_id"].cast(pl.Int64, strict=False)
+    if ids.is_null().any() or (ids <= 0).any():
+        raise InputError(f"{path}: column anime_id must hold whole numbers above 0 in every row.")
+    if ids.n_unique() < len(ids):
+        twice = ids.filter(ids.is_duplicated())[0]
+        raise InputError(f"{path}: anime_id {twice} stands there more than once.")
+    return frame.with_columns(ids.alias("anime_id"))
+
+
+def encode_catalogue(frame: pl.DataFrame | None, anime_ids: npt.NDArray[np.int32]) -> bytes:
+    """The catalogue file for a model of ``anime_ids``, named by number without a table."""
+    if frame is None:
+        numbers = anime_ids.tolist()
+        titles = [f"Anime {number}" for number in numbers]
+        frame = pl.DataFrame({"anime_id": numbers, "title": titles})
+    frame = frame.sort("anime_id")
+    columns: dict[str, list[Any]] = {}
+    for name, empty in COLUMN_DEFAULTS.items():
+        column = frame[name] if name in frame.columns else pl.Series(name, [None] * len(frame))
+        values = [None if isinstance(v, float) and v != v else v for v in column.to_list()]
+        columns[name] = [empty if value is None else value for value in values]
+    columns["type"] = [
+        ANIME_TYPE_NAMES.get(str(kind).upper()) if kind else None for kind in columns["type"]
+    ]
+    columns["adult"] = [
+        int(bool(flag) or "Hentai" in genres.split(";"))
+        for flag, genres in zip(columns["adult"], columns["genres"], strict=True)
+    ]
+    columns["picture"] = [
+        picture.removeprefix(PICTURE_BASE_URL)
+        if picture and picture.startswith(PICTURE_BASE_URL)
+        else None
+        for picture in columns["picture"]
+    ]
+    return serialize_catalogue(columns)

@@ -1,0 +1,98 @@
+"""Read a dump's catalogue file into the columns that a model's catalogue has."""
+
+from __future__ import annotations
+
+import html
+
+import polars as pl
+
+from app.catalogue import COLUMN_DEFAULTS
+from model_build.data.dumps.formats import CatalogueFileFormat
+from model_build.data.dumps.source import CsvSource
+from model_build.util.errors import InputError
+
+YEAR_PATTERN = r"\b(19[0-9]{2}|20[0-9]{2})\b"
+SEASON_PATTERN = r"\b(winter|spring|summer|fall)\b"
+ADULT_RATING, ADULT_GENRE = "Rx", "Hentai"
+
+
+def read_dump_catalogue(source: CsvSource, file_format: CatalogueFileFormat) -> pl.DataFrame:
+    """One row an anime, in columns of `app.catalogue.COLUMN_DEFAULTS`; of a repeated id the first counts.
+
+    Raises:
+        InputError: the file is no UTF-8 CSV, lacks the id or the title, or names no anime.
+    """
+    with source.open_stream() as stream:
+        data = stream.read()
+    try:
+        table = pl.read_csv(data, infer_schema=False)
+    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
+        words = str(error).strip().splitlines()[0]
+        raise InputError(f"{source}: cannot be read as a catalogue ({words}).") from None
+    required = [file_format.columns[name] for name in ("anime_id", "title")]
+    missing = [column for column in required if column not in table.columns]
+    if missing:
+        raise InputError(
+            f"{source}: column {', '.join(missing)} is missing (found: {', '.join(table.columns)})."
+        )
+    frame = _cast_columns(_select_cells(table, file_format))
+    frame = frame.filter(pl.col("anime_id") > 0, pl.col("title").is_not_null())
+    if frame.is_empty():
+        raise InputError(f"{source}: no row has an id and a title.")
+    return frame.unique("anime_id", keep="first", maintain_order=True).sort("anime_id")
+
+
+def _select_cells(table: pl.DataFrame, file_format: CatalogueFileFormat) -> pl.DataFrame:
+    """The cells of each fact as text, null where nothing is known."""
+    columns = {
+        **dict.fromkeys(COLUMN_DEFAULTS),
+        **file_format.columns,
+        "premiered": file_format.premiered_column,
+        "aired": file_format.aired_column,
+        "age_rating": file_format.age_rating_column,
+    }
+    return table.select(
+        _null_if_unknown(column).alias(name)
+        if column in table.columns
+        else pl.lit(None, pl.String).alias(name)
+        for name, column in columns.items()
+    )
+
+
+def _null_if_unknown(column: str | None) -> pl.Expr:
+    cell = pl.col(column or "").str.strip_chars()
+    return pl.when(cell.str.to_lowercase().is_in(["", "unknown"])).then(None).otherwise(cell)
+
+
+def _cast_columns(cells: pl.DataFrame) -> pl.DataFrame:
+    def number(name: str) -> pl.Expr:
+        return pl.col(name).cast(pl.Float64, strict=False)
+
+    genres = pl.col("genres").str.replace_all(r"\s*,\s*", ";").fill_null("")
+    adult = pl.col("age_rating").str.starts_with(ADULT_RATING).fill_null(False)
+    return cells.select(
+        number("anime_id").cast(pl.Int64, strict=False).alias("anime_id"),
+        _unescape_html(cells["title"]),
+        _unescape_html(cells["title_english"]),
+        pl.col("type"),
+        number("episodes").cast(pl.Int64, strict=False),
+        pl.col("premiered").str.to_lowercase().str.extract(SEASON_PATTERN).alias("season"),
+        pl.coalesce(
+            pl.col("premiered").str.extract(YEAR_PATTERN), pl.col("aired").str.extract(YEAR_PATTERN)
+        )
+        .cast(pl.Int64)
+        .alias("year"),
+        genres.alias("genres"),
+        number("mean"),
+        number("members").cast(pl.Int64, strict=False),
+        pl.col("picture"),
+        pl.col("source"),
+        (adult | genres.str.contains(ADULT_GENRE, literal=True)).alias("adult"),
+    )
+
+
+def _unescape_html(titles: pl.Series) -> pl.Series:
+    """Without entities such as ``&#039;``, which one of the dumps has in its titles."""
+    return pl.Series(
+        titles.name, [html.unescape(title) if title else None for title in titles], pl.String
+    )

@@ -1,0 +1,165 @@
+"""Stream the rows of a dump: CSV in, checked columns of numbers out, block by block.
+
+pyarrow reads because it takes any stream (the member of a zip), keeps a few blocks in memory
+however long the file is, and names the row that it cannot read. A row that says something
+impossible is dropped and counted; a cell that is no number at all means that the file is not what
+it should be, and ends the reading.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+
+from app.recommender.watch_status import WatchStatus
+from model_build.data.dumps.formats import RatingsFileFormat
+from model_build.data.dumps.id_map import UserIdMap
+from model_build.data.dumps.source import CountingStream, CsvSource
+from model_build.util.errors import InputError
+
+CSV_BLOCK_BYTES = 4 << 20
+MAX_ANIME_ID = (1 << 24) - 1
+STATUS_CODES = np.array([int(status) for status in WatchStatus], np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryBlock:
+    """Entries in the order of the file, (n,) each: ``score`` 0 for none, ``status`` a `Status`."""
+
+    user: npt.NDArray[np.int32]
+    anime: npt.NDArray[np.int32]
+    score: npt.NDArray[np.uint8]
+    status: npt.NDArray[np.uint8]
+
+
+@dataclass(slots=True)
+class RowCounts:
+    """What was read, and how many rows were dropped or mended, by reason."""
+
+    rows: int
+    dropped: Counter[str]
+    repaired: Counter[str]
+
+    @classmethod
+    def empty(cls) -> RowCounts:
+        return cls(0, Counter(), Counter())
+
+
+def read_entry_blocks(
+    source: CsvSource, file_format: RatingsFileFormat, user_ids: UserIdMap, row_counts: RowCounts
+) -> Iterator[EntryBlock]:
+    """The entries of a file with the columns of ``lists``; ``tally`` is added to on the way.
+
+    Raises:
+        InputError: the file is malformed, cut off, not UTF-8 where names are, or changes while it
+            is read; the message names the row.
+    """
+    with source.open_stream() as stream:
+        try:
+            for batch in _open_csv(stream, file_format):
+                row_counts.rows += len(batch)
+                yield _validated_block(batch, file_format, user_ids, row_counts)
+        except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+            raise InputError(f"{source}: {_csv_error_message(error)}") from None
+        if stream.last_byte != b"\n":
+            raise InputError(
+                f"{source}, row {row_counts.rows + 1}: the last line has no end, so the file may be cut "
+                "off; download it again, or end the line if nothing is missing."
+            )
+
+
+def _open_csv(stream: CountingStream, file_format: RatingsFileFormat) -> Any:
+    fan = pa.dictionary(pa.int32(), pa.string()) if file_format.users_by_name else pa.int64()
+    types = {
+        file_format.user_column: fan,
+        file_format.anime_column: pa.int64(),
+        file_format.score_column: pa.float32(),
+    }
+    if file_format.status_column is not None:
+        types[file_format.status_column] = pa.int64()
+    return pa_csv.open_csv(
+        pa.PythonFile(stream, mode="r"),
+        # One thread is as fast, streaming, and only then rows are counted.
+        read_options=pa_csv.ReadOptions(block_size=CSV_BLOCK_BYTES, use_threads=False),
+        parse_options=pa_csv.ParseOptions(newlines_in_values=file_format.multiline_cells),
+        convert_options=pa_csv.ConvertOptions(
+            include_columns=list(file_format.columns), column_types=types
+        ),
+    )
+
+
+def _csv_error_message(error: Exception) -> str:
+    """pyarrow's words as a sentence with the row first, where it knows it."""
+    words = " ".join(str(error).split())
+    if "UTF8" in words:
+        return "a fan's name is not UTF-8 text, so encodings are mixed; convert the file to UTF-8."
+    if words == "Empty CSV file":
+        return "the file is empty; expected a header and rows."
+    return f"cannot be read as the rows that its header announces ({words})."
+
+
+def _validated_block(
+    batch: Any, file_format: RatingsFileFormat, user_ids: UserIdMap, row_counts: RowCounts
+) -> EntryBlock:
+    """Drop the rows that cannot be used, one reason each, and mend stray codes."""
+    columns = [batch.column(batch.schema.get_field_index(name)) for name in file_format.columns]
+    anime = pc.fill_null(columns[1], 0).to_numpy(zero_copy_only=False)
+    score = pc.fill_null(columns[2], 0).to_numpy(zero_copy_only=False)
+    good = np.ones(len(batch), bool)
+
+    def drop(why: str, wrong: npt.NDArray[np.bool_]) -> None:
+        row_counts.dropped[why] += int((wrong & good).sum())
+        good[wrong] = False
+
+    drop("no fan", ~_has_user(columns[0], named=file_format.users_by_name))
+    drop("no anime, or an impossible number", (anime < 1) | (anime > MAX_ANIME_ID))
+    whole = (score >= 0) & (score <= 10) & (score == np.floor(score))
+    drop("a score other than 1 to 10", ~(whole | (score == -1)))
+    status = _status_codes(columns[3] if len(columns) > 3 else None, file_format, good, row_counts)
+    if not good.all():
+        chosen = pa.array(good)
+        anime, score, status = anime[good], score[good], status[good]
+        columns[0] = columns[0].filter(chosen)
+    return EntryBlock(
+        _map_users(columns[0], user_ids, named=file_format.users_by_name),
+        anime.astype(np.int32),
+        np.maximum(score, 0).astype(np.uint8),
+        status.astype(np.uint8),
+    )
+
+
+def _has_user(column: Any, *, named: bool) -> npt.NDArray[np.bool_]:
+    known: npt.NDArray[np.bool_] = pc.is_valid(column).to_numpy(zero_copy_only=False)
+    if named:
+        empty = pc.index(column.dictionary, "").as_py()
+        if empty >= 0:
+            known &= column.indices.to_numpy(zero_copy_only=False) != empty
+    return known
+
+
+def _map_users(column: Any, user_ids: UserIdMap, *, named: bool) -> npt.NDArray[np.int32]:
+    if not named:
+        return user_ids.map_array(column.to_numpy(zero_copy_only=False))
+    number = user_ids.map_keys(column.dictionary.to_pylist())
+    return np.asarray(number[column.indices.to_numpy(zero_copy_only=False)])
+
+
+def _status_codes(
+    column: Any, file_format: RatingsFileFormat, good: npt.NDArray[np.bool_], row_counts: RowCounts
+) -> npt.NDArray[np.int64]:
+    if column is None:
+        return np.full(len(good), int(file_format.default_status), np.int64)
+    status = pc.fill_null(column, 0).to_numpy(zero_copy_only=False)
+    stray = ~np.isin(status, STATUS_CODES)
+    if stray.any():
+        row_counts.repaired["a stray status code, taken as not known"] += int((stray & good).sum())
+        status = np.where(stray, int(WatchStatus.UNKNOWN), status)
+    return np.asarray(status)

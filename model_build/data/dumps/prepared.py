@@ -1,0 +1,202 @@
+"""The layout that `prepare` writes and training reads.
+
+    prepared.json         where it came from, what was kept and dropped, what is in each partition
+    report.txt            the same for people
+    anime.parquet         catalogue facts, if the dump has any
+    ratings/000000.parquet, ...
+
+A partition holds whole fans, sorted by fan and anime: `user_id` (int32, a number given by Hakken),
+`anime_id` (int32), `rating` (uint8, 0 for not scored), `status` (uint8). Partitions are ranges of
+fans, so whatever is a sum over fans can be added up partition by partition.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from model_build.util.errors import InputError
+from model_build.util.storage import read_bytes
+
+PREPARED_FORMAT: Final = 1
+INDEX_FILE = "prepared.json"
+REPORT_FILE = "report.txt"
+CATALOGUE_FILE = "anime.parquet"
+RATINGS_FOLDER = "ratings"
+PARTITION_SCHEMA = pa.schema(
+    [
+        ("user_id", pa.int32()),
+        ("anime_id", pa.int32()),
+        ("rating", pa.uint8()),
+        ("status", pa.uint8()),
+    ]
+)
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+NonNegativeCount = Annotated[int, Field(ge=0)]
+
+
+class _StrictModel(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceFileInfo(_StrictModel):
+    """A file that was read, as it lay there."""
+
+    file: str
+    bytes: NonNegativeCount
+    sha256: Sha256
+    rows: NonNegativeCount
+
+
+class RatingsPartition(_StrictModel):
+    """A file of entries: fans from ``first_fan`` to ``last_fan``, of which ``fans`` are there.
+
+    ``source`` is the sha256 of the file that the entries came from.
+    """
+
+    file: Annotated[str, Field(pattern=r"^ratings/[0-9]+\.parquet$")]
+    rows: NonNegativeCount
+    scored: NonNegativeCount
+    fans: NonNegativeCount
+    first_fan: NonNegativeCount
+    last_fan: NonNegativeCount
+    bytes: NonNegativeCount
+    sha256: Sha256
+    source: Sha256
+
+
+class CleaningCount(_StrictModel):
+    """Entries that were dropped or mended, and fans that were dropped whole, for one reason."""
+
+    why: str
+    entries: NonNegativeCount
+    fans: NonNegativeCount = 0
+
+
+class PreparedDataset(_StrictModel):
+    """``prepared.json``."""
+
+    format: Literal[1]
+    dataset: str
+    sources: list[SourceFileInfo]
+    cleaning: dict[str, int]
+    counts: dict[str, NonNegativeCount]
+    dropped: list[CleaningCount]
+    mended: list[CleaningCount]
+    catalogue: str | None
+    partitions: list[RatingsPartition]
+
+    def fingerprint(self) -> str:
+        """A sha256 of all entries, by those of the partitions."""
+        digests = "\n".join(partition.sha256 for partition in self.partitions)
+        return hashlib.sha256(digests.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class EntryArrays:
+    """Entries of one or all partitions, (n,) each."""
+
+    user_id: npt.NDArray[np.int32]
+    anime_id: npt.NDArray[np.int32]
+    rating: npt.NDArray[np.uint8]
+    status: npt.NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.user_id)
+
+
+def is_prepared_dataset(folder: Path) -> bool:
+    """Whether `prepare` wrote this folder."""
+    return (folder / INDEX_FILE).is_file()
+
+
+def open_prepared_dataset(folder: Path | str) -> PreparedDataset:
+    """Read and check ``prepared.json`` in a folder or below a gs:// address.
+
+    Raises:
+        InputError: it is missing, not what `prepare` writes, or of another format.
+    """
+    file = f"{folder}/{INDEX_FILE}"
+    try:
+        return PreparedDataset.model_validate_json(read_bytes(str(folder), INDEX_FILE))
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{file}: not found, so {folder} holds no prepared ratings.") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise InputError(
+            f"{file}: {where}: {first['msg']}; run prepare again with this Hakken."
+        ) from None
+
+
+def write_partition(
+    folder: Path, number: int, columns: EntryArrays, source: str
+) -> RatingsPartition:
+    """Write one partition into ``folder``; entries are sorted by fan and anime."""
+    name = f"{RATINGS_FOLDER}/{number:06}.parquet"
+    arrays = (columns.user_id, columns.anime_id, columns.rating, columns.status)
+    table = pa.Table.from_arrays([pa.array(array) for array in arrays], schema=PARTITION_SCHEMA)
+    with (folder / name).open("wb") as file:
+        pq.write_table(table, file, compression="zstd", compression_level=1)
+    with (folder / name).open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return RatingsPartition(
+        file=name,
+        rows=len(columns),
+        scored=int((columns.rating > 0).sum()),
+        fans=1 + int((np.diff(columns.user_id) != 0).sum()),
+        first_fan=int(columns.user_id[0]),
+        last_fan=int(columns.user_id[-1]),
+        bytes=(folder / name).stat().st_size,
+        sha256=digest,
+        source=source,
+    )
+
+
+def read_partition(folder: Path | str, partition: RatingsPartition) -> EntryArrays:
+    """Read one partition of a folder or a gs:// address.
+
+    Raises:
+        InputError: the file is missing or is not the one that `prepare` wrote.
+    """
+    file = f"{folder}/{partition.file}"
+    try:
+        data = read_bytes(str(folder), partition.file)
+    except FileNotFoundError:
+        raise InputError(
+            f"{file}: missing, but {INDEX_FILE} lists it; run prepare again."
+        ) from None
+    if hashlib.sha256(data).hexdigest() != partition.sha256:
+        raise InputError(f"{file}: is not what {INDEX_FILE} says; run prepare again.")
+    table = pq.read_table(pa.BufferReader(data))
+    return EntryArrays(*(_column_array(table, name) for name in PARTITION_SCHEMA.names))
+
+
+def read_partitions(folder: Path, prepared: PreparedDataset, threads: int) -> Iterator[EntryArrays]:
+    """Read all partitions in order; as many are held at once as there are threads."""
+    with ThreadPoolExecutor(threads) as pool:
+        ahead = 2 * threads
+        waiting = [
+            pool.submit(read_partition, folder, partition)
+            for partition in prepared.partitions[:ahead]
+        ]
+        for partition in [*prepared.partitions[ahead:], *[None] * len(waiting)]:
+            columns = waiting.pop(0).result()
+            if partition is not None:
+                waiting.append(pool.submit(read_partition, folder, partition))
+            yield columns
+
+
+def _column_array(table: Any, name: str) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = table.column(name).to_numpy()
+    return array

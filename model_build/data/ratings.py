@@ -1,0 +1,300 @@
+"""Reading ratings and list files: CSV and Parquet in, checked columns out.
+
+Every file is checked whole before anything is computed. The first offence is reported with its
+file, row and column; rows are counted as a spreadsheet shows them (in a CSV the header is row 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from polars.datatypes import DataTypeClass
+
+from app.recommender.watch_status import WatchStatus
+from model_build.data.dumps.prepared import (
+    is_prepared_dataset,
+    open_prepared_dataset,
+    read_partitions,
+)
+from model_build.util.errors import InputError
+from model_build.util.threads import available_cpus
+
+ENTRY_SCHEMA: dict[str, DataTypeClass] = {
+    "anime_id": pl.Int32,
+    "rating": pl.Float64,
+    "status": pl.Int8,
+}
+STATUS_CODES = sorted(int(status) for status in WatchStatus)
+UNRATED_VALUES = (0.0, -1.0)
+EXPECTED_VALUES = {
+    "anime_id": "a whole number above 0",
+    "rating": "1 to 10, or 0 or -1 for not scored",
+    "status": "one of " + ", ".join(map(str, STATUS_CODES)),
+    "user_id": "a number or a name",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ratings:
+    """List entries of many fans as parallel arrays, one element an entry.
+
+    ``user`` and ``item`` are dense indices into ``user_ids`` and ``anime_ids`` (ascending), both
+    int32; ``rating`` is float64 with 0 for "on the list, not scored"; ``status`` is int8.
+    """
+
+    user: npt.NDArray[np.int32]
+    item: npt.NDArray[np.int32]
+    rating: npt.NDArray[np.float64]
+    status: npt.NDArray[np.int8]
+    user_ids: pl.Series
+    anime_ids: npt.NDArray[np.int32]
+
+    @property
+    def rated_mask(self) -> npt.NDArray[np.bool_]:
+        """True for the entries that carry a score."""
+        return self.rating > 0
+
+    def __len__(self) -> int:
+        return len(self.rating)
+
+
+def read_ratings(paths: Sequence[Path]) -> Ratings:
+    """Read files of ``user_id, anime_id, rating[, status]`` into one set of ratings.
+
+    One folder that ``prepare`` wrote will do, too.
+
+    Raises:
+        InputError: a file is missing, empty or malformed, a value is out of range, a fan lists the
+            same anime twice, or there is nothing to learn from (one fan, or no score at all).
+    """
+    folders = [path for path in paths if is_prepared_dataset(path)]
+    if folders and len(paths) > 1:
+        raise InputError(
+            f"{folders[0]}: prepared ratings are read alone; name nothing beside them."
+        )
+    ratings = (
+        _read_prepared_ratings(folders[0]) if folders else index_ratings(read_ratings_frame(paths))
+    )
+    names = ", ".join(path.name for path in paths)
+    if len(ratings.user_ids) < 2:
+        raise InputError(f"{names}: all rows are of one user; a model needs at least two.")
+    if not ratings.rated_mask.any():
+        raise InputError(f"{names}: no row has a score from 1 to 10, so there is nothing to learn.")
+    return ratings
+
+
+def _read_prepared_ratings(folder: Path) -> Ratings:
+    """Partitions into arrays of their final size, one after the other."""
+    prepared = open_prepared_dataset(folder)
+    rows = sum(partition.rows for partition in prepared.partitions)
+    user, item = np.empty(rows, np.int32), np.empty(rows, np.int32)
+    rating, status = np.empty(rows), np.empty(rows, np.int8)
+    user_ids: list[npt.NDArray[np.int32]] = []
+    first = fans = 0
+    for part in read_partitions(folder, prepared, available_cpus()):
+        rows_of_part = slice(first, first + len(part))
+        new = np.concatenate([[True], part.user_id[1:] != part.user_id[:-1]])
+        user[rows_of_part] = fans - 1 + np.cumsum(new)
+        item[rows_of_part] = part.anime_id
+        rating[rows_of_part], status[rows_of_part] = part.rating, part.status
+        user_ids.append(part.user_id[new])
+        first, fans = first + len(part), fans + len(user_ids[-1])
+    listed = np.zeros(int(item.max(initial=0)) + 1, bool)
+    listed[item] = True
+    anime_ids = np.flatnonzero(listed).astype(np.int32)
+    place = np.cumsum(listed, dtype=np.int32) - 1
+    np.take(place, item, out=item)
+    ids = np.concatenate([np.empty(0, np.int32), *user_ids])
+    return Ratings(user, item, rating, status, pl.Series(ids), anime_ids)
+
+
+def read_evaluation_ratings(path: Path) -> Ratings:
+    """Read a file of many fans' entries for evaluation; one fan or no scores are fine there."""
+    return index_ratings(read_ratings_frame([path]))
+
+
+def read_ratings_frame(paths: Sequence[Path]) -> pl.DataFrame:
+    """Read files of many fans' entries, one below the other; nobody needs to score anything."""
+    return _read_frames(paths, keys=("user_id", "anime_id"))
+
+
+def read_list_frame(path: Path) -> pl.DataFrame:
+    """Read one fan's list: ``anime_id, rating[, status]`` (columns as in a ratings file)."""
+    return _read_frames([path], keys=("anime_id",))
+
+
+def index_ratings(frame: pl.DataFrame) -> Ratings:
+    """Checked rows of ``user_id, anime_id, rating, status`` as arrays, in the same order."""
+
+    def dense_codes(column: str) -> npt.NDArray[np.int32]:
+        return (frame[column].rank("dense") - 1).cast(pl.Int32).to_numpy()
+
+    return Ratings(
+        user=dense_codes("user_id"),
+        item=dense_codes("anime_id"),
+        rating=frame["rating"].to_numpy(),
+        status=frame["status"].to_numpy(),
+        user_ids=frame["user_id"].unique().sort(),
+        anime_ids=frame["anime_id"].unique().sort().to_numpy(),
+    )
+
+
+def _read_frames(paths: Sequence[Path], keys: tuple[str, ...]) -> pl.DataFrame:
+    frames = [_read_validated(path, keys) for path in paths]
+    if len({frame["user_id"].dtype for frame in frames if "user_id" in frame.columns}) > 1:
+        frames = [frame.with_columns(pl.col("user_id").cast(pl.String)) for frame in frames]
+    frame = pl.concat(frames)
+    _validate_unique(frame, frames, paths, keys)
+    return frame
+
+
+def _read_validated(path: Path, keys: tuple[str, ...]) -> pl.DataFrame:
+    required = [*keys, "rating"]
+    columns = _column_names(path)
+    missing = [name for name in required if name not in columns]
+    if missing:
+        raise InputError(
+            f"{path}: column {', '.join(missing)} is missing (found: {', '.join(columns)}); "
+            f"expected {', '.join(required)} and optionally status."
+        )
+    wanted = [*required, "status"] if "status" in columns else required
+    frame = _read_columns(path, wanted)
+    if frame.is_empty():
+        raise InputError(f"{path}: the file has no rows below its header.")
+    frame = _cast_columns(path, frame)
+    if "status" not in frame.columns:
+        frame = frame.with_columns(pl.lit(0, dtype=pl.Int8).alias("status"))
+    _validate_ranges(path, frame)
+    return frame.with_columns(
+        pl.when(pl.col("rating") > 0).then(pl.col("rating")).otherwise(0.0).alias("rating")
+    ).select([*keys, "rating", "status"])
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.suffix.lower() in {".parquet", ".pq"}
+
+
+def _column_names(path: Path) -> list[str]:
+    try:
+        if _is_parquet(path):
+            return list(pl.scan_parquet(path, glob=False).collect_schema())
+        return pl.read_csv(path, n_rows=0, infer_schema=False, glob=False).columns
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    except pl.exceptions.NoDataError:
+        raise InputError(
+            f"{path}: the file is empty; expected a header and at least one row."
+        ) from None
+    except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
+        kind = "Parquet" if _is_parquet(path) else "CSV"
+        raise InputError(
+            f"{path}: not a readable {kind} file ({_first_error_line(error)})."
+        ) from None
+
+
+def _read_columns(path: Path, wanted: list[str]) -> pl.DataFrame:
+    try:
+        if _is_parquet(path):
+            return pl.read_parquet(path, columns=wanted, glob=False)
+        types = {name: kind for name, kind in ENTRY_SCHEMA.items() if name in wanted}
+        try:
+            return pl.read_csv(path, columns=wanted, schema_overrides=types, glob=False)
+        except pl.exceptions.ComputeError:
+            # Some cell does not fit: read text, so that _typed can name the row.
+            return pl.read_csv(path, columns=wanted, infer_schema=False, glob=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{path}: cannot be read ({_first_error_line(error)}).") from None
+
+
+def _cast_columns(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
+    """Cast to the column types; a cell that does not fit is named."""
+    for name in frame.columns:
+        column = frame[name]
+        if column.dtype.is_nested() or column.dtype == pl.Binary:
+            raise InputError(
+                f"{path}, column {name}: holds {column.dtype} where {EXPECTED_VALUES[name]} was expected."
+            )
+        kind = ENTRY_SCHEMA.get(name) or _user_id_type(column)
+        cast = column.str.strip_chars() if column.dtype == pl.String else column
+        cast = cast.cast(kind, strict=False)
+        if column.dtype.is_float() and kind.is_integer():
+            cast = cast.set(column != column.floor(), None)  # 3.7 is no id
+        bad = cast.is_null()
+        if bad.any():
+            row = int(bad.arg_max() or 0)
+            raise InputError(
+                f"{_row_location(path, row)}, column {name}: {_format_cell(column[row])} where "
+                f"{EXPECTED_VALUES[name]} was expected."
+            )
+        frame = frame.with_columns(cast.alias(name))
+    return frame
+
+
+def _user_id_type(column: pl.Series) -> DataTypeClass:
+    if column.dtype.is_integer():
+        return pl.Int64
+    if column.dtype.is_float():
+        return pl.Int64
+    numeric = column.cast(pl.String).cast(pl.Int64, strict=False)
+    return pl.Int64 if numeric.null_count() == column.null_count() else pl.String
+
+
+def _validate_ranges(path: Path, frame: pl.DataFrame) -> None:
+    rating = pl.col("rating")
+    allowed = {
+        "anime_id": pl.col("anime_id") > 0,
+        "rating": rating.is_between(1, 10) | rating.is_in(UNRATED_VALUES),
+        "status": pl.col("status").is_in(STATUS_CODES),
+    }
+    for name, condition in allowed.items():
+        wrong = frame.select((~condition).alias("wrong"))["wrong"]
+        if wrong.any():
+            row = int(wrong.arg_max() or 0)
+            raise InputError(
+                f"{_row_location(path, row)}, column {name}: {_format_cell(frame[name][row])} is out of range; "
+                f"expected {EXPECTED_VALUES[name]}."
+            )
+
+
+def _validate_unique(
+    frame: pl.DataFrame,
+    frames: Sequence[pl.DataFrame],
+    paths: Sequence[Path],
+    keys: tuple[str, ...],
+) -> None:
+    if frame.select(pl.struct(keys).n_unique()).item() == len(frame):
+        return
+    numbered = frame.select(keys).with_row_index("row")
+    repeats = numbered.filter(pl.struct(keys).is_duplicated())
+    later = repeats.filter(~pl.struct(keys).is_first_distinct()).row(0, named=True)
+    first = repeats.filter(pl.all_horizontal(pl.col(key) == later[key] for key in keys))["row"][0]
+
+    def row_location(row: int) -> str:
+        for path, part in zip(paths, frames, strict=True):
+            if row < len(part):
+                return _row_location(path, row)
+            row -= len(part)
+        raise AssertionError("row beyond the last file")
+
+    what = " and ".join(f"{key} {later[key]}" for key in keys)
+    raise InputError(
+        f"{row_location(later['row'])}: {what} stand there again, first in {row_location(first)}; "
+        "expected each anime once a fan."
+    )
+
+
+def _row_location(path: Path, row: int) -> str:
+    return f"{path}, row {row + (1 if _is_parquet(path) else 2)}"
+
+
+def _format_cell(value: object) -> str:
+    return "an empty cell" if value is None else repr(value)
+
+
+def _first_error_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

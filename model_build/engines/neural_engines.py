@@ -1,0 +1,70 @@
+"""The engines that are trained with PyTorch: which there are, and getting at them.
+
+PyTorch is asked for only when one of them is trained; it stands in requirements-neural.txt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from app.recommender.arrays import ArtifactReader
+from app.recommender.artifact import DatasetInfo, Manifest, ModelArtifact
+from app.recommender.engines import (
+    CosineEngine,
+    Engine,
+    GaussianProcessEngine,
+    HybridEngine,
+    MatrixFactorizationEngine,
+    MlpEngine,
+)
+from model_build.engines.base import FittedEngine
+from model_build.util.errors import InputError
+
+NEURAL_ENGINES: dict[str, tuple[str, type[Engine]]] = {
+    "mf": ("matrix factorization", MatrixFactorizationEngine),
+    "mlp": ("network of one hidden layer", MlpEngine),
+    "hybrid": ("one network for scores and interactions", HybridEngine),
+    "cosine": ("cosine embeddings", CosineEngine),
+    "kernel": ("Gaussian process over embeddings", GaussianProcessEngine),
+}
+
+
+def network_trainer(name: str) -> tuple[Callable[..., FittedEngine], Any]:
+    """``fit(ratings, anime_id, settings, progress=...)`` of an engine, and its defaults.
+
+    Raises:
+        InputError: PyTorch is not installed.
+    """
+    try:
+        module = import_module(f"model_build.engines.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise InputError(
+            f"{name} is trained with PyTorch, which is not installed; "
+            "run: pip install -r requirements-neural.txt"
+        ) from None
+    return module.fit, module.DEFAULTS
+
+
+def engine_in_memory(name: str, fitted: FittedEngine, n_items: int) -> Engine:
+    """The engine as a model of n anime would have it, without a file."""
+    manifest = Manifest(
+        format=2,
+        version="fitted",
+        created="",
+        dataset=DatasetInfo(name="", fingerprint=""),
+        counts={},
+        hyperparameters={f"{name}_{key}": value for key, value in fitted.hyperparameters.items()},
+        metrics={},
+        files={},
+    )
+    arrays = {f"{name}_{key}": value for key, value in fitted.arrays.items()}
+    engine = NEURAL_ENGINES[name][1].from_arrays(
+        ArtifactReader(ModelArtifact(Path(name), manifest, arrays)), n_items
+    )
+    assert engine is not None
+    return engine

@@ -1,0 +1,171 @@
+"""Our KNN with baseline under scikit-surprise's own interface, for `surprise.model_selection`.
+
+    from surprise.model_selection import RandomizedSearchCV
+    from model_build.evaluate.surprise_estimator import HakkenKNNBaseline
+
+    search = RandomizedSearchCV(
+        HakkenKNNBaseline, {"k": range(5, 100), "shrinkage": range(10, 500)}, n_iter=20, cv=3
+    )
+    search.fit(data)  # a surprise.Dataset
+
+It predicts what ``surprise.KNNBaseline`` predicts with ``pearson_baseline`` and
+``user_based=False``. Surprise stands in requirements-dev.txt: beside this module only the row
+``svd`` of ``model_build neural`` needs it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from app.recommender import kernels
+from model_build.data.grouping import group_ratings
+from model_build.train.bias_model import fit_bias_model
+from model_build.train.similarity import pearson_baseline_similarity
+
+try:
+    from surprise import AlgoBase
+except ModuleNotFoundError:
+    raise ModuleNotFoundError(
+        "model_build.evaluate.surprise_estimator needs scikit-surprise, which is not installed; "
+        "run: pip install -r requirements-dev.txt"
+    ) from None
+
+
+class HakkenKNNBaseline(AlgoBase):  # type: ignore[misc]
+    """``AlgoBase`` over the kernels that Hakken trains and predicts with.
+
+    ``k``, ``min_k``, ``shrinkage`` and ``min_support`` mean what they mean in Surprise; ``reg_u``,
+    ``reg_i`` and ``epochs`` are its ``bsl_options``. ``neighbours`` cuts every anime's similarities
+    to the largest (None keeps all, which equality with Surprise needs). Two differences: a pair
+    whose residuals are all zero has similarity 0, and `get_neighbors` leaves out what is not
+    similar at all. Memory of a fit: 8 bytes times items times neighbours.
+
+    `fit` raises ValueError where a user rated an item twice, which Surprise lets pass.
+    """
+
+    def __init__(
+        self,
+        k: int = 40,
+        *,
+        min_k: int = 1,
+        shrinkage: float = 100.0,
+        min_support: int = 1,
+        reg_u: float = 15.0,
+        reg_i: float = 10.0,
+        epochs: int = 10,
+        neighbours: int | None = None,
+        threads: int | None = None,
+        verbose: bool = False,
+    ) -> None:
+        super().__init__(
+            sim_options={
+                "name": "pearson_baseline",
+                "user_based": False,
+                "shrinkage": shrinkage,
+                "min_support": min_support,
+            },
+            bsl_options={"method": "als", "reg_u": reg_u, "reg_i": reg_i, "n_epochs": epochs},
+        )
+        self.k = k
+        self.min_k = min_k
+        self.shrinkage = shrinkage
+        self.min_support = min_support
+        self.reg_u = reg_u
+        self.reg_i = reg_i
+        self.epochs = epochs
+        self.neighbours = neighbours
+        self.threads = threads
+        self.verbose = verbose
+
+    def fit(self, trainset: Any) -> HakkenKNNBaseline:
+        """Train on a ``surprise.Trainset``; returns self."""
+        super().fit(trainset)
+        user, item, rating = _trainset_arrays(trainset)
+        grouped = group_ratings(user, item, rating, trainset.n_users, trainset.n_items)
+        baselines = fit_bias_model(
+            grouped, reg_user=self.reg_u, reg_item=self.reg_i, epochs=self.epochs
+        )
+        self.bu, self.bi = baselines.user_bias, baselines.item_bias
+        # Symmetric but for the cut: a row of the transpose is what one item of a list gives.
+        matrix = pearson_baseline_similarity(
+            grouped,
+            baselines.residual,
+            shrinkage=self.shrinkage,
+            min_support=self.min_support,
+            neighbours=self.neighbours or trainset.n_items,
+            threads=self.threads,
+            progress=self.verbose,
+        ).T.tocsr()
+        matrix.sort_indices()
+        self._start = matrix.indptr.astype(np.int64)
+        self._target, self._value = matrix.indices, matrix.data
+        # In the order of the trainset, by which Surprise decides between equal neighbours.
+        self._first = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=len(self.bu)))])
+        self._source = item.astype(np.int64)
+        self._residual = rating - baselines.mean - self.bu[user] - self.bi[item]
+        return self
+
+    def estimate(self, u: int | str, i: int | str) -> float | tuple[float, dict[str, int]]:
+        """The prediction for inner ids, unclipped; what is not known counts as average."""
+        estimate = float(self.trainset.global_mean)
+        user = int(u) if self.trainset.knows_user(u) else None
+        item = int(i) if self.trainset.knows_item(i) else None
+        if user is not None:
+            estimate += float(self.bu[user])
+        if item is not None:
+            estimate += float(self.bi[item])
+        if user is None or item is None:
+            return estimate
+        own = slice(self._first[user], self._first[user + 1])
+        weight = self._item_similarities(self._source[own], item)
+        which = np.flatnonzero(weight)
+        mean, _, used = kernels.topk_mean(
+            np.array([0, len(which)]), which, weight[which], self._residual[own], self.k
+        )
+        actual_k = int(used[0])
+        if actual_k >= self.min_k:
+            estimate += float(mean[0])
+        return estimate, {"actual_k": actual_k}
+
+    def get_neighbors(self, iid: int, k: int) -> list[int]:
+        """Inner ids of the ``k`` items most similar to one, nearest first."""
+        rows = np.arange(len(self._start) - 1)
+        weight = self._item_similarities(rows, iid, self_similarity=0.0)
+        near = np.argsort(-weight, kind="stable")[:k]
+        return [int(item) for item in near if weight[item] > 0]
+
+    def _item_similarities(
+        self, source: npt.NDArray[np.int64], item: int, self_similarity: float = 1.0
+    ) -> npt.NDArray[np.float64]:
+        """Similarities of ``item`` to each source, with itself ``alone`` (Surprise: 1)."""
+        wanted = np.array([item])
+        found: npt.NDArray[np.float64] = kernels.dense_submatrix(
+            source, wanted, self._start, self._target, self._value, 1.0
+        )[0]
+        found[source == item] = self_similarity
+        return found
+
+
+def _trainset_arrays(
+    trainset: Any,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+    """Inner user ids (ascending), inner item ids and ratings, in the order of the trainset."""
+    user = np.repeat(
+        np.arange(trainset.n_users, dtype=np.int32),
+        [len(trainset.ur[u]) for u in range(trainset.n_users)],
+    )
+    pairs = [pair for u in range(trainset.n_users) for pair in trainset.ur[u]]
+    item = np.array([i for i, _ in pairs], np.int32)
+    rating = np.array([r for _, r in pairs], np.float64)
+    code = user.astype(np.int64) * trainset.n_items + item
+    if len(np.unique(code)) < len(code):
+        values, count = np.unique(code, return_counts=True)
+        u, i = divmod(int(values[count > 1][0]), trainset.n_items)
+        raise ValueError(
+            f"user {trainset.to_raw_uid(u)} rated item {trainset.to_raw_iid(i)} more than once; "
+            "expected each pair once."
+        )
+    return user, item, rating

@@ -1,1 +1,0 @@
-"""How well scores and interactions of held-out pairs are foretold, by engines and others."""

@@ -1,1 +1,0 @@
-"""How well what fans did foretells what else they did: masked interactions, measured and tuned."""

@@ -1,0 +1,145 @@
+"""Do what is not up to date, one task after the other."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from app.recommender.artifact import ArtifactError
+from model_build.pipeline.task import PipelineTask
+from model_build.pipeline.task_records import STATE_FOLDER, TaskRecords
+from model_build.util.atomic_writes import write_text_atomically
+from model_build.util.errors import InputError
+from model_build.util.storage import is_gcs_url
+
+MessageLog = Callable[[str], None]
+
+
+def preview_tasks(
+    tasks: Sequence[PipelineTask],
+    steps: Collection[str],
+    work: Path,
+    log: MessageLog,
+    *,
+    force: bool,
+) -> None:
+    """Say what would be done and why, and change nothing."""
+    records, changing = TaskRecords(work), dict[Path, str]()
+    for task in tasks:
+        if task.step not in steps:
+            continue
+        why = (
+            "as --force says"
+            if force
+            else _upstream_reason(task, changing) or records.stale_reason(task)
+        )
+        if why is None:
+            log(f"{task.name}: up to date")
+            continue
+        changing |= dict.fromkeys(task.output_paths().values(), task.name)
+        log(f"{task.name}: would run ({why})\n    {task.command_line()}")
+
+
+def run_tasks(
+    tasks: Sequence[PipelineTask],
+    steps: Collection[str],
+    work: Path,
+    log: MessageLog,
+    *,
+    on_start: Callable[[], None],
+    on_done: Callable[[PipelineTask, float | None], None],
+    force: bool,
+) -> None:
+    """Do the tasks of these steps that are not up to date.
+
+    ``starts`` is called before each, ``done`` after it, with its seconds, and with None for one
+    that was up to date.
+
+    Raises:
+        InputError: the folder is in use or holds something else, or a task cannot be done; what
+            was done before it is kept.
+    """
+    with _lock_work_folder(work):
+        records = TaskRecords(work)
+        for task in tasks:
+            if task.step not in steps:
+                continue
+            why = "as --force says" if force else records.stale_reason(task)
+            if why is None:
+                log(f"{task.name}: up to date")
+                on_done(task, None)
+                continue
+            log(f"{task.name}: runs ({why})")
+            start = time.perf_counter()
+            _check_inputs_exist(task)
+            on_start()
+            facts = records.task_state(task)
+            records.discard(task)
+            _execute(task, clear=task.clear_output or (force and task.is_external))
+            seconds = time.perf_counter() - start
+            records.record_done(task, facts, seconds)
+            on_done(task, seconds)
+
+
+def _check_inputs_exist(task: PipelineTask) -> None:
+    for key, places in task.existing_inputs().items():
+        for place in places:
+            if not is_gcs_url(place) and not Path(place).exists():
+                raise InputError(f"{task.name}: {place} is not there, which it reads as its {key}.")
+
+
+def _execute(task: PipelineTask, *, clear: bool) -> None:
+    for path in task.output_paths().values():
+        if clear:
+            shutil.rmtree(path, ignore_errors=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+    printed = io.StringIO()
+    try:
+        if task.precondition is not None:
+            task.precondition()
+        arguments = task.command.parse_arguments(task.to_argv())
+        if task.stdout_path is None:
+            task.command.run(arguments)
+            return
+        with redirect_stdout(printed):
+            task.command.run(arguments)
+        json.loads(printed.getvalue())
+        write_text_atomically(task.stdout_path, printed.getvalue())
+    except (InputError, ArtifactError, OSError) as error:
+        raise InputError(f"{task.name}: {error}") from error
+
+
+def _upstream_reason(task: PipelineTask, changing: dict[Path, str]) -> str | None:
+    for places in task.inputs.values():
+        for place in places:
+            for path, name in changing.items():
+                if Path(place) == path or path in Path(place).parents:
+                    return f"{name} runs before it"
+    return None
+
+
+@contextmanager
+def _lock_work_folder(work: Path) -> Iterator[None]:
+    """The work folder, for one pipeline at a time."""
+    state = work / STATE_FOLDER
+    if work.exists() and not state.is_dir() and (not work.is_dir() or any(work.iterdir())):
+        raise InputError(
+            f"{work}: holds something else; set work to a new folder, or to one of a pipeline."
+        )
+    state.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(state / "lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InputError(f"{work}: another pipeline is at work there; wait for its end.") from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,138 @@
+"""What was done before, with which settings and on what, and so what is still up to date."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from model_build.pipeline.code_digest import code_digest
+from model_build.pipeline.task import PipelineTask
+from model_build.util.atomic_writes import write_text_atomically
+from model_build.util.storage import is_gcs_url
+
+STATE_FOLDER = "state"
+MISSING = "missing"
+
+TaskState = dict[str, Any]
+
+
+class TaskRecords:
+    """The records of a work folder, one a task; they are written when a task has ended well."""
+
+    def __init__(self, work: Path) -> None:
+        self._folder = work / STATE_FOLDER
+        self._digests = FileDigests(self._folder / "digests.json")
+
+    def stale_reason(self, task: PipelineTask) -> str | None:
+        """Why a task is to be done, in a few words; None if it is up to date."""
+        record = self._read_record(task)
+        if record is None:
+            return "not done yet"
+        for key, path in task.output_paths().items():
+            found = self._digests.digest(str(path))
+            if found != record["outputs"].get(key):
+                return f"{path} is missing" if found == MISSING else f"{path} was changed since"
+        return _first_difference(record["facts"], self.task_state(task))
+
+    def record_done(self, task: PipelineTask, state: TaskState, seconds: float) -> None:
+        """Remember that a task was done; ``facts`` as they were before."""
+        outputs = {
+            key: self._digests.digest(str(path)) for key, path in task.output_paths().items()
+        }
+        record = {"facts": state, "outputs": outputs, "seconds": seconds}
+        write_text_atomically(self._record_path(task), json.dumps(record, indent=1) + "\n")
+        self._digests.save()
+
+    def discard(self, task: PipelineTask) -> None:
+        """What a task wrote is about to change."""
+        self._record_path(task).unlink(missing_ok=True)
+
+    def task_state(self, task: PipelineTask) -> TaskState:
+        """All that the result of a task depends on."""
+        code = (
+            "" if task.is_external else code_digest(f"model_build.commands.{task.command_names[0]}")
+        )
+        facts: TaskState = {
+            "command": list(task.command_names),
+            "options": dict(task.options),
+            "inputs": {
+                key: [self._digests.digest(place) for place in places]
+                for key, places in task.existing_inputs().items()
+            },
+            "code": code,
+            "else": None if task.extra_state is None else task.extra_state(),
+        }
+        same: TaskState = json.loads(json.dumps(facts))  # as it will be read
+        return same
+
+    def _read_record(self, task: PipelineTask) -> TaskState | None:
+        try:
+            found: TaskState = json.loads(self._record_path(task).read_text("utf-8"))
+            return found if {"facts", "outputs"} <= set(found) else None
+        except (OSError, ValueError):
+            return None
+
+    def _record_path(self, task: PipelineTask) -> Path:
+        return self._folder / f"{task.name}.json"
+
+
+class FileDigests:
+    """sha256 of files and folders; what has the same size and time as before is not read again."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._known: dict[str, list[Any]] = {}
+        with suppress(OSError, ValueError, TypeError):  # then they are read again
+            self._known = dict(json.loads(file.read_text("utf-8")))
+
+    def digest(self, path_text: str) -> str:
+        """Of a file, or of all files beneath a folder but hidden ones; MISSING where none is."""
+        path = Path(path_text)
+        if is_gcs_url(path_text):
+            return path_text
+        if path.is_dir():
+            below = sorted(
+                file
+                for file in path.rglob("*")
+                if file.is_file()
+                and not any(part.startswith(".") for part in file.relative_to(path).parts)
+            )
+            lines = [
+                f"{file.relative_to(path).as_posix()} {self._digest_file(file)}" for file in below
+            ]
+            return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        return self._digest_file(path) if path.is_file() else MISSING
+
+    def save(self) -> None:
+        """For the next time."""
+        write_text_atomically(self._file, json.dumps(self._known))
+
+    def _digest_file(self, file: Path) -> str:
+        status, name = file.stat(), str(file.absolute())
+        facts = [status.st_size, status.st_mtime_ns, status.st_ino]
+        known = self._known.get(name)
+        if known is None or known[:3] != facts:
+            with file.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            known = self._known[name] = [*facts, digest]
+        return str(known[3])
+
+
+def _first_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """The first thing that differs, as one would say it."""
+    if before == now:
+        return None
+    for key in sorted({*before["options"], *now["options"]}):
+        old, new = (facts["options"].get(key, "the default") for facts in (before, now))
+        if old != new:
+            return f"{key} is {new}, was {old}"
+    for key in sorted({*before["inputs"], *now["inputs"]}):
+        if before["inputs"].get(key) != now["inputs"].get(key):
+            return f"its {key} changed"
+    if before["code"] != now["code"]:
+        return "its code changed"
+    return "what it is made from changed"

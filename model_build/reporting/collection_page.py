@@ -1,0 +1,211 @@
+"""A page about users that were collected: how much they do, in segments, and what they did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from matplotlib.figure import Figure
+
+from model_build.collect.report import FLAG_COLUMNS, STATUS_NAMES, interaction_counts
+from model_build.collect.segments import (
+    ACTIVITY_SEGMENTS,
+    FAVOURITE_WEIGHT,
+    RATING_WEIGHT,
+    bin_edges,
+)
+from model_build.reporting.charts import MARKERS, SERIES_COLOURS, Chart, figure_svg
+from model_build.reporting.page import chart_section, definition_list, html_document
+
+MAX_POINTS = 600
+"""So many users are drawn in the pair plot; more would only cover each other."""
+N_BINS = 20
+FIGURE_SIZE = (8.8, 8.8)
+PAIR_PLOT_COLUMNS = {
+    "life_spent_on_anime": "minutes spent",
+    "favorites": "favourites",
+    "ratings": "ratings",
+    "score": "score",
+}
+FLAG_KINDS = ("scored", *FLAG_COLUMNS)
+LOG_COLUMNS = ("life_spent_on_anime", "favorites", "ratings")
+
+Float64Array = npt.NDArray[np.float64]
+
+
+def collection_report_page(
+    users: pl.DataFrame, interactions: pl.DataFrame, report: Mapping[str, Any]
+) -> str:
+    """The whole document; ``interactions`` are those that are written to train on."""
+    title = f"{len(users):,} users collected from Kitsu"
+    written = [name for name in ACTIVITY_SEGMENTS if report["segments"][name]["written"]]
+    lead = (
+        "Drawn from random pages of all users; those with no time spent and no ratings are left "
+        f"out. Written to train on: {escape(', '.join(written))}."
+    )
+    counted = {what: f"{count:,}" for what, count in report["counted"].items()}
+    counted["requests a user beyond the pages of users"] = str(
+        report["calls_a_user_beyond_sampling"]
+    )
+    return html_document(
+        title,
+        lead,
+        [
+            _pair_plot(users),
+            _interaction_kind_chart(interactions),
+            chart_section(_segment_chart(users, interactions)),
+            f'<section class="wide"><h2>Counted on the way</h2>{definition_list(counted)}</section>',
+        ],
+    )
+
+
+def _pair_plot(users: pl.DataFrame) -> str:
+    shown = users.head(MAX_POINTS)
+    title = "Users by what they do"
+    note = (
+        f"Each of the first {len(shown):,} users of the sample, by two of four numbers; on the "
+        "diagonal how all users spread over one. The score is ln(minutes + "
+        f"{RATING_WEIGHT:g} ratings + {FAVOURITE_WEIGHT:g} favourites), and the segments are thirds of its "
+        "range. Minutes, favourites and ratings are drawn on a scale of powers of ten."
+    )
+    picture = figure_svg(title, FIGURE_SIZE, lambda figure: _draw_pair_plot(figure, users, shown))
+    bounds = bin_edges(users["score"].to_numpy())
+    sizes = {
+        f"{name}, score {bounds[place]:.2f} to {bounds[place + 1]:.2f}": (
+            f"{users.filter(pl.col('segment') == name).height:,} users"
+        )
+        for place, name in enumerate(ACTIVITY_SEGMENTS)
+    }
+    return (
+        f'<section class="wide"><h2>{title}</h2><p>{escape(note)}</p>'
+        f'<div class="scroll large">{picture}</div>{definition_list(sizes)}</section>'
+    )
+
+
+def _draw_pair_plot(figure: Figure, users: pl.DataFrame, sample: pl.DataFrame) -> None:
+    grid = figure.subplots(len(PAIR_PLOT_COLUMNS), len(PAIR_PLOT_COLUMNS), sharex="col")
+    for row, down in enumerate(PAIR_PLOT_COLUMNS):
+        for column, across in enumerate(PAIR_PLOT_COLUMNS):
+            axes = grid[row][column]
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.grid(visible=False)
+            axes.tick_params(labelsize=8)
+            if row == column:
+                _draw_histogram(axes, users, across)
+            else:
+                _draw_scatter(axes, sample, across, down)
+            if row == len(PAIR_PLOT_COLUMNS) - 1:
+                axes.set_xlabel(PAIR_PLOT_COLUMNS[across])
+            if column == 0:
+                axes.set_ylabel(PAIR_PLOT_COLUMNS[down] if row else "users")
+    handles, labels = grid[0][1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=len(ACTIVITY_SEGMENTS))
+
+
+def _draw_scatter(axes: Any, sample: pl.DataFrame, across: str, down: str) -> None:
+    for place, name in enumerate(ACTIVITY_SEGMENTS):
+        part = sample.filter(pl.col("segment") == name)
+        axes.plot(
+            _column_values(part, across),
+            _column_values(part, down),
+            linestyle="none",
+            marker=MARKERS[place],
+            markersize=2.5,
+            markeredgewidth=0,
+            alpha=0.6,
+            color=SERIES_COLOURS[place],
+            label=name,
+        )
+    for name, axis in ((across, axes.xaxis), (down, axes.yaxis)):
+        _set_ticks(axis, name)
+
+
+def _draw_histogram(axes: Any, users: pl.DataFrame, name: str) -> None:
+    bins = np.histogram_bin_edges(_column_values(users, name), N_BINS)
+    axes.hist(
+        [
+            _column_values(users.filter(pl.col("segment") == segment), name)
+            for segment in ACTIVITY_SEGMENTS
+        ],
+        bins.tolist(),
+        stacked=True,
+        color=SERIES_COLOURS[: len(ACTIVITY_SEGMENTS)],
+    )
+    _set_ticks(axes.xaxis, name)
+
+
+def _column_values(users: pl.DataFrame, name: str) -> Float64Array:
+    values = users[name].cast(pl.Float64).to_numpy()
+    return np.log10(1 + values) if name in LOG_COLUMNS else values
+
+
+def _set_ticks(axis: Any, name: str) -> None:
+    if name in LOG_COLUMNS:
+        powers = range(0, 10, 2 if name == "life_spent_on_anime" else 1)
+        top = axis.get_view_interval()[1]
+        shown = [power for power in powers if power <= top] or [0]
+        words = ["0" if power == 0 else _short_number(10**power) for power in shown]
+        axis.set_ticks(
+            [0 if not power else float(np.log10(1 + 10**power)) for power in shown], words
+        )
+
+
+def _short_number(number: int) -> str:
+    for size, letter in ((10**6, "M"), (10**3, "k")):
+        if number >= size:
+            return f"{number // size}{letter}"
+    return str(number)
+
+
+def _interaction_kind_chart(interactions: pl.DataFrame) -> str:
+    counts = interaction_counts(interactions)
+    words = {"plan_to_watch": "planned", "watching": "current", "on_hold": "on hold"}
+    kinds = {words.get(name, name): counts[name] for name in (*STATUS_NAMES.values(), *FLAG_KINDS)}
+
+    def draw(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        axes.spines[["top", "right", "bottom", "left"]].set_visible(False)
+        axes.grid(visible=False)
+        bars = axes.barh(list(kinds), list(kinds.values()), 0.75, color=SERIES_COLOURS[0])
+        axes.bar_label(bars, [f"{count:,}" for count in kinds.values()], padding=3, fontsize=9)
+        axes.invert_yaxis()
+        axes.set_xticks([])
+        axes.margins(x=0.2)
+
+    title = "Interactions"
+    return (
+        f"<section><h2>{title}</h2><p>{counts['all']:,} pairs of a user and an anime, by what the "
+        f"user did; a pair may be in several bars.</p>{figure_svg(title, FIGURE_SIZE, draw)}</section>"
+    )
+
+
+def _segment_chart(users: pl.DataFrame, interactions: pl.DataFrame) -> Chart:
+    both = interactions.join(users.select("user_id", "segment"), on="user_id")
+    kinds = {
+        "in the library": pl.col("status") > 0,
+        "scored": pl.col("rating") > 0,
+        "favourite": pl.col("favourite"),
+    }
+    members = dict(users.group_by("segment").len().iter_rows())
+
+    def mean(segment: str, kind: pl.Expr) -> float:
+        found = both.filter((pl.col("segment") == segment) & kind).height
+        return found / members[segment] if members.get(segment) else float("nan")
+
+    return Chart(
+        "Interactions a user",
+        "The mean of each segment; one that is not written has none.",
+        "segment",
+        "anime",
+        list(ACTIVITY_SEGMENTS),
+        {
+            name: [mean(segment, kind) for segment in ACTIVITY_SEGMENTS]
+            for name, kind in kinds.items()
+        },
+        bars=True,
+        digits=1,
+    )

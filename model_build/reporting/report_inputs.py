@@ -1,0 +1,121 @@
+"""What a report takes from files besides ratings: titles, likenesses, a comparison."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from app.catalogue import Catalogue
+from app.recommender import Model
+from model_build.reporting.page import SimilarAnime
+from model_build.util.errors import InputError
+
+N_NEIGHBOURS = 5
+N_TITLES = 9
+
+
+class AnimeNames:
+    """Titles and franchises by anime id."""
+
+    def __init__(self, title: Mapping[int, str], franchise: Mapping[int, int]) -> None:
+        self._title = title
+        self.franchise = franchise
+
+    @classmethod
+    def from_model(cls, model: Model) -> AnimeNames:
+        """From the catalogue that the model carries."""
+        catalogue = Catalogue.open(model.catalogue_path)
+        ids = model.anime_id.tolist()
+        franchise = zip(ids, catalogue.column_values("franchise_id", ids), strict=True)
+        return cls(
+            {anime: catalogue.title(anime) for anime in ids},
+            {anime: int(group) for anime, group in franchise if group is not None and group >= 0},
+        )
+
+    @classmethod
+    def from_catalogue(cls, frame: pl.DataFrame) -> AnimeNames:
+        """From a catalogue as `read_catalogue` reads it."""
+        ids = frame["anime_id"].to_list()
+        groups = frame["franchise_id"].to_list() if "franchise_id" in frame.columns else []
+        return cls(
+            {
+                a: str(title)
+                for a, title in zip(ids, frame["title"].to_list(), strict=True)
+                if title
+            },
+            {a: int(group) for a, group in zip(ids, groups, strict=False) if group is not None},
+        )
+
+    def title(self, anime_id: int) -> str:
+        """The title, or the number where nobody knows one."""
+        return self._title.get(anime_id, f"Anime {anime_id}")
+
+
+def similar_anime(model: Model, names: AnimeNames) -> list[SimilarAnime]:
+    """The nearest anime of those with most scores, one a franchise."""
+    ids = model.anime_id.tolist()
+    chosen: dict[object, int] = {}
+    for position in np.argsort(-model.rating_count.astype(np.int64), kind="stable").tolist():
+        group = names.franchise.get(ids[position], f"anime {position}")
+        chosen.setdefault(group, position)
+        if len(chosen) == N_TITLES:
+            break
+
+    def nearest(source: Any, weight: Any) -> list[tuple[str, float]]:
+        best = np.argsort(-weight, kind="stable")[:N_NEIGHBOURS]
+        return [(names.title(ids[source[b]]), float(weight[b])) for b in best if weight[b] > 0]
+
+    found = []
+    for position in chosen.values():
+        row = slice(
+            model.affinity_matrix.indptr[position], model.affinity_matrix.indptr[position + 1]
+        )
+        together = model.affinity_matrix.data[row] * model.affinity_matrix.scale
+        found.append(
+            SimilarAnime(
+                names.title(ids[position]),
+                nearest(*model.similarity.column_entries(position)),
+                nearest(model.affinity_matrix.indices[row], together),
+            )
+        )
+    return found
+
+
+def read_comparison(path: Path) -> dict[str, dict[str, float]]:
+    """Measures by recommender, from the array that ``compare --json`` printed.
+
+    Of each object ``title`` (or ``name``) and the numbers are taken, those of ``measured``
+    included; null is NaN.
+
+    Raises:
+        InputError: no such file, or no such array in it.
+    """
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read as a comparison ({error}).") from None
+    try:
+        rows = {
+            str(row.get("title", row["name"])): _numeric_metrics(row | row["measured"])
+            for row in found
+        }
+    except (AttributeError, KeyError, TypeError):
+        rows = {}
+    if not rows:
+        raise InputError(f"{path}: expected an array of recommenders, as compare --json prints.")
+    return rows
+
+
+def _numeric_metrics(measures: Mapping[str, object]) -> dict[str, float]:
+    return {
+        name: float("nan") if value is None else float(value)
+        for name, value in measures.items()
+        if value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+    }

@@ -1,0 +1,194 @@
+"""Connect to Dask workers, and add up over them. Retries, spilling and lost workers are Dask's."""
+
+from __future__ import annotations
+
+import hashlib
+import operator
+import platform
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import distributed
+from distributed.scheduler import KilledWorker
+
+from model_build.util.errors import InputError
+
+LocalCluster: Any = distributed.LocalCluster
+Client: Any = distributed.Client  # its methods have no types
+TaskFuture = distributed.Future[Any]
+
+RETRIES = 3
+CONNECT_SECONDS = 10
+MAX_PENDING_TASKS = 2
+"""Blocks worked at while one is waited for; what they occupy bounds the workers' memory."""
+
+DEFAULT_WORKER_BYTES = 4 << 30
+"""Taken for the memory of a worker that was given no limit."""
+WORKER_OVERHEAD_BYTES = 250_000_000
+"""What a worker needs before it does anything: Hakken and its libraries."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterResources:
+    """``threads`` of all workers together, and the bytes for the data of the least of them."""
+
+    threads: int
+    bytes_per_thread: int
+
+
+class DaskCluster:
+    """Workers that run pure functions; arguments may be futures."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    def submit(self, work: Callable[..., Any], *arguments: object) -> TaskFuture:
+        """Run something once, on any worker."""
+        later: TaskFuture = self.client.submit(work, *arguments, pure=False, retries=RETRIES)
+        return later
+
+    def broadcast(self, value: object) -> TaskFuture:
+        """A value that all may use and that no lost worker takes away."""
+        return self.submit(_identity, value)
+
+    def tree_reduce(
+        self, futures: Sequence[TaskFuture], add: Callable[[Any, Any], Any] = operator.add
+    ) -> TaskFuture:
+        """Add up in pairs, and pairs of pairs: always in the same order."""
+        futures = list(futures)
+        while len(futures) > 1:
+            pairs = list(zip(futures[::2], futures[1::2], strict=False))
+            odd = futures[len(pairs) * 2 :]
+            futures = [self.submit(add, one, other) for one, other in pairs] + odd
+        return futures[0]
+
+    def ordered_results(self, works: Iterable[Callable[[], TaskFuture]]) -> Iterator[Any]:
+        """The results of many, of which only a few are under way or waiting at any time."""
+        waiting: deque[TaskFuture] = deque()
+        for work in works:
+            waiting.append(work())
+            if len(waiting) > MAX_PENDING_TASKS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+    def resources(self) -> ClusterResources:
+        """What the workers that are there now may use."""
+        workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
+        limits = [(w["memory_limit"] or DEFAULT_WORKER_BYTES, w["nthreads"]) for w in workers]
+        least = min((limit - WORKER_OVERHEAD_BYTES) // threads for limit, threads in limits)
+        if least <= 0:
+            raise InputError(
+                f"a worker may use {min(limits)[0] / 1e6:.0f} MB; Hakken's code alone takes "
+                f"{WORKER_OVERHEAD_BYTES / 1e6:.0f} MB, so give each more (dask worker --memory-limit)."
+            )
+        return ClusterResources(sum(threads for _, threads in limits), least)
+
+
+@contextmanager
+def connect_to_scheduler(address: str) -> Iterator[DaskCluster]:
+    """The cluster of a running scheduler, ``tcp://host:port``.
+
+    Raises:
+        InputError: it cannot be reached, has no workers, or they run something else; or it is lost
+            on the way.
+    """
+    if not re.fullmatch(r"(tcp|tls|ws|wss)://\S+:[0-9]+", address):
+        raise InputError(f"--scheduler {address}: is no address such as tcp://10.0.0.5:8786.")
+    try:
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"--scheduler {address}: cannot be reached ({_error_text(error)}); start one with "
+            "dask scheduler, or correct the address."
+        ) from None
+    with client, _translate_errors(address):
+        try:
+            client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+        except TimeoutError:
+            raise InputError(
+                f"--scheduler {address}: has no workers; start some with dask worker {address}."
+            ) from None
+        _check_worker_versions(client)
+        yield DaskCluster(client)
+
+
+@contextmanager
+def start_local_cluster(workers: int, worker_bytes: int) -> Iterator[DaskCluster]:
+    """So many worker processes of one thread on this host, each with so much memory."""
+    with (
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=worker_bytes,
+            dashboard_address="127.0.0.1:0",
+            processes=True,
+        ) as workers_here,
+        Client(workers_here, set_as_default=False) as client,
+        _translate_errors("the workers on this host"),
+    ):
+        yield DaskCluster(client)
+
+
+@contextmanager
+def _translate_errors(where: str) -> Iterator[None]:
+    try:
+        yield
+    except KilledWorker as error:
+        raise InputError(
+            f"{where}: workers were lost again and again at the same task ({error.task}), mostly "
+            "for want of memory; give each worker more."
+        ) from None
+    except MemoryError as error:
+        raise InputError(
+            f"{where}: a worker has too little memory ({_error_text(error)})."
+        ) from None
+    except CancelledError as error:
+        raise InputError(f"{where}: the scheduler was lost ({_error_text(error)}).") from None
+
+
+def _check_worker_versions(client: Client) -> None:
+    """Workers must run this very code and the same libraries."""
+    own = environment_versions()
+    for worker, found in client.run(environment_versions, on_error="return").items():
+        if isinstance(found, BaseException):
+            raise InputError(
+                f"worker {worker}: cannot load this Hakken ({_error_text(found)}); install the same "
+                "version there."
+            )
+        other = [name for name in own if found.get(name) != own[name]]
+        if other:
+            name = other[0]
+            raise InputError(
+                f"worker {worker}: has {name} {found.get(name)}, but here it is {own[name]}; "
+                "install the same version there."
+            )
+
+
+@lru_cache(maxsize=1)
+def environment_versions() -> dict[str, str]:
+    """What must be the same everywhere; Hakken's is a digest of its code."""
+    root = Path(__file__).parents[2]
+    digest = hashlib.sha256()
+    for folder in ("model_build", "app/recommender"):
+        for file in sorted((root / folder).rglob("*.py")):
+            digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
+    libraries = {name: version(name) for name in ("distributed", "numpy", "numba", "scipy")}
+    python = ".".join(platform.python_version_tuple()[:2])
+    return {"Hakken": digest.hexdigest()[:12], **libraries, "Python": python}
+
+
+def _identity(value: object) -> object:
+    return value
+
+
+def _error_text(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -1,0 +1,289 @@
+"""A place in the model for anime that are too new to have been scored.
+
+What is known of an anime (genres, themes, type, years, length; `describe`) is mapped to its side of
+the model by ridge regression over the anime that fans do know: with X the facts and T what the
+model holds of those anime,
+
+    W = argmin || D (T - X W) ||^2 + ridge ||W||^2,   and x W for an anime without fans.
+
+Its columns of the affinity are learned in this way, its bias, and its factors of the Gaussian. D
+weighs the anime by their scores for the latter two, so that a score is foretold best. In
+the affinity the anime of its franchise then give it what anime of one franchise give each other
+on average, because a sequel is watched by those who saw what it follows.
+
+What the facts cannot tell stays as noise: errors of the anime fans know, each predicted without
+itself (the leave-one-out residual of ridge regression, (T - X W)_i / (1 - H_ii)), widen the
+stated uncertainty of the fresh ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from scipy.sparse import csr_array
+
+from model_build.data.grouping import count_entries_per_item
+from model_build.data.ratings import Ratings
+from model_build.train.affinity import MIN_ENTRIES
+from model_build.train.score_model import (
+    BIAS_REGULARISATION,
+    MIN_GAUSSIAN_RATINGS,
+    GaussianFactorModel,
+    StandardScores,
+)
+
+Float64Array = npt.NDArray[np.float64]
+IndexArray = npt.NDArray[np.int64]
+
+FEATURE_RIDGE = 100.0
+MIN_FEATURE_COUNT = 20
+"""Anime that fans know with some fact, for anything to be learned from it."""
+MAX_COLD_NEIGHBOURS = 200
+"""Affinities kept for a fresh anime: the strongest."""
+BLOCK_ITEMS = 512
+_MULTI_VALUE_COLUMNS = ("genres", "themes", "demographics", "studios")
+_CATEGORICAL_COLUMNS = ("type", "source")
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFeatures:
+    """``matrix`` (n, f) of zeros and ones for n anime; ``franchise`` (n,), -1 where unknown."""
+
+    matrix: Float64Array
+    franchise: npt.NDArray[np.int64]
+
+
+def encode_item_features(catalogue: pl.DataFrame, anime_ids: npt.NDArray[np.int32]) -> ItemFeatures:
+    """The facts of ``anime_ids``; one that is not in the catalogue has none but being an anime.
+
+    A year stands for its lustrum, a length for its power of two.
+    """
+    wanted = pl.DataFrame({"anime_id": anime_ids}, schema={"anime_id": pl.Int64})
+    found = wanted.join(
+        catalogue.with_columns(pl.col("anime_id").cast(pl.Int64)),
+        on="anime_id",
+        how="left",
+        maintain_order="left",
+    )
+    kinds: dict[str, list[int]] = {"": list(range(len(anime_ids)))}
+    for name, tell in _FEATURE_EXTRACTORS.items():
+        if name in found.columns:
+            for at, value in enumerate(found[name].to_list()):
+                for fact in () if value is None else tell(value):
+                    kinds.setdefault(f"{name} {fact}", []).append(at)
+    matrix = np.zeros((len(anime_ids), len(kinds)))
+    for column, where in enumerate(kinds.values()):
+        matrix[where, column] = 1.0
+    franchise = np.full(len(anime_ids), -1, np.int64)
+    if "franchise_id" in found.columns:
+        franchise = found["franchise_id"].fill_null(-1).cast(pl.Int64).to_numpy()
+    return ItemFeatures(matrix, franchise)
+
+
+def _split_values(text: str) -> Iterable[str]:
+    return filter(None, text.split(";"))
+
+
+_FEATURE_EXTRACTORS: dict[str, Callable[..., Iterable[str]]] = {
+    **dict.fromkeys(_MULTI_VALUE_COLUMNS, _split_values),
+    **dict.fromkeys(_CATEGORICAL_COLUMNS, lambda word: [word.upper()]),
+    "year": lambda year: [str(year // 5)],
+    "episodes": lambda count: [str(int(np.log2(count)))] if count > 0 else [],
+}
+
+
+def new_item_ids(catalogue: pl.DataFrame, since: int) -> pl.Series:
+    """Ids of the catalogue's anime of ``since`` or later of which type and genres are known."""
+    if not {"type", "genres", "year"} <= set(catalogue.columns):
+        return pl.Series("anime_id", [], pl.Int64)
+    told = pl.col("type").is_not_null() & (pl.col("genres").fill_null("") != "")
+    return catalogue.filter(told & (pl.col("year") >= since))["anime_id"].sort()
+
+
+def add_new_items(
+    ratings: Ratings, new_ids: pl.Series, min_entries: int = MIN_ENTRIES
+) -> tuple[Ratings, IndexArray]:
+    """The ratings over all their anime and the new ones; and the positions of the fresh ones.
+
+    Fresh is a new anime on fewer than ``min_entries`` lists: too few for an affinity of its own.
+    """
+    anime_ids = np.union1d(ratings.anime_ids, new_ids.to_numpy().astype(np.int32))
+    place = np.searchsorted(anime_ids, ratings.anime_ids).astype(np.int32)
+    ratings = replace(ratings, item=place[ratings.item], anime_ids=anime_ids)
+    few = count_entries_per_item(ratings.item, len(anime_ids)) < min_entries
+    return ratings, np.flatnonzero(few & np.isin(anime_ids, new_ids.to_numpy()))
+
+
+class ColdStartRegressor:
+    """The ridge regression from facts: learned from ``known`` (m,) anime, for ``fresh`` (k,).
+
+    ``weight`` (m,) says how much each counts, 1 on average; without it all count the same.
+    """
+
+    def __init__(
+        self,
+        features: ItemFeatures,
+        known: IndexArray,
+        cold: IndexArray,
+        sample_weight: npt.NDArray[np.int64] | None = None,
+    ) -> None:
+        common = features.matrix[known].sum(axis=0) >= MIN_FEATURE_COUNT
+        common[0] = True  # that it is an anime at all
+        self.known, self.cold = known, cold
+        self.franchise = features.franchise
+        self.known_features = features.matrix[known][:, common]
+        self.cold_features = features.matrix[cold][:, common]
+        self.sample_weight = (
+            np.ones(len(known)) if sample_weight is None else sample_weight / sample_weight.mean()
+        )
+        gram = self.known_features.T @ (self.sample_weight[:, None] * self.known_features)
+        self.inverse_gram = np.linalg.inv(gram + FEATURE_RIDGE * np.eye(len(gram)))
+
+    def predict(self, target: Float64Array) -> tuple[Float64Array, float]:
+        """From what the known anime have, (m, t): what the fresh have, (k, t).
+
+        And the mean square of the leave-one-out errors, summed over t.
+        """
+        weights = self.inverse_gram @ (
+            self.known_features.T @ (self.sample_weight[:, None] * target)
+        )
+        left = target - self.known_features @ weights
+        own = (
+            np.einsum("if,fg,ig->i", self.known_features, self.inverse_gram, self.known_features)
+            * self.sample_weight
+        )
+        errors = ((left / (1.0 - own)[:, None]) ** 2).sum(axis=1)
+        return self.cold_features @ weights, float(np.average(errors, weights=self.sample_weight))
+
+
+def predict_cold_biases(
+    regressor: ColdStartRegressor, bias: Float64Array, ratings: npt.NDArray[np.int64]
+) -> tuple[Float64Array, float]:
+    """Item biases (n,) with those that facts foretell, and the mean squared error of that.
+
+    A bias is fitted with `REG` ratings of 0 at its side. A fresh anime gets the foretold bias there
+    instead: with ``ratings`` (n,) of its own, b + foretold REG / (REG + ratings).
+    """
+    found, error = regressor.predict(bias[regressor.known][:, None])
+    placed = bias.copy()
+    placed[regressor.cold] += found[:, 0] * (
+        BIAS_REGULARISATION / (BIAS_REGULARISATION + ratings[regressor.cold])
+    )
+    return placed, error
+
+
+def predict_cold_factors(
+    regressor: ColdStartRegressor, gaussian: GaussianFactorModel, bias_variance: float
+) -> GaussianFactorModel:
+    """The Gaussian with the fresh anime, whose noise holds what the facts do not tell.
+
+    ``fresh`` learned from the anime of the Gaussian. ``bias_variance`` is that of the predicted
+    biases, in squares of a standard score.
+    """
+    factor, untold = regressor.predict(gaussian.factor.astype(np.float64))
+    usual = float(np.average(gaussian.noise, weights=regressor.sample_weight))
+    noise = np.full(len(factor), usual + untold + bias_variance, np.float32)
+    position = np.concatenate([gaussian.position, regressor.cold.astype(np.int32)])
+    order = np.argsort(position)
+    return replace(
+        gaussian,
+        position=position[order],
+        factor=np.concatenate([gaussian.factor, factor.astype(np.float32)])[order],
+        noise=np.concatenate([gaussian.noise, noise])[order],
+    )
+
+
+def predict_cold_affinity(
+    regressor: ColdStartRegressor, matrix: csr_array, n_neighbours: int = MAX_COLD_NEIGHBOURS
+) -> csr_array:
+    """An affinity (row j on the list, column i recommended) with the fresh anime's columns.
+
+    Each gets the ``keep`` weights of largest magnitude; what the known anime get does not change.
+    """
+    of_rows = (
+        np.asarray(matrix[:, regressor.known] @ regressor.known_features) @ regressor.inverse_gram
+    )
+    of_rows = of_rows[regressor.known]
+    franchise = regressor.franchise[regressor.known]
+    within = _mean_franchise_affinity(regressor, matrix)
+    n_neighbours = min(n_neighbours, len(of_rows))
+    cells: list[tuple[npt.NDArray[np.float64], IndexArray, IndexArray]] = []
+    for first in range(0, len(regressor.cold), BLOCK_ITEMS):
+        block = regressor.cold[first : first + BLOCK_ITEMS]
+        weight = of_rows @ regressor.cold_features[first : first + BLOCK_ITEMS].T
+        own = regressor.franchise[block]
+        weight += within * ((franchise[:, None] == own) & (own >= 0))
+        best = np.argpartition(-np.abs(weight), n_neighbours - 1, axis=0)[:n_neighbours]
+        value = np.take_along_axis(weight, best, axis=0)
+        cells.append(
+            (value.ravel("F"), regressor.known[best].ravel("F"), np.repeat(block, n_neighbours))
+        )
+    if not cells:
+        return matrix
+    value, row, column = (np.concatenate(parts) for parts in zip(*cells, strict=True))
+    placed = matrix + csr_array((value, (row, column)), shape=matrix.shape, dtype=np.float32)
+    placed.sort_indices()
+    return placed
+
+
+def _mean_franchise_affinity(regressor: ColdStartRegressor, matrix: csr_array) -> float:
+    """What anime of one franchise give each other: the mean over franchises of their means."""
+    _, label = np.unique(regressor.franchise[regressor.known], return_inverse=True)
+    franchise = np.full(matrix.shape[0], -1, np.int64)
+    franchise[regressor.known] = np.where(regressor.franchise[regressor.known] >= 0, label, -1)
+    cells = matrix.tocoo()
+    row, column = cells.coords
+    inside = (franchise[row] >= 0) & (franchise[row] == franchise[column])
+    size = np.bincount(franchise[franchise >= 0])
+    several = np.flatnonzero(size > 1)
+    if not len(several):
+        return 0.0
+    total = np.bincount(franchise[row[inside]], cells.data[inside], minlength=len(size))
+    return float(np.mean(total[several] / (size[several] * (size[several] - 1.0))))
+
+
+@dataclass(frozen=True, slots=True)
+class FittedComponents:
+    """What a model is made of, as far as fresh anime have a place in it."""
+
+    standard_scores: StandardScores
+    gaussian: GaussianFactorModel
+    affinity: csr_array
+    short_history_affinity: csr_array
+
+
+def predict_cold_items(
+    features: ItemFeatures,
+    cold: IndexArray,
+    fitted: FittedComponents,
+    *,
+    rating_count: npt.NDArray[np.int64],
+    entry_count: npt.NDArray[np.int64],
+    min_entries: int = MIN_ENTRIES,
+    n_neighbours: int = MAX_COLD_NEIGHBOURS,
+) -> FittedComponents:
+    """Everything fitted, with the fresh anime in their places; without any, as it was.
+
+    Anime on ``min_entries`` lists have affinities of their own.
+    """
+    rated = np.flatnonzero(rating_count >= MIN_GAUSSIAN_RATINGS)
+    listed = np.flatnonzero(entry_count >= min_entries)
+    if not (len(cold) and len(rated) and len(listed)):
+        return fitted
+    standard, gaussian = fitted.standard_scores, fitted.gaussian
+    modelled = gaussian.position.astype(np.int64)
+    # Scores are to be foretold, so every score counts; an affinity is a column an anime.
+    by_scores = ColdStartRegressor(features, rated, cold, rating_count[rated])
+    of_gaussian = ColdStartRegressor(features, modelled, cold, rating_count[modelled])
+    by_lists = ColdStartRegressor(features, listed, cold)
+    bias, error = predict_cold_biases(by_scores, standard.item_bias, rating_count)
+    return FittedComponents(
+        replace(standard, item_bias=bias),
+        predict_cold_factors(of_gaussian, gaussian, error / standard.overall_std**2),
+        predict_cold_affinity(by_lists, fitted.affinity, n_neighbours),
+        predict_cold_affinity(by_lists, fitted.short_history_affinity, n_neighbours),
+    )

@@ -1,0 +1,162 @@
+"""Sums over fans for pairs of anime, in blocks of rows, and what is made of them.
+
+A block holds rows [first, last) of the lower triangle, (rows, last, 4) float64. Blocks of different
+fans over the same anime can be added; a block is finished by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from model_build.train import pair_kernels
+from model_build.train.similarity_kernels import count_item_pairs
+from model_build.train.topk_neighbours import TopKNeighbours
+from model_build.util.threads import available_cpus, balanced_ranges, run_over_ranges
+
+SUMS_PER_PAIR = 4
+RANGES_PER_THREAD = 4
+PAIR_BYTES = 8 * SUMS_PER_PAIR
+
+Float64Array = npt.NDArray[np.float64]
+Float32Array = npt.NDArray[np.float32]
+
+
+class UserItemGroups(Protocol):
+    """Entries grouped by fan and by anime, as in `model_build.data.grouping`."""
+
+    @property
+    def user_start(self) -> npt.NDArray[np.int64]: ...
+    @property
+    def user_item(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def item_start(self) -> npt.NDArray[np.int64]: ...
+    @property
+    def item_user(self) -> npt.NDArray[np.int32]: ...
+    @property
+    def item_position(self) -> npt.NDArray[np.int32]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RowRange:
+    """Rows [first, last) of the lower triangle."""
+
+    first: int
+    last: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.last - self.first, self.last, SUMS_PER_PAIR
+
+
+def split_row_ranges(n_items: int, max_bytes: int, first: int = 0) -> list[RowRange]:
+    """The rows from ``first``, in blocks of at most ``most_bytes``, or of one row."""
+    found = []
+    most = max_bytes // PAIR_BYTES
+    while first < n_items:
+        # The largest r with r (first + r) <= most.
+        rows = int((np.sqrt(first * first + 4.0 * most) - first) / 2)
+        last = min(n_items, first + max(1, rows))
+        found.append(RowRange(first, last))
+        first = last
+    return found
+
+
+def pearson_sum_block(
+    groups: UserItemGroups, value: Float64Array, rows: RowRange, threads: int | None = None
+) -> Float64Array:
+    """Support, sum of products and both sums of squares of each pair i > j of ``value``.
+
+    ``value`` is parallel to ``lists.user_item``.
+    """
+    return _accumulate_block(pair_kernels.pearson_sum_rows, groups, (value,), rows, threads)
+
+
+def gram_sum_block(
+    groups: UserItemGroups,
+    input_weight: Float32Array,
+    relevance: Float32Array,
+    rows: RowRange,
+    threads: int | None = None,
+) -> Float64Array:
+    """x_i x_j, x_i y_j and y_i x_j of each pair i >= j; the last element means nothing."""
+    return _accumulate_block(
+        pair_kernels.gram_sum_rows, groups, (input_weight, relevance), rows, threads
+    )
+
+
+def _accumulate_block(
+    kernel: Callable[..., None],
+    groups: UserItemGroups,
+    values: tuple[npt.NDArray[np.floating], ...],
+    rows: RowRange,
+    threads: int | None,
+) -> Float64Array:
+    threads = threads or available_cpus()
+    block = np.zeros(rows.shape)
+    grouped = (
+        groups.item_start,
+        groups.item_user,
+        groups.item_position,
+        groups.user_start,
+        groups.user_item,
+        *values,
+    )
+    if threads == 1:
+        kernel(rows.first, rows.last, rows.first, *grouped, block)
+        return block
+    cost = np.empty(len(groups.item_start) - 1, np.int64)
+    count_item_pairs(
+        groups.item_start, groups.item_user, groups.item_position, groups.user_start, cost
+    )
+    ranges = balanced_ranges(
+        cost[rows.first : rows.last] + 1, threads * RANGES_PER_THREAD, rows.first
+    )
+    with ThreadPoolExecutor(threads) as pool:
+        run_over_ranges(pool, kernel, ranges, rows.first, *grouped, block)
+    return block
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarityRows:
+    """Positive similarities of rows to smaller numbers: CSR with ``size`` of each row."""
+
+    rows: RowRange
+    index: npt.NDArray[np.int32]
+    value: Float32Array
+    size: npt.NDArray[np.int32]
+
+
+def finish_similarity_rows(
+    block: Float64Array, rows: RowRange, shrinkage: float, min_support: int
+) -> SimilarityRows:
+    """Finish a block of sums of all fans."""
+    count, width, _ = rows.shape
+    index, value = np.empty((count, width), np.int32), np.empty((count, width), np.float32)
+    size = np.empty(count, np.int32)
+    pair_kernels.similarities_from_sums(
+        rows.first, block, shrinkage, max(2, min_support), index, value, size
+    )
+    filled = np.arange(width) < size[:, None]
+    return SimilarityRows(rows, index[filled], value[filled], size)
+
+
+def add_similarity_rows(
+    nearest: TopKNeighbours, similarity_rows: SimilarityRows, pool: ThreadPoolExecutor, threads: int
+) -> None:
+    """Give the similarities of a block to the heaps; blocks come in order."""
+    rows = similarity_rows.rows
+    count, width, _ = rows.shape
+    filled = np.arange(width) < similarity_rows.size[:, None]
+    index, value = np.empty((count, width), np.int32), np.empty((count, width), np.float32)
+    index[filled], value[filled] = similarity_rows.index, similarity_rows.value
+    row_ranges = balanced_ranges(similarity_rows.size.astype(np.int64) + 1, threads, rows.first)
+    column_ranges = balanced_ranges(np.ones(rows.last, np.int64), threads)
+    nearest.add_block(
+        pool, rows.first, (index, value, similarity_rows.size), row_ranges, column_ranges
+    )

@@ -1,0 +1,175 @@
+"""A weekly release, in each of its forms, and the table that it brings up to date."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import zstandard
+
+from app.catalogue import PICTURE_BASE_URL
+from model_build.cli import main
+from model_build.data.anime_database import read_anime_database, update_catalogue
+from model_build.data.franchises import MAX_FRANCHISE_SIZE
+from model_build.util.errors import InputError
+
+MAL = "https://myanimelist.net/anime/"
+HEAD = {
+    "$schema": "https://example.org/schema.json",
+    "license": {"name": "ODbL-1.0", "url": "https://example.org"},
+    "repository": "https://example.org",
+    "scoreRange": {"minInclusive": 1.0, "maxInclusive": 10.0},
+    "lastUpdate": "2026-10-19",
+}
+
+
+def entry(number: int, title: str = "Frieren", **changes: Any) -> dict[str, Any]:
+    return {
+        "sources": [f"https://anilist.co/anime/{number + 1000}", f"{MAL}{number}"],
+        "title": title,
+        "type": "TV",
+        "episodes": 28,
+        "status": "FINISHED",
+        "animeSeason": {"season": "FALL", "year": 2023},
+        "picture": f"{PICTURE_BASE_URL}1015/138006.jpg",
+        "thumbnail": f"{PICTURE_BASE_URL}1015/138006t.jpg",
+        "duration": {"value": 1440, "unit": "SECONDS"},
+        "score": {"arithmeticGeometricMean": 8.9, "arithmeticMean": 8.9, "median": 8.9},
+        "synonyms": ["Frieren: Beyond Journey's End"],
+        "studios": ["madhouse"],
+        "producers": [],
+        "relatedAnime": [],
+        "tags": ["adventure", "fantasy", "science fiction", "travel"],
+        **changes,
+    }
+
+
+def write(path: Path, *entries: dict[str, Any]) -> Path:
+    if ".jsonl" in path.name:
+        text = "\n".join(json.dumps(line) for line in (HEAD, *entries)) + "\n"
+    else:
+        text = json.dumps({**HEAD, "data": entries})
+    packed = path.suffix == ".zst"
+    path.write_bytes(zstandard.compress(text.encode()) if packed else text.encode())
+    return path
+
+
+@pytest.mark.parametrize("ending", ["-minified.json", "-minified.json.zst", ".jsonl", ".jsonl.zst"])
+def test_every_form_of_a_release_is_read(tmp_path: Path, ending: str) -> None:
+    path = write(
+        tmp_path / f"anime-offline-database{ending}",
+        entry(52991),
+        entry(7, "Unknown", type="UNKNOWN", episodes=0, animeSeason={"season": "UNDEFINED"}),
+        entry(8, "Elsewhere", sources=["https://anidb.net/anime/8"]),
+    )
+    first, frieren = read_anime_database(path).to_dicts()
+    assert frieren == {
+        "anime_id": 52991,
+        "anilist_id": 53991,
+        "kitsu_id": None,
+        "title": "Frieren",
+        "type": "TV",
+        "episodes": 28,
+        "season": "fall",
+        "year": 2023,
+        "genres": "Adventure;Fantasy;Sci-Fi",
+        "picture": f"{PICTURE_BASE_URL}1015/138006.jpg",
+        "adult": False,
+        "related": [],
+    }
+    unknown = [first[name] for name in ("type", "episodes", "season", "year")]
+    assert unknown == [None] * 4
+
+
+def test_known_facts_stay_and_missing_ones_are_filled_in(tmp_path: Path) -> None:
+    known = pl.DataFrame(
+        {
+            "anime_id": [1, 2],
+            "title": ["Ours", "Alone"],
+            "title_english": ["Theirs", None],
+            "episodes": [12, 3],
+            "year": [None, 1999],
+            "genres": ["Drama", None],
+            "synopsis": ["Long.", None],
+        },
+        schema_overrides={"year": pl.Int32},
+    )
+    path = write(tmp_path / "a.json", entry(1, "Another"), entry(3, "New"))
+    first, second, new = update_catalogue(known, read_anime_database(path)).to_dicts()
+    assert (first["title"], first["title_english"], first["genres"]) == ("Ours", "Theirs", "Drama")
+    assert (first["episodes"], first["year"], first["anilist_id"]) == (28, 2023, 1001)
+    assert (second["title"], second["episodes"], second["type"]) == ("Alone", 3, None)
+    assert (new["title"], new["title_english"], new["synopsis"]) == ("New", None, None)
+
+
+def test_franchises_follow_relatives() -> None:
+    def related(*rows: tuple[int, list[int]]) -> pl.DataFrame:
+        return pl.DataFrame(
+            [{"anime_id": a, "title": str(a), "related": b} for a, b in rows],
+            schema={"anime_id": pl.Int32, "title": pl.String, "related": pl.List(pl.Int32)},
+        )
+
+    known = pl.DataFrame(
+        {"anime_id": [1, 2, 3], "title": ["a", "b", "c"], "franchise_id": [10, 20, None]}
+    )
+    web = [(n, [n + 1]) for n in range(100, 100 + MAX_FRANCHISE_SIZE)]
+    found = update_catalogue(
+        known,
+        related(
+            *((4, [1]), (5, [4]), (6, [1, 2]), (7, [3]), (8, []), (9, [9, 999])),
+            *web,
+            (100 + MAX_FRANCHISE_SIZE, []),
+        ),
+    )
+    franchise = dict(found.select("anime_id", "franchise_id").iter_rows())
+    assert (franchise[1], franchise[2]) == (10, 20)
+    assert (franchise[4], franchise[5]) == (10, 10), "also by way of another new one"
+    assert franchise[6] is None, "relatives of two series are of neither"
+    assert franchise[3] == franchise[7] not in (10, 20, None), "a new series"
+    assert franchise[8] is franchise[9] is None
+    assert franchise[100] is franchise[100 + MAX_FRANCHISE_SIZE] is None, (
+        "too many to be one series"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("a.json", b"{}", "data: Field required"),
+        ("a.json", b"<html>", "Invalid JSON"),
+        ("a.json", b'{"data": [{"title": "x"}]}', r"data\.0\.sources"),
+        ("a.jsonl", b'{}\n{"title": 1}\n', "sources"),
+        ("a.json", b'{"data": []}', "holds no anime"),
+        ("a.json.zst", zstandard.compress(b'{"data": []}' * 99)[:-9], "cut off|Invalid JSON"),
+        ("a.json.zst", b"", "cut off or not a zstd file"),
+        ("a.json.zst", b"{}", "cut off or not a zstd file"),
+    ],
+)
+def test_what_is_no_release_is_told(tmp_path: Path, name: str, text: bytes, told: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(text)
+    with pytest.raises(InputError, match=told) as raised:
+        read_anime_database(path)
+    assert str(path) in str(raised.value)
+
+
+def test_the_command_brings_a_table_up_to_date(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    release = write(tmp_path / "a.json", entry(1), entry(2, "Other"))
+    table = tmp_path / "tables" / "anime.parquet"
+    command = ["catalogue", "--database", str(release), "--out", str(table)]
+    assert main(command) == 0
+    assert "2 anime, 2 of them new" in capsys.readouterr().out
+    write(release, entry(1), entry(2), entry(3))
+    assert main([*command, "--catalogue", str(table)]) == 0
+    assert "3 anime, 1 of them new" in capsys.readouterr().out
+    before = table.read_bytes()
+    release.write_text("{")
+    assert main([*command, "--catalogue", str(table)]) == 2
+    assert str(release) in capsys.readouterr().err
+    assert table.read_bytes() == before
+    assert [each.name for each in table.parent.iterdir()] == [table.name]

@@ -1,0 +1,102 @@
+"""The table of anime facts that a model is built with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from app.catalogue import PICTURE_BASE_URL, Anime, Catalogue
+from model_build.data.catalogue import encode_catalogue, read_catalogue
+from model_build.util.errors import InputError
+
+FACTS = {
+    "anime_id": [5, 1],
+    "title": ["Cowboy Bebop: Tengoku no Tobira", "Cowboy Bebop"],
+    "title_english": [None, "Cowboy Bebop"],
+    "type": ["MOVIE", "TV"],
+    "episodes": [1, 26],
+    "year": [2001, 1998],
+    "genres": ["Action;Sci-Fi", ""],
+    "mean": [8.38, float("nan")],
+    "picture": [PICTURE_BASE_URL + "1439/93480.jpg", "https://elsewhere.example/1.jpg"],
+    "adult": [False, None],
+    "franchise_id": [1, 1],
+    "synopsis": ["Long.", "Longer."],
+}
+
+
+def opened(encoded: bytes, folder: Path) -> Catalogue:
+    (folder / "catalogue.json.gz").write_bytes(encoded)
+    return Catalogue.open(folder / "catalogue.json.gz")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_facts_survive(tmp_path: Path, kind: str) -> None:
+    frame, path = pl.DataFrame(FACTS), tmp_path / f"anime.{kind}"
+    (frame.write_csv if kind == "csv" else frame.write_parquet)(path)
+    catalogue = opened(encode_catalogue(read_catalogue(path), np.array([1], np.int32)), tmp_path)
+    assert len(catalogue) == 2
+    assert catalogue.get_anime(5) == Anime(
+        5,
+        "Cowboy Bebop: Tengoku no Tobira",
+        type="Movie",
+        episodes=1,
+        year=2001,
+        genres=("Action", "Sci-Fi"),
+        mean=8.38,
+        picture=PICTURE_BASE_URL + "1439/93480.jpg",
+        franchise_id=1,
+        adult=catalogue.get_anime(5).adult,
+    )
+    bebop = catalogue.get_anime(1)
+    assert (bebop.title_english, bebop.mean, bebop.genres) == ("Cowboy Bebop", None, ())
+    assert bebop.picture is None  # only the pictures' own host is ever linked to
+    assert not bebop.adult
+    assert b"Longer" not in (tmp_path / "catalogue.json.gz").read_bytes()
+
+
+def test_adult_anime_are_known_by_flag_or_genre(tmp_path: Path) -> None:
+    frame = pl.DataFrame(
+        {
+            "anime_id": [1, 2, 3],
+            "title": ["a", "b", "c"],
+            "genres": ["Comedy", "Hentai;Comedy", ""],
+            "adult": [True, False, False],
+        }
+    )
+    catalogue = opened(encode_catalogue(frame, np.array([1], np.int32)), tmp_path)
+    assert catalogue.column_values("adult", [1, 2, 3]) == [True, True, False]
+
+
+def test_without_a_table_anime_are_named_by_number(tmp_path: Path) -> None:
+    catalogue = opened(encode_catalogue(None, np.array([3, 44], np.int32)), tmp_path)
+    assert [catalogue.title(anime) for anime in (3, 44, 5)] == ["Anime 3", "Anime 44", "Anime 5"]
+    assert len(catalogue) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", "anime_id,name\n1,x\n", "column title is missing"),
+        ("a.csv", "id,title\n1,x\n", "column anime_id is missing"),
+        ("a.csv", "anime_id,title\n1,x\n2,y\n1,z\n", "anime_id 1 stands there more than once"),
+        ("a.csv", "anime_id,title\n1,x\n,y\n", "anime_id must hold whole numbers"),
+        ("a.csv", "anime_id,title\n1,x\n0,y\n", "anime_id must hold whole numbers"),
+        ("a.csv", "anime_id,title\n1,x\nB,y\n", "anime_id must hold whole numbers"),
+        ("a.csv", "", "cannot be read as a catalogue"),
+        ("a.parquet", "anime_id,title\n", "cannot be read as a catalogue"),
+    ],
+)
+def test_a_table_of_no_use_is_refused(tmp_path: Path, name: str, content: str, said: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=said) as caught:
+        read_catalogue(tmp_path / name)
+    assert str(tmp_path / name) in str(caught.value)
+
+
+def test_a_missing_table_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        read_catalogue(tmp_path / "none.csv")

@@ -1,0 +1,100 @@
+"""Fans taken out for evaluation, and what of them is hidden."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from model_build.data.ratings import Ratings, read_ratings
+from model_build.data.splitting import split_users
+from model_build.util.errors import InputError
+from tests.model_build.worlds import random_frame
+
+FANS = 20
+
+
+@pytest.fixture
+def frame() -> pl.DataFrame:
+    return random_frame(31, 80, 40, 0.3)
+
+
+@pytest.fixture
+def ratings(frame: pl.DataFrame, tmp_path: Path) -> Ratings:
+    frame.write_parquet(tmp_path / "all.parquet")
+    return read_ratings([tmp_path / "all.parquet"])
+
+
+def users(frame: pl.DataFrame) -> set[int]:
+    return set(frame["user_id"].to_list())
+
+
+def test_every_entry_goes_to_one_part(frame: pl.DataFrame, ratings: Ratings) -> None:
+    parts = split_users(ratings, FANS, seed=0)
+    rows = [row for part in parts.values() for row in part.select(frame.columns).iter_rows()]
+    assert sorted(rows) == sorted(frame.iter_rows())
+
+
+def test_fans_taken_out_are_not_trained_on(ratings: Ratings) -> None:
+    parts = split_users(ratings, FANS, seed=0)
+    assert len(users(parts["holdout"])) == FANS
+    assert users(parts["lists"]) == users(parts["holdout"])
+    assert not users(parts["ratings"]) & users(parts["lists"])
+
+
+def test_a_fifth_of_a_fans_scores_is_hidden(frame: pl.DataFrame, ratings: Ratings) -> None:
+    parts = split_users(ratings, FANS, seed=0)
+    assert (parts["holdout"]["rating"] > 0).all()
+    scored = frame.filter(pl.col("rating") > 0)
+    for user in users(parts["holdout"]):
+        scores = len(scored.filter(pl.col("user_id") == user))
+        hidden = len(parts["holdout"].filter(pl.col("user_id") == user))
+        assert scores >= 5
+        assert abs(hidden - scores / 5) <= 0.5
+        assert hidden >= 1
+
+
+def test_hidden_entries_are_drawn_from_the_whole_list(ratings: Ratings) -> None:
+    """Not always the first of a list, and not always the same for all."""
+    places = []
+    for seed in range(5):
+        parts = split_users(ratings, FANS, seed)
+        for user in users(parts["holdout"]):
+            seen, hidden = (
+                parts[name].filter((pl.col("user_id") == user) & (pl.col("rating") > 0))["anime_id"]
+                for name in ("lists", "holdout")
+            )
+            order = sorted([*seen.to_list(), *hidden.to_list()])
+            places += [order.index(anime) / len(order) for anime in hidden.to_list()]
+    assert 0.4 < sum(places) / len(places) < 0.6
+    assert min(places) < 0.15
+    assert max(places) > 0.8
+
+
+def test_who_has_the_same_list_as_a_fan_taken_out_is_not_trained_on(
+    frame: pl.DataFrame, ratings: Ratings, tmp_path: Path
+) -> None:
+    held = users(split_users(ratings, FANS, seed=0)["holdout"])
+    # Every fan comes a second time under another id; all first ids are drawn from as before.
+    doubled = pl.concat([frame, frame.with_columns(pl.col("user_id") + 1000)])
+    doubled.write_parquet(tmp_path / "doubled.parquet")
+    parts = split_users(read_ratings([tmp_path / "doubled.parquet"]), FANS, seed=0)
+    taken = {user % 1000 for user in users(parts["holdout"])}
+    assert taken
+    assert not taken & {user % 1000 for user in users(parts["ratings"])}
+    left = users(doubled) - users(parts["holdout"]) - users(parts["ratings"])
+    assert {user % 1000 for user in left} <= taken
+    # Without twins nobody is left out.
+    assert users(frame) == held | users(split_users(ratings, FANS, seed=0)["ratings"])
+
+
+def test_a_seed_draws_the_same_fans_again_and_another_seed_others(ratings: Ratings) -> None:
+    first, again, other = (split_users(ratings, FANS, seed) for seed in (4, 4, 5))
+    assert all(first[name].equals(again[name]) for name in first)
+    assert users(first["holdout"]) != users(other["holdout"])
+
+
+def test_some_fans_must_be_left_to_train_on(ratings: Ratings) -> None:
+    with pytest.raises(InputError, match="80 fans cannot be taken out of the"):
+        split_users(ratings, 80, seed=0)

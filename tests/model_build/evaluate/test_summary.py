@@ -1,0 +1,257 @@
+"""The measures of what was shown, against counting by hand and against lists written out twice."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from app.recommender import UserList
+from model_build.data.holdout_users import HoldoutUser
+from model_build.evaluate.ranking_metrics import ndcg
+from model_build.evaluate.ranking_results import (
+    EvaluationItems,
+    RankedItems,
+    Ranker,
+    RankingResult,
+    rank_users,
+    unlisted_item_ranker,
+)
+from model_build.evaluate.summary import (
+    bootstrap_intervals,
+    calibration_table,
+    intra_list_diversity,
+    nan_to_null,
+    summary,
+    weighted_metrics,
+)
+
+TRAINED = 64
+GENRES = ["Drama", "Drama;Comedy", "Comedy", "", "Action;Drama;Comedy", "Action"] * 10
+IDS = np.arange(100, 160, dtype=np.int32)
+ANIME = EvaluationItems.from_catalogue(
+    IDS,
+    np.where(np.arange(60) % 4 == 0, -1, np.arange(60) % 7),
+    (1 + np.arange(60) ** 2 % 61).astype(np.int32),
+    TRAINED,
+    GENRES,
+)
+
+
+def fan_of(visible: list[int], hidden: dict[int, float]) -> HoldoutUser:
+    listed = UserList.from_entries([(anime, 7.0, 2) for anime in visible])
+    return HoldoutUser(listed, np.array(list(hidden), np.int64), np.array(list(hidden.values())))
+
+
+def random_fans(seed: int, count: int) -> list[HoldoutUser]:
+    rng = np.random.default_rng(seed)
+    fans = []
+    for _ in range(count):
+        drawn = rng.permutation(np.arange(100, 164))[: rng.integers(8, 40)].tolist()
+        scores = rng.integers(1, 11, 5).astype(float).tolist()
+        fans.append(fan_of(drawn[5:], dict(zip(drawn[:5], scores, strict=True))))
+    return fans
+
+
+def some_ranker(seed: int) -> Ranker:
+    """Scores that depend on the list, predictions in 1..10, errors of about two points."""
+    mix = np.random.default_rng(seed).normal(size=(60, 64))
+
+    def rank(listed: UserList) -> RankedItems:
+        key = mix[:, listed.anime_id - 100].sum(axis=1)
+        allowed = ~np.isin(IDS, listed.anime_id)
+        predicted = np.clip(6 + key / 3, 1, 10)
+        return RankedItems(key, allowed, predicted, lambda at: 1.5 + at / 60)
+
+    return rank
+
+
+@pytest.fixture(scope="module")
+def observed() -> RankingResult:
+    return rank_users(some_ranker(2), ANIME, random_fans(1, 40))
+
+
+def test_what_was_shown_by_counting(observed: RankingResult) -> None:
+    """Each measure once more, an anime and a fan at a time."""
+    found = summary(observed, ANIME)
+    tens = [row[row >= 0][:10].tolist() for row in observed.top_items]
+    assert all(len(ten) == 10 for ten in tens)
+    flat = [at for ten in tens for at in ten]
+    assert found["coverage"] == len(set(flat))
+    assert found["median_popularity"] == statistics.median(ANIME.list_count[flat].tolist())
+    bits = [-math.log2(ANIME.list_count[at] / TRAINED) for at in flat]
+    assert found["novelty"] == pytest.approx(statistics.mean(bits))
+
+    def franchise(at: int) -> object:
+        return f"alone {at}" if at % 4 == 0 else at % 7
+
+    seen = 0
+    for fan, ten in zip(random_fans(1, 40), tens, strict=True):
+        known = {franchise(int(a) - 100) for a in fan.visible.anime_id if a < 160}
+        seen += sum(franchise(at) in known for at in ten)
+    assert 0 < seen < len(flat)
+    assert found["seen_franchise_share"] == pytest.approx(seen / len(flat))
+
+    lists = []
+    for ten in tens:
+        sets = [set(GENRES[at].split(";")) for at in ten if GENRES[at]]
+        alike = [len(a & b) / len(a | b) for a, b in combinations(sets, 2)]
+        lists.append(1 - statistics.mean(alike))
+    assert found["diversity"] == pytest.approx(statistics.mean(lists))
+
+
+def test_rating_error_and_calibration_by_counting(observed: RankingResult) -> None:
+    found = summary(observed, ANIME)
+    rank = some_ranker(2)
+    pairs = []
+    for fan in random_fans(1, 40):
+        ranking = rank(fan.visible)
+        assert ranking.predicted_score is not None
+        for anime, given in zip(fan.hidden_ids.tolist(), fan.hidden_scores.tolist(), strict=True):
+            if anime < 160:
+                at = anime - 100
+                pairs.append((float(ranking.predicted_score[at]), given, 1.5 + at / 60))
+    assert found["pairs"] == len(pairs) < 200  # ids from 160 on are unknown
+    errors = [p - g for p, g, _ in pairs]
+    assert found["rmse"] == pytest.approx(math.sqrt(statistics.mean(e * e for e in errors)))
+    assert found["mae"] == pytest.approx(statistics.mean(map(abs, errors)))
+    inside = [abs(p - g) <= expected for p, g, expected in pairs]
+    assert 0 < sum(inside) < len(pairs)
+    assert found["within_expected_error"] == pytest.approx(sum(inside) / len(pairs))
+    line = statistics.linear_regression([p for p, _, _ in pairs], [g for _, g, _ in pairs])
+    assert found["calibration_slope"] == pytest.approx(line.slope)
+    assert found["calibration_intercept"] == pytest.approx(line.intercept)
+
+    bins: dict[int, list[tuple[float, float]]] = {}
+    for p, g, _ in pairs:
+        bins.setdefault(min(17, math.floor((p - 1) * 2)), []).append((p, g))
+    gaps = [abs(sum(g - p for p, g in inside)) for inside in bins.values()]
+    assert found["calibration_error"] == pytest.approx(sum(gaps) / len(pairs))
+    table = calibration_table(observed)
+    assert [row["pairs"] for row in table] == [len(bins[place]) for place in sorted(bins)]
+    means = [statistics.mean(g for _, g in bins[place]) for place in sorted(bins)]
+    assert [row["given"] for row in table] == pytest.approx(means)
+
+
+def test_a_weight_counts_a_fan_as_often(observed: RankingResult) -> None:
+    """What the bootstrap rests on: weights give what a list with repeated fans gives."""
+    drawn = np.random.default_rng(5).multinomial(40, np.full(40, 1 / 40), 6)
+    weighted = weighted_metrics(observed, ANIME, drawn.astype(float))
+    fans, rank = random_fans(1, 40), some_ranker(2)
+    for row, counts in enumerate(drawn.tolist()):
+        assert max(counts) > 1
+        assert min(counts) == 0
+        repeated = [fan for fan, n in zip(fans, counts, strict=True) for _ in range(n)]
+        expected = summary(rank_users(rank, ANIME, repeated), ANIME)
+        for name, of_row in weighted.items():
+            assert of_row[row] == pytest.approx(expected[name]), name
+
+
+def test_an_interval_holds_about_as_many_samples_as_it_says() -> None:
+    """Of samples of fans from one world, about 95 in 100 have intervals that hold its mean."""
+    rank = some_ranker(2)
+    truth = summary(rank_users(rank, ANIME, random_fans(99, 4000)), ANIME)["rmse"]
+    held = []
+    for seed in range(60):
+        low, high = bootstrap_intervals(rank_users(rank, ANIME, random_fans(seed, 60)), ANIME)[
+            "rmse"
+        ]
+        held.append(low <= truth <= high)
+    assert 0.85 <= statistics.mean(held) <= 1
+    assert high - low < 1
+
+
+def test_the_interval_of_a_mean_is_that_of_its_standard_error() -> None:
+    many = rank_users(some_ranker(2), ANIME, random_fans(4, 480))
+    found = bootstrap_intervals(many, ANIME)
+    for name, of_fan in (
+        ("ndcg@10", ndcg(many.hits, many.n_relevant, 10)),
+        ("diversity", intra_list_diversity(many.top_items[:, :10], ANIME.genres)),
+    ):
+        of_fan = of_fan[np.isfinite(of_fan)]
+        low, high = found[name]
+        error = of_fan.std() / math.sqrt(len(of_fan))
+        assert (low + high) / 2 == pytest.approx(of_fan.mean(), abs=0.3 * error)
+        assert high - low == pytest.approx(2 * 1.96 * error, rel=0.1)
+
+
+def test_the_interval_of_the_coverage_is_around_it() -> None:
+    """Although no resample covers more than all fans do."""
+    few = rank_users(some_ranker(2), ANIME, random_fans(4, 4))
+    covered = summary(few, ANIME)["coverage"]
+    low, high = bootstrap_intervals(few, ANIME)["coverage"]
+    assert low < covered < high
+
+
+def test_perfect_and_constant_predictions() -> None:
+    fans = random_fans(1, 30)
+    given = dict(zip(IDS.tolist(), np.linspace(1, 10, 60).tolist(), strict=True))
+    known = [
+        fan_of(fan.visible.anime_id.tolist(), {i: given[i] for i in fan.hidden_ids if i in given})
+        for fan in fans
+    ]
+    perfect = unlisted_item_ranker(ANIME, lambda _: np.linspace(1, 10, 60), predicts_ratings=True)
+    found = summary(rank_users(perfect, ANIME, known), ANIME)
+    assert found["rmse"] == found["mae"] == found["calibration_error"] == 0
+    assert found["calibration_slope"] == pytest.approx(1)
+    assert found["calibration_intercept"] == pytest.approx(0, abs=1e-9)
+    assert math.isnan(found["within_expected_error"])  # it knows of no error
+    constant = unlisted_item_ranker(ANIME, lambda _: np.full(60, 7.0), predicts_ratings=True)
+    assert math.isnan(summary(rank_users(constant, ANIME, known), ANIME)["calibration_slope"])
+
+
+def test_an_ideal_ranking_of_new_franchises_reaches_one() -> None:
+    """Shown: a franchise on the list, then two anime of one new franchise, then another."""
+    anime = EvaluationItems.from_catalogue(
+        IDS[:5], np.array([1, 1, 2, 2, -1]), np.ones(5, np.int32), TRAINED
+    )  # 100 and 101, 102 and 103, 104 alone
+    key = np.array([0.0, 5, 4, 3, 2])
+    rank = unlisted_item_ranker(anime, lambda _: key)
+
+    def new_ndcg(hidden: dict[int, float]) -> float:
+        return summary(rank_users(rank, anime, [fan_of([100], hidden)]), anime)["new_ndcg@10"]
+
+    assert new_ndcg({102: 9, 103: 9, 104: 8}) == 1.0  # two franchises, both first
+    assert new_ndcg({103: 9}) == 1.0  # any anime of the franchise counts
+    assert new_ndcg({104: 9}) == pytest.approx(1 / math.log2(3))  # 102 and 103 are one place
+    assert new_ndcg({104: 9, 999: 9}) == pytest.approx((1 / math.log2(3)) / (1 + 1 / math.log2(3)))
+    assert math.isnan(new_ndcg({101: 9}))  # its franchise is on the list
+    assert math.isnan(new_ndcg({102: 7}))  # not relevant
+
+
+def test_ten_new_franchises_are_found_behind_any_number_of_known_ones() -> None:
+    """The first 55 anime are of one franchise; the five that stand alone come last."""
+    anime = EvaluationItems.from_catalogue(
+        IDS, np.where(np.arange(60) < 55, 3, -1), np.ones(60, np.int32), TRAINED
+    )
+    rank = unlisted_item_ranker(anime, lambda _: -np.arange(60.0))
+    fan = fan_of([], {159: 9})
+    observed = rank_users(rank, anime, [fan])
+    assert observed.new_hits[0].tolist() == [False] * 5 + [True] + [False] * 4
+
+
+def test_a_ranking_that_ends_early() -> None:
+    anime = EvaluationItems.from_catalogue(
+        IDS[:3], np.full(3, -1), np.array([8, 4, 2], np.int32), 16, ["a", "a;b", "b"]
+    )
+    rank = unlisted_item_ranker(anime, lambda _: np.array([3.0, 2, 1]))
+    observed = rank_users(rank, anime, [fan_of([100], {102: 9})])
+    found = summary(observed, anime)
+    assert observed.top_items[0].tolist() == [1, 2, *[-1] * 18]
+    assert found["ndcg@20"] == pytest.approx(1 / math.log2(3))
+    assert found["coverage"] == 2
+    assert found["novelty"] == pytest.approx((2 + 3) / 2)
+    assert found["median_popularity"] == 3
+    assert found["diversity"] == pytest.approx(0.5)
+    nothing = summary(rank_users(rank, anime, [fan_of([100, 101, 102], {})]), anime)
+    assert nothing["coverage"] == 0
+    assert all(math.isnan(nothing[name]) for name in ("novelty", "median_popularity", "diversity"))
+
+
+def test_nan_is_null_in_json_at_any_depth() -> None:
+    found = {"a": math.nan, "b": 1, "ci": {"a": [math.nan, 2.0]}, "calibration": [{"x": math.nan}]}
+    cleaned = {"a": None, "b": 1, "ci": {"a": [None, 2.0]}, "calibration": [{"x": None}]}
+    assert nan_to_null(found) == cleaned

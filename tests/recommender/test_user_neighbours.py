@@ -1,0 +1,135 @@
+"""Fans and anime that an engine's vectors say are alike, against plain loops."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.recommender import Model, UserList, WatchStatus
+from app.recommender.artifact import ArtifactError
+from app.recommender.fold_in import fold_in
+from app.recommender.training_users import LOVED_MIN_SCORE, MAX_LOVED_ITEMS
+from app.recommender.user_neighbours import find_user_neighbours, similar_items
+from model_build.engines.base import FittedEngine, add_engine
+from tests.tiny_model import tiny_ratings
+
+
+@pytest.fixture(scope="module")
+def model(crowded_model: Path) -> Model:
+    return Model.open(crowded_model)
+
+
+def list_of(fan: int) -> UserList:
+    rows = tiny_ratings().filter(user_id=sorted(tiny_ratings()["user_id"].unique())[fan])
+    return UserList.from_entries(
+        [(row["anime_id"], row["rating"], row.get("status", 0)) for row in rows.to_dicts()]
+    )
+
+
+def test_a_fan_trained_on_is_the_nearest_to_the_same_list(model: Model) -> None:
+    found = find_user_neighbours(model, "als", list_of(3))
+    assert found.neighbours[0].similarity == pytest.approx(1, abs=1e-5)
+    assert [fan.similarity for fan in found.neighbours] == sorted(
+        (fan.similarity for fan in found.neighbours), reverse=True
+    )
+
+
+def test_what_the_nearest_loved_is_counted(model: Model) -> None:
+    listed, crowd = list_of(3), model.training_users["als"]
+    visitor = fold_in(model, listed)
+    fan = model.engines["als"].user_embedding(visitor.known_entries)
+    likeness = crowd.embeddings @ (fan / np.linalg.norm(fan))
+    near = sorted(range(len(crowd)), key=lambda k: -likeness[k])[:7]
+    assert all(likeness[k] > 0 for k in near)
+    counted: dict[int, list[float]] = {}
+    for k in near:
+        for at in crowd.items_loved_by(k).tolist():
+            counted.setdefault(at, []).append(float(likeness[k]))
+    fresh = {at: told for at, told in counted.items() if at not in visitor.seen}
+    found = find_user_neighbours(model, "als", listed, neighbour_count=7, count=1000)
+    assert {each.position: each.supporters for each in found.favourites} == {
+        at: len(told) for at, told in fresh.items()
+    }
+    for each in found.favourites:
+        assert each.weight == pytest.approx(sum(fresh[each.position]), abs=1e-5)
+    weights = [each.weight for each in found.favourites]
+    assert weights == sorted(weights, reverse=True)
+    own = set(visitor.rated[visitor.score >= LOVED_MIN_SCORE].tolist())
+    for told, k in zip(found.neighbours, near, strict=True):
+        assert set(told.common_loved) == own & set(crowd.items_loved_by(k).tolist())
+
+
+def test_what_fans_loved_are_their_highest_scores(model: Model) -> None:
+    crowd, ratings = model.training_users["als"], tiny_ratings()
+    loved = ratings.filter(ratings["rating"] >= LOVED_MIN_SCORE).group_by("user_id").len()["len"]
+    sizes = np.diff(crowd.indptr).tolist()
+    assert sorted(sizes) == sorted(min(size, MAX_LOVED_ITEMS) for size in loved.to_list())
+    assert np.linalg.norm(crowd.embeddings, axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_filters_narrow_what_is_told(model: Model) -> None:
+    allowed = np.zeros(len(model), bool)
+    allowed[::2] = True
+    found = find_user_neighbours(model, "als", list_of(3), allowed=allowed)
+    assert found.favourites
+    assert all(each.position % 2 == 0 for each in found.favourites)
+
+
+def test_a_list_that_says_nothing_is_like_nobody(model: Model) -> None:
+    found = find_user_neighbours(model, "als", UserList.from_entries([]))
+    assert found.neighbours == found.favourites == ()
+
+
+def test_anime_are_alike_by_the_angle(model: Model) -> None:
+    factor = model.engines["als"].embedding.astype(np.float64)
+    unit = factor / np.linalg.norm(factor, axis=1, keepdims=True)
+    cosine = unit @ unit[5]
+    expected = [at for at in np.argsort(-cosine).tolist() if at != 5 and cosine[at] > 0][:10]
+    found = similar_items(model, "als", 5, count=10)
+    assert [at for at, _ in found] == expected
+    assert [value for _, value in found] == pytest.approx(cosine[expected].tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "fault"),
+    [
+        ({"fan_start": np.array([0, 2], np.int64)}, "offsets must ascend from 0"),
+        ({"fan_start": np.array([0, 0, 1], np.int64)}, "expected float32(2, 6)"),
+        ({"fan_loved": np.array([999_999], np.int32)}, "points past the anime"),
+    ],
+)
+def test_a_crowd_that_does_not_fit_is_refused(
+    model: Model, tmp_path: Path, arrays: dict[str, np.ndarray], fault: str
+) -> None:
+    numbers = {
+        name.removeprefix("als_"): value
+        for name, value in model.manifest.hyperparameters.items()
+        if name.startswith("als_")
+    }
+    fitted = FittedEngine(
+        {
+            "factor": model.engines["als"].embedding,
+            "fan_vector": np.ones((1, 6), np.float32),
+            "fan_start": np.array([0, 1], np.int64),
+            "fan_loved": np.array([0], np.int32),
+            **arrays,
+        },
+        numbers,
+    )
+    add_engine(model.catalogue_path.parent, "als", fitted, tmp_path / "broken")
+    with pytest.raises(ArtifactError) as refused:
+        Model.open(tmp_path / "broken")
+    assert fault in str(refused.value)
+
+
+def test_status_is_looked_at(model: Model) -> None:
+    anime = [int(n) for n in model.anime_id[:6]]
+    done = UserList.from_entries([(n, None, WatchStatus.COMPLETED) for n in anime])
+    planned = UserList.from_entries([(n, None, WatchStatus.PLAN_TO_WATCH) for n in anime])
+    one, other = (
+        find_user_neighbours(model, "als", listed).neighbours[0].similarity
+        for listed in (done, planned)
+    )
+    assert one != other
