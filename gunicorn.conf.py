@@ -11,8 +11,7 @@ import sys
 # Threads serve visitors, not one visitor's small matrices; numpy reads this when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from app import process_memory as memory
-from app import server
+from app import process_memory, server
 from app.observability import logs
 from app.settings import SettingsError, load_server_settings, load_settings
 
@@ -23,10 +22,10 @@ except SettingsError as error:
     sys.stderr.write(f"hakken: {error}\n")
     raise SystemExit(2) from None
 
-memory.settle_allocator()
-logs.configure(_app_settings)
+process_memory.tune_malloc()
+logs.configure_logging(_app_settings)
 if _app_settings.metrics:
-    server.prepare_metrics()
+    server.prepare_metrics_dir()
 
 bind = f"0.0.0.0:{_settings.port}"
 workers = _settings.workers
@@ -38,7 +37,7 @@ preload_app = True
 timeout = 60
 graceful_timeout = 30
 keepalive = 5
-worker_tmp_dir = server.memory_folder()
+worker_tmp_dir = server.shm_directory()
 logger_class = server.QuietLogger
 accesslog = None
 errorlog = "-"
@@ -48,34 +47,34 @@ control_socket_disable = True  # its default place is shared by all servers of a
 
 def on_reload(server):
     """On SIGHUP the master takes a new model first, so that the new workers share its memory."""
-    _hakken(server.app).models.check(insist=True)
+    _app_state(server.app).model_manager.refresh(force=True)
 
 
 def post_worker_init(worker):
     """A worker begins with what the master has, which may be older than what its host has by now,
     and watches for what is new from then on; SIGHUP to one worker makes that one look."""
-    held = _hakken(worker.app)
-    held.models.catch_up()
-    held.watch()
-    signal.signal(signal.SIGHUP, lambda *_: held.look_for_a_model())
+    state = _app_state(worker.app)
+    state.model_manager.activate_cached()
+    state.start_polling()
+    signal.signal(signal.SIGHUP, lambda *_: state.poll_now())
 
 
 def when_ready(_server):
     """Before the workers: what the parent has noted of itself is theirs to say."""
-    server.warn_of_root()
-    server.forget_process(os.getpid())
-    memory.freeze()
+    server.warn_if_root()
+    server.mark_worker_dead(os.getpid())
+    process_memory.freeze_gc()
 
 
 def child_exit(_server, worker):
     """A worker is gone."""
-    server.forget_process(worker.pid)
+    server.mark_worker_dead(worker.pid)
 
 
 def on_exit(_server):
     """The server stops."""
-    server.remove_metrics()
+    server.remove_metrics_dir()
 
 
-def _hakken(server_app):
+def _app_state(server_app):
     return server_app.wsgi().extensions["hakken"]

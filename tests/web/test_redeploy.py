@@ -242,7 +242,7 @@ def test_a_bucket_that_is_away_at_the_start(
     assert isinstance(body["age"], int)
 
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator.url)
-    app.extensions["hakken"].models.check()
+    app.extensions["hakken"].model_manager.refresh()
     status, body = ready(app)
     assert (status, body["model"], body["stale"], body["fault"]) == (200, "v1", False, None)
 
@@ -281,7 +281,7 @@ def test_sources_know_the_ids_of_a_catalogue_that_came_later(
     query = {"source": "anilist", "username": "Fan"}
     assert app.test_client().get("/api/v1/recommendations", query_string=query).status_code == 503
     point(place, "v0")
-    app.extensions["hakken"].models.check()
+    app.extensions["hakken"].model_manager.refresh()
     answer = app.test_client().get("/api/v1/recommendations", query_string=query)
     assert answer.status_code == 200
     assert (answer.json or {})["list"]["unmapped"] == 1

@@ -70,7 +70,7 @@ def show_similar_users(source: str, username: str) -> str | AnyResponse:
         found=body,
         crowd=len(library.model.training_users[body["engine"]]),
         results={
-            "panel": build_filter_form(library, filtered, options),
+            "filter_form": build_filter_form(library, filtered, options),
             "cards": body["recommendations"],
         },
         build_title_language_link=build_title_language_link(options),
