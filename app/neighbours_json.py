@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.catalogue import Catalogue
 from app.recommendation_json import anime_to_json
 from app.recommender import Model
+from app.recommender.array_types import Int64Array
 from app.recommender.user_neighbours import Neighbour, UserNeighbours
 
 MAX_NEIGHBOURS = 5
@@ -119,9 +119,7 @@ def _preference_to_json(preference: NeighbourPreference) -> dict[str, Any]:
 
 
 def _category_shares(
-    categories: Iterable[Sequence[str]],
-    neighbours: UserNeighbours,
-    loved_positions: npt.NDArray[np.int64],
+    categories: Iterable[Sequence[str]], neighbours: UserNeighbours, loved_positions: Int64Array
 ) -> list[NeighbourPreference]:
     """Every kind that the anime at ``loved`` are of; ``kinds`` are theirs."""
     near: dict[str, float] = {}

@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from app.recommender import RecommendOptions, SortOrder, UserList, recommend
+from app.recommender.array_types import BoolArray
 from app.recommender.engines.als import AlsEngine, InteractionStrengths
 from app.recommender.fold_in import fold_in
 from app.recommender.knn_baseline import predict_knn
@@ -149,7 +149,7 @@ def _surprise_estimate(algorithm: Any, user: int, item: int) -> float:
     return float(estimate[0] if isinstance(estimate, tuple) else estimate)
 
 
-def _make_ratings(arrays: Any, keep: npt.NDArray[np.bool_]) -> Ratings:
+def _make_ratings(arrays: Any, keep: BoolArray) -> Ratings:
     user, item = arrays["user"][keep], arrays["item"][keep]
     return Ratings(
         user=user,

@@ -192,7 +192,7 @@ def _run_locust(
             check=False,
         )
         try:
-            with open(f"{told}.json", encoding="utf-8") as file:
+            with open(f"{told}.json", encoding="utf-8") as file:  # noqa: PTH123
                 rows = json.load(file)
         except FileNotFoundError:
             sys.exit(f"scripts/load: locust failed\n{done.stderr}")

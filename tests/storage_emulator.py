@@ -39,7 +39,7 @@ class _Handler(RequestHandler):
         self.emulator = emulator
         super().__init__(emulator.storage, *args)
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
         path = unquote(urlsplit(self.path).path)
         name = path.partition("/o/")[2] or path
         if not self.emulator.watch("before", "GET", name):
@@ -54,13 +54,13 @@ class _Handler(RequestHandler):
             self.send_error(status)
         self.emulator.watch("after", "GET", name)
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802
         self._write("POST", super().do_POST)
 
-    def do_PUT(self) -> None:
+    def do_PUT(self) -> None:  # noqa: N802
         self._write("PUT", super().do_PUT)
 
-    def do_DELETE(self) -> None:
+    def do_DELETE(self) -> None:  # noqa: N802
         self._write("DELETE", super().do_DELETE)
 
     def _write(self, method: str, obey: Callable[[], None]) -> None:

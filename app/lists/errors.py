@@ -4,7 +4,7 @@
 next. Which HTTP status an error becomes is the web layer's business.
 """
 
-
+# ruff: noqa: N818 -- they name what happened to the list, and read so where they are caught
 
 from __future__ import annotations
 

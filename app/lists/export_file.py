@@ -157,7 +157,7 @@ class _ExportTarget:
         self._text_parts: list[str] = []
         self._text_length = 0
 
-    def start(self, tag: str, attributes: Mapping[str, str]) -> None:
+    def start(self, tag: str, attributes: Mapping[str, str]) -> None:  # noqa: ARG002
         tag = tag.casefold()  # other exporters write <Anime> or <ANIME>
         self._element_count += 1
         if self._element_count > _MAX_ELEMENTS:

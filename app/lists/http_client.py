@@ -102,7 +102,7 @@ class HttpResponse:
 
 
 class _NoRedirectSession(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
         # requests would read a redirect's body without a size cap, even when told not to follow;
         # SourceClient follows by itself.
         return None

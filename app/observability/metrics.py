@@ -13,10 +13,10 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Lock
 
-import numpy as np
-import numpy.typing as npt
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import disable_created_metrics
+
+from app.recommender.array_types import BoolArray
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -122,7 +122,7 @@ class _ActiveModelGauges:
 ACTIVE_MODEL = _ActiveModelGauges()
 
 
-def count_list_entries(known: npt.NDArray[np.bool_], unmapped: int = 0) -> None:
+def count_list_entries(known: BoolArray, unmapped: int = 0) -> None:
     """Count a list that is answered: of each entry whether the model knows it, and how many there
     were besides that have no id here."""
     LIST_ENTRIES.observe(len(known) + unmapped)

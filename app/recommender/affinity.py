@@ -14,9 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from app.recommender import kernels
+from app.recommender.array_types import Float64Array, Int64Array
 from app.recommender.arrays import ItemMatrix
 from app.recommender.fold_in import UserProfile
 from app.recommender.model import Model
@@ -38,10 +38,10 @@ class AffinityScores:
     ``entry`` with ``interest`` are the entries that it is spread from.
     """
 
-    value: npt.NDArray[np.float64]
-    prior: npt.NDArray[np.float64]
-    input_position: npt.NDArray[np.int64]
-    input_weight: npt.NDArray[np.float64]
+    value: Float64Array
+    prior: Float64Array
+    input_position: Int64Array
+    input_weight: Float64Array
 
 
 def score_affinity(model: Model, profile: UserProfile) -> AffinityScores:
@@ -63,8 +63,8 @@ def score_affinity(model: Model, profile: UserProfile) -> AffinityScores:
 
 
 def affinity_contributions(
-    model: Model, affinity: AffinityScores, positions: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
+    model: Model, affinity: AffinityScores, positions: Int64Array
+) -> Float64Array:
     """What each entry adds to the affinity of each wanted anime, (wanted, entries)."""
     total = np.zeros((len(positions), len(affinity.input_position)))
     for matrix, weight in _weighted_matrices(model, len(affinity.input_position)):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.recommender.array_types import Float32Array, Float64Array, Int64Array
 from app.recommender.artifact import ArtifactError, ModelArtifact
 
 SMALLEST_POSITIVE = float(np.finfo(np.float64).tiny)
@@ -24,12 +25,12 @@ class ItemMatrix:
     rows of its anime.
     """
 
-    indptr: npt.NDArray[np.int64]
+    indptr: Int64Array
     indices: npt.NDArray[Any]
     data: npt.NDArray[Any]
     scale: float = 1.0
 
-    def column_entries(self, item: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    def column_entries(self, item: int) -> tuple[Int64Array, Float64Array]:
         """All sources that give ``target`` a weight, and the weights: one scan, no second copy."""
         at = np.flatnonzero(self.indices == item)
         rows = np.searchsorted(self.indptr, at, side="right") - 1
@@ -70,9 +71,7 @@ class ArtifactReader:
             raise ArtifactError(f"{self.array_path(name)}: holds values that are not finite.")
         return array
 
-    def read_table(
-        self, name: str, rows: int, columns: int | None = None
-    ) -> npt.NDArray[np.float32]:
+    def read_table(self, name: str, rows: int, columns: int | None = None) -> Float32Array:
         """A float32 array of ``rows`` rows."""
         array = self.read_array(name)
         wanted = (rows, array.shape[-1] if columns is None else columns)

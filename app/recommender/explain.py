@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from app.recommender.affinity import AffinityScores, affinity_contributions
+from app.recommender.array_types import Float64Array, Int64Array
 from app.recommender.engines import EngineScores
 from app.recommender.fold_in import UserProfile
 from app.recommender.knn_baseline import KnnPrediction
 from app.recommender.model import Model
-
-Positions = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +27,7 @@ def explain_match(
     model: Model,
     profile: UserProfile,
     affinity: AffinityScores,
-    positions: Positions,
+    positions: Int64Array,
     scale: float,
     count: int,
 ) -> list[tuple[Contribution, ...]]:
@@ -39,7 +37,7 @@ def explain_match(
 
 
 def explain_score(
-    model: Model, profile: UserProfile, prediction: KnnPrediction, positions: Positions, count: int
+    model: Model, profile: UserProfile, prediction: KnnPrediction, positions: Int64Array, count: int
 ) -> list[tuple[Contribution, ...]]:
     """For each wanted anime the largest terms s_ij e_uj / sum(s_ij) of its predicted score."""
     neighbourhood = prediction.neighbourhood
@@ -66,7 +64,7 @@ def explain_engine_scores(
     model: Model,
     profile: UserProfile,
     engine_scores: EngineScores,
-    positions: Positions,
+    positions: Int64Array,
     count: int,
 ) -> list[tuple[Contribution, ...]]:
     """For each wanted anime the seen entries that added most to what an engine makes of it."""
@@ -80,11 +78,7 @@ def explain_engine_scores(
 
 
 def _top_seen_contributions(
-    model: Model,
-    profile: UserProfile,
-    entry: Positions,
-    terms: npt.NDArray[np.float64],
-    count: int,
+    model: Model, profile: UserProfile, entry: Int64Array, terms: Float64Array, count: int
 ) -> list[tuple[Contribution, ...]]:
     """For each row of terms (wanted, entries) the largest of entries that were seen.
 
@@ -116,11 +110,7 @@ def _score_by_position(profile: UserProfile) -> dict[int, float]:
 
 
 def _top_contributions(
-    model: Model,
-    given: dict[int, float],
-    entry: Positions,
-    terms: npt.NDArray[np.float64],
-    count: int,
+    model: Model, given: dict[int, float], entry: Int64Array, terms: Float64Array, count: int
 ) -> tuple[Contribution, ...]:
     """The largest positive terms, of equal ones the smaller anime id first."""
     if count < len(terms):

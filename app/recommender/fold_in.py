@@ -28,8 +28,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from app.recommender.array_types import Float64Array, Int8Array, Int64Array
 from app.recommender.model import Model
 from app.recommender.user_list import KnownEntries, UserList
 from app.recommender.watch_status import WatchStatus
@@ -45,9 +45,7 @@ MIN_INPUT_WEIGHT = 0.1
 """Below a score of 4.5 fans who scored an anime still chose to watch it: that says something."""
 
 
-def input_weight(
-    score: npt.NDArray[np.float64], status: npt.NDArray[np.int8]
-) -> npt.NDArray[np.float64]:
+def input_weight(score: Float64Array, status: Int8Array) -> Float64Array:
     """How strongly entries speak for anime like them: 0.55 for a 6, 1 for 7.5, 1.75 for a 10.
 
     The same function weighs the training lists, so a visitor is folded in as training saw fans.
@@ -60,7 +58,7 @@ def input_weight(
 
 @dataclass(frozen=True, slots=True)
 class UserProfile:
-    """A fan folded into the model. Positions are ascending indices into the model's anime.
+    """A fan folded into the model. Int64Array are ascending indices into the model's anime.
 
     ``rated`` with ``score`` and ``residual`` (score minus exact baseline) are the entries with a
     score; ``dropped`` those dropped without one, ``given_up`` with or without; ``seen`` every anime
@@ -71,15 +69,15 @@ class UserProfile:
     """
 
     user_bias: float
-    rated: npt.NDArray[np.int64]
-    score: npt.NDArray[np.float64]
-    residual: npt.NDArray[np.float64]
-    dropped_unscored: npt.NDArray[np.int64]
-    all_dropped: npt.NDArray[np.int64]
-    seen: npt.NDArray[np.int64]
-    planned: npt.NDArray[np.int64]
-    input_position: npt.NDArray[np.int64]
-    input_weight: npt.NDArray[np.float64]
+    rated: Int64Array
+    score: Float64Array
+    residual: Float64Array
+    dropped_unscored: Int64Array
+    all_dropped: Int64Array
+    seen: Int64Array
+    planned: Int64Array
+    input_position: Int64Array
+    input_weight: Float64Array
     unknown_ids: tuple[int, ...]
     known_entries: KnownEntries
 

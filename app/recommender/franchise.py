@@ -13,11 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from app.recommender import kernels
-
-Positions = npt.NDArray[np.int64]
+from app.recommender.array_types import BoolArray, Int32Array, Int64Array
 
 _TYPE_TIERS = {"TV": 0, "ONA": 0, "MOVIE": 0, "OVA": 1}
 _EXTRA_TIER = 2
@@ -35,9 +33,9 @@ class Franchises:
     all positions with a group, group by group, each in the order in which it would be watched.
     """
 
-    franchise_id: npt.NDArray[np.int64]
-    is_extra: npt.NDArray[np.bool_]
-    watch_order: Positions
+    franchise_id: Int64Array
+    is_extra: BoolArray
+    watch_order: Int64Array
 
     @classmethod
     def infer(
@@ -71,14 +69,14 @@ class Franchises:
         order = np.lexsort((film, years, tiers, groups))
         return cls(groups, tiers == _EXTRA_TIER, order[groups[order] >= 0])
 
-    def same_franchise_mask(self, positions: Positions) -> npt.NDArray[np.bool_]:
+    def same_franchise_mask(self, positions: Int64Array) -> BoolArray:
         """Where an anime belongs to a franchise that one of the positions is of, (n,) bool."""
         franchise_mask = np.zeros(self.franchise_id.max(initial=-1) + 2, bool)
         franchise_mask[self.franchise_id[positions]] = True
         franchise_mask[-1] = False  # where -1, unknown, points to
         return franchise_mask[self.franchise_id]
 
-    def dropped_franchises(self, dropped: Positions, seen: Positions) -> npt.NDArray[np.bool_]:
+    def dropped_franchises(self, dropped: Int64Array, seen: Int64Array) -> BoolArray:
         """Where a franchise was dropped and nothing else of it was seen, (n,) bool.
 
         Nobody wants the second season of what they did not finish; but who dropped a side story
@@ -96,16 +94,16 @@ class Franchises:
 class CollapsedFranchises:
     """``allowed`` (n,) with one anime a franchise left; ``more`` (n,) what stands behind it."""
 
-    allowed: npt.NDArray[np.bool_]
-    hidden_count: npt.NDArray[np.int64]
+    allowed: BoolArray
+    hidden_count: Int64Array
 
 
 def collapse_franchises(
     franchises: Franchises,
-    entry_count: npt.NDArray[np.int32],
-    allowed: npt.NDArray[np.bool_],
-    seen: Positions,
-    planned: Positions,
+    entry_count: Int32Array,
+    allowed: BoolArray,
+    seen: Int64Array,
+    planned: Int64Array,
     *,
     include_extras: bool = False,
 ) -> CollapsedFranchises:

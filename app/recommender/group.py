@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from app.recommender.array_types import Float64Array, Int64Array
 from app.recommender.engines import EngineName
 from app.recommender.explain import Contribution
 from app.recommender.fold_in import UserProfile
@@ -25,9 +25,6 @@ from app.recommender.user_similarity import UserComparison, compare_users, favou
 
 MAX_SHOWN_ITEMS = 5
 """Disagreements, shared favourites, and favourites of one for the other that are told."""
-
-Positions = npt.NDArray[np.int64]
-Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +127,13 @@ def recommend_group(
     )
 
 
-def group_match(one: Values, other: Values) -> Values:
+def group_match(one: Float64Array, other: Float64Array) -> Float64Array:
     """The geometric mean of two matches, (n,); where one is not above 0 the lower of the two."""
     lower = np.minimum(one, other)
     return np.where(lower > 0, np.sqrt(np.maximum(one, 0)) * np.sqrt(np.maximum(other, 0)), lower)
 
 
-def group_sort_key(model: Model, one: ItemScores, other: ItemScores) -> Values:
+def group_sort_key(model: Model, one: ItemScores, other: ItemScores) -> Float64Array:
     """What the order sorts by, (n,). Of two predicted scores the lower one counts."""
     if one.sort_order is SortOrder.SCORE:
         return np.minimum(one.sort_key, other.sort_key)
@@ -145,7 +142,7 @@ def group_sort_key(model: Model, one: ItemScores, other: ItemScores) -> Values:
 
 
 def _member_scores(
-    model: Model, scores: ItemScores, chosen: Positions, options: RecommendOptions
+    model: Model, scores: ItemScores, chosen: Int64Array, options: RecommendOptions
 ) -> list[MemberScore]:
     explanations = scores.explain(model, chosen, options.explanation_size)
     planned = np.isin(chosen, scores.profile.planned)

@@ -7,10 +7,9 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Longs = npt.NDArray[np.int64]
+from app.recommender.array_types import Float64Array, Int64Array
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -28,8 +27,8 @@ def jit_compiled(function: F) -> F:
 
 @jit_compiled
 def gather_rows(
-    rows: Longs, indptr: Longs, indices: Any, data: Any, scale: float, n: int
-) -> tuple[Longs, Longs, Floats]:
+    rows: Int64Array, indptr: Int64Array, indices: Any, data: Any, scale: float, n: int
+) -> tuple[Int64Array, Int64Array, Float64Array]:
     """Regroup the matrix rows of ``source`` by target.
 
     Returns ``(begin, which, weight)``: the entries of target i stand at ``begin[i]:begin[i + 1]``;
@@ -55,7 +54,7 @@ def gather_rows(
 
 
 @jit_compiled
-def quickselect_largest(entry_index: Longs, similarity: Floats, k: int) -> None:
+def quickselect_largest(entry_index: Int64Array, similarity: Float64Array, k: int) -> None:
     """Reorder in place so that the k largest weights come first; of equal ones the earlier entry.
 
     Hoare's quickselect on one target's entries.
@@ -88,8 +87,12 @@ def quickselect_largest(entry_index: Longs, similarity: Floats, k: int) -> None:
 
 @jit_compiled
 def topk_mean(
-    indptr: Longs, entry_index: Longs, similarity: Floats, residual: Floats, k: int
-) -> tuple[Floats, Floats, Longs]:
+    indptr: Int64Array,
+    entry_index: Int64Array,
+    similarity: Float64Array,
+    residual: Float64Array,
+    k: int,
+) -> tuple[Float64Array, Float64Array, Int64Array]:
     """Weighted mean residual over the k nearest entries of every target.
 
     Returns ``(mean, total weight, entries used)``, each (n,); the mean is 0 where nothing is near.
@@ -117,8 +120,14 @@ def topk_mean(
 
 @jit_compiled
 def weighted_row_sum(
-    rows: Longs, weights: Floats, indptr: Longs, indices: Any, data: Any, scale: float, n: int
-) -> Floats:
+    rows: Int64Array,
+    weights: Float64Array,
+    indptr: Int64Array,
+    indices: Any,
+    data: Any,
+    scale: float,
+    n: int,
+) -> Float64Array:
     """Sum of interest times matrix row over ``source``, (n,)."""
     total = np.zeros(n)
     for w in range(len(rows)):
@@ -130,8 +139,14 @@ def weighted_row_sum(
 
 @jit_compiled
 def cubed_weight_sums(
-    rows: Longs, deviation: Floats, indptr: Longs, indices: Any, data: Any, scale: float, n: int
-) -> tuple[Floats, Floats]:
+    rows: Int64Array,
+    deviation: Float64Array,
+    indptr: Int64Array,
+    indices: Any,
+    data: Any,
+    scale: float,
+    n: int,
+) -> tuple[Float64Array, Float64Array]:
     """Sums of weight x deviation and of weight over ``source``, (n,) each; a weight is a cube."""
     sums = np.zeros((n, 2))  # side by side: one cache line a target
     for w in range(len(rows)):
@@ -147,8 +162,8 @@ def cubed_weight_sums(
 
 @jit_compiled
 def dense_submatrix(
-    rows: Longs, columns: Longs, indptr: Longs, indices: Any, data: Any, scale: float
-) -> Floats:
+    rows: Int64Array, columns: Int64Array, indptr: Int64Array, indices: Any, data: Any, scale: float
+) -> Float64Array:
     """The matrix entries from every source to every wanted target, (wanted, source), dense.
 
     Targets ascend within a row, so each is found by bisection.
@@ -170,7 +185,7 @@ def dense_submatrix(
 
 
 @jit_compiled
-def solve_lower(lower: Floats, rhs: Floats) -> Floats:
+def solve_lower(lower: Float64Array, rhs: Float64Array) -> Float64Array:
     """X with root X = right, for a lower triangular root (f, f) and right (f, k)."""
     x = rhs.copy()
     for i in range(len(lower)):
@@ -184,7 +199,7 @@ def solve_lower(lower: Floats, rhs: Floats) -> Floats:
 
 
 @jit_compiled
-def solve_lower_transposed(lower: Floats, rhs: Floats) -> Floats:
+def solve_lower_transposed(lower: Float64Array, rhs: Float64Array) -> Float64Array:
     """X with root' X = right, for a lower triangular root (f, f) and right (f, k)."""
     x = rhs.copy()
     for i in range(len(lower) - 1, -1, -1):
@@ -199,13 +214,13 @@ def solve_lower_transposed(lower: Floats, rhs: Floats) -> Floats:
 
 @jit_compiled
 def franchise_entry_points(
-    watch_order: Longs,
-    franchise_id: Longs,
+    watch_order: Int64Array,
+    franchise_id: Int64Array,
     entry_count: Any,
     unseen: Any,
     allowed: Any,
     min_share: float,
-) -> tuple[Any, Longs]:
+) -> tuple[Any, Int64Array]:
     """Of every group leave one of the ``allowed`` anime, or none; ``order`` has group by group.
 
     The way in is the first ``unseen`` one that is on at least ``share`` as many ``lists`` as the

@@ -13,9 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from app.recommender import kernels
+from app.recommender.array_types import Float64Array, Int64Array
 from app.recommender.fold_in import DROPPED_RESIDUAL, UserProfile
 from app.recommender.model import Model
 
@@ -29,21 +29,21 @@ class KnnNeighbourhood:
     ``source``) and ``weight`` (similarities).
     """
 
-    entry_position: npt.NDArray[np.int64]
-    residual: npt.NDArray[np.float64]
-    indptr: npt.NDArray[np.int64]
-    entry_index: npt.NDArray[np.int64]
-    similarity: npt.NDArray[np.float64]
-    neighbour_count: npt.NDArray[np.int64]
+    entry_position: Int64Array
+    residual: Float64Array
+    indptr: Int64Array
+    entry_index: Int64Array
+    similarity: Float64Array
+    neighbour_count: Int64Array
 
 
 @dataclass(frozen=True, slots=True)
 class KnnPrediction:
     """For every anime of the model: ``score``, ``baseline``, ``total_similarity``."""
 
-    score: npt.NDArray[np.float64]
-    baseline: npt.NDArray[np.float64]
-    total_similarity: npt.NDArray[np.float64]
+    score: Float64Array
+    baseline: Float64Array
+    total_similarity: Float64Array
     neighbourhood: KnnNeighbourhood
 
 

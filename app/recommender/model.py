@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from app.recommender.array_types import Float32Array, Float64Array, Int32Array, Int64Array
 from app.recommender.arrays import ArtifactReader, ItemMatrix
 from app.recommender.artifact import ArtifactError, Manifest, ModelArtifact, open_artifact
 from app.recommender.engines import load_engines
@@ -26,16 +26,16 @@ class ScoreModel:
     ``noise`` (m,) float32 above 0.
     """
 
-    item_bias: npt.NDArray[np.float64]
+    item_bias: Float64Array
     reg_user: float
     similarity: ItemMatrix
     score_std: float
     score_std_weight: float
-    factor_position: npt.NDArray[np.int32]
-    factor_row: npt.NDArray[np.int32]
-    item_factors: npt.NDArray[np.float32]
+    factor_position: Int32Array
+    factor_row: Int32Array
+    item_factors: Float32Array
     constant_factor: float
-    noise_variance: npt.NDArray[np.float32]
+    noise_variance: Float32Array
 
     @classmethod
     def from_arrays(cls, arrays: ArtifactReader, n_items: int) -> ScoreModel:
@@ -142,13 +142,13 @@ class Model:
     def version(self) -> str:
         return self.manifest.version
 
-    def find_positions(self, anime_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Positions of anime in the model, -1 where it does not know one."""
+    def find_positions(self, anime_ids: Int64Array) -> Int64Array:
+        """Int64Array of anime in the model, -1 where it does not know one."""
         at = np.searchsorted(self.anime_id, anime_ids)
         at[at == len(self)] = 0
         return np.where(self.anime_id[at] == anime_ids, at, -1)
 
     @cached_property
-    def popularity_order(self) -> npt.NDArray[np.int64]:
-        """Positions from the anime on most lists to the one on fewest; ties by id."""
+    def popularity_order(self) -> Int64Array:
+        """Int64Array from the anime on most lists to the one on fewest; ties by id."""
         return np.argsort(-self.entry_count.astype(np.int64), kind="stable")

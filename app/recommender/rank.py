@@ -7,6 +7,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from app.recommender.array_types import BoolArray, Float64Array, Int64Array
 from app.recommender.fold_in import UserProfile
 from app.recommender.knn_baseline import KnnPrediction
 from app.recommender.model import Model
@@ -34,7 +35,7 @@ class SortOrder(StrEnum):
     DISCOVER = "discover"
 
 
-def support_sort_key(model: Model, knn_prediction: KnnPrediction) -> npt.NDArray[np.float64]:
+def support_sort_key(model: Model, knn_prediction: KnnPrediction) -> Float64Array:
     """Predicted scores as a sort key, (n,): those that rest on enough come first.
 
     Behind them, so that a short list still fills a page, come the anime with ratings enough, and
@@ -47,13 +48,13 @@ def support_sort_key(model: Model, knn_prediction: KnnPrediction) -> npt.NDArray
 
 
 def tiered_sort_key(
-    score: npt.NDArray[np.float64], tiers: npt.NDArray[np.integer] | npt.NDArray[np.bool_]
-) -> npt.NDArray[np.float64]:
+    score: Float64Array, tiers: npt.NDArray[np.integer] | BoolArray
+) -> Float64Array:
     """Scores as a sort key, (n,): group 0 first, each group sorted by score."""
     return np.asarray(score - TIER_OFFSET * tiers)
 
 
-def novelty_sort_key(model: Model, match: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def novelty_sort_key(model: Model, match: Float64Array) -> Float64Array:
     """Matches as a sort key that favours what few have on their lists, (n,)."""
     popularity = np.maximum(model.entry_count, MIN_RATINGS) / MIN_RATINGS
     return np.where(match > 0, match * popularity**-POPULARITY_EXPONENT, match)
@@ -61,7 +62,7 @@ def novelty_sort_key(model: Model, match: npt.NDArray[np.float64]) -> npt.NDArra
 
 def candidate_mask(
     model: Model, profile: UserProfile, *, include_planned: bool = False
-) -> npt.NDArray[np.bool_]:
+) -> BoolArray:
     """Everything the fan has not seen, and, unless asked for, not planned either, (n,) bool."""
     allowed = np.ones(len(model), bool)
     allowed[profile.seen] = False
@@ -70,10 +71,8 @@ def candidate_mask(
     return allowed
 
 
-def top_items(
-    value: npt.NDArray[np.float64], allowed: npt.NDArray[np.bool_], count: int
-) -> npt.NDArray[np.int64]:
-    """Positions of the ``count`` largest values where allowed, best first; ties by anime id."""
+def top_items(value: Float64Array, allowed: BoolArray, count: int) -> Int64Array:
+    """Int64Array of the ``count`` largest values where allowed, best first; ties by anime id."""
     where = np.flatnonzero(allowed)
     if count < len(where):
         # All that equal the last place come along, so that the sort decides between them.

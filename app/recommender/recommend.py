@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from app.recommender.affinity import AffinityScores, score_affinity
+from app.recommender.array_types import BoolArray, Float64Array, Int64Array
 from app.recommender.engines import EngineName, EngineScores
 from app.recommender.explain import (
     Contribution,
@@ -54,7 +54,7 @@ class RecommendOptions:
     include_extras: bool = False
     explanation_size: int = 3
     franchises: Franchises | None = field(default=None, repr=False)
-    allowed_mask: npt.NDArray[np.bool_] | None = field(default=None, repr=False)
+    allowed_mask: BoolArray | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +113,10 @@ class ItemScores:
     score_prediction: ScorePrediction
     knn_prediction: KnnPrediction | None
     engine_scores: EngineScores | None
-    match: npt.NDArray[np.float64]
-    predicted_score: npt.NDArray[np.float64]
-    sort_key: npt.NDArray[np.float64]
-    allowed_mask: npt.NDArray[np.bool_]
+    match: Float64Array
+    predicted_score: Float64Array
+    sort_key: Float64Array
+    allowed_mask: BoolArray
     is_personalized: bool
 
     @property
@@ -125,7 +125,7 @@ class ItemScores:
         return "match" if self.knn_prediction is None else "predicted_score"
 
     def explain(
-        self, model: Model, positions: npt.NDArray[np.int64], count: int
+        self, model: Model, positions: Int64Array, count: int
     ) -> list[tuple[Contribution, ...]]:
         """For each wanted anime the entries of the list that its number was made from."""
         if self.knn_prediction is not None:
@@ -134,9 +134,7 @@ class ItemScores:
             return explain_engine_scores(model, self.profile, self.engine_scores, positions, count)
         return explain_match(model, self.profile, self.affinity, positions, PERCENT, count)
 
-    def expected_errors(
-        self, model: Model, positions: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.float64]:
+    def expected_errors(self, model: Model, positions: Int64Array) -> Float64Array:
         """The expected error of each wanted anime's predicted score."""
         if self.engine_scores is not None and self.engine_scores.expected_error is not None:
             return np.full(len(positions), self.engine_scores.expected_error)

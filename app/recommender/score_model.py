@@ -23,10 +23,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from app.recommender import kernels
 from app.recommender.affinity import AffinityScores
+from app.recommender.array_types import Float64Array, Int64Array
 from app.recommender.fold_in import DROPPED_RESIDUAL, UserProfile
 from app.recommender.model import Model, ScoreModel
 
@@ -46,12 +46,12 @@ class ScorePrediction:
     ``precision_root`` (f, f) is the lower Cholesky factor of what is known of the fan's factors.
     """
 
-    score: npt.NDArray[np.float64]
+    score: Float64Array
     user_bias: float
-    knn_term: npt.NDArray[np.float64]
-    gaussian_term: npt.NDArray[np.float64]
+    knn_term: Float64Array
+    gaussian_term: Float64Array
     user_std: float
-    precision_cholesky: npt.NDArray[np.float64]
+    precision_cholesky: Float64Array
 
 
 def predict_scores(model: Model, profile: UserProfile, affinity: AffinityScores) -> ScorePrediction:
@@ -106,8 +106,8 @@ def predict_scores(model: Model, profile: UserProfile, affinity: AffinityScores)
 
 
 def expected_error(
-    model: Model, prediction: ScorePrediction, positions: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float64]:
+    model: Model, prediction: ScorePrediction, positions: Int64Array
+) -> Float64Array:
     """Standard deviation of the fan's score of each wanted anime around its prediction.
 
     That of the Gaussian part: what the list leaves open about the fan, and the noise of the anime.
@@ -123,10 +123,8 @@ def expected_error(
 
 
 def _user_factor_posterior(
-    score_model: ScoreModel,
-    entry_position: npt.NDArray[np.int64],
-    observed: npt.NDArray[np.float64],
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    score_model: ScoreModel, entry_position: Int64Array, observed: Float64Array
+) -> tuple[Float64Array, Float64Array]:
     """Mean (f,) of the fan's factors given the entries y, and the root of their precision (f, f).
 
     By Woodbury the precision is I + V' D^-1 V = L L' and the mean solves it for V' D^-1 y, so a

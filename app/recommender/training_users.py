@@ -11,13 +11,10 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
+from app.recommender.array_types import Float32Array, Float64Array, Int32Array, Int64Array
 from app.recommender.arrays import ArtifactReader
 from app.recommender.artifact import ArtifactError
-
-Floats = npt.NDArray[np.float64]
-Longs = npt.NDArray[np.int64]
 
 NEIGHBOUR_COUNT = 50
 """Fans whose favourites are put together: fewer are chance, more are everybody."""
@@ -30,10 +27,10 @@ class TrainingUsers:
     """``vector`` (f, d) float32, rows of length 1; what fan k loved, best first, are the positions
     ``loved[start[k]:start[k + 1]]``. ``lovers`` (n,) is how many of them loved each anime."""
 
-    embeddings: npt.NDArray[np.float32]
-    indptr: Longs
-    loved_items: npt.NDArray[np.int32]
-    supporters: Longs
+    embeddings: Float32Array
+    indptr: Int64Array
+    loved_items: Int32Array
+    supporters: Int64Array
 
     @classmethod
     def from_arrays(cls, arrays: ArtifactReader, engine: str, n_items: int) -> Self | None:
@@ -61,8 +58,8 @@ class TrainingUsers:
         return len(self.embeddings)
 
     def nearest_users(
-        self, user_vector: Floats, count: int = NEIGHBOUR_COUNT
-    ) -> tuple[Longs, Floats]:
+        self, user_vector: Float64Array, count: int = NEIGHBOUR_COUNT
+    ) -> tuple[Int64Array, Float64Array]:
         """The fans most like one with this vector (d,), and their cosines, best first."""
         length = float(np.linalg.norm(user_vector))
         if not length:
@@ -74,6 +71,6 @@ class TrainingUsers:
         best = best[similarity[best] > 0]
         return best, similarity[best]
 
-    def items_loved_by(self, user: int) -> npt.NDArray[np.int32]:
+    def items_loved_by(self, user: int) -> Int32Array:
         """What a fan of the crowd loved, best first."""
         return self.loved_items[self.indptr[user] : self.indptr[user + 1]]

@@ -6,7 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
+
+from app.recommender.array_types import BoolArray, Float64Array, Int8Array, Int64Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +18,10 @@ class UserList:
     site tells; some engines look at it.
     """
 
-    anime_id: npt.NDArray[np.int64]
-    score: npt.NDArray[np.float64]
-    status: npt.NDArray[np.int8]
-    favourite: npt.NDArray[np.bool_] | None = None
+    anime_id: Int64Array
+    score: Float64Array
+    status: Int8Array
+    favourite: BoolArray | None = None
 
     @classmethod
     def from_entries(cls, entries: list[tuple[int, float | None, int]]) -> UserList:
@@ -43,7 +44,7 @@ class UserList:
 class KnownEntries:
     """The entries whose anime the model knows, as they stand on the list, by ascending position."""
 
-    position: npt.NDArray[np.int64]
-    score: npt.NDArray[np.float64]
-    status: npt.NDArray[np.int8]
-    favourite: npt.NDArray[np.bool_]
+    position: Int64Array
+    score: Float64Array
+    status: Int8Array
+    favourite: BoolArray

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from app.recommender.array_types import BoolArray, Float64Array, Int32Array
 from app.recommender.fold_in import UserProfile, ensure_profile
 from app.recommender.model import Model
 from app.recommender.rank import candidate_mask, top_items
 from app.recommender.training_users import LOVED_MIN_SCORE, NEIGHBOUR_COUNT
 from app.recommender.user_list import UserList
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +43,8 @@ class UserNeighbours:
 
     neighbours: tuple[Neighbour, ...]
     favourites: tuple[NeighbourFavourite, ...]
-    neighbour_share: Floats
-    overall_share: Floats
+    neighbour_share: Float64Array
+    overall_share: Float64Array
 
 
 def find_user_neighbours(
@@ -56,7 +54,7 @@ def find_user_neighbours(
     *,
     count: int = 20,
     neighbour_count: int = NEIGHBOUR_COUNT,
-    allowed: npt.NDArray[np.bool_] | None = None,
+    allowed: BoolArray | None = None,
 ) -> UserNeighbours:
     """Find the fans of an engine's crowd who are most like this one.
 
@@ -95,10 +93,7 @@ def find_user_neighbours(
 
 
 def _neighbour(
-    loved_items: npt.NDArray[np.int32],
-    similarity: float,
-    loved_mask: npt.NDArray[np.bool_],
-    unseen_mask: npt.NDArray[np.bool_],
+    loved_items: Int32Array, similarity: float, loved_mask: BoolArray, unseen_mask: BoolArray
 ) -> Neighbour:
     return Neighbour(
         similarity,
@@ -108,12 +103,7 @@ def _neighbour(
 
 
 def similar_items(
-    model: Model,
-    engine: str,
-    position: int,
-    *,
-    count: int,
-    allowed: npt.NDArray[np.bool_] | None = None,
+    model: Model, engine: str, position: int, *, count: int, allowed: BoolArray | None = None
 ) -> list[tuple[int, float]]:
     """The anime whose embeddings are most like that of one, and the cosines, best first.
 

@@ -18,8 +18,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from app.recommender.array_types import BoolArray, Float64Array, Int64Array
 from app.recommender.fold_in import UserProfile
 from app.recommender.model import Model
 
@@ -29,8 +29,6 @@ MIN_SHARED_ITEMS = 5
 MIN_DIFFERENCE = 1.0
 FAVOURITE_QUANTILE = 0.75
 """Favourites are scored at least as high as this quantile of the fan's own scores."""
-
-Positions = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ def compare_users(model: Model, one: UserProfile, other: UserProfile, count: int
     r, s = one.score[mine], other.score[theirs]
     difference = e - f
 
-    def shared_items(chosen: Positions) -> tuple[SharedItem, ...]:
+    def shared_items(chosen: Int64Array) -> tuple[SharedItem, ...]:
         return tuple(
             SharedItem(
                 int(model.anime_id[shared[at]]), (float(r[at]), float(s[at])), float(difference[at])
@@ -99,7 +97,7 @@ def compare_users(model: Model, one: UserProfile, other: UserProfile, count: int
     )
 
 
-def favourite_mask(profile: UserProfile) -> npt.NDArray[np.bool_]:
+def favourite_mask(profile: UserProfile) -> BoolArray:
     """Which of ``visitor.rated`` are among the best scored quarter of the fan's own list."""
     if not len(profile.score):
         return np.zeros(0, bool)
@@ -112,9 +110,9 @@ def _mean_score(profile: UserProfile) -> float:
 
 def _user_similarity(
     shared_seen: int,
-    residuals_a: npt.NDArray[np.float64],
-    residuals_b: npt.NDArray[np.float64],
-    score_differences: npt.NDArray[np.float64],
+    residuals_a: Float64Array,
+    residuals_b: Float64Array,
+    score_differences: Float64Array,
 ) -> UserSimilarity:
     n = len(residuals_a)
     mean_difference = float(np.abs(score_differences).mean()) if n else None

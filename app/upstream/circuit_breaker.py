@@ -30,7 +30,7 @@ RESET_SECONDS = 30.0
 _MAX_CLOCK_SKEW = timedelta(seconds=5)  # by which the clocks of two hosts may differ
 
 
-class CircuitOpen(Exception):
+class CircuitOpen(Exception):  # noqa: N818 -- it names the state, not a mistake
     """The service has failed again and again and is left alone; ``seconds`` until the next try."""
 
     def __init__(self, seconds: float) -> None:
@@ -38,7 +38,7 @@ class CircuitOpen(Exception):
         self.seconds = seconds
 
 
-class _ReportedFailure(Exception):
+class _ReportedFailure(Exception):  # noqa: N818 -- only tells pybreaker
     pass
 
 
@@ -64,8 +64,8 @@ class _CircuitOpenListener(CircuitBreakerListener):
 
     def state_change(
         self,
-        cb: CircuitBreaker,
-        old_state: CircuitBreakerState | None,
+        cb: CircuitBreaker,  # noqa: ARG002
+        old_state: CircuitBreakerState | None,  # noqa: ARG002
         new_state: CircuitBreakerState,
     ) -> None:
         if new_state.name == STATE_OPEN:

@@ -29,7 +29,7 @@ class RateLimit:
     seconds: float
 
 
-class RateLimitReached(Exception):
+class RateLimitReached(Exception):  # noqa: N818 -- it names the state, not a mistake
     """The next request may only go out after ``seconds``, which is longer than one may wait."""
 
     def __init__(self, seconds: float) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from redis import ConnectionPool, Redis
-from redis.exceptions import ConnectionError, TimeoutError
+from redis.exceptions import ConnectionError, TimeoutError  # noqa: A004 -- not the system's
 
 log = logging.getLogger(__name__)
 

@@ -118,10 +118,10 @@ class TtlStore:
         if not isinstance(texts, SQLiteDict):
             return None
         moment = time.time() if now is None else now
-        delete = f"DELETE FROM {texts.table_name} WHERE expires <= ? OR expires > ?"
+        delete = f"DELETE FROM {texts.table_name} WHERE expires <= ? OR expires > ?"  # noqa: S608 -- our name
         with texts.connection(commit=True) as connection:
             connection.execute(delete, (moment, moment + self._max_ttl)).close()
-        following = f"SELECT min(expires) FROM {texts.table_name}"
+        following = f"SELECT min(expires) FROM {texts.table_name}"  # noqa: S608
         with texts.connection() as connection, closing(connection.execute(following)) as cursor:
             (found,) = cursor.fetchone()
         return None if found is None else float(found)
@@ -130,7 +130,7 @@ class TtlStore:
         texts = self._get_backend()
         if isinstance(texts, SQLiteDict):
             valid = "key = ? AND expires > ? AND expires <= ?"
-            query = f"SELECT value FROM {texts.table_name} WHERE {valid}"
+            query = f"SELECT value FROM {texts.table_name} WHERE {valid}"  # noqa: S608
             now = time.time()
             with (
                 texts.connection() as connection,

@@ -22,7 +22,7 @@ DEFAULT_RETRY_SECONDS = 60
 """How long to wait when nobody said."""
 
 
-class ClientRateLimited(Exception):
+class ClientRateLimited(Exception):  # noqa: N818 -- it names the state, not a mistake
     """One client has asked for more than its share; ``seconds`` until it may ask again."""
 
     def __init__(self, retry_after: int) -> None:

@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 
-class ModelUnavailable(Exception):
+class ModelUnavailable(Exception):  # noqa: N818 -- it names the state, not a mistake
     """There is no model to answer with."""
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from app.recommender.array_types import Int16Array, Int32Array, Int64Array
 from benchmarks.generate.population import ListChunk, SyntheticPopulation
 
 # What an entry is, and in how many of a thousand cases: (status, scored, cases).
@@ -38,10 +38,10 @@ class DumpRows:
     """Rows of a dump: fan number, anime position, score (0: none) and status as they stand there,
     and which of the columns were made wrong on purpose: how many rows by kind."""
 
-    user: npt.NDArray[np.int32]
-    anime: npt.NDArray[np.int32]
-    score: npt.NDArray[np.int16]
-    status: npt.NDArray[np.int16]
+    user: Int32Array
+    anime: Int32Array
+    score: Int16Array
+    status: Int16Array
     flaw_counts: dict[str, int]
 
 
@@ -65,14 +65,14 @@ def score_rows(
 def _add_flaws(
     population: SyntheticPopulation,
     chunk: ListChunk,
-    score: npt.NDArray[np.int16],
-    status: npt.NDArray[np.int16],
+    score: Int16Array,
+    status: Int16Array,
     *,
     statuses: bool,
 ) -> DumpRows:
     rng = np.random.default_rng([population.seed, 2, int(chunk.user[0])])
 
-    def one_in(cases: int) -> npt.NDArray[np.int64]:
+    def one_in(cases: int) -> Int64Array:
         return np.flatnonzero(rng.random(len(score)) * cases < 1)
 
     planted = {}

@@ -13,12 +13,7 @@ import numpy as np
 import polars as pl
 
 from benchmarks.generate.catalogue import make_titles
-from benchmarks.generate.entries import (
-    UNSCORED_SHARE_2016,
-    DumpRows,
-    list_rows,
-    score_rows,
-)
+from benchmarks.generate.entries import UNSCORED_SHARE_2016, DumpRows, list_rows, score_rows
 from benchmarks.generate.population import ListChunk, SyntheticPopulation
 
 MULTILINE_TAG = '"seen\ntwice"'

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
-Float32Array = npt.NDArray[np.float32]
-Float64Array = npt.NDArray[np.float64]
-Int32Array = npt.NDArray[np.int32]
-Int64Array = npt.NDArray[np.int64]
-Int8Array = npt.NDArray[np.int8]
-RngState = npt.NDArray[np.uint64]
+from app.recommender.array_types import (
+    Float32Array,
+    Float64Array,
+    Int8Array,
+    Int32Array,
+    Int64Array,
+    UInt64Array,
+)
 
 SEQUEL_PROBABILITY = 0.5
 """How often a fan who lists an anime also lists the one that continues it."""
@@ -24,7 +25,7 @@ MAX_REDRAWS = 40
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _next_uint64(state: RngState) -> np.uint64:
+def _next_uint64(state: UInt64Array) -> np.uint64:
     state[0] += np.uint64(0x9E3779B97F4A7C15)
     z = state[0]
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -33,12 +34,12 @@ def _next_uint64(state: RngState) -> np.uint64:
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _uniform(state: RngState) -> float:
+def _uniform(state: UInt64Array) -> float:
     return float(_next_uint64(state) >> np.uint64(11)) * (1.0 / 9007199254740992.0)
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _normal(state: RngState) -> float:
+def _normal(state: UInt64Array) -> float:
     """About normal: the sum of the four 16-bit parts of one number, scaled."""
     z = _next_uint64(state)
     low = np.uint64(0xFFFF)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
+from app.recommender.array_types import Float32Array, Int8Array, Int32Array, Int64Array
 from benchmarks.generate import kernels
 
 GENRE_CLUSTERS = 24
@@ -38,23 +38,23 @@ class SyntheticPopulation:
     """
 
     seed: int
-    anime_id: npt.NDArray[np.int32]
-    accept: npt.NDArray[np.float32]
-    alias: npt.NDArray[np.int32]
-    sequel: npt.NDArray[np.int32]
-    item_mean: npt.NDArray[np.float32]
-    item_factors: npt.NDArray[np.float32]
-    list_length: npt.NDArray[np.int64]
+    anime_id: Int32Array
+    accept: Float32Array
+    alias: Int32Array
+    sequel: Int32Array
+    item_mean: Float32Array
+    item_factors: Float32Array
+    list_length: Int64Array
 
 
 @dataclass(frozen=True, slots=True)
 class ListChunk:
     """Whole lists: fan number (from 0), anime position, score as it would be, a uniform number."""
 
-    user: npt.NDArray[np.int32]
-    anime: npt.NDArray[np.int32]
-    score: npt.NDArray[np.int8]
-    chance: npt.NDArray[np.float32]
+    user: Int32Array
+    anime: Int32Array
+    score: Int8Array
+    chance: Float32Array
 
 
 def make_population(n_entries: int, n_users: int, n_anime: int, seed: int) -> SyntheticPopulation:
@@ -96,7 +96,7 @@ def make_population(n_entries: int, n_users: int, n_anime: int, seed: int) -> Sy
 
 def _sample_lengths(
     n_entries: int, n_users: int, n_anime: int, rng: np.random.Generator
-) -> npt.NDArray[np.int64]:
+) -> Int64Array:
     """Log-normal lengths, at least 1 and at most half of all anime, that sum to ``entries``."""
     longest = int(n_anime * MAX_LIST_SHARE)
     if not n_users <= n_entries <= n_users * longest // 2:

@@ -26,11 +26,11 @@ REQUEST_SECONDS = 180.0
 _JSON_OBJECT = TypeAdapter(dict[str, Any])
 
 
-class RequestFailed(Exception):
+class RequestFailed(Exception):  # noqa: N818 -- it names the state, not a mistake
     """No useful answer came; a later try may get one."""
 
 
-class RequestRejected(Exception):
+class RequestRejected(Exception):  # noqa: N818
     """The service's own word is no; ``status`` is HTTP's."""
 
     def __init__(self, status: int) -> None:

@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
+
+from app.recommender.array_types import Float64Array
 
 ACTIVITY_SEGMENTS = ("Low", "Medium", "High")
 RATING_WEIGHT, FAVOURITE_WEIGHT = 1.25, 1.5
-
-Float64Array = npt.NDArray[np.float64]
 
 
 def activity_score(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-import numpy.typing as npt
 
 from app.catalogue import Catalogue
 from app.recommender import Model
+from app.recommender.array_types import BoolArray
 from model_build.data.catalogue import ANIME_TYPE_NAMES
 from model_build.util.errors import InputError
 
@@ -31,9 +31,7 @@ def add_filter_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--adult", action="store_true", help="include adult anime")
 
 
-def filter_mask(
-    arguments: argparse.Namespace, model: Model, catalogue: Catalogue
-) -> npt.NDArray[np.bool_]:
+def filter_mask(arguments: argparse.Namespace, model: Model, catalogue: Catalogue) -> BoolArray:
     """Where an anime of the model passes, (n,).
 
     Raises:

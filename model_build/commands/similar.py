@@ -15,19 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.catalogue import Catalogue
 from app.neighbours_json import neighbours_to_json
 from app.recommendation_json import anime_to_json
 from app.recommender import EngineName, Model
+from app.recommender.array_types import BoolArray
 from app.recommender.user_neighbours import find_user_neighbours, similar_items
 from model_build.commands.arguments import positive_int, require_engine
 from model_build.commands.catalogue_filters import add_filter_options, filter_mask
 from model_build.data.user_list_file import read_user_list
 from model_build.util.errors import InputError
-
-BoolArray = npt.NDArray[np.bool_]
 
 HELP = "what is alike by an engine's vectors: anime, or fans"
 

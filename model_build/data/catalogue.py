@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from app.catalogue import COLUMN_DEFAULTS, PICTURE_BASE_URL, serialize_catalogue
+from app.recommender.array_types import Int32Array
 from model_build.util.errors import InputError
 
 ANIME_TYPE_NAMES = {
@@ -57,7 +56,7 @@ def read_catalogue(path: Path) -> pl.DataFrame:
     return frame.with_columns(ids.alias("anime_id"))
 
 
-def encode_catalogue(frame: pl.DataFrame | None, anime_ids: npt.NDArray[np.int32]) -> bytes:
+def encode_catalogue(frame: pl.DataFrame | None, anime_ids: Int32Array) -> bytes:
     """The catalogue file for a model of ``anime_ids``, named by number without a table."""
     if frame is None:
         numbers = anime_ids.tolist()

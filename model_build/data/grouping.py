@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from app.recommender.array_types import BoolArray, Float64Array, Int32Array, Int64Array
 from model_build.data import grouping_kernels
 from model_build.util.errors import InputError
 
@@ -22,12 +22,12 @@ class GroupedEntries:
     ``item_user``, ascending, and ``item_position``, where the same entry stands by user.
     """
 
-    user_start: npt.NDArray[np.int64]
-    user_item: npt.NDArray[np.int32]
-    user_entry: npt.NDArray[np.int32]
-    item_start: npt.NDArray[np.int64]
-    item_user: npt.NDArray[np.int32]
-    item_position: npt.NDArray[np.int32]
+    user_start: Int64Array
+    user_item: Int32Array
+    user_entry: Int32Array
+    item_start: Int64Array
+    item_user: Int32Array
+    item_position: Int32Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,14 @@ class GroupedRatings:
     ``rank`` its inverse. ``user_rating`` is parallel to ``user_item``, the rest as in `Grouping`.
     """
 
-    order: npt.NDArray[np.int64]
-    rank: npt.NDArray[np.int64]
-    user_start: npt.NDArray[np.int64]
-    user_item: npt.NDArray[np.int32]
-    user_rating: npt.NDArray[np.float64]
-    item_start: npt.NDArray[np.int64]
-    item_user: npt.NDArray[np.int32]
-    item_position: npt.NDArray[np.int32]
+    order: Int64Array
+    rank: Int64Array
+    user_start: Int64Array
+    user_item: Int32Array
+    user_rating: Float64Array
+    item_start: Int64Array
+    item_user: Int32Array
+    item_position: Int32Array
 
     @property
     def n_users(self) -> int:
@@ -58,12 +58,12 @@ class GroupedRatings:
 
 
 def group_ratings(
-    user: npt.NDArray[np.int32],
-    item: npt.NDArray[np.int32],
-    rating: npt.NDArray[np.float64],
+    user: Int32Array,
+    item: Int32Array,
+    rating: Float64Array,
     n_users: int,
     n_items: int,
-    selected: npt.NDArray[np.bool_] | None = None,
+    selected: BoolArray | None = None,
 ) -> GroupedRatings:
     """Group parallel arrays of entries, each (user, item) at most once; all, or those ``chosen``.
 
@@ -88,12 +88,12 @@ def group_ratings(
 
 
 def group_entries(
-    user: npt.NDArray[np.int32],
-    item: npt.NDArray[np.int32],
-    rank: npt.NDArray[np.int64],
+    user: Int32Array,
+    item: Int32Array,
+    rank: Int64Array,
     n_users: int,
     n_numbers: int,
-    selected: npt.NDArray[np.bool_],
+    selected: BoolArray,
 ) -> GroupedEntries:
     """Group the chosen entries, ``rank`` being the number of each item below ``n_numbers``.
 
@@ -137,8 +137,8 @@ def group_entries(
 
 
 def count_entries_per_item(
-    item: npt.NDArray[np.int32], n_items: int, selected: npt.NDArray[np.bool_] | None = None
-) -> npt.NDArray[np.int64]:
+    item: Int32Array, n_items: int, selected: BoolArray | None = None
+) -> Int64Array:
     """How many entries, or of the chosen ones, each item has, (n_items,)."""
     count = np.zeros(n_items, np.int64)
     for first in range(0, len(item), CHUNK_ENTRIES):
@@ -152,6 +152,6 @@ CHUNK_ENTRIES = 1 << 22
 """Entries looked at at once, where numpy makes wide copies of what it is given."""
 
 
-def argsort_descending(count: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def argsort_descending(count: Int64Array) -> Int64Array:
     """Indices by falling count, of equal ones the first first."""
     return np.argsort(-count, kind="stable")

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import numba
-import numpy as np
-import numpy.typing as npt
 
-Int32Array = npt.NDArray[np.int32]
-Int64Array = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
+from app.recommender.array_types import BoolArray, Int32Array, Int64Array
 
 
 @numba.njit(nogil=True, cache=True)

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from app.recommender import UserList
+from app.recommender.array_types import Float64Array, Int64Array
 from model_build.data.ratings import Ratings
 from model_build.util.errors import InputError
 
 
-def _no_ids() -> npt.NDArray[np.int64]:
+def _no_ids() -> Int64Array:
     return np.empty(0, np.int64)
 
 
@@ -26,9 +26,9 @@ class HoldoutUser:
     """
 
     visible: UserList
-    hidden_ids: npt.NDArray[np.int64]
-    hidden_scores: npt.NDArray[np.float64]
-    excluded_ids: npt.NDArray[np.int64] = field(default_factory=_no_ids)
+    hidden_ids: Int64Array
+    hidden_scores: Float64Array
+    excluded_ids: Int64Array = field(default_factory=_no_ids)
 
 
 def join_holdout(lists: Ratings, holdout: Ratings) -> list[HoldoutUser]:
@@ -75,7 +75,7 @@ def truncate_history(users: Sequence[HoldoutUser], length: int, seed: int) -> li
     return cut
 
 
-def _rows_by_user(ratings: Ratings) -> Iterator[tuple[object, npt.NDArray[np.int64]]]:
+def _rows_by_user(ratings: Ratings) -> Iterator[tuple[object, Int64Array]]:
     order = np.argsort(ratings.user, kind="stable")
     edges = np.cumsum(np.bincount(ratings.user, minlength=len(ratings.user_ids)))
     return zip(ratings.user_ids.to_list(), np.split(order, edges[:-1]), strict=True)

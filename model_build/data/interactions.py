@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from app.recommender.array_types import BoolArray
 from model_build.data.ratings import Ratings, index_ratings, read_ratings, read_ratings_frame
 from model_build.util.errors import InputError
 
@@ -21,7 +21,7 @@ class Interactions:
     """List entries, and which of them (entries,) bool are favourites of their fans."""
 
     entries: Ratings
-    favourite: npt.NDArray[np.bool_]
+    favourite: BoolArray
 
     @classmethod
     def from_ratings(cls, ratings: Ratings) -> Interactions:
@@ -51,7 +51,7 @@ def read_interactions(
     return Interactions(index_ratings(frame), favourite)
 
 
-def _read_favourites(path: Path) -> npt.NDArray[np.bool_]:
+def _read_favourites(path: Path) -> BoolArray:
     if path.suffix.lower() not in {".parquet", ".pq"}:
         raise InputError(f"{path}: expected interactions as `collect` writes them, in Parquet.")
     columns = pl.scan_parquet(path, glob=False).collect_schema()

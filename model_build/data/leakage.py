@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from app.recommender.array_types import UInt64Array
 from model_build.data.ratings import Ratings, index_ratings
 from model_build.util.errors import InputError
 
 
-def user_list_fingerprints(ratings: Ratings) -> npt.NDArray[np.uint64]:
+def user_list_fingerprints(ratings: Ratings) -> UInt64Array:
     """A number for every fan's list, (users,): equal for lists of the same anime and scores.
 
     The sum modulo 2^64 of a mixed hash of every entry, so the order of the rows does not matter;
@@ -66,7 +66,7 @@ def _merge_ratings(lists: Ratings, holdout: Ratings) -> Ratings:
     return index_ratings(pl.concat(frames))
 
 
-def _splitmix64(value: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def _splitmix64(value: UInt64Array) -> UInt64Array:
     """The finaliser of splitmix64 (Steele, Lea and Flood 2014): every bit depends on all."""
     value = value + np.uint64(0x9E3779B97F4A7C15)
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
+from app.recommender.array_types import BoolArray, Float32Array, Int32Array, Int64Array
 from model_build.data.interactions import Interactions
 from model_build.util.errors import InputError
 
@@ -19,8 +19,6 @@ HIDDEN_SHARE = 0.2
 MIN_INTERACTIONS = 2
 """Interactions of which one can be hidden and one seen."""
 NEW_USER_SHARE = 0.1
-
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,7 @@ class MaskedUsers:
 
     visible: csr_matrix
     hidden: csr_matrix
-    visible_rows: npt.NDArray[np.int64]
+    visible_rows: Int64Array
 
     def __len__(self) -> int:
         return int(self.visible.shape[0])
@@ -48,13 +46,13 @@ class MaskedInteractions:
     """
 
     interactions: Interactions
-    anime_id: npt.NDArray[np.int32]
+    anime_id: Int32Array
     known_users: MaskedUsers
     new_users: MaskedUsers
     n_unrankable: int
 
     @property
-    def item_counts(self) -> npt.NDArray[np.float32]:
+    def item_counts(self) -> Float32Array:
         """How many fans trained on have each anime, (n,)."""
         return np.asarray(self.known_users.visible.sum(axis=0), np.float32).ravel()
 
@@ -95,7 +93,7 @@ def mask_interactions(
         at = at[np.lexsort((entries.item[at], entries.user[at]))]
         shape = (int(fans_of_side.sum()), len(seen))
 
-        def matrix(places: npt.NDArray[np.int64]) -> csr_matrix:
+        def matrix(places: Int64Array) -> csr_matrix:
             where = (row[entries.user[places]], column[entries.item[places]])
             found = csr_matrix((np.ones(len(places), np.bool_), where), shape=shape)
             found.sort_indices()
@@ -112,9 +110,7 @@ def mask_interactions(
     )
 
 
-def _sample_hidden(
-    user: npt.NDArray[np.int32], count: npt.NDArray[np.int64], rng: np.random.Generator
-) -> BoolArray:
+def _sample_hidden(user: Int32Array, count: Int64Array, rng: np.random.Generator) -> BoolArray:
     """A fifth of every fan's rows, at least one where there are two."""
     order = rng.permutation(len(user))
     order = order[np.argsort(user[order], kind="stable")]

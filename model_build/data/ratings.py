@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from polars.datatypes import DataTypeClass
 
+from app.recommender.array_types import BoolArray, Float64Array, Int8Array, Int32Array
 from app.recommender.watch_status import WatchStatus
 from model_build.data.dumps.prepared import (
     is_prepared_dataset,
@@ -47,15 +47,15 @@ class Ratings:
     int32; ``rating`` is float64 with 0 for "on the list, not scored"; ``status`` is int8.
     """
 
-    user: npt.NDArray[np.int32]
-    item: npt.NDArray[np.int32]
-    rating: npt.NDArray[np.float64]
-    status: npt.NDArray[np.int8]
+    user: Int32Array
+    item: Int32Array
+    rating: Float64Array
+    status: Int8Array
     user_ids: pl.Series
-    anime_ids: npt.NDArray[np.int32]
+    anime_ids: Int32Array
 
     @property
-    def rated_mask(self) -> npt.NDArray[np.bool_]:
+    def rated_mask(self) -> BoolArray:
         """True for the entries that carry a score."""
         return self.rating > 0
 
@@ -94,7 +94,7 @@ def _read_prepared_ratings(folder: Path) -> Ratings:
     rows = sum(partition.rows for partition in prepared.partitions)
     user, item = np.empty(rows, np.int32), np.empty(rows, np.int32)
     rating, status = np.empty(rows), np.empty(rows, np.int8)
-    user_ids: list[npt.NDArray[np.int32]] = []
+    user_ids: list[Int32Array] = []
     first = fans = 0
     for part in read_partitions(folder, prepared, available_cpus()):
         rows_of_part = slice(first, first + len(part))
@@ -131,7 +131,7 @@ def read_list_frame(path: Path) -> pl.DataFrame:
 def index_ratings(frame: pl.DataFrame) -> Ratings:
     """Checked rows of ``user_id, anime_id, rating, status`` as arrays, in the same order."""
 
-    def dense_codes(column: str) -> npt.NDArray[np.int32]:
+    def dense_codes(column: str) -> Int32Array:
         return (frame[column].rank("dense") - 1).cast(pl.Int32).to_numpy()
 
     return Ratings(

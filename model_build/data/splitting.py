@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from app.recommender.array_types import BoolArray
 from model_build.data.leakage import user_list_fingerprints
 from model_build.data.ratings import Ratings
 from model_build.util.errors import InputError
@@ -48,7 +48,7 @@ def split_users(ratings: Ratings, n_users: int, seed: int) -> dict[str, pl.DataF
     )
     hidden[shuffled[place < np.maximum(1, np.rint(HIDDEN_SHARE * count))]] = True
 
-    def frame(mask: npt.NDArray[np.bool_]) -> pl.DataFrame:
+    def frame(mask: BoolArray) -> pl.DataFrame:
         return pl.DataFrame(
             {
                 "user_id": ratings.user_ids.gather(ratings.user[mask]),

@@ -6,16 +6,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
+from app.recommender.array_types import Float32Array, Int32Array
 from app.recommender.engines.als import InteractionStrengths
 from model_build.data.interactions import Interactions
 from model_build.engines.base import FittedEngine, positions_in_fitted
 from model_build.util.errors import InputError
 
-Float32Array = npt.NDArray[np.float32]
 IterationCallback = Callable[[int, float, Float32Array, Float32Array], None]
 
 
@@ -102,7 +101,7 @@ def fit_als_factors(
 
 def fit(
     interactions: Interactions,
-    anime_id: npt.NDArray[np.int32],
+    anime_id: Int32Array,
     settings: AlsSettings | None = None,
     *,
     progress: bool = False,

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.recommender.array_types import Int32Array, Int64Array
 from app.recommender.artifact import CATALOGUE_FILE, Manifest, open_artifact, write_artifact
 from model_build.train.training import build_timestamp
 
@@ -66,9 +67,7 @@ def add_engine(model: Path, name: str, fitted: FittedEngine, out: Path) -> Manif
     )
 
 
-def positions_in_fitted(
-    anime_id: npt.NDArray[np.int32], fitted_anime_id: npt.NDArray[np.int32]
-) -> npt.NDArray[np.int64]:
+def positions_in_fitted(anime_id: Int32Array, fitted_anime_id: Int32Array) -> Int64Array:
     """Where the model's anime (n,) stand among those that were fitted (ascending), -1 if not."""
     if not len(fitted_anime_id):
         return np.full(len(anime_id), -1, np.int64)

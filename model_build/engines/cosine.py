@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from torch import Tensor, nn
 
+from app.recommender.array_types import Int32Array, Int64Array
 from app.recommender.engines.cosine import RESIDUAL_RANGE, CosineEngine
 from model_build.data.ratings import Ratings
 from model_build.engines.base import FittedEngine
@@ -63,7 +63,7 @@ class CosineEmbeddingNetwork(EmbeddingNetwork):
         return (there * entropy).sum(), scores.new_zeros(())
 
     def export_engine(
-        self, pairs: TrainingPairs, users: npt.NDArray[np.int64], ridge: float, error: float = 0.0
+        self, pairs: TrainingPairs, users: Int64Array, ridge: float, error: float = 0.0
     ) -> CosineEngine:
         """The engine over the anime of the pairs."""
         vectors = to_numpy(self.user_embedding.weight)[users]
@@ -86,7 +86,7 @@ class CosineEmbeddingNetwork(EmbeddingNetwork):
 
 def fit(
     ratings: Ratings,
-    anime_id: npt.NDArray[np.int32],
+    anime_id: Int32Array,
     settings: NetworkSettings = DEFAULTS,
     *,
     progress: bool = False,

@@ -14,12 +14,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from app.recommender.array_types import (
+    BoolArray,
+    Float32Array,
+    Float64Array,
+    Int32Array,
+    Int64Array,
+)
 from app.recommender.engines.bias_model import BiasModel
 from app.recommender.engines.heads import LinearHead, PredictionHead, ReluHead
 from model_build.engines.base import FittedEngine, HyperparameterValue, positions_in_fitted
 from model_build.engines.training_pairs import TrainingPairs
 
-Float64Array = npt.NDArray[np.float64]
 RIDGE_GRID = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 JITTER = 1e-6
 
@@ -57,7 +63,7 @@ class UserWhitening:
         return ReluHead(offset, base.astype(np.float32), project @ self.covariance_root, out)
 
 
-def users_in_rows(pairs: TrainingPairs, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def users_in_rows(pairs: TrainingPairs, rows: Int64Array) -> Int64Array:
     """The fans that occur in the rows."""
     return np.unique(pairs.user[rows])
 
@@ -87,7 +93,7 @@ def head_arrays(
     }
 
 
-def normalise_rows(item: Float64Array, trained: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+def normalise_rows(item: Float64Array, trained: BoolArray) -> Float32Array:
     """Rows of length 1, zeros where not trained."""
     length = np.linalg.norm(item, axis=1, keepdims=True)
     unit = np.divide(item, length, out=np.zeros_like(item), where=length > 0)
@@ -107,7 +113,7 @@ def baseline_arrays(
 
 
 def align_to_model(
-    fitted: FittedEngine, anime_id: npt.NDArray[np.int32], fitted_anime_id: npt.NDArray[np.int32]
+    fitted: FittedEngine, anime_id: Int32Array, fitted_anime_id: Int32Array
 ) -> FittedEngine:
     """The engine with a row for each of the model's anime, zeros for one that was not fitted.
 

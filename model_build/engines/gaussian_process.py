@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from app.recommender.array_types import Int32Array
 from app.recommender.engines.gaussian_process import LIKE_MIDPOINT, GaussianProcessEngine
 from app.recommender.engines.labels import like_labels
 from model_build.data.ratings import Ratings
@@ -157,7 +157,7 @@ class DeepKernelNetwork(nn.Module):
 
 def fit(
     ratings: Ratings,
-    anime_id: npt.NDArray[np.int32],
+    anime_id: Int32Array,
     settings: NetworkSettings = DEFAULTS,
     *,
     progress: bool = False,

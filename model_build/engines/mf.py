@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
-import numpy.typing as npt
 from torch import Tensor, nn
 
+from app.recommender.array_types import Int64Array
 from model_build.engines.export import UserWhitening, to_numpy
 from model_build.engines.multi_task_network import (
     ExportedHeads,
@@ -39,7 +38,7 @@ class MatrixFactorizationNetwork(MultiTaskNetwork):
         ).sum(dim=1)
         return self.biased_outputs({self.targets[0]: product}, user, item)
 
-    def export_heads(self, users: npt.NDArray[np.int64]) -> ExportedHeads:
+    def export_heads(self, users: Int64Array) -> ExportedHeads:
         vectors, item = (
             to_numpy(self.user_embedding.weight)[users],
             to_numpy(self.item_embedding.weight),

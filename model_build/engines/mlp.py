@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from app.recommender.array_types import Int64Array
 from model_build.engines.export import UserWhitening, to_numpy
 from model_build.engines.multi_task_network import (
     ExportedHeads,
@@ -43,7 +42,7 @@ class MlpNetwork(MultiTaskNetwork):
         values = {side: head(hidden).squeeze(1) for side, head in self.heads.items()}
         return self.biased_outputs(values, user, item)
 
-    def export_heads(self, users: npt.NDArray[np.int64]) -> ExportedHeads:
+    def export_heads(self, users: Int64Array) -> ExportedHeads:
         turned = UserWhitening.from_vectors(to_numpy(self.user_embedding.weight)[users])
         weight, item = to_numpy(self.trunk.weight), to_numpy(self.item_embedding.weight)
         size = item.shape[1]

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from app.recommender.array_types import Float64Array, Int32Array, Int64Array
 from app.recommender.engines.bias_model import BiasModel
 from app.recommender.engines.heads import LabelBlock, PredictionHead, fit_user_vector
 from app.recommender.engines.labels import LIKE_THRESHOLD, like_labels
@@ -43,7 +43,7 @@ class ExportedHeads:
 
     heads: dict[str, PredictionHead]
     user_bias_weight: float
-    item_vectors: npt.NDArray[np.float64]
+    item_vectors: Float64Array
 
 
 class MultiTaskNetwork(EmbeddingNetwork):
@@ -85,7 +85,7 @@ class MultiTaskNetwork(EmbeddingNetwork):
         scored = {side: self.add_biases(side, value, user, item) for side, value in values.items()}
         return scored.get("rating"), scored.get("interaction")
 
-    def item_offset(self, target: str) -> npt.NDArray[np.float64]:
+    def item_offset(self, target: str) -> Float64Array:
         """What the anime adds to the head's values by itself, (items,)."""
         own = self.item_bias[target] + (self.initial_logit if target == "interaction" else 0.0)
         return np.asarray(own.detach().cpu().numpy(), np.float64)
@@ -96,7 +96,7 @@ class MultiTaskNetwork(EmbeddingNetwork):
             own = own + bias.square().sum()
         return own
 
-    def export_heads(self, users: npt.NDArray[np.int64]) -> ExportedHeads:
+    def export_heads(self, users: Int64Array) -> ExportedHeads:
         """Heads whose vectors are turned for the fans trained on."""
         raise NotImplementedError
 
@@ -106,7 +106,7 @@ def fit_network_engine(
     build_network: Callable[[TrainingPairs, TargetKind, NetworkSettings], MultiTaskNetwork],
     target_kinds: Sequence[TargetKind],
     ratings: Ratings,
-    anime_id: npt.NDArray[np.int32],
+    anime_id: Int32Array,
     settings: NetworkSettings,
     *,
     progress: bool = False,
@@ -120,7 +120,7 @@ def fit_network_engine(
         rows = rows_with_target(pairs, side)
         fans = users_in_rows(pairs, rows)
 
-        def validate(network: EmbeddingNetwork, fans: npt.NDArray[np.int64] = fans) -> float:
+        def validate(network: EmbeddingNetwork, fans: Int64Array = fans) -> float:
             assert isinstance(network, MultiTaskNetwork)
             return validation_loss(network.export_heads(fans), pairs, settings, VALIDATION_RIDGE)
 
@@ -150,7 +150,7 @@ def fit_network_engine(
     return align_to_model(FittedEngine(arrays, numbers, metrics), anime_id, ratings.anime_ids)
 
 
-def rows_with_target(pairs: TrainingPairs, target_kind: TargetKind) -> npt.NDArray[np.int64]:
+def rows_with_target(pairs: TrainingPairs, target_kind: TargetKind) -> Int64Array:
     """The pairs that have a target for the side."""
     scored, labelled = ~np.isnan(pairs.residual), ~np.isnan(pairs.label)
     chosen = {"rating": scored, "interaction": labelled, "both": scored | labelled}[target_kind]
@@ -167,8 +167,8 @@ def validation_loss(
 ) -> float:
     """Mean squared error and mean cross-entropy, weighted, on what the validation fans hide."""
     weights = settings.weights if len(exported.heads) > 1 else (1.0, 1.0)
-    squares: list[npt.NDArray[np.float64]] = []
-    entropies: list[npt.NDArray[np.float64]] = []
+    squares: list[Float64Array] = []
+    entropies: list[Float64Array] = []
     for fan in pairs.validation_users:
         square, entropy = _user_losses(exported, pairs.baseline, fan, weights, ridge)
         squares.append(square)
@@ -187,7 +187,7 @@ def _user_losses(
     user: ValidationUser,
     weights: tuple[float, float],
     ridge: float,
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+) -> tuple[Float64Array, Float64Array]:
     """Squared errors and cross-entropies on one fan's hidden entries."""
     level = baseline.user_residuals(user.visible)[2]
     logit = exported.user_bias_weight * level
@@ -210,7 +210,7 @@ def _user_losses(
     return square, entropy
 
 
-def _concatenated_mean(parts: Sequence[npt.NDArray[np.float64]]) -> float:
+def _concatenated_mean(parts: Sequence[Float64Array]) -> float:
     joined = np.concatenate([np.empty(0), *parts])
     return float(joined.mean()) if len(joined) else 0.0
 

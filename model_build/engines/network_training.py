@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from app.recommender.array_types import Int64Array
 from model_build.engines.early_stopping import EarlyStoppingResult, train_with_early_stopping
 from model_build.engines.training_pairs import TrainingPairs
 
@@ -140,7 +139,7 @@ def train_network(
     settings: NetworkSettings,
     validate: Callable[[EmbeddingNetwork], float],
     *,
-    rows: npt.NDArray[np.int64],
+    rows: Int64Array,
     name: str,
     progress: bool = False,
 ) -> tuple[EmbeddingNetwork, EarlyStoppingResult]:
@@ -192,8 +191,6 @@ def split_missing(target: Tensor) -> tuple[Tensor, Tensor]:
     return ~torch.isnan(target), torch.nan_to_num(target)
 
 
-def _pairs_to_device(
-    pairs: TrainingPairs, rows: npt.NDArray[np.int64], device: torch.device
-) -> PairBatch:
+def _pairs_to_device(pairs: TrainingPairs, rows: Int64Array, device: torch.device) -> PairBatch:
     parts = (pairs.user, pairs.item, pairs.residual, pairs.label)
     return PairBatch(*(torch.from_numpy(part[rows]).to(device) for part in parts))

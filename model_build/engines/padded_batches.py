@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model_build.engines.training_pairs import Float32Array, Int64Array, TrainingPairs
+from app.recommender.array_types import Float32Array, Int64Array
+from model_build.engines.training_pairs import TrainingPairs
 
 MIN_ENTRIES = 2
 MAX_ENTRIES = 256

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import svds
 
-from model_build.engines.training_pairs import Float32Array, TrainingPairs
+from app.recommender.array_types import Float32Array
+from model_build.engines.training_pairs import TrainingPairs
 
 POPULARITY_DAMPING = 30.0
 """Anime with about so many fans weigh half as much as they would without it."""

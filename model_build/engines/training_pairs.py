@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from app.recommender.array_types import BoolArray, Float32Array, Float64Array, Int8Array, Int64Array
 from app.recommender.engines.bias_model import BiasModel
 from app.recommender.engines.labels import like_labels
 from app.recommender.user_list import KnownEntries
@@ -22,10 +22,6 @@ MIN_LABELS = 5
 MIN_SCORES = 5
 HIDDEN_SHARE = 0.2
 
-Int64Array = npt.NDArray[np.int64]
-Float32Array = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
-
 
 @dataclass(frozen=True, slots=True)
 class ValidationUser:
@@ -33,8 +29,8 @@ class ValidationUser:
 
     visible: KnownEntries
     hidden_position: Int64Array
-    hidden_score: npt.NDArray[np.float64]
-    hidden_status: npt.NDArray[np.int8]
+    hidden_score: Float64Array
+    hidden_status: Int8Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +93,11 @@ def build_training_pairs(ratings: Ratings, *, n_validation: int, seed: int) -> T
     )
 
 
-def fit_biases(ratings: Ratings, selected: BoolArray) -> tuple[BiasModel, npt.NDArray[np.float64]]:
+def fit_biases(ratings: Ratings, selected: BoolArray) -> tuple[BiasModel, Float64Array]:
     """The baseline of the chosen entries, and every fan's bias."""
     n = len(ratings.anime_ids)
     grouped = group_ratings(
-        ratings.user,
-        ratings.item,
-        ratings.rating,
-        len(ratings.user_ids),
-        n,
-        selected=selected,
+        ratings.user, ratings.item, ratings.rating, len(ratings.user_ids), n, selected=selected
     )
     fitted = fit_bias_model(grouped, reg_user=REG_USER, reg_item=REG_ITEM, epochs=EPOCHS)
     return BiasModel(fitted.mean, fitted.item_bias, REG_USER), fitted.user_bias

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from app.recommender import Model
+from app.recommender.array_types import Int32Array
 from app.recommender.engines import Engine
 from app.recommender.training_users import LOVED_MIN_SCORE, MAX_LOVED_ITEMS
 from app.recommender.user_list import KnownEntries
@@ -57,7 +58,7 @@ def training_user_arrays(
     }
 
 
-def _favourite_items(model: Model, known: KnownEntries) -> npt.NDArray[np.int32]:
+def _favourite_items(model: Model, known: KnownEntries) -> Int32Array:
     high = known.score >= LOVED_MIN_SCORE
     at, above = known.position[high], known.score[high] - model.item_bias[known.position[high]]
     return at[np.argsort(-above, kind="stable")[:MAX_LOVED_ITEMS]].astype(np.int32)

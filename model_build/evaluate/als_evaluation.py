@@ -7,9 +7,9 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_matrix
 
+from app.recommender.array_types import Float32Array, Float64Array
 from app.recommender.engines.als import (
     InteractionStrengths,
     solve_least_squares,
@@ -17,12 +17,7 @@ from app.recommender.engines.als import (
 )
 from model_build.data.masking import MaskedInteractions, MaskedUsers
 from model_build.engines.als import AlsSettings, fit_als_factors
-from model_build.evaluate.masked_evaluation import (
-    BlockScorer,
-    Float32Array,
-    evaluate_scores,
-    factor_scorer,
-)
+from model_build.evaluate.masked_evaluation import BlockScorer, evaluate_scores, factor_scorer
 
 ImplicitMetrics = Mapping[str, float]
 
@@ -109,8 +104,8 @@ def fold_in_scorer(
 
 
 def _fold_in_scores(
-    item_factors: npt.NDArray[np.float64],
-    gram: npt.NDArray[np.float64],
+    item_factors: Float64Array,
+    gram: Float64Array,
     user_items: csr_matrix,
     settings: AlsSettings,
     first: int,

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from scipy.stats import rankdata
 
 from app.recommender import Model, UserList, WatchStatus
+from app.recommender.array_types import BoolArray, Float64Array, Int64Array
 from app.recommender.recommend import ItemScores, RecommendOptions, score_items
 from app.recommender.score_model import expected_error
 from model_build.data.ratings import Ratings
@@ -31,8 +31,6 @@ MIN_LISTS = 100
 MIN_VISIBLE = 5
 LIKED_SCORE = 7.0
 CUTOFF = 10
-
-Int64Array = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +50,9 @@ class ColdStartMetrics:
 @dataclass(frozen=True, slots=True)
 class _ColdStartUser:
     visible: UserList
-    relevant: npt.NDArray[np.bool_]
+    relevant: BoolArray
     """(hidden,): finished without a score, or scored 7 or more."""
-    score: npt.NDArray[np.float64]
+    score: Float64Array
     """(hidden,), 0 where the fan gave none."""
 
 
@@ -120,7 +118,7 @@ def _sample(rng: np.random.Generator, candidates: Int64Array, count: int, what: 
     return np.sort(rng.choice(candidates, count, replace=False))
 
 
-def _select_entries(ratings: Ratings, kept: npt.NDArray[np.bool_]) -> Ratings:
+def _select_entries(ratings: Ratings, kept: BoolArray) -> Ratings:
     """Some of the entries, over all anime; fans without any are left out."""
     user_ids, user = np.unique(ratings.user[kept], return_inverse=True)
     return replace(
@@ -134,7 +132,7 @@ def _select_entries(ratings: Ratings, kept: npt.NDArray[np.bool_]) -> Ratings:
 
 
 def _cold_start_users(
-    ratings: Ratings, left_out: npt.NDArray[np.bool_], is_hidden: npt.NDArray[np.bool_]
+    ratings: Ratings, left_out: BoolArray, is_hidden: BoolArray
 ) -> Iterator[_ColdStartUser]:
     """The fans left out who have something hidden that they like, and a list besides."""
     entries = np.flatnonzero(left_out[ratings.user])
@@ -175,7 +173,7 @@ def _evaluate_model(
     )
 
 
-def _roc_auc(value: npt.NDArray[np.float64], relevant: npt.NDArray[np.bool_]) -> float:
+def _roc_auc(value: Float64Array, relevant: BoolArray) -> float:
     """How often something relevant stands above something else; of equals, half."""
     many, rest = int(relevant.sum()), int((~relevant).sum())
     above = rankdata(value)[relevant].sum() - many * (many + 1) / 2

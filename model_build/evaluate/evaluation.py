@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.catalogue import Catalogue
 from app.recommender import EngineName, Model, RecommendOptions, SortOrder, UserList
+from app.recommender.array_types import Float64Array, Int32Array, Int64Array
 from app.recommender.recommend import score_items
 from model_build.data.holdout_users import HoldoutUser, join_holdout, truncate_history
 from model_build.evaluate.ranking_results import (
@@ -48,7 +48,7 @@ def model_ranker(
     def rank(listed: UserList) -> RankedItems:
         scores = score_items(model, listed, RecommendOptions(sort_order=order, engine=engine))
 
-        def error(wanted: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        def error(wanted: Int64Array) -> Float64Array:
             return scores.expected_errors(model, wanted)
 
         return RankedItems(scores.sort_key, scores.allowed_mask, scores.predicted_score, error)
@@ -57,7 +57,7 @@ def model_ranker(
 
 
 def model_evaluation_items(
-    model: Model, franchise: npt.NDArray[np.int64], genres: Sequence[str] = ()
+    model: Model, franchise: Int64Array, genres: Sequence[str] = ()
 ) -> EvaluationItems:
     """What the measures need to know of the model's anime; ``franchise`` (n,) is -1 if unknown."""
     fans = model.manifest.counts["fans"]
@@ -67,8 +67,8 @@ def model_evaluation_items(
 
 
 def franchises_and_genres(
-    catalogue: Catalogue, anime_id: npt.NDArray[np.int32]
-) -> tuple[npt.NDArray[np.int64], list[str]]:
+    catalogue: Catalogue, anime_id: Int32Array
+) -> tuple[Int64Array, list[str]]:
     """Franchises (n,), -1 where unknown, and genres of anime."""
     ids = anime_id.tolist()
     groups = catalogue.column_values("franchise_id", ids)
@@ -78,7 +78,7 @@ def franchises_and_genres(
 
 def evaluate(
     model: Model,
-    franchise: npt.NDArray[np.int64],
+    franchise: Int64Array,
     users: Sequence[HoldoutUser],
     *,
     genres: Sequence[str] = (),

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from app.recommender import Model, UserList
+from app.recommender.array_types import Float32Array, Int64Array
 from model_build.data.catalogue import encode_catalogue
 from model_build.data.masking import MaskedInteractions, MaskedUsers
 from model_build.data.ratings import index_ratings
@@ -17,12 +17,7 @@ from model_build.engines.als import AlsSettings
 from model_build.evaluate.als_evaluation import ImplicitMetrics, fit_and_evaluate
 from model_build.evaluate.comparison import trained_default_model
 from model_build.evaluate.evaluation import model_ranker
-from model_build.evaluate.masked_evaluation import (
-    BlockScorer,
-    Float32Array,
-    constant_scorer,
-    evaluate_scores,
-)
+from model_build.evaluate.masked_evaluation import BlockScorer, constant_scorer, evaluate_scores
 from model_build.evaluate.ranking_results import Ranker
 
 
@@ -75,10 +70,7 @@ def _evaluate_hakken(
     )
     with trained_default_model(
         training, encode_catalogue(catalogue, training.anime_ids), False
-    ) as (
-        model,
-        seconds,
-    ):
+    ) as (model, seconds):
         rank = model_ranker(model)
         rank(
             UserList.from_entries([(int(model.anime_id[0]), 8.0, 2)])
@@ -102,7 +94,7 @@ def _hakken_scorer(
     def score(first: int, last: int) -> Float32Array:
         rows = np.full((last - first, len(masked.anime_id)), -np.inf, np.float32)
         for fan in range(first, last):
-            own: npt.NDArray[np.int64] = users.visible_rows[start[fan] : start[fan + 1]]
+            own: Int64Array = users.visible_rows[start[fan] : start[fan + 1]]
             ranking = ranker(
                 UserList(
                     entries.anime_ids[entries.item[own]].astype(np.int64),

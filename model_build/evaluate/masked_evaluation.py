@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from app.recommender.array_types import Float32Array, Float64Array
 from model_build.data.masking import MaskedUsers
 from model_build.evaluate.ranking_kernels import rank_block
 from model_build.evaluate.ranking_metrics import average_precision, ndcg, precision, recall
@@ -19,7 +19,6 @@ CUTOFF = 10
 BLOCK_USERS = 256
 """Fans whose scores are in memory at once, a thread."""
 
-Float32Array = npt.NDArray[np.float32]
 BlockScorer = Callable[[int, int], Float32Array]
 """Scores of all anime for the fans from one to (not including) another, (rows, n)."""
 
@@ -56,7 +55,7 @@ def evaluate_scores(users: MaskedUsers, score_block: BlockScorer) -> dict[str, f
     return {name: _finite_mean(value[some]) for name, value in found.items()}
 
 
-def _finite_mean(value: npt.NDArray[np.float64]) -> float:
+def _finite_mean(value: Float64Array) -> float:
     """The mean of what is defined, NaN if nothing is."""
     defined = value[np.isfinite(value)]
     return float(defined.mean()) if len(defined) else float("nan")

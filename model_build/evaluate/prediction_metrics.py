@@ -10,13 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from app.recommender import UserList
+from app.recommender.array_types import BoolArray, Float64Array, Int8Array, Int32Array, Int64Array
 from app.recommender.engines.labels import LIKE_THRESHOLD, like_labels
 from model_build.data.ratings import Ratings
 
-Float64Array = npt.NDArray[np.float64]
 MIN_RATING, MAX_RATING = 1.0, 10.0
 LIKED_SCORE = LIKE_THRESHOLD + 0.5
 MIN_PROBABILITY = 1e-6
@@ -39,9 +38,9 @@ class HoldoutPairs:
 
     user_id: str
     visible: UserList
-    position: npt.NDArray[np.int64]
+    position: Int64Array
     score: Float64Array
-    status: npt.NDArray[np.int8]
+    status: Int8Array
 
 
 Predictor = Callable[[HoldoutPairs], Prediction]
@@ -66,9 +65,7 @@ class PredictionMetrics:
     labels: int
 
 
-def holdout_pairs(
-    lists: Ratings, holdout: Ratings, anime_ids: npt.NDArray[np.int32]
-) -> list[HoldoutPairs]:
+def holdout_pairs(lists: Ratings, holdout: Ratings, anime_ids: Int32Array) -> list[HoldoutPairs]:
     """Fans with a hidden entry whose anime is among ``anime_ids``."""
     visible = {str(fan): rows for fan, rows in _rows_by_user(lists)}
     none = np.empty(0, np.int64)
@@ -132,13 +129,13 @@ def base_rate_metrics(users: Sequence[HoldoutPairs]) -> PredictionMetrics:
 LABEL_FIELDS = ("score", "status")
 
 
-def mean_log_loss(probability: Float64Array, truth: npt.NDArray[np.bool_]) -> float:
+def mean_log_loss(probability: Float64Array, truth: BoolArray) -> float:
     """Mean of -log of the chance given to what happened."""
     given = np.clip(np.where(truth, probability, 1.0 - probability), MIN_PROBABILITY, 1.0)
     return float(-np.log(given).mean()) if len(given) else float("nan")
 
 
-def roc_auc(scores: Float64Array, truth: npt.NDArray[np.bool_]) -> float:
+def roc_auc(scores: Float64Array, truth: BoolArray) -> float:
     """The share of pairs of a liked and a not liked one in which the liked is put higher.
 
     Equals count half (Mann and Whitney 1947).
@@ -151,9 +148,7 @@ def roc_auc(scores: Float64Array, truth: npt.NDArray[np.bool_]) -> float:
     return float((below + 0.5 * equal).mean() / len(no))
 
 
-def _classification_metrics(
-    predicted: npt.NDArray[np.bool_], truth: npt.NDArray[np.bool_]
-) -> tuple[float, float, float]:
+def _classification_metrics(predicted: BoolArray, truth: BoolArray) -> tuple[float, float, float]:
     """Accuracy, precision and recall."""
 
     def share(part: int, whole: int) -> float:
@@ -167,7 +162,7 @@ def _classification_metrics(
     )
 
 
-def _rows_by_user(ratings: Ratings) -> list[tuple[object, npt.NDArray[np.int64]]]:
+def _rows_by_user(ratings: Ratings) -> list[tuple[object, Int64Array]]:
     order = np.argsort(ratings.user, kind="stable")
     edges = np.cumsum(np.bincount(ratings.user, minlength=len(ratings.user_ids)))
     rows = np.split(order, edges[:-1])

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-import numpy.typing as npt
+
+from app.recommender.array_types import (
+    BoolArray,
+    Float32Array,
+    Float64Array,
+    Int32Array,
+    Int64Array,
+    UInt8Array,
+)
 
 CANDIDATE, VISIBLE, HIDDEN = 0, 1, 2
-
-Float32Array = npt.NDArray[np.float32]
-Int32Array = npt.NDArray[np.int32]
-UInt8Array = npt.NDArray[np.uint8]
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
@@ -30,7 +34,7 @@ def _count_higher(hidden_scores: Float32Array, score: float) -> float:
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _insert_top(best: npt.NDArray[np.int64], filled: int, row: Float32Array, at: int) -> int:
+def _insert_top(best: Int64Array, filled: int, row: Float32Array, at: int) -> int:
     """Put ``at`` among the best if it belongs there; how many there are then."""
     if filled == len(best) and not row[at] > row[best[filled - 1]]:
         return filled
@@ -45,7 +49,7 @@ def _insert_top(best: npt.NDArray[np.int64], filled: int, row: Float32Array, at:
 
 @numba.njit(nogil=True, cache=True)
 def _rank_user(
-    row: Float32Array, kind: UInt8Array, hidden_scores: Float32Array, best: npt.NDArray[np.int64]
+    row: Float32Array, kind: UInt8Array, hidden_scores: Float32Array, best: Int64Array
 ) -> tuple[float, int]:
     """The AUC, and how many of the places of ``best`` are filled."""
     beaten, rivals, filled = 0.0, 0, 0
@@ -67,8 +71,8 @@ def rank_block(
     visible_indices: Int32Array,
     hidden_indptr: Int32Array,
     hidden_indices: Int32Array,
-    auc: npt.NDArray[np.float64],
-    hits: npt.NDArray[np.bool_],
+    auc: Float64Array,
+    hits: BoolArray,
 ) -> None:
     """Fill ``auc`` and ``hits`` (fans, places) for the fans of ``scores`` (rows, n).
 

@@ -8,14 +8,11 @@ fan with none has no value: NaN.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-HitMatrix = npt.NDArray[np.bool_]
-CountArray = npt.NDArray[np.int64]
-MetricArray = npt.NDArray[np.float64]
+from app.recommender.array_types import BoolArray, Float64Array, Int64Array
 
 
-def ndcg(hits: HitMatrix, n_relevant: CountArray | int, k: int) -> MetricArray:
+def ndcg(hits: BoolArray, n_relevant: Int64Array | int, k: int) -> Float64Array:
     """Normalised discounted cumulative gain with binary gains.
 
     sum of 1 / log2(1 + place) over the hits, divided by that of min(at, relevant) hits at the top
@@ -27,18 +24,18 @@ def ndcg(hits: HitMatrix, n_relevant: CountArray | int, k: int) -> MetricArray:
     return np.asarray(found @ discount[: found.shape[-1]] / ideal)
 
 
-def recall(hits: HitMatrix, n_relevant: CountArray | int, k: int) -> MetricArray:
+def recall(hits: BoolArray, n_relevant: Int64Array | int, k: int) -> Float64Array:
     """Share of the relevant found among the first ``at``, of the most that could be."""
     return np.asarray(hits[..., :k].sum(axis=-1) / _max_hits(n_relevant, k))
 
 
-def precision(hits: HitMatrix, n_relevant: CountArray | int, k: int) -> MetricArray:
+def precision(hits: BoolArray, n_relevant: Int64Array | int, k: int) -> Float64Array:
     """Share of the first ``at`` places that is relevant."""
     some = np.where(np.asarray(n_relevant) > 0, float(k), np.nan)
     return np.asarray(hits[..., :k].sum(axis=-1) / some)
 
 
-def average_precision(hits: HitMatrix, n_relevant: CountArray | int, k: int) -> MetricArray:
+def average_precision(hits: BoolArray, n_relevant: Int64Array | int, k: int) -> Float64Array:
     """Precision at the place of every hit, summed and divided by min(at, relevant).
 
     Its mean over fans is MAP.
@@ -48,5 +45,5 @@ def average_precision(hits: HitMatrix, n_relevant: CountArray | int, k: int) -> 
     return np.asarray((precision * found).sum(axis=-1) / _max_hits(n_relevant, k))
 
 
-def _max_hits(n_relevant: CountArray | int, k: int) -> MetricArray:
+def _max_hits(n_relevant: Int64Array | int, k: int) -> Float64Array:
     return np.where(np.asarray(n_relevant) > 0, np.minimum(k, n_relevant), np.nan)

@@ -11,16 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from app.recommender import UserList
+from app.recommender.array_types import BoolArray, Float64Array, Int32Array, Int64Array
 from app.recommender.rank import top_items
 from model_build.data.holdout_users import HoldoutUser
-
-Int64Array = npt.NDArray[np.int64]
-Float64Array = npt.NDArray[np.float64]
 
 RELEVANT_SCORE = 8.0
 LIST_SIZE = 20
@@ -36,18 +33,18 @@ class EvaluationItems:
     (n,) is how many of the ``fans`` trained on have an anime on their list. ``genres`` (n, g) bool.
     """
 
-    anime_id: npt.NDArray[np.int32]
+    anime_id: Int32Array
     franchise: Int64Array
-    list_count: npt.NDArray[np.int32]
+    list_count: Int32Array
     n_users: int
-    genres: npt.NDArray[np.bool_]
+    genres: BoolArray
 
     @classmethod
     def from_catalogue(
         cls,
-        anime_id: npt.NDArray[np.int32],
-        franchise: npt.NDArray[np.int64],
-        list_count: npt.NDArray[np.int32],
+        anime_id: Int32Array,
+        franchise: Int64Array,
+        list_count: Int32Array,
         n_users: int,
         genres: Sequence[str] = (),
     ) -> EvaluationItems:
@@ -61,7 +58,7 @@ class EvaluationItems:
         return cls(anime_id, group, list_count, n_users, has.reshape(len(anime_id), len(names)))
 
     def find_positions(self, anime_ids: Int64Array) -> Int64Array:
-        """Positions of anime, -1 where one is not among them."""
+        """Int64Array of anime, -1 where one is not among them."""
         at = np.searchsorted(self.anime_id, anime_ids)
         at[at == len(self.anime_id)] = 0
         return np.where(self.anime_id[at] == anime_ids, at, -1)
@@ -76,7 +73,7 @@ class RankedItems:
     """
 
     sort_key: Float64Array
-    is_candidate: npt.NDArray[np.bool_]
+    is_candidate: BoolArray
     predicted_score: Float64Array | None = None
     expected_error: Callable[[Int64Array], Float64Array] | None = None
 
@@ -117,10 +114,10 @@ class RankingResult:
     """
 
     top_items: Int64Array
-    hits: npt.NDArray[np.bool_]
+    hits: BoolArray
     n_relevant: Int64Array
-    is_seen_franchise: npt.NDArray[np.bool_]
-    new_hits: npt.NDArray[np.bool_]
+    is_seen_franchise: BoolArray
+    new_hits: BoolArray
     n_new_relevant: Int64Array
     pair_user: Int64Array
     predicted: Float64Array
@@ -206,7 +203,7 @@ def _record_ranking(
 
 
 def _top_franchises(
-    sort_key: Float64Array, allowed: npt.NDArray[np.bool_], franchise: Int64Array
+    sort_key: Float64Array, allowed: BoolArray, franchise: Int64Array
 ) -> Int64Array:
     """The first ten franchises by their best anime."""
     depth = 4 * NEW_LIST_SIZE

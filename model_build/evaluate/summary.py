@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from app.recommender.array_types import BoolArray, Float64Array, Int64Array
 from model_build.evaluate.ranking_metrics import average_precision, ndcg, recall
 from model_build.evaluate.ranking_results import (
     MAX_RATING,
@@ -22,7 +22,6 @@ from model_build.evaluate.ranking_results import (
     RankingResult,
 )
 
-Float64Array = npt.NDArray[np.float64]
 WeightedMetrics = dict[str, Float64Array]
 
 CUTOFFS = (10, 20)
@@ -108,9 +107,7 @@ def weighted_metrics(
     return found
 
 
-def intra_list_diversity(
-    top_items: npt.NDArray[np.int64], genres: npt.NDArray[np.bool_]
-) -> Float64Array:
+def intra_list_diversity(top_items: Int64Array, genres: BoolArray) -> Float64Array:
     """Intra-list diversity, (F,): 1 minus the mean Jaccard similarity of the genres of all pairs.
 
     Anime without a genre are left out; a list of fewer than two others has no value. (Ziegler and
@@ -195,9 +192,7 @@ def _catalogue_coverage(result: RankingResult, weights: Float64Array) -> Float64
     return np.asarray((stands @ (weights > 0).astype(np.float64).T > 0).sum(axis=0), np.float64)
 
 
-def _weighted_median(
-    value: Float64Array, user: npt.NDArray[np.int64], weights: Float64Array
-) -> Float64Array:
+def _weighted_median(value: Float64Array, user: Int64Array, weights: Float64Array) -> Float64Array:
     """The median over values, each repeated as often as its fan's (whole) weight says."""
     order = np.argsort(value, kind="stable")
     value, user = value[order], user[order]

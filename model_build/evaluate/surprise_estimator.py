@@ -18,9 +18,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.recommender import kernels
+from app.recommender.array_types import Float64Array, Int32Array, Int64Array
 from model_build.data.grouping import group_ratings
 from model_build.train.bias_model import fit_bias_model
 from model_build.train.similarity import pearson_baseline_similarity
@@ -138,20 +138,18 @@ class HakkenKNNBaseline(AlgoBase):  # type: ignore[misc]
         return [int(item) for item in near if weight[item] > 0]
 
     def _item_similarities(
-        self, source: npt.NDArray[np.int64], item: int, self_similarity: float = 1.0
-    ) -> npt.NDArray[np.float64]:
+        self, source: Int64Array, item: int, self_similarity: float = 1.0
+    ) -> Float64Array:
         """Similarities of ``item`` to each source, with itself ``alone`` (Surprise: 1)."""
         wanted = np.array([item])
-        found: npt.NDArray[np.float64] = kernels.dense_submatrix(
+        found: Float64Array = kernels.dense_submatrix(
             source, wanted, self._start, self._target, self._value, 1.0
         )[0]
         found[source == item] = self_similarity
         return found
 
 
-def _trainset_arrays(
-    trainset: Any,
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+def _trainset_arrays(trainset: Any) -> tuple[Int32Array, Int32Array, Float64Array]:
     """Inner user ids (ascending), inner item ids and ratings, in the order of the trainset."""
     user = np.repeat(
         np.arange(trainset.n_users, dtype=np.int32),

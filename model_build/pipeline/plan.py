@@ -226,9 +226,7 @@ class _TaskPlanner:
         compared = self._work / COMPARISON_FILE
         if "compare" in self._sections:
             self._add_task(
-                "compare",
-                inputs={**ratings, **self._catalogue_input},
-                stdout_path=compared,
+                "compare", inputs={**ratings, **self._catalogue_input}, stdout_path=compared
             )
         if "report" in self._sections:
             table = {"compare": [str(compared)]} if "compare" in self._sections else {}

@@ -7,10 +7,10 @@ from html import escape
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from matplotlib.figure import Figure
 
+from app.recommender.array_types import Float64Array
 from model_build.collect.report import FLAG_COLUMNS, STATUS_NAMES, interaction_counts
 from model_build.collect.segments import (
     ACTIVITY_SEGMENTS,
@@ -33,8 +33,6 @@ PAIR_PLOT_COLUMNS = {
 }
 FLAG_KINDS = ("scored", *FLAG_COLUMNS)
 LOG_COLUMNS = ("life_spent_on_anime", "favorites", "ratings")
-
-Float64Array = npt.NDArray[np.float64]
 
 
 def collection_report_page(

@@ -11,17 +11,15 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.recommender import Model, RecommendOptions, SortOrder, UserList
+from app.recommender.array_types import Float64Array, Int64Array
 from app.recommender.rank import top_items
 from app.recommender.recommend import score_items
 from model_build.evaluate.evaluation import HoldoutUser
 from model_build.reporting.charts import Chart
 from model_build.train.training import Hyperparameters
 from model_build.tuning.holdout_benchmark import HoldoutBenchmark
-
-Float64Array = npt.NDArray[np.float64]
 
 K_VALUES = (1, 3, 5, 10, 20, 40, 80, 200)
 SHRINKAGE_VALUES = (0.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
@@ -43,7 +41,7 @@ class OrderPredictions:
     predicted: Float64Array
     baseline: Float64Array
     actual: Float64Array
-    top_items: npt.NDArray[np.int64]
+    top_items: Int64Array
 
 
 def model_hyperparameters(model: Model) -> Hyperparameters:
@@ -206,7 +204,7 @@ def _popularity_chart(
     at[at == len(count)] = 0
     wanted = at[benchmark.training.anime_ids[at] == loved]
 
-    def shares(positions: npt.NDArray[np.int64]) -> list[float]:
+    def shares(positions: Int64Array) -> list[float]:
         place = np.searchsorted(POPULARITY_RANKS, rank[positions])
         of = np.bincount(place, minlength=len(POPULARITY_RANKS) + 1)
         return [float(share) for share in 100 * of / max(1, of.sum())]

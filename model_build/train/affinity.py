@@ -27,6 +27,7 @@ from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from app.recommender.array_types import Float32Array, Float64Array, Int32Array, Int64Array
 from app.recommender.fold_in import input_weight
 from app.recommender.rank import RARE_ITEM_LISTS
 from model_build.data.grouping import argsort_descending, count_entries_per_item, group_entries
@@ -40,8 +41,6 @@ from model_build.train.linear_algebra import (
 from model_build.train.similarity_kernels import count_item_pairs
 from model_build.util.threads import available_cpus, balanced_ranges, run_over_ranges
 
-Float32Array = npt.NDArray[np.float32]
-
 UNRATED_RELEVANCE = 0.3
 POPULARITY_REFERENCE = 1000.0
 MIN_ENTRIES = RARE_ITEM_LISTS
@@ -53,13 +52,13 @@ GRAM_ARRAYS = ("known", "count", "gram", "squares", "cross")
 USERS_PER_MIN_ENTRY = 2000
 
 
-def item_relevance(rating: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def item_relevance(rating: Float64Array) -> Float64Array:
     """How much an entry is worth finding: 0.04 for a 5, 0.77 for an 8, 0.985 for a 10."""
     graded = 1.0 / (1.0 + np.exp(-1.5 * (rating - 7.2)))
     return np.where(rating > 0, graded, UNRATED_RELEVANCE)
 
 
-def mean_item_relevance(ratings: Ratings) -> npt.NDArray[np.float64]:
+def mean_item_relevance(ratings: Ratings) -> Float64Array:
     """The mean of `appeal` over all fans (0 where an anime is not on the list), (n_items,)."""
     total = np.zeros(len(ratings.anime_ids))
     for first in range(0, len(ratings), CHUNK_ENTRIES):
@@ -91,8 +90,8 @@ class GramMatrices:
     without the diagonal, which is ``squares`` (m,); the rest of its memory is worked in.
     """
 
-    known: npt.NDArray[np.int64]
-    count: npt.NDArray[np.int64]
+    known: Int64Array
+    count: Int64Array
     n_items: int
     gram: Float32Array
     squares: Float32Array
@@ -146,7 +145,7 @@ def compute_gram_matrices(
     return GramMatrices(known, count[known], n_items, gram, squares, cross)
 
 
-def _user_chunks(ratings: Ratings) -> list[npt.NDArray[np.int64] | slice]:
+def _user_chunks(ratings: Ratings) -> list[Int64Array | slice]:
     """Entries of whole fans, about `PIECE_ENTRIES` at a time."""
     if len(ratings) <= CHUNK_ENTRIES:
         return [slice(None)]
@@ -158,7 +157,7 @@ def _user_chunks(ratings: Ratings) -> list[npt.NDArray[np.int64] | slice]:
     return [slice(a, b) for a, b in pairwise(_chunk_bounds(user))]
 
 
-def _chunk_bounds(user: npt.NDArray[np.int32]) -> list[int]:
+def _chunk_bounds(user: Int32Array) -> list[int]:
     at = np.arange(CHUNK_ENTRIES, len(user), CHUNK_ENTRIES)
     heads = np.searchsorted(user, user[at])
     return [0, *np.unique(heads[heads > 0]).tolist(), len(user)]
@@ -166,8 +165,8 @@ def _chunk_bounds(user: npt.NDArray[np.int32]) -> list[int]:
 
 def _accumulate_gram_chunk(
     ratings: Ratings,
-    entries: npt.NDArray[np.int64] | slice,
-    known: npt.NDArray[np.int64],
+    entries: Int64Array | slice,
+    known: Int64Array,
     gram: Float32Array,
     cross: Float32Array,
     pool: ThreadPoolExecutor,
@@ -272,7 +271,7 @@ def _symmetric_rows(lower: Float32Array, rows: slice) -> Float32Array:
 
 
 def _to_item_matrix(
-    value: Float32Array, index: npt.NDArray[np.int32], known: npt.NDArray[np.int64], n_items: int
+    value: Float32Array, index: Int32Array, known: Int64Array, n_items: int
 ) -> csr_array:
     """Weights by rank of the giving anime as a matrix over all anime in their original order."""
     size = np.zeros(n_items, np.int64)

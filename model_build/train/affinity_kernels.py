@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
+from app.recommender.array_types import Float32Array, Float64Array, Int32Array, Int64Array
 from model_build.train.intrinsics import add_outer_product, prefetch_element
-
-Float64Array = npt.NDArray[np.float64]
-Float32Array = npt.NDArray[np.float32]
-Int32Array = npt.NDArray[np.int32]
-Int64Array = npt.NDArray[np.int64]
 
 PREFETCH_DISTANCE, PREFETCH_ENTRIES = 6, 64
 """Lists are fetched so many ahead, and so many entries of each; measured."""

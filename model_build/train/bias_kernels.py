@@ -6,12 +6,8 @@ Each call does the anime or fans [first, last), so that threads can share a step
 from __future__ import annotations
 
 import numba
-import numpy as np
-import numpy.typing as npt
 
-Float64Array = npt.NDArray[np.float64]
-Int32Array = npt.NDArray[np.int32]
-Int64Array = npt.NDArray[np.int64]
+from app.recommender.array_types import Float64Array, Int32Array, Int64Array
 
 
 @numba.njit(nogil=True, cache=True)

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from app.recommender.array_types import Float64Array
 from model_build.data.grouping import GroupedRatings
 from model_build.train import bias_kernels
 from model_build.util.threads import available_cpus, balanced_ranges, run_over_ranges
@@ -28,9 +28,9 @@ class BiasModel:
     """
 
     mean: float
-    user_bias: npt.NDArray[np.float64]
-    item_bias: npt.NDArray[np.float64]
-    residual: npt.NDArray[np.float64]
+    user_bias: Float64Array
+    item_bias: Float64Array
+    residual: Float64Array
 
 
 def fit_bias_model(

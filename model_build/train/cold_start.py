@@ -22,10 +22,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from scipy.sparse import csr_array
 
+from app.recommender.array_types import Float64Array, Int32Array, Int64Array
 from model_build.data.grouping import count_entries_per_item
 from model_build.data.ratings import Ratings
 from model_build.train.affinity import MIN_ENTRIES
@@ -35,9 +35,6 @@ from model_build.train.score_model import (
     GaussianFactorModel,
     StandardScores,
 )
-
-Float64Array = npt.NDArray[np.float64]
-IndexArray = npt.NDArray[np.int64]
 
 FEATURE_RIDGE = 100.0
 MIN_FEATURE_COUNT = 20
@@ -54,10 +51,10 @@ class ItemFeatures:
     """``matrix`` (n, f) of zeros and ones for n anime; ``franchise`` (n,), -1 where unknown."""
 
     matrix: Float64Array
-    franchise: npt.NDArray[np.int64]
+    franchise: Int64Array
 
 
-def encode_item_features(catalogue: pl.DataFrame, anime_ids: npt.NDArray[np.int32]) -> ItemFeatures:
+def encode_item_features(catalogue: pl.DataFrame, anime_ids: Int32Array) -> ItemFeatures:
     """The facts of ``anime_ids``; one that is not in the catalogue has none but being an anime.
 
     A year stands for its lustrum, a length for its power of two.
@@ -106,7 +103,7 @@ def new_item_ids(catalogue: pl.DataFrame, since: int) -> pl.Series:
 
 def add_new_items(
     ratings: Ratings, new_ids: pl.Series, min_entries: int = MIN_ENTRIES
-) -> tuple[Ratings, IndexArray]:
+) -> tuple[Ratings, Int64Array]:
     """The ratings over all their anime and the new ones; and the positions of the fresh ones.
 
     Fresh is a new anime on fewer than ``min_entries`` lists: too few for an affinity of its own.
@@ -127,9 +124,9 @@ class ColdStartRegressor:
     def __init__(
         self,
         features: ItemFeatures,
-        known: IndexArray,
-        cold: IndexArray,
-        sample_weight: npt.NDArray[np.int64] | None = None,
+        known: Int64Array,
+        cold: Int64Array,
+        sample_weight: Int64Array | None = None,
     ) -> None:
         common = features.matrix[known].sum(axis=0) >= MIN_FEATURE_COUNT
         common[0] = True  # that it is an anime at all
@@ -161,7 +158,7 @@ class ColdStartRegressor:
 
 
 def predict_cold_biases(
-    regressor: ColdStartRegressor, bias: Float64Array, ratings: npt.NDArray[np.int64]
+    regressor: ColdStartRegressor, bias: Float64Array, ratings: Int64Array
 ) -> tuple[Float64Array, float]:
     """Item biases (n,) with those that facts foretell, and the mean squared error of that.
 
@@ -211,7 +208,7 @@ def predict_cold_affinity(
     franchise = regressor.franchise[regressor.known]
     within = _mean_franchise_affinity(regressor, matrix)
     n_neighbours = min(n_neighbours, len(of_rows))
-    cells: list[tuple[npt.NDArray[np.float64], IndexArray, IndexArray]] = []
+    cells: list[tuple[Float64Array, Int64Array, Int64Array]] = []
     for first in range(0, len(regressor.cold), BLOCK_ITEMS):
         block = regressor.cold[first : first + BLOCK_ITEMS]
         weight = of_rows @ regressor.cold_features[first : first + BLOCK_ITEMS].T
@@ -258,11 +255,11 @@ class FittedComponents:
 
 def predict_cold_items(
     features: ItemFeatures,
-    cold: IndexArray,
+    cold: Int64Array,
     fitted: FittedComponents,
     *,
-    rating_count: npt.NDArray[np.int64],
-    entry_count: npt.NDArray[np.int64],
+    rating_count: Int64Array,
+    entry_count: Int64Array,
     min_entries: int = MIN_ENTRIES,
     n_neighbours: int = MAX_COLD_NEIGHBOURS,
 ) -> FittedComponents:

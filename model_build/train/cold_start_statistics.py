@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from app.recommender.array_types import Int32Array, Int64Array
 from model_build.train.cold_start import ItemFeatures, encode_item_features, new_item_ids
 from model_build.train.sufficient_statistics import ItemCounts, merge_item_counts
 
@@ -17,7 +18,7 @@ class ColdStartCatalogue:
     """A catalogue and the ids of the new anime in it, (k,) ascending."""
 
     catalogue: pl.DataFrame
-    ids: npt.NDArray[np.int32]
+    ids: Int32Array
 
     @classmethod
     def from_catalogue(cls, catalogue: pl.DataFrame, since: int) -> ColdStartCatalogue:
@@ -29,15 +30,12 @@ class ColdStartCatalogue:
         none = np.zeros(len(self.ids), np.int64)
         return merge_item_counts(counts, ItemCounts(self.ids, none, none, none.astype(float), 0.0))
 
-    def item_features(self, anime_ids: npt.NDArray[np.int32]) -> ItemFeatures:
+    def item_features(self, anime_ids: Int32Array) -> ItemFeatures:
         """What is known of the anime."""
         return encode_item_features(self.catalogue, anime_ids)
 
     def cold_positions(
-        self,
-        anime_ids: npt.NDArray[np.int32],
-        entries: npt.NDArray[np.integer],
-        min_entries: int,
-    ) -> npt.NDArray[np.int64]:
+        self, anime_ids: Int32Array, entries: npt.NDArray[np.integer], min_entries: int
+    ) -> Int64Array:
         """The positions of the new anime on fewer than ``min_entries`` lists."""
         return np.flatnonzero((entries < min_entries) & np.isin(anime_ids, self.ids))

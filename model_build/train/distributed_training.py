@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 from scipy.sparse import csr_array
 
+from app.recommender.array_types import Float64Array
 from model_build.data.dumps.prepared import PreparedDataset
 from model_build.data.grouping import argsort_descending
 from model_build.train import sufficient_statistics as shard
@@ -219,7 +219,7 @@ class _DistributedTrainer:
         reg_user: float,
         reg_item: float,
         epochs: int,
-    ) -> tuple[npt.NDArray[np.float64], list[TaskFuture]]:
+    ) -> tuple[Float64Array, list[TaskFuture]]:
         """Item biases by number, and `Baselines` of each shard."""
         count = self._cluster.broadcast(self._rating_count)
         item_bias = None

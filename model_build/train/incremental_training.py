@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from app.recommender.array_types import Float64Array
 from model_build.data.dumps.prepared import PreparedDataset
 from model_build.data.grouping import GroupedRatings
 from model_build.train import sufficient_statistics as shard
@@ -45,7 +45,6 @@ from model_build.util.threads import available_cpus
 
 BLOCK_BYTES = 200_000_000
 
-Float64Array = npt.NDArray[np.float64]
 FinishBlock = Callable[[RowRange, Float64Array], None]
 
 
@@ -160,11 +159,7 @@ class _IncrementalTrainer:
             score_total=total,
             rows=[(rows.first, rows.last) for rows in self._row_ranges],
             fixed=FixedBiases(
-                mean=mean,
-                spread=spread,
-                reg_user=s.reg_user,
-                reg_item=s.reg_item,
-                epochs=s.epochs,
+                mean=mean, spread=spread, reg_user=s.reg_user, reg_item=s.reg_item, epochs=s.epochs
             ),
         )
         counted = anime.to_model_arrays(fans)

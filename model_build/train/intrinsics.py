@@ -14,7 +14,7 @@ DOUBLE, INT32 = ir.DoubleType(), ir.IntType(32)
 DOUBLE_VECTOR = ir.VectorType(DOUBLE, SIMD_LANES)
 
 
-def _add_pearson_terms(typingctx: Any, sums: Any, row: Any, left: Any, right: Any) -> Any:
+def _add_pearson_terms(typingctx: Any, sums: Any, row: Any, left: Any, right: Any) -> Any:  # noqa: ARG001
     """``sums[row] += (1, left * right, left * left, right * right)``, doubles, as one operation.
 
     Written out, LLVM turns the four additions into four scalar read-modify-write chains; as one
@@ -41,7 +41,7 @@ def _add_outer_product(
     left: Any,
     left_other: Any,
     right: Any,
-    right_other: Any,
+    right_other: Any,  # noqa: ARG001
 ) -> Any:
     """``sums[row] +=`` the outer product of (left, left_other) and (right, right_other)."""
     signature = types.void(sums, row, left, left_other, right, right_other)
@@ -70,7 +70,7 @@ def _add_products(
     builder.store(builder.fadd(builder.load(pointer, align=8), product), pointer, align=8)
 
 
-def _prefetch_element(typingctx: Any, array: Any, index: Any) -> Any:
+def _prefetch_element(typingctx: Any, array: Any, index: Any) -> Any:  # noqa: ARG001
     """Have the processor bring ``array[index]`` near; nothing happens if it is out of bounds."""
     signature = types.void(array, index)
 

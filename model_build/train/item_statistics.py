@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.recommender.array_types import BoolArray, Float64Array, Int32Array, Int64Array
 from model_build.data.grouping import argsort_descending
 from model_build.train.affinity import GramMatrices
 from model_build.train.model_arrays import ModelArrays
 from model_build.train.pair_sums import RowRange
 from model_build.train.sufficient_statistics import ItemCounts, ItemOrdering
 
-Float64Array = npt.NDArray[np.float64]
-Int64Array = npt.NDArray[np.int64]
 STATISTICS_ARRAYS = ("anime_id", "entries", "ratings", "appeal", "bias", "standard_bias")
 
 
@@ -24,13 +23,13 @@ STATISTICS_ARRAYS = ("anime_id", "entries", "ratings", "appeal", "bias", "standa
 class ItemStatistics:
     """Ids, counts and biases by number, (n,); ``fixed`` biases belong to kept sums."""
 
-    anime_id: npt.NDArray[np.int32]
+    anime_id: Int32Array
     entries: Int64Array
     ratings: Int64Array
     appeal: Float64Array
     bias: Float64Array
     standard_bias: Float64Array
-    has_fixed_bias: npt.NDArray[np.bool_]
+    has_fixed_bias: BoolArray
     ordering: ItemOrdering
 
     @classmethod
@@ -88,7 +87,7 @@ class ItemStatistics:
         return ModelArrays(arrays, {})
 
 
-def make_item_ordering(anime_ids: npt.NDArray[np.int32], order: Int64Array) -> ItemOrdering:
+def make_item_ordering(anime_ids: Int32Array, order: Int64Array) -> ItemOrdering:
     """The numbering in which number k is ``anime_ids[order[k]]``."""
     rank = np.full(len(anime_ids), -1, np.int64)
     rank[order] = np.arange(len(order))

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import lapack
 
-Float32Array = npt.NDArray[np.float32]
+from app.recommender.array_types import Float32Array
 
 
 def invert_spd_in_place(matrix: Float32Array) -> None:

@@ -7,16 +7,10 @@ different fans can be added before anything is made of them.
 from __future__ import annotations
 
 import numba
-import numpy as np
-import numpy.typing as npt
 
+from app.recommender.array_types import Float32Array, Float64Array, Int32Array, Int64Array
 from model_build.train import affinity_kernels
 from model_build.train import similarity_kernels as kernels
-
-Float64Array = npt.NDArray[np.float64]
-Float32Array = npt.NDArray[np.float32]
-Int32Array = npt.NDArray[np.int32]
-Int64Array = npt.NDArray[np.int64]
 
 _accumulate_pearson_pairs = kernels.accumulate_pearson_pairs
 _accumulate_gram_pairs = affinity_kernels.accumulate_gram_pairs

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from app.recommender.array_types import Float32Array, Float64Array, Int32Array, Int64Array
 from model_build.train import pair_kernels
 from model_build.train.similarity_kernels import count_item_pairs
 from model_build.train.topk_neighbours import TopKNeighbours
@@ -23,23 +24,20 @@ SUMS_PER_PAIR = 4
 RANGES_PER_THREAD = 4
 PAIR_BYTES = 8 * SUMS_PER_PAIR
 
-Float64Array = npt.NDArray[np.float64]
-Float32Array = npt.NDArray[np.float32]
-
 
 class UserItemGroups(Protocol):
     """Entries grouped by fan and by anime, as in `model_build.data.grouping`."""
 
     @property
-    def user_start(self) -> npt.NDArray[np.int64]: ...
+    def user_start(self) -> Int64Array: ...
     @property
-    def user_item(self) -> npt.NDArray[np.int32]: ...
+    def user_item(self) -> Int32Array: ...
     @property
-    def item_start(self) -> npt.NDArray[np.int64]: ...
+    def item_start(self) -> Int64Array: ...
     @property
-    def item_user(self) -> npt.NDArray[np.int32]: ...
+    def item_user(self) -> Int32Array: ...
     @property
-    def item_position(self) -> npt.NDArray[np.int32]: ...
+    def item_position(self) -> Int32Array: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +125,9 @@ class SimilarityRows:
     """Positive similarities of rows to smaller numbers: CSR with ``size`` of each row."""
 
     rows: RowRange
-    index: npt.NDArray[np.int32]
+    index: Int32Array
     value: Float32Array
-    size: npt.NDArray[np.int32]
+    size: Int32Array
 
 
 def finish_similarity_rows(

@@ -7,9 +7,8 @@ Each fan has a place in a shuffled order that depends on nothing but its number;
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Int64Array = npt.NDArray[np.int64]
+from app.recommender.array_types import Int64Array, UInt64Array
 
 
 def sample_by_hash(numbers: Int64Array, max_size: int) -> Int64Array:
@@ -20,7 +19,7 @@ def sample_by_hash(numbers: Int64Array, max_size: int) -> Int64Array:
     return np.sort(numbers[chosen])
 
 
-def _splitmix64(numbers: Int64Array) -> npt.NDArray[np.uint64]:
+def _splitmix64(numbers: Int64Array) -> UInt64Array:
     """A one-to-one mixing of 64 bits: SplitMix64 (Steele et al., OOPSLA 2014)."""
     mixed = numbers.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

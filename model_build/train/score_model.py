@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import eigsh
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from app.recommender.array_types import Float32Array, Float64Array, Int32Array, Int64Array
 from model_build.data.grouping import GroupedRatings
 from model_build.train import bias_kernels
 from model_build.train import score_model_kernels as taste_kernels
@@ -28,8 +28,6 @@ from model_build.train.sampling import sample_by_hash
 from model_build.train.score_model_sampling import subsample_entries, subsample_users
 from model_build.train.similarity import pearson_baseline_similarity
 from model_build.util.threads import available_cpus
-
-Float32Array = npt.NDArray[np.float32]
 
 BIAS_REGULARISATION = 5.0
 BIAS_EPOCHS = 15
@@ -58,10 +56,10 @@ class StandardScores:
     """``item_bias`` (n_items,), in the original order; ``within`` r - mu - b_i - level for each
     rating grouped by user; ``level`` and ``spread`` of each fan, ``mean_spread`` that of all."""
 
-    item_bias: npt.NDArray[np.float64]
-    residual: npt.NDArray[np.float64]
-    user_bias: npt.NDArray[np.float64]
-    user_std: npt.NDArray[np.float64]
+    item_bias: Float64Array
+    residual: Float64Array
+    user_bias: Float64Array
+    user_std: Float64Array
     overall_std: float
 
 
@@ -69,7 +67,7 @@ class StandardScores:
 class GaussianFactorModel:
     """``position`` (m,) ascending anime, ``factor`` (m, f), ``noise`` (m,), level variance."""
 
-    position: npt.NDArray[np.int32]
+    position: Int32Array
     factor: Float32Array
     noise: Float32Array
     user_bias_variance: float
@@ -93,8 +91,8 @@ def standardise_ratings(ratings: GroupedRatings, *, threads: int | None = None) 
 
 
 def user_rating_std(
-    user_start: npt.NDArray[np.int64], residual: npt.NDArray[np.float64], overall_std: float
-) -> npt.NDArray[np.float64]:
+    user_start: Int64Array, residual: Float64Array, overall_std: float
+) -> Float64Array:
     """The spread of each fan, pulled towards the mean one."""
     count = np.diff(user_start)
     squares = np.empty(len(count))
@@ -149,23 +147,19 @@ def fit_gaussian_factors(
 
 
 def gaussian_item_count(
-    count: npt.NDArray[np.int64],
-    min_ratings: int = MIN_GAUSSIAN_RATINGS,
-    max_items: int = MAX_GAUSSIAN_ITEMS,
+    count: Int64Array, min_ratings: int = MIN_GAUSSIAN_RATINGS, max_items: int = MAX_GAUSSIAN_ITEMS
 ) -> int:
     """How many of the anime are in the Gaussian, by the ratings of each."""
     return max(1, min(max_items, int((count >= min_ratings).sum())))
 
 
-def sample_gaussian_users(
-    user_start: npt.NDArray[np.int64], first_user: int = 0
-) -> npt.NDArray[np.int64]:
+def sample_gaussian_users(user_start: Int64Array, first_user: int = 0) -> Int64Array:
     """The numbers of `MOST_FANS` fans with two ratings or more, counted from ``first``."""
     return sample_by_hash(first_user + np.flatnonzero(np.diff(user_start) >= 2), MAX_SAMPLED_USERS)
 
 
 def standard_score_matrix(
-    ratings: GroupedRatings, standard_scores: StandardScores, m: int, users: npt.NDArray[np.int64]
+    ratings: GroupedRatings, standard_scores: StandardScores, m: int, users: Int64Array
 ) -> csr_array:
     """Deviations in spreads of those of the ``fans`` with at least two of the m most rated anime.
 
@@ -186,7 +180,7 @@ def standard_score_matrix(
 
 def fit_gaussian_em(
     user_scores: csr_array,
-    items: npt.NDArray[np.int64],
+    items: Int64Array,
     *,
     factors: int = 256,
     threads: int | None = None,
@@ -227,7 +221,7 @@ def fit_gaussian_em(
     )
 
 
-def _initial_covariance(user_scores: csr_array) -> tuple[Float32Array, npt.NDArray[np.float64]]:
+def _initial_covariance(user_scores: csr_array) -> tuple[Float32Array, Float64Array]:
     """A shrunk covariance of entries around their fan's mean, and even noise."""
     length = np.diff(user_scores.indptr)
     mean = np.asarray(user_scores.sum(axis=1)).ravel() / (length + BIAS_REGULARISATION)
@@ -245,10 +239,10 @@ def _initial_covariance(user_scores: csr_array) -> tuple[Float32Array, npt.NDArr
 def _expectation_step(
     user_scores: csr_array,
     covariance: Float32Array,
-    noise: npt.NDArray[np.float64],
+    noise: Float64Array,
     user_bias_variance: float,
     threads: int,
-) -> tuple[Float32Array, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+) -> tuple[Float32Array, Float64Array, Float64Array]:
     """Sums over the fans of a a' - K^-1, of entries and of expected squared noise, by anime.
 
     With K = S_RR + level_variance 11' + diag(noise_R) and a = K^-1 y for the entries R of a fan.
@@ -259,9 +253,7 @@ def _expectation_step(
 
     singly = noise.astype(np.float32)
 
-    def accumulate_users(
-        rows: npt.NDArray[np.int64],
-    ) -> tuple[Float32Array, Float32Array, Float32Array]:
+    def accumulate_users(rows: Int64Array) -> tuple[Float32Array, Float32Array, Float32Array]:
         pull = np.zeros((m, m), np.float32)
         seen, noise_sum = np.zeros(m), np.zeros(m)
         for fan in rows.tolist():
@@ -305,7 +297,7 @@ def _maximisation_step(
     return grown
 
 
-def _leading_factors(covariance: Float32Array, factors: int) -> npt.NDArray[np.float64]:
+def _leading_factors(covariance: Float32Array, factors: int) -> Float64Array:
     """V (m, f) of the closest V V' to a covariance: leading eigenvectors, scaled."""
     m = len(covariance)
     if m <= 2 * factors:

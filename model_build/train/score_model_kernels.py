@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
-Float64Array = npt.NDArray[np.float64]
-Float32Array = npt.NDArray[np.float32]
-Int32Array = npt.NDArray[np.int32]
-Int64Array = npt.NDArray[np.int64]
+from app.recommender.array_types import Float32Array, Float64Array, Int32Array, Int64Array
 
 
 @numba.njit(nogil=True, cache=True)

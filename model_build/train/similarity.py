@@ -17,10 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array
 from tqdm import tqdm
 
+from app.recommender.array_types import Float64Array, Int32Array
 from model_build.data.grouping import GroupedRatings
 from model_build.train import similarity_kernels as kernels
 from model_build.train.topk_neighbours import TopKNeighbours
@@ -32,7 +32,7 @@ RANGES_PER_THREAD = 4
 
 def pearson_baseline_similarity(
     ratings: GroupedRatings,
-    residual: npt.NDArray[np.float64],
+    residual: Float64Array,
     *,
     shrinkage: float = 100.0,
     min_support: int = 1,
@@ -62,7 +62,7 @@ def pearson_baseline_similarity(
     )
     co_rated = np.diff(ratings.item_start) + 1
     threads = threads or available_cpus()
-    scratch: SimpleQueue[tuple[npt.NDArray[np.float64], npt.NDArray[np.int32]]] = SimpleQueue()
+    scratch: SimpleQueue[tuple[Float64Array, Int32Array]] = SimpleQueue()
     for _ in range(threads):
         scratch.put((np.zeros((n_items, 4)), np.empty(n_items, np.int32)))
 

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from app.recommender.array_types import Float64Array
 from app.recommender.atomic_directory import fsync_path
 from model_build.train.pair_sums import SUMS_PER_PAIR, RowRange
 from model_build.util.errors import InputError
@@ -27,7 +28,6 @@ STATISTICS_FORMAT: Final = 1
 INDEX_FILE = "sums.json"
 BLOCK_KINDS = ("score", "standard", "interest")
 
-Float64Array = npt.NDArray[np.float64]
 ArrayDict = dict[str, npt.NDArray[Any]]
 
 

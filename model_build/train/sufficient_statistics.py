@@ -10,9 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from app.recommender.array_types import (
+    BoolArray,
+    Float32Array,
+    Float64Array,
+    Int32Array,
+    Int64Array,
+    UInt8Array,
+)
 from app.recommender.fold_in import input_weight
 from model_build.data.dumps.prepared import EntryArrays, RatingsPartition, read_partition
 from model_build.data.grouping import GroupedEntries, GroupedRatings, group_entries
@@ -27,10 +34,6 @@ from model_build.train.score_model import (
     user_rating_std,
 )
 
-Float64Array = npt.NDArray[np.float64]
-Float32Array = npt.NDArray[np.float32]
-Int64Array = npt.NDArray[np.int64]
-
 
 @dataclass(frozen=True, slots=True)
 class ShardEntries:
@@ -38,10 +41,10 @@ class ShardEntries:
 
     first_user: int
     n_users: int
-    user: npt.NDArray[np.int32]
-    anime_id: npt.NDArray[np.int32]
-    rating: npt.NDArray[np.uint8]
-    status: npt.NDArray[np.uint8]
+    user: Int32Array
+    anime_id: Int32Array
+    rating: UInt8Array
+    status: UInt8Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class ItemCounts:
     ``score_total`` is the sum of all scores.
     """
 
-    anime_id: npt.NDArray[np.int32]
+    anime_id: Int32Array
     entries: Int64Array
     ratings: Int64Array
     appeal: Float64Array
@@ -65,7 +68,7 @@ class ItemOrdering:
     An index without a number has rank -1.
     """
 
-    anime_ids: npt.NDArray[np.int32]
+    anime_ids: Int32Array
     order: Int64Array
     rank: Int64Array
 
@@ -163,7 +166,7 @@ def group_weighted_entries(entries: ShardEntries, ordering: ItemOrdering) -> Wei
 
 
 def _group_shard(
-    entries: ShardEntries, ordering: ItemOrdering, selected: npt.NDArray[np.bool_]
+    entries: ShardEntries, ordering: ItemOrdering, selected: BoolArray
 ) -> GroupedEntries:
     item = np.searchsorted(ordering.anime_ids, entries.anime_id).astype(np.int32)
     return group_entries(

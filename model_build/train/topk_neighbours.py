@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from app.recommender.array_types import Float32Array, Int32Array, Int64Array
 from model_build.train import topk_kernels as neighbour_kernels
 from model_build.util.threads import run_over_ranges
 
-SimilarityBlock = tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.int32]]
+SimilarityBlock = tuple[Int32Array, Float32Array, Int32Array]
 """Columns and values (rows, n_items), and how many each row has (rows,)."""
 IndexRanges = Sequence[tuple[int, int]]
 
@@ -46,19 +46,13 @@ class TopKNeighbours:
         run_over_ranges(pool, neighbour_kernels.fill_heaps_from_rows, rows, first, *kept)
         run_over_ranges(pool, neighbour_kernels.push_columns_to_heaps, columns, first, last, *kept)
 
-    def to_csr(self, order: npt.NDArray[np.int64], rank: npt.NDArray[np.int64]) -> csr_array:
+    def to_csr(self, order: Int64Array, rank: Int64Array) -> csr_array:
         """Rows of neighbours; number k becomes ``order[k]``, of which ``rank`` is the inverse."""
         size = self._size
         start = np.concatenate([[0], np.cumsum(size[rank], dtype=np.int64)])
         kept_value = np.empty(start[-1], np.float32)
         kept_index = np.empty(start[-1], np.int32)
         neighbour_kernels.heaps_to_csr(
-            self._values,
-            self._indices,
-            size,
-            order.astype(np.int32),
-            start,
-            kept_value,
-            kept_index,
+            self._values, self._indices, size, order.astype(np.int32), start, kept_value, kept_index
         )
         return csr_array((kept_value, kept_index, start), shape=(len(size), len(size)))

@@ -13,12 +13,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from app.recommender.array_types import Int64Array
 from model_build.data.ratings import Ratings
 from model_build.train.checkpoints import CheckpointStore
 from model_build.train.cold_start import FittedComponents, ItemFeatures, predict_cold_items
-from model_build.train.hyperparameters import (
-    Hyperparameters as Hyperparameters,  # where it is looked for
-)
+from model_build.train.hyperparameters import Hyperparameters as Hyperparameters
 from model_build.train.model_arrays import (
     ModelArrays,
     affinity_arrays,
@@ -43,7 +42,7 @@ def train_model(
     hyperparameters: Hyperparameters,
     *,
     item_features: ItemFeatures | None = None,
-    cold_items: npt.NDArray[np.int64] | None = None,
+    cold_items: Int64Array | None = None,
     threads: int | None = None,
     progress: bool = False,
     checkpoints: CheckpointStore | None = None,
@@ -89,7 +88,7 @@ def assemble_model(
     n_users: int,
     *,
     item_features: ItemFeatures | None,
-    cold_items: npt.NDArray[np.int64] | None,
+    cold_items: Int64Array | None,
     seconds: dict[str, float],
 ) -> TrainedModel:
     """Place the fresh anime, if there are any, and put all parts together."""

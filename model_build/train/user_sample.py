@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.recommender.array_types import Int32Array, Int64Array, UInt8Array
 from model_build.data.grouping import GroupedRatings, argsort_descending
 from model_build.train import sufficient_statistics as shard
 from model_build.train.item_statistics import ItemStatistics, make_item_ordering
@@ -30,17 +31,17 @@ SAMPLE_ARRAYS = ("fan", "start", "anime_id", "rating")
 class UserSample:
     """Scores of the ``fan`` (k,) ascending, delimited by ``start`` (k + 1,)."""
 
-    fan: npt.NDArray[np.int64]
-    start: npt.NDArray[np.int64]
-    anime_id: npt.NDArray[np.int32]
-    rating: npt.NDArray[np.uint8]
+    fan: Int64Array
+    start: Int64Array
+    anime_id: Int32Array
+    rating: UInt8Array
 
     @classmethod
     def draw(
         cls,
         grouped: GroupedRatings,
         first_user: int,
-        anime_id: npt.NDArray[np.int32],
+        anime_id: Int32Array,
         kept: Mapping[str, npt.NDArray[Any]],
     ) -> UserSample:
         """Draw from new fans, numbered from ``first_fan``, and from those ``kept`` before."""
@@ -63,7 +64,7 @@ class UserSample:
             np.concatenate([one.rating, other.rating]),
         )
 
-    def _restrict_to_users(self, users: npt.NDArray[np.int64]) -> UserSample:
+    def _restrict_to_users(self, users: Int64Array) -> UserSample:
         own = np.isin(self.fan, users)
         length = np.diff(self.start)
         scores = np.repeat(own, length)
@@ -82,12 +83,7 @@ class UserSample:
         order = argsort_descending(count)
         user = np.repeat(np.arange(len(self.fan), dtype=np.int32), np.diff(self.start))
         entries = shard.ShardEntries(
-            0,
-            len(self.fan),
-            user,
-            self.anime_id,
-            self.rating,
-            np.zeros(len(user), np.uint8),
+            0, len(self.fan), user, self.anime_id, self.rating, np.zeros(len(user), np.uint8)
         )
         grouped = shard.group_shard_ratings(
             entries, make_item_ordering(items.ordering.anime_ids, order)

@@ -8,7 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
+
+from app.recommender.array_types import Int64Array
 
 
 def available_cpus() -> int:
@@ -16,9 +17,7 @@ def available_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def balanced_ranges(
-    cost: npt.NDArray[np.int64], n_ranges: int, offset: int = 0
-) -> list[tuple[int, int]]:
+def balanced_ranges(cost: Int64Array, n_ranges: int, offset: int = 0) -> list[tuple[int, int]]:
     """Cut the indices of ``cost`` into at most ``pieces`` ranges of about equal total cost."""
     total = np.cumsum(cost)
     cuts = np.searchsorted(total, total[-1] * np.arange(1, n_ranges) / n_ranges)

@@ -75,11 +75,7 @@ def test_list_pages_wait_for_their_turn_however_many(
         ("anilist", "https://anilist.co/user/A/", "https://anilist.co/user/A/animelist"),
         ("kitsu", "https://kitsu.app/users/A", "https://kitsu.app/users/A/library?media=anime"),
         ("shikimori", "https://shikimori.io/A", "https://shikimori.io/A/list/anime"),
-        (
-            "myanimelist",
-            "https://myanimelist.net/profile/A",
-            "https://myanimelist.net/animelist/A",
-        ),
+        ("myanimelist", "https://myanimelist.net/profile/A", "https://myanimelist.net/animelist/A"),
         ("jikan", "https://myanimelist.net/profile/A", "https://myanimelist.net/animelist/A"),
     ],
 )

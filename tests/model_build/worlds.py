@@ -7,23 +7,17 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from app.recommender import Model, UserList
+from app.recommender.array_types import Float64Array
 from model_build.cli import main
 
 ROOT = Path(__file__).parents[2]
 
 
 def random_frame(
-    seed: int,
-    fans: int,
-    anime: int,
-    density: float,
-    *,
-    unscored: float = 0.1,
-    step: float = 1.0,
+    seed: int, fans: int, anime: int, density: float, *, unscored: float = 0.1, step: float = 1.0
 ) -> pl.DataFrame:
     """List entries with tastes in them, so that some anime are truly alike.
 
@@ -83,7 +77,7 @@ def list_of(frame: pl.DataFrame, user: int) -> UserList:
     )
 
 
-def dense_similarity(model: Model) -> npt.NDArray[np.float64]:
+def dense_similarity(model: Model) -> Float64Array:
     """The whole matrix, ``[i, j]`` what anime j on a list says about anime i; 0 where cut."""
     matrix, n = model.similarity, len(model)
     dense = np.zeros((n, n))

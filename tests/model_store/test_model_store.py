@@ -274,10 +274,7 @@ class TestSeveralProcesses:
         self, emulator: StorageEmulator, model: Path, cache: Path
     ) -> None:
         emulator.put_directory("bucket", "m", model)
-        with (
-            emulator.holding("m/item_mean.npy") as gate,
-            start("gs://bucket/m", cache) as first,
-        ):
+        with emulator.holding("m/item_mean.npy") as gate, start("gs://bucket/m", cache) as first:
             emulator.wait_for_gets("m/item_mean.npy", 1)
             with start("gs://bucket/m", cache) as second:
                 emulator.wait_for_gets(f"m/{MANIFEST_FILE}", 2)
@@ -290,18 +287,11 @@ class TestSeveralProcesses:
         assert [emulator.gets[f"m/{name}"] for name in DATA_FILES] == [1, 1, 1]
 
     def test_waiting_for_another_process_ends(
-        self,
-        emulator: StorageEmulator,
-        model: Path,
-        cache: Path,
-        monkeypatch: pytest.MonkeyPatch,
+        self, emulator: StorageEmulator, model: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("app.model_store.cache.LOCK_TIMEOUT", 0.0)
         emulator.put_directory("bucket", "m", model)
-        with (
-            emulator.holding("m/item_mean.npy") as gate,
-            start("gs://bucket/m", cache) as child,
-        ):
+        with emulator.holding("m/item_mean.npy") as gate, start("gs://bucket/m", cache) as child:
             emulator.wait_for_gets("m/item_mean.npy", 1)
             message = refusal("gs://bucket/m", cache)
             gate.set()

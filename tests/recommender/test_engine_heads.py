@@ -30,9 +30,7 @@ from app.recommender.user_list import KnownEntries
 ANIME, SIZE, HIDDEN = 40, 6, 8
 STATUSES = (0, 1, 2, 3, 4, 6)
 LISTS = st.dictionaries(
-    st.integers(0, ANIME - 1),
-    st.tuples(st.integers(0, 10), st.sampled_from(STATUSES)),
-    max_size=25,
+    st.integers(0, ANIME - 1), st.tuples(st.integers(0, 10), st.sampled_from(STATUSES)), max_size=25
 )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.recommender import Franchises, Model, RecommendOptions, UserList, WatchStatus, recommend
+from app.recommender.array_types import BoolArray
 from app.recommender.fold_in import fold_in
 from app.recommender.franchise import CollapsedFranchises, collapse_franchises
 
@@ -33,7 +33,7 @@ EVERYTHING = np.ones(len(WORLD), bool)
 def fold(
     seen: list[int] | None = None,
     waiting: list[int] | None = None,
-    allowed: npt.NDArray[np.bool_] = EVERYTHING,
+    allowed: BoolArray = EVERYTHING,
     *,
     extras: bool = False,
 ) -> CollapsedFranchises:

@@ -162,7 +162,7 @@ def test_tips_are_favourites_that_the_other_has_not_seen(model: Model, data: st.
                 (-known.match[at], int(model.anime_id[at]))
                 for at, score in zip(visitor.rated, visitor.score, strict=True)
                 if score >= least and int(model.anime_id[at]) not in seen
-            ),
+            )
         )
         assert [tip.anime_id for tip in found.suggestions[giver]] == [n for _, n in wanted][
             :MAX_SHOWN_ITEMS

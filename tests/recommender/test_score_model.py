@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.recommender import Model, RecommendOptions, SortOrder, UserList, WatchStatus, recommend
 from app.recommender.affinity import score_affinity
+from app.recommender.array_types import Float64Array
 from app.recommender.arrays import ItemMatrix
 from app.recommender.fold_in import DROPPED_RESIDUAL, UserProfile, fold_in
 from app.recommender.score_model import expected_error, predict_scores
 from tests.recommender.drawn import lists
 
-Floats = npt.NDArray[np.float64]
 
-
-def dense(matrix: ItemMatrix, n: int) -> Floats:
+def dense(matrix: ItemMatrix, n: int) -> Float64Array:
     """``[j, i]``: what j on a list gives i."""
     found = np.zeros((n, n))
     found[np.repeat(np.arange(n), np.diff(matrix.indptr)), matrix.indices] = matrix.data
     return found * matrix.scale
 
 
-def affinity_again(model: Model, visitor: UserProfile) -> Floats:
+def affinity_again(model: Model, visitor: UserProfile) -> Float64Array:
     n, entries = len(model), len(visitor.input_position)
     length = max(entries, 1)
     weights = (1 - min(1.0, 5 / length) ** 3) * dense(model.affinity_matrix, n)
@@ -36,7 +34,7 @@ def affinity_again(model: Model, visitor: UserProfile) -> Floats:
     return np.asarray(visitor.input_weight @ weights[visitor.input_position] + general)
 
 
-def taste_again(model: Model, visitor: UserProfile) -> tuple[Floats, Floats]:
+def taste_again(model: Model, visitor: UserProfile) -> tuple[Float64Array, Float64Array]:
     """Predicted scores and expected errors, with the covariance of the entries inverted whole."""
     taste, n = model.score_model, len(visitor.rated)
     x = visitor.score - model.global_mean - taste.item_bias[visitor.rated]

@@ -152,7 +152,7 @@ def test_the_page_shows_the_numbers_as_they_are(
     text = page(client, "/about").text.replace("−", "-")
     for voice in example.match_terms:
         assert (
-            f"{voice.score:g} {voice.input_weight:.2f} × {voice.weight:.2f} {voice.adds:+.2f}"
+            f"{voice.score:g} {voice.input_weight:.2f} × {voice.weight:.2f} {voice.contribution:+.2f}"
             in text
         )
     for term in example.score_terms:

@@ -74,9 +74,7 @@ def test_what_is_like_it_comes_from_the_matrices(client: FlaskClient, held: Libr
     assert told == [[each["anime_id"] for each in found] for found in wanted_lists]
 
 
-def test_people_who_loved_it_also_loved_what_a_list_of_it_alone_brings(
-    client: FlaskClient,
-) -> None:
+def test_people_who_loved_it_also_loved_what_a_list_of_it_alone_brings(client: FlaskClient) -> None:
     """The same as the recommendations of the API for that list."""
     for anime_id in (ONE, IDS[0], IDS[BARE]):
         found = client.get(f"/api/v1/anime/{anime_id}/similar?top=20").json

@@ -139,8 +139,7 @@ def test_filters_and_uploads_keep_it(client: FlaskClient) -> None:
     kept = [e for e in page.all("input", type="hidden") if e.attributes["name"] == "engine"]
     assert [e.attributes["value"] for e in kept] == ["als"]
     uploaded = client.post(
-        "/upload",
-        data={"export": (BytesIO(export(dict.fromkeys(SCORED, 8))), "list.xml")},
+        "/upload", data={"export": (BytesIO(export(dict.fromkeys(SCORED, 8))), "list.xml")}
     )
     buttons = read_html(uploaded.text).one("div", class_="engines").all("button")
     assert [button.attributes["value"] for button in buttons] == ["", "engine=als"]

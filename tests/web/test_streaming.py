@@ -207,7 +207,7 @@ def test_a_bug_after_the_frame_is_told_and_logged_without_a_name(
     def broken(*_: object) -> None:
         raise RuntimeError("FewScores broke it")
 
-    monkeypatch.setattr(pages, "answer_noting", broken)
+    monkeypatch.setattr(pages, "recommend_and_record", broken)
     response = hasty.test_client().get("/user/anilist/FewScores")
     assert response.status_code == 200
     trouble = read_html(response.text).one("section", class_="trouble")

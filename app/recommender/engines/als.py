@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from app.recommender.array_types import BoolArray, Float32Array, Float64Array, Int8Array, Int64Array
 from app.recommender.arrays import ArtifactReader
-from app.recommender.engines.base import EngineScores, Floats, Positions
+from app.recommender.engines.base import EngineScores
 from app.recommender.user_list import KnownEntries
 from app.recommender.watch_status import WatchStatus
 
@@ -37,9 +37,7 @@ class InteractionStrengths:
     on_hold: float = 2.0
     dropped: float = 1.0
 
-    def for_entries(
-        self, status: npt.NDArray[np.int8], favourite: npt.NDArray[np.bool_] | None = None
-    ) -> Floats:
+    def for_entries(self, status: Int8Array, favourite: BoolArray | None = None) -> Float64Array:
         """The strength of each entry; one of unknown status counts as completed."""
         by_status = np.full(int(max(WatchStatus)) + 1, self.completed)
         by_status[WatchStatus.WATCHING] = self.watching
@@ -56,12 +54,12 @@ class AlsEngine:
 
     name: ClassVar[str] = "als"
 
-    item_factors: npt.NDArray[np.float32]
-    gram: Floats
+    item_factors: Float32Array
+    gram: Float64Array
     regularization: float
     alpha: float
     strengths: InteractionStrengths
-    known_items: npt.NDArray[np.bool_]
+    known_items: BoolArray
 
     @classmethod
     def from_arrays(cls, arrays: ArtifactReader, n_items: int) -> Self | None:
@@ -85,7 +83,7 @@ class AlsEngine:
         )
 
     @property
-    def embedding(self) -> npt.NDArray[np.float32]:
+    def embedding(self) -> Float32Array:
         """The factors."""
         return self.item_factors
 
@@ -94,7 +92,7 @@ class AlsEngine:
         system, weighted_factors = self._normal_equations(entries)
         user_vector = solve_least_squares(system, weighted_factors.sum(axis=1), self.regularization)
 
-        def contributions(wanted: Positions) -> Floats:
+        def contributions(wanted: Int64Array) -> Float64Array:
             towards = self.item_factors[wanted].T.astype(np.float64)
             return PERCENT * (
                 solve_least_squares(system, towards, self.regularization).T @ weighted_factors
@@ -104,12 +102,12 @@ class AlsEngine:
             PERCENT * (self.item_factors @ user_vector), self.known_items, contributions
         )
 
-    def user_embedding(self, entries: KnownEntries) -> Floats:
+    def user_embedding(self, entries: KnownEntries) -> Float64Array:
         """The fan's factors."""
         system, weighted_factors = self._normal_equations(entries)
         return solve_least_squares(system, weighted_factors.sum(axis=1), self.regularization)
 
-    def _normal_equations(self, entries: KnownEntries) -> tuple[Floats, Floats]:
+    def _normal_equations(self, entries: KnownEntries) -> tuple[Float64Array, Float64Array]:
         """A (f, f), and c_j y_j of each entry as a column, (f, entries)."""
         entry_factors = self.item_factors[entries.position].astype(np.float64)
         confidence = self.alpha * self.strengths.for_entries(entries.status, entries.favourite)
@@ -118,15 +116,17 @@ class AlsEngine:
 
 
 def user_normal_matrix(
-    entry_factors: Floats, confidence: Floats, gram: Floats, regularization: float
-) -> Floats:
+    entry_factors: Float64Array, confidence: Float64Array, gram: Float64Array, regularization: float
+) -> Float64Array:
     """A of the fan whose list has the factors ``listed`` (entries, f)."""
     system = gram + regularization * np.eye(len(gram))
     system += (entry_factors.T * (confidence - 1.0)) @ entry_factors
     return np.asarray(system)
 
 
-def solve_least_squares(system: Floats, rhs: Floats, regularization: float) -> Floats:
+def solve_least_squares(
+    system: Float64Array, rhs: Float64Array, regularization: float
+) -> Float64Array:
     """Of least norm where the system leaves something open, as without regularization it may."""
     if regularization > 0:
         return np.asarray(np.linalg.solve(system, rhs))

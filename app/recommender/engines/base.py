@@ -11,14 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, Self
 
-import numpy as np
-import numpy.typing as npt
-
+from app.recommender.array_types import BoolArray, Float32Array, Float64Array, Int64Array
 from app.recommender.arrays import ArtifactReader
 from app.recommender.user_list import KnownEntries
-
-Floats = npt.NDArray[np.float64]
-Positions = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +27,10 @@ class EngineScores:
     None where the engine does not predict scores.
     """
 
-    match: Floats
-    known_items: npt.NDArray[np.bool_]
-    contributions: Callable[[Positions], Floats]
-    predicted_score: Floats | None = None
+    match: Float64Array
+    known_items: BoolArray
+    contributions: Callable[[Int64Array], Float64Array]
+    predicted_score: Float64Array | None = None
     expected_error: float | None = None
 
 
@@ -45,7 +40,7 @@ class Engine(Protocol):
     name: ClassVar[str]
 
     @property
-    def embedding(self) -> npt.NDArray[np.float32]:
+    def embedding(self) -> Float32Array:
         """What anime are alike by, (n, e); zeros where the engine does not know one."""
 
     @classmethod
@@ -59,5 +54,5 @@ class Engine(Protocol):
     def score(self, entries: KnownEntries) -> EngineScores:
         """Fold a list in and judge every anime of the model."""
 
-    def user_embedding(self, entries: KnownEntries) -> Floats:
+    def user_embedding(self, entries: KnownEntries) -> Float64Array:
         """The fan with this list as a vector, (d,): fans are alike by the cosine of theirs."""

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 
+from app.recommender.array_types import BoolArray, Float64Array
 from app.recommender.arrays import ArtifactReader
 from app.recommender.user_list import KnownEntries
 from app.recommender.watch_status import WatchStatus
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +18,7 @@ class BiasModel:
     """mu + b_i + b_u, ``item_bias`` (n,) float64; b_u has a closed form (Koren 2010, eq. 2)."""
 
     global_mean: float
-    item_bias: Floats
+    item_bias: Float64Array
     reg_user: float
 
     @classmethod
@@ -31,7 +29,7 @@ class BiasModel:
             arrays.read_number(f"{engine}_reg_user", minimum=0),
         )
 
-    def user_residuals(self, entries: KnownEntries) -> tuple[npt.NDArray[np.bool_], Floats, float]:
+    def user_residuals(self, entries: KnownEntries) -> tuple[BoolArray, Float64Array, float]:
         """Which entries tell a score, their residuals, and the fan's own level b_u."""
         has_score = (entries.score > 0) & (entries.status != WatchStatus.PLAN_TO_WATCH)
         at = entries.position[has_score]

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from app.recommender.array_types import BoolArray, Float32Array, Float64Array, Int64Array
 from app.recommender.arrays import ArtifactReader
-from app.recommender.engines.base import EngineScores, Floats, Positions
+from app.recommender.engines.base import EngineScores
 from app.recommender.engines.bias_model import BiasModel
 from app.recommender.engines.heads import sigmoid
 from app.recommender.user_list import KnownEntries
@@ -30,7 +30,7 @@ TARGET_MARGIN = 0.02
 """Scaled residuals are kept this far from 0 and 1: their logits are finite."""
 
 
-def scale_residuals(residual: Floats) -> Floats:
+def scale_residuals(residual: Float64Array) -> Float64Array:
     """Residuals as targets from 0 to 1."""
     return np.asarray(np.clip(residual / RESIDUAL_RANGE + 0.5, 0.0, 1.0))
 
@@ -46,13 +46,13 @@ class CosineEngine:
     name: ClassVar[str] = "cosine"
 
     bias_model: BiasModel
-    embedding: npt.NDArray[np.float32]
+    embedding: Float32Array
     slope: float
     offset: float
-    user_prior_mean: Floats
-    user_prior_precision: Floats
+    user_prior_mean: Float64Array
+    user_prior_precision: Float64Array
     ridge: float
-    known_items: npt.NDArray[np.bool_]
+    known_items: BoolArray
     expected_error: float
 
     @classmethod
@@ -82,7 +82,7 @@ class CosineEngine:
         score_slope, score = self._predict_all_scores(cosine, user_bias)
         percent = PERCENT / (MAX_SCORE - MIN_SCORE)
 
-        def contributions(wanted: Positions) -> Floats:
+        def contributions(wanted: Int64Array) -> Float64Array:
             share = np.zeros((len(wanted), len(entries.position)))
             towards = np.linalg.solve(system, self.embedding[wanted].T.astype(np.float64))
             share[:, has_score] = (terms @ towards).T
@@ -98,7 +98,7 @@ class CosineEngine:
 
     def fold_in(
         self, entries: KnownEntries
-    ) -> tuple[Floats, Floats, Floats, npt.NDArray[np.bool_]]:
+    ) -> tuple[Float64Array, Float64Array, Float64Array, BoolArray]:
         """The fan's vector (d,), the system A (d, d), and a term (entries told, d) each.
 
         The vector is A^-1 (prior + sum of the terms), scaled down to a length of 1 if longer; A and
@@ -119,11 +119,11 @@ class CosineEngine:
         norm = max(1.0, float(np.linalg.norm(user_vector)))
         return user_vector / norm, system * norm, terms, has_score
 
-    def user_embedding(self, entries: KnownEntries) -> Floats:
+    def user_embedding(self, entries: KnownEntries) -> Float64Array:
         """The fan's own, no longer than 1."""
         return self.fold_in(entries)[0]
 
-    def predict_scores_at(self, entries: KnownEntries, position: Positions) -> Floats:
+    def predict_scores_at(self, entries: KnownEntries, position: Int64Array) -> Float64Array:
         """Predicted scores of some anime."""
         user_vector = self.fold_in(entries)[0]
         user_bias = self.bias_model.user_residuals(entries)[2]
@@ -132,7 +132,9 @@ class CosineEngine:
         expected = self.bias_model.global_mean + self.bias_model.item_bias[position] + user_bias
         return np.asarray(expected + RESIDUAL_RANGE * (chance - 0.5))
 
-    def _predict_all_scores(self, cosine: Floats, user_bias: float) -> tuple[Floats, Floats]:
+    def _predict_all_scores(
+        self, cosine: Float64Array, user_bias: float
+    ) -> tuple[Float64Array, Float64Array]:
         """How much a score changes with the cosine, (n,), and the scores."""
         chance = sigmoid(self.slope * cosine + self.offset)
         score = (

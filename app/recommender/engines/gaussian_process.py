@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from app.recommender.array_types import BoolArray, Float32Array, Float64Array, Int64Array
 from app.recommender.arrays import ArtifactReader
-from app.recommender.engines.base import EngineScores, Floats, Positions
+from app.recommender.engines.base import EngineScores
 from app.recommender.engines.heads import sigmoid, sigmoid_secant_slope
 from app.recommender.engines.labels import LIKE_THRESHOLD
 from app.recommender.user_list import KnownEntries
@@ -47,11 +47,11 @@ class PosteriorWeights:
     with noise, ``weight`` (k,) its solution.
     """
 
-    entry_index: Positions
-    item_position: Positions
-    residual: Floats
-    noisy_covariance: Floats
-    weight: Floats
+    entry_index: Int64Array
+    item_position: Int64Array
+    residual: Float64Array
+    noisy_covariance: Float64Array
+    weight: Float64Array
 
 
 @dataclass(frozen=True)
@@ -65,16 +65,16 @@ class GaussianProcessEngine:
     name: ClassVar[str] = "kernel"
 
     mean: float
-    item_bias: Floats
-    embedding: npt.NDArray[np.float32]
-    factor: npt.NDArray[np.float32]
-    scale: Floats
-    noise: Floats
+    item_bias: Float64Array
+    embedding: Float32Array
+    factor: Float32Array
+    scale: Float64Array
+    noise: Float64Array
     level: float
     sharpness: float
-    offset: Floats
+    offset: Float64Array
     slope: float
-    known_items: npt.NDArray[np.bool_]
+    known_items: BoolArray
     expected_error: float
 
     @classmethod
@@ -108,7 +108,7 @@ class GaussianProcessEngine:
         score = self.mean + self.item_bias + self.posterior_mean(posterior)
         logit = self.like_logit(score)
 
-        def contributions(wanted: Positions) -> Floats:
+        def contributions(wanted: Int64Array) -> Float64Array:
             share = np.zeros((len(wanted), len(entries.position)))
             towards = np.linalg.solve(
                 posterior.noisy_covariance, self.covariance(posterior.item_position, wanted)
@@ -140,7 +140,7 @@ class GaussianProcessEngine:
         weight = np.asarray(np.linalg.solve(noisy_covariance, residual), np.float64)
         return PosteriorWeights(entry_index, item_position, residual, noisy_covariance, weight)
 
-    def posterior_mean(self, posterior: PosteriorWeights) -> Floats:
+    def posterior_mean(self, posterior: PosteriorWeights) -> Float64Array:
         """f, by how much the fan's score of every anime is above mu + b_i, (n,)."""
         weight = posterior.weight.astype(np.float32)
         linear_term = self.level * posterior.weight.sum() + self.factor @ (
@@ -158,7 +158,7 @@ class GaussianProcessEngine:
             kernel_term[start : start + CHUNK_SIZE] = kernel_block @ scaled_weight
         return np.asarray(linear_term + self.scale * kernel_term, np.float64)
 
-    def covariance(self, one: Positions, other: Positions) -> Floats:
+    def covariance(self, one: Int64Array, other: Int64Array) -> Float64Array:
         """k of some anime with others, (one, other)."""
         u, v = (self.embedding[at].astype(np.float64) for at in (one, other))
         a, b = (self.factor[at].astype(np.float64) for at in (one, other))
@@ -167,18 +167,18 @@ class GaussianProcessEngine:
             self.level + a @ b.T + self.scale[one, None] * self.scale[other] * near, np.float64
         )
 
-    def predict_scores_at(self, entries: KnownEntries, position: Positions) -> Floats:
+    def predict_scores_at(self, entries: KnownEntries, position: Int64Array) -> Float64Array:
         """Predicted scores of some anime."""
         posterior = self.fold_in(entries)
         deviation = self.covariance(position, posterior.item_position) @ posterior.weight
         return np.asarray(self.mean + self.item_bias[position] + deviation)
 
-    def like_logit(self, score: Floats, positions: Positions | None = None) -> Floats:
+    def like_logit(self, score: Float64Array, positions: Int64Array | None = None) -> Float64Array:
         """Of the chance that an anime with this predicted score is liked."""
         offset = self.offset if positions is None else self.offset[positions]
         return np.asarray(self.slope * (score - LIKE_MIDPOINT) + offset)
 
-    def user_embedding(self, entries: KnownEntries) -> Floats:
+    def user_embedding(self, entries: KnownEntries) -> Float64Array:
         """What the list says about the fan's weights on the factors: their mean."""
         posterior = self.fold_in(entries)
         return np.asarray(

@@ -22,11 +22,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Singles = npt.NDArray[np.float32]
-Positions = npt.NDArray[np.int64]
+from app.recommender.array_types import Float32Array, Float64Array, Int64Array
 
 MAX_STEPS = 20
 MAX_DAMPING_TRIES = 12
@@ -39,10 +36,12 @@ MIN_LOGIT_CHANGE = 1e-6
 class PredictionHead(Protocol):
     """Values of anime for a fan's vector, and how they change with it."""
 
-    def predict(self, user_vector: Floats, positions: Positions | None = None) -> Floats:
+    def predict(
+        self, user_vector: Float64Array, positions: Int64Array | None = None
+    ) -> Float64Array:
         """z at positions, (k,); of all anime by default."""
 
-    def user_jacobian(self, user_vector: Floats, positions: Positions) -> Floats:
+    def user_jacobian(self, user_vector: Float64Array, positions: Int64Array) -> Float64Array:
         """dz/du at positions, (k, d)."""
 
     @property
@@ -54,21 +53,23 @@ class PredictionHead(Protocol):
 class LinearHead:
     """``offset`` (n,) float64 and ``item`` (n, d) float32."""
 
-    offset: Floats
-    item_vectors: Singles
+    offset: Float64Array
+    item_vectors: Float32Array
 
     @property
     def dim(self) -> int:
         return int(self.item_vectors.shape[1])
 
-    def predict(self, user_vector: Floats, positions: Positions | None = None) -> Floats:
+    def predict(
+        self, user_vector: Float64Array, positions: Int64Array | None = None
+    ) -> Float64Array:
         if positions is None:
             return np.asarray(self.offset + self.item_vectors @ user_vector.astype(np.float32))
         return np.asarray(
             self.offset[positions] + self.item_vectors[positions].astype(np.float64) @ user_vector
         )
 
-    def user_jacobian(self, user_vector: Floats, positions: Positions) -> Floats:
+    def user_jacobian(self, user_vector: Float64Array, positions: Int64Array) -> Float64Array:  # noqa: ARG002 - the same everywhere
         return self.item_vectors[positions].astype(np.float64)
 
 
@@ -76,16 +77,18 @@ class LinearHead:
 class ReluHead:
     """``offset`` (n,), ``base`` (n, h) float32, ``project`` (h, d) and ``out`` (h,)."""
 
-    offset: Floats
-    hidden_bias: Singles
-    projection: Floats
-    output_weight: Floats
+    offset: Float64Array
+    hidden_bias: Float32Array
+    projection: Float64Array
+    output_weight: Float64Array
 
     @property
     def dim(self) -> int:
         return int(self.projection.shape[1])
 
-    def predict(self, user_vector: Floats, positions: Positions | None = None) -> Floats:
+    def predict(
+        self, user_vector: Float64Array, positions: Int64Array | None = None
+    ) -> Float64Array:
         hidden_shift = self.projection @ user_vector
         if positions is None:
             hidden = self.hidden_bias + hidden_shift.astype(np.float32)
@@ -96,7 +99,7 @@ class ReluHead:
             + np.maximum(self.hidden_bias[positions] + hidden_shift, 0) @ self.output_weight
         )
 
-    def user_jacobian(self, user_vector: Floats, positions: Positions) -> Floats:
+    def user_jacobian(self, user_vector: Float64Array, positions: Int64Array) -> Float64Array:
         active = self.hidden_bias[positions] + self.projection @ user_vector > 0
         return np.asarray((active * self.output_weight) @ self.projection)
 
@@ -109,22 +112,24 @@ class LabelBlock:
     """
 
     head: PredictionHead
-    position: Positions
-    target: Floats
+    position: Int64Array
+    target: Float64Array
     value_offset: float
     weight: float
     is_logistic: bool
 
-    def predict(self, user_vector: Floats) -> Floats:
+    def predict(self, user_vector: Float64Array) -> Float64Array:
         return self.value_offset + self.head.predict(user_vector, self.position)
 
-    def loss(self, user_vector: Floats) -> float:
+    def loss(self, user_vector: Float64Array) -> float:
         value = self.predict(user_vector)
         if self.is_logistic:
             return self.weight * float((np.logaddexp(0, value) - self.target * value).sum())
         return self.weight * 0.5 * float(((self.target - value) ** 2).sum())
 
-    def gradients(self, user_vector: Floats) -> tuple[Floats, Floats, Floats]:
+    def gradients(
+        self, user_vector: Float64Array
+    ) -> tuple[Float64Array, Float64Array, Float64Array]:
         """Slopes (k, d), curvatures (k,) and how far each target pulls (k,), all weighted."""
         value, slopes = (
             self.predict(user_vector),
@@ -146,9 +151,9 @@ class UserVectorFit:
     evidence, ``curvature`` (d, d) is H.
     """
 
-    user_vector: Floats
-    hessian: Floats
-    entry_terms: tuple[Floats, ...]
+    user_vector: Float64Array
+    hessian: Float64Array
+    entry_terms: tuple[Float64Array, ...]
 
 
 def fit_user_vector(
@@ -158,7 +163,7 @@ def fit_user_vector(
     size = blocks[0].head.dim
     user_vector = np.zeros(size)
 
-    def objective(at: Floats) -> float:
+    def objective(at: Float64Array) -> float:
         return sum(block.loss(at) for block in blocks) + 0.5 * ridge * float(at @ at)
 
     objective_value, damping = objective(user_vector), 0.0
@@ -189,7 +194,7 @@ def fit_user_vector(
 
 
 def _fit_at_minimum(
-    blocks: Sequence[LabelBlock], user_vector: Floats, ridge: float
+    blocks: Sequence[LabelBlock], user_vector: Float64Array, ridge: float
 ) -> UserVectorFit:
     """At the minimum H u is the sum over entries of slope (curve slope'u + off)."""
     hessian, entry_terms = ridge * np.eye(len(user_vector)), []
@@ -200,12 +205,12 @@ def _fit_at_minimum(
     return UserVectorFit(user_vector, hessian, tuple(entry_terms))
 
 
-def sigmoid(value: Floats) -> Floats:
+def sigmoid(value: Float64Array) -> Float64Array:
     """1 / (1 + exp(-z)), without overflow."""
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * value)))
 
 
-def sigmoid_secant_slope(before: Floats, after: Floats) -> Floats:
+def sigmoid_secant_slope(before: Float64Array, after: Float64Array) -> Float64Array:
     """How much the chance moves for each unit that the logit moves, from one logit to another."""
     change, chance = after - before, sigmoid(after)
     is_large = np.abs(change) > MIN_LOGIT_CHANGE

@@ -13,17 +13,15 @@ Watching, on hold and planned tell nothing yet.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from app.recommender.array_types import Float64Array, Int8Array
 from app.recommender.watch_status import WatchStatus
 
 LIKE_THRESHOLD = 5.0
 FINISHED_STATUSES = (int(WatchStatus.UNKNOWN), int(WatchStatus.COMPLETED))
 
 
-def like_labels(
-    score: npt.NDArray[np.float64], status: npt.NDArray[np.int8]
-) -> npt.NDArray[np.int8]:
+def like_labels(score: Float64Array, status: Int8Array) -> Int8Array:
     """1 for liked, 0 for not liked, -1 where the entry does not tell, (entries,)."""
     finished = np.isin(status, FINISHED_STATUSES) & (score > 0)
     label = np.full(len(score), -1, np.int8)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 import numpy as np
-import numpy.typing as npt
 
+from app.recommender.array_types import BoolArray, Float32Array, Float64Array, Int64Array
 from app.recommender.arrays import ArtifactReader
-from app.recommender.engines.base import EngineScores, Floats, Positions
+from app.recommender.engines.base import EngineScores
 from app.recommender.engines.bias_model import BiasModel
 from app.recommender.engines.heads import (
     LabelBlock,
@@ -74,8 +74,8 @@ class NeuralEngine:
     user_bias_weight: float
     ridges: tuple[float, float]
     task_weights: tuple[float, float]
-    known_items: npt.NDArray[np.bool_]
-    embedding: npt.NDArray[np.float32]
+    known_items: BoolArray
+    embedding: Float32Array
     expected_error: float
 
     @classmethod
@@ -117,7 +117,7 @@ class NeuralEngine:
         score = self.bias_model.global_mean + self.bias_model.item_bias + user_bias
         score = score + self.rating_head.predict(by_rating.user_vector)
 
-        def contributions(wanted: Positions) -> Floats:
+        def contributions(wanted: Int64Array) -> Float64Array:
             return self._contributions(entries, by_interaction, logit, wanted)
 
         return EngineScores(
@@ -140,13 +140,13 @@ class NeuralEngine:
             fit_user_vector([labels], self.ridges[1]),
         ), user_bias
 
-    def user_embedding(self, entries: KnownEntries) -> Floats:
+    def user_embedding(self, entries: KnownEntries) -> Float64Array:
         """That which scores are predicted with."""
         return self.fold_in(entries)[0][0].user_vector
 
     def _contributions(
-        self, entries: KnownEntries, fit: UserVectorFit, logit: Floats, positions: Positions
-    ) -> Floats:
+        self, entries: KnownEntries, fit: UserVectorFit, logit: Float64Array, positions: Int64Array
+    ) -> Float64Array:
         """What each entry adds to the logit, in percent of the match as the whole list moves it.
 
         The logit is linear in the vector as long as no hidden unit turns on or off, and the vector

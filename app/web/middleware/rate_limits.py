@@ -25,8 +25,17 @@ from app.web.problems import ClientRateLimited
 
 log = logging.getLogger(__name__)
 
-LIST_ENDPOINTS = {"pages.show_user_recommendations", "pages.post_upload", "api.get_user_recommendations", "api.post_recommendations"}
-LIST_ENDPOINTS |= {"together.show_pair_recommendations", "together.get_pair_recommendations", "favourites.show_favourites"}
+LIST_ENDPOINTS = {
+    "pages.show_user_recommendations",
+    "pages.post_upload",
+    "api.get_user_recommendations",
+    "api.post_recommendations",
+}
+LIST_ENDPOINTS |= {
+    "together.show_pair_recommendations",
+    "together.get_pair_recommendations",
+    "favourites.show_favourites",
+}
 LIST_ENDPOINTS |= {"fans.show_similar_users", "fans.get_similar_users"}
 """What reads a whole list, from its site or from the request."""
 UNLIMITED_ENDPOINTS = PROBE_ENDPOINTS | {"static"}

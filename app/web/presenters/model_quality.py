@@ -26,10 +26,7 @@ METRIC_LABELS = {
     "rmse": ("How far a predicted score is off, large errors counting more (RMSE)", "{:.3f}"),
     "mae": ("How far a predicted score is off on average", "{:.3f}"),
     "within_expected_error": ("Scores that fall within the ± shown beside them", "{:.0%}"),
-    "ndcg@10": (
-        "How well the first ten are filled and ordered, 1 at best (NDCG@10)",
-        "{:.3f}",
-    ),
+    "ndcg@10": ("How well the first ten are filled and ordered, 1 at best (NDCG@10)", "{:.3f}"),
     "recall@10": (
         "Hidden favourites (8 or more, ten at most) that are among the first ten",
         "{:.0%}",

@@ -9,9 +9,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from app.recommender import Model, UserProfile
+from app.recommender.array_types import Float64Array, Int64Array
 from app.web.services.filters import ADULT_GENRES, ItemAttributes
 
 MIN_RATED = 5
@@ -94,7 +94,7 @@ def _strictness_text(model: Model, user: UserProfile) -> str:
     return f"You score the same titles {abs(difference):.1f} {side} than others do."
 
 
-def _score_bars(scores: npt.NDArray[np.float64]) -> tuple[ScoreBar, ...]:
+def _score_bars(scores: Float64Array) -> tuple[ScoreBar, ...]:
     rounded = np.clip(np.floor(scores + 0.5).astype(int), 1, 10)
     counts = np.bincount(rounded, minlength=11)[1:]
     most = int(counts.max())
@@ -105,9 +105,7 @@ def _score_bars(scores: npt.NDArray[np.float64]) -> tuple[ScoreBar, ...]:
 
 
 def _category_preferences(
-    categories: dict[str, npt.NDArray[np.int64]],
-    seen: npt.NDArray[np.int64],
-    entry_counts: npt.NDArray[np.float64],
+    categories: dict[str, Int64Array], seen: Int64Array, entry_counts: Float64Array
 ) -> tuple[CategoryPreference, ...]:
     """What the fan watches more of than others, the least likely to be chance first."""
     found = []

@@ -30,11 +30,11 @@ class FieldError(NamedTuple):
     message: str
 
 
-class MalformedJson(Exception):
+class MalformedJson(Exception):  # noqa: N818 -- it names what is wrong, as the errors of lists do
     """A body that is not JSON at all."""
 
 
-class InvalidBody(Exception):
+class InvalidBody(Exception):  # noqa: N818
     """A JSON body of the wrong shape."""
 
     def __init__(self, field_errors: list[FieldError]) -> None:

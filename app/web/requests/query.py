@@ -43,7 +43,7 @@ MAX_EPISODES = 9999
 QueryT = TypeVar("QueryT", bound=BaseModel)
 
 
-class InvalidQuery(Exception):
+class InvalidQuery(Exception):  # noqa: N818 -- it names what is wrong, as the errors of lists do
     """A query argument that cannot be used; the sentence names it."""
 
     def __init__(self, field: str, message: str) -> None:
@@ -106,9 +106,7 @@ class QueryOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     top: Annotated[
-        int,
-        Field(ge=1, le=MAX_TOP, description=f"a whole number from 1 to {MAX_TOP}"),
-        PARSE_INT,
+        int, Field(ge=1, le=MAX_TOP, description=f"a whole number from 1 to {MAX_TOP}"), PARSE_INT
     ] = TOP_STEP
     order: Annotated[
         SortOrder, Field(description="one of " + ", ".join(order.value for order in SortOrder))

@@ -39,10 +39,10 @@ class InMemoryRequest(Request):
 
     def _get_file_stream(
         self,
-        total_content_length: int | None,
-        content_type: str | None,
-        filename: str | None = None,
-        content_length: int | None = None,
+        total_content_length: int | None,  # noqa: ARG002
+        content_type: str | None,  # noqa: ARG002
+        filename: str | None = None,  # noqa: ARG002
+        content_length: int | None = None,  # noqa: ARG002
     ) -> IO[bytes]:
         return BytesIO()
 

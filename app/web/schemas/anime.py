@@ -6,11 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from app.web.schemas.common import (
-    AnimeId,
-    AnimeSummary,
-    StrictSchema,
-)
+from app.web.schemas.common import AnimeId, AnimeSummary, StrictSchema
 
 
 class AnimeStatsSchema(StrictSchema):

@@ -7,11 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from app.recommender import EngineName
-from app.web.schemas.common import (
-    AnimeId,
-    AnimePreview,
-    StrictSchema,
-)
+from app.web.schemas.common import AnimeId, AnimePreview, StrictSchema
 
 
 class AnimeTitle(StrictSchema):

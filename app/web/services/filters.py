@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from app.catalogue import Catalogue
 from app.recommender import Franchises, Model
+from app.recommender.array_types import BoolArray, Int32Array, Int64Array
 from app.web.requests.query import InvalidQuery, MediaType, PlannedMode, QueryOptions
 from app.web.requests.values import slugify
 
@@ -34,9 +35,6 @@ TYPE_LABELS = {
 }
 _TYPE_BY_NAME = {**{kind.value: kind for kind in MediaType}, "tv special": MediaType.SPECIAL}
 
-BoolMask = npt.NDArray[np.bool_]
-Positions = npt.NDArray[np.int64]
-
 
 @dataclass(frozen=True, slots=True)
 class ItemAttributes:
@@ -47,11 +45,11 @@ class ItemAttributes:
     """
 
     media_type: npt.NDArray[np.object_]
-    year: npt.NDArray[np.int32]
-    episodes: npt.NDArray[np.int32]
-    genre_positions: Mapping[str, npt.NDArray[np.int64]]
+    year: Int32Array
+    episodes: Int32Array
+    genre_positions: Mapping[str, Int64Array]
     genre_names: Mapping[str, str]
-    popularity_rank: npt.NDArray[np.int64]
+    popularity_rank: Int64Array
 
     @classmethod
     def from_catalogue(cls, model: Model, catalogue: Catalogue) -> ItemAttributes:
@@ -77,7 +75,7 @@ class ItemAttributes:
             popularity_rank=rank,
         )
 
-    def has_genre(self, genre: str) -> BoolMask:
+    def has_genre(self, genre: str) -> BoolArray:
         """Where an anime is of this genre."""
         mask = np.zeros(len(self.popularity_rank), bool)
         mask[self.genre_positions[genre]] = True
@@ -91,7 +89,7 @@ class ActiveFilter:
     option_names: tuple[str, ...]
     label: str
     options_without: QueryOptions
-    mask: BoolMask
+    mask: BoolArray
 
 
 def popular_count(popularity: int, count: int) -> int:
@@ -110,8 +108,8 @@ def popular_count(popularity: int, count: int) -> int:
 def build_active_filters(
     attributes: ItemAttributes,
     franchises: Franchises,
-    seen: Positions,
-    planned: Positions,
+    seen: Int64Array,
+    planned: Int64Array,
     options: QueryOptions,
 ) -> list[ActiveFilter]:
     """The filters that these options switch on, for who has seen and plans these anime.
@@ -121,7 +119,7 @@ def build_active_filters(
     """
     found: list[ActiveFilter] = []
 
-    def add_filter(label: str, mask: BoolMask, *names: str, **off: Any) -> None:
+    def add_filter(label: str, mask: BoolArray, *names: str, **off: Any) -> None:
         default = {name: QueryOptions.model_fields[name].default for name in names}
         found.append(ActiveFilter(names, label, options.with_changes(**(default | off)), mask))
 
@@ -185,21 +183,19 @@ def popularity_label(popularity: int, count: int) -> str:
     return f"Only the {best:,} best known" if popularity < 0 else f"Without the {best:,} best known"
 
 
-def build_hidden_mask(
-    model: Model, franchises: Franchises, positions: npt.NDArray[np.int64]
-) -> BoolMask:
+def build_hidden_mask(model: Model, franchises: Franchises, positions: Int64Array) -> BoolArray:
     """Where an anime, or another of its series, is hidden as not for this fan."""
     known = positions[positions >= 0]
     return franchises.same_franchise_mask(known) | _mask_of(len(model), known)
 
 
-def _mask_of(count: int, positions: npt.NDArray[np.int64]) -> BoolMask:
+def _mask_of(count: int, positions: Int64Array) -> BoolArray:
     mask = np.zeros(count, bool)
     mask[positions] = True
     return mask
 
 
-def _range_mask(value: npt.NDArray[np.int32], minimum: int | None, maximum: int | None) -> BoolMask:
+def _range_mask(value: Int32Array, minimum: int | None, maximum: int | None) -> BoolArray:
     known = value > 0
     return known & (value >= (minimum or 0)) & (value <= (maximum or np.iinfo(np.int32).max))
 

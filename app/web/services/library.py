@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from app.catalogue import Catalogue, infer_franchises
 from app.details import DetailsCache
@@ -21,6 +20,7 @@ from app.recommender import (
     WatchStatus,
     recommend,
 )
+from app.recommender.array_types import BoolArray
 from app.title_search import TitleIndex
 from app.web.services.filters import ItemAttributes
 from app.web.services.providers import DataProviders
@@ -40,7 +40,7 @@ class Library:
     model: Model
     catalogue: Catalogue
     sources: Mapping[str, ListSource]
-    non_adult: npt.NDArray[np.bool_]
+    non_adult: BoolArray
     franchises: Franchises
     details_cache: DetailsCache
     title_index: TitleIndex
@@ -77,7 +77,7 @@ def load_library(path: Path, providers: DataProviders) -> Library:
     )
 
 
-def _non_adult_mask(model: Model, catalogue: Catalogue) -> npt.NDArray[np.bool_]:
+def _non_adult_mask(model: Model, catalogue: Catalogue) -> BoolArray:
     return ~np.array(_adult_flags(catalogue, model.anime_id.tolist()), bool)
 
 

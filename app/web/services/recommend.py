@@ -23,9 +23,10 @@ from app.recommender import (
     WatchStatus,
     recommend,
 )
+from app.recommender.array_types import BoolArray
 from app.recommender.fold_in import fold_in
 from app.web.requests.query import MAX_TOP, InvalidQuery, PlannedMode, QueryOptions
-from app.web.services.filters import ActiveFilter, BoolMask, build_active_filters, build_hidden_mask
+from app.web.services.filters import ActiveFilter, build_active_filters, build_hidden_mask
 from app.web.state import Library
 
 MAX_USERNAME_LENGTH = 100
@@ -171,7 +172,7 @@ def build_options(
 
 def build_allowed_mask(
     library: Library, options: QueryOptions, filters: Iterable[ActiveFilter]
-) -> BoolMask:
+) -> BoolArray:
     """Where an anime may be shown, (n,) bool; adult anime only if asked for."""
     allowed = np.ones(len(library.model), bool) if options.adult else library.non_adult.copy()
     for each in filters:

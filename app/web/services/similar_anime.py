@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from app.catalogue import Anime
 from app.recommender import RecommendOptions, UserList, WatchStatus, recommend
+from app.recommender.array_types import BoolArray, Float64Array, Int64Array
 from app.recommender.user_neighbours import similar_items
 from app.web.state import Library
 
@@ -44,7 +44,7 @@ class AlsoLovedAnime:
 
 
 def find_also_loved(
-    library: Library, position: int, count: int, candidates: npt.NDArray[np.bool_] | None = None
+    library: Library, position: int, count: int, candidates: BoolArray | None = None
 ) -> tuple[AlsoLovedAnime, ...]:
     """The recommendations for a list on which nothing stands but this anime, with a 10.
 
@@ -75,7 +75,7 @@ def find_also_loved(
 
 
 def find_similar_items(
-    library: Library, position: int, count: int, allowed: npt.NDArray[np.bool_] | None = None
+    library: Library, position: int, count: int, allowed: BoolArray | None = None
 ) -> SimilarItemLists:
     """Similarity is what this anime's score is predicted from; affinity what it speaks for.
 
@@ -107,10 +107,10 @@ def find_similar_items(
 def _top_weighted(
     library: Library,
     position: int,
-    positions: npt.NDArray[np.int64],
-    weights: npt.NDArray[np.float64],
+    positions: Int64Array,
+    weights: Float64Array,
     count: int,
-    allowed: npt.NDArray[np.bool_],
+    allowed: BoolArray,
 ) -> tuple[SimilarItem, ...]:
     """The largest positive weights."""
     shown = (weights > 0) & (positions != position) & allowed[positions]
@@ -126,7 +126,7 @@ def _top_weighted(
 
 
 def _similar_by_engine(
-    library: Library, engine: str, position: int, count: int, allowed: npt.NDArray[np.bool_]
+    library: Library, engine: str, position: int, count: int, allowed: BoolArray
 ) -> tuple[SimilarItem, ...]:
     found = similar_items(library.model, engine, position, count=count, allowed=allowed)
     return tuple(

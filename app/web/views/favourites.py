@@ -53,7 +53,9 @@ def show_favourites(source: str, username: str) -> str | AnyResponse:
     options = parse_page_query(request.args)
 
     def url_for_options(wanted: QueryOptions) -> str:
-        return url_for(".show_favourites", source=source, username=username, **to_page_query(wanted))
+        return url_for(
+            ".show_favourites", source=source, username=username, **to_page_query(wanted)
+        )
 
     def render_page(anime_list: AnimeList, part: str | None = None) -> str:
         name = anime_list.username or username
@@ -69,7 +71,9 @@ def show_favourites(source: str, username: str) -> str | AnyResponse:
             site=site.name,
             link=site.list_url(name),
             source=source,
-            picks=url_for("pages.show_user_recommendations", source=source, username=username, **query),
+            picks=url_for(
+                "pages.show_user_recommendations", source=source, username=username, **query
+            ),
         )
 
     fetching = ListFetch(lambda report: fetch_list_or_empty(site, username, report))

@@ -96,7 +96,9 @@ def show_picker() -> str | AnyResponse:
         without=lambda anime_id: _picker_url(
             {n: s for n, s in picks.items() if n != anime_id}, language
         ),
-        ready=url_for("pages.show_picked_recommendations", picks=format_picks(picks), **title_query) if picks else None,
+        ready=url_for("pages.show_picked_recommendations", picks=format_picks(picks), **title_query)
+        if picks
+        else None,
     )
 
 

@@ -81,7 +81,9 @@ def redirect_to_results() -> AnyResponse:
         library, request.args.get("source", ""), request.args.get("username", "")
     )
     query = to_page_query(parse_page_query(request.args))
-    return redirect(url_for(".show_user_recommendations", source=source.slug, username=username, **query), 303)
+    return redirect(
+        url_for(".show_user_recommendations", source=source.slug, username=username, **query), 303
+    )
 
 
 @blueprint.get("/user/<source>/<path:username>")
@@ -93,7 +95,9 @@ def show_user_recommendations(source: str, username: str) -> str | AnyResponse:
     options = parse_page_query(request.args)
 
     def url_for_options(wanted: QueryOptions) -> str:
-        return url_for(".show_user_recommendations", source=source, username=username, **to_page_query(wanted))
+        return url_for(
+            ".show_user_recommendations", source=source, username=username, **to_page_query(wanted)
+        )
 
     if SUBMITTED in request.args:
         return redirect(url_for_options(options), 303)
@@ -103,7 +107,9 @@ def show_user_recommendations(source: str, username: str) -> str | AnyResponse:
         name = anime_list.username or username
         list_url = site.list_url(name)
         query = to_page_query(options)
-        favourites_url = url_for("favourites.show_favourites", source=source, username=username, **query)
+        favourites_url = url_for(
+            "favourites.show_favourites", source=source, username=username, **query
+        )
         return _render_results(
             anime_list,
             options,
@@ -143,7 +149,11 @@ def show_picked_recommendations(picks: str) -> str | AnyResponse:
     options = parse_page_query(request.args)
 
     def url_for_options(wanted: QueryOptions) -> str:
-        return url_for(".show_picked_recommendations", picks=format_picks(scores_by_id), **to_page_query(wanted))
+        return url_for(
+            ".show_picked_recommendations",
+            picks=format_picks(scores_by_id),
+            **to_page_query(wanted),
+        )
 
     if SUBMITTED in request.args:
         return redirect(url_for_options(options), 303)

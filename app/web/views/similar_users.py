@@ -51,7 +51,9 @@ def show_similar_users(source: str, username: str) -> str | AnyResponse:
     options = parse_page_query(request.args)
 
     def url_for_options(wanted: QueryOptions) -> str:
-        return url_for(".show_similar_users", source=source, username=username, **to_page_query(wanted))
+        return url_for(
+            ".show_similar_users", source=source, username=username, **to_page_query(wanted)
+        )
 
     if "apply" in request.args:
         return redirect(url_for_options(options), 303)
@@ -80,7 +82,12 @@ def show_similar_users(source: str, username: str) -> str | AnyResponse:
         action=url_for_options(QueryOptions()),
         carried=None,
         to_page_query=to_page_query,
-        back=url_for("pages.show_user_recommendations", source=source, username=username, **to_page_query(options)),
+        back=url_for(
+            "pages.show_user_recommendations",
+            source=source,
+            username=username,
+            **to_page_query(options),
+        ),
         data_date=library.model.manifest.created[:10],
     )
 

@@ -67,9 +67,7 @@ def collect_kitsu_users(
         f"kinds of requests that Kitsu refused in full ({path})" for path in site.fallback_paths
     )
     return CollectedUsers(
-        users_table(users),
-        interactions_table(frames, users, facts, kitsu_to_mal, tally),
-        +tally,
+        users_table(users), interactions_table(frames, users, facts, kitsu_to_mal, tally), +tally
     )
 
 

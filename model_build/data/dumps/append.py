@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow.parquet as pq
 
+from app.recommender.array_types import Int32Array
 from model_build.data.dumps.external_sort import USERS_PER_PARTITION
 from model_build.data.dumps.prepared import (
     CATALOGUE_FILE,
@@ -45,9 +45,7 @@ def next_user_id(before: PreparedDataset) -> int:
     return (last // USERS_PER_PARTITION + 1) * USERS_PER_PARTITION
 
 
-def partition_anime_ids(
-    folder: Path, partitions: Sequence[RatingsPartition]
-) -> npt.NDArray[np.int32]:
+def partition_anime_ids(folder: Path, partitions: Sequence[RatingsPartition]) -> Int32Array:
     """The ids in some partitions, ascending."""
     found = [np.empty(0, np.int32)]
     for partition in partitions:

@@ -10,8 +10,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from app.recommender.array_types import BoolArray
 from model_build.data.dumps.external_sort import EntryArray
 from model_build.util.errors import InputError
 
@@ -85,7 +85,7 @@ def drop_outlier_users(
     lowest = np.minimum.reduceat(np.where(score > 0, score, 11), start)
     keep = np.ones(len(start), bool)
 
-    def drop(why: str, wrong: npt.NDArray[np.bool_]) -> None:
+    def drop(why: str, wrong: BoolArray) -> None:
         wrong = wrong & keep
         dropped.users[why] += int(wrong.sum())
         dropped.entries[why] += int(size[wrong].sum())
@@ -94,8 +94,7 @@ def drop_outlier_users(
     drop(f"fans with fewer than {rules.min_fan_entries} entries", size < rules.min_fan_entries)
     if rules.max_fan_scores:
         drop(
-            f"fans who scored more than {rules.max_fan_scores} anime",
-            scored > rules.max_fan_scores,
+            f"fans who scored more than {rules.max_fan_scores} anime", scored > rules.max_fan_scores
         )
     if rules.same_score:
         drop(
@@ -107,7 +106,7 @@ def drop_outlier_users(
 
 
 def drop_rare_items(
-    entries: EntryArray, rare: npt.NDArray[np.bool_], rules: CleaningRules, dropped: DropCounts
+    entries: EntryArray, rare: BoolArray, rules: CleaningRules, dropped: DropCounts
 ) -> EntryArray:
     """Drop the entries of anime marked in ``rare`` (by id), and fans who then have none."""
     wrong = rare[entries["anime"]]

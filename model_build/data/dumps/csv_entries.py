@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from app.recommender.array_types import BoolArray, Int32Array, Int64Array, UInt8Array
 from app.recommender.watch_status import WatchStatus
 from model_build.data.dumps.formats import RatingsFileFormat
 from model_build.data.dumps.id_map import UserIdMap
@@ -34,10 +34,10 @@ STATUS_CODES = np.array([int(status) for status in WatchStatus], np.int64)
 class EntryBlock:
     """Entries in the order of the file, (n,) each: ``score`` 0 for none, ``status`` a `Status`."""
 
-    user: npt.NDArray[np.int32]
-    anime: npt.NDArray[np.int32]
-    score: npt.NDArray[np.uint8]
-    status: npt.NDArray[np.uint8]
+    user: Int32Array
+    anime: Int32Array
+    score: UInt8Array
+    status: UInt8Array
 
 
 @dataclass(slots=True)
@@ -115,7 +115,7 @@ def _validated_block(
     score = pc.fill_null(columns[2], 0).to_numpy(zero_copy_only=False)
     good = np.ones(len(batch), bool)
 
-    def drop(why: str, wrong: npt.NDArray[np.bool_]) -> None:
+    def drop(why: str, wrong: BoolArray) -> None:
         row_counts.dropped[why] += int((wrong & good).sum())
         good[wrong] = False
 
@@ -136,8 +136,8 @@ def _validated_block(
     )
 
 
-def _has_user(column: Any, *, named: bool) -> npt.NDArray[np.bool_]:
-    known: npt.NDArray[np.bool_] = pc.is_valid(column).to_numpy(zero_copy_only=False)
+def _has_user(column: Any, *, named: bool) -> BoolArray:
+    known: BoolArray = pc.is_valid(column).to_numpy(zero_copy_only=False)
     if named:
         empty = pc.index(column.dictionary, "").as_py()
         if empty >= 0:
@@ -145,7 +145,7 @@ def _has_user(column: Any, *, named: bool) -> npt.NDArray[np.bool_]:
     return known
 
 
-def _map_users(column: Any, user_ids: UserIdMap, *, named: bool) -> npt.NDArray[np.int32]:
+def _map_users(column: Any, user_ids: UserIdMap, *, named: bool) -> Int32Array:
     if not named:
         return user_ids.map_array(column.to_numpy(zero_copy_only=False))
     number = user_ids.map_keys(column.dictionary.to_pylist())
@@ -153,8 +153,8 @@ def _map_users(column: Any, user_ids: UserIdMap, *, named: bool) -> npt.NDArray[
 
 
 def _status_codes(
-    column: Any, file_format: RatingsFileFormat, good: npt.NDArray[np.bool_], row_counts: RowCounts
-) -> npt.NDArray[np.int64]:
+    column: Any, file_format: RatingsFileFormat, good: BoolArray, row_counts: RowCounts
+) -> Int64Array:
     if column is None:
         return np.full(len(good), int(file_format.default_status), np.int64)
     status = pc.fill_null(column, 0).to_numpy(zero_copy_only=False)

@@ -97,13 +97,7 @@ def _azathoth_catalogue(file: str) -> CatalogueFileFormat:
 
 
 def _catalogue_columns(identity: str, **further: str) -> dict[str, str]:
-    return {
-        "anime_id": identity,
-        "title": "Name",
-        "genres": "Genres",
-        "mean": "Score",
-        **further,
-    }
+    return {"anime_id": identity, "title": "Name", "genres": "Genres", "mean": "Score", **further}
 
 
 _DETAIL_COLUMNS = {
@@ -184,11 +178,7 @@ DUMP_FORMATS: Mapping[str, DumpFormat] = {
         "dbdmobile/myanimelist-dataset",
         (
             RatingsFileFormat(
-                "users-score-2023.csv",
-                "user_id",
-                "anime_id",
-                "rating",
-                published_rows=24_325_191,
+                "users-score-2023.csv", "user_id", "anime_id", "rating", published_rows=24_325_191
             ),
         ),
         (

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 
-Int32Array = npt.NDArray[np.int32]
+from app.recommender.array_types import Int32Array, Int64Array
 
 
 class UserIdMap:
@@ -23,7 +22,7 @@ class UserIdMap:
     def __len__(self) -> int:
         return len(self._user_id)
 
-    def map_array(self, users: npt.NDArray[np.int64]) -> Int32Array:
+    def map_array(self, users: Int64Array) -> Int32Array:
         """The number of each, (n,)."""
         if not len(users):
             return np.empty(0, np.int32)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
+from app.recommender.array_types import BoolArray, Int32Array
 from model_build.data.dumps.cleaning import (
     CleaningRules,
     DropCounts,
@@ -59,7 +59,7 @@ def write_partitions(
     on_progress: Callable[[int], None] = _no_progress,
     *,
     first_user: int = 0,
-    known_anime_ids: npt.NDArray[np.int32] = NO_ANIME_IDS,
+    known_anime_ids: Int32Array = NO_ANIME_IDS,
 ) -> PartitionResult:
     """Read a file once, clean it, and write its partitions into ``folder``.
 
@@ -78,9 +78,7 @@ def write_partitions(
     dropped = DropCounts.empty()
     count = np.zeros(MAX_ANIME_ID + 1, np.int32)
 
-    def clean_partition(
-        number: int,
-    ) -> tuple[RatingsPartition | None, DropCounts, npt.NDArray[np.int32]]:
+    def clean_partition(number: int) -> tuple[RatingsPartition | None, DropCounts, Int32Array]:
         own = DropCounts.empty()
         kept = drop_outlier_users(
             drop_duplicate_entries(spill.pop_partition(number), own), rules, own
@@ -104,7 +102,7 @@ def write_partitions(
 def _drop_rare_items(
     folder: Path,
     partitions: list[RatingsPartition],
-    rare: npt.NDArray[np.bool_],
+    rare: BoolArray,
     rules: CleaningRules,
     dropped: DropCounts,
 ) -> list[RatingsPartition]:

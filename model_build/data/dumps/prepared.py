@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from app.recommender.array_types import Int32Array, UInt8Array
 from model_build.util.errors import InputError
 from model_build.util.storage import read_bytes
 
@@ -106,10 +107,10 @@ class PreparedDataset(_StrictModel):
 class EntryArrays:
     """Entries of one or all partitions, (n,) each."""
 
-    user_id: npt.NDArray[np.int32]
-    anime_id: npt.NDArray[np.int32]
-    rating: npt.NDArray[np.uint8]
-    status: npt.NDArray[np.uint8]
+    user_id: Int32Array
+    anime_id: Int32Array
+    rating: UInt8Array
+    status: UInt8Array
 
     def __len__(self) -> int:
         return len(self.user_id)

@@ -9,9 +9,9 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from app.recommender import UserList
+from app.recommender.array_types import Float64Array
 from model_build.data.ratings import Ratings
 from model_build.evaluate.reference_models.base import (
-    Float64Array,
     ItemScorer,
     ScorerFactory,
     known_positions,

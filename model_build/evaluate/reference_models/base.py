@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from app.recommender import UserList
+from app.recommender.array_types import Float32Array, Float64Array, Int32Array, Int64Array
 from model_build.data.grouping import GroupedRatings, group_ratings
 from model_build.data.ratings import Ratings
 from model_build.evaluate.ranking_results import ItemScorer
@@ -22,9 +22,6 @@ from model_build.train.bias_model import fit_bias_model
 from model_build.train.similarity import pearson_baseline_similarity
 from model_build.train.training import Hyperparameters
 
-Float64Array = npt.NDArray[np.float64]
-Int64Array = npt.NDArray[np.int64]
-Float32Array = npt.NDArray[np.float32]
 ScorerFactory = Callable[[Ratings], ItemScorer]
 
 __all__ = [
@@ -42,10 +39,8 @@ REG_USER, REG_ITEM, EPOCHS = 15.0, 10.0, 10
 BLOCK_ROWS = 1024
 
 
-def known_positions(
-    anime_ids: npt.NDArray[np.int32], user_list: UserList
-) -> tuple[Int64Array, Float64Array]:
-    """Positions in ``anime_ids`` and scores (0 = none) of the entries that are among them."""
+def known_positions(anime_ids: Int32Array, user_list: UserList) -> tuple[Int64Array, Float64Array]:
+    """Int64Array in ``anime_ids`` and scores (0 = none) of the entries that are among them."""
     at = np.minimum(np.searchsorted(anime_ids, user_list.anime_id), len(anime_ids) - 1)
     there = anime_ids[at] == user_list.anime_id
     return at[there], user_list.score[there]

@@ -10,9 +10,9 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from app.recommender import UserList
+from app.recommender.array_types import Float64Array
 from model_build.data.ratings import Ratings
 from model_build.evaluate.reference_models.base import (
-    Float64Array,
     ItemScorer,
     gram_matrix,
     known_positions,

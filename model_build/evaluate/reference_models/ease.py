@@ -11,11 +11,10 @@ from scipy.linalg import inv
 from scipy.sparse import csr_array
 
 from app.recommender import UserList
+from app.recommender.array_types import Float32Array, Float64Array
 from model_build.data.ratings import Ratings
 from model_build.evaluate.reference_models.base import (
     BaselineEstimates,
-    Float32Array,
-    Float64Array,
     ItemScorer,
     gram_matrix,
     group_scored_ratings,

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from app.recommender import UserList, kernels
+from app.recommender.array_types import Float64Array
 from model_build.data.ratings import Ratings
 from model_build.evaluate.reference_models.base import (
-    Float64Array,
     ItemScorer,
     fit_item_similarity,
     known_positions,

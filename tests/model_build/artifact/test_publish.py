@@ -134,11 +134,7 @@ class TestRefusals:
         )
 
     def test_a_damaged_model(
-        self,
-        place: PlaceForModels,
-        one: Path,
-        two: Path,
-        capsys: pytest.CaptureFixture[str],
+        self, place: PlaceForModels, one: Path, two: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         assert main(command(one, place)) == 0
         for file in sorted(two.iterdir()):

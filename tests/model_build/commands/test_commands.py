@@ -17,16 +17,7 @@ from model_build.evaluate.evaluation import evaluate, join_holdout
 from tests.model_build.worlds import random_frame, run_command
 
 HEADER = "user_id,anime_id,rating\n"
-MEASURES = {
-    "rmse",
-    "mae",
-    "ndcg@10",
-    "recall@10",
-    "new_ndcg@10",
-    "coverage",
-    "users",
-    "pairs",
-}
+MEASURES = {"rmse", "mae", "ndcg@10", "recall@10", "new_ndcg@10", "coverage", "users", "pairs"}
 
 
 @dataclass(frozen=True)

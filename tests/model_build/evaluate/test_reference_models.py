@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pytest
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from app.recommender import Model, UserList
+from app.recommender.array_types import Float64Array
 from app.recommender.fold_in import fold_in
 from app.recommender.knn_baseline import predict_knn
 from model_build.data.ratings import Ratings, index_ratings
 from model_build.evaluate.reference_models import REFERENCE_MODELS, als
 from model_build.evaluate.reference_models.base import BaselineEstimates, group_scored_ratings
 from tests.model_build.worlds import dense_similarity, random_frame, train_model
-
-Matrix = npt.NDArray[np.float64]
 
 
 @pytest.fixture(scope="module")
@@ -42,18 +40,18 @@ def visitor(ratings: Ratings) -> UserList:
     )
 
 
-def matrix_of(ratings: Ratings, value: Matrix) -> Matrix:
+def matrix_of(ratings: Ratings, value: Float64Array) -> Float64Array:
     dense = np.zeros((len(ratings.user_ids), len(ratings.anime_ids)))
     dense[ratings.user, ratings.item] = value
     return dense
 
 
-def fitted(name: str, ratings: Ratings, visitor: UserList) -> Matrix:
+def fitted(name: str, ratings: Ratings, visitor: UserList) -> Float64Array:
     (fit,) = REFERENCE_MODELS[name].fits
     return fit(ratings)(visitor)
 
 
-def row_of(ratings: Ratings, visitor: UserList) -> tuple[Matrix, Matrix]:
+def row_of(ratings: Ratings, visitor: UserList) -> tuple[Float64Array, Float64Array]:
     """The visitor's scores as a row (n,), and where something is listed."""
     score, there = np.zeros(len(ratings.anime_ids)), np.zeros(len(ratings.anime_ids))
     for anime, given in zip(visitor.anime_id.tolist(), visitor.score.tolist(), strict=True):
@@ -63,7 +61,7 @@ def row_of(ratings: Ratings, visitor: UserList) -> tuple[Matrix, Matrix]:
     return score, there
 
 
-def ridge_without_itself(lists: Matrix, ridge: float) -> Matrix:
+def ridge_without_itself(lists: Float64Array, ridge: float) -> Float64Array:
     """EASE's problem, a column at a time: ridge regression of an anime on all the others."""
     n = lists.shape[1]
     weights = np.zeros((n, n))

@@ -181,10 +181,7 @@ def test_a_build_with_nothing_to_do_is_no_run(shop: Shop) -> None:
 
 @pytest.mark.parametrize("module", ["mlflow", "wandb"])
 def test_one_that_is_not_installed_is_told_before_anything_runs(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    module: str,
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, module: str
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)  # as if it were not there
     shop = make_shop(tmp_path / "shop", f"{CONFIG}[{module}]\n")

@@ -150,7 +150,7 @@ def measured() -> tuple[HoldoutBenchmark, Hyperparameters, dict[str, Chart], int
         random_frame(72, 260, 60, 0.5).write_parquet(file)
         ratings = read_ratings([file])
     franchise = {anime: anime % 17 for anime in ratings.anime_ids.tolist()}
-    bench = HoldoutBenchmark(ratings, users=100, seed=2, franchise=franchise)
+    bench = HoldoutBenchmark(ratings, n_users=100, seed=2, franchise=franchise)
     settings = Hyperparameters(k=6, shrinkage=45)
     steps = []
     found = report_charts(bench, settings, franchises=True, on_step=lambda: steps.append(1))

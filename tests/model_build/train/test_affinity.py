@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from app.recommender.array_types import Float64Array
 from app.recommender.fold_in import input_weight
 from model_build.data.ratings import Ratings, read_ratings
 from model_build.train import affinity
@@ -20,7 +20,6 @@ from model_build.train.affinity import (
 )
 from tests.model_build.worlds import random_frame
 
-Floats = npt.NDArray[np.float64]
 KIND = EaseRegularisation(ridge=20.0, dropout=0.2, popularity_power=0.14)
 WIDE = EaseRegularisation(ridge=5.0, dropout=30.0, popularity_power=0.0)
 
@@ -32,7 +31,7 @@ def ratings(tmp_path_factory: pytest.TempPathFactory) -> Ratings:
     return read_ratings([file])
 
 
-def rows_of_lists(ratings: Ratings) -> tuple[Floats, Floats]:
+def rows_of_lists(ratings: Ratings) -> tuple[Float64Array, Float64Array]:
     """X and Y as dense (fans, anime) arrays."""
     shape = (len(ratings.user_ids), len(ratings.anime_ids))
     given, wanted = np.zeros(shape), np.zeros(shape)
@@ -41,7 +40,7 @@ def rows_of_lists(ratings: Ratings) -> tuple[Floats, Floats]:
     return given, wanted
 
 
-def by_definition(ratings: Ratings, kind: EaseRegularisation, min_entries: int) -> Floats:
+def by_definition(ratings: Ratings, kind: EaseRegularisation, min_entries: int) -> Float64Array:
     """Column i: the ridge regression of Y_i on the other anime."""
     given, wanted = rows_of_lists(ratings)
     count = np.bincount(ratings.item, minlength=given.shape[1])
@@ -128,7 +127,7 @@ def test_sums_over_some_fans_and_over_the_others_add_up(ratings: Ratings) -> Non
     ]
     whole = compute_gram_matrices(ratings, min_entries=0)
 
-    def by_anime(grams: GramMatrices) -> tuple[Floats, Floats]:
+    def by_anime(grams: GramMatrices) -> tuple[Float64Array, Float64Array]:
         place = np.argsort(grams.known)
         cross = grams.cross[np.ix_(place, place)].astype(np.float64)
         return cross, grams.squares[place].astype(np.float64)

@@ -17,14 +17,7 @@ from model_build.cli import main
 from model_build.train.checkpoints import CheckpointStore
 from tests.model_build.worlds import ROOT, random_frame
 
-STAGES = (
-    "similarity",
-    "taste-similarity",
-    "taste-factors",
-    "pair-sums",
-    "affinity",
-    "newcomer",
-)
+STAGES = ("similarity", "taste-similarity", "taste-factors", "pair-sums", "affinity", "newcomer")
 # Kills itself when a stage begins, as the system does when memory runs out.
 KILLED_AT = """
 import os, signal, sys

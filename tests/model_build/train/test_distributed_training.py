@@ -13,12 +13,12 @@ from pathlib import Path
 
 import dask
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pytest
 from distributed import LocalCluster
 
 from app.recommender import Model
+from app.recommender.array_types import Int32Array
 from app.recommender.artifact import open_artifact, read_manifest
 from model_build.cli import main
 from model_build.data.dumps.prepared import INDEX_FILE, open_prepared_dataset
@@ -131,7 +131,7 @@ def test_a_lost_worker_changes_nothing(
     assert read > PARTITIONS
 
 
-def here_ids(folder: Path) -> npt.NDArray[np.int32]:
+def here_ids(folder: Path) -> Int32Array:
     return read_ratings([folder]).anime_ids
 
 

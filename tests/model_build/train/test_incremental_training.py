@@ -11,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 import pytest
 
+from app.recommender.array_types import Float64Array
 from app.recommender.artifact import ModelArtifact, open_artifact
 from model_build.cli import main
 from model_build.data.dumps.prepared import INDEX_FILE, PreparedDataset, open_prepared_dataset
@@ -35,7 +36,6 @@ from tests.model_build.data.prepared_ratings import (
 )
 from tests.model_build.worlds import random_frame
 
-Floats = npt.NDArray[np.float64]
 ALL = "1000"
 EVERYTHING = ["--quiet", "--neighbours", ALL, "--taste-neighbours", ALL]
 
@@ -103,8 +103,8 @@ def grouped(ratings: Ratings) -> GroupedRatings:
 
 
 def residuals(
-    ratings: GroupedRatings, mean: float, bias: Floats, reg: float
-) -> tuple[Floats, Floats]:
+    ratings: GroupedRatings, mean: float, bias: Float64Array, reg: float
+) -> tuple[Float64Array, Float64Array]:
     """What fixed baselines leave, and each fan's bias in closed form."""
     user = np.repeat(np.arange(ratings.n_users), np.diff(ratings.user_start))
     beyond = ratings.user_rating - mean - bias[ratings.order][ratings.user_item]

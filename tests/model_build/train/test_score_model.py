@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from scipy.sparse import csr_array
 
 from app.recommender import Model, UserList
 from app.recommender.affinity import score_affinity
+from app.recommender.array_types import Float64Array
 from app.recommender.fold_in import fold_in
 from app.recommender.score_model import predict_scores
 from model_build.data.grouping import GroupedRatings, group_ratings
@@ -26,10 +26,8 @@ from model_build.train.score_model import (
 from model_build.train.score_model_sampling import subsample_users
 from tests.model_build.worlds import random_frame, train_model
 
-Floats = npt.NDArray[np.float64]
 
-
-def planted(fans: int, anime: int, seed: int) -> tuple[GroupedRatings, Floats]:
+def planted(fans: int, anime: int, seed: int) -> tuple[GroupedRatings, Float64Array]:
     """Scores of fans whose taste has two factors; returns them and the true correlation."""
     rng = np.random.default_rng(seed)
     factor = rng.normal(size=(anime, 2))
@@ -43,7 +41,7 @@ def planted(fans: int, anime: int, seed: int) -> tuple[GroupedRatings, Floats]:
     return grouped, covariance / spread[:, None] / spread
 
 
-def correlation(gaussian: GaussianFactorModel) -> Floats:
+def correlation(gaussian: GaussianFactorModel) -> Float64Array:
     covariance = gaussian.factor.astype(np.float64) @ gaussian.factor.T
     spread = np.sqrt(covariance.diagonal())
     return np.asarray(covariance / spread[:, None] / spread)
@@ -165,9 +163,7 @@ def test_early_steps_look_at_fans_from_everywhere() -> None:
     assert subsample_users(fans, 4).toarray().ravel().tolist() == [1, 3, 6, 9]
 
 
-def test_a_planted_taste_is_found_from_a_shorter_beginning(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_planted_taste_is_found_from_a_shorter_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     grouped, truth = planted(800, 25, seed=3)
     whole = fit_gaussian_factors(grouped, standardise_ratings(grouped), factors=2)
     monkeypatch.setattr(taste, "EARLY_STEP_USERS", 300)

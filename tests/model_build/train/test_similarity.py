@@ -5,20 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_array
 
+from app.recommender.array_types import Float64Array
 from model_build.data.grouping import GroupedRatings, group_ratings
 from model_build.train import similarity
 from model_build.train.model_arrays import MatrixPrecision, encode_item_matrix
 from model_build.train.similarity import pearson_baseline_similarity
 from tests.model_build.worlds import dense_similarity, random_frame, train_model
-
-Floats = npt.NDArray[np.float64]
 
 # Residuals in quarters: many equal similarities, zero variances, and sums without rounding.
 quarters = st.one_of(
@@ -29,7 +27,7 @@ residual_matrices = st.tuples(st.integers(1, 9), st.integers(2, 9)).flatmap(
 )
 
 
-def grouped(residuals: Floats) -> tuple[GroupedRatings, Floats]:
+def grouped(residuals: Float64Array) -> tuple[GroupedRatings, Float64Array]:
     """A matrix fans x anime of residuals (NaN: not rated) as the kernel takes it."""
     user, item = np.nonzero(~np.isnan(residuals))
     ratings = group_ratings(
@@ -38,7 +36,7 @@ def grouped(residuals: Floats) -> tuple[GroupedRatings, Floats]:
     return ratings, ratings.user_rating - 5
 
 
-def by_definition(residuals: Floats, shrinkage: float, min_support: int) -> Floats:
+def by_definition(residuals: Float64Array, shrinkage: float, min_support: int) -> Float64Array:
     """Shrunk Pearson similarity of all pairs, one pair at a time; 0 where it is not positive."""
     n = residuals.shape[1]
     result = np.zeros((n, n))
@@ -55,13 +53,7 @@ def by_definition(residuals: Floats, shrinkage: float, min_support: int) -> Floa
 
 def rows(matrix: csr_array) -> list[dict[int, float]]:
     return [
-        dict(
-            zip(
-                matrix.indices[a:b].tolist(),
-                matrix.data[a:b].tolist(),
-                strict=True,
-            )
-        )
+        dict(zip(matrix.indices[a:b].tolist(), matrix.data[a:b].tolist(), strict=True))
         for a, b in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True)
     ]
 
@@ -77,7 +69,7 @@ def assert_identical(left: csr_array, right: csr_array) -> None:
 @given(residual_matrices, st.sampled_from([0.0, 1.0, 100.0]), st.integers(1, 4))
 @settings(max_examples=150, deadline=None)
 def test_similarities_are_what_the_definition_says(
-    residuals: Floats, shrinkage: float, min_support: int
+    residuals: Float64Array, shrinkage: float, min_support: int
 ) -> None:
     ratings, residual = grouped(residuals)
     found = pearson_baseline_similarity(
@@ -97,7 +89,7 @@ def test_similarities_are_what_the_definition_says(
 @example(np.ones((4, 6)), 2, 256)  # all equally similar, all equally often rated
 @settings(max_examples=150, deadline=None)
 def test_a_cut_keeps_the_most_similar_and_of_equals_the_most_rated(
-    residuals: Floats, neighbours: int, block_rows: int
+    residuals: Float64Array, neighbours: int, block_rows: int
 ) -> None:
     ratings, residual = grouped(residuals)
     n = residuals.shape[1]
@@ -114,7 +106,7 @@ def test_a_cut_keeps_the_most_similar_and_of_equals_the_most_rated(
 
 
 @pytest.fixture(scope="module")
-def sizeable() -> tuple[GroupedRatings, Floats]:
+def sizeable() -> tuple[GroupedRatings, Float64Array]:
     """700 anime (three blocks), most of them rarely rated, with scores on a coarse grid."""
     rng = np.random.default_rng(0)
     chance = np.minimum(1, 8 / np.arange(1, 701))
@@ -126,7 +118,7 @@ def sizeable() -> tuple[GroupedRatings, Floats]:
 
 @pytest.mark.parametrize("neighbours", [7, 60, 700])
 def test_the_result_does_not_depend_on_threads(
-    sizeable: tuple[GroupedRatings, Floats], neighbours: int
+    sizeable: tuple[GroupedRatings, Float64Array], neighbours: int
 ) -> None:
     one, two, five = (
         pearson_baseline_similarity(*sizeable, neighbours=neighbours, threads=threads)
@@ -139,7 +131,7 @@ def test_the_result_does_not_depend_on_threads(
 
 @pytest.mark.parametrize("block_rows", [3, 100, 699, 700, 701])
 def test_the_result_does_not_depend_on_the_size_of_a_block(
-    sizeable: tuple[GroupedRatings, Floats], monkeypatch: pytest.MonkeyPatch, block_rows: int
+    sizeable: tuple[GroupedRatings, Float64Array], monkeypatch: pytest.MonkeyPatch, block_rows: int
 ) -> None:
     usual = pearson_baseline_similarity(*sizeable, neighbours=25, threads=2)
     monkeypatch.setattr(similarity, "BLOCK_ROWS", block_rows)
@@ -169,7 +161,7 @@ def test_fewer_common_fans_than_asked_for_make_no_similarity() -> None:
 
 @given(residual_matrices)
 @settings(max_examples=60, deadline=None)
-def test_grouping_keeps_every_rating_both_ways(residuals: Floats) -> None:
+def test_grouping_keeps_every_rating_both_ways(residuals: Float64Array) -> None:
     ratings, residual = grouped(residuals)
     counts = (~np.isnan(residuals)).sum(axis=0)
     assert (np.diff(counts[ratings.order]) <= 0).all()

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pytest
 from surprise import Dataset, KNNBaseline, Reader
 
 from app.recommender import Model
+from app.recommender.array_types import Int64Array
 from app.recommender.fold_in import fold_in
 from app.recommender.knn_baseline import predict_knn
 from tests.model_build.worlds import (
@@ -39,7 +39,7 @@ class Pair:
     theirs: KNNBaseline
 
     @property
-    def inner(self) -> npt.NDArray[np.int64]:
+    def inner(self) -> Int64Array:
         """Surprise's number of each of our anime, -1 where it has never seen a score."""
         known = self.theirs.trainset._raw2inner_id_items
         return np.array([known.get(anime, -1) for anime in self.ours.anime_id.tolist()])

@@ -53,7 +53,7 @@ def entries(ratings: Ratings, user: str) -> set[tuple[int, float]]:
 
 
 def test_the_fans_measured_on_are_not_in_training(ratings: Ratings) -> None:
-    bench = HoldoutBenchmark(ratings, users=30, seed=3)
+    bench = HoldoutBenchmark(ratings, n_users=30, seed=3)
     assert len(bench.users) == 30
     left = set(map(str, bench.training.user_ids))
     held = set(map(str, ratings.user_ids)) - left
@@ -85,7 +85,7 @@ def whole_model(bench: HoldoutBenchmark, settings: Hyperparameters) -> Model:
 
 @pytest.mark.parametrize("part", list(SEARCH_SPACES))
 def test_a_part_alone_measures_as_in_a_whole_model(ratings: Ratings, part: str) -> None:
-    bench = HoldoutBenchmark(ratings, users=30, seed=3)
+    bench = HoldoutBenchmark(ratings, n_users=30, seed=3)
     space = SEARCH_SPACES[part]
     measured = []
     for settings in (SETTINGS, OTHER, SETTINGS):  # nothing stale is left by what is kept
@@ -102,7 +102,7 @@ def test_a_part_alone_measures_as_in_a_whole_model(ratings: Ratings, part: str) 
 
 
 def test_affinity_of_the_most_listed_anime_alone(ratings: Ratings) -> None:
-    few = HoldoutBenchmark(ratings, users=30, seed=3, affinity_anime=20)
+    few = HoldoutBenchmark(ratings, n_users=30, seed=3, affinity_anime=20)
     count = np.bincount(few.training.item)
     model = few.fit_part("affinity", SETTINGS)
     assert len(np.unique(model.affinity_matrix.indices)) == 20
@@ -111,7 +111,7 @@ def test_affinity_of_the_most_listed_anime_alone(ratings: Ratings) -> None:
 
 def test_new_franchises_are_measured_by_the_mapping(ratings: Ratings) -> None:
     franchise = {anime: anime % 9 for anime in ratings.anime_ids.tolist()}
-    bench = HoldoutBenchmark(ratings, users=30, seed=3, franchise=franchise)
+    bench = HoldoutBenchmark(ratings, n_users=30, seed=3, franchise=franchise)
     model = bench.fit_part("affinity", SETTINGS)
     groups = np.array([franchise[anime] for anime in bench.training.anime_ids.tolist()])
     for fans in (bench.users, bench.users[:9]):
@@ -144,7 +144,7 @@ def test_the_best_trial_is_written_and_train_reads_it(
     settings = read_hyperparameters(out)
     assert set(settings) == set(SEARCH_SPACES["knn"].ranges)
     # What was found measures as it was said to.
-    bench = HoldoutBenchmark(read_ratings([file]), users=40, seed=0)
+    bench = HoldoutBenchmark(read_ratings([file]), n_users=40, seed=0)
     model = bench.fit_part("knn", Hyperparameters(**settings))
     found = bench.evaluate_model(model, SEARCH_SPACES["knn"].order, bench.users)["rmse"]
     assert f"{found:.5g}" == f"{min(values):.5g}"
@@ -253,11 +253,7 @@ def test_all_parts_and_some_settings(file: Path, tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_searched_is_refused(
-    file: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    options: list[str],
-    said: str,
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], said: str
 ) -> None:
     assert main(command(file, tmp_path / "new" / "best.json", *options)) == 2
     (line,) = capsys.readouterr().err.splitlines()
