@@ -23,12 +23,12 @@ KILLED_AT = """
 import os, signal, sys
 from model_build.train import checkpoints
 from model_build.cli import main
-real = checkpoints.Checkpoints.stage
-def stage(self, name, settings, work):
+real = checkpoints.CheckpointStore.load_or_compute
+def load_or_compute(self, name, settings, compute):
     if name == sys.argv[1]:
         os.kill(os.getpid(), signal.SIGKILL)
-    return real(self, name, settings, work)
-checkpoints.Checkpoints.stage = stage
+    return real(self, name, settings, compute)
+checkpoints.CheckpointStore.load_or_compute = load_or_compute
 main(sys.argv[2:])
 """
 
@@ -173,7 +173,7 @@ def test_long_trainings_keep_stages_beside_the_model_until_it_is_written(
         [
             sys.executable,
             "-c",
-            "from model_build.commands import fitting\nfitting.MANY_ENTRIES = 100\n" + KILLED_AT,
+            "from model_build.commands import fitting\nfitting.CHECKPOINT_MIN_ENTRIES = 100\n" + KILLED_AT,
             "affinity",
             *arguments,
         ],
