@@ -36,6 +36,7 @@ from benchmarks.run_server import ServerNotReadyError, run_server
 from model_build.data.grouping import group_ratings
 from model_build.data.ratings import Ratings, read_ratings
 from model_build.train.bias_model import fit_bias_model
+from model_build.train.hyperparameters import Hyperparameters
 from model_build.train.model_arrays import (
     ModelArrays,
     build_in_memory_model,
@@ -45,7 +46,7 @@ from model_build.train.model_arrays import (
     knn_arrays,
 )
 from model_build.train.similarity import pearson_baseline_similarity
-from model_build.train.training import Hyperparameters, train_model
+from model_build.train.training import train_model
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST_LENGTH = 300

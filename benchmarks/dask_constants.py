@@ -25,15 +25,19 @@ from model_build.data.dumps.prepared import open_prepared_dataset
 from model_build.data.grouping import argsort_descending
 from model_build.train import sufficient_statistics as shard
 from model_build.train.affinity import FULL_HISTORY, GramMatrices, default_min_entries, solve_ease
-from model_build.train.cluster import ClusterResources, DaskCluster, start_local_cluster
-from model_build.train.cluster_plan import plan_sharding
+from model_build.train.cluster import (
+    ClusterResources,
+    DaskCluster,
+    plan_sharding,
+    start_local_cluster,
+)
 from model_build.train.distributed_training import train_distributed
+from model_build.train.hyperparameters import Hyperparameters
 from model_build.train.item_statistics import make_item_ordering
 from model_build.train.pair_sums import RowRange, add_similarity_rows, finish_similarity_rows
 from model_build.train.score_model import BIAS_EPOCHS
-from model_build.train.similarity_kernels import count_item_pairs
+from model_build.train.similarity import count_item_pairs
 from model_build.train.topk_neighbours import TopKNeighbours
-from model_build.train.training import Hyperparameters
 from model_build.util.threads import available_cpus
 
 MEASURED_ENTRIES, SOLVED_ITEMS, TRANSFER_BYTES = 3_000_000, 3000, 100_000_000

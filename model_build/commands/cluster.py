@@ -15,8 +15,9 @@ from tqdm import tqdm
 from model_build.commands.arguments import byte_size, positive_int
 from model_build.data.catalogue import read_catalogue
 from model_build.data.dumps.prepared import PreparedDataset, open_prepared_dataset
-from model_build.train.cold_start_statistics import ColdStartCatalogue
-from model_build.train.training import Hyperparameters, TrainedModel
+from model_build.train.cold_start import ColdStartCatalogue
+from model_build.train.hyperparameters import Hyperparameters
+from model_build.train.training import TrainedModel
 from model_build.util.errors import InputError
 from model_build.util.storage import is_gcs_url, read_bytes
 

@@ -18,7 +18,7 @@ from model_build.commands.arguments import positive_int
 from model_build.data.catalogue import read_catalogue
 from model_build.data.ratings import read_ratings
 from model_build.evaluate.cold_start import evaluate_cold_start
-from model_build.train.training import Hyperparameters
+from model_build.train.hyperparameters import Hyperparameters
 
 HELP = "measure anime too new for scores"
 

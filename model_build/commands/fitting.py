@@ -24,16 +24,16 @@ from model_build.data.catalogue import read_catalogue
 from model_build.data.dumps.prepared import is_prepared_dataset, open_prepared_dataset
 from model_build.data.ratings import Ratings, read_ratings
 from model_build.train.checkpoints import CheckpointStore
-from model_build.train.cold_start import add_new_items, encode_item_features, new_item_ids
-from model_build.train.cold_start_statistics import ColdStartCatalogue
+from model_build.train.cold_start import (
+    ColdStartCatalogue,
+    add_new_items,
+    encode_item_features,
+    new_item_ids,
+)
+from model_build.train.hyperparameters import Hyperparameters
 from model_build.train.incremental_training import train_incrementally
 from model_build.train.statistics_store import INDEX_FILE, SavedStatistics, statistics_path
-from model_build.train.training import (
-    Hyperparameters,
-    TrainedModel,
-    ratings_fingerprint,
-    train_model,
-)
+from model_build.train.training import TrainedModel, ratings_fingerprint, train_model
 from model_build.util.errors import InputError
 from model_build.util.storage import is_gcs_url
 

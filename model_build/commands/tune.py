@@ -20,7 +20,7 @@ from model_build.commands.arguments import positive_int
 from model_build.data.catalogue import read_catalogue
 from model_build.data.ratings import read_ratings
 from model_build.data.splitting import HIDDEN_SHARE
-from model_build.train.hyperparameters_file import write_hyperparameters
+from model_build.train.hyperparameters import write_hyperparameters
 from model_build.util.errors import InputError
 
 HELP = "search for the best settings"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 
 from app.recommender.array_types import BoolArray, Float64Array, Int32Array, Int64Array
-from model_build.data import grouping_kernels
 from model_build.util.errors import InputError
 
 MAX_ENTRIES = np.iinfo(np.int32).max
@@ -118,7 +118,7 @@ def group_entries(
             sorted_.item_position,
         )
     of_user, of_item = np.zeros(n_users, np.int64), np.zeros(len(rank), np.int64)
-    grouping_kernels.count_entries(user, item, selected, of_user, of_item)
+    count_entries(user, item, selected, of_user, of_item)
     of_number = np.zeros(n_numbers, np.int64)
     has = of_item > 0
     of_number[rank[has]] = of_item[has]
@@ -126,11 +126,9 @@ def group_entries(
     user_start = np.concatenate([[0], np.cumsum(of_user)])
     entries = int(user_start[-1])
     item_user, item_position = np.empty(entries, np.int32), np.empty(entries, np.int32)
-    grouping_kernels.group_by_item(
-        user, item, selected, rank, item_start[:-1].copy(), item_user, item_position
-    )
+    group_by_item(user, item, selected, rank, item_start[:-1].copy(), item_user, item_position)
     user_item, user_entry = np.empty(entries, np.int32), np.empty(entries, np.int32)
-    grouping_kernels.group_by_user(
+    group_by_user(
         item_start, item_user, item_position, user_start[:-1].copy(), user_item, user_entry
     )
     return GroupedEntries(user_start, user_item, user_entry, item_start, item_user, item_position)
@@ -155,3 +153,60 @@ CHUNK_ENTRIES = 1 << 22
 def argsort_descending(count: Int64Array) -> Int64Array:
     """Indices by falling count, of equal ones the first first."""
     return np.argsort(-count, kind="stable")
+
+
+@numba.njit(nogil=True, cache=True)
+def count_entries(
+    user: Int32Array,
+    item: Int32Array,
+    selected: BoolArray,
+    of_user: Int64Array,
+    of_item: Int64Array,
+) -> None:
+    """Add up how many chosen entries each user and each item has."""
+    for entry in range(len(user)):
+        if selected[entry]:
+            of_user[user[entry]] += 1
+            of_item[item[entry]] += 1
+
+
+@numba.njit(nogil=True, cache=True)
+def group_by_item(
+    user: Int32Array,
+    item: Int32Array,
+    selected: BoolArray,
+    rank: Int64Array,
+    next_slot: Int64Array,
+    item_user: Int32Array,
+    item_entry: Int32Array,
+) -> None:
+    """Put entries, users ascending, behind one another by item; ``free`` is where each starts."""
+    for entry in range(len(user)):
+        if selected[entry]:
+            number = rank[item[entry]]
+            place = next_slot[number]
+            next_slot[number] = place + 1
+            item_user[place] = user[entry]
+            item_entry[place] = entry
+
+
+@numba.njit(nogil=True, cache=True)
+def group_by_user(
+    item_start: Int64Array,
+    item_user: Int32Array,
+    item_entry: Int32Array,
+    next_slot: Int64Array,
+    user_item: Int32Array,
+    entry: Int32Array,
+) -> None:
+    """From items, in their order, back to users.
+
+    ``item_entry`` names entries at first, and then where they stand by user.
+    """
+    for number in range(len(item_start) - 1):
+        for p in range(item_start[number], item_start[number + 1]):
+            place = next_slot[item_user[p]]
+            next_slot[item_user[p]] = place + 1
+            user_item[place] = number
+            entry[place] = item_entry[p]
+            item_entry[p] = place

@@ -22,8 +22,9 @@ from app.recommender.score_model import expected_error
 from model_build.data.ratings import Ratings
 from model_build.evaluate.ranking_metrics import ndcg
 from model_build.train.cold_start import encode_item_features
+from model_build.train.hyperparameters import Hyperparameters
 from model_build.train.model_arrays import ModelArrays, build_in_memory_model
-from model_build.train.training import Hyperparameters, train_model
+from model_build.train.training import train_model
 from model_build.util.errors import InputError
 
 MIN_LISTS = 100

@@ -37,8 +37,8 @@ from model_build.evaluate.ranking_results import (
 )
 from model_build.evaluate.reference_models import REFERENCE_MODELS
 from model_build.evaluate.summary import metrics_report
+from model_build.train.hyperparameters import Hyperparameters
 from model_build.train.training import (
-    Hyperparameters,
     build_timestamp,
     make_model_version,
     ratings_fingerprint,

@@ -18,7 +18,7 @@ from app.recommender.rank import top_items
 from app.recommender.recommend import score_items
 from model_build.evaluate.evaluation import HoldoutUser
 from model_build.reporting.charts import Chart
-from model_build.train.training import Hyperparameters
+from model_build.train.hyperparameters import Hyperparameters
 from model_build.tuning.holdout_benchmark import HoldoutBenchmark
 
 K_VALUES = (1, 3, 5, 10, 20, 40, 80, 200)

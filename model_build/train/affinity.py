@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
@@ -32,13 +33,13 @@ from app.recommender.fold_in import input_weight
 from app.recommender.rank import RARE_ITEM_LISTS
 from model_build.data.grouping import argsort_descending, count_entries_per_item, group_entries
 from model_build.data.ratings import Ratings
-from model_build.train import affinity_kernels
+from model_build.train.intrinsics import add_outer_product, prefetch_element
 from model_build.train.linear_algebra import (
     copy_lower_to_upper,
     copy_upper_to_lower,
     invert_spd_in_place,
 )
-from model_build.train.similarity_kernels import count_item_pairs
+from model_build.train.similarity import count_item_pairs
 from model_build.util.threads import available_cpus, balanced_ranges, run_over_ranges
 
 UNRATED_RELEVANCE = 0.3
@@ -186,7 +187,7 @@ def _accumulate_gram_chunk(
     count_item_pairs(lists.item_start, lists.item_user, lists.item_position, lists.user_start, cost)
     run_over_ranges(
         pool,
-        affinity_kernels.accumulate_gram_rows,
+        accumulate_gram_rows,
         balanced_ranges(cost + np.arange(len(known)), WORK_RANGES),
         lists.item_start,
         lists.item_user,
@@ -281,3 +282,78 @@ def _to_item_matrix(
     kept = csr_array((value[order].ravel(), index[order].ravel(), start), shape=(n_items, n_items))
     kept.sort_indices()
     return kept
+
+
+PREFETCH_DISTANCE, PREFETCH_ENTRIES = 6, 64
+"""Lists are fetched so many ahead, and so many entries of each; measured."""
+
+
+@numba.njit(nogil=True, cache=True)
+def accumulate_gram_pairs(
+    i: int,
+    item_start: Int64Array,
+    item_user: Int32Array,
+    item_position: Int32Array,
+    user_start: Int64Array,
+    user_item: Int32Array,
+    input_weight: Float32Array,
+    relevance: Float32Array,
+    sums: Float64Array,
+) -> None:
+    """Add to ``sums[j]`` what anime i and each j <= i have in common: x_i x_j, x_i y_j, y_i x_j."""
+    stop = item_start[i + 1]
+    for p in range(item_start[i], stop):
+        if p + PREFETCH_DISTANCE < stop:
+            ahead = np.int64(item_position[p + PREFETCH_DISTANCE])
+            begin = user_start[item_user[p + PREFETCH_DISTANCE]]
+            prefetch_element(input_weight, ahead)
+            prefetch_element(relevance, ahead)
+            for k in range(begin, min(ahead, begin + PREFETCH_ENTRIES), 16):
+                prefetch_element(user_item, k)
+                prefetch_element(input_weight, k)
+                prefetch_element(relevance, k)
+        position = item_position[p]
+        x, y = np.float64(input_weight[position]), np.float64(relevance[position])
+        for q in range(np.uint64(user_start[item_user[p]]), np.uint64(position) + np.uint64(1)):
+            add_outer_product(
+                sums,
+                np.int64(user_item[q]),
+                x,
+                y,
+                np.float64(input_weight[q]),
+                np.float64(relevance[q]),
+            )
+
+
+@numba.njit(nogil=True, cache=True)
+def accumulate_gram_rows(
+    first: int,
+    last: int,
+    item_start: Int64Array,
+    item_user: Int32Array,
+    item_position: Int32Array,
+    user_start: Int64Array,
+    user_item: Int32Array,
+    input_weight: Float32Array,
+    relevance: Float32Array,
+    gram: Float32Array,
+    cross: Float32Array,
+) -> None:
+    """Add to X'X and X'Y what the anime i in [first, last) and the j <= i have in common.
+
+    Lists hold their anime in ascending order, and ``anime_position`` says where i stands in each,
+    so that every pair of anime is met once: its four products are added up together, in double
+    precision. Of ``gram`` only the lower triangle is written; of ``cross`` row and column i.
+    """
+    sums = np.zeros((last, 4))
+    lists = (item_start, item_user, item_position, user_start, user_item, input_weight, relevance)
+    for i in range(first, last):
+        accumulate_gram_pairs(i, *lists, sums)
+        for j in range(i):
+            gram[i, j] += sums[j, 0]
+            cross[i, j] += sums[j, 1]
+            cross[j, i] += sums[j, 2]
+            sums[j, 0] = sums[j, 1] = sums[j, 2] = sums[j, 3] = 0.0
+        gram[i, i] += sums[i, 0]
+        cross[i, i] += sums[i, 1]
+        sums[i, 0] = sums[i, 1] = sums[i, 2] = sums[i, 3] = 0.0

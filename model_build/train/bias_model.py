@@ -9,11 +9,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 
-from app.recommender.array_types import Float64Array
+from app.recommender.array_types import Float64Array, Int32Array, Int64Array
 from model_build.data.grouping import GroupedRatings
-from model_build.train import bias_kernels
 from model_build.util.threads import available_cpus, balanced_ranges, run_over_ranges
 
 RANGES_PER_THREAD = 4
@@ -60,16 +60,12 @@ def fit_bias_model(
     of_users = (ratings.user_start, ratings.user_item, centred)
     with ThreadPoolExecutor(threads) as pool:
         for _ in range(epochs):
-            run_over_ranges(
-                pool, bias_kernels.update_biases, items, *of_items, user_bias, reg_item, item_bias
-            )
-            run_over_ranges(
-                pool, bias_kernels.update_biases, users, *of_users, item_bias, reg_user, user_bias
-            )
+            run_over_ranges(pool, update_biases, items, *of_items, user_bias, reg_item, item_bias)
+            run_over_ranges(pool, update_biases, users, *of_users, item_bias, reg_user, user_bias)
         del item_centred, of_items
         run_over_ranges(
             pool,
-            bias_kernels.subtract_biases,
+            subtract_biases,
             users,
             ratings.user_start,
             ratings.user_item,
@@ -78,3 +74,54 @@ def fit_bias_model(
             centred,
         )
     return BiasModel(mean, user_bias, item_bias[ratings.rank], centred)
+
+
+@numba.njit(nogil=True, cache=True)
+def update_biases(
+    first: int,
+    last: int,
+    start: Int64Array,
+    other: Int32Array,
+    centred: Float64Array,
+    other_bias: Float64Array,
+    reg: float,
+    bias: Float64Array,
+) -> None:
+    """One half step of the alternating least squares, in place.
+
+    ``start`` delimits what each has been given, by whom (``other``) or to what, and how much.
+    """
+    for i in range(first, last):
+        total = 0.0
+        for p in range(start[i], start[i + 1]):
+            total += centred[p] - other_bias[other[p]]
+        weight = reg + (start[i + 1] - start[i])
+        bias[i] = total / weight if weight > 0 else 0.0
+
+
+@numba.njit(nogil=True, cache=True)
+def subtract_biases(
+    first: int,
+    last: int,
+    user_start: Int64Array,
+    user_item: Int32Array,
+    user_bias: Float64Array,
+    item_bias: Float64Array,
+    centred: Float64Array,
+) -> None:
+    """What biases leave of centred ratings, in place."""
+    for u in range(first, last):
+        for q in range(user_start[u], user_start[u + 1]):
+            centred[q] = centred[q] - user_bias[u] - item_bias[user_item[q]]
+
+
+@numba.njit(nogil=True, cache=True)
+def sum_squared_residuals(
+    first: int, last: int, user_start: Int64Array, residual: Float64Array, total: Float64Array
+) -> None:
+    """The sum of squared residuals of each fan."""
+    for u in range(first, last):
+        summed = 0.0
+        for q in range(user_start[u], user_start[u + 1]):
+            summed += residual[q] * residual[q]
+        total[u] = summed

@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 from scipy.sparse import csr_array
 
@@ -35,6 +36,7 @@ from model_build.train.score_model import (
     GaussianFactorModel,
     StandardScores,
 )
+from model_build.train.sufficient_statistics import ItemCounts, merge_item_counts
 
 FEATURE_RIDGE = 100.0
 MIN_FEATURE_COUNT = 20
@@ -284,3 +286,31 @@ def predict_cold_items(
         predict_cold_affinity(by_lists, fitted.affinity, n_neighbours),
         predict_cold_affinity(by_lists, fitted.short_history_affinity, n_neighbours),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ColdStartCatalogue:
+    """A catalogue and the ids of the new anime in it, (k,) ascending."""
+
+    catalogue: pl.DataFrame
+    ids: Int32Array
+
+    @classmethod
+    def from_catalogue(cls, catalogue: pl.DataFrame, since: int) -> ColdStartCatalogue:
+        """New as `model_build.train.cold_start.new_item_ids` says."""
+        return cls(catalogue, new_item_ids(catalogue, since).to_numpy().astype(np.int32))
+
+    def add_to_counts(self, counts: ItemCounts) -> ItemCounts:
+        """Counts that also name the new anime, though no fan may list them."""
+        none = np.zeros(len(self.ids), np.int64)
+        return merge_item_counts(counts, ItemCounts(self.ids, none, none, none.astype(float), 0.0))
+
+    def item_features(self, anime_ids: Int32Array) -> ItemFeatures:
+        """What is known of the anime."""
+        return encode_item_features(self.catalogue, anime_ids)
+
+    def cold_positions(
+        self, anime_ids: Int32Array, entries: npt.NDArray[np.integer], min_entries: int
+    ) -> Int64Array:
+        """The positions of the new anime on fewer than ``min_entries`` lists."""
+        return np.flatnonzero((entries < min_entries) & np.isin(anime_ids, self.ids))

@@ -23,15 +23,16 @@ from model_build.data.grouping import argsort_descending
 from model_build.train import sufficient_statistics as shard
 from model_build.train.affinity import SHORT_HISTORY, EaseRegularisation, GramMatrices, solve_ease
 from model_build.train.bias_model import BiasModel
-from model_build.train.cluster import DaskCluster, TaskFuture
-from model_build.train.cluster_plan import (
+from model_build.train.cluster import (
+    DaskCluster,
     ProgressCallback,
     ShardingPlan,
+    TaskFuture,
     no_progress,
     plan_sharding,
 )
-from model_build.train.cold_start import FittedComponents
-from model_build.train.cold_start_statistics import ColdStartCatalogue
+from model_build.train.cold_start import ColdStartCatalogue, FittedComponents
+from model_build.train.hyperparameters import Hyperparameters
 from model_build.train.item_statistics import make_item_ordering
 from model_build.train.linear_algebra import copy_lower_to_upper
 from model_build.train.model_arrays import ModelArrays, knn_arrays
@@ -52,7 +53,7 @@ from model_build.train.score_model import (
 )
 from model_build.train.sufficient_statistics import ItemCounts
 from model_build.train.topk_neighbours import TopKNeighbours
-from model_build.train.training import Hyperparameters, TrainedModel, assemble_model
+from model_build.train.training import TrainedModel, assemble_model
 from model_build.util.errors import InputError
 from model_build.util.threads import available_cpus, balanced_ranges
 

@@ -23,8 +23,8 @@ from model_build.data.grouping import GroupedRatings
 from model_build.train import sufficient_statistics as shard
 from model_build.train.affinity import SHORT_HISTORY, EaseRegularisation, solve_ease
 from model_build.train.bias_model import BiasModel, fit_bias_model
-from model_build.train.cold_start import FittedComponents
-from model_build.train.cold_start_statistics import ColdStartCatalogue
+from model_build.train.cold_start import ColdStartCatalogue, FittedComponents
+from model_build.train.hyperparameters import Hyperparameters
 from model_build.train.item_statistics import GramMatrixBuilder, ItemStatistics
 from model_build.train.model_arrays import ModelArrays, knn_arrays
 from model_build.train.pair_sums import (
@@ -38,7 +38,7 @@ from model_build.train.pair_sums import (
 from model_build.train.score_model import BIAS_EPOCHS, BIAS_REGULARISATION, StandardScores
 from model_build.train.statistics_store import FixedBiases, SavedStatistics, StatisticsWriter
 from model_build.train.topk_neighbours import TopKNeighbours
-from model_build.train.training import Hyperparameters, TrainedModel, assemble_model
+from model_build.train.training import TrainedModel, assemble_model
 from model_build.train.user_sample import UserSample
 from model_build.util.errors import InputError
 from model_build.util.threads import available_cpus

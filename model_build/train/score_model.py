@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
+import numba
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import eigsh
@@ -20,12 +22,10 @@ from tqdm import tqdm
 
 from app.recommender.array_types import Float32Array, Float64Array, Int32Array, Int64Array
 from model_build.data.grouping import GroupedRatings
-from model_build.train import bias_kernels
-from model_build.train import score_model_kernels as taste_kernels
+from model_build.train import bias_model as bias_kernels
 from model_build.train.bias_model import fit_bias_model
 from model_build.train.linear_algebra import copy_lower_to_upper, invert_spd_in_place
 from model_build.train.sampling import sample_by_hash
-from model_build.train.score_model_sampling import subsample_entries, subsample_users
 from model_build.train.similarity import pearson_baseline_similarity
 from model_build.util.threads import available_cpus
 
@@ -166,7 +166,7 @@ def standard_score_matrix(
     A row a fan; columns are numbers of anime.
     """
     length = np.empty(ratings.n_users, np.int64)
-    taste_kernels.count_items_below(ratings.user_start, ratings.user_item, m, length)
+    count_items_below(ratings.user_start, ratings.user_item, m, length)
     active = users[length[users] >= 2]
     first, length = ratings.user_start[active], length[active]
     start = np.concatenate([[0], np.cumsum(length)])
@@ -262,11 +262,9 @@ def _expectation_step(
                 continue
             anime, value = user_scores.indices[own], user_scores.data[own]
             kernel = np.empty((len(anime), len(anime)), np.float32)
-            taste_kernels.fill_user_covariance(
-                anime, covariance, singly, user_bias_variance, kernel
-            )
+            fill_user_covariance(anime, covariance, singly, user_bias_variance, kernel)
             invert_spd_in_place(kernel)
-            taste_kernels.accumulate_gradients(anime, value, kernel, singly, pull, seen, noise_sum)
+            accumulate_gradients(anime, value, kernel, singly, pull, seen, noise_sum)
         return pull, seen, noise_sum
 
     # Each part works on fans of its own; threads of BLAS within would fight theirs.
@@ -308,3 +306,89 @@ def _leading_factors(covariance: Float32Array, factors: int) -> Float64Array:
         with threadpool_limits(1):
             value, vector = eigsh(covariance, factors, v0=np.ones(m, np.float32), tol=1e-4)
     return np.asarray(vector * np.sqrt(np.maximum(value, 0.0)), np.float64)
+
+
+MAX_ENTRIES_PER_USER = 400
+
+
+def subsample_users(user_scores: csr_array, max_users: int) -> csr_array:
+    """At most ``most`` of the fans, evenly spread over all."""
+    n_users = user_scores.shape[0]
+    return (
+        user_scores
+        if n_users <= max_users
+        else user_scores[np.arange(max_users) * n_users // max_users]
+    )
+
+
+def subsample_entries(user_scores: csr_array, rng: np.random.Generator) -> csr_array:
+    """The same fans with at most `MOST_TITLES` entries each: a step costs their cube."""
+    kept = [
+        np.arange(first, last)
+        if last - first <= MAX_ENTRIES_PER_USER
+        else np.sort(rng.choice(np.arange(first, last), MAX_ENTRIES_PER_USER, replace=False))
+        for first, last in pairwise(user_scores.indptr.tolist())
+    ]
+    start = np.concatenate([[0], np.cumsum([len(entries) for entries in kept], dtype=np.int64)])
+    entries = np.concatenate([np.empty(0, np.int64), *kept])
+    return csr_array(
+        (user_scores.data[entries], user_scores.indices[entries], start), shape=user_scores.shape
+    )
+
+
+@numba.njit(nogil=True, cache=True)
+def fill_user_covariance(
+    items: Int32Array,
+    covariance: Float32Array,
+    noise: Float32Array,
+    user_bias_variance: float,
+    user_covariance: Float32Array,
+) -> None:
+    """The lower triangle of K = S_RR + level_variance 11' + diag(noise_R), R ascending."""
+    for x in range(len(items)):
+        row = covariance[items[x]]
+        for y in range(x + 1):
+            user_covariance[x, y] = row[items[y]] + user_bias_variance
+        user_covariance[x, x] += noise[items[x]]
+
+
+@numba.njit(nogil=True, cache=True)
+def accumulate_gradients(
+    items: Int32Array,
+    value: Float32Array,
+    inverse: Float32Array,
+    noise: Float32Array,
+    gradients: Float32Array,
+    entry_count: Float64Array,
+    noise_sum: Float64Array,
+) -> None:
+    """Add up what a fan says about covariance and noise; of K^-1 the lower triangle is read.
+
+    With a = K^-1 y: ``pull[R, R]`` receives the lower triangle of a a' - K^-1, ``noise_sum`` the
+    expected squared noise of each entry.
+    """
+    n = len(items)
+    a = np.zeros(n, np.float32)
+    for x in range(n):
+        total = np.float32(0.0)
+        for y in range(x):
+            total += inverse[x, y] * value[y]
+            a[y] += inverse[x, y] * value[x]
+        a[x] += total + inverse[x, x] * value[x]
+    for x in range(n):
+        i = items[x]
+        row = gradients[i]
+        for y in range(x + 1):
+            row[items[y]] += a[x] * a[y] - inverse[x, y]
+        entry_count[i] += 1.0
+        noise_sum[i] += noise[i] ** 2 * (a[x] * a[x] - inverse[x, x]) + noise[i]
+
+
+@numba.njit(nogil=True, cache=True)
+def count_items_below(
+    user_start: Int64Array, user_item: Int32Array, below: int, count: Int64Array
+) -> None:
+    """How many items with a number below ``below`` each fan has; they come first."""
+    for user in range(len(count)):
+        first, last = user_start[user], user_start[user + 1]
+        count[user] = np.searchsorted(user_item[first:last], below)

@@ -23,7 +23,8 @@ from app.recommender.array_types import (
 from app.recommender.fold_in import input_weight
 from model_build.data.dumps.prepared import EntryArrays, RatingsPartition, read_partition
 from model_build.data.grouping import GroupedEntries, GroupedRatings, group_entries
-from model_build.train import bias_kernels, pair_kernels
+from model_build.train import bias_model as bias_kernels
+from model_build.train import pair_sums as pair_kernels
 from model_build.train.affinity import item_relevance
 from model_build.train.bias_model import BiasModel
 from model_build.train.pair_sums import RowRange, gram_sum_block, pearson_sum_block

@@ -17,7 +17,7 @@ from app.recommender.array_types import Int64Array
 from model_build.data.ratings import Ratings
 from model_build.train.checkpoints import CheckpointStore
 from model_build.train.cold_start import FittedComponents, ItemFeatures, predict_cold_items
-from model_build.train.hyperparameters import Hyperparameters as Hyperparameters
+from model_build.train.hyperparameters import Hyperparameters
 from model_build.train.model_arrays import (
     ModelArrays,
     affinity_arrays,

@@ -25,6 +25,7 @@ from model_build.train.affinity import (
     solve_ease,
 )
 from model_build.train.bias_model import fit_bias_model
+from model_build.train.hyperparameters import Hyperparameters
 from model_build.train.model_arrays import (
     ModelArrays,
     affinity_arrays,
@@ -42,7 +43,7 @@ from model_build.train.score_model import (
     standardise_ratings,
 )
 from model_build.train.similarity import pearson_baseline_similarity
-from model_build.train.training import Hyperparameters, ratings_fingerprint
+from model_build.train.training import ratings_fingerprint
 from model_build.util.errors import InputError
 
 T = TypeVar("T")

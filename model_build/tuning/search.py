@@ -22,7 +22,7 @@ import sqlalchemy
 import sqlalchemy.exc
 from optuna.trial import FrozenTrial, TrialState
 
-from model_build.train.training import Hyperparameters
+from model_build.train.hyperparameters import Hyperparameters
 from model_build.tuning.holdout_benchmark import HoldoutBenchmark
 from model_build.tuning.search_space import ERROR_METRICS, SearchSpace, default_hyperparameters
 from model_build.util.errors import InputError

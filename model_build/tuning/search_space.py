@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import optuna
 
 from app.recommender import SortOrder
-from model_build.train.training import Hyperparameters
+from model_build.train.hyperparameters import Hyperparameters
 from model_build.util.errors import InputError
 
 ERROR_METRICS = ("rmse", "mae")

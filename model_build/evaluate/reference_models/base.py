@@ -19,8 +19,8 @@ from model_build.data.grouping import GroupedRatings, group_ratings
 from model_build.data.ratings import Ratings
 from model_build.evaluate.ranking_results import ItemScorer
 from model_build.train.bias_model import fit_bias_model
+from model_build.train.hyperparameters import Hyperparameters
 from model_build.train.similarity import pearson_baseline_similarity
-from model_build.train.training import Hyperparameters
 
 ScorerFactory = Callable[[Ratings], ItemScorer]
 

@@ -16,7 +16,7 @@ from model_build.evaluate.reference_models.base import (
     fit_item_similarity,
     known_positions,
 )
-from model_build.train.training import Hyperparameters
+from model_build.train.hyperparameters import Hyperparameters
 
 
 def fit(ratings: Ratings) -> ItemScorer:

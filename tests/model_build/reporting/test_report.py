@@ -25,7 +25,7 @@ from model_build.reporting.charts import PLACEHOLDER_COLOURS, Chart, chart_svg
 from model_build.reporting.page import SimilarAnime, report_page
 from model_build.reporting.report_charts import model_hyperparameters, predict_order, report_charts
 from model_build.reporting.report_inputs import AnimeNames, read_comparison, similar_anime
-from model_build.train.training import Hyperparameters
+from model_build.train.hyperparameters import Hyperparameters
 from model_build.tuning.holdout_benchmark import HoldoutBenchmark
 from model_build.util.errors import InputError
 from tests.model_build.worlds import dense_similarity, random_frame, train_model

@@ -173,7 +173,8 @@ def test_long_trainings_keep_stages_beside_the_model_until_it_is_written(
         [
             sys.executable,
             "-c",
-            "from model_build.commands import fitting\nfitting.CHECKPOINT_MIN_ENTRIES = 100\n" + KILLED_AT,
+            "from model_build.commands import fitting\nfitting.CHECKPOINT_MIN_ENTRIES = 100\n"
+            + KILLED_AT,
             "affinity",
             *arguments,
         ],

@@ -27,13 +27,15 @@ from model_build.train import cluster as clusters
 from model_build.train.cluster import (
     ClusterResources,
     DaskCluster,
+    ShardingPlan,
     connect_to_scheduler,
+    plan_sharding,
     start_local_cluster,
 )
-from model_build.train.cluster_plan import ShardingPlan, plan_sharding
 from model_build.train.distributed_training import train_distributed
 from model_build.train.pair_sums import RowRange, split_row_ranges
-from model_build.train.training import Hyperparameters, TrainedModel, train_model
+from model_build.train.hyperparameters import Hyperparameters
+from model_build.train.training import TrainedModel, train_model
 from model_build.util.errors import InputError
 from tests.model_build.data.prepared_ratings import rounding, write_catalogue, write_prepared
 from tests.model_build.worlds import ROOT, random_frame

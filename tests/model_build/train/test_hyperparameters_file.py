@@ -10,8 +10,8 @@ import pytest
 
 from app.recommender import Model
 from model_build.cli import main
-from model_build.train.hyperparameters_file import read_hyperparameters, write_hyperparameters
-from model_build.train.training import Hyperparameters
+from model_build.train.hyperparameters import read_hyperparameters, write_hyperparameters
+from model_build.train.hyperparameters import Hyperparameters
 from model_build.util.errors import InputError
 from tests.model_build.worlds import random_frame
 

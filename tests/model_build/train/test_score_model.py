@@ -22,8 +22,8 @@ from model_build.train.score_model import (
     _leading_factors,
     fit_gaussian_factors,
     standardise_ratings,
+    subsample_users,
 )
-from model_build.train.score_model_sampling import subsample_users
 from tests.model_build.worlds import random_frame, train_model
 
 

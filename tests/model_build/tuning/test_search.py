@@ -18,8 +18,9 @@ from app.recommender.artifact import DatasetInfo, Manifest, ModelArtifact
 from model_build.cli import main
 from model_build.data.ratings import Ratings, read_ratings
 from model_build.evaluate.evaluation import evaluate, model_ranker
-from model_build.train.hyperparameters_file import read_hyperparameters
-from model_build.train.training import Hyperparameters, train_model
+from model_build.train.hyperparameters import read_hyperparameters
+from model_build.train.hyperparameters import Hyperparameters
+from model_build.train.training import train_model
 from model_build.tuning.holdout_benchmark import HoldoutBenchmark
 from model_build.tuning.search_space import SEARCH_SPACES
 from tests.model_build.worlds import ROOT, random_frame, run_command
