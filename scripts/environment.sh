@@ -1,20 +1,29 @@
 # Sourced by the other scripts: puts the project's own virtual environment in place and on the path.
 #
-#   use_environment FILE    .venv with everything in FILE (a requirements file); installs only what
-#                           changed since the last time, and starts over after an interruption
+#   use_environment FILE...    .venv with everything in each FILE (a requirements file), in this order;
+#                              installs only what changed since the last time, and starts over after
+#                              an interruption
 
 use_environment() {
-    local requirements=$1 stamp wanted
+    local requirements stamp wanted
     cd "$(dirname "${BASH_SOURCE[0]}")/.." || return 1
-    stamp=.venv/installed-$requirements
     wanted=$(cat requirements*.txt | cksum)
-    if [ ! -x .venv/bin/python ] || [ -e "$unfinished" ] ||
-        [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
-        _install "$requirements" || return
-        echo "$wanted" >"$stamp"
-    fi
+    for requirements in "$@"; do
+        stamp=.venv/installed-$requirements
+        if [ ! -x .venv/bin/python ] || [ -e "$unfinished" ] ||
+            [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+            _install "$requirements" || return
+            echo "$wanted" >"$stamp"
+        fi
+    done
     PATH=$PWD/.venv/bin:$PATH
     export PATH
+}
+
+# What tests and benchmarks. PyTorch comes by itself: its file has no hash that holds everywhere, and
+# pip checks all or none.
+use_developer_environment() {
+    use_environment requirements-dev.txt requirements-neural.txt
 }
 
 # Holds the number of the process that installs; outside .venv, which is made anew.
@@ -28,7 +37,7 @@ _install() {
     fi
     # A process that was stopped may leave half a package that pip takes for a whole one.
     if [ -e "$unfinished" ] || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
-        python=$(_find_python) || return
+        python=$(find_python) || return
         _begin
         echo "setting up .venv with $python" >&2
         "$python" -m venv --clear .venv >&2 || {
@@ -54,7 +63,8 @@ _begin() {
     trap 'echo "interrupted; the next run starts over" >&2; exit 130' INT
 }
 
-_find_python() {
+# The first of these that is new enough; PYTHON may name one.
+find_python() {
     local name
     for name in "${PYTHON:-}" python3.11 python3.12 python3.13 python3; do
         if command -v "$name" >/dev/null && "$name" -c \

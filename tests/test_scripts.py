@@ -18,6 +18,7 @@ ENVIRONMENT = {
     name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")
 } | {"PYTHON": sys.executable}
 SET_UP = ["bash", "-c", ". scripts/environment.sh; use_environment requirements.txt"]
+DEVELOPERS = ("requirements-dev.txt", "requirements-neural.txt")
 
 
 def start(project: Path, *command: str, **environment: str) -> subprocess.Popen[str]:
@@ -46,6 +47,8 @@ def write_project(folder: Path, requirements: str) -> Path:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project that needs nothing, set up."""
     folder = write_project(tmp_path_factory.mktemp("project"), "# nothing\n")
+    for name in DEVELOPERS:
+        (folder / name).write_text("# nothing\n")
     status, told = end(start(folder, *SET_UP))
     assert (status, told[-1]) == (0, "installing requirements.txt")
     return folder
@@ -53,6 +56,12 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_second_time_nothing_is_set_up(project: Path) -> None:
     assert end(start(project, *SET_UP)) == (0, [])
+
+
+def test_several_files_are_installed_one_after_another(project: Path) -> None:
+    set_up = ["bash", "-c", ". scripts/environment.sh; use_developer_environment"]
+    assert end(start(project, *set_up)) == (0, [f"installing {name}" for name in DEVELOPERS])
+    assert end(start(project, *set_up)) == (0, [])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
