@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from app.settings import AppSettings
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 
 
 def create_app(settings: AppSettings | None = None) -> Flask:

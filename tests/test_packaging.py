@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from app import VERSION
 from scripts.locking import EVERYTHING, LOCKS, OLDEST_PYTHON, WITHOUT_HASH
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -96,3 +97,13 @@ def test_pytorch_is_what_has_no_hash() -> None:
 def test_the_oldest_python_is_the_same_everywhere() -> None:
     assert SpecifierSet(PROJECT["requires-python"]) == SpecifierSet(f">={OLDEST_PYTHON}")
     assert (ROOT / ".python-version").read_text("utf-8").strip() == OLDEST_PYTHON
+
+
+def test_the_version_is_that_of_the_newest_release() -> None:
+    assert PROJECT["dynamic"] == ["version"], "app/__init__.py has it"
+    changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    headings = re.findall(r"^## (.+)$", changes, re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    version, date = headings[1].split(", ")
+    assert version == VERSION
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", date)

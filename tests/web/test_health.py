@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import tomllib
-
 from flask.testing import FlaskClient
 
 from app import VERSION
-from app.settings import PROJECT_ROOT
 from tests.tiny_model import ANIME, FANS
 
 
@@ -31,8 +28,3 @@ def test_without_a_model_the_process_is_up_but_not_ready(modelless: FlaskClient)
     assert body["ready"] is False
     assert "manifest.json" in body["reason"]
     assert "\n" not in body["reason"]
-
-
-def test_the_version_is_the_projects() -> None:
-    project = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    assert project["version"] == VERSION
