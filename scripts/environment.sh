@@ -66,13 +66,13 @@ _begin() {
 # The first of these that is new enough; PYTHON may name one.
 find_python() {
     local name
-    for name in "${PYTHON:-}" python3.11 python3.12 python3.13 python3; do
+    for name in "${PYTHON:-}" python3.11 python3.12 python3.13 python3.14 python3; do
         if command -v "$name" >/dev/null && "$name" -c \
-            'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then
+            'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
             echo "$name"
             return
         fi
     done
-    echo "Python 3.11, 3.12 or 3.13 is needed and was not found; set PYTHON to name one" >&2
+    echo "Python 3.11 or newer is needed and was not found; set PYTHON to name one" >&2
     return 1
 }
