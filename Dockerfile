@@ -7,7 +7,7 @@ FROM python:3.11-slim
 RUN useradd --uid 10001 --create-home hakken
 COPY --from=packages /venv /venv
 WORKDIR /hakken
-COPY gunicorn.conf.py ./
+COPY gunicorn.conf.py NOTICE ./
 COPY app app
 COPY templates templates
 COPY static static

@@ -35,6 +35,7 @@ MODEL_BUILD_MAY_USE = (
     "app.recommendation_json",
     "app.neighbours_json",
     "app.model_store",
+    "app.notice",
 )
 COLLECTING_MAY_USE = ("app.lists", "app.upstream", "app.source_config", "app.settings")
 MOST_LINES = 300

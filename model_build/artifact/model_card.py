@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from app.notice import read_sources
 from app.recommender.artifact import DatasetInfo
 
 MODEL_CARD_FILE = "MODEL_CARD.md"
@@ -17,6 +18,11 @@ def render_model_card(
     metrics: Mapping[str, float],
 ) -> str:
     """Markdown text for the file CARD in the artifact."""
+    sources = [
+        f"- {source.name} ({source.licence})"
+        for kind in read_sources(dataset.name)
+        for source in kind.sources
+    ]
     lines = [
         f"# Model {version}",
         "",
@@ -32,6 +38,8 @@ def render_model_card(
             "",
             *_markdown_table("Measures", "value", {k: f"{v:.4g}" for k, v in metrics.items()}),
         ]
+    if sources:
+        lines += ["## Sources and their licences", "", *sources, ""]
     lines += [
         "## Limits",
         "",

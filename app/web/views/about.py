@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, make_response, render_template
 
+from app.notice import read_sources
 from app.web.presenters.model_quality import load_model_quality
 from app.web.services.example_lists import EXAMPLE_LIST
 from app.web.services.worked_example import build_worked_example
@@ -19,6 +20,7 @@ def show_about() -> Response:
     page = render_template(
         "about.html",
         manifest=library.model.manifest,
+        sources=read_sources(library.model.manifest.dataset.name),
         quality=load_model_quality(library.model),
         build_worked_example=build_worked_example(library, EXAMPLE_LIST),
     )
