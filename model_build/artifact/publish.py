@@ -2,18 +2,69 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.catalogue import Catalogue
-from app.model_store.layout import POINTER_FILE
 from app.recommender import Model
 from app.recommender.artifact import MANIFEST_FILE, ArtifactError, Manifest, verify_bytes
-from model_build.artifact.gate import QualityGate
-from model_build.artifact.inventory import ModelVersion, VersionInventory, list_versions
 from model_build.artifact.store import ConflictError, ModelFileStore, StoredFile
+from model_build.artifact.versions import (
+    ModelVersion,
+    VersionInventory,
+    list_versions,
+    set_live_version,
+)
 from model_build.util.errors import InputError
+
+GATE_METRICS = ("ndcg@10", "recall@10", "map@10", "new_ndcg@10", "ndcg@20", "recall@20", "map@20")
+"""Held-out measures of `model_build evaluate` of which more is better."""
+
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class QualityGate:
+    """``metric`` may fall by ``allow_drop`` and no more, unless ``force``."""
+
+    metric: str = "ndcg@10"
+    allow_drop: float = 0.01
+    force: bool = False
+
+    def check(self, new: Manifest, live: Manifest) -> str:
+        """One sentence on how the two compare.
+
+        Raises:
+            InputError: the new one is worse, or it is not known to be as good.
+        """
+        now, before = self._metric_value(new), self._metric_value(live)
+        if before is None:
+            return f"the live model {live.version} has no {self.metric} to compare with."
+        if now is None:
+            told = (
+                f"{self.metric} of the live model {live.version} is {before:.4f}, "
+                f"that of {new.version} was not measured"
+            )
+        else:
+            told = f"{self.metric} {now:.4f} against {before:.4f} of the live model {live.version}"
+            if now >= before - self.allow_drop - _ROUNDING:
+                return f"{told}."
+        if self.force:
+            return f"{told}; published all the same."
+        if now is None:
+            raise InputError(
+                f"{told}; train it with --metrics (what evaluate --json printed), or use --force."
+            )
+        raise InputError(
+            f"{told}: it fell by more than {self.allow_drop:g}; "
+            "find out why, or use --allow-drop or --force."
+        )
+
+    def _metric_value(self, manifest: Manifest) -> float | None:
+        value = manifest.metrics.get(self.metric)
+        return value if value is not None and math.isfinite(value) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +105,6 @@ def publish_model(path: Path, store: ModelFileStore, gate: QualityGate) -> Publi
         total_bytes=len(text) + sum(facts.bytes for facts in manifest.files.values()),
         previous_version=inventory.live_version,
     )
-
-
-def set_live_version(store: ModelFileStore, version: str, inventory: VersionInventory) -> None:
-    """Make a version the live one, unless the pointer moved since the inventory was taken.
-
-    Raises:
-        InputError: it did.
-    """
-    try:
-        store.put(POINTER_FILE, f"{version}\n".encode(), inventory.pointer_generation)
-    except ConflictError:
-        raise InputError(
-            f"{store.url}/{POINTER_FILE}: somebody else moved it meanwhile, so {version} is not live; "
-            f"look with `versions --at {store.url}`, then try again."
-        ) from None
 
 
 def _check_catalogue(model: Model) -> None:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import google_crc32c
+from filelock import FileLock, Timeout
+
 from app.model_store import RETRY_TIMEOUT
-from app.model_store.gcs import open_bucket
+from app.model_store.gcs import BucketFolder, MissingObjectError, open_bucket
 from app.model_store.layout import parse_model_url
+from app.recommender.artifact import ArtifactError
+from app.recommender.atomic_directory import fsync_path
 
 
 class ConflictError(Exception):
@@ -63,12 +71,204 @@ def open_model_store(url: str, given_as: str) -> Iterator[ModelFileStore]:
     Raises:
         ArtifactError: the URL is none of these, or credentials cannot be used.
     """
-    from model_build.artifact.directory_store import DirectoryStore
-    from model_build.artifact.gcs_store import GcsStore
-
     parsed = parse_model_url(url, f"{given_as} ")
     if isinstance(parsed, Path):
         yield DirectoryStore(parsed)
         return
     with open_bucket(parsed, RETRY_TIMEOUT, write=True) as folder:
         yield GcsStore(folder)
+
+
+LOCK_SECONDS = 60.0
+LOCK_FILE = ".lock"
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryStore:
+    """The files of a directory and of the folders in it; hidden ones are ours."""
+
+    path: Path
+
+    @property
+    def url(self) -> str:
+        return str(self.path)
+
+    def list(self) -> dict[str, StoredFile]:
+        """All files; none if there is no such directory yet."""
+        with self._translate_errors():
+            return {stored.name: stored for stored in self._iter_files()}
+
+    def read(self, name: str) -> bytes:
+        """The content of a file."""
+        file = self.path / name
+        with self._translate_errors():
+            try:
+                return file.read_bytes()
+            except (FileNotFoundError, NotADirectoryError):
+                raise MissingObjectError(f"{file}: there is no such file.", denied=False) from None
+
+    def matches(self, stored: StoredFile, content: bytes) -> bool:
+        """Whether the file holds this, read again from the directory."""
+        return stored.size == len(content) and self.read(stored.name) == content
+
+    def put(self, name: str, content: bytes, expected_generation: str | None) -> None:
+        """Write beside the file, have the disk hold it, and rename."""
+        file = self.path / name
+        with self._translate_errors():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with self._lock():
+                there = self._file_info(file)
+                if (there and there.generation) != expected_generation:
+                    if there and self.matches(there, content):
+                        return
+                    raise ConflictError(name)
+                # Whoever has the lock may overwrite what a killed one left under this name.
+                partial = file.with_name(f".{file.name}.partial")
+                try:
+                    partial.write_bytes(content)
+                    fsync_path(partial)
+                    partial.replace(file)
+                finally:
+                    partial.unlink(missing_ok=True)
+                fsync_path(file.parent)
+                fsync_path(self.path)
+
+    def delete(self, name: str) -> None:
+        """Delete a file, and its folder with the last one."""
+        file = self.path / name
+        with self._translate_errors(), self._lock():
+            file.unlink(missing_ok=True)
+            folder = file.parent
+            if folder != self.path and folder.is_dir():
+                fsync_path(folder)
+                if all(left.name.startswith(".") for left in folder.iterdir()):
+                    shutil.rmtree(folder)
+
+    def _iter_files(self) -> Iterator[StoredFile]:
+        if not self.path.exists():
+            return
+        for entry in self.path.iterdir():
+            inside = entry.iterdir() if entry.is_dir() else [entry]
+            for file in () if entry.name.startswith(".") else inside:
+                stored = None if file.name.startswith(".") else self._file_info(file)
+                if stored:
+                    yield stored
+
+    def _file_info(self, file: Path) -> StoredFile | None:
+        try:
+            found = file.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        return StoredFile(
+            name=file.relative_to(self.path).as_posix(),
+            size=found.st_size,
+            # Every replacement is a new file, so the number of the old one cannot be back at once.
+            generation=f"{found.st_ino}-{found.st_mtime_ns}",
+            updated=found.st_mtime,
+        )
+
+    @contextmanager
+    def _lock(self) -> Iterator[None]:
+        try:
+            with FileLock(self.path / LOCK_FILE, timeout=LOCK_SECONDS):
+                yield
+        except Timeout:
+            raise ArtifactError(
+                f"{self.path / LOCK_FILE}: another process has been writing there for over "
+                f"{LOCK_SECONDS:.0f} seconds; wait for it or stop it, then try again."
+            ) from None
+
+    @contextmanager
+    def _translate_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ArtifactError(
+                f"{error.filename or self.path}: cannot be read or written "
+                f"({error.strerror or error}); make room or correct permissions, then try again."
+            ) from error
+
+
+NO_GENERATION = 0
+"""The generation of an object that is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class GcsStore:
+    """The objects of a bucket below a prefix."""
+
+    folder: BucketFolder
+
+    @property
+    def url(self) -> str:
+        return self.folder.url
+
+    def list(self) -> dict[str, StoredFile]:
+        """All objects below the prefix."""
+        start = self.folder.object_name("")
+        with self.folder.translate_errors(""):
+            blobs = self.folder.bucket.list_blobs(
+                prefix=start or None, **self.folder.request_options()
+            )
+            found = [
+                StoredFile(
+                    name=blob.name.removeprefix(start),
+                    size=blob.size,
+                    generation=str(blob.generation),
+                    updated=blob.updated.timestamp(),
+                    crc32c=blob.crc32c,
+                )
+                for blob in blobs
+            ]
+        return {stored.name: stored for stored in found}
+
+    def read(self, name: str) -> bytes:
+        """The content of an object."""
+        return self.folder.read(name)
+
+    def matches(self, stored: StoredFile, content: bytes) -> bool:
+        """Whether size and checksum are those of the content."""
+        return stored.size == len(content) and stored.crc32c == _crc32c(content)
+
+    def put(self, name: str, content: bytes, expected_generation: str | None) -> None:
+        """Upload with the checksum and the generation that it replaces, and compare the answer."""
+        from google.api_core.exceptions import PreconditionFailed
+
+        blob = self.folder.bucket.blob(self.folder.object_name(name))
+        generation = int(expected_generation) if expected_generation else NO_GENERATION
+        with self.folder.translate_errors(name):
+            try:
+                blob.upload_from_string(
+                    content,
+                    content_type="application/octet-stream",
+                    if_generation_match=generation,
+                    checksum="crc32c",
+                    **self.folder.request_options(),
+                )
+            except PreconditionFailed:
+                # Perhaps by ourselves: an answer got lost, and the request was repeated.
+                blob.reload(**self.folder.request_options())
+                if blob.crc32c != _crc32c(content):
+                    raise ConflictError(name) from None
+        if (blob.size, blob.crc32c) != (len(content), _crc32c(content)):
+            raise ArtifactError(
+                f"{self.folder.object_url(name)}: what was stored is not what was sent; publish again."
+            )
+
+    def delete(self, name: str) -> None:
+        """Delete an object."""
+        try:
+            with self.folder.translate_errors(name):
+                self.folder.bucket.blob(self.folder.object_name(name)).delete(
+                    **self.folder.request_options()
+                )
+        except MissingObjectError as error:
+            if error.denied:
+                raise
+
+
+def _crc32c(content: bytes) -> str:
+    value: int = google_crc32c.value(content)
+    return base64.b64encode(value.to_bytes(4, "big")).decode("ascii")

@@ -1,11 +1,11 @@
-"""Gets JSON objects from a service, with all the patience that a page for a visitor has not.
-
-One request with its quick repeats is `app.lists.http_client`'s; the long waits are `patience`'s.
-"""
+"""How long a collection waits for a service that wants rest, or that does not answer."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import requests
@@ -15,7 +15,105 @@ from app.lists.errors import SourceDown
 from app.lists.http_client import Deadline, HttpLimits, HttpResponse, SourceClient
 from app.lists.payload import is_html, try_parse_payload
 from app.upstream.rate_limiter import RateLimiter
-from model_build.collect.backoff import Backoff
+from model_build.util.errors import InputError
+
+INITIAL_DELAY, MAX_DELAY = 5.0, 60.0
+"""Seconds, where nobody says how long to wait; each pause is twice the one before."""
+MAX_CONSECUTIVE_FAILURES = 20
+"""After so many failures one after the other the service is taken to be gone."""
+RESUME_HINT = "what came is kept; run the same command again later"
+
+
+@dataclass(slots=True)
+class RequestStats:
+    """What asking took in this run.
+
+    ``answers`` that came, those to repeats included; of these ``limited`` (429) and ``failed``
+    (5xx). ``waited`` seconds because of either; ``trouble`` is what made an answer useless.
+    """
+
+    responses: int = 0
+    rate_limited: int = 0
+    server_errors: int = 0
+    seconds_waited: float = 0.0
+    failure_reasons: Counter[str] = field(default_factory=Counter)
+
+    def count_responses(self, session: requests.Session) -> None:
+        """Count the answers that come to a session."""
+
+        def heard(response: requests.Response, *_: object, **__: object) -> None:
+            self.responses += 1
+            self.rate_limited += response.status_code == 429
+            self.server_errors += response.status_code >= 500
+
+        session.hooks["response"].append(heard)
+
+
+class Backoff:
+    """Waits ``seconds`` at most for one answer; ``say`` is told of waits."""
+
+    def __init__(
+        self,
+        source: str,
+        stats: RequestStats,
+        seconds: float,
+        log: Callable[[str], None] = lambda _: None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._source = source
+        self._stats = stats
+        self._seconds = seconds
+        self._log = log
+        self._sleep = sleep
+        self._waited = 0.0
+        self._pause = INITIAL_DELAY
+        self._failures = 0
+
+    def wait_for_rate_limit(self, asked: float | None) -> None:
+        """Wait as long as the service asked for, or as long as is usual.
+
+        Raises:
+            InputError: it has wanted rest for longer than we have patience.
+        """
+        wait = max(1.0, asked) if asked is not None else self._next_delay()
+        if self._waited + wait > self._seconds:
+            raise InputError(
+                f"{self._source} wants fewer requests, and still does after "
+                f"{self._waited:,.0f} s: {RESUME_HINT}, perhaps with a lower --rate."
+            )
+        self._waited += wait
+        self._wait(wait, f"{self._source} asks for rest: {wait:,.0f} s")
+
+    def record_failure(self, why: str) -> None:
+        """No useful answer came: wait, if it was not the first time.
+
+        Raises:
+            InputError: it was one time too many.
+        """
+        self._stats.failure_reasons[why] += 1
+        self._failures += 1
+        if self._failures >= MAX_CONSECUTIVE_FAILURES:
+            raise InputError(
+                f"{self._source} has failed {self._failures} times in a row ({why}): {RESUME_HINT}."
+            )
+        if self._failures > 1:
+            wait = self._next_delay()
+            self._wait(wait, f"{self._source} fails ({why}): {wait:,.0f} s of rest")
+
+    def record_success(self) -> None:
+        """All is well again."""
+        self._waited, self._pause, self._failures = 0.0, INITIAL_DELAY, 0
+
+    def _next_delay(self) -> float:
+        pause = self._pause
+        self._pause = min(2 * pause, MAX_DELAY)
+        return pause
+
+    def _wait(self, seconds: float, words: str) -> None:
+        self._log(words)
+        self._stats.seconds_waited += seconds
+        self._sleep(seconds)
+
 
 CLIENT_LIMITS = HttpLimits(
     read_timeout=60.0, max_body_bytes=128 * 1024 * 1024, max_throttle_wait=3600.0

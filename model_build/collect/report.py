@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from model_build.collect.backoff import RequestStats
+from model_build.collect.client import RequestStats
 from model_build.collect.kitsu.collection import CollectedUsers
 from model_build.collect.segments import ACTIVITY_SEGMENTS, bin_edges
 

@@ -24,11 +24,13 @@ from app.lists.service_clients import RATE_LIMITS
 from app.settings import AppSettings, SettingsError, load_settings
 from app.source_config import build_source_settings
 from app.upstream import BucketRateLimiter, RateLimit, SharedStorage
-from model_build.collect.backoff import Backoff, RequestStats
-from model_build.collect.client import JsonClient
+from model_build.collect.client import Backoff, JsonClient, RequestStats
 from model_build.collect.kitsu.api import KitsuApi
-from model_build.collect.kitsu.collection import collect_kitsu_users, progress_bar_factory
-from model_build.collect.kitsu.tables import ratings_table
+from model_build.collect.kitsu.collection import (
+    collect_kitsu_users,
+    progress_bar_factory,
+    ratings_table,
+)
 from model_build.collect.report import build_kitsu_report, build_lists_report, render_report
 from model_build.collect.response_cache import ResponseCache
 from model_build.collect.usernames import collect_user_lists, read_usernames

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from app.lists import ListSource
 from app.lists.errors import ListError, RateLimited, SourceDown, SourceNotConfigured
 from app.upstream.shared_storage import hashed_key
-from model_build.collect.backoff import Backoff
+from model_build.collect.client import Backoff
 from model_build.collect.response_cache import ResponseCache
 from model_build.util.errors import InputError
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from model_build.artifact.metric_annotation import annotate_model, read_evaluation_metrics
+from model_build.artifact.metrics import annotate_model, read_evaluation_metrics
 
 HELP = "write measures into a model"
 

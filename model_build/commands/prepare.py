@@ -27,17 +27,17 @@ from tqdm import tqdm
 
 from app.recommender.atomic_directory import fsync_path, replace_directory
 from model_build.commands.arguments import non_negative_int
-from model_build.data.dumps import append as adding
-from model_build.data.dumps import kaggle
 from model_build.data.dumps.catalogue_reader import read_dump_catalogue
-from model_build.data.dumps.cleaning import CleaningRules
+from model_build.data.dumps.cleaning import CleaningRules, PartitionResult, write_partitions
 from model_build.data.dumps.formats import (
     DUMP_FORMATS,
+    KAGGLE_PREFIX,
     CatalogueFileFormat,
     DumpFormat,
     RatingsFileFormat,
+    download_dump,
+    dump_name,
 )
-from model_build.data.dumps.partitions import PartitionResult, write_partitions
 from model_build.data.dumps.prepared import (
     CATALOGUE_FILE,
     INDEX_FILE,
@@ -46,10 +46,16 @@ from model_build.data.dumps.prepared import (
     CleaningCount,
     PreparedDataset,
     SourceFileInfo,
+    check_same_cleaning,
     is_prepared_dataset,
+    link_existing_partitions,
+    merge_prepared_datasets,
+    merge_reports,
+    next_user_id,
     open_prepared_dataset,
+    partition_anime_ids,
+    render_preparation_report,
 )
-from model_build.data.dumps.report import render_report
 from model_build.data.dumps.source import CsvSource, find_source, read_header, single_source
 from model_build.util.errors import InputError
 
@@ -98,8 +104,8 @@ def run(arguments: argparse.Namespace) -> None:
     if before and source.digest() in {read.sha256 for read in before.sources}:
         print(f"{source} is in {arguments.out} already; nothing was added")
         return
-    first_fan = adding.next_user_id(before) if before else 0
-    known = adding.partition_anime_ids(arguments.out, before.partitions if before else [])
+    first_fan = next_user_id(before) if before else 0
+    known = partition_anime_ids(arguments.out, before.partitions if before else [])
     try:
         with (
             replace_directory(arguments.out) as new,
@@ -118,12 +124,12 @@ def run(arguments: argparse.Namespace) -> None:
                 raise InputError(f"{source}: no entry is left after cleaning; see the options.")
             catalogue = _write_catalogue(dump, path, new)
             prepared = _dataset_manifest(dataset, source, rules, result, catalogue)
-            text = render_report(prepared, lists.published_rows)
+            text = render_preparation_report(prepared, lists.published_rows)
             if before:
-                anime = np.union1d(known, adding.partition_anime_ids(new, result.partitions))
-                adding.link_existing_partitions(before, arguments.out, new)
-                prepared = adding.merge_prepared_datasets(before, prepared, len(anime))
-                text = adding.merge_reports(arguments.out, text)
+                anime = np.union1d(known, partition_anime_ids(new, result.partitions))
+                link_existing_partitions(before, arguments.out, new)
+                prepared = merge_prepared_datasets(before, prepared, len(anime))
+                text = merge_reports(arguments.out, text)
             (new / REPORT_FILE).write_text(text, "utf-8")
             (new / INDEX_FILE).write_text(prepared.model_dump_json(indent=2) + "\n", "utf-8")
             for file in new.rglob("*"):
@@ -143,18 +149,18 @@ def _existing_dataset(
 ) -> PreparedDataset:
     """What stands in the folder that is added to."""
     before = open_prepared_dataset(arguments.out)
-    adding.check_same_cleaning(before, dataset, asdict(rules))
+    check_same_cleaning(before, dataset, asdict(rules))
     return before
 
 
 def _resolve_dataset(arguments: argparse.Namespace) -> tuple[str, Path]:
     """The name of the dump and where it lies."""
     name: str = arguments.dataset
-    if name.startswith(kaggle.KAGGLE_PREFIX):
+    if name.startswith(KAGGLE_PREFIX):
         if arguments.path is not None:
             raise InputError(f"--from: not needed, {name} is downloaded; leave one of them out.")
-        slug = name.removeprefix(kaggle.KAGGLE_PREFIX)
-        return kaggle.dump_name(slug), kaggle.download_dump(slug)
+        slug = name.removeprefix(KAGGLE_PREFIX)
+        return dump_name(slug), download_dump(slug)
     if name not in DUMP_FORMATS:
         known = ", ".join(DUMP_FORMATS)
         raise InputError(f"--dataset {name}: not known; expected {known} or kaggle:OWNER/NAME.")

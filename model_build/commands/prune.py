@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import argparse
 
-from model_build.artifact.lifecycle import prune_versions
 from model_build.artifact.store import open_model_store
+from model_build.artifact.versions import prune_versions
 from model_build.commands.arguments import add_storage_option, positive_int
 
 HELP = "delete old versions, never the live one"

@@ -13,8 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from model_build.artifact.gate import GATE_METRICS, QualityGate
-from model_build.artifact.publish import publish_model
+from model_build.artifact.publish import GATE_METRICS, QualityGate, publish_model
 from model_build.artifact.store import open_model_store
 from model_build.commands.arguments import add_storage_option, non_negative_float
 

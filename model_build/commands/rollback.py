@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import argparse
 
-from model_build.artifact.lifecycle import rollback_version
 from model_build.artifact.store import open_model_store
+from model_build.artifact.versions import rollback_version
 from model_build.commands.arguments import add_storage_option
 
 HELP = "make an earlier version live again"

@@ -25,12 +25,13 @@ from app.recommender.artifact import (
     ensure_replaceable,
     write_artifact,
 )
-from model_build.artifact.metric_annotation import (
+from model_build.artifact.metrics import (
+    MODEL_CARD_FILE,
     evaluation_metrics_json,
     read_evaluation_metrics,
+    render_model_card,
     scalar_metrics,
 )
-from model_build.artifact.model_card import MODEL_CARD_FILE, render_model_card
 from model_build.commands.arguments import non_negative_float, non_negative_int, positive_int
 from model_build.commands.fitting import add_training_arguments, run_training
 from model_build.data.catalogue import encode_catalogue

@@ -9,8 +9,8 @@ import argparse
 import json
 from typing import Any
 
-from model_build.artifact.inventory import ModelVersion, list_versions
 from model_build.artifact.store import open_model_store
+from model_build.artifact.versions import ModelVersion, list_versions
 from model_build.commands.arguments import add_storage_option
 from model_build.evaluate.summary import nan_to_null
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from app.recommender.artifact import read_manifest
-from model_build.artifact.model_card import MODEL_CARD_FILE
+from model_build.artifact.metrics import MODEL_CARD_FILE
 from model_build.pipeline.config import SEED_KEY, PipelineConfig
 from model_build.pipeline.plan import (
     COMPARISON_FILE,

@@ -65,7 +65,10 @@ def test_a_wait_past_the_deadline_is_not_begun(
     session: requests.Session, upstream: FakeUpstream
 ) -> None:
     # The first retry comes at once, as urllib3 has it; the second would come too late.
-    assert ask(session, upstream.base_url("anilist"), scenarios.DOWN, backoff_factor=1000).status == 500
+    assert (
+        ask(session, upstream.base_url("anilist"), scenarios.DOWN, backoff_factor=1000).status
+        == 500
+    )
     assert len(upstream.requests) == 2
 
 

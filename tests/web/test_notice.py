@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from app.notice import NOTICE, read_sources
 from app.recommender.artifact import DatasetInfo
 from app.settings import BUNDLED_MODEL_DIR, PROJECT_ROOT
-from model_build.artifact.model_card import render_model_card
+from model_build.artifact.metrics import render_model_card
 from tests.web.html_page import read_html
 
 BUNDLED = json.loads((BUNDLED_MODEL_DIR / "manifest.json").read_text("utf-8"))["dataset"]["name"]

@@ -9,7 +9,7 @@ it should be, and ends the reading.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,6 @@ import pyarrow.csv as pa_csv
 from app.recommender.array_types import BoolArray, Int32Array, Int64Array, UInt8Array
 from app.recommender.watch_status import WatchStatus
 from model_build.data.dumps.formats import RatingsFileFormat
-from model_build.data.dumps.id_map import UserIdMap
 from model_build.data.dumps.source import CountingStream, CsvSource
 from model_build.util.errors import InputError
 
@@ -163,3 +162,35 @@ def _status_codes(
         row_counts.repaired["a stray status code, taken as not known"] += int((stray & good).sum())
         status = np.where(stray, int(WatchStatus.UNKNOWN), status)
     return np.asarray(status)
+
+
+class UserIdMap:
+    """``first`` and what follows for fans known by a number or a name of the dump's own.
+
+    Memory grows with the fans, not with their entries.
+    """
+
+    def __init__(self, first: int = 0) -> None:
+        self._first = first
+        self._user_id: dict[int | str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._user_id)
+
+    def map_array(self, users: Int64Array) -> Int32Array:
+        """The number of each, (n,)."""
+        if not len(users):
+            return np.empty(0, np.int32)
+        # A fan's rows mostly stand together: look at one of each such run.
+        heads = np.flatnonzero(np.concatenate([[True], users[1:] != users[:-1]]))
+        runs = np.diff(np.append(heads, len(users)))
+        distinct, first, place = np.unique(users[heads], return_index=True, return_inverse=True)
+        appeared = np.argsort(first)
+        number = np.empty(len(distinct), np.int32)
+        number[appeared] = self.map_keys(distinct[appeared].tolist())
+        return np.repeat(number[place], runs)
+
+    def map_keys(self, users: Iterable[int | str]) -> Int32Array:
+        """The number of each of a few, in their order."""
+        known, first = self._user_id, self._first
+        return np.array([known.setdefault(fan, first + len(known)) for fan in users], np.int32)

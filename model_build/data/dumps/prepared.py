@@ -13,7 +13,10 @@ fans, so whatever is a sum over fans can be added up partition by partition.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +24,7 @@ from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -34,6 +38,7 @@ INDEX_FILE = "prepared.json"
 REPORT_FILE = "report.txt"
 CATALOGUE_FILE = "anime.parquet"
 RATINGS_FOLDER = "ratings"
+USERS_PER_PARTITION = 8192
 PARTITION_SCHEMA = pa.schema(
     [
         ("user_id", pa.int32()),
@@ -201,3 +206,114 @@ def read_partitions(folder: Path, prepared: PreparedDataset, threads: int) -> It
 def _column_array(table: Any, name: str) -> npt.NDArray[Any]:
     array: npt.NDArray[Any] = table.column(name).to_numpy()
     return array
+
+
+def check_same_cleaning(before: PreparedDataset, dataset: str, cleaning: dict[str, int]) -> None:
+    """Raises InputError unless both come from the same kind of dump, cleaned alike."""
+    if before.dataset != dataset:
+        raise InputError(
+            f"--dataset {dataset}: the folder holds {before.dataset}; choose another folder."
+        )
+    for name, kept in before.cleaning.items():
+        if cleaning.get(name) != kept:
+            option = name.replace("_", "-")
+            raise InputError(
+                f"--{option} {cleaning.get(name)}: the folder was prepared with {kept}; leave it "
+                "so, or prepare all files anew."
+            )
+
+
+def next_user_id(before: PreparedDataset) -> int:
+    """The number of the first fan to be added; it begins a partition."""
+    last = max(partition.last_fan for partition in before.partitions)
+    return (last // USERS_PER_PARTITION + 1) * USERS_PER_PARTITION
+
+
+def partition_anime_ids(folder: Path, partitions: Sequence[RatingsPartition]) -> Int32Array:
+    """The ids in some partitions, ascending."""
+    found = [np.empty(0, np.int32)]
+    for partition in partitions:
+        table = pq.read_table(folder / partition.file, columns=["anime_id"])
+        found.append(np.unique(table.column("anime_id").to_numpy()))
+    return np.unique(np.concatenate(found))
+
+
+def link_existing_partitions(before: PreparedDataset, folder: Path, new: Path) -> None:
+    """Put the partitions of ``folder`` beside the new ones, without writing them again."""
+    for partition in before.partitions:
+        _link_or_copy(folder / partition.file, new / partition.file)
+    if before.catalogue is None:
+        return
+    if not (new / CATALOGUE_FILE).exists():
+        _link_or_copy(folder / CATALOGUE_FILE, new / CATALOGUE_FILE)
+        return
+    facts, old = pl.read_parquet(new / CATALOGUE_FILE), pl.read_parquet(folder / CATALOGUE_FILE)
+    others = old.filter(~pl.col("anime_id").is_in(facts["anime_id"].to_list()))
+    pl.concat([facts, others]).sort("anime_id").write_parquet(new / CATALOGUE_FILE)
+
+
+def merge_prepared_datasets(
+    before: PreparedDataset, added: PreparedDataset, anime: int
+) -> PreparedDataset:
+    """What is in both together, ``anime`` of them."""
+    counts = {name: before.counts[name] + added.counts[name] for name in before.counts}
+    return before.model_copy(
+        update={
+            "sources": [*before.sources, *added.sources],
+            "counts": {**counts, "anime": anime},
+            "dropped": _sum_cleaning_counts(before.dropped, added.dropped),
+            "mended": _sum_cleaning_counts(before.mended, added.mended),
+            "catalogue": added.catalogue or before.catalogue,
+            "partitions": [*before.partitions, *added.partitions],
+        }
+    )
+
+
+def merge_reports(folder: Path, added: str) -> str:
+    """The report so far, and that of the new file."""
+    return f"{(folder / REPORT_FILE).read_text('utf-8')}\nadded: {added}"
+
+
+def _sum_cleaning_counts(*parts: Sequence[CleaningCount]) -> list[CleaningCount]:
+    entries: Counter[str] = Counter()
+    fans: Counter[str] = Counter()
+    for loss in (loss for losses in parts for loss in losses):
+        entries[loss.why] += loss.entries
+        fans[loss.why] += loss.fans
+    return [CleaningCount(why=why, entries=count, fans=fans[why]) for why, count in entries.items()]
+
+
+def _link_or_copy(old: Path, new: Path) -> None:
+    try:
+        os.link(old, new)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(old, new)
+
+
+def render_preparation_report(prepared: PreparedDataset, published: int | None) -> str:
+    """The text of ``report.txt``."""
+    (source,) = prepared.sources
+    lines = [f"{prepared.dataset}: {source.file}, {source.rows:,} rows"]
+    if published is not None and source.rows != published:
+        lines.append(f"  (the file published on Kaggle has {published:,})")
+    counts = prepared.counts
+    lines += [
+        "",
+        f"kept: {counts['entries']:,} entries of {counts['fans']:,} fans "
+        f"and {counts['anime']:,} anime, {counts['ratings']:,} of them scored",
+        "",
+        *_text_table("dropped", prepared.dropped),
+    ]
+    if prepared.mended:
+        lines += ["", *_text_table("mended", prepared.mended)]
+    return "\n".join([*lines, ""])
+
+
+def _text_table(title: str, losses: list[CleaningCount]) -> list[str]:
+    rows = [(loss.why, f"{loss.entries:,}", f"{loss.fans:,}") for loss in losses]
+    rows = [(title, "entries", "fans"), *(rows or [("nothing", "0", "0")])]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return [
+        f"{why:<{widths[0]}}  {entries:>{widths[1]}}  {fans:>{widths[2]}}"
+        for why, entries, fans in rows
+    ]

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.recommender.artifact import MANIFEST_FILE
-from model_build.artifact.gate import QualityGate
-from model_build.artifact.publish import publish_model
+from model_build.artifact.publish import QualityGate, publish_model
 from model_build.artifact.store import ModelFileStore, open_model_store
 from model_build.cli import main
 from model_build.util.errors import InputError

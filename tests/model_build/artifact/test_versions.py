@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from app.recommender.artifact import MANIFEST_FILE
-from model_build.artifact.lifecycle import prune_versions, rollback_version
 from model_build.artifact.store import ModelFileStore, open_model_store
+from model_build.artifact.versions import prune_versions, rollback_version
 from model_build.cli import main
 from model_build.util.errors import InputError
 from tests.model_build.artifact.publisher import start

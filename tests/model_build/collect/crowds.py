@@ -17,8 +17,7 @@ from demo.data import DemoEntry
 from demo.fake_upstream import FakeUpstream
 from demo.kitsu_users import FIRST_USER_ID, DemoKitsuUser, FaultPlan, KitsuUsers, make_kitsu_user
 from model_build.cli import main
-from model_build.collect.backoff import Backoff, RequestStats
-from model_build.collect.client import JsonClient
+from model_build.collect.client import Backoff, JsonClient, RequestStats
 from model_build.collect.kitsu.api import KitsuApi
 from model_build.collect.kitsu.collection import (
     CollectedUsers,

@@ -17,7 +17,7 @@ import polars as pl
 import pytest
 
 from demo.kitsu_users import FIRST_USER_ID, KitsuUsers, make_kitsu_user
-from model_build.collect.kitsu.tables import INTERACTIONS_SCHEMA, ratings_table
+from model_build.collect.kitsu.collection import INTERACTIONS_SCHEMA, ratings_table
 from model_build.data.ratings import read_ratings
 from tests.model_build.collect.crowds import CODES, Collector, by_number, crowd_of, listed
 from tests.model_build.worlds import ROOT

@@ -13,7 +13,7 @@ from demo.data import EntryKind
 from demo.faults import Fault
 from demo.http_server import FakeResponse, json_response
 from demo.kitsu_users import FIRST_USER_ID, DemoKitsuUser, FaultPlan, make_kitsu_user
-from model_build.collect.backoff import MAX_CONSECUTIVE_FAILURES
+from model_build.collect.client import MAX_CONSECUTIVE_FAILURES
 from model_build.util.errors import InputError
 from tests.model_build.collect.crowds import Collector, by_number, crowd_of, listed, ordinary
 

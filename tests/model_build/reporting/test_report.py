@@ -289,7 +289,7 @@ def chart_of(**changes: object) -> Chart:
         chart_of(),
         chart_of(bars=True),
         chart_of(numeric=True),
-        chart_of(marked=1),
+        chart_of(marked_index=1),
         chart_of(series={"a": [math.nan, 2.0], "b": [math.nan, math.nan]}),
         chart_of(series={"a": [math.nan, math.nan]}, bars=True),
         chart_of(x=[], series={"a": [], "b": []}),

@@ -13,9 +13,8 @@ from pathlib import Path
 import pytest
 
 from model_build.cli import main
-from model_build.data.dumps.cleaning import CleaningRules
+from model_build.data.dumps.cleaning import CleaningRules, write_partitions
 from model_build.data.dumps.formats import DUMP_FORMATS
-from model_build.data.dumps.partitions import write_partitions
 from model_build.data.dumps.source import CsvSource
 from model_build.data.ratings import read_ratings
 from model_build.util.errors import InputError

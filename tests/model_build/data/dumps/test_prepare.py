@@ -16,8 +16,7 @@ import pytest
 
 from app.recommender import Model
 from model_build.cli import main
-from model_build.data.dumps import external_sort as spill
-from model_build.data.dumps import partitions
+from model_build.data.dumps import cleaning
 from model_build.data.dumps.formats import DUMP_FORMATS
 from model_build.data.dumps.prepared import open_prepared_dataset, read_partition
 from model_build.data.ratings import read_ratings
@@ -37,8 +36,8 @@ def test_a_dump_becomes_cleaned_lists(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(spill, "USERS_PER_PARTITION", 16)
-    monkeypatch.setattr(spill, "BUFFERED_ENTRIES", 500)
+    monkeypatch.setattr(cleaning, "USERS_PER_PARTITION", 16)
+    monkeypatch.setattr(cleaning, "BUFFERED_ENTRIES", 500)
     told = generated(tmp_path / "dump", dataset)
     lists = lists_of(dataset)
     text = (tmp_path / "dump" / lists.file).read_text("utf-8")
@@ -69,7 +68,7 @@ def test_a_dump_becomes_cleaned_lists(
 def test_partitions_hold_whole_fans_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spill, "USERS_PER_PARTITION", 16)
+    monkeypatch.setattr(cleaning, "USERS_PER_PARTITION", 16)
     generated(tmp_path / "dump", "hernan2020")
     assert prepare("hernan2020", tmp_path / "dump", tmp_path / "out") == 0
     prepared = open_prepared_dataset(tmp_path / "out")
@@ -265,13 +264,13 @@ def test_a_model_is_trained_with_the_dump_s_own_titles(tmp_path: Path, dataset: 
 def test_the_partitions_are_named_by_range_even_if_one_is_empty(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spill, "USERS_PER_PARTITION", 1)
+    monkeypatch.setattr(cleaning, "USERS_PER_PARTITION", 1)
     text = "user_id,anime_id,rating\n"
     text += "".join(f"{fan},{a},{a}\n" for fan in (9, 4, 7) for a in range(1, 6 if fan != 4 else 3))
     (tmp_path / "rating.csv").write_text(text)
     assert prepare("cooperunion2016", tmp_path, tmp_path / "out", "--min-anime-entries", 2) == 0
     files = [partition.file for partition in open_prepared_dataset(tmp_path / "out").partitions]
     assert files == ["ratings/000000.parquet", "ratings/000002.parquet"]
-    assert not (tmp_path / "out" / partitions.SORT_FOLDER).exists()
+    assert not (tmp_path / "out" / cleaning.SORT_FOLDER).exists()
     index = json.loads((tmp_path / "out" / "prepared.json").read_text("utf-8"))
     assert index["partitions"][1]["source"] == index["sources"][0]["sha256"]

@@ -1,0 +1,254 @@
+"""What a place holds: versions, whole or not, and which one is live."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from app.model_store.gcs import MissingObjectError
+from app.model_store.layout import (
+    POINTER_FILE,
+    StorageUnreachableError,
+    is_version_name,
+    parse_pointer,
+    parse_published_manifest,
+)
+from app.recommender.artifact import MANIFEST_FILE, ArtifactError, Manifest
+from model_build.artifact.store import ConflictError, ModelFileStore, StoredFile
+from model_build.util.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class ModelVersion:
+    """A folder of the place. ``fault`` says what is wrong with it, None if it is whole; ``updated``
+    is when its last file was written."""
+
+    name: str
+    manifest: Manifest | None
+    problem: str | None
+    files: Mapping[str, StoredFile]
+    is_live: bool
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its files."""
+        return sum(stored.size for stored in self.files.values())
+
+    @property
+    def updated(self) -> float:
+        """When its last file was written."""
+        return max(stored.updated for stored in self.files.values())
+
+    @property
+    def creation_key(self) -> tuple[str, str]:
+        """A key that sorts versions from the one made first to the one made last."""
+        return (self.manifest.created if self.manifest else "", self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionInventory:
+    """The versions, the one made last first. ``live`` is the version that the pointer names, None
+    without one, and ``pointer`` the generation to replace it."""
+
+    versions: tuple[ModelVersion, ...]
+    live_version: str | None
+    pointer_generation: str | None
+
+    def find_version(self, name: str) -> ModelVersion | None:
+        """The version of this name."""
+        return next((each for each in self.versions if each.name == name), None)
+
+
+def list_versions(store: ModelFileStore) -> VersionInventory:
+    """Look at everything that is there.
+
+    Raises:
+        InputError: the place is a model itself, so no version in it would ever be used.
+        ArtifactError: the store cannot be read, or its pointer names no version.
+    """
+    listed = store.list()
+    if MANIFEST_FILE in listed:
+        raise InputError(
+            f"{store.url}: holds a model itself ({MANIFEST_FILE}), not versions of one; "
+            "choose another place."
+        )
+    live = read_live_version(store) if POINTER_FILE in listed else None
+    folders: dict[str, dict[str, StoredFile]] = {}
+    for name, stored in listed.items():
+        folder, _, file = name.partition("/")
+        if file and "/" not in file and is_version_name(folder):
+            folders.setdefault(folder, {})[file] = stored
+    versions = [_inspect_version(store, name, files, live) for name, files in folders.items()]
+    versions.sort(key=lambda version: version.creation_key, reverse=True)
+    return VersionInventory(
+        tuple(versions), live, listed[POINTER_FILE].generation if live else None
+    )
+
+
+def read_live_version(store: ModelFileStore) -> str | None:
+    """The version that is live; None if there is no pointer."""
+    try:
+        return parse_pointer(store.read(POINTER_FILE), f"{store.url}/{POINTER_FILE}")
+    except MissingObjectError as error:
+        if error.denied:
+            raise
+        return None
+
+
+def _inspect_version(
+    store: ModelFileStore, name: str, files: Mapping[str, StoredFile], live: str | None
+) -> ModelVersion:
+    manifest = fault = None
+    if MANIFEST_FILE not in files:
+        fault = f"no {MANIFEST_FILE}"
+    else:
+        try:
+            content = store.read(f"{name}/{MANIFEST_FILE}")
+            manifest = parse_published_manifest(
+                content, f"{store.url}/{name}/{MANIFEST_FILE}", name
+            )
+        except MissingObjectError as error:
+            if error.denied:
+                raise
+            fault = f"no {MANIFEST_FILE}"  # deleted meanwhile
+        except StorageUnreachableError:
+            raise  # which says nothing about the version
+        except ArtifactError as error:
+            fault = str(error)
+    if manifest:
+        wrong = [
+            file
+            for file, facts in manifest.files.items()
+            if file not in files or files[file].size != facts.bytes
+        ]
+        if wrong:
+            fault = f"missing or cut short: {', '.join(wrong)}"
+    return ModelVersion(name, manifest, fault, files, name == live)
+
+
+ABANDONED_AFTER_SECONDS = 24 * 3600.0
+"""How old an incomplete version must be to be taken for abandoned."""
+
+
+def rollback_version(store: ModelFileStore, version: str | None = None) -> tuple[str | None, str]:
+    """Make an earlier version live; without one, that which was made just before the live one.
+
+    Returns the version that was live and the one that is.
+
+    Raises:
+        InputError: there is no such version, or it is not whole.
+    """
+    inventory = list_versions(store)
+    target = _rollback_target(store, inventory, version)
+    if target.name == inventory.live_version:
+        raise InputError(f"{store.url}: {target.name} is live already.")
+    if target.problem:
+        raise InputError(f"{store.url}/{target.name}: cannot be live ({target.problem}).")
+    set_live_version(store, target.name, inventory)
+    _undo_if_deleted(store, target.name, inventory)
+    return inventory.live_version, target.name
+
+
+def prune_versions(
+    store: ModelFileStore, keep: int, *, dry_run: bool = False
+) -> list[ModelVersion]:
+    """Delete all versions but the ``keep`` made last and the live one, and return them.
+
+    An incomplete version is deleted once it is older than a day: until then somebody may be
+    publishing it.
+
+    Raises:
+        InputError: no version is live, so that nothing says which one is in use.
+    """
+    inventory = list_versions(store)
+    if inventory.live_version is None:
+        raise InputError(f"{store.url}: no version is live; nothing is deleted before one is.")
+    whole = [version for version in inventory.versions if version.problem is None]
+    recent = time.time() - ABANDONED_AFTER_SECONDS
+    doomed = [version for version in whole[keep:] if not version.is_live] + [
+        version
+        for version in inventory.versions
+        if version.problem is not None and not version.is_live and version.updated < recent
+    ]
+    if not dry_run:
+        for version in doomed:
+            _delete_version(store, version)
+    return doomed
+
+
+def set_live_version(store: ModelFileStore, version: str, inventory: VersionInventory) -> None:
+    """Make a version the live one, unless the pointer moved since the inventory was taken.
+
+    Raises:
+        InputError: it did.
+    """
+    try:
+        store.put(POINTER_FILE, f"{version}\n".encode(), inventory.pointer_generation)
+    except ConflictError:
+        raise InputError(
+            f"{store.url}/{POINTER_FILE}: somebody else moved it meanwhile, so {version} is not live; "
+            f"look with `versions --at {store.url}`, then try again."
+        ) from None
+
+
+def _rollback_target(
+    store: ModelFileStore, inventory: VersionInventory, version: str | None
+) -> ModelVersion:
+    if version is not None:
+        found = inventory.find_version(version)
+        if found is None:
+            known = ", ".join(each.name for each in inventory.versions) or "none"
+            raise InputError(f"{store.url}: there is no version {version!r}; there are: {known}.")
+        return found
+    live = inventory.find_version(inventory.live_version) if inventory.live_version else None
+    before = _previous_complete_version(inventory.versions, live) if live else None
+    if before is None:
+        raise InputError(
+            f"{store.url}: no whole version was made before the live one; name a version."
+        )
+    return before
+
+
+def _previous_complete_version(
+    versions: Iterable[ModelVersion], live: ModelVersion
+) -> ModelVersion | None:
+    older = (
+        each for each in versions if each.problem is None and each.creation_key < live.creation_key
+    )
+    return next(older, None)
+
+
+def _undo_if_deleted(store: ModelFileStore, target: str, before: VersionInventory) -> None:
+    """Go back if somebody began to delete the version while the pointer was moved to it."""
+    now = list_versions(store)
+    found = now.find_version(target)
+    if now.live_version != target or (found and found.problem is None):
+        return
+    if before.live_version:
+        set_live_version(store, before.live_version, now)
+    raise InputError(
+        f"{store.url}/{target}: was deleted meanwhile; {before.live_version or 'it'} is live again."
+    )
+
+
+def _delete_version(store: ModelFileStore, version: ModelVersion) -> None:
+    """Delete a version, its manifest first: what a killed prune leaves is not whole."""
+    manifest = f"{version.name}/{MANIFEST_FILE}"
+    content = store.read(manifest) if MANIFEST_FILE in version.files else None
+    if content is not None:
+        store.delete(manifest)
+        if read_live_version(store) == version.name:
+            # It became live between our look and now. Whoever made it so is told by `rollback`.
+            _restore_manifest(store, manifest, content)
+            raise InputError(f"{store.url}: {version.name} was made live meanwhile; it is kept.")
+    for file in version.files:
+        if file != MANIFEST_FILE:
+            store.delete(f"{version.name}/{file}")
+
+
+def _restore_manifest(store: ModelFileStore, manifest: str, content: bytes) -> None:
+    try:
+        store.put(manifest, content, None)
+    except ConflictError as conflict:
+        raise InputError(f"{store.url}/{conflict}: somebody else is writing it.") from None
