@@ -152,11 +152,8 @@ class BucketFolder:
         )
 
 
-@contextmanager
-def open_bucket(
-    url: BucketUrl, retry_timeout: float, *, write: bool = False
-) -> Iterator[BucketFolder]:
-    """Connect to a bucket for the duration of a ``with`` block, to read or also to ``write``.
+def connect_bucket(url: BucketUrl, retry_timeout: float, *, write: bool = False) -> BucketFolder:
+    """Connect to a bucket, to read or also to ``write``; its client is never closed.
 
     Raises:
         ArtifactError: the credentials of this host cannot be used.
@@ -165,8 +162,17 @@ def open_bucket(
         f"gs://{url.bucket}", READ_WRITE_SCOPE if write else READ_ONLY_SCOPE
     )
     role = "Storage Object User" if write else "Storage Object Viewer"
-    with closing(client):
-        yield BucketFolder(client.bucket(url.bucket), url.prefix, retry_timeout, anonymous, role)
+    return BucketFolder(client.bucket(url.bucket), url.prefix, retry_timeout, anonymous, role)
+
+
+@contextmanager
+def open_bucket(
+    url: BucketUrl, retry_timeout: float, *, write: bool = False
+) -> Iterator[BucketFolder]:
+    """`connect_bucket` for the duration of a ``with`` block."""
+    folder = connect_bucket(url, retry_timeout, write=write)
+    with closing(folder.bucket.client):
+        yield folder
 
 
 def _create_client(url: str, scope: str) -> tuple[Client, bool]:

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from app.recommender.atomic_directory import fsync_path, replace_directory
+from app.recommender.atomic_writes import fsync_path, replace_directory
 
 FORMAT_VERSION: Final = 2
 MANIFEST_FILE = "manifest.json"

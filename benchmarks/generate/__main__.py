@@ -23,7 +23,7 @@ from pathlib import Path
 
 import polars as pl
 
-from app.recommender.atomic_directory import replace_directory
+from app.recommender.atomic_writes import replace_directory
 from benchmarks.generate.catalogue import make_catalogue
 from benchmarks.generate.formats import FORMATS, SyntheticDumpFormat
 from benchmarks.generate.population import (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.model_store import ModelRef, open_model_source
 from app.recommender.artifact import ArtifactError, ensure_replaceable, open_artifact
-from app.recommender.atomic_directory import fsync_path, replace_directory
+from app.recommender.atomic_writes import fsync_path, replace_directory
 
 BUNDLED_SOURCE = "bundled"
 BUNDLED_MODEL_PATH = Path(__file__).resolve().parents[2] / "bundled_model"

@@ -18,7 +18,7 @@ from app.model_store import RETRY_TIMEOUT
 from app.model_store.gcs import BucketFolder, MissingObjectError, open_bucket
 from app.model_store.layout import parse_model_url
 from app.recommender.artifact import ArtifactError
-from app.recommender.atomic_directory import fsync_path
+from app.recommender.atomic_writes import fsync_path, write_atomically
 
 
 class ConflictError(Exception):
@@ -122,15 +122,8 @@ class DirectoryStore:
                     if there and self.matches(there, content):
                         return
                     raise ConflictError(name)
-                # Whoever has the lock may overwrite what a killed one left under this name.
                 partial = file.with_name(f".{file.name}.partial")
-                try:
-                    partial.write_bytes(content)
-                    fsync_path(partial)
-                    partial.replace(file)
-                finally:
-                    partial.unlink(missing_ok=True)
-                fsync_path(file.parent)
+                write_atomically(file, lambda new: new.write_bytes(content), partial=partial)
                 fsync_path(self.path)
 
     def delete(self, name: str) -> None:
@@ -254,7 +247,8 @@ class GcsStore:
                     raise ConflictError(name) from None
         if (blob.size, blob.crc32c) != (len(content), _crc32c(content)):
             raise ArtifactError(
-                f"{self.folder.object_url(name)}: what was stored is not what was sent; publish again."
+                f"{self.folder.object_url(name)}: what was stored is not what was sent; "
+                "publish again."
             )
 
     def delete(self, name: str) -> None:

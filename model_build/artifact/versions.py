@@ -187,8 +187,8 @@ def set_live_version(store: ModelFileStore, version: str, inventory: VersionInve
         store.put(POINTER_FILE, f"{version}\n".encode(), inventory.pointer_generation)
     except ConflictError:
         raise InputError(
-            f"{store.url}/{POINTER_FILE}: somebody else moved it meanwhile, so {version} is not live; "
-            f"look with `versions --at {store.url}`, then try again."
+            f"{store.url}/{POINTER_FILE}: somebody else moved it meanwhile, so {version} is not "
+            f"live; look with `versions --at {store.url}`, then try again."
         ) from None
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from model_build.util.atomic_writes import write_atomically
+from app.recommender.atomic_writes import write_atomically
 from model_build.util.errors import InputError
 
 FILE_SUFFIX = ".json.gz"

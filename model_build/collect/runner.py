@@ -8,10 +8,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import polars as pl
 from tqdm import tqdm
@@ -21,6 +22,7 @@ from app.lists import CacheTtl, ServiceClients, build_list_sources
 from app.lists.http_client import create_session
 from app.lists.registry import normalize_base_url
 from app.lists.service_clients import RATE_LIMITS
+from app.recommender.atomic_writes import write_atomically, write_text_atomically
 from app.settings import AppSettings, SettingsError, load_settings
 from app.source_config import build_source_settings
 from app.upstream import BucketRateLimiter, RateLimit, SharedStorage
@@ -35,40 +37,51 @@ from model_build.collect.report import build_kitsu_report, build_lists_report, r
 from model_build.collect.response_cache import ResponseCache
 from model_build.collect.usernames import collect_user_lists, read_usernames
 from model_build.data.catalogue import read_catalogue
-from model_build.reporting.collection_page import collection_report_page
-from model_build.util.atomic_writes import write_atomically, write_text_atomically
 from model_build.util.errors import InputError
 
 RAW_FOLDER = "raw"
 
 
-def collect_from_kitsu(arguments: argparse.Namespace) -> None:
-    """Collect users of Kitsu.
+@dataclass(frozen=True, slots=True)
+class KitsuCollection:
+    """What was collected from Kitsu: all users drawn, the interactions written, the report."""
 
-    Raises:
-        InputError: see `collect`; or the folder or the settings cannot be used.
+    users: pl.DataFrame
+    interactions: pl.DataFrame
+    report: dict[str, Any]
+
+
+def collect_from_kitsu(arguments: argparse.Namespace) -> KitsuCollection:
+    """Collect users of Kitsu, and write their tables and the report.
+
+    Raises
+    ------
+    InputError
+        See `collect_kitsu_users`; or the folder or the settings cannot be used.
     """
     catalogue = read_catalogue(arguments.catalogue) if arguments.catalogue else None
-    with _open_collection(arguments) as (settings, answers, shared):
-        _collect_kitsu(arguments, settings, answers, shared, _kitsu_to_mal(catalogue))
+    with _open_collection(arguments) as (settings, responses, shared):
+        return _collect_kitsu(arguments, settings, responses, shared, _kitsu_to_mal(catalogue))
 
 
 def collect_from_myanimelist(arguments: argparse.Namespace) -> None:
     """Collect lists by name.
 
-    Raises:
-        InputError: see `collect_lists`; or the folder or the settings cannot be used.
+    Raises
+    ------
+    InputError
+        See `collect_user_lists`; or the folder or the settings cannot be used.
     """
     names = read_usernames(arguments.usernames)
-    with _open_collection(arguments) as (settings, answers, shared):
-        _collect_lists(arguments, settings, answers, shared, names)
+    with _open_collection(arguments) as (settings, responses, shared):
+        _collect_lists(arguments, settings, responses, shared, names)
 
 
 @contextmanager
 def _open_collection(
     arguments: argparse.Namespace,
 ) -> Iterator[tuple[AppSettings, ResponseCache, SharedStorage]]:
-    """The app's settings, the folder of answers, and a place for what is only needed meanwhile."""
+    """The app's settings, the folder of responses, and a place for what is only needed meanwhile."""
     try:
         settings = load_settings()
     except SettingsError as error:
@@ -76,79 +89,77 @@ def _open_collection(
     out: Path = arguments.out
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; expected a folder, or a name for a new one.")
-    answers = ResponseCache(out / RAW_FOLDER)
-    with answers.lock(), TemporaryDirectory(prefix="hakken-collect-") as folder:
-        yield settings, answers, SharedStorage(Path(folder))
+    responses = ResponseCache(out / RAW_FOLDER)
+    with responses.lock(), TemporaryDirectory(prefix="hakken-collect-") as folder:
+        yield settings, responses, SharedStorage(Path(folder))
 
 
 def _collect_kitsu(
     arguments: argparse.Namespace,
     settings: AppSettings,
-    answers: ResponseCache,
+    responses: ResponseCache,
     shared: SharedStorage,
     kitsu_to_mal: dict[int, int],
-) -> None:
+) -> KitsuCollection:
     start = time.perf_counter()
     address = normalize_base_url(str(settings.kitsu_url), "/api/edge")
-    answers.check_plan({"service": "kitsu", "address": address, "seed": arguments.seed})
-    traffic = RequestStats()
+    responses.check_plan({"service": "kitsu", "address": address, "seed": arguments.seed})
+    stats = RequestStats()
     session = create_session(app.VERSION, str(settings.public_url) if settings.public_url else None)
-    traffic.count_responses(session)
-    paces = _rate_limits(arguments.rate, settings)
-    turn = BucketRateLimiter(shared, "kitsu-collect", paces) if paces else None
-    say = _progress_logger(arguments)
-    patience = Backoff("Kitsu", traffic, arguments.patience, say)
-    asker = JsonClient("Kitsu", session, turn, patience)
+    stats.count_responses(session)
+    rate_limits = _rate_limits(arguments.rate, settings)
+    throttle = BucketRateLimiter(shared, "kitsu-collect", rate_limits) if rate_limits else None
+    log = _progress_logger(arguments)
+    backoff = Backoff("Kitsu", stats, arguments.patience, log)
+    client = JsonClient("Kitsu", session, throttle, backoff)
     collected = collect_kitsu_users(
-        KitsuApi(asker, address, answers),
+        KitsuApi(client, address, responses),
         arguments.users,
         seed=arguments.seed,
         kitsu_to_mal=kitsu_to_mal,
         make_progress_bar=progress_bar_factory(quiet=arguments.quiet),
-        log=say,
-        rate=min((pace.requests / pace.seconds for pace in paces), default=None),
+        log=log,
+        rate=min((limit.requests / limit.seconds for limit in rate_limits), default=None),
     )
-    pages = {kind: answers.count(kind) for kind in ("users", "favourites", "library")}
+    pages = {kind: responses.count(kind) for kind in ("users", "favourites", "library")}
     seconds = time.perf_counter() - start
     report = build_kitsu_report(
-        collected, arguments.users, arguments.segments, pages, traffic, seconds
+        collected, arguments.users, arguments.segments, pages, stats, seconds
     )
     chosen = collected.users.filter(pl.col("segment").is_in(arguments.segments))
     interactions = collected.interactions.join(
         chosen, on="user_id", how="semi", maintain_order="left"
     )
     out: Path = arguments.out
-    write_text_atomically(
-        out / "report.html", collection_report_page(collected.users, interactions, report)
-    )
     _write_parquet(out / "users.parquet", collected.users)
     _write_parquet(out / "interactions.parquet", interactions)
     _write_parquet(out / "ratings.parquet", ratings_table(interactions))
     _write_report(out, report)
+    return KitsuCollection(collected.users, interactions, report)
 
 
 def _collect_lists(
     arguments: argparse.Namespace,
     settings: AppSettings,
-    answers: ResponseCache,
+    responses: ResponseCache,
     shared: SharedStorage,
     names: list[str],
 ) -> None:
     start = time.perf_counter()
-    answers.check_plan({"service": arguments.source})
+    responses.check_plan({"service": arguments.source})
     # Nothing is remembered for later visitors: that would be lists by name.
-    spans = CacheTtl(fresh=0, stale=0)
+    no_cache = CacheTtl(fresh=0, stale=0)
     services = ServiceClients(
-        replace(build_source_settings(settings, app.VERSION, shared), cache_ttl=spans)
+        replace(build_source_settings(settings, app.VERSION, shared), cache_ttl=no_cache)
     )
-    traffic = RequestStats()
-    traffic.count_responses(services.session)
+    stats = RequestStats()
+    stats.count_responses(services.session)
     source = build_list_sources(services, anilist_to_mal={})[arguments.source]
     ratings, tally = collect_user_lists(
         source,
         names,
-        answers,
-        Backoff(source.name, traffic, arguments.patience, _progress_logger(arguments)),
+        responses,
+        Backoff(source.name, stats, arguments.patience, _progress_logger(arguments)),
         progress_bar_factory(quiet=arguments.quiet),
     )
     if ratings.is_empty():
@@ -160,12 +171,12 @@ def _collect_lists(
     seconds = time.perf_counter() - start
     _write_report(
         arguments.out,
-        build_lists_report(arguments.source, len(names), ratings, tally, traffic, seconds),
+        build_lists_report(arguments.source, len(names), ratings, tally, stats, seconds),
     )
 
 
 def _rate_limits(rate: float | None, settings: AppSettings) -> tuple[RateLimit, ...]:
-    """What spaces requests; the usual limits unless they are switched off."""
+    """The limits of requests; the usual limits unless they are switched off."""
     if rate is not None:
         return (RateLimit(1, 1 / rate),) if rate else ()
     return RATE_LIMITS["kitsu"] if settings.limits else ()
@@ -187,7 +198,7 @@ def _write_parquet(path: Path, frame: pl.DataFrame) -> None:
     write_atomically(path, frame.write_parquet)
 
 
-def _write_report(out: Path, report: dict[str, object]) -> None:
+def _write_report(out: Path, report: dict[str, Any]) -> None:
     text = render_report(report)
     write_text_atomically(out / "report.json", json.dumps(report, indent=2) + "\n")
     write_text_atomically(out / "report.txt", text)

@@ -7,11 +7,11 @@ import json
 from dataclasses import asdict, fields
 from pathlib import Path
 
+from app.recommender.atomic_writes import write_text_atomically
 from app.recommender.engines.als import InteractionStrengths
 from model_build.commands.arguments import non_negative_float, positive_int
 from model_build.data.interactions import Interactions, read_interactions
 from model_build.engines.als import AlsSettings
-from model_build.util.atomic_writes import write_text_atomically
 from model_build.util.errors import InputError
 
 STRENGTH_NAMES = tuple(field.name for field in fields(InteractionStrengths))

@@ -11,9 +11,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from app.recommender.atomic_writes import write_atomically
 from model_build.data.anime_database import read_anime_database, update_catalogue
 from model_build.data.catalogue import read_catalogue
-from model_build.util.atomic_writes import write_atomically
 
 HELP = "bring the table of anime facts up to date"
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from app.recommender.atomic_writes import write_text_atomically
 from model_build.collect.segments import ACTIVITY_SEGMENTS, parse_segments
 from model_build.commands.arguments import non_negative_int, positive_int
 
@@ -73,10 +74,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     # Here, so that the other commands start without what asks services and draws charts.
     from model_build.collect.runner import collect_from_kitsu, collect_from_myanimelist
+    from model_build.reporting.collection_page import collection_report_page
 
-    {"kitsu": collect_from_kitsu, "myanimelist": collect_from_myanimelist}[arguments.service](
-        arguments
-    )
+    if arguments.service == "myanimelist":
+        collect_from_myanimelist(arguments)
+        return
+    found = collect_from_kitsu(arguments)
+    page = collection_report_page(found.users, found.interactions, found.report)
+    write_text_atomically(arguments.out / "report.html", page)
 
 
 def _parse_segments(text: str) -> tuple[str, ...]:

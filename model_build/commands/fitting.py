@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from app.recommender.artifact import read_manifest
-from app.recommender.atomic_directory import replace_directory
+from app.recommender.atomic_writes import replace_directory
 from model_build.commands.cluster import (
     add_cluster_arguments,
     read_prepared_catalogue,

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from app.recommender.atomic_directory import fsync_path, replace_directory
+from app.recommender.atomic_writes import fsync_path, replace_directory
 from model_build.commands.arguments import non_negative_int
 from model_build.data.dumps.catalogue_reader import read_dump_catalogue
 from model_build.data.dumps.cleaning import CleaningRules, PartitionResult, write_partitions

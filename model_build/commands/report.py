@@ -17,10 +17,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from app.recommender import Model
+from app.recommender.atomic_writes import write_text_atomically
 from model_build.commands.arguments import positive_int
 from model_build.data.catalogue import read_catalogue
 from model_build.data.ratings import read_ratings
-from model_build.util.atomic_writes import write_text_atomically
 from model_build.util.errors import InputError
 
 HELP = "write an HTML page about a model"

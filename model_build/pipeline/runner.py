@@ -13,9 +13,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from app.recommender.artifact import ArtifactError
+from app.recommender.atomic_writes import write_text_atomically
 from model_build.pipeline.task import PipelineTask
 from model_build.pipeline.task_records import STATE_FOLDER, TaskRecords
-from model_build.util.atomic_writes import write_text_atomically
 from model_build.util.errors import InputError
 from model_build.util.storage import is_gcs_url
 

@@ -9,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from app.recommender.atomic_writes import write_text_atomically
 from model_build.pipeline.code_digest import code_digest
 from model_build.pipeline.task import PipelineTask
-from model_build.util.atomic_writes import write_text_atomically
 from model_build.util.storage import is_gcs_url
 
 STATE_FOLDER = "state"

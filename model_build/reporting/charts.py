@@ -142,7 +142,7 @@ def _apply_theme(figure_svg: str, title: str, salt: str) -> str:
     """Only the element itself, with the page's colours and font, and ids of its own."""
     drawn = figure_svg[figure_svg.index("<svg") :].strip()
     drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn, flags=re.DOTALL)
-    drawn = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font-size: \1px", drawn)
+    drawn = re.sub(r"font-family: [^;\"]*;? ?", "", drawn)
     drawn = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{salt}-", drawn)
     for stand_in, variable in PLACEHOLDER_COLOURS.items():
         drawn = drawn.replace(stand_in, variable)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -19,11 +18,12 @@ from model_build.collect.segments import (
     bin_edges,
 )
 from model_build.reporting.charts import MARKERS, SERIES_COLOURS, Chart, figure_svg
-from model_build.reporting.page import chart_section, definition_list, html_document
+from model_build.reporting.page import render_page
 
 MAX_POINTS = 600
 """So many users are drawn in the pair plot; more would only cover each other."""
 N_BINS = 20
+PAIR_PLOT_TITLE, KINDS_TITLE = "Users by what they do", "Interactions"
 FIGURE_SIZE = (8.8, 8.8)
 PAIR_PLOT_COLUMNS = {
     "life_spent_on_anime": "minutes spent",
@@ -39,48 +39,38 @@ def collection_report_page(
     users: pl.DataFrame, interactions: pl.DataFrame, report: Mapping[str, Any]
 ) -> str:
     """The whole document; ``interactions`` are those that are written to train on."""
-    title = f"{len(users):,} users collected from Kitsu"
-    written = [name for name in ACTIVITY_SEGMENTS if report["segments"][name]["written"]]
-    lead = (
-        "Drawn from random pages of all users; those with no time spent and no ratings are left "
-        f"out. Written to train on: {escape(', '.join(written))}."
-    )
-    counted = {what: f"{count:,}" for what, count in report["counted"].items()}
-    counted["requests a user beyond the pages of users"] = str(
-        report["calls_a_user_beyond_sampling"]
-    )
-    return html_document(
-        title,
-        lead,
-        [
-            _pair_plot(users),
-            _interaction_kind_chart(interactions),
-            chart_section(_segment_chart(users, interactions)),
-            f'<section class="wide"><h2>Counted on the way</h2>{definition_list(counted)}</section>',
+    sample = users.head(MAX_POINTS)
+    edges = bin_edges(users["score"].to_numpy())
+    kind_counts = interaction_counts(interactions)
+    return render_page(
+        "collection.html.j2",
+        n_users=len(users),
+        written_segments=[
+            name for name in ACTIVITY_SEGMENTS if report["segments"][name]["written"]
         ],
-    )
-
-
-def _pair_plot(users: pl.DataFrame) -> str:
-    shown = users.head(MAX_POINTS)
-    title = "Users by what they do"
-    note = (
-        f"Each of the first {len(shown):,} users of the sample, by two of four numbers; on the "
-        "diagonal how all users spread over one. The score is ln(minutes + "
-        f"{RATING_WEIGHT:g} ratings + {FAVOURITE_WEIGHT:g} favourites), and the segments are thirds of its "
-        "range. Minutes, favourites and ratings are drawn on a scale of powers of ten."
-    )
-    picture = figure_svg(title, FIGURE_SIZE, lambda figure: _draw_pair_plot(figure, users, shown))
-    bounds = bin_edges(users["score"].to_numpy())
-    sizes = {
-        f"{name}, score {bounds[place]:.2f} to {bounds[place + 1]:.2f}": (
-            f"{users.filter(pl.col('segment') == name).height:,} users"
-        )
-        for place, name in enumerate(ACTIVITY_SEGMENTS)
-    }
-    return (
-        f'<section class="wide"><h2>{title}</h2><p>{escape(note)}</p>'
-        f'<div class="scroll large">{picture}</div>{definition_list(sizes)}</section>'
+        pair_plot_title=PAIR_PLOT_TITLE,
+        pair_plot=figure_svg(
+            PAIR_PLOT_TITLE, FIGURE_SIZE, lambda figure: _draw_pair_plot(figure, users, sample)
+        ),
+        n_points=len(sample),
+        rating_weight=RATING_WEIGHT,
+        favourite_weight=FAVOURITE_WEIGHT,
+        segment_sizes={
+            f"{name}, score {edges[at]:.2f} to {edges[at + 1]:.2f}": (
+                f"{users.filter(pl.col('segment') == name).height:,} users"
+            )
+            for at, name in enumerate(ACTIVITY_SEGMENTS)
+        },
+        kinds_title=KINDS_TITLE,
+        kinds_plot=figure_svg(
+            KINDS_TITLE, FIGURE_SIZE, lambda figure: _draw_kinds(figure, kind_counts)
+        ),
+        n_interactions=kind_counts["all"],
+        segment_chart=_segment_chart(users, interactions),
+        counted={
+            **{what: f"{count:,}" for what, count in report["counted"].items()},
+            "requests a user beyond the pages of users": report["calls_a_user_beyond_sampling"],
+        },
     )
 
 
@@ -159,26 +149,17 @@ def _short_number(number: int) -> str:
     return str(number)
 
 
-def _interaction_kind_chart(interactions: pl.DataFrame) -> str:
-    counts = interaction_counts(interactions)
-    words = {"plan_to_watch": "planned", "watching": "current", "on_hold": "on hold"}
-    kinds = {words.get(name, name): counts[name] for name in (*STATUS_NAMES.values(), *FLAG_KINDS)}
-
-    def draw(figure: Figure) -> None:
-        axes = figure.add_subplot()
-        axes.spines[["top", "right", "bottom", "left"]].set_visible(False)
-        axes.grid(visible=False)
-        bars = axes.barh(list(kinds), list(kinds.values()), 0.75, color=SERIES_COLOURS[0])
-        axes.bar_label(bars, [f"{count:,}" for count in kinds.values()], padding=3, fontsize=9)
-        axes.invert_yaxis()
-        axes.set_xticks([])
-        axes.margins(x=0.2)
-
-    title = "Interactions"
-    return (
-        f"<section><h2>{title}</h2><p>{counts['all']:,} pairs of a user and an anime, by what the "
-        f"user did; a pair may be in several bars.</p>{figure_svg(title, FIGURE_SIZE, draw)}</section>"
-    )
+def _draw_kinds(figure: Figure, counts: Mapping[str, int]) -> None:
+    labels = {"plan_to_watch": "planned", "watching": "current", "on_hold": "on hold"}
+    kinds = {labels.get(name, name): counts[name] for name in (*STATUS_NAMES.values(), *FLAG_KINDS)}
+    axes = figure.add_subplot()
+    axes.spines[["top", "right", "bottom", "left"]].set_visible(False)
+    axes.grid(visible=False)
+    bars = axes.barh(list(kinds), list(kinds.values()), 0.75, color=SERIES_COLOURS[0])
+    axes.bar_label(bars, [f"{count:,}" for count in kinds.values()], padding=3, fontsize=9)
+    axes.invert_yaxis()
+    axes.set_xticks([])
+    axes.margins(x=0.2)
 
 
 def _segment_chart(users: pl.DataFrame, interactions: pl.DataFrame) -> Chart:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.recommender.atomic_directory import replace_directory
+from app.recommender.atomic_writes import replace_directory
 
 CHECKPOINT_FORMAT = 1
 """To be raised when a stage computes something else from the same input."""

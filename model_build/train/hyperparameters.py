@@ -8,10 +8,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_args
 
+from app.recommender.atomic_writes import write_text_atomically
 from model_build.train.affinity import FULL_HISTORY, default_min_entries
 from model_build.train.model_arrays import MatrixPrecision
 from model_build.train.score_model import SIMILARITY_SHRINKAGE
-from model_build.util.atomic_writes import write_text_atomically
 from model_build.util.errors import InputError
 
 

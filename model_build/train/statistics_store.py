@@ -20,7 +20,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.recommender.array_types import Float64Array
-from app.recommender.atomic_directory import fsync_path
+from app.recommender.atomic_writes import fsync_path
 from model_build.train.pair_sums import SUMS_PER_PAIR, RowRange
 from model_build.util.errors import InputError
 

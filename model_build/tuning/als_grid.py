@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from app.recommender.atomic_writes import write_atomically, write_text_atomically
 from app.recommender.engines.als import InteractionStrengths
 from model_build.data.masking import MaskedInteractions
 from model_build.engines.als import AlsSettings
 from model_build.evaluate.als_evaluation import ImplicitMetrics, evaluate_iterations
-from model_build.util.atomic_writes import write_atomically, write_text_atomically
 from model_build.util.errors import InputError
 
 STATE_FORMAT = 1

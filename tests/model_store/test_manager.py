@@ -192,7 +192,7 @@ def test_a_model_that_cannot_answer_is_refused(site: Site, cache: Path) -> None:
 
 
 def test_a_plain_model_that_is_replaced_in_place(tmp_path: Path, tiny_model: Path) -> None:
-    from app.recommender.atomic_directory import exchange_paths
+    from app.recommender.atomic_writes import exchange_paths
 
     place = version_of(tiny_model, tmp_path / "model", "v1")
     keeper = ModelManager(lambda: open_model_source(str(place), tmp_path), Model.open)

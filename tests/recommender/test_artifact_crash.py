@@ -128,7 +128,7 @@ def test_killed_while_writing_leaves_nothing_that_opens(
     [
         ("os.fsync", 1, False),
         ("os.fsync", -1, False),
-        ("app.recommender.atomic_directory.exchange_paths", 1, False),
+        ("app.recommender.atomic_writes.exchange_paths", 1, False),
         ("os.fsync", 0, True),
         ("shutil.rmtree", 1, True),
     ],

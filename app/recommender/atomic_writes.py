@@ -1,4 +1,4 @@
-"""Put a directory in the place of another: at every instant one of the two stands there, whole."""
+"""Files and directories that are replaced whole: at every instant the old one or the new one is there."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -50,6 +50,36 @@ def replace_directory(path: Path) -> Iterator[Path]:
                     shutil.rmtree(left, ignore_errors=True)
     finally:
         os.close(parent)
+
+
+def write_atomically(
+    path: Path, write: Callable[[Path], object], *, partial: Path | None = None
+) -> None:
+    """Let ``write`` fill a new file, which is on disk before it takes the name ``path``.
+
+    It gets a name of its own beside ``path``, or the name ``partial``: for callers that hold a
+    lock, and so may overwrite what a killed process left there. Raises what ``write`` does, and
+    OSError.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if partial is None:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(descriptor)
+        partial = Path(name)
+        partial.chmod(0o644)
+    try:
+        write(partial)
+        fsync_path(partial)
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    fsync_path(path.parent)
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Write a UTF-8 file as `write_atomically` does."""
+    write_atomically(path, lambda partial: partial.write_text(text, "utf-8"))
 
 
 def fsync_path(path: Path) -> None:
