@@ -18,7 +18,7 @@ import polars as pl
 import pytest
 
 from app.recommender import ArtifactError, Model
-from app.recommender import atomic_directory as replacing
+from app.recommender import atomic_writes as replacing
 from app.recommender.artifact import DatasetInfo, open_artifact, write_artifact
 from model_build.cli import main
 from tests.model_build.worlds import ROOT, random_frame, train_model
@@ -35,7 +35,7 @@ def counted(*arguments, **options):
     return real(*arguments, **options)
 setattr(module, name, counted)
 if sys.argv[4] == "without-exchange":
-    from app.recommender import atomic_directory as replacing
+    from app.recommender import atomic_writes as replacing
     replacing.exchange = lambda one, other: False
 from model_build.cli import main
 sys.exit(main(sys.argv[5:]))

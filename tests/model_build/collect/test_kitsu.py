@@ -177,7 +177,7 @@ def test_favourites_that_do_not_come_along_are_asked_for(
     collect: Collector, owners_told: bool, requests: int
 ) -> None:
     """Two favourites a user; twenty users and twenty favourites a request, if that is possible."""
-    crowd = crowd_of(60, favourites_along=False, owners_told=owners_told)
+    crowd = crowd_of(60, include_favourites=False, include_owners=owners_told)
     collect.upstream.data.kitsu_users = crowd
     found = collect(60)
     assert len([what for kind, what in collect.asked() if kind == "favorites"]) == requests

@@ -241,7 +241,7 @@ def test_a_page_of_users_that_is_needed_is_tried_in_the_next_run(collect: Collec
 
 def test_a_server_that_knows_less(collect: Collector) -> None:
     """What it refuses to include is asked for otherwise, or done without; and refused once."""
-    crowd = collect.upstream.data.kitsu_users = crowd_of(60, strict=True, favourites_along=False)
+    crowd = collect.upstream.data.kitsu_users = crowd_of(60, strict=True, include_favourites=False)
     found = collect(60)
     interactions = found.interactions
     assert interactions["user_id"].n_unique() == 60
