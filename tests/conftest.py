@@ -41,7 +41,7 @@ def tiny_model_with_als(tiny_model: Path, tmp_path_factory: pytest.TempPathFacto
     n = len(Model.open(tiny_model))
     factor = np.random.default_rng(3).standard_normal((n, 6)).astype(np.float32)
     numbers = {"regularization": 0.1, "alpha": 2.0, **asdict(InteractionStrengths())}
-    add_engine(tiny_model, "als", FittedEngine({"factor": factor}, numbers), out)
+    add_engine(tiny_model, "als", FittedEngine({"item_factors": factor}, numbers), out)
     return out
 
 

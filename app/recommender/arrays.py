@@ -84,23 +84,23 @@ class ArtifactReader:
         return array
 
     def read_sparse_matrix(self, name: str, n_items: int) -> ItemMatrix:
-        indptr = self.read_vector(f"{name}_start", np.int64, n_items + 1)
-        indices, data = self.read_array(f"{name}_target"), self.read_array(f"{name}_value")
+        indptr = self.read_vector(f"{name}_indptr", np.int64, n_items + 1)
+        indices, data = self.read_array(f"{name}_indices"), self.read_array(f"{name}_data")
         if (np.diff(indptr) < 0).any() or indptr[0] != 0:
-            raise ArtifactError(f"{self.array_path(name + '_start')}: offsets must ascend from 0.")
-        for part, array, kinds in (("target", indices, "ui"), ("value", data, "uif")):
+            raise ArtifactError(f"{self.array_path(name + '_indptr')}: offsets must ascend from 0.")
+        for part, array, kinds in (("indices", indices, "ui"), ("data", data, "uif")):
             if array.shape != (indptr[-1],) or array.dtype.kind not in kinds:
                 raise ArtifactError(
                     f"{self.array_path(f'{name}_{part}')}: {array.dtype}{array.shape}; "
-                    f"expected {indptr[-1]} elements as {name}_start says."
+                    f"expected {indptr[-1]} elements as {name}_indptr says."
                 )
         if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < n_items:
             raise ArtifactError(
-                f"{self.array_path(name + '_target')}: points past the anime there are."
+                f"{self.array_path(name + '_indices')}: points past the anime there are."
             )
         if data.dtype.kind == "f" and not np.isfinite(data).all():
             raise ArtifactError(
-                f"{self.array_path(name + '_value')}: holds values that are not finite."
+                f"{self.array_path(name + '_data')}: holds values that are not finite."
             )
         return ItemMatrix(
             indptr, indices, data, self.read_number(f"{name}_scale", minimum=SMALLEST_POSITIVE)

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.recommender.atomic_writes import fsync_path, replace_directory
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 MANIFEST_FILE = "manifest.json"
 CATALOGUE_FILE = "catalogue.json.gz"
 EVALUATION_FILE = "measures.json"
@@ -63,7 +63,7 @@ class Manifest(_StrictSchema):
     is vouched for by the manifest, and nothing else vouches for that. Older files have none.
     """
 
-    format: Literal[2]
+    format: Literal[3]
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     created: str
     dataset: DatasetInfo
@@ -108,8 +108,8 @@ def parse_manifest(text: str, origin: Path | str) -> Manifest:
     found = data.get("format") if isinstance(data, dict) else None
     if found != FORMAT_VERSION:
         raise ArtifactError(
-            f"{origin}: format {found!r}, but this Hakken reads format {FORMAT_VERSION}; "
-            "rebuild the model or deploy the matching version."
+            f"{origin}: format {found!r}, but this Hakken reads format {FORMAT_VERSION}; train the "
+            "model again (python -m model_build train), or fetch a current one (fetch)."
         )
     try:
         manifest = Manifest.model_validate(data)

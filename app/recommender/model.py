@@ -39,38 +39,42 @@ class ScoreModel:
 
     @classmethod
     def from_arrays(cls, arrays: ArtifactReader, n_items: int) -> ScoreModel:
-        """From the arrays ``taste_*`` of a model of n anime."""
-        factor_position = arrays.read_vector("taste_position", np.int32)
+        """From the arrays ``score_model_*`` of a model of n anime."""
+        factor_position = arrays.read_vector("score_model_factor_position", np.int32)
         if len(factor_position) and not (factor_position[0] >= 0 and factor_position[-1] < n_items):
             raise ArtifactError(
-                f"{arrays.array_path('taste_position')}: points past the anime there are."
+                f"{arrays.array_path('score_model_factor_position')}: points past the anime there are."
             )
         if (np.diff(factor_position) <= 0).any():
-            raise ArtifactError(f"{arrays.array_path('taste_position')}: positions must ascend.")
-        item_factors = arrays.read_array("taste_factor")
+            raise ArtifactError(
+                f"{arrays.array_path('score_model_factor_position')}: positions must ascend."
+            )
+        item_factors = arrays.read_array("score_model_item_factors")
         if (
             item_factors.ndim != 2
             or len(item_factors) != len(factor_position)
             or item_factors.dtype.kind != "f"
         ):
             raise ArtifactError(
-                f"{arrays.array_path('taste_factor')}: {item_factors.dtype}{item_factors.shape}; expected a row of "
+                f"{arrays.array_path('score_model_item_factors')}: {item_factors.dtype}{item_factors.shape}; expected a row of "
                 f"factors for each of {len(factor_position)} anime."
             )
-        noise_variance = arrays.read_vector("taste_noise", np.float32, len(factor_position))
+        noise_variance = arrays.read_vector(
+            "score_model_noise_variance", np.float32, len(factor_position)
+        )
         if not np.isfinite(item_factors).all() or (noise_variance <= 0).any():
             raise ArtifactError(
-                f"{arrays.array_path('taste_noise')}: noise must be above 0 everywhere."
+                f"{arrays.array_path('score_model_noise_variance')}: noise must be above 0 everywhere."
             )
         factor_row = np.full(n_items, -1, np.int32)
         factor_row[factor_position] = np.arange(len(factor_position), dtype=np.int32)
-        constant_factor = arrays.read_number("taste_level_factor")
+        constant_factor = arrays.read_number("score_model_constant_factor")
         return cls(
-            item_bias=arrays.read_vector("taste_item_bias", np.float64, n_items),
-            reg_user=arrays.read_number("taste_reg_user"),
-            similarity=arrays.read_sparse_matrix("taste_similarity", n_items),
-            score_std=arrays.read_number("taste_spread"),
-            score_std_weight=arrays.read_number("taste_spread_weight"),
+            item_bias=arrays.read_vector("score_model_item_bias", np.float64, n_items),
+            reg_user=arrays.read_number("score_model_reg_user"),
+            similarity=arrays.read_sparse_matrix("score_model_similarity", n_items),
+            score_std=arrays.read_number("score_model_score_std"),
+            score_std_weight=arrays.read_number("score_model_score_std_weight"),
             factor_position=factor_position,
             factor_row=factor_row,
             item_factors=np.column_stack(
@@ -112,12 +116,12 @@ class Model:
         self.item_bias = arrays.read_vector("item_bias", np.float64, n)
         self.rating_count = arrays.read_vector("rating_count", np.int32, n)
         self.entry_count = arrays.read_vector("entry_count", np.int32, n)
-        self.item_relevance = arrays.read_vector("appeal", np.float64, n)
+        self.item_relevance = arrays.read_vector("item_relevance", np.float64, n)
         self.similarity = arrays.read_sparse_matrix("similarity", n)
         self.affinity_matrix = arrays.read_sparse_matrix("affinity", n)
-        self.short_history_matrix = arrays.read_sparse_matrix("newcomer", n)
+        self.short_history_matrix = arrays.read_sparse_matrix("short_history", n)
         self.score_model = ScoreModel.from_arrays(arrays, n)
-        self.global_mean = arrays.read_number("mean")
+        self.global_mean = arrays.read_number("global_mean")
         self.reg_user = arrays.read_number("reg_user", minimum=0)
         self.neighbour_count = int(arrays.read_number("k", minimum=1))
         self.engines = load_engines(arrays, n)

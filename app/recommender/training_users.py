@@ -39,18 +39,18 @@ class TrainingUsers:
         Raises:
             ArtifactError: the arrays do not fit.
         """
-        if f"{engine}_fan_vector" not in arrays:
+        if f"{engine}_training_users_embedding" not in arrays:
             return None
-        indptr = arrays.read_vector(f"{engine}_fan_start", np.int64)
-        embeddings = arrays.read_table(f"{engine}_fan_vector", len(indptr) - 1)
-        loved_items = arrays.read_vector(f"{engine}_fan_loved", np.int32)
+        indptr = arrays.read_vector(f"{engine}_training_users_indptr", np.int64)
+        embeddings = arrays.read_table(f"{engine}_training_users_embedding", len(indptr) - 1)
+        loved_items = arrays.read_vector(f"{engine}_training_users_indices", np.int32)
         if indptr[0] != 0 or (np.diff(indptr) < 0).any() or indptr[-1] != len(loved_items):
             raise ArtifactError(
-                f"{arrays.array_path(f'{engine}_fan_start')}: offsets must ascend from 0."
+                f"{arrays.array_path(f'{engine}_training_users_indptr')}: offsets must ascend from 0."
             )
         if len(loved_items) and not 0 <= int(loved_items.min()) <= int(loved_items.max()) < n_items:
             raise ArtifactError(
-                f"{arrays.array_path(f'{engine}_fan_loved')}: points past the anime."
+                f"{arrays.array_path(f'{engine}_training_users_indices')}: points past the anime."
             )
         return cls(embeddings, indptr, loved_items, np.bincount(loved_items, minlength=n_items))
 

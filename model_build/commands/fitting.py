@@ -184,7 +184,7 @@ def _train_incrementally(
 
 def _open_sums(model: Path) -> SavedStatistics:
     """The sums of a model."""
-    mean = read_manifest(model).hyperparameters.get("mean")
+    mean = read_manifest(model).hyperparameters.get("global_mean")
     sums = SavedStatistics(statistics_path(model))
     if mean != sums.index.fixed.mean:
         raise InputError(

@@ -116,7 +116,7 @@ def fit(
     factor = np.zeros((len(anime_id), settings.factors), np.float32)
     factor[there] = factors[row[there]]
     return FittedEngine(
-        {"factor": factor},
+        {"item_factors": factor},
         {
             "regularization": settings.regularization,
             "alpha": settings.alpha,

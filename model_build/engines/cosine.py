@@ -117,14 +117,14 @@ def fit(
     arrays, numbers = baseline_arrays(pairs.baseline)
     arrays |= {
         "embedding": frozen.embedding,
-        "fan_mean": frozen.user_prior_mean,
-        "fan_precision": frozen.user_prior_precision.astype(np.float32),
+        "user_prior_mean": frozen.user_prior_mean,
+        "user_prior_precision": frozen.user_prior_precision.astype(np.float32),
     }
     numbers |= network_hyperparameters(settings) | {
         "slope": frozen.slope,
         "offset": frozen.offset,
         "ridge": ridge,
-        "error": float(np.sqrt(validation_mse(frozen, pairs))),
+        "expected_error": float(np.sqrt(validation_mse(frozen, pairs))),
     }
     metrics = outcome.metrics("rating")
     return align_to_model(FittedEngine(arrays, numbers, metrics), anime_id, ratings.anime_ids)

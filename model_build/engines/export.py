@@ -83,13 +83,13 @@ def head_arrays(
 ) -> dict[str, npt.NDArray[Any]]:
     """A head by the names that `app.recommender.engines.networks` reads."""
     if isinstance(head, LinearHead):
-        return {f"{target}_offset": head.offset, f"{target}_item": head.item_vectors}
+        return {f"{target}_offset": head.offset, f"{target}_item_vectors": head.item_vectors}
     assert isinstance(head, ReluHead)
     return {
         f"{target}_offset": head.offset,
-        f"{target}_out": head.output_weight,
-        f"{trunk or target}_base": head.hidden_bias,
-        f"{trunk or target}_project": head.projection.astype(np.float32),
+        f"{target}_output_weight": head.output_weight,
+        f"{trunk or target}_hidden_bias": head.hidden_bias,
+        f"{trunk or target}_projection": head.projection.astype(np.float32),
     }
 
 
@@ -106,7 +106,7 @@ def baseline_arrays(
 ) -> tuple[dict[str, npt.NDArray[Any]], dict[str, HyperparameterValue]]:
     """The baseline's array and numbers."""
     numbers: dict[str, HyperparameterValue] = {
-        "mean": baseline.global_mean,
+        "global_mean": baseline.global_mean,
         "reg_user": baseline.reg_user,
     }
     return {"item_bias": baseline.item_bias}, numbers
@@ -118,12 +118,12 @@ def align_to_model(
     """The engine with a row for each of the model's anime, zeros for one that was not fitted.
 
     What has a row for each fitted anime is told by its length, which none of the other sides of an
-    array may equal; `model_build.engines` names those ``*_project`` and ``*_out``, ``fan_*``.
+    array may equal; `model_build.engines` names those ``*_projection``, ``*_output_weight`` and ``user_prior_*``.
     """
     row = positions_in_fitted(anime_id, fitted_anime_id)
     arrays = {}
     for name, array in fitted.arrays.items():
-        if name.endswith(("_project", "_out")) or name.startswith("fan_"):
+        if name.endswith(("_projection", "_output_weight")) or name.startswith("user_prior_"):
             arrays[name] = array
             continue
         moved = np.zeros((len(anime_id), *array.shape[1:]), array.dtype)

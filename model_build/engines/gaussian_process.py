@@ -46,8 +46,8 @@ LEARNING_RATE_FACTORS = {"shared": 30.0, "embedding": 10.0, "factor": 1.0}
 """Learning rates beside the setting's; those of numbers that every anime has are `PACE_OWN`."""
 ITEM_LEARNING_RATE_FACTOR = 3.0
 ITEM_PARAMETERS = ("scale", "noise", "bias", "offset")
-ENGINE_ARRAYS = ("embedding", "factor", "scale", "noise", "item_bias", "offset")
-ENGINE_SCALARS = ("mean", "level", "sharpness", "slope")
+ENGINE_ARRAYS = ("embedding", "item_factors", "scale", "noise_variance", "item_bias", "offset")
+ENGINE_SCALARS = ("global_mean", "user_bias_variance", "sharpness", "slope")
 
 
 class DeepKernelNetwork(nn.Module):
@@ -184,7 +184,7 @@ def fit(
     numbers = network_hyperparameters(settings) | {
         name: getattr(frozen, name) for name in ENGINE_SCALARS
     }
-    numbers["error"] = float(np.sqrt(validation_losses(frozen, pairs)[0]))
+    numbers["expected_error"] = float(np.sqrt(validation_losses(frozen, pairs)[0]))
     metrics = outcome.metrics("both")
     return align_to_model(FittedEngine(arrays, numbers, metrics), anime_id, ratings.anime_ids)
 

@@ -143,9 +143,9 @@ def fit_network_engine(
         if "rating" in frozen.heads:
             arrays["embedding"] = normalise_rows(frozen.item_vectors, pairs.is_trained_item)
             squares = validation_loss(frozen, pairs, settings, ridge, only_target="rating")
-            numbers["error"] = float(np.sqrt(squares))
+            numbers["expected_error"] = float(np.sqrt(squares))
         if "interaction" in frozen.heads:
-            numbers["level_share"] = frozen.user_bias_weight
+            numbers["user_bias_weight"] = frozen.user_bias_weight
         metrics |= outcome.metrics(side)
     return align_to_model(FittedEngine(arrays, numbers, metrics), anime_id, ratings.anime_ids)
 

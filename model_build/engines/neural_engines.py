@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.recommender.arrays import ArtifactReader
-from app.recommender.artifact import DatasetInfo, Manifest, ModelArtifact
+from app.recommender.artifact import FORMAT_VERSION, DatasetInfo, Manifest, ModelArtifact
 from app.recommender.engines import (
     CosineEngine,
     Engine,
@@ -53,7 +53,7 @@ def network_trainer(name: str) -> tuple[Callable[..., FittedEngine], Any]:
 def engine_in_memory(name: str, fitted: FittedEngine, n_items: int) -> Engine:
     """The engine as a model of n anime would have it, without a file."""
     manifest = Manifest(
-        format=2,
+        format=FORMAT_VERSION,
         version="fitted",
         created="",
         dataset=DatasetInfo(name="", fingerprint=""),

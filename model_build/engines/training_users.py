@@ -23,7 +23,7 @@ from model_build.data.interactions import Interactions
 def training_user_arrays(
     model: Model, engine: Engine, interactions: Interactions, *, progress: bool = False
 ) -> dict[str, npt.NDArray[Any]]:
-    """``fan_vector`` (f, d) float32 of length 1, ``fan_start`` (f + 1,) and ``fan_loved``.
+    """``training_users_embedding`` (f, d) float32 of length 1, ``training_users_indptr`` (f + 1,) and ``training_users_indices``.
 
     Every fan is folded in as a visitor would be; one who loved nothing, or of whom the engine can
     say nothing, is left out. Loved are at most `MOST_LOVED` of the scores from `LOVED_SCORE`, those
@@ -52,9 +52,9 @@ def training_user_arrays(
             loved.append(most)
     start = np.concatenate([[0], np.cumsum([len(most) for most in loved], dtype=np.int64)])
     return {
-        "fan_vector": np.stack(vectors) if vectors else np.empty((0, 1), np.float32),
-        "fan_start": start.astype(np.int64),
-        "fan_loved": np.concatenate([np.empty(0, np.int32), *loved]).astype(np.int32),
+        "training_users_embedding": np.stack(vectors) if vectors else np.empty((0, 1), np.float32),
+        "training_users_indptr": start.astype(np.int64),
+        "training_users_indices": np.concatenate([np.empty(0, np.int32), *loved]).astype(np.int32),
     }
 
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from app.recommender.atomic_writes import replace_directory
 
-CHECKPOINT_FORMAT = 1
+CHECKPOINT_FORMAT = 2
 """To be raised when a stage computes something else from the same input."""
 INDEX_FILE = "stage.json"
 

@@ -82,7 +82,7 @@ class ItemStatistics:
             "anime_id": self.ordering.anime_ids,
             "rating_count": self.in_id_order(self.ratings).astype(np.int32),
             "entry_count": self.in_id_order(self.entries).astype(np.int32),
-            "appeal": self.in_id_order(self.appeal) / n_users,
+            "item_relevance": self.in_id_order(self.appeal) / n_users,
         }
         return ModelArrays(arrays, {})
 

@@ -70,7 +70,7 @@ def item_statistics_arrays(ratings: Ratings) -> ModelArrays:
             np.int32
         ),
         "entry_count": count_entries_per_item(ratings.item, n_items).astype(np.int32),
-        "appeal": mean_item_relevance(ratings),
+        "item_relevance": mean_item_relevance(ratings),
     }
     return ModelArrays(arrays, {})
 
@@ -82,7 +82,7 @@ def knn_arrays(
     arrays, scale = encode_item_matrix("similarity", similarity.T, precision)
     return ModelArrays(
         {"item_bias": bias_model.item_bias, **arrays},
-        {"mean": bias_model.mean, "similarity_scale": scale},
+        {"global_mean": bias_model.mean, "similarity_scale": scale},
     )
 
 
@@ -90,21 +90,21 @@ def score_model_arrays(
     standard_scores: StandardScores, similarity: csr_array, gaussian: GaussianFactorModel
 ) -> ModelArrays:
     """What sharpens predicted scores; row i of ``similarity`` holds the neighbours of anime i."""
-    arrays, scale = encode_item_matrix("taste_similarity", similarity.T, "compact")
+    arrays, scale = encode_item_matrix("score_model_similarity", similarity.T, "compact")
     return ModelArrays(
         {
-            "taste_item_bias": standard_scores.item_bias,
+            "score_model_item_bias": standard_scores.item_bias,
             **arrays,
-            "taste_position": gaussian.position,
-            "taste_factor": gaussian.factor.astype(np.float16),
-            "taste_noise": gaussian.noise,
+            "score_model_factor_position": gaussian.position,
+            "score_model_item_factors": gaussian.factor.astype(np.float16),
+            "score_model_noise_variance": gaussian.noise,
         },
         {
-            "taste_reg_user": BIAS_REGULARISATION,
-            "taste_spread": standard_scores.overall_std,
-            "taste_spread_weight": STD_PRIOR_WEIGHT,
-            "taste_level_factor": float(np.sqrt(gaussian.user_bias_variance)),
-            "taste_similarity_scale": scale,
+            "score_model_reg_user": BIAS_REGULARISATION,
+            "score_model_score_std": standard_scores.overall_std,
+            "score_model_score_std_weight": STD_PRIOR_WEIGHT,
+            "score_model_constant_factor": float(np.sqrt(gaussian.user_bias_variance)),
+            "score_model_similarity_scale": scale,
         },
     )
 
@@ -112,8 +112,10 @@ def score_model_arrays(
 def affinity_arrays(full_history: csr_array, short_history: csr_array) -> ModelArrays:
     """Affinity; row j of each matrix is the anime on the list."""
     full, full_scale = encode_item_matrix("affinity", full_history, "compact")
-    new, new_scale = encode_item_matrix("newcomer", short_history, "compact")
-    return ModelArrays({**full, **new}, {"affinity_scale": full_scale, "newcomer_scale": new_scale})
+    new, new_scale = encode_item_matrix("short_history", short_history, "compact")
+    return ModelArrays(
+        {**full, **new}, {"affinity_scale": full_scale, "short_history_scale": new_scale}
+    )
 
 
 def empty_knn_arrays(n_items: int, mean: float) -> ModelArrays:
@@ -180,7 +182,7 @@ def encode_item_matrix(
     by_source.data = value
     by_source.eliminate_zeros()
     return {
-        f"{name}_start": by_source.indptr.astype(np.int64),
-        f"{name}_target": by_source.indices.astype(narrow),
-        f"{name}_value": by_source.data,
+        f"{name}_indptr": by_source.indptr.astype(np.int64),
+        f"{name}_indices": by_source.indices.astype(narrow),
+        f"{name}_data": by_source.data,
     }, scale

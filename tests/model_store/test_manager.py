@@ -240,7 +240,7 @@ def test_a_bad_model_in_the_bucket_at_the_start(bucket: Site, cache: Path) -> No
     bucket.publish("v1")
     bucket.keeper(cache).refresh()
     version_of(bucket.model, bucket.folder / "v2", "v2")
-    flip(bucket.folder / "v2" / "appeal.npy", 200)
+    flip(bucket.folder / "v2" / "item_relevance.npy", 200)
     bucket.upload("v2")
     bucket.point("v2")
     assert bucket.emulator
@@ -249,8 +249,8 @@ def test_a_bad_model_in_the_bucket_at_the_start(bucket: Site, cache: Path) -> No
         keeper.refresh()
         assert version(keeper) == "v1"
         assert keeper.load_error
-        assert "appeal.npy" in keeper.load_error
-    assert bucket.emulator.gets["m/v2/appeal.npy"] == 1
+        assert "item_relevance.npy" in keeper.load_error
+    assert bucket.emulator.gets["m/v2/item_relevance.npy"] == 1
 
 
 def test_without_any_model_the_fault_is_told(bucket: Site, cache: Path) -> None:
@@ -266,7 +266,7 @@ def test_a_copy_that_lost_bits_is_repaired(bucket: Site, cache: Path) -> None:
     bucket.publish("v1")
     keeper = bucket.keeper(cache)
     keeper.refresh()
-    for copy in cache.rglob("appeal.npy"):
+    for copy in cache.rglob("item_relevance.npy"):
         flip(copy, 150)
     again = bucket.keeper(cache)
     again.refresh()

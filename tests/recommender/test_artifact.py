@@ -70,7 +70,7 @@ def test_a_good_model_opens(folder: Path, model: Model, world: pl.DataFrame) -> 
 
 def test_the_manifest_says_what_is_there(folder: Path, world: pl.DataFrame) -> None:
     manifest = json.loads((folder / MANIFEST_FILE).read_text("utf-8"))
-    assert manifest["format"] == 2
+    assert manifest["format"] == 3
     assert manifest["counts"]["fans"] == world["user_id"].n_unique()
     assert manifest["counts"]["entries"] == len(world)
     assert manifest["counts"]["ratings"] == (world["rating"] > 0).sum()
@@ -154,7 +154,7 @@ def test_a_manifest_from_before_digests_opens(folder: Path, model: Model) -> Non
     assert Model.open(folder).version == model.version
 
 
-@pytest.mark.parametrize("found", [0, 1, 3, 99, "2", None, [2]])
+@pytest.mark.parametrize("found", [0, 1, 2, 4, 99, "3", None, [3]])
 def test_another_format_is_refused_by_number(folder: Path, found: object) -> None:
     edit_manifest(folder, lambda data: data.update(format=found))
     told = refusal(folder)
@@ -179,9 +179,9 @@ def test_a_manifest_with_a_part_missing_is_refused(folder: Path, part: str) -> N
         (lambda data: data["files"].update({"a/b.npy": {"sha256": "0" * 64, "bytes": 1}}), "a/b"),
         (lambda data: data["files"]["anime_id.npy"].update(sha256="short"), "anime_id.npy"),
         (lambda data: data["files"]["anime_id.npy"].update(bytes=-1), "anime_id.npy"),
-        (lambda data: data["hyperparameters"].pop("mean"), "mean"),
-        (lambda data: data["hyperparameters"].update(mean="high"), "mean"),
-        (lambda data: data["hyperparameters"].update(mean=float("nan")), "mean"),
+        (lambda data: data["hyperparameters"].pop("global_mean"), "global_mean"),
+        (lambda data: data["hyperparameters"].update(global_mean="high"), "global_mean"),
+        (lambda data: data["hyperparameters"].update(global_mean=float("nan")), "global_mean"),
         (lambda data: data["hyperparameters"].pop("similarity_scale"), "similarity_scale"),
         (lambda data: data["hyperparameters"].update(similarity_scale=0), "similarity_scale"),
         (lambda data: data["hyperparameters"].update(similarity_scale=-1.0), "similarity_scale"),
@@ -205,8 +205,8 @@ def test_a_wrong_manifest_is_refused(
     [
         ("item_bias", {"dtype": "<f4"}),
         ("anime_id", {"dtype": "<i8"}),
-        ("similarity_value", {"shape": [3]}),
-        ("similarity_start", {"shape": [1, 61]}),
+        ("similarity_data", {"shape": [3]}),
+        ("similarity_indptr", {"shape": [1, 61]}),
         ("rating_count", {"dtype": None}),
     ],
 )
@@ -236,18 +236,18 @@ def test_nothing_is_ever_unpickled(folder: Path) -> None:
         ("item_bias", lambda a: a.astype(np.float32)),
         ("rating_count", lambda a: a[:, None]),
         ("entry_count", lambda a: a.astype(np.float64)),
-        ("similarity_start", lambda a: a[::-1]),
-        ("similarity_start", lambda a: a + 1),
-        ("similarity_start", lambda a: a[:-1]),
-        ("similarity_start", lambda a: np.concatenate([a[:-1], a[-1:] + 1])),
-        ("similarity_target", lambda a: np.where(np.arange(len(a)) == 7, 60, a).astype(a.dtype)),
-        ("similarity_target", lambda a: np.where(np.arange(len(a)) == 7, -1, a.astype(np.int32))),
-        ("similarity_target", lambda a: a[:-1]),
-        ("similarity_target", lambda a: a.astype(np.float64)),
-        ("similarity_value", lambda a: a[:-1]),
-        ("similarity_value", lambda a: np.where(np.arange(len(a)) == 7, np.nan, a)),
-        ("similarity_value", lambda a: np.where(np.arange(len(a)) == 7, np.inf, a)),
-        ("similarity_value", lambda a: a.astype(np.complex64)),
+        ("similarity_indptr", lambda a: a[::-1]),
+        ("similarity_indptr", lambda a: a + 1),
+        ("similarity_indptr", lambda a: a[:-1]),
+        ("similarity_indptr", lambda a: np.concatenate([a[:-1], a[-1:] + 1])),
+        ("similarity_indices", lambda a: np.where(np.arange(len(a)) == 7, 60, a).astype(a.dtype)),
+        ("similarity_indices", lambda a: np.where(np.arange(len(a)) == 7, -1, a.astype(np.int32))),
+        ("similarity_indices", lambda a: a[:-1]),
+        ("similarity_indices", lambda a: a.astype(np.float64)),
+        ("similarity_data", lambda a: a[:-1]),
+        ("similarity_data", lambda a: np.where(np.arange(len(a)) == 7, np.nan, a)),
+        ("similarity_data", lambda a: np.where(np.arange(len(a)) == 7, np.inf, a)),
+        ("similarity_data", lambda a: a.astype(np.complex64)),
     ],
 )
 def test_arrays_that_make_no_model_are_refused(

@@ -97,7 +97,9 @@ def with_als(tiny_model: Path, tmp_path: Path) -> Model:
     n = len(Model.open(tiny_model))
     factor = np.random.default_rng(1).standard_normal((n, 8)).astype(np.float32)
     factor[: n // 2] = 0
-    fitted = FittedEngine({"factor": factor}, {"regularization": 0.1, "alpha": 15.0, **STRENGTHS})
+    fitted = FittedEngine(
+        {"item_factors": factor}, {"regularization": 0.1, "alpha": 15.0, **STRENGTHS}
+    )
     add_engine(tiny_model, "als", fitted, tmp_path / "with")
     return Model.open(tmp_path / "with")
 
@@ -144,9 +146,9 @@ def test_an_empty_list_gets_general_picks(with_als: Model) -> None:
 @pytest.mark.parametrize(
     ("factor", "fault"),
     [
-        (np.zeros((3, 8), np.float32), "als_factor.npy: float32(3, 8); expected float32("),
-        (np.zeros(3, np.float32), "als_factor.npy: float32(3,)"),
-        (None, "als_factor.npy: holds values that are not finite"),
+        (np.zeros((3, 8), np.float32), "als_item_factors.npy: float32(3, 8); expected float32("),
+        (np.zeros(3, np.float32), "als_item_factors.npy: float32(3,)"),
+        (None, "als_item_factors.npy: holds values that are not finite"),
     ],
 )
 def test_factors_that_do_not_fit_are_refused(
@@ -154,7 +156,9 @@ def test_factors_that_do_not_fit_are_refused(
 ) -> None:
     if factor is None:
         factor = np.full((len(Model.open(tiny_model)), 2), np.nan, np.float32)
-    fitted = FittedEngine({"factor": factor}, {"regularization": 0.1, "alpha": 15.0, **STRENGTHS})
+    fitted = FittedEngine(
+        {"item_factors": factor}, {"regularization": 0.1, "alpha": 15.0, **STRENGTHS}
+    )
     add_engine(tiny_model, "als", fitted, tmp_path / "with")
     with pytest.raises(ArtifactError) as refused:
         Model.open(tmp_path / "with")

@@ -95,9 +95,9 @@ def test_anime_are_alike_by_the_angle(model: Model) -> None:
 @pytest.mark.parametrize(
     ("arrays", "fault"),
     [
-        ({"fan_start": np.array([0, 2], np.int64)}, "offsets must ascend from 0"),
-        ({"fan_start": np.array([0, 0, 1], np.int64)}, "expected float32(2, 6)"),
-        ({"fan_loved": np.array([999_999], np.int32)}, "points past the anime"),
+        ({"training_users_indptr": np.array([0, 2], np.int64)}, "offsets must ascend from 0"),
+        ({"training_users_indptr": np.array([0, 0, 1], np.int64)}, "expected float32(2, 6)"),
+        ({"training_users_indices": np.array([999_999], np.int32)}, "points past the anime"),
     ],
 )
 def test_a_crowd_that_does_not_fit_is_refused(
@@ -110,10 +110,10 @@ def test_a_crowd_that_does_not_fit_is_refused(
     }
     fitted = FittedEngine(
         {
-            "factor": model.engines["als"].embedding,
-            "fan_vector": np.ones((1, 6), np.float32),
-            "fan_start": np.array([0, 1], np.int64),
-            "fan_loved": np.array([0], np.int32),
+            "item_factors": model.engines["als"].embedding,
+            "training_users_embedding": np.ones((1, 6), np.float32),
+            "training_users_indptr": np.array([0, 1], np.int64),
+            "training_users_indices": np.array([0], np.int32),
             **arrays,
         },
         numbers,

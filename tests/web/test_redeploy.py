@@ -182,11 +182,11 @@ def test_a_worker_that_was_killed_comes_back_with_the_model_of_the_others(
 def test_a_bad_model_is_reported_and_the_old_one_goes_on(place: Path, tmp_path: Path) -> None:
     with serving(place, tmp_path) as server, Load(server) as load:
         load.wait_for_model("v0")
-        flip(place / "v1" / "appeal.npy", 200)
+        flip(place / "v1" / "item_relevance.npy", 200)
         point(place, "v1")
         ready = wait_for_ready(server, lambda body: body["stale"])
         assert ready["model"] == "v0"
-        assert "appeal.npy: sha256 is" in ready["fault"]
+        assert "item_relevance.npy: sha256 is" in ready["fault"]
         point(place, "v2")
         load.wait_for_model("v2")
         ready = wait_for_ready(server, lambda body: not body["stale"])

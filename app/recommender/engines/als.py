@@ -63,10 +63,10 @@ class AlsEngine:
 
     @classmethod
     def from_arrays(cls, arrays: ArtifactReader, n_items: int) -> Self | None:
-        """From ``als_factor`` and the numbers ``als_*``."""
-        if "als_factor" not in arrays:
+        """From ``als_item_factors`` and the numbers ``als_*``."""
+        if "als_item_factors" not in arrays:
             return None
-        item_factors = arrays.read_table("als_factor", n_items)
+        item_factors = arrays.read_table("als_item_factors", n_items)
         exact = item_factors.astype(np.float64)
         return cls(
             item_factors=item_factors,

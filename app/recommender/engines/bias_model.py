@@ -24,7 +24,7 @@ class BiasModel:
     @classmethod
     def from_arrays(cls, arrays: ArtifactReader, engine: str, n_items: int) -> Self:
         return cls(
-            arrays.read_number(f"{engine}_mean"),
+            arrays.read_number(f"{engine}_global_mean"),
             arrays.read_vector(f"{engine}_item_bias", np.float64, n_items),
             arrays.read_number(f"{engine}_reg_user", minimum=0),
         )

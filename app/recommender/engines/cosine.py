@@ -67,11 +67,11 @@ class CosineEngine:
             embedding,
             arrays.read_number("cosine_slope"),
             arrays.read_number("cosine_offset"),
-            arrays.read_vector("cosine_fan_mean", np.float64, size),
-            arrays.read_table("cosine_fan_precision", size, size).astype(np.float64),
+            arrays.read_vector("cosine_user_prior_mean", np.float64, size),
+            arrays.read_table("cosine_user_prior_precision", size, size).astype(np.float64),
             arrays.read_number("cosine_ridge", minimum=0),
             np.asarray(embedding.any(axis=1)),
-            arrays.read_number("cosine_error", minimum=0),
+            arrays.read_number("cosine_expected_error", minimum=0),
         )
 
     def score(self, entries: KnownEntries) -> EngineScores:

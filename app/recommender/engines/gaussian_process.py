@@ -2,9 +2,9 @@
 
 A fan's scores are mu + b_i + f_i, f Gaussian with mean 0 and the covariance
 
-    k(i, j) = level + a_i'a_j + s_i s_j exp(sharpness (u_i'u_j - 1))
+    k(i, j) = user_bias_variance + a_i'a_j + s_i s_j exp(sharpness (u_i'u_j - 1))
 
-of a level, of factors a and of embeddings u of length 1. The last term is an attention that fades
+of the user's bias, of factors a and of embeddings u of length 1. The last term is an attention that fades
 within a franchise or a genre, and is of full rank. A list is folded in by one solution:
 
     f = K_all,list (K_list,list + noise)^-1 (score - mu - b),
@@ -56,21 +56,21 @@ class PosteriorWeights:
 
 @dataclass(frozen=True)
 class GaussianProcessEngine:
-    """``embedding`` (n, d) float32, rows of length 1 where known, ``factor`` (n, f) float32.
+    """``embedding`` (n, d) float32, rows of length 1 where known, ``item_factors`` (n, f) float32.
 
-    ``scale``, ``noise`` (variances), ``item_bias`` and ``offset`` are (n,) float64; ``error`` is a
+    ``scale``, ``noise_variance``, ``item_bias`` and ``offset`` are (n,) float64; ``error`` is a
     standard deviation.
     """
 
     name: ClassVar[str] = "kernel"
 
-    mean: float
+    global_mean: float
     item_bias: Float64Array
     embedding: Float32Array
-    factor: Float32Array
+    item_factors: Float32Array
     scale: Float64Array
-    noise: Float64Array
-    level: float
+    noise_variance: Float64Array
+    user_bias_variance: float
     sharpness: float
     offset: Float64Array
     slope: float
@@ -85,27 +85,27 @@ class GaussianProcessEngine:
         embedding = arrays.read_table("kernel_embedding", n_items)
         bias, scale, noise, offset = (
             arrays.read_vector(f"kernel_{side}", np.float64, n_items)
-            for side in ("item_bias", "scale", "noise", "offset")
+            for side in ("item_bias", "scale", "noise_variance", "offset")
         )
         return cls(
-            arrays.read_number("kernel_mean"),
+            arrays.read_number("kernel_global_mean"),
             bias,
             embedding,
-            arrays.read_table("kernel_factor", n_items),
+            arrays.read_table("kernel_item_factors", n_items),
             scale,
             noise,
-            arrays.read_number("kernel_level", minimum=0),
+            arrays.read_number("kernel_user_bias_variance", minimum=0),
             arrays.read_number("kernel_sharpness", minimum=0),
             offset,
             arrays.read_number("kernel_slope"),
             np.asarray(embedding.any(axis=1)),
-            arrays.read_number("kernel_error", minimum=0),
+            arrays.read_number("kernel_expected_error", minimum=0),
         )
 
     def score(self, entries: KnownEntries) -> EngineScores:
         """Fold a list in and judge every anime: the match is the chance that it is liked."""
         posterior = self.fold_in(entries)
-        score = self.mean + self.item_bias + self.posterior_mean(posterior)
+        score = self.global_mean + self.item_bias + self.posterior_mean(posterior)
         logit = self.like_logit(score)
 
         def contributions(wanted: Int64Array) -> Float64Array:
@@ -128,14 +128,14 @@ class GaussianProcessEngine:
         entry_index = np.flatnonzero(scored & self.known_items[entries.position])
         if len(entry_index) > MAX_ENTRIES:
             item_position = entries.position[entry_index]
-            signal_to_noise = self.scale[item_position] ** 2 / self.noise[item_position]
+            signal_to_noise = self.scale[item_position] ** 2 / self.noise_variance[item_position]
             entry_index = np.sort(
                 entry_index[np.argsort(-signal_to_noise, kind="stable")[:MAX_ENTRIES]]
             )
         item_position = entries.position[entry_index]
-        residual = entries.score[entry_index] - self.mean - self.item_bias[item_position]
+        residual = entries.score[entry_index] - self.global_mean - self.item_bias[item_position]
         noisy_covariance = self.covariance(item_position, item_position) + np.diag(
-            self.noise[item_position]
+            self.noise_variance[item_position]
         )
         weight = np.asarray(np.linalg.solve(noisy_covariance, residual), np.float64)
         return PosteriorWeights(entry_index, item_position, residual, noisy_covariance, weight)
@@ -143,8 +143,8 @@ class GaussianProcessEngine:
     def posterior_mean(self, posterior: PosteriorWeights) -> Float64Array:
         """f, by how much the fan's score of every anime is above mu + b_i, (n,)."""
         weight = posterior.weight.astype(np.float32)
-        linear_term = self.level * posterior.weight.sum() + self.factor @ (
-            self.factor[posterior.item_position].T @ weight
+        linear_term = self.user_bias_variance * posterior.weight.sum() + self.item_factors @ (
+            self.item_factors[posterior.item_position].T @ weight
         )
         kernel_term = np.empty(len(self.scale), np.float32)
         entry_embeddings = self.sharpness * self.embedding[posterior.item_position].T
@@ -161,17 +161,18 @@ class GaussianProcessEngine:
     def covariance(self, one: Int64Array, other: Int64Array) -> Float64Array:
         """k of some anime with others, (one, other)."""
         u, v = (self.embedding[at].astype(np.float64) for at in (one, other))
-        a, b = (self.factor[at].astype(np.float64) for at in (one, other))
+        a, b = (self.item_factors[at].astype(np.float64) for at in (one, other))
         near = np.exp(self.sharpness * (u @ v.T - 1.0))
         return np.asarray(
-            self.level + a @ b.T + self.scale[one, None] * self.scale[other] * near, np.float64
+            self.user_bias_variance + a @ b.T + self.scale[one, None] * self.scale[other] * near,
+            np.float64,
         )
 
     def predict_scores_at(self, entries: KnownEntries, position: Int64Array) -> Float64Array:
         """Predicted scores of some anime."""
         posterior = self.fold_in(entries)
         deviation = self.covariance(position, posterior.item_position) @ posterior.weight
-        return np.asarray(self.mean + self.item_bias[position] + deviation)
+        return np.asarray(self.global_mean + self.item_bias[position] + deviation)
 
     def like_logit(self, score: Float64Array, positions: Int64Array | None = None) -> Float64Array:
         """Of the chance that an anime with this predicted score is liked."""
@@ -182,5 +183,5 @@ class GaussianProcessEngine:
         """What the list says about the fan's weights on the factors: their mean."""
         posterior = self.fold_in(entries)
         return np.asarray(
-            self.factor[posterior.item_position].T.astype(np.float64) @ posterior.weight
+            self.item_factors[posterior.item_position].T.astype(np.float64) @ posterior.weight
         )

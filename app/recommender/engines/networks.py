@@ -99,12 +99,12 @@ class NeuralEngine:
             BiasModel.from_arrays(arrays, cls.name, n_items),
             rating,
             interaction,
-            arrays.read_number(f"{cls.name}_level_share"),
+            arrays.read_number(f"{cls.name}_user_bias_weight"),
             _read_task_pair(arrays, f"{cls.name}_ridge"),
             _read_task_pair(arrays, f"{cls.name}_weight"),
             np.asarray(embedding.any(axis=1)),
             embedding,
-            arrays.read_number(f"{cls.name}_error", minimum=0),
+            arrays.read_number(f"{cls.name}_expected_error", minimum=0),
         )
 
     def score(self, entries: KnownEntries) -> EngineScores:
@@ -182,12 +182,12 @@ def _read_head(
 ) -> PredictionHead:
     offset = arrays.read_vector(f"{engine}_{task}_offset", np.float64, n_items)
     if not uses_relu:
-        return LinearHead(offset, arrays.read_table(f"{engine}_{task}_item", n_items))
+        return LinearHead(offset, arrays.read_table(f"{engine}_{task}_item_vectors", n_items))
     trunk = f"{engine}_trunk" if shares_user_vector else f"{engine}_{task}"
-    hidden_bias = arrays.read_table(f"{trunk}_base", n_items)
+    hidden_bias = arrays.read_table(f"{trunk}_hidden_bias", n_items)
     hidden = hidden_bias.shape[1]
-    projection = arrays.read_table(f"{trunk}_project", hidden).astype(np.float64)
-    output_weight = arrays.read_vector(f"{engine}_{task}_out", np.float64, hidden)
+    projection = arrays.read_table(f"{trunk}_projection", hidden).astype(np.float64)
+    output_weight = arrays.read_vector(f"{engine}_{task}_output_weight", np.float64, hidden)
     return ReluHead(offset, hidden_bias, projection, output_weight)
 
 

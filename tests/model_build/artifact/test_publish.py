@@ -82,7 +82,7 @@ class TestPublishing:
     ) -> None:
         assert main(command(one, place)) == 0
         for name, content in content_of(two).items():
-            if name not in (MANIFEST_FILE, "appeal.npy"):
+            if name not in (MANIFEST_FILE, "item_relevance.npy"):
                 place.put(f"v2/{name}", content)
         place.put("v2/anime_id.npy", b"cut short")
         capsys.readouterr()
@@ -176,9 +176,11 @@ class TestRefusals:
 
         def damage(name: str) -> None:
             if name == f"v2/{MANIFEST_FILE}":
-                place.put("v2/appeal.npy", b"!" * len(content_of(two)["appeal.npy"]))
+                place.put(
+                    "v2/item_relevance.npy", b"!" * len(content_of(two)["item_relevance.npy"])
+                )
 
-        told = r"appeal\.npy: is not what was uploaded"
+        told = r"item_relevance\.npy: is not what was uploaded"
         with open_model_store(place.url, "--to") as store, pytest.raises(InputError, match=told):
             publish_model(two, Meddled(store, damage), QualityGate())
         assert served(place, tmp_path / "cache") == "v1"

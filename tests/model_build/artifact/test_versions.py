@@ -60,11 +60,11 @@ class TestVersions:
         assert (found[2]["bytes"], found[2]["files"]) == (sum(sizes), len(sizes))
 
     def test_as_a_table(self, filled: PlaceForModels, capsys: pytest.CaptureFixture[str]) -> None:
-        filled.remove("v2/appeal.npy")
-        filled.put("v3/appeal.npy", b"short")
+        filled.remove("v2/item_relevance.npy")
+        filled.put("v3/item_relevance.npy", b"short")
         filled.remove(f"v1/{MANIFEST_FILE}")
         filled.put("note.txt", b"of somebody else")
-        filled.put("v5/appeal.npy", b"begun")
+        filled.put("v5/item_relevance.npy", b"begun")
         capsys.readouterr()
         assert main(["versions", "--at", filled.url]) == 0
         head, *rows = capsys.readouterr().out.splitlines()
@@ -75,8 +75,8 @@ class TestVersions:
         told = {row[2:4]: row for row in rows}
         assert [row[0] for row in rows] == ["*", " ", " ", " ", " "]
         assert rows[0].split()[:3] == ["*", "v4", "2026-01-04T00:00"]
-        assert "missing or cut short: appeal.npy" in told["v2"]
-        assert "missing or cut short: appeal.npy" in told["v3"]
+        assert "missing or cut short: item_relevance.npy" in told["v2"]
+        assert "missing or cut short: item_relevance.npy" in told["v3"]
         assert "no manifest.json" in told["v1"]
         assert "no manifest.json" in told["v5"]
         assert "0.4000" in told["v4"]
@@ -111,7 +111,7 @@ class TestRollback:
     def test_without_a_version_to_the_one_before(
         self, filled: PlaceForModels, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        filled.remove("v3/appeal.npy")
+        filled.remove("v3/item_relevance.npy")
         for before, now in (("v4", "v2"), ("v2", "v1")):
             capsys.readouterr()
             assert main(["rollback", "--at", filled.url]) == 0
@@ -125,7 +125,7 @@ class TestRollback:
         [
             ("v9", "there is no version 'v9'; there are: v4, v3, v2, v1."),
             ("v4", "v4 is live already."),
-            ("v3", "v3: cannot be live (missing or cut short: appeal.npy)."),
+            ("v3", "v3: cannot be live (missing or cut short: item_relevance.npy)."),
             ("../v1", "there is no version '../v1'"),
         ],
     )
@@ -137,7 +137,7 @@ class TestRollback:
         version: str,
         told: str,
     ) -> None:
-        filled.remove("v3/appeal.npy")
+        filled.remove("v3/item_relevance.npy")
         before = filled.files()
         assert main(["rollback", version, "--at", filled.url]) == 2
         assert told in capsys.readouterr().err
@@ -175,15 +175,15 @@ class TestPrune:
         self, filled: PlaceForModels, capsys: pytest.CaptureFixture[str]
     ) -> None:
         for version, days in (("x1", 1.1), ("x2", 0.9)):
-            filled.put(f"{version}/appeal.npy", b"begun")
+            filled.put(f"{version}/item_relevance.npy", b"begun")
             filled.make_older(version, days)
-        filled.remove("v2/appeal.npy")
+        filled.remove("v2/item_relevance.npy")
         assert main(["prune", "--keep", "3", "--at", filled.url]) == 0
         assert folders(filled) == {"v4", "v3", "v2", "v1", "x2"}, "v2 may just be being published"
         assert "x1, 0.0 MB (no manifest.json)" in capsys.readouterr().out
 
     def test_the_live_one_stays_whatever_it_looks_like(self, filled: PlaceForModels) -> None:
-        filled.remove("v4/appeal.npy")
+        filled.remove("v4/item_relevance.npy")
         filled.make_older("v4", 9)
         assert main(["prune", "--keep", "1", "--at", filled.url]) == 0
         assert folders(filled) == {"v4", "v3"}

@@ -80,7 +80,7 @@ def test_strengths_then_a_grid_whose_best_is_the_model(
 
 
 def _factors(model: Path) -> int:
-    return int(np.load(model / "als_factor.npy").shape[1])
+    return int(np.load(model / "als_item_factors.npy").shape[1])
 
 
 def test_beside_popularity_and_hakken(

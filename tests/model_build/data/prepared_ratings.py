@@ -72,4 +72,4 @@ def write_catalogue(file: Path, anime: list[int], new: int) -> Path:
 
 def rounding(name: str, array: npt.NDArray[np.generic]) -> float:
     """How far an array may be off: a step of 16 bits, where LAPACK's threads tip the rounding."""
-    return 1.0 if name.endswith("_value") and array.dtype.kind in "iu" else 1e-9
+    return 1.0 if name.endswith("_data") and array.dtype.kind in "iu" else 1e-9

@@ -129,7 +129,7 @@ def test_what_is_as_expected_adds_nothing_and_more_adds_in_proportion(
     engine: GaussianProcessEngine, pairs: TrainingPairs
 ) -> None:
     known = known_of(pairs, rated_lists(pairs)[0])
-    expected = engine.mean + engine.item_bias
+    expected = engine.global_mean + engine.item_bias
     zero = expected[known.position]
     off = known.score - zero
     above = [
@@ -161,7 +161,7 @@ def test_of_a_long_list_the_most_telling_entries_are_folded_in(
     monkeypatch.setattr(served, "MAX_ENTRIES", 5)
     known = known_of(pairs, max(rated_lists(pairs), key=len))
     told = engine.fold_in(known).entry_index
-    telling = (engine.scale**2 / engine.noise)[known.position]
+    telling = (engine.scale**2 / engine.noise_variance)[known.position]
     assert len(told) == 5 < len(known.position)
     assert sorted(telling[told]) == sorted(telling)[-5:]
     assert (np.diff(told) > 0).all()

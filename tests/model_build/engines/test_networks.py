@@ -132,7 +132,7 @@ def test_training_twice_gives_the_same_and_learns(ratings: Ratings, name: str) -
             - held.baseline.item_bias[fan.hidden_position]
             - level
         )
-    assert float(one.numbers["error"]) < np.concatenate(off).std()
+    assert float(one.numbers["expected_error"]) < np.concatenate(off).std()
     judged = engine.score(NOTHING)
     assert not judged.known_items[-1]
     assert judged.known_items[:-1].all()

@@ -136,7 +136,7 @@ def test_anime_too_new_for_ratings_have_their_places(folder: Path, tmp_path: Pat
     run("--ratings", folder / "all", "--out", tmp_path / "full", *facts)
     fresh, full = open_artifact(tmp_path / "fresh"), open_artifact(tmp_path / "full")
     assert fresh.manifest.counts["fresh"] == full.manifest.counts["fresh"] >= 5
-    assert_close(fresh, {name: full.arrays[name] for name in ("anime_id", "affinity_target")})
+    assert_close(fresh, {name: full.arrays[name] for name in ("anime_id", "affinity_indices")})
 
 
 def test_a_refresh_is_all_fans_with_the_old_baselines(folder: Path) -> None:
@@ -144,15 +144,15 @@ def test_a_refresh_is_all_fans_with_the_old_baselines(folder: Path) -> None:
     fresh, old = open_artifact(folder / "fresh"), open_artifact(folder / "model")
     ratings = grouped(read_ratings([folder / "all"]))
     numbers = fresh.manifest.hyperparameters
-    for name in ("mean", "taste_spread"):
+    for name in ("global_mean", "score_model_score_std"):
         assert numbers[name] == old.manifest.hyperparameters[name]
-    mean, spread = float(numbers["mean"]), float(numbers["taste_spread"])
+    mean, spread = float(numbers["global_mean"]), float(numbers["score_model_score_std"])
 
     residual, _ = residuals(ratings, mean, fresh.arrays["item_bias"], 15.0)
     similarity = pearson_baseline_similarity(ratings, residual, neighbours=int(ALL))
     assert_close(fresh, encode_item_matrix("similarity", similarity.T, "exact")[0])
 
-    bias = fresh.arrays["taste_item_bias"]
+    bias = fresh.arrays["score_model_item_bias"]
     within, level = residuals(ratings, mean, bias, 5.0)
     user = np.repeat(np.arange(ratings.n_users), np.diff(ratings.user_start))
     squares = np.bincount(user, within**2, ratings.n_users)
@@ -161,14 +161,14 @@ def test_a_refresh_is_all_fans_with_the_old_baselines(folder: Path) -> None:
     )
     standard = StandardScores(bias, within, level, np.sqrt(variance), spread)
     similarity = standard_score_similarity(ratings, standard, neighbours=int(ALL))
-    assert_close(fresh, encode_item_matrix("taste_similarity", similarity.T, "compact")[0])
+    assert_close(fresh, encode_item_matrix("score_model_similarity", similarity.T, "compact")[0])
     gaussian = fit_gaussian_factors(ratings, standard)
     assert_close(
         fresh,
         {
-            "taste_position": gaussian.position,
-            "taste_factor": gaussian.factor.astype(np.float16),
-            "taste_noise": gaussian.noise,
+            "score_model_factor_position": gaussian.position,
+            "score_model_item_factors": gaussian.factor.astype(np.float16),
+            "score_model_noise_variance": gaussian.noise,
         },
     )
 
@@ -177,13 +177,16 @@ def test_biases_of_known_anime_stay_and_new_ones_get_theirs(folder: Path) -> Non
     fresh, old = open_artifact(folder / "fresh"), open_artifact(folder / "model")
     known = np.isin(fresh.arrays["anime_id"], old.arrays["anime_id"])
     assert 0 < (~known).sum() < len(known) / 2
-    for name, reg_item, reg_user in (("item_bias", 10.0, 15.0), ("taste_item_bias", 5.0, 5.0)):
+    for name, reg_item, reg_user in (
+        ("item_bias", 10.0, 15.0),
+        ("score_model_item_bias", 5.0, 5.0),
+    ):
         bias = fresh.arrays[name]
         np.testing.assert_array_equal(bias[known], old.arrays[name])
         # The new ones solve their equations, with the fans' own: least squares has ended.
         ratings = grouped(read_ratings([folder / "all"]))
         residual, _ = residuals(
-            ratings, float(fresh.manifest.hyperparameters["mean"]), bias, reg_user
+            ratings, float(fresh.manifest.hyperparameters["global_mean"]), bias, reg_user
         )
         item = ratings.order[ratings.user_item]
         total = np.bincount(item, residual, len(bias))
@@ -193,8 +196,8 @@ def test_biases_of_known_anime_stay_and_new_ones_get_theirs(folder: Path) -> Non
 def test_counts_and_affinity_are_those_of_a_full_training(folder: Path) -> None:
     run("--ratings", folder / "all", "--out", folder / "full")
     fresh, full = open_artifact(folder / "fresh"), open_artifact(folder / "full")
-    same = ("anime_id", "rating_count", "entry_count", "appeal")
-    names = [name for name in full.arrays if name.startswith(("affinity", "newcomer"))]
+    same = ("anime_id", "rating_count", "entry_count", "item_relevance")
+    names = [name for name in full.arrays if name.startswith(("affinity", "short_history"))]
     assert len(names) == 6
     assert_close(fresh, {name: full.arrays[name] for name in (*same, *names)})
     for name in ("fans", "anime", "entries", "ratings", "affinities"):

@@ -172,7 +172,7 @@ def test_grouping_keeps_every_rating_both_ways(residuals: Float64Array) -> None:
         assert (np.diff(ratings.user_item[span]) > 0).all()
         by_user[user, ratings.order[ratings.user_item[span]]] = residual[span]
     for item in range(ratings.n_items):
-        span = slice(ratings.item_start[item], ratings.item_start[item + 1])
+        span = slice(ratings.item_indptr[item], ratings.item_indptr[item + 1])
         position = ratings.item_position[span]
         by_item[ratings.item_user[span], ratings.order[item]] = residual[position]
     np.testing.assert_array_equal(by_user, residuals)
@@ -186,9 +186,9 @@ def test_what_rounds_to_nothing_is_not_stored(precision: MatrixPrecision, sign: 
     by_source = csr_array(dense.T)
     arrays_of, scale = encode_item_matrix("m", by_source, precision)
     assert by_source.nnz == 6, "what was given is left as it is"
-    assert arrays_of["m_start"].tolist() == [0, 0, 2, 3]
-    assert arrays_of["m_target"].tolist() == [0, 1, 1]
-    stored = arrays_of["m_value"] * scale
+    assert arrays_of["m_indptr"].tolist() == [0, 0, 2, 3]
+    assert arrays_of["m_indices"].tolist() == [0, 1, 1]
+    stored = arrays_of["m_data"] * scale
     np.testing.assert_allclose(stored, [1, sign * 0.25, 0.5], atol=scale / 2)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from app.recommender import Model
-from app.recommender.artifact import DatasetInfo, Manifest, ModelArtifact
+from app.recommender.artifact import FORMAT_VERSION, DatasetInfo, Manifest, ModelArtifact
 from model_build.cli import main
 from model_build.data.ratings import Ratings, read_ratings
 from model_build.evaluate.evaluation import evaluate, model_ranker
@@ -72,7 +72,7 @@ def test_the_fans_measured_on_are_not_in_training(ratings: Ratings) -> None:
 def whole_model(bench: HoldoutBenchmark, settings: Hyperparameters) -> Model:
     trained = train_model(bench.training, settings)
     manifest = Manifest(
-        format=2,
+        format=FORMAT_VERSION,
         version="whole",
         created="",
         dataset=DatasetInfo(name="", fingerprint=""),
