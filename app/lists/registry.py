@@ -205,17 +205,17 @@ class _FetcherFactory:
         )
 
         def fetch_cached(
-            typed: str, report: ListProgressCallback = ignore_progress, /
+            typed: str, on_progress: ListProgressCallback = ignore_progress, /
         ) -> AnimeList:
             return self._list_cache.get_or_fetch(
-                partial(fetch_list, report=report),
+                partial(fetch_list, on_progress=on_progress),
                 username_rule.clean_username(typed),
                 source=username_rule.source,
                 service_key=f"{options.get('slug', '')} {service} {url}",
                 circuit_breaker=self._clients.circuit_breaker(service, url),
                 semaphore=self._clients.semaphore(service, url),
                 deadline_s=deadline,
-                on_progress=report,
+                on_progress=on_progress,
             )
 
         return fetch_cached
@@ -223,7 +223,7 @@ class _FetcherFactory:
 
 def _unconfigured_fetcher(name: str) -> ListFetcher:
     def raise_not_configured(
-        _typed: str, _report: ListProgressCallback = ignore_progress, /
+        _typed: str, _on_progress: ListProgressCallback = ignore_progress, /
     ) -> AnimeList:
         raise SourceNotConfigured(source=name)
 

@@ -125,7 +125,7 @@ class _DistributedTrainer:
                 "anime_id": counts.anime_id,
                 "rating_count": counts.ratings.astype(np.int32),
                 "entry_count": counts.entries.astype(np.int32),
-                "appeal": counts.appeal / self._n_users,
+                "item_relevance": counts.appeal / self._n_users,
             },
             {},
         )

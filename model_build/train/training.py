@@ -119,7 +119,7 @@ def assemble_model(
             "anime": len(entries),
             "entries": int(entries.sum()),
             "ratings": int(ratings.sum()),
-            "similarities": len(knn.arrays["similarity_value"]),
+            "similarities": len(knn.arrays["similarity_data"]),
             "affinities": int(fitted.affinity.nnz),
             "fresh": 0 if cold_items is None else len(cold_items),
         },

@@ -27,8 +27,8 @@ def make(tmp_path: Path, upstream: FakeUpstream) -> Make:
         defaults: dict[str, Any] = {
             "anilist_url": upstream.base_url("anilist"),
             "mal_url": upstream.base_url("mal"),
-            "limits": HttpLimits(backoff_factor=0),
-            "paces": {},
+            "http_limits": HttpLimits(backoff_factor=0),
+            "rate_limits": {},
         }
         made = SourceSettings(
             version="1", shared_storage=SharedStorage(tmp_path), **(defaults | settings)
@@ -119,7 +119,7 @@ def test_nothing_at_all_is_an_answer(make: Make, upstream: FakeUpstream) -> None
 
 
 def test_our_own_limit_leaves_details_out(make: Make, upstream: FakeUpstream) -> None:
-    shelf = make(paces={"anilist": (RateLimit(1, 60),)})
+    shelf = make(rate_limits={"anilist": (RateLimit(1, 60),)})
     found = shelf.get_details(list(range(1, 61)))
     assert len(found.details) == 50
     assert not found.complete

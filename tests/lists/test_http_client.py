@@ -94,7 +94,7 @@ def test_an_address_that_is_none(session: requests.Session) -> None:
 def test_an_answer_that_is_too_large(session: requests.Session, upstream: FakeUpstream) -> None:
     upstream.add_user("Someone", [entry(n, n) for n in range(1000)])
     with pytest.raises(SourceDown) as caught:
-        ask(session, upstream.base_url("anilist"), "Someone", body=10_000)
+        ask(session, upstream.base_url("anilist"), "Someone", max_body_bytes=10_000)
     assert "larger than 10000 bytes" in caught.value.detail
 
 
@@ -140,7 +140,7 @@ def test_what_was_heard_counts_more_than_our_own_limit(
     class OneTurn:
         turns = 1
 
-        def wait(self, most: float) -> None:
+        def acquire(self, max_wait: float) -> None:
             if not self.turns:
                 raise RateLimitReached(60)
             self.turns -= 1

@@ -45,8 +45,8 @@ def worker(request: pytest.FixtureRequest, tmp_path: Path, upstream: FakeUpstrea
         defaults: dict[str, Any] = {
             "mal_client_id": "key",
             "mal_url": upstream.base_url("mal"),
-            "limits": HttpLimits(backoff_factor=0),
-            "paces": {},
+            "http_limits": HttpLimits(backoff_factor=0),
+            "rate_limits": {},
         }
         made = SourceSettings(
             version="1", shared_storage=SharedStorage(tmp_path, url), **(defaults | settings)
@@ -144,7 +144,7 @@ def test_too_old_a_list_stands_in_for_nothing(
     worker: Workers, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upstream.add_user("Someone", [DemoEntry(1, 7)])
-    source = worker(spans=CacheTtl(fresh=60, stale=60))
+    source = worker(cache_ttl=CacheTtl(fresh=60, stale=60))
     source.fetch("Someone")
     upstream.data.add_user("Someone", [], Fault.DOWN)
     pass_by(monkeypatch, 121)
@@ -179,7 +179,7 @@ def test_what_is_no_failure_of_the_service_does_not_count(
 
 
 def test_our_own_limit_is_said_with_a_time(worker: Workers, upstream: FakeUpstream) -> None:
-    settings = {"paces": {"mal": (RateLimit(2, 60),)}, "limits": HttpLimits(max_throttle_wait=0.1)}
+    settings = {"rate_limits": {"mal": (RateLimit(2, 60),)}, "http_limits": HttpLimits(max_throttle_wait=0.1)}
     for number, source in enumerate((worker(**settings), worker(**settings))):
         upstream.add_user(f"Fan{number}", [DemoEntry(1, 7)])
         source.fetch(f"Fan{number}")
@@ -221,7 +221,7 @@ def pass_by(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 def test_a_slow_site_does_not_keep_everybody_waiting(
     worker: Workers, upstream: FakeUpstream
 ) -> None:
-    source = worker(most_waiting=2)
+    source = worker(max_concurrent_requests=2)
     for name in ("Known", "First", "Second", "Third"):
         upstream.add_user(name, [DemoEntry(1, 7)])
     source.fetch("Known")

@@ -62,8 +62,8 @@ def test_list_pages_wait_for_their_turn_however_many(
         shared,
         mal_web=True,
         mal_web_url=upstream.base_url("mal-web"),
-        paces={"mal-pages": (RateLimit(1, 0.05),)},
-        limits=HttpLimits(max_throttle_wait=0),
+        rate_limits={"mal-pages": (RateLimit(1, 0.05),)},
+        http_limits=HttpLimits(max_throttle_wait=0),
     )["myanimelist"]
     assert len(source.fetch(scenarios.LONG_USER).entries) == 1_250
     assert len(upstream.requests) == 5
