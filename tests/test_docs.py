@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import shlex
+from importlib import import_module
 
+import pytest
 from prometheus_client import Counter, Gauge, Histogram
 
 from app.lists import errors
@@ -15,8 +18,10 @@ from app.web.problems import PROBLEM_TYPES, SOURCE_TIMEOUT
 from app.web.requests.query import QueryOptions
 from app.web.requests.upload import MAX_UPLOAD_BYTES
 from app.web.services.filters import POPULAR_SHARES
+from model_build.cli import main
 from scripts.settings_page import SETTINGS_PAGE, render_page
 
+PAGES = sorted([*PROJECT_ROOT.glob("*.md"), *(PROJECT_ROOT / "docs").rglob("*.md")])
 TEXT = (PROJECT_ROOT / "docs" / "sources.md").read_text("utf-8")
 
 
@@ -74,3 +79,44 @@ def test_the_limits_of_a_client_are_described_with_their_defaults() -> None:
     for name in ("body_deadline", "request_deadline"):
         assert f"`HAKKEN_{name.upper()}`, {server[name].default:g} s" in text
     assert f"{MAX_BODY_BYTES >> 20} MB, uploads {MAX_UPLOAD_BYTES >> 20} MB" in text
+
+
+def test_every_word_of_the_glossary_is_in_its_module() -> None:
+    text = (PROJECT_ROOT / "docs" / "glossary.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([^|]*) \| ([^|]*) \| `([^`]*)` \|$", text, re.M)
+    assert len(rows) == len(re.findall(r"^\|(?! word|---)", text, re.M)) > 50
+    for word, _, module in rows:
+        source = (PROJECT_ROOT / module).read_text("utf-8")
+        for name in re.findall(r"`(\w+)`", word):
+            assert re.search(rf"^(class|def) {name}\b", source, re.M), (name, module)
+
+
+def test_every_module_that_is_named_is_there() -> None:
+    known = {
+        str(file.relative_to(PROJECT_ROOT))
+        for folder in ("app", "benchmarks", "demo", "model_build", "scripts", "tests")
+        for file in (PROJECT_ROOT / folder).rglob("*.py")
+    } | {"gunicorn.conf.py"}
+    for page in PAGES:
+        if page.name == "CHANGELOG.md":
+            continue
+        for name in re.findall(r"`([\w/.]+\.py)`", page.read_text("utf-8")):
+            assert any(f"/{each}".endswith(f"/{name}") for each in known), (page.name, name)
+
+
+def command_lines() -> list[list[str]]:
+    """Every ``python -m model_build`` of a block of code; what is in brackets may be left out."""
+    found = []
+    for page in PAGES:
+        text = page.read_text("utf-8").replace("\\\n", " ")
+        for line in re.findall(r"^ *(?:\w+=\S+ +)?python -m model_build (.*)$", text, re.M):
+            words = shlex.split(re.sub(r"\[[^]]*\]|[>|].*", "", line), comments=True)
+            found.append(words)
+    return found
+
+
+@pytest.mark.parametrize("line", command_lines(), ids=" ".join)
+def test_every_command_line_is_taken(line: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    command = import_module(f"model_build.commands.{line[0]}")
+    monkeypatch.setattr(command, "run", lambda _: None)
+    assert main(line) == 0
