@@ -195,6 +195,12 @@ def test_commands_are_on_top() -> None:
     assert offenders(wrong, "rooms") == {}
 
 
+def test_no_module_has_the_name_of_a_package() -> None:
+    # One that a moved checkout left behind could then never be taken for the other.
+    for file in sources("app", "model_build"):
+        assert not file.with_suffix("").is_dir(), file
+
+
 def test_no_module_imports_itself_by_way_of_others() -> None:
     graph = {
         name: internal_imports(name) - NOT_YET["circles"]
