@@ -24,7 +24,6 @@ REDACTED = "(secret)"
 LOGGER_LEVELS = {
     # Their debug lines and tracebacks hold addresses, which hold usernames and client ids.
     "urllib3": "WARNING",
-    "requests_cache": "WARNING",
     "google": "WARNING",
     # Names who was stopped. The access log has the 429.
     "flask-limiter": "WARNING",

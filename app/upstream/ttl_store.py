@@ -1,76 +1,157 @@
-"""Remembers texts for a while, for all workers: requests-cache's SQLite and Redis storage.
+"""Remembers texts for a while, for all workers: in a SQLite file of this host, or in Redis.
 
 What is kept is what was understood (a list, one anime's details), not raw answers: an answer that
 turned out to be nonsense is never kept, and anime that came in one batch are found one by one.
-Plain text, never pickled. Trouble with the storage is a miss and a line in the log, not an error.
+Trouble with the storage is a miss and a line in the log, not an error.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
 
-from redis import RedisError
-from requests_cache.backends.redis import RedisDict
-from requests_cache.backends.sqlite import SQLiteDict
+from redis import Redis, RedisError
 
 from app.upstream.shared_storage import SharedStorage, redis_key
 
 log = logging.getLogger(__name__)
 
-_STORAGE_ERRORS = (sqlite3.Error, RedisError)
-_BUSY_TIMEOUT_MS = 2_000
+_STORAGE_ERRORS = (sqlite3.Error, RedisError, OSError)
+_BUSY_TIMEOUT_SECONDS = 2.0
+_PAGE_BYTES = 4096  # SQLite's usual page
+MAX_FILE_BYTES = 1024**3
+"""How large a file may grow; what has no room any more is not kept."""
 MONTH_SECONDS = 30 * 24 * 3600.0
 
 
-class _ExpiringText(str):
-    """A text with the moment of its end, under the names that requests-cache looks for."""
+class _RedisBackend:
+    """Texts in Redis, which deletes by itself what has expired."""
 
-    expires_unix: int
-    expires_delta: int
+    def __init__(self, redis: Redis, name: str) -> None:
+        self._redis = redis
+        self._name = name
 
-    @classmethod
-    def expiring_in(cls, text: str, seconds: int) -> _ExpiringText:
-        text_with_expiry = cls(text)
-        text_with_expiry.expires_delta = seconds
-        text_with_expiry.expires_unix = int(time.time()) + seconds
-        return text_with_expiry
+    def get(self, key: str) -> str | None:
+        found = self._redis.get(self._key(key))
+        return found.decode() if isinstance(found, bytes) else None
+
+    def set_many(self, texts: Mapping[str, str], ttl: int) -> None:
+        commands = self._redis.pipeline(transaction=False)
+        for key, text in texts.items():
+            commands.set(self._key(key), text, ex=ttl)
+        commands.execute()
+
+    def delete_many(self, keys: list[str]) -> None:
+        if keys:
+            self._redis.delete(*map(self._key, keys))
+
+    def _key(self, key: str) -> str:
+        return f"{self._name}:{key}"
 
 
-class _RedisBackend(RedisDict):
-    """requests-cache still calls a command that Redis gave up."""
+class _ProcessConnection:
+    """What one process has opened of a file. Its threads use the connection one at a time."""
 
-    def __setitem__(self, key: str, item: _ExpiringText) -> None:
-        self.connection.set(self._bkey(key), item, ex=item.expires_delta)
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.connection: sqlite3.Connection | None = None
 
 
-class _SqliteBackend(SQLiteDict):
-    """requests-cache would try for ever to write to a file that somebody has deleted."""
+class _SqliteBackend:
+    """Texts in the table ``name`` of a file in ``folder``.
+
+    The connection stays open, and is closed when anything goes wrong: the file may be another by
+    the next time.
+    """
+
+    def __init__(self, folder: Path, name: str, max_ttl: float) -> None:
+        self._file = folder / f"{name}.sqlite"
+        self._table = name
+        self._max_ttl = max_ttl
+        # By process id: a forked process may neither use nor close what its parent has opened.
+        self._by_pid: dict[int, _ProcessConnection] = {}
+
+    def get(self, key: str) -> str | None:
+        query = f"SELECT value FROM {self._table} WHERE key = ? AND expires > ? AND expires <= ?"  # noqa: S608 -- our name
+        now = time.time()
+        with self._transaction() as connection:
+            found = connection.execute(query, (key, now, now + self._max_ttl)).fetchall()
+        return str(found[0][0]) if found else None
+
+    def set_many(self, texts: Mapping[str, str], ttl: int) -> None:
+        insert = f"INSERT OR REPLACE INTO {self._table} (key, value, expires) VALUES (?, ?, ?)"  # noqa: S608
+        expires = int(time.time()) + ttl
+        with self._transaction() as connection:
+            connection.executemany(insert, [(key, text, expires) for key, text in texts.items()])
+
+    def delete_many(self, keys: list[str]) -> None:
+        delete = f"DELETE FROM {self._table} WHERE key = ?"  # noqa: S608
+        with self._transaction() as connection:
+            connection.executemany(delete, [(key,) for key in keys])
+
+    def delete_expired(self, now: float) -> float | None:
+        """Delete what has expired; return when the next text will."""
+        delete = f"DELETE FROM {self._table} WHERE expires <= ? OR expires > ?"  # noqa: S608
+        following = f"SELECT min(expires) FROM {self._table}"  # noqa: S608
+        with self._transaction() as connection:
+            connection.execute(delete, (now, now + self._max_ttl))
+            ((found,),) = connection.execute(following).fetchall()
+        return None if found is None else float(found)
 
     @contextmanager
-    def _acquire_sqlite_lock(self) -> Iterator[None]:
-        with self._lock:
-            connection = self._connection
-            if connection is None:
-                raise sqlite3.OperationalError("not open")
-            connection.execute("BEGIN IMMEDIATE").close()  # waits for others, but not for ever
-            self._active_transaction = True
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        opened = self._by_pid.setdefault(os.getpid(), _ProcessConnection())
+        with opened.lock:
             try:
-                yield
-                connection.commit()
+                if opened.connection is None:
+                    opened.connection = self._connect()
+                with opened.connection:
+                    yield opened.connection
             except BaseException:
-                connection.rollback()
+                if opened.connection is not None:
+                    opened.connection.close()
+                    opened.connection = None
                 raise
-            finally:
-                self._active_transaction = False
+
+    def _connect(self) -> sqlite3.Connection:
+        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            self._file,
+            timeout=_BUSY_TIMEOUT_SECONDS,
+            isolation_level="IMMEDIATE",
+            check_same_thread=False,
+        )
+        try:
+            # Losing a cache to a power cut is fine.
+            connection.execute("PRAGMA synchronous = OFF")
+            # Deleted means overwritten: a list must not linger in the file.
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute(f"PRAGMA max_page_count = {MAX_FILE_BYTES // _PAGE_BYTES}")
+            connection.execute(
+                f"CREATE TABLE IF NOT EXISTS {self._table}"
+                " (key TEXT PRIMARY KEY, value TEXT NOT NULL, expires INTEGER NOT NULL)"
+            )
+            connection.execute(f"CREATE INDEX IF NOT EXISTS expires_idx ON {self._table} (expires)")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    def __del__(self) -> None:
+        mine = self._by_pid.get(os.getpid())
+        if mine is not None and mine.connection is not None:
+            mine.connection.close()
 
 
 class TtlStore:
-    """Texts by key, each for its own number of seconds, ``longest`` at most. ``name`` is the table.
+    """Texts by key, each for its own number of seconds, ``max_ttl`` at most. ``name`` is the table.
 
     What would be kept for longer than that was written before the clock was set back, and goes.
     """
@@ -82,124 +163,71 @@ class TtlStore:
         self._name = name
         self._max_ttl = max_ttl
         self._lock = threading.Lock()
-        self._backend: SQLiteDict | RedisDict | None = None
         self._cleanup_timer: threading.Timer | None = None
 
     def get(self, key: str) -> str | None:
         """The text, None when there is none or its time is over."""
         try:
-            return self._read(key)
+            return self._backend.get(key)
         except _STORAGE_ERRORS as error:
-            self._reset_after_error("read", error)
+            _log_error("read", error)
             return None
 
     def set_many(self, texts: Mapping[str, str], ttl: float) -> None:
-        """Keep the texts for ``seconds``."""
+        """Keep the texts for ``ttl`` seconds."""
         if not texts or ttl < 1:
             return
+        ttl_seconds = int(min(ttl, self._max_ttl))
         try:
-            self._write(texts, int(min(ttl, self._max_ttl)))
+            self._backend.set_many(texts, ttl_seconds)
         except _STORAGE_ERRORS as error:
-            self._reset_after_error("written", error)
+            _log_error("written", error)
+            return
+        if isinstance(self._backend, _SqliteBackend):
+            self._schedule_cleanup(ttl_seconds + 1)
 
     def delete_many(self, keys: Iterable[str]) -> None:
         """Delete these."""
         try:
-            self._get_backend().bulk_delete(list(keys))
+            self._backend.delete_many(list(keys))
         except _STORAGE_ERRORS as error:
-            self._reset_after_error("cleared", error)
+            _log_error("cleared", error)
 
     def delete_expired(self, now: float | None = None) -> float | None:
         """Delete everything whose time is over; return when the next time will be, if ever.
 
         Redis does so by itself.
         """
-        texts = self._get_backend()
-        if not isinstance(texts, SQLiteDict):
+        if isinstance(self._backend, _RedisBackend):
             return None
-        moment = time.time() if now is None else now
-        delete = f"DELETE FROM {texts.table_name} WHERE expires <= ? OR expires > ?"  # noqa: S608 -- our name
-        with texts.connection(commit=True) as connection:
-            connection.execute(delete, (moment, moment + self._max_ttl)).close()
-        following = f"SELECT min(expires) FROM {texts.table_name}"  # noqa: S608
-        with texts.connection() as connection, closing(connection.execute(following)) as cursor:
-            (found,) = cursor.fetchone()
-        return None if found is None else float(found)
+        return self._backend.delete_expired(time.time() if now is None else now)
 
-    def _read(self, key: str) -> str | None:
-        texts = self._get_backend()
-        if isinstance(texts, SQLiteDict):
-            valid = "key = ? AND expires > ? AND expires <= ?"
-            query = f"SELECT value FROM {texts.table_name} WHERE {valid}"  # noqa: S608
-            now = time.time()
-            with (
-                texts.connection() as connection,
-                closing(connection.execute(query, (key, now, now + self._max_ttl))) as cursor,
-            ):
-                row = cursor.fetchone()
-            return None if row is None else str(row[0])
-        try:
-            found = texts[key]
-        except KeyError:
-            return None
-        return found.decode() if isinstance(found, bytes) else str(found)
-
-    def _write(self, texts: Mapping[str, str], ttl: int) -> None:
-        backend = self._get_backend()
-        transaction = backend.bulk_commit() if isinstance(backend, SQLiteDict) else nullcontext()
-        with transaction:
-            for key, text in texts.items():
-                backend[key] = _ExpiringText.expiring_in(text, ttl)
-        if isinstance(backend, SQLiteDict):
-            with self._lock:
-                self._schedule_cleanup(ttl + 1)
+    @cached_property
+    def _backend(self) -> _SqliteBackend | _RedisBackend:
+        redis = self._shared_storage.redis
+        if redis is not None:
+            return _RedisBackend(redis, redis_key("store", self._name))
+        self._schedule_cleanup(1)  # what the last run left behind
+        return _SqliteBackend(self._shared_storage.folder, self._name, self._max_ttl)
 
     def _schedule_cleanup(self, seconds: float) -> None:
         """See to it that what was kept is deleted even if nobody ever asks again."""
-        if self._cleanup_timer is None or not self._cleanup_timer.is_alive():
-            self._cleanup_timer = threading.Timer(seconds, self._run_cleanup)
-            self._cleanup_timer.daemon = True
-            self._cleanup_timer.start()
+        with self._lock:
+            if self._cleanup_timer is None or not self._cleanup_timer.is_alive():
+                self._cleanup_timer = threading.Timer(seconds, self._run_cleanup)
+                self._cleanup_timer.daemon = True
+                self._cleanup_timer.start()
 
     def _run_cleanup(self) -> None:
+        self._cleanup_timer = None  # what is put from here on sets a timer of its own
         try:
             following = self.delete_expired()
-        except sqlite3.Error as error:
-            self._reset_after_error("swept", error)
+        except _STORAGE_ERRORS as error:
+            _log_error("swept", error)
             return
-        with self._lock:
-            self._cleanup_timer = None
-            if following is not None:
-                self._schedule_cleanup(max(1.0, following - time.time() + 1))
+        if following is not None:
+            self._schedule_cleanup(max(1.0, following - time.time() + 1))
 
-    def _reset_after_error(self, operation: str, error: Exception) -> None:
-        """Say so, and start afresh next time: the file may have been deleted."""
-        log.warning("the cache could not be %s: %s", operation, type(error).__name__)
-        with self._lock:
-            self._backend = None
 
-    def _get_backend(self) -> SQLiteDict | RedisDict:
-        with self._lock:
-            if self._backend is None:
-                self._backend = self._create_backend()
-                if isinstance(self._backend, SQLiteDict):
-                    self._schedule_cleanup(1)  # what the last run left behind
-            return self._backend
-
-    def _create_backend(self) -> SQLiteDict | RedisDict:
-        redis = self._shared_storage.redis
-        if redis is not None:
-            name = redis_key("store", self._name)
-            return _RedisBackend(name, connection=redis, serializer=None, ttl_offset=0)
-        # Losing a cache to a power cut is fine, hence fast_save.
-        texts = _SqliteBackend(
-            self._shared_storage.folder / f"{self._name}.sqlite",
-            table_name=self._name,
-            busy_timeout=_BUSY_TIMEOUT_MS,
-            fast_save=True,
-            serializer=None,
-        )
-        with texts.connection() as connection:
-            # Deleted means overwritten: a list must not linger in the file.
-            connection.execute("PRAGMA secure_delete = ON").close()
-        return texts
+def _log_error(operation: str, error: Exception) -> None:
+    log.warning("the cache could not be %s: %s", operation, type(error).__name__)

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import multiprocessing
 import sqlite3
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -37,6 +39,71 @@ def test_what_would_end_at_once_is_not_kept(worker: Worker) -> None:
     store.set_many({hashed_key("a"): "x"}, 0)
     store.set_many({}, 60)
     assert store.get(hashed_key("a")) is None
+
+
+def test_threads_share_one_store(worker: Worker) -> None:
+    one, other = TtlStore(worker(), "lists"), TtlStore(worker(), "lists")
+    keys = [hashed_key(str(number)) for number in range(40)]
+
+    def pass_on(key: str) -> str | None:
+        one.set_many({key: key * 500}, 60)
+        return other.get(key)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(pass_on, keys)) == [key * 500 for key in keys]
+    one.delete_many(keys)
+    assert [other.get(key) for key in keys] == [None] * len(keys)
+
+
+def test_a_forked_process_opens_its_own(
+    worker: Worker, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    store = TtlStore(worker(), "lists")
+    keys = [hashed_key(str(number)) for number in range(3)]
+    store.set_many(dict.fromkeys(keys, "before"), 60)
+
+    def go_on(key: str) -> None:
+        for number in range(50):
+            assert store.get(keys[0]) == "before"
+            store.set_many({key: str(number)}, 60)
+
+    forking = multiprocessing.get_context("fork")
+    children = [forking.Process(target=go_on, args=(key,)) for key in keys[1:]]
+    for child in children:
+        child.start()
+    for number in range(50):
+        store.set_many({hashed_key("of the parent"): str(number)}, 60)
+    for child in children:
+        child.join(30)
+        assert child.exitcode == 0
+    assert [store.get(key) for key in keys] == ["before", "49", "49"]
+    assert store.get(hashed_key("of the parent")) == "49"
+    assert caplog.text == ""
+    assert "could not be" not in capfd.readouterr().err
+
+
+def test_a_file_grows_only_so_far(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("app.upstream.ttl_store.MAX_FILE_BYTES", 200_000)
+    store = TtlStore(SharedStorage(tmp_path), "lists")
+    store.set_many({hashed_key("a"): "x" * 150_000}, 60)
+    store.set_many({hashed_key("b"): "y" * 150_000}, 60)
+    assert "the cache could not be written: OperationalError" in caplog.text
+    assert store.get(hashed_key("b")) is None
+    assert store.get(hashed_key("a")) == "x" * 150_000
+    store.delete_many([hashed_key("a")])
+    store.set_many({hashed_key("b"): "y" * 150_000}, 60)
+    assert store.get(hashed_key("b")) == "y" * 150_000
+    assert (tmp_path / "lists.sqlite").stat().st_size <= 200_000
+
+
+def test_what_the_last_run_left_behind_is_looked_for(tmp_path: Path) -> None:
+    store = TtlStore(SharedStorage(tmp_path), "lists")
+    assert store.get(hashed_key("a")) is None
+    assert store._cleanup_timer is not None
+    assert store._cleanup_timer.interval == 1
+    store._cleanup_timer.cancel()
 
 
 def test_redis_ends_what_is_kept(redis_url: str, tmp_path: Path) -> None:
