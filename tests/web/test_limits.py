@@ -11,8 +11,9 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.settings import AppSettings
-from app.web.middleware.rate_limits import LIST_ENDPOINTS, UNLIMITED_ENDPOINTS
+from app.web.middleware.clients import PROBE_ENDPOINTS
 from app.web.problems import ClientRateLimited
+from app.web.request_costs import Cost, cost_of
 from tests.redis_server import running_redis
 from tests.web.html_page import read_html
 
@@ -169,11 +170,39 @@ def test_a_clock_that_is_set_back_locks_nobody_out(settings: AppSettings) -> Non
     assert 1 <= int(client.get(API).headers["Retry-After"]) <= 60
 
 
-def test_what_is_limited_is_there(app: Flask) -> None:
-    assert set(app.view_functions) >= LIST_ENDPOINTS | UNLIMITED_ENDPOINTS
+def test_every_view_says_what_it_costs(app: Flask) -> None:
+    forgotten = [
+        rule for rule in app.url_map.iter_rules() if not cost_of(app.view_functions[rule.endpoint])
+    ]
+    assert forgotten == []
 
 
-def test_every_address_of_a_user_counts_as_a_list(app: Flask) -> None:
-    rules = [rule for rule in app.url_map.iter_rules() if "username" in rule.arguments]
-    assert len(rules) >= 4
-    assert {rule.endpoint for rule in rules} <= LIST_ENDPOINTS
+def test_a_view_that_was_forgotten_has_the_limit_of_pages(settings: AppSettings) -> None:
+    app = limited(settings)
+    app.add_url_rule("/forgotten", view_func=lambda: "here")
+    assert statuses(app.test_client(), "/forgotten", 5) == [200, 200, 200, 200, 429]
+
+
+def test_what_costs_nothing_is_asked_by_machines(app: Flask) -> None:
+    free = {name for name, view in app.view_functions.items() if cost_of(view) is Cost.NOTHING}
+    assert free == PROBE_ENDPOINTS | {"static"}
+
+
+def test_what_reads_a_list_costs_a_list(app: Flask) -> None:
+    """Every address of a user, every query with a username, and whatever has a list sent to it."""
+    found = [rule for rule in app.url_map.iter_rules() if "username" in rule.arguments]
+    assert len(found) >= 4
+    assert {cost_of(app.view_functions[rule.endpoint]) for rule in found} == {Cost.LIST}
+    addresses = app.url_map.bind("localhost")
+    paths = app.test_client().get(API).get_json()["paths"]
+    asked = [
+        addresses.match(path.replace("{anime_id}", "1"), method=method.upper())[0]
+        for path, methods in paths.items()
+        for method, operation in methods.items()
+        if method == "post"
+        or any("username" in each["name"] for each in operation.get("parameters", ()))
+    ]
+    assert len(asked) >= 4
+    assert {cost_of(app.view_functions[endpoint]) for endpoint in asked} == {Cost.LIST}
+    posted = [rule for rule in app.url_map.iter_rules() if "POST" in (rule.methods or ())]
+    assert {cost_of(app.view_functions[rule.endpoint]) for rule in posted} == {Cost.LIST}

@@ -13,37 +13,24 @@ import time
 from functools import partial
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded
 
 from app.settings import RATE_LIMIT_OFF, AppSettings
 from app.upstream import SharedStorage
 from app.upstream.shared_storage import hashed_key
 from app.web.errors import error_response
-from app.web.middleware.clients import PROBE_ENDPOINTS, client_address
+from app.web.middleware.clients import client_address
 from app.web.problems import ClientRateLimited
+from app.web.request_costs import Cost, cost_of, unlimited
 
 log = logging.getLogger(__name__)
-
-LIST_ENDPOINTS = {
-    "pages.show_user_recommendations",
-    "pages.post_upload",
-    "api.get_user_recommendations",
-    "api.post_recommendations",
-}
-LIST_ENDPOINTS |= {
-    "together.show_pair_recommendations",
-    "together.get_pair_recommendations",
-    "favourites.show_favourites",
-}
-LIST_ENDPOINTS |= {"fans.show_similar_users", "fans.get_similar_users"}
-"""What reads a whole list, from its site or from the request."""
-UNLIMITED_ENDPOINTS = PROBE_ENDPOINTS | {"static"}
 
 
 def init_app(app: Flask, settings: AppSettings) -> None:
     """Limit what one client may ask of ``app``."""
-    rates = {"lists": settings.rate_lists, "pages": settings.rate_pages}
+    unlimited(app.view_functions["static"])
+    rates = {Cost.LIST: settings.rate_lists, Cost.PAGE: settings.rate_pages}
     if all(rate == RATE_LIMIT_OFF for rate in rates.values()):
         return
     redis = SharedStorage(settings.shared_cache_dir, settings.cache_url).redis
@@ -53,9 +40,9 @@ def init_app(app: Flask, settings: AppSettings) -> None:
         _hashed_client_key,
         application_limits=[
             ApplicationLimit(
-                limit_provider=rate, scope=kind, exempt_when=partial(_outside_scope, kind)
+                limit_provider=rate, scope=cost, exempt_when=partial(_costs_other_than, cost)
             )
-            for kind, rate in rates.items()
+            for cost, rate in rates.items()
             if rate != RATE_LIMIT_OFF
         ],
         storage_uri="redis://" if redis else "memory://",
@@ -68,7 +55,8 @@ def init_app(app: Flask, settings: AppSettings) -> None:
         key_prefix="hakken",
     )
     limiter.logger.addFilter(_drop_traceback)
-    app.before_request(_ClockRollbackGuard(limiter).check)
+    if redis is None:
+        app.before_request(_ClockRollbackGuard(limiter).check)
     if not settings.trusted_proxies:
         app.before_request(_UndeclaredProxyWarning().check)
     limiter.init_app(app)
@@ -82,14 +70,10 @@ def _drop_traceback(record: logging.LogRecord) -> bool:
     return True
 
 
-def _rate_scope() -> str:
-    if request.endpoint in UNLIMITED_ENDPOINTS:
-        return "free"
-    return "lists" if request.endpoint in LIST_ENDPOINTS else "pages"
-
-
-def _outside_scope(scope: str) -> bool:
-    return _rate_scope() != scope
+def _costs_other_than(cost: Cost) -> bool:
+    # What leads nowhere has no view, and a view may have been forgotten.
+    view = current_app.view_functions.get(request.endpoint or "")
+    return cost != ((view and cost_of(view)) or Cost.PAGE)
 
 
 def _hashed_client_key() -> str:
@@ -104,7 +88,7 @@ def _rate_limit_response(limiter: Limiter, error: RateLimitExceeded) -> Response
 
 
 class _ClockRollbackGuard:
-    """Forgets what was counted when the clock is set back: it would count until then."""
+    """Forgets what this process counted when the clock is set back: it would count until then."""
 
     def __init__(self, limiter: Limiter) -> None:
         self._limiter = limiter
@@ -113,7 +97,7 @@ class _ClockRollbackGuard:
     def check(self) -> None:
         """Called before every request."""
         offset = time.time() - time.monotonic()
-        if offset < self._offset - 1 and self._limiter._storage_uri == "memory://":
+        if offset < self._offset - 1:
             self._limiter.reset()
         self._offset = offset
 

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, make_response, render_template
 
 from app.notice import read_sources
 from app.web.presenters.model_quality import load_model_quality
+from app.web.request_costs import Cost, rate_limited
 from app.web.services.example_lists import EXAMPLE_LIST
 from app.web.services.worked_example import build_worked_example
 from app.web.state import get_library
@@ -14,6 +15,7 @@ blueprint = Blueprint("about", __name__)
 
 
 @blueprint.get("/about")
+@rate_limited(Cost.PAGE)
 def show_about() -> Response:
     """The page."""
     library = get_library()

@@ -14,6 +14,7 @@ from app.catalogue import Anime
 from app.recommender.rank import RARE_ITEM_LISTS
 from app.web.presenters.links import site_links
 from app.web.presenters.results import POSTER_TINTS, poster_initial
+from app.web.request_costs import Cost, rate_limited
 from app.web.requests.query import (
     Genres,
     QueryOptions,
@@ -67,6 +68,7 @@ class AnimeStats:
 
 
 @blueprint.get("/anime/<int:anime_id>")
+@rate_limited(Cost.PAGE)
 def show_anime(anime_id: int) -> Response:
     """The page of an anime."""
     library = get_library()
@@ -96,6 +98,7 @@ def show_anime(anime_id: int) -> Response:
 
 
 @blueprint.get("/api/v1/anime/<int:anime_id>")
+@rate_limited(Cost.PAGE)
 def get_anime(anime_id: int) -> Response:
     """The same as JSON. ``in_model`` is null for an anime that too few fans have on their lists."""
     library = get_library()
@@ -125,6 +128,7 @@ def get_anime(anime_id: int) -> Response:
 
 
 @blueprint.get("/api/v1/anime/<int:anime_id>/similar")
+@rate_limited(Cost.PAGE)
 def get_similar_anime(anime_id: int) -> Response:
     """What is like an anime, in both ways that the model knows, and what its fans love."""
     library = get_library()

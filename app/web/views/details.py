@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
+from app.web.request_costs import Cost, rate_limited
 from app.web.requests.query import MAX_TOP, AnimeId, parse_query
 from app.web.requests.values import parse_int
 from app.web.state import get_library
@@ -37,6 +38,7 @@ class DetailsQuery(BaseModel):
 
 
 @blueprint.get("/details")
+@rate_limited(Cost.PAGE)
 def get_details() -> Response:
     """What is known of these anime; nobody is asked for anime that Hakken does not know itself."""
     library = get_library()

@@ -18,6 +18,7 @@ from app.web.presenters.results import (
     format_score,
     poster_initial,
 )
+from app.web.request_costs import Cost, rate_limited
 from app.web.requests.query import QueryOptions, parse_page_query, to_page_query
 from app.web.services.recommend import fetch_list_or_empty, recommend_and_record, to_user_list
 from app.web.state import Library, get_app_state, get_library
@@ -44,6 +45,7 @@ class FavouriteCard:
 
 
 @blueprint.get("/favourites/<source>/<path:username>")
+@rate_limited(Cost.LIST)
 def show_favourites(source: str, username: str) -> str | AnyResponse:
     """A user's favourites and picks side by side."""
     library = get_library()

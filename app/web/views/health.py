@@ -7,18 +7,21 @@ from typing import Any
 
 from flask import Blueprint
 
+from app.web.request_costs import unlimited
 from app.web.state import get_app_state
 
 blueprint = Blueprint("health", __name__)
 
 
 @blueprint.get("/healthz")
+@unlimited
 def healthz() -> dict[str, str]:
     """The process is up."""
     return {"status": "ok"}
 
 
 @blueprint.get("/readyz")
+@unlimited
 def readyz() -> tuple[dict[str, Any], int]:
     """Which model is in use, or the reason why none is.
 

@@ -20,6 +20,7 @@ from app.observability.metrics import CIRCUIT_OPEN_UNTIL, REQUEST_SECONDS, REQUE
 from app.settings import METRICS_DIR_ENV
 from app.upstream.circuit_breaker import RESET_SECONDS
 from app.web.middleware.access_log import call_when_sent, route_pattern
+from app.web.request_costs import unlimited
 from app.web.state import get_app_state
 
 blueprint = Blueprint("metrics", __name__)
@@ -28,6 +29,7 @@ _KNOWN_METHODS = {"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"}
 
 
 @blueprint.get("/metrics")
+@unlimited
 def get_metrics() -> Response:
     """All metrics of all workers; not there unless it is turned on."""
     settings = get_app_state().settings

@@ -16,6 +16,7 @@ from app.lists.registry import SOURCE_SLUGS
 from app.recommender import EngineName
 from app.web import schemas
 from app.web.problems import problem_types_by_slug
+from app.web.request_costs import Cost, rate_limited
 from app.web.requests.body import RecommendationsBody
 from app.web.requests.query import UserQuery
 from app.web.requests.values import MARK_PATTERN
@@ -45,6 +46,7 @@ _COMMON_STATUSES = (400, 429, 500, 503)
 
 
 @blueprint.get("/openapi.json")
+@rate_limited(Cost.PAGE)
 def get_openapi() -> Response:
     """The description."""
     body = {

@@ -14,6 +14,7 @@ from app.recommender import GroupResult
 from app.web.presenters.export import export_response
 from app.web.presenters.pair_json import pair_to_json
 from app.web.presenters.pair_page import build_pair_page
+from app.web.request_costs import Cost, rate_limited
 from app.web.requests.query import (
     QueryOptions,
     TitleLanguage,
@@ -50,6 +51,7 @@ class PairQuery(UserQuery):
 
 
 @blueprint.get("/together")
+@rate_limited(Cost.PAGE)
 def show_pair_form() -> str | AnyResponse:
     """The form; once it is sent, on to the address of the answer."""
     library = get_library()
@@ -68,6 +70,7 @@ def show_pair_form() -> str | AnyResponse:
 
 
 @blueprint.get("/together/<source>/<username>/<with_source>/<with_username>")
+@rate_limited(Cost.LIST)
 def show_pair_recommendations(
     source: str, username: str, with_source: str, with_username: str
 ) -> str | AnyResponse:
@@ -92,6 +95,7 @@ def show_pair_recommendations(
 
 
 @blueprint.get("/together/example")
+@rate_limited(Cost.PAGE)
 def show_pair_example() -> str | AnyResponse:
     """The same for two made-up lists."""
     options = parse_page_query(request.args)
@@ -111,6 +115,7 @@ def show_pair_example() -> str | AnyResponse:
 
 
 @blueprint.get("/api/v1/together")
+@rate_limited(Cost.LIST)
 def get_pair_recommendations() -> Response:
     """What two users would both enjoy, and how alike they are."""
     library = get_library()

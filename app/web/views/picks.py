@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from app.catalogue import Anime
 from app.title_search import MAX_QUERY_LENGTH
+from app.web.request_costs import Cost, rate_limited
 from app.web.requests.pick_list import MAX_PICKS, format_picks, parse_picks
 from app.web.requests.query import (
     InvalidQuery,
@@ -41,6 +42,7 @@ class SearchQuery(BaseModel):
 
 
 @blueprint.get("/api/v1/anime")
+@rate_limited(Cost.PAGE)
 def search_anime() -> Response:
     """Anime by title."""
     library = get_library()
@@ -56,6 +58,7 @@ def search_anime() -> Response:
 
 
 @blueprint.get("/pick")
+@rate_limited(Cost.PAGE)
 def show_picker() -> str | AnyResponse:
     """Search, add, score, remove. Every state is an address, so it works without scripts."""
     library = get_library()

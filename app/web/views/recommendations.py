@@ -24,6 +24,7 @@ from app.web.presenters.export import export_response
 from app.web.presenters.results import build_results_page
 from app.web.presenters.taste_summary import summarize_taste
 from app.web.problems import problem_types_by_slug
+from app.web.request_costs import Cost, rate_limited
 from app.web.requests.pick_list import format_picks, parse_picks, picks_to_anime_list
 from app.web.requests.query import (
     QueryOptions,
@@ -56,6 +57,7 @@ SUBMITTED = "apply"
 
 
 @blueprint.get("/")
+@rate_limited(Cost.PAGE)
 def show_home() -> Response:
     """Where everything starts. ``?source=`` preselects a site."""
     library = get_library()
@@ -74,6 +76,7 @@ def show_home() -> Response:
 
 
 @blueprint.get("/recommend")
+@rate_limited(Cost.PAGE)
 def redirect_to_results() -> AnyResponse:
     """The form leads here, and from here to the address of the results."""
     library = get_library()
@@ -87,6 +90,7 @@ def redirect_to_results() -> AnyResponse:
 
 
 @blueprint.get("/user/<source>/<path:username>")
+@rate_limited(Cost.LIST)
 def show_user_recommendations(source: str, username: str) -> str | AnyResponse:
     """What to watch next for a user of another site."""
     library = get_library()
@@ -130,6 +134,7 @@ def show_user_recommendations(source: str, username: str) -> str | AnyResponse:
 
 
 @blueprint.get("/example")
+@rate_limited(Cost.PAGE)
 def show_example() -> str | AnyResponse:
     """The same page for a made-up list."""
     options = parse_page_query(request.args)
@@ -143,6 +148,7 @@ def show_example() -> str | AnyResponse:
 
 
 @blueprint.get("/picks/<picks>")
+@rate_limited(Cost.PAGE)
 def show_picked_recommendations(picks: str) -> str | AnyResponse:
     """What to watch next for anime that were picked by hand; they are in the address itself."""
     scores_by_id = parse_picks(picks)
@@ -167,6 +173,7 @@ def show_picked_recommendations(picks: str) -> str | AnyResponse:
 
 
 @blueprint.post("/upload")
+@rate_limited(Cost.LIST)
 def post_upload() -> str | AnyResponse:
     """Results for an uploaded export; the answer itself, because nothing is kept to redirect to."""
     request.max_content_length = MAX_UPLOAD_BYTES
@@ -189,12 +196,14 @@ def post_upload() -> str | AnyResponse:
 
 
 @blueprint.get("/upload")
+@rate_limited(Cost.PAGE)
 def redirect_to_upload_form() -> AnyResponse:
     """Reached by reloading or pasting the address of an upload's result: start over."""
     return redirect(url_for(".show_home", _anchor="upload"), 303)
 
 
 @blueprint.get("/problems/<slug>")
+@rate_limited(Cost.PAGE)
 def show_problem_type(slug: str) -> str:
     """What the ``type`` of an API problem means."""
     kind = problem_types_by_slug().get(slug) or abort(404)

@@ -10,6 +10,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from app.recommendation_json import recommendations_to_json
 from app.recommender import UserList
+from app.web.request_costs import Cost, rate_limited
 from app.web.requests.body import parse_body
 from app.web.requests.query import QueryOptions, UserQuery, parse_query
 from app.web.services.recommend import (
@@ -25,6 +26,7 @@ blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
 
 @blueprint.get("/recommendations")
+@rate_limited(Cost.LIST)
 def get_user_recommendations() -> Response:
     """Recommendations for the public list of a user of another site."""
     library = get_library()
@@ -36,6 +38,7 @@ def get_user_recommendations() -> Response:
 
 
 @blueprint.post("/recommendations")
+@rate_limited(Cost.LIST)
 def post_recommendations() -> Response:
     """Recommendations for the list in the body."""
     if not request.is_json:

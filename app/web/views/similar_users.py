@@ -18,6 +18,7 @@ from app.recommender.user_neighbours import find_user_neighbours
 from app.web.presenters.export import export_response
 from app.web.presenters.filter_form import build_filter_form
 from app.web.presenters.results import build_title_language_link
+from app.web.request_costs import Cost, rate_limited
 from app.web.requests.query import (
     InvalidQuery,
     QueryOptions,
@@ -43,6 +44,7 @@ blueprint = Blueprint("fans", __name__)
 
 
 @blueprint.get("/fans/<source>/<path:username>")
+@rate_limited(Cost.LIST)
 def show_similar_users(source: str, username: str) -> str | AnyResponse:
     """Fans like a user of another site."""
     library = get_library()
@@ -93,6 +95,7 @@ def show_similar_users(source: str, username: str) -> str | AnyResponse:
 
 
 @blueprint.get("/api/v1/fans")
+@rate_limited(Cost.LIST)
 def get_similar_users() -> Response:
     """The fans most like a user, and what they loved."""
     library = get_library()
