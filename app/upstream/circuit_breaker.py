@@ -19,7 +19,7 @@ from pybreaker import (
     CircuitMemoryStorage,
     CircuitRedisStorage,
 )
-from redis import RedisError
+from redis import Redis, RedisError
 
 from app.upstream.shared_storage import SharedStorage, redis_key
 
@@ -45,14 +45,24 @@ class _ReportedFailure(Exception):  # noqa: N818 -- only tells pybreaker
 class _RedisCircuitStorage(CircuitRedisStorage):
     """pybreaker would never let ``opened_at`` go back, not even when the clock has."""
 
+    def __init__(self, redis: Redis, name: str) -> None:
+        super().__init__(STATE_CLOSED, redis, namespace=name)
+        self._client = redis
+        self._opened_at_key = f"{name}:opened_at"
+
     @property
     def opened_at(self) -> datetime | None:
-        return super().opened_at
+        try:
+            found = self._client.get(self._opened_at_key)
+        except RedisError as error:
+            log.warning("failures are not shared: %s", type(error).__name__)
+            return None
+        return datetime.fromtimestamp(int(found), UTC) if isinstance(found, bytes) else None
 
     @opened_at.setter
     def opened_at(self, now: datetime) -> None:
         try:
-            self._redis.set(self._namespace("opened_at"), int(now.timestamp()))
+            self._client.set(self._opened_at_key, int(now.timestamp()))
         except RedisError as error:
             log.warning("a failure is not shared: %s", type(error).__name__)
 
@@ -141,7 +151,7 @@ class ServiceBreaker:
         if redis is not None:
             name = redis_key("breaker", self._name)
             try:
-                return _RedisCircuitStorage(STATE_CLOSED, redis, namespace=name)
+                return _RedisCircuitStorage(redis, name)
             except RedisError as error:
                 log.warning("failures are not shared: %s", type(error).__name__)
         return CircuitMemoryStorage(STATE_CLOSED)
