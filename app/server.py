@@ -36,6 +36,8 @@ class DeadlineWorker(ThreadWorker):
     has nothing to do.
     """
 
+    # gunicorn documents none of the methods overridden here, but no setting of it does the same.
+
     body_deadline = 60.0
     request_deadline = 120.0
 
@@ -43,14 +45,16 @@ class DeadlineWorker(ThreadWorker):
         super().__init__(*args, **kwargs)
         self._deadlines: dict[Any, tuple[float, float]] = {}
         self._busy_threads = 0  # only the worker's loop counts, so nothing has to lock
+        self._takes_more = False
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Take new connections or not; the worker's loop calls this before it waits."""
-        super().set_accept_enabled(enabled and self._busy_threads < self.cfg.threads)
+        self._takes_more = enabled and self._busy_threads < self.cfg.threads
+        super().set_accept_enabled(self._takes_more)
 
     def accept(self, listener: Any) -> None:
         """Take a connection, unless the last free thread went in this very round of the loop."""
-        if self._accepting:
+        if self._takes_more:
             super().accept(listener)
 
     def enqueue_req(self, conn: Any) -> None:
@@ -67,7 +71,7 @@ class DeadlineWorker(ThreadWorker):
         """
         self._busy_threads -= 1
         super().finish_request(conn, fs)
-        for listener in self.sockets if self.alive and not self._accepting else ():
+        for listener in self.sockets if self.alive and not self._takes_more else ():
             super().accept(listener)
 
     def handle(self, conn: Any) -> Any:

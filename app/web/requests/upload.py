@@ -37,6 +37,7 @@ class InMemoryRequest(Request):
             environ.pop("wsgi.input_terminated", None)  # with it, nobody looks whether it was all
         super().__init__(environ, *arguments, **keyword_arguments)
 
+    # Named like a private method, but documented by Werkzeug as the one to override for this.
     def _get_file_stream(
         self,
         total_content_length: int | None,  # noqa: ARG002

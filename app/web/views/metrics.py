@@ -65,8 +65,9 @@ class _CircuitStateCollector(Collector):
         if METRICS_DIR_ENV in os.environ:
             source = MultiProcessCollector(CollectorRegistry())  # type: ignore[no-untyped-call]
         now = time.time()
+        (open_until,) = CIRCUIT_OPEN_UNTIL.describe()
         for metric in source.collect():
-            if metric.name != CIRCUIT_OPEN_UNTIL._name:
+            if metric.name != open_until.name:
                 yield metric
                 continue
             resting = GaugeMetricFamily(
