@@ -179,7 +179,10 @@ def test_what_is_no_failure_of_the_service_does_not_count(
 
 
 def test_our_own_limit_is_said_with_a_time(worker: Workers, upstream: FakeUpstream) -> None:
-    settings = {"rate_limits": {"mal": (RateLimit(2, 60),)}, "http_limits": HttpLimits(max_throttle_wait=0.1)}
+    settings = {
+        "rate_limits": {"mal": (RateLimit(2, 60),)},
+        "http_limits": HttpLimits(max_throttle_wait=0.1),
+    }
     for number, source in enumerate((worker(**settings), worker(**settings))):
         upstream.add_user(f"Fan{number}", [DemoEntry(1, 7)])
         source.fetch(f"Fan{number}")
