@@ -25,8 +25,7 @@ from model_build.evaluate.comparison import (
     ComparisonRow,
     compare_recommenders,
 )
-from model_build.evaluate.summary import nan_to_null
-from model_build.util.markdown_tables import format_cell, print_table
+from model_build.util.markdown_tables import format_cell, nan_to_null, print_table
 
 HELP = "measure Hakken and other recommenders side by side"
 TABLE_COLUMNS = ("NDCG@10", "recall@10", "NDCG@10 new", "coverage", "RMSE", "train s", "ms a fan")

@@ -21,12 +21,11 @@ from pathlib import Path
 from app.recommender import Model
 from app.recommender.artifact import ensure_replaceable
 from model_build.commands import als_options, neural
+from model_build.data.holdout import mask_interactions
 from model_build.data.interactions import Interactions, read_interactions
-from model_build.data.masking import mask_interactions
 from model_build.engines import als
-from model_build.engines.base import FittedEngine, add_engine
-from model_build.engines.neural_engines import NEURAL_ENGINES, network_trainer
-from model_build.engines.training_users import training_user_arrays
+from model_build.engines.base import FittedEngine, add_engine, training_user_arrays
+from model_build.engines.registry import NEURAL_ENGINES, network_trainer
 from model_build.tuning import strength_search as strengths
 
 HELP = "fit a further engine and add it to a model"

@@ -16,19 +16,13 @@ from typing import Any
 from app.catalogue import Catalogue
 from app.recommender import Model, SortOrder
 from model_build.commands.arguments import add_engine_option, require_engine
-from model_build.data.leakage import check_no_leakage
+from model_build.data.holdout import check_no_leakage, join_holdout
 from model_build.data.ratings import read_evaluation_ratings, read_ratings
-from model_build.evaluate.evaluation import (
-    evaluate,
-    evaluate_by_length,
-    franchises_and_genres,
-    join_holdout,
-    model_evaluation_items,
-    model_ranker,
-)
-from model_build.evaluate.summary import nan_to_null
+from model_build.evaluate.evaluation import evaluate, evaluate_by_length, franchises_and_genres
+from model_build.evaluate.ranking import EvaluationItems, model_ranker
 from model_build.train.training import ratings_fingerprint
 from model_build.util.errors import InputError
+from model_build.util.markdown_tables import nan_to_null
 
 HELP = "measure a model on held-out fans"
 
@@ -74,7 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
     ranker = model_ranker(model, arguments.order, arguments.engine)
     measured = evaluate(model, franchise, fans, genres=genres, ranker=ranker, **running)
     if arguments.by_length:
-        anime = model_evaluation_items(model, franchise, genres)
+        anime = EvaluationItems.from_model(model, franchise, genres)
         measured["by_length"] = evaluate_by_length(ranker, anime, fans, **running)
     if arguments.json:
         print(json.dumps(nan_to_null(measured)))

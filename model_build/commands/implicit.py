@@ -34,19 +34,19 @@ from model_build.commands.als_options import (
 )
 from model_build.commands.arguments import non_negative_float, positive_int
 from model_build.data.catalogue import read_catalogue
-from model_build.data.masking import MaskedInteractions, mask_interactions
+from model_build.data.holdout import MaskedInteractions, mask_interactions
 from model_build.engines import als
 from model_build.engines.als import AlsSettings
 from model_build.engines.base import add_engine
-from model_build.evaluate.implicit_comparison import ImplicitResult, compare_implicit
+from model_build.evaluate.comparison import ComparisonRow, compare_implicit
 from model_build.tuning.als_grid import (
     SELECTION_METRIC,
+    GridRow,
     GridSearch,
     ParameterGrid,
     best_settings,
     read_grid,
 )
-from model_build.tuning.als_grid import GridRow as GridRow
 from model_build.tuning.strength_search import print_trial, search_strengths, split_in_half
 from model_build.util.errors import InputError
 from model_build.util.markdown_tables import format_cell, print_table
@@ -142,9 +142,8 @@ def _run_grid_search(arguments: argparse.Namespace) -> None:
     seconds = time.perf_counter() - start
     chosen = best_settings(rows, settings)
     print(f"{len(rows)} runs in {arguments.table}, {len(new)} of them new, in {seconds:.1f} s")
-    print(
-        f"best by {SELECTION_METRIC}: {_format_grid_row(max(rows, key=lambda row: row[SELECTION_METRIC]))}"
-    )
+    best = max(rows, key=lambda row: row[SELECTION_METRIC])
+    print(f"best by {SELECTION_METRIC}: {_format_grid_row(best)}")
     if model:
         fitted = als.fit(masked.interactions, model.anime_id, chosen, progress=sys.stderr.isatty())
         manifest = add_engine(arguments.model, "als", fitted, arguments.out)
@@ -153,14 +152,15 @@ def _run_grid_search(arguments: argparse.Namespace) -> None:
 
 def _run_comparison(arguments: argparse.Namespace) -> None:
     settings, masked = _load_masked(arguments)
-    catalogue = read_catalogue(arguments.catalogue) if arguments.catalogue else None
+    if arguments.catalogue:
+        read_catalogue(arguments.catalogue)  # of no weight in this ranking, but must be one
     compared = {"ALS, fixed strengths": settings}
     if arguments.learnt:
         learnt = replace(settings, strengths=read_strengths(arguments.learnt))
         compared["ALS, learnt strengths"] = learnt
     if arguments.table:
         compared["ALS, best of the grid"] = best_settings(*read_grid(arguments.table))
-    _print_results(compare_implicit(masked, compared, catalogue))
+    _print_results(compare_implicit(masked, compared))
 
 
 def _load_masked(arguments: argparse.Namespace) -> tuple[AlsSettings, MaskedInteractions]:
@@ -180,7 +180,7 @@ def _format_grid_row(row: GridRow) -> str:
     return f"{named}{row['iterations']} iterations: {measured}"
 
 
-def _print_results(rows: Iterable[ImplicitResult]) -> None:
+def _print_results(rows: Iterable[ComparisonRow]) -> None:
     columns = (
         "recommender",
         *METRIC_TITLES,
@@ -190,6 +190,6 @@ def _print_results(rows: Iterable[ImplicitResult]) -> None:
     print_table(columns, map(_table_cells, rows))
 
 
-def _table_cells(row: ImplicitResult) -> list[str]:
-    measured = (format_cell(row.metrics[name], ".3f") for name in METRIC_COLUMNS)
-    return [f"{row.title:<22}", *measured, format_cell(row.fit_seconds, ".1f")]
+def _table_cells(row: ComparisonRow) -> list[str]:
+    measured = (format_cell(row.measured[name], ".3f") for name in METRIC_COLUMNS)
+    return [f"{row.title:<22}", *measured, format_cell(row.train_seconds, ".1f")]

@@ -14,33 +14,30 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model_build.commands.arguments import non_negative_float, positive_int
 from model_build.data.ratings import read_ratings
-from model_build.evaluate.prediction_comparison import (
-    PREDICTOR_NAMES,
-    PredictorResult,
-    compare_predictors,
-)
-from model_build.evaluate.summary import nan_to_null
-from model_build.util.markdown_tables import format_cell, print_table
+from model_build.evaluate.comparison import PREDICTOR_NAMES, ComparisonRow, compare_predictors
+from model_build.util.markdown_tables import format_cell, nan_to_null, print_table
 
 if TYPE_CHECKING:
     from model_build.engines.network_training import NetworkSettings
 
 HELP = "measure the engines from embeddings beside others"
 METRIC_COLUMNS = {
-    "loss": "score loss",
+    "mse": "score loss",
     "rmse": "RMSE",
-    "entropy": "interaction loss",
+    "log_loss": "interaction loss",
     "accuracy": "accuracy",
     "precision": "precision",
     "recall": "recall",
     "auc": "AUC",
 }
+JSON_NAMES = {"mse": "loss", "log_loss": "entropy"}
+"""Metrics that have another name in the JSON."""
 NETWORK_OPTIONS: Mapping[str, tuple[object, str]] = {
     "size": (positive_int, "numbers an embedding has"),
     "dropout": (
@@ -119,13 +116,28 @@ def run(arguments: argparse.Namespace) -> None:
         progress=sys.stderr.isatty(),
     )
     if arguments.json:
-        print(json.dumps([nan_to_null(asdict(row)) for row in rows]))
+        print(json.dumps([nan_to_null(_row_json(row)) for row in rows]))
         return
     print_table(
         ("predictor", *METRIC_COLUMNS.values(), "train s", "ms a fan"), map(_table_cells, rows)
     )
 
 
-def _table_cells(row: PredictorResult) -> list[str]:
-    told = (format_cell(getattr(row.metrics, name), ".4f") for name in METRIC_COLUMNS)
-    return [row.title, *told, format_cell(row.train_seconds, ".1f"), format_cell(row.ms, ".2f")]
+def _row_json(row: ComparisonRow) -> dict[str, object]:
+    return {
+        "name": row.name,
+        "title": row.title,
+        "train_seconds": row.train_seconds,
+        "ms": row.milliseconds_a_fan,
+        "told": {JSON_NAMES.get(name, name): value for name, value in row.measured.items()},
+    }
+
+
+def _table_cells(row: ComparisonRow) -> list[str]:
+    measured = (format_cell(row.measured[name], ".4f") for name in METRIC_COLUMNS)
+    return [
+        row.title,
+        *measured,
+        format_cell(row.train_seconds, ".1f"),
+        format_cell(row.milliseconds_a_fan, ".2f"),
+    ]

@@ -15,7 +15,7 @@ from app.recommendation_json import recommendations_to_json
 from app.recommender import Model, RecommendOptions, SortOrder, recommend
 from model_build.commands.arguments import add_engine_option, positive_int, require_engine
 from model_build.commands.catalogue_filters import add_filter_options, filter_mask
-from model_build.data.user_list_file import read_user_list
+from model_build.data.ratings import read_user_list
 
 HELP = "recommend for a list file"
 

@@ -24,7 +24,7 @@ from app.recommender.array_types import BoolArray
 from app.recommender.user_neighbours import find_user_neighbours, similar_items
 from model_build.commands.arguments import positive_int, require_engine
 from model_build.commands.catalogue_filters import add_filter_options, filter_mask
-from model_build.data.user_list_file import read_user_list
+from model_build.data.ratings import read_user_list
 from model_build.util.errors import InputError
 
 HELP = "what is alike by an engine's vectors: anime, or fans"

@@ -10,8 +10,8 @@ import argparse
 from pathlib import Path
 
 from model_build.commands.arguments import positive_int
+from model_build.data.holdout import split_users
 from model_build.data.ratings import read_ratings
-from model_build.data.splitting import split_users
 from model_build.util.errors import InputError
 
 HELP = "take fans out for evaluation"

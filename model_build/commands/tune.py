@@ -18,8 +18,8 @@ from pathlib import Path
 
 from model_build.commands.arguments import positive_int
 from model_build.data.catalogue import read_catalogue
+from model_build.data.holdout import HIDDEN_SHARE
 from model_build.data.ratings import read_ratings
-from model_build.data.splitting import HIDDEN_SHARE
 from model_build.train.hyperparameters import write_hyperparameters
 from model_build.util.errors import InputError
 

@@ -12,7 +12,7 @@ from typing import Any
 from model_build.artifact.store import open_model_store
 from model_build.artifact.versions import ModelVersion, list_versions
 from model_build.commands.arguments import add_storage_option
-from model_build.evaluate.summary import nan_to_null
+from model_build.util.markdown_tables import nan_to_null
 
 HELP = "list what was published"
 METRIC_COLUMNS = ("ndcg@10", "recall@10", "new_ndcg@10", "rmse")

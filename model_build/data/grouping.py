@@ -8,6 +8,7 @@ import numba
 import numpy as np
 
 from app.recommender.array_types import BoolArray, Float64Array, Int32Array, Int64Array
+from model_build.data.ratings import Ratings
 from model_build.util.errors import InputError
 
 MAX_ENTRIES = np.iinfo(np.int32).max
@@ -87,6 +88,18 @@ def group_ratings(
     )
 
 
+def group_scores(ratings: Ratings, selected: BoolArray | None = None) -> GroupedRatings:
+    """The scored entries, or those ``selected`` (entries,), grouped both ways."""
+    return group_ratings(
+        ratings.user,
+        ratings.item,
+        ratings.rating,
+        len(ratings.user_ids),
+        len(ratings.anime_ids),
+        ratings.rated_mask if selected is None else selected,
+    )
+
+
 def group_entries(
     user: Int32Array,
     item: Int32Array,
@@ -153,6 +166,24 @@ CHUNK_ENTRIES = 1 << 22
 def argsort_descending(count: Int64Array) -> Int64Array:
     """Indices by falling count, of equal ones the first first."""
     return np.argsort(-count, kind="stable")
+
+
+def rows_by_user(user: Int32Array, n_users: int) -> list[Int64Array]:
+    """The rows of every user, ascending: arrays of indices into ``user``, one a user."""
+    edges = np.cumsum(np.bincount(user, minlength=n_users))
+    return np.split(np.argsort(user, kind="stable"), edges[:-1])
+
+
+def find_positions(ids: Int32Array, wanted: Int32Array | Int64Array) -> Int64Array:
+    """Where each of ``wanted`` stands in ascending ``ids``, -1 where it does not; (wanted,).
+
+    >>> find_positions(np.array([3, 5, 9], np.int32), np.array([9, 4, 3])).tolist()
+    [2, -1, 0]
+    """
+    if not len(ids):
+        return np.full(len(wanted), -1, np.int64)
+    at = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    return np.where(ids[at] == wanted, at, -1).astype(np.int64)
 
 
 @numba.njit(nogil=True, cache=True)

@@ -57,8 +57,8 @@ def _read_favourites(path: Path) -> BoolArray:
     columns = pl.scan_parquet(path, glob=False).collect_schema()
     if columns.get(FAVOURITE_COLUMN) != pl.Boolean:
         raise InputError(
-            f"{path}: expected a column {FAVOURITE_COLUMN} of true and false, as `collect` writes it; "
-            "name a file without one with --ratings."
+            f"{path}: expected a column {FAVOURITE_COLUMN} of true and false, as `collect` writes "
+            "it; name a file without one with --ratings."
         )
     return (
         pl.read_parquet(path, columns=[FAVOURITE_COLUMN], glob=False)[FAVOURITE_COLUMN]

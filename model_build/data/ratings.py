@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from polars.datatypes import DataTypeClass
 
+from app.recommender import UserList
 from app.recommender.array_types import BoolArray, Float64Array, Int8Array, Int32Array
 from app.recommender.watch_status import WatchStatus
 from model_build.data.dumps.prepared import (
@@ -123,9 +124,20 @@ def read_ratings_frame(paths: Sequence[Path]) -> pl.DataFrame:
     return _read_frames(paths, keys=("user_id", "anime_id"))
 
 
-def read_list_frame(path: Path) -> pl.DataFrame:
-    """Read one fan's list: ``anime_id, rating[, status]`` (columns as in a ratings file)."""
-    return _read_frames([path], keys=("anime_id",))
+def read_user_list(path: Path) -> UserList:
+    """Read one user's list: ``anime_id, rating[, status]`` (columns as in a ratings file).
+
+    Raises
+    ------
+    InputError
+        There is no such file, or it is no list.
+    """
+    entries = _read_frames([path], keys=("anime_id",))
+    return UserList(
+        entries["anime_id"].to_numpy().astype(np.int64),
+        entries["rating"].to_numpy(),
+        entries["status"].to_numpy(),
+    )
 
 
 def index_ratings(frame: pl.DataFrame) -> Ratings:

@@ -1,4 +1,7 @@
-"""Alternating least squares for what fans did, by the package `implicit` (`app...engines.als`)."""
+"""Alternating least squares for implicit feedback (Hu, Koren and Volinsky 2008).
+
+Fitted by the package `implicit`; users are folded in by `app.recommender.engines.als`.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,15 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from app.recommender.array_types import Float32Array, Int32Array
+from app.recommender.engines import AlsEngine
 from app.recommender.engines.als import InteractionStrengths
 from model_build.data.interactions import Interactions
-from model_build.engines.base import FittedEngine, positions_in_fitted
+from model_build.engines.base import FittedEngine
 from model_build.util.errors import InputError
 
 IterationCallback = Callable[[int, float, Float32Array, Float32Array], None]
+"""Given the number of an iteration (from 1), the seconds of all so far, and the users' and the
+anime's factors, which the next iteration changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,7 @@ SETTINGS_GRID = (
 
 
 def weighted_user_items(interactions: Interactions, strengths: InteractionStrengths) -> csr_matrix:
-    """Fans by anime, float32: the strength of what stands on the list."""
+    """Users by anime, float32: the strength of what stands on the list."""
     entries = interactions.entries
     value = strengths.for_entries(entries.status, interactions.favourite).astype(np.float32)
     shape = (len(entries.user_ids), len(entries.anime_ids))
@@ -64,13 +70,12 @@ def fit_als_factors(
     threads: int = 0,
     progress: bool = False,
 ) -> Float32Array:
-    """The anime's factors, (anime, factors); fans' are not kept.
+    """The anime's factors, (anime, factors), for strengths (users, anime).
 
-    ``after`` every iteration is told its number (from 1), the seconds that all took so far, and the
-    fans' and the anime's factors, which the next one changes.
-
-    Raises:
-        InputError: `implicit` is not installed.
+    Raises
+    ------
+    InputError
+        `implicit` is not installed.
     """
     try:
         from implicit.cpu.als import AlternatingLeastSquares
@@ -99,6 +104,19 @@ def fit_als_factors(
     return np.asarray(model.item_factors, np.float32)
 
 
+def als_engine(item_factors: Float32Array, settings: AlsSettings) -> AlsEngine:
+    """The engine over anime with these factors (n, f), without a file."""
+    exact = item_factors.astype(np.float64)
+    return AlsEngine(
+        item_factors,
+        exact.T @ exact,
+        settings.regularization,
+        settings.alpha,
+        settings.strengths,
+        np.asarray(item_factors.any(axis=1), bool),
+    )
+
+
 def fit(
     interactions: Interactions,
     anime_id: Int32Array,
@@ -108,20 +126,16 @@ def fit(
 ) -> FittedEngine:
     """The engine for a model of the anime ``anime_id`` (n,), fitted to all interactions."""
     settings = settings or AlsSettings()
-    lists = weighted_user_items(interactions, settings.strengths)
-    factors = fit_als_factors(lists, settings, progress=progress)
+    user_items = weighted_user_items(interactions, settings.strengths)
+    factors = fit_als_factors(user_items, settings, progress=progress)
     entries = interactions.entries
-    row = positions_in_fitted(anime_id, entries.anime_ids)
-    there = (row >= 0) & (np.bincount(entries.item, minlength=len(factors))[row] > 0)
-    factor = np.zeros((len(anime_id), settings.factors), np.float32)
-    factor[there] = factors[row[there]]
-    return FittedEngine(
-        {"item_factors": factor},
-        {
-            "regularization": settings.regularization,
-            "alpha": settings.alpha,
-            "iterations": settings.iterations,
-            "seed": settings.seed,
-            **asdict(settings.strengths),
-        },
-    )
+    factors[np.bincount(entries.item, minlength=len(factors)) == 0] = 0.0
+    hyperparameters = {
+        "regularization": settings.regularization,
+        "alpha": settings.alpha,
+        "iterations": settings.iterations,
+        "seed": settings.seed,
+        **asdict(settings.strengths),
+    }
+    fitted = FittedEngine({"item_factors": factors}, hyperparameters)
+    return fitted.align(entries.anime_ids, anime_id)

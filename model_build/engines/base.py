@@ -14,9 +14,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
-from app.recommender.array_types import Int32Array, Int64Array
+from app.recommender import Model
+from app.recommender.array_types import Int32Array
 from app.recommender.artifact import CATALOGUE_FILE, Manifest, open_artifact, write_artifact
+from app.recommender.engines import Engine
+from app.recommender.training_users import LOVED_MIN_SCORE, MAX_LOVED_ITEMS
+from app.recommender.user_list import KnownEntries
+from model_build.data.grouping import find_positions
+from model_build.data.interactions import Interactions
 from model_build.train.training import build_timestamp
 
 HyperparameterValue = float | int | str
@@ -24,70 +31,123 @@ HyperparameterValue = float | int | str
 
 @dataclass(frozen=True, slots=True)
 class FittedEngine:
-    """``arrays`` and ``numbers`` by name without the engine's own; ``metrics`` what was measured.
+    """Arrays, hyperparameters and what was measured, by name without the engine's own.
 
-    Arrays have a row for each of the anime that the engine was fitted for.
+    Arrays have a row for each of the anime that the engine was fitted for, except those called
+    ``*_projection``, ``*_output_weight`` and ``user_prior_*``.
     """
 
     arrays: Mapping[str, npt.NDArray[Any]]
     hyperparameters: Mapping[str, HyperparameterValue]
     metrics: Mapping[str, float] = field(default_factory=dict)
 
+    def align(self, fitted_anime_ids: Int32Array, anime_ids: Int32Array) -> FittedEngine:
+        """The engine with a row for each of ``anime_ids``, zeros for one that was not fitted."""
+        row = find_positions(fitted_anime_ids, anime_ids)
+        arrays = {}
+        for name, array in self.arrays.items():
+            if name.endswith(("_projection", "_output_weight")) or name.startswith("user_prior_"):
+                arrays[name] = array
+                continue
+            arrays[name] = np.zeros((len(anime_ids), *array.shape[1:]), array.dtype)
+            arrays[name][row >= 0] = array[row[row >= 0]]
+        return FittedEngine(arrays, self.hyperparameters, self.metrics)
+
 
 def add_engine(model: Path, name: str, fitted: FittedEngine, out: Path) -> Manifest:
     """Write the model at ``model`` with an engine called ``name`` to ``out``.
 
-    Raises:
-        ArtifactError: ``model`` is none, or something else stands at ``out``.
+    Raises
+    ------
+    ArtifactError
+        ``model`` is none, or something else stands at ``out``.
     """
     artifact = open_artifact(model)
     manifest = artifact.manifest
-    prefix = f"{name}_"
-    arrays = _drop_prefixed(prefix, artifact.arrays) | _add_prefix(prefix, fitted.arrays)
-    numbers = _drop_prefixed(prefix, manifest.hyperparameters) | _add_prefix(
-        prefix, fitted.hyperparameters
-    )
+    arrays = replace_prefixed(name, artifact.arrays, fitted.arrays)
+    numbers = replace_prefixed(name, manifest.hyperparameters, fitted.hyperparameters)
     documents = {
         file: (model / file).read_text("utf-8")
         for file in manifest.files
         if not file.endswith(".npy") and file != CATALOGUE_FILE
     }
+    digest = hashlib.sha256(f"{manifest.version} {sorted(numbers.items())}".encode())
+    for array_name in sorted(arrays):
+        digest.update(array_name.encode())
+        digest.update(np.ascontiguousarray(arrays[array_name]).data)
     created = build_timestamp()
     return write_artifact(
         out,
-        version=f"{created:%Y%m%dT%H%M%SZ}-{_engine_version_digest(manifest.version, arrays, numbers)[:8]}",
+        version=f"{created:%Y%m%dT%H%M%SZ}-{digest.hexdigest()[:8]}",
         created=created.isoformat(timespec="seconds"),
         dataset=manifest.dataset,
         counts=manifest.counts,
         hyperparameters=numbers,
-        metrics=_drop_prefixed(prefix, manifest.metrics) | _add_prefix(prefix, fitted.metrics),
+        metrics=replace_prefixed(name, manifest.metrics, fitted.metrics),
         arrays=arrays,
         catalogue=artifact.catalogue_path.read_bytes(),
         documents=documents,
     )
 
 
-def positions_in_fitted(anime_id: Int32Array, fitted_anime_id: Int32Array) -> Int64Array:
-    """Where the model's anime (n,) stand among those that were fitted (ascending), -1 if not."""
-    if not len(fitted_anime_id):
-        return np.full(len(anime_id), -1, np.int64)
-    at = np.minimum(np.searchsorted(fitted_anime_id, anime_id), len(fitted_anime_id) - 1)
-    return np.where(fitted_anime_id[at] == anime_id, at, -1).astype(np.int64)
+def replace_prefixed(
+    name: str, of_model: Mapping[str, Any], of_engine: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A model's values, with those of the engine in place of all called ``NAME_*``."""
+    prefix = f"{name}_"
+    others = {key: value for key, value in of_model.items() if not key.startswith(prefix)}
+    return others | {prefix + key: value for key, value in of_engine.items()}
 
 
-def _drop_prefixed(prefix: str, named: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in named.items() if not name.startswith(prefix)}
+def training_user_arrays(
+    model: Model, engine: Engine, interactions: Interactions, *, progress: bool = False
+) -> dict[str, npt.NDArray[Any]]:
+    """The users that an engine was fitted to, as nameless vectors, for a model that keeps them.
+
+    Such a model holds, of every user, a vector made of the list and what the user loved most: rows
+    of people. The bundled model has none. Every user is folded in as a visitor would be; one who
+    loved nothing, or of whom the engine can say nothing, is left out. Loved are at most
+    `MAX_LOVED_ITEMS` of the scores from `LOVED_MIN_SCORE`, those furthest above what the anime gets
+    from others first. Users come in a shuffled order.
+
+    Returns
+    -------
+    dict
+        ``training_users_embedding`` (users, d) float32, rows of length 1, and the loved anime in
+        CSR form: ``training_users_indptr`` (users + 1,) int64 delimits ``training_users_indices``
+        int32, positions in the model.
+    """
+    ratings = interactions.entries
+    position = model.find_positions(ratings.anime_ids.astype(np.int64))
+    order = np.lexsort((position[ratings.item], ratings.user))
+    edges = np.cumsum(np.bincount(ratings.user, minlength=len(ratings.user_ids)))
+    rows_of = np.split(order, edges[:-1])
+    vectors, loved = [], []
+    shuffled = np.random.default_rng(0).permutation(len(rows_of))
+    for user in tqdm(shuffled.tolist(), "fans", unit=" fan", disable=not progress):
+        rows = rows_of[user][position[ratings.item[rows_of[user]]] >= 0]
+        known = KnownEntries(
+            position[ratings.item[rows]],
+            ratings.rating[rows],
+            ratings.status[rows],
+            interactions.favourite[rows],
+        )
+        most_loved = _most_loved_items(model, known)
+        vector = engine.user_embedding(known) if len(most_loved) else np.zeros(1)
+        length = np.linalg.norm(vector)
+        if length:
+            vectors.append((vector / length).astype(np.float32))
+            loved.append(most_loved)
+    start = np.concatenate([[0], np.cumsum([len(items) for items in loved], dtype=np.int64)])
+    return {
+        "training_users_embedding": np.stack(vectors) if vectors else np.empty((0, 1), np.float32),
+        "training_users_indptr": start.astype(np.int64),
+        "training_users_indices": np.concatenate([np.empty(0, np.int32), *loved]).astype(np.int32),
+    }
 
 
-def _add_prefix(prefix: str, named: Mapping[str, Any]) -> dict[str, Any]:
-    return {prefix + name: value for name, value in named.items()}
-
-
-def _engine_version_digest(
-    version: str, arrays: Mapping[str, npt.NDArray[Any]], numbers: Mapping[str, HyperparameterValue]
-) -> str:
-    digest = hashlib.sha256(f"{version} {sorted(numbers.items())}".encode())
-    for name in sorted(arrays):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(arrays[name]).data)
-    return digest.hexdigest()
+def _most_loved_items(model: Model, known: KnownEntries) -> Int32Array:
+    is_loved = known.score >= LOVED_MIN_SCORE
+    at = known.position[is_loved]
+    above = known.score[is_loved] - model.item_bias[at]
+    return at[np.argsort(-above, kind="stable")[:MAX_LOVED_ITEMS]].astype(np.int32)

@@ -2,56 +2,184 @@
 
 A deep kernel (Wilson and others 2016) for ratings (Lawrence and Urtasun 2009). It reads a list as
 an attentive neural process does (Kim and others 2019), but what entries have in common is counted
-once, because the weights are solved for. Training needs no embeddings of fans: each list is an
-episode, cut short at random, so visitors are folded in exactly as training saw fans.
+once, because the weights are solved for. Training needs no embeddings of users: each list is an
+episode, cut short at random, so visitors are folded in exactly as training saw users.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from app.recommender.array_types import Int32Array
+from app.recommender.array_types import Float32Array, Float64Array, Int32Array, Int64Array
 from app.recommender.engines.gaussian_process import LIKE_MIDPOINT, GaussianProcessEngine
-from app.recommender.engines.labels import like_labels
+from model_build.data.holdout import ValidationUser
 from model_build.data.ratings import Ratings
 from model_build.engines.base import FittedEngine
-from model_build.engines.early_stopping import train_with_early_stopping
-from model_build.engines.export import align_to_model, to_numpy
-from model_build.engines.leave_one_out import LeaveOneOutMean
-from model_build.engines.multi_task_network import LOGITS_PER_POINT, network_hyperparameters
-from model_build.engines.network_training import NetworkSettings, learning_rate_share, split_missing
-from model_build.engines.padded_batches import (
-    PaddedListBatch,
-    RatedList,
-    padded_batches,
-    rated_lists,
+from model_build.engines.factor_networks import LOGITS_PER_POINT
+from model_build.engines.network_training import (
+    NetworkSettings,
+    TrainableNetwork,
+    split_missing,
+    to_numpy,
+    train_network,
 )
-from model_build.engines.svd_init import svd_init
-from model_build.engines.training_pairs import TrainingPairs, build_training_pairs
+from model_build.engines.training_pairs import (
+    TrainingPairs,
+    build_training_pairs,
+    svd_init,
+    validation_losses,
+)
 
 DEFAULTS = NetworkSettings(
     dropout=0.6, decay=300.0, batch=4096, rate=1e-3, epochs=2, look_every=1, weights=(1.0, 1.0)
 )
 INITIAL_LEVEL, INITIAL_SCALE, INITIAL_NOISE, INITIAL_SHARPNESS = 0.8, 0.8, 1.2, 6.0
-"""Where the standard deviations of level, attention and noise start, and the sharpness."""
+"""Initial standard deviations of the user bias, the kernel and the noise, and its sharpness."""
 FACTOR_INIT_SCALE = 3.0
 """The singular directions of the residuals times this are where factors start."""
 LEARNING_RATE_FACTORS = {"shared": 30.0, "embedding": 10.0, "factor": 1.0}
-"""Learning rates beside the setting's; those of numbers that every anime has are `PACE_OWN`."""
+"""Factors of the learning rate by parameter; `ITEM_LEARNING_RATE_FACTOR` for the others."""
 ITEM_LEARNING_RATE_FACTOR = 3.0
 ITEM_PARAMETERS = ("scale", "noise", "bias", "offset")
 ENGINE_ARRAYS = ("embedding", "item_factors", "scale", "noise_variance", "item_bias", "offset")
 ENGINE_SCALARS = ("global_mean", "user_bias_variance", "sharpness", "slope")
+MIN_ENTRIES = 2
+MAX_ENTRIES = 256
+"""Of a longer list, so many entries are drawn for each pass: the time grows with the cube."""
+LENGTH_JITTER = 0.3
+"""Lists are batched by length, give or take this share of it."""
 
 
-class DeepKernelNetwork(nn.Module):
-    """The covariance of what a fan's scores are above expectation, and the chance of a like.
+@dataclass(frozen=True, slots=True)
+class RatedList:
+    """A user's scored entries, (m,) each.
+
+    ``centered_score`` is the score less mean and item bias; ``label`` is NaN where there is none.
+    """
+
+    item: Int64Array
+    centered_score: Float32Array
+    label: Float32Array
+
+    def __len__(self) -> int:
+        return len(self.item)
+
+    def select(self, rows: Int64Array) -> RatedList:
+        """The entries at ``rows``."""
+        return RatedList(self.item[rows], self.centered_score[rows], self.label[rows])
+
+    def subsample(self, rng: np.random.Generator, dropout: float) -> RatedList:
+        """The list without a random share of at most ``dropout``, in random order."""
+        n_kept = round(len(self) * (1.0 - dropout * rng.random()))
+        n_kept = min(MAX_ENTRIES, max(MIN_ENTRIES, n_kept))
+        return self.select(rng.permutation(len(self))[:n_kept])
+
+
+@dataclass(frozen=True, slots=True)
+class PaddedListBatch:
+    """Lists of up to m entries, all (b, m): beyond the end of a list ``mask`` is False.
+
+    Its length is the number of entries.
+    """
+
+    item: Tensor
+    centered_score: Tensor
+    label: Tensor
+    mask: Tensor
+
+    @classmethod
+    def from_lists(cls, lists: Sequence[RatedList], device: torch.device) -> PaddedListBatch:
+        """The lists padded to the longest."""
+        shape = (len(lists), max(len(own) for own in lists))
+        item, mask = np.zeros(shape, np.int64), np.zeros(shape, bool)
+        score, label = np.zeros(shape, np.float32), np.full(shape, np.nan, np.float32)
+        for row, own in enumerate(lists):
+            entries = (row, slice(len(own)))
+            item[entries], mask[entries] = own.item, True
+            score[entries], label[entries] = own.centered_score, own.label
+        return cls(*(torch.from_numpy(part).to(device) for part in (item, score, label, mask)))
+
+    def __len__(self) -> int:
+        return int(self.mask.sum())
+
+
+def rated_lists(pairs: TrainingPairs) -> list[RatedList]:
+    """The lists of users with at least two scores, by user."""
+    scored = np.flatnonzero(~np.isnan(pairs.residual))
+    rows = scored[np.argsort(pairs.user[scored], kind="stable")]
+    user = pairs.user[rows]
+    whole = RatedList(
+        pairs.item[rows], pairs.residual[rows] + pairs.user_bias[user], pairs.label[rows]
+    )
+    parts = np.split(np.arange(len(rows)), np.flatnonzero(np.diff(user)) + 1)
+    return [whole.select(part) for part in parts if len(part) >= MIN_ENTRIES]
+
+
+def padded_batches(
+    lists: Sequence[RatedList],
+    rng: np.random.Generator,
+    device: torch.device,
+    max_entries: int,
+    dropout: float,
+) -> Iterator[PaddedListBatch]:
+    """Every list once, cut short, in batches of at most ``max_entries`` with the padding.
+
+    Batches come in random order.
+    """
+    cut = [own.subsample(rng, dropout) for own in lists]
+    length = np.array([len(own) for own in cut])
+    order = np.argsort(length * (1.0 + LENGTH_JITTER * rng.random(len(cut))), kind="stable")
+    groups: list[list[int]] = []
+    longest = 0
+    for at in order.tolist():
+        longest = max(longest, int(length[at]))
+        if not groups or (len(groups[-1]) + 1) * longest > max_entries:
+            groups.append([])
+            longest = int(length[at])
+        groups[-1].append(at)
+    for group in rng.permutation(len(groups)).tolist():
+        yield PaddedListBatch.from_lists([cut[at] for at in groups[group]], device)
+
+
+class LeaveOneOutMean(torch.autograd.Function):
+    """What a Gaussian process predicts of each of its observations from all the others.
+
+    For systems K (b, m, m), noise included, and observations y (b, m). With C = K^-1 and w = C y,
+    y_i is predicted as y_i - w_i / C_ii from the others (Rasmussen and Williams 2006, section
+    5.4.2): one inverse gives all. Where K has none, everything is NaN.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, system: Tensor, observed: Tensor) -> Tensor:
+        """(b, m)."""
+        lower, failed = torch.linalg.cholesky_ex(system)
+        inverse = torch.cholesky_inverse(lower)
+        inverse = inverse.masked_fill(failed[:, None, None] != 0, torch.nan)
+        weight = torch.einsum("bij,bj->bi", inverse, observed)
+        own = torch.diagonal(inverse, dim1=1, dim2=2)
+        ctx.save_for_backward(inverse, weight, own)
+        return observed - weight / own
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, Tensor]:
+        """With C' = -C K' C: of the quotient w / C_ii, towards w and towards C_ii."""
+        inverse, weight, own = ctx.saved_tensors
+        towards_weight = torch.einsum("bij,bj->bi", inverse, -slope / own)
+        through = (inverse * (slope * weight / own**2)[:, None, :]) @ inverse
+        outer = towards_weight[:, :, None] * weight[:, None, :]
+        return -through - 0.5 * (outer + outer.transpose(1, 2)), slope + towards_weight
+
+
+class DeepKernelNetwork(TrainableNetwork):
+    """The covariance of a user's residual scores, and the probability of a like.
 
     Embeddings start from the singular directions of who scored what, factors (half as many numbers)
     from those of the residuals. Both are held to where they start, and each anime's own numbers to
@@ -64,8 +192,8 @@ class DeepKernelNetwork(nn.Module):
         scored = np.where(np.isnan(pairs.residual), np.nan, 1.0).astype(np.float32)
         embedding = torch.from_numpy(svd_init(pairs, scored, settings.size, seed))
         factor = svd_init(pairs, pairs.residual, max(1, settings.size // 2), seed)
-        unplaced = embedding.abs().sum(dim=1, keepdim=True) == 0
-        embedding = embedding + unplaced * torch.randn_like(embedding)
+        is_zero = embedding.abs().sum(dim=1, keepdim=True) == 0
+        embedding = embedding + is_zero * torch.randn_like(embedding)
         self.embedding = nn.Parameter(normalize(embedding, dim=1))
         self.factor = nn.Parameter(torch.from_numpy(FACTOR_INIT_SCALE * factor))
         self.item_parameters = nn.ParameterDict(
@@ -82,14 +210,15 @@ class DeepKernelNetwork(nn.Module):
         self.register_buffer("first_factor", self.factor.detach().clone())
 
     def forward(self, batch: PaddedListBatch) -> tuple[Tensor, Tensor]:
-        """Every entry's residual as foretold from the others, and the logit of a like, (b, m)."""
-        item, there = batch.item, batch.mask.float()
-        pairs = there[:, :, None] * there[:, None, :]
+        """Every entry's residual predicted from the others, and the logit of a like, (b, m)."""
+        item, mask = batch.item, batch.mask.float()
+        pairs = mask[:, :, None] * mask[:, None, :]
         noise = torch.where(batch.mask, self.noise_variance(item), 1.0)
         system = self.kernel_matrix(item) * pairs + torch.diag_embed(noise)
         bias = self.item_parameter("bias", item)
-        above = bias + LeaveOneOutMean.apply(system, (batch.centered_score - bias) * there)  # type: ignore[no-untyped-call]
-        return above, self.like_logit(item, above)
+        observed = (batch.centered_score - bias) * mask
+        residual = bias + LeaveOneOutMean.apply(system, observed)  # type: ignore[no-untyped-call]
+        return residual, self.like_logit(item, residual)
 
     def kernel_matrix(self, item: Tensor) -> Tensor:
         """k between all anime of each list, (b, m) to (b, m, m)."""
@@ -109,24 +238,23 @@ class DeepKernelNetwork(nn.Module):
         return own
 
     def noise_variance(self, item: Tensor) -> Tensor:
-        """Variances of what no other score tells."""
+        """Variances of what no other score predicts."""
         return (2.0 * (self.shared[2] + self.item_parameter("noise", item))).exp()
 
     def like_logit(self, item: Tensor, residual: Tensor) -> Tensor:
-        """Of the chance that anime are liked whose scores are told to be ``above`` expectation."""
+        """Logits of the probabilities that anime with these predicted residuals are liked."""
         score = self.expected[item] + residual
         return self.shared[4].exp() * (score - LIKE_MIDPOINT) + self.item_parameter("offset", item)
 
     def loss(self, batch: PaddedListBatch, weights: tuple[float, float]) -> Tensor:
-        """Squared errors and cross-entropies, weighted, a score."""
-        above, logit = self(batch)
+        """Squared errors and cross-entropies, weighted, per score."""
+        residual, logit = self(batch)
         labelled, label = split_missing(batch.label)
-        square: Tensor = (batch.mask * (above - batch.centered_score).square()).sum()
+        square: Tensor = (batch.mask * (residual - batch.centered_score).square()).sum()
         entropy: Tensor = (labelled * (nn.functional.softplus(logit) - label * logit)).sum()
         return (weights[0] * square + weights[1] * entropy) / batch.mask.sum()
 
     def penalty(self) -> Tensor:
-        """Squares of how far everything is from what it is held to."""
         moved = (self.embedding - self.first_embedding).square().sum()
         moved = moved + (self.factor - self.first_factor).square().sum()
         for own in self.item_parameters.values():
@@ -166,40 +294,51 @@ def fit(
     pairs = build_training_pairs(ratings, n_validation=settings.validation, seed=settings.seed)
     lists = rated_lists(pairs)
 
+    def batches(device: torch.device) -> Callable[[], Iterator[tuple[float, PaddedListBatch]]]:
+        rng = np.random.default_rng(settings.seed)
+
+        def epoch() -> Iterator[tuple[float, PaddedListBatch]]:
+            n_seen = 0
+            for batch in padded_batches(lists, rng, device, settings.batch, settings.dropout):
+                yield n_seen / len(lists), batch
+                n_seen += len(batch.item)
+
+        return epoch
+
     def validate(network: DeepKernelNetwork) -> float:
-        square, entropy = validation_losses(network.export_engine(pairs), pairs)
-        return settings.weights[0] * square + settings.weights[1] * entropy
+        mse, log_loss = engine_losses(network.export_engine(pairs), pairs)
+        return settings.weights[0] * mse + settings.weights[1] * log_loss
 
     with single_torch_thread():
-        network, outcome = train_with_early_stopping(
+        network, outcome = train_network(
             lambda: DeepKernelNetwork(pairs, settings),
-            lambda network, device: _train_epochs(network, lists, device, settings),
+            batches,
+            sum(len(own) for own in lists),
             validate,
             settings,
             name="kernel",
+            rate_factors=LEARNING_RATE_FACTORS,
+            default_rate_factor=ITEM_LEARNING_RATE_FACTOR,
             progress=progress,
         )
-    frozen = network.export_engine(pairs)
-    arrays = {name: getattr(frozen, name) for name in ENGINE_ARRAYS}
-    numbers = network_hyperparameters(settings) | {
-        name: getattr(frozen, name) for name in ENGINE_SCALARS
+    engine = network.export_engine(pairs)
+    arrays = {name: getattr(engine, name) for name in ENGINE_ARRAYS}
+    hyperparameters = settings.hyperparameters() | {
+        name: getattr(engine, name) for name in ENGINE_SCALARS
     }
-    numbers["expected_error"] = float(np.sqrt(validation_losses(frozen, pairs)[0]))
-    metrics = outcome.metrics("both")
-    return align_to_model(FittedEngine(arrays, numbers, metrics), anime_id, ratings.anime_ids)
+    hyperparameters["expected_error"] = float(np.sqrt(engine_losses(engine, pairs)[0]))
+    fitted = FittedEngine(arrays, hyperparameters, outcome.metrics("both"))
+    return fitted.align(ratings.anime_ids, anime_id)
 
 
-def validation_losses(engine: GaussianProcessEngine, pairs: TrainingPairs) -> tuple[float, float]:
-    """Mean squared error and mean cross-entropy on what the validation fans hide."""
-    squares, entropies = [np.empty(0)], [np.empty(0)]
-    for fan in pairs.validation_users:
-        score = engine.predict_scores_at(fan.visible, fan.hidden_position)
-        squares.append((score - fan.hidden_score) ** 2)
-        label = like_labels(fan.hidden_score, fan.hidden_status)
-        value = engine.like_logit(score, fan.hidden_position)
-        entropies.append((np.logaddexp(0, value) - label * value)[label >= 0])
-    square, entropy = np.concatenate(squares), np.concatenate(entropies)
-    return float(square.mean()), float(entropy.mean()) if len(entropy) else 0.0
+def engine_losses(engine: GaussianProcessEngine, pairs: TrainingPairs) -> tuple[float, float]:
+    """Mean squared error and mean cross-entropy on what the validation users hide."""
+
+    def predict(user: ValidationUser) -> tuple[Float64Array, Float64Array]:
+        score = engine.predict_scores_at(user.visible, user.hidden.position)
+        return score, engine.like_logit(score, user.hidden.position)
+
+    return validation_losses(pairs, predict)
 
 
 @contextmanager
@@ -211,39 +350,3 @@ def single_torch_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _train_epochs(
-    network: DeepKernelNetwork,
-    lists: Sequence[RatedList],
-    device: torch.device,
-    settings: NetworkSettings,
-) -> Iterator[float]:
-    """Train an epoch each, giving its mean loss a score."""
-    pace = {
-        name: LEARNING_RATE_FACTORS.get(name, ITEM_LEARNING_RATE_FACTOR)
-        for name, _ in network.named_parameters()
-    }
-    optimizer = torch.optim.Adam(
-        [{"params": [value], "pace": pace[name]} for name, value in network.named_parameters()],
-        lr=settings.rate,
-    )
-    rng = np.random.default_rng(settings.seed)
-    decay = settings.decay / sum(len(fan) for fan in lists)
-    for epoch in range(settings.epochs):
-        total, scores, seen = 0.0, 0, 0
-        for batch in padded_batches(lists, rng, device, settings.batch, settings.dropout):
-            share = learning_rate_share(
-                settings.schedule, (epoch + seen / len(lists)) / settings.epochs
-            )
-            for group in optimizer.param_groups:
-                group["lr"] = settings.rate * share * group["pace"]
-            loss = network.loss(batch, settings.weights)
-            optimizer.zero_grad()
-            (loss + decay * network.penalty()).backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            many = int(batch.mask.sum())
-            total += float(loss.detach()) * many
-            scores += many
-            seen += len(batch.item)
-        yield total / scores

@@ -1,26 +1,25 @@
 """How well anime are placed that nobody has scored: known ones are hidden, placed, and looked for.
 
-Two models are trained without some fans. The first has never seen the hidden anime on any list and
-places them by their facts (`model_build.train.cold_start`), the second knows them as well as any. Both then
-say, for each of the fans left out, which of the hidden anime suit the rest of the list, and what
-score the fan gives.
+Two models are trained without some users. The first has never seen the hidden anime on any list and
+places them by their catalogue features (`model_build.train.cold_start`), the second knows them as
+well as any. Both then predict, for each of the users left out, which of the hidden anime suit the
+rest of the list, and what score the user gives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
-from scipy.stats import rankdata
 
 from app.recommender import Model, UserList, WatchStatus
 from app.recommender.array_types import BoolArray, Float64Array, Int64Array
-from app.recommender.recommend import ItemScores, RecommendOptions, score_items
-from app.recommender.score_model import expected_error
+from model_build.data.grouping import rows_by_user
 from model_build.data.ratings import Ratings
-from model_build.evaluate.ranking_metrics import ndcg
+from model_build.evaluate.metrics import ndcg, roc_auc
+from model_build.evaluate.ranking import model_ranker
 from model_build.train.cold_start import encode_item_features
 from model_build.train.hyperparameters import Hyperparameters
 from model_build.train.model_arrays import ModelArrays, build_in_memory_model
@@ -36,7 +35,7 @@ CUTOFF = 10
 
 @dataclass(frozen=True, slots=True)
 class ColdStartMetrics:
-    """Means over fans (``auc``, ``ndcg``) and over hidden scores (the rest) for one model.
+    """Means over users (``auc``, ``ndcg``) and over hidden scores (the rest) for one model.
 
     ``within`` is the share of scores that are off by no more than their ``expected_error``.
     """
@@ -50,11 +49,14 @@ class ColdStartMetrics:
 
 @dataclass(frozen=True, slots=True)
 class _ColdStartUser:
+    """What is seen of a user, and of the hidden anime (hidden,) the relevant and the scores.
+
+    Relevant is what was finished without a score, or scored 7 or more; the score is 0 for none.
+    """
+
     visible: UserList
     relevant: BoolArray
-    """(hidden,): finished without a score, or scored 7 or more."""
     score: Float64Array
-    """(hidden,), 0 where the fan gave none."""
 
 
 def evaluate_cold_start(
@@ -67,10 +69,12 @@ def evaluate_cold_start(
     seed: int,
     progress: bool = False,
 ) -> tuple[dict[str, ColdStartMetrics], dict[str, int]]:
-    """What fans left out make of hidden anime: by what the models know; and how many there were.
+    """The metrics by what the model knows the hidden anime by, and how much was measured.
 
-    Raises:
-        InputError: there are fewer such fans or anime than asked for.
+    Raises
+    ------
+    InputError
+        There are fewer such users or anime than asked for.
     """
     rng = np.random.default_rng(seed)
     hidden = _sample(
@@ -81,36 +85,36 @@ def evaluate_cold_start(
     is_hidden = np.zeros(len(ratings.anime_ids), bool)
     is_hidden[hidden] = True
     of_others = ~left_out[ratings.user]
-    users_measured = list(_cold_start_users(ratings, left_out, is_hidden))
-    facts = encode_item_features(catalogue, ratings.anime_ids)
+    users = list(_cold_start_users(ratings, left_out, is_hidden))
+    features = encode_item_features(catalogue, ratings.anime_ids)
     found = {}
-    for name, kept, fresh in (
+    for name, selected, cold_items in (
         ("their facts", of_others & ~is_hidden[ratings.item], hidden),
         ("their fans", of_others, hidden[:0]),
     ):
         trained = train_model(
-            _select_entries(ratings, kept),
+            _select_entries(ratings, selected),
             settings,
-            item_features=facts,
-            cold_items=fresh,
+            item_features=features,
+            cold_items=cold_items,
             progress=progress,
         )
         parts = (ModelArrays(trained.arrays, {}),)
         model = build_in_memory_model(parts, trained.counts, trained.hyperparameters)
-        found[name] = _evaluate_model(model, hidden, users_measured)
+        found[name] = _evaluate_model(model, hidden, users)
     counts = {
-        "fans": len(users_measured),
+        "fans": len(users),
         "anime": len(hidden),
-        "scores": int(sum((fan.score > 0).sum() for fan in users_measured)),
+        "scores": int(sum((user.score > 0).sum() for user in users)),
     }
     return found, counts
 
 
 def _eligible_items(ratings: Ratings, catalogue: pl.DataFrame) -> Int64Array:
     lists = np.bincount(ratings.item, minlength=len(ratings.anime_ids))
-    told = pl.col("type").is_not_null() & (pl.col("genres").fill_null("") != "")
-    with_facts = np.isin(ratings.anime_ids, catalogue.filter(told)["anime_id"].to_numpy())
-    return np.flatnonzero((lists >= MIN_LISTS) & with_facts)
+    has_features = pl.col("type").is_not_null() & (pl.col("genres").fill_null("") != "")
+    described = np.isin(ratings.anime_ids, catalogue.filter(has_features)["anime_id"].to_numpy())
+    return np.flatnonzero((lists >= MIN_LISTS) & described)
 
 
 def _sample(rng: np.random.Generator, candidates: Int64Array, count: int, what: str) -> Int64Array:
@@ -119,15 +123,15 @@ def _sample(rng: np.random.Generator, candidates: Int64Array, count: int, what: 
     return np.sort(rng.choice(candidates, count, replace=False))
 
 
-def _select_entries(ratings: Ratings, kept: BoolArray) -> Ratings:
-    """Some of the entries, over all anime; fans without any are left out."""
-    user_ids, user = np.unique(ratings.user[kept], return_inverse=True)
+def _select_entries(ratings: Ratings, selected: BoolArray) -> Ratings:
+    """Some of the entries, over all anime; users without any are left out."""
+    user_ids, user = np.unique(ratings.user[selected], return_inverse=True)
     return replace(
         ratings,
         user=user.astype(np.int32),
-        item=ratings.item[kept],
-        rating=ratings.rating[kept],
-        status=ratings.status[kept],
+        item=ratings.item[selected],
+        rating=ratings.rating[selected],
+        status=ratings.status[selected],
         user_ids=ratings.user_ids.gather(user_ids),
     )
 
@@ -135,47 +139,43 @@ def _select_entries(ratings: Ratings, kept: BoolArray) -> Ratings:
 def _cold_start_users(
     ratings: Ratings, left_out: BoolArray, is_hidden: BoolArray
 ) -> Iterator[_ColdStartUser]:
-    """The fans left out who have something hidden that they like, and a list besides."""
-    entries = np.flatnonzero(left_out[ratings.user])
-    entries = entries[np.argsort(ratings.user[entries], kind="stable")]
-    place = np.cumsum(is_hidden) - 1
-    for own in np.split(entries, np.flatnonzero(np.diff(ratings.user[entries])) + 1):
-        item, rating, status = ratings.item[own], ratings.rating[own], ratings.status[own]
-        out = is_hidden[item]
+    """The users left out who have something relevant hidden, and a list besides."""
+    rows_of = rows_by_user(ratings.user, len(ratings.user_ids))
+    hidden_index = np.cumsum(is_hidden) - 1
+    for user in np.flatnonzero(left_out).tolist():
+        rows = rows_of[user]
+        item, rating, status = ratings.item[rows], ratings.rating[rows], ratings.status[rows]
+        is_out = is_hidden[item]
         liked = np.where(rating > 0, rating >= LIKED_SCORE, status == WatchStatus.COMPLETED)
         relevant, score = np.zeros(is_hidden.sum(), bool), np.zeros(is_hidden.sum())
-        relevant[place[item[out & liked]]] = True
-        score[place[item[out]]] = rating[out]
-        ids = ratings.anime_ids[item[~out]].astype(np.int64)
+        relevant[hidden_index[item[is_out & liked]]] = True
+        score[hidden_index[item[is_out]]] = rating[is_out]
+        ids = ratings.anime_ids[item[~is_out]].astype(np.int64)
         if relevant.any() and len(ids) >= MIN_VISIBLE:
-            yield _ColdStartUser(UserList(ids, rating[~out], status[~out]), relevant, score)
+            yield _ColdStartUser(UserList(ids, rating[~is_out], status[~is_out]), relevant, score)
 
 
 def _evaluate_model(
-    model: Model, hidden: Int64Array, users: list[_ColdStartUser]
+    model: Model, hidden: Int64Array, users: Sequence[_ColdStartUser]
 ) -> ColdStartMetrics:
-    auc, found, errors, expected = [], [], [], []
-    for fan in users:
-        scores: ItemScores = score_items(model, fan.visible, RecommendOptions())
-        match = scores.match[hidden]
-        auc.append(_roc_auc(match, fan.relevant))
+    rank = model_ranker(model)
+    aucs, ndcgs, errors, expected = [], [], [], []
+    for user in users:
+        ranked = rank(user.visible)
+        match = ranked.sort_key[hidden]
+        aucs.append(roc_auc(match, user.relevant))
         best = np.argsort(-match, kind="stable")[:CUTOFF]
-        found.append(float(ndcg(fan.relevant[best], int(fan.relevant.sum()), CUTOFF)))
-        scored = np.flatnonzero(fan.score)
-        errors.append(scores.predicted_score[hidden[scored]] - fan.score[scored])
-        expected.append(expected_error(model, scores.score_prediction, hidden[scored]))
+        ndcgs.append(float(ndcg(user.relevant[best], int(user.relevant.sum()), CUTOFF)))
+        scored = np.flatnonzero(user.score)
+        assert ranked.predicted_score is not None
+        assert ranked.expected_error is not None
+        errors.append(ranked.predicted_score[hidden[scored]] - user.score[scored])
+        expected.append(ranked.expected_error(hidden[scored]))
     error, spread = np.concatenate(errors), np.concatenate(expected)
     return ColdStartMetrics(
-        auc=float(np.mean(auc)),
-        ndcg=float(np.mean(found)),
+        auc=float(np.mean(aucs)),
+        ndcg=float(np.mean(ndcgs)),
         rmse=float(np.sqrt(np.mean(error**2))),
         expected_error=float(np.sqrt(np.mean(spread**2))),
         within=float(np.mean(np.abs(error) <= spread)),
     )
-
-
-def _roc_auc(value: Float64Array, relevant: BoolArray) -> float:
-    """How often something relevant stands above something else; of equals, half."""
-    many, rest = int(relevant.sum()), int((~relevant).sum())
-    above = rankdata(value)[relevant].sum() - many * (many + 1) / 2
-    return float(above / (many * rest)) if rest else float("nan")

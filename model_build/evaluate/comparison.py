@@ -1,4 +1,8 @@
-"""Hakken and other recommenders on one split, measured by the same code.
+"""Hakken and other recommenders on one split, measured by the same code: three tables.
+
+- `compare_recommenders`: rankings for users that nobody was trained on.
+- `compare_predictors`: scores and likes.
+- `compare_implicit`: masked interactions, scores aside.
 
 This is how any change to ranking is judged.
 """
@@ -7,43 +11,65 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from app.catalogue import Catalogue
-from app.recommender import EngineName, Model, SortOrder
-from app.recommender.artifact import DatasetInfo, write_artifact
+from app.recommender import EngineName, Model, SortOrder, UserList
+from app.recommender.array_types import Float64Array, Int32Array
 from model_build.data.catalogue import encode_catalogue
-from model_build.data.holdout_users import HoldoutUser, join_holdout
+from model_build.data.grouping import find_positions
+from model_build.data.holdout import (
+    HoldoutUser,
+    MaskedInteractions,
+    MaskedUsers,
+    index_split,
+    restrict_hidden,
+    split_pairs,
+    split_users,
+)
 from model_build.data.interactions import Interactions
 from model_build.data.ratings import Ratings, index_ratings
-from model_build.data.splitting import split_users
 from model_build.engines import als
-from model_build.engines.base import FittedEngine, add_engine
-from model_build.engines.neural_engines import NEURAL_ENGINES, network_trainer
-from model_build.evaluate.evaluation import franchises_and_genres, model_ranker
-from model_build.evaluate.ranking_results import (
+from model_build.engines.als import AlsSettings
+from model_build.engines.base import FittedEngine, replace_prefixed
+from model_build.engines.registry import NEURAL_ENGINES, engine_in_memory, network_trainer
+from model_build.evaluate.evaluation import franchises_and_genres
+from model_build.evaluate.implicit import (
+    constant_scorer,
+    evaluate_known_and_new,
+    fit_and_evaluate,
+    ranker_scorer,
+)
+from model_build.evaluate.metrics import metrics_report
+from model_build.evaluate.ranking import (
     EvaluationItems,
+    RankedItems,
     Ranker,
+    engine_ranker,
+    model_ranker,
     rank_users,
-    unlisted_item_ranker,
+)
+from model_build.evaluate.rating_prediction import (
+    Predictor,
+    base_rate_metrics,
+    evaluate_predictions,
 )
 from model_build.evaluate.reference_models import REFERENCE_MODELS
-from model_build.evaluate.summary import metrics_report
 from model_build.train.hyperparameters import Hyperparameters
-from model_build.train.training import (
-    build_timestamp,
-    make_model_version,
-    ratings_fingerprint,
-    train_model,
-)
+from model_build.train.model_arrays import ModelArrays, build_in_memory_model
+from model_build.train.training import TrainedModel, train_model
+from model_build.util.errors import InputError
+
+if TYPE_CHECKING:
+    from model_build.engines.network_training import NetworkSettings
 
 ORDER_TITLES = {str(order): f"Hakken, {order}" for order in SortOrder}
 ENGINES_BY_NAME = {f"engine-{name}": EngineName(name) for name in (EngineName.ALS, *NEURAL_ENGINES)}
@@ -51,11 +77,19 @@ RECOMMENDER_NAMES = (*REFERENCE_MODELS, *ORDER_TITLES, *ENGINES_BY_NAME)
 NAMES_WITHOUT_TORCH = tuple(
     name for name in RECOMMENDER_NAMES if ENGINES_BY_NAME.get(name) not in NEURAL_ENGINES
 )
+T = TypeVar("T")
+SVD = "svd"
+ORDER_PREDICTORS = {
+    "knn-baseline": ("KNN with baseline", SortOrder.SCORE),
+    "match": ("Hakken", SortOrder.MATCH),
+}
+PREDICTOR_NAMES = (*NEURAL_ENGINES, SVD, *ORDER_PREDICTORS)
+SplitKind = Literal["fans", "pairs"]
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRow:
-    """One recommender: ``measured`` as `evaluate` gives it, and what it took.
+    """One recommender: ``measured`` by the name of the metric, and what it took.
 
     ``train_seconds`` is for all that the recommender needs; Hakken's orders share one training.
     """
@@ -64,7 +98,38 @@ class ComparisonRow:
     title: str
     train_seconds: float
     milliseconds_a_fan: float
-    measured: dict[str, Any]
+    measured: Mapping[str, Any]
+
+
+class HakkenModel:
+    """Hakken with default settings, trained when it is first asked for, and kept in memory."""
+
+    def __init__(self, training: Ratings, progress: bool) -> None:
+        self._training, self._progress = training, progress
+
+    @cached_property
+    def _trained(self) -> tuple[TrainedModel, float]:
+        return _timed(
+            lambda: train_model(self._training, Hyperparameters(), progress=self._progress)
+        )
+
+    @property
+    def seconds(self) -> float:
+        """What training took."""
+        return self._trained[1]
+
+    def ranker(self, order: SortOrder) -> Ranker:
+        """The model's ranking in one order."""
+        return model_ranker(self.model(), order)
+
+    def model(self, engine: str = "", fitted: FittedEngine | None = None) -> Model:
+        """The model, with an engine if there is one."""
+        trained, _ = self._trained
+        arrays, numbers = trained.arrays, trained.hyperparameters
+        if fitted is not None:
+            arrays = replace_prefixed(engine, arrays, fitted.arrays)
+            numbers = replace_prefixed(engine, numbers, fitted.hyperparameters)
+        return build_in_memory_model((ModelArrays(arrays, {}),), trained.counts, numbers)
 
 
 def compare_recommenders(
@@ -76,60 +141,53 @@ def compare_recommenders(
     seed: int,
     progress: bool = False,
 ) -> Iterator[ComparisonRow]:
-    """Take ``fans`` fans out of the ratings, train every recommender on the rest and measure it.
+    """Take users out of the ratings, train every recommender on the rest and measure its rankings.
 
-    Rows come in the order of `NAMES`, each as soon as it is known.
+    Rows come in the order of `RECOMMENDER_NAMES`, each as soon as it is known; they hold what
+    `metrics_report` gives.
 
-    Raises:
-        InputError: there are not enough fans, or what is asked for needs a package that is not
-            installed; before anything is trained.
+    Raises
+    ------
+    InputError
+        There are not enough users, or what is asked for needs a package that is not installed;
+        before anything is trained.
     """
-    for name in names:
-        if ENGINES_BY_NAME.get(name) in NEURAL_ENGINES:
-            network_trainer(ENGINES_BY_NAME[name])
-    parts = split_users(ratings, n_users, seed)
-    training = index_ratings(parts["ratings"])
-    holdout = join_holdout(index_ratings(parts["lists"]), index_ratings(parts["holdout"]))
-    encoded = encode_catalogue(catalogue, training.anime_ids)
-    return _comparison_rows(training, holdout, encoded, names, progress)
+    _require_torch(ENGINES_BY_NAME.get(name, "") for name in names)
+    training, users = index_split(split_users(ratings, n_users, seed))
+    items = _evaluation_items(training, catalogue)
+    measure = partial(_measure_ranking, items=items, users=users, progress=progress)
+    return _recommender_rows(training, names, measure, progress)
 
 
-def _comparison_rows(
+def _recommender_rows(
     training: Ratings,
-    holdout: list[HoldoutUser],
-    encoded: bytes,
     names: Sequence[str],
+    measure: Callable[[str, str, float, Ranker], ComparisonRow],
     progress: bool,
 ) -> Iterator[ComparisonRow]:
-    anime = _evaluation_items(training, encoded)
-    measure = partial(_evaluate_ranker, items=anime, users=holdout, progress=progress)
-    for name, peer in REFERENCE_MODELS.items():
-        if name not in names:
-            continue
-        rows = []
-        for fit in peer.fits:
-            start = time.perf_counter()
-            score = fit(training)
-            seconds = time.perf_counter() - start
-            ranker = unlisted_item_ranker(anime, score, predicts_ratings=peer.predicts_ratings)
-            rows.append(measure(name, peer.title, seconds, ranker))
-        yield _best_row(rows)
-    orders = [SortOrder(name) for name in ORDER_TITLES if name in names]
-    engines = {name: engine for name, engine in ENGINES_BY_NAME.items() if name in names}
-    if orders or engines:
-        with trained_default_model(training, encoded, progress) as (model, seconds):
-            for order in orders:
-                yield measure(str(order), ORDER_TITLES[order], seconds, model_ranker(model, order))
-            for name, engine in engines.items():
-                rows = []
-                for fit_engine in _engine_fits(engine, training, progress):
-                    with _model_with_engine(model, engine, fit_engine) as (other, fitting):
-                        ranker = model_ranker(other, engine=engine)
-                        rows.append(measure(name, f"Hakken, engine {engine}", fitting, ranker))
-                yield _best_row(rows)
+    for name, reference in REFERENCE_MODELS.items():
+        if name in names:
+            fits = (_timed(partial(fit, training)) for fit in reference.fits)
+            yield _best_row(measure(name, reference.title, took, r) for r, took in fits)
+    hakken = HakkenModel(training, progress)
+    for name, title in ORDER_TITLES.items():
+        if name in names:
+            yield measure(name, title, hakken.seconds, hakken.ranker(SortOrder(name)))
+    for name, engine in ENGINES_BY_NAME.items():
+        if name in names:
+            fitted = (_timed(fit) for fit in _engine_fits(engine, training, progress))
+            yield _best_row(
+                measure(
+                    name,
+                    f"Hakken, engine {engine}",
+                    took,
+                    model_ranker(hakken.model(engine, fit), engine=engine),
+                )
+                for fit, took in fitted
+            )
 
 
-def _best_row(rows: Sequence[ComparisonRow]) -> ComparisonRow:
+def _best_row(rows: Iterable[ComparisonRow]) -> ComparisonRow:
     return max(rows, key=lambda row: float(np.nan_to_num(row.measured["ndcg@10"])))
 
 
@@ -144,21 +202,7 @@ def _engine_fits(
     return [partial(als.fit, interactions, training.anime_ids, each) for each in als.SETTINGS_GRID]
 
 
-@contextmanager
-def _model_with_engine(
-    model: Model, engine: EngineName, fit: Callable[[], FittedEngine]
-) -> Iterator[tuple[Model, float]]:
-    """The model with an engine, written and opened as it is served, and the seconds of the fit."""
-    start = time.perf_counter()
-    fitted = fit()
-    seconds = time.perf_counter() - start
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model"
-        add_engine(model.catalogue_path.parent, engine, fitted, path)
-        yield Model.open(path), seconds
-
-
-def _evaluate_ranker(
+def _measure_ranking(
     name: str,
     title: str,
     train_seconds: float,
@@ -170,19 +214,14 @@ def _evaluate_ranker(
 ) -> ComparisonRow:
     ranker(users[0].visible)  # compiles what is compiled at first use
     result = rank_users(ranker, items, users, progress=progress, name=name)
-    return ComparisonRow(
-        name,
-        title,
-        train_seconds,
-        1000 * result.seconds / len(users),
-        metrics_report(result, items),
-    )
+    milliseconds = 1000 * result.seconds / len(users)
+    return ComparisonRow(name, title, train_seconds, milliseconds, metrics_report(result, items))
 
 
-def _evaluation_items(training: Ratings, encoded: bytes) -> EvaluationItems:
+def _evaluation_items(training: Ratings, catalogue: pl.DataFrame | None) -> EvaluationItems:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "catalogue"
-        path.write_bytes(encoded)
+        path.write_bytes(encode_catalogue(catalogue, training.anime_ids))
         franchise, genres = franchises_and_genres(Catalogue.open(path), training.anime_ids)
     lists = np.bincount(training.item, minlength=len(training.anime_ids)).astype(np.int32)
     return EvaluationItems.from_catalogue(
@@ -190,27 +229,167 @@ def _evaluation_items(training: Ratings, encoded: bytes) -> EvaluationItems:
     )
 
 
-@contextmanager
-def trained_default_model(
-    training: Ratings, encoded: bytes, progress: bool
-) -> Iterator[tuple[Model, float]]:
-    """A model with the default settings, written and opened as it is served, and the seconds."""
-    settings, created = Hyperparameters(), build_timestamp()
-    start = time.perf_counter()
-    done = train_model(training, settings, progress=progress)
-    seconds = time.perf_counter() - start
-    dataset = DatasetInfo(name="comparison", fingerprint=ratings_fingerprint(training))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model"
-        write_artifact(
-            path,
-            version=make_model_version(created, dataset.fingerprint, settings),
-            created=created.isoformat(timespec="seconds"),
-            dataset=dataset,
-            counts=done.counts,
-            hyperparameters=done.hyperparameters,
-            metrics={},
-            arrays=done.arrays,
-            catalogue=encoded,
+def compare_predictors(
+    ratings: Ratings,
+    names: Sequence[str],
+    settings: Callable[[NetworkSettings], NetworkSettings],
+    *,
+    split: SplitKind,
+    n_users: int,
+    seed: int,
+    progress: bool = False,
+) -> Iterator[ComparisonRow]:
+    """How well scores and likes are predicted; rows as they become known, the base rate first.
+
+    Rows hold `PredictionMetrics` by name. ``settings`` changes the defaults of each network.
+
+    Raises
+    ------
+    InputError
+        There are not enough users, or what is asked for needs a package that is not installed.
+    """
+    _require_torch(names)
+    parts = (split_users if split == "fans" else split_pairs)(ratings, n_users, seed)
+    training, users = index_split(parts, rated_only=False)
+    ids = training.anime_ids
+    users = restrict_hidden(users, ids)
+    measure = partial(_measure_predictions, users=users, anime_ids=ids)
+    yield ComparisonRow(
+        "base", "always yes (base rate)", 0.0, 0.0, asdict(base_rate_metrics(users))
+    )
+    for name, (title, _) in NEURAL_ENGINES.items():
+        if name in names:
+            fit, defaults = network_trainer(name)
+            fitted, took = _timed(
+                partial(fit, training, ids, settings(defaults), progress=progress)
+            )
+            ranker = engine_ranker(engine_in_memory(name, fitted, len(ids)), ids)
+            yield measure(name, title, took, _visible_list_predictor(ranker))
+    if SVD in names:
+        visible = (
+            training
+            if split == "pairs"
+            else index_ratings(pl.concat([parts["ratings"], parts["lists"]]))
         )
-        yield Model.open(path), seconds
+        predict, took = _timed(lambda: _fit_surprise_svd(visible, ids))
+        yield measure(SVD, "SVD (scikit-surprise)", took, predict)
+    hakken = HakkenModel(training, progress)
+    for name, (title, order) in ORDER_PREDICTORS.items():
+        if name in names:
+            predict = _visible_list_predictor(hakken.ranker(order))
+            yield measure(name, title, hakken.seconds, predict)
+
+
+def _visible_list_predictor(ranker: Ranker) -> Predictor:
+    return lambda user: ranker(user.visible)
+
+
+def _measure_predictions(
+    name: str,
+    title: str,
+    seconds: float,
+    predict: Predictor,
+    *,
+    users: Sequence[HoldoutUser],
+    anime_ids: Int32Array,
+) -> ComparisonRow:
+    with threadpool_limits(1, "blas"):
+        predict(users[0])  # compiles what is compiled at first use
+        metrics, taken = _timed(lambda: evaluate_predictions(predict, users, anime_ids))
+    return ComparisonRow(name, title, seconds, 1000 * taken / len(users), asdict(metrics))
+
+
+def _fit_surprise_svd(visible: Ratings, anime_ids: Int32Array) -> Predictor:
+    """Surprise's SVD with its defaults, which cannot fold in: trained on the visible lists, too."""
+    try:
+        import surprise
+    except ModuleNotFoundError:
+        raise InputError(
+            "svd needs scikit-surprise, which is not installed; "
+            "run: pip install -r requirements-dev.txt, or leave svd out"
+        ) from None
+    scored = visible.rated_mask
+    raw = zip(
+        visible.user_ids.cast(pl.String).gather(visible.user[scored]).to_list(),
+        visible.anime_ids[visible.item[scored]].tolist(),
+        visible.rating[scored].tolist(),
+        strict=True,
+    )
+    data = surprise.Dataset(surprise.Reader(rating_scale=(1, 10)))
+    trainset = data.construct_trainset([(*row, None) for row in raw])
+    model = surprise.SVD(random_state=0).fit(trainset)
+    inner = np.array([trainset.to_raw_iid(item) for item in trainset.all_items()])
+    at = find_positions(anime_ids, inner)
+    item_bias = np.zeros(len(anime_ids))
+    item_factors = np.zeros((len(anime_ids), model.qi.shape[1]))
+    item_bias[at[at >= 0]], item_factors[at[at >= 0]] = model.bi[at >= 0], model.qi[at >= 0]
+
+    def predict(user: HoldoutUser) -> RankedItems:
+        score: Float64Array = trainset.global_mean + item_bias
+        try:
+            known = trainset.to_inner_uid(user.user_id)
+        except ValueError:
+            pass  # nothing of the list is scored
+        else:
+            score = score + model.bu[known] + item_factors @ model.pu[known]
+        clipped = np.clip(score, 1.0, 10.0)
+        return RankedItems(score, np.ones(len(score), bool), clipped)
+
+    return predict
+
+
+def compare_implicit(
+    masked: MaskedInteractions,
+    settings: Mapping[str, AlsSettings],
+    *,
+    include_hakken: bool = True,
+    new_users: MaskedUsers | None = None,
+) -> Iterator[ComparisonRow]:
+    """Rows for popularity, ALS with each of the settings, and Hakken, as soon as they are known.
+
+    ``new_users`` are users kept from training to measure on; all of them by default. Hakken's own
+    ranking learns from scores, and is left out where there are none.
+    """
+    new_users = masked.new_users if new_users is None else new_users
+    popular = constant_scorer(masked.item_counts)
+    measured = evaluate_known_and_new(masked, new_users, popular, popular)
+    yield ComparisonRow("popularity", "Popularity", 0.0, np.nan, measured)
+    for title, each in settings.items():
+        seconds, measured = fit_and_evaluate(masked, each, new_users=new_users)
+        yield ComparisonRow("als", title, seconds, np.nan, measured)
+    rows, entries = masked.known_users.visible_rows, masked.interactions.entries
+    if include_hakken and entries.rated_mask[rows].any():
+        training = index_ratings(
+            pl.DataFrame(
+                {
+                    "user_id": entries.user[rows],
+                    "anime_id": entries.anime_ids[entries.item[rows]],
+                    "rating": entries.rating[rows],
+                    "status": entries.status[rows],
+                }
+            )
+        )
+        hakken = HakkenModel(training, progress=False)
+        ranker = hakken.ranker(SortOrder.MATCH)
+        # Compiles what is compiled at first use, before threads come to it.
+        ranker(UserList.from_entries([(int(training.anime_ids[0]), 8.0, 2)]))
+        measured = evaluate_known_and_new(
+            masked,
+            new_users,
+            ranker_scorer(ranker, training.anime_ids, masked, masked.known_users),
+            ranker_scorer(ranker, training.anime_ids, masked, new_users),
+        )
+        yield ComparisonRow("match", "Hakken, best match", hakken.seconds, np.nan, measured)
+
+
+def _require_torch(names: Iterable[str]) -> None:
+    """Raise InputError if one of the names needs PyTorch and it is not installed."""
+    for name in names:
+        if name in NEURAL_ENGINES:
+            network_trainer(name)
+
+
+def _timed(work: Callable[[], T]) -> tuple[T, float]:
+    start = time.perf_counter()
+    result = work()
+    return result, time.perf_counter() - start

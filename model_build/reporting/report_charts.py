@@ -16,7 +16,7 @@ from app.recommender import Model, RecommendOptions, SortOrder, UserList
 from app.recommender.array_types import Float64Array, Int64Array
 from app.recommender.rank import top_items
 from app.recommender.recommend import score_items
-from model_build.evaluate.evaluation import HoldoutUser
+from model_build.data.holdout import HoldoutUser
 from model_build.reporting.charts import Chart
 from model_build.train.hyperparameters import Hyperparameters
 from model_build.tuning.holdout_benchmark import HoldoutBenchmark

@@ -1,4 +1,4 @@
-"""Models fitted for one part only, measured on fans that are not in their training ratings.
+"""Models fitted for one part only, measured on users that are not in their training ratings.
 
 What two trials have in common is fitted once: grouped ratings, baselines while their settings stay,
 Gram matrices, everything of the parts that are not searched.
@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from app.recommender import Model, SortOrder
-from model_build.data.grouping import GroupedRatings, group_ratings
-from model_build.data.ratings import Ratings, index_ratings
-from model_build.data.splitting import split_users
-from model_build.evaluate.evaluation import HoldoutUser, evaluate, join_holdout, model_ranker
+from model_build.data.grouping import GroupedRatings, group_scores
+from model_build.data.holdout import HoldoutUser, index_split, split_users
+from model_build.data.ratings import Ratings
+from model_build.evaluate.evaluation import evaluate
+from model_build.evaluate.ranking import model_ranker
 from model_build.train.affinity import (
     SHORT_HISTORY,
     EaseRegularisation,
@@ -48,19 +49,21 @@ from model_build.util.errors import InputError
 
 T = TypeVar("T")
 PRUNING_STRIDE = 5
-"""One fan in so many is measured before the others, to give up early on bad settings."""
+"""One user in so many is measured before the others, to give up early on bad settings."""
 MIN_PRUNING_USERS = 20
-"""Fewer fans say nothing; then there is no first look."""
+"""Fewer users say nothing; then nothing is measured before the others."""
 
 
 class HoldoutBenchmark:
-    """Ratings without the held fans, and these fans.
+    """Ratings without the users held out, and these users.
 
     ``affinity_anime`` limits the affinity to the anime on most lists, whose solution takes the cube
-    of their number. ``franchise`` maps anime ids to franchises, for the measures of new ones.
+    of their number. ``franchise`` maps anime ids to franchises, for the metrics of new ones.
 
-    Raises:
-        InputError: there are not as many fans with scores enough.
+    Raises
+    ------
+    InputError
+        There are not as many users with enough scores.
     """
 
     def __init__(
@@ -73,9 +76,7 @@ class HoldoutBenchmark:
         franchise: dict[int, int] | None = None,
         threads: int | None = None,
     ) -> None:
-        split = split_users(ratings, n_users, seed)
-        self.training = index_ratings(split["ratings"])
-        self.users = join_holdout(index_ratings(split["lists"]), index_ratings(split["holdout"]))
+        self.training, self.users = index_split(split_users(ratings, n_users, seed))
         self.fingerprint = ratings_fingerprint(ratings)
         groups = franchise or {}
         self._franchise = np.array(
@@ -87,12 +88,12 @@ class HoldoutBenchmark:
 
     @property
     def pruning_users(self) -> list[HoldoutUser]:
-        """A few of the fans, none if they would be too few."""
+        """A few of the users, none if they would be too few."""
         few = self.users[::PRUNING_STRIDE]
         return few if len(few) >= MIN_PRUNING_USERS else []
 
     def check_objective(self, objective: str) -> None:
-        """Raise InputError unless `evaluate` tells a number of that name, looking at one fan."""
+        """Raise InputError unless `evaluate` gives a number of that name, for one user."""
         found = self.evaluate_model(
             self.fit_part("", Hyperparameters()), SortOrder.MATCH, self.users[:1]
         )
@@ -102,13 +103,13 @@ class HoldoutBenchmark:
     def evaluate_model(
         self, model: Model, order: SortOrder, users: list[HoldoutUser]
     ) -> dict[str, Any]:
-        """All that `evaluate` measures."""
+        """All that `evaluate` gives."""
         return dict(evaluate(model, self._franchise, users, ranker=model_ranker(model, order)))
 
     def fit_part(self, part: str, settings: Hyperparameters) -> Model:
         """A model in which one part is as the settings say.
 
-        For ``taste`` the affinity is there as well, which the predicted score is made of, too.
+        For ``taste`` the affinity is there as well: predicted scores are made of both.
         """
         n_items = len(self.training.anime_ids)
         knn, taste, affinity = (
@@ -137,13 +138,7 @@ class HoldoutBenchmark:
 
     @property
     def _grouped_ratings(self) -> GroupedRatings:
-        def group() -> GroupedRatings:
-            r, scored = self.training, self.training.rated_mask
-            return group_ratings(
-                r.user, r.item, r.rating, len(r.user_ids), len(r.anime_ids), selected=scored
-            )
-
-        return self._cached("grouped", (), group)
+        return self._cached("grouped", (), lambda: group_scores(self.training))
 
     def _fit_knn(self, settings: Hyperparameters) -> ModelArrays:
         grouped = self._grouped_ratings
@@ -215,16 +210,16 @@ class HoldoutBenchmark:
         )
 
     def _cached(self, step: str, key: object, work: Callable[[], T]) -> T:
-        """What ``work`` makes, kept until the step is asked for with another key."""
+        """What ``work`` makes, cached until the step is asked for with another key."""
         if step not in self._cache or self._cache[step][0] != key:
-            self._cache.pop(step, None)  # its memory is wanted for the next
+            self._cache.pop(step, None)  # frees its memory for the next
             self._cache[step] = (key, work())
         found: T = self._cache[step][1]
         return found
 
 
 def franchise_by_anime(anime_id: list[int], franchise: list[int | None]) -> dict[int, int]:
-    """The mapping that `Bench` takes, from two columns of a catalogue."""
+    """The mapping that `HoldoutBenchmark` takes, from two columns of a catalogue."""
     return {
         anime: group
         for anime, group in zip(anime_id, franchise, strict=True)

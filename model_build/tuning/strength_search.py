@@ -16,9 +16,9 @@ import numpy as np
 
 from app.recommender.engines.als import InteractionStrengths
 from app.recommender.watch_status import WatchStatus
-from model_build.data.masking import MaskedInteractions, MaskedUsers
+from model_build.data.holdout import MaskedInteractions, MaskedUsers
 from model_build.engines.als import AlsSettings
-from model_build.evaluate.als_evaluation import fit_and_evaluate
+from model_build.evaluate.implicit import fit_and_evaluate
 
 SELECTION_METRIC = "new_map@10"
 MIN_GAIN = 0.001
@@ -50,10 +50,8 @@ def print_trial(trial: StrengthTrial) -> None:
 
 
 def split_in_half(users: MaskedUsers) -> tuple[MaskedUsers, MaskedUsers]:
-    """Every other fan: those to search with, and those to judge the result by."""
-    return _select_users(users, np.arange(0, len(users), 2)), _select_users(
-        users, np.arange(1, len(users), 2)
-    )
+    """Every other user: those to search with, and those to measure the result by."""
+    return users.select(np.arange(0, len(users), 2)), users.select(np.arange(1, len(users), 2))
 
 
 def search_strengths(
@@ -110,12 +108,3 @@ def _strength_names(masked: MaskedInteractions) -> list[str]:
     count["favourite"] = int(favourite.sum())
     there = sorted((name for name in count if count[name]), key=lambda name: -count[name])
     return there[1:]
-
-
-def _select_users(users: MaskedUsers, indices: np.ndarray) -> MaskedUsers:
-    rows = np.split(users.visible_rows, users.visible.indptr[1:-1])
-    return MaskedUsers(
-        users.visible[indices],
-        users.hidden[indices],
-        np.concatenate([rows[fan] for fan in indices.tolist()]),
-    )

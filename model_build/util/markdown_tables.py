@@ -1,8 +1,8 @@
-"""Tables of figures in Markdown, as commands print them."""
+"""Figures as commands print them: tables in Markdown, and JSON without NaN."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -20,3 +20,16 @@ def format_cell(value: float, format_spec: str) -> str:
 
 def _table_row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
+
+
+def nan_to_null(found: Mapping[str, object]) -> dict[str, object]:
+    """NaN is no JSON: a figure that nothing could be measured for is null, at any depth."""
+
+    def clean(value: object) -> object:
+        if isinstance(value, Mapping):
+            return {name: clean(part) for name, part in value.items()}
+        if isinstance(value, list):
+            return [clean(part) for part in value]
+        return None if isinstance(value, float) and value != value else value
+
+    return {name: clean(value) for name, value in found.items()}

@@ -12,8 +12,9 @@ import pytest
 
 from app.recommender import Model
 from model_build.cli import main
+from model_build.data.holdout import join_holdout
 from model_build.data.ratings import read_evaluation_ratings
-from model_build.evaluate.evaluation import evaluate, join_holdout
+from model_build.evaluate.evaluation import evaluate
 from tests.model_build.worlds import random_frame, run_command
 
 HEADER = "user_id,anime_id,rating\n"

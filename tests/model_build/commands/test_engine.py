@@ -26,7 +26,7 @@ def test_als_is_added_and_asked(
     added = ("engine", "als", "--model", tiny_model, "--ratings", ratings, "--out", out)
     assert main([*map(str, added), "--factors", "6", "--iterations", "5"]) == 0
     model = Model.open(out)
-    assert model.engines["als"].factor.shape == (len(model), 6)  # type: ignore[attr-defined]
+    assert model.engines["als"].item_factors.shape == (len(model), 6)  # type: ignore[attr-defined]
     assert model.manifest.hyperparameters["als_iterations"] == 5
     assert model.manifest.dataset == Model.open(tiny_model).manifest.dataset
 
@@ -42,7 +42,7 @@ def test_als_is_added_and_asked(
     again = tmp_path / "again"
     added = ("engine", "als", "--model", out, "--ratings", ratings, "--out", again)
     assert main([*map(str, added), "--factors", "3", "--iterations", "2"]) == 0
-    assert Model.open(again).engines["als"].factor.shape == (len(model), 3)  # type: ignore[attr-defined]
+    assert Model.open(again).engines["als"].item_factors.shape == (len(model), 3)  # type: ignore[attr-defined]
 
 
 def test_what_cannot_be_done_is_said(

@@ -8,9 +8,8 @@ import polars as pl
 import pytest
 
 from model_build.cli import main
-from model_build.data.leakage import check_no_leakage, user_list_fingerprints
+from model_build.data.holdout import check_no_leakage, split_users, user_list_fingerprints
 from model_build.data.ratings import Ratings, index_ratings
-from model_build.data.splitting import split_users
 from model_build.util.errors import InputError
 from tests.model_build.worlds import random_frame, train_model
 

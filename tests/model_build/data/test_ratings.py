@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from model_build.data.ratings import Ratings, read_evaluation_ratings, read_list_frame, read_ratings
+from model_build.data.ratings import Ratings, read_evaluation_ratings, read_ratings, read_user_list
 from model_build.train.training import ratings_fingerprint
 from model_build.util.errors import InputError
 from tests.model_build.worlds import random_frame
@@ -262,10 +262,12 @@ def test_an_anime_twice_across_files_is_named_with_both_files(tmp_path: Path) ->
 
 def test_a_list_file_needs_no_user(tmp_path: Path) -> None:
     path = written(tmp_path / "list.csv", "rating,anime_id\n7,10\n-1,20\n")
-    assert read_list_frame(path).rows() == [(10, 7.0, 0), (20, 0.0, 0)]
+    found = read_user_list(path)
+    rows = zip(found.anime_id.tolist(), found.score.tolist(), found.status.tolist(), strict=True)
+    assert list(rows) == [(10, 7.0, 0), (20, 0.0, 0)]
 
 
 def test_a_list_file_names_an_anime_that_stands_there_twice(tmp_path: Path) -> None:
     path = written(tmp_path / "list.csv", "anime_id,rating\n10,7\n20,3\n10,7\n")
     with pytest.raises(InputError, match=r"row 4: anime_id 10 .* row 2"):
-        read_list_frame(path)
+        read_user_list(path)

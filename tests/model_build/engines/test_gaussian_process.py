@@ -14,12 +14,16 @@ from app.recommender.engines.heads import sigmoid
 from app.recommender.user_list import KnownEntries
 from model_build.data.ratings import Ratings, index_ratings
 from model_build.engines import gaussian_process as kernel
-from model_build.engines.gaussian_process import DeepKernelNetwork
-from model_build.engines.leave_one_out import LeaveOneOutMean
+from model_build.engines.gaussian_process import (
+    MAX_ENTRIES,
+    DeepKernelNetwork,
+    LeaveOneOutMean,
+    RatedList,
+    padded_batches,
+    rated_lists,
+)
 from model_build.engines.network_training import NetworkSettings
-from model_build.engines.padded_batches import MAX_ENTRIES, RatedList, padded_batches, rated_lists
-from model_build.engines.svd_init import svd_init
-from model_build.engines.training_pairs import TrainingPairs, build_training_pairs
+from model_build.engines.training_pairs import TrainingPairs, build_training_pairs, svd_init
 from model_build.util.errors import InputError
 from tests.model_build.worlds import random_frame
 

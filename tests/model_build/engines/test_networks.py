@@ -19,17 +19,23 @@ from app.recommender.engines.heads import sigmoid
 from app.recommender.user_list import KnownEntries
 from model_build.cli import main
 from model_build.data.ratings import Ratings, index_ratings
-from model_build.engines import cosine, hybrid, mf, mlp
-from model_build.engines import gaussian_process as kernel
-from model_build.engines.export import UserWhitening, to_numpy
-from model_build.engines.multi_task_network import MultiTaskNetwork, rows_with_target, users_in_rows
+from model_build.engines.cosine_embeddings import CosineEmbeddingNetwork
+from model_build.engines.factor_networks import (
+    FactorNetwork,
+    MatrixFactorizationNetwork,
+    MlpNetwork,
+    UserWhitening,
+    rows_with_target,
+)
 from model_build.engines.network_training import (
     LEARNING_RATE_SCHEDULES,
     NetworkSettings,
     learning_rate_share,
+    pair_batches,
+    to_numpy,
     train_network,
 )
-from model_build.engines.neural_engines import NEURAL_ENGINES, engine_in_memory
+from model_build.engines.registry import NEURAL_ENGINES, engine_in_memory, network_trainer
 from model_build.engines.training_pairs import TrainingPairs, build_training_pairs
 from model_build.util.errors import InputError
 from tests.model_build.worlds import random_frame
@@ -37,13 +43,6 @@ from tests.tiny_model import tiny_ratings
 
 SMALL = NetworkSettings(size=8, batch=512, epochs=4, look_every=2, validation=10, dropout=0.2)
 NOTHING = KnownEntries(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int8), np.empty(0, bool))
-FITS = {
-    "mf": mf.fit,
-    "mlp": mlp.fit,
-    "hybrid": hybrid.fit,
-    "cosine": cosine.fit,
-    "kernel": kernel.fit,
-}
 
 
 @pytest.fixture(scope="module")
@@ -57,24 +56,24 @@ def pairs(ratings: Ratings) -> TrainingPairs:
 
 
 def taught(
-    network: MultiTaskNetwork, pairs: TrainingPairs, settings: NetworkSettings
-) -> MultiTaskNetwork:
+    network: FactorNetwork, pairs: TrainingPairs, settings: NetworkSettings
+) -> FactorNetwork:
     """The network after an epoch or two, whatever comes of it."""
     rows = rows_with_target(pairs, network.target_kind)
+    batches = pair_batches(pairs, rows, settings.batch)
     found, _ = train_network(
-        lambda: network, pairs, settings, lambda _: 1.0, rows=rows, name="test"
+        lambda: network, batches, len(rows), lambda _: 1.0, settings, name="test"
     )
-    assert isinstance(found, MultiTaskNetwork)
     return found
 
 
 @pytest.mark.parametrize("side", ["rating", "interaction", "both"])
 def test_numpy_tells_what_pytorch_tells(pairs: TrainingPairs, side: str) -> None:
-    kinds = [mlp.MlpNetwork] if side == "both" else [mf.MatrixFactorizationNetwork, mlp.MlpNetwork]
+    kinds = [MlpNetwork] if side == "both" else [MatrixFactorizationNetwork, MlpNetwork]
     for kind in kinds:
         network = taught(kind(pairs, side, SMALL), pairs, SMALL)  # type: ignore[arg-type]
-        fans = users_in_rows(pairs, rows_with_target(pairs, side))  # type: ignore[arg-type]
-        frozen = network.export_heads(fans)
+        fans = np.unique(pairs.user[rows_with_target(pairs, side)])  # type: ignore[arg-type]
+        frozen = network.export(fans)
         vectors = to_numpy(network.user_embedding.weight)[fans]
         turned = UserWhitening.from_vectors(vectors).whitened(vectors)
         anime = torch.arange(len(pairs.is_trained_item))
@@ -95,9 +94,9 @@ def test_numpy_tells_what_pytorch_tells(pairs: TrainingPairs, side: str) -> None
 
 
 def test_numpy_tells_what_the_cosine_network_tells(pairs: TrainingPairs) -> None:
-    network = cosine.CosineEmbeddingNetwork(len(pairs.user_bias), len(pairs.is_trained_item), SMALL)
-    fans = users_in_rows(pairs, rows_with_target(pairs, "rating"))
-    engine = network.eval().freeze(pairs, fans, 1.0)
+    network = CosineEmbeddingNetwork(len(pairs.user_bias), len(pairs.is_trained_item), SMALL)
+    fans = np.unique(pairs.user[rows_with_target(pairs, "rating")])
+    engine = network.eval().export_engine(pairs, fans, 1.0)
     anime = torch.arange(len(pairs.is_trained_item))
     for fan in fans[:10].tolist():
         vector = to_numpy(network.user_embedding.weight)[fan]
@@ -115,11 +114,11 @@ def test_numpy_tells_what_the_cosine_network_tells(pairs: TrainingPairs) -> None
 def test_training_twice_gives_the_same_and_learns(ratings: Ratings, name: str) -> None:
     settings = replace(SMALL, epochs=12, seed=5)
     ids = np.concatenate([ratings.anime_ids[3:], [2_000_000]]).astype(np.int32)
-    one, other = (FITS[name](ratings, ids, settings) for _ in range(2))
+    one, other = (network_trainer(name)[0](ratings, ids, settings) for _ in range(2))
     assert one.arrays.keys() == other.arrays.keys()
     for key, array in one.arrays.items():
         assert np.array_equal(array, other.arrays[key]), key
-    assert one.numbers == other.numbers
+    assert one.hyperparameters == other.hyperparameters
     engine = engine_in_memory(name, one, len(ids))
     held = build_training_pairs(ratings, n_validation=10, seed=5)
     # What the scores of validation fans spread by, once the baseline is taken off.
@@ -127,18 +126,18 @@ def test_training_twice_gives_the_same_and_learns(ratings: Ratings, name: str) -
     for fan in held.validation_users:
         level = held.baseline.user_residuals(fan.visible)[2]
         off.append(
-            fan.hidden_score
+            fan.hidden.score
             - held.baseline.global_mean
-            - held.baseline.item_bias[fan.hidden_position]
+            - held.baseline.item_bias[fan.hidden.position]
             - level
         )
-    assert float(one.numbers["expected_error"]) < np.concatenate(off).std()
+    assert float(one.hyperparameters["expected_error"]) < np.concatenate(off).std()
     judged = engine.score(NOTHING)
     assert not judged.known_items[-1]
     assert judged.known_items[:-1].all()
 
 
-class Breaking(mf.MatrixFactorizationNetwork):
+class Breaking(MatrixFactorizationNetwork):
     """Tells nothing but NaN after ``left`` batches."""
 
     left = 0
@@ -156,8 +155,9 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_epoch(pairs: TrainingPair
     network = Breaking(pairs, "rating", settings)
     network.left = 4 * -(-len(rows) // settings.batch) + 1
     losses = iter((2.0, 1.0))
+    batches = pair_batches(pairs, rows, settings.batch)
     kept, outcome = train_network(
-        lambda: network, pairs, settings, lambda _: next(losses), rows=rows, name="mf"
+        lambda: network, batches, len(rows), lambda _: next(losses), settings, name="mf"
     )
     assert (outcome.best_epoch, outcome.validation_loss) == (4, 1.0)
     assert outcome.stop_reason == "the loss of epoch 5 is nan"
@@ -169,11 +169,11 @@ def test_nothing_to_keep_is_said(pairs: TrainingPairs) -> None:
     rows = rows_with_target(pairs, "rating")
     with pytest.raises(InputError, match=r"mf: the loss of epoch .* try a smaller learning rate"):
         train_network(
-            lambda: mf.MatrixFactorizationNetwork(pairs, "rating", settings),
-            pairs,
-            settings,
+            lambda: MatrixFactorizationNetwork(pairs, "rating", settings),
+            pair_batches(pairs, rows, settings.batch),
+            len(rows),
             lambda _: 1.0,
-            rows=rows,
+            settings,
             name="mf",
         )
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from model_build.cli import main
-from model_build.evaluate.cold_start import _roc_auc
+from model_build.evaluate.metrics import roc_auc
 
 KINDS, PER_KIND = 4, 30
 
@@ -68,5 +68,5 @@ def test_more_than_there_are_cannot_be_hidden(
 
 def test_auc_counts_pairs_and_halves_equals() -> None:
     value = np.array([3.0, 1.0, 2.0, 2.0])
-    assert _roc_auc(value, np.array([True, False, False, False])) == 1.0
-    assert _roc_auc(value, np.array([False, False, True, False])) == pytest.approx(1.5 / 3)
+    assert roc_auc(value, np.array([True, False, False, False])) == 1.0
+    assert roc_auc(value, np.array([False, False, True, False])) == pytest.approx(1.5 / 3)

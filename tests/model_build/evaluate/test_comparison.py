@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from model_build.cli import main
-from model_build.engines.neural_engines import NEURAL_ENGINES
+from model_build.engines.registry import NEURAL_ENGINES
 from model_build.evaluate.comparison import NAMES_WITHOUT_TORCH, RECOMMENDER_NAMES
 from tests.model_build.worlds import random_frame
 

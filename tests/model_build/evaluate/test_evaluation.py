@@ -11,18 +11,11 @@ import polars as pl
 import pytest
 
 from app.recommender import Model, RecommendOptions, SortOrder, WatchStatus, recommend
-from model_build.data.holdout_users import truncate_history
+from model_build.data.holdout import HoldoutUser, join_holdout, split_users, truncate_history
 from model_build.data.ratings import read_evaluation_ratings
-from model_build.data.splitting import split_users
-from model_build.evaluate.evaluation import (
-    HoldoutUser,
-    evaluate,
-    evaluate_by_length,
-    join_holdout,
-    model_evaluation_items,
-    model_ranker,
-)
-from model_build.evaluate.ranking_metrics import average_precision, ndcg, recall
+from model_build.evaluate.evaluation import evaluate, evaluate_by_length
+from model_build.evaluate.metrics import average_precision, ndcg, recall
+from model_build.evaluate.ranking import EvaluationItems, model_ranker
 from model_build.util.errors import InputError
 from tests.model_build.worlds import random_frame, train_model
 
@@ -225,7 +218,7 @@ def test_what_was_cut_away_is_neither_shown_nor_missed(
 ) -> None:
     """By a second computation for lists of five: ranked without the withheld, the same relevant."""
     model, fans, groups = trial
-    anime = model_evaluation_items(model, np.array(list(groups.values())))
+    anime = EvaluationItems.from_model(model, np.array(list(groups.values())))
     table = evaluate_by_length(
         model_ranker(model, SortOrder.MATCH), anime, fans, lengths=(5, 10_000), seed=3
     )

@@ -12,9 +12,11 @@ from app.recommender import Model, UserList
 from app.recommender.array_types import Float64Array
 from app.recommender.fold_in import fold_in
 from app.recommender.knn_baseline import predict_knn
+from model_build.data.grouping import group_scores
 from model_build.data.ratings import Ratings, index_ratings
-from model_build.evaluate.reference_models import REFERENCE_MODELS, als
-from model_build.evaluate.reference_models.base import BaselineEstimates, group_scored_ratings
+from model_build.engines.als import AlsSettings
+from model_build.evaluate.reference_models import BINARY_STRENGTHS, REFERENCE_MODELS, fit_binary_als
+from model_build.train.bias_model import fit_bias_model
 from tests.model_build.worlds import dense_similarity, random_frame, train_model
 
 
@@ -48,7 +50,7 @@ def matrix_of(ratings: Ratings, value: Float64Array) -> Float64Array:
 
 def fitted(name: str, ratings: Ratings, visitor: UserList) -> Float64Array:
     (fit,) = REFERENCE_MODELS[name].fits
-    return fit(ratings)(visitor)
+    return fit(ratings)(visitor).sort_key
 
 
 def row_of(ratings: Ratings, visitor: UserList) -> tuple[Float64Array, Float64Array]:
@@ -88,7 +90,7 @@ def test_ease_solves_its_least_squares_problem(ratings: Ratings, visitor: UserLi
 
 
 def test_weighted_ease_solves_it_for_the_strengths(ratings: Ratings, visitor: UserList) -> None:
-    baseline, _ = BaselineEstimates.fit(group_scored_ratings(ratings))
+    baseline = fit_bias_model(group_scores(ratings))
     score, there = row_of(ratings, visitor)
     scores = np.vstack([matrix_of(ratings, ratings.rating), score])
     listed = np.vstack([matrix_of(ratings, np.ones(len(ratings))), there])
@@ -139,7 +141,8 @@ def test_knn_with_baseline_is_what_hakken_predicts(
 ) -> None:
     expected = predict_knn(model, fold_in(model, visitor)).score
     assert fitted("knn-baseline", ratings, visitor) == pytest.approx(expected, abs=1e-6)
-    assert REFERENCE_MODELS["knn-baseline"].predicts_ratings
+    ranked = REFERENCE_MODELS["knn-baseline"].fits[0](ratings)(visitor)
+    assert ranked.predicted_score == pytest.approx(np.clip(expected, 1, 10), abs=1e-6)
 
 
 def test_similarities_are_added_up(model: Model, ratings: Ratings, visitor: UserList) -> None:
@@ -163,7 +166,8 @@ def test_als_solves_for_the_fan(ratings: Ratings, visitor: UserList) -> None:
     confidence = np.where(there > 0, 3.0, 1.0)
     left = (factors.T * confidence) @ factors + 2.0 * np.eye(6)
     fan = np.linalg.solve(left, factors.T @ (confidence * there))
-    found = als.fit(ratings, **settings)(visitor)
+    chosen = AlsSettings(**settings, iterations=15, strengths=BINARY_STRENGTHS)
+    found = fit_binary_als(ratings, chosen)(visitor).sort_key / 100
     assert found == pytest.approx(factors @ fan, abs=1e-3)
     assert np.ptp(found) > 0.1
 
@@ -173,11 +177,11 @@ def test_als_solves_for_the_fan(ratings: Ratings, visitor: UserList) -> None:
 def test_a_list_that_says_nothing_is_scored_without_harm(
     name: str, ratings: Ratings, entries: list[tuple[int, float | None, int]]
 ) -> None:
-    scores = REFERENCE_MODELS[name].fits[0](ratings)(UserList.from_entries(entries))
+    scores = REFERENCE_MODELS[name].fits[0](ratings)(UserList.from_entries(entries)).sort_key
     assert scores.shape == (25,)
     assert np.isfinite(scores).all()
 
 
 def test_every_setting_of_als_is_another(ratings: Ratings, visitor: UserList) -> None:
-    found = [fit(ratings)(visitor) for fit in REFERENCE_MODELS["als"].fits]
+    found = [fit(ratings)(visitor).sort_key for fit in REFERENCE_MODELS["als"].fits]
     assert not any(np.allclose(found[0], other) for other in found[1:])

@@ -20,7 +20,8 @@ from app.recommender.knn_baseline import predict_knn
 from app.recommender.recommend import RecommendOptions, recommend
 from model_build.cli import main
 from model_build.data.ratings import read_ratings
-from model_build.evaluate.evaluation import evaluate, model_ranker
+from model_build.evaluate.evaluation import evaluate
+from model_build.evaluate.ranking import model_ranker
 from model_build.reporting.charts import PLACEHOLDER_COLOURS, Chart, chart_svg
 from model_build.reporting.page import SimilarAnime, report_page
 from model_build.reporting.report_charts import model_hyperparameters, predict_order, report_charts

@@ -33,8 +33,8 @@ from model_build.train.cluster import (
     start_local_cluster,
 )
 from model_build.train.distributed_training import train_distributed
-from model_build.train.pair_sums import RowRange, split_row_ranges
 from model_build.train.hyperparameters import Hyperparameters
+from model_build.train.pair_sums import RowRange, split_row_ranges
 from model_build.train.training import TrainedModel, train_model
 from model_build.util.errors import InputError
 from tests.model_build.data.prepared_ratings import rounding, write_catalogue, write_prepared

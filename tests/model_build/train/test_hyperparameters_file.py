@@ -10,8 +10,11 @@ import pytest
 
 from app.recommender import Model
 from model_build.cli import main
-from model_build.train.hyperparameters import read_hyperparameters, write_hyperparameters
-from model_build.train.hyperparameters import Hyperparameters
+from model_build.train.hyperparameters import (
+    Hyperparameters,
+    read_hyperparameters,
+    write_hyperparameters,
+)
 from model_build.util.errors import InputError
 from tests.model_build.worlds import random_frame
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from model_build.util.markdown_tables import format_cell, print_table
+from model_build.util.markdown_tables import format_cell, nan_to_null, print_table
 
 
 def test_a_table_of_figures(capsys: pytest.CaptureFixture[str]) -> None:
@@ -17,3 +19,9 @@ def test_a_table_of_figures(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == (
         "| name | RMSE | coverage |\n|---|---|---|\n| one | 0.123 | 1,416 |\n| other | - | 83 |\n"
     )
+
+
+def test_nan_is_null_in_json_at_any_depth() -> None:
+    found = {"a": math.nan, "b": 1, "ci": {"a": [math.nan, 2.0]}, "calibration": [{"x": math.nan}]}
+    cleaned = {"a": None, "b": 1, "ci": {"a": [None, 2.0]}, "calibration": [{"x": None}]}
+    assert nan_to_null(found) == cleaned

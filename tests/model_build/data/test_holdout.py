@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from model_build.data.holdout import split_users
 from model_build.data.ratings import Ratings, read_ratings
-from model_build.data.splitting import split_users
 from model_build.util.errors import InputError
 from tests.model_build.worlds import random_frame
 

@@ -10,18 +10,17 @@ from scipy.sparse import csr_matrix
 
 from app.recommender.engines.als import AlsEngine, InteractionStrengths
 from app.recommender.user_list import KnownEntries
-from model_build.data.interactions import Interactions
-from model_build.data.masking import (
+from model_build.data.holdout import (
     HIDDEN_SHARE,
     MIN_INTERACTIONS,
     MaskedInteractions,
     MaskedUsers,
     mask_interactions,
 )
-from model_build.engines.als import AlsSettings
-from model_build.evaluate.als_evaluation import fold_in_scorer, visible_user_items
-from model_build.evaluate.masked_evaluation import evaluate_scores
-from model_build.evaluate.ranking_metrics import average_precision, ndcg
+from model_build.data.interactions import Interactions
+from model_build.engines.als import AlsSettings, als_engine
+from model_build.evaluate.implicit import evaluate_scores, fold_in_scorer
+from model_build.evaluate.metrics import average_precision, ndcg
 from model_build.util.errors import InputError
 
 
@@ -118,7 +117,7 @@ def test_new_fans_are_folded_in_as_the_app_does_it(masked: MaskedInteractions) -
     gram = factor.astype(float).T @ factor.astype(float)
     als = AlsEngine(factor, gram, 0.1, 2.0, InteractionStrengths(), np.ones(len(factor), bool))
     new = masked.new_users
-    score = fold_in_scorer(factor, visible_user_items(masked, new, chosen.strengths), chosen)
+    score = fold_in_scorer(als_engine(factor, chosen), masked, new)
     entries, favourite = masked.interactions.entries, masked.interactions.favourite
     for fan in (0, len(new) - 1):
         own = new.visible_rows[new.visible.indptr[fan] : new.visible.indptr[fan + 1]]

@@ -1,4 +1,7 @@
-"""Cosine embeddings: a normalised dot product, a dense sigmoid, cross-entropy on scaled scores."""
+"""Cosine embeddings: a normalised dot product, a dense sigmoid, cross-entropy on scaled scores.
+
+Not to be mixed up with the item-cosine KNN among the reference models, which is fitted to nothing.
+"""
 
 from __future__ import annotations
 
@@ -9,23 +12,21 @@ from app.recommender.array_types import Int32Array, Int64Array
 from app.recommender.engines.cosine import RESIDUAL_RANGE, CosineEngine
 from model_build.data.ratings import Ratings
 from model_build.engines.base import FittedEngine
-from model_build.engines.export import (
-    align_to_model,
-    baseline_arrays,
-    normalise_rows,
-    select_ridge,
-    to_numpy,
-    users_in_rows,
-)
-from model_build.engines.multi_task_network import network_hyperparameters, rows_with_target
+from model_build.engines.factor_networks import baseline_values, normalise_rows, rows_with_target
 from model_build.engines.network_training import (
     EmbeddingNetwork,
     NetworkSettings,
     PairBatch,
+    pair_batches,
     split_missing,
+    to_numpy,
     train_network,
 )
-from model_build.engines.training_pairs import TrainingPairs, build_training_pairs
+from model_build.engines.training_pairs import (
+    TrainingPairs,
+    build_training_pairs,
+    validation_losses,
+)
 
 DEFAULTS = NetworkSettings(size=128, dropout=0.0, decay=0.0, schedule="warmup", initialiser="he")
 INITIAL_SLOPE = 3.0
@@ -37,30 +38,28 @@ JITTER = 1e-4
 class CosineEmbeddingNetwork(EmbeddingNetwork):
     """sigmoid(w cos(u, v) + c), held to the residuals scaled to 0..1."""
 
-    def __init__(self, n_users: int, items: int, settings: NetworkSettings) -> None:
-        super().__init__(n_users, items, settings)
+    def __init__(self, n_users: int, n_items: int, settings: NetworkSettings) -> None:
+        super().__init__(n_users, n_items, settings)
         self.dropout = nn.Dropout(settings.dropout)
         self.dense = nn.Linear(1, 1)
         nn.init.constant_(self.dense.weight, INITIAL_SLOPE)
         nn.init.zeros_(self.dense.bias)
 
     def forward(self, user: Tensor, item: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        one, other = (
-            self.dropout(self.user_embedding(user)),
-            self.dropout(self.item_embedding(item)),
+        cosine = nn.functional.cosine_similarity(
+            self.dropout(self.user_embedding(user)), self.dropout(self.item_embedding(item)), dim=1
         )
-        near = nn.functional.cosine_similarity(one, other, dim=1)
-        return self.dense(near[:, None]).squeeze(1), None
+        return self.dense(cosine[:, None]).squeeze(1), None
 
     def losses(
         self, scores: Tensor | None, _: Tensor | None, batch: PairBatch
     ) -> tuple[Tensor, Tensor]:
         """Cross-entropies in place of squared errors."""
         assert scores is not None
-        there, residual = split_missing(batch.residual)
+        has_target, residual = split_missing(batch.residual)
         target = (residual / RESIDUAL_RANGE + 0.5).clamp(0, 1)
         entropy = nn.functional.softplus(scores) - target * scores
-        return (there * entropy).sum(), scores.new_zeros(())
+        return (has_target * entropy).sum(), scores.new_zeros(())
 
     def export_engine(
         self, pairs: TrainingPairs, users: Int64Array, ridge: float, error: float = 0.0
@@ -94,46 +93,36 @@ def fit(
     """The engine for a model's anime."""
     pairs = build_training_pairs(ratings, n_validation=settings.validation, seed=settings.seed)
     rows = rows_with_target(pairs, "rating")
-    fans = users_in_rows(pairs, rows)
+    users = np.unique(pairs.user[rows])
 
-    def validate(network: EmbeddingNetwork) -> float:
-        assert isinstance(network, CosineEmbeddingNetwork)
-        return validation_mse(network.export_engine(pairs, fans, VALIDATION_RIDGE), pairs)
+    def validation_mse(network: CosineEmbeddingNetwork, ridge: float) -> float:
+        engine = network.export_engine(pairs, users, ridge)
+        return validation_losses(
+            pairs, lambda user: (engine.predict_scores_at(user.visible, user.hidden.position), None)
+        )[0]
 
     network, outcome = train_network(
         lambda: CosineEmbeddingNetwork(len(pairs.user_bias), len(pairs.is_trained_item), settings),
-        pairs,
+        pair_batches(pairs, rows, settings.batch),
+        len(rows),
+        lambda network: validation_mse(network, VALIDATION_RIDGE),
         settings,
-        validate,
-        rows=rows,
         name="cosine",
         progress=progress,
     )
-    assert isinstance(network, CosineEmbeddingNetwork)
-    ridge = select_ridge(
-        lambda at: validation_mse(network.export_engine(pairs, fans, at), pairs), RIDGE_GRID
-    )
-    frozen = network.export_engine(pairs, fans, ridge)
-    arrays, numbers = baseline_arrays(pairs.baseline)
+    ridge = min(RIDGE_GRID, key=lambda ridge: validation_mse(network, ridge))
+    engine = network.export_engine(pairs, users, ridge)
+    arrays, hyperparameters = baseline_values(pairs.baseline)
     arrays |= {
-        "embedding": frozen.embedding,
-        "user_prior_mean": frozen.user_prior_mean,
-        "user_prior_precision": frozen.user_prior_precision.astype(np.float32),
+        "embedding": engine.embedding,
+        "user_prior_mean": engine.user_prior_mean,
+        "user_prior_precision": engine.user_prior_precision.astype(np.float32),
     }
-    numbers |= network_hyperparameters(settings) | {
-        "slope": frozen.slope,
-        "offset": frozen.offset,
+    hyperparameters |= settings.hyperparameters() | {
+        "slope": engine.slope,
+        "offset": engine.offset,
         "ridge": ridge,
-        "expected_error": float(np.sqrt(validation_mse(frozen, pairs))),
+        "expected_error": float(np.sqrt(validation_mse(network, ridge))),
     }
-    metrics = outcome.metrics("rating")
-    return align_to_model(FittedEngine(arrays, numbers, metrics), anime_id, ratings.anime_ids)
-
-
-def validation_mse(engine: CosineEngine, pairs: TrainingPairs) -> float:
-    """Mean squared error on what the validation fans hide."""
-    off = [
-        engine.predict_scores_at(fan.visible, fan.hidden_position) - fan.hidden_score
-        for fan in pairs.validation_users
-    ]
-    return float((np.concatenate(off) ** 2).mean())
+    fitted = FittedEngine(arrays, hyperparameters, outcome.metrics("rating"))
+    return fitted.align(ratings.anime_ids, anime_id)

@@ -1,14 +1,13 @@
 """The engines that are trained with PyTorch: which there are, and getting at them.
 
-PyTorch is asked for only when one of them is trained; it stands in requirements-neural.txt.
+PyTorch is imported only when one of them is trained; it stands in requirements-neural.txt.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from app.recommender.arrays import ArtifactReader
 from app.recommender.artifact import FORMAT_VERSION, DatasetInfo, Manifest, ModelArtifact
@@ -20,8 +19,11 @@ from app.recommender.engines import (
     MatrixFactorizationEngine,
     MlpEngine,
 )
-from model_build.engines.base import FittedEngine
+from model_build.engines.base import FittedEngine, replace_prefixed
 from model_build.util.errors import InputError
+
+if TYPE_CHECKING:
+    from model_build.engines.network_training import NetworkSettings
 
 NEURAL_ENGINES: dict[str, tuple[str, type[Engine]]] = {
     "mf": ("matrix factorization", MatrixFactorizationEngine),
@@ -32,14 +34,16 @@ NEURAL_ENGINES: dict[str, tuple[str, type[Engine]]] = {
 }
 
 
-def network_trainer(name: str) -> tuple[Callable[..., FittedEngine], Any]:
+def network_trainer(name: str) -> tuple[Callable[..., FittedEngine], NetworkSettings]:
     """``fit(ratings, anime_id, settings, progress=...)`` of an engine, and its defaults.
 
-    Raises:
-        InputError: PyTorch is not installed.
+    Raises
+    ------
+    InputError
+        PyTorch is not installed.
     """
     try:
-        module = import_module(f"model_build.engines.{name}")
+        from model_build.engines import cosine_embeddings, factor_networks, gaussian_process
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
@@ -47,7 +51,11 @@ def network_trainer(name: str) -> tuple[Callable[..., FittedEngine], Any]:
             f"{name} is trained with PyTorch, which is not installed; "
             "run: pip install -r requirements-neural.txt"
         ) from None
-    return module.fit, module.DEFAULTS
+    trainers = factor_networks.TRAINERS | {
+        "cosine": (cosine_embeddings.fit, cosine_embeddings.DEFAULTS),
+        "kernel": (gaussian_process.fit, gaussian_process.DEFAULTS),
+    }
+    return trainers[name]
 
 
 def engine_in_memory(name: str, fitted: FittedEngine, n_items: int) -> Engine:
@@ -58,11 +66,11 @@ def engine_in_memory(name: str, fitted: FittedEngine, n_items: int) -> Engine:
         created="",
         dataset=DatasetInfo(name="", fingerprint=""),
         counts={},
-        hyperparameters={f"{name}_{key}": value for key, value in fitted.hyperparameters.items()},
+        hyperparameters=replace_prefixed(name, {}, fitted.hyperparameters),
         metrics={},
         files={},
     )
-    arrays = {f"{name}_{key}": value for key, value in fitted.arrays.items()}
+    arrays = replace_prefixed(name, {}, fitted.arrays)
     engine = NEURAL_ENGINES[name][1].from_arrays(
         ArtifactReader(ModelArtifact(Path(name), manifest, arrays)), n_items
     )

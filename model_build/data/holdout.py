@@ -1,0 +1,434 @@
+"""What is held out of ratings to measure a model on.
+
+- `split_users`: whole users; of each a fifth of the scores is hidden.
+- `split_pairs`: a fifth of everybody's scores and likes.
+- `mask_interactions`: a fifth of everybody's interactions, and some users altogether.
+- `hide_scores`: a fifth of the scores of given users, by positions (for early stopping).
+- `truncate_history`: the same users with shorter lists.
+
+Everything is drawn with a seed; the same seed holds out the same. `check_no_leakage` makes sure
+that what was held out was not trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import polars as pl
+from scipy.sparse import csr_matrix
+
+from app.recommender import UserList
+from app.recommender.array_types import (
+    BoolArray,
+    Float32Array,
+    Float64Array,
+    Int8Array,
+    Int32Array,
+    Int64Array,
+    UInt64Array,
+)
+from app.recommender.engines.labels import like_labels
+from app.recommender.user_list import KnownEntries
+from model_build.data.grouping import find_positions, rows_by_user
+from model_build.data.interactions import Interactions
+from model_build.data.ratings import Ratings, index_ratings
+from model_build.util.errors import InputError
+
+HIDDEN_SHARE = 0.2
+MIN_SCORES = 5
+MIN_INTERACTIONS = 2
+"""Interactions of which one can be hidden and one seen."""
+NEW_USER_SHARE = 0.1
+
+HoldoutFrames = dict[str, pl.DataFrame]
+"""``ratings`` to train on, ``lists`` to show the model, ``holdout`` to find, each with the columns
+user_id, anime_id, rating and status."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldoutUser:
+    """A user's visible list and hidden entries (ids int64, scores float64 with 0 for none).
+
+    ``excluded_ids`` are neither shown to the model nor to be found by it: what was cut from a list
+    to make it short.
+    """
+
+    visible: UserList
+    hidden_ids: Int64Array
+    hidden_scores: Float64Array
+    excluded_ids: Int64Array = field(default_factory=lambda: np.empty(0, np.int64))
+    hidden_status: Int8Array = field(default_factory=lambda: np.empty(0, np.int8))
+    user_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationUser:
+    """A user left out to stop training by; positions are those in the ratings' anime."""
+
+    visible: KnownEntries
+    hidden: KnownEntries
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedUsers:
+    """Users to measure on, a row each.
+
+    ``visible`` and ``hidden`` are (users, anime) bool; ``visible_rows`` (visible.nnz,) are the
+    visible interactions among all, in the order of ``visible.indices``.
+    """
+
+    visible: csr_matrix
+    hidden: csr_matrix
+    visible_rows: Int64Array
+
+    def __len__(self) -> int:
+        return int(self.visible.shape[0])
+
+    def rows_of(self, user: int) -> Int64Array:
+        """The visible interactions of one user."""
+        return self.visible_rows[self.visible.indptr[user] : self.visible.indptr[user + 1]]
+
+    def select(self, users: Int64Array) -> MaskedUsers:
+        """Some of the users."""
+        rows = np.concatenate([self.rows_of(user) for user in users.tolist()])
+        return MaskedUsers(self.visible[users], self.hidden[users], rows)
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedInteractions:
+    """Interactions split for one measurement.
+
+    ``known_users`` are trained on, on what is visible of them; ``new_users`` are not. ``anime_id``
+    (n,) ascending are the columns: anime that somebody trained on has, since no ranking can find
+    another. ``n_unrankable`` hidden interactions are of others.
+    """
+
+    interactions: Interactions
+    anime_id: Int32Array
+    known_users: MaskedUsers
+    new_users: MaskedUsers
+    n_unrankable: int
+
+    @property
+    def item_counts(self) -> Float32Array:
+        """How many users trained on have each anime, (n,)."""
+        return np.asarray(self.known_users.visible.sum(axis=0), np.float32).ravel()
+
+
+def split_users(ratings: Ratings, n_users: int, seed: int) -> HoldoutFrames:
+    """Take users out of the ratings, and hide a fifth of the scores of each.
+
+    Drawn are users with at least five scores; at least one score of each is hidden. A user whose
+    list is identical to that of one drawn is not trained on either: it is likely the same person.
+
+    Raises
+    ------
+    InputError
+        There are not enough such users to leave any for training.
+    """
+    rng = np.random.default_rng(seed)
+    scores = np.bincount(ratings.user[ratings.rated_mask], minlength=len(ratings.user_ids))
+    eligible = np.flatnonzero(scores >= MIN_SCORES)
+    if n_users >= len(eligible):
+        raise InputError(
+            f"{n_users} fans cannot be taken out of the {len(eligible)} that have "
+            f"{MIN_SCORES} scores or more; ask for fewer."
+        )
+    drawn = np.zeros(len(ratings.user_ids), bool)
+    drawn[rng.choice(eligible, n_users, replace=False)] = True
+    out = drawn[ratings.user]
+    lists = user_list_fingerprints(ratings)
+    duplicate = np.isin(lists, lists[drawn])[ratings.user] & ~out
+    hidden = _sample_per_user(ratings.user, np.flatnonzero(out & ratings.rated_mask), scores, rng)
+    frame = _entries_frame(ratings)
+    return {
+        "ratings": frame.filter(~out & ~duplicate),
+        "lists": frame.filter(out & ~hidden),
+        "holdout": frame.filter(hidden),
+    }
+
+
+def split_pairs(ratings: Ratings, n_users: int, seed: int) -> HoldoutFrames:
+    """Hide each score and each like or dislike with a chance of a fifth; some users are measured.
+
+    The lists are among the ratings to train on.
+
+    Raises
+    ------
+    InputError
+        Fewer than ``n_users`` have something hidden.
+    """
+    rng = np.random.default_rng(seed)
+    is_target = ratings.rated_mask | (like_labels(ratings.rating, ratings.status) >= 0)
+    hidden = is_target & (rng.random(len(ratings)) < HIDDEN_SHARE)
+    able = np.unique(ratings.user[hidden])
+    if n_users > len(able):
+        raise InputError(f"{n_users} fans cannot be measured on, {len(able)} have pairs to hide.")
+    measured = np.isin(ratings.user, rng.choice(able, n_users, replace=False))
+    frame = _entries_frame(ratings)
+    return {
+        "ratings": frame.filter(~hidden),
+        "lists": frame.filter(~hidden & measured),
+        "holdout": frame.filter(hidden & measured),
+    }
+
+
+def mask_interactions(
+    interactions: Interactions, *, seed: int, new_user_share: float = NEW_USER_SHARE
+) -> MaskedInteractions:
+    """Hide a fifth of every user's interactions; ``new_user_share`` of the users is not trained on.
+
+    Raises
+    ------
+    InputError
+        There are too few users.
+    """
+    entries = interactions.entries
+    rng = np.random.default_rng(seed)
+    n_users = len(entries.user_ids)
+    count = np.bincount(entries.user, minlength=n_users)
+    eligible = np.flatnonzero(count >= MIN_INTERACTIONS)
+    n_new = round(new_user_share * len(eligible))
+    if not 0 < n_new < len(eligible):
+        raise InputError(
+            f"{n_users} fans, of whom {len(eligible)} did {MIN_INTERACTIONS} things or more, are "
+            "too few to keep some from training."
+        )
+    is_new = np.zeros(n_users, bool)
+    is_new[rng.choice(eligible, n_new, replace=False)] = True
+    hidden = _sample_per_user(entries.user, np.arange(len(entries)), count, rng, MIN_INTERACTIONS)
+    trained = np.unique(entries.item[~hidden & ~is_new[entries.user]])
+    column = np.full(len(entries.anime_ids), -1, np.int64)
+    column[trained] = np.arange(len(trained))
+    rankable = column[entries.item] >= 0
+
+    def masked_users(is_chosen: BoolArray) -> MaskedUsers:
+        row = np.cumsum(is_chosen) - 1
+        chosen = is_chosen[entries.user] & rankable
+        visible_rows = np.flatnonzero(chosen & ~hidden)
+        order = np.lexsort((entries.item[visible_rows], entries.user[visible_rows]))
+        visible_rows = visible_rows[order]
+        shape = (int(is_chosen.sum()), len(trained))
+
+        def matrix(rows: Int64Array) -> csr_matrix:
+            at = (row[entries.user[rows]], column[entries.item[rows]])
+            found = csr_matrix((np.ones(len(rows), np.bool_), at), shape=shape)
+            found.sort_indices()
+            return found
+
+        hidden_rows = np.flatnonzero(chosen & hidden)
+        return MaskedUsers(matrix(visible_rows), matrix(hidden_rows), visible_rows)
+
+    return MaskedInteractions(
+        interactions,
+        entries.anime_ids[trained],
+        masked_users(~is_new),
+        masked_users(is_new),
+        int((hidden & ~rankable).sum()),
+    )
+
+
+def hide_scores(
+    ratings: Ratings, users: Int64Array, rng: np.random.Generator
+) -> list[ValidationUser]:
+    """Hide a fifth of the scored entries of each of ``users`` (indices), at least one."""
+    rows_of = rows_by_user(ratings.user, len(ratings.user_ids))
+    found = []
+    for user in users.tolist():
+        rows = rows_of[user]
+        scored = rng.permutation(rows[ratings.rated_mask[rows]])
+        hidden = scored[: max(1, round(HIDDEN_SHARE * len(scored)))]
+        found.append(
+            ValidationUser(
+                entries_of_rows(ratings, np.setdiff1d(rows, hidden)),
+                entries_of_rows(ratings, np.sort(hidden)),
+            )
+        )
+    return found
+
+
+def entries_of_rows(ratings: Ratings, rows: Int64Array) -> KnownEntries:
+    """Rows of one user as a list, by ascending position in the ratings' anime."""
+    rows = rows[np.argsort(ratings.item[rows], kind="stable")]
+    return KnownEntries(
+        ratings.item[rows].astype(np.int64),
+        ratings.rating[rows],
+        ratings.status[rows],
+        np.zeros(len(rows), bool),
+    )
+
+
+def join_holdout(lists: Ratings, holdout: Ratings, *, rated_only: bool = True) -> list[HoldoutUser]:
+    """Join visible and hidden entries by user id; a user without a visible list has an empty one.
+
+    With ``rated_only`` hidden entries without a score are left out.
+
+    Raises
+    ------
+    InputError
+        The two share no user, or an anime is both visible and hidden.
+    """
+    visible = dict(zip(map(str, lists.user_ids), _user_lists(lists), strict=True))
+    nothing = UserList.from_entries([])
+    users = []
+    for user, hidden in zip(map(str, holdout.user_ids), _user_lists(holdout), strict=True):
+        listed = visible.get(user, nothing)
+        both = np.intersect1d(hidden.anime_id, listed.anime_id)
+        if len(both):
+            raise InputError(
+                f"user {user}: anime {both[0]} is both in the lists and in the holdout file; "
+                "what must be found must not be seen."
+            )
+        wanted = hidden.score > 0 if rated_only else np.ones(len(hidden.score), bool)
+        ids, scores, status = hidden.anime_id, hidden.score, hidden.status
+        users.append(
+            HoldoutUser(
+                listed, ids[wanted], scores[wanted], hidden_status=status[wanted], user_id=user
+            )
+        )
+    if not any(len(user.visible.anime_id) for user in users):
+        raise InputError("the lists and the holdout file have no user in common.")
+    return users
+
+
+def index_split(
+    split: HoldoutFrames, *, rated_only: bool = True
+) -> tuple[Ratings, list[HoldoutUser]]:
+    """The ratings to train on and the users to measure on of `split_users` or `split_pairs`."""
+    lists, holdout = index_ratings(split["lists"]), index_ratings(split["holdout"])
+    users = join_holdout(lists, holdout, rated_only=rated_only)
+    return index_ratings(split["ratings"]), users
+
+
+def restrict_hidden(users: Sequence[HoldoutUser], anime_ids: Int32Array) -> list[HoldoutUser]:
+    """The users with a hidden entry among ``anime_ids`` (ascending), each with those alone."""
+    found = []
+    for user in users:
+        is_known = find_positions(anime_ids, user.hidden_ids) >= 0
+        if is_known.any():
+            found.append(
+                replace(
+                    user,
+                    hidden_ids=user.hidden_ids[is_known],
+                    hidden_scores=user.hidden_scores[is_known],
+                    hidden_status=user.hidden_status[is_known],
+                )
+            )
+    return found
+
+
+def truncate_history(users: Sequence[HoldoutUser], length: int, seed: int) -> list[HoldoutUser]:
+    """The users with at least ``length`` visible entries, each with that many, drawn at random.
+
+    The other entries are excluded. With the same seed a longer list holds the shorter one.
+    """
+    rng = np.random.default_rng(seed)
+    cut = []
+    for user in users:
+        ids = user.visible.anime_id
+        order = rng.permutation(len(ids))
+        if len(ids) < length:
+            continue
+        kept = np.sort(order[:length])
+        listed = UserList(ids[kept], user.visible.score[kept], user.visible.status[kept])
+        cut.append(replace(user, visible=listed, excluded_ids=ids[order[length:]]))
+    return cut
+
+
+def check_no_leakage(training: Ratings, lists: Ratings, holdout: Ratings) -> None:
+    """Check that no user to measure on was trained on.
+
+    Raises
+    ------
+    InputError
+        A user's id is among the training ratings, or a list there is identical to what a user's
+        visible and hidden entries are together.
+    """
+    frames = [
+        _entries_frame(part).with_columns(pl.col("user_id").cast(pl.String))
+        for part in (lists, holdout)
+    ]
+    whole = index_ratings(pl.concat(frames))
+    trained = {str(user) for user in training.user_ids.to_list()}
+    known = next((user for user in whole.user_ids.to_list() if str(user) in trained), None)
+    if known is not None:
+        raise InputError(
+            f"user {known} is to be measured on and is among the training ratings, too; "
+            "what is measured must not have been trained on."
+        )
+    _, held, other = np.intersect1d(
+        user_list_fingerprints(whole), user_list_fingerprints(training), return_indices=True
+    )
+    if len(held):
+        raise InputError(
+            f"user {whole.user_ids[int(held[0])]}: the same list stands in the training ratings "
+            f"as that of user {training.user_ids[int(other[0])]}; "
+            "what is measured must not have been trained on."
+        )
+
+
+def user_list_fingerprints(ratings: Ratings) -> UInt64Array:
+    """A number for every user's list, (users,): equal for lists of the same anime and scores.
+
+    The sum modulo 2^64 of a mixed hash of every entry, so the order of the rows does not matter;
+    two different lists agree by chance once in 2^64. Statuses are left out: they change between two
+    crawls of the same list.
+    """
+    # Scores are compared in hundredths.
+    scores = np.rint(ratings.rating * 100).astype(np.uint64)
+    entry = splitmix64(ratings.anime_ids[ratings.item].astype(np.uint64) << np.uint64(16) | scores)
+    total = np.zeros(len(ratings.user_ids), np.uint64)
+    np.add.at(total, ratings.user, entry)
+    return total
+
+
+def splitmix64(value: UInt64Array) -> UInt64Array:
+    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014): a one-to-one mixing of 64 bits."""
+    value = value + np.uint64(0x9E3779B97F4A7C15)
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))
+
+
+def _sample_per_user(
+    user: Int32Array,
+    candidates: Int64Array,
+    count: Int64Array,
+    rng: np.random.Generator,
+    min_entries: int = 1,
+) -> BoolArray:
+    """Where, among all rows, a fifth of every user's candidates is drawn, at least one.
+
+    ``count`` (users,) is how many candidates each user has; nothing is drawn of a user with fewer
+    than ``min_entries``.
+    """
+    shuffled = rng.permutation(candidates)
+    shuffled = shuffled[np.argsort(user[shuffled], kind="stable")]
+    owner = user[shuffled]
+    rank = np.arange(len(shuffled)) - np.searchsorted(owner, owner)
+    share = np.where(count >= min_entries, np.maximum(1, np.rint(HIDDEN_SHARE * count)), 0)
+    drawn = np.zeros(len(user), bool)
+    drawn[shuffled[rank < share[owner]]] = True
+    return drawn
+
+
+def _entries_frame(ratings: Ratings) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "user_id": ratings.user_ids.gather(ratings.user),
+            "anime_id": ratings.anime_ids[ratings.item],
+            "rating": ratings.rating,
+            "status": ratings.status,
+        }
+    )
+
+
+def _user_lists(ratings: Ratings) -> list[UserList]:
+    """The entries of every user, in the order of ``user_ids``."""
+    ids = ratings.anime_ids[ratings.item].astype(np.int64)
+    return [
+        UserList(ids[rows], ratings.rating[rows], ratings.status[rows])
+        for rows in rows_by_user(ratings.user, len(ratings.user_ids))
+    ]

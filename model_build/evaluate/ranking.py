@@ -1,0 +1,286 @@
+"""The protocol that every recommender is measured by, and what a ranking shows to held-out users.
+
+A fitted recommender is a `Ranker`: a function from a visible list to `RankedItems` over all
+anime. Reference models, engines and Hakken's model all come in this form, so that the same code
+measures them: `rank_users` here for rankings, `model_build.evaluate.rating_prediction` for scores
+and likes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from app.recommender import EngineName, Model, RecommendOptions, SortOrder, UserList
+from app.recommender.array_types import BoolArray, Float64Array, Int32Array, Int64Array
+from app.recommender.engines import CosineEngine, Engine
+from app.recommender.rank import top_items
+from app.recommender.recommend import score_items
+from app.recommender.user_list import KnownEntries
+from model_build.data.grouping import find_positions
+from model_build.data.holdout import HoldoutUser
+
+RELEVANT_SCORE = 8.0
+LIST_SIZE = 20
+NEW_LIST_SIZE = 10
+MIN_RATING, MAX_RATING = 1.0, 10.0
+PERCENT = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class RankedItems:
+    """What a recommender makes of all n anime for one list.
+
+    Anime are ranked by falling ``sort_key`` (n,) where ``is_candidate`` (n,). ``predicted_score``
+    (n,) is there if it predicts scores, ``like_probability`` (n,) if it predicts likes;
+    ``expected_error`` gives how far off scores are expected to be at some positions.
+    """
+
+    sort_key: Float64Array
+    is_candidate: BoolArray
+    predicted_score: Float64Array | None = None
+    expected_error: Callable[[Int64Array], Float64Array] | None = None
+    like_probability: Float64Array | None = None
+
+
+Ranker = Callable[[UserList], RankedItems]
+ItemScorer = Callable[[UserList], Float64Array]
+"""Scores (n,) of all anime for a list; those of anime on the list do not matter."""
+
+
+def unlisted_item_ranker(
+    anime_ids: Int32Array, score: ItemScorer, *, predicts_ratings: bool = False
+) -> Ranker:
+    """A recommender from scores (n,): anime on the list are not shown, nothing else is held back.
+
+    With ``predicts_ratings`` the scores are also what the user would give.
+    """
+
+    def rank(listed: UserList) -> RankedItems:
+        scores = score(listed)
+        candidates = _unlisted_mask(anime_ids, listed)
+        predicted = np.clip(scores, MIN_RATING, MAX_RATING) if predicts_ratings else None
+        return RankedItems(scores, candidates, predicted)
+
+    return rank
+
+
+def model_ranker(
+    model: Model, order: SortOrder = SortOrder.MATCH, engine: EngineName = EngineName.HAKKEN
+) -> Ranker:
+    """The model's ranking as it is served, before the franchise rules."""
+    options = RecommendOptions(sort_order=order, engine=engine)
+
+    def rank(listed: UserList) -> RankedItems:
+        scores = score_items(model, listed, options)
+        return RankedItems(
+            scores.sort_key,
+            scores.allowed_mask,
+            scores.predicted_score,
+            lambda wanted: scores.expected_errors(model, wanted),
+        )
+
+    return rank
+
+
+def engine_ranker(engine: Engine, anime_ids: Int32Array) -> Ranker:
+    """An engine by itself, over the anime that it was fitted to; its scores are not clipped."""
+    # Cosine embeddings learn no likes: their match is a score on another scale.
+    predicts_likes = not isinstance(engine, CosineEngine)
+
+    def rank(listed: UserList) -> RankedItems:
+        at = find_positions(anime_ids, listed.anime_id)
+        order = np.argsort(at, kind="stable")
+        order = order[at[order] >= 0]
+        favourite = np.zeros(len(at), bool) if listed.favourite is None else listed.favourite
+        scores = engine.score(
+            KnownEntries(at[order], listed.score[order], listed.status[order], favourite[order])
+        )
+        return RankedItems(
+            scores.match,
+            _unlisted_mask(anime_ids, listed) & scores.known_items,
+            scores.predicted_score,
+            like_probability=scores.match / PERCENT if predicts_likes else None,
+        )
+
+    return rank
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationItems:
+    """What the metrics need to know of the n anime that can be shown, ``anime_id`` ascending.
+
+    ``franchise`` (n,) numbers the franchises; an anime without one is a franchise of its own.
+    ``list_count`` (n,) is how many of the ``n_users`` trained on have an anime on their list.
+    ``genres`` (n, g) bool.
+    """
+
+    anime_id: Int32Array
+    franchise: Int64Array
+    list_count: Int32Array
+    n_users: int
+    genres: BoolArray
+
+    @classmethod
+    def from_catalogue(
+        cls,
+        anime_id: Int32Array,
+        franchise: Int64Array,
+        list_count: Int32Array,
+        n_users: int,
+        genres: Sequence[str] = (),
+    ) -> EvaluationItems:
+        """From catalogue facts: ``franchise`` (n,), -1 where unknown; genres as "Drama;Comedy"."""
+        single = franchise < 0
+        key = np.where(single, np.arange(len(franchise)), franchise)
+        group = np.unique(np.stack([single, key]), axis=1, return_inverse=True)[1].ravel()
+        sets = [set(text.split(";")) - {""} for text in genres] or [set[str]()] * len(anime_id)
+        names = sorted(set().union(*sets))
+        has = np.array([[name in own for name in names] for own in sets], bool)
+        return cls(anime_id, group, list_count, n_users, has.reshape(len(anime_id), len(names)))
+
+    @classmethod
+    def from_model(
+        cls, model: Model, franchise: Int64Array, genres: Sequence[str] = ()
+    ) -> EvaluationItems:
+        """Those of a model; ``franchise`` (n,) is -1 where unknown."""
+        n_users = model.manifest.counts["fans"]
+        return cls.from_catalogue(model.anime_id, franchise, model.entry_count, n_users, genres)
+
+    def known_positions(self, anime_ids: Int64Array) -> Int64Array:
+        """Positions of those of the anime that can be shown."""
+        at = find_positions(self.anime_id, anime_ids)
+        return at[at >= 0]
+
+
+@dataclass(frozen=True, slots=True)
+class RankingResult:
+    """A row for each of F users, and one for each of P held-out scores whose anime is known.
+
+    ``top_items`` (F, 20) positions, -1 where the ranking has ended; ``hits`` (F, 20) where a
+    relevant anime stands; ``n_relevant`` (F,) how many there are, known or not;
+    ``is_seen_franchise`` (F, 20) where the franchise is on the visible list. ``new_hits`` (F, 10)
+    and ``n_new_relevant`` (F,) are the same for franchises that are not, each shown once.
+    ``pair_user``, ``predicted``, ``actual``, ``expected_error`` (P,), of which the second and the
+    last may be NaN. ``seconds`` is the time that recommending took.
+    """
+
+    top_items: Int64Array
+    hits: BoolArray
+    n_relevant: Int64Array
+    is_seen_franchise: BoolArray
+    new_hits: BoolArray
+    n_new_relevant: Int64Array
+    pair_user: Int64Array
+    predicted: Float64Array
+    actual: Float64Array
+    expected_error: Float64Array
+    seconds: float
+
+
+def rank_users(
+    ranker: Ranker,
+    items: EvaluationItems,
+    users: Sequence[HoldoutUser],
+    *,
+    progress: bool = False,
+    name: str = "fans",
+) -> RankingResult:
+    """Recommend to every user and look where the hidden anime stand."""
+    count = len(users)
+    result = RankingResult(
+        top_items=np.full((count, LIST_SIZE), -1, np.int64),
+        hits=np.zeros((count, LIST_SIZE), bool),
+        n_relevant=np.zeros(count, np.int64),
+        is_seen_franchise=np.zeros((count, LIST_SIZE), bool),
+        new_hits=np.zeros((count, NEW_LIST_SIZE), bool),
+        n_new_relevant=np.zeros(count, np.int64),
+        pair_user=np.empty(0, np.int64),
+        predicted=np.empty(0),
+        actual=np.empty(0),
+        expected_error=np.empty(0),
+        seconds=0.0,
+    )
+    pairs: list[tuple[Int64Array, Float64Array, Float64Array, Float64Array]] = []
+    seconds = 0.0
+    # One user is too little work to share: on a busy machine BLAS threads wait for one another.
+    with threadpool_limits(1, "blas"):
+        for row, user in enumerate(tqdm(users, desc=name, unit=" fan", disable=not progress)):
+            start = time.perf_counter()
+            scores = ranker(user.visible)
+            seconds += time.perf_counter() - start
+            _record_ranking(result, row, scores, items, user)
+            pairs.append(_score_pairs(row, scores, items, user))
+    pair_user, predicted, actual, expected = (
+        np.concatenate(part) for part in zip(*pairs, strict=True)
+    )
+    return replace(
+        result,
+        pair_user=pair_user,
+        predicted=predicted,
+        actual=actual,
+        expected_error=expected,
+        seconds=seconds,
+    )
+
+
+def _record_ranking(
+    result: RankingResult, row: int, scores: RankedItems, items: EvaluationItems, user: HoldoutUser
+) -> None:
+    """Fill in one user's row."""
+    allowed = scores.is_candidate.copy()
+    allowed[items.known_positions(user.excluded_ids)] = False
+    relevant_id = user.hidden_ids[user.hidden_scores >= RELEVANT_SCORE]
+    relevant = items.known_positions(relevant_id)
+    seen = items.known_positions(user.visible.anime_id)
+    of_seen = np.isin(items.franchise, items.franchise[seen])
+
+    shown = top_items(scores.sort_key, allowed, LIST_SIZE)
+    result.top_items[row, : len(shown)] = shown
+    result.hits[row, : len(shown)] = np.isin(shown, relevant)
+    result.is_seen_franchise[row, : len(shown)] = of_seen[shown]
+    result.n_relevant[row] = len(relevant_id)
+
+    wanted = np.unique(items.franchise[relevant[~of_seen[relevant]]])
+    groups = _top_franchises(scores.sort_key, allowed & ~of_seen, items.franchise)
+    result.new_hits[row, : len(groups)] = np.isin(groups, wanted)
+    # An anime that is not known belongs to no known franchise, and cannot be found.
+    result.n_new_relevant[row] = len(wanted) + len(relevant_id) - len(relevant)
+
+
+def _top_franchises(
+    sort_key: Float64Array, allowed: BoolArray, franchise: Int64Array
+) -> Int64Array:
+    """The first ten franchises by their best anime."""
+    depth = 4 * NEW_LIST_SIZE
+    while True:
+        best = franchise[top_items(sort_key, allowed, depth)]
+        found = best[np.sort(np.unique(best, return_index=True)[1])]
+        if len(found) >= NEW_LIST_SIZE or len(best) < depth:
+            return found[:NEW_LIST_SIZE]
+        depth *= 4
+
+
+def _score_pairs(
+    row: int, scores: RankedItems, items: EvaluationItems, user: HoldoutUser
+) -> tuple[Int64Array, Float64Array, Float64Array, Float64Array]:
+    at = find_positions(items.anime_id, user.hidden_ids)
+    actual = user.hidden_scores[at >= 0]
+    at = at[at >= 0]
+    unknown = np.full(len(at), np.nan)
+    predicted = unknown if scores.predicted_score is None else scores.predicted_score[at]
+    expected = unknown if scores.expected_error is None else scores.expected_error(at)
+    return np.full(len(at), row, np.int64), predicted, actual, expected
+
+
+def _unlisted_mask(anime_ids: Int32Array, listed: UserList) -> BoolArray:
+    """Where an anime is not on the list, (n,)."""
+    at = find_positions(anime_ids, listed.anime_id)
+    mask = np.ones(len(anime_ids), bool)
+    mask[at[at >= 0]] = False
+    return mask
