@@ -36,7 +36,7 @@ def counted(*arguments, **options):
 setattr(module, name, counted)
 if sys.argv[4] == "without-exchange":
     from app.recommender import atomic_writes as replacing
-    replacing.exchange = lambda one, other: False
+    replacing.exchange_paths = lambda one, other: False
 from model_build.cli import main
 sys.exit(main(sys.argv[5:]))
 """

@@ -17,10 +17,12 @@ ADULT_RATING, ADULT_GENRE = "Rx", "Hentai"
 
 
 def read_dump_catalogue(source: CsvSource, file_format: CatalogueFileFormat) -> pl.DataFrame:
-    """One row an anime, in columns of `app.catalogue.COLUMN_DEFAULTS`; of a repeated id the first counts.
+    """One row an anime, in columns of `app.catalogue.COLUMN_DEFAULTS`; the first of each id counts.
 
-    Raises:
-        InputError: the file is no UTF-8 CSV, lacks the id or the title, or names no anime.
+    Raises
+    ------
+    InputError
+        The file is no UTF-8 CSV, lacks the id or the title, or names no anime.
     """
     with source.open_stream() as stream:
         data = stream.read()
@@ -68,25 +70,27 @@ def _cast_columns(cells: pl.DataFrame) -> pl.DataFrame:
     def number(name: str) -> pl.Expr:
         return pl.col(name).cast(pl.Float64, strict=False)
 
+    def whole(name: str) -> pl.Expr:
+        return number(name).cast(pl.Int64, strict=False)
+
+    def found(pattern: str, *names: str) -> pl.Expr:
+        return pl.coalesce(pl.col(name).str.extract(pattern) for name in names)
+
     genres = pl.col("genres").str.replace_all(r"\s*,\s*", ";").fill_null("")
     adult = pl.col("age_rating").str.starts_with(ADULT_RATING).fill_null(False)
     return cells.select(
-        number("anime_id").cast(pl.Int64, strict=False).alias("anime_id"),
+        whole("anime_id"),
         _unescape_html(cells["title"]),
         _unescape_html(cells["title_english"]),
-        pl.col("type"),
-        number("episodes").cast(pl.Int64, strict=False),
+        "type",
+        whole("episodes"),
         pl.col("premiered").str.to_lowercase().str.extract(SEASON_PATTERN).alias("season"),
-        pl.coalesce(
-            pl.col("premiered").str.extract(YEAR_PATTERN), pl.col("aired").str.extract(YEAR_PATTERN)
-        )
-        .cast(pl.Int64)
-        .alias("year"),
+        found(YEAR_PATTERN, "premiered", "aired").cast(pl.Int64).alias("year"),
         genres.alias("genres"),
         number("mean"),
-        number("members").cast(pl.Int64, strict=False),
-        pl.col("picture"),
-        pl.col("source"),
+        whole("members"),
+        "picture",
+        "source",
         (adult | genres.str.contains(ADULT_GENRE, literal=True)).alias("adult"),
     )
 

@@ -1,16 +1,15 @@
 """Stream the rows of a dump: CSV in, checked columns of numbers out, block by block.
 
-pyarrow reads because it takes any stream (the member of a zip), keeps a few blocks in memory
-however long the file is, and names the row that it cannot read. A row that says something
-impossible is dropped and counted; a cell that is no number at all means that the file is not what
-it should be, and ends the reading.
+pyarrow reads any stream (the member of a zip), keeps a few blocks in memory however long the file
+is, and names the row that it cannot read. A row with an impossible value is dropped and counted; a
+cell that is no number at all ends the reading: the file is not what it should be.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,10 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from app.recommender.array_types import BoolArray, Int32Array, Int64Array, UInt8Array
+from app.recommender.array_types import BoolArray, Int32Array, Int64Array
 from app.recommender.watch_status import WatchStatus
 from model_build.data.dumps.formats import RatingsFileFormat
-from model_build.data.dumps.source import CountingStream, CsvSource
+from model_build.data.dumps.prepared import EntryArrays
+from model_build.data.dumps.source import CsvSource, LastByteStream
 from model_build.util.errors import InputError
 
 CSV_BLOCK_BYTES = 4 << 20
@@ -29,37 +29,25 @@ MAX_ANIME_ID = (1 << 24) - 1
 STATUS_CODES = np.array([int(status) for status in WatchStatus], np.int64)
 
 
-@dataclass(frozen=True, slots=True)
-class EntryBlock:
-    """Entries in the order of the file, (n,) each: ``score`` 0 for none, ``status`` a `Status`."""
-
-    user: Int32Array
-    anime: Int32Array
-    score: UInt8Array
-    status: UInt8Array
-
-
 @dataclass(slots=True)
 class RowCounts:
-    """What was read, and how many rows were dropped or mended, by reason."""
+    """What was read, and how many rows were dropped or repaired, by reason."""
 
-    rows: int
-    dropped: Counter[str]
-    repaired: Counter[str]
-
-    @classmethod
-    def empty(cls) -> RowCounts:
-        return cls(0, Counter(), Counter())
+    rows: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    repaired: Counter[str] = field(default_factory=Counter)
 
 
 def read_entry_blocks(
     source: CsvSource, file_format: RatingsFileFormat, user_ids: UserIdMap, row_counts: RowCounts
-) -> Iterator[EntryBlock]:
-    """The entries of a file with the columns of ``lists``; ``tally`` is added to on the way.
+) -> Iterator[EntryArrays]:
+    """The entries of a file, in its order; ``row_counts`` is added to on the way.
 
-    Raises:
-        InputError: the file is malformed, cut off, not UTF-8 where names are, or changes while it
-            is read; the message names the row.
+    Raises
+    ------
+    InputError
+        The file is malformed, cut off, not UTF-8 where names are, or changes while it is read; the
+        message names the row.
     """
     with source.open_stream() as stream:
         try:
@@ -70,15 +58,15 @@ def read_entry_blocks(
             raise InputError(f"{source}: {_csv_error_message(error)}") from None
         if stream.last_byte != b"\n":
             raise InputError(
-                f"{source}, row {row_counts.rows + 1}: the last line has no end, so the file may be cut "
-                "off; download it again, or end the line if nothing is missing."
+                f"{source}, row {row_counts.rows + 1}: the last line has no end, so the file may "
+                "be cut off; download it again, or end the line if nothing is missing."
             )
 
 
-def _open_csv(stream: CountingStream, file_format: RatingsFileFormat) -> Any:
-    fan = pa.dictionary(pa.int32(), pa.string()) if file_format.users_by_name else pa.int64()
+def _open_csv(stream: LastByteStream, file_format: RatingsFileFormat) -> Any:
+    user = pa.dictionary(pa.int32(), pa.string()) if file_format.users_by_name else pa.int64()
     types = {
-        file_format.user_column: fan,
+        file_format.user_column: user,
         file_format.anime_column: pa.int64(),
         file_format.score_column: pa.float32(),
     }
@@ -96,7 +84,7 @@ def _open_csv(stream: CountingStream, file_format: RatingsFileFormat) -> Any:
 
 
 def _csv_error_message(error: Exception) -> str:
-    """pyarrow's words as a sentence with the row first, where it knows it."""
+    """One sentence from pyarrow's message, which has the row where it is known."""
     words = " ".join(str(error).split())
     if "UTF8" in words:
         return "a fan's name is not UTF-8 text, so encodings are mixed; convert the file to UTF-8."
@@ -107,30 +95,29 @@ def _csv_error_message(error: Exception) -> str:
 
 def _validated_block(
     batch: Any, file_format: RatingsFileFormat, user_ids: UserIdMap, row_counts: RowCounts
-) -> EntryBlock:
-    """Drop the rows that cannot be used, one reason each, and mend stray codes."""
+) -> EntryArrays:
+    """Drop the rows that cannot be used, one reason each, and repair stray codes."""
     columns = [batch.column(batch.schema.get_field_index(name)) for name in file_format.columns]
-    anime = pc.fill_null(columns[1], 0).to_numpy(zero_copy_only=False)
-    score = pc.fill_null(columns[2], 0).to_numpy(zero_copy_only=False)
+    user = columns[0]
+    anime, rating = (pc.fill_null(c, 0).to_numpy(zero_copy_only=False) for c in columns[1:3])
     good = np.ones(len(batch), bool)
 
     def drop(why: str, wrong: BoolArray) -> None:
         row_counts.dropped[why] += int((wrong & good).sum())
         good[wrong] = False
 
-    drop("no fan", ~_has_user(columns[0], named=file_format.users_by_name))
+    drop("no fan", ~_has_user(user, named=file_format.users_by_name))
     drop("no anime, or an impossible number", (anime < 1) | (anime > MAX_ANIME_ID))
-    whole = (score >= 0) & (score <= 10) & (score == np.floor(score))
-    drop("a score other than 1 to 10", ~(whole | (score == -1)))
+    whole = (rating >= 0) & (rating <= 10) & (rating == np.floor(rating))
+    drop("a score other than 1 to 10", ~(whole | (rating == -1)))
     status = _status_codes(columns[3] if len(columns) > 3 else None, file_format, good, row_counts)
     if not good.all():
-        chosen = pa.array(good)
-        anime, score, status = anime[good], score[good], status[good]
-        columns[0] = columns[0].filter(chosen)
-    return EntryBlock(
-        _map_users(columns[0], user_ids, named=file_format.users_by_name),
+        anime, rating, status = anime[good], rating[good], status[good]
+        user = user.filter(pa.array(good))
+    return EntryArrays(
+        _map_users(user, user_ids, named=file_format.users_by_name),
         anime.astype(np.int32),
-        np.maximum(score, 0).astype(np.uint8),
+        np.maximum(rating, 0).astype(np.uint8),
         status.astype(np.uint8),
     )
 
@@ -165,9 +152,10 @@ def _status_codes(
 
 
 class UserIdMap:
-    """``first`` and what follows for fans known by a number or a name of the dump's own.
+    """Numbers users in the order in which they appear, from ``first`` on.
 
-    Memory grows with the fans, not with their entries.
+    The dump knows them by a number or a name; names are forgotten with this object. Memory grows
+    with the users, not with their entries.
     """
 
     def __init__(self, first: int = 0) -> None:
@@ -181,16 +169,16 @@ class UserIdMap:
         """The number of each, (n,)."""
         if not len(users):
             return np.empty(0, np.int32)
-        # A fan's rows mostly stand together: look at one of each such run.
+        # A user's rows are mostly adjacent: look up one of each run.
         heads = np.flatnonzero(np.concatenate([[True], users[1:] != users[:-1]]))
         runs = np.diff(np.append(heads, len(users)))
-        distinct, first, place = np.unique(users[heads], return_index=True, return_inverse=True)
+        distinct, first, inverse = np.unique(users[heads], return_index=True, return_inverse=True)
         appeared = np.argsort(first)
         number = np.empty(len(distinct), np.int32)
         number[appeared] = self.map_keys(distinct[appeared].tolist())
-        return np.repeat(number[place], runs)
+        return np.repeat(number[inverse], runs)
 
     def map_keys(self, users: Iterable[int | str]) -> Int32Array:
         """The number of each of a few, in their order."""
         known, first = self._user_id, self._first
-        return np.array([known.setdefault(fan, first + len(known)) for fan in users], np.int32)
+        return np.array([known.setdefault(user, first + len(known)) for user in users], np.int32)

@@ -18,9 +18,8 @@ from model_build.util.errors import InputError
 class RatingsFileFormat:
     """A file of list entries: which column holds what.
 
-    ``status`` is None where the file has none; every entry then has ``status_if_none``. ``named``
-    fans are known by name, the others by number. ``published`` is how many rows the file has on
-    Kaggle, to tell when rows are missing.
+    Without a ``status_column`` every entry has ``default_status``. ``published_rows`` is how many
+    rows the file has on Kaggle, to see when rows are missing.
     """
 
     file: str
@@ -35,6 +34,7 @@ class RatingsFileFormat:
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """User, anime, score and, where there is one, status."""
         columns = (self.user_column, self.anime_column, self.score_column)
         return columns if self.status_column is None else (*columns, self.status_column)
 
@@ -43,9 +43,9 @@ class RatingsFileFormat:
 class CatalogueFileFormat:
     """A catalogue file: the column of each fact of `app.catalogue.COLUMN_DEFAULTS` that it has.
 
-    ``premiered`` holds a season and a year, ``aired`` a text with a year in it, ``age_rating`` says
-    which are adult. Cells that say ``unknown`` in any case are empty. Genres are separated by
-    commas.
+    ``premiered_column`` holds a season and a year, ``aired_column`` a text with a year in it,
+    ``age_rating_column`` says which are adult. "Unknown" in any case is an empty cell; genres are
+    separated by commas.
     """
 
     file: str
@@ -200,11 +200,7 @@ KAGGLE_PREFIX = "kaggle:"
 
 
 def dump_name(slug: str) -> str:
-    """The name of the dump that is published as ``OWNER/NAME``.
-
-    Raises:
-        InputError: none of the dumps that Hakken reads is.
-    """
+    """The name of the dump published as ``OWNER/NAME``; InputError if Hakken reads no such dump."""
     for name, dump in DUMP_FORMATS.items():
         if dump.kaggle_slug.lower() == slug.lower():
             return name
@@ -215,8 +211,10 @@ def dump_name(slug: str) -> str:
 def download_dump(slug: str) -> Path:
     """The folder with the files of ``OWNER/NAME``, downloaded unless they are there already.
 
-    Raises:
-        InputError: kagglehub is not installed, or Kaggle cannot be reached or refuses.
+    Raises
+    ------
+    InputError
+        kagglehub is not installed, or Kaggle cannot be reached or refuses.
     """
     try:
         import kagglehub
@@ -230,6 +228,6 @@ def download_dump(slug: str) -> Path:
     except Exception as error:  # whatever its HTTP client, its cache or Kaggle raises
         words = " ".join(str(error).split()) or type(error).__name__
         raise InputError(
-            f"{KAGGLE_PREFIX}{slug}: could not be downloaded ({words[:300]}); download it by hand from "
-            "Kaggle and name it with --from."
+            f"{KAGGLE_PREFIX}{slug}: could not be downloaded ({words[:300]}); download it by hand "
+            "from Kaggle and name it with --from."
         ) from None

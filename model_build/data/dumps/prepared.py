@@ -5,9 +5,9 @@
     anime.parquet         catalogue facts, if the dump has any
     ratings/000000.parquet, ...
 
-A partition holds whole fans, sorted by fan and anime: `user_id` (int32, a number given by Hakken),
+A partition holds whole users, sorted by user and anime: `user_id` (int32, numbered by Hakken),
 `anime_id` (int32), `rating` (uint8, 0 for not scored), `status` (uint8). Partitions are ranges of
-fans, so whatever is a sum over fans can be added up partition by partition.
+users, so sums over users are sums over partitions.
 """
 
 from __future__ import annotations
@@ -15,21 +15,20 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from app.recommender.array_types import Int32Array, UInt8Array
+from app.recommender.array_types import BoolArray, Int32Array, Int64Array, UInt8Array
 from model_build.util.errors import InputError
 from model_build.util.storage import read_bytes
 
@@ -65,7 +64,7 @@ class SourceFileInfo(_StrictModel):
 
 
 class RatingsPartition(_StrictModel):
-    """A file of entries: fans from ``first_fan`` to ``last_fan``, of which ``fans`` are there.
+    """A file of entries: users ``first_fan`` to ``last_fan``, ``fans`` of them.
 
     ``source`` is the sha256 of the file that the entries came from.
     """
@@ -82,7 +81,7 @@ class RatingsPartition(_StrictModel):
 
 
 class CleaningCount(_StrictModel):
-    """Entries that were dropped or mended, and fans that were dropped whole, for one reason."""
+    """Entries that were dropped or repaired, and users that were dropped whole, for one reason."""
 
     why: str
     entries: NonNegativeCount
@@ -110,7 +109,7 @@ class PreparedDataset(_StrictModel):
 
 @dataclass(frozen=True, slots=True)
 class EntryArrays:
-    """Entries of one or all partitions, (n,) each."""
+    """Entries as arrays (n,): ``rating`` 1 to 10 or 0, ``status`` a `WatchStatus`."""
 
     user_id: Int32Array
     anime_id: Int32Array
@@ -120,6 +119,12 @@ class EntryArrays:
     def __len__(self) -> int:
         return len(self.user_id)
 
+    def take(self, index: BoolArray | Int64Array) -> EntryArrays:
+        """The entries at some positions, or where a mask is set."""
+        return EntryArrays(
+            self.user_id[index], self.anime_id[index], self.rating[index], self.status[index]
+        )
+
 
 def is_prepared_dataset(folder: Path) -> bool:
     """Whether `prepare` wrote this folder."""
@@ -127,10 +132,12 @@ def is_prepared_dataset(folder: Path) -> bool:
 
 
 def open_prepared_dataset(folder: Path | str) -> PreparedDataset:
-    """Read and check ``prepared.json`` in a folder or below a gs:// address.
+    """Read and check ``prepared.json`` in a folder or below a gs:// URL.
 
-    Raises:
-        InputError: it is missing, not what `prepare` writes, or of another format.
+    Raises
+    ------
+    InputError
+        It is missing, not what `prepare` writes, or of another format.
     """
     file = f"{folder}/{INDEX_FILE}"
     try:
@@ -148,7 +155,7 @@ def open_prepared_dataset(folder: Path | str) -> PreparedDataset:
 def write_partition(
     folder: Path, number: int, columns: EntryArrays, source: str
 ) -> RatingsPartition:
-    """Write one partition into ``folder``; entries are sorted by fan and anime."""
+    """Write one partition into ``folder``; entries are sorted by user and anime."""
     name = f"{RATINGS_FOLDER}/{number:06}.parquet"
     arrays = (columns.user_id, columns.anime_id, columns.rating, columns.status)
     table = pa.Table.from_arrays([pa.array(array) for array in arrays], schema=PARTITION_SCHEMA)
@@ -170,46 +177,39 @@ def write_partition(
 
 
 def read_partition(folder: Path | str, partition: RatingsPartition) -> EntryArrays:
-    """Read one partition of a folder or a gs:// address.
+    """Read one partition of a folder or a gs:// URL.
 
-    Raises:
-        InputError: the file is missing or is not the one that `prepare` wrote.
+    Raises
+    ------
+    InputError
+        The file is missing or is not the one that `prepare` wrote.
     """
     file = f"{folder}/{partition.file}"
     try:
         data = read_bytes(str(folder), partition.file)
     except FileNotFoundError:
-        raise InputError(
-            f"{file}: missing, but {INDEX_FILE} lists it; run prepare again."
-        ) from None
+        message = f"{file}: missing, but {INDEX_FILE} lists it; run prepare again."
+        raise InputError(message) from None
     if hashlib.sha256(data).hexdigest() != partition.sha256:
         raise InputError(f"{file}: is not what {INDEX_FILE} says; run prepare again.")
     table = pq.read_table(pa.BufferReader(data))
-    return EntryArrays(*(_column_array(table, name) for name in PARTITION_SCHEMA.names))
+    return EntryArrays(*(table.column(name).to_numpy() for name in PARTITION_SCHEMA.names))
 
 
 def read_partitions(folder: Path, prepared: PreparedDataset, threads: int) -> Iterator[EntryArrays]:
-    """Read all partitions in order; as many are held at once as there are threads."""
+    """Read all partitions in order, two a thread ahead of what is used."""
     with ThreadPoolExecutor(threads) as pool:
-        ahead = 2 * threads
-        waiting = [
-            pool.submit(read_partition, folder, partition)
-            for partition in prepared.partitions[:ahead]
-        ]
-        for partition in [*prepared.partitions[ahead:], *[None] * len(waiting)]:
-            columns = waiting.pop(0).result()
-            if partition is not None:
-                waiting.append(pool.submit(read_partition, folder, partition))
-            yield columns
-
-
-def _column_array(table: Any, name: str) -> npt.NDArray[Any]:
-    array: npt.NDArray[Any] = table.column(name).to_numpy()
-    return array
+        waiting: deque[Future[EntryArrays]] = deque()
+        for partition in prepared.partitions:
+            waiting.append(pool.submit(read_partition, folder, partition))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def check_same_cleaning(before: PreparedDataset, dataset: str, cleaning: dict[str, int]) -> None:
-    """Raises InputError unless both come from the same kind of dump, cleaned alike."""
+    """Raise InputError unless both come from the same kind of dump, cleaned alike."""
     if before.dataset != dataset:
         raise InputError(
             f"--dataset {dataset}: the folder holds {before.dataset}; choose another folder."
@@ -224,7 +224,7 @@ def check_same_cleaning(before: PreparedDataset, dataset: str, cleaning: dict[st
 
 
 def next_user_id(before: PreparedDataset) -> int:
-    """The number of the first fan to be added; it begins a partition."""
+    """The number of the first user to be added; it begins a partition."""
     last = max(partition.last_fan for partition in before.partitions)
     return (last // USERS_PER_PARTITION + 1) * USERS_PER_PARTITION
 

@@ -20,7 +20,7 @@ COMPRESSED_SUFFIXES = (".gz", ".zip")
 
 @dataclass(frozen=True, slots=True)
 class CsvSource:
-    """A CSV file as it lies there: by itself, gzipped, or as ``member`` of a zip."""
+    """A CSV file: by itself, gzipped, or as ``member`` of a zip."""
 
     path: Path
     member: str | None = None
@@ -34,16 +34,18 @@ class CsvSource:
         return Path(self.member).name if self.member else self.path.name.removesuffix(".gz")
 
     @contextmanager
-    def open_stream(self) -> Iterator[CountingStream]:
-        """Read the file from its beginning; it must be the same file until the block ends.
+    def open_stream(self) -> Iterator[LastByteStream]:
+        """Read the file from its beginning.
 
-        Raises:
-            InputError: it cannot be read, its compression is broken, or it changed meanwhile.
+        Raises
+        ------
+        InputError
+            It cannot be read, its compression is broken, or it changed before the block ended.
         """
         before = self._file_state()
         try:
             with self._open_file() as file:
-                yield CountingStream(file)
+                yield LastByteStream(file)
         except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, KeyError) as error:
             raise InputError(
                 f"{self}: the compressed file is broken or cut off ({error}); download it again."
@@ -73,40 +75,35 @@ class CsvSource:
         return facts.st_size, facts.st_mtime_ns, facts.st_ino
 
     def digest(self) -> str:
-        """The sha256 of the file as it lies there."""
+        """The sha256 of the file, packed as it is."""
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def file_size(self) -> int:
-        """Its size as it lies there."""
+        """Its size in bytes, packed as it is."""
         return self.path.stat().st_size
 
 
-class CountingStream(io.RawIOBase):
-    """Bytes of a source; remembers how many there were and what the last one was."""
+class LastByteStream(io.RawIOBase):
+    """Bytes of a source; remembers the last one."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self.size = 0
         self.last_byte = b""
 
     def readable(self) -> bool:
+        """Return True."""
         return True
 
     def read(self, size: int = -1) -> bytes:
+        """Read at most ``size`` bytes, or all."""
         data = self._file.read(size)
-        if data:
-            self.size += len(data)
-            self.last_byte = data[-1:]
+        self.last_byte = data[-1:] or self.last_byte
         return data
 
 
 def read_header(source: CsvSource) -> list[str]:
-    """The column names of a CSV file.
-
-    Raises:
-        InputError: it is empty, or its first line is no text.
-    """
+    """The column names of a CSV file; InputError if it is empty or its first line is no text."""
     with source.open_stream() as stream:
         first = stream.read(1 << 16)
     try:

@@ -273,7 +273,7 @@ class Meddled:
         self._store = store
         self._meddle = meddle
         self.url = store.url
-        self.list, self.read, self.has = store.list, store.read, store.matches
+        self.list, self.read, self.matches = store.list, store.read, store.matches
         self.delete = store.delete
 
     def put(self, name: str, content: bytes, replaces: str | None) -> None:
