@@ -21,10 +21,12 @@ from model_build.util.errors import InputError
 
 
 def read_evaluation_metrics(path: Path) -> dict[str, Any]:
-    """What ``evaluate --json`` printed.
+    """Return what ``evaluate --json`` printed.
 
-    Raises:
-        InputError: it is not one JSON object of numbers, tables and lists.
+    Raises
+    ------
+    InputError
+        It is not one JSON object of numbers, tables and lists.
     """
     try:
         found: dict[str, Any] = json.loads(path.read_text("utf-8"))
@@ -46,15 +48,17 @@ def scalar_metrics(evaluation: Mapping[str, Any]) -> dict[str, float]:
 
 
 def evaluation_metrics_json(evaluation: Mapping[str, Any]) -> str:
-    """The content of the file of measures in a model."""
+    """Return the content of the file of measures in a model."""
     return json.dumps(evaluation, indent=1) + "\n"
 
 
 def annotate_model(model: Path, evaluation: Mapping[str, Any], out: Path) -> Manifest:
     """Write the model at ``model`` again with these measures, as a new version of the same time.
 
-    Raises:
-        ArtifactError: it cannot be opened, or something else stands at ``out``.
+    Raises
+    ------
+    ArtifactError
+        It cannot be opened, or something else stands at ``out``.
     """
     artifact = open_artifact(model)
     before = artifact.manifest

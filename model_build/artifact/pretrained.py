@@ -16,13 +16,15 @@ BUNDLED_MODEL_PATH = Path(__file__).resolve().parents[2] / "bundled_model"
 
 
 def resolve_model_ref(source: str, version: str | None, cache: Path | None = None) -> ModelRef:
-    """The model at a place: the live one, or ``version`` of those that were published there.
+    """Return the model at a place: the live one, or ``version`` of those that were published there.
 
     ``source`` is ``bundled``, a directory or gs://bucket/prefix; copies from buckets are kept in
     ``cache``, which only fetching takes.
 
-    Raises:
-        ArtifactError: there is none, or it cannot be read.
+    Raises
+    ------
+    ArtifactError
+        There is none, or it cannot be read.
     """
     if source == BUNDLED_SOURCE:
         source = str(BUNDLED_MODEL_PATH)
@@ -43,8 +45,10 @@ def download_model(source: str, version: str | None, out: Path) -> str:
 
     A download that was stopped goes on where it was.
 
-    Raises:
-        ArtifactError: there is no such model, it is damaged, or something else stands at ``out``.
+    Raises
+    ------
+    ArtifactError
+        There is no such model, it is damaged, or something else stands at ``out``.
     """
     ensure_replaceable(out)
     out = out.absolute()

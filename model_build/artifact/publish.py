@@ -36,8 +36,10 @@ class QualityGate:
     def check(self, new: Manifest, live: Manifest) -> str:
         """One sentence on how the two compare.
 
-        Raises:
-            InputError: the new one is worse, or it is not known to be as good.
+        Raises
+        ------
+        InputError
+            The new one is worse, or it is not known to be as good.
         """
         now, before = self._metric_value(new), self._metric_value(live)
         if before is None:
@@ -83,10 +85,13 @@ def publish_model(path: Path, store: ModelFileStore, gate: QualityGate) -> Publi
     """Publish the model at ``path``. What is there already is not sent again, so that after an
     interruption the same call completes the work.
 
-    Raises:
-        InputError: the gate is closed, the version is there with other content, or somebody else
-            publishes at the same time. The live model stays what it was.
-        ArtifactError: the model cannot be used, or the store cannot be read or written.
+    Raises
+    ------
+    InputError
+        The gate is closed, the version is there with other content, or somebody else publishes at
+        the same time. The live model stays what it was.
+    ArtifactError
+        The model cannot be used, or the store cannot be read or written.
     """
     model = Model.open(path)
     _check_catalogue(model)

@@ -48,7 +48,7 @@ class ModelFileStore(Protocol):
         """All files of the place and of the folders in it."""
 
     def read(self, name: str) -> bytes:
-        """The content; MissingObjectError if it is not there."""
+        """Return the content; MissingObjectError if it is not there."""
 
     def matches(self, stored: StoredFile, content: bytes) -> bool:
         """Whether a file that `list` showed has this content."""
@@ -56,8 +56,10 @@ class ModelFileStore(Protocol):
     def put(self, name: str, content: bytes, expected_generation: str | None) -> None:
         """Write a file whole, in the place of the generation ``replaces`` (None: of nothing).
 
-        Raises:
-            ConflictError: another one, or another content, is there by now.
+        Raises
+        ------
+        ConflictError
+            Another one, or another content, is there by now.
         """
 
     def delete(self, name: str) -> None:
@@ -66,10 +68,12 @@ class ModelFileStore(Protocol):
 
 @contextmanager
 def open_model_store(url: str, given_as: str) -> Iterator[ModelFileStore]:
-    """The store at a directory, ``file://`` URL or ``gs://bucket/prefix``.
+    """Return the store at a directory, ``file://`` URL or ``gs://bucket/prefix``.
 
-    Raises:
-        ArtifactError: the URL is none of these, or credentials cannot be used.
+    Raises
+    ------
+    ArtifactError
+        The URL is none of these, or credentials cannot be used.
     """
     parsed = parse_model_url(url, f"{given_as} ")
     if isinstance(parsed, Path):
@@ -99,7 +103,7 @@ class DirectoryStore:
             return {stored.name: stored for stored in self._iter_files()}
 
     def read(self, name: str) -> bytes:
-        """The content of a file."""
+        """Return the content of a file."""
         file = self.path / name
         with self._translate_errors():
             try:
@@ -218,7 +222,7 @@ class GcsStore:
         return {stored.name: stored for stored in found}
 
     def read(self, name: str) -> bytes:
-        """The content of an object."""
+        """Return the content of an object."""
         return self.folder.read(name)
 
     def matches(self, stored: StoredFile, content: bytes) -> bool:

@@ -56,16 +56,19 @@ class VersionInventory:
     pointer_generation: str | None
 
     def find_version(self, name: str) -> ModelVersion | None:
-        """The version of this name."""
+        """Return the version of this name."""
         return next((each for each in self.versions if each.name == name), None)
 
 
 def list_versions(store: ModelFileStore) -> VersionInventory:
     """Look at everything that is there.
 
-    Raises:
-        InputError: the place is a model itself, so no version in it would ever be used.
-        ArtifactError: the store cannot be read, or its pointer names no version.
+    Raises
+    ------
+    InputError
+        The place is a model itself, so no version in it would ever be used.
+    ArtifactError
+        The store cannot be read, or its pointer names no version.
     """
     listed = store.list()
     if MANIFEST_FILE in listed:
@@ -87,7 +90,7 @@ def list_versions(store: ModelFileStore) -> VersionInventory:
 
 
 def read_live_version(store: ModelFileStore) -> str | None:
-    """The version that is live; None if there is no pointer."""
+    """Return the version that is live; None if there is no pointer."""
     try:
         return parse_pointer(store.read(POINTER_FILE), f"{store.url}/{POINTER_FILE}")
     except MissingObjectError as error:
@@ -136,8 +139,10 @@ def rollback_version(store: ModelFileStore, version: str | None = None) -> tuple
 
     Returns the version that was live and the one that is.
 
-    Raises:
-        InputError: there is no such version, or it is not whole.
+    Raises
+    ------
+    InputError
+        There is no such version, or it is not whole.
     """
     inventory = list_versions(store)
     target = _rollback_target(store, inventory, version)
@@ -158,8 +163,10 @@ def prune_versions(
     An incomplete version is deleted once it is older than a day: until then somebody may be
     publishing it.
 
-    Raises:
-        InputError: no version is live, so that nothing says which one is in use.
+    Raises
+    ------
+    InputError
+        No version is live, so that nothing says which one is in use.
     """
     inventory = list_versions(store)
     if inventory.live_version is None:
@@ -180,8 +187,10 @@ def prune_versions(
 def set_live_version(store: ModelFileStore, version: str, inventory: VersionInventory) -> None:
     """Make a version the live one, unless the pointer moved since the inventory was taken.
 
-    Raises:
-        InputError: it did.
+    Raises
+    ------
+    InputError
+        It did.
     """
     try:
         store.put(POINTER_FILE, f"{version}\n".encode(), inventory.pointer_generation)

@@ -72,8 +72,10 @@ class Backoff:
     def wait_for_rate_limit(self, asked: float | None) -> None:
         """Wait as long as the service asked for, or as long as is usual.
 
-        Raises:
-            InputError: it has wanted rest for longer than we have patience.
+        Raises
+        ------
+        InputError
+            It has wanted rest for longer than we have patience.
         """
         wait = max(1.0, asked) if asked is not None else self._next_delay()
         if self._waited + wait > self._seconds:
@@ -87,8 +89,10 @@ class Backoff:
     def record_failure(self, why: str) -> None:
         """No useful answer came: wait, if it was not the first time.
 
-        Raises:
-            InputError: it was one time too many.
+        Raises
+        ------
+        InputError
+            It was one time too many.
         """
         self._stats.failure_reasons[why] += 1
         self._failures += 1
@@ -148,12 +152,16 @@ class JsonClient:
     def get_json(
         self, url: str, query: Mapping[str, str], headers: Mapping[str, str]
     ) -> dict[str, Any]:
-        """The object at an address.
+        """Return the object at an address.
 
-        Raises:
-            Refused: a 4xx in the service's own words.
-            Unanswered: anything else than an object, several times.
-            InputError: the service is gone, or wants rest for longer than there is patience.
+        Raises
+        ------
+        Refused
+            A 4xx in the service's own words.
+        Unanswered
+            Anything else than an object, several times.
+        InputError
+            The service is gone, or wants rest for longer than there is patience.
         """
         while True:
             try:

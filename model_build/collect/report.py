@@ -88,7 +88,7 @@ def build_lists_report(
 
 
 def run_statistics(traffic: RequestStats, seconds: float) -> dict[str, Any]:
-    """What this run took."""
+    """Return what this run took."""
     return {
         "seconds": round(seconds, 1),
         "answers": traffic.responses,
@@ -100,7 +100,7 @@ def run_statistics(traffic: RequestStats, seconds: float) -> dict[str, Any]:
 
 
 def render_report(report: Mapping[str, Any]) -> str:
-    """The report as lines of text: nested objects are indented."""
+    """Return the report as lines of text: nested objects are indented."""
     return "\n".join(_report_lines(report, "")) + "\n"
 
 

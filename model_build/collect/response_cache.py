@@ -32,7 +32,7 @@ class ResponseCache:
         self._plan: dict[str, Any] | None = None
 
     def get(self, name: str) -> Any | None:
-        """The answer, None if there is none that can be read."""
+        """Return the answer, None if there is none that can be read."""
         try:
             return json.loads(gzip.decompress(self._file(name).read_bytes()))
         except (OSError, EOFError, ValueError, zlib.error):  # not there, or damaged by the disk
@@ -65,8 +65,10 @@ class ResponseCache:
     def check_plan(self, plan: dict[str, Any]) -> None:
         """Fill the folder by this plan, which is kept with the first answer.
 
-        Raises:
-            InputError: it is filled by another plan.
+        Raises
+        ------
+        InputError
+            It is filled by another plan.
         """
         kept = self.get(PLAN_KEY)
         if kept is None:
@@ -85,8 +87,10 @@ class ResponseCache:
     def lock(self) -> Iterator[None]:
         """Be the only process that fills the folder.
 
-        Raises:
-            InputError: another one does.
+        Raises
+        ------
+        InputError
+            Another one does.
         """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it says who did what
         lock = FileLock(self.folder / ".lock")

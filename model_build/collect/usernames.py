@@ -45,8 +45,10 @@ def read_usernames(path: Path) -> list[str]:
 
     A name that stands there twice, in whatever case, is read once.
 
-    Raises:
-        InputError: no such file, not text, or no name in it.
+    Raises
+    ------
+    InputError
+        No such file, not text, or no name in it.
     """
     try:
         lines = path.read_text("utf-8-sig").splitlines()
@@ -72,8 +74,10 @@ def collect_user_lists(
 
     A list that cannot be read now is tried again at the end, and then counted.
 
-    Raises:
-        InputError: the source is not set up, is gone, or wants rest for too long.
+    Raises
+    ------
+    InputError
+        The source is not set up, is gone, or wants rest for too long.
     """
     tally: Counter[str] = Counter()
     found: dict[int, dict[str, Any]] = {}
@@ -103,7 +107,7 @@ def collect_user_lists(
 def _cached_list(
     source: ListSource, name: str, answers: ResponseCache, patience: Backoff
 ) -> dict[str, Any] | None:
-    """What is kept of a list or comes now; None if nothing does."""
+    """Return what is kept of a list or comes now; None if nothing does."""
     key = f"lists/{hashed_key(source.slug, name.casefold())}"
     kept = answers.get(key)
     if kept is None:

@@ -84,13 +84,15 @@ class _DatabaseRelease(BaseModel):
 
 
 def read_anime_database(path: Path) -> pl.DataFrame:
-    """The anime of a release that MyAnimeList knows, by its id; columns as in `SCHEMA`.
+    """Return the anime of a release that MyAnimeList knows, by its id; columns as in `SCHEMA`.
 
     ``related`` are the MyAnimeList ids of related anime; the database does not say how they are.
     Of two entries with the same id the first counts.
 
-    Raises:
-        InputError: no such file, cut off, not in this format, or without any anime.
+    Raises
+    ------
+    InputError
+        No such file, cut off, not in this format, or without any anime.
     """
     if not path.is_file():
         raise InputError(f"{path}: there is no such file.")
@@ -151,13 +153,13 @@ def _catalogue_rows(anime: Iterable[_AnimeRecord]) -> Iterator[dict[str, object]
 
 
 def _site_id(site: str, urls: Iterable[str]) -> int | None:
-    """The id that the first address of a site holds."""
+    """Return the id that the first address of a site holds."""
     found = (_SITE_ID_PATTERNS[site].match(address) for address in urls)
     return next((int(match[1]) for match in found if match), None)
 
 
 def update_catalogue(catalogue: pl.DataFrame | None, database: pl.DataFrame) -> pl.DataFrame:
-    """The catalogue with what the database knows besides; without a catalogue, the database alone.
+    """Return the catalogue with what the database knows besides; without a catalogue, the database alone.
 
     New anime are added. Of known ones ``episodes``, ``season`` and ``year`` follow the database,
     because they change while an anime runs; everything else is only filled in where it is missing.

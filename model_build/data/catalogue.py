@@ -28,8 +28,10 @@ REQUIRED_COLUMNS = ("anime_id", "title")
 def read_catalogue(path: Path) -> pl.DataFrame:
     """Read a CSV or Parquet table of anime; the columns of `app.catalogue.COLUMN_DEFAULTS` are kept.
 
-    Raises:
-        InputError: no such file, no ``anime_id`` or ``title``, or an id missing or repeated.
+    Raises
+    ------
+    InputError
+        No such file, no ``anime_id`` or ``title``, or an id missing or repeated.
     """
     try:
         parquet = path.suffix.lower() in {".parquet", ".pq"}
@@ -57,7 +59,7 @@ def read_catalogue(path: Path) -> pl.DataFrame:
 
 
 def encode_catalogue(frame: pl.DataFrame | None, anime_ids: Int32Array) -> bytes:
-    """The catalogue file for a model of ``anime_ids``, named by number without a table."""
+    """Return the catalogue file for a model of ``anime_ids``, named by number without a table."""
     if frame is None:
         numbers = anime_ids.tolist()
         titles = [f"Anime {number}" for number in numbers]

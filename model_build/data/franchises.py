@@ -15,7 +15,7 @@ MAX_FRANCHISE_SIZE = 60
 def infer_franchises(
     ids: Sequence[int], franchise: Sequence[int | None], related: Sequence[Iterable[int] | None]
 ) -> list[int | None]:
-    """The franchise of each anime; one that has none gets that of its relatives.
+    """Return the franchise of each anime; one that has none gets that of its relatives.
 
     Relatives of relatives count, as far as none of them has a franchise. If they lead to several
     franchises, or are more than `MOST_RELATIVES`, nobody can say, and nothing changes. Relatives
@@ -53,7 +53,7 @@ def infer_franchises(
 def _connected_groups(
     pairs: Sequence[tuple[int, int]], count: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The connected group of each of ``count`` anime, and the size of each group."""
+    """Return the connected group of each of ``count`` anime, and the size of each group."""
     row, column = np.array(pairs, np.int64).reshape(-1, 2).T
     graph = coo_array((np.ones(len(row)), (row, column)), shape=(count, count))
     _, label = connected_components(graph, directed=False)

@@ -69,9 +69,11 @@ def read_ratings(paths: Sequence[Path]) -> Ratings:
 
     One folder that ``prepare`` wrote will do, too.
 
-    Raises:
-        InputError: a file is missing, empty or malformed, a value is out of range, a fan lists the
-            same anime twice, or there is nothing to learn from (one fan, or no score at all).
+    Raises
+    ------
+    InputError
+        A file is missing, empty or malformed, a value is out of range, a fan lists the same anime
+        twice, or there is nothing to learn from (one fan, or no score at all).
     """
     folders = [path for path in paths if is_prepared_dataset(path)]
     if folders and len(paths) > 1:

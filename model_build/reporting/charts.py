@@ -74,7 +74,7 @@ class Chart:
 
 
 def chart_svg(chart: Chart) -> str:
-    """The chart as one ``<svg>`` element."""
+    """Return the chart as one ``<svg>`` element."""
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -90,7 +90,7 @@ def chart_svg(chart: Chart) -> str:
 
 
 def figure_svg(title: str, inches: tuple[float, float], draw: Callable[[Figure], None]) -> str:
-    """What ``draw`` makes of an empty figure, as one ``<svg>`` element."""
+    """Return what ``draw`` makes of an empty figure, as one ``<svg>`` element."""
     salt = re.sub(r"\W+", "-", title.lower())
     with mpl.rc_context({**MATPLOTLIB_STYLE, "svg.hashsalt": salt}):
         figure = Figure(figsize=inches, layout="constrained")

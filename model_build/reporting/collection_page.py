@@ -38,7 +38,7 @@ LOG_COLUMNS = ("life_spent_on_anime", "favorites", "ratings")
 def collection_report_page(
     users: pl.DataFrame, interactions: pl.DataFrame, report: Mapping[str, Any]
 ) -> str:
-    """The whole document; ``interactions`` are those that are written to train on."""
+    """Return the whole document; ``interactions`` are those that are written to train on."""
     sample = users.head(MAX_POINTS)
     edges = bin_edges(users["score"].to_numpy())
     kind_counts = interaction_counts(interactions)

@@ -51,7 +51,7 @@ def report_page(
     *,
     n_users: int,
 ) -> str:
-    """The whole document."""
+    """Return the whole document."""
     size = sum(entry.bytes for entry in manifest.files.values()) / 1e6
     settings = {
         name.replace("_", " "): f"{value:.6g}" if isinstance(value, int | float) else value
@@ -72,7 +72,7 @@ def report_page(
 
 
 def render_page(template: str, **values: object) -> str:
-    """A template of this package with ``values``, which it escapes."""
+    """Return a template of this package with ``values``, which it escapes."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,

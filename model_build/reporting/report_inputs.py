@@ -52,12 +52,12 @@ class AnimeNames:
         )
 
     def title(self, anime_id: int) -> str:
-        """The title, or the number where nobody knows one."""
+        """Return the title, or the number where nobody knows one."""
         return self._title.get(anime_id, f"Anime {anime_id}")
 
 
 def similar_anime(model: Model, names: AnimeNames) -> list[SimilarAnime]:
-    """The nearest anime of those with most scores, one a franchise."""
+    """Return the nearest anime of those with most scores, one a franchise."""
     ids = model.anime_id.tolist()
     chosen: dict[object, int] = {}
     for position in np.argsort(-model.rating_count.astype(np.int64), kind="stable").tolist():
@@ -92,8 +92,10 @@ def read_comparison(path: Path) -> dict[str, dict[str, float]]:
     Of each object ``title`` (or ``name``) and the numbers are taken, those of ``measured``
     included; null is NaN.
 
-    Raises:
-        InputError: no such file, or no such array in it.
+    Raises
+    ------
+    InputError
+        No such file, or no such array in it.
     """
     try:
         found = json.loads(path.read_text("utf-8"))

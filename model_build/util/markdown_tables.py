@@ -14,7 +14,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def format_cell(value: float, format_spec: str) -> str:
-    """A figure; a dash where there is none (NaN)."""
+    """Return a figure; a dash where there is none (NaN)."""
     return "-" if value != value else format(value, format_spec)
 
 

@@ -20,7 +20,7 @@ def is_gcs_url(location: str) -> bool:
 
 
 def read_bytes(location: str, name: str) -> bytes:
-    """The content of the file ``name`` in a folder or below a gs:// URL.
+    """Return the content of the file ``name`` in a folder or below a gs:// URL.
 
     Raises
     ------

@@ -56,13 +56,15 @@ class KitsuApi:
         fallback_query: Mapping[str, str] | None = None,
         cache_inaccessible: bool = False,
     ) -> dict[str, Any]:
-        """The page that is kept by this name, or else the answer to the query.
+        """Return the page that is kept by this name, or else the answer to the query.
 
         ``plainly`` is what to ask for should Kitsu find fault with the query (400).
         ``may_be_closed``: that it is private or gone is an answer, and kept as well.
 
-        Raises:
-            Refused, Unanswered, InputError: see `Asker.ask`.
+        Raises
+        ------
+        Refused, Unanswered, InputError
+            See `Asker.ask`.
         """
         kept = self.cache.get(name)
         if kept is None:
@@ -94,12 +96,12 @@ class KitsuApi:
 
 
 def sparse_fieldsets(*types: str) -> dict[str, str]:
-    """The part of a query that asks for no more of some records than is kept."""
+    """Return the part of a query that asks for no more of some records than is kept."""
     return {f"fields[{kind}]": ",".join(KEPT_FIELDS[kind]) for kind in types}
 
 
 def filter_page(page: Mapping[str, Any]) -> dict[str, Any]:
-    """A page without what was not asked for; some servers send everything, names included."""
+    """Return a page without what was not asked for; some servers send everything, names included."""
     links, meta = _as_mapping(page.get("links")), _as_mapping(page.get("meta"))
     return {
         "data": _filter_records(page.get("data")),
@@ -110,7 +112,7 @@ def filter_page(page: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _total_from_last_link(address: object) -> int | None:
-    """The number of records, from the address of the last page; some servers say no other."""
+    """Return the number of records, from the address of the last page; some servers say no other."""
     query = dict(parse_qsl(urlsplit(str(address or "")).query))
     offset, limit = parse_id(query.get("page[offset]", "")), parse_id(query.get("page[limit]", ""))
     return None if offset is None or limit is None else offset + limit
@@ -144,7 +146,7 @@ def _filter_record(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def relationship_ids(record: Mapping[str, Any], name: str) -> list[tuple[str, str]] | None:
-    """The (type, id) that a link of a record leads to; None if the page does not say."""
+    """Return the (type, id) that a link of a record leads to; None if the page does not say."""
     link = record["relationships"].get(name)
     if link is None:
         return None
@@ -158,7 +160,7 @@ def relationship_ids(record: Mapping[str, Any], name: str) -> list[tuple[str, st
 
 
 def parse_id(text: str) -> int | None:
-    """A record's number, None where it is none."""
+    """Return a record's number, None where it is none."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_ID_DIGITS else None
 
 

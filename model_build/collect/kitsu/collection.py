@@ -64,8 +64,10 @@ def collect_kitsu_users(
     Users whose library cannot be read now are tried again at the end, and then counted. ``bar``
     makes a progress bar; ``say`` is told what is ahead, at ``rate`` requests a second.
 
-    Raises:
-        InputError: Kitsu refuses, is gone, or has no active user.
+    Raises
+    ------
+    InputError
+        Kitsu refuses, is gone, or has no active user.
     """
     tally: Counter[str] = Counter()
     with make_progress_bar(total=n_users, desc="users", unit=" user") as shown:
@@ -87,7 +89,7 @@ def collect_kitsu_users(
 
 
 def _remaining_work_text(site: KitsuApi, users: list[KitsuUser], rate: float | None) -> str:
-    """What is still to be asked for, and for how long at least."""
+    """Return what is still to be asked for, and for how long at least."""
     left = sum(not site.cache.has(page_cache_key(user.kitsu_id)) for user in users)
     words = f"{len(users):,} users drawn; {left:,} libraries are still to be read"
     if rate and left:
@@ -189,7 +191,7 @@ def entries_table(user_id: int, entries: Sequence[EntryRow]) -> pl.DataFrame:
 
 
 def users_table(users: Sequence[KitsuUser]) -> pl.DataFrame:
-    """A row a user, numbered in the order of the sample, with counts, score and segment."""
+    """Return a row a user, numbered in the order of the sample, with counts, score and segment."""
     columns: dict[str, pl.Series] = {
         "user_id": pl.Series(range(len(users)), dtype=pl.Int32),
         **{
@@ -261,7 +263,7 @@ def interactions_table(
 
 
 def ratings_table(interactions: pl.DataFrame) -> pl.DataFrame:
-    """What ``train --ratings`` takes: all that stands in a library, with or without a score."""
+    """Return what ``train --ratings`` takes: all that stands in a library, with or without a score."""
     listed = interactions.filter((pl.col("status") > 0) | (pl.col("rating") > 0))
     return listed.select("user_id", "anime_id", "rating", "status")
 

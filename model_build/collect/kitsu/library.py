@@ -62,11 +62,14 @@ class AnimeMetadata:
 def read_library(
     site: KitsuApi, kitsu_id: int, metadata: AnimeMetadata, tally: Counter[str]
 ) -> list[EntryRow]:
-    """The entries of a user as rows (see `_entry`); ``facts`` and ``tally`` are added to.
+    """Return the entries of a user as rows (see `_entry`); ``facts`` and ``tally`` are added to.
 
-    Raises:
-        Refused: it is private (403), the user is gone (404), or Kitsu minds something else.
-        Unanswered, InputError: see `Asker.ask`; nothing was counted.
+    Raises
+    ------
+    Refused
+        It is private (403), the user is gone (404), or Kitsu minds something else.
+    Unanswered, InputError
+        See `Asker.ask`; nothing was counted.
     """
     records: dict[str, dict[str, Any]] = {}
     own: Counter[str] = Counter()
@@ -141,7 +144,7 @@ def _library_query(kitsu_id: int, offset: int) -> dict[str, str]:
 
 
 def _with_review_flags(query: dict[str, str]) -> dict[str, str]:
-    """The query, and whether something was written: nothing of what."""
+    """Return the query, and whether something was written: nothing of what."""
     return query | {
         "include": f"{query['include']},review,mediaReaction",
         "fields[reviews]": "createdAt",
@@ -176,7 +179,7 @@ def _collect_anime_metadata(page: Mapping[str, Any], facts: AnimeMetadata) -> No
 
 
 def _entry_row(record: Mapping[str, Any], tally: Counter[str]) -> EntryRow | None:
-    """An entry as a row of `ENTRY`, None if it is not about an anime."""
+    """Return an entry as a row of `ENTRY`, None if it is not about an anime."""
     number, said = linked_anime_id(relationship_ids(record, "anime")), record["attributes"]
     if number is None:
         manga = bool(relationship_ids(record, "manga"))
@@ -205,7 +208,7 @@ def _entry_row(record: Mapping[str, Any], tally: Counter[str]) -> EntryRow | Non
 
 
 def _convert_rating(value: object, tally: Counter[str]) -> int:
-    """A score of twenty as one of ten, halves up; 0 for none."""
+    """Return a score of twenty as one of ten, halves up; 0 for none."""
     if value is None:
         return 0
     try:

@@ -60,12 +60,14 @@ def sample_kitsu_users(
     seed: int,
     on_progress: Callable[[int], object],
 ) -> list[KitsuUser]:
-    """The first ``wanted`` active users on pages in random order; fewer if there are no more.
+    """Return the first ``wanted`` active users on pages in random order; fewer if there are no more.
 
     ``step`` is told how many have been found so far.
 
-    Raises:
-        InputError: Kitsu does not say how many users there are, or refuses a page.
+    Raises
+    ------
+    InputError
+        Kitsu does not say how many users there are, or refuses a page.
     """
     order = _shuffled_pages(site, seed)
     found: dict[int, list[KitsuUser]] = {}
@@ -100,7 +102,7 @@ def sample_kitsu_users(
 
 
 def _shuffled_pages(site: KitsuApi, seed: int) -> list[int]:
-    """The numbers of all pages in random order; how many there were is kept with the answers."""
+    """Return the numbers of all pages in random order; how many there were is kept with the answers."""
     kept = site.cache.get("users-count")
     if kept is None:
         try:
@@ -186,7 +188,7 @@ def _favourite_anime_ids(page: dict[str, Any]) -> dict[str, int]:
 
 
 def parse_count(value: object) -> int:
-    """A count as a number that fits 31 bits, 0 where there is none."""
+    """Return a count as a number that fits 31 bits, 0 where there is none."""
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
@@ -195,7 +197,7 @@ def parse_count(value: object) -> int:
 
 
 def parse_date(value: object) -> date | None:
-    """The day of a moment as Kitsu writes it, None where there is none."""
+    """Return the day of a moment as Kitsu writes it, None where there is none."""
     try:
         return datetime.fromisoformat(str(value)).date()
     except ValueError:
@@ -205,7 +207,7 @@ def parse_date(value: object) -> date | None:
 def add_favourites(
     site: KitsuApi, users: Sequence[KitsuUser], tally: Counter[str]
 ) -> list[KitsuUser]:
-    """The users, each with favourites; where Kitsu does not give them there are none."""
+    """Return the users, each with favourites; where Kitsu does not give them there are none."""
     unknown = [user for user in users if user.favourites is None]
     found: dict[int, set[int]] = defaultdict(set)
     for start in range(0, len(unknown), PAGE_SIZE):

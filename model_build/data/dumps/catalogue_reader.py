@@ -45,7 +45,7 @@ def read_dump_catalogue(source: CsvSource, file_format: CatalogueFileFormat) -> 
 
 
 def _select_cells(table: pl.DataFrame, file_format: CatalogueFileFormat) -> pl.DataFrame:
-    """The cells of each fact as text, null where nothing is known."""
+    """Return the cells of each fact as text, null where nothing is known."""
     columns = {
         **dict.fromkeys(COLUMN_DEFAULTS),
         **file_format.columns,

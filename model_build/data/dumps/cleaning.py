@@ -117,7 +117,7 @@ class ExternalSorter:
                 file.write(entries[first:last].data)
 
     def partitions(self) -> list[int]:
-        """The numbers of the ranges that hold entries, ascending."""
+        """Return the numbers of the ranges that hold entries, ascending."""
         return sorted(self._partitions)
 
     def pop_partition(self, partition: int) -> EntryArrays:

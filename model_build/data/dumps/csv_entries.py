@@ -41,7 +41,7 @@ class RowCounts:
 def read_entry_blocks(
     source: CsvSource, file_format: RatingsFileFormat, user_ids: UserIdMap, row_counts: RowCounts
 ) -> Iterator[EntryArrays]:
-    """The entries of a file, in its order; ``row_counts`` is added to on the way.
+    """Return the entries of a file, in its order; ``row_counts`` is added to on the way.
 
     Raises
     ------
@@ -166,7 +166,7 @@ class UserIdMap:
         return len(self._user_id)
 
     def map_array(self, users: Int64Array) -> Int32Array:
-        """The number of each, (n,)."""
+        """Return the number of each, (n,)."""
         if not len(users):
             return np.empty(0, np.int32)
         # A user's rows are mostly adjacent: look up one of each run.
@@ -179,6 +179,6 @@ class UserIdMap:
         return np.repeat(number[inverse], runs)
 
     def map_keys(self, users: Iterable[int | str]) -> Int32Array:
-        """The number of each of a few, in their order."""
+        """Return the number of each of a few, in their order."""
         known, first = self._user_id, self._first
         return np.array([known.setdefault(user, first + len(known)) for user in users], np.int32)

@@ -200,7 +200,7 @@ KAGGLE_PREFIX = "kaggle:"
 
 
 def dump_name(slug: str) -> str:
-    """The name of the dump published as ``OWNER/NAME``; InputError if Hakken reads no such dump."""
+    """Return the name of the dump published as ``OWNER/NAME``; InputError if Hakken reads no such dump."""
     for name, dump in DUMP_FORMATS.items():
         if dump.kaggle_slug.lower() == slug.lower():
             return name
@@ -209,7 +209,7 @@ def dump_name(slug: str) -> str:
 
 
 def download_dump(slug: str) -> Path:
-    """The folder with the files of ``OWNER/NAME``, downloaded unless they are there already.
+    """Return the folder with the files of ``OWNER/NAME``, downloaded unless they are there already.
 
     Raises
     ------

@@ -102,7 +102,7 @@ class PreparedDataset(_StrictModel):
     partitions: list[RatingsPartition]
 
     def fingerprint(self) -> str:
-        """A sha256 of all entries, by those of the partitions."""
+        """Return a sha256 of all entries, by those of the partitions."""
         digests = "\n".join(partition.sha256 for partition in self.partitions)
         return hashlib.sha256(digests.encode()).hexdigest()
 
@@ -120,7 +120,7 @@ class EntryArrays:
         return len(self.user_id)
 
     def take(self, index: BoolArray | Int64Array) -> EntryArrays:
-        """The entries at some positions, or where a mask is set."""
+        """Return the entries at some positions, or where a mask is set."""
         return EntryArrays(
             self.user_id[index], self.anime_id[index], self.rating[index], self.status[index]
         )
@@ -224,13 +224,13 @@ def check_same_cleaning(before: PreparedDataset, dataset: str, cleaning: dict[st
 
 
 def next_user_id(before: PreparedDataset) -> int:
-    """The number of the first user to be added; it begins a partition."""
+    """Return the number of the first user to be added; it begins a partition."""
     last = max(partition.last_fan for partition in before.partitions)
     return (last // USERS_PER_PARTITION + 1) * USERS_PER_PARTITION
 
 
 def partition_anime_ids(folder: Path, partitions: Sequence[RatingsPartition]) -> Int32Array:
-    """The ids in some partitions, ascending."""
+    """Return the ids in some partitions, ascending."""
     found = [np.empty(0, np.int32)]
     for partition in partitions:
         table = pq.read_table(folder / partition.file, columns=["anime_id"])
@@ -255,7 +255,7 @@ def link_existing_partitions(before: PreparedDataset, folder: Path, new: Path) -
 def merge_prepared_datasets(
     before: PreparedDataset, added: PreparedDataset, anime: int
 ) -> PreparedDataset:
-    """What is in both together, ``anime`` of them."""
+    """Return what is in both together, ``anime`` of them."""
     counts = {name: before.counts[name] + added.counts[name] for name in before.counts}
     return before.model_copy(
         update={
@@ -270,7 +270,7 @@ def merge_prepared_datasets(
 
 
 def merge_reports(folder: Path, added: str) -> str:
-    """The report so far, and that of the new file."""
+    """Return the report so far, and that of the new file."""
     return f"{(folder / REPORT_FILE).read_text('utf-8')}\nadded: {added}"
 
 
@@ -291,7 +291,7 @@ def _link_or_copy(old: Path, new: Path) -> None:
 
 
 def render_preparation_report(prepared: PreparedDataset, published: int | None) -> str:
-    """The text of ``report.txt``."""
+    """Return the text of ``report.txt``."""
     (source,) = prepared.sources
     lines = [f"{prepared.dataset}: {source.file}, {source.rows:,} rows"]
     if published is not None and source.rows != published:

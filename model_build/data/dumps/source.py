@@ -75,7 +75,7 @@ class CsvSource:
         return facts.st_size, facts.st_mtime_ns, facts.st_ino
 
     def digest(self) -> str:
-        """The sha256 of the file, packed as it is."""
+        """Return the sha256 of the file, packed as it is."""
         with self.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -103,7 +103,7 @@ class LastByteStream(io.RawIOBase):
 
 
 def read_header(source: CsvSource) -> list[str]:
-    """The column names of a CSV file; InputError if it is empty or its first line is no text."""
+    """Return the column names of a CSV file; InputError if it is empty or its first line is no text."""
     with source.open_stream() as stream:
         first = stream.read(1 << 16)
     try:
@@ -118,7 +118,7 @@ def read_header(source: CsvSource) -> list[str]:
 
 
 def find_source(path: Path, names: tuple[str, ...]) -> CsvSource | None:
-    """The first of the named CSV files that is there: in a folder, or in a zip; None if none is.
+    """Return the first of the named CSV files that is there: in a folder, or in a zip; None if none is.
 
     A folder may hold it as ``NAME``, ``NAME.gz``, ``NAME.zip`` or within any zip, at any depth.
     """
@@ -133,7 +133,7 @@ def find_source(path: Path, names: tuple[str, ...]) -> CsvSource | None:
 
 
 def single_source(path: Path) -> CsvSource | None:
-    """What a path to one file stands for: itself, or the only CSV of a zip; None if unclear."""
+    """Return what a path to one file stands for: itself, or the only CSV of a zip; None if unclear."""
     sources = [source for source in _list_sources(path) if source.name.lower().endswith(".csv")]
     return sources[0] if len(sources) == 1 else None
 
