@@ -1,4 +1,4 @@
-"""Measures of a model: from a file, and into a model that is trained already."""
+"""Metrics of a model: read from a file, written into a trained model and its model card."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def read_evaluation_metrics(path: Path) -> dict[str, Any]:
 
 
 def scalar_metrics(evaluation: Mapping[str, Any]) -> dict[str, float]:
-    """Without the tables, and without what could not be measured."""
+    """Keep the numbers: no tables, and nothing that could not be measured (null)."""
     return {
         name: float(value)
         for name, value in evaluation.items()
@@ -48,17 +48,17 @@ def scalar_metrics(evaluation: Mapping[str, Any]) -> dict[str, float]:
 
 
 def evaluation_metrics_json(evaluation: Mapping[str, Any]) -> str:
-    """Return the content of the file of measures in a model."""
+    """Return the content of `EVALUATION_FILE`."""
     return json.dumps(evaluation, indent=1) + "\n"
 
 
 def annotate_model(model: Path, evaluation: Mapping[str, Any], out: Path) -> Manifest:
-    """Write the model at ``model`` again with these measures, as a new version of the same time.
+    """Write the model at ``model`` again with these metrics, as a new version of the same time.
 
     Raises
     ------
     ArtifactError
-        It cannot be opened, or something else stands at ``out``.
+        It cannot be opened, or ``out`` is something else than a model.
     """
     artifact = open_artifact(model)
     before = artifact.manifest
@@ -99,7 +99,7 @@ def render_model_card(
     settings: Mapping[str, float | int | str],
     metrics: Mapping[str, float],
 ) -> str:
-    """Markdown text for the file CARD in the artifact."""
+    """Render the model card, Markdown."""
     sources = [
         f"- {source.name} ({source.licence})"
         for kind in read_sources(dataset.name)

@@ -11,56 +11,54 @@ from app.catalogue import Catalogue
 from app.recommender import Model
 from app.recommender.artifact import MANIFEST_FILE, ArtifactError, Manifest, verify_bytes
 from model_build.artifact.store import ConflictError, ModelFileStore, StoredFile
-from model_build.artifact.versions import (
-    ModelVersion,
-    VersionInventory,
-    list_versions,
-    set_live_version,
-)
+from model_build.artifact.versions import VersionInventory, list_versions, set_live_version
 from model_build.util.errors import InputError
 
 GATE_METRICS = ("ndcg@10", "recall@10", "map@10", "new_ndcg@10", "ndcg@20", "recall@20", "map@20")
-"""Held-out measures of `model_build evaluate` of which more is better."""
+"""Hold-out metrics of `model_build evaluate` of which more is better."""
 
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class QualityGate:
-    """``metric`` may fall by ``allow_drop`` and no more, unless ``force``."""
+    """Lets ``metric`` fall by at most ``allow_drop``, unless ``force``."""
 
     metric: str = "ndcg@10"
     allow_drop: float = 0.01
     force: bool = False
 
     def check(self, new: Manifest, live: Manifest) -> str:
-        """One sentence on how the two compare.
+        """Compare two models in one sentence.
 
         Raises
         ------
         InputError
-            The new one is worse, or it is not known to be as good.
+            The new one is worse, or not known to be as good.
         """
         now, before = self._metric_value(new), self._metric_value(live)
         if before is None:
             return f"the live model {live.version} has no {self.metric} to compare with."
         if now is None:
-            told = (
+            comparison = (
                 f"{self.metric} of the live model {live.version} is {before:.4f}, "
                 f"that of {new.version} was not measured"
             )
         else:
-            told = f"{self.metric} {now:.4f} against {before:.4f} of the live model {live.version}"
+            comparison = (
+                f"{self.metric} {now:.4f} against {before:.4f} of the live model {live.version}"
+            )
             if now >= before - self.allow_drop - _ROUNDING:
-                return f"{told}."
+                return f"{comparison}."
         if self.force:
-            return f"{told}; published all the same."
+            return f"{comparison}; published all the same."
         if now is None:
             raise InputError(
-                f"{told}; train it with --metrics (what evaluate --json printed), or use --force."
+                f"{comparison}; train it with --metrics (what evaluate --json printed), or use "
+                "--force."
             )
         raise InputError(
-            f"{told}: it fell by more than {self.allow_drop:g}; "
+            f"{comparison}: it fell by more than {self.allow_drop:g}; "
             "find out why, or use --allow-drop or --force."
         )
 
@@ -71,7 +69,7 @@ class QualityGate:
 
 @dataclass(frozen=True, slots=True)
 class PublishResult:
-    """What was done: files and bytes that were written, and the version that was live before."""
+    """Files and bytes that were written, and the version that was live before."""
 
     version: str
     verdict: str
@@ -82,8 +80,9 @@ class PublishResult:
 
 
 def publish_model(path: Path, store: ModelFileStore, gate: QualityGate) -> PublishResult:
-    """Publish the model at ``path``. What is there already is not sent again, so that after an
-    interruption the same call completes the work.
+    """Publish the model at ``path``.
+
+    What is there already is not sent again: after an interruption the same call completes the work.
 
     Raises
     ------
@@ -134,7 +133,7 @@ def _apply_gate(gate: QualityGate, new: Manifest, inventory: VersionInventory) -
 def _check_unchanged(
     store: ModelFileStore, manifest: Manifest, text: bytes, inventory: VersionInventory
 ) -> None:
-    there: ModelVersion | None = inventory.find_version(manifest.version)
+    there = inventory.find_version(manifest.version)
     if there is None or MANIFEST_FILE not in there.files:
         return
     if not store.matches(there.files[MANIFEST_FILE], text):
@@ -147,7 +146,7 @@ def _check_unchanged(
 def _upload_files(
     path: Path, store: ModelFileStore, manifest: Manifest, text: bytes
 ) -> Mapping[str, int]:
-    """Bring everything there, the manifest last, and look at all of it again; what was written."""
+    """Upload what is missing, the manifest last, verify all of it, and return sizes by file."""
     folder, written = manifest.version, {}
     try:
         there = store.list()
@@ -162,9 +161,8 @@ def _upload_files(
         if not _is_stored(store, f"{folder}/{MANIFEST_FILE}", there, text):
             _upload_file(store, f"{folder}/{MANIFEST_FILE}", there, text)
             written[MANIFEST_FILE] = len(text)
-        _verify_upload(
-            path, store, manifest
-        )  # nobody replaced any of it before the manifest was there
+        # Again: until the manifest is there, somebody else may have replaced a file.
+        _verify_upload(path, store, manifest)
     except ConflictError as conflict:
         raise InputError(
             f"{store.url}/{conflict}: somebody else is publishing this version with other content; "

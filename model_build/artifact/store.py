@@ -1,4 +1,4 @@
-"""Files at a place that several may write to: a directory, or a folder of a bucket."""
+"""Stores of published models, which several may write to: a directory, or a folder of a bucket."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ from app.recommender.atomic_writes import fsync_path, write_atomically
 
 
 class ConflictError(Exception):
-    """Somebody else changed a file since it was looked at."""
+    """Somebody else changed a file since it was listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file that is there. ``generation`` changes with every replacement, ``updated`` is when that
-    was in seconds since the epoch, ``crc32c`` is known where it takes no reading."""
+    """A file of a store.
+
+    ``generation`` changes with every replacement, ``updated`` is when that was (seconds since the
+    epoch), ``crc32c`` is known in buckets.
+    """
 
     name: str
     size: int
@@ -42,28 +45,28 @@ class ModelFileStore(Protocol):
 
     @property
     def url(self) -> str:
-        """What messages call it."""
+        """What messages call the store."""
 
     def list(self) -> dict[str, StoredFile]:
-        """All files of the place and of the folders in it."""
+        """List all files, and those of the folders in it."""
 
     def read(self, name: str) -> bytes:
-        """Return the content; MissingObjectError if it is not there."""
+        """Return the content; MissingObjectError without such a file."""
 
     def matches(self, stored: StoredFile, content: bytes) -> bool:
         """Whether a file that `list` showed has this content."""
 
     def put(self, name: str, content: bytes, expected_generation: str | None) -> None:
-        """Write a file whole, in the place of the generation ``replaces`` (None: of nothing).
+        """Write a file atomically in place of ``expected_generation`` (None: no file).
 
         Raises
         ------
         ConflictError
-            Another one, or another content, is there by now.
+            Another generation with other content is there.
         """
 
     def delete(self, name: str) -> None:
-        """Delete a file; one that is gone already is fine."""
+        """Delete a file; it may be gone already."""
 
 
 @contextmanager
@@ -89,16 +92,17 @@ LOCK_FILE = ".lock"
 
 @dataclass(frozen=True, slots=True)
 class DirectoryStore:
-    """The files of a directory and of the folders in it; hidden ones are ours."""
+    """The files of a directory and of the folders in it; hidden ones are its own."""
 
     path: Path
 
     @property
     def url(self) -> str:
+        """The path."""
         return str(self.path)
 
     def list(self) -> dict[str, StoredFile]:
-        """All files; none if there is no such directory yet."""
+        """List all files; none without such a directory."""
         with self._translate_errors():
             return {stored.name: stored for stored in self._iter_files()}
 
@@ -116,7 +120,7 @@ class DirectoryStore:
         return stored.size == len(content) and self.read(stored.name) == content
 
     def put(self, name: str, content: bytes, expected_generation: str | None) -> None:
-        """Write beside the file, have the disk hold it, and rename."""
+        """Write beside the file, sync, and rename."""
         file = self.path / name
         with self._translate_errors():
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -161,7 +165,7 @@ class DirectoryStore:
         return StoredFile(
             name=file.relative_to(self.path).as_posix(),
             size=found.st_size,
-            # Every replacement is a new file, so the number of the old one cannot be back at once.
+            # A replacement is a new file: it does not get the inode of the old one at once.
             generation=f"{found.st_ino}-{found.st_mtime_ns}",
             updated=found.st_mtime,
         )
@@ -200,10 +204,11 @@ class GcsStore:
 
     @property
     def url(self) -> str:
+        """``gs://bucket/prefix``."""
         return self.folder.url
 
     def list(self) -> dict[str, StoredFile]:
-        """All objects below the prefix."""
+        """List all objects below the prefix."""
         start = self.folder.object_name("")
         with self.folder.translate_errors(""):
             blobs = self.folder.bucket.list_blobs(
@@ -230,7 +235,7 @@ class GcsStore:
         return stored.size == len(content) and stored.crc32c == _crc32c(content)
 
     def put(self, name: str, content: bytes, expected_generation: str | None) -> None:
-        """Upload with the checksum and the generation that it replaces, and compare the answer."""
+        """Upload with checksum and expected generation, and compare the answer."""
         from google.api_core.exceptions import PreconditionFailed
 
         blob = self.folder.bucket.blob(self.folder.object_name(name))
@@ -245,7 +250,7 @@ class GcsStore:
                     **self.folder.request_options(),
                 )
             except PreconditionFailed:
-                # Perhaps by ourselves: an answer got lost, and the request was repeated.
+                # Perhaps by this process: an answer got lost, and the request was repeated.
                 blob.reload(**self.folder.request_options())
                 if blob.crc32c != _crc32c(content):
                     raise ConflictError(name) from None

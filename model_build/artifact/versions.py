@@ -1,4 +1,4 @@
-"""What a place holds: versions, whole or not, and which one is live."""
+"""The versions in a store, complete or not: list, make live, roll back, prune."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ from model_build.util.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """A folder of the place. ``fault`` says what is wrong with it, None if it is whole; ``updated``
-    is when its last file was written."""
+    """A version in a store; ``problem`` says why it is not complete."""
 
     name: str
     manifest: Manifest | None
@@ -42,31 +41,33 @@ class ModelVersion:
 
     @property
     def creation_key(self) -> tuple[str, str]:
-        """A key that sorts versions from the one made first to the one made last."""
+        """A key that sorts versions by when they were made."""
         return (self.manifest.created if self.manifest else "", self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class VersionInventory:
-    """The versions, the one made last first. ``live`` is the version that the pointer names, None
-    without one, and ``pointer`` the generation to replace it."""
+    """The versions of a store, newest first.
+
+    ``live_version`` is what the pointer names, ``pointer_generation`` what a new one replaces.
+    """
 
     versions: tuple[ModelVersion, ...]
     live_version: str | None
     pointer_generation: str | None
 
     def find_version(self, name: str) -> ModelVersion | None:
-        """Return the version of this name."""
+        """Return the version of this name, or None."""
         return next((each for each in self.versions if each.name == name), None)
 
 
 def list_versions(store: ModelFileStore) -> VersionInventory:
-    """Look at everything that is there.
+    """List everything that is there.
 
     Raises
     ------
     InputError
-        The place is a model itself, so no version in it would ever be used.
+        The store is a model itself, so no version in it would ever be used.
     ArtifactError
         The store cannot be read, or its pointer names no version.
     """
@@ -102,9 +103,9 @@ def read_live_version(store: ModelFileStore) -> str | None:
 def _inspect_version(
     store: ModelFileStore, name: str, files: Mapping[str, StoredFile], live: str | None
 ) -> ModelVersion:
-    manifest = fault = None
+    manifest = problem = None
     if MANIFEST_FILE not in files:
-        fault = f"no {MANIFEST_FILE}"
+        problem = f"no {MANIFEST_FILE}"
     else:
         try:
             content = store.read(f"{name}/{MANIFEST_FILE}")
@@ -114,35 +115,35 @@ def _inspect_version(
         except MissingObjectError as error:
             if error.denied:
                 raise
-            fault = f"no {MANIFEST_FILE}"  # deleted meanwhile
+            problem = f"no {MANIFEST_FILE}"  # deleted meanwhile
         except StorageUnreachableError:
             raise  # which says nothing about the version
         except ArtifactError as error:
-            fault = str(error)
+            problem = str(error)
     if manifest:
         wrong = [
             file
-            for file, facts in manifest.files.items()
-            if file not in files or files[file].size != facts.bytes
+            for file, entry in manifest.files.items()
+            if file not in files or files[file].size != entry.bytes
         ]
         if wrong:
-            fault = f"missing or cut short: {', '.join(wrong)}"
-    return ModelVersion(name, manifest, fault, files, name == live)
+            problem = f"missing or cut short: {', '.join(wrong)}"
+    return ModelVersion(name, manifest, problem, files, name == live)
 
 
 ABANDONED_AFTER_SECONDS = 24 * 3600.0
-"""How old an incomplete version must be to be taken for abandoned."""
+"""An older incomplete version counts as abandoned."""
 
 
 def rollback_version(store: ModelFileStore, version: str | None = None) -> tuple[str | None, str]:
-    """Make an earlier version live; without one, that which was made just before the live one.
+    """Make ``version`` live, or the one made just before the live one.
 
-    Returns the version that was live and the one that is.
+    Returns the versions that were and are live.
 
     Raises
     ------
     InputError
-        There is no such version, or it is not whole.
+        There is no such version, or it is not complete.
     """
     inventory = list_versions(store)
     target = _rollback_target(store, inventory, version)
@@ -158,10 +159,9 @@ def rollback_version(store: ModelFileStore, version: str | None = None) -> tuple
 def prune_versions(
     store: ModelFileStore, keep: int, *, dry_run: bool = False
 ) -> list[ModelVersion]:
-    """Delete all versions but the ``keep`` made last and the live one, and return them.
+    """Delete all versions but the ``keep`` newest and the live one, and return them.
 
-    An incomplete version is deleted once it is older than a day: until then somebody may be
-    publishing it.
+    An incomplete version is deleted after a day: until then it may be being published.
 
     Raises
     ------
@@ -171,9 +171,9 @@ def prune_versions(
     inventory = list_versions(store)
     if inventory.live_version is None:
         raise InputError(f"{store.url}: no version is live; nothing is deleted before one is.")
-    whole = [version for version in inventory.versions if version.problem is None]
+    complete = [version for version in inventory.versions if version.problem is None]
     recent = time.time() - ABANDONED_AFTER_SECONDS
-    doomed = [version for version in whole[keep:] if not version.is_live] + [
+    doomed = [version for version in complete[keep:] if not version.is_live] + [
         version
         for version in inventory.versions
         if version.problem is not None and not version.is_live and version.updated < recent
@@ -242,13 +242,13 @@ def _undo_if_deleted(store: ModelFileStore, target: str, before: VersionInventor
 
 
 def _delete_version(store: ModelFileStore, version: ModelVersion) -> None:
-    """Delete a version, its manifest first: what a killed prune leaves is not whole."""
+    """Delete a version, its manifest first: what a killed prune leaves is incomplete."""
     manifest = f"{version.name}/{MANIFEST_FILE}"
     content = store.read(manifest) if MANIFEST_FILE in version.files else None
     if content is not None:
         store.delete(manifest)
         if read_live_version(store) == version.name:
-            # It became live between our look and now. Whoever made it so is told by `rollback`.
+            # It became live since it was listed. `rollback` tells whoever made it so.
             _restore_manifest(store, manifest, content)
             raise InputError(f"{store.url}: {version.name} was made live meanwhile; it is kept.")
     for file in version.files:

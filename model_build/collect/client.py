@@ -1,4 +1,7 @@
-"""How long a collection waits for a service that wants rest, or that does not answer."""
+"""Gets JSON objects from a service, with long waits when it limits requests or does not answer.
+
+One request with its quick repeats is `app.lists.http_client`'s.
+"""
 
 from __future__ import annotations
 
@@ -18,18 +21,18 @@ from app.upstream.rate_limiter import RateLimiter
 from model_build.util.errors import InputError
 
 INITIAL_DELAY, MAX_DELAY = 5.0, 60.0
-"""Seconds, where nobody says how long to wait; each pause is twice the one before."""
+"""Seconds, without a Retry-After; each delay is twice the one before."""
 MAX_CONSECUTIVE_FAILURES = 20
-"""After so many failures one after the other the service is taken to be gone."""
+"""After these the service counts as gone."""
 RESUME_HINT = "what came is kept; run the same command again later"
 
 
 @dataclass(slots=True)
 class RequestStats:
-    """What asking took in this run.
+    """Requests of this run.
 
-    ``answers`` that came, those to repeats included; of these ``limited`` (429) and ``failed``
-    (5xx). ``waited`` seconds because of either; ``trouble`` is what made an answer useless.
+    ``responses`` include those to repeats; of these ``rate_limited`` (429) and ``server_errors``
+    (5xx). ``failure_reasons`` count what made a response useless.
     """
 
     responses: int = 0
@@ -39,18 +42,18 @@ class RequestStats:
     failure_reasons: Counter[str] = field(default_factory=Counter)
 
     def count_responses(self, session: requests.Session) -> None:
-        """Count the answers that come to a session."""
+        """Count the responses to a session."""
 
-        def heard(response: requests.Response, *_: object, **__: object) -> None:
+        def count(response: requests.Response, *_: object, **__: object) -> None:
             self.responses += 1
             self.rate_limited += response.status_code == 429
             self.server_errors += response.status_code >= 500
 
-        session.hooks["response"].append(heard)
+        session.hooks["response"].append(count)
 
 
 class Backoff:
-    """Waits ``seconds`` at most for one answer; ``say`` is told of waits."""
+    """Waits at most ``seconds`` for one response; ``log`` gets a line for each wait."""
 
     def __init__(
         self,
@@ -70,12 +73,12 @@ class Backoff:
         self._failures = 0
 
     def wait_for_rate_limit(self, asked: float | None) -> None:
-        """Wait as long as the service asked for, or as long as is usual.
+        """Wait as long as the service asked for, or the next delay.
 
         Raises
         ------
         InputError
-            It has wanted rest for longer than we have patience.
+            It has limited requests for longer than ``seconds``.
         """
         wait = max(1.0, asked) if asked is not None else self._next_delay()
         if self._waited + wait > self._seconds:
@@ -87,12 +90,12 @@ class Backoff:
         self._wait(wait, f"{self._source} asks for rest: {wait:,.0f} s")
 
     def record_failure(self, why: str) -> None:
-        """No useful answer came: wait, if it was not the first time.
+        """Wait because no useful response came, if not for the first time.
 
         Raises
         ------
         InputError
-            It was one time too many.
+            It was the `MAX_CONSECUTIVE_FAILURES`-th in a row.
         """
         self._stats.failure_reasons[why] += 1
         self._failures += 1
@@ -105,7 +108,7 @@ class Backoff:
             self._wait(wait, f"{self._source} fails ({why}): {wait:,.0f} s of rest")
 
     def record_success(self) -> None:
-        """All is well again."""
+        """Forget the waits so far."""
         self._waited, self._pause, self._failures = 0.0, INITIAL_DELAY, 0
 
     def _next_delay(self) -> float:
@@ -123,17 +126,17 @@ CLIENT_LIMITS = HttpLimits(
     read_timeout=60.0, max_body_bytes=128 * 1024 * 1024, max_throttle_wait=3600.0
 )
 REQUEST_SECONDS = 180.0
-"""What one request may take, with its quick repeats."""
+"""Of one request with its quick repeats."""
 
 _JSON_OBJECT = TypeAdapter(dict[str, Any])
 
 
 class RequestFailed(Exception):  # noqa: N818 -- it names the state, not a mistake
-    """No useful answer came; a later try may get one."""
+    """No useful response came; a later try may get one."""
 
 
 class RequestRejected(Exception):  # noqa: N818
-    """The service's own word is no; ``status`` is HTTP's."""
+    """The service refuses, with this HTTP ``status``."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"HTTP {status}")
@@ -141,7 +144,7 @@ class RequestRejected(Exception):  # noqa: N818
 
 
 class JsonClient:
-    """Asks one service, each time when ``turn`` says so."""
+    """Requests to one service, spaced by ``throttle``."""
 
     def __init__(
         self, source: str, session: requests.Session, throttle: RateLimiter | None, backoff: Backoff
@@ -152,7 +155,7 @@ class JsonClient:
     def get_json(
         self, url: str, query: Mapping[str, str], headers: Mapping[str, str]
     ) -> dict[str, Any]:
-        """Return the object at an address.
+        """Return the object at a URL.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What a collection tells: one object for programs, the same in words for people."""
+"""The report of a collection: one JSON object, and the same as text."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def build_kitsu_report(
     requested_users: int,
     segments: tuple[str, ...],
     pages: Mapping[str, int],
-    traffic: RequestStats,
+    stats: RequestStats,
     seconds: float,
 ) -> dict[str, Any]:
-    """All numbers of a collection from Kitsu; ``pages`` counts the answers kept, by kind."""
-    users, found = collected.users, collected.interactions
+    """Build the report on a collection from Kitsu; ``pages`` counts stored responses by kind."""
+    users = collected.users
     beyond = sum(count for kind, count in pages.items() if kind != "users")
-    bounds = bin_edges(users["score"].to_numpy())
+    edges = bin_edges(users["score"].to_numpy())
     return {
         "service": "kitsu",
         "users_wanted": requested_users,
@@ -35,17 +35,17 @@ def build_kitsu_report(
         "segments": {
             name: {
                 "users": users.filter(pl.col("segment") == name).height,
-                "score_from": round(float(bounds[place]), 3),
-                "score_to": round(float(bounds[place + 1]), 3),
+                "score_from": round(float(edges[at]), 3),
+                "score_to": round(float(edges[at + 1]), 3),
                 "written": name in segments,
             }
-            for place, name in enumerate(ACTIVITY_SEGMENTS)
+            for at, name in enumerate(ACTIVITY_SEGMENTS)
         },
-        "interactions": interaction_counts(found),
+        "interactions": interaction_counts(collected.interactions),
         "pages": dict(pages),
         "calls_a_user_beyond_sampling": round(beyond / len(users), 3),
         "counted": dict(sorted(collected.tally.items())),
-        "this_run": run_statistics(traffic, seconds),
+        "this_run": run_statistics(stats, seconds),
     }
 
 
@@ -69,7 +69,7 @@ def build_lists_report(
     n_names: int,
     ratings: pl.DataFrame,
     tally: Counter[str],
-    traffic: RequestStats,
+    stats: RequestStats,
     seconds: float,
 ) -> dict[str, Any]:
     """All numbers of a collection of lists by name."""
@@ -83,30 +83,30 @@ def build_lists_report(
             "scored": ratings.filter(pl.col("rating") > 0).height,
         },
         "counted": dict(sorted(tally.items())),
-        "this_run": run_statistics(traffic, seconds),
+        "this_run": run_statistics(stats, seconds),
     }
 
 
-def run_statistics(traffic: RequestStats, seconds: float) -> dict[str, Any]:
-    """Return what this run took."""
+def run_statistics(stats: RequestStats, seconds: float) -> dict[str, Any]:
+    """Return time, requests and waits of this run."""
     return {
         "seconds": round(seconds, 1),
-        "answers": traffic.responses,
-        "answers_429": traffic.rate_limited,
-        "answers_5xx": traffic.server_errors,
-        "seconds_of_rest": round(traffic.seconds_waited, 1),
-        "useless_answers": dict(sorted(traffic.failure_reasons.items())),
+        "answers": stats.responses,
+        "answers_429": stats.rate_limited,
+        "answers_5xx": stats.server_errors,
+        "seconds_of_rest": round(stats.seconds_waited, 1),
+        "useless_answers": dict(sorted(stats.failure_reasons.items())),
     }
 
 
 def render_report(report: Mapping[str, Any]) -> str:
-    """Return the report as lines of text: nested objects are indented."""
+    """Render a report as text; nested objects are indented."""
     return "\n".join(_report_lines(report, "")) + "\n"
 
 
-def _report_lines(found: Mapping[str, Any], indent: str) -> list[str]:
+def _report_lines(report: Mapping[str, Any], indent: str) -> list[str]:
     lines = []
-    for name, value in found.items():
+    for name, value in report.items():
         words = name.replace("_", " ")
         if isinstance(value, Mapping):
             lines += [

@@ -1,7 +1,7 @@
-"""Answers that have come, each in a gzipped file of its own, so that none is asked for twice.
+"""Responses of a service, each in a gzipped file of its own, so that none is requested twice.
 
-A collection is written as if it asked for everything from the start; what is there already is taken
-from here. So it can be stopped at any moment, and goes on when it is run again.
+A collection runs as if it requested everything from the start, and takes what it has from here: it
+can be stopped at any moment, and goes on when it is run again.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ _GZIP_LEVEL = 6
 
 
 class ResponseCache:
-    """The answers kept in ``folder`` by names such as ``library/17``."""
+    """The responses in ``folder`` by names such as ``library/17``."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._plan: dict[str, Any] | None = None
 
     def get(self, name: str) -> Any | None:
-        """Return the answer, None if there is none that can be read."""
+        """Return the response, None if there is none that can be read."""
         try:
             return json.loads(gzip.decompress(self._file(name).read_bytes()))
         except (OSError, EOFError, ValueError, zlib.error):  # not there, or damaged by the disk
             return None
 
     def has(self, name: str) -> bool:
-        """Whether there is an answer, readable or not."""
+        """Whether there is a response, readable or not."""
         return self._file(name).is_file()
 
     def put(self, name: str, response: Any) -> None:
-        """Keep an answer; it is on disk when this returns."""
+        """Store a response; it is on disk when this returns."""
         if self._plan is not None:
             plan, self._plan = self._plan, None
             self.put(PLAN_KEY, plan)
@@ -55,7 +55,7 @@ class ResponseCache:
         write_atomically(self._file(name), lambda partial: partial.write_bytes(packed))
 
     def remove(self, name: str) -> None:
-        """Keep an answer no longer."""
+        """Delete a response."""
         self._file(name).unlink(missing_ok=True)
 
     def count(self, kind: str) -> int:
@@ -63,29 +63,29 @@ class ResponseCache:
         return sum(1 for _ in (self.folder / kind).glob(f"*{FILE_SUFFIX}"))
 
     def check_plan(self, plan: dict[str, Any]) -> None:
-        """Fill the folder by this plan, which is kept with the first answer.
+        """Fill the folder by this plan, which is stored with the first response.
 
         Raises
         ------
         InputError
-            It is filled by another plan.
+            The folder is filled by another plan.
         """
-        kept = self.get(PLAN_KEY)
-        if kept is None:
+        stored = self.get(PLAN_KEY)
+        if stored is None:
             if any(self.folder.rglob(f"*{FILE_SUFFIX}")):
                 raise InputError(f"{self.folder}: has lost its plan; remove it, or use another.")
             self._plan = plan
             return
         for name, value in plan.items():
-            if kept.get(name) != value:
+            if stored.get(name) != value:
                 raise InputError(
-                    f"{self.folder}: was collected with {name} {kept.get(name)}, not {value}; "
+                    f"{self.folder}: was collected with {name} {stored.get(name)}, not {value}; "
                     "choose another --out, or go on as before."
                 )
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Be the only process that fills the folder.
+        """Make this the only process that fills the folder.
 
         Raises
         ------

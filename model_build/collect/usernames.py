@@ -1,6 +1,6 @@
-"""Lists on MyAnimeList (or elsewhere) of users whose names stand in a file, for ``train``.
+"""Lists on MyAnimeList (or elsewhere) of users named in a file, for ``train``.
 
-Names are not kept: answers go by a hash, and users by their place in the file.
+Names are not stored: responses are stored by a hash, users are numbered as in the file.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ SETUP_HINTS = {
 
 
 def read_usernames(path: Path) -> list[str]:
-    """Names from a file, one a line; blank lines and those that begin with # are skipped.
+    """Read names from a file, one a line; blank lines and those that begin with # are skipped.
 
-    A name that stands there twice, in whatever case, is read once.
+    A repeated name, in whatever case, is read once.
 
     Raises
     ------
@@ -66,13 +66,13 @@ def read_usernames(path: Path) -> list[str]:
 def collect_user_lists(
     source: ListSource,
     names: Sequence[str],
-    answers: ResponseCache,
-    patience: Backoff,
+    cache: ResponseCache,
+    backoff: Backoff,
     make_progress_bar: Callable[..., tqdm[None]],
 ) -> tuple[pl.DataFrame, Counter[str]]:
-    """Ratings of all names, numbered in their order, and how often what happened.
+    """Collect the ratings of all names, numbered in their order, and counts of what happened.
 
-    A list that cannot be read now is tried again at the end, and then counted.
+    A list that cannot be read is tried again at the end, and then counted.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def collect_user_lists(
     with make_progress_bar(total=len(names), desc="lists", unit=" list") as shown:
         for again in (False, True):
             for number in [place for place in range(len(names)) if place not in found]:
-                answer = _cached_list(source, names[number], answers, patience)
+                answer = _cached_list(source, names[number], cache, backoff)
                 if answer is not None:
                     found[number] = answer
                     shown.update()
@@ -105,36 +105,36 @@ def collect_user_lists(
 
 
 def _cached_list(
-    source: ListSource, name: str, answers: ResponseCache, patience: Backoff
+    source: ListSource, name: str, cache: ResponseCache, backoff: Backoff
 ) -> dict[str, Any] | None:
-    """Return what is kept of a list or comes now; None if nothing does."""
+    """Return the stored or fetched list; None if it cannot be read now."""
     key = f"lists/{hashed_key(source.slug, name.casefold())}"
-    kept = answers.get(key)
-    if kept is None:
-        kept = _fetch_list(source, name, patience)
-        if kept is not None:
-            answers.put(key, kept)
-    return kept
+    response = cache.get(key)
+    if response is None:
+        response = _fetch_list(source, name, backoff)
+        if response is not None:
+            cache.put(key, response)
+    return response
 
 
-def _fetch_list(source: ListSource, name: str, patience: Backoff) -> dict[str, Any] | None:
+def _fetch_list(source: ListSource, name: str, backoff: Backoff) -> dict[str, Any] | None:
     while True:
         try:
-            fans = source.fetch(name)
+            anime_list = source.fetch(name)
         except RateLimited as error:
-            patience.wait_for_rate_limit(error.retry_after)
+            backoff.wait_for_rate_limit(error.retry_after)
         except SourceDown as error:
-            patience.record_failure("timed out" if error.timed_out else "no useful answer")
+            backoff.record_failure("timed out" if error.timed_out else "no useful answer")
             return None
         except SourceNotConfigured:
             raise InputError(
-                f"--source {source.slug}: cannot be asked by name here; {SETUP_HINTS[source.slug]}, or "
-                "choose another."
+                f"--source {source.slug}: cannot be asked by name here; "
+                f"{SETUP_HINTS[source.slug]}, or choose another."
             ) from None
         except ListError as error:
-            patience.record_success()
+            backoff.record_success()
             return {"error": type(error).__name__}
         else:
-            patience.record_success()
-            entries = [(e.anime_id, e.score or 0.0, int(e.status)) for e in fans.entries]
-            return {"entries": entries, "unmapped": fans.unmapped}
+            backoff.record_success()
+            entries = [(e.anime_id, e.score or 0.0, int(e.status)) for e in anime_list.entries]
+            return {"entries": entries, "unmapped": anime_list.unmapped}

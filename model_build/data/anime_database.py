@@ -27,7 +27,7 @@ GENRES = (
     *("Mecha", "Music", "Mystery", "Romance", "School", "Sci-Fi", "Slice of Life", "Sports"),
     *("Supernatural", "Suspense"),
 )
-"""What counts as a genre among the database's tags, as MyAnimeList writes it."""
+"""The tags of the database that are genres, as MyAnimeList writes them."""
 GENRE_SYNONYMS = {
     "science fiction": "Sci-Fi",
     "science-fiction": "Sci-Fi",
@@ -37,7 +37,7 @@ GENRE_SYNONYMS = {
     "yuri": "Girls Love",
     "shoujo ai": "Girls Love",
 }
-"""Other sites' words for genres."""
+"""Tags of other sites -> genres."""
 DATABASE_SCHEMA: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "anime_id": pl.Int32,
     "anilist_id": pl.Int64,
@@ -84,9 +84,9 @@ class _DatabaseRelease(BaseModel):
 
 
 def read_anime_database(path: Path) -> pl.DataFrame:
-    """Return the anime of a release that MyAnimeList knows, by its id; columns as in `SCHEMA`.
+    """Read the anime of a release that MyAnimeList knows, by its id, as `DATABASE_SCHEMA`.
 
-    ``related`` are the MyAnimeList ids of related anime; the database does not say how they are.
+    ``related`` are the MyAnimeList ids of related anime, without the kind of the relation.
     Of two entries with the same id the first counts.
 
     Raises
@@ -153,17 +153,17 @@ def _catalogue_rows(anime: Iterable[_AnimeRecord]) -> Iterator[dict[str, object]
 
 
 def _site_id(site: str, urls: Iterable[str]) -> int | None:
-    """Return the id that the first address of a site holds."""
+    """Return the id in the first URL of a site."""
     found = (_SITE_ID_PATTERNS[site].match(address) for address in urls)
     return next((int(match[1]) for match in found if match), None)
 
 
 def update_catalogue(catalogue: pl.DataFrame | None, database: pl.DataFrame) -> pl.DataFrame:
-    """Return the catalogue with what the database knows besides; without a catalogue, the database alone.
+    """Return the catalogue completed from the database, or without a catalogue the database alone.
 
-    New anime are added. Of known ones ``episodes``, ``season`` and ``year`` follow the database,
-    because they change while an anime runs; everything else is only filled in where it is missing.
-    An anime of no franchise joins that of its relatives.
+    New anime are added. Of known ones ``episodes``, ``season`` and ``year``, which change while an
+    anime runs, are those of the database; other columns are only filled in where they are missing.
+    An anime without a franchise joins that of its relatives.
     """
     if catalogue is None:
         catalogue = pl.DataFrame(schema={"anime_id": pl.Int32})

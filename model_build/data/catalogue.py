@@ -1,4 +1,4 @@
-"""From a table of anime facts to the catalogue that a model carries."""
+"""Reads a table of anime, and encodes it as the catalogue of a model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REQUIRED_COLUMNS = ("anime_id", "title")
 
 
 def read_catalogue(path: Path) -> pl.DataFrame:
-    """Read a CSV or Parquet table of anime; the columns of `app.catalogue.COLUMN_DEFAULTS` are kept.
+    """Read a CSV or Parquet table of anime.
 
     Raises
     ------
@@ -59,7 +59,10 @@ def read_catalogue(path: Path) -> pl.DataFrame:
 
 
 def encode_catalogue(frame: pl.DataFrame | None, anime_ids: Int32Array) -> bytes:
-    """Return the catalogue file for a model of ``anime_ids``, named by number without a table."""
+    """Encode the catalogue of a model of ``anime_ids`` (n_items,); titles are ids without a table.
+
+    Of the table the columns of `app.catalogue.COLUMN_DEFAULTS` are taken.
+    """
     if frame is None:
         numbers = anime_ids.tolist()
         titles = [f"Anime {number}" for number in numbers]

@@ -1,4 +1,4 @@
-"""Which series an anime belongs to, from lists of related anime."""
+"""Infers the franchises of anime from lists of related anime."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 MAX_FRANCHISE_SIZE = 60
-"""More than these are no series but a web of guest appearances."""
+"""Larger groups come from crossovers, not from one series."""
 
 
 def infer_franchises(
     ids: Sequence[int], franchise: Sequence[int | None], related: Sequence[Iterable[int] | None]
 ) -> list[int | None]:
-    """Return the franchise of each anime; one that has none gets that of its relatives.
+    """Return the franchise of each anime; one without gets that of its relatives.
 
-    Relatives of relatives count, as far as none of them has a franchise. If they lead to several
-    franchises, or are more than `MOST_RELATIVES`, nobody can say, and nothing changes. Relatives
-    without any franchise become a new one.
+    Relatives are followed through anime without a franchise. If these lead to several franchises,
+    or are more than `MAX_FRANCHISE_SIZE`, nothing changes. Relatives without any franchise become
+    a new one.
     """
-    place = {anime_id: at for at, anime_id in enumerate(ids)}
+    index = {anime_id: at for at, anime_id in enumerate(ids)}
     pairs = [
-        (at, place[other])
+        (at, index[other])
         for at, others in enumerate(related)
         for other in others or ()
-        if other in place
+        if other in index
     ]
     without = [each is None for each in franchise]
     between = [(a, b) for a, b in pairs if without[a] and without[b]]
@@ -53,7 +53,7 @@ def infer_franchises(
 def _connected_groups(
     pairs: Sequence[tuple[int, int]], count: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the connected group of each of ``count`` anime, and the size of each group."""
+    """Return the connected group of each of ``count`` anime, and the sizes of the groups."""
     row, column = np.array(pairs, np.int64).reshape(-1, 2).T
     graph = coo_array((np.ones(len(row)), (row, column)), shape=(count, count))
     _, label = connected_components(graph, directed=False)

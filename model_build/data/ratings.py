@@ -1,7 +1,7 @@
 """Reading ratings and list files: CSV and Parquet in, checked columns out.
 
-Every file is checked whole before anything is computed. The first offence is reported with its
-file, row and column; rows are counted as a spreadsheet shows them (in a CSV the header is row 1).
+Every file is checked whole before anything is computed. The first error is reported with its file,
+row and column; rows are counted as a spreadsheet shows them (in a CSV the header is row 1).
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ EXPECTED_VALUES = {
 
 @dataclass(frozen=True, slots=True)
 class Ratings:
-    """List entries of many fans as parallel arrays, one element an entry.
+    """List entries of many users as parallel arrays (n_entries,).
 
-    ``user`` and ``item`` are dense indices into ``user_ids`` and ``anime_ids`` (ascending), both
-    int32; ``rating`` is float64 with 0 for "on the list, not scored"; ``status`` is int8.
+    ``user`` and ``item`` are dense indices into ``user_ids`` and ``anime_ids`` (ascending);
+    ``rating`` is 1 to 10, or 0 for "on the list, not scored"; ``status`` is a `WatchStatus`.
     """
 
     user: Int32Array
@@ -67,13 +67,13 @@ class Ratings:
 def read_ratings(paths: Sequence[Path]) -> Ratings:
     """Read files of ``user_id, anime_id, rating[, status]`` into one set of ratings.
 
-    One folder that ``prepare`` wrote will do, too.
+    Or one folder that ``prepare`` wrote.
 
     Raises
     ------
     InputError
-        A file is missing, empty or malformed, a value is out of range, a fan lists the same anime
-        twice, or there is nothing to learn from (one fan, or no score at all).
+        A file is missing, empty or malformed, a value is out of range, a user lists the same anime
+        twice, or there is nothing to learn from (one user, or no score at all).
     """
     folders = [path for path in paths if is_prepared_dataset(path)]
     if folders and len(paths) > 1:
@@ -92,37 +92,37 @@ def read_ratings(paths: Sequence[Path]) -> Ratings:
 
 
 def _read_prepared_ratings(folder: Path) -> Ratings:
-    """Partitions into arrays of their final size, one after the other."""
+    """Copy partitions into arrays of their final size, one after the other."""
     prepared = open_prepared_dataset(folder)
     rows = sum(partition.rows for partition in prepared.partitions)
     user, item = np.empty(rows, np.int32), np.empty(rows, np.int32)
     rating, status = np.empty(rows), np.empty(rows, np.int8)
     user_ids: list[Int32Array] = []
-    first = fans = 0
+    first = n_users = 0
     for part in read_partitions(folder, prepared, available_cpus()):
         rows_of_part = slice(first, first + len(part))
         new = np.concatenate([[True], part.user_id[1:] != part.user_id[:-1]])
-        user[rows_of_part] = fans - 1 + np.cumsum(new)
+        user[rows_of_part] = n_users - 1 + np.cumsum(new)
         item[rows_of_part] = part.anime_id
         rating[rows_of_part], status[rows_of_part] = part.rating, part.status
         user_ids.append(part.user_id[new])
-        first, fans = first + len(part), fans + len(user_ids[-1])
+        first, n_users = first + len(part), n_users + len(user_ids[-1])
     listed = np.zeros(int(item.max(initial=0)) + 1, bool)
     listed[item] = True
     anime_ids = np.flatnonzero(listed).astype(np.int32)
-    place = np.cumsum(listed, dtype=np.int32) - 1
-    np.take(place, item, out=item)
+    dense_index = np.cumsum(listed, dtype=np.int32) - 1
+    np.take(dense_index, item, out=item)
     ids = np.concatenate([np.empty(0, np.int32), *user_ids])
     return Ratings(user, item, rating, status, pl.Series(ids), anime_ids)
 
 
 def read_evaluation_ratings(path: Path) -> Ratings:
-    """Read a file of many fans' entries for evaluation; one fan or no scores are fine there."""
+    """Read a file of many users' entries for evaluation, where one user or no scores will do."""
     return index_ratings(read_ratings_frame([path]))
 
 
 def read_ratings_frame(paths: Sequence[Path]) -> pl.DataFrame:
-    """Read files of many fans' entries, one below the other; nobody needs to score anything."""
+    """Read files of many users' entries, concatenated; scores are not needed."""
     return _read_frames(paths, keys=("user_id", "anime_id"))
 
 
@@ -143,7 +143,7 @@ def read_user_list(path: Path) -> UserList:
 
 
 def index_ratings(frame: pl.DataFrame) -> Ratings:
-    """Checked rows of ``user_id, anime_id, rating, status`` as arrays, in the same order."""
+    """Index checked rows of ``user_id, anime_id, rating, status``, in the same order."""
 
     def dense_codes(column: str) -> Int32Array:
         return (frame[column].rank("dense") - 1).cast(pl.Int32).to_numpy()
@@ -219,7 +219,7 @@ def _read_columns(path: Path, wanted: list[str]) -> pl.DataFrame:
         try:
             return pl.read_csv(path, columns=wanted, schema_overrides=types, glob=False)
         except pl.exceptions.ComputeError:
-            # Some cell does not fit: read text, so that _typed can name the row.
+            # Some cell does not fit: read text, so that _cast_columns can name the row.
             return pl.read_csv(path, columns=wanted, infer_schema=False, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{path}: cannot be read ({_first_error_line(error)}).") from None
@@ -231,7 +231,8 @@ def _cast_columns(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
         column = frame[name]
         if column.dtype.is_nested() or column.dtype == pl.Binary:
             raise InputError(
-                f"{path}, column {name}: holds {column.dtype} where {EXPECTED_VALUES[name]} was expected."
+                f"{path}, column {name}: holds {column.dtype} where {EXPECTED_VALUES[name]} was "
+                "expected."
             )
         kind = ENTRY_SCHEMA.get(name) or _user_id_type(column)
         cast = column.str.strip_chars() if column.dtype == pl.String else column
@@ -250,9 +251,7 @@ def _cast_columns(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _user_id_type(column: pl.Series) -> DataTypeClass:
-    if column.dtype.is_integer():
-        return pl.Int64
-    if column.dtype.is_float():
+    if column.dtype.is_numeric():
         return pl.Int64
     numeric = column.cast(pl.String).cast(pl.Int64, strict=False)
     return pl.Int64 if numeric.null_count() == column.null_count() else pl.String
@@ -270,8 +269,8 @@ def _validate_ranges(path: Path, frame: pl.DataFrame) -> None:
         if wrong.any():
             row = int(wrong.arg_max() or 0)
             raise InputError(
-                f"{_row_location(path, row)}, column {name}: {_format_cell(frame[name][row])} is out of range; "
-                f"expected {EXPECTED_VALUES[name]}."
+                f"{_row_location(path, row)}, column {name}: {_format_cell(frame[name][row])} is "
+                f"out of range; expected {EXPECTED_VALUES[name]}."
             )
 
 

@@ -1,4 +1,4 @@
-"""Kitsu's API as far as it is collected from: what is asked, and what of the answers is kept."""
+"""Kitsu's API as far as it is collected from: requests, and what of the responses is stored."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from model_build.collect.client import JsonClient, RequestRejected
 from model_build.collect.response_cache import ResponseCache
 
 PAGE_SIZE = 20
-"""The most that Kitsu gives of anything but a library."""
+"""The largest page of anything but a library."""
 BAD_REQUEST = 400
 INACCESSIBLE_STATUSES = (403, 404)
-"""What is private or gone; other refusals may be our mistake."""
+"""Private or gone; other refusals may be our mistake."""
 MAX_ID_DIGITS = 9
 HEADERS = {"Accept": "application/vnd.api+json"}
 
@@ -34,18 +34,18 @@ KEPT_FIELDS: FieldNames = {
     "anime": ("episodeCount", "episodeLength", "mappings"),
     "mappings": ("externalSite", "externalId"),
 }
-"""Of which records which attributes and links are kept: no name, and nothing that anybody wrote."""
+"""Attributes and links that are stored, by type of record: no name, nothing that anybody wrote."""
 
 
 class KitsuApi:
-    """Pages of Kitsu, each asked for once and kept as `KEPT` says."""
+    """Pages of Kitsu, each requested once and stored as `KEPT_FIELDS` says."""
 
-    def __init__(self, asker: JsonClient, base_url: str, answers: ResponseCache) -> None:
-        self._client = asker
+    def __init__(self, client: JsonClient, base_url: str, cache: ResponseCache) -> None:
+        self._client = client
         self._base_url = base_url
-        self.cache = answers
+        self.cache = cache
         self.fallback_paths: set[str] = set()
-        """Paths that are asked for in the plain way, because Kitsu refused the other."""
+        """Paths of which Kitsu refused the first query."""
 
     def get_page(
         self,
@@ -56,52 +56,52 @@ class KitsuApi:
         fallback_query: Mapping[str, str] | None = None,
         cache_inaccessible: bool = False,
     ) -> dict[str, Any]:
-        """Return the page that is kept by this name, or else the answer to the query.
+        """Return the page stored by this name, or else the response to the query.
 
-        ``plainly`` is what to ask for should Kitsu find fault with the query (400).
-        ``may_be_closed``: that it is private or gone is an answer, and kept as well.
+        ``fallback_query`` is for a Kitsu that does not accept the query (400). With
+        ``cache_inaccessible``, that the page is private or gone is stored, too.
 
         Raises
         ------
-        Refused, Unanswered, InputError
-            See `Asker.ask`.
+        RequestRejected, RequestFailed, InputError
+            See `JsonClient.get_json`.
         """
-        kept = self.cache.get(name)
-        if kept is None:
+        page = self.cache.get(name)
+        if page is None:
             try:
-                kept = filter_page(self._request(path, query, fallback_query))
+                page = filter_page(self._request(path, query, fallback_query))
             except RequestRejected as error:
                 if not cache_inaccessible or error.status not in INACCESSIBLE_STATUSES:
                     raise
-                kept = {"refused": error.status}
-            self.cache.put(name, kept)
-        if "refused" in kept:
-            raise RequestRejected(kept["refused"])
-        return dict(kept)
+                page = {"refused": error.status}
+            self.cache.put(name, page)
+        if "refused" in page:
+            raise RequestRejected(page["refused"])
+        return dict(page)
 
     def _request(
-        self, path: str, query: Mapping[str, str], plainly: Mapping[str, str] | None
+        self, path: str, query: Mapping[str, str], fallback_query: Mapping[str, str] | None
     ) -> dict[str, Any]:
-        address = f"{self._base_url}/{path}"
-        if plainly is not None and path in self.fallback_paths:
-            return self._client.get_json(address, plainly, HEADERS)
+        url = f"{self._base_url}/{path}"
+        if fallback_query is not None and path in self.fallback_paths:
+            return self._client.get_json(url, fallback_query, HEADERS)
         try:
-            return self._client.get_json(address, query, HEADERS)
+            return self._client.get_json(url, query, HEADERS)
         except RequestRejected as error:
-            if plainly is None or error.status != BAD_REQUEST:
+            if fallback_query is None or error.status != BAD_REQUEST:
                 raise
-        answer = self._client.get_json(address, plainly, HEADERS)
+        page = self._client.get_json(url, fallback_query, HEADERS)
         self.fallback_paths.add(path)
-        return answer
+        return page
 
 
 def sparse_fieldsets(*types: str) -> dict[str, str]:
-    """Return the part of a query that asks for no more of some records than is kept."""
+    """Return the part of a query that requests only `KEPT_FIELDS` of some types."""
     return {f"fields[{kind}]": ",".join(KEPT_FIELDS[kind]) for kind in types}
 
 
 def filter_page(page: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a page without what was not asked for; some servers send everything, names included."""
+    """Drop what was not requested; some servers send everything, names included."""
     links, meta = _as_mapping(page.get("links")), _as_mapping(page.get("meta"))
     return {
         "data": _filter_records(page.get("data")),
@@ -112,7 +112,7 @@ def filter_page(page: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _total_from_last_link(address: object) -> int | None:
-    """Return the number of records, from the address of the last page; some servers say no other."""
+    """Return the number of records, from the link to the last page: some servers have no other."""
     query = dict(parse_qsl(urlsplit(str(address or "")).query))
     offset, limit = parse_id(query.get("page[offset]", "")), parse_id(query.get("page[limit]", ""))
     return None if offset is None or limit is None else offset + limit
@@ -146,7 +146,7 @@ def _filter_record(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def relationship_ids(record: Mapping[str, Any], name: str) -> list[tuple[str, str]] | None:
-    """Return the (type, id) that a link of a record leads to; None if the page does not say."""
+    """Return the (type, id) pairs that a link of a record leads to; None if the page has none."""
     link = record["relationships"].get(name)
     if link is None:
         return None
@@ -160,7 +160,7 @@ def relationship_ids(record: Mapping[str, Any], name: str) -> list[tuple[str, st
 
 
 def parse_id(text: str) -> int | None:
-    """Return a record's number, None where it is none."""
+    """Return a record's id as a number, None if it is none."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= MAX_ID_DIGITS else None
 
 

@@ -1,4 +1,4 @@
-"""The whole collection: users, their favourites, their libraries, and what became of them."""
+"""The whole collection: users, their favourites and libraries, and the tables made of them."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ from model_build.collect.segments import add_segments
 from model_build.util.errors import InputError
 
 PAGES_PER_LIBRARY = 1.14
-"""Requests a library, as measured (docs/collecting.md)."""
+"""Measured (docs/collecting.md)."""
 INACCESSIBLE_LABELS = {403: "users with a private library", 404: "users who are gone"}
 
 
 @dataclass(frozen=True, slots=True)
 class CollectedUsers:
-    """``users`` and ``interactions`` of all that were drawn, and how often what happened."""
+    """``users`` and ``interactions`` of all in the sample, and counts of what happened."""
 
     users: pl.DataFrame
     interactions: pl.DataFrame
@@ -59,10 +59,10 @@ def collect_kitsu_users(
     log: Callable[[str], None] = lambda _: None,
     rate: float | None = None,
 ) -> CollectedUsers:
-    """Draw users and read what they have on Kitsu; what is kept is not asked for again.
+    """Sample users and read what they have on Kitsu; what is stored is not requested again.
 
-    Users whose library cannot be read now are tried again at the end, and then counted. ``bar``
-    makes a progress bar; ``say`` is told what is ahead, at ``rate`` requests a second.
+    Users whose library cannot be read are tried again at the end, and then counted. ``log`` gets
+    an estimate of the work ahead, at ``rate`` requests a second.
 
     Raises
     ------
@@ -78,18 +78,18 @@ def collect_kitsu_users(
             raise InputError("Kitsu shows no user with time spent on anime or ratings.")
         users = add_favourites(site, users, tally)
     log(_remaining_work_text(site, users, rate))
-    facts = AnimeMetadata()
-    frames = _read_libraries(site, users, facts, tally, make_progress_bar)
+    metadata = AnimeMetadata()
+    frames = _read_libraries(site, users, metadata, tally, make_progress_bar)
     tally.update(
         f"kinds of requests that Kitsu refused in full ({path})" for path in site.fallback_paths
     )
     return CollectedUsers(
-        users_table(users), interactions_table(frames, users, facts, kitsu_to_mal, tally), +tally
+        users_table(users), interactions_table(frames, users, metadata, kitsu_to_mal, tally), +tally
     )
 
 
 def _remaining_work_text(site: KitsuApi, users: list[KitsuUser], rate: float | None) -> str:
-    """Return what is still to be asked for, and for how long at least."""
+    """Estimate how many requests are left, and for how long."""
     left = sum(not site.cache.has(page_cache_key(user.kitsu_id)) for user in users)
     words = f"{len(users):,} users drawn; {left:,} libraries are still to be read"
     if rate and left:
@@ -101,25 +101,25 @@ def _remaining_work_text(site: KitsuApi, users: list[KitsuUser], rate: float | N
 def _read_libraries(
     site: KitsuApi,
     users: list[KitsuUser],
-    facts: AnimeMetadata,
+    metadata: AnimeMetadata,
     tally: Counter[str],
     bar: Callable[..., tqdm[None]],
 ) -> list[pl.DataFrame]:
     frames: list[pl.DataFrame] = []
     later: list[int] = []
-    closed: list[int] = []
+    inaccessible: list[int] = []
 
     def read(number: int) -> None:
         kitsu_id = users[number].kitsu_id
         try:
-            entries = read_library(site, kitsu_id, facts, tally)
+            entries = read_library(site, kitsu_id, metadata, tally)
         except RequestRejected as error:
             refused = f"users whose library was refused (HTTP {error.status})"
             tally[INACCESSIBLE_LABELS.get(error.status, refused)] += 1
-            closed.append(kitsu_id)
-            _detect_blocking(site, closed, error)
+            inaccessible.append(kitsu_id)
+            _detect_blocking(site, inaccessible, error)
         else:
-            closed.clear()
+            inaccessible.clear()
             frames.append(entries_table(number, entries))
 
     with bar(total=len(users), desc="libraries", unit=" user") as shown:
@@ -140,15 +140,15 @@ def _read_libraries(
     return frames
 
 
-def _detect_blocking(site: KitsuApi, closed: list[int], error: RequestRejected) -> None:
-    """So many closed libraries one after the other are no chance: it is us who are refused."""
-    if len(closed) < MAX_CONSECUTIVE_FAILURES:
+def _detect_blocking(site: KitsuApi, inaccessible: list[int], error: RequestRejected) -> None:
+    """So many private libraries in a row are no chance: the service refuses us."""
+    if len(inaccessible) < MAX_CONSECUTIVE_FAILURES:
         return
-    for kitsu_id in closed:
+    for kitsu_id in inaccessible:
         site.cache.remove(page_cache_key(kitsu_id))
     raise InputError(
-        f"Kitsu has refused {len(closed)} libraries in a row ({error}): it may have shut us out. "
-        f"These are not counted as private; {RESUME_HINT}, perhaps with a lower --rate."
+        f"Kitsu has refused {len(inaccessible)} libraries in a row ({error}): it may have shut us "
+        f"out. These are not counted as private; {RESUME_HINT}, perhaps with a lower --rate."
     )
 
 
@@ -157,7 +157,7 @@ def _update_bar(bar: tqdm[None], found: int) -> None:
 
 
 def progress_bar_factory(*, quiet: bool) -> Callable[..., tqdm[None]]:
-    """Makes progress bars on a terminal, none anywhere else."""
+    """Return what makes progress bars on a terminal, none anywhere else."""
 
     def make(**how: object) -> tqdm[None]:
         return tqdm(disable=quiet or not sys.stderr.isatty(), smoothing=0.05, **how)
@@ -181,7 +181,7 @@ INTERACTIONS_SCHEMA = {
 }
 """The columns of ``interactions.parquet``, sorted by user and anime, each pair once."""
 MAX_EPISODES, MAX_MINUTES = 1_000_000, 10_000
-"""More than that is a slip of the user's, or of Kitsu's."""
+"""More is a mistake of the user's, or of Kitsu's."""
 
 
 def entries_table(user_id: int, entries: Sequence[EntryRow]) -> pl.DataFrame:
@@ -191,7 +191,7 @@ def entries_table(user_id: int, entries: Sequence[EntryRow]) -> pl.DataFrame:
 
 
 def users_table(users: Sequence[KitsuUser]) -> pl.DataFrame:
-    """Return a row a user, numbered in the order of the sample, with counts, score and segment."""
+    """Return one row a user, numbered in the order of the sample: counts, score and segment."""
     columns: dict[str, pl.Series] = {
         "user_id": pl.Series(range(len(users)), dtype=pl.Int32),
         **{
@@ -210,9 +210,9 @@ def interactions_table(
     kitsu_to_mal: Mapping[int, int],
     tally: Counter[str],
 ) -> pl.DataFrame:
-    """All that users did with anime that MyAnimeList has, by its ids (`INTERACTIONS`).
+    """Return what users did with anime that MyAnimeList has, as `INTERACTIONS_SCHEMA`.
 
-    ``kitsu_to_mal`` is asked where Kitsu itself does not know the id.
+    ``kitsu_to_mal`` is for anime of which Kitsu does not know MyAnimeList's id.
     """
     favourites = _favourites_table(users)
     every = pl.concat([entries_table(0, []), *entries])
@@ -234,8 +234,8 @@ def interactions_table(
     )
     watched = (pl.col("progress") + pl.col("repeats") * pl.col("episodes")).clip(0, MAX_EPISODES)
     pairs = found.group_by("user_id", "anime_id").agg(
-        # Kitsu splits some titles that MyAnimeList keeps as one: the scored half speaks, and what
-        # was done with either was done.
+        # Kitsu splits some anime of MyAnimeList: status and score are those of the scored part,
+        # the rest is summed up.
         pl.struct("status", "rating")
         .sort_by(
             pl.col("rating") > 0,
@@ -244,7 +244,7 @@ def interactions_table(
             descending=[True, True, False],
         )
         .first()
-        .alias("said"),
+        .alias("entry"),
         pl.col("favourite", "commented", "reviewed").any(),
         pl.col("progress").sum(),
         (watched * pl.col("length").clip(0, MAX_MINUTES)).sum().alias("minutes"),
@@ -255,7 +255,7 @@ def interactions_table(
     )
     tally["entries that are one anime on MyAnimeList"] += int((pairs["parts"] - 1).sum())
     return (
-        pairs.unnest("said")
+        pairs.unnest("entry")
         .with_columns(pl.col("progress", "minutes").clip(0, MAX_COUNT))
         .select(pl.col(name).cast(kind) for name, kind in INTERACTIONS_SCHEMA.items())
         .sort("user_id", "anime_id")
@@ -263,7 +263,7 @@ def interactions_table(
 
 
 def ratings_table(interactions: pl.DataFrame) -> pl.DataFrame:
-    """Return what ``train --ratings`` takes: all that stands in a library, with or without a score."""
+    """Return what ``train --ratings`` takes: all entries of libraries, with or without a score."""
     listed = interactions.filter((pl.col("status") > 0) | (pl.col("rating") > 0))
     return listed.select("user_id", "anime_id", "rating", "status")
 
@@ -277,16 +277,16 @@ def _favourites_table(users: Sequence[KitsuUser]) -> pl.DataFrame:
     return pl.DataFrame(pairs, schema={"user_id": pl.Int32, "kitsu_anime": pl.Int64}, orient="row")
 
 
-def _anime_table(facts: AnimeMetadata, kitsu_to_mal: Mapping[int, int]) -> pl.DataFrame:
+def _anime_table(metadata: AnimeMetadata, kitsu_to_mal: Mapping[int, int]) -> pl.DataFrame:
     """``anime_id`` (null if not known), ``episodes`` and ``length`` by ``kitsu_anime``."""
-    ids = sorted({*facts.episodes, *facts.mal_id, *kitsu_to_mal})
+    ids = sorted({*metadata.episodes, *metadata.mal_id, *kitsu_to_mal})
     return pl.DataFrame(
         {
             "kitsu_anime": ids,
-            "anime_id": [facts.mal_id.get(number) or kitsu_to_mal.get(number) for number in ids],
-            "episodes": [facts.episodes.get(number, 0) for number in ids],
-            "length": [facts.minutes.get(number, 0) for number in ids],
-            "known": [number in facts.episodes for number in ids],
+            "anime_id": [metadata.mal_id.get(number) or kitsu_to_mal.get(number) for number in ids],
+            "episodes": [metadata.episodes.get(number, 0) for number in ids],
+            "length": [metadata.minutes.get(number, 0) for number in ids],
+            "known": [number in metadata.episodes for number in ids],
         },
         schema={
             "kitsu_anime": pl.Int64,
@@ -299,8 +299,8 @@ def _anime_table(facts: AnimeMetadata, kitsu_to_mal: Mapping[int, int]) -> pl.Da
 
 
 def _count_unmapped(both: pl.DataFrame, tally: Counter[str]) -> None:
-    lost = both.filter(pl.col("anime_id").is_null())
-    entry, known = lost["status"].is_not_null(), lost["known"].fill_null(value=False)
+    unmapped = both.filter(pl.col("anime_id").is_null())
+    entry, known = unmapped["status"].is_not_null(), unmapped["known"].fill_null(value=False)
     tally["entries whose anime is deleted"] += int((entry & ~known).sum())
     tally["entries whose anime MyAnimeList does not have"] += int((entry & known).sum())
     tally["favourites without an entry and without MyAnimeList's id"] += int((~entry).sum())

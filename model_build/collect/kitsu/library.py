@@ -1,8 +1,8 @@
 """A user's library: pages of 500 entries, read so that nothing is lost when they shift.
 
-While a library is read its owner goes on using it. Each page begins with the last entry of the page
-before; when it does not, something was taken out before it, entries moved up into what was read
-already, and the library is read once more. What was seen at any time counts.
+Its owner may change a library while it is read. Each page begins with the last entry of the page
+before; if it does not, an entry before it was deleted, others moved up into what was read already,
+and the library is read once more. What was seen at any time counts.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from model_build.collect.kitsu.api import (
 from model_build.collect.kitsu.users import parse_count, parse_date
 
 MAX_READINGS = 3
-"""How often a library that keeps shifting is read."""
+"""Of a library that keeps shifting."""
 MAX_PAGES = 200
 
 EntryRow = dict[str, Any]
@@ -44,14 +44,15 @@ ENTRY_SCHEMA = {
     "finished": pl.Date,
     "updated": pl.Date,
 }
-"""The columns of an entry; the anime by Kitsu's id."""
+"""The columns of an entry; ``kitsu_anime`` is Kitsu's id of the anime."""
 
 
 @dataclass(slots=True)
 class AnimeMetadata:
-    """What came along with the entries, by Kitsu's id of the anime.
+    """What pages include about their anime, by Kitsu's id.
 
-    ``mal_id`` only where Kitsu knows it; ``episodes`` and ``minutes`` (of one) 0 where it does not.
+    ``mal_id`` is MyAnimeList's id, where Kitsu knows it; ``episodes`` and ``minutes`` (of one) are
+    0 where it does not.
     """
 
     mal_id: dict[int, int] = field(default_factory=dict)
@@ -62,14 +63,14 @@ class AnimeMetadata:
 def read_library(
     site: KitsuApi, kitsu_id: int, metadata: AnimeMetadata, tally: Counter[str]
 ) -> list[EntryRow]:
-    """Return the entries of a user as rows (see `_entry`); ``facts`` and ``tally`` are added to.
+    """Return the entries of a user as rows of `ENTRY_SCHEMA`; add to ``metadata`` and ``tally``.
 
     Raises
     ------
-    Refused
+    RequestRejected
         It is private (403), the user is gone (404), or Kitsu minds something else.
-    Unanswered, InputError
-        See `Asker.ask`; nothing was counted.
+    RequestFailed, InputError
+        See `JsonClient.get_json`; nothing was counted.
     """
     records: dict[str, dict[str, Any]] = {}
     own: Counter[str] = Counter()
@@ -91,7 +92,7 @@ def read_library(
 
 
 def page_cache_key(kitsu_id: int, reading: int = 0, offset: int = 0) -> str:
-    """By which a page of a library is kept."""
+    """Return the name by which a page of a library is stored."""
     return f"library/{kitsu_id}-{reading}-{offset}"
 
 
@@ -100,7 +101,7 @@ def _read_pages(
     kitsu_id: int,
     reading: int,
     records: dict[str, dict[str, Any]],
-    facts: AnimeMetadata,
+    metadata: AnimeMetadata,
     tally: Counter[str],
 ) -> bool:
     """Read all pages into ``records`` by entry; True if some entries may have been skipped."""
@@ -115,7 +116,7 @@ def _read_pages(
             fallback_query=query,
             cache_inaccessible=True,
         )
-        _collect_anime_metadata(page, facts)
+        _collect_anime_metadata(page, metadata)
         rows = [record for record in page["data"] if record["type"] == "libraryEntries"]
         ids = [record["id"] for record in rows]
         if last and (not ids or ids[0] not in seen):
@@ -144,7 +145,7 @@ def _library_query(kitsu_id: int, offset: int) -> dict[str, str]:
 
 
 def _with_review_flags(query: dict[str, str]) -> dict[str, str]:
-    """Return the query, and whether something was written: nothing of what."""
+    """Request as well whether a review or reaction was written, without its text."""
     return query | {
         "include": f"{query['include']},review,mediaReaction",
         "fields[reviews]": "createdAt",
@@ -152,7 +153,7 @@ def _with_review_flags(query: dict[str, str]) -> dict[str, str]:
     }
 
 
-def _collect_anime_metadata(page: Mapping[str, Any], facts: AnimeMetadata) -> None:
+def _collect_anime_metadata(page: Mapping[str, Any], metadata: AnimeMetadata) -> None:
     """Add what is new; most anime of a library are known from those before."""
     new: dict[int, dict[str, Any]] = {}
     mappings: dict[str, dict[str, Any]] = {}
@@ -161,54 +162,54 @@ def _collect_anime_metadata(page: Mapping[str, Any], facts: AnimeMetadata) -> No
             mappings[record["id"]] = record
         elif record["type"] == "anime":
             number = parse_id(record["id"])
-            if number is not None and number not in facts.mal_id:
+            if number is not None and number not in metadata.mal_id:
                 new[number] = record
-    told = [
+    mapped = [
         mappings.get(key)
         for each in new.values()
         for _, key in relationship_ids(each, "mappings") or ()
     ]
-    records = [*new.values(), *(record for record in told if record)]
+    records = [*new.values(), *(record for record in mapped if record)]
     mal_ids: dict[str, int] = {}
     index_included([IncludedResource.model_validate(record) for record in records], mal_ids, {})
     for number, record in new.items():
         if record["id"] in mal_ids:
-            facts.mal_id[number] = mal_ids[record["id"]]
-        facts.episodes[number] = parse_count(record["attributes"].get("episodeCount"))
-        facts.minutes[number] = parse_count(record["attributes"].get("episodeLength"))
+            metadata.mal_id[number] = mal_ids[record["id"]]
+        metadata.episodes[number] = parse_count(record["attributes"].get("episodeCount"))
+        metadata.minutes[number] = parse_count(record["attributes"].get("episodeLength"))
 
 
 def _entry_row(record: Mapping[str, Any], tally: Counter[str]) -> EntryRow | None:
-    """Return an entry as a row of `ENTRY`, None if it is not about an anime."""
-    number, said = linked_anime_id(relationship_ids(record, "anime")), record["attributes"]
+    """Return an entry as a row of `ENTRY_SCHEMA`, None if it is not about an anime."""
+    number, attributes = linked_anime_id(relationship_ids(record, "anime")), record["attributes"]
     if number is None:
         manga = bool(relationship_ids(record, "manga"))
         tally["manga entries" if manga else "entries without an anime"] += 1
         return None
-    again = said.get("reconsuming") is True
+    again = attributes.get("reconsuming") is True
     status = (
         WatchStatus.COMPLETED
         if again
-        else STATUS_MAP.get(str(said.get("status")), WatchStatus.UNKNOWN)
+        else STATUS_MAP.get(str(attributes.get("status")), WatchStatus.UNKNOWN)
     )
     if status is WatchStatus.UNKNOWN:
         tally["entries with a status that is not known"] += 1
     return {
         "kitsu_anime": number,
         "status": int(status),
-        "rating": _convert_rating(said.get("ratingTwenty"), tally),
+        "rating": _convert_rating(attributes.get("ratingTwenty"), tally),
         "commented": bool(relationship_ids(record, "mediaReaction")),
         "reviewed": bool(relationship_ids(record, "review")),
-        "progress": parse_count(said.get("progress")),
-        "repeats": parse_count(said.get("reconsumeCount")),
-        "started": parse_date(said.get("startedAt")),
-        "finished": parse_date(said.get("finishedAt")),
-        "updated": parse_date(said.get("updatedAt")),
+        "progress": parse_count(attributes.get("progress")),
+        "repeats": parse_count(attributes.get("reconsumeCount")),
+        "started": parse_date(attributes.get("startedAt")),
+        "finished": parse_date(attributes.get("finishedAt")),
+        "updated": parse_date(attributes.get("updatedAt")),
     }
 
 
 def _convert_rating(value: object, tally: Counter[str]) -> int:
-    """Return a score of twenty as one of ten, halves up; 0 for none."""
+    """Convert a score of 1 to 20 to one of 1 to 10, halves up; 0 for none."""
     if value is None:
         return 0
     try:

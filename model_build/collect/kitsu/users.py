@@ -1,7 +1,6 @@
-"""Users drawn from random pages of all users, with what Kitsu counts of them and their favourites.
+"""Users from random pages of all users, with Kitsu's counts of their activity and favourites.
 
-Accounts without any time spent and without ratings, of which there are many, are left out, and do
-not count among those who were wanted.
+The many accounts without any time spent and without ratings are left out and not counted.
 """
 
 from __future__ import annotations
@@ -35,14 +34,14 @@ COUNT_ATTRIBUTES = {
     "followers": "followersCount",
     "life_spent_on_anime": "lifeSpentOnAnime",
 }
-"""Our column -> Kitsu's attribute; the last is in minutes."""
+"""Column -> Kitsu's attribute; the last is in minutes."""
 MAX_COUNT = 2**31 - 1
 SKIPPED_PAGE = {"given up": True}
 
 
 @dataclass(frozen=True, slots=True)
 class KitsuUser:
-    """A user of Kitsu's number ``kitsu_id``; ``counts`` by the names in `COUNTS`.
+    """A user; ``counts`` by the names in `COUNT_ATTRIBUTES`.
 
     ``favourites`` are Kitsu's ids of anime, None while they are not known.
     """
@@ -60,9 +59,9 @@ def sample_kitsu_users(
     seed: int,
     on_progress: Callable[[int], object],
 ) -> list[KitsuUser]:
-    """Return the first ``wanted`` active users on pages in random order; fewer if there are no more.
+    """Return the first ``n_users`` active users on pages in random order; all if there are fewer.
 
-    ``step`` is told how many have been found so far.
+    ``on_progress`` gets the number found so far.
 
     Raises
     ------
@@ -74,37 +73,37 @@ def sample_kitsu_users(
     ids: set[int] = set()
     later: list[int] = []
 
-    def read(place: int) -> None:
-        found[place] = _read_users(site, order[place], tally)
-        ids.update(user.kitsu_id for user in found[place])
+    def read(index: int) -> None:
+        found[index] = _read_users(site, order[index], tally)
+        ids.update(user.kitsu_id for user in found[index])
         on_progress(min(len(ids), n_users))
 
-    for place in range(len(order)):
+    for index in range(len(order)):
         if len(ids) >= n_users:
             break
         try:
-            read(place)
+            read(index)
         except RequestFailed:
-            later.append(place)
+            later.append(index)
     enough = len(ids) >= n_users
-    for place in later:
+    for index in later:
         try:
-            read(place)
+            read(index)
         except RequestFailed:
             tally["user pages given up"] += 1
             if enough:  # so that the next run draws the same users
-                site.cache.put(f"users/{order[place]}", SKIPPED_PAGE)
-    drawn = [user for place in sorted(found) for user in found[place]]
-    # A user who stands on two pages, because pages shifted, is taken from the one drawn first.
+                site.cache.put(f"users/{order[index]}", SKIPPED_PAGE)
+    drawn = [user for index in sorted(found) for user in found[index]]
+    # Pages shift: a user on two of them is taken from the one drawn first.
     first = {user.kitsu_id: user for user in reversed(drawn)}
     tally["users seen again on a page that shifted"] += len(drawn) - len(first)
     return [user for user in drawn if first[user.kitsu_id] is user][:n_users]
 
 
 def _shuffled_pages(site: KitsuApi, seed: int) -> list[int]:
-    """Return the numbers of all pages in random order; how many there were is kept with the answers."""
-    kept = site.cache.get("users-count")
-    if kept is None:
+    """Return all page numbers in random order; how many there were is stored at the first time."""
+    stored = site.cache.get("users-count")
+    if stored is None:
         try:
             count = _users_page(site, 0)["count"]
         except RequestFailed as error:
@@ -113,9 +112,9 @@ def _shuffled_pages(site: KitsuApi, seed: int) -> list[int]:
             ) from None
         if not isinstance(count, int) or count <= 0:
             raise InputError("Kitsu does not say how many users there are (meta.count).")
-        kept = {"users": count}
-        site.cache.put("users-count", kept)
-    pages = list(range(-(-int(kept["users"]) // PAGE_SIZE)))
+        stored = {"users": count}
+        site.cache.put("users-count", stored)
+    pages = list(range(-(-int(stored["users"]) // PAGE_SIZE)))
     random.Random(seed).shuffle(pages)  # noqa: S311 -- a sample, no secret
     return pages
 
@@ -127,17 +126,17 @@ def _users_page(site: KitsuApi, number: int) -> dict[str, Any]:
         "page[limit]": str(PAGE_SIZE),
         "page[offset]": str(PAGE_SIZE * number),
     }
-    along = {
+    favourites = {
         "include": "favorites.item",
         **sparse_fieldsets("favorites"),
-        # Of the favourites themselves nothing is wanted but what they are.
+        # Only what they are is needed.
         "fields[anime]": "slug",
         "fields[manga]": "slug",
         "fields[characters]": "slug",
         "fields[people]": "name",
     }
     try:
-        return site.get_page(f"users/{number}", "users", query | along, fallback_query=query)
+        return site.get_page(f"users/{number}", "users", query | favourites, fallback_query=query)
     except RequestRejected as error:
         raise InputError(
             f"Kitsu refuses a page of users ({error}); see whether HAKKEN_KITSU_URL is right."
@@ -164,7 +163,7 @@ def _parse_users(
             continue
         attributes = record["attributes"]
         counts = {
-            name: parse_count(attributes.get(theirs)) for name, theirs in COUNT_ATTRIBUTES.items()
+            column: parse_count(attributes.get(name)) for column, name in COUNT_ATTRIBUTES.items()
         }
         if not counts["life_spent_on_anime"] and not counts["ratings"]:
             tally["users with no time and no ratings"] += 1
@@ -188,7 +187,7 @@ def _favourite_anime_ids(page: dict[str, Any]) -> dict[str, int]:
 
 
 def parse_count(value: object) -> int:
-    """Return a count as a number that fits 31 bits, 0 where there is none."""
+    """Parse a count into 31 bits; 0 where there is none."""
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
@@ -197,7 +196,7 @@ def parse_count(value: object) -> int:
 
 
 def parse_date(value: object) -> date | None:
-    """Return the day of a moment as Kitsu writes it, None where there is none."""
+    """Parse the day of one of Kitsu's timestamps; None where there is none."""
     try:
         return datetime.fromisoformat(str(value)).date()
     except ValueError:
@@ -207,7 +206,7 @@ def parse_date(value: object) -> date | None:
 def add_favourites(
     site: KitsuApi, users: Sequence[KitsuUser], tally: Counter[str]
 ) -> list[KitsuUser]:
-    """Return the users, each with favourites; where Kitsu does not give them there are none."""
+    """Return the users with favourites, requested for twenty at once; none if Kitsu refuses."""
     unknown = [user for user in users if user.favourites is None]
     found: dict[int, set[int]] = defaultdict(set)
     for start in range(0, len(unknown), PAGE_SIZE):
@@ -223,7 +222,7 @@ def add_favourites(
 def _fetch_batch(
     site: KitsuApi, batch: Sequence[KitsuUser], found: dict[int, set[int]], tally: Counter[str]
 ) -> None:
-    """All at once if Kitsu tells whose they are, else one user after the other."""
+    """Request all at once if Kitsu says whose they are, else one user after the other."""
     try:
         if _request_favourites(site, batch, found):
             return

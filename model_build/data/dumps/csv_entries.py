@@ -166,7 +166,7 @@ class UserIdMap:
         return len(self._user_id)
 
     def map_array(self, users: Int64Array) -> Int32Array:
-        """Return the number of each, (n,)."""
+        """Return the numbers of an array of users (n,)."""
         if not len(users):
             return np.empty(0, np.int32)
         # A user's rows are mostly adjacent: look up one of each run.
@@ -179,6 +179,6 @@ class UserIdMap:
         return np.repeat(number[inverse], runs)
 
     def map_keys(self, users: Iterable[int | str]) -> Int32Array:
-        """Return the number of each of a few, in their order."""
+        """Return the numbers of a few users, in their order."""
         known, first = self._user_id, self._first
         return np.array([known.setdefault(user, first + len(known)) for user in users], np.int32)

@@ -200,7 +200,7 @@ KAGGLE_PREFIX = "kaggle:"
 
 
 def dump_name(slug: str) -> str:
-    """Return the name of the dump published as ``OWNER/NAME``; InputError if Hakken reads no such dump."""
+    """Return our name of the dump ``OWNER/NAME``; InputError if Hakken reads no such dump."""
     for name, dump in DUMP_FORMATS.items():
         if dump.kaggle_slug.lower() == slug.lower():
             return name

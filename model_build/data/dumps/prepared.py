@@ -102,7 +102,7 @@ class PreparedDataset(_StrictModel):
     partitions: list[RatingsPartition]
 
     def fingerprint(self) -> str:
-        """Return a sha256 of all entries, by those of the partitions."""
+        """Return a sha256 of the sha256s of all partitions."""
         digests = "\n".join(partition.sha256 for partition in self.partitions)
         return hashlib.sha256(digests.encode()).hexdigest()
 
@@ -230,7 +230,7 @@ def next_user_id(before: PreparedDataset) -> int:
 
 
 def partition_anime_ids(folder: Path, partitions: Sequence[RatingsPartition]) -> Int32Array:
-    """Return the ids in some partitions, ascending."""
+    """Return the anime ids in some partitions, ascending."""
     found = [np.empty(0, np.int32)]
     for partition in partitions:
         table = pq.read_table(folder / partition.file, columns=["anime_id"])
@@ -255,7 +255,7 @@ def link_existing_partitions(before: PreparedDataset, folder: Path, new: Path) -
 def merge_prepared_datasets(
     before: PreparedDataset, added: PreparedDataset, anime: int
 ) -> PreparedDataset:
-    """Return what is in both together, ``anime`` of them."""
+    """Add the index of the added partitions; ``anime`` are in both together."""
     counts = {name: before.counts[name] + added.counts[name] for name in before.counts}
     return before.model_copy(
         update={
@@ -270,7 +270,7 @@ def merge_prepared_datasets(
 
 
 def merge_reports(folder: Path, added: str) -> str:
-    """Return the report so far, and that of the new file."""
+    """Append the report of the added file to that of the folder."""
     return f"{(folder / REPORT_FILE).read_text('utf-8')}\nadded: {added}"
 
 

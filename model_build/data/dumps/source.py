@@ -103,7 +103,7 @@ class LastByteStream(io.RawIOBase):
 
 
 def read_header(source: CsvSource) -> list[str]:
-    """Return the column names of a CSV file; InputError if it is empty or its first line is no text."""
+    """Return the column names of a CSV file; InputError if it is empty or starts with no text."""
     with source.open_stream() as stream:
         first = stream.read(1 << 16)
     try:
@@ -118,7 +118,7 @@ def read_header(source: CsvSource) -> list[str]:
 
 
 def find_source(path: Path, names: tuple[str, ...]) -> CsvSource | None:
-    """Return the first of the named CSV files that is there: in a folder, or in a zip; None if none is.
+    """Find the first of the named CSV files that is in a folder or a zip.
 
     A folder may hold it as ``NAME``, ``NAME.gz``, ``NAME.zip`` or within any zip, at any depth.
     """
@@ -133,7 +133,7 @@ def find_source(path: Path, names: tuple[str, ...]) -> CsvSource | None:
 
 
 def single_source(path: Path) -> CsvSource | None:
-    """Return what a path to one file stands for: itself, or the only CSV of a zip; None if unclear."""
+    """Return a CSV file itself, or the only CSV of a zip; None if there are several."""
     sources = [source for source in _list_sources(path) if source.name.lower().endswith(".csv")]
     return sources[0] if len(sources) == 1 else None
 
