@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +89,17 @@ def dense_similarity(model: Model) -> Float64Array:
 
 
 def run_command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """A command in this process; what it printed and its status, as of a process of its own."""
+    words, out, err = list(map(str, arguments)), StringIO(), StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            status = main(words)
+        except SystemExit as stopped:
+            status = stopped.code if isinstance(stopped.code, int) else 1
+    return subprocess.CompletedProcess(words, status, out.getvalue(), err.getvalue())
+
+
+def run_process(*arguments: object) -> subprocess.CompletedProcess[str]:
     """``python -m model_build`` in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "model_build", *map(str, arguments)],

@@ -1,10 +1,15 @@
-"""The command line, as an operator's script runs it: each command in a process of its own."""
+"""The command line, as an operator's script runs it.
+
+Training, an answer in words and a refusal are in processes of their own; the others call `main`.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import polars as pl
@@ -15,7 +20,7 @@ from model_build.cli import main
 from model_build.data.holdout import join_holdout
 from model_build.data.ratings import read_evaluation_ratings
 from model_build.evaluate.evaluation import evaluate
-from tests.model_build.worlds import random_frame, run_command
+from tests.model_build.worlds import random_frame, run_command, run_process
 
 HEADER = "user_id,anime_id,rating\n"
 MEASURES = {"rmse", "mae", "ndcg@10", "recall@10", "new_ndcg@10", "coverage", "users", "pairs"}
@@ -52,7 +57,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     )
     assert split.returncode == 0, split.stderr
     files = [folder / "s" / "ratings.parquet", "--catalogue", folder / "anime.parquet"]
-    trained = run_command("train", "--ratings", *files, "--out", folder / "model")
+    trained = run_process("train", "--ratings", *files, "--out", folder / "model")
     assert (trained.returncode, trained.stderr) == (0, "")
     assert Model.open(folder / "model").version in trained.stdout
     return Shop(folder, ids)
@@ -136,7 +141,7 @@ def test_recommend_prints_what_the_api_answers(shop: Shop, tmp_path: Path, order
 def test_recommend_in_words(shop: Shop, tmp_path: Path) -> None:
     listed = tmp_path / "list.parquet"
     pl.DataFrame({"anime_id": shop.ids[:30], "rating": [8] * 30}).write_parquet(listed)
-    done = run_command("recommend", "--model", shop.model, "--list", listed, "--top", 3)
+    done = run_process("recommend", "--model", shop.model, "--list", listed, "--top", 3)
     assert (done.returncode, done.stderr) == (0, "")
     assert sum("Title" in line and "because" not in line for line in done.stdout.splitlines()) == 3
 
@@ -151,10 +156,12 @@ def test_adult_anime_are_shown_to_who_asks(shop: Shop, tmp_path: Path) -> None:
         assert bool(ids & adult) is shown
 
 
-def assert_refused(place: Path, *arguments: object) -> str:
+def assert_refused(
+    place: Path, *arguments: object, run: Callable[..., CompletedProcess[str]] = run_command
+) -> str:
     """The command says one line, exits with 2 and leaves the place as it was."""
     before = {path: path.stat().st_mtime_ns for path in place.rglob("*")}
-    done = run_command(*arguments)
+    done = run(*arguments)
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
@@ -191,9 +198,8 @@ def test_a_place_that_cannot_be_written_is_refused(shop: Shop, tmp_path: Path) -
 
 def test_a_model_that_is_none_is_refused(shop: Shop, tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("anime_id,rating\n1,7\n")
-    line = assert_refused(
-        tmp_path, "recommend", "--model", tmp_path, "--list", tmp_path / "list.csv", "--json"
-    )
+    arguments = ["recommend", "--model", tmp_path, "--list", tmp_path / "list.csv", "--json"]
+    line = assert_refused(tmp_path, *arguments, run=run_process)
     assert "manifest.json: not found" in line
 
 
