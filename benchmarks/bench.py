@@ -36,6 +36,7 @@ from benchmarks.run_server import ServerNotReadyError, run_server
 from model_build.data.grouping import group_ratings
 from model_build.data.ratings import Ratings, read_ratings
 from model_build.train.bias_model import fit_bias_model
+from model_build.train.driver import train_model
 from model_build.train.hyperparameters import Hyperparameters
 from model_build.train.model_arrays import (
     ModelArrays,
@@ -46,7 +47,7 @@ from model_build.train.model_arrays import (
     knn_arrays,
 )
 from model_build.train.similarity import pearson_baseline_similarity
-from model_build.train.training import train_model
+from model_build.train.sufficient_statistics import UserEntries, count_items
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST_LENGTH = 300
@@ -189,7 +190,9 @@ def _bench_knn(arrays: Any, neighbours: int) -> dict[str, Any]:
     peak = _peak_mb()
     n_items = len(ratings.anime_ids)
     parts = (
-        item_statistics_arrays(ratings),
+        item_statistics_arrays(
+            count_items(UserEntries.from_ratings(ratings)), len(ratings.user_ids)
+        ),
         knn,
         empty_score_model_arrays(n_items),
         empty_affinity_arrays(n_items),

@@ -13,7 +13,6 @@ import argparse
 import resource
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,8 @@ import numpy as np
 
 from model_build.commands.arguments import byte_size, positive_int
 from model_build.data.dumps.prepared import open_prepared_dataset
-from model_build.data.grouping import argsort_descending
-from model_build.train import sufficient_statistics as shard
+from model_build.data.grouping import UserItemGroups
+from model_build.train import sufficient_statistics as statistics
 from model_build.train.affinity import FULL_HISTORY, GramMatrices, default_min_entries, solve_ease
 from model_build.train.cluster import (
     ClusterResources,
@@ -31,13 +30,11 @@ from model_build.train.cluster import (
     plan_sharding,
     start_local_cluster,
 )
-from model_build.train.distributed_training import train_distributed
+from model_build.train.dask_statistics import train_distributed
 from model_build.train.hyperparameters import Hyperparameters
-from model_build.train.item_statistics import make_item_ordering
-from model_build.train.pair_sums import RowRange, add_similarity_rows, finish_similarity_rows
+from model_build.train.pair_sums import RowRange, similarities_from_sums
 from model_build.train.score_model import BIAS_EPOCHS
-from model_build.train.similarity import count_item_pairs
-from model_build.train.topk_neighbours import TopKNeighbours
+from model_build.train.topk_neighbours import select_neighbours
 from model_build.util.threads import available_cpus
 
 MEASURED_ENTRIES, SOLVED_ITEMS, TRANSFER_BYTES = 3_000_000, 3000, 100_000_000
@@ -143,27 +140,29 @@ def measure_constants(ratings_folder: str, cluster: DaskCluster) -> CostConstant
         entries_of += partition.rows
         if entries_of >= MEASURED_ENTRIES:
             break
-    read_seconds, entries = _cpu_timed(lambda: shard.read_shard(ratings_folder, partitions, 0))
-    counts = shard.count_shard_items(entries)
-    n = len(counts.anime_id)
-    numbering = make_item_ordering(counts.anime_id, argsort_descending(counts.ratings))
-    shard.group_shard_ratings(
-        shard.read_shard(ratings_folder, partitions[:1], 0), numbering
+    read_seconds, entries = _cpu_timed(lambda: statistics.read_shard(ratings_folder, partitions, 0))
+    counts = statistics.count_items(entries)
+    n, ordering = len(counts.anime_ids), counts.ordering()
+    statistics.group_ratings_by_number(
+        statistics.read_shard(ratings_folder, partitions[:1], 0), ordering
     )  # compiled before timed
-    group_seconds, grouped = _cpu_timed(lambda: shard.group_shard_ratings(entries, numbering))
+    group_seconds, grouped = _cpu_timed(
+        lambda: statistics.group_ratings_by_number(entries, ordering)
+    )
     ratings = len(grouped.user_item)
     zeros = np.zeros(n)
-    shard.item_residual_totals(grouped, 7.0, zeros, 15.0)
-    bias_seconds, _ = _cpu_timed(lambda: shard.item_residual_totals(grouped, 7.0, zeros, 15.0))
-    values = shard.shard_bias_model(grouped, 7.0, zeros, 15.0).residual
+    statistics.item_residual_totals(grouped, 7.0, zeros, 15.0)
+    bias_seconds, _ = _cpu_timed(lambda: statistics.item_residual_totals(grouped, 7.0, zeros, 15.0))
+    values = statistics.bias_model_of_items(grouped, 7.0, zeros, 15.0).residual
     rows = RowRange(0, min(n, 2000))
-    meet_seconds, block = _best_of_three(lambda: shard.shard_pearson_sums(grouped, values, rows))
-    finish_seconds, similar = _best_of_three(lambda: finish_similarity_rows(block, rows, 100.0, 1))
-    nearest = TopKNeighbours(rows.last, 500)
-    with ThreadPoolExecutor(1) as pool:
-        offer_seconds, _ = _cpu_timed(lambda: add_similarity_rows(nearest, similar, pool, 1))
-    given = shard.group_weighted_entries(entries, numbering)
-    outer_seconds, _ = _best_of_three(lambda: shard.shard_gram_sums(given, rows))
+    meet_seconds, block = _best_of_three(lambda: statistics.pearson_sums(grouped, values, rows))
+    finish_seconds, similar = _best_of_three(lambda: similarities_from_sums(block, rows, 100.0, 1))
+    order = np.arange(rows.last)
+    offer_seconds, _ = _cpu_timed(
+        lambda: select_neighbours([similar], order, order, order, 500, threads=1)
+    )
+    weighted = statistics.weigh_numbered_entries(entries, ordering)
+    outer_seconds, _ = _best_of_three(lambda: statistics.gram_sums(weighted, rows))
     pairs = rows.last * (rows.last - 1) / 2
     add_seconds, _ = _best_of_three(lambda: block + block)
     return CostConstants(
@@ -171,7 +170,7 @@ def measure_constants(ratings_folder: str, cluster: DaskCluster) -> CostConstant
         group_entry=group_seconds / ratings,
         bias_rating=bias_seconds / ratings,
         accumulate_score=meet_seconds / _count_pairs(grouped, rows.last),
-        accumulate_entry=outer_seconds / _count_pairs(given.groups, rows.last),
+        accumulate_entry=outer_seconds / _count_pairs(weighted, rows.last),
         finish_pair=finish_seconds / pairs,
         offer_similarity=offer_seconds / max(1, len(similar.index)),
         add_byte=add_seconds / block.nbytes,
@@ -180,7 +179,7 @@ def measure_constants(ratings_folder: str, cluster: DaskCluster) -> CostConstant
         solve_cubed=_solve_seconds() / SOLVED_ITEMS**3,
         entries_per_rating=entries_of / ratings,
         score_pairs=_count_pairs(grouped, n) / ratings,
-        entry_pairs=_count_pairs(given.groups, n) / entries_of,
+        entry_pairs=_count_pairs(weighted, n) / entries_of,
         positive_share=len(similar.index) / pairs,
     )
 
@@ -239,13 +238,9 @@ def _best_of_three(function: Callable[[], Any]) -> tuple[float, Any]:
     return min((_cpu_timed(function) for _ in range(3)), key=lambda timed: timed[0])
 
 
-def _count_pairs(lists: Any, items: int) -> int:
-    """How many pairs of the first anime are met on the lists."""
-    length = np.empty(len(lists.item_start) - 1, np.int64)
-    count_item_pairs(
-        lists.item_start, lists.item_user, lists.item_position, lists.user_start, length
-    )
-    return int(length[:items].sum())
+def _count_pairs(groups: UserItemGroups, items: int) -> int:
+    """How many pairs of the first items are met on the lists."""
+    return int(groups.count_item_pairs()[:items].sum())
 
 
 def _transfer_seconds(cluster: DaskCluster) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.recommender.array_types import Float32Array, Float64Array, Int64Array
+from app.recommender.array_types import Float32Array, Float64Array, Int32Array, Int64Array
 from app.recommender.artifact import ArtifactError, ModelArtifact
 
 SMALLEST_POSITIVE = float(np.finfo(np.float64).tiny)
@@ -113,3 +113,15 @@ class ArtifactReader:
             raise ArtifactError(
                 f"{self.array_path(name)}: the manifest lists no such array."
             ) from None
+
+
+def find_positions(ids: Int32Array, wanted: Int32Array | Int64Array) -> Int64Array:
+    """Where each of ``wanted`` stands in ascending ``ids``, -1 where it does not; (wanted,).
+
+    >>> find_positions(np.array([3, 5, 9], np.int32), np.array([9, 4, 3])).tolist()
+    [2, -1, 0]
+    """
+    if not len(ids):
+        return np.full(len(wanted), -1, np.int64)
+    at = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    return np.where(ids[at] == wanted, at, -1).astype(np.int64)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from app.recommender.array_types import Float32Array, Float64Array, Int32Array, Int64Array
-from app.recommender.arrays import ArtifactReader, ItemMatrix
+from app.recommender.arrays import ArtifactReader, ItemMatrix, find_positions
 from app.recommender.artifact import ArtifactError, Manifest, ModelArtifact, open_artifact
 from app.recommender.engines import load_engines
 from app.recommender.training_users import TrainingUsers
@@ -148,9 +148,7 @@ class Model:
 
     def find_positions(self, anime_ids: Int64Array) -> Int64Array:
         """Int64Array of anime in the model, -1 where it does not know one."""
-        at = np.searchsorted(self.anime_id, anime_ids)
-        at[at == len(self)] = 0
-        return np.where(self.anime_id[at] == anime_ids, at, -1)
+        return find_positions(self.anime_id, anime_ids)
 
     @cached_property
     def popularity_order(self) -> Int64Array:

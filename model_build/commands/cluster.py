@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import polars as pl
-from tqdm import tqdm
 
 from model_build.commands.arguments import byte_size, positive_int
 from model_build.data.catalogue import read_catalogue
 from model_build.data.dumps.prepared import PreparedDataset, open_prepared_dataset
 from model_build.train.cold_start import ColdStartCatalogue
 from model_build.train.hyperparameters import Hyperparameters
-from model_build.train.training import TrainedModel
+from model_build.train.model_arrays import TrainedModel
 from model_build.util.errors import InputError
+from model_build.util.progress import progress_bars
 from model_build.util.storage import is_gcs_url, read_bytes
 
 if TYPE_CHECKING:
@@ -90,14 +90,14 @@ def train_on_cluster(
         raise InputError(f"{others[0]}: workers read one folder that prepare wrote; name only it.")
     prepared = open_prepared_dataset(place)
     try:
-        from model_build.train.distributed_training import train_distributed
+        from model_build.train.dask_statistics import train_distributed
     except ModuleNotFoundError as error:
         raise InputError(
             f"{error.name} is not installed; pip install -r requirements-build.txt."
         ) from None
-    with _open_cluster(arguments) as cluster, _progress_bars(shown=progress) as told:
+    with _open_cluster(arguments) as cluster, progress_bars(shown=progress) as on_progress:
         trained = train_distributed(
-            cluster, place, prepared, settings, cold_start=new_items, on_progress=told
+            cluster, place, prepared, settings, cold_start=new_items, on_progress=on_progress
         )
     return trained, prepared.fingerprint()
 
@@ -126,18 +126,3 @@ def _open_cluster(arguments: argparse.Namespace) -> Iterator[DaskCluster]:
             arguments.local_cluster, arguments.worker_memory or 2_000_000_000
         ) as cluster:
             yield cluster
-
-
-@contextmanager
-def _progress_bars(*, shown: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar for each step."""
-    bars: dict[str, tqdm[None]] = {}
-
-    def update_bar(step: str, done: int, of: int) -> None:
-        if step not in bars:
-            bars[step] = tqdm(total=of, desc=step, disable=not shown)
-        bars[step].update(done - bars[step].n)
-
-    yield update_bar
-    for bar in bars.values():
-        bar.close()

@@ -17,10 +17,9 @@ from app.catalogue import Catalogue
 from app.recommender import Model, SortOrder
 from model_build.commands.arguments import add_engine_option, require_engine
 from model_build.data.holdout import check_no_leakage, join_holdout
-from model_build.data.ratings import read_evaluation_ratings, read_ratings
+from model_build.data.ratings import ratings_fingerprint, read_evaluation_ratings, read_ratings
 from model_build.evaluate.evaluation import evaluate, evaluate_by_length, franchises_and_genres
 from model_build.evaluate.ranking import EvaluationItems, model_ranker
-from model_build.train.training import ratings_fingerprint
 from model_build.util.errors import InputError
 from model_build.util.markdown_tables import nan_to_null
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,19 +21,16 @@ from model_build.commands.cluster import (
 )
 from model_build.data.catalogue import read_catalogue
 from model_build.data.dumps.prepared import is_prepared_dataset, open_prepared_dataset
-from model_build.data.ratings import Ratings, read_ratings
+from model_build.data.ratings import ratings_fingerprint, read_ratings
 from model_build.train.checkpoints import CheckpointStore
-from model_build.train.cold_start import (
-    ColdStartCatalogue,
-    add_new_items,
-    encode_item_features,
-    new_item_ids,
-)
+from model_build.train.cold_start import ColdStartCatalogue
+from model_build.train.driver import train_model
 from model_build.train.hyperparameters import Hyperparameters
-from model_build.train.incremental_training import train_incrementally
+from model_build.train.model_arrays import TrainedModel
+from model_build.train.saved_statistics import train_incrementally
 from model_build.train.statistics_store import INDEX_FILE, SavedStatistics, statistics_path
-from model_build.train.training import TrainedModel, ratings_fingerprint, train_model
 from model_build.util.errors import InputError
+from model_build.util.progress import progress_bars
 from model_build.util.storage import is_gcs_url
 
 CHECKPOINT_MIN_ENTRIES = 5_000_000
@@ -87,7 +83,7 @@ def run_training(
     if arguments.fresh_since is not None and catalogue is None:
         raise InputError("--fresh-since: without a catalogue nobody knows years; add --catalogue.")
     if arguments.keep_sums or arguments.since is not None:
-        return _train_incrementally(arguments, settings, catalogue)
+        return _train_incrementally(arguments, settings, catalogue, progress=progress)
     if uses_cluster(arguments):
         new = _new_anime(arguments, catalogue)
         trained, data = train_on_cluster(arguments, settings, new, progress=progress)
@@ -109,25 +105,18 @@ def _train_locally(
     data = (
         open_prepared_dataset(paths[0]).fingerprint() if prepared else ratings_fingerprint(ratings)
     )
-    facts, fresh = None, None
-    if catalogue is not None and arguments.fresh_since is not None:
-        needed = settings.affinity_min_entries(len(ratings.user_ids))
-        ratings, fresh = add_new_items(
-            ratings, new_item_ids(catalogue, arguments.fresh_since), needed
-        )
-        facts = encode_item_features(catalogue, ratings.anime_ids)
     read_seconds = time.perf_counter() - start
-    checkpoints = _open_checkpoints(arguments, ratings, data)
-    trained = train_model(
-        ratings,
-        settings,
-        item_features=facts,
-        cold_items=fresh,
-        threads=arguments.threads,
-        progress=progress,
-        checkpoints=checkpoints,
-    )
-    trained.seconds = {"reading": read_seconds, **trained.seconds}
+    checkpoints = _open_checkpoints(arguments, len(ratings), data)
+    with progress_bars(shown=progress) as on_progress:
+        trained = train_model(
+            ratings,
+            settings,
+            cold_start=_new_anime(arguments, catalogue),
+            threads=arguments.threads,
+            checkpoints=checkpoints,
+            on_progress=on_progress,
+        )
+    trained.seconds["reading"] += read_seconds
     return TrainingRun(trained, data, catalogue, _no_op if arguments.work else checkpoints.clear)
 
 
@@ -151,7 +140,11 @@ def _new_anime(
 
 
 def _train_incrementally(
-    arguments: argparse.Namespace, settings: Hyperparameters, catalogue: pl.DataFrame | None
+    arguments: argparse.Namespace,
+    settings: Hyperparameters,
+    catalogue: pl.DataFrame | None,
+    *,
+    progress: bool,
 ) -> TrainingRun:
     """Train on kept sums, if there are any, and keep those of all fans."""
     if uses_cluster(arguments) or arguments.work is not None:
@@ -169,7 +162,7 @@ def _train_incrementally(
     sums = statistics_path(arguments.out)
     if sums.exists() and not (sums / INDEX_FILE).is_file():
         raise InputError(f"{sums}: holds something else than sums; choose another --out.")
-    with replace_directory(sums) as folder:
+    with replace_directory(sums) as folder, progress_bars(shown=progress) as on_progress:
         trained = train_incrementally(
             Path(place),
             prepared,
@@ -178,6 +171,7 @@ def _train_incrementally(
             folder,
             cold_start=_new_anime(arguments, catalogue),
             threads=arguments.threads,
+            on_progress=on_progress,
         )
     return TrainingRun(trained, prepared.fingerprint(), catalogue, _no_op)
 
@@ -194,17 +188,13 @@ def _open_sums(model: Path) -> SavedStatistics:
     return sums
 
 
-def _open_checkpoints(
-    arguments: argparse.Namespace, ratings: Ratings, data: str
-) -> CheckpointStore:
+def _open_checkpoints(arguments: argparse.Namespace, entries: int, data: str) -> CheckpointStore:
     """Where stages are kept: where it was said, or beside the model if it takes long to train."""
     folder: Path | None = arguments.work
-    if folder is None and len(ratings) >= CHECKPOINT_MIN_ENTRIES:
+    if folder is None and entries >= CHECKPOINT_MIN_ENTRIES:
         out = arguments.out.absolute()
         folder = out.with_name(f".{out.name}.checkpoints")
-    # Fresh anime are among the others, so positions depend on which there are.
-    anime = hashlib.sha256(ratings.anime_ids.tobytes()).hexdigest()
-    return CheckpointStore(folder, f"{data} {anime}")
+    return CheckpointStore(folder, data)
 
 
 def _no_op() -> None:

@@ -36,7 +36,7 @@ from model_build.commands.arguments import non_negative_float, non_negative_int,
 from model_build.commands.fitting import add_training_arguments, run_training
 from model_build.data.catalogue import encode_catalogue
 from model_build.train.hyperparameters import Hyperparameters, read_hyperparameters
-from model_build.train.training import build_timestamp, make_model_version
+from model_build.train.model_arrays import build_timestamp, make_model_version
 
 HELP = "train a model from ratings"
 

@@ -29,12 +29,14 @@ from app.recommender.array_types import (
     Int64Array,
     UInt64Array,
 )
+from app.recommender.arrays import find_positions
 from app.recommender.engines.labels import like_labels
 from app.recommender.user_list import KnownEntries
-from model_build.data.grouping import find_positions, rows_by_user
+from model_build.data.grouping import rows_by_user
 from model_build.data.interactions import Interactions
 from model_build.data.ratings import Ratings, index_ratings
 from model_build.util.errors import InputError
+from model_build.util.hashing import splitmix64
 
 HIDDEN_SHARE = 0.2
 MIN_SCORES = 5
@@ -382,14 +384,6 @@ def user_list_fingerprints(ratings: Ratings) -> UInt64Array:
     total = np.zeros(len(ratings.user_ids), np.uint64)
     np.add.at(total, ratings.user, entry)
     return total
-
-
-def splitmix64(value: UInt64Array) -> UInt64Array:
-    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014): a one-to-one mixing of 64 bits."""
-    value = value + np.uint64(0x9E3779B97F4A7C15)
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
 
 
 def _sample_per_user(

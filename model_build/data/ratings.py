@@ -6,6 +6,7 @@ row and column; rows are counted as a spreadsheet shows them (in a CSV the heade
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,6 +141,15 @@ def read_user_list(path: Path) -> UserList:
         entries["rating"].to_numpy(),
         entries["status"].to_numpy(),
     )
+
+
+def ratings_fingerprint(ratings: Ratings) -> str:
+    """A sha256 of the ratings themselves, whatever kind of file they came in."""
+    digest = hashlib.sha256()
+    digest.update("\n".join(map(str, ratings.user_ids.to_list())).encode())
+    for array in (ratings.anime_ids, ratings.user, ratings.item, ratings.rating, ratings.status):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def index_ratings(frame: pl.DataFrame) -> Ratings:

@@ -18,13 +18,13 @@ from tqdm import tqdm
 
 from app.recommender import Model
 from app.recommender.array_types import Int32Array
+from app.recommender.arrays import find_positions
 from app.recommender.artifact import CATALOGUE_FILE, Manifest, open_artifact, write_artifact
 from app.recommender.engines import Engine
 from app.recommender.training_users import LOVED_MIN_SCORE, MAX_LOVED_ITEMS
 from app.recommender.user_list import KnownEntries
-from model_build.data.grouping import find_positions
 from model_build.data.interactions import Interactions
-from model_build.train.training import build_timestamp
+from model_build.train.model_arrays import build_timestamp
 
 HyperparameterValue = float | int | str
 

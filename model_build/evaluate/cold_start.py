@@ -20,11 +20,12 @@ from model_build.data.grouping import rows_by_user
 from model_build.data.ratings import Ratings
 from model_build.evaluate.metrics import ndcg, roc_auc
 from model_build.evaluate.ranking import model_ranker
-from model_build.train.cold_start import encode_item_features
+from model_build.train.cold_start import ColdStartCatalogue
+from model_build.train.driver import train_model
 from model_build.train.hyperparameters import Hyperparameters
 from model_build.train.model_arrays import ModelArrays, build_in_memory_model
-from model_build.train.training import train_model
 from model_build.util.errors import InputError
+from model_build.util.progress import progress_bars
 
 MIN_LISTS = 100
 """Lists that an anime must be on to be hidden, so that there is something to find."""
@@ -86,19 +87,18 @@ def evaluate_cold_start(
     is_hidden[hidden] = True
     of_others = ~left_out[ratings.user]
     users = list(_cold_start_users(ratings, left_out, is_hidden))
-    features = encode_item_features(catalogue, ratings.anime_ids)
     found = {}
     for name, selected, cold_items in (
         ("their facts", of_others & ~is_hidden[ratings.item], hidden),
         ("their fans", of_others, hidden[:0]),
     ):
-        trained = train_model(
-            _select_entries(ratings, selected),
-            settings,
-            item_features=features,
-            cold_items=cold_items,
-            progress=progress,
-        )
+        with progress_bars(shown=progress) as on_progress:
+            trained = train_model(
+                _select_entries(ratings, selected),
+                settings,
+                cold_start=ColdStartCatalogue(catalogue, ratings.anime_ids[cold_items]),
+                on_progress=on_progress,
+            )
         parts = (ModelArrays(trained.arrays, {}),)
         model = build_in_memory_model(parts, trained.counts, trained.hyperparameters)
         found[name] = _evaluate_model(model, hidden, users)

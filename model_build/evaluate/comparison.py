@@ -24,8 +24,8 @@ from threadpoolctl import threadpool_limits
 from app.catalogue import Catalogue
 from app.recommender import EngineName, Model, SortOrder, UserList
 from app.recommender.array_types import Float64Array, Int32Array
+from app.recommender.arrays import find_positions
 from model_build.data.catalogue import encode_catalogue
-from model_build.data.grouping import find_positions
 from model_build.data.holdout import (
     HoldoutUser,
     MaskedInteractions,
@@ -63,10 +63,11 @@ from model_build.evaluate.rating_prediction import (
     evaluate_predictions,
 )
 from model_build.evaluate.reference_models import REFERENCE_MODELS
+from model_build.train.driver import train_model
 from model_build.train.hyperparameters import Hyperparameters
-from model_build.train.model_arrays import ModelArrays, build_in_memory_model
-from model_build.train.training import TrainedModel, train_model
+from model_build.train.model_arrays import ModelArrays, TrainedModel, build_in_memory_model
 from model_build.util.errors import InputError
+from model_build.util.progress import progress_bars
 
 if TYPE_CHECKING:
     from model_build.engines.network_training import NetworkSettings
@@ -109,9 +110,10 @@ class HakkenModel:
 
     @cached_property
     def _trained(self) -> tuple[TrainedModel, float]:
-        return _timed(
-            lambda: train_model(self._training, Hyperparameters(), progress=self._progress)
-        )
+        with progress_bars(shown=self._progress) as on_progress:
+            return _timed(
+                lambda: train_model(self._training, Hyperparameters(), on_progress=on_progress)
+            )
 
     @property
     def seconds(self) -> float:

@@ -12,10 +12,10 @@ from threadpoolctl import threadpool_limits
 
 from app.recommender import UserList
 from app.recommender.array_types import Float32Array, Int32Array
+from app.recommender.arrays import find_positions
 from app.recommender.engines import AlsEngine
 from app.recommender.engines.als import InteractionStrengths
 from app.recommender.user_list import KnownEntries
-from model_build.data.grouping import find_positions
 from model_build.data.holdout import MaskedInteractions, MaskedUsers
 from model_build.engines.als import AlsSettings, als_engine, fit_als_factors
 from model_build.evaluate.metrics import average_precision, finite_mean, ndcg, precision, recall

@@ -18,11 +18,11 @@ from tqdm import tqdm
 
 from app.recommender import EngineName, Model, RecommendOptions, SortOrder, UserList
 from app.recommender.array_types import BoolArray, Float64Array, Int32Array, Int64Array
+from app.recommender.arrays import find_positions
 from app.recommender.engines import CosineEngine, Engine
 from app.recommender.rank import top_items
 from app.recommender.recommend import score_items
 from app.recommender.user_list import KnownEntries
-from model_build.data.grouping import find_positions
 from model_build.data.holdout import HoldoutUser
 
 RELEVANT_SCORE = 8.0

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.recommender.array_types import BoolArray, Float64Array, Int8Array, Int32Array
+from app.recommender.arrays import find_positions
 from app.recommender.engines.labels import LIKE_THRESHOLD, like_labels
-from model_build.data.grouping import find_positions
 from model_build.data.holdout import HoldoutUser
 from model_build.evaluate.metrics import classification_metrics, mean_log_loss, roc_auc
 from model_build.evaluate.ranking import MAX_RATING, MIN_RATING, RankedItems

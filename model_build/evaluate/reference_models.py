@@ -15,8 +15,9 @@ from scipy.sparse import csr_array
 
 from app.recommender import UserList, kernels
 from app.recommender.array_types import Float32Array, Float64Array, Int64Array
+from app.recommender.arrays import find_positions
 from app.recommender.engines.als import InteractionStrengths
-from model_build.data.grouping import find_positions, group_scores
+from model_build.data.grouping import group_scores
 from model_build.data.interactions import Interactions
 from model_build.data.ratings import Ratings
 from model_build.engines.als import AlsSettings, als_engine, fit_als_factors, weighted_user_items
@@ -123,7 +124,7 @@ def fit_weighted_ease(ratings: Ratings) -> Ranker:
     grouped = group_scores(ratings)
     biases = fit_bias_model(grouped, reg_user=REG_USER)
     # The residuals come by user, each user's anime by their numbers in `grouped`.
-    user = np.repeat(np.arange(grouped.n_users), np.diff(grouped.user_start))
+    user = np.repeat(np.arange(grouped.n_users), np.diff(grouped.user_indptr))
     scored = csr_array(
         (_rating_weight(biases.residual), (user, grouped.order[grouped.user_item])),
         shape=(grouped.n_users, grouped.n_items),

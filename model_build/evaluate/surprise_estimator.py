@@ -24,6 +24,7 @@ from app.recommender.array_types import Float64Array, Int32Array, Int64Array
 from model_build.data.grouping import group_ratings
 from model_build.train.bias_model import fit_bias_model
 from model_build.train.similarity import pearson_baseline_similarity
+from model_build.util.progress import progress_bars
 
 try:
     from surprise import AlgoBase
@@ -90,15 +91,16 @@ class HakkenKNNBaseline(AlgoBase):  # type: ignore[misc]
         )
         self.bu, self.bi = baselines.user_bias, baselines.item_bias
         # Symmetric but for the cut: a row of the transpose is what one item of a list gives.
-        matrix = pearson_baseline_similarity(
-            grouped,
-            baselines.residual,
-            shrinkage=self.shrinkage,
-            min_support=self.min_support,
-            neighbours=self.neighbours or trainset.n_items,
-            threads=self.threads,
-            progress=self.verbose,
-        ).T.tocsr()
+        with progress_bars(shown=self.verbose) as on_progress:
+            matrix = pearson_baseline_similarity(
+                grouped,
+                baselines.residual,
+                shrinkage=self.shrinkage,
+                min_support=self.min_support,
+                neighbours=self.neighbours or trainset.n_items,
+                threads=self.threads,
+                on_progress=on_progress,
+            ).T.tocsr()
         matrix.sort_indices()
         self._start = matrix.indptr.astype(np.int64)
         self._target, self._value = matrix.indices, matrix.data

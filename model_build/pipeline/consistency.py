@@ -6,9 +6,8 @@ from pathlib import Path
 
 from app.recommender.artifact import read_manifest
 from model_build.data.dumps.prepared import is_prepared_dataset, open_prepared_dataset
-from model_build.data.ratings import read_ratings
+from model_build.data.ratings import ratings_fingerprint, read_ratings
 from model_build.pipeline.config import PipelineConfig
-from model_build.train.training import ratings_fingerprint
 from model_build.util.errors import InputError
 from model_build.util.storage import is_gcs_url
 

@@ -1,16 +1,17 @@
-"""Affinity: a linear item-item model of which anime fans pick and love, in closed form.
+"""Affinity: a linear item-item model of which anime users pick and love, in closed form.
 
-Every list gives two rows: X, how strongly each entry speaks (`app.recommender.fold_in.input_weight`),
-and Y, how much we want to find it (`appeal`). B minimises
+Every list gives two rows: X, how strongly each entry speaks
+(`app.recommender.fold_in.input_weight`), and Y, how much it is worth finding (`item_relevance`).
+B minimises
 
     || Y - X B ||^2 + sum_j (ridge + dropout G_jj) ||B_j.||^2,   diag(B) = 0,   G = X'X
 
-EASE^R (Steck, WWW 2019) with the dropout of EDLAE (Steck, NeurIPS 2020) and a target of its own, so
-that what a fan *watches* predicts what the fan will *love*. With P = (G + diag)^-1 and W = P X'Y
-the constraint gives B_.j = W_.j - P_.j W_jj / P_jj. At last every column is divided by a small
-power of how many lists the anime is on, which trades a little accuracy on hits for variety.
+EASE^R (Steck, WWW 2019, eq. 3) with the dropout of EDLAE (Steck, NeurIPS 2020, eq. 8) and a target
+of its own, so that what a user watches predicts what the user will love. With P = (G + diag)^-1 and
+W = P X'Y the constraint gives B_.j = W_.j - P_.j W_jj / P_jj. At last every column is divided by a
+small power of how many lists the anime is on, which trades a little accuracy on hits for variety.
 
-It is solved twice: for full lists, and with far more dropout for lists of a handful of titles.
+It is solved twice: for full histories, and with far more dropout for very short ones.
 """
 
 from __future__ import annotations
@@ -26,20 +27,37 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
-from app.recommender.array_types import Float32Array, Float64Array, Int32Array, Int64Array
+from app.recommender.array_types import (
+    Float32Array,
+    Float64Array,
+    Int8Array,
+    Int32Array,
+    Int64Array,
+    UInt8Array,
+)
 from app.recommender.fold_in import input_weight
 from app.recommender.rank import RARE_ITEM_LISTS
-from model_build.data.grouping import argsort_descending, count_entries_per_item, group_entries
+from model_build.data.grouping import (
+    GroupedEntries,
+    UserItemGroups,
+    argsort_descending,
+    count_entries_per_item,
+    group_entries,
+)
 from model_build.data.ratings import Ratings
-from model_build.train.intrinsics import add_outer_product, prefetch_element
+from model_build.train.intrinsics import (
+    PREFETCH_DISTANCE,
+    PREFETCH_ENTRIES,
+    add_outer_product,
+    prefetch_element,
+)
 from model_build.train.linear_algebra import (
     copy_lower_to_upper,
     copy_upper_to_lower,
     invert_spd_in_place,
 )
-from model_build.train.similarity import count_item_pairs
+from model_build.util.progress import ProgressCallback, no_progress
 from model_build.util.threads import available_cpus, balanced_ranges, run_over_ranges
 
 UNRATED_RELEVANCE = 0.3
@@ -53,24 +71,21 @@ GRAM_ARRAYS = ("known", "count", "gram", "squares", "cross")
 USERS_PER_MIN_ENTRY = 2000
 
 
-def item_relevance(rating: Float64Array) -> Float64Array:
-    """How much an entry is worth finding: 0.04 for a 5, 0.77 for an 8, 0.985 for a 10."""
+def item_relevance(rating: Float64Array | UInt8Array) -> Float64Array:
+    """How much an entry is worth finding: 0.04 for a 5, 0.77 for an 8, 0.985 for a 10.
+
+    Parameters
+    ----------
+    rating
+        (n,) from 1 to 10, or 0 for an entry without one, which is worth 0.3.
+    """
     graded = 1.0 / (1.0 + np.exp(-1.5 * (rating - 7.2)))
     return np.where(rating > 0, graded, UNRATED_RELEVANCE)
 
 
-def mean_item_relevance(ratings: Ratings) -> Float64Array:
-    """The mean of `appeal` over all fans (0 where an anime is not on the list), (n_items,)."""
-    total = np.zeros(len(ratings.anime_ids))
-    for first in range(0, len(ratings), CHUNK_ENTRIES):
-        piece = slice(first, first + CHUNK_ENTRIES)
-        total += np.bincount(ratings.item[piece], item_relevance(ratings.rating[piece]), len(total))
-    return np.asarray(total / len(ratings.user_ids))
-
-
 @dataclass(frozen=True, slots=True)
 class EaseRegularisation:
-    """``ridge`` and ``dropout`` as in the formula; ``popularity`` is the power of the last step."""
+    """``ridge`` and ``dropout`` as in the formula; the power of the popularity in the last step."""
 
     ridge: float
     dropout: float
@@ -84,10 +99,10 @@ SHORT_HISTORY = EaseRegularisation(ridge=20.0, dropout=32.0, popularity_power=0.
 
 @dataclass(frozen=True, slots=True)
 class GramMatrices:
-    """Sums over fans: ``gram`` X'X and ``cross`` X'Y (m, m) over the anime ``known`` (m,).
+    """Sums over users: ``gram`` X'X and ``cross`` X'Y, (m, m) float32, over the items ``known``.
 
-    ``count`` (m,) is how many lists each is on, ``n_items`` how many anime there are in all. Sums
-    of different fans over the same anime can be added. Of ``gram`` the upper triangle counts,
+    ``known`` (m,) are positions among ``n_items``, ``count`` (m,) how many lists each is on. Sums
+    over different users and the same items can be added. Of ``gram`` the upper triangle counts,
     without the diagonal, which is ``squares`` (m,); the rest of its memory is worked in.
     """
 
@@ -99,22 +114,59 @@ class GramMatrices:
     cross: Float32Array
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """What there is to keep of it."""
+        """Arrays from which `from_arrays` makes the same."""
         return {name: getattr(self, name) for name in GRAM_ARRAYS}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], n_items: int) -> GramMatrices:
-        """What `arrays` gave."""
+        """The inverse of `to_arrays`."""
         return cls(n_items=n_items, **{name: arrays[name] for name in GRAM_ARRAYS})
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedEntries(UserItemGroups):
+    """Grouped entries with x and y of each, (n,) float32, parallel to ``user_item``."""
+
+    input_weight: Float32Array
+    relevance: Float32Array
 
 
 def default_min_entries(n_users: int) -> int:
     """On how many lists an anime must be to have affinities: ten, and one of 2,000.
 
-    The solution takes the cube of how many anime there are, and of those that many fans list the
+    The solution takes the cube of how many anime there are, and of those that many users list the
     last third are on hardly any list. `docs/scale.md` has what leaving them out costs.
     """
     return max(MIN_ENTRIES, n_users // USERS_PER_MIN_ENTRY)
+
+
+def items_with_affinity(
+    entry_count: Int64Array, min_entries: int, max_items: int | None = None
+) -> Int64Array:
+    """Positions of the items on at least ``min_entries`` lists, by falling ``entry_count`` (n,).
+
+    At most ``max_items``; none if there is only one, which has nothing to relate to.
+    """
+    most = int((entry_count >= min_entries).sum())
+    known = argsort_descending(entry_count)[:most][:max_items]
+    return known if len(known) > 1 else known[:0]
+
+
+def weigh_entries(
+    groups: GroupedEntries, rating: Float64Array | UInt8Array, status: Int8Array | UInt8Array
+) -> WeightedEntries:
+    """Grouped entries with their x and y; ``rating`` and ``status`` are by entry."""
+    rating = rating[groups.user_entry].astype(np.float64, copy=False)
+    status = status[groups.user_entry].astype(np.int8, copy=False)
+    return WeightedEntries(
+        groups.user_indptr,
+        groups.user_item,
+        groups.item_indptr,
+        groups.item_user,
+        groups.item_position,
+        input_weight(rating, status).astype(np.float32),
+        item_relevance(rating).astype(np.float32),
+    )
 
 
 def compute_gram_matrices(
@@ -124,37 +176,44 @@ def compute_gram_matrices(
     max_items: int | None = None,
     threads: int | None = None,
 ) -> GramMatrices:
-    """What `solve` needs of the ratings: the same whatever the regularisation.
+    """Sums that `solve_ease` takes, the same whatever the regularisation.
 
-    Looked at are anime on at least ``min_entries`` lists, at most the ``most_anime`` on most. What
-    two anime have in common is added up in double precision over some millions of entries at a
-    time, and these sums in single precision: relative errors stay near 1e-7.
+    Over the items on at least ``min_entries`` lists, at most the ``max_items`` on most. Products of
+    two items are added up in double precision over some millions of entries at a time, and these
+    sums in single precision: relative errors stay near 1e-7.
     """
     n_items = len(ratings.anime_ids)
     count = count_entries_per_item(ratings.item, n_items)
-    # The anime on most lists first, so that what is accumulated lands in the same cache lines.
-    known = argsort_descending(count)[: int((count >= min_entries).sum())][:max_items]
-    if len(known) < 2:  # nothing to relate to
-        known = known[:0]
+    # The items on most lists first, so that what is accumulated lands in the same cache lines.
+    known = items_with_affinity(count, min_entries, max_items)
     m = len(known)
     gram, cross = np.zeros((m, m), np.float32), np.zeros((m, m), np.float32)
+    rank = np.full(n_items, -1, np.int64)
+    rank[known] = np.arange(m)
     with ThreadPoolExecutor(threads or available_cpus()) as pool:
-        for lists in _user_chunks(ratings) if m else ():
-            _accumulate_gram_chunk(ratings, lists, known, gram, cross, pool)
+        for entries in _user_chunks(ratings.user) if m else ():
+            user, item = ratings.user[entries], ratings.item[entries]
+            base = int(user.min())
+            n_users = int(user.max()) - base + 1
+            grouped = group_entries(user - np.int32(base), item, rank, n_users, m, rank[item] >= 0)
+            weighted = weigh_entries(grouped, ratings.rating[entries], ratings.status[entries])
+            cost = balanced_ranges(weighted.count_item_pairs() + np.arange(m), WORK_RANGES)
+            values = weighted.input_weight, weighted.relevance
+            run_over_ranges(
+                pool, _accumulate_gram_rows, cost, *weighted.index_arrays, *values, gram, cross
+            )
     squares = gram.diagonal().copy()
     copy_lower_to_upper(gram)
     return GramMatrices(known, count[known], n_items, gram, squares, cross)
 
 
-def _user_chunks(ratings: Ratings) -> list[Int64Array | slice]:
-    """Entries of whole fans, about `PIECE_ENTRIES` at a time."""
-    if len(ratings) <= CHUNK_ENTRIES:
+def _user_chunks(user: Int32Array) -> list[Int64Array | slice]:
+    """Entries of whole users, about `CHUNK_ENTRIES` at a time."""
+    if len(user) <= CHUNK_ENTRIES:
         return [slice(None)]
-    user = ratings.user
     if (user[1:] < user[:-1]).any():
         order = np.argsort(user, kind="stable")
-        cuts = _chunk_bounds(user[order])
-        return [order[a:b] for a, b in pairwise(cuts)]
+        return [order[a:b] for a, b in pairwise(_chunk_bounds(user[order]))]
     return [slice(a, b) for a, b in pairwise(_chunk_bounds(user))]
 
 
@@ -164,41 +223,45 @@ def _chunk_bounds(user: Int32Array) -> list[int]:
     return [0, *np.unique(heads[heads > 0]).tolist(), len(user)]
 
 
-def _accumulate_gram_chunk(
-    ratings: Ratings,
-    entries: Int64Array | slice,
-    known: Int64Array,
-    gram: Float32Array,
-    cross: Float32Array,
-    pool: ThreadPoolExecutor,
-) -> None:
-    """Add the lists of some fans to X'X (lower triangle) and X'Y over the known anime."""
-    user, item = ratings.user[entries], ratings.item[entries]
-    base = int(user.min())
-    rank = np.full(len(ratings.anime_ids), -1, np.int64)
-    rank[known] = np.arange(len(known))
-    lists = group_entries(
-        user - np.int32(base), item, rank, int(user.max()) - base + 1, len(known), rank[item] >= 0
-    )
-    rating = ratings.rating[entries][lists.user_entry]
-    weight = input_weight(rating, ratings.status[entries][lists.user_entry]).astype(np.float32)
-    relevance = item_relevance(rating).astype(np.float32)
-    cost = np.empty(len(known), np.int64)
-    count_item_pairs(lists.item_start, lists.item_user, lists.item_position, lists.user_start, cost)
-    run_over_ranges(
-        pool,
-        accumulate_gram_rows,
-        balanced_ranges(cost + np.arange(len(known)), WORK_RANGES),
-        lists.item_start,
-        lists.item_user,
-        lists.item_position,
-        lists.user_start,
-        lists.user_item,
-        weight,
-        relevance,
-        gram,
-        cross,
-    )
+class GramMatrixBuilder:
+    """Gram matrices from blocks of rows of the sums over all users.
+
+    Parameters
+    ----------
+    known
+        (m,) positions of the items with affinities.
+    entry_count
+        (n_items,) lists that each item is on.
+    numbers
+        (k,) positions of the items by the number that the blocks know them by.
+    """
+
+    def __init__(self, known: Int64Array, entry_count: Int64Array, numbers: Int64Array) -> None:
+        row = np.full(len(entry_count), -1, np.int64)
+        row[known] = np.arange(len(known))
+        self._row = row[numbers]
+        self._known, self._count, self._n_items = known, entry_count[known], len(entry_count)
+        self._gram = np.zeros((len(known), len(known)), np.float32)
+        self._cross = np.zeros_like(self._gram)
+
+    def add_block(self, first: int, block: npt.NDArray[np.floating]) -> None:
+        """Take (x_i x_j, x_i y_j, y_i x_j) of the items i from ``first`` and all j <= i."""
+        last = first + len(block)
+        i, j = (np.flatnonzero(self._row[a:last] >= 0) for a in (first, 0))
+        sums = block[np.ix_(i, j)]
+        rows, columns = self._row[first:last][i], self._row[:last][j]
+        self._gram[np.ix_(rows, columns)] += sums[:, :, 0]
+        self._cross[np.ix_(rows, columns)] += sums[:, :, 1]
+        below = (j < (first + i)[:, None]).T  # what is above the diagonal is 0, in part
+        self._gram[np.ix_(columns, rows)] += np.where(below, sums[:, :, 0].T, 0.0)
+        self._cross[np.ix_(columns, rows)] += np.where(below, sums[:, :, 2].T, 0.0)
+
+    def build(self) -> GramMatrices:
+        """The matrices, after all blocks."""
+        squares = self._gram.diagonal().copy()
+        return GramMatrices(
+            self._known, self._count, self._n_items, self._gram, squares, self._cross
+        )
 
 
 def solve_ease(
@@ -207,13 +270,19 @@ def solve_ease(
     n_neighbours: int,
     *,
     threads: int | None = None,
-    progress: bool = False,
+    step: str = "affinity",
+    on_progress: ProgressCallback = no_progress,
 ) -> csr_array:
-    """The affinity for one regularisation, (n_items, n_items) float32; others may follow.
+    """The affinity for one regularisation; others may follow on the same sums.
 
-    Row j is the anime on the list, column i the one recommended; of each row the ``keep`` weights
-    of largest magnitude are kept. Anime that `add_grams` did not look at neither give nor get any.
     Memory: besides the sums, two blocks of rows a thread.
+
+    Returns
+    -------
+    csr_array
+        (n_items, n_items) float32. Row j is the anime on the list, column i the one recommended; of
+        each row the ``n_neighbours`` weights of largest magnitude. Items that the sums are not over
+        have neither row nor column.
     """
     n_items, known = gram_matrices.n_items, gram_matrices.known
     if not len(known):
@@ -228,7 +297,8 @@ def solve_ease(
         (gram_matrices.count / POPULARITY_REFERENCE) ** -regularisation.popularity_power
     ).astype(np.float32)
     multiplier = np.empty(len(known), np.float32)
-    for rows in _row_blocks(len(known)):
+    blocks = _row_blocks(len(known))
+    for rows in blocks:
         product = _symmetric_rows(gram, rows) * cross[:, rows].T
         multiplier[rows] = product.sum(axis=1)
     multiplier /= gram.diagonal()
@@ -248,10 +318,9 @@ def solve_ease(
         index[rows] = known[best]
 
     # A block a thread; threads of BLAS within would wait for one another.
-    blocks = _row_blocks(len(known))
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads or available_cpus()) as pool:
-        filled = pool.map(fill_rows, blocks)
-        list(tqdm(filled, "affinity", len(blocks), unit=" block", disable=not progress))
+        for done, _ in enumerate(pool.map(fill_rows, blocks), 1):
+            on_progress(step, done, len(blocks))
     return _to_item_matrix(value, index, known, n_items)
 
 
@@ -274,38 +343,36 @@ def _symmetric_rows(lower: Float32Array, rows: slice) -> Float32Array:
 def _to_item_matrix(
     value: Float32Array, index: Int32Array, known: Int64Array, n_items: int
 ) -> csr_array:
-    """Weights by rank of the giving anime as a matrix over all anime in their original order."""
+    """Weights by rank of the giving item as a matrix over all items in their original order."""
     size = np.zeros(n_items, np.int64)
     size[known] = value.shape[1]
-    start = np.concatenate([[0], np.cumsum(size)])
+    indptr = np.concatenate([[0], np.cumsum(size)])
     order = np.argsort(known)
-    kept = csr_array((value[order].ravel(), index[order].ravel(), start), shape=(n_items, n_items))
-    kept.sort_indices()
-    return kept
-
-
-PREFETCH_DISTANCE, PREFETCH_ENTRIES = 6, 64
-"""Lists are fetched so many ahead, and so many entries of each; measured."""
+    matrix = csr_array(
+        (value[order].ravel(), index[order].ravel(), indptr), shape=(n_items, n_items)
+    )
+    matrix.sort_indices()
+    return matrix
 
 
 @numba.njit(nogil=True, cache=True)
 def accumulate_gram_pairs(
     i: int,
-    item_start: Int64Array,
+    item_indptr: Int64Array,
     item_user: Int32Array,
     item_position: Int32Array,
-    user_start: Int64Array,
+    user_indptr: Int64Array,
     user_item: Int32Array,
     input_weight: Float32Array,
     relevance: Float32Array,
     sums: Float64Array,
 ) -> None:
-    """Add to ``sums[j]`` what anime i and each j <= i have in common: x_i x_j, x_i y_j, y_i x_j."""
-    stop = item_start[i + 1]
-    for p in range(item_start[i], stop):
+    """Add x_i x_j, x_i y_j, y_i x_j of every user to ``sums[j]``, for each j <= i."""
+    stop = item_indptr[i + 1]
+    for p in range(item_indptr[i], stop):
         if p + PREFETCH_DISTANCE < stop:
             ahead = np.int64(item_position[p + PREFETCH_DISTANCE])
-            begin = user_start[item_user[p + PREFETCH_DISTANCE]]
+            begin = user_indptr[item_user[p + PREFETCH_DISTANCE]]
             prefetch_element(input_weight, ahead)
             prefetch_element(relevance, ahead)
             for k in range(begin, min(ahead, begin + PREFETCH_ENTRIES), 16):
@@ -314,7 +381,7 @@ def accumulate_gram_pairs(
                 prefetch_element(relevance, k)
         position = item_position[p]
         x, y = np.float64(input_weight[position]), np.float64(relevance[position])
-        for q in range(np.uint64(user_start[item_user[p]]), np.uint64(position) + np.uint64(1)):
+        for q in range(np.uint64(user_indptr[item_user[p]]), np.uint64(position) + np.uint64(1)):
             add_outer_product(
                 sums,
                 np.int64(user_item[q]),
@@ -326,29 +393,28 @@ def accumulate_gram_pairs(
 
 
 @numba.njit(nogil=True, cache=True)
-def accumulate_gram_rows(
+def _accumulate_gram_rows(
     first: int,
     last: int,
-    item_start: Int64Array,
+    item_indptr: Int64Array,
     item_user: Int32Array,
     item_position: Int32Array,
-    user_start: Int64Array,
+    user_indptr: Int64Array,
     user_item: Int32Array,
     input_weight: Float32Array,
     relevance: Float32Array,
     gram: Float32Array,
     cross: Float32Array,
 ) -> None:
-    """Add to X'X and X'Y what the anime i in [first, last) and the j <= i have in common.
+    """Add to X'X and X'Y the products of the items i in [first, last) and the j <= i.
 
-    Lists hold their anime in ascending order, and ``anime_position`` says where i stands in each,
-    so that every pair of anime is met once: its four products are added up together, in double
-    precision. Of ``gram`` only the lower triangle is written; of ``cross`` row and column i.
+    Each pair of items is met once: its four products are added up together, in double precision. Of
+    ``gram`` only the lower triangle is written; of ``cross`` row and column i.
     """
     sums = np.zeros((last, 4))
-    lists = (item_start, item_user, item_position, user_start, user_item, input_weight, relevance)
+    lists = (item_indptr, item_user, item_position, user_indptr, user_item)
     for i in range(first, last):
-        accumulate_gram_pairs(i, *lists, sums)
+        accumulate_gram_pairs(i, *lists, input_weight, relevance, sums)
         for j in range(i):
             gram[i, j] += sums[j, 0]
             cross[i, j] += sums[j, 1]

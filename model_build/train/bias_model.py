@@ -23,14 +23,20 @@ RANGES_PER_THREAD = 4
 class BiasModel:
     """``mean`` of all ratings; ``user_bias`` (n_users,) and ``item_bias`` (n_items,), float64.
 
-    ``item_bias`` is in the original order of the anime, ``residual`` (n_ratings,) in the order of
-    the ratings grouped by user.
+    ``item_bias`` is in the original order of the items, ``residual`` (n_ratings,) is of the ratings
+    grouped by user.
     """
 
     mean: float
     user_bias: Float64Array
     item_bias: Float64Array
     residual: Float64Array
+
+    @classmethod
+    def of_items(cls, mean: float, item_bias: Float64Array) -> BiasModel:
+        """That of no users."""
+        none = np.zeros(0)
+        return cls(mean, none, item_bias, none)
 
 
 def fit_bias_model(
@@ -44,7 +50,7 @@ def fit_bias_model(
     """Fit mu, b_u and b_i; the same whatever the threads.
 
     Because users come last in an epoch, each b_u is the closed-form solution for the final item
-    biases: a visitor folded in by `app.recommender.fold_in` gets the very bias that training on the
+    biases: a user folded in by `app.recommender.fold_in` gets the very bias that training on the
     same list would have given.
     """
     threads = threads or available_cpus()
@@ -54,25 +60,17 @@ def fit_bias_model(
     item_centred = centred[ratings.item_position]
     user_bias = np.zeros(ratings.n_users)
     item_bias = np.zeros(ratings.n_items)
-    users = balanced_ranges(np.diff(ratings.user_start) + 1, threads * RANGES_PER_THREAD)
-    items = balanced_ranges(np.diff(ratings.item_start) + 1, threads * RANGES_PER_THREAD)
-    of_items = (ratings.item_start, ratings.item_user, item_centred)
-    of_users = (ratings.user_start, ratings.user_item, centred)
+    users = balanced_ranges(np.diff(ratings.user_indptr) + 1, threads * RANGES_PER_THREAD)
+    items = balanced_ranges(np.diff(ratings.item_indptr) + 1, threads * RANGES_PER_THREAD)
+    of_items = (ratings.item_indptr, ratings.item_user, item_centred)
+    of_users = (ratings.user_indptr, ratings.user_item, centred)
     with ThreadPoolExecutor(threads) as pool:
         for _ in range(epochs):
             run_over_ranges(pool, update_biases, items, *of_items, user_bias, reg_item, item_bias)
             run_over_ranges(pool, update_biases, users, *of_users, item_bias, reg_user, user_bias)
         del item_centred, of_items
-        run_over_ranges(
-            pool,
-            subtract_biases,
-            users,
-            ratings.user_start,
-            ratings.user_item,
-            user_bias,
-            item_bias,
-            centred,
-        )
+        of_ratings = (ratings.user_indptr, ratings.user_item, user_bias, item_bias, centred)
+        run_over_ranges(pool, subtract_biases, users, *of_ratings)
     return BiasModel(mean, user_bias, item_bias[ratings.rank], centred)
 
 
@@ -89,7 +87,8 @@ def update_biases(
 ) -> None:
     """One half step of the alternating least squares, in place.
 
-    ``start`` delimits what each has been given, by whom (``other``) or to what, and how much.
+    Items and users [first, last) so that threads can share a step; ``start`` delimits the ratings
+    of each, ``other`` is the user or item at their other end.
     """
     for i in range(first, last):
         total = 0.0
@@ -103,7 +102,7 @@ def update_biases(
 def subtract_biases(
     first: int,
     last: int,
-    user_start: Int64Array,
+    user_indptr: Int64Array,
     user_item: Int32Array,
     user_bias: Float64Array,
     item_bias: Float64Array,
@@ -111,17 +110,17 @@ def subtract_biases(
 ) -> None:
     """What biases leave of centred ratings, in place."""
     for u in range(first, last):
-        for q in range(user_start[u], user_start[u + 1]):
+        for q in range(user_indptr[u], user_indptr[u + 1]):
             centred[q] = centred[q] - user_bias[u] - item_bias[user_item[q]]
 
 
 @numba.njit(nogil=True, cache=True)
 def sum_squared_residuals(
-    first: int, last: int, user_start: Int64Array, residual: Float64Array, total: Float64Array
+    first: int, last: int, user_indptr: Int64Array, residual: Float64Array, total: Float64Array
 ) -> None:
-    """The sum of squared residuals of each fan."""
+    """The sum of squared residuals of each user."""
     for u in range(first, last):
         summed = 0.0
-        for q in range(user_start[u], user_start[u + 1]):
+        for q in range(user_indptr[u], user_indptr[u + 1]):
             summed += residual[q] * residual[q]
         total[u] = summed

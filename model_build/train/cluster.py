@@ -88,7 +88,8 @@ class DaskCluster:
         if least <= 0:
             raise InputError(
                 f"a worker may use {min(limits)[0] / 1e6:.0f} MB; Hakken's code alone takes "
-                f"{WORKER_OVERHEAD_BYTES / 1e6:.0f} MB, so give each more (dask worker --memory-limit)."
+                f"{WORKER_OVERHEAD_BYTES / 1e6:.0f} MB, so give each more "
+                "(dask worker --memory-limit)."
             )
         return ClusterResources(sum(threads for _, threads in limits), least)
 
@@ -161,8 +162,8 @@ def _check_worker_versions(client: Client) -> None:
     for worker, found in client.run(environment_versions, on_error="return").items():
         if isinstance(found, BaseException):
             raise InputError(
-                f"worker {worker}: cannot load this Hakken ({_error_text(found)}); install the same "
-                "version there."
+                f"worker {worker}: cannot load this Hakken ({_error_text(found)}); install the "
+                "same version there."
             )
         other = [name for name in own if found.get(name) != own[name]]
         if other:
@@ -194,9 +195,6 @@ def _error_text(error: BaseException) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__
 
 
-ProgressCallback = Callable[[str, int, int], None]
-"""Called with a step, how much of it is done, and of how much."""
-
 WORKER_ENTRY_BYTES = 48
 """What a worker holds for an entry at most: as read, and grouped with its values."""
 SHARD_MEMORY_SHARE, BLOCK_MEMORY_SHARE = 0.3, 0.05
@@ -220,7 +218,3 @@ def plan_sharding(resources: ClusterResources, entries: int) -> ShardingPlan:
         max(resources.threads, -(-entries // fitting)),
         int(BLOCK_MEMORY_SHARE * resources.bytes_per_thread),
     )
-
-
-def no_progress(_step: str, _done: int, _of: int) -> None:
-    """For who need not be told."""

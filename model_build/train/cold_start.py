@@ -1,19 +1,18 @@
-"""A place in the model for anime that are too new to have been scored.
+"""Cold start: parameters of anime that are too new to have been rated, from their features.
 
-What is known of an anime (genres, themes, type, years, length; `describe`) is mapped to its side of
-the model by ridge regression over the anime that fans do know: with X the facts and T what the
-model holds of those anime,
+The features of an anime (genres, themes, type, years, length; `encode_item_features`) are mapped to
+its parameters by ridge regression over the anime with ratings: with X the features and T the
+parameters of those anime,
 
-    W = argmin || D (T - X W) ||^2 + ridge ||W||^2,   and x W for an anime without fans.
+    W = argmin || D (T - X W) ||^2 + ridge ||W||^2,   and x W for a cold anime.
 
-Its columns of the affinity are learned in this way, its bias, and its factors of the Gaussian. D
-weighs the anime by their scores for the latter two, so that a score is foretold best. In
-the affinity the anime of its franchise then give it what anime of one franchise give each other
-on average, because a sequel is watched by those who saw what it follows.
+Its columns of the affinity are predicted in this way, its bias, and its factors of the Gaussian. D
+weighs the anime by their ratings for the latter two, so that a score is predicted best. In the
+affinity the anime of its franchise then give it what anime of one franchise give each other on
+average, because a sequel is watched by those who saw what it follows.
 
-What the facts cannot tell stays as noise: errors of the anime fans know, each predicted without
-itself (the leave-one-out residual of ridge regression, (T - X W)_i / (1 - H_ii)), widen the
-stated uncertainty of the fresh ones.
+What the features cannot explain stays as noise: leave-one-out residuals of the ridge regression,
+(T - X W)_i / (1 - H_ii), widen the stated uncertainty of the cold anime.
 """
 
 from __future__ import annotations
@@ -27,8 +26,6 @@ import polars as pl
 from scipy.sparse import csr_array
 
 from app.recommender.array_types import Float64Array, Int32Array, Int64Array
-from model_build.data.grouping import count_entries_per_item
-from model_build.data.ratings import Ratings
 from model_build.train.affinity import MIN_ENTRIES
 from model_build.train.score_model import (
     BIAS_REGULARISATION,
@@ -36,13 +33,12 @@ from model_build.train.score_model import (
     GaussianFactorModel,
     StandardScores,
 )
-from model_build.train.sufficient_statistics import ItemCounts, merge_item_counts
 
 FEATURE_RIDGE = 100.0
 MIN_FEATURE_COUNT = 20
-"""Anime that fans know with some fact, for anything to be learned from it."""
+"""Rated anime that must have a feature for its weight to be fitted."""
 MAX_COLD_NEIGHBOURS = 200
-"""Affinities kept for a fresh anime: the strongest."""
+"""Affinities that a cold anime has at most: the strongest."""
 BLOCK_ITEMS = 512
 _MULTI_VALUE_COLUMNS = ("genres", "themes", "demographics", "studios")
 _CATEGORICAL_COLUMNS = ("type", "source")
@@ -57,7 +53,7 @@ class ItemFeatures:
 
 
 def encode_item_features(catalogue: pl.DataFrame, anime_ids: Int32Array) -> ItemFeatures:
-    """The facts of ``anime_ids``; one that is not in the catalogue has none but being an anime.
+    """Features of ``anime_ids`` (n,); an anime not in the catalogue has the constant alone.
 
     A year stands for its lustrum, a length for its power of two.
     """
@@ -69,11 +65,11 @@ def encode_item_features(catalogue: pl.DataFrame, anime_ids: Int32Array) -> Item
         maintain_order="left",
     )
     kinds: dict[str, list[int]] = {"": list(range(len(anime_ids)))}
-    for name, tell in _FEATURE_EXTRACTORS.items():
+    for name, extract in _FEATURE_EXTRACTORS.items():
         if name in found.columns:
             for at, value in enumerate(found[name].to_list()):
-                for fact in () if value is None else tell(value):
-                    kinds.setdefault(f"{name} {fact}", []).append(at)
+                for feature in () if value is None else extract(value):
+                    kinds.setdefault(f"{name} {feature}", []).append(at)
     matrix = np.zeros((len(anime_ids), len(kinds)))
     for column, where in enumerate(kinds.values()):
         matrix[where, column] = 1.0
@@ -99,28 +95,14 @@ def new_item_ids(catalogue: pl.DataFrame, since: int) -> pl.Series:
     """Ids of the catalogue's anime of ``since`` or later of which type and genres are known."""
     if not {"type", "genres", "year"} <= set(catalogue.columns):
         return pl.Series("anime_id", [], pl.Int64)
-    told = pl.col("type").is_not_null() & (pl.col("genres").fill_null("") != "")
-    return catalogue.filter(told & (pl.col("year") >= since))["anime_id"].sort()
-
-
-def add_new_items(
-    ratings: Ratings, new_ids: pl.Series, min_entries: int = MIN_ENTRIES
-) -> tuple[Ratings, Int64Array]:
-    """The ratings over all their anime and the new ones; and the positions of the fresh ones.
-
-    Fresh is a new anime on fewer than ``min_entries`` lists: too few for an affinity of its own.
-    """
-    anime_ids = np.union1d(ratings.anime_ids, new_ids.to_numpy().astype(np.int32))
-    place = np.searchsorted(anime_ids, ratings.anime_ids).astype(np.int32)
-    ratings = replace(ratings, item=place[ratings.item], anime_ids=anime_ids)
-    few = count_entries_per_item(ratings.item, len(anime_ids)) < min_entries
-    return ratings, np.flatnonzero(few & np.isin(anime_ids, new_ids.to_numpy()))
+    described = pl.col("type").is_not_null() & (pl.col("genres").fill_null("") != "")
+    return catalogue.filter(described & (pl.col("year") >= since))["anime_id"].sort()
 
 
 class ColdStartRegressor:
-    """The ridge regression from facts: learned from ``known`` (m,) anime, for ``fresh`` (k,).
+    """Ridge regression from features, fitted to the ``known`` (m,) items, for the ``cold`` (k,).
 
-    ``weight`` (m,) says how much each counts, 1 on average; without it all count the same.
+    ``sample_weight`` (m,) says how much each counts; without it all count the same.
     """
 
     def __init__(
@@ -131,7 +113,7 @@ class ColdStartRegressor:
         sample_weight: Int64Array | None = None,
     ) -> None:
         common = features.matrix[known].sum(axis=0) >= MIN_FEATURE_COUNT
-        common[0] = True  # that it is an anime at all
+        common[0] = True  # the constant
         self.known, self.cold = known, cold
         self.franchise = features.franchise
         self.known_features = features.matrix[known][:, common]
@@ -143,9 +125,9 @@ class ColdStartRegressor:
         self.inverse_gram = np.linalg.inv(gram + FEATURE_RIDGE * np.eye(len(gram)))
 
     def predict(self, target: Float64Array) -> tuple[Float64Array, float]:
-        """From what the known anime have, (m, t): what the fresh have, (k, t).
+        """Predict parameters (k, t) of the cold items from those of the known ones, (m, t).
 
-        And the mean square of the leave-one-out errors, summed over t.
+        Also returns the mean square of the leave-one-out errors, summed over t.
         """
         weights = self.inverse_gram @ (
             self.known_features.T @ (self.sample_weight[:, None] * target)
@@ -162,30 +144,31 @@ class ColdStartRegressor:
 def predict_cold_biases(
     regressor: ColdStartRegressor, bias: Float64Array, ratings: Int64Array
 ) -> tuple[Float64Array, float]:
-    """Item biases (n,) with those that facts foretell, and the mean squared error of that.
+    """Item biases (n,) with those of the cold items predicted, and the mean squared error of that.
 
-    A bias is fitted with `REG` ratings of 0 at its side. A fresh anime gets the foretold bias there
-    instead: with ``ratings`` (n,) of its own, b + foretold REG / (REG + ratings).
+    A bias is fitted as if beside `BIAS_REGULARISATION` ratings of bias 0. A cold item gets the
+    predicted bias there instead: with ``ratings`` (n,) of its own, b + predicted reg / (reg +
+    ratings).
     """
     found, error = regressor.predict(bias[regressor.known][:, None])
-    placed = bias.copy()
-    placed[regressor.cold] += found[:, 0] * (
+    predicted = bias.copy()
+    predicted[regressor.cold] += found[:, 0] * (
         BIAS_REGULARISATION / (BIAS_REGULARISATION + ratings[regressor.cold])
     )
-    return placed, error
+    return predicted, error
 
 
 def predict_cold_factors(
     regressor: ColdStartRegressor, gaussian: GaussianFactorModel, bias_variance: float
 ) -> GaussianFactorModel:
-    """The Gaussian with the fresh anime, whose noise holds what the facts do not tell.
+    """The Gaussian with the cold items, whose noise holds what the features do not explain.
 
-    ``fresh`` learned from the anime of the Gaussian. ``bias_variance`` is that of the predicted
-    biases, in squares of a standard score.
+    The regressor is fitted to the items of the Gaussian; ``bias_variance`` is that of the predicted
+    biases, in squared standard scores.
     """
-    factor, untold = regressor.predict(gaussian.factor.astype(np.float64))
+    factor, error = regressor.predict(gaussian.factor.astype(np.float64))
     usual = float(np.average(gaussian.noise, weights=regressor.sample_weight))
-    noise = np.full(len(factor), usual + untold + bias_variance, np.float32)
+    noise = np.full(len(factor), usual + error + bias_variance, np.float32)
     position = np.concatenate([gaussian.position, regressor.cold.astype(np.int32)])
     order = np.argsort(position)
     return replace(
@@ -199,9 +182,9 @@ def predict_cold_factors(
 def predict_cold_affinity(
     regressor: ColdStartRegressor, matrix: csr_array, n_neighbours: int = MAX_COLD_NEIGHBOURS
 ) -> csr_array:
-    """An affinity (row j on the list, column i recommended) with the fresh anime's columns.
+    """An affinity (n, n) (row j on the list, column i recommended) with the cold items' columns.
 
-    Each gets the ``keep`` weights of largest magnitude; what the known anime get does not change.
+    Each has its ``n_neighbours`` weights of largest magnitude; other columns do not change.
     """
     of_rows = (
         np.asarray(matrix[:, regressor.known] @ regressor.known_features) @ regressor.inverse_gram
@@ -224,13 +207,13 @@ def predict_cold_affinity(
     if not cells:
         return matrix
     value, row, column = (np.concatenate(parts) for parts in zip(*cells, strict=True))
-    placed = matrix + csr_array((value, (row, column)), shape=matrix.shape, dtype=np.float32)
-    placed.sort_indices()
-    return placed
+    predicted = matrix + csr_array((value, (row, column)), shape=matrix.shape, dtype=np.float32)
+    predicted.sort_indices()
+    return predicted
 
 
 def _mean_franchise_affinity(regressor: ColdStartRegressor, matrix: csr_array) -> float:
-    """What anime of one franchise give each other: the mean over franchises of their means."""
+    """Mean over franchises of the mean affinity between its anime."""
     _, label = np.unique(regressor.franchise[regressor.known], return_inverse=True)
     franchise = np.full(matrix.shape[0], -1, np.int64)
     franchise[regressor.known] = np.where(regressor.franchise[regressor.known] >= 0, label, -1)
@@ -247,7 +230,7 @@ def _mean_franchise_affinity(regressor: ColdStartRegressor, matrix: csr_array) -
 
 @dataclass(frozen=True, slots=True)
 class FittedComponents:
-    """What a model is made of, as far as fresh anime have a place in it."""
+    """The parts of a model that cold items are added to."""
 
     standard_scores: StandardScores
     gaussian: GaussianFactorModel
@@ -265,9 +248,12 @@ def predict_cold_items(
     min_entries: int = MIN_ENTRIES,
     n_neighbours: int = MAX_COLD_NEIGHBOURS,
 ) -> FittedComponents:
-    """Everything fitted, with the fresh anime in their places; without any, as it was.
+    """Everything fitted, with the items at positions ``cold`` (k,) predicted from their features.
 
-    Anime on ``min_entries`` lists have affinities of their own.
+    Parameters
+    ----------
+    rating_count, entry_count
+        (n_items,); items on ``min_entries`` lists have affinities of their own.
     """
     rated = np.flatnonzero(rating_count >= MIN_GAUSSIAN_RATINGS)
     listed = np.flatnonzero(entry_count >= min_entries)
@@ -275,7 +261,7 @@ def predict_cold_items(
         return fitted
     standard, gaussian = fitted.standard_scores, fitted.gaussian
     modelled = gaussian.position.astype(np.int64)
-    # Scores are to be foretold, so every score counts; an affinity is a column an anime.
+    # Scores are predicted, so every score counts; an affinity is a column an item.
     by_scores = ColdStartRegressor(features, rated, cold, rating_count[rated])
     of_gaussian = ColdStartRegressor(features, modelled, cold, rating_count[modelled])
     by_lists = ColdStartRegressor(features, listed, cold)
@@ -290,27 +276,22 @@ def predict_cold_items(
 
 @dataclass(frozen=True, slots=True)
 class ColdStartCatalogue:
-    """A catalogue and the ids of the new anime in it, (k,) ascending."""
+    """A catalogue, and the ids (k,), ascending, of anime in it that may be too new for ratings."""
 
     catalogue: pl.DataFrame
     ids: Int32Array
 
     @classmethod
     def from_catalogue(cls, catalogue: pl.DataFrame, since: int) -> ColdStartCatalogue:
-        """New as `model_build.train.cold_start.new_item_ids` says."""
+        """Those that `new_item_ids` finds."""
         return cls(catalogue, new_item_ids(catalogue, since).to_numpy().astype(np.int32))
 
-    def add_to_counts(self, counts: ItemCounts) -> ItemCounts:
-        """Counts that also name the new anime, though no fan may list them."""
-        none = np.zeros(len(self.ids), np.int64)
-        return merge_item_counts(counts, ItemCounts(self.ids, none, none, none.astype(float), 0.0))
-
     def item_features(self, anime_ids: Int32Array) -> ItemFeatures:
-        """What is known of the anime."""
+        """Features of some anime."""
         return encode_item_features(self.catalogue, anime_ids)
 
     def cold_positions(
         self, anime_ids: Int32Array, entries: npt.NDArray[np.integer], min_entries: int
     ) -> Int64Array:
-        """The positions of the new anime on fewer than ``min_entries`` lists."""
+        """Positions in ``anime_ids`` (n,) of those on fewer than ``min_entries`` lists."""
         return np.flatnonzero((entries < min_entries) & np.isin(anime_ids, self.ids))

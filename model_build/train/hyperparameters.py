@@ -6,13 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from app.recommender.atomic_writes import write_text_atomically
 from model_build.train.affinity import FULL_HISTORY, default_min_entries
-from model_build.train.model_arrays import MatrixPrecision
 from model_build.train.score_model import SIMILARITY_SHRINKAGE
 from model_build.util.errors import InputError
+
+MatrixPrecision = Literal["exact", "compact"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ def _reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _validated_value(path: Path, name: str, value: object) -> float | int | str:
     if name not in HYPERPARAMETER_DEFAULTS:
         raise InputError(
-            f"{path}: {name!r} is no setting; expected some of {', '.join(HYPERPARAMETER_DEFAULTS)}."
+            f"{path}: {name!r} is no setting; expected some of "
+            f"{', '.join(HYPERPARAMETER_DEFAULTS)}."
         )
     default = HYPERPARAMETER_DEFAULTS[name]
     if isinstance(default, str):

@@ -10,6 +10,8 @@ from numba import types
 from numba.extending import intrinsic
 
 SIMD_LANES = 4
+PREFETCH_DISTANCE, PREFETCH_ENTRIES = 6, 64
+"""How many lists are fetched ahead, and how many entries of each; measured."""
 DOUBLE, INT32 = ir.DoubleType(), ir.IntType(32)
 DOUBLE_VECTOR = ir.VectorType(DOUBLE, SIMD_LANES)
 
@@ -35,13 +37,13 @@ def _add_pearson_terms(typingctx: Any, sums: Any, row: Any, left: Any, right: An
 
 
 def _add_outer_product(
-    typingctx: Any,
+    typingctx: Any,  # noqa: ARG001
     sums: Any,
     row: Any,
     left: Any,
     left_other: Any,
     right: Any,
-    right_other: Any,  # noqa: ARG001
+    right_other: Any,
 ) -> Any:
     """``sums[row] +=`` the outer product of (left, left_other) and (right, right_other)."""
     signature = types.void(sums, row, left, left_other, right, right_other)

@@ -5,10 +5,13 @@ A part that is not there is one without anime in it: it predicts nothing, and co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,30 +19,28 @@ from scipy.sparse import csr_array
 
 from app.recommender import Model
 from app.recommender.artifact import FORMAT_VERSION, DatasetInfo, Manifest, ModelArtifact
-from model_build.data.grouping import count_entries_per_item
-from model_build.data.ratings import Ratings
-from model_build.train.affinity import mean_item_relevance
 from model_build.train.bias_model import BiasModel
+from model_build.train.hyperparameters import Hyperparameters, MatrixPrecision
 from model_build.train.score_model import (
     BIAS_REGULARISATION,
     STD_PRIOR_WEIGHT,
     GaussianFactorModel,
     StandardScores,
 )
+from model_build.train.sufficient_statistics import ItemCounts
 
-MatrixPrecision = Literal["exact", "compact"]
 SCALAR_PREFIX = "number-"
 
 
 @dataclass(frozen=True, slots=True)
 class ModelArrays:
-    """``arrays`` by file name, and ``numbers`` that go among the manifest's hyperparameters."""
+    """``arrays`` by file name, and ``scalars`` that go among the manifest's hyperparameters."""
 
     arrays: dict[str, npt.NDArray[Any]]
     scalars: dict[str, float]
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Arrays alone, to be kept; numbers are arrays of one element."""
+        """Arrays alone; scalars are arrays of one element."""
         return {
             **self.arrays,
             **{
@@ -50,7 +51,7 @@ class ModelArrays:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> ModelArrays:
-        """What `flat` made arrays of."""
+        """The inverse of `to_arrays`."""
         return cls(
             {name: array for name, array in arrays.items() if not name.startswith(SCALAR_PREFIX)},
             {
@@ -61,16 +62,47 @@ class ModelArrays:
         )
 
 
-def item_statistics_arrays(ratings: Ratings) -> ModelArrays:
-    """What is counted rather than fitted."""
-    n_items = len(ratings.anime_ids)
+@dataclass(slots=True)
+class TrainedModel:
+    """The arrays of a model by name, and what the manifest says of them."""
+
+    arrays: dict[str, npt.NDArray[Any]]
+    counts: dict[str, int]
+    hyperparameters: dict[str, float | int | str]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def from_parts(
+        cls,
+        parts: Iterable[ModelArrays],
+        counts: dict[str, int],
+        hyperparameters: dict[str, float | int | str],
+        seconds: dict[str, float],
+    ) -> TrainedModel:
+        """All parts together."""
+        arrays, scalars = _join_parts(parts)
+        return cls(arrays, counts, {**hyperparameters, **scalars}, seconds)
+
+
+def build_timestamp() -> datetime:
+    """Now, or what SOURCE_DATE_EPOCH says, for builds that must come out the same."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    return datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+
+
+def make_model_version(created: datetime, dataset: str, hyperparameters: Hyperparameters) -> str:
+    """A name that sorts by time and differs for other data or settings."""
+    digest = hashlib.sha256(f"{dataset} {asdict(hyperparameters)}".encode()).hexdigest()
+    return f"{created:%Y%m%dT%H%M%SZ}-{digest[:8]}"
+
+
+def item_statistics_arrays(counts: ItemCounts, n_users: int) -> ModelArrays:
+    """Counts of the items, and the mean of their relevance over all users."""
     arrays: dict[str, npt.NDArray[Any]] = {
-        "anime_id": ratings.anime_ids,
-        "rating_count": count_entries_per_item(ratings.item, n_items, ratings.rated_mask).astype(
-            np.int32
-        ),
-        "entry_count": count_entries_per_item(ratings.item, n_items).astype(np.int32),
-        "item_relevance": mean_item_relevance(ratings),
+        "anime_id": counts.anime_ids,
+        "rating_count": counts.ratings.astype(np.int32),
+        "entry_count": counts.entries.astype(np.int32),
+        "item_relevance": counts.relevance / n_users,
     }
     return ModelArrays(arrays, {})
 
@@ -78,7 +110,7 @@ def item_statistics_arrays(ratings: Ratings) -> ModelArrays:
 def knn_arrays(
     bias_model: BiasModel, similarity: csr_array, precision: MatrixPrecision
 ) -> ModelArrays:
-    """KNN with baseline; row i of ``similarity`` holds the neighbours of anime i."""
+    """KNN with baseline; row i of ``similarity`` (n, n) holds the neighbours of item i."""
     arrays, scale = encode_item_matrix("similarity", similarity.T, precision)
     return ModelArrays(
         {"item_bias": bias_model.item_bias, **arrays},
@@ -89,7 +121,7 @@ def knn_arrays(
 def score_model_arrays(
     standard_scores: StandardScores, similarity: csr_array, gaussian: GaussianFactorModel
 ) -> ModelArrays:
-    """What sharpens predicted scores; row i of ``similarity`` holds the neighbours of anime i."""
+    """The score model; row i of ``similarity`` (n, n) holds the neighbours of item i."""
     arrays, scale = encode_item_matrix("score_model_similarity", similarity.T, "compact")
     return ModelArrays(
         {
@@ -110,7 +142,7 @@ def score_model_arrays(
 
 
 def affinity_arrays(full_history: csr_array, short_history: csr_array) -> ModelArrays:
-    """Affinity; row j of each matrix is the anime on the list."""
+    """Both affinities; row j of each matrix (n, n) is the item on the list."""
     full, full_scale = encode_item_matrix("affinity", full_history, "compact")
     new, new_scale = encode_item_matrix("short_history", short_history, "compact")
     return ModelArrays(
@@ -119,23 +151,21 @@ def affinity_arrays(full_history: csr_array, short_history: csr_array) -> ModelA
 
 
 def empty_knn_arrays(n_items: int, mean: float) -> ModelArrays:
-    """Predicts the mean of all scores for everyone."""
-    nothing = np.zeros(0)
-    baselines = BiasModel(mean, nothing, np.zeros(n_items), nothing)
-    return knn_arrays(baselines, _empty_item_matrix(n_items), "exact")
+    """KNN that predicts the mean of all scores for everyone."""
+    biases = BiasModel.of_items(mean, np.zeros(n_items))
+    return knn_arrays(biases, _empty_item_matrix(n_items), "exact")
 
 
 def empty_score_model_arrays(n_items: int) -> ModelArrays:
-    """Predicts a visitor's level for every anime, and is as uncertain of each."""
-    nothing = np.zeros(0)
-    standard = StandardScores(np.zeros(n_items), nothing, nothing, nothing, 1.0)
-    one = np.ones(1, np.float32)  # the Gaussian knows an anime at least
+    """A score model that predicts a user's bias for every item, and is as uncertain of each."""
+    standard = StandardScores.of_items(np.zeros(n_items), 1.0)
+    one = np.ones(1, np.float32)  # the Gaussian knows an item at least
     gaussian = GaussianFactorModel(np.zeros(1, np.int32), np.zeros((1, 0), np.float32), one, 1.0)
     return score_model_arrays(standard, _empty_item_matrix(n_items), gaussian)
 
 
 def empty_affinity_arrays(n_items: int) -> ModelArrays:
-    """Matches nothing."""
+    """Affinities that match nothing."""
     return affinity_arrays(_empty_item_matrix(n_items), _empty_item_matrix(n_items))
 
 
@@ -143,19 +173,29 @@ def build_in_memory_model(
     parts: tuple[ModelArrays, ...], counts: dict[str, int], settings: dict[str, float | int | str]
 ) -> Model:
     """A model that was never written, to be measured; it has no catalogue."""
-    numbers = {name: number for part in parts for name, number in part.scalars.items()}
+    arrays, scalars = _join_parts(parts)
     manifest = Manifest(
         format=FORMAT_VERSION,
         version="in-memory",
         created="",
         dataset=DatasetInfo(name="in memory", fingerprint=""),
         counts=counts,
-        hyperparameters={**settings, **numbers},
+        hyperparameters={**settings, **scalars},
         metrics={},
         files={},
     )
-    arrays = {name: array for part in parts for name, array in part.arrays.items()}
     return Model(ModelArtifact(Path("in-memory"), manifest, arrays))
+
+
+def _join_parts(
+    parts: Iterable[ModelArrays],
+) -> tuple[dict[str, npt.NDArray[Any]], dict[str, float]]:
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    scalars: dict[str, float] = {}
+    for part in parts:
+        arrays |= part.arrays
+        scalars |= part.scalars
+    return arrays, scalars
 
 
 def _empty_item_matrix(n_items: int) -> csr_array:
@@ -167,8 +207,8 @@ def encode_item_matrix(
 ) -> tuple[dict[str, npt.NDArray[Any]], float]:
     """Arrays of a matrix as `app.recommender.arrays.ItemMatrix` reads it, and their scale.
 
-    Row j holds what anime j on a list gives. ``exact`` keeps float32 values; ``compact`` rounds
-    them to 16-bit steps of the largest one. What rounds to 0 says nothing and is left out.
+    Row j of ``by_source`` (n, n) holds what item j on a list gives. ``exact`` keeps float32 values;
+    ``compact`` rounds them to 16-bit steps of the largest one. What rounds to 0 is left out.
     """
     by_source = by_source.tocsr(copy=True)
     by_source.sort_indices()

@@ -1,7 +1,7 @@
-"""Sums over fans for pairs of anime, in blocks of rows, and what is made of them.
+"""Sums over users for pairs of items, in blocks of rows, and similarities made of them.
 
 A block holds rows [first, last) of the lower triangle, (rows, last, 4) float64. Blocks of different
-fans over the same anime can be added; a block is finished by itself.
+users over the same items can be added; a block is finished by itself.
 """
 
 from __future__ import annotations
@@ -9,37 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
 from app.recommender.array_types import Float32Array, Float64Array, Int32Array, Int64Array
-from model_build.train import affinity as affinity_kernels
-from model_build.train import similarity as kernels
-from model_build.train.similarity import count_item_pairs
-from model_build.train.topk_neighbours import TopKNeighbours
+from model_build.data.grouping import UserItemGroups
+from model_build.train.affinity import WeightedEntries, accumulate_gram_pairs
+from model_build.train.similarity import accumulate_pearson_pairs, shrunk_similarity
+from model_build.train.topk_neighbours import SimilarityRows
 from model_build.util.threads import available_cpus, balanced_ranges, run_over_ranges
 
 SUMS_PER_PAIR = 4
 RANGES_PER_THREAD = 4
 PAIR_BYTES = 8 * SUMS_PER_PAIR
-
-
-class UserItemGroups(Protocol):
-    """Entries grouped by fan and by anime, as in `model_build.data.grouping`."""
-
-    @property
-    def user_start(self) -> Int64Array: ...
-    @property
-    def user_item(self) -> Int32Array: ...
-    @property
-    def item_start(self) -> Int64Array: ...
-    @property
-    def item_user(self) -> Int32Array: ...
-    @property
-    def item_position(self) -> Int32Array: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +39,7 @@ class RowRange:
 
 
 def split_row_ranges(n_items: int, max_bytes: int, first: int = 0) -> list[RowRange]:
-    """The rows from ``first``, in blocks of at most ``most_bytes``, or of one row."""
+    """The rows from ``first``, in blocks of at most ``max_bytes``, or of one row."""
     found = []
     most = max_bytes // PAIR_BYTES
     while first < n_items:
@@ -70,22 +54,22 @@ def split_row_ranges(n_items: int, max_bytes: int, first: int = 0) -> list[RowRa
 def pearson_sum_block(
     groups: UserItemGroups, value: Float64Array, rows: RowRange, threads: int | None = None
 ) -> Float64Array:
-    """Support, sum of products and both sums of squares of each pair i > j of ``value``.
+    """Support, sum of products and both sums of squares of ``value`` for each pair i > j.
 
-    ``value`` is parallel to ``lists.user_item``.
+    Parameters
+    ----------
+    value
+        (n,) parallel to ``groups.user_item``.
     """
-    return _accumulate_block(pearson_sum_rows, groups, (value,), rows, threads)
+    return _accumulate_block(_pearson_sum_rows, groups, (value,), rows, threads)
 
 
 def gram_sum_block(
-    groups: UserItemGroups,
-    input_weight: Float32Array,
-    relevance: Float32Array,
-    rows: RowRange,
-    threads: int | None = None,
+    weighted: WeightedEntries, rows: RowRange, threads: int | None = None
 ) -> Float64Array:
     """x_i x_j, x_i y_j and y_i x_j of each pair i >= j; the last element means nothing."""
-    return _accumulate_block(gram_sum_rows, groups, (input_weight, relevance), rows, threads)
+    values = weighted.input_weight, weighted.relevance
+    return _accumulate_block(_gram_sum_rows, weighted, values, rows, threads)
 
 
 def _accumulate_block(
@@ -97,131 +81,69 @@ def _accumulate_block(
 ) -> Float64Array:
     threads = threads or available_cpus()
     block = np.zeros(rows.shape)
-    grouped = (
-        groups.item_start,
-        groups.item_user,
-        groups.item_position,
-        groups.user_start,
-        groups.user_item,
-        *values,
-    )
+    arguments = (rows.first, *groups.index_arrays, *values, block)
     if threads == 1:
-        kernel(rows.first, rows.last, rows.first, *grouped, block)
+        kernel(rows.first, rows.last, *arguments)
         return block
-    cost = np.empty(len(groups.item_start) - 1, np.int64)
-    count_item_pairs(
-        groups.item_start, groups.item_user, groups.item_position, groups.user_start, cost
-    )
-    ranges = balanced_ranges(
-        cost[rows.first : rows.last] + 1, threads * RANGES_PER_THREAD, rows.first
-    )
+    cost = groups.count_item_pairs()[rows.first : rows.last] + 1
     with ThreadPoolExecutor(threads) as pool:
-        run_over_ranges(pool, kernel, ranges, rows.first, *grouped, block)
+        ranges = balanced_ranges(cost, threads * RANGES_PER_THREAD, rows.first)
+        run_over_ranges(pool, kernel, ranges, *arguments)
     return block
 
 
-@dataclass(frozen=True, slots=True)
-class SimilarityRows:
-    """Positive similarities of rows to smaller numbers: CSR with ``size`` of each row."""
-
-    rows: RowRange
-    index: Int32Array
-    value: Float32Array
-    size: Int32Array
-
-
-def finish_similarity_rows(
+def similarities_from_sums(
     block: Float64Array, rows: RowRange, shrinkage: float, min_support: int
 ) -> SimilarityRows:
-    """Finish a block of sums of all fans."""
+    """Positive similarities from the Pearson sums of all users."""
     count, width, _ = rows.shape
     index, value = np.empty((count, width), np.int32), np.empty((count, width), np.float32)
     size = np.empty(count, np.int32)
-    similarities_from_sums(rows.first, block, shrinkage, max(2, min_support), index, value, size)
+    _fill_similarity_rows(rows.first, block, shrinkage, max(2, min_support), index, value, size)
     filled = np.arange(width) < size[:, None]
-    return SimilarityRows(rows, index[filled], value[filled], size)
-
-
-def add_similarity_rows(
-    nearest: TopKNeighbours, similarity_rows: SimilarityRows, pool: ThreadPoolExecutor, threads: int
-) -> None:
-    """Give the similarities of a block to the heaps; blocks come in order."""
-    rows = similarity_rows.rows
-    count, width, _ = rows.shape
-    filled = np.arange(width) < similarity_rows.size[:, None]
-    index, value = np.empty((count, width), np.int32), np.empty((count, width), np.float32)
-    index[filled], value[filled] = similarity_rows.index, similarity_rows.value
-    row_ranges = balanced_ranges(similarity_rows.size.astype(np.int64) + 1, threads, rows.first)
-    column_ranges = balanced_ranges(np.ones(rows.last, np.int64), threads)
-    nearest.add_block(
-        pool, rows.first, (index, value, similarity_rows.size), row_ranges, column_ranges
-    )
-
-
-_accumulate_pearson_pairs = kernels.accumulate_pearson_pairs
-_accumulate_gram_pairs = affinity_kernels.accumulate_gram_pairs
-_shrunk_similarity = kernels.shrunk_similarity
+    start = np.cumsum(size, dtype=np.int64) - size
+    return SimilarityRows(rows.first, start, size, index[filled], value[filled])
 
 
 @numba.njit(nogil=True, cache=True)
-def pearson_sum_rows(
+def _pearson_sum_rows(
     first: int,
     last: int,
     block_first: int,
-    item_start: Int64Array,
+    item_indptr: Int64Array,
     item_user: Int32Array,
     item_position: Int32Array,
-    user_start: Int64Array,
+    user_indptr: Int64Array,
     user_item: Int32Array,
     value: Float64Array,
     block: Float64Array,
 ) -> None:
-    """Add to ``block[i - block_first, j]`` (1, e_i e_j, e_i^2, e_j^2) of every meeting, j < i."""
+    lists = (item_indptr, item_user, item_position, user_indptr, user_item)
     for i in range(first, last):
-        _accumulate_pearson_pairs(
-            i,
-            item_start,
-            item_user,
-            item_position,
-            user_start,
-            user_item,
-            value,
-            block[i - block_first],
-        )
+        accumulate_pearson_pairs(i, *lists, value, block[i - block_first])
 
 
 @numba.njit(nogil=True, cache=True)
-def gram_sum_rows(
+def _gram_sum_rows(
     first: int,
     last: int,
     block_first: int,
-    item_start: Int64Array,
+    item_indptr: Int64Array,
     item_user: Int32Array,
     item_position: Int32Array,
-    user_start: Int64Array,
+    user_indptr: Int64Array,
     user_item: Int32Array,
     input_weight: Float32Array,
     relevance: Float32Array,
     block: Float64Array,
 ) -> None:
-    """Add to ``block[i - block_first, j]`` (x_i x_j, x_i y_j, y_i x_j, -) of every meeting,
-    j <= i."""
+    lists = (item_indptr, item_user, item_position, user_indptr, user_item)
     for i in range(first, last):
-        _accumulate_gram_pairs(
-            i,
-            item_start,
-            item_user,
-            item_position,
-            user_start,
-            user_item,
-            input_weight,
-            relevance,
-            block[i - block_first],
-        )
+        accumulate_gram_pairs(i, *lists, input_weight, relevance, block[i - block_first])
 
 
 @numba.njit(nogil=True, cache=True)
-def similarities_from_sums(
+def _fill_similarity_rows(
     block_first: int,
     block: Float64Array,
     shrinkage: float,
@@ -230,27 +152,11 @@ def similarities_from_sums(
     value: Float32Array,
     size: Int32Array,
 ) -> None:
-    """The positive similarities of each row of a block, in the order of j; ``block`` is kept."""
     for row in range(len(block)):
         found = 0
         for j in range(block_first + row):
-            similarity = _shrunk_similarity(block[row], j, shrinkage, min_support)
+            similarity = shrunk_similarity(block[row], j, shrinkage, min_support)
             if similarity > 0.0:
                 index[row, found], value[row, found] = j, similarity
                 found += 1
         size[row] = found
-
-
-@numba.njit(nogil=True, cache=True)
-def add_item_residual_totals(
-    user_start: Int64Array,
-    user_item: Int32Array,
-    rating: Float64Array,
-    mean: float,
-    user_bias: Float64Array,
-    total: Float64Array,
-) -> None:
-    """Add to ``total`` of each item what is left of its ratings without mean and fans' biases."""
-    for u in range(len(user_bias)):
-        for q in range(user_start[u], user_start[u + 1]):
-            total[user_item[q]] += rating[q] - mean - user_bias[u]

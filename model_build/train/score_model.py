@@ -1,10 +1,11 @@
-"""What predicted scores are sharpened with: similarities and a Gaussian over standard scores.
+"""The score model: similarities and a Gaussian over standard scores.
 
-A standard score z = (r - mu - b_i - level) / spread takes a fan's level and spread out, so that
-strict and mild fans agree about what they agree on (`app.recommender.score_model` folds visitors in the
-same way). From it come shrunk similarities, as in `model_build.train.similarity`, and the covariance of
-the anime over fans, found by expectation maximisation over each fan's own entries: a missing score
-is missing, not zero. Few steps from a shrunk start act as the regulariser.
+A standard score z = (r - mu - b_i - user_bias) / user_std takes bias and deviation of a user
+out, so that strict and mild users agree about what they agree on (`app.recommender.score_model`
+folds users in in the same way). From it come shrunk similarities, as
+in `model_build.train.similarity`, and the covariance of the items over users, found by expectation
+maximisation over each user's own entries: a missing score is missing, not zero. Few steps from a
+shrunk start act as the regulariser.
 """
 
 from __future__ import annotations
@@ -18,15 +19,14 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import eigsh
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from app.recommender.array_types import Float32Array, Float64Array, Int32Array, Int64Array
 from model_build.data.grouping import GroupedRatings
-from model_build.train import bias_model as bias_kernels
-from model_build.train.bias_model import fit_bias_model
+from model_build.train.bias_model import fit_bias_model, sum_squared_residuals
 from model_build.train.linear_algebra import copy_lower_to_upper, invert_spd_in_place
-from model_build.train.sampling import sample_by_hash
 from model_build.train.similarity import pearson_baseline_similarity
+from model_build.util.hashing import sample_by_hash
+from model_build.util.progress import ProgressCallback, no_progress
 from model_build.util.threads import available_cpus
 
 BIAS_REGULARISATION = 5.0
@@ -36,11 +36,12 @@ SIMILARITY_SHRINKAGE = 100.0
 
 EM_STEPS = 5
 MIN_GAUSSIAN_RATINGS = 15
-"""Ratings that an anime needs to be part of the Gaussian."""
+"""Ratings that an item needs to be part of the Gaussian."""
 MAX_SAMPLED_USERS = 20_000
 EARLY_STEP_USERS = 5_000
 FULL_SAMPLE_STEPS = 2
-"""The first steps only find the direction: they look at fewer fans than the last ones."""
+"""The first steps only find the direction: they look at fewer users than the last ones."""
+MAX_ENTRIES_PER_USER = 400
 MAX_GAUSSIAN_ITEMS = 5000
 INITIAL_COVARIANCE_SHARE = 0.5
 INITIAL_SHRINKAGE = 50.0
@@ -53,8 +54,11 @@ ROWS_PER_BLOCK = 512
 
 @dataclass(frozen=True, slots=True)
 class StandardScores:
-    """``item_bias`` (n_items,), in the original order; ``within`` r - mu - b_i - level for each
-    rating grouped by user; ``level`` and ``spread`` of each fan, ``mean_spread`` that of all."""
+    """What standard scores are made of.
+
+    ``item_bias`` (n_items,); ``residual`` (n_ratings,) is r - mu - b_i - user_bias of the ratings
+    grouped by user; ``user_bias`` and ``user_std`` are (n_users,), ``overall_std`` is that of all.
+    """
 
     item_bias: Float64Array
     residual: Float64Array
@@ -62,10 +66,19 @@ class StandardScores:
     user_std: Float64Array
     overall_std: float
 
+    @classmethod
+    def of_items(cls, item_bias: Float64Array, overall_std: float) -> StandardScores:
+        """Those of no users."""
+        none = np.zeros(0)
+        return cls(item_bias, none, none, none, overall_std)
+
 
 @dataclass(frozen=True, slots=True)
 class GaussianFactorModel:
-    """``position`` (m,) ascending anime, ``factor`` (m, f), ``noise`` (m,), level variance."""
+    """Covariance ``factor`` ``factor``' + diag(``noise``) of m items, and variance of user biases.
+
+    ``position`` (m,) ascends; ``factor`` is (m, f), ``noise`` (m,).
+    """
 
     position: Int32Array
     factor: Float32Array
@@ -74,7 +87,7 @@ class GaussianFactorModel:
 
 
 def standardise_ratings(ratings: GroupedRatings, *, threads: int | None = None) -> StandardScores:
-    """Levels and spreads by the formulas that fold a visitor in."""
+    """Standard scores by the formulas that fold a user in."""
     bias_model = fit_bias_model(
         ratings,
         reg_user=BIAS_REGULARISATION,
@@ -84,21 +97,27 @@ def standardise_ratings(ratings: GroupedRatings, *, threads: int | None = None) 
     )
     residual = bias_model.residual
     overall_std = float(residual.std()) or 1.0  # all as expected: any spread will do
-    user_std = user_rating_std(ratings.user_start, residual, overall_std)
+    user_std = user_rating_std(ratings.user_indptr, residual, overall_std)
     return StandardScores(
         bias_model.item_bias, residual, bias_model.user_bias, user_std, overall_std
     )
 
 
 def user_rating_std(
-    user_start: Int64Array, residual: Float64Array, overall_std: float
+    user_indptr: Int64Array, residual: Float64Array, overall_std: float
 ) -> Float64Array:
-    """The spread of each fan, pulled towards the mean one."""
-    count = np.diff(user_start)
+    """Standard deviation of each user's residuals, (n_users,), shrunk to that of all."""
+    count = np.diff(user_indptr)
     squares = np.empty(len(count))
-    bias_kernels.sum_squared_residuals(0, len(count), user_start, residual, squares)
+    sum_squared_residuals(0, len(count), user_indptr, residual, squares)
     variance = (squares + STD_PRIOR_WEIGHT * overall_std**2) / (count + STD_PRIOR_WEIGHT)
     return np.sqrt(variance)
+
+
+def standard_score_values(ratings: GroupedRatings, standard_scores: StandardScores) -> Float64Array:
+    """z of each rating grouped by user, (n_ratings,)."""
+    std = np.repeat(standard_scores.user_std, np.diff(ratings.user_indptr))
+    return np.asarray(standard_scores.residual / std)
 
 
 def standard_score_similarity(
@@ -108,16 +127,14 @@ def standard_score_similarity(
     neighbours: int,
     shrinkage: float = SIMILARITY_SHRINKAGE,
     threads: int | None = None,
-    progress: bool = False,
 ) -> csr_array:
-    """Shrunk similarities of standard scores; see `pearson_baseline`."""
+    """Shrunk similarities of standard scores; see `pearson_baseline_similarity`."""
     return pearson_baseline_similarity(
         ratings,
-        standard_scores.residual / np.repeat(standard_scores.user_std, np.diff(ratings.user_start)),
+        standard_score_values(ratings, standard_scores),
         shrinkage=shrinkage,
         neighbours=neighbours,
         threads=threads,
-        progress=progress,
     )
 
 
@@ -129,46 +146,45 @@ def fit_gaussian_factors(
     max_items: int = MAX_GAUSSIAN_ITEMS,
     factors: int = 256,
     threads: int | None = None,
-    progress: bool = False,
 ) -> GaussianFactorModel:
-    """Covariance of the most rated anime over fans, as factors and noise.
+    """Covariance of the most rated items over users, as factors and noise.
 
-    Model of the entries R of a fan: y_R ~ N(0, S_RR + level_variance 11' + diag(noise_R)). At most
-    `MOST_FANS` fans, and in each step at most 400 titles of each, are drawn, always the same.
-    Memory: about eight m x m float32 matrices.
+    Model of the entries R of a user: y_R ~ N(0, S_RR + user_bias_variance 11' + diag(noise_R)).
+    At most `MAX_SAMPLED_USERS` users, and in each step at most `MAX_ENTRIES_PER_USER` ratings of
+    each, are drawn, always the same. Memory: about eight m x m float32 matrices.
     """
-    m = gaussian_item_count(np.diff(ratings.item_start), min_ratings, max_items)
-    fans = standard_score_matrix(
-        ratings, standard_scores, m, sample_gaussian_users(ratings.user_start)
-    )
-    return fit_gaussian_em(
-        fans, ratings.order[:m], factors=factors, threads=threads, progress=progress
-    )
+    m = gaussian_item_count(np.diff(ratings.item_indptr), min_ratings, max_items)
+    users = sample_gaussian_users(ratings.user_indptr)
+    scores = standard_score_matrix(ratings, standard_scores, m, users)
+    return fit_gaussian_em(scores, ratings.order[:m], factors=factors, threads=threads)
 
 
 def gaussian_item_count(
     count: Int64Array, min_ratings: int = MIN_GAUSSIAN_RATINGS, max_items: int = MAX_GAUSSIAN_ITEMS
 ) -> int:
-    """How many of the anime are in the Gaussian, by the ratings of each."""
+    """How many items are in the Gaussian, by how many ratings each has."""
     return max(1, min(max_items, int((count >= min_ratings).sum())))
 
 
-def sample_gaussian_users(user_start: Int64Array, first_user: int = 0) -> Int64Array:
-    """The numbers of `MOST_FANS` fans with two ratings or more, counted from ``first``."""
-    return sample_by_hash(first_user + np.flatnonzero(np.diff(user_start) >= 2), MAX_SAMPLED_USERS)
+def sample_gaussian_users(user_indptr: Int64Array, first_user: int = 0) -> Int64Array:
+    """Up to `MAX_SAMPLED_USERS` users with two ratings or more, counted from ``first_user``."""
+    return sample_by_hash(first_user + np.flatnonzero(np.diff(user_indptr) >= 2), MAX_SAMPLED_USERS)
 
 
 def standard_score_matrix(
     ratings: GroupedRatings, standard_scores: StandardScores, m: int, users: Int64Array
 ) -> csr_array:
-    """Deviations in spreads of those of the ``fans`` with at least two of the m most rated anime.
+    """Deviations in standard deviations of those ``users`` who rated two of the first m items.
 
-    A row a fan; columns are numbers of anime.
+    Returns
+    -------
+    csr_array
+        (k, m) float32, a row a user; columns are numbers of items.
     """
     length = np.empty(ratings.n_users, np.int64)
-    count_items_below(ratings.user_start, ratings.user_item, m, length)
+    _count_items_below(ratings.user_indptr, ratings.user_item, m, length)
     active = users[length[users] >= 2]
-    first, length = ratings.user_start[active], length[active]
+    first, length = ratings.user_indptr[active], length[active]
     start = np.concatenate([[0], np.cumsum(length)])
     entries = np.arange(start[-1]) + np.repeat(first - start[:-1], length)
     deviation = standard_scores.residual[entries] + np.repeat(
@@ -184,33 +200,38 @@ def fit_gaussian_em(
     *,
     factors: int = 256,
     threads: int | None = None,
-    progress: bool = False,
+    on_progress: ProgressCallback = no_progress,
 ) -> GaussianFactorModel:
-    """`fit_gaussian` on the entries of the fans drawn; column k is the original ``anime[k]``."""
+    """Expectation maximisation of `fit_gaussian_factors` on the scores of the users drawn.
+
+    Parameters
+    ----------
+    user_scores
+        (k, m), as `standard_score_matrix` makes them.
+    items
+        (m,) original positions of the columns.
+    """
     rng = np.random.default_rng(0)
     covariance, noise = _initial_covariance(user_scores)
     user_bias_variance = INITIAL_USER_BIAS_VARIANCE
     threads = threads or available_cpus()
     early = subsample_users(user_scores, EARLY_STEP_USERS)
     steps = EM_STEPS if user_scores.shape[0] else 0
-    with tqdm(total=steps, desc="taste", unit=" step", disable=not progress) as bar:
-        for step in range(steps):
-            drawn = subsample_entries(
-                early if step < steps - FULL_SAMPLE_STEPS else user_scores, rng
-            )
-            n_users = drawn.shape[0]
-            gradients, seen, noise_sum = _expectation_step(
-                drawn, covariance, noise, user_bias_variance, threads
-            )
-            covariance = _maximisation_step(covariance, gradients, n_users, threads)
-            user_bias_variance += (
-                user_bias_variance**2 * float(gradients.sum(dtype=np.float64)) / n_users
-            )
-            mean_noise = noise_sum.sum() / seen.sum()
-            noise = (noise_sum + NOISE_SHRINKAGE * mean_noise) / (seen + NOISE_SHRINKAGE)
-            bar.update()
+    for step in range(steps):
+        chosen = early if step < steps - FULL_SAMPLE_STEPS else user_scores
+        drawn = subsample_entries(chosen, rng)
+        n_users = drawn.shape[0]
+        gradients, seen, noise_sum = _expectation_step(
+            drawn, covariance, noise, user_bias_variance, threads
+        )
+        covariance = _maximisation_step(covariance, gradients, n_users, threads)
+        total = float(gradients.sum(dtype=np.float64))
+        user_bias_variance += user_bias_variance**2 * total / n_users
+        mean_noise = noise_sum.sum() / seen.sum()
+        noise = (noise_sum + NOISE_SHRINKAGE * mean_noise) / (seen + NOISE_SHRINKAGE)
+        on_progress("taste factors", step + 1, steps)
     factor = _leading_factors(covariance, factors)
-    # What the factors leave out of an anime's variance is its own.
+    # What the factors leave out of an item's variance is its own.
     left_out = np.maximum(covariance.diagonal() - (factor**2).sum(axis=1), 0.0)
     order = np.argsort(items)
     return GaussianFactorModel(
@@ -222,7 +243,7 @@ def fit_gaussian_em(
 
 
 def _initial_covariance(user_scores: csr_array) -> tuple[Float32Array, Float64Array]:
-    """A shrunk covariance of entries around their fan's mean, and even noise."""
+    """A shrunk covariance of entries around their user's mean, and even noise."""
     length = np.diff(user_scores.indptr)
     mean = np.asarray(user_scores.sum(axis=1)).ravel() / (length + BIAS_REGULARISATION)
     centred = user_scores.copy()
@@ -243,42 +264,41 @@ def _expectation_step(
     user_bias_variance: float,
     threads: int,
 ) -> tuple[Float32Array, Float64Array, Float64Array]:
-    """Sums over the fans of a a' - K^-1, of entries and of expected squared noise, by anime.
+    """Sums over the users of a a' - K^-1, (m, m), of entries and of expected squared noise, (m,).
 
-    With K = S_RR + level_variance 11' + diag(noise_R) and a = K^-1 y for the entries R of a fan.
+    With K = S_RR + user_bias_variance 11' + diag(noise_R) and a = K^-1 y for the entries R of a
+    user.
     """
     m = user_scores.shape[1]
     # As many parts whatever the threads, so that the sums are the same.
     parts = np.array_split(np.arange(user_scores.shape[0]), PARALLEL_PARTS)
+    noise32 = noise.astype(np.float32)
 
-    singly = noise.astype(np.float32)
-
-    def accumulate_users(rows: Int64Array) -> tuple[Float32Array, Float32Array, Float32Array]:
-        pull = np.zeros((m, m), np.float32)
+    def accumulate_users(rows: Int64Array) -> tuple[Float32Array, Float64Array, Float64Array]:
+        gradients = np.zeros((m, m), np.float32)
         seen, noise_sum = np.zeros(m), np.zeros(m)
-        for fan in rows.tolist():
-            own = slice(user_scores.indptr[fan], user_scores.indptr[fan + 1])
+        for row in rows.tolist():
+            own = slice(user_scores.indptr[row], user_scores.indptr[row + 1])
             if own.start == own.stop:
                 continue
-            anime, value = user_scores.indices[own], user_scores.data[own]
-            kernel = np.empty((len(anime), len(anime)), np.float32)
-            fill_user_covariance(anime, covariance, singly, user_bias_variance, kernel)
-            invert_spd_in_place(kernel)
-            accumulate_gradients(anime, value, kernel, singly, pull, seen, noise_sum)
-        return pull, seen, noise_sum
+            items, value = user_scores.indices[own], user_scores.data[own]
+            inverse = np.empty((len(items), len(items)), np.float32)
+            _fill_user_covariance(items, covariance, noise32, user_bias_variance, inverse)
+            invert_spd_in_place(inverse)
+            _accumulate_gradients(items, value, inverse, noise32, gradients, seen, noise_sum)
+        return gradients, seen, noise_sum
 
-    # Each part works on fans of its own; threads of BLAS within would fight theirs.
+    # Each part works on users of its own; threads of BLAS within would fight theirs.
     with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
-        pulls, seen, noise_sum = zip(*pool.map(accumulate_users, parts), strict=True)
-    pull = sum(pulls[1:], pulls[0])
-    below = np.tril(pull, -1)
-    return pull + below.T, sum(seen), sum(noise_sum)
+        gradients, seen, noise_sum = zip(*pool.map(accumulate_users, parts), strict=True)
+    total = sum(gradients[1:], gradients[0])
+    return total + np.tril(total, -1).T, sum(seen), sum(noise_sum)
 
 
 def _maximisation_step(
     covariance: Float32Array, gradients: Float32Array, n_users: int, threads: int
 ) -> Float32Array:
-    """The covariance C after a step: C + C pull C / n_fans, symmetric to the last bit."""
+    """The covariance C after a step: C + C G C / n_users, symmetric to the last bit."""
     m = len(covariance)
     grown = np.empty_like(covariance)
 
@@ -308,11 +328,8 @@ def _leading_factors(covariance: Float32Array, factors: int) -> Float64Array:
     return np.asarray(vector * np.sqrt(np.maximum(value, 0.0)), np.float64)
 
 
-MAX_ENTRIES_PER_USER = 400
-
-
 def subsample_users(user_scores: csr_array, max_users: int) -> csr_array:
-    """At most ``most`` of the fans, evenly spread over all."""
+    """At most ``max_users`` of the users, evenly spread over all."""
     n_users = user_scores.shape[0]
     return (
         user_scores
@@ -322,7 +339,7 @@ def subsample_users(user_scores: csr_array, max_users: int) -> csr_array:
 
 
 def subsample_entries(user_scores: csr_array, rng: np.random.Generator) -> csr_array:
-    """The same fans with at most `MOST_TITLES` entries each: a step costs their cube."""
+    """The same users with at most `MAX_ENTRIES_PER_USER` entries: a step costs their cube."""
     kept = [
         np.arange(first, last)
         if last - first <= MAX_ENTRIES_PER_USER
@@ -337,14 +354,14 @@ def subsample_entries(user_scores: csr_array, rng: np.random.Generator) -> csr_a
 
 
 @numba.njit(nogil=True, cache=True)
-def fill_user_covariance(
+def _fill_user_covariance(
     items: Int32Array,
     covariance: Float32Array,
     noise: Float32Array,
     user_bias_variance: float,
     user_covariance: Float32Array,
 ) -> None:
-    """The lower triangle of K = S_RR + level_variance 11' + diag(noise_R), R ascending."""
+    """The lower triangle of K = S_RR + user_bias_variance 11' + diag(noise_R), R ascending."""
     for x in range(len(items)):
         row = covariance[items[x]]
         for y in range(x + 1):
@@ -353,7 +370,7 @@ def fill_user_covariance(
 
 
 @numba.njit(nogil=True, cache=True)
-def accumulate_gradients(
+def _accumulate_gradients(
     items: Int32Array,
     value: Float32Array,
     inverse: Float32Array,
@@ -362,10 +379,10 @@ def accumulate_gradients(
     entry_count: Float64Array,
     noise_sum: Float64Array,
 ) -> None:
-    """Add up what a fan says about covariance and noise; of K^-1 the lower triangle is read.
+    """Add a user's gradients of covariance and noise; the lower triangle of K^-1 is read.
 
-    With a = K^-1 y: ``pull[R, R]`` receives the lower triangle of a a' - K^-1, ``noise_sum`` the
-    expected squared noise of each entry.
+    With a = K^-1 y: ``gradients[R, R]`` receives the lower triangle of a a' - K^-1, and
+    ``noise_sum`` the expected squared noise of each entry.
     """
     n = len(items)
     a = np.zeros(n, np.float32)
@@ -385,10 +402,10 @@ def accumulate_gradients(
 
 
 @numba.njit(nogil=True, cache=True)
-def count_items_below(
-    user_start: Int64Array, user_item: Int32Array, below: int, count: Int64Array
+def _count_items_below(
+    user_indptr: Int64Array, user_item: Int32Array, below: int, count: Int64Array
 ) -> None:
-    """How many items with a number below ``below`` each fan has; they come first."""
+    """How many items with a number below ``below`` each user has; they come first."""
     for user in range(len(count)):
-        first, last = user_start[user], user_start[user + 1]
+        first, last = user_indptr[user], user_indptr[user + 1]
         count[user] = np.searchsorted(user_item[first:last], below)

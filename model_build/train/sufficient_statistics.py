@@ -1,7 +1,7 @@
-"""What workers do: pure functions of the partitions of a shard, so that whatever a lost worker held
-is computed again from its files.
+"""Sums over the list entries of some users, from which a model is fitted.
 
-Anime are numbered by falling number of ratings, the same in every shard.
+All are pure functions of the entries, so that those of different users can be added, and a lost
+worker's can be computed again. Items are numbered by an `ItemOrdering`, the same for all users.
 """
 
 from __future__ import annotations
@@ -9,185 +9,206 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numba
 import numpy as np
-from scipy.sparse import csr_array
 
 from app.recommender.array_types import (
     BoolArray,
     Float32Array,
     Float64Array,
+    Int8Array,
     Int32Array,
     Int64Array,
     UInt8Array,
 )
-from app.recommender.fold_in import input_weight
+from app.recommender.arrays import find_positions
 from model_build.data.dumps.prepared import EntryArrays, RatingsPartition, read_partition
-from model_build.data.grouping import GroupedEntries, GroupedRatings, group_entries
-from model_build.train import bias_model as bias_kernels
-from model_build.train import pair_sums as pair_kernels
-from model_build.train.affinity import item_relevance
-from model_build.train.bias_model import BiasModel
-from model_build.train.pair_sums import RowRange, gram_sum_block, pearson_sum_block
-from model_build.train.score_model import (
-    StandardScores,
-    sample_gaussian_users,
-    standard_score_matrix,
-    user_rating_std,
+from model_build.data.grouping import (
+    CHUNK_ENTRIES,
+    GroupedEntries,
+    GroupedRatings,
+    argsort_descending,
+    count_entries_per_item,
+    group_entries,
+    with_ratings,
 )
+from model_build.data.ratings import Ratings
+from model_build.train.affinity import WeightedEntries, item_relevance, weigh_entries
+from model_build.train.bias_model import BiasModel, subtract_biases, update_biases
+from model_build.train.pair_sums import RowRange, gram_sum_block, pearson_sum_block
+from model_build.train.score_model import StandardScores, sample_gaussian_users, user_rating_std
 
 
 @dataclass(frozen=True, slots=True)
-class ShardEntries:
-    """The entries of the fans from number ``first_fan``; ``user`` counts from 0, ascending."""
+class UserEntries:
+    """List entries of the users numbered from ``first_user``, as parallel arrays (n_entries,).
+
+    ``user`` counts from 0; ``item`` are positions in ``anime_ids`` (n_items,), which ascend. A
+    ``rating`` of 0 is an entry without a score.
+    """
 
     first_user: int
     n_users: int
+    anime_ids: Int32Array
     user: Int32Array
-    anime_id: Int32Array
-    rating: UInt8Array
-    status: UInt8Array
+    item: Int32Array
+    rating: Float64Array | UInt8Array
+    status: Int8Array | UInt8Array
+
+    @classmethod
+    def from_ratings(cls, ratings: Ratings) -> UserEntries:
+        """All entries, without a copy."""
+        r = ratings
+        return cls(0, len(r.user_ids), r.anime_ids, r.user, r.item, r.rating, r.status)
 
 
 @dataclass(frozen=True, slots=True)
 class ItemCounts:
-    """Of each anime of some fans, (k,) ascending: entries, ratings, and the sum of its appeal.
+    """Entries, ratings and summed `item_relevance` of each of ``anime_ids`` (k,), ascending.
 
-    ``score_total`` is the sum of all scores.
+    ``rating_total`` is the sum of all ratings.
     """
 
-    anime_id: Int32Array
+    anime_ids: Int32Array
     entries: Int64Array
     ratings: Int64Array
-    appeal: Float64Array
+    relevance: Float64Array
     rating_total: float
+
+    def __add__(self, other: ItemCounts) -> ItemCounts:
+        """The counts over the users of both."""
+        anime_ids = np.union1d(self.anime_ids, other.anime_ids)
+
+        def total(name: str) -> Float64Array:
+            summed = np.zeros(len(anime_ids))
+            for counts in (self, other):
+                summed[find_positions(anime_ids, counts.anime_ids)] += getattr(counts, name)
+            return summed
+
+        return ItemCounts(
+            anime_ids,
+            total("entries").astype(np.int64),
+            total("ratings").astype(np.int64),
+            total("relevance"),
+            self.rating_total + other.rating_total,
+        )
+
+    def with_items(self, anime_ids: Int32Array) -> ItemCounts:
+        """The same counts over further items, which nobody lists."""
+        none = np.zeros(len(anime_ids), np.int64)
+        return self + ItemCounts(anime_ids, none, none, none.astype(np.float64), 0.0)
+
+    def positions(self, anime_ids: Int32Array) -> Int64Array:
+        """Positions of some of the anime, (len(anime_ids),)."""
+        return find_positions(self.anime_ids, anime_ids)
+
+    def ordering(self) -> ItemOrdering:
+        """Items by falling number of ratings."""
+        return ItemOrdering.of(self.anime_ids, argsort_descending(self.ratings))
 
 
 @dataclass(frozen=True, slots=True)
 class ItemOrdering:
-    """``anime_ids`` ascending; ``order[k]`` is the index of number k and ``rank`` the inverse.
+    """A numbering of items: number k is ``anime_ids[order[k]]``; ``rank`` is the inverse.
 
-    An index without a number has rank -1.
+    ``anime_ids`` (n,) ascend; an item without a number has rank -1.
     """
 
     anime_ids: Int32Array
     order: Int64Array
     rank: Int64Array
 
+    @classmethod
+    def of(cls, anime_ids: Int32Array, order: Int64Array) -> ItemOrdering:
+        """The numbering by ``order``."""
+        rank = np.full(len(anime_ids), -1, np.int64)
+        rank[order] = np.arange(len(order))
+        return cls(anime_ids.astype(np.int32, copy=False), order, rank)
 
-@dataclass(frozen=True, slots=True)
-class WeightedEntries:
-    """Entries grouped both ways, and how strongly each speaks and how much it is wanted."""
-
-    groups: GroupedEntries
-    input_weight: Float32Array
-    relevance: Float32Array
+    def rank_of(self, anime_ids: Int32Array) -> Int64Array:
+        """The numbers of some of the anime."""
+        return self.rank[find_positions(self.anime_ids, anime_ids)]
 
 
 def read_shard(
     location: str, partitions: Sequence[RatingsPartition], first_user: int
-) -> ShardEntries:
+) -> UserEntries:
     """Read consecutive partitions of a folder or a gs:// address.
 
-    Raises:
-        InputError: a partition is missing or is not the one that was prepared.
+    Raises
+    ------
+    InputError
+        A partition is missing or is not the one that was prepared.
     """
     none = EntryArrays(np.zeros(0, np.int32), np.zeros(0, np.int32), *[np.zeros(0, np.uint8)] * 2)
     parts = [none, *(read_partition(location, partition) for partition in partitions)]
     user_id = np.concatenate([part.user_id for part in parts])
     new = np.concatenate([np.ones(len(user_id[:1]), bool), user_id[1:] != user_id[:-1]])
-    user = (np.cumsum(new) - 1).astype(np.int32)
-    return ShardEntries(
+    anime_ids, item = np.unique(
+        np.concatenate([part.anime_id for part in parts]), return_inverse=True
+    )
+    return UserEntries(
         first_user,
         int(new.sum()),
-        user,
-        np.concatenate([part.anime_id for part in parts]),
+        anime_ids,
+        (np.cumsum(new) - 1).astype(np.int32),
+        item.astype(np.int32),
         np.concatenate([part.rating for part in parts]),
         np.concatenate([part.status for part in parts]),
     )
 
 
-def count_shard_items(entries: ShardEntries) -> ItemCounts:
-    """Count what is in a shard."""
-    anime_id, item = np.unique(entries.anime_id, return_inverse=True)
-    rating = entries.rating.astype(np.float64)
-    size = len(anime_id)
+def count_items(entries: UserEntries) -> ItemCounts:
+    """Count the entries of each item."""
+    n_items = len(entries.anime_ids)
+    relevance = np.zeros(n_items)
+    for first in range(0, len(entries.item), CHUNK_ENTRIES):
+        chunk = slice(first, first + CHUNK_ENTRIES)
+        worth = item_relevance(entries.rating[chunk])
+        relevance += np.bincount(entries.item[chunk], worth, n_items)
     return ItemCounts(
-        anime_id,
-        np.bincount(item, minlength=size),
-        np.bincount(item[entries.rating > 0], minlength=size),
-        np.bincount(item, item_relevance(rating), size).astype(np.float64),
-        float(rating.sum()),
+        entries.anime_ids,
+        count_entries_per_item(entries.item, n_items),
+        count_entries_per_item(entries.item, n_items, entries.rating > 0),
+        relevance,
+        float(entries.rating.sum(dtype=np.float64)),
     )
 
 
-def merge_item_counts(one: ItemCounts, other: ItemCounts) -> ItemCounts:
-    """The counts of the fans of both."""
-    anime_id = np.union1d(one.anime_id, other.anime_id)
-
-    def summed(name: str) -> Float64Array:
-        total = np.zeros(len(anime_id))
-        for counts in (one, other):
-            total[np.searchsorted(anime_id, counts.anime_id)] += getattr(counts, name)
-        return total
-
-    return ItemCounts(
-        anime_id,
-        summed("entries").astype(np.int64),
-        summed("ratings").astype(np.int64),
-        summed("appeal"),
-        one.rating_total + other.rating_total,
-    )
+def group_ratings_by_number(entries: UserEntries, ordering: ItemOrdering) -> GroupedRatings:
+    """The rated entries, grouped both ways."""
+    grouped = _group(entries, ordering, entries.rating > 0)
+    rating = entries.rating[grouped.user_entry].astype(np.float64, copy=False)
+    return with_ratings(grouped, rating, ordering.order, ordering.rank)
 
 
-def group_shard_ratings(entries: ShardEntries, ordering: ItemOrdering) -> GroupedRatings:
-    """The scored entries, grouped both ways."""
-    grouped = _group_shard(entries, ordering, entries.rating > 0)
-    return GroupedRatings(
-        ordering.order,
-        ordering.rank,
-        grouped.user_start,
-        grouped.user_item,
-        entries.rating[grouped.user_entry].astype(np.float64),
-        grouped.item_start,
-        grouped.item_user,
-        grouped.item_position,
-    )
+def weigh_numbered_entries(entries: UserEntries, ordering: ItemOrdering) -> WeightedEntries:
+    """The entries of the numbered items, rated or not, grouped both ways."""
+    numbered = ordering.rank_of(entries.anime_ids) >= 0
+    grouped = _group(entries, ordering, numbered[entries.item])
+    return weigh_entries(grouped, entries.rating, entries.status)
 
 
-def group_weighted_entries(entries: ShardEntries, ordering: ItemOrdering) -> WeightedEntries:
-    """The entries of the numbered anime, scored or not, grouped both ways."""
-    item = np.searchsorted(ordering.anime_ids, entries.anime_id)
-    lists = _group_shard(entries, ordering, ordering.rank[item] >= 0)
-    rating = entries.rating[lists.user_entry].astype(np.float64)
-    return WeightedEntries(
-        lists,
-        input_weight(rating, entries.status[lists.user_entry].astype(np.int8)).astype(np.float32),
-        item_relevance(rating).astype(np.float32),
-    )
-
-
-def _group_shard(
-    entries: ShardEntries, ordering: ItemOrdering, selected: BoolArray
-) -> GroupedEntries:
-    item = np.searchsorted(ordering.anime_ids, entries.anime_id).astype(np.int32)
+def _group(entries: UserEntries, ordering: ItemOrdering, selected: BoolArray) -> GroupedEntries:
+    rank = ordering.rank_of(entries.anime_ids)
     return group_entries(
-        entries.user, item, ordering.rank, entries.n_users, len(ordering.order), selected
+        entries.user, entries.item, rank, entries.n_users, len(ordering.order), selected
     )
 
 
 def item_residual_totals(
     grouped: GroupedRatings, mean: float, item_bias: Float64Array | None, reg_user: float
 ) -> Float64Array:
-    """What each anime was given beyond the mean and the fans' biases, summed, (n_items,).
+    """Sum over the ratings of each item of r - mean - b_u, (n_items,) by number.
 
-    The biases are those that go with ``item_bias``; all 0 if it is None.
+    The b_u are those that go with ``item_bias`` (by number); all 0 if it is None.
     """
     user_bias = np.zeros(grouped.n_users)
     if item_bias is not None:
         user_bias = _solve_user_biases(grouped, grouped.user_rating - mean, item_bias, reg_user)
     total = np.zeros(grouped.n_items)
-    pair_kernels.add_item_residual_totals(
-        grouped.user_start, grouped.user_item, grouped.user_rating, mean, user_bias, total
+    _add_residual_totals(
+        grouped.user_indptr, grouped.user_item, grouped.user_rating, mean, user_bias, total
     )
     return total
 
@@ -195,19 +216,19 @@ def item_residual_totals(
 def solve_item_biases(
     total: Float64Array, rating_count: Int64Array, reg_item: float
 ) -> Float64Array:
-    """The half step that follows from the totals of all fans."""
+    """b_i = total / (reg_item + n_i) from the totals over all users, (n_items,)."""
     weight = reg_item + rating_count
     return np.asarray(np.divide(total, weight, out=np.zeros(len(total)), where=weight > 0))
 
 
-def shard_bias_model(
+def bias_model_of_items(
     grouped: GroupedRatings, mean: float, item_bias: Float64Array, reg_user: float
 ) -> BiasModel:
-    """Each fan's bias and what is left of its ratings; ``item_bias`` is by number here."""
+    """The users' biases and the residuals for given item biases; these stay by number."""
     residual = grouped.user_rating - mean
     user_bias = _solve_user_biases(grouped, residual, item_bias, reg_user)
-    bias_kernels.subtract_biases(
-        0, grouped.n_users, grouped.user_start, grouped.user_item, user_bias, item_bias, residual
+    subtract_biases(
+        0, grouped.n_users, grouped.user_indptr, grouped.user_item, user_bias, item_bias, residual
     )
     return BiasModel(mean, user_bias, item_bias, residual)
 
@@ -216,17 +237,14 @@ def _solve_user_biases(
     grouped: GroupedRatings, centred: Float64Array, item_bias: Float64Array, reg_user: float
 ) -> Float64Array:
     user_bias = np.empty(grouped.n_users)
-    bias_kernels.update_biases(
-        0,
-        grouped.n_users,
-        grouped.user_start,
-        grouped.user_item,
-        centred,
-        item_bias,
-        reg_user,
-        user_bias,
-    )
+    indptr, item = grouped.user_indptr, grouped.user_item
+    update_biases(0, grouped.n_users, indptr, item, centred, item_bias, reg_user, user_bias)
     return user_bias
+
+
+def bias_residuals(bias_model: BiasModel) -> Float64Array:
+    """Residuals of the ratings grouped by user, (n_ratings,)."""
+    return bias_model.residual
 
 
 def residual_moments(bias_model: BiasModel) -> Float64Array:
@@ -235,62 +253,45 @@ def residual_moments(bias_model: BiasModel) -> Float64Array:
     return np.array([len(residual), residual.sum(), (residual**2).sum()])
 
 
-def shard_standard_scores(
+def standardise_residuals(
     grouped: GroupedRatings, bias_model: BiasModel, overall_std: float
 ) -> StandardScores:
-    """Levels and spreads of the fans of a shard."""
-    spread = user_rating_std(grouped.user_start, bias_model.residual, overall_std)
+    """Standard scores for given biases of items and a given standard deviation of all."""
+    std = user_rating_std(grouped.user_indptr, bias_model.residual, overall_std)
     return StandardScores(
-        bias_model.item_bias, bias_model.residual, bias_model.user_bias, spread, overall_std
+        bias_model.item_bias, bias_model.residual, bias_model.user_bias, std, overall_std
     )
 
 
 def sample_shard_users(grouped: GroupedRatings, first_user: int) -> Int64Array:
-    """Those who may be among the fans that are drawn for the Gaussian."""
-    return sample_gaussian_users(grouped.user_start, first_user)
+    """Those who may be among the users that are drawn for the Gaussian."""
+    return sample_gaussian_users(grouped.user_indptr, first_user)
 
 
-def shard_score_matrix(
-    grouped: GroupedRatings,
-    standard_scores: StandardScores,
-    m: int,
-    users: Int64Array,
-    first_user: int,
-) -> csr_array:
-    """The entries of drawn fans."""
-    return standard_score_matrix(grouped, standard_scores, m, users - first_user)
-
-
-def bias_residuals(bias_model: BiasModel) -> Float64Array:
-    """What the similarity is computed of."""
-    return bias_model.residual
-
-
-def standard_score_values(grouped: GroupedRatings, standard_scores: StandardScores) -> Float64Array:
-    """What the similarity of standard scores is computed of."""
-    return np.asarray(
-        standard_scores.residual / np.repeat(standard_scores.user_std, np.diff(grouped.user_start))
-    )
-
-
-def shard_pearson_sums(
-    grouped: GroupedRatings, values: Float64Array, rows: RowRange
-) -> Float64Array:
-    """A block of the similarity's sums."""
+def pearson_sums(grouped: GroupedRatings, values: Float64Array, rows: RowRange) -> Float64Array:
+    """`pearson_sum_block` in one thread."""
     return pearson_sum_block(grouped, values, rows, threads=1)
 
 
-def shard_gram_sums(weighted_entries: WeightedEntries, rows: RowRange) -> Float64Array:
-    """A block of the affinity's sums."""
-    return gram_sum_block(
-        weighted_entries.groups,
-        weighted_entries.input_weight,
-        weighted_entries.relevance,
-        rows,
-        threads=1,
-    )
+def gram_sums(weighted: WeightedEntries, rows: RowRange) -> Float64Array:
+    """`gram_sum_block` in one thread."""
+    return gram_sum_block(weighted, rows, threads=1)
 
 
 def gram_sums_float32(block: Float64Array) -> Float32Array:
-    """The affinity's sums of all fans, three of each pair, as its solution takes them."""
+    """The three sums that `GramMatrixBuilder` reads, in single precision."""
     return block[:, :, :3].astype(np.float32)
+
+
+@numba.njit(nogil=True, cache=True)
+def _add_residual_totals(
+    user_indptr: Int64Array,
+    user_item: Int32Array,
+    rating: Float64Array,
+    mean: float,
+    user_bias: Float64Array,
+    total: Float64Array,
+) -> None:
+    for u in range(len(user_bias)):
+        for q in range(user_indptr[u], user_indptr[u + 1]):
+            total[user_item[q]] += rating[q] - mean - user_bias[u]

@@ -1,27 +1,81 @@
-"""The nearest neighbours of each anime, kept while similarities come in blocks of rows."""
+"""The nearest neighbours of each item, selected while similarities come in blocks of rows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numba
 import numpy as np
 from scipy.sparse import csr_array
 
 from app.recommender.array_types import Float32Array, Int32Array, Int64Array
-from model_build.util.threads import run_over_ranges
+from model_build.util.progress import ProgressCallback, no_progress
+from model_build.util.threads import available_cpus, balanced_ranges, run_over_ranges
 
-SimilarityBlock = tuple[Int32Array, Float32Array, Int32Array]
-"""Columns and values (rows, n_items), and how many each row has (rows,)."""
-IndexRanges = Sequence[tuple[int, int]]
+
+@dataclass(frozen=True, slots=True)
+class SimilarityRows:
+    """Positive similarities of the items from ``first`` to those of smaller number.
+
+    Row r, of the item ``first + r``, are the ``size[r]`` elements of ``index`` and ``value`` from
+    ``start[r]`` on.
+    """
+
+    first: int
+    start: Int64Array
+    size: Int32Array
+    index: Int32Array
+    value: Float32Array
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.size)
+
+
+def select_neighbours(
+    blocks: Iterable[SimilarityRows],
+    order: Int64Array,
+    rank: Int64Array,
+    rating_count: Int64Array,
+    k: int,
+    *,
+    threads: int | None = None,
+    step: str = "similarity",
+    on_progress: ProgressCallback = no_progress,
+) -> csr_array:
+    """The ``k`` most similar items of each; of equally similar ones those of smaller number.
+
+    Memory: k x n_items x 8 bytes.
+
+    Parameters
+    ----------
+    blocks
+        All rows, in their order.
+    order, rank
+        (n_items,) number k is the item ``order[k]``, and the inverse.
+    rating_count
+        (n_items,) by number: how often each is about to be met.
+
+    Returns
+    -------
+    csr_array
+        (n_items, n_items) float32 in the original order of the items, columns in no order.
+    """
+    threads = threads or available_cpus()
+    nearest = TopKNeighbours(len(order), k)
+    with ThreadPoolExecutor(threads) as pool:
+        for rows in blocks:
+            row_ranges = balanced_ranges(rows.size.astype(np.int64) + 1, threads, rows.first)
+            column_ranges = balanced_ranges(rating_count[: rows.last] + 1, threads)
+            nearest.add_rows(pool, rows, row_ranges, column_ranges)
+            on_progress(step, rows.last, len(order))
+    return nearest.to_csr(order, rank)
 
 
 class TopKNeighbours:
-    """Heaps of the ``most`` nearest of each of ``n_items``: ``most`` x n_items x 8 bytes.
-
-    Of equally similar neighbours those with the smaller number are kept.
-    """
+    """A heap of the ``k`` nearest of each of ``n_items``."""
 
     def __init__(self, n_items: int, k: int) -> None:
         capacity = max(1, min(k, n_items - 1))
@@ -29,33 +83,30 @@ class TopKNeighbours:
         self._indices = np.empty((n_items, capacity), np.int32)
         self._size = np.zeros(n_items, np.int32)
 
-    def add_block(
+    def add_rows(
         self,
         pool: ThreadPoolExecutor,
-        first: int,
-        block: SimilarityBlock,
-        rows: IndexRanges,
-        columns: IndexRanges,
+        rows: SimilarityRows,
+        row_ranges: list[tuple[int, int]],
+        column_ranges: list[tuple[int, int]],
     ) -> None:
-        """Take the similarities of the anime from ``first`` to smaller ones, block after block.
-
-        ``rows`` and ``columns`` say how threads share the rows of the block and all columns.
-        """
-        kept = (*block, self._values, self._indices, self._size)
-        last = rows[-1][1]
-        run_over_ranges(pool, fill_heaps_from_rows, rows, first, *kept)
-        run_over_ranges(pool, push_columns_to_heaps, columns, first, last, *kept)
+        """Take the next block; the ranges say how threads share its rows and all its columns."""
+        block = (rows.start, rows.size, rows.index, rows.value)
+        heaps = (self._values, self._indices, self._size)
+        run_over_ranges(pool, _fill_heaps_from_rows, row_ranges, rows.first, *block, *heaps)
+        run_over_ranges(
+            pool, _push_columns_to_heaps, column_ranges, rows.first, rows.last, *block, *heaps
+        )
 
     def to_csr(self, order: Int64Array, rank: Int64Array) -> csr_array:
         """Rows of neighbours; number k becomes ``order[k]``, of which ``rank`` is the inverse."""
         size = self._size
-        start = np.concatenate([[0], np.cumsum(size[rank], dtype=np.int64)])
-        kept_value = np.empty(start[-1], np.float32)
-        kept_index = np.empty(start[-1], np.int32)
-        heaps_to_csr(
-            self._values, self._indices, size, order.astype(np.int32), start, kept_value, kept_index
+        indptr = np.concatenate([[0], np.cumsum(size[rank], dtype=np.int64)])
+        data, indices = np.empty(indptr[-1], np.float32), np.empty(indptr[-1], np.int32)
+        _copy_heaps(
+            self._values, self._indices, size, order.astype(np.int32), indptr, data, indices
         )
-        return csr_array((kept_value, kept_index, start), shape=(len(size), len(size)))
+        return csr_array((data, indices, indptr), shape=(len(size), len(size)))
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
@@ -68,7 +119,7 @@ def _is_worse(value: float, index: int, other_value: float, other_index: int) ->
 def _heap_sift_down(
     values: Float32Array, indices: Int32Array, size: int, hole: int, value: float, index: int
 ) -> None:
-    """Put a neighbour into a min-heap at ``hole`` or below, where it belongs."""
+    """Put a neighbour into a min-heap at ``hole`` or below."""
     while True:
         child = 2 * hole + 1
         if child >= size:
@@ -85,7 +136,7 @@ def _heap_sift_down(
 
 @numba.njit(nogil=True, cache=True)
 def _partition_topk(values: Float32Array, indices: Int32Array, size: int, k: int) -> None:
-    """Reorder so that the ``keep`` best of the first ``size`` come first (Hoare's quickselect)."""
+    """Reorder so that the ``k`` best of the first ``size`` come first (Hoare's quickselect)."""
     low, high = 0, size - 1
     while low < high:
         middle = (low + high) >> 1
@@ -109,50 +160,53 @@ def _partition_topk(values: Float32Array, indices: Int32Array, size: int, k: int
 
 
 @numba.njit(nogil=True, cache=True)
-def fill_heaps_from_rows(
+def _fill_heaps_from_rows(
     first: int,
     last: int,
     block_first: int,
-    block_index: Int32Array,
-    block_value: Float32Array,
-    block_size: Int32Array,
+    row_start: Int64Array,
+    row_size: Int32Array,
+    row_index: Int32Array,
+    row_value: Float32Array,
     values: Float32Array,
     indices: Int32Array,
     size: Int32Array,
 ) -> None:
-    """Start the heap of each row i in [first, last) with the best of the j < i that it found."""
+    """Start the heap of each row i in [first, last) with the best of its j < i."""
     capacity = values.shape[1]
     for i in range(first, last):
-        row = i - block_first
-        kept = min(capacity, block_size[row])
-        if kept < block_size[row]:
-            _partition_topk(block_value[row], block_index[row], block_size[row], kept)
-        values[i, :kept] = block_value[row, :kept]
-        indices[i, :kept] = block_index[row, :kept]
+        begin, found = row_start[i - block_first], row_size[i - block_first]
+        value, index = row_value[begin : begin + found], row_index[begin : begin + found]
+        kept = min(capacity, found)
+        if kept < found:
+            _partition_topk(value, index, found, kept)
+        values[i, :kept] = value[:kept]
+        indices[i, :kept] = index[:kept]
         for hole in range(kept // 2 - 1, -1, -1):
             _heap_sift_down(values[i], indices[i], kept, hole, values[i, hole], indices[i, hole])
         size[i] = kept
 
 
 @numba.njit(nogil=True, cache=True)
-def push_columns_to_heaps(
+def _push_columns_to_heaps(
     first: int,
     last: int,
     block_first: int,
     block_last: int,
-    block_index: Int32Array,
-    block_value: Float32Array,
-    block_size: Int32Array,
+    row_start: Int64Array,
+    row_size: Int32Array,
+    row_index: Int32Array,
+    row_value: Float32Array,
     values: Float32Array,
     indices: Int32Array,
     size: Int32Array,
 ) -> None:
-    """Offer the heap of each j in [first, last) its neighbours i > j among the rows of a block."""
+    """Push the i > j among the rows of a block to the heap of each j in [first, last)."""
     capacity = values.shape[1]
     for i in range(block_first, block_last):
-        row = i - block_first
-        for k in range(block_size[row]):
-            j, value = block_index[row, k], block_value[row, k]
+        begin = row_start[i - block_first]
+        for k in range(begin, begin + row_size[i - block_first]):
+            j, value = row_index[k], row_value[k]
             if j < first or j >= last:
                 continue
             if size[j] < capacity:
@@ -171,18 +225,18 @@ def push_columns_to_heaps(
 
 
 @numba.njit(nogil=True, cache=True)
-def heaps_to_csr(
+def _copy_heaps(
     values: Float32Array,
     indices: Int32Array,
     size: Int32Array,
     order: Int32Array,
-    start: Int64Array,
-    kept_value: Float32Array,
-    kept_index: Int32Array,
+    indptr: Int64Array,
+    data: Float32Array,
+    indices_out: Int32Array,
 ) -> None:
-    """Copy what the heaps hold into the rows ``start`` of a matrix in the original numbering."""
+    """Copy the heaps into the rows of a CSR matrix over the items in their original order."""
     for i in range(len(size)):
-        begin = start[order[i]]
+        begin = indptr[order[i]]
         for k in range(size[i]):
-            kept_value[begin + k] = values[i, k]
-            kept_index[begin + k] = order[indices[i, k]]
+            data[begin + k] = values[i, k]
+            indices_out[begin + k] = order[indices[i, k]]

@@ -15,7 +15,7 @@ import numpy as np
 from app.recommender import Model, SortOrder
 from model_build.data.grouping import GroupedRatings, group_scores
 from model_build.data.holdout import HoldoutUser, index_split, split_users
-from model_build.data.ratings import Ratings
+from model_build.data.ratings import Ratings, ratings_fingerprint
 from model_build.evaluate.evaluation import evaluate
 from model_build.evaluate.ranking import model_ranker
 from model_build.train.affinity import (
@@ -44,7 +44,7 @@ from model_build.train.score_model import (
     standardise_ratings,
 )
 from model_build.train.similarity import pearson_baseline_similarity
-from model_build.train.training import ratings_fingerprint
+from model_build.train.sufficient_statistics import UserEntries, count_items
 from model_build.util.errors import InputError
 
 T = TypeVar("T")
@@ -123,9 +123,12 @@ class HoldoutBenchmark:
             taste = self._fit_score_model(settings)
         if part in ("taste", "affinity"):
             affinity = self._fit_affinity(settings)
-        facts = self._cached("facts", (), lambda: item_statistics_arrays(self.training))
+        n_users, entries = len(self.training.user_ids), UserEntries.from_ratings(self.training)
+        facts = self._cached(
+            "facts", (), lambda: item_statistics_arrays(count_items(entries), n_users)
+        )
         counts = {
-            "fans": len(self.training.user_ids),
+            "fans": n_users,
             "anime": n_items,
             "entries": len(self.training),
             "ratings": int(self.training.rated_mask.sum()),

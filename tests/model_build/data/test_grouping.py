@@ -38,10 +38,10 @@ def test_every_chosen_entry_stands_where_both_say(
         for u, i, r, kept in zip(user, item, rating, chosen, strict=True)
         if kept
     )
-    found = np.repeat(np.arange(7), np.diff(grouped.user_start))
+    found = np.repeat(np.arange(7), np.diff(grouped.user_indptr))
     assert list(zip(found, grouped.user_item, grouped.user_rating, strict=True)) == by_user
     by_item = sorted((i, u) for u, i, _ in by_user)
-    number = np.repeat(np.arange(9), np.diff(grouped.item_start))
+    number = np.repeat(np.arange(9), np.diff(grouped.item_indptr))
     assert list(zip(number, grouped.item_user, strict=True)) == by_item
     np.testing.assert_array_equal(grouped.user_item[grouped.item_position], number)
     np.testing.assert_array_equal(found[grouped.item_position], grouped.item_user)

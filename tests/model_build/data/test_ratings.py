@@ -10,8 +10,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from model_build.data.ratings import Ratings, read_evaluation_ratings, read_ratings, read_user_list
-from model_build.train.training import ratings_fingerprint
+from model_build.data.ratings import (
+    Ratings,
+    ratings_fingerprint,
+    read_evaluation_ratings,
+    read_ratings,
+    read_user_list,
+)
 from model_build.util.errors import InputError
 from tests.model_build.worlds import random_frame
 

@@ -15,9 +15,9 @@ from model_build.train.affinity import (
     compute_gram_matrices,
     default_min_entries,
     item_relevance,
-    mean_item_relevance,
     solve_ease,
 )
+from model_build.train.sufficient_statistics import UserEntries, count_items
 from tests.model_build.worlds import random_frame
 
 KIND = EaseRegularisation(ridge=20.0, dropout=0.2, popularity_power=0.14)
@@ -154,7 +154,8 @@ def test_nothing_to_relate_is_no_error(ratings: Ratings) -> None:
 
 def test_mean_appeal_counts_who_does_not_list_it(ratings: Ratings) -> None:
     _, wanted = rows_of_lists(ratings)
-    np.testing.assert_allclose(mean_item_relevance(ratings), wanted.mean(axis=0))
+    total = count_items(UserEntries.from_ratings(ratings)).relevance
+    np.testing.assert_allclose(total / len(ratings.user_ids), wanted.mean(axis=0))
 
 
 def test_better_scores_are_worth_more() -> None:

@@ -68,7 +68,7 @@ def test_training_standardises_by_the_same_formula() -> None:
     grouped, _ = planted(50, 20, seed=1)
     standard = standardise_ratings(grouped)
     for fan in range(50):
-        mine = slice(grouped.user_start[fan], grouped.user_start[fan + 1])
+        mine = slice(grouped.user_indptr[fan], grouped.user_indptr[fan + 1])
         bias = standard.item_bias[grouped.order[grouped.user_item[mine]]]
         deviation = grouped.user_rating[mine] - grouped.user_rating.mean() - bias
         level = deviation.sum() / (5 + len(deviation))
@@ -120,7 +120,7 @@ def test_a_planted_taste_is_found() -> None:
 
 def test_only_anime_with_ratings_enough_are_known_and_at_most_so_many() -> None:
     grouped, _ = planted(100, 25, seed=4)
-    count = np.diff(grouped.item_start)[grouped.rank]
+    count = np.diff(grouped.item_indptr)[grouped.rank]
     gaussian = fit_gaussian_factors(
         grouped, standardise_ratings(grouped), min_ratings=60, factors=4
     )

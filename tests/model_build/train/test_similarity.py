@@ -168,7 +168,7 @@ def test_grouping_keeps_every_rating_both_ways(residuals: Float64Array) -> None:
     np.testing.assert_array_equal(ratings.order[ratings.rank], np.arange(ratings.n_items))
     by_user, by_item = np.full((2, *residuals.shape), np.nan)
     for user in range(ratings.n_users):
-        span = slice(ratings.user_start[user], ratings.user_start[user + 1])
+        span = slice(ratings.user_indptr[user], ratings.user_indptr[user + 1])
         assert (np.diff(ratings.user_item[span]) > 0).all()
         by_user[user, ratings.order[ratings.user_item[span]]] = residual[span]
     for item in range(ratings.n_items):

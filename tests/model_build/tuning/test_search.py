@@ -19,8 +19,8 @@ from model_build.cli import main
 from model_build.data.ratings import Ratings, read_ratings
 from model_build.evaluate.evaluation import evaluate
 from model_build.evaluate.ranking import model_ranker
+from model_build.train.driver import train_model
 from model_build.train.hyperparameters import Hyperparameters, read_hyperparameters
-from model_build.train.training import train_model
 from model_build.tuning.holdout_benchmark import HoldoutBenchmark
 from model_build.tuning.search_space import SEARCH_SPACES
 from tests.model_build.worlds import ROOT, random_frame, run_command

@@ -19,8 +19,7 @@ from model_build.cli import main
 from model_build.data.dumps import cleaning
 from model_build.data.dumps.formats import DUMP_FORMATS
 from model_build.data.dumps.prepared import open_prepared_dataset, read_partition
-from model_build.data.ratings import read_ratings
-from model_build.train.training import ratings_fingerprint
+from model_build.data.ratings import ratings_fingerprint, read_ratings
 from tests.model_build.data.dumps.dump_files import expected, found, generated, lists_of
 
 

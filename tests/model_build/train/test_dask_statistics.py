@@ -27,23 +27,19 @@ from model_build.train import cluster as clusters
 from model_build.train.cluster import (
     ClusterResources,
     DaskCluster,
-    ShardingPlan,
     connect_to_scheduler,
     plan_sharding,
     start_local_cluster,
 )
-from model_build.train.distributed_training import train_distributed
-from model_build.train.hyperparameters import Hyperparameters
+from model_build.train.dask_statistics import train_distributed
+from model_build.train.driver import train_model
+from model_build.train.model_arrays import TrainedModel
 from model_build.train.pair_sums import RowRange, split_row_ranges
-from model_build.train.training import TrainedModel, train_model
 from model_build.util.errors import InputError
 from tests.model_build.data.prepared_ratings import rounding, write_catalogue, write_prepared
+from tests.model_build.train.test_driver import PARTITIONS, PLAN, SETTINGS, assert_same
 from tests.model_build.worlds import ROOT, random_frame
 from tests.storage_emulator import StorageEmulator
-
-SETTINGS = Hyperparameters(neighbours=40, affinity_neighbours=60, taste_neighbours=30)
-PLAN = ShardingPlan(n_shards=5, block_bytes=100_000)
-PARTITIONS = 7
 
 
 @pytest.fixture(scope="module")
@@ -71,39 +67,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def here(folder: Path) -> TrainedModel:
     """What one machine makes of the same ratings."""
     return train_model(read_ratings([folder]), SETTINGS)
-
-
-def assert_same(found: TrainedModel, expected: TrainedModel) -> None:
-    assert found.counts == expected.counts
-    assert set(found.hyperparameters) == set(expected.hyperparameters)
-    for name, number in expected.hyperparameters.items():
-        same = pytest.approx(number, rel=1e-9) if isinstance(number, float) else number
-        assert found.hyperparameters[name] == same, name
-    assert set(found.arrays) == set(expected.arrays)
-    for name, array in expected.arrays.items():
-        assert found.arrays[name].dtype == array.dtype
-        np.testing.assert_allclose(
-            found.arrays[name], array, rtol=1e-6, atol=rounding(name, array), err_msg=name
-        )
-
-
-def test_a_cluster_trains_what_one_machine_does(
-    cluster: DaskCluster, folder: Path, here: TrainedModel
-) -> None:
-    steps: dict[str, list[tuple[int, int]]] = {}
-    found = train_distributed(
-        cluster,
-        str(folder),
-        open_prepared_dataset(folder),
-        SETTINGS,
-        plan=PLAN,
-        on_progress=lambda step, done, of: steps.setdefault(step, []).append((done, of)),
-    )
-    assert_same(found, here)
-    assert len(steps["similarity"]) > 3  # blocks
-    for told in steps.values():
-        assert [done for done, _ in told] == sorted(done for done, _ in told)
-        assert told[-1][0] == told[-1][1]
 
 
 def test_a_lost_worker_changes_nothing(

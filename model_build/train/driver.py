@@ -1,0 +1,440 @@
+"""Train a model: the one order of steps, whatever the ratings lie in.
+
+What depends on where the ratings are is behind `StatisticsGatherer`: this process
+(`LocalGatherer`), sums over earlier users and the entries of new ones
+(`model_build.train.saved_statistics`), or Dask workers (`model_build.train.dask_statistics`).
+The results are equal to rounding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from app.recommender.array_types import Float64Array, Int64Array
+from model_build.data.grouping import GroupedRatings
+from model_build.data.ratings import Ratings
+from model_build.train.affinity import (
+    SHORT_HISTORY,
+    EaseRegularisation,
+    GramMatrices,
+    compute_gram_matrices,
+    solve_ease,
+)
+from model_build.train.bias_model import BiasModel, fit_bias_model
+from model_build.train.checkpoints import ArrayMapping, CheckpointStore
+from model_build.train.cold_start import ColdStartCatalogue, FittedComponents, predict_cold_items
+from model_build.train.hyperparameters import Hyperparameters
+from model_build.train.model_arrays import (
+    ModelArrays,
+    TrainedModel,
+    affinity_arrays,
+    item_statistics_arrays,
+    knn_arrays,
+    score_model_arrays,
+)
+from model_build.train.score_model import (
+    GaussianFactorModel,
+    StandardScores,
+    fit_gaussian_em,
+    gaussian_item_count,
+    sample_gaussian_users,
+    standard_score_matrix,
+    standard_score_values,
+    standardise_ratings,
+)
+from model_build.train.similarity import similarity_rows
+from model_build.train.sufficient_statistics import (
+    ItemCounts,
+    ItemOrdering,
+    UserEntries,
+    count_items,
+    group_ratings_by_number,
+)
+from model_build.train.topk_neighbours import SimilarityRows, select_neighbours
+from model_build.util.errors import InputError
+from model_build.util.progress import ProgressCallback, no_progress
+
+CSR_ARRAYS = ("data", "indices", "indptr")
+
+
+@dataclass(frozen=True, slots=True)
+class SampledScores:
+    """Standard scores (k, m) of the users drawn for the Gaussian; columns are ``items`` (m,)."""
+
+    scores: csr_array
+    items: Int64Array
+
+
+class StatisticsGatherer(Protocol):
+    """What the driver asks of the ratings of all users.
+
+    Calls come in the order in which they stand here. The four in the middle are left out where
+    checkpoints have their results. Item arrays are in the order of ascending anime ids.
+    """
+
+    def count_items(self) -> tuple[ItemCounts, int]:
+        """Counts of each item, and the number of users."""
+
+    def group_ratings(self, counts: ItemCounts) -> ItemOrdering:
+        """Number the items of ``counts``, which may be more than are listed, and group ratings."""
+
+    def fit_biases(self, reg_user: float, reg_item: float, epochs: int) -> BiasModel:
+        """Fit mu, b_u and b_i, and return mu and b_i; `similarity_rows` is of residuals now."""
+
+    def fit_standard_scores(self) -> StandardScores:
+        """Item biases and deviation of all; `similarity_rows` is of standard scores now."""
+
+    def similarity_rows(self, shrinkage: float, min_support: int) -> Iterator[SimilarityRows]:
+        """Blocks of rows of the similarity, in the order of the numbers."""
+
+    def sample_scores(self) -> SampledScores:
+        """Standard scores of the users drawn for the Gaussian, after `fit_standard_scores`."""
+
+    def release_scores(self) -> None:
+        """Free what the calls before share; the memory is needed."""
+
+    def gram_matrices(self, counts: ItemCounts, min_entries: int) -> GramMatrices:
+        """Sums for the affinity of the items on ``min_entries`` lists, at the end."""
+
+
+class LocalGatherer:
+    """Ratings in the memory of this process."""
+
+    def __init__(self, ratings: Ratings, threads: int | None = None) -> None:
+        self._ratings, self._threads = ratings, threads
+        self._entries = UserEntries.from_ratings(ratings)
+        self._grouped: GroupedRatings | None = None
+        self._values: Float64Array | None = None
+        self._standard: StandardScores | None = None
+
+    def count_items(self) -> tuple[ItemCounts, int]:
+        return count_items(self._entries), self._entries.n_users
+
+    def group_ratings(self, counts: ItemCounts) -> ItemOrdering:
+        ordering = counts.ordering()
+        self._grouped = group_ratings_by_number(self._entries, ordering)
+        return ordering
+
+    def fit_biases(self, reg_user: float, reg_item: float, epochs: int) -> BiasModel:
+        assert self._grouped is not None
+        fitted = fit_bias_model(
+            self._grouped,
+            reg_user=reg_user,
+            reg_item=reg_item,
+            epochs=epochs,
+            threads=self._threads,
+        )
+        self._values = fitted.residual
+        return BiasModel.of_items(fitted.mean, fitted.item_bias)
+
+    def fit_standard_scores(self) -> StandardScores:
+        assert self._grouped is not None
+        self._values = None
+        self._standard = standardise_ratings(self._grouped, threads=self._threads)
+        self._values = standard_score_values(self._grouped, self._standard)
+        return StandardScores.of_items(self._standard.item_bias, self._standard.overall_std)
+
+    def similarity_rows(self, shrinkage: float, min_support: int) -> Iterator[SimilarityRows]:
+        assert self._grouped is not None
+        assert self._values is not None
+        return similarity_rows(
+            self._grouped,
+            self._values,
+            shrinkage=shrinkage,
+            min_support=min_support,
+            threads=self._threads,
+        )
+
+    def sample_scores(self) -> SampledScores:
+        assert self._grouped is not None
+        assert self._standard is not None
+        m = gaussian_item_count(np.diff(self._grouped.item_indptr))
+        users = sample_gaussian_users(self._grouped.user_indptr)
+        scores = standard_score_matrix(self._grouped, self._standard, m, users)
+        return SampledScores(scores, self._grouped.order[:m])
+
+    def release_scores(self) -> None:
+        self._grouped = self._values = self._standard = None
+
+    def gram_matrices(self, counts: ItemCounts, min_entries: int) -> GramMatrices:
+        sums = compute_gram_matrices(self._ratings, min_entries=min_entries, threads=self._threads)
+        known = counts.positions(self._ratings.anime_ids)[sums.known]
+        return replace(sums, known=known, n_items=len(counts.anime_ids))
+
+
+def train_model(
+    ratings: Ratings,
+    hyperparameters: Hyperparameters,
+    *,
+    cold_start: ColdStartCatalogue | None = None,
+    threads: int | None = None,
+    checkpoints: CheckpointStore | None = None,
+    on_progress: ProgressCallback = no_progress,
+) -> TrainedModel:
+    """Fit everything that serving needs in this process; see `train`."""
+    return train(
+        LocalGatherer(ratings, threads),
+        hyperparameters,
+        cold_start=cold_start,
+        threads=threads,
+        checkpoints=checkpoints,
+        on_progress=on_progress,
+    )
+
+
+def train(
+    gatherer: StatisticsGatherer,
+    hyperparameters: Hyperparameters,
+    *,
+    cold_start: ColdStartCatalogue | None = None,
+    threads: int | None = None,
+    checkpoints: CheckpointStore | None = None,
+    on_progress: ProgressCallback = no_progress,
+) -> TrainedModel:
+    """Fit everything that serving needs: item biases and similarity, score model, affinity.
+
+    Parameters
+    ----------
+    cold_start
+        Items that are to be predicted from their features where few users list them.
+    checkpoints
+        Where finished stages are kept and found, for a gatherer that was not asked for anything.
+
+    Raises
+    ------
+    InputError
+        There is nothing to learn from, or the gatherer cannot read its entries.
+    """
+    training = _Training(
+        gatherer, hyperparameters, threads, checkpoints or CheckpointStore(None), on_progress
+    )
+    return training.run(cold_start)
+
+
+class _Training:
+    def __init__(
+        self,
+        gatherer: StatisticsGatherer,
+        hyperparameters: Hyperparameters,
+        threads: int | None,
+        checkpoints: CheckpointStore,
+        on_progress: ProgressCallback,
+    ) -> None:
+        self._gatherer, self._hyperparameters = gatherer, hyperparameters
+        self._threads, self._checkpoints, self._on_progress = threads, checkpoints, on_progress
+        self._seconds: dict[str, float] = {}
+
+    def run(self, cold_start: ColdStartCatalogue | None) -> TrainedModel:
+        s = self._hyperparameters
+        with self._timed("reading"):
+            counts, n_users = self._gatherer.count_items()
+        if n_users < 2:
+            raise InputError("all rows are of one user; a model needs at least two.")
+        if not counts.ratings.any():
+            raise InputError("no row has a score from 1 to 10, so there is nothing to learn.")
+        if cold_start is not None:
+            counts = counts.with_items(cold_start.ids)
+        self._counts, self._min_entries = counts, s.affinity_min_entries(n_users)
+        knn = self._fit_knn()
+        standard, similarity = self._fit_score_similarity()
+        gaussian = self._fit_gaussian()
+        self._gatherer.release_scores()
+        full = EaseRegularisation(s.affinity_ridge, s.affinity_dropout, s.affinity_popularity)
+        fitted = FittedComponents(
+            standard,
+            gaussian,
+            self._fit_affinity("affinity", full, s.affinity_neighbours),
+            self._fit_affinity("newcomer", SHORT_HISTORY, s.newcomer_neighbours),
+        )
+        cold: Int64Array | None = None
+        if cold_start is not None:
+            with self._timed("fresh anime"):
+                cold, fitted = self._predict_cold_items(cold_start, fitted)
+        parts = (
+            item_statistics_arrays(counts, n_users),
+            knn,
+            score_model_arrays(fitted.standard_scores, similarity, fitted.gaussian),
+            affinity_arrays(fitted.affinity, fitted.short_history_affinity),
+        )
+        return TrainedModel.from_parts(
+            parts,
+            counts={
+                "fans": n_users,
+                "anime": len(counts.anime_ids),
+                "entries": int(counts.entries.sum()),
+                "ratings": int(counts.ratings.sum()),
+                "similarities": len(knn.arrays["similarity_data"]),
+                "affinities": int(fitted.affinity.nnz),
+                "fresh": 0 if cold is None else len(cold),
+            },
+            hyperparameters=asdict(s),
+            seconds=self._seconds,
+        )
+
+    def _fit_knn(self) -> ModelArrays:
+        s = self._hyperparameters
+        biases = s.reg_user, s.reg_item, s.epochs
+        cuts = s.shrinkage, s.min_support, s.neighbours
+
+        def fit() -> ArrayMapping:
+            fitted = self._fit_biases(*biases)
+            similarity = self._select_neighbours("similarity", *cuts)
+            return knn_arrays(fitted, similarity, s.precision).to_arrays()
+
+        return ModelArrays.from_arrays(self._stage("similarity", (biases, cuts, s.precision), fit))
+
+    def _fit_score_similarity(self) -> tuple[StandardScores, csr_array]:
+        """Standard scores, without those of users; row i of the matrix: neighbours of item i."""
+        s = self._hyperparameters
+        cuts = s.taste_shrinkage, 1, s.taste_neighbours
+
+        def fit() -> ArrayMapping:
+            standard = self._standard_scores
+            matrix = self._select_neighbours("taste similarity", *cuts)
+            return {
+                "item_bias": standard.item_bias,
+                "overall_std": np.array([standard.overall_std]),
+                **_csr_arrays(matrix),
+            }
+
+        found = self._stage("taste-similarity", cuts, fit)
+        std = float(found["overall_std"][0])
+        return StandardScores.of_items(found["item_bias"], std), self._csr_matrix(found)
+
+    def _fit_gaussian(self) -> GaussianFactorModel:
+        factors = self._hyperparameters.taste_factors
+
+        def fit() -> ArrayMapping:
+            _ = self._standard_scores
+            with self._timed("taste factors"):
+                sampled = self._gatherer.sample_scores()
+                fitted = fit_gaussian_em(
+                    sampled.scores,
+                    sampled.items,
+                    factors=factors,
+                    threads=self._threads,
+                    on_progress=self._on_progress,
+                )
+            return {
+                "position": fitted.position,
+                "factor": fitted.factor,
+                "noise": fitted.noise,
+                "user_bias_variance": np.array([fitted.user_bias_variance]),
+            }
+
+        found = self._stage("taste-factors", factors, fit)
+        variance = float(found["user_bias_variance"][0])
+        return GaussianFactorModel(found["position"], found["factor"], found["noise"], variance)
+
+    def _fit_affinity(
+        self, name: str, regularisation: EaseRegularisation, n_neighbours: int
+    ) -> csr_array:
+        """The affinity of one regularisation; row j is the item on the list."""
+
+        def fit() -> ArrayMapping:
+            sums = self._gram_matrices
+            with self._timed(name):
+                return _csr_arrays(
+                    solve_ease(
+                        sums,
+                        regularisation,
+                        n_neighbours,
+                        threads=self._threads,
+                        step=name,
+                        on_progress=self._on_progress,
+                    )
+                )
+
+        depends_on = (self._min_entries, regularisation, n_neighbours)
+        return self._csr_matrix(self._stage(name, depends_on, fit))
+
+    @cached_property
+    def _gram_matrices(self) -> GramMatrices:
+        """A stage as well: to add the sums up takes as long as a solution."""
+
+        def add() -> ArrayMapping:
+            with self._timed("pair sums"):
+                return self._gatherer.gram_matrices(self._counts, self._min_entries).to_arrays()
+
+        found = self._stage("pair-sums", self._min_entries, add)
+        return GramMatrices.from_arrays(found, len(self._counts.anime_ids))
+
+    def _predict_cold_items(
+        self, cold_start: ColdStartCatalogue, fitted: FittedComponents
+    ) -> tuple[Int64Array, FittedComponents]:
+        counts = self._counts
+        cold = cold_start.cold_positions(counts.anime_ids, counts.entries, self._min_entries)
+        return cold, predict_cold_items(
+            cold_start.item_features(counts.anime_ids),
+            cold,
+            fitted,
+            rating_count=counts.ratings,
+            entry_count=counts.entries,
+            min_entries=self._min_entries,
+            n_neighbours=self._hyperparameters.fresh_neighbours,
+        )
+
+    @cached_property
+    def _ordering(self) -> ItemOrdering:
+        """The numbering of the items; not computed if all stages that need it are found."""
+        with self._timed("grouping"):
+            return self._gatherer.group_ratings(self._counts)
+
+    def _fit_biases(self, reg_user: float, reg_item: float, epochs: int) -> BiasModel:
+        _ = self._ordering
+        with self._timed("baselines"):
+            return self._gatherer.fit_biases(reg_user, reg_item, epochs)
+
+    @cached_property
+    def _standard_scores(self) -> StandardScores:
+        """Shared by the two stages of the score model."""
+        _ = self._ordering
+        with self._timed("standard scores"):
+            return self._gatherer.fit_standard_scores()
+
+    def _select_neighbours(
+        self, step: str, shrinkage: float, min_support: int, n_neighbours: int
+    ) -> csr_array:
+        ordering = self._ordering
+        with self._timed(step):
+            return select_neighbours(
+                self._gatherer.similarity_rows(shrinkage, min_support),
+                ordering.order,
+                ordering.rank,
+                self._counts.ratings[ordering.order],
+                n_neighbours,
+                threads=self._threads,
+                step=step,
+                on_progress=self._on_progress,
+            )
+
+    def _stage(
+        self, name: str, settings: object, compute: Callable[[], ArrayMapping]
+    ) -> ArrayMapping:
+        """Arrays of a stage, which depend on the ratings, the items and ``settings``."""
+        items = hashlib.sha256(self._counts.anime_ids.tobytes()).hexdigest()
+        return self._checkpoints.load_or_compute(name, (items, settings), compute)
+
+    def _csr_matrix(self, arrays: Mapping[str, npt.NDArray[Any]]) -> csr_array:
+        size = len(self._counts.anime_ids)
+        return csr_array(tuple(arrays[name] for name in CSR_ARRAYS), shape=(size, size))
+
+    @contextmanager
+    def _timed(self, step: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self._seconds[step] = time.perf_counter() - start
+
+
+def _csr_arrays(matrix: csr_array) -> dict[str, npt.NDArray[Any]]:
+    return {name: getattr(matrix, name) for name in CSR_ARRAYS}
