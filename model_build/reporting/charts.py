@@ -1,7 +1,7 @@
-"""Charts as inline SVG that takes its colours and its font from the page around it.
+"""Charts as inline SVG with the colours and the font of the page around it.
 
-matplotlib draws with stand-in colours, which are then replaced by CSS variables: one drawing serves
-light and dark. Text stays text. The same chart always gives the same bytes.
+matplotlib draws with placeholder colours, which are then replaced by CSS variables: one drawing
+serves light and dark. Text stays text. The same chart always gives the same bytes.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-FIGURE_SIZE = (4.4, 3.0)
-"""So that text of 10 points is about as large on a phone, and half as large again on a desk."""
+CHART_SIZE = (4.4, 3.0)
+"""Inches; text of 10 points is about as large on a phone, and 1.5 times on a desk."""
 PLACEHOLDER_COLOURS = {
     "#010101": "var(--ink)",
     "#020202": "var(--soft)",
@@ -56,9 +56,9 @@ MATPLOTLIB_STYLE: Any = {  # matplotlib types the names one by one
 class Chart:
     """Series over common positions ``x``, drawn as lines or ``bars``.
 
-    ``marked`` is the position that the model uses. With ``numeric`` the positions are numbers on a
-    scale like that of the values, and a diagonal shows where both are equal. ``note`` says in a
-    sentence what is to be seen; ``digits`` how many decimals a table shows. NaN is not drawn.
+    ``marked_index`` is the position that the model uses. With ``numeric`` the positions are numbers
+    on a scale like that of the values, and a diagonal shows where both are equal. ``note`` is a
+    sentence on what is shown, ``digits`` the decimals of the table. NaN is not drawn.
     """
 
     title: str
@@ -86,7 +86,7 @@ def chart_svg(chart: Chart) -> str:
             columns = 2 if len("".join(chart.series)) > MAX_LABEL_LENGTH else len(chart.series)
             figure.legend(loc="outside upper left", ncols=columns, handlelength=1.2)
 
-    return figure_svg(chart.title, FIGURE_SIZE, draw)
+    return figure_svg(chart.title, CHART_SIZE, draw)
 
 
 def figure_svg(title: str, inches: tuple[float, float], draw: Callable[[Figure], None]) -> str:

@@ -17,14 +17,14 @@ from model_build.collect.segments import (
     RATING_WEIGHT,
     bin_edges,
 )
-from model_build.reporting.charts import MARKERS, SERIES_COLOURS, Chart, figure_svg
+from model_build.reporting.charts import CHART_SIZE, MARKERS, SERIES_COLOURS, Chart, figure_svg
 from model_build.reporting.page import render_page
 
 MAX_POINTS = 600
-"""So many users are drawn in the pair plot; more would only cover each other."""
+"""Users in the pair plot; more would only cover each other."""
 N_BINS = 20
 PAIR_PLOT_TITLE, KINDS_TITLE = "Users by what they do", "Interactions"
-FIGURE_SIZE = (8.8, 8.8)
+PAIR_PLOT_SIZE = (8.8, 8.8)
 PAIR_PLOT_COLUMNS = {
     "life_spent_on_anime": "minutes spent",
     "favorites": "favourites",
@@ -50,7 +50,7 @@ def collection_report_page(
         ],
         pair_plot_title=PAIR_PLOT_TITLE,
         pair_plot=figure_svg(
-            PAIR_PLOT_TITLE, FIGURE_SIZE, lambda figure: _draw_pair_plot(figure, users, sample)
+            PAIR_PLOT_TITLE, PAIR_PLOT_SIZE, lambda figure: _draw_pair_plot(figure, users, sample)
         ),
         n_points=len(sample),
         rating_weight=RATING_WEIGHT,
@@ -63,7 +63,7 @@ def collection_report_page(
         },
         kinds_title=KINDS_TITLE,
         kinds_plot=figure_svg(
-            KINDS_TITLE, FIGURE_SIZE, lambda figure: _draw_kinds(figure, kind_counts)
+            KINDS_TITLE, CHART_SIZE, lambda figure: _draw_kinds(figure, kind_counts)
         ),
         n_interactions=kind_counts["all"],
         segment_chart=_segment_chart(users, interactions),
