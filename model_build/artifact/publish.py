@@ -10,7 +10,7 @@ from pathlib import Path
 from app.catalogue import Catalogue
 from app.recommender import Model
 from app.recommender.artifact import MANIFEST_FILE, ArtifactError, Manifest, verify_bytes
-from model_build.artifact.store import ConflictError, ModelFileStore, StoredFile
+from model_build.artifact.store import ConflictError, ModelFileStore
 from model_build.artifact.versions import VersionInventory, list_versions, set_live_version
 from model_build.util.errors import InputError
 
@@ -106,7 +106,7 @@ def publish_model(path: Path, store: ModelFileStore, gate: QualityGate) -> Publi
         verdict=verdict,
         files_written=len(written),
         bytes_written=sum(written.values()),
-        total_bytes=len(text) + sum(facts.bytes for facts in manifest.files.values()),
+        total_bytes=len(text) + sum(entry.bytes for entry in manifest.files.values()),
         previous_version=inventory.live_version,
     )
 
@@ -147,20 +147,23 @@ def _upload_files(
     path: Path, store: ModelFileStore, manifest: Manifest, text: bytes
 ) -> Mapping[str, int]:
     """Upload what is missing, the manifest last, verify all of it, and return sizes by file."""
-    folder, written = manifest.version, {}
+    there = store.list()
+    written: dict[str, int] = {}
+
+    def upload(file: str, content: bytes) -> None:
+        name = f"{manifest.version}/{file}"
+        stored = there.get(name)
+        if stored is None or not store.matches(stored, content):
+            store.put(name, content, stored and stored.generation)
+            written[file] = len(content)
+
     try:
-        there = store.list()
-        for file, facts in manifest.files.items():
+        for file, entry in manifest.files.items():
             content = (path / file).read_bytes()
-            verify_bytes(path / file, content, facts)
-            name = f"{folder}/{file}"
-            if not _is_stored(store, name, there, content):
-                _upload_file(store, name, there, content)
-                written[file] = len(content)
+            verify_bytes(path / file, content, entry)
+            upload(file, content)
         _verify_upload(path, store, manifest)
-        if not _is_stored(store, f"{folder}/{MANIFEST_FILE}", there, text):
-            _upload_file(store, f"{folder}/{MANIFEST_FILE}", there, text)
-            written[MANIFEST_FILE] = len(text)
+        upload(MANIFEST_FILE, text)
         # Again: until the manifest is there, somebody else may have replaced a file.
         _verify_upload(path, store, manifest)
     except ConflictError as conflict:
@@ -175,20 +178,9 @@ def _verify_upload(path: Path, store: ModelFileStore, manifest: Manifest) -> Non
     there = store.list()
     for file in manifest.files:
         name = f"{manifest.version}/{file}"
-        if not _is_stored(store, name, there, (path / file).read_bytes()):
+        stored = there.get(name)
+        if stored is None or not store.matches(stored, (path / file).read_bytes()):
             raise InputError(
                 f"{store.url}/{name}: is not what was uploaded; "
                 "somebody else is writing there, or the storage is damaged: publish again."
             )
-
-
-def _is_stored(
-    store: ModelFileStore, name: str, there: Mapping[str, StoredFile], content: bytes
-) -> bool:
-    return name in there and store.matches(there[name], content)
-
-
-def _upload_file(
-    store: ModelFileStore, name: str, there: Mapping[str, StoredFile], content: bytes
-) -> None:
-    store.put(name, content, there[name].generation if name in there else None)
