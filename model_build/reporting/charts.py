@@ -108,12 +108,12 @@ def _draw_lines(axes: Axes, chart: Chart) -> None:
         axes.plot(ends, ends, color=MUTED_COLOUR, linewidth=1, linestyle=(0, (4, 4)))
     if chart.marked_index is not None:
         axes.axvline(chart.marked_index, color=MUTED_COLOUR, linewidth=1, linestyle=(0, (2, 3)))
-    for place, (name, values) in enumerate(chart.series.items()):
+    for index, (name, values) in enumerate(chart.series.items()):
         axes.plot(
             at,
             np.array(values, float),
-            color=SERIES_COLOURS[place],
-            marker=MARKERS[place],
+            color=SERIES_COLOURS[index],
+            marker=MARKERS[index],
             markersize=5,
             linewidth=2,
             label=name,
@@ -126,13 +126,13 @@ def _draw_lines(axes: Axes, chart: Chart) -> None:
 def _draw_bars(axes: Axes, chart: Chart) -> None:
     at = np.arange(len(chart.x))
     width = 0.8 / len(chart.series)
-    for place, (name, values) in enumerate(chart.series.items()):
-        offset = (place - (len(chart.series) - 1) / 2) * width
+    for index, (name, values) in enumerate(chart.series.items()):
+        offset = (index - (len(chart.series) - 1) / 2) * width
         axes.bar(
             at + offset,
             np.nan_to_num(np.array(values, float)),
             width * 0.88,
-            color=SERIES_COLOURS[place],
+            color=SERIES_COLOURS[index],
             label=name,
         )
     axes.set_xticks(at, chart.x)

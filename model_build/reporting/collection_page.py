@@ -1,4 +1,4 @@
-"""A page about users that were collected: how much they do, in segments, and what they did."""
+"""A page about collected users: their activity, by segments, and their interactions."""
 
 from __future__ import annotations
 
@@ -95,17 +95,17 @@ def _draw_pair_plot(figure: Figure, users: pl.DataFrame, sample: pl.DataFrame) -
 
 
 def _draw_scatter(axes: Any, sample: pl.DataFrame, across: str, down: str) -> None:
-    for place, name in enumerate(ACTIVITY_SEGMENTS):
+    for at, name in enumerate(ACTIVITY_SEGMENTS):
         part = sample.filter(pl.col("segment") == name)
         axes.plot(
             _column_values(part, across),
             _column_values(part, down),
             linestyle="none",
-            marker=MARKERS[place],
+            marker=MARKERS[at],
             markersize=2.5,
             markeredgewidth=0,
             alpha=0.6,
-            color=SERIES_COLOURS[place],
+            color=SERIES_COLOURS[at],
             label=name,
         )
     for name, axis in ((across, axes.xaxis), (down, axes.yaxis)):

@@ -1,4 +1,4 @@
-"""What a report takes from files besides ratings: titles, likenesses, a comparison."""
+"""Inputs of a report besides ratings: titles, most similar anime, a comparison."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class AnimeNames:
 
     @classmethod
     def from_model(cls, model: Model) -> AnimeNames:
-        """From the catalogue that the model carries."""
+        """Read the catalogue of the model."""
         catalogue = Catalogue.open(model.catalogue_path)
         ids = model.anime_id.tolist()
         franchise = zip(ids, catalogue.column_values("franchise_id", ids), strict=True)
@@ -39,7 +39,7 @@ class AnimeNames:
 
     @classmethod
     def from_catalogue(cls, frame: pl.DataFrame) -> AnimeNames:
-        """From a catalogue as `read_catalogue` reads it."""
+        """Read a catalogue as `read_catalogue` gives it."""
         ids = frame["anime_id"].to_list()
         groups = frame["franchise_id"].to_list() if "franchise_id" in frame.columns else []
         return cls(
@@ -52,12 +52,12 @@ class AnimeNames:
         )
 
     def title(self, anime_id: int) -> str:
-        """Return the title, or the number where nobody knows one."""
+        """Return the title, or the id where there is none."""
         return self._title.get(anime_id, f"Anime {anime_id}")
 
 
 def similar_anime(model: Model, names: AnimeNames) -> list[SimilarAnime]:
-    """Return the nearest anime of those with most scores, one a franchise."""
+    """Return the most similar anime of those with most scores, one a franchise."""
     ids = model.anime_id.tolist()
     chosen: dict[object, int] = {}
     for position in np.argsort(-model.rating_count.astype(np.int64), kind="stable").tolist():
@@ -87,10 +87,10 @@ def similar_anime(model: Model, names: AnimeNames) -> list[SimilarAnime]:
 
 
 def read_comparison(path: Path) -> dict[str, dict[str, float]]:
-    """Measures by recommender, from the array that ``compare --json`` printed.
+    """Read metrics by recommender from the array that ``compare --json`` printed.
 
-    Of each object ``title`` (or ``name``) and the numbers are taken, those of ``measured``
-    included; null is NaN.
+    Of each object ``title`` (or ``name``) and all numbers are taken, also those of ``measured``;
+    null is NaN.
 
     Raises
     ------
