@@ -154,7 +154,7 @@ def _upload_files(
         name = f"{manifest.version}/{file}"
         stored = there.get(name)
         if stored is None or not store.matches(stored, content):
-            store.put(name, content, stored and stored.generation)
+            store.put(name, content, stored.generation if stored else None)
             written[file] = len(content)
 
     try:
