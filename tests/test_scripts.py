@@ -54,6 +54,24 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def quick(project: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Python that sets up an environment, once there is one, by copying it."""
+    folder = tmp_path_factory.mktemp("quick")
+    made = shutil.copytree(project / ".venv", folder / "made", symlinks=True)
+    for stamp in made.glob("installed-*"):
+        stamp.unlink()
+    python = folder / "python"
+    python.write_text(f"""#!/bin/sh
+[ "$1 $2" = "-m venv" ] || exec "{sys.executable}" "$@"
+shift 2
+if [ "$1" = --clear ]; then rm -rf "$2"; shift; fi
+mkdir -p "$1" && cp -a "{made}/." "$1"
+""")
+    python.chmod(0o755)
+    return str(python)
+
+
 def test_the_second_time_nothing_is_set_up(project: Path) -> None:
     assert end(start(project, *SET_UP)) == (0, [])
 
@@ -65,12 +83,14 @@ def test_several_files_are_installed_one_after_another(project: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_installation_starts_over(tmp_path: Path, number: signal.Signals) -> None:
+def test_an_interrupted_installation_starts_over(
+    tmp_path: Path, quick: str, number: signal.Signals
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(SECONDS)
         address = f"http://127.0.0.1:{server.getsockname()[1]}/p-1-py3-none-any.whl"
         project = write_project(tmp_path, f"p @ {address}\n")
-        process = start(project, *SET_UP, NO_PROXY="127.0.0.1")
+        process = start(project, *SET_UP, NO_PROXY="127.0.0.1", PYTHON=quick)
         connection, _ = server.accept()  # pip waits for an answer that never comes
         with connection:
             os.killpg(process.pid, number)
@@ -82,17 +102,17 @@ def test_an_interrupted_installation_starts_over(tmp_path: Path, number: signal.
         assert status == -number
     (project / "requirements.txt").write_text("# nothing\n")
     (project / ".venv" / "half a package").touch()
-    status, told = end(start(project, *SET_UP))
+    status, told = end(start(project, *SET_UP, PYTHON=quick))
     assert status == 0
     assert told[0].startswith("setting up .venv")
     assert not (project / ".venv" / "half a package").exists()
     assert end(start(project, *SET_UP)) == (0, [])
 
 
-def test_an_installation_that_fails_is_told(tmp_path: Path) -> None:
+def test_an_installation_that_fails_is_told(tmp_path: Path, quick: str) -> None:
     project = write_project(tmp_path, "./nowhere.whl\n")
     for _ in range(2):
-        status, told = end(start(project, *SET_UP))
+        status, told = end(start(project, *SET_UP, PYTHON=quick))
         assert status == 1
         assert told[-1] == "requirements.txt could not be installed; see pip's words above"
     assert not told[0].startswith("setting up"), "what is there already is kept"
