@@ -7,13 +7,15 @@ import io
 import json
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.generate import population as worlds
-from benchmarks.generate.__main__ import write_dump
+from benchmarks.generate.__main__ import main, write_dump
 from benchmarks.generate.population import SyntheticPopulation, generate_lists, make_population
 from tests.model_build.worlds import ROOT
 
@@ -48,21 +50,23 @@ HEADERS = {
 SIZE = ("--ratings", "3000", "--fans", "70", "--anime", "400")
 
 
-def generate(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "benchmarks.generate", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def generate(*arguments: object) -> tuple[object, str, str]:
+    """How it ends, and what it says on both streams."""
+    out, err, status = StringIO(), StringIO(), None
+    with redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["generate", *map(str, arguments)])
+        try:
+            main()
+        except SystemExit as stopped:
+            status = stopped.code
+    return status, out.getvalue(), err.getvalue()
 
 
 @pytest.mark.parametrize("dataset", list(HEADERS))
 def test_the_files_are_those_of_the_dump(tmp_path: Path, dataset: str) -> None:
-    done = generate("--dataset", dataset, *SIZE, "--out", tmp_path / "dump")
-    assert (done.returncode, done.stderr) == (0, "")
-    told = json.loads(done.stdout)
+    status, out, err = generate("--dataset", dataset, *SIZE, "--out", tmp_path / "dump")
+    assert (status, err) == (None, "")
+    told = json.loads(out)
     assert {file.name for file in (tmp_path / "dump").iterdir()} == set(HEADERS[dataset])
     for name, header in HEADERS[dataset].items():
         text = (tmp_path / "dump" / name).read_text("utf-8")
@@ -89,14 +93,18 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(tmp_path: Path)
 def test_what_is_impossible_is_refused(tmp_path: Path, arguments: tuple[str, str, str]) -> None:
     fans, ratings, anime = arguments
     size = ("--ratings", ratings, "--fans", fans, "--anime", anime)
-    done = generate("--dataset", "hernan2020", *size, "--out", tmp_path / "dump")
-    assert done.returncode == 1
-    assert "are possible" in done.stderr
+    status, out, err = generate("--dataset", "hernan2020", *size, "--out", tmp_path / "dump")
+    assert isinstance(status, str), "which is then said, with the status 1"
+    assert "are possible" in status
+    assert (out, err) == ("", "")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
-    done = generate("--dataset", "hernan2020", *SIZE, "--out", tmp_path)
+    command = [sys.executable, "-m", "benchmarks.generate", "--dataset", "hernan2020", *SIZE]
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
     assert "exists" in done.stderr
 
@@ -112,7 +120,7 @@ def lists_of(
     chunks = list(generate_lists(world, threads))
     fan, anime, score = (
         np.concatenate([getattr(chunk, name) for chunk in chunks])
-        for name in ("fan", "anime", "score")
+        for name in ("user", "anime", "score")
     )
     return fan, anime, score
 

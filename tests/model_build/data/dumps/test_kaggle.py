@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from model_build.cli import main
 from model_build.data.dumps.prepared import open_prepared_dataset
 from tests.model_build.worlds import ROOT
 
@@ -112,7 +113,9 @@ def test_without_network_it_says_what_to_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("slug", ["someone/else", "cooperunion", ""])
-def test_another_dataset_is_refused(tmp_path: Path, slug: str) -> None:
-    done = prepare(tmp_path, f"kaggle:{slug}", 9)
-    assert done.returncode == 2
-    assert "kaggle:hernan4444/anime-recommendation-database-2020" in done.stderr
+def test_another_dataset_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], slug: str
+) -> None:
+    dataset = f"kaggle:{slug}"
+    assert main(["prepare", "--dataset", dataset, "--out", str(tmp_path / "out")]) == 2
+    assert "kaggle:hernan4444/anime-recommendation-database-2020" in capsys.readouterr().err
