@@ -24,7 +24,7 @@ def show_about() -> Response:
         manifest=library.model.manifest,
         sources=read_sources(library.model.manifest.dataset.name),
         quality=load_model_quality(library.model),
-        build_worked_example=build_worked_example(library, EXAMPLE_LIST),
+        worked=build_worked_example(library, EXAMPLE_LIST),
     )
     response = make_response(page)
     response.headers["Cache-Control"] = "public, max-age=3600"

@@ -86,7 +86,7 @@ def show_anime(anime_id: int) -> Response:
             tint=anime_id % POSTER_TINTS,
             standing=_anime_stats(library, position),
             few_lists=RARE_ITEM_LISTS,
-            find_similar_items=find_similar_items(library, position, DEFAULT_SIMILAR),
+            alike=find_similar_items(library, position, DEFAULT_SIMILAR),
             loved=find_also_loved(library, position, ALSO_LOVED_COUNT),
             series=_franchise_in_order(library, position),
             links=site_links(anime),

@@ -66,7 +66,7 @@ def show_favourites(source: str, username: str) -> str | AnyResponse:
         return render_template(
             "favourites.html",
             part=part,
-            build_results_page=shown,
+            results=shown,
             favourites=favourites,
             address=url_for_options,
             name=name,

@@ -179,6 +179,6 @@ def _render_pair_page(
         address=url_for_options,
         action=url_for_options(QueryOptions()),
         carried=None,
-        to_page_query=to_page_query,
-        show_pair_example=is_example,
+        page_query=to_page_query,
+        example=is_example,
     )
