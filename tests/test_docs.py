@@ -13,7 +13,7 @@ from app.lists import errors
 from app.lists.service_clients import RATE_LIMITS
 from app.observability import metrics
 from app.settings import PROJECT_ROOT, AppSettings, ServerSettings
-from app.web import MAX_BODY_BYTES
+from app.web.middleware.request_body import MAX_BODY_BYTES
 from app.web.problems import PROBLEM_TYPES, SOURCE_TIMEOUT
 from app.web.requests.query import QueryOptions
 from app.web.requests.upload import MAX_UPLOAD_BYTES

@@ -8,15 +8,21 @@ workers of a host are counted together.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Lock
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import disable_created_metrics
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 from app.recommender.array_types import BoolArray
+from app.settings import METRICS_DIR_ENV
+from app.upstream.circuit_breaker import RESET_SECONDS
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -138,3 +144,31 @@ def count_details_lookups(
     for anime_id in wanted:
         result = "miss" if anime_id not in there else "stale" if anime_id in old else "hit"
         DETAILS_CACHE_LOOKUPS.labels(result).inc()
+
+
+class AllWorkersCollector(Collector):
+    """Everything that was counted, with the time until which a service rests as yes or no.
+
+    A worker that nobody asks anything would never take back that a service is at rest.
+    """
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics of all workers where there are several, else of this process."""
+        source: Collector = REGISTRY
+        if METRICS_DIR_ENV in os.environ:
+            source = MultiProcessCollector(CollectorRegistry())  # type: ignore[no-untyped-call]
+        now = time.time()
+        (open_until,) = CIRCUIT_OPEN_UNTIL.describe()
+        for metric in source.collect():
+            if metric.name != open_until.name:
+                yield metric
+                continue
+            resting = GaugeMetricFamily(
+                "hakken_upstream_resting",
+                "1 while a service is left alone after repeated failures.",
+                labels=["service"],
+            )
+            for sample in metric.samples:
+                left = sample.value - now
+                resting.add_metric([sample.labels["service"]], 0 < left <= RESET_SECONDS)
+            yield resting

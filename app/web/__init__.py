@@ -1,4 +1,8 @@
-"""The routes: pages, JSON API, health, errors, security headers."""
+"""The routes: pages, JSON API, health, errors, security headers.
+
+``views`` answer requests; ``requests`` read them, ``services`` find the answers, ``presenters``
+word them. Only views, middleware, ``state`` and ``errors`` know Flask.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +11,48 @@ from flask import Flask
 from app.observability import error_reports
 from app.settings import PROJECT_ROOT, AppSettings
 from app.web import errors
-from app.web.middleware import access_log, assets, caching, clients, compression, cors, preview
-from app.web.middleware import headers as security
-from app.web.middleware import rate_limits as limits
-from app.web.requests.upload import InMemoryRequest
+from app.web.middleware import (
+    access_log,
+    clients,
+    compression,
+    headers,
+    rate_limits,
+    request_body,
+    request_context,
+    template_globals,
+)
 from app.web.state import open_app_state
-from app.web.views import about, anime, details, favourites, health, metrics, openapi, picks
-from app.web.views import pair as together
-from app.web.views import recommendations as pages
-from app.web.views import recommendations_api as api
-from app.web.views import similar_users as fans
+from app.web.views import (
+    about,
+    anime,
+    favourites,
+    health,
+    metrics,
+    openapi,
+    pair,
+    picks,
+    recommendations,
+    recommendations_api,
+    similar_users,
+)
 
-MAX_BODY_BYTES = 4 * 1024 * 1024
-"""Bytes of a request; an upload may be larger (`app.web.requests.upload.MAX_UPLOAD_BYTES`)."""
+VIEWS = (
+    recommendations,
+    recommendations_api,
+    anime,
+    about,
+    picks,
+    pair,
+    similar_users,
+    favourites,
+    openapi,
+    health,
+    metrics,
+)
 
 
 def build_app(settings: AppSettings, version: str) -> Flask:
-    """The Flask application, with the model opened and everything registered."""
+    """Build the Flask application, with the model opened and everything registered."""
     if settings.sentry_dsn:
         error_reports.init_sentry(settings.sentry_dsn, version)
     app = Flask(
@@ -32,34 +61,27 @@ def build_app(settings: AppSettings, version: str) -> Flask:
         template_folder=str(PROJECT_ROOT / "templates"),
         static_folder=str(PROJECT_ROOT / "static"),
     )
-    app.request_class = InMemoryRequest
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
-    app.config["MAX_FORM_PARTS"] = 250  # every filter, and a score on each of a hundred cards
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions["hakken"] = state = open_app_state(settings, version)
     app.before_request(state.start_polling)  # where the server has no hook to do so earlier
-    for extension in (access_log, metrics, errors, assets, compression, caching):
-        extension.init_app(app)
-    for extension_with_settings in (security, clients, limits):
-        extension_with_settings.init_app(app, settings)
-    cors.init_app(app, settings)
-    preview.init_app(app, settings)
-    for blueprint in (
-        pages.blueprint,
-        api.blueprint,
-        anime.blueprint,
-        about.blueprint,
-        details.blueprint,
-        picks.blueprint,
-        together.blueprint,
-        fans.blueprint,
-        favourites.blueprint,
-        openapi.blueprint,
-        health.blueprint,
-        metrics.blueprint,
-    ):
-        app.register_blueprint(blueprint)
+    _init_middleware(app, settings)
+    for view in VIEWS:
+        app.register_blueprint(view.blueprint)
     for name in app.jinja_env.list_templates(extensions=["html"]):
         app.jinja_env.get_template(name)  # compiled now, not for the first visitor
     return app
+
+
+def _init_middleware(app: Flask, settings: AppSettings) -> None:
+    """Register everything around the views. What is registered last sees an answer first."""
+    request_body.init_app(app)
+    request_context.init_app(app)
+    access_log.init_app(app)
+    errors.init_app(app)
+    template_globals.init_app(app, settings)
+    compression.init_app(app)
+    headers.init_caching(app)
+    headers.init_security(app, settings)
+    clients.init_app(app, settings)
+    rate_limits.init_app(app, settings)
+    headers.init_cors(app, settings)

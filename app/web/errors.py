@@ -6,15 +6,16 @@ import logging
 import re
 import sys
 import traceback
-from typing import Any
 
-from flask import Flask, Response, g, json, make_response, render_template, request, url_for
+from flask import Flask, Response, g, make_response, render_template, request, url_for
+from pydantic_core import to_json
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from app.lists.errors import ListError, SourceDown
 from app.observability import error_reports
-from app.web.middleware.access_log import route_pattern
+from app.schemas.base import ProblemDetails
+from app.web.middleware.request_context import route_pattern
 from app.web.problems import INTERNAL_ERROR, Problem, to_problem
 from app.web.services.pair_recommendations import PARAMETER_PREFIXES, PairListError
 from app.web.state import get_app_state
@@ -30,7 +31,7 @@ def init_app(app: Flask) -> None:
 
 
 def error_response(error: Exception) -> Response:
-    """The response that an error deserves; what went wrong is logged, but never who asked."""
+    """Turn an error into a response; what went wrong is logged, but never who asked."""
     if isinstance(error, RequestRedirect):
         return make_response(error.get_response())
     request_id = str(g.get("request_id", "unknown"))
@@ -46,10 +47,9 @@ def error_response(error: Exception) -> Response:
 
 
 def error_page_end(error: Exception) -> str:
-    """The end of a page whose frame was sent before the error (`app.web.views.streaming`).
+    """Render the end of a page whose frame was sent before the error (`app.web.views.streaming`).
 
-    It is too late for a status: the page says it, and for programs ``data-status`` and
-    ``data-problem`` do.
+    It is too late for a status: the page has it in ``data-status`` and ``data-problem``.
     """
     request_id = str(g.get("request_id", "unknown"))
     problem = to_problem(error, request_id)
@@ -59,16 +59,15 @@ def error_page_end(error: Exception) -> str:
 
 def _problem_json(problem: Problem, request_id: str) -> Response:
     kind = problem.problem_type
-    body: dict[str, Any] = {
-        "type": url_for("pages.show_problem_type", slug=kind.slug) if kind.slug else "about:blank",
-        "title": kind.title,
-        "status": problem.status,
-        "detail": problem.detail,
-    }
-    if problem.field_errors:
-        body["errors"] = [fault._asdict() for fault in problem.field_errors]
-    body["request_id"] = request_id
-    return Response(json.dumps(body), mimetype="application/problem+json")
+    body = ProblemDetails(
+        type=url_for("pages.show_problem_type", slug=kind.slug) if kind.slug else "about:blank",
+        title=kind.title,
+        status=problem.status,
+        detail=problem.detail,
+        errors=list(problem.field_errors) or None,
+        request_id=request_id,
+    )
+    return Response(to_json(body), mimetype="application/problem+json")
 
 
 def _problem_page(
@@ -98,7 +97,7 @@ def _submitted_value(field: str, error: Exception) -> str:
 
 
 def _submitted_pair(error: Exception) -> list[tuple[str, str]] | None:
-    """Site and name of both, if two fans were asked for."""
+    """Site and name of both, if it was about two users."""
     if not isinstance(error, PairListError):
         return None
     return [
@@ -109,8 +108,8 @@ def _submitted_pair(error: Exception) -> list[tuple[str, str]] | None:
 
 def _log_error(error: Exception, problem: Problem, request_id: str) -> None:
     if isinstance(error, PairListError):
-        for fault in error.list_errors.values():
-            _log_error(fault, to_problem(fault, request_id), request_id)
+        for each in error.list_errors.values():
+            _log_error(each, to_problem(each, request_id), request_id)
     elif isinstance(error, SourceDown):
         redacted = _redact_usernames(error.detail, error.username)
         log.warning("%s: %s: %s", problem.problem_type.slug, error.source, redacted)

@@ -1,8 +1,5 @@
-"""Every way in which a request can end without what was asked for: one table.
-
-The table says which HTTP status an error becomes, under which name the API reports it
-(``/problems/<slug>``, RFC 9457) and what its page is headed.
-"""
+"""The table of all errors: which HTTP status each becomes, under which name the API reports it
+(``/problems/<slug>``, RFC 9457), and the heading of its page."""
 
 from __future__ import annotations
 
@@ -13,21 +10,23 @@ from dataclasses import dataclass, field, replace
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from app.lists import errors as lists
-from app.web.requests.body import FieldError, InvalidBody, MalformedJson
+from app.schemas.base import FieldError
+from app.web.requests.body import InvalidBody, MalformedJson
 from app.web.requests.query import InvalidQuery
+from app.web.services.library import ModelUnavailable
 from app.web.services.pair_recommendations import PairListError
-from app.web.state import ModelUnavailable
 
 DEFAULT_RETRY_SECONDS = 60
 """How long to wait when nobody said."""
 
 
 class ClientRateLimited(Exception):  # noqa: N818 -- it names the state, not a mistake
-    """One client has asked for more than its share; ``seconds`` until it may ask again."""
+    """A client has sent too many requests; it may send one again after ``retry_after`` seconds."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(
-            f"Your network has sent more requests than Hakken can answer: try again {_format_wait(retry_after)}."
+            "Your network has sent more requests than Hakken can answer: try again "
+            f"{_format_wait(retry_after)}."
         )
         self.retry_after = retry_after
 
@@ -42,7 +41,7 @@ def _format_wait(seconds: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """A kind of problem. ``field`` is the form field that it is about, if any."""
+    """A kind of problem. ``form_field`` is the field that it is about, if any."""
 
     slug: str
     status: int
@@ -52,7 +51,7 @@ class ProblemType:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One problem, ready to be told: ``detail`` is a sentence for whoever asked."""
+    """One problem; ``detail`` is a sentence for whoever asked."""
 
     problem_type: ProblemType
     detail: str
@@ -112,7 +111,7 @@ def problem_types_by_slug() -> dict[str, ProblemType]:
 
 
 def to_problem(error: Exception, request_id: str) -> Problem:
-    """What to tell about an error; one that nobody foresaw is a bug, and gets ``request_id``."""
+    """Describe an error; one that nobody foresaw is a bug, and named by ``request_id``."""
     if isinstance(error, HTTPException):
         return _http_problem(error)
     if isinstance(error, PairListError):
@@ -127,7 +126,7 @@ def to_problem(error: Exception, request_id: str) -> Problem:
     if isinstance(error, InvalidBody):
         field_errors = tuple(error.field_errors)
     elif isinstance(error, InvalidQuery):
-        field_errors = (FieldError(error.field, str(error)),)
+        field_errors = (FieldError(path=error.field, message=str(error)),)
     return Problem(
         problem_type, str(error), problem_type.status, _retry_headers(error), field_errors
     )

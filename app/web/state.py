@@ -12,42 +12,22 @@ from app.model_store import ModelManager, Poller, open_model_source
 from app.model_store.manager import LoadedModel
 from app.observability.metrics import ACTIVE_MODEL
 from app.settings import AppSettings
-from app.web.services.library import Library, load_library
-from app.web.services.providers import DataProviders
-
-__all__ = [
-    "AppState",
-    "Library",
-    "ModelUnavailable",
-    "get_app_state",
-    "get_library",
-    "open_app_state",
-]
-
-
-class ModelUnavailable(Exception):  # noqa: N818 -- it names the state, not a mistake
-    """There is no model to answer with."""
+from app.web.services.library import DataProviders, Library, ModelUnavailable, load_library
 
 
 class AppState:
     """``app.extensions["hakken"]``: the settings, and a library that follows the live model.
 
-    ``models`` says which model is in use and why not another one.
+    ``model_manager`` says which model is in use and why not another one.
     """
 
     def __init__(self, settings: AppSettings, version: str) -> None:
         self.settings = settings
         self.version = version
-        providers = DataProviders(settings, version)
-
-        def load(model: Path) -> Library:
-            return load_library(model, providers)
-
+        self._providers = DataProviders(settings, version)
         open_source = partial(open_model_source, settings.model, settings.model_cache_dir)
-        self.model_manager = ModelManager(open_source, load, _record_model_in_use)
-        self._poller = Poller(
-            lambda insist: self.model_manager.refresh(force=insist), settings.model_poll
-        )
+        self.model_manager = ModelManager(open_source, self._load, _record_model_in_use)
+        self._poller = Poller(self._refresh, settings.model_poll)
 
     @property
     def library(self) -> Library | None:
@@ -65,8 +45,14 @@ class AppState:
         self._poller.start()
 
     def poll_now(self) -> None:
-        """Have the watcher look now. Safe in a signal handler."""
+        """Look for a new model now. Safe in a signal handler."""
         self._poller.wake()
+
+    def _load(self, model: Path) -> Library:
+        return load_library(model, self._providers)
+
+    def _refresh(self, force: bool) -> None:
+        self.model_manager.refresh(force=force)
 
 
 def _record_model_in_use(loaded_model: LoadedModel[Library]) -> None:
@@ -89,8 +75,10 @@ def get_app_state() -> AppState:
 def get_library() -> Library:
     """The library of the current request: the same one from its beginning to its end.
 
-    Raises:
-        ModelMissing: there is none.
+    Raises
+    ------
+    ModelUnavailable
+        There is none.
     """
     if "library" not in g:
         g.library = get_app_state().library

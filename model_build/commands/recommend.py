@@ -7,12 +7,11 @@ the web API answers.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from app.catalogue import Catalogue, infer_franchises
-from app.recommendation_json import recommendations_to_json
 from app.recommender import Model, RecommendOptions, SortOrder, recommend
+from app.schemas.recommendations import RecommendationsResponse
 from model_build.commands.arguments import add_engine_option, positive_int, require_engine
 from model_build.commands.catalogue_filters import add_filter_options, filter_mask
 from model_build.data.ratings import read_user_list
@@ -44,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
     )
     answer = recommend(model, listed, wish)
     if arguments.json:
-        print(json.dumps(recommendations_to_json(answer, catalogue), ensure_ascii=False))
+        print(RecommendationsResponse.build(answer, catalogue).model_dump_json())
         return
     for item in answer.recommendations:
         anime = catalogue.get_anime(item.anime_id)

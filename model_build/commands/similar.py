@@ -10,18 +10,21 @@ list. Example:
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from app.catalogue import Catalogue
-from app.neighbours_json import neighbours_to_json
-from app.recommendation_json import anime_to_json
 from app.recommender import EngineName, Model
 from app.recommender.array_types import BoolArray
 from app.recommender.user_neighbours import find_user_neighbours, similar_items
+from app.schemas.anime import (
+    AnimeSummary,
+    EngineNeighbourSchema,
+    EngineNeighboursResponse,
+    ranked_fields,
+)
+from app.schemas.similar_users import SimilarUsers
 from model_build.commands.arguments import positive_int, require_engine
 from model_build.commands.catalogue_filters import add_filter_options, filter_mask
 from model_build.data.ratings import read_user_list
@@ -60,26 +63,23 @@ def _print_similar_anime(
     if at < 0:
         raise InputError(f"--anime {arguments.anime}: model {model.version} does not know it.")
     found = similar_items(model, arguments.engine, at, count=arguments.top, allowed=allowed)
-    rows = [
-        {
-            "rank": rank,
-            **anime_to_json(catalogue.get_anime(int(model.anime_id[position]))),
-            "likeness": round(likeness, 6),
-        }
-        for rank, (position, likeness) in enumerate(found, 1)
-    ]
+    answer = EngineNeighboursResponse(
+        model=model.version,
+        engine=arguments.engine,
+        anime_id=arguments.anime,
+        similar=[
+            EngineNeighbourSchema(
+                **ranked_fields(rank, int(model.anime_id[position]), catalogue), likeness=likeness
+            )
+            for rank, (position, likeness) in enumerate(found, 1)
+        ],
+    )
     if arguments.json:
-        body = {
-            "model": model.version,
-            "engine": arguments.engine.value,
-            "anime_id": arguments.anime,
-            "similar": rows,
-        }
-        print(json.dumps(body, ensure_ascii=False))
+        print(answer.model_dump_json())
         return
     print(f"like {catalogue.title(arguments.anime)}, by {arguments.engine}:")
-    for row in rows:
-        print(f"{row['rank']:>3}  {row['likeness']:.3f}  {_format_anime(row)}")
+    for row in answer.similar:
+        print(f"{row.rank:>3}  {row.likeness:.3f}  {_format_anime(row)}")
 
 
 def _print_similar_users(
@@ -94,19 +94,19 @@ def _print_similar_users(
     found = find_user_neighbours(
         model, arguments.engine, listed, count=arguments.top, allowed=allowed
     )
-    body = neighbours_to_json(found, model, catalogue, arguments.engine.value)
+    answer = SimilarUsers.build(found, model, catalogue, arguments.engine)
     if arguments.json:
-        print(json.dumps(body, ensure_ascii=False))
+        print(answer.model_dump_json())
         return
     crowd = len(model.training_users[arguments.engine])
-    print(f"the {body['nearest']} fans most like this list, of {crowd:,}")
-    for name in ("genres", "sources"):
-        told = [f"{each['name']} {each['share']:.0%} ({each['usual']:.0%})" for each in body[name]]
+    print(f"the {answer.nearest} fans most like this list, of {crowd:,}")
+    for name, preferences in (("genres", answer.genres), ("sources", answer.sources)):
+        told = [f"{each.name} {each.share:.0%} ({each.usual:.0%})" for each in preferences]
         print(f"{name:<8} " + (", ".join(told) or "the catalogue has none"))
-    for row in body["recommendations"]:
-        print(f"{row['rank']:>3}  loved by {row['lovers']:>2}  {_format_anime(row)}")
+    for row in answer.recommendations:
+        print(f"{row.rank:>3}  loved by {row.lovers:>2}  {_format_anime(row)}")
 
 
-def _format_anime(row: dict[str, Any]) -> str:
-    facts = ", ".join(str(row[name]) for name in ("type", "year") if row[name])
-    return f"{row['title']} ({facts})" if facts else str(row["title"])
+def _format_anime(row: AnimeSummary) -> str:
+    facts = ", ".join(str(fact) for fact in (row.type, row.year) if fact)
+    return f"{row.title} ({facts})" if facts else row.title

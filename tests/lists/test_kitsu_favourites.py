@@ -11,7 +11,7 @@ from app.lists.entry import AnimeList
 from app.lists.http_client import HttpLimits, SourceClient, create_session
 from app.recommender import WatchStatus
 from app.web.requests.query import QueryOptions
-from app.web.services.recommend import to_user_list, with_seen_marks
+from app.web.services.user_lists import to_user_list, with_seen_marks
 from demo.data import DemoEntry
 from demo.fake_upstream import FakeUpstream
 from demo.http_server import json_response

@@ -16,8 +16,9 @@ from app.recommender import Model, SortOrder, WatchStatus
 from app.recommender.artifact import EVALUATION_FILE, ManifestEntry
 from app.settings import AppSettings
 from app.web.presenters.model_quality import METRIC_LABELS, PLOT_SIZE, load_model_quality
+from app.web.services.library import Library
 from app.web.services.worked_example import WorkedExample, build_worked_example
-from app.web.state import AppState, Library
+from app.web.state import AppState
 from app.web.views import about
 from model_build.cli import main
 from tests.web.fans import SCORED
@@ -148,13 +149,11 @@ def test_a_list_without_scores_has_voices_but_no_neighbours(held: Library) -> No
 def test_the_page_shows_the_numbers_as_they_are(
     client: FlaskClient, held: Library, monkeypatch: pytest.MonkeyPatch, example: WorkedExample
 ) -> None:
-    monkeypatch.setattr(about, "SAMPLE", LIST)
+    monkeypatch.setattr(about, "EXAMPLE_LIST", LIST)
     text = page(client, "/about").text.replace("−", "-")
     for voice in example.match_terms:
-        assert (
-            f"{voice.score:g} {voice.input_weight:.2f} × {voice.weight:.2f} {voice.contribution:+.2f}"
-            in text
-        )
+        loudness = f"{voice.input_weight:.2f} × {voice.weight:.2f}"
+        assert f"{voice.score:g} {loudness} {voice.contribution:+.2f}" in text
     for term in example.score_terms:
         assert f"{term.label} {term.value:+.2f}" in text
     assert example.knn is not None

@@ -7,7 +7,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.web.state import AppState, Library
+from app.web.services.library import Library
+from app.web.state import AppState
 from tests.tiny_model import ANILIST_OFFSET, BARE, EXPLICIT, FLAGGED, HOSTILE, HOSTILE_TITLE
 from tests.web.fans import IDS
 from tests.web.test_pages import page
@@ -49,12 +50,15 @@ def test_what_is_like_it_comes_from_the_matrices(client: FlaskClient, held: Libr
     at = int(np.searchsorted(held.model.anime_id, ONE))
     body = client.get(f"/api/v1/anime/{ONE}/similar?top=50").json
     assert body is not None
-    for name, column in (("similarity", True), ("affinity", False)):
-        matrix = getattr(held.model, name)
+    for name, attribute, column in (
+        ("similarity", "similarity", True),
+        ("affinity", "affinity_matrix", False),
+    ):
+        matrix = getattr(held.model, attribute)
         dense = np.zeros((60, 60))
         for source in range(60):
-            row = slice(matrix.start[source], matrix.start[source + 1])
-            dense[source, matrix.target[row]] = matrix.value[row] * matrix.scale
+            row = slice(matrix.indptr[source], matrix.indptr[source + 1])
+            dense[source, matrix.indices[row]] = matrix.data[row] * matrix.scale
         weights = dense[:, at] if column else dense[at]
         wanted = {
             int(held.model.anime_id[n]): weights[n]

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
-from app.web import MAX_BODY_BYTES
+from app.web.middleware.request_body import MAX_BODY_BYTES
 from app.web.requests.body import InvalidBody, MalformedJson, parse_body
 from tests.lists import scenarios
 from tests.tiny_model import EXPLICIT, FLAGGED

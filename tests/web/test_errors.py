@@ -12,7 +12,7 @@ from app import create_app
 from app.lists import errors as lists
 from app.settings import AppSettings
 from app.web.problems import PROBLEM_TYPES, problem_types_by_slug, to_problem
-from app.web.services import recommend as answering
+from app.web.services import recommendations as answering
 from demo.fake_upstream import FakeUpstream
 from tests.lists import scenarios
 from tests.web.html_page import read_html

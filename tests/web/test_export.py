@@ -6,6 +6,13 @@ import io
 import pytest
 from flask.testing import FlaskClient
 
+from app.recommender import EngineName, SortOrder
+from app.schemas.recommendations import (
+    ContributionSchema,
+    ListCoverage,
+    RecommendationSchema,
+    RecommendationsResponse,
+)
 from app.web.presenters.export import to_csv
 from tests.web.fans import regular_export
 from tests.web.html_page import read_html
@@ -50,24 +57,36 @@ def test_only_two_kinds_of_file(client: FlaskClient) -> None:
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", " ="])
 def test_no_cell_is_a_formula(start: str) -> None:
-    item = {
-        "rank": 1,
-        "anime_id": 5,
-        "title": f'{start}HYPERLINK("x")',
-        "title_english": None,
-        "type": "TV",
-        "year": None,
-        "episodes": None,
-        "genres": [f"{start}1+1"],
-        "match": -0.5,
-        "predicted_score": 7.5,
-        "expected_error": 1.0,
-        "because": [{"title": f"{start}2", "score": 8.0}],
-        "url": "https://x",
-    }
-    ((head, row),) = [
-        list(csv.reader(io.StringIO(to_csv({"recommendations": [item]}), newline="")))
-    ]
+    because = ContributionSchema(anime_id=2, title=f"{start}2", score=8.0, weight=1.0)
+    item = RecommendationSchema(
+        rank=1,
+        anime_id=5,
+        title=f'{start}HYPERLINK("x")',
+        title_english=None,
+        type="TV",
+        year=None,
+        episodes=None,
+        genres=[f"{start}1+1"],
+        match=-0.5,
+        predicted_score=7.5,
+        expected_error=1.0,
+        because=[because],
+        rest=0.0,
+        more_of_franchise=0,
+        few_fans=False,
+        picture=None,
+        url="https://x",
+    )
+    answer = RecommendationsResponse(
+        model="1",
+        engine=EngineName.HAKKEN,
+        order=SortOrder.MATCH,
+        explained="match",
+        personal=True,
+        list=ListCoverage(known=1, rated=1, unknown=0),
+        recommendations=[item],
+    )
+    ((head, row),) = [list(csv.reader(io.StringIO(to_csv(answer), newline="")))]
     cells = dict(zip(head, row, strict=True))
     for name in ("title", "genres", "because"):
         assert cells[name].startswith(f"'{start}")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from app.catalogue import Anime
-from app.web.presenters.links import site_links, source_link
+from app.web.presenters.cards import site_links, source_link
 
 KNOWN = Anime(5, "Five", anilist_id=50, kitsu_id=500)
 LONELY = Anime(5, "Five")

@@ -15,7 +15,7 @@ from app.lists import RATE_LIMITS
 from app.observability.metrics import ACTIVE_MODEL
 from app.settings import AppSettings
 from app.upstream.circuit_breaker import MAX_FAILURES
-from app.web.middleware.access_log import call_when_sent
+from app.web.middleware.request_context import call_when_sent
 from demo.data import DemoEntry
 from demo.fake_upstream import FakeUpstream
 from demo.http_server import FakeResponse

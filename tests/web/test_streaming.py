@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import http.client
 import logging
+import re
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -15,12 +16,15 @@ import requests
 from flask import Flask
 
 from app import create_app
+from app.lists import ListSource
 from app.lists.entry import AnimeList
 from app.lists.errors import PrivateList
-from app.lists.progress import FetchProgress, ListProgressCallback
+from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
+from app.lists.usernames import UsernameRule
 from app.settings import AppSettings
+from app.web.presenters.text import progress_text
+from app.web.services.user_lists import ListFetch
 from app.web.views import recommendations as pages
-from app.web.views.streaming import ListFetch, progress_text
 from demo.data import LONG_USER, DemoEntry
 from demo.fake_upstream import FakeUpstream
 from demo.faults import Fault
@@ -237,8 +241,16 @@ def test_words_say_where_it_stands() -> None:
     assert "another visitor" in progress_text(FetchProgress(queued=True), "Kitsu")
 
 
+def fetching_with(read: Callable[[ListProgressCallback], AnimeList]) -> ListFetch:
+    def fetch(_typed: str, report: ListProgressCallback = ignore_progress, /) -> AnimeList:
+        return read(report)
+
+    rule = UsernameRule("Kitsu", re.compile(".+"), "", (), "")
+    return ListFetch(UserRef(ListSource("kitsu", "Kitsu", fetch, "", "", rule), "Someone"))
+
+
 def test_a_list_that_is_there_soon_is_waited_for() -> None:
-    fetching = ListFetch(lambda report: LIST)
+    fetching = fetching_with(lambda report: LIST)
     assert fetching.wait(30)
     assert fetching.result() is LIST
 
@@ -249,7 +261,7 @@ def test_an_error_that_is_there_soon_is_raised_as_it_was() -> None:
     def fail(report: ListProgressCallback) -> AnimeList:
         raise error
 
-    fetching = ListFetch(fail)
+    fetching = fetching_with(fail)
     assert fetching.wait(30)
     with pytest.raises(PrivateList) as caught:
         fetching.result()
@@ -267,7 +279,7 @@ def test_news_are_told_once_and_silence_every_beat() -> None:
         report(FetchProgress(3, 1000))
         return LIST
 
-    fetching = ListFetch(read)
+    fetching = fetching_with(read)
     assert not fetching.wait(0)
     news = fetching.progress_updates(0.001)
     told = [next(news) for _ in range(20)]
@@ -287,7 +299,7 @@ def test_nothing_is_waited_for_beyond_its_time() -> None:
         gate.wait()
         return LIST
 
-    fetching = ListFetch(read)
+    fetching = fetching_with(read)
     assert not fetching.wait(0.001)
     gate.set()
     assert list(fetching.progress_updates(30)) == [FetchProgress()]

@@ -12,7 +12,8 @@ from flask.testing import FlaskClient
 from app.recommender import UserList, WatchStatus
 from app.recommender.fold_in import fold_in
 from app.web.presenters.taste_summary import PLOT_HEIGHT, TasteSummary, summarize_taste
-from app.web.state import AppState, Library
+from app.web.services.library import Library
+from app.web.state import AppState
 from tests.tiny_model import tiny_catalogue
 from tests.web.fans import IDS, SCORED
 from tests.web.html_page import read_html

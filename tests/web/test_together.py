@@ -18,7 +18,8 @@ from app.lists import ListSource
 from app.lists.entry import AnimeList
 from app.lists.errors import UnknownUser
 from app.lists.usernames import UsernameRule
-from app.web.services.pair_recommendations import PairListError, UserRef, fetch_pair_lists
+from app.web.services.pair_recommendations import PairListError, fetch_pair_lists
+from app.web.services.user_lists import UserRef
 from demo.fake_upstream import FakeUpstream
 from tests.lists import scenarios
 from tests.lists.scenarios import entry

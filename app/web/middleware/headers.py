@@ -1,11 +1,13 @@
-"""Response headers that keep a visitor safe, as data."""
+"""Response headers: what keeps a visitor safe, what may be kept and for how long, who may ask."""
 
 from __future__ import annotations
 
 from flask import Flask, Response, request
+from flask_cors import CORS
 
 from app.lists.normalize import PICTURE_HOSTS
 from app.settings import AppSettings
+from app.web.middleware.request_context import REQUEST_ID_HEADER
 
 POSTER_ORIGINS = tuple(f"https://{host}" for host in PICTURE_HOSTS)
 
@@ -25,6 +27,7 @@ DISABLED_FEATURES = (
     *("microphone", "midi", "payment", "usb"),
 )
 
+PREFLIGHT_MAX_AGE = 24 * 3600
 HSTS_VALUE = "max-age=31536000"
 """A year of nothing but https; subdomains are not ours to speak for."""
 
@@ -42,7 +45,7 @@ SECURITY_HEADERS = {
 }
 
 
-def init_app(app: Flask, settings: AppSettings) -> None:
+def init_security(app: Flask, settings: AppSettings) -> None:
     """Send the headers with every response that does not set them itself."""
     public = settings.public_url
     always_https = public is not None and public.scheme == "https"
@@ -55,3 +58,33 @@ def init_app(app: Flask, settings: AppSettings) -> None:
         return response
 
     app.after_request(add_headers)
+
+
+def init_cors(app: Flask, settings: AppSettings) -> None:
+    """Let pages of other origins ask the API, if the operator says which; there are no cookies."""
+    if settings.cors_origins:
+        CORS(
+            app,
+            resources={r"/api/.*": {"origins": list(settings.cors_origins)}},
+            methods=["GET", "HEAD", "POST", "OPTIONS"],
+            allow_headers=["Content-Type", "If-None-Match"],
+            expose_headers=["ETag", "Retry-After", REQUEST_ID_HEADER],
+            max_age=PREFLIGHT_MAX_AGE,
+        )
+
+
+def init_caching(app: Flask) -> None:
+    """Answer 304 to who has the answer already; to be called after what changes its bytes.
+
+    The ETag is that of the answer's own words, so a new model, a new release and a new setting all
+    change it. What holds a list (``no-store``) and what is streamed has none.
+    """
+    app.after_request(_add_etag)
+
+
+def _add_etag(response: Response) -> Response:
+    cacheable = "no-store" not in response.headers.get("Cache-Control", "no-store")
+    if cacheable and response.status_code == 200 and not response.is_streamed:
+        response.add_etag()
+        response.make_conditional(request)
+    return response

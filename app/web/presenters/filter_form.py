@@ -1,23 +1,25 @@
-"""The form above the results: every option as a field, and what is on as something to take off."""
+"""What stands above the results: every option as a field or a link, and what can be taken off."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from app.catalogue import Catalogue
+from app.recommender import EngineName, SortOrder
 from app.web.requests.query import (
     MAX_POPULARITY,
     MAX_TOP,
     TOP_STEP,
     PlannedMode,
     QueryOptions,
+    TitleLanguage,
     to_page_query,
 )
 from app.web.services.filters import ADULT_GENRES, TYPE_LABELS, ItemAttributes, popularity_label
-from app.web.services.recommend import FilteredResult
-from app.web.state import Library
+from app.web.services.library import Library
+from app.web.services.recommendations import FilteredResult
 
 MAX_OFFERED_GENRES = 28
 TOP_CHOICES = (10, TOP_STEP, 50, MAX_TOP)
@@ -26,13 +28,29 @@ PLANNED_LABELS = {
     PlannedMode.YES: "Show as well",
     PlannedMode.ONLY: "Show only",
 }
+ORDER_LABELS = {
+    SortOrder.MATCH: "Best match",
+    SortOrder.DISCOVER: "Hidden gems",
+    SortOrder.SCORE: "Predicted score",
+}
+ENGINE_LABELS = {
+    EngineName.HAKKEN: "Scores and lists",
+    EngineName.ALS: "What you did",
+    EngineName.MF: "Scores: hidden traits",
+    EngineName.MLP: "Scores: a neural network",
+    EngineName.HYBRID: "Scores and likes: a neural network",
+    EngineName.COSINE: "Scores: directions of taste",
+    EngineName.KERNEL: "Scores: likeness to your titles",
+}
+"""What an engine's picks rest on, as fans would say it."""
 # What the form does not ask for, and so carries along.
 _HIDDEN_FIELDS = ("order", "engine", "adult", "title", "hide", "seen")
+_NO_FILTERS = ("top", "order", "engine", "adult", "title", "ignore_dropped", "hide", "seen")
 
 
 @dataclass(frozen=True, slots=True)
 class OptionLink:
-    """A choice above the results, as the options that it leads to."""
+    """A choice, as the options that it leads to."""
 
     label: str
     options: QueryOptions
@@ -50,8 +68,8 @@ class FieldChoice:
 
 @dataclass(frozen=True, slots=True)
 class FilterForm:
-    """The whole form. ``on`` and ``marks`` are what can be taken off again, ``relax`` what to take
-    off when nothing is left, ``clear`` the options without any filter."""
+    """The form. ``active_filters`` and ``mark_links`` can be taken off; ``relaxation_links`` say
+    what to take off when nothing is left; ``clear_link`` has no filter at all."""
 
     options: QueryOptions
     top_choices: tuple[FieldChoice, ...]
@@ -68,8 +86,49 @@ class FilterForm:
 
     @property
     def current_popularity_label(self) -> str:
-        """What the slider's place means."""
+        """What the slider's position means."""
         return self.popularity_labels[self.options.popularity + MAX_POPULARITY]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageControls:
+    """What the pages of recommendations share: ways to other options, and the data's date."""
+
+    order_links: tuple[OptionLink, ...]
+    engine_links: tuple[OptionLink, ...]
+    adult_link: OptionLink
+    title_language_link: OptionLink
+    more_link: OptionLink | None
+    filter_form: FilterForm
+    data_date: str
+
+
+def control_fields(
+    library: Library,
+    filtered: FilteredResult[Any],
+    options: QueryOptions,
+    *,
+    shown: int,
+    personal: bool,
+    planned_labels: Mapping[PlannedMode, str] = PLANNED_LABELS,
+) -> dict[str, Any]:
+    """Build the fields of `PageControls` for a page that shows ``shown`` recommendations.
+
+    Where nothing is ``personal`` there is no order and no engine to choose.
+    """
+    adult = "Leave out adult titles" if options.adult else "Add adult titles"
+    language = TitleLanguage.ROMAJI if options.english else TitleLanguage.ENGLISH
+    return {
+        "order_links": _order_links(options) if personal else (),
+        "engine_links": _engine_links(options, library.model.engines) if personal else (),
+        "adult_link": OptionLink(adult, options.with_changes(adult=not options.adult)),
+        "title_language_link": OptionLink(
+            f"{language.capitalize()} titles", options.with_changes(title=language)
+        ),
+        "more_link": _more_link(options, shown),
+        "filter_form": build_filter_form(library, filtered, options, planned_labels),
+        "data_date": library.model.manifest.created[:10],
+    }
 
 
 def build_filter_form(
@@ -78,40 +137,26 @@ def build_filter_form(
     options: QueryOptions,
     planned_labels: Mapping[PlannedMode, str] = PLANNED_LABELS,
 ) -> FilterForm:
-    """The form for these options; ``planned`` is what to call each way with what is planned."""
-    attributes, catalogue = library.attributes, library.catalogue
+    """Build the form for these options; ``planned_labels`` name the ways with what is planned."""
+    attributes = library.attributes
     count = len(attributes.popularity_rank)
     query = to_page_query(options)
     tops = sorted({*TOP_CHOICES, options.top})
-    unfiltered = QueryOptions(
-        top=options.top,
-        order=options.order,
-        engine=options.engine,
-        adult=options.adult,
-        title=options.title,
-        ignore_dropped=options.ignore_dropped,
-        hide=options.hide,
-        seen=options.seen,
-    )
     return FilterForm(
         options=options,
-        top_choices=tuple(FieldChoice(str(n), f"{n} titles", n == options.top) for n in tops),
-        type_choices=tuple(
-            FieldChoice(k, name, k in options.type) for k, name in TYPE_LABELS.items()
-        ),
+        top_choices=_choices({str(n): f"{n} titles" for n in tops}, {str(options.top)}),
+        type_choices=_choices(TYPE_LABELS, options.type),
         genre_choices=_genre_choices(attributes, options, options.genre),
         excluded_genre_choices=_genre_choices(attributes, options, options.without),
-        planned_choices=tuple(
-            FieldChoice(p, name, p is options.planned) for p, name in planned_labels.items()
-        ),
+        planned_choices=_choices(planned_labels, {options.planned}),
         popularity_labels=tuple(
-            popularity_label(at, count) for at in range(-MAX_POPULARITY, MAX_POPULARITY + 1)
+            popularity_label(step, count) for step in range(-MAX_POPULARITY, MAX_POPULARITY + 1)
         ),
         hidden_fields=tuple((name, query[name]) for name in _HIDDEN_FIELDS if name in query),
         active_filters=tuple(
             OptionLink(each.label, each.options_without) for each in filtered.filters
         ),
-        mark_links=tuple(_mark_links(catalogue, options)),
+        mark_links=tuple(_mark_links(library.catalogue, options)),
         relaxation_links=tuple(
             OptionLink(
                 f"{each.filter.label}: {_count_titles(each.result_count)} without it",
@@ -119,8 +164,14 @@ def build_filter_form(
             )
             for each in filtered.relaxations
         ),
-        clear_link=OptionLink("Clear all filters", unfiltered),
+        clear_link=OptionLink(
+            "Clear all filters", QueryOptions(**{n: getattr(options, n) for n in _NO_FILTERS})
+        ),
     )
+
+
+def _choices(labels: Mapping[Any, str], selected: Collection[str]) -> tuple[FieldChoice, ...]:
+    return tuple(FieldChoice(value, name, value in selected) for value, name in labels.items())
 
 
 def _genre_choices(
@@ -128,7 +179,34 @@ def _genre_choices(
 ) -> tuple[FieldChoice, ...]:
     often = [name for name in attributes.genre_names if options.adult or name not in ADULT_GENRES]
     offered = sorted({*often[:MAX_OFFERED_GENRES], *selected})
-    return tuple(FieldChoice(g, attributes.genre_names[g], g in selected) for g in offered)
+    return _choices({name: attributes.genre_names[name] for name in offered}, selected)
+
+
+def _order_links(options: QueryOptions) -> tuple[OptionLink, ...]:
+    return tuple(
+        OptionLink(label, options.with_changes(order=order), options.order is order)
+        for order, label in ORDER_LABELS.items()
+    )
+
+
+def _engine_links(options: QueryOptions, further: Collection[str]) -> tuple[OptionLink, ...]:
+    """What the picks can rest on; nothing where there is no choice."""
+    offered = (EngineName.HAKKEN, *further) if further else ()
+    return tuple(
+        OptionLink(
+            ENGINE_LABELS[engine], options.with_changes(engine=engine), options.engine is engine
+        )
+        for engine in EngineName
+        if engine in offered
+    )
+
+
+def _more_link(options: QueryOptions, shown: int) -> OptionLink | None:
+    """Further titles, unless fewer than asked for are ``shown`` or there may be no more."""
+    if not shown == options.top < MAX_TOP:
+        return None
+    longer = options.with_changes(top=min(options.top + TOP_STEP, MAX_TOP))
+    return OptionLink(f"{longer.top - options.top} more titles", longer)
 
 
 def _mark_links(catalogue: Catalogue, options: QueryOptions) -> Iterable[OptionLink]:

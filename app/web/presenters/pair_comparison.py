@@ -1,14 +1,15 @@
-"""How alike two fans are, and the lists beside their recommendations, in words."""
+"""How alike two users are, and the lists beside their recommendations, in words."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.catalogue import Catalogue
 from app.recommender import GroupResult
 from app.recommender.group import Suggestion
 from app.recommender.user_similarity import MIN_SHARED_ITEMS, SharedItem, UserSimilarity
-from app.web.presenters.results import clamp_percent, format_score
+from app.web.presenters.text import clamp_percent, count_noun, format_score
 
 # From this chance on it is called so.
 SIMILARITY_LABELS = (
@@ -22,7 +23,7 @@ SIMILARITY_LABELS = (
 
 @dataclass(frozen=True, slots=True)
 class ComparisonEntry:
-    """An anime of one of the lists beside the cards, with what is told of it."""
+    """An anime of one of the lists beside the cards."""
 
     anime_id: int
     title: str
@@ -31,7 +32,7 @@ class ComparisonEntry:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonSection:
-    """Such a list: its ``id`` on the page, what it is, and what to say if it is empty."""
+    """A list beside the cards: its ``id`` on the page, and what to say if it is empty."""
 
     id: str
     title: str
@@ -50,7 +51,7 @@ class SimilarityText:
 
 
 def describe_similarity(similarity: UserSimilarity, names: tuple[str, str]) -> SimilarityText:
-    """The likeness, with what it rests on; nothing where too little is shared."""
+    """Word the similarity and what it rests on; no percentage where too little is shared."""
     one, other = names
     seen = f"{one} and {other} have both seen {count_noun(similarity.shared_seen, 'title')}"
     if not similarity.shared_seen:
@@ -67,8 +68,8 @@ def describe_similarity(similarity: UserSimilarity, names: tuple[str, str]) -> S
         return SimilarityText("Too early to tell", None, f"{seen}; {why}")
     label = next(label for least, label in SIMILARITY_LABELS if similarity.probability >= least)
     explanation = (
-        f"{seen} and both scored {similarity.shared_scored:,}. Compared is how far each scored them above "
-        "or below what was to be expected. Their scores for the same title lie "
+        f"{seen} and both scored {similarity.shared_scored:,}. Compared is how far each scored "
+        "them above or below what was to be expected. Their scores for the same title lie "
         f"{similarity.mean_difference or 0:.1f} apart on average."
     )
     return SimilarityText(label, clamp_percent(100 * similarity.probability), explanation)
@@ -77,29 +78,27 @@ def describe_similarity(similarity: UserSimilarity, names: tuple[str, str]) -> S
 def build_comparison_sections(
     result: GroupResult, names: tuple[str, str], catalogue: Catalogue, *, english: bool
 ) -> tuple[ComparisonSection, ...]:
-    """Favourites, disagreements, and what each loved that the other has not seen."""
+    """List favourites, disagreements, and what each loved that the other has not seen."""
     one, other = names
 
-    def shared_item_rows(verdicts: tuple[SharedItem, ...]) -> tuple[ComparisonEntry, ...]:
+    def shared_rows(items: Iterable[SharedItem]) -> tuple[ComparisonEntry, ...]:
         return tuple(
-            comparison_entry(
-                each.anime_id,
-                f"{one} {format_score(each.scores[0])}, {other} {format_score(each.scores[1])}",
-            )
-            for each in verdicts
+            entry(each.anime_id, f"{one} {format_score(first)}, {other} {format_score(second)}")
+            for each in items
+            for first, second in [each.scores]
         )
 
-    def suggestion_rows(result: tuple[Suggestion, ...], giver: str) -> tuple[ComparisonEntry, ...]:
+    def suggestion_rows(items: Iterable[Suggestion], giver: str) -> tuple[ComparisonEntry, ...]:
         return tuple(
-            comparison_entry(
+            entry(
                 each.anime_id,
                 f"{giver} {format_score(each.score)}, match {clamp_percent(each.match)} %",
             )
-            for each in result
+            for each in items
         )
 
-    def comparison_entry(anime_id: int, told: str) -> ComparisonEntry:
-        return ComparisonEntry(anime_id, catalogue.title(anime_id, english=english), told)
+    def entry(anime_id: int, label: str) -> ComparisonEntry:
+        return ComparisonEntry(anime_id, catalogue.title(anime_id, english=english), label)
 
     comparison = result.comparison
     return (
@@ -107,14 +106,14 @@ def build_comparison_sections(
             "favourites",
             "Favourites of both",
             "In the best scored quarter of both lists.",
-            shared_item_rows(comparison.favourites),
+            shared_rows(comparison.favourites),
             "There is none yet.",
         ),
         ComparisonSection(
             "disagreements",
             "Where they disagree most",
             "One scored it above, the other below what was to be expected.",
-            shared_item_rows(comparison.disagreements),
+            shared_rows(comparison.disagreements),
             "They do not disagree much on any title that both scored.",
         ),
         ComparisonSection(
@@ -132,8 +131,3 @@ def build_comparison_sections(
             "There is nothing left.",
         ),
     )
-
-
-def count_noun(amount: int, thing: str) -> str:
-    """``1 title``, ``2 titles``."""
-    return f"{amount:,} {thing}" if amount == 1 else f"{amount:,} {thing}s"

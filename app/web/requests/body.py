@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from app.lists.errors import ListTooLong
 from app.recommender import UserList, WatchStatus
+from app.schemas.base import FieldError
 from app.web.requests.query import QueryOptions
 from app.web.requests.values import PARSE_INT
 
@@ -21,13 +22,6 @@ _STATUS_RULE = (
     + ", ".join(_STATUS_BY_SLUG)
     + ", or MyAnimeList's code 1, 2, 3, 4, 6 (0: unknown)"
 )
-
-
-class FieldError(NamedTuple):
-    """One thing that is wrong with a body: where, and what was expected."""
-
-    path: str
-    message: str
 
 
 class MalformedJson(Exception):  # noqa: N818 -- it names what is wrong, as the errors of lists do
@@ -94,10 +88,14 @@ _OPTION_NAMES = tuple(QueryOptions.model_fields)
 def parse_body(data: bytes, max_entries: int) -> RecommendationsBody:
     """Read and check a body.
 
-    Raises:
-        BadJson: it is not JSON.
-        BadBody: it has the wrong shape; every fault (up to ten) is named with its path.
-        ListTooLong: the list has more than ``max_entries`` entries.
+    Raises
+    ------
+    MalformedJson
+        It is not JSON.
+    InvalidBody
+        It has the wrong shape; up to ten faults are named with their paths.
+    ListTooLong
+        The list has more than ``max_entries`` entries.
     """
     try:
         body = RecommendationsBody.model_validate_json(data, strict=True)
@@ -108,7 +106,10 @@ def parse_body(data: bytes, max_entries: int) -> RecommendationsBody:
                 f"The body is not JSON ({_lower_first(field_errors[0]['msg'])})."
             ) from None
         raise InvalidBody(
-            [FieldError(_json_path(f["loc"]), _error_message(f)) for f in field_errors]
+            [
+                FieldError(path=_json_path(each["loc"]), message=_error_message(each))
+                for each in field_errors
+            ]
         ) from None
     if len(body.entries) > max_entries:
         raise ListTooLong(source="list", limit=max_entries)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from app.catalogue import Catalogue
 from app.lists.entry import AnimeList, ListEntry
 from app.recommender import WatchStatus
 from app.web.requests.query import InvalidQuery
@@ -20,10 +21,12 @@ _PICK_PATTERN = re.compile(r"([1-9][0-9]{0,8})-(10|[0-9])")
 
 
 def parse_picks(text: str) -> dict[int, int]:
-    """Score by anime id, 0 for none.
+    """Read scores by anime id, 0 for none.
 
-    Raises:
-        BadQuery: the text is not a list of picks.
+    Raises
+    ------
+    InvalidQuery
+        The text is not a list of picks.
     """
     picks: dict[int, int] = {}
     for part in text.split(".") if text else ():
@@ -31,20 +34,45 @@ def parse_picks(text: str) -> dict[int, int]:
         if found is None:
             raise InvalidQuery("picks", "The picks in this address are damaged: start over.")
         picks[int(found[1])] = int(found[2])
-    if len(picks) > MAX_PICKS:
-        raise InvalidQuery("picks", f"Up to {MAX_PICKS} picks fit into an address: remove some.")
-    return picks
+    return _check_count(picks)
+
+
+def add_pick(
+    picks: Mapping[int, int], catalogue: Catalogue, anime_id: str, score: str
+) -> dict[int, int]:
+    """Add a pick as it stands in an address.
+
+    Raises
+    ------
+    InvalidQuery
+        Hakken does not know the anime, the score is none, or there are too many picks.
+    """
+    if not (_is_number(anime_id) and int(anime_id) in catalogue):
+        raise InvalidQuery("add", "“add” should be the number of an anime that Hakken knows.")
+    if not (_is_number(score) and int(score) <= 10):
+        raise InvalidQuery("score", "“score” should be a whole number from 1 to 10, or 0 for none.")
+    return _check_count({**picks, int(anime_id): int(score)})
 
 
 def format_picks(picks: Mapping[int, int]) -> str:
-    """The picks as `read_picks` reads them."""
+    """Write the picks as `parse_picks` reads them."""
     return ".".join(f"{anime_id}-{score}" for anime_id, score in picks.items())
 
 
 def picks_to_anime_list(picks: Mapping[int, int]) -> AnimeList:
-    """The picks as a fan's list."""
+    """Turn the picks into a list."""
     entries = tuple(
         ListEntry(anime_id, WatchStatus.COMPLETED, float(score) or None)
         for anime_id, score in picks.items()
     )
     return AnimeList(PICKS_SLUG, None, entries)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
+
+
+def _check_count(picks: dict[int, int]) -> dict[int, int]:
+    if len(picks) > MAX_PICKS:
+        raise InvalidQuery("picks", f"Up to {MAX_PICKS} picks fit into an address: remove some.")
+    return picks

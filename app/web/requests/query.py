@@ -1,4 +1,4 @@
-"""What a visitor may ask for, read from a query string or a JSON body by the same rules.
+"""Options and queries, read from an address or a JSON body by the same rules.
 
 A page writes ``top`` as ``n``; an option at its default never stands in an address. Options that
 hold several values are repeated (as forms do) or have commas between them (as our addresses do).
@@ -22,11 +22,13 @@ from pydantic import (
 from werkzeug.datastructures import MultiDict
 
 from app.recommender import EngineName, SortOrder
+from app.title_search import MAX_QUERY_LENGTH
 from app.web.requests.values import (
     MARK_PATTERN,
     MAX_MARKS,
     PARSE_INT,
     Flag,
+    parse_id_list,
     parse_ids,
     parse_seen_marks,
     parse_slugs,
@@ -39,6 +41,9 @@ MAX_GENRES = 20
 MAX_POPULARITY = 5
 MIN_YEAR, MAX_YEAR = 1900, 2100
 MAX_EPISODES = 9999
+DEFAULT_SIMILAR = 10
+MAX_SIMILAR = 50
+DEFAULT_SEARCH_LIMIT = 12
 
 QueryT = TypeVar("QueryT", bound=BaseModel)
 
@@ -63,7 +68,7 @@ class MediaType(StrEnum):
 
 
 class PlannedMode(StrEnum):
-    """What to do with what the fan already plans to watch."""
+    """What to do with what the user already plans to watch."""
 
     NO = "no"
     YES = "yes"
@@ -100,10 +105,14 @@ Year = Annotated[int, Field(ge=MIN_YEAR, le=MAX_YEAR), PARSE_INT]
 Episodes = Annotated[int, Field(ge=1, le=MAX_EPISODES), PARSE_INT]
 
 
-class QueryOptions(BaseModel):
-    """The choices that every way of asking shares. The descriptions are told to who errs."""
+class StrictQuery(BaseModel):
+    """A query without unknown names. What is wrong is told in the words of the descriptions."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class QueryOptions(StrictQuery):
+    """The options of everything that recommends."""
 
     top: Annotated[
         int, Field(ge=1, le=MAX_TOP, description=f"a whole number from 1 to {MAX_TOP}"), PARSE_INT
@@ -187,7 +196,7 @@ MULTI_VALUE_OPTIONS = frozenset({"type", "genre", "without", "hide", "seen"})
 
 
 class UserQuery(QueryOptions):
-    """The query of ``GET /api/v1/recommendations``."""
+    """The query of ``GET /api/v1/recommendations`` and ``/api/v1/fans``."""
 
     source: Annotated[str, Field(description="the site, such as anilist")]
     username: Annotated[
@@ -195,11 +204,59 @@ class UserQuery(QueryOptions):
     ]
 
 
-def parse_query(model: type[QueryT], arguments: Mapping[str, str]) -> QueryT:
-    """Read a query strictly: every name must be known.
+class PairQuery(UserQuery):
+    """The query of ``GET /api/v1/together``."""
 
-    Raises:
-        BadQuery: naming the first argument that is missing, unknown or out of bounds.
+    with_source: Annotated[str, Field(description="the site of the second fan")]
+    with_username: Annotated[
+        str, Field(min_length=1, max_length=100, description="the second fan’s username there")
+    ]
+
+
+class SearchQuery(StrictQuery):
+    """The query of ``GET /api/v1/anime``."""
+
+    search: Annotated[
+        str, Field(min_length=1, max_length=MAX_QUERY_LENGTH, description="a title, or some of it")
+    ]
+    limit: Annotated[
+        int, Field(ge=1, le=50, description="a whole number from 1 to 50"), PARSE_INT
+    ] = DEFAULT_SEARCH_LIMIT
+
+
+class SimilarQuery(StrictQuery):
+    """The query of ``GET /api/v1/anime/<id>/similar``."""
+
+    top: Annotated[
+        int,
+        Field(ge=1, le=MAX_SIMILAR, description=f"a whole number from 1 to {MAX_SIMILAR}"),
+        PARSE_INT,
+    ] = DEFAULT_SIMILAR
+    type: Types = ()
+    genre: Genres = ()
+
+
+class DetailsQuery(StrictQuery):
+    """The query of ``GET /api/v1/details``."""
+
+    ids: Annotated[
+        tuple[AnimeId, ...],
+        Field(
+            min_length=1,
+            max_length=MAX_TOP,
+            description=f"up to {MAX_TOP} of MyAnimeList’s anime ids with commas between them",
+        ),
+        BeforeValidator(parse_id_list),
+    ]
+
+
+def parse_query(model: type[QueryT], arguments: Mapping[str, str]) -> QueryT:
+    """Read a query strictly.
+
+    Raises
+    ------
+    InvalidQuery
+        Names the first argument that is missing, unknown or out of bounds.
     """
     try:
         return model.model_validate({name: _argument_value(arguments, name) for name in arguments})
@@ -212,8 +269,10 @@ def parse_query(model: type[QueryT], arguments: Mapping[str, str]) -> QueryT:
 def parse_page_query(arguments: Mapping[str, str]) -> QueryOptions:
     """Read a page's options; names that a page does not know are left alone, as are empty fields.
 
-    Raises:
-        BadQuery: naming the first argument that is out of bounds.
+    Raises
+    ------
+    InvalidQuery
+        Names the first argument that is out of bounds.
     """
     known = {
         option: _argument_value(arguments, page)
@@ -231,16 +290,18 @@ def parse_page_query(arguments: Mapping[str, str]) -> QueryOptions:
 
 
 def parse_title_language(arguments: Mapping[str, str]) -> TitleLanguage:
-    """What anime are called on a page that has no other option.
+    """Read what anime are called on a page that has no other option.
 
-    Raises:
-        BadQuery: there is no such language.
+    Raises
+    ------
+    InvalidQuery
+        There is no such language.
     """
     return parse_page_query({"title": arguments["title"]} if "title" in arguments else {}).title
 
 
 def to_page_query(options: QueryOptions) -> dict[str, Any]:
-    """The query arguments of a page with these options, defaults left out."""
+    """Write options as a page's query arguments, defaults left out."""
     changed = options.model_dump(
         mode="json", exclude_defaults=True, include=set(_PAGE_NAME_BY_OPTION)
     )

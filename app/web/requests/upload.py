@@ -6,46 +6,22 @@ more titles posts that field instead of the file.
 
 from __future__ import annotations
 
-from io import BytesIO
-from typing import IO, TYPE_CHECKING, Annotated, Any, BinaryIO, cast
+import sys
+from typing import Annotated, BinaryIO, cast
 
-from flask import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from werkzeug.datastructures import FileStorage
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.wrappers import Request
 
 from app.lists import export_file
 from app.lists.entry import AnimeList, ListEntry
 from app.recommender import WatchStatus
 from app.web.requests.query import InvalidQuery
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
-
 MAX_UPLOAD_BYTES = 16 * 1024 * 1024
 _MAX_DRAIN_BYTES = 64 * 1024 * 1024
 _CHUNK_BYTES = 256 * 1024
-
-
-class InMemoryRequest(Request):
-    """A request whose uploads never touch the disk, not even as temporary files.
-
-    A body that is shorter than was announced is an error, and not just short.
-    """
-
-    def __init__(self, environ: WSGIEnvironment, *arguments: Any, **keyword_arguments: Any) -> None:
-        if environ.get("CONTENT_LENGTH"):
-            environ.pop("wsgi.input_terminated", None)  # with it, nobody looks whether it was all
-        super().__init__(environ, *arguments, **keyword_arguments)
-
-    # Named like a private method, but documented by Werkzeug as the one to override for this.
-    def _get_file_stream(
-        self,
-        total_content_length: int | None,  # noqa: ARG002
-        content_type: str | None,  # noqa: ARG002
-        filename: str | None = None,  # noqa: ARG002
-        content_length: int | None = None,  # noqa: ARG002
-    ) -> IO[bytes]:
-        return BytesIO()
 
 
 class _UploadedList(BaseModel):
@@ -64,11 +40,14 @@ class _UploadedList(BaseModel):
 
 
 def parse_uploaded_export(file: FileStorage | None) -> AnimeList:
-    """The list in the uploaded file.
+    """Read the list in the uploaded file.
 
-    Raises:
-        BadQuery: no file was chosen.
-        BadExportFile, ListTooLong: it cannot be used.
+    Raises
+    ------
+    InvalidQuery
+        No file was chosen.
+    BadExportFile, ListTooLong
+        It cannot be used.
     """
     if file is None or not file.filename:
         raise InvalidQuery(
@@ -78,17 +57,19 @@ def parse_uploaded_export(file: FileStorage | None) -> AnimeList:
 
 
 def serialize_list(anime_list: AnimeList) -> str:
-    """The list as text for a hidden field."""
+    """Write the list as text for a hidden field."""
     rows = tuple((e.anime_id, e.score, e.status) for e in anime_list.entries)
     name = anime_list.username and anime_list.username[:100]
     return _UploadedList(name=name, unmapped=anime_list.unmapped, rows=rows).model_dump_json()
 
 
 def deserialize_list(text: str, max_entries: int) -> AnimeList:
-    """The list that `carry` wrote.
+    """Read what `serialize_list` wrote.
 
-    Raises:
-        BadQuery: somebody else wrote it.
+    Raises
+    ------
+    InvalidQuery
+        Somebody else wrote it.
     """
     try:
         uploaded = _UploadedList.model_validate_json(text)
@@ -98,6 +79,20 @@ def deserialize_list(text: str, max_entries: int) -> AnimeList:
         raise InvalidQuery("list", "The list did not come back whole: upload the file again.")
     entries = tuple(ListEntry(anime_id, status, score) for anime_id, score, status in uploaded.rows)
     return AnimeList(export_file.SLUG, uploaded.name, entries, uploaded.unmapped)
+
+
+def read_whole_body(request: Request) -> bytes:
+    """Read the body, which is cut off silently at the limit where there is no Content-Length.
+
+    Raises
+    ------
+    RequestEntityTooLarge
+        The body is at the limit or beyond.
+    """
+    data = request.get_data()
+    if len(data) >= (request.max_content_length or sys.maxsize):
+        raise RequestEntityTooLarge
+    return data
 
 
 def drain_body(request: Request) -> None:

@@ -43,6 +43,11 @@ def parse_ids(value: object, info: ValidationInfo) -> object:
     return _map_values(found, lambda part: parse_int(part, info))
 
 
+def parse_id_list(value: object, info: ValidationInfo) -> object:
+    """Whole numbers, empty and repeated ones included."""
+    return [parse_int(part, info) for part in value.split(",")] if isinstance(value, str) else value
+
+
 def parse_seen_marks(value: object, info: ValidationInfo) -> object:
     """``5:8,7`` as ``((5, 8), (7, 0))``: the last mark of an anime counts."""
     found = split_values(value, info)

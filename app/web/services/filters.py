@@ -1,9 +1,9 @@
 """The filters above the results: which anime each leaves in, and how to say so.
 
-Popularity: the slider goes from -5 to 5. `SHARES` of the model's anime, those on the most lists,
-are the hits: to the left of 0 nothing else is shown, to the right of 0 they are left out. With
-14,000 anime that is, from the middle outwards, the 2,100 / 1,120 / 560 / 280 / 140 best known to
-the left, and everything but the 140 / 280 / 560 / 1,120 / 2,100 best known to the right.
+Popularity: the slider goes from -5 to 5. `POPULAR_SHARES` of the model's anime, those on the most
+lists, are the hits: to the left of 0 nothing else is shown, to the right of 0 they are left out.
+With 14,000 anime that is, from the middle outwards, the 2,100 / 1,120 / 560 / 280 / 140 best known
+to the left, and everything but the 140 / 280 / 560 / 1,120 / 2,100 best known to the right.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _TYPE_BY_NAME = {**{kind.value: kind for kind in MediaType}, "tv special": Media
 
 @dataclass(frozen=True, slots=True)
 class ItemAttributes:
-    """What filters look at, parallel to the model's n anime; years and episodes 0 if unknown.
+    """What filters look at, (n,) each, parallel to the model's anime; year and length 0: unknown.
 
-    ``genres`` are positions by the genre's slug, ``genre_names`` its names, the most frequent
-    first; ``rank`` (n,) is 0 for the anime on most lists.
+    ``genre_positions`` and ``genre_names`` are by the genre's slug, the most frequent first;
+    ``popularity_rank`` is 0 for the anime on most lists.
     """
 
     media_type: npt.NDArray[np.object_]
@@ -84,7 +84,7 @@ class ItemAttributes:
 
 @dataclass(frozen=True, slots=True)
 class ActiveFilter:
-    """One filter that is on: ``names`` are its options, ``off`` the options without it."""
+    """One filter that is on; ``mask`` (n,) bool is where an anime passes it."""
 
     option_names: tuple[str, ...]
     label: str
@@ -93,16 +93,11 @@ class ActiveFilter:
 
 
 def popular_count(popularity: int, count: int) -> int:
-    """How many of ``count`` anime are hits at this place of the slider."""
+    """How many of ``count`` anime are hits at this position of the slider."""
     if popularity == 0:
         return 0
     # Both ends are the strictest.
-    share = (
-        POPULAR_SHARES[popularity - 1]
-        if popularity > 0
-        else POPULAR_SHARES[len(POPULAR_SHARES) + popularity]
-    )
-    return math.ceil(share * count)
+    return math.ceil(POPULAR_SHARES[popularity - (popularity > 0)] * count)
 
 
 def build_active_filters(
@@ -112,10 +107,12 @@ def build_active_filters(
     planned: Int64Array,
     options: QueryOptions,
 ) -> list[ActiveFilter]:
-    """The filters that these options switch on, for who has seen and plans these anime.
+    """Build the filters that these options switch on, for users who have seen and plan these anime.
 
-    Raises:
-        BadQuery: a genre that no anime has.
+    Raises
+    ------
+    InvalidQuery
+        No anime has the genre.
     """
     found: list[ActiveFilter] = []
 
@@ -124,59 +121,40 @@ def build_active_filters(
         found.append(ActiveFilter(names, label, options.with_changes(**(default | off)), mask))
 
     if options.type:
-        kinds = [TYPE_LABELS[kind] for kind in options.type]
-        add_filter(
-            f"Type: {_join_or(kinds)}",
-            np.isin(attributes.media_type.astype(str), list(options.type)),
-            "type",
-        )
+        label = f"Type: {_join_or([TYPE_LABELS[kind] for kind in options.type])}"
+        add_filter(label, np.isin(attributes.media_type.astype(str), list(options.type)), "type")
     for name in options.genre:
-        label, rest = (
-            _genre_name(attributes, "genre", name),
-            tuple(g for g in options.genre if g != name),
-        )
+        rest = tuple(other for other in options.genre if other != name)
+        label = _genre_name(attributes, "genre", name)
         add_filter(label, attributes.has_genre(name), "genre", genre=rest)
     for name in options.without:
-        label, rest = (
-            _genre_name(attributes, "without", name),
-            tuple(g for g in options.without if g != name),
-        )
-        add_filter(f"No {label}", ~attributes.has_genre(name), "without", without=rest)
+        rest = tuple(other for other in options.without if other != name)
+        label = f"No {_genre_name(attributes, 'without', name)}"
+        add_filter(label, ~attributes.has_genre(name), "without", without=rest)
     if options.year_from or options.year_to:
-        add_filter(
-            _range_label(options.year_from, options.year_to, "From {}", "Up to {}", "{} to {}"),
-            _range_mask(attributes.year, options.year_from, options.year_to),
-            "year_from",
-            "year_to",
-        )
+        years = options.year_from, options.year_to
+        label = _range_label(*years, "From {}", "Up to {}", "{} to {}")
+        add_filter(label, _range_mask(attributes.year, *years), "year_from", "year_to")
     if options.min_episodes or options.max_episodes:
-        least, most = options.min_episodes, options.max_episodes
-        phrase = _range_label(least, most, "At least {}", "At most {}", "{} to {}")
-        one = (most or least) == 1
-        add_filter(
-            f"{phrase} episode{'' if one else 's'}",
-            _range_mask(attributes.episodes, least, most),
-            "min_episodes",
-            "max_episodes",
-        )
+        ends = options.min_episodes, options.max_episodes
+        label = _range_label(*ends, "At least {}", "At most {}", "{} to {}")
+        label += " episode" if (ends[1] or ends[0]) == 1 else " episodes"
+        mask = _range_mask(attributes.episodes, *ends)
+        add_filter(label, mask, "min_episodes", "max_episodes")
+    count = len(attributes.popularity_rank)
     if options.popularity:
-        best = popular_count(options.popularity, len(attributes.popularity_rank))
-        hit = attributes.popularity_rank < best
-        phrase = popularity_label(options.popularity, len(attributes.popularity_rank))
-        add_filter(phrase, hit if options.popularity < 0 else ~hit, "popularity")
+        popular = attributes.popularity_rank < popular_count(options.popularity, count)
+        label = popularity_label(options.popularity, count)
+        add_filter(label, popular if options.popularity < 0 else ~popular, "popularity")
     if options.new_series:
         add_filter("No sequels and spin-offs", ~franchises.same_franchise_mask(seen), "new_series")
     if options.planned is PlannedMode.ONLY:
-        add_filter(
-            "Only what you plan to watch",
-            _mask_of(len(attributes.popularity_rank), planned),
-            "planned",
-        )
+        add_filter("Only what you plan to watch", _mask_of(count, planned), "planned")
     return found
 
 
 def popularity_label(popularity: int, count: int) -> str:
-    """What a place of the slider means."""
+    """What a position of the slider means."""
     best = popular_count(popularity, count)
     if popularity == 0:
         return "Everything, known or not"
@@ -184,7 +162,7 @@ def popularity_label(popularity: int, count: int) -> str:
 
 
 def build_hidden_mask(model: Model, franchises: Franchises, positions: Int64Array) -> BoolArray:
-    """Where an anime, or another of its series, is hidden as not for this fan."""
+    """Where an anime, or another of its series, is hidden as not for this user."""
     known = positions[positions >= 0]
     return franchises.same_franchise_mask(known) | _mask_of(len(model), known)
 

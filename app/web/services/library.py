@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import UserDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from app.catalogue import Catalogue, infer_franchises
-from app.details import DetailsCache
-from app.lists import ListSource
+from app.catalogue import Anime, Catalogue, infer_franchises
+from app.details import DetailsCache, build_details_cache
+from app.lists import ListSource, ServiceClients, build_list_sources
 from app.recommender import (
     Franchises,
     Model,
@@ -21,20 +22,24 @@ from app.recommender import (
     recommend,
 )
 from app.recommender.array_types import BoolArray
+from app.settings import AppSettings
+from app.source_config import build_source_settings
 from app.title_search import TitleIndex
 from app.web.services.filters import ItemAttributes
-from app.web.services.providers import DataProviders
 
 ADULT_GENRE = "Hentai"
+
+
+class ModelUnavailable(Exception):  # noqa: N818 -- it names the state, not a mistake
+    """There is no model to answer with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Library:
     """What a request answers with, from its beginning to its end, shared by all threads.
 
-    ``suitable`` (n,) bool is False where an anime of the model is for adults only; ``franchises``
-    groups the model's anime. ``sources`` and ``details`` are the process's own: they outlive the
-    model.
+    ``non_adult`` (n,) bool is False where an anime of the model is for adults only; ``franchises``
+    groups the model's anime. ``sources`` and ``details_cache`` outlive the model.
     """
 
     model: Model
@@ -46,54 +51,73 @@ class Library:
     title_index: TitleIndex
     attributes: ItemAttributes
 
+    def search(self, text: str, limit: int) -> list[Anime]:
+        """Find anime by title, the likeliest first."""
+        return [self.catalogue.get_anime(n) for n in self.title_index.search(text, limit)]
+
+
+class DataProviders:
+    """The list sources and the cache of details: the process has them whatever the model.
+
+    Two sites know anime by ids of their own; the catalogue that comes with a model maps them to
+    MyAnimeList's.
+    """
+
+    def __init__(self, settings: AppSettings, version: str) -> None:
+        services = ServiceClients(build_source_settings(settings, version))
+        # Their content is replaced in one step.
+        self._anilist: UserDict[int, int] = UserDict()
+        self._kitsu: UserDict[int, int] = UserDict()
+        self.details_cache = build_details_cache(
+            services, str(settings.details_url) if settings.details_url else None
+        )
+        self.sources = build_list_sources(
+            services,
+            anilist_to_mal=self._anilist,
+            kitsu_to_mal=self._kitsu,
+            on_details=self.details_cache.store,
+        )
+
+    def update_id_maps(self, catalogue: Catalogue) -> None:
+        """Map ids as this catalogue does."""
+        self._anilist.data = catalogue.mal_ids_by_site_id("anilist")
+        self._kitsu.data = catalogue.mal_ids_by_site_id("kitsu")
+
 
 def load_library(path: Path, providers: DataProviders) -> Library:
     """Open the model at ``path`` and answer once with it, so that no visitor waits for that.
 
-    Raises:
-        ArtifactError, ValueError, KeyError: the model or its catalogue cannot be used.
+    Raises
+    ------
+    ArtifactError, ValueError, KeyError
+        The model or its catalogue cannot be used.
     """
     model = Model.open(path)
     catalogue = Catalogue.open(model.catalogue_path)
-    title_index = TitleIndex(catalogue, _non_adult_ids(catalogue))
+    ids = np.array(catalogue.anime_ids(), np.int64)
+    title_index = TitleIndex(catalogue, ids[~_adult_flags(catalogue, ids.tolist())].tolist())
     # The first call compiles the kernels; the first visitor must not wait for that.
     for order in SortOrder:
         user_list = UserList.from_entries([(int(model.anime_id[0]), 8.0, WatchStatus.COMPLETED)])
         recommend(model, user_list, RecommendOptions(top_n=1, sort_order=order))
-    franchises = infer_franchises(catalogue, model.anime_id.tolist())
-    non_adult = _non_adult_mask(model, catalogue)
-    attributes = ItemAttributes.from_catalogue(model, catalogue)
+    model_ids = model.anime_id.tolist()
+    library = Library(
+        model=model,
+        catalogue=catalogue,
+        sources=providers.sources,
+        non_adult=~_adult_flags(catalogue, model_ids),
+        franchises=infer_franchises(catalogue, model_ids),
+        details_cache=providers.details_cache,
+        title_index=title_index,
+        attributes=ItemAttributes.from_catalogue(model, catalogue),
+    )
     # Last, for this is seen by requests with the model before, too.
     providers.update_id_maps(catalogue)
-    return Library(
-        model,
-        catalogue,
-        providers.sources,
-        non_adult,
-        franchises,
-        providers.details_cache,
-        title_index,
-        attributes,
-    )
+    return library
 
 
-def _non_adult_mask(model: Model, catalogue: Catalogue) -> BoolArray:
-    return ~np.array(_adult_flags(catalogue, model.anime_id.tolist()), bool)
-
-
-def _non_adult_ids(catalogue: Catalogue) -> list[int]:
-    """Ids of all anime of the catalogue that are not for adults only."""
-    ids = catalogue.anime_ids()
-    return [
-        anime_id
-        for anime_id, adult in zip(ids, _adult_flags(catalogue, ids), strict=True)
-        if not adult
-    ]
-
-
-def _adult_flags(catalogue: Catalogue, ids: Sequence[int]) -> list[bool]:
+def _adult_flags(catalogue: Catalogue, ids: Sequence[int]) -> BoolArray:
+    """Whether each anime is for adults only, (len(ids),)."""
     flags, genres = catalogue.column_values("adult", ids), catalogue.column_values("genres", ids)
-    return [
-        bool(flag) or ADULT_GENRE in (names or "").split(";")
-        for flag, names in zip(flags, genres, strict=True)
-    ]
+    rows = zip(flags, genres, strict=True)
+    return np.array([bool(f) or ADULT_GENRE in (names or "").split(";") for f, names in rows], bool)

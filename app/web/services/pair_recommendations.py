@@ -1,59 +1,48 @@
-"""Two fans: their lists, fetched side by side, and the answer for both."""
+"""Two users: their lists, fetched side by side, and the recommendations for both."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
-from app.lists import ListSource
 from app.lists.entry import AnimeList
 from app.lists.errors import BadUsername, ListError
 from app.observability.metrics import RECOMMEND_SECONDS, count_list_entries
 from app.recommender import GroupResult, UserList, recommend_group
 from app.web.requests.query import InvalidQuery, QueryOptions
 from app.web.services.filters import ActiveFilter
-from app.web.services.recommend import (
+from app.web.services.library import Library
+from app.web.services.recommendations import (
     FilteredResult,
     active_filters_for,
     build_options,
     build_user_profile,
-    fetch_list_or_empty,
-    resolve_source,
     run_with_relaxations,
-    to_user_list,
 )
-from app.web.state import Library
+from app.web.services.user_lists import UserRef, fetch_list, resolve_user, to_user_list
 
 PARAMETER_PREFIXES = ("", "with_")
-"""What stands before ``source`` and ``username`` of the first and of the second fan."""
+"""What stands before ``source`` and ``username`` of the first and of the second user."""
 ORDINALS = ("first", "second")
 REASONS_PER_MEMBER = 2
-"""Titles of each that are told with a recommendation."""
-
-
-@dataclass(frozen=True, slots=True)
-class UserRef:
-    """One of the two as asked for."""
-
-    source: ListSource
-    username: str
+"""Contributions of each that are shown with a recommendation."""
 
 
 class PairListError(Exception):
-    """The list of one of the two could not be had, or of both: ``faults`` by place, 0 or 1."""
+    """The list of one of the two could not be had, or of both: errors by position, 0 or 1."""
 
     def __init__(self, list_errors: Mapping[int, ListError], names: Sequence[str]) -> None:
         self.list_errors = dict(list_errors)
         super().__init__(
-            " ".join(_describe_error(fault, names[at], at) for at, fault in list_errors.items())
+            " ".join(_describe_error(error, names[at], at) for at, error in list_errors.items())
         )
 
     @property
     def first_error(self) -> ListError:
-        """The fault that decides what kind of problem it is."""
+        """The error that decides what kind of problem it is."""
         return next(iter(self.list_errors.values()))
 
 
@@ -66,50 +55,53 @@ def _describe_error(error: ListError, name: str, index: int) -> str:
 
 
 def resolve_pair(library: Library, arguments: Mapping[str, str]) -> tuple[UserRef, UserRef]:
-    """The two fans that a visitor means by what was typed.
+    """Find the two users that a visitor means by what was typed.
 
-    Raises:
-        BadQuery: there is no such source.
-        OneOfTwo: what was typed cannot be a username.
+    Raises
+    ------
+    InvalidQuery
+        There is no such site.
+    PairListError
+        What was typed cannot be a username.
     """
     names = [arguments.get(f"{prefix}username", "").strip() for prefix in PARAMETER_PREFIXES]
     found: list[UserRef] = []
     list_errors: dict[int, ListError] = {}
     for at, (prefix, name) in enumerate(zip(PARAMETER_PREFIXES, names, strict=True)):
         try:
-            source, username = resolve_source(library, arguments.get(f"{prefix}source", ""), name)
+            user = resolve_user(library, arguments.get(f"{prefix}source", ""), name)
             # Cleaned here, so that the address has as many parts as it should.
-            found.append(UserRef(source, source.username_rule.clean_username(username)))
-        except BadUsername as fault:
-            list_errors[at] = fault
-        except InvalidQuery as fault:
-            sentence = str(fault).replace(f"“{fault.field}”", f"“{prefix}{fault.field}”")
-            raise InvalidQuery(f"{prefix}{fault.field}", sentence) from None
+            username = user.source.username_rule.clean_username(user.username)
+            found.append(replace(user, username=username))
+        except BadUsername as error:
+            list_errors[at] = error
+        except InvalidQuery as error:
+            sentence = str(error).replace(f"“{error.field}”", f"“{prefix}{error.field}”")
+            raise InvalidQuery(f"{prefix}{error.field}", sentence) from None
     if list_errors:
         raise PairListError(list_errors, names)
     return found[0], found[1]
 
 
 def fetch_pair_lists(one: UserRef, other: UserRef) -> tuple[AnimeList, AnimeList]:
-    """Both lists, read at the same time.
+    """Fetch both lists at the same time.
 
-    Raises:
-        OneOfTwo: there is trouble with one of them, or with both.
+    Raises
+    ------
+    PairListError
+        One of them cannot be had, or neither.
     """
     users = (one, other)
     with ThreadPoolExecutor(len(users)) as pool:
-        # What is logged there belongs to this request.
-        waiting = [
-            pool.submit(copy_context().run, fetch_list_or_empty, each.source, each.username)
-            for each in users
-        ]
+        # What is logged in the threads belongs to this request.
+        waiting = [pool.submit(copy_context().run, fetch_list, user) for user in users]
     list_errors: dict[int, ListError] = {}
     lists: list[AnimeList] = []
     for at, future in enumerate(waiting):
         try:
             lists.append(future.result())
-        except ListError as fault:
-            list_errors[at] = fault
+        except ListError as error:
+            list_errors[at] = error
     if list_errors:
         raise PairListError(list_errors, [each.username for each in users])
     return lists[0], lists[1]
@@ -118,7 +110,7 @@ def fetch_pair_lists(one: UserRef, other: UserRef) -> tuple[AnimeList, AnimeList
 def recommend_for_pair(
     library: Library, one: AnimeList, other: AnimeList, options: QueryOptions
 ) -> FilteredResult[GroupResult]:
-    """What both would enjoy, by the same options as for one.
+    """Recommend for both, by the same options as for one.
 
     What is marked as seen counts as seen by both. Titles that either plans to watch stay in;
     ``planned=only`` leaves nothing else.

@@ -12,8 +12,9 @@ from app.recommender.affinity import affinity_contributions
 from app.recommender.recommend import MAX_SCORE, MIN_SCORE, PERCENT, ItemScores, score_items
 from app.recommender.score_model import AFFINITY_OFFSET, AFFINITY_WEIGHT
 from app.web.requests.query import QueryOptions
-from app.web.services.recommend import recommend_for_list, to_user_list
-from app.web.state import Library
+from app.web.services.library import Library
+from app.web.services.recommendations import recommend_with_filters
+from app.web.services.user_lists import to_user_list
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def build_worked_example(library: Library, anime_list: AnimeList) -> WorkedExamp
     """The best match of a list, among new series, with all its numbers; None if there is none."""
     user_list = to_user_list(anime_list)
     # Of a series that is on the list already, little more could be said than just that.
-    recommendations = recommend_for_list(library, user_list, QueryOptions(new_series=True))
+    recommendations, _ = recommend_with_filters(library, user_list, QueryOptions(new_series=True))
     if not recommendations.is_personalized or not recommendations.recommendations:
         return None
     best = max(recommendations.recommendations, key=lambda item: item.match)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, make_response, render_template
+from flask import Blueprint, Response, render_template
 
 from app.notice import read_sources
 from app.web.presenters.model_quality import load_model_quality
@@ -10,6 +10,7 @@ from app.web.request_costs import Cost, rate_limited
 from app.web.services.example_lists import EXAMPLE_LIST
 from app.web.services.worked_example import build_worked_example
 from app.web.state import get_library
+from app.web.views.responses import PUBLIC_HOUR, page_response
 
 blueprint = Blueprint("about", __name__)
 
@@ -26,6 +27,4 @@ def show_about() -> Response:
         quality=load_model_quality(library.model),
         worked=build_worked_example(library, EXAMPLE_LIST),
     )
-    response = make_response(page)
-    response.headers["Cache-Control"] = "public, max-age=3600"
-    return response
+    return page_response(page, PUBLIC_HOUR)

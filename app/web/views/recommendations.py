@@ -1,26 +1,17 @@
-"""The pages. All state of a view stands in its address, so that it can be shared and reloaded."""
+"""The pages of recommendations. All state stands in the address, to be shared and reloaded."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 from urllib.parse import parse_qsl
 
-from flask import (
-    Blueprint,
-    Response,
-    abort,
-    make_response,
-    redirect,
-    render_template,
-    request,
-    url_for,
-)
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.lists.entry import AnimeList
-from app.recommendation_json import recommendations_to_json
-from app.web.presenters.export import export_response
+from app.recommender import RecommendationResult
+from app.schemas.recommendations import RecommendationsResponse
 from app.web.presenters.results import build_results_page
 from app.web.presenters.taste_summary import summarize_taste
 from app.web.problems import problem_types_by_slug
@@ -41,19 +32,42 @@ from app.web.requests.upload import (
     serialize_list,
 )
 from app.web.services.example_lists import EXAMPLE_LIST
-from app.web.services.recommend import (
-    fetch_list_or_empty,
-    recommend_and_record,
-    resolve_source,
-    to_user_list,
-)
+from app.web.services.recommendations import FilteredResult, recommend_and_record
+from app.web.services.user_lists import UserRef, resolve_user, to_user_list
 from app.web.state import get_app_state, get_library
-from app.web.views.streaming import ListFetch, stream_page
+from app.web.views.responses import (
+    SUBMITTED,
+    current_page_url,
+    export_response,
+    get_source_or_404,
+    page_response,
+    user_page_url,
+)
+from app.web.views.streaming import ListPage
 
 blueprint = Blueprint("pages", __name__)
 
-SUBMITTED = "apply"
-"""The argument that the form above the results adds: what it sends has a shorter address."""
+
+class UserResultsPage(ListPage):
+    """What to watch next for a user of another site."""
+
+    def render(self, anime_list: AnimeList, part: str | None = None) -> str | AnyResponse:
+        """Render the page, or only what comes after its frame."""
+        source, username = self.user.source, self.user.username
+        name = anime_list.username or username
+        beside = None
+        if anime_list.favourites:
+            endpoint = "favourites.show_favourites"
+            beside = user_page_url(endpoint, source.slug, username, self.options)
+        return _respond(
+            anime_list,
+            self.options,
+            part=part,
+            name=name,
+            site=source.name,
+            link=source.list_url(name),
+            beside=beside,
+        )
 
 
 @blueprint.get("/")
@@ -61,76 +75,37 @@ SUBMITTED = "apply"
 def show_home() -> Response:
     """Where everything starts. ``?source=`` preselects a site."""
     library = get_library()
-    response = make_response(
-        render_template(
-            "home.html",
-            sources=library.sources,
-            source=request.args.get("source", ""),
-            english=parse_title_language(request.args) is TitleLanguage.ENGLISH,
-            anime=len(library.model),
-            data_date=library.model.manifest.created[:10],
-        )
+    page = render_template(
+        "home.html",
+        sources=library.sources,
+        source=request.args.get("source", ""),
+        english=parse_title_language(request.args) is TitleLanguage.ENGLISH,
+        anime=len(library.model),
+        data_date=library.model.manifest.created[:10],
     )
-    response.headers["Cache-Control"] = "no-cache"
-    return response
+    return page_response(page, "no-cache")
 
 
 @blueprint.get("/recommend")
 @rate_limited(Cost.PAGE)
 def redirect_to_results() -> AnyResponse:
     """The form leads here, and from here to the address of the results."""
-    library = get_library()
-    source, username = resolve_source(
-        library, request.args.get("source", ""), request.args.get("username", "")
-    )
-    query = to_page_query(parse_page_query(request.args))
-    return redirect(
-        url_for(".show_user_recommendations", source=source.slug, username=username, **query), 303
-    )
+    typed = request.args
+    user = resolve_user(get_library(), typed.get("source", ""), typed.get("username", ""))
+    endpoint, options = ".show_user_recommendations", parse_page_query(typed)
+    return redirect(user_page_url(endpoint, user.source.slug, user.username, options), 303)
 
 
 @blueprint.get("/user/<source>/<path:username>")
 @rate_limited(Cost.LIST)
 def show_user_recommendations(source: str, username: str) -> str | AnyResponse:
     """What to watch next for a user of another site."""
-    library = get_library()
-    if source not in library.sources:
-        abort(404)
+    user = UserRef(get_source_or_404(source), username)
     options = parse_page_query(request.args)
-
-    def url_for_options(wanted: QueryOptions) -> str:
-        return url_for(
-            ".show_user_recommendations", source=source, username=username, **to_page_query(wanted)
-        )
-
     if SUBMITTED in request.args:
-        return redirect(url_for_options(options), 303)
-    site = library.sources[source]
-
-    def render_page(anime_list: AnimeList, part: str | None = None) -> str | AnyResponse:
-        name = anime_list.username or username
-        list_url = site.list_url(name)
-        query = to_page_query(options)
-        favourites_url = url_for(
-            "favourites.show_favourites", source=source, username=username, **query
-        )
-        return _render_results(
-            anime_list,
-            options,
-            url_for_options=url_for_options,
-            display_name=name,
-            site_name=site.name,
-            list_url=list_url,
-            part=part,
-            favourites_url=favourites_url,
-        )
-
-    wait_seconds = get_app_state().settings.list_grace
-    fetching = ListFetch(lambda report: fetch_list_or_empty(site, username, report))
-    # What is kept as a file must have the right status, as must what only asks for the status.
-    if "format" in request.args or request.method == "HEAD" or fetching.wait(wait_seconds):
-        return render_page(fetching.result())
-    return stream_page(fetching, render_page, name=username, source=site)
+        return redirect(current_page_url(options), 303)
+    # What is kept as a file must have the right status.
+    return UserResultsPage(user, options).respond(stream="format" not in request.args)
 
 
 @blueprint.get("/example")
@@ -138,13 +113,9 @@ def show_user_recommendations(source: str, username: str) -> str | AnyResponse:
 def show_example() -> str | AnyResponse:
     """The same page for a made-up list."""
     options = parse_page_query(request.args)
-
-    def url_for_options(wanted: QueryOptions) -> str:
-        return url_for(".show_example", **to_page_query(wanted))
-
     if SUBMITTED in request.args:
-        return redirect(url_for_options(options), 303)
-    return _render_results(EXAMPLE_LIST, options, url_for_options=url_for_options, is_example=True)
+        return redirect(current_page_url(options), 303)
+    return _respond(EXAMPLE_LIST, options, sample=True)
 
 
 @blueprint.get("/picks/<picks>")
@@ -153,23 +124,10 @@ def show_picked_recommendations(picks: str) -> str | AnyResponse:
     """What to watch next for anime that were picked by hand; they are in the address itself."""
     scores_by_id = parse_picks(picks)
     options = parse_page_query(request.args)
-
-    def url_for_options(wanted: QueryOptions) -> str:
-        return url_for(
-            ".show_picked_recommendations",
-            picks=format_picks(scores_by_id),
-            **to_page_query(wanted),
-        )
-
     if SUBMITTED in request.args:
-        return redirect(url_for_options(options), 303)
+        return redirect(current_page_url(options), 303)
     edit_url = url_for("picks.show_picker", picks=format_picks(scores_by_id))
-    return _render_results(
-        picks_to_anime_list(scores_by_id),
-        options,
-        url_for_options=url_for_options,
-        edit_url=edit_url,
-    )
+    return _respond(picks_to_anime_list(scores_by_id), options, edit=edit_url)
 
 
 @blueprint.post("/upload")
@@ -182,17 +140,13 @@ def post_upload() -> str | AnyResponse:
     except RequestEntityTooLarge:
         drain_body(request)
         raise
-    options = parse_page_query(_parse_choice(form["choice"]) if "choice" in form else form)
+    # What a button of the page stands for, as in an address.
+    choice = dict(parse_qsl(form["choice"])) if "choice" in form else form
     if "list" in form:
         anime_list = deserialize_list(form["list"], get_app_state().settings.max_list_length)
     else:
         anime_list = parse_uploaded_export(files.get("export"))
-    return _render_results(
-        anime_list,
-        options,
-        uploaded_list=serialize_list(anime_list),
-        display_name=anime_list.username,
-    )
+    return _respond_to_upload(anime_list, parse_page_query(choice), choice.get("format"))
 
 
 @blueprint.get("/upload")
@@ -210,47 +164,66 @@ def show_problem_type(slug: str) -> str:
     return render_template("problem.html", kind=kind)
 
 
-def _parse_choice(text: str) -> dict[str, str]:
-    """The options that a button of an upload's result page stands for, as in an address."""
-    return dict(parse_qsl(text))
-
-
-def _render_results(
-    anime_list: AnimeList,
-    options: QueryOptions,
-    *,
-    url_for_options: Callable[[QueryOptions], str] | None = None,
-    uploaded_list: str | None = None,
-    display_name: str | None = None,
-    site_name: str | None = None,
-    list_url: str | None = None,
-    is_example: bool = False,
-    edit_url: str | None = None,
-    part: str | None = None,
-    favourites_url: str | None = None,
+def _respond(
+    anime_list: AnimeList, options: QueryOptions, *, part: str | None = None, **context: Any
 ) -> str | AnyResponse:
+    """Answer with the page, or with the file that is asked for."""
+    filtered = _recommend(anime_list, options)
+    if "format" in request.args:
+        return _export(filtered, options, request.args["format"])
+    return _render(
+        anime_list,
+        filtered,
+        options,
+        part=part,
+        address=current_page_url,
+        action=current_page_url(QueryOptions()),
+        **context,
+    )
+
+
+def _respond_to_upload(
+    anime_list: AnimeList, options: QueryOptions, file_format: str | None
+) -> str | AnyResponse:
+    """Answer with a page that carries the list, or with the file that is asked for."""
+    filtered = _recommend(anime_list, options)
+    if file_format is not None:
+        return _export(filtered, options, file_format)
+    carried = serialize_list(anime_list)
+    return _render(anime_list, filtered, options, carried=carried, name=anime_list.username)
+
+
+def _recommend(
+    anime_list: AnimeList, options: QueryOptions
+) -> FilteredResult[RecommendationResult]:
+    return recommend_and_record(
+        get_library(), to_user_list(anime_list), options, anime_list.unmapped
+    )
+
+
+def _export(
+    filtered: FilteredResult[RecommendationResult], options: QueryOptions, file_format: str
+) -> AnyResponse:
+    answer = RecommendationsResponse.build(
+        filtered.result, get_library().catalogue, english=options.english
+    )
+    return export_response(file_format, answer)
+
+
+def _render(
+    anime_list: AnimeList,
+    filtered: FilteredResult[RecommendationResult],
+    options: QueryOptions,
+    **context: Any,
+) -> str:
     library = get_library()
-    filtered = recommend_and_record(library, to_user_list(anime_list), options, anime_list.unmapped)
-    arguments = request.args if url_for_options else _parse_choice(request.form.get("choice", ""))
-    if "format" in arguments:
-        body = recommendations_to_json(filtered.result, library.catalogue, english=options.english)
-        return export_response(arguments["format"], body)
     return render_template(
         "results.html",
-        part=part,
         results=build_results_page(library, filtered, anime_list, options),
-        beside=favourites_url if anime_list.favourites else None,
         taste=summarize_taste(library.model, library.attributes, filtered.result.profile),
-        address=url_for_options,
-        action=url_for_options and url_for_options(QueryOptions()),
-        carried=uploaded_list,
         page_query=to_page_query,
-        name=display_name,
-        site=site_name,
-        link=list_url,
-        sample=is_example,
-        edit=edit_url,
         crowd=bool(library.model.training_users),
         source=anime_list.source,
         age=anime_list.age,
+        **context,
     )

@@ -1,44 +1,39 @@
 """``/fans``: the fans most like one, what they prefer, and what they loved; the same as JSON.
 
-Only where the model keeps the fans that one of its engines was fitted to (`app.recommender.training_users`).
+Only where the model has the users that one of its engines was fitted to
+(`app.recommender.training_users`).
 """
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any
-
-from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.lists.entry import AnimeList
-from app.neighbours_json import neighbours_to_json
-from app.recommender import EngineName
-from app.recommender.user_neighbours import find_user_neighbours
-from app.web.presenters.export import export_response
-from app.web.presenters.filter_form import build_filter_form
-from app.web.presenters.results import build_title_language_link
+from app.recommender.user_neighbours import UserNeighbours
+from app.schemas.similar_users import SimilarUsers
+from app.web.presenters.answers import similar_users_answer
+from app.web.presenters.filter_form import PageControls, control_fields
 from app.web.request_costs import Cost, rate_limited
 from app.web.requests.query import (
-    InvalidQuery,
     QueryOptions,
     UserQuery,
     parse_page_query,
     parse_query,
     to_page_query,
 )
-from app.web.services.filters import ActiveFilter
-from app.web.services.recommend import (
-    active_filters_for,
-    build_allowed_mask,
-    build_user_profile,
-    fetch_list_or_empty,
-    get_source,
-    run_with_relaxations,
-    to_user_list,
+from app.web.services.recommendations import FilteredResult
+from app.web.services.similar_users import find_similar_users, resolve_engine
+from app.web.services.user_lists import UserRef, fetch_list, get_source
+from app.web.state import get_library
+from app.web.views.responses import (
+    SUBMITTED,
+    current_page_url,
+    export_response,
+    get_source_or_404,
+    json_response,
+    user_page_url,
 )
-from app.web.state import Library, get_library
-from app.web.views.responses import json_response
 
 blueprint = Blueprint("fans", __name__)
 
@@ -46,90 +41,59 @@ blueprint = Blueprint("fans", __name__)
 @blueprint.get("/fans/<source>/<path:username>")
 @rate_limited(Cost.LIST)
 def show_similar_users(source: str, username: str) -> str | AnyResponse:
-    """Fans like a user of another site."""
+    """Users like a user of another site."""
+    user = UserRef(get_source_or_404(source), username)
     library = get_library()
-    if source not in library.sources or not library.model.training_users:
+    if not library.model.training_users:
         abort(404)
     options = parse_page_query(request.args)
-
-    def url_for_options(wanted: QueryOptions) -> str:
-        return url_for(
-            ".show_similar_users", source=source, username=username, **to_page_query(wanted)
-        )
-
-    if "apply" in request.args:
-        return redirect(url_for_options(options), 303)
-    site = library.sources[source]
-    anime_list = fetch_list_or_empty(site, username)
-    filtered = run_with_relaxations(
-        partial(_find_similar_users, library, anime_list),
-        options,
-        lambda body: len(body["recommendations"]),
+    if SUBMITTED in request.args:
+        return redirect(current_page_url(options), 303)
+    anime_list = fetch_list(user)
+    filtered = find_similar_users(library, anime_list, options)
+    found = SimilarUsers.build(
+        filtered.result,
+        library.model,
+        library.catalogue,
+        resolve_engine(library, options),
+        english=options.english,
     )
-    body = filtered.result
     if "format" in request.args:
-        return export_response(request.args["format"], body)
-    return render_template(
-        "fans.html",
-        found=body,
-        crowd=len(library.model.training_users[body["engine"]]),
-        results={
-            "filter_form": build_filter_form(library, filtered, options),
-            "cards": body["recommendations"],
-        },
-        titles=build_title_language_link(options),
-        name=anime_list.username or username,
-        site=site.name,
-        address=url_for_options,
-        action=url_for_options(QueryOptions()),
-        carried=None,
-        page_query=to_page_query,
-        back=url_for(
-            "pages.show_user_recommendations",
-            source=source,
-            username=username,
-            **to_page_query(options),
-        ),
-        data_date=library.model.manifest.created[:10],
-    )
+        return export_response(request.args["format"], found)
+    return _render(user, anime_list, filtered, found, options)
 
 
 @blueprint.get("/api/v1/fans")
 @rate_limited(Cost.LIST)
 def get_similar_users() -> Response:
-    """The fans most like a user, and what they loved."""
+    """The users most like a user, and what they loved."""
     library = get_library()
     query = parse_query(UserQuery, request.args)
-    anime_list = fetch_list_or_empty(get_source(library, query.source), query.username)
-    body, _ = _find_similar_users(library, anime_list, query)
-    return json_response({"source": anime_list.source, "username": anime_list.username, **body})
+    anime_list = fetch_list(UserRef(get_source(library, query.source), query.username))
+    found = find_similar_users(library, anime_list, query)
+    return json_response(similar_users_answer(library, found.result, query, anime_list))
 
 
-def _find_similar_users(
-    library: Library, anime_list: AnimeList, options: QueryOptions
-) -> tuple[dict[str, Any], list[ActiveFilter]]:
-    engine = _resolve_engine(library, options)
-    user = build_user_profile(library, to_user_list(anime_list), options)
-    filters = active_filters_for(library, (user,), options)
-    allowed = build_allowed_mask(library, options, filters)
-    found = find_user_neighbours(library.model, engine, user, count=options.top, allowed=allowed)
-    body = neighbours_to_json(
-        found, library.model, library.catalogue, engine, english=options.english
+def _render(
+    user: UserRef,
+    anime_list: AnimeList,
+    filtered: FilteredResult[UserNeighbours],
+    found: SimilarUsers,
+    options: QueryOptions,
+) -> str:
+    library = get_library()
+    picks = "pages.show_user_recommendations"
+    shown = len(found.recommendations)
+    controls = control_fields(library, filtered, options, shown=shown, personal=False)
+    return render_template(
+        "fans.html",
+        found=found,
+        crowd=len(library.model.training_users[found.engine]),
+        results=PageControls(**controls),
+        name=anime_list.username or user.username,
+        site=user.source.name,
+        address=current_page_url,
+        action=current_page_url(QueryOptions()),
+        page_query=to_page_query,
+        back=user_page_url(picks, user.source.slug, user.username, options),
     )
-    return body, filters
-
-
-def _resolve_engine(library: Library, options: QueryOptions) -> str:
-    """The engine asked for, or the first that keeps its fans.
-
-    Raises:
-        BadQuery: the one asked for keeps none, or none does.
-    """
-    engines_with_users = list(library.model.training_users)
-    if not engines_with_users:
-        raise InvalidQuery("engine", "This Hakken keeps no fans to compare with.")
-    if options.engine is EngineName.HAKKEN:
-        return engines_with_users[0]
-    if options.engine not in engines_with_users:
-        raise InvalidQuery("engine", f"“engine” should be one of: {', '.join(engines_with_users)}.")
-    return options.engine.value

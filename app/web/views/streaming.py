@@ -7,21 +7,20 @@ needs a script: the stylesheet shows the last line, and hides them all once the 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextvars import copy_context
-from functools import partial
-from queue import Empty, SimpleQueue
-from threading import Thread
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from flask import Response, render_template, request, stream_with_context
 from markupsafe import escape
 from werkzeug.wrappers import Response as AnyResponse
 
-from app.lists import ListSource
 from app.lists.entry import AnimeList
-from app.lists.progress import FetchProgress, ListProgressCallback
 from app.web.errors import error_page_end
+from app.web.presenters.text import progress_text
+from app.web.requests.query import QueryOptions
+from app.web.services.user_lists import ListFetch, UserRef
+from app.web.state import get_app_state
 
 HEARTBEAT_SECONDS = 5.0
 """Seconds without news after which the words say that it still goes on. Writing them is also how
@@ -29,105 +28,45 @@ a server notices that the visitor has left."""
 
 _WAITING_END = "</div>\n</section>\n"
 
-PageRenderer = Callable[[AnimeList, str], str | AnyResponse]
 
+@dataclass(frozen=True, slots=True)
+class ListPage(ABC):
+    """A page about the list of a user."""
 
-class ListFetch:
-    """A list that is being read, in a thread of its own.
+    user: UserRef
+    options: QueryOptions
 
-    The thread goes on when nobody waits any more: somebody else may, and it has its deadline.
-    """
+    @abstractmethod
+    def render(self, anime_list: AnimeList, part: str | None = None) -> str | AnyResponse:
+        """Render the page, or only what comes after its frame (``part`` "end")."""
 
-    def __init__(self, fetch: Callable[[ListProgressCallback], AnimeList]) -> None:
-        self._progress_queue: SimpleQueue[FetchProgress | None] = SimpleQueue()
-        self._future: Future[AnimeList] = Future()
-        self._last_progress = FetchProgress()
-        # What is logged there belongs to the same request.
-        read = partial(copy_context().run, self._run, fetch)
-        Thread(target=read, name="list", daemon=True).start()
+    def respond(self, *, stream: bool = True) -> str | AnyResponse:
+        """Answer with the page; in two parts if the list takes long and ``stream`` allows it."""
+        fetching = ListFetch(self.user)
+        # What only asks for the status must have the right one.
+        stream = stream and request.method != "HEAD"
+        if not stream or fetching.wait(get_app_state().settings.list_grace):
+            return self.render(fetching.result())
+        response = Response(stream_with_context(self._chunks(fetching)), mimetype="text/html")
+        response.headers["X-Accel-Buffering"] = "no"  # tells nginx to pass it on at once
+        return response
 
-    def _run(self, fetch: Callable[[ListProgressCallback], AnimeList]) -> None:
+    def _chunks(self, fetching: ListFetch) -> Iterator[str]:
+        began = time.monotonic()
+        again = request.full_path.rstrip("?")
+        start = render_template("waiting.html", part="start", user=self.user, again=again)
+        last_words = ""
+        for progress in fetching.progress_updates(HEARTBEAT_SECONDS):
+            if progress:
+                words = last_words = progress_text(progress, self.user.source.name)
+            else:
+                words = f"{last_words} {time.monotonic() - began:.0f} seconds so far."
+            yield f"{start}<p>{escape(words)}</p>\n"
+            start = ""
+        closing_words = "The list has arrived."
         try:
-            self._future.set_result(fetch(self._progress_queue.put))
-        except BaseException as error:
-            self._future.set_exception(error)
-        finally:
-            self._progress_queue.put(None)
-
-    def wait(self, seconds: float) -> bool:
-        """Wait up to ``seconds``; True when the list is there, or cannot be had."""
-        end = time.monotonic() + seconds
-        while True:
-            try:
-                news = self._progress_queue.get(timeout=max(0.0, end - time.monotonic()))
-            except Empty:
-                return False
-            if news is None:
-                return True
-            self._last_progress = news
-
-    def progress_updates(self, heartbeat: float) -> Iterator[FetchProgress | None]:
-        """What is known now, then what is new, and None whenever nothing was for ``beat`` seconds.
-
-        It ends when the list is there or cannot be had.
-        """
-        yield self._last_progress
-        while True:
-            try:
-                news = self._progress_queue.get(timeout=heartbeat)
-            except Empty:
-                yield None
-                continue
-            if news is None:
-                return
-            if news != self._last_progress:
-                yield news
-            self._last_progress = news
-
-    def result(self) -> AnimeList:
-        """The list, as soon as it is there; raises what reading it raised."""
-        return self._future.result()
-
-
-def stream_page(
-    fetching: ListFetch, render_page: PageRenderer, *, name: str, source: ListSource
-) -> Response:
-    """The page of a list that is still being read; ``page`` makes its end (``part`` "end")."""
-    pieces = _page_chunks(fetching, render_page, name, source)
-    response = Response(stream_with_context(pieces), mimetype="text/html")
-    response.headers["X-Accel-Buffering"] = "no"  # tells nginx to pass it on at once
-    return response
-
-
-def _page_chunks(
-    fetching: ListFetch, render_page: PageRenderer, name: str, source: ListSource
-) -> Iterator[str]:
-    began = time.monotonic()
-    start = render_template(
-        "waiting.html", part="start", name=name, source=source, again=request.full_path.rstrip("?")
-    )
-    last_words = ""
-    for progress in fetching.progress_updates(HEARTBEAT_SECONDS):
-        if progress:
-            words = last_words = progress_text(progress, source.name)
-        else:
-            words = f"{last_words} {time.monotonic() - began:.0f} seconds so far."
-        yield f"{start}<p>{escape(words)}</p>\n"
-        start = ""
-    closing_words = "The list has arrived."
-    try:
-        end = render_page(fetching.result(), "end")
-        assert isinstance(end, str)
-    except Exception as error:
-        end, closing_words = error_page_end(error), "The list could not be read."
-    yield f"<p>{closing_words}</p>\n{_WAITING_END}{end}"
-
-
-def progress_text(progress: FetchProgress, site: str) -> str:
-    """Where reading a list stands, for whoever waits for it."""
-    if progress.queued:
-        return f"Waiting for another visitor’s request to {site}…"
-    if not progress.entries:
-        return f"Asking {site} for the list…"
-    titles = "title" if progress.entries == 1 else "titles"
-    return f"Asking {site}… {progress.entries:,} {titles} so far, page {progress.page}."
+            end = self.render(fetching.result(), "end")
+            assert isinstance(end, str)
+        except Exception as error:
+            end, closing_words = error_page_end(error), "The list could not be read."
+        yield f"<p>{closing_words}</p>\n{_WAITING_END}{end}"

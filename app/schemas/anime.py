@@ -1,0 +1,161 @@
+"""One anime, what is like it, and what it looks like."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from app.catalogue import Anime, Catalogue
+from app.recommender import EngineName
+from app.schemas.base import Count, Rounded, Schema, Score
+
+AnimeId = Annotated[int, Field(ge=1, description="MyAnimeList’s number of the anime")]
+Rank = Annotated[int, Field(ge=1)]
+
+
+class AnimeTitle(Schema):
+    """An anime by name."""
+
+    anime_id: AnimeId
+    title: str
+
+
+class AnimeSummary(AnimeTitle):
+    """An anime in short."""
+
+    title_english: str | None
+    type: str | None
+    year: int | None
+    episodes: int | None
+
+
+class AnimePreview(AnimeSummary):
+    """An anime with its picture and its page on MyAnimeList."""
+
+    picture: str | None
+    url: str
+
+
+class Ranked(Schema):
+    """The first key of everything that has a place."""
+
+    rank: Rank
+
+
+class RankedAnime(AnimePreview, Ranked):
+    """An anime in its place."""
+
+    genres: list[str]
+
+
+def summary_fields(anime: Anime, *, english: bool = False) -> dict[str, Any]:
+    """The fields of an `AnimeSummary`; ``english`` titles where there are any."""
+    return {
+        "anime_id": anime.anime_id,
+        "title": anime.display_title(english=english),
+        "title_english": anime.title_english,
+        "type": anime.type,
+        "year": anime.year,
+        "episodes": anime.episodes,
+    }
+
+
+def preview_fields(anime: Anime, *, english: bool = False) -> dict[str, Any]:
+    """The fields of an `AnimePreview`."""
+    return {**summary_fields(anime, english=english), "picture": anime.picture, "url": anime.url}
+
+
+def ranked_fields(
+    rank: int, anime_id: int, catalogue: Catalogue, *, english: bool = False
+) -> dict[str, Any]:
+    """The fields of a `RankedAnime`."""
+    anime = catalogue.get_anime(anime_id)
+    return {"rank": rank, "genres": list(anime.genres), **preview_fields(anime, english=english)}
+
+
+class SearchResponse(Schema):
+    """What a search found, the likeliest first."""
+
+    anime: list[AnimePreview]
+
+
+class AnimeStatsSchema(Schema):
+    """Where an anime stands in the model."""
+
+    popularity_rank: Rank
+    lists: Count
+    scores: Count
+    bias: Annotated[Rounded | None, Field(description="null until somebody has scored it")]
+    typical_score: Score | None
+
+
+class AnimeResponse(AnimeSummary):
+    """Everything that is known of an anime; `in_model` is null where too few fans list it."""
+
+    model: str
+    season: str | None
+    genres: list[str]
+    adult: bool
+    picture: str | None
+    links: dict[str, str]
+    in_model: AnimeStatsSchema | None
+    series: list[AnimeSummary]
+
+
+class SimilarAnimeSchema(AnimeSummary):
+    """An anime like another, and how strongly."""
+
+    weight: Annotated[Rounded, Field(ge=0)]
+
+
+class AlsoLovedSchema(AnimeSummary):
+    """An anime for who loved another and nothing else."""
+
+    match: Rounded
+    predicted_score: Score
+
+
+class SimilarAnimeResponse(Schema):
+    """What is like an anime: those scored alike, those that its fans pick, and those for whom it
+    is all that they love."""
+
+    model: str
+    anime_id: AnimeId
+    similarity: list[SimilarAnimeSchema]
+    affinity: list[SimilarAnimeSchema]
+    engines: Annotated[
+        dict[str, list[SimilarAnimeSchema]],
+        Field(description="by vectors, for each further engine that the model has"),
+    ]
+    also_loved: list[AlsoLovedSchema]
+
+
+class EngineNeighbourSchema(RankedAnime):
+    """An anime whose vector is near that of another, by cosine."""
+
+    likeness: Rounded
+
+
+class EngineNeighboursResponse(Schema):
+    """What one engine puts near an anime (``model_build similar --anime``)."""
+
+    model: str
+    engine: EngineName
+    anime_id: AnimeId
+    similar: list[EngineNeighbourSchema]
+
+
+class AnimeDetailsSchema(Schema):
+    """A picture and a synopsis, null where nobody has one."""
+
+    anime_id: AnimeId
+    picture: str | None
+    synopsis: str | None
+
+
+class AnimeDetailsResponse(Schema):
+    """What is known now; unless `complete`, asking again in a few seconds may bring more."""
+
+    details: list[AnimeDetailsSchema]
+    complete: bool

@@ -1,0 +1,171 @@
+"""What two fans would both enjoy. The first fan always comes first."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import Field
+
+from app.catalogue import Catalogue
+from app.recommender import EngineName, GroupResult, SortOrder
+from app.recommender.group import GroupRecommendation, Suggestion
+from app.recommender.user_similarity import SharedItem, UserSimilarity
+from app.schemas.anime import AnimeTitle, RankedAnime, ranked_fields
+from app.schemas.base import OPTIONAL, Count, Rounded, Schema, Score
+from app.schemas.recommendations import (
+    ContributionSchema,
+    FetchedListCoverage,
+    FilterRelaxationSchema,
+    ListOwner,
+)
+
+
+class PairMemberSchema(FetchedListCoverage, ListOwner):
+    """One of two fans, and how much of the list could be used."""
+
+    personal: bool
+
+
+class UserSimilaritySchema(Schema):
+    """How alike two fans score. Null where too few titles were scored by both to tell."""
+
+    both_seen: Count
+    both_scored: Count
+    value: Annotated[Rounded, Field(ge=-1, le=1)] | None
+    chance: Annotated[Rounded, Field(ge=0, le=1)] | None
+    mean_difference: Rounded | None
+
+    @classmethod
+    def build(cls, similarity: UserSimilarity) -> Self:
+        """Describe how alike two fans score."""
+        return cls(
+            both_seen=similarity.shared_seen,
+            both_scored=similarity.shared_scored,
+            value=similarity.value,
+            chance=similarity.probability,
+            mean_difference=similarity.mean_difference,
+        )
+
+
+class MemberScoreSchema(Schema):
+    """What one of two fans would make of an anime."""
+
+    match: Rounded
+    predicted_score: Score
+    planned: bool
+    because: list[ContributionSchema]
+
+
+class GroupRecommendationSchema(RankedAnime):
+    """An anime for two fans, the first fan first."""
+
+    match: Rounded
+    fans: Annotated[list[MemberScoreSchema], Field(min_length=2, max_length=2)]
+    more_of_franchise: Count
+
+    @classmethod
+    def build(cls, item: GroupRecommendation, catalogue: Catalogue, *, english: bool) -> Self:
+        """Describe one recommendation for both."""
+        return cls(
+            **ranked_fields(item.rank, item.anime_id, catalogue, english=english),
+            match=item.match,
+            fans=[
+                MemberScoreSchema(
+                    match=each.match,
+                    predicted_score=each.predicted_score,
+                    planned=each.planned,
+                    because=ContributionSchema.build_all(
+                        each.contributions, catalogue, english=english
+                    ),
+                )
+                for each in item.members
+            ],
+            more_of_franchise=item.more_of_franchise,
+        )
+
+
+class SharedItemSchema(AnimeTitle):
+    """An anime that both scored; `apart` is by how much, the fans' ways of scoring left out."""
+
+    scores: Annotated[list[float], Field(min_length=2, max_length=2)]
+    apart: Rounded
+
+    @classmethod
+    def build(cls, item: SharedItem, catalogue: Catalogue, *, english: bool) -> Self:
+        """Describe an anime that both scored."""
+        title = catalogue.title(item.anime_id, english=english)
+        return cls(
+            anime_id=item.anime_id, title=title, scores=list(item.scores), apart=item.difference
+        )
+
+
+class SuggestionSchema(AnimeTitle):
+    """An anime that one fan loved and the other does not know, as it would be for the other."""
+
+    score: float
+    match: Rounded
+    predicted_score: Score
+
+    @classmethod
+    def build(cls, item: Suggestion, catalogue: Catalogue, *, english: bool) -> Self:
+        """Describe an anime that one of the two loved."""
+        return cls(
+            anime_id=item.anime_id,
+            title=catalogue.title(item.anime_id, english=english),
+            score=item.score,
+            match=item.match,
+            predicted_score=item.predicted_score,
+        )
+
+
+class PairRecommendationsResponse(Schema):
+    """What two fans would both enjoy, and how alike they are."""
+
+    model: str
+    engine: EngineName
+    order: SortOrder
+    fans: Annotated[list[PairMemberSchema], Field(min_length=2, max_length=2)]
+    likeness: UserSimilaritySchema
+    recommendations: list[GroupRecommendationSchema]
+    favourites: list[SharedItemSchema]
+    disagreements: list[SharedItemSchema]
+    first_loved: list[SuggestionSchema]
+    second_loved: list[SuggestionSchema]
+    relax: Annotated[list[FilterRelaxationSchema] | None, OPTIONAL] = None
+
+    @classmethod
+    def build(
+        cls,
+        result: GroupResult,
+        members: list[PairMemberSchema],
+        catalogue: Catalogue,
+        *,
+        english: bool = False,
+        **further: Any,
+    ) -> Self:
+        """Describe an answer for two; ``further`` is ``relax``."""
+        comparison = result.comparison
+        favourites, disagreements = (
+            [SharedItemSchema.build(each, catalogue, english=english) for each in items]
+            for items in (comparison.favourites, comparison.disagreements)
+        )
+        first, second = (
+            [SuggestionSchema.build(each, catalogue, english=english) for each in items]
+            for items in result.suggestions
+        )
+        return cls(
+            model=result.model_version,
+            engine=result.engine,
+            order=result.sort_order,
+            fans=members,
+            likeness=UserSimilaritySchema.build(comparison.similarity),
+            recommendations=[
+                GroupRecommendationSchema.build(item, catalogue, english=english)
+                for item in result.recommendations
+            ],
+            favourites=favourites,
+            disagreements=disagreements,
+            first_loved=first,
+            second_loved=second,
+            **further,
+        )

@@ -1,0 +1,163 @@
+"""Recommendations for one fan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field
+
+from app.catalogue import Catalogue
+from app.recommender import (
+    Contribution,
+    EngineName,
+    RecommendationResult,
+    RecommendedItem,
+    SortOrder,
+    UserProfile,
+)
+from app.schemas.anime import AnimeTitle, RankedAnime, ranked_fields
+from app.schemas.base import OPTIONAL, Count, Rounded, Schema, Score
+
+ContributionWeight = Annotated[
+    Rounded, Field(description="this and its likes add up to what is explained")
+]
+
+
+class ContributionSchema(AnimeTitle):
+    """A title of the list that speaks for an anime; `score` is null where none was given."""
+
+    score: float | None
+    weight: ContributionWeight
+
+    @classmethod
+    def build_all(
+        cls, contributions: Iterable[Contribution], catalogue: Catalogue, *, english: bool
+    ) -> list[Self]:
+        """Describe the entries of a list that a number was made from."""
+        return [
+            cls(
+                anime_id=each.anime_id,
+                title=catalogue.title(each.anime_id, english=english),
+                score=each.score,
+                weight=each.weight,
+            )
+            for each in contributions
+        ]
+
+
+class RecommendationSchema(RankedAnime):
+    """One recommendation. The weights of `because` and `rest` add up to what is `explained`."""
+
+    match: Annotated[Rounded, Field(description="percent: how much the fan would want to have it")]
+    predicted_score: Score
+    expected_error: Annotated[
+        Rounded, Field(ge=0, description="one standard deviation of the score")
+    ]
+    because: list[ContributionSchema]
+    rest: ContributionWeight
+    more_of_franchise: Count
+    few_fans: Annotated[
+        bool, Field(description="so few know it that it is placed by its genres and its series")
+    ]
+
+    @classmethod
+    def build(cls, item: RecommendedItem, catalogue: Catalogue, *, english: bool) -> Self:
+        """Describe one recommendation."""
+        return cls(
+            **ranked_fields(item.rank, item.anime_id, catalogue, english=english),
+            match=item.match,
+            predicted_score=item.predicted_score,
+            expected_error=item.expected_error,
+            because=ContributionSchema.build_all(item.contributions, catalogue, english=english),
+            rest=item.residual,
+            more_of_franchise=item.more_of_franchise,
+            few_fans=item.rarely_listed,
+        )
+
+
+class ListOwner(Schema):
+    """Whose list it is."""
+
+    source: str
+    username: str
+
+
+class ListCoverage(Schema):
+    """How many titles of the list could be used."""
+
+    known: Count
+    rated: Count
+    unknown: Count
+
+    @classmethod
+    def build(cls, profile: UserProfile, **further: Any) -> Self:
+        """Count the titles of a folded-in list; ``further`` are a subclass's own fields."""
+        return cls(
+            known=len(profile.seen) + len(profile.planned),
+            rated=len(profile.rated),
+            unknown=len(profile.unknown_ids),
+            **further,
+        )
+
+
+class FetchedListCoverage(ListCoverage):
+    """The same of a list from a site; `unmapped` are those without MyAnimeList’s number."""
+
+    unmapped: Count
+
+
+class FilterRelaxationSchema(Schema):
+    """A filter that is to blame when nothing is left, and how many titles there would be."""
+
+    options: Sequence[str]
+    label: str
+    would_show: Annotated[int, Field(ge=1)]
+
+
+_Recommendations = list[RecommendationSchema]
+_Relaxations = list[FilterRelaxationSchema]
+
+
+class RecommendationsResponse(Schema):
+    """Recommendations. `personal` is false where the list says nothing, and popular anime are
+    shown; `relax` is there where filters left nothing."""
+
+    model: str
+    engine: EngineName
+    order: SortOrder
+    explained: Literal["match", "predicted_score"]
+    personal: bool
+    list: ListCoverage
+    recommendations: _Recommendations
+    relax: Annotated[_Relaxations | None, OPTIONAL] = None
+
+    @classmethod
+    def build(
+        cls,
+        result: RecommendationResult,
+        catalogue: Catalogue,
+        *,
+        english: bool = False,
+        **further: Any,
+    ) -> Self:
+        """Describe an answer; ``further`` are a subclass's own fields, and ``relax``."""
+        further.setdefault("list", ListCoverage.build(result.profile))
+        return cls(
+            model=result.model_version,
+            engine=result.engine,
+            order=result.sort_order,
+            explained=result.explained_target,
+            personal=result.is_personalized,
+            recommendations=[
+                RecommendationSchema.build(item, catalogue, english=english)
+                for item in result.recommendations
+            ],
+            **further,
+        )
+
+
+class UserRecommendationsResponse(RecommendationsResponse, ListOwner):
+    """Recommendations for a list from a site."""
+
+    list: FetchedListCoverage

@@ -1,0 +1,42 @@
+"""The page of one anime, worked out but not yet HTML."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.catalogue import Anime
+from app.recommender.rank import RARE_ITEM_LISTS
+from app.web.presenters.cards import site_links
+from app.web.presenters.text import POSTER_TINTS, poster_initial
+from app.web.requests.query import DEFAULT_SIMILAR
+from app.web.services.anime import (
+    anime_stats,
+    find_also_loved,
+    find_similar_items,
+    franchise_in_order,
+)
+from app.web.services.library import Library
+
+ALSO_LOVED_COUNT = 8
+
+
+def anime_page_context(
+    library: Library, anime: Anime, position: int, *, english: bool
+) -> dict[str, Any]:
+    """What ``anime.html`` shows of the anime at ``position`` of the model (-1: not in it)."""
+    title = anime.display_title(english=english)
+    return {
+        "anime": anime,
+        "title": title,
+        "other": anime.alternate_title(english=english),
+        "english": english,
+        "initial": poster_initial(title),
+        "tint": anime.anime_id % POSTER_TINTS,
+        "standing": anime_stats(library, position),
+        "few_lists": RARE_ITEM_LISTS,
+        "alike": find_similar_items(library, position, DEFAULT_SIMILAR),
+        "loved": find_also_loved(library, position, ALSO_LOVED_COUNT),
+        "series": franchise_in_order(library, position),
+        "links": site_links(anime),
+        "data_date": library.model.manifest.created[:10],
+    }

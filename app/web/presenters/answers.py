@@ -1,0 +1,198 @@
+"""What the services found, as the JSON that the API answers (`app.schemas`)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from app.catalogue import Anime
+from app.details import DetailsResult
+from app.lists.entry import AnimeList
+from app.recommender import GroupResult, RecommendationResult
+from app.recommender.user_neighbours import UserNeighbours
+from app.schemas.anime import (
+    AlsoLovedSchema,
+    AnimeDetailsResponse,
+    AnimeDetailsSchema,
+    AnimePreview,
+    AnimeResponse,
+    AnimeStatsSchema,
+    AnimeSummary,
+    SearchResponse,
+    SimilarAnimeResponse,
+    SimilarAnimeSchema,
+    preview_fields,
+    summary_fields,
+)
+from app.schemas.pair import PairMemberSchema, PairRecommendationsResponse
+from app.schemas.recommendations import (
+    FetchedListCoverage,
+    FilterRelaxationSchema,
+    RecommendationsResponse,
+    UserRecommendationsResponse,
+)
+from app.schemas.similar_users import SimilarUsersResponse
+from app.web.presenters.cards import site_links
+from app.web.requests.query import QueryOptions
+from app.web.services.anime import AlsoLovedAnime, AnimeStats, SimilarItemLists, SimilarItems
+from app.web.services.library import Library
+from app.web.services.recommendations import FilteredResult, FilterRelaxation
+from app.web.services.similar_users import resolve_engine
+
+
+def recommendations_answer(
+    library: Library, filtered: FilteredResult[RecommendationResult], options: QueryOptions
+) -> RecommendationsResponse:
+    """Answer with recommendations; where filters left nothing, with which of them to relax."""
+    return RecommendationsResponse.build(
+        filtered.result,
+        library.catalogue,
+        english=options.english,
+        relax=_relaxations_if_empty(filtered),
+    )
+
+
+def user_recommendations_answer(
+    library: Library,
+    filtered: FilteredResult[RecommendationResult],
+    options: QueryOptions,
+    anime_list: AnimeList,
+) -> UserRecommendationsResponse:
+    """Answer with recommendations for a list from a site."""
+    return UserRecommendationsResponse.build(
+        filtered.result,
+        library.catalogue,
+        english=options.english,
+        relax=_relaxations_if_empty(filtered),
+        source=anime_list.source,
+        username=anime_list.username,
+        list=FetchedListCoverage.build(filtered.result.profile, unmapped=anime_list.unmapped),
+    )
+
+
+def pair_answer(
+    library: Library,
+    filtered: FilteredResult[GroupResult],
+    lists: tuple[AnimeList, AnimeList],
+    options: QueryOptions,
+) -> PairRecommendationsResponse:
+    """Answer with recommendations for two."""
+    result = filtered.result
+    members = [
+        PairMemberSchema.build(
+            profile,
+            source=anime_list.source,
+            username=anime_list.username,
+            personal=personal,
+            unmapped=anime_list.unmapped,
+        )
+        for profile, anime_list, personal in zip(
+            result.profiles, lists, result.is_personalized, strict=True
+        )
+    ]
+    return PairRecommendationsResponse.build(
+        result,
+        members,
+        library.catalogue,
+        english=options.english,
+        relax=_describe_relaxations(filtered.relaxations) or None,
+    )
+
+
+def similar_users_answer(
+    library: Library, found: UserNeighbours, options: QueryOptions, anime_list: AnimeList
+) -> SimilarUsersResponse:
+    """Answer with the users most like one."""
+    return SimilarUsersResponse.build(
+        found,
+        library.model,
+        library.catalogue,
+        resolve_engine(library, options),
+        english=options.english,
+        source=anime_list.source,
+        username=anime_list.username,
+    )
+
+
+def anime_answer(
+    library: Library, anime: Anime, stats: AnimeStats | None, series: list[Anime]
+) -> AnimeResponse:
+    """Answer with everything that is known of an anime."""
+    return AnimeResponse(
+        **summary_fields(anime),
+        model=library.model.version,
+        season=anime.season,
+        genres=list(anime.genres),
+        adult=bool(anime.adult),
+        picture=anime.picture,
+        links=dict(site_links(anime)),
+        in_model=_stats_schema(stats) if stats else None,
+        series=[AnimeSummary(**summary_fields(other)) for other in series],
+    )
+
+
+def similar_anime_answer(
+    library: Library,
+    anime_id: int,
+    similar: SimilarItemLists,
+    also_loved: tuple[AlsoLovedAnime, ...],
+) -> SimilarAnimeResponse:
+    """Answer with what is like an anime."""
+    return SimilarAnimeResponse(
+        model=library.model.version,
+        anime_id=anime_id,
+        similarity=_similar_schemas(similar.similarity),
+        affinity=_similar_schemas(similar.affinity),
+        engines={name: _similar_schemas(items) for name, items in similar.engines.items()},
+        also_loved=[
+            AlsoLovedSchema(
+                **summary_fields(each.anime), match=each.match, predicted_score=each.predicted_score
+            )
+            for each in also_loved
+        ],
+    )
+
+
+def search_answer(found: list[Anime]) -> SearchResponse:
+    """Answer with what a search found."""
+    return SearchResponse(anime=[AnimePreview(**preview_fields(anime)) for anime in found])
+
+
+def details_answer(found: DetailsResult) -> AnimeDetailsResponse:
+    """Answer with pictures and synopses."""
+    return AnimeDetailsResponse(
+        details=[AnimeDetailsSchema(**asdict(each)) for each in found.details],
+        complete=found.complete,
+    )
+
+
+def _relaxations_if_empty(
+    filtered: FilteredResult[RecommendationResult],
+) -> list[FilterRelaxationSchema] | None:
+    if filtered.result.recommendations or not filtered.filters:
+        return None
+    return _describe_relaxations(filtered.relaxations)
+
+
+def _describe_relaxations(relaxations: list[FilterRelaxation]) -> list[FilterRelaxationSchema]:
+    return [
+        FilterRelaxationSchema(
+            options=list(each.filter.option_names),
+            label=each.filter.label,
+            would_show=each.result_count,
+        )
+        for each in relaxations
+    ]
+
+
+def _stats_schema(stats: AnimeStats) -> AnimeStatsSchema:
+    return AnimeStatsSchema(
+        popularity_rank=stats.popularity_rank,
+        lists=stats.list_count,
+        scores=stats.rating_count,
+        bias=stats.item_bias if stats.rating_count else None,
+        typical_score=stats.typical_score if stats.rating_count else None,
+    )
+
+
+def _similar_schemas(items: SimilarItems) -> list[SimilarAnimeSchema]:
+    return [SimilarAnimeSchema(**summary_fields(each.anime), weight=each.weight) for each in items]

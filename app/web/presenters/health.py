@@ -1,0 +1,54 @@
+"""What ``/readyz`` tells whoever runs Hakken."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from app.model_store.manager import LoadedModel
+from app.web.services.library import Library
+
+
+def describe_readiness(
+    loaded_model: LoadedModel[Library] | None,
+    *,
+    version: str,
+    checked_at: float | None,
+    fault: str | None,
+) -> dict[str, Any]:
+    """Which model is in use, or the reason why none is.
+
+    ``stale`` says that the live model could not be had, for the reason that ``fault`` gives, and
+    that an earlier one answers in its place.
+    """
+    body = {"version": version, "checked": _iso_time(checked_at), "fault": fault}
+    if loaded_model is None:
+        return {"ready": False, "reason": fault, **body}
+    manifest = loaded_model.content.model.manifest
+    return {
+        "ready": True,
+        "model": manifest.version,
+        "created": manifest.created,
+        "age": _age_seconds(manifest.created),
+        "loaded": _iso_time(loaded_model.loaded_at),
+        "stale": fault is not None,
+        **body,
+        "counts": {**manifest.counts, "catalogue": len(loaded_model.content.catalogue)},
+    }
+
+
+def _iso_time(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.fromtimestamp(seconds, UTC).isoformat("T", "seconds")
+
+
+def _age_seconds(created: str) -> int | None:
+    """Seconds since a model was made; None if its manifest does not say so in a way we can read."""
+    try:
+        made = datetime.fromisoformat(created)
+    except ValueError:
+        return None
+    if made.tzinfo is None:
+        made = made.replace(tzinfo=UTC)
+    return max(0, round((datetime.now(UTC) - made).total_seconds()))

@@ -1,0 +1,45 @@
+"""Numbers and facts in words."""
+
+from __future__ import annotations
+
+from app.catalogue import Anime
+from app.lists.progress import FetchProgress
+
+POSTER_TINTS = 6
+"""How many colours the stylesheet has for a missing poster."""
+
+
+def clamp_percent(value: float) -> int:
+    """A match or a chance as shown: never quite certain, never quite impossible."""
+    return min(99, max(1, round(value)))
+
+
+def format_score(score: float) -> str:
+    """A score without a needless digit."""
+    return f"{score:.1f}".removesuffix(".0")
+
+
+def count_noun(count: int, noun: str) -> str:
+    """``1 title``, ``2 titles``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def describe_anime(anime: Anime) -> tuple[str, ...]:
+    """Type, year and length, as far as they are known."""
+    length = f"{anime.episodes:,} episodes" if anime.episodes and anime.episodes > 1 else ""
+    return tuple(filter(None, (anime.type or "", str(anime.year or ""), length)))
+
+
+def poster_initial(title: str) -> str:
+    """The letter that stands where a poster is missing."""
+    return next((letter for letter in title if letter.isalnum()), "?").upper()
+
+
+def progress_text(progress: FetchProgress, site: str) -> str:
+    """Where reading a list stands, for whoever waits for it."""
+    if progress.queued:
+        return f"Waiting for another visitor’s request to {site}…"
+    if not progress.entries:
+        return f"Asking {site} for the list…"
+    titles = count_noun(progress.entries, "title")
+    return f"Asking {site}… {titles} so far, page {progress.page}."

@@ -1,0 +1,136 @@
+"""From a list and options to recommendations: the one path of pages and API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from app.observability.metrics import RECOMMEND_SECONDS, count_list_entries
+from app.recommender import (
+    EngineName,
+    RecommendationResult,
+    RecommendOptions,
+    UserList,
+    UserProfile,
+    recommend,
+)
+from app.recommender.array_types import BoolArray
+from app.recommender.fold_in import fold_in
+from app.web.requests.query import MAX_TOP, InvalidQuery, PlannedMode, QueryOptions
+from app.web.services.filters import ActiveFilter, build_active_filters, build_hidden_mask
+from app.web.services.library import Library
+from app.web.services.user_lists import with_seen_marks
+
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True, slots=True)
+class FilterRelaxation:
+    """A filter, and how many titles there would be without it."""
+
+    filter: ActiveFilter
+    result_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class FilteredResult(Generic[ResultT]):
+    """What was found, and the filters that it went through.
+
+    ``relaxations``, when nothing is left: the filters that alone let something in, best first.
+    """
+
+    result: ResultT
+    filters: list[ActiveFilter]
+    relaxations: list[FilterRelaxation]
+
+
+def run_with_relaxations(
+    run: Callable[[QueryOptions], tuple[ResultT, list[ActiveFilter]]],
+    options: QueryOptions,
+    count_results: Callable[[ResultT], int],
+) -> FilteredResult[ResultT]:
+    """Run a query, and if it finds nothing run it again without each of its filters."""
+    found, filters = run(options)
+    relaxations: list[FilterRelaxation] = []
+    for each in filters if not count_results(found) else ():
+        without, _ = run(each.options_without.with_changes(top=MAX_TOP))
+        if count := count_results(without):
+            relaxations.append(FilterRelaxation(each, count))
+    relaxations.sort(key=lambda each: -each.result_count)
+    return FilteredResult(found, filters, relaxations)
+
+
+def recommend_and_record(
+    library: Library, user_list: UserList, options: QueryOptions, unmapped: int = 0
+) -> FilteredResult[RecommendationResult]:
+    """Recommend, and count the list's entries; ``unmapped`` titles of it have no anime id."""
+    run = partial(recommend_with_filters, library, user_list)
+    filtered = run_with_relaxations(run, options, lambda found: len(found.recommendations))
+    count_list_entries(library.model.find_positions(user_list.anime_id) >= 0, unmapped)
+    return filtered
+
+
+@RECOMMEND_SECONDS.time()
+def recommend_with_filters(
+    library: Library, user_list: UserList, options: QueryOptions
+) -> tuple[RecommendationResult, list[ActiveFilter]]:
+    """Recommend what the options let through; also the filters that they switched on."""
+    user = build_user_profile(library, user_list, options)
+    filters = active_filters_for(library, (user,), options)
+    return recommend(library.model, user, build_options(library, options, filters)), filters
+
+
+def build_options(
+    library: Library, query_options: QueryOptions, filters: Iterable[ActiveFilter]
+) -> RecommendOptions:
+    """Convert the options to the recommender's form.
+
+    Raises
+    ------
+    InvalidQuery
+        The model does not have the engine.
+    """
+    engines = (EngineName.HAKKEN, *library.model.engines)
+    if query_options.engine not in engines:
+        raise InvalidQuery("engine", f"“engine” should be one of: {', '.join(engines)}.")
+    return RecommendOptions(
+        top_n=query_options.top,
+        sort_order=query_options.order,
+        engine=query_options.engine,
+        include_planned=query_options.planned is not PlannedMode.NO,
+        include_extras=query_options.extras,
+        franchises=library.franchises,
+        allowed_mask=build_allowed_mask(library, query_options, filters),
+    )
+
+
+def build_allowed_mask(
+    library: Library, options: QueryOptions, filters: Iterable[ActiveFilter]
+) -> BoolArray:
+    """Where an anime may be shown, (n,) bool; adult anime only if asked for."""
+    allowed = np.ones(len(library.model), bool) if options.adult else library.non_adult.copy()
+    for each in filters:
+        allowed &= each.mask
+    if options.hide:
+        positions = library.model.find_positions(np.array(options.hide, np.int64))
+        allowed &= ~build_hidden_mask(library.model, library.franchises, positions)
+    return allowed
+
+
+def active_filters_for(
+    library: Library, users: Sequence[UserProfile], options: QueryOptions
+) -> list[ActiveFilter]:
+    """List the filters that are on for these users together."""
+    seen = np.concatenate([user.seen for user in users])
+    planned = np.concatenate([user.planned for user in users])
+    return build_active_filters(library.attributes, library.franchises, seen, planned, options)
+
+
+def build_user_profile(library: Library, user_list: UserList, options: QueryOptions) -> UserProfile:
+    """Fold the list in, with what was marked as seen on the page."""
+    user_list = with_seen_marks(user_list, options)
+    return fold_in(library.model, user_list, ignore_dropped=options.ignore_dropped)

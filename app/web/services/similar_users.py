@@ -1,0 +1,59 @@
+"""The users most like one, of those that one of the model's engines was fitted to."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from app.lists.entry import AnimeList
+from app.recommender import EngineName
+from app.recommender.user_neighbours import UserNeighbours, find_user_neighbours
+from app.web.requests.query import InvalidQuery, QueryOptions
+from app.web.services.filters import ActiveFilter
+from app.web.services.library import Library
+from app.web.services.recommendations import (
+    FilteredResult,
+    active_filters_for,
+    build_allowed_mask,
+    build_user_profile,
+    run_with_relaxations,
+)
+from app.web.services.user_lists import to_user_list
+
+
+def find_similar_users(
+    library: Library, anime_list: AnimeList, options: QueryOptions
+) -> FilteredResult[UserNeighbours]:
+    """Find the nearest users, and what they loved that the options let through."""
+    run = partial(_find_similar_users, library, anime_list)
+    return run_with_relaxations(run, options, lambda found: len(found.favourites))
+
+
+def _find_similar_users(
+    library: Library, anime_list: AnimeList, options: QueryOptions
+) -> tuple[UserNeighbours, list[ActiveFilter]]:
+    engine = resolve_engine(library, options)
+    user = build_user_profile(library, to_user_list(anime_list), options)
+    filters = active_filters_for(library, (user,), options)
+    allowed = build_allowed_mask(library, options, filters)
+    return (
+        find_user_neighbours(library.model, engine, user, count=options.top, allowed=allowed),
+        filters,
+    )
+
+
+def resolve_engine(library: Library, options: QueryOptions) -> EngineName:
+    """Find the engine asked for, or the first that has its training users.
+
+    Raises
+    ------
+    InvalidQuery
+        The one asked for has none, or none has.
+    """
+    engines = list(library.model.training_users)
+    if not engines:
+        raise InvalidQuery("engine", "This Hakken keeps no fans to compare with.")
+    if options.engine is EngineName.HAKKEN:
+        return EngineName(engines[0])
+    if options.engine not in engines:
+        raise InvalidQuery("engine", f"“engine” should be one of: {', '.join(engines)}.")
+    return options.engine
