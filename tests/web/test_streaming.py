@@ -23,7 +23,7 @@ from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progr
 from app.lists.usernames import UsernameRule
 from app.settings import AppSettings
 from app.web.presenters.text import progress_text
-from app.web.services.user_lists import ListFetch
+from app.web.services.user_lists import ListFetch, UserRef
 from app.web.views import recommendations as pages
 from demo.data import LONG_USER, DemoEntry
 from demo.fake_upstream import FakeUpstream
