@@ -38,9 +38,18 @@ ROOMS = {
 }
 """What each room of ``model_build`` may import besides itself. `commands` may import them all and
 is imported by nobody but `cli`."""
+WEB_ROOMS = {
+    "views": {"services", "presenters", "requests", "state", "errors", "problems", "request_costs"},
+    "middleware": {"errors", "problems", "request_costs"},
+    "presenters": {"services", "requests", "problems"},
+    "services": {"requests"},
+    "requests": set(),
+}
+"""What each room of ``app.web`` may import of it besides itself; `app.schemas` is open to all."""
+KNOWS_FLASK = {"flask", "flask_cors", "flask_limiter"}
 COMMANDS_MAY_USE = {
     *("app.recommender", "app.catalogue", "app.model_store"),
-    *("app.recommendation_json", "app.neighbours_json"),
+    "app.schemas",
 }
 TRAINING_ONLY = (
     "model_build",
@@ -196,6 +205,41 @@ def test_commands_are_on_top() -> None:
     assert offenders(wrong, "rooms") == {}
 
 
+@pytest.mark.parametrize("room", WEB_ROOMS)
+def test_a_room_of_the_web_imports_only_what_is_below_it(room: str) -> None:
+    allowed = {f"app.web.{name}" for name in (room, *WEB_ROOMS[room])}
+    wrong = {
+        module_name(file): imported(file, {"app.web"}, allowed) - {"app.web"}
+        for file in sources(f"app/web/{room}")
+    }
+    assert offenders(wrong) == {}
+
+
+def test_questions_are_answered_without_flask() -> None:
+    quiet = ("app/web/services", "app/web/presenters", "app/web/requests", "app/schemas")
+    wrong = {module_name(file): imported(file, KNOWS_FLASK) for file in sources(*quiet)}
+    assert offenders(wrong) == {}
+    schemas = {module_name(file): imported(file, {"app.web"}) for file in sources("app/schemas")}
+    assert offenders(schemas) == {}
+
+
+def test_nothing_imports_views_but_the_factory() -> None:
+    wrong = {
+        name: imported(file, {"app.web.views"})
+        for name, file in modules().items()
+        if not within(name, {"app.web.views"}) and name != "app.web"
+    }
+    assert offenders(wrong) == {}
+
+
+def test_a_view_is_short() -> None:
+    for file in sources("app/web/views"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef) and node.decorator_list:
+                lines = (node.end_lineno or 0) - node.lineno + 1
+                assert lines < 20, (file, node.name, lines)
+
+
 def test_no_module_has_the_name_of_a_package() -> None:
     # One that a moved checkout left behind could then never be taken for the other.
     for file in sources("app", "model_build"):
@@ -271,7 +315,7 @@ class Absent:
         if name.partition(".")[0] in {TRAINING_ONLY!r}:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Absent())
-import app, app.recommendation_json, app.catalogue, app.recommender
+import app, app.schemas.recommendations, app.catalogue, app.recommender
 """
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False

@@ -30,7 +30,7 @@ from app.schemas.recommendations import (
     RecommendationsResponse,
     UserRecommendationsResponse,
 )
-from app.schemas.similar_users import SimilarUsersResponse
+from app.schemas.similar_users import SimilarUsers, SimilarUsersResponse
 from app.web.presenters.cards import site_links
 from app.web.requests.query import QueryOptions
 from app.web.services.anime import AlsoLovedAnime, AnimeStats, SimilarItemLists, SimilarItems
@@ -64,7 +64,7 @@ def user_recommendations_answer(
         english=options.english,
         relax=_relaxations_if_empty(filtered),
         source=anime_list.source,
-        username=anime_list.username,
+        username=anime_list.username or "",
         list=FetchedListCoverage.build(filtered.result.profile, unmapped=anime_list.unmapped),
     )
 
@@ -81,7 +81,7 @@ def pair_answer(
         PairMemberSchema.build(
             profile,
             source=anime_list.source,
-            username=anime_list.username,
+            username=anime_list.username or "",
             personal=personal,
             unmapped=anime_list.unmapped,
         )
@@ -98,18 +98,24 @@ def pair_answer(
     )
 
 
+def similar_users_export(
+    library: Library, found: UserNeighbours, options: QueryOptions
+) -> SimilarUsers:
+    """Answer with the users most like one, without saying whom."""
+    engine = resolve_engine(library, options)
+    return SimilarUsers.build(
+        found, library.model, library.catalogue, engine, english=options.english
+    )
+
+
 def similar_users_answer(
     library: Library, found: UserNeighbours, options: QueryOptions, anime_list: AnimeList
 ) -> SimilarUsersResponse:
     """Answer with the users most like one."""
-    return SimilarUsersResponse.build(
-        found,
-        library.model,
-        library.catalogue,
-        resolve_engine(library, options),
-        english=options.english,
+    return SimilarUsersResponse(
+        **dict(similar_users_export(library, found, options)),
         source=anime_list.source,
-        username=anime_list.username,
+        username=anime_list.username or "",
     )
 
 

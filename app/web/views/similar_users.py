@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.lists.entry import AnimeList
 from app.recommender.user_neighbours import UserNeighbours
 from app.schemas.similar_users import SimilarUsers
-from app.web.presenters.answers import similar_users_answer
+from app.web.presenters.answers import similar_users_answer, similar_users_export
 from app.web.presenters.filter_form import PageControls, control_fields
 from app.web.request_costs import Cost, rate_limited
 from app.web.requests.query import (
@@ -23,7 +23,7 @@ from app.web.requests.query import (
     to_page_query,
 )
 from app.web.services.recommendations import FilteredResult
-from app.web.services.similar_users import find_similar_users, resolve_engine
+from app.web.services.similar_users import find_similar_users
 from app.web.services.user_lists import UserRef, fetch_list, get_source
 from app.web.state import get_library
 from app.web.views.responses import (
@@ -51,13 +51,7 @@ def show_similar_users(source: str, username: str) -> str | AnyResponse:
         return redirect(current_page_url(options), 303)
     anime_list = fetch_list(user)
     filtered = find_similar_users(library, anime_list, options)
-    found = SimilarUsers.build(
-        filtered.result,
-        library.model,
-        library.catalogue,
-        resolve_engine(library, options),
-        english=options.english,
-    )
+    found = similar_users_export(library, filtered.result, options)
     if "format" in request.args:
         return export_response(request.args["format"], found)
     return _render(user, anime_list, filtered, found, options)
