@@ -23,7 +23,6 @@ from model_build.evaluate.ranking import model_ranker
 from model_build.train.cold_start import ColdStartCatalogue
 from model_build.train.driver import train_model
 from model_build.train.hyperparameters import Hyperparameters
-from model_build.train.model_arrays import ModelArrays, build_in_memory_model
 from model_build.util.errors import InputError
 from model_build.util.progress import progress_bars
 
@@ -99,9 +98,7 @@ def evaluate_cold_start(
                 cold_start=ColdStartCatalogue(catalogue, ratings.anime_ids[cold_items]),
                 on_progress=on_progress,
             )
-        parts = (ModelArrays(trained.arrays, {}),)
-        model = build_in_memory_model(parts, trained.counts, trained.hyperparameters)
-        found[name] = _evaluate_model(model, hidden, users)
+        found[name] = _evaluate_model(trained.in_memory_model(), hidden, users)
     counts = {
         "fans": len(users),
         "anime": len(hidden),

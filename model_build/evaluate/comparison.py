@@ -12,7 +12,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -65,7 +65,7 @@ from model_build.evaluate.rating_prediction import (
 from model_build.evaluate.reference_models import REFERENCE_MODELS
 from model_build.train.driver import train_model
 from model_build.train.hyperparameters import Hyperparameters
-from model_build.train.model_arrays import ModelArrays, TrainedModel, build_in_memory_model
+from model_build.train.model_arrays import TrainedModel
 from model_build.util.errors import InputError
 from model_build.util.progress import progress_bars
 
@@ -127,11 +127,15 @@ class HakkenModel:
     def model(self, engine: str = "", fitted: FittedEngine | None = None) -> Model:
         """The model, with an engine if there is one."""
         trained, _ = self._trained
-        arrays, numbers = trained.arrays, trained.hyperparameters
         if fitted is not None:
-            arrays = replace_prefixed(engine, arrays, fitted.arrays)
-            numbers = replace_prefixed(engine, numbers, fitted.hyperparameters)
-        return build_in_memory_model((ModelArrays(arrays, {}),), trained.counts, numbers)
+            trained = replace(
+                trained,
+                arrays=replace_prefixed(engine, trained.arrays, fitted.arrays),
+                hyperparameters=replace_prefixed(
+                    engine, trained.hyperparameters, fitted.hyperparameters
+                ),
+            )
+        return trained.in_memory_model()
 
 
 def compare_recommenders(

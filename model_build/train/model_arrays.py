@@ -83,6 +83,12 @@ class TrainedModel:
         arrays, scalars = _join_parts(parts)
         return cls(arrays, counts, {**hyperparameters, **scalars}, seconds)
 
+    def in_memory_model(self) -> Model:
+        """The model, to be measured without being written; it has no catalogue."""
+        return build_in_memory_model(
+            (ModelArrays(self.arrays, {}),), self.counts, self.hyperparameters
+        )
+
 
 def build_timestamp() -> datetime:
     """Now, or what SOURCE_DATE_EPOCH says, for builds that must come out the same."""
