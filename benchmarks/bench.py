@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -197,7 +196,7 @@ def _bench_knn(arrays: Any, neighbours: int) -> dict[str, Any]:
         empty_score_model_arrays(n_items),
         empty_affinity_arrays(n_items),
     )
-    model = build_in_memory_model(parts, {}, asdict(settings))
+    model = build_in_memory_model(parts, {}, settings.model_dump())
     visitor = fold_in(model, _user_list(arrays))
     return {
         "training s": seconds,

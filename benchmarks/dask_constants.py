@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from model_build.commands.arguments import byte_size, positive_int
+from benchmarks.arguments import byte_size, positive_int
 from model_build.data.dumps.prepared import open_prepared_dataset
 from model_build.data.grouping import UserItemGroups
 from model_build.train import sufficient_statistics as statistics

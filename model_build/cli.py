@@ -1,56 +1,86 @@
 """``python -m model_build COMMAND``: results on standard output, everything else on standard error.
 
 Exit status 0 means done, 2 bad input or usage (one sentence says what, where and what was
-expected), 130 interrupted.
+expected), 130 interrupted. Only the module of the command that is named is imported.
 """
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from app.recommender.artifact import ArtifactError
 from model_build.util.errors import InputError
 
-COMMANDS = (
-    *("collect", "prepare", "catalogue", "train", "engine", "cold", "evaluate", "compare"),
-    *("implicit", "neural", "tune", "report", "recommend", "similar", "split", "annotate"),
-    *("publish", "versions", "rollback", "prune", "fetch", "pipeline"),
-)
+PROG = "python -m model_build"
+COMMANDS = {
+    "collect": "collect users' lists from Kitsu or MyAnimeList",
+    "prepare": "clean a public dump into partitioned Parquet",
+    "catalogue": "bring the table of anime facts up to date",
+    "train": "train a model from ratings",
+    "engine": "fit a further engine and add it to a model",
+    "cold": "measure anime too new for scores",
+    "evaluate": "measure a model on held-out fans",
+    "compare": "measure Hakken and other recommenders side by side",
+    "implicit": "measure and tune recommending from what fans did",
+    "neural": "measure the engines from embeddings beside others",
+    "tune": "search for the best settings",
+    "report": "write an HTML page about a model",
+    "recommend": "recommend for a list file",
+    "similar": "what is alike by an engine's vectors: anime, or fans",
+    "split": "take fans out for evaluation",
+    "annotate": "write measures into a model",
+    "publish": "make a model the live one, in a bucket or a directory",
+    "versions": "list what was published",
+    "rollback": "make an earlier version live again",
+    "prune": "delete old versions, never the live one",
+    "fetch": "copy a published model, or the bundled one",
+    "pipeline": "all of it, from one configuration file",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    arguments = _build_parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if not words or words[0].startswith("-"):
+        _general_parser().parse_args(words)  # helps or refuses, and exits
+    name, *options = words
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, 1, 0.5)
+        expected = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(COMMANDS)}."
+        print(f"model_build: there is no command {name}; {expected}", file=sys.stderr)
+        return 2
+    from model_build.commands.options import parse_config  # not for help: it loads pydantic
+
+    command = import_module(f"model_build.commands.{name}")
+    config = parse_config(f"{PROG} {name}", command.__doc__, command.CONFIG, options)
     try:
-        arguments.run(arguments)
+        command.run(config)
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away; nothing to report, and no trace at exit
         return 0
-    except (InputError, ArtifactError, OSError) as error:  # OSError: a full disk, say
-        print(f"model_build {arguments.command}: {error}", file=sys.stderr)
+    except _bad_input() as error:
+        print(f"model_build {name}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"model_build {arguments.command}: interrupted", file=sys.stderr)
+        print(f"model_build {name}: interrupted", file=sys.stderr)
         return 130
     return 0
 
 
-def _build_parser() -> argparse.ArgumentParser:
+def _bad_input() -> tuple[type[Exception], ...]:
+    from app.recommender.artifact import ArtifactError  # evaluated where something was raised
+
+    return InputError, ArtifactError, OSError  # OSError: a full disk, say
+
+
+def _general_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m model_build", description="Train, measure, use and publish Hakken's model."
+        prog=PROG, description="Train, measure, use and publish Hakken's model.", allow_abbrev=False
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name in COMMANDS:
-        module = import_module(f"model_build.commands.{name}")
-        command = commands.add_parser(
-            name,
-            help=module.HELP,
-            description=module.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        module.add_arguments(command)
-        command.set_defaults(run=module.run)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    for name, help_text in COMMANDS.items():
+        commands.add_parser(name, help=help_text)
     return parser

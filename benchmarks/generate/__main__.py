@@ -24,6 +24,7 @@ from pathlib import Path
 import polars as pl
 
 from app.recommender.atomic_writes import replace_directory
+from benchmarks.arguments import positive_int
 from benchmarks.generate.catalogue import make_catalogue
 from benchmarks.generate.formats import FORMATS, SyntheticDumpFormat
 from benchmarks.generate.population import (
@@ -32,7 +33,6 @@ from benchmarks.generate.population import (
     generate_lists,
     make_population,
 )
-from model_build.commands.arguments import positive_int
 
 WrittenChunk = tuple[dict[str, bytes], Counter[str]]
 

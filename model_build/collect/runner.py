@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -27,6 +26,7 @@ from app.settings import AppSettings, SettingsError, load_settings
 from app.source_config import build_source_settings
 from app.upstream import BucketRateLimiter, RateLimit, SharedStorage
 from model_build.collect.client import Backoff, JsonClient, RequestStats
+from model_build.collect.config import KitsuConfig, MyAnimeListConfig, parse_segments
 from model_build.collect.kitsu.api import KitsuApi
 from model_build.collect.kitsu.collection import (
     collect_kitsu_users,
@@ -51,7 +51,7 @@ class KitsuCollection:
     report: dict[str, Any]
 
 
-def collect_from_kitsu(arguments: argparse.Namespace) -> KitsuCollection:
+def collect_from_kitsu(config: KitsuConfig) -> KitsuCollection:
     """Collect users of Kitsu, and write their tables and the report.
 
     Raises
@@ -59,12 +59,12 @@ def collect_from_kitsu(arguments: argparse.Namespace) -> KitsuCollection:
     InputError
         See `collect_kitsu_users`; or the folder or the settings cannot be used.
     """
-    catalogue = read_catalogue(arguments.catalogue) if arguments.catalogue else None
-    with _open_collection(arguments) as (settings, responses, shared):
-        return _collect_kitsu(arguments, settings, responses, shared, _kitsu_to_mal(catalogue))
+    catalogue = read_catalogue(config.catalogue) if config.catalogue else None
+    with _open_collection(config.out) as (settings, responses, shared):
+        return _collect_kitsu(config, settings, responses, shared, _kitsu_to_mal(catalogue))
 
 
-def collect_from_myanimelist(arguments: argparse.Namespace) -> None:
+def collect_from_myanimelist(config: MyAnimeListConfig) -> dict[str, Any]:
     """Collect lists by name.
 
     Raises
@@ -72,21 +72,18 @@ def collect_from_myanimelist(arguments: argparse.Namespace) -> None:
     InputError
         See `collect_user_lists`; or the folder or the settings cannot be used.
     """
-    names = read_usernames(arguments.usernames)
-    with _open_collection(arguments) as (settings, responses, shared):
-        _collect_lists(arguments, settings, responses, shared, names)
+    names = read_usernames(config.usernames)
+    with _open_collection(config.out) as (settings, responses, shared):
+        return _collect_lists(config, settings, responses, shared, names)
 
 
 @contextmanager
-def _open_collection(
-    arguments: argparse.Namespace,
-) -> Iterator[tuple[AppSettings, ResponseCache, SharedStorage]]:
-    """The app's settings, the folder of responses, and a place for what is only needed meanwhile."""
+def _open_collection(out: Path) -> Iterator[tuple[AppSettings, ResponseCache, SharedStorage]]:
+    """The app's settings, the folder of responses, and a place for temporary files."""
     try:
         settings = load_settings()
     except SettingsError as error:
         raise InputError(str(error)) from None
-    out: Path = arguments.out
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; expected a folder, or a name for a new one.")
     responses = ResponseCache(out / RAW_FOLDER)
@@ -95,7 +92,7 @@ def _open_collection(
 
 
 def _collect_kitsu(
-    arguments: argparse.Namespace,
+    config: KitsuConfig,
     settings: AppSettings,
     responses: ResponseCache,
     shared: SharedStorage,
@@ -103,34 +100,33 @@ def _collect_kitsu(
 ) -> KitsuCollection:
     start = time.perf_counter()
     address = normalize_base_url(str(settings.kitsu_url), "/api/edge")
-    responses.check_plan({"service": "kitsu", "address": address, "seed": arguments.seed})
+    responses.check_plan({"service": "kitsu", "address": address, "seed": config.seed})
     stats = RequestStats()
     session = create_session(app.VERSION, str(settings.public_url) if settings.public_url else None)
     stats.count_responses(session)
-    rate_limits = _rate_limits(arguments.rate, settings)
+    rate_limits = _rate_limits(config.rate, settings)
     throttle = BucketRateLimiter(shared, "kitsu-collect", rate_limits) if rate_limits else None
-    log = _progress_logger(arguments)
-    backoff = Backoff("Kitsu", stats, arguments.patience, log)
+    log = _progress_logger(quiet=config.quiet)
+    backoff = Backoff("Kitsu", stats, config.patience, log)
     client = JsonClient("Kitsu", session, throttle, backoff)
     collected = collect_kitsu_users(
         KitsuApi(client, address, responses),
-        arguments.users,
-        seed=arguments.seed,
+        config.users,
+        seed=config.seed,
         kitsu_to_mal=kitsu_to_mal,
-        make_progress_bar=progress_bar_factory(quiet=arguments.quiet),
+        make_progress_bar=progress_bar_factory(quiet=config.quiet),
         log=log,
         rate=min((limit.requests / limit.seconds for limit in rate_limits), default=None),
     )
     pages = {kind: responses.count(kind) for kind in ("users", "favourites", "library")}
     seconds = time.perf_counter() - start
-    report = build_kitsu_report(
-        collected, arguments.users, arguments.segments, pages, stats, seconds
-    )
-    chosen = collected.users.filter(pl.col("segment").is_in(arguments.segments))
+    segments = parse_segments(config.segments)
+    report = build_kitsu_report(collected, config.users, segments, pages, stats, seconds)
+    chosen = collected.users.filter(pl.col("segment").is_in(segments))
     interactions = collected.interactions.join(
         chosen, on="user_id", how="semi", maintain_order="left"
     )
-    out: Path = arguments.out
+    out = config.out
     _write_parquet(out / "users.parquet", collected.users)
     _write_parquet(out / "interactions.parquet", interactions)
     _write_parquet(out / "ratings.parquet", ratings_table(interactions))
@@ -139,14 +135,14 @@ def _collect_kitsu(
 
 
 def _collect_lists(
-    arguments: argparse.Namespace,
+    config: MyAnimeListConfig,
     settings: AppSettings,
     responses: ResponseCache,
     shared: SharedStorage,
     names: list[str],
-) -> None:
+) -> dict[str, Any]:
     start = time.perf_counter()
-    responses.check_plan({"service": arguments.source})
+    responses.check_plan({"service": config.source})
     # Nothing is remembered for later visitors: that would be lists by name.
     no_cache = CacheTtl(fresh=0, stale=0)
     services = ServiceClients(
@@ -154,25 +150,24 @@ def _collect_lists(
     )
     stats = RequestStats()
     stats.count_responses(services.session)
-    source = build_list_sources(services, anilist_to_mal={})[arguments.source]
+    source = build_list_sources(services, anilist_to_mal={})[config.source]
     ratings, tally = collect_user_lists(
         source,
         names,
         responses,
-        Backoff(source.name, stats, arguments.patience, _progress_logger(arguments)),
-        progress_bar_factory(quiet=arguments.quiet),
+        Backoff(source.name, stats, config.patience, _progress_logger(quiet=config.quiet)),
+        progress_bar_factory(quiet=config.quiet),
     )
     if ratings.is_empty():
         raise InputError(
-            f"{arguments.usernames}: no list came of any of these {len(names):,} names "
+            f"{config.usernames}: no list came of any of these {len(names):,} names "
             f"({', '.join(f'{count:,} {what}' for what, count in tally.items())})."
         )
-    _write_parquet(arguments.out / "ratings.parquet", ratings)
+    _write_parquet(config.out / "ratings.parquet", ratings)
     seconds = time.perf_counter() - start
-    _write_report(
-        arguments.out,
-        build_lists_report(arguments.source, len(names), ratings, tally, stats, seconds),
-    )
+    report = build_lists_report(config.source, len(names), ratings, tally, stats, seconds)
+    _write_report(config.out, report)
+    return report
 
 
 def _rate_limits(rate: float | None, settings: AppSettings) -> tuple[RateLimit, ...]:
@@ -182,9 +177,9 @@ def _rate_limits(rate: float | None, settings: AppSettings) -> tuple[RateLimit, 
     return RATE_LIMITS["kitsu"] if settings.limits else ()
 
 
-def _progress_logger(arguments: argparse.Namespace) -> Callable[[str], None]:
+def _progress_logger(*, quiet: bool) -> Callable[[str], None]:
     """Says things on standard error, and not into the middle of a progress bar."""
-    return (lambda _: None) if arguments.quiet else partial(tqdm.write, file=sys.stderr)
+    return (lambda _: None) if quiet else partial(tqdm.write, file=sys.stderr)
 
 
 def _kitsu_to_mal(catalogue: pl.DataFrame | None) -> dict[int, int]:
@@ -202,4 +197,3 @@ def _write_report(out: Path, report: dict[str, Any]) -> None:
     text = render_report(report)
     write_text_atomically(out / "report.json", json.dumps(report, indent=2) + "\n")
     write_text_atomically(out / "report.txt", text)
-    print(text, end="")

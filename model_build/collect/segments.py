@@ -6,14 +6,12 @@ whose activity is of one order of magnitude. Users with no time and no ratings h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import polars as pl
 
 from app.recommender.array_types import Float64Array
+from model_build.collect.config import ACTIVITY_SEGMENTS as ACTIVITY_SEGMENTS
 
-ACTIVITY_SEGMENTS = ("Low", "Medium", "High")
 RATING_WEIGHT, FAVOURITE_WEIGHT = 1.25, 1.5
 
 
@@ -53,19 +51,3 @@ def add_segments(users: pl.DataFrame) -> pl.DataFrame:
         pl.Series("score", scores, pl.Float64),
         pl.Series("segment", assign_segments(scores), pl.String),
     )
-
-
-def parse_segments(text: str) -> tuple[str, ...]:
-    """Segments named in an option such as ``Medium,High``, in any case.
-
-    Raises:
-        ValueError: one is not known, or none is named.
-    """
-    known = {name.casefold(): name for name in ACTIVITY_SEGMENTS}
-    names: Sequence[str] = [part.strip().casefold() for part in text.split(",") if part.strip()]
-    wrong = [name for name in names if name not in known]
-    if wrong or not names:
-        raise ValueError(
-            f"{text!r} is not some of {', '.join(ACTIVITY_SEGMENTS)}, with commas between"
-        )
-    return tuple(name for name in ACTIVITY_SEGMENTS if name.casefold() in names)

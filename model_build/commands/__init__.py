@@ -1,4 +1,5 @@
-"""The subcommands of ``python -m model_build``, one module each.
+"""The commands of ``python -m model_build``, one module each: a config, a call, what is printed.
 
-A command module has ``HELP`` (one line), ``add_arguments(parser)`` and ``run(arguments)``.
+A module has ``CONFIG``, which holds its options, and ``run(config)``, which imports what it needs:
+asking for help loads none of it.
 """

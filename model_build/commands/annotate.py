@@ -8,24 +8,12 @@ version; nothing but its measures and its card differs. Example:
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from model_build.artifact.config import AnnotateConfig
 
-from model_build.artifact.metrics import annotate_model, read_evaluation_metrics
-
-HELP = "write measures into a model"
+CONFIG = AnnotateConfig
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", type=Path, required=True, metavar="DIR")
-    parser.add_argument(
-        "--metrics", type=Path, required=True, metavar="FILE", help="what evaluate --json printed"
-    )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the new model")
+def run(config: AnnotateConfig) -> None:
+    from model_build.artifact.job import annotate
 
-
-def run(arguments: argparse.Namespace) -> None:
-    manifest = annotate_model(
-        arguments.model, read_evaluation_metrics(arguments.metrics), arguments.out
-    )
-    print(f"model       {manifest.version} in {arguments.out}")
+    print(annotate(config))

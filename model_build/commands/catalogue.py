@@ -8,27 +8,29 @@ Writes a Parquet table for train --catalogue. Example:
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from pydantic import Field
 
-from app.recommender.atomic_writes import write_atomically
-from model_build.data.anime_database import read_anime_database, update_catalogue
-from model_build.data.catalogue import read_catalogue
-
-HELP = "bring the table of anime facts up to date"
+from model_build.util.options import Config, InputFile, OutputFile
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--database", type=Path, required=True, metavar="FILE", help="the release")
-    parser.add_argument("--catalogue", type=Path, metavar="FILE", help="the table so far")
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE", help="may be the table so far"
-    )
+class CatalogueConfig(Config):
+    """Options of `catalogue`."""
+
+    database: InputFile = Field(description="the release")
+    catalogue: InputFile | None = Field(None, description="the table so far")
+    out: OutputFile = Field(description="may be the table so far")
 
 
-def run(arguments: argparse.Namespace) -> None:
-    before = read_catalogue(arguments.catalogue) if arguments.catalogue else None
-    after = update_catalogue(before, read_anime_database(arguments.database))
-    write_atomically(arguments.out, after.write_parquet)
+CONFIG = CatalogueConfig
+
+
+def run(config: CatalogueConfig) -> None:
+    from app.recommender.atomic_writes import write_atomically
+    from model_build.data.anime_database import read_anime_database, update_catalogue
+    from model_build.data.catalogue import read_catalogue
+
+    before = read_catalogue(config.catalogue) if config.catalogue else None
+    after = update_catalogue(before, read_anime_database(config.database))
+    write_atomically(config.out, after.write_parquet)
     known = 0 if before is None else len(before)
-    print(f"{len(after):,} anime, {len(after) - known:,} of them new: {arguments.out}")
+    print(f"{len(after):,} anime, {len(after) - known:,} of them new: {config.out}")

@@ -2,62 +2,66 @@
 
 from __future__ import annotations
 
-import argparse
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
+from pydantic import Field
 
-from app.catalogue import Catalogue
-from app.recommender import Model
-from app.recommender.array_types import BoolArray
-from model_build.data.catalogue import ANIME_TYPE_NAMES
 from model_build.util.errors import InputError
+from model_build.util.options import Config, Metavar
 
-ANIME_TYPES = ("tv", "movie", "ova", "ona", "special", "music")
+if TYPE_CHECKING:
+    from app.catalogue import Catalogue
+    from app.recommender import Model
+    from app.recommender.array_types import BoolArray
+
+AnimeType = Literal["tv", "movie", "ova", "ona", "special", "music"]
 
 
-def add_filter_options(parser: argparse.ArgumentParser) -> None:
-    """``--genre``, ``--type`` and ``--adult``."""
-    parser.add_argument(
-        "--genre", nargs="+", default=[], metavar="NAME", help="only anime of all these genres"
+class FilterOptions(Config):
+    """Which anime are shown."""
+
+    genre: tuple[Annotated[str, Metavar("NAME")], ...] = Field(
+        (), description="only anime of all these genres"
     )
-    parser.add_argument(
-        "--type",
-        nargs="+",
-        default=[],
-        choices=ANIME_TYPES,
-        metavar="NAME",
-        help=", ".join(ANIME_TYPES),
+    type: tuple[Annotated[AnimeType, Metavar("NAME")], ...] = Field(
+        (), description="tv, movie, ova, ona, special, music"
     )
-    parser.add_argument("--adult", action="store_true", help="include adult anime")
+    adult: bool = Field(False, description="include adult anime")
 
 
-def filter_mask(arguments: argparse.Namespace, model: Model, catalogue: Catalogue) -> BoolArray:
+def filter_mask(config: FilterOptions, model: Model, catalogue: Catalogue) -> BoolArray:
     """Where an anime of the model passes, (n,).
 
-    Raises:
-        InputError: the catalogue has no genres or types, or not one of those asked for.
+    Raises
+    ------
+    InputError
+        The catalogue has no genres or types, or not one of those asked for.
     """
+    import numpy as np
+
+    from model_build.data.catalogue import ANIME_TYPE_NAMES
+
     ids = model.anime_id.tolist()
     allowed = np.ones(len(ids), bool)
-    if not arguments.adult:
+    if not config.adult:
         allowed &= ~np.array(catalogue.column_values("adult", ids), bool)
-    if arguments.genre:
-        of = [
+    if config.genre:
+        genres = [
             set((names or "").casefold().split(";"))
             for names in catalogue.column_values("genres", ids)
         ]
-        known = set().union(*of) - {""}
-        for genre in arguments.genre:
+        known = set().union(*genres) - {""}
+        for genre in config.genre:
             if genre.casefold() not in known:
                 some = ", ".join(sorted(known)[:12]) or "none: train with a --catalogue that does"
                 raise InputError(f"--genre {genre}: the model's catalogue has {some}.")
-            allowed &= np.array([genre.casefold() in names for names in of], bool)
-    if arguments.type:
-        names = {ANIME_TYPE_NAMES[kind.upper()] for kind in arguments.type}
-        if "special" in arguments.type:
-            names.add(ANIME_TYPE_NAMES["TV SPECIAL"])
+            allowed &= np.array([genre.casefold() in names for names in genres], bool)
+    if config.type:
+        wanted = {ANIME_TYPE_NAMES[kind.upper()] for kind in config.type}
+        if "special" in config.type:
+            wanted.add(ANIME_TYPE_NAMES["TV SPECIAL"])
         kinds = catalogue.column_values("type", ids)
         if not any(kinds):
             raise InputError("--type: the model's catalogue has none: train with a --catalogue.")
-        allowed &= np.array([kind in names for kind in kinds], bool)
+        allowed &= np.array([kind in wanted for kind in kinds], bool)
     return allowed

@@ -8,47 +8,51 @@ on the lists of fans left out; beside it stands a model that knows them. Example
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 from dataclasses import asdict
-from pathlib import Path
 
-from model_build.commands.arguments import positive_int
-from model_build.data.catalogue import read_catalogue
-from model_build.data.ratings import read_ratings
-from model_build.evaluate.cold_start import evaluate_cold_start
-from model_build.train.hyperparameters import Hyperparameters
+from pydantic import Field
 
-HELP = "measure anime too new for scores"
+from model_build.util.options import Config, InputFile, InputFiles, PositiveInt, named
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--ratings", type=Path, nargs="+", required=True, metavar="FILE")
-    parser.add_argument("--catalogue", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--hide", type=positive_int, default=400, help="anime to hide")
-    parser.add_argument("--fans", type=positive_int, default=1000, help="fans to leave out")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+class ColdConfig(Config):
+    """Options of `cold`."""
+
+    ratings: InputFiles
+    catalogue: InputFile
+    hide: PositiveInt = Field(400, description="anime to hide")
+    fans: PositiveInt = Field(1000, description="fans to leave out")
+    seed: int = 0
+    as_json: bool = named("json", "one JSON object instead of a table", False)
 
 
-def run(arguments: argparse.Namespace) -> None:
+CONFIG = ColdConfig
+
+
+def run(config: ColdConfig) -> None:
+    from model_build.data.catalogue import read_catalogue
+    from model_build.data.ratings import read_ratings
+    from model_build.evaluate.cold_start import evaluate_cold_start
+    from model_build.train.hyperparameters import Hyperparameters
+
     found, counts = evaluate_cold_start(
-        read_ratings(arguments.ratings),
-        read_catalogue(arguments.catalogue),
+        read_ratings(config.ratings),
+        read_catalogue(config.catalogue),
         Hyperparameters(),
-        n_hidden=arguments.hide,
-        n_users=arguments.fans,
-        seed=arguments.seed,
+        n_hidden=config.hide,
+        n_users=config.fans,
+        seed=config.seed,
         progress=sys.stderr.isatty(),
     )
-    if arguments.json:
+    if config.as_json:
         print(json.dumps({"counts": counts} | {name: asdict(it) for name, it in found.items()}))
         return
     print(", ".join(f"{count:,} {what}" for what, count in counts.items()))
     print(f"{'known by':<14}{'AUC':>8}{'NDCG@10':>9}{'RMSE':>8}{'expected':>10}{'within':>8}")
-    for name, placed in found.items():
+    for name, measured in found.items():
         print(
-            f"{name:<14}{placed.auc:>8.3f}{placed.ndcg:>9.3f}{placed.rmse:>8.3f}"
-            f"{placed.expected_error:>10.3f}{placed.within:>8.1%}"
+            f"{name:<14}{measured.auc:>8.3f}{measured.ndcg:>9.3f}{measured.rmse:>8.3f}"
+            f"{measured.expected_error:>10.3f}{measured.within:>8.1%}"
         )

@@ -12,96 +12,92 @@ was stopped goes on where it was. Example:
 
 from __future__ import annotations
 
-import argparse
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
 
 from model_build.util.errors import InputError
+from model_build.util.options import Config, Metavar, named
 
 if TYPE_CHECKING:
     from model_build.pipeline.task import PipelineTask
 
-HELP = "all of it, from one configuration file"
 
+class PipelineArguments(Config):
+    """Options of `pipeline`."""
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--config", type=Path, default=Path("build.toml"), metavar="FILE", help="default build.toml"
+    exclusive = (("only", "first"), ("dry_run", "example"))
+
+    config: Annotated[Path, Metavar("FILE")] = Path("build.toml")
+    overrides: Annotated[tuple[str, ...], Metavar("SECTION.KEY=VALUE")] = named(
+        "set", "instead of what the file says; may be given again", ()
     )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="SECTION.KEY=VALUE",
-        dest="overrides",
-        help="instead of what the file says; may be given again",
+    only: Annotated[str, Metavar("STEP")] | None = Field(None, description="this step alone")
+    first: Annotated[str, Metavar("STEP")] | None = named(
+        "from", "this step and those after it", None
     )
-    some = parser.add_mutually_exclusive_group()
-    some.add_argument("--only", metavar="STEP", help="this step alone")
-    some.add_argument("--from", metavar="STEP", dest="first", help="this step and those after it")
-    parser.add_argument("--force", action="store_true", help="also what is up to date")
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--dry-run", action="store_true", help="only say what would run, and why")
-    what.add_argument("--example", action="store_true", help="print a file with every option")
+    force: bool = Field(False, description="also what is up to date")
+    dry_run: bool = Field(False, description="only say what would run, and why")
+    example: bool = Field(False, description="print a file with every option")
 
 
-def run(arguments: argparse.Namespace) -> None:
-    # Here, as those modules ask all commands for their options.
+CONFIG = PipelineArguments
+
+
+def run(config: PipelineArguments) -> None:
     from model_build.pipeline.config import read_config
     from model_build.pipeline.example_config import example_config
     from model_build.pipeline.plan import plan_tasks
-    from model_build.pipeline.results import config_parameters, track_results
     from model_build.pipeline.runner import preview_tasks, run_tasks
-    from model_build.pipeline.tracking import open_tracking
+    from model_build.pipeline.tracking import config_parameters, open_tracking, track_results
 
-    if arguments.example:
+    if config.example:
         print(example_config(), end="")
         return
-    config = read_config(arguments.config, arguments.overrides)
-    try:
-        tasks = plan_tasks(config)
-    except InputError as error:
-        raise InputError(f"{arguments.config}: {error}") from None
-    steps = _selected_steps(arguments, list(dict.fromkeys(task.step for task in tasks)))
-    if arguments.dry_run:
-        preview_tasks(tasks, steps, config.work, print, force=arguments.force)
+    build = read_config(config.config, config.overrides)
+    tasks = plan_tasks(build)
+    steps = _selected_steps(config, list(dict.fromkeys(task.step for task in tasks)))
+    tasks = [task for task in tasks if task.step in steps]
+    if config.dry_run:
+        preview_tasks(tasks, build.work, print, force=config.force)
         return
-    tracking = open_tracking(config)
+    tracking = open_tracking(build)
     finished: list[PipelineTask] = []
 
     def on_done(task: PipelineTask, seconds: float | None) -> None:
         finished.append(task)
         if seconds is not None:
-            tracking.log_metrics({f"seconds.{task.name}": seconds})
+            metrics = {f"seconds.{task.name}": seconds}
+            tracking.each(lambda tracker: tracker.log_metrics(metrics))
 
-    start, well = time.perf_counter(), False
+    start, succeeded = time.perf_counter(), False
     try:
         run_tasks(
             tasks,
-            steps,
-            config.work,
+            build.work,
             lambda line: print(line, flush=True),
-            on_start=lambda: tracking.start_run(config_parameters(config)),
+            on_start=lambda: tracking.start_run(config_parameters(build)),
             on_done=on_done,
-            force=arguments.force,
+            force=config.force,
         )
-        well = True
+        succeeded = True
     finally:
         if tracking.began:
-            track_results(tracking, config, finished)
-            tracking.end_run(succeeded=well)
-    print(f"in all {time.perf_counter() - start:.1f} s, results in {config.work}")
+            track_results(tracking, build, finished)
+            tracking.each(lambda tracker: tracker.end_run(succeeded=succeeded))
+    print(f"in all {time.perf_counter() - start:.1f} s, results in {build.work}")
 
 
-def _selected_steps(arguments: argparse.Namespace, configured_steps: list[str]) -> list[str]:
-    chosen = arguments.only or arguments.first
+def _selected_steps(config: PipelineArguments, configured: list[str]) -> list[str]:
+    chosen = config.only or config.first
     if chosen is None:
-        return configured_steps
-    if chosen not in configured_steps:
-        option = "--only" if arguments.only else "--from"
+        return configured
+    if chosen not in configured:
+        option = "--only" if config.only else "--from"
         raise InputError(
-            f"{option} {chosen}: expected a step of {arguments.config}: "
-            f"{', '.join(configured_steps) or 'it has none'}."
+            f"{option} {chosen}: expected a step of {config.config}: "
+            f"{', '.join(configured) or 'it has none'}."
         )
-    return [chosen] if arguments.only else configured_steps[configured_steps.index(chosen) :]
+    return [chosen] if config.only else configured[configured.index(chosen) :]

@@ -6,43 +6,46 @@ the web API answers.
 
 from __future__ import annotations
 
-import argparse
-from pathlib import Path
+from pydantic import Field
 
-from app.catalogue import Catalogue, infer_franchises
-from app.recommender import Model, RecommendOptions, SortOrder, recommend
-from app.schemas.recommendations import RecommendationsResponse
-from model_build.commands.arguments import add_engine_option, positive_int, require_engine
-from model_build.commands.catalogue_filters import add_filter_options, filter_mask
-from model_build.data.ratings import read_user_list
-
-HELP = "recommend for a list file"
+from model_build.commands.catalogue_filters import FilterOptions, filter_mask
+from model_build.util.options import Count, EngineChoice, InputFile, InputFolder, OrderName, named
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--list", type=Path, required=True, metavar="FILE", dest="list_file")
-    parser.add_argument("--top", type=positive_int, default=20, metavar="N")
-    parser.add_argument("--order", type=SortOrder, choices=list(SortOrder), default=SortOrder.MATCH)
-    add_engine_option(parser)
-    add_filter_options(parser)
-    parser.add_argument("--json", action="store_true")
+class RecommendConfig(FilterOptions):
+    """Options of `recommend`."""
+
+    model: InputFolder
+    list_file: InputFile = named("list", "")
+    top: Count = 20
+    order: OrderName = "match"
+    engine: EngineChoice = Field("hakken", description="one that the model has")
+    as_json: bool = named("json", "", False)
 
 
-def run(arguments: argparse.Namespace) -> None:
-    listed = read_user_list(arguments.list_file)
-    model = Model.open(arguments.model)
-    require_engine(model, arguments.engine)
+CONFIG = RecommendConfig
+
+
+def run(config: RecommendConfig) -> None:
+    from app.catalogue import Catalogue, infer_franchises
+    from app.recommender import Model, RecommendOptions, SortOrder, recommend
+    from app.schemas.recommendations import RecommendationsResponse
+    from model_build.data.ratings import read_user_list
+    from model_build.evaluate.job import require_engine
+
+    user_list = read_user_list(config.list_file)
+    model = Model.open(config.model)
+    engine = require_engine(model, config.engine)
     catalogue = Catalogue.open(model.catalogue_path)
-    wish = RecommendOptions(
-        top_n=arguments.top,
-        sort_order=arguments.order,
-        engine=arguments.engine,
+    options = RecommendOptions(
+        top_n=config.top,
+        sort_order=SortOrder(config.order),
+        engine=engine,
         franchises=infer_franchises(catalogue, model.anime_id.tolist()),
-        allowed_mask=filter_mask(arguments, model, catalogue),
+        allowed_mask=filter_mask(config, model, catalogue),
     )
-    answer = recommend(model, listed, wish)
-    if arguments.json:
+    answer = recommend(model, user_list, options)
+    if config.as_json:
         print(RecommendationsResponse.build(answer, catalogue).model_dump_json())
         return
     for item in answer.recommendations:

@@ -8,21 +8,29 @@ was made just before the live one. Example:
 
 from __future__ import annotations
 
-import argparse
+from typing import Annotated
 
-from model_build.artifact.store import open_model_store
-from model_build.artifact.versions import rollback_version
-from model_build.commands.arguments import add_storage_option
+from pydantic import Field
 
-HELP = "make an earlier version live again"
+from model_build.util.options import Config, Location, Metavar, Role
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("version", nargs="?", metavar="VERSION", help="as versions lists it")
-    add_storage_option(parser, "--at")
+class RollbackConfig(Config):
+    """Options of `rollback`."""
+
+    version: Annotated[str, Role.POSITIONAL, Metavar("VERSION")] | None = Field(
+        None, description="as versions lists it"
+    )
+    at: Location = Field(description="gs://bucket/prefix, or a directory")
 
 
-def run(arguments: argparse.Namespace) -> None:
-    with open_model_store(arguments.at, "--at") as store:
-        before, now = rollback_version(store, arguments.version)
+CONFIG = RollbackConfig
+
+
+def run(config: RollbackConfig) -> None:
+    from model_build.artifact.store import open_model_store
+    from model_build.artifact.versions import rollback_version
+
+    with open_model_store(config.at, "--at") as store:
+        before, now = rollback_version(store, config.version)
         print(f"live        {now} at {store.url} (before: {before or 'none'})")

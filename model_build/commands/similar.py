@@ -9,100 +9,126 @@ list. Example:
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-import numpy as np
+from annotated_types import Ge
+from pydantic import Field, model_validator
 
-from app.catalogue import Catalogue
-from app.recommender import EngineName, Model
-from app.recommender.array_types import BoolArray
-from app.recommender.user_neighbours import find_user_neighbours, similar_items
-from app.schemas.anime import (
-    AnimeSummary,
-    EngineNeighbourSchema,
-    EngineNeighboursResponse,
-    ranked_fields,
-)
-from app.schemas.similar_users import SimilarUsers
-from model_build.commands.arguments import positive_int, require_engine
-from model_build.commands.catalogue_filters import add_filter_options, filter_mask
-from model_build.data.ratings import read_user_list
+from model_build.commands.catalogue_filters import FilterOptions, filter_mask
 from model_build.util.errors import InputError
+from model_build.util.options import Count, InputFile, InputFolder, Metavar, named
 
-HELP = "what is alike by an engine's vectors: anime, or fans"
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", type=Path, required=True, metavar="DIR")
-    engines = [name for name in EngineName if name is not EngineName.HAKKEN]
-    parser.add_argument("--engine", type=EngineName, choices=engines, required=True)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--anime", type=positive_int, metavar="ID", help="anime like this one")
-    what.add_argument("--list", type=Path, metavar="FILE", dest="list_file", help="fans like this")
-    parser.add_argument("--top", type=positive_int, default=20, metavar="N")
-    add_filter_options(parser)
-    parser.add_argument("--json", action="store_true")
+if TYPE_CHECKING:
+    from app.catalogue import Catalogue
+    from app.recommender import EngineName, Model
+    from app.recommender.array_types import BoolArray
+    from app.schemas.anime import AnimeSummary
 
 
-def run(arguments: argparse.Namespace) -> None:
-    model = Model.open(arguments.model)
-    require_engine(model, arguments.engine)
+class SimilarConfig(FilterOptions):
+    """Options of `similar`; one of ``anime`` and ``list_file`` is needed."""
+
+    exclusive = (("anime", "list_file"),)
+
+    model: InputFolder
+    engine: Literal["als", "mf", "mlp", "hybrid", "cosine", "kernel"]
+    anime: Annotated[int, Ge(1), Metavar("ID")] | None = Field(
+        None, description="anime like this one"
+    )
+    list_file: InputFile | None = named("list", "fans like this", None)
+    top: Count = 20
+    as_json: bool = named("json", "", False)
+
+    @model_validator(mode="after")
+    def _check_given(self) -> Self:
+        if self.anime is None and self.list_file is None:
+            raise ValueError("one of the arguments --anime --list is required")
+        return self
+
+
+CONFIG = SimilarConfig
+
+
+def run(config: SimilarConfig) -> None:
+    from app.catalogue import Catalogue
+    from app.recommender import Model
+    from model_build.evaluate.job import require_engine
+
+    model = Model.open(config.model)
+    engine = require_engine(model, config.engine)
     catalogue = Catalogue.open(model.catalogue_path)
-    allowed = filter_mask(arguments, model, catalogue)
-    if arguments.anime is not None:
-        _print_similar_anime(arguments, model, catalogue, allowed)
-    else:
-        _print_similar_users(arguments, model, catalogue, allowed)
+    allowed = filter_mask(config, model, catalogue)
+    if config.anime is not None:
+        _print_similar_anime(config, config.anime, model, engine, catalogue, allowed)
+    elif config.list_file is not None:
+        if engine not in model.training_users:
+            raise InputError(
+                f"model {model.version}: its engine {engine} keeps no fans; "
+                f"`python -m model_build engine {engine} --with-fans` makes one that does."
+            )
+        _print_similar_users(config, config.list_file, model, engine, catalogue, allowed)
 
 
 def _print_similar_anime(
-    arguments: argparse.Namespace, model: Model, catalogue: Catalogue, allowed: BoolArray
+    config: SimilarConfig,
+    anime_id: int,
+    model: Model,
+    engine: EngineName,
+    catalogue: Catalogue,
+    allowed: BoolArray,
 ) -> None:
-    at = int(model.find_positions(np.array([arguments.anime], np.int64))[0])
+    import numpy as np
+
+    from app.recommender.user_neighbours import similar_items
+    from app.schemas.anime import EngineNeighbourSchema, EngineNeighboursResponse, ranked_fields
+
+    at = int(model.find_positions(np.array([anime_id], np.int64))[0])
     if at < 0:
-        raise InputError(f"--anime {arguments.anime}: model {model.version} does not know it.")
-    found = similar_items(model, arguments.engine, at, count=arguments.top, allowed=allowed)
+        raise InputError(f"--anime {anime_id}: model {model.version} does not know it.")
+    found = similar_items(model, engine, at, count=config.top, allowed=allowed)
     answer = EngineNeighboursResponse(
         model=model.version,
-        engine=arguments.engine,
-        anime_id=arguments.anime,
+        engine=engine,
+        anime_id=anime_id,
         similar=[
             EngineNeighbourSchema(
-                **ranked_fields(rank, int(model.anime_id[position]), catalogue), likeness=likeness
+                **ranked_fields(rank, int(model.anime_id[position]), catalogue), likeness=similarity
             )
-            for rank, (position, likeness) in enumerate(found, 1)
+            for rank, (position, similarity) in enumerate(found, 1)
         ],
     )
-    if arguments.json:
+    if config.as_json:
         print(answer.model_dump_json())
         return
-    print(f"like {catalogue.title(arguments.anime)}, by {arguments.engine}:")
+    print(f"like {catalogue.title(anime_id)}, by {engine}:")
     for row in answer.similar:
         print(f"{row.rank:>3}  {row.likeness:.3f}  {_format_anime(row)}")
 
 
 def _print_similar_users(
-    arguments: argparse.Namespace, model: Model, catalogue: Catalogue, allowed: BoolArray
+    config: SimilarConfig,
+    list_file: Path,
+    model: Model,
+    engine: EngineName,
+    catalogue: Catalogue,
+    allowed: BoolArray,
 ) -> None:
-    if arguments.engine not in model.training_users:
-        raise InputError(
-            f"model {model.version}: its engine {arguments.engine} keeps no fans; "
-            f"`python -m model_build engine {arguments.engine} --with-fans` makes one that does."
-        )
-    listed = read_user_list(arguments.list_file)
-    found = find_user_neighbours(
-        model, arguments.engine, listed, count=arguments.top, allowed=allowed
-    )
-    answer = SimilarUsers.build(found, model, catalogue, arguments.engine)
-    if arguments.json:
+    from app.recommender.user_neighbours import find_user_neighbours
+    from app.schemas.similar_users import SimilarUsers
+    from model_build.data.ratings import read_user_list
+
+    user_list = read_user_list(list_file)
+    found = find_user_neighbours(model, engine, user_list, count=config.top, allowed=allowed)
+    answer = SimilarUsers.build(found, model, catalogue, engine)
+    if config.as_json:
         print(answer.model_dump_json())
         return
-    crowd = len(model.training_users[arguments.engine])
-    print(f"the {answer.nearest} fans most like this list, of {crowd:,}")
+    n_users = len(model.training_users[engine])
+    print(f"the {answer.nearest} fans most like this list, of {n_users:,}")
     for name, preferences in (("genres", answer.genres), ("sources", answer.sources)):
-        told = [f"{each.name} {each.share:.0%} ({each.usual:.0%})" for each in preferences]
-        print(f"{name:<8} " + (", ".join(told) or "the catalogue has none"))
+        shares = [f"{each.name} {each.share:.0%} ({each.usual:.0%})" for each in preferences]
+        print(f"{name:<8} " + (", ".join(shares) or "the catalogue has none"))
     for row in answer.recommendations:
         print(f"{row.rank:>3}  loved by {row.lovers:>2}  {_format_anime(row)}")
 

@@ -13,108 +13,97 @@ The value found flatters the settings a little, which were chosen by it: measure
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import Annotated, Literal
 
-from model_build.commands.arguments import positive_int
-from model_build.data.catalogue import read_catalogue
-from model_build.data.holdout import HIDDEN_SHARE
-from model_build.data.ratings import read_ratings
-from model_build.train.hyperparameters import write_hyperparameters
+from pydantic import Field
+
 from model_build.util.errors import InputError
-
-HELP = "search for the best settings"
-MODEL_PARTS = ("knn", "affinity", "taste", "all")
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--ratings", type=Path, nargs="+", required=True, metavar="FILE", help="CSV or Parquet"
-    )
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE", help="where the best settings go, JSON"
-    )
-    parser.add_argument(
-        "--trials", type=positive_int, default=30, help="of each part, those done before included"
-    )
-    parser.add_argument(
-        "--study", type=Path, metavar="FILE", help="where trials are kept (default: OUT.study)"
-    )
-    parser.add_argument("--fans", type=positive_int, default=500, help="fans to measure on")
-    parser.add_argument("--seed", type=int, default=0, help="of the fans drawn and the search")
-    parser.add_argument(
-        "--parts", choices=MODEL_PARTS, default="all", help="what to search (default all)"
-    )
-    parser.add_argument(
-        "--objective",
-        metavar="MEASURE",
-        help="what to judge by, a measure of evaluate (default: rmse for knn and taste, ndcg@10 "
-        "for affinity)",
-    )
-    parser.add_argument("--only", nargs="+", metavar="SETTING", help="search no other settings")
-    parser.add_argument(
-        "--catalogue", type=Path, metavar="FILE", help="franchises, for measures of new ones"
-    )
-    parser.add_argument(
-        "--affinity-anime",
-        type=positive_int,
-        metavar="N",
-        help="fit affinity to the N anime on most lists alone, which is much faster",
-    )
-    parser.add_argument("--threads", type=positive_int, help="default: one a processor")
+from model_build.util.options import (
+    Config,
+    Count,
+    InputFile,
+    InputFiles,
+    Metavar,
+    OutputFile,
+    PositiveInt,
+)
 
 
-def run(arguments: argparse.Namespace) -> None:
-    # Here, so that the other commands start without optuna.
+class TuneConfig(Config):
+    """Options of `tune`."""
+
+    ratings: InputFiles = Field(description="CSV or Parquet")
+    out: OutputFile = Field(description="where the best settings go, JSON")
+    trials: PositiveInt = Field(30, description="of each part, those done before included")
+    study: OutputFile | None = Field(None, description="where trials are kept (default: OUT.study)")
+    fans: PositiveInt = Field(500, description="fans to measure on")
+    seed: int = Field(0, description="of the fans drawn and the search")
+    parts: Literal["knn", "affinity", "taste", "all"] = Field("all", description="what to search")
+    objective: Annotated[str, Metavar("MEASURE")] | None = Field(
+        None,
+        description="what to judge by, a measure of evaluate (default: rmse for knn and taste, "
+        "ndcg@10 for affinity)",
+    )
+    only: tuple[Annotated[str, Metavar("SETTING")], ...] = Field(
+        (), description="search no other settings"
+    )
+    catalogue: InputFile | None = Field(None, description="franchises, for measures of new ones")
+    affinity_anime: Count | None = Field(
+        None, description="fit affinity to the N anime on most lists alone, which is much faster"
+    )
+    threads: PositiveInt | None = Field(None, description="default: one a processor")
+
+
+CONFIG = TuneConfig
+
+
+def run(config: TuneConfig) -> None:
     import optuna
 
-    from model_build.tuning.holdout_benchmark import HoldoutBenchmark, franchise_by_anime
+    from model_build.data.holdout import HIDDEN_SHARE
+    from model_build.data.ratings import read_ratings
+    from model_build.train.hyperparameters import write_hyperparameters
+    from model_build.tuning.holdout_benchmark import HoldoutBenchmark
     from model_build.tuning.search import search_hyperparameters
     from model_build.tuning.search_space import OBJECTIVE_METRICS, select_spaces
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    if arguments.seed < 0:
-        raise InputError(f"--seed {arguments.seed}: expected a whole number of at least 0.")
-    if arguments.objective and arguments.objective not in OBJECTIVE_METRICS:
+    if config.seed < 0:
+        raise InputError(f"--seed {config.seed}: expected a whole number of at least 0.")
+    if config.objective and config.objective not in OBJECTIVE_METRICS:
         raise InputError(
-            f"--objective {arguments.objective}: expected one of {', '.join(OBJECTIVE_METRICS)}."
+            f"--objective {config.objective}: expected one of {', '.join(OBJECTIVE_METRICS)}."
         )
-    searches = select_spaces(arguments.parts, arguments.objective, arguments.only)
-    if arguments.objective == "new_ndcg@10" and not arguments.catalogue:
+    searches = select_spaces(config.parts, config.objective, list(config.only) or None)
+    if config.objective == "new_ndcg@10" and not config.catalogue:
         raise InputError("--objective new_ndcg@10: needs the franchises of a --catalogue.")
-    if arguments.out.is_dir():
-        raise InputError(f"{arguments.out}: is a directory; expected a file to write settings to.")
-    franchise = None
-    if arguments.catalogue:
-        catalogue = read_catalogue(arguments.catalogue)
-        if "franchise_id" not in catalogue.columns:
-            raise InputError(f"{arguments.catalogue}: column franchise_id is missing.")
-        franchise = franchise_by_anime(
-            catalogue["anime_id"].to_list(), catalogue["franchise_id"].to_list()
-        )
+    if config.out.is_dir():
+        raise InputError(f"{config.out}: is a directory; expected a file to write settings to.")
+    franchise = _read_franchises(config.catalogue) if config.catalogue else None
     benchmark = HoldoutBenchmark(
-        read_ratings(arguments.ratings),
-        n_users=arguments.fans,
-        seed=arguments.seed,
-        affinity_anime=arguments.affinity_anime,
+        read_ratings(config.ratings),
+        n_users=config.fans,
+        seed=config.seed,
+        affinity_anime=config.affinity_anime,
         franchise=franchise,
-        threads=arguments.threads,
+        threads=config.threads,
     )
     for _, objective, _ in searches:
         benchmark.check_objective(objective)
     study_attributes = {
         "ratings": benchmark.fingerprint[:16],
-        "fans": arguments.fans,
-        "seed": arguments.seed,
+        "fans": config.fans,
+        "seed": config.seed,
         "hidden share": HIDDEN_SHARE,
-        "anime in affinity": arguments.affinity_anime,
+        "anime in affinity": config.affinity_anime,
         "franchises": len(franchise or ()),
     }
     best: dict[str, float | int | str] = {}
 
     def save_best(settings: dict[str, float | int]) -> None:
         best.update(settings)
-        write_hyperparameters(arguments.out, best)
+        write_hyperparameters(config.out, best)
 
     for part, objective, space in searches:
         found = search_hyperparameters(
@@ -122,9 +111,9 @@ def run(arguments: argparse.Namespace) -> None:
             part,
             objective,
             space,
-            study_file=arguments.study or arguments.out.with_name(f"{arguments.out.name}.study"),
-            trials=arguments.trials,
-            seed=arguments.seed,
+            study_file=config.study or config.out.with_name(f"{config.out.name}.study"),
+            trials=config.trials,
+            seed=config.seed,
             study_attributes=study_attributes,
             on_improvement=save_best,
             log=lambda line: print(line, flush=True),
@@ -133,4 +122,14 @@ def run(arguments: argparse.Namespace) -> None:
         print(
             f"{part}: {objective} {found.value:.5g}, defaults {found.default_value:.5g}: {chosen}"
         )
-    print(f"written to {arguments.out}")
+    print(f"written to {config.out}")
+
+
+def _read_franchises(path: Path) -> dict[int, int]:
+    from model_build.data.catalogue import read_catalogue
+    from model_build.tuning.holdout_benchmark import franchise_by_anime
+
+    catalogue = read_catalogue(path)
+    if "franchise_id" not in catalogue.columns:
+        raise InputError(f"{path}: column franchise_id is missing.")
+    return franchise_by_anime(catalogue["anime_id"].to_list(), catalogue["franchise_id"].to_list())

@@ -5,28 +5,37 @@ The live one has a star; what is incomplete says why.
 
 from __future__ import annotations
 
-import argparse
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from model_build.artifact.store import open_model_store
-from model_build.artifact.versions import ModelVersion, list_versions
-from model_build.commands.arguments import add_storage_option
-from model_build.util.markdown_tables import nan_to_null
+from pydantic import Field
 
-HELP = "list what was published"
+from model_build.util.options import Config, Location, named
+
+if TYPE_CHECKING:
+    from model_build.artifact.versions import ModelVersion
+
 METRIC_COLUMNS = ("ndcg@10", "recall@10", "new_ndcg@10", "rmse")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_storage_option(parser, "--at")
-    parser.add_argument("--json", action="store_true", help="all facts, as one JSON array")
+class VersionsConfig(Config):
+    """Options of `versions`."""
+
+    at: Location = Field(description="gs://bucket/prefix, or a directory")
+    as_json: bool = named("json", "all facts, as one JSON array", False)
 
 
-def run(arguments: argparse.Namespace) -> None:
-    with open_model_store(arguments.at, "--at") as store:
+CONFIG = VersionsConfig
+
+
+def run(config: VersionsConfig) -> None:
+    from model_build.artifact.store import open_model_store
+    from model_build.artifact.versions import list_versions
+    from model_build.util.markdown_tables import nan_to_null
+
+    with open_model_store(config.at, "--at") as store:
         versions = list_versions(store).versions
-    if arguments.json:
+    if config.as_json:
         print(json.dumps([nan_to_null(_version_json(version)) for version in versions]))
         return
     heads = ("version", "made", "MB", "anime", *METRIC_COLUMNS)
@@ -38,8 +47,8 @@ def run(arguments: argparse.Namespace) -> None:
             cell.ljust(width) if at < 2 else cell.rjust(width)
             for at, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
-        fault = f"  {version.problem}" if version and version.problem else ""
-        print(f"{mark} {first}  {second}  {'  '.join(numbers)}{fault}")
+        problem = f"  {version.problem}" if version and version.problem else ""
+        print(f"{mark} {first}  {second}  {'  '.join(numbers)}{problem}")
 
 
 def _table_cells(version: ModelVersion) -> tuple[str, ...]:

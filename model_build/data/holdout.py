@@ -32,9 +32,10 @@ from app.recommender.array_types import (
 from app.recommender.arrays import find_positions
 from app.recommender.engines.labels import like_labels
 from app.recommender.user_list import KnownEntries
+from model_build.data.config import SplitConfig
 from model_build.data.grouping import rows_by_user
 from model_build.data.interactions import Interactions
-from model_build.data.ratings import Ratings, index_ratings
+from model_build.data.ratings import Ratings, index_ratings, read_ratings
 from model_build.util.errors import InputError
 from model_build.util.hashing import splitmix64
 
@@ -426,3 +427,23 @@ def _user_lists(ratings: Ratings) -> list[UserList]:
         UserList(ids[rows], ratings.rating[rows], ratings.status[rows])
         for rows in rows_by_user(ratings.user, len(ratings.user_ids))
     ]
+
+
+def write_split(config: SplitConfig) -> str:
+    """Take fans out, and write what is left and what was taken; returns what was done, for people.
+
+    Raises
+    ------
+    InputError
+        The folder is in use, the ratings cannot be read, or there are not enough fans.
+    """
+    if config.out.exists() and any(config.out.iterdir()):
+        raise InputError(f"{config.out}: exists and is not empty; choose another directory.")
+    parts = split_users(read_ratings(config.ratings), config.fans, config.seed)
+    config.out.mkdir(parents=True, exist_ok=True)
+    for name, frame in parts.items():
+        frame.write_parquet(config.out / f"{name}.parquet")
+    return "\n".join(
+        f"{name:<8} {len(frame):>10,} rows, {frame['user_id'].n_unique():,} fans"
+        for name, frame in parts.items()
+    )

@@ -1,6 +1,5 @@
-"""The whole build from one configuration file: each step is a command with its options.
+"""The whole build from one configuration file: stages with their parameters, inputs and outputs.
 
-`options` reads from the commands what can be configured, `config` reads the file, `plan` makes
-tasks of it, `records` knows which of them are up to date, `running` runs the others; `tracking`
-tells an experiment tracker.
+`config` reads the file, `plan` makes tasks of it, `task_records` knows which of them are up to
+date, `runner` runs the others, `tracking` reports to experiment trackers.
 """

@@ -5,65 +5,158 @@ from __future__ import annotations
 import difflib
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import Field, ValidationError
+from pydantic_core import ErrorDetails
 
-from model_build.pipeline.command_options import OptionValue
-from model_build.pipeline.sections import (
-    BUNDLED,
-    FIXED_SECTIONS,
-    SECTION_SPECS,
-    SERVICE_KEY,
-    DataSection,
-    MLflowSection,
-    WandbSection,
-    section_model,
-    section_options,
-    section_subcommands,
-)
+from model_build.artifact.config import PublishOptions
+from model_build.collect.config import KitsuOptions, MyAnimeListOptions
+from model_build.data.config import PrepareOptions, SplitOptions
+from model_build.engines.config import ENGINE_OPTIONS, AlsEngineOptions, NetworkEngineOptions
+from model_build.evaluate.config import CompareOptions, EvaluateOptions
+from model_build.reporting.config import ReportOptions
+from model_build.train.config import TrainOptions
 from model_build.util.errors import InputError
+from model_build.util.options import (
+    Config,
+    InputFile,
+    InputPlaces,
+    Location,
+    Option,
+    Role,
+    options_of,
+)
+from model_build.util.storage import is_gcs_url
 
 TomlTable = dict[str, Any]
-PATH_OPTIONS = ("to", "pretrained")
-"""Options that are a directory or an address."""
 SEED_KEY = "seed"
+SERVICE_KEY = "service"
+BUNDLED = "bundled"
 EXPECTED_TYPES = {
     "bool_type": "true or false",
     "int_type": "a whole number",
     "float_type": "a number",
     "string_type": "text in quotes",
-    "list_type": "a list",
-    "dict_type": "a table",
+    "path_type": "text in quotes",
 }
 
 
-@dataclass(frozen=True, slots=True)
-class PipelineConfig:
-    """What is to be built, and how.
+class DataOptions(Config):
+    """Ratings that lie in files, and facts about anime."""
 
-    ``sections`` has those that stand in the file, by name, with the options that they set: paths
-    are relative to the file's folder. ``engines`` has their options by name, in their order.
+    ratings: InputPlaces = Field(
+        (),
+        description="CSV or Parquet files, or one folder that prepare wrote",
+        examples=[["ratings.parquet"]],
+    )
+    catalogue: InputFile | None = Field(
+        None,
+        description="facts about anime, CSV or Parquet (default: what came with the ratings)",
+        examples=["catalogue.parquet"],
+    )
+
+
+class TrainSection(TrainOptions):
+    """Train the model, or fetch one."""
+
+    pretrained: Location | None = Field(
+        None,
+        description="a model to fetch instead of training one: bundled, a directory or "
+        "gs://bucket/prefix where models are published",
+        examples=[BUNDLED],
+    )
+    version: str | None = Field(
+        None, description="which of those there (default: the live one)", examples=["VERSION"]
+    )
+
+
+class EvaluateSection(EvaluateOptions, SplitOptions):
+    """Measure on fans left out: the same is trained again without them."""
+
+
+class MLflowOptions(Config):
+    """Track every run with MLflow."""
+
+    uri: str | None = Field(
+        None,
+        description="a tracking server (default: a SQLite file in the work folder)",
+        examples=["http://127.0.0.1:5000"],
+    )
+    experiment: str = Field("hakken", description="what runs are filed under")
+    register_as: str = Field("hakken", description="name of the model in the registry; empty: none")
+    model_files: bool = Field(True, description="whether the model itself is kept with the run")
+
+
+class WandbOptions(Config):
+    """Track every run with Weights & Biases."""
+
+    project: str = Field("hakken", description="what runs are filed under")
+    entity: str | None = Field(None, description="the user or team that it belongs to")
+    mode: Literal["online", "offline"] | None = Field(
+        None,
+        description="online or offline (default: online where WANDB_API_KEY is set)",
+        examples=["offline"],
+    )
+    model_files: bool = Field(False, description="whether the model itself is kept with the run")
+
+
+SERVICES: dict[str, type[Config]] = {"kitsu": KitsuOptions, "myanimelist": MyAnimeListOptions}
+SECTIONS: tuple[tuple[str, type[Config]], ...] = (
+    ("data", DataOptions),
+    *(("collect", options) for options in SERVICES.values()),
+    ("prepare", PrepareOptions),
+    ("train", TrainSection),
+    *((f"engines.{name}", options) for name, options in ENGINE_OPTIONS.items()),
+    ("evaluate", EvaluateSection),
+    ("compare", CompareOptions),
+    ("report", ReportOptions),
+    ("publish", PublishOptions),
+    ("mlflow", MLflowOptions),
+    ("wandb", WandbOptions),
+)
+"""Name and options of each section; `collect` has other options for each service."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineConfig:
+    """What is to be built, and how; None for sections that the file does not have.
+
+    Paths are relative to the file's folder; ``engines`` keeps the order of the file.
     """
 
     work: Path
     seed: int
-    data: DataSection
-    sections: dict[str, dict[str, OptionValue]]
-    engines: dict[str, dict[str, OptionValue]]
-    mlflow: MLflowSection | None
-    wandb: WandbSection | None
+    data: DataOptions
+    engines: Mapping[str, AlsEngineOptions | NetworkEngineOptions]
+    collect: KitsuOptions | MyAnimeListOptions | None = None
+    prepare: PrepareOptions | None = None
+    train: TrainSection | None = None
+    evaluate: EvaluateSection | None = None
+    compare: CompareOptions | None = None
+    report: ReportOptions | None = None
+    publish: PublishOptions | None = None
+    mlflow: MLflowOptions | None = None
+    wandb: WandbOptions | None = None
+
+    def sections(self) -> dict[str, Config]:
+        """The sections that the file has, by name, `data` included."""
+        plain = {name: getattr(self, name) for name, _ in SECTIONS if "." not in name}
+        found = {name: section for name, section in plain.items() if section is not None}
+        return found | {f"engines.{name}": options for name, options in self.engines.items()}
 
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> PipelineConfig:
     """Read a file; each of ``overrides`` is ``section.key=value``.
 
-    Raises:
-        InputError: it cannot be read, or a key or a value is wrong; file, key and what was expected
-            are named.
+    Raises
+    ------
+    InputError
+        It cannot be read, or a key or a value is wrong, or sections contradict each other; file,
+        key and what was expected are named.
     """
     try:
         table = tomllib.loads(path.read_text("utf-8"))
@@ -71,11 +164,13 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> PipelineConfig:
         raise InputError(f"{path}: there is no such file.") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path}: cannot be read as TOML ({error}).") from None
-    said = {}
-    for override in overrides:
-        key = _apply_override(table, override)
-        said[key] = override
-    return _ConfigReader(path, said).read_config_table(table)
+    origins = {_apply_override(table, override): override for override in overrides}
+    config = _ConfigReader(path, origins).read(table)
+    try:
+        _check_consistency(config)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return config
 
 
 def _apply_override(table: TomlTable, text: str) -> str:
@@ -100,123 +195,139 @@ class _ConfigReader:
     path: Path
     overrides: Mapping[str, str]
 
-    def read_config_table(self, table: TomlTable) -> PipelineConfig:
-        self._check_keys(table, ("work", SEED_KEY, *SECTION_SPECS, *FIXED_SECTIONS), "")
+    def read(self, table: TomlTable) -> PipelineConfig:
+        models = dict(SECTIONS)
+        plain = [name for name in models if "." not in name]
+        self._check_keys(table, ("work", SEED_KEY, *plain, "engines"), "")
         work, seed = table.get("work", "build"), table.get(SEED_KEY, 0)
         if not isinstance(work, str) or not work:
-            raise self._invalid_value("work", work, "the name of a folder")
+            raise self._wrong_value("work", work, "the name of a folder")
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise self._invalid_value(SEED_KEY, seed, "a whole number of at least 0")
-        sections = {
-            name: self._read_section(name, table[name], seed)
-            for name in SECTION_SPECS
-            if name in table and not SECTION_SPECS[name].per_subcommand
+            raise self._wrong_value(SEED_KEY, seed, "a whole number of at least 0")
+        collect = table.get("collect", {SERVICE_KEY: "kitsu"})
+        service = collect.get(SERVICE_KEY) if isinstance(collect, dict) else None
+        if service not in SERVICES:
+            key, expected = f"collect.{SERVICE_KEY}", f"one of {', '.join(SERVICES)}"
+            raise self._wrong_value(key, service, expected)
+        models["collect"] = SERVICES[service]
+        engines = table.get("engines", {})
+        if not isinstance(engines, dict):
+            raise self._wrong_value("engines", engines, "tables such as [engines.als]")
+        self._check_keys(engines, ENGINE_OPTIONS, "engines.")
+        tables: TomlTable = {"data": {}} | {name: table[name] for name in plain if name in table}
+        sections: dict[str, Any] = {
+            name: self._section(name, models[name], options, seed)
+            for name, options in tables.items()
         }
-        data: Any = self._validate("data", DataSection, table.get("data", {}))
-        mlflow: Any = self._fixed_section("mlflow", table)
-        wandb: Any = self._fixed_section("wandb", table)
-        return PipelineConfig(
-            work=self.path.parent / work,
-            seed=seed,
-            data=self._resolve_data_paths(data),
-            sections=sections,
-            engines=self._read_engines(table.get("engines", {}), seed),
-            mlflow=mlflow,
-            wandb=wandb,
-        )
+        sections["engines"] = {
+            name: self._section(f"engines.{name}", ENGINE_OPTIONS[name], options, seed, engine=name)
+            for name, options in engines.items()
+        }
+        return PipelineConfig(work=self.path.parent / work, seed=seed, **sections)
 
-    def _fixed_section(self, name: str, table: TomlTable) -> BaseModel | None:
-        return self._validate(name, FIXED_SECTIONS[name], table[name]) if name in table else None
-
-    def _resolve_data_paths(self, data: DataSection) -> DataSection:
-        files = [data.ratings] if isinstance(data.ratings, str) else data.ratings
-        return DataSection(
-            ratings=None if files is None else [self._resolve_path(file) for file in files],
-            catalogue=None if data.catalogue is None else self._resolve_path(data.catalogue),
-        )
-
-    def _read_section(self, name: str, table: object, seed: int) -> dict[str, OptionValue]:
-        choices, chosen = self._subcommands(name), None
-        if choices:
-            chosen = table.get(SERVICE_KEY) if isinstance(table, dict) else None
-            if chosen not in choices:
-                raise self._invalid_value(
-                    f"{name}.{SERVICE_KEY}", chosen, f"one of {', '.join(choices)}"
-                )
-        return self._read_options(name, name, chosen, table, seed)
-
-    def _read_engines(self, table: object, seed: int) -> dict[str, dict[str, OptionValue]]:
-        if not table:
-            return {}
+    def _section(
+        self, name: str, model: type[Config], table: object, seed: int, **chosen: str
+    ) -> Config:
+        """The options of a section, with the file's seed where it has none of its own."""
         if not isinstance(table, dict):
-            raise self._invalid_value("engines", table, "tables such as [engines.als]")
-        self._check_keys(table, self._subcommands("engines"), "engines.")
-        return {
-            name: self._read_options("engines", f"engines.{name}", name, options, seed)
-            for name, options in table.items()
-        }
-
-    def _read_options(
-        self, section: str, where: str, chosen: str | None, table: object, seed: int
-    ) -> dict[str, OptionValue]:
-        model = self._validate(where, section_model(section, chosen), table)
-        found: dict[str, OptionValue] = model.model_dump(exclude_none=True)
-        options = section_options(section, chosen)
+            raise self._wrong_value(name, table, f"a table, as [{name}]")
+        options = {option.key: option for option in options_of(model)}
+        self._check_keys(table, options.keys() - chosen.keys(), f"{name}.")
+        values = {key: self._resolve(options[key], value) for key, value in table.items()} | chosen
         if SEED_KEY in options:
-            found.setdefault(SEED_KEY, seed)
-        for key, value in found.items():
-            if key in PATH_OPTIONS or (key in options and options[key].is_path):
-                found[key] = (
-                    [self._resolve_path(str(each)) for each in value]
-                    if isinstance(value, list)
-                    else self._resolve_path(str(value))
-                )
-        return found
-
-    def _subcommands(self, name: str) -> tuple[str, ...]:
-        try:
-            return section_subcommands(name)
-        except InputError as error:
-            raise InputError(f"{self.path}: [{name}]: {error}") from None
-
-    def _resolve_path(self, text: str) -> str:
-        """A path relative to the file; addresses stay what they are."""
-        return text if "://" in text or text == BUNDLED else str(self.path.parent / text)
-
-    def _validate(self, where: str, model: type[BaseModel], table: object) -> BaseModel:
-        if not isinstance(table, dict):
-            raise self._invalid_value(where, table, f"a table, as [{where}]")
-        self._check_keys(table, model.model_fields, f"{where}.")
-        try:
-            return model.model_validate(table)
+            values.setdefault(SEED_KEY, seed)
+        try:  # as JSON, where a path is a string: otherwise no value of another type is taken
+            return model.model_validate_json(json.dumps(values, default=str), strict=True)
         except ValidationError as error:
-            first = error.errors()[0]
-            key, value = str(first["loc"][0]), table[str(first["loc"][0])]
-            if first["type"] == "value_error":
-                told = str(first["msg"]).removeprefix("Value error, ")
-                raise InputError(f"{self._key_origin(f'{where}.{key}')}: {told}.") from None
-            words = str(first["msg"]).removeprefix("Input should be ")
-            expected = EXPECTED_TYPES.get(str(first["type"]), words)
-            raise self._invalid_value(f"{where}.{key}", value, expected) from None
+            raise self._refusal(name, options, error.errors()) from None
 
-    def _check_keys(
-        self, table: TomlTable, keys: Sequence[str] | Mapping[str, Any], where: str
-    ) -> None:
+    def _resolve(self, option: Option, value: object) -> object:
+        """A value with paths relative to the file's folder; addresses stay what they are."""
+        if option.many or isinstance(value, list):
+            values = value if isinstance(value, list) else [value]
+            return [self._resolve_path(option, each) for each in values]
+        return self._resolve_path(option, value)
+
+    def _resolve_path(self, option: Option, value: object) -> object:
+        is_path = option.role in (Role.INPUT, Role.OUTPUT, Role.PLACE)
+        if not is_path or not isinstance(value, str) or "://" in value or value == BUNDLED:
+            return value
+        return str(self.path.parent / value)
+
+    def _refusal(
+        self, section: str, options: Mapping[str, Option], errors: Sequence[ErrorDetails]
+    ) -> InputError:
+        missing = [options[str(e["loc"][0])].flag for e in errors if e["type"] == "missing"]
+        if missing:
+            said = f"the following arguments are required: {', '.join(missing)}"
+            return InputError(f"{self.path}: [{section}]: {said}.")
+        error = errors[0]
+        if not error["loc"]:
+            return InputError(f"{self.path}: [{section}]: {error['ctx']['error']}.")
+        option = options[str(error["loc"][0])]
+        key = f"{section}.{option.key}"
+        if error["type"] in EXPECTED_TYPES:
+            return self._wrong_value(key, error["input"], EXPECTED_TYPES[error["type"]])
+        if error["type"] == "literal_error" and section in ("mlflow", "wandb"):
+            return self._wrong_value(key, error["input"], str(error["ctx"]["expected"]))
+        return InputError(f"{self._origin(key)}: {option.problem(error)}.")
+
+    def _check_keys(self, table: TomlTable, keys: Iterable[str], where: str) -> None:
+        known = list(keys)
         for key in table:
-            if key not in keys:
-                near = difflib.get_close_matches(key.replace("-", "_"), [*keys], 1, 0.6)
-                meant = f"did you mean {near[0]}?" if near else f"expected {', '.join(keys)}."
-                raise InputError(f"{self._key_origin(where + key)} is not known; {meant}")
+            if key not in known:
+                near = difflib.get_close_matches(key.replace("-", "_"), known, 1, 0.6)
+                hint = f"did you mean {near[0]}?" if near else f"expected {', '.join(known)}."
+                raise InputError(f"{self._origin(where + key)} is not known; {hint}")
 
-    def _invalid_value(self, key: str, value: object, expected: str) -> InputError:
+    def _wrong_value(self, key: str, value: object, expected: str) -> InputError:
         if value is None:
-            return InputError(f"{self._key_origin(key)} is missing; expected {expected}.")
+            return InputError(f"{self._origin(key)} is missing; expected {expected}.")
         shown = json.dumps(value, default=str, ensure_ascii=False)
-        return InputError(f"{self._key_origin(key)} is {shown}; expected {expected}.")
+        return InputError(f"{self._origin(key)} is {shown}; expected {expected}.")
 
-    def _key_origin(self, key: str) -> str:
+    def _origin(self, key: str) -> str:
         """Where a key was said: in the file, or in an override of it or of one beneath."""
         for dotted, text in self.overrides.items():
             if dotted == key or dotted.startswith(f"{key}."):
                 return f"--set {text}: {key}"
         return f"{self.path}: {key}"
+
+
+def _check_consistency(config: PipelineConfig) -> None:
+    """Raise InputError if sections are missing or contradict each other."""
+    sections, ratings, train = config.sections(), config.data.ratings, config.train
+
+    def there(*names: str) -> list[str]:
+        return [name for name in names if name in sections]
+
+    sources = there("collect", "prepare") + (["data.ratings"] if ratings else [])
+    if len(sources) > 1:
+        raise InputError(
+            f"{' and '.join(sources)}: ratings come from one of them; leave out others."
+        )
+    fetched = train is not None and train.pretrained is not None
+    reading = there("evaluate", "compare", "report")
+    reading += [f"engines.{name}" for name in config.engines]
+    needing_ratings = reading if train is None or fetched else ["train", *reading]
+    if needing_ratings and not sources:
+        raise InputError(
+            f"{needing_ratings[0]}: needs ratings; set data.ratings, or collect or prepare some."
+        )
+    if reading and ratings and is_gcs_url(ratings[0]):
+        raise InputError(f"{reading[0]}: cannot read {ratings[0]}; download it.")
+    if train is None:
+        needing_model = there("evaluate", "report", "publish")
+        needing_model += ["engines"] if config.engines else []
+        if needing_model:
+            raise InputError(
+                f"{needing_model[0]}: needs a model; add [train], with pretrained to fetch one."
+            )
+        return
+    besides = sorted(train.model_fields_set - {"pretrained", "version"})
+    if train.version is not None and not fetched:
+        raise InputError("train.version: goes with train.pretrained, which says where from.")
+    if fetched and besides:
+        raise InputError(
+            f"train.{besides[0]}: a model that is fetched has its settings; remove it."
+        )

@@ -2,76 +2,60 @@
 
 from __future__ import annotations
 
-import io
-import json
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from app.recommender.artifact import ArtifactError
-from app.recommender.atomic_writes import write_text_atomically
 from model_build.pipeline.task import PipelineTask
 from model_build.pipeline.task_records import STATE_FOLDER, TaskRecords
 from model_build.util.errors import InputError
 from model_build.util.storage import is_gcs_url
 
-MessageLog = Callable[[str], None]
+FORCED = "as --force says"
 
 
 def preview_tasks(
-    tasks: Sequence[PipelineTask],
-    steps: Collection[str],
-    work: Path,
-    log: MessageLog,
-    *,
-    force: bool,
+    tasks: Sequence[PipelineTask], work: Path, log: Callable[[str], None], *, force: bool
 ) -> None:
     """Say what would be done and why, and change nothing."""
     records, changing = TaskRecords(work), dict[Path, str]()
     for task in tasks:
-        if task.step not in steps:
-            continue
-        why = (
-            "as --force says"
-            if force
-            else _upstream_reason(task, changing) or records.stale_reason(task)
-        )
+        why = FORCED if force else _upstream_reason(task, changing) or records.stale_reason(task)
         if why is None:
             log(f"{task.name}: up to date")
             continue
-        changing |= dict.fromkeys(task.output_paths().values(), task.name)
+        changing |= dict.fromkeys(task.outputs().values(), task.name)
         log(f"{task.name}: would run ({why})\n    {task.command_line()}")
 
 
 def run_tasks(
     tasks: Sequence[PipelineTask],
-    steps: Collection[str],
     work: Path,
-    log: MessageLog,
+    log: Callable[[str], None],
     *,
     on_start: Callable[[], None],
     on_done: Callable[[PipelineTask, float | None], None],
     force: bool,
 ) -> None:
-    """Do the tasks of these steps that are not up to date.
+    """Do those of the tasks that are not up to date.
 
-    ``starts`` is called before each, ``done`` after it, with its seconds, and with None for one
+    ``on_start`` is called before each, ``on_done`` after it with its seconds, or with None for one
     that was up to date.
 
-    Raises:
-        InputError: the folder is in use or holds something else, or a task cannot be done; what
-            was done before it is kept.
+    Raises
+    ------
+    InputError
+        The folder is in use or holds something else, or a task cannot be done; what was done before
+        it is kept.
     """
     with _lock_work_folder(work):
         records = TaskRecords(work)
         for task in tasks:
-            if task.step not in steps:
-                continue
-            why = "as --force says" if force else records.stale_reason(task)
+            why = FORCED if force else records.stale_reason(task)
             if why is None:
                 log(f"{task.name}: up to date")
                 on_done(task, None)
@@ -80,48 +64,47 @@ def run_tasks(
             start = time.perf_counter()
             _check_inputs_exist(task)
             on_start()
-            facts = records.task_state(task)
+            state = records.task_state(task)
             records.discard(task)
-            _execute(task, clear=task.clear_output or (force and task.is_external))
+            _execute(task, log, clear=task.clear_output or (force and task.is_external))
             seconds = time.perf_counter() - start
-            records.record_done(task, facts, seconds)
+            records.record_done(task, state, seconds)
             on_done(task, seconds)
 
 
 def _check_inputs_exist(task: PipelineTask) -> None:
-    for key, places in task.existing_inputs().items():
+    for key, places in task.inputs().items():
         for place in places:
             if not is_gcs_url(place) and not Path(place).exists():
                 raise InputError(f"{task.name}: {place} is not there, which it reads as its {key}.")
 
 
-def _execute(task: PipelineTask, *, clear: bool) -> None:
-    for path in task.output_paths().values():
+def _execute(task: PipelineTask, log: Callable[[str], None], *, clear: bool) -> None:
+    # Not for what is up to date: they load numba.
+    from app.recommender.artifact import ArtifactError
+    from app.recommender.atomic_writes import write_text_atomically
+
+    for path in task.outputs().values():
         if clear:
             shutil.rmtree(path, ignore_errors=True)
         path.parent.mkdir(parents=True, exist_ok=True)
-    printed = io.StringIO()
     try:
         if task.precondition is not None:
             task.precondition()
-        arguments = task.command.parse_arguments(task.to_argv())
+        result = task.run()
         if task.stdout_path is None:
-            task.command.run(arguments)
-            return
-        with redirect_stdout(printed):
-            task.command.run(arguments)
-        json.loads(printed.getvalue())
-        write_text_atomically(task.stdout_path, printed.getvalue())
+            log(result)
+        else:
+            write_text_atomically(task.stdout_path, f"{result}\n")
     except (InputError, ArtifactError, OSError) as error:
         raise InputError(f"{task.name}: {error}") from error
 
 
 def _upstream_reason(task: PipelineTask, changing: dict[Path, str]) -> str | None:
-    for places in task.inputs.values():
-        for place in places:
-            for path, name in changing.items():
-                if Path(place) == path or path in Path(place).parents:
-                    return f"{name} runs before it"
+    for place in (Path(place) for places in task.inputs().values() for place in places):
+        for path in (place, *place.parents):
+            if path in changing:
+                return f"{changing[path]} runs before it"
     return None
 
 
@@ -134,12 +117,9 @@ def _lock_work_folder(work: Path) -> Iterator[None]:
             f"{work}: holds something else; set work to a new folder, or to one of a pipeline."
         )
     state.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(state / "lock", timeout=0)
     try:
-        lock.acquire()
+        lock = FileLock(state / "lock", timeout=0).acquire()
     except Timeout:
         raise InputError(f"{work}: another pipeline is at work there; wait for its end.") from None
-    try:
+    with lock:
         yield
-    finally:
-        lock.release()

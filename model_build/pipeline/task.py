@@ -3,33 +3,63 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from model_build.pipeline.command_options import CommandSpec, OptionValue
+from model_build.artifact.config import AnnotateConfig, FetchConfig, PublishConfig
+from model_build.collect.config import KitsuConfig, MyAnimeListConfig
+from model_build.data.config import PrepareConfig, SplitConfig
+from model_build.engines.config import AlsEngineConfig, NetworkEngineConfig
+from model_build.evaluate.config import CompareConfig, EvaluateConfig
+from model_build.reporting.config import ReportConfig
+from model_build.train.config import TrainConfig
+from model_build.util.options import Config, Option, Role, given_options
 
-InputPaths = Mapping[str, list[str]]
+
+class Job(NamedTuple):
+    """What does a command's work; imported when a task runs."""
+
+    command: str
+    module: str
+    function: str
 
 
-@dataclass(frozen=True)
+_COLLECT = Job("collect", "model_build.reporting.job", "collect")
+_ENGINE = Job("engine", "model_build.tuning.engine_job", "fit_engine")
+JOBS: dict[type[Config], Job] = {
+    KitsuConfig: _COLLECT,
+    MyAnimeListConfig: _COLLECT,
+    PrepareConfig: Job("prepare", "model_build.data.dumps.prepare", "prepare"),
+    TrainConfig: Job("train", "model_build.train.job", "train"),
+    FetchConfig: Job("fetch", "model_build.artifact.job", "fetch"),
+    AlsEngineConfig: _ENGINE,
+    NetworkEngineConfig: _ENGINE,
+    SplitConfig: Job("split", "model_build.data.holdout", "write_split"),
+    EvaluateConfig: Job("evaluate", "model_build.evaluate.job", "evaluation_json"),
+    AnnotateConfig: Job("annotate", "model_build.artifact.job", "annotate"),
+    CompareConfig: Job("compare", "model_build.evaluate.job", "comparison_json"),
+    ReportConfig: Job("report", "model_build.reporting.job", "write_report"),
+    PublishConfig: Job("publish", "model_build.artifact.job", "publish"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineTask:
-    """A command of a step.
+    """A command of a step with its config, which names what is read and written.
 
-    ``inputs`` and ``outputs`` are files and folders by the option that names them; an input in
-    ``if_there`` is left out where there is none. What the command prints goes to ``printed``.
-    ``depends_on`` tells of what else the result depends on, ``check`` refuses what cannot be.
-    ``elsewhere``: it asks or changes what is not on this host, so new code is no reason to do it
-    again. ``anew``: the command wants its place empty.
+    What the job returns goes to ``stdout_path``, if there is one. An input in ``optional_inputs``
+    is left out where there is none. ``extra_state`` is what else the result depends on,
+    ``precondition`` refuses what cannot be done. ``is_external``: it asks or changes what is not on
+    this host, so new code is no reason to do it again. ``clear_output``: the command wants its
+    place empty.
     """
 
     name: str
     step: str
-    command_names: tuple[str, ...]
-    options: Mapping[str, OptionValue] = field(default_factory=dict)
-    inputs: InputPaths = field(default_factory=dict)
-    outputs: Mapping[str, Path] = field(default_factory=dict)
+    config: Config
     stdout_path: Path | None = None
     optional_inputs: frozenset[str] = frozenset()
     extra_state: Callable[[], str] | None = None
@@ -37,34 +67,66 @@ class PipelineTask:
     is_external: bool = False
     clear_output: bool = False
 
-    @cached_property
-    def command(self) -> CommandSpec:
-        """What is run."""
-        return CommandSpec.load(*self.command_names)
+    @property
+    def job(self) -> Job:
+        """What does the work."""
+        return JOBS[type(self.config)]
 
-    def existing_inputs(self) -> dict[str, list[str]]:
-        """The inputs that are there, or must be."""
+    def run(self) -> str:
+        """Do the work; returns what there is to say of it."""
+        missing = dict.fromkeys(self.optional_inputs - self.inputs().keys())
+        work: Callable[[Config], str] = getattr(import_module(self.job.module), self.job.function)
+        return work(self.config.model_copy(update=missing))
+
+    def command_words(self) -> list[str]:
+        """The command, and the one beneath it if there is one."""
+        return [self.job.command, *self._given(Role.SUBCOMMAND).values()]
+
+    def options(self) -> dict[str, Any]:
+        """What is configured, without what is read and written, by key."""
+        given = self._given(None, Role.PLACE)
+        return {option.key: value for option, value in given.items()}
+
+    def inputs(self) -> dict[str, list[str]]:
+        """The inputs that are there, or must be, by key."""
+        given = {
+            option.key: list(map(str, value if option.many else [value]))
+            for option, value in self._given(Role.INPUT).items()
+        }
         return {
-            key: places
-            for key, places in self.inputs.items()
-            if key not in self.optional_inputs or all(Path(place).exists() for place in places)
+            key: paths
+            for key, paths in given.items()
+            if key not in self.optional_inputs or all(Path(path).exists() for path in paths)
         }
 
-    def output_paths(self) -> dict[str, Path]:
-        """All that it writes."""
-        printed = {} if self.stdout_path is None else {"printed": self.stdout_path}
-        return {**self.outputs, **printed}
-
-    def to_argv(self) -> list[str]:
-        """The words of its command line."""
-        options: dict[str, OptionValue] = dict(self.options)
-        for key, places in self.existing_inputs().items():
-            many = self.command.options[key].accepts_many
-            options[key] = list(places) if many else places[0]
-        options |= {key: str(place) for key, place in self.outputs.items()}
-        return self.command.to_argv(options)
+    def outputs(self) -> dict[str, Path]:
+        """All that it writes, by key."""
+        found = {option.key: Path(value) for option, value in self._given(Role.OUTPUT).items()}
+        return found if self.stdout_path is None else {**found, "printed": self.stdout_path}
 
     def command_line(self) -> str:
         """The same as one would type it."""
-        line = shlex.join(["python", "-m", "model_build", *self.to_argv()])
+        words, inputs = ["python", "-m", "model_build", *self.command_words()], self.inputs()
+        for option, value in self._given(None, Role.PLACE, Role.INPUT, Role.OUTPUT).items():
+            if option.role is not Role.INPUT or option.key in inputs:
+                words += _option_words(option, value)
+        line = shlex.join(words)
         return line if self.stdout_path is None else f"{line} >{shlex.quote(str(self.stdout_path))}"
+
+    def _given(self, *roles: Role | None) -> dict[Option, Any]:
+        """The options of these roles that were given, role by role."""
+        given = given_options(self.config)
+        return {
+            option: value
+            for role in roles
+            for option, value in given.items()
+            if option.role is role and value is not None
+        }
+
+
+def _option_words(option: Option, value: Any) -> list[str]:
+    if option.type is bool:
+        return [option.flag] if value else []
+    if option.many:
+        return [option.flag, *map(str, value)]
+    return [f"{option.flag}={value}"]  # so that it may begin with a dash

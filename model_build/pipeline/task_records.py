@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from app.recommender.atomic_writes import write_text_atomically
 from model_build.pipeline.code_digest import code_digest
 from model_build.pipeline.task import PipelineTask
 from model_build.util.storage import is_gcs_url
@@ -32,19 +31,17 @@ class TaskRecords:
         record = self._read_record(task)
         if record is None:
             return "not done yet"
-        for key, path in task.output_paths().items():
+        for key, path in task.outputs().items():
             found = self._digests.digest(str(path))
             if found != record["outputs"].get(key):
                 return f"{path} is missing" if found == MISSING else f"{path} was changed since"
         return _first_difference(record["facts"], self.task_state(task))
 
     def record_done(self, task: PipelineTask, state: TaskState, seconds: float) -> None:
-        """Remember that a task was done; ``facts`` as they were before."""
-        outputs = {
-            key: self._digests.digest(str(path)) for key, path in task.output_paths().items()
-        }
+        """Remember that a task was done; ``state`` is that before it."""
+        outputs = {key: self._digests.digest(str(path)) for key, path in task.outputs().items()}
         record = {"facts": state, "outputs": outputs, "seconds": seconds}
-        write_text_atomically(self._record_path(task), json.dumps(record, indent=1) + "\n")
+        _write_text(self._record_path(task), json.dumps(record, indent=1) + "\n")
         self._digests.save()
 
     def discard(self, task: PipelineTask) -> None:
@@ -53,21 +50,18 @@ class TaskRecords:
 
     def task_state(self, task: PipelineTask) -> TaskState:
         """All that the result of a task depends on."""
-        code = (
-            "" if task.is_external else code_digest(f"model_build.commands.{task.command_names[0]}")
-        )
-        facts: TaskState = {
-            "command": list(task.command_names),
-            "options": dict(task.options),
+        state: TaskState = {
+            "command": task.command_words(),
+            "options": task.options(),
             "inputs": {
                 key: [self._digests.digest(place) for place in places]
-                for key, places in task.existing_inputs().items()
+                for key, places in task.inputs().items()
             },
-            "code": code,
+            "code": "" if task.is_external else code_digest(task.job.module),
             "else": None if task.extra_state is None else task.extra_state(),
         }
-        same: TaskState = json.loads(json.dumps(facts))  # as it will be read
-        return same
+        as_read: TaskState = json.loads(json.dumps(state))
+        return as_read
 
     def _read_record(self, task: PipelineTask) -> TaskState | None:
         try:
@@ -95,21 +89,18 @@ class FileDigests:
         if is_gcs_url(path_text):
             return path_text
         if path.is_dir():
-            below = sorted(
-                file
-                for file in path.rglob("*")
-                if file.is_file()
-                and not any(part.startswith(".") for part in file.relative_to(path).parts)
-            )
+            names = {file.relative_to(path): file for file in path.rglob("*") if file.is_file()}
             lines = [
-                f"{file.relative_to(path).as_posix()} {self._digest_file(file)}" for file in below
+                f"{name.as_posix()} {self._digest_file(file)}"
+                for name, file in sorted(names.items())
+                if not any(part.startswith(".") for part in name.parts)
             ]
             return hashlib.sha256("\n".join(lines).encode()).hexdigest()
         return self._digest_file(path) if path.is_file() else MISSING
 
     def save(self) -> None:
         """For the next time."""
-        write_text_atomically(self._file, json.dumps(self._known))
+        _write_text(self._file, json.dumps(self._known))
 
     def _digest_file(self, file: Path) -> str:
         status, name = file.stat(), str(file.absolute())
@@ -136,3 +127,9 @@ def _first_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str 
     if before["code"] != now["code"]:
         return "its code changed"
     return "what it is made from changed"
+
+
+def _write_text(path: Path, text: str) -> None:
+    from app.recommender.atomic_writes import write_text_atomically  # not for reading: numba
+
+    write_text_atomically(path, text)

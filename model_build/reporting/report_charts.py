@@ -7,8 +7,7 @@ was trained with its settings on the ratings without the fans drawn.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,13 +46,8 @@ class OrderPredictions:
 def model_hyperparameters(model: Model) -> Hyperparameters:
     """The settings that a model was trained with, as its manifest tells."""
     known = model.manifest.hyperparameters
-    kinds = {"int": int, "float": float}
-    found: dict[str, Any] = {
-        setting.name: kinds.get(str(setting.type), str)(known[setting.name])
-        for setting in fields(Hyperparameters)
-        if setting.name in known
-    }
-    return Hyperparameters(**found)
+    names = [name for name in Hyperparameters.model_fields if name in known]
+    return Hyperparameters.model_validate({name: known[name] for name in names})
 
 
 def report_charts(
@@ -146,7 +140,7 @@ def _rmse_by_k_chart(benchmark: HoldoutBenchmark, settings: Hyperparameters) -> 
         "k",
         "RMSE",
         [str(k) for k in ks],
-        {"KNN": [_knn_rmse(benchmark, replace(settings, k=k)) for k in ks]},
+        {"KNN": [_knn_rmse(benchmark, settings.model_copy(update={"k": k})) for k in ks]},
         marked_index=ks.index(settings.k),
     )
 
@@ -160,7 +154,12 @@ def _rmse_by_shrinkage_chart(benchmark: HoldoutBenchmark, settings: Hyperparamet
         "shrinkage",
         "RMSE",
         [f"{value:.4g}" for value in values],
-        {"KNN": [_knn_rmse(benchmark, replace(settings, shrinkage=value)) for value in values]},
+        {
+            "KNN": [
+                _knn_rmse(benchmark, settings.model_copy(update={"shrinkage": value}))
+                for value in values
+            ]
+        },
         marked_index=values.index(settings.shrinkage),
     )
 

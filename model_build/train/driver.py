@@ -12,7 +12,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -277,7 +277,7 @@ class _Training:
                 "affinities": int(fitted.affinity.nnz),
                 "fresh": 0 if cold is None else len(cold),
             },
-            hyperparameters=asdict(s),
+            hyperparameters=s.model_dump(),
             seconds=self._seconds,
         )
 

@@ -4,55 +4,79 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from app.recommender.atomic_writes import write_text_atomically
-from model_build.train.affinity import FULL_HISTORY, default_min_entries
-from model_build.train.score_model import SIMILARITY_SHRINKAGE
+from pydantic import Field
+
 from model_build.util.errors import InputError
+from model_build.util.options import Config, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 MatrixPrecision = Literal["exact", "compact"]
 
 
-@dataclass(frozen=True, slots=True)
-class Hyperparameters:
+class Hyperparameters(Config):
     """What can be set about a model; defaults were chosen by `docs/model.md`'s measurements."""
 
-    reg_user: float = 15.0
-    reg_item: float = 10.0
-    epochs: int = 10
-    shrinkage: float = 100.0
-    min_support: int = 1
-    neighbours: int = 500
-    k: int = 40
-    precision: MatrixPrecision = "exact"
-    affinity_ridge: float = FULL_HISTORY.ridge
-    affinity_dropout: float = FULL_HISTORY.dropout
-    affinity_popularity: float = FULL_HISTORY.popularity_power
-    affinity_neighbours: int = 800
-    affinity_lists: int = 0
-    newcomer_neighbours: int = 200
-    taste_neighbours: int = 200
-    taste_shrinkage: float = SIMILARITY_SHRINKAGE
-    taste_factors: int = 256
-    fresh_neighbours: int = 200
+    reg_user: NonNegativeFloat = Field(15.0, description="regularisation of the user biases")
+    reg_item: NonNegativeFloat = Field(10.0, description="regularisation of the anime biases")
+    epochs: PositiveInt = Field(10, description="rounds of least squares for the biases")
+    shrinkage: NonNegativeFloat = Field(
+        100.0, description="pulls similarities of few common fans to 0"
+    )
+    min_support: PositiveInt = Field(1, description="common fans that a similarity needs")
+    neighbours: PositiveInt = Field(500, description="similar anime kept for each anime")
+    k: PositiveInt = Field(40, description="neighbours that a predicted score rests on")
+    precision: MatrixPrecision = Field(
+        "exact", description="compact stores similarities in 16 bits"
+    )
+    affinity_ridge: NonNegativeFloat = Field(150.0, description="regularisation of the affinity")
+    affinity_dropout: NonNegativeFloat = Field(
+        0.3, description="further regularisation, by how often seen"
+    )
+    affinity_popularity: NonNegativeFloat = Field(
+        0.14, description="how much popular anime are held back"
+    )
+    affinity_neighbours: PositiveInt = Field(800, description="affinities kept for each anime")
+    affinity_lists: NonNegativeInt = Field(
+        0,
+        description="on how many lists an anime with affinities must be; 0: ten, and one of 2,000",
+    )
+    newcomer_neighbours: PositiveInt = Field(
+        200, description="affinities kept for very short lists"
+    )
+    taste_neighbours: PositiveInt = Field(
+        200, description="similar anime kept for sharper predicted scores"
+    )
+    taste_shrinkage: NonNegativeFloat = Field(
+        100.0, description="pulls their similarities of few common fans to 0"
+    )
+    taste_factors: PositiveInt = Field(
+        256, description="factors of what fans' scores have in common"
+    )
+    fresh_neighbours: PositiveInt = Field(
+        200, description="affinities kept for an anime too new for scores"
+    )
 
     def affinity_min_entries(self, n_users: int) -> int:
         """On how many of the fans' lists an anime must be to have affinities."""
+        from model_build.train.affinity import default_min_entries  # numba, which options need not
+
         return self.affinity_lists or default_min_entries(n_users)
 
 
-HYPERPARAMETER_DEFAULTS = {setting.name: setting.default for setting in fields(Hyperparameters)}
+HYPERPARAMETER_DEFAULTS = Hyperparameters().model_dump()
 MAX_VALUE = 10**9
 
 
 def read_hyperparameters(path: Path) -> dict[str, Any]:
     """The settings that stand in a file, as keyword arguments of `Hyperparameters`.
 
-    Raises:
-        InputError: no such file, no JSON object, an unknown setting or a value that it cannot have.
+    Raises
+    ------
+    InputError
+        No such file, no JSON object, an unknown setting or a value that it cannot have.
     """
     try:
         found = json.loads(path.read_text("utf-8"), object_pairs_hook=_reject_duplicate_keys)
@@ -76,9 +100,10 @@ def _reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _validated_value(path: Path, name: str, value: object) -> float | int | str:
     if name not in HYPERPARAMETER_DEFAULTS:
+        near = get_close_matches(name, HYPERPARAMETER_DEFAULTS, 1)
+        expected = f"expected some of {', '.join(HYPERPARAMETER_DEFAULTS)}."
         raise InputError(
-            f"{path}: {name!r} is no setting; expected some of "
-            f"{', '.join(HYPERPARAMETER_DEFAULTS)}."
+            f"{path}: {name!r} is no setting; {f'did you mean {near[0]}?' if near else expected}"
         )
     default = HYPERPARAMETER_DEFAULTS[name]
     if isinstance(default, str):
@@ -100,4 +125,6 @@ def _validated_value(path: Path, name: str, value: object) -> float | int | str:
 
 def write_hyperparameters(path: Path, hyperparameters: Mapping[str, float | int | str]) -> None:
     """Write the file in one step: at every instant the old one or the new one stands there."""
+    from app.recommender.atomic_writes import write_text_atomically  # numba, as above
+
     write_text_atomically(path, json.dumps(dict(hyperparameters), indent=2) + "\n")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,7 @@ def build_timestamp() -> datetime:
 
 def make_model_version(created: datetime, dataset: str, hyperparameters: Hyperparameters) -> str:
     """A name that sorts by time and differs for other data or settings."""
-    digest = hashlib.sha256(f"{dataset} {asdict(hyperparameters)}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{dataset} {hyperparameters.model_dump()}".encode()).hexdigest()
     return f"{created:%Y%m%dT%H%M%SZ}-{digest[:8]}"
 
 

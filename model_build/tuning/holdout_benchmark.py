@@ -7,7 +7,6 @@ Gram matrices, everything of the parts that are not searched.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any, TypeVar
 
 import numpy as np
@@ -133,7 +132,7 @@ class HoldoutBenchmark:
             "entries": len(self.training),
             "ratings": int(self.training.rated_mask.sum()),
         }
-        return build_in_memory_model((facts, knn, taste, affinity), counts, asdict(settings))
+        return build_in_memory_model((facts, knn, taste, affinity), counts, settings.model_dump())
 
     @property
     def _global_mean(self) -> float:

@@ -12,7 +12,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +114,7 @@ def _run_trial(
 ) -> float | None:
     """The value of a trial, None where a first look at some fans was worse than usual."""
     drawn = {name: values.suggest(trial, name) for name, values in space.ranges.items()}
-    model = benchmark.fit_part(part, replace(Hyperparameters(), **drawn))  # type: ignore[arg-type]
+    model = benchmark.fit_part(part, Hyperparameters().model_copy(update=drawn))
     if benchmark.pruning_users:
         early = benchmark.evaluate_model(model, space.order, benchmark.pruning_users)[objective]
         trial.report(early, 0)

@@ -18,6 +18,11 @@ def format_cell(value: float, format_spec: str) -> str:
     return "-" if value != value else format(value, format_spec)
 
 
+def format_cells(values: Mapping[str, float], format_spec: str, *names: str) -> list[str]:
+    """Several figures by name."""
+    return [format_cell(values[name], format_spec) for name in names]
+
+
 def _table_row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 

@@ -29,13 +29,13 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.recommender.array_types import BoolArray, Int32Array, Int64Array, UInt8Array
+from model_build.data.config import CATALOGUE_FILE as CATALOGUE_FILE
 from model_build.util.errors import InputError
 from model_build.util.storage import read_bytes
 
 PREPARED_FORMAT: Final = 1
 INDEX_FILE = "prepared.json"
 REPORT_FILE = "report.txt"
-CATALOGUE_FILE = "anime.parquet"
 RATINGS_FOLDER = "ratings"
 USERS_PER_PARTITION = 8192
 PARTITION_SCHEMA = pa.schema(

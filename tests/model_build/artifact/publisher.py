@@ -14,9 +14,14 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from model_build.cli import COMMANDS, main
+from model_build.pipeline.task import JOBS
 
-for _name in COMMANDS:  # once, not in every process
-    import_module(f"model_build.commands.{_name}")
+# Once, not in every process.
+for _name in (
+    *(f"model_build.commands.{name}" for name in COMMANDS),
+    *(job.module for job in JOBS.values()),
+):
+    import_module(_name)
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload([__name__, "google.cloud.storage"])

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import re
 import tomllib
-from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -13,34 +12,36 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_build.cli import main
-from model_build.pipeline.command_options import CommandSpec
-from model_build.pipeline.config import read_config
+from model_build.pipeline.config import SECTIONS, TrainSection, read_config
 from model_build.pipeline.example_config import example_config
-from model_build.pipeline.sections import SECTION_SPECS, section_options, section_subcommands
 from model_build.train.hyperparameters import Hyperparameters
 from model_build.util.errors import InputError
+from model_build.util.options import Config, Role, options_of
 
 EXAMPLE = Path(__file__).parents[3] / "model_build" / "build.example.toml"
+OF_COMMANDS = [(name, model) for name, model in SECTIONS if name not in ("data", "mlflow", "wandb")]
 GOOD = '[data]\nratings = "r.csv"\n[train]\nshrinkage = 80\n'
 
 
-def there(name: str) -> bool:
-    """Whether this version has the command of a section."""
-    try:
-        section_subcommands(name)
-    except InputError:
-        return False
-    return True
-
-
-CHOICES = [
-    (name, choice)
-    for name in SECTION_SPECS
-    if there(name)
-    for choice in (
-        section_subcommands(name) or ((None,) if not SECTION_SPECS[name].per_subcommand else ())
-    )
-]
+COMMANDS = {
+    "prepare": ("prepare",),
+    "train": ("train",),
+    "evaluate": ("split", "evaluate"),
+    "compare": ("compare",),
+    "report": ("report",),
+    "publish": ("publish",),
+}
+"""Of sections without subcommands."""
+GIVEN_BY_THE_PIPELINE = {
+    "collect": "out quiet",
+    "prepare": "out add quiet",
+    "train": "ratings catalogue out metrics quiet",
+    "engines": "model ratings interactions strengths out",
+    "evaluate": "ratings out model lists holdout json engine",
+    "compare": "ratings catalogue json",
+    "report": "ratings model out catalogue compare",
+    "publish": "model",
+}
 
 
 def written(folder: Path, text: str = GOOD) -> Path:
@@ -49,19 +50,33 @@ def written(folder: Path, text: str = GOOD) -> Path:
     return path
 
 
-def set_in(text: str, name: str, choice: str | None = None) -> dict[str, object]:
-    """All keys of a section of the example, also those that are commented out."""
-    header = (
-        name if choice is None or not SECTION_SPECS[name].per_subcommand else f"{name}.{choice}"
-    )
-    of_service = "" if header != name or choice is None else f'service = "{choice}"'
+def block_of(text: str, name: str, model: type[Config]) -> str:
+    """The lines of a section of the example."""
+    of_service = f'service = "{service_of(model)}"' if name == "collect" else ""
     (block,) = (
         block
         for block in re.split(r"^#?\[", text, flags=re.M)
-        if block.startswith(f"{header}]") and of_service in block
+        if block.startswith(f"{name}]") and of_service in block
     )
-    lines = [line.removeprefix("#") for line in block.splitlines()[1:]]
+    return str(block)
+
+
+def set_in(text: str, name: str, model: type[Config]) -> dict[str, object]:
+    """All keys of a section of the example, also those that are commented out."""
+    lines = [line.removeprefix("#") for line in block_of(text, name, model).splitlines()[1:]]
     return tomllib.loads("\n".join(line for line in lines if re.match(r"[a-z_]+ = ", line)))
+
+
+def service_of(model: type[Config]) -> object:
+    return model.model_fields["service"].default
+
+
+def required_lines(name: str, model: type[Config]) -> str:
+    """What a section cannot be without, with the values of the example."""
+    keys = set_in(EXAMPLE.read_text("utf-8"), name, model)
+    wanted = [option.key for option in options_of(model) if option.required and option.key in keys]
+    lines = [f"{key} = {_toml(keys[key])}\n" for key in wanted]
+    return "".join([*([f'service = "{service_of(model)}"\n'] if name == "collect" else []), *lines])
 
 
 def test_the_example_is_what_the_code_says(capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,55 +86,65 @@ def test_the_example_is_what_the_code_says(capsys: pytest.CaptureFixture[str]) -
     assert EXAMPLE.read_text("utf-8") == told, written_by
 
 
-@pytest.mark.parametrize(("name", "choice"), CHOICES)
-def test_the_example_names_every_option_of_the_commands(name: str, choice: str | None) -> None:
-    keys = set_in(EXAMPLE.read_text("utf-8"), name, choice)
-    for word in SECTION_SPECS[name].commands:
-        command = CommandSpec.load(word, *([choice] if choice else []))
-        flags = {
-            flag.lstrip("-").replace("-", "_")
-            for action in command.parser._actions
-            if not isinstance(action, argparse._HelpAction)
-            for flag in action.option_strings[-1:]
-        }
+@pytest.mark.parametrize(("name", "model"), OF_COMMANDS)
+def test_the_example_names_every_option_of_the_commands(name: str, model: type[Config]) -> None:
+    keys = set_in(EXAMPLE.read_text("utf-8"), name, model)
+    section = name.partition(".")[0]
+    if section in COMMANDS:
+        configs = [
+            import_module(f"model_build.commands.{command}").CONFIG for command in COMMANDS[section]
+        ]
+    else:
+        command = import_module(f"model_build.commands.{section.removesuffix('s')}")
+        configs = [command.CONFIG[name.partition(".")[2] or service_of(model)][0]]
+    for config in configs:
+        flags = {option.key for option in options_of(config) if option.role is not Role.SUBCOMMAND}
         assert flags
-        assert flags - SECTION_SPECS[name].excluded_options <= set(keys)
+        assert flags - set(GIVEN_BY_THE_PIPELINE[section].split()) <= set(keys)
 
 
 def test_the_example_shows_the_defaults_of_training() -> None:
-    shown = set_in(EXAMPLE.read_text("utf-8"), "train")
-    defaults = asdict(Hyperparameters())
+    shown = set_in(EXAMPLE.read_text("utf-8"), "train", TrainSection)
+    defaults = Hyperparameters().model_dump()
     assert {name: shown[name] for name in defaults} == defaults
 
 
 def test_the_example_can_be_read_as_it_is_and_with_any_section(tmp_path: Path) -> None:
     text = example_config()
-    assert set(read_config(written(tmp_path, text)).sections) == {
-        *("train", "evaluate", "compare", "report")
+    assert set(read_config(written(tmp_path, text)).sections()) == {
+        *("data", "train", "evaluate", "compare", "report")
     }
-    commented = re.findall(r"^#\[[a-z.]+\]$(?:\n#service.*)?", text, flags=re.M)
+    commented = [(name, model) for name, model in SECTIONS if f"#[{name}]" in text]
     assert commented
-    for lines in commented:
-        read_config(written(tmp_path, text.replace(lines, re.sub("^#", "", lines, flags=re.M), 1)))
+    for name, model in commented:
+        block = block_of(text, name, model)
+        lines = f"[{name}]\n{required_lines(name, model)}"
+        ratings = {"collect", "prepare"} & {name}  # they come from one place
+        rest = text.replace('ratings = ["ratings.parquet"]\n', "") if ratings else text
+        assert name in read_config(written(tmp_path, rest + lines)).sections(), block
 
 
-@pytest.mark.parametrize(("name", "choice"), CHOICES)
-def test_every_value_of_the_example_is_taken(tmp_path: Path, name: str, choice: str | None) -> None:
-    header = (
-        name if choice is None or not SECTION_SPECS[name].per_subcommand else f"{name}.{choice}"
-    )
-    keys = set_in(EXAMPLE.read_text("utf-8"), name, choice)
-    for key in section_options(name, choice):
-        text = f"[{header}]\n"
-        if choice is not None and not SECTION_SPECS[name].per_subcommand:
-            text += f'service = "{choice}"\n'
-        config = read_config(written(tmp_path, text), [f"{header}.{key}={_toml(keys[key])}"])
-        found = config.engines[choice] if header != name and choice else config.sections[name]
-        value = found[key]
-        if section_options(name, choice)[key].is_path or key == "to":
-            assert str(value).endswith(str(keys[key]))
+@pytest.mark.parametrize(("name", "model"), OF_COMMANDS)
+def test_every_value_of_the_example_is_taken(
+    tmp_path: Path, name: str, model: type[Config]
+) -> None:
+    keys = set_in(EXAMPLE.read_text("utf-8"), name, model)
+    for option in options_of(model):
+        if option.role is Role.SUBCOMMAND:
+            continue
+        needed = required_lines(name, model)
+        if name not in ("collect", "prepare"):
+            needed += '[data]\nratings = "r.csv"\n'
+        if name != "train":
+            needed += "[train]\n"
+        together = "pretrained" if option.key == "version" else None
+        overrides = [f"{name}.{key}={_toml(keys[key])}" for key in (option.key, together) if key]
+        config = read_config(written(tmp_path, f"[{name}]\n{needed}"), overrides)
+        value = getattr(config.sections()[name], option.name)
+        if option.role in (Role.INPUT, Role.PLACE) or option.type is Path:
+            assert str(value).endswith(str(keys[option.key]))
         else:
-            assert value == keys[key]
+            assert value == (tuple(keys[option.key]) if option.many else keys[option.key])  # type: ignore[arg-type]
 
 
 def _toml(value: object) -> str:
@@ -182,15 +207,14 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1), st.sampled_from(list(SECTION_SPECS)))
+@given(st.text("abcdefghijklmnopqrstuvwxyz_", min_size=1), st.sampled_from(OF_COMMANDS))
 def test_no_unknown_key_is_taken(
-    tmp_path_factory: pytest.TempPathFactory, key: str, name: str
+    tmp_path_factory: pytest.TempPathFactory, key: str, section: tuple[str, type[Config]]
 ) -> None:
-    if not there(name) or SECTION_SPECS[name].per_subcommand or section_subcommands(name):
-        return
-    known = {*section_options(name), *SECTION_SPECS[name].extra_fields}
-    path = written(tmp_path_factory.getbasetemp())
-    if key not in known:
+    name, model = section
+    text = GOOD if name == "train" else f"{GOOD}[{name}]\n{required_lines(name, model)}"
+    path = written(tmp_path_factory.getbasetemp(), text)
+    if key not in {option.key for option in options_of(model)}:
         with pytest.raises(InputError, match="is not known"):
             read_config(path, [f"{name}.{key}=1"])
 
@@ -198,15 +222,19 @@ def test_no_unknown_key_is_taken(
 def test_overrides_win_and_words_need_no_quotes(tmp_path: Path) -> None:
     overrides = ["train.shrinkage=7", "train.name=my lists", "publish.to=gs://b/m", "seed=3"]
     config = read_config(written(tmp_path), overrides)
-    assert config.sections["train"] == {"shrinkage": 7.0, "name": "my lists"}
-    assert config.sections["publish"]["to"] == "gs://b/m"
+    assert config.train is not None
+    assert config.train.model_dump(exclude_unset=True) == {"shrinkage": 7.0, "name": "my lists"}
+    assert config.publish is not None
+    assert config.publish.to == "gs://b/m"
     assert config.seed == 3
 
 
 def test_the_seed_is_that_of_every_section_without_its_own(tmp_path: Path) -> None:
     text = f"seed = 5\n{GOOD}[evaluate]\n[compare]\nseed = 6\n"
     config = read_config(written(tmp_path, text))
-    assert (config.sections["evaluate"]["seed"], config.sections["compare"]["seed"]) == (5, 6)
+    assert config.evaluate is not None
+    assert config.compare is not None
+    assert (config.evaluate.seed, config.compare.seed) == (5, 6)
 
 
 def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
@@ -214,7 +242,9 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         '[data]\nratings = ["a.csv", "/b.csv"]\n[train]\nsettings = "best.json"\n[publish]\nto="x"'
     )
     config = read_config(written(tmp_path, text))
-    assert config.data.ratings == [str(tmp_path / "a.csv"), "/b.csv"]
-    assert config.sections["train"]["settings"] == str(tmp_path / "best.json")
-    assert config.sections["publish"]["to"] == str(tmp_path / "x")
+    assert config.data.ratings == (str(tmp_path / "a.csv"), "/b.csv")
+    assert config.train is not None
+    assert config.train.settings == tmp_path / "best.json"
+    assert config.publish is not None
+    assert config.publish.to == str(tmp_path / "x")
     assert config.work == tmp_path / "build"

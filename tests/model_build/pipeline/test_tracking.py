@@ -18,12 +18,7 @@ from typing import Any
 import pytest
 
 from model_build.cli import main
-from model_build.pipeline.tracking.base import (
-    FailSafeTracker,
-    MetricValues,
-    Parameters,
-    TrackerGroup,
-)
+from model_build.pipeline.tracking import MetricValues, Parameters, Tracking
 from tests.model_build.pipeline.shop import CONFIG, Shop, make_shop
 from tests.model_build.worlds import ROOT
 
@@ -197,20 +192,20 @@ class Failing:
     def __init__(self) -> None:
         self.asked: list[str] = []
 
-    def begin(self, parameters: Parameters) -> None:
+    def start_run(self, parameters: Parameters) -> None:
         self.asked.append("begin")
 
-    def metrics(self, metrics: MetricValues) -> None:
+    def log_metrics(self, metrics: MetricValues) -> None:
         self.asked.append("metrics")
         raise RuntimeError("the disk\nis full")
 
-    def file(self, path: Path) -> None:
+    def log_file(self, path: Path) -> None:
         self.asked.append("file")
 
-    def model(self, folder: Path, version: str, settings: Parameters) -> None:
+    def log_model(self, folder: Path, version: str, parameters: Parameters) -> None:
         self.asked.append("model")
 
-    def end(self, *, well: bool) -> None:
+    def end_run(self, *, succeeded: bool) -> None:
         self.asked.append("end")
 
 
@@ -218,11 +213,11 @@ def test_a_tracker_that_fails_is_told_once_and_left_alone(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     failing = Failing()
-    tracking = TrackerGroup([FailSafeTracker("mine", lambda: failing)])
+    tracking = Tracking({"mine": lambda: failing})
     tracking.start_run({})
     tracking.start_run({})
-    tracking.log_metrics({"a": 1})
-    tracking.log_file(Path("x"))
-    tracking.end_run(succeeded=True)
+    tracking.each(lambda tracker: tracker.log_metrics({"a": 1}))
+    tracking.each(lambda tracker: tracker.log_file(Path("x")))
+    tracking.each(lambda tracker: tracker.end_run(succeeded=True))
     assert failing.asked == ["begin", "metrics"]
     assert capsys.readouterr().err == "mine: the disk is full; the build goes on untracked.\n"

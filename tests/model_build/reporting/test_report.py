@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import asdict, replace
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -135,10 +135,10 @@ def test_one_page_that_needs_nothing_else(tiny: Path, tmp_path: Path) -> None:
 def test_settings_are_those_of_the_manifest(tmp_path: Path) -> None:
     frame = random_frame(71, 40, 25, 0.5)
     model = train_model(frame, tmp_path, k=9, shrinkage=17.5, precision="compact", taste_factors=8)
-    expected = replace(Hyperparameters(), k=9, shrinkage=17.5, precision="compact", taste_factors=8)
+    expected = Hyperparameters(k=9, shrinkage=17.5, precision="compact", taste_factors=8)
     assert model_hyperparameters(model) == expected
-    assert asdict(model_hyperparameters(model)) == {
-        name: model.manifest.hyperparameters[name] for name in asdict(expected)
+    assert model_hyperparameters(model).model_dump() == {
+        name: model.manifest.hyperparameters[name] for name in expected.model_dump()
     }
 
 
@@ -180,7 +180,7 @@ def test_errors_by_k_and_shrinkage(
     for k, error in zip(by_k.x, by_k.series["KNN"], strict=True):
         assert error == pytest.approx(expected_error(bench, settings, int(k)), abs=1e-9)
     for value, error in zip(by_shrinkage.x, by_shrinkage.series["KNN"], strict=True):
-        with_value = replace(settings, shrinkage=float(value))
+        with_value = settings.model_copy(update={"shrinkage": float(value)})
         assert error == pytest.approx(expected_error(bench, with_value, 6), abs=1e-9)
 
 

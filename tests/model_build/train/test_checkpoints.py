@@ -167,13 +167,13 @@ def test_a_place_that_cannot_be_written_does_not_stop_a_training(tmp_path: Path)
 def test_long_trainings_keep_stages_beside_the_model_until_it_is_written(
     ratings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model_build.commands.fitting.CHECKPOINT_MIN_ENTRIES", 100)
+    monkeypatch.setattr("model_build.train.job.CHECKPOINT_MIN_ENTRIES", 100)
     arguments = ["train", "--quiet", "--ratings", str(ratings), "--out", str(tmp_path / "model")]
     killed = subprocess.run(
         [
             sys.executable,
             "-c",
-            "from model_build.commands import fitting\nfitting.CHECKPOINT_MIN_ENTRIES = 100\n"
+            "from model_build.train import job\njob.CHECKPOINT_MIN_ENTRIES = 100\n"
             + KILLED_AT,
             "affinity",
             *arguments,

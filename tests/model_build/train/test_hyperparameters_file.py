@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ from tests.model_build.worlds import random_frame
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    settings = asdict(Hyperparameters(k=7, shrinkage=12.5, precision="compact"))
+    settings = Hyperparameters(k=7, shrinkage=12.5, precision="compact").model_dump()
     file = tmp_path / "new" / "best.json"
     write_hyperparameters(file, settings)
     assert read_hyperparameters(file) == settings

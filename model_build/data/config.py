@@ -1,0 +1,72 @@
+"""Options of `prepare` and `split`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Ge
+from pydantic import Field
+
+from model_build.util.options import (
+    Config,
+    InputFiles,
+    Metavar,
+    OutputFolder,
+    PositiveInt,
+    Role,
+    named,
+)
+
+CATALOGUE_FILE = "anime.parquet"
+"""Catalogue facts in a prepared folder, if the dump has any."""
+Limit = Annotated[int, Ge(0), Metavar("N")]
+
+
+class SplitOptions(Config):
+    """Options of `split` that are not about files of one run."""
+
+    fans: PositiveInt = Field(1000, description="fans to take out")
+    seed: int = 0
+
+
+class SplitConfig(SplitOptions):
+    """All options of `split`."""
+
+    ratings: InputFiles
+    out: OutputFolder = Field(description="a new directory")
+
+
+class PrepareOptions(Config):
+    """Clean a public dump. Left out, ratings are taken as they are."""
+
+    dataset: Annotated[str, Metavar("NAME")] = Field(
+        description="which dump it is", examples=["hernan2020"]
+    )
+    path: Annotated[Path, Role.INPUT, Metavar("PATH")] | None = named(
+        "from", "file, zip, folder", None, examples=["archive.zip"]
+    )
+    min_fan_entries: Limit = Field(
+        5, description="drop fans with fewer entries, scored or not; 0: none"
+    )
+    max_fan_scores: Limit = Field(
+        5000, description="drop fans who scored more anime: bots; 0: none"
+    )
+    same_score: Limit = Field(
+        100, description="drop fans with so many scores that are all the same; 0: none"
+    )
+    min_anime_entries: Limit = Field(
+        5, description="drop anime with fewer entries, after that; 0: none"
+    )
+
+
+class PrepareConfig(PrepareOptions):
+    """All options of `prepare`."""
+
+    out: OutputFolder = Field(description="the new folder")
+    add: bool = Field(
+        False,
+        description="add a file of further fans to what DIR holds; one that was read before is "
+        "not again",
+    )
+    quiet: bool = Field(False, description="no progress bar")

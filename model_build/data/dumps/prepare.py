@@ -1,0 +1,213 @@
+"""`prepare`: a public dump in, partitioned Parquet with a report and the catalogue out."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from app.recommender.atomic_writes import fsync_path, replace_directory
+from model_build.data.config import PrepareConfig
+from model_build.data.dumps.catalogue_reader import read_dump_catalogue
+from model_build.data.dumps.cleaning import CleaningRules, PartitionResult, write_partitions
+from model_build.data.dumps.formats import (
+    DUMP_FORMATS,
+    KAGGLE_PREFIX,
+    CatalogueFileFormat,
+    DumpFormat,
+    RatingsFileFormat,
+    download_dump,
+    dump_name,
+)
+from model_build.data.dumps.prepared import (
+    CATALOGUE_FILE,
+    INDEX_FILE,
+    PREPARED_FORMAT,
+    REPORT_FILE,
+    CleaningCount,
+    PreparedDataset,
+    SourceFileInfo,
+    check_same_cleaning,
+    is_prepared_dataset,
+    link_existing_partitions,
+    merge_prepared_datasets,
+    merge_reports,
+    next_user_id,
+    open_prepared_dataset,
+    partition_anime_ids,
+    render_preparation_report,
+)
+from model_build.data.dumps.source import CsvSource, find_source, read_header, single_source
+from model_build.util.errors import InputError
+
+
+def prepare(config: PrepareConfig) -> str:
+    """Clean a dump into ``config.out``, or add to what it holds; returns the report.
+
+    Raises
+    ------
+    InputError
+        The dump cannot be used, or the folder holds something else; it is left as it was.
+    """
+    out = config.out
+    if out.exists() and not is_prepared_dataset(out) and not _is_empty_folder(out):
+        raise InputError(f"{out}: exists and holds no prepared ratings; choose another folder.")
+    dataset, path = _resolve_dataset(config)
+    dump = DUMP_FORMATS[dataset]
+    source, lists = _find_list_file(dump, path)
+    rules = CleaningRules(
+        min_fan_entries=config.min_fan_entries,
+        max_fan_scores=config.max_fan_scores,
+        same_score=config.same_score,
+        min_anime_entries=config.min_anime_entries,
+    )
+    before = None
+    if config.add:
+        before = open_prepared_dataset(out)
+        check_same_cleaning(before, dataset, asdict(rules))
+        if source.digest() in {read.sha256 for read in before.sources}:
+            return f"{source} is in {out} already; nothing was added"
+    known = partition_anime_ids(out, before.partitions if before else [])
+    quiet = config.quiet or not sys.stderr.isatty()
+    try:
+        with (
+            replace_directory(out) as new,
+            tqdm(desc=source.name, unit=" rows", unit_scale=True, disable=quiet) as bar,
+        ):
+            result = write_partitions(
+                source,
+                lists,
+                rules,
+                new,
+                lambda rows: _update_progress(bar, rows),
+                first_user=next_user_id(before) if before else 0,
+                known_anime_ids=known,
+            )
+            if not result.partitions:
+                raise InputError(f"{source}: no entry is left after cleaning; see the options.")
+            catalogue = _write_catalogue(dump, path, new)
+            prepared = _dataset_manifest(dataset, source, rules, result, catalogue)
+            text = render_preparation_report(prepared, lists.published_rows)
+            if before:
+                anime = np.union1d(known, partition_anime_ids(new, result.partitions))
+                link_existing_partitions(before, out, new)
+                prepared = merge_prepared_datasets(before, prepared, len(anime))
+                text = merge_reports(out, text)
+            (new / REPORT_FILE).write_text(text, "utf-8")
+            (new / INDEX_FILE).write_text(prepared.model_dump_json(indent=2) + "\n", "utf-8")
+            for file in new.rglob("*"):
+                fsync_path(file)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise InputError(
+                f"{out}: there is no room on the disk for what is written ({error}); "
+                "what stood there is unchanged."
+            ) from None
+        raise
+    return text.removesuffix("\n")
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())
+
+
+def _resolve_dataset(config: PrepareConfig) -> tuple[str, Path]:
+    """The name of the dump and where it lies."""
+    name = config.dataset
+    if name.startswith(KAGGLE_PREFIX):
+        if config.path is not None:
+            raise InputError(f"--from: not needed, {name} is downloaded; leave one of them out.")
+        slug = name.removeprefix(KAGGLE_PREFIX)
+        return dump_name(slug), download_dump(slug)
+    if name not in DUMP_FORMATS:
+        known = ", ".join(DUMP_FORMATS)
+        raise InputError(f"--dataset {name}: not known; expected {known} or kaggle:OWNER/NAME.")
+    if config.path is None:
+        raise InputError("--from: missing; name the file, zip or folder of the dump.")
+    return name, config.path
+
+
+def _find_list_file(dump: DumpFormat, path: Path) -> tuple[CsvSource, RatingsFileFormat]:
+    """The file with the lists, and how it is to be read."""
+    source = find_source(path, tuple(lists.file for lists in dump.ratings_files)) or single_source(
+        path
+    )
+    if source is None:
+        expected = " or ".join(lists.file for lists in dump.ratings_files)
+        raise InputError(f"{path}: holds no {expected}.")
+    header = read_header(source)
+    named = [lists for lists in dump.ratings_files if lists.file.lower() == source.name.lower()]
+    for lists in (*named, *dump.ratings_files):
+        if set(lists.columns) <= set(header):
+            return source, lists
+    lists = (*named, *dump.ratings_files)[0]
+    missing = [name for name in lists.columns if name not in header]
+    raise InputError(
+        f"{source}: column {', '.join(missing)} is missing (found: {', '.join(header)}); expected "
+        f"{', '.join(lists.columns)}."
+    )
+
+
+def _write_catalogue(dump: DumpFormat, path: Path, new: Path) -> str | None:
+    """Beside a list file given by itself its catalogue is looked for, too."""
+    folder = path if path.is_dir() or path.suffix.lower() == ".zip" else path.parent
+    for facts in dump.catalogue_files:
+        source = find_source(folder, (facts.file,))
+        if source is not None and _has_required_columns(source, facts):
+            read_dump_catalogue(source, facts).write_parquet(new / CATALOGUE_FILE)
+            return CATALOGUE_FILE
+    return None
+
+
+def _has_required_columns(source: CsvSource, facts: CatalogueFileFormat) -> bool:
+    return {facts.columns["anime_id"], facts.columns["title"]} <= set(read_header(source))
+
+
+def _dataset_manifest(
+    dataset: str,
+    source: CsvSource,
+    rules: CleaningRules,
+    result: PartitionResult,
+    catalogue: str | None,
+) -> PreparedDataset:
+    partitions = result.partitions
+    dropped = {**result.row_counts.dropped, **result.dropped.entries}
+    return PreparedDataset(
+        format=PREPARED_FORMAT,
+        dataset=dataset,
+        sources=[
+            SourceFileInfo(
+                file=source.name,
+                bytes=source.file_size(),
+                sha256=partitions[0].source,
+                rows=result.row_counts.rows,
+            )
+        ],
+        cleaning=asdict(rules),
+        counts={
+            "entries": sum(partition.rows for partition in partitions),
+            "ratings": sum(partition.scored for partition in partitions),
+            "fans": sum(partition.fans for partition in partitions),
+            "anime": result.n_anime,
+        },
+        dropped=[
+            CleaningCount(why=why, entries=count, fans=result.dropped.users[why])
+            for why, count in dropped.items()
+            if count
+        ],
+        mended=[
+            CleaningCount(why=why, entries=count)
+            for why, count in result.row_counts.repaired.items()
+            if count
+        ],
+        catalogue=catalogue,
+        partitions=partitions,
+    )
+
+
+def _update_progress(bar: tqdm[None], rows: int) -> None:
+    bar.update(rows - bar.n)

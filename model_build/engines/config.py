@@ -1,0 +1,144 @@
+"""Options of `engine`, and of all commands that fit ALS or a network."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from model_build.util.options import (
+    Config,
+    InputFile,
+    InputFiles,
+    InputFolder,
+    Metavar,
+    NonNegativeFloat,
+    OutputFolder,
+    PositiveInt,
+    Role,
+)
+
+Strength = Annotated[NonNegativeFloat, Metavar("STRENGTH")]
+
+
+class StrengthOptions(Config):
+    """What an entry is worth to ALS, and how much what is known is trusted."""
+
+    alpha: NonNegativeFloat = 15.0
+    completed: Strength = Field(6.0, description="strength of such an entry")
+    favourite: Strength = Field(5.0, description="strength of such an entry")
+    watching: Strength = Field(4.0, description="strength of such an entry")
+    planned: Strength = Field(3.0, description="strength of such an entry")
+    on_hold: Strength = Field(2.0, description="strength of such an entry")
+    dropped: Strength = Field(1.0, description="strength of such an entry")
+
+
+class AlsData(StrengthOptions):
+    """What ALS learns from; ``ratings`` or ``interactions`` are needed."""
+
+    ratings: InputFiles = ()
+    interactions: InputFiles = Field(
+        (), description="what `collect` wrote: favourites count, scores are not needed"
+    )
+    seed: int = Field(0, description="of what is hidden, and of fits")
+    strengths: InputFile | None = Field(
+        None,
+        description="strengths as `implicit strengths` wrote them; an option of its own goes "
+        "before",
+    )
+
+
+class AlsOptions(StrengthOptions):
+    """Settings of ALS."""
+
+    factors: PositiveInt = 20
+    regularization: NonNegativeFloat = 0.1
+    iterations: PositiveInt = 50
+
+
+class AlsFitOptions(AlsOptions, AlsData):
+    """All that a fit of ALS depends on."""
+
+
+class NetworkOptions(Config):
+    """Settings of a network; what is not given stays at the engine's default."""
+
+    size: Annotated[PositiveInt, Metavar("SIZE")] | None = Field(
+        None, description="numbers an embedding has"
+    )
+    dropout: NonNegativeFloat | None = Field(
+        None,
+        description="share of an embedding (of a list, for kernel) that is dropped in training, "
+        "below 1",
+    )
+    decay: NonNegativeFloat | None = Field(
+        None, description="how strongly embeddings are held to 0, or to where they start"
+    )
+    batch: PositiveInt | None = Field(None, description="pairs of a fan and an anime a step")
+    rate: NonNegativeFloat | None = Field(None, description="largest learning rate")
+    schedule: Literal["constant", "linear", "cosine", "warmup"] | None = Field(
+        None, description="of the learning rate: constant, linear, cosine or warmup"
+    )
+    initialiser: Literal["normal", "uniform", "xavier", "he"] | None = Field(
+        None,
+        description="of the embeddings: normal, uniform, xavier or he (kernel starts from the "
+        "data)",
+    )
+    epochs: PositiveInt | None = Field(None, description="at most")
+    patience: PositiveInt | None = Field(
+        None, description="looks at the validation fans without gain before stopping"
+    )
+    validation: PositiveInt | None = Field(None, description="fans left out to stop by")
+    device: str | None = Field(None, description="cpu, cuda, ...; by default a GPU if there is one")
+
+
+class EngineOptions(Config):
+    """Options of every engine."""
+
+    engine: Annotated[str, Role.SUBCOMMAND, Metavar("NAME")]
+    seed: int = 0
+    with_fans: bool = Field(
+        False,
+        description="keep the fans as nameless vectors, for finding fans alike (default: none is "
+        "kept)",
+    )
+
+
+class AlsEngineOptions(AlsOptions, EngineOptions):
+    """Further engines beside Hakken's own, a table each: [engines.als]"""
+
+    learn_strengths: bool = Field(
+        False,
+        description="begin with these strengths and search for better ones on masked interactions",
+    )
+
+
+class NetworkEngineOptions(NetworkOptions, EngineOptions):
+    """Further engines beside Hakken's own, a table each: [engines.als]"""
+
+
+class EngineConfig(EngineOptions):
+    """What every engine is given by its run."""
+
+    model: InputFolder = Field(description="to add it to")
+    out: OutputFolder = Field(description="the new model")
+
+
+class AlsEngineConfig(AlsEngineOptions, AlsFitOptions, EngineConfig):
+    """All options of `engine als`."""
+
+
+class NetworkEngineConfig(NetworkEngineOptions, EngineConfig):
+    """All options of the other engines."""
+
+    ratings: InputFiles
+
+
+ENGINE_OPTIONS: dict[str, type[AlsEngineOptions] | type[NetworkEngineOptions]] = {
+    "als": AlsEngineOptions,
+    "mf": NetworkEngineOptions,
+    "mlp": NetworkEngineOptions,
+    "hybrid": NetworkEngineOptions,
+    "cosine": NetworkEngineOptions,
+    "kernel": NetworkEngineOptions,
+}

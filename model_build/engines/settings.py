@@ -1,0 +1,91 @@
+"""From options to the settings that engines are fitted with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.recommender.atomic_writes import write_text_atomically
+from app.recommender.engines.als import InteractionStrengths
+from model_build.data.interactions import Interactions, read_interactions
+from model_build.engines.als import AlsSettings
+from model_build.engines.config import AlsData, AlsFitOptions
+from model_build.util.errors import InputError
+from model_build.util.options import Config
+
+if TYPE_CHECKING:
+    from model_build.engines.network_training import NetworkSettings
+
+STRENGTH_NAMES = tuple(field.name for field in fields(InteractionStrengths))
+
+
+def read_als_interactions(config: AlsData) -> Interactions:
+    """What ALS learns from.
+
+    Raises
+    ------
+    InputError
+        Nothing is named, or it cannot be read.
+    """
+    if not (config.ratings or config.interactions):
+        raise InputError("nothing to learn from; name --ratings, --interactions or both.")
+    return read_interactions(config.ratings, config.interactions)
+
+
+def als_settings(config: AlsData) -> AlsSettings:
+    """Settings of ALS; strengths of the file where no option says otherwise.
+
+    Raises
+    ------
+    InputError
+        The file of strengths cannot be used.
+    """
+    strengths = read_strengths(config.strengths) if config.strengths else InteractionStrengths()
+    given = config.model_fields_set.intersection(STRENGTH_NAMES)
+    settings = AlsSettings(
+        alpha=config.alpha,
+        strengths=replace(strengths, **{name: getattr(config, name) for name in given}),
+        seed=config.seed,
+    )
+    if not isinstance(config, AlsFitOptions):
+        return settings
+    return replace(
+        settings,
+        factors=config.factors,
+        regularization=config.regularization,
+        iterations=config.iterations,
+    )
+
+
+def read_strengths(path: Path) -> InteractionStrengths:
+    """Strengths from a file.
+
+    Raises
+    ------
+    InputError
+        It cannot be used.
+    """
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        strengths = {name: float(found[name]) for name in STRENGTH_NAMES}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: expected a number for each of {', '.join(STRENGTH_NAMES)} ({error!r})."
+        ) from None
+    wrong = [name for name, value in strengths.items() if not 0 <= value < float("inf")]
+    if wrong:
+        raise InputError(f"{path}: {wrong[0]} is {strengths[wrong[0]]}; expected at least 0.")
+    return InteractionStrengths(**strengths)
+
+
+def write_strengths(path: Path, strengths: InteractionStrengths) -> None:
+    """Write strengths as `read_strengths` takes them."""
+    write_text_atomically(path, json.dumps(asdict(strengths), indent=2) + "\n")
+
+
+def network_settings(config: Config, defaults: NetworkSettings) -> NetworkSettings:
+    """An engine's defaults, with what was given."""
+    names = {field.name for field in fields(defaults)} & config.model_fields_set
+    return replace(defaults, **{name: getattr(config, name) for name in names})

@@ -1,0 +1,77 @@
+"""Options of `evaluate` and `compare`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
+
+from model_build.util.options import (
+    Config,
+    EngineChoice,
+    InputFile,
+    InputFiles,
+    InputFolder,
+    Metavar,
+    OrderName,
+    PositiveInt,
+    named,
+)
+
+NameWithoutTorch = Literal[
+    "popularity",
+    "knn-baseline",
+    "similarity-sum",
+    "cosine",
+    "als",
+    "ease",
+    "ease-weighted",
+    "match",
+    "score",
+    "discover",
+    "engine-als",
+]
+RecommenderName = Literal[
+    NameWithoutTorch, "engine-mf", "engine-mlp", "engine-hybrid", "engine-cosine", "engine-kernel"
+]
+
+
+class EvaluateOptions(Config):
+    """Options of `evaluate` that are not about files of one run."""
+
+    order: OrderName = "match"
+    by_length: bool = Field(False, description="also with lists cut to 5, 20, 100 and 500 titles")
+    seed: int = Field(0, description="of resamples and of cut lists")
+
+
+class EvaluateConfig(EvaluateOptions):
+    """All options of `evaluate`."""
+
+    model: InputFolder
+    lists: InputFile = Field(description="what is seen")
+    holdout: InputFile = Field(description="what is hidden")
+    ratings: InputFiles = Field(
+        (), description="what the model was trained on, to verify that no fan measured on is in it"
+    )
+    engine: EngineChoice = Field("hakken", description="one that the model has")
+    as_json: bool = named("json", "one JSON object instead of a table", False)
+
+
+class CompareOptions(Config):
+    """Measure Hakken and other recommenders side by side."""
+
+    fans: PositiveInt = Field(1000, description="fans to take out")
+    seed: int = Field(0, description="of the fans and what is hidden")
+    models: tuple[Annotated[RecommenderName, Metavar("NAME")], ...] = Field(
+        get_args(NameWithoutTorch),
+        description="which to compare (default all that need no PyTorch): "
+        f"{', '.join(get_args(RecommenderName))}",
+    )
+
+
+class CompareConfig(CompareOptions):
+    """All options of `compare`."""
+
+    ratings: InputFiles
+    catalogue: InputFile | None = Field(None, description="franchises and genres")
+    as_json: bool = named("json", "all measures, as one JSON array", False)

@@ -1,0 +1,124 @@
+"""`evaluate` and `compare`: models and held-out fans in, measures out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from app.catalogue import Catalogue
+from app.recommender import EngineName, Model, SortOrder
+from app.recommender.artifact import read_manifest
+from model_build.data.catalogue import read_catalogue
+from model_build.data.dumps.prepared import is_prepared_dataset, open_prepared_dataset
+from model_build.data.holdout import check_no_leakage, join_holdout
+from model_build.data.ratings import ratings_fingerprint, read_evaluation_ratings, read_ratings
+from model_build.evaluate.comparison import ComparisonRow, compare_recommenders
+from model_build.evaluate.config import CompareConfig, EvaluateConfig
+from model_build.evaluate.evaluation import evaluate, evaluate_by_length, franchises_and_genres
+from model_build.evaluate.ranking import EvaluationItems, model_ranker
+from model_build.util.errors import InputError
+from model_build.util.markdown_tables import nan_to_null
+
+
+def require_engine(model: Model, engine: str) -> EngineName:
+    """The engine of this name.
+
+    Raises
+    ------
+    InputError
+        The model does not have it.
+    """
+    if engine not in (EngineName.HAKKEN, *model.engines):
+        raise InputError(
+            f"model {model.version}: it has no engine {engine}; "
+            f"`python -m model_build engine {engine}` makes a model that has."
+        )
+    return EngineName(engine)
+
+
+def evaluate_model(config: EvaluateConfig) -> dict[str, Any]:
+    """All measures of a model by name, NaN where there was nothing to measure.
+
+    Raises
+    ------
+    InputError
+        A file cannot be used, or the model was trained on a fan it would be measured on.
+    """
+    lists = read_evaluation_ratings(config.lists)
+    holdout = read_evaluation_ratings(config.holdout)
+    users = join_holdout(lists, holdout)
+    model = Model.open(config.model)
+    engine = require_engine(model, config.engine)
+    if config.ratings:
+        training = read_ratings(config.ratings)
+        if ratings_fingerprint(training) != model.manifest.dataset.fingerprint:
+            names = ", ".join(map(str, config.ratings))
+            raise InputError(f"{names}: {config.model} was trained on other ratings than these.")
+        check_no_leakage(training, lists, holdout)
+    franchise, genres = franchises_and_genres(Catalogue.open(model.catalogue_path), model.anime_id)
+    ranker = model_ranker(model, SortOrder(config.order), engine)
+    progress = sys.stderr.isatty()
+    measured = evaluate(
+        model, franchise, users, genres=genres, ranker=ranker, seed=config.seed, progress=progress
+    )
+    if config.by_length:
+        items = EvaluationItems.from_model(model, franchise, genres)
+        measured["by_length"] = evaluate_by_length(
+            ranker, items, users, seed=config.seed, progress=progress
+        )
+    return measured
+
+
+def compare(config: CompareConfig) -> Iterator[ComparisonRow]:
+    """Measures of each recommender, as they become known.
+
+    Raises
+    ------
+    InputError
+        A file cannot be used, or a package is missing.
+    """
+    catalogue = read_catalogue(config.catalogue) if config.catalogue else None
+    return iter(
+        compare_recommenders(
+            read_ratings(config.ratings),
+            catalogue,
+            config.models,
+            n_users=config.fans,
+            seed=config.seed,
+            progress=sys.stderr.isatty(),
+        )
+    )
+
+
+def check_not_trained_on(model: Path, ratings: Sequence[str]) -> None:
+    """Raise InputError if a fetched model has learnt from these very ratings."""
+    paths = [Path(place) for place in ratings]
+    fingerprint = (
+        open_prepared_dataset(paths[0]).fingerprint()
+        if is_prepared_dataset(paths[0])
+        else ratings_fingerprint(read_ratings(paths))
+    )
+    if read_manifest(model).dataset.fingerprint == fingerprint:
+        raise InputError(
+            f"{', '.join(ratings)}: the fetched model was trained on these ratings, so it cannot "
+            "be measured on them; leave [evaluate] out, or name others."
+        )
+
+
+def rows_to_json(rows: Iterable[Any]) -> str:
+    """Dataclasses as one JSON array; null for NaN."""
+    return json.dumps([nan_to_null(asdict(row)) for row in rows])
+
+
+def evaluation_json(config: EvaluateConfig) -> str:
+    """What `evaluate --json` prints."""
+    return json.dumps(nan_to_null(evaluate_model(config)))
+
+
+def comparison_json(config: CompareConfig) -> str:
+    """What `compare --json` prints."""
+    return rows_to_json(compare(config))

@@ -1,0 +1,283 @@
+"""Report to experiment trackers what was built, with what and how good it is.
+
+MLflow writes a SQLite file of our own or asks any tracking server; Weights & Biases sends to its
+server, or keeps a folder that `wandb sync` sends later. Both are imported when a run begins.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+from model_build.pipeline.config import SEED_KEY, MLflowOptions, PipelineConfig, WandbOptions
+from model_build.pipeline.plan import (
+    COMPARISON_FILE,
+    EVALUATION_FILE,
+    MODEL_FOLDER,
+    REPORT_FILE,
+    engine_evaluation_file,
+)
+from model_build.pipeline.task import PipelineTask
+from model_build.util.errors import InputError
+from model_build.util.options import given_options
+
+Parameters = Mapping[str, str | int | float | bool]
+MetricValues = Mapping[str, float]
+
+WANDB_KEY_VARIABLE = "WANDB_API_KEY"
+WANDB_INIT_SECONDS = 30.0
+MLFLOW_INVALID_CHARACTERS = re.compile(r"[^\w\-. :/]")
+MLFLOW_VALUE_LENGTH = 500
+
+
+class ExperimentTracker(Protocol):
+    """One run: what was configured, what was measured, result files and the model."""
+
+    def start_run(self, parameters: Parameters) -> None: ...
+    def log_metrics(self, metrics: MetricValues) -> None: ...
+    def log_file(self, path: Path) -> None: ...
+    def log_model(self, folder: Path, version: str, parameters: Parameters) -> None: ...
+    def end_run(self, *, succeeded: bool) -> None: ...
+
+
+class Tracking:
+    """All trackers of a run, by name; opened by its start.
+
+    The failure of one is said once, on standard error, and never passed on: it is left alone.
+    """
+
+    def __init__(self, trackers: Mapping[str, Callable[[], ExperimentTracker]]) -> None:
+        self._closed, self._open = dict(trackers), dict[str, ExperimentTracker]()
+        self.began = False
+
+    def start_run(self, parameters: Parameters) -> None:
+        """Start the run, unless it has begun."""
+        if not self.began:
+            self.began = True
+            for name, open_tracker in self._closed.items():
+                self._guard(name, lambda: self._start(name, open_tracker(), parameters))  # noqa: B023
+
+    def each(self, action: Callable[[ExperimentTracker], None]) -> None:
+        """Do something with each tracker that has not failed."""
+        for name, tracker in list(self._open.items()):
+            self._guard(name, lambda: action(tracker))  # noqa: B023
+
+    def _start(self, name: str, tracker: ExperimentTracker, parameters: Parameters) -> None:
+        self._open[name] = tracker
+        tracker.start_run(parameters)
+
+    def _guard(self, name: str, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Exception as error:  # whatever a tracker does, the build goes on
+            self._open.pop(name, None)
+            words = " ".join(str(error).split()) or type(error).__name__
+            print(f"{name}: {words[:300]}; the build goes on untracked.", file=sys.stderr)
+
+
+class _MLflowTracker:
+    def __init__(self, options: MLflowOptions, work: Path) -> None:
+        # Before mlflow is imported: it reports to nobody, and a server that does not answer is not
+        # waited for long.
+        os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        from mlflow.tracking import MlflowClient
+
+        for name in ("alembic", "mlflow"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        self._options, self._work = options, work
+        self._client = MlflowClient(options.uri or f"sqlite:///{work / 'mlflow.db'}")
+        self._run = ""
+
+    def start_run(self, parameters: Parameters) -> None:
+        name, local = self._options.experiment, self._options.uri is None
+        found = self._client.get_experiment_by_name(name)
+        files = (self._work / "mlflow-files").as_uri() if local else None
+        experiment = found.experiment_id if found else self._client.create_experiment(name, files)
+        run = self._client.create_run(experiment)
+        self._run, self._files = run.info.run_id, run.info.artifact_uri
+        self._log_parameters(parameters)
+
+    def log_metrics(self, metrics: MetricValues) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        rows = [Metric(_mlflow_name(name), value, now, 0) for name, value in metrics.items()]
+        self._client.log_batch(self._run, metrics=rows)
+
+    def log_file(self, path: Path) -> None:
+        self._client.log_artifact(self._run, str(path))
+
+    def log_model(self, folder: Path, version: str, parameters: Parameters) -> None:
+        from mlflow.exceptions import MlflowException
+
+        self._log_parameters({f"model.{name}": value for name, value in parameters.items()})
+        self._client.set_tag(self._run, "model_version", version)
+        if not self._options.model_files:
+            return
+        self._client.log_artifacts(self._run, str(folder), "model")
+        name = self._options.register_as
+        if name:
+            with suppress(MlflowException):  # it is registered
+                self._client.create_registered_model(name)
+            source, tags = f"{self._files}/model", {"version": version}
+            self._client.create_model_version(name, source, self._run, tags=tags)
+
+    def end_run(self, *, succeeded: bool) -> None:
+        self._client.set_terminated(self._run, "FINISHED" if succeeded else "FAILED")
+
+    def _log_parameters(self, parameters: Parameters) -> None:
+        from mlflow.entities import Param
+
+        rows = [
+            Param(_mlflow_name(name), str(value)[:MLFLOW_VALUE_LENGTH])
+            for name, value in parameters.items()
+        ]
+        self._client.log_batch(self._run, params=rows)
+
+
+def _mlflow_name(name: str) -> str:
+    return MLFLOW_INVALID_CHARACTERS.sub("_", name.replace("@", "_at_"))
+
+
+class _WandbTracker:
+    def __init__(self, options: WandbOptions, work: Path) -> None:
+        os.environ["WANDB_ERROR_REPORTING"] = "false"  # before wandb is imported
+        import wandb
+
+        self._options, self._folder, self._wandb = options, work / "wandb", wandb
+        self._run: Any = None
+
+    def start_run(self, parameters: Parameters) -> None:
+        for variable in ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_CONFIG_DIR"):
+            os.environ.setdefault(variable, str(self._folder))
+        self._folder.mkdir(parents=True, exist_ok=True)
+        has_key = bool(os.environ.get(WANDB_KEY_VARIABLE))
+        settings = self._wandb.Settings(
+            mode=self._options.mode or ("online" if has_key else "offline"),
+            init_timeout=WANDB_INIT_SECONDS,
+            console="off",
+            silent=True,
+            disable_git=True,
+            disable_code=True,
+            x_disable_meta=True,
+            x_disable_stats=True,
+        )
+        self._run = self._wandb.init(
+            project=self._options.project,
+            entity=self._options.entity,
+            config=dict(parameters),
+            dir=str(self._folder.parent),
+            settings=settings,
+        )
+
+    def log_metrics(self, metrics: MetricValues) -> None:
+        self._run.summary.update(dict(metrics))
+
+    def log_file(self, path: Path) -> None:
+        self._log_artifact(self._wandb.Artifact(path.stem, "result"), [path])
+
+    def log_model(self, folder: Path, version: str, parameters: Parameters) -> None:
+        self._run.config.update({f"model.{name}": value for name, value in parameters.items()})
+        self._run.summary["model_version"] = version
+        if self._options.model_files:
+            artifact = self._wandb.Artifact("model", "model", metadata={"version": version})
+            self._log_artifact(artifact, sorted(folder.iterdir()))
+
+    def end_run(self, *, succeeded: bool) -> None:
+        self._run.finish(exit_code=0 if succeeded else 1)
+
+    def _log_artifact(self, artifact: Any, files: Sequence[Path]) -> None:
+        for file in files:  # add_dir would print
+            artifact.add_file(str(file))
+        self._run.log_artifact(artifact)
+
+
+def open_tracking(config: PipelineConfig) -> Tracking:
+    """The trackers that the configuration names; they are imported when a run begins.
+
+    Raises
+    ------
+    InputError
+        One of them is not installed.
+    """
+    work = config.work.absolute()
+    trackers: dict[str, Callable[[], ExperimentTracker]] = {}
+    if (mlflow := config.mlflow) is not None:
+        _require_packages("mlflow", "alembic")
+        trackers["mlflow"] = lambda: _MLflowTracker(mlflow, work)
+    if (wandb := config.wandb) is not None:
+        _require_packages("wandb")
+        trackers["wandb"] = lambda: _WandbTracker(wandb, work)
+    return Tracking(trackers)
+
+
+def _require_packages(*modules: str) -> None:
+    for module in modules:
+        spec = find_spec(module)
+        if spec is None or spec.origin is None:  # a folder of that name is no library
+            raise InputError(
+                f"[{modules[0]}]: {module} is not installed; "
+                "pip install -r requirements-tracking.txt."
+            )
+
+
+def config_parameters(config: PipelineConfig) -> Parameters:
+    """What was configured, by section and key."""
+    found: dict[str, str | int | float | bool] = {SEED_KEY: config.seed}
+    for name, section in config.sections().items():
+        for option, value in given_options(section).items():
+            plain = isinstance(value, str | int | float)
+            found[f"{name}.{option.key}"] = value if plain else str(value)
+    return found
+
+
+def track_results(
+    tracking: Tracking, config: PipelineConfig, finished: Sequence[PipelineTask]
+) -> None:
+    """Report all that these tasks have made, also where it was done in an earlier run."""
+    from app.recommender.artifact import read_manifest
+    from model_build.artifact.metrics import MODEL_CARD_FILE
+
+    work = config.work
+    made = {path for task in finished for path in task.outputs().values()}
+    prefixes = {work / EVALUATION_FILE: "evaluate"}
+    prefixes |= {work / engine_evaluation_file(name): f"evaluate.{name}" for name in config.engines}
+    metrics: dict[str, float] = {}
+    for file, prefix in prefixes.items():
+        if file in made:
+            metrics |= _prefixed_numbers(prefix, json.loads(file.read_text("utf-8")))
+    if work / COMPARISON_FILE in made:
+        for row in json.loads((work / COMPARISON_FILE).read_text("utf-8")):
+            metrics |= _prefixed_numbers(f"compare.{row['name']}", {**row, **row["measured"]})
+    tracking.each(lambda tracker: tracker.log_metrics(metrics))
+    results = (*prefixes, work / COMPARISON_FILE, work / REPORT_FILE)
+    files = [file for file in results if file in made]
+    model = work / MODEL_FOLDER
+    if model in made:
+        manifest = read_manifest(model)
+        files += [model / MODEL_CARD_FILE] if MODEL_CARD_FILE in manifest.files else []
+        tracking.each(
+            lambda tracker: tracker.log_model(model, manifest.version, manifest.hyperparameters)
+        )
+    for path in files:
+        tracking.each(lambda tracker: tracker.log_file(path))  # noqa: B023
+
+
+def _prefixed_numbers(prefix: str, measures: Mapping[str, Any]) -> dict[str, float]:
+    return {
+        f"{prefix}.{name}": float(value)
+        for name, value in measures.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }

@@ -1,0 +1,79 @@
+"""`report` and `collect`: what was made, and an HTML page about it."""
+
+from __future__ import annotations
+
+import sys
+
+from tqdm import tqdm
+
+from app.recommender import Model
+from app.recommender.atomic_writes import write_text_atomically
+from model_build.collect.config import KitsuConfig, MyAnimeListConfig
+from model_build.collect.report import render_report
+from model_build.collect.runner import collect_from_kitsu, collect_from_myanimelist
+from model_build.data.catalogue import read_catalogue
+from model_build.data.ratings import read_ratings
+from model_build.reporting.collection_page import collection_report_page
+from model_build.reporting.config import ReportConfig
+from model_build.reporting.page import report_page
+from model_build.reporting.report_charts import PROGRESS_STEPS, model_hyperparameters, report_charts
+from model_build.reporting.report_inputs import AnimeNames, read_comparison, similar_anime
+from model_build.tuning.holdout_benchmark import HoldoutBenchmark
+from model_build.util.errors import InputError
+
+
+def write_report(config: ReportConfig) -> str:
+    """Measure a model's settings and write the page; returns what was done, for people.
+
+    Raises
+    ------
+    InputError
+        A file cannot be used, or there are not enough fans to measure on.
+    """
+    if config.seed < 0:
+        raise InputError(f"--seed {config.seed}: expected a whole number of at least 0.")
+    if config.out.is_dir():
+        raise InputError(f"{config.out}: is a directory; expected a file to write a page to.")
+    compared = read_comparison(config.compare) if config.compare else {}
+    model = Model.open(config.model)
+    names = (
+        AnimeNames.from_catalogue(read_catalogue(config.catalogue))
+        if config.catalogue
+        else AnimeNames.from_model(model)
+    )
+    benchmark = HoldoutBenchmark(
+        read_ratings(config.ratings),
+        n_users=config.fans,
+        seed=config.seed,
+        franchise=dict(names.franchise),
+        threads=config.threads,
+    )
+    with tqdm(
+        total=PROGRESS_STEPS, desc="report", unit=" step", disable=not sys.stderr.isatty()
+    ) as bar:
+        charts = report_charts(
+            benchmark,
+            model_hyperparameters(model),
+            franchises=bool(names.franchise),
+            on_step=lambda: bar.update(),
+        )
+    similar, n_users = similar_anime(model, names), len(benchmark.users)
+    text = report_page(model.manifest, charts, similar, compared, n_users=n_users)
+    write_text_atomically(config.out, text)
+    return f"written to {config.out} ({len(text) / 1e3:,.0f} kB)"
+
+
+def collect(config: KitsuConfig | MyAnimeListConfig) -> str:
+    """Collect lists, of Kitsu's users with a page about them; returns the report as text.
+
+    Raises
+    ------
+    InputError
+        The folder or the settings cannot be used, or the service cannot be asked.
+    """
+    if isinstance(config, MyAnimeListConfig):
+        return render_report(collect_from_myanimelist(config)).removesuffix("\n")
+    found = collect_from_kitsu(config)
+    page = collection_report_page(found.users, found.interactions, found.report)
+    write_text_atomically(config.out / "report.html", page)
+    return render_report(found.report).removesuffix("\n")

@@ -1,0 +1,79 @@
+"""`engine`: fit a further engine, with strengths that are searched for if that is wanted."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from app.recommender import Model
+from app.recommender.artifact import ensure_replaceable
+from model_build.data.holdout import mask_interactions
+from model_build.data.interactions import Interactions, read_interactions
+from model_build.engines import als
+from model_build.engines.base import FittedEngine, add_engine, training_user_arrays
+from model_build.engines.config import AlsEngineConfig, NetworkEngineConfig
+from model_build.engines.registry import network_trainer
+from model_build.engines.settings import als_settings, network_settings, read_als_interactions
+from model_build.tuning.strength_search import print_trial, search_strengths
+
+
+def fit_engine(config: AlsEngineConfig | NetworkEngineConfig) -> str:
+    """Fit an engine and write the model with it; returns what was done, for people.
+
+    Raises
+    ------
+    InputError
+        The data cannot be used, or a package is missing.
+    """
+    ensure_replaceable(config.out)
+    model, progress = Model.open(config.model), sys.stderr.isatty()
+    if isinstance(config, AlsEngineConfig):
+        interactions = read_als_interactions(config)
+        start = time.perf_counter()
+        settings = als_settings(config)
+        if config.learn_strengths:
+            masked = mask_interactions(interactions, seed=config.seed)
+            found = search_strengths(masked, settings, masked.new_users, print_trial)
+            settings = replace(settings, strengths=found.strengths)
+        fitted = als.fit(interactions, model.anime_id, settings, progress=progress)
+    else:
+        interactions = read_interactions(config.ratings)
+        start = time.perf_counter()
+        fit, defaults = network_trainer(config.engine)
+        fitted = fit(
+            interactions.entries,
+            model.anime_id,
+            network_settings(config, defaults),
+            progress=progress,
+        )
+    seconds = time.perf_counter() - start
+    if config.with_fans:
+        fitted = _with_user_vectors(config, fitted, interactions, progress=progress)
+    manifest = add_engine(config.model, config.engine, fitted, config.out)
+    lines = [
+        f"model       {manifest.version} in {config.out}",
+        f"engine      {config.engine}, fitted in {seconds:.1f} s",
+        *(f"{name:<11} {value:.4f}" for name, value in fitted.metrics.items()),
+    ]
+    return "\n".join(lines)
+
+
+def _with_user_vectors(
+    config: AlsEngineConfig | NetworkEngineConfig,
+    fitted: FittedEngine,
+    interactions: Interactions,
+    *,
+    progress: bool,
+) -> FittedEngine:
+    """The engine with the training users, folded in as it is going to fold in others."""
+    with tempfile.TemporaryDirectory(dir=config.out.absolute().parent) as folder:
+        without = Path(folder) / "model"
+        add_engine(config.model, config.engine, fitted, without)
+        model = Model.open(without)
+        users = training_user_arrays(
+            model, model.engines[config.engine], interactions, progress=progress
+        )
+    return replace(fitted, arrays={**fitted.arrays, **users})

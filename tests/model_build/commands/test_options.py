@@ -1,0 +1,162 @@
+"""Options: defaults and choices are those of what they configure, and wrong ones are refused."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import asdict
+from importlib import import_module
+from typing import get_args
+
+import pytest
+
+from app.recommender import EngineName, SortOrder
+from model_build.artifact.config import GateMetric, PublishOptions
+from model_build.artifact.publish import GATE_METRICS, QualityGate
+from model_build.cli import COMMANDS, main
+from model_build.collect.config import KitsuOptions
+from model_build.collect.segments import ACTIVITY_SEGMENTS
+from model_build.commands.implicit import GridConfig
+from model_build.commands.neural import PredictorName
+from model_build.data.config import PrepareConfig
+from model_build.data.dumps.cleaning import CleaningRules
+from model_build.engines.als import AlsSettings
+from model_build.engines.config import ENGINE_OPTIONS, AlsOptions, NetworkOptions
+from model_build.engines.registry import NEURAL_ENGINES
+from model_build.evaluate.comparison import NAMES_WITHOUT_TORCH, PREDICTOR_NAMES, RECOMMENDER_NAMES
+from model_build.evaluate.config import NameWithoutTorch, RecommenderName
+from model_build.train.affinity import FULL_HISTORY
+from model_build.train.hyperparameters import Hyperparameters
+from model_build.train.score_model import SIMILARITY_SHRINKAGE
+from model_build.tuning.als_grid import ParameterGrid
+from model_build.util.options import Config, EngineChoice, OrderName, options_of
+from tests.model_build.worlds import ROOT
+
+
+def defaults(config: type[Config]) -> dict[str, object]:
+    return {option.name: option.default for option in options_of(config)}
+
+
+def test_choices_are_what_there_is() -> None:
+    assert get_args(EngineChoice) == tuple(EngineName)
+    assert get_args(OrderName) == tuple(SortOrder)
+    assert get_args(GateMetric) == GATE_METRICS
+    assert get_args(RecommenderName) == RECOMMENDER_NAMES
+    assert get_args(NameWithoutTorch) == NAMES_WITHOUT_TORCH
+    assert get_args(PredictorName) == PREDICTOR_NAMES
+    assert tuple(ENGINE_OPTIONS) == (EngineName.ALS, *NEURAL_ENGINES)
+    assert KitsuOptions.model_fields["segments"].default == ",".join(ACTIVITY_SEGMENTS)
+
+
+def test_defaults_are_those_of_the_settings() -> None:
+    als = asdict(AlsSettings())
+    assert defaults(AlsOptions).items() <= ({**als, **als["strengths"]}).items()
+    assert asdict(CleaningRules()).items() <= defaults(PrepareConfig).items()
+    assert asdict(QualityGate()).items() <= defaults(PublishOptions).items()
+    assert asdict(ParameterGrid()).items() <= defaults(GridConfig).items()
+    affinity = {"ridge": 150.0, "dropout": 0.3, "popularity_power": 0.14}
+    assert asdict(FULL_HISTORY) == affinity
+    trained = Hyperparameters()
+    assert [*affinity.values(), SIMILARITY_SHRINKAGE] == [
+        trained.affinity_ridge,
+        trained.affinity_dropout,
+        trained.affinity_popularity,
+        trained.taste_shrinkage,
+    ]
+
+
+def test_what_can_be_set_of_a_network_is_a_setting_of_it() -> None:
+    pytest.importorskip("torch")
+    from model_build.engines.network_training import (
+        INITIALISERS,
+        LEARNING_RATE_SCHEDULES,
+        NetworkSettings,
+    )
+
+    choices = {option.name: option.choices for option in options_of(NetworkOptions)}
+    assert choices["schedule"] == LEARNING_RATE_SCHEDULES
+    assert choices["initialiser"] == INITIALISERS
+    assert choices.keys() <= asdict(NetworkSettings()).keys()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_has_a_config_that_is_frozen(name: str) -> None:
+    config = import_module(f"model_build.commands.{name}").CONFIG
+    for each in [config] if isinstance(config, type) else [first for first, _ in config.values()]:
+        assert issubclass(each, Config)
+        assert each.model_config["frozen"]
+
+
+def test_help_loads_nothing_and_help_of_a_command_that_alone() -> None:
+    code = """
+import sys
+from model_build.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit:
+    print(sorted(set(sys.modules) & {"numpy", "polars", "pydantic", "app"}), file=sys.stderr)
+    commands = [name for name in sys.modules if name.startswith("model_build.commands.")]
+    print(commands, file=sys.stderr)
+"""
+    for words, loaded in (
+        (["--help"], ["[]", "[]"]),
+        (
+            ["train", "--help"],
+            ["['pydantic']", "['model_build.commands.options', 'model_build.commands.train']"],
+        ),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stderr.splitlines() == loaded
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["trian"], "model_build: there is no command trian; did you mean train?"),
+        (["xyz"], "model_build: there is no command xyz; expected one of collect, prepare, "),
+    ],
+)
+def test_an_unknown_command_is_named_with_the_nearest(
+    capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    assert main(words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["train", "--ratings", "r", "--out", "m", "--shrinkag", "3"], "unrecognized arguments"),
+        (["similar", "--model", "m", "--engine", "als"], "one of the arguments --anime --list is"),
+        (
+            ["train", "--ratings=r", "--out=m", "--scheduler=tcp://h:1", "--local-cluster=2"],
+            "argument --local-cluster: not allowed with argument --scheduler",
+        ),
+        (
+            ["train", "--ratings=r", "--out=m", "--worker-memory=4"],
+            "argument --worker-memory: '4' is not an amount of memory such as 4GB",
+        ),
+        (
+            ["collect", "kitsu", "--users=3", "--out=d", "--rate=fast"],
+            "argument --rate: 'fast' is not a number from 0.01 to 100, or 0",
+        ),
+        (
+            ["collect", "kitsu", "--users=3", "--out=d", "--segments=Huge"],
+            "argument --segments: 'Huge' is not some of Low, Medium, High, with commas between",
+        ),
+    ],
+)
+def test_options_are_not_guessed_and_contradictions_refused(
+    capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(words)
+    assert stopped.value.code == 2
+    assert said in capsys.readouterr().err
