@@ -33,10 +33,12 @@ class UserItemGroups:
 
     @property
     def n_users(self) -> int:
+        """Number of users."""
         return len(self.user_indptr) - 1
 
     @property
     def n_items(self) -> int:
+        """Number of items."""
         return len(self.item_indptr) - 1
 
     @property
@@ -105,7 +107,7 @@ def group_ratings(
 def with_ratings(
     groups: UserItemGroups, user_rating: Float64Array, order: Int64Array, rank: Int64Array
 ) -> GroupedRatings:
-    """Groups with the ratings of their entries and the numbering of their items."""
+    """Put together groups with the ratings of their entries and the numbering of their items."""
     return GroupedRatings(
         groups.user_indptr,
         groups.user_item,
@@ -119,7 +121,7 @@ def with_ratings(
 
 
 def group_scores(ratings: Ratings, selected: BoolArray | None = None) -> GroupedRatings:
-    """The scored entries, or those ``selected`` (entries,), grouped both ways."""
+    """Return the scored entries, or those ``selected`` (entries,), grouped both ways."""
     return group_ratings(
         ratings.user,
         ratings.item,
@@ -185,12 +187,12 @@ def count_entries_per_item(
 
 
 def argsort_descending(count: Int64Array) -> Int64Array:
-    """Indices by falling count, of equal ones the first first."""
+    """Return the indices by falling count, of equal ones the first first."""
     return np.argsort(-count, kind="stable")
 
 
 def rows_by_user(user: Int32Array, n_users: int) -> list[Int64Array]:
-    """The rows of every user, ascending: arrays of indices into ``user``, one a user."""
+    """Return the rows of every user, ascending: arrays of indices into ``user``, one a user."""
     edges = np.cumsum(np.bincount(user, minlength=n_users))
     return np.split(np.argsort(user, kind="stable"), edges[:-1])
 

@@ -90,11 +90,11 @@ class MaskedUsers:
         return int(self.visible.shape[0])
 
     def rows_of(self, user: int) -> Int64Array:
-        """The visible interactions of one user."""
+        """Return the visible interactions of one user."""
         return self.visible_rows[self.visible.indptr[user] : self.visible.indptr[user + 1]]
 
     def select(self, users: Int64Array) -> MaskedUsers:
-        """Some of the users."""
+        """Select some of the users."""
         rows = np.concatenate([self.rows_of(user) for user in users.tolist()])
         return MaskedUsers(self.visible[users], self.hidden[users], rows)
 
@@ -299,14 +299,14 @@ def join_holdout(lists: Ratings, holdout: Ratings, *, rated_only: bool = True) -
 def index_split(
     split: HoldoutFrames, *, rated_only: bool = True
 ) -> tuple[Ratings, list[HoldoutUser]]:
-    """The ratings to train on and the users to measure on of `split_users` or `split_pairs`."""
+    """Index what `split_users` or `split_pairs` gave: ratings to train on, users to measure on."""
     lists, holdout = index_ratings(split["lists"]), index_ratings(split["holdout"])
     users = join_holdout(lists, holdout, rated_only=rated_only)
     return index_ratings(split["ratings"]), users
 
 
 def restrict_hidden(users: Sequence[HoldoutUser], anime_ids: Int32Array) -> list[HoldoutUser]:
-    """The users with a hidden entry among ``anime_ids`` (ascending), each with those alone."""
+    """Leave only hidden entries among ``anime_ids`` (ascending), and the users who have one."""
     found = []
     for user in users:
         is_known = find_positions(anime_ids, user.hidden_ids) >= 0
@@ -323,7 +323,7 @@ def restrict_hidden(users: Sequence[HoldoutUser], anime_ids: Int32Array) -> list
 
 
 def truncate_history(users: Sequence[HoldoutUser], length: int, seed: int) -> list[HoldoutUser]:
-    """The users with at least ``length`` visible entries, each with that many, drawn at random.
+    """Cut visible lists to ``length`` entries, drawn at random; users with fewer are left out.
 
     The other entries are excluded. With the same seed a longer list holds the shorter one.
     """
@@ -373,7 +373,7 @@ def check_no_leakage(training: Ratings, lists: Ratings, holdout: Ratings) -> Non
 
 
 def user_list_fingerprints(ratings: Ratings) -> UInt64Array:
-    """A number for every user's list, (users,): equal for lists of the same anime and scores.
+    """Hash every user's list, (users,): equal for lists of the same anime and scores.
 
     The sum modulo 2^64 of a mixed hash of every entry, so the order of the rows does not matter;
     two different lists agree by chance once in 2^64. Statuses are left out: they change between two
@@ -421,7 +421,7 @@ def _entries_frame(ratings: Ratings) -> pl.DataFrame:
 
 
 def _user_lists(ratings: Ratings) -> list[UserList]:
-    """The entries of every user, in the order of ``user_ids``."""
+    """Return the entries of every user, in the order of ``user_ids``."""
     ids = ratings.anime_ids[ratings.item].astype(np.int64)
     return [
         UserList(ids[rows], ratings.rating[rows], ratings.status[rows])

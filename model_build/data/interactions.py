@@ -1,4 +1,4 @@
-"""What fans did, with their favourites: rows of ratings files and of what `collect` wrote."""
+"""Implicit feedback: list entries and favourites, of ratings files and what `collect` wrote."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FAVOURITE_COLUMN = "favourite"
 
 @dataclass(frozen=True, slots=True)
 class Interactions:
-    """List entries, and which of them (entries,) bool are favourites of their fans."""
+    """List entries, and which of them (entries,) bool are favourites of their users."""
 
     entries: Ratings
     favourite: BoolArray
@@ -37,10 +37,12 @@ def read_interactions(
 ) -> Interactions:
     """Read files of ``user_id, anime_id, rating[, status]``; ``interactions`` have a ``favourite``.
 
-    A user id means the same fan in all of them. Scores are not needed.
+    A user id means the same user in all of them. Scores are not needed.
 
-    Raises:
-        InputError: a file is missing, empty or malformed, or a fan lists the same anime twice.
+    Raises
+    ------
+    InputError
+        A file is missing, empty or malformed, or a user lists the same anime twice.
     """
     if not interactions:
         return Interactions.from_ratings(read_ratings(ratings))

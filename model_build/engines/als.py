@@ -70,7 +70,7 @@ def fit_als_factors(
     threads: int = 0,
     progress: bool = False,
 ) -> Float32Array:
-    """The anime's factors, (anime, factors), for strengths (users, anime).
+    """Return the anime's factors, (anime, factors), for strengths (users, anime).
 
     Raises
     ------
@@ -105,7 +105,7 @@ def fit_als_factors(
 
 
 def als_engine(item_factors: Float32Array, settings: AlsSettings) -> AlsEngine:
-    """The engine over anime with these factors (n, f), without a file."""
+    """Return the engine over anime with these factors (n, f), without a file."""
     exact = item_factors.astype(np.float64)
     return AlsEngine(
         item_factors,
@@ -124,7 +124,7 @@ def fit(
     *,
     progress: bool = False,
 ) -> FittedEngine:
-    """The engine for a model of the anime ``anime_id`` (n,), fitted to all interactions."""
+    """Return the engine for a model of the anime ``anime_id`` (n,), fitted to all interactions."""
     settings = settings or AlsSettings()
     user_items = weighted_user_items(interactions, settings.strengths)
     factors = fit_als_factors(user_items, settings, progress=progress)

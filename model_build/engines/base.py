@@ -42,7 +42,7 @@ class FittedEngine:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
     def align(self, fitted_anime_ids: Int32Array, anime_ids: Int32Array) -> FittedEngine:
-        """The engine with a row for each of ``anime_ids``, zeros for one that was not fitted."""
+        """Give the arrays a row for each of ``anime_ids``, zeros for one that was not fitted."""
         row = find_positions(fitted_anime_ids, anime_ids)
         arrays = {}
         for name, array in self.arrays.items():
@@ -93,7 +93,7 @@ def add_engine(model: Path, name: str, fitted: FittedEngine, out: Path) -> Manif
 def replace_prefixed(
     name: str, of_model: Mapping[str, Any], of_engine: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """A model's values, with those of the engine in place of all called ``NAME_*``."""
+    """Return a model's values, with those of the engine in place of all called ``NAME_*``."""
     prefix = f"{name}_"
     others = {key: value for key, value in of_model.items() if not key.startswith(prefix)}
     return others | {prefix + key: value for key, value in of_engine.items()}
@@ -102,7 +102,7 @@ def replace_prefixed(
 def training_user_arrays(
     model: Model, engine: Engine, interactions: Interactions, *, progress: bool = False
 ) -> dict[str, npt.NDArray[Any]]:
-    """The users that an engine was fitted to, as nameless vectors, for a model that keeps them.
+    """Fold in the users that an engine was fitted to, for a model that keeps them, nameless.
 
     Such a model holds, of every user, a vector made of the list and what the user loved most: rows
     of people. The bundled model has none. Every user is folded in as a visitor would be; one who

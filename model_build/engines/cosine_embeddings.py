@@ -46,6 +46,7 @@ class CosineEmbeddingNetwork(EmbeddingNetwork):
         nn.init.zeros_(self.dense.bias)
 
     def forward(self, user: Tensor, item: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Predict residual scores and logits of likes for pairs, (b,)."""
         cosine = nn.functional.cosine_similarity(
             self.dropout(self.user_embedding(user)), self.dropout(self.item_embedding(item)), dim=1
         )
@@ -64,7 +65,7 @@ class CosineEmbeddingNetwork(EmbeddingNetwork):
     def export_engine(
         self, pairs: TrainingPairs, users: Int64Array, ridge: float, error: float = 0.0
     ) -> CosineEngine:
-        """The engine over the anime of the pairs."""
+        """Return the engine over the anime of the pairs."""
         vectors = to_numpy(self.user_embedding.weight)[users]
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         size = vectors.shape[1]
@@ -90,7 +91,7 @@ def fit(
     *,
     progress: bool = False,
 ) -> FittedEngine:
-    """The engine for a model's anime."""
+    """Return the engine for a model's anime."""
     pairs = build_training_pairs(ratings, n_validation=settings.validation, seed=settings.seed)
     rows = rows_with_target(pairs, "rating")
     users = np.unique(pairs.user[rows])

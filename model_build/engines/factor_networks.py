@@ -78,11 +78,11 @@ class UserWhitening:
         return cls(users.mean(axis=0), np.asarray(root, np.float64))
 
     def whitened(self, users: Float64Array) -> Float64Array:
-        """The whitened vectors of users, (users, d)."""
+        """Return the whitened vectors of users, (users, d)."""
         return np.asarray(np.linalg.solve(self.covariance_root, (users - self.mean).T).T)
 
     def linear_head(self, item: Float64Array, offset: Float64Array) -> LinearHead:
-        """A dot product with ``item`` (n, d), plus ``offset`` (n,)."""
+        """Return a dot product with ``item`` (n, d), plus ``offset`` (n,)."""
         return LinearHead(
             offset + item @ self.mean, (item @ self.covariance_root).astype(np.float32)
         )
@@ -168,11 +168,12 @@ class FactorNetwork(EmbeddingNetwork):
         return found.get("rating"), found.get("interaction")
 
     def item_offset(self, target: str) -> Float64Array:
-        """What the anime adds to a head's values by itself, (items,)."""
+        """Return what the anime add to a head's values by themselves, (items,)."""
         own = self.item_bias[target] + (self.initial_logit if target == "interaction" else 0.0)
         return to_numpy(own)
 
     def penalty(self) -> Tensor:
+        """Sum the squares of what is held to its start or to 0."""
         total = super().penalty()
         for bias in self.item_bias.values():
             total = total + bias.square().sum()
@@ -197,6 +198,7 @@ class MatrixFactorizationNetwork(FactorNetwork):
     """A dot product; both embeddings are dropped out of by themselves."""
 
     def forward(self, user: Tensor, item: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Predict residual scores and logits of likes for pairs, (b,)."""
         user_vector = self.dropout(self.user_embedding(user))
         product = (user_vector * self.dropout(self.item_embedding(item))).sum(dim=1)
         return self.biased_outputs({self.targets[0]: product}, user, item)
@@ -204,6 +206,7 @@ class MatrixFactorizationNetwork(FactorNetwork):
     def export_heads(
         self, whitening: UserWhitening, item: Float64Array
     ) -> dict[str, PredictionHead]:
+        """Return heads over anime with the embeddings ``item`` (n, d), by target."""
         target = self.targets[0]
         return {target: whitening.linear_head(item, self.item_offset(target))}
 
@@ -219,6 +222,7 @@ class MlpNetwork(FactorNetwork):
         self.heads = nn.ModuleDict({name: nn.Linear(HIDDEN_UNITS, 1) for name in self.targets})
 
     def forward(self, user: Tensor, item: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Predict residual scores and logits of likes for pairs, (b,)."""
         both = torch.cat([self.user_embedding(user), self.item_embedding(item)], dim=1)
         hidden = torch.relu(self.trunk(self.dropout(both)))
         values = {target: head(hidden).squeeze(1) for target, head in self.heads.items()}
@@ -227,6 +231,7 @@ class MlpNetwork(FactorNetwork):
     def export_heads(
         self, whitening: UserWhitening, item: Float64Array
     ) -> dict[str, PredictionHead]:
+        """Return heads over anime with the embeddings ``item`` (n, d), by target."""
         weight, size = to_numpy(self.trunk.weight), item.shape[1]
         base = item @ weight[:, size:].T + to_numpy(self.trunk.bias)
         heads: dict[str, PredictionHead] = {}
@@ -303,7 +308,7 @@ def _fit_network(
 
 
 def rows_with_target(pairs: TrainingPairs, target_kind: TargetKind) -> Int64Array:
-    """The pairs that have a target of the kind."""
+    """Return the pairs that have a target of the kind."""
     is_scored, is_labelled = ~np.isnan(pairs.residual), ~np.isnan(pairs.label)
     return np.flatnonzero(
         {"rating": is_scored, "interaction": is_labelled, "both": is_scored | is_labelled}[
@@ -313,7 +318,7 @@ def rows_with_target(pairs: TrainingPairs, target_kind: TargetKind) -> Int64Arra
 
 
 def head_arrays(target: str, head: PredictionHead, trunk: str) -> dict[str, npt.NDArray[Any]]:
-    """A head by the names that `app.recommender.engines.networks` reads."""
+    """Return a head by the names that `app.recommender.engines.networks` reads."""
     if isinstance(head, LinearHead):
         return {f"{target}_offset": head.offset, f"{target}_item_vectors": head.item_vectors}
     assert isinstance(head, ReluHead)
@@ -336,7 +341,7 @@ def normalise_rows(item: Float64Array, is_trained: BoolArray) -> Float32Array:
 def baseline_values(
     baseline: BiasModel,
 ) -> tuple[dict[str, npt.NDArray[Any]], dict[str, HyperparameterValue]]:
-    """A bias model as an engine's array and hyperparameters."""
+    """Return a bias model as an engine's array and hyperparameters."""
     return {"item_bias": baseline.item_bias}, {
         "global_mean": baseline.global_mean,
         "reg_user": baseline.reg_user,

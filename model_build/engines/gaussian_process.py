@@ -73,11 +73,11 @@ class RatedList:
         return len(self.item)
 
     def select(self, rows: Int64Array) -> RatedList:
-        """The entries at ``rows``."""
+        """Return the entries at ``rows``."""
         return RatedList(self.item[rows], self.centered_score[rows], self.label[rows])
 
     def subsample(self, rng: np.random.Generator, dropout: float) -> RatedList:
-        """The list without a random share of at most ``dropout``, in random order."""
+        """Return the list without a random share of at most ``dropout``, in random order."""
         n_kept = round(len(self) * (1.0 - dropout * rng.random()))
         n_kept = min(MAX_ENTRIES, max(MIN_ENTRIES, n_kept))
         return self.select(rng.permutation(len(self))[:n_kept])
@@ -97,7 +97,7 @@ class PaddedListBatch:
 
     @classmethod
     def from_lists(cls, lists: Sequence[RatedList], device: torch.device) -> PaddedListBatch:
-        """The lists padded to the longest."""
+        """Return the lists padded to the longest."""
         shape = (len(lists), max(len(own) for own in lists))
         item, mask = np.zeros(shape, np.int64), np.zeros(shape, bool)
         score, label = np.zeros(shape, np.float32), np.full(shape, np.nan, np.float32)
@@ -112,7 +112,7 @@ class PaddedListBatch:
 
 
 def rated_lists(pairs: TrainingPairs) -> list[RatedList]:
-    """The lists of users with at least two scores, by user."""
+    """Return the lists of users with at least two scores, by user."""
     scored = np.flatnonzero(~np.isnan(pairs.residual))
     rows = scored[np.argsort(pairs.user[scored], kind="stable")]
     user = pairs.user[rows]
@@ -183,7 +183,7 @@ class DeepKernelNetwork(TrainableNetwork):
 
     Embeddings start from the singular directions of who scored what, factors (half as many numbers)
     from those of the residuals. Both are held to where they start, and each anime's own numbers to
-    0. What all share and what is above 0 is kept as logarithms.
+    0. Shared and positive parameters are logarithms.
     """
 
     def __init__(self, pairs: TrainingPairs, settings: NetworkSettings) -> None:
@@ -221,7 +221,7 @@ class DeepKernelNetwork(TrainableNetwork):
         return residual, self.like_logit(item, residual)
 
     def kernel_matrix(self, item: Tensor) -> Tensor:
-        """k between all anime of each list, (b, m) to (b, m, m)."""
+        """Covariance between all anime of each list, (b, m) to (b, m, m)."""
         level, scale, _, sharpness, _ = self.shared.exp().unbind()
         embedding, factor = normalize(self.embedding[item], dim=2), self.factor[item]
         own = scale * self.item_parameter("scale", item).exp()
@@ -255,6 +255,7 @@ class DeepKernelNetwork(TrainableNetwork):
         return (weights[0] * square + weights[1] * entropy) / batch.mask.sum()
 
     def penalty(self) -> Tensor:
+        """Sum the squares of what is held to its start or to 0."""
         moved = (self.embedding - self.first_embedding).square().sum()
         moved = moved + (self.factor - self.first_factor).square().sum()
         for own in self.item_parameters.values():
@@ -262,7 +263,7 @@ class DeepKernelNetwork(TrainableNetwork):
         return moved
 
     def export_engine(self, pairs: TrainingPairs, error: float = 0.0) -> GaussianProcessEngine:
-        """The engine over the anime of the pairs."""
+        """Return the engine over the anime of the pairs."""
         level, scale, noise, sharpness, slope = to_numpy(self.shared.exp())
         own = {name: to_numpy(value) for name, value in self.item_parameters.items()}
         known = pairs.is_trained_item
@@ -290,7 +291,7 @@ def fit(
     *,
     progress: bool = False,
 ) -> FittedEngine:
-    """The engine for a model's anime."""
+    """Return the engine for a model's anime."""
     pairs = build_training_pairs(ratings, n_validation=settings.validation, seed=settings.seed)
     lists = rated_lists(pairs)
 

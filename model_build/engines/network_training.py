@@ -60,7 +60,7 @@ class NetworkSettings:
     device: str = "auto"
 
     def hyperparameters(self) -> dict[str, HyperparameterValue]:
-        """What goes into the manifest."""
+        """Return what goes into the manifest."""
         found: dict[str, Any] = asdict(self)
         rating, interaction = found.pop("weights")
         del found["device"]
@@ -80,7 +80,7 @@ class EarlyStoppingResult:
     stop_reason: str
 
     def metrics(self, side: str) -> dict[str, float]:
-        """What goes into a manifest's metrics."""
+        """Return what goes into a manifest's metrics."""
         return {
             f"{side}_validation_loss": self.validation_loss,
             f"{side}_epoch": float(self.best_epoch),
@@ -205,7 +205,7 @@ def _train_epochs(
 
 
 def learning_rate_share(schedule: LearningRateSchedule, progress: float) -> float:
-    """The share of the learning rate at ``progress`` (0 to 1) through training."""
+    """Return the share of the learning rate at ``progress`` (0 to 1) through training."""
     if schedule == "linear":
         return 1.0 - progress
     if schedule == "cosine":
@@ -218,7 +218,7 @@ def learning_rate_share(schedule: LearningRateSchedule, progress: float) -> floa
 
 
 def torch_device(name: str) -> torch.device:
-    """The device to train on: ``auto`` is a GPU if there is one.
+    """Return the device to train on: ``auto`` is a GPU if there is one.
 
     Raises
     ------
@@ -250,7 +250,7 @@ class PairBatch:
         return len(self.user)
 
     def select(self, rows: Tensor) -> PairBatch:
-        """The pairs at ``rows``."""
+        """Return the pairs at ``rows``."""
         parts = (self.user, self.item, self.residual, self.label)
         return PairBatch(*(part[rows] for part in parts))
 
@@ -272,7 +272,7 @@ class EmbeddingNetwork(TrainableNetwork):
     def losses(
         self, scores: Tensor | None, logits: Tensor | None, batch: PairBatch
     ) -> tuple[Tensor, Tensor]:
-        """Sums of squared errors and of cross-entropies over the pairs that have a target."""
+        """Sum squared errors and cross-entropies over the pairs that have a target."""
         squares = entropy = self.item_embedding.weight.new_zeros(())
         if scores is not None:
             has_target, target = split_missing(batch.residual)
@@ -283,16 +283,18 @@ class EmbeddingNetwork(TrainableNetwork):
         return squares, entropy
 
     def loss(self, batch: PairBatch, weights: tuple[float, float]) -> Tensor:
+        """Return the mean loss over the batch."""
         scores, logits = self(batch.user, batch.item)
         squares, entropy = self.losses(scores, logits, batch)
         return (weights[0] * squares + weights[1] * entropy) / len(batch)
 
     def penalty(self) -> Tensor:
+        """Sum the squares of what is held to its start or to 0."""
         return self.user_embedding.weight.square().sum() + self.item_embedding.weight.square().sum()
 
 
 def pair_batches(pairs: TrainingPairs, rows: Int64Array, batch_size: int) -> BatchSource:
-    """The pairs at ``rows`` in a new random order each epoch."""
+    """Return the pairs at ``rows`` in a new random order each epoch."""
 
     def on_device(device: torch.device) -> Callable[[], Iterator[tuple[float, PairBatch]]]:
         parts = (pairs.user, pairs.item, pairs.residual, pairs.label)
@@ -328,7 +330,7 @@ def split_missing(target: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def to_numpy(tensor: Tensor) -> Float64Array:
-    """The values in double precision."""
+    """Return the values in double precision."""
     values: Float64Array = tensor.detach().cpu().double().numpy()
     return values
 

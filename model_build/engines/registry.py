@@ -59,7 +59,7 @@ def network_trainer(name: str) -> tuple[Callable[..., FittedEngine], NetworkSett
 
 
 def engine_in_memory(name: str, fitted: FittedEngine, n_items: int) -> Engine:
-    """The engine as a model of n anime would have it, without a file."""
+    """Return the engine as a model of n anime would have it, without a file."""
     manifest = Manifest(
         format=FORMAT_VERSION,
         version="fitted",

@@ -69,7 +69,7 @@ def evaluate_cold_start(
     seed: int,
     progress: bool = False,
 ) -> tuple[dict[str, ColdStartMetrics], dict[str, int]]:
-    """The metrics by what the model knows the hidden anime by, and how much was measured.
+    """Return the metrics by what the model knows the hidden anime by, and how much was measured.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def _sample(rng: np.random.Generator, candidates: Int64Array, count: int, what: 
 
 
 def _select_entries(ratings: Ratings, selected: BoolArray) -> Ratings:
-    """Some of the entries, over all anime; users without any are left out."""
+    """Select entries, over all anime; users without any are left out."""
     user_ids, user = np.unique(ratings.user[selected], return_inverse=True)
     return replace(
         ratings,
@@ -136,7 +136,7 @@ def _select_entries(ratings: Ratings, selected: BoolArray) -> Ratings:
 def _cold_start_users(
     ratings: Ratings, left_out: BoolArray, is_hidden: BoolArray
 ) -> Iterator[_ColdStartUser]:
-    """The users left out who have something relevant hidden, and a list besides."""
+    """Return the users left out who have something relevant hidden, and a list besides."""
     rows_of = rows_by_user(ratings.user, len(ratings.user_ids))
     hidden_index = np.cumsum(is_hidden) - 1
     for user in np.flatnonzero(left_out).tolist():

@@ -121,11 +121,11 @@ class HakkenModel:
         return self._trained[1]
 
     def ranker(self, order: SortOrder) -> Ranker:
-        """The model's ranking in one order."""
+        """Return the model's ranking in one order."""
         return model_ranker(self.model(), order)
 
     def model(self, engine: str = "", fitted: FittedEngine | None = None) -> Model:
-        """The model, with an engine if there is one."""
+        """Return the model, with an engine if there is one."""
         trained, _ = self._trained
         if fitted is not None:
             trained = replace(

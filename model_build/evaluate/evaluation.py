@@ -69,7 +69,7 @@ def evaluate_by_length(
     seed: int = 0,
     progress: bool = False,
 ) -> dict[str, dict[str, float | int]]:
-    """The main metrics when only some entries are seen of every list that has as many.
+    """Return the main metrics when only some entries are seen of every list that has as many.
 
     Entries cut away are neither candidates nor misses. ``popularity_ndcg@10`` is that of showing
     every user the anime on most lists, on the same lists. A length that no user has is left out.

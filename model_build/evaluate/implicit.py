@@ -77,7 +77,7 @@ def factor_scorer(user_factors: Float32Array, item_factors: Float32Array) -> Blo
 
 
 def constant_scorer(scores: Float32Array) -> BlockScorer:
-    """The same scores (n,) for every user."""
+    """Return the same scores (n,) for every user."""
     return lambda first, last: np.broadcast_to(scores, (last - first, len(scores)))
 
 
@@ -102,7 +102,7 @@ def fold_in_scorer(
 def ranker_scorer(
     ranker: Ranker, ranked_ids: Int32Array, masked: MaskedInteractions, users: MaskedUsers
 ) -> BlockScorer:
-    """What a ranker over the anime ``ranked_ids`` sorts by; last what it would not show."""
+    """Score by what a ranker over the anime ``ranked_ids`` sorts by, others last."""
     entries, favourite = masked.interactions.entries, masked.interactions.favourite
     column = find_positions(masked.anime_id, ranked_ids)
 
@@ -121,7 +121,7 @@ def ranker_scorer(
 def visible_user_items(
     masked: MaskedInteractions, users: MaskedUsers, strengths: InteractionStrengths
 ) -> csr_matrix:
-    """The strength of what is visible, (users, anime) float32."""
+    """Return the strength of what is visible, (users, anime) float32."""
     entries, favourite = masked.interactions.entries, masked.interactions.favourite
     rows, visible = users.visible_rows, users.visible
     value = strengths.for_entries(entries.status[rows], favourite[rows]).astype(np.float32)
@@ -173,7 +173,7 @@ def fit_and_evaluate(
     new_users: MaskedUsers | None = None,
     measure_known: bool = True,
 ) -> tuple[float, ImplicitMetrics]:
-    """The seconds of a fit of ALS, and how good it is after its last iteration."""
+    """Return the seconds of a fit of ALS, and how good it is after its last iteration."""
     found: list[tuple[float, ImplicitMetrics]] = []
     evaluate_iterations(
         masked,

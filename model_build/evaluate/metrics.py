@@ -88,7 +88,7 @@ def _max_hits(n_relevant: Int64Array | int, k: int) -> Float64Array:
 
 
 def roc_auc(scores: Float64Array, truth: BoolArray) -> float:
-    """The share of pairs of a true and a false one, (n,), in which the true one scores higher.
+    """Return the share of pairs of a true and a false one in which the true one scores higher.
 
     Ties count half (Mann and Whitney 1947). NaN where there are no pairs.
 
@@ -150,7 +150,7 @@ def intra_list_diversity(top_items: Int64Array, genres: BoolArray) -> Float64Arr
 
 
 def finite_mean(value: Float64Array) -> float:
-    """The mean of what is finite, NaN if nothing is."""
+    """Return the mean of what is finite, NaN if nothing is."""
     finite = value[np.isfinite(value)]
     return float(finite.mean()) if len(finite) else float("nan")
 
@@ -158,7 +158,7 @@ def finite_mean(value: Float64Array) -> float:
 def metrics_report(
     result: RankingResult, items: EvaluationItems, *, seed: int = 0
 ) -> dict[str, Any]:
-    """The `summary` and two tables: ``calibration``, and ``ci`` with the `bootstrap_intervals`."""
+    """Return the `summary`, the ``calibration`` table, and the `bootstrap_intervals` as ``ci``."""
     return {
         **summary(result, items),
         "calibration": calibration_table(result),
@@ -290,7 +290,7 @@ def _catalogue_coverage(result: RankingResult, weights: Float64Array) -> Float64
 
 
 def _weighted_median(value: Float64Array, user: Int64Array, weights: Float64Array) -> Float64Array:
-    """The median over values, each repeated as often as its user's (whole) weight says."""
+    """Return the median over values, each repeated as often as its user's (whole) weight says."""
     order = np.argsort(value, kind="stable")
     value, user = value[order], user[order]
     medians = np.full(len(weights), np.nan)

@@ -56,7 +56,7 @@ ItemScorer = Callable[[UserList], Float64Array]
 def unlisted_item_ranker(
     anime_ids: Int32Array, score: ItemScorer, *, predicts_ratings: bool = False
 ) -> Ranker:
-    """A recommender from scores (n,): anime on the list are not shown, nothing else is held back.
+    """Rank by scores (n,): anime on the list are not shown, nothing else is held back.
 
     With ``predicts_ratings`` the scores are also what the user would give.
     """
@@ -73,7 +73,7 @@ def unlisted_item_ranker(
 def model_ranker(
     model: Model, order: SortOrder = SortOrder.MATCH, engine: EngineName = EngineName.HAKKEN
 ) -> Ranker:
-    """The model's ranking as it is served, before the franchise rules."""
+    """Return the model's ranking as it is served, before the franchise rules."""
     options = RecommendOptions(sort_order=order, engine=engine)
 
     def rank(listed: UserList) -> RankedItems:
@@ -89,7 +89,7 @@ def model_ranker(
 
 
 def engine_ranker(engine: Engine, anime_ids: Int32Array) -> Ranker:
-    """An engine by itself, over the anime that it was fitted to; its scores are not clipped."""
+    """Rank by an engine alone, over the anime it was fitted to; its scores are not clipped."""
     # Cosine embeddings learn no likes: their match is a score on another scale.
     predicts_likes = not isinstance(engine, CosineEngine)
 
@@ -256,7 +256,7 @@ def _record_ranking(
 def _top_franchises(
     sort_key: Float64Array, allowed: BoolArray, franchise: Int64Array
 ) -> Int64Array:
-    """The first ten franchises by their best anime."""
+    """Return the first ten franchises by their best anime."""
     depth = 4 * NEW_LIST_SIZE
     while True:
         best = franchise[top_items(sort_key, allowed, depth)]

@@ -76,7 +76,7 @@ def fit_knn_baseline(ratings: Ratings) -> Ranker:
 
 
 def fit_similarity_sum(ratings: Ratings) -> Ranker:
-    """The sum of an anime's similarities to all that is on the list, scores aside."""
+    """Return the sum of an anime's similarities to all that is on the list, scores aside."""
     _, by_source = fit_item_similarity(ratings)
     return _row_sum_ranker(ratings, by_source)
 
@@ -144,7 +144,7 @@ def fit_weighted_ease(ratings: Ratings) -> Ranker:
 
 
 def ease_weights(user_items: csr_array, ridge: float) -> Float32Array:
-    """The item-item weights B (n, n) float32 for the list matrix X (users, n); zero diagonal.
+    """Return EASE's weights B (n, n) float32 for the list matrix X (users, n); zero diagonal.
 
     With P = (X'X + ridge I)^-1, B_ij = -P_ij / P_jj for i != j; a list x is scored x B. Dense, as
     published: Hakken's own affinity is not used.
@@ -163,7 +163,7 @@ def ease_weights(user_items: csr_array, ridge: float) -> Float32Array:
 
 
 def fit_item_similarity(ratings: Ratings) -> tuple[BiasModel, csr_array]:
-    """The bias model, and Hakken's similarity with its default settings.
+    """Return the bias model, and Hakken's similarity with its default settings.
 
     Row j of the matrix (n, n) holds what anime j on a list gives to others.
     """

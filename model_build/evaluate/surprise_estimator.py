@@ -111,7 +111,7 @@ class HakkenKNNBaseline(AlgoBase):  # type: ignore[misc]
         return self
 
     def estimate(self, u: int | str, i: int | str) -> float | tuple[float, dict[str, int]]:
-        """The prediction for inner ids, unclipped; what is not known counts as average."""
+        """Return the prediction for inner ids, unclipped; what is not known counts as average."""
         estimate = float(self.trainset.global_mean)
         user = int(u) if self.trainset.knows_user(u) else None
         item = int(i) if self.trainset.knows_item(i) else None

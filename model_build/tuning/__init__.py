@@ -1,1 +1,1 @@
-"""Searching for the settings that measure best on fans kept out of training."""
+"""Searching for the settings that measure best on users kept out of training."""

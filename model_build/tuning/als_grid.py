@@ -60,10 +60,12 @@ class GridSearch:
     def run(self, on_row: Callable[[GridRow], object] | None = None) -> list[GridRow]:
         """Measure what is not measured yet; all rows, in the order of the axes.
 
-        ``told`` is given every new row as soon as it is on disk.
+        ``on_row`` is given every new row as soon as it is on disk.
 
-        Raises:
-            InputError: the folder holds runs on something else.
+        Raises
+        ------
+        InputError
+            The folder holds runs on something else.
         """
         rows = {_row_key(row): row for row in self._read_rows()}
         for settings in self._fit_settings():
@@ -101,7 +103,7 @@ class GridSearch:
             yield replace(self.settings, factors=factors, regularization=regularization)
 
     def _input_digest(self) -> str:
-        """A digest of all that the rows depend on, beside what they name themselves."""
+        """Return a digest of all that the rows depend on, beside what they name themselves."""
         digest = hashlib.sha256(
             f"{STATE_FORMAT} {self.settings.alpha} {self.settings.seed}".encode()
         )
@@ -138,17 +140,19 @@ class GridSearch:
 
 
 def read_grid(folder: Path) -> tuple[list[GridRow], AlsSettings]:
-    """The runs of a grid that are done, and the settings that they share.
+    """Return the runs of a grid that are done, and the settings that they share.
 
-    Raises:
-        InputError: there are none.
+    Raises
+    ------
+    InputError
+        There are none.
     """
     _, settings, rows = _read_state(folder / STATE_FILE)
     return rows, settings
 
 
 def best_settings(rows: list[GridRow], shared: AlsSettings) -> AlsSettings:
-    """The settings of the run with the highest MAP@10; of equal ones the first."""
+    """Return the settings of the run with the highest MAP@10; of equal ones the first."""
     factors, regularization, iterations = _row_key(max(rows, key=lambda row: row[SELECTION_METRIC]))
     return replace(shared, factors=factors, regularization=regularization, iterations=iterations)
 

@@ -106,7 +106,7 @@ class HoldoutBenchmark:
         return dict(evaluate(model, self._franchise, users, ranker=model_ranker(model, order)))
 
     def fit_part(self, part: str, settings: Hyperparameters) -> Model:
-        """A model in which one part is as the settings say.
+        """Return a model in which one part is as the settings say.
 
         For ``taste`` the affinity is there as well: predicted scores are made of both.
         """
@@ -212,7 +212,7 @@ class HoldoutBenchmark:
         )
 
     def _cached(self, step: str, key: object, work: Callable[[], T]) -> T:
-        """What ``work`` makes, cached until the step is asked for with another key."""
+        """Do ``work``, whose result is cached until the step is asked for with another key."""
         if step not in self._cache or self._cache[step][0] != key:
             self._cache.pop(step, None)  # frees its memory for the next
             self._cache[step] = (key, work())
@@ -221,7 +221,7 @@ class HoldoutBenchmark:
 
 
 def franchise_by_anime(anime_id: list[int], franchise: list[int | None]) -> dict[int, int]:
-    """The mapping that `HoldoutBenchmark` takes, from two columns of a catalogue."""
+    """Return the mapping that `HoldoutBenchmark` takes, from two columns of a catalogue."""
     return {
         anime: group
         for anime, group in zip(anime_id, franchise, strict=True)

@@ -56,12 +56,14 @@ def search_hyperparameters(
 ) -> BestTrial:
     """Search until the study has ``trials`` finished trials, the defaults being the first.
 
-    ``facts`` say what a value depends on: a study made for others is not gone on with. ``better``
-    is given the best settings so far whenever they change, and those of a finished study; ``told``
-    a line a trial.
+    ``study_attributes`` say what a value depends on: a study made for others is not gone on with.
+    ``on_improvement`` is given the best settings so far whenever they change, and those of a
+    finished study; ``log`` a line a trial.
 
-    Raises:
-        InputError: the study file cannot be used, or nothing could be measured.
+    Raises
+    ------
+    InputError
+        The study file cannot be used, or nothing could be measured.
     """
     study_attributes = {
         **study_attributes,
@@ -112,7 +114,7 @@ def search_hyperparameters(
 def _run_trial(
     benchmark: HoldoutBenchmark, part: str, objective: str, space: SearchSpace, trial: optuna.Trial
 ) -> float | None:
-    """The value of a trial, None where a first look at some fans was worse than usual."""
+    """Return the value of a trial, None where some users, measured first, were worse than usual."""
     drawn = {name: values.suggest(trial, name) for name, values in space.ranges.items()}
     model = benchmark.fit_part(part, Hyperparameters().model_copy(update=drawn))
     if benchmark.pruning_users:
@@ -127,14 +129,14 @@ def _run_trial(
 
 
 def _best_trial(study: optuna.Study) -> FrozenTrial:
-    """The best finished trial; of equal ones the first."""
+    """Return the best finished trial; of equal ones the first."""
     complete = study.get_trials(states=(TrialState.COMPLETE,))
     sign = 1 if study.direction == optuna.study.StudyDirection.MINIMIZE else -1
     return min(complete, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
 
 
 def _mark_failed(study: optuna.Study, trial: FrozenTrial) -> None:
-    """What a killed process left undone."""
+    """Close what a killed process left undone."""
     if trial.state is TrialState.WAITING:
         study._storage.set_trial_state_values(trial._trial_id, state=TrialState.RUNNING)
     study.tell(trial.number, state=TrialState.FAIL)
@@ -158,10 +160,12 @@ def _check_study_attributes(
 
 @contextmanager
 def open_study_storage(path: Path) -> Iterator[optuna.storages.RDBStorage]:
-    """The SQLite file that trials are kept in, made if need be.
+    """Open the SQLite file that holds the trials, made if need be.
 
-    Raises:
-        InputError: it is something else, or cannot be written.
+    Raises
+    ------
+    InputError
+        It is something else, or cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

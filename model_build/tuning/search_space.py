@@ -39,7 +39,7 @@ class ParameterRange:
     log: bool = False
 
     def suggest(self, trial: optuna.Trial, name: str) -> float | int:
-        """What the sampler proposes for a trial."""
+        """Ask the sampler for a trial's value."""
         if isinstance(self.low, int) and isinstance(self.high, int):
             return trial.suggest_int(name, self.low, self.high, log=self.log)
         return trial.suggest_float(name, self.low, self.high, log=self.log)
@@ -47,7 +47,7 @@ class ParameterRange:
 
 @dataclass(frozen=True, slots=True)
 class SearchSpace:
-    """One part: ``order`` it is measured in, ``judged_by`` unless told otherwise, its settings."""
+    """One part: the order it is ranked in, its objectives, and the ranges of its settings."""
 
     order: SortOrder
     default_objective: str
@@ -90,13 +90,15 @@ SEARCH_SPACES = {
 def select_spaces(
     parts: str, objective: str | None, only: list[str] | None
 ) -> list[tuple[str, str, SearchSpace]]:
-    """Part, objective and space of each search; ``parts`` is one of `SPACES` or ``all``.
+    """Part, objective and space of each search; ``parts`` is one of `SEARCH_SPACES` or ``all``.
 
     With ``all`` the objective goes to the parts whose own is of its kind (error or ranking). With
     ``only`` no other settings are searched.
 
-    Raises:
-        InputError: a part does not decide the objective, or has none of the settings.
+    Raises
+    ------
+    InputError
+        A part does not decide the objective, or has none of the settings.
     """
     searches = []
     wanted = set(only or [name for space in SEARCH_SPACES.values() for name in space.ranges])
@@ -130,5 +132,5 @@ def select_spaces(
 
 
 def default_hyperparameters(space: SearchSpace) -> dict[str, float | int]:
-    """The settings that a search starts from."""
+    """Return the settings that a search starts from."""
     return {name: getattr(Hyperparameters(), name) for name in space.ranges}

@@ -1,9 +1,9 @@
 """Learning what an entry's status is worth, instead of setting it.
 
-A coordinate search on fans who are kept from training: first all strengths are scaled together,
+A coordinate search on users who are not trained on: first all strengths are scaled together,
 which is what alpha does, then one kind after another is halved or doubled, as long as that finds
-more of what was hidden (MAP@10). Every trial is a fit of its own. Fans that the search does not
-look at tell what the result is worth.
+more of what was hidden (MAP@10). Every trial is a fit of its own. Users that the search
+does not measure show what the result is worth.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from model_build.evaluate.implicit import fit_and_evaluate
 
 SELECTION_METRIC = "new_map@10"
 MIN_GAIN = 0.001
-"""Of the value so far: what a change must bring to be kept."""
+"""Of the value so far: the gain that a change must bring."""
 STEP_FACTOR = 2.0
 MAX_STEPS = 10
 """Steps in one direction."""
@@ -37,14 +37,14 @@ STATUS_CODES = {
 
 @dataclass(frozen=True, slots=True)
 class StrengthTrial:
-    """Strengths, and the MAP@10 of the fans that the search looks at."""
+    """Strengths, and the MAP@10 of the users that the search measures."""
 
     strengths: InteractionStrengths
     map_at_10: float
 
 
 def print_trial(trial: StrengthTrial) -> None:
-    """A line on standard error."""
+    """Return a line on standard error."""
     worth = ", ".join(f"{name} {value:g}" for name, value in asdict(trial.strengths).items())
     print(f"MAP@10 {trial.map_at_10:.4f}  {worth}", file=sys.stderr, flush=True)
 
@@ -60,7 +60,7 @@ def search_strengths(
     validation_users: MaskedUsers,
     on_trial: Callable[[StrengthTrial], object] | None = None,
 ) -> StrengthTrial:
-    """The best trial of the search, which begins with the strengths of ``settings``."""
+    """Return the best trial of the search, which begins with the strengths of ``settings``."""
 
     def evaluate(strengths: InteractionStrengths) -> StrengthTrial:
         changed = replace(settings, strengths=strengths)
@@ -100,7 +100,7 @@ def _line_search(
 
 
 def _strength_names(masked: MaskedInteractions) -> list[str]:
-    """The kinds of entries that there are, the most frequent first; the first sets the scale."""
+    """Return the kinds of entries there are, by frequency, but the first, which sets the scale."""
     entries, favourite = masked.interactions.entries, masked.interactions.favourite
     count = {
         name: int(np.isin(entries.status, codes).sum()) for name, codes in STATUS_CODES.items()

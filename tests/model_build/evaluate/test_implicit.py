@@ -20,7 +20,7 @@ from model_build.data.holdout import (
 from model_build.data.interactions import Interactions
 from model_build.engines.als import AlsSettings, als_engine
 from model_build.evaluate.implicit import evaluate_scores, fold_in_scorer
-from model_build.evaluate.metrics import average_precision, ndcg
+from model_build.evaluate.metrics import average_precision, ndcg, roc_auc
 from model_build.util.errors import InputError
 
 
@@ -96,6 +96,21 @@ def test_measures_are_those_counted_by_hand(data: st.DataObject) -> None:
         found["recall@10"], [sum(expected[at][1]) / min(10, len(wanted[at])) for at in some]
     )
     assert_mean(found["auc"], [expected[at][0] for at in some])
+
+
+def test_auc_over_all_anime_is_that_of_scikit_learn(masked: MaskedInteractions) -> None:
+    """With ties, on users of different lengths."""
+    users = masked.known_users
+    shape = (len(users), len(masked.anime_id))
+    scores = np.random.default_rng(0).integers(0, 30, shape).astype(np.float32)
+    expected = []
+    for row in range(len(users)):
+        left = np.ones(shape[1], bool)
+        left[users.visible[row].indices] = False
+        truth = np.asarray(users.hidden[row].toarray(), bool).ravel()
+        expected.append(roc_auc(scores[row][left], truth[left]))
+    found = evaluate_scores(users, lambda first, last: scores[first:last])
+    assert found["auc"] == pytest.approx(np.nanmean(expected))
 
 
 def assert_mean(found: float, values: list[float]) -> None:
