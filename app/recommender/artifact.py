@@ -21,6 +21,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.recommender.atomic_writes import fsync_path, replace_directory
+from app.recommender.parameters import ServingParameters
 
 FORMAT_VERSION: Final = 3
 MANIFEST_FILE = "manifest.json"
@@ -69,6 +70,7 @@ class Manifest(_StrictSchema):
     dataset: DatasetInfo
     counts: dict[str, int]
     hyperparameters: dict[str, float | int | str]
+    serving_parameters: ServingParameters
     metrics: dict[str, float]
     files: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9]+)+$")], ManifestEntry]
     digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
@@ -201,6 +203,7 @@ def write_artifact(
     dataset: DatasetInfo,
     counts: Mapping[str, int],
     hyperparameters: Mapping[str, float | int | str],
+    serving_parameters: ServingParameters,
     metrics: Mapping[str, float],
     arrays: Mapping[str, Array],
     catalogue: bytes,
@@ -230,6 +233,7 @@ def write_artifact(
             dataset=dataset,
             counts=dict(counts),
             hyperparameters=dict(hyperparameters),
+            serving_parameters=serving_parameters,
             metrics=dict(metrics),
             files=files,
         )

@@ -3,24 +3,23 @@
 The rules of what an entry says stand here and nowhere else:
 
 ====================  =====  ====================================  ======================
-entry                 seen   what it says about taste              about interest
+entry                 seen   for predicted scores                  weight for affinity
 ====================  =====  ====================================  ======================
-scored                yes    its score, whatever the status        `interest` of the score
+scored                yes    its score, whatever the status        by the score
                              (but plan to watch)
 watching, completed,
 on hold, unknown,
-not scored            yes    nothing                               `UNSCORED_INTEREST`
-dropped, not scored   yes    a weak dislike: a residual of         `LEAST_INTEREST`
-                             `DROPPED_RESIDUAL`
-plan to watch         no     nothing, even with a score: it was    `UNSCORED_INTEREST`,
+not scored            yes    nothing                               that of an unscored one
+dropped, not scored   yes    a weak dislike: the residual          the least
+                             ``dropped_residual``
+plan to watch         no     nothing, even with a score: it was    that of an unscored one,
                              not watched                           if anything was seen
 ====================  =====  ====================================  ======================
 
-A fan may ask not to be judged by what was dropped: with ``ignore_dropped`` a title dropped without
-a score is seen and says nothing, and no series counts as given up.
-
-Taste is what scores are predicted from, interest what affinity spreads from the anime a fan has
-picked to those that fans like them picked and loved.
+With ``ignore_dropped`` a title dropped without a score is seen and says nothing, and no franchise
+counts as dropped. The weights are `app.recommender.input_weights.InputWeights`. In the bundled
+model's data, anime dropped *with* a score were rated 1.9 below expectation on average
+(`docs/model.md`); a silent drop is taken for half as much and leaves the user's bias alone.
 """
 
 from __future__ import annotations
@@ -29,31 +28,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.recommender.array_types import Float64Array, Int8Array, Int64Array
+from app.recommender.array_types import Float64Array, Int64Array
 from app.recommender.model import Model
 from app.recommender.user_list import KnownEntries, UserList
 from app.recommender.watch_status import WatchStatus
-
-DROPPED_RESIDUAL = -1.0
-"""The residual that stands for an anime dropped without a score. In the bundled model's training
-data, anime dropped *with* a score were rated 1.9 below expectation on average (`docs/model.md`);
-those who kept silent are taken to mind half as much, and the entry leaves the fan's bias alone. The
-original Hakken took a score of 1."""
-
-UNSCORED_WEIGHT = 0.5
-MIN_INPUT_WEIGHT = 0.1
-"""Below a score of 4.5 fans who scored an anime still chose to watch it: that says something."""
-
-
-def input_weight(score: Float64Array, status: Int8Array) -> Float64Array:
-    """How strongly entries speak for anime like them: 0.55 for a 6, 1 for 7.5, 1.75 for a 10.
-
-    The same function weighs the training lists, so a visitor is folded in as training saw fans.
-    """
-    scored = (score > 0) & (status != WatchStatus.PLAN_TO_WATCH)
-    unscored = np.where(status == WatchStatus.DROPPED, MIN_INPUT_WEIGHT, UNSCORED_WEIGHT)
-    graded = np.maximum(MIN_INPUT_WEIGHT, 1.0 + 0.3 * (score - 7.5))
-    return np.where(scored, graded, unscored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +97,7 @@ def fold_in(model: Model, user_list: UserList, *, ignore_dropped: bool = False) 
         seen=position[seen],
         planned=position[planned],
         input_position=position[entry],
-        input_weight=input_weight(score[entry], status[entry]),
+        input_weight=model.input_weights.of_entries(score[entry], status[entry]),
         unknown_ids=tuple(sorted(user_list.anime_id[order][~known].tolist())),
         known_entries=KnownEntries(position[known], score[known], status[known], favourite[known]),
     )

@@ -19,7 +19,6 @@ from app.recommender.array_types import BoolArray, Int32Array, Int64Array
 
 _TYPE_TIERS = {"TV": 0, "ONA": 0, "MOVIE": 0, "OVA": 1}
 _EXTRA_TIER = 2
-ENTRY_POINT_SHARE = 0.5
 _RECAP_PATTERN = re.compile(
     r"\b(recap|summary|digest|compilation|soushuuhen|soushuhen)\b", re.IGNORECASE
 )
@@ -101,6 +100,7 @@ class CollapsedFranchises:
 def collapse_franchises(
     franchises: Franchises,
     entry_count: Int32Array,
+    min_share: float,
     allowed: BoolArray,
     seen: Int64Array,
     planned: Int64Array,
@@ -109,7 +109,7 @@ def collapse_franchises(
 ) -> CollapsedFranchises:
     """Leave the way into every franchise, or on with it; ``lists`` (n,) is how many have an anime.
 
-    It is the first unseen in order among those that are on at least `WAY_IN_SHARE` as many lists as
+    It is the first unseen in order among those that are on at least ``min_share`` as many lists as
     the most listed unseen: fewer fans see a sequel than what it follows, so where the inferred
     order errs, a film or a side story does not pass for the beginning. Extras of a franchise that
     the fan knows are left out unless asked for. Where the way in is among ``waiting`` (planned, and
@@ -121,11 +121,6 @@ def collapse_franchises(
     unseen = allowed.copy()
     unseen[planned] = True
     collapsed, hidden_count = kernels.franchise_entry_points(
-        franchises.watch_order,
-        franchises.franchise_id,
-        entry_count,
-        unseen,
-        allowed,
-        ENTRY_POINT_SHARE,
+        franchises.watch_order, franchises.franchise_id, entry_count, unseen, allowed, min_share
     )
     return CollapsedFranchises(collapsed, hidden_count)

@@ -138,23 +138,26 @@ def weighted_row_sum(
 
 
 @jit_compiled
-def cubed_weight_sums(
+def powered_weight_sums(
     rows: Int64Array,
     deviation: Float64Array,
     indptr: Int64Array,
     indices: Any,
     data: Any,
     scale: float,
+    exponent: float,
     n: int,
 ) -> tuple[Float64Array, Float64Array]:
-    """Sums of weight x deviation and of weight over ``source``, (n,) each; a weight is a cube."""
+    """Sums of weight x deviation and of weight over the rows, (n,) each.
+
+    A weight is a similarity, which is not negative, to the power ``exponent``.
+    """
     sums = np.zeros((n, 2))  # side by side: one cache line a target
     for w in range(len(rows)):
         s, d = rows[w], deviation[w]
         for p in range(indptr[s], indptr[s + 1]):
             i = np.uint64(indices[p])
-            similarity = data[p] * scale
-            weight = similarity * similarity * similarity
+            weight = (data[p] * scale) ** exponent
             sums[i, 0] += weight * d
             sums[i, 1] += weight
     return sums[:, 0].copy(), sums[:, 1].copy()

@@ -16,7 +16,7 @@ import numpy as np
 
 from app.recommender import kernels
 from app.recommender.array_types import Float64Array, Int64Array
-from app.recommender.fold_in import DROPPED_RESIDUAL, UserProfile
+from app.recommender.fold_in import UserProfile
 from app.recommender.model import Model
 
 
@@ -51,7 +51,10 @@ def predict_knn(model: Model, profile: UserProfile, k: int | None = None) -> Knn
     """Predict the visitor's score of every anime in the model; ``k`` defaults to the model's."""
     entry_position = np.concatenate([profile.rated, profile.dropped_unscored])
     residual = np.concatenate(
-        [profile.residual, np.full(len(profile.dropped_unscored), DROPPED_RESIDUAL)]
+        [
+            profile.residual,
+            np.full(len(profile.dropped_unscored), model.parameters.dropped_residual),
+        ]
     )
     order = np.argsort(entry_position, kind="stable")
     entry_position, residual = entry_position[order], residual[order]

@@ -12,6 +12,7 @@ from app.recommender.array_types import Float32Array, Float64Array, Int32Array, 
 from app.recommender.arrays import ArtifactReader, ItemMatrix, find_positions
 from app.recommender.artifact import ArtifactError, Manifest, ModelArtifact, open_artifact
 from app.recommender.engines import load_engines
+from app.recommender.input_weights import InputWeights
 from app.recommender.training_users import TrainingUsers
 
 
@@ -106,6 +107,7 @@ class Model:
     def __init__(self, artifact: ModelArtifact) -> None:
         self.manifest: Manifest = artifact.manifest
         self.catalogue_path: Path = artifact.catalogue_path
+        self.parameters = artifact.manifest.serving_parameters
         arrays = ArtifactReader(artifact)
         self.anime_id = arrays.read_vector("anime_id", np.int32)
         n = len(self.anime_id)
@@ -121,6 +123,7 @@ class Model:
         self.affinity_matrix = arrays.read_sparse_matrix("affinity", n)
         self.short_history_matrix = arrays.read_sparse_matrix("short_history", n)
         self.score_model = ScoreModel.from_arrays(arrays, n)
+        self.input_weights = InputWeights.from_arrays(arrays)
         self.global_mean = arrays.read_number("global_mean")
         self.reg_user = arrays.read_number("reg_user", minimum=0)
         self.neighbour_count = int(arrays.read_number("k", minimum=1))

@@ -12,19 +12,8 @@ from app.recommender.fold_in import UserProfile
 from app.recommender.knn_baseline import KnnPrediction
 from app.recommender.model import Model
 
-MIN_RATINGS = 30
-"""Ratings that an anime needs before a predicted score may put it at the top: with fewer, its own
-bias is mostly noise."""
-MIN_NEIGHBOURS = 3
-"""Entries of the fan's list that a predicted score must rest on (fewer if the list is shorter)."""
 TIER_OFFSET = 1000.0
 """More than any two predicted scores differ by."""
-RARE_ITEM_LISTS = 10
-"""Lists that an anime must be on for affinities of its own; one on fewer has at most what its facts
-tell (`model_build.train.cold_start`)."""
-POPULARITY_EXPONENT = 0.35
-"""How strongly `discover` holds popularity against an anime: a match is divided by this power of
-the number of lists that the anime is on. Chosen so that a page still fits (`docs/model.md`)."""
 
 
 class SortOrder(StrEnum):
@@ -41,8 +30,9 @@ def support_sort_key(model: Model, knn_prediction: KnnPrediction) -> Float64Arra
     Behind them, so that a short list still fills a page, come the anime with ratings enough, and
     last the rest; each group sorted by predicted score.
     """
-    needed = min(MIN_NEIGHBOURS, len(knn_prediction.neighbourhood.entry_position))
-    rated = model.rating_count >= MIN_RATINGS
+    parameters = model.parameters
+    needed = min(parameters.min_neighbours, len(knn_prediction.neighbourhood.entry_position))
+    rated = model.rating_count >= parameters.min_ratings
     supported = rated & (knn_prediction.neighbourhood.neighbour_count >= needed)
     return tiered_sort_key(knn_prediction.score, 2 - supported.astype(np.int64) - rated)
 
@@ -56,14 +46,15 @@ def tiered_sort_key(
 
 def novelty_sort_key(model: Model, match: Float64Array) -> Float64Array:
     """Matches as a sort key that favours what few have on their lists, (n,)."""
-    popularity = np.maximum(model.entry_count, MIN_RATINGS) / MIN_RATINGS
-    return np.where(match > 0, match * popularity**-POPULARITY_EXPONENT, match)
+    least = max(1, model.parameters.min_ratings)
+    popularity = np.maximum(model.entry_count, least) / least
+    return np.where(match > 0, match * popularity**-model.parameters.popularity_exponent, match)
 
 
 def candidate_mask(
     model: Model, profile: UserProfile, *, include_planned: bool = False
 ) -> BoolArray:
-    """Everything the fan has not seen, and, unless asked for, not planned either, (n,) bool."""
+    """Everything the user has not seen, and, unless asked for, not planned either, (n,) bool."""
     allowed = np.ones(len(model), bool)
     allowed[profile.seen] = False
     if not include_planned:
@@ -72,7 +63,7 @@ def candidate_mask(
 
 
 def top_items(value: Float64Array, allowed: BoolArray, count: int) -> Int64Array:
-    """Int64Array of the ``count`` largest values where allowed, best first; ties by anime id."""
+    """Positions of the ``count`` largest values where allowed, best first; ties by anime id."""
     where = np.flatnonzero(allowed)
     if count < len(where):
         # All that equal the last place come along, so that the sort decides between them.

@@ -21,8 +21,6 @@ from app.recommender.franchise import CollapsedFranchises, Franchises, collapse_
 from app.recommender.knn_baseline import KnnPrediction, predict_knn
 from app.recommender.model import Model
 from app.recommender.rank import (
-    MIN_RATINGS,
-    RARE_ITEM_LISTS,
     SortOrder,
     candidate_mask,
     novelty_sort_key,
@@ -168,7 +166,9 @@ def score_items(
     if options.sort_order is SortOrder.DISCOVER:
         sort_key = novelty_sort_key(model, match)
     elif options.sort_order is SortOrder.SCORE and engine_predicts_scores:
-        sort_key = tiered_sort_key(predicted_score, model.rating_count < MIN_RATINGS)
+        sort_key = tiered_sort_key(
+            predicted_score, model.rating_count < model.parameters.min_ratings
+        )
     elif options.sort_order is SortOrder.SCORE:
         knn_prediction = predict_knn(model, profile)
         predicted_score, sort_key = knn_prediction.score, support_sort_key(model, knn_prediction)
@@ -202,6 +202,7 @@ def collapse_candidates(
     return collapse_franchises(
         options.franchises,
         model.entry_count,
+        model.parameters.entry_point_share,
         scores.allowed_mask & ~dropped_franchises,
         profile.seen,
         planned,
@@ -230,7 +231,7 @@ def recommend(
             contributions=explanations[at],
             residual=float(explained[at] - sum(reason.weight for reason in explanations[at])),
             more_of_franchise=int(collapsed.hidden_count[target]),
-            rarely_listed=bool(model.entry_count[target] < RARE_ITEM_LISTS),
+            rarely_listed=bool(model.entry_count[target] < model.parameters.rare_item_lists),
         )
         for at, target in enumerate(chosen)
     )

@@ -1,21 +1,22 @@
-"""Predicted scores, sharper than KNN with baseline: three views of a fan's taste, added up.
+"""Predicted scores, sharper than KNN with baseline: three terms of a user's list, added up.
 
-With x_j = r_j - mu - b_j the fan's deviations, level = sum x / (reg + n), s the fan's spread (how
-far the scores lie from one another), z_j = (x_j - level) / s and t = n / (n + 100):
+With x_j = r_j - mu - b_j the user's deviations, b_u = sum x / (reg + n), s the user's standard
+deviation, z_j = (x_j - b_u) / s and t = n / (n + shrinkage):
 
-    score_i = mu + b_i + level + (0.25 + 0.57 t) s knn_i + (0.69 - 0.39 t) (s g_i - level)
-              + 0.41 affinity_i - 0.15
+    score_i = mu + b_i + b_u + (w + w' t) s knn_i + (v + v' t) (s g_i - b_u)
+              + a affinity_i + c
 
 - ``knn_i``: the neighbourhood of Koren (2010, section 2.2) in standard scores, its shrunk
-  similarities cubed so that the nearest speak loudest: sum w_ij z_j / (0.005 + sum w_ij).
-- ``g_i``: anime are jointly Gaussian over fans with covariance V V' + diag(noise); g is the
+  similarities raised to a power so that the nearest count most:
+  sum w_ij z_j / (damping + sum w_ij).
+- ``g_i``: anime are jointly Gaussian over users with covariance V V' + diag(noise); g is the
   conditional mean given x / s, which weighs the entries jointly (two seasons of one show count
   once) and gives an expected error as well. V is trained by expectation maximisation
-  (`model_build.train.score_model`); its last column is the fan's level.
-- ``affinity_i``: what fans pick for themselves they score higher than the rest.
+  (`model_build.train.score_model`); its last column is the user's bias.
+- ``affinity_i``: what users pick for themselves they score higher than the rest.
 
-The joint view needs few scores, the neighbourhood many. All three are sums over the fan's own
-entries. The numbers in the formula were fitted on held-out fans (`docs/model.md`).
+The Gaussian needs few scores, the neighbourhood many. All three are sums over the user's own
+entries. The weights are the model's (`app.recommender.parameters.ServingParameters`).
 """
 
 from __future__ import annotations
@@ -27,15 +28,8 @@ import numpy as np
 from app.recommender import kernels
 from app.recommender.affinity import AffinityScores
 from app.recommender.array_types import Float64Array, Int64Array
-from app.recommender.fold_in import DROPPED_RESIDUAL, UserProfile
+from app.recommender.fold_in import UserProfile
 from app.recommender.model import Model, ScoreModel
-
-KNN_WEIGHT = (0.25, 0.57)
-GAUSSIAN_WEIGHT = (0.69, -0.39)
-SCORE_COUNT_SHRINKAGE = 100.0
-AFFINITY_WEIGHT = 0.41
-AFFINITY_OFFSET = -0.15
-SIMILARITY_DAMPING = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +50,7 @@ class ScorePrediction:
 
 def predict_scores(model: Model, profile: UserProfile, affinity: AffinityScores) -> ScorePrediction:
     """Predict the visitor's score of every anime in the model."""
-    score_model = model.score_model
+    score_model, parameters = model.score_model, model.parameters
     deviation = profile.score - model.global_mean - score_model.item_bias[profile.rated]
     n = len(deviation)
     user_bias = float(deviation.sum() / (score_model.reg_user + n))
@@ -65,21 +59,22 @@ def predict_scores(model: Model, profile: UserProfile, affinity: AffinityScores)
     user_std = float(np.sqrt(squares / (n + score_model.score_std_weight)))
     entry_position = np.concatenate([profile.rated, profile.dropped_unscored])
     deviation = np.concatenate(
-        [deviation, np.full(len(profile.dropped_unscored), user_bias + DROPPED_RESIDUAL)]
+        [deviation, np.full(len(profile.dropped_unscored), user_bias + parameters.dropped_residual)]
     )
     standard = (deviation - user_bias) / user_std
 
     matrix = score_model.similarity
-    numerator, total_weight = kernels.cubed_weight_sums(
+    numerator, total_weight = kernels.powered_weight_sums(
         entry_position,
         standard,
         matrix.indptr,
         matrix.indices,
         matrix.data,
         matrix.scale,
+        parameters.similarity_exponent,
         len(model),
     )
-    knn_term = numerator / (SIMILARITY_DAMPING + total_weight)
+    knn_term = numerator / (parameters.similarity_damping + total_weight)
 
     user_factors, precision_cholesky = _user_factor_posterior(
         score_model, entry_position, deviation / user_std
@@ -88,9 +83,9 @@ def predict_scores(model: Model, profile: UserProfile, affinity: AffinityScores)
     gaussian_term[score_model.factor_position] = score_model.item_factors @ user_factors.astype(
         np.float32
     )
-    many = n / (n + SCORE_COUNT_SHRINKAGE)
-    knn_term *= (KNN_WEIGHT[0] + KNN_WEIGHT[1] * many) * user_std
-    gaussian_term = (GAUSSIAN_WEIGHT[0] + GAUSSIAN_WEIGHT[1] * many) * (
+    t = n / (n + parameters.score_count_shrinkage)
+    knn_term *= (parameters.knn_weight + parameters.knn_weight_gain * t) * user_std
+    gaussian_term = (parameters.gaussian_weight + parameters.gaussian_weight_gain * t) * (
         user_std * gaussian_term - user_bias
     )
     score = (
@@ -99,8 +94,8 @@ def predict_scores(model: Model, profile: UserProfile, affinity: AffinityScores)
         + user_bias
         + knn_term
         + gaussian_term
-        + AFFINITY_WEIGHT * affinity.value
-        + AFFINITY_OFFSET
+        + parameters.score_affinity_weight * affinity.value
+        + parameters.score_offset
     )
     return ScorePrediction(score, user_bias, knn_term, gaussian_term, user_std, precision_cholesky)
 

@@ -4,10 +4,10 @@ Compared are residuals: scores minus what was to be expected of that fan for tha
 are not alike because both find a classic good, nor apart because one of them is stricter.
 
     r        = sum e_a e_b / sqrt(sum e_a^2 sum e_b^2)     over the n anime both scored
-    likeness = n / (n + `SHRINKAGE`) r
-    chance   = Phi(likeness / sqrt(1 / SHRINKAGE + 1 / (n + SHRINKAGE)))
+    likeness = n / (n + shrinkage) r
+    chance   = Phi(likeness / sqrt(1 / shrinkage + 1 / (n + shrinkage)))
 
-Between two fans picked at random r is 0 on average and spreads by 1 / sqrt(SHRINKAGE) once the
+Between two fans picked at random r is 0 on average and spreads by 1 / sqrt(shrinkage) once the
 chance of few shared anime is taken off (`docs/model.md`). So ``chance`` is how likely these two are
 more alike than two fans picked at random: 0.5 when nothing is known.
 """
@@ -23,7 +23,6 @@ from app.recommender.array_types import BoolArray, Float64Array, Int64Array
 from app.recommender.fold_in import UserProfile
 from app.recommender.model import Model
 
-SIMILARITY_SHRINKAGE = 80.0
 MIN_SHARED_ITEMS = 5
 """Anime that both must have scored before their likeness is told at all."""
 MIN_DIFFERENCE = 1.0
@@ -91,7 +90,13 @@ def compare_users(model: Model, one: UserProfile, other: UserProfile, count: int
     loved = np.flatnonzero(both_love)
     lesser = np.minimum(r - _mean_score(one), s - _mean_score(other))
     return UserComparison(
-        _user_similarity(len(np.intersect1d(one.seen, other.seen)), e, f, r - s),
+        _user_similarity(
+            len(np.intersect1d(one.seen, other.seen)),
+            e,
+            f,
+            r - s,
+            model.parameters.user_similarity_shrinkage,
+        ),
         shared_items(opposed[np.lexsort((shared[opposed], -np.abs(difference[opposed])))]),
         shared_items(loved[np.lexsort((shared[loved], -(e + f)[loved], -lesser[loved]))]),
     )
@@ -113,16 +118,15 @@ def _user_similarity(
     residuals_a: Float64Array,
     residuals_b: Float64Array,
     score_differences: Float64Array,
+    shrinkage: float,
 ) -> UserSimilarity:
     n = len(residuals_a)
     mean_difference = float(np.abs(score_differences).mean()) if n else None
     size = math.sqrt(float(residuals_a @ residuals_a) * float(residuals_b @ residuals_b))
     if n < MIN_SHARED_ITEMS or size == 0:
         return UserSimilarity(shared_seen, n, None, None, mean_difference)
-    value = (
-        n / (n + SIMILARITY_SHRINKAGE) * float(np.clip((residuals_a @ residuals_b) / size, -1, 1))
-    )
-    std = math.sqrt(1 / SIMILARITY_SHRINKAGE + 1 / (n + SIMILARITY_SHRINKAGE))
+    value = n / (n + shrinkage) * float(np.clip((residuals_a @ residuals_b) / size, -1, 1))
+    std = math.sqrt(1 / shrinkage + 1 / (n + shrinkage))
     return UserSimilarity(
         shared_seen, n, value, 0.5 * (1 + math.erf(value / std / math.sqrt(2))), mean_difference
     )

@@ -82,6 +82,7 @@ def annotate_model(model: Path, evaluation: Mapping[str, Any], out: Path) -> Man
         dataset=before.dataset,
         counts=before.counts,
         hyperparameters=before.hyperparameters,
+        serving_parameters=before.serving_parameters,
         metrics=metrics,
         arrays=artifact.arrays,
         catalogue=artifact.catalogue_path.read_bytes(),

@@ -83,6 +83,7 @@ def add_engine(model: Path, name: str, fitted: FittedEngine, out: Path) -> Manif
         dataset=manifest.dataset,
         counts=manifest.counts,
         hyperparameters=numbers,
+        serving_parameters=manifest.serving_parameters,
         metrics=replace_prefixed(name, manifest.metrics, fitted.metrics),
         arrays=arrays,
         catalogue=artifact.catalogue_path.read_bytes(),

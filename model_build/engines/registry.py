@@ -20,6 +20,7 @@ from app.recommender.engines import (
     MlpEngine,
 )
 from model_build.engines.base import FittedEngine, replace_prefixed
+from model_build.train.serving_parameters import default_parameters
 from model_build.util.errors import InputError
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def engine_in_memory(name: str, fitted: FittedEngine, n_items: int) -> Engine:
         created="",
         dataset=DatasetInfo(name="", fingerprint=""),
         counts={},
+        serving_parameters=default_parameters(),
         hyperparameters=replace_prefixed(name, {}, fitted.hyperparameters),
         metrics={},
         files={},

@@ -1,7 +1,7 @@
 """Affinity: a linear item-item model of which anime users pick and love, in closed form.
 
 Every list gives two rows: X, how strongly each entry speaks
-(`app.recommender.fold_in.input_weight`), and Y, how much it is worth finding (`item_relevance`).
+(`app.recommender.input_weights`), and Y, how much it is worth finding (`item_relevance`).
 B minimises
 
     || Y - X B ||^2 + sum_j (ridge + dropout G_jj) ||B_j.||^2,   diag(B) = 0,   G = X'X
@@ -36,8 +36,7 @@ from app.recommender.array_types import (
     Int64Array,
     UInt8Array,
 )
-from app.recommender.fold_in import input_weight
-from app.recommender.rank import RARE_ITEM_LISTS
+from app.recommender.input_weights import InputWeights
 from model_build.data.grouping import (
     GroupedEntries,
     UserItemGroups,
@@ -62,7 +61,9 @@ from model_build.util.threads import available_cpus, balanced_ranges, run_over_r
 
 UNRATED_RELEVANCE = 0.3
 POPULARITY_REFERENCE = 1000.0
-MIN_ENTRIES = RARE_ITEM_LISTS
+INPUT_WEIGHTS = InputWeights(slope=0.3, midpoint=7.5, unscored=0.5, minimum=0.1)
+"""The model records them: serving weighs a list as training did."""
+MIN_ENTRIES = 10
 """Lists that an anime must be on to give and get affinities."""
 ROWS_PER_BLOCK = 1024
 CHUNK_ENTRIES = 16_000_000
@@ -164,7 +165,7 @@ def weigh_entries(
         groups.item_indptr,
         groups.item_user,
         groups.item_position,
-        input_weight(rating, status).astype(np.float32),
+        INPUT_WEIGHTS.of_entries(rating, status).astype(np.float32),
         item_relevance(rating).astype(np.float32),
     )
 

@@ -29,6 +29,9 @@ class RunOptions(Config):
     settings: InputFile | None = Field(
         None, description="what tune wrote; options given here win over it"
     )
+    parameters: InputFile | None = Field(
+        None, description="what calibrate wrote: weights, powers and thresholds of serving"
+    )
     fresh_since: Annotated[int, Ge(1), Metavar("YEAR")] | None = Field(
         None,
         description="anime of this year or later get a place even without scores "

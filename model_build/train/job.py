@@ -43,6 +43,7 @@ from model_build.train.driver import train_model
 from model_build.train.hyperparameters import Hyperparameters, read_hyperparameters
 from model_build.train.model_arrays import TrainedModel, build_timestamp, make_model_version
 from model_build.train.saved_statistics import train_incrementally
+from model_build.train.serving_parameters import DEFAULT_FILE, read_parameters
 from model_build.train.statistics_store import INDEX_FILE, SavedStatistics, statistics_path
 from model_build.util.errors import InputError
 from model_build.util.options import parse_byte_size
@@ -81,6 +82,7 @@ def train(config: TrainConfig) -> str:
     metrics = scalar_metrics(measured)
     _check_cluster_options(config)
     hyperparameters = _hyperparameters(config)
+    parameters = read_parameters(config.parameters or DEFAULT_FILE)
     catalogue = _read_catalogue(config)
     if config.fresh_since is not None and catalogue is None:
         raise InputError("--fresh-since: without a catalogue nobody knows years; add --catalogue.")
@@ -93,7 +95,7 @@ def train(config: TrainConfig) -> str:
     trained = training.model
     created = build_timestamp()
     dataset = DatasetInfo(name=config.name, fingerprint=training.fingerprint)
-    version = make_model_version(created, dataset.fingerprint, hyperparameters)
+    version = make_model_version(created, dataset.fingerprint, hyperparameters, parameters)
     card = render_model_card(version, dataset, trained.counts, trained.hyperparameters, metrics)
     documents = {MODEL_CARD_FILE: card}
     if measured:
@@ -105,6 +107,7 @@ def train(config: TrainConfig) -> str:
         dataset=dataset,
         counts=trained.counts,
         hyperparameters=trained.hyperparameters,
+        serving_parameters=parameters,
         metrics=metrics,
         arrays=trained.arrays,
         catalogue=encode_catalogue(catalogue, trained.arrays["anime_id"]),

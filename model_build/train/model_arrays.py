@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,9 @@ from scipy.sparse import csr_array
 
 from app.recommender import Model
 from app.recommender.artifact import FORMAT_VERSION, DatasetInfo, Manifest, ModelArtifact
+from app.recommender.input_weights import InputWeights
+from app.recommender.parameters import ServingParameters
+from model_build.train.affinity import INPUT_WEIGHTS
 from model_build.train.bias_model import BiasModel
 from model_build.train.hyperparameters import Hyperparameters, MatrixPrecision
 from model_build.train.score_model import (
@@ -27,6 +30,7 @@ from model_build.train.score_model import (
     GaussianFactorModel,
     StandardScores,
 )
+from model_build.train.serving_parameters import default_parameters
 from model_build.train.sufficient_statistics import ItemCounts
 
 SCALAR_PREFIX = "number-"
@@ -96,9 +100,12 @@ def build_timestamp() -> datetime:
     return datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
 
 
-def make_model_version(created: datetime, dataset: str, hyperparameters: Hyperparameters) -> str:
+def make_model_version(
+    created: datetime, dataset: str, hyperparameters: Hyperparameters, parameters: ServingParameters
+) -> str:
     """A name that sorts by time and differs for other data or settings."""
-    digest = hashlib.sha256(f"{dataset} {hyperparameters.model_dump()}".encode()).hexdigest()
+    settings = f"{dataset} {hyperparameters.model_dump()} {parameters}"
+    digest = hashlib.sha256(settings.encode()).hexdigest()
     return f"{created:%Y%m%dT%H%M%SZ}-{digest[:8]}"
 
 
@@ -151,8 +158,9 @@ def affinity_arrays(full_history: csr_array, short_history: csr_array) -> ModelA
     """Both affinities; row j of each matrix (n, n) is the item on the list."""
     full, full_scale = encode_item_matrix("affinity", full_history, "compact")
     new, new_scale = encode_item_matrix("short_history", short_history, "compact")
+    weights = dict(zip(InputWeights.number_names(), astuple(INPUT_WEIGHTS), strict=True))
     return ModelArrays(
-        {**full, **new}, {"affinity_scale": full_scale, "short_history_scale": new_scale}
+        {**full, **new}, {"affinity_scale": full_scale, "short_history_scale": new_scale, **weights}
     )
 
 
@@ -187,6 +195,7 @@ def build_in_memory_model(
         dataset=DatasetInfo(name="in memory", fingerprint=""),
         counts=counts,
         hyperparameters={**settings, **scalars},
+        serving_parameters=default_parameters(),
         metrics={},
         files={},
     )

@@ -28,6 +28,7 @@ from app.recommender.artifact import (
     open_artifact,
     write_artifact,
 )
+from model_build.train.serving_parameters import default_parameters
 from tests.models import flip
 from tests.storage_emulator import SECONDS, StorageEmulator
 
@@ -47,6 +48,7 @@ def write_model(path: Path, version: str = "v1", first: float = 0.0, items: int 
         dataset=DatasetInfo(name="test", fingerprint="0"),
         counts={"items": 4},
         hyperparameters={},
+        serving_parameters=default_parameters(),
         metrics={},
         arrays={
             "item_mean": np.arange(first, first + items),

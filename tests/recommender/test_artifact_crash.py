@@ -21,6 +21,7 @@ from app.recommender import ArtifactError, Model
 from app.recommender import atomic_writes as replacing
 from app.recommender.artifact import DatasetInfo, open_artifact, write_artifact
 from model_build.cli import main
+from model_build.train.serving_parameters import default_parameters
 from tests.model_build.worlds import ROOT, random_frame, train_model
 
 KILLED_AT_CALL = """
@@ -89,6 +90,7 @@ def write_small(path: Path, version: str, *arrays: str) -> None:
         dataset=DatasetInfo(name="test", fingerprint="0"),
         counts={},
         hyperparameters={},
+        serving_parameters=default_parameters(),
         metrics={},
         arrays={name: np.arange(3.0) for name in arrays},
         catalogue=b"titles",

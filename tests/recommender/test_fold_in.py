@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
 from app.recommender import Model, UserList, WatchStatus, recommend
-from app.recommender.fold_in import DROPPED_RESIDUAL, fold_in
+from app.recommender.fold_in import fold_in
 from app.recommender.knn_baseline import predict_knn
 from tests.model_build.worlds import dense_similarity
 from tests.recommender.drawn import entry_lists, lists
@@ -123,7 +123,7 @@ def test_a_predicted_score_is_the_weighted_mean_of_the_nearest(
     visitor = fold_in(model, data.draw(lists(model, most=60)))
     prediction = predict_knn(model, visitor, k)
     said = dict(zip(visitor.rated.tolist(), visitor.residual.tolist(), strict=True))
-    said |= dict.fromkeys(visitor.dropped_unscored.tolist(), DROPPED_RESIDUAL)
+    said |= dict.fromkeys(visitor.dropped_unscored.tolist(), model.parameters.dropped_residual)
     similarity = dense_similarity(model)
     for target in range(len(model)):
         near = [source for source in sorted(said) if similarity[target, source] > 0]
@@ -147,7 +147,9 @@ def test_a_silent_drop_pulls_its_neighbours_down(model: Model) -> None:
     near = dense_similarity(model)[:, 5] > 0
     assert near.sum() > 3
     assert visitor.user_bias == 0
-    np.testing.assert_allclose(prediction.score - prediction.baseline, near * DROPPED_RESIDUAL)
+    np.testing.assert_allclose(
+        prediction.score - prediction.baseline, near * model.parameters.dropped_residual
+    )
 
 
 def test_positions_of_ids(model: Model) -> None:
@@ -183,7 +185,15 @@ def test_ignored_drops_are_seen_and_say_nothing(model: Model, data: st.DataObjec
         fold_in(model, UserList.from_entries(kept)),
         fold_in(model, UserList.from_entries(entries)),
     )
-    for name in ("user_bias", "rated", "score", "residual", "dropped", "entry", "interest"):
+    for name in (
+        "user_bias",
+        "rated",
+        "score",
+        "residual",
+        "dropped_unscored",
+        "input_position",
+        "input_weight",
+    ):
         assert np.array_equal(getattr(ignoring, name), getattr(without, name)), name
     for name in ("seen", "planned"):
         assert np.array_equal(getattr(ignoring, name), getattr(with_all, name)), name

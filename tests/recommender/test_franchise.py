@@ -27,6 +27,7 @@ WORLD = [
 GROUP, KIND, YEAR, TITLE = zip(*WORLD, strict=True)
 FRANCHISES = Franchises.infer(GROUP, KIND, YEAR, TITLE)
 LISTS = np.array([80, 100, 60, 50, 20, 10, 90, 9, 8, 7], np.int32)
+SHARE = 0.5
 EVERYTHING = np.ones(len(WORLD), bool)
 
 
@@ -41,7 +42,9 @@ def fold(
     plans = np.array(waiting or [], np.int64)
     candidates = allowed.copy()
     candidates[at] = candidates[plans] = False
-    return collapse_franchises(FRANCHISES, LISTS, candidates, at, plans, include_extras=extras)
+    return collapse_franchises(
+        FRANCHISES, LISTS, SHARE, candidates, at, plans, include_extras=extras
+    )
 
 
 def shown(folded: CollapsedFranchises) -> list[int]:
@@ -92,7 +95,7 @@ def test_what_hardly_anyone_has_seen_is_no_way_in() -> None:
     lists = LISTS.copy()
     lists[1] = 30
     none = np.empty(0, np.int64)
-    folded = collapse_franchises(FRANCHISES, lists, EVERYTHING, none, none)
+    folded = collapse_franchises(FRANCHISES, lists, SHARE, EVERYTHING, none, none)
     assert shown(folded) == [2, 6, 7, 9]
     assert folded.hidden_count[2] == 5
 
@@ -114,7 +117,7 @@ def test_at_most_one_a_franchise_and_none_lost(data: st.DataObject) -> None:
     lists = np.array(data.draw(st.lists(st.integers(0, 5), min_size=n, max_size=n)), np.int32)
     franchises = Franchises.infer(groups, kinds, years, ["x"] * n)
     none = np.empty(0, np.int64)
-    folded = collapse_franchises(franchises, lists, allowed, none, none)
+    folded = collapse_franchises(franchises, lists, SHARE, allowed, none, none)
     assert not (folded.allowed & ~allowed).any()
     for group in {g for g in groups if g is not None}:
         members = franchises.franchise_id == group

@@ -11,7 +11,7 @@ from app.recommender import Model, RecommendOptions, SortOrder, UserList, WatchS
 from app.recommender.affinity import score_affinity
 from app.recommender.array_types import Float64Array
 from app.recommender.arrays import ItemMatrix
-from app.recommender.fold_in import DROPPED_RESIDUAL, UserProfile, fold_in
+from app.recommender.fold_in import UserProfile, fold_in
 from app.recommender.score_model import expected_error, predict_scores
 from tests.recommender.drawn import lists
 
@@ -42,7 +42,9 @@ def taste_again(model: Model, visitor: UserProfile) -> tuple[Float64Array, Float
     squares = ((x - level) ** 2).sum() + taste.score_std_weight * taste.score_std**2
     spread = np.sqrt(squares / (n + taste.score_std_weight))
     source = np.concatenate([visitor.rated, visitor.dropped_unscored])
-    x = np.concatenate([x, np.full(len(visitor.dropped_unscored), level + DROPPED_RESIDUAL)])
+    x = np.concatenate(
+        [x, np.full(len(visitor.dropped_unscored), level + model.parameters.dropped_residual)]
+    )
 
     cubes = dense(taste.similarity, len(model))[source] ** 3
     nearest = ((x - level) / spread) @ cubes / (0.005 + cubes.sum(axis=0))

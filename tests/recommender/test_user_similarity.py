@@ -11,13 +11,11 @@ from hypothesis import strategies as st
 
 from app.recommender import Model, UserList, WatchStatus
 from app.recommender.fold_in import UserProfile, fold_in
-from app.recommender.user_similarity import (
-    MIN_SHARED_ITEMS,
-    SIMILARITY_SHRINKAGE,
-    compare_users,
-    favourite_mask,
-)
+from app.recommender.user_similarity import MIN_SHARED_ITEMS, compare_users, favourite_mask
+from model_build.train.serving_parameters import default_parameters
 from tests.recommender.drawn import lists
+
+SHRINKAGE = default_parameters().user_similarity_shrinkage
 
 
 def scored(model: Model, scores: dict[int, float]) -> UserProfile:
@@ -47,7 +45,7 @@ def test_the_formula(model: Model, data: st.DataObject) -> None:
         assert found.value is None
         assert found.probability is None
     elif found.value is not None:
-        assert found.value == pytest.approx(n / (n + SIMILARITY_SHRINKAGE) * r, abs=1e-9)
+        assert found.value == pytest.approx(n / (n + SHRINKAGE) * r, abs=1e-9)
         assert found.probability is not None
         assert 0 < found.probability < 1
         assert (found.probability > 0.5) == (found.value > 0) or abs(found.value) < 1e-12
@@ -61,7 +59,7 @@ def test_the_same_taste_is_alike_and_the_more_is_shared_the_surer(model: Model) 
         scores = {at: float(np.clip(own[at], 1, 10)) for at in range(count)}
         fan = scored(model, scores)
         likeness = compare_users(model, fan, fan, 3).similarity
-        assert likeness.value == pytest.approx(count / (count + SIMILARITY_SHRINKAGE))
+        assert likeness.value == pytest.approx(count / (count + SHRINKAGE))
         assert likeness.mean_difference == 0
         assert likeness.probability is not None
         chances.append(likeness.probability)
@@ -81,9 +79,9 @@ def test_a_stricter_fan_of_the_same_taste_is_as_alike(model: Model) -> None:
     assert alike.value is not None
     assert alike.mean_difference == pytest.approx(2)
     # The bias of a fan is held back a little, so a rest of the two points stays in the residuals.
-    assert alike.value > 0.8 * 30 / (30 + SIMILARITY_SHRINKAGE)
+    assert alike.value > 0.8 * 30 / (30 + SHRINKAGE)
     assert apart.value is not None
-    assert apart.value < -0.8 * 30 / (30 + SIMILARITY_SHRINKAGE)
+    assert apart.value < -0.8 * 30 / (30 + SHRINKAGE)
 
 
 @given(st.data())

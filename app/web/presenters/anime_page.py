@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from app.catalogue import Anime
-from app.recommender.rank import RARE_ITEM_LISTS
 from app.web.presenters.cards import site_links
 from app.web.presenters.text import POSTER_TINTS, poster_initial
 from app.web.requests.query import DEFAULT_SIMILAR
@@ -33,7 +32,7 @@ def anime_page_context(
         "initial": poster_initial(title),
         "tint": anime.anime_id % POSTER_TINTS,
         "standing": anime_stats(library, position),
-        "few_lists": RARE_ITEM_LISTS,
+        "few_lists": library.model.parameters.rare_item_lists,
         "alike": find_similar_items(library, position, DEFAULT_SIMILAR),
         "loved": find_also_loved(library, position, ALSO_LOVED_COUNT),
         "series": franchise_in_order(library, position),

@@ -10,7 +10,6 @@ from app.lists.entry import AnimeList
 from app.recommender import RecommendOptions, SortOrder
 from app.recommender.affinity import affinity_contributions
 from app.recommender.recommend import MAX_SCORE, MIN_SCORE, PERCENT, ItemScores, score_items
-from app.recommender.score_model import AFFINITY_OFFSET, AFFINITY_WEIGHT
 from app.web.requests.query import QueryOptions
 from app.web.services.library import Library
 from app.web.services.recommendations import recommend_with_filters
@@ -132,7 +131,10 @@ def _match_terms(library: Library, scores: ItemScores, position: int) -> tuple[M
 def _score_terms(library: Library, scores: ItemScores, position: int) -> tuple[ScoreTerm, ...]:
     """The formula of `app.recommender.score_model`, term by term."""
     predicted = scores.score_prediction
-    pick = AFFINITY_WEIGHT * float(scores.affinity.value[position]) + AFFINITY_OFFSET
+    pick = (
+        library.model.parameters.score_affinity_weight * float(scores.affinity.value[position])
+        + library.model.parameters.score_offset
+    )
     terms = (
         ScoreTerm("The average of all scores", library.model.global_mean),
         ScoreTerm(

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from app.recommender.array_types import Float64Array
-from app.recommender.fold_in import input_weight
 from model_build.data.ratings import Ratings, read_ratings
 from model_build.train import affinity
 from model_build.train.affinity import (
+    INPUT_WEIGHTS,
     EaseRegularisation,
     GramMatrices,
     compute_gram_matrices,
@@ -35,7 +35,7 @@ def rows_of_lists(ratings: Ratings) -> tuple[Float64Array, Float64Array]:
     """X and Y as dense (fans, anime) arrays."""
     shape = (len(ratings.user_ids), len(ratings.anime_ids))
     given, wanted = np.zeros(shape), np.zeros(shape)
-    given[ratings.user, ratings.item] = input_weight(ratings.rating, ratings.status)
+    given[ratings.user, ratings.item] = INPUT_WEIGHTS.of_entries(ratings.rating, ratings.status)
     wanted[ratings.user, ratings.item] = item_relevance(ratings.rating)
     return given, wanted
 

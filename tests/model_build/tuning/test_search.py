@@ -21,6 +21,7 @@ from model_build.evaluate.evaluation import evaluate
 from model_build.evaluate.ranking import model_ranker
 from model_build.train.driver import train_model
 from model_build.train.hyperparameters import Hyperparameters, read_hyperparameters
+from model_build.train.serving_parameters import default_parameters
 from model_build.tuning.holdout_benchmark import HoldoutBenchmark
 from model_build.tuning.search_space import SEARCH_SPACES
 from tests.model_build.worlds import ROOT, random_frame, run_command
@@ -78,6 +79,7 @@ def whole_model(bench: HoldoutBenchmark, settings: Hyperparameters) -> Model:
         dataset=DatasetInfo(name="", fingerprint=""),
         counts=trained.counts,
         hyperparameters=trained.hyperparameters,
+        serving_parameters=default_parameters(),
         metrics={},
         files={},
     )

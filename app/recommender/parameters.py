@@ -1,0 +1,83 @@
+"""The numbers that serving blends and orders with: fitted to data, and part of the model.
+
+They stand in the manifest (`app.recommender.artifact.Manifest.serving_parameters`), written by
+training from a file that ``python -m model_build calibrate`` makes on held-out users. Each states
+the range it may have, in which calibration searches, and the metric that it is fitted to; those
+without a metric are choices about what a page shows.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Objective = Literal["rmse", "ndcg@10"]
+
+
+def _fitted(low: float, high: float, objective: Objective, order: str = "match") -> Any:
+    """A number that calibration fits, by what recommendations in this order measure."""
+    return Field(ge=low, le=high, json_schema_extra={"objective": objective, "order": order})
+
+
+def _chosen(low: float, high: float) -> Any:
+    """A number that no metric decides."""
+    return Field(ge=low, le=high)
+
+
+class ParameterProvenance(BaseModel):
+    """How parameters came about: by which command, on which users of which data, and when."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    command: str
+    split: str
+    date: str
+    dataset: str
+
+
+class ServingParameters(BaseModel):
+    """Blend weights, powers and thresholds of serving.
+
+    Predicted scores (`app.recommender.score_model`): the weight of the neighbourhood is
+    ``knn_weight + knn_weight_gain t`` and that of the Gaussian ``gaussian_weight +
+    gaussian_weight_gain t``, t = n / (n + ``score_count_shrinkage``) for n scores.
+    ``dropped_residual`` stands for an anime dropped without a score, in points.
+
+    Affinity (`app.recommender.affinity`): from ``short_history_length`` entries on the model for
+    full lists takes over from that for short ones; ``min_matrix_weight`` is the weight below which
+    one is left out.
+
+    Order (`app.recommender.rank`): a predicted score needs ``min_ratings`` ratings of the anime and
+    ``min_neighbours`` entries of the list behind it to come first; ``popularity_exponent`` is the
+    power of the number of lists that discovery divides by.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    knn_weight: Annotated[float, _fitted(0, 2, "rmse")]
+    knn_weight_gain: Annotated[float, _fitted(-2, 2, "rmse")]
+    gaussian_weight: Annotated[float, _fitted(0, 2, "rmse")]
+    gaussian_weight_gain: Annotated[float, _fitted(-2, 2, "rmse")]
+    score_count_shrinkage: Annotated[float, _fitted(1, 10_000, "rmse")]
+    score_affinity_weight: Annotated[float, _fitted(0, 3, "rmse")]
+    score_offset: Annotated[float, _fitted(-1, 1, "rmse")]
+    similarity_exponent: Annotated[float, _fitted(1, 6, "rmse")]
+    similarity_damping: Annotated[float, _fitted(1e-6, 1, "rmse")]
+    dropped_residual: Annotated[float, _fitted(-4, 0, "rmse")]
+
+    short_history_length: Annotated[float, _fitted(1, 50, "ndcg@10")]
+    short_history_weight: Annotated[float, _fitted(0, 200, "ndcg@10")]
+    short_history_exponent: Annotated[float, _fitted(1, 6, "ndcg@10")]
+    weight_decay_length: Annotated[float, _fitted(1, 500, "ndcg@10")]
+    prior_decay_exponent: Annotated[float, _fitted(0, 4, "ndcg@10")]
+    min_matrix_weight: Annotated[float, _chosen(0, 1)]
+
+    min_ratings: Annotated[int, _fitted(0, 1000, "ndcg@10", "score")]
+    min_neighbours: Annotated[int, _fitted(0, 20, "ndcg@10", "score")]
+    popularity_exponent: Annotated[float, _chosen(0, 2)]
+    rare_item_lists: Annotated[int, _chosen(0, 1000)]
+    entry_point_share: Annotated[float, _chosen(0, 1)]
+    user_similarity_shrinkage: Annotated[float, _chosen(1, 10_000)]
+
+    provenance: ParameterProvenance
