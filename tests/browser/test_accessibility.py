@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -43,10 +43,12 @@ PAGES = (
 )
 PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True}
 DESK = {"viewport": {"width": 1280, "height": 800}}
+SIZES = [pytest.param(PHONE, id="phone"), pytest.param(DESK, id="desk")]
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 SCREENS = [
-    pytest.param({**screen, "color_scheme": scheme}, id=f"{name}-{scheme}")
-    for name, screen in (("phone", PHONE), ("desk", DESK))
-    for scheme in ("light", "dark")
+    pytest.param({**size.values[0], "color_scheme": scheme}, id=f"{size.id}-{scheme}")
+    for size in SIZES
+    for scheme in SCHEMES
 ]
 
 
@@ -68,12 +70,21 @@ def faults(page: Page) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+def faults_by_day_and_night(page: Page) -> list[str]:
+    """What axe finds in a page that is there, in the one and then in the other scheme."""
+    found = []
+    for scheme in SCHEMES:
+        page.emulate_media(color_scheme=scheme)
+        found += [f"{scheme}: {fault}" for fault in faults(page)]
+    return found
+
+
+@pytest.mark.parametrize("screen", SIZES)
 def test_pages_have_no_fault_that_a_machine_finds(visit: Visit, screen: dict[str, Any]) -> None:
     page = visit(**screen)
     for address in PAGES:
         page.goto(address)
-        assert faults(page) == [], address
+        assert faults_by_day_and_night(page) == [], address
 
 
 @pytest.mark.parametrize("screen", SCREENS[::3])
@@ -87,7 +98,7 @@ def test_the_filters_have_no_fault_that_a_machine_finds(
     assert faults(page) == []
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen", SIZES)
 def test_picks_for_a_file_have_no_fault_that_a_machine_finds(
     visit: Visit, tmp_path: Path, screen: dict[str, Any]
 ) -> None:
@@ -98,7 +109,7 @@ def test_picks_for_a_file_have_no_fault_that_a_machine_finds(
         page.get_by_label("Export file").set_input_files(file)
         page.get_by_role("button", name="Read the file").click()
         expect(page).to_have_title(re.compile(title))
-        assert faults(page) == []
+        assert faults_by_day_and_night(page) == []
 
 
 def test_the_machine_finds_faults(visit: Visit) -> None:
