@@ -31,9 +31,10 @@ ROOMS = {
         *("util", "data", "collect", "train", "evaluate", "tuning"),
         *("app.recommender", "app.catalogue"),
     },
+    "tracking": {"util"},
     "pipeline": {
         *("util", "data", "collect", "artifact", "train", "engines", "evaluate", "tuning"),
-        *("reporting", "app.recommender"),
+        *("reporting", "tracking", "app.recommender"),
     },
 }
 """What each room of ``model_build`` may import besides itself. `commands` may import them all and

@@ -95,3 +95,9 @@ class KitsuConfig(KitsuOptions, CollectConfig):
 
 class MyAnimeListConfig(MyAnimeListOptions, CollectConfig):
     """All options of `collect myanimelist`."""
+
+
+COLLECT_CONFIGS: dict[type[Config], type[Config]] = {
+    KitsuOptions: KitsuConfig,
+    MyAnimeListOptions: MyAnimeListConfig,
+}

@@ -50,8 +50,9 @@ def run(config: PipelineArguments) -> None:
     from model_build.pipeline.config import read_config
     from model_build.pipeline.example_config import example_config
     from model_build.pipeline.plan import plan_tasks
+    from model_build.pipeline.results import config_parameters, track_results
     from model_build.pipeline.runner import preview_tasks, run_tasks
-    from model_build.pipeline.tracking import config_parameters, open_tracking, track_results
+    from model_build.tracking.trackers import open_tracking
 
     if config.example:
         print(example_config(), end="")
@@ -63,7 +64,7 @@ def run(config: PipelineArguments) -> None:
     if config.dry_run:
         preview_tasks(tasks, build.work, print, force=config.force)
         return
-    tracking = open_tracking(build)
+    tracking = open_tracking(build.mlflow, build.wandb, build.work)
     finished: list[PipelineTask] = []
 
     def on_done(task: PipelineTask, seconds: float | None) -> None:

@@ -142,3 +142,7 @@ ENGINE_OPTIONS: dict[str, type[AlsEngineOptions] | type[NetworkEngineOptions]] =
     "cosine": NetworkEngineOptions,
     "kernel": NetworkEngineOptions,
 }
+ENGINE_CONFIGS: dict[type[Config], type[Config]] = {
+    AlsEngineOptions: AlsEngineConfig,
+    NetworkEngineOptions: NetworkEngineConfig,
+}

@@ -1,5 +1,5 @@
 """The whole build from one configuration file: stages with their parameters, inputs and outputs.
 
 `config` reads the file, `plan` makes tasks of it, `task_records` knows which of them are up to
-date, `runner` runs the others, `tracking` reports to experiment trackers.
+date, `runner` runs the others, `results` has what trackers are sent.
 """

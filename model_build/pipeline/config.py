@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -19,6 +19,7 @@ from model_build.data.config import PrepareOptions, SplitOptions
 from model_build.engines.config import ENGINE_OPTIONS, AlsEngineOptions, NetworkEngineOptions
 from model_build.evaluate.config import CompareOptions, EvaluateOptions
 from model_build.reporting.config import ReportOptions
+from model_build.tracking.config import MLflowOptions, WandbOptions
 from model_build.train.config import TrainOptions
 from model_build.util.errors import InputError
 from model_build.util.options import (
@@ -76,32 +77,6 @@ class TrainSection(TrainOptions):
 
 class EvaluateSection(EvaluateOptions, SplitOptions):
     """Measure on fans left out: the same is trained again without them."""
-
-
-class MLflowOptions(Config):
-    """Track every run with MLflow."""
-
-    uri: str | None = Field(
-        None,
-        description="a tracking server (default: a SQLite file in the work folder)",
-        examples=["http://127.0.0.1:5000"],
-    )
-    experiment: str = Field("hakken", description="what runs are filed under")
-    register_as: str = Field("hakken", description="name of the model in the registry; empty: none")
-    model_files: bool = Field(True, description="whether the model itself is kept with the run")
-
-
-class WandbOptions(Config):
-    """Track every run with Weights & Biases."""
-
-    project: str = Field("hakken", description="what runs are filed under")
-    entity: str | None = Field(None, description="the user or team that it belongs to")
-    mode: Literal["online", "offline"] | None = Field(
-        None,
-        description="online or offline (default: online where WANDB_API_KEY is set)",
-        examples=["offline"],
-    )
-    model_files: bool = Field(False, description="whether the model itself is kept with the run")
 
 
 SERVICES: dict[str, type[Config]] = {"kitsu": KitsuOptions, "myanimelist": MyAnimeListOptions}
@@ -166,10 +141,8 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> PipelineConfig:
         raise InputError(f"{path}: cannot be read as TOML ({error}).") from None
     origins = {_apply_override(table, override): override for override in overrides}
     config = _ConfigReader(path, origins).read(table)
-    try:
-        _check_consistency(config)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    if contradiction := _contradiction(config):
+        raise InputError(f"{path}: {contradiction}.")
     return config
 
 
@@ -294,8 +267,8 @@ class _ConfigReader:
         return f"{self.path}: {key}"
 
 
-def _check_consistency(config: PipelineConfig) -> None:
-    """Raise InputError if sections are missing or contradict each other."""
+def _contradiction(config: PipelineConfig) -> str | None:
+    """What sections lack of each other, or have too much."""
     sections, ratings, train = config.sections(), config.data.ratings, config.train
 
     def there(*names: str) -> list[str]:
@@ -303,31 +276,22 @@ def _check_consistency(config: PipelineConfig) -> None:
 
     sources = there("collect", "prepare") + (["data.ratings"] if ratings else [])
     if len(sources) > 1:
-        raise InputError(
-            f"{' and '.join(sources)}: ratings come from one of them; leave out others."
-        )
+        return f"{' and '.join(sources)}: ratings come from one of them; leave out others"
     fetched = train is not None and train.pretrained is not None
     reading = there("evaluate", "compare", "report")
     reading += [f"engines.{name}" for name in config.engines]
-    needing_ratings = reading if train is None or fetched else ["train", *reading]
-    if needing_ratings and not sources:
-        raise InputError(
-            f"{needing_ratings[0]}: needs ratings; set data.ratings, or collect or prepare some."
-        )
+    trained = [] if train is None or fetched else ["train"]
+    for name in [] if sources else [*trained, *reading]:
+        return f"{name}: needs ratings; set data.ratings, or collect or prepare some"
     if reading and ratings and is_gcs_url(ratings[0]):
-        raise InputError(f"{reading[0]}: cannot read {ratings[0]}; download it.")
+        return f"{reading[0]}: cannot read {ratings[0]}; download it"
     if train is None:
-        needing_model = there("evaluate", "report", "publish")
-        needing_model += ["engines"] if config.engines else []
-        if needing_model:
-            raise InputError(
-                f"{needing_model[0]}: needs a model; add [train], with pretrained to fetch one."
-            )
-        return
-    besides = sorted(train.model_fields_set - {"pretrained", "version"})
+        models = there("evaluate", "report", "publish") + (["engines"] if config.engines else [])
+        for name in models:
+            return f"{name}: needs a model; add [train], with pretrained to fetch one"
+        return None
     if train.version is not None and not fetched:
-        raise InputError("train.version: goes with train.pretrained, which says where from.")
-    if fetched and besides:
-        raise InputError(
-            f"train.{besides[0]}: a model that is fetched has its settings; remove it."
-        )
+        return "train.version: goes with train.pretrained, which says where from"
+    for name in sorted(train.model_fields_set - {"pretrained", "version"}) if fetched else []:
+        return f"train.{name}: a model that is fetched has its settings; remove it"
+    return None

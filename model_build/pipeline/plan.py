@@ -8,19 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from model_build.artifact.config import AnnotateConfig, FetchConfig, PublishConfig
-from model_build.collect.config import (
-    KitsuConfig,
-    KitsuOptions,
-    MyAnimeListConfig,
-    MyAnimeListOptions,
-)
+from model_build.collect.config import COLLECT_CONFIGS
 from model_build.data.config import CATALOGUE_FILE, PrepareConfig, SplitConfig
-from model_build.engines.config import (
-    AlsEngineConfig,
-    AlsEngineOptions,
-    NetworkEngineConfig,
-    NetworkEngineOptions,
-)
+from model_build.engines.config import ENGINE_CONFIGS
 from model_build.evaluate.config import CompareConfig, EvaluateConfig
 from model_build.pipeline.config import PipelineConfig, TrainSection
 from model_build.pipeline.task import PipelineTask
@@ -33,12 +23,6 @@ EVALUATION_FILE = "measures.json"
 COMPARISON_FILE = "comparison.json"
 REPORT_FILE = "report.html"
 MODEL_FOLDER = "model"
-CONFIGS: dict[type[Config], type[Config]] = {
-    KitsuOptions: KitsuConfig,
-    MyAnimeListOptions: MyAnimeListConfig,
-    AlsEngineOptions: AlsEngineConfig,
-    NetworkEngineOptions: NetworkEngineConfig,
-}
 HOLDOUT_MODEL_IGNORED = frozenset(
     {"scheduler", "local_cluster", "worker_memory", "keep_sums", "since", "work"}
 )
@@ -89,7 +73,9 @@ class _TaskPlanner:
         if collect is not None:
             out = self._work / "collected"
             self._add(
-                "collect", _filled(CONFIGS[type(collect)], collect, out=out), is_external=True
+                "collect",
+                _filled(COLLECT_CONFIGS[type(collect)], collect, out=out),
+                is_external=True,
             )
             return (str(out / "ratings.parquet"),)
         if prepare is not None:
@@ -168,7 +154,7 @@ class _TaskPlanner:
             files = {"ratings": ratings, "model": model, "out": folders[name]}
             self._add(
                 "evaluate" if holdout else "engines",
-                _filled(CONFIGS[type(options)], options, **files),
+                _filled(ENGINE_CONFIGS[type(options)], options, **files),
                 f"{name}-without-them" if holdout else f"engines-{name}",
             )
             model = folders[name]

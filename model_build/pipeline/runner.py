@@ -43,8 +43,7 @@ def run_tasks(
 ) -> None:
     """Do those of the tasks that are not up to date.
 
-    ``on_start`` is called before each, ``on_done`` after it with its seconds, or with None for one
-    that was up to date.
+    ``on_start`` is called before each, ``on_done`` after it, with its seconds if it was done.
 
     Raises
     ------

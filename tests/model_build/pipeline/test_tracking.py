@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from model_build.cli import main
-from model_build.pipeline.tracking import MetricValues, Parameters, Tracking
+from model_build.tracking.trackers import MetricValues, Parameters, Tracking
 from tests.model_build.pipeline.shop import CONFIG, Shop, make_shop
 from tests.model_build.worlds import ROOT
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from model_build.pipeline.code_digest import code_digest
 from model_build.pipeline.task import JOBS
+from model_build.util.code_digest import code_digest
 
 FILES = {
     "app/__init__.py": "def create():\n    from app.web import build\n    return build\n",

@@ -1,0 +1,1 @@
+"""Reports to experiment trackers; knows neither models nor builds."""
