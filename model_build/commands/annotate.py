@@ -14,6 +14,7 @@ CONFIG = AnnotateConfig
 
 
 def run(config: AnnotateConfig) -> None:
+    """Write the measures, and print where the model is."""
     from model_build.artifact.job import annotate
 
     print(annotate(config))

@@ -1,8 +1,8 @@
-"""Bring the table of anime facts up to date with a release of anime-offline-database.
+r"""Bring the table of anime facts up to date with a release of anime-offline-database.
 
 Writes a Parquet table for train --catalogue. Example:
 
-    python -m model_build catalogue --database anime-offline-database-minified.json.zst \\
+    python -m model_build catalogue --database anime-offline-database-minified.json.zst \
         --catalogue anime.parquet --out anime-new.parquet
 """
 
@@ -25,6 +25,7 @@ CONFIG = CatalogueConfig
 
 
 def run(config: CatalogueConfig) -> None:
+    """Write the new table, and print what is new in it."""
     from app.recommender.atomic_writes import write_atomically
     from model_build.data.anime_database import read_anime_database, update_catalogue
     from model_build.data.catalogue import read_catalogue

@@ -32,6 +32,7 @@ CONFIG = ColdConfig
 
 
 def run(config: ColdConfig) -> None:
+    """Print the measures, as a table or as JSON."""
     from model_build.data.catalogue import read_catalogue
     from model_build.data.ratings import read_ratings
     from model_build.evaluate.cold_start import evaluate_cold_start

@@ -21,6 +21,7 @@ CONFIG = {
 
 
 def run(config: KitsuConfig | MyAnimeListConfig) -> None:
+    """Collect lists, and print the report."""
     from model_build.reporting.job import collect
 
     print(collect(config))

@@ -17,6 +17,7 @@ TABLE_COLUMNS = ("NDCG@10", "recall@10", "NDCG@10 new", "coverage", "RMSE", "tra
 
 
 def run(config: CompareConfig) -> None:
+    """Print the table, or its rows as JSON."""
     from model_build.evaluate.job import compare, comparison_json
     from model_build.util.markdown_tables import format_cell, format_cells, print_table
 

@@ -24,6 +24,7 @@ CONFIG = {
 
 
 def run(config: AlsEngineConfig | NetworkEngineConfig) -> None:
+    """Fit the engine, and print its measures."""
     from model_build.tuning.engine_job import fit_engine
 
     print(fit_engine(config))

@@ -15,6 +15,7 @@ CONFIG = EvaluateConfig
 
 
 def run(config: EvaluateConfig) -> None:
+    """Print the measures, as a table or as JSON."""
     from model_build.evaluate.job import evaluate_model, evaluation_json
 
     if config.as_json:

@@ -14,6 +14,7 @@ CONFIG = FetchConfig
 
 
 def run(config: FetchConfig) -> None:
+    """Fetch the model, and print where it is."""
     from model_build.artifact.job import fetch
 
     print(fetch(config))

@@ -1,4 +1,4 @@
-"""Measure and tune recommending from what fans did (implicit feedback).
+r"""Measure and tune recommending from what fans did (implicit feedback).
 
 A fifth of every fan's interactions is hidden, and a tenth of the fans is not trained on at all.
 
@@ -9,7 +9,7 @@ A fifth of every fan's interactions is hidden, and a tenth of the fans is not tr
 Example:
 
     python -m model_build implicit strengths --interactions did.parquet --out strengths.json
-    python -m model_build implicit grid --interactions did.parquet --table grid \\
+    python -m model_build implicit grid --interactions did.parquet --table grid \
         --strengths strengths.json --model model --out model-als
 """
 
@@ -88,6 +88,7 @@ CONFIG = {
 
 
 def run(config: StrengthsConfig | GridConfig | ComparisonConfig) -> None:
+    """Run the part that was chosen."""
     if isinstance(config, StrengthsConfig):
         _search_strengths(config)
     elif isinstance(config, GridConfig):

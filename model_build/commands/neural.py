@@ -54,6 +54,7 @@ CONFIG = NeuralConfig
 
 
 def run(config: NeuralConfig) -> None:
+    """Print the table, or its rows as JSON."""
     import sys
 
     from model_build.data.ratings import read_ratings

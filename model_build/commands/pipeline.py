@@ -47,6 +47,7 @@ CONFIG = PipelineArguments
 
 
 def run(config: PipelineArguments) -> None:
+    """Build, or print what would be built."""
     from model_build.pipeline.config import read_config
     from model_build.pipeline.example_config import example_config
     from model_build.pipeline.plan import plan_tasks

@@ -22,6 +22,7 @@ CONFIG = PrepareConfig
 
 
 def run(config: PrepareConfig) -> None:
+    """Clean the dump, and print the report."""
     from model_build.data.dumps.prepare import prepare
 
     print(prepare(config))

@@ -23,6 +23,7 @@ CONFIG = PruneConfig
 
 
 def run(config: PruneConfig) -> None:
+    """Delete versions, and print which."""
     from model_build.artifact.store import open_model_store
     from model_build.artifact.versions import prune_versions
 

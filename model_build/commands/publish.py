@@ -16,6 +16,7 @@ CONFIG = PublishConfig
 
 
 def run(config: PublishConfig) -> None:
+    """Publish the model, and print what was uploaded."""
     from model_build.artifact.job import publish
 
     print(publish(config))

@@ -27,6 +27,7 @@ CONFIG = RecommendConfig
 
 
 def run(config: RecommendConfig) -> None:
+    """Print the recommendations, in words or as JSON."""
     from app.catalogue import Catalogue, infer_franchises
     from app.recommender import Model, RecommendOptions, SortOrder, recommend
     from app.schemas.recommendations import RecommendationsResponse

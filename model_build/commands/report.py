@@ -16,6 +16,7 @@ CONFIG = ReportConfig
 
 
 def run(config: ReportConfig) -> None:
+    """Write the page, and print where it is."""
     from model_build.reporting.job import write_report
 
     print(write_report(config))

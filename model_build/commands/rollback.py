@@ -28,6 +28,7 @@ CONFIG = RollbackConfig
 
 
 def run(config: RollbackConfig) -> None:
+    """Move the pointer, and print which version is live."""
     from model_build.artifact.store import open_model_store
     from model_build.artifact.versions import rollback_version
 

@@ -51,6 +51,7 @@ CONFIG = SimilarConfig
 
 
 def run(config: SimilarConfig) -> None:
+    """Print what is alike, in words or as JSON."""
     from app.catalogue import Catalogue
     from app.recommender import Model
     from model_build.evaluate.job import require_engine

@@ -12,6 +12,7 @@ CONFIG = SplitConfig
 
 
 def run(config: SplitConfig) -> None:
+    """Split the ratings, and print the sizes of the parts."""
     from model_build.data.holdout import write_split
 
     print(write_split(config))

@@ -18,6 +18,7 @@ CONFIG = TrainConfig
 
 
 def run(config: TrainConfig) -> None:
+    """Train the model, and print what it is made of."""
     from model_build.train.job import train
 
     print(train(config))

@@ -59,6 +59,7 @@ CONFIG = TuneConfig
 
 
 def run(config: TuneConfig) -> None:
+    """Search, and print each trial and what was found."""
     import optuna
 
     from model_build.data.holdout import HIDDEN_SHARE

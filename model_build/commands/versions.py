@@ -29,6 +29,7 @@ CONFIG = VersionsConfig
 
 
 def run(config: VersionsConfig) -> None:
+    """Print the versions, as a table or as JSON."""
     from model_build.artifact.store import open_model_store
     from model_build.artifact.versions import list_versions
     from model_build.util.markdown_tables import nan_to_null

@@ -105,7 +105,7 @@ class EngineOptions(Config):
 
 
 class AlsEngineOptions(AlsOptions, EngineOptions):
-    """Further engines beside Hakken's own, a table each: [engines.als]"""
+    """Further engines beside Hakken's own, a table each, such as [engines.als]."""
 
     learn_strengths: bool = Field(
         False,
@@ -114,7 +114,7 @@ class AlsEngineOptions(AlsOptions, EngineOptions):
 
 
 class NetworkEngineOptions(NetworkOptions, EngineOptions):
-    """Further engines beside Hakken's own, a table each: [engines.als]"""
+    """Further engines beside Hakken's own, a table each, such as [engines.als]."""
 
 
 class EngineConfig(EngineOptions):

@@ -32,11 +32,20 @@ MLFLOW_VALUE_LENGTH = 500
 class ExperimentTracker(Protocol):
     """One run: what was configured, what was measured, result files and the model."""
 
-    def start_run(self, parameters: Parameters) -> None: ...
-    def log_metrics(self, metrics: MetricValues) -> None: ...
-    def log_file(self, path: Path) -> None: ...
-    def log_model(self, folder: Path, version: str, parameters: Parameters) -> None: ...
-    def end_run(self, *, succeeded: bool) -> None: ...
+    def start_run(self, parameters: Parameters) -> None:
+        """Start the run, with what was configured."""
+
+    def log_metrics(self, metrics: MetricValues) -> None:
+        """Keep what was measured."""
+
+    def log_file(self, path: Path) -> None:
+        """Keep a file with the run."""
+
+    def log_model(self, folder: Path, version: str, parameters: Parameters) -> None:
+        """Keep the model that was made, and what it was made with."""
+
+    def end_run(self, *, succeeded: bool) -> None:
+        """End the run."""
 
 
 class Tracking:

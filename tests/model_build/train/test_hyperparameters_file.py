@@ -55,7 +55,8 @@ def test_train_uses_the_file_and_options_win(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"k": 5, "shrinkge": 3}', "'shrinkge' is no setting"),
+        ('{"k": 5, "shrinkge": 3}', "'shrinkge' is no setting; did you mean shrinkage?"),
+        ('{"xyz": 5}', "'xyz' is no setting; expected some of reg_user, reg_item, "),
         ('{"k": 0}', "k is 0; expected a whole number from 1"),
         ('{"k": 1000000001}', "k is 1000000001; expected a whole number"),
         ('{"shrinkage": 1' + "0" * 400 + "}", "shrinkage is 10+; expected a number"),
