@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -209,6 +210,14 @@ def test_a_model_is_published_once_and_a_worse_one_refused(shop: Shop, capsys: C
     assert shop.build(capsys, *to)["publish"] == "not done yet"
     live = open_model_source(str(shop.folder / "place"), shop.folder).latest()
     assert live.version == shop.model.version
+    record = json.loads((shop.work / "state" / "publish.json").read_text("utf-8"))["facts"]
+    assert {name: record[name] for name in record if name != "inputs"} == {
+        "command": ["publish"],
+        "options": {"to": str(shop.folder / "place")},
+        "code": "",
+        "else": None,
+    }
+    assert list(record["inputs"]) == ["model"]
     (shop.folder / "place" / "latest").write_text("earlier\n")  # rolled back, by hand
     assert shop.build(capsys, *to)["publish"] == "up to date"
     assert (shop.folder / "place" / "latest").read_text() == "earlier\n"
@@ -287,6 +296,14 @@ def test_lists_are_collected_once(
     assert asked > 0
     assert set(shop.build(capsys).values()) == {"up to date"}
     assert len(upstream.requests) == asked
+    # As earlier versions wrote it: what they collected is not asked for again.
+    assert json.loads((shop.work / "state" / "collect.json").read_text("utf-8"))["facts"] == {
+        "command": ["collect", "kitsu"],
+        "options": {"users": 30, "rate": 0, "seed": 0},
+        "inputs": {},
+        "code": "",
+        "else": None,
+    }
     assert shop.build(capsys, "--only", "collect", "--force") == {"collect": "as --force says"}
     assert len(upstream.requests) == 2 * asked, "from the beginning"
     line = shop.refused(capsys, "--set", "collect.service=mal")
