@@ -171,8 +171,10 @@ class Absent:
         if name.partition(".")[0] == "surprise":
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Absent())
+from importlib import import_module
 import model_build.cli
-model_build.cli._build_parser()
+for name in model_build.cli.COMMANDS:
+    import_module(f"model_build.commands.{name}")
 try:
     import model_build.evaluate.surprise_estimator
 except ModuleNotFoundError as error:
