@@ -111,8 +111,8 @@ def _print_memory(served: RunningServer) -> None:
     for number, worker in enumerate(served.worker_memory(), 1):
         shared = worker.resident - worker.unique
         print(
-            f"worker {number}: {worker.resident:.0f} MB resident, {worker.unique:.0f} MB of its own, "
-            f"{shared:.0f} MB shared"
+            f"worker {number}: {worker.resident:.0f} MB resident, "
+            f"{worker.unique:.0f} MB of its own, {shared:.0f} MB shared"
         )
 
 

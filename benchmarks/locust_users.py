@@ -85,7 +85,8 @@ class MixedUser(FastHttpUser):
 
     @task(1)
     def hanging_sources(self) -> None:
-        path = f"/api/v1/recommendations?source={_random_site()}&username={_random_choice(HANGING_USERNAMES)}"
+        name = _random_choice(HANGING_USERNAMES)
+        path = f"/api/v1/recommendations?source={_random_site()}&username={name}"
         self._get(path, "no answer", TIMEOUT_STATUS, CIRCUIT_OPEN_STATUS)
 
     def _get(self, path: str, name: str, *statuses: int) -> None:

@@ -27,6 +27,7 @@ COMMANDS = {
     "implicit": "measure and tune recommending from what fans did",
     "neural": "measure the engines from embeddings beside others",
     "tune": "search for the best settings",
+    "calibrate": "fit the weights and thresholds of serving",
     "report": "write an HTML page about a model",
     "recommend": "recommend for a list file",
     "similar": "what is alike by an engine's vectors: anime, or fans",

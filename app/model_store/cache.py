@@ -70,8 +70,8 @@ class ModelCache:
                     _download_model(bucket_folder, manifest_bytes, manifest, target)
         except Timeout:
             raise ArtifactError(
-                f"{bucket_folder.url}: another process has been downloading it into {target} for over "
-                f"{LOCK_TIMEOUT:.0f} seconds; stop that process or start again later."
+                f"{bucket_folder.url}: another process has been downloading it into {target} for "
+                f"over {LOCK_TIMEOUT:.0f} seconds; stop that process or start again later."
             ) from None
         except OSError as error:
             raise ArtifactError(

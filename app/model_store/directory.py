@@ -49,8 +49,8 @@ class DirectoryModelSource:
             model = self.path / pointed_version
             if not (model / MANIFEST_FILE).is_file():
                 raise ArtifactError(
-                    f"{model / MANIFEST_FILE}: missing, but {pointer} names version {pointed_version}; "
-                    "restore that version or point to another one."
+                    f"{model / MANIFEST_FILE}: missing, but {pointer} names version "
+                    f"{pointed_version}; restore that version or point to another one."
                 )
         content = (model / MANIFEST_FILE).read_bytes()
         manifest = parse_published_manifest(content, model / MANIFEST_FILE, pointed_version)

@@ -1,4 +1,4 @@
-"""Files and directories that are replaced whole: at every instant the old one or the new one is there."""
+"""Files and directories replaced whole: at every instant the old one or the new one is there."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from app.recommender.arrays import ArtifactReader, ItemMatrix, find_positions
 from app.recommender.artifact import ArtifactError, Manifest, ModelArtifact, open_artifact
 from app.recommender.engines import load_engines
 from app.recommender.input_weights import InputWeights
+from app.recommender.parameters import ServingParameters
 from app.recommender.training_users import TrainingUsers
 
 
@@ -44,7 +46,7 @@ class ScoreModel:
         factor_position = arrays.read_vector("score_model_factor_position", np.int32)
         if len(factor_position) and not (factor_position[0] >= 0 and factor_position[-1] < n_items):
             raise ArtifactError(
-                f"{arrays.array_path('score_model_factor_position')}: points past the anime there are."
+                f"{arrays.array_path('score_model_factor_position')}: points past the anime."
             )
         if (np.diff(factor_position) <= 0).any():
             raise ArtifactError(
@@ -57,15 +59,16 @@ class ScoreModel:
             or item_factors.dtype.kind != "f"
         ):
             raise ArtifactError(
-                f"{arrays.array_path('score_model_item_factors')}: {item_factors.dtype}{item_factors.shape}; expected a row of "
-                f"factors for each of {len(factor_position)} anime."
+                f"{arrays.array_path('score_model_item_factors')}: {item_factors.dtype}"
+                f"{item_factors.shape}; expected a row of factors for each of "
+                f"{len(factor_position)} anime."
             )
         noise_variance = arrays.read_vector(
             "score_model_noise_variance", np.float32, len(factor_position)
         )
         if not np.isfinite(item_factors).all() or (noise_variance <= 0).any():
             raise ArtifactError(
-                f"{arrays.array_path('score_model_noise_variance')}: noise must be above 0 everywhere."
+                f"{arrays.array_path('score_model_noise_variance')}: noise must be above 0."
             )
         factor_row = np.full(n_items, -1, np.int32)
         factor_row[factor_position] = np.arange(len(factor_position), dtype=np.int32)
@@ -141,6 +144,12 @@ class Model:
             ArtifactError: naming the file that is missing, damaged or not as expected.
         """
         return cls(open_artifact(path))
+
+    def with_parameters(self, parameters: ServingParameters) -> Model:
+        """The same model with other serving parameters; arrays are shared."""
+        changed = copy.copy(self)
+        changed.parameters = parameters
+        return changed
 
     def __len__(self) -> int:
         return len(self.anime_id)

@@ -45,9 +45,8 @@ class TrainingUsers:
         embeddings = arrays.read_table(f"{engine}_training_users_embedding", len(indptr) - 1)
         loved_items = arrays.read_vector(f"{engine}_training_users_indices", np.int32)
         if indptr[0] != 0 or (np.diff(indptr) < 0).any() or indptr[-1] != len(loved_items):
-            raise ArtifactError(
-                f"{arrays.array_path(f'{engine}_training_users_indptr')}: offsets must ascend from 0."
-            )
+            file = arrays.array_path(f"{engine}_training_users_indptr")
+            raise ArtifactError(f"{file}: offsets must ascend from 0.")
         if len(loved_items) and not 0 <= int(loved_items.min()) <= int(loved_items.max()) < n_items:
             raise ArtifactError(
                 f"{arrays.array_path(f'{engine}_training_users_indices')}: points past the anime."

@@ -4,8 +4,8 @@ A fan's scores are mu + b_i + f_i, f Gaussian with mean 0 and the covariance
 
     k(i, j) = user_bias_variance + a_i'a_j + s_i s_j exp(sharpness (u_i'u_j - 1))
 
-of the user's bias, of factors a and of embeddings u of length 1. The last term is an attention that fades
-within a franchise or a genre, and is of full rank. A list is folded in by one solution:
+of the user's bias, of factors a and of embeddings u of length 1. The last term is an attention that
+fades within a franchise or a genre, and is of full rank. A list is folded in by one solution:
 
     f = K_all,list (K_list,list + noise)^-1 (score - mu - b),
 
