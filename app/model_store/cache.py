@@ -19,7 +19,7 @@ from app.recommender.artifact import (
     ManifestEntry,
     verify_file,
 )
-from app.recommender.atomic_writes import fsync_path, write_text_atomically
+from app.recommender.atomic_writes import fsync_path, write_atomically
 
 LOCK_TIMEOUT = 600.0
 MAX_COPIES = 2
@@ -96,7 +96,11 @@ class ModelCache:
                 return
             with self._lock(0):
                 os.utime(copy)
-                write_text_atomically(self.folder / _GOOD_MARKER, f"{copy.name}\n")
+                write_atomically(
+                    self.folder / _GOOD_MARKER,
+                    lambda marker: marker.write_text(f"{copy.name}\n", "utf-8"),
+                    partial=self.folder / f"{_GOOD_MARKER}.new",
+                )
                 self._prune(copy)
         except Timeout:
             pass  # the one who has the lock does the same, or the next one will

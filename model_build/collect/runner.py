@@ -79,7 +79,7 @@ def collect_from_myanimelist(config: MyAnimeListConfig) -> dict[str, Any]:
 
 @contextmanager
 def _open_collection(out: Path) -> Iterator[tuple[AppSettings, ResponseCache, SharedStorage]]:
-    """The app's settings, the folder of responses, and a place for temporary files."""
+    """Yield the app's settings, the stored responses, and storage for this run."""
     try:
         settings = load_settings()
     except SettingsError as error:
@@ -171,7 +171,7 @@ def _collect_lists(
 
 
 def _rate_limits(rate: float | None, settings: AppSettings) -> tuple[RateLimit, ...]:
-    """The limits of requests; the usual limits unless they are switched off."""
+    """Return the limits of requests; the usual limits unless they are switched off."""
     if rate is not None:
         return (RateLimit(1, 1 / rate),) if rate else ()
     return RATE_LIMITS["kitsu"] if settings.limits else ()

@@ -18,7 +18,7 @@ RATING_WEIGHT, FAVOURITE_WEIGHT = 1.25, 1.5
 def activity_score(
     minutes: Float64Array, ratings: Float64Array, favourites: Float64Array
 ) -> Float64Array:
-    """The scores (n,) of n users with some time or ratings."""
+    """Return the scores (n,) of n users with some time or ratings."""
     return np.log(minutes + RATING_WEIGHT * ratings + FAVOURITE_WEIGHT * favourites)
 
 
@@ -33,7 +33,7 @@ def bin_edges(scores: Float64Array) -> Float64Array:
 
 
 def assign_segments(scores: Float64Array) -> list[str]:
-    """The segment of every user; Low for all if all have the same score."""
+    """Return the segment of every user; Low for all if all have the same score."""
     if not len(scores) or scores.min() == scores.max():
         return [ACTIVITY_SEGMENTS[0]] * len(scores)
     place = np.searchsorted(bin_edges(scores)[1:-1], scores, side="right")

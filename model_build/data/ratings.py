@@ -144,7 +144,7 @@ def read_user_list(path: Path) -> UserList:
 
 
 def ratings_fingerprint(ratings: Ratings) -> str:
-    """A sha256 of the ratings themselves, whatever kind of file they came in."""
+    """Return a sha256 of the ratings themselves, whatever kind of file they came in."""
     digest = hashlib.sha256()
     digest.update("\n".join(map(str, ratings.user_ids.to_list())).encode())
     for array in (ratings.anime_ids, ratings.user, ratings.item, ratings.rating, ratings.status):

@@ -1,7 +1,7 @@
-"""What a report tells: models with the settings of the reported one, measured on held-out fans.
+"""The charts of a report: models with the settings of the reported one, measured on held-out users.
 
-The reported model itself may have seen every fan, so its error cannot be measured. What is measured
-was trained with its settings on the ratings without the fans drawn.
+The reported model may have been trained on every user, so its error cannot be measured. What is
+measured was trained with its settings on the ratings without the users drawn.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MATCH_SERIES, KNN_SERIES, BASELINE_SERIES = "sharpened (match)", "KNN (score)", 
 
 @dataclass(frozen=True, slots=True)
 class OrderPredictions:
-    """Predicted and given scores of hidden entries (pairs,), and positions shown (fans x 10,)."""
+    """Predictions and scores of hidden entries (n_pairs,), and positions shown (10 n_users,)."""
 
     predicted: Float64Array
     baseline: Float64Array
@@ -44,7 +44,7 @@ class OrderPredictions:
 
 
 def model_hyperparameters(model: Model) -> Hyperparameters:
-    """The settings that a model was trained with, as its manifest tells."""
+    """Return the settings of a model, from its manifest."""
     known = model.manifest.hyperparameters
     names = [name for name in Hyperparameters.model_fields if name in known]
     return Hyperparameters.model_validate({name: known[name] for name in names})
@@ -57,7 +57,7 @@ def report_charts(
     franchises: bool,
     on_step: Callable[[], object],
 ) -> list[Chart]:
-    """All charts of the report; ``step`` is called `STEPS` times while they are measured."""
+    """Measure all charts of the report; ``on_step`` is called `PROGRESS_STEPS` times."""
     found = [_rmse_by_k_chart(benchmark, settings)]
     on_step()
     found.append(_rmse_by_shrinkage_chart(benchmark, settings))
@@ -69,14 +69,14 @@ def report_charts(
     names = [name for name in METRIC_NAMES if franchises or name != "new_ndcg@10"]
     measured = {}
     for order, model in models.items():
-        of_order = benchmark.evaluate_model(model, order, benchmark.users)
-        measured[order.value] = [float(of_order[name]) for name in names]
+        metrics = benchmark.evaluate_model(model, order, benchmark.users)
+        measured[order.value] = [float(metrics[name]) for name in names]
         on_step()
     found.append(
         Chart(
             "Ranking by order",
-            f"Of {len(benchmark.users):,} held-out fans: how well the first ten hold what they love "
-            "(1 is perfect)."
+            f"Of {len(benchmark.users):,} held-out fans: how well the first ten hold what they "
+            "love (1 is perfect)."
             + (" For new_ndcg@10 franchises on the list are hidden." if franchises else ""),
             "",
             "",
@@ -97,11 +97,11 @@ def report_charts(
 
 
 def predict_order(model: Model, order: SortOrder, users: Sequence[HoldoutUser]) -> OrderPredictions:
-    """What an order predicts of the hidden entries and shows first."""
-    predicted, baseline, given, shown = [], [], [], []
-    for fan in users:
-        scores = score_items(model, fan.visible, RecommendOptions(sort_order=order))
-        position = model.find_positions(fan.hidden_ids)
+    """Predict the hidden entries of users, and rank for them, by one order."""
+    predicted, baseline, actual, shown = [], [], [], []
+    for user in users:
+        scores = score_items(model, user.visible, RecommendOptions(sort_order=order))
+        position = model.find_positions(user.hidden_ids)
         known = position >= 0
         predicted.append(scores.predicted_score[position[known]])
         alone = (
@@ -110,69 +110,73 @@ def predict_order(model: Model, order: SortOrder, users: Sequence[HoldoutUser]) 
             else scores.knn_prediction.baseline
         )
         baseline.append(np.clip(alone[position[known]], 1.0, 10.0))
-        given.append(fan.hidden_scores[known])
+        actual.append(user.hidden_scores[known])
         shown.append(top_items(scores.sort_key, scores.allowed_mask, TOP_N))
     none = np.empty(0)
     return OrderPredictions(
         np.concatenate([none, *predicted]),
         np.concatenate([none, *baseline]),
-        np.concatenate([none, *given]),
+        np.concatenate([none, *actual]),
         np.concatenate([np.empty(0, np.int64), *shown]),
     )
 
 
 def rmse(predicted: Float64Array, actual: Float64Array) -> float:
-    """NaN where there is nothing to compare."""
+    """Return the root mean square error; NaN without pairs."""
     return float(np.sqrt(np.mean((predicted - actual) ** 2))) if len(actual) else float("nan")
 
 
-def _knn_rmse(benchmark: HoldoutBenchmark, settings: Hyperparameters) -> float:
-    seen = predict_order(benchmark.fit_part("knn", settings), SortOrder.SCORE, benchmark.users)
-    return rmse(seen.predicted, seen.actual)
-
-
 def _rmse_by_k_chart(benchmark: HoldoutBenchmark, settings: Hyperparameters) -> Chart:
-    ks = sorted({*K_VALUES, settings.k})
-    return Chart(
-        "Error by k",
+    note = (
         "RMSE of KNN with baseline by how many neighbours a prediction rests on; the dotted line "
-        f"is what the model uses, {settings.k}.",
-        "k",
-        "RMSE",
-        [str(k) for k in ks],
-        {"KNN": [_knn_rmse(benchmark, settings.model_copy(update={"k": k})) for k in ks]},
-        marked_index=ks.index(settings.k),
+        f"is what the model uses, {settings.k}."
     )
+    return _knn_rmse_chart(benchmark, settings, "k", K_VALUES, note)
 
 
 def _rmse_by_shrinkage_chart(benchmark: HoldoutBenchmark, settings: Hyperparameters) -> Chart:
-    values = sorted({*SHRINKAGE_VALUES, settings.shrinkage})
-    return Chart(
-        "Error by shrinkage",
+    note = (
         "RMSE of KNN with baseline by how strongly similarities of few common fans are pulled to "
-        f"0; the dotted line is what the model uses, {settings.shrinkage:.4g}.",
-        "shrinkage",
+        f"0; the dotted line is what the model uses, {settings.shrinkage:.4g}."
+    )
+    return _knn_rmse_chart(benchmark, settings, "shrinkage", SHRINKAGE_VALUES, note)
+
+
+def _knn_rmse_chart(
+    benchmark: HoldoutBenchmark,
+    settings: Hyperparameters,
+    name: str,
+    values: Sequence[float],
+    note: str,
+) -> Chart:
+    """Measure KNN by one hyperparameter, with the value of the model among ``values``."""
+    used = getattr(settings, name)
+    values = sorted({*values, used})
+    errors = []
+    for value in values:
+        model = benchmark.fit_part("knn", settings.model_copy(update={name: value}))
+        found = predict_order(model, SortOrder.SCORE, benchmark.users)
+        errors.append(rmse(found.predicted, found.actual))
+    return Chart(
+        f"Error by {name}",
+        note,
+        name,
         "RMSE",
-        [f"{value:.4g}" for value in values],
-        {
-            "KNN": [
-                _knn_rmse(benchmark, settings.model_copy(update={"shrinkage": value}))
-                for value in values
-            ]
-        },
-        marked_index=values.index(settings.shrinkage),
+        [f"{value:.4g}" if isinstance(value, float) else str(value) for value in values],
+        {"KNN": errors},
+        marked_index=values.index(used),
     )
 
 
 def _calibration_chart(predictions: dict[SortOrder, OrderPredictions]) -> Chart:
-    """Mean given score where predictions round to the same half point."""
+    """Compute the mean given score of predictions that round to the same half point."""
     halves = np.arange(2, 21)
     series = {}
     for name, order in ((MATCH_SERIES, SortOrder.MATCH), (KNN_SERIES, SortOrder.SCORE)):
-        seen = predictions[order]
-        half = np.rint(2 * seen.predicted).astype(np.int64)
+        found = predictions[order]
+        half = np.rint(2 * found.predicted).astype(np.int64)
         count = np.bincount(half, minlength=21)[2:]
-        total = np.bincount(half, seen.actual, minlength=21)[2:]
+        total = np.bincount(half, found.actual, minlength=21)[2:]
         enough = count >= MIN_BIN_COUNT
         series[name] = np.where(enough, total / np.maximum(count, 1), np.nan)
     used = np.isfinite(np.array(list(series.values()))).any(axis=0)
@@ -192,7 +196,7 @@ def _calibration_chart(predictions: dict[SortOrder, OrderPredictions]) -> Chart:
 def _popularity_chart(
     benchmark: HoldoutBenchmark, predictions: dict[SortOrder, OrderPredictions]
 ) -> Chart:
-    """Shares of what is shown, by popularity; and of what fans love, to compare with."""
+    """Compute shares of what is shown, by popularity, and of relevant hidden entries."""
     count = np.bincount(benchmark.training.item, minlength=len(benchmark.training.anime_ids))
     rank = np.empty(len(count), np.int64)
     rank[np.argsort(-count, kind="stable")] = np.arange(1, len(count) + 1)
@@ -204,19 +208,19 @@ def _popularity_chart(
     wanted = at[benchmark.training.anime_ids[at] == loved]
 
     def shares(positions: Int64Array) -> list[float]:
-        place = np.searchsorted(POPULARITY_RANKS, rank[positions])
-        of = np.bincount(place, minlength=len(POPULARITY_RANKS) + 1)
-        return [float(share) for share in 100 * of / max(1, of.sum())]
+        band = np.searchsorted(POPULARITY_RANKS, rank[positions])
+        count = np.bincount(band, minlength=len(POPULARITY_RANKS) + 1)
+        return [float(share) for share in 100 * count / max(1, count.sum())]
 
     ends = [f"{end / 1000:g}k" if end >= 1000 else f"{end}" for end in POPULARITY_RANKS]
     names = [f"≤ {end}" for end in ends]
     distinct = {order: len(np.unique(seen.top_items)) for order, seen in predictions.items()}
-    told = ", ".join(f"{order.value} {count:,}" for order, count in distinct.items())
+    distinct_text = ", ".join(f"{order.value} {count:,}" for order, count in distinct.items())
     return Chart(
         "Coverage against popularity",
         "What the first ten are made of, by an anime's rank among those on most lists (a band "
         "begins where the one before it ends), beside what the same fans love. Different anime "
-        f"shown: {told}.",
+        f"shown: {distinct_text}.",
         "popularity rank",
         "share, %",
         [*names, f"> {ends[-1]}"],
@@ -256,7 +260,7 @@ def _rmse_by_length_chart(benchmark: HoldoutBenchmark, models: dict[SortOrder, M
 
 
 def _truncate_history(user: HoldoutUser, length: int) -> HoldoutUser | None:
-    """The fan with so many entries of the visible list, drawn by a seed of the list's own."""
+    """Return the user with ``length`` visible entries, drawn by a seed of the list's own."""
     ids = user.visible.anime_id
     if len(ids) < length:
         return None

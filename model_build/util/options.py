@@ -159,7 +159,7 @@ class Option:
 
 @cache
 def options_of(config: type[BaseModel]) -> tuple[Option, ...]:
-    """The options of a command, in the order of the fields."""
+    """Return the options of a command, in the order of the fields."""
     found = []
     for name, field in config.model_fields.items():
         rules = list(field.metadata)
@@ -183,14 +183,14 @@ def options_of(config: type[BaseModel]) -> tuple[Option, ...]:
 
 
 def named(key: str, description: str, default: Any = ..., **more: Any) -> Any:
-    """A field whose option has a name that no field can have, such as ``from``."""
+    """Return a field whose option has a name that no field can have, such as ``from``."""
     return Field(
         default, description=description, validation_alias=key, serialization_alias=key, **more
     )
 
 
 def given_options(config: BaseModel) -> Mapping[Option, Any]:
-    """What was given, and not left at its default."""
+    """Return what was given, and not left at its default."""
     return {
         option: getattr(config, option.name)
         for option in options_of(type(config))
@@ -199,7 +199,7 @@ def given_options(config: BaseModel) -> Mapping[Option, Any]:
 
 
 def _unwrap(annotation: Any, rules: list[Any]) -> tuple[Any, bool]:
-    """The type of one value, and whether there may be many; what is annotated joins ``rules``."""
+    """Return the type of one value, and whether there may be many; extend ``rules``."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         rules += arguments[1:]

@@ -17,7 +17,7 @@ def no_progress(_step: str, _done: int, _of: int) -> None:
 
 @contextmanager
 def progress_bars(*, shown: bool) -> Iterator[ProgressCallback]:
-    """A bar on standard error for each step, until the step is done."""
+    """Show a bar on standard error for each step, until the step is done."""
     bars: dict[str, tqdm[None]] = {}
 
     def update(step: str, done: int, of: int) -> None:

@@ -116,7 +116,7 @@ def _is_empty_folder(path: Path) -> bool:
 
 
 def _resolve_dataset(config: PrepareConfig) -> tuple[str, Path]:
-    """The name of the dump and where it lies."""
+    """Return the name of the dump and its path."""
     name = config.dataset
     if name.startswith(KAGGLE_PREFIX):
         if config.path is not None:
@@ -132,7 +132,7 @@ def _resolve_dataset(config: PrepareConfig) -> tuple[str, Path]:
 
 
 def _find_list_file(dump: DumpFormat, path: Path) -> tuple[CsvSource, RatingsFileFormat]:
-    """The file with the lists, and how it is to be read."""
+    """Find the file with the lists, and its format."""
     source = find_source(path, tuple(lists.file for lists in dump.ratings_files)) or single_source(
         path
     )
