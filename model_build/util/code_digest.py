@@ -14,8 +14,9 @@ PROJECT_PACKAGES = ("app", "model_build")
 def code_digest(module: str, root: Path = PROJECT_ROOT) -> str:
     """Digest of a module and all of ours that it imports, at the top or inside functions.
 
-    Of what Python makes of them: comments and formatting do not count. A package above a module
-    counts, but what it imports is followed only if it is imported itself.
+    Of what Python makes of them, so comments and formatting do not count, and of the templates
+    beside them. A package above a module counts, but what it imports is followed only if it is
+    imported itself.
     """
     counted: dict[Path, bool] = {}  # and whether followed
     wanted = [(module, True)]
@@ -28,7 +29,11 @@ def code_digest(module: str, root: Path = PROJECT_ROOT) -> str:
         if followed:
             wanted += [(imported, True) for imported in _parse(file)[1]]
             wanted += [(str(parent), False) for parent in _parents(name)]
-    text = "\n".join(f"{file.relative_to(root)} {_parse(file)[0]}" for file in sorted(counted))
+    lines = [f"{file.relative_to(root)} {_parse(file)[0]}" for file in sorted(counted)]
+    for template in sorted({each for file in counted for each in file.parent.glob("templates/*")}):
+        digest = hashlib.sha256(template.read_bytes()).hexdigest()
+        lines.append(f"{template.relative_to(root)} {digest}")
+    text = "\n".join(lines)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

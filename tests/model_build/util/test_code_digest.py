@@ -21,6 +21,8 @@ FILES = {
     "model_build/command.py": "from model_build.train import fit\n"
     "def run():\n    from model_build import lazy\n    return lazy\n",
     "model_build/other.py": "other = 1\n",
+    "app/core/templates/page.html": "<p>\n",
+    "model_build/pages/templates/page.html": "<p>\n",
 }
 
 
@@ -43,6 +45,8 @@ def digest(folder: Path, **changed: str) -> str:
         ("app/__init__.py", True),
         ("app/web.py", False),  # of a function of a package above
         ("model_build/other.py", False),
+        ("app/core/templates/page.html", True),
+        ("model_build/pages/templates/page.html", False),
     ],
 )
 def test_what_a_command_runs_counts(tmp_path: Path, name: str, counts: bool) -> None:
