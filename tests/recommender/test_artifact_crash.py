@@ -6,11 +6,10 @@ import errno
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,25 +21,8 @@ from app.recommender import atomic_writes as replacing
 from app.recommender.artifact import DatasetInfo, open_artifact, write_artifact
 from model_build.cli import main
 from model_build.train.serving_parameters import default_parameters
-from tests.model_build.worlds import ROOT, random_frame, train_model
-
-KILLED_AT_CALL = """
-import importlib, os, signal, sys
-module, name, number = importlib.import_module(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-real, calls = getattr(module, name), 0
-def counted(*arguments, **options):
-    global calls
-    calls += 1
-    if calls == number:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return real(*arguments, **options)
-setattr(module, name, counted)
-if sys.argv[4] == "without-exchange":
-    from app.recommender import atomic_writes as replacing
-    replacing.exchange_paths = lambda one, other: False
-from model_build.cli import main
-sys.exit(main(sys.argv[5:]))
-"""
+from tests.model_build.artifact.publisher import kill_at_call, start
+from tests.model_build.worlds import random_frame, train_model
 
 
 @pytest.fixture(scope="session")
@@ -65,16 +47,14 @@ def old(tmp_path: Path) -> Model:
 def train_killed(
     ratings: Path, out: Path, call: str, number: int, *, exchange: bool = True
 ) -> None:
-    module, _, name = call.rpartition(".")
-    how = "exchange" if exchange else "without-exchange"
-    command = ["train", "--quiet", "--ratings", str(ratings), "--out", str(out)]
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED_AT_CALL, module, name, str(number), how, *command],
-        cwd=ROOT,
-        capture_output=True,
-        check=False,
+    log = ratings.with_name("log")
+    process = start(
+        ["train", "--quiet", "--ratings", str(ratings), "--out", str(out)],
+        log,
+        first=partial(kill_at_call, call, number, exchange=exchange),
     )
-    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL, log.read_text("utf-8")
 
 
 def version_in(folder: Path) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,22 +15,10 @@ import pytest
 from app.recommender import Model
 from model_build.cli import main
 from model_build.train.checkpoints import CheckpointStore
-from tests.model_build.worlds import ROOT, random_frame
+from tests.model_build.artifact.publisher import kill_at_stage, start
+from tests.model_build.worlds import random_frame
 
 STAGES = ("similarity", "taste-similarity", "taste-factors", "pair-sums", "affinity", "newcomer")
-# Kills itself when a stage begins, as the system does when memory runs out.
-KILLED_AT = """
-import os, signal, sys
-from model_build.train import checkpoints
-from model_build.cli import main
-real = checkpoints.CheckpointStore.load_or_compute
-def load_or_compute(self, name, settings, compute):
-    if name == sys.argv[1]:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return real(self, name, settings, compute)
-checkpoints.CheckpointStore.load_or_compute = load_or_compute
-main(sys.argv[2:])
-"""
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +33,15 @@ def command(ratings: Path, folder: Path, *options: str) -> list[str]:
         *("train", "--quiet", "--ratings", str(ratings), "--out", str(folder / "model")),
         *("--work", str(folder / "work"), *options),
     ]
+
+
+def assert_killed(
+    arguments: list[str], log: Path, stage: str, min_entries: int | None = None
+) -> None:
+    """Run a training that is killed when a stage begins."""
+    killed = start(arguments, log, first=partial(kill_at_stage, stage, min_entries))
+    killed.join()
+    assert killed.exitcode == -signal.SIGKILL, log.read_text("utf-8")
 
 
 def taken(told: str) -> list[str]:
@@ -74,13 +71,7 @@ def test_a_killed_training_goes_on(
     capsys: pytest.CaptureFixture[str],
     stage: str,
 ) -> None:
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED_AT, stage, *command(ratings, tmp_path)],
-        cwd=ROOT,
-        capture_output=True,
-        check=False,
-    )
-    assert killed.returncode == -signal.SIGKILL
+    assert_killed(command(ratings, tmp_path), tmp_path / "log", stage)
     assert not (tmp_path / "model").exists()
     assert main(command(ratings, tmp_path)) == 0
     expected = list(STAGES[: STAGES.index(stage)])
@@ -111,7 +102,7 @@ def test_stages_are_made_again_for_what_they_depend_on(
     still: list[str],
 ) -> None:
     # The stages that another test may find are left as they are.
-    subprocess.run(["cp", "-r", uninterrupted / "work", tmp_path / "work"], check=True)
+    shutil.copytree(uninterrupted / "work", tmp_path / "work")
     assert main(command(ratings, tmp_path, *options)) == 0
     assert taken(capsys.readouterr().err) == still
     fresh = ["train", "--quiet", "--ratings", str(ratings), *options]
@@ -122,7 +113,7 @@ def test_stages_are_made_again_for_what_they_depend_on(
 def test_other_ratings_take_nothing(
     ratings: Path, uninterrupted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    subprocess.run(["cp", "-r", uninterrupted / "work", tmp_path / "work"], check=True)
+    shutil.copytree(uninterrupted / "work", tmp_path / "work")
     pl.read_parquet(ratings)[1:].write_parquet(tmp_path / "fewer.parquet")
     assert main(command(tmp_path / "fewer.parquet", tmp_path)) == 0
     assert taken(capsys.readouterr().err) == []
@@ -169,20 +160,7 @@ def test_long_trainings_keep_stages_beside_the_model_until_it_is_written(
 ) -> None:
     monkeypatch.setattr("model_build.train.job.CHECKPOINT_MIN_ENTRIES", 100)
     arguments = ["train", "--quiet", "--ratings", str(ratings), "--out", str(tmp_path / "model")]
-    killed = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            "from model_build.train import job\njob.CHECKPOINT_MIN_ENTRIES = 100\n"
-            + KILLED_AT,
-            "affinity",
-            *arguments,
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        check=False,
-    )
-    assert killed.returncode == -signal.SIGKILL
+    assert_killed(arguments, tmp_path / "log", "affinity", min_entries=100)
     beside = tmp_path / ".model.checkpoints"
     assert {stage.name for stage in beside.iterdir()} == {
         "similarity",
