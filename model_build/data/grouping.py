@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -14,6 +15,16 @@ from model_build.util.errors import InputError
 MAX_ENTRIES = np.iinfo(np.int32).max
 CHUNK_ENTRIES = 1 << 22
 """Entries looked at at once, where numpy makes wide copies of what it is given."""
+
+
+class UserItemIndex(NamedTuple):
+    """The arrays of `UserItemGroups`."""
+
+    item_indptr: Int64Array
+    item_user: Int32Array
+    item_position: Int32Array
+    user_indptr: Int64Array
+    user_item: Int32Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +53,22 @@ class UserItemGroups:
         return len(self.item_indptr) - 1
 
     @property
-    def index_arrays(self) -> tuple[Int64Array, Int32Array, Int32Array, Int64Array, Int32Array]:
-        """What loops over pairs of items of a user take."""
-        return (
-            self.item_indptr,
-            self.item_user,
-            self.item_position,
-            self.user_indptr,
-            self.user_item,
+    def index(self) -> UserItemIndex:
+        """The arrays as compiled loops over pairs of items of a user take them."""
+        return UserItemIndex(
+            self.item_indptr, self.item_user, self.item_position, self.user_indptr, self.user_item
         )
 
     def count_item_pairs(self) -> Int64Array:
         """How many pairs (i, j < i) of a user each item i is in, (n_items,)."""
         count = np.empty(self.n_items, np.int64)
-        _count_item_pairs(
-            self.item_indptr, self.item_user, self.item_position, self.user_indptr, count
-        )
+        _count_item_pairs(self.index, count)
         return count
 
 
 @dataclass(frozen=True, slots=True)
 class GroupedEntries(UserItemGroups):
-    """Grouped entries; ``user_entry`` (n,) is which entry stands at each place by user."""
+    """Grouped entries; ``user_entry`` (n,) is which entry each one by user was."""
 
     user_entry: Int32Array
 
@@ -198,17 +203,11 @@ def rows_by_user(user: Int32Array, n_users: int) -> list[Int64Array]:
 
 
 @numba.njit(nogil=True, cache=True)
-def _count_item_pairs(
-    item_indptr: Int64Array,
-    item_user: Int32Array,
-    item_position: Int32Array,
-    user_indptr: Int64Array,
-    n_pairs: Int64Array,
-) -> None:
+def _count_item_pairs(index: UserItemIndex, n_pairs: Int64Array) -> None:
     for i in range(len(n_pairs)):
         total = 0
-        for p in range(item_indptr[i], item_indptr[i + 1]):
-            total += item_position[p] - user_indptr[item_user[p]]
+        for p in range(index.item_indptr[i], index.item_indptr[i + 1]):
+            total += index.item_position[p] - index.user_indptr[index.item_user[p]]
         n_pairs[i] = total
 
 

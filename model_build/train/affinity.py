@@ -40,6 +40,7 @@ from app.recommender.input_weights import InputWeights
 from model_build.data.grouping import (
     GroupedEntries,
     UserItemGroups,
+    UserItemIndex,
     argsort_descending,
     count_entries_per_item,
     group_entries,
@@ -120,7 +121,7 @@ class GramMatrices:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], n_items: int) -> GramMatrices:
-        """The inverse of `to_arrays`."""
+        """Invert `to_arrays`."""
         return cls(n_items=n_items, **{name: arrays[name] for name in GRAM_ARRAYS})
 
 
@@ -156,7 +157,7 @@ def items_with_affinity(
 def weigh_entries(
     groups: GroupedEntries, rating: Float64Array | UInt8Array, status: Int8Array | UInt8Array
 ) -> WeightedEntries:
-    """Grouped entries with their x and y; ``rating`` and ``status`` are by entry."""
+    """Give grouped entries their x and y; ``rating`` and ``status`` are by entry."""
     rating = rating[groups.user_entry].astype(np.float64, copy=False)
     status = status[groups.user_entry].astype(np.int8, copy=False)
     return WeightedEntries(
@@ -177,11 +178,11 @@ def compute_gram_matrices(
     max_items: int | None = None,
     threads: int | None = None,
 ) -> GramMatrices:
-    """Sums that `solve_ease` takes, the same whatever the regularisation.
+    """Sum up what `solve_ease` takes, whatever the regularisation.
 
-    Over the items on at least ``min_entries`` lists, at most the ``max_items`` on most. Products of
-    two items are added up in double precision over some millions of entries at a time, and these
-    sums in single precision: relative errors stay near 1e-7.
+    It is over the items on at least ``min_entries`` lists, at most the ``max_items`` on most.
+    Products of two items are added up in double precision over some millions of entries at a
+    time, and these sums in single precision: relative errors stay near 1e-7.
     """
     n_items = len(ratings.anime_ids)
     count = count_entries_per_item(ratings.item, n_items)
@@ -200,9 +201,7 @@ def compute_gram_matrices(
             weighted = weigh_entries(grouped, ratings.rating[entries], ratings.status[entries])
             cost = balanced_ranges(weighted.count_item_pairs() + np.arange(m), WORK_RANGES)
             values = weighted.input_weight, weighted.relevance
-            run_over_ranges(
-                pool, _accumulate_gram_rows, cost, *weighted.index_arrays, *values, gram, cross
-            )
+            run_over_ranges(pool, _accumulate_gram_rows, cost, weighted.index, *values, gram, cross)
     squares = gram.diagonal().copy()
     copy_lower_to_upper(gram)
     return GramMatrices(known, count[known], n_items, gram, squares, cross)
@@ -258,7 +257,7 @@ class GramMatrixBuilder:
         self._cross[np.ix_(columns, rows)] += np.where(below, sums[:, :, 2].T, 0.0)
 
     def build(self) -> GramMatrices:
-        """The matrices, after all blocks."""
+        """Make the matrices, after all blocks."""
         squares = self._gram.diagonal().copy()
         return GramMatrices(
             self._known, self._count, self._n_items, self._gram, squares, self._cross
@@ -274,7 +273,7 @@ def solve_ease(
     step: str = "affinity",
     on_progress: ProgressCallback = no_progress,
 ) -> csr_array:
-    """The affinity for one regularisation; others may follow on the same sums.
+    """Solve for one regularisation; others may follow on the same sums.
 
     Memory: besides the sums, two blocks of rows a thread.
 
@@ -359,16 +358,13 @@ def _to_item_matrix(
 @numba.njit(nogil=True, cache=True)
 def accumulate_gram_pairs(
     i: int,
-    item_indptr: Int64Array,
-    item_user: Int32Array,
-    item_position: Int32Array,
-    user_indptr: Int64Array,
-    user_item: Int32Array,
+    index: UserItemIndex,
     input_weight: Float32Array,
     relevance: Float32Array,
     sums: Float64Array,
 ) -> None:
     """Add x_i x_j, x_i y_j, y_i x_j of every user to ``sums[j]``, for each j <= i."""
+    item_indptr, item_user, item_position, user_indptr, user_item = index
     stop = item_indptr[i + 1]
     for p in range(item_indptr[i], stop):
         if p + PREFETCH_DISTANCE < stop:
@@ -397,11 +393,7 @@ def accumulate_gram_pairs(
 def _accumulate_gram_rows(
     first: int,
     last: int,
-    item_indptr: Int64Array,
-    item_user: Int32Array,
-    item_position: Int32Array,
-    user_indptr: Int64Array,
-    user_item: Int32Array,
+    index: UserItemIndex,
     input_weight: Float32Array,
     relevance: Float32Array,
     gram: Float32Array,
@@ -413,9 +405,8 @@ def _accumulate_gram_rows(
     ``gram`` only the lower triangle is written; of ``cross`` row and column i.
     """
     sums = np.zeros((last, 4))
-    lists = (item_indptr, item_user, item_position, user_indptr, user_item)
     for i in range(first, last):
-        accumulate_gram_pairs(i, *lists, input_weight, relevance, sums)
+        accumulate_gram_pairs(i, index, input_weight, relevance, sums)
         for j in range(i):
             gram[i, j] += sums[j, 0]
             cross[i, j] += sums[j, 1]

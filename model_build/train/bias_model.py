@@ -34,7 +34,7 @@ class BiasModel:
 
     @classmethod
     def of_items(cls, mean: float, item_bias: Float64Array) -> BiasModel:
-        """That of no users."""
+        """Leave the users out."""
         none = np.zeros(0)
         return cls(mean, none, item_bias, none)
 
@@ -108,7 +108,7 @@ def subtract_biases(
     item_bias: Float64Array,
     centred: Float64Array,
 ) -> None:
-    """What biases leave of centred ratings, in place."""
+    """Subtract biases from centred ratings, in place."""
     for u in range(first, last):
         for q in range(user_indptr[u], user_indptr[u + 1]):
             centred[q] = centred[q] - user_bias[u] - item_bias[user_item[q]]
@@ -118,7 +118,7 @@ def subtract_biases(
 def sum_squared_residuals(
     first: int, last: int, user_indptr: Int64Array, residual: Float64Array, total: Float64Array
 ) -> None:
-    """The sum of squared residuals of each user."""
+    """Sum up the squared residuals of each user."""
     for u in range(first, last):
         summed = 0.0
         for q in range(user_indptr[u], user_indptr[u + 1]):

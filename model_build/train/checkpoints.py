@@ -1,7 +1,7 @@
-"""What a training has finished so far, kept on disk, so that one that was stopped goes on there.
+"""Finished stages of a training on disk, so that one that was stopped can be resumed.
 
-A stage is a few arrays. They are kept with a key of everything that they depend on; what was kept
-for another key, or has changed since, is made again. Nothing is pickled.
+A stage is a few arrays. They are stored with a key of everything that they depend on; what was
+stored for another key, or has changed since, is computed again. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ArrayMapping = Mapping[str, npt.NDArray[Any]]
 class CheckpointStore:
     """Stages in ``folder``, each in a folder of its own, of a training on ``inputs``.
 
-    With None for a folder nothing is kept. ``say`` is told what was found and what went wrong.
+    With None for a folder nothing is stored. ``log`` receives what was found and what went wrong.
     """
 
     def __init__(
@@ -37,35 +37,35 @@ class CheckpointStore:
     ) -> None:
         self._folder = folder
         self._inputs = inputs
-        self._say = log or (lambda words: print(words, file=sys.stderr))
+        self._log = log or (lambda text: print(text, file=sys.stderr))
 
     def load_or_compute(
         self, name: str, settings: object, compute: Callable[[], ArrayMapping]
     ) -> ArrayMapping:
-        """The arrays of a stage: those kept for the same inputs and settings, or new ones.
+        """Load the arrays of a stage stored for the same inputs and settings, or compute them.
 
-        A disk that is full does not stop a training: then the stage is just not kept.
+        A disk that is full does not stop a training: then the stage is just not stored.
         """
         if self._folder is None:
             return compute()
         key = hashlib.sha256(
             f"{CHECKPOINT_FORMAT} {self._inputs} {name} {settings!r}".encode()
         ).hexdigest()
-        place = self._folder / name
-        kept = _read_checkpoint(place, key)
-        if kept is not None:
-            self._say(f"{name}: finished before, taken from {place}")
-            return kept
-        shutil.rmtree(place, ignore_errors=True)  # its room is wanted
-        made = compute()
+        folder = self._folder / name
+        stored = _read_checkpoint(folder, key)
+        if stored is not None:
+            self._log(f"{name}: finished before, taken from {folder}")
+            return stored
+        shutil.rmtree(folder, ignore_errors=True)  # frees its space
+        computed = compute()
         try:
-            _write_checkpoint(place, key, made)
+            _write_checkpoint(folder, key, computed)
         except OSError as error:
-            self._say(f"{name}: cannot be kept for a later run ({error}); going on without")
-        return made
+            self._log(f"{name}: cannot be kept for a later run ({error}); going on without")
+        return computed
 
     def clear(self) -> None:
-        """Remove all that was kept."""
+        """Remove all stages."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -82,7 +82,7 @@ def _write_checkpoint(folder: Path, key: str, arrays: ArrayMapping) -> None:
 
 
 def _read_checkpoint(folder: Path, key: str) -> ArrayMapping | None:
-    """What was kept for the key, whole and unchanged, or None."""
+    """Read what was stored for the key, whole and unchanged, or None."""
     try:
         index = json.loads((folder / INDEX_FILE).read_text("utf-8"))
         if index["key"] != key:

@@ -34,6 +34,9 @@ DEFAULT_WORKER_BYTES = 4 << 30
 """Taken for the memory of a worker that was given no limit."""
 WORKER_OVERHEAD_BYTES = 250_000_000
 """What a worker needs before it does anything: Hakken and its libraries."""
+WORKER_ENTRY_BYTES = 48
+"""What a worker holds for an entry at most: as read, and grouped with its values."""
+SHARD_MEMORY_SHARE, BLOCK_MEMORY_SHARE = 0.3, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class DaskCluster:
         return later
 
     def broadcast(self, value: object) -> TaskFuture:
-        """A value that all may use and that no lost worker takes away."""
+        """Send a value to all; it is not lost with a worker."""
         return self.submit(_identity, value)
 
     def tree_reduce(
@@ -71,7 +74,7 @@ class DaskCluster:
         return futures[0]
 
     def ordered_results(self, works: Iterable[Callable[[], TaskFuture]]) -> Iterator[Any]:
-        """The results of many, of which only a few are under way or waiting at any time."""
+        """Yield the results of many, of which only a few are under way or waiting at any time."""
         waiting: deque[TaskFuture] = deque()
         for work in works:
             waiting.append(work())
@@ -81,7 +84,7 @@ class DaskCluster:
             yield waiting.popleft().result()
 
     def resources(self) -> ClusterResources:
-        """What the workers that are there now may use."""
+        """Ask what the workers that are there now may use."""
         workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
         limits = [(w["memory_limit"] or DEFAULT_WORKER_BYTES, w["nthreads"]) for w in workers]
         least = min((limit - WORKER_OVERHEAD_BYTES) // threads for limit, threads in limits)
@@ -96,11 +99,12 @@ class DaskCluster:
 
 @contextmanager
 def connect_to_scheduler(address: str) -> Iterator[DaskCluster]:
-    """The cluster of a running scheduler, ``tcp://host:port``.
+    """Connect to a running scheduler, ``tcp://host:port``.
 
-    Raises:
-        InputError: it cannot be reached, has no workers, or they run something else; or it is lost
-            on the way.
+    Raises
+    ------
+    InputError
+        It cannot be reached, has no workers, or they run something else; or it is lost on the way.
     """
     if not re.fullmatch(r"(tcp|tls|ws|wss)://\S+:[0-9]+", address):
         raise InputError(f"--scheduler {address}: is no address such as tcp://10.0.0.5:8786.")
@@ -124,7 +128,7 @@ def connect_to_scheduler(address: str) -> Iterator[DaskCluster]:
 
 @contextmanager
 def start_local_cluster(workers: int, worker_bytes: int) -> Iterator[DaskCluster]:
-    """So many worker processes of one thread on this host, each with so much memory."""
+    """Start worker processes of one thread on this host, each with ``worker_bytes`` of memory."""
     with (
         LocalCluster(
             n_workers=workers,
@@ -176,7 +180,7 @@ def _check_worker_versions(client: Client) -> None:
 
 @lru_cache(maxsize=1)
 def environment_versions() -> dict[str, str]:
-    """What must be the same everywhere; Hakken's is a digest of its code."""
+    """List what must be the same everywhere; Hakken's is a digest of its code."""
     root = Path(__file__).parents[2]
     digest = hashlib.sha256()
     for folder in ("model_build", "app/recommender"):
@@ -195,21 +199,16 @@ def _error_text(error: BaseException) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__
 
 
-WORKER_ENTRY_BYTES = 48
-"""What a worker holds for an entry at most: as read, and grouped with its values."""
-SHARD_MEMORY_SHARE, BLOCK_MEMORY_SHARE = 0.3, 0.05
-
-
 @dataclass(frozen=True, slots=True)
 class ShardingPlan:
-    """Into what the work is cut: how many shards, and the bytes of a block at most."""
+    """How many shards the work is cut into, and the bytes of a block at most."""
 
     n_shards: int
     block_bytes: int
 
 
 def plan_sharding(resources: ClusterResources, entries: int) -> ShardingPlan:
-    """As few shards as fit into memory, but work for every thread.
+    """Plan as few shards as fit into memory, but work for every thread.
 
     With each further shard there is one more block of sums to be sent for each block of rows.
     """

@@ -53,7 +53,7 @@ class ItemFeatures:
 
 
 def encode_item_features(catalogue: pl.DataFrame, anime_ids: Int32Array) -> ItemFeatures:
-    """Features of ``anime_ids`` (n,); an anime not in the catalogue has the constant alone.
+    """Encode features of ``anime_ids`` (n,); one not in the catalogue has the constant alone.
 
     A year stands for its lustrum, a length for its power of two.
     """
@@ -92,7 +92,7 @@ _FEATURE_EXTRACTORS: dict[str, Callable[..., Iterable[str]]] = {
 
 
 def new_item_ids(catalogue: pl.DataFrame, since: int) -> pl.Series:
-    """Ids of the catalogue's anime of ``since`` or later of which type and genres are known."""
+    """Find the anime of ``since`` or later of which type and genres are known."""
     if not {"type", "genres", "year"} <= set(catalogue.columns):
         return pl.Series("anime_id", [], pl.Int64)
     described = pl.col("type").is_not_null() & (pl.col("genres").fill_null("") != "")
@@ -144,7 +144,7 @@ class ColdStartRegressor:
 def predict_cold_biases(
     regressor: ColdStartRegressor, bias: Float64Array, ratings: Int64Array
 ) -> tuple[Float64Array, float]:
-    """Item biases (n,) with those of the cold items predicted, and the mean squared error of that.
+    """Predict the cold items' biases among all (n,), and the mean squared error of that.
 
     A bias is fitted as if beside `BIAS_REGULARISATION` ratings of bias 0. A cold item gets the
     predicted bias there instead: with ``ratings`` (n,) of its own, b + predicted reg / (reg +
@@ -161,7 +161,7 @@ def predict_cold_biases(
 def predict_cold_factors(
     regressor: ColdStartRegressor, gaussian: GaussianFactorModel, bias_variance: float
 ) -> GaussianFactorModel:
-    """The Gaussian with the cold items, whose noise holds what the features do not explain.
+    """Add the cold items to the Gaussian; their noise holds what the features do not explain.
 
     The regressor is fitted to the items of the Gaussian; ``bias_variance`` is that of the predicted
     biases, in squared standard scores.
@@ -182,7 +182,7 @@ def predict_cold_factors(
 def predict_cold_affinity(
     regressor: ColdStartRegressor, matrix: csr_array, n_neighbours: int = MAX_COLD_NEIGHBOURS
 ) -> csr_array:
-    """An affinity (n, n) (row j on the list, column i recommended) with the cold items' columns.
+    """Add the cold items' columns to an affinity (n, n), row j on the list, i recommended.
 
     Each has its ``n_neighbours`` weights of largest magnitude; other columns do not change.
     """
@@ -248,7 +248,7 @@ def predict_cold_items(
     min_entries: int = MIN_ENTRIES,
     n_neighbours: int = MAX_COLD_NEIGHBOURS,
 ) -> FittedComponents:
-    """Everything fitted, with the items at positions ``cold`` (k,) predicted from their features.
+    """Predict the parameters of the items at positions ``cold`` (k,) from their features.
 
     Parameters
     ----------
@@ -283,15 +283,15 @@ class ColdStartCatalogue:
 
     @classmethod
     def from_catalogue(cls, catalogue: pl.DataFrame, since: int) -> ColdStartCatalogue:
-        """Those that `new_item_ids` finds."""
+        """Take those that `new_item_ids` finds."""
         return cls(catalogue, new_item_ids(catalogue, since).to_numpy().astype(np.int32))
 
     def item_features(self, anime_ids: Int32Array) -> ItemFeatures:
-        """Features of some anime."""
+        """Encode features of some anime."""
         return encode_item_features(self.catalogue, anime_ids)
 
     def cold_positions(
         self, anime_ids: Int32Array, entries: npt.NDArray[np.integer], min_entries: int
     ) -> Int64Array:
-        """Positions in ``anime_ids`` (n,) of those on fewer than ``min_entries`` lists."""
+        """Find the positions in ``anime_ids`` (n,) of those on fewer than ``min_entries`` lists."""
         return np.flatnonzero((entries < min_entries) & np.isin(anime_ids, self.ids))

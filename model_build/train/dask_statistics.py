@@ -91,10 +91,12 @@ class DaskGatherer:
         ]
 
     def count_items(self) -> tuple[ItemCounts, int]:
+        """Add up the counts of the shards."""
         counts = self._map_shards(statistics.count_items, self._entries)
         return self._cluster.tree_reduce(counts).result(), self._n_users
 
     def group_ratings(self, counts: ItemCounts) -> ItemOrdering:
+        """Group each shard where it lies."""
         self._ordering = counts.ordering()
         self._rating_count = counts.ratings[self._ordering.order]
         self._mean = counts.rating_total / int(counts.ratings.sum())
@@ -105,11 +107,13 @@ class DaskGatherer:
         return self._ordering
 
     def fit_biases(self, reg_user: float, reg_item: float, epochs: int) -> BiasModel:
+        """Add up the totals of the shards in each half-step."""
         item_bias, fitted = self._fit_bias_models("baselines", reg_user, reg_item, epochs)
         self._values = self._map_shards(statistics.bias_residuals, fitted)
         return BiasModel.of_items(self._mean, item_bias[self._ordering.rank])
 
     def fit_standard_scores(self) -> StandardScores:
+        """Fit as `fit_biases`; also draw the users for the Gaussian."""
         self._values = []
         reg = BIAS_REGULARISATION
         item_bias, fitted = self._fit_bias_models("standard scores", reg, reg, BIAS_EPOCHS)
@@ -122,6 +126,8 @@ class DaskGatherer:
         return StandardScores.of_items(item_bias[self._ordering.rank], std)
 
     def similarity_rows(self, shrinkage: float, min_support: int) -> Iterator[SimilarityRows]:
+        """Finish blocks on the workers, a few at a time."""
+
         def submit_rows(rows: RowRange) -> TaskFuture:
             each = self._map_shards(statistics.pearson_sums, self._grouped, self._values, rows)
             sums = self._cluster.tree_reduce(each)
@@ -131,12 +137,15 @@ class DaskGatherer:
         return self._cluster.ordered_results(partial(submit_rows, rows) for rows in blocks)
 
     def sample_scores(self) -> SampledScores:
+        """Return what `fit_standard_scores` drew."""
         return SampledScores(self._sample, self._ordering.order[: self._sample.shape[1]])
 
     def release_scores(self) -> None:
+        """Let the workers forget the grouped ratings."""
         del self._grouped, self._values
 
     def gram_matrices(self, counts: ItemCounts, min_entries: int) -> GramMatrices:
+        """Add up blocks over the items with affinities."""
         known = items_with_affinity(counts.entries, min_entries)
         ordering = self._cluster.broadcast(ItemOrdering.of(counts.anime_ids, known))
         weighted = self._map_shards(statistics.weigh_numbered_entries, self._entries, ordering)
@@ -178,7 +187,7 @@ class DaskGatherer:
         return found, fitted
 
     def _sample_scores(self, scores: list[TaskFuture]) -> csr_array:
-        """Standard scores of the users drawn from all shards."""
+        """Draw users from all shards, and take their standard scores."""
         each = self._map_shards(statistics.sample_shard_users, self._grouped, self._first_user)
         drawn = np.concatenate([future.result() for future in each])
         users = sample_by_hash(drawn, MAX_SAMPLED_USERS)

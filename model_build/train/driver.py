@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from app.recommender.array_types import Float64Array, Int64Array
+from app.recommender.array_types import Int64Array
 from model_build.data.grouping import GroupedRatings
 from model_build.data.ratings import Ratings
 from model_build.train.affinity import (
@@ -83,28 +83,28 @@ class StatisticsGatherer(Protocol):
     """
 
     def count_items(self) -> tuple[ItemCounts, int]:
-        """Counts of each item, and the number of users."""
+        """Count entries of each item; also the number of users."""
 
     def group_ratings(self, counts: ItemCounts) -> ItemOrdering:
-        """Number the items of ``counts``, which may be more than are listed, and group ratings."""
+        """Group ratings, and number the items of ``counts``, which may be more than are listed."""
 
     def fit_biases(self, reg_user: float, reg_item: float, epochs: int) -> BiasModel:
         """Fit mu, b_u and b_i, and return mu and b_i; `similarity_rows` is of residuals now."""
 
     def fit_standard_scores(self) -> StandardScores:
-        """Item biases and deviation of all; `similarity_rows` is of standard scores now."""
+        """Fit item biases and deviation; `similarity_rows` is of standard scores now."""
 
     def similarity_rows(self, shrinkage: float, min_support: int) -> Iterator[SimilarityRows]:
-        """Blocks of rows of the similarity, in the order of the numbers."""
+        """Yield blocks of rows of the similarity, in the order of the numbers."""
 
     def sample_scores(self) -> SampledScores:
-        """Standard scores of the users drawn for the Gaussian, after `fit_standard_scores`."""
+        """Draw users for the Gaussian, after `fit_standard_scores`."""
 
     def release_scores(self) -> None:
         """Free what the calls before share; the memory is needed."""
 
     def gram_matrices(self, counts: ItemCounts, min_entries: int) -> GramMatrices:
-        """Sums for the affinity of the items on ``min_entries`` lists, at the end."""
+        """Sum up for the affinity of the items on ``min_entries`` lists, at the end."""
 
 
 class LocalGatherer:
@@ -113,20 +113,19 @@ class LocalGatherer:
     def __init__(self, ratings: Ratings, threads: int | None = None) -> None:
         self._ratings, self._threads = ratings, threads
         self._entries = UserEntries.from_ratings(ratings)
-        self._grouped: GroupedRatings | None = None
-        self._values: Float64Array | None = None
-        self._standard: StandardScores | None = None
 
     def count_items(self) -> tuple[ItemCounts, int]:
+        """Count in chunks."""
         return count_items(self._entries), self._entries.n_users
 
     def group_ratings(self, counts: ItemCounts) -> ItemOrdering:
+        """Group, and number items by falling number of ratings."""
         ordering = counts.ordering()
-        self._grouped = group_ratings_by_number(self._entries, ordering)
+        self._grouped: GroupedRatings = group_ratings_by_number(self._entries, ordering)
         return ordering
 
     def fit_biases(self, reg_user: float, reg_item: float, epochs: int) -> BiasModel:
-        assert self._grouped is not None
+        """Fit by alternating least squares in threads."""
         fitted = fit_bias_model(
             self._grouped,
             reg_user=reg_user,
@@ -138,15 +137,14 @@ class LocalGatherer:
         return BiasModel.of_items(fitted.mean, fitted.item_bias)
 
     def fit_standard_scores(self) -> StandardScores:
-        assert self._grouped is not None
-        self._values = None
+        """Fit in threads."""
+        self._values = np.zeros(0)  # frees the residuals
         self._standard = standardise_ratings(self._grouped, threads=self._threads)
         self._values = standard_score_values(self._grouped, self._standard)
         return StandardScores.of_items(self._standard.item_bias, self._standard.overall_std)
 
     def similarity_rows(self, shrinkage: float, min_support: int) -> Iterator[SimilarityRows]:
-        assert self._grouped is not None
-        assert self._values is not None
+        """Compute rows without sums of pairs that are stored."""
         return similarity_rows(
             self._grouped,
             self._values,
@@ -156,17 +154,19 @@ class LocalGatherer:
         )
 
     def sample_scores(self) -> SampledScores:
-        assert self._grouped is not None
-        assert self._standard is not None
+        """Draw from the grouped ratings."""
         m = gaussian_item_count(np.diff(self._grouped.item_indptr))
         users = sample_gaussian_users(self._grouped.user_indptr)
         scores = standard_score_matrix(self._grouped, self._standard, m, users)
         return SampledScores(scores, self._grouped.order[:m])
 
     def release_scores(self) -> None:
-        self._grouped = self._values = self._standard = None
+        """Free the grouped ratings."""
+        for name in ("_grouped", "_values", "_standard"):
+            self.__dict__.pop(name, None)  # not there if all stages were found
 
     def gram_matrices(self, counts: ItemCounts, min_entries: int) -> GramMatrices:
+        """Sum up over some millions of entries at a time."""
         sums = compute_gram_matrices(self._ratings, min_entries=min_entries, threads=self._threads)
         known = counts.positions(self._ratings.anime_ids)[sums.known]
         return replace(sums, known=known, n_items=len(counts.anime_ids))
@@ -294,7 +294,7 @@ class _Training:
         return ModelArrays.from_arrays(self._stage("similarity", (biases, cuts, s.precision), fit))
 
     def _fit_score_similarity(self) -> tuple[StandardScores, csr_array]:
-        """Standard scores, without those of users; row i of the matrix: neighbours of item i."""
+        """Fit standard scores, without users', and similarity: row i, neighbours of item i."""
         s = self._hyperparameters
         cuts = s.taste_shrinkage, 1, s.taste_neighbours
 
@@ -339,7 +339,7 @@ class _Training:
     def _fit_affinity(
         self, name: str, regularisation: EaseRegularisation, n_neighbours: int
     ) -> csr_array:
-        """The affinity of one regularisation; row j is the item on the list."""
+        """Fit the affinity of one regularisation; row j is the item on the list."""
 
         def fit() -> ArrayMapping:
             sums = self._gram_matrices

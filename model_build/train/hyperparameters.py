@@ -60,7 +60,7 @@ class Hyperparameters(Config):
     )
 
     def affinity_min_entries(self, n_users: int) -> int:
-        """On how many of the fans' lists an anime must be to have affinities."""
+        """On how many of the users' lists an anime must be to have affinities."""
         from model_build.train.affinity import default_min_entries  # numba, which options need not
 
         return self.affinity_lists or default_min_entries(n_users)
@@ -71,7 +71,7 @@ MAX_VALUE = 10**9
 
 
 def read_hyperparameters(path: Path) -> dict[str, Any]:
-    """The settings that stand in a file, as keyword arguments of `Hyperparameters`.
+    """Read settings from a file, as keyword arguments of `Hyperparameters`.
 
     Raises
     ------

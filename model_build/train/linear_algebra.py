@@ -14,8 +14,10 @@ def invert_spd_in_place(matrix: Float32Array) -> None:
 
     What stands above the diagonal is neither read nor written.
 
-    Raises:
-        ArithmeticError: the matrix is not positive definite.
+    Raises
+    ------
+    ArithmeticError
+        The matrix is not positive definite.
     """
     # The transpose of a C-ordered matrix is a Fortran-ordered view of the same memory.
     view = matrix.T

@@ -1,4 +1,4 @@
-"""The parts of a model: what was fitted, as the arrays and numbers that serving reads.
+"""The parts of a model: what was fitted, as the arrays and scalars that serving reads.
 
 A part that is not there is one without anime in it: it predicts nothing, and costs nothing.
 """
@@ -44,7 +44,7 @@ class ModelArrays:
     scalars: dict[str, float]
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Arrays alone; scalars are arrays of one element."""
+        """Return arrays alone; scalars are arrays of one element."""
         return {
             **self.arrays,
             **{
@@ -55,7 +55,7 @@ class ModelArrays:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> ModelArrays:
-        """The inverse of `to_arrays`."""
+        """Invert `to_arrays`."""
         return cls(
             {name: array for name, array in arrays.items() if not name.startswith(SCALAR_PREFIX)},
             {
@@ -83,7 +83,7 @@ class TrainedModel:
         hyperparameters: dict[str, float | int | str],
         seconds: dict[str, float],
     ) -> TrainedModel:
-        """All parts together."""
+        """Join all parts."""
         arrays, scalars = _join_parts(parts)
         return cls(arrays, counts, {**hyperparameters, **scalars}, seconds)
 
@@ -103,14 +103,14 @@ def build_timestamp() -> datetime:
 def make_model_version(
     created: datetime, dataset: str, hyperparameters: Hyperparameters, parameters: ServingParameters
 ) -> str:
-    """A name that sorts by time and differs for other data or settings."""
+    """Make a name that sorts by time and differs for other data or settings."""
     settings = f"{dataset} {hyperparameters.model_dump()} {parameters}"
     digest = hashlib.sha256(settings.encode()).hexdigest()
     return f"{created:%Y%m%dT%H%M%SZ}-{digest[:8]}"
 
 
 def item_statistics_arrays(counts: ItemCounts, n_users: int) -> ModelArrays:
-    """Counts of the items, and the mean of their relevance over all users."""
+    """Count items, and average their relevance over all users."""
     arrays: dict[str, npt.NDArray[Any]] = {
         "anime_id": counts.anime_ids,
         "rating_count": counts.ratings.astype(np.int32),
@@ -123,7 +123,7 @@ def item_statistics_arrays(counts: ItemCounts, n_users: int) -> ModelArrays:
 def knn_arrays(
     bias_model: BiasModel, similarity: csr_array, precision: MatrixPrecision
 ) -> ModelArrays:
-    """KNN with baseline; row i of ``similarity`` (n, n) holds the neighbours of item i."""
+    """Encode KNN with baseline; row i of ``similarity`` (n, n) holds the neighbours of item i."""
     arrays, scale = encode_item_matrix("similarity", similarity.T, precision)
     return ModelArrays(
         {"item_bias": bias_model.item_bias, **arrays},
@@ -134,7 +134,7 @@ def knn_arrays(
 def score_model_arrays(
     standard_scores: StandardScores, similarity: csr_array, gaussian: GaussianFactorModel
 ) -> ModelArrays:
-    """The score model; row i of ``similarity`` (n, n) holds the neighbours of item i."""
+    """Encode the score model; row i of ``similarity`` (n, n) holds the neighbours of item i."""
     arrays, scale = encode_item_matrix("score_model_similarity", similarity.T, "compact")
     return ModelArrays(
         {
@@ -155,7 +155,7 @@ def score_model_arrays(
 
 
 def affinity_arrays(full_history: csr_array, short_history: csr_array) -> ModelArrays:
-    """Both affinities; row j of each matrix (n, n) is the item on the list."""
+    """Encode both affinities; row j of each matrix (n, n) is the item on the list."""
     full, full_scale = encode_item_matrix("affinity", full_history, "compact")
     new, new_scale = encode_item_matrix("short_history", short_history, "compact")
     weights = dict(zip(InputWeights.number_names(), astuple(INPUT_WEIGHTS), strict=True))
@@ -165,13 +165,13 @@ def affinity_arrays(full_history: csr_array, short_history: csr_array) -> ModelA
 
 
 def empty_knn_arrays(n_items: int, mean: float) -> ModelArrays:
-    """KNN that predicts the mean of all scores for everyone."""
+    """Make a KNN that predicts the mean of all scores for everyone."""
     biases = BiasModel.of_items(mean, np.zeros(n_items))
     return knn_arrays(biases, _empty_item_matrix(n_items), "exact")
 
 
 def empty_score_model_arrays(n_items: int) -> ModelArrays:
-    """A score model that predicts a user's bias for every item, and is as uncertain of each."""
+    """Make a score model that predicts a user's bias for every item, equally uncertain."""
     standard = StandardScores.of_items(np.zeros(n_items), 1.0)
     one = np.ones(1, np.float32)  # the Gaussian knows an item at least
     gaussian = GaussianFactorModel(np.zeros(1, np.int32), np.zeros((1, 0), np.float32), one, 1.0)
@@ -179,14 +179,14 @@ def empty_score_model_arrays(n_items: int) -> ModelArrays:
 
 
 def empty_affinity_arrays(n_items: int) -> ModelArrays:
-    """Affinities that match nothing."""
+    """Make affinities that match nothing."""
     return affinity_arrays(_empty_item_matrix(n_items), _empty_item_matrix(n_items))
 
 
 def build_in_memory_model(
     parts: tuple[ModelArrays, ...], counts: dict[str, int], settings: dict[str, float | int | str]
 ) -> Model:
-    """A model that was never written, to be measured; it has no catalogue."""
+    """Make a model that was never written, to be measured; it has no catalogue."""
     arrays, scalars = _join_parts(parts)
     manifest = Manifest(
         format=FORMAT_VERSION,
@@ -220,7 +220,7 @@ def _empty_item_matrix(n_items: int) -> csr_array:
 def encode_item_matrix(
     name: str, by_source: csr_array, precision: MatrixPrecision
 ) -> tuple[dict[str, npt.NDArray[Any]], float]:
-    """Arrays of a matrix as `app.recommender.arrays.ItemMatrix` reads it, and their scale.
+    """Encode a matrix as `app.recommender.arrays.ItemMatrix` reads it; also its scale.
 
     Row j of ``by_source`` (n, n) holds what item j on a list gives. ``exact`` keeps float32 values;
     ``compact`` rounds them to 16-bit steps of the largest one. What rounds to 0 is left out.

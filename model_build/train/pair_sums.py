@@ -14,8 +14,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from app.recommender.array_types import Float32Array, Float64Array, Int32Array, Int64Array
-from model_build.data.grouping import UserItemGroups
+from app.recommender.array_types import Float32Array, Float64Array, Int32Array
+from model_build.data.grouping import UserItemGroups, UserItemIndex
 from model_build.train.affinity import WeightedEntries, accumulate_gram_pairs
 from model_build.train.similarity import accumulate_pearson_pairs, shrunk_similarity
 from model_build.train.topk_neighbours import SimilarityRows
@@ -35,11 +35,12 @@ class RowRange:
 
     @property
     def shape(self) -> tuple[int, int, int]:
+        """Shape of the block of sums."""
         return self.last - self.first, self.last, SUMS_PER_PAIR
 
 
 def split_row_ranges(n_items: int, max_bytes: int, first: int = 0) -> list[RowRange]:
-    """The rows from ``first``, in blocks of at most ``max_bytes``, or of one row."""
+    """Cut the rows from ``first`` into blocks of at most ``max_bytes``, or of one row."""
     found = []
     most = max_bytes // PAIR_BYTES
     while first < n_items:
@@ -54,7 +55,7 @@ def split_row_ranges(n_items: int, max_bytes: int, first: int = 0) -> list[RowRa
 def pearson_sum_block(
     groups: UserItemGroups, value: Float64Array, rows: RowRange, threads: int | None = None
 ) -> Float64Array:
-    """Support, sum of products and both sums of squares of ``value`` for each pair i > j.
+    """Sum up support, products and both squares of ``value`` for each pair i > j.
 
     Parameters
     ----------
@@ -67,7 +68,7 @@ def pearson_sum_block(
 def gram_sum_block(
     weighted: WeightedEntries, rows: RowRange, threads: int | None = None
 ) -> Float64Array:
-    """x_i x_j, x_i y_j and y_i x_j of each pair i >= j; the last element means nothing."""
+    """Sum up x_i x_j, x_i y_j and y_i x_j of each pair i >= j; the last element means nothing."""
     values = weighted.input_weight, weighted.relevance
     return _accumulate_block(_gram_sum_rows, weighted, values, rows, threads)
 
@@ -81,7 +82,7 @@ def _accumulate_block(
 ) -> Float64Array:
     threads = threads or available_cpus()
     block = np.zeros(rows.shape)
-    arguments = (rows.first, *groups.index_arrays, *values, block)
+    arguments = (rows.first, groups.index, *values, block)
     if threads == 1:
         kernel(rows.first, rows.last, *arguments)
         return block
@@ -95,7 +96,7 @@ def _accumulate_block(
 def similarities_from_sums(
     block: Float64Array, rows: RowRange, shrinkage: float, min_support: int
 ) -> SimilarityRows:
-    """Positive similarities from the Pearson sums of all users."""
+    """Compute positive similarities from the Pearson sums of all users."""
     count, width, _ = rows.shape
     index, value = np.empty((count, width), np.int32), np.empty((count, width), np.float32)
     size = np.empty(count, np.int32)
@@ -110,17 +111,12 @@ def _pearson_sum_rows(
     first: int,
     last: int,
     block_first: int,
-    item_indptr: Int64Array,
-    item_user: Int32Array,
-    item_position: Int32Array,
-    user_indptr: Int64Array,
-    user_item: Int32Array,
+    index: UserItemIndex,
     value: Float64Array,
     block: Float64Array,
 ) -> None:
-    lists = (item_indptr, item_user, item_position, user_indptr, user_item)
     for i in range(first, last):
-        accumulate_pearson_pairs(i, *lists, value, block[i - block_first])
+        accumulate_pearson_pairs(i, index, value, block[i - block_first])
 
 
 @numba.njit(nogil=True, cache=True)
@@ -128,18 +124,13 @@ def _gram_sum_rows(
     first: int,
     last: int,
     block_first: int,
-    item_indptr: Int64Array,
-    item_user: Int32Array,
-    item_position: Int32Array,
-    user_indptr: Int64Array,
-    user_item: Int32Array,
+    index: UserItemIndex,
     input_weight: Float32Array,
     relevance: Float32Array,
     block: Float64Array,
 ) -> None:
-    lists = (item_indptr, item_user, item_position, user_indptr, user_item)
     for i in range(first, last):
-        accumulate_gram_pairs(i, *lists, input_weight, relevance, block[i - block_first])
+        accumulate_gram_pairs(i, index, input_weight, relevance, block[i - block_first])
 
 
 @numba.njit(nogil=True, cache=True)

@@ -55,6 +55,7 @@ from model_build.util.threads import available_cpus
 BLOCK_BYTES = 200_000_000
 ITEM_ARRAYS = ("anime_id", "entries", "ratings", "appeal", "bias", "standard_bias")
 SAMPLE_ARRAYS = ("fan", "start", "anime_id", "rating")
+"""Names in the file, in the order of the fields of `UserSample`."""
 
 
 def train_incrementally(
@@ -139,6 +140,7 @@ class SavedStatisticsGatherer:
         self._saved_items = saved.read("anime") if saved else none
 
     def count_items(self) -> tuple[ItemCounts, int]:
+        """Read the new entries, and add the saved counts."""
         added = set(self._saved.index.partitions) if self._saved else set()
         partitions = [part for part in self._prepared.partitions if part.sha256 not in added]
         self._entries = statistics.read_shard(str(self._location), partitions, self._first_user)
@@ -149,6 +151,7 @@ class SavedStatisticsGatherer:
         return counts, self._first_user + self._entries.n_users
 
     def group_ratings(self, counts: ItemCounts) -> ItemOrdering:
+        """Group the new ratings; saved numbers stay."""
         old = self._saved_items["anime_id"]
         if self._saved is None:
             numbered = counts.anime_ids[argsort_descending(counts.ratings)]
@@ -166,12 +169,14 @@ class SavedStatisticsGatherer:
         return ordering
 
     def fit_biases(self, reg_user: float, reg_item: float, epochs: int) -> BiasModel:
+        """Fit the biases that are not fixed."""
         self._bias = self._fit_item_biases(self._padded("bias"), reg_user, reg_item, epochs)
         fitted = statistics.bias_model_of_items(self._grouped, self._mean, self._bias, reg_user)
         self._kind, self._values = "score", fitted.residual
         return BiasModel.of_items(self._mean, self._bias[self._ordering.rank])
 
     def fit_standard_scores(self) -> StandardScores:
+        """Fit the biases that are not fixed, as `fit_biases`."""
         reg = BIAS_REGULARISATION
         self._standard_bias = bias = self._fit_item_biases(
             self._padded("standard_bias"), reg, reg, BIAS_EPOCHS
@@ -186,6 +191,7 @@ class SavedStatisticsGatherer:
         return StandardScores.of_items(bias[self._ordering.rank], self._overall_std)
 
     def similarity_rows(self, shrinkage: float, min_support: int) -> Iterator[SimilarityRows]:
+        """Add the saved sums to those of the new ratings."""
         blocks = self._summed_blocks(
             self._kind,
             lambda rows: pearson_sum_block(self._grouped, self._values, rows, self._threads),
@@ -194,6 +200,7 @@ class SavedStatisticsGatherer:
             yield similarities_from_sums(block, rows, shrinkage, min_support)
 
     def sample_scores(self) -> SampledScores:
+        """Draw from the new users and those drawn before."""
         saved = self._saved.read("sample") if self._saved else {}
         numbered = self._ordering.anime_ids[self._ordering.order]
         sample = UserSample.draw(self._grouped, self._first_user, numbered, saved)
@@ -203,9 +210,11 @@ class SavedStatisticsGatherer:
         )
 
     def release_scores(self) -> None:
+        """Free the grouped ratings."""
         del self._grouped, self._values
 
     def gram_matrices(self, counts: ItemCounts, min_entries: int) -> GramMatrices:
+        """Add the saved sums to those of the new entries, over all items."""
         weighted = statistics.weigh_numbered_entries(self._entries, self._ordering)
         known = items_with_affinity(counts.entries, min_entries)
         builder = GramMatrixBuilder(known, counts.entries, self._ordering.order)
@@ -238,7 +247,7 @@ class SavedStatisticsGatherer:
     def _fit_item_biases(
         self, bias: Float64Array, reg_user: float, reg_item: float, epochs: int
     ) -> Float64Array:
-        """Biases by number: fitted to all ratings, or those of items that have no fixed one."""
+        """Fit biases by number: to all ratings, or those of items that have no fixed one."""
         grouped = self._grouped
         if self._saved is None:
             fitted = fit_bias_model(
@@ -253,7 +262,7 @@ class SavedStatisticsGatherer:
         return bias
 
     def _padded(self, name: str) -> Float64Array:
-        """What was saved of each item by number, 0 of a new one."""
+        """Extend what was saved of each item by number with 0 for new ones."""
         values = np.zeros(len(self._ordering.order))
         values[: len(self._saved_items[name])] = self._saved_items[name]
         return values
@@ -261,7 +270,7 @@ class SavedStatisticsGatherer:
     def _summed_blocks(
         self, kind: str, sum_block: Callable[[RowRange], Float64Array]
     ) -> Iterator[tuple[RowRange, Float64Array]]:
-        """Blocks of the sums over all users, which are written on the way."""
+        """Yield blocks of the sums over all users, which are written on the way."""
         for number, rows in enumerate(self._row_ranges):
             block = sum_block(rows)
             if self._saved is not None and number < len(self._saved.rows):
@@ -280,11 +289,11 @@ def _saved_counts(arrays: Mapping[str, npt.NDArray[Any]], rating_total: float) -
 class UserSample:
     """Ratings of the users drawn for the Gaussian, saved so that others can join the draw.
 
-    Those of the users ``fan`` (k,), ascending, are delimited by ``start`` (k + 1,).
+    Those of the users ``user`` (k,), ascending, are delimited by ``indptr`` (k + 1,).
     """
 
-    fan: Int64Array
-    start: Int64Array
+    user: Int64Array
+    indptr: Int64Array
     anime_id: Int32Array
     rating: UInt8Array
 
@@ -315,32 +324,33 @@ class UserSample:
         if not saved:
             return new._restrict_to_users(drawn)
         old = cls(*(saved[name] for name in SAMPLE_ARRAYS))
-        drawn = sample_by_hash(np.concatenate([old.fan, drawn]), MAX_SAMPLED_USERS)
+        drawn = sample_by_hash(np.concatenate([old.user, drawn]), MAX_SAMPLED_USERS)
         one, other = old._restrict_to_users(drawn), new._restrict_to_users(drawn)
         return cls(
-            np.concatenate([one.fan, other.fan]),
-            np.concatenate([one.start, one.start[-1] + other.start[1:]]),
+            np.concatenate([one.user, other.user]),
+            np.concatenate([one.indptr, one.indptr[-1] + other.indptr[1:]]),
             np.concatenate([one.anime_id, other.anime_id]),
             np.concatenate([one.rating, other.rating]),
         )
 
     def _restrict_to_users(self, users: Int64Array) -> UserSample:
-        own = np.isin(self.fan, users)
-        length = np.diff(self.start)
+        own = np.isin(self.user, users)
+        length = np.diff(self.indptr)
         ratings = np.repeat(own, length)
         start = np.concatenate([[0], np.cumsum(length[own])])
-        return UserSample(self.fan[own], start, self.anime_id[ratings], self.rating[ratings])
+        return UserSample(self.user[own], start, self.anime_id[ratings], self.rating[ratings])
 
     def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Arrays to be saved."""
-        return {name: getattr(self, name) for name in SAMPLE_ARRAYS}
+        """Return the arrays to be saved."""
+        arrays = (self.user, self.indptr, self.anime_id, self.rating)
+        return dict(zip(SAMPLE_ARRAYS, arrays, strict=True))
 
     def standard_scores(
         self, counts: ItemCounts, mean: float, item_bias: Float64Array, overall_std: float
     ) -> SampledScores:
-        """Standard scores for given ``item_bias`` (n_items,), by the ids of ``counts``."""
-        n_users = len(self.fan)
-        user = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(self.start))
+        """Compute standard scores for given ``item_bias`` (n_items,), by the ids of ``counts``."""
+        n_users = len(self.user)
+        user = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(self.indptr))
         item = counts.positions(self.anime_id).astype(np.int32)
         status = np.zeros(len(user), np.uint8)
         entries = UserEntries(0, n_users, counts.anime_ids, user, item, self.rating, status)

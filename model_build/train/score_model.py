@@ -68,7 +68,7 @@ class StandardScores:
 
     @classmethod
     def of_items(cls, item_bias: Float64Array, overall_std: float) -> StandardScores:
-        """Those of no users."""
+        """Leave the users out."""
         none = np.zeros(0)
         return cls(item_bias, none, none, none, overall_std)
 
@@ -87,7 +87,7 @@ class GaussianFactorModel:
 
 
 def standardise_ratings(ratings: GroupedRatings, *, threads: int | None = None) -> StandardScores:
-    """Standard scores by the formulas that fold a user in."""
+    """Fit standard scores by the formulas that fold a user in."""
     bias_model = fit_bias_model(
         ratings,
         reg_user=BIAS_REGULARISATION,
@@ -106,7 +106,7 @@ def standardise_ratings(ratings: GroupedRatings, *, threads: int | None = None) 
 def user_rating_std(
     user_indptr: Int64Array, residual: Float64Array, overall_std: float
 ) -> Float64Array:
-    """Standard deviation of each user's residuals, (n_users,), shrunk to that of all."""
+    """Estimate the deviation of each user's residuals, (n_users,), shrunk to that of all."""
     count = np.diff(user_indptr)
     squares = np.empty(len(count))
     sum_squared_residuals(0, len(count), user_indptr, residual, squares)
@@ -115,7 +115,7 @@ def user_rating_std(
 
 
 def standard_score_values(ratings: GroupedRatings, standard_scores: StandardScores) -> Float64Array:
-    """z of each rating grouped by user, (n_ratings,)."""
+    """Compute z of each rating grouped by user, (n_ratings,)."""
     std = np.repeat(standard_scores.user_std, np.diff(ratings.user_indptr))
     return np.asarray(standard_scores.residual / std)
 
@@ -128,7 +128,7 @@ def standard_score_similarity(
     shrinkage: float = SIMILARITY_SHRINKAGE,
     threads: int | None = None,
 ) -> csr_array:
-    """Shrunk similarities of standard scores; see `pearson_baseline_similarity`."""
+    """Compute shrunk similarities of standard scores; see `pearson_baseline_similarity`."""
     return pearson_baseline_similarity(
         ratings,
         standard_score_values(ratings, standard_scores),
@@ -147,7 +147,7 @@ def fit_gaussian_factors(
     factors: int = 256,
     threads: int | None = None,
 ) -> GaussianFactorModel:
-    """Covariance of the most rated items over users, as factors and noise.
+    """Fit the covariance of the most rated items over users, as factors and noise.
 
     Model of the entries R of a user: y_R ~ N(0, S_RR + user_bias_variance 11' + diag(noise_R)).
     At most `MAX_SAMPLED_USERS` users, and in each step at most `MAX_ENTRIES_PER_USER` ratings of
@@ -162,19 +162,19 @@ def fit_gaussian_factors(
 def gaussian_item_count(
     count: Int64Array, min_ratings: int = MIN_GAUSSIAN_RATINGS, max_items: int = MAX_GAUSSIAN_ITEMS
 ) -> int:
-    """How many items are in the Gaussian, by how many ratings each has."""
+    """Count the items in the Gaussian, by how many ratings each has."""
     return max(1, min(max_items, int((count >= min_ratings).sum())))
 
 
 def sample_gaussian_users(user_indptr: Int64Array, first_user: int = 0) -> Int64Array:
-    """Up to `MAX_SAMPLED_USERS` users with two ratings or more, counted from ``first_user``."""
+    """Draw up to `MAX_SAMPLED_USERS` users with two ratings, counted from ``first_user``."""
     return sample_by_hash(first_user + np.flatnonzero(np.diff(user_indptr) >= 2), MAX_SAMPLED_USERS)
 
 
 def standard_score_matrix(
     ratings: GroupedRatings, standard_scores: StandardScores, m: int, users: Int64Array
 ) -> csr_array:
-    """Deviations in standard deviations of those ``users`` who rated two of the first m items.
+    """Standardise ratings of those ``users`` who rated two of the first m items.
 
     Returns
     -------
@@ -202,7 +202,7 @@ def fit_gaussian_em(
     threads: int | None = None,
     on_progress: ProgressCallback = no_progress,
 ) -> GaussianFactorModel:
-    """Expectation maximisation of `fit_gaussian_factors` on the scores of the users drawn.
+    """Maximise the expectation of `fit_gaussian_factors` on the scores of the users drawn.
 
     Parameters
     ----------
@@ -243,7 +243,7 @@ def fit_gaussian_em(
 
 
 def _initial_covariance(user_scores: csr_array) -> tuple[Float32Array, Float64Array]:
-    """A shrunk covariance of entries around their user's mean, and even noise."""
+    """Start from a shrunk covariance of entries around their user's mean, and even noise."""
     length = np.diff(user_scores.indptr)
     mean = np.asarray(user_scores.sum(axis=1)).ravel() / (length + BIAS_REGULARISATION)
     centred = user_scores.copy()
@@ -264,7 +264,7 @@ def _expectation_step(
     user_bias_variance: float,
     threads: int,
 ) -> tuple[Float32Array, Float64Array, Float64Array]:
-    """Sums over the users of a a' - K^-1, (m, m), of entries and of expected squared noise, (m,).
+    """Sum up a a' - K^-1 (m, m), entries (m,) and expected squared noise (m,) over users.
 
     With K = S_RR + user_bias_variance 11' + diag(noise_R) and a = K^-1 y for the entries R of a
     user.
@@ -298,7 +298,7 @@ def _expectation_step(
 def _maximisation_step(
     covariance: Float32Array, gradients: Float32Array, n_users: int, threads: int
 ) -> Float32Array:
-    """The covariance C after a step: C + C G C / n_users, symmetric to the last bit."""
+    """Step the covariance C to C + C G C / n_users, symmetric to the last bit."""
     m = len(covariance)
     grown = np.empty_like(covariance)
 
@@ -316,7 +316,7 @@ def _maximisation_step(
 
 
 def _leading_factors(covariance: Float32Array, factors: int) -> Float64Array:
-    """V (m, f) of the closest V V' to a covariance: leading eigenvectors, scaled."""
+    """Find V (m, f) of the closest V V' to a covariance: leading eigenvectors, scaled."""
     m = len(covariance)
     if m <= 2 * factors:
         value, vector = np.linalg.eigh(covariance.astype(np.float64))
@@ -329,7 +329,7 @@ def _leading_factors(covariance: Float32Array, factors: int) -> Float64Array:
 
 
 def subsample_users(user_scores: csr_array, max_users: int) -> csr_array:
-    """At most ``max_users`` of the users, evenly spread over all."""
+    """Choose at most ``max_users`` of the users, evenly spread over all."""
     n_users = user_scores.shape[0]
     return (
         user_scores
@@ -339,15 +339,15 @@ def subsample_users(user_scores: csr_array, max_users: int) -> csr_array:
 
 
 def subsample_entries(user_scores: csr_array, rng: np.random.Generator) -> csr_array:
-    """The same users with at most `MAX_ENTRIES_PER_USER` entries: a step costs their cube."""
-    kept = [
+    """Draw from the same users at most `MAX_ENTRIES_PER_USER` entries: a step costs their cube."""
+    drawn = [
         np.arange(first, last)
         if last - first <= MAX_ENTRIES_PER_USER
         else np.sort(rng.choice(np.arange(first, last), MAX_ENTRIES_PER_USER, replace=False))
         for first, last in pairwise(user_scores.indptr.tolist())
     ]
-    start = np.concatenate([[0], np.cumsum([len(entries) for entries in kept], dtype=np.int64)])
-    entries = np.concatenate([np.empty(0, np.int64), *kept])
+    start = np.concatenate([[0], np.cumsum([len(entries) for entries in drawn], dtype=np.int64)])
+    entries = np.concatenate([np.empty(0, np.int64), *drawn])
     return csr_array(
         (user_scores.data[entries], user_scores.indices[entries], start), shape=user_scores.shape
     )
@@ -361,7 +361,7 @@ def _fill_user_covariance(
     user_bias_variance: float,
     user_covariance: Float32Array,
 ) -> None:
-    """The lower triangle of K = S_RR + user_bias_variance 11' + diag(noise_R), R ascending."""
+    """Fill the lower triangle of K = S_RR + user_bias_variance 11' + diag(noise_R), R ascending."""
     for x in range(len(items)):
         row = covariance[items[x]]
         for y in range(x + 1):

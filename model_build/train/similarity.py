@@ -22,7 +22,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from app.recommender.array_types import Float32Array, Float64Array, Int32Array, Int64Array
-from model_build.data.grouping import GroupedRatings
+from model_build.data.grouping import GroupedRatings, UserItemIndex
 from model_build.train.intrinsics import (
     PREFETCH_DISTANCE,
     PREFETCH_ENTRIES,
@@ -47,7 +47,7 @@ def pearson_baseline_similarity(
     threads: int | None = None,
     on_progress: ProgressCallback = no_progress,
 ) -> csr_array:
-    """The ``neighbours`` most similar items of each item, positive similarities only.
+    """Find the ``neighbours`` most similar items of each, positive similarities only.
 
     Memory: ``neighbours`` x n_items x 8 bytes, and a block of 256 rows; no items x items array.
 
@@ -85,7 +85,7 @@ def similarity_rows(
     min_support: int = 1,
     threads: int | None = None,
 ) -> Iterator[SimilarityRows]:
-    """Blocks of `BLOCK_ROWS` rows; each is to be used up before the next, which overwrites it."""
+    """Yield blocks of `BLOCK_ROWS` rows; the next overwrites the one before."""
     n_items = ratings.n_items
     n_rows = min(BLOCK_ROWS, n_items)
     start = np.arange(n_rows, dtype=np.int64) * n_items
@@ -104,7 +104,7 @@ def similarity_rows(
             first,
             last,
             block_first,
-            *ratings.index_arrays,
+            ratings.index,
             residual,
             row_pairs,
             shrinkage,
@@ -125,16 +125,9 @@ def similarity_rows(
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
-def _prefetch_user_list(
-    p: int,
-    last: int,
-    item_user: Int32Array,
-    item_position: Int32Array,
-    user_indptr: Int64Array,
-    user_item: Int32Array,
-    residual: Float64Array,
-) -> None:
+def _prefetch_user_list(p: int, last: int, index: UserItemIndex, residual: Float64Array) -> None:
     """Fetch the beginning of the list that is walked `PREFETCH_DISTANCE` lists later."""
+    _, item_user, item_position, user_indptr, user_item = index
     if p + PREFETCH_DISTANCE < last:
         position = np.int64(item_position[p + PREFETCH_DISTANCE])
         prefetch_element(residual, position)
@@ -147,7 +140,7 @@ def _prefetch_user_list(
 
 @numba.njit(nogil=True, cache=True, inline="always")
 def shrunk_similarity(sums: Float64Array, j: int, shrinkage: float, min_support: int) -> float:
-    """The similarity of one accumulated pair, 0 where negative."""
+    """Shrink the similarity of one accumulated pair; 0 where negative."""
     support, product, left, right = sums[j, 0], sums[j, 1], sums[j, 2], sums[j, 3]
     if support < min_support or product <= 0.0:
         return 0.0
@@ -156,19 +149,13 @@ def shrunk_similarity(sums: Float64Array, j: int, shrinkage: float, min_support:
 
 @numba.njit(nogil=True, cache=True)
 def accumulate_pearson_pairs(
-    i: int,
-    item_indptr: Int64Array,
-    item_user: Int32Array,
-    item_position: Int32Array,
-    user_indptr: Int64Array,
-    user_item: Int32Array,
-    residual: Float64Array,
-    sums: Float64Array,
+    i: int, index: UserItemIndex, residual: Float64Array, sums: Float64Array
 ) -> None:
     """Add (1, e_i e_j, e_i^2, e_j^2) of every user to ``sums[j]``, for each j < i."""
+    item_indptr, item_user, item_position, user_indptr, user_item = index
     last = item_indptr[i + 1]
     for p in range(item_indptr[i], last):
-        _prefetch_user_list(p, last, item_user, item_position, user_indptr, user_item, residual)
+        _prefetch_user_list(p, last, index, residual)
         position = item_position[p]
         left = residual[position]
         # Unsigned: no test for an index from the end in the innermost loop.
@@ -178,21 +165,14 @@ def accumulate_pearson_pairs(
 
 @numba.njit(nogil=True, cache=True)
 def _accumulate_sparse_pairs(
-    i: int,
-    item_indptr: Int64Array,
-    item_user: Int32Array,
-    item_position: Int32Array,
-    user_indptr: Int64Array,
-    user_item: Int32Array,
-    residual: Float64Array,
-    sums: Float64Array,
-    touched: Int32Array,
+    i: int, index: UserItemIndex, residual: Float64Array, sums: Float64Array, touched: Int32Array
 ) -> int:
     """`accumulate_pearson_pairs` that also writes down the j it met; returns how many."""
     n_touched = 0
+    item_indptr, item_user, item_position, user_indptr, user_item = index
     last = item_indptr[i + 1]
     for p in range(item_indptr[i], last):
-        _prefetch_user_list(p, last, item_user, item_position, user_indptr, user_item, residual)
+        _prefetch_user_list(p, last, index, residual)
         position = item_position[p]
         left = residual[position]
         for q in range(np.uint64(user_indptr[item_user[p]]), np.uint64(position)):
@@ -209,11 +189,7 @@ def _compute_similarity_rows(
     first: int,
     last: int,
     block_first: int,
-    item_indptr: Int64Array,
-    item_user: Int32Array,
-    item_position: Int32Array,
-    user_indptr: Int64Array,
-    user_item: Int32Array,
+    index: UserItemIndex,
     residual: Float64Array,
     row_pairs: Int64Array,
     shrinkage: float,
@@ -233,14 +209,13 @@ def _compute_similarity_rows(
     (n_items,) is its scratch space.
     """
     for i in range(first, last):
-        ratings = (item_indptr, item_user, item_position, user_indptr, user_item, residual)
-        index, value = block_index[i - block_first], block_value[i - block_first]
+        neighbour, value = block_index[i - block_first], block_value[i - block_first]
         # Where few are met, look at those alone instead of at every j.
         few = row_pairs[i] <= i
         if few:
-            n_touched = _accumulate_sparse_pairs(i, *ratings, sums, touched)
+            n_touched = _accumulate_sparse_pairs(i, index, residual, sums, touched)
         else:
-            accumulate_pearson_pairs(i, *ratings, sums)
+            accumulate_pearson_pairs(i, index, residual, sums)
             n_touched = i
         found = 0
         for m in range(n_touched):
@@ -248,6 +223,6 @@ def _compute_similarity_rows(
             similarity = shrunk_similarity(sums, j, shrinkage, min_support)
             sums[j, 0] = sums[j, 1] = sums[j, 2] = sums[j, 3] = 0.0
             if similarity > 0.0:
-                index[found], value[found] = j, similarity
+                neighbour[found], value[found] = j, similarity
                 found += 1
         block_size[i - block_first] = found

@@ -1,11 +1,11 @@
-"""Sums on disk, from which a model is refreshed: a folder beside the model, with
+"""Sums on disk, from which a model is refreshed: a folder beside the model.
 
-    sums.json       what was added up, with which baselines; vouches for every other file
-    anime.npz       counts and biases of each anime, by its number
-    sample.npz      the scores of the fans drawn for the Gaussian
-    KIND-000000.npz, ...   blocks of pair sums of each kind, without the pairs that no fan has
+    sums.json       what was added up, with which biases; vouches for every other file
+    anime.npz       counts and biases of each item, by its number
+    sample.npz      the ratings of the users drawn for the Gaussian
+    KIND-000000.npz, ...   blocks of pair sums of each kind, without the pairs that no user has
 
-They hold single fans' scores, so they are private, as the ratings are.
+They hold single users' ratings, so they are private, as the ratings are.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _StrictModel(BaseModel):
 
 
 class FixedBiases(_StrictModel):
-    """What sums are only good for: ``mean`` and ``spread`` with the biases of the anime."""
+    """What sums are only good for: ``mean`` and ``spread`` (overall_std) with the item biases."""
 
     mean: float
     spread: float
@@ -46,7 +46,7 @@ class FixedBiases(_StrictModel):
 
 
 class StatisticsIndex(_StrictModel):
-    """``sums.json``: of which partitions (their sha256) and how many fans, in which ``rows``."""
+    """``sums.json``: of which partitions (their sha256) and how many users, in which ``rows``."""
 
     format: Literal[1]
     partitions: list[str]
@@ -58,7 +58,7 @@ class StatisticsIndex(_StrictModel):
 
 
 def statistics_path(model: Path) -> Path:
-    """Where the sums of a model are."""
+    """Name the folder of the sums of a model."""
     model = model.absolute()
     return model.with_name(f"{model.name}.sums")
 
@@ -66,8 +66,10 @@ def statistics_path(model: Path) -> Path:
 class SavedStatistics:
     """Opened sums.
 
-    Raises:
-        InputError: there are none, of this format; or, when a file is read, it has changed.
+    Raises
+    ------
+    InputError
+        There are none, of this format; or, when a file is read, it has changed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -88,7 +90,7 @@ class SavedStatistics:
         self.rows = [RowRange(*rows) for rows in self.index.rows]
 
     def read(self, name: str) -> ArrayDict:
-        """The arrays of a file."""
+        """Read the arrays of a file."""
         file = self._folder / f"{name}.npz"
         try:
             data = file.read_bytes()
@@ -102,7 +104,7 @@ class SavedStatistics:
             return dict(arrays)
 
     def add_saved_block(self, block: Float64Array, kind: str, number: int) -> None:
-        """Add the kept sums of a block to those of other fans."""
+        """Add the saved sums of a block to those of other users."""
         arrays = self.read(f"{kind}-{number:06}")
         block.reshape(-1, SUMS_PER_PAIR)[arrays["place"]] += arrays["sums"]
 

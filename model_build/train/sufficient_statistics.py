@@ -57,7 +57,7 @@ class UserEntries:
 
     @classmethod
     def from_ratings(cls, ratings: Ratings) -> UserEntries:
-        """All entries, without a copy."""
+        """Take all entries, without a copy."""
         r = ratings
         return cls(0, len(r.user_ids), r.anime_ids, r.user, r.item, r.rating, r.status)
 
@@ -76,7 +76,7 @@ class ItemCounts:
     rating_total: float
 
     def __add__(self, other: ItemCounts) -> ItemCounts:
-        """The counts over the users of both."""
+        """Add the counts of other users."""
         anime_ids = np.union1d(self.anime_ids, other.anime_ids)
 
         def total(name: str) -> Float64Array:
@@ -94,16 +94,16 @@ class ItemCounts:
         )
 
     def with_items(self, anime_ids: Int32Array) -> ItemCounts:
-        """The same counts over further items, which nobody lists."""
+        """Add items that nobody lists."""
         none = np.zeros(len(anime_ids), np.int64)
         return self + ItemCounts(anime_ids, none, none, none.astype(np.float64), 0.0)
 
     def positions(self, anime_ids: Int32Array) -> Int64Array:
-        """Positions of some of the anime, (len(anime_ids),)."""
+        """Find the positions of some of the anime, (len(anime_ids),)."""
         return find_positions(self.anime_ids, anime_ids)
 
     def ordering(self) -> ItemOrdering:
-        """Items by falling number of ratings."""
+        """Order items by falling number of ratings."""
         return ItemOrdering.of(self.anime_ids, argsort_descending(self.ratings))
 
 
@@ -120,13 +120,13 @@ class ItemOrdering:
 
     @classmethod
     def of(cls, anime_ids: Int32Array, order: Int64Array) -> ItemOrdering:
-        """The numbering by ``order``."""
+        """Make the numbering by ``order``."""
         rank = np.full(len(anime_ids), -1, np.int64)
         rank[order] = np.arange(len(order))
         return cls(anime_ids.astype(np.int32, copy=False), order, rank)
 
     def rank_of(self, anime_ids: Int32Array) -> Int64Array:
-        """The numbers of some of the anime."""
+        """Look up the numbers of some of the anime."""
         return self.rank[find_positions(self.anime_ids, anime_ids)]
 
 
@@ -176,14 +176,14 @@ def count_items(entries: UserEntries) -> ItemCounts:
 
 
 def group_ratings_by_number(entries: UserEntries, ordering: ItemOrdering) -> GroupedRatings:
-    """The rated entries, grouped both ways."""
+    """Group the rated entries both ways."""
     grouped = _group(entries, ordering, entries.rating > 0)
     rating = entries.rating[grouped.user_entry].astype(np.float64, copy=False)
     return with_ratings(grouped, rating, ordering.order, ordering.rank)
 
 
 def weigh_numbered_entries(entries: UserEntries, ordering: ItemOrdering) -> WeightedEntries:
-    """The entries of the numbered items, rated or not, grouped both ways."""
+    """Group the entries of the numbered items, rated or not, both ways."""
     numbered = ordering.rank_of(entries.anime_ids) >= 0
     grouped = _group(entries, ordering, numbered[entries.item])
     return weigh_entries(grouped, entries.rating, entries.status)
@@ -216,7 +216,7 @@ def item_residual_totals(
 def solve_item_biases(
     total: Float64Array, rating_count: Int64Array, reg_item: float
 ) -> Float64Array:
-    """b_i = total / (reg_item + n_i) from the totals over all users, (n_items,)."""
+    """Solve b_i = total / (reg_item + n_i) from the totals over all users, (n_items,)."""
     weight = reg_item + rating_count
     return np.asarray(np.divide(total, weight, out=np.zeros(len(total)), where=weight > 0))
 
@@ -224,7 +224,7 @@ def solve_item_biases(
 def bias_model_of_items(
     grouped: GroupedRatings, mean: float, item_bias: Float64Array, reg_user: float
 ) -> BiasModel:
-    """The users' biases and the residuals for given item biases; these stay by number."""
+    """Solve for users' biases and residuals, given item biases; these stay by number."""
     residual = grouped.user_rating - mean
     user_bias = _solve_user_biases(grouped, residual, item_bias, reg_user)
     subtract_biases(
@@ -243,12 +243,12 @@ def _solve_user_biases(
 
 
 def bias_residuals(bias_model: BiasModel) -> Float64Array:
-    """Residuals of the ratings grouped by user, (n_ratings,)."""
+    """Take the residuals of the ratings grouped by user, (n_ratings,)."""
     return bias_model.residual
 
 
 def residual_moments(bias_model: BiasModel) -> Float64Array:
-    """Number, sum and sum of squares of the residuals, (3,)."""
+    """Return number, sum and sum of squares of the residuals, (3,)."""
     residual = bias_model.residual
     return np.array([len(residual), residual.sum(), (residual**2).sum()])
 
@@ -256,7 +256,7 @@ def residual_moments(bias_model: BiasModel) -> Float64Array:
 def standardise_residuals(
     grouped: GroupedRatings, bias_model: BiasModel, overall_std: float
 ) -> StandardScores:
-    """Standard scores for given biases of items and a given standard deviation of all."""
+    """Compute standard scores for given item biases and a given deviation of all."""
     std = user_rating_std(grouped.user_indptr, bias_model.residual, overall_std)
     return StandardScores(
         bias_model.item_bias, bias_model.residual, bias_model.user_bias, std, overall_std
@@ -264,22 +264,22 @@ def standardise_residuals(
 
 
 def sample_shard_users(grouped: GroupedRatings, first_user: int) -> Int64Array:
-    """Those who may be among the users that are drawn for the Gaussian."""
+    """Draw those who may be among the users drawn for the Gaussian."""
     return sample_gaussian_users(grouped.user_indptr, first_user)
 
 
 def pearson_sums(grouped: GroupedRatings, values: Float64Array, rows: RowRange) -> Float64Array:
-    """`pearson_sum_block` in one thread."""
+    """Run `pearson_sum_block` in one thread."""
     return pearson_sum_block(grouped, values, rows, threads=1)
 
 
 def gram_sums(weighted: WeightedEntries, rows: RowRange) -> Float64Array:
-    """`gram_sum_block` in one thread."""
+    """Run `gram_sum_block` in one thread."""
     return gram_sum_block(weighted, rows, threads=1)
 
 
 def gram_sums_float32(block: Float64Array) -> Float32Array:
-    """The three sums that `GramMatrixBuilder` reads, in single precision."""
+    """Round the three sums that `GramMatrixBuilder` reads to single precision."""
     return block[:, :, :3].astype(np.float32)
 
 

@@ -31,6 +31,7 @@ class SimilarityRows:
 
     @property
     def last(self) -> int:
+        """The number after the last row's."""
         return self.first + len(self.size)
 
 
@@ -45,7 +46,7 @@ def select_neighbours(
     step: str = "similarity",
     on_progress: ProgressCallback = no_progress,
 ) -> csr_array:
-    """The ``k`` most similar items of each; of equally similar ones those of smaller number.
+    """Select the ``k`` most similar items of each; of equal ones those of smaller number.
 
     Memory: k x n_items x 8 bytes.
 
@@ -99,7 +100,7 @@ class TopKNeighbours:
         )
 
     def to_csr(self, order: Int64Array, rank: Int64Array) -> csr_array:
-        """Rows of neighbours; number k becomes ``order[k]``, of which ``rank`` is the inverse."""
+        """Make rows of neighbours; number k becomes ``order[k]``, ``rank`` is the inverse."""
         size = self._size
         indptr = np.concatenate([[0], np.cumsum(size[rank], dtype=np.int64)])
         data, indices = np.empty(indptr[-1], np.float32), np.empty(indptr[-1], np.int32)

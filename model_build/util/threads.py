@@ -13,12 +13,12 @@ from app.recommender.array_types import Int64Array
 
 
 def available_cpus() -> int:
-    """How many processors this process may use."""
+    """Count the processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def balanced_ranges(cost: Int64Array, n_ranges: int, offset: int = 0) -> list[tuple[int, int]]:
-    """Cut the indices of ``cost`` into at most ``pieces`` ranges of about equal total cost."""
+    """Cut the indices of ``cost`` (n,) into at most ``n_ranges`` of about equal total cost."""
     total = np.cumsum(cost)
     cuts = np.searchsorted(total, total[-1] * np.arange(1, n_ranges) / n_ranges)
     edges = np.unique(np.concatenate([[0], cuts, [len(cost)]])) + offset
