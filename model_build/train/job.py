@@ -129,7 +129,7 @@ def train(config: TrainConfig) -> str:
 
 
 def _hyperparameters(config: TrainConfig) -> Hyperparameters:
-    """The defaults, with what the settings file says, with what the options say."""
+    """Take the defaults, with what the settings file says, with what the options say."""
     read = read_hyperparameters(config.settings) if config.settings else {}
     names = Hyperparameters.model_fields.keys() & config.model_fields_set
     return Hyperparameters(**read | {name: getattr(config, name) for name in names})
@@ -170,7 +170,7 @@ def _open_checkpoints(config: TrainConfig, entries: int, fingerprint: str) -> Ch
 
 
 def _read_catalogue(config: TrainConfig) -> pl.DataFrame | None:
-    """The catalogue that was named, or the one that came with the ratings."""
+    """Read the catalogue that was named, or the one that came with the ratings."""
     if config.catalogue is not None:
         return read_catalogue(config.catalogue)
     in_bucket = [place for place in config.ratings if is_gcs_url(place)]

@@ -88,7 +88,7 @@ class TrainedModel:
         return cls(arrays, counts, {**hyperparameters, **scalars}, seconds)
 
     def in_memory_model(self) -> Model:
-        """The model, to be measured without being written; it has no catalogue."""
+        """Build the model, to be measured without being written; it has no catalogue."""
         return build_in_memory_model(
             (ModelArrays(self.arrays, {}),), self.counts, self.hyperparameters
         )
