@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import gzip
 import os
-import resource
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -18,8 +15,8 @@ from model_build.data.dumps.formats import DUMP_FORMATS
 from model_build.data.dumps.source import CsvSource
 from model_build.data.ratings import read_ratings
 from model_build.util.errors import InputError
+from tests.model_build.artifact.publisher import start
 from tests.model_build.data.dumps.dump_files import generated
-from tests.model_build.worlds import ROOT
 
 HEADER = "user_id,anime_id,rating\n"
 ROWS = "".join(f"{fan},{anime},{1 + anime}\n" for fan in range(11, 16) for anime in range(1, 6))
@@ -147,27 +144,18 @@ def test_a_folder_of_something_else_is_not_replaced(
 
 
 @pytest.mark.parametrize("blocks", [1, 40])
-def test_a_full_disk_changes_nothing(tmp_path: Path, old: Path, blocks: int) -> None:
+def test_a_full_disk_changes_nothing(
+    tmp_path: Path, old: Path, tmp_path_factory: pytest.TempPathFactory, blocks: int
+) -> None:
     """While entries are sorted, and later while the result is written (files as large as that)."""
     generated(tmp_path / "dump", "hernan2020", ratings=20_000, fans=200, anime=900)
     before, names = contents(old), sorted(tmp_path.iterdir())
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (blocks * 1024, blocks * 1024))
-
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "model_build", "prepare", "--dataset", "hernan2020"),
-            *("--from", str(tmp_path / "dump"), "--out", str(old)),
-        ],
-        cwd=ROOT,
-        preexec_fn=limit,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
+    log = tmp_path_factory.mktemp("log") / "said"
+    command = ["prepare", "--dataset", "hernan2020", "--from", str(tmp_path / "dump")]
+    done = start([*command, "--out", str(old)], log, room=blocks * 1024)
+    done.join()
+    assert done.exitcode == 2
+    (line,) = log.read_text("utf-8").splitlines()
     assert "no room on the disk" in line
     assert "unchanged" in line
     assert contents(old) == before
