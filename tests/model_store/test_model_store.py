@@ -94,7 +94,8 @@ def start(url: str, cache: Path, *, room: int | None = None) -> subprocess.Popen
     limit = "" if room is None else f"resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room}));"
     code = (
         f"import resource; {limit}"
-        "import logging, sys; from pathlib import Path; from app.model_store import open_model_source; "
+        "import logging, sys; from pathlib import Path; "
+        "from app.model_store import open_model_source; "
         "logging.basicConfig(level=logging.INFO); "
         "print(open_model_source(sys.argv[1], Path(sys.argv[2])).latest().fetch(False))"
     )

@@ -41,7 +41,8 @@ def collect(names: Path, *options: str) -> int:
 
 def test_lists_become_ratings(upstream: FakeUpstream, names: Path) -> None:
     names.write_text(
-        f"# fans\nBen\n\nNobody\nben\n Aki \n{EMPTY_USER}\nno name!\nPrivateFan\n{HUGE_USER}\n{LONG_USER}\n"
+        f"# fans\nBen\n\nNobody\nben\n Aki \n{EMPTY_USER}\nno name!\nPrivateFan\n{HUGE_USER}\n"
+        f"{LONG_USER}\n"
     )
     assert collect(names) == 0
     out = names.with_name("lists")
