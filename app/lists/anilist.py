@@ -7,23 +7,17 @@ clients in use; every answer is checked here, at the border, before the rest of 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter
 
 from app.lists.entry import AnimeList, ListEntry
-from app.lists.errors import (
-    EmptyList,
-    ListTooLong,
-    PrivateList,
-    RateLimited,
-    SourceDown,
-    UnknownUser,
-)
-from app.lists.http_client import Deadline, HttpResponse, SourceClient
+from app.lists.errors import PrivateList, RateLimited, SourceDown, UnknownUser
+from app.lists.http_client import HttpResponse
 from app.lists.normalize import normalize_score, normalize_title
-from app.lists.payload import drop_nulls, error_for_status, parse_payload
-from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
+from app.lists.payload import drop_nulls
+from app.lists.reader import ListRead, ListReader
 from app.lists.usernames import UsernameRule
 from app.recommender.watch_status import WatchStatus
 
@@ -122,76 +116,58 @@ class _GraphQLResponse(BaseModel):
 _RESPONSE_ADAPTER: Final = TypeAdapter(_GraphQLResponse)
 
 
-def clean_username(typed: str) -> str:
-    """The username in what a fan typed or pasted (a profile address is fine), or BadUsername."""
-    return USERNAME_RULE.clean_username(typed)
-
-
-def fetch_anime_list(
-    username: str,
-    *,
-    client: SourceClient,
-    anilist_to_mal: Mapping[int, int],
-    base_url: str = BASE_URL,
-    public_url: str | None = None,
-    max_entries: int = 20_000,
-    deadline_s: float = 25.0,
-    on_progress: ListProgressCallback = ignore_progress,
-) -> AnimeList:
-    """The anime list of ``username``, in AniList's spelling of the name.
+@dataclass(frozen=True, kw_only=True)
+class AniListReader(ListReader):
+    """Lists on AniList, in AniList's spelling of the name.
 
     ``anilist_to_mal`` stands in where AniList does not know MyAnimeList's id; what neither knows is
-    counted in ``unmapped``. Raises BadUsername, UnknownUser, PrivateList, EmptyList, ListTooLong,
-    RateLimited or SourceDown.
+    counted in ``unmapped``.
     """
-    name = clean_username(username)
-    headers = {"Referer": public_url or LOCAL_REFERER}
-    deadline = Deadline(deadline_s)
 
-    found: dict[int, _MediaListEntry] = {}
+    username_rule = USERNAME_RULE
+    base_url: str = BASE_URL
+    public_url: str | None = None
+    anilist_to_mal: Mapping[int, int]
 
-    def ask(chunk: int | None) -> _MediaListCollection:
-        variables: dict[str, object] = {"name": name}
-        on_progress(FetchProgress(1 + len(found) // CHUNK_SIZE, len(found)))
+    def _read(self, reading: ListRead[_MediaListEntry]) -> AnimeList:
+        collection = self._ask(reading, None)
+        reading.add(_entries_by_media(collection))
+        # One request normally holds everything. Where it does not, AniList's own chunks are counted
+        # from 1 again, because how an unnumbered answer relates to them is nowhere promised.
+        chunk = 1
+        while collection.has_next_chunk:
+            if chunk > self.max_entries // CHUNK_SIZE + 1:
+                raise reading.too_long()
+            collection = self._ask(reading, chunk)
+            if not reading.add(_entries_by_media(collection)) and chunk > 1:
+                break  # a server that ignores chunk numbers would go on for ever
+            chunk += 1
+        rows = reading.found_rows()
+        spelt = collection.user.name if collection.user else reading.username
+        return _to_anime_list(spelt, rows, self.anilist_to_mal)
+
+    def _ask(self, reading: ListRead[_MediaListEntry], chunk: int | None) -> _MediaListCollection:
+        variables: dict[str, object] = {"name": reading.username}
         if chunk is not None:
             variables |= {"chunk": chunk, "perChunk": CHUNK_SIZE}
-        body = {"query": _LIST_QUERY, "variables": variables}
-        reply = client.send(
-            "POST", base_url, username=name, deadline=deadline, json=body, headers=headers
+        reading.report(1 + len(reading.rows) // CHUNK_SIZE)
+        reply = reading.send(
+            "POST",
+            self.base_url,
+            json={"query": _LIST_QUERY, "variables": variables},
+            headers={"Referer": self.public_url or LOCAL_REFERER},
         )
-        return _parse_response(reply, name)
-
-    collection = ask(None)
-    _merge_entries(found, collection, name, max_entries)
-    # One request normally holds everything. Where it does not, AniList's own chunks are counted
-    # from 1 again, because how an unnumbered answer relates to them is nowhere promised.
-    chunk = 1
-    while collection.has_next_chunk:
-        if chunk > max_entries // CHUNK_SIZE + 1:
-            raise ListTooLong(source=NAME, username=name, limit=max_entries)
-        collection = ask(chunk)
-        grew = _merge_entries(found, collection, name, max_entries)
-        if not grew and chunk > 1:
-            break  # a server that ignores chunk numbers would go on for ever
-        chunk += 1
-    if not found:
-        raise EmptyList(source=NAME, username=name)
-    spelt = collection.user.name if collection.user else name
-    return _to_anime_list(spelt, found.values(), anilist_to_mal)
+        return _parse_response(reading, reply)
 
 
-def _merge_entries(
-    found: dict[int, _MediaListEntry], collection: _MediaListCollection, name: str, max_entries: int
-) -> bool:
-    """Put the entries into ``found`` by media id; say whether any was new."""
-    before = len(found)
+def _entries_by_media(collection: _MediaListCollection) -> dict[int, _MediaListEntry]:
+    """The first entry of each anime: it may be in several lists."""
+    found: dict[int, _MediaListEntry] = {}
     for group in collection.lists:
         for entry in group.entries:
             if entry.media is not None:
                 found.setdefault(entry.media.id, entry)
-    if len(found) > max_entries:
-        raise ListTooLong(source=NAME, username=name, limit=max_entries)
-    return len(found) > before
+    return found
 
 
 def _to_anime_list(
@@ -223,29 +199,25 @@ def _to_anime_list(
     )
 
 
-def _parse_response(reply: HttpResponse, username: str) -> _MediaListCollection:
+def _parse_response(reading: ListRead[Any], reply: HttpResponse) -> _MediaListCollection:
     """The list in an answer, or the error that the answer stands for."""
     if reply.status == 429:
-        raise RateLimited(source=NAME, username=username, retry_after=reply.retry_after())
-    answer = parse_payload(_RESPONSE_ADAPTER, reply, source=NAME, username=username)
+        raise reading.error(RateLimited, retry_after=reply.retry_after())
+    answer = reading.parse(_RESPONSE_ADAPTER, reply)
     # GraphQL reports errors with HTTP 200 too.
     for fault in answer.errors or ():
         message = fault.message.casefold()
         if fault.status == 429:
-            raise RateLimited(source=NAME, username=username, retry_after=reply.retry_after())
+            raise reading.error(RateLimited, retry_after=reply.retry_after())
         if "private" in message:
-            raise PrivateList(source=NAME, username=username)
+            raise reading.error(PrivateList)
         if "user not found" in message:
-            raise UnknownUser(source=NAME, username=username)
+            raise reading.error(UnknownUser)
     if reply.status != 200 or answer.errors:
         said = "; ".join(fault.message for fault in answer.errors or ())
-        raise error_for_status(reply, source=NAME, username=username, reason=said)
+        raise reading.refusal(reply, {}, said)
     if answer.data is None:
-        raise _source_down(username, "HTTP 200, data: missing")
+        raise reading.error(SourceDown, detail="HTTP 200, data: missing")
     if answer.data.collection is None:
-        raise _source_down(username, "HTTP 200, data.MediaListCollection: null")
+        raise reading.error(SourceDown, detail="HTTP 200, data.MediaListCollection: null")
     return answer.data.collection
-
-
-def _source_down(username: str, detail: str) -> SourceDown:
-    return SourceDown(source=NAME, username=username, detail=detail)

@@ -6,7 +6,7 @@ Jikan 3 has flat rows; both shapes are read from either.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
@@ -14,22 +14,27 @@ from pydantic import AliasChoices, BaseModel, Field, TypeAdapter, model_validato
 
 from app.lists import myanimelist
 from app.lists.entry import AnimeList, ListEntry
-from app.lists.errors import EmptyList, ListTooLong, NotFoundOrPrivate, PrivateList, UnknownUser
-from app.lists.http_client import Deadline, HttpResponse, SourceClient
+from app.lists.errors import ListError, NotFoundOrPrivate, PrivateList, UnknownUser
+from app.lists.http_client import HttpResponse
 from app.lists.normalize import MAL_STATUS_CODES, normalize_score, normalize_title
-from app.lists.payload import error_for_status, is_html, parse_payload, try_parse_payload
-from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
+from app.lists.payload import try_parse_payload
+from app.lists.reader import ListRead, ListReader
 from app.lists.usernames import UsernameRule
 from app.recommender.watch_status import WatchStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 SLUG: Final = "jikan"
 NAME: Final = "Jikan"
 USERNAME_RULE: Final[UsernameRule] = replace(myanimelist.USERNAME_RULE, source=NAME)
 # Said by Jikan's router rather than by MyAnimeList: this host serves no lists at all.
 _ROUTE_NOT_FOUND = "HttpException"
+_REFUSALS: Final[Mapping[int, type[ListError]]] = {
+    404: UnknownUser,
+    403: PrivateList,
+    400: NotFoundOrPrivate,
+}
 
 
 class _JikanEntry(BaseModel):
@@ -61,43 +66,22 @@ _PAGE_ADAPTER: Final = TypeAdapter(_JikanListPage)
 _ERROR_ADAPTER: Final = TypeAdapter(_JikanError)
 
 
-def clean_username(typed: str) -> str:
-    """The (MyAnimeList) username in what a fan typed or pasted, or BadUsername."""
-    return USERNAME_RULE.clean_username(typed)
+@dataclass(frozen=True, kw_only=True)
+class JikanReader(ListReader):
+    """Lists on MyAnimeList from a Jikan; ``slug`` is the source that it stands in for."""
 
+    username_rule = USERNAME_RULE
+    slug: str = SLUG
 
-def fetch_anime_list(
-    username: str,
-    *,
-    client: SourceClient,
-    base_url: str,
-    slug: str = SLUG,
-    max_entries: int = 20_000,
-    deadline_s: float = 25.0,
-    on_progress: ListProgressCallback = ignore_progress,
-) -> AnimeList:
-    """The MyAnimeList list of ``username``; ``slug`` is the source that it stands in for.
-
-    Raises BadUsername, UnknownUser, PrivateList, NotFoundOrPrivate, EmptyList, ListTooLong,
-    RateLimited or SourceDown.
-    """
-    name = clean_username(username)
-    deadline = Deadline(deadline_s)
-    found: dict[int, _JikanEntry] = {}
-    for page, (url, query) in enumerate(_page_urls(base_url, name), 1):
-        on_progress(FetchProgress(page, len(found)))
-        reply = client.send("GET", url, username=name, deadline=deadline, params=query)
-        before = len(found)
-        found |= {row.mal_id: row for row in _parse_response(reply, client.source, name)}
-        if len(found) > max_entries:
-            raise ListTooLong(source=client.source, username=name, limit=max_entries)
-        # There is no word of how many pages there are: the first that brings nothing is the end.
-        if len(found) == before:
-            break
-    if not found:
-        raise EmptyList(source=client.source, username=name)
-    entries = tuple(_to_list_entry(row) for row in found.values())
-    return AnimeList(source=slug, username=name, entries=entries)
+    def _read(self, reading: ListRead[_JikanEntry]) -> AnimeList:
+        for url, query in _page_urls(self.base_url, reading.username):
+            rows = _parse_rows(reading, reading.get_page(url, query))
+            # There is no word of how many pages there are: the first that brings nothing is the
+            # end.
+            if not reading.add({row.mal_id: row for row in rows}):
+                break
+        entries = tuple(_to_list_entry(row) for row in reading.found_rows())
+        return AnimeList(source=self.slug, username=reading.username, entries=entries)
 
 
 def _page_urls(base_url: str, name: str) -> Iterator[tuple[str, dict[str, str]]]:
@@ -119,17 +103,11 @@ def _to_list_entry(row: _JikanEntry) -> ListEntry:
     return ListEntry(row.mal_id, status, normalize_score(row.score), normalize_title(row.title))
 
 
-def _parse_response(reply: HttpResponse, source: str, username: str) -> list[_JikanEntry]:
+def _parse_rows(reading: ListRead[_JikanEntry], reply: HttpResponse) -> list[_JikanEntry]:
     """The rows of an answer, or the error that the answer stands for."""
     if reply.status == 200:
-        return parse_payload(_PAGE_ADAPTER, reply, source=source, username=username).entries
+        return reading.parse(_PAGE_ADAPTER, reply).entries
     fault = try_parse_payload(_ERROR_ADAPTER, reply)
     said = f"{fault.type} {fault.message or ''}".strip() if fault else ""
-    if not is_html(reply) and not (fault and fault.type == _ROUTE_NOT_FOUND):
-        if reply.status == 404:
-            raise UnknownUser(source=source, username=username)
-        if reply.status == 403:
-            raise PrivateList(source=source, username=username)
-        if reply.status == 400:
-            raise NotFoundOrPrivate(source=source, username=username)
-    raise error_for_status(reply, source=source, username=username, reason=said)
+    by_router = fault is not None and fault.type == _ROUTE_NOT_FOUND
+    raise reading.refusal(reply, {} if by_router else _REFUSALS, said)

@@ -7,22 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, TypeAdapter
 
 from app.lists.entry import AnimeList, ListEntry
-from app.lists.errors import (
-    EmptyList,
-    ListTooLong,
-    NotFoundOrPrivate,
-    PrivateList,
-    SourceDown,
-    UnknownUser,
-)
-from app.lists.http_client import Deadline, HttpResponse, SourceClient, url_origin
+from app.lists.errors import EmptyList, NotFoundOrPrivate, PrivateList, UnknownUser
+from app.lists.http_client import HttpResponse
 from app.lists.kitsu_favourites import FAVOURITES_QUERY, favourite_anime_ids
 from app.lists.kitsu_schema import (
     JsonApiErrors,
@@ -33,8 +26,8 @@ from app.lists.kitsu_schema import (
     index_included,
 )
 from app.lists.normalize import normalize_score, normalize_title
-from app.lists.payload import error_for_status, is_html, parse_payload, try_parse_payload
-from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
+from app.lists.payload import try_parse_payload
+from app.lists.reader import ListRead, ListReader
 from app.lists.usernames import UsernameRule
 from app.recommender.watch_status import WatchStatus
 
@@ -70,79 +63,62 @@ _PAGE_ADAPTER: Final = TypeAdapter(LibraryPage)
 _ERRORS_ADAPTER: Final = TypeAdapter(JsonApiErrors)
 
 
-def clean_username(typed: str) -> str:
-    """The username in what a fan typed or pasted, or BadUsername."""
-    return USERNAME_RULE.clean_username(typed)
-
-
-def fetch_anime_list(
-    username: str,
-    *,
-    client: SourceClient,
-    kitsu_to_mal: Mapping[int, int],
-    base_url: str = BASE_URL,
-    max_entries: int = 20_000,
-    deadline_s: float = 25.0,
-    on_progress: ListProgressCallback = ignore_progress,
-) -> AnimeList:
-    """The anime list of ``username``, in Kitsu's spelling of the name.
+@dataclass(frozen=True, kw_only=True)
+class KitsuReader(ListReader):
+    """Lists on Kitsu, in Kitsu's spelling of the name.
 
     ``kitsu_to_mal`` stands in where Kitsu does not know MyAnimeList's id; what neither knows is
-    counted in ``unmapped``. Raises BadUsername, UnknownUser, PrivateList, NotFoundOrPrivate,
-    EmptyList, ListTooLong, RateLimited or SourceDown.
+    counted in ``unmapped``.
     """
-    name = clean_username(username)
-    deadline = Deadline(deadline_s)
 
-    def ask(path: str, query: Mapping[str, str]) -> HttpResponse:
-        url = f"{base_url}/{path}"
-        return client.send(
-            "GET", url, username=name, deadline=deadline, params=query, headers=_HEADERS
-        )
+    username_rule = USERNAME_RULE
+    base_url: str = BASE_URL
+    kitsu_to_mal: Mapping[int, int]
 
-    on_progress(FetchProgress())
-    user, favourites = _find_user(ask, name)
-    entries: dict[str, LibraryEntry] = {}
-    mal_ids: dict[str, int] = {}
-    titles: dict[str, str | None] = {}
-    query = _library_query(user.id if user else name)
-    number = 1
-    while True:
-        on_progress(FetchProgress(number, len(entries)))
-        page = _parse_response(_PAGE_ADAPTER, ask("library-entries", query), name)
-        before = len(entries)
-        for entry in page.data:
-            if anime := entry.relationships.anime.data:
-                entries[anime.id] = entry
-        if len(entries) > max_entries:
-            raise ListTooLong(source=NAME, username=name, limit=max_entries)
-        index_included(page.included, mal_ids, titles)
-        if page.links.next is None or len(entries) == before:
-            break
-        query |= _next_page_query(page.links.next, base_url, name)
-        number += 1
-    if not entries and not favourites:
-        kind = EmptyList if user else NotFoundOrPrivate
-        raise kind(source=NAME, username=name)
-    spelt = (user.attributes.name if user else None) or name
-    return _to_anime_list(spelt, entries, favourites, mal_ids, titles, kitsu_to_mal)
+    def _read(self, reading: ListRead[LibraryEntry]) -> AnimeList:
+        reading.report()
+        user, favourites = self._find_user(reading)
+        mal_ids: dict[str, int] = {}
+        titles: dict[str, str | None] = {}
+        query = _library_query(user.id if user else reading.username)
+        while True:
+            reply = reading.get_page(f"{self.base_url}/library-entries", query, _HEADERS)
+            page = _parse_response(reading, _PAGE_ADAPTER, reply)
+            grew = reading.add(
+                {
+                    anime.id: entry
+                    for entry in page.data
+                    if (anime := entry.relationships.anime.data)
+                }
+            )
+            index_included(page.included, mal_ids, titles)
+            if page.links.next is None or not grew:
+                break
+            query |= reading.next_query(page.links.next, BASE_URL, "links.next")
+        if not reading.rows and not favourites:
+            raise reading.error(EmptyList if user else NotFoundOrPrivate)
+        spelt = (user.attributes.name if user else None) or reading.username
+        return _to_anime_list(spelt, reading.rows, favourites, mal_ids, titles, self.kitsu_to_mal)
 
-
-def _find_user(send_query: Any, name: str) -> tuple[KitsuUserRecord | None, list[str]]:
-    """Who is meant: by name, by the name in profile addresses, or (None) by number; favourites."""
-    for kind in ("name", "slug"):
-        who = {f"filter[{kind}]": name}
-        reply = send_query("users", {**who, **FAVOURITES_QUERY})
-        if reply.status == HTTPStatus.BAD_REQUEST:  # it gives no favourites along
-            reply = send_query("users", {**who, "fields[users]": "name,slug"})
-        found = _parse_response(_USERS_ADAPTER, reply, name)
-        # Several may share a name but for its case; the exact one is meant, if there is one.
-        users = sorted(found.data, key=lambda user: user.attributes.name != name)
-        if users:
-            return users[0], favourite_anime_ids(users[0], found.included)
-    if name.isascii() and name.isdigit():
-        return None, []
-    raise UnknownUser(source=NAME, username=name)
+    def _find_user(
+        self, reading: ListRead[LibraryEntry]
+    ) -> tuple[KitsuUserRecord | None, list[str]]:
+        """The user by name, by the name in profile addresses, or (None) by number; favourites."""
+        name, url = reading.username, f"{self.base_url}/users"
+        for kind in ("name", "slug"):
+            who = {f"filter[{kind}]": name}
+            reply = reading.send("GET", url, params={**who, **FAVOURITES_QUERY}, headers=_HEADERS)
+            if reply.status == HTTPStatus.BAD_REQUEST:  # it gives no favourites along
+                bare = {**who, "fields[users]": "name,slug"}
+                reply = reading.send("GET", url, params=bare, headers=_HEADERS)
+            found = _parse_response(reading, _USERS_ADAPTER, reply)
+            # Several may share a name but for its case; the exact one is meant, if there is one.
+            users = sorted(found.data, key=lambda user: user.attributes.name != name)
+            if users:
+                return users[0], favourite_anime_ids(users[0], found.included)
+        if name.isascii() and name.isdigit():
+            return None, []
+        raise reading.error(UnknownUser)
 
 
 def _library_query(user_id: str) -> dict[str, str]:
@@ -156,13 +132,6 @@ def _library_query(user_id: str) -> dict[str, str]:
         "page[limit]": str(PAGE_SIZE),
         "page[offset]": "0",
     }
-
-
-def _next_page_query(url: str, base_url: str, username: str) -> dict[str, str]:
-    """The query of the next page, which is only ever asked of our own host."""
-    if url_origin(url) not in (url_origin(base_url), url_origin(BASE_URL)):
-        raise SourceDown(source=NAME, username=username, detail="links.next leads to another host")
-    return dict(parse_qsl(urlsplit(url).query))
 
 
 def _to_anime_list(
@@ -205,14 +174,10 @@ def _to_anime_list(
     return AnimeList(SLUG, username, tuple(entries.values()), unmapped, tuple(favourite_ids))
 
 
-def _parse_response(adapter: TypeAdapter[T], reply: HttpResponse, username: str) -> T:
+def _parse_response(reading: ListRead[Any], adapter: TypeAdapter[T], reply: HttpResponse) -> T:
     """What an answer holds, or the error that it stands for."""
     if reply.status == 200:
-        return parse_payload(adapter, reply, source=NAME, username=username)
-    if reply.status == 403 and not is_html(reply):
-        raise PrivateList(source=NAME, username=username)
-    if reply.status == 404 and not is_html(reply):
-        raise UnknownUser(source=NAME, username=username)
+        return reading.parse(adapter, reply)
     faults = try_parse_payload(_ERRORS_ADAPTER, reply)
     said = "; ".join(f.detail or f.title or "" for f in faults.errors) if faults else ""
-    raise error_for_status(reply, source=NAME, username=username, reason=said)
+    raise reading.refusal(reply, {403: PrivateList, 404: UnknownUser}, said)

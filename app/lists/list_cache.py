@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -18,7 +17,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from app.lists import errors
 from app.lists.entry import AnimeDetails, AnimeList
 from app.lists.errors import ListError, RateLimited, SourceDown
-from app.lists.progress import FetchProgress, ListProgressCallback
+from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
+from app.lists.reader import ListReader
 from app.observability.metrics import LIST_CACHE_LOOKUPS
 from app.upstream import CircuitOpen, ServiceBreaker, SingleFlight, TtlStore
 from app.upstream.shared_storage import hashed_key
@@ -73,6 +73,10 @@ class _CachedList(BaseModel):
     fan_list: AnimeList | None = None
     failure: _CachedError | None = None
 
+    def age(self) -> float:
+        """Seconds since the list was read."""
+        return time.time() - self.read_at
+
 
 _CACHED_LIST_ADAPTER = TypeAdapter(_CachedList)
 
@@ -90,113 +94,106 @@ class CacheTtl:
         return max(self.fresh + self.stale, _FAILURE_TTL)
 
 
+@dataclass(frozen=True, slots=True)
 class ListCache:
-    """The memory of all sources. ``learn`` is given the details that come along with lists."""
+    """The lists of one service, from memory or by its reader.
 
-    def __init__(
-        self,
-        store: TtlStore,
-        single_flight: SingleFlight,
-        ttl: CacheTtl,
-        on_details: Callable[[Sequence[AnimeDetails]], None],
-    ) -> None:
-        self._store = store
-        self._single_flight = single_flight
-        self._ttl = ttl
-        self._on_details = on_details
+    ``service_key`` tells the lists of different services apart. Whoever finds ``semaphore`` taken
+    is turned away at once, so that a slow service cannot keep all threads of the worker.
+    ``on_details`` is given the details that come along with lists.
+    """
 
-    def get_or_fetch(
-        self,
-        fetch: Callable[[str], AnimeList],
-        username: str,
-        *,
-        source: str,
-        service_key: str,
-        circuit_breaker: ServiceBreaker,
-        semaphore: threading.Semaphore,
-        deadline_s: float,
-        on_progress: ListProgressCallback,
+    reader: ListReader
+    service_key: str
+    store: TtlStore
+    single_flight: SingleFlight
+    ttl: CacheTtl
+    circuit_breaker: ServiceBreaker
+    semaphore: threading.Semaphore
+    on_details: Callable[[Sequence[AnimeDetails]], None]
+
+    def get_or_read(
+        self, typed: str, on_progress: ListProgressCallback = ignore_progress
     ) -> AnimeList:
-        """The list, from memory or by ``fetch``; ``place`` tells services of one kind apart.
+        """The list of the user who was typed; ``on_progress`` is also told of waiting for others.
 
-        Whoever finds no ``room`` among those who ask the service is turned away at once, so that a
-        slow one cannot keep all threads of the worker. ``report`` is told when somebody else's
-        request is waited for; the rest is ``fetch``'s to tell.
-
-        Raises whatever ListError ``fetch`` does.
+        Raises
+        ------
+        ListError
+            Whatever the reader does.
         """
-        key = hashed_key(service_key, username.casefold())
+        username = self.reader.clean_username(typed)
+        key = hashed_key(self.service_key, username.casefold())
         began = time.time()
         cached = self._load(key)
         if fresh := self._fresh_list(cached):
-            LIST_CACHE_LOOKUPS.labels("hit").inc()
             return fresh
         try:
-            with self._single_flight.lock(
-                key, deadline_s, on_wait=lambda: on_progress(FetchProgress(queued=True))
+            with self.single_flight.lock(
+                key, self.reader.deadline_s, on_wait=lambda: on_progress(FetchProgress(queued=True))
             ):
                 cached = self._load(key)
                 if fresh := self._fresh_list(cached):
-                    LIST_CACHE_LOOKUPS.labels("hit").inc()
                     return fresh
                 failure = cached.failure
                 if failure is not None and began <= failure.at <= time.time() + _MAX_CLOCK_SKEW:
-                    raise failure.to_error(source, username)
+                    raise failure.to_error(self.reader.client.source, username)
                 try:
-                    return self._fetch_and_store(
-                        fetch, username, key, source, circuit_breaker, semaphore
-                    )
+                    return self._read_and_store(key, username, on_progress)
                 except ListError as error:
                     self._cache_error(key, cached, error)
                     raise
         except TimeoutError as error:
-            down = SourceDown(source=source, username=username, detail=str(error), timed_out=True)
+            down = self._down(username, str(error), timed_out=True)
             return self._stale_or_raise(cached, down)
         except (SourceDown, RateLimited) as error:
             return self._stale_or_raise(cached, error)
 
-    def _fetch_and_store(
-        self,
-        fetch: Callable[[str], AnimeList],
-        username: str,
-        key: str,
-        source: str,
-        circuit_breaker: ServiceBreaker,
-        semaphore: threading.Semaphore,
+    def _down(self, username: str, detail: str, *, timed_out: bool = False) -> SourceDown:
+        return SourceDown(
+            source=self.reader.client.source, username=username, detail=detail, timed_out=timed_out
+        )
+
+    def _read_and_store(
+        self, key: str, username: str, on_progress: ListProgressCallback
     ) -> AnimeList:
         LIST_CACHE_LOOKUPS.labels("miss").inc()
         try:
-            circuit_breaker.raise_if_open()
+            self.circuit_breaker.raise_if_open()
         except CircuitOpen as error:
-            raise SourceDown(source=source, username=username, detail=str(error)) from None
+            raise self._down(username, str(error)) from None
+        if not self.semaphore.acquire(blocking=False):
+            raise RateLimited(
+                source=self.reader.client.source, username=username, retry_after=BUSY_RETRY_SECONDS
+            )
         try:
-            with _acquire_slot(semaphore, source, username):
-                fan_list = fetch(username)
+            anime_list = self.reader.read(username, on_progress)
         except RateLimited:
             raise
         except ListError as error:
-            circuit_breaker.record_outcome(
+            self.circuit_breaker.record_outcome(
                 failed=isinstance(error, SourceDown) and not error.malformed
             )
             raise
-        circuit_breaker.record_outcome(failed=False)
-        self._on_details(fan_list.details)
-        fan_list = replace(fan_list, details=())
-        entry = _CachedList(read_at=time.time(), fan_list=fan_list)
-        self._save(key, entry, self._ttl.fresh + self._ttl.stale)
-        return fan_list
+        finally:
+            self.semaphore.release()
+        self.circuit_breaker.record_outcome(failed=False)
+        self.on_details(anime_list.details)
+        anime_list = replace(anime_list, details=())
+        entry = _CachedList(read_at=time.time(), fan_list=anime_list)
+        self._save(key, entry, self.ttl.fresh + self.ttl.stale)
+        return anime_list
 
     def _fresh_list(self, cached: _CachedList) -> AnimeList | None:
-        age = time.time() - cached.read_at
-        return cached.fan_list if -_MAX_CLOCK_SKEW <= age < self._ttl.fresh else None
+        if cached.fan_list is None or not -_MAX_CLOCK_SKEW <= cached.age() < self.ttl.fresh:
+            return None
+        LIST_CACHE_LOOKUPS.labels("hit").inc()
+        return cached.fan_list
 
     def _stale_or_raise(self, cached: _CachedList, error: ListError) -> AnimeList:
         """An older list in place of an error that says nothing about the list."""
-        age = time.time() - cached.read_at
-        if (
-            cached.fan_list is None
-            or not -_MAX_CLOCK_SKEW <= age < self._ttl.fresh + self._ttl.stale
-        ):
+        age, longest = cached.age(), self.ttl.fresh + self.ttl.stale
+        if cached.fan_list is None or not -_MAX_CLOCK_SKEW <= age < longest:
             raise error
         LIST_CACHE_LOOKUPS.labels("stale").inc()
         return replace(cached.fan_list, age=max(1, round(age)))
@@ -206,30 +203,20 @@ class ListCache:
             return
         failure = _CachedError.from_error(error)
         if isinstance(error, SourceDown | RateLimited) and cached.fan_list is not None:
-            remaining = cached.read_at + self._ttl.fresh + self._ttl.stale - time.time()
+            remaining = cached.read_at + self.ttl.fresh + self.ttl.stale - time.time()
             updated = cached.model_copy(update={"failure": failure})
             self._save(key, updated, remaining)
         else:
             self._save(key, _CachedList(failure=failure), _FAILURE_TTL)
 
     def _load(self, key: str) -> _CachedList:
-        text = self._store.get(key)
+        text = self.store.get(key)
         if text is not None:
             try:
                 return _CACHED_LIST_ADAPTER.validate_json(text)
             except ValidationError:
-                self._store.delete_many([key])  # written by another version
+                self.store.delete_many([key])  # written by another version
         return _CachedList()
 
     def _save(self, key: str, entry: _CachedList, seconds: float) -> None:
-        self._store.set_many({key: _CACHED_LIST_ADAPTER.dump_json(entry).decode()}, seconds)
-
-
-@contextmanager
-def _acquire_slot(semaphore: threading.Semaphore, source: str, username: str) -> Iterator[None]:
-    if not semaphore.acquire(blocking=False):
-        raise RateLimited(source=source, username=username, retry_after=BUSY_RETRY_SECONDS)
-    try:
-        yield
-    finally:
-        semaphore.release()
+        self.store.set_many({key: _CACHED_LIST_ADAPTER.dump_json(entry).decode()}, seconds)

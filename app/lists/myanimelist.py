@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote
 
 from pydantic import BaseModel, Field, TypeAdapter
 
 from app.lists.entry import AnimeDetails, AnimeList, ListEntry
-from app.lists.errors import (
-    EmptyList,
-    ListTooLong,
-    PrivateList,
-    RateLimited,
-    SourceDown,
-    UnknownUser,
-)
-from app.lists.http_client import Deadline, HttpResponse, SourceClient, url_origin
+from app.lists.errors import PrivateList, RateLimited, UnknownUser
+from app.lists.http_client import HttpResponse
 from app.lists.normalize import allowed_picture_url, normalize_score, normalize_title, synopsis_text
-from app.lists.payload import error_for_status, is_html, parse_payload, try_parse_payload
-from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
+from app.lists.payload import is_html, try_parse_payload
+from app.lists.reader import ListRead, ListReader
 from app.lists.usernames import UsernameRule
 from app.recommender.watch_status import WatchStatus
 
@@ -107,65 +101,31 @@ _PAGE_ADAPTER: Final = TypeAdapter(_MalListPage)
 ERROR_ADAPTER: Final = TypeAdapter(MalError)
 
 
-def clean_username(typed: str) -> str:
-    """The username in what a fan typed or pasted, or BadUsername."""
-    return USERNAME_RULE.clean_username(typed)
+@dataclass(frozen=True, kw_only=True)
+class MalReader(ListReader):
+    """Lists on MyAnimeList from its API, asked with ``client_id``."""
 
+    username_rule = USERNAME_RULE
+    base_url: str = BASE_URL
+    client_id: str
 
-def fetch_anime_list(
-    username: str,
-    *,
-    client: SourceClient,
-    client_id: str,
-    base_url: str = BASE_URL,
-    max_entries: int = 20_000,
-    deadline_s: float = 25.0,
-    on_progress: ListProgressCallback = ignore_progress,
-) -> AnimeList:
-    """The anime list of ``username``.
-
-    Raises BadUsername, UnknownUser, PrivateList, EmptyList, ListTooLong, RateLimited or SourceDown.
-    """
-    name = clean_username(username)
-    deadline = Deadline(deadline_s)
-    url = f"{base_url}/users/{quote(name, safe='')}/animelist"
-    headers = {"X-MAL-CLIENT-ID": client_id}
-    # Without nsfw=true ordinary shows are missing: the flag has many false positives.
-    query = {"fields": _FIELDS, "nsfw": "true", "limit": str(PAGE_SIZE), "offset": "0"}
-    found: dict[int, _MalListItem] = {}
-    number = 1
-    while True:
-        on_progress(FetchProgress(number, len(found)))
-        reply = client.send(
-            "GET", url, username=name, deadline=deadline, params=query, headers=headers
+    def _read(self, reading: ListRead[_MalListItem]) -> AnimeList:
+        url = f"{self.base_url}/users/{quote(reading.username, safe='')}/animelist"
+        headers = {"X-MAL-CLIENT-ID": self.client_id}
+        # Without nsfw=true ordinary shows are missing: the flag has many false positives.
+        query = {"fields": _FIELDS, "nsfw": "true", "limit": str(PAGE_SIZE), "offset": "0"}
+        while True:
+            page = _parse_page(reading, reading.get_page(url, query, headers))
+            if not reading.add({row.node.id: row for row in page.data}) or not page.paging.next:
+                break
+            query |= reading.next_query(page.paging.next, BASE_URL, "paging.next")
+        rows = reading.found_rows()
+        return AnimeList(
+            source=SLUG,
+            username=reading.username,
+            entries=tuple(_to_list_entry(row) for row in rows),
+            details=tuple(row.node.to_details() for row in rows),
         )
-        page = _parse_response(reply, name)
-        before = len(found)
-        found |= {row.node.id: row for row in page.data}
-        if len(found) > max_entries:
-            raise ListTooLong(source=NAME, username=name, limit=max_entries)
-        if page.paging.next is None or len(found) == before:
-            break  # a page that brings nothing new would go on for ever
-        query |= _next_page_query(page.paging.next, base_url, name)
-        number += 1
-    if not found:
-        raise EmptyList(source=NAME, username=name)
-    return AnimeList(
-        source=SLUG,
-        username=name,
-        entries=tuple(_to_list_entry(row) for row in found.values()),
-        details=tuple(row.node.to_details() for row in found.values()),
-    )
-
-
-def _next_page_query(url: str, base_url: str, username: str) -> dict[str, str]:
-    """The query of the next page, which is only ever asked of our own host.
-
-    MyAnimeList's own address stands for ours where a proxy is in between.
-    """
-    if url_origin(url) not in (url_origin(base_url), url_origin(BASE_URL)):
-        raise SourceDown(source=NAME, username=username, detail="paging.next leads to another host")
-    return dict(parse_qsl(urlsplit(url).query))
 
 
 def _to_list_entry(row: _MalListItem) -> ListEntry:
@@ -181,16 +141,14 @@ def _to_list_entry(row: _MalListItem) -> ListEntry:
     )
 
 
-def _parse_response(reply: HttpResponse, username: str) -> _MalListPage:
+def _parse_page(reading: ListRead[_MalListItem], reply: HttpResponse) -> _MalListPage:
     """The page in an answer, or the error that the answer stands for."""
     if reply.status == 200:
-        return parse_payload(_PAGE_ADAPTER, reply, source=NAME, username=username)
+        return reading.parse(_PAGE_ADAPTER, reply)
     fault = try_parse_payload(ERROR_ADAPTER, reply)
     said = f"{fault.error} {fault.message or ''}".strip() if fault else ""
-    if reply.status == 404 and not is_html(reply):
-        raise UnknownUser(source=NAME, username=username)
     if reply.status == 403 and not is_html(reply):
         if "dos" in said.casefold().split():
-            raise RateLimited(source=NAME, username=username, retry_after=reply.retry_after())
-        raise PrivateList(source=NAME, username=username, or_refused=True)
-    raise error_for_status(reply, source=NAME, username=username, reason=said)
+            raise reading.error(RateLimited, retry_after=reply.retry_after())
+        raise reading.error(PrivateList, or_refused=True)
+    raise reading.refusal(reply, {404: UnknownUser}, said)

@@ -53,7 +53,7 @@ def fetch(upstream: FakeUpstream) -> Iterator[Fetch]:
             "public_url": PUBLIC_URL,
         }
         client = SourceClient(anilist.NAME, session, limits)
-        return anilist.fetch_anime_list(username, client=client, **(defaults | options))  # type: ignore[arg-type]
+        return anilist.AniListReader(client=client, **(defaults | options)).read(username)  # type: ignore[arg-type]
 
     with session:
         yield call
@@ -286,7 +286,7 @@ def test_a_deadline_ends_the_fetch(fetch: Fetch, upstream: FakeUpstream) -> None
     ],
 )
 def test_usernames_may_be_pasted(typed: str, read: str) -> None:
-    assert anilist.clean_username(typed) == read
+    assert anilist.USERNAME_RULE.clean_username(typed) == read
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,10 @@ def fetch(upstream: FakeUpstream, **ids: Any) -> AnimeList:
         "Kitsu", create_session("1", None), HttpLimits(backoff_factor=0, read_timeout=5)
     )
     known = ids.get("kitsu_to_mal", {})
-    return kitsu.fetch_anime_list(
-        "Someone", client=client, kitsu_to_mal=known, base_url=upstream.base_url("kitsu")
+    reader = kitsu.KitsuReader(
+        client=client, kitsu_to_mal=known, base_url=upstream.base_url("kitsu")
     )
+    return reader.read("Someone")
 
 
 def who(favourites: Any, included: list[Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from app.lists.errors import (
     UnknownUser,
 )
 from app.lists.http_client import HttpLimits, SourceClient, create_session
+from app.lists.reader import ListReader
 from app.recommender.watch_status import WatchStatus
 from demo.data import DemoEntry
 from demo.fake_upstream import FakeUpstream
@@ -40,7 +41,7 @@ class Service:
     """One service: its module, its place in the demo, and what only it does."""
 
     place: str
-    fetch: Callable[..., AnimeList]
+    reader: Callable[..., ListReader]
     name: str
     slug: str
     private: type[ListError] = PrivateList
@@ -49,28 +50,22 @@ class Service:
 
 
 SERVICES = [
-    Service(
-        "mal", partial(myanimelist.fetch_anime_list, client_id="key"), "MyAnimeList", "myanimelist"
-    ),
+    Service("mal", partial(myanimelist.MalReader, client_id="key"), "MyAnimeList", "myanimelist"),
     Service(
         "mal-web",
-        mal_pages.fetch_anime_list,
+        mal_pages.MalPagesReader,
         "MyAnimeList",
         "myanimelist",
         private=NotFoundOrPrivate,
         unknown=NotFoundOrPrivate,
     ),
-    Service("anilist", partial(anilist.fetch_anime_list, anilist_to_mal={}), "AniList", "anilist"),
+    Service("anilist", partial(anilist.AniListReader, anilist_to_mal={}), "AniList", "anilist"),
     Service(
-        "kitsu",
-        partial(kitsu.fetch_anime_list, kitsu_to_mal={}),
-        "Kitsu",
-        "kitsu",
-        score="ratingTwenty",
+        "kitsu", partial(kitsu.KitsuReader, kitsu_to_mal={}), "Kitsu", "kitsu", score="ratingTwenty"
     ),
-    Service("jikan", jikan.fetch_anime_list, "Jikan", "jikan", private=NotFoundOrPrivate),
-    Service("jikan-3", jikan.fetch_anime_list, "Jikan", "jikan", private=NotFoundOrPrivate),
-    Service("shikimori", shikimori.fetch_anime_list, "Shikimori", "shikimori"),
+    Service("jikan", jikan.JikanReader, "Jikan", "jikan", private=NotFoundOrPrivate),
+    Service("jikan-3", jikan.JikanReader, "Jikan", "jikan", private=NotFoundOrPrivate),
+    Service("shikimori", shikimori.ShikimoriReader, "Shikimori", "shikimori"),
 ]
 Fetch = Callable[..., AnimeList]
 
@@ -88,7 +83,7 @@ def fetch(service: Service, upstream: FakeUpstream) -> Iterator[Fetch]:
         def call(username: str, *, limits: HttpLimits = QUICK, **options: Any) -> AnimeList:
             client = SourceClient(service.name, session, limits)
             base = upstream.base_url(service.place)
-            return service.fetch(username, client=client, base_url=base, **options)
+            return service.reader(client=client, base_url=base, **options).read(username)
 
         yield call
 
@@ -215,7 +210,7 @@ def test_the_log_does_not_learn_whose_list_it_was(service: Service) -> None:
     with create_session("1.2", None) as session:
         client = SourceClient(service.name, session, QUICK)
         with pytest.raises(SourceDown) as caught:
-            service.fetch("Someone77", client=client, base_url=base)
+            service.reader(client=client, base_url=base).read("Someone77")
     assert "ConnectionError" in caught.value.detail
     assert "omeone77" not in caught.value.detail
 
@@ -439,4 +434,4 @@ def test_shikimori_is_asked_as_it_wants(fetch: Fetch, upstream: FakeUpstream) ->
     ],
 )
 def test_names_may_be_pasted(module: Any, typed: str, name: str) -> None:
-    assert module.clean_username(typed) == name
+    assert module.USERNAME_RULE.clean_username(typed) == name

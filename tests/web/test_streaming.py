@@ -19,7 +19,7 @@ from app import create_app
 from app.lists import ListSource
 from app.lists.entry import AnimeList
 from app.lists.errors import PrivateList
-from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
+from app.lists.progress import FetchProgress, ListProgressCallback
 from app.lists.usernames import UsernameRule
 from app.settings import AppSettings
 from app.web.presenters.text import progress_text
@@ -241,12 +241,19 @@ def test_words_say_where_it_stands() -> None:
     assert "another visitor" in progress_text(FetchProgress(queued=True), "Kitsu")
 
 
-def fetching_with(read: Callable[[ListProgressCallback], AnimeList]) -> ListFetch:
-    def fetch(_typed: str, report: ListProgressCallback = ignore_progress, /) -> AnimeList:
-        return read(report)
+class Lists:
+    """In place of a source's lists: reads one with what the test gives."""
 
+    def __init__(self, read: Callable[[ListProgressCallback], AnimeList]) -> None:
+        self.read = read
+
+    def get_or_read(self, _typed: str, on_progress: ListProgressCallback) -> AnimeList:
+        return self.read(on_progress)
+
+
+def fetching_with(read: Callable[[ListProgressCallback], AnimeList]) -> ListFetch:
     rule = UsernameRule("Kitsu", re.compile(".+"), "", (), "")
-    return ListFetch(UserRef(ListSource("kitsu", "Kitsu", fetch, "", "", rule), "Someone"))
+    return ListFetch(UserRef(ListSource("kitsu", "Kitsu", Lists(read), "", "", rule), "Someone"))
 
 
 def test_a_list_that_is_there_soon_is_waited_for() -> None:

@@ -1,0 +1,137 @@
+"""What all readers of lists have in common: one name, one deadline, pages that are told about."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Generic, TypeVar
+from urllib.parse import parse_qsl, urlsplit
+
+from pydantic import TypeAdapter
+
+from app.lists import payload
+from app.lists.entry import AnimeList
+from app.lists.errors import EmptyList, ListError, ListTooLong, SourceDown
+from app.lists.http_client import Deadline, HttpResponse, SourceClient, url_origin
+from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
+from app.lists.usernames import UsernameRule
+
+T = TypeVar("T")
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListReader(ABC):
+    """Reads lists from one service at ``base_url``; a subclass a service.
+
+    A list may have ``max_entries`` and take ``deadline_s`` seconds.
+    """
+
+    username_rule: ClassVar[UsernameRule]
+
+    client: SourceClient
+    base_url: str
+    max_entries: int = 20_000
+    deadline_s: float = 25.0
+
+    def read(self, typed: str, on_progress: ListProgressCallback = ignore_progress) -> AnimeList:
+        """The list of the user who was typed or pasted.
+
+        Raises
+        ------
+        ListError
+            Whatever can go wrong with a list (`app.lists.errors`).
+        """
+        return self._read(ListRead(self, self.clean_username(typed), on_progress))
+
+    def clean_username(self, typed: str) -> str:
+        """The username in what was typed or pasted; raises BadUsername if it cannot be one."""
+        return replace(self.username_rule, source=self.client.source).clean_username(typed)
+
+    @abstractmethod
+    def _read(self, reading: ListRead[Any]) -> AnimeList: ...
+
+
+class ListRead(Generic[Row]):
+    """One reading of one list; ``rows`` are those found so far, by the service's anime id."""
+
+    def __init__(
+        self, reader: ListReader, username: str, on_progress: ListProgressCallback
+    ) -> None:
+        self.username = username
+        self.rows: dict[Any, Row] = {}
+        self._reader = reader
+        self._on_progress = on_progress
+        self._deadline = Deadline(reader.deadline_s)
+        self._page = 0
+
+    def report(self, page: int = 1) -> None:
+        """Say which page is asked for next."""
+        self._on_progress(FetchProgress(page, len(self.rows)))
+
+    def send(self, method: str, url: str, **options: Any) -> HttpResponse:
+        """One answer of any status."""
+        return self._reader.client.send(
+            method, url, username=self.username, deadline=self._deadline, **options
+        )
+
+    def get_page(
+        self, url: str, params: Mapping[str, str], headers: Mapping[str, str] | None = None
+    ) -> HttpResponse:
+        """The next page, and word of it."""
+        self._page += 1
+        self.report(self._page)
+        return self.send("GET", url, params=params, headers=headers)
+
+    def add(self, rows: Mapping[Any, Row]) -> bool:
+        """Take the rows of a page; False if none is new: such pages would go on for ever.
+
+        Raises
+        ------
+        ListTooLong
+            There are more than the reader takes.
+        """
+        before = len(self.rows)
+        self.rows |= rows
+        if len(self.rows) > self._reader.max_entries:
+            raise self.too_long()
+        return len(self.rows) > before
+
+    def found_rows(self) -> list[Row]:
+        """All rows; raises EmptyList where there are none."""
+        if not self.rows:
+            raise self.error(EmptyList)
+        return list(self.rows.values())
+
+    def parse(self, adapter: TypeAdapter[T], reply: HttpResponse) -> T:
+        """A good answer as what the adapter describes, or SourceDown."""
+        return payload.parse_payload(
+            adapter, reply, source=self._reader.client.source, username=self.username
+        )
+
+    def next_query(self, url: str, usual_url: str, field: str) -> dict[str, str]:
+        """The query of the next page, which is only ever asked of our own host.
+
+        The service's usual address stands for ours where a proxy is in between.
+        """
+        if url_origin(url) not in (url_origin(self._reader.base_url), url_origin(usual_url)):
+            raise self.error(SourceDown, detail=f"{field} leads to another host")
+        return dict(parse_qsl(urlsplit(url).query))
+
+    def error(self, kind: type[ListError], **arguments: Any) -> ListError:
+        """An error about this list."""
+        return kind(source=self._reader.client.source, username=self.username, **arguments)
+
+    def too_long(self) -> ListError:
+        return self.error(ListTooLong, limit=self._reader.max_entries)
+
+    def refusal(
+        self, reply: HttpResponse, kinds: Mapping[int, type[ListError]], reason: str = ""
+    ) -> ListError:
+        """What a refusal means: by status where the API itself says it, else trouble."""
+        if reply.status in kinds and not payload.is_html(reply):
+            return self.error(kinds[reply.status])
+        return payload.error_for_status(
+            reply, source=self._reader.client.source, username=self.username, reason=reason
+        )
