@@ -63,10 +63,10 @@ if (stored(TITLES) === "true") {
 }
 
 // A page that came in two parts: its end may be another than the one that its start announced.
-const arrived = document.querySelector(".arrived");
-if (arrived) document.title = arrived.dataset.title;
+const read = document.querySelector(".read");
+if (read) document.title = document.querySelector(".arrived").dataset.title;
 const asking = document.querySelector(".asking");
-if (asking && !arrived) {
+if (asking && !read) {
   const lost = document.createElement("p");
   lost.textContent = "The connection was lost before the list arrived.";
   asking.append(lost);
