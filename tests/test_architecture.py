@@ -48,10 +48,7 @@ WEB_ROOMS = {
 }
 """What each room of ``app.web`` may import of it besides itself; `app.schemas` is open to all."""
 KNOWS_FLASK = {"flask", "flask_cors", "flask_limiter"}
-COMMANDS_MAY_USE = {
-    *("app.recommender", "app.catalogue", "app.model_store"),
-    "app.schemas",
-}
+COMMANDS_MAY_USE = {*("app.recommender", "app.catalogue", "app.model_store"), "app.schemas"}
 TRAINING_ONLY = (
     "model_build",
     "polars",

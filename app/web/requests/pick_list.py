@@ -21,13 +21,7 @@ _PICK_PATTERN = re.compile(r"([1-9][0-9]{0,8})-(10|[0-9])")
 
 
 def parse_picks(text: str) -> dict[int, int]:
-    """Read scores by anime id, 0 for none.
-
-    Raises
-    ------
-    InvalidQuery
-        The text is not a list of picks.
-    """
+    """Read scores by anime id, 0 for none. Raises InvalidQuery: the text is not a list of picks."""
     picks: dict[int, int] = {}
     for part in text.split(".") if text else ():
         found = _PICK_PATTERN.fullmatch(part)

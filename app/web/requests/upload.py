@@ -64,13 +64,7 @@ def serialize_list(anime_list: AnimeList) -> str:
 
 
 def deserialize_list(text: str, max_entries: int) -> AnimeList:
-    """Read what `serialize_list` wrote.
-
-    Raises
-    ------
-    InvalidQuery
-        Somebody else wrote it.
-    """
+    """Read what `serialize_list` wrote. Raises InvalidQuery: somebody else wrote it."""
     try:
         uploaded = _UploadedList.model_validate_json(text)
     except ValidationError:

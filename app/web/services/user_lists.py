@@ -31,13 +31,7 @@ class UserRef:
 
 
 def get_source(library: Library, slug: str) -> ListSource:
-    """Look a site up by its slug.
-
-    Raises
-    ------
-    InvalidQuery
-        There is no such site.
-    """
+    """Look a site up by its slug. Raises InvalidQuery: there is no such site."""
     try:
         return library.sources[slug]
     except KeyError:

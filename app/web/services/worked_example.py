@@ -7,13 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.lists.entry import AnimeList
-from app.recommender import RecommendOptions, SortOrder
+from app.recommender import RecommendOptions, SortOrder, UserProfile
 from app.recommender.affinity import affinity_contributions
 from app.recommender.recommend import MAX_SCORE, MIN_SCORE, PERCENT, ItemScores, score_items
 from app.web.requests.query import QueryOptions
 from app.web.services.library import Library
 from app.web.services.recommendations import recommend_with_filters
 from app.web.services.user_lists import to_user_list
+
+ITEM_BIAS_LABEL = "How much better than average fans find this anime"
+USER_BIAS_LABEL = "How much higher than others this fan scores"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +29,8 @@ class ScoreTerm:
 
 @dataclass(frozen=True, slots=True)
 class MatchTerm:
-    """A title on the list: ``interest`` times ``weight`` percent is what it ``adds`` to the match.
-
-    ``score`` is None where the fan gave none.
-    """
+    """A title on the list: ``input_weight`` times ``weight`` percent is its ``contribution`` to the
+    match. ``score`` is None where the user gave none."""
 
     anime_id: int
     title: str
@@ -41,9 +42,9 @@ class MatchTerm:
 
 @dataclass(frozen=True, slots=True)
 class ItemNeighbour:
-    """A title that others score alike: ``residual`` is ``score`` minus ``baseline``, what the fan
-    was expected to give it; ``similarity`` times that is the ``product``. What was dropped without
-    a score has a residual, but neither score nor baseline."""
+    """A title that others score alike: ``residual`` is ``score`` minus ``baseline``, what was to be
+    expected; ``product`` is ``similarity`` times that. What was dropped without a score has a
+    residual, but neither score nor baseline."""
 
     anime_id: int
     title: str
@@ -56,8 +57,8 @@ class ItemNeighbour:
 
 @dataclass(frozen=True, slots=True)
 class KnnBreakdown:
-    """KNN with baseline: the ``baseline`` is the sum of its terms; with the sum of products over
-    the sum of similarities (``correction``) it is the ``score``."""
+    """KNN with baseline: ``baseline`` is the sum of its terms; with ``correction``, the sum of
+    products over the sum of similarities, it is the ``score``."""
 
     baseline_terms: tuple[ScoreTerm, ...]
     baseline: float
@@ -70,8 +71,9 @@ class KnnBreakdown:
 
 @dataclass(frozen=True, slots=True)
 class WorkedExample:
-    """A recommendation: the match is what all ``voices`` add and ``general``, the score the sum of
-    its terms. ``silent`` titles say nothing. ``classic`` is None where none was scored alike."""
+    """A recommendation: ``match`` is the sum of ``match_terms`` and ``prior_term``, ``score`` that of
+    ``score_terms``. ``silent_count`` titles contribute nothing. ``knn`` is None where the user has
+    scored none of the neighbours."""
 
     anime_id: int
     title: str
@@ -85,13 +87,13 @@ class WorkedExample:
 
 
 def build_worked_example(library: Library, anime_list: AnimeList) -> WorkedExample | None:
-    """The best match of a list, among new series, with all its numbers; None if there is none."""
+    """Work out the best match of a list, among new series; None if there is none."""
     user_list = to_user_list(anime_list)
     # Of a series that is on the list already, little more could be said than just that.
-    recommendations, _ = recommend_with_filters(library, user_list, QueryOptions(new_series=True))
-    if not recommendations.is_personalized or not recommendations.recommendations:
+    found, _ = recommend_with_filters(library, user_list, QueryOptions(new_series=True))
+    if not found.is_personalized or not found.recommendations:
         return None
-    best = max(recommendations.recommendations, key=lambda item: item.match)
+    best = max(found.recommendations, key=lambda item: item.match)
     position = int(library.model.anime_id.searchsorted(best.anime_id))
     scores = score_items(library.model, user_list, RecommendOptions(sort_order=SortOrder.SCORE))
     match_terms = _match_terms(library, scores, position)
@@ -108,73 +110,64 @@ def build_worked_example(library: Library, anime_list: AnimeList) -> WorkedExamp
     )
 
 
+def _scores_by_position(user: UserProfile) -> dict[int, float]:
+    return dict(zip(user.rated.tolist(), user.score.tolist(), strict=True))
+
+
 def _match_terms(library: Library, scores: ItemScores, position: int) -> tuple[MatchTerm, ...]:
     """The titles of the list that say anything, those that add most first."""
-    affinity, user = scores.affinity, scores.profile
-    added = PERCENT * affinity_contributions(library.model, affinity, np.array([position]))[0]
-    given = dict(zip(user.rated.tolist(), user.score.tolist(), strict=True))
+    affinity, model = scores.affinity, library.model
+    added = PERCENT * affinity_contributions(model, affinity, np.array([position]))[0]
+    given = _scores_by_position(scores.profile)
     order = np.lexsort((affinity.input_position, -added))
+    order = order[added[order] != 0]
+    columns = (affinity.input_position, affinity.input_weight, added)
+    rows = zip(*(column[order].tolist() for column in columns), strict=True)
     return tuple(
         MatchTerm(
-            anime_id=int(library.model.anime_id[affinity.input_position[n]]),
-            title=library.catalogue.title(int(library.model.anime_id[affinity.input_position[n]])),
-            score=given.get(int(affinity.input_position[n])),
-            input_weight=float(affinity.input_weight[n]),
-            weight=float(added[n] / affinity.input_weight[n]),
-            contribution=float(added[n]),
+            anime_id=int(model.anime_id[source]),
+            title=library.catalogue.title(int(model.anime_id[source])),
+            score=given.get(source),
+            input_weight=weight,
+            weight=contribution / weight,
+            contribution=contribution,
         )
-        for n in order
-        if added[n]
+        for source, weight, contribution in rows
     )
 
 
 def _score_terms(library: Library, scores: ItemScores, position: int) -> tuple[ScoreTerm, ...]:
     """The formula of `app.recommender.score_model`, term by term."""
-    predicted = scores.score_prediction
-    pick = (
-        library.model.parameters.score_affinity_weight * float(scores.affinity.value[position])
-        + library.model.parameters.score_offset
-    )
-    terms = (
-        ScoreTerm("The average of all scores", library.model.global_mean),
-        ScoreTerm(
-            "How much better than average fans find this anime", _item_bias(library, position)
-        ),
-        ScoreTerm("How much higher than others this fan scores", predicted.user_bias),
-        ScoreTerm(
-            "How this fan scored anime that others score alike", float(predicted.knn_term[position])
-        ),
-        ScoreTerm(
-            "What all scores on the list say together", float(predicted.gaussian_term[position])
-        ),
-        ScoreTerm("Anime that the fan would pick are scored higher", pick),
-    )
+    model, predicted = library.model, scores.score_prediction
+    affinity, parameters = float(scores.affinity.value[position]), model.parameters
+    pick = parameters.score_affinity_weight * affinity + parameters.score_offset
+    terms = {
+        "The average of all scores": model.global_mean,
+        ITEM_BIAS_LABEL: float(model.score_model.item_bias[position]),
+        USER_BIAS_LABEL: predicted.user_bias,
+        "How this fan scored anime that others score alike": float(predicted.knn_term[position]),
+        "What all scores on the list say together": float(predicted.gaussian_term[position]),
+        "Anime that the fan would pick are scored higher": pick,
+    }
     raw = float(predicted.score[position])
     clamped = min(MAX_SCORE, max(MIN_SCORE, raw))
-    return terms if clamped == raw else (*terms, ScoreTerm("Kept within 1 and 10", clamped - raw))
-
-
-def _item_bias(library: Library, position: int) -> float:
-    return float(library.model.score_model.item_bias[position])
+    if clamped != raw:
+        terms["Kept within 1 and 10"] = clamped - raw
+    return _to_terms(terms)
 
 
 def _knn_breakdown(library: Library, scores: ItemScores, position: int) -> KnnBreakdown | None:
     """The formula of `app.recommender.knn_baseline` for one anime."""
-    model, user, prediction = library.model, scores.profile, scores.knn_prediction
+    model, prediction = library.model, scores.knn_prediction
     if prediction is None or not prediction.neighbourhood.neighbour_count[position]:
         return None
-    neighbourhood = prediction.neighbourhood
-    used = slice(
-        neighbourhood.indptr[position],
-        neighbourhood.indptr[position] + neighbourhood.neighbour_count[position],
-    )
-    given = dict(zip(user.rated.tolist(), user.score.tolist(), strict=True))
-    rows = [
-        (int(neighbourhood.entry_position[n]), float(neighbourhood.residual[n]), float(similarity))
-        for n, similarity in zip(
-            neighbourhood.entry_index[used], neighbourhood.similarity[used], strict=True
-        )
-    ]
+    near = prediction.neighbourhood
+    start = near.indptr[position]
+    used = slice(start, start + near.neighbour_count[position])
+    entries = near.entry_index[used]
+    columns = (near.entry_position[entries], near.residual[entries], near.similarity[used])
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    given = _scores_by_position(scores.profile)
     neighbours = tuple(
         ItemNeighbour(
             anime_id=int(model.anime_id[source]),
@@ -187,17 +180,14 @@ def _knn_breakdown(library: Library, scores: ItemScores, position: int) -> KnnBr
         )
         for source, residual, similarity in sorted(rows, key=lambda row: (-row[2], row[0]))
     )
-    baseline = float(prediction.baseline[position])
-    score = float(prediction.score[position])
+    baseline, score = float(prediction.baseline[position]), float(prediction.score[position])
+    terms = {
+        "The average of all scores": model.global_mean,
+        USER_BIAS_LABEL: scores.profile.user_bias,
+        ITEM_BIAS_LABEL: float(model.item_bias[position]),
+    }
     return KnnBreakdown(
-        baseline_terms=(
-            ScoreTerm("The average of all scores", model.global_mean),
-            ScoreTerm("How much higher than others this fan scores", user.user_bias),
-            ScoreTerm(
-                "How much better than average fans find this anime",
-                float(model.item_bias[position]),
-            ),
-        ),
+        baseline_terms=_to_terms(terms),
         baseline=baseline,
         neighbours=neighbours,
         product_sum=sum(each.product for each in neighbours),
@@ -205,3 +195,7 @@ def _knn_breakdown(library: Library, scores: ItemScores, position: int) -> KnnBr
         correction=score - baseline,
         score=score,
     )
+
+
+def _to_terms(terms: dict[str, float]) -> tuple[ScoreTerm, ...]:
+    return tuple(ScoreTerm(label, value) for label, value in terms.items())

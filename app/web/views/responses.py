@@ -35,13 +35,7 @@ def json_response(body: BaseModel | dict[str, Any], cache_control: str | None = 
 
 
 def export_response(file_format: str, answer: ExportedAnswer) -> Response:
-    """Answer with a file.
-
-    Raises
-    ------
-    InvalidQuery
-        There is no such kind of file.
-    """
+    """Answer with a file. Raises InvalidQuery: there is no such kind of file."""
     if file_format == "csv":
         # The mark at the start tells spreadsheets that it is UTF-8.
         response = Response(b"\xef\xbb\xbf" + to_csv(answer).encode(), mimetype="text/csv")
