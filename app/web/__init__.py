@@ -21,6 +21,7 @@ from app.web.middleware import (
     request_context,
     template_globals,
 )
+from app.web.presenters import text
 from app.web.state import open_app_state
 from app.web.views import (
     about,
@@ -61,6 +62,7 @@ def build_app(settings: AppSettings, version: str) -> Flask:
         template_folder=str(PROJECT_ROOT / "templates"),
         static_folder=str(PROJECT_ROOT / "static"),
     )
+    app.jinja_env.filters |= text.FILTERS
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions["hakken"] = state = open_app_state(settings, version)
     app.before_request(state.start_polling)  # where the server has no hook to do so earlier

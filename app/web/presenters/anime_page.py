@@ -6,7 +6,6 @@ from typing import Any
 
 from app.catalogue import Anime
 from app.web.presenters.cards import site_links
-from app.web.presenters.text import POSTER_TINTS, poster_initial
 from app.web.requests.query import DEFAULT_SIMILAR
 from app.web.services.anime import (
     anime_stats,
@@ -29,8 +28,6 @@ def anime_page_context(
         "title": title,
         "other": anime.alternate_title(english=english),
         "english": english,
-        "initial": poster_initial(title),
-        "tint": anime.anime_id % POSTER_TINTS,
         "standing": anime_stats(library, position),
         "few_lists": library.model.parameters.rare_item_lists,
         "alike": find_similar_items(library, position, DEFAULT_SIMILAR),

@@ -17,6 +17,7 @@ from app.web.requests.query import (
     TitleLanguage,
     to_page_query,
 )
+from app.web.requests.values import MAX_MARKS
 from app.web.services.filters import ADULT_GENRES, TYPE_LABELS, ItemAttributes, popularity_label
 from app.web.services.library import Library
 from app.web.services.recommendations import FilteredResult
@@ -94,6 +95,7 @@ class FilterForm:
 class PageControls:
     """What the pages of recommendations share: ways to other options, and the data's date."""
 
+    catalogue: Catalogue
     order_links: tuple[OptionLink, ...]
     engine_links: tuple[OptionLink, ...]
     adult_link: OptionLink
@@ -101,6 +103,17 @@ class PageControls:
     more_link: OptionLink | None
     filter_form: FilterForm
     data_date: str
+
+    def alternate_title(self, anime_id: int) -> str | None:
+        """The title that is not shown as the first, if there is another."""
+        english = self.filter_form.options.english
+        return self.catalogue.get_anime(anime_id).alternate_title(english=english)
+
+    def hide_link(self, anime_id: int, label: str) -> OptionLink:
+        """The choice to hide an anime; of too many that are hidden the earliest comes back."""
+        options = self.filter_form.options
+        hidden = (*options.hide, anime_id)[-MAX_MARKS:]
+        return OptionLink(label, options.with_changes(hide=hidden))
 
 
 def control_fields(
@@ -119,6 +132,7 @@ def control_fields(
     adult = "Leave out adult titles" if options.adult else "Add adult titles"
     language = TitleLanguage.ROMAJI if options.english else TitleLanguage.ENGLISH
     return {
+        "catalogue": library.catalogue,
         "order_links": _order_links(options) if personal else (),
         "engine_links": _engine_links(options, library.model.engines) if personal else (),
         "adult_link": OptionLink(adult, options.with_changes(adult=not options.adult)),

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from app.catalogue import Catalogue
-from app.recommender import GroupResult
-from app.recommender.group import Suggestion
-from app.recommender.user_similarity import MIN_SHARED_ITEMS, SharedItem, UserSimilarity
+from app.recommender.user_similarity import MIN_SHARED_ITEMS, UserSimilarity
+from app.schemas.anime import AnimeTitle
+from app.schemas.pair import PairRecommendationsResponse, SharedItemSchema, SuggestionSchema
 from app.web.presenters.text import clamp_percent, count_noun, format_score
 
 # From this chance on it is called so.
@@ -25,8 +24,7 @@ SIMILARITY_LABELS = (
 class ComparisonEntry:
     """An anime of one of the lists beside the cards."""
 
-    anime_id: int
-    title: str
+    anime: AnimeTitle
     label: str
 
 
@@ -76,58 +74,55 @@ def describe_similarity(similarity: UserSimilarity, names: tuple[str, str]) -> S
 
 
 def build_comparison_sections(
-    result: GroupResult, names: tuple[str, str], catalogue: Catalogue, *, english: bool
+    answer: PairRecommendationsResponse, names: tuple[str, str]
 ) -> tuple[ComparisonSection, ...]:
     """List favourites, disagreements, and what each loved that the other has not seen."""
     one, other = names
 
-    def shared_rows(items: Iterable[SharedItem]) -> tuple[ComparisonEntry, ...]:
+    def shared_rows(items: Iterable[SharedItemSchema]) -> tuple[ComparisonEntry, ...]:
         return tuple(
-            entry(each.anime_id, f"{one} {format_score(first)}, {other} {format_score(second)}")
+            ComparisonEntry(each, f"{one} {format_score(first)}, {other} {format_score(second)}")
             for each in items
             for first, second in [each.scores]
         )
 
-    def suggestion_rows(items: Iterable[Suggestion], giver: str) -> tuple[ComparisonEntry, ...]:
+    def suggestion_rows(
+        items: Iterable[SuggestionSchema], giver: str
+    ) -> tuple[ComparisonEntry, ...]:
         return tuple(
-            entry(
-                each.anime_id,
-                f"{giver} {format_score(each.score)}, match {clamp_percent(each.match)} %",
+            ComparisonEntry(
+                each, f"{giver} {format_score(each.score)}, match {clamp_percent(each.match)} %"
             )
             for each in items
         )
 
-    def entry(anime_id: int, label: str) -> ComparisonEntry:
-        return ComparisonEntry(anime_id, catalogue.title(anime_id, english=english), label)
-
-    comparison = result.comparison
     return (
         ComparisonSection(
             "favourites",
             "Favourites of both",
             "In the best scored quarter of both lists.",
-            shared_rows(comparison.favourites),
+            shared_rows(answer.favourites),
             "There is none yet.",
         ),
         ComparisonSection(
             "disagreements",
             "Where they disagree most",
             "One scored it above, the other below what was to be expected.",
-            shared_rows(comparison.disagreements),
+            shared_rows(answer.disagreements),
             "They do not disagree much on any title that both scored.",
         ),
         ComparisonSection(
             "for-second",
             f"What {one} loved and {other} has not seen",
             f"Of {one}’s favourites, what should suit {other} best.",
-            suggestion_rows(result.suggestions[0], one),
+            suggestion_rows(answer.first_loved, one),
             "There is nothing left.",
         ),
         ComparisonSection(
             "for-first",
             f"What {other} loved and {one} has not seen",
             f"Of {other}’s favourites, what should suit {one} best.",
-            suggestion_rows(result.suggestions[1], other),
+            suggestion_rows(answer.second_loved, other),
             "There is nothing left.",
         ),
     )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.lists.entry import AnimeList
 from app.recommender import GroupResult
-from app.web.presenters.cards import PairCard, build_pair_card
+from app.schemas.pair import (
+    GroupRecommendationSchema,
+    MemberScoreSchema,
+    PairRecommendationsResponse,
+)
 from app.web.presenters.filter_form import PageControls, control_fields
 from app.web.presenters.pair_comparison import (
     ComparisonSection,
@@ -32,24 +37,28 @@ class PairPage(PageControls):
 
     names: tuple[str, str]
     similarity: SimilarityText
-    cards: tuple[PairCard, ...]
+    personal: tuple[bool, bool]
+    cards: list[GroupRecommendationSchema]
     sections: tuple[ComparisonSection, ...]
-    notes: tuple[str, ...]
+    notes: list[str]
+
+    def members(
+        self, item: GroupRecommendationSchema
+    ) -> Iterable[tuple[str, bool, MemberScoreSchema]]:
+        """Each name, whether the list could be used, and what that user would make of it."""
+        return zip(self.names, self.personal, item.fans, strict=True)
 
 
 def build_pair_page(
     library: Library,
     filtered: FilteredResult[GroupResult],
+    answer: PairRecommendationsResponse,
     lists: tuple[AnimeList, AnimeList],
     names: tuple[str, str],
     options: QueryOptions,
 ) -> PairPage:
     """Word everything that the page says about two users."""
-    result, catalogue = filtered.result, library.catalogue
-    cards = tuple(
-        build_pair_card(item, names, result.is_personalized, catalogue, options)
-        for item in result.recommendations
-    )
+    result, cards = filtered.result, answer.recommendations
     return PairPage(
         **control_fields(
             library,
@@ -62,8 +71,9 @@ def build_pair_page(
         names=names,
         similarity=describe_similarity(result.comparison.similarity, names),
         cards=cards,
-        sections=build_comparison_sections(result, names, catalogue, english=options.english),
-        notes=tuple(_build_notes(result, lists, names)),
+        personal=result.is_personalized,
+        sections=build_comparison_sections(answer, names),
+        notes=_build_notes(result, lists, names),
     )
 
 

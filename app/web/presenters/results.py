@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from app.lists.entry import AnimeList
 from app.recommender import RecommendationResult
-from app.web.presenters.cards import RecommendationCard, build_recommendation_card
+from app.schemas.recommendations import RecommendationSchema, RecommendationsResponse
+from app.web.presenters.cards import SiteLink, source_link
 from app.web.presenters.filter_form import PageControls, control_fields
 from app.web.presenters.text import count_noun
 from app.web.requests.query import PlannedMode, QueryOptions
@@ -20,33 +21,35 @@ FEW_RATINGS = 10
 class ResultsPage(PageControls):
     """The whole page. ``list_length`` counts every entry of the list, usable or not."""
 
-    cards: tuple[RecommendationCard, ...]
+    cards: list[RecommendationSchema]
+    source: str
     personal: bool
     list_length: int
     rated_count: int
-    notes: tuple[str, ...]
+    notes: list[str]
+
+    def source_link(self, anime_id: int) -> SiteLink:
+        """Where an anime stands on the site that the list comes from."""
+        return source_link(self.catalogue.get_anime(anime_id), self.source)
 
 
 def build_results_page(
     library: Library,
     filtered: FilteredResult[RecommendationResult],
+    answer: RecommendationsResponse,
     anime_list: AnimeList,
     options: QueryOptions,
 ) -> ResultsPage:
     """Word everything that the page says about an answer."""
-    result = filtered.result
-    cards = tuple(
-        build_recommendation_card(item, library.catalogue, options, anime_list.source)
-        for item in result.recommendations
-    )
-    personal = result.is_personalized
+    result, cards, personal = filtered.result, answer.recommendations, answer.personal
     return ResultsPage(
         **control_fields(library, filtered, options, shown=len(cards), personal=personal),
         cards=cards,
+        source=anime_list.source,
         personal=personal,
         list_length=len(anime_list.entries) + anime_list.unmapped,
         rated_count=len(result.profile.rated),
-        notes=tuple(_build_notes(result, anime_list, options)),
+        notes=_build_notes(result, anime_list, options),
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from app.catalogue import Anime
 from app.lists.progress import FetchProgress
-
-POSTER_TINTS = 6
-"""How many colours the stylesheet has for a missing poster."""
+from app.schemas.anime import AnimeSummary
 
 
 def clamp_percent(value: float) -> int:
@@ -24,7 +25,7 @@ def count_noun(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def describe_anime(anime: Anime) -> tuple[str, ...]:
+def describe_anime(anime: Anime | AnimeSummary) -> tuple[str, ...]:
     """Type, year and length, as far as they are known."""
     length = f"{anime.episodes:,} episodes" if anime.episodes and anime.episodes > 1 else ""
     return tuple(filter(None, (anime.type or "", str(anime.year or ""), length)))
@@ -43,3 +44,12 @@ def progress_text(progress: FetchProgress, site: str) -> str:
         return f"Asking {site} for the list…"
     titles = count_noun(progress.entries, "title")
     return f"Asking {site}… {titles} so far, page {progress.page}."
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "percent": clamp_percent,
+    "score": format_score,
+    "facts": describe_anime,
+    "initial": poster_initial,
+}
+"""What templates may write after a ``|``."""

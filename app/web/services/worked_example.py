@@ -71,8 +71,8 @@ class KnnBreakdown:
 
 @dataclass(frozen=True, slots=True)
 class WorkedExample:
-    """A recommendation: ``match`` is the sum of ``match_terms`` and ``prior_term``, ``score`` that of
-    ``score_terms``. ``silent_count`` titles contribute nothing. ``knn`` is None where the user has
+    """A recommendation: ``match`` is the sum of ``match_terms`` and ``prior_term``, ``score`` that
+    of ``score_terms``. ``silent_count`` titles contribute nothing. ``knn`` is None where the user has
     scored none of the neighbours."""
 
     anime_id: int

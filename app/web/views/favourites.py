@@ -6,6 +6,7 @@ from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.lists.entry import AnimeList
+from app.schemas.recommendations import RecommendationsResponse
 from app.web.presenters.cards import build_favourite_cards
 from app.web.presenters.results import build_results_page
 from app.web.request_costs import Cost, rate_limited
@@ -27,15 +28,17 @@ class FavouritesPage(ListPage):
         library, source, options = get_library(), self.user.source, self.options
         user_list = to_user_list(anime_list)
         filtered = recommend_and_record(library, user_list, options, anime_list.unmapped)
+        catalogue, english = library.catalogue, options.english
+        answer = RecommendationsResponse.build(filtered.result, catalogue, english=english)
         favourites = build_favourite_cards(
-            anime_list, filtered.result, library.catalogue, english=options.english
+            anime_list, answer.recommendations, catalogue, english=english
         )
         name = anime_list.username or self.user.username
         picks = "pages.show_user_recommendations"
         return render_template(
             "favourites.html",
             part=part,
-            results=build_results_page(library, filtered, anime_list, options),
+            results=build_results_page(library, filtered, answer, anime_list, options),
             favourites=list(favourites),
             address=current_page_url,
             name=name,

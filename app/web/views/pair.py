@@ -116,12 +116,12 @@ def _respond(
 ) -> str | AnyResponse:
     library = get_library()
     filtered = recommend_for_pair(library, *lists, options)
+    answer = pair_answer(library, filtered, lists, options)
     if "format" in request.args:
-        answer = pair_answer(library, filtered, lists, options)
         return export_response(request.args["format"], answer)
     return render_template(
         "pair.html",
-        results=build_pair_page(library, filtered, lists, names, options),
+        results=build_pair_page(library, filtered, answer, lists, names, options),
         address=current_page_url,
         action=current_page_url(QueryOptions()),
         page_query=to_page_query,

@@ -10,7 +10,6 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.lists.entry import AnimeList
-from app.recommender import RecommendationResult
 from app.schemas.recommendations import RecommendationsResponse
 from app.web.presenters.results import build_results_page
 from app.web.presenters.taste_summary import summarize_taste
@@ -32,7 +31,7 @@ from app.web.requests.upload import (
     serialize_list,
 )
 from app.web.services.example_lists import EXAMPLE_LIST
-from app.web.services.recommendations import FilteredResult, recommend_and_record
+from app.web.services.recommendations import recommend_and_record
 from app.web.services.user_lists import UserRef, resolve_user, to_user_list
 from app.web.state import get_app_state, get_library
 from app.web.views.responses import (
@@ -168,59 +167,32 @@ def _respond(
     anime_list: AnimeList, options: QueryOptions, *, part: str | None = None, **context: Any
 ) -> str | AnyResponse:
     """Answer with the page, or with the file that is asked for."""
-    filtered = _recommend(anime_list, options)
-    if "format" in request.args:
-        return _export(filtered, options, request.args["format"])
-    return _render(
-        anime_list,
-        filtered,
-        options,
-        part=part,
-        address=current_page_url,
-        action=current_page_url(QueryOptions()),
-        **context,
-    )
+    context |= {"part": part, "address": current_page_url}
+    context["action"] = current_page_url(QueryOptions())
+    return _render_or_export(anime_list, options, request.args.get("format"), context)
 
 
 def _respond_to_upload(
     anime_list: AnimeList, options: QueryOptions, file_format: str | None
 ) -> str | AnyResponse:
     """Answer with a page that carries the list, or with the file that is asked for."""
-    filtered = _recommend(anime_list, options)
+    context = {"carried": serialize_list(anime_list), "name": anime_list.username}
+    return _render_or_export(anime_list, options, file_format, context)
+
+
+def _render_or_export(
+    anime_list: AnimeList, options: QueryOptions, file_format: str | None, context: dict[str, Any]
+) -> str | AnyResponse:
+    library, user_list = get_library(), to_user_list(anime_list)
+    filtered = recommend_and_record(library, user_list, options, anime_list.unmapped)
+    result = filtered.result
+    answer = RecommendationsResponse.build(result, library.catalogue, english=options.english)
     if file_format is not None:
-        return _export(filtered, options, file_format)
-    carried = serialize_list(anime_list)
-    return _render(anime_list, filtered, options, carried=carried, name=anime_list.username)
-
-
-def _recommend(
-    anime_list: AnimeList, options: QueryOptions
-) -> FilteredResult[RecommendationResult]:
-    return recommend_and_record(
-        get_library(), to_user_list(anime_list), options, anime_list.unmapped
-    )
-
-
-def _export(
-    filtered: FilteredResult[RecommendationResult], options: QueryOptions, file_format: str
-) -> AnyResponse:
-    answer = RecommendationsResponse.build(
-        filtered.result, get_library().catalogue, english=options.english
-    )
-    return export_response(file_format, answer)
-
-
-def _render(
-    anime_list: AnimeList,
-    filtered: FilteredResult[RecommendationResult],
-    options: QueryOptions,
-    **context: Any,
-) -> str:
-    library = get_library()
+        return export_response(file_format, answer)
     return render_template(
         "results.html",
-        results=build_results_page(library, filtered, anime_list, options),
-        taste=summarize_taste(library.model, library.attributes, filtered.result.profile),
+        results=build_results_page(library, filtered, answer, anime_list, options),
+        taste=summarize_taste(library.model, library.attributes, result.profile),
         page_query=to_page_query,
         crowd=bool(library.model.training_users),
         source=anime_list.source,
