@@ -21,8 +21,10 @@ def create_app(settings: AppSettings | None = None) -> Flask:
     A model that cannot be opened does not stop the start: the pages then say that Hakken is being
     updated, and ``/readyz`` tells the reason.
 
-    Raises:
-        SettingsError: a variable has a value that cannot be used.
+    Raises
+    ------
+    SettingsError
+        A variable has a value that cannot be used.
     """
     from app.settings import load_settings
     from app.web import build_app

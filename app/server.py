@@ -15,7 +15,7 @@ from typing import Any
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
-from app.settings import METRICS_DIR_ENV
+from app.settings import METRICS_DIR_ENV, METRICS_MADE_ENV
 
 HEADER_TIMEOUT = 10.0
 """Seconds in which the headers of a request must have arrived once they have begun to."""
@@ -65,7 +65,7 @@ class DeadlineWorker(ThreadWorker):
             self.set_accept_enabled(False)
 
     def finish_request(self, conn: Any, fs: Any) -> None:
-        """A thread is done with a connection; its turn is that of whoever is not let in yet.
+        """Take a connection back from a thread; next is whoever is not let in yet.
 
         Otherwise those who keep their connection would be served for ever, and nobody else.
         """
@@ -126,7 +126,7 @@ def _strip_address(record: logging.LogRecord) -> bool:
 
 
 def shm_directory() -> str | None:
-    """A folder that no full disk can spoil, for small files; None where there is none."""
+    """Find a folder that no full disk can spoil, for small files; None where there is none."""
     folder = "/dev/shm"  # noqa: S108 -- names in it are drawn by chance
     return folder if os.access(folder, os.W_OK | os.X_OK) else None
 
@@ -141,10 +141,10 @@ def prepare_metrics_dir() -> None:
     if given in _prepared_dirs:  # a reload
         return
     if given is None or given == os.environ.get(
-        _CREATED_DIR_ENV
+        METRICS_MADE_ENV
     ):  # none, or that of the server before
         given = tempfile.mkdtemp(prefix="hakken-metrics-", dir=shm_directory())
-        os.environ[METRICS_DIR_ENV] = os.environ[_CREATED_DIR_ENV] = given
+        os.environ[METRICS_DIR_ENV] = os.environ[METRICS_MADE_ENV] = given
         _created_dirs.append(given)
     Path(given).mkdir(parents=True, exist_ok=True)
     for left in Path(given).glob("*.db"):
@@ -175,6 +175,5 @@ def warn_if_root() -> None:
         )
 
 
-_CREATED_DIR_ENV = "HAKKEN_METRICS_MADE"
 _prepared_dirs: list[str] = []
 _created_dirs: list[str] = []

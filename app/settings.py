@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -16,6 +17,9 @@ RATE_LIMIT_OFF = "off"
 METRICS_DIR_ENV = "PROMETHEUS_MULTIPROC_DIR"
 """The variable by which prometheus-client knows the folder in which workers count together."""
 
+METRICS_MADE_ENV = "HAKKEN_METRICS_MADE"
+"""The variable in which the server notes that it made that folder itself."""
+
 _ORIGIN_PATTERN = r"https?://[a-z0-9.-]+(:[0-9]{1,5})?"
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
@@ -26,7 +30,7 @@ class SettingsError(Exception):
 
 
 def _parse_origins(value: object) -> object:
-    """``a, b`` as ``("a", "b")``, each an origin: scheme, host and port, and nothing more."""
+    """Read ``a, b`` as ``("a", "b")``, each an origin: scheme, host and port, and nothing more."""
     if not isinstance(value, str):
         return value
     origins = tuple(part.strip() for part in value.split(",") if part.strip())
@@ -197,10 +201,12 @@ class AppSettings(BaseSettings):
 
     @property
     def model_cache_dir(self) -> Path:
+        """Where models are kept on this host."""
         return self.model_cache.expanduser()
 
     @property
     def shared_cache_dir(self) -> Path:
+        """Where caches and limits are kept on this host."""
         return self.cache_dir.expanduser()
 
 
@@ -230,21 +236,20 @@ class ServerSettings(BaseSettings):
 
 
 def load_settings() -> AppSettings:
-    """Read the environment.
-
-    Raises:
-        SettingsError: a variable has a value that cannot be used.
-    """
+    """Read the environment. Raises SettingsError: a variable has a value that cannot be used."""
     return _load_from_env(AppSettings, "HAKKEN_")
 
 
 def load_server_settings() -> ServerSettings:
-    """Read the environment for what `gunicorn.conf.py` needs.
-
-    Raises:
-        SettingsError: a variable has a value that cannot be used.
-    """
+    """Read what `gunicorn.conf.py` needs; raises SettingsError as `load_settings` does."""
     return _load_from_env(ServerSettings, "")
+
+
+def unknown_variables() -> list[str]:
+    """List variables that look like settings of Hakken's, and are none."""
+    known = {METRICS_MADE_ENV, *(f"HAKKEN_{name.upper()}" for name in AppSettings.model_fields)}
+    known |= {str(field.validation_alias) for field in ServerSettings.model_fields.values()}
+    return sorted(name for name in os.environ if name.startswith("HAKKEN_") and name not in known)
 
 
 def _load_from_env(kind: type[SettingsT], prefix: str) -> SettingsT:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 from flask import Flask
 
 from app import create_app
 from app.observability import logs
-from app.settings import SettingsError, load_settings
+from app.settings import SettingsError, load_settings, unknown_variables
 
 
 def _start() -> Flask:
     try:
         settings = load_settings()
         logs.configure_logging(settings)
+        for name in unknown_variables():
+            logging.getLogger(__name__).warning("%s is no setting: see docs/settings.md", name)
         return create_app(settings)
     except SettingsError as error:
         sys.stderr.write(f"hakken: {error}\n")
-        raise SystemExit(2) from None
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "app":
+            raise
+        sys.stderr.write(f"hakken: {error}: the files are of several versions, get them anew.\n")
+    raise SystemExit(2)
 
 
 app = _start()

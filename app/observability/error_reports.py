@@ -1,4 +1,4 @@
-"""Bugs, told to a Sentry if there is one: which exception and where, never who or about what."""
+"""Bugs, reported to a Sentry if there is one: which exception and where, never about whom."""
 
 from __future__ import annotations
 
@@ -11,23 +11,19 @@ if TYPE_CHECKING:
     from sentry_sdk.types import Event, Hint
 
 _ALLOWED_EVENT_KEYS = {
-    "event_id",
-    "timestamp",
-    "platform",
-    "level",
-    "release",
-    "environment",
-    "exception",
+    *("event_id", "timestamp", "platform", "level", "release", "environment", "exception"),
+    *("sdk", "tags", "transaction", "contexts"),
 }
-_ALLOWED_EVENT_KEYS |= {"sdk", "tags", "transaction", "contexts"}
 _ALLOWED_CONTEXTS = {"runtime", "trace"}
 
 
 def init_sentry(dsn: str, version: str) -> None:
     """Report to ``dsn`` from now on.
 
-    Raises:
-        SettingsError: the package is not installed, or the address is none of a Sentry.
+    Raises
+    ------
+    SettingsError
+        The package is not installed, or the address is none of a Sentry.
     """
     try:
         import sentry_sdk
@@ -40,7 +36,7 @@ def init_sentry(dsn: str, version: str) -> None:
         sentry_sdk.init(
             dsn,
             release=f"hakken@{version}",
-            # Nothing is reported but what `report` is given.
+            # Nothing is reported but what `report_exception` is given.
             default_integrations=False,
             auto_enabling_integrations=False,
             send_default_pii=False,
@@ -56,7 +52,7 @@ def init_sentry(dsn: str, version: str) -> None:
 
 
 def report_exception(error: BaseException, request_id: str, route: str) -> None:
-    """Tell of a bug; nothing happens unless `start` was called."""
+    """Report a bug; nothing happens unless `init_sentry` was called."""
     sdk = sys.modules.get("sentry_sdk")
     if sdk is None:
         return
@@ -67,7 +63,7 @@ def report_exception(error: BaseException, request_id: str, route: str) -> None:
 
 
 def _scrub_event(event: Event, _hint: Hint) -> Event:
-    """The event without what exceptions say, which may name a fan, and without all else."""
+    """Strip the event of what exceptions say, which may name a user, and of all else."""
     kept: dict[str, Any] = {
         name: value for name, value in event.items() if name in _ALLOWED_EVENT_KEYS
     }

@@ -40,14 +40,18 @@ class TextFormatter(logging.Formatter):
         self._secrets = _secret_variants(hidden)
 
     def format(self, record: logging.LogRecord) -> str:
+        """Write the line without secrets."""
         found = _request_id_of(record)
         record.request = f" [{found}]" if found else ""
         return _redact(self._secrets, super().format(record))
 
 
 class JsonLineFormatter(JsonFormatter):
-    """An object for programs: ``time`` (UTC), ``level``, ``logger``, ``message``, ``request_id``,
-    a traceback in ``exc_info``, and whatever else the line has to say by field."""
+    """A JSON object for programs.
+
+    It has ``time`` (UTC), ``level``, ``logger``, ``message``, ``request_id``, a traceback in
+    ``exc_info``, and the further fields of the line.
+    """
 
     def __init__(self, hidden: tuple[str, ...] = ()) -> None:
         super().__init__(
@@ -60,11 +64,13 @@ class JsonLineFormatter(JsonFormatter):
         self._secrets = tuple(json.dumps(each, ensure_ascii=False)[1:-1] for each in spelt)
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        """Add the id of the request."""
         if found := log_data.get("request_id") or current_request_id.get():
             log_data["request_id"] = found
         return super().process_log_record(log_data)
 
     def format(self, record: logging.LogRecord) -> str:
+        """Write the line without secrets."""
         return _redact(self._secrets, super().format(record))
 
 
@@ -89,7 +95,7 @@ def _request_id_of(record: logging.LogRecord) -> str:
 
 
 def _secret_variants(secrets: tuple[str, ...]) -> tuple[str, ...]:
-    """The secrets, also as Python and addresses quote them, the longest first."""
+    """Spell the secrets as Python and addresses quote them, too, the longest first."""
     found = {spelt for each in secrets for spelt in (each, repr(each)[1:-1], quote(each, safe=""))}
     return tuple(sorted(found, key=len, reverse=True))
 

@@ -129,8 +129,10 @@ ACTIVE_MODEL = _ActiveModelGauges()
 
 
 def count_list_entries(known: BoolArray, unmapped: int = 0) -> None:
-    """Count a list that is answered: of each entry whether the model knows it, and how many there
-    were besides that have no id here."""
+    """Count a list that is answered; ``known`` (n,) is whether the model knows each entry.
+
+    ``unmapped`` entries have no id here.
+    """
     LIST_ENTRIES.observe(len(known) + unmapped)
     LIST_ANIME.labels("yes").inc(int(known.sum()))
     LIST_ANIME.labels("no").inc(int((~known).sum()) + unmapped)
@@ -153,7 +155,7 @@ class AllWorkersCollector(Collector):
     """
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics of all workers where there are several, else of this process."""
+        """Yield the metrics of all workers where there are several, else of this process."""
         source: Collector = REGISTRY
         if METRICS_DIR_ENV in os.environ:
             source = MultiProcessCollector(CollectorRegistry())  # type: ignore[no-untyped-call]

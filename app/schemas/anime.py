@@ -50,7 +50,7 @@ class RankedAnime(AnimePreview, Ranked):
 
 
 def summary_fields(anime: Anime, *, english: bool = False) -> dict[str, Any]:
-    """The fields of an `AnimeSummary`; ``english`` titles where there are any."""
+    """Build the fields of an `AnimeSummary`; ``english`` titles where there are any."""
     return {
         "anime_id": anime.anime_id,
         "title": anime.display_title(english=english),
@@ -62,14 +62,14 @@ def summary_fields(anime: Anime, *, english: bool = False) -> dict[str, Any]:
 
 
 def preview_fields(anime: Anime, *, english: bool = False) -> dict[str, Any]:
-    """The fields of an `AnimePreview`."""
+    """Build the fields of an `AnimePreview`."""
     return {**summary_fields(anime, english=english), "picture": anime.picture, "url": anime.url}
 
 
 def ranked_fields(
     rank: int, anime_id: int, catalogue: Catalogue, *, english: bool = False
 ) -> dict[str, Any]:
-    """The fields of a `RankedAnime`."""
+    """Build the fields of a `RankedAnime`."""
     anime = catalogue.get_anime(anime_id)
     return {"rank": rank, "genres": list(anime.genres), **preview_fields(anime, english=english)}
 
@@ -117,8 +117,7 @@ class AlsoLovedSchema(AnimeSummary):
 
 
 class SimilarAnimeResponse(Schema):
-    """What is like an anime: those scored alike, those that its fans pick, and those for whom it
-    is all that they love."""
+    """What is scored like an anime, what its fans pick, and what is recommended for it alone."""
 
     model: str
     anime_id: AnimeId

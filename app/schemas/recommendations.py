@@ -120,8 +120,10 @@ _Relaxations = list[FilterRelaxationSchema]
 
 
 class RecommendationsResponse(Schema):
-    """Recommendations. `personal` is false where the list says nothing, and popular anime are
-    shown; `relax` is there where filters left nothing."""
+    """Recommendations; popular anime, and not `personal`, where the list says nothing.
+
+    `relax` is there where filters left nothing.
+    """
 
     model: str
     engine: EngineName

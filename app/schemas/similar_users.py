@@ -138,8 +138,10 @@ def _build_preferences(
 def _category_shares(
     names_of: Sequence[str | None], neighbours: UserNeighbours, positions: Sequence[int]
 ) -> list[tuple[str, float, float]]:
-    """Name, share among the nearest fans, and share among all, of every category of the anime at
-    ``positions``; several names have semicolons between them."""
+    """Sum name, share among the nearest users and share among all up by category.
+
+    Several names of the anime at ``positions`` have semicolons between them.
+    """
     totals: dict[str, tuple[float, float]] = {}
     near, overall = neighbours.neighbour_share, neighbours.overall_share
     for names, position in zip(names_of, positions, strict=True):

@@ -89,7 +89,7 @@ def _problem_page(
 
 
 def _submitted_value(field: str, error: Exception) -> str:
-    """What the visitor had put into a field of the form, so that it can be shown again."""
+    """Find what the visitor had put into a field of the form, to show it again."""
     found = (request.view_args or {}).get(field) or request.args.get(field)
     if not found and field == "username" and isinstance(error, ListError):
         found = error.username

@@ -1,5 +1,4 @@
-"""The table of all errors: which HTTP status each becomes, under which name the API reports it
-(``/problems/<slug>``, RFC 9457), and the heading of its page."""
+"""The table of all errors: status, name in the API and heading of the page (RFC 9457)."""
 
 from __future__ import annotations
 

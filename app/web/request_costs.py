@@ -38,6 +38,6 @@ def unlimited(view: View) -> View:
 
 
 def cost_of(view: Callable[..., Any]) -> Cost | None:
-    """What a view is marked with; None if somebody forgot to."""
+    """Return what a view is marked with; None if somebody forgot to."""
     cost: Cost | None = getattr(view, _NAME, None)
     return cost

@@ -68,12 +68,12 @@ def open_app_state(settings: AppSettings, version: str) -> AppState:
 
 
 def get_app_state() -> AppState:
-    """What the current application holds."""
+    """Return what the current application holds."""
     return cast("AppState", current_app.extensions["hakken"])
 
 
 def get_library() -> Library:
-    """The library of the current request: the same one from its beginning to its end.
+    """Return the library of the request: the same one from its beginning to its end.
 
     Raises
     ------

@@ -64,6 +64,22 @@ def test_a_wrong_value_is_named_but_a_secret_never_shown(
     assert (value in str(caught.value)) is shown
 
 
+def test_a_variable_that_is_no_setting_is_named() -> None:
+    done = run("-c", "import app.wsgi", HAKKEN_LIST_DEADLIN="5", HAKKEN_MODEL="nowhere")
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if "HAKKEN_LIST_DEADLIN" in line]
+    assert line.endswith("HAKKEN_LIST_DEADLIN is no setting: see docs/settings.md")
+
+
+def test_files_of_several_versions_are_one_sentence() -> None:
+    code = "import sys; sys.modules['app.web.services.filters'] = None; import app.wsgi"
+    done = run("-c", code, HAKKEN_MODEL="nowhere")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "app.web.services.filters" in line
+    assert line.endswith("the files are of several versions, get them anew.")
+
+
 def test_who_runs_as_root_is_warned(tiny_model: Path, tmp_path: Path) -> None:
     with running_hakken(at(tiny_model, tmp_path)) as server:
         server.wait_for("Booting worker")

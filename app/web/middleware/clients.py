@@ -36,7 +36,7 @@ def init_app(app: Flask, settings: AppSettings) -> None:
 
 
 def client_address() -> str:
-    """The address of whoever asks; of IPv6 the network, which is what one household has."""
+    """Find the address of the client; of IPv6 the network, which is what one household has."""
     text = request.remote_addr or "local"
     try:
         address = ipaddress.ip_address(text.partition("%")[0])

@@ -95,7 +95,7 @@ class _ClockRollbackGuard:
         self._offset = time.time() - time.monotonic()
 
     def check(self) -> None:
-        """Called before every request."""
+        """Look at the clock, before every request."""
         offset = time.time() - time.monotonic()
         if offset < self._offset - 1:
             self._limiter.reset()
@@ -109,7 +109,7 @@ class _UndeclaredProxyWarning:
         self._warned = False
 
     def check(self) -> None:
-        """Called before every request."""
+        """Look at the clock, before every request."""
         if self._warned or "X-Forwarded-For" not in request.headers:
             return
         try:

@@ -23,7 +23,7 @@ def init_app(app: Flask) -> None:
 
 
 def route_pattern() -> str:
-    """What may be said of the address of the current request."""
+    """Return what may be said of the address of the current request."""
     return request.url_rule.rule if request.url_rule else "(no such page)"
 
 

@@ -24,11 +24,11 @@ def init_app(app: Flask, settings: AppSettings) -> None:
         return hashlib.sha256((folder / name).read_bytes()).hexdigest()[:12]
 
     def asset_url(name: str) -> str:
-        """An address that changes with the file, so that browsers may keep it for good."""
+        """Build an address that changes with the file, so that browsers may keep it for good."""
         return url_for("static", filename=name, v=digest(name))
 
     def absolute_url(address: str) -> str:
-        """An address with host: that of ``HAKKEN_PUBLIC_URL``, else the one that was asked."""
+        """Add the host: that of ``HAKKEN_PUBLIC_URL``, else the one that was asked."""
         return (public or request.url_root.rstrip("/")) + iri_to_uri(address)
 
     def current_url() -> str:

@@ -21,7 +21,7 @@ ALSO_LOVED_COUNT = 8
 def anime_page_context(
     library: Library, anime: Anime, position: int, *, english: bool
 ) -> dict[str, Any]:
-    """What ``anime.html`` shows of the anime at ``position`` of the model (-1: not in it)."""
+    """Build what ``anime.html`` shows of the anime at ``position`` of the model (-1: not in it)."""
     title = anime.display_title(english=english)
     return {
         "anime": anime,

@@ -55,7 +55,7 @@ def build_favourite_cards(
 
 
 def site_links(anime: Anime) -> list[SiteLink]:
-    """The anime's pages on every site that knows it."""
+    """List the anime's pages on every site that knows it."""
     links = [("MyAnimeList", anime.url)]
     if anime.anilist_id:
         links.append((anilist.NAME, f"https://anilist.co/anime/{anime.anilist_id}"))
@@ -65,7 +65,7 @@ def site_links(anime: Anime) -> list[SiteLink]:
 
 
 def source_link(anime: Anime, source: str) -> SiteLink:
-    """The page on the site that a list comes from; on MyAnimeList where that site has none."""
+    """Find the page on the site of the list; on MyAnimeList where that site has none."""
     if source == shikimori.SLUG:
         return shikimori.NAME, f"https://shikimori.io/animes/{anime.anime_id}"
     name = {anilist.SLUG: anilist.NAME, kitsu.SLUG: kitsu.NAME}.get(source)

@@ -45,7 +45,7 @@ def to_csv(answer: ExportedAnswer) -> str:
 
 
 def _columns_of(answer: ExportedAnswer) -> list[str]:
-    """The columns between those of the anime and its address."""
+    """List the columns between those of the anime and its address."""
     if isinstance(answer, PairRecommendationsResponse):
         return ["match", *_PAIR_COLUMNS]
     if isinstance(answer, SimilarUsers):

@@ -69,8 +69,10 @@ class FieldChoice:
 
 @dataclass(frozen=True, slots=True)
 class FilterForm:
-    """The form. ``active_filters`` and ``mark_links`` can be taken off; ``relaxation_links`` say
-    what to take off when nothing is left; ``clear_link`` has no filter at all."""
+    """The form. ``active_filters`` and ``mark_links`` can be taken off.
+
+    ``relaxation_links`` say what to take off when nothing is left; ``clear_link`` has no filter.
+    """
 
     options: QueryOptions
     top_choices: tuple[FieldChoice, ...]
@@ -105,12 +107,12 @@ class PageControls:
     data_date: str
 
     def alternate_title(self, anime_id: int) -> str | None:
-        """The title that is not shown as the first, if there is another."""
+        """Return the title that is not shown as the first, if there is another."""
         english = self.filter_form.options.english
         return self.catalogue.get_anime(anime_id).alternate_title(english=english)
 
     def hide_link(self, anime_id: int, label: str) -> OptionLink:
-        """The choice to hide an anime; of too many that are hidden the earliest comes back."""
+        """Offer to hide an anime; of too many that are hidden the earliest comes back."""
         options = self.filter_form.options
         hidden = (*options.hide, anime_id)[-MAX_MARKS:]
         return OptionLink(label, options.with_changes(hide=hidden))
@@ -204,7 +206,7 @@ def _order_links(options: QueryOptions) -> tuple[OptionLink, ...]:
 
 
 def _engine_links(options: QueryOptions, further: Collection[str]) -> tuple[OptionLink, ...]:
-    """What the picks can rest on; nothing where there is no choice."""
+    """List what the picks can rest on; nothing where there is no choice."""
     offered = (EngineName.HAKKEN, *further) if further else ()
     return tuple(
         OptionLink(

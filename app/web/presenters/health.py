@@ -16,7 +16,7 @@ def describe_readiness(
     checked_at: float | None,
     fault: str | None,
 ) -> dict[str, Any]:
-    """Which model is in use, or the reason why none is.
+    """Say which model is in use, or the reason why none is.
 
     ``stale`` says that the live model could not be had, for the reason that ``fault`` gives, and
     that an earlier one answers in its place.

@@ -126,7 +126,7 @@ class _MeasuresFile(_LenientModel):
 
 
 def load_model_quality(model: Model) -> ModelQuality:
-    """What was measured of a model."""
+    """Read what was measured of a model."""
     metrics = model.manifest.metrics
     measures = _read_measures_file(model)
     return ModelQuality(

@@ -1,4 +1,4 @@
-"""A fan's taste at a glance: how strict, how the scores spread, which genres and decades stand out.
+"""A user's taste at a glance: how strict, how scores spread, what genres and decades stand out.
 
 "Than others" always means the fans whose lists the model was trained on.
 """
@@ -63,7 +63,7 @@ class TasteSummary:
 def summarize_taste(
     model: Model, attributes: ItemAttributes, user: UserProfile
 ) -> TasteSummary | None:
-    """The taste that a list shows; None if it is too short to show any."""
+    """Describe the taste that a list shows; None if it is too short to show any."""
     scored, seen = len(user.rated) >= MIN_RATED, len(user.seen) >= MIN_SEEN
     if not (scored or seen):
         return None
@@ -85,7 +85,7 @@ def summarize_taste(
 
 
 def _strictness_text(model: Model, user: UserProfile) -> str:
-    """Against what others give the same titles, so that good taste is not taken for kindness."""
+    """Compare with what others give the same titles: good taste is not kindness."""
     expected = model.global_mean + model.item_bias[user.rated]
     difference = float((user.score - expected).mean())
     if abs(difference) < MIN_SCORE_DIFFERENCE:
@@ -107,7 +107,7 @@ def _score_bars(scores: Float64Array) -> tuple[ScoreBar, ...]:
 def _category_preferences(
     categories: dict[str, Int64Array], seen: Int64Array, entry_counts: Float64Array
 ) -> tuple[CategoryPreference, ...]:
-    """What the fan watches more of than others, the least likely to be chance first."""
+    """Find what the user watches more of than others, the least likely to be chance first."""
     found = []
     is_seen = np.zeros(len(entry_counts), bool)
     is_seen[seen] = True

@@ -11,33 +11,33 @@ from app.schemas.anime import AnimeSummary
 
 
 def clamp_percent(value: float) -> int:
-    """A match or a chance as shown: never quite certain, never quite impossible."""
+    """Write a match or a chance: never quite certain, never quite impossible."""
     return min(99, max(1, round(value)))
 
 
 def format_score(score: float) -> str:
-    """A score without a needless digit."""
+    """Write a score without a needless digit."""
     return f"{score:.1f}".removesuffix(".0")
 
 
 def count_noun(count: int, noun: str) -> str:
-    """``1 title``, ``2 titles``."""
+    """Write ``1 title``, ``2 titles``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def describe_anime(anime: Anime | AnimeSummary) -> tuple[str, ...]:
-    """Type, year and length, as far as they are known."""
+    """List type, year and length, as far as they are known."""
     length = f"{anime.episodes:,} episodes" if anime.episodes and anime.episodes > 1 else ""
     return tuple(filter(None, (anime.type or "", str(anime.year or ""), length)))
 
 
 def poster_initial(title: str) -> str:
-    """The letter that stands where a poster is missing."""
+    """Choose the letter that stands where a poster is missing."""
     return next((letter for letter in title if letter.isalnum()), "?").upper()
 
 
 def progress_text(progress: FetchProgress, site: str) -> str:
-    """Where reading a list stands, for whoever waits for it."""
+    """Say how far reading a list has come."""
     if progress.queued:
         return f"Waiting for another visitor’s request to {site}…"
     if not progress.entries:

@@ -75,10 +75,12 @@ class RecommendationsBody(QueryOptions):
 
     @property
     def options(self) -> QueryOptions:
+        """The options alone."""
         return QueryOptions.model_construct(**{name: getattr(self, name) for name in _OPTION_NAMES})
 
     @property
     def user_list(self) -> UserList:
+        """The list in the recommender's form."""
         return UserList.from_entries([(e.anime_id, e.score, e.status) for e in self.entries])
 
 

@@ -186,7 +186,7 @@ class QueryOptions(StrictQuery):
         return self.title is TitleLanguage.ENGLISH
 
     def with_changes(self, **changes: Any) -> Self:
-        """These options with some changed."""
+        """Copy these options with some changed."""
         return self.model_copy(update=changes)
 
 

@@ -18,12 +18,12 @@ MARK_PATTERN = r"^[1-9][0-9]{0,8}(:(10|[0-9]))?$"
 
 
 def slugify(name: str) -> str:
-    """``slice-of-life`` for ``Slice of Life``."""
+    """Write ``slice-of-life`` for ``Slice of Life``."""
     return "-".join(re.findall(r"[a-z0-9]+", name.casefold()))
 
 
 def split_values(value: object, info: ValidationInfo) -> Any:
-    """``a,,b`` as ``("a", "b")``; in JSON there are arrays for that."""
+    """Read ``a,,b`` as ``("a", "b")``; in JSON there are arrays for that."""
     if isinstance(value, str):
         if info.mode == "json":
             raise ValueError("should be an array")
@@ -32,24 +32,24 @@ def split_values(value: object, info: ValidationInfo) -> Any:
 
 
 def parse_slugs(value: object, info: ValidationInfo) -> object:
-    """Names of genres as slugs."""
+    """Read names of genres as slugs."""
     found = split_values(value, info)
     return _map_values(found, lambda part: slugify(part) if isinstance(part, str) else part)
 
 
 def parse_ids(value: object, info: ValidationInfo) -> object:
-    """Whole numbers."""
+    """Read whole numbers."""
     found = split_values(value, info)
     return _map_values(found, lambda part: parse_int(part, info))
 
 
 def parse_id_list(value: object, info: ValidationInfo) -> object:
-    """Whole numbers, empty and repeated ones included."""
+    """Read whole numbers, empty and repeated ones included."""
     return [parse_int(part, info) for part in value.split(",")] if isinstance(value, str) else value
 
 
 def parse_seen_marks(value: object, info: ValidationInfo) -> object:
-    """``5:8,7`` as ``((5, 8), (7, 0))``: the last mark of an anime counts."""
+    """Read ``5:8,7`` as ``((5, 8), (7, 0))``: the last mark of an anime counts."""
     found = split_values(value, info)
     if not isinstance(found, tuple):
         return found
@@ -71,7 +71,7 @@ def _parse_seen_mark(part: object, info: ValidationInfo) -> tuple[int, int]:
 
 
 def parse_int(value: object, info: ValidationInfo) -> object:
-    """A whole number, in a query in digits; in JSON 5.0 is one, too."""
+    """Read a whole number: in a query in digits; in JSON 5.0 is one, too."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, str) and info.mode == "python":
@@ -82,7 +82,7 @@ def parse_int(value: object, info: ValidationInfo) -> object:
 
 
 def parse_flag(value: object, info: ValidationInfo) -> object:
-    """1 or 0; in JSON true or false."""
+    """Read 1 or 0; in JSON true or false."""
     if isinstance(value, str) and info.mode == "python":
         if value not in _FLAG_VALUES:
             raise ValueError("should be 1 or 0")

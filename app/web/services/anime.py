@@ -26,8 +26,11 @@ TOP_SCORE = 10.0
 
 @dataclass(frozen=True, slots=True)
 class AnimeStats:
-    """Where an anime stands in the model: ``popularity_rank`` 1 is on the most lists, ``item_bias``
-    is how far above the average anime users score it, ``typical_score`` what most would give."""
+    """Where an anime stands in the model.
+
+    ``popularity_rank`` 1 is on the most lists; ``item_bias`` is how far above the average anime
+    users score it.
+    """
 
     popularity_rank: int
     anime_count: int
@@ -51,8 +54,7 @@ SimilarItems = tuple[SimilarItem, ...]
 
 @dataclass(frozen=True, slots=True)
 class SimilarItemLists:
-    """What is like an anime: those scored alike, those that its fans pick, and for each engine of
-    the model, by name, those whose vectors are near."""
+    """What is scored alike, what its fans pick, and by engine those whose vectors are near."""
 
     similarity: SimilarItems = ()
     affinity: SimilarItems = ()
@@ -77,7 +79,7 @@ def find_anime(library: Library, anime_id: int) -> tuple[Anime, int] | None:
 
 
 def anime_stats(library: Library, position: int) -> AnimeStats | None:
-    """Where the anime stands in the model; None if it is not in it."""
+    """Say where the anime stands in the model; None if it is not in it."""
     model = library.model
     if position < 0:
         return None
@@ -94,7 +96,7 @@ def anime_stats(library: Library, position: int) -> AnimeStats | None:
 
 
 def franchise_in_order(library: Library, position: int) -> list[Anime]:
-    """The whole franchise in the order in which it would be watched; empty if it stands alone."""
+    """List the whole franchise in watch order; empty if the anime stands alone."""
     franchises = library.franchises
     if position < 0 or franchises.franchise_id[position] < 0:
         return []

@@ -154,7 +154,7 @@ def build_active_filters(
 
 
 def popularity_label(popularity: int, count: int) -> str:
-    """What a position of the slider means."""
+    """Say what a position of the slider means."""
     best = popular_count(popularity, count)
     if popularity == 0:
         return "Everything, known or not"

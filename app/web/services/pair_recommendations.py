@@ -47,7 +47,7 @@ class PairListError(Exception):
 
 
 def _describe_error(error: ListError, name: str, index: int) -> str:
-    """The sentence, with whose list it is about unless it says so itself."""
+    """Say whose list the sentence is about, unless it does so itself."""
     sentence = str(error)
     if name and name in sentence:
         return sentence

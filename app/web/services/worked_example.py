@@ -29,8 +29,10 @@ class ScoreTerm:
 
 @dataclass(frozen=True, slots=True)
 class MatchTerm:
-    """A title on the list: ``input_weight`` times ``weight`` percent is its ``contribution`` to the
-    match. ``score`` is None where the user gave none."""
+    """A title on the list; ``score`` is None where the user gave none.
+
+    ``input_weight`` times ``weight`` percent is its ``contribution`` to the match.
+    """
 
     anime_id: int
     title: str
@@ -42,9 +44,11 @@ class MatchTerm:
 
 @dataclass(frozen=True, slots=True)
 class ItemNeighbour:
-    """A title that others score alike: ``residual`` is ``score`` minus ``baseline``, what was to be
-    expected; ``product`` is ``similarity`` times that. What was dropped without a score has a
-    residual, but neither score nor baseline."""
+    """A title that others score alike.
+
+    ``residual`` is ``score`` minus ``baseline``, ``product`` is ``similarity`` times that. What was
+    dropped without a score has a residual, but neither score nor baseline.
+    """
 
     anime_id: int
     title: str
@@ -57,8 +61,10 @@ class ItemNeighbour:
 
 @dataclass(frozen=True, slots=True)
 class KnnBreakdown:
-    """KNN with baseline: ``baseline`` is the sum of its terms; with ``correction``, the sum of
-    products over the sum of similarities, it is the ``score``."""
+    """KNN with baseline: ``baseline`` is the sum of its terms, ``score`` that and ``correction``.
+
+    ``correction`` is ``product_sum`` over ``similarity_sum``.
+    """
 
     baseline_terms: tuple[ScoreTerm, ...]
     baseline: float
@@ -71,9 +77,11 @@ class KnnBreakdown:
 
 @dataclass(frozen=True, slots=True)
 class WorkedExample:
-    """A recommendation: ``match`` is the sum of ``match_terms`` and ``prior_term``, ``score`` that
-    of ``score_terms``. ``silent_count`` titles contribute nothing. ``knn`` is None where the user has
-    scored none of the neighbours."""
+    """A recommendation: ``match`` is the sum of ``match_terms`` and ``prior_term``.
+
+    ``score`` is the sum of ``score_terms``; ``silent_count`` titles contribute nothing; ``knn`` is
+    None where the user has scored none of the neighbours.
+    """
 
     anime_id: int
     title: str
@@ -115,7 +123,7 @@ def _scores_by_position(user: UserProfile) -> dict[int, float]:
 
 
 def _match_terms(library: Library, scores: ItemScores, position: int) -> tuple[MatchTerm, ...]:
-    """The titles of the list that say anything, those that add most first."""
+    """List the titles that say anything, those that add most first."""
     affinity, model = scores.affinity, library.model
     added = PERCENT * affinity_contributions(model, affinity, np.array([position]))[0]
     given = _scores_by_position(scores.profile)
@@ -137,7 +145,7 @@ def _match_terms(library: Library, scores: ItemScores, position: int) -> tuple[M
 
 
 def _score_terms(library: Library, scores: ItemScores, position: int) -> tuple[ScoreTerm, ...]:
-    """The formula of `app.recommender.score_model`, term by term."""
+    """Take the formula of `app.recommender.score_model` apart."""
     model, predicted = library.model, scores.score_prediction
     affinity, parameters = float(scores.affinity.value[position]), model.parameters
     pick = parameters.score_affinity_weight * affinity + parameters.score_offset
@@ -157,7 +165,7 @@ def _score_terms(library: Library, scores: ItemScores, position: int) -> tuple[S
 
 
 def _knn_breakdown(library: Library, scores: ItemScores, position: int) -> KnnBreakdown | None:
-    """The formula of `app.recommender.knn_baseline` for one anime."""
+    """Take the formula of `app.recommender.knn_baseline` apart."""
     model, prediction = library.model, scores.knn_prediction
     if prediction is None or not prediction.neighbourhood.neighbour_count[position]:
         return None

@@ -18,7 +18,7 @@ blueprint = Blueprint("about", __name__)
 @blueprint.get("/about")
 @rate_limited(Cost.PAGE)
 def show_about() -> Response:
-    """The page."""
+    """Show the page."""
     library = get_library()
     page = render_template(
         "about.html",

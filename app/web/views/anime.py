@@ -32,7 +32,7 @@ blueprint = Blueprint("anime", __name__)
 @blueprint.get("/anime/<int:anime_id>")
 @rate_limited(Cost.PAGE)
 def show_anime(anime_id: int) -> Response:
-    """The page of an anime."""
+    """Show the page of an anime."""
     anime, position = _find_or_404(anime_id)
     english = parse_title_language(request.args) is TitleLanguage.ENGLISH
     context = anime_page_context(get_library(), anime, position, english=english)
@@ -42,7 +42,7 @@ def show_anime(anime_id: int) -> Response:
 @blueprint.get("/api/v1/anime/<int:anime_id>")
 @rate_limited(Cost.PAGE)
 def get_anime(anime_id: int) -> Response:
-    """The same as JSON. ``in_model`` is null for an anime that too few users list."""
+    """Answer with the same as JSON; ``in_model`` is null for an anime that too few users list."""
     library = get_library()
     anime, position = _find_or_404(anime_id)
     stats, series = anime_stats(library, position), franchise_in_order(library, position)
@@ -52,7 +52,7 @@ def get_anime(anime_id: int) -> Response:
 @blueprint.get("/api/v1/anime/<int:anime_id>/similar")
 @rate_limited(Cost.PAGE)
 def get_similar_anime(anime_id: int) -> Response:
-    """What is like an anime, in every way that the model knows, and what its fans love."""
+    """Answer with what is like an anime, in every way that the model knows."""
     library = get_library()
     _, position = _find_or_404(anime_id)
     query = parse_query(SimilarQuery, request.args)
@@ -65,7 +65,7 @@ def get_similar_anime(anime_id: int) -> Response:
 @blueprint.get("/api/v1/details")
 @rate_limited(Cost.PAGE)
 def get_details() -> Response:
-    """Pictures and synopses; nobody is asked for anime that Hakken does not know itself."""
+    """Answer with pictures and synopses, of anime that Hakken knows itself."""
     library = get_library()
     query = parse_query(DetailsQuery, request.args)
     known = [each for each in query.ids if each in library.catalogue]

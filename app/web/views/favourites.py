@@ -52,6 +52,6 @@ class FavouritesPage(ListPage):
 @blueprint.get("/favourites/<source>/<path:username>")
 @rate_limited(Cost.LIST)
 def show_favourites(source: str, username: str) -> str | AnyResponse:
-    """A user's favourites and picks side by side."""
+    """Show a user's favourites and picks side by side."""
     user = UserRef(get_source_or_404(source), username)
     return FavouritesPage(user, parse_page_query(request.args)).respond()

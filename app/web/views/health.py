@@ -1,4 +1,4 @@
-"""For whoever runs Hakken: is the process up, and can it answer?"""
+"""For whoever runs Hakken: whether the process is up, and whether it can answer."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ blueprint = Blueprint("health", __name__)
 @blueprint.get("/healthz")
 @unlimited
 def healthz() -> dict[str, str]:
-    """The process is up."""
+    """Say that the process is up."""
     return {"status": "ok"}
 
 
 @blueprint.get("/readyz")
 @unlimited
 def readyz() -> tuple[dict[str, Any], int]:
-    """Which model is in use, or the reason why none is."""
+    """Say which model is in use, or why none is."""
     state = get_app_state()
     body = describe_readiness(
         state.model_manager.current,

@@ -19,7 +19,7 @@ blueprint = Blueprint("metrics", __name__)
 @blueprint.get("/metrics")
 @unlimited
 def get_metrics() -> Response:
-    """All metrics of all workers; not there unless it is turned on."""
+    """Answer with all metrics of all workers; 404 unless it is turned on."""
     settings = get_app_state().settings
     if not settings.metrics:
         abort(404)

@@ -16,7 +16,7 @@ blueprint = Blueprint("openapi", __name__, url_prefix="/api/v1")
 @blueprint.get("/openapi.json")
 @rate_limited(Cost.PAGE)
 def get_openapi() -> Response:
-    """The description; without a model, of an API that knows no genres."""
+    """Answer with the description; without a model, of an API that knows no genres."""
     state = get_app_state()
     library = state.library
     described = ApiDescription(

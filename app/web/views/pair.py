@@ -43,7 +43,7 @@ EXAMPLE_NAMES = ("Yuki", "Ryo")
 @blueprint.get("/together")
 @rate_limited(Cost.PAGE)
 def show_pair_form() -> str | AnyResponse:
-    """The form; once it is sent, on to the address of the answer."""
+    """Show the form; once it is sent, lead on to the address of the answer."""
     typed = request.args
     if any(f"{prefix}username" in typed for prefix in PARAMETER_PREFIXES):
         return _redirect_to_pair(*resolve_pair(get_library(), typed), parse_page_query(typed))
@@ -63,7 +63,7 @@ def show_pair_form() -> str | AnyResponse:
 def show_pair_recommendations(
     source: str, username: str, with_source: str, with_username: str
 ) -> str | AnyResponse:
-    """What both would enjoy."""
+    """Show what both would enjoy."""
     one = UserRef(get_source_or_404(source), username)
     other = UserRef(get_source_or_404(with_source), with_username)
     options = parse_page_query(request.args)
@@ -76,7 +76,7 @@ def show_pair_recommendations(
 @blueprint.get("/together/example")
 @rate_limited(Cost.PAGE)
 def show_pair_example() -> str | AnyResponse:
-    """The same for two made-up lists."""
+    """Show the same for two made-up lists."""
     options = parse_page_query(request.args)
     if SUBMITTED in request.args:
         return redirect(current_page_url(options), 303)
@@ -86,7 +86,7 @@ def show_pair_example() -> str | AnyResponse:
 @blueprint.get("/api/v1/together")
 @rate_limited(Cost.LIST)
 def get_pair_recommendations() -> Response:
-    """What two users would both enjoy, and how alike they are."""
+    """Answer with what two users would both enjoy, and how alike they are."""
     library = get_library()
     query = parse_query(PairQuery, request.args)
     typed = {"source", "username", "with_source", "with_username"}

@@ -29,7 +29,7 @@ blueprint = Blueprint("picks", __name__)
 @blueprint.get("/api/v1/anime")
 @rate_limited(Cost.PAGE)
 def search_anime() -> Response:
-    """Anime by title."""
+    """Answer with anime by title."""
     query = parse_query(SearchQuery, request.args)
     found = get_library().search(query.search, query.limit)
     return json_response(search_answer(found), PUBLIC_HOUR)

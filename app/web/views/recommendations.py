@@ -72,7 +72,7 @@ class UserResultsPage(ListPage):
 @blueprint.get("/")
 @rate_limited(Cost.PAGE)
 def show_home() -> Response:
-    """Where everything starts. ``?source=`` preselects a site."""
+    """Show where everything starts; ``?source=`` preselects a site."""
     library = get_library()
     page = render_template(
         "home.html",
@@ -88,7 +88,7 @@ def show_home() -> Response:
 @blueprint.get("/recommend")
 @rate_limited(Cost.PAGE)
 def redirect_to_results() -> AnyResponse:
-    """The form leads here, and from here to the address of the results."""
+    """Lead on from the form to the address of the results."""
     typed = request.args
     user = resolve_user(get_library(), typed.get("source", ""), typed.get("username", ""))
     endpoint, options = ".show_user_recommendations", parse_page_query(typed)
@@ -98,7 +98,7 @@ def redirect_to_results() -> AnyResponse:
 @blueprint.get("/user/<source>/<path:username>")
 @rate_limited(Cost.LIST)
 def show_user_recommendations(source: str, username: str) -> str | AnyResponse:
-    """What to watch next for a user of another site."""
+    """Show what to watch next for a user of another site."""
     user = UserRef(get_source_or_404(source), username)
     options = parse_page_query(request.args)
     if SUBMITTED in request.args:
@@ -110,7 +110,7 @@ def show_user_recommendations(source: str, username: str) -> str | AnyResponse:
 @blueprint.get("/example")
 @rate_limited(Cost.PAGE)
 def show_example() -> str | AnyResponse:
-    """The same page for a made-up list."""
+    """Show the same page for a made-up list."""
     options = parse_page_query(request.args)
     if SUBMITTED in request.args:
         return redirect(current_page_url(options), 303)
@@ -120,7 +120,7 @@ def show_example() -> str | AnyResponse:
 @blueprint.get("/picks/<picks>")
 @rate_limited(Cost.PAGE)
 def show_picked_recommendations(picks: str) -> str | AnyResponse:
-    """What to watch next for anime that were picked by hand; they are in the address itself."""
+    """Show what to watch next for picks; they are in the address itself."""
     scores_by_id = parse_picks(picks)
     options = parse_page_query(request.args)
     if SUBMITTED in request.args:
@@ -132,7 +132,7 @@ def show_picked_recommendations(picks: str) -> str | AnyResponse:
 @blueprint.post("/upload")
 @rate_limited(Cost.LIST)
 def post_upload() -> str | AnyResponse:
-    """Results for an uploaded export; the answer itself, because nothing is kept to redirect to."""
+    """Show the results for an export; nothing is kept that could be redirected to."""
     request.max_content_length = MAX_UPLOAD_BYTES
     try:
         form, files = request.form, request.files
@@ -151,14 +151,14 @@ def post_upload() -> str | AnyResponse:
 @blueprint.get("/upload")
 @rate_limited(Cost.PAGE)
 def redirect_to_upload_form() -> AnyResponse:
-    """Reached by reloading or pasting the address of an upload's result: start over."""
+    """Start over when the address of an upload's result is reloaded or pasted."""
     return redirect(url_for(".show_home", _anchor="upload"), 303)
 
 
 @blueprint.get("/problems/<slug>")
 @rate_limited(Cost.PAGE)
 def show_problem_type(slug: str) -> str:
-    """What the ``type`` of an API problem means."""
+    """Show what the ``type`` of an API problem means."""
     kind = problem_types_by_slug().get(slug) or abort(404)
     return render_template("problem.html", kind=kind)
 

@@ -21,7 +21,7 @@ blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 @blueprint.get("/recommendations")
 @rate_limited(Cost.LIST)
 def get_user_recommendations() -> Response:
-    """Recommendations for the public list of a user of another site."""
+    """Recommend for the public list of a user of another site."""
     library = get_library()
     query = parse_query(UserQuery, request.args)
     anime_list = fetch_list(UserRef(get_source(library, query.source), query.username))
@@ -33,7 +33,7 @@ def get_user_recommendations() -> Response:
 @blueprint.post("/recommendations")
 @rate_limited(Cost.LIST)
 def post_recommendations() -> Response:
-    """Recommendations for the list in the body."""
+    """Recommend for the list in the body."""
     if not request.is_json:
         raise UnsupportedMediaType
     body = parse_body(read_whole_body(request), get_app_state().settings.max_list_length)

@@ -48,12 +48,12 @@ def export_response(file_format: str, answer: ExportedAnswer) -> Response:
 
 
 def current_page_url(options: QueryOptions) -> str:
-    """The address of the current page with other options."""
+    """Build the address of the current page with other options."""
     return url_for(request.endpoint or "", **(request.view_args or {}), **to_page_query(options))
 
 
 def user_page_url(endpoint: str, source: str, username: str, options: QueryOptions) -> str:
-    """The address of a page about a user of a site."""
+    """Build the address of a page about a user of a site."""
     return url_for(endpoint, source=source, username=username, **to_page_query(options))
 
 

@@ -41,7 +41,7 @@ blueprint = Blueprint("fans", __name__)
 @blueprint.get("/fans/<source>/<path:username>")
 @rate_limited(Cost.LIST)
 def show_similar_users(source: str, username: str) -> str | AnyResponse:
-    """Users like a user of another site."""
+    """Show users like a user of another site."""
     user = UserRef(get_source_or_404(source), username)
     library = get_library()
     if not library.model.training_users:
@@ -60,7 +60,7 @@ def show_similar_users(source: str, username: str) -> str | AnyResponse:
 @blueprint.get("/api/v1/fans")
 @rate_limited(Cost.LIST)
 def get_similar_users() -> Response:
-    """The users most like a user, and what they loved."""
+    """Answer with the users most like a user, and what they loved."""
     library = get_library()
     query = parse_query(UserQuery, request.args)
     anime_list = fetch_list(UserRef(get_source(library, query.source), query.username))
