@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field, PlainSerializer, TypeAdapter
 
-
-def _round(value: float) -> float:
-    return round(value, 6)
-
-
-Rounded = Annotated[float, AfterValidator(_round)]
-"""A number as it stands in an answer: with six digits after the point."""
-Score = Annotated[Rounded, Field(ge=1, le=10)]
+SIX_DIGITS = PlainSerializer(partial(round, ndigits=6), return_type=float)
+Rounded = Annotated[float, SIX_DIGITS]
+"""A number that is written with six digits after the point."""
+Score = Annotated[float, Field(ge=1, le=10), SIX_DIGITS]
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -25,12 +23,35 @@ OPTIONAL = Field(exclude_if=_is_none)
 """Left out of the answer where there is nothing to say."""
 
 
-class Schema(BaseModel):
-    """An object with these keys and no others."""
+@dataclass(kw_only=True, eq=False)
+class Schema:
+    """An object with these keys and no others: described, and written, by pydantic."""
 
-    model_config = ConfigDict(extra="forbid")
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
 
+_ADAPTERS: dict[type[Schema], TypeAdapter[Any]] = {}
+
+
+def adapter_of(kind: type[Schema]) -> TypeAdapter[Any]:
+    """Make what describes and writes objects of this kind, once."""
+    if kind not in _ADAPTERS:
+        _ADAPTERS[kind] = TypeAdapter(kind)
+    return _ADAPTERS[kind]
+
+
+def to_json(answer: Schema, indent: int | None = None) -> bytes:
+    """Write an answer as JSON, in the order of its fields, titles as themselves."""
+    return adapter_of(type(answer)).dump_json(answer, indent=indent)
+
+
+def to_dict(answer: Schema) -> dict[str, Any]:
+    """Write an answer as what JSON is made of."""
+    written: dict[str, Any] = adapter_of(type(answer)).dump_python(answer, mode="json")
+    return written
+
+
+@dataclass(kw_only=True, eq=False)
 class FieldError(Schema):
     """One thing that is wrong with a query or a body, and where."""
 
@@ -38,6 +59,7 @@ class FieldError(Schema):
     message: str
 
 
+@dataclass(kw_only=True, eq=False)
 class ProblemDetails(Schema):
     """What went wrong, and what to do (RFC 9457). `type` is a page that says what it means."""
 

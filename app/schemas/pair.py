@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from pydantic import Field
@@ -11,7 +12,7 @@ from app.recommender import EngineName, GroupResult, SortOrder
 from app.recommender.group import GroupRecommendation, Suggestion
 from app.recommender.user_similarity import SharedItem, UserSimilarity
 from app.schemas.anime import AnimeTitle, RankedAnime, ranked_fields
-from app.schemas.base import OPTIONAL, Count, Rounded, Schema, Score
+from app.schemas.base import OPTIONAL, SIX_DIGITS, Count, Rounded, Schema, Score
 from app.schemas.recommendations import (
     ContributionSchema,
     FetchedListCoverage,
@@ -20,19 +21,21 @@ from app.schemas.recommendations import (
 )
 
 
+@dataclass(kw_only=True, eq=False)
 class PairMemberSchema(FetchedListCoverage, ListOwner):
     """One of two fans, and how much of the list could be used."""
 
     personal: bool
 
 
+@dataclass(kw_only=True, eq=False)
 class UserSimilaritySchema(Schema):
     """How alike two fans score. Null where too few titles were scored by both to tell."""
 
     both_seen: Count
     both_scored: Count
-    value: Annotated[Rounded, Field(ge=-1, le=1)] | None
-    chance: Annotated[Rounded, Field(ge=0, le=1)] | None
+    value: Annotated[float, Field(ge=-1, le=1), SIX_DIGITS] | None
+    chance: Annotated[float, Field(ge=0, le=1), SIX_DIGITS] | None
     mean_difference: Rounded | None
 
     @classmethod
@@ -47,6 +50,7 @@ class UserSimilaritySchema(Schema):
         )
 
 
+@dataclass(kw_only=True, eq=False)
 class MemberScoreSchema(Schema):
     """What one of two fans would make of an anime."""
 
@@ -56,6 +60,7 @@ class MemberScoreSchema(Schema):
     because: list[ContributionSchema]
 
 
+@dataclass(kw_only=True, eq=False)
 class GroupRecommendationSchema(RankedAnime):
     """An anime for two fans, the first fan first."""
 
@@ -84,6 +89,7 @@ class GroupRecommendationSchema(RankedAnime):
         )
 
 
+@dataclass(kw_only=True, eq=False)
 class SharedItemSchema(AnimeTitle):
     """An anime that both scored; `apart` is by how much, the fans' ways of scoring left out."""
 
@@ -99,6 +105,7 @@ class SharedItemSchema(AnimeTitle):
         )
 
 
+@dataclass(kw_only=True, eq=False)
 class SuggestionSchema(AnimeTitle):
     """An anime that one fan loved and the other does not know, as it would be for the other."""
 
@@ -118,6 +125,7 @@ class SuggestionSchema(AnimeTitle):
         )
 
 
+@dataclass(kw_only=True, eq=False)
 class PairRecommendationsResponse(Schema):
     """What two fans would both enjoy, and how alike they are."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
@@ -17,13 +18,14 @@ from app.recommender import (
     UserProfile,
 )
 from app.schemas.anime import AnimeTitle, RankedAnime, ranked_fields
-from app.schemas.base import OPTIONAL, Count, Rounded, Schema, Score
+from app.schemas.base import OPTIONAL, SIX_DIGITS, Count, Schema, Score
 
 ContributionWeight = Annotated[
-    Rounded, Field(description="this and its likes add up to what is explained")
+    float, Field(description="this and its likes add up to what is explained"), SIX_DIGITS
 ]
 
 
+@dataclass(kw_only=True, eq=False)
 class ContributionSchema(AnimeTitle):
     """A title of the list that speaks for an anime; `score` is null where none was given."""
 
@@ -46,13 +48,16 @@ class ContributionSchema(AnimeTitle):
         ]
 
 
+@dataclass(kw_only=True, eq=False)
 class RecommendationSchema(RankedAnime):
     """One recommendation. The weights of `because` and `rest` add up to what is `explained`."""
 
-    match: Annotated[Rounded, Field(description="percent: how much the fan would want to have it")]
+    match: Annotated[
+        float, Field(description="percent: how much the fan would want to have it"), SIX_DIGITS
+    ]
     predicted_score: Score
     expected_error: Annotated[
-        Rounded, Field(ge=0, description="one standard deviation of the score")
+        float, Field(ge=0, description="one standard deviation of the score"), SIX_DIGITS
     ]
     because: list[ContributionSchema]
     rest: ContributionWeight
@@ -76,6 +81,7 @@ class RecommendationSchema(RankedAnime):
         )
 
 
+@dataclass(kw_only=True, eq=False)
 class ListOwner(Schema):
     """Whose list it is."""
 
@@ -83,6 +89,7 @@ class ListOwner(Schema):
     username: str
 
 
+@dataclass(kw_only=True, eq=False)
 class ListCoverage(Schema):
     """How many titles of the list could be used."""
 
@@ -101,12 +108,14 @@ class ListCoverage(Schema):
         )
 
 
+@dataclass(kw_only=True, eq=False)
 class FetchedListCoverage(ListCoverage):
     """The same of a list from a site; `unmapped` are those without MyAnimeList’s number."""
 
     unmapped: Count
 
 
+@dataclass(kw_only=True, eq=False)
 class FilterRelaxationSchema(Schema):
     """A filter that is to blame when nothing is left, and how many titles there would be."""
 
@@ -119,6 +128,7 @@ _Recommendations = list[RecommendationSchema]
 _Relaxations = list[FilterRelaxationSchema]
 
 
+@dataclass(kw_only=True, eq=False)
 class RecommendationsResponse(Schema):
     """Recommendations; popular anime, and not `personal`, where the list says nothing.
 
@@ -159,6 +169,7 @@ class RecommendationsResponse(Schema):
         )
 
 
+@dataclass(kw_only=True, eq=False)
 class UserRecommendationsResponse(RecommendationsResponse, ListOwner):
     """Recommendations for a list from a site."""
 

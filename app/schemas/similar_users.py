@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -12,7 +13,7 @@ from app.catalogue import Catalogue
 from app.recommender import EngineName, Model
 from app.recommender.user_neighbours import UserNeighbours
 from app.schemas.anime import AnimeTitle, RankedAnime, ranked_fields
-from app.schemas.base import Count, Rounded, Schema
+from app.schemas.base import SIX_DIGITS, Count, Schema
 from app.schemas.recommendations import ListOwner
 
 MAX_NEIGHBOURS = 5
@@ -20,17 +21,19 @@ MAX_TITLES = 5
 MAX_PREFERENCES = 8
 MIN_SHARE_GAIN = 0.01
 
-Share = Annotated[Rounded, Field(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1), SIX_DIGITS]
 
 
+@dataclass(kw_only=True, eq=False)
 class NeighbourSchema(Schema):
     """A fan of those trained on, without a name: what both loved, and what else the fan loved."""
 
-    likeness: Annotated[Rounded, Field(ge=0, le=1.001)]
+    likeness: Annotated[float, Field(ge=0, le=1.001), SIX_DIGITS]
     shared: list[AnimeTitle]
     loved: list[AnimeTitle]
 
 
+@dataclass(kw_only=True, eq=False)
 class NeighbourPreferenceSchema(Schema):
     """How much of what the nearest fans loved is of a kind, and of what all loved."""
 
@@ -39,13 +42,15 @@ class NeighbourPreferenceSchema(Schema):
     usual: Share
 
 
+@dataclass(kw_only=True, eq=False)
 class NeighbourFavouriteSchema(RankedAnime):
     """An anime that `lovers` of the nearest fans loved."""
 
     lovers: Annotated[int, Field(ge=1)]
-    weight: Annotated[Rounded, Field(ge=0)]
+    weight: Annotated[float, Field(ge=0), SIX_DIGITS]
 
 
+@dataclass(kw_only=True, eq=False)
 class SimilarUsers(Schema):
     """The fans most like one, without saying whom."""
 
@@ -103,6 +108,7 @@ class SimilarUsers(Schema):
         )
 
 
+@dataclass(kw_only=True, eq=False)
 class SimilarUsersResponse(SimilarUsers, ListOwner):
     """The fans most like one, what they prefer, and what they loved that is not on the list."""
 

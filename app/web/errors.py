@@ -8,13 +8,12 @@ import sys
 import traceback
 
 from flask import Flask, Response, g, make_response, render_template, request, url_for
-from pydantic_core import to_json
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
 from app.lists.errors import ListError, SourceDown
 from app.observability import error_reports
-from app.schemas.base import ProblemDetails
+from app.schemas.base import ProblemDetails, to_json
 from app.web.middleware.request_context import route_pattern
 from app.web.problems import INTERNAL_ERROR, Problem, to_problem
 from app.web.services.pair_recommendations import PARAMETER_PREFIXES, PairListError

@@ -30,6 +30,7 @@ def run(config: RecommendConfig) -> None:
     """Print the recommendations, in words or as JSON."""
     from app.catalogue import Catalogue, infer_franchises
     from app.recommender import Model, RecommendOptions, SortOrder, recommend
+    from app.schemas.base import to_json
     from app.schemas.recommendations import RecommendationsResponse
     from model_build.data.ratings import read_user_list
     from model_build.evaluate.job import require_engine
@@ -47,7 +48,7 @@ def run(config: RecommendConfig) -> None:
     )
     answer = recommend(model, user_list, options)
     if config.as_json:
-        print(RecommendationsResponse.build(answer, catalogue).model_dump_json())
+        print(to_json(RecommendationsResponse.build(answer, catalogue)).decode())
         return
     for item in answer.recommendations:
         anime = catalogue.get_anime(item.anime_id)

@@ -83,6 +83,7 @@ def _print_similar_anime(
 
     from app.recommender.user_neighbours import similar_items
     from app.schemas.anime import EngineNeighbourSchema, EngineNeighboursResponse, ranked_fields
+    from app.schemas.base import to_json
 
     at = int(model.find_positions(np.array([anime_id], np.int64))[0])
     if at < 0:
@@ -100,7 +101,7 @@ def _print_similar_anime(
         ],
     )
     if config.as_json:
-        print(answer.model_dump_json())
+        print(to_json(answer).decode())
         return
     print(f"like {catalogue.title(anime_id)}, by {engine}:")
     for row in answer.similar:
@@ -116,6 +117,7 @@ def _print_similar_users(
     allowed: BoolArray,
 ) -> None:
     from app.recommender.user_neighbours import find_user_neighbours
+    from app.schemas.base import to_json
     from app.schemas.similar_users import SimilarUsers
     from model_build.data.ratings import read_user_list
 
@@ -123,7 +125,7 @@ def _print_similar_users(
     found = find_user_neighbours(model, engine, user_list, count=config.top, allowed=allowed)
     answer = SimilarUsers.build(found, model, catalogue, engine)
     if config.as_json:
-        print(answer.model_dump_json())
+        print(to_json(answer).decode())
         return
     n_users = len(model.training_users[engine])
     print(f"the {answer.nearest} fans most like this list, of {n_users:,}")

@@ -112,8 +112,12 @@ def similar_users_answer(
     library: Library, found: UserNeighbours, options: QueryOptions, anime_list: AnimeList
 ) -> SimilarUsersResponse:
     """Answer with the users most like one."""
-    return SimilarUsersResponse(
-        **dict(similar_users_export(library, found, options)),
+    return SimilarUsersResponse.build(
+        found,
+        library.model,
+        library.catalogue,
+        resolve_engine(library, options),
+        english=options.english,
         source=anime_list.source,
         username=anime_list.username or "",
     )

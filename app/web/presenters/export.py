@@ -6,13 +6,9 @@ import csv
 import io
 from typing import Any
 
-from app.schemas.anime import RankedAnime
-from app.schemas.pair import GroupRecommendationSchema, PairRecommendationsResponse
-from app.schemas.recommendations import (
-    ContributionSchema,
-    RecommendationSchema,
-    RecommendationsResponse,
-)
+from app.schemas.base import to_dict
+from app.schemas.pair import PairRecommendationsResponse
+from app.schemas.recommendations import RecommendationsResponse
 from app.schemas.similar_users import SimilarUsers
 
 ExportedAnswer = RecommendationsResponse | PairRecommendationsResponse | SimilarUsers
@@ -38,7 +34,7 @@ def to_csv(answer: ExportedAnswer) -> str:
     columns = [*_ANIME_COLUMNS, *_columns_of(answer), "url"]
     writer = csv.writer(text)
     writer.writerow(columns)
-    for item in answer.recommendations:
+    for item in to_dict(answer)["recommendations"]:
         cells = _cells(item)
         writer.writerow([_escape_formula(cells[name]) for name in columns])
     return text.getvalue()
@@ -53,19 +49,19 @@ def _columns_of(answer: ExportedAnswer) -> list[str]:
     return ["match", "predicted_score", "expected_error", "because"]
 
 
-def _cells(item: RankedAnime) -> dict[str, Any]:
-    cells = dict(item) | {"genres": ", ".join(item.genres)}
-    if isinstance(item, RecommendationSchema):
-        cells["because"] = ", ".join(map(_contribution_text, item.because))
-    if isinstance(item, GroupRecommendationSchema):
-        numbers = [getattr(member, name) for member in item.fans for name in _MEMBER_COLUMNS]
+def _cells(item: dict[str, Any]) -> dict[str, Any]:
+    cells = item | {"genres": ", ".join(item["genres"])}
+    if "because" in item:
+        cells["because"] = ", ".join(map(_contribution_text, item["because"]))
+    if "fans" in item:
+        numbers = [member[name] for member in item["fans"] for name in _MEMBER_COLUMNS]
         cells |= zip(_PAIR_COLUMNS, numbers, strict=True)
     return cells
 
 
-def _contribution_text(contribution: ContributionSchema) -> str:
-    score = f" {contribution.score:g}" if contribution.score else ""
-    return f"{contribution.title}{score}"
+def _contribution_text(contribution: dict[str, Any]) -> str:
+    score = f" {contribution['score']:g}" if contribution["score"] else ""
+    return f"{contribution['title']}{score}"
 
 
 def _escape_formula(value: Any) -> Any:

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic import BaseModel, TypeAdapter
 
 from app.lists.registry import SOURCE_SLUGS
 from app.schemas.anime import (
@@ -19,7 +18,7 @@ from app.schemas.anime import (
     SearchResponse,
     SimilarAnimeResponse,
 )
-from app.schemas.base import ProblemDetails
+from app.schemas.base import ProblemDetails, Schema, adapter_of
 from app.schemas.pair import PairRecommendationsResponse
 from app.schemas.recommendations import RecommendationsResponse, UserRecommendationsResponse
 from app.schemas.similar_users import SimilarUsersResponse
@@ -172,8 +171,9 @@ class ApiDescription:
 
     def _component_schemas(self) -> dict[str, Any]:
         """Describe all shapes, and the kinds of values that they and the queries refer to."""
-        _, answers = models_json_schema(
-            [(shape, "serialization") for shape in RESPONSES], ref_template=_REF_TEMPLATE
+        _, answers = TypeAdapter.json_schemas(
+            [(shape, "validation", adapter_of(shape)) for shape in RESPONSES],
+            ref_template=_REF_TEMPLATE,
         )
         body = RecommendationsBody.model_json_schema(ref_template=_REF_TEMPLATE)
         given = body["properties"]["engine"]
@@ -186,7 +186,7 @@ class ApiDescription:
 
 def _operation(
     summary: str,
-    response: type[BaseModel] | None,
+    response: type[Schema] | None,
     parameters: Sequence[dict[str, Any]] = (),
     statuses: Sequence[int] = (),
 ) -> dict[str, Any]:
@@ -212,6 +212,6 @@ def _problem_response(status: int) -> dict[str, Any]:
     }
 
 
-def _schema_ref(model: type[BaseModel]) -> dict[str, str]:
+def _schema_ref(model: type[Schema | BaseModel]) -> dict[str, str]:
     name = "Body" if model is RecommendationsBody else model.__name__
     return {"$ref": _REF_TEMPLATE.format(model=name)}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, jsonify
 
 from app.recommender import EngineName
 from app.web.presenters.openapi import ApiDescription
 from app.web.request_costs import Cost, rate_limited
 from app.web.state import get_app_state
-from app.web.views.responses import PUBLIC_HOUR, json_response
+from app.web.views.responses import PUBLIC_HOUR
 
 blueprint = Blueprint("openapi", __name__, url_prefix="/api/v1")
 
@@ -24,4 +24,6 @@ def get_openapi() -> Response:
         engines=(EngineName.HAKKEN.value, *(library.model.engines if library else ())),
         genres=tuple(library.attributes.genre_names) if library else (),
     )
-    return json_response(described.to_openapi(), PUBLIC_HOUR)
+    response = jsonify(described.to_openapi())
+    response.headers["Cache-Control"] = PUBLIC_HOUR
+    return response

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Response, abort, request, url_for
-from pydantic import BaseModel
-from pydantic_core import to_json
 
 from app.lists import ListSource
+from app.schemas.base import Schema, to_json
 from app.web.presenters.export import ExportedAnswer, to_csv
 from app.web.requests.query import InvalidQuery, QueryOptions, to_page_query
 from app.web.state import get_library
@@ -26,9 +23,9 @@ def page_response(page: str, cache_control: str) -> Response:
     return response
 
 
-def json_response(body: BaseModel | dict[str, Any], cache_control: str | None = None) -> Response:
+def json_response(answer: Schema, cache_control: str | None = None) -> Response:
     """Answer with JSON; without ``cache_control`` nobody may keep it."""
-    response = Response(to_json(body), mimetype="application/json")
+    response = Response(to_json(answer), mimetype="application/json")
     if cache_control:
         response.headers["Cache-Control"] = cache_control
     return response
