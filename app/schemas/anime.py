@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -15,7 +14,6 @@ AnimeId = Annotated[int, Field(ge=1, description="MyAnimeList’s number of the 
 Rank = Annotated[int, Field(ge=1)]
 
 
-@dataclass(kw_only=True, eq=False)
 class AnimeTitle(Schema):
     """An anime by name."""
 
@@ -23,7 +21,6 @@ class AnimeTitle(Schema):
     title: str
 
 
-@dataclass(kw_only=True, eq=False)
 class AnimeSummary(AnimeTitle):
     """An anime in short."""
 
@@ -33,7 +30,6 @@ class AnimeSummary(AnimeTitle):
     episodes: int | None
 
 
-@dataclass(kw_only=True, eq=False)
 class AnimePreview(AnimeSummary):
     """An anime with its picture and its page on MyAnimeList."""
 
@@ -41,14 +37,12 @@ class AnimePreview(AnimeSummary):
     url: str
 
 
-@dataclass(kw_only=True, eq=False)
 class Ranked(Schema):
     """The first key of everything that has a place."""
 
     rank: Rank
 
 
-@dataclass(kw_only=True, eq=False)
 class RankedAnime(AnimePreview, Ranked):
     """An anime in its place."""
 
@@ -80,14 +74,12 @@ def ranked_fields(
     return {"rank": rank, "genres": list(anime.genres), **preview_fields(anime, english=english)}
 
 
-@dataclass(kw_only=True, eq=False)
 class SearchResponse(Schema):
     """What a search found, the likeliest first."""
 
     anime: list[AnimePreview]
 
 
-@dataclass(kw_only=True, eq=False)
 class AnimeStatsSchema(Schema):
     """Where an anime stands in the model."""
 
@@ -98,7 +90,6 @@ class AnimeStatsSchema(Schema):
     typical_score: Score | None
 
 
-@dataclass(kw_only=True, eq=False)
 class AnimeResponse(AnimeSummary):
     """Everything that is known of an anime; `in_model` is null where too few fans list it."""
 
@@ -112,14 +103,12 @@ class AnimeResponse(AnimeSummary):
     series: list[AnimeSummary]
 
 
-@dataclass(kw_only=True, eq=False)
 class SimilarAnimeSchema(AnimeSummary):
     """An anime like another, and how strongly."""
 
     weight: Annotated[float, Field(ge=0), SIX_DIGITS]
 
 
-@dataclass(kw_only=True, eq=False)
 class AlsoLovedSchema(AnimeSummary):
     """An anime for who loved another and nothing else."""
 
@@ -127,7 +116,6 @@ class AlsoLovedSchema(AnimeSummary):
     predicted_score: Score
 
 
-@dataclass(kw_only=True, eq=False)
 class SimilarAnimeResponse(Schema):
     """What is scored like an anime, what its fans pick, and what is recommended for it alone."""
 
@@ -142,14 +130,12 @@ class SimilarAnimeResponse(Schema):
     also_loved: list[AlsoLovedSchema]
 
 
-@dataclass(kw_only=True, eq=False)
 class EngineNeighbourSchema(RankedAnime):
     """An anime whose vector is near that of another, by cosine."""
 
     likeness: Rounded
 
 
-@dataclass(kw_only=True, eq=False)
 class EngineNeighboursResponse(Schema):
     """What one engine puts near an anime (``model_build similar --anime``)."""
 
@@ -159,7 +145,6 @@ class EngineNeighboursResponse(Schema):
     similar: list[EngineNeighbourSchema]
 
 
-@dataclass(kw_only=True, eq=False)
 class AnimeDetailsSchema(Schema):
     """A picture and a synopsis, null where nobody has one."""
 
@@ -168,7 +153,6 @@ class AnimeDetailsSchema(Schema):
     synopsis: str | None
 
 
-@dataclass(kw_only=True, eq=False)
 class AnimeDetailsResponse(Schema):
     """What is known now; unless `complete`, asking again in a few seconds may bring more."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, dataclass_transform
 
 from pydantic import ConfigDict, Field, PlainSerializer, TypeAdapter
 
@@ -23,11 +23,15 @@ OPTIONAL = Field(exclude_if=_is_none)
 """Left out of the answer where there is nothing to say."""
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass_transform(kw_only_default=True, eq_default=False)
 class Schema:
-    """An object with these keys and no others: described, and written, by pydantic."""
+    """An object with these keys and no others: a dataclass that pydantic describes and writes."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
+
+    def __init_subclass__(cls) -> None:
+        """Make a subclass a dataclass."""
+        dataclass(kw_only=True, eq=False)(cls)
 
 
 _ADAPTERS: dict[type[Schema], TypeAdapter[Any]] = {}
@@ -51,7 +55,6 @@ def to_dict(answer: Schema) -> dict[str, Any]:
     return written
 
 
-@dataclass(kw_only=True, eq=False)
 class FieldError(Schema):
     """One thing that is wrong with a query or a body, and where."""
 
@@ -59,7 +62,6 @@ class FieldError(Schema):
     message: str
 
 
-@dataclass(kw_only=True, eq=False)
 class ProblemDetails(Schema):
     """What went wrong, and what to do (RFC 9457). `type` is a page that says what it means."""
 

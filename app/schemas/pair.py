@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 from pydantic import Field
@@ -21,14 +20,12 @@ from app.schemas.recommendations import (
 )
 
 
-@dataclass(kw_only=True, eq=False)
 class PairMemberSchema(FetchedListCoverage, ListOwner):
     """One of two fans, and how much of the list could be used."""
 
     personal: bool
 
 
-@dataclass(kw_only=True, eq=False)
 class UserSimilaritySchema(Schema):
     """How alike two fans score. Null where too few titles were scored by both to tell."""
 
@@ -50,7 +47,6 @@ class UserSimilaritySchema(Schema):
         )
 
 
-@dataclass(kw_only=True, eq=False)
 class MemberScoreSchema(Schema):
     """What one of two fans would make of an anime."""
 
@@ -60,7 +56,6 @@ class MemberScoreSchema(Schema):
     because: list[ContributionSchema]
 
 
-@dataclass(kw_only=True, eq=False)
 class GroupRecommendationSchema(RankedAnime):
     """An anime for two fans, the first fan first."""
 
@@ -89,7 +84,6 @@ class GroupRecommendationSchema(RankedAnime):
         )
 
 
-@dataclass(kw_only=True, eq=False)
 class SharedItemSchema(AnimeTitle):
     """An anime that both scored; `apart` is by how much, the fans' ways of scoring left out."""
 
@@ -105,7 +99,6 @@ class SharedItemSchema(AnimeTitle):
         )
 
 
-@dataclass(kw_only=True, eq=False)
 class SuggestionSchema(AnimeTitle):
     """An anime that one fan loved and the other does not know, as it would be for the other."""
 
@@ -125,7 +118,6 @@ class SuggestionSchema(AnimeTitle):
         )
 
 
-@dataclass(kw_only=True, eq=False)
 class PairRecommendationsResponse(Schema):
     """What two fans would both enjoy, and how alike they are."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
@@ -25,7 +24,6 @@ ContributionWeight = Annotated[
 ]
 
 
-@dataclass(kw_only=True, eq=False)
 class ContributionSchema(AnimeTitle):
     """A title of the list that speaks for an anime; `score` is null where none was given."""
 
@@ -48,7 +46,6 @@ class ContributionSchema(AnimeTitle):
         ]
 
 
-@dataclass(kw_only=True, eq=False)
 class RecommendationSchema(RankedAnime):
     """One recommendation. The weights of `because` and `rest` add up to what is `explained`."""
 
@@ -81,7 +78,6 @@ class RecommendationSchema(RankedAnime):
         )
 
 
-@dataclass(kw_only=True, eq=False)
 class ListOwner(Schema):
     """Whose list it is."""
 
@@ -89,7 +85,6 @@ class ListOwner(Schema):
     username: str
 
 
-@dataclass(kw_only=True, eq=False)
 class ListCoverage(Schema):
     """How many titles of the list could be used."""
 
@@ -108,14 +103,12 @@ class ListCoverage(Schema):
         )
 
 
-@dataclass(kw_only=True, eq=False)
 class FetchedListCoverage(ListCoverage):
     """The same of a list from a site; `unmapped` are those without MyAnimeList’s number."""
 
     unmapped: Count
 
 
-@dataclass(kw_only=True, eq=False)
 class FilterRelaxationSchema(Schema):
     """A filter that is to blame when nothing is left, and how many titles there would be."""
 
@@ -128,7 +121,6 @@ _Recommendations = list[RecommendationSchema]
 _Relaxations = list[FilterRelaxationSchema]
 
 
-@dataclass(kw_only=True, eq=False)
 class RecommendationsResponse(Schema):
     """Recommendations; popular anime, and not `personal`, where the list says nothing.
 
@@ -169,7 +161,6 @@ class RecommendationsResponse(Schema):
         )
 
 
-@dataclass(kw_only=True, eq=False)
 class UserRecommendationsResponse(RecommendationsResponse, ListOwner):
     """Recommendations for a list from a site."""
 

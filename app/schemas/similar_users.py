@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Self
 
 import numpy as np
@@ -24,7 +23,6 @@ MIN_SHARE_GAIN = 0.01
 Share = Annotated[float, Field(ge=0, le=1), SIX_DIGITS]
 
 
-@dataclass(kw_only=True, eq=False)
 class NeighbourSchema(Schema):
     """A fan of those trained on, without a name: what both loved, and what else the fan loved."""
 
@@ -33,7 +31,6 @@ class NeighbourSchema(Schema):
     loved: list[AnimeTitle]
 
 
-@dataclass(kw_only=True, eq=False)
 class NeighbourPreferenceSchema(Schema):
     """How much of what the nearest fans loved is of a kind, and of what all loved."""
 
@@ -42,7 +39,6 @@ class NeighbourPreferenceSchema(Schema):
     usual: Share
 
 
-@dataclass(kw_only=True, eq=False)
 class NeighbourFavouriteSchema(RankedAnime):
     """An anime that `lovers` of the nearest fans loved."""
 
@@ -50,7 +46,6 @@ class NeighbourFavouriteSchema(RankedAnime):
     weight: Annotated[float, Field(ge=0), SIX_DIGITS]
 
 
-@dataclass(kw_only=True, eq=False)
 class SimilarUsers(Schema):
     """The fans most like one, without saying whom."""
 
@@ -108,7 +103,6 @@ class SimilarUsers(Schema):
         )
 
 
-@dataclass(kw_only=True, eq=False)
 class SimilarUsersResponse(SimilarUsers, ListOwner):
     """The fans most like one, what they prefer, and what they loved that is not on the list."""
 
