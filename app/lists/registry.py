@@ -103,7 +103,8 @@ def build_list_sources(
         ListSource(
             slug=kitsu.SLUG,
             name=kitsu.NAME,
-            lists=builder.build_kitsu(kitsu_to_mal or {}),
+            # Empty until there is a model, and then not.
+            lists=builder.build_kitsu({} if kitsu_to_mal is None else kitsu_to_mal),
             profile_url_template="https://kitsu.app/users/{username}",
             list_url_template="https://kitsu.app/users/{username}/library?media=anime",
             username_rule=kitsu.USERNAME_RULE,

@@ -8,6 +8,7 @@ import pytest
 from app.lists import ListSource, ServiceClients, SourceSettings, build_list_sources
 from app.lists.errors import SourceNotConfigured
 from app.lists.http_client import HttpLimits
+from app.lists.kitsu import KitsuReader
 from app.lists.registry import normalize_base_url
 from app.lists.service_clients import RATE_LIMITS
 from app.upstream import RateLimit, SharedStorage
@@ -38,6 +39,18 @@ def test_anilist_is_there_and_fetches(upstream: FakeUpstream, shared: SharedStor
     fans = source.fetch("Someone")
     assert [(item.anime_id, item.score) for item in fans.entries] == [(100, 7.0)]
     assert upstream.requests[0].headers["referer"] == "https://hakken.example"
+
+
+def test_ids_of_kitsu_may_come_later(shared: SharedStorage) -> None:
+    """With the model: there is none yet when the sources are made."""
+    known: dict[int, int] = {}
+    settings = SourceSettings(version="1", shared_storage=shared)
+    sources = build_list_sources(ServiceClients(settings), anilist_to_mal={}, kitsu_to_mal=known)
+    lists = sources["kitsu"].lists
+    assert lists is not None
+    assert isinstance(lists.reader, KitsuReader)
+    known[1] = 100
+    assert lists.reader.kitsu_to_mal[1] == 100
 
 
 def test_what_works_comes_first(shared: SharedStorage) -> None:
