@@ -71,11 +71,11 @@ class Anime:
         return f"{MAL_ANIME_URL}{self.anime_id}"
 
     def display_title(self, *, english: bool) -> str:
-        """The title to show: the romanised one, or the English one where there is one."""
+        """Return the title to show: the romanised one, or the English one where there is one."""
         return (self.title_english if english else None) or self.title
 
     def alternate_title(self, *, english: bool) -> str | None:
-        """The other title, unless it is the same but for case and punctuation."""
+        """Return the other title, unless it is the same but for case and punctuation."""
         other = self.title if english else self.title_english
         return (
             other
@@ -112,7 +112,7 @@ class Catalogue:
         return anime_id in self._row_by_id
 
     def anime_ids(self) -> list[int]:
-        """The ids of all anime, in the order of the file."""
+        """Return the ids of all anime, in the order of the file."""
         return list(self._row_by_id)
 
     def get_anime(self, anime_id: int) -> Anime:
@@ -130,7 +130,7 @@ class Catalogue:
         return Anime(**values)
 
     def title(self, anime_id: int, *, english: bool = False) -> str:
-        """The title alone, for sentences: romanised, or English where there is an English one."""
+        """Return the title alone, for sentences: romanised, or English where there is one."""
         row = self._row_by_id.get(anime_id)
         if row is None:
             return f"Anime {anime_id}"
@@ -153,7 +153,7 @@ def _normalize_title(title: str) -> str:
 
 
 def infer_franchises(catalogue: Catalogue, anime_ids: Sequence[int]) -> Franchises:
-    """The franchises among the anime of a model, as far as they can be inferred."""
+    """Return the franchises among the anime of a model, as far as they can be inferred."""
     return Franchises.infer(
         *(
             catalogue.column_values(name, anime_ids)
@@ -163,7 +163,7 @@ def infer_franchises(catalogue: Catalogue, anime_ids: Sequence[int]) -> Franchis
 
 
 def serialize_catalogue(columns: Mapping[str, Sequence[Any]]) -> bytes:
-    """The catalogue file for columns named as in `COLUMNS`; same columns, same bytes."""
+    """Return the catalogue file for columns named as in `COLUMNS`; same columns, same bytes."""
     ordered = {name: list(columns[name]) for name in COLUMN_DEFAULTS}
     text = json.dumps(ordered, ensure_ascii=False, separators=(",", ":"))
     return gzip.compress(text.encode(), 9, mtime=0)

@@ -10,7 +10,7 @@ from app.upstream import SharedStorage
 def build_source_settings(
     settings: AppSettings, version: str, shared: SharedStorage | None = None
 ) -> SourceSettings:
-    """The settings of the sources; ``shared`` in place of the folder that the workers share."""
+    """Build them; ``shared`` stands in place of the folder that the workers share."""
     return SourceSettings(
         version=version,
         public_url=str(settings.public_url) if settings.public_url else None,

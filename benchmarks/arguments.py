@@ -8,7 +8,7 @@ from model_build.util.options import parse_byte_size
 
 
 def positive_int(text: str) -> int:
-    """A whole number of at least 1."""
+    """Return a whole number of at least 1."""
     try:
         number = int(text)
     except ValueError:

@@ -60,6 +60,7 @@ FACTORS = (20, 80)
 
 
 def main() -> None:
+    """Measure, print, and write what was asked for."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument(
         "--ratings", type=Path, default=ROOT.parent / "shared" / "data" / "ratings.parquet"
@@ -169,7 +170,7 @@ def _user_list(arrays: Any) -> UserList:
 
 
 def _bench_knn(arrays: Any, neighbours: int) -> dict[str, Any]:
-    """What Surprise's KNNBaseline does and nothing else: biases, similarity, predictions."""
+    """Return what Surprise's KNNBaseline does and nothing else: biases, similarity, predictions."""
     settings = Hyperparameters(k=K, shrinkage=SHRINKAGE, neighbours=neighbours)
 
     def fit(ratings: Ratings) -> ModelArrays:
@@ -207,7 +208,7 @@ def _bench_knn(arrays: Any, neighbours: int) -> dict[str, Any]:
 
 
 def _bench_full_model(arrays: Any) -> dict[str, Any]:
-    """The whole model, and whole answers from it."""
+    """Return the whole model, and whole answers from it."""
     ratings = _make_ratings(arrays, np.ones(len(arrays["user"]), bool))
     start = time.perf_counter()
     trained = train_model(ratings, Hyperparameters())

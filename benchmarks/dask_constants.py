@@ -79,6 +79,7 @@ class WorkloadSize:
 
 
 def main() -> None:
+    """Measure, and print the constants."""
     parser = argparse.ArgumentParser(
         prog="benchmarks/dask_constants",
         description=__doc__,
@@ -234,7 +235,7 @@ def _cpu_timed(function: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def _best_of_three(function: Callable[[], Any]) -> tuple[float, Any]:
-    """The shortest of three."""
+    """Return the shortest of three."""
     return min((_cpu_timed(function) for _ in range(3)), key=lambda timed: timed[0])
 
 

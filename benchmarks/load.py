@@ -44,6 +44,7 @@ class LoadResult:
 
 
 def main() -> None:
+    """Load a server, and print how it took it."""
     parser = argparse.ArgumentParser(prog="scripts/load", description=__doc__)
     parser.add_argument("--seconds", type=_positive, default=15, help="of each kind of request")
     parser.add_argument("--soak", type=_positive, metavar="MINUTES", help="a mix of everything")
@@ -210,7 +211,7 @@ def _to_load_result(row: dict[str, Any], seconds: int) -> LoadResult:
 
 
 def _percentile(times: list[tuple[float, int]], share: float) -> float:
-    """The smallest time within which at least ``share`` of the requests were answered."""
+    """Return the smallest time within which at least ``share`` of the requests were answered."""
     needed = share * sum(count for _, count in times)
     answered = 0
     for ms, count in times:

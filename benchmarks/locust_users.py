@@ -56,6 +56,7 @@ class MixedUser(FastHttpUser):
 
     @task(600)
     def recommendations(self) -> None:
+        """Ask for recommendations in JSON."""
         self._get(
             f"/api/v1/recommendations?source={_random_site()}&username={_random_choice(USERNAMES)}",
             "list",
@@ -63,28 +64,33 @@ class MixedUser(FastHttpUser):
 
     @task(200)
     def page(self) -> None:
+        """Ask for the page of a list."""
         self._get(f"/user/{_random_site()}/{_random_choice(USERNAMES)}?n=50", "page")
 
     @task(50)
     def upload(self) -> None:
+        """Upload an export file."""
         files = {"export": ("animelist.xml.gz", EXPORT_FILE, "application/gzip")}
         with self.client.post("/upload", files=files, catch_response=True, name="upload") as reply:
             _check_status(reply, {200})
 
     @task(100)
     def static_pages(self) -> None:
+        """Pages without a list."""
         self._get(
             _random_choice(("/", "/about", "/example", "/anime/5114", "/pick?q=monster")), "other"
         )
 
     @task(40)
     def failing_sources(self) -> None:
+        """Ask for a list that a service refuses."""
         name, status = _random_choice(tuple(FAULT_STATUSES.items()))
         path = f"/api/v1/recommendations?source={_random_site()}&username={name}"
         self._get(path, "trouble", status, CIRCUIT_OPEN_STATUS)
 
     @task(1)
     def hanging_sources(self) -> None:
+        """Ask for a list that a service never finishes."""
         name = _random_choice(HANGING_USERNAMES)
         path = f"/api/v1/recommendations?source={_random_site()}&username={name}"
         self._get(path, "no answer", TIMEOUT_STATUS, CIRCUIT_OPEN_STATUS)

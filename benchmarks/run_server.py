@@ -38,7 +38,7 @@ class RunningServer:
     process: psutil.Process
 
     def worker_memory(self) -> list[WorkerMemory]:
-        """What the workers hold now."""
+        """Return what the workers hold now."""
         found = (worker.memory_full_info() for worker in self.process.children())
         return [WorkerMemory(each.rss / 2**20, each.uss / 2**20) for each in found]
 
@@ -51,10 +51,12 @@ class ServerNotReadyError(Exception):
 def run_server(
     workers: int, environment: Mapping[str, str] | None = None
 ) -> Iterator[RunningServer]:
-    """gunicorn with the project's own configuration, on a free port of this machine.
+    """Run gunicorn with the project's own configuration, on a free port of this machine.
 
-    Raises:
-        NotServedError: it ended, or took more than a minute.
+    Raises
+    ------
+    ServerNotReadyError
+        It ended, or took more than a minute.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

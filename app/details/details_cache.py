@@ -1,23 +1,28 @@
-"""Finds details: first on the shelf that all workers share, then service by service."""
+"""Finds details: first in the store that all workers share, then service by service."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from app.details import anilist, jikan, mal
+from app.details.readers import (
+    AniListDetailsReader,
+    DetailsReader,
+    JikanDetailsReader,
+    MalDetailsReader,
+)
 from app.lists.entry import AnimeDetails
 from app.lists.errors import ListError, RateLimited, SourceDown
-from app.lists.http_client import Deadline, SourceClient
+from app.lists.http_client import Deadline
 from app.lists.registry import normalize_base_url
 from app.lists.service_clients import ServiceClients
 from app.observability.metrics import count_details_lookups
-from app.upstream import CircuitOpen, ServiceBreaker, SingleFlight, TtlStore
+from app.upstream import CircuitOpen, SingleFlight, TtlStore
 from app.upstream.shared_storage import hashed_key
 
 log = logging.getLogger(__name__)
@@ -29,8 +34,6 @@ DEADLINE_SECONDS = 8.0
 """Seconds for one page's details. Nobody waits for them, but they occupy a thread."""
 _MAX_THROTTLE_WAIT = 1.0
 
-DetailsFetcher = Callable[[Sequence[int], Deadline], list[AnimeDetails]]
-
 
 class _CachedDetails(BaseModel):
     at: float
@@ -38,16 +41,6 @@ class _CachedDetails(BaseModel):
 
 
 _CACHED_DETAILS_ADAPTER = TypeAdapter(_CachedDetails)
-
-
-@dataclass(frozen=True, slots=True)
-class DetailsSource:
-    """One service that knows details, ``batch`` anime at a time."""
-
-    name: str
-    batch_size: int
-    fetch: DetailsFetcher
-    circuit_breaker: ServiceBreaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +55,11 @@ class DetailsCache:
     """All details that Hakken has come across lately."""
 
     def __init__(
-        self, ttl_store: TtlStore, single_flight: SingleFlight, sources: Sequence[DetailsSource]
+        self, ttl_store: TtlStore, single_flight: SingleFlight, readers: Sequence[DetailsReader]
     ) -> None:
         self._ttl_store = ttl_store
         self._single_flight = single_flight
-        self._sources = sources
+        self._readers = readers
 
     def store(self, details: Iterable[AnimeDetails]) -> None:
         """Keep details that came along with something else."""
@@ -85,7 +78,7 @@ class DetailsCache:
         found, missing = self._split_cached(wanted)
         count_details_lookups(wanted, found, missing)
         complete = True
-        if missing and self._sources:
+        if missing and self._readers:
             try:
                 # Ten tabs with the same page are one request here, too.
                 with self._single_flight.lock(
@@ -101,7 +94,7 @@ class DetailsCache:
         )
 
     def _split_cached(self, anime_ids: Iterable[int]) -> tuple[dict[int, AnimeDetails], list[int]]:
-        """What is on the shelf, old or not; and the ids of what should be asked for."""
+        """Return what is in the store, old or not; and the ids of what should be asked for."""
         found: dict[int, AnimeDetails] = {}
         missing: list[int] = []
         for anime_id in anime_ids:
@@ -127,8 +120,8 @@ class DetailsCache:
         remaining = list(missing)
         fetched: dict[int, AnimeDetails] = {}
         all_asked = True
-        for source in self._sources:
-            for details in _fetch_from_source(source, remaining, deadline):
+        for reader in self._readers:
+            for details in _read_batches(reader, remaining, deadline):
                 if details is None:
                     all_asked = False
                 else:
@@ -151,70 +144,60 @@ class DetailsCache:
 
 
 def build_details_cache(service_clients: ServiceClients, details_url: str | None) -> DetailsCache:
-    """The shelf over the services that these settings make possible, the best first.
+    """Build the cache over the services that these settings make possible, the best first.
 
     ``details_url`` is a host that speaks like Jikan 4.
     """
     settings = service_clients.settings
-    limits = replace(settings.http_limits, max_throttle_wait=_MAX_THROTTLE_WAIT, max_retries=1)
-
-    def client(name: str, service: str, url: str) -> SourceClient:
-        return service_clients.client(name, service, url, limits)
-
-    def source(
-        name: str, service: str, url: str, batch: int, fetch: DetailsFetcher
-    ) -> DetailsSource:
-        return DetailsSource(name, batch, fetch, service_clients.circuit_breaker(service, url))
-
-    url = settings.anilist_url
-    asking: DetailsFetcher = partial(
-        anilist.fetch_details,
-        client=client("AniList", "anilist", url),
-        base_url=url,
-        public_url=settings.public_url,
-    )
-    sources = [source("AniList", "anilist", url, anilist.BATCH_SIZE, asking)]
+    options = _connection(service_clients, "AniList", "anilist", settings.anilist_url)
+    readers: list[DetailsReader] = [AniListDetailsReader(public_url=settings.public_url, **options)]
     if settings.mal_client_id:
         url = normalize_base_url(settings.mal_url, "/v2")
-        asking = partial(
-            mal.fetch_details,
-            client=client("MyAnimeList", "mal", url),
-            base_url=url,
-            client_id=settings.mal_client_id,
-        )
-        sources.append(source("MyAnimeList", "mal", url, mal.BATCH_SIZE, asking))
+        options = _connection(service_clients, "MyAnimeList", "mal", url)
+        readers.append(MalDetailsReader(client_id=settings.mal_client_id, **options))
     if given := details_url or settings.jikan_url:
         url = normalize_base_url(given, "/v4")
-        asking = partial(
-            jikan.fetch_details, client=client("the details host", "jikan", url), base_url=url
-        )
-        sources.append(source("the details host", "jikan", url, jikan.BATCH_SIZE, asking))
-    return DetailsCache(
-        TtlStore(settings.shared_storage, "details"), SingleFlight(settings.shared_storage), sources
+        options = _connection(service_clients, "the details host", "jikan", url)
+        readers.append(JikanDetailsReader(**options))
+    storage = settings.shared_storage
+    return DetailsCache(TtlStore(storage, "details"), SingleFlight(storage), readers)
+
+
+def _connection(
+    service_clients: ServiceClients, name: str, service: str, url: str
+) -> dict[str, Any]:
+    """Connect to a service; errors name it ``name``."""
+    limits = replace(
+        service_clients.settings.http_limits, max_throttle_wait=_MAX_THROTTLE_WAIT, max_retries=1
     )
+    return {
+        "client": service_clients.client(name, service, url, limits),
+        "base_url": url,
+        "circuit_breaker": service_clients.circuit_breaker(service, url),
+    }
 
 
-def _fetch_from_source(
-    source: DetailsSource, anime_ids: Sequence[int], deadline: Deadline
+def _read_batches(
+    reader: DetailsReader, anime_ids: Sequence[int], deadline: Deadline
 ) -> Iterator[AnimeDetails | None]:
-    """What one service knows of these; a None at the end when it could not be asked for all."""
-    for start in range(0, len(anime_ids), source.batch_size):
+    """Yield what one service knows of these; None at the end if it could not be asked for all."""
+    for start in range(0, len(anime_ids), reader.batch_size):
         try:
-            source.circuit_breaker.raise_if_open()
-            yield from source.fetch(anime_ids[start : start + source.batch_size], deadline)
+            reader.circuit_breaker.raise_if_open()
+            yield from reader.read(anime_ids[start : start + reader.batch_size], deadline)
         except (CircuitOpen, ListError) as error:
-            _record_failure(source, error)
+            _record_failure(reader, error)
             yield None
             return
-        source.circuit_breaker.record_outcome(failed=False)
+        reader.circuit_breaker.record_outcome(failed=False)
 
 
-def _record_failure(source: DetailsSource, error: CircuitOpen | ListError) -> None:
+def _record_failure(reader: DetailsReader, error: CircuitOpen | ListError) -> None:
     if isinstance(error, SourceDown):
-        source.circuit_breaker.record_outcome(failed=not error.malformed)
-        log.warning("no details from %s: %s", source.name, error.detail)
+        reader.circuit_breaker.record_outcome(failed=not error.malformed)
+        log.warning("no details from %s: %s", reader.client.source, error.detail)
     elif isinstance(error, RateLimited):
-        log.info("no details from %s for a while", source.name)
+        log.info("no details from %s for a while", reader.client.source)
 
 
 def _merge_details(first: AnimeDetails | None, second: AnimeDetails) -> AnimeDetails:

@@ -1,4 +1,4 @@
-"""Where a fan's list comes from: one module a source, one shape out (``entry.FanList``)."""
+"""Where a user's list comes from: one module a source, one shape out (`AnimeList`)."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ class AniListReader(ListReader):
 
 
 def _entries_by_media(collection: _MediaListCollection) -> dict[int, _MediaListEntry]:
-    """The first entry of each anime: it may be in several lists."""
+    """Return the first entry of each anime: it may be in several lists."""
     found: dict[int, _MediaListEntry] = {}
     for group in collection.lists:
         for entry in group.entries:
@@ -200,7 +200,7 @@ def _to_anime_list(
 
 
 def _parse_response(reading: ListRead[Any], reply: HttpResponse) -> _MediaListCollection:
-    """The list in an answer, or the error that the answer stands for."""
+    """Return the list in an answer, or the error that the answer stands for."""
     if reply.status == 429:
         raise reading.error(RateLimited, retry_after=reply.retry_after())
     answer = reading.parse(_RESPONSE_ADAPTER, reply)

@@ -9,10 +9,10 @@ from app.recommender.watch_status import WatchStatus
 
 @dataclass(frozen=True, slots=True)
 class ListEntry:
-    """One anime on a fan's list.
+    """One anime on a user's list.
 
-    ``anime_id`` is MyAnimeList's id. ``score`` is 1..10 (fractions allowed), None when the fan gave
-    none. ``title`` is what the source calls it, if it says.
+    ``anime_id`` is MyAnimeList's id. ``score`` is 1..10 (fractions allowed), None for none.
+    ``title`` is what the source calls it, if it says.
     """
 
     anime_id: int
@@ -35,7 +35,7 @@ class AnimeList:
     """A whole list as fetched or uploaded.
 
     ``unmapped`` counts entries that have no MyAnimeList id and so cannot be used. ``favourites``
-    are the ids of those that the fan calls so, the dearest first, where the source tells.
+    are the ids of those that the user calls so, best first, where the source says.
     ``details`` are those that came along with the list. ``age`` is how many seconds ago the list
     was read, when it had to come from memory because the service is down; 0 for a list that is
     current.

@@ -1,6 +1,6 @@
 """Everything that can go wrong with a list, as a small closed set.
 
-``str(error)`` is one plain sentence that may be shown to the fan: what happened and what to do
+``str(error)`` is one plain sentence that may be shown on a page: what happened and what to do
 next. Which HTTP status an error becomes is the web layer's business.
 """
 
@@ -152,7 +152,7 @@ class SourceNotConfigured(ListError):
 
 
 class BadFileReason(Enum):
-    """Why an export file was refused; the value is the sentence for the fan."""
+    """Why an export file was refused; the value is the sentence for a page."""
 
     NOT_XML = (
         "This is not a MyAnimeList export: upload the .xml or .xml.gz file "

@@ -1,4 +1,4 @@
-"""MyAnimeList's own export of a list, uploaded by the fan: ``.xml`` or ``.xml.gz``.
+"""MyAnimeList's own export of a list, uploaded by the user: ``.xml`` or ``.xml.gz``.
 
 The file is a stranger's. It is read in pieces, with a cap on the bytes before and after
 unpacking, and no entity or document type is ever processed. Nothing of it is logged or stored.
@@ -63,7 +63,7 @@ _SCORE_PATTERN = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?")
 
 
 def parse_export(data: bytes | BinaryIO) -> AnimeList:
-    """The list in an uploaded file, whatever the file is called.
+    """Return the list in an uploaded file, whatever the file is called.
 
     Rows without a usable id are counted in ``unmapped``; of rows with the same id the last wins.
     Raises BadExportFile or ListTooLong, nothing else (besides what reading ``data`` itself raises).
@@ -108,7 +108,7 @@ class _SizeLimitedReader(io.RawIOBase):
 
 
 def _decompress(stream: BinaryIO) -> Iterator[bytes]:
-    """The bytes of the XML, unpacked if need be, never more than the caps allow."""
+    """Return the bytes of the XML, unpacked if need be, never more than the caps allow."""
     head = b""
     while len(head) < len(_GZIP_MAGIC) and (more := stream.read(len(_GZIP_MAGIC) - len(head))):
         head += more

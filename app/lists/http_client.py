@@ -45,8 +45,8 @@ _MAX_RETRY_AFTER = 3600
 class HttpLimits:
     """Bounds of one exchange: seconds, bytes and counts.
 
-    ``retry_after`` is the longest wait that a service may ask for and that is waited for here;
-    ``turn`` the longest wait for our own limit. Longer ones are the fan's to decide.
+    ``max_retry_after`` is the longest wait that a service may ask for and that is waited for here;
+    ``max_throttle_wait`` the longest wait for our own limit. After longer ones the user may retry.
     """
 
     connect_timeout: float = 3.0
@@ -59,7 +59,7 @@ class HttpLimits:
     max_throttle_wait: float = 10.0
 
     def retry_policy(self) -> Retry:
-        """What may be repeated, and how soon."""
+        """Return what may be repeated, and how soon."""
         return Retry(
             total=self.max_retries,
             status_forcelist=_RETRY_STATUSES,
@@ -114,11 +114,11 @@ def user_agent(version: str, public_url: str | None) -> str:
 
 
 def create_session(version: str, public_url: str | None) -> requests.Session:
-    """The one session of a process: pooled connections and our name. Share it between threads."""
+    """Return a session with pooled connections and our name: one a process, for all threads."""
     session = _NoRedirectSession()
     session.headers["User-Agent"] = user_agent(version, public_url)
     session.headers["Accept"] = "application/json"
-    # One fan's request must not carry what the answer to another's had set.
+    # One user's request must not carry what the answer to another's had set.
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
     return session
 
@@ -191,11 +191,11 @@ class SourceClient:
     def _try_send(
         self, request: requests.Request, username: str, deadline: Deadline
     ) -> tuple[HttpResponse | None, Exception | None]:
-        """A reply, or a fault that may pass by itself."""
+        """Return a reply, or a fault that may pass by itself."""
         try:
             return self._follow_redirects(request, deadline), None
         except _TIMEOUT_ERRORS as error:
-            # Asking a slow service again would only double the fan's wait.
+            # Asking a slow service again would only double the user's wait.
             raise self._source_down(error, username, timed_out=True) from error
         except (requests.ConnectionError, ProtocolError) as error:
             return None, error
@@ -270,7 +270,7 @@ class SourceClient:
 
 
 def _result_label(status: int) -> str:
-    """What an answer counts as."""
+    """Return what an answer counts as."""
     if status == 429:
         return "limited"
     return "ok" if status < 400 else "refused" if status < 500 else "failed"

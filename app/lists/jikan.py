@@ -104,7 +104,7 @@ def _to_list_entry(row: _JikanEntry) -> ListEntry:
 
 
 def _parse_rows(reading: ListRead[_JikanEntry], reply: HttpResponse) -> list[_JikanEntry]:
-    """The rows of an answer, or the error that the answer stands for."""
+    """Return the rows of an answer, or the error that the answer stands for."""
     if reply.status == 200:
         return reading.parse(_PAGE_ADAPTER, reply).entries
     fault = try_parse_payload(_ERROR_ADAPTER, reply)

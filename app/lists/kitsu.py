@@ -103,7 +103,7 @@ class KitsuReader(ListReader):
     def _find_user(
         self, reading: ListRead[LibraryEntry]
     ) -> tuple[KitsuUserRecord | None, list[str]]:
-        """The user by name, by the name in profile addresses, or (None) by number; favourites."""
+        """Find the user by name, by slug or (None) by number; and the user's favourites."""
         name, url = reading.username, f"{self.base_url}/users"
         for kind in ("name", "slug"):
             who = {f"filter[{kind}]": name}
@@ -175,7 +175,7 @@ def _to_anime_list(
 
 
 def _parse_response(reading: ListRead[Any], adapter: TypeAdapter[T], reply: HttpResponse) -> T:
-    """What an answer holds, or the error that it stands for."""
+    """Return what an answer holds, or the error that it stands for."""
     if reply.status == 200:
         return reading.parse(adapter, reply)
     faults = try_parse_payload(_ERRORS_ADAPTER, reply)

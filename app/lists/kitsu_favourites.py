@@ -47,7 +47,7 @@ def _favourite_rank(attributes: Mapping[str, Any]) -> float:
 
 
 def _favourite_anime_id(relationships: Mapping[str, Any]) -> str | None:
-    """The number of the anime that a favourite is, None if it is something else."""
+    """Return the number of the anime that a favourite is, None if it is something else."""
     try:
         item = relationships["item"]["data"]
         if item["type"] != "anime":

@@ -49,7 +49,7 @@ class ToManyRelationship(BaseModel):
 
 
 class LibraryEntryAttributes(BaseModel):
-    """What the fan says of an anime."""
+    """What the user says of an anime."""
 
     status: str | None
     # Of twenty; null for no score. Some servers write the number as text.
@@ -77,7 +77,7 @@ class PageLinks(BaseModel):
 
 
 class IncludedResource(BaseModel):
-    """An anime or a mapping, not yet told apart."""
+    """An anime, a mapping or a favourite, not yet told apart."""
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
 

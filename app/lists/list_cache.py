@@ -1,7 +1,7 @@
 """Fetches a list once for everybody who asks for it at the same time, and remembers it for minutes.
 
-A service that is down is not a reason to send a fan away: a list that was read a little while ago
-is given instead, and says its age. A list that was made private or deleted is forgotten at once.
+While a service is down, a list that was read a little while ago is given instead, with its age. A
+list that was made private or deleted is forgotten at once.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from app.upstream import CircuitOpen, ServiceBreaker, SingleFlight, TtlStore
 from app.upstream.shared_storage import hashed_key
 
 BUSY_RETRY_SECONDS = 5
-"""When to try again, for those who found no room."""
-# Long enough for everybody who was waiting; nobody who comes later is told an old failure.
+"""When to try again, for those who found the semaphore taken."""
+# Long enough for everybody who was waiting; nobody who comes later gets an old failure.
 _FAILURE_TTL = 60
 # By which the clocks of two hosts may differ. What is dated further ahead was written before the
 # clock was set back, and nobody knows how old it is.
@@ -46,7 +46,7 @@ _ERROR_CLASSES = {kind.__name__: kind for kind in _ERROR_ARGUMENTS}
 
 
 class _CachedError(BaseModel):
-    """An error that can be told to others."""
+    """An error that can be raised for others."""
 
     at: float
     kind: str
@@ -90,7 +90,7 @@ class CacheTtl:
 
     @property
     def max_ttl(self) -> float:
-        """How long anything about a list is kept."""
+        """How long anything about a list is stored."""
         return max(self.fresh + self.stale, _FAILURE_TTL)
 
 
@@ -115,7 +115,7 @@ class ListCache:
     def get_or_read(
         self, typed: str, on_progress: ListProgressCallback = ignore_progress
     ) -> AnimeList:
-        """The list of the user who was typed; ``on_progress`` is also told of waiting for others.
+        """Return the list of a user; ``on_progress`` is also called while others are waited for.
 
         Raises
         ------
@@ -191,7 +191,7 @@ class ListCache:
         return cached.fan_list
 
     def _stale_or_raise(self, cached: _CachedList, error: ListError) -> AnimeList:
-        """An older list in place of an error that says nothing about the list."""
+        """Return an older list in place of an error that says nothing about the list."""
         age, longest = cached.age(), self.ttl.fresh + self.ttl.stale
         if cached.fan_list is None or not -_MAX_CLOCK_SKEW <= age < longest:
             raise error

@@ -26,7 +26,7 @@ _ALL_STATUSES = "7"
 
 
 def _number_to_text(value: object) -> object:
-    """A title made of digits arrives as a number."""
+    """Return a title made of digits arrives as a number."""
     return str(value) if isinstance(value, int | float) else value
 
 

@@ -61,7 +61,7 @@ class MalAnime(BaseModel):
     synopsis: str | None = None
 
     def to_details(self) -> AnimeDetails:
-        """What a page shows of it."""
+        """Return what a page shows of it."""
         picture = self.main_picture
         return AnimeDetails(
             self.id,
@@ -142,7 +142,7 @@ def _to_list_entry(row: _MalListItem) -> ListEntry:
 
 
 def _parse_page(reading: ListRead[_MalListItem], reply: HttpResponse) -> _MalListPage:
-    """The page in an answer, or the error that the answer stands for."""
+    """Return the page in an answer, or the error that the answer stands for."""
     if reply.status == 200:
         return reading.parse(_PAGE_ADAPTER, reply)
     fault = try_parse_payload(ERROR_ADAPTER, reply)

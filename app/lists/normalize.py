@@ -33,7 +33,7 @@ _HTML_TAG = re.compile(r"<[^>]{0,200}>")
 
 
 def normalize_score(value: float | None) -> float | None:
-    """A score on the 1..10 scale, or None when the fan gave none.
+    """Return a score on the 1..10 scale, or None when the user gave none.
 
     Every service writes 0 for "no score". AniList's 100-point scale allows less than 1 of 10, which
     is a real (very low) score and counts as 1. Above 10 the scale is unknown, so nothing is read.
@@ -44,12 +44,12 @@ def normalize_score(value: float | None) -> float | None:
 
 
 def normalize_title(value: str | None) -> str | None:
-    """A title without outer blanks, None when there is nothing left."""
+    """Return a title without outer blanks, None when there is nothing left."""
     return (value or "").strip()[:MAX_TITLE_LENGTH] or None
 
 
 def allowed_picture_url(value: str | None) -> str | None:
-    """The address of a picture, None when it is not on a host that our pages show pictures from."""
+    """Return the address of a picture, None when our pages show none from its host."""
     if value is None or len(value) > MAX_TITLE_LENGTH:
         return None
     try:
@@ -60,7 +60,7 @@ def allowed_picture_url(value: str | None) -> str | None:
 
 
 def synopsis_text(value: str | None) -> str | None:
-    """A synopsis as plain text with single blank lines between paragraphs."""
+    """Return a synopsis as plain text with single blank lines between paragraphs."""
     text = html.unescape(
         _HTML_TAG.sub("", _LINE_BREAK.sub("\n", (value or "")[:MAX_SYNOPSIS_LENGTH]))
     )

@@ -1,7 +1,7 @@
 """Reads a service's answer at the border, the same way for every source.
 
 What is not asked for is ignored; what is missing or of another type is a `SourceDown` whose detail
-names the place, never the value, which is a fan's.
+names the place, never the value, which is a user's.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ _MAX_REPORTED_ERRORS = 3
 
 
 def parse_payload(adapter: TypeAdapter[T], reply: HttpResponse, *, source: str, username: str) -> T:
-    """The answer as what the adapter describes.
+    """Return the answer as what the adapter describes.
 
-    Raises:
-        SourceDown: it is something else.
+    Raises
+    ------
+    SourceDown
+        It is something else.
     """
     try:
         return adapter.validate_json(reply.body)
@@ -38,7 +40,7 @@ def parse_payload(adapter: TypeAdapter[T], reply: HttpResponse, *, source: str, 
 
 
 def try_parse_payload(adapter: TypeAdapter[T], reply: HttpResponse) -> T | None:
-    """The same, None when the answer is something else."""
+    """Return the same, None when the answer is something else."""
     try:
         return adapter.validate_json(reply.body)
     except ValidationError:
@@ -57,9 +59,9 @@ def summarize_validation_errors(error: ValidationError) -> str:
 def error_for_status(
     reply: HttpResponse, *, source: str, username: str, reason: str = ""
 ) -> ListError:
-    """What a refusal means when nothing particular to the service explains it.
+    """Return what a refusal means when nothing particular to the service explains it.
 
-    ``said`` is the reason that the service gives, for the log.
+    ``reason`` is what the service gives, for the log.
     """
     if reply.status == 429:
         return RateLimited(source=source, username=username, retry_after=reply.retry_after())

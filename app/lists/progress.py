@@ -1,4 +1,4 @@
-"""How far reading a list has come, told while it is read."""
+"""How far reading a list has come, reported while it is read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class FetchProgress:
 
 
 ListProgressCallback = Callable[[FetchProgress], None]
-"""Is told of progress in the thread that reads, and must return at once."""
+"""Called in the thread that reads; must return at once."""
 
 
 def ignore_progress(_progress: FetchProgress) -> None:

@@ -1,4 +1,4 @@
-"""What all readers of lists have in common: one name, one deadline, pages that are told about."""
+"""What all readers of lists have in common: one name, one deadline, pages with progress."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ListReader(ABC):
     deadline_s: float = 25.0
 
     def read(self, typed: str, on_progress: ListProgressCallback = ignore_progress) -> AnimeList:
-        """The list of the user who was typed or pasted.
+        """Return the list of the user who was typed or pasted.
 
         Raises
         ------
@@ -46,7 +46,7 @@ class ListReader(ABC):
         return self._read(ListRead(self, self.clean_username(typed), on_progress))
 
     def clean_username(self, typed: str) -> str:
-        """The username in what was typed or pasted; raises BadUsername if it cannot be one."""
+        """Return the username in what was typed or pasted, or raise BadUsername."""
         return replace(self.username_rule, source=self.client.source).clean_username(typed)
 
     @abstractmethod
@@ -79,7 +79,7 @@ class ListRead(Generic[Row]):
     def get_page(
         self, url: str, params: Mapping[str, str], headers: Mapping[str, str] | None = None
     ) -> HttpResponse:
-        """The next page, and word of it."""
+        """Return the next page, and word of it."""
         self._page += 1
         self.report(self._page)
         return self.send("GET", url, params=params, headers=headers)
@@ -105,13 +105,13 @@ class ListRead(Generic[Row]):
         return list(self.rows.values())
 
     def parse(self, adapter: TypeAdapter[T], reply: HttpResponse) -> T:
-        """A good answer as what the adapter describes, or SourceDown."""
+        """Return a good answer as what the adapter describes, or SourceDown."""
         return payload.parse_payload(
             adapter, reply, source=self._reader.client.source, username=self.username
         )
 
     def next_query(self, url: str, usual_url: str, field: str) -> dict[str, str]:
-        """The query of the next page, which is only ever asked of our own host.
+        """Return the query of the next page, which is only ever asked of our own host.
 
         The service's usual address stands for ours where a proxy is in between.
         """
@@ -120,16 +120,17 @@ class ListRead(Generic[Row]):
         return dict(parse_qsl(urlsplit(url).query))
 
     def error(self, kind: type[ListError], **arguments: Any) -> ListError:
-        """An error about this list."""
+        """Return an error about this list."""
         return kind(source=self._reader.client.source, username=self.username, **arguments)
 
     def too_long(self) -> ListError:
+        """Build the error of a list with more entries than the reader takes."""
         return self.error(ListTooLong, limit=self._reader.max_entries)
 
     def refusal(
         self, reply: HttpResponse, kinds: Mapping[int, type[ListError]], reason: str = ""
     ) -> ListError:
-        """What a refusal means: by status where the API itself says it, else trouble."""
+        """Return what a refusal means: by status where the API itself says it, else trouble."""
         if reply.status in kinds and not payload.is_html(reply):
             return self.error(kinds[reply.status])
         return payload.error_for_status(

@@ -41,7 +41,7 @@ class ListSource:
     show_in_forms: bool = True
 
     def fetch(self, typed: str, on_progress: ListProgressCallback = ignore_progress) -> AnimeList:
-        """The list of the user who was typed or pasted; may be called from many threads.
+        """Return the list of the user who was typed or pasted; may be called from many threads.
 
         Raises
         ------
@@ -53,11 +53,11 @@ class ListSource:
         return self.lists.get_or_read(typed, on_progress)
 
     def profile_url(self, username: str) -> str:
-        """The user's page on the service."""
+        """Return the user's page on the service."""
         return self.profile_url_template.format(username=quote(username, safe=""))
 
     def list_url(self, username: str) -> str:
-        """The user's anime list on the service."""
+        """Return the user's anime list on the service."""
         return self.list_url_template.format(username=quote(username, safe=""))
 
 
@@ -125,7 +125,7 @@ def build_list_sources(
 
 
 def normalize_base_url(url: str, default_path: str) -> str:
-    """A base address without a slash at its end; one that is a bare host gets the usual path."""
+    """Strip the slash from a base address, and give a bare host the usual path."""
     bare = url.rstrip("/")
     return bare if urlsplit(bare).path else bare + default_path
 
@@ -144,7 +144,7 @@ class _ListCacheBuilder:
         self._single_flight = SingleFlight(storage)
 
     def build_mal(self) -> ListCache | None:
-        """The best way to a list on MyAnimeList that the operator made possible; None for none."""
+        """Return the best way to MyAnimeList that the operator made possible; None for none."""
         settings = self._settings
         if settings.mal_client_id:
             url = normalize_base_url(settings.mal_url, "/v2")
@@ -191,7 +191,7 @@ class _ListCacheBuilder:
     def _options(
         self, name: str, service: str, url: str, limits: HttpLimits | None = None
     ) -> dict[str, Any]:
-        """What every reader needs; errors name the source ``name``."""
+        """Return what every reader needs; errors name the source ``name``."""
         return {
             "client": self._clients.client(name, service, url, limits),
             "base_url": url,

@@ -1,4 +1,4 @@
-"""What the sources share with all who ask the same services: clients, breakers, room, and paces."""
+"""Clients, circuit breakers, semaphores and rate limits, shared by all who ask a service."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ nobody waits long for a turn."""
 class SourceSettings:
     """What the sources need to know of the app. Base addresses are origin and path prefix.
 
-    ``paces`` may be emptied where nobody has to be spared. ``most_waiting`` is how many requests of
-    this process may ask one service at the same time.
+    ``rate_limits`` may be emptied where no service has to be spared. ``max_concurrent_requests`` is
+    how many requests of this process may ask one service at the same time.
     """
 
     version: str
@@ -66,7 +66,7 @@ class ServiceClients:
     def client(
         self, source: str, service: str, url: str, limits: HttpLimits | None = None
     ) -> SourceClient:
-        """A client for ``service`` at ``url``; errors name it ``source``."""
+        """Return a client for ``service`` at ``url``; errors name it ``source``."""
         rate_limits = self.settings.rate_limits.get(service)
         name = _service_key(service, url)
         rate_limiter = (
@@ -78,7 +78,7 @@ class ServiceClients:
         return SourceClient(source, self.session, limits, rate_limiter, service)
 
     def circuit_breaker(self, service: str, url: str) -> ServiceBreaker:
-        """The breaker of ``service`` at ``url``."""
+        """Return the breaker of ``service`` at ``url``."""
         key = _service_key(service, url)
         if key not in self._circuit_breakers:
             until = CIRCUIT_OPEN_UNTIL.labels(service)
@@ -88,7 +88,7 @@ class ServiceClients:
         return self._circuit_breakers[key]
 
     def semaphore(self, service: str, url: str) -> threading.Semaphore:
-        """Room for those who ask ``service`` at ``url``."""
+        """Return the semaphore of those who ask ``service`` at ``url``."""
         key = _service_key(service, url)
         return self._semaphores.setdefault(
             key, threading.Semaphore(self.settings.max_concurrent_requests)
@@ -96,5 +96,5 @@ class ServiceClients:
 
 
 def _service_key(service: str, url: str) -> str:
-    """A name for files and keys: another address is another service."""
+    """Return a name for files and keys: another address is another service."""
     return f"{service}-{hashed_key(url)[:12]}"

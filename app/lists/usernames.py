@@ -1,4 +1,4 @@
-"""What a fan types or pastes, as a username that cannot lead anywhere but to that user."""
+"""What a user types or pastes, as a username that cannot lead anywhere but to that user."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from app.lists.errors import BadUsername
 class UsernameRule:
     """How names look on one site.
 
-    ``hosts`` and ``path`` describe profile addresses: ``path`` is a pattern of what stands between
-    host and name. ``words`` say the rule to a fan.
+    ``profile_hosts`` and ``profile_path`` describe profile addresses: the latter is a pattern of
+    what stands between host and name. ``description`` says the rule on a page.
     """
 
     source: str
@@ -24,7 +24,7 @@ class UsernameRule:
     profile_path: str
 
     def username_in_url(self, typed: str) -> str | None:
-        """The name in a profile address of this site; None when it is no such address."""
+        """Return the name in a profile address of this site; None when it is no such address."""
         hosts = "|".join(map(re.escape, self.profile_hosts))
         found = re.match(
             rf"(?:https?://)?(?:www\.)?(?:{hosts})/{self.profile_path}([^/?#\s]+)",
@@ -34,10 +34,12 @@ class UsernameRule:
         return unquote(found[1]) if found else None
 
     def clean_username(self, typed: str) -> str:
-        """The username in what was typed.
+        """Return the username in what was typed.
 
-        Raises:
-            BadUsername: it cannot be one.
+        Raises
+        ------
+        BadUsername
+            It cannot be one.
         """
         name = (self.username_in_url(typed) or typed.strip()).removeprefix("@")
         # Dots alone would climb out of the path they are put into.

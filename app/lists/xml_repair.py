@@ -85,7 +85,7 @@ class _XmlRepairer:
         self._sections = 0
 
     def feed(self, text: str, *, final: bool = False) -> str:
-        """The repaired form of what can be decided so far, all of it when ``final``."""
+        """Return the repaired form of what can be decided so far, all of it when ``final``."""
         pending = self._pending + _INVALID_XML_CHARS.sub("", text)
         if not self._started:
             # An XML declaration must be the very first thing.
@@ -139,7 +139,7 @@ class _XmlRepairer:
 
 
 def _repair_entity(match: re.Match[str]) -> str:
-    """A valid entity as it is, a bare ``&`` escaped, a forbidden character's number as U+FFFD."""
+    """Keep a valid entity, escape a bare ``&``, make a forbidden character's number U+FFFD."""
     name, decimal, hexadecimal = match.groups()
     if name:
         return match[0]

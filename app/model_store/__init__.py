@@ -1,8 +1,8 @@
 """Where the model comes from, and how the one that is live is kept in use.
 
-A place (`layout`) is a directory of this host (`directory`) or a folder of a bucket (`bucket`, over
-`gcs`), of which copies are kept on this host (`cache`). A `Keeper` serves what a place offers and
-takes what is new there; a `Watcher` tells it when to look.
+A source (`layout`) is a directory of this host (`directory`) or a folder of a bucket (`bucket`,
+over `gcs`), copied to this host (`cache`). A `ModelManager` holds the model in use and takes what
+is new at the source; a `Poller` says when to look.
 """
 
 from __future__ import annotations
@@ -27,17 +27,19 @@ def open_model_source(
     retry_timeout: float | None = None,
     setting_prefix: str = "HAKKEN_MODEL=",
 ) -> ModelSource:
-    """The place at a directory, a ``file://`` URL or ``gs://bucket/prefix``.
+    """Return the source at a directory, a ``file://`` URL or ``gs://bucket/prefix``.
 
-    What fails in a way that may pass is tried again for ``patience`` seconds (PATIENCE);
-    ``given_as`` stands before the URL where it is refused.
+    What fails in a way that may pass is tried again for ``retry_timeout`` seconds;
+    ``setting_prefix`` stands before the URL where it is refused.
 
     A bucket is read with the default credentials of Google's libraries. Without any, and with
     ``STORAGE_EMULATOR_HOST``, it is read anonymously, which is enough for a public one. But
     ``GOOGLE_APPLICATION_CREDENTIALS`` that cannot be used is an error: it was set to be used.
 
-    Raises:
-        ArtifactError: the URL is none of these.
+    Raises
+    ------
+    ArtifactError
+        The URL is none of these.
     """
     parsed = parse_model_url(url, setting_prefix)
     if isinstance(parsed, Path):

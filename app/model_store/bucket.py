@@ -32,7 +32,7 @@ class BucketModelSource:
     retry_timeout: float
 
     def latest(self) -> ModelRef:
-        """What is live now: two or three small requests."""
+        """Return what is live now: two or three small requests."""
         most = SHORT_RETRY_TIMEOUT if self._cache.last_good() else self.retry_timeout
         with open_bucket(self.url, min(most, self.retry_timeout)) as place:
             folder, content, manifest = _find_manifest(place)
@@ -45,7 +45,7 @@ class BucketModelSource:
         return ModelRef(manifest.version, manifest_digest(content), fetch)
 
     def cached(self) -> ModelRef | None:
-        """The copy that last was good on this host."""
+        """Return the copy that last was good on this host."""
         copy = self._cache.last_good()
         if copy is None:
             return None
@@ -64,7 +64,7 @@ class BucketModelSource:
 
 
 def _find_manifest(root: BucketFolder) -> tuple[BucketFolder, bytes, Manifest]:
-    """The folder that holds the model, the bytes of its manifest and what they say."""
+    """Return the folder that holds the model, the bytes of its manifest and what they say."""
     folder, pointed = root, None
     try:
         content = root.read(MANIFEST_FILE)

@@ -53,9 +53,11 @@ class ModelCache:
         time. The digests of a copy made earlier are only compared when ``thorough``; whoever opens
         it does so anyway.
 
-        Raises:
-            ArtifactError: a file cannot be downloaded or is not what the manifest says, the folder
-                cannot be written, or another process holds the lock for LOCK_SECONDS.
+        Raises
+        ------
+        ArtifactError
+            A file cannot be downloaded or is not what the manifest says, the folder
+            cannot be written, or another process holds the lock for LOCK_SECONDS.
         """
         target = self.folder / manifest.version
         try:
@@ -81,7 +83,7 @@ class ModelCache:
         return target
 
     def last_good(self) -> Path | None:
-        """The copy that `settle` was last called with."""
+        """Return the copy that `settle` was last called with."""
         marker = self.folder / _GOOD_MARKER
         try:
             copy = self.folder / parse_pointer(marker.read_bytes(), marker)

@@ -23,7 +23,7 @@ class DirectoryModelSource:
     path: Path
 
     def latest(self) -> ModelRef:
-        """What is live now; ArtifactError if there is nothing that can be read."""
+        """Return what is live now; ArtifactError if there is nothing that can be read."""
         try:
             return self._find_latest()
         except OSError as error:
@@ -33,7 +33,7 @@ class DirectoryModelSource:
             ) from error
 
     def cached(self) -> ModelRef | None:
-        """The same: it is on this host."""
+        """Return the same: it is on this host."""
         return self.latest()
 
     def commit(self, model: Path) -> None:

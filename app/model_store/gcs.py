@@ -48,21 +48,26 @@ class BucketFolder:
 
     @property
     def url(self) -> str:
+        """The address of the folder, gs://BUCKET/PREFIX."""
         return f"gs://{'/'.join(filter(None, (self.bucket.name, self.prefix)))}"
 
     def object_url(self, name: str) -> str:
+        """Return the address of an object in the folder."""
         return f"{self.url}/{name}"
 
     def subfolder(self, name: str) -> BucketFolder:
-        """The folder ``name`` inside this one."""
+        """Return the folder ``name`` inside this one."""
         return replace(self, prefix=self.object_name(name))
 
     def read(self, name: str) -> bytes:
-        """The content of a small object.
+        """Return the content of a small object.
 
-        Raises:
-            MissingObjectError: it is not there, or access is denied.
-            ArtifactError: the storage cannot be read.
+        Raises
+        ------
+        MissingObjectError
+            It is not there, or access is denied.
+        ArtifactError
+            The storage cannot be read.
         """
         with self.translate_errors(name):
             content: bytes = self.bucket.blob(self.object_name(name)).download_as_bytes(
@@ -73,10 +78,14 @@ class BucketFolder:
     def resume_download(self, name: str, file: Path) -> None:
         """Append to a file what it has not yet of an object; the file may not be there yet.
 
-        Raises:
-            MissingObjectError: the object is not there, or access is denied.
-            ArtifactError: the storage cannot be read.
-            OSError: the file cannot be written.
+        Raises
+        ------
+        MissingObjectError
+            The object is not there, or access is denied.
+        ArtifactError
+            The storage cannot be read.
+        OSError
+            The file cannot be written.
         """
         from google.api_core.exceptions import RequestRangeNotSatisfiable
 
@@ -90,7 +99,7 @@ class BucketFolder:
                     raise
 
     def object_name(self, name: str) -> str:
-        """The full name of an object in this folder."""
+        """Return the full name of an object in this folder."""
         return f"{self.prefix}/{name}" if self.prefix else name
 
     def request_options(self) -> dict[str, Any]:
@@ -155,8 +164,10 @@ class BucketFolder:
 def connect_bucket(url: BucketUrl, retry_timeout: float, *, write: bool = False) -> BucketFolder:
     """Connect to a bucket, to read or also to ``write``; its client is never closed.
 
-    Raises:
-        ArtifactError: the credentials of this host cannot be used.
+    Raises
+    ------
+    ArtifactError
+        The credentials of this host cannot be used.
     """
     client, anonymous = _create_client(
         f"gs://{url.bucket}", READ_WRITE_SCOPE if write else READ_ONLY_SCOPE
@@ -176,7 +187,7 @@ def open_bucket(
 
 
 def _create_client(url: str, scope: str) -> tuple[Client, bool]:
-    """A client, and whether it is anonymous."""
+    """Return a client, and whether it is anonymous."""
     import google.auth
     from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
     from google.cloud.storage import Client

@@ -46,15 +46,18 @@ class ModelSource(Protocol):
     """Where the model is: what is live, and how it comes to this host."""
 
     def latest(self) -> ModelRef:
-        """What is live now.
+        """Return what is live now.
 
-        Raises:
-            UnreachableError: the storage cannot be asked at the moment.
-            ArtifactError: there is no model, or it cannot be read.
+        Raises
+        ------
+        UnreachableError
+            The storage cannot be asked at the moment.
+        ArtifactError
+            There is no model, or it cannot be read.
         """
 
     def cached(self) -> ModelRef | None:
-        """What can be had without any network: the model that last was good here."""
+        """Return what can be had without any network: the model that last was good here."""
 
     def commit(self, model: Path) -> None:
         """Remember that this model is good, and clear away what is left of others."""
@@ -73,8 +76,10 @@ def parse_model_url(url: str, setting_prefix: str) -> Path | BucketUrl:
 
     ``given_as`` stands before the URL in messages: ``HAKKEN_MODEL=`` or ``--to``.
 
-    Raises:
-        ArtifactError: it is none of these.
+    Raises
+    ------
+    ArtifactError
+        It is none of these.
     """
     match = _URL_SCHEME.match(url)
     scheme = match[1].lower() if match else ""
@@ -102,10 +107,12 @@ def parse_model_url(url: str, setting_prefix: str) -> Path | BucketUrl:
 
 
 def parse_pointer(content: bytes, origin: Path | str) -> str:
-    """The version that a pointer names, safe to use as the name of a folder.
+    """Return the version that a pointer names, safe to use as the name of a folder.
 
-    Raises:
-        ArtifactError: it names none.
+    Raises
+    ------
+    ArtifactError
+        It names none.
     """
     try:
         return _VERSION_ADAPTER.validate_python(content.decode("utf-8").strip())
@@ -127,10 +134,12 @@ def is_version_name(name: str) -> bool:
 def parse_published_manifest(
     content: bytes, origin: Path | str, expected_version: str | None
 ) -> Manifest:
-    """The manifest of a model; ``pointed`` is the version that the pointer promised, if any.
+    """Return the manifest of a model; ``pointed`` is the version that the pointer promised, if any.
 
-    Raises:
-        ArtifactError: it is damaged, or of another version.
+    Raises
+    ------
+    ArtifactError
+        It is damaged, or of another version.
     """
     try:
         manifest = parse_manifest(content.decode("utf-8"), origin)
@@ -145,7 +154,7 @@ def parse_published_manifest(
 
 
 def no_model_error(location: str, *, bucket: bool = False) -> ArtifactError:
-    """The error of a place without anything in it."""
+    """Return the error of a place without anything in it."""
     return ArtifactError(
         f"{location}: neither {MANIFEST_FILE} nor {POINTER_FILE} is there"
         f"{', or there is no such bucket' if bucket else ''}; "
@@ -154,5 +163,5 @@ def no_model_error(location: str, *, bucket: bool = False) -> ArtifactError:
 
 
 def manifest_digest(content: bytes) -> str:
-    """What ``Offer.digest`` holds for this manifest."""
+    """Return what ``Offer.digest`` holds for this manifest."""
     return hashlib.sha256(content).hexdigest()

@@ -1,5 +1,4 @@
-"""Keeps the live model in use: takes a new one beside the old one, and the old one goes on if the
-new one is no good."""
+"""Keeps the live model in use: a new one is opened beside the old one, which stays if it fails."""
 
 from __future__ import annotations
 
@@ -26,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel(Generic[T]):
-    """A model in use, since ``loaded`` (seconds since the epoch); ``digest`` as in `Offer`."""
+    """A model in use, since ``loaded`` (seconds since the epoch); ``digest`` as in `ModelRef`."""
 
     content: T
     digest: str
@@ -42,12 +41,12 @@ class _RejectedModel:
 
 
 class ModelManager(Generic[T]):
-    """Holds what ``read`` makes of the model at a place.
+    """Holds what ``load`` makes of the model at a source.
 
     ``current`` is replaced in one step; whoever took it out goes on with what they have. It is None
-    as long as there was no model that could be used. ``fault`` says in one line why what the place
-    offers is not in use, and is None when it is; ``checked`` is when the place was last asked.
-    ``taken`` is told of every model that comes into use.
+    as long as there was no model that could be used. ``load_error`` says in one line why the latest
+    model is not in use, and is None when it is; ``checked_at`` is when the source was last asked.
+    ``on_loaded`` is called with every model that comes into use.
     """
 
     def __init__(
@@ -68,9 +67,9 @@ class ModelManager(Generic[T]):
     def refresh(self, *, force: bool = False) -> None:
         """Take the model that is live now, unless it is in use already.
 
-        One that was refused is tried again only after a while, or to ``insist``. Without any model
+        One that was refused is tried again only after a while, or with ``force``. Without any model
         in use, the one that last was good on this host is taken. Never raises: what goes wrong is
-        logged once and remembered as the fault.
+        logged once and stays in ``load_error``.
         """
         with self._lock:
             fault = self._activate_latest(force=force)
@@ -84,8 +83,10 @@ class ModelManager(Generic[T]):
             self.checked_at = time.time()
 
     def activate_cached(self) -> None:
-        """Take the model that last was good on this host: a forked worker holds what the server
-        started with, which may be old by now. Asks nobody over a network and never raises."""
+        """Take the model that last was good on this host, without a network; never raises.
+
+        A forked worker holds what the server started with, which may be old by now.
+        """
         with self._lock:
             self._activate_cached()
 

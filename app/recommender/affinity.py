@@ -36,7 +36,7 @@ class AffinityScores:
 
 
 def score_affinity(model: Model, profile: UserProfile) -> AffinityScores:
-    """The user's affinity to every anime of the model."""
+    """Return the user's affinity to every anime of the model."""
     entry_count = len(profile.input_position)
     prior = model.item_relevance * (1.0 + entry_count) ** -model.parameters.prior_decay_exponent
     value = prior.copy()
@@ -56,7 +56,7 @@ def score_affinity(model: Model, profile: UserProfile) -> AffinityScores:
 def affinity_contributions(
     model: Model, affinity: AffinityScores, positions: Int64Array
 ) -> Float64Array:
-    """What each entry adds to the affinity of each of some anime, (positions, entries)."""
+    """Return what each entry adds to the affinity of each of some anime, (positions, entries)."""
     total = np.zeros((len(positions), len(affinity.input_position)))
     for matrix, weight in _weighted_matrices(model, len(affinity.input_position)):
         total += weight * kernels.dense_submatrix(
@@ -71,7 +71,7 @@ def affinity_contributions(
 
 
 def _weighted_matrices(model: Model, entry_count: int) -> list[tuple[ItemMatrix, float]]:
-    """The matrices that count for a list of so many entries, and their weights.
+    """Return the matrices that count for a list of so many entries, and their weights.
 
     That of short lists has all the weight up to ``short_history_length`` entries. From there on the
     other's rises to 1 and its own falls, to 1 and then as one over the length: even longer lists

@@ -18,11 +18,17 @@ SMALLEST_POSITIVE = float(np.finfo(np.float64).tiny)
 
 @dataclass(frozen=True, slots=True)
 class ItemMatrix:
-    """A sparse item x item matrix, stored by the anime on the fan's list (the source).
+    """A sparse item x item matrix in CSR; row j is the anime on the user's list.
 
-    The weights that source j gives stand at ``start[j]:start[j + 1]`` in ``target`` (ascending) and
-    ``value``; a stored value times ``scale`` is the weight. Folding a list in reads exactly the
-    rows of its anime.
+    The weights that row j gives stand at ``indptr[j]:indptr[j + 1]`` in ``indices`` (columns,
+    ascending) and ``data``; a stored value times ``scale`` is the weight. Folding a list in reads
+    exactly the rows of its anime.
+
+    Examples
+    --------
+    >>> rows, columns, data = np.array([0, 2, 3]), np.array([0, 1, 1]), np.array([4, 2, 6])
+    >>> ItemMatrix(rows, columns, data, scale=0.5).column_entries(1)  # of [[2, 1], [0, 3]]
+    (array([0, 1]), array([1., 3.]))
     """
 
     indptr: Int64Array
@@ -31,7 +37,7 @@ class ItemMatrix:
     scale: float = 1.0
 
     def column_entries(self, item: int) -> tuple[Int64Array, Float64Array]:
-        """All sources that give ``target`` a weight, and the weights: one scan, no second copy."""
+        """Return all rows with a weight for ``item``, and the weights: one scan, no second copy."""
         at = np.flatnonzero(self.indices == item)
         rows = np.searchsorted(self.indptr, at, side="right") - 1
         return rows, self.data[at] * self.scale
@@ -49,9 +55,11 @@ class ArtifactReader:
         return name in self._arrays
 
     def array_path(self, name: str) -> Path:
+        """Return where an array lies, for errors."""
         return self._path / f"{name}.npy"
 
     def read_number(self, name: str, minimum: float = -np.inf) -> float:
+        """Return a finite number of the manifest, at least ``minimum``, or raise ArtifactError."""
         value = self._hyperparameters.get(name)
         if not isinstance(value, int | float) or not np.isfinite(value) or value < minimum:
             raise ArtifactError(
@@ -61,6 +69,7 @@ class ArtifactReader:
         return float(value)
 
     def read_vector(self, name: str, dtype: Any, length: int | None = None) -> npt.NDArray[Any]:
+        """Return a finite array (length,) of this type, or raise ArtifactError."""
         array = self.read_array(name)
         if array.dtype != dtype or array.ndim != 1 or length not in (None, len(array)):
             expected = f"{np.dtype(dtype)}, one dimension" + (f" of {length}" if length else "")
@@ -72,7 +81,7 @@ class ArtifactReader:
         return array
 
     def read_table(self, name: str, rows: int, columns: int | None = None) -> Float32Array:
-        """A float32 array of ``rows`` rows."""
+        """Return a finite float32 array (rows, columns), or raise ArtifactError."""
         array = self.read_array(name)
         wanted = (rows, array.shape[-1] if columns is None else columns)
         if array.dtype != np.float32 or array.shape != wanted or not array.size:
@@ -84,6 +93,7 @@ class ArtifactReader:
         return array
 
     def read_sparse_matrix(self, name: str, n_items: int) -> ItemMatrix:
+        """Return the matrix (n_items, n_items) of a name, or raise ArtifactError."""
         indptr = self.read_vector(f"{name}_indptr", np.int64, n_items + 1)
         indices, data = self.read_array(f"{name}_indices"), self.read_array(f"{name}_data")
         if (np.diff(indptr) < 0).any() or indptr[0] != 0:
@@ -107,6 +117,7 @@ class ArtifactReader:
         )
 
     def read_array(self, name: str) -> npt.NDArray[Any]:
+        """Return an array of any shape, or raise ArtifactError."""
         try:
             return self._arrays[name]
         except KeyError:

@@ -86,6 +86,7 @@ class ModelArtifact:
 
     @property
     def catalogue_path(self) -> Path:
+        """The catalogue's file."""
         return self.path / CATALOGUE_FILE
 
 
@@ -130,7 +131,7 @@ def parse_manifest(text: str, origin: Path | str) -> Manifest:
 
 
 def serialize_manifest(manifest: Manifest) -> str:
-    """The content of ``manifest.json``, with its digest."""
+    """Return the content of ``manifest.json``, with its digest."""
     data = {**manifest.model_dump(exclude_none=True), "digest": _DIGEST_PLACEHOLDER}
     text = json.dumps(data, indent=2) + "\n"
     return text.replace(_DIGEST_PLACEHOLDER, _sha256(text))
@@ -143,8 +144,10 @@ def _sha256(text: str) -> str:
 def open_artifact(path: Path) -> ModelArtifact:
     """Open a model directory, checking every file against the manifest.
 
-    Raises:
-        ArtifactError: the format is unknown, or a file is missing or is not what was written.
+    Raises
+    ------
+    ArtifactError
+        The format is unknown, or a file is missing or is not what was written.
     """
     manifest = read_manifest(path)
     if CATALOGUE_FILE not in manifest.files:
@@ -173,7 +176,7 @@ def verify_file(file: Path, entry: ManifestEntry) -> None:
 
 
 def verify_bytes(file: Path, content: bytes, entry: ManifestEntry) -> None:
-    """The same for the content of a file that was read already."""
+    """Return the same for the content of a file that was read already."""
     _check_sha256(file, hashlib.sha256(content).hexdigest(), entry)
 
 

@@ -16,7 +16,7 @@ from app.recommender.model import Model
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """An anime of the fan's list, the score given (None: none), what it added to the number."""
+    """An anime of the user's list, the score given (None: none), what it added to the number."""
 
     anime_id: int
     score: float | None
@@ -112,7 +112,7 @@ def _score_by_position(profile: UserProfile) -> dict[int, float]:
 def _top_contributions(
     model: Model, given: dict[int, float], entry: Int64Array, terms: Float64Array, count: int
 ) -> tuple[Contribution, ...]:
-    """The largest positive terms, of equal ones the smaller anime id first."""
+    """Return the largest positive terms, of equal ones the smaller anime id first."""
     if count < len(terms):
         # All that equal the last place come along, so that the sort decides between them.
         likely = np.flatnonzero(terms >= np.partition(terms, -count)[-count])

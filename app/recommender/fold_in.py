@@ -1,4 +1,4 @@
-"""From a fan's list to what the model can use of it.
+"""From a user's list to what the model can use of it.
 
 The rules of what an entry says stand here and nowhere else:
 
@@ -36,14 +36,14 @@ from app.recommender.watch_status import WatchStatus
 
 @dataclass(frozen=True, slots=True)
 class UserProfile:
-    """A fan folded into the model. Int64Array are ascending indices into the model's anime.
+    """A user folded into the model; arrays of int64 are ascending positions of the model's anime.
 
     ``rated`` with ``score`` and ``residual`` (score minus exact baseline) are the entries with a
-    score; ``dropped`` those dropped without one, ``given_up`` with or without; ``seen`` every anime
-    not to recommend;
-    ``planned`` the plan-to-watch entries. ``entry`` with ``interest`` is every entry that counts,
-    of those that the model knows, none if all are only planned. ``unknown`` are the ids that it
-    does not know. ``known`` is the list itself, for engines with rules of their own.
+    score; ``dropped_unscored`` those dropped without one, ``all_dropped`` with or without; ``seen``
+    every anime not to recommend; ``planned`` the plan-to-watch entries. ``input_position`` with
+    ``input_weight`` is every entry that counts for affinity, none if all are only planned.
+    ``unknown_ids`` are those that the model does not know. ``known_entries`` is the list itself,
+    for engines with rules of their own.
     """
 
     user_bias: float
@@ -61,15 +61,24 @@ class UserProfile:
 
 
 def ensure_profile(model: Model, user: UserList | UserProfile) -> UserProfile:
-    """A fan folded in, unless that is done already."""
+    """Return a user folded in, unless that is done already."""
     return user if isinstance(user, UserProfile) else fold_in(model, user)
 
 
 def fold_in(model: Model, user_list: UserList, *, ignore_dropped: bool = False) -> UserProfile:
     """Fold a list in; ``ignore_dropped`` takes no title dropped without a score for a dislike.
 
-    With the item biases fixed, the regularised least-squares bias of the visitor has the closed
-    form sum(r - mu - b_i) / (reg_user + n) (Koren 2010, eq. 2, solved for one user).
+    With the item biases fixed, the regularised least-squares bias of the user has the closed form
+    sum(r - mu - b_i) / (reg_user + n) (Koren 2010, eq. 2, solved for one user).
+
+    Examples
+    --------
+    A 9 and a 10 where 8 was to be expected of both, regularised as by one further entry:
+
+    >>> deviation, reg_user = np.array([1.0, 2.0]), 1.0
+    >>> user_bias = deviation.sum() / (reg_user + len(deviation))
+    >>> user_bias, deviation - user_bias
+    (np.float64(1.0), array([0., 1.]))
     """
     position = model.find_positions(user_list.anime_id)
     order = np.argsort(position, kind="stable")

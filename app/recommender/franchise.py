@@ -1,9 +1,9 @@
 """Franchises: where to begin one, and how to keep one from filling the page.
 
-Nobody tells which anime follows which; the catalogue knows only groups, with type, year and id. So
-the order within a group is inferred, and `docs/model.md` says so to fans: series, films and web
-series by year, then OVAs; summaries, specials and music videos are extras.
-How many lists an anime is on keeps that order honest.
+The catalogue does not say which anime follows which; it has only groups, with type, year and id. So
+the order within a group is inferred (`docs/model.md`): series, films and web series by year, then
+OVAs; summaries, specials and music videos are extras. The number of lists that an anime is on
+corrects that order.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ _RECAP_PATTERN = re.compile(
 class Franchises:
     """Groups over the n anime of a model.
 
-    ``group`` (n,) is -1 where unknown; ``extra`` (n,) bool marks what is no way in; ``order`` are
-    all positions with a group, group by group, each in the order in which it would be watched.
+    ``franchise_id`` (n,) is -1 where unknown; ``is_extra`` (n,) bool marks what is no entry point;
+    ``watch_order`` are all positions with a group, group by group, each in the order in which it
+    would be watched.
     """
 
     franchise_id: Int64Array
@@ -91,7 +92,7 @@ class Franchises:
 
 @dataclass(frozen=True, slots=True)
 class CollapsedFranchises:
-    """``allowed`` (n,) with one anime a franchise left; ``more`` (n,) what stands behind it."""
+    """``allowed`` (n,) with one anime a franchise left; ``hidden_count`` (n,) it stands for."""
 
     allowed: BoolArray
     hidden_count: Int64Array
@@ -107,13 +108,13 @@ def collapse_franchises(
     *,
     include_extras: bool = False,
 ) -> CollapsedFranchises:
-    """Leave the way into every franchise, or on with it; ``lists`` (n,) is how many have an anime.
+    """Leave of every franchise its entry point or next part; ``entry_count`` (n,) counts lists.
 
     It is the first unseen in order among those that are on at least ``min_share`` as many lists as
-    the most listed unseen: fewer fans see a sequel than what it follows, so where the inferred
+    the most listed unseen: fewer users see a sequel than what it follows, so where the inferred
     order errs, a film or a side story does not pass for the beginning. Extras of a franchise that
-    the fan knows are left out unless asked for. Where the way in is among ``waiting`` (planned, and
-    so not shown), the whole franchise waits with it.
+    the user knows are left out unless asked for. Where the entry point is ``planned``, and so not
+    shown, nothing of the franchise is.
     """
     allowed = allowed.copy()
     if not include_extras:

@@ -1,8 +1,8 @@
-"""What two fans would both enjoy.
+"""What two users would both enjoy.
 
 Every anime is scored for each of them as for anybody; the two matches are joined by their geometric
-mean, so that what one of them loves cannot make up for what leaves the other cold. On pairs of
-held-out fans it found more of what both loved than the mean, or the lower of the two
+mean, so that a high match of one does not make up for a low one of the other. On pairs of
+held-out users it found more of what both loved than the mean, or the lower of the two
 (`docs/model.md`).
 """
 
@@ -24,7 +24,7 @@ from app.recommender.user_list import UserList
 from app.recommender.user_similarity import UserComparison, compare_users, favourite_mask
 
 MAX_SHOWN_ITEMS = 5
-"""Disagreements, shared favourites, and favourites of one for the other that are told."""
+"""Disagreements, shared favourites, and favourites of one suggested to the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class MemberScore:
 
 @dataclass(frozen=True, slots=True)
 class GroupRecommendation:
-    """An anime that neither has seen. ``match`` is that of both; ``more`` counts what follows."""
+    """An anime that neither has seen; ``match`` is that of both."""
 
     anime_id: int
     rank: int
@@ -50,8 +50,10 @@ class GroupRecommendation:
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A favourite of one that the other has not seen: the ``score`` is the one's, all else the
-    other's."""
+    """A favourite of one that the other has not seen.
+
+    The ``score`` is the first's, ``match`` and ``predicted_score`` are the other's.
+    """
 
     anime_id: int
     score: float
@@ -61,10 +63,10 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class GroupResult:
-    """The answer for two fans.
+    """The answer for two users.
 
-    ``personal`` says of each whether the list could be used. ``tips``: from the first for the
-    second, and the other way round.
+    ``is_personalized`` says of each whether the list could be used. ``suggestions``: from the first
+    for the second, and the other way round.
     """
 
     model_version: str
@@ -83,7 +85,7 @@ def recommend_group(
     other: UserList | UserProfile,
     options: RecommendOptions,
 ) -> GroupResult:
-    """Compare two fans, and recommend what neither has seen. What they plan to watch is welcome.
+    """Compare two users, and recommend what neither has seen; planned anime are included.
 
     A franchise is shown only where it would be the next part for both.
     """
@@ -128,13 +130,13 @@ def recommend_group(
 
 
 def group_match(one: Float64Array, other: Float64Array) -> Float64Array:
-    """The geometric mean of two matches, (n,); where one is not above 0 the lower of the two."""
+    """Return the geometric mean of two matches (n,), or the lower one where one is not above 0."""
     lower = np.minimum(one, other)
     return np.where(lower > 0, np.sqrt(np.maximum(one, 0)) * np.sqrt(np.maximum(other, 0)), lower)
 
 
 def group_sort_key(model: Model, one: ItemScores, other: ItemScores) -> Float64Array:
-    """What the order sorts by, (n,). Of two predicted scores the lower one counts."""
+    """Return what the order sorts by, (n,). Of two predicted scores the lower one counts."""
     if one.sort_order is SortOrder.SCORE:
         return np.minimum(one.sort_key, other.sort_key)
     match = group_match(one.match, other.match)
@@ -160,7 +162,7 @@ def _member_scores(
 def _suggestions(
     model: Model, giver: ItemScores, taker: ItemScores, collapsed: CollapsedFranchises
 ) -> tuple[Suggestion, ...]:
-    """The giver's favourites that the taker would like best."""
+    """Return the giver's favourites that the taker would like best."""
     given = dict(zip(giver.profile.rated.tolist(), giver.profile.score.tolist(), strict=True))
     loved = np.zeros(len(model), bool)
     loved[giver.profile.rated[favourite_mask(giver.profile)]] = True

@@ -39,7 +39,7 @@ class InputWeights:
 
     @classmethod
     def number_names(cls) -> list[str]:
-        """What the fields are called among a model's hyperparameters."""
+        """Return what the fields are called among a model's hyperparameters."""
         return [f"input_weight_{name}" for name in cls.__slots__]
 
     def of_entries(self, score: Float64Array, status: Int8Array) -> Float64Array:

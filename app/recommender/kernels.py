@@ -29,10 +29,11 @@ def jit_compiled(function: F) -> F:
 def gather_rows(
     rows: Int64Array, indptr: Int64Array, indices: Any, data: Any, scale: float, n: int
 ) -> tuple[Int64Array, Int64Array, Float64Array]:
-    """Regroup the matrix rows of ``source`` by target.
+    """Transpose some rows of a CSR matrix with n columns.
 
-    Returns ``(begin, which, weight)``: the entries of target i stand at ``begin[i]:begin[i + 1]``;
-    ``which`` is the position in ``source`` an entry came from, ascending within a target.
+    Returns ``(indptr, entry_index, weight)``: the weights of column i stand at
+    ``indptr[i]:indptr[i + 1]``; ``entry_index`` says from which of ``rows`` each came, ascending
+    within a column.
     """
     out_indptr = np.zeros(n + 1, np.int64)
     for s in rows:
@@ -55,9 +56,9 @@ def gather_rows(
 
 @jit_compiled
 def quickselect_largest(entry_index: Int64Array, similarity: Float64Array, k: int) -> None:
-    """Reorder in place so that the k largest weights come first; of equal ones the earlier entry.
+    """Reorder in place so that the k largest come first; of equal ones the earlier entry.
 
-    Hoare's quickselect on one target's entries.
+    Hoare's quickselect (1961) on the entries of one item.
     """
     low, high = 0, len(similarity) - 1
     while low < high:
@@ -93,10 +94,10 @@ def topk_mean(
     residual: Float64Array,
     k: int,
 ) -> tuple[Float64Array, Float64Array, Int64Array]:
-    """Weighted mean residual over the k nearest entries of every target.
+    """Weighted mean residual over the k most similar entries of every item.
 
-    Returns ``(mean, total weight, entries used)``, each (n,); the mean is 0 where nothing is near.
-    Each target's entries are left with the used ones first.
+    Returns ``(mean, total weight, entries used)``, each (n,); the mean is 0 where there are none.
+    Each item's entries are left with the used ones first.
     """
     n = len(indptr) - 1
     mean = np.zeros(n)
@@ -128,7 +129,7 @@ def weighted_row_sum(
     scale: float,
     n: int,
 ) -> Float64Array:
-    """Sum of interest times matrix row over ``source``, (n,)."""
+    """Weighted sum of some rows of a CSR matrix, (n,)."""
     total = np.zeros(n)
     for w in range(len(rows)):
         s, factor = rows[w], weights[w] * scale
@@ -148,7 +149,7 @@ def powered_weight_sums(
     exponent: float,
     n: int,
 ) -> tuple[Float64Array, Float64Array]:
-    """Sums of weight x deviation and of weight over the rows, (n,) each.
+    """Return sums of weight x deviation and of weight over the rows, (n,) each.
 
     A weight is a similarity, which is not negative, to the power ``exponent``.
     """
@@ -167,9 +168,9 @@ def powered_weight_sums(
 def dense_submatrix(
     rows: Int64Array, columns: Int64Array, indptr: Int64Array, indices: Any, data: Any, scale: float
 ) -> Float64Array:
-    """The matrix entries from every source to every wanted target, (wanted, source), dense.
+    """Return entries of a CSR matrix at some rows and columns, transposed: (columns, rows).
 
-    Targets ascend within a row, so each is found by bisection.
+    Columns ascend within a row, so each is found by bisection.
     """
     found = np.zeros((len(columns), len(rows)))
     for w in range(len(rows)):
@@ -189,7 +190,7 @@ def dense_submatrix(
 
 @jit_compiled
 def solve_lower(lower: Float64Array, rhs: Float64Array) -> Float64Array:
-    """X with root X = right, for a lower triangular root (f, f) and right (f, k)."""
+    """X (f, k) with ``lower`` X = ``rhs``, for a lower triangular (f, f) and (f, k)."""
     x = rhs.copy()
     for i in range(len(lower)):
         for j in range(i):
@@ -203,7 +204,7 @@ def solve_lower(lower: Float64Array, rhs: Float64Array) -> Float64Array:
 
 @jit_compiled
 def solve_lower_transposed(lower: Float64Array, rhs: Float64Array) -> Float64Array:
-    """X with root' X = right, for a lower triangular root (f, f) and right (f, k)."""
+    """X (f, k) with ``lower``' X = ``rhs``, for a lower triangular (f, f) and (f, k)."""
     x = rhs.copy()
     for i in range(len(lower) - 1, -1, -1):
         for k in range(x.shape[1]):
@@ -224,11 +225,11 @@ def franchise_entry_points(
     allowed: Any,
     min_share: float,
 ) -> tuple[Any, Int64Array]:
-    """Of every group leave one of the ``allowed`` anime, or none; ``order`` has group by group.
+    """Of every franchise leave one of the ``allowed`` (n,) anime, or none.
 
-    The way in is the first ``unseen`` one that is on at least ``share`` as many ``lists`` as the
-    most listed unseen one. Returns what is left of ``allowed``, and how many others each stands
-    for.
+    ``watch_order`` has franchise by franchise. The entry point is the first ``unseen`` (n,) one
+    that is on at least ``min_share`` as many lists (``entry_count``) as the most listed unseen one.
+    Returns what is left of ``allowed``, and how many others each stands for.
     """
     remaining = allowed.copy()
     hidden_count = np.zeros(len(allowed), np.int64)

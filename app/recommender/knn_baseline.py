@@ -2,7 +2,7 @@
 
     r_ui = mu + b_u + b_i + sum_j s_ij e_uj / sum_j s_ij
 
-over the k anime j most similar to i that the fan scored, s_ij > 0. What `scikit-surprise` computes
+over the k anime j most similar to i that the user scored, s_ij > 0. What `scikit-surprise` computes
 as ``KNNBaseline(user_based=False)``, with one difference: of equally similar neighbours at the
 k-th place the one with the smaller anime id is taken, where Surprise takes the one that came first
 in the training file. Scores are not clipped here.
@@ -24,9 +24,10 @@ from app.recommender.model import Model
 class KnnNeighbourhood:
     """For every anime of the model, the entries of the list that its prediction rests on.
 
-    ``source`` and ``residual`` are the entries that can speak (scored, or dropped without a score).
-    Those used for anime i stand at ``begin[i]:begin[i] + used[i]`` in ``which`` (positions in
-    ``source``) and ``weight`` (similarities).
+    ``entry_position`` (k,) and ``residual`` (k,) are the entries with a residual (scored, or
+    dropped without a score). Those used for anime i stand at
+    ``indptr[i]:indptr[i] + neighbour_count[i]`` in ``entry_index`` (which of the k) and
+    ``similarity``.
     """
 
     entry_position: Int64Array
@@ -39,7 +40,7 @@ class KnnNeighbourhood:
 
 @dataclass(frozen=True, slots=True)
 class KnnPrediction:
-    """For every anime of the model: ``score``, ``baseline``, ``total_similarity``."""
+    """``score``, ``baseline`` and ``total_similarity`` (n,) for every anime of the model."""
 
     score: Float64Array
     baseline: Float64Array
@@ -48,7 +49,7 @@ class KnnPrediction:
 
 
 def predict_knn(model: Model, profile: UserProfile, k: int | None = None) -> KnnPrediction:
-    """Predict the visitor's score of every anime in the model; ``k`` defaults to the model's."""
+    """Predict the user's score of every anime in the model; ``k`` defaults to the model's."""
     entry_position = np.concatenate([profile.rated, profile.dropped_unscored])
     residual = np.concatenate(
         [

@@ -23,10 +23,10 @@ class ScoreModel:
     """What `app.recommender.score_model` predicts scores with.
 
     ``item_bias`` (n,) belongs to ``reg_user``; ``similarity`` holds shrunk similarities of standard
-    scores; ``spread`` is that of all fans, ``spread_weight`` how many scores it counts for.
-    ``position`` (m,) are the anime that the Gaussian part knows, ``row`` (n,) its inverse (-1 where
-    not known), ``factor`` (m, f) float32 with the constant ``level_factor`` as its last column,
-    ``noise`` (m,) float32 above 0.
+    scores; ``score_std`` is that of all users, ``score_std_weight`` how many scores it counts for.
+    ``factor_position`` (m,) are the anime that the Gaussian knows, ``factor_row`` (n,) its inverse
+    (-1 where not known), ``item_factors`` (m, f) float32 with ``constant_factor`` as its last
+    column, ``noise_variance`` (m,) float32 above 0.
     """
 
     item_bias: Float64Array
@@ -93,7 +93,7 @@ class ScoreModel:
 
     @cached_property
     def prior_variance(self) -> float:
-        """That of a standard score of the average anime, for a fan of whom nothing is known."""
+        """That of a standard score of the average anime, for a user of whom nothing is known."""
         return float((self.item_factors**2).sum(axis=1).mean() + self.noise_variance.mean())
 
 
@@ -101,10 +101,10 @@ class Model:
     """What recommending needs, for the n anime of the training ratings.
 
     ``anime_id`` (n,) ascending int32, ``item_bias`` (n,) float64, ``rating_count`` and
-    ``entry_count`` (n,) int32: how many fans scored an anime, how many have it on their list;
-    ``appeal`` (n,) float64: what fans make of an anime on average, 0 where it is not on the list.
-    ``engines`` are the further ones that it has, by name, and ``crowds`` the fans that they were
-    fitted to, where those are kept.
+    ``entry_count`` (n,) int32: how many users scored an anime, how many have it on their list;
+    ``item_relevance`` (n,) float64: its mean over all users, 0 where it is not on the list.
+    ``engines`` are the further ones that it has, by name, and ``training_users`` those that they
+    were fitted to, where these are stored.
     """
 
     def __init__(self, artifact: ModelArtifact) -> None:
@@ -140,13 +140,15 @@ class Model:
     def open(cls, path: Path) -> Model:
         """Open a model directory.
 
-        Raises:
-            ArtifactError: naming the file that is missing, damaged or not as expected.
+        Raises
+        ------
+        ArtifactError
+            Naming the file that is missing, damaged or not as expected.
         """
         return cls(open_artifact(path))
 
     def with_parameters(self, parameters: ServingParameters) -> Model:
-        """The same model with other serving parameters; arrays are shared."""
+        """Return the same model with other serving parameters; arrays are shared."""
         changed = copy.copy(self)
         changed.parameters = parameters
         return changed
@@ -156,10 +158,11 @@ class Model:
 
     @property
     def version(self) -> str:
+        """The version in the manifest."""
         return self.manifest.version
 
     def find_positions(self, anime_ids: Int64Array) -> Int64Array:
-        """Int64Array of anime in the model, -1 where it does not know one."""
+        """Positions of anime in the model, -1 where it does not know one."""
         return find_positions(self.anime_id, anime_ids)
 
     @cached_property

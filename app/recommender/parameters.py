@@ -16,12 +16,12 @@ Objective = Literal["rmse", "ndcg@10"]
 
 
 def _fitted(low: float, high: float, objective: Objective, order: str = "match") -> Any:
-    """A number that calibration fits, by what recommendations in this order measure."""
+    """Return a number that calibration fits, by what recommendations in this order measure."""
     return Field(ge=low, le=high, json_schema_extra={"objective": objective, "order": order})
 
 
 def _chosen(low: float, high: float) -> Any:
-    """A number that no metric decides."""
+    """Return a number that no metric decides."""
     return Field(ge=low, le=high)
 
 

@@ -45,7 +45,7 @@ def tiered_sort_key(
 
 
 def novelty_sort_key(model: Model, match: Float64Array) -> Float64Array:
-    """Matches as a sort key that favours what few have on their lists, (n,)."""
+    """Return matches as a sort key that favours what few have on their lists, (n,)."""
     least = max(1, model.parameters.min_ratings)
     popularity = np.maximum(model.entry_count, least) / least
     return np.where(match > 0, match * popularity**-model.parameters.popularity_exponent, match)

@@ -38,11 +38,11 @@ ExplainedTarget = Literal["match", "predicted_score"]
 
 @dataclass(frozen=True, slots=True)
 class RecommendOptions:
-    """What is asked for. ``allowed`` (n,) bool narrows the anime shown, by type or genre, say.
+    """What is asked for; ``allowed_mask`` (n,) bool narrows the anime shown, by type or genre, say.
 
-    With ``franchises`` one anime a franchise is shown, the first unseen; ``extras`` lets specials
-    and summaries of franchises that the fan knows in. ``reasons`` is how many to tell an anime.
-    ``engine`` must be one that the model has.
+    With ``franchises`` one anime a franchise is shown, the first unseen; ``include_extras`` lets
+    specials and summaries of franchises that the user knows in. ``explanation_size`` is how many
+    contributions each anime comes with. ``engine`` must be one that the model has.
     """
 
     top_n: int = 20
@@ -59,12 +59,11 @@ class RecommendOptions:
 class RecommendedItem:
     """One anime.
 
-    ``match`` is the affinity in percent, or what another engine makes of the anime: 100 for what
-    the fan would pick and give a 9 or 10, 0 for what the fan would not pick. ``predicted_score`` is
-    within 1..10; ``expected_error`` how far off it is on average (one standard deviation). The
-    weights of ``because`` and ``rest`` add up to ``match``, or where the answer says so to
-    ``predicted_score``. ``more`` counts the further anime of the franchise that were folded under
-    this one. ``few_fans`` know it: fewer than `FEW_LISTS`.
+    ``match`` is the affinity in percent, or another engine's: 100 for what the user would pick and
+    give a 9 or 10, 0 for what the user would not pick. ``predicted_score`` is within 1..10;
+    ``expected_error`` its standard deviation. The weights of ``contributions`` and ``residual`` add
+    up to the number that the result explains. ``more_of_franchise`` counts the further anime of the
+    franchise that this one stands for; ``rarely_listed`` is on few users' lists.
     """
 
     anime_id: int
@@ -82,8 +81,8 @@ class RecommendedItem:
 class RecommendationResult:
     """The recommendations, and what was understood of the list.
 
-    ``personal`` is False when nothing on the list could be used, and popular, well rated anime are
-    shown instead.
+    ``is_personalized`` is False when nothing on the list could be used, and popular, well rated
+    anime are shown instead.
     """
 
     model_version: str
@@ -97,11 +96,11 @@ class RecommendationResult:
 
 @dataclass(frozen=True, slots=True)
 class ItemScores:
-    """Every anime of the model scored for one fan: what `recommend` shows the best of.
+    """Every anime of the model scored for one user: what `recommend` shows the best of.
 
-    ``match`` and ``predicted_score`` (n,); ``sort_key`` (n,) what the order sorts by; ``allowed``
-    (n,) bool where one may be shown. ``prediction`` is there where KNN with baseline predicted the
-    scores, ``judged`` where another engine than Hakken's own was asked.
+    ``match`` and ``predicted_score`` (n,); ``sort_key`` (n,) what the order sorts by;
+    ``allowed_mask`` (n,) bool where one may be shown. ``knn_prediction`` is there where KNN with
+    baseline predicted the scores, ``engine_scores`` where another engine than Hakken's was asked.
     """
 
     sort_order: SortOrder
@@ -119,7 +118,7 @@ class ItemScores:
 
     @property
     def explained_target(self) -> ExplainedTarget:
-        """The number that reasons are told for."""
+        """The number that is explained."""
         return "match" if self.knn_prediction is None else "predicted_score"
 
     def explain(
@@ -133,7 +132,7 @@ class ItemScores:
         return explain_match(model, self.profile, self.affinity, positions, PERCENT, count)
 
     def expected_errors(self, model: Model, positions: Int64Array) -> Float64Array:
-        """The expected error of each wanted anime's predicted score."""
+        """Return the expected error of each wanted anime's predicted score."""
         if self.engine_scores is not None and self.engine_scores.expected_error is not None:
             return np.full(len(positions), self.engine_scores.expected_error)
         return expected_error(model, self.score_prediction, positions)
@@ -144,8 +143,9 @@ def score_items(
 ) -> ItemScores:
     """Fold a list in, unless that is done already, and score every anime.
 
-    With `Order.SCORE` Hakken predicts with KNN with baseline, the reference; with the other orders
-    with the sharper `predict_taste`. Where another engine predicts no scores, Hakken's are taken.
+    With `SortOrder.SCORE` Hakken predicts with KNN with baseline, the reference; with the other
+    orders with the sharper `predict_scores`. Where another engine predicts no scores, Hakken's are
+    taken.
     """
     profile = ensure_profile(model, user)
     affinity = score_affinity(model, profile)

@@ -36,8 +36,8 @@ from app.recommender.model import Model, ScoreModel
 class ScorePrediction:
     """``score`` (n,) for every anime, and what it was made of, in points.
 
-    ``level`` is the fan's, ``nearest`` and ``joint`` (n,) are what knn and g add.
-    ``precision_root`` (f, f) is the lower Cholesky factor of what is known of the fan's factors.
+    ``knn_term`` and ``gaussian_term`` (n,) are what knn and g add. ``precision_cholesky`` (f, f) is
+    the lower Cholesky factor of the posterior precision of the user's factors.
     """
 
     score: Float64Array
@@ -49,7 +49,7 @@ class ScorePrediction:
 
 
 def predict_scores(model: Model, profile: UserProfile, affinity: AffinityScores) -> ScorePrediction:
-    """Predict the visitor's score of every anime in the model."""
+    """Predict the user's score of every anime in the model."""
     score_model, parameters = model.score_model, model.parameters
     deviation = profile.score - model.global_mean - score_model.item_bias[profile.rated]
     n = len(deviation)
@@ -103,10 +103,10 @@ def predict_scores(model: Model, profile: UserProfile, affinity: AffinityScores)
 def expected_error(
     model: Model, prediction: ScorePrediction, positions: Int64Array
 ) -> Float64Array:
-    """Standard deviation of the fan's score of each wanted anime around its prediction.
+    """Return the standard deviation (k,) of the user's score of some anime around its prediction.
 
-    That of the Gaussian part: what the list leaves open about the fan, and the noise of the anime.
-    An anime outside it is as uncertain as the average one for a fan of whom nothing is known.
+    That of the Gaussian: what the list leaves open about the user, and the noise of the anime. An
+    anime outside it is as uncertain as the average one for a user of whom nothing is known.
     """
     known = model.score_model.factor_row[positions]
     factor = model.score_model.item_factors[known].T.astype(np.float64)
@@ -120,7 +120,7 @@ def expected_error(
 def _user_factor_posterior(
     score_model: ScoreModel, entry_position: Int64Array, observed: Float64Array
 ) -> tuple[Float64Array, Float64Array]:
-    """Mean (f,) of the fan's factors given the entries y, and the root of their precision (f, f).
+    """Mean (f,) of the user's factors given the entries y, and the root of their precision (f, f).
 
     By Woodbury the precision is I + V' D^-1 V = L L' and the mean solves it for V' D^-1 y, so a
     list of ten thousand entries costs little more than one of ten.

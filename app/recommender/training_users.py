@@ -1,8 +1,7 @@
-"""Fans like a fan: those trained on as nameless vectors, and what they loved.
+"""The users that an engine was trained on, as nameless vectors, and what they loved.
 
-Optional: a model that has no ``NAME_fan_*`` arrays of an engine has no crowd. Fans are alike by the
-cosine of their vectors, which the engine makes of a list; those of the crowd were made of their
-lists in the same way.
+Optional: a model without arrays ``ENGINE_training_users_*`` has none. Users are alike by the cosine
+of their vectors; those of training were folded in from their lists as a visitor is.
 """
 
 from __future__ import annotations
@@ -17,15 +16,19 @@ from app.recommender.arrays import ArtifactReader
 from app.recommender.artifact import ArtifactError
 
 NEIGHBOUR_COUNT = 50
-"""Fans whose favourites are put together: fewer are chance, more are everybody."""
+"""Users whose favourites are put together: fewer are chance, more are everybody."""
 LOVED_MIN_SCORE = 8.0
 MAX_LOVED_ITEMS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingUsers:
-    """``vector`` (f, d) float32, rows of length 1; what fan k loved, best first, are the positions
-    ``loved[start[k]:start[k + 1]]``. ``lovers`` (n,) is how many of them loved each anime."""
+    """Vectors and loved anime of f users.
+
+    ``embeddings`` (f, d) float32 has rows of length 1; what user k loved, best first, are the
+    positions ``loved_items[indptr[k]:indptr[k + 1]]``. ``supporters`` (n,) is how many of the users
+    loved each anime.
+    """
 
     embeddings: Float32Array
     indptr: Int64Array
@@ -34,10 +37,12 @@ class TrainingUsers:
 
     @classmethod
     def from_arrays(cls, arrays: ArtifactReader, engine: str, n_items: int) -> Self | None:
-        """The crowd of the engine ``name`` in a model of n anime; None if it has none.
+        """Return those of an engine in a model of n anime; None if it has none.
 
-        Raises:
-            ArtifactError: the arrays do not fit.
+        Raises
+        ------
+        ArtifactError
+            The arrays do not fit.
         """
         if f"{engine}_training_users_embedding" not in arrays:
             return None
@@ -59,7 +64,7 @@ class TrainingUsers:
     def nearest_users(
         self, user_vector: Float64Array, count: int = NEIGHBOUR_COUNT
     ) -> tuple[Int64Array, Float64Array]:
-        """The fans most like one with this vector (d,), and their cosines, best first."""
+        """Return the users most like one with this vector (d,), and their cosines, best first."""
         length = float(np.linalg.norm(user_vector))
         if not length:
             return np.empty(0, np.int64), np.empty(0)
@@ -71,5 +76,5 @@ class TrainingUsers:
         return best, similarity[best]
 
     def items_loved_by(self, user: int) -> Int32Array:
-        """What a fan of the crowd loved, best first."""
+        """Return what a user loved, best first."""
         return self.loved_items[self.indptr[user] : self.indptr[user + 1]]

@@ -1,4 +1,4 @@
-"""A fan's list, as the recommender takes it."""
+"""A user's list, as the recommender takes it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from app.recommender.array_types import BoolArray, Float64Array, Int8Array, Int6
 
 @dataclass(frozen=True, slots=True)
 class UserList:
-    """A fan's list as parallel arrays: ids int64, scores float64 (0 = none), status codes int8.
+    """A user's list as parallel arrays: ids int64, scores float64 (0 = none), status codes int8.
 
-    An anime that stands there twice counts once, with its last entry. ``favourite`` bool, where a
-    site tells; some engines look at it.
+    An anime that stands there twice counts once, with its last entry. ``favourite`` bool, where
+    the service gives it, is for some engines.
     """
 
     anime_id: Int64Array
@@ -34,7 +34,7 @@ class UserList:
         )
 
     def with_favourites(self, anime_ids: Collection[int]) -> UserList:
-        """The same list, on which these are favourites."""
+        """Return the same list, on which these are favourites."""
         if not anime_ids:
             return replace(self, favourite=None)
         return replace(self, favourite=np.isin(self.anime_id, list(anime_ids)))

@@ -1,4 +1,4 @@
-"""What an engine's vectors say is alike: anime to anime, and fans to a fan."""
+"""What an engine's vectors say is alike: anime to an anime, and users to a user."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from app.recommender.user_list import UserList
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """One fan like the visitor. ``shared`` are loved by both, ``fresh`` not on the visitor's list;
-    positions, best first."""
+    """One training user like the visitor.
+
+    ``common_loved`` are loved by both, ``unseen_loved`` not on the visitor's list; positions, best
+    first.
+    """
 
     similarity: float
     common_loved: tuple[int, ...]
@@ -26,7 +29,7 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class NeighbourFavourite:
-    """What ``lovers`` of the nearest fans loved; ``weight`` is the sum of their likenesses."""
+    """What ``supporters`` of the nearest users loved; ``weight`` is the sum of their cosines."""
 
     position: int
     supporters: int
@@ -35,10 +38,10 @@ class NeighbourFavourite:
 
 @dataclass(frozen=True, slots=True)
 class UserNeighbours:
-    """The fans like a visitor, nearest first, and what they loved that the visitor has not seen.
+    """The users like a visitor, nearest first, and what they loved that the visitor has not seen.
 
-    ``share`` (n,) is how many of the nearest fans loved each anime, of 1; ``usual`` (n,) the same
-    of the whole crowd.
+    ``neighbour_share`` (n,) is the share of the nearest users who loved each anime,
+    ``overall_share`` (n,) that of all training users.
     """
 
     neighbours: tuple[Neighbour, ...]
@@ -56,12 +59,14 @@ def find_user_neighbours(
     neighbour_count: int = NEIGHBOUR_COUNT,
     allowed: BoolArray | None = None,
 ) -> UserNeighbours:
-    """Find the fans of an engine's crowd who are most like this one.
+    """Find the training users of an engine who are most like this one.
 
-    ``allowed`` (n,) bool narrows the favourites that are told; at most ``count`` are.
+    ``allowed`` (n,) bool narrows the favourites, of which there are at most ``count``.
 
-    Raises:
-        KeyError: the model has no such engine, or the engine no crowd.
+    Raises
+    ------
+    KeyError
+        The model has no such engine, or the engine no training users.
     """
     training_users = model.training_users[engine]
     profile = ensure_profile(model, user)
@@ -105,10 +110,12 @@ def _neighbour(
 def similar_items(
     model: Model, engine: str, position: int, *, count: int, allowed: BoolArray | None = None
 ) -> list[tuple[int, float]]:
-    """The anime whose embeddings are most like that of one, and the cosines, best first.
+    """Return the anime whose embeddings are most like that of one, and the cosines, best first.
 
-    Raises:
-        KeyError: the model has no such engine.
+    Raises
+    ------
+    KeyError
+        The model has no such engine.
     """
     embedding = model.engines[engine].embedding
     length = np.linalg.norm(embedding, axis=1)

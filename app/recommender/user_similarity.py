@@ -1,15 +1,15 @@
-"""How alike the tastes of two fans are, what they agree on and where they part.
+"""How similar the scores of two users are, what they agree on and where they differ.
 
-Compared are residuals: scores minus what was to be expected of that fan for that anime. So two fans
-are not alike because both find a classic good, nor apart because one of them is stricter.
+Compared are residuals: scores minus what was to be expected of that user for that anime. So two
+users are not similar because both find a classic good, nor different because one is stricter.
 
-    r        = sum e_a e_b / sqrt(sum e_a^2 sum e_b^2)     over the n anime both scored
-    likeness = n / (n + shrinkage) r
-    chance   = Phi(likeness / sqrt(1 / shrinkage + 1 / (n + shrinkage)))
+    r           = sum e_a e_b / sqrt(sum e_a^2 sum e_b^2)     over the n anime both scored
+    value       = n / (n + shrinkage) r
+    probability = Phi(value / sqrt(1 / shrinkage + 1 / (n + shrinkage)))
 
-Between two fans picked at random r is 0 on average and spreads by 1 / sqrt(shrinkage) once the
-chance of few shared anime is taken off (`docs/model.md`). So ``chance`` is how likely these two are
-more alike than two fans picked at random: 0.5 when nothing is known.
+Between two users drawn at random r is 0 on average with a standard deviation of
+1 / sqrt(shrinkage), beside that of few shared anime (`docs/model.md`). So ``probability`` is how
+likely these two are more similar than two drawn at random: 0.5 when nothing is known.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from app.recommender.fold_in import UserProfile
 from app.recommender.model import Model
 
 MIN_SHARED_ITEMS = 5
-"""Anime that both must have scored before their likeness is told at all."""
+"""Anime that both must have scored for a similarity."""
 MIN_DIFFERENCE = 1.0
 FAVOURITE_QUANTILE = 0.75
-"""Favourites are scored at least as high as this quantile of the fan's own scores."""
+"""Favourites are scored at least as high as this quantile of the user's own scores."""
 
 
 @dataclass(frozen=True, slots=True)
 class SharedItem:
-    """An anime that both scored; ``apart`` is a's residual minus b's, in points."""
+    """An anime that both scored; ``difference`` is the first's residual minus the other's."""
 
     anime_id: int
     scores: tuple[float, float]
@@ -41,11 +41,11 @@ class SharedItem:
 
 @dataclass(frozen=True, slots=True)
 class UserSimilarity:
-    """How alike two fans are; ``seen`` and ``scored`` count what both have seen and scored.
+    """How similar two users are; ``shared_*`` count what both have seen and scored.
 
-    ``value`` (-1..1) and ``chance`` (0..1) are None below `LEAST_SHARED` scored, and where one of
-    the two scored exactly as was to be expected. ``gap`` is how far their scores of the same anime
-    lie apart on average, None where they share none.
+    ``value`` (-1..1) and ``probability`` (0..1) are None below `MIN_SHARED_ITEMS` scored, and where
+    one of the two scored exactly as was to be expected. ``mean_difference`` is that of their scores
+    of the same anime, in points, None where they share none.
     """
 
     shared_seen: int
@@ -57,7 +57,7 @@ class UserSimilarity:
 
 @dataclass(frozen=True, slots=True)
 class UserComparison:
-    """Two fans side by side: ``disagreements``, the widest first; ``favourites`` of both."""
+    """Two users side by side: ``disagreements``, the widest first; ``favourites`` of both."""
 
     similarity: UserSimilarity
     disagreements: tuple[SharedItem, ...]
@@ -65,12 +65,11 @@ class UserComparison:
 
 
 def compare_users(model: Model, one: UserProfile, other: UserProfile, count: int) -> UserComparison:
-    """Compare two fans; of disagreements and shared favourites ``count`` each are told.
+    """Compare two users; there are at most ``count`` disagreements and as many shared favourites.
 
-    A disagreement is an anime that one of them scored higher than was to be expected and the other
-    lower, at least `LEAST_APART` apart, and that is not a favourite of both. Of favourites those
-    come first that the less enthusiastic of the two placed highest above the own average; of equal
-    ones those that both scored furthest above what was to be expected.
+    A disagreement is an anime that one scored above expectation and the other below, at least
+    `MIN_DIFFERENCE` apart, and that is not a favourite of both. Favourites are ordered by how far
+    the less enthusiastic of the two scored above the own average, then by the sum of residuals.
     """
     shared, mine, theirs = np.intersect1d(one.rated, other.rated, return_indices=True)
     e, f = one.residual[mine], other.residual[theirs]
@@ -103,7 +102,7 @@ def compare_users(model: Model, one: UserProfile, other: UserProfile, count: int
 
 
 def favourite_mask(profile: UserProfile) -> BoolArray:
-    """Which of ``visitor.rated`` are among the best scored quarter of the fan's own list."""
+    """Which of ``profile.rated`` (k,) are among the best scored quarter of the user's own list."""
     if not len(profile.score):
         return np.zeros(0, bool)
     return np.asarray(profile.score >= np.quantile(profile.score, FAVOURITE_QUANTILE))

@@ -1,8 +1,4 @@
-"""The states of a list entry, and what each says about the fan.
-
-One table decides what counts as seen and what counts as a rating, so that the web page, the API,
-the command line and the offline evaluation can never disagree.
-"""
+"""The states of a list entry."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ from enum import IntEnum
 
 
 class WatchStatus(IntEnum):
-    """Where an anime stands on a fan's list, in MyAnimeList's own codes."""
+    """Where an anime stands on a user's list, in MyAnimeList's own codes."""
 
     UNKNOWN = 0
     WATCHING = 1

@@ -85,7 +85,7 @@ class _CircuitOpenListener(CircuitBreakerListener):
 class ServiceBreaker:
     """pybreaker's circuit for one service, per worker, or for all when there is a Redis.
 
-    ``on_rest`` is told until when the service is left alone, in seconds since the epoch.
+    ``on_open`` is called with until when the service is left alone, in seconds since the epoch.
 
     Outcomes are reported after the fact, because pybreaker holds a lock for as long as a call that
     it makes itself: one slow list would stop all others.
@@ -110,8 +110,10 @@ class ServiceBreaker:
     def raise_if_open(self) -> None:
         """Return if the service may be asked.
 
-        Raises:
-            Resting: not now.
+        Raises
+        ------
+        Resting
+            Not now.
         """
         _, storage = self._get_circuit()
         opened = storage.opened_at

@@ -68,8 +68,10 @@ class BucketRateLimiter:
     def acquire(self, max_wait: float) -> None:
         """Return when it is our turn.
 
-        Raises:
-            Throttled: that would take more than ``most`` seconds.
+        Raises
+        ------
+        Throttled
+            That would take more than ``most`` seconds.
         """
         end = time.monotonic() + max_wait
         while pause := self._try_acquire():

@@ -83,10 +83,10 @@ class SharedStorage:
 
 
 def hashed_key(*parts: str) -> str:
-    """A key that says nothing of what it is made from, usernames above all."""
+    """Return a key that says nothing of what it is made from, usernames above all."""
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=20, person=b"hakken").hexdigest()
 
 
 def redis_key(kind: str, name: str) -> str:
-    """A name in Redis that is nobody else's."""
+    """Return a name in Redis that is nobody else's."""
     return f"{_KEY_PREFIX}:{kind}:{name}"

@@ -33,8 +33,10 @@ class SingleFlight:
 
         ``waits`` is called first if somebody else is at it.
 
-        Raises:
-            TimeoutError: whoever is at it took longer.
+        Raises
+        ------
+        TimeoutError
+            Whoever is at it took longer.
         """
         with ExitStack() as stack:
             if self._shared_storage.redis is None:

@@ -166,7 +166,7 @@ class TtlStore:
         self._cleanup_timer: threading.Timer | None = None
 
     def get(self, key: str) -> str | None:
-        """The text, None when there is none or its time is over."""
+        """Return the text, None when there is none or its time is over."""
         try:
             return self._backend.get(key)
         except _STORAGE_ERRORS as error:

@@ -38,6 +38,7 @@ WrittenChunk = tuple[dict[str, bytes], Counter[str]]
 
 
 def main() -> None:
+    """Generate a world and write its files."""
     parser = argparse.ArgumentParser(
         prog="scripts/generate",
         description=__doc__,

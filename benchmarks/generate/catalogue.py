@@ -61,7 +61,7 @@ CATALOGUE_FORMATS = {
 
 @lru_cache(maxsize=1)
 def make_titles(population: SyntheticPopulation) -> pl.Series:
-    """A title for each anime, as a CSV cell: some have commas, some quotes, some are Japanese."""
+    """Return titles as CSV cells: some have commas, some quotes, some are Japanese."""
     kinds = ('"Title {}, the Anime"', '"""Title"" {}"', "題名 {}", "Title {}")
     return pl.Series(
         [kinds[min(at % 7, 3)].format(number) for at, number in enumerate(population.anime_id)]
@@ -69,7 +69,7 @@ def make_titles(population: SyntheticPopulation) -> pl.Series:
 
 
 def make_catalogue(population: SyntheticPopulation, dataset: str) -> tuple[str, pl.DataFrame]:
-    """The name of the file and its rows, by ascending id."""
+    """Return the name of the file and its rows, by ascending id."""
     table = CATALOGUE_FORMATS[dataset]
     count = len(population.anime_id)
     number = np.arange(count)

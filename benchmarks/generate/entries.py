@@ -35,8 +35,10 @@ OUT_OF_RANGE_EVERY = 50_000
 
 @dataclass(frozen=True, slots=True)
 class DumpRows:
-    """Rows of a dump: fan number, anime position, score (0: none) and status as they stand there,
-    and which of the columns were made wrong on purpose: how many rows by kind."""
+    """Rows of a dump: user number, anime position, score (0: none) and status.
+
+    ``flaw_counts`` is how many rows were made wrong on purpose, by kind.
+    """
 
     user: Int32Array
     anime: Int32Array

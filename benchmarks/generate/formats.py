@@ -77,7 +77,7 @@ def _hernan_list_rows(population: SyntheticPopulation, rows: DumpRows) -> pl.Dat
 
 
 def _hernan_rating_rows(population: SyntheticPopulation, rows: DumpRows) -> pl.DataFrame:
-    """What the list file has of completed and scored anime; its flaws are left out."""
+    """Return what the list file has of completed and scored anime; its flaws are left out."""
     good = (rows.status == 2) & (rows.score >= 1) & (rows.score <= 10)
     good[:-1] &= (rows.anime[1:] != rows.anime[:-1]) | (rows.user[1:] != rows.user[:-1])
     return pl.DataFrame(

@@ -94,7 +94,7 @@ def sample_lists(
     score: Int8Array,
     chance: Float32Array,
 ) -> None:
-    """Lists of the fans ``first``, ``first + 1``, ...: which anime, and how each would be scored.
+    """Draw the lists of users ``first``, ``first + 1``, ...: which anime, and their scores.
 
     ``start`` (fans + 1,) delimits what each fan fills of ``anime``, ``score`` and ``chance``
     (uniform, for whoever decides about statuses); no list is longer than there are anime. A fan

@@ -58,10 +58,12 @@ class ListChunk:
 
 
 def make_population(n_entries: int, n_users: int, n_anime: int, seed: int) -> SyntheticPopulation:
-    """A world in which ``fans`` list ``entries`` in all.
+    """Return a world in which ``fans`` list ``entries`` in all.
 
-    Raises:
-        ValueError: the lists would have to be longer than half of all anime, or empty.
+    Raises
+    ------
+    ValueError
+        The lists would have to be longer than half of all anime, or empty.
     """
     rng = np.random.default_rng([seed, 1])
     # The n-th most listed anime of 17,000 is on exp(-0.126 n^0.45) as many lists as the first.

@@ -22,6 +22,7 @@ RESULTS = ROOT / "docs" / "scale.json"
 
 
 def main() -> None:
+    """Measure what is missing, and write the page."""
     parser = argparse.ArgumentParser(prog="scripts/scale", description=__doc__)
     parser.add_argument(
         "--only", choices=tuple(SERIES), action="append", help="measure this series"

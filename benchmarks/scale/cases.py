@@ -21,6 +21,7 @@ class ScalingCase:
 
     @property
     def name(self) -> str:
+        """The folder of the case's files."""
         return f"{self.file.split('.')[0]}-{self.rows}-{self.users}-{self.anime}"
 
     @property

@@ -27,8 +27,10 @@ class ProcessCost:
 def run_measured(module: str, *arguments: object) -> tuple[ProcessCost, str]:
     """``python -m module arguments``; returns what it cost and what it printed.
 
-    Raises:
-        SystemExit: it failed.
+    Raises
+    ------
+    SystemExit
+        It failed.
     """
     load = os.getloadavg()[0]
     start = time.perf_counter()
@@ -54,11 +56,12 @@ def run_measured(module: str, *arguments: object) -> tuple[ProcessCost, str]:
 
 
 def parse_step_seconds(printed: str) -> dict[str, float]:
-    """What `train` says of its steps, in seconds."""
+    """Return what `train` says of its steps, in seconds."""
     line = next(line for line in printed.splitlines() if line.startswith("seconds"))
     found = re.findall(r"([a-z][a-z ]*) ([0-9.]+)", line.removeprefix("seconds"))
     return {name: float(taken) for name, taken in found}
 
 
 def rounded_cost(cost: ProcessCost) -> dict[str, Any]:
+    """Return a cost as JSON, to two decimals."""
     return {name: round(value, 2) for name, value in asdict(cost).items()}

@@ -23,14 +23,14 @@ def write_scale_page(results: dict[str, Any]) -> None:
 
 
 def replace_tables(text: str, results: dict[str, Any]) -> str:
-    """The text with tables of these results between its marks, instead of what stands there."""
+    """Put tables of these results between the marks of a text."""
     before, _, rest = text.partition(BEGIN_MARK)
     _, _, after = rest.partition(END_MARK)
     return "\n".join([before + BEGIN_MARK, "", *_render_tables(results), END_MARK]) + after
 
 
 def series_results(results: dict[str, Any], series: str) -> list[dict[str, Any]]:
-    """What was measured of a series, in the order of its growth."""
+    """Return what was measured of a series, in the order of its growth."""
     return [results[case.name] for case in SERIES[series] if case.name in results]
 
 

@@ -48,10 +48,12 @@ class EngineName(StrEnum):
 
 
 def load_engines(arrays: ArtifactReader, n_items: int) -> Mapping[str, Engine]:
-    """The engines that a model of n anime has, by name.
+    """Return the engines that a model of n anime has, by name.
 
-    Raises:
-        ArtifactError: arrays of one do not fit.
+    Raises
+    ------
+    ArtifactError
+        Arrays of one do not fit.
     """
     found = (kind.from_arrays(arrays, n_items) for kind in _ENGINE_CLASSES)
     return {engine.name: engine for engine in found if engine is not None}

@@ -1,7 +1,7 @@
-"""ALS for implicit feedback (Hu, Koren and Volinsky 2008): a list is what a fan did, not scores.
+"""ALS for implicit feedback (Hu, Koren and Volinsky 2008): a list is what a user did, not scores.
 
 Every entry has a strength r, of what became of it (completed, dropped, ...) and whether it is a
-favourite, and a confidence c = alpha r. With the anime's factors Y (n, f) fixed, the fan's factors
+favourite, and a confidence c = alpha r. With the items' factors Y (n, f) fixed, the user's factors
 are one exact least-squares solution,
 
     x = A^-1 sum_j c_j y_j,   A = Y'Y + reg I + sum_j (c_j - 1) y_j y_j'
@@ -28,7 +28,7 @@ PERCENT = 100.0
 
 @dataclass(frozen=True, slots=True)
 class InteractionStrengths:
-    """How strongly an entry says that a fan chose an anime; a favourite's is added to its own."""
+    """How strongly an entry says that a user chose an anime; a favourite's is added to its own."""
 
     completed: float = 6.0
     favourite: float = 5.0
@@ -38,7 +38,7 @@ class InteractionStrengths:
     dropped: float = 1.0
 
     def for_entries(self, status: Int8Array, favourite: BoolArray | None = None) -> Float64Array:
-        """The strength of each entry; one of unknown status counts as completed."""
+        """Return the strength of each entry; one of unknown status counts as completed."""
         by_status = np.full(int(max(WatchStatus)) + 1, self.completed)
         by_status[WatchStatus.WATCHING] = self.watching
         by_status[WatchStatus.ON_HOLD] = self.on_hold
@@ -50,7 +50,7 @@ class InteractionStrengths:
 
 @dataclass(frozen=True)
 class AlsEngine:
-    """``factor`` (n, f) float32, zeros for an anime that training did not see; ``gram`` (f, f)."""
+    """``item_factors`` (n, f) float32, zeros for an item not trained on; ``gram`` (f, f) is Y'Y."""
 
     name: ClassVar[str] = "als"
 
@@ -103,12 +103,12 @@ class AlsEngine:
         )
 
     def user_embedding(self, entries: KnownEntries) -> Float64Array:
-        """The fan's factors."""
+        """Return the user's factors."""
         system, weighted_factors = self._normal_equations(entries)
         return solve_least_squares(system, weighted_factors.sum(axis=1), self.regularization)
 
     def _normal_equations(self, entries: KnownEntries) -> tuple[Float64Array, Float64Array]:
-        """A (f, f), and c_j y_j of each entry as a column, (f, entries)."""
+        """Return a (f, f), and c_j y_j of each entry as a column, (f, entries)."""
         entry_factors = self.item_factors[entries.position].astype(np.float64)
         confidence = self.alpha * self.strengths.for_entries(entries.status, entries.favourite)
         system = user_normal_matrix(entry_factors, confidence, self.gram, self.regularization)
@@ -118,7 +118,7 @@ class AlsEngine:
 def user_normal_matrix(
     entry_factors: Float64Array, confidence: Float64Array, gram: Float64Array, regularization: float
 ) -> Float64Array:
-    """A of the fan whose list has the factors ``listed`` (entries, f)."""
+    """Return A (f, f) of the user whose list has the factors ``entry_factors`` (entries, f)."""
     system = gram + regularization * np.eye(len(gram))
     system += (entry_factors.T * (confidence - 1.0)) @ entry_factors
     return np.asarray(system)

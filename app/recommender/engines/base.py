@@ -1,6 +1,6 @@
 """What further engines have in common.
 
-An engine is another way of telling what a fan would pick. Its arrays lie in the model's directory,
+An engine is another way of predicting what a user would pick. Its arrays lie in the model's folder,
 ``NAME_*.npy``, with a row for each of the model's anime; its numbers are hyperparameters
 ``NAME_*``. A model without them does not have the engine, and pays nothing for it.
 """
@@ -18,13 +18,13 @@ from app.recommender.user_list import KnownEntries
 
 @dataclass(frozen=True, slots=True)
 class EngineScores:
-    """What an engine makes of every anime for one fan.
+    """An engine's scores of every anime for one user.
 
-    ``match`` (n,) is larger for what the fan would rather pick, near 100 for what is as good as
-    certain and near 0 for what is not; ``known`` (n,) bool is where the engine can tell.
-    ``shares`` gives for wanted positions what each entry of the fan's `Known` added to the match,
-    (wanted, entries). ``predicted_score`` (n,) and ``expected_error``, its standard deviation, are
-    None where the engine does not predict scores.
+    ``match`` (n,) is larger for what the user would rather pick, near 100 for what is as good as
+    certain and near 0 for what is not; ``known_items`` (n,) bool is where the engine has a score.
+    ``contributions`` gives for some positions what each entry of the user's `KnownEntries` added to
+    the match, (positions, entries). ``predicted_score`` (n,) and ``expected_error``, its standard
+    deviation, are None where the engine does not predict scores.
     """
 
     match: Float64Array
@@ -45,14 +45,16 @@ class Engine(Protocol):
 
     @classmethod
     def from_arrays(cls, arrays: ArtifactReader, n_items: int) -> Self | None:
-        """The engine of a model of n anime; None if the model does not have it.
+        """Return the engine of a model of n anime; None if the model does not have it.
 
-        Raises:
-            ArtifactError: its arrays do not fit.
+        Raises
+        ------
+        ArtifactError
+            Its arrays do not fit.
         """
 
     def score(self, entries: KnownEntries) -> EngineScores:
-        """Fold a list in and judge every anime of the model."""
+        """Fold a list in and score every anime of the model."""
 
     def user_embedding(self, entries: KnownEntries) -> Float64Array:
-        """The fan with this list as a vector, (d,): fans are alike by the cosine of theirs."""
+        """Return the user with this list as a vector, (d,); users are alike by their cosine."""

@@ -23,6 +23,7 @@ class BiasModel:
 
     @classmethod
     def from_arrays(cls, arrays: ArtifactReader, engine: str, n_items: int) -> Self:
+        """From the array and the numbers ``ENGINE_*``."""
         return cls(
             arrays.read_number(f"{engine}_global_mean"),
             arrays.read_vector(f"{engine}_item_bias", np.float64, n_items),
@@ -30,7 +31,7 @@ class BiasModel:
         )
 
     def user_residuals(self, entries: KnownEntries) -> tuple[BoolArray, Float64Array, float]:
-        """Which entries tell a score, their residuals, and the fan's own level b_u."""
+        """Return which entries (k,) have a score, their residuals, and the user's bias b_u."""
         has_score = (entries.score > 0) & (entries.status != WatchStatus.PLAN_TO_WATCH)
         at = entries.position[has_score]
         deviation = entries.score[has_score] - self.global_mean - self.item_bias[at]

@@ -1,11 +1,11 @@
-"""Cosine embeddings: a fan and an anime are as near as the angle between their vectors.
+"""Cosine embeddings: a user and an anime are as close as the angle between their vectors.
 
     score_i = mu + b_i + b_u + RANGE (sigmoid(w u'v_i + c) - 1/2)
 
-with v_i of length 1. Training takes the scores' residuals, scaled to 0..1, for chances. A new fan's
-u is the solution of one weighted least-squares problem: targets logit(y_j), weighted by y_j (1 -
-y_j), and the vectors of the fans trained on as the prior. It is no longer than 1, and shorter where
-the list says little: the mean of the directions that are still likely.
+with v_i of length 1. Training takes the scores' residuals, scaled to 0..1, for probabilities. A new
+user's u is the solution of one weighted least-squares problem: targets logit(y_j), weighted by y_j
+(1 - y_j), and the vectors of the training users as the prior. It is no longer than 1, and shorter
+where the list says little: the mean of the directions that are still likely.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ def scale_residuals(residual: Float64Array) -> Float64Array:
 class CosineEngine:
     """``embedding`` (n, d) float32, rows of length 1 where known.
 
-    ``slope`` and ``offset`` are w and c; ``fan_mean`` (d,) and ``fan_precision`` (d, d) the prior
-    of a fan's vector, ``ridge`` how strongly it holds. ``error`` is a standard deviation.
+    ``slope`` and ``offset`` are w and c; ``user_prior_mean`` (d,) and ``user_prior_precision``
+    (d, d) the prior of a user's vector, ``ridge`` its weight. ``expected_error`` is a standard
+    deviation.
     """
 
     name: ClassVar[str] = "cosine"
@@ -75,7 +76,7 @@ class CosineEngine:
         )
 
     def score(self, entries: KnownEntries) -> EngineScores:
-        """The match is the predicted score as a share of the way from 1 to 10."""
+        """Return the match is the predicted score as a share of the way from 1 to 10."""
         user_vector, system, terms, has_score = self.fold_in(entries)
         user_bias = self.bias_model.user_residuals(entries)[2]
         cosine = (self.embedding @ user_vector.astype(np.float32)).astype(np.float64)
@@ -99,7 +100,7 @@ class CosineEngine:
     def fold_in(
         self, entries: KnownEntries
     ) -> tuple[Float64Array, Float64Array, Float64Array, BoolArray]:
-        """The fan's vector (d,), the system A (d, d), and a term (entries told, d) each.
+        """Return the user's vector (d,), the system A (d, d), and a term (entries, d) each.
 
         The vector is A^-1 (prior + sum of the terms), scaled down to a length of 1 if longer; A and
         the terms are such that this still holds.
@@ -120,7 +121,7 @@ class CosineEngine:
         return user_vector / norm, system * norm, terms, has_score
 
     def user_embedding(self, entries: KnownEntries) -> Float64Array:
-        """The fan's own, no longer than 1."""
+        """Return the user's vector, no longer than 1."""
         return self.fold_in(entries)[0]
 
     def predict_scores_at(self, entries: KnownEntries, position: Int64Array) -> Float64Array:

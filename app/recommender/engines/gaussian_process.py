@@ -1,6 +1,6 @@
 """A Gaussian process over embeddings (deep kernel): attention that is solved for, not learned.
 
-A fan's scores are mu + b_i + f_i, f Gaussian with mean 0 and the covariance
+A user's scores are mu + b_i + f_i, f Gaussian with mean 0 and the covariance
 
     k(i, j) = user_bias_variance + a_i'a_j + s_i s_j exp(sharpness (u_i'u_j - 1))
 
@@ -10,7 +10,7 @@ fades within a franchise or a genre, and is of full rank. A list is folded in by
     f = K_all,list (K_list,list + noise)^-1 (score - mu - b),
 
 so every prediction is a weighted sum of what the scores on the list are above expectation, and two
-entries that say the same share one weight. How likely a fan likes an anime is
+entries that say the same share one weight. How likely a user likes an anime is
 sigmoid(slope (predicted score - 5.5) + o_i). How it is trained stands in `model_build.engines`.
 
 Sources: Lawrence and Urtasun 2009, Wilson and others 2016, Kim and others 2019.
@@ -34,17 +34,17 @@ from app.recommender.watch_status import WatchStatus
 PERCENT = 100.0
 LIKE_MIDPOINT = LIKE_THRESHOLD + 0.5
 MAX_ENTRIES = 1500
-"""Of a longer list, those entries are folded in that tell most: the time grows with the cube."""
+"""Of a longer list the entries with most signal are folded in: time grows with the cube."""
 CHUNK_SIZE = 512
 """Anime at a time: the block of attentions stays in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class PosteriorWeights:
-    """A list, solved for: entries ``told`` of it (k,) stand at ``at`` (k,).
+    """A list, solved for: its entries ``entry_index`` (k,) are of the anime ``item_position`` (k,).
 
-    ``residual`` (k,) is what their scores are above expectation, ``system`` (k, k) their covariance
-    with noise, ``weight`` (k,) its solution.
+    ``residual`` (k,) is what their scores are above expectation, ``noisy_covariance`` (k, k) their
+    covariance with noise, ``weight`` (k,) its solution.
     """
 
     entry_index: Int64Array
@@ -58,8 +58,8 @@ class PosteriorWeights:
 class GaussianProcessEngine:
     """``embedding`` (n, d) float32, rows of length 1 where known, ``item_factors`` (n, f) float32.
 
-    ``scale``, ``noise_variance``, ``item_bias`` and ``offset`` are (n,) float64; ``error`` is a
-    standard deviation.
+    ``scale``, ``noise_variance``, ``item_bias`` and ``offset`` are (n,) float64;
+    ``expected_error`` is a standard deviation.
     """
 
     name: ClassVar[str] = "kernel"
@@ -103,7 +103,7 @@ class GaussianProcessEngine:
         )
 
     def score(self, entries: KnownEntries) -> EngineScores:
-        """Fold a list in and judge every anime: the match is the chance that it is liked."""
+        """Fold a list in and score every anime: the match is the chance that it is liked."""
         posterior = self.fold_in(entries)
         score = self.global_mean + self.item_bias + self.posterior_mean(posterior)
         logit = self.like_logit(score)
@@ -141,7 +141,7 @@ class GaussianProcessEngine:
         return PosteriorWeights(entry_index, item_position, residual, noisy_covariance, weight)
 
     def posterior_mean(self, posterior: PosteriorWeights) -> Float64Array:
-        """f, by how much the fan's score of every anime is above mu + b_i, (n,)."""
+        """Return f (n,): how far the user's score of every anime is above mu + b_i."""
         weight = posterior.weight.astype(np.float32)
         linear_term = self.user_bias_variance * posterior.weight.sum() + self.item_factors @ (
             self.item_factors[posterior.item_position].T @ weight
@@ -159,7 +159,7 @@ class GaussianProcessEngine:
         return np.asarray(linear_term + self.scale * kernel_term, np.float64)
 
     def covariance(self, one: Int64Array, other: Int64Array) -> Float64Array:
-        """k of some anime with others, (one, other)."""
+        """Return k of some anime with others, (one, other)."""
         u, v = (self.embedding[at].astype(np.float64) for at in (one, other))
         a, b = (self.item_factors[at].astype(np.float64) for at in (one, other))
         near = np.exp(self.sharpness * (u @ v.T - 1.0))
@@ -180,7 +180,7 @@ class GaussianProcessEngine:
         return np.asarray(self.slope * (score - LIKE_MIDPOINT) + offset)
 
     def user_embedding(self, entries: KnownEntries) -> Float64Array:
-        """What the list says about the fan's weights on the factors: their mean."""
+        """Return the posterior mean of the user's weights on the factors."""
         posterior = self.fold_in(entries)
         return np.asarray(
             self.item_factors[posterior.item_position].T.astype(np.float64) @ posterior.weight

@@ -1,18 +1,17 @@
-"""Networks with frozen weights, and the fan's vector that fits a list best.
+"""Networks with frozen weights, and the user's vector that fits a list best.
 
-A head gives every anime a value for a fan's vector u (d,):
+A head gives every anime a value for a user's vector u (d,):
 
-    linear      z_i = o_i + v_i'u
-    rectified   z_i = o_i + w' relu(a_i + P u)
+    linear   z_i = o_i + v_i'u
+    ReLU     z_i = o_i + w' relu(a_i + P u)
 
-where a_i is what the anime's embedding adds to the hidden units. Training has turned the vectors so
-that those of its fans have mean 0 and covariance I; a new fan's minimises
+where a_i is what the anime's embedding adds to the hidden units. Training has whitened the vectors:
+those of its users have mean 0 and covariance I; a new user's minimises
 
     1/2 sum_j c_j (y_j - z_j)^2  or  sum_j c_j BCE(y_j, sigmoid(z_j)),  plus  1/2 ridge u'u
 
-over the entries j of the list. Gauss and Newton's steps do that, damped where one would go too far
-(Levenberg and Marquardt): the first is the solution where a linear head is fitted to scores, a few
-are where it bends.
+over the entries j of the list, by Gauss-Newton steps, damped where one would go too far (Levenberg
+and Marquardt): the first is exact where a linear head is fitted to scores, a few suffice elsewhere.
 """
 
 from __future__ import annotations
@@ -34,35 +33,37 @@ MIN_LOGIT_CHANGE = 1e-6
 
 
 class PredictionHead(Protocol):
-    """Values of anime for a fan's vector, and how they change with it."""
+    """Values of anime for a user's vector, and how they change with it."""
 
     def predict(
         self, user_vector: Float64Array, positions: Int64Array | None = None
     ) -> Float64Array:
-        """z at positions, (k,); of all anime by default."""
+        """Return z at positions, (k,); of all anime by default."""
 
     def user_jacobian(self, user_vector: Float64Array, positions: Int64Array) -> Float64Array:
-        """dz/du at positions, (k, d)."""
+        """Return dz/du at positions, (k, d)."""
 
     @property
     def dim(self) -> int:
-        """d."""
+        """The length d of u."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinearHead:
-    """``offset`` (n,) float64 and ``item`` (n, d) float32."""
+    """``offset`` (n,) float64 and ``item_vectors`` (n, d) float32."""
 
     offset: Float64Array
     item_vectors: Float32Array
 
     @property
     def dim(self) -> int:
+        """The length d of u."""
         return int(self.item_vectors.shape[1])
 
     def predict(
         self, user_vector: Float64Array, positions: Int64Array | None = None
     ) -> Float64Array:
+        """Return z at positions, (k,); of all anime by default."""
         if positions is None:
             return np.asarray(self.offset + self.item_vectors @ user_vector.astype(np.float32))
         return np.asarray(
@@ -70,6 +71,7 @@ class LinearHead:
         )
 
     def user_jacobian(self, user_vector: Float64Array, positions: Int64Array) -> Float64Array:  # noqa: ARG002 - the same everywhere
+        """Return dz/du at positions, (k, d)."""
         return self.item_vectors[positions].astype(np.float64)
 
 
@@ -84,11 +86,13 @@ class ReluHead:
 
     @property
     def dim(self) -> int:
+        """The length d of u."""
         return int(self.projection.shape[1])
 
     def predict(
         self, user_vector: Float64Array, positions: Int64Array | None = None
     ) -> Float64Array:
+        """Return z at positions, (k,); of all anime by default."""
         hidden_shift = self.projection @ user_vector
         if positions is None:
             hidden = self.hidden_bias + hidden_shift.astype(np.float32)
@@ -100,15 +104,16 @@ class ReluHead:
         )
 
     def user_jacobian(self, user_vector: Float64Array, positions: Int64Array) -> Float64Array:
+        """Return dz/du at positions, (k, d)."""
         active = self.hidden_bias[positions] + self.projection @ user_vector > 0
         return np.asarray((active * self.output_weight) @ self.projection)
 
 
 @dataclass(frozen=True, slots=True)
 class LabelBlock:
-    """What a list says to one head: ``target`` (k,) at ``position``, each counting ``weight``.
+    """Labels of a list for one head: ``target`` (k,) at ``position`` (k,), of ``weight`` each.
 
-    ``level`` is added to the head's values. A target of a ``logistic`` head is 0 to 1.
+    ``value_offset`` is added to the head's values. With ``is_logistic`` a target is 0 to 1.
     """
 
     head: PredictionHead
@@ -119,9 +124,11 @@ class LabelBlock:
     is_logistic: bool
 
     def predict(self, user_vector: Float64Array) -> Float64Array:
+        """Return the head's values for the labels, (k,)."""
         return self.value_offset + self.head.predict(user_vector, self.position)
 
     def loss(self, user_vector: Float64Array) -> float:
+        """Return the weighted loss of the labels: half squared errors, or log-losses."""
         value = self.predict(user_vector)
         if self.is_logistic:
             return self.weight * float((np.logaddexp(0, value) - self.target * value).sum())
@@ -130,7 +137,7 @@ class LabelBlock:
     def gradients(
         self, user_vector: Float64Array
     ) -> tuple[Float64Array, Float64Array, Float64Array]:
-        """Slopes (k, d), curvatures (k,) and how far each target pulls (k,), all weighted."""
+        """Jacobian (k, d), curvatures (k,) and residuals (k,), the last two weighted."""
         value, slopes = (
             self.predict(user_vector),
             self.head.user_jacobian(user_vector, self.position),
@@ -145,10 +152,10 @@ class LabelBlock:
 
 @dataclass(frozen=True, slots=True)
 class UserVectorFit:
-    """A fan's vector (d,), and what it was made of.
+    """A user's vector (d,), and what it was made of.
 
-    The vector is H^-1 times the sum of the ``terms``; ``terms`` has an array (k, d) for each
-    evidence, ``curvature`` (d, d) is H.
+    The vector is H^-1 times the sum of the ``entry_terms``, an array (k, d) for each block;
+    ``hessian`` (d, d) is H.
     """
 
     user_vector: Float64Array
@@ -159,7 +166,7 @@ class UserVectorFit:
 def fit_user_vector(
     blocks: Sequence[LabelBlock], ridge: float, *, max_steps: int = MAX_STEPS
 ) -> UserVectorFit:
-    """The vector that fits all evidence best; zeros if there is none."""
+    """Return the vector that fits all blocks best; zeros if there are no labels."""
     size = blocks[0].head.dim
     user_vector = np.zeros(size)
 

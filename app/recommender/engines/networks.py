@@ -1,9 +1,9 @@
 """Engines from embeddings: matrix factorization, a network (MLP), and one network for two tasks.
 
-Each predicts scores on top of the baseline, r_i = mu + b_i + b_u + z_i, and how likely a fan who
-starts an anime likes it, sigmoid(z_i + s b_u). Both are asked of one vector of the fan (`Hybrid`),
-or of one each (`Factors`, `Perceptron`); `heads` finds it. How they are trained stands in
-`model_build.engines`.
+Each predicts scores on top of the baseline, r_i = mu + b_i + b_u + z_i, and how likely a user who
+starts an anime likes it, sigmoid(z_i + s b_u). Both come from one vector of the user
+(`HybridEngine`), or from one each (`MatrixFactorizationEngine`, `MlpEngine`); `heads` finds it. How
+they are trained stands in `model_build.engines`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PERCENT = 100.0
 def score_label_block(
     bias_model: BiasModel, head: PredictionHead, entries: KnownEntries, weight: float = 1.0
 ) -> LabelBlock:
-    """What the scores of a list say."""
+    """Return the residuals of a list's scores as labels."""
     has_score, residual, _ = bias_model.user_residuals(entries)
     at = entries.position[has_score]
     return LabelBlock(head, at, residual, 0.0, weight, is_logistic=False)
@@ -45,7 +45,7 @@ def score_label_block(
 def like_label_block(
     head: PredictionHead, entries: KnownEntries, value_offset: float, weight: float = 1.0
 ) -> LabelBlock:
-    """What a list says of what was liked; ``level`` is the fan's part of the logit."""
+    """Return a list's likes as labels; ``value_offset`` is the user's part of the logit."""
     label = like_labels(entries.score, entries.status)
     is_labelled = label >= 0
     target = label[is_labelled].astype(np.float64)
@@ -58,10 +58,11 @@ def like_label_block(
 class NeuralEngine:
     """Two heads over the model's anime, and what their vectors are found with.
 
-    ``ridges`` is how strongly each vector is held to that of the average fan. With ``shared`` one
-    vector answers to both heads, scores weighing ``weights[0]`` and interactions ``weights[1]``.
-    ``level_share`` is s; ``known`` (n,) the anime that training saw; ``embedding`` (n, e) float32,
-    rows of length 1 where known, is what anime are alike by. ``error`` is a standard deviation.
+    ``ridges`` is how strongly each vector is held to that of the average user. With
+    ``shares_user_vector`` one vector answers to both heads, scores weighing ``task_weights[0]`` and
+    interactions ``task_weights[1]``. ``user_bias_weight`` is s; ``known_items`` (n,) the anime that
+    training saw; ``embedding`` (n, e) float32, rows of length 1 where known, is what anime are
+    alike by. ``expected_error`` is a standard deviation.
     """
 
     name: ClassVar[str]
@@ -108,7 +109,7 @@ class NeuralEngine:
         )
 
     def score(self, entries: KnownEntries) -> EngineScores:
-        """Fold a list in and judge every anime."""
+        """Fold a list in and score every anime."""
         (by_rating, by_interaction), user_bias = self.fold_in(entries)
         logit = (
             self.interaction_head.predict(by_interaction.user_vector)
@@ -125,7 +126,7 @@ class NeuralEngine:
         )
 
     def fold_in(self, entries: KnownEntries) -> tuple[tuple[UserVectorFit, UserVectorFit], float]:
-        """The fan for either head (the same if shared), and the fan's level."""
+        """Return the user's vector for either head (the same if shared), and the user's bias."""
         weights = self.task_weights if self.shares_user_vector else (1.0, 1.0)
         user_bias = self.bias_model.user_residuals(entries)[2]
         scores = score_label_block(self.bias_model, self.rating_head, entries, weights[0])
@@ -141,13 +142,13 @@ class NeuralEngine:
         ), user_bias
 
     def user_embedding(self, entries: KnownEntries) -> Float64Array:
-        """That which scores are predicted with."""
+        """Return that which scores are predicted with."""
         return self.fold_in(entries)[0][0].user_vector
 
     def _contributions(
         self, entries: KnownEntries, fit: UserVectorFit, logit: Float64Array, positions: Int64Array
     ) -> Float64Array:
-        """What each entry adds to the logit, in percent of the match as the whole list moves it.
+        """Return what each entry adds to the match, (positions, entries), in percent.
 
         The logit is linear in the vector as long as no hidden unit turns on or off, and the vector
         is a sum over entries; a match is spread over them in the same proportions.

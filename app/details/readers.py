@@ -1,0 +1,167 @@
+"""How each service is asked for details: a class a service."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Final, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter
+
+from app.lists.anilist import LOCAL_REFERER
+from app.lists.entry import AnimeDetails
+from app.lists.http_client import Deadline, HttpResponse, SourceClient
+from app.lists.myanimelist import MalAnime
+from app.lists.normalize import allowed_picture_url, synopsis_text
+from app.lists.payload import drop_nulls, error_for_status, parse_payload
+from app.upstream import ServiceBreaker
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetailsReader(ABC):
+    """Asks one service at ``base_url`` for details of ``batch_size`` anime at a time."""
+
+    batch_size: ClassVar[int] = 1
+
+    client: SourceClient
+    base_url: str
+    circuit_breaker: ServiceBreaker
+
+    @abstractmethod
+    def read(self, anime_ids: Sequence[int], deadline: Deadline) -> list[AnimeDetails]:
+        """Return what the service knows of at most ``batch_size`` anime; others are left out.
+
+        Raises
+        ------
+        ListError
+            RateLimited or SourceDown.
+        """
+
+    def _parse(self, adapter: TypeAdapter[T], reply: HttpResponse) -> T:
+        if reply.status != 200:
+            raise error_for_status(reply, source=self.client.source, username="")
+        return parse_payload(adapter, reply, source=self.client.source, username="")
+
+
+_ANILIST_QUERY: Final = """
+query ($ids: [Int], $perPage: Int) {
+  Page(perPage: $perPage) {
+    media(idMal_in: $ids, type: ANIME) {
+      idMal description(asHtml: false) coverImage { large }
+    }
+  }
+}
+"""
+
+
+class _CoverImage(BaseModel):
+    large: str | None = None
+
+
+class _MediaDetails(BaseModel):
+    id_mal: int = Field(alias="idMal")
+    description: str | None = None
+    cover: _CoverImage | None = Field(None, alias="coverImage")
+
+
+class _MediaPage(BaseModel):
+    media: Annotated[list[_MediaDetails], BeforeValidator(drop_nulls)]
+
+
+class _MediaPageData(BaseModel):
+    page: _MediaPage = Field(alias="Page")
+
+
+class _MediaPageResponse(BaseModel):
+    data: _MediaPageData
+
+
+_ANILIST_ADAPTER: Final = TypeAdapter(_MediaPageResponse)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AniListDetailsReader(DetailsReader):
+    """AniList: fifty anime in one request, by MyAnimeList's ids."""
+
+    batch_size = 50  # AniList's own maximum
+    public_url: str | None = None
+
+    def read(self, anime_ids: Sequence[int], deadline: Deadline) -> list[AnimeDetails]:
+        """Return what AniList knows of these anime."""
+        variables = {"ids": list(anime_ids), "perPage": self.batch_size}
+        reply = self.client.send(
+            "POST",
+            self.base_url,
+            username="",
+            deadline=deadline,
+            json={"query": _ANILIST_QUERY, "variables": variables},
+            headers={"Referer": self.public_url or LOCAL_REFERER},
+        )
+        return [
+            AnimeDetails(
+                media.id_mal,
+                allowed_picture_url(media.cover.large if media.cover else None),
+                synopsis_text(media.description),
+            )
+            for media in self._parse(_ANILIST_ADAPTER, reply).data.page.media
+        ]
+
+
+_MAL_ADAPTER: Final = TypeAdapter(MalAnime)
+_MAL_QUERY: Final = {"fields": "id,title,main_picture,synopsis", "nsfw": "true"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MalDetailsReader(DetailsReader):
+    """MyAnimeList's API v2: one anime a request."""
+
+    client_id: str
+
+    def read(self, anime_ids: Sequence[int], deadline: Deadline) -> list[AnimeDetails]:
+        """Return what MyAnimeList knows of this one anime."""
+        (anime_id,) = anime_ids
+        url, headers = f"{self.base_url}/anime/{anime_id}", {"X-MAL-CLIENT-ID": self.client_id}
+        reply = self.client.send(
+            "GET", url, username="", deadline=deadline, params=_MAL_QUERY, headers=headers
+        )
+        return [] if reply.status == 404 else [self._parse(_MAL_ADAPTER, reply).to_details()]
+
+
+class _JikanImage(BaseModel):
+    image_url: str | None = None
+
+
+class _JikanImages(BaseModel):
+    jpg: _JikanImage = _JikanImage()
+
+
+class _JikanAnime(BaseModel):
+    mal_id: int = Field(gt=0)
+    images: _JikanImages = _JikanImages()
+    synopsis: str | None = None
+
+
+class _JikanAnimeResponse(BaseModel):
+    data: _JikanAnime
+
+
+_JIKAN_ADAPTER: Final = TypeAdapter(_JikanAnimeResponse)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JikanDetailsReader(DetailsReader):
+    """Any host that describes anime as Jikan 4 does (Tenrai, one's own Jikan): one a request."""
+
+    def read(self, anime_ids: Sequence[int], deadline: Deadline) -> list[AnimeDetails]:
+        """Return what the host knows of this one anime."""
+        (anime_id,) = anime_ids
+        url = f"{self.base_url}/anime/{anime_id}"
+        reply = self.client.send("GET", url, username="", deadline=deadline)
+        if reply.status == 404:
+            return []
+        anime = self._parse(_JIKAN_ADAPTER, reply).data
+        picture = allowed_picture_url(anime.images.jpg.image_url)
+        return [AnimeDetails(anime.mal_id, picture, synopsis_text(anime.synopsis))]
