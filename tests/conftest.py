@@ -17,6 +17,11 @@ from tests.storage_emulator import StorageEmulator
 from tests.tiny_model import tiny_ratings, write_tiny_model
 
 
+def pytest_collection_finish() -> None:
+    """Collections of garbage look at what tests make, not at all that was imported."""
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a small model with a catalogue (`tests.tiny_model`)."""
