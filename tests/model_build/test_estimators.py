@@ -48,6 +48,7 @@ from model_build.train.bias_model import fit_bias_model
 from model_build.train.cold_start import ColdStartCatalogue
 from model_build.train.driver import train_model
 from model_build.train.hyperparameters import Hyperparameters
+from model_build.train.serving_parameters import default_parameters
 
 N_ANIME, N_TRAINED, N_HELD = 48, 200, 40
 NOISE, MEAN, USER_STD, TASTE = 0.5, 6.0, 0.5, 1.5
@@ -300,6 +301,7 @@ def write_hakken(folder: Path) -> Path:
         hyperparameters=trained.hyperparameters,
         metrics={},
         arrays=trained.arrays,
+        serving_parameters=default_parameters(),
         catalogue=encode_catalogue(None, training().anime_ids),
     )
     return folder
