@@ -141,7 +141,8 @@ def test_a_series_goes_on_where_both_stand(model: Model, data: st.DataObject) ->
         may = scores.allowed_mask & ~np.array(
             [at // 3 in left and at not in scores.profile.planned for at in range(len(model))]
         )
-        folded = collapse_franchises(groups, model.entry_count, may, seen, seen[:0])
+        share = model.parameters.entry_point_share
+        folded = collapse_franchises(groups, model.entry_count, share, may, seen, seen[:0])
         ways_in.append({int(model.anime_id[at]) for at in np.flatnonzero(folded.allowed)})
     assert {item.anime_id for item in found.recommendations} == ways_in[0] & ways_in[1]
 
