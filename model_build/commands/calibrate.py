@@ -50,6 +50,7 @@ CONFIG = CalibrateConfig
 
 
 def run(config: CalibrateConfig) -> None:
+    """Fit the parameters of serving on users kept out of training, and print what was found."""
     from model_build.data.holdout import split_users
     from model_build.data.ratings import index_ratings, read_ratings
     from model_build.train.hyperparameters import Hyperparameters, read_hyperparameters
