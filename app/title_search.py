@@ -85,6 +85,7 @@ def normalize_text(text: str) -> str:
     """Letters and digits only, in one case, without accents, words parted by single blanks."""
     text = text.casefold()
     if not text.isascii():
-        parts = unicodedata.normalize("NFKD", text)
+        # What is taken apart may hold capitals: 𝚨 becomes Α.
+        parts = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
         text = "".join(letter for letter in parts if not unicodedata.combining(letter))
     return _NON_WORD.sub(" ", text).strip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.catalogue import COLUMN_DEFAULTS, Catalogue
@@ -71,6 +71,7 @@ def test_any_text_is_a_search(titles: TitleIndex, text: str) -> None:
 
 
 @given(st.text(max_size=30))
+@example("𝚨")
 def test_plain_is_plain(text: str) -> None:
     assert normalize_text(normalize_text(text)) == normalize_text(text)
 
