@@ -12,7 +12,7 @@ from app.observability import logs
 from app.settings import SettingsError, load_settings, unknown_variables
 
 
-def _start() -> Flask:
+def _create_app() -> Flask:
     try:
         settings = load_settings()
         logs.configure_logging(settings)
@@ -28,4 +28,4 @@ def _start() -> Flask:
     raise SystemExit(2)
 
 
-app = _start()
+app = _create_app()

@@ -74,7 +74,7 @@ class GroupRecommendationSchema(RankedAnime):
                     match=each.match,
                     predicted_score=each.predicted_score,
                     planned=each.planned,
-                    because=ContributionSchema.build_all(
+                    because=ContributionSchema.from_contributions(
                         each.contributions, catalogue, english=english
                     ),
                 )

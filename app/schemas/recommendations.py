@@ -31,7 +31,7 @@ class ContributionSchema(AnimeTitle):
     weight: ContributionWeight
 
     @classmethod
-    def build_all(
+    def from_contributions(
         cls, contributions: Iterable[Contribution], catalogue: Catalogue, *, english: bool
     ) -> list[Self]:
         """Describe the entries of a list that a number was made from."""
@@ -71,7 +71,9 @@ class RecommendationSchema(RankedAnime):
             match=item.match,
             predicted_score=item.predicted_score,
             expected_error=item.expected_error,
-            because=ContributionSchema.build_all(item.contributions, catalogue, english=english),
+            because=ContributionSchema.from_contributions(
+                item.contributions, catalogue, english=english
+            ),
             rest=item.residual,
             more_of_franchise=item.more_of_franchise,
             few_fans=item.rarely_listed,
