@@ -30,17 +30,29 @@ COLUMN_DEFAULTS: dict[str, Any] = {
     "kitsu_id": None,
     "title": "",
     "title_english": None,
+    "title_native": None,
+    "synonyms": "",
     "type": None,
     "episodes": None,
     "season": None,
     "year": None,
     "genres": "",
+    "themes": "",
+    "demographics": "",
+    "tags": "",
+    "studios": "",
+    "age_rating": None,
     "mean": None,
     "members": None,
     "picture": None,
     "adult": False,
     "franchise_id": None,
     "source": None,
+}
+# Column of several values -> what parts them.
+LIST_SEPARATORS = {
+    **dict.fromkeys(("genres", "themes", "demographics", "tags", "studios"), ";"),
+    "synonyms": "|",
 }
 
 
@@ -51,11 +63,18 @@ class Anime:
     anime_id: int
     title: str
     title_english: str | None = None
+    title_native: str | None = None
+    synonyms: tuple[str, ...] = ()
     type: str | None = None
     episodes: int | None = None
     season: str | None = None
     year: int | None = None
     genres: tuple[str, ...] = ()
+    themes: tuple[str, ...] = ()
+    demographics: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    studios: tuple[str, ...] = ()
+    age_rating: str | None = None
     mean: float | None = None
     members: int | None = None
     picture: str | None = None
@@ -124,7 +143,8 @@ class Catalogue:
         if row is None:
             return Anime(anime_id, f"Anime {anime_id}")
         values = {name: column[row] for name, column in self._columns.items()}
-        values["genres"] = tuple(values["genres"].split(";")) if values["genres"] else ()
+        for name, separator in LIST_SEPARATORS.items():
+            values[name] = tuple(values[name].split(separator)) if values[name] else ()
         if values["picture"]:
             values["picture"] = PICTURE_BASE_URL + values["picture"]
         return Anime(**values)

@@ -1,4 +1,4 @@
-r"""Bring the table of anime facts up to date with a release of anime-offline-database.
+r"""Bring the table of anime facts up to date.
 
 Writes a Parquet table for train --catalogue. Example:
 
@@ -16,8 +16,20 @@ from model_build.util.options import Config, InputFile, OutputFile
 class CatalogueConfig(Config):
     """Options of `catalogue`."""
 
-    database: InputFile = Field(description="the release")
+    database: InputFile | None = Field(None, description="the release")
     catalogue: InputFile | None = Field(None, description="the table so far")
+    facts: InputFile | None = Field(
+        None, description="facts, a row an anime and source: studios, tags, members and so on"
+    )
+    names: InputFile | None = Field(None, description="native titles, synonyms and pictures")
+    relations: InputFile | None = Field(
+        None, description="pairs of anime, and what the second is to the first"
+    )
+    any_licence: bool = Field(
+        False,
+        description="also take rows that may not be given away; without it those under MIT, "
+        "CC-BY-4.0 or in the public domain",
+    )
     out: OutputFile = Field(description="may be the table so far")
 
 
@@ -29,9 +41,23 @@ def run(config: CatalogueConfig) -> None:
     from app.recommender.atomic_writes import write_atomically
     from model_build.data.anime_database import read_anime_database, update_catalogue
     from model_build.data.catalogue import read_catalogue
+    from model_build.data.facts import add_tables
+    from model_build.util.errors import InputError
 
     before = read_catalogue(config.catalogue) if config.catalogue else None
-    after = update_catalogue(before, read_anime_database(config.database))
+    if config.database:
+        after = update_catalogue(before, read_anime_database(config.database))
+    elif before is not None:
+        after = before
+    else:
+        raise InputError("give --database, --catalogue or both: there is no table to begin with.")
+    after = add_tables(
+        after,
+        facts=config.facts,
+        names=config.names,
+        relations=config.relations,
+        any_licence=config.any_licence,
+    )
     write_atomically(config.out, after.write_parquet)
     known = 0 if before is None else len(before)
     print(f"{len(after):,} anime, {len(after) - known:,} of them new: {config.out}")

@@ -19,25 +19,9 @@ from pydantic import BaseModel, Field, ValidationError
 
 from app.catalogue import PICTURE_BASE_URL
 from model_build.data.franchises import infer_franchises
+from model_build.data.labels import sort_labels
 from model_build.util.errors import InputError
 
-GENRES = (
-    *("Action", "Adventure", "Avant Garde", "Award Winning", "Boys Love", "Comedy", "Drama"),
-    *("Ecchi", "Erotica", "Fantasy", "Girls Love", "Gourmet", "Hentai", "Horror", "Kids"),
-    *("Mecha", "Music", "Mystery", "Romance", "School", "Sci-Fi", "Slice of Life", "Sports"),
-    *("Supernatural", "Suspense"),
-)
-"""The tags of the database that are genres, as MyAnimeList writes them."""
-GENRE_SYNONYMS = {
-    "science fiction": "Sci-Fi",
-    "science-fiction": "Sci-Fi",
-    "thriller": "Suspense",
-    "yaoi": "Boys Love",
-    "shounen ai": "Boys Love",
-    "yuri": "Girls Love",
-    "shoujo ai": "Girls Love",
-}
-"""Tags of other sites -> genres."""
 DATABASE_SCHEMA: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "anime_id": pl.Int32,
     "anilist_id": pl.Int64,
@@ -48,6 +32,8 @@ DATABASE_SCHEMA: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "season": pl.String,
     "year": pl.Int32,
     "genres": pl.String,
+    "themes": pl.String,
+    "demographics": pl.String,
     "picture": pl.String,
     "adult": pl.Boolean,
     "related": pl.List(pl.Int32),
@@ -60,7 +46,6 @@ _SITE_ID_PATTERNS = {
     "anilist_id": re.compile(r"https://anilist\.co/anime/(\d+)$"),
     "kitsu_id": re.compile(r"https://kitsu\.(?:app|io)/anime/(\d+)$"),
 }
-_GENRE_BY_TAG = {name.lower(): name for name in GENRES} | GENRE_SYNONYMS
 
 
 class _AnimeSeason(BaseModel):
@@ -134,8 +119,7 @@ def _catalogue_rows(anime: Iterable[_AnimeRecord]) -> Iterator[dict[str, object]
         ids = {site: _site_id(site, each.sources) for site in _SITE_ID_PATTERNS}
         if ids["anime_id"] is None:
             continue
-        tags = {tag.lower() for tag in each.tags}
-        genres = sorted({_GENRE_BY_TAG[tag] for tag in tags if tag in _GENRE_BY_TAG})
+        genres, themes, demographics = sort_labels(each.tags)
         season = each.anime_season.season
         related = (_site_id("anime_id", [address]) for address in each.related)
         yield {
@@ -146,6 +130,8 @@ def _catalogue_rows(anime: Iterable[_AnimeRecord]) -> Iterator[dict[str, object]
             "season": None if season in _UNKNOWN_VALUES else season.lower(),
             "year": each.anime_season.year,
             "genres": ";".join(genres) or None,
+            "themes": ";".join(themes) or None,
+            "demographics": ";".join(demographics) or None,
             "picture": each.picture if each.picture.startswith(PICTURE_BASE_URL) else None,
             "adult": "Hentai" in genres,
             "related": sorted({number for number in related if number}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,24 @@ def read_catalogue(path: Path) -> pl.DataFrame:
     InputError
         No such file, no ``anime_id`` or ``title``, or an id missing or repeated.
     """
+    frame = read_table(path, REQUIRED_COLUMNS, "a catalogue")
+    ids = frame["anime_id"].cast(pl.Int64, strict=False)
+    if ids.is_null().any() or (ids <= 0).any():
+        raise InputError(f"{path}: column anime_id must hold whole numbers above 0 in every row.")
+    if ids.n_unique() < len(ids):
+        twice = ids.filter(ids.is_duplicated())[0]
+        raise InputError(f"{path}: anime_id {twice} stands there more than once.")
+    return frame.with_columns(ids.alias("anime_id"))
+
+
+def read_table(path: Path, required: Sequence[str], what: str) -> pl.DataFrame:
+    """Read a CSV or Parquet table with at least the ``required`` columns; errors call it ``what``.
+
+    Raises
+    ------
+    InputError
+        No such file, not such a table, or a column is missing.
+    """
     try:
         parquet = path.suffix.lower() in {".parquet", ".pq"}
         frame = (
@@ -43,19 +62,13 @@ def read_catalogue(path: Path) -> pl.DataFrame:
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file.") from None
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{path}: cannot be read as a catalogue ({error}).") from None
-    for name in REQUIRED_COLUMNS:
+        raise InputError(f"{path}: cannot be read as {what} ({error}).") from None
+    for name in required:
         if name not in frame.columns:
             raise InputError(
                 f"{path}: column {name} is missing (found: {', '.join(frame.columns)})."
             )
-    ids = frame["anime_id"].cast(pl.Int64, strict=False)
-    if ids.is_null().any() or (ids <= 0).any():
-        raise InputError(f"{path}: column anime_id must hold whole numbers above 0 in every row.")
-    if ids.n_unique() < len(ids):
-        twice = ids.filter(ids.is_duplicated())[0]
-        raise InputError(f"{path}: anime_id {twice} stands there more than once.")
-    return frame.with_columns(ids.alias("anime_id"))
+    return frame
 
 
 def encode_catalogue(frame: pl.DataFrame | None, anime_ids: Int32Array) -> bytes:

@@ -1,0 +1,236 @@
+"""Completes a catalogue from tables of facts, names and relations, each row with its licence.
+
+A table of facts has a row an anime and source. Where the catalogue says nothing, the row that was
+collected last counts; members, which grow, are always taken anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from model_build.data.catalogue import read_table
+from model_build.data.labels import sort_labels
+
+FREE_LICENCES = ("MIT", "CC-BY-4.0", "public domain")
+"""Rows under these may be part of a model that is given away."""
+MIN_YEAR_ANIME = 30
+"""Anime of about a year that must have been counted twice for the growth of that year."""
+YEAR_WINDOW = 2
+MAX_GROWTH = 2.0
+LABEL_COLUMNS = ("genres", "themes", "demographics")
+MAX_TAG_LABELS = 8
+"""Tags come in falling order of agreement; the first of them say what an anime is about."""
+_LAST_COLLECTED = {
+    "type": "type",
+    "episodes": "episodes",
+    "season": "season",
+    "year": "year",
+    "mean": "mean",
+    "source_material": "source",
+    "studios": "studios",
+    "age_rating": "age_rating",
+    "tags": "tags",
+}
+"""Column of the facts -> column of the catalogue."""
+FACT_COLUMNS = (
+    *("anime_id", *_LAST_COLLECTED, *LABEL_COLUMNS),
+    *("members", "collected", "licence"),
+)
+NAME_COLUMNS = ("anime_id", "title_native", "synonyms", "picture", "licence")
+RELATION_COLUMNS = ("anime_id", "related_id", "kind", "source", "licence")
+
+
+def add_tables(
+    catalogue: pl.DataFrame,
+    *,
+    facts: Path | None = None,
+    names: Path | None = None,
+    relations: Path | None = None,
+    any_licence: bool = False,
+) -> pl.DataFrame:
+    """Complete a catalogue from the tables that there are; their rows by licence.
+
+    Raises
+    ------
+    InputError
+        A table cannot be read, or lacks a column.
+    """
+    for path, columns, merge in (
+        (facts, FACT_COLUMNS, merge_facts),
+        (names, NAME_COLUMNS, merge_names),
+        (relations, RELATION_COLUMNS, merge_relations),
+    ):
+        if path is not None:
+            table = read_table(path, columns, "a table of facts")
+            catalogue = merge(catalogue, table if any_licence else free_rows(table))
+    return catalogue
+
+
+def merge_facts(catalogue: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
+    """Fill in what the catalogue lacks; anime that it does not have are left out.
+
+    Genres, themes and demographics of all rows are sorted by `sort_labels` first, so that a word
+    stands in one column only; an anime takes each of the three from the first row that has it.
+    """
+    facts = facts.sort("collected", descending=True, maintain_order=True)
+    facts = facts.with_columns(
+        pl.col("season").str.to_lowercase(), pl.col("source_material").str.to_titlecase()
+    )
+    facts = facts.with_columns(_spell_alike(facts["studios"]))
+    merged = catalogue
+    for theirs, ours in _LAST_COLLECTED.items():
+        found = facts.select("anime_id", pl.col(theirs).alias(ours)).drop_nulls()
+        merged = _fill(merged, found.unique("anime_id", keep="first", maintain_order=True))
+    merged = _fill_labels(merged, facts)
+    counted = facts.select("anime_id", pl.col("members").cast(pl.Int64)).drop_nulls()
+    return _replace_members(merged, counted.unique("anime_id", keep="first", maintain_order=True))
+
+
+def merge_names(catalogue: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
+    """Add native titles, synonyms and, where there is none, pictures; first rows first."""
+    merged = catalogue
+    for name in NAME_COLUMNS[1:-1]:
+        found = names.select("anime_id", name).drop_nulls()
+        merged = _fill(merged, found.unique("anime_id", keep="first", maintain_order=True))
+    return merged
+
+
+def merge_relations(catalogue: pl.DataFrame, relations: pl.DataFrame) -> pl.DataFrame:
+    """Add the column ``relations``, as "kind:id;kind:id", to what an anime has of it.
+
+    A pair of anime is related in one way. Where sources differ, the source counts that tells more
+    kinds apart: one that knows only sequels and side stories calls an alternative version either.
+    """
+    kinds = relations.group_by("source").agg(pl.col("kind").n_unique().alias("kinds"))
+    ordered = relations.join(kinds, on="source", maintain_order="left").sort(
+        "kinds", "source", descending=[True, False], maintain_order=True
+    )
+    pairs = ordered.unique(["anime_id", "related_id"], keep="first", maintain_order=True)
+    texts = (
+        pairs.sort("anime_id", "related_id")
+        .group_by("anime_id", maintain_order=True)
+        .agg((pl.col("kind") + ":" + pl.col("related_id").cast(pl.String)).str.join(";"))
+        .rename({"kind": "relations"})
+    )
+    return _fill(catalogue.drop("relations", strict=False), texts)
+
+
+def free_rows(table: pl.DataFrame, licences: Sequence[str] = FREE_LICENCES) -> pl.DataFrame:
+    """Return the rows under one of the licences."""
+    return table.filter(pl.col("licence").is_in(licences))
+
+
+def _fill(catalogue: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """Fill the one further column of ``found`` in where the catalogue has nothing."""
+    name = found.columns[1]
+    ids = catalogue.schema["anime_id"]
+    joined = catalogue.join(
+        found.with_columns(pl.col("anime_id").cast(ids)).rename({name: "found"}),
+        on="anime_id",
+        how="left",
+        maintain_order="left",
+    )
+    if name not in catalogue.columns:
+        return joined.rename({"found": name})
+    ours = pl.col(name)
+    if catalogue.schema[name] == pl.String:
+        ours = pl.when(ours != "").then(ours)
+    filled = pl.coalesce(ours, pl.col("found").cast(catalogue.schema[name])).alias(name)
+    return joined.with_columns(filled).drop("found")
+
+
+def _fill_labels(catalogue: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
+    """Sort all words about an anime into its genres, themes and demographics."""
+    words: dict[int, list[list[str]]] = {}
+    for table, columns in ((catalogue, LABEL_COLUMNS), (facts, LABEL_COLUMNS), (facts, ["tags"])):
+        texts = [table[name].fill_null("").to_list() for name in columns if name in table.columns]
+        for anime_id, *parts in zip(table["anime_id"].to_list(), *texts, strict=True):
+            labels = [label for part in parts for label in part.split(";")]
+            words.setdefault(anime_id, []).append(
+                labels[:MAX_TAG_LABELS] if columns == ["tags"] else labels
+            )
+    sorted_labels = [_first_of_each(words[anime_id]) for anime_id in catalogue["anime_id"]]
+    return catalogue.with_columns(
+        pl.Series(name, [";".join(found[at]) or None for found in sorted_labels], pl.String)
+        for at, name in enumerate(LABEL_COLUMNS)
+    )
+
+
+def _first_of_each(rows: Iterable[Sequence[str]]) -> list[list[str]]:
+    """Return genres, themes and demographics, each of the first row that has any."""
+    found: list[list[str]] = [[], [], []]
+    for words in rows:
+        for column, labels in zip(found, sort_labels(words), strict=True):
+            column += [] if column else labels
+    return found
+
+
+def _spell_alike(studios: pl.Series) -> pl.Series:
+    """Spell a studio in one way: as its first row does, but for case, points and blanks."""
+    spelling: dict[str, str] = {}
+    lists = studios.str.split(";").to_list()
+    keys = pl.Series(sorted({name for names in lists for name in names or ()}), dtype=pl.String)
+    key_of = dict(zip(keys, keys.str.to_lowercase().str.replace_all("[^a-z0-9]", ""), strict=True))
+    for names in lists:
+        for name in names or ():
+            spelling.setdefault(key_of[name] or name, name)
+    return pl.Series(
+        studios.name,
+        [
+            None if names is None else ";".join(spelling[key_of[name] or name] for name in names)
+            for names in lists
+        ],
+        pl.String,
+    )
+
+
+def _replace_members(catalogue: pl.DataFrame, counted: pl.DataFrame) -> pl.DataFrame:
+    """Take the current members; older counts are scaled to them.
+
+    The catalogue's count is older: it is multiplied by the median growth of the anime within
+    `YEAR_WINDOW` years, as those who joined since are not spread evenly. Where most joined since
+    (`MAX_GROWTH`), it says little, and the number of those who scored the anime is scaled instead.
+    """
+    joined = catalogue.with_columns(
+        pl.lit(None, pl.Int64).alias(name)
+        for name in ("members", "scored_by", "year")
+        if name not in catalogue.columns
+    ).join(
+        counted.with_columns(pl.col("anime_id").cast(catalogue.schema["anime_id"])).rename(
+            {"members": "current"}
+        ),
+        on="anime_id",
+        how="left",
+        maintain_order="left",
+    )
+    rated = joined.filter(pl.col("scored_by") > 0)
+    per_score = rated.select((pl.col("current") / pl.col("scored_by")).median()).item()
+    growth = _median_growth(joined)
+    scale = pl.col("year").replace_strict(growth, default=growth[None], return_dtype=pl.Float64)
+    older = pl.col("members") * scale
+    members = pl.coalesce(
+        pl.col("current").cast(pl.Float64),
+        pl.when(scale <= MAX_GROWTH).then(older),
+        pl.col("scored_by") * pl.lit(per_score, pl.Float64),
+        older,
+    )
+    return joined.with_columns(members.round().cast(pl.Int64).alias("members")).select(
+        *catalogue.columns, *({"members"} - set(catalogue.columns))
+    )
+
+
+def _median_growth(joined: pl.DataFrame) -> dict[int | None, float]:
+    """Return by how much members grew, for each year of an anime; None: for an unknown year."""
+    both = joined.filter(pl.col("members") > 0, pl.col("current").is_not_null()).select(
+        "year", (pl.col("current") / pl.col("members")).alias("growth")
+    )
+    medians = both.select(pl.col("growth").median()).item()
+    found: dict[int | None, float] = {None: 1.0 if medians is None else medians}
+    for year in joined["year"].drop_nulls().unique():
+        about = both.filter((pl.col("year") - year).abs() <= YEAR_WINDOW)
+        enough = len(about) >= MIN_YEAR_ANIME
+        found[year] = about.select(pl.col("growth").median()).item() if enough else found[None]
+    return found

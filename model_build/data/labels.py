@@ -1,0 +1,74 @@
+"""The words that say what an anime is about, in one spelling: genres, themes and demographics.
+
+MyAnimeList's words of today. Those of AniList and the ones that MyAnimeList used before are other
+names of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+GENRES = (
+    *("Action", "Adventure", "Avant Garde", "Award Winning", "Boys Love", "Comedy", "Drama"),
+    *("Ecchi", "Erotica", "Fantasy", "Girls Love", "Gourmet", "Hentai", "Horror", "Mystery"),
+    *("Romance", "Sci-Fi", "Slice of Life", "Sports", "Supernatural", "Suspense"),
+)
+THEMES = (
+    *("Adult Cast", "Anthropomorphic", "CGDCT", "Childcare", "Combat Sports", "Crossdressing"),
+    *("Delinquents", "Detective", "Educational", "Gag Humor", "Gore", "Harem"),
+    *("High Stakes Game", "Historical", "Idols (Female)", "Idols (Male)", "Isekai", "Iyashikei"),
+    *("Love Polygon", "Love Status Quo", "Magical Sex Shift", "Mahou Shoujo", "Martial Arts"),
+    *("Mecha", "Medical", "Military", "Music", "Mythology", "Organized Crime", "Otaku Culture"),
+    *("Parody", "Performing Arts", "Pets", "Psychological", "Racing", "Reincarnation"),
+    *("Reverse Harem", "Samurai", "School", "Showbiz", "Space", "Strategy Game", "Super Power"),
+    *("Survival", "Team Sports", "Time Travel", "Urban Fantasy", "Vampire", "Video Game"),
+    *("Villainess", "Visual Arts", "Workplace"),
+)
+DEMOGRAPHICS = ("Josei", "Kids", "Seinen", "Shoujo", "Shounen")
+OTHER_NAMES = {
+    "Animals": "Pets",
+    "Cars": "Racing",
+    "Cute Girls Doing Cute Things": "CGDCT",
+    "Dementia": "Avant Garde",
+    "Demons": "Mythology",
+    "Detectives": "Detective",
+    "Female Harem": "Harem",
+    "Food": "Gourmet",
+    "Game": "Strategy Game",
+    "Gangs": "Organized Crime",
+    "Mafia": "Organized Crime",
+    "Male Harem": "Reverse Harem",
+    "Mixed Gender Harem": "Harem",
+    "Police": "Detective",
+    "Science Fiction": "Sci-Fi",
+    "Science-Fiction": "Sci-Fi",
+    "Shoujo Ai": "Girls Love",
+    "Shounen Ai": "Boys Love",
+    "Teens' Love": "Erotica",
+    "Thriller": "Suspense",
+    "Vampires": "Vampire",
+    "Video Games": "Video Game",
+    "Yaoi": "Boys Love",
+    "Yakuza": "Organized Crime",
+    "Yuri": "Girls Love",
+}
+"""Words of other sites and times -> genres and themes."""
+_FACETS = (GENRES, THEMES, DEMOGRAPHICS)
+_LABEL_BY_WORD = {
+    word.lower(): label
+    for word, label in [
+        *((label, label) for facet in _FACETS for label in facet),
+        *OTHER_NAMES.items(),
+    ]
+}
+
+
+def sort_labels(words: Iterable[str]) -> tuple[list[str], list[str], list[str]]:
+    """Return the genres, themes and demographics among words; others are left out.
+
+    >>> sort_labels(["Mecha", "Science Fiction", "shounen", "Coastal"])
+    (['Sci-Fi'], ['Mecha'], ['Shounen'])
+    """
+    found = {_LABEL_BY_WORD[word.lower()] for word in words if word.lower() in _LABEL_BY_WORD}
+    genres, themes, demographics = (sorted(found.intersection(facet)) for facet in _FACETS)
+    return genres, themes, demographics
