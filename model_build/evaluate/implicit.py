@@ -11,16 +11,16 @@ from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 from app.recommender import UserList
-from app.recommender.array_types import Float32Array, Int32Array
+from app.recommender.array_types import BoolArray, Float32Array, Int32Array
 from app.recommender.arrays import find_positions
 from app.recommender.engines import AlsEngine
 from app.recommender.engines.als import InteractionStrengths
+from app.recommender.rank import top_items
 from app.recommender.user_list import KnownEntries
 from model_build.data.holdout import MaskedInteractions, MaskedUsers
 from model_build.engines.als import AlsSettings, als_engine, fit_als_factors
 from model_build.evaluate.metrics import average_precision, finite_mean, ndcg, precision, recall
 from model_build.evaluate.ranking import Ranker
-from model_build.evaluate.ranking_kernels import rank_block
 from model_build.util.threads import available_cpus, run_over_ranges
 
 CUTOFF = 10
@@ -43,9 +43,10 @@ def evaluate_scores(users: MaskedUsers, score_block: BlockScorer) -> dict[str, f
     hits = np.zeros((len(users), CUTOFF), bool)
 
     def work(first: int, last: int) -> None:
-        seen, wanted = users.visible, users.hidden
-        rows = np.ascontiguousarray(score_block(first, last))
-        rank_block(rows, first, seen.indptr, seen.indices, wanted.indptr, wanted.indices, auc, hits)
+        for user, scores in enumerate(score_block(first, last), first):
+            hidden = _row_indices(users.hidden, user)
+            if len(hidden):
+                auc[user] = _rank_user(scores, _row_indices(users.visible, user), hidden, hits[user])
 
     blocks = [(at, min(at + BLOCK_USERS, len(users))) for at in range(0, len(users), BLOCK_USERS)]
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(available_cpus()) as pool:
@@ -56,6 +57,28 @@ def evaluate_scores(users: MaskedUsers, score_block: BlockScorer) -> dict[str, f
         f"{name}@{CUTOFF}": metric(hits, n_hidden, CUTOFF) for name, metric in metrics.items()
     }
     return {name: finite_mean(value[n_hidden > 0]) for name, value in found.items()}
+
+
+def _row_indices(matrix: csr_matrix, row: int) -> Int32Array:
+    return np.asarray(matrix.indices[matrix.indptr[row] : matrix.indptr[row + 1]])
+
+
+def _rank_user(
+    scores: Float32Array, visible: Int32Array, hidden: Int32Array, hits: BoolArray
+) -> float:
+    """Return the AUC, and mark which of the first places (k,) hold something hidden.
+
+    By sorting, as scikit-learn's AUC takes 15 times as long for one user and holds the lock of the
+    interpreter. Of equal scores the one further left ranks first; for the AUC such pairs count half.
+    """
+    allowed = np.ones(len(scores), bool)
+    allowed[visible] = False
+    best = top_items(scores.astype(np.float64), allowed, len(hits))
+    hits[: len(best)] = np.isin(best, hidden)
+    allowed[hidden] = False
+    others, own = np.sort(scores[allowed]), scores[hidden]
+    beaten = np.searchsorted(others, own) + np.searchsorted(others, own, side="right")
+    return float(beaten.mean() / (2 * len(others))) if len(others) else float("nan")
 
 
 def evaluate_known_and_new(
