@@ -46,7 +46,9 @@ def evaluate_scores(users: MaskedUsers, score_block: BlockScorer) -> dict[str, f
         for user, scores in enumerate(score_block(first, last), first):
             hidden = _row_indices(users.hidden, user)
             if len(hidden):
-                auc[user] = _rank_user(scores, _row_indices(users.visible, user), hidden, hits[user])
+                auc[user] = _rank_user(
+                    scores, _row_indices(users.visible, user), hidden, hits[user]
+                )
 
     blocks = [(at, min(at + BLOCK_USERS, len(users))) for at in range(0, len(users), BLOCK_USERS)]
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(available_cpus()) as pool:
@@ -68,8 +70,8 @@ def _rank_user(
 ) -> float:
     """Return the AUC, and mark which of the first places (k,) hold something hidden.
 
-    By sorting, as scikit-learn's AUC takes 15 times as long for one user and holds the lock of the
-    interpreter. Of equal scores the one further left ranks first; for the AUC such pairs count half.
+    By sorting: scikit-learn's AUC takes 15 times as long for one user, and holds the lock of the
+    interpreter. Of equal scores the one further left ranks first; such pairs count half in the AUC.
     """
     allowed = np.ones(len(scores), bool)
     allowed[visible] = False

@@ -1,56 +1,92 @@
 """Models fitted for one part only, measured on users that are not in their training ratings.
 
-What two trials have in common is fitted once: grouped ratings, baselines while their settings stay,
-Gram matrices, everything of the parts that are not searched.
+They are trained as any model is (`model_build.train.driver`). What two trials have in common is
+fitted once: the stages of a training whose settings stay, and everything of the parts that are not
+searched is left empty.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
 from app.recommender import Model, SortOrder
-from model_build.data.grouping import GroupedRatings, group_scores
 from model_build.data.holdout import HoldoutUser, index_split, split_users
 from model_build.data.ratings import Ratings, ratings_fingerprint
-from model_build.evaluate.evaluation import evaluate
-from model_build.evaluate.ranking import model_ranker
-from model_build.train.affinity import (
-    SHORT_HISTORY,
-    EaseRegularisation,
-    GramMatrices,
-    compute_gram_matrices,
-    solve_ease,
+from model_build.evaluate.metrics import summary
+from model_build.evaluate.ranking import (
+    EvaluationItems,
+    Ranker,
+    RankingResult,
+    model_ranker,
+    rank_users,
 )
-from model_build.train.bias_model import fit_bias_model
+from model_build.train.affinity import GramMatrices, compute_gram_matrices
+from model_build.train.checkpoints import ArrayMapping, CheckpointStore
+from model_build.train.driver import LocalGatherer, train
 from model_build.train.hyperparameters import Hyperparameters
-from model_build.train.model_arrays import (
-    ModelArrays,
-    affinity_arrays,
-    build_in_memory_model,
-    empty_affinity_arrays,
-    empty_knn_arrays,
-    empty_score_model_arrays,
-    item_statistics_arrays,
-    knn_arrays,
-    score_model_arrays,
-)
-from model_build.train.score_model import (
-    fit_gaussian_factors,
-    standard_score_similarity,
-    standardise_ratings,
-)
-from model_build.train.similarity import pearson_baseline_similarity
-from model_build.train.sufficient_statistics import UserEntries, count_items
+from model_build.train.model_arrays import empty_knn_arrays
+from model_build.train.sufficient_statistics import ItemCounts, ItemOrdering
 from model_build.util.errors import InputError
 
-T = TypeVar("T")
 PRUNING_STRIDE = 5
 """One user in so many is measured before the others, to give up early on bad settings."""
 MIN_PRUNING_USERS = 20
 """Fewer users say nothing; then nothing is measured before the others."""
+AFFINITY_STAGES = ("pair-sums", "affinity", "newcomer")
+PART_STAGES = {
+    "": (),
+    "knn": ("similarity",),
+    "affinity": AFFINITY_STAGES,
+    "taste": ("taste-similarity", "taste-factors", *AFFINITY_STAGES),
+}
+"""The stages of a training that a part consists of. Predicted scores are made of affinity, too."""
+
+
+class _StageCache(CheckpointStore):
+    """Stages as they were fitted last, in memory; those that are not ``wanted`` are empty."""
+
+    def __init__(self, empty: Mapping[str, ArrayMapping]) -> None:
+        super().__init__(None)
+        self._empty = empty
+        self._fitted: dict[str, tuple[object, ArrayMapping]] = {}
+        self.wanted: Collection[str] = ()
+
+    def load_or_compute(
+        self, name: str, settings: object, compute: Callable[[], ArrayMapping]
+    ) -> ArrayMapping:
+        """Return the stage fitted with the same settings, or fit it."""
+        if name not in self.wanted:
+            return self._empty[name]
+        if name not in self._fitted or self._fitted[name][0] != settings:
+            self._fitted.pop(name, None)  # frees its memory for the next
+            self._fitted[name] = (settings, compute())
+        return self._fitted[name][1]
+
+
+class _SharedGatherer(LocalGatherer):
+    """Ratings that many trainings share; affinity of the ``max_items`` on most lists alone."""
+
+    def __init__(self, ratings: Ratings, threads: int | None, max_items: int | None) -> None:
+        super().__init__(ratings, threads)
+        self._max_items = max_items
+        self._ordering: ItemOrdering | None = None
+
+    def group_ratings(self, counts: ItemCounts) -> ItemOrdering:
+        """Group once."""
+        if self._ordering is None:
+            self._ordering = super().group_ratings(counts)
+        return self._ordering
+
+    def release_scores(self) -> None:
+        """Keep them: another training follows."""
+
+    def gram_matrices(self, counts: ItemCounts, min_entries: int) -> GramMatrices:  # noqa: ARG002
+        """Sum up for the items that are asked for."""
+        return compute_gram_matrices(
+            self._ratings, min_entries=min_entries, max_items=self._max_items, threads=self._threads
+        )
 
 
 class HoldoutBenchmark:
@@ -75,15 +111,21 @@ class HoldoutBenchmark:
         franchise: dict[int, int] | None = None,
         threads: int | None = None,
     ) -> None:
-        self.training, self.users = index_split(split_users(ratings, n_users, seed))
+        training, self.users = index_split(split_users(ratings, n_users, seed))
+        self.training = training
         self.fingerprint = ratings_fingerprint(ratings)
-        groups = franchise or {}
-        self._franchise = np.array(
-            [groups.get(anime, -1) for anime in self.training.anime_ids.tolist()], np.int64
+        groups, n_items = franchise or {}, len(training.anime_ids)
+        self._items = EvaluationItems.from_catalogue(
+            training.anime_ids,
+            np.array([groups.get(anime, -1) for anime in training.anime_ids.tolist()], np.int64),
+            np.bincount(training.item, minlength=n_items).astype(np.int32),
+            len(training.user_ids),
         )
-        self._affinity_anime = affinity_anime
+        self._gatherer = _SharedGatherer(training, threads, affinity_anime)
+        self._stages = _StageCache(
+            _empty_stages(n_items, float(training.rating[training.rated_mask].mean()))
+        )
         self._threads = threads
-        self._cache: dict[str, tuple[object, Any]] = {}
 
     @property
     def pruning_users(self) -> list[HoldoutUser]:
@@ -92,132 +134,55 @@ class HoldoutBenchmark:
         return few if len(few) >= MIN_PRUNING_USERS else []
 
     def check_objective(self, objective: str) -> None:
-        """Raise InputError unless `evaluate` gives a number of that name, for one user."""
-        found = self.evaluate_model(
-            self.fit_part("", Hyperparameters()), SortOrder.MATCH, self.users[:1]
-        )
-        if not isinstance(found.get(objective), int | float):
+        """Raise InputError unless `evaluate_model` gives a number of that name, for one user."""
+        model = self.fit_part("", Hyperparameters())
+        if objective not in self.evaluate_model(model, SortOrder.MATCH, self.users[:1]):
             raise InputError(f"--objective {objective}: evaluate does not measure it.")
 
+    def rank(self, ranker: Ranker, users: Sequence[HoldoutUser]) -> RankingResult:
+        """Recommend to the users."""
+        return rank_users(ranker, self._items, users)
+
+    def summarise(self, result: RankingResult) -> dict[str, float | int]:
+        """All numbers that `evaluate` gives, of what `rank` gave."""
+        return summary(result, self._items)
+
     def evaluate_model(
-        self, model: Model, order: SortOrder, users: list[HoldoutUser]
-    ) -> dict[str, Any]:
-        """All that `evaluate` gives."""
-        return dict(evaluate(model, self._franchise, users, ranker=model_ranker(model, order)))
+        self, model: Model, order: SortOrder, users: Sequence[HoldoutUser]
+    ) -> dict[str, float | int]:
+        """All numbers that `evaluate` gives."""
+        return self.summarise(self.rank(model_ranker(model, order), users))
 
     def fit_part(self, part: str, settings: Hyperparameters) -> Model:
-        """Return a model in which one part is as the settings say.
+        """Return a model in which one part (of `PART_STAGES`) is as the settings say."""
+        self._stages.wanted = PART_STAGES[part]
+        trained = train(self._gatherer, settings, threads=self._threads, checkpoints=self._stages)
+        return trained.in_memory_model()
 
-        For ``taste`` the affinity is there as well: predicted scores are made of both.
-        """
-        n_items = len(self.training.anime_ids)
-        knn, taste, affinity = (
-            empty_knn_arrays(n_items, self._global_mean),
-            empty_score_model_arrays(n_items),
-            empty_affinity_arrays(n_items),
-        )
-        if part == "knn":
-            knn = self._fit_knn(settings)
-        if part == "taste":
-            taste = self._fit_score_model(settings)
-        if part in ("taste", "affinity"):
-            affinity = self._fit_affinity(settings)
-        n_users, entries = len(self.training.user_ids), UserEntries.from_ratings(self.training)
-        facts = self._cached(
-            "facts", (), lambda: item_statistics_arrays(count_items(entries), n_users)
-        )
-        counts = {
-            "fans": n_users,
-            "anime": n_items,
-            "entries": len(self.training),
-            "ratings": int(self.training.rated_mask.sum()),
-        }
-        return build_in_memory_model((facts, knn, taste, affinity), counts, settings.model_dump())
 
-    @property
-    def _global_mean(self) -> float:
-        return float(self._grouped_ratings.user_rating.mean())
-
-    @property
-    def _grouped_ratings(self) -> GroupedRatings:
-        return self._cached("grouped", (), lambda: group_scores(self.training))
-
-    def _fit_knn(self, settings: Hyperparameters) -> ModelArrays:
-        grouped = self._grouped_ratings
-        regularised = (settings.reg_user, settings.reg_item, settings.epochs)
-        baselines = self._cached(
-            "baselines",
-            regularised,
-            lambda: fit_bias_model(
-                grouped,
-                reg_user=settings.reg_user,
-                reg_item=settings.reg_item,
-                epochs=settings.epochs,
-            ),
-        )
-
-        def fit() -> ModelArrays:
-            similarity = pearson_baseline_similarity(
-                grouped,
-                baselines.residual,
-                shrinkage=settings.shrinkage,
-                min_support=settings.min_support,
-                neighbours=settings.neighbours,
-                threads=self._threads,
-            )
-            return knn_arrays(baselines, similarity, settings.precision)
-
-        similar = (settings.shrinkage, settings.min_support, settings.neighbours)
-        return self._cached("similarity", (*regularised, *similar, settings.precision), fit)
-
-    def _fit_score_model(self, settings: Hyperparameters) -> ModelArrays:
-        grouped = self._grouped_ratings
-        standard = self._cached("standard", (), lambda: standardise_ratings(grouped))
-        gaussian = self._cached(
-            "gaussian",
-            settings.taste_factors,
-            lambda: fit_gaussian_factors(
-                grouped, standard, factors=settings.taste_factors, threads=self._threads
-            ),
-        )
-        similarity = standard_score_similarity(
-            grouped,
-            standard,
-            neighbours=settings.taste_neighbours,
-            shrinkage=settings.taste_shrinkage,
-            threads=self._threads,
-        )
-        return score_model_arrays(standard, similarity, gaussian)
-
-    def _fit_affinity(self, settings: Hyperparameters) -> ModelArrays:
-        kind = EaseRegularisation(
-            settings.affinity_ridge, settings.affinity_dropout, settings.affinity_popularity
-        )
-        grams = self._cached("grams", (), self._gram_matrices)
-        newcomer = self._cached(
-            "newcomer",
-            settings.newcomer_neighbours,
-            lambda: solve_ease(grams, SHORT_HISTORY, settings.newcomer_neighbours),
-        )
-        keep = settings.affinity_neighbours
-        return self._cached(
-            "affinity",
-            (kind, keep, settings.newcomer_neighbours),
-            lambda: affinity_arrays(solve_ease(grams, kind, keep), newcomer),
-        )
-
-    def _gram_matrices(self) -> GramMatrices:
-        return compute_gram_matrices(
-            self.training, max_items=self._affinity_anime, threads=self._threads
-        )
-
-    def _cached(self, step: str, key: object, work: Callable[[], T]) -> T:
-        """Do ``work``, whose result is cached until the step is asked for with another key."""
-        if step not in self._cache or self._cache[step][0] != key:
-            self._cache.pop(step, None)  # frees its memory for the next
-            self._cache[step] = (key, work())
-        found: T = self._cache[step][1]
-        return found
+def _empty_stages(n_items: int, mean: float) -> dict[str, ArrayMapping]:
+    """Return the stages of a model that predicts the mean of all scores for everyone."""
+    no_matrix = {
+        "data": np.empty(0, np.float32),
+        "indices": np.empty(0, np.int32),
+        "indptr": np.zeros(n_items + 1, np.int32),
+    }
+    return {
+        "similarity": empty_knn_arrays(n_items, mean).to_arrays(),
+        "taste-similarity": {
+            "item_bias": np.zeros(n_items),
+            "overall_std": np.ones(1),
+            **no_matrix,
+        },
+        "taste-factors": {  # the Gaussian knows an item at least
+            "position": np.zeros(1, np.int32),
+            "factor": np.zeros((1, 0), np.float32),
+            "noise": np.ones(1, np.float32),
+            "user_bias_variance": np.ones(1),
+        },
+        "affinity": no_matrix,
+        "newcomer": no_matrix,
+    }
 
 
 def franchise_by_anime(anime_id: list[int], franchise: list[int | None]) -> dict[int, int]:

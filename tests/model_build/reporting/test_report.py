@@ -24,7 +24,7 @@ from model_build.evaluate.evaluation import evaluate
 from model_build.evaluate.ranking import model_ranker
 from model_build.reporting.charts import PLACEHOLDER_COLOURS, Chart, chart_svg
 from model_build.reporting.page import SimilarAnime, report_page
-from model_build.reporting.report_charts import model_hyperparameters, predict_order, report_charts
+from model_build.reporting.report_charts import model_hyperparameters, report_charts
 from model_build.reporting.report_inputs import AnimeNames, read_comparison, similar_anime
 from model_build.train.hyperparameters import Hyperparameters
 from model_build.tuning.holdout_benchmark import HoldoutBenchmark
@@ -244,7 +244,7 @@ def test_calibration_popularity_and_length(
     assert len(lengths.x) == 2  # nobody has a hundred of sixty anime
     for name in ("sharpened (match)", "KNN (score)"):
         assert lengths.series[name][1] < lengths.series[name][0]
-    alone = predict_order(knn, SortOrder.SCORE, bench.users)
+    alone = bench.rank(model_ranker(knn, SortOrder.SCORE), bench.users)
     assert lengths.series["baselines alone"][1] > math.sqrt(
         np.mean((alone.predicted - alone.actual) ** 2)
     )
