@@ -76,6 +76,8 @@ def test_every_form_of_a_release_is_read(tmp_path: Path, ending: str) -> None:
         "season": "fall",
         "year": 2023,
         "genres": "Adventure;Fantasy;Sci-Fi",
+        "themes": None,
+        "demographics": None,
         "picture": f"{PICTURE_BASE_URL}1015/138006.jpg",
         "adult": False,
         "related": [],
