@@ -15,7 +15,7 @@ from pathlib import Path
 from demo.data import EMPTY_USER, HUGE_USER, LONG_USER
 from demo.demo_users import DEMO_USERS, make_demo_data
 from demo.fake_upstream import FakeUpstream
-from demo.faults import FAULTY_USERNAMES
+from demo.faults import Fault
 
 BUNDLED_MODEL = Path(__file__).resolve().parent.parent / "bundled_model"
 
@@ -59,7 +59,9 @@ def main() -> None:
         sys.stdout.flush()
         people = ", ".join((*DEMO_USERS, LONG_USER, EMPTY_USER, HUGE_USER))
         sys.stderr.write(f"demo usernames, on every site: {people}\n")
-        sys.stderr.write(f"and for every kind of trouble: {', '.join(FAULTY_USERNAMES)}\n")
+        sys.stderr.write(
+            f"and for every kind of trouble: {', '.join(fault.value for fault in Fault)}\n"
+        )
         stop.wait()
 
 

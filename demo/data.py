@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import cache
 from typing import TYPE_CHECKING
 
-from demo.faults import FAULTY_USERNAMES, Fault
+from app.recommender.watch_status import WatchStatus
+from demo.faults import Fault
 
 if TYPE_CHECKING:
     from demo.kitsu_users import KitsuUsers
@@ -62,7 +63,8 @@ class DemoEntry:
 
 
 @cache
-def _numbered_entries(number: int) -> tuple[DemoEntry, ...]:
+def numbered_entries(number: int) -> tuple[DemoEntry, ...]:
+    """A list of the first so many ids."""
     return tuple(DemoEntry(n, score=5) for n in range(1, number + 1))
 
 
@@ -75,12 +77,18 @@ class DemoUser:
     entries: tuple[DemoEntry, ...]
     fault: Fault | None = None
 
+    def page(self, start: int, size: int) -> tuple[DemoEntry, ...]:
+        """Entries from a place on; whatever the place, the same ones of a list without end."""
+        if self.fault is Fault.ENDLESS:
+            return numbered_entries(size)
+        return self.entries[start : start + size]
+
 
 @dataclass(slots=True)
 class DemoData:
     """All fans, found in any case; ``synopses`` by MyAnimeList's id is what details know.
 
-    ``crowd`` is who stands among Kitsu's users, for those who collect; nobody else is there.
+    ``kitsu_users`` are all users of Kitsu, for those who collect; nobody else is there.
     """
 
     users: dict[str, DemoUser] = field(default_factory=dict)
@@ -88,11 +96,11 @@ class DemoData:
     kitsu_users: KitsuUsers | None = None
 
     def __post_init__(self) -> None:
-        self.add_user(HUGE_USER, _numbered_entries(TOO_LONG_COUNT))
+        self.add_user(HUGE_USER, numbered_entries(TOO_LONG_COUNT))
         self.add_user(EMPTY_USER, ())
-        self.add_user(LONG_USER, _numbered_entries(SEVERAL_PAGES_COUNT))
-        for name, fault in FAULTY_USERNAMES.items():
-            self.add_user(name, [DemoEntry(1, score=7)], fault)
+        self.add_user(LONG_USER, numbered_entries(SEVERAL_PAGES_COUNT))
+        for fault in Fault:
+            self.add_user(fault.value, [DemoEntry(1, score=7)], fault)
 
     def add_user(
         self, name: str, entries: Iterable[DemoEntry], fault: Fault | None = None
@@ -113,11 +121,5 @@ class DemoData:
         return next((fan for fan in self.users.values() if str(fan.user_id) == number), None)
 
 
-MAL_STATUS_CODES: Mapping[str, int] = {
-    "watching": 1,
-    "completed": 2,
-    "on_hold": 3,
-    "dropped": 4,
-    "plan_to_watch": 6,
-}
+MAL_STATUS_CODES = {status.slug: status.value for status in WatchStatus if status}
 """MyAnimeList's numbers for a status."""

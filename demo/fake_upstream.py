@@ -1,8 +1,8 @@
 """All services behind one address.
 
-with Upstream() as upstream:
-    upstream.add("Someone", [Listed(52991, score=9)])
-    ...  # point HAKKEN_ANILIST_URL at upstream.at("anilist"), and so on
+with FakeUpstream() as upstream:
+    upstream.add_user("Someone", [DemoEntry(52991, score=9)])
+    ...  # point HAKKEN_ANILIST_URL at upstream.base_url("anilist"), and so on
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from urllib.parse import unquote
 
 from demo.data import DemoData, DemoEntry, DemoUser
-from demo.faults import common_response, transient_response
+from demo.faults import COMMON_RESPONSES, TRANSIENT_RESPONSES
 from demo.http_server import FakeResponse, FakeServer, RecordedRequest, json_response
 from demo.services import SERVICES
 from demo.services.anilist import CHUNKED_USER, CUSTOM_LISTS_USER, ERROR_200_USER
@@ -42,33 +42,25 @@ class ResponseGate:
             self._opened.wait()
 
 
-class FakeUpstream:
+class FakeUpstream(FakeServer):
     """Start with ``with``; ``requests`` holds everything that was asked.
 
-    ``replies`` by service are given first, each once, whatever is asked.
+    ``queued_responses`` by service are given first, each once, whatever is asked.
     """
 
     def __init__(self, data: DemoData | None = None, port: int = 0) -> None:
+        super().__init__(self._respond, port)
         self.data = data or DemoData()
         self.data.add_user(CHUNKED_USER, (DemoEntry(n, score=5) for n in range(1, 1_201)))
         self.data.add_user(CUSTOM_LISTS_USER, ())
         self.data.add_user(ERROR_200_USER, ())
-        self._server = FakeServer(self._respond, port)
         self._answered_users: set[tuple[str, str]] = set()
         self.queued_responses: dict[str, list[FakeResponse]] = {}
         self._gates: dict[str, ResponseGate] = {}
 
-    @property
-    def requests(self) -> list[RecordedRequest]:
-        return self._server.requests
-
-    @property
-    def port(self) -> int:
-        return self._server.port
-
     def base_url(self, service: str) -> str:
         """The base address of a service (`demo.services.SERVICES`)."""
-        return self._server.url + SERVICES[service][0]
+        return self.url + SERVICES[service].prefix
 
     def add_user(self, name: str, entries: Iterable[DemoEntry]) -> DemoUser:
         """Give ``name`` a list."""
@@ -94,38 +86,37 @@ class FakeUpstream:
             "HAKKEN_RATE_PAGES": "off",
         }
 
-    def __enter__(self) -> FakeUpstream:
-        self._server.__enter__()
-        return self
-
     def __exit__(self, *_: object) -> None:
         for gate in self._gates.values():
             gate.open()
-        self._server.__exit__()
+        super().__exit__()
 
     def _respond(self, request: RecordedRequest) -> FakeResponse:
-        for service, (prefix, answer) in SERVICES.items():
-            if request.path == prefix or request.path.startswith(f"{prefix}/"):
-                if queued := self.queued_responses.get(service):
+        for name, service in SERVICES.items():
+            if request.path == service.prefix or request.path.startswith(f"{service.prefix}/"):
+                if queued := self.queued_responses.get(name):
                     return queued.pop(0)
-                path = request.path.removeprefix(prefix)
-                return self._fault_response(service, request) or answer(path, request, self.data)
+                path = request.path.removeprefix(service.prefix)
+                refused = self._fault_response(name, request)
+                return refused or service.respond(path, request, self.data)
         if request.path == "/again":
             return FakeResponse(307, b"", {"Location": "/again"})
         return json_response(404, {"error": "not_found"})
 
     def _fault_response(self, service: str, request: RecordedRequest) -> FakeResponse | None:
-        """What goes wrong in the same way on every service."""
+        """What is said instead of a fan's list."""
         fan = self._requested_user(service, request)
         if fan is None:
             return None
         if gate := self._gates.get(fan.name.casefold()):
             gate.pass_through()
+        if fan.fault is None:
+            return None
         if (service, fan.name) not in self._answered_users:
             self._answered_users.add((service, fan.name))
-            if first := transient_response(fan.fault):
+            if first := TRANSIENT_RESPONSES.get(fan.fault):
                 return first
-        return common_response(fan.fault)
+        return COMMON_RESPONSES.get(fan.fault) or SERVICES[service].refusals.get(fan.fault)
 
     def _requested_user(self, service: str, request: RecordedRequest) -> DemoUser | None:
         """Whose list a request is for."""

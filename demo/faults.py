@@ -1,80 +1,54 @@
-"""Every way in which a service fails. A fan's name is the switch: see `NAMES`."""
+"""Every way in which a service fails. A fan's name is the switch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum, auto
+from dataclasses import replace
+from enum import Enum
 from typing import Any
 
 from demo.http_server import FakeResponse, json_response
 
 
 class Fault(Enum):
-    """What goes wrong for a fan, on every service."""
+    """What goes wrong on every service; the value is the fan who always has this trouble."""
 
-    PRIVATE = auto()  # the list is not public
-    LIMITED = auto()  # 429 with Retry-After: 41
-    LIMITED_SILENTLY = auto()  # 429 that does not say how long
-    DOWN = auto()  # 500 every time
-    GATEWAY = auto()  # 504, as HTML
-    CHALLENGE = auto()  # 403 with a web page that wants a browser
-    WEB_PAGE = auto()  # 200 with a web page
-    MISSING_PAGE = auto()  # 404 with a web page: says nothing about the user
-    GARBLED = auto()  # JSON that breaks off, complete as HTTP goes
-    CUT = auto()  # the connection is closed in the middle of the body
-    DROPPED = auto()  # the connection is closed without an answer
-    SLOW = auto()  # no answer until the server closes
-    HANGING = auto()  # headers and a first piece, then nothing until the server closes
-    DRIPPING = auto()  # a body that comes byte by byte and never ends
-    WRONG_TYPES = auto()  # scores that are objects
-    FIELDLESS = auto()  # scores that are not there
-    ENDLESS = auto()  # always one more page, with the same rows
-    FOREIGN_NEXT = auto()  # the next page is on another host
-    MOVED = auto()  # 307 to another host
-    LOOPING = auto()  # 307 to itself
-    FLAKY = auto()  # the first connection is dropped
-    RECOVERING = auto()  # 503 with Retry-After: 0 once
-    REFUSED = auto()  # only AniList: 403 "temporarily disabled"; only MyAnimeList: 403 "DoS"
-    NO_LISTS = (
-        auto()
-    )  # only Jikan: a host that serves no lists; only AniList: no lists in the answer
+    PRIVATE = "PrivateFan"  # the list is not public
+    LIMITED = "LimitedFan"  # 429 with Retry-After: 41
+    LIMITED_SILENTLY = "QuietlyLimitedFan"  # 429 that does not say how long
+    DOWN = "DownFan"  # 500 every time
+    GATEWAY = "GatewayFan"  # 504, as HTML
+    CHALLENGE = "ChallengeFan"  # 403 with a web page that wants a browser
+    WEB_PAGE = "WebPageFan"  # 200 with a web page
+    MISSING_PAGE = "MissingPageFan"  # 404 with a web page: says nothing about the user
+    GARBLED = "GarbledFan"  # JSON that breaks off, complete as HTTP goes
+    CUT = "CutFan"  # the connection is closed in the middle of the body
+    DROPPED = "DroppedFan"  # the connection is closed without an answer
+    SLOW = "SlowFan"  # no answer until the server closes
+    HANGING = "HangingFan"  # headers and a first piece, then nothing until the server closes
+    DRIPPING = "DrippingFan"  # a body that comes byte by byte and never ends
+    WRONG_TYPES = "WrongTypesFan"  # scores that are objects
+    FIELDLESS = "FieldlessFan"  # scores that are not there
+    ENDLESS = "EndlessFan"  # always one more page, with the same rows
+    FOREIGN_NEXT = "ForeignFan"  # the next page is on another host
+    MOVED = "MovedFan"  # 307 to another host
+    LOOPING = "LoopingFan"  # 307 to itself
+    FLAKY = "FlakyFan"  # the first connection is dropped
+    RECOVERING = "RecoveringFan"  # 503 with Retry-After: 0 once
+    # Only AniList: 403 "temporarily disabled"; only MyAnimeList: 403 "DoS".
+    REFUSED = "DisabledFan"
+    # Only Jikan: a host that serves no lists; only AniList: no lists in the answer.
+    NO_LISTS = "NoListsFan"
 
 
-FAULTY_USERNAMES: Mapping[str, Fault] = {
-    "PrivateFan": Fault.PRIVATE,
-    "LimitedFan": Fault.LIMITED,
-    "QuietlyLimitedFan": Fault.LIMITED_SILENTLY,
-    "DownFan": Fault.DOWN,
-    "GatewayFan": Fault.GATEWAY,
-    "ChallengeFan": Fault.CHALLENGE,
-    "WebPageFan": Fault.WEB_PAGE,
-    "MissingPageFan": Fault.MISSING_PAGE,
-    "GarbledFan": Fault.GARBLED,
-    "CutFan": Fault.CUT,
-    "DroppedFan": Fault.DROPPED,
-    "SlowFan": Fault.SLOW,
-    "HangingFan": Fault.HANGING,
-    "DrippingFan": Fault.DRIPPING,
-    "WrongTypesFan": Fault.WRONG_TYPES,
-    "FieldlessFan": Fault.FIELDLESS,
-    "EndlessFan": Fault.ENDLESS,
-    "ForeignFan": Fault.FOREIGN_NEXT,
-    "MovedFan": Fault.MOVED,
-    "LoopingFan": Fault.LOOPING,
-    "FlakyFan": Fault.FLAKY,
-    "RecoveringFan": Fault.RECOVERING,
-    "DisabledFan": Fault.REFUSED,
-    "NoListsFan": Fault.NO_LISTS,
-}
-"""Fans that always have the same trouble, on every service."""
+Refusals = Mapping[Fault, FakeResponse]
 
-RETRY_AFTER_HEADER = {"Retry-After": "41"}
 FOREIGN_URL = "http://localhost:9/elsewhere"
 
 _HTML_HEADERS = {"Content-Type": "text/html; charset=utf-8"}
 _HTML_BODY = b"<!DOCTYPE html><title>Just a moment...</title>"
 
-_RESPONSES: Mapping[Fault, FakeResponse] = {
+COMMON_RESPONSES: Refusals = {
     Fault.GATEWAY: FakeResponse(504, b"<html>504 Gateway Time-out</html>", _HTML_HEADERS),
     Fault.CHALLENGE: FakeResponse(403, _HTML_BODY, _HTML_HEADERS),
     Fault.WEB_PAGE: FakeResponse(200, _HTML_BODY, _HTML_HEADERS),
@@ -88,20 +62,22 @@ _RESPONSES: Mapping[Fault, FakeResponse] = {
     Fault.MOVED: FakeResponse(307, b"", {"Location": FOREIGN_URL}),
     Fault.LOOPING: FakeResponse(307, b"", {"Location": "/again"}),
 }
+"""What looks the same on every service."""
+TRANSIENT_RESPONSES: Refusals = {
+    Fault.FLAKY: FakeResponse(200, None),
+    Fault.RECOVERING: json_response(503, {"error": "busy"}, **{"Retry-After": "0"}),
+}
+"""The first answer to what is over the second time."""
 
 
-def common_response(fault: Fault | None) -> FakeResponse | None:
-    """The answer to a fault that looks the same on every service."""
-    return _RESPONSES.get(fault) if fault else None
-
-
-def transient_response(fault: Fault | None) -> FakeResponse | None:
-    """The first answer to a fault that is over the second time."""
-    if fault is Fault.FLAKY:
-        return FakeResponse(200, None)
-    if fault is Fault.RECOVERING:
-        return json_response(503, {"error": "busy"}, **{"Retry-After": "0"})
-    return None
+def refusals(private: FakeResponse, limited: FakeResponse, down: FakeResponse) -> Refusals:
+    """How a service says what all of them say, each in its own words."""
+    return {
+        Fault.PRIVATE: private,
+        Fault.LIMITED: replace(limited, headers={**limited.headers, "Retry-After": "41"}),
+        Fault.LIMITED_SILENTLY: limited,
+        Fault.DOWN: down,
+    }
 
 
 def corrupt_fields(fault: Fault | None, body: Any, key: str) -> Any:

@@ -18,7 +18,14 @@ from app.recommender import Model
 from app.recommender.watch_status import WatchStatus
 from demo.data import DemoEntry, EntryKind
 from demo.faults import Fault
-from demo.kitsu_users import FIRST_USER_ID, DemoKitsuUser, FaultPlan, KitsuUsers, make_kitsu_user
+from demo.kitsu_users import (
+    FIRST_USER_ID,
+    DemoKitsuUser,
+    FaultPlan,
+    KitsuUsers,
+    favourite_anime,
+    make_kitsu_user,
+)
 from model_build.data.ratings import read_ratings
 
 MAX_FAVOURITES = 10
@@ -27,20 +34,13 @@ FALLBACK_ID_OFFSET = 1_000_000
 """Added to MyAnimeList's id where the catalogue has none of Kitsu's."""
 EPISODE_MINUTES = {"Movie": 100, "Music": 4}
 DEFAULT_EPISODE_MINUTES = 24
-_STATUS_NAMES = {
-    WatchStatus.WATCHING: "watching",
-    WatchStatus.COMPLETED: "completed",
-    WatchStatus.ON_HOLD: "on_hold",
-    WatchStatus.DROPPED: "dropped",
-    WatchStatus.PLAN_TO_WATCH: "plan_to_watch",
-}
 
 
 class RatingsKitsuUsers(KitsuUsers):
     """Every fan of a ratings file as a user of Kitsu.
 
-    With ``troubled`` some are private, empty or never came back, some entries lead nowhere, pages
-    shift, and requests are refused or fail now and then.
+    With ``with_faults`` some are private, empty or never came back, some entries lead nowhere,
+    pages shift, and requests are refused or fail now and then.
     """
 
     def __init__(self, file: Path, model_folder: Path, *, with_faults: bool = False) -> None:
@@ -74,11 +74,7 @@ class RatingsKitsuUsers(KitsuUsers):
                 return make_kitsu_user(index)
         rows = range(int(self._indptr[index]), int(self._indptr[index + 1]))
         entries = [self._make_entry(index, row) for row in rows]
-        loved = sorted(
-            (entry for entry in entries if entry.score >= FAVOURITE_SCORE),
-            key=lambda entry: (-entry.score, entry.site_id),
-        )
-        favourites = [("anime", entry.site_id) for entry in loved[: index % (MAX_FAVOURITES + 1)]]
+        favourites = favourite_anime(entries, FAVOURITE_SCORE, index % (MAX_FAVOURITES + 1))
         others = [("characters", index + 1)] if index % 3 == 0 else []
         return make_kitsu_user(index, entries, favourites=[*favourites, *others])
 
@@ -93,7 +89,7 @@ class RatingsKitsuUsers(KitsuUsers):
         return DemoEntry(
             None if self._with_faults and draw == 4 else anime_id,
             score,
-            _STATUS_NAMES[status],
+            status.slug,
             media_id=kitsu_id,
             progress=0 if status is WatchStatus.PLAN_TO_WATCH else progress,
             episodes=episodes,

@@ -9,8 +9,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from typing import Any, Self
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,10 @@ class RecordedRequest:
     headers: dict[str, str]
     body: Any
 
+    def url_with(self, **query: object) -> str:
+        """The same address with other values in its query."""
+        return f"http://{self.headers['host']}{self.path}?{urlencode({**self.query, **query})}"
+
 
 def json_response(status: int, body: object, **headers: str) -> FakeResponse:
     """An answer in JSON."""
@@ -46,7 +50,7 @@ def json_response(status: int, body: object, **headers: str) -> FakeResponse:
 
 
 class FakeServer:
-    """Answers every request with what ``answer`` makes of it; start it with ``with``."""
+    """Answers every request with what ``respond`` makes of it; start it with ``with``."""
 
     def __init__(self, respond: Callable[[RecordedRequest], FakeResponse], port: int = 0) -> None:
         self.respond = respond
@@ -57,7 +61,7 @@ class FakeServer:
         self.port = int(self._server.server_address[1])
         self.url = f"http://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> FakeServer:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

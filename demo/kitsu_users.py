@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from demo.data import DemoEntry, DemoUser
@@ -15,7 +15,7 @@ PAGES_PER_NEW_USER = 50
 
 @dataclass(frozen=True, slots=True)
 class DemoKitsuUser:
-    """A user of Kitsu. ``favourites`` are (type, Kitsu's id); ``minutes`` spent on anime.
+    """A user of Kitsu. ``favourites`` are (type, Kitsu's id).
 
     ``counts`` are Kitsu's attributes that end in Count, by what stands before that.
     """
@@ -30,10 +30,9 @@ class DemoKitsuUser:
 class FaultPlan:
     """What goes wrong while a crowd is read; 0 and empty for nothing.
 
-    Of all requests every ``limited``-th is answered 429, every ``failing``-th 500. The first
-    ``removed`` entries of those in ``shifting`` are deleted after their first page. Pages of users
-    that begin at one of ``broken`` are always answered 500. With ``newcomers`` somebody joins at
-    the front of the users after every fifty pages of them.
+    The first ``removed_entries`` of those in ``shifting_ids`` are deleted after their first page.
+    Pages of users that begin at one of ``broken_offsets`` are always answered 500. With
+    ``add_new_users`` somebody joins at the front of the users after every fifty pages of them.
     """
 
     rate_limited_every: int = 0
@@ -45,10 +44,10 @@ class FaultPlan:
 
 
 class KitsuUsers:
-    """Members in the order of their numbers, from `FIRST` on.
+    """Members in the order of their numbers, from `FIRST_USER_ID` on.
 
-    ``favourites_along``: favourites come with the users, if asked for; ``owners_told``: and it is
-    said whose they are when those of several users are asked for. ``strict``: whoever asks for
+    ``include_favourites``: favourites come with the users, if asked for; ``include_owners``: and it
+    is said whose they are when those of several users are asked for. ``strict``: whoever asks for
     favourites along with users, or for reviews along with entries, is refused; and the number of
     users is not said, only where the last page is.
     """
@@ -84,7 +83,7 @@ class KitsuUsers:
         return self.user_at(place) if 0 <= place < len(self) else None
 
     def page(self, start: int, size: int) -> list[DemoKitsuUser]:
-        """Members from a place on; places may move (`Trouble.newcomers`)."""
+        """Members from a place on; places may move (`FaultPlan.add_new_users`)."""
         if self.fault_plan.add_new_users:
             start = max(0, start - self._page_count // PAGES_PER_NEW_USER)
             self._page_count += 1
@@ -97,6 +96,15 @@ class KitsuUsers:
         gone = user.user_id in self._read_ids
         self._read_ids.add(user.user_id)
         return user.entries[self.fault_plan.removed_entries :] if gone else user.entries
+
+
+def favourite_anime(
+    entries: Iterable[DemoEntry], least_score: float, count: int
+) -> list[tuple[str, int]]:
+    """What got the highest scores as favourites, the dearest first."""
+    loved = [entry for entry in entries if entry.score >= least_score]
+    loved.sort(key=lambda entry: (-entry.score, entry.site_id))
+    return [("anime", entry.site_id) for entry in loved[:count]]
 
 
 def make_kitsu_user(

@@ -14,7 +14,7 @@ import requests
 from app.settings import PROJECT_ROOT, AppSettings
 from demo.demo_users import DEMO_USERS, make_demo_data
 from demo.fake_upstream import FakeUpstream
-from demo.faults import FAULTY_USERNAMES, Fault
+from demo.faults import Fault
 from demo.from_ratings import RatingsKitsuUsers
 from demo.services import SERVICES
 
@@ -45,7 +45,7 @@ def test_it_says_how_to_be_asked_and_answers(tiny_model: Path, tmp_path: Path) -
     assert process.returncode == 0
     assert rates[0]["anime"]["id"] > 0
     assert users["meta"] == {"count": 2}
-    assert set(FAULTY_USERNAMES) <= set(re.findall(r"\w+", said))
+    assert {fault.value for fault in Fault} <= set(re.findall(r"\w+", said))
 
 
 def test_fans_of_a_ratings_file_are_users_of_kitsu(tiny_model: Path, tmp_path: Path) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from demo.data import DemoData, DemoEntry, DemoUser
-from demo.faults import RETRY_AFTER_HEADER, Fault, corrupt_fields
+from demo.faults import Fault, corrupt_fields, refusals
 from demo.http_server import FakeResponse, RecordedRequest, json_response
 
 CHUNKED_USER = "ChunkedFan"  # 1,200 titles, which come in chunks of 500 only
-CUSTOM_LISTS_USER = (
-    "CustomFan"  # custom lists with repeats and entries hidden from the status lists
-)
+# Custom lists with repeats and entries hidden from the status lists.
+CUSTOM_LISTS_USER = "CustomFan"
 ERROR_200_USER = "PoliteErrorFan"  # GraphQL errors with HTTP 200
 CHUNK_SIZE = 500
 
@@ -24,12 +23,31 @@ _STATUS_NAMES = {
 }
 
 
+def _error_response(status: int, message: str) -> FakeResponse:
+    errors = [{"message": message, "status": status, "locations": [{"line": 2, "column": 3}]}]
+    return json_response(status, {"errors": errors, "data": {"MediaListCollection": None}})
+
+
+DISABLED = _error_response(
+    403, "The AniList API has been temporarily disabled due to severe stability issues."
+)
+REFUSALS = {
+    **refusals(
+        private=_error_response(404, "Private User"),
+        limited=_error_response(429, "Too Many Requests."),
+        down=_error_response(500, "Internal Server Error"),
+    ),
+    Fault.REFUSED: DISABLED,
+    Fault.NO_LISTS: json_response(200, {"data": {"MediaListCollection": {"user": None}}}),
+}
+
+
 def respond(_path: str, request: RecordedRequest, data: DemoData) -> FakeResponse:
     """The answer to a request; everything is at one address."""
     if request.method != "POST":
         return _error_response(404, "Use POST request to access graphql subdomain.")
     if "referer" not in request.headers:
-        return _disabled_response()
+        return DISABLED
     if request.headers.get("content-type") != "application/json" or request.body is None:
         return _error_response(400, "Syntax Error")
     variables, query = request.body["variables"], request.body["query"]
@@ -42,18 +60,7 @@ def respond(_path: str, request: RecordedRequest, data: DemoData) -> FakeRespons
         return _collection_response(fan.name, _custom_list_groups())
     if fan.name == ERROR_200_USER:
         return json_response(200, {"errors": [{"message": "Boom"}], "data": None})
-    return _fault_response(fan.fault) or _list_response(fan, query, variables)
-
-
-def _fault_response(fault: Fault | None) -> FakeResponse | None:
-    return {
-        Fault.PRIVATE: _error_response(404, "Private User"),
-        Fault.LIMITED: _error_response(429, "Too Many Requests.", **RETRY_AFTER_HEADER),
-        Fault.LIMITED_SILENTLY: _error_response(429, "Too Many Requests."),
-        Fault.DOWN: _error_response(500, "Internal Server Error"),
-        Fault.REFUSED: _disabled_response(),
-        Fault.NO_LISTS: json_response(200, {"data": {"MediaListCollection": {"user": None}}}),
-    }.get(fault or Fault.FLAKY)
+    return _list_response(fan, query, variables)
 
 
 def _list_response(user: DemoUser, query: str, variables: dict[str, Any]) -> FakeResponse:
@@ -109,19 +116,6 @@ def _collection_response(
     collection = {"hasNextChunk": more, "user": user, "lists": groups}
     return json_response(
         200, corrupt_fields(fault, {"data": {"MediaListCollection": collection}}, "score")
-    )
-
-
-def _error_response(status: int, message: str, **headers: str) -> FakeResponse:
-    errors = [{"message": message, "status": status, "locations": [{"line": 2, "column": 3}]}]
-    return json_response(
-        status, {"errors": errors, "data": {"MediaListCollection": None}}, **headers
-    )
-
-
-def _disabled_response() -> FakeResponse:
-    return _error_response(
-        403, "The AniList API has been temporarily disabled due to severe stability issues."
     )
 
 

@@ -7,10 +7,25 @@ from typing import Any
 from urllib.parse import unquote
 
 from demo.data import MAL_STATUS_CODES, DemoData, DemoEntry, DemoUser
-from demo.faults import RETRY_AFTER_HEADER, Fault, corrupt_fields
+from demo.faults import Fault, corrupt_fields, refusals
 from demo.http_server import FakeResponse, RecordedRequest, json_response
 
 PAGE_SIZE = 300
+
+
+def _error_response(status: int, kind: str, message: str) -> FakeResponse:
+    body = {"status": status, "type": kind, "message": message, "error": f"{status} on https://…"}
+    return json_response(status, body)
+
+
+REFUSALS = {
+    **refusals(
+        private=_error_response(400, "ValidationException", "Bad Request"),
+        limited=_error_response(429, "RateLimitException", "Slow down"),
+        down=_error_response(500, "UpstreamException", "MyAnimeList failed"),
+    ),
+    Fault.NO_LISTS: _error_response(404, "HttpException", "Not Found"),
+}
 
 
 def respond_v4(path: str, request: RecordedRequest, data: DemoData) -> FakeResponse:
@@ -41,19 +56,7 @@ def respond_v3(path: str, _request: RecordedRequest, data: DemoData) -> FakeResp
 def _page_entries(user: DemoUser | None, page: int) -> list[dict[str, Any]] | FakeResponse:
     if user is None:
         return _error_response(404, "BadResponseException", "Resource does not exist")
-    refused = {
-        Fault.PRIVATE: _error_response(400, "ValidationException", "Bad Request"),
-        Fault.LIMITED: _error_response(
-            429, "RateLimitException", "Slow down", **RETRY_AFTER_HEADER
-        ),
-        Fault.LIMITED_SILENTLY: _error_response(429, "RateLimitException", "Slow down"),
-        Fault.DOWN: _error_response(500, "UpstreamException", "MyAnimeList failed"),
-        Fault.NO_LISTS: _error_response(404, "HttpException", "Not Found"),
-    }.get(user.fault or Fault.FLAKY)
-    if refused:
-        return refused
-    start = 0 if user.fault is Fault.ENDLESS else (page - 1) * PAGE_SIZE
-    rows = [_entry_json(entry) for entry in user.entries[start : start + PAGE_SIZE]]
+    rows = [_entry_json(entry) for entry in user.page((page - 1) * PAGE_SIZE, PAGE_SIZE)]
     broken: list[dict[str, Any]] = corrupt_fields(user.fault, rows, "score")
     return broken
 
@@ -79,8 +82,3 @@ def _details_response(anime_id: int, demo_data: DemoData) -> FakeResponse:
         "synopsis": demo_data.synopses[anime_id],
     }
     return json_response(200, {"data": data})
-
-
-def _error_response(status: int, kind: str, message: str, **headers: str) -> FakeResponse:
-    body = {"status": status, "type": kind, "message": message, "error": f"{status} on https://…"}
-    return json_response(status, body, **headers)

@@ -3,62 +3,45 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 
 from demo.data import DemoData, DemoEntry, DemoUser, EntryKind
-from demo.faults import FOREIGN_URL, RETRY_AFTER_HEADER, Fault, corrupt_fields
+from demo.faults import FOREIGN_URL, Fault, corrupt_fields, refusals
 from demo.http_server import FakeResponse, RecordedRequest, json_response
-from demo.services import kitsu_users_api as kitsu_crowd
-from demo.services.kitsu_favourites import add_favourites
+from demo.services import kitsu_users_api
+from demo.services.kitsu_users_api import error_response
 
 PAGE_SIZE = 500
 _STATUS_NAMES = {"watching": "current", "plan_to_watch": "planned"}
+REFUSALS = refusals(
+    private=error_response(403, "Forbidden"),
+    limited=error_response(429, "Rate Limit Exceeded"),
+    down=error_response(500, "Internal Server Error"),
+)
 
 
 def respond(path: str, request: RecordedRequest, data: DemoData) -> FakeResponse:
     """The answer to a request for ``path``."""
     if request.headers.get("accept") != "application/vnd.api+json":
-        return _error_response(406, "Not acceptable")
-    if data.kitsu_users and (
-        trouble := kitsu_crowd.fault_response(data.kitsu_users)
-        or kitsu_crowd.strict_response(request, data.kitsu_users)
-    ):
-        return trouble
-    if path in kitsu_crowd.PATHS and data.kitsu_users and "page[offset]" in request.query:
-        if int(request.query["page[limit]"]) > kitsu_crowd.PAGE_SIZE:
-            return _error_response(400, "Limit exceeds maximum page size of 20.")
-        return kitsu_crowd.respond(path, request, data.kitsu_users)
+        return error_response(406, "Not acceptable")
+    if data.kitsu_users:
+        if refused := kitsu_users_api.refusal(request, data.kitsu_users):
+            return refused
+        if path in kitsu_users_api.PATHS and "page[offset]" in request.query:
+            return kitsu_users_api.page(path, request, data.kitsu_users)
     if path == "/users":
         name = request.query.get("filter[name]") or request.query.get("filter[slug]") or ""
-        fan = data.find_by_name(name)
-        body = {"data": [_user_json(fan)] if fan else []}
-        return json_response(200, add_favourites(body, fan, request) if fan else body)
+        return kitsu_users_api.named_user(data.find_by_name(name), request)
     if path == "/library-entries":
         fan = data.find_by_id(request.query.get("filter[userId]", ""))
         if int(request.query.get("page[limit]", "10")) > PAGE_SIZE:
-            return _error_response(400, "Limit exceeds maximum page size of 500.")
-        return (
-            _library_response(fan, request, data)
-            if fan
-            else json_response(200, {"data": [], "links": {}})
-        )
-    return _error_response(404, "Not found")
-
-
-def _user_json(user: DemoUser) -> dict[str, Any]:
-    facts = {"name": user.name, "slug": user.name.casefold()}
-    return {"id": str(user.user_id), "type": "users", "attributes": facts}
+            return error_response(400, f"Limit exceeds maximum page size of {PAGE_SIZE}.")
+        if fan is None:
+            return json_response(200, {"data": [], "links": {}})
+        return _library_response(fan, request, data)
+    return error_response(404, "Not found")
 
 
 def _library_response(user: DemoUser, request: RecordedRequest, data: DemoData) -> FakeResponse:
-    refused = {
-        Fault.PRIVATE: _error_response(403, "Forbidden"),
-        Fault.LIMITED: _error_response(429, "Rate Limit Exceeded", **RETRY_AFTER_HEADER),
-        Fault.LIMITED_SILENTLY: _error_response(429, "Rate Limit Exceeded"),
-        Fault.DOWN: _error_response(500, "Internal Server Error"),
-    }.get(user.fault or Fault.FLAKY)
-    if refused:
-        return refused
     start = 0 if user.fault is Fault.ENDLESS else int(request.query.get("page[offset]", "0"))
     size = int(request.query.get("page[limit]", "10"))
     entries = data.kitsu_users.library_entries(user) if data.kitsu_users else user.entries
@@ -67,8 +50,7 @@ def _library_response(user: DemoUser, request: RecordedRequest, data: DemoData) 
     if user.fault is Fault.FOREIGN_NEXT:
         links["next"] = FOREIGN_URL
     elif start + size < len(entries) or user.fault is Fault.ENDLESS:
-        query = urlencode({**request.query, "page[offset]": start + size})
-        links["next"] = f"http://{request.headers['host']}{request.path}?{query}"
+        links["next"] = request.url_with(**{"page[offset]": start + size})
     body = {
         "data": [_drop_unrequested(entry_json(listed), request) for listed in shown],
         "included": [record for listed in shown for record in included_json(listed)],
@@ -151,8 +133,3 @@ def included_json(listed: DemoEntry) -> list[dict[str, Any]]:
         },
     }
     return [anime, *mappings]
-
-
-def _error_response(status: int, title: str, **headers: str) -> FakeResponse:
-    errors = [{"title": title, "detail": title, "code": str(status), "status": str(status)}]
-    return json_response(status, {"errors": errors}, **headers)

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import unquote, urlencode
+from urllib.parse import unquote
 
 from demo.data import DemoData, DemoEntry, DemoUser
-from demo.faults import FOREIGN_URL, RETRY_AFTER_HEADER, Fault, corrupt_fields
+from demo.faults import FOREIGN_URL, Fault, corrupt_fields, refusals
 from demo.http_server import FakeResponse, RecordedRequest, json_response
 
 PAGE_SIZE = 1_000
+
+
+def _error_response(status: int, code: str, message: str = "") -> FakeResponse:
+    return json_response(status, {"error": code, "message": message})
+
+
+REFUSALS = {
+    **refusals(
+        private=_error_response(403, "not_permitted"),
+        limited=_error_response(429, "too_many_requests"),
+        down=_error_response(500, "internal_server_error"),
+    ),
+    Fault.REFUSED: _error_response(403, "forbidden", "DoS detected"),
+}
 
 
 def respond(path: str, request: RecordedRequest, data: DemoData) -> FakeResponse:
@@ -29,8 +43,6 @@ def respond(path: str, request: RecordedRequest, data: DemoData) -> FakeResponse
 
 
 def _list_response(user: DemoUser, request: RecordedRequest) -> FakeResponse:
-    if refused := _fault_response(user.fault):
-        return refused
     size, start = int(request.query.get("limit", "100")), int(request.query.get("offset", "0"))
     if size > PAGE_SIZE:
         return _error_response(400, "bad_request", "limit is too large")
@@ -46,19 +58,8 @@ def _list_response(user: DemoUser, request: RecordedRequest) -> FakeResponse:
     if user.fault is Fault.FOREIGN_NEXT:
         body["paging"]["next"] = FOREIGN_URL
     elif start + size < len(entries) or user.fault is Fault.ENDLESS:
-        query = urlencode({**request.query, "offset": start + size})
-        body["paging"]["next"] = f"http://{request.headers['host']}{request.path}?{query}"
+        body["paging"]["next"] = request.url_with(offset=start + size)
     return json_response(200, corrupt_fields(user.fault, body, "score"))
-
-
-def _fault_response(fault: Fault | None) -> FakeResponse | None:
-    return {
-        Fault.PRIVATE: _error_response(403, "not_permitted"),
-        Fault.LIMITED: _error_response(429, "too_many_requests", **RETRY_AFTER_HEADER),
-        Fault.LIMITED_SILENTLY: _error_response(429, "too_many_requests"),
-        Fault.DOWN: _error_response(500, "internal_server_error"),
-        Fault.REFUSED: _error_response(403, "forbidden", "DoS detected"),
-    }.get(fault or Fault.FLAKY)
 
 
 def entry_json(entry: DemoEntry) -> dict[str, Any]:
@@ -90,7 +91,3 @@ def _anime_json(entry: DemoEntry, synopsis: str) -> dict[str, Any]:
             "large": f"{host}/{entry.anime_id}l.jpg",
         }
     return node
-
-
-def _error_response(status: int, code: str, message: str = "", **headers: str) -> FakeResponse:
-    return json_response(status, {"error": code, "message": message}, **headers)

@@ -7,11 +7,16 @@ from typing import Any
 from urllib.parse import unquote
 
 from demo.data import MAL_STATUS_CODES, DemoData, DemoEntry, DemoUser
-from demo.faults import RETRY_AFTER_HEADER, Fault, corrupt_fields
+from demo.faults import corrupt_fields, refusals
 from demo.http_server import FakeResponse, RecordedRequest, json_response
 
 PAGE_SIZE = 300
-_INVALID_REQUEST = {"errors": [{"message": "invalid request"}]}
+_INVALID_REQUEST = json_response(400, {"errors": [{"message": "invalid request"}]})
+REFUSALS = refusals(
+    private=_INVALID_REQUEST,
+    limited=FakeResponse(429, b"Too Many Requests"),
+    down=FakeResponse(500, b""),
+)
 
 
 def respond(path: str, request: RecordedRequest, data: DemoData) -> FakeResponse:
@@ -22,22 +27,12 @@ def respond(path: str, request: RecordedRequest, data: DemoData) -> FakeResponse
     if not found:
         return FakeResponse(404, b"<html>404</html>", {"Content-Type": "text/html"})
     fan = data.find_by_name(unquote(found[1]))
-    return _list_response(fan, request) if fan else json_response(400, _INVALID_REQUEST)
+    return _list_response(fan, request) if fan else _INVALID_REQUEST
 
 
 def _list_response(user: DemoUser, request: RecordedRequest) -> FakeResponse:
-    refused = {
-        Fault.PRIVATE: json_response(400, _INVALID_REQUEST),
-        Fault.LIMITED: FakeResponse(429, b"Too Many Requests", RETRY_AFTER_HEADER),
-        Fault.LIMITED_SILENTLY: FakeResponse(429, b"Too Many Requests"),
-        Fault.DOWN: FakeResponse(500, b""),
-    }.get(user.fault or Fault.FLAKY)
-    if refused:
-        return refused
     start = int(request.query.get("offset", "0"))
-    rows = [_entry_json(entry) for entry in user.entries[start : start + PAGE_SIZE]]
-    if user.fault is Fault.ENDLESS:
-        rows = [_entry_json(DemoEntry(n)) for n in range(1, PAGE_SIZE + 1)]
+    rows = [_entry_json(entry) for entry in user.page(start, PAGE_SIZE)]
     return json_response(200, corrupt_fields(user.fault, rows, "score"))
 
 

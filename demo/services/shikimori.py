@@ -7,10 +7,21 @@ from typing import Any
 from urllib.parse import unquote
 
 from demo.data import DemoData, DemoEntry, DemoUser
-from demo.faults import RETRY_AFTER_HEADER, Fault, corrupt_fields
+from demo.faults import corrupt_fields, refusals
 from demo.http_server import FakeResponse, RecordedRequest, json_response
 
 PAGE_SIZE = 5_000
+
+
+def _error_response(status: int, message: str) -> FakeResponse:
+    return json_response(status, {"code": status, "message": message})
+
+
+REFUSALS = refusals(
+    private=_error_response(403, "Forbidden"),
+    limited=_error_response(429, "Retry later"),
+    down=_error_response(500, "Internal Server Error"),
+)
 
 
 def respond(path: str, request: RecordedRequest, data: DemoData) -> FakeResponse:
@@ -23,23 +34,10 @@ def respond(path: str, request: RecordedRequest, data: DemoData) -> FakeResponse
 
 
 def _list_response(user: DemoUser, request: RecordedRequest) -> FakeResponse:
-    refused = {
-        Fault.PRIVATE: _error_response(403, "Forbidden"),
-        Fault.LIMITED: _error_response(429, "Retry later", **RETRY_AFTER_HEADER),
-        Fault.LIMITED_SILENTLY: _error_response(429, "Retry later"),
-        Fault.DOWN: _error_response(500, "Internal Server Error"),
-    }.get(user.fault or Fault.FLAKY)
-    if refused:
-        return refused
-    size, page = (
-        min(int(request.query.get("limit", "20")), PAGE_SIZE),
-        int(request.query.get("page", "1")),
-    )
-    start = (page - 1) * size
+    size = min(int(request.query.get("limit", "20")), PAGE_SIZE)
+    start = (int(request.query.get("page", "1")) - 1) * size
     # One row more than asked for, when there is one.
-    rows = [_entry_json(entry) for entry in user.entries[start : start + size + 1]]
-    if user.fault is Fault.ENDLESS:
-        rows = [_entry_json(DemoEntry(n)) for n in range(1, size + 2)]
+    rows = [_entry_json(entry) for entry in user.page(start, size + 1)]
     return json_response(200, corrupt_fields(user.fault, rows, "score"))
 
 
@@ -53,7 +51,3 @@ def _entry_json(entry: DemoEntry) -> dict[str, Any]:
         "rewatches": 0,
         "anime": anime,
     }
-
-
-def _error_response(status: int, message: str, **headers: str) -> FakeResponse:
-    return json_response(status, {"code": status, "message": message}, **headers)

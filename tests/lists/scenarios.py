@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from demo.data import EMPTY_USER, HUGE_USER, LONG_USER, DemoEntry
-from demo.faults import FAULTY_USERNAMES, Fault
+from demo.faults import Fault
 from demo.services.anilist import CHUNKED_USER, CUSTOM_LISTS_USER, ERROR_200_USER
 
 __all__ = [
@@ -15,28 +15,26 @@ __all__ = [
     "LONG_USER",
 ]
 
-_BY_FAULT = {fault: name for name, fault in FAULTY_USERNAMES.items()}
-
-PRIVATE = _BY_FAULT[Fault.PRIVATE]
-RATE_LIMITED = _BY_FAULT[Fault.LIMITED]
-DOWN = _BY_FAULT[Fault.DOWN]
-DISABLED = _BY_FAULT[Fault.REFUSED]
-CHALLENGE = _BY_FAULT[Fault.CHALLENGE]
-SLOW = _BY_FAULT[Fault.SLOW]
-HANGING = _BY_FAULT[Fault.HANGING]
-DRIPPING = _BY_FAULT[Fault.DRIPPING]
-ENDLESS = _BY_FAULT[Fault.ENDLESS]
-FLAKY = _BY_FAULT[Fault.FLAKY]
-RECOVERING = _BY_FAULT[Fault.RECOVERING]
-NOT_JSON = _BY_FAULT[Fault.GARBLED]
-NO_LISTS = _BY_FAULT[Fault.NO_LISTS]
-HTTP_MOVED = _BY_FAULT[Fault.MOVED]
-LOOPING = _BY_FAULT[Fault.LOOPING]
+PRIVATE = Fault.PRIVATE.value
+RATE_LIMITED = Fault.LIMITED.value
+DOWN = Fault.DOWN.value
+DISABLED = Fault.REFUSED.value
+CHALLENGE = Fault.CHALLENGE.value
+SLOW = Fault.SLOW.value
+HANGING = Fault.HANGING.value
+DRIPPING = Fault.DRIPPING.value
+ENDLESS = Fault.ENDLESS.value
+FLAKY = Fault.FLAKY.value
+RECOVERING = Fault.RECOVERING.value
+NOT_JSON = Fault.GARBLED.value
+NO_LISTS = Fault.NO_LISTS.value
+HTTP_MOVED = Fault.MOVED.value
+LOOPING = Fault.LOOPING.value
 
 
 def named(fault: Fault) -> str:
     """The fan who has this trouble."""
-    return _BY_FAULT[fault]
+    return fault.value
 
 
 def entry(
