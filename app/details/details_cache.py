@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from app.details.readers import (
     AniListDetailsReader,
@@ -40,9 +40,6 @@ class _CachedDetails(BaseModel):
     details: AnimeDetails
 
 
-_CACHED_DETAILS_ADAPTER = TypeAdapter(_CachedDetails)
-
-
 @dataclass(frozen=True, slots=True)
 class DetailsResult:
     """What was found; ``complete`` is False when asking again later may bring more."""
@@ -65,9 +62,7 @@ class DetailsCache:
         """Keep details that came along with something else."""
         now = time.time()
         texts = {
-            _cache_key(each.anime_id): _CACHED_DETAILS_ADAPTER.dump_json(
-                _CachedDetails(at=now, details=each)
-            ).decode()
+            _cache_key(each.anime_id): _CachedDetails(at=now, details=each).model_dump_json()
             for each in details
         }
         self._ttl_store.set_many(texts, MAX_TTL)
@@ -109,7 +104,7 @@ class DetailsCache:
         text = self._ttl_store.get(_cache_key(anime_id))
         if text is not None:
             try:
-                return _CACHED_DETAILS_ADAPTER.validate_json(text)
+                return _CachedDetails.model_validate_json(text)
             except ValidationError:
                 self._ttl_store.delete_many([_cache_key(anime_id)])  # written by another version
         return None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, Field
 
 from app.lists.anilist import LOCAL_REFERER
 from app.lists.entry import AnimeDetails
@@ -40,10 +40,10 @@ class DetailsReader(ABC):
             RateLimited or SourceDown.
         """
 
-    def _parse(self, adapter: TypeAdapter[T], reply: HttpResponse) -> T:
+    def _parse(self, kind: type[T], reply: HttpResponse) -> T:
         if reply.status != 200:
             raise error_for_status(reply, source=self.client.source, username="")
-        return parse_payload(adapter, reply, source=self.client.source, username="")
+        return parse_payload(kind, reply, source=self.client.source, username="")
 
 
 _ANILIST_QUERY: Final = """
@@ -79,9 +79,6 @@ class _MediaPageResponse(BaseModel):
     data: _MediaPageData
 
 
-_ANILIST_ADAPTER: Final = TypeAdapter(_MediaPageResponse)
-
-
 @dataclass(frozen=True, kw_only=True)
 class AniListDetailsReader(DetailsReader):
     """AniList: fifty anime in one request, by MyAnimeList's ids."""
@@ -106,11 +103,10 @@ class AniListDetailsReader(DetailsReader):
                 allowed_picture_url(media.cover.large if media.cover else None),
                 synopsis_text(media.description),
             )
-            for media in self._parse(_ANILIST_ADAPTER, reply).data.page.media
+            for media in self._parse(_MediaPageResponse, reply).data.page.media
         ]
 
 
-_MAL_ADAPTER: Final = TypeAdapter(MalAnime)
 _MAL_QUERY: Final = {"fields": "id,title,main_picture,synopsis", "nsfw": "true"}
 
 
@@ -127,7 +123,7 @@ class MalDetailsReader(DetailsReader):
         reply = self.client.send(
             "GET", url, username="", deadline=deadline, params=_MAL_QUERY, headers=headers
         )
-        return [] if reply.status == 404 else [self._parse(_MAL_ADAPTER, reply).to_details()]
+        return [] if reply.status == 404 else [self._parse(MalAnime, reply).to_details()]
 
 
 class _JikanImage(BaseModel):
@@ -148,9 +144,6 @@ class _JikanAnimeResponse(BaseModel):
     data: _JikanAnime
 
 
-_JIKAN_ADAPTER: Final = TypeAdapter(_JikanAnimeResponse)
-
-
 @dataclass(frozen=True, kw_only=True)
 class JikanDetailsReader(DetailsReader):
     """Any host that describes anime as Jikan 4 does (Tenrai, one's own Jikan): one a request."""
@@ -162,6 +155,6 @@ class JikanDetailsReader(DetailsReader):
         reply = self.client.send("GET", url, username="", deadline=deadline)
         if reply.status == 404:
             return []
-        anime = self._parse(_JIKAN_ADAPTER, reply).data
+        anime = self._parse(_JikanAnimeResponse, reply).data
         picture = allowed_picture_url(anime.images.jpg.image_url)
         return [AnimeDetails(anime.mal_id, picture, synopsis_text(anime.synopsis))]

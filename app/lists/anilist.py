@@ -7,22 +7,20 @@ clients in use; every answer is checked here, at the border, before the rest of 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, Field
 
 from app.lists.entry import AnimeList, ListEntry
 from app.lists.errors import PrivateList, RateLimited, SourceDown, UnknownUser
 from app.lists.http_client import HttpResponse
-from app.lists.normalize import normalize_score, normalize_title
+from app.lists.normalize import merge_split_titles, normalize_entry
 from app.lists.payload import drop_nulls
 from app.lists.reader import ListRead, ListReader
 from app.lists.usernames import UsernameRule
 from app.recommender.watch_status import WatchStatus
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 SLUG: Final = "anilist"
 NAME: Final = "AniList"
@@ -113,9 +111,6 @@ class _GraphQLResponse(BaseModel):
     errors: list[_GraphQLError] | None = None
 
 
-_RESPONSE_ADAPTER: Final = TypeAdapter(_GraphQLResponse)
-
-
 @dataclass(frozen=True, kw_only=True)
 class AniListReader(ListReader):
     """Lists on AniList, in AniList's spelling of the name.
@@ -144,7 +139,9 @@ class AniListReader(ListReader):
             chunk += 1
         rows = reading.found_rows()
         spelt = collection.user.name if collection.user else reading.username
-        return _to_anime_list(spelt, rows, self.anilist_to_mal)
+        mapped = list(_mapped_entries(rows, self.anilist_to_mal))
+        entries = tuple(merge_split_titles(mapped).values())
+        return AnimeList(SLUG, spelt, entries, unmapped=len(rows) - len(mapped))
 
     def _ask(self, reading: ListRead[_MediaListEntry], chunk: int | None) -> _MediaListCollection:
         variables: dict[str, object] = {"name": reading.username}
@@ -170,40 +167,23 @@ def _entries_by_media(collection: _MediaListCollection) -> dict[int, _MediaListE
     return found
 
 
-def _to_anime_list(
-    username: str, found: Iterable[_MediaListEntry], anilist_to_mal: Mapping[int, int]
-) -> AnimeList:
-    entries: dict[int, ListEntry] = {}
-    unmapped = 0
-    for entry in found:
-        media = entry.media
+def _mapped_entries(
+    rows: Iterable[_MediaListEntry], anilist_to_mal: Mapping[int, int]
+) -> Iterator[ListEntry]:
+    """Entries of anime that MyAnimeList has."""
+    for row in rows:
+        media, title = row.media, row.media.title if row.media else None
         anime_id = (media.id_mal or anilist_to_mal.get(media.id)) if media else None
-        if media is None or anime_id is None or anime_id <= 0:
-            unmapped += 1
-            continue
-        title = media.title
-        read = ListEntry(
-            anime_id=anime_id,
-            status=_STATUS_MAP.get(entry.status, WatchStatus.UNKNOWN),
-            score=normalize_score(entry.score),
-            title=normalize_title(title.user_preferred or title.romaji or title.english)
-            if title
-            else None,
-        )
-        # AniList splits some titles that MyAnimeList keeps as one: the scored half speaks.
-        known = entries.get(anime_id)
-        if known is None or (known.score is None and read.score is not None):
-            entries[anime_id] = read
-    return AnimeList(
-        source=SLUG, username=username, entries=tuple(entries.values()), unmapped=unmapped
-    )
+        if anime_id is not None and anime_id > 0:
+            name = (title.user_preferred or title.romaji or title.english) if title else None
+            yield normalize_entry(anime_id, _STATUS_MAP.get(row.status), row.score, name)
 
 
 def _parse_response(reading: ListRead[Any], reply: HttpResponse) -> _MediaListCollection:
     """Return the list in an answer, or the error that the answer stands for."""
     if reply.status == 429:
         raise reading.error(RateLimited, retry_after=reply.retry_after())
-    answer = reading.parse(_RESPONSE_ADAPTER, reply)
+    answer = reading.parse(_GraphQLResponse, reply)
     # GraphQL reports errors with HTTP 200 too.
     for fault in answer.errors or ():
         message = fault.message.casefold()

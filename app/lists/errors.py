@@ -8,110 +8,102 @@ next. Which HTTP status an error becomes is the web layer's business.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
 
 
+@dataclass(eq=False, kw_only=True)
 class ListError(Exception):
     """No list could be had. ``source`` is a display name such as ``AniList``."""
 
-    def __init__(self, message: str, *, source: str, username: str | None = None) -> None:
-        super().__init__(message)
-        self.source = source
-        self.username = username
+    source: str
+    username: str | None = None
 
 
+@dataclass(eq=False, kw_only=True)
 class BadUsername(ListError):
     """What was typed cannot be a username there; nothing was asked of the service."""
 
-    def __init__(self, *, source: str, username: str, rule: str) -> None:
-        if username:
-            sentence = f"That cannot be a username on {source}: {rule}."
-        else:
-            sentence = f"No username was given: type your {source} username."
-        super().__init__(sentence, source=source, username=username or None)
+    rule: str
+
+    def __str__(self) -> str:
+        if not self.username:
+            return f"No username was given: type your {self.source} username."
+        return f"That cannot be a username on {self.source}: {self.rule}."
 
 
 class UnknownUser(ListError):
     """The service says that there is no such user."""
 
-    def __init__(self, *, source: str, username: str) -> None:
-        super().__init__(
-            f"{source} has no user called {username}: check the spelling, "
-            "or pick the site where your list is.",
-            source=source,
-            username=username,
+    def __str__(self) -> str:
+        return (
+            f"{self.source} has no user called {self.username}: check the spelling, "
+            "or pick the site where your list is."
         )
 
 
+@dataclass(eq=False, kw_only=True)
 class PrivateList(ListError):
     """The user exists, but the list is not public.
 
     ``or_refused``: the service says the same when it turns Hakken away, so the sentence says both.
     """
 
-    def __init__(self, *, source: str, username: str, or_refused: bool = False) -> None:
-        doubt = f" (or {source} is turning Hakken away right now)" if or_refused else ""
-        super().__init__(
-            f"The list of {username} on {source} is private{doubt}: "
-            "make it public in the settings there, "
-            "or upload a MyAnimeList export file instead.",
-            source=source,
-            username=username,
+    or_refused: bool = False
+
+    def __str__(self) -> str:
+        doubt = f" (or {self.source} is turning Hakken away right now)" if self.or_refused else ""
+        return (
+            f"The list of {self.username} on {self.source} is private{doubt}: "
+            "make it public in the settings there, or upload a MyAnimeList export file instead."
         )
-        self.or_refused = or_refused
 
 
 class NotFoundOrPrivate(ListError):
     """The service gives one answer for both, so we cannot tell which."""
 
-    def __init__(self, *, source: str, username: str) -> None:
-        super().__init__(
-            f"{source} shows no list for {username}, so either the name is misspelt or the list is "
-            "private: check the spelling, or make the list public.",
-            source=source,
-            username=username,
+    def __str__(self) -> str:
+        return (
+            f"{self.source} shows no list for {self.username}, so either the name is misspelt or "
+            "the list is private: check the spelling, or make the list public."
         )
 
 
 class EmptyList(ListError):
     """The user exists and has nothing on the list."""
 
-    def __init__(self, *, source: str, username: str) -> None:
-        super().__init__(
-            f"{username} has no anime on {source} yet: add a few and score them, then come back.",
-            source=source,
-            username=username,
+    def __str__(self) -> str:
+        return (
+            f"{self.username} has no anime on {self.source} yet: "
+            "add a few and score them, then come back."
         )
 
 
+@dataclass(eq=False, kw_only=True)
 class ListTooLong(ListError):
     """More than ``limit`` titles."""
 
-    def __init__(self, *, source: str, limit: int, username: str | None = None) -> None:
-        super().__init__(
-            f"This list is too long, Hakken reads up to {limit:,} anime: "
-            "try another list, or one with fewer titles.",
-            source=source,
-            username=username,
+    limit: int
+
+    def __str__(self) -> str:
+        return (
+            f"This list is too long, Hakken reads up to {self.limit:,} anime: "
+            "try another list, or one with fewer titles."
         )
-        self.limit = limit
 
 
+@dataclass(eq=False, kw_only=True)
 class RateLimited(ListError):
     """The service asks us to slow down; ``retry_after`` is in seconds, None when it did not say."""
 
-    def __init__(
-        self, *, source: str, username: str | None = None, retry_after: int | None = None
-    ) -> None:
-        wait = "in a minute" if retry_after is None else f"in {_format_duration(retry_after)}"
-        super().__init__(
-            f"{source} is getting too many requests right now: try again {wait}.",
-            source=source,
-            username=username,
-        )
-        self.retry_after = retry_after
+    retry_after: int | None = None
+
+    def __str__(self) -> str:
+        wait = "a minute" if self.retry_after is None else _format_duration(self.retry_after)
+        return f"{self.source} is getting too many requests right now: try again in {wait}."
 
 
+@dataclass(eq=False, kw_only=True)
 class SourceDown(ListError):
     """The service is out of order or answers nonsense.
 
@@ -119,35 +111,25 @@ class SourceDown(ListError):
     ``malformed`` a service that is up but answers something else than it used to.
     """
 
-    def __init__(
-        self,
-        *,
-        source: str,
-        detail: str,
-        username: str | None = None,
-        timed_out: bool = False,
-        malformed: bool = False,
-    ) -> None:
-        trouble = "took too long to answer" if timed_out else "is not working right now"
-        super().__init__(
-            f"{source} {trouble}: try again in a few minutes, "
-            "or upload a MyAnimeList export file instead.",
-            source=source,
-            username=username,
+    detail: str
+    timed_out: bool = False
+    malformed: bool = False
+
+    def __str__(self) -> str:
+        trouble = "took too long to answer" if self.timed_out else "is not working right now"
+        return (
+            f"{self.source} {trouble}: try again in a few minutes, "
+            "or upload a MyAnimeList export file instead."
         )
-        self.detail = detail
-        self.timed_out = timed_out
-        self.malformed = malformed
 
 
 class SourceNotConfigured(ListError):
     """Whoever runs this Hakken has not given it what the source needs."""
 
-    def __init__(self, *, source: str) -> None:
-        super().__init__(
-            f"This Hakken cannot read lists on {source} by name: upload the export file of your "
-            "list, or pick another site.",
-            source=source,
+    def __str__(self) -> str:
+        return (
+            f"This Hakken cannot read lists on {self.source} by name: upload the export file of "
+            "your list, or pick another site."
         )
 
 
@@ -177,12 +159,14 @@ class BadFileReason(Enum):
     )
 
 
+@dataclass(eq=False, kw_only=True)
 class BadExportFile(ListError):
     """The uploaded file cannot be used; ``reason`` says why."""
 
-    def __init__(self, reason: BadFileReason, *, source: str) -> None:
-        super().__init__(reason.value, source=source)
-        self.reason = reason
+    reason: BadFileReason
+
+    def __str__(self) -> str:
+        return self.reason.value
 
 
 def _format_duration(seconds: int) -> str:

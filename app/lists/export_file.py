@@ -10,7 +10,8 @@ import gzip
 import io
 import re
 import zlib
-from typing import TYPE_CHECKING, BinaryIO, Final
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO, Final
 from xml.etree.ElementTree import ParseError
 
 from defusedxml.common import DefusedXmlException
@@ -21,9 +22,6 @@ from app.lists.errors import BadExportFile, BadFileReason, ListTooLong
 from app.lists.normalize import normalize_score, normalize_title
 from app.lists.xml_repair import XmlRepairError, repair_xml
 from app.recommender.watch_status import WatchStatus
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 SLUG: Final = "export"
 NAME: Final = "MyAnimeList export"
@@ -232,4 +230,4 @@ def _parse_status(row: Mapping[str, str]) -> WatchStatus:
 
 
 def _bad_export(reason: BadFileReason) -> BadExportFile:
-    return BadExportFile(reason, source=NAME)
+    return BadExportFile(reason=reason, source=NAME)

@@ -6,35 +6,27 @@ Jikan 3 has flat rows; both shapes are read from either.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import quote, urlsplit
 
-from pydantic import AliasChoices, BaseModel, Field, TypeAdapter, model_validator
+from pydantic import AliasChoices, BaseModel, Field, model_validator
 
 from app.lists import myanimelist
-from app.lists.entry import AnimeList, ListEntry
+from app.lists.entry import AnimeList
 from app.lists.errors import ListError, NotFoundOrPrivate, PrivateList, UnknownUser
 from app.lists.http_client import HttpResponse
-from app.lists.normalize import MAL_STATUS_CODES, normalize_score, normalize_title
+from app.lists.normalize import MAL_STATUS_CODES, normalize_entry
 from app.lists.payload import try_parse_payload
 from app.lists.reader import ListRead, ListReader
 from app.lists.usernames import UsernameRule
-from app.recommender.watch_status import WatchStatus
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 SLUG: Final = "jikan"
 NAME: Final = "Jikan"
 USERNAME_RULE: Final[UsernameRule] = replace(myanimelist.USERNAME_RULE, source=NAME)
 # Said by Jikan's router rather than by MyAnimeList: this host serves no lists at all.
 _ROUTE_NOT_FOUND = "HttpException"
-_REFUSALS: Final[Mapping[int, type[ListError]]] = {
-    404: UnknownUser,
-    403: PrivateList,
-    400: NotFoundOrPrivate,
-}
 
 
 class _JikanEntry(BaseModel):
@@ -62,26 +54,39 @@ class _JikanError(BaseModel):
     message: str | None = None
 
 
-_PAGE_ADAPTER: Final = TypeAdapter(_JikanListPage)
-_ERROR_ADAPTER: Final = TypeAdapter(_JikanError)
-
-
 @dataclass(frozen=True, kw_only=True)
 class JikanReader(ListReader):
     """Lists on MyAnimeList from a Jikan; ``slug`` is the source that it stands in for."""
 
     username_rule = USERNAME_RULE
+    refusals: ClassVar = {404: UnknownUser, 403: PrivateList, 400: NotFoundOrPrivate}
     slug: str = SLUG
 
     def _read(self, reading: ListRead[_JikanEntry]) -> AnimeList:
         for url, query in _page_urls(self.base_url, reading.username):
-            rows = _parse_rows(reading, reading.get_page(url, query))
+            rows = reading.get_page(_JikanListPage, url, query).entries
             # There is no word of how many pages there are: the first that brings nothing is the
             # end.
             if not reading.add({row.mal_id: row for row in rows}):
                 break
-        entries = tuple(_to_list_entry(row) for row in reading.found_rows())
+        entries = tuple(
+            normalize_entry(
+                row.mal_id,
+                MAL_STATUS_CODES.get(row.watching_status),
+                row.score,
+                row.title,
+                rewatching=row.is_rewatching,
+            )
+            for row in reading.found_rows()
+        )
         return AnimeList(source=self.slug, username=reading.username, entries=entries)
+
+    def refusal(self, reading: ListRead[Any], reply: HttpResponse) -> ListError:
+        """Return what an answer other than 200 stands for."""
+        fault = try_parse_payload(_JikanError, reply)
+        said = f"{fault.type} {fault.message or ''}".strip() if fault else ""
+        by_router = fault is not None and fault.type == _ROUTE_NOT_FOUND
+        return reading.refusal(reply, {} if by_router else self.refusals, said)
 
 
 def _page_urls(base_url: str, name: str) -> Iterator[tuple[str, dict[str, str]]]:
@@ -95,19 +100,3 @@ def _page_urls(base_url: str, name: str) -> Iterator[tuple[str, dict[str, str]]]
             yield f"{base_url}/user/{user}/animelist/all/{page}", {}
         else:
             yield f"{base_url}/users/{user}/animelist", {"page": str(page)}
-
-
-def _to_list_entry(row: _JikanEntry) -> ListEntry:
-    known = MAL_STATUS_CODES.get(row.watching_status, WatchStatus.UNKNOWN)
-    status = WatchStatus.COMPLETED if row.is_rewatching else known
-    return ListEntry(row.mal_id, status, normalize_score(row.score), normalize_title(row.title))
-
-
-def _parse_rows(reading: ListRead[_JikanEntry], reply: HttpResponse) -> list[_JikanEntry]:
-    """Return the rows of an answer, or the error that the answer stands for."""
-    if reply.status == 200:
-        return reading.parse(_PAGE_ADAPTER, reply).entries
-    fault = try_parse_payload(_ERROR_ADAPTER, reply)
-    said = f"{fault.type} {fault.message or ''}".strip() if fault else ""
-    by_router = fault is not None and fault.type == _ROUTE_NOT_FOUND
-    raise reading.refusal(reply, {} if by_router else _REFUSALS, said)

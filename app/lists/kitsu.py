@@ -6,35 +6,28 @@ Kitsu shows strangers neither private entries nor those it marks as not safe for
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
-
-from pydantic import BaseModel, TypeAdapter
+from typing import Any, ClassVar, Final
 
 from app.lists.entry import AnimeList, ListEntry
-from app.lists.errors import EmptyList, NotFoundOrPrivate, PrivateList, UnknownUser
+from app.lists.errors import EmptyList, ListError, NotFoundOrPrivate, PrivateList, UnknownUser
 from app.lists.http_client import HttpResponse
-from app.lists.kitsu_favourites import FAVOURITES_QUERY, favourite_anime_ids
 from app.lists.kitsu_schema import (
     JsonApiErrors,
     KitsuUserRecord,
     LibraryEntry,
     LibraryPage,
     UsersResponse,
+    favourite_anime_ids,
     index_included,
 )
-from app.lists.normalize import normalize_score, normalize_title
+from app.lists.normalize import merge_split_titles, normalize_entry
 from app.lists.payload import try_parse_payload
 from app.lists.reader import ListRead, ListReader
 from app.lists.usernames import UsernameRule
 from app.recommender.watch_status import WatchStatus
-
-if TYPE_CHECKING:
-    from typing import TypeVar
-
-    T = TypeVar("T", bound=BaseModel)
 
 SLUG: Final = "kitsu"
 NAME: Final = "Kitsu"
@@ -56,11 +49,14 @@ STATUS_MAP: Final[Mapping[str | None, WatchStatus]] = {
     "dropped": WatchStatus.DROPPED,
     "planned": WatchStatus.PLAN_TO_WATCH,
 }
-
-
-_USERS_ADAPTER: Final = TypeAdapter(UsersResponse)
-_PAGE_ADAPTER: Final = TypeAdapter(LibraryPage)
-_ERRORS_ADAPTER: Final = TypeAdapter(JsonApiErrors)
+_FAVOURITES_QUERY: Final[Mapping[str, str]] = {
+    "include": "favorites.item",
+    "fields[users]": "name,slug,favorites",
+    "fields[favorites]": "favRank,item",
+    # Of what is a favourite only its number is wanted.
+    **{f"fields[{kind}]": "slug" for kind in ("anime", "manga", "characters", "people")},
+}
+"""What is asked for beside the user."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +68,7 @@ class KitsuReader(ListReader):
     """
 
     username_rule = USERNAME_RULE
+    refusals: ClassVar = {403: PrivateList, 404: UnknownUser}
     base_url: str = BASE_URL
     kitsu_to_mal: Mapping[int, int]
 
@@ -81,9 +78,9 @@ class KitsuReader(ListReader):
         mal_ids: dict[str, int] = {}
         titles: dict[str, str | None] = {}
         query = _library_query(user.id if user else reading.username)
+        url = f"{self.base_url}/library-entries"
         while True:
-            reply = reading.get_page(f"{self.base_url}/library-entries", query, _HEADERS)
-            page = _parse_response(reading, _PAGE_ADAPTER, reply)
+            page = reading.get_page(LibraryPage, url, query, headers=_HEADERS)
             grew = reading.add(
                 {
                     anime.id: entry
@@ -98,7 +95,25 @@ class KitsuReader(ListReader):
         if not reading.rows and not favourites:
             raise reading.error(EmptyList if user else NotFoundOrPrivate)
         spelt = (user.attributes.name if user else None) or reading.username
-        return _to_anime_list(spelt, reading.rows, favourites, mal_ids, titles, self.kitsu_to_mal)
+        by_kitsu_id = self._mal_ids({*reading.rows, *favourites}, mal_ids)
+        entries = merge_split_titles(_mapped_entries(reading.rows, by_kitsu_id, titles))
+        unmapped = sum(kitsu_id not in by_kitsu_id for kitsu_id in reading.rows)
+        favourite_ids = dict.fromkeys(by_kitsu_id[a] for a in favourites if a in by_kitsu_id)
+        for anime_id in favourite_ids:
+            # Not in the library, but surely seen.
+            entries.setdefault(anime_id, ListEntry(anime_id, WatchStatus.UNKNOWN))
+        return AnimeList(SLUG, spelt, tuple(entries.values()), unmapped, tuple(favourite_ids))
+
+    def _mal_ids(self, kitsu_ids: Iterable[str], told: Mapping[str, int]) -> dict[str, int]:
+        """MyAnimeList's ids of those anime of which Kitsu or ``kitsu_to_mal`` has one."""
+        known = {each: self.kitsu_to_mal.get(int(each)) for each in kitsu_ids if each.isdigit()}
+        return {each: anime_id for each, anime_id in {**known, **told}.items() if anime_id}
+
+    def refusal(self, reading: ListRead[Any], reply: HttpResponse) -> ListError:
+        """Return what an answer other than 200 stands for."""
+        faults = try_parse_payload(JsonApiErrors, reply)
+        said = "; ".join(f.detail or f.title or "" for f in faults.errors) if faults else ""
+        return reading.refusal(reply, self.refusals, said)
 
     def _find_user(
         self, reading: ListRead[LibraryEntry]
@@ -107,11 +122,11 @@ class KitsuReader(ListReader):
         name, url = reading.username, f"{self.base_url}/users"
         for kind in ("name", "slug"):
             who = {f"filter[{kind}]": name}
-            reply = reading.send("GET", url, params={**who, **FAVOURITES_QUERY}, headers=_HEADERS)
+            reply = reading.send("GET", url, params={**who, **_FAVOURITES_QUERY}, headers=_HEADERS)
             if reply.status == HTTPStatus.BAD_REQUEST:  # it gives no favourites along
                 bare = {**who, "fields[users]": "name,slug"}
                 reply = reading.send("GET", url, params=bare, headers=_HEADERS)
-            found = _parse_response(reading, _USERS_ADAPTER, reply)
+            found = reading.accept(UsersResponse, reply)
             # Several may share a name but for its case; the exact one is meant, if there is one.
             users = sorted(found.data, key=lambda user: user.attributes.name != name)
             if users:
@@ -134,50 +149,17 @@ def _library_query(user_id: str) -> dict[str, str]:
     }
 
 
-def _to_anime_list(
-    username: str,
-    found: Mapping[str, LibraryEntry],
-    favourites: Iterable[str],
-    mal_ids: Mapping[str, int],
-    titles: Mapping[str, str | None],
-    kitsu_to_mal: Mapping[int, int],
-) -> AnimeList:
-    entries: dict[int, ListEntry] = {}
-    unmapped = 0
-
-    def on_mal(kitsu_id: str) -> int | None:
-        known = kitsu_to_mal.get(int(kitsu_id)) if kitsu_id.isdigit() else None
-        return mal_ids.get(kitsu_id) or known
-
-    for kitsu_id, entry in found.items():
-        anime_id = on_mal(kitsu_id)
-        if anime_id is None:
-            unmapped += 1
-            continue
-        attributes = entry.attributes
-        # Who watches again has seen it.
-        status = (
-            WatchStatus.COMPLETED
-            if attributes.reconsuming
-            else STATUS_MAP.get(attributes.status, WatchStatus.UNKNOWN)
-        )
-        score = normalize_score(attributes.rating / 2 if attributes.rating is not None else None)
-        read = ListEntry(anime_id, status, score, normalize_title(titles.get(kitsu_id)))
-        # Kitsu splits some titles that MyAnimeList keeps as one: the scored half speaks.
-        other = entries.get(anime_id)
-        if other is None or (other.score is None and score is not None):
-            entries[anime_id] = read
-    favourite_ids = dict.fromkeys(mal_id for each in favourites if (mal_id := on_mal(each)))
-    for anime_id in favourite_ids:
-        # Not in the library, but surely seen.
-        entries.setdefault(anime_id, ListEntry(anime_id, WatchStatus.UNKNOWN))
-    return AnimeList(SLUG, username, tuple(entries.values()), unmapped, tuple(favourite_ids))
-
-
-def _parse_response(reading: ListRead[Any], adapter: TypeAdapter[T], reply: HttpResponse) -> T:
-    """Return what an answer holds, or the error that it stands for."""
-    if reply.status == 200:
-        return reading.parse(adapter, reply)
-    faults = try_parse_payload(_ERRORS_ADAPTER, reply)
-    said = "; ".join(f.detail or f.title or "" for f in faults.errors) if faults else ""
-    raise reading.refusal(reply, {403: PrivateList, 404: UnknownUser}, said)
+def _mapped_entries(
+    rows: Mapping[str, LibraryEntry], mal_ids: Mapping[str, int], titles: Mapping[str, str | None]
+) -> Iterator[ListEntry]:
+    """Entries of anime that MyAnimeList has."""
+    for kitsu_id, entry in rows.items():
+        if kitsu_id in mal_ids:
+            facts = entry.attributes
+            yield normalize_entry(
+                mal_ids[kitsu_id],
+                STATUS_MAP.get(facts.status),
+                facts.rating / 2 if facts.rating is not None else None,
+                titles.get(kitsu_id),
+                rewatching=facts.reconsuming,
+            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -40,12 +40,6 @@ class ToOneRelationship(BaseModel):
     """A link to at most one record."""
 
     data: ResourceIdentifier | None
-
-
-class ToManyRelationship(BaseModel):
-    """A link to any number of records."""
-
-    data: list[ResourceIdentifier] = []
 
 
 class LibraryEntryAttributes(BaseModel):
@@ -130,17 +124,43 @@ def index_included(
             continue
         title = record.attributes.get("canonicalTitle")
         titles[record.id] = title if isinstance(title, str) else None
-        for mapping in _mapping_ids(record.relationships):
+        for _, mapping in linked_records(record.relationships, "mappings") or ():
             if mapping in by_mapping:
                 mal_ids[record.id] = by_mapping[mapping]
 
 
-def _mapping_ids(relationships: Mapping[str, Any]) -> Sequence[str]:
-    try:
-        found = ToManyRelationship.model_validate(relationships.get("mappings", {}))
-    except ValueError:
-        return ()
-    return [reference.id for reference in found.data]
+def favourite_anime_ids(user: KitsuUserRecord, included: Iterable[IncludedResource]) -> list[str]:
+    """Kitsu's ids of the anime among the favourites, as the user ranks them."""
+    own = linked_records(user.relationships, "favorites") or ()
+    ranked = [
+        (_favourite_rank(record.attributes), number)
+        for record in included
+        if (record.type, record.id) in own
+        for kind, number in linked_records(record.relationships, "item") or ()
+        if kind == "anime"
+    ]
+    return [number for _, number in sorted(ranked, key=lambda each: each[0])]
+
+
+def linked_records(relationships: Mapping[str, Any], name: str) -> list[tuple[str, str]] | None:
+    """Return the (type, id) pairs that a link of a record leads to; None if there is no link."""
+    link = relationships.get(name)
+    found = link.get("data") if isinstance(link, dict) else None
+    many = found if isinstance(found, list) else [found]
+    return (
+        None
+        if link is None
+        else [
+            (str(one["type"]), str(one["id"]))
+            for one in many
+            if isinstance(one, dict) and "type" in one and "id" in one
+        ]
+    )
+
+
+def _favourite_rank(attributes: Mapping[str, Any]) -> float:
+    rank = attributes.get("favRank")
+    return float(rank) if isinstance(rank, int | float) else float("inf")
 
 
 def _parse_mal_id(mapping: Mapping[str, Any]) -> int | None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from app.lists import errors
 from app.lists.entry import AnimeDetails, AnimeList
@@ -32,17 +32,16 @@ _FAILURE_TTL = 60
 _MAX_CLOCK_SKEW = 5.0
 _SHARED_FAILURE_DETAIL: Final = "another request for the same list has just failed"
 
-# What is needed, besides source and username, to say an error again.
-_ERROR_ARGUMENTS: Final[dict[type[ListError], tuple[str, ...]]] = {
-    errors.UnknownUser: (),
-    errors.PrivateList: ("or_refused",),
-    errors.NotFoundOrPrivate: (),
-    errors.EmptyList: (),
-    errors.ListTooLong: ("limit",),
-    errors.RateLimited: ("retry_after",),
-    errors.SourceDown: ("timed_out", "malformed"),
-}
-_ERROR_CLASSES = {kind.__name__: kind for kind in _ERROR_ARGUMENTS}
+_CACHED_ERRORS: Final[tuple[type[ListError], ...]] = (
+    errors.UnknownUser,
+    errors.PrivateList,
+    errors.NotFoundOrPrivate,
+    errors.EmptyList,
+    errors.ListTooLong,
+    errors.RateLimited,
+    errors.SourceDown,
+)
+_ERROR_CLASSES = {kind.__name__: kind for kind in _CACHED_ERRORS}
 
 
 class _CachedError(BaseModel):
@@ -54,16 +53,14 @@ class _CachedError(BaseModel):
 
     @classmethod
     def from_error(cls, error: ListError) -> _CachedError:
-        kind = type(error)
-        arguments = {name: getattr(error, name) for name in _ERROR_ARGUMENTS[kind]}
-        return cls(at=time.time(), kind=kind.__name__, arguments=arguments)
+        arguments = {field.name: getattr(error, field.name) for field in fields(error)}
+        arguments = {name: arguments[name] for name in arguments.keys() - {"source", "username"}}
+        if "detail" in arguments:  # which may say more than others should hear
+            arguments["detail"] = _SHARED_FAILURE_DETAIL
+        return cls(at=time.time(), kind=type(error).__name__, arguments=arguments)
 
     def to_error(self, source: str, username: str) -> ListError:
-        kind = _ERROR_CLASSES[self.kind]
-        arguments = dict(self.arguments)
-        if kind is SourceDown:
-            arguments["detail"] = _SHARED_FAILURE_DETAIL
-        return kind(source=source, username=username, **arguments)
+        return _ERROR_CLASSES[self.kind](source=source, username=username, **self.arguments)
 
 
 class _CachedList(BaseModel):
@@ -76,9 +73,6 @@ class _CachedList(BaseModel):
     def age(self) -> float:
         """Seconds since the list was read."""
         return time.time() - self.read_at
-
-
-_CACHED_LIST_ADAPTER = TypeAdapter(_CachedList)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +193,7 @@ class ListCache:
         return replace(cached.fan_list, age=max(1, round(age)))
 
     def _cache_error(self, key: str, cached: _CachedList, error: ListError) -> None:
-        if type(error) not in _ERROR_ARGUMENTS:
+        if type(error) not in _CACHED_ERRORS:
             return
         failure = _CachedError.from_error(error)
         if isinstance(error, SourceDown | RateLimited) and cached.fan_list is not None:
@@ -213,10 +207,10 @@ class ListCache:
         text = self.store.get(key)
         if text is not None:
             try:
-                return _CACHED_LIST_ADAPTER.validate_json(text)
+                return _CachedList.model_validate_json(text)
             except ValidationError:
                 self.store.delete_many([key])  # written by another version
         return _CachedList()
 
     def _save(self, key: str, entry: _CachedList, seconds: float) -> None:
-        self.store.set_many({key: _CACHED_LIST_ADAPTER.dump_json(entry).decode()}, seconds)
+        self.store.set_many({key: entry.model_dump_json()}, seconds)

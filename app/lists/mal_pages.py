@@ -6,17 +6,16 @@ It is undocumented, so it is off unless the operator turns it on, and asked slow
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 from urllib.parse import quote
 
-from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, Field
 
-from app.lists.entry import AnimeList, ListEntry
+from app.lists.entry import AnimeList
 from app.lists.errors import NotFoundOrPrivate
 from app.lists.myanimelist import SLUG, USERNAME_RULE
-from app.lists.normalize import MAL_STATUS_CODES, normalize_score, normalize_title
+from app.lists.normalize import MAL_STATUS_CODES, normalize_entry
 from app.lists.reader import ListRead, ListReader
-from app.recommender.watch_status import WatchStatus
 
 BASE_URL: Final = "https://myanimelist.net"
 PAGE_SIZE: Final = 300
@@ -26,7 +25,7 @@ _ALL_STATUSES = "7"
 
 
 def _number_to_text(value: object) -> object:
-    """Return a title made of digits arrives as a number."""
+    """A title made of digits arrives as a number."""
     return str(value) if isinstance(value, int | float) else value
 
 
@@ -38,14 +37,13 @@ class _MalPageEntry(BaseModel):
     anime_title: Annotated[str | None, BeforeValidator(_number_to_text)] = None
 
 
-_PAGE_ADAPTER: Final = TypeAdapter(list[_MalPageEntry])
-
-
 @dataclass(frozen=True, kw_only=True)
 class MalPagesReader(ListReader):
     """Lists on MyAnimeList from its pages; the client's rate limit keeps the requests apart."""
 
     username_rule = USERNAME_RULE
+    # One answer stands for a name that is not there and for a list that is not shown.
+    refusals: ClassVar = dict.fromkeys((400, 403, 404), NotFoundOrPrivate)
     base_url: str = BASE_URL
     deadline_s: float = DEADLINE_SECONDS
 
@@ -53,21 +51,19 @@ class MalPagesReader(ListReader):
         url = f"{self.base_url}/animelist/{quote(reading.username, safe='')}/load.json"
         offset = 0
         while True:
-            reply = reading.get_page(url, {"offset": str(offset), "status": _ALL_STATUSES})
-            if reply.status != 200:
-                # One answer stands for a name that is not there and for a list that is not shown.
-                raise reading.refusal(reply, dict.fromkeys((400, 403, 404), NotFoundOrPrivate))
-            rows = reading.parse(_PAGE_ADAPTER, reply)
+            query = {"offset": str(offset), "status": _ALL_STATUSES}
+            rows = reading.get_page(list[_MalPageEntry], url, query)
             if not reading.add({row.anime_id: row for row in rows}) or len(rows) < PAGE_SIZE:
                 break
             offset += len(rows)
-        entries = tuple(_to_list_entry(row) for row in reading.found_rows())
+        entries = tuple(
+            normalize_entry(
+                row.anime_id,
+                MAL_STATUS_CODES.get(row.status),
+                row.score,
+                row.anime_title,
+                rewatching=row.is_rewatching,
+            )
+            for row in reading.found_rows()
+        )
         return AnimeList(source=SLUG, username=reading.username, entries=entries)
-
-
-def _to_list_entry(row: _MalPageEntry) -> ListEntry:
-    known = MAL_STATUS_CODES.get(row.status, WatchStatus.UNKNOWN)
-    status = WatchStatus.COMPLETED if row.is_rewatching else known
-    return ListEntry(
-        row.anime_id, status, normalize_score(row.score), normalize_title(row.anime_title)
-    )

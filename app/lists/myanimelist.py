@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field
 
-from app.lists.entry import AnimeDetails, AnimeList, ListEntry
-from app.lists.errors import PrivateList, RateLimited, UnknownUser
+from app.lists.entry import AnimeDetails, AnimeList
+from app.lists.errors import ListError, PrivateList, RateLimited, UnknownUser
 from app.lists.http_client import HttpResponse
-from app.lists.normalize import allowed_picture_url, normalize_score, normalize_title, synopsis_text
+from app.lists.normalize import allowed_picture_url, normalize_entry, synopsis_text
 from app.lists.payload import is_html, try_parse_payload
 from app.lists.reader import ListRead, ListReader
 from app.lists.usernames import UsernameRule
 from app.recommender.watch_status import WatchStatus
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 SLUG: Final = "myanimelist"
 NAME: Final = "MyAnimeList"
@@ -90,15 +88,9 @@ class _MalListPage(BaseModel):
     paging: _MalPaging = _MalPaging()
 
 
-class MalError(BaseModel):
-    """What MyAnimeList answers instead of what was asked for."""
-
+class _MalError(BaseModel):
     error: str
     message: str | None = None
-
-
-_PAGE_ADAPTER: Final = TypeAdapter(_MalListPage)
-ERROR_ADAPTER: Final = TypeAdapter(MalError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +98,7 @@ class MalReader(ListReader):
     """Lists on MyAnimeList from its API, asked with ``client_id``."""
 
     username_rule = USERNAME_RULE
+    refusals: ClassVar = {404: UnknownUser}
     base_url: str = BASE_URL
     client_id: str
 
@@ -115,7 +108,7 @@ class MalReader(ListReader):
         # Without nsfw=true ordinary shows are missing: the flag has many false positives.
         query = {"fields": _FIELDS, "nsfw": "true", "limit": str(PAGE_SIZE), "offset": "0"}
         while True:
-            page = _parse_page(reading, reading.get_page(url, query, headers))
+            page = reading.get_page(_MalListPage, url, query, headers=headers)
             if not reading.add({row.node.id: row for row in page.data}) or not page.paging.next:
                 break
             query |= reading.next_query(page.paging.next, BASE_URL, "paging.next")
@@ -123,32 +116,25 @@ class MalReader(ListReader):
         return AnimeList(
             source=SLUG,
             username=reading.username,
-            entries=tuple(_to_list_entry(row) for row in rows),
+            entries=tuple(
+                normalize_entry(
+                    row.node.id,
+                    _STATUS_MAP.get(row.list_status.status or ""),
+                    row.list_status.score,
+                    row.node.title,
+                    rewatching=row.list_status.is_rewatching,
+                )
+                for row in rows
+            ),
             details=tuple(row.node.to_details() for row in rows),
         )
 
-
-def _to_list_entry(row: _MalListItem) -> ListEntry:
-    listed = row.list_status
-    # Who watches again has seen it, whatever the status says.
-    status = (
-        WatchStatus.COMPLETED
-        if listed.is_rewatching
-        else _STATUS_MAP.get(listed.status or "", WatchStatus.UNKNOWN)
-    )
-    return ListEntry(
-        row.node.id, status, normalize_score(listed.score), normalize_title(row.node.title)
-    )
-
-
-def _parse_page(reading: ListRead[_MalListItem], reply: HttpResponse) -> _MalListPage:
-    """Return the page in an answer, or the error that the answer stands for."""
-    if reply.status == 200:
-        return reading.parse(_PAGE_ADAPTER, reply)
-    fault = try_parse_payload(ERROR_ADAPTER, reply)
-    said = f"{fault.error} {fault.message or ''}".strip() if fault else ""
-    if reply.status == 403 and not is_html(reply):
-        if "dos" in said.casefold().split():
-            raise reading.error(RateLimited, retry_after=reply.retry_after())
-        raise reading.error(PrivateList, or_refused=True)
-    raise reading.refusal(reply, {404: UnknownUser}, said)
+    def refusal(self, reading: ListRead[Any], reply: HttpResponse) -> ListError:
+        """Return what an answer other than 200 stands for."""
+        fault = try_parse_payload(_MalError, reply)
+        said = f"{fault.error} {fault.message or ''}".strip() if fault else ""
+        if reply.status == 403 and not is_html(reply):
+            if "dos" in said.casefold().split():
+                return reading.error(RateLimited, retry_after=reply.retry_after())
+            return reading.error(PrivateList, or_refused=True)
+        return reading.refusal(reply, self.refusals, said)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import html
 import math
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable
+from typing import Final
 from urllib.parse import urlsplit
 
+from app.lists.entry import ListEntry
 from app.recommender.watch_status import WatchStatus
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MAX_SCORE = 10.0
 # Longer than any real title; keeps one silly row from filling memory or a page.
@@ -20,16 +19,33 @@ MAX_SYNOPSIS_LENGTH = 10_000
 PICTURE_HOSTS: Final = ("cdn.myanimelist.net", "s4.anilist.co")
 
 # MyAnimeList's numbers for a status. Its list pages and everything made from them use these.
-MAL_STATUS_CODES: Final[Mapping[int, WatchStatus]] = {
-    1: WatchStatus.WATCHING,
-    2: WatchStatus.COMPLETED,
-    3: WatchStatus.ON_HOLD,
-    4: WatchStatus.DROPPED,
-    6: WatchStatus.PLAN_TO_WATCH,
-}
+MAL_STATUS_CODES: Final = {status.value: status for status in WatchStatus}
 
 _LINE_BREAK = re.compile(r"<br\s*/?>|</p>", re.I)
 _HTML_TAG = re.compile(r"<[^>]{0,200}>")
+
+
+def normalize_entry(
+    anime_id: int,
+    status: WatchStatus | None,
+    score: float | None,
+    title: str | None,
+    *,
+    rewatching: bool | None = False,
+) -> ListEntry:
+    """Return an entry as every source writes it; who watches again has seen it."""
+    known = WatchStatus.COMPLETED if rewatching else status or WatchStatus.UNKNOWN
+    return ListEntry(anime_id, known, normalize_score(score), normalize_title(title))
+
+
+def merge_split_titles(entries: Iterable[ListEntry]) -> dict[int, ListEntry]:
+    """Return entries by id; of titles that MyAnimeList keeps as one the scored half speaks."""
+    found: dict[int, ListEntry] = {}
+    for entry in entries:
+        known = found.get(entry.anime_id)
+        if known is None or (known.score is None and entry.score is not None):
+            found[entry.anime_id] = entry
+    return found
 
 
 def normalize_score(value: float | None) -> float | None:

@@ -20,8 +20,8 @@ T = TypeVar("T")
 _MAX_REPORTED_ERRORS = 3
 
 
-def parse_payload(adapter: TypeAdapter[T], reply: HttpResponse, *, source: str, username: str) -> T:
-    """Return the answer as what the adapter describes.
+def parse_payload(kind: type[T], reply: HttpResponse, *, source: str, username: str) -> T:
+    """Return the answer as what it should be.
 
     Raises
     ------
@@ -29,21 +29,21 @@ def parse_payload(adapter: TypeAdapter[T], reply: HttpResponse, *, source: str, 
         It is something else.
     """
     try:
-        return adapter.validate_json(reply.body)
+        return TypeAdapter(kind).validate_json(reply.body)
     except ValidationError as error:
         raise SourceDown(
             source=source,
             username=username,
             detail=f"HTTP {reply.status}, {summarize_validation_errors(error)}",
-            malformed=not _is_invalid_json(error),
+            malformed=error.errors(include_url=False)[0]["type"] != "json_invalid",
         ) from None
 
 
-def try_parse_payload(adapter: TypeAdapter[T], reply: HttpResponse) -> T | None:
+def try_parse_payload(kind: type[T], reply: HttpResponse) -> T | None:
     """Return the same, None when the answer is something else."""
     try:
-        return adapter.validate_json(reply.body)
-    except ValidationError:
+        return parse_payload(kind, reply, source="", username="")
+    except SourceDown:
         return None
 
 
@@ -79,7 +79,3 @@ def drop_nulls(value: object) -> object:
 def is_html(reply: HttpResponse) -> bool:
     """Whether this is a page for people (an error page, a challenge): no word of the API itself."""
     return reply.body[:256].lstrip().startswith(b"<")
-
-
-def _is_invalid_json(error: ValidationError) -> bool:
-    return error.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid"

@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import TypeAdapter
-
 from app.lists import payload
 from app.lists.entry import AnimeList
 from app.lists.errors import EmptyList, ListError, ListTooLong, SourceDown
@@ -29,6 +27,8 @@ class ListReader(ABC):
     """
 
     username_rule: ClassVar[UsernameRule]
+    refusals: ClassVar[Mapping[int, type[ListError]]] = {}
+    """What a status means where the API itself answers with it."""
 
     client: SourceClient
     base_url: str
@@ -51,6 +51,10 @@ class ListReader(ABC):
 
     @abstractmethod
     def _read(self, reading: ListRead[Any]) -> AnimeList: ...
+
+    def refusal(self, reading: ListRead[Any], reply: HttpResponse) -> ListError:
+        """Return what an answer other than 200 stands for."""
+        return reading.refusal(reply, self.refusals)
 
 
 class ListRead(Generic[Row]):
@@ -76,13 +80,11 @@ class ListRead(Generic[Row]):
             method, url, username=self.username, deadline=self._deadline, **options
         )
 
-    def get_page(
-        self, url: str, params: Mapping[str, str], headers: Mapping[str, str] | None = None
-    ) -> HttpResponse:
-        """Return the next page, and word of it."""
+    def get_page(self, kind: type[T], url: str, params: Mapping[str, str], **options: Any) -> T:
+        """Report and return the next page, or raise what its refusal means."""
         self._page += 1
         self.report(self._page)
-        return self.send("GET", url, params=params, headers=headers)
+        return self.accept(kind, self.send("GET", url, params=params, **options))
 
     def add(self, rows: Mapping[Any, Row]) -> bool:
         """Take the rows of a page; False if none is new: such pages would go on for ever.
@@ -104,10 +106,16 @@ class ListRead(Generic[Row]):
             raise self.error(EmptyList)
         return list(self.rows.values())
 
-    def parse(self, adapter: TypeAdapter[T], reply: HttpResponse) -> T:
-        """Return a good answer as what the adapter describes, or SourceDown."""
+    def accept(self, kind: type[T], reply: HttpResponse) -> T:
+        """Return a good answer as what it should be, or raise what its refusal means."""
+        if reply.status != 200:
+            raise self._reader.refusal(self, reply)
+        return self.parse(kind, reply)
+
+    def parse(self, kind: type[T], reply: HttpResponse) -> T:
+        """Return an answer of any status as what it should be, or SourceDown."""
         return payload.parse_payload(
-            adapter, reply, source=self._reader.client.source, username=self.username
+            kind, reply, source=self._reader.client.source, username=self.username
         )
 
     def next_query(self, url: str, usual_url: str, field: str) -> dict[str, str]:

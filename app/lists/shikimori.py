@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import ClassVar, Final
 from urllib.parse import quote
 
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field
 
-from app.lists.entry import AnimeList, ListEntry
+from app.lists.entry import AnimeList
 from app.lists.errors import PrivateList, UnknownUser
-from app.lists.normalize import normalize_score, normalize_title
+from app.lists.normalize import normalize_entry
 from app.lists.reader import ListRead, ListReader
 from app.lists.usernames import UsernameRule
 from app.recommender.watch_status import WatchStatus
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 SLUG: Final = "shikimori"
 NAME: Final = "Shikimori"
@@ -51,14 +49,12 @@ class _ShikimoriRate(BaseModel):
     anime: _ShikimoriAnime
 
 
-_PAGE_ADAPTER: Final = TypeAdapter(list[_ShikimoriRate])
-
-
 @dataclass(frozen=True, kw_only=True)
 class ShikimoriReader(ListReader):
     """Lists on Shikimori."""
 
     username_rule = USERNAME_RULE
+    refusals: ClassVar = {404: UnknownUser, 403: PrivateList}
     base_url: str = BASE_URL
 
     def _read(self, reading: ListRead[_ShikimoriRate]) -> AnimeList:
@@ -66,20 +62,16 @@ class ShikimoriReader(ListReader):
         page = 0
         while True:
             page += 1
-            reply = reading.get_page(url, {"limit": str(PAGE_SIZE), "page": str(page)})
-            if reply.status != 200:
-                raise reading.refusal(reply, {404: UnknownUser, 403: PrivateList})
-            rows = reading.parse(_PAGE_ADAPTER, reply)
+            query = {"limit": str(PAGE_SIZE), "page": str(page)}
+            rows = reading.get_page(list[_ShikimoriRate], url, query)
             grew = reading.add({row.anime.id: row for row in rows})
             # One row more than asked for says that there is another page; it comes again there.
             if len(rows) <= PAGE_SIZE or not grew:
                 break
-        entries = tuple(_to_list_entry(row) for row in reading.found_rows())
+        entries = tuple(
+            normalize_entry(
+                row.anime.id, _STATUS_MAP.get(row.status or ""), row.score, row.anime.name
+            )
+            for row in reading.found_rows()
+        )
         return AnimeList(source=SLUG, username=reading.username, entries=entries)
-
-
-def _to_list_entry(row: _ShikimoriRate) -> ListEntry:
-    status = _STATUS_MAP.get(row.status or "", WatchStatus.UNKNOWN)
-    return ListEntry(
-        row.anime.id, status, normalize_score(row.score), normalize_title(row.anime.name)
-    )

@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 # Enough to hold a byte order mark and an XML declaration.
 _HEADER_BYTES = 256
@@ -40,7 +37,7 @@ class XmlRepairError(ValueError):
 def repair_xml(chunks: Iterable[bytes]) -> Iterator[str]:
     """Decode and repair. Valid entities and CDATA sections stay as they are; comments go.
 
-    Raises RepairError.
+    Raises XmlRepairError.
     """
     repairer = _XmlRepairer()
     for text in _decode_chunks(chunks):

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import requests
-from pydantic import TypeAdapter
 
 from app.lists.errors import SourceDown
 from app.lists.http_client import Deadline, HttpLimits, HttpResponse, SourceClient
@@ -128,8 +127,6 @@ CLIENT_LIMITS = HttpLimits(
 REQUEST_SECONDS = 180.0
 """Of one request with its quick repeats."""
 
-_JSON_OBJECT = TypeAdapter(dict[str, Any])
-
 
 class RequestFailed(Exception):  # noqa: N818 -- it names the state, not a mistake
     """No useful response came; a later try may get one."""
@@ -179,7 +176,7 @@ class JsonClient:
             self._backoff.wait_for_rate_limit(asked)
         if reply.status >= 500:
             raise self._record_failure(f"HTTP {reply.status}")
-        found = None if is_html(reply) else try_parse_payload(_JSON_OBJECT, reply)
+        found = None if is_html(reply) else try_parse_payload(dict[str, Any], reply)
         if found is None:
             raise self._record_failure(f"no JSON in an answer with HTTP {reply.status}")
         self._backoff.record_success()

@@ -20,7 +20,7 @@ ALL = [
     errors.SourceDown(**FAN, detail="HTTP 500: oops"),
     errors.SourceDown(**FAN, detail="HTTP 500: oops", timed_out=True),
     errors.SourceNotConfigured(source="AniList"),
-    *(errors.BadExportFile(reason, source="MyAnimeList export") for reason in BadFileReason),
+    *(errors.BadExportFile(reason=reason, source="MyAnimeList export") for reason in BadFileReason),
 ]
 
 

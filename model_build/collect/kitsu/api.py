@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from app.lists.kitsu_schema import linked_records
 from model_build.collect.client import JsonClient, RequestRejected
 from model_build.collect.response_cache import ResponseCache
 
@@ -147,16 +148,7 @@ def _filter_record(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def relationship_ids(record: Mapping[str, Any], name: str) -> list[tuple[str, str]] | None:
     """Return the (type, id) pairs that a link of a record leads to; None if the page has none."""
-    link = record["relationships"].get(name)
-    if link is None:
-        return None
-    found = link["data"]
-    many = found if isinstance(found, list) else [found]
-    return [
-        (str(one["type"]), str(one["id"]))
-        for one in many
-        if isinstance(one, dict) and "type" in one and "id" in one
-    ]
+    return linked_records(record["relationships"], name)
 
 
 def parse_id(text: str) -> int | None:
