@@ -16,8 +16,6 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -26,15 +24,8 @@ import polars as pl
 from app.recommender.atomic_writes import replace_directory
 from benchmarks.arguments import positive_int
 from benchmarks.generate.catalogue import make_catalogue
-from benchmarks.generate.formats import FORMATS, SyntheticDumpFormat
-from benchmarks.generate.population import (
-    ListChunk,
-    SyntheticPopulation,
-    generate_lists,
-    make_population,
-)
-
-WrittenChunk = tuple[dict[str, bytes], Counter[str]]
+from benchmarks.generate.formats import FORMATS
+from benchmarks.generate.population import SyntheticPopulation, generate_lists, make_population
 
 
 def main() -> None:
@@ -70,39 +61,14 @@ def write_dump(world: SyntheticPopulation, dataset: str, folder: Path) -> dict[s
     done[name] = len(rows)
     with ExitStack() as stack:
         files = {file: stack.enter_context((folder / file).open("wb")) for file in kind.files}
-        for texts, counted in _write_chunks(world, kind):
-            for file, text in texts.items():
-                files[file].write(text)
-            done.update(counted)
+        for chunk in generate_lists(world, os.cpu_count() or 1):
+            entries = kind.make_rows(world, chunk)
+            done.update(entries.flaw_counts)
+            for file, made in kind.files.items():
+                rows = made(world, entries)
+                files[file].write(_to_csv(rows, header=not files[file].tell()))
+                done[file] += len(rows)
     return dict(done)
-
-
-def _write_chunks(world: SyntheticPopulation, kind: SyntheticDumpFormat) -> Iterator[WrittenChunk]:
-    """Pieces of the files in order; as many are made ahead as there are threads."""
-    threads = os.cpu_count() or 1
-    waiting: list[Future[WrittenChunk]] = []
-    first = True
-    with ThreadPoolExecutor(threads) as pool:
-        for chunk in generate_lists(world, threads):
-            waiting.append(pool.submit(_write_chunk, world, kind, chunk, header=first))
-            first = False
-            if len(waiting) > threads:
-                yield waiting.pop(0).result()
-        for future in waiting:
-            yield future.result()
-
-
-def _write_chunk(
-    world: SyntheticPopulation, kind: SyntheticDumpFormat, chunk: ListChunk, *, header: bool
-) -> WrittenChunk:
-    entries = kind.make_rows(world, chunk)
-    counted = Counter(entries.flaw_counts)
-    texts = {}
-    for file, made in kind.files.items():
-        rows = made(world, entries)
-        counted[file] = len(rows)
-        texts[file] = _to_csv(rows, header=header)
-    return texts, counted
 
 
 def _to_csv(rows: pl.DataFrame, *, header: bool) -> bytes:

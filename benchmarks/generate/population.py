@@ -9,14 +9,14 @@ set by eye to the counts of public lists.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from app.recommender.array_types import Float32Array, Int8Array, Int32Array, Int64Array
-from benchmarks.generate import kernels
+from model_build.util.threads import map_ahead
 
 GENRE_CLUSTERS = 24
 FACTORS = 6
@@ -26,21 +26,24 @@ MAX_LIST_SHARE = 0.5
 CHUNK_ENTRIES = 1_000_000
 MEAN_SCORE, ITEM_MEAN_STD, USER_BIAS_STD, ITEM_FACTOR_STD, NOISE_STD = 7.3, 0.8, 0.8, 0.35, 1.0
 CLUSTER_STD = 1.2
+FAVOURITE_SHARE = 0.75
+"""How much of a list is of the first of a fan's two tastes."""
+SEQUEL_PROBABILITY = 0.5
+"""How often a fan who lists an anime also lists the one that continues it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SyntheticPopulation:
     """Anime by falling popularity, and how long each fan's list is; n anime, F fans.
 
-    ``anime_id`` (n,) scattered MyAnimeList-like ids; ``accept`` and ``other`` (tastes, n) alias
-    tables of what a taste picks; ``sequel`` (n,) what continues an anime, -1 for nothing;
-    ``level`` (n,) and ``trait`` (n, factors) of scores; ``length`` (F,) entries a fan.
+    ``anime_id`` (n,) scattered MyAnimeList-like ids; ``weight`` (tastes, n) how often a taste picks
+    what; ``sequel`` (n,) what continues an anime, -1 for nothing; ``item_mean`` (n,) and
+    ``item_factors`` (n, factors) of scores; ``list_length`` (F,) entries a fan.
     """
 
     seed: int
     anime_id: Int32Array
-    accept: Float32Array
-    alias: Int32Array
+    weight: Float32Array
     sequel: Int32Array
     item_mean: Float32Array
     item_factors: Float32Array
@@ -71,9 +74,7 @@ def make_population(n_entries: int, n_users: int, n_anime: int, seed: int) -> Sy
     popularity = np.exp(-0.126 * rank**0.45)
     factor = rng.normal(size=(GENRE_CLUSTERS, n_anime))
     weight = popularity * np.exp(CLUSTER_STD * factor - CLUSTER_STD**2 / 2)
-    accept = np.empty((GENRE_CLUSTERS, n_anime), np.float32)
-    other = np.empty((GENRE_CLUSTERS, n_anime), np.int32)
-    kernels.build_alias_tables(weight, accept, other)
+    weight /= weight.sum(axis=1, keepdims=True)
     sequel = np.full(n_anime, -1, np.int32)
     first = np.flatnonzero(rng.random(n_anime) < 0.3)
     # Less known than what it continues, but not by far.
@@ -87,8 +88,7 @@ def make_population(n_entries: int, n_users: int, n_anime: int, seed: int) -> Sy
     return SyntheticPopulation(
         seed,
         rng.permutation(ids).astype(np.int32),
-        accept,
-        other,
+        weight.astype(np.float32),
         sequel,
         level.astype(np.float32),
         trait,
@@ -126,34 +126,34 @@ def generate_lists(population: SyntheticPopulation, threads: int) -> Iterator[Li
     cuts = np.searchsorted(upto, np.arange(CHUNK_ENTRIES, upto[-1], CHUNK_ENTRIES), side="right")
     edges = np.unique(np.concatenate([[0], cuts, [len(upto)]]))
     with ThreadPoolExecutor(threads) as pool:
-        waiting: list[Future[ListChunk]] = []
-        for first, last in pairwise(edges.tolist()):
-            waiting.append(pool.submit(_generate_chunk, population, first, last))
-            if len(waiting) > threads:
-                yield waiting.pop(0).result()
-        for future in waiting:
-            yield future.result()
+        yield from map_ahead(
+            pool, lambda fans: _generate_chunk(population, *fans), pairwise(edges.tolist()), threads
+        )
 
 
 def _generate_chunk(population: SyntheticPopulation, first: int, last: int) -> ListChunk:
-    start = np.concatenate([[0], np.cumsum(population.list_length[first:last])])
-    anime = np.empty(start[-1], np.int32)
-    score = np.empty(start[-1], np.int8)
-    chance = np.empty(start[-1], np.float32)
-    kernels.sample_lists(
-        first,
-        population.seed,
-        start,
-        population.accept,
-        population.alias,
-        population.sequel,
-        population.item_factors,
-        population.item_mean,
-        USER_BIAS_STD,
-        NOISE_STD,
-        anime,
-        score,
-        chance,
-    )
-    user = np.repeat(np.arange(first, last, dtype=np.int32), np.diff(start))
-    return ListChunk(user, anime, score, chance)
+    lists = [_draw_list(population, user) for user in range(first, last)]
+    anime, score, chance = (np.concatenate(part) for part in zip(*lists, strict=True))
+    user = np.arange(first, last, dtype=np.int32)
+    return ListChunk(np.repeat(user, population.list_length[first:last]), anime, score, chance)
+
+
+def _draw_list(
+    population: SyntheticPopulation, user: int
+) -> tuple[Int32Array, Int8Array, Float32Array]:
+    """Anime, scores and uniform numbers of one fan, which depend on the seed and the fan alone."""
+    rng = np.random.default_rng([population.seed, 3, user])
+    length = int(population.list_length[user])
+    favourite, second = population.weight[rng.integers(GENRE_CLUSTERS, size=2)]
+    weight = FAVOURITE_SHARE * favourite + (1 - FAVOURITE_SHARE) * second
+    # With exponential times by weight, who comes first is drawn by weight, and nobody twice.
+    time = rng.standard_exponential(len(weight), np.float32) / weight
+    picked = np.argpartition(time, length)[:length]
+    picked = picked[np.argsort(time[picked])]
+    sequel = np.where(rng.random(length) < SEQUEL_PROBABILITY, population.sequel[picked], -1)
+    both = np.stack([picked, sequel], axis=1).ravel()
+    distinct, place = np.unique(both[both >= 0], return_index=True)
+    anime = distinct[np.argsort(place)][:length].astype(np.int32)
+    score = population.item_mean[anime] + population.item_factors[anime] @ rng.normal(size=FACTORS)
+    score += rng.normal(0, USER_BIAS_STD) + rng.normal(0, NOISE_STD, length)
+    return anime, np.clip(np.rint(score), 1, 10).astype(np.int8), rng.random(length, np.float32)

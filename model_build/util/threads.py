@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 
 from app.recommender.array_types import Int64Array
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 def available_cpus() -> int:
@@ -23,6 +28,19 @@ def balanced_ranges(cost: Int64Array, n_ranges: int, offset: int = 0) -> list[tu
     cuts = np.searchsorted(total, total[-1] * np.arange(1, n_ranges) / n_ranges)
     edges = np.unique(np.concatenate([[0], cuts, [len(cost)]])) + offset
     return [(int(a), int(b)) for a, b in pairwise(edges)]
+
+
+def map_ahead(
+    pool: Executor, work: Callable[[T], R], items: Iterable[T], ahead: int
+) -> Iterator[R]:
+    """Results in the order of the items; at most ``ahead`` are computed before they are wanted."""
+    waiting: deque[Future[R]] = deque()
+    for item in items:
+        waiting.append(pool.submit(work, item))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 def run_over_ranges(

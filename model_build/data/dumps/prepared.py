@@ -15,10 +15,11 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -32,6 +33,7 @@ from app.recommender.array_types import BoolArray, Int32Array, Int64Array, UInt8
 from model_build.data.config import CATALOGUE_FILE as CATALOGUE_FILE
 from model_build.util.errors import InputError
 from model_build.util.storage import read_bytes
+from model_build.util.threads import map_ahead
 
 PREPARED_FORMAT: Final = 1
 INDEX_FILE = "prepared.json"
@@ -198,14 +200,9 @@ def read_partition(folder: Path | str, partition: RatingsPartition) -> EntryArra
 
 def read_partitions(folder: Path, prepared: PreparedDataset, threads: int) -> Iterator[EntryArrays]:
     """Read all partitions in order, two a thread ahead of what is used."""
+    read = partial(read_partition, folder)
     with ThreadPoolExecutor(threads) as pool:
-        waiting: deque[Future[EntryArrays]] = deque()
-        for partition in prepared.partitions:
-            waiting.append(pool.submit(read_partition, folder, partition))
-            if len(waiting) > 2 * threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        yield from map_ahead(pool, read, prepared.partitions, 2 * threads)
 
 
 def check_same_cleaning(before: PreparedDataset, dataset: str, cleaning: dict[str, int]) -> None:
