@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 
 import polars as pl
 
 from app.catalogue import COLUMN_DEFAULTS
-from model_build.data.dumps.formats import CatalogueFileFormat
+from model_build.data.dumps.formats import CATALOGUE_COLUMNS, DumpFormat
 from model_build.data.dumps.source import CsvSource
 from model_build.util.errors import InputError
 
@@ -16,13 +17,13 @@ SEASON_PATTERN = r"\b(winter|spring|summer|fall)\b"
 ADULT_RATING, ADULT_GENRE = "Rx", "Hentai"
 
 
-def read_dump_catalogue(source: CsvSource, file_format: CatalogueFileFormat) -> pl.DataFrame:
+def read_dump_catalogue(source: CsvSource, dump: DumpFormat) -> pl.DataFrame:
     """One row an anime, in columns of `app.catalogue.COLUMN_DEFAULTS`; the first of each id counts.
 
     Raises
     ------
     InputError
-        The file is no UTF-8 CSV, lacks the id or the title, or names no anime.
+        The file is no UTF-8 CSV, or names no anime.
     """
     with source.open_stream() as stream:
         data = stream.read()
@@ -31,38 +32,24 @@ def read_dump_catalogue(source: CsvSource, file_format: CatalogueFileFormat) -> 
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
         words = str(error).strip().splitlines()[0]
         raise InputError(f"{source}: cannot be read as a catalogue ({words}).") from None
-    required = [file_format.columns[name] for name in ("anime_id", "title")]
-    missing = [column for column in required if column not in table.columns]
-    if missing:
-        raise InputError(
-            f"{source}: column {', '.join(missing)} is missing (found: {', '.join(table.columns)})."
-        )
-    frame = _cast_columns(_select_cells(table, file_format))
+    frame = _cast_columns(_select_cells(table, dump.columns(table.columns)))
     frame = frame.filter(pl.col("anime_id") > 0, pl.col("title").is_not_null())
     if frame.is_empty():
         raise InputError(f"{source}: no row has an id and a title.")
     return frame.unique("anime_id", keep="first", maintain_order=True).sort("anime_id")
 
 
-def _select_cells(table: pl.DataFrame, file_format: CatalogueFileFormat) -> pl.DataFrame:
+def _select_cells(table: pl.DataFrame, columns: Mapping[str, str]) -> pl.DataFrame:
     """Return the cells of each fact as text, null where nothing is known."""
-    columns = {
-        **dict.fromkeys(COLUMN_DEFAULTS),
-        **file_format.columns,
-        "premiered": file_format.premiered_column,
-        "aired": file_format.aired_column,
-        "age_rating": file_format.age_rating_column,
-    }
+    nothing = pl.lit(None, pl.String)
     return table.select(
-        _null_if_unknown(column).alias(name)
-        if column in table.columns
-        else pl.lit(None, pl.String).alias(name)
-        for name, column in columns.items()
+        (_null_if_unknown(columns[name]) if name in columns else nothing).alias(name)
+        for name in dict.fromkeys((*COLUMN_DEFAULTS, *CATALOGUE_COLUMNS.values()))
     )
 
 
-def _null_if_unknown(column: str | None) -> pl.Expr:
-    cell = pl.col(column or "").str.strip_chars()
+def _null_if_unknown(column: str) -> pl.Expr:
+    cell = pl.col(column).str.strip_chars()
     return pl.when(cell.str.to_lowercase().is_in(["", "unknown"])).then(None).otherwise(cell)
 
 

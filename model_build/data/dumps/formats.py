@@ -6,8 +6,9 @@ or only what was completed and scored), of which the first here that is found is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from app.recommender.watch_status import WatchStatus
@@ -23,9 +24,9 @@ class RatingsFileFormat:
     """
 
     file: str
-    user_column: str
-    anime_column: str
-    score_column: str
+    user_column: str = "user_id"
+    anime_column: str = "anime_id"
+    score_column: str = "rating"
     status_column: str | None = None
     default_status: WatchStatus = WatchStatus.UNKNOWN
     users_by_name: bool = False
@@ -40,158 +41,84 @@ class RatingsFileFormat:
 
 
 @dataclass(frozen=True, slots=True)
-class CatalogueFileFormat:
-    """A catalogue file: the column of each fact of `app.catalogue.COLUMN_DEFAULTS` that it has.
-
-    ``premiered_column`` holds a season and a year, ``aired_column`` a text with a year in it,
-    ``age_rating_column`` says which are adult. "Unknown" in any case is an empty cell; genres are
-    separated by commas.
-    """
-
-    file: str
-    columns: Mapping[str, str]
-    premiered_column: str | None = None
-    aired_column: str | None = None
-    age_rating_column: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class DumpFormat:
-    """A public dump: where it is published and the files that it may consist of."""
+    """A public dump: where it is published and the files that it may consist of.
+
+    ``catalogue_columns`` are those that have another meaning than in `CATALOGUE_COLUMNS`.
+    """
 
     kaggle_slug: str
     ratings_files: tuple[RatingsFileFormat, ...]
-    catalogue_files: tuple[CatalogueFileFormat, ...] = field(default=())
+    catalogue_files: tuple[str, ...]
+    catalogue_columns: Mapping[str, str] = field(default_factory=dict)
+
+    def columns(self, header: Collection[str]) -> dict[str, str]:
+        """Return the columns of a catalogue file with this header, by the fact that they hold."""
+        meaning = {**CATALOGUE_COLUMNS, **self.catalogue_columns}
+        return {meaning[name]: name for name in header if name in meaning}
 
 
-def _azathoth_ratings(file: str, published: int | None = None) -> RatingsFileFormat:
-    return RatingsFileFormat(
-        file,
-        user_column="username",
-        anime_column="anime_id",
-        score_column="my_score",
-        status_column="my_status",
-        users_by_name=True,
-        multiline_cells=True,  # within tags
-        published_rows=published,
-    )
-
-
-def _azathoth_catalogue(file: str) -> CatalogueFileFormat:
-    return CatalogueFileFormat(
-        file,
-        {
-            "anime_id": "anime_id",
-            "title": "title",
-            "title_english": "title_english",
-            "type": "type",
-            "episodes": "episodes",
-            "genres": "genre",
-            "mean": "score",
-            "members": "members",
-            "picture": "image_url",
-            "source": "source",
-        },
-        premiered_column="premiered",
-        aired_column="aired_string",
-        age_rating_column="rating",
-    )
-
-
-def _catalogue_columns(identity: str, **further: str) -> dict[str, str]:
-    return {"anime_id": identity, "title": "Name", "genres": "Genres", "mean": "Score", **further}
-
-
-_DETAIL_COLUMNS = {
-    "source": "Source",
-    "title_english": "English name",
-    "type": "Type",
-    "episodes": "Episodes",
-    "members": "Members",
+CATALOGUE_COLUMNS = {
+    **dict.fromkeys(("anime_id", "MAL_ID"), "anime_id"),
+    **dict.fromkeys(("title", "name", "Name"), "title"),
+    **dict.fromkeys(("title_english", "English name"), "title_english"),
+    **dict.fromkeys(("type", "Type"), "type"),
+    **dict.fromkeys(("episodes", "Episodes"), "episodes"),
+    **dict.fromkeys(("genre", "Genres"), "genres"),
+    **dict.fromkeys(("score", "Score"), "mean"),
+    **dict.fromkeys(("members", "Members"), "members"),
+    **dict.fromkeys(("image_url", "Image URL"), "picture"),
+    **dict.fromkeys(("source", "Source"), "source"),
+    **dict.fromkeys(("premiered", "Premiered"), "premiered"),
+    **dict.fromkeys(("aired_string", "Aired"), "aired"),
+    **dict.fromkeys(("rating", "Rating"), "age_rating"),
 }
+"""What a column of a catalogue file holds: a fact of `app.catalogue.COLUMN_DEFAULTS`; or a season
+and a year, a text with a year in it, and what says which are adult. "Unknown" in any case is an
+empty cell; genres are separated by commas."""
 
+_azathoth_ratings = partial(
+    RatingsFileFormat,
+    user_column="username",
+    score_column="my_score",
+    status_column="my_status",
+    users_by_name=True,
+    multiline_cells=True,  # within tags
+)
 DUMP_FORMATS: Mapping[str, DumpFormat] = {
     "cooperunion2016": DumpFormat(
         "CooperUnion/anime-recommendations-database",
-        (
-            RatingsFileFormat(
-                "rating.csv", "user_id", "anime_id", "rating", published_rows=7_813_737
-            ),
-        ),
-        (
-            CatalogueFileFormat(
-                "anime.csv",
-                {
-                    "anime_id": "anime_id",
-                    "title": "name",
-                    "type": "type",
-                    "episodes": "episodes",
-                    "genres": "genre",
-                    "mean": "rating",
-                    "members": "members",
-                },
-            ),
-        ),
+        (RatingsFileFormat("rating.csv", published_rows=7_813_737),),
+        ("anime.csv",),
+        {"rating": "mean"},
     ),
     "azathoth2018": DumpFormat(
         "azathoth42/myanimelist",
         (
-            _azathoth_ratings("UserAnimeList.csv", 80_076_112),
+            _azathoth_ratings("UserAnimeList.csv", published_rows=80_076_112),
             _azathoth_ratings("animelists_filtered.csv"),
-            _azathoth_ratings("animelists_cleaned.csv", 31_284_030),
+            _azathoth_ratings("animelists_cleaned.csv", published_rows=31_284_030),
         ),
-        tuple(
-            _azathoth_catalogue(file)
-            for file in ("AnimeList.csv", "anime_filtered.csv", "anime_cleaned.csv")
-        ),
+        ("AnimeList.csv", "anime_filtered.csv", "anime_cleaned.csv"),
     ),
     "hernan2020": DumpFormat(
         "hernan4444/anime-recommendation-database-2020",
         (
             RatingsFileFormat(
-                "animelist.csv",
-                "user_id",
-                "anime_id",
-                "rating",
-                status_column="watching_status",
-                published_rows=109_224_747,
+                "animelist.csv", status_column="watching_status", published_rows=109_224_747
             ),
             RatingsFileFormat(
                 "rating_complete.csv",
-                "user_id",
-                "anime_id",
-                "rating",
                 default_status=WatchStatus.COMPLETED,
                 published_rows=57_633_278,
             ),
         ),
-        (
-            CatalogueFileFormat(
-                "anime.csv",
-                _catalogue_columns("MAL_ID", **_DETAIL_COLUMNS),
-                premiered_column="Premiered",
-                aired_column="Aired",
-                age_rating_column="Rating",
-            ),
-            CatalogueFileFormat("anime_with_synopsis.csv", _catalogue_columns("MAL_ID")),
-        ),
+        ("anime.csv", "anime_with_synopsis.csv"),
     ),
     "dbdmobile2023": DumpFormat(
         "dbdmobile/myanimelist-dataset",
-        (
-            RatingsFileFormat(
-                "users-score-2023.csv", "user_id", "anime_id", "rating", published_rows=24_325_191
-            ),
-        ),
-        (
-            CatalogueFileFormat(
-                "anime-dataset-2023.csv",
-                _catalogue_columns("anime_id", **_DETAIL_COLUMNS, picture="Image URL"),
-                premiered_column="Premiered",
-                aired_column="Aired",
-                age_rating_column="Rating",
-            ),
-        ),
+        (RatingsFileFormat("users-score-2023.csv", published_rows=24_325_191),),
+        ("anime-dataset-2023.csv",),
     ),
 }
 

@@ -17,7 +17,6 @@ from model_build.data.dumps.cleaning import CleaningRules, PartitionResult, writ
 from model_build.data.dumps.formats import (
     DUMP_FORMATS,
     KAGGLE_PREFIX,
-    CatalogueFileFormat,
     DumpFormat,
     RatingsFileFormat,
     download_dump,
@@ -155,16 +154,12 @@ def _find_list_file(dump: DumpFormat, path: Path) -> tuple[CsvSource, RatingsFil
 def _write_catalogue(dump: DumpFormat, path: Path, new: Path) -> str | None:
     """Beside a list file given by itself its catalogue is looked for, too."""
     folder = path if path.is_dir() or path.suffix.lower() == ".zip" else path.parent
-    for facts in dump.catalogue_files:
-        source = find_source(folder, (facts.file,))
-        if source is not None and _has_required_columns(source, facts):
-            read_dump_catalogue(source, facts).write_parquet(new / CATALOGUE_FILE)
+    for name in dump.catalogue_files:
+        source = find_source(folder, (name,))
+        if source is not None and {"anime_id", "title"} <= dump.columns(read_header(source)).keys():
+            read_dump_catalogue(source, dump).write_parquet(new / CATALOGUE_FILE)
             return CATALOGUE_FILE
     return None
-
-
-def _has_required_columns(source: CsvSource, facts: CatalogueFileFormat) -> bool:
-    return {facts.columns["anime_id"], facts.columns["title"]} <= set(read_header(source))
 
 
 def _dataset_manifest(
