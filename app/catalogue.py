@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from app.recommender.franchise import Franchises
 
@@ -22,6 +22,9 @@ MAL_ANIME_URL = "https://myanimelist.net/anime/"
 ANIME_CACHE_SIZE = 1024
 """Anime that are asked for again and again are put together once; they take half a megabyte."""
 _NON_LETTERS = re.compile(r"[\W_]+")
+
+RelationKind = Literal["sequel", "prequel", "summary", "side_story", "alternative", "spin_off"]
+"""What an anime is to another."""
 
 # Column -> what an empty cell is. Order is the order in the file.
 COLUMN_DEFAULTS: dict[str, Any] = {
@@ -47,6 +50,11 @@ COLUMN_DEFAULTS: dict[str, Any] = {
     "picture": None,
     "adult": False,
     "franchise_id": None,
+    "watch_order": None,
+    "is_extra": False,
+    "is_inferred": False,
+    "relation_kind": None,
+    "relation_id": None,
     "source": None,
 }
 # Column of several values -> what parts them.
@@ -58,7 +66,12 @@ LIST_SEPARATORS = {
 
 @dataclass(frozen=True, slots=True)
 class Anime:
-    """What is known of one anime; None or empty where nobody knows."""
+    """What is known of one anime; None or empty where nobody knows.
+
+    Of its series ``franchise_id``, it has the place ``watch_order``; ``is_extra`` is no way in, and
+    ``is_inferred`` says that the title alone puts it there. It is the ``relation_kind`` ("sequel")
+    of ``relation_id``.
+    """
 
     anime_id: int
     title: str
@@ -80,6 +93,11 @@ class Anime:
     picture: str | None = None
     adult: bool = False
     franchise_id: int | None = None
+    watch_order: int | None = None
+    is_extra: bool = False
+    is_inferred: bool = False
+    relation_kind: RelationKind | None = None
+    relation_id: int | None = None
     anilist_id: int | None = None
     kitsu_id: int | None = None
     source: str | None = None
@@ -117,6 +135,7 @@ class Catalogue:
             name: columns.get(name) or [empty] * count for name, empty in COLUMN_DEFAULTS.items()
         }
         self._row_by_id = {anime_id: row for row, anime_id in enumerate(columns["anime_id"])}
+        self._series: dict[int, list[int]] | None = None
         self._cached_anime = lru_cache(ANIME_CACHE_SIZE)(self._read_anime)
 
     @classmethod
@@ -156,6 +175,18 @@ class Catalogue:
             return f"Anime {anime_id}"
         return str((english and self._columns["title_english"][row]) or self._columns["title"][row])
 
+    def series(self, anime_id: int) -> list[int]:
+        """Return the ids of an anime's series in the order of watching; none if it is alone."""
+        if self._series is None:
+            names = ("franchise_id", "watch_order", "anime_id")
+            series: dict[int, list[int]] = {}
+            rows = zip(*(self._columns[name] for name in names), strict=True)
+            for group, _, member in sorted(row for row in rows if None not in row):
+                series.setdefault(group, []).append(member)
+            self._series = series
+        group = self.get_anime(anime_id).franchise_id
+        return [] if group is None else self._series.get(group, [])
+
     def column_values(self, name: str, anime_ids: Iterable[int]) -> list[Any]:
         """One fact for many anime; the column's empty value where an anime is unknown."""
         values, empty = self._columns[name], COLUMN_DEFAULTS[name]
@@ -172,14 +203,18 @@ def _normalize_title(title: str) -> str:
     return _NON_LETTERS.sub("", title.casefold())
 
 
-def infer_franchises(catalogue: Catalogue, anime_ids: Sequence[int]) -> Franchises:
-    """Return the franchises among the anime of a model, as far as they can be inferred."""
-    return Franchises.infer(
-        *(
-            catalogue.column_values(name, anime_ids)
-            for name in ("franchise_id", "type", "year", "title")
-        )
+def read_franchises(catalogue: Catalogue, anime_ids: Sequence[int]) -> Franchises:
+    """Return what the catalogue has of the franchises of a model's anime (ascending ids)."""
+    columns = ("franchise_id", "watch_order", "year", "is_extra", "relation_kind", "relation_id")
+    groups, places, years, extras, kinds, related = (
+        catalogue.column_values(name, anime_ids) for name in columns
     )
+    position = {anime_id: at for at, anime_id in enumerate(anime_ids)}
+    prequel = [
+        position.get(other, -1) if kind == "sequel" else -1
+        for kind, other in zip(kinds, related, strict=True)
+    ]
+    return Franchises.from_columns(groups, places, years, extras, prequel)
 
 
 def serialize_catalogue(columns: Mapping[str, Sequence[Any]]) -> bytes:

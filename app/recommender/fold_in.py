@@ -28,7 +28,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.recommender.array_types import Float64Array, Int64Array
+from app.recommender.array_types import BoolArray, Float64Array, Int64Array
 from app.recommender.model import Model
 from app.recommender.user_list import KnownEntries, UserList
 from app.recommender.watch_status import WatchStatus
@@ -58,6 +58,31 @@ class UserProfile:
     input_weight: Float64Array
     unknown_ids: tuple[int, ...]
     known_entries: KnownEntries
+
+    def liked(self) -> Int64Array:
+        """Return what was finished, and scored at or above the user's own mean or not at all.
+
+        What has a score and no status was finished.
+        """
+        entries = self.known_entries
+        completed = entries.status == WatchStatus.COMPLETED
+        scored = entries.score > 0
+        finished = completed | ((entries.status == WatchStatus.UNKNOWN) & scored)
+        mean = self.score.mean() if len(self.score) else 0.0
+        liked: BoolArray = finished & (~scored | (entries.score >= mean))
+        return entries.position[liked]
+
+    def disliked(self, points: float) -> Int64Array:
+        """Return what was scored far below the user's own mean.
+
+        By ``points`` or more, and a standard deviation of the user's scores or more: who uses
+        the whole scale means less by two points.
+        """
+        if not len(self.score):
+            return self.rated
+        below = self.score.mean() - self.score
+        far_below: BoolArray = (below >= points) & (below >= self.score.std())
+        return self.rated[far_below]
 
 
 def ensure_profile(model: Model, user: UserList | UserProfile) -> UserProfile:

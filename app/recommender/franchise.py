@@ -1,27 +1,20 @@
-"""Franchises: where to begin one, and how to keep one from filling the page.
+"""Franchises: where to begin one, what comes next, and how to keep one from filling the page.
 
-The catalogue does not say which anime follows which; it has only groups, with type, year and id. So
-the order within a group is inferred (`docs/model.md`): series, films and web series by year, then
-OVAs; summaries, specials and music videos are extras. The number of lists that an anime is on
-corrects that order.
+Which anime are one series, and in which order, was found out when the catalogue was made
+(`docs/model.md`); here it is only read. The number of lists that an anime is on corrects that
+order.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 from app.recommender import kernels
 from app.recommender.array_types import BoolArray, Int32Array, Int64Array
-
-_TYPE_TIERS = {"TV": 0, "ONA": 0, "MOVIE": 0, "OVA": 1}
-_EXTRA_TIER = 2
-_RECAP_PATTERN = re.compile(
-    r"\b(recap|summary|digest|compilation|soushuuhen|soushuhen)\b", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,44 +23,35 @@ class Franchises:
 
     ``franchise_id`` (n,) is -1 where unknown; ``is_extra`` (n,) bool marks what is no entry point;
     ``watch_order`` are all positions with a group, group by group, each in the order in which it
-    would be watched.
+    would be watched; ``prequel`` (n,) is the position of what an anime directly continues, or -1.
     """
 
     franchise_id: Int64Array
     is_extra: BoolArray
     watch_order: Int64Array
+    prequel: Int64Array
 
     @classmethod
-    def infer(
+    def from_columns(
         cls,
         franchise_id: Sequence[int | None],
-        media_type: Sequence[str | None],
+        place: Sequence[int | None],
         year: Sequence[int | None],
-        title: Sequence[str],
-    ) -> Franchises:
-        """From catalogue facts, parallel to the model's anime (ascending ids).
+        is_extra: Sequence[bool],
+        prequel: Sequence[int],
+    ) -> Self:
+        """From the catalogue's columns, parallel to the model's anime (ascending ids).
 
-        A missing year is read off the anime with the nearest ids: MyAnimeList numbers anime as
-        they are announced.
+        ``place`` is the place in the order of watching. Where a catalogue has none, as older ones,
+        years decide, and where these are missing numbers.
         """
-        groups = np.array([-1 if g is None else g for g in franchise_id], np.int64)
-        tiers = np.array(
-            [
-                _EXTRA_TIER
-                if _RECAP_PATTERN.search(name)
-                else _TYPE_TIERS.get((k or "").upper(), _EXTRA_TIER)
-                for k, name in zip(media_type, title, strict=True)
-            ],
-            np.int64,
+        groups = np.array([-1 if group is None else group for group in franchise_id], np.int64)
+        places = np.array([0 if at is None else at for at in place], np.int64)
+        years = np.array([np.inf if at is None else at for at in year], np.float64)
+        order = np.lexsort((years, places, groups))
+        return cls(
+            groups, np.array(is_extra, bool), order[groups[order] >= 0], np.array(prequel, np.int64)
         )
-        known = np.array([y is not None for y in year], bool)
-        years = np.zeros(len(groups))
-        if known.any():
-            at = np.arange(len(groups))
-            years = np.interp(at, at[known], [y for y in year if y is not None])
-        film = np.array([(k or "").upper() == "MOVIE" for k in media_type], bool)
-        order = np.lexsort((film, years, tiers, groups))
-        return cls(groups, tiers == _EXTRA_TIER, order[groups[order] >= 0])
 
     def same_franchise_mask(self, positions: Int64Array) -> BoolArray:
         """Where an anime belongs to a franchise that one of the positions is of, (n,) bool."""
@@ -80,7 +64,8 @@ class Franchises:
         """Where a franchise was dropped and nothing else of it was seen, (n,) bool.
 
         Nobody wants the second season of what they did not finish; but who dropped a side story
-        and saw the series may go on.
+        and saw the series may go on. With disliked and liked anime for dropped and seen ones the
+        same is true.
         """
         finished = np.zeros(len(self.franchise_id), bool)
         finished[seen] = True
@@ -88,6 +73,37 @@ class Franchises:
         return self.same_franchise_mask(dropped) & ~self.same_franchise_mask(
             np.flatnonzero(finished)
         )
+
+    def followed(self, targets: Int64Array, seen: Int64Array, liked: Int64Array) -> Int64Array:
+        """Return for each target the position of what it comes next after, -1 for none.
+
+        That is what the target continues, if it was seen, else the last anime before it, extras
+        apart, that was; and only if that one was liked.
+        """
+        is_seen, is_liked = (np.zeros(len(self.franchise_id) + 1, bool) for _ in range(2))
+        is_seen[seen] = is_liked[liked] = True
+        is_seen[-1] = is_liked[-1] = False  # where -1, none, points to
+        place = np.full(len(self.franchise_id), -1, np.int64)
+        place[self.watch_order] = np.arange(len(self.watch_order))
+        found = np.full(len(targets), -1, np.int64)
+        for at, target in enumerate(targets.tolist()):
+            before = int(self.prequel[target])
+            if not is_seen[before]:
+                before = self._last_before(place[target], is_seen)
+            if is_liked[before]:
+                found[at] = before
+        return found
+
+    def _last_before(self, place: int, is_seen: BoolArray) -> int:
+        """Return the last seen anime, no extra, before a place of the order; -1 for none."""
+        while place > 0:
+            at, place = self.watch_order[place], place - 1
+            before = int(self.watch_order[place])
+            if self.franchise_id[before] != self.franchise_id[at]:
+                break
+            if is_seen[before] and not self.is_extra[before]:
+                return before
+        return -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +118,7 @@ def collapse_franchises(
     franchises: Franchises,
     entry_count: Int32Array,
     min_share: float,
+    min_prequel_share: float,
     allowed: BoolArray,
     seen: Int64Array,
     planned: Int64Array,
@@ -111,10 +128,11 @@ def collapse_franchises(
     """Leave of every franchise its entry point or next part; ``entry_count`` (n,) counts lists.
 
     It is the first unseen in order among those that are on at least ``min_share`` as many lists as
-    the most listed unseen: fewer users see a sequel than what it follows, so where the inferred
-    order errs, a film or a side story does not pass for the beginning. Extras of a franchise that
-    the user knows are left out unless asked for. Where the entry point is ``planned``, and so not
-    shown, nothing of the franchise is.
+    the most listed unseen: fewer users see a sequel than what it follows, so where the order errs,
+    a film or a side story does not pass for the beginning. What it continues comes before it,
+    though, if that is unseen and on at least ``min_prequel_share`` as many lists: the old beginning
+    of a story stays its beginning. Extras of a franchise that the user knows are left out unless
+    asked for. Where the entry point is ``planned``, and so not shown, nothing of the franchise is.
     """
     allowed = allowed.copy()
     if not include_extras:
@@ -122,6 +140,13 @@ def collapse_franchises(
     unseen = allowed.copy()
     unseen[planned] = True
     collapsed, hidden_count = kernels.franchise_entry_points(
-        franchises.watch_order, franchises.franchise_id, entry_count, unseen, allowed, min_share
+        franchises.watch_order,
+        franchises.franchise_id,
+        franchises.prequel,
+        entry_count,
+        unseen,
+        allowed,
+        min_share,
+        min_prequel_share,
     )
     return CollapsedFranchises(collapsed, hidden_count)

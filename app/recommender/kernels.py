@@ -220,15 +220,18 @@ def solve_lower_transposed(lower: Float64Array, rhs: Float64Array) -> Float64Arr
 def franchise_entry_points(
     watch_order: Int64Array,
     franchise_id: Int64Array,
+    prequel: Int64Array,
     entry_count: Any,
     unseen: Any,
     allowed: Any,
     min_share: float,
+    min_prequel_share: float,
 ) -> tuple[Any, Int64Array]:
     """Of every franchise leave one of the ``allowed`` (n,) anime, or none.
 
     ``watch_order`` has franchise by franchise. The entry point is the first ``unseen`` (n,) one
-    that is on at least ``min_share`` as many lists (``entry_count``) as the most listed unseen one.
+    that is on at least ``min_share`` as many lists (``entry_count``) as the most listed unseen one,
+    or an unseen ``prequel`` (n,) of it (-1: none), on at least ``min_prequel_share`` as many.
     Returns what is left of ``allowed``, and how many others each stands for.
     """
     remaining = allowed.copy()
@@ -250,6 +253,17 @@ def franchise_entry_points(
         for place in range(first, last):
             at = watch_order[place]
             if unseen[at] and entry_count[at] >= min_share * most:
+                lists = entry_count[at]
+                for _ in range(last - first):  # prequels of a damaged catalogue may be a circle
+                    before = prequel[at]
+                    if (
+                        before < 0
+                        or not unseen[before]
+                        or franchise_id[before] != franchise_id[at]
+                        or entry_count[before] < min_prequel_share * lists
+                    ):
+                        break
+                    at = before
                 remaining[at] = allowed[at]
                 hidden_count[at] = max(shown - 1, 0)
                 break

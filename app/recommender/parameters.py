@@ -51,6 +51,11 @@ class ServingParameters(BaseModel):
     Order (`app.recommender.rank`): a predicted score needs ``min_ratings`` ratings of the anime and
     ``min_neighbours`` entries of the list behind it to come first; ``popularity_exponent`` is the
     power of the number of lists that discovery divides by.
+
+    Franchises (`app.recommender.franchise`): where one begins is on ``entry_point_share`` as many
+    lists as its most listed anime, or continued by what is and on ``prequel_share`` as many as
+    that. A score is far below the user's mean, and a dislike, if it is ``disliked_points`` below
+    it, and a standard deviation of the user's scores.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -78,6 +83,8 @@ class ServingParameters(BaseModel):
     popularity_exponent: Annotated[float, _chosen(0, 2)]
     rare_item_lists: Annotated[int, _chosen(0, 1000)]
     entry_point_share: Annotated[float, _chosen(0, 1)]
+    prequel_share: Annotated[float, _chosen(0, 1)] = 0.1
+    disliked_points: Annotated[float, _chosen(0, 9)] = 2.0
     user_similarity_shrinkage: Annotated[float, _chosen(1, 10_000)]
 
     provenance: ParameterProvenance

@@ -62,7 +62,8 @@ class RecommendedItem:
     ``match`` is the affinity in percent, or another engine's: 100 for what the user would pick and
     give a 9 or 10, 0 for what the user would not pick. ``predicted_score`` is within 1..10;
     ``expected_error`` its standard deviation. The weights of ``contributions`` and ``residual`` add
-    up to the number that the result explains. ``more_of_franchise`` counts the further anime of the
+    up to the number that the result explains. ``follows`` is the anime, finished and liked, that it
+    comes next after in a franchise. ``more_of_franchise`` counts the further anime of the
     franchise that this one stands for; ``rarely_listed`` is on few users' lists.
     """
 
@@ -73,6 +74,7 @@ class RecommendedItem:
     expected_error: float
     contributions: tuple[Contribution, ...]
     residual: float
+    follows: int | None
     more_of_franchise: int
     rarely_listed: bool
 
@@ -192,17 +194,24 @@ def score_items(
 def collapse_candidates(
     model: Model, scores: ItemScores, options: RecommendOptions
 ) -> CollapsedFranchises:
-    """One anime a franchise of what may be shown; of those given up only what is planned."""
+    """One anime a franchise of what may be shown; of those given up only what is planned.
+
+    A franchise is given up where it was dropped, or what was seen of it disliked.
+    """
     if options.franchises is None:
         return CollapsedFranchises(scores.allowed_mask, np.zeros(len(model), np.int64))
     profile = scores.profile
     dropped_franchises = options.franchises.dropped_franchises(profile.all_dropped, profile.seen)
+    dropped_franchises |= options.franchises.dropped_franchises(
+        profile.disliked(model.parameters.disliked_points), profile.liked()
+    )
     dropped_franchises[profile.planned] = False
     planned = profile.planned if not options.include_planned else profile.planned[:0]
     return collapse_franchises(
         options.franchises,
         model.entry_count,
         model.parameters.entry_point_share,
+        model.parameters.prequel_share,
         scores.allowed_mask & ~dropped_franchises,
         profile.seen,
         planned,
@@ -221,6 +230,9 @@ def recommend(
     explanations = scores.explain(model, chosen, options.explanation_size)
     explained = (scores.match if scores.knn_prediction is None else scores.predicted_score)[chosen]
     errors = scores.expected_errors(model, chosen)
+    follows = np.full(len(chosen), -1)
+    if options.franchises is not None:
+        follows = options.franchises.followed(chosen, profile.seen, profile.liked())
     recommendations = tuple(
         RecommendedItem(
             anime_id=int(model.anime_id[target]),
@@ -230,6 +242,7 @@ def recommend(
             expected_error=float(errors[at]),
             contributions=explanations[at],
             residual=float(explained[at] - sum(reason.weight for reason in explanations[at])),
+            follows=int(model.anime_id[follows[at]]) if follows[at] >= 0 else None,
             more_of_franchise=int(collapsed.hidden_count[target]),
             rarely_listed=bool(model.entry_count[target] < model.parameters.rare_item_lists),
         )

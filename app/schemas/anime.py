@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import Field
 
-from app.catalogue import Anime, Catalogue
+from app.catalogue import Anime, Catalogue, RelationKind
 from app.recommender import EngineName
 from app.schemas.base import SIX_DIGITS, Count, Rounded, Schema, Score
 
@@ -28,6 +28,38 @@ class AnimeSummary(AnimeTitle):
     type: str | None
     year: int | None
     episodes: int | None
+
+
+class AnimeRelation(AnimeTitle):
+    """What an anime is to this one: "sequel" where it continues this one."""
+
+    relation: RelationKind | None
+
+    @classmethod
+    def of_anime(cls, anime: Anime, catalogue: Catalogue, *, english: bool = False) -> Self | None:
+        """Describe what an anime is to which other; None where nothing is known."""
+        if anime.relation_id is None:
+            return None
+        return cls.between(anime, anime.relation_id, catalogue, english=english)
+
+    @classmethod
+    def between(cls, anime: Anime, other: int, catalogue: Catalogue, *, english: bool) -> Self:
+        """Describe what an anime is to another one."""
+        return cls(
+            anime_id=other,
+            title=catalogue.title(other, english=english),
+            relation=anime.relation_kind if anime.relation_id == other else None,
+        )
+
+
+class SeriesAnimeSchema(AnimeSummary):
+    """An anime of a series; `extra` are recaps, adverts and the like."""
+
+    relation_to: AnimeRelation | None
+    extra: bool
+    inferred: Annotated[
+        bool, Field(description="by its title: no catalogue says that it is of the series")
+    ]
 
 
 class AnimePreview(AnimeSummary):
@@ -100,7 +132,10 @@ class AnimeResponse(AnimeSummary):
     picture: str | None
     links: dict[str, str]
     in_model: AnimeStatsSchema | None
-    series: list[AnimeSummary]
+    relation_to: AnimeRelation | None
+    series: Annotated[
+        list[SeriesAnimeSchema], Field(description="the whole series in the order of watching")
+    ]
 
 
 class SimilarAnimeSchema(AnimeSummary):

@@ -16,7 +16,7 @@ from app.recommender import (
     SortOrder,
     UserProfile,
 )
-from app.schemas.anime import AnimeTitle, RankedAnime, ranked_fields
+from app.schemas.anime import AnimeRelation, AnimeTitle, RankedAnime, ranked_fields
 from app.schemas.base import OPTIONAL, SIX_DIGITS, Count, Schema, Score
 
 ContributionWeight = Annotated[
@@ -58,6 +58,13 @@ class RecommendationSchema(RankedAnime):
     ]
     because: list[ContributionSchema]
     rest: ContributionWeight
+    follows: Annotated[
+        AnimeRelation | None,
+        Field(
+            description="what the fan finished and liked that this comes next after in a series, "
+            "and what this is to that, where it is known"
+        ),
+    ]
     more_of_franchise: Count
     few_fans: Annotated[
         bool, Field(description="so few know it that it is placed by its genres and its series")
@@ -75,6 +82,11 @@ class RecommendationSchema(RankedAnime):
                 item.contributions, catalogue, english=english
             ),
             rest=item.residual,
+            follows=None
+            if item.follows is None
+            else AnimeRelation.between(
+                catalogue.get_anime(item.anime_id), item.follows, catalogue, english=english
+            ),
             more_of_franchise=item.more_of_franchise,
             few_fans=item.rarely_listed,
         )

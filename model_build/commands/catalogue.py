@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from model_build.util.options import Config, InputFile, OutputFile
+from model_build.util.options import Config, InputFile, InputFiles, OutputFile
 
 
 class CatalogueConfig(Config):
@@ -22,8 +22,10 @@ class CatalogueConfig(Config):
         None, description="facts, a row an anime and source: studios, tags, members and so on"
     )
     names: InputFile | None = Field(None, description="native titles, synonyms and pictures")
-    relations: InputFile | None = Field(
-        None, description="pairs of anime, and what the second is to the first"
+    relations: InputFiles = Field(
+        (),
+        description="tables of pairs of anime and what the second is to the first, and files "
+        "(.txt) of erengy/anime-relations",
     )
     any_licence: bool = Field(
         False,
@@ -42,6 +44,8 @@ def run(config: CatalogueConfig) -> None:
     from model_build.data.anime_database import read_anime_database, update_catalogue
     from model_build.data.catalogue import read_catalogue
     from model_build.data.facts import add_tables
+    from model_build.data.relations import add_relations, read_anime_relations
+    from model_build.data.watch_order import add_series
     from model_build.util.errors import InputError
 
     before = read_catalogue(config.catalogue) if config.catalogue else None
@@ -55,9 +59,18 @@ def run(config: CatalogueConfig) -> None:
         after,
         facts=config.facts,
         names=config.names,
-        relations=config.relations,
+        relations=[path for path in config.relations if path.suffix.lower() != ".txt"],
         any_licence=config.any_licence,
     )
+    for path in config.relations:
+        if path.suffix.lower() == ".txt":
+            after = add_relations(after, read_anime_relations(path, after))
+    after = add_series(after)
     write_atomically(config.out, after.write_parquet)
     known = 0 if before is None else len(before)
-    print(f"{len(after):,} anime, {len(after) - known:,} of them new: {config.out}")
+    series = after.filter(after["franchise_id"].is_not_null())
+    print(
+        f"{len(after):,} anime, {len(after) - known:,} of them new; {len(series):,} in "
+        f"{series['franchise_id'].n_unique():,} series, {series['is_inferred'].sum():,} of them by "
+        f"their titles: {config.out}"
+    )

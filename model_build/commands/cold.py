@@ -35,12 +35,13 @@ def run(config: ColdConfig) -> None:
     """Print the measures, as a table or as JSON."""
     from model_build.data.catalogue import read_catalogue
     from model_build.data.ratings import read_ratings
+    from model_build.data.watch_order import ensure_series
     from model_build.evaluate.cold_start import evaluate_cold_start
     from model_build.train.hyperparameters import Hyperparameters
 
     found, counts = evaluate_cold_start(
         read_ratings(config.ratings),
-        read_catalogue(config.catalogue),
+        ensure_series(read_catalogue(config.catalogue)),
         Hyperparameters(),
         n_hidden=config.hide,
         n_users=config.fans,

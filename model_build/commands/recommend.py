@@ -28,7 +28,7 @@ CONFIG = RecommendConfig
 
 def run(config: RecommendConfig) -> None:
     """Print the recommendations, in words or as JSON."""
-    from app.catalogue import Catalogue, infer_franchises
+    from app.catalogue import Catalogue, read_franchises
     from app.recommender import Model, RecommendOptions, SortOrder, recommend
     from app.schemas.base import to_json
     from app.schemas.recommendations import RecommendationsResponse
@@ -43,7 +43,7 @@ def run(config: RecommendConfig) -> None:
         top_n=config.top,
         sort_order=SortOrder(config.order),
         engine=engine,
-        franchises=infer_franchises(catalogue, model.anime_id.tolist()),
+        franchises=read_franchises(catalogue, model.anime_id.tolist()),
         allowed_mask=filter_mask(config, model, catalogue),
     )
     answer = recommend(model, user_list, options)

@@ -128,9 +128,8 @@ def run(config: TuneConfig) -> None:
 
 def _read_franchises(path: Path) -> dict[int, int]:
     from model_build.data.catalogue import read_catalogue
+    from model_build.data.watch_order import ensure_series
     from model_build.tuning.holdout_benchmark import franchise_by_anime
 
-    catalogue = read_catalogue(path)
-    if "franchise_id" not in catalogue.columns:
-        raise InputError(f"{path}: column franchise_id is missing.")
+    catalogue = ensure_series(read_catalogue(path))
     return franchise_by_anime(catalogue["anime_id"].to_list(), catalogue["franchise_id"].to_list())

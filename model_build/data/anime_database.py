@@ -18,8 +18,8 @@ import zstandard
 from pydantic import BaseModel, Field, ValidationError
 
 from app.catalogue import PICTURE_BASE_URL
-from model_build.data.franchises import infer_franchises
 from model_build.data.labels import sort_labels
+from model_build.data.relations import Relation, add_relations
 from model_build.util.errors import InputError
 
 DATABASE_SCHEMA: Mapping[str, pl.DataType | type[pl.DataType]] = {
@@ -149,7 +149,8 @@ def update_catalogue(catalogue: pl.DataFrame | None, database: pl.DataFrame) -> 
 
     New anime are added. Of known ones ``episodes``, ``season`` and ``year``, which change while an
     anime runs, are those of the database; other columns are only filled in where they are missing.
-    An anime without a franchise joins that of its relatives.
+    Related anime go to the column ``relations``, as "related": the release does not say how they
+    are, so they only decide between series that titles name.
     """
     if catalogue is None:
         catalogue = pl.DataFrame(schema={"anime_id": pl.Int32})
@@ -167,8 +168,9 @@ def update_catalogue(catalogue: pl.DataFrame | None, database: pl.DataFrame) -> 
     joined = (
         joined.with_columns(facts).drop(pl.selectors.ends_with(_DATABASE_SUFFIX)).sort("anime_id")
     )
-    if "franchise_id" not in joined.columns:
-        joined = joined.with_columns(pl.lit(None, pl.Int64).alias("franchise_id"))
-    columns = (joined[name].to_list() for name in ("anime_id", "franchise_id", "related"))
-    franchise = pl.Series("franchise_id", infer_franchises(*columns), pl.Int64)
-    return joined.with_columns(franchise).drop("related")
+    related = [
+        Relation(other, "related", anime_id)
+        for anime_id, others in joined.select("anime_id", "related").iter_rows()
+        for other in others or ()
+    ]
+    return add_relations(joined.drop("related"), related)

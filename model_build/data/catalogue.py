@@ -10,6 +10,7 @@ import polars as pl
 
 from app.catalogue import COLUMN_DEFAULTS, PICTURE_BASE_URL, serialize_catalogue
 from app.recommender.array_types import Int32Array
+from model_build.data.watch_order import ensure_series
 from model_build.util.errors import InputError
 
 ANIME_TYPE_NAMES = {
@@ -74,13 +75,14 @@ def read_table(path: Path, required: Sequence[str], what: str) -> pl.DataFrame:
 def encode_catalogue(frame: pl.DataFrame | None, anime_ids: Int32Array) -> bytes:
     """Encode the catalogue of a model of ``anime_ids`` (n_items,); titles are ids without a table.
 
-    Of the table the columns of `app.catalogue.COLUMN_DEFAULTS` are taken.
+    Of the table the columns of `app.catalogue.COLUMN_DEFAULTS` are taken; its series are found
+    where they were not before.
     """
     if frame is None:
         numbers = anime_ids.tolist()
         titles = [f"Anime {number}" for number in numbers]
         frame = pl.DataFrame({"anime_id": numbers, "title": titles})
-    frame = frame.sort("anime_id")
+    frame = ensure_series(frame).sort("anime_id")
     columns: dict[str, list[Any]] = {}
     for name, empty in COLUMN_DEFAULTS.items():
         column = frame[name] if name in frame.columns else pl.Series(name, [None] * len(frame))
@@ -93,6 +95,8 @@ def encode_catalogue(frame: pl.DataFrame | None, anime_ids: Int32Array) -> bytes
         int(bool(flag) or "Hentai" in genres.split(";"))
         for flag, genres in zip(columns["adult"], columns["genres"], strict=True)
     ]
+    for name in ("is_extra", "is_inferred"):
+        columns[name] = [int(flag) for flag in columns[name]]
     columns["picture"] = [
         picture.removeprefix(PICTURE_BASE_URL)
         if picture and picture.startswith(PICTURE_BASE_URL)

@@ -48,7 +48,7 @@ def add_tables(
     *,
     facts: Path | None = None,
     names: Path | None = None,
-    relations: Path | None = None,
+    relations: Sequence[Path] = (),
     any_licence: bool = False,
 ) -> pl.DataFrame:
     """Complete a catalogue from the tables that there are; their rows by licence.
@@ -58,13 +58,15 @@ def add_tables(
     InputError
         A table cannot be read, or lacks a column.
     """
-    for path, columns, merge in (
-        (facts, FACT_COLUMNS, merge_facts),
-        (names, NAME_COLUMNS, merge_names),
+    for paths, columns, merge in (
+        ((facts,), FACT_COLUMNS, merge_facts),
+        ((names,), NAME_COLUMNS, merge_names),
         (relations, RELATION_COLUMNS, merge_relations),
     ):
-        if path is not None:
-            table = read_table(path, columns, "a table of facts")
+        given = [path for path in paths if path is not None]
+        if given:
+            tables = [read_table(path, columns, "a table of facts") for path in given]
+            table = pl.concat([each.select(columns) for each in tables], how="vertical_relaxed")
             catalogue = merge(catalogue, table if any_licence else free_rows(table))
     return catalogue
 

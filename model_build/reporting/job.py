@@ -13,6 +13,7 @@ from model_build.collect.report import render_report
 from model_build.collect.runner import collect_from_kitsu, collect_from_myanimelist
 from model_build.data.catalogue import read_catalogue
 from model_build.data.ratings import read_ratings
+from model_build.data.watch_order import ensure_series
 from model_build.reporting.collection_page import collection_report_page
 from model_build.reporting.config import ReportConfig
 from model_build.reporting.page import report_page
@@ -37,7 +38,7 @@ def write_report(config: ReportConfig) -> str:
     compared = read_comparison(config.compare) if config.compare else {}
     model = Model.open(config.model)
     names = (
-        AnimeNames.from_catalogue(read_catalogue(config.catalogue))
+        AnimeNames.from_catalogue(ensure_series(read_catalogue(config.catalogue)))
         if config.catalogue
         else AnimeNames.from_model(model)
     )

@@ -36,6 +36,7 @@ from model_build.data.dumps.prepared import (
     open_prepared_dataset,
 )
 from model_build.data.ratings import ratings_fingerprint, read_ratings
+from model_build.data.watch_order import ensure_series
 from model_build.train.checkpoints import CheckpointStore
 from model_build.train.cold_start import ColdStartCatalogue
 from model_build.train.config import TrainConfig
@@ -84,6 +85,8 @@ def train(config: TrainConfig) -> str:
     hyperparameters = _hyperparameters(config)
     parameters = read_parameters(config.parameters or DEFAULT_FILE)
     catalogue = _read_catalogue(config)
+    if catalogue is not None:
+        catalogue = ensure_series(catalogue)
     if config.fresh_since is not None and catalogue is None:
         raise InputError("--fresh-since: without a catalogue nobody knows years; add --catalogue.")
     if config.keep_sums or config.since is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -108,3 +109,9 @@ def run_process(*arguments: object) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
     )
+
+
+def every_31st_a_series(anime_ids: Sequence[int]) -> list[str]:
+    """A column ``relations``: what has the same remainder continues the first that has."""
+    first: dict[int, int] = {}
+    return [f"prequel:{first.setdefault(anime % 31, anime)}" for anime in anime_ids]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,23 +13,24 @@ from app.recommender.array_types import BoolArray
 from app.recommender.fold_in import fold_in
 from app.recommender.franchise import CollapsedFranchises, collapse_franchises
 
-# place: franchise, type, year, title
+# franchise, place in its order, year, extra, what it continues
 WORLD = [
-    (1, "TV", 2004, "Hunt 2nd Season"),
-    (1, "TV", 2001, "Hunt"),
-    (1, "MOVIE", 2001, "Hunt: The Film"),
-    (1, "OVA", 2000, "Hunt: Before"),
-    (1, "SPECIAL", 1999, "Hunt Specials"),
-    (1, "TV", 2006, "Hunt 3rd Season Recap"),
-    (None, "TV", 2010, "Alone"),
-    (2, "OVA", 1998, "Tale"),
-    (2, "MUSIC", 1997, "Tale: The Song"),
-    (None, None, None, "Nameless"),
+    (1, 2, 2004, False, 1),
+    (1, 0, 2001, False, -1),
+    (1, 1, 2001, False, -1),
+    (1, 3, 2000, False, -1),
+    (1, 4, 1999, True, -1),
+    (1, 5, 2006, True, 0),
+    (None, None, 2010, False, -1),
+    (2, 0, 1998, False, -1),
+    (2, 1, 1997, True, -1),
+    (None, None, None, False, -1),
 ]
-GROUP, KIND, YEAR, TITLE = zip(*WORLD, strict=True)
-FRANCHISES = Franchises.infer(GROUP, KIND, YEAR, TITLE)
+GROUP, PLACE, YEAR, EXTRA, PREQUEL = zip(*WORLD, strict=True)
+FRANCHISES = Franchises.from_columns(GROUP, PLACE, YEAR, EXTRA, PREQUEL)
+FILM = 2
 LISTS = np.array([80, 100, 60, 50, 20, 10, 90, 9, 8, 7], np.int32)
-SHARE = 0.5
+SHARE, PREQUEL_SHARE = 0.5, 0.25
 EVERYTHING = np.ones(len(WORLD), bool)
 
 
@@ -43,7 +46,7 @@ def fold(
     candidates = allowed.copy()
     candidates[at] = candidates[plans] = False
     return collapse_franchises(
-        FRANCHISES, LISTS, SHARE, candidates, at, plans, include_extras=extras
+        FRANCHISES, LISTS, SHARE, PREQUEL_SHARE, candidates, at, plans, include_extras=extras
     )
 
 
@@ -51,9 +54,20 @@ def shown(folded: CollapsedFranchises) -> list[int]:
     return np.flatnonzero(folded.allowed).tolist()
 
 
-def test_series_come_before_ovas_and_extras_by_year() -> None:
+def grouped(groups: Sequence[int | None], years: Sequence[int | None]) -> Franchises:
+    """As a catalogue from before places were found out has them."""
+    n = len(groups)
+    return Franchises.from_columns(groups, [None] * n, years, [False] * n, [-1] * n)
+
+
+def test_the_order_is_read_off_the_places() -> None:
     assert FRANCHISES.watch_order.tolist() == [1, 2, 0, 3, 4, 5, 7, 8]
-    assert np.flatnonzero(FRANCHISES.is_extra).tolist() == [4, 5, 8, 9]
+    assert np.flatnonzero(FRANCHISES.is_extra).tolist() == [4, 5, 8]
+
+
+def test_without_places_years_decide() -> None:
+    older = grouped([7, 7, None, 7, 3], [2004, 2001, 2000, None, 1999])
+    assert older.watch_order.tolist() == [4, 1, 0, 3]
 
 
 def test_a_new_franchise_is_shown_by_its_first() -> None:
@@ -86,8 +100,8 @@ def test_a_franchise_whose_way_in_is_planned_waits() -> None:
 
 
 def test_what_is_not_allowed_is_no_way_in() -> None:
-    films = np.array([kind == "MOVIE" for kind in KIND])
-    assert shown(fold(allowed=films)) == [2]
+    films = np.arange(len(WORLD)) == FILM
+    assert shown(fold(allowed=films)) == [FILM]
 
 
 def test_what_hardly_anyone_has_seen_is_no_way_in() -> None:
@@ -95,9 +109,40 @@ def test_what_hardly_anyone_has_seen_is_no_way_in() -> None:
     lists = LISTS.copy()
     lists[1] = 30
     none = np.empty(0, np.int64)
-    folded = collapse_franchises(FRANCHISES, lists, SHARE, EVERYTHING, none, none)
+    folded = collapse_franchises(FRANCHISES, lists, SHARE, PREQUEL_SHARE, EVERYTHING, none, none)
     assert shown(folded) == [2, 6, 7, 9]
     assert folded.hidden_count[2] == 5
+
+
+def test_what_a_well_known_sequel_continues_comes_before_it() -> None:
+    """The old beginning of a story, unless next to nobody has seen it."""
+    lists = LISTS.copy()
+    lists[[1, 2]] = 30, 0
+    none = np.empty(0, np.int64)
+
+    def first(prequel_share: float) -> list[int]:
+        return shown(
+            collapse_franchises(FRANCHISES, lists, SHARE, prequel_share, EVERYTHING, none, none)
+        )
+
+    assert first(PREQUEL_SHARE) == [1, 6, 7, 9]
+    assert first(0.5) == [0, 6, 7, 9]
+
+
+def followed(target: int, seen: list[int], liked: list[int]) -> int:
+    numbers = (np.array(each, np.int64) for each in ([target], seen, liked))
+    return int(FRANCHISES.followed(*numbers)[0])
+
+
+def test_what_comes_next_after_something_liked() -> None:
+    assert followed(0, [1], [1]) == 1, "what it continues"
+    assert followed(0, [1, 2], [1, 2]) == 1, "not the film between"
+    assert followed(3, [0, 1], [0, 1]) == 0, "else the last before it"
+    assert followed(3, [0, 1], [1]) == -1, "which was not liked"
+    assert followed(3, [4, 5], [4, 5]) == -1, "extras are nothing to follow"
+    assert followed(1, [0], [0]) == -1, "nothing comes before the beginning"
+    assert followed(7, [3], [3]) == followed(6, [1], [1]) == -1, "another series, or none"
+    assert followed(0, [1], []) == -1
 
 
 def test_what_was_passed_in_is_left_alone() -> None:
@@ -109,22 +154,22 @@ def test_what_was_passed_in_is_left_alone() -> None:
 def test_at_most_one_a_franchise_and_none_lost(data: st.DataObject) -> None:
     n = data.draw(st.integers(1, 30))
     groups = data.draw(st.lists(st.none() | st.integers(0, 4), min_size=n, max_size=n))
-    kinds = data.draw(
-        st.lists(st.sampled_from(["TV", "OVA", "SPECIAL", None]), min_size=n, max_size=n)
-    )
+    places = data.draw(st.lists(st.integers(0, 9), min_size=n, max_size=n))
+    prequel = data.draw(st.lists(st.integers(-1, n - 1), min_size=n, max_size=n))
     years = data.draw(st.lists(st.none() | st.integers(1990, 2020), min_size=n, max_size=n))
     allowed = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)))
     lists = np.array(data.draw(st.lists(st.integers(0, 5), min_size=n, max_size=n)), np.int32)
-    franchises = Franchises.infer(groups, kinds, years, ["x"] * n)
+    franchises = Franchises.from_columns(groups, places, years, [False] * n, prequel)
     none = np.empty(0, np.int64)
-    folded = collapse_franchises(franchises, lists, SHARE, allowed, none, none)
+    folded = collapse_franchises(franchises, lists, SHARE, SHARE, allowed, none, none)
     assert not (folded.allowed & ~allowed).any()
     for group in {g for g in groups if g is not None}:
         members = franchises.franchise_id == group
         assert folded.allowed[members].sum() == (1 if allowed[members].any() else 0)
         if allowed[members].any():
             most = lists[members & allowed].max()
-            assert lists[members & folded.allowed] >= most / 2
+            steps = np.flatnonzero(members).size  # each halves at most: prequels of prequels
+            assert lists[members & folded.allowed] >= most / 2 ** (steps + 1)
             assert folded.hidden_count[members & folded.allowed] == allowed[members].sum() - 1
     alone = franchises.franchise_id < 0
     np.testing.assert_array_equal(folded.allowed[alone], allowed[alone])
@@ -132,7 +177,7 @@ def test_at_most_one_a_franchise_and_none_lost(data: st.DataObject) -> None:
 
 def test_the_page_has_one_title_a_franchise(model: Model) -> None:
     n = len(model)
-    franchises = Franchises.infer([i // 6 for i in range(n)], ["TV"] * n, [2000] * n, [""] * n)
+    franchises = grouped([i // 6 for i in range(n)], [2000] * n)
     seen = model.anime_id[[0, 7]].tolist()
     listed = UserList.from_entries([(anime_id, 9.0, 2) for anime_id in seen])
     answer = recommend(model, listed, RecommendOptions(top_n=50, franchises=franchises))
@@ -150,9 +195,7 @@ def test_the_page_has_one_title_a_franchise(model: Model) -> None:
 def test_what_was_dropped_is_not_continued_unless_it_was_seen_otherwise(model: Model) -> None:
     """Every three neighbours are a series; the fan has dropped one of each of three series."""
     n = len(model)
-    groups = Franchises.infer(
-        [at // 3 for at in range(n)], ["TV"] * n, [1990 + at for at in range(n)], ["x"] * n
-    )
+    groups = grouped([at // 3 for at in range(n)], [1990 + at for at in range(n)])
     ids = model.anime_id.tolist()
     rows = [
         (ids[0], 3.0, WatchStatus.DROPPED),
@@ -173,3 +216,36 @@ def test_what_was_dropped_is_not_continued_unless_it_was_seen_otherwise(model: M
     for got, first in ((shown(ignore_dropped=False), set()), (shown(ignore_dropped=True), {0, 1})):
         assert {at // 3 for at in got if at < 12} == {2, 3} | first
         assert {at // 3 for at in got if at >= 12} == {at // 3 for at in rest}
+
+
+def test_what_was_disliked_is_not_continued_unless_else_was_liked(model: Model) -> None:
+    """Every three neighbours are a series; of four the fan saw the first."""
+    n = len(model)
+    groups = grouped([at // 3 for at in range(n)], [1990 + at for at in range(n)])
+    ids = model.anime_id.tolist()
+    done = WatchStatus.COMPLETED
+    seen = [(0, 1.0), (3, 2.0), (4, 9.0), (6, 8.0), (9, 9.0), (12, 9.0), (15, 9.0)]
+    rows = [(ids[at], score, done) for at, score in seen]
+    found = recommend(
+        model, UserList.from_entries(rows), RecommendOptions(top_n=n, franchises=groups)
+    ).recommendations
+    shown = {ids.index(item.anime_id) // 3: item.follows for item in found}
+    assert 0 not in shown, "scored 1, where the mean is 6.7"
+    assert shown[1] == ids[4], "the second was liked"
+    assert shown[2] == ids[6]
+    assert shown[6] is None
+
+
+def test_a_score_is_far_below_the_mean_of_the_fan(model: Model) -> None:
+    ids = model.anime_id.tolist()
+
+    def disliked(*scores: float) -> list[float]:
+        rows = [(ids[at], score, WatchStatus.COMPLETED) for at, score in enumerate(scores)]
+        profile = fold_in(model, UserList.from_entries(rows))
+        by_position = dict(zip(profile.rated.tolist(), profile.score.tolist(), strict=True))
+        return sorted(by_position[at] for at in profile.disliked(2.0).tolist())
+
+    assert disliked(9, 9, 9, 9, 6) == [6]
+    assert disliked(9, 9, 9, 9, 8) == []
+    assert disliked(10, 1, 10, 1, 10, 1, 4) == [1, 1, 1], "who uses the whole scale"
+    assert disliked(1) == disliked() == []

@@ -121,7 +121,8 @@ def franchises(model: Model, size: int) -> Franchises:
     """Every ``size`` neighbouring anime are a series, watched in the order of their ids."""
     n = len(model)
     groups = [at // size for at in range(n)]
-    return Franchises.infer(groups, ["TV"] * n, [1990 + at for at in range(n)], ["x"] * n)
+    years = [1990 + at for at in range(n)]
+    return Franchises.from_columns(groups, [None] * n, years, [False] * n, [-1] * n)
 
 
 @given(st.data())
@@ -138,11 +139,13 @@ def test_a_series_goes_on_where_both_stand(model: Model, data: st.DataObject) ->
         left = {at // 3 for at in scores.profile.all_dropped} - {
             at // 3 for at in seen if at not in scores.profile.all_dropped
         }
+        disliked = {at // 3 for at in scores.profile.disliked(model.parameters.disliked_points)}
+        left |= disliked - {at // 3 for at in scores.profile.liked()}
         may = scores.allowed_mask & ~np.array(
             [at // 3 in left and at not in scores.profile.planned for at in range(len(model))]
         )
-        share = model.parameters.entry_point_share
-        folded = collapse_franchises(groups, model.entry_count, share, may, seen, seen[:0])
+        shares = model.parameters.entry_point_share, model.parameters.prequel_share
+        folded = collapse_franchises(groups, model.entry_count, *shares, may, seen, seen[:0])
         ways_in.append({int(model.anime_id[at]) for at in np.flatnonzero(folded.allowed)})
     assert {item.anime_id for item in found.recommendations} == ways_in[0] & ways_in[1]
 

@@ -72,6 +72,7 @@ def test_no_cell_is_a_formula(start: str) -> None:
         expected_error=1.0,
         because=[because],
         rest=0.0,
+        follows=None,
         more_of_franchise=0,
         few_fans=False,
         picture=None,

@@ -5,14 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from app.catalogue import Anime
-from app.web.presenters.cards import site_links
+from app.web.presenters.cards import relation_text, site_links
 from app.web.requests.query import DEFAULT_SIMILAR
-from app.web.services.anime import (
-    anime_stats,
-    find_also_loved,
-    find_similar_items,
-    franchise_in_order,
-)
+from app.web.services.anime import anime_stats, find_also_loved, find_similar_items, series_in_order
 from app.web.services.library import Library
 
 ALSO_LOVED_COUNT = 8
@@ -32,7 +27,11 @@ def anime_page_context(
         "few_lists": library.model.parameters.rare_item_lists,
         "alike": find_similar_items(library, position, DEFAULT_SIMILAR),
         "loved": find_also_loved(library, position, ALSO_LOVED_COUNT),
-        "series": franchise_in_order(library, position),
+        "relation": relation_text(anime, library.catalogue, english=english),
+        "series": [
+            (other, relation_text(other, library.catalogue, english=english))
+            for other in series_in_order(library, anime)
+        ],
         "links": site_links(anime),
         "data_date": library.model.manifest.created[:10],
     }

@@ -14,10 +14,11 @@ from app.schemas.anime import (
     AnimeDetailsResponse,
     AnimeDetailsSchema,
     AnimePreview,
+    AnimeRelation,
     AnimeResponse,
     AnimeStatsSchema,
-    AnimeSummary,
     SearchResponse,
+    SeriesAnimeSchema,
     SimilarAnimeResponse,
     SimilarAnimeSchema,
     preview_fields,
@@ -136,7 +137,16 @@ def anime_answer(
         picture=anime.picture,
         links=dict(site_links(anime)),
         in_model=_stats_schema(stats) if stats else None,
-        series=[AnimeSummary(**summary_fields(other)) for other in series],
+        relation_to=AnimeRelation.of_anime(anime, library.catalogue),
+        series=[
+            SeriesAnimeSchema(
+                **summary_fields(other),
+                relation_to=AnimeRelation.of_anime(other, library.catalogue),
+                extra=bool(other.is_extra),
+                inferred=bool(other.is_inferred),
+            )
+            for other in series
+        ],
     )
 
 

@@ -14,6 +14,17 @@ SiteLink = tuple[str, str]
 """The name of a site, and the address there."""
 
 
+RELATION_WORDS = {
+    "sequel": "sequel of",
+    "prequel": "prequel of",
+    "summary": "retells",
+    "side_story": "side story of",
+    "alternative": "another version of",
+    "spin_off": "spin-off of",
+}
+"""What an anime is to another, as a page says it."""
+
+
 @dataclass(frozen=True, slots=True)
 class FavouriteCard:
     """One favourite, and the picks that it is a reason for.
@@ -71,3 +82,10 @@ def source_link(anime: Anime, source: str) -> SiteLink:
     name = {anilist.SLUG: anilist.NAME, kitsu.SLUG: kitsu.NAME}.get(source)
     links = site_links(anime)
     return next((link for link in links if link[0] == name), links[0])
+
+
+def relation_text(anime: Anime, catalogue: Catalogue, *, english: bool) -> tuple[str, str] | None:
+    """Say what an anime is, and to which other: ("sequel of", its title)."""
+    if anime.relation_id is None or anime.relation_kind not in RELATION_WORDS:
+        return None
+    return RELATION_WORDS[anime.relation_kind], catalogue.title(anime.relation_id, english=english)

@@ -31,6 +31,13 @@ def describe_anime(anime: Anime | AnimeSummary) -> tuple[str, ...]:
     return tuple(filter(None, (anime.type or "", str(anime.year or ""), length)))
 
 
+def continuation_text(relation: str | None) -> str:
+    """Say what an anime is to one that was finished; its title follows."""
+    return {"alternative": "Another version of", "summary": "Tells again:"}.get(
+        relation or "", "Next after"
+    )
+
+
 def poster_initial(title: str) -> str:
     """Choose the letter that stands where a poster is missing."""
     return next((letter for letter in title if letter.isalnum()), "?").upper()
@@ -50,6 +57,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "percent": clamp_percent,
     "score": format_score,
     "facts": describe_anime,
+    "continuation": continuation_text,
     "initial": poster_initial,
 }
 """What templates may write after a ``|``."""

@@ -95,17 +95,14 @@ def anime_stats(library: Library, position: int) -> AnimeStats | None:
     )
 
 
-def franchise_in_order(library: Library, position: int) -> list[Anime]:
-    """List the whole franchise in watch order; empty if the anime stands alone."""
-    franchises = library.franchises
-    if position < 0 or franchises.franchise_id[position] < 0:
-        return []
-    order = franchises.watch_order
-    members = order[franchises.franchise_id[order] == franchises.franchise_id[position]]
-    if library.non_adult[position]:
-        members = members[library.non_adult[members]]
-    found = [library.catalogue.get_anime(n) for n in library.model.anime_id[members].tolist()]
-    return found if len(found) > 1 else []
+def series_in_order(library: Library, anime: Anime) -> list[Anime]:
+    """List the whole series in watch order; empty if the anime stands alone.
+
+    Beside what is for everybody nothing is for adults.
+    """
+    found = map(library.catalogue.get_anime, library.catalogue.series(anime.anime_id))
+    series = [other for other in found if anime.adult or not other.adult]
+    return series if len(series) > 1 else []
 
 
 def candidate_mask(library: Library, query: SimilarQuery) -> BoolArray:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.catalogue import Anime, Catalogue, infer_franchises
+from app.catalogue import Anime, Catalogue, read_franchises
 from app.details import DetailsCache, build_details_cache
 from app.lists import ListSource, ServiceClients, build_list_sources
 from app.recommender import (
@@ -106,7 +106,7 @@ def load_library(path: Path, providers: DataProviders) -> Library:
         catalogue=catalogue,
         sources=providers.sources,
         non_adult=~_adult_flags(catalogue, model_ids),
-        franchises=infer_franchises(catalogue, model_ids),
+        franchises=read_franchises(catalogue, model_ids),
         details_cache=providers.details_cache,
         title_index=title_index,
         attributes=ItemAttributes.from_catalogue(model, catalogue),

@@ -21,7 +21,7 @@ from app.web.services.anime import (
     find_also_loved,
     find_anime,
     find_similar_items,
-    franchise_in_order,
+    series_in_order,
 )
 from app.web.state import get_library
 from app.web.views.responses import PUBLIC_HOUR, json_response, page_response
@@ -45,7 +45,7 @@ def get_anime(anime_id: int) -> Response:
     """Answer with the same as JSON; ``in_model`` is null for an anime that too few users list."""
     library = get_library()
     anime, position = _find_or_404(anime_id)
-    stats, series = anime_stats(library, position), franchise_in_order(library, position)
+    stats, series = anime_stats(library, position), series_in_order(library, anime)
     return json_response(anime_answer(library, anime, stats, series), PUBLIC_HOUR)
 
 

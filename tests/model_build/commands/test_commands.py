@@ -20,7 +20,7 @@ from model_build.cli import main
 from model_build.data.holdout import join_holdout
 from model_build.data.ratings import read_evaluation_ratings
 from model_build.evaluate.evaluation import evaluate
-from tests.model_build.worlds import random_frame, run_command, run_process
+from tests.model_build.worlds import every_31st_a_series, random_frame, run_command, run_process
 
 HEADER = "user_id,anime_id,rating\n"
 MEASURES = {"rmse", "mae", "ndcg@10", "recall@10", "new_ndcg@10", "coverage", "users", "pairs"}
@@ -48,7 +48,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
         {
             "anime_id": ids,
             "title": [f"Title {anime}" for anime in ids],
-            "franchise_id": [anime % 31 or None for anime in ids],
+            "type": ["TV"] * len(ids),
+            "relations": every_31st_a_series(ids),
             "adult": [place % 10 == 0 for place in range(len(ids))],
         }
     ).write_parquet(folder / "anime.parquet")
@@ -77,7 +78,7 @@ def test_evaluate_prints_one_object_of_measures(shop: Shop) -> None:
     measured = json.loads(done.stdout)
     assert set(measured) >= MEASURES
     model = Model.open(shop.model)
-    franchise = np.array([anime % 31 or -1 for anime in model.anime_id.tolist()])
+    franchise = np.array([anime % 31 for anime in model.anime_id.tolist()])
     fans = join_holdout(read_evaluation_ratings(lists), read_evaluation_ratings(holdout))
     expected = evaluate(model, franchise, fans)
     flat = {name: value for name, value in expected.items() if isinstance(value, int | float)}

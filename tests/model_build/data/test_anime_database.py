@@ -13,9 +13,10 @@ import zstandard
 from app.catalogue import PICTURE_BASE_URL
 from model_build.cli import main
 from model_build.data.anime_database import read_anime_database, update_catalogue
-from model_build.data.franchises import MAX_FRANCHISE_SIZE
+from model_build.data.watch_order import add_series
 from model_build.util.errors import InputError
 
+SERIES = ("anime_id", "franchise_id", "is_inferred")
 MAL = "https://myanimelist.net/anime/"
 HEAD = {
     "$schema": "https://example.org/schema.json",
@@ -107,34 +108,37 @@ def test_known_facts_stay_and_missing_ones_are_filled_in(tmp_path: Path) -> None
     assert (new["title"], new["title_english"], new["synopsis"]) == ("New", None, None)
 
 
-def test_franchises_follow_relatives() -> None:
-    def related(*rows: tuple[int, list[int]]) -> pl.DataFrame:
-        return pl.DataFrame(
-            [{"anime_id": a, "title": str(a), "related": b} for a, b in rows],
-            schema={"anime_id": pl.Int32, "title": pl.String, "related": pl.List(pl.Int32)},
-        )
-
+def test_what_is_related_joins_the_series_that_its_title_names(tmp_path: Path) -> None:
     known = pl.DataFrame(
-        {"anime_id": [1, 2, 3], "title": ["a", "b", "c"], "franchise_id": [10, 20, None]}
+        {
+            "anime_id": [1, 2, 3],
+            "title": ["Hunter", "Tale", "Hunter 2nd Season"],
+            "type": ["TV", "TV", "TV"],
+            "relations": [None, None, "prequel:1"],
+        }
     )
-    web = [(n, [n + 1]) for n in range(100, 100 + MAX_FRANCHISE_SIZE)]
-    found = update_catalogue(
-        known,
-        related(
-            *((4, [1]), (5, [4]), (6, [1, 2]), (7, [3]), (8, []), (9, [9, 999])),
-            *web,
-            (100 + MAX_FRANCHISE_SIZE, []),
+    related = {
+        3: ("Hunter 2nd Season", [1, 4]),
+        4: ("Chibi Hunter Corner", [3]),
+        5: ("Hunter meets Tale", [1, 2]),
+        6: ("Elsewhere", [1]),
+    }
+    path = write(
+        tmp_path / "a.json",
+        *(
+            entry(n, title, type="SPECIAL", relatedAnime=[f"{MAL}{other}" for other in others])
+            for n, (title, others) in related.items()
         ),
     )
-    franchise = dict(found.select("anime_id", "franchise_id").iter_rows())
-    assert (franchise[1], franchise[2]) == (10, 20)
-    assert (franchise[4], franchise[5]) == (10, 10), "also by way of another new one"
-    assert franchise[6] is None, "relatives of two series are of neither"
-    assert franchise[3] == franchise[7] not in (10, 20, None), "a new series"
-    assert franchise[8] is franchise[9] is None
-    assert franchise[100] is franchise[100 + MAX_FRANCHISE_SIZE] is None, (
-        "too many to be one series"
-    )
+    found = update_catalogue(known, read_anime_database(path))
+    relations = dict(found.select("anime_id", "relations").iter_rows())
+    assert relations[3] == "prequel:1;related:4", "what is known of a pair stays"
+    assert relations[1] == "related:5;related:6", "and each stands with both"
+    series = {row[0]: row[1:] for row in add_series(found).select(*SERIES).iter_rows()}
+    assert series[1] == series[3] == (1, False)
+    assert series[4] == (1, True), "one series, and a word of its title"
+    assert series[5] == (None, False), "a crossover is of neither"
+    assert series[6] == (None, False), "no word in common"
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,8 @@ def test_facts_survive(tmp_path: Path, kind: str) -> None:
         mean=8.38,
         picture=PICTURE_BASE_URL + "1439/93480.jpg",
         franchise_id=1,
+        watch_order=1,
+        is_inferred=1,
         adult=catalogue.get_anime(5).adult,
     )
     bebop = catalogue.get_anime(1)

@@ -12,7 +12,7 @@ import pytest
 
 from app.recommender.artifact import Manifest, read_manifest
 from model_build.cli import main
-from tests.model_build.worlds import random_frame
+from tests.model_build.worlds import every_31st_a_series, random_frame
 
 FANS, ANIME = 80, 50
 CONFIG = """\
@@ -106,7 +106,8 @@ def make_shop(folder: Path, config: str = CONFIG, seed: int = 3) -> Shop:
         {
             "anime_id": ids,
             "title": [f"Title {anime}" for anime in ids],
-            "franchise_id": [anime % 31 or None for anime in ids],
+            "type": ["TV"] * len(ids),
+            "relations": every_31st_a_series(ids),
         }
     ).write_parquet(folder / "anime.parquet")
     (folder / "build.toml").write_text(config, "utf-8")

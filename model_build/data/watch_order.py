@@ -1,0 +1,261 @@
+"""In which order a series is watched, and what each of its anime is to another.
+
+What continues comes after what it continues, whatever the dates; else dates decide, and what
+retells comes after what it retells. A film or OVA that tells what happened before, but was made a
+year after the series or later, is no way in: there the dates count.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from model_build.data.relations import Relation, decode_relations
+from model_build.data.series import SeriesGroups, SeriesItem, group_series
+from model_build.data.title_stems import is_promotion_title, is_recap_title
+
+HINT_COLUMN = "franchise_hint"
+SERIES_COLUMNS = (
+    *("franchise_id", "watch_order", "is_extra", "is_inferred", "relation_kind", "relation_id"),
+)
+_SEASONS = {"winter": 0.0, "spring": 0.25, "summer": 0.5, "fall": 0.75}
+_MIDDLE_OF_YEAR = 0.5
+_EXTRA_TYPES = {"SPECIAL", "TV SPECIAL", "MUSIC", "CM", "PV"}
+_TYPE_ORDER = {"TV": 0, "ONA": 1, "MOVIE": 2, "OVA": 3, "TV SPECIAL": 4, "SPECIAL": 5}
+MIN_SPECIAL_EPISODES = 4
+"""So many episodes shown on television are a short season, though it is called a special."""
+_SHOWN_KINDS = ("sequel", "prequel", "summary", "side_story", "alternative", "spin_off")
+"""What an anime is to another, what tells most first."""
+
+
+def add_series(catalogue: pl.DataFrame) -> pl.DataFrame:
+    """Find the series of a catalogue, and write them as `SERIES_COLUMNS`.
+
+    ``franchise_id`` is the smallest id of the series, none where an anime is alone;
+    ``watch_order`` the place in it, from 0; ``is_extra`` what no one starts with: recaps,
+    adverts, specials; ``is_inferred`` whether the title alone says so. The anime is the
+    ``relation_kind`` of ``relation_id``. The groups that were in ``franchise_id`` before are
+    kept as `HINT_COLUMN`.
+
+    Raises
+    ------
+    InputError
+        The column ``relations`` is not in the form of `decode_relations`.
+    """
+    catalogue = catalogue.sort("anime_id").drop(*SERIES_COLUMNS[1:], strict=False)
+    if HINT_COLUMN not in catalogue.columns:
+        known = "franchise_id" in catalogue.columns
+        hint = pl.col("franchise_id") if known else pl.lit(None)
+        catalogue = catalogue.with_columns(hint.cast(pl.Int64).alias(HINT_COLUMN))
+    items = _read_items(catalogue)
+    texts = catalogue["relations"].to_list() if "relations" in catalogue.columns else []
+    relations = [
+        relation
+        for anime_id, text in zip(items, texts, strict=False)
+        for relation in decode_relations(anime_id, text)
+    ]
+    relations = sorted({r for r in relations if r.anime_id in items and r.related_id in items})
+    groups = group_series(items, relations)
+    rows = describe_series(items, relations, groups)
+    types = (pl.Int64, pl.Int32, pl.Boolean, pl.Boolean, pl.String, pl.Int64)
+    return catalogue.with_columns(
+        pl.Series(name, [row[at] for row in rows], kind)
+        for at, (name, kind) in enumerate(zip(SERIES_COLUMNS, types, strict=True))
+    )
+
+
+def ensure_series(catalogue: pl.DataFrame) -> pl.DataFrame:
+    """Find the series of a catalogue, unless `add_series` did before."""
+    return catalogue if HINT_COLUMN in catalogue.columns else add_series(catalogue)
+
+
+def _read_items(catalogue: pl.DataFrame) -> dict[int, SeriesItem]:
+    """Read what grouping needs; a missing year is read off the anime with the nearest ids."""
+
+    def values(name: str) -> list[Any]:
+        empty = [None] * len(catalogue)
+        return catalogue[name].to_list() if name in catalogue.columns else empty
+
+    years = values("year")
+    at, known = np.arange(len(years)), np.array([year is not None for year in years], bool)
+    between = np.zeros(len(years))
+    if known.any():
+        # MyAnimeList numbers anime as they are announced.
+        between = np.interp(at, at[known], [year for year in years if year is not None])
+    columns = ("anime_id", "title", "title_english", "type", "season", "episodes", HINT_COLUMN)
+    rows = zip(*map(values, columns), years, between.tolist(), strict=True)
+    return {
+        anime_id: SeriesItem(
+            anime_id,
+            title,
+            english or None,
+            (kind or "").upper(),
+            float(near if year is None else year + _SEASONS.get(season, _MIDDLE_OF_YEAR)),
+            year is not None,
+            episodes or 0,
+            hint,
+        )
+        for anime_id, title, english, kind, season, episodes, hint, year, near in rows
+    }
+
+
+def describe_series(
+    items: Mapping[int, SeriesItem], relations: Sequence[Relation], groups: SeriesGroups
+) -> list[tuple[int | None, int | None, bool, bool, str | None, int | None]]:
+    """Return for each anime what `SERIES_COLUMNS` hold."""
+    members: dict[int, list[int]] = defaultdict(list)
+    for anime_id, group in groups.group_id.items():
+        members[group].append(anime_id)
+    by_group: dict[int, list[Relation]] = defaultdict(list)
+    for each in relations:
+        if groups.group_id[each.anime_id] == groups.group_id[each.related_id]:
+            by_group[groups.group_id[each.anime_id]].append(each)
+    extras = find_extras(items, relations)
+    place: dict[int, int] = {}
+    for group, ids in members.items():
+        if len(ids) > 1:
+            ordered = watch_order(ids, items, by_group[group], extras)
+            place.update((number, at) for at, number in enumerate(ordered))
+    shown = _shown_relations(items, relations, groups, place)
+    return [
+        (
+            groups.group_id[number] if number in place else None,
+            place.get(number),
+            number in extras,
+            number in groups.inferred,
+            *shown.get(number, (None, None)),
+        )
+        for number in items
+    ]
+
+
+def watch_order(
+    members: Iterable[int],
+    items: Mapping[int, SeriesItem],
+    relations: Iterable[Relation],
+    extras: Collection[int] = (),
+) -> list[int]:
+    """Return the anime of a series in the order in which they are watched.
+
+    A circle of sequels is opened at its oldest anime. Extras, and films and specials of which no
+    one knows the year, do not come before the first of the others.
+    """
+    followers: dict[int, set[int]] = {number: set() for number in members}
+    for later, kind, earlier in relations:
+        if kind == "summary" or (kind == "sequel" and not _is_late_prequel(items, earlier, later)):
+            followers[earlier].add(later)
+    date = _pulled_dates(followers, items)
+    late = {n for n in date if n in extras or not (items[n].is_dated or items[n].is_root)}
+    first = min((date[number] for number in date.keys() - late), default=0.0)
+    date |= {number: max(date[number], first) for number in late}
+    waiting = dict.fromkeys(followers, 0)
+    for later_ones in followers.values():
+        for number in later_ones:
+            waiting[number] += 1
+
+    def priority(number: int) -> tuple[float, bool, int, int]:
+        kind = _TYPE_ORDER.get(items[number].type, len(_TYPE_ORDER))
+        return date[number], number in late, kind, number
+
+    ready = [priority(number) for number, count in waiting.items() if not count]
+    heapq.heapify(ready)
+    ordered: list[int] = []
+    while waiting:
+        # In a circle nothing is ready.
+        number = heapq.heappop(ready)[-1] if ready else min(waiting, key=priority)
+        if number not in waiting:
+            continue
+        del waiting[number]
+        ordered.append(number)
+        for follower in followers[number] & waiting.keys():
+            waiting[follower] -= 1
+            if not waiting[follower]:
+                heapq.heappush(ready, priority(follower))
+    return ordered
+
+
+def _is_late_prequel(items: Mapping[int, SeriesItem], earlier: int, later: int) -> bool:
+    """Whether a prequel was made long after the series that it leads to, as a film or OVA."""
+    prequel, series = items[earlier], items[later]
+    return prequel.date >= series.date + 1 and not prequel.is_root
+
+
+def _pulled_dates(
+    followers: Mapping[int, set[int]], items: Mapping[int, SeriesItem]
+) -> dict[int, float]:
+    """Return the dates; what must come before something older has that one's date.
+
+    Else an old film would come before a series, only because that waits for a new one.
+    """
+    date = {number: items[number].date for number in followers}
+    for _ in followers:  # at most as often as the longest chain is long
+        changed = False
+        for number, later_ones in followers.items():
+            oldest = min((date[each] for each in later_ones), default=date[number])
+            if oldest < date[number]:
+                date[number], changed = oldest, True
+        if not changed:
+            break
+    return date
+
+
+def find_extras(items: Mapping[int, SeriesItem], relations: Iterable[Relation]) -> set[int]:
+    """Return what nobody starts with: what retells, adverts, music videos, specials.
+
+    A special that continues a series, or is continued by one, is part of the story; so is one of
+    television with `MIN_SPECIAL_EPISODES` or more.
+    """
+    told_on, retelling = set(), set()
+    for later, kind, earlier in relations:
+        if kind == "summary":
+            retelling.add(later)
+        elif kind == "sequel" and any(
+            items[number].type not in _EXTRA_TYPES for number in (later, earlier)
+        ):
+            told_on |= {later, earlier}
+    extras = set()
+    for number, item in items.items():
+        if number in retelling or is_recap_title(item.title) or is_promotion_title(item.title):
+            extras.add(number)
+        elif item.type in _EXTRA_TYPES and number not in told_on:
+            long = item.type == "TV SPECIAL" and item.episodes >= MIN_SPECIAL_EPISODES
+            if not long:
+                extras.add(number)
+    return extras
+
+
+def _shown_relations(
+    items: Mapping[int, SeriesItem],
+    relations: Iterable[Relation],
+    groups: SeriesGroups,
+    place: Mapping[int, int],
+) -> dict[int, tuple[str, int]]:
+    """Return for each anime the one thing to say: what it is to which other.
+
+    Of several anime that it continues, the last in the order; of two versions the later says it.
+    """
+    found: dict[int, tuple[tuple[int, ...], str, int]] = {}
+
+    def offer(anime_id: int, kind: str, other: int) -> None:
+        same = groups.group_id[anime_id] == groups.group_id[other]
+        if kind not in _SHOWN_KINDS or not (same or kind in ("alternative", "spin_off")):
+            return
+        nearness = place.get(other, 0) if kind == "sequel" else -place.get(other, 0)
+        rank = (_SHOWN_KINDS.index(kind), -nearness, other)
+        if anime_id not in found or rank < found[anime_id][0]:
+            found[anime_id] = (rank, kind, other)
+
+    for anime_id, kind, other in relations:
+        if kind == "alternative":
+            older, younger = sorted((anime_id, other), key=lambda n: (items[n].date, n))
+            offer(younger, kind, older)
+        elif kind == "sequel" and place.get(anime_id, 0) < place.get(other, 0):
+            offer(other, "prequel", anime_id)
+        else:
+            offer(anime_id, kind, other)
+    return {anime_id: (kind, other) for anime_id, (_, kind, other) in found.items()}
