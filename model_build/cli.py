@@ -11,8 +11,12 @@ import difflib
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from model_build.util.errors import InputError
+
+if TYPE_CHECKING:
+    from model_build.util.options import Config
 
 PROG = "python -m model_build"
 COMMANDS = {
@@ -58,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = import_module(f"model_build.commands.{name}")
     config = parse_config(f"{PROG} {name}", command.__doc__, command.CONFIG, options)
     try:
-        command.run(config)
+        getattr(command, "run", _print_job)(config)
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away; nothing to report, and no trace at exit
         return 0
@@ -69,6 +73,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"model_build {name}: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _print_job(config: Config) -> None:
+    from model_build.pipeline.task import run_job
+
+    print(run_job(config))
 
 
 def _bad_input() -> tuple[type[Exception], ...]:

@@ -118,5 +118,5 @@ def command_lines() -> list[list[str]]:
 @pytest.mark.parametrize("line", command_lines(), ids=" ".join)
 def test_every_command_line_is_taken(line: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     command = import_module(f"model_build.commands.{line[0]}")
-    monkeypatch.setattr(command, "run", lambda _: None)
+    monkeypatch.setattr(command, "run", lambda _: None, raising=False)
     assert main(line) == 0

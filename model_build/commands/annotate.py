@@ -11,10 +11,3 @@ from __future__ import annotations
 from model_build.artifact.config import AnnotateConfig
 
 CONFIG = AnnotateConfig
-
-
-def run(config: AnnotateConfig) -> None:
-    """Write the measures, and print where the model is."""
-    from model_build.artifact.job import annotate
-
-    print(annotate(config))

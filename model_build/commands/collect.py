@@ -18,10 +18,3 @@ CONFIG = {
     "kitsu": (KitsuConfig, "users from random pages, their libraries"),
     "myanimelist": (MyAnimeListConfig, "the lists of users by name"),
 }
-
-
-def run(config: KitsuConfig | MyAnimeListConfig) -> None:
-    """Collect lists, and print the report."""
-    from model_build.reporting.job import collect
-
-    print(collect(config))

@@ -21,10 +21,3 @@ CONFIG = {
     "cosine": (NetworkEngineConfig, "cosine embeddings (PyTorch)"),
     "kernel": (NetworkEngineConfig, "Gaussian process over embeddings (PyTorch)"),
 }
-
-
-def run(config: AlsEngineConfig | NetworkEngineConfig) -> None:
-    """Fit the engine, and print its measures."""
-    from model_build.tuning.engine_job import fit_engine
-
-    print(fit_engine(config))

@@ -11,10 +11,3 @@ from __future__ import annotations
 from model_build.artifact.config import FetchConfig
 
 CONFIG = FetchConfig
-
-
-def run(config: FetchConfig) -> None:
-    """Fetch the model, and print where it is."""
-    from model_build.artifact.job import fetch
-
-    print(fetch(config))

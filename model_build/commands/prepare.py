@@ -19,10 +19,3 @@ from __future__ import annotations
 from model_build.data.config import PrepareConfig
 
 CONFIG = PrepareConfig
-
-
-def run(config: PrepareConfig) -> None:
-    """Clean the dump, and print the report."""
-    from model_build.data.dumps.prepare import prepare
-
-    print(prepare(config))

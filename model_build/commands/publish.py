@@ -13,10 +13,3 @@ from __future__ import annotations
 from model_build.artifact.config import PublishConfig
 
 CONFIG = PublishConfig
-
-
-def run(config: PublishConfig) -> None:
-    """Publish the model, and print what was uploaded."""
-    from model_build.artifact.job import publish
-
-    print(publish(config))

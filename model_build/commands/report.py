@@ -13,10 +13,3 @@ from __future__ import annotations
 from model_build.reporting.config import ReportConfig
 
 CONFIG = ReportConfig
-
-
-def run(config: ReportConfig) -> None:
-    """Write the page, and print where it is."""
-    from model_build.reporting.job import write_report
-
-    print(write_report(config))

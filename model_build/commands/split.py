@@ -9,10 +9,3 @@ from __future__ import annotations
 from model_build.data.config import SplitConfig
 
 CONFIG = SplitConfig
-
-
-def run(config: SplitConfig) -> None:
-    """Split the ratings, and print the sizes of the parts."""
-    from model_build.data.holdout import write_split
-
-    print(write_split(config))

@@ -46,6 +46,13 @@ JOBS: dict[type[Config], Job] = {
 }
 
 
+def run_job(config: Config) -> str:
+    """Do the work that a config describes; returns what there is to say of it."""
+    job = JOBS[type(config)]
+    work: Callable[[Config], str] = getattr(import_module(job.module), job.function)
+    return work(config)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineTask:
     """A command of a step with its config, which names what is read and written.
@@ -75,8 +82,7 @@ class PipelineTask:
     def run(self) -> str:
         """Do the work; returns what there is to say of it."""
         missing = dict.fromkeys(self.optional_inputs - self.inputs().keys())
-        work: Callable[[Config], str] = getattr(import_module(self.job.module), self.job.function)
-        return work(self.config.model_copy(update=missing))
+        return run_job(self.config.model_copy(update=missing))
 
     def command_words(self) -> list[str]:
         """The command, and the one beneath it if there is one."""
