@@ -32,21 +32,10 @@ from app.recommender.fold_in import fold_in
 from app.recommender.knn_baseline import predict_knn
 from app.recommender.user_list import KnownEntries
 from benchmarks.run_server import ServerNotReadyError, run_server
-from model_build.data.grouping import group_ratings
 from model_build.data.ratings import Ratings, read_ratings
-from model_build.train.bias_model import fit_bias_model
 from model_build.train.driver import train_model
 from model_build.train.hyperparameters import Hyperparameters
-from model_build.train.model_arrays import (
-    ModelArrays,
-    build_in_memory_model,
-    empty_affinity_arrays,
-    empty_score_model_arrays,
-    item_statistics_arrays,
-    knn_arrays,
-)
-from model_build.train.similarity import pearson_baseline_similarity
-from model_build.train.sufficient_statistics import UserEntries, count_items
+from model_build.tuning.holdout_benchmark import PartTrainer
 
 ROOT = Path(__file__).resolve().parent.parent
 LIST_LENGTH = 300
@@ -173,31 +162,12 @@ def _bench_knn(arrays: Any, neighbours: int) -> dict[str, Any]:
     """Return what Surprise's KNNBaseline does and nothing else: biases, similarity, predictions."""
     settings = Hyperparameters(k=K, shrinkage=SHRINKAGE, neighbours=neighbours)
 
-    def fit(ratings: Ratings) -> ModelArrays:
-        shape = len(ratings.user_ids), len(ratings.anime_ids)
-        grouped = group_ratings(ratings.user, ratings.item, ratings.rating, *shape)
-        baselines = fit_bias_model(grouped)
-        similarity = pearson_baseline_similarity(
-            grouped, baselines.residual, shrinkage=SHRINKAGE, neighbours=neighbours
-        )
-        return knn_arrays(baselines, similarity, "exact")
-
-    fit(_make_ratings(arrays, arrays["user"] < WARMUP_USERS))
+    PartTrainer(_make_ratings(arrays, arrays["user"] < WARMUP_USERS)).fit("knn", settings)
     ratings = _make_ratings(arrays, np.ones(len(arrays["user"]), bool))
     start = time.perf_counter()
-    knn = fit(ratings)
+    model = PartTrainer(ratings).fit("knn", settings)
     seconds = time.perf_counter() - start
     peak = _peak_mb()
-    n_items = len(ratings.anime_ids)
-    parts = (
-        item_statistics_arrays(
-            count_items(UserEntries.from_ratings(ratings)), len(ratings.user_ids)
-        ),
-        knn,
-        empty_score_model_arrays(n_items),
-        empty_affinity_arrays(n_items),
-    )
-    model = build_in_memory_model(parts, {}, settings.model_dump())
     visitor = fold_in(model, _user_list(arrays))
     return {
         "training s": seconds,
@@ -214,9 +184,7 @@ def _bench_full_model(arrays: Any) -> dict[str, Any]:
     trained = train_model(ratings, Hyperparameters())
     seconds = time.perf_counter() - start
     peak = _peak_mb()
-    model = build_in_memory_model(
-        (ModelArrays(trained.arrays, {}),), trained.counts, trained.hyperparameters
-    )
+    model = trained.in_memory_model()
     listed = _user_list(arrays)
     with threadpool_limits(1):  # as gunicorn.conf.py sets it
         answers = {

@@ -22,6 +22,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
+
+from benchmarks.arguments import positive_int
 from benchmarks.run_server import ROOT, RunningServer, ServerNotReadyError, run_server
 from demo.demo_users import make_demo_data
 from demo.fake_upstream import FakeUpstream
@@ -46,9 +49,9 @@ class LoadResult:
 def main() -> None:
     """Load a server, and print how it took it."""
     parser = argparse.ArgumentParser(prog="scripts/load", description=__doc__)
-    parser.add_argument("--seconds", type=_positive, default=15, help="of each kind of request")
-    parser.add_argument("--soak", type=_positive, metavar="MINUTES", help="a mix of everything")
-    parser.add_argument("--rate", type=_positive, default=150, help="of a soak, a second")
+    parser.add_argument("--seconds", type=positive_int, default=15, help="of each kind of request")
+    parser.add_argument("--soak", type=positive_int, metavar="MINUTES", help="a mix of everything")
+    parser.add_argument("--rate", type=positive_int, default=150, help="of a soak, a second")
     arguments = parser.parse_args()
     try:
         with _running_server() as served:
@@ -57,13 +60,6 @@ def main() -> None:
             _load_test(served, arguments.seconds)
     except ServerNotReadyError as error:
         sys.exit(f"scripts/load: the server did not become ready\n{error}")
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return number
 
 
 @contextmanager
@@ -184,17 +180,12 @@ def _run_locust(
         command += ["--host", url, "-u", str(users), "-r", str(users), "-t", f"{seconds}s"]
         command += ["--json-file", told, "--csv", told, "--only-summary"]
         command += ["--loglevel", "ERROR", "-s", "30"]
+        environment = {**os.environ, **environment}
         done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
         )
         try:
-            with open(f"{told}.json", encoding="utf-8") as file:  # noqa: PTH123
-                rows = json.load(file)
+            rows = json.loads(Path(f"{told}.json").read_text("utf-8"))
         except FileNotFoundError:
             sys.exit(f"scripts/load: locust failed\n{done.stderr}")
         failures = Path(f"{told}_failures.csv").read_text("utf-8").splitlines()[1:]
@@ -204,21 +195,11 @@ def _run_locust(
 
 
 def _to_load_result(row: dict[str, Any], seconds: int) -> LoadResult:
-    times = sorted((float(ms), int(count)) for ms, count in row["response_times"].items())
-    latency = tuple(_percentile(times, share) for share in PERCENTILES)
+    times, counts = zip(*row["response_times"].items(), strict=True)
+    all_times = np.repeat(np.array(times, float), np.array(counts, int))
+    latency = np.quantile(all_times, PERCENTILES, method="inverted_cdf")
     count = row["num_requests"]
-    return LoadResult(count / seconds, count, row["num_failures"], latency)
-
-
-def _percentile(times: list[tuple[float, int]], share: float) -> float:
-    """Return the smallest time within which at least ``share`` of the requests were answered."""
-    needed = share * sum(count for _, count in times)
-    answered = 0
-    for ms, count in times:
-        answered += count
-        if answered >= needed:
-            return ms
-    return float("nan")
+    return LoadResult(count / seconds, count, row["num_failures"], tuple(latency.tolist()))
 
 
 if __name__ == "__main__":

@@ -60,8 +60,43 @@ def collect_from_kitsu(config: KitsuConfig) -> KitsuCollection:
         See `collect_kitsu_users`; or the folder or the settings cannot be used.
     """
     catalogue = read_catalogue(config.catalogue) if config.catalogue else None
+    start = time.perf_counter()
     with _open_collection(config.out) as (settings, responses, shared):
-        return _collect_kitsu(config, settings, responses, shared, _kitsu_to_mal(catalogue))
+        address = normalize_base_url(str(settings.kitsu_url), "/api/edge")
+        responses.check_plan({"service": "kitsu", "address": address, "seed": config.seed})
+        stats = RequestStats()
+        session = create_session(
+            app.VERSION, str(settings.public_url) if settings.public_url else None
+        )
+        stats.count_responses(session)
+        rate_limits = _rate_limits(config.rate, settings)
+        throttle = BucketRateLimiter(shared, "kitsu-collect", rate_limits) if rate_limits else None
+        log = _progress_logger(quiet=config.quiet)
+        backoff = Backoff("Kitsu", stats, config.patience, log)
+        client = JsonClient("Kitsu", session, throttle, backoff)
+        collected = collect_kitsu_users(
+            KitsuApi(client, address, responses),
+            config.users,
+            seed=config.seed,
+            kitsu_to_mal=_kitsu_to_mal(catalogue),
+            make_progress_bar=progress_bar_factory(quiet=config.quiet),
+            log=log,
+            rate=min((limit.requests / limit.seconds for limit in rate_limits), default=None),
+        )
+        pages = {kind: responses.count(kind) for kind in ("users", "favourites", "library")}
+        seconds = time.perf_counter() - start
+        segments = parse_segments(config.segments)
+        report = build_kitsu_report(collected, config.users, segments, pages, stats, seconds)
+        chosen = collected.users.filter(pl.col("segment").is_in(segments))
+        interactions = collected.interactions.join(
+            chosen, on="user_id", how="semi", maintain_order="left"
+        )
+        out = config.out
+        _write_parquet(out / "users.parquet", collected.users)
+        _write_parquet(out / "interactions.parquet", interactions)
+        _write_parquet(out / "ratings.parquet", ratings_table(interactions))
+        _write_report(out, report)
+        return KitsuCollection(collected.users, interactions, report)
 
 
 def collect_from_myanimelist(config: MyAnimeListConfig) -> dict[str, Any]:
@@ -73,8 +108,34 @@ def collect_from_myanimelist(config: MyAnimeListConfig) -> dict[str, Any]:
         See `collect_user_lists`; or the folder or the settings cannot be used.
     """
     names = read_usernames(config.usernames)
+    start = time.perf_counter()
     with _open_collection(config.out) as (settings, responses, shared):
-        return _collect_lists(config, settings, responses, shared, names)
+        responses.check_plan({"service": config.source})
+        # Nothing is remembered for later visitors: that would be lists by name.
+        no_cache = CacheTtl(fresh=0, stale=0)
+        services = ServiceClients(
+            replace(build_source_settings(settings, app.VERSION, shared), cache_ttl=no_cache)
+        )
+        stats = RequestStats()
+        stats.count_responses(services.session)
+        source = build_list_sources(services, anilist_to_mal={})[config.source]
+        ratings, tally = collect_user_lists(
+            source,
+            names,
+            responses,
+            Backoff(source.name, stats, config.patience, _progress_logger(quiet=config.quiet)),
+            progress_bar_factory(quiet=config.quiet),
+        )
+        if ratings.is_empty():
+            raise InputError(
+                f"{config.usernames}: no list came of any of these {len(names):,} names "
+                f"({', '.join(f'{count:,} {what}' for what, count in tally.items())})."
+            )
+        _write_parquet(config.out / "ratings.parquet", ratings)
+        seconds = time.perf_counter() - start
+        report = build_lists_report(config.source, len(names), ratings, tally, stats, seconds)
+        _write_report(config.out, report)
+        return report
 
 
 @contextmanager
@@ -89,85 +150,6 @@ def _open_collection(out: Path) -> Iterator[tuple[AppSettings, ResponseCache, Sh
     responses = ResponseCache(out / RAW_FOLDER)
     with responses.lock(), TemporaryDirectory(prefix="hakken-collect-") as folder:
         yield settings, responses, SharedStorage(Path(folder))
-
-
-def _collect_kitsu(
-    config: KitsuConfig,
-    settings: AppSettings,
-    responses: ResponseCache,
-    shared: SharedStorage,
-    kitsu_to_mal: dict[int, int],
-) -> KitsuCollection:
-    start = time.perf_counter()
-    address = normalize_base_url(str(settings.kitsu_url), "/api/edge")
-    responses.check_plan({"service": "kitsu", "address": address, "seed": config.seed})
-    stats = RequestStats()
-    session = create_session(app.VERSION, str(settings.public_url) if settings.public_url else None)
-    stats.count_responses(session)
-    rate_limits = _rate_limits(config.rate, settings)
-    throttle = BucketRateLimiter(shared, "kitsu-collect", rate_limits) if rate_limits else None
-    log = _progress_logger(quiet=config.quiet)
-    backoff = Backoff("Kitsu", stats, config.patience, log)
-    client = JsonClient("Kitsu", session, throttle, backoff)
-    collected = collect_kitsu_users(
-        KitsuApi(client, address, responses),
-        config.users,
-        seed=config.seed,
-        kitsu_to_mal=kitsu_to_mal,
-        make_progress_bar=progress_bar_factory(quiet=config.quiet),
-        log=log,
-        rate=min((limit.requests / limit.seconds for limit in rate_limits), default=None),
-    )
-    pages = {kind: responses.count(kind) for kind in ("users", "favourites", "library")}
-    seconds = time.perf_counter() - start
-    segments = parse_segments(config.segments)
-    report = build_kitsu_report(collected, config.users, segments, pages, stats, seconds)
-    chosen = collected.users.filter(pl.col("segment").is_in(segments))
-    interactions = collected.interactions.join(
-        chosen, on="user_id", how="semi", maintain_order="left"
-    )
-    out = config.out
-    _write_parquet(out / "users.parquet", collected.users)
-    _write_parquet(out / "interactions.parquet", interactions)
-    _write_parquet(out / "ratings.parquet", ratings_table(interactions))
-    _write_report(out, report)
-    return KitsuCollection(collected.users, interactions, report)
-
-
-def _collect_lists(
-    config: MyAnimeListConfig,
-    settings: AppSettings,
-    responses: ResponseCache,
-    shared: SharedStorage,
-    names: list[str],
-) -> dict[str, Any]:
-    start = time.perf_counter()
-    responses.check_plan({"service": config.source})
-    # Nothing is remembered for later visitors: that would be lists by name.
-    no_cache = CacheTtl(fresh=0, stale=0)
-    services = ServiceClients(
-        replace(build_source_settings(settings, app.VERSION, shared), cache_ttl=no_cache)
-    )
-    stats = RequestStats()
-    stats.count_responses(services.session)
-    source = build_list_sources(services, anilist_to_mal={})[config.source]
-    ratings, tally = collect_user_lists(
-        source,
-        names,
-        responses,
-        Backoff(source.name, stats, config.patience, _progress_logger(quiet=config.quiet)),
-        progress_bar_factory(quiet=config.quiet),
-    )
-    if ratings.is_empty():
-        raise InputError(
-            f"{config.usernames}: no list came of any of these {len(names):,} names "
-            f"({', '.join(f'{count:,} {what}' for what, count in tally.items())})."
-        )
-    _write_parquet(config.out / "ratings.parquet", ratings)
-    seconds = time.perf_counter() - start
-    report = build_lists_report(config.source, len(names), ratings, tally, stats, seconds)
-    _write_report(config.out, report)
-    return report
 
 
 def _rate_limits(rate: float | None, settings: AppSettings) -> tuple[RateLimit, ...]:

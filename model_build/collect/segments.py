@@ -15,13 +15,6 @@ from model_build.collect.config import ACTIVITY_SEGMENTS as ACTIVITY_SEGMENTS
 RATING_WEIGHT, FAVOURITE_WEIGHT = 1.25, 1.5
 
 
-def activity_score(
-    minutes: Float64Array, ratings: Float64Array, favourites: Float64Array
-) -> Float64Array:
-    """Return the scores (n,) of n users with some time or ratings."""
-    return np.log(minutes + RATING_WEIGHT * ratings + FAVOURITE_WEIGHT * favourites)
-
-
 def bin_edges(scores: Float64Array) -> Float64Array:
     """Where the bins begin and end (4,): three of equal width from the lowest score to the highest.
 
@@ -42,12 +35,11 @@ def assign_segments(scores: Float64Array) -> list[str]:
 
 def add_segments(users: pl.DataFrame) -> pl.DataFrame:
     """Users with ``score`` and ``segment``, from ``life_spent_on_anime, ratings, favorites``."""
-    counts = (
-        users[name].cast(pl.Float64).to_numpy()
-        for name in ("life_spent_on_anime", "ratings", "favorites")
+    weighed = (
+        pl.col("life_spent_on_anime")
+        + RATING_WEIGHT * pl.col("ratings")
+        + FAVOURITE_WEIGHT * pl.col("favorites")
     )
-    scores = activity_score(*counts)
-    return users.with_columns(
-        pl.Series("score", scores, pl.Float64),
-        pl.Series("segment", assign_segments(scores), pl.String),
-    )
+    scored = users.with_columns(weighed.log().cast(pl.Float64).alias("score"))
+    segments = assign_segments(scored["score"].to_numpy())
+    return scored.with_columns(pl.Series("segment", segments, pl.String))

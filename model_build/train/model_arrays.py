@@ -170,19 +170,6 @@ def empty_knn_arrays(n_items: int, mean: float) -> ModelArrays:
     return knn_arrays(biases, _empty_item_matrix(n_items), "exact")
 
 
-def empty_score_model_arrays(n_items: int) -> ModelArrays:
-    """Make a score model that predicts a user's bias for every item, equally uncertain."""
-    standard = StandardScores.of_items(np.zeros(n_items), 1.0)
-    one = np.ones(1, np.float32)  # the Gaussian knows an item at least
-    gaussian = GaussianFactorModel(np.zeros(1, np.int32), np.zeros((1, 0), np.float32), one, 1.0)
-    return score_model_arrays(standard, _empty_item_matrix(n_items), gaussian)
-
-
-def empty_affinity_arrays(n_items: int) -> ModelArrays:
-    """Make affinities that match nothing."""
-    return affinity_arrays(_empty_item_matrix(n_items), _empty_item_matrix(n_items))
-
-
 def build_in_memory_model(
     parts: tuple[ModelArrays, ...], counts: dict[str, int], settings: dict[str, float | int | str]
 ) -> Model:

@@ -89,6 +89,24 @@ class _SharedGatherer(LocalGatherer):
         )
 
 
+class PartTrainer:
+    """Trains models on the same ratings, of which one part alone is fitted."""
+
+    def __init__(
+        self, ratings: Ratings, threads: int | None = None, affinity_anime: int | None = None
+    ) -> None:
+        self._gatherer = _SharedGatherer(ratings, threads, affinity_anime)
+        mean = float(ratings.rating[ratings.rated_mask].mean())
+        self._stages = _StageCache(_empty_stages(len(ratings.anime_ids), mean))
+        self._threads = threads
+
+    def fit(self, part: str, settings: Hyperparameters) -> Model:
+        """Return a model in which one part (of `PART_STAGES`) is as the settings say."""
+        self._stages.wanted = PART_STAGES[part]
+        trained = train(self._gatherer, settings, threads=self._threads, checkpoints=self._stages)
+        return trained.in_memory_model()
+
+
 class HoldoutBenchmark:
     """Ratings without the users held out, and these users.
 
@@ -121,11 +139,7 @@ class HoldoutBenchmark:
             np.bincount(training.item, minlength=n_items).astype(np.int32),
             len(training.user_ids),
         )
-        self._gatherer = _SharedGatherer(training, threads, affinity_anime)
-        self._stages = _StageCache(
-            _empty_stages(n_items, float(training.rating[training.rated_mask].mean()))
-        )
-        self._threads = threads
+        self._trainer = PartTrainer(training, threads, affinity_anime)
 
     @property
     def pruning_users(self) -> list[HoldoutUser]:
@@ -155,9 +169,7 @@ class HoldoutBenchmark:
 
     def fit_part(self, part: str, settings: Hyperparameters) -> Model:
         """Return a model in which one part (of `PART_STAGES`) is as the settings say."""
-        self._stages.wanted = PART_STAGES[part]
-        trained = train(self._gatherer, settings, threads=self._threads, checkpoints=self._stages)
-        return trained.in_memory_model()
+        return self._trainer.fit(part, settings)
 
 
 def _empty_stages(n_items: int, mean: float) -> dict[str, ArrayMapping]:

@@ -72,7 +72,7 @@ def collect_kitsu_users(
     tally: Counter[str] = Counter()
     with make_progress_bar(total=n_users, desc="users", unit=" user") as shown:
         users = sample_kitsu_users(
-            site, n_users, tally, seed, lambda found: _update_bar(shown, found)
+            site, n_users, tally, seed, lambda found: shown.update(found - shown.n)
         )
         if not users:
             raise InputError("Kitsu shows no user with time spent on anime or ratings.")
@@ -106,13 +106,14 @@ def _read_libraries(
     bar: Callable[..., tqdm[None]],
 ) -> list[pl.DataFrame]:
     frames: list[pl.DataFrame] = []
-    later: list[int] = []
     inaccessible: list[int] = []
 
-    def read(number: int) -> None:
+    def read(number: int) -> bool:
         kitsu_id = users[number].kitsu_id
         try:
             entries = read_library(site, kitsu_id, metadata, tally)
+        except RequestFailed:
+            return False
         except RequestRejected as error:
             refused = f"users whose library was refused (HTTP {error.status})"
             tally[INACCESSIBLE_LABELS.get(error.status, refused)] += 1
@@ -121,19 +122,13 @@ def _read_libraries(
         else:
             inaccessible.clear()
             frames.append(entries_table(number, entries))
+        shown.update()
+        return True
 
     with bar(total=len(users), desc="libraries", unit=" user") as shown:
-        for number in range(len(users)):
-            try:
-                read(number)
-                shown.update()
-            except RequestFailed:
-                later.append(number)
+        later = [number for number in range(len(users)) if not read(number)]
         for number in later:
-            try:
-                read(number)
-                shown.update()
-            except RequestFailed:
+            if not read(number):
                 tally["users whose library could not be read yet"] += 1
     if later:
         tally["users whose library was tried again"] += len(later)
@@ -150,10 +145,6 @@ def _detect_blocking(site: KitsuApi, inaccessible: list[int], error: RequestReje
         f"Kitsu has refused {len(inaccessible)} libraries in a row ({error}): it may have shut us "
         f"out. These are not counted as private; {RESUME_HINT}, perhaps with a lower --rate."
     )
-
-
-def _update_bar(bar: tqdm[None], found: int) -> None:
-    bar.update(found - bar.n)
 
 
 def progress_bar_factory(*, quiet: bool) -> Callable[..., tqdm[None]]:
@@ -280,22 +271,18 @@ def _favourites_table(users: Sequence[KitsuUser]) -> pl.DataFrame:
 def _anime_table(metadata: AnimeMetadata, kitsu_to_mal: Mapping[int, int]) -> pl.DataFrame:
     """``anime_id`` (null if not known), ``episodes`` and ``length`` by ``kitsu_anime``."""
     ids = sorted({*metadata.episodes, *metadata.mal_id, *kitsu_to_mal})
-    return pl.DataFrame(
-        {
-            "kitsu_anime": ids,
-            "anime_id": [metadata.mal_id.get(number) or kitsu_to_mal.get(number) for number in ids],
-            "episodes": [metadata.episodes.get(number, 0) for number in ids],
-            "length": [metadata.minutes.get(number, 0) for number in ids],
-            "known": [number in metadata.episodes for number in ids],
-        },
-        schema={
-            "kitsu_anime": pl.Int64,
-            "anime_id": pl.Int64,
-            "episodes": pl.Int64,
-            "length": pl.Int64,
-            "known": pl.Boolean,
-        },
-    )
+    rows = [
+        (
+            number,
+            metadata.mal_id.get(number) or kitsu_to_mal.get(number),
+            metadata.episodes.get(number, 0),
+            metadata.minutes.get(number, 0),
+            number in metadata.episodes,
+        )
+        for number in ids
+    ]
+    numbers = dict.fromkeys(("kitsu_anime", "anime_id", "episodes", "length"), pl.Int64)
+    return pl.DataFrame(rows, schema={**numbers, "known": pl.Boolean}, orient="row")
 
 
 def _count_unmapped(both: pl.DataFrame, tally: Counter[str]) -> None:

@@ -154,29 +154,16 @@ def _with_review_flags(query: dict[str, str]) -> dict[str, str]:
 
 
 def _collect_anime_metadata(page: Mapping[str, Any], metadata: AnimeMetadata) -> None:
-    """Add what is new; most anime of a library are known from those before."""
-    new: dict[int, dict[str, Any]] = {}
-    mappings: dict[str, dict[str, Any]] = {}
-    for record in page["included"]:
-        if record["type"] == "mappings":
-            mappings[record["id"]] = record
-        elif record["type"] == "anime":
-            number = parse_id(record["id"])
-            if number is not None and number not in metadata.mal_id:
-                new[number] = record
-    mapped = [
-        mappings.get(key)
-        for each in new.values()
-        for _, key in relationship_ids(each, "mappings") or ()
-    ]
-    records = [*new.values(), *(record for record in mapped if record)]
     mal_ids: dict[str, int] = {}
-    index_included([IncludedResource.model_validate(record) for record in records], mal_ids, {})
-    for number, record in new.items():
-        if record["id"] in mal_ids:
-            metadata.mal_id[number] = mal_ids[record["id"]]
-        metadata.episodes[number] = parse_count(record["attributes"].get("episodeCount"))
-        metadata.minutes[number] = parse_count(record["attributes"].get("episodeLength"))
+    included = [IncludedResource.model_validate(record) for record in page["included"]]
+    index_included(included, mal_ids, {})
+    for record in page["included"]:
+        number = parse_id(record["id"]) if record["type"] == "anime" else None
+        if number is not None:
+            if record["id"] in mal_ids:
+                metadata.mal_id[number] = mal_ids[record["id"]]
+            metadata.episodes[number] = parse_count(record["attributes"].get("episodeCount"))
+            metadata.minutes[number] = parse_count(record["attributes"].get("episodeLength"))
 
 
 def _entry_row(record: Mapping[str, Any], tally: Counter[str]) -> EntryRow | None:

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from itertools import takewhile
 from typing import Any
 
 from model_build.collect.client import RequestFailed, RequestRejected
@@ -71,25 +72,21 @@ def sample_kitsu_users(
     order = _shuffled_pages(site, seed)
     found: dict[int, list[KitsuUser]] = {}
     ids: set[int] = set()
-    later: list[int] = []
 
-    def read(index: int) -> None:
-        found[index] = _read_users(site, order[index], tally)
+    def read(index: int) -> bool:
+        try:
+            found[index] = _read_users(site, order[index], tally)
+        except RequestFailed:
+            return False
         ids.update(user.kitsu_id for user in found[index])
         on_progress(min(len(ids), n_users))
+        return True
 
-    for index in range(len(order)):
-        if len(ids) >= n_users:
-            break
-        try:
-            read(index)
-        except RequestFailed:
-            later.append(index)
+    missing = takewhile(lambda _: len(ids) < n_users, range(len(order)))
+    later = [index for index in missing if not read(index)]
     enough = len(ids) >= n_users
     for index in later:
-        try:
-            read(index)
-        except RequestFailed:
+        if not read(index):
             tally["user pages given up"] += 1
             if enough:  # so that the next run draws the same users
                 site.cache.put(f"users/{order[index]}", SKIPPED_PAGE)
