@@ -1,0 +1,46 @@
+"""Short names that fans make of a title: its initials, or the first syllables of two of its words.
+
+SnK is Shingeki no Kyojin, DBZ Dragon Ball Z; KonoSuba is Kono Subarashii ..., OreImo Ore no Imouto
+..., AnoHana Ano Hi Mita Hana ...: syllables of neighbours, or of the first word and a later one,
+without the particles.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+MAX_WORDS = 8
+"""Words from the beginning of a title whose syllables are used."""
+_PARTICLES = frozenset(
+    b"a an and de e ga ka kara ha he made mo na ni no o of the to wa ya yo".split()
+)
+_TWO_SYLLABLES = re.compile(rb"(?:[^aeiou\x80-\xff]*[aeiou]|n(?![aeiou])){2}")
+
+
+def abbreviate(names: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield the short names of an anime by its romanised, English and native title, normalized.
+
+    What comes after the first words, the number of a season for instance, is kept.
+    """
+    romanised, english, _ = names
+    for name in (romanised, english):
+        words, season = _part_season(name)
+        if len(words) > 1:
+            yield b" ".join((b"".join(word[:1] for word in words), *season))
+    words, season = _part_season(romanised)
+    content = [word for word in words if word not in _PARTICLES][:MAX_WORDS]
+    starts = [match and match[0] for match in map(_TWO_SYLLABLES.match, content)]
+    for at, end in enumerate(starts[1:], 1):
+        for start in dict.fromkeys((starts[0], starts[at - 1])):
+            if start and end:
+                yield b" ".join((start + end, *season))
+
+
+def _part_season(name: bytes) -> tuple[list[bytes], list[bytes]]:
+    """Part the words of a title from the number of its season, and what comes after."""
+    words = name.split()
+    for at in range(1, len(words)):
+        if words[at].isdigit() or words[at] == b"season":
+            return words[:at], words[at:]
+    return words, []

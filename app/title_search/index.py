@@ -1,0 +1,116 @@
+"""The names of a catalogue, ready to be searched."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from heapq import merge
+from itertools import chain, islice
+
+from app.catalogue import LIST_SEPARATORS, Catalogue
+from app.title_search.abbreviations import abbreviate
+from app.title_search.kana import MIN_CONSONANTS, kana_consonants, latin_consonants
+from app.title_search.names import NameTable
+from app.title_search.normalize import drop_article, normalize_names
+from app.title_search.typos import TrigramIndex
+
+MAX_QUERY_LENGTH = 100
+"""Letters of a search that are read."""
+BEST_KNOWN = 5000
+"""So many anime are also found by abbreviations and by consonants, which many titles share."""
+ENOUGH = 3
+"""When so many anime have what was typed in their names, none that is only alike is looked for."""
+# A title known to ten times as many fans makes up for this much likeness.
+_POPULARITY_WEIGHT = 3.0
+_NO_NAMES = NameTable([])
+_TITLE_COLUMNS = ("title", "title_english", "title_native")
+
+
+class TitleIndex:
+    """Titles, English and native titles and synonyms of anime, and abbreviations made of them.
+
+    Its tables know an anime by its place among all, the one with most members first.
+    """
+
+    def __init__(self, catalogue: Catalogue, anime_ids: Iterable[int]) -> None:
+        ids = list(anime_ids)
+        members = [count or 0 for count in catalogue.column_values("members", ids)]
+        order = sorted(range(len(ids)), key=lambda at: (-members[at], ids[at]))
+        self._ids = [ids[at] for at in order]
+        self._popularity = [math.log10(members[at] + 1) for at in order]
+
+        columns = [catalogue.column_values(name, self._ids) for name in _TITLE_COLUMNS]
+        columns[1] = [e if e != r else None for r, e in zip(*columns[:2], strict=True)]
+        texts = catalogue.column_values("synonyms", self._ids)
+        synonyms = [text.split(LIST_SEPARATORS["synonyms"]) if text else () for text in texts]
+        names = iter(normalize_names(chain(*columns, *synonyms)))
+        by_anime = list(zip(*(list(islice(names, len(ids))) for _ in columns), strict=True))
+        self._titles = NameTable(by_anime)
+        self._synonyms = NameTable(islice(names, len(written)) for written in synonyms)
+        self._abbreviations = NameTable(map(abbreviate, by_anime[:BEST_KNOWN]))
+        self._trigrams = [TrigramIndex(table) for table in (self._titles, self._synonyms)]
+
+    def search(self, query: str, limit: int) -> list[int]:
+        """Ids of the anime that are meant, the likeliest first.
+
+        First come those whose title is what was typed, then those with another such name; then
+        what begins so, and abbreviations; then what has it within, then what has all its words; at
+        last, unless that is `ENOUGH`, what is alike. Among equals the better known is first.
+        """
+        (name,) = map(drop_article, normalize_names([query[:MAX_QUERY_LENGTH]]))
+        found: dict[int, None] = {}
+        for place in self._matches(name) if name else ():
+            found[place] = None
+            if len(found) == limit:
+                break
+        return [self._ids[place] for place in found]
+
+    def _matches(self, name: bytes) -> Iterator[int]:
+        """Yield places of anime, the likeliest first, some more than once."""
+        tables = (self._titles, self._synonyms, self._abbreviations)
+        # One look at each table spares three where there is nothing.
+        titles, synonyms, short = (table if table.holds(name) else _NO_NAMES for table in tables)
+        found: set[int] = set()
+        beginnings = (table.beginning_with(name) for table in (titles, synonyms))
+        for place in chain(
+            titles.equal_to(name),
+            synonyms.equal_to(name),
+            merge(*beginnings, short.equal_to(name)),
+            merge(titles.with_phrase(name), synonyms.with_phrase(name)),
+            merge(*(table.with_words(name.split()) for table in tables)),
+            short.beginning_with(name),
+            self._with_consonants(name),
+        ):
+            found.add(place)
+            yield place
+        if len(found) < ENOUGH:
+            yield from self._alike(name)
+
+    def _with_consonants(self, name: bytes) -> Iterator[int]:
+        """Yield anime that a name in kana may be read as."""
+        consonants = kana_consonants(name.decode())
+        if len(consonants) >= MIN_CONSONANTS:
+            yield from self._consonants.equal_to(consonants)
+            yield from self._consonants.beginning_with(consonants)
+
+    @cached_property
+    def _consonants(self) -> NameTable:
+        """The consonants of titles, from each of their words on; made when first needed."""
+        best_known = range(bisect_left(self._titles.places, BEST_KNOWN))
+        rows = [row for row in best_known if self._titles.name(row).isascii()]
+        by_anime: dict[int, list[bytes]] = {place: [] for place in range(BEST_KNOWN)}
+        consonants = latin_consonants([self._titles.name(row) for row in rows])
+        for row, found in zip(rows, consonants, strict=True):
+            by_anime[int(self._titles.places[row])] += found
+        return NameTable(by_anime.values())
+
+    def _alike(self, name: bytes) -> list[int]:
+        """Return places of anime with a name like the search, typos forgiven."""
+        best: dict[int, float] = {}
+        for index in self._trigrams:
+            for place, similarity in index.alike(name):
+                total = similarity + _POPULARITY_WEIGHT * self._popularity[place]
+                best[place] = max(total, best.get(place, 0.0))
+        return sorted(best, key=lambda place: (-best[place], place))

@@ -1,0 +1,148 @@
+"""Search on made-up titles that are as awkward as real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.catalogue import COLUMN_DEFAULTS, Catalogue
+from app.title_search import TitleIndex, normalize_text
+from app.title_search.names import MAX_EXAMINED
+
+COLUMNS = ("anime_id", "title", "title_english", "members", "title_native", "synonyms")
+TITLES = [
+    (1, "Kouya no Hagane", "Steel of the Wasteland", 900_000, "荒野の鋼", "KnH Steel|Iron Waste"),
+    (2, "Kouya no Hagane: Sairai", "Steel of the Wasteland: Return", 500_000),
+    (3, "Tenshi;Mon", None, 700_000),
+    (4, "Mon", None, 5_000),
+    (5, "Tenshi;Mon: Gekijouban", None, 90_000),
+    (6, "Café Étoile", None, None),
+    (7, "Mahou x Mahou", None, 1_000),
+    (8, "Mahou x Mahou", None, 800_000),
+    (9, "K", None, 400_000),
+    (10, "Bokura wa Sora no Shita", "We & the Sky", 600_000),
+    (11, "Bokura wa Sora no Shita 2nd Season", "We & the Sky Season 2", 300_000),
+    (12, "Bwsns", None, 10),
+    (13, "Sora", None, 700, None, "Bokusora"),
+    (14, "Umi no Hagane", None, 2_000_000),
+    (15, "Haganeiro", None, 100),
+    (16, "Robotto Densetsu", "Robot Legend", 30_000),
+    (17, "The The", None, 20),
+]
+
+
+def index_of(rows: Sequence[tuple[Any, ...]]) -> TitleIndex:
+    padded = [row + (None,) * (len(COLUMNS) - len(row)) for row in rows]
+    columns = {name: [empty] * len(rows) for name, empty in COLUMN_DEFAULTS.items()}
+    for name, values in zip(COLUMNS, zip(*padded, strict=True), strict=True):
+        columns[name] = list(values)
+    return TitleIndex(Catalogue(columns), columns["anime_id"])
+
+
+@pytest.fixture(scope="module")
+def titles() -> TitleIndex:
+    return index_of(TITLES)
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("kouya no hagane", [1, 2]),
+        ("KOUYA", [1, 2]),
+        ("kōya", [1, 2]),
+        ("hagane kouya", [1, 2]),
+        ("koya no hagene", [1, 2]),
+        ("kouyano hagane", [1, 2]),
+        ("steel of wasteland", [1, 2]),
+        ("stel of teh wastland", [1, 2]),
+        ("荒野の鋼", [1]),
+        ("荒野", [1]),
+        ("iron waste", [1]),
+        ("sairai", [2]),
+        ("tenshi mon", [3, 5]),
+        ("tnshi mon", [3, 5]),
+        ("mon", [4, 3, 5]),
+        ("cafe etoile", [6]),
+        ("mahou x mahou", [8, 7]),
+        ("mahou×mahou", [8, 7]),
+        ("k", [9, 1, 2]),
+        ("we and the sky", [10, 11]),
+        ("we & the sky II", [11]),
+        ("bokura wa sora no shita s2", [11]),
+        ("ロボット", [16]),
+        ("the the", [17]),
+    ],
+)
+def test_what_is_meant_comes_first(titles: TitleIndex, text: str, first: list[int]) -> None:
+    assert titles.search(text, 10)[: len(first)] == first
+
+
+def test_beginnings_come_before_words_however_well_known(titles: TitleIndex) -> None:
+    assert titles.search("hagane", 10) == [15, 14, 1, 2]
+
+
+def test_what_is_made_of_a_title_comes_after_real_names(titles: TitleIndex) -> None:
+    assert titles.search("bwsns", 10)[:2] == [12, 10], "initials"
+    assert titles.search("bokusora", 10)[:2] == [13, 10], "first syllables of two words"
+    assert titles.search("bokushita", 10)[:2] == [10, 11], "the first word and a later one"
+    assert titles.search("bwsns 2", 10)[0] == 11
+    assert titles.search("kh", 10) == [], "a particle has an initial, too"
+    assert titles.search("knh", 10)[:2] == [1, 2]
+
+
+def test_what_is_only_alike_comes_last_and_where_little_is_found(titles: TitleIndex) -> None:
+    assert titles.search("tenshi mon gekijouban", 10) == [5, 3]
+    assert titles.search("tenshi mno", 10)[:2] == [3, 5]
+    assert titles.search("mon", 10) == [4, 3, 5], "three are enough"
+
+
+@pytest.mark.parametrize("text", ["", "  ", "!?;", "qqqqqqqq wwwwwww", "ヌヌヌ"])
+def test_nothing_is_like_nothing(titles: TitleIndex, text: str) -> None:
+    assert titles.search(text, 10) == []
+
+
+def test_no_more_than_wanted_and_each_once(titles: TitleIndex) -> None:
+    assert titles.search("kouya steel", 1) == [1]
+    found = titles.search("o", 10)
+    assert len(set(found)) == len(found)
+
+
+@given(st.text(max_size=150))
+def test_any_text_is_a_search(titles: TitleIndex, text: str) -> None:
+    assert set(titles.search(text, 3)) <= {row[0] for row in TITLES}
+
+
+def test_a_catalogue_of_nothing_is_searched() -> None:
+    empty = TitleIndex(Catalogue({name: [] for name in COLUMN_DEFAULTS}), [])
+    assert empty.search("anything", 10) == empty.search("ワンピース", 10) == []
+
+
+WORDS = st.lists(st.sampled_from(["aka", "ao", "akai", "2", "sora", "ii", "no"]), min_size=1)
+ROWS = st.lists(st.tuples(WORDS, st.integers(0, 3)), min_size=1, max_size=30)
+
+
+@given(ROWS, WORDS)
+def test_names_that_hold_the_search_stand_in_the_stated_order(
+    rows: list[tuple[list[str], int]], query: list[str]
+) -> None:
+    """As by looking at every name: equal, then beginning so, then within; members, then number."""
+    made = [(at, " ".join(words), None, members) for at, (words, members) in enumerate(rows, 1)]
+    wanted = normalize_text(" ".join(query))
+    tiers: list[Callable[[str], bool]] = [
+        lambda name: name == wanted,
+        lambda name: name.startswith(wanted),
+        lambda name: f" {wanted}" in name,
+    ]
+    ordered = sorted(made, key=lambda row: (-row[3], row[0]))
+    expected = [row[0] for holds in tiers for row in ordered if holds(normalize_text(row[1]))]
+    expected = list(dict.fromkeys(expected))
+    found = [
+        each
+        for each in index_of(made).search(" ".join(query), MAX_EXAMINED)
+        if each in set(expected)
+    ]
+    assert found == expected

@@ -1,0 +1,85 @@
+"""What is written in different ways is one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from app.title_search.kana import kana_consonants, latin_consonants
+from app.title_search.normalize import drop_article, normalize_names, normalize_text
+
+SAME = [
+    ("Étoile;GATE — 2×", "etoile gate 2 x"),
+    ("進撃の巨人", "進撃の巨人"),
+    ("Lupin III: Part IV", "lupin 3 part 4"),
+    ("Haikyuu!! 2nd Season", "haikyu season 2"),
+    ("Haikyū!! Second Season", "haikyu season 2"),
+    ("Haikyuu S2", "haikyu season 2"),
+    ("Haikyuu!! Season 2", "haikyu season 2"),
+    ("Toukyou Ghoul", "tokyo ghol"),
+    ("Kimi wo Aishita", "kimi o aishita"),
+    ("Spice & Wolf", "spice and wolf"),
+    ("Kiki's Delivery", "kikis delivery"),
+    ("Kiki’s Delivery", "kikis delivery"),
+    ("Mob Psycho100", "mob psycho 100"),
+    ("Mahou×Mahou", "maho x maho"),
+    ("Ranma ½", "ranma 1 2"),
+    ("ＡＢＣ", "abc"),
+    ("K", "k"),
+    ("Hunter x Hunter", "hunter x hunter"),
+    ("!?", ""),
+]
+
+
+@pytest.mark.parametrize(("written", "plain"), SAME)
+def test_plain(written: str, plain: str) -> None:
+    assert normalize_text(written) == plain
+
+
+@given(st.text(max_size=30))
+@example("𝚨")
+@example("sécond★third")
+@example("2nd season")
+def test_plain_is_plain(text: str) -> None:
+    assert normalize_text(normalize_text(text)) == normalize_text(text)
+
+
+@given(st.lists(st.none() | st.text(max_size=12), min_size=1))
+def test_many_are_read_as_each_alone(names: list[str | None]) -> None:
+    assert normalize_names(names) == [normalize_text(name or "").encode() for name in names]
+
+
+def test_syllables_of_kana_stay_apart() -> None:
+    assert len({normalize_text(kana) for kana in "はばぱ"}) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "without"),
+    [("the end", "end"), ("end of the world", "end of world"), ("the", "the"), ("theta", "theta")],
+)
+def test_articles(name: str, without: str) -> None:
+    assert drop_article(name.encode()) == without.encode()
+
+
+@pytest.mark.parametrize(
+    ("kana", "latin"),
+    [
+        ("ワンピース", "one piece"),
+        ("ナルト", "naruto"),
+        ("なると", "naruto"),
+        ("ドラゴンボール", "dragon bal"),
+        ("ソードアート オンライン", "sword art online"),
+        ("デスノート", "death note"),
+        ("フェアリーテイル", "fairy tail"),
+        ("ブリーチ", "bleach"),
+        ("コードギアス", "code geas"),
+        ("チェンソーマン", "chainsaw man"),
+    ],
+)
+def test_kana_have_the_consonants_of_what_they_say(kana: str, latin: str) -> None:
+    assert kana_consonants(kana) == latin_consonants([latin.encode()])[0][0]
+
+
+def test_only_kana_say_how_they_are_read() -> None:
+    assert kana_consonants("進撃") == kana_consonants("ab") == b""
