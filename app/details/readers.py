@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Final, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import AliasPath, BaseModel, BeforeValidator, Field
 
 from app.lists.anilist import LOCAL_REFERER
 from app.lists.entry import AnimeDetails
@@ -57,26 +57,16 @@ query ($ids: [Int], $perPage: Int) {
 """
 
 
-class _CoverImage(BaseModel):
-    large: str | None = None
-
-
 class _MediaDetails(BaseModel):
     id_mal: int = Field(alias="idMal")
     description: str | None = None
-    cover: _CoverImage | None = Field(None, alias="coverImage")
+    picture: str | None = Field(None, validation_alias=AliasPath("coverImage", "large"))
 
 
 class _MediaPage(BaseModel):
-    media: Annotated[list[_MediaDetails], BeforeValidator(drop_nulls)]
-
-
-class _MediaPageData(BaseModel):
-    page: _MediaPage = Field(alias="Page")
-
-
-class _MediaPageResponse(BaseModel):
-    data: _MediaPageData
+    media: Annotated[list[_MediaDetails], BeforeValidator(drop_nulls)] = Field(
+        validation_alias=AliasPath("data", "Page", "media")
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,11 +89,9 @@ class AniListDetailsReader(DetailsReader):
         )
         return [
             AnimeDetails(
-                media.id_mal,
-                allowed_picture_url(media.cover.large if media.cover else None),
-                synopsis_text(media.description),
+                media.id_mal, allowed_picture_url(media.picture), synopsis_text(media.description)
             )
-            for media in self._parse(_MediaPageResponse, reply).data.page.media
+            for media in self._parse(_MediaPage, reply).media
         ]
 
 
@@ -126,22 +114,12 @@ class MalDetailsReader(DetailsReader):
         return [] if reply.status == 404 else [self._parse(MalAnime, reply).to_details()]
 
 
-class _JikanImage(BaseModel):
-    image_url: str | None = None
-
-
-class _JikanImages(BaseModel):
-    jpg: _JikanImage = _JikanImage()
-
-
 class _JikanAnime(BaseModel):
-    mal_id: int = Field(gt=0)
-    images: _JikanImages = _JikanImages()
-    synopsis: str | None = None
-
-
-class _JikanAnimeResponse(BaseModel):
-    data: _JikanAnime
+    mal_id: int = Field(gt=0, validation_alias=AliasPath("data", "mal_id"))
+    picture: str | None = Field(
+        None, validation_alias=AliasPath("data", "images", "jpg", "image_url")
+    )
+    synopsis: str | None = Field(None, validation_alias=AliasPath("data", "synopsis"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +133,6 @@ class JikanDetailsReader(DetailsReader):
         reply = self.client.send("GET", url, username="", deadline=deadline)
         if reply.status == 404:
             return []
-        anime = self._parse(_JikanAnimeResponse, reply).data
-        picture = allowed_picture_url(anime.images.jpg.image_url)
+        anime = self._parse(_JikanAnime, reply)
+        picture = allowed_picture_url(anime.picture)
         return [AnimeDetails(anime.mal_id, picture, synopsis_text(anime.synopsis))]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import AliasPath, BaseModel, BeforeValidator, Field
 
 from app.lists.entry import AnimeList, ListEntry
 from app.lists.errors import PrivateList, RateLimited, SourceDown, UnknownUser
@@ -55,6 +55,7 @@ query ($name: String!, $chunk: Int, $perChunk: Int) {
 }
 """
 
+_TITLES: Final = ("userPreferred", "romaji", "english")
 _STATUS_MAP: Final[Mapping[str | None, WatchStatus]] = {
     "CURRENT": WatchStatus.WATCHING,
     "COMPLETED": WatchStatus.COMPLETED,
@@ -65,16 +66,10 @@ _STATUS_MAP: Final[Mapping[str | None, WatchStatus]] = {
 }
 
 
-class _MediaTitle(BaseModel):
-    user_preferred: str | None = Field(None, alias="userPreferred")
-    romaji: str | None = None
-    english: str | None = None
-
-
 class _Media(BaseModel):
     id: int = Field(gt=0)
     id_mal: int | None = Field(alias="idMal")
-    title: _MediaTitle | None = None
+    title: dict[str, str | None] | None = None
 
 
 class _MediaListEntry(BaseModel):
@@ -87,13 +82,9 @@ class _MediaListGroup(BaseModel):
     entries: Annotated[list[_MediaListEntry], BeforeValidator(drop_nulls)]
 
 
-class _AniListUser(BaseModel):
-    name: str
-
-
 class _MediaListCollection(BaseModel):
     lists: Annotated[list[_MediaListGroup], BeforeValidator(drop_nulls)]
-    user: _AniListUser | None = None
+    username: str | None = Field(None, validation_alias=AliasPath("user", "name"))
     has_next_chunk: bool | None = Field(None, alias="hasNextChunk")
 
 
@@ -138,7 +129,7 @@ class AniListReader(ListReader):
                 break  # a server that ignores chunk numbers would go on for ever
             chunk += 1
         rows = reading.found_rows()
-        spelt = collection.user.name if collection.user else reading.username
+        spelt = collection.username or reading.username
         mapped = list(_mapped_entries(rows, self.anilist_to_mal))
         entries = tuple(merge_split_titles(mapped).values())
         return AnimeList(SLUG, spelt, entries, unmapped=len(rows) - len(mapped))
@@ -172,11 +163,11 @@ def _mapped_entries(
 ) -> Iterator[ListEntry]:
     """Entries of anime that MyAnimeList has."""
     for row in rows:
-        media, title = row.media, row.media.title if row.media else None
+        media, titles = row.media, (row.media.title if row.media else None) or {}
         anime_id = (media.id_mal or anilist_to_mal.get(media.id)) if media else None
         if anime_id is not None and anime_id > 0:
-            name = (title.user_preferred or title.romaji or title.english) if title else None
-            yield normalize_entry(anime_id, _STATUS_MAP.get(row.status), row.score, name)
+            title = next(filter(None, map(titles.get, _TITLES)), None)
+            yield normalize_entry(anime_id, _STATUS_MAP.get(row.status), row.score, title)
 
 
 def _parse_response(reading: ListRead[Any], reply: HttpResponse) -> _MediaListCollection:

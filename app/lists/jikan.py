@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 from urllib.parse import quote, urlsplit
 
-from pydantic import AliasChoices, BaseModel, Field, model_validator
+from pydantic import AliasChoices, AliasPath, BaseModel, Field
 
 from app.lists import myanimelist
 from app.lists.entry import AnimeList
@@ -29,20 +29,16 @@ USERNAME_RULE: Final[UsernameRule] = replace(myanimelist.USERNAME_RULE, source=N
 _ROUTE_NOT_FOUND = "HttpException"
 
 
+def _in_anime(name: str) -> AliasChoices:
+    return AliasChoices(AliasPath("anime", name), name)
+
+
 class _JikanEntry(BaseModel):
     watching_status: int
     score: float
     is_rewatching: bool | None = None
-    mal_id: int = Field(gt=0)
-    title: str | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _flatten_anime(cls, row: object) -> object:
-        if isinstance(row, dict) and isinstance(anime := row.get("anime"), dict):
-            inner = {key: anime[key] for key in ("mal_id", "title") if key in anime}
-            return {**row, **inner}
-        return row
+    mal_id: int = Field(gt=0, validation_alias=_in_anime("mal_id"))
+    title: str | None = Field(None, validation_alias=_in_anime("title"))
 
 
 class _JikanListPage(BaseModel):

@@ -81,20 +81,14 @@ class KitsuReader(ListReader):
         url = f"{self.base_url}/library-entries"
         while True:
             page = reading.get_page(LibraryPage, url, query, headers=_HEADERS)
-            grew = reading.add(
-                {
-                    anime.id: entry
-                    for entry in page.data
-                    if (anime := entry.relationships.anime.data)
-                }
-            )
+            grew = reading.add({entry.anime.id: entry for entry in page.data if entry.anime})
             index_included(page.included, mal_ids, titles)
-            if page.links.next is None or not grew:
+            if page.next_url is None or not grew:
                 break
-            query |= reading.next_query(page.links.next, BASE_URL, "links.next")
+            query |= reading.next_query(page.next_url, BASE_URL, "links.next")
         if not reading.rows and not favourites:
             raise reading.error(EmptyList if user else NotFoundOrPrivate)
-        spelt = (user.attributes.name if user else None) or reading.username
+        spelt = (user.name if user else None) or reading.username
         by_kitsu_id = self._mal_ids({*reading.rows, *favourites}, mal_ids)
         entries = merge_split_titles(_mapped_entries(reading.rows, by_kitsu_id, titles))
         unmapped = sum(kitsu_id not in by_kitsu_id for kitsu_id in reading.rows)
@@ -128,7 +122,7 @@ class KitsuReader(ListReader):
                 reply = reading.send("GET", url, params=bare, headers=_HEADERS)
             found = reading.accept(UsersResponse, reply)
             # Several may share a name but for its case; the exact one is meant, if there is one.
-            users = sorted(found.data, key=lambda user: user.attributes.name != name)
+            users = sorted(found.data, key=lambda user: user.name != name)
             if users:
                 return users[0], favourite_anime_ids(users[0], found.included)
         if name.isascii() and name.isdigit():
@@ -155,11 +149,10 @@ def _mapped_entries(
     """Entries of anime that MyAnimeList has."""
     for kitsu_id, entry in rows.items():
         if kitsu_id in mal_ids:
-            facts = entry.attributes
             yield normalize_entry(
                 mal_ids[kitsu_id],
-                STATUS_MAP.get(facts.status),
-                facts.rating / 2 if facts.rating is not None else None,
+                STATUS_MAP.get(entry.status),
+                entry.rating / 2 if entry.rating is not None else None,
                 titles.get(kitsu_id),
-                rewatching=facts.reconsuming,
+                rewatching=entry.reconsuming,
             )

@@ -6,16 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
 _MAL_SITE = "myanimelist/anime"
-
-
-class KitsuUserAttributes(BaseModel):
-    """What a user is called."""
-
-    name: str | None = None
-    slug: str | None = None
 
 
 class KitsuUserRecord(BaseModel):
@@ -24,7 +17,7 @@ class KitsuUserRecord(BaseModel):
     model_config = ConfigDict(coerce_numbers_to_str=True)
 
     id: str
-    attributes: KitsuUserAttributes = KitsuUserAttributes()
+    name: str | None = Field(None, validation_alias=AliasPath("attributes", "name"))
     relationships: dict[str, Any] = {}
 
 
@@ -36,38 +29,16 @@ class ResourceIdentifier(BaseModel):
     id: str
 
 
-class ToOneRelationship(BaseModel):
-    """A link to at most one record."""
-
-    data: ResourceIdentifier | None
-
-
-class LibraryEntryAttributes(BaseModel):
+class LibraryEntry(BaseModel):
     """What the user says of an anime."""
 
-    status: str | None
+    anime: ResourceIdentifier | None = Field(
+        validation_alias=AliasPath("relationships", "anime", "data")
+    )
+    status: str | None = Field(validation_alias=AliasPath("attributes", "status"))
     # Of twenty; null for no score. Some servers write the number as text.
-    rating: float | None = Field(alias="ratingTwenty")
-    reconsuming: bool | None = None
-
-
-class LibraryEntryRelationships(BaseModel):
-    """What an entry points to."""
-
-    anime: ToOneRelationship
-
-
-class LibraryEntry(BaseModel):
-    """One anime in a library."""
-
-    attributes: LibraryEntryAttributes
-    relationships: LibraryEntryRelationships
-
-
-class PageLinks(BaseModel):
-    """Where a page leads."""
-
-    next: str | None = None
+    rating: float | None = Field(validation_alias=AliasPath("attributes", "ratingTwenty"))
+    reconsuming: bool | None = Field(None, validation_alias=AliasPath("attributes", "reconsuming"))
 
 
 class IncludedResource(BaseModel):
@@ -93,7 +64,7 @@ class LibraryPage(BaseModel):
 
     data: list[LibraryEntry]
     included: list[IncludedResource] = []
-    links: PageLinks = PageLinks()
+    next_url: str | None = Field(None, validation_alias=AliasPath("links", "next"))
 
 
 class JsonApiError(BaseModel):

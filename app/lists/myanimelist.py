@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
-from pydantic import BaseModel, Field
+from pydantic import AliasPath, BaseModel, Field
 
 from app.lists.entry import AnimeDetails, AnimeList
 from app.lists.errors import ListError, PrivateList, RateLimited, UnknownUser
@@ -68,24 +68,19 @@ class MalAnime(BaseModel):
         )
 
 
-class _MalListStatus(BaseModel):
-    status: str | None  # null has been seen where a user never chose one
-    score: float
-    is_rewatching: bool | None = None
-
-
 class _MalListItem(BaseModel):
-    node: MalAnime
-    list_status: _MalListStatus
-
-
-class _MalPaging(BaseModel):
-    next: str | None = None
+    anime: MalAnime = Field(validation_alias="node")
+    # Null has been seen where a user never chose one.
+    status: str | None = Field(validation_alias=AliasPath("list_status", "status"))
+    score: float = Field(validation_alias=AliasPath("list_status", "score"))
+    is_rewatching: bool | None = Field(
+        None, validation_alias=AliasPath("list_status", "is_rewatching")
+    )
 
 
 class _MalListPage(BaseModel):
     data: list[_MalListItem]
-    paging: _MalPaging = _MalPaging()
+    next_url: str | None = Field(None, validation_alias=AliasPath("paging", "next"))
 
 
 class _MalError(BaseModel):
@@ -109,24 +104,24 @@ class MalReader(ListReader):
         query = {"fields": _FIELDS, "nsfw": "true", "limit": str(PAGE_SIZE), "offset": "0"}
         while True:
             page = reading.get_page(_MalListPage, url, query, headers=headers)
-            if not reading.add({row.node.id: row for row in page.data}) or not page.paging.next:
+            if not reading.add({row.anime.id: row for row in page.data}) or not page.next_url:
                 break
-            query |= reading.next_query(page.paging.next, BASE_URL, "paging.next")
+            query |= reading.next_query(page.next_url, BASE_URL, "paging.next")
         rows = reading.found_rows()
         return AnimeList(
             source=SLUG,
             username=reading.username,
             entries=tuple(
                 normalize_entry(
-                    row.node.id,
-                    _STATUS_MAP.get(row.list_status.status or ""),
-                    row.list_status.score,
-                    row.node.title,
-                    rewatching=row.list_status.is_rewatching,
+                    row.anime.id,
+                    _STATUS_MAP.get(row.status or ""),
+                    row.score,
+                    row.anime.title,
+                    rewatching=row.is_rewatching,
                 )
                 for row in rows
             ),
-            details=tuple(row.node.to_details() for row in rows),
+            details=tuple(row.anime.to_details() for row in rows),
         )
 
     def refusal(self, reading: ListRead[Any], reply: HttpResponse) -> ListError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 from urllib.parse import quote
 
-from pydantic import BaseModel, Field
+from pydantic import AliasPath, BaseModel, Field
 
 from app.lists.entry import AnimeList
 from app.lists.errors import PrivateList, UnknownUser
@@ -38,15 +38,11 @@ _STATUS_MAP: Final[Mapping[str, WatchStatus]] = {
 }
 
 
-class _ShikimoriAnime(BaseModel):
-    id: int = Field(gt=0)
-    name: str | None = None
-
-
 class _ShikimoriRate(BaseModel):
     score: float | None
     status: str | None
-    anime: _ShikimoriAnime
+    anime_id: int = Field(gt=0, validation_alias=AliasPath("anime", "id"))
+    title: str | None = Field(None, validation_alias=AliasPath("anime", "name"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,14 +60,12 @@ class ShikimoriReader(ListReader):
             page += 1
             query = {"limit": str(PAGE_SIZE), "page": str(page)}
             rows = reading.get_page(list[_ShikimoriRate], url, query)
-            grew = reading.add({row.anime.id: row for row in rows})
+            grew = reading.add({row.anime_id: row for row in rows})
             # One row more than asked for says that there is another page; it comes again there.
             if len(rows) <= PAGE_SIZE or not grew:
                 break
         entries = tuple(
-            normalize_entry(
-                row.anime.id, _STATUS_MAP.get(row.status or ""), row.score, row.anime.name
-            )
+            normalize_entry(row.anime_id, _STATUS_MAP.get(row.status or ""), row.score, row.title)
             for row in reading.found_rows()
         )
         return AnimeList(source=SLUG, username=reading.username, entries=entries)
