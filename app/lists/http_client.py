@@ -11,9 +11,10 @@ import copy
 import math
 import re
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -23,12 +24,7 @@ from urllib3.util import Retry
 
 from app.lists.errors import RateLimited, SourceDown
 from app.observability.metrics import UPSTREAM_CALLS
-from app.upstream import NoRateLimiter, RateLimitReached
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from app.upstream.rate_limiter import RateLimiter
+from app.upstream import BucketRateLimiter, RateLimitReached
 
 _CHUNK_SIZE = 64 * 1024
 _TIMEOUT_ERRORS = (requests.Timeout, ReadTimeoutError, TimeoutError)
@@ -131,14 +127,14 @@ class SourceClient:
         source: str,
         session: requests.Session,
         limits: HttpLimits | None = None,
-        rate_limiter: RateLimiter | None = None,
+        rate_limiter: BucketRateLimiter | None = None,
         service: str = "other",
     ) -> None:
         self.source = source
         self._service = service
         self._session = session
         self._limits = limits or HttpLimits()
-        self._rate_limiter = rate_limiter or NoRateLimiter()
+        self._rate_limiter = rate_limiter
 
     def send(
         self,
@@ -165,9 +161,9 @@ class SourceClient:
         fault: Exception | None = None
         while True:
             try:
-                self._rate_limiter.acquire(
-                    min(self._limits.max_throttle_wait, deadline.remaining())
-                )
+                longest = min(self._limits.max_throttle_wait, deadline.remaining())
+                if self._rate_limiter is not None:
+                    self._rate_limiter.acquire(longest)
             except RateLimitReached as error:
                 if reply is not None or fault is not None:
                     break  # what was heard before says more

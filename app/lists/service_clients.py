@@ -67,13 +67,9 @@ class ServiceClients:
         self, source: str, service: str, url: str, limits: HttpLimits | None = None
     ) -> SourceClient:
         """Return a client for ``service`` at ``url``; errors name it ``source``."""
-        rate_limits = self.settings.rate_limits.get(service)
+        rate_limits = self.settings.rate_limits.get(service, ())
         name = _service_key(service, url)
-        rate_limiter = (
-            BucketRateLimiter(self.settings.shared_storage, name, rate_limits)
-            if rate_limits
-            else None
-        )
+        rate_limiter = BucketRateLimiter(self.settings.shared_storage, name, rate_limits)
         limits = limits or self.settings.http_limits
         return SourceClient(source, self.session, limits, rate_limiter, service)
 

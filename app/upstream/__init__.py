@@ -7,7 +7,7 @@ all hosts through Redis when there is one (`Shared`).
 from __future__ import annotations
 
 from app.upstream.circuit_breaker import CircuitOpen, ServiceBreaker
-from app.upstream.rate_limiter import BucketRateLimiter, NoRateLimiter, RateLimit, RateLimitReached
+from app.upstream.rate_limiter import BucketRateLimiter, RateLimit, RateLimitReached
 from app.upstream.shared_storage import SharedStorage
 from app.upstream.single_flight import SingleFlight
 from app.upstream.ttl_store import TtlStore
@@ -15,7 +15,6 @@ from app.upstream.ttl_store import TtlStore
 __all__ = [
     "BucketRateLimiter",
     "CircuitOpen",
-    "NoRateLimiter",
     "RateLimit",
     "RateLimitReached",
     "ServiceBreaker",

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from pyrate_limiter import AbstractBucket, Rate, RateItem, RedisBucket, SQLiteBucket
 from redis import RedisError
@@ -37,22 +36,8 @@ class RateLimitReached(Exception):  # noqa: N818 -- it names the state, not a mi
         self.seconds = math.ceil(seconds)
 
 
-class RateLimiter(Protocol):
-    """Something that lets requests through."""
-
-    def acquire(self, max_wait: float) -> None:
-        """Return when it is our turn; raise Throttled if that takes more than ``most`` seconds."""
-
-
-class NoRateLimiter:
-    """Lets everything through."""
-
-    def acquire(self, max_wait: float) -> None:
-        """Return at once."""
-
-
 class BucketRateLimiter:
-    """The turn of one service, by ``name``."""
+    """The turn of one service, by ``name``; always at once where there are no limits."""
 
     def __init__(
         self, shared_storage: SharedStorage, name: str, rate_limits: Sequence[RateLimit]
@@ -70,8 +55,8 @@ class BucketRateLimiter:
 
         Raises
         ------
-        Throttled
-            That would take more than ``most`` seconds.
+        RateLimitReached
+            That would take more than ``max_wait`` seconds.
         """
         end = time.monotonic() + max_wait
         while pause := self._try_acquire():
@@ -81,6 +66,8 @@ class BucketRateLimiter:
 
     def _try_acquire(self) -> float:
         """Take a turn and return 0, or return how many seconds there are still to wait."""
+        if not self._rates:
+            return 0.0
         try:
             # The lock keeps an answer and the wait that goes with it together.
             with self._lock:

@@ -16,7 +16,7 @@ import requests
 from app.lists.errors import SourceDown
 from app.lists.http_client import Deadline, HttpLimits, HttpResponse, SourceClient
 from app.lists.payload import is_html, try_parse_payload
-from app.upstream.rate_limiter import RateLimiter
+from app.upstream import BucketRateLimiter
 from model_build.util.errors import InputError
 
 INITIAL_DELAY, MAX_DELAY = 5.0, 60.0
@@ -144,7 +144,11 @@ class JsonClient:
     """Requests to one service, spaced by ``throttle``."""
 
     def __init__(
-        self, source: str, session: requests.Session, throttle: RateLimiter | None, backoff: Backoff
+        self,
+        source: str,
+        session: requests.Session,
+        throttle: BucketRateLimiter | None,
+        backoff: Backoff,
     ) -> None:
         self._client = SourceClient(source, session, CLIENT_LIMITS, throttle, source.lower())
         self._backoff = backoff

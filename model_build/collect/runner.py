@@ -70,7 +70,7 @@ def collect_from_kitsu(config: KitsuConfig) -> KitsuCollection:
         )
         stats.count_responses(session)
         rate_limits = _rate_limits(config.rate, settings)
-        throttle = BucketRateLimiter(shared, "kitsu-collect", rate_limits) if rate_limits else None
+        throttle = BucketRateLimiter(shared, "kitsu-collect", rate_limits)
         log = _progress_logger(quiet=config.quiet)
         backoff = Backoff("Kitsu", stats, config.patience, log)
         client = JsonClient("Kitsu", session, throttle, backoff)
