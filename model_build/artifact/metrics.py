@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
 from app.notice import read_sources
 from app.recommender.artifact import (
     CATALOGUE_FILE,
@@ -101,40 +103,17 @@ def render_model_card(
     metrics: Mapping[str, float],
 ) -> str:
     """Render the model card, Markdown."""
-    sources = [
-        f"- {source.name} ({source.licence})"
-        for kind in read_sources(dataset.name)
-        for source in kind.sources
-    ]
-    lines = [
-        f"# Model {version}",
-        "",
-        f"Trained on {dataset.name} (ratings with sha256 `{dataset.fingerprint[:16]}`).",
-        "",
-        *_markdown_table("Counts", "number", {k: f"{v:,}" for k, v in counts.items()}),
-        *_markdown_table("Settings", "value", {k: f"{v}" for k, v in settings.items()}),
-    ]
-    if metrics:
-        lines += [
-            "Measured with `python -m model_build evaluate` on fans left out of a training with",
-            "the same settings; this model was then trained on all fans.",
-            "",
-            *_markdown_table("Measures", "value", {k: f"{v:.4g}" for k, v in metrics.items()}),
-        ]
-    if sources:
-        lines += ["## Sources and their licences", "", *sources, ""]
-    lines += [
-        "## Limits",
-        "",
-        "- It knows only anime in the training ratings; newer ones are reported as unknown.",
-        "- Ratings are those of fans with public lists, who are not all fans.",
-        "- A predicted score says how much a fan would like an anime, not how good it is.",
-        "- It holds numbers about anime and catalogue facts: no synopsis, no row of any fan.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _markdown_table(title: str, column: str, rows: Mapping[str, str]) -> list[str]:
-    body = [f"| {name} | {value} |" for name, value in rows.items()]
-    return [f"## {title}", "", f"| what | {column} |", "|---|---|", *body, ""]
+    environment = Environment(  # noqa: S701 -- Markdown, of what this program itself knows
+        loader=FileSystemLoader(Path(__file__).with_name("templates")),
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        undefined=StrictUndefined,
+    )
+    return environment.get_template(f"{MODEL_CARD_FILE}.j2").render(
+        version=version,
+        dataset=dataset,
+        counts=counts,
+        settings=settings,
+        metrics=metrics,
+        sources=[source for kind in read_sources(dataset.name) for source in kind.sources],
+    )
