@@ -13,8 +13,6 @@ from pybreaker import (
     STATE_OPEN,
     CircuitBreaker,
     CircuitBreakerError,
-    CircuitBreakerListener,
-    CircuitBreakerState,
     CircuitBreakerStorage,
     CircuitMemoryStorage,
     CircuitRedisStorage,
@@ -67,21 +65,6 @@ class _RedisCircuitStorage(CircuitRedisStorage):
             log.warning("a failure is not shared: %s", type(error).__name__)
 
 
-class _CircuitOpenListener(CircuitBreakerListener):
-    def __init__(self, callback: Callable[[float], None], seconds: float) -> None:
-        self._callback = callback
-        self._reset_seconds = seconds
-
-    def state_change(
-        self,
-        cb: CircuitBreaker,  # noqa: ARG002
-        old_state: CircuitBreakerState | None,  # noqa: ARG002
-        new_state: CircuitBreakerState,
-    ) -> None:
-        if new_state.name == STATE_OPEN:
-            self._callback(datetime.now(UTC).timestamp() + self._reset_seconds)
-
-
 class ServiceBreaker:
     """pybreaker's circuit for one service, per worker, or for all when there is a Redis.
 
@@ -112,7 +95,7 @@ class ServiceBreaker:
 
         Raises
         ------
-        Resting
+        CircuitOpen
             Not now.
         """
         _, storage = self._get_circuit()
@@ -120,9 +103,8 @@ class ServiceBreaker:
         if storage.state != STATE_OPEN or opened is None:
             return
         now = datetime.now(UTC)
-        if (
-            opened > now + _MAX_CLOCK_SKEW
-        ):  # the clock was set back: rest from now on, not until then
+        if opened > now + _MAX_CLOCK_SKEW:
+            # The clock was set back: rest from now on, not until then.
             storage.opened_at = opened = now
         left = (opened + timedelta(seconds=self._reset_seconds) - now).total_seconds()
         if left > 0:
@@ -130,9 +112,11 @@ class ServiceBreaker:
 
     def record_outcome(self, *, failed: bool) -> None:
         """Say how asking went."""
-        circuit, _ = self._get_circuit()
+        circuit, storage = self._get_circuit()
         with contextlib.suppress(_ReportedFailure, CircuitBreakerError):
             circuit.call(_raise_if_failed, failed)
+        if failed and storage.state == STATE_OPEN and (opened := storage.opened_at) is not None:
+            self._on_open(opened.timestamp() + self._reset_seconds)
 
     def _get_circuit(self) -> tuple[CircuitBreaker, CircuitBreakerStorage]:
         with self._lock:
@@ -143,7 +127,6 @@ class ServiceBreaker:
                     reset_timeout=self._reset_seconds,
                     state_storage=storage,
                     throw_new_error_on_trip=False,
-                    listeners=[_CircuitOpenListener(self._on_open, self._reset_seconds)],
                 )
                 self._circuit = circuit, storage
             return self._circuit

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from model_build.util.errors import InputError
-from model_build.util.options import Config, Metavar
+from model_build.util.options import Config, Count, InputFolder, Metavar, named
 
 if TYPE_CHECKING:
-    from app.catalogue import Catalogue
-    from app.recommender import Model
+    from app.catalogue import Anime, Catalogue
+    from app.recommender import EngineName, Model
     from app.recommender.array_types import BoolArray
+    from app.schemas.anime import AnimeSummary
 
 AnimeType = Literal["tv", "movie", "ova", "ona", "special", "music"]
 
@@ -27,6 +28,31 @@ class FilterOptions(Config):
         (), description="tv, movie, ova, ona, special, music"
     )
     adult: bool = Field(False, description="include adult anime")
+
+
+class EngineOptions(FilterOptions):
+    """Which anime are shown, of which model, as JSON or in words."""
+
+    model: InputFolder
+    top: Count = 20
+    as_json: bool = named("json", "", False)
+
+    def open(self, engine: str) -> tuple[Model, EngineName, Catalogue, BoolArray]:
+        """Open the model; return its engine of that name, catalogue, and where an anime passes."""
+        from app.catalogue import Catalogue
+        from app.recommender import Model
+        from model_build.evaluate.job import require_engine
+
+        model = Model.open(self.model)
+        found = require_engine(model, engine)
+        catalogue = Catalogue.open(model.catalogue_path)
+        return model, found, catalogue, filter_mask(self, model, catalogue)
+
+
+def format_anime(anime: AnimeSummary | Anime) -> str:
+    """Title, type and year, as far as they are known."""
+    facts = ", ".join(str(fact) for fact in (anime.type, anime.year) if fact)
+    return f"{anime.title} ({facts})" if facts else anime.title
 
 
 def filter_mask(config: FilterOptions, model: Model, catalogue: Catalogue) -> BoolArray:

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from model_build.commands.catalogue_filters import FilterOptions, filter_mask
-from model_build.util.options import Count, EngineChoice, InputFile, InputFolder, OrderName, named
+from model_build.commands.catalogue_filters import EngineOptions, format_anime
+from model_build.util.options import EngineChoice, InputFile, OrderName, named
 
 
-class RecommendConfig(FilterOptions):
+class RecommendConfig(EngineOptions):
     """Options of `recommend`."""
 
-    model: InputFolder
     list_file: InputFile = named("list", "")
-    top: Count = 20
     order: OrderName = "match"
     engine: EngineChoice = Field("hakken", description="one that the model has")
-    as_json: bool = named("json", "", False)
 
 
 CONFIG = RecommendConfig
@@ -28,23 +25,20 @@ CONFIG = RecommendConfig
 
 def run(config: RecommendConfig) -> None:
     """Print the recommendations, in words or as JSON."""
-    from app.catalogue import Catalogue, read_franchises
-    from app.recommender import Model, RecommendOptions, SortOrder, recommend
+    from app.catalogue import read_franchises
+    from app.recommender import RecommendOptions, SortOrder, recommend
     from app.schemas.base import to_json
     from app.schemas.recommendations import RecommendationsResponse
     from model_build.data.ratings import read_user_list
-    from model_build.evaluate.job import require_engine
 
     user_list = read_user_list(config.list_file)
-    model = Model.open(config.model)
-    engine = require_engine(model, config.engine)
-    catalogue = Catalogue.open(model.catalogue_path)
+    model, engine, catalogue, allowed = config.open(config.engine)
     options = RecommendOptions(
         top_n=config.top,
         sort_order=SortOrder(config.order),
         engine=engine,
         franchises=read_franchises(catalogue, model.anime_id.tolist()),
-        allowed_mask=filter_mask(config, model, catalogue),
+        allowed_mask=allowed,
     )
     answer = recommend(model, user_list, options)
     if config.as_json:
@@ -52,11 +46,8 @@ def run(config: RecommendConfig) -> None:
         return
     for item in answer.recommendations:
         anime = catalogue.get_anime(item.anime_id)
-        facts = ", ".join(str(fact) for fact in (anime.type, anime.year) if fact)
-        print(
-            f"{item.rank:>3}  {item.match:3.0f} %  {item.predicted_score:4.1f}  "
-            f"{anime.title} ({facts})"
-        )
+        numbers = f"{item.rank:>3}  {item.match:3.0f} %  {item.predicted_score:4.1f}"
+        print(f"{numbers}  {format_anime(anime)}")
         reasons = [
             catalogue.title(reason.anime_id) + (f" {reason.score:g}" if reason.score else "")
             for reason in item.contributions

@@ -9,36 +9,26 @@ list. Example:
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Literal, Self
 
 from annotated_types import Ge
 from pydantic import Field, model_validator
 
-from model_build.commands.catalogue_filters import FilterOptions, filter_mask
+from model_build.commands.catalogue_filters import EngineOptions, format_anime
 from model_build.util.errors import InputError
-from model_build.util.options import Count, InputFile, InputFolder, Metavar, named
-
-if TYPE_CHECKING:
-    from app.catalogue import Catalogue
-    from app.recommender import EngineName, Model
-    from app.recommender.array_types import BoolArray
-    from app.schemas.anime import AnimeSummary
+from model_build.util.options import InputFile, Metavar, named
 
 
-class SimilarConfig(FilterOptions):
+class SimilarConfig(EngineOptions):
     """Options of `similar`; one of ``anime`` and ``list_file`` is needed."""
 
     exclusive = (("anime", "list_file"),)
 
-    model: InputFolder
     engine: Literal["als", "mf", "mlp", "hybrid", "cosine", "kernel"]
     anime: Annotated[int, Ge(1), Metavar("ID")] | None = Field(
         None, description="anime like this one"
     )
     list_file: InputFile | None = named("list", "fans like this", None)
-    top: Count = 20
-    as_json: bool = named("json", "", False)
 
     @model_validator(mode="after")
     def _check_given(self) -> Self:
@@ -52,39 +42,20 @@ CONFIG = SimilarConfig
 
 def run(config: SimilarConfig) -> None:
     """Print what is alike, in words or as JSON."""
-    from app.catalogue import Catalogue
-    from app.recommender import Model
-    from model_build.evaluate.job import require_engine
-
-    model = Model.open(config.model)
-    engine = require_engine(model, config.engine)
-    catalogue = Catalogue.open(model.catalogue_path)
-    allowed = filter_mask(config, model, catalogue)
     if config.anime is not None:
-        _print_similar_anime(config, config.anime, model, engine, catalogue, allowed)
-    elif config.list_file is not None:
-        if engine not in model.training_users:
-            raise InputError(
-                f"model {model.version}: its engine {engine} keeps no fans; "
-                f"`python -m model_build engine {engine} --with-fans` makes one that does."
-            )
-        _print_similar_users(config, config.list_file, model, engine, catalogue, allowed)
+        _print_similar_anime(config, config.anime)
+    else:
+        _print_similar_users(config)
 
 
-def _print_similar_anime(
-    config: SimilarConfig,
-    anime_id: int,
-    model: Model,
-    engine: EngineName,
-    catalogue: Catalogue,
-    allowed: BoolArray,
-) -> None:
+def _print_similar_anime(config: SimilarConfig, anime_id: int) -> None:
     import numpy as np
 
     from app.recommender.user_neighbours import similar_items
     from app.schemas.anime import EngineNeighbourSchema, EngineNeighboursResponse, ranked_fields
     from app.schemas.base import to_json
 
+    model, engine, catalogue, allowed = config.open(config.engine)
     at = int(model.find_positions(np.array([anime_id], np.int64))[0])
     if at < 0:
         raise InputError(f"--anime {anime_id}: model {model.version} does not know it.")
@@ -105,23 +76,23 @@ def _print_similar_anime(
         return
     print(f"like {catalogue.title(anime_id)}, by {engine}:")
     for row in answer.similar:
-        print(f"{row.rank:>3}  {row.likeness:.3f}  {_format_anime(row)}")
+        print(f"{row.rank:>3}  {row.likeness:.3f}  {format_anime(row)}")
 
 
-def _print_similar_users(
-    config: SimilarConfig,
-    list_file: Path,
-    model: Model,
-    engine: EngineName,
-    catalogue: Catalogue,
-    allowed: BoolArray,
-) -> None:
+def _print_similar_users(config: SimilarConfig) -> None:
     from app.recommender.user_neighbours import find_user_neighbours
     from app.schemas.base import to_json
     from app.schemas.similar_users import SimilarUsers
     from model_build.data.ratings import read_user_list
 
-    user_list = read_user_list(list_file)
+    model, engine, catalogue, allowed = config.open(config.engine)
+    if engine not in model.training_users:
+        raise InputError(
+            f"model {model.version}: its engine {engine} keeps no fans; "
+            f"`python -m model_build engine {engine} --with-fans` makes one that does."
+        )
+    assert config.list_file is not None
+    user_list = read_user_list(config.list_file)
     found = find_user_neighbours(model, engine, user_list, count=config.top, allowed=allowed)
     answer = SimilarUsers.build(found, model, catalogue, engine)
     if config.as_json:
@@ -133,9 +104,4 @@ def _print_similar_users(
         shares = [f"{each.name} {each.share:.0%} ({each.usual:.0%})" for each in preferences]
         print(f"{name:<8} " + (", ".join(shares) or "the catalogue has none"))
     for row in answer.recommendations:
-        print(f"{row.rank:>3}  loved by {row.lovers:>2}  {_format_anime(row)}")
-
-
-def _format_anime(row: AnimeSummary) -> str:
-    facts = ", ".join(str(fact) for fact in (row.type, row.year) if fact)
-    return f"{row.title} ({facts})" if facts else row.title
+        print(f"{row.rank:>3}  loved by {row.lovers:>2}  {format_anime(row)}")

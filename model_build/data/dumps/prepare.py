@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -53,16 +53,14 @@ def prepare(config: PrepareConfig) -> str:
         The dump cannot be used, or the folder holds something else; it is left as it was.
     """
     out = config.out
-    if out.exists() and not is_prepared_dataset(out) and not _is_empty_folder(out):
+    is_empty = out.is_dir() and not any(out.iterdir())
+    if out.exists() and not is_prepared_dataset(out) and not is_empty:
         raise InputError(f"{out}: exists and holds no prepared ratings; choose another folder.")
     dataset, path = _resolve_dataset(config)
     dump = DUMP_FORMATS[dataset]
     source, lists = _find_list_file(dump, path)
     rules = CleaningRules(
-        min_fan_entries=config.min_fan_entries,
-        max_fan_scores=config.max_fan_scores,
-        same_score=config.same_score,
-        min_anime_entries=config.min_anime_entries,
+        **{rule.name: getattr(config, rule.name) for rule in fields(CleaningRules)}
     )
     before = None
     if config.add:
@@ -82,7 +80,7 @@ def prepare(config: PrepareConfig) -> str:
                 lists,
                 rules,
                 new,
-                lambda rows: _update_progress(bar, rows),
+                lambda rows: bar.update(rows - bar.n),
                 first_user=next_user_id(before) if before else 0,
                 known_anime_ids=known,
             )
@@ -108,10 +106,6 @@ def prepare(config: PrepareConfig) -> str:
             ) from None
         raise
     return text.removesuffix("\n")
-
-
-def _is_empty_folder(path: Path) -> bool:
-    return path.is_dir() and not any(path.iterdir())
 
 
 def _resolve_dataset(config: PrepareConfig) -> tuple[str, Path]:
@@ -202,7 +196,3 @@ def _dataset_manifest(
         catalogue=catalogue,
         partitions=partitions,
     )
-
-
-def _update_progress(bar: tqdm[None], rows: int) -> None:
-    bar.update(rows - bar.n)
