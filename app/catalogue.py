@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+from app.age_rating import AgeRating
 from app.recommender.franchise import Franchises
 
 PICTURE_BASE_URL = "https://cdn.myanimelist.net/images/anime/"
@@ -45,6 +46,7 @@ COLUMN_DEFAULTS: dict[str, Any] = {
     "tags": "",
     "studios": "",
     "age_rating": None,
+    "rating_inferred": False,
     "mean": None,
     "members": None,
     "picture": None,
@@ -87,7 +89,8 @@ class Anime:
     demographics: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     studios: tuple[str, ...] = ()
-    age_rating: str | None = None
+    age_rating: AgeRating | None = None
+    rating_inferred: bool = False
     mean: float | None = None
     members: int | None = None
     picture: str | None = None
@@ -164,6 +167,8 @@ class Catalogue:
         values = {name: column[row] for name, column in self._columns.items()}
         for name, separator in LIST_SEPARATORS.items():
             values[name] = tuple(values[name].split(separator)) if values[name] else ()
+        if values["age_rating"]:
+            values["age_rating"] = AgeRating(values["age_rating"])
         if values["picture"]:
             values["picture"] = PICTURE_BASE_URL + values["picture"]
         return Anime(**values)

@@ -17,7 +17,7 @@ MAX_ROOMS = 14
 
 ROOMS = {
     "util": {"app.recommender", "app.model_store"},
-    "data": {"util", "app.recommender", "app.catalogue"},
+    "data": {"util", "app.recommender", "app.catalogue", "app.age_rating"},
     "collect": {
         *("util", "data"),
         *("app.recommender", "app.lists", "app.upstream", "app.source_config", "app.settings"),
@@ -48,7 +48,10 @@ WEB_ROOMS = {
 }
 """What each room of ``app.web`` may import of it besides itself; `app.schemas` is open to all."""
 KNOWS_FLASK = {"flask", "flask_cors", "flask_limiter"}
-COMMANDS_MAY_USE = {*("app.recommender", "app.catalogue", "app.model_store"), "app.schemas"}
+COMMANDS_MAY_USE = {
+    *("app.recommender", "app.catalogue", "app.age_rating", "app.facets", "app.model_store"),
+    "app.schemas",
+}
 TRAINING_ONLY = (
     "model_build",
     "polars",

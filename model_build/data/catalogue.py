@@ -10,6 +10,8 @@ import polars as pl
 
 from app.catalogue import COLUMN_DEFAULTS, PICTURE_BASE_URL, serialize_catalogue
 from app.recommender.array_types import Int32Array
+from model_build.data.age_ratings import EXPLICIT_TAGS, rate_catalogue
+from model_build.data.labels import select_tags
 from model_build.data.watch_order import ensure_series
 from model_build.util.errors import InputError
 
@@ -24,6 +26,13 @@ ANIME_TYPE_NAMES = {
     "CM": "Commercial",
     "PV": "Trailer",
 }
+SOURCE_NAMES: dict[str | None, str | None] = {
+    "4 Koma Manga": "4-koma Manga",
+    "Book": "Novel",
+    "Game": "Video Game",
+    "Unknown": None,
+}
+"""Source material in one spelling."""
 REQUIRED_COLUMNS = ("anime_id", "title")
 
 
@@ -91,12 +100,17 @@ def encode_catalogue(frame: pl.DataFrame | None, anime_ids: Int32Array) -> bytes
     columns["type"] = [
         ANIME_TYPE_NAMES.get(str(kind).upper()) if kind else None for kind in columns["type"]
     ]
-    columns["adult"] = [
-        int(bool(flag) or "Hentai" in genres.split(";"))
-        for flag, genres in zip(columns["adult"], columns["genres"], strict=True)
+    rated = rate_catalogue(frame)
+    columns["age_rating"] = [each.rating for each in rated]
+    columns["rating_inferred"] = [int(each.is_inferred) for each in rated]
+    columns["adult"] = [int(each.is_adult) for each in rated]
+    columns["tags"] = [
+        ";".join(select_tags(tags.split(";"), EXPLICIT_TAGS)) if tags else ""
+        for tags in columns["tags"]
     ]
     for name in ("is_extra", "is_inferred"):
         columns[name] = [int(flag) for flag in columns[name]]
+    columns["source"] = [SOURCE_NAMES.get(name, name) for name in columns["source"]]
     columns["picture"] = [
         picture.removeprefix(PICTURE_BASE_URL)
         if picture and picture.startswith(PICTURE_BASE_URL)

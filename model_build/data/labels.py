@@ -6,7 +6,7 @@ names of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 GENRES = (
     *("Action", "Adventure", "Avant Garde", "Award Winning", "Boys Love", "Comedy", "Drama"),
@@ -53,6 +53,17 @@ OTHER_NAMES = {
     "Yuri": "Girls Love",
 }
 """Words of other sites and times -> genres and themes."""
+UNTOLD_TAGS = frozenset({"Advertisement", "Heterosexual", "Large Breasts", "Tanned Skin"})
+"""Tags that tell nobody whether to watch something."""
+WARNING_TAGS = frozenset(
+    {
+        *("Bullying", "Cannibalism", "Drugs", "Gore", "Incest", "Netorare", "Nudity", "Rape"),
+        *("Slavery", "Suicide", "Torture", "Body Horror", "Animal Abuse", "Age Gap"),
+    }
+)
+"""Tags that somebody may want to avoid: kept however few agree with them."""
+MAX_TAGS = 12
+_ABBREVIATIONS = {"Cgi": "CGI", "Full Cgi": "Full CGI", "Lgbtq+ Themes": "LGBTQ+ Themes"}
 _FACETS = (GENRES, THEMES, DEMOGRAPHICS)
 _LABEL_BY_WORD = {
     word.lower(): label
@@ -72,3 +83,20 @@ def sort_labels(words: Iterable[str]) -> tuple[list[str], list[str], list[str]]:
     found = {_LABEL_BY_WORD[word.lower()] for word in words if word.lower() in _LABEL_BY_WORD}
     genres, themes, demographics = (sorted(found.intersection(facet)) for facet in _FACETS)
     return genres, themes, demographics
+
+
+def select_tags(tags: Sequence[str], untold: Iterable[str] = ()) -> list[str]:
+    """Return the tags that filters and pages show, of those in falling order of agreement.
+
+    Words that are genres, themes or demographics are left to these.
+
+    >>> select_tags(["Cgi", "Mecha", "Heterosexual", "Ninja"])
+    ['CGI', 'Ninja']
+    """
+    told = [
+        tag
+        for tag in tags
+        if tag.lower() not in _LABEL_BY_WORD and tag not in UNTOLD_TAGS and tag not in untold
+    ]
+    kept = [tag for at, tag in enumerate(told) if at < MAX_TAGS or tag in WARNING_TAGS]
+    return [_ABBREVIATIONS.get(tag, tag) for tag in kept]

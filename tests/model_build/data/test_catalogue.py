@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from app.age_rating import AgeRating
 from app.catalogue import PICTURE_BASE_URL, Anime, Catalogue
 from model_build.data.catalogue import encode_catalogue, read_catalogue
 from model_build.util.errors import InputError
@@ -20,6 +21,9 @@ FACTS = {
     "episodes": [1, 26],
     "year": [2001, 1998],
     "genres": ["Action;Sci-Fi", ""],
+    "tags": ["Space;Mecha;Cgi;Tanned Skin", None],
+    "age_rating": ["R - 17+ (violence & profanity)", None],
+    "source": ["Book", "Unknown"],
     "mean": [8.38, float("nan")],
     "picture": [PICTURE_BASE_URL + "1439/93480.jpg", "https://elsewhere.example/1.jpg"],
     "adult": [False, None],
@@ -46,6 +50,10 @@ def test_facts_survive(tmp_path: Path, kind: str) -> None:
         episodes=1,
         year=2001,
         genres=("Action", "Sci-Fi"),
+        tags=("CGI",),
+        age_rating=AgeRating.R17,
+        rating_inferred=False,
+        source="Novel",
         mean=8.38,
         picture=PICTURE_BASE_URL + "1439/93480.jpg",
         franchise_id=1,
@@ -57,6 +65,7 @@ def test_facts_survive(tmp_path: Path, kind: str) -> None:
     assert (bebop.title_english, bebop.mean, bebop.genres) == ("Cowboy Bebop", None, ())
     assert bebop.picture is None  # only the pictures' own host is ever linked to
     assert not bebop.adult
+    assert (bebop.age_rating, bebop.source) == (None, None)  # nothing to infer one from
     assert b"Longer" not in (tmp_path / "catalogue.json.gz").read_bytes()
 
 
