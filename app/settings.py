@@ -11,6 +11,8 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BeforeValidator, Field, HttpUrl, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from app.age_rating import Ceiling
+
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 BUNDLED_MODEL_DIR = PROJECT_ROOT / "bundled_model"
 RATE_LIMIT_OFF = "off"
@@ -125,6 +127,10 @@ class AppSettings(BaseSettings):
 
     max_list_length: Annotated[int, Field(gt=0)] = 20_000
     """Entries that a list may have; a longer one is refused."""
+
+    max_rating: Ceiling | None = None
+    """The highest age rating that is recommended to anybody: `g`, `pg`, `pg13`, `r17` or `rplus`;
+    adult titles then never are. What a fan lists or asks for by name is still shown."""
 
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parse_origins)] = ()
     """Origins, such as `https://example.org`, with commas between them, whose pages may ask the

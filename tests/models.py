@@ -7,7 +7,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import polars as pl
+
+from app.recommender import Model
 from app.recommender.artifact import MANIFEST_FILE, read_manifest, serialize_manifest
+from model_build.data.catalogue import encode_catalogue
 
 
 def version_of(
@@ -21,6 +26,23 @@ def version_of(
     facts = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
     data = manifest.model_dump()
     data |= {"version": version, "files": {**data["files"], "notes.txt": facts}, **changes}
+    (folder / MANIFEST_FILE).write_text(
+        serialize_manifest(type(manifest).model_validate(data)), "utf-8"
+    )
+    return folder
+
+
+def with_catalogue(model: Path, catalogue: pl.DataFrame, folder: Path) -> Path:
+    """A copy of ``model`` in ``folder`` with another catalogue."""
+    manifest = read_manifest(model)
+    anime_id = np.load(model / "anime_id.npy")
+    content = encode_catalogue(catalogue, anime_id)
+    shutil.copytree(model, folder)
+    name = Model.open(model).catalogue_path.name
+    (folder / name).write_bytes(content)
+    facts = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    data = manifest.model_dump()
+    data |= {"files": {**data["files"], name: facts}}
     (folder / MANIFEST_FILE).write_text(
         serialize_manifest(type(manifest).model_validate(data)), "utf-8"
     )

@@ -13,6 +13,20 @@ SEED = 20
 FANS, ANIME = 150, 60
 GENRES = ("Drama", "Comedy;Romance", "Action;Sci-Fi", "Mystery;Supernatural;Thriller")
 TYPES = ("TV", "MOVIE", "OVA")
+THEMES = ("", "Mecha", "Mecha;Space", "School", "")
+DEMOGRAPHICS = ("Shounen", "", "Seinen")
+TAGS = ("Time Skip;Found Family", "Ninja", "", "Ninja;Cgi")
+STUDIOS = ("Madhouse", "Studio Ü;Madhouse", "J.C.Staff", "")
+SOURCES = ("Manga", "Light Novel", "Original")
+SEASONS = ("winter", "spring", "summer", "fall")
+PG13, R17, RPLUS, ALL_AGES = (
+    "PG-13 - Teens 13 or older",
+    "R - 17+ (violence & profanity)",
+    "R+ - Mild Nudity",
+    "G - All Ages",
+)
+AGE_RATINGS = (PG13, PG13, R17, PG13, None, PG13, RPLUS)
+"""Every fifteenth anime is for all ages; of every seventh the rating has to be inferred."""
 
 HOSTILE_TITLE = "<script>alert('Ω')</script> & \"friends\""
 FLAGGED, EXPLICIT, HOSTILE, BARE, ARABIC, ENDLESS = 3, 4, 5, 6, 7, 9
@@ -60,6 +74,13 @@ def _facts(place: int, anime_id: int) -> dict[str, object]:
         "episodes": 1 + place,
         "year": 1980 + place,
         "genres": GENRES[place % len(GENRES)],
+        "themes": THEMES[place % len(THEMES)],
+        "demographics": DEMOGRAPHICS[place % len(DEMOGRAPHICS)],
+        "tags": TAGS[place % len(TAGS)],
+        "studios": STUDIOS[place % len(STUDIOS)],
+        "source": SOURCES[place % len(SOURCES)],
+        "season": SEASONS[place // 3 % len(SEASONS)],
+        "age_rating": ALL_AGES if place % 15 == 14 else AGE_RATINGS[place % len(AGE_RATINGS)],
         "picture": f"https://cdn.myanimelist.net/images/anime/{place}/{anime_id}.jpg",
         "adult": False,
     }

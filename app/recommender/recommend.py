@@ -42,7 +42,8 @@ class RecommendOptions:
 
     With ``franchises`` one anime a franchise is shown, the first unseen; ``include_extras`` lets
     specials and summaries of franchises that the user knows in. ``explanation_size`` is how many
-    contributions each anime comes with. ``engine`` must be one that the model has.
+    contributions each anime comes with. ``engine`` must be one that the model has. Nothing is shown
+    whose predicted score is below ``min_score``.
     """
 
     top_n: int = 20
@@ -53,6 +54,7 @@ class RecommendOptions:
     explanation_size: int = 3
     franchises: Franchises | None = field(default=None, repr=False)
     allowed_mask: BoolArray | None = field(default=None, repr=False)
+    min_score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,9 @@ def score_items(
         knn_prediction = predict_knn(model, profile)
         predicted_score, sort_key = knn_prediction.score, support_sort_key(model, knn_prediction)
         is_personalized = len(knn_prediction.neighbourhood.entry_position) > 0
+    predicted_score = np.clip(predicted_score, MIN_SCORE, MAX_SCORE)
+    if options.min_score is not None:
+        allowed &= predicted_score >= options.min_score
     return ItemScores(
         options.sort_order,
         options.engine,
@@ -184,7 +189,7 @@ def score_items(
         knn_prediction,
         engine_scores,
         match,
-        np.clip(predicted_score, MIN_SCORE, MAX_SCORE),
+        predicted_score,
         sort_key,
         allowed,
         is_personalized,

@@ -6,12 +6,16 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field
 
+from app.age_rating import AgeRating
 from app.catalogue import Anime, Catalogue, RelationKind
 from app.recommender import EngineName
 from app.schemas.base import SIX_DIGITS, Count, Rounded, Schema, Score
 
 AnimeId = Annotated[int, Field(ge=1, description="MyAnimeList’s number of the anime")]
 Rank = Annotated[int, Field(ge=1)]
+RatingInferred = Annotated[
+    bool, Field(description="the rating is inferred from genres, themes, tags and relatives")
+]
 
 
 class AnimeTitle(Schema):
@@ -79,6 +83,9 @@ class RankedAnime(AnimePreview, Ranked):
     """An anime in its place."""
 
     genres: list[str]
+    themes: list[str]
+    age_rating: AgeRating | None
+    rating_inferred: RatingInferred
 
 
 def summary_fields(anime: Anime, *, english: bool = False) -> dict[str, Any]:
@@ -103,7 +110,14 @@ def ranked_fields(
 ) -> dict[str, Any]:
     """Build the fields of a `RankedAnime`."""
     anime = catalogue.get_anime(anime_id)
-    return {"rank": rank, "genres": list(anime.genres), **preview_fields(anime, english=english)}
+    return {
+        "rank": rank,
+        "genres": list(anime.genres),
+        "themes": list(anime.themes),
+        "age_rating": anime.age_rating,
+        "rating_inferred": bool(anime.rating_inferred),
+        **preview_fields(anime, english=english),
+    }
 
 
 class SearchResponse(Schema):
@@ -128,6 +142,13 @@ class AnimeResponse(AnimeSummary):
     model: str
     season: str | None
     genres: list[str]
+    themes: list[str]
+    demographics: list[str]
+    tags: list[str]
+    studios: list[str]
+    material: Annotated[str | None, Field(description="what it was made from")]
+    age_rating: AgeRating | None
+    rating_inferred: RatingInferred
     adult: bool
     picture: str | None
     links: dict[str, str]

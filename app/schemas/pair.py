@@ -17,6 +17,7 @@ from app.schemas.recommendations import (
     FetchedListCoverage,
     FilterRelaxationSchema,
     ListOwner,
+    RatingCeilingSchema,
 )
 
 
@@ -132,6 +133,7 @@ class PairRecommendationsResponse(Schema):
     first_loved: list[SuggestionSchema]
     second_loved: list[SuggestionSchema]
     relax: Annotated[list[FilterRelaxationSchema] | None, OPTIONAL] = None
+    ceiling: Annotated[RatingCeilingSchema | None, OPTIONAL] = None
 
     @classmethod
     def build(
@@ -143,7 +145,7 @@ class PairRecommendationsResponse(Schema):
         english: bool = False,
         **further: Any,
     ) -> Self:
-        """Describe an answer for two; ``further`` is ``relax``."""
+        """Describe an answer for two; ``further`` are ``relax`` and ``ceiling``."""
         comparison = result.comparison
         favourites, disagreements = (
             [SharedItemSchema.build(each, catalogue, english=english) for each in items]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
+from app.age_rating import AgeRating
 from app.catalogue import Catalogue
 from app.recommender import (
     Contribution,
@@ -131,6 +132,16 @@ class FilterRelaxationSchema(Schema):
     would_show: Annotated[int, Field(ge=1)]
 
 
+class RatingCeilingSchema(Schema):
+    """The highest age rating that is shown; `reason` says who set it."""
+
+    rating: AgeRating
+    reason: Annotated[
+        Literal["asked", "childrens_list", "server"],
+        Field(description="childrens_list: nobody asked, but the list is a child's"),
+    ]
+
+
 _Recommendations = list[RecommendationSchema]
 _Relaxations = list[FilterRelaxationSchema]
 
@@ -138,7 +149,7 @@ _Relaxations = list[FilterRelaxationSchema]
 class RecommendationsResponse(Schema):
     """Recommendations; popular anime, and not `personal`, where the list says nothing.
 
-    `relax` is there where filters left nothing.
+    `relax` is there where filters left nothing, `ceiling` where age ratings have one.
     """
 
     model: str
@@ -149,6 +160,7 @@ class RecommendationsResponse(Schema):
     list: ListCoverage
     recommendations: _Recommendations
     relax: Annotated[_Relaxations | None, OPTIONAL] = None
+    ceiling: Annotated[RatingCeilingSchema | None, OPTIONAL] = None
 
     @classmethod
     def build(
@@ -159,7 +171,7 @@ class RecommendationsResponse(Schema):
         english: bool = False,
         **further: Any,
     ) -> Self:
-        """Describe an answer; ``further`` are a subclass's own fields, and ``relax``."""
+        """Describe an answer; ``further`` are the fields that are not of the result."""
         further.setdefault("list", ListCoverage.build(result.profile))
         return cls(
             model=result.model_version,

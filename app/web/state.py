@@ -49,7 +49,7 @@ class AppState:
         self._poller.wake()
 
     def _load(self, model: Path) -> Library:
-        return load_library(model, self._providers)
+        return load_library(model, self._providers, self.settings.max_rating)
 
     def _refresh(self, force: bool) -> None:
         self.model_manager.refresh(force=force)

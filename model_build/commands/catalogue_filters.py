@@ -1,4 +1,4 @@
-"""Which anime a command shows: by genre, by type, and whether for adults."""
+"""Which anime a command shows: by words, type and age rating, and whether for adults."""
 
 from __future__ import annotations
 
@@ -11,21 +11,29 @@ from model_build.util.options import Config, Count, InputFolder, Metavar, named
 
 if TYPE_CHECKING:
     from app.catalogue import Anime, Catalogue
+    from app.facets import Facet, ItemFacets
     from app.recommender import EngineName, Model
     from app.recommender.array_types import BoolArray
     from app.schemas.anime import AnimeSummary
 
 AnimeType = Literal["tv", "movie", "ova", "ona", "special", "music"]
+Words = tuple[Annotated[str, Metavar("NAME")], ...]
 
 
 class FilterOptions(Config):
     """Which anime are shown."""
 
-    genre: tuple[Annotated[str, Metavar("NAME")], ...] = Field(
-        (), description="only anime of all these genres"
-    )
+    genre: Words = Field((), description="only anime of all these genres")
+    without: Words = Field((), description="no anime of any of these genres")
+    tag: Words = Field((), description="only anime with all these tags")
+    without_tag: Words = Field((), description="no anime with any of these tags")
+    studio: Words = Field((), description="only anime by any of these studios")
+    material: Words = Field((), description="only anime made from any of these, such as manga")
     type: tuple[Annotated[AnimeType, Metavar("NAME")], ...] = Field(
         (), description="tv, movie, ova, ona, special, music"
+    )
+    rating: Literal["g", "pg", "pg13", "r17", "rplus"] | None = Field(
+        None, description="no anime of a higher age rating"
     )
     adult: bool = Field(False, description="include adult anime")
 
@@ -61,27 +69,25 @@ def filter_mask(config: FilterOptions, model: Model, catalogue: Catalogue) -> Bo
     Raises
     ------
     InputError
-        The catalogue has no genres or types, or not one of those asked for.
+        The catalogue does not have one of the words asked for, or no types or age ratings.
     """
     import numpy as np
 
+    from app.age_rating import AgeRating
+    from app.facets import ItemFacets
     from model_build.data.catalogue import ANIME_TYPE_NAMES
 
     ids = model.anime_id.tolist()
+    facets = ItemFacets(model, catalogue)
     allowed = np.ones(len(ids), bool)
     if not config.adult:
         allowed &= ~np.array(catalogue.column_values("adult", ids), bool)
-    if config.genre:
-        genres = [
-            set((names or "").casefold().split(";"))
-            for names in catalogue.column_values("genres", ids)
-        ]
-        known = set().union(*genres) - {""}
-        for genre in config.genre:
-            if genre.casefold() not in known:
-                some = ", ".join(sorted(known)[:12]) or "none: train with a --catalogue that does"
-                raise InputError(f"--genre {genre}: the model's catalogue has {some}.")
-            allowed &= np.array([genre.casefold() in names for names in genres], bool)
+    allowed &= _words_mask(config, facets)
+    if config.rating:
+        mask = facets.rated_up_to(AgeRating(config.rating))
+        if not mask.any():
+            raise InputError("--rating: the model's catalogue has no age ratings up to that.")
+        allowed &= mask
     if config.type:
         wanted = {ANIME_TYPE_NAMES[kind.upper()] for kind in config.type}
         if "special" in config.type:
@@ -91,3 +97,38 @@ def filter_mask(config: FilterOptions, model: Model, catalogue: Catalogue) -> Bo
             raise InputError("--type: the model's catalogue has none: train with a --catalogue.")
         allowed &= np.array([kind in wanted for kind in kinds], bool)
     return allowed
+
+
+def _words_mask(config: FilterOptions, facets: ItemFacets) -> BoolArray:
+    """Where an anime has the words asked for, and none of those not wanted."""
+    import numpy as np
+
+    allowed = np.ones(len(facets.rating_level), bool)
+    for name in config.genre:
+        allowed &= facets.genre.mask(_find_word(facets.genre, "--genre", name))
+    for name in config.without:
+        allowed &= ~facets.genre.mask(_find_word(facets.genre, "--without", name))
+    for name in config.tag:
+        allowed &= facets.tag.mask(_find_word(facets.tag, "--tag", name))
+    for name in config.without_tag:
+        allowed &= ~facets.tag.mask(_find_word(facets.tag, "--without-tag", name))
+    if config.studio:
+        slugs = [_find_word(facets.studio, "--studio", name) for name in config.studio]
+        allowed &= facets.studio.mask(*slugs)
+    if config.material:
+        slugs = [_find_word(facets.material, "--material", name) for name in config.material]
+        allowed &= facets.material.mask(*slugs)
+    return allowed
+
+
+def _find_word(facet: Facet, option: str, name: str) -> str:
+    """Return the slug of a word; raises InputError: the catalogue does not have it."""
+    from app.facets import slugify
+
+    slug = slugify(name)
+    if slug not in facet.names:
+        near = facet.suggest(slug)
+        some = ", ".join(list(facet.names.values())[:12]) or "none: train with a --catalogue"
+        hint = f"did you mean {near}?" if near else f"the model's catalogue has {some}."
+        raise InputError(f"{option} {name}: {hint}")
+    return slug

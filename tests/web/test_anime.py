@@ -29,8 +29,12 @@ def test_a_page_says_what_is_known(client: FlaskClient, held: Library) -> None:
     assert shown.one("h1").text == f"Anime no. {ONE}"
     known = {each.one("dt").text: each.one("dd").text for each in shown.one("dl").all("div")}
     at = int(np.searchsorted(held.model.anime_id, ONE))
-    assert known["Year"] == "1992"
+    assert known["Year"] == "Winter 1992"
     assert known["Genres"] == "Drama"
+    assert (known["Themes"], known["Made for"]) == ("Mecha, Space", "Shounen")
+    assert (known["Made from"], known["Studio"]) == ("Manga", "Madhouse")
+    assert known["Age rating"] == "PG-13, 13 and up"
+    assert shown.one("details", class_="tags").one("p").text == "Time Skip, Found Family"
     lists = int(held.model.entry_count[at])
     place = held.model.popularity_order.tolist().index(at) + 1
     assert known["On lists"] == f"{lists} of 150 fans’, number {place} of 60 anime"

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from app.settings import AppSettings
 from demo.fake_upstream import FakeUpstream
-from tests.tiny_model import FLAGGED, TYPES, anime_ids
+from tests.tiny_model import FLAGGED, SOURCES, TYPES, anime_ids
 from tests.web.fans import SCORED
 from tests.web.html_page import read_html
 
@@ -54,7 +54,7 @@ def test_fans_and_what_they_loved(crowded: FlaskClient) -> None:
     assert anime_ids()[FLAGGED] not in {item["anime_id"] for item in told}
     assert all(1 <= item["lovers"] <= 50 for item in told)
     assert all(each["share"] > each["usual"] for each in body["genres"])
-    assert body["sources"] == []  # the catalogue knows none
+    assert {each["name"] for each in body["sources"]} == set(SOURCES)
 
 
 def test_filters(crowded: FlaskClient) -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from app import create_app
+from app.facets import slugify
+from app.settings import AppSettings
 from app.web.services.filters import POPULAR_SHARES, popular_count, popularity_label
 from app.web.state import AppState
 from demo.fake_upstream import FakeUpstream
 from tests.lists.scenarios import entry
+from tests.models import with_catalogue
 from tests.tiny_model import tiny_catalogue
 from tests.web.fans import IDS, PLANNED, SCORED
 from tests.web.html_page import read_html
@@ -20,6 +27,7 @@ from tests.web.test_pages import page, shown_ids
 
 USER = "/user/anilist/Regular?n=100"
 API = "/api/v1/recommendations?source=anilist&username=Regular&top=100"
+FACETS = ("genres", "themes", "demographics")
 FACTS = {row["anime_id"]: row for row in tiny_catalogue().to_dicts()}
 
 
@@ -46,6 +54,19 @@ def ids(client: FlaskClient, query: str) -> set[int]:
         ("year_from=1990&year_to=2005", lambda a: 1990 <= a["year"] <= 2005),
         ("max_episodes=20", lambda a: a["episodes"] <= 20),
         ("min_episodes=41&max_episodes=41", lambda a: a["episodes"] == 41),
+        ("genre=mecha", lambda a: "Mecha" in a["themes"]),
+        ("genre=shounen,action", lambda a: {"Shounen", "Action"} <= a["words"]),
+        ("without=mecha,seinen", lambda a: not {"Mecha", "Seinen"} & a["words"]),
+        ("tag=time-skip,Found Family", lambda a: "Time Skip;Found Family" in a["tags"]),
+        ("without_tag=ninja", lambda a: "Ninja" not in a["tags"]),
+        ("studio=madhouse,j-c-staff", lambda a: bool(a["studios"])),
+        ("studio=studio-u", lambda a: "Studio Ü" in a["studios"]),
+        ("material=manga,light-novel", lambda a: a["source"] in ("Manga", "Light Novel")),
+        ("season=winter", lambda a: a["season"] == "winter"),
+        (
+            "season=fall,spring&year_from=2000",
+            lambda a: a["season"] in ("fall", "spring") and a["year"] >= 2000,
+        ),
     ],
 )
 def test_a_filter_leaves_what_it_says(
@@ -64,7 +85,8 @@ def _known(anime_id: int) -> dict[str, Any]:
     return {
         "year": facts["year"] or -1,
         "episodes": facts["episodes"] or 10**6,
-        "genres": facts["genres"] or "",
+        "words": {word for name in FACETS for word in (facts[name] or "").split(";")},
+        **{name: facts[name] or "" for name in (*FACETS, "tags", "studios", "source", "season")},
     }
 
 
@@ -172,14 +194,110 @@ def test_when_taking_one_off_is_not_enough_all_can_go(client: FlaskClient) -> No
     assert clear.attributes["href"] == f"{USER}&hide={SCORED[0]}"
 
 
-@pytest.mark.parametrize("query", ["genre=cooking", "without=cooking"])
-def test_an_unknown_genre_is_named(client: FlaskClient, query: str) -> None:
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("genre=cooking", "“genre” should be genres that Hakken knows, such as "),
+        ("without=cooking", "“without” should be genres that Hakken knows, such as "),
+        ("genre=mehca", "“genre” should be genres that Hakken knows: did you mean Mecha?"),
+        ("tag=time-skips", "“tag” should be tags that Hakken knows: did you mean Time Skip?"),
+        ("without_tag=zzz", "“without_tag” should be tags that Hakken knows, such as Ninja, "),
+        ("studio=madhaus", "“studio” should be studios that Hakken knows: did you mean Madhouse?"),
+        ("material=mango", "“material” should be source materials that Hakken knows: did you"),
+        ("season=autumn", "“season” should be some of winter, spring, summer, fall"),
+        ("rating=rx", "“rating” should be one of g, pg, pg13, r17, rplus"),
+        ("min_score=11", "“min_score” should be a number from 1 to 10"),
+    ],
+)
+def test_what_nobody_can_ask_for_is_named(client: FlaskClient, query: str, told: str) -> None:
     response = client.get(f"{USER}&{query}")
     assert response.status_code == 400
-    name = query.partition("=")[0]
-    told = read_html(response.text).one("p", id="problem").text
-    assert told.startswith(f"“{name}” should be genres that Hakken knows, such as ")
-    assert client.get(f"{API}&{query}").status_code == 400
+    assert read_html(response.text).one("p", id="problem").text.startswith(told)
+    refused = client.get(f"{API}&{query}")
+    assert (refused.status_code, refused.json and refused.json["detail"][:20]) == (400, told[:20])
+
+
+def test_a_least_score_leaves_out_what_would_get_less(client: FlaskClient) -> None:
+    everything = {item["anime_id"]: item["predicted_score"] for item in recommended(client, "")}
+    middle = sorted(everything.values())[len(everything) // 2]
+    least = round(middle, 2)
+    left = {n for n, score in everything.items() if score >= least}
+    assert 0 < len(left) < len(everything)
+    # A title whose predecessor is too bad is no longer kept back by it.
+    found = recommended(client, f"min_score={least}")
+    assert left <= {item["anime_id"] for item in found}
+    assert all(item["predicted_score"] >= least for item in found)
+    shown = page(client, f"{USER}&min_score={least}")
+    assert shown.one("ul", class_="chips").one("a").text.startswith(f"You would give it {least:g}")
+    nothing = page(client, f"{USER}&min_score=10&type=tv")
+    labels = [a.text for a in nothing.one("section", class_="nothing").all("a")]
+    assert any(label.startswith("You would give it 10 or more: ") for label in labels)
+
+
+def test_every_choice_says_how_many_titles_have_it(app: Flask, client: FlaskClient) -> None:
+    held: AppState = app.extensions["hakken"]
+    assert held.library is not None
+    shown = set(held.library.model.anime_id[held.library.non_adult].tolist())
+    form = page(client, USER).one("form", id="again")
+    told = {
+        box.one("input").attributes["value"]: box.text
+        for box in form.all("label", class_="box")
+        if box.one("input").attributes["name"] in ("genre", "material", "season")
+    }
+    words = [word for n in shown for name in FACETS for word in (FACTS[n][name] or "").split(";")]
+    words += [FACTS[n][name] for n in shown for name in ("source", "season")]
+    counts = Counter(slugify(word) for word in words if word)
+    assert counts["mecha"] > 10
+    assert {slug: int(text.split()[-2]) for slug, text in told.items()} == counts
+    assert "hentai" not in told
+    suggested = {each.attributes["value"] for each in form.one("datalist", id="tags").all("option")}
+    assert suggested == {"Time Skip", "Found Family", "Ninja", "CGI"}
+
+
+def test_what_is_typed_is_added_to_what_is_chosen(client: FlaskClient) -> None:
+    address = "/user/anilist/Regular?apply=1&tag=time-skip&tag=Found+Family&studio=Studio+%C3%9C"
+    response = client.get(address)
+    assert response.location == "/user/anilist/Regular?tag=time-skip,found-family&studio=studio-u"
+    shown = page(client, response.location)
+    form = shown.one("form", id="again")
+    assert [
+        box.attributes["value"]
+        for box in form.all("input", name="tag")
+        if "checked" in box.attributes
+    ] == ["found-family", "time-skip"]
+
+
+def test_what_too_few_anime_are_known_by_is_not_offered(
+    tiny_model: Path, anilist: FakeUpstream, tmp_path: Path
+) -> None:
+    catalogue = tiny_catalogue().with_columns(
+        pl.when(pl.col("anime_id") == IDS[20]).then(pl.col(name)).alias(name)
+        for name in ("tags", "studios", "season", "year")
+    )
+    settings = AppSettings(
+        model=str(with_catalogue(tiny_model, catalogue, tmp_path / "model")),
+        anilist_url=anilist.base_url("anilist"),
+        cache_dir=tmp_path / "cache",
+        limits=False,
+        list_grace=120,
+    )
+    client = create_app(settings).test_client()
+    names = {
+        field.attributes["name"]
+        for field in page(client, USER).one("form", id="again").all("input")
+    }
+    assert names >= {"genre", "material", "type", "min_score"}
+    assert not names & {"tag", "without_tag", "studio", "season", "year_from"}
+    refused = client.get(f"{API}&tag=ninja")
+    assert refused.json is not None
+    assert refused.json["detail"] == (
+        "“tag” cannot be asked for here: too few anime have known tags."
+    )
+    described = client.get("/api/v1/openapi.json").json
+    assert described is not None
+    body = described["components"]["schemas"]["Body"]["properties"]
+    assert (body["tag"]["maxItems"], body["season"]["maxItems"]) == (0, 0)
+    assert "mecha" in described["components"]["schemas"]["Genre"]["enum"]
 
 
 def test_a_body_takes_the_same_options(client: FlaskClient) -> None:

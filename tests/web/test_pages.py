@@ -109,7 +109,6 @@ def test_order_and_more_are_links(client: FlaskClient) -> None:
     assert "aria-current" not in links["Best match"]
     assert links["Predicted score"]["aria-current"] == "true"
     assert links["20 more titles"]["href"] == "/user/anilist/Regular?n=40&order=score#rank-21"
-    assert links["Add adult titles"]["href"] == "/user/anilist/Regular?order=score&adult=1"
     more = page(client, "/user/anilist/Regular?n=40&order=score")
     assert shown_ids(more)[:20] == shown_ids(results)
     assert "20 more titles" not in page(client, "/user/anilist/Regular?n=100").text
@@ -120,8 +119,14 @@ def test_adult_titles_are_shown_only_when_asked_for(client: FlaskClient) -> None
     assert not adult & set(shown_ids(page(client, "/user/anilist/NoScores?n=100")))
     asked = page(client, "/user/anilist/NoScores?n=100&adult=1")
     assert adult <= set(shown_ids(asked))
-    links = {a.text: a.attributes["href"] for a in asked.all("a")}
-    assert links["Leave out adult titles"] == "/user/anilist/NoScores?n=100"
+    undo = asked.one("ul", class_="chips").one("a")
+    assert undo.text.startswith("With adult titles")
+    assert undo.attributes["href"] == "/user/anilist/NoScores?n=100"
+    for address, is_on in (("?adult=1", True), ("", False)):
+        form = page(client, f"/user/anilist/NoScores{address}").one("form", id="again")
+        (switch,) = form.all("input", name="adult")
+        assert ("checked" in switch.attributes) is is_on
+    assert "adult" not in page(client, "/").text.lower()
 
 
 def test_few_scores_are_remarked(client: FlaskClient) -> None:

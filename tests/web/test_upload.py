@@ -51,7 +51,6 @@ def test_order_and_more_go_on_from_the_page_itself(client: FlaskClient) -> None:
         "Hidden gems": "order=discover",
         "Predicted score": "order=score",
         "English titles": "title=english",
-        "Add adult titles": "adult=1",
         "20 more titles": "n=40",
     }
     more = read_html(client.post("/upload", data={"list": carried, "choice": "n=40"}).text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 
 from app.catalogue import Anime
@@ -28,6 +29,7 @@ from app.schemas.pair import PairMemberSchema, PairRecommendationsResponse
 from app.schemas.recommendations import (
     FetchedListCoverage,
     FilterRelaxationSchema,
+    RatingCeilingSchema,
     RecommendationsResponse,
     UserRecommendationsResponse,
 )
@@ -35,6 +37,7 @@ from app.schemas.similar_users import SimilarUsers, SimilarUsersResponse
 from app.web.presenters.cards import site_links
 from app.web.requests.query import QueryOptions
 from app.web.services.anime import AlsoLovedAnime, AnimeStats, SimilarItemLists, SimilarItems
+from app.web.services.filters import ActiveFilter, find_ceiling
 from app.web.services.library import Library
 from app.web.services.recommendations import FilteredResult, FilterRelaxation
 from app.web.services.similar_users import resolve_engine
@@ -49,6 +52,7 @@ def recommendations_answer(
         library.catalogue,
         english=options.english,
         relax=_relaxations_if_empty(filtered),
+        ceiling=_ceiling_schema(library, filtered.filters, options),
     )
 
 
@@ -64,6 +68,7 @@ def user_recommendations_answer(
         library.catalogue,
         english=options.english,
         relax=_relaxations_if_empty(filtered),
+        ceiling=_ceiling_schema(library, filtered.filters, options),
         source=anime_list.source,
         username=anime_list.username or "",
         list=FetchedListCoverage.build(filtered.result.profile, unmapped=anime_list.unmapped),
@@ -96,6 +101,7 @@ def pair_answer(
         library.catalogue,
         english=options.english,
         relax=_describe_relaxations(filtered.relaxations) or None,
+        ceiling=_ceiling_schema(library, filtered.filters, options),
     )
 
 
@@ -133,6 +139,13 @@ def anime_answer(
         model=library.model.version,
         season=anime.season,
         genres=list(anime.genres),
+        themes=list(anime.themes),
+        demographics=list(anime.demographics),
+        tags=list(anime.tags),
+        studios=list(anime.studios),
+        material=anime.source,
+        age_rating=anime.age_rating,
+        rating_inferred=bool(anime.rating_inferred),
         adult=bool(anime.adult),
         picture=anime.picture,
         links=dict(site_links(anime)),
@@ -183,6 +196,13 @@ def details_answer(found: DetailsResult) -> AnimeDetailsResponse:
         details=[AnimeDetailsSchema(**asdict(each)) for each in found.details],
         complete=found.complete,
     )
+
+
+def _ceiling_schema(
+    library: Library, filters: Iterable[ActiveFilter], options: QueryOptions
+) -> RatingCeilingSchema | None:
+    found = find_ceiling(filters, options, library.rating_ceiling)
+    return RatingCeilingSchema(rating=found.rating, reason=found.reason) if found else None
 
 
 def _relaxations_if_empty(

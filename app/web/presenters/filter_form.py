@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from app.age_rating import CEILINGS
 from app.catalogue import Catalogue
+from app.facets import Facet
 from app.recommender import EngineName, SortOrder
+from app.recommender.array_types import BoolArray
 from app.web.requests.query import (
     MAX_POPULARITY,
     MAX_TOP,
     TOP_STEP,
     PlannedMode,
     QueryOptions,
+    Season,
     TitleLanguage,
     to_page_query,
 )
 from app.web.requests.values import MAX_MARKS
-from app.web.services.filters import ADULT_GENRES, TYPE_LABELS, ItemAttributes, popularity_label
+from app.web.services.filters import TYPE_LABELS, ceiling_label, popularity_label
 from app.web.services.library import Library
 from app.web.services.recommendations import FilteredResult
 
-MAX_OFFERED_GENRES = 28
+MIN_OFFERED_ITEMS = 5
+"""Anime that a tag or studio must have to be suggested; any that is named is found."""
 TOP_CHOICES = (10, TOP_STEP, 50, MAX_TOP)
 PLANNED_LABELS = {
     PlannedMode.NO: "Leave out",
@@ -44,8 +49,10 @@ ENGINE_LABELS = {
     EngineName.KERNEL: "Scores: likeness to your titles",
 }
 """What an engine's picks rest on, as fans would say it."""
+GENRE_GROUP_LABELS = {"genres": "Genre", "themes": "Theme", "demographics": "Made for"}
+AUTOMATIC_RATING = "As fits your list"
 # What the form does not ask for, and so carries along.
-_HIDDEN_FIELDS = ("order", "engine", "adult", "title", "hide", "seen")
+_HIDDEN_FIELDS = ("order", "engine", "title", "hide", "seen")
 _NO_FILTERS = ("top", "order", "engine", "adult", "title", "ignore_dropped", "hide", "seen")
 
 
@@ -60,16 +67,36 @@ class OptionLink:
 
 @dataclass(frozen=True, slots=True)
 class FieldChoice:
-    """One of the values of a field."""
+    """One of the values of a field; ``count`` anime have it, None where that says nothing."""
 
     value: str
     label: str
     selected: bool
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceGroup:
+    """Choices of one kind."""
+
+    label: str
+    choices: tuple[FieldChoice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WordField:
+    """A field in which words are typed: those that are chosen, and those that it suggests."""
+
+    chosen: tuple[FieldChoice, ...]
+    suggestions: tuple[FieldChoice, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class FilterForm:
     """The form. ``active_filters`` and ``mark_links`` can be taken off.
+
+    ``offered_fields`` are those whose facts are known of enough anime; groups and choices of words
+    are empty where they are not.
 
     ``relaxation_links`` say what to take off when nothing is left; ``clear_link`` has no filter.
     """
@@ -77,8 +104,15 @@ class FilterForm:
     options: QueryOptions
     top_choices: tuple[FieldChoice, ...]
     type_choices: tuple[FieldChoice, ...]
-    genre_choices: tuple[FieldChoice, ...]
-    excluded_genre_choices: tuple[FieldChoice, ...]
+    genre_groups: tuple[ChoiceGroup, ...]
+    excluded_genre_groups: tuple[ChoiceGroup, ...]
+    tags: WordField
+    excluded_tags: WordField
+    studios: WordField
+    material_choices: tuple[FieldChoice, ...]
+    season_choices: tuple[FieldChoice, ...]
+    rating_choices: tuple[FieldChoice, ...]
+    offered_fields: frozenset[str]
     planned_choices: tuple[FieldChoice, ...]
     popularity_labels: tuple[str, ...]
     hidden_fields: tuple[tuple[str, str], ...]
@@ -100,7 +134,6 @@ class PageControls:
     catalogue: Catalogue
     order_links: tuple[OptionLink, ...]
     engine_links: tuple[OptionLink, ...]
-    adult_link: OptionLink
     title_language_link: OptionLink
     more_link: OptionLink | None
     filter_form: FilterForm
@@ -131,13 +164,11 @@ def control_fields(
 
     Where nothing is ``personal`` there is no order and no engine to choose.
     """
-    adult = "Leave out adult titles" if options.adult else "Add adult titles"
     language = TitleLanguage.ROMAJI if options.english else TitleLanguage.ENGLISH
     return {
         "catalogue": library.catalogue,
         "order_links": _order_links(options) if personal else (),
         "engine_links": _engine_links(options, library.model.engines) if personal else (),
-        "adult_link": OptionLink(adult, options.with_changes(adult=not options.adult)),
         "title_language_link": OptionLink(
             f"{language.capitalize()} titles", options.with_changes(title=language)
         ),
@@ -154,16 +185,24 @@ def build_filter_form(
     planned_labels: Mapping[PlannedMode, str] = PLANNED_LABELS,
 ) -> FilterForm:
     """Build the form for these options; ``planned_labels`` name the ways with what is planned."""
-    attributes = library.attributes
-    count = len(attributes.popularity_rank)
+    facets = library.attributes.facets
+    shown = library.shown_mask(adult=options.adult)
+    count = len(shown)
     query = to_page_query(options)
     tops = sorted({*TOP_CHOICES, options.top})
     return FilterForm(
         options=options,
         top_choices=_choices({str(n): f"{n} titles" for n in tops}, {str(options.top)}),
         type_choices=_choices(TYPE_LABELS, options.type),
-        genre_choices=_genre_choices(attributes, options, options.genre),
-        excluded_genre_choices=_genre_choices(attributes, options, options.without),
+        genre_groups=_genre_groups(facets.genre, shown, options.genre),
+        excluded_genre_groups=_genre_groups(facets.genre, shown, options.without),
+        tags=_word_field(facets.tag, shown, options.tag),
+        excluded_tags=_word_field(facets.tag, shown, options.without_tag),
+        studios=_word_field(facets.studio, shown, options.studio),
+        material_choices=_word_choices(facets.material, shown, options.material),
+        season_choices=_season_choices(facets.season, shown, options),
+        rating_choices=_rating_choices(library, options),
+        offered_fields=_offered_fields(library, options),
         planned_choices=_choices(planned_labels, {options.planned}),
         popularity_labels=tuple(
             popularity_label(step, count) for step in range(-MAX_POPULARITY, MAX_POPULARITY + 1)
@@ -190,12 +229,76 @@ def _choices(labels: Mapping[Any, str], selected: Collection[str]) -> tuple[Fiel
     return tuple(FieldChoice(value, name, value in selected) for value, name in labels.items())
 
 
-def _genre_choices(
-    attributes: ItemAttributes, options: QueryOptions, selected: tuple[str, ...]
+def _word_choices(
+    facet: Facet, shown: BoolArray, selected: tuple[str, ...], *, at_least: int = 1
 ) -> tuple[FieldChoice, ...]:
-    often = [name for name in attributes.genre_names if options.adult or name not in ADULT_GENRES]
-    offered = sorted({*often[:MAX_OFFERED_GENRES], *selected})
-    return _choices({name: attributes.genre_names[name] for name in offered}, selected)
+    """List the words of enough anime, and those that are selected, by name."""
+    counts = facet.counts(shown) if facet.is_offered else {}
+    offered = {slug for slug, count in counts.items() if count >= at_least}
+    offered |= facet.names.keys() & set(selected)
+    return tuple(
+        FieldChoice(slug, facet.names[slug], slug in selected, counts.get(slug, 0))
+        for slug in sorted(offered, key=lambda slug: facet.names[slug].casefold())
+    )
+
+
+def _genre_groups(
+    facet: Facet, shown: BoolArray, selected: tuple[str, ...]
+) -> tuple[ChoiceGroup, ...]:
+    choices = _word_choices(facet, shown, selected)
+    groups = {
+        label: tuple(each for each in choices if facet.groups[each.value] == column)
+        for column, label in GENRE_GROUP_LABELS.items()
+    }
+    return tuple(ChoiceGroup(label, found) for label, found in groups.items() if found)
+
+
+def _word_field(facet: Facet, shown: BoolArray, selected: tuple[str, ...]) -> WordField:
+    choices = _word_choices(facet, shown, selected, at_least=MIN_OFFERED_ITEMS)
+    return WordField(
+        tuple(each for each in choices if each.selected),
+        tuple(each for each in choices if not each.selected),
+    )
+
+
+def _season_choices(
+    facet: Facet, shown: BoolArray, options: QueryOptions
+) -> tuple[FieldChoice, ...]:
+    found = {each.value: each for each in _word_choices(facet, shown, options.season)}
+    return tuple(
+        replace(found[season], label=season.capitalize()) for season in Season if season in found
+    )
+
+
+def _rating_choices(library: Library, options: QueryOptions) -> tuple[FieldChoice, ...]:
+    """List the ceilings below that of the server; none where too few anime have a rating."""
+    if not library.attributes.facets.has_ratings:
+        return ()
+    server = library.rating_ceiling or CEILINGS[-1]
+    labels = {"": AUTOMATIC_RATING} | {
+        rating: ceiling_label(rating) for rating in CEILINGS if rating.level <= server.level
+    }
+    return _choices(labels, {options.rating or ""})
+
+
+def _offered_fields(library: Library, options: QueryOptions) -> frozenset[str]:
+    """List the fields whose facts are known of enough anime, and those that are filled in."""
+    attributes = library.attributes
+    known = {
+        "type": attributes.media_type.astype(bool),
+        "year": attributes.year > 0,
+        "episodes": attributes.episodes > 0,
+    }
+    offered = {name for name, mask in known.items() if attributes.facets.is_offered(mask)}
+    if options.type:
+        offered.add("type")
+    if options.year_from or options.year_to:
+        offered.add("year")
+    if options.min_episodes or options.max_episodes:
+        offered.add("episodes")
+    if not library.rating_ceiling and not library.non_adult.all():
+        offered.add("adult")
+    return frozenset(offered)
 
 
 def _order_links(options: QueryOptions) -> tuple[OptionLink, ...]:
@@ -226,6 +329,8 @@ def _more_link(options: QueryOptions, shown: int) -> OptionLink | None:
 
 
 def _mark_links(catalogue: Catalogue, options: QueryOptions) -> Iterable[OptionLink]:
+    if options.adult:
+        yield OptionLink("With adult titles", options.with_changes(adult=False))
     if options.ignore_dropped:
         yield OptionLink("Dropped is no dislike", options.with_changes(ignore_dropped=False))
     for anime_id in options.hide:

@@ -5,7 +5,7 @@ The tests ask the API whatever the description allows, and more, and compare.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +48,15 @@ _ANIME_ID_PARAMETER = {
 }
 _FLAG_SCHEMA = {"type": "string", "enum": ["0", "1", "false", "true"]}
 _SEEN_MARK_SCHEMA = {"type": "string", "pattern": MARK_PATTERN}
-_GENRE_OPTIONS = ("genre", "without")
+_WORD_SCHEMAS = {
+    "genre": "Genre",
+    "without": "Genre",
+    "tag": "Tag",
+    "without_tag": "Tag",
+    "studio": "Studio",
+    "material": "Material",
+}
+"""Options of words, and the shape that lists these."""
 _LIST_STATUSES = (403, 404, 413, 501, 502, 504)
 _COMMON_STATUSES = (400, 429, 500, 503)
 """Statuses that any request may be answered with: 400 for a host name that is not ours."""
@@ -56,11 +64,14 @@ _COMMON_STATUSES = (400, 429, 500, 503)
 
 @dataclass(frozen=True, slots=True)
 class ApiDescription:
-    """What depends on the release and on the model: the engines, and the genres by slug."""
+    """What depends on the release and on the model: the engines, and the words of facets.
+
+    ``words`` has the slugs by the facet's name; no facet that is not offered.
+    """
 
     version: str
     engines: Sequence[str]
-    genres: Sequence[str]
+    words: Mapping[str, Sequence[str]]
 
     def to_openapi(self) -> dict[str, Any]:
         """Build the document."""
@@ -155,8 +166,10 @@ class ApiDescription:
             return self._engine_schema()
         if name == "seen":
             return {**schema, "items": _SEEN_MARK_SCHEMA}
-        if name in _GENRE_OPTIONS:
-            return {**schema, "items": self._genre_schema()}
+        if name in _WORD_SCHEMAS:
+            return {**schema, **self._words_schema(name)}
+        if name == "season":
+            return {**schema, **self._season_schema()}
         if schema.get("type") == "boolean":
             return _FLAG_SCHEMA
         # There is no null in an address: it is left out.
@@ -166,8 +179,15 @@ class ApiDescription:
     def _engine_schema(self) -> dict[str, Any]:
         return {"type": "string", "enum": list(self.engines)}
 
-    def _genre_schema(self) -> dict[str, Any]:
-        return {"type": "string"} | ({"enum": list(self.genres)} if self.genres else {})
+    def _words_schema(self, option: str) -> dict[str, Any]:
+        """Describe what an array of words may hold: nothing where the facet is not offered."""
+        shape = _WORD_SCHEMAS[option]
+        if shape.lower() not in self.words:
+            return {"maxItems": 0}
+        return {"items": {"$ref": _REF_TEMPLATE.format(model=shape)}}
+
+    def _season_schema(self) -> dict[str, Any]:
+        return {} if "season" in self.words else {"maxItems": 0}
 
     def _component_schemas(self) -> dict[str, Any]:
         """Describe all shapes, and the kinds of values that they and the queries refer to."""
@@ -179,9 +199,15 @@ class ApiDescription:
         given = body["properties"]["engine"]
         described = {name: given[name] for name in ("default", "description")}
         body["properties"]["engine"] = {**described, **self._engine_schema()}
-        for name in _GENRE_OPTIONS:
-            body["properties"][name]["items"] = self._genre_schema()
-        return {**answers["$defs"], **body.pop("$defs"), "Body": body}
+        for name in _WORD_SCHEMAS:
+            body["properties"][name] |= self._words_schema(name)
+        body["properties"]["season"] |= self._season_schema()
+        words = {
+            shape: {"type": "string", "enum": list(self.words[shape.lower()])}
+            for shape in sorted(set(_WORD_SCHEMAS.values()))
+            if shape.lower() in self.words
+        }
+        return {**answers["$defs"], **body.pop("$defs"), **words, "Body": body}
 
 
 def _operation(

@@ -19,8 +19,10 @@ from app.web.presenters.pair_comparison import (
     build_comparison_sections,
     describe_similarity,
 )
+from app.web.presenters.results import ceiling_notes
 from app.web.presenters.text import count_noun
 from app.web.requests.query import PlannedMode, QueryOptions
+from app.web.services.filters import find_ceiling
 from app.web.services.library import Library
 from app.web.services.recommendations import FilteredResult
 from app.web.services.user_lists import UserRef
@@ -73,7 +75,10 @@ def build_pair_page(
         cards=cards,
         personal=result.is_personalized,
         sections=build_comparison_sections(answer, names),
-        notes=_build_notes(result, lists, names),
+        notes=[
+            *_build_notes(result, lists, names),
+            *ceiling_notes(find_ceiling(filtered.filters, options, library.rating_ceiling)),
+        ],
     )
 
 

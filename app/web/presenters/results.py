@@ -11,6 +11,7 @@ from app.web.presenters.cards import SiteLink, source_link
 from app.web.presenters.filter_form import PageControls, control_fields
 from app.web.presenters.text import count_noun
 from app.web.requests.query import PlannedMode, QueryOptions
+from app.web.services.filters import RatingCeiling, find_ceiling
 from app.web.services.library import Library
 from app.web.services.recommendations import FilteredResult
 
@@ -49,8 +50,24 @@ def build_results_page(
         personal=personal,
         list_length=len(anime_list.entries) + anime_list.unmapped,
         rated_count=len(result.profile.rated),
-        notes=_build_notes(result, anime_list, options),
+        notes=[
+            *_build_notes(result, anime_list, options),
+            *ceiling_notes(find_ceiling(filtered.filters, options, library.rating_ceiling)),
+        ],
     )
+
+
+def ceiling_notes(ceiling: RatingCeiling | None) -> list[str]:
+    """Say that nothing above an age rating is shown, where the visitor did not ask for that."""
+    if ceiling is None or ceiling.reason == "asked":
+        return []
+    told = f"{ceiling.rating.label} ({ceiling.rating.description})"
+    if ceiling.reason == "server":
+        return [f"Nothing above {told} is recommended here."]
+    return [
+        f"What is listed are children’s titles, so nothing above {told} is shown. Choose another "
+        "age rating under “Filters” if you want more."
+    ]
 
 
 def _build_notes(

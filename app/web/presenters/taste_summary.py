@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from app.age_rating import ADULT_GENRES
 from app.recommender import Model, UserProfile
 from app.recommender.array_types import Float64Array, Int64Array
-from app.web.services.filters import ADULT_GENRES, ItemAttributes
+from app.web.services.filters import ItemAttributes
 
 MIN_RATED = 5
 MIN_SEEN = 10
@@ -70,9 +74,10 @@ def summarize_taste(
     entry_counts = model.entry_count.astype(float)
     decade = attributes.year // 10 * 10
     decades = {f"{year}s": np.flatnonzero(decade == year) for year in np.unique(decade[decade > 0])}
+    facet = attributes.facets.genre
     genres = {
-        attributes.genre_names[name]: where
-        for name, where in attributes.genre_positions.items()
+        name: facet.positions(slug)
+        for slug, name in facet.names.items()
         if name not in ADULT_GENRES
     }
     return TasteSummary(
@@ -105,7 +110,9 @@ def _score_bars(scores: Float64Array) -> tuple[ScoreBar, ...]:
 
 
 def _category_preferences(
-    categories: dict[str, Int64Array], seen: Int64Array, entry_counts: Float64Array
+    categories: Mapping[str, npt.NDArray[np.integer[Any]]],
+    seen: Int64Array,
+    entry_counts: Float64Array,
 ) -> tuple[CategoryPreference, ...]:
     """Find what the user watches more of than others, the least likely to be chance first."""
     found = []

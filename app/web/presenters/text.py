@@ -7,7 +7,7 @@ from typing import Any
 
 from app.catalogue import Anime
 from app.lists.progress import FetchProgress
-from app.schemas.anime import AnimeSummary
+from app.schemas.anime import AnimeSummary, RankedAnime
 
 
 def clamp_percent(value: float) -> int:
@@ -26,9 +26,21 @@ def count_noun(count: int, noun: str) -> str:
 
 
 def describe_anime(anime: Anime | AnimeSummary) -> tuple[str, ...]:
-    """List type, year and length, as far as they are known."""
+    """List type, year, length and age rating, as far as they are known."""
     length = f"{anime.episodes:,} episodes" if anime.episodes and anime.episodes > 1 else ""
-    return tuple(filter(None, (anime.type or "", str(anime.year or ""), length)))
+    age = ""
+    if isinstance(anime, Anime | RankedAnime) and anime.age_rating is not None:
+        inferred = "probably " if anime.rating_inferred else ""
+        age = f"{inferred}{anime.age_rating.description}"
+    return tuple(filter(None, (anime.type or "", str(anime.year or ""), length, age)))
+
+
+def describe_rating(anime: Anime | RankedAnime) -> str:
+    """Write the age rating in plain words, and that it was inferred; empty where there is none."""
+    if anime.age_rating is None:
+        return ""
+    told = f"{anime.age_rating.label}, {anime.age_rating.description}"
+    return f"{told} (inferred)" if anime.rating_inferred else told
 
 
 def continuation_text(relation: str | None) -> str:
@@ -58,6 +70,7 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "score": format_score,
     "facts": describe_anime,
     "continuation": continuation_text,
+    "age": describe_rating,
     "initial": poster_initial,
 }
 """What templates may write after a ``|``."""

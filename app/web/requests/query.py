@@ -21,6 +21,7 @@ from pydantic import (
 )
 from werkzeug.datastructures import MultiDict
 
+from app.age_rating import CEILINGS, Ceiling
 from app.recommender import EngineName, SortOrder
 from app.title_search import MAX_QUERY_LENGTH
 from app.web.requests.values import (
@@ -37,7 +38,7 @@ from app.web.requests.values import (
 
 MAX_TOP = 100
 TOP_STEP = 20
-MAX_GENRES = 20
+MAX_WORDS = 20
 MAX_POPULARITY = 5
 MIN_YEAR, MAX_YEAR = 1900, 2100
 MAX_EPISODES = 9999
@@ -67,6 +68,15 @@ class MediaType(StrEnum):
     MUSIC = "music"
 
 
+class Season(StrEnum):
+    """The quarter of the year in which an anime began."""
+
+    WINTER = "winter"
+    SPRING = "spring"
+    SUMMER = "summer"
+    FALL = "fall"
+
+
 class PlannedMode(StrEnum):
     """What to do with what the user already plans to watch."""
 
@@ -88,14 +98,33 @@ SeenMarks = Annotated[
     tuple[Annotated[str, Field(pattern=MARK_PATTERN)] | tuple[AnimeId, GivenScore], ...],
     Field(max_length=MAX_MARKS),
 ]
-_GENRES_HELP = f"up to {MAX_GENRES} genres with commas between them, such as drama,slice-of-life"
 _YEAR_HELP = f"a year from {MIN_YEAR} to {MAX_YEAR}"
 _EPISODES_HELP = f"a whole number from 1 to {MAX_EPISODES:,}"
-Genres = Annotated[
+_Words = Annotated[
     tuple[Annotated[str, Field(min_length=1, max_length=40)], ...],
-    Field(max_length=MAX_GENRES, description=_GENRES_HELP),
+    Field(max_length=MAX_WORDS),
     BeforeValidator(parse_slugs),
 ]
+
+
+def _words_help(kind: str, examples: str) -> str:
+    return f"up to {MAX_WORDS} {kind} with commas between them, such as {examples}"
+
+
+Genres = Annotated[_Words, Field(description=_words_help("genres", "drama,slice-of-life"))]
+Tags = Annotated[_Words, Field(description=_words_help("tags", "time-skip,found-family"))]
+Studios = Annotated[_Words, Field(description=_words_help("studios", "madhouse,kyoto-animation"))]
+Materials = Annotated[_Words, Field(description=_words_help("source materials", "manga,original"))]
+Seasons = Annotated[
+    tuple[Season, ...],
+    Field(description="some of " + ", ".join(Season) + ", with commas between them"),
+    BeforeValidator(split_values),
+]
+MaxRating = Annotated[
+    Ceiling | None,
+    Field(description="one of " + ", ".join(CEILINGS) + ": no title of a higher age rating"),
+]
+LeastScore = Annotated[float, Field(ge=1, le=10, allow_inf_nan=False)]
 Types = Annotated[
     tuple[MediaType, ...],
     Field(description="some of " + ", ".join(MediaType) + ", with commas between them"),
@@ -127,6 +156,16 @@ class QueryOptions(StrictQuery):
     type: Types = ()
     genre: Genres = ()
     without: Genres = ()
+    tag: Tags = ()
+    without_tag: Tags = ()
+    studio: Studios = ()
+    material: Materials = ()
+    rating: MaxRating = None
+    min_score: Annotated[
+        LeastScore | None,
+        Field(description="a number from 1 to 10: the least score that the fan would give"),
+    ] = None
+    season: Seasons = ()
     year_from: Annotated[Year | None, Field(description=_YEAR_HELP)] = None
     year_to: Annotated[Year | None, Field(description=f"{_YEAR_HELP}, not before year_from")] = None
     min_episodes: Annotated[Episodes | None, Field(description=_EPISODES_HELP)] = None
@@ -192,7 +231,12 @@ class QueryOptions(StrictQuery):
 
 _PAGE_NAME_BY_OPTION = {own: "n" if own == "top" else own for own in QueryOptions.model_fields}
 _OPTION_BY_PAGE_NAME = {page: own for own, page in _PAGE_NAME_BY_OPTION.items()}
-MULTI_VALUE_OPTIONS = frozenset({"type", "genre", "without", "hide", "seen"})
+MULTI_VALUE_OPTIONS = frozenset(
+    {
+        *("type", "genre", "without", "tag", "without_tag", "studio", "material", "season"),
+        *("hide", "seen"),
+    }
+)
 
 
 class UserQuery(QueryOptions):
@@ -234,6 +278,7 @@ class SimilarQuery(StrictQuery):
     ] = DEFAULT_SIMILAR
     type: Types = ()
     genre: Genres = ()
+    rating: MaxRating = None
 
 
 class DetailsQuery(StrictQuery):
@@ -313,6 +358,8 @@ def _option_text(option: str, value: Any) -> str:
         return ",".join(f"{anime_id}:{score}" for anime_id, score in value)
     if option in MULTI_VALUE_OPTIONS:
         return ",".join(map(str, value))
+    if isinstance(value, float):
+        return str(value).removesuffix(".0")
     return str(int(value) if isinstance(value, bool) else value)
 
 

@@ -10,16 +10,13 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationInfo
 
+from app.facets import slugify
+
 _FLAG_VALUES = {"1": True, "true": True, "0": False, "false": False}
 MAX_MARKS = 200
 """Titles that can be hidden, and as many marked as seen: more would not fit into an address."""
 MARK_PATTERN = r"^[1-9][0-9]{0,8}(:(10|[0-9]))?$"
 """An anime's id and the score given to it, 0 or nothing for none."""
-
-
-def slugify(name: str) -> str:
-    """Write ``slice-of-life`` for ``Slice of Life``."""
-    return "-".join(re.findall(r"[a-z0-9]+", name.casefold()))
 
 
 def split_values(value: object, info: ValidationInfo) -> Any:
@@ -32,7 +29,7 @@ def split_values(value: object, info: ValidationInfo) -> Any:
 
 
 def parse_slugs(value: object, info: ValidationInfo) -> object:
-    """Read names of genres as slugs."""
+    """Read names of genres, tags or studios as slugs."""
     found = split_values(value, info)
     return _map_values(found, lambda part: slugify(part) if isinstance(part, str) else part)
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.age_rating import CHILDREN_CEILING
 from app.catalogue import Anime
 from app.recommender import RecommendOptions, UserList, WatchStatus, recommend
 from app.recommender.array_types import BoolArray
@@ -109,7 +110,7 @@ def candidate_mask(library: Library, query: SimilarQuery) -> BoolArray:
     """Where an anime passes the filters of a query, (n,) bool."""
     nothing = np.empty(0, np.int64)
     # What is like an anime for adults may be for adults, too: the callers see to that.
-    options = QueryOptions(type=query.type, genre=query.genre, adult=True)
+    options = QueryOptions(type=query.type, genre=query.genre, rating=query.rating, adult=True)
     filters = build_active_filters(
         library.attributes, library.franchises, nothing, nothing, options
     )
@@ -179,6 +180,12 @@ def find_similar_items(
 
 
 def _shown_beside(library: Library, position: int, candidates: BoolArray | None) -> BoolArray:
-    """Copy ``candidates``; beside what is for everybody nothing is for adults."""
-    allowed = np.ones(len(library.model), bool) if candidates is None else candidates.copy()
-    return allowed & library.non_adult if library.non_adult[position] else allowed
+    """Copy ``candidates``; beside what is for everybody nothing is for adults.
+
+    Beside what is for children nothing is above PG-13, as in what a list of it would bring.
+    """
+    allowed = library.shown_mask(adult=not library.non_adult[position])
+    facets = library.attributes.facets
+    if facets.is_childrens_list(np.array([position])):
+        allowed &= facets.rated_up_to(CHILDREN_CEILING)
+    return allowed if candidates is None else allowed & candidates

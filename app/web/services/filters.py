@@ -9,22 +9,23 @@ to the left, and everything but the 140 / 280 / 560 / 1,120 / 2,100 best known t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from app.age_rating import CHILDREN_CEILING, AgeRating
 from app.catalogue import Catalogue
+from app.facets import Facet, ItemFacets
 from app.recommender import Franchises, Model
 from app.recommender.array_types import BoolArray, Int32Array, Int64Array
 from app.web.requests.query import InvalidQuery, MediaType, PlannedMode, QueryOptions
-from app.web.requests.values import slugify
 
 POPULAR_SHARES = (0.01, 0.02, 0.04, 0.08, 0.15)
-ADULT_GENRES = frozenset({"hentai", "erotica"})
-"""Genres that are not named unless adult anime are asked for."""
+CeilingReason = Literal["asked", "childrens_list", "server"]
 TYPE_LABELS = {
     MediaType.TV: "TV",
     MediaType.MOVIE: "Films",
@@ -33,6 +34,16 @@ TYPE_LABELS = {
     MediaType.SPECIAL: "Specials",
     MediaType.MUSIC: "Music",
 }
+_FACETS = {
+    "genre": ("genre", "genres"),
+    "without": ("genre", "genres"),
+    "tag": ("tag", "tags"),
+    "without_tag": ("tag", "tags"),
+    "studio": ("studio", "studios"),
+    "material": ("material", "source materials"),
+    "season": ("season", "seasons"),
+}
+"""Option -> the facet whose words it names, and what the words are called."""
 _TYPE_BY_NAME = {**{kind.value: kind for kind in MediaType}, "tv special": MediaType.SPECIAL}
 
 
@@ -40,26 +51,19 @@ _TYPE_BY_NAME = {**{kind.value: kind for kind in MediaType}, "tv special": Media
 class ItemAttributes:
     """What filters look at, (n,) each, parallel to the model's anime; year and length 0: unknown.
 
-    ``genre_positions`` and ``genre_names`` are by the genre's slug, the most frequent first;
     ``popularity_rank`` is 0 for the anime on most lists.
     """
 
     media_type: npt.NDArray[np.object_]
     year: Int32Array
     episodes: Int32Array
-    genre_positions: Mapping[str, Int64Array]
-    genre_names: Mapping[str, str]
     popularity_rank: Int64Array
+    facets: ItemFacets
 
     @classmethod
     def from_catalogue(cls, model: Model, catalogue: Catalogue) -> ItemAttributes:
         """Look the model's anime up in the catalogue."""
         ids = model.anime_id.tolist()
-        where: dict[str, list[int]] = {}
-        for at, names in enumerate(catalogue.column_values("genres", ids)):
-            for name in filter(None, (names or "").split(";")):
-                where.setdefault(name, []).append(at)
-        names = sorted(where, key=lambda name: -len(where[name]))
         kinds = [
             _TYPE_BY_NAME.get((kind or "").casefold())
             for kind in catalogue.column_values("type", ids)
@@ -70,26 +74,23 @@ class ItemAttributes:
             media_type=np.array(kinds, object),
             year=np.array([y or 0 for y in catalogue.column_values("year", ids)], np.int32),
             episodes=np.array([n or 0 for n in catalogue.column_values("episodes", ids)], np.int32),
-            genre_positions={slugify(name): np.array(where[name]) for name in names},
-            genre_names={slugify(name): name for name in names},
             popularity_rank=rank,
+            facets=ItemFacets(model, catalogue),
         )
-
-    def has_genre(self, genre: str) -> BoolArray:
-        """Where an anime is of this genre."""
-        mask = np.zeros(len(self.popularity_rank), bool)
-        mask[self.genre_positions[genre]] = True
-        return mask
 
 
 @dataclass(frozen=True, slots=True)
 class ActiveFilter:
-    """One filter that is on; ``mask`` (n,) bool is where an anime passes it."""
+    """One filter that is on.
+
+    ``mask`` (n,) bool is where an anime passes it; None where the recommender decides, who alone
+    knows the predicted scores.
+    """
 
     option_names: tuple[str, ...]
     label: str
     options_without: QueryOptions
-    mask: BoolArray
+    mask: BoolArray | None
 
 
 def popular_count(popularity: int, count: int) -> int:
@@ -106,51 +107,140 @@ def build_active_filters(
     seen: Int64Array,
     planned: Int64Array,
     options: QueryOptions,
+    *,
+    for_children: bool = False,
 ) -> list[ActiveFilter]:
     """Build the filters that these options switch on, for users who have seen and plan these anime.
+
+    ``for_children``: unless they ask for more, nothing above PG-13 is for them.
 
     Raises
     ------
     InvalidQuery
-        No anime has the genre.
+        There is no such genre, tag, studio or source material, or too little is known of them.
     """
-    found: list[ActiveFilter] = []
+    return [
+        *_fact_filters(attributes, options),
+        *_rating_filters(attributes.facets, options, for_children=for_children),
+        *_list_filters(attributes, franchises, seen, planned, options),
+    ]
 
-    def add_filter(label: str, mask: BoolArray, *names: str, **off: Any) -> None:
-        default = {name: QueryOptions.model_fields[name].default for name in names}
-        found.append(ActiveFilter(names, label, options.with_changes(**(default | off)), mask))
 
+def _make_filter(
+    options: QueryOptions, label: str, mask: BoolArray | None, *names: str, **off: Any
+) -> ActiveFilter:
+    """Make a filter that is off when the options ``names`` are at their defaults, or as ``off``."""
+    default = {name: QueryOptions.model_fields[name].default for name in names}
+    return ActiveFilter(names, label, options.with_changes(**(default | off)), mask)
+
+
+def _fact_filters(attributes: ItemAttributes, options: QueryOptions) -> Iterator[ActiveFilter]:
+    """Filter by type, words, year and length."""
+    make_filter = partial(_make_filter, options)
     if options.type:
         label = f"Type: {_join_or([TYPE_LABELS[kind] for kind in options.type])}"
-        add_filter(label, np.isin(attributes.media_type.astype(str), list(options.type)), "type")
-    for name in options.genre:
-        rest = tuple(other for other in options.genre if other != name)
-        label = _genre_name(attributes, "genre", name)
-        add_filter(label, attributes.has_genre(name), "genre", genre=rest)
-    for name in options.without:
-        rest = tuple(other for other in options.without if other != name)
-        label = f"No {_genre_name(attributes, 'without', name)}"
-        add_filter(label, ~attributes.has_genre(name), "without", without=rest)
+        mask = np.isin(attributes.media_type.astype(str), list(options.type))
+        yield make_filter(label, mask, "type")
+    for option in ("genre", "without", "tag", "without_tag"):
+        slugs: tuple[str, ...] = getattr(options, option)
+        for slug in slugs:
+            facet = find_facet(attributes.facets, option)
+            label, mask = _require_name(facet, option, slug), facet.mask(slug)
+            if option.startswith("without"):
+                label, mask = f"No {label}", ~mask
+            rest = {option: tuple(other for other in slugs if other != slug)}
+            yield make_filter(label, mask, option, **rest)
+    for option, kind in (("studio", "Studio"), ("material", "Made from"), ("season", "Season")):
+        slugs = getattr(options, option)
+        if slugs:
+            facet = find_facet(attributes.facets, option)
+            names = [_require_name(facet, option, slug) for slug in slugs]
+            yield make_filter(f"{kind}: {_join_or(names)}", facet.mask(*slugs), option)
     if options.year_from or options.year_to:
         years = options.year_from, options.year_to
         label = _range_label(*years, "From {}", "Up to {}", "{} to {}")
-        add_filter(label, _range_mask(attributes.year, *years), "year_from", "year_to")
+        yield make_filter(label, _range_mask(attributes.year, *years), "year_from", "year_to")
     if options.min_episodes or options.max_episodes:
         ends = options.min_episodes, options.max_episodes
         label = _range_label(*ends, "At least {}", "At most {}", "{} to {}")
         label += " episode" if (ends[1] or ends[0]) == 1 else " episodes"
         mask = _range_mask(attributes.episodes, *ends)
-        add_filter(label, mask, "min_episodes", "max_episodes")
+        yield make_filter(label, mask, "min_episodes", "max_episodes")
+
+
+def _rating_filters(
+    facets: ItemFacets, options: QueryOptions, *, for_children: bool
+) -> Iterator[ActiveFilter]:
+    """Filter by age rating: as asked, else as fits a child's list; and by predicted score."""
+    if options.rating:
+        mask = facets.rated_up_to(options.rating)
+        yield _make_filter(options, ceiling_label(options.rating), mask, "rating")
+    elif for_children and not options.adult:
+        label = f"{ceiling_label(CHILDREN_CEILING)}, for a children’s list"
+        mask = facets.rated_up_to(CHILDREN_CEILING)
+        yield _make_filter(options, label, mask, "rating", rating=AgeRating.RPLUS)
+    if options.min_score:
+        label = f"You would give it {options.min_score:g} or more"
+        yield _make_filter(options, label, None, "min_score")
+
+
+def _list_filters(
+    attributes: ItemAttributes,
+    franchises: Franchises,
+    seen: Int64Array,
+    planned: Int64Array,
+    options: QueryOptions,
+) -> Iterator[ActiveFilter]:
+    """Filter by how well known an anime is, and by what stands on the list."""
+    make_filter = partial(_make_filter, options)
     count = len(attributes.popularity_rank)
     if options.popularity:
         popular = attributes.popularity_rank < popular_count(options.popularity, count)
         label = popularity_label(options.popularity, count)
-        add_filter(label, popular if options.popularity < 0 else ~popular, "popularity")
+        yield make_filter(label, popular if options.popularity < 0 else ~popular, "popularity")
     if options.new_series:
-        add_filter("No sequels and spin-offs", ~franchises.same_franchise_mask(seen), "new_series")
+        mask = ~franchises.same_franchise_mask(seen)
+        yield make_filter("No sequels and spin-offs", mask, "new_series")
     if options.planned is PlannedMode.ONLY:
-        add_filter("Only what you plan to watch", _mask_of(count, planned), "planned")
-    return found
+        yield make_filter("Only what you plan to watch", _mask_of(count, planned), "planned")
+
+
+def find_facet(facets: ItemFacets, option: str) -> Facet:
+    """Return the facet that an option asks for; raises InvalidQuery: it is known of too few."""
+    name, words = _FACETS[option]
+    facet: Facet = getattr(facets, name)
+    if not facet.is_offered:
+        raise InvalidQuery(
+            option, f"“{option}” cannot be asked for here: too few anime have known {words}."
+        )
+    return facet
+
+
+@dataclass(frozen=True, slots=True)
+class RatingCeiling:
+    """The highest age rating that is shown, and why: who asked for it, if anybody."""
+
+    rating: AgeRating
+    reason: CeilingReason
+
+
+def find_ceiling(
+    filters: Iterable[ActiveFilter], options: QueryOptions, server_ceiling: AgeRating | None
+) -> RatingCeiling | None:
+    """Return the ceiling of an answer that went through these filters; None without any."""
+    found = []
+    if any("rating" in each.option_names for each in filters):
+        asked = options.rating is not None
+        rating = options.rating or CHILDREN_CEILING
+        found.append(RatingCeiling(rating, "asked" if asked else "childrens_list"))
+    if server_ceiling:
+        found.append(RatingCeiling(server_ceiling, "server"))
+    return min(found, key=lambda each: each.rating.level, default=None)
+
+
+def ceiling_label(rating: AgeRating) -> str:
+    """Say up to which rating anime are shown."""
+    return f"Up to {rating.label} ({rating.description})"
 
 
 def popularity_label(popularity: int, count: int) -> str:
@@ -178,13 +268,16 @@ def _range_mask(value: Int32Array, minimum: int | None, maximum: int | None) -> 
     return known & (value >= (minimum or 0)) & (value <= (maximum or np.iinfo(np.int32).max))
 
 
-def _genre_name(attributes: ItemAttributes, option: str, name: str) -> str:
-    if name not in attributes.genre_names:
-        some = ", ".join(list(attributes.genre_names)[:12])
+def _require_name(facet: Facet, option: str, slug: str) -> str:
+    """Return the name of a word. Raises InvalidQuery: no anime has it."""
+    if slug not in facet.names:
+        near = facet.suggest(slug)
+        some = ", ".join(list(facet.names.values())[:12])
+        hint = f": did you mean {near}?" if near else f", such as {some}."
         raise InvalidQuery(
-            option, f"“{option}” should be genres that Hakken knows, such as {some}."
+            option, f"“{option}” should be {_FACETS[option][1]} that Hakken knows{hint}"
         )
-    return attributes.genre_names[name]
+    return facet.names[slug]
 
 
 def _range_label(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from app.age_rating import ADULT_GENRES, AgeRating
 from app.catalogue import Anime, Catalogue, read_franchises
 from app.details import DetailsCache, build_details_cache
 from app.lists import ListSource, ServiceClients, build_list_sources
@@ -27,8 +28,6 @@ from app.source_config import build_source_settings
 from app.title_search import TitleIndex
 from app.web.services.filters import ItemAttributes
 
-ADULT_GENRE = "Hentai"
-
 
 class ModelUnavailable(Exception):  # noqa: N818 -- it names the state, not a mistake
     """There is no model to answer with."""
@@ -39,7 +38,8 @@ class Library:
     """What a request answers with, from its beginning to its end, shared by all threads.
 
     ``non_adult`` (n,) bool is False where an anime of the model is for adults only; ``franchises``
-    groups the model's anime. ``sources`` and ``details_cache`` outlive the model.
+    groups the model's anime. Nothing above ``rating_ceiling`` is recommended to anybody.
+    ``sources`` and ``details_cache`` outlive the model.
     """
 
     model: Model
@@ -50,6 +50,13 @@ class Library:
     details_cache: DetailsCache
     title_index: TitleIndex
     attributes: ItemAttributes
+    rating_ceiling: AgeRating | None = None
+
+    def shown_mask(self, *, adult: bool) -> BoolArray:
+        """Where an anime may be recommended, (n,) bool, with or without those for adults only."""
+        if self.rating_ceiling:
+            return self.non_adult & self.attributes.facets.rated_up_to(self.rating_ceiling)
+        return np.ones(len(self.model), bool) if adult else self.non_adult.copy()
 
     def search(self, text: str, limit: int) -> list[Anime]:
         """Find anime by title, the likeliest first."""
@@ -84,13 +91,15 @@ class DataProviders:
         self._kitsu.data = catalogue.mal_ids_by_site_id("kitsu")
 
 
-def load_library(path: Path, providers: DataProviders) -> Library:
+def load_library(
+    path: Path, providers: DataProviders, rating_ceiling: AgeRating | None = None
+) -> Library:
     """Open the model at ``path`` and answer once with it, so that no visitor waits for that.
 
     Raises
     ------
     ArtifactError, ValueError, KeyError
-        The model or its catalogue cannot be used.
+        The model or its catalogue cannot be used, or knows no ratings to keep to a ceiling by.
     """
     model = Model.open(path)
     catalogue = Catalogue.open(model.catalogue_path)
@@ -110,7 +119,10 @@ def load_library(path: Path, providers: DataProviders) -> Library:
         details_cache=providers.details_cache,
         title_index=title_index,
         attributes=ItemAttributes.from_catalogue(model, catalogue),
+        rating_ceiling=rating_ceiling,
     )
+    if rating_ceiling and not library.attributes.facets.has_ratings:
+        raise ValueError("HAKKEN_MAX_RATING is set, but the catalogue has too few age ratings")
     # Last, for this is seen by requests with the model before, too.
     providers.update_id_maps(catalogue)
     return library
@@ -120,4 +132,7 @@ def _adult_flags(catalogue: Catalogue, ids: Sequence[int]) -> BoolArray:
     """Whether each anime is for adults only, (len(ids),)."""
     flags, genres = catalogue.column_values("adult", ids), catalogue.column_values("genres", ids)
     rows = zip(flags, genres, strict=True)
-    return np.array([bool(f) or ADULT_GENRE in (names or "").split(";") for f, names in rows], bool)
+    return np.array(
+        [bool(f) or not ADULT_GENRES.isdisjoint((names or "").split(";")) for f, names in rows],
+        bool,
+    )

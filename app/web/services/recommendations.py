@@ -105,6 +105,7 @@ def build_options(
         include_extras=query_options.extras,
         franchises=library.franchises,
         allowed_mask=build_allowed_mask(library, query_options, filters),
+        min_score=query_options.min_score,
     )
 
 
@@ -112,9 +113,10 @@ def build_allowed_mask(
     library: Library, options: QueryOptions, filters: Iterable[ActiveFilter]
 ) -> BoolArray:
     """Where an anime may be shown, (n,) bool; adult anime only if asked for."""
-    allowed = np.ones(len(library.model), bool) if options.adult else library.non_adult.copy()
+    allowed = library.shown_mask(adult=options.adult)
     for each in filters:
-        allowed &= each.mask
+        if each.mask is not None:
+            allowed &= each.mask
     if options.hide:
         positions = library.model.find_positions(np.array(options.hide, np.int64))
         allowed &= ~build_hidden_mask(library.model, library.franchises, positions)
@@ -124,10 +126,16 @@ def build_allowed_mask(
 def active_filters_for(
     library: Library, users: Sequence[UserProfile], options: QueryOptions
 ) -> list[ActiveFilter]:
-    """List the filters that are on for these users together."""
+    """List the filters that are on for these users together; one who is a child is enough."""
     seen = np.concatenate([user.seen for user in users])
     planned = np.concatenate([user.planned for user in users])
-    return build_active_filters(library.attributes, library.franchises, seen, planned, options)
+    facets = library.attributes.facets
+    for_children = any(
+        facets.is_childrens_list(np.concatenate([user.seen, user.planned])) for user in users
+    )
+    return build_active_filters(
+        library.attributes, library.franchises, seen, planned, options, for_children=for_children
+    )
 
 
 def build_user_profile(library: Library, user_list: UserList, options: QueryOptions) -> UserProfile:

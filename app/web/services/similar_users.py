@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from app.lists.entry import AnimeList
-from app.recommender import EngineName
+from app.recommender import EngineName, RecommendOptions
+from app.recommender.recommend import score_items
 from app.recommender.user_neighbours import UserNeighbours, find_user_neighbours
 from app.web.requests.query import InvalidQuery, QueryOptions
 from app.web.services.filters import ActiveFilter
@@ -35,6 +36,9 @@ def _find_similar_users(
     user = build_user_profile(library, to_user_list(anime_list), options)
     filters = active_filters_for(library, (user,), options)
     allowed = build_allowed_mask(library, options, filters)
+    if options.min_score is not None:
+        scores = score_items(library.model, user, RecommendOptions())
+        allowed &= scores.predicted_score >= options.min_score
     return (
         find_user_neighbours(library.model, engine, user, count=options.top, allowed=allowed),
         filters,

@@ -16,13 +16,13 @@ blueprint = Blueprint("openapi", __name__, url_prefix="/api/v1")
 @blueprint.get("/openapi.json")
 @rate_limited(Cost.PAGE)
 def get_openapi() -> Response:
-    """Answer with the description; without a model, of an API that knows no genres."""
+    """Answer with the description; without a model, of an API that knows no words."""
     state = get_app_state()
     library = state.library
     described = ApiDescription(
         version=state.version,
         engines=(EngineName.HAKKEN.value, *(library.model.engines if library else ())),
-        genres=tuple(library.attributes.genre_names) if library else (),
+        words=library.attributes.facets.offered_words() if library else {},
     )
     response = jsonify(described.to_openapi())
     response.headers["Cache-Control"] = PUBLIC_HOUR

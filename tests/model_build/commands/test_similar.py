@@ -51,7 +51,7 @@ def test_fans_like_a_list(
     assert rows
     assert all("Drama" in row["genres"] for row in rows)
     assert main(list(map(str, (*asked, "--list", folder / "list.csv")))) == 0
-    assert "sources  the catalogue has none" in capsys.readouterr().out
+    assert "sources  Light Novel " in capsys.readouterr().out
 
 
 def test_recommend_has_the_same_filters(

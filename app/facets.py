@@ -1,0 +1,202 @@
+"""Which anime of a model have which words, ready for filters: an inverted index a facet.
+
+A word is found by its slug (``slice-of-life``), so that spellings in addresses and on command lines
+do not matter.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from app.age_rating import CHILDREN, CHILDREN_CEILING, AgeRating
+from app.catalogue import LIST_SEPARATORS, Catalogue
+from app.recommender import Model
+from app.recommender.array_types import BoolArray, Int32Array, Int64Array
+
+GENRE_COLUMNS = ("genres", "themes", "demographics")
+"""Columns whose words are one facet: nobody should have to know that Mecha is a theme."""
+FACETS = ("genre", "tag", "studio", "material", "season")
+MIN_KNOWN_SHARE = 0.5
+"""Of the list entries of all users, the share whose anime must be known for a facet to be offered:
+a filter hides all others."""
+CHILDREN_SHARE = 2 / 3
+"""Of the titles on a child's list, how many at least are rated G or PG."""
+UNKNOWN_LEVEL = -1
+
+
+@lru_cache(4096)
+def slugify(name: str) -> str:
+    """Write ``slice-of-life`` for ``Slice of Life``."""
+    plain = unicodedata.normalize("NFKD", name) if not name.isascii() else name
+    letters = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    return "-".join(re.findall(r"[a-z0-9]+", letters.casefold()))
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """The words of one kind, by slug, those of most anime first.
+
+    ``indices[indptr[n]:indptr[n + 1]]`` are the positions of the anime that have the n-th word;
+    ``group`` is the column that a word comes from; ``is_offered``: the facet is known of enough
+    anime.
+    """
+
+    names: Mapping[str, str]
+    groups: Mapping[str, str]
+    indptr: Int32Array
+    indices: Int32Array
+    row: Mapping[str, int]
+    item_count: int
+    is_offered: bool
+
+    @classmethod
+    def from_columns(
+        cls, columns: Mapping[str, Sequence[Iterable[str]]], entry_count: Int64Array
+    ) -> Facet:
+        """Index the words of n anime; ``entry_count`` (n,) are the lists that each is on."""
+        positions: dict[str, list[int]] = {}
+        names: dict[str, str] = {}
+        groups: dict[str, str] = {}
+        known = np.zeros(len(entry_count), bool)
+        for group, column in columns.items():
+            for at, words in enumerate(column):
+                for word in words:
+                    slug = slugify(word)
+                    if not slug:
+                        continue
+                    if slug not in names:
+                        names[slug], groups[slug], positions[slug] = word, group, []
+                    if not positions[slug] or positions[slug][-1] != at:
+                        positions[slug].append(at)
+                    known[at] = True
+        slugs = sorted(names, key=lambda slug: (-len(positions[slug]), slug))
+        found = [np.unique(np.array(positions[slug], np.int32)) for slug in slugs]
+        return cls(
+            names={slug: names[slug] for slug in slugs},
+            groups={slug: groups[slug] for slug in slugs},
+            indptr=np.cumsum([0, *map(len, found)], dtype=np.int32),
+            indices=np.concatenate(found) if found else np.empty(0, np.int32),
+            row={slug: at for at, slug in enumerate(slugs)},
+            item_count=len(entry_count),
+            is_offered=bool(found) and _share(known, entry_count) >= MIN_KNOWN_SHARE,
+        )
+
+    def positions(self, slug: str) -> Int32Array:
+        """Return the positions of the anime that have a word, ascending; raises KeyError."""
+        at = self.row[slug]
+        return self.indices[self.indptr[at] : self.indptr[at + 1]]
+
+    def mask(self, *slugs: str) -> BoolArray:
+        """Where an anime has any of these words, (n,). Raises KeyError: there is no such word."""
+        mask = np.zeros(self.item_count, bool)
+        for slug in slugs:
+            mask[self.positions(slug)] = True
+        return mask
+
+    def counts(self, mask: BoolArray) -> dict[str, int]:
+        """How many of the anime in ``mask`` (n,) have each word; words of none are left out."""
+        if not self.row:
+            return {}
+        counts = np.add.reduceat(mask[self.indices], self.indptr[:-1], dtype=np.int64)
+        return {slug: count for slug, count in zip(self.row, counts.tolist(), strict=True) if count}
+
+    def suggest(self, slug: str) -> str | None:
+        """Return the name of the word that was probably meant."""
+        near = get_close_matches(slug, self.names, 1)
+        return self.names[near[0]] if near else None
+
+
+class ItemFacets:
+    """The facets of a model's anime; each is indexed when it is first asked for.
+
+    ``rating_level`` (n,) is that of the age rating, `UNKNOWN_LEVEL` where there is none.
+    """
+
+    def __init__(self, model: Model, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._ids = model.anime_id.tolist()
+        self._entry_count = np.asarray(model.entry_count, np.int64)
+        levels = {rating.value: rating.level for rating in AgeRating}
+        ratings = catalogue.column_values("age_rating", self._ids)
+        self.rating_level: Int32Array = np.array(
+            [levels.get(rating, UNKNOWN_LEVEL) for rating in ratings], np.int32
+        )
+
+    @cached_property
+    def genre(self) -> Facet:
+        """Genres, themes and demographics."""
+        return self._facet(*GENRE_COLUMNS)
+
+    @cached_property
+    def tag(self) -> Facet:
+        """AniList's tags."""
+        return self._facet("tags")
+
+    @cached_property
+    def studio(self) -> Facet:
+        """The studios that made an anime."""
+        return self._facet("studios")
+
+    @cached_property
+    def material(self) -> Facet:
+        """What an anime was made from: a manga, a game, nothing."""
+        return self._facet("source")
+
+    @cached_property
+    def season(self) -> Facet:
+        """The season in which an anime began."""
+        return self._facet("season")
+
+    def offered_words(self) -> dict[str, tuple[str, ...]]:
+        """Return the slugs of every facet that is offered, by its name."""
+        facets = {name: getattr(self, name) for name in FACETS}
+        return {name: tuple(facet.names) for name, facet in facets.items() if facet.is_offered}
+
+    @property
+    def has_ratings(self) -> bool:
+        """Whether age ratings are known of enough anime to be asked for."""
+        return self.is_offered(self.rating_level > UNKNOWN_LEVEL)
+
+    def is_offered(self, known: BoolArray) -> bool:
+        """Whether what is known of the anime in ``known`` (n,) can be asked for."""
+        return _share(known, self._entry_count) >= MIN_KNOWN_SHARE
+
+    def rated_up_to(self, ceiling: AgeRating) -> BoolArray:
+        """Where an anime is known to be rated no higher, (n,)."""
+        return (self.rating_level > UNKNOWN_LEVEL) & (self.rating_level <= ceiling.level)
+
+    def is_childrens_list(self, listed: Int64Array) -> bool:
+        """Tell whether a list is a child's, by the ratings of the anime at these positions.
+
+        None is above PG-13, and at least two in three are G or PG. (One title that is taken for
+        PG-13 by mistake should not open the door to R.)
+        """
+        level = self.rating_level[listed]
+        level = level[level > UNKNOWN_LEVEL]
+        if not len(level) or level.max() > CHILDREN_CEILING.level:
+            return False
+        return bool(np.mean(level <= CHILDREN.level) >= CHILDREN_SHARE)
+
+    def _facet(self, *columns: str) -> Facet:
+        found = {}
+        for name in columns:
+            values = self._catalogue.column_values(name, self._ids)
+            separator = LIST_SEPARATORS.get(name)
+            found[name] = [
+                () if not text else text.split(separator) if separator else (text,)
+                for text in values
+            ]
+        return Facet.from_columns(found, self._entry_count)
+
+
+def _share(known: BoolArray, entry_count: Int64Array) -> float:
+    """Return the share of the list entries that are of known anime."""
+    total = int(entry_count.sum())
+    return float(entry_count[known].sum() / total) if total else 0.0
