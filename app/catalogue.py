@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from app.age_rating import AgeRating
+from app.pictures import expand_picture_url
 from app.recommender.franchise import Franchises
 
-PICTURE_BASE_URL = "https://cdn.myanimelist.net/images/anime/"
 MAL_ANIME_URL = "https://myanimelist.net/anime/"
 ANIME_CACHE_SIZE = 1024
 """Anime that are asked for again and again are put together once; they take half a megabyte."""
@@ -170,7 +170,7 @@ class Catalogue:
         if values["age_rating"]:
             values["age_rating"] = AgeRating(values["age_rating"])
         if values["picture"]:
-            values["picture"] = PICTURE_BASE_URL + values["picture"]
+            values["picture"] = expand_picture_url(values["picture"])
         return Anime(**values)
 
     def title(self, anime_id: int, *, english: bool = False) -> str:

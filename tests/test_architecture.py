@@ -17,7 +17,7 @@ MAX_ROOMS = 14
 
 ROOMS = {
     "util": {"app.recommender", "app.model_store"},
-    "data": {"util", "app.recommender", "app.catalogue", "app.age_rating"},
+    "data": {"util", "app.recommender", "app.catalogue", "app.age_rating", "app.pictures"},
     "collect": {
         *("util", "data"),
         *("app.recommender", "app.lists", "app.upstream", "app.source_config", "app.settings"),

@@ -10,13 +10,13 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from app.lists.entry import ListEntry
+from app.pictures import PICTURE_HOSTS
 from app.recommender.watch_status import WatchStatus
 
 MAX_SCORE = 10.0
 # Longer than any real title; keeps one silly row from filling memory or a page.
 MAX_TITLE_LENGTH = 500
 MAX_SYNOPSIS_LENGTH = 10_000
-PICTURE_HOSTS: Final = ("cdn.myanimelist.net", "s4.anilist.co")
 
 # MyAnimeList's numbers for a status. Its list pages and everything made from them use these.
 MAL_STATUS_CODES: Final = {status.value: status for status in WatchStatus}

@@ -17,7 +17,8 @@ import polars as pl
 import zstandard
 from pydantic import BaseModel, Field, ValidationError
 
-from app.catalogue import PICTURE_BASE_URL
+from app.catalogue import LIST_SEPARATORS
+from app.pictures import standard_picture_url
 from model_build.data.labels import sort_labels
 from model_build.data.relations import Relation, add_relations
 from model_build.util.errors import InputError
@@ -27,6 +28,7 @@ DATABASE_SCHEMA: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "anilist_id": pl.Int64,
     "kitsu_id": pl.Int64,
     "title": pl.String,
+    "synonyms": pl.String,
     "type": pl.String,
     "episodes": pl.Int32,
     "season": pl.String,
@@ -60,6 +62,8 @@ class _AnimeRecord(BaseModel):
     episodes: Annotated[int, Field(ge=0)] = 0
     anime_season: Annotated[_AnimeSeason, Field(alias="animeSeason")] = _AnimeSeason()
     picture: str = ""
+    thumbnail: str = ""
+    synonyms: list[str] = []
     related: Annotated[list[str], Field(alias="relatedAnime")] = []
     tags: list[str] = []
 
@@ -125,6 +129,7 @@ def _catalogue_rows(anime: Iterable[_AnimeRecord]) -> Iterator[dict[str, object]
         yield {
             **ids,
             "title": each.title,
+            "synonyms": _join_names(name for name in each.synonyms if name != each.title),
             "type": None if each.type in _UNKNOWN_VALUES else each.type,
             "episodes": each.episodes or None,
             "season": None if season in _UNKNOWN_VALUES else season.lower(),
@@ -132,10 +137,15 @@ def _catalogue_rows(anime: Iterable[_AnimeRecord]) -> Iterator[dict[str, object]
             "genres": ";".join(genres) or None,
             "themes": ";".join(themes) or None,
             "demographics": ";".join(demographics) or None,
-            "picture": each.picture if each.picture.startswith(PICTURE_BASE_URL) else None,
+            "picture": standard_picture_url(each.picture) or standard_picture_url(each.thumbnail),
             "adult": "Hentai" in genres,
             "related": sorted({number for number in related if number}),
         }
+
+
+def _join_names(names: Iterable[str]) -> str | None:
+    separator = LIST_SEPARATORS["synonyms"]
+    return separator.join(dict.fromkeys(name.replace(separator, "/") for name in names)) or None
 
 
 def _site_id(site: str, urls: Iterable[str]) -> int | None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import polars as pl
 
-from app.catalogue import COLUMN_DEFAULTS, PICTURE_BASE_URL, serialize_catalogue
+from app.catalogue import COLUMN_DEFAULTS, serialize_catalogue
+from app.pictures import shorten_picture_url, standard_picture_url
 from app.recommender.array_types import Int32Array
 from model_build.data.age_ratings import EXPLICIT_TAGS, rate_catalogue
 from model_build.data.labels import select_tags
@@ -51,7 +52,15 @@ def read_catalogue(path: Path) -> pl.DataFrame:
     if ids.n_unique() < len(ids):
         twice = ids.filter(ids.is_duplicated())[0]
         raise InputError(f"{path}: anime_id {twice} stands there more than once.")
-    return frame.with_columns(ids.alias("anime_id"))
+    return with_standard_pictures(frame.with_columns(ids.alias("anime_id")))
+
+
+def with_standard_pictures(frame: pl.DataFrame) -> pl.DataFrame:
+    """Write the addresses of pictures as `standard_picture_url` does; none of other hosts stay."""
+    if "picture" not in frame.columns:
+        return frame
+    urls = [standard_picture_url(url) for url in frame["picture"].to_list()]
+    return frame.with_columns(pl.Series("picture", urls, pl.String))
 
 
 def read_table(path: Path, required: Sequence[str], what: str) -> pl.DataFrame:
@@ -111,10 +120,6 @@ def encode_catalogue(frame: pl.DataFrame | None, anime_ids: Int32Array) -> bytes
     for name in ("is_extra", "is_inferred"):
         columns[name] = [int(flag) for flag in columns[name]]
     columns["source"] = [SOURCE_NAMES.get(name, name) for name in columns["source"]]
-    columns["picture"] = [
-        picture.removeprefix(PICTURE_BASE_URL)
-        if picture and picture.startswith(PICTURE_BASE_URL)
-        else None
-        for picture in columns["picture"]
-    ]
+    pictures = map(standard_picture_url, columns["picture"])
+    columns["picture"] = [shorten_picture_url(url) if url else None for url in pictures]
     return serialize_catalogue(columns)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from model_build.data.catalogue import read_table
+from model_build.data.catalogue import read_table, with_standard_pictures
 from model_build.data.labels import sort_labels
 
 FREE_LICENCES = ("MIT", "CC-BY-4.0", "public domain")
@@ -93,6 +93,7 @@ def merge_facts(catalogue: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
 
 def merge_names(catalogue: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
     """Add native titles, synonyms and, where there is none, pictures; first rows first."""
+    names = with_standard_pictures(names)
     merged = catalogue
     for name in NAME_COLUMNS[1:-1]:
         found = names.select("anime_id", name).drop_nulls()

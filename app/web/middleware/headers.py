@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask, Response, request
 from flask_cors import CORS
 
-from app.lists.normalize import PICTURE_HOSTS
+from app.pictures import PICTURE_HOSTS
 from app.settings import AppSettings
 from app.web.middleware.request_context import REQUEST_ID_HEADER
 

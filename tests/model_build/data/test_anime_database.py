@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import zstandard
 
-from app.catalogue import PICTURE_BASE_URL
+from app.pictures import MAL_PICTURE_BASE
 from model_build.cli import main
 from model_build.data.anime_database import read_anime_database, update_catalogue
 from model_build.data.watch_order import add_series
@@ -35,8 +35,8 @@ def entry(number: int, title: str = "Frieren", **changes: Any) -> dict[str, Any]
         "episodes": 28,
         "status": "FINISHED",
         "animeSeason": {"season": "FALL", "year": 2023},
-        "picture": f"{PICTURE_BASE_URL}1015/138006.jpg",
-        "thumbnail": f"{PICTURE_BASE_URL}1015/138006t.jpg",
+        "picture": f"{MAL_PICTURE_BASE}1015/138006.jpg",
+        "thumbnail": f"{MAL_PICTURE_BASE}1015/138006t.jpg",
         "duration": {"value": 1440, "unit": "SECONDS"},
         "score": {"arithmeticGeometricMean": 8.9, "arithmeticMean": 8.9, "median": 8.9},
         "synonyms": ["Frieren: Beyond Journey's End"],
@@ -72,6 +72,7 @@ def test_every_form_of_a_release_is_read(tmp_path: Path, ending: str) -> None:
         "anilist_id": 53991,
         "kitsu_id": None,
         "title": "Frieren",
+        "synonyms": "Frieren: Beyond Journey's End",
         "type": "TV",
         "episodes": 28,
         "season": "fall",
@@ -79,12 +80,30 @@ def test_every_form_of_a_release_is_read(tmp_path: Path, ending: str) -> None:
         "genres": "Adventure;Fantasy;Sci-Fi",
         "themes": None,
         "demographics": None,
-        "picture": f"{PICTURE_BASE_URL}1015/138006.jpg",
+        "picture": f"{MAL_PICTURE_BASE}1015/138006.jpg",
         "adult": False,
         "related": [],
     }
     unknown = [first[name] for name in ("type", "episodes", "season", "year")]
     assert unknown == [None] * 4
+
+
+def test_the_thumbnail_stands_in_for_a_picture_that_pages_do_not_show(tmp_path: Path) -> None:
+    none = "https://raw.githubusercontent.com/manami-project/x/master/pics/no_pic.png"
+    thumbnail = "https://cdn.myanimelist.net/images/anime/9/87t.jpg"
+    path = write(
+        tmp_path / "a.json",
+        entry(1, picture=none, thumbnail=thumbnail),
+        entry(2, picture=none, thumbnail=none),
+    )
+    pictures = read_anime_database(path)["picture"].to_list()
+    assert pictures == [f"{MAL_PICTURE_BASE}9/87.jpg", None]
+
+
+def test_synonyms_are_other_names_each_once(tmp_path: Path) -> None:
+    names = ["フリーレン", "Frieren", "SnF", "SnF", "A|B"]
+    path = write(tmp_path / "a.json", entry(1, synonyms=names), entry(2, synonyms=["Frieren"]))
+    assert read_anime_database(path)["synonyms"].to_list() == ["フリーレン|SnF|A/B", None]
 
 
 def test_known_facts_stay_and_missing_ones_are_filled_in(tmp_path: Path) -> None:

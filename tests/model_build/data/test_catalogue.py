@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from app.age_rating import AgeRating
-from app.catalogue import PICTURE_BASE_URL, Anime, Catalogue
+from app.catalogue import Anime, Catalogue
+from app.pictures import ANILIST_PICTURE_BASE, MAL_PICTURE_BASE
 from model_build.data.catalogue import encode_catalogue, read_catalogue
 from model_build.util.errors import InputError
 
@@ -25,7 +26,7 @@ FACTS = {
     "age_rating": ["R - 17+ (violence & profanity)", None],
     "source": ["Book", "Unknown"],
     "mean": [8.38, float("nan")],
-    "picture": [PICTURE_BASE_URL + "1439/93480.jpg", "https://elsewhere.example/1.jpg"],
+    "picture": [MAL_PICTURE_BASE + "1439/93480.jpg", "https://elsewhere.example/1.jpg"],
     "adult": [False, None],
     "franchise_id": [1, 1],
     "synopsis": ["Long.", "Longer."],
@@ -55,7 +56,7 @@ def test_facts_survive(tmp_path: Path, kind: str) -> None:
         rating_inferred=False,
         source="Novel",
         mean=8.38,
-        picture=PICTURE_BASE_URL + "1439/93480.jpg",
+        picture=MAL_PICTURE_BASE + "1439/93480.jpg",
         franchise_id=1,
         watch_order=1,
         is_inferred=1,
@@ -63,7 +64,7 @@ def test_facts_survive(tmp_path: Path, kind: str) -> None:
     )
     bebop = catalogue.get_anime(1)
     assert (bebop.title_english, bebop.mean, bebop.genres) == ("Cowboy Bebop", None, ())
-    assert bebop.picture is None  # only the pictures' own host is ever linked to
+    assert bebop.picture is None  # of other hosts pages show nothing
     assert not bebop.adult
     assert (bebop.age_rating, bebop.source) == (None, None)  # nothing to infer one from
     assert b"Longer" not in (tmp_path / "catalogue.json.gz").read_bytes()
@@ -111,3 +112,28 @@ def test_a_table_of_no_use_is_refused(tmp_path: Path, name: str, content: str, s
 def test_a_missing_table_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         read_catalogue(tmp_path / "none.csv")
+
+
+def test_pictures_of_every_host_that_pages_show_are_kept(tmp_path: Path) -> None:
+    frame = pl.DataFrame(
+        {
+            "anime_id": [1, 2, 3, 4],
+            "title": ["a", "b", "c", "d"],
+            "picture": [
+                "https://myanimelist.net/images/anime/1314/108941l.jpg",
+                "https://s4.anilist.co/file/anilistcdn/media/anime/cover/large/bx17-tk2.png",
+                "https://myanimelist.net/img/sp/icon/apple-touch-icon-256.png",
+                None,
+            ],
+        }
+    )
+    frame.write_parquet(tmp_path / "anime.parquet")
+    read = read_catalogue(tmp_path / "anime.parquet")
+    catalogue = opened(encode_catalogue(read, np.array([1], np.int32)), tmp_path)
+    assert [catalogue.get_anime(number).picture for number in (1, 2, 3, 4)] == [
+        f"{MAL_PICTURE_BASE}1314/108941.jpg",
+        f"{ANILIST_PICTURE_BASE}bx17-tk2.png",
+        None,
+        None,
+    ]
+    assert catalogue.column_values("picture", [2]) == ["a/bx17-tk2.png"]
