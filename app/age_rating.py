@@ -33,12 +33,12 @@ class AgeRating(StrEnum):
 
 
 _LABELS = {
-    AgeRating.G: ("G", "all ages"),
-    AgeRating.PG: ("PG", "children"),
+    AgeRating.G: ("G", "for all ages"),
+    AgeRating.PG: ("PG", "for children"),
     AgeRating.PG13: ("PG-13", "13 and up"),
     AgeRating.R17: ("R", "17 and up"),
     AgeRating.RPLUS: ("R+", "17 and up, with nudity"),
-    AgeRating.RX: ("Rx", "adults only"),
+    AgeRating.RX: ("Rx", "for adults only"),
 }
 Ceiling = Literal[AgeRating.G, AgeRating.PG, AgeRating.PG13, AgeRating.R17, AgeRating.RPLUS]
 CEILINGS: tuple[AgeRating, ...] = get_args(Ceiling)

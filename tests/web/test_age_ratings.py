@@ -106,12 +106,12 @@ def test_a_childrens_list_gets_no_r_titles_and_is_told(client: FlaskClient, chil
         more = answer(client, CHILDREN[:3], **options)
         assert {3, 4} <= levels(more)
     shown = page(client, f"/user/anilist/{child}?n=100")
-    assert "What is listed are children’s titles, so nothing above PG-13 (13 and up)" in shown.text
+    assert "This looks like a child’s list, so nothing above PG-13 (13 and up) is shown." in shown.text
     assert set(shown_ids(shown)) <= {item["anime_id"] for item in body["recommendations"]}
     undo = shown.one("ul", class_="chips").one("a")
-    assert undo.text.startswith("Up to PG-13 (13 and up), for a children’s list")
+    assert undo.text.startswith("Up to PG-13 (13 and up), for a child’s list")
     asked = page(client, undo.attributes["href"])
-    assert "children’s titles" not in asked.text
+    assert "This looks like a child’s list" not in asked.text
     assert set(shown_ids(asked)) > set(shown_ids(shown))
 
 

@@ -26,7 +26,7 @@ from app.web.services.filters import TYPE_LABELS, ceiling_label, popularity_labe
 from app.web.services.library import Library
 from app.web.services.recommendations import FilteredResult
 
-MIN_OFFERED_ITEMS = 5
+MIN_OFFERED_ITEMS = 10
 """Anime that a tag or studio must have to be suggested; any that is named is found."""
 TOP_CHOICES = (10, TOP_STEP, 50, MAX_TOP)
 PLANNED_LABELS = {
@@ -50,7 +50,7 @@ ENGINE_LABELS = {
 }
 """What an engine's picks rest on, as fans would say it."""
 GENRE_GROUP_LABELS = {"genres": "Genre", "themes": "Theme", "demographics": "Made for"}
-AUTOMATIC_RATING = "As fits your list"
+AUTOMATIC_RATING = "As fits the list: up to PG-13 for a child’s"
 # What the form does not ask for, and so carries along.
 _HIDDEN_FIELDS = ("order", "engine", "title", "hide", "seen")
 _NO_FILTERS = ("top", "order", "engine", "adult", "title", "ignore_dropped", "hide", "seen")

@@ -65,8 +65,8 @@ def ceiling_notes(ceiling: RatingCeiling | None) -> list[str]:
     if ceiling.reason == "server":
         return [f"Nothing above {told} is recommended here."]
     return [
-        f"What is listed are children’s titles, so nothing above {told} is shown. Choose another "
-        "age rating under “Filters” if you want more."
+        f"This looks like a child’s list, so nothing above {told} is shown. Choose another age "
+        "rating under “Filters” if you want more."
     ]
 
 

@@ -176,7 +176,7 @@ def _rating_filters(
         mask = facets.rated_up_to(options.rating)
         yield _make_filter(options, ceiling_label(options.rating), mask, "rating")
     elif for_children and not options.adult:
-        label = f"{ceiling_label(CHILDREN_CEILING)}, for a children’s list"
+        label = f"{ceiling_label(CHILDREN_CEILING)}, for a child’s list"
         mask = facets.rated_up_to(CHILDREN_CEILING)
         yield _make_filter(options, label, mask, "rating", rating=AgeRating.RPLUS)
     if options.min_score:
