@@ -106,7 +106,8 @@ def test_a_childrens_list_gets_no_r_titles_and_is_told(client: FlaskClient, chil
         more = answer(client, CHILDREN[:3], **options)
         assert {3, 4} <= levels(more)
     shown = page(client, f"/user/anilist/{child}?n=100")
-    assert "This looks like a child’s list, so nothing above PG-13 (13 and up) is shown." in shown.text
+    told = "This looks like a child’s list, so nothing above PG-13 (13 and up) is shown."
+    assert told in shown.text
     assert set(shown_ids(shown)) <= {item["anime_id"] for item in body["recommendations"]}
     undo = shown.one("ul", class_="chips").one("a")
     assert undo.text.startswith("Up to PG-13 (13 and up), for a child’s list")
