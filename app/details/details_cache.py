@@ -59,13 +59,20 @@ class DetailsCache:
         self._readers = readers
 
     def store(self, details: Iterable[AnimeDetails]) -> None:
-        """Keep details that came along with something else."""
+        """Keep details that came along with something else, with the picture that was kept."""
         now = time.time()
-        texts = {
-            _cache_key(each.anime_id): _CachedDetails(at=now, details=each).model_dump_json()
-            for each in details
-        }
+        texts: dict[str, str] = {}
+        for each in details:
+            found = each if each.picture else replace(each, picture=self.get_picture(each.anime_id))
+            texts[_cache_key(each.anime_id)] = _CachedDetails(
+                at=now, details=found
+            ).model_dump_json()
         self._ttl_store.set_many(texts, MAX_TTL)
+
+    def get_picture(self, anime_id: int) -> str | None:
+        """Return the picture that was fetched within `MAX_TTL`; nobody is asked for one."""
+        cached = self._read_cached(anime_id)
+        return cached.details.picture if cached else None
 
     def get_details(self, anime_ids: Sequence[int]) -> DetailsResult:
         """Details of these anime, as far as they can be had in a few seconds."""

@@ -22,7 +22,7 @@ from app.web.middleware import (
     template_globals,
 )
 from app.web.presenters import text
-from app.web.state import open_app_state
+from app.web.state import find_picture, open_app_state
 from app.web.views import (
     about,
     anime,
@@ -62,7 +62,7 @@ def build_app(settings: AppSettings, version: str) -> Flask:
         template_folder=str(PROJECT_ROOT / "templates"),
         static_folder=str(PROJECT_ROOT / "static"),
     )
-    app.jinja_env.filters |= text.FILTERS
+    app.jinja_env.filters |= text.FILTERS | {"picture": find_picture}
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.extensions["hakken"] = state = open_app_state(settings, version)
     app.before_request(state.start_polling)  # where the server has no hook to do so earlier

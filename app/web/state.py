@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 from flask import current_app, g
 
@@ -86,3 +86,20 @@ def get_library() -> Library:
     if found is None:
         raise ModelUnavailable("Hakken is being updated: come back in a few minutes.")
     return found
+
+
+class HasPicture(Protocol):
+    """An anime, or what a card shows of one."""
+
+    @property
+    def anime_id(self) -> int:
+        """Its number on MyAnimeList."""
+
+    @property
+    def picture(self) -> str | None:
+        """The address of its picture in the catalogue."""
+
+
+def find_picture(item: HasPicture) -> str | None:
+    """Return the address of a picture: that of the catalogue, else one that was fetched lately."""
+    return item.picture or get_library().details_cache.get_picture(item.anime_id)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.details import DetailsCache, build_details_cache
-from app.details.details_cache import FRESH_SECONDS
+from app.details.details_cache import DAY_SECONDS, FRESH_SECONDS
 from app.lists import ServiceClients, SourceSettings
 from app.lists.entry import AnimeDetails
 from app.lists.http_client import HttpLimits
@@ -69,6 +69,21 @@ def test_what_came_along_with_a_list_is_not_asked(make: Make, upstream: FakeUpst
     shelf.store([AnimeDetails(7, None, "Learnt")])
     assert shelf.get_details([7]).details == (AnimeDetails(7, None, "Learnt"),)
     assert not upstream.requests
+
+
+def test_a_picture_is_kept_for_a_month_and_asked_for_by_nobody(
+    make: Make, upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = make()
+    assert shelf.get_picture(1) is None
+    shelf.get_details([1])
+    shelf.store([AnimeDetails(1, None, "Newer, from a list without pictures")])
+    now = time.time
+    monkeypatch.setattr("time.time", lambda: now() + 29 * DAY_SECONDS)
+    assert shelf.get_picture(1) == "https://s4.anilist.co/file/1.jpg"
+    monkeypatch.setattr("time.time", lambda: now() + 31 * DAY_SECONDS)
+    assert shelf.get_picture(1) is None
+    assert len(upstream.requests) == 1
 
 
 DOWN = [

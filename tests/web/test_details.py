@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
+from app import create_app
+from app.settings import AppSettings
 from demo.fake_upstream import FakeUpstream
 from demo.http_server import FakeResponse
+from tests.tiny_model import BARE
 from tests.web.fans import IDS
+from tests.web.html_page import read_html
 
 
 def test_details_of_shown_titles(client: FlaskClient, anilist: FakeUpstream) -> None:
@@ -48,3 +53,25 @@ def test_trouble_is_not_kept(client: FlaskClient, anilist: FakeUpstream) -> None
     response = client.get(f"/api/v1/details?ids={IDS[5]}")
     assert json.loads(response.data) == {"details": [], "complete": False}
     assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_a_fetched_picture_is_in_the_page_of_the_next_visitor(
+    settings: AppSettings, anilist: FakeUpstream, tmp_path: Path
+) -> None:
+    bare, results = IDS[BARE], "/user/anilist/Regular?top=50"
+    client = create_app(settings.model_copy(update={"cache_dir": tmp_path})).test_client()
+    anilist.data.synopses[bare] = "About."
+    picture = f"https://s4.anilist.co/file/{bare}.jpg"
+    assert picture not in client.get(f"/anime/{bare}").text
+    assert picture not in client.get(results).text
+    client.get(f"/api/v1/details?ids={bare}")
+    asked = len(anilist.requests)
+    page = read_html(client.get(f"/anime/{bare}").text)
+    (image,) = page.one("div", class_="poster").all("img")
+    assert image.attributes["src"] == picture
+    # Room is made for it before it is there, so nothing moves.
+    assert (image.attributes["width"], image.attributes["height"]) == ("225", "318")
+    assert page.one("meta", property="og:image").attributes["content"] == picture
+    cards = read_html(client.get(results).text)
+    assert picture in {image.attributes["src"] for image in cards.all("img")}
+    assert len(anilist.requests) == asked, "no page waits for a picture"
