@@ -88,11 +88,13 @@ class DemoUser:
 class DemoData:
     """All fans, found in any case; ``synopses`` by MyAnimeList's id is what details know.
 
+    ``relations`` are what AniList says of an anime: the relation, in its words, and the other's id.
     ``kitsu_users`` are all users of Kitsu, for those who collect; nobody else is there.
     """
 
     users: dict[str, DemoUser] = field(default_factory=dict)
     synopses: dict[int, str] = field(default_factory=dict)
+    relations: dict[int, list[tuple[str, int]]] = field(default_factory=dict)
     kitsu_users: KitsuUsers | None = None
 
     def __post_init__(self) -> None:

@@ -21,6 +21,7 @@ ROOMS = {
     "collect": {
         *("util", "data"),
         *("app.recommender", "app.lists", "app.upstream", "app.source_config", "app.settings"),
+        "app.pictures",
     },
     "artifact": {"util", "app.recommender", "app.catalogue", "app.model_store", "app.notice"},
     "train": {"util", "data", "artifact", "app.recommender"},

@@ -13,6 +13,8 @@ CHUNKED_USER = "ChunkedFan"  # 1,200 titles, which come in chunks of 500 only
 CUSTOM_LISTS_USER = "CustomFan"
 ERROR_200_USER = "PoliteErrorFan"  # GraphQL errors with HTTP 200
 CHUNK_SIZE = 500
+MAX_MEDIA = 50
+COVERS = "https://s4.anilist.co/file/anilistcdn/media/anime/cover"
 
 _STATUS_NAMES = {
     "watching": "CURRENT",
@@ -94,19 +96,28 @@ def group_json(name: str, entries: list[dict[str, Any]], *, custom: bool = False
 
 
 def _details_response(ids: list[int], data: DemoData) -> FakeResponse:
-    if len(ids) > 50:
+    if len(ids) > MAX_MEDIA:
         return _error_response(400, "Too many ids")
-    media = [
-        {
-            "id": number,
-            "idMal": number,
-            "description": data.synopses[number],
-            "coverImage": {"large": f"https://s4.anilist.co/file/{number}.jpg"},
-        }
-        for number in ids
-        if number in data.synopses
-    ]
+    media = [_media_json(number, data) for number in ids if number in data.synopses]
     return json_response(200, {"data": {"Page": {"media": media}}})
+
+
+def _media_json(number: int, data: DemoData) -> dict[str, Any]:
+    return {
+        "id": number,
+        "idMal": number,
+        "description": data.synopses[number],
+        "coverImage": {
+            "extraLarge": f"{COVERS}/large/bx{number}-demo.jpg",
+            "large": f"https://s4.anilist.co/file/{number}.jpg",
+        },
+        "relations": {
+            "edges": [
+                {"relationType": kind, "node": {"idMal": other, "type": "ANIME"}}
+                for kind, other in data.relations.get(number, ())
+            ]
+        },
+    }
 
 
 def _collection_response(

@@ -9,15 +9,17 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import requests
 
 from app.lists.errors import SourceDown
-from app.lists.http_client import Deadline, HttpLimits, HttpResponse, SourceClient
+from app.lists.http_client import Deadline, HttpLimits, SourceClient
 from app.lists.payload import is_html, try_parse_payload
 from app.upstream import BucketRateLimiter
 from model_build.util.errors import InputError
+
+T = TypeVar("T")
 
 INITIAL_DELAY, MAX_DELAY = 5.0, 60.0
 """Seconds, without a Retry-After; each delay is twice the one before."""
@@ -160,16 +162,26 @@ class JsonClient:
 
         Raises
         ------
-        Refused
+        RequestRejected
             A 4xx in the service's own words.
-        Unanswered
+        RequestFailed
             Anything else than an object, several times.
         InputError
             The service is gone, or wants rest for longer than there is patience.
         """
+        return self._request("GET", url, dict[str, Any], headers=headers, params=query)
+
+    def post_json(
+        self, url: str, body: Mapping[str, Any], headers: Mapping[str, str], kind: type[T]
+    ) -> T:
+        """Return what answers an object, as ``kind``; raises what `get_json` does."""
+        return self._request("POST", url, kind, headers=headers, json=body)
+
+    def _request(self, method: str, url: str, kind: type[T], **content: Any) -> T:
         while True:
+            deadline = Deadline(REQUEST_SECONDS)
             try:
-                reply = self._send(url, query, headers)
+                reply = self._client.send(method, url, username="", deadline=deadline, **content)
             except SourceDown as error:
                 raise self._record_failure(
                     "timed out" if error.timed_out else "connection lost"
@@ -180,23 +192,14 @@ class JsonClient:
             self._backoff.wait_for_rate_limit(asked)
         if reply.status >= 500:
             raise self._record_failure(f"HTTP {reply.status}")
-        found = None if is_html(reply) else try_parse_payload(dict[str, Any], reply)
+        wanted = kind if reply.status == 200 else dict[str, Any]
+        found = None if is_html(reply) else try_parse_payload(wanted, reply)
         if found is None:
             raise self._record_failure(f"no JSON in an answer with HTTP {reply.status}")
         self._backoff.record_success()
         if reply.status != 200:
             raise RequestRejected(reply.status)
-        return found
-
-    def _send(self, url: str, query: Mapping[str, str], headers: Mapping[str, str]) -> HttpResponse:
-        return self._client.send(
-            "GET",
-            url,
-            username="",
-            deadline=Deadline(REQUEST_SECONDS),
-            params=query,
-            headers=headers,
-        )
+        return cast("T", found)
 
     def _record_failure(self, why: str) -> RequestFailed:
         self._backoff.record_failure(why)

@@ -25,6 +25,7 @@ from app.recommender.atomic_writes import write_atomically, write_text_atomicall
 from app.settings import AppSettings, SettingsError, load_settings
 from app.source_config import build_source_settings
 from app.upstream import BucketRateLimiter, RateLimit, SharedStorage
+from model_build.collect.anilist_media import add_media, collect_media, order_by_need
 from model_build.collect.client import Backoff, JsonClient, RequestStats
 from model_build.collect.config import KitsuConfig, MyAnimeListConfig, parse_segments
 from model_build.collect.kitsu.api import KitsuApi
@@ -136,6 +137,37 @@ def collect_from_myanimelist(config: MyAnimeListConfig) -> dict[str, Any]:
         report = build_lists_report(config.source, len(names), ratings, tally, stats, seconds)
         _write_report(config.out, report)
         return report
+
+
+def complete_from_anilist(
+    catalogue: pl.DataFrame, folder: Path, max_requests: int, *, patience: int, quiet: bool = False
+) -> pl.DataFrame:
+    """Return the table with pictures and relations from AniList; its answers are kept in a folder.
+
+    Raises
+    ------
+    InputError
+        See `collect_media`; or the folder or the settings cannot be used.
+    """
+    with _open_collection(folder) as (settings, responses, shared):
+        url = str(settings.anilist_url)
+        responses.check_plan({"service": "anilist-media", "address": url})
+        public_url = str(settings.public_url) if settings.public_url else None
+        stats = RequestStats()
+        session = create_session(app.VERSION, public_url)
+        stats.count_responses(session)
+        limits = RATE_LIMITS["anilist"] if settings.limits else ()
+        throttle = BucketRateLimiter(shared, "anilist-media", limits) if limits else None
+        backoff = Backoff("AniList", stats, patience, _progress_logger(quiet=quiet))
+        media = collect_media(
+            order_by_need(catalogue),
+            JsonClient("AniList", session, throttle, backoff),
+            url,
+            responses,
+            max_requests=max_requests,
+            public_url=public_url,
+        )
+        return add_media(catalogue, media)
 
 
 @contextmanager

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from model_build.util.options import Config, InputFile, InputFiles, OutputFile
+from model_build.util.options import Config, Count, InputFile, InputFiles, OutputFile, OutputFolder
+
+PATIENCE = 1800
+"""Seconds to wait for one answer while AniList asks for rest."""
 
 
 class CatalogueConfig(Config):
@@ -26,6 +29,17 @@ class CatalogueConfig(Config):
         (),
         description="tables of pairs of anime and what the second is to the first, and files "
         "(.txt) of erengy/anime-relations",
+    )
+    anilist: Count | None = Field(
+        None,
+        description="ask AniList for pictures and relations that are missing, at most so many "
+        "times, for 50 anime each; the best known first",
+        examples=[150],
+    )
+    answers: OutputFolder | None = Field(
+        None,
+        description="what AniList answered: nothing in it is asked for again (default: the "
+        "table's name with .anilist)",
     )
     any_licence: bool = Field(
         False,
@@ -65,6 +79,11 @@ def run(config: CatalogueConfig) -> None:
     for path in config.relations:
         if path.suffix.lower() == ".txt":
             after = add_relations(after, read_anime_relations(path, after))
+    if config.anilist:
+        from model_build.collect.runner import complete_from_anilist
+
+        answers = config.answers or config.out.with_suffix(".anilist")
+        after = complete_from_anilist(after, answers, config.anilist, patience=PATIENCE)
     after = add_series(after)
     write_atomically(config.out, after.write_parquet)
     known = 0 if before is None else len(before)
