@@ -219,7 +219,14 @@ def read_franchises(catalogue: Catalogue, anime_ids: Sequence[int]) -> Franchise
         position.get(other, -1) if kind == "sequel" else -1
         for kind, other in zip(kinds, related, strict=True)
     ]
-    return Franchises.from_columns(groups, places, years, extras, prequel)
+    for at, before in enumerate(prequel):
+        # A sequel of an extra is one of what that continues.
+        steps = len(prequel)
+        while before >= 0 and extras[before] and steps:
+            before, steps = prequel[before], steps - 1
+        prequel[at] = before
+    is_version = [kind == "alternative" for kind in kinds]
+    return Franchises.from_columns(groups, places, years, extras, prequel, is_version)
 
 
 def serialize_catalogue(columns: Mapping[str, Sequence[Any]]) -> bytes:

@@ -15,6 +15,7 @@ import numpy as np
 
 from app.recommender import kernels
 from app.recommender.array_types import BoolArray, Int32Array, Int64Array
+from app.recommender.parameters import FranchiseShares
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +24,15 @@ class Franchises:
 
     ``franchise_id`` (n,) is -1 where unknown; ``is_extra`` (n,) bool marks what is no entry point;
     ``watch_order`` are all positions with a group, group by group, each in the order in which it
-    would be watched; ``prequel`` (n,) is the position of what an anime directly continues, or -1.
+    would be watched; ``prequel`` (n,) is the position of what an anime directly continues, or -1;
+    ``is_version`` (n,) bool marks other versions of what is in the franchise already.
     """
 
     franchise_id: Int64Array
     is_extra: BoolArray
     watch_order: Int64Array
     prequel: Int64Array
+    is_version: BoolArray
 
     @classmethod
     def from_columns(
@@ -39,6 +42,7 @@ class Franchises:
         year: Sequence[int | None],
         is_extra: Sequence[bool],
         prequel: Sequence[int],
+        is_version: Sequence[bool],
     ) -> Self:
         """From the catalogue's columns, parallel to the model's anime (ascending ids).
 
@@ -50,7 +54,11 @@ class Franchises:
         years = np.array([np.inf if at is None else at for at in year], np.float64)
         order = np.lexsort((years, places, groups))
         return cls(
-            groups, np.array(is_extra, bool), order[groups[order] >= 0], np.array(prequel, np.int64)
+            groups,
+            np.array(is_extra, bool),
+            order[groups[order] >= 0],
+            np.array(prequel, np.int64),
+            np.array(is_version, bool),
         )
 
     def same_franchise_mask(self, positions: Int64Array) -> BoolArray:
@@ -117,8 +125,7 @@ class CollapsedFranchises:
 def collapse_franchises(
     franchises: Franchises,
     entry_count: Int32Array,
-    min_share: float,
-    min_prequel_share: float,
+    shares: FranchiseShares,
     allowed: BoolArray,
     seen: Int64Array,
     planned: Int64Array,
@@ -127,26 +134,31 @@ def collapse_franchises(
 ) -> CollapsedFranchises:
     """Leave of every franchise its entry point or next part; ``entry_count`` (n,) counts lists.
 
-    It is the first unseen in order among those that are on at least ``min_share`` as many lists as
-    the most listed unseen: fewer users see a sequel than what it follows, so where the order errs,
-    a film or a side story does not pass for the beginning. What it continues comes before it,
-    though, if that is unseen and on at least ``min_prequel_share`` as many lists: the old beginning
-    of a story stays its beginning. Extras of a franchise that the user knows are left out unless
-    asked for. Where the entry point is ``planned``, and so not shown, nothing of the franchise is.
+    The next part is what continues something seen, the first such in order, or what comes between
+    the two, if it is no other version and on ``shares.between`` as many lists. Else it is the first
+    unseen among those on at least ``shares.entry_point`` as many lists as the most listed unseen:
+    fewer users see a sequel than what it follows, so where the order errs, a film or a side story
+    does not pass for the beginning. What it continues comes before it, though, if that is unseen
+    and on at least ``shares.prequel`` as many lists: the old beginning of a story stays its
+    beginning. Extras of a franchise that the user knows are left out unless asked for. Where the
+    entry point is ``planned``, and so not shown, nothing of the franchise is.
     """
     allowed = allowed.copy()
     if not include_extras:
         allowed &= ~(franchises.is_extra & franchises.same_franchise_mask(seen))
     unseen = allowed.copy()
     unseen[planned] = True
+    is_seen = np.zeros(len(allowed), bool)
+    is_seen[seen] = True
     collapsed, hidden_count = kernels.franchise_entry_points(
         franchises.watch_order,
         franchises.franchise_id,
         franchises.prequel,
         entry_count,
+        is_seen,
         unseen,
+        unseen & ~franchises.is_version,
         allowed,
-        min_share,
-        min_prequel_share,
+        *shares,
     )
     return CollapsedFranchises(collapsed, hidden_count)

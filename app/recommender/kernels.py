@@ -217,54 +217,119 @@ def solve_lower_transposed(lower: Float64Array, rhs: Float64Array) -> Float64Arr
 
 
 @jit_compiled
+def franchise_beginning(
+    order: Int64Array,
+    prequel: Int64Array,
+    entry_count: Any,
+    unseen: Any,
+    min_share: float,
+    min_prequel_share: float,
+) -> int:
+    """Return where to begin a franchise, watched in this ``order``; -1 where all was seen.
+
+    That is the first unseen one on at least ``min_share`` as many lists as the most listed, or an
+    unseen prequel of it, of the same franchise, on at least ``min_prequel_share`` as many.
+    """
+    most = 0
+    for at in order:
+        if unseen[at]:
+            most = max(most, entry_count[at])
+    for at in order:
+        if unseen[at] and entry_count[at] >= min_share * most:
+            lists = entry_count[at]
+            for _ in order:  # prequels of a damaged catalogue may be a circle
+                before = prequel[at]
+                if before < 0 or not unseen[before] or not (order == before).any():
+                    break
+                if entry_count[before] < min_prequel_share * lists:
+                    break
+                at = before
+            return int(at)
+    return -1
+
+
+@jit_compiled
+def franchise_continuation(
+    order: Int64Array,
+    prequel: Int64Array,
+    entry_count: Any,
+    seen: Any,
+    unseen: Any,
+    between: Any,
+    min_share: float,
+    between_share: float,
+) -> int:
+    """Return what goes on after something ``seen`` (n,), in this ``order``; -1 for nothing.
+
+    That is the first unseen one whose ``prequel`` was seen, of those on ``min_share`` as many lists
+    as the most listed such; or what is ``between`` (n,) both, on ``between_share`` as many lists as
+    the sequel or, as that may be new, its prequel.
+    """
+    goes_on = np.zeros(len(order), np.bool_)
+    most = 0
+    for place in range(len(order)):
+        at = order[place]
+        goes_on[place] = unseen[at] and prequel[at] >= 0 and seen[prequel[at]]
+        if goes_on[place]:
+            most = max(most, entry_count[at])
+    for place in range(len(order)):
+        sequel = order[place]
+        if goes_on[place] and entry_count[sequel] >= min_share * most:
+            start = place
+            while start >= 0 and order[start] != prequel[sequel]:
+                start -= 1
+            if start >= 0:
+                lists = max(entry_count[sequel], entry_count[prequel[sequel]], 1)
+                for at in order[start + 1 : place]:
+                    if between[at] and entry_count[at] >= between_share * lists:
+                        return int(at)
+            return int(sequel)
+    return -1
+
+
+@jit_compiled
 def franchise_entry_points(
     watch_order: Int64Array,
     franchise_id: Int64Array,
     prequel: Int64Array,
     entry_count: Any,
+    seen: Any,
     unseen: Any,
+    between: Any,
     allowed: Any,
     min_share: float,
     min_prequel_share: float,
+    between_share: float,
 ) -> tuple[Any, Int64Array]:
     """Of every franchise leave one of the ``allowed`` (n,) anime, or none.
 
-    ``watch_order`` has franchise by franchise. The entry point is the first ``unseen`` (n,) one
-    that is on at least ``min_share`` as many lists (``entry_count``) as the most listed unseen one,
-    or an unseen ``prequel`` (n,) of it (-1: none), on at least ``min_prequel_share`` as many.
-    Returns what is left of ``allowed``, and how many others each stands for.
+    ``watch_order`` has franchise by franchise. The one is its `franchise_continuation`, else its
+    `franchise_beginning`. Returns what is left of ``allowed``, and how many others each stands for.
     """
     remaining = allowed.copy()
     hidden_count = np.zeros(len(allowed), np.int64)
     last = 0
     while last < len(watch_order):
         first = last
-        most, shown = 0, 0
+        shown = 0
         while (
             last < len(watch_order)
             and franchise_id[watch_order[last]] == franchise_id[watch_order[first]]
         ):
             at = watch_order[last]
             if unseen[at]:
-                most = max(most, entry_count[at])
                 remaining[at] = False
                 shown += allowed[at]
             last += 1
-        for place in range(first, last):
-            at = watch_order[place]
-            if unseen[at] and entry_count[at] >= min_share * most:
-                lists = entry_count[at]
-                for _ in range(last - first):  # prequels of a damaged catalogue may be a circle
-                    before = prequel[at]
-                    if (
-                        before < 0
-                        or not unseen[before]
-                        or franchise_id[before] != franchise_id[at]
-                        or entry_count[before] < min_prequel_share * lists
-                    ):
-                        break
-                    at = before
-                remaining[at] = allowed[at]
-                hidden_count[at] = max(shown - 1, 0)
-                break
+        order = watch_order[first:last]
+        chosen = franchise_continuation(
+            order, prequel, entry_count, seen, unseen, between, min_share, between_share
+        )
+        if chosen < 0:
+            chosen = franchise_beginning(
+                order, prequel, entry_count, unseen, min_share, min_prequel_share
+            )
+        if chosen >= 0:
+            remaining[chosen] = allowed[chosen]
+            hidden_count[chosen] = max(shown - 1, 0)
     return remaining, hidden_count

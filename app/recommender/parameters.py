@@ -8,7 +8,7 @@ without a metric are choices about what a page shows.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,6 +23,14 @@ def _fitted(low: float, high: float, objective: Objective, order: str = "match")
 def _chosen(low: float, high: float) -> Any:
     """Return a number that no metric decides."""
     return Field(ge=low, le=high)
+
+
+class FranchiseShares(NamedTuple):
+    """By how many lists anime of a franchise are told apart: see `collapse_franchises`."""
+
+    entry_point: float
+    prequel: float
+    between: float
 
 
 class ParameterProvenance(BaseModel):
@@ -54,7 +62,8 @@ class ServingParameters(BaseModel):
 
     Franchises (`app.recommender.franchise`): where one begins is on ``entry_point_share`` as many
     lists as its most listed anime, or continued by what is and on ``prequel_share`` as many as
-    that. A score is far below the user's mean, and a dislike, if it is ``disliked_points`` below
+    that. What is on ``between_share`` as many lists as a sequel and what it continues comes between
+    them. A score is far below the user's mean, and a dislike, if it is ``disliked_points`` below
     it, and a standard deviation of the user's scores.
     """
 
@@ -84,7 +93,13 @@ class ServingParameters(BaseModel):
     rare_item_lists: Annotated[int, _chosen(0, 1000)]
     entry_point_share: Annotated[float, _chosen(0, 1)]
     prequel_share: Annotated[float, _chosen(0, 1)] = 0.1
+    between_share: Annotated[float, _chosen(0, 1)] = 0.35
     disliked_points: Annotated[float, _chosen(0, 9)] = 2.0
     user_similarity_shrinkage: Annotated[float, _chosen(1, 10_000)]
 
     provenance: ParameterProvenance
+
+    @property
+    def franchise_shares(self) -> FranchiseShares:
+        """What `app.recommender.franchise.collapse_franchises` tells anime apart by."""
+        return FranchiseShares(self.entry_point_share, self.prequel_share, self.between_share)

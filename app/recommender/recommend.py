@@ -215,8 +215,7 @@ def collapse_candidates(
     return collapse_franchises(
         options.franchises,
         model.entry_count,
-        model.parameters.entry_point_share,
-        model.parameters.prequel_share,
+        model.parameters.franchise_shares,
         scores.allowed_mask & ~dropped_franchises,
         profile.seen,
         planned,

@@ -287,12 +287,15 @@ class _Grouping:
             return shared
         one, two = self.items[number], self.items[other]
         # Catalogues tell works of one title apart by what is in brackets.
-        marked = not any(a.words == b.words for a in one.all_stems for b in two.all_stems)
-        return (
-            (marked or (one.is_root and two.is_root))
-            and (len(base) > 1 or (marked and base in (one.stems.base, two.stems.base)))
-            and _letters(base) >= MIN_STEM_LETTERS
-        )
+        marked = not self._plain_titles(number) & self._plain_titles(other)
+        if not marked and not (one.is_root and two.is_root):
+            return False
+        by_romaji = base in (one.stems.base, two.stems.base)
+        return _letters(base) >= MIN_STEM_LETTERS and (len(base) > 1 or (marked and by_romaji))
+
+    def _plain_titles(self, number: int) -> set[Words]:
+        items = (self.items[member] for member in self.groups.members(number))
+        return {stems.words for item in items for stems in item.all_stems}
 
     def _shared_hint(self, number: int, other: int) -> bool | None:
         """Whether two groups have a hint in common; None where one of them has none."""
@@ -432,6 +435,10 @@ class _Grouping:
                     yield set(alike)
 
     def _is_beginning(self, number: int, other: int, beginning: Words, stems: TitleStems) -> bool:
+        if beginning == stems.base and any(
+            beginning == each.base for each in self.items[other].all_stems
+        ):
+            return self._same_title(number, other, beginning)
         shared = self._shared_hint(number, other)
         telling = telling_words((" ".join(beginning),))
         long = len(telling) >= MIN_LONG_STEM_WORDS and _letters(beginning) >= MIN_LONG_STEM_LETTERS

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 _WORD = re.compile(r"[^\W_]+")
 _APOSTROPHE = re.compile(r"(?<=\w)['’`´](?=\w)")
 _SUBTITLE = re.compile(r"[:：]\s+|[:：]$|\s[-–—]+\s|\s?[~〜～]|\s[-–—](?=\w)|\s?[(（\[]")
-_BRACKETS = re.compile(r"[(（\[][^)）\]]*[)）\]]")
+_BRACKETS = re.compile(r"(?<=\S)\s*[(（][^)）]*[)）]")
 _ROMAN = {"ii", "iii", "iv", "vi", "vii", "viii", "ix", "xi", "xii"}
 _ORDINALS = {
     *("2nd", "3rd", "1st", "first", "second", "third", "fourth", "fifth", "sixth", "final"),
@@ -76,8 +76,8 @@ def title_stems(title: str) -> TitleStems:
     """
     words = split_words(title)
     lead = split_words(_SUBTITLE.split(title.strip(), maxsplit=1)[0])
-    plain = split_words(_BRACKETS.sub(" ", title))
-    return TitleStems(plain or words, _without_markers(words), _without_markers(lead or words))
+    plain = split_words(_BRACKETS.sub(" ", title)) or words
+    return TitleStems(plain, _without_markers(plain), _without_markers(lead or plain))
 
 
 def split_words(title: str) -> tuple[str, ...]:

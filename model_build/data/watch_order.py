@@ -1,14 +1,15 @@
 """In which order a series is watched, and what each of its anime is to another.
 
 What continues comes after what it continues, whatever the dates; else dates decide, and what
-retells comes after what it retells. A film or OVA that tells what happened before, but was made a
-year after the series or later, is no way in: there the dates count.
+retells comes after what it retells. What tells what happened before, but was made after (a film or
+OVA at any time, a series ten years later), is no way in: there the dates count.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import defaultdict
+import itertools
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -24,7 +25,9 @@ SERIES_COLUMNS = (
     *("franchise_id", "watch_order", "is_extra", "is_inferred", "relation_kind", "relation_id"),
 )
 _SEASONS = {"winter": 0.0, "spring": 0.25, "summer": 0.5, "fall": 0.75}
-_MIDDLE_OF_YEAR = 0.5
+_END_OF_YEAR = 0.9
+"""Of what has no season: films and specials of a year come after the series of that year."""
+LATE_YEARS = 10
 _EXTRA_TYPES = {"SPECIAL", "TV SPECIAL", "MUSIC", "CM", "PV"}
 _TYPE_ORDER = {"TV": 0, "ONA": 1, "MOVIE": 2, "OVA": 3, "TV SPECIAL": 4, "SPECIAL": 5}
 MIN_SPECIAL_EPISODES = 4
@@ -95,7 +98,7 @@ def _read_items(catalogue: pl.DataFrame) -> dict[int, SeriesItem]:
             title,
             english or None,
             (kind or "").upper(),
-            float(near if year is None else year + _SEASONS.get(season, _MIDDLE_OF_YEAR)),
+            float(near if year is None else year + _SEASONS.get(season, _END_OF_YEAR)),
             year is not None,
             episodes or 0,
             hint,
@@ -147,27 +150,25 @@ def watch_order(
     """
     followers: dict[int, set[int]] = {number: set() for number in members}
     for later, kind, earlier in relations:
-        if kind == "summary" or (kind == "sequel" and not _is_late_prequel(items, earlier, later)):
+        sequel = kind == "sequel" and not _is_late_prequel(items, earlier, later)
+        if sequel or kind == "summary":
             followers[earlier].add(later)
-    date = _pulled_dates(followers, items)
-    late = {n for n in date if n in extras or not (items[n].is_dated or items[n].is_root)}
-    first = min((date[number] for number in date.keys() - late), default=0.0)
-    date |= {number: max(date[number], first) for number in late}
-    waiting = dict.fromkeys(followers, 0)
-    for later_ones in followers.values():
-        for number in later_ones:
-            waiting[number] += 1
+    date, late = _effective_dates(followers, items, extras)
+    waiting = dict.fromkeys(followers, 0) | Counter(itertools.chain(*followers.values()))
 
     def priority(number: int) -> tuple[float, bool, int, int]:
         kind = _TYPE_ORDER.get(items[number].type, len(_TYPE_ORDER))
         return date[number], number in late, kind, number
+
+    def oldest(number: int) -> tuple[float, int]:
+        return items[number].date, number
 
     ready = [priority(number) for number, count in waiting.items() if not count]
     heapq.heapify(ready)
     ordered: list[int] = []
     while waiting:
         # In a circle nothing is ready.
-        number = heapq.heappop(ready)[-1] if ready else min(waiting, key=priority)
+        number = heapq.heappop(ready)[-1] if ready else min(waiting, key=oldest)
         if number not in waiting:
             continue
         del waiting[number]
@@ -180,44 +181,48 @@ def watch_order(
 
 
 def _is_late_prequel(items: Mapping[int, SeriesItem], earlier: int, later: int) -> bool:
-    """Whether a prequel was made long after the series that it leads to, as a film or OVA."""
+    """Whether a prequel was made after the series that it leads to, a series long after."""
     prequel, series = items[earlier], items[later]
-    return prequel.date >= series.date + 1 and not prequel.is_root
+    gap = LATE_YEARS if prequel.is_root or not series.is_root else 0
+    return prequel.date > series.date + gap
 
 
-def _pulled_dates(
-    followers: Mapping[int, set[int]], items: Mapping[int, SeriesItem]
-) -> dict[int, float]:
-    """Return the dates; what must come before something older has that one's date.
+def _effective_dates(
+    followers: Mapping[int, set[int]], items: Mapping[int, SeriesItem], extras: Collection[int]
+) -> tuple[dict[int, float], set[int]]:
+    """Return dates to order by, and what comes last among those of one date.
 
-    Else an old film would come before a series, only because that waits for a new one.
+    What must come before something older has that one's date: else an old film would come before a
+    series, only because that waits for a new one.
     """
     date = {number: items[number].date for number in followers}
     for _ in followers:  # at most as often as the longest chain is long
-        changed = False
         for number, later_ones in followers.items():
-            oldest = min((date[each] for each in later_ones), default=date[number])
-            if oldest < date[number]:
-                date[number], changed = oldest, True
-        if not changed:
-            break
-    return date
+            date[number] = min([date[number], *(date[each] for each in later_ones)])
+    late = {n for n in date if n in extras or not (items[n].is_dated or items[n].is_root)}
+    first = min((date[number] for number in date.keys() - late), default=0.0)
+    return date | {number: max(date[number], first) for number in late}, late
 
 
-def find_extras(items: Mapping[int, SeriesItem], relations: Iterable[Relation]) -> set[int]:
+def find_extras(items: Mapping[int, SeriesItem], relations: Collection[Relation]) -> set[int]:
     """Return what nobody starts with: what retells, adverts, music videos, specials.
 
-    A special that continues a series, or is continued by one, is part of the story; so is one of
-    television with `MIN_SPECIAL_EPISODES` or more.
+    A special that continues a series is part of the story, unless a series goes on beside or after
+    it; so is one of television with `MIN_SPECIAL_EPISODES` or more.
     """
-    told_on, retelling = set(), set()
-    for later, kind, earlier in relations:
-        if kind == "summary":
-            retelling.add(later)
-        elif kind == "sequel" and any(
-            items[number].type not in _EXTRA_TYPES for number in (later, earlier)
-        ):
-            told_on |= {later, earlier}
+    retelling = {r.anime_id for r in relations if r.kind == "summary"}
+    sequels = [(r.related_id, r.anime_id) for r in relations if r.kind == "sequel"]
+    led_on = {earlier for earlier, later in sequels if items[later].is_root}
+    told_on = {
+        later
+        for earlier, later in sequels
+        if later not in led_on and earlier not in led_on and items[earlier].type not in _EXTRA_TYPES
+    }
+    told_on |= {
+        earlier
+        for earlier, later in sequels
+        if earlier not in led_on and items[later].type not in _EXTRA_TYPES
+    }
     extras = set()
     for number, item in items.items():
         if number in retelling or is_recap_title(item.title) or is_promotion_title(item.title):

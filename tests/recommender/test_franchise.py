@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
@@ -12,6 +13,7 @@ from app.recommender import Franchises, Model, RecommendOptions, UserList, Watch
 from app.recommender.array_types import BoolArray
 from app.recommender.fold_in import fold_in
 from app.recommender.franchise import CollapsedFranchises, collapse_franchises
+from app.recommender.parameters import FranchiseShares
 
 # franchise, place in its order, year, extra, what it continues
 WORLD = [
@@ -20,17 +22,17 @@ WORLD = [
     (1, 1, 2001, False, -1),
     (1, 3, 2000, False, -1),
     (1, 4, 1999, True, -1),
-    (1, 5, 2006, True, 0),
+    (1, 5, 2006, True, -1),
     (None, None, 2010, False, -1),
     (2, 0, 1998, False, -1),
     (2, 1, 1997, True, -1),
     (None, None, None, False, -1),
 ]
 GROUP, PLACE, YEAR, EXTRA, PREQUEL = zip(*WORLD, strict=True)
-FRANCHISES = Franchises.from_columns(GROUP, PLACE, YEAR, EXTRA, PREQUEL)
+FRANCHISES = Franchises.from_columns(GROUP, PLACE, YEAR, EXTRA, PREQUEL, [False] * len(WORLD))
 FILM = 2
 LISTS = np.array([80, 100, 60, 50, 20, 10, 90, 9, 8, 7], np.int32)
-SHARE, PREQUEL_SHARE = 0.5, 0.25
+SHARES = FranchiseShares(entry_point=0.5, prequel=0.25, between=0.75)
 EVERYTHING = np.ones(len(WORLD), bool)
 
 
@@ -46,7 +48,7 @@ def fold(
     candidates = allowed.copy()
     candidates[at] = candidates[plans] = False
     return collapse_franchises(
-        FRANCHISES, LISTS, SHARE, PREQUEL_SHARE, candidates, at, plans, include_extras=extras
+        FRANCHISES, LISTS, SHARES, candidates, at, plans, include_extras=extras
     )
 
 
@@ -57,7 +59,7 @@ def shown(folded: CollapsedFranchises) -> list[int]:
 def grouped(groups: Sequence[int | None], years: Sequence[int | None]) -> Franchises:
     """As a catalogue from before places were found out has them."""
     n = len(groups)
-    return Franchises.from_columns(groups, [None] * n, years, [False] * n, [-1] * n)
+    return Franchises.from_columns(groups, [None] * n, years, [False] * n, [-1] * n, [False] * n)
 
 
 def test_the_order_is_read_off_the_places() -> None:
@@ -109,7 +111,7 @@ def test_what_hardly_anyone_has_seen_is_no_way_in() -> None:
     lists = LISTS.copy()
     lists[1] = 30
     none = np.empty(0, np.int64)
-    folded = collapse_franchises(FRANCHISES, lists, SHARE, PREQUEL_SHARE, EVERYTHING, none, none)
+    folded = collapse_franchises(FRANCHISES, lists, SHARES, EVERYTHING, none, none)
     assert shown(folded) == [2, 6, 7, 9]
     assert folded.hidden_count[2] == 5
 
@@ -122,11 +124,31 @@ def test_what_a_well_known_sequel_continues_comes_before_it() -> None:
 
     def first(prequel_share: float) -> list[int]:
         return shown(
-            collapse_franchises(FRANCHISES, lists, SHARE, prequel_share, EVERYTHING, none, none)
+            collapse_franchises(
+                FRANCHISES, lists, SHARES._replace(prequel=prequel_share), EVERYTHING, none, none
+            )
         )
 
-    assert first(PREQUEL_SHARE) == [1, 6, 7, 9]
+    assert first(SHARES.prequel) == [1, 6, 7, 9]
     assert first(0.5) == [0, 6, 7, 9]
+
+
+def test_what_was_begun_goes_on_though_few_have_seen_what_follows() -> None:
+    """A new season is on few lists; what is well known between it and the last comes first."""
+    none = np.empty(0, np.int64)
+
+    def after_the_first(lists_of_film: int, *, other_version: bool = False) -> list[int]:
+        lists = LISTS.copy()
+        lists[[0, FILM]] = 5, lists_of_film
+        versions = (np.arange(len(WORLD)) == FILM) & other_version
+        series = replace(FRANCHISES, is_version=versions)
+        allowed = EVERYTHING & (np.arange(len(WORLD)) != 1)
+        seen = np.array([1], np.int64)
+        return shown(collapse_franchises(series, lists, SHARES, allowed, seen, none))[:1]
+
+    assert after_the_first(74) == [0], "not the OVA either, which more have seen"
+    assert after_the_first(75) == [FILM]
+    assert after_the_first(75, other_version=True) == [0]
 
 
 def followed(target: int, seen: list[int], liked: list[int]) -> int:
@@ -159,9 +181,11 @@ def test_at_most_one_a_franchise_and_none_lost(data: st.DataObject) -> None:
     years = data.draw(st.lists(st.none() | st.integers(1990, 2020), min_size=n, max_size=n))
     allowed = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)))
     lists = np.array(data.draw(st.lists(st.integers(0, 5), min_size=n, max_size=n)), np.int32)
-    franchises = Franchises.from_columns(groups, places, years, [False] * n, prequel)
+    franchises = Franchises.from_columns(groups, places, years, [False] * n, prequel, [False] * n)
     none = np.empty(0, np.int64)
-    folded = collapse_franchises(franchises, lists, SHARE, SHARE, allowed, none, none)
+    folded = collapse_franchises(
+        franchises, lists, FranchiseShares(0.5, 0.5, 0.5), allowed, none, none
+    )
     assert not (folded.allowed & ~allowed).any()
     for group in {g for g in groups if g is not None}:
         members = franchises.franchise_id == group

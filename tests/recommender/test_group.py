@@ -122,7 +122,7 @@ def franchises(model: Model, size: int) -> Franchises:
     n = len(model)
     groups = [at // size for at in range(n)]
     years = [1990 + at for at in range(n)]
-    return Franchises.from_columns(groups, [None] * n, years, [False] * n, [-1] * n)
+    return Franchises.from_columns(groups, [None] * n, years, [False] * n, [-1] * n, [False] * n)
 
 
 @given(st.data())
@@ -144,8 +144,8 @@ def test_a_series_goes_on_where_both_stand(model: Model, data: st.DataObject) ->
         may = scores.allowed_mask & ~np.array(
             [at // 3 in left and at not in scores.profile.planned for at in range(len(model))]
         )
-        shares = model.parameters.entry_point_share, model.parameters.prequel_share
-        folded = collapse_franchises(groups, model.entry_count, *shares, may, seen, seen[:0])
+        shares = model.parameters.franchise_shares
+        folded = collapse_franchises(groups, model.entry_count, shares, may, seen, seen[:0])
         ways_in.append({int(model.anime_id[at]) for at in np.flatnonzero(folded.allowed)})
     assert {item.anime_id for item in found.recommendations} == ways_in[0] & ways_in[1]
 
