@@ -13,7 +13,6 @@ The value found flatters the settings a little, which were chosen by it: measure
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -62,8 +61,10 @@ def run(config: TuneConfig) -> None:
     """Search, and print each trial and what was found."""
     import optuna
 
+    from model_build.data.catalogue import read_catalogue
     from model_build.data.holdout import HIDDEN_SHARE
     from model_build.data.ratings import read_ratings
+    from model_build.evaluate.evaluation import build_catalogue, franchise_by_anime
     from model_build.train.hyperparameters import write_hyperparameters
     from model_build.tuning.holdout_benchmark import HoldoutBenchmark
     from model_build.tuning.search import search_hyperparameters
@@ -81,9 +82,13 @@ def run(config: TuneConfig) -> None:
         raise InputError("--objective new_ndcg@10: needs the franchises of a --catalogue.")
     if config.out.is_dir():
         raise InputError(f"{config.out}: is a directory; expected a file to write settings to.")
-    franchise = _read_franchises(config.catalogue) if config.catalogue else None
+    ratings = read_ratings(config.ratings)
+    franchise: dict[int, int] = {}
+    if config.catalogue:
+        catalogue = build_catalogue(read_catalogue(config.catalogue), ratings.anime_ids)
+        franchise = franchise_by_anime(catalogue)
     benchmark = HoldoutBenchmark(
-        read_ratings(config.ratings),
+        ratings,
         n_users=config.fans,
         seed=config.seed,
         affinity_anime=config.affinity_anime,
@@ -98,7 +103,7 @@ def run(config: TuneConfig) -> None:
         "seed": config.seed,
         "hidden share": HIDDEN_SHARE,
         "anime in affinity": config.affinity_anime,
-        "franchises": len(franchise or ()),
+        "franchises": len(franchise),
     }
     best: dict[str, float | int | str] = {}
 
@@ -124,12 +129,3 @@ def run(config: TuneConfig) -> None:
             f"{part}: {objective} {found.value:.5g}, defaults {found.default_value:.5g}: {chosen}"
         )
     print(f"written to {config.out}")
-
-
-def _read_franchises(path: Path) -> dict[int, int]:
-    from model_build.data.catalogue import read_catalogue
-    from model_build.data.watch_order import ensure_series
-    from model_build.tuning.holdout_benchmark import franchise_by_anime
-
-    catalogue = ensure_series(read_catalogue(path))
-    return franchise_by_anime(catalogue["anime_id"].to_list(), catalogue["franchise_id"].to_list())

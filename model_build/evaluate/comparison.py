@@ -9,23 +9,19 @@ This is how any change to ranking is judged.
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from app.catalogue import Catalogue
 from app.recommender import EngineName, Model, SortOrder, UserList
 from app.recommender.array_types import Float64Array, Int32Array
 from app.recommender.arrays import find_positions
-from model_build.data.catalogue import encode_catalogue
 from model_build.data.holdout import (
     HoldoutUser,
     MaskedInteractions,
@@ -41,7 +37,7 @@ from model_build.engines import als
 from model_build.engines.als import AlsSettings
 from model_build.engines.base import FittedEngine, replace_prefixed
 from model_build.engines.registry import NEURAL_ENGINES, engine_in_memory, network_trainer
-from model_build.evaluate.evaluation import franchises_and_genres
+from model_build.evaluate.evaluation import build_catalogue, franchises_and_genres
 from model_build.evaluate.implicit import (
     constant_scorer,
     evaluate_known_and_new,
@@ -225,10 +221,8 @@ def _measure_ranking(
 
 
 def _evaluation_items(training: Ratings, catalogue: pl.DataFrame | None) -> EvaluationItems:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "catalogue"
-        path.write_bytes(encode_catalogue(catalogue, training.anime_ids))
-        franchise, genres = franchises_and_genres(Catalogue.open(path), training.anime_ids)
+    facts = build_catalogue(catalogue, training.anime_ids)
+    franchise, genres = franchises_and_genres(facts, training.anime_ids)
     lists = np.bincount(training.item, minlength=len(training.anime_ids)).astype(np.int32)
     return EvaluationItems.from_catalogue(
         training.anime_ids, franchise, lists, len(training.user_ids), genres

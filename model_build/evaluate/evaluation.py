@@ -7,14 +7,18 @@ more is relevant. Formulas: `docs/evaluation.md`.
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from app.catalogue import Catalogue
 from app.recommender import Model
 from app.recommender.array_types import Int32Array, Int64Array
+from model_build.data.catalogue import encode_catalogue
 from model_build.data.holdout import HoldoutUser, truncate_history
 from model_build.evaluate.metrics import metrics_report, summary
 from model_build.evaluate.ranking import (
@@ -37,6 +41,18 @@ def franchises_and_genres(
     groups = catalogue.column_values("franchise_id", ids)
     franchise = np.array([-1 if group is None else group for group in groups], np.int64)
     return franchise, catalogue.column_values("genres", ids)
+
+
+def build_catalogue(table: pl.DataFrame | None, anime_ids: Int32Array) -> Catalogue:
+    """Return the catalogue that a model of these anime would have."""
+    return Catalogue(json.loads(gzip.decompress(encode_catalogue(table, anime_ids))))
+
+
+def franchise_by_anime(catalogue: Catalogue) -> dict[int, int]:
+    """Map anime ids to franchises, where they are known."""
+    ids = catalogue.anime_ids()
+    groups = catalogue.column_values("franchise_id", ids)
+    return {anime: group for anime, group in zip(ids, groups, strict=True) if group is not None}
 
 
 def evaluate(

@@ -6,6 +6,7 @@ import sys
 
 from tqdm import tqdm
 
+from app.catalogue import Catalogue
 from app.recommender import Model
 from app.recommender.atomic_writes import write_text_atomically
 from model_build.collect.config import KitsuConfig, MyAnimeListConfig
@@ -13,12 +14,12 @@ from model_build.collect.report import render_report
 from model_build.collect.runner import collect_from_kitsu, collect_from_myanimelist
 from model_build.data.catalogue import read_catalogue
 from model_build.data.ratings import read_ratings
-from model_build.data.watch_order import ensure_series
+from model_build.evaluate.evaluation import build_catalogue, franchise_by_anime
 from model_build.reporting.collection_page import collection_report_page
 from model_build.reporting.config import ReportConfig
 from model_build.reporting.page import report_page
 from model_build.reporting.report_charts import PROGRESS_STEPS, model_hyperparameters, report_charts
-from model_build.reporting.report_inputs import AnimeNames, read_comparison, similar_anime
+from model_build.reporting.report_inputs import read_comparison, similar_anime
 from model_build.tuning.holdout_benchmark import HoldoutBenchmark
 from model_build.util.errors import InputError
 
@@ -37,16 +38,17 @@ def write_report(config: ReportConfig) -> str:
         raise InputError(f"{config.out}: is a directory; expected a file to write a page to.")
     compared = read_comparison(config.compare) if config.compare else {}
     model = Model.open(config.model)
-    names = (
-        AnimeNames.from_catalogue(ensure_series(read_catalogue(config.catalogue)))
+    catalogue = (
+        build_catalogue(read_catalogue(config.catalogue), model.anime_id)
         if config.catalogue
-        else AnimeNames.from_model(model)
+        else Catalogue.open(model.catalogue_path)
     )
+    franchise = franchise_by_anime(catalogue)
     benchmark = HoldoutBenchmark(
         read_ratings(config.ratings),
         n_users=config.fans,
         seed=config.seed,
-        franchise=dict(names.franchise),
+        franchise=franchise,
         threads=config.threads,
     )
     with tqdm(
@@ -55,10 +57,10 @@ def write_report(config: ReportConfig) -> str:
         charts = report_charts(
             benchmark,
             model_hyperparameters(model),
-            franchises=bool(names.franchise),
+            franchises=bool(franchise),
             on_step=lambda: bar.update(),
         )
-    similar, n_users = similar_anime(model, names), len(benchmark.users)
+    similar, n_users = similar_anime(model, catalogue), len(benchmark.users)
     text = report_page(model.manifest, charts, similar, compared, n_users=n_users)
     write_text_atomically(config.out, text)
     return f"written to {config.out} ({len(text) / 1e3:,.0f} kB)"

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from app.catalogue import Catalogue
 from app.recommender import Model
+from model_build.evaluate.evaluation import franchise_by_anime
 from model_build.reporting.page import SimilarAnime
 from model_build.util.errors import InputError
 
@@ -19,56 +19,19 @@ N_NEIGHBOURS = 5
 N_TITLES = 9
 
 
-class AnimeNames:
-    """Titles and franchises by anime id."""
-
-    def __init__(self, title: Mapping[int, str], franchise: Mapping[int, int]) -> None:
-        self._title = title
-        self.franchise = franchise
-
-    @classmethod
-    def from_model(cls, model: Model) -> AnimeNames:
-        """Read the catalogue of the model."""
-        catalogue = Catalogue.open(model.catalogue_path)
-        ids = model.anime_id.tolist()
-        franchise = zip(ids, catalogue.column_values("franchise_id", ids), strict=True)
-        return cls(
-            {anime: catalogue.title(anime) for anime in ids},
-            {anime: int(group) for anime, group in franchise if group is not None and group >= 0},
-        )
-
-    @classmethod
-    def from_catalogue(cls, frame: pl.DataFrame) -> AnimeNames:
-        """Read a catalogue as `read_catalogue` gives it."""
-        ids = frame["anime_id"].to_list()
-        groups = frame["franchise_id"].to_list() if "franchise_id" in frame.columns else []
-        return cls(
-            {
-                a: str(title)
-                for a, title in zip(ids, frame["title"].to_list(), strict=True)
-                if title
-            },
-            {a: int(group) for a, group in zip(ids, groups, strict=False) if group is not None},
-        )
-
-    def title(self, anime_id: int) -> str:
-        """Return the title, or the id where there is none."""
-        return self._title.get(anime_id, f"Anime {anime_id}")
-
-
-def similar_anime(model: Model, names: AnimeNames) -> list[SimilarAnime]:
+def similar_anime(model: Model, catalogue: Catalogue) -> list[SimilarAnime]:
     """Return the most similar anime of those with most scores, one a franchise."""
-    ids = model.anime_id.tolist()
+    ids, franchise = model.anime_id.tolist(), franchise_by_anime(catalogue)
     chosen: dict[object, int] = {}
     for position in np.argsort(-model.rating_count.astype(np.int64), kind="stable").tolist():
-        group = names.franchise.get(ids[position], f"anime {position}")
+        group = franchise.get(ids[position], f"anime {position}")
         chosen.setdefault(group, position)
         if len(chosen) == N_TITLES:
             break
 
     def nearest(source: Any, weight: Any) -> list[tuple[str, float]]:
         best = np.argsort(-weight, kind="stable")[:N_NEIGHBOURS]
-        return [(names.title(ids[source[b]]), float(weight[b])) for b in best if weight[b] > 0]
+        return [(catalogue.title(ids[source[b]]), float(weight[b])) for b in best if weight[b] > 0]
 
     found = []
     for position in chosen.values():
@@ -78,7 +41,7 @@ def similar_anime(model: Model, names: AnimeNames) -> list[SimilarAnime]:
         together = model.affinity_matrix.data[row] * model.affinity_matrix.scale
         found.append(
             SimilarAnime(
-                names.title(ids[position]),
+                catalogue.title(ids[position]),
                 nearest(*model.similarity.column_entries(position)),
                 nearest(model.affinity_matrix.indices[row], together),
             )

@@ -195,12 +195,3 @@ def _empty_stages(n_items: int, mean: float) -> dict[str, ArrayMapping]:
         "affinity": no_matrix,
         "newcomer": no_matrix,
     }
-
-
-def franchise_by_anime(anime_id: list[int], franchise: list[int | None]) -> dict[int, int]:
-    """Return the mapping that `HoldoutBenchmark` takes, from two columns of a catalogue."""
-    return {
-        anime: group
-        for anime, group in zip(anime_id, franchise, strict=True)
-        if group is not None and group >= 0
-    }

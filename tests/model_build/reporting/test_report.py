@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from app.catalogue import Catalogue
 from app.recommender import Model, SortOrder
 from app.recommender.fold_in import fold_in
 from app.recommender.knn_baseline import predict_knn
@@ -25,7 +26,7 @@ from model_build.evaluate.ranking import model_ranker
 from model_build.reporting.charts import PLACEHOLDER_COLOURS, Chart, chart_svg
 from model_build.reporting.page import SimilarAnime, report_page
 from model_build.reporting.report_charts import model_hyperparameters, report_charts
-from model_build.reporting.report_inputs import AnimeNames, read_comparison, similar_anime
+from model_build.reporting.report_inputs import read_comparison, similar_anime
 from model_build.train.hyperparameters import Hyperparameters
 from model_build.tuning.holdout_benchmark import HoldoutBenchmark
 from model_build.util.errors import InputError
@@ -256,7 +257,13 @@ def test_the_most_similar_are_those_of_the_model(tmp_path: Path) -> None:
     ids = model.anime_id.tolist()
     most = ids[int(np.argmax(model.rating_count))]
     second = ids[int(np.argsort(-model.rating_count, kind="stable")[1])]
-    names = AnimeNames({anime: f"T{anime}" for anime in ids[:-1]}, {most: 1, second: 1})
+    names = Catalogue(
+        {
+            "anime_id": ids[:-1],
+            "title": [f"T{anime}" for anime in ids[:-1]],
+            "franchise_id": [1 if anime in (most, second) else None for anime in ids[:-1]],
+        }
+    )
     found = similar_anime(model, names)
     assert len(found) == 9
     assert found[0].title == names.title(most)
