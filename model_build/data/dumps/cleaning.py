@@ -6,17 +6,20 @@ entries, users, anime by the entries of the users that are left.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from app.recommender.array_types import BoolArray, Int32Array
-from model_build.data.dumps.csv_entries import MAX_ANIME_ID, RowCounts, UserIdMap, read_entry_blocks
+from model_build.data.dumps.csv_entries import (
+    MAX_ANIME_ID,
+    CleaningCounts,
+    UserIdMap,
+    read_entry_blocks,
+)
 from model_build.data.dumps.formats import RatingsFileFormat
 from model_build.data.dumps.prepared import (
     RATINGS_FOLDER,
@@ -30,7 +33,6 @@ from model_build.data.dumps.source import CsvSource
 from model_build.util.errors import InputError
 from model_build.util.threads import available_cpus
 
-T = TypeVar("T")
 ANIME_BITS, POSITION_BITS = 24, 27
 """Of the 64-bit sort key; the other 13 bits number the users of a partition."""
 BUFFERED_ENTRIES = 2_000_000
@@ -55,26 +57,12 @@ class CleaningRules:
     min_anime_entries: int = 5
 
 
-@dataclass(slots=True)
-class DropCounts:
-    """Entries and users dropped, by reason."""
-
-    entries: Counter[str] = field(default_factory=Counter)
-    users: Counter[str] = field(default_factory=Counter)
-
-    def add(self, other: DropCounts) -> None:
-        """Add the counts of another part."""
-        self.entries.update(other.entries)
-        self.users.update(other.users)
-
-
 @dataclass(frozen=True, slots=True)
 class PartitionResult:
-    """The partitions of one file, what was read of it, and what was dropped."""
+    """The partitions of one file, and what was read and dropped of it."""
 
     partitions: list[RatingsPartition]
-    row_counts: RowCounts
-    dropped: DropCounts
+    counts: CleaningCounts
     n_anime: int
 
 
@@ -149,37 +137,37 @@ def write_partitions(
     """
     (folder / RATINGS_FOLDER).mkdir()
     (folder / SORT_FOLDER).mkdir()
-    sorter, row_counts = ExternalSorter(folder / SORT_FOLDER), RowCounts()
-    for block in read_entry_blocks(source, file_format, UserIdMap(first_user), row_counts):
+    sorter, counts = ExternalSorter(folder / SORT_FOLDER), CleaningCounts()
+    for block in read_entry_blocks(source, file_format, UserIdMap(first_user), counts):
         sorter.add(block)
-        on_progress(row_counts.rows)
+        on_progress(counts.rows)
     sorter.flush()
     digest = source.digest()
-    dropped = DropCounts()
     count = np.zeros(MAX_ANIME_ID + 1, np.int32)
 
-    def clean(number: int) -> tuple[RatingsPartition | None, DropCounts, Int32Array]:
-        own = DropCounts()
+    def clean(number: int) -> tuple[RatingsPartition | None, CleaningCounts, Int32Array]:
+        own = CleaningCounts()
         kept = drop_duplicate_entries(sorter.pop_partition(number), own)
         kept = drop_outlier_users(kept, rules, own)
         partition = write_partition(folder, number, kept, digest) if len(kept) else None
         return partition, own, kept.anime_id
 
     partitions: list[RatingsPartition] = []
-    for partition, own, anime in _map_in_threads(clean, sorter.partitions()):
-        partitions += [partition] if partition else []
-        dropped.add(own)
-        np.add.at(count, anime, 1)
+    with ThreadPoolExecutor(available_cpus()) as pool:  # numpy and pyarrow release the GIL
+        for partition, own, anime in pool.map(clean, sorter.partitions()):
+            partitions += [partition] if partition else []
+            counts.add(own)
+            np.add.at(count, anime, 1)
     (folder / SORT_FOLDER).rmdir()
     rare = count < rules.min_anime_entries
     rare[known_anime_ids] = False
     if (rare & (count > 0)).any():
-        partitions = _rewrite_without(rare, folder, partitions, rules, dropped)
+        partitions = _rewrite_without(rare, folder, partitions, rules, counts)
         count[rare] = 0
-    return PartitionResult(partitions, row_counts, dropped, int((count > 0).sum()))
+    return PartitionResult(partitions, counts, int((count > 0).sum()))
 
 
-def drop_duplicate_entries(entries: EntryArrays, dropped: DropCounts) -> EntryArrays:
+def drop_duplicate_entries(entries: EntryArrays, dropped: CleaningCounts) -> EntryArrays:
     """Entries sorted by user and anime, each pair once: the last of the file.
 
     Raises
@@ -203,7 +191,7 @@ def drop_duplicate_entries(entries: EntryArrays, dropped: DropCounts) -> EntryAr
 
 
 def drop_outlier_users(
-    entries: EntryArrays, rules: CleaningRules, dropped: DropCounts
+    entries: EntryArrays, rules: CleaningRules, dropped: CleaningCounts
 ) -> EntryArrays:
     """Drop whole users; ``entries`` are sorted by user."""
     if not len(entries):
@@ -233,7 +221,7 @@ def drop_outlier_users(
 
 
 def drop_rare_items(
-    entries: EntryArrays, rare: BoolArray, rules: CleaningRules, dropped: DropCounts
+    entries: EntryArrays, rare: BoolArray, rules: CleaningRules, dropped: CleaningCounts
 ) -> EntryArrays:
     """Drop the entries of anime marked in ``rare`` (by id), and users who then have none."""
     wrong = rare[entries.anime_id]
@@ -251,10 +239,10 @@ def _rewrite_without(
     folder: Path,
     partitions: list[RatingsPartition],
     rules: CleaningRules,
-    dropped: DropCounts,
+    counts: CleaningCounts,
 ) -> list[RatingsPartition]:
-    def rewrite(partition: RatingsPartition) -> tuple[RatingsPartition | None, DropCounts]:
-        own = DropCounts()
+    def rewrite(partition: RatingsPartition) -> tuple[RatingsPartition | None, CleaningCounts]:
+        own = CleaningCounts()
         kept = drop_rare_items(read_partition(folder, partition), rare, rules, own)
         if len(kept) == partition.rows:
             return partition, own
@@ -265,9 +253,10 @@ def _rewrite_without(
         return write_partition(folder, number, kept, partition.source), own
 
     found: list[RatingsPartition] = []
-    for written, own in _map_in_threads(rewrite, partitions):
-        found += [written] if written else []
-        dropped.add(own)
+    with ThreadPoolExecutor(available_cpus()) as pool:
+        for written, own in pool.map(rewrite, partitions):
+            found += [written] if written else []
+            counts.add(own)
     return found
 
 
@@ -276,9 +265,3 @@ def _runs(values: Int32Array) -> Iterator[tuple[int, int]]:
     if len(values):
         start = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]])).tolist()
         yield from zip(start, [*start[1:], len(values)], strict=True)
-
-
-def _map_in_threads(work: Callable[..., T], items: Iterable[object]) -> Iterable[T]:
-    """Results in the order of the items; numpy and pyarrow release the GIL."""
-    with ThreadPoolExecutor(available_cpus()) as pool:
-        yield from pool.map(work, items)

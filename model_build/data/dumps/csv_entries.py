@@ -30,18 +30,24 @@ STATUS_CODES = np.array([int(status) for status in WatchStatus], np.int64)
 
 
 @dataclass(slots=True)
-class RowCounts:
-    """What was read, and how many rows were dropped or repaired, by reason."""
+class CleaningCounts:
+    """What was read, and by reason entries and users dropped and entries repaired."""
 
     rows: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
+    entries: Counter[str] = field(default_factory=Counter)
+    users: Counter[str] = field(default_factory=Counter)
     repaired: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: CleaningCounts) -> None:
+        """Add what was dropped of another part."""
+        self.entries.update(other.entries)
+        self.users.update(other.users)
 
 
 def read_entry_blocks(
-    source: CsvSource, file_format: RatingsFileFormat, user_ids: UserIdMap, row_counts: RowCounts
+    source: CsvSource, file_format: RatingsFileFormat, user_ids: UserIdMap, counts: CleaningCounts
 ) -> Iterator[EntryArrays]:
-    """Return the entries of a file, in its order; ``row_counts`` is added to on the way.
+    """Return the entries of a file, in its order; ``counts`` is added to on the way.
 
     Raises
     ------
@@ -52,13 +58,13 @@ def read_entry_blocks(
     with source.open_stream() as stream:
         try:
             for batch in _open_csv(stream, file_format):
-                row_counts.rows += len(batch)
-                yield _validated_block(batch, file_format, user_ids, row_counts)
+                counts.rows += len(batch)
+                yield _validated_block(batch, file_format, user_ids, counts)
         except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
             raise InputError(f"{source}: {_csv_error_message(error)}") from None
         if stream.last_byte != b"\n":
             raise InputError(
-                f"{source}, row {row_counts.rows + 1}: the last line has no end, so the file may "
+                f"{source}, row {counts.rows + 1}: the last line has no end, so the file may "
                 "be cut off; download it again, or end the line if nothing is missing."
             )
 
@@ -94,7 +100,7 @@ def _csv_error_message(error: Exception) -> str:
 
 
 def _validated_block(
-    batch: Any, file_format: RatingsFileFormat, user_ids: UserIdMap, row_counts: RowCounts
+    batch: Any, file_format: RatingsFileFormat, user_ids: UserIdMap, counts: CleaningCounts
 ) -> EntryArrays:
     """Drop the rows that cannot be used, one reason each, and repair stray codes."""
     columns = [batch.column(batch.schema.get_field_index(name)) for name in file_format.columns]
@@ -103,14 +109,14 @@ def _validated_block(
     good = np.ones(len(batch), bool)
 
     def drop(why: str, wrong: BoolArray) -> None:
-        row_counts.dropped[why] += int((wrong & good).sum())
+        counts.entries[why] += int((wrong & good).sum())
         good[wrong] = False
 
     drop("no fan", ~_has_user(user, named=file_format.users_by_name))
     drop("no anime, or an impossible number", (anime < 1) | (anime > MAX_ANIME_ID))
     whole = (rating >= 0) & (rating <= 10) & (rating == np.floor(rating))
     drop("a score other than 1 to 10", ~(whole | (rating == -1)))
-    status = _status_codes(columns[3] if len(columns) > 3 else None, file_format, good, row_counts)
+    status = _status_codes(columns[3] if len(columns) > 3 else None, file_format, good, counts)
     if not good.all():
         anime, rating, status = anime[good], rating[good], status[good]
         user = user.filter(pa.array(good))
@@ -139,14 +145,14 @@ def _map_users(column: Any, user_ids: UserIdMap, *, named: bool) -> Int32Array:
 
 
 def _status_codes(
-    column: Any, file_format: RatingsFileFormat, good: BoolArray, row_counts: RowCounts
+    column: Any, file_format: RatingsFileFormat, good: BoolArray, counts: CleaningCounts
 ) -> Int64Array:
     if column is None:
         return np.full(len(good), int(file_format.default_status), np.int64)
     status = pc.fill_null(column, 0).to_numpy(zero_copy_only=False)
     stray = ~np.isin(status, STATUS_CODES)
     if stray.any():
-        row_counts.repaired["a stray status code, taken as not known"] += int((stray & good).sum())
+        counts.repaired["a stray status code, taken as not known"] += int((stray & good).sum())
         status = np.where(stray, int(WatchStatus.UNKNOWN), status)
     return np.asarray(status)
 

@@ -164,7 +164,7 @@ def _dataset_manifest(
     catalogue: str | None,
 ) -> PreparedDataset:
     partitions = result.partitions
-    dropped = {**result.row_counts.dropped, **result.dropped.entries}
+    counts = result.counts
     return PreparedDataset(
         format=PREPARED_FORMAT,
         dataset=dataset,
@@ -173,7 +173,7 @@ def _dataset_manifest(
                 file=source.name,
                 bytes=source.file_size(),
                 sha256=partitions[0].source,
-                rows=result.row_counts.rows,
+                rows=counts.rows,
             )
         ],
         cleaning=asdict(rules),
@@ -184,14 +184,12 @@ def _dataset_manifest(
             "anime": result.n_anime,
         },
         dropped=[
-            CleaningCount(why=why, entries=count, fans=result.dropped.users[why])
-            for why, count in dropped.items()
+            CleaningCount(why=why, entries=count, fans=counts.users[why])
+            for why, count in counts.entries.items()
             if count
         ],
         mended=[
-            CleaningCount(why=why, entries=count)
-            for why, count in result.row_counts.repaired.items()
-            if count
+            CleaningCount(why=why, entries=count) for why, count in counts.repaired.items() if count
         ],
         catalogue=catalogue,
         partitions=partitions,
