@@ -6,12 +6,13 @@ entries, users, anime by the entries of the users that are left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from app.recommender.array_types import BoolArray, Int32Array
 from model_build.data.dumps.csv_entries import (
@@ -30,11 +31,9 @@ from model_build.data.dumps.prepared import (
     write_partition,
 )
 from model_build.data.dumps.source import CsvSource
-from model_build.util.errors import InputError
 from model_build.util.threads import available_cpus
 
-ANIME_BITS, POSITION_BITS = 24, 27
-"""Of the 64-bit sort key; the other 13 bits number the users of a partition."""
+ANIME_BITS = 24
 BUFFERED_ENTRIES = 2_000_000
 SORT_FOLDER = "spill"
 NO_ANIME_IDS = np.empty(0, np.int32)
@@ -95,25 +94,21 @@ class ExternalSorter:
             entries[name] = np.concatenate([getattr(block, name) for block in self._buffer])
         self._buffer, self._count = [], 0
         partition = entries["user_id"] // USERS_PER_PARTITION
-        if (partition[1:] < partition[:-1]).any():
-            order = np.argsort(partition, kind="stable")
-            entries, partition = entries[order], partition[order]
-        for first, last in _runs(partition):
-            number = int(partition[first])
+        for number in np.unique(partition).tolist():
             self._partitions.add(number)
             with self._partition_file(number).open("ab") as file:
-                file.write(entries[first:last].data)
+                file.write(entries[partition == number].data)
 
     def partitions(self) -> list[int]:
         """Return the numbers of the ranges that hold entries, ascending."""
         return sorted(self._partitions)
 
-    def pop_partition(self, partition: int) -> EntryArrays:
+    def pop_partition(self, partition: int) -> pl.DataFrame:
         """Read the entries of one range and remove its file."""
         file = self._partition_file(partition)
         entries = np.fromfile(file, _ENTRY_DTYPE)
         file.unlink()
-        return EntryArrays(*(np.ascontiguousarray(entries[name]) for name in _COLUMNS))
+        return pl.DataFrame({name: entries[name] for name in _COLUMNS})
 
     def _partition_file(self, partition: int) -> Path:
         return self._folder / f"{partition:06}"
@@ -149,11 +144,12 @@ def write_partitions(
         own = CleaningCounts()
         kept = drop_duplicate_entries(sorter.pop_partition(number), own)
         kept = drop_outlier_users(kept, rules, own)
-        partition = write_partition(folder, number, kept, digest) if len(kept) else None
-        return partition, own, kept.anime_id
+        arrays = EntryArrays(*(kept[name].to_numpy() for name in _COLUMNS))
+        partition = write_partition(folder, number, arrays, digest) if len(kept) else None
+        return partition, own, arrays.anime_id
 
     partitions: list[RatingsPartition] = []
-    with ThreadPoolExecutor(available_cpus()) as pool:  # numpy and pyarrow release the GIL
+    with ThreadPoolExecutor(available_cpus()) as pool:  # polars and pyarrow release the GIL
         for partition, own, anime in pool.map(clean, sorter.partitions()):
             partitions += [partition] if partition else []
             counts.add(own)
@@ -167,57 +163,43 @@ def write_partitions(
     return PartitionResult(partitions, counts, int((count > 0).sum()))
 
 
-def drop_duplicate_entries(entries: EntryArrays, dropped: CleaningCounts) -> EntryArrays:
-    """Entries sorted by user and anime, each pair once: the last of the file.
-
-    Raises
-    ------
-    InputError
-        A range of users has more entries than the sort key can number.
-    """
-    if len(entries) >> POSITION_BITS:
-        raise InputError(f"{len(entries):,} entries of a few thousand fans are no lists.")
-    base = int(entries.user_id.min()) if len(entries) else 0
-    key = (entries.user_id - base).astype(np.uint64) << np.uint64(ANIME_BITS)
-    key = (key | entries.anime_id.astype(np.uint64)) << np.uint64(POSITION_BITS)
-    key |= np.arange(len(entries), dtype=np.uint64)
-    key.sort()
-    pair = key >> np.uint64(POSITION_BITS)
-    last = np.ones(len(entries), bool)
-    last[:-1] = pair[1:] != pair[:-1]
-    position = (key[last] & np.uint64((1 << POSITION_BITS) - 1)).astype(np.int64)
-    dropped.entries["the same anime again; the last entry counts"] += len(entries) - len(position)
-    return entries.take(position)
+def drop_duplicate_entries(entries: pl.DataFrame, dropped: CleaningCounts) -> pl.DataFrame:
+    """Entries sorted by user and anime, each pair once: the last of the file."""
+    user, anime = entries["user_id"].to_numpy(), entries["anime_id"].to_numpy()
+    pair = (user.astype(np.int64) << ANIME_BITS) | anime
+    order = np.argsort(pair, kind="stable")
+    is_last = np.append(np.diff(pair[order]) > 0, [True] * (len(pair) > 0))
+    kept: pl.DataFrame = entries[order[is_last]]
+    dropped.entries["the same anime again; the last entry counts"] += len(entries) - len(kept)
+    return kept
 
 
 def drop_outlier_users(
-    entries: EntryArrays, rules: CleaningRules, dropped: CleaningCounts
-) -> EntryArrays:
-    """Drop whole users; ``entries`` are sorted by user."""
-    if not len(entries):
-        return entries
-    start = np.array([first for first, _ in _runs(entries.user_id)])
-    size = np.diff(np.append(start, len(entries)))
-    rating = entries.rating.astype(np.int64)
-    n_scored = np.add.reduceat((rating > 0).astype(np.int64), start)
-    highest = np.maximum.reduceat(rating, start)
-    lowest = np.minimum.reduceat(np.where(rating > 0, rating, 11), start)
-    keep = np.ones(len(start), bool)
-
-    def drop(why: str, wrong: BoolArray) -> None:
-        wrong = wrong & keep
-        dropped.users[why] += int(wrong.sum())
-        dropped.entries[why] += int(size[wrong].sum())
-        keep[wrong] = False
-
-    drop(f"fans with fewer than {rules.min_fan_entries} entries", size < rules.min_fan_entries)
+    entries: pl.DataFrame, rules: CleaningRules, dropped: CleaningCounts
+) -> pl.DataFrame:
+    """Drop whole users, each for the first reason that there is."""
+    scores = pl.col("rating").filter(pl.col("rating") > 0)
+    users = entries.group_by("user_id").agg(
+        size=pl.len(), n_scored=scores.len(), n_distinct=scores.n_unique()
+    )
+    n_scored = pl.col("n_scored")
+    reasons = {
+        f"fans with fewer than {rules.min_fan_entries} entries": (
+            pl.col("size") < rules.min_fan_entries
+        )
+    }
     if rules.max_fan_scores:
         why = f"fans who scored more than {rules.max_fan_scores} anime"
-        drop(why, n_scored > rules.max_fan_scores)
+        reasons[why] = n_scored > rules.max_fan_scores
     if rules.same_score:
         why = f"fans who gave {rules.same_score} or more scores, all the same"
-        drop(why, (n_scored >= rules.same_score) & (highest == lowest))
-    return entries.take(np.repeat(keep, size))
+        reasons[why] = (n_scored >= rules.same_score) & (pl.col("n_distinct") == 1)
+    for why, wrong in reasons.items():
+        gone = users.filter(wrong)
+        dropped.users[why] += len(gone)
+        dropped.entries[why] += int(gone["size"].sum())
+        users = users.filter(~wrong)
+    return entries.join(users, on="user_id", how="semi", maintain_order="left")
 
 
 def drop_rare_items(
@@ -258,10 +240,3 @@ def _rewrite_without(
             found += [written] if written else []
             counts.add(own)
     return found
-
-
-def _runs(values: Int32Array) -> Iterator[tuple[int, int]]:
-    """First index and end of each run of equal values."""
-    if len(values):
-        start = np.flatnonzero(np.concatenate([[True], values[1:] != values[:-1]])).tolist()
-        yield from zip(start, [*start[1:], len(values)], strict=True)
