@@ -30,8 +30,8 @@ RELATIVES = frozenset(
 """Kinds of relations between anime that are rated alike."""
 EXPLICIT_TAGS = frozenset(
     {
-        *("Ahegao", "Bondage", "Cunnilingus", "Exhibitionism", "Fellatio", "Group Sex", "Handjob"),
-        *("Irrumatio", "Nakadashi", "Public Sex", "Scissoring", "Sex Toys", "Tentacles"),
+        *("Ahegao", "Cunnilingus", "Exhibitionism", "Fellatio", "Group Sex", "Handjob"),
+        *("Irrumatio", "Nakadashi", "Public Sex", "Scissoring", "Sex Toys"),
     }
 )
 MIN_EXPLICIT_TAGS = 2
