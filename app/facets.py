@@ -22,6 +22,9 @@ from app.recommender.array_types import BoolArray, Int32Array, Int64Array
 
 GENRE_COLUMNS = ("genres", "themes", "demographics")
 """Columns whose words are one facet: nobody should have to know that Mecha is a theme."""
+TYPE_NAMES = {"TV special": "Special"}
+SEASON_NAMES = {name: name.capitalize() for name in ("winter", "spring", "summer", "fall")}
+"""What words are called that the catalogue calls otherwise."""
 FACETS = ("genre", "tag", "studio", "material", "season")
 MIN_KNOWN_SHARE = 0.5
 """Of the list entries of all users, the share whose anime must be known for a facet to be offered:
@@ -132,7 +135,9 @@ class ItemFacets:
     @cached_property
     def genre(self) -> Facet:
         """Genres, themes and demographics."""
-        return self._facet(*GENRE_COLUMNS)
+        return Facet.from_columns(
+            {name: self._words(name) for name in GENRE_COLUMNS}, self._entry_count
+        )
 
     @cached_property
     def tag(self) -> Facet:
@@ -152,7 +157,12 @@ class ItemFacets:
     @cached_property
     def season(self) -> Facet:
         """The season in which an anime began."""
-        return self._facet("season")
+        return self._facet("season", SEASON_NAMES)
+
+    @cached_property
+    def media_type(self) -> Facet:
+        """TV, film and so on."""
+        return self._facet("type", TYPE_NAMES)
 
     def offered_words(self) -> dict[str, tuple[str, ...]]:
         """Return the slugs of every facet that is offered, by its name."""
@@ -184,16 +194,18 @@ class ItemFacets:
             return False
         return bool(np.mean(level <= CHILDREN.level) >= CHILDREN_SHARE)
 
-    def _facet(self, *columns: str) -> Facet:
-        found = {}
-        for name in columns:
-            values = self._catalogue.column_values(name, self._ids)
-            separator = LIST_SEPARATORS.get(name)
-            found[name] = [
-                () if not text else text.split(separator) if separator else (text,)
-                for text in values
-            ]
-        return Facet.from_columns(found, self._entry_count)
+    def _facet(self, column: str, names: Mapping[str, str] | None = None) -> Facet:
+        words = self._words(column)
+        if names:
+            words = [tuple(names.get(word, word) for word in each) for each in words]
+        return Facet.from_columns({column: words}, self._entry_count)
+
+    def _words(self, column: str) -> list[tuple[str, ...]]:
+        separator = LIST_SEPARATORS.get(column)
+        return [
+            () if not text else tuple(text.split(separator)) if separator else (text,)
+            for text in self._catalogue.column_values(column, self._ids)
+        ]
 
 
 def _share(known: BoolArray, entry_count: Int64Array) -> float:

@@ -75,7 +75,6 @@ def filter_mask(config: FilterOptions, model: Model, catalogue: Catalogue) -> Bo
 
     from app.age_rating import AgeRating
     from app.facets import ItemFacets
-    from model_build.data.catalogue import ANIME_TYPE_NAMES
 
     ids = model.anime_id.tolist()
     facets = ItemFacets(model, catalogue)
@@ -89,13 +88,10 @@ def filter_mask(config: FilterOptions, model: Model, catalogue: Catalogue) -> Bo
             raise InputError("--rating: the model's catalogue has no age ratings up to that.")
         allowed &= mask
     if config.type:
-        wanted = {ANIME_TYPE_NAMES[kind.upper()] for kind in config.type}
-        if "special" in config.type:
-            wanted.add(ANIME_TYPE_NAMES["TV SPECIAL"])
-        kinds = catalogue.column_values("type", ids)
-        if not any(kinds):
+        types = facets.media_type
+        if not types.names:
             raise InputError("--type: the model's catalogue has none: train with a --catalogue.")
-        allowed &= np.array([kind in wanted for kind in kinds], bool)
+        allowed &= types.mask(*(kind for kind in config.type if kind in types.names))
     return allowed
 
 

@@ -193,14 +193,18 @@ def build_filter_form(
     return FilterForm(
         options=options,
         top_choices=_choices({str(n): f"{n} titles" for n in tops}, {str(options.top)}),
-        type_choices=_choices(TYPE_LABELS, options.type),
+        type_choices=_named_choices(facets.media_type, shown, TYPE_LABELS, options.type),
         genre_groups=_genre_groups(facets.genre, shown, options.genre),
         excluded_genre_groups=_genre_groups(facets.genre, shown, options.without),
         tags=_word_field(facets.tag, shown, options.tag),
         excluded_tags=_word_field(facets.tag, shown, options.without_tag),
         studios=_word_field(facets.studio, shown, options.studio),
-        material_choices=_word_choices(facets.material, shown, options.material),
-        season_choices=_season_choices(facets.season, shown, options),
+        material_choices=_word_choices(
+            facets.material, shown, options.material, at_least=MIN_OFFERED_ITEMS
+        ),
+        season_choices=_named_choices(
+            facets.season, shown, {season: season.capitalize() for season in Season}, options.season
+        ),
         rating_choices=_rating_choices(library, options),
         offered_fields=_offered_fields(library, options),
         planned_choices=_choices(planned_labels, {options.planned}),
@@ -261,12 +265,13 @@ def _word_field(facet: Facet, shown: BoolArray, selected: tuple[str, ...]) -> Wo
     )
 
 
-def _season_choices(
-    facet: Facet, shown: BoolArray, options: QueryOptions
+def _named_choices(
+    facet: Facet, shown: BoolArray, labels: Mapping[Any, str], selected: tuple[str, ...]
 ) -> tuple[FieldChoice, ...]:
-    found = {each.value: each for each in _word_choices(facet, shown, options.season)}
+    """List the words that have a label, in the order of the labels."""
+    found = {each.value: each for each in _word_choices(facet, shown, selected)}
     return tuple(
-        replace(found[season], label=season.capitalize()) for season in Season if season in found
+        replace(found[word], label=label) for word, label in labels.items() if word in found
     )
 
 
@@ -284,14 +289,8 @@ def _rating_choices(library: Library, options: QueryOptions) -> tuple[FieldChoic
 def _offered_fields(library: Library, options: QueryOptions) -> frozenset[str]:
     """List the fields whose facts are known of enough anime, and those that are filled in."""
     attributes = library.attributes
-    known = {
-        "type": attributes.media_type.astype(bool),
-        "year": attributes.year > 0,
-        "episodes": attributes.episodes > 0,
-    }
+    known = {"year": attributes.year > 0, "episodes": attributes.episodes > 0}
     offered = {name for name, mask in known.items() if attributes.facets.is_offered(mask)}
-    if options.type:
-        offered.add("type")
     if options.year_from or options.year_to:
         offered.add("year")
     if options.min_episodes or options.max_episodes:

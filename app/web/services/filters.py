@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from app.age_rating import CHILDREN_CEILING, AgeRating
 from app.catalogue import Catalogue
@@ -44,7 +43,6 @@ _FACETS = {
     "season": ("season", "seasons"),
 }
 """Option -> the facet whose words it names, and what the words are called."""
-_TYPE_BY_NAME = {**{kind.value: kind for kind in MediaType}, "tv special": MediaType.SPECIAL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,6 @@ class ItemAttributes:
     ``popularity_rank`` is 0 for the anime on most lists.
     """
 
-    media_type: npt.NDArray[np.object_]
     year: Int32Array
     episodes: Int32Array
     popularity_rank: Int64Array
@@ -64,14 +61,9 @@ class ItemAttributes:
     def from_catalogue(cls, model: Model, catalogue: Catalogue) -> ItemAttributes:
         """Look the model's anime up in the catalogue."""
         ids = model.anime_id.tolist()
-        kinds = [
-            _TYPE_BY_NAME.get((kind or "").casefold())
-            for kind in catalogue.column_values("type", ids)
-        ]
         rank = np.empty(len(model), np.int64)
         rank[model.popularity_order] = np.arange(len(model))
         return cls(
-            media_type=np.array(kinds, object),
             year=np.array([y or 0 for y in catalogue.column_values("year", ids)], np.int32),
             episodes=np.array([n or 0 for n in catalogue.column_values("episodes", ids)], np.int32),
             popularity_rank=rank,
@@ -139,7 +131,8 @@ def _fact_filters(attributes: ItemAttributes, options: QueryOptions) -> Iterator
     make_filter = partial(_make_filter, options)
     if options.type:
         label = f"Type: {_join_or([TYPE_LABELS[kind] for kind in options.type])}"
-        mask = np.isin(attributes.media_type.astype(str), list(options.type))
+        facet = attributes.facets.media_type
+        mask = facet.mask(*(kind for kind in options.type if kind in facet.names))
         yield make_filter(label, mask, "type")
     for option in ("genre", "without", "tag", "without_tag"):
         slugs: tuple[str, ...] = getattr(options, option)
