@@ -62,13 +62,14 @@ class UserProfile:
     def liked(self) -> Int64Array:
         """Return what was finished, and scored at or above the user's own mean or not at all.
 
-        What has a score and no status was finished.
+        The mean is rounded down: a 9 is no lower praise where it is 9.2. What has a score and no
+        status was finished.
         """
         entries = self.known_entries
         completed = entries.status == WatchStatus.COMPLETED
         scored = entries.score > 0
         finished = completed | ((entries.status == WatchStatus.UNKNOWN) & scored)
-        mean = self.score.mean() if len(self.score) else 0.0
+        mean = np.floor(self.score.mean()) if len(self.score) else 0.0
         liked: BoolArray = finished & (~scored | (entries.score >= mean))
         return entries.position[liked]
 

@@ -241,9 +241,22 @@ class _Grouping:
             inside, outside = (child, parent) if own else (parent, child)
             other = self.groups.find(outside)
             shared = self.items[inside].words & self.items[outside].words
-            if other not in self.crossovers and (shared or (own and self.has_root(other))):
+            if not shared and (
+                not own or not self.has_root(other) or self._begins_elsewhere(child)
+            ):
+                continue
+            if other not in self.crossovers:
                 found.add(other)
         return found
+
+    def _begins_elsewhere(self, number: int) -> bool:
+        """Whether a title begins with two words or more that are the whole title of a series."""
+        base = self.items[number].stems.base
+        return any(base[:length] in self._root_titles for length in range(2, len(base) + 1))
+
+    @cached_property
+    def _root_titles(self) -> frozenset[Words]:
+        return frozenset(item.stems.base for item in self.items.values() if item.is_root)
 
     def _links_by_group(self) -> dict[int, list[Relation]]:
         found: dict[int, list[Relation]] = defaultdict(list)
