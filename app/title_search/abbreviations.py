@@ -24,11 +24,10 @@ def abbreviate(names: Sequence[bytes]) -> Iterator[bytes]:
     What comes after the first words, the number of a season for instance, is kept.
     """
     romanised, english, _ = names
-    for name in (romanised, english):
-        words, season = _part_season(name)
-        if len(words) > 1:
-            yield b" ".join((b"".join(word[:1] for word in words), *season))
-    words, season = _part_season(romanised)
+    words, season = _part_season(romanised.split())
+    for stem, rest in ((words, season), _part_season(english.split())):
+        if len(stem) > 1:
+            yield b" ".join((b"".join([word[:1] for word in stem]), *rest))
     content = [word for word in words if word not in _PARTICLES][:MAX_WORDS]
     starts = [match and match[0] for match in map(_TWO_SYLLABLES.match, content)]
     for at, end in enumerate(starts[1:], 1):
@@ -37,10 +36,9 @@ def abbreviate(names: Sequence[bytes]) -> Iterator[bytes]:
                 yield b" ".join((start + end, *season))
 
 
-def _part_season(name: bytes) -> tuple[list[bytes], list[bytes]]:
+def _part_season(words: list[bytes]) -> tuple[list[bytes], list[bytes]]:
     """Part the words of a title from the number of its season, and what comes after."""
-    words = name.split()
-    for at in range(1, len(words)):
-        if words[at].isdigit() or words[at] == b"season":
+    for at, word in enumerate(words[1:], 1):
+        if word == b"season" or word.isdigit():
             return words[:at], words[at:]
     return words, []

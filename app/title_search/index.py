@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from functools import cached_property
 from heapq import merge
 from itertools import chain, islice
+
+import numpy as np
 
 from app.catalogue import LIST_SEPARATORS, Catalogue
 from app.title_search.abbreviations import abbreviate
@@ -18,8 +17,8 @@ from app.title_search.typos import TrigramIndex
 
 MAX_QUERY_LENGTH = 100
 """Letters of a search that are read."""
-BEST_KNOWN = 5000
-"""So many anime are also found by abbreviations and by consonants, which many titles share."""
+ABBREVIATED_ANIME, SPOKEN_ANIME = 3000, 2000
+"""So many of the best known are also found by abbreviations, and by how kana spell their titles."""
 ENOUGH = 3
 """When so many anime have what was typed in their names, none that is only alike is looked for."""
 # A title known to ten times as many fans makes up for this much likeness.
@@ -36,10 +35,10 @@ class TitleIndex:
 
     def __init__(self, catalogue: Catalogue, anime_ids: Iterable[int]) -> None:
         ids = list(anime_ids)
-        members = [count or 0 for count in catalogue.column_values("members", ids)]
-        order = sorted(range(len(ids)), key=lambda at: (-members[at], ids[at]))
-        self._ids = [ids[at] for at in order]
-        self._popularity = [math.log10(members[at] + 1) for at in order]
+        members = np.array([count or 0 for count in catalogue.column_values("members", ids)], float)
+        order = np.lexsort((np.array(ids, np.int64), -members))
+        self._ids = [ids[at] for at in order.tolist()]
+        self._popularity = np.log10(members[order] + 1)
 
         columns = [catalogue.column_values(name, self._ids) for name in _TITLE_COLUMNS]
         columns[1] = [e if e != r else None for r, e in zip(*columns[:2], strict=True)]
@@ -49,7 +48,10 @@ class TitleIndex:
         by_anime = list(zip(*(list(islice(names, len(ids))) for _ in columns), strict=True))
         self._titles = NameTable(by_anime)
         self._synonyms = NameTable(islice(names, len(written)) for written in synonyms)
-        self._abbreviations = NameTable(map(abbreviate, by_anime[:BEST_KNOWN]))
+        self._abbreviations = NameTable(map(abbreviate, by_anime[:ABBREVIATED_ANIME]))
+        spoken = latin_consonants([name for names in by_anime[:SPOKEN_ANIME] for name in names[:2]])
+        pairs = zip(spoken[::2], spoken[1::2], strict=True)
+        self._consonants = NameTable(chain(*pair) for pair in pairs)
         self._trigrams = [TrigramIndex(table) for table in (self._titles, self._synonyms)]
 
     def search(self, query: str, limit: int) -> list[int]:
@@ -94,17 +96,6 @@ class TitleIndex:
         if len(consonants) >= MIN_CONSONANTS:
             yield from self._consonants.equal_to(consonants)
             yield from self._consonants.beginning_with(consonants)
-
-    @cached_property
-    def _consonants(self) -> NameTable:
-        """The consonants of titles, from each of their words on; made when first needed."""
-        best_known = range(bisect_left(self._titles.places, BEST_KNOWN))
-        rows = [row for row in best_known if self._titles.name(row).isascii()]
-        by_anime: dict[int, list[bytes]] = {place: [] for place in range(BEST_KNOWN)}
-        consonants = latin_consonants([self._titles.name(row) for row in rows])
-        for row, found in zip(rows, consonants, strict=True):
-            by_anime[int(self._titles.places[row])] += found
-        return NameTable(by_anime.values())
 
     def _alike(self, name: bytes) -> list[int]:
         """Return places of anime with a name like the search, typos forgiven."""

@@ -30,9 +30,8 @@ _SAME_WORDS = {
     **{word.encode(): b"%d" % value for word, value in _ROMAN_NUMERALS.items()},
 }
 
-# Each begins with what is rare, for which a text is searched fast.
 _NUMBER = re.compile(rb"([0-9]+)(?:(?:st|nd|rd|th)\b)?")
-_SEASON = re.compile(rb"([0-9]+) season(?![^ ])(?! [0-9])| s (?=[0-9])")
+_SEASON = re.compile(rb" s(?:eason)? ([0-9]+)(?![^ ])")
 _LONG_O = re.compile(rb"o[ou]+")
 _ARTICLE = re.compile(rb"(?<![^ ])the (?=.)|(?<=.) the$")
 
@@ -40,8 +39,8 @@ _ARTICLE = re.compile(rb"(?<![^ ])the (?=.)|(?<=.) the$")
 def normalize_text(text: str) -> str:
     """Return one name as words of small letters, or of digits, parted by single blanks.
 
-    Accents and punctuation go, "&" becomes "and", ordinals and Roman numerals become digits, "2nd
-    season" and "S2" become "season 2", and long vowels short.
+    Accents and punctuation go, "&" becomes "and", ordinals and Roman numerals become digits,
+    "season 2" and "S2" become "2 season", as "2nd season" does, and long vowels short.
     """
     (line,) = normalize_names([text])
     return line.decode()
@@ -54,9 +53,11 @@ def normalize_names(names: Iterable[str | None]) -> list[bytes]:
     for written, plain in _REPLACED.items():
         lines = lines.replace(written, plain)
     lines = lines.translate(_ASCII_LETTERS).replace(b"\n", b" | ")
-    words = _NUMBER.sub(rb" \1 ", lines).split()
+    words = lines.split()
     joined = b" ".join(filter(None, map(_plain_words(set(words)).__getitem__, words)))
-    joined = _SEASON.sub(_write_season, b" %s" % joined)
+    joined, before = b" %s" % joined, b""
+    while joined != before:  # "Season 2 3" takes two rounds.
+        joined, before = _SEASON.sub(rb" \1 season", joined), joined
     return [line.strip() for line in joined.split(_LINE)]
 
 
@@ -67,11 +68,11 @@ def drop_article(name: bytes) -> bytes:
 
 def _plain_words(words: set[bytes]) -> dict[bytes, bytes]:
     """Return how each word is written plainly, maybe as several."""
-    foreign = [word for word in words if not word.isascii()]
-    parts = dict(zip(foreign, _strip_marks(foreign), strict=True))
+    mixed = [word for word in words if not word.isalpha()]
+    parts = dict(zip(mixed, _part_words(mixed), strict=True))
     plain = _plain_ascii(words.union(*parts.values()))
     return plain | {
-        word: b" ".join(filter(None, map(plain.__getitem__, parts[word]))) for word in foreign
+        word: b" ".join(filter(None, map(plain.__getitem__, parts[word]))) for word in mixed
     }
 
 
@@ -87,22 +88,18 @@ def _plain_ascii(words: set[bytes]) -> dict[bytes, bytes]:
     return dict(zip(ordered, text.split(b" "), strict=True)) | _SAME_WORDS
 
 
-def _strip_marks(words: Sequence[bytes]) -> list[list[bytes]]:
-    """Return the words that each is without accents, parted where there are no letters."""
+def _part_words(words: Sequence[bytes]) -> list[list[bytes]]:
+    """Return the words that each is without accents, parted at marks and between numbers."""
     if not words:
         return []
     text = b"\n".join(words).decode()
     for _ in range(2):  # What is taken apart may hold capitals: 𝚨 becomes Α.
         text = unicodedata.normalize("NFKD", text.casefold())
     text = _ACCENTS.sub("", text).replace("×", " x ")
-    marks = "".join(sorted(c for c in set(text) if c != "\n" and not _is_letter(c)))
+    marks = "".join(sorted(c for c in set(text) if c not in "\n|" and not _is_letter(c)))
     text = re.sub(f"[{re.escape(marks)}]+", " ", text) if marks else text
     lines = _NUMBER.sub(rb" \1 ", text.encode()).split(b"\n")
     return [line.split() for line in lines]
-
-
-def _write_season(match: re.Match[bytes]) -> bytes:
-    return b"season %s" % match[1] if match[1] else b" season "
 
 
 def _is_letter(character: str) -> bool:

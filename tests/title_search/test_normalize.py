@@ -13,12 +13,14 @@ SAME = [
     ("Étoile;GATE — 2×", "etoile gate 2 x"),
     ("進撃の巨人", "進撃の巨人"),
     ("Lupin III: Part IV", "lupin 3 part 4"),
-    ("Haikyuu!! 2nd Season", "haikyu season 2"),
-    ("Haikyū!! Second Season", "haikyu season 2"),
-    ("Haikyuu S2", "haikyu season 2"),
-    ("Haikyuu!! Season 2", "haikyu season 2"),
+    ("Haikyuu!! 2nd Season", "haikyu 2 season"),
+    ("Haikyū!! Second Season", "haikyu 2 season"),
+    ("Haikyuu S2", "haikyu 2 season"),
+    ("Haikyuu!! Season 2", "haikyu 2 season"),
     ("Toukyou Ghoul", "tokyo ghol"),
     ("Kimi wo Aishita", "kimi o aishita"),
+    ("Haikyuu Season", "haikyu season"),
+    ("Overlord 2 S3", "overlord 2 3 season"),
     ("Spice & Wolf", "spice and wolf"),
     ("Kiki's Delivery", "kikis delivery"),
     ("Kiki’s Delivery", "kikis delivery"),
@@ -41,6 +43,7 @@ def test_plain(written: str, plain: str) -> None:
 @example("𝚨")
 @example("sécond★third")
 @example("2nd season")
+@example("season 2 season 3 4")
 def test_plain_is_plain(text: str) -> None:
     assert normalize_text(normalize_text(text)) == normalize_text(text)
 

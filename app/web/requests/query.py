@@ -261,7 +261,12 @@ class SearchQuery(StrictQuery):
     """The query of ``GET /api/v1/anime``."""
 
     search: Annotated[
-        str, Field(min_length=1, max_length=MAX_QUERY_LENGTH, description="a title, or some of it")
+        str,
+        Field(
+            min_length=1,
+            max_length=MAX_QUERY_LENGTH,
+            description="a title, some of it, or what fans call it",
+        ),
     ]
     limit: Annotated[
         int, Field(ge=1, le=50, description="a whole number from 1 to 50"), PARSE_INT
