@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from pathlib import Path
@@ -68,12 +68,9 @@ class GridSearch:
             The folder holds runs on something else.
         """
         rows = {_row_key(row): row for row in self._read_rows()}
-        for settings in self._fit_settings():
-            missing = [
-                each
-                for each in self.parameters.iterations
-                if _settings_key(settings, each) not in rows
-            ]
+        grid = self.parameters
+        for factors, regularization in product(grid.factors, grid.regularization):
+            missing = [n for n in grid.iterations if (factors, regularization, n) not in rows]
             if not missing:
                 continue
 
@@ -81,41 +78,28 @@ class GridSearch:
                 iteration: int,
                 seconds: float,
                 measured: ImplicitMetrics,
-                settings: AlsSettings = settings,
+                shared: tuple[int, float] = (factors, regularization),
             ) -> None:
-                row = dict(zip(KEY_COLUMNS, _settings_key(settings, iteration), strict=True))
-                rows[_row_key(row)] = {**row, **measured, "fit_seconds": round(seconds, 2)}
+                key = (*shared, iteration)
+                found = {"fit_seconds": round(seconds, 2)}
+                rows[key] = {**dict(zip(KEY_COLUMNS, key, strict=True)), **measured, **found}
                 self._write_rows(list(rows.values()))
                 if on_row:
-                    on_row(rows[_row_key(row)])
+                    on_row(rows[key])
 
+            settings = replace(self.settings, factors=factors, regularization=regularization)
             evaluate_iterations(self.masked, settings, missing, record)
-        return [
-            rows[_settings_key(settings, each)]
-            for settings in self._fit_settings()
-            for each in self.parameters.iterations
-        ]
-
-    def _fit_settings(self) -> Iterator[AlsSettings]:
-        for factors, regularization in product(
-            self.parameters.factors, self.parameters.regularization
-        ):
-            yield replace(self.settings, factors=factors, regularization=regularization)
+        return [rows[key] for key in product(grid.factors, grid.regularization, grid.iterations)]
 
     def _input_digest(self) -> str:
         """Return a digest of all that the rows depend on, beside what they name themselves."""
-        digest = hashlib.sha256(
-            f"{STATE_FORMAT} {self.settings.alpha} {self.settings.seed}".encode()
-        )
-        digest.update(str(sorted(asdict(self.settings.strengths).items())).encode())
-        entries = self.masked.interactions.entries
+        strengths = sorted(asdict(self.settings.strengths).items())
+        said = f"{STATE_FORMAT} {self.settings.alpha} {self.settings.seed}{strengths}"
+        digest = hashlib.sha256(said.encode())
+        entries, masked = self.masked.interactions.entries, self.masked
         for array in (
-            *(entries.user, entries.item, entries.status, self.masked.interactions.favourite),
-            *(
-                self.masked.anime_id,
-                self.masked.known_users.visible_rows,
-                self.masked.new_users.visible_rows,
-            ),
+            *(entries.user, entries.item, entries.status, masked.interactions.favourite),
+            *(masked.anime_id, masked.known_users.visible_rows, masked.new_users.visible_rows),
         ):
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
@@ -172,10 +156,6 @@ def _read_state(path: Path) -> tuple[str, AlsSettings, list[GridRow]]:
         raise InputError(
             f"{path}: not the runs of a grid ({error!r}); name the folder of one, or a new one."
         ) from None
-
-
-def _settings_key(settings: AlsSettings, iterations: int) -> GridKey:
-    return settings.factors, settings.regularization, iterations
 
 
 def _row_key(row: GridRow) -> GridKey:
