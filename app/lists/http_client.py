@@ -288,8 +288,6 @@ def url_origin(url: str) -> tuple[str, str | None, int | None]:
 
 def _same_host(current_url: str, target_url: str) -> bool:
     """Whether a redirect stays with the service; going from http to https is staying."""
-    a, b = urlsplit(current_url), urlsplit(target_url)
-    if a.hostname != b.hostname:
-        return False
-    upgraded = (a.scheme, b.scheme) == ("http", "https") and a.port is None and b.port is None
-    return upgraded or (a.scheme == b.scheme and a.port == b.port)
+    current, target = url_origin(current_url), url_origin(target_url)
+    upgraded = (current[0], current[2], target[0], target[2]) == ("http", 80, "https", 443)
+    return current == target or (upgraded and current[1] == target[1])

@@ -82,15 +82,13 @@ def compare(config: CompareConfig) -> Iterator[ComparisonRow]:
         A file cannot be used, or a package is missing.
     """
     catalogue = read_catalogue(config.catalogue) if config.catalogue else None
-    return iter(
-        compare_recommenders(
-            read_ratings(config.ratings),
-            catalogue,
-            config.models,
-            n_users=config.fans,
-            seed=config.seed,
-            progress=sys.stderr.isatty(),
-        )
+    return compare_recommenders(
+        read_ratings(config.ratings),
+        catalogue,
+        config.models,
+        n_users=config.fans,
+        seed=config.seed,
+        progress=sys.stderr.isatty(),
     )
 
 

@@ -19,7 +19,7 @@ from model_build.data.config import PrepareOptions, SplitOptions
 from model_build.engines.config import ENGINE_OPTIONS, AlsEngineOptions, NetworkEngineOptions
 from model_build.evaluate.config import CompareOptions, EvaluateOptions
 from model_build.reporting.config import ReportOptions
-from model_build.tracking.config import MLflowOptions, WandbOptions
+from model_build.tracking.trackers import MLflowOptions, WandbOptions
 from model_build.train.config import TrainOptions
 from model_build.util.errors import InputError
 from model_build.util.options import (

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
 
 from app.recommender.array_types import Float64Array
 from model_build.collect.report import FLAG_COLUMNS, STATUS_NAMES, interaction_counts
@@ -136,17 +137,10 @@ def _set_ticks(axis: Any, name: str) -> None:
         powers = range(0, 10, 2 if name == "life_spent_on_anime" else 1)
         top = axis.get_view_interval()[1]
         shown = [power for power in powers if power <= top] or [0]
-        words = ["0" if power == 0 else _short_number(10**power) for power in shown]
+        numbers = [10**power if power else 0 for power in shown]
         axis.set_ticks(
-            [0 if not power else float(np.log10(1 + 10**power)) for power in shown], words
+            np.log10(1 + np.array(numbers)), map(EngFormatter(sep="").format_eng, numbers)
         )
-
-
-def _short_number(number: int) -> str:
-    for size, letter in ((10**6, "M"), (10**3, "k")):
-        if number >= size:
-            return f"{number // size}{letter}"
-    return str(number)
 
 
 def _draw_kinds(figure: Figure, counts: Mapping[str, int]) -> None:

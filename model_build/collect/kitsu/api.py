@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from app.lists.kitsu_schema import linked_records
 from model_build.collect.client import JsonClient, RequestRejected
 from model_build.collect.response_cache import ResponseCache
 
@@ -144,11 +143,6 @@ def _filter_record(record: Mapping[str, Any]) -> dict[str, Any]:
             if name in wanted and isinstance(link, dict) and "data" in link
         },
     }
-
-
-def relationship_ids(record: Mapping[str, Any], name: str) -> list[tuple[str, str]] | None:
-    """Return the (type, id) pairs that a link of a record leads to; None if the page has none."""
-    return linked_records(record["relationships"], name)
 
 
 def parse_id(text: str) -> int | None:

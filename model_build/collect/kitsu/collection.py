@@ -183,15 +183,12 @@ def entries_table(user_id: int, entries: Sequence[EntryRow]) -> pl.DataFrame:
 
 def users_table(users: Sequence[KitsuUser]) -> pl.DataFrame:
     """Return one row a user, numbered in the order of the sample: counts, score and segment."""
-    columns: dict[str, pl.Series] = {
-        "user_id": pl.Series(range(len(users)), dtype=pl.Int32),
-        **{
-            name: pl.Series([user.counts[name] for user in users], dtype=pl.Int32)
-            for name in COUNT_ATTRIBUTES
-        },
-        "created": pl.Series([user.created for user in users], dtype=pl.Date),
-    }
-    return add_segments(pl.DataFrame(columns))
+    rows = [
+        {"user_id": number, **user.counts, "created": user.created}
+        for number, user in enumerate(users)
+    ]
+    counts = dict.fromkeys(("user_id", *COUNT_ATTRIBUTES), pl.Int32)
+    return add_segments(pl.DataFrame(rows, schema={**counts, "created": pl.Date}))
 
 
 def interactions_table(

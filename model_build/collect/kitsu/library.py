@@ -15,16 +15,10 @@ from typing import Any
 import polars as pl
 
 from app.lists.kitsu import PAGE_SIZE, STATUS_MAP
-from app.lists.kitsu_schema import IncludedResource, index_included
+from app.lists.kitsu_schema import IncludedResource, index_included, linked_records
 from app.recommender.watch_status import WatchStatus
 from model_build.collect.client import RequestRejected
-from model_build.collect.kitsu.api import (
-    KitsuApi,
-    linked_anime_id,
-    parse_id,
-    relationship_ids,
-    sparse_fieldsets,
-)
+from model_build.collect.kitsu.api import KitsuApi, linked_anime_id, parse_id, sparse_fieldsets
 from model_build.collect.kitsu.users import parse_count, parse_date
 
 MAX_READINGS = 3
@@ -168,9 +162,10 @@ def _collect_anime_metadata(page: Mapping[str, Any], metadata: AnimeMetadata) ->
 
 def _entry_row(record: Mapping[str, Any], tally: Counter[str]) -> EntryRow | None:
     """Return an entry as a row of `ENTRY_SCHEMA`, None if it is not about an anime."""
-    number, attributes = linked_anime_id(relationship_ids(record, "anime")), record["attributes"]
+    attributes, links = record["attributes"], record["relationships"]
+    number = linked_anime_id(linked_records(links, "anime"))
     if number is None:
-        manga = bool(relationship_ids(record, "manga"))
+        manga = bool(linked_records(links, "manga"))
         tally["manga entries" if manga else "entries without an anime"] += 1
         return None
     again = attributes.get("reconsuming") is True
@@ -185,8 +180,8 @@ def _entry_row(record: Mapping[str, Any], tally: Counter[str]) -> EntryRow | Non
         "kitsu_anime": number,
         "status": int(status),
         "rating": _convert_rating(attributes.get("ratingTwenty"), tally),
-        "commented": bool(relationship_ids(record, "mediaReaction")),
-        "reviewed": bool(relationship_ids(record, "review")),
+        "commented": bool(linked_records(links, "mediaReaction")),
+        "reviewed": bool(linked_records(links, "review")),
         "progress": parse_count(attributes.get("progress")),
         "repeats": parse_count(attributes.get("reconsumeCount")),
         "started": parse_date(attributes.get("startedAt")),

@@ -13,13 +13,13 @@ from datetime import date, datetime
 from itertools import takewhile
 from typing import Any
 
+from app.lists.kitsu_schema import linked_records
 from model_build.collect.client import RequestFailed, RequestRejected
 from model_build.collect.kitsu.api import (
     PAGE_SIZE,
     KitsuApi,
     linked_anime_id,
     parse_id,
-    relationship_ids,
     sparse_fieldsets,
 )
 from model_build.util.errors import InputError
@@ -165,7 +165,7 @@ def _parse_users(
         if not counts["life_spent_on_anime"] and not counts["ratings"]:
             tally["users with no time and no ratings"] += 1
             continue
-        links = relationship_ids(record, "favorites")
+        links = linked_records(record["relationships"], "favorites")
         own = None if counts["favorites"] else frozenset[int]()
         if links is not None:
             items = [favourites.get(link) for _, link in links]
@@ -179,7 +179,7 @@ def _favourite_anime_ids(page: dict[str, Any]) -> dict[str, int]:
         record["id"]: item
         for record in page["included"]
         if record["type"] == "favorites"
-        and (item := linked_anime_id(relationship_ids(record, "item"))) is not None
+        and (item := linked_anime_id(linked_records(record["relationships"], "item"))) is not None
     }
 
 
@@ -254,7 +254,7 @@ def _request_favourites(
         rows = [record for record in page["data"] if record["type"] == "favorites"]
         for record in rows:
             item, owner = (
-                linked_anime_id(relationship_ids(record, "item")),
+                linked_anime_id(linked_records(record["relationships"], "item")),
                 _owner_id(record, batch),
             )
             if owner is None:
@@ -271,5 +271,5 @@ def _request_favourites(
 def _owner_id(record: Mapping[str, Any], batch: Sequence[KitsuUser]) -> int | None:
     if len(batch) == 1:
         return batch[0].kitsu_id
-    links = relationship_ids(record, "user")
+    links = linked_records(record["relationships"], "user")
     return parse_id(links[0][1]) if links else None
