@@ -66,6 +66,16 @@ def test_filters(crowded: FlaskClient) -> None:
         assert "Drama" in item["genres"]
 
 
+def test_a_least_score_holds_for_what_they_loved(crowded: FlaskClient) -> None:
+    query = "source=anilist&username=Regular&top=100"
+    answer = found(crowded, f"/api/v1/recommendations?{query}")
+    scores = {item["anime_id"]: item["predicted_score"] for item in answer["recommendations"]}
+    loved = {item["anime_id"] for item in found(crowded, f"{API}&top=100")["recommendations"]}
+    least = round(sorted(scores[n] for n in loved)[len(loved) // 2], 2)
+    kept = found(crowded, f"{API}&top=100&min_score={least}")["recommendations"]
+    assert {item["anime_id"] for item in kept} == {n for n in loved if scores[n] >= least}
+
+
 def test_the_page_says_the_same(crowded: FlaskClient) -> None:
     body = found(crowded, API)
     shown = read_html(crowded.get(PAGE).text)

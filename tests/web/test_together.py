@@ -269,6 +269,14 @@ def test_the_options_are_the_same_as_for_one(client: FlaskClient) -> None:
     assert seen["likeness"]["both_scored"] == 9
 
 
+def test_a_least_score_is_one_of_both(client: FlaskClient) -> None:
+    everything = body_of(client, f"{API}&top=100")["recommendations"]
+    low = {item["anime_id"]: min(f["predicted_score"] for f in item["fans"]) for item in everything}
+    least = round(sorted(low.values())[len(low) // 2], 2)
+    found = body_of(client, f"{API}&top=100&min_score={least}")["recommendations"]
+    assert {item["anime_id"] for item in found} == {n for n in low if low[n] >= least}
+
+
 def test_the_panel_works_without_scripts(client: FlaskClient) -> None:
     shown = page(client, f"{PAIR}?type=tv")
     form = shown.one("form", id="again")
