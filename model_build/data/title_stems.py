@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+Words = tuple[str, ...]
 _WORD = re.compile(r"[^\W_]+")
 _APOSTROPHE = re.compile(r"(?<=\w)['’`´](?=\w)")
 _SUBTITLE = re.compile(r"[:：]\s+|[:：]$|\s[-–—]+\s|\s?[~〜～]|\s[-–—](?=\w)|\s?[(（\[]")
@@ -59,9 +60,9 @@ class TitleStems:
     of that what stands before a subtitle.
     """
 
-    words: tuple[str, ...]
-    base: tuple[str, ...]
-    lead: tuple[str, ...]
+    words: Words
+    base: Words
+    lead: Words
 
 
 def title_stems(title: str) -> TitleStems:
@@ -80,7 +81,7 @@ def title_stems(title: str) -> TitleStems:
     return TitleStems(plain, _without_markers(plain), _without_markers(lead or plain))
 
 
-def split_words(title: str) -> tuple[str, ...]:
+def split_words(title: str) -> Words:
     """Return the words of a title in small letters, without punctuation."""
     text = unicodedata.normalize("NFKC", title).casefold()
     return tuple(_WORD.findall(_APOSTROPHE.sub("", text)))
@@ -104,7 +105,7 @@ def is_promotion_title(title: str) -> bool:
     return _PROMOTION.search(title) is not None
 
 
-def _without_markers(words: tuple[str, ...]) -> tuple[str, ...]:
+def _without_markers(words: Words) -> Words:
     """Take season, part, year and medium off the end, and the medium off the beginning."""
     kept, dropped = list(words), ""
     # "Persona 5 the Animation" is no fifth season.

@@ -17,7 +17,8 @@ import numpy as np
 import polars as pl
 
 from model_build.data.relations import Relation, decode_relations
-from model_build.data.series import SeriesGroups, SeriesItem, group_series
+from model_build.data.series import SeriesGroups, group_series
+from model_build.data.series_draft import SeriesItem
 from model_build.data.title_stems import is_promotion_title, is_recap_title
 
 HINT_COLUMN = "franchise_hint"

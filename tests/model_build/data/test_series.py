@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_build.data.relations import RELATION_KINDS, Relation
-from model_build.data.series import SeriesItem, group_series
+from model_build.data.series import group_series
+from model_build.data.series_draft import SeriesItem
 from model_build.data.title_stems import title_stems
 from model_build.data.watch_order import add_series, ensure_series, watch_order
 
