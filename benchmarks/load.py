@@ -150,7 +150,7 @@ def _soak_test(served: RunningServer, minutes: int, rate: int) -> str | None:
 
 
 def _run_wrk(url: str, seconds: int) -> LoadResult:
-    """Ask the same again and again over `USERS` connections, the next as soon as one is answered.
+    """Ask the same over `CONNECTIONS` connections, the next as soon as one is answered.
 
     wrk takes a tenth of the processor time that locust would take from the workers.
     """

@@ -25,7 +25,7 @@ SHORT_RETRY_TIMEOUT = 3.0
 
 @dataclass(frozen=True, slots=True)
 class BucketModelSource:
-    """A model, or a folder of versions. What fails is tried again for ``patience`` seconds."""
+    """A model, or a folder of versions. What fails is tried again for ``retry_timeout`` seconds."""
 
     url: BucketUrl
     cache_dir: Path

@@ -47,17 +47,17 @@ class ModelCache:
     ) -> Path:
         """Return the copy of a remote model, downloading what is not there.
 
-        ``text`` is the remote manifest, byte for byte. The copy is put together in a hidden folder
-        beside its place and renamed at the end, so what a killed process leaves is never opened;
-        the next one goes on from the byte where it stopped. A lock lets one process download at a
-        time. The digests of a copy made earlier are only compared when ``thorough``; whoever opens
-        it does so anyway.
+        ``manifest_bytes`` is the remote manifest, byte for byte. The copy is put together in a
+        hidden folder beside its place and renamed at the end, so what a killed process leaves is
+        never opened; the next one goes on from the byte where it stopped. A lock lets one process
+        download at a time. The digests of a copy made earlier are only compared with
+        ``verify_digests``; whoever opens it does so anyway.
 
         Raises
         ------
         ArtifactError
             A file cannot be downloaded or is not what the manifest says, the folder
-            cannot be written, or another process holds the lock for LOCK_SECONDS.
+            cannot be written, or another process holds the lock for `LOCK_TIMEOUT` seconds.
         """
         target = self.folder / manifest.version
         try:
@@ -83,7 +83,7 @@ class ModelCache:
         return target
 
     def last_good(self) -> Path | None:
-        """Return the copy that `settle` was last called with."""
+        """Return the copy that `commit` was last called with."""
         marker = self.folder / _GOOD_MARKER
         try:
             copy = self.folder / parse_pointer(marker.read_bytes(), marker)
@@ -92,7 +92,10 @@ class ModelCache:
             return None
 
     def commit(self, copy: Path) -> None:
-        """Remember a copy as good and delete all but the KEPT last used. Trouble is only logged."""
+        """Remember a copy as good and delete all but the `MAX_COPIES` last used.
+
+        Trouble is only logged.
+        """
         try:
             if self.last_good() == copy:
                 return

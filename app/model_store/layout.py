@@ -50,7 +50,7 @@ class ModelSource(Protocol):
 
         Raises
         ------
-        UnreachableError
+        StorageUnreachableError
             The storage cannot be asked at the moment.
         ArtifactError
             There is no model, or it cannot be read.
@@ -74,7 +74,7 @@ class BucketUrl:
 def parse_model_url(url: str, setting_prefix: str) -> Path | BucketUrl:
     """Read a directory, a ``file://`` URL or ``gs://bucket/prefix``.
 
-    ``given_as`` stands before the URL in messages: ``HAKKEN_MODEL=`` or ``--to``.
+    ``setting_prefix`` stands before the URL in messages: ``HAKKEN_MODEL=`` or ``--to``.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def is_version_name(name: str) -> bool:
 def parse_published_manifest(
     content: bytes, origin: Path | str, expected_version: str | None
 ) -> Manifest:
-    """Return the manifest of a model; ``pointed`` is the version that the pointer promised, if any.
+    """Return the manifest of a model; ``expected_version`` is what the pointer names, if any.
 
     Raises
     ------
@@ -163,5 +163,5 @@ def no_model_error(location: str, *, bucket: bool = False) -> ArtifactError:
 
 
 def manifest_digest(content: bytes) -> str:
-    """Return what ``Offer.digest`` holds for this manifest."""
+    """Return what `ModelRef.digest` holds for this manifest."""
     return hashlib.sha256(content).hexdigest()

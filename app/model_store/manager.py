@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel(Generic[T]):
-    """A model in use, since ``loaded`` (seconds since the epoch); ``digest`` as in `ModelRef`."""
+    """A model in use since ``loaded_at`` (seconds of the epoch); ``digest`` as in `ModelRef`."""
 
     content: T
     digest: str

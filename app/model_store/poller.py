@@ -14,10 +14,10 @@ _random = random.SystemRandom()  # different in every worker, though they were f
 
 
 class Poller:
-    """``look(insist)`` about every ``interval`` seconds (0: only when woken), never twice at once.
+    """Calls ``callback(asked)`` about every ``interval`` seconds, never twice at once.
 
-    ``insist`` is True when somebody asked for it. A thread does not survive a fork, so whoever
-    forks calls `start` afterwards; calling it again costs nothing.
+    With 0 only when woken. ``asked`` is True when somebody asked for it. A thread does not survive
+    a fork, so whoever forks calls `start` afterwards; calling it again costs nothing.
     """
 
     def __init__(self, callback: Callable[[bool], None], interval: float) -> None:

@@ -29,9 +29,9 @@ class SingleFlight:
     def lock(
         self, key: str, timeout: float, on_wait: Callable[[], None] = lambda: None
     ) -> Iterator[None]:
-        """Be the only one who works on ``key``; wait up to ``seconds`` for that.
+        """Be the only one who works on ``key``; wait up to ``timeout`` seconds for that.
 
-        ``waits`` is called first if somebody else is at it.
+        ``on_wait`` is called first if somebody else is at it.
 
         Raises
         ------

@@ -59,7 +59,7 @@ def list_rows(population: SyntheticPopulation, chunk: ListChunk) -> DumpRows:
 def score_rows(
     population: SyntheticPopulation, chunk: ListChunk, unscored_share: float = 0.0
 ) -> DumpRows:
-    """Scores alone; a share of ``silent`` entries has none."""
+    """Scores alone; ``unscored_share`` of the entries has none."""
     score = np.where(chunk.chance < unscored_share, 0, chunk.score).astype(np.int16)
     return _add_flaws(population, chunk, score, np.full(len(score), 2, np.int16), statuses=False)
 
