@@ -74,12 +74,12 @@ def rate_catalogue(frame: pl.DataFrame) -> list[RatedAnime]:
     found = []
     for at, rating in enumerate(known):
         labels = [word for column in columns for word in column[at].split(";") if word]
-        if rating is None and "Hentai" not in labels:
-            inferred = related_rating(relations[at], rating_by_id) or infer_rating(
-                labels, kinds[at]
-            )
-        else:
-            inferred = rating or AgeRating.RX
+        inferred = rating
+        if rating is None and (adult[at] or "Hentai" in labels):
+            inferred = AgeRating.RX
+        elif rating is None:
+            near = related_rating(relations[at], rating_by_id)
+            inferred = near or infer_rating(labels, kinds[at])
         is_adult = bool(adult[at]) or is_for_adults(inferred, labels)
         found.append(RatedAnime(inferred, rating is None and inferred is not None, is_adult))
     return found
@@ -96,8 +96,6 @@ def infer_rating(labels: Sequence[str], kind: str) -> AgeRating | None:
     """Infer a rating from genres, themes, demographics, tags and type; None without any of them."""
     if not labels:
         return None
-    if "Hentai" in labels:
-        return AgeRating.RX
     words = {*map(str.lower, labels), f"type:{kind.lower()}"}
     if ADULT_GENRES & set(labels) or _is_likely(AgeRating.RPLUS, words):
         return AgeRating.RPLUS

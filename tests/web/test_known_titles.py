@@ -18,6 +18,7 @@ TASTE = (5114, 9253, 1, 457, 19, 11061)
 GUNDAM, EVANGELION, GURREN_LAGANN, CODE_GEASS = 80, 30, 2001, 1575
 ONE_PIECE, NARUTO, DEATH_NOTE, ELFEN_LIED = 21, 20, 1535, 226
 REDO_OF_HEALER, INTERSPECIES_REVIEWERS, PETER_GRILL = 40750, 40010, 40436
+BIBLE_BLACK = 368
 TOTORO, KIKI, POKEMON, PRECURE, DORAEMON = 523, 512, 527, 603, 2471
 
 
@@ -83,6 +84,17 @@ def test_who_asks_for_no_adult_titles_gets_none(known: FlaskClient) -> None:
     isekai = (29803, 31240, 39535)  # Overlord, Re:Zero, Mushoku Tensei
     assert not adult & shown(known, isekai, genre=["ecchi"])
     assert not adult & shown(known, isekai, genre=["fantasy"])
+
+
+def test_erotica_from_television_can_be_named_and_hentai_cannot(known: FlaskClient) -> None:
+    def found(text: str) -> list[int]:
+        answer = known.get("/api/v1/anime", query_string={"search": text}).json
+        assert answer is not None
+        return [anime["anime_id"] for anime in answer["anime"]]
+
+    assert REDO_OF_HEALER in found("Redo of Healer")
+    assert INTERSPECIES_REVIEWERS in found("Ishuzoku Reviewers")
+    assert BIBLE_BLACK not in found("Bible Black")
 
 
 @pytest.mark.parametrize(

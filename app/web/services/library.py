@@ -103,8 +103,7 @@ def load_library(
     """
     model = Model.open(path)
     catalogue = Catalogue.open(model.catalogue_path)
-    ids = np.array(catalogue.anime_ids(), np.int64)
-    title_index = TitleIndex(catalogue, ids[~_adult_flags(catalogue, ids.tolist())].tolist())
+    title_index = TitleIndex(catalogue, _searchable_ids(catalogue, rating_ceiling))
     # The first call compiles the kernels; the first visitor must not wait for that.
     for order in SortOrder:
         user_list = UserList.from_entries([(int(model.anime_id[0]), 8.0, WatchStatus.COMPLETED)])
@@ -126,6 +125,21 @@ def load_library(
     # Last, for this is seen by requests with the model before, too.
     providers.update_id_maps(catalogue)
     return library
+
+
+def _searchable_ids(catalogue: Catalogue, rating_ceiling: AgeRating | None) -> list[int]:
+    """Return the anime that a search finds: all that are not for adults, and erotica rated R+.
+
+    A fan has to be able to name what was on television; where there is a ceiling, it is not there.
+    """
+    ids = catalogue.anime_ids()
+    adult = _adult_flags(catalogue, ids)
+    ratings = catalogue.column_values("age_rating", ids)
+    return [
+        anime_id
+        for anime_id, is_adult, rating in zip(ids, adult.tolist(), ratings, strict=True)
+        if not is_adult or (rating == AgeRating.RPLUS and rating_ceiling is None)
+    ]
 
 
 def _adult_flags(catalogue: Catalogue, ids: Sequence[int]) -> BoolArray:

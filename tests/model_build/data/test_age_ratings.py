@@ -84,6 +84,17 @@ def test_every_spelling_is_read(text: str | None, rating: AgeRating | None) -> N
     assert read_rating(text) is rating
 
 
+def test_what_is_flagged_or_hentai_is_rx_unless_it_is_known_better() -> None:
+    frame = table(
+        adult=[True, False, True],
+        genres=["Comedy", "Comedy;Hentai", "Erotica"],
+        age_rating=[None, None, "R+ - Mild Nudity"],
+    )
+    rated = rate_catalogue(frame)
+    assert [each.rating for each in rated] == [AgeRating.RX, AgeRating.RX, AgeRating.RPLUS]
+    assert all(each.is_adult for each in rated)
+
+
 def test_the_strictest_relative_decides_where_no_rating_is_known() -> None:
     frame = table(
         age_rating=["PG-13 - Teens 13 or older", "R - 17+", None, None, None, "Rx - Hentai"],
