@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from app.catalogue import LIST_SEPARATORS
 from app.pictures import standard_picture_url
-from model_build.data.labels import sort_labels
+from model_build.data.labels import sort_labels, spell_studios
 from model_build.data.relations import Relation, add_relations
 from model_build.util.errors import InputError
 
@@ -36,6 +36,7 @@ DATABASE_SCHEMA: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "genres": pl.String,
     "themes": pl.String,
     "demographics": pl.String,
+    "studios": pl.String,
     "picture": pl.String,
     "adult": pl.Boolean,
     "related": pl.List(pl.Int32),
@@ -66,6 +67,7 @@ class _AnimeRecord(BaseModel):
     synonyms: list[str] = []
     related: Annotated[list[str], Field(alias="relatedAnime")] = []
     tags: list[str] = []
+    studios: list[str] = []
 
 
 class _DatabaseRelease(BaseModel):
@@ -137,6 +139,7 @@ def _catalogue_rows(anime: Iterable[_AnimeRecord]) -> Iterator[dict[str, object]
             "genres": ";".join(genres) or None,
             "themes": ";".join(themes) or None,
             "demographics": ";".join(demographics) or None,
+            "studios": ";".join(name.title() for name in each.studios) or None,
             "picture": standard_picture_url(each.picture) or standard_picture_url(each.thumbnail),
             "adult": "Hentai" in genres,
             "related": sorted({number for number in related if number}),
@@ -159,6 +162,7 @@ def update_catalogue(catalogue: pl.DataFrame | None, database: pl.DataFrame) -> 
 
     New anime are added. Of known ones ``episodes``, ``season`` and ``year``, which change while an
     anime runs, are those of the database; other columns are only filled in where they are missing.
+    Studios, which it writes in small letters, are spelled as in the catalogue.
     Related anime go to the column ``relations``, as "related": the release does not say how they
     are, so they only decide between series that titles name.
     """
@@ -178,6 +182,10 @@ def update_catalogue(catalogue: pl.DataFrame | None, database: pl.DataFrame) -> 
     joined = (
         joined.with_columns(facts).drop(pl.selectors.ends_with(_DATABASE_SUFFIX)).sort("anime_id")
     )
+    written = catalogue["studios"].to_list() if "studios" in catalogue.columns else []
+    known = [name for names in written if names for name in names.split(";")]
+    studios = pl.Series("studios", spell_studios(joined["studios"].to_list(), known), pl.String)
+    joined = joined.with_columns(studios)
     related = [
         Relation(other, "related", anime_id)
         for anime_id, others in joined.select("anime_id", "related").iter_rows()

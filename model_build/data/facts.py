@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from model_build.data.catalogue import read_table, with_standard_pictures
-from model_build.data.labels import sort_labels
+from model_build.data.labels import sort_labels, spell_studios
 
 FREE_LICENCES = ("MIT", "CC-BY-4.0", "public domain")
 """Rows under these may be part of a model that is given away."""
@@ -81,7 +81,9 @@ def merge_facts(catalogue: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
     facts = facts.with_columns(
         pl.col("season").str.to_lowercase(), pl.col("source_material").str.to_titlecase()
     )
-    facts = facts.with_columns(_spell_alike(facts["studios"]))
+    facts = facts.with_columns(
+        pl.Series("studios", spell_studios(facts["studios"].to_list()), pl.String)
+    )
     merged = catalogue
     for theirs, ours in _LAST_COLLECTED.items():
         found = facts.select("anime_id", pl.col(theirs).alias(ours)).drop_nulls()
@@ -169,25 +171,6 @@ def _first_of_each(rows: Iterable[Sequence[str]]) -> list[list[str]]:
         for column, labels in zip(found, sort_labels(words), strict=True):
             column += [] if column else labels
     return found
-
-
-def _spell_alike(studios: pl.Series) -> pl.Series:
-    """Spell a studio in one way: as its first row does, but for case, points and blanks."""
-    spelling: dict[str, str] = {}
-    lists = studios.str.split(";").to_list()
-    keys = pl.Series(sorted({name for names in lists for name in names or ()}), dtype=pl.String)
-    key_of = dict(zip(keys, keys.str.to_lowercase().str.replace_all("[^a-z0-9]", ""), strict=True))
-    for names in lists:
-        for name in names or ():
-            spelling.setdefault(key_of[name] or name, name)
-    return pl.Series(
-        studios.name,
-        [
-            None if names is None else ";".join(spelling[key_of[name] or name] for name in names)
-            for names in lists
-        ],
-        pl.String,
-    )
 
 
 def _replace_members(catalogue: pl.DataFrame, counted: pl.DataFrame) -> pl.DataFrame:

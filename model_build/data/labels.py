@@ -6,6 +6,7 @@ names of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 GENRES = (
@@ -100,3 +101,23 @@ def select_tags(tags: Sequence[str], untold: Iterable[str] = ()) -> list[str]:
     ]
     kept = [tag for at, tag in enumerate(told) if at < MAX_TAGS or tag in WARNING_TAGS]
     return [_ABBREVIATIONS.get(tag, tag) for tag in kept]
+
+
+def spell_studios(lists: Sequence[str | None], known: Iterable[str] = ()) -> list[str | None]:
+    """Spell every studio in one way: as in ``known`` or, but for case, points and blanks, first.
+
+    >>> spell_studios(["J.C.Staff;OLM", "j.c. staff", None], ["Olm"])
+    ['J.C.Staff;Olm', 'J.C.Staff', None]
+    """
+    spelling: dict[str, str] = {}
+
+    def spell(name: str) -> str:
+        key = re.sub("[^a-z0-9]", "", name.lower()) or name
+        return spelling.setdefault(key, name)
+
+    for name in known:
+        spell(name)
+    return [
+        None if names is None else ";".join(spell(name) for name in names.split(";"))
+        for names in lists
+    ]

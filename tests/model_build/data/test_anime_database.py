@@ -80,6 +80,7 @@ def test_every_form_of_a_release_is_read(tmp_path: Path, ending: str) -> None:
         "genres": "Adventure;Fantasy;Sci-Fi",
         "themes": None,
         "demographics": None,
+        "studios": "Madhouse",
         "picture": f"{MAL_PICTURE_BASE}1015/138006.jpg",
         "adult": False,
         "related": [],
@@ -125,6 +126,25 @@ def test_known_facts_stay_and_missing_ones_are_filled_in(tmp_path: Path) -> None
     assert (first["episodes"], first["year"], first["anilist_id"]) == (28, 2023, 1001)
     assert (second["title"], second["episodes"], second["type"]) == ("Alone", 3, None)
     assert (new["title"], new["title_english"], new["synopsis"]) == ("New", None, None)
+
+
+def test_studios_are_spelled_as_in_the_table(tmp_path: Path) -> None:
+    known = pl.DataFrame(
+        {"anime_id": [1, 9], "title": ["A", "B"], "studios": [None, "MAPPA;J.C.Staff"]}
+    )
+    path = write(
+        tmp_path / "a.json",
+        entry(1, studios=["mappa", "studio pierrot"]),
+        entry(3, studios=["j.c. staff"]),
+        entry(4, studios=[]),
+    )
+    found = update_catalogue(known, read_anime_database(path))
+    assert dict(found.select("anime_id", "studios").iter_rows()) == {
+        1: "MAPPA;Studio Pierrot",
+        3: "J.C.Staff",
+        4: None,
+        9: "MAPPA;J.C.Staff",
+    }
 
 
 def test_what_is_related_joins_the_series_that_its_title_names(tmp_path: Path) -> None:
