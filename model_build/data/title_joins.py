@@ -11,6 +11,8 @@ from model_build.data.series_draft import SeriesDraft
 from model_build.data.title_stems import TitleStems, Words, telling_words
 
 MIN_STEM_LETTERS = 4
+MIN_LONE_WORD_LETTERS = 6
+"""A title of one word, shorter than that, is too common to join by."""
 MIN_LONG_STEM_WORDS, MIN_LONG_STEM_LETTERS = 3, 12
 """A title that is so long is no coincidence at the beginning of another."""
 LONG_WORD_LETTERS = 10
@@ -61,8 +63,10 @@ class TitleJoins:
         marked = not self._plain_titles(number) & self._plain_titles(other)
         if not marked and not (one.is_root and two.is_root):
             return False
+        if len(base) > 1:
+            return _letters(base) >= MIN_STEM_LETTERS
         by_romaji = base in (one.stems.base, two.stems.base)
-        return _letters(base) >= MIN_STEM_LETTERS and (len(base) > 1 or (marked and by_romaji))
+        return marked and by_romaji and _letters(base) >= MIN_LONE_WORD_LETTERS
 
     def _plain_titles(self, number: int) -> set[Words]:
         items = (self.items[member] for member in self.groups.members(number))
@@ -214,7 +218,7 @@ class TitleJoins:
             return (
                 beginning == stems.lead
                 and _letters(beginning) >= 2 * MIN_STEM_LETTERS
-                and shared is not False
+                and (shared or (shared is None and len(beginning) > 1))
                 and self._is_one_series(self._roots_beginning(beginning))
             )
         if beginning != stems.lead and not self._is_one_series(self._roots_beginning(beginning)):
