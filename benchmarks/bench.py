@@ -149,6 +149,7 @@ def _make_ratings(arrays: Any, keep: BoolArray) -> Ratings:
         status=np.full(len(user), 2, np.int8),
         user_ids=pl.Series(np.arange(arrays["user"].max() + 1)),
         anime_ids=np.arange(arrays["item"].max() + 1, dtype=np.int32) + 1,
+        collected=np.zeros(len(user), np.int16),
     )
 
 

@@ -9,13 +9,22 @@ from pathlib import Path
 
 import numpy as np
 
-from app.recommender.array_types import Float32Array, Float64Array, Int32Array, Int64Array
+from app.recommender.array_types import (
+    BoolArray,
+    Float32Array,
+    Float64Array,
+    Int16Array,
+    Int32Array,
+    Int64Array,
+)
 from app.recommender.arrays import ArtifactReader, ItemMatrix, find_positions
 from app.recommender.artifact import ArtifactError, Manifest, ModelArtifact, open_artifact
 from app.recommender.engines import load_engines
 from app.recommender.input_weights import InputWeights
 from app.recommender.parameters import ServingParameters
 from app.recommender.training_users import TrainingUsers
+
+RECENT_YEARS = 5
 
 
 @dataclass(frozen=True)
@@ -97,12 +106,22 @@ class ScoreModel:
         return float((self.item_factors**2).sum(axis=1).mean() + self.noise_variance.mean())
 
 
+def _read_years(arrays: ArtifactReader, n_items: int) -> tuple[int, Int16Array]:
+    """Return the year of a model and those of its anime, all 0 for a model that has none."""
+    if "item_year" not in arrays:
+        return 0, np.zeros(n_items, np.int16)
+    as_of = int(arrays.read_number("as_of", minimum=0))
+    return as_of, arrays.read_vector("item_year", np.int16, n_items)
+
+
 class Model:
     """What recommending needs, for the n anime of the training ratings.
 
     ``anime_id`` (n,) ascending int32, ``item_bias`` (n,) float64, ``rating_count`` and
     ``entry_count`` (n,) int32: how many users scored an anime, how many have it on their list;
     ``item_relevance`` (n,) float64: its mean over all users, 0 where it is not on the list.
+    ``item_year`` (n,) int16 is when they are from, 0 where unknown, and ``as_of`` the year that the
+    model was trained for.
     ``engines`` are the further ones that it has, by name, and ``training_users`` those that they
     were fitted to, where these are stored.
     """
@@ -122,6 +141,7 @@ class Model:
         self.rating_count = arrays.read_vector("rating_count", np.int32, n)
         self.entry_count = arrays.read_vector("entry_count", np.int32, n)
         self.item_relevance = arrays.read_vector("item_relevance", np.float64, n)
+        self.as_of, self.item_year = _read_years(arrays, n)
         self.similarity = arrays.read_sparse_matrix("similarity", n)
         self.affinity_matrix = arrays.read_sparse_matrix("affinity", n)
         self.short_history_matrix = arrays.read_sparse_matrix("short_history", n)
@@ -164,6 +184,11 @@ class Model:
     def find_positions(self, anime_ids: Int64Array) -> Int64Array:
         """Positions of anime in the model, -1 where it does not know one."""
         return find_positions(self.anime_id, anime_ids)
+
+    @cached_property
+    def is_recent(self) -> BoolArray:
+        """The anime of the last `RECENT_YEARS` years before ``as_of``, (n,)."""
+        return np.asarray(self.item_year >= max(self.as_of - RECENT_YEARS, 1))
 
     @cached_property
     def popularity_order(self) -> Int64Array:

@@ -54,7 +54,8 @@ class ServingParameters(BaseModel):
 
     Affinity (`app.recommender.affinity`): from ``short_history_length`` entries on the model for
     full lists takes over from that for short ones; ``min_matrix_weight`` is the weight below which
-    one is left out.
+    one is left out. Of the ``recent_depth`` best, recent anime are to have ``recent_share_gain``
+    times their share of the list, plus ``recent_share_floor``.
 
     Order (`app.recommender.rank`): a predicted score needs ``min_ratings`` ratings of the anime and
     ``min_neighbours`` entries of the list behind it to come first; ``popularity_exponent`` is the
@@ -86,6 +87,9 @@ class ServingParameters(BaseModel):
     weight_decay_length: Annotated[float, _fitted(1, 500, "ndcg@10")]
     prior_decay_exponent: Annotated[float, _fitted(0, 4, "ndcg@10")]
     min_matrix_weight: Annotated[float, _chosen(0, 1)]
+    recent_share_gain: Annotated[float, _chosen(0, 10)] = 0.0
+    recent_share_floor: Annotated[float, _chosen(0, 1)] = 0.0
+    recent_depth: Annotated[int, _chosen(1, 1000)] = 20
 
     min_ratings: Annotated[int, _fitted(0, 1000, "ndcg@10", "score")]
     min_neighbours: Annotated[int, _fitted(0, 20, "ndcg@10", "score")]

@@ -94,7 +94,7 @@ def predict_scores(model: Model, profile: UserProfile, affinity: AffinityScores)
         + user_bias
         + knn_term
         + gaussian_term
-        + parameters.score_affinity_weight * affinity.value
+        + parameters.score_affinity_weight * affinity.value / affinity.lift
         + parameters.score_offset
     )
     return ScorePrediction(score, user_bias, knn_term, gaussian_term, user_std, precision_cholesky)

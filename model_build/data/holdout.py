@@ -47,7 +47,7 @@ NEW_USER_SHARE = 0.1
 
 HoldoutFrames = dict[str, pl.DataFrame]
 """``ratings`` to train on, ``lists`` to show the model, ``holdout`` to find, each with the columns
-user_id, anime_id, rating and status."""
+user_id, anime_id, rating, status and collected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class HoldoutUser:
     """A user's visible list and hidden entries (ids int64, scores float64 with 0 for none).
 
     ``excluded_ids`` are neither shown to the model nor to be found by it: what was cut from a list
-    to make it short.
+    to make it short. ``collected`` is the year in which the list was read, 0 for unknown.
     """
 
     visible: UserList
@@ -64,6 +64,7 @@ class HoldoutUser:
     excluded_ids: Int64Array = field(default_factory=lambda: np.empty(0, np.int64))
     hidden_status: Int8Array = field(default_factory=lambda: np.empty(0, np.int8))
     user_id: str = ""
+    collected: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,8 +276,12 @@ def join_holdout(lists: Ratings, holdout: Ratings, *, rated_only: bool = True) -
     """
     visible = dict(zip(map(str, lists.user_ids), _user_lists(lists), strict=True))
     nothing = UserList.from_entries([])
+    collected = np.zeros(len(holdout.user_ids), np.int16)
+    collected[holdout.user] = holdout.collected
     users = []
-    for user, hidden in zip(map(str, holdout.user_ids), _user_lists(holdout), strict=True):
+    for user, hidden, year in zip(
+        map(str, holdout.user_ids), _user_lists(holdout), collected.tolist(), strict=True
+    ):
         listed = visible.get(user, nothing)
         both = np.intersect1d(hidden.anime_id, listed.anime_id)
         if len(both):
@@ -288,7 +293,12 @@ def join_holdout(lists: Ratings, holdout: Ratings, *, rated_only: bool = True) -
         ids, scores, status = hidden.anime_id, hidden.score, hidden.status
         users.append(
             HoldoutUser(
-                listed, ids[wanted], scores[wanted], hidden_status=status[wanted], user_id=user
+                listed,
+                ids[wanted],
+                scores[wanted],
+                hidden_status=status[wanted],
+                user_id=user,
+                collected=year,
             )
         )
     if not any(len(user.visible.anime_id) for user in users):
@@ -416,6 +426,7 @@ def _entries_frame(ratings: Ratings) -> pl.DataFrame:
             "anime_id": ratings.anime_ids[ratings.item],
             "rating": ratings.rating,
             "status": ratings.status,
+            "collected": ratings.collected,
         }
     )
 

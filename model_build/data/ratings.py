@@ -16,7 +16,7 @@ import polars as pl
 from polars.datatypes import DataTypeClass
 
 from app.recommender import UserList
-from app.recommender.array_types import BoolArray, Float64Array, Int8Array, Int32Array
+from app.recommender.array_types import BoolArray, Float64Array, Int8Array, Int16Array, Int32Array
 from app.recommender.watch_status import WatchStatus
 from model_build.data.dumps.prepared import (
     is_prepared_dataset,
@@ -30,13 +30,16 @@ ENTRY_SCHEMA: dict[str, DataTypeClass] = {
     "anime_id": pl.Int32,
     "rating": pl.Float64,
     "status": pl.Int8,
+    "collected": pl.Int16,
 }
+OPTIONAL_COLUMNS = ("status", "collected")
 STATUS_CODES = sorted(int(status) for status in WatchStatus)
 UNRATED_VALUES = (0.0, -1.0)
 EXPECTED_VALUES = {
     "anime_id": "a whole number above 0",
     "rating": "1 to 10, or 0 or -1 for not scored",
     "status": "one of " + ", ".join(map(str, STATUS_CODES)),
+    "collected": "a year",
     "user_id": "a number or a name",
 }
 
@@ -47,6 +50,7 @@ class Ratings:
 
     ``user`` and ``item`` are dense indices into ``user_ids`` and ``anime_ids`` (ascending);
     ``rating`` is 1 to 10, or 0 for "on the list, not scored"; ``status`` is a `WatchStatus`.
+    ``collected`` is the year in which the list was read, 0 where nobody knows.
     """
 
     user: Int32Array
@@ -55,6 +59,7 @@ class Ratings:
     status: Int8Array
     user_ids: pl.Series
     anime_ids: Int32Array
+    collected: Int16Array
 
     @property
     def rated_mask(self) -> BoolArray:
@@ -66,7 +71,7 @@ class Ratings:
 
 
 def read_ratings(paths: Sequence[Path]) -> Ratings:
-    """Read files of ``user_id, anime_id, rating[, status]`` into one set of ratings.
+    """Read files of ``user_id, anime_id, rating[, status, collected]`` into one set of ratings.
 
     Or one folder that ``prepare`` wrote.
 
@@ -114,7 +119,8 @@ def _read_prepared_ratings(folder: Path) -> Ratings:
     dense_index = np.cumsum(listed, dtype=np.int32) - 1
     np.take(dense_index, item, out=item)
     ids = np.concatenate([np.empty(0, np.int32), *user_ids])
-    return Ratings(user, item, rating, status, pl.Series(ids), anime_ids)
+    collected = np.zeros(rows, np.int16)
+    return Ratings(user, item, rating, status, pl.Series(ids), anime_ids, collected)
 
 
 def read_evaluation_ratings(path: Path) -> Ratings:
@@ -153,7 +159,7 @@ def ratings_fingerprint(ratings: Ratings) -> str:
 
 
 def index_ratings(frame: pl.DataFrame) -> Ratings:
-    """Index checked rows of ``user_id, anime_id, rating, status``, in the same order."""
+    """Index checked rows of ``user_id, anime_id, rating, status[, collected]``, in their order."""
 
     def dense_codes(column: str) -> Int32Array:
         return (frame[column].rank("dense") - 1).cast(pl.Int32).to_numpy()
@@ -165,6 +171,11 @@ def index_ratings(frame: pl.DataFrame) -> Ratings:
         status=frame["status"].to_numpy(),
         user_ids=frame["user_id"].unique().sort(),
         anime_ids=frame["anime_id"].unique().sort().to_numpy(),
+        collected=(
+            frame["collected"].to_numpy()
+            if "collected" in frame.columns
+            else np.zeros(len(frame), np.int16)
+        ),
     )
 
 
@@ -184,19 +195,23 @@ def _read_validated(path: Path, keys: tuple[str, ...]) -> pl.DataFrame:
     if missing:
         raise InputError(
             f"{path}: column {', '.join(missing)} is missing (found: {', '.join(columns)}); "
-            f"expected {', '.join(required)} and optionally status."
+            f"expected {', '.join(required)} and optionally {' and '.join(OPTIONAL_COLUMNS)}."
         )
-    wanted = [*required, "status"] if "status" in columns else required
+    optional = [name for name in OPTIONAL_COLUMNS if name in columns]
+    wanted = [*required, *optional]
     frame = _read_columns(path, wanted)
     if frame.is_empty():
         raise InputError(f"{path}: the file has no rows below its header.")
     frame = _cast_columns(path, frame)
-    if "status" not in frame.columns:
-        frame = frame.with_columns(pl.lit(0, dtype=pl.Int8).alias("status"))
+    frame = frame.with_columns(
+        pl.lit(0, dtype=ENTRY_SCHEMA[name]).alias(name)
+        for name in OPTIONAL_COLUMNS
+        if name not in optional
+    )
     _validate_ranges(path, frame)
     return frame.with_columns(
         pl.when(pl.col("rating") > 0).then(pl.col("rating")).otherwise(0.0).alias("rating")
-    ).select([*keys, "rating", "status"])
+    ).select([*keys, "rating", *OPTIONAL_COLUMNS])
 
 
 def _is_parquet(path: Path) -> bool:
@@ -249,6 +264,8 @@ def _cast_columns(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
         cast = cast.cast(kind, strict=False)
         if column.dtype.is_float() and kind.is_integer():
             cast = cast.set(column != column.floor(), None)  # 3.7 is no id
+        if name == "collected":
+            cast = cast.set(column.is_null() | (column.cast(pl.String) == ""), 0)
         bad = cast.is_null()
         if bad.any():
             row = int(bad.arg_max() or 0)
@@ -273,6 +290,7 @@ def _validate_ranges(path: Path, frame: pl.DataFrame) -> None:
         "anime_id": pl.col("anime_id") > 0,
         "rating": rating.is_between(1, 10) | rating.is_in(UNRATED_VALUES),
         "status": pl.col("status").is_in(STATUS_CODES),
+        "collected": pl.col("collected") >= 0,
     }
     for name, condition in allowed.items():
         wrong = frame.select((~condition).alias("wrong"))["wrong"]

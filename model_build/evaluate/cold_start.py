@@ -20,9 +20,9 @@ from model_build.data.grouping import rows_by_user
 from model_build.data.ratings import Ratings
 from model_build.evaluate.metrics import ndcg, roc_auc
 from model_build.evaluate.ranking import model_ranker
-from model_build.train.cold_start import ColdStartCatalogue
 from model_build.train.driver import train_model
 from model_build.train.hyperparameters import Hyperparameters
+from model_build.train.item_facts import ItemFacts
 from model_build.util.errors import InputError
 from model_build.util.progress import progress_bars
 
@@ -95,7 +95,7 @@ def evaluate_cold_start(
             trained = train_model(
                 _select_entries(ratings, selected),
                 settings,
-                cold_start=ColdStartCatalogue(catalogue, ratings.anime_ids[cold_items]),
+                facts=ItemFacts(catalogue, cold_ids=ratings.anime_ids[cold_items]),
                 on_progress=on_progress,
             )
         found[name] = _evaluate_model(trained.in_memory_model(), hidden, users)

@@ -218,6 +218,13 @@ def weighted_metrics(
 
     shown = result.top_items[:, :TOP_N]
     is_item = shown >= 0
+    is_recent = items.is_recent[shown] & is_item
+    n_recent = result.n_recent_relevant
+    found["recent_ndcg@10"] = mean(ndcg(hits[:, :TOP_N] & is_recent, n_recent, 10))
+    found["among_recent_ndcg@10"] = mean(ndcg(result.among_recent_hits, n_recent, 10))
+    of_now = weights * np.isfinite(result.recent_listed)
+    found["recent_shown"] = _ratio(of_now @ is_recent.sum(axis=1), of_now @ is_item.sum(axis=1))
+    found["recent_listed"] = mean(result.recent_listed)
     n_shown = weights @ is_item.sum(axis=1)
     surprise = np.where(
         is_item, -np.log2(np.maximum(items.list_count[shown], 1) / items.n_users), 0.0

@@ -17,9 +17,10 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from app.recommender import EngineName, Model, RecommendOptions, SortOrder, UserList
-from app.recommender.array_types import BoolArray, Float64Array, Int32Array, Int64Array
+from app.recommender.array_types import BoolArray, Float64Array, Int16Array, Int32Array, Int64Array
 from app.recommender.arrays import find_positions
 from app.recommender.engines import CosineEngine, Engine
+from app.recommender.model import RECENT_YEARS
 from app.recommender.rank import top_items
 from app.recommender.recommend import score_items
 from app.recommender.user_list import KnownEntries
@@ -28,6 +29,7 @@ from model_build.data.holdout import HoldoutUser
 RELEVANT_SCORE = 8.0
 LIST_SIZE = 20
 NEW_LIST_SIZE = 10
+NEWEST_ENTRIES = 3
 MIN_RATING, MAX_RATING = 1.0, 10.0
 PERCENT = 100.0
 
@@ -117,7 +119,8 @@ class EvaluationItems:
 
     ``franchise`` (n,) numbers the franchises; an anime without one is a franchise of its own.
     ``list_count`` (n,) is how many of the ``n_users`` trained on have an anime on their list.
-    ``genres`` (n, g) bool.
+    ``genres`` (n, g) bool. ``year`` (n,) is when they are from, 0 for unknown, and ``is_recent``
+    (n,) bool marks those of the last five years before ``as_of``, as `Model` has it.
     """
 
     anime_id: Int32Array
@@ -125,6 +128,26 @@ class EvaluationItems:
     list_count: Int32Array
     n_users: int
     genres: BoolArray
+    year: Int16Array
+    as_of: int
+
+    @property
+    def is_recent(self) -> BoolArray:
+        """Where an anime is of the last years, (n,)."""
+        return self.year >= max(self.as_of - RECENT_YEARS, 1)
+
+    def is_recent_user(self, user: HoldoutUser) -> bool:
+        """Whether a list is from the last years, so that what is recent could be on it.
+
+        Where nobody knows the year of a list, it is that of its `NEWEST_ENTRIES`-th newest anime.
+        """
+        if not self.as_of:
+            return False
+        if user.collected:
+            return user.collected > self.as_of - RECENT_YEARS
+        years = np.sort(self.year[self.known_positions(user.visible.anime_id)])
+        newest = years[-NEWEST_ENTRIES] if len(years) >= NEWEST_ENTRIES else 0
+        return bool(newest > self.as_of - RECENT_YEARS)
 
     @classmethod
     def from_catalogue(
@@ -134,6 +157,8 @@ class EvaluationItems:
         list_count: Int32Array,
         n_users: int,
         genres: Sequence[str] = (),
+        year: Int16Array | None = None,
+        as_of: int = 0,
     ) -> EvaluationItems:
         """From catalogue facts: ``franchise`` (n,), -1 where unknown; genres as "Drama;Comedy"."""
         single = franchise < 0
@@ -142,7 +167,9 @@ class EvaluationItems:
         sets = [set(text.split(";")) - {""} for text in genres] or [set[str]()] * len(anime_id)
         names = sorted(set().union(*sets))
         has = np.array([[name in own for name in names] for own in sets], bool)
-        return cls(anime_id, group, list_count, n_users, has.reshape(len(anime_id), len(names)))
+        year = np.zeros(len(anime_id), np.int16) if year is None else year
+        genre_flags = has.reshape(len(anime_id), len(names))
+        return cls(anime_id, group, list_count, n_users, genre_flags, year, as_of)
 
     @classmethod
     def from_model(
@@ -150,7 +177,15 @@ class EvaluationItems:
     ) -> EvaluationItems:
         """Those of a model; ``franchise`` (n,) is -1 where unknown."""
         n_users = model.manifest.counts["fans"]
-        return cls.from_catalogue(model.anime_id, franchise, model.entry_count, n_users, genres)
+        return cls.from_catalogue(
+            model.anime_id,
+            franchise,
+            model.entry_count,
+            n_users,
+            genres,
+            model.item_year,
+            model.as_of,
+        )
 
     def known_positions(self, anime_ids: Int64Array) -> Int64Array:
         """Positions of those of the anime that can be shown."""
@@ -166,6 +201,9 @@ class RankingResult:
     relevant anime stands; ``n_relevant`` (F,) how many there are, known or not;
     ``is_seen_franchise`` (F, 20) where the franchise is on the visible list. ``new_hits`` (F, 10)
     and ``n_new_relevant`` (F,) are the same for franchises that are not, each shown once.
+    ``among_recent_hits`` (F, 10) and ``n_recent_relevant`` (F,) are of recent anime alone, and
+    ``recent_listed`` (F,) is their share of the whole list: none of it for a user of earlier years,
+    whose ``recent_listed`` is NaN.
     ``pair_user``, ``predicted``, ``actual``, ``expected_error`` (P,), of which the second and the
     last may be NaN. ``seconds`` is the time that recommending took.
     """
@@ -176,6 +214,9 @@ class RankingResult:
     is_seen_franchise: BoolArray
     new_hits: BoolArray
     n_new_relevant: Int64Array
+    among_recent_hits: BoolArray
+    n_recent_relevant: Int64Array
+    recent_listed: Float64Array
     pair_user: Int64Array
     predicted: Float64Array
     actual: Float64Array
@@ -200,6 +241,9 @@ def rank_users(
         is_seen_franchise=np.zeros((count, LIST_SIZE), bool),
         new_hits=np.zeros((count, NEW_LIST_SIZE), bool),
         n_new_relevant=np.zeros(count, np.int64),
+        among_recent_hits=np.zeros((count, NEW_LIST_SIZE), bool),
+        n_recent_relevant=np.zeros(count, np.int64),
+        recent_listed=np.full(count, np.nan),
         pair_user=np.empty(0, np.int64),
         predicted=np.empty(0),
         actual=np.empty(0),
@@ -251,6 +295,15 @@ def _record_ranking(
     result.new_hits[row, : len(groups)] = np.isin(groups, wanted)
     # An anime that is not known belongs to no known franchise, and cannot be found.
     result.n_new_relevant[row] = len(wanted) + len(relevant_id) - len(relevant)
+
+    if items.is_recent_user(user):
+        is_recent = items.is_recent
+        wanted = relevant[is_recent[relevant]]
+        found = top_items(scores.sort_key, allowed & is_recent, NEW_LIST_SIZE)
+        result.among_recent_hits[row, : len(found)] = np.isin(found, wanted)
+        result.n_recent_relevant[row] = len(wanted)
+        listed = items.known_positions(np.concatenate([user.visible.anime_id, user.hidden_ids]))
+        result.recent_listed[row] = is_recent[listed].mean() if len(listed) else np.nan
 
 
 def _top_franchises(

@@ -7,9 +7,9 @@ parameters of those anime,
     W = argmin || D (T - X W) ||^2 + ridge ||W||^2,   and x W for a cold anime.
 
 Its columns of the affinity are predicted in this way, its bias, and its factors of the Gaussian. D
-weighs the anime by their ratings for the latter two, so that a score is predicted best. In the
-affinity the anime of its franchise then give it what anime of one franchise give each other on
-average, because a sequel is watched by those who saw what it follows.
+weighs the anime by their ratings for the latter two, so that a score is predicted best. Of the
+affinity only a share counts: facts tell what an anime is about, not how many will want it. What it
+continues adds to that (`model_build.train.item_facts.add_story_affinity`).
 
 What the features cannot explain stays as noise: leave-one-out residuals of the ridge regression,
 (T - X W)_i / (1 - H_ii), widen the stated uncertainty of the cold anime.
@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from scipy.sparse import csr_array
 
@@ -44,16 +43,8 @@ _MULTI_VALUE_COLUMNS = ("genres", "themes", "demographics", "studios")
 _CATEGORICAL_COLUMNS = ("type", "source")
 
 
-@dataclass(frozen=True, slots=True)
-class ItemFeatures:
-    """``matrix`` (n, f) of zeros and ones for n anime; ``franchise`` (n,), -1 where unknown."""
-
-    matrix: Float64Array
-    franchise: Int64Array
-
-
-def encode_item_features(catalogue: pl.DataFrame, anime_ids: Int32Array) -> ItemFeatures:
-    """Encode features of ``anime_ids`` (n,); one not in the catalogue has the constant alone.
+def encode_item_features(catalogue: pl.DataFrame, anime_ids: Int32Array) -> Float64Array:
+    """Encode features of ``anime_ids`` (n,) as zeros and ones (n, f), the first of them always one.
 
     A year stands for its lustrum, a length for its power of two.
     """
@@ -73,10 +64,7 @@ def encode_item_features(catalogue: pl.DataFrame, anime_ids: Int32Array) -> Item
     matrix = np.zeros((len(anime_ids), len(kinds)))
     for column, where in enumerate(kinds.values()):
         matrix[where, column] = 1.0
-    franchise = np.full(len(anime_ids), -1, np.int64)
-    if "franchise_id" in found.columns:
-        franchise = found["franchise_id"].fill_null(-1).cast(pl.Int64).to_numpy()
-    return ItemFeatures(matrix, franchise)
+    return matrix
 
 
 def _split_values(text: str) -> Iterable[str]:
@@ -107,17 +95,16 @@ class ColdStartRegressor:
 
     def __init__(
         self,
-        features: ItemFeatures,
+        features: Float64Array,
         known: Int64Array,
         cold: Int64Array,
         sample_weight: Int64Array | None = None,
     ) -> None:
-        common = features.matrix[known].sum(axis=0) >= MIN_FEATURE_COUNT
+        common = features[known].sum(axis=0) >= MIN_FEATURE_COUNT
         common[0] = True  # the constant
         self.known, self.cold = known, cold
-        self.franchise = features.franchise
-        self.known_features = features.matrix[known][:, common]
-        self.cold_features = features.matrix[cold][:, common]
+        self.known_features = features[known][:, common]
+        self.cold_features = features[cold][:, common]
         self.sample_weight = (
             np.ones(len(known)) if sample_weight is None else sample_weight / sample_weight.mean()
         )
@@ -180,52 +167,37 @@ def predict_cold_factors(
 
 
 def predict_cold_affinity(
-    regressor: ColdStartRegressor, matrix: csr_array, n_neighbours: int = MAX_COLD_NEIGHBOURS
+    regressor: ColdStartRegressor,
+    matrix: csr_array,
+    n_neighbours: int = MAX_COLD_NEIGHBOURS,
+    weight: float = 1.0,
 ) -> csr_array:
     """Add the cold items' columns to an affinity (n, n), row j on the list, i recommended.
 
-    Each has its ``n_neighbours`` weights of largest magnitude; other columns do not change.
+    Each has ``weight`` times its ``n_neighbours`` predicted weights of largest magnitude; other
+    columns do not change.
     """
     of_rows = (
         np.asarray(matrix[:, regressor.known] @ regressor.known_features) @ regressor.inverse_gram
     )
     of_rows = of_rows[regressor.known]
-    franchise = regressor.franchise[regressor.known]
-    within = _mean_franchise_affinity(regressor, matrix)
     n_neighbours = min(n_neighbours, len(of_rows))
     cells: list[tuple[Float64Array, Int64Array, Int64Array]] = []
     for first in range(0, len(regressor.cold), BLOCK_ITEMS):
         block = regressor.cold[first : first + BLOCK_ITEMS]
-        weight = of_rows @ regressor.cold_features[first : first + BLOCK_ITEMS].T
-        own = regressor.franchise[block]
-        weight += within * ((franchise[:, None] == own) & (own >= 0))
-        best = np.argpartition(-np.abs(weight), n_neighbours - 1, axis=0)[:n_neighbours]
-        value = np.take_along_axis(weight, best, axis=0)
+        predicted = of_rows @ regressor.cold_features[first : first + BLOCK_ITEMS].T
+        predicted *= weight
+        best = np.argpartition(-np.abs(predicted), n_neighbours - 1, axis=0)[:n_neighbours]
+        value = np.take_along_axis(predicted, best, axis=0)
         cells.append(
             (value.ravel("F"), regressor.known[best].ravel("F"), np.repeat(block, n_neighbours))
         )
     if not cells:
         return matrix
     value, row, column = (np.concatenate(parts) for parts in zip(*cells, strict=True))
-    predicted = matrix + csr_array((value, (row, column)), shape=matrix.shape, dtype=np.float32)
-    predicted.sort_indices()
-    return predicted
-
-
-def _mean_franchise_affinity(regressor: ColdStartRegressor, matrix: csr_array) -> float:
-    """Mean over franchises of the mean affinity between its anime."""
-    _, label = np.unique(regressor.franchise[regressor.known], return_inverse=True)
-    franchise = np.full(matrix.shape[0], -1, np.int64)
-    franchise[regressor.known] = np.where(regressor.franchise[regressor.known] >= 0, label, -1)
-    cells = matrix.tocoo()
-    row, column = cells.coords
-    inside = (franchise[row] >= 0) & (franchise[row] == franchise[column])
-    size = np.bincount(franchise[franchise >= 0])
-    several = np.flatnonzero(size > 1)
-    if not len(several):
-        return 0.0
-    total = np.bincount(franchise[row[inside]], cells.data[inside], minlength=len(size))
-    return float(np.mean(total[several] / (size[several] * (size[several] - 1.0))))
+    completed = matrix + csr_array((value, (row, column)), shape=matrix.shape, dtype=np.float32)
+    completed.sort_indices()
+    return completed
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +211,7 @@ class FittedComponents:
 
 
 def predict_cold_items(
-    features: ItemFeatures,
+    features: Float64Array,
     cold: Int64Array,
     fitted: FittedComponents,
     *,
@@ -247,6 +219,7 @@ def predict_cold_items(
     entry_count: Int64Array,
     min_entries: int = MIN_ENTRIES,
     n_neighbours: int = MAX_COLD_NEIGHBOURS,
+    weight: float = 1.0,
 ) -> FittedComponents:
     """Predict the parameters of the items at positions ``cold`` (k,) from their features.
 
@@ -269,29 +242,6 @@ def predict_cold_items(
     return FittedComponents(
         replace(standard, item_bias=bias),
         predict_cold_factors(of_gaussian, gaussian, error / standard.overall_std**2),
-        predict_cold_affinity(by_lists, fitted.affinity, n_neighbours),
-        predict_cold_affinity(by_lists, fitted.short_history_affinity, n_neighbours),
+        predict_cold_affinity(by_lists, fitted.affinity, n_neighbours, weight),
+        predict_cold_affinity(by_lists, fitted.short_history_affinity, n_neighbours, weight),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class ColdStartCatalogue:
-    """A catalogue, and the ids (k,), ascending, of anime in it that may be too new for ratings."""
-
-    catalogue: pl.DataFrame
-    ids: Int32Array
-
-    @classmethod
-    def from_catalogue(cls, catalogue: pl.DataFrame, since: int) -> ColdStartCatalogue:
-        """Take those that `new_item_ids` finds."""
-        return cls(catalogue, new_item_ids(catalogue, since).to_numpy().astype(np.int32))
-
-    def item_features(self, anime_ids: Int32Array) -> ItemFeatures:
-        """Encode features of some anime."""
-        return encode_item_features(self.catalogue, anime_ids)
-
-    def cold_positions(
-        self, anime_ids: Int32Array, entries: npt.NDArray[np.integer], min_entries: int
-    ) -> Int64Array:
-        """Find the positions in ``anime_ids`` (n,) of those on fewer than ``min_entries`` lists."""
-        return np.flatnonzero((entries < min_entries) & np.isin(anime_ids, self.ids))

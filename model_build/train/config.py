@@ -32,10 +32,16 @@ class RunOptions(Config):
     parameters: InputFile | None = Field(
         None, description="what calibrate wrote: weights, powers and thresholds of serving"
     )
-    fresh_since: Annotated[int, Ge(1), Metavar("YEAR")] | None = Field(
+    as_of: Annotated[int, Ge(1), Metavar("YEAR")] | None = Field(
         None,
-        description="anime of this year or later get a place even without scores "
-        "(default: none does)",
+        description="the year that the model is for (default: that of the newest anime on enough "
+        "lists)",
+        examples=[2026],
+    )
+    fresh_since: Annotated[int, Ge(0), Metavar("YEAR")] | None = Field(
+        None,
+        description="anime of this year or later get a place even without scores; 0: none does "
+        "(default: those of the last five years)",
         examples=[2024],
     )
     work: Annotated[Path, Role.PLACE, Metavar("DIR")] | None = Field(

@@ -20,9 +20,9 @@ from model_build.train import sufficient_statistics as statistics
 from model_build.train.affinity import GramMatrices, GramMatrixBuilder, items_with_affinity
 from model_build.train.bias_model import BiasModel
 from model_build.train.cluster import DaskCluster, ShardingPlan, TaskFuture, plan_sharding
-from model_build.train.cold_start import ColdStartCatalogue
 from model_build.train.driver import SampledScores, train
 from model_build.train.hyperparameters import Hyperparameters
+from model_build.train.item_facts import ItemFacts
 from model_build.train.model_arrays import TrainedModel
 from model_build.train.pair_sums import RowRange, similarities_from_sums, split_row_ranges
 from model_build.train.score_model import (
@@ -47,7 +47,7 @@ def train_distributed(
     prepared: PreparedDataset,
     hyperparameters: Hyperparameters,
     *,
-    cold_start: ColdStartCatalogue | None = None,
+    facts: ItemFacts | None = None,
     plan: ShardingPlan | None = None,
     on_progress: ProgressCallback = no_progress,
 ) -> TrainedModel:
@@ -62,7 +62,7 @@ def train_distributed(
         cluster.resources(), sum(part.rows for part in prepared.partitions)
     )
     gatherer = DaskGatherer(cluster, location, prepared, plan, on_progress)
-    return train(gatherer, hyperparameters, cold_start=cold_start, on_progress=on_progress)
+    return train(gatherer, hyperparameters, facts=facts, on_progress=on_progress)
 
 
 class DaskGatherer:

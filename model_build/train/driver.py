@@ -21,6 +21,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from app.recommender.array_types import Int64Array
+from app.recommender.model import RECENT_YEARS
 from model_build.data.grouping import GroupedRatings
 from model_build.data.ratings import Ratings
 from model_build.train.affinity import (
@@ -32,8 +33,9 @@ from model_build.train.affinity import (
 )
 from model_build.train.bias_model import BiasModel, fit_bias_model
 from model_build.train.checkpoints import ArrayMapping, CheckpointStore
-from model_build.train.cold_start import ColdStartCatalogue, FittedComponents, predict_cold_items
+from model_build.train.cold_start import FittedComponents, predict_cold_items
 from model_build.train.hyperparameters import Hyperparameters
+from model_build.train.item_facts import ItemFacts, add_story_affinity
 from model_build.train.model_arrays import (
     ModelArrays,
     TrainedModel,
@@ -176,7 +178,7 @@ def train_model(
     ratings: Ratings,
     hyperparameters: Hyperparameters,
     *,
-    cold_start: ColdStartCatalogue | None = None,
+    facts: ItemFacts | None = None,
     threads: int | None = None,
     checkpoints: CheckpointStore | None = None,
     on_progress: ProgressCallback = no_progress,
@@ -185,7 +187,7 @@ def train_model(
     return train(
         LocalGatherer(ratings, threads),
         hyperparameters,
-        cold_start=cold_start,
+        facts=facts,
         threads=threads,
         checkpoints=checkpoints,
         on_progress=on_progress,
@@ -196,7 +198,7 @@ def train(
     gatherer: StatisticsGatherer,
     hyperparameters: Hyperparameters,
     *,
-    cold_start: ColdStartCatalogue | None = None,
+    facts: ItemFacts | None = None,
     threads: int | None = None,
     checkpoints: CheckpointStore | None = None,
     on_progress: ProgressCallback = no_progress,
@@ -205,8 +207,8 @@ def train(
 
     Parameters
     ----------
-    cold_start
-        Items that are to be predicted from their features where few users list them.
+    facts
+        When items are from, and which are predicted from their features as few users list them.
     checkpoints
         Where finished stages are kept and found, for a gatherer that was not asked for anything.
 
@@ -218,7 +220,7 @@ def train(
     training = _Training(
         gatherer, hyperparameters, threads, checkpoints or CheckpointStore(None), on_progress
     )
-    return training.run(cold_start)
+    return training.run(facts)
 
 
 class _Training:
@@ -234,7 +236,7 @@ class _Training:
         self._threads, self._checkpoints, self._on_progress = threads, checkpoints, on_progress
         self._seconds: dict[str, float] = {}
 
-    def run(self, cold_start: ColdStartCatalogue | None) -> TrainedModel:
+    def run(self, facts: ItemFacts | None) -> TrainedModel:
         s = self._hyperparameters
         with self._timed("reading"):
             counts, n_users = self._gatherer.count_items()
@@ -242,9 +244,11 @@ class _Training:
             raise InputError("all rows are of one user; a model needs at least two.")
         if not counts.ratings.any():
             raise InputError("no row has a score from 1 to 10, so there is nothing to learn.")
-        if cold_start is not None:
-            counts = counts.with_items(cold_start.ids)
-        self._counts, self._min_entries = counts, s.affinity_min_entries(n_users)
+        self._min_entries, as_of = s.affinity_min_entries(n_users), 0
+        if facts is not None:
+            as_of = facts.find_as_of(counts.anime_ids, counts.entries, self._min_entries)
+            counts = counts.with_items(facts.find_cold_ids(as_of))
+        self._counts = counts
         knn = self._fit_knn()
         standard, similarity = self._fit_score_similarity()
         gaussian = self._fit_gaussian()
@@ -256,12 +260,13 @@ class _Training:
             self._fit_affinity("affinity", full, s.affinity_neighbours),
             self._fit_affinity("newcomer", SHORT_HISTORY, s.newcomer_neighbours),
         )
-        cold: Int64Array | None = None
-        if cold_start is not None:
-            with self._timed("fresh anime"):
-                cold, fitted = self._predict_cold_items(cold_start, fitted)
+        years, n_cold = np.zeros(len(counts.anime_ids), np.int16), 0
+        if facts is not None:
+            years = facts.item_years(counts.anime_ids)
+            with self._timed("recent anime"):
+                fitted, n_cold = self._place_recent_items(facts, as_of, years, fitted)
         parts = (
-            item_statistics_arrays(counts, n_users),
+            item_statistics_arrays(counts, n_users, years, as_of),
             knn,
             score_model_arrays(fitted.standard_scores, similarity, fitted.gaussian),
             affinity_arrays(fitted.affinity, fitted.short_history_affinity),
@@ -275,7 +280,7 @@ class _Training:
                 "ratings": int(counts.ratings.sum()),
                 "similarities": len(knn.arrays["similarity_data"]),
                 "affinities": int(fitted.affinity.nnz),
-                "fresh": 0 if cold is None else len(cold),
+                "fresh": n_cold,
             },
             hyperparameters=s.model_dump(),
             seconds=self._seconds,
@@ -369,20 +374,31 @@ class _Training:
         found = self._stage("pair-sums", self._min_entries, add)
         return GramMatrices.from_arrays(found, len(self._counts.anime_ids))
 
-    def _predict_cold_items(
-        self, cold_start: ColdStartCatalogue, fitted: FittedComponents
-    ) -> tuple[Int64Array, FittedComponents]:
-        counts = self._counts
-        cold = cold_start.cold_positions(counts.anime_ids, counts.entries, self._min_entries)
-        return cold, predict_cold_items(
-            cold_start.item_features(counts.anime_ids),
+    def _place_recent_items(
+        self, facts: ItemFacts, as_of: int, years: npt.NDArray[np.int16], fitted: FittedComponents
+    ) -> tuple[FittedComponents, int]:
+        """Add cold items, and what recent ones get from their stories; also counts the cold."""
+        counts, s = self._counts, self._hyperparameters
+        ids = facts.find_cold_ids(as_of)
+        is_cold = (counts.entries < self._min_entries) & np.isin(counts.anime_ids, ids)
+        cold = np.flatnonzero(is_cold)
+        fitted = predict_cold_items(
+            facts.item_features(counts.anime_ids),
             cold,
             fitted,
             rating_count=counts.ratings,
             entry_count=counts.entries,
             min_entries=self._min_entries,
-            n_neighbours=self._hyperparameters.fresh_neighbours,
+            n_neighbours=s.fresh_neighbours,
+            weight=s.fresh_weight,
         )
+        recipients = is_cold | (years >= max(as_of - RECENT_YEARS, 1))
+        pairs = facts.story_pairs(counts.anime_ids)
+        full, short = (
+            add_story_affinity(matrix, pairs, recipients, s.story_weight)
+            for matrix in (fitted.affinity, fitted.short_history_affinity)
+        )
+        return replace(fitted, affinity=full, short_history_affinity=short), len(cold)
 
     @cached_property
     def _ordering(self) -> ItemOrdering:

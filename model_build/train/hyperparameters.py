@@ -58,6 +58,12 @@ class Hyperparameters(Config):
     fresh_neighbours: PositiveInt = Field(
         200, description="affinities kept for an anime too new for scores"
     )
+    fresh_weight: NonNegativeFloat = Field(
+        0.25, description="how much of what its facts lead to expect an anime too new gets"
+    )
+    story_weight: NonNegativeFloat = Field(
+        1.0, description="how much a recent anime gets of what anime of one story give each other"
+    )
 
     def affinity_min_entries(self, n_users: int) -> int:
         """On how many of the users' lists an anime must be to have affinities."""

@@ -38,10 +38,10 @@ from model_build.data.dumps.prepared import (
 from model_build.data.ratings import ratings_fingerprint, read_ratings
 from model_build.data.watch_order import ensure_series
 from model_build.train.checkpoints import CheckpointStore
-from model_build.train.cold_start import ColdStartCatalogue
 from model_build.train.config import TrainConfig
 from model_build.train.driver import train_model
 from model_build.train.hyperparameters import Hyperparameters, read_hyperparameters
+from model_build.train.item_facts import ItemFacts
 from model_build.train.model_arrays import TrainedModel, build_timestamp, make_model_version
 from model_build.train.saved_statistics import train_incrementally
 from model_build.train.serving_parameters import DEFAULT_FILE, read_parameters
@@ -87,8 +87,12 @@ def train(config: TrainConfig) -> str:
     catalogue = _read_catalogue(config)
     if catalogue is not None:
         catalogue = ensure_series(catalogue)
-    if config.fresh_since is not None and catalogue is None:
-        raise InputError("--fresh-since: without a catalogue nobody knows years; add --catalogue.")
+    for option in ("as_of", "fresh_since"):
+        if getattr(config, option) and catalogue is None:
+            raise InputError(
+                f"--{option.replace('_', '-')}: without a catalogue nobody knows years; add "
+                "--catalogue."
+            )
     if config.keep_sums or config.since is not None:
         training = _train_incrementally(config, hyperparameters, catalogue)
     elif _uses_cluster(config):
@@ -154,7 +158,7 @@ def _train_locally(
         trained = train_model(
             ratings,
             hyperparameters,
-            cold_start=_cold_start_catalogue(config, catalogue),
+            facts=_item_facts(config, catalogue),
             threads=config.threads,
             checkpoints=checkpoints,
             on_progress=on_progress,
@@ -199,12 +203,10 @@ def _read_prepared_catalogue(place: str, prepared: PreparedDataset) -> pl.DataFr
         return read_catalogue(file)
 
 
-def _cold_start_catalogue(
-    config: TrainConfig, catalogue: pl.DataFrame | None
-) -> ColdStartCatalogue | None:
-    if catalogue is None or config.fresh_since is None:
+def _item_facts(config: TrainConfig, catalogue: pl.DataFrame | None) -> ItemFacts | None:
+    if catalogue is None:
         return None
-    return ColdStartCatalogue.from_catalogue(catalogue, config.fresh_since)
+    return ItemFacts(catalogue, as_of=config.as_of, cold_since=config.fresh_since)
 
 
 def _train_incrementally(
@@ -236,7 +238,7 @@ def _train_incrementally(
             hyperparameters,
             saved,
             new,
-            cold_start=_cold_start_catalogue(config, catalogue),
+            facts=_item_facts(config, catalogue),
             threads=config.threads,
             on_progress=on_progress,
         )
@@ -292,7 +294,7 @@ def _train_on_cluster(
             place,
             prepared,
             hyperparameters,
-            cold_start=_cold_start_catalogue(config, catalogue),
+            facts=_item_facts(config, catalogue),
             on_progress=on_progress,
         )
     return _Training(trained, prepared.fingerprint())

@@ -109,15 +109,18 @@ def make_model_version(
     return f"{created:%Y%m%dT%H%M%SZ}-{digest[:8]}"
 
 
-def item_statistics_arrays(counts: ItemCounts, n_users: int) -> ModelArrays:
-    """Count items, and average their relevance over all users."""
+def item_statistics_arrays(
+    counts: ItemCounts, n_users: int, years: npt.NDArray[np.int16], as_of: int
+) -> ModelArrays:
+    """Count items, and average their relevance over all users; ``years`` (n,) are 0 for unknown."""
     arrays: dict[str, npt.NDArray[Any]] = {
         "anime_id": counts.anime_ids,
         "rating_count": counts.ratings.astype(np.int32),
         "entry_count": counts.entries.astype(np.int32),
         "item_relevance": counts.relevance / n_users,
+        "item_year": years,
     }
-    return ModelArrays(arrays, {})
+    return ModelArrays(arrays, {"as_of": float(as_of)})
 
 
 def knn_arrays(

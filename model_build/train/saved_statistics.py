@@ -23,9 +23,9 @@ from model_build.data.grouping import GroupedRatings, argsort_descending
 from model_build.train import sufficient_statistics as statistics
 from model_build.train.affinity import GramMatrices, GramMatrixBuilder, items_with_affinity
 from model_build.train.bias_model import BiasModel, fit_bias_model
-from model_build.train.cold_start import ColdStartCatalogue
 from model_build.train.driver import SampledScores, train
 from model_build.train.hyperparameters import Hyperparameters
+from model_build.train.item_facts import ItemFacts
 from model_build.train.model_arrays import TrainedModel
 from model_build.train.pair_sums import (
     RowRange,
@@ -65,7 +65,7 @@ def train_incrementally(
     saved: SavedStatistics | None,
     folder: Path,
     *,
-    cold_start: ColdStartCatalogue | None = None,
+    facts: ItemFacts | None = None,
     threads: int | None = None,
     block_bytes: int = BLOCK_BYTES,
     on_progress: ProgressCallback = no_progress,
@@ -88,7 +88,7 @@ def train_incrementally(
         location, prepared, saved, StatisticsWriter(folder), threads, block_bytes
     )
     trained = train(
-        gatherer, hyperparameters, cold_start=cold_start, threads=threads, on_progress=on_progress
+        gatherer, hyperparameters, facts=facts, threads=threads, on_progress=on_progress
     )
     s = hyperparameters
     gatherer.write_index(reg_user=s.reg_user, reg_item=s.reg_item, epochs=s.epochs)

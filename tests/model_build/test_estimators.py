@@ -45,9 +45,9 @@ from model_build.evaluate.ranking import (
 from model_build.evaluate.reference_models import REFERENCE_MODELS, fit_knn_baseline
 from model_build.evaluate.surprise_estimator import HakkenKNNBaseline
 from model_build.train.bias_model import fit_bias_model
-from model_build.train.cold_start import ColdStartCatalogue
 from model_build.train.driver import train_model
 from model_build.train.hyperparameters import Hyperparameters
+from model_build.train.item_facts import ItemFacts
 from model_build.train.serving_parameters import default_parameters
 
 N_ANIME, N_TRAINED, N_HELD = 48, 200, 40
@@ -372,7 +372,10 @@ def test_anime_that_nobody_has_seen_are_placed_by_their_genre() -> None:
     kept = ~np.isin(training().item, hidden)
     ratings = replace(
         training(),
-        **{name: getattr(training(), name)[kept] for name in ("user", "item", "rating", "status")},
+        **{
+            name: getattr(training(), name)[kept]
+            for name in ("user", "item", "rating", "status", "collected")
+        },
     )
     catalogue = pl.DataFrame(
         {
@@ -382,8 +385,8 @@ def test_anime_that_nobody_has_seen_are_placed_by_their_genre() -> None:
             "genres": np.where(EVEN, "Drama", "Comedy"),
         }
     )
-    new = ColdStartCatalogue(catalogue, IDS[hidden])
-    rank = model_ranker(train_model(ratings, Hyperparameters(), cold_start=new).in_memory_model())
+    new = ItemFacts(catalogue, cold_ids=IDS[hidden])
+    rank = model_ranker(train_model(ratings, Hyperparameters(), facts=new).in_memory_model())
     for loves_even in (True, False):
         ranked = rank(visitor(loves_even=loves_even))
         assert roc_auc(ranked.sort_key[hidden], (loves_even == EVEN)[hidden]) == 1.0

@@ -80,9 +80,19 @@ def test_minus_one_and_zero_both_mean_not_scored(tmp_path: Path) -> None:
 
 def test_order_of_columns_and_further_columns_do_not_matter(tmp_path: Path) -> None:
     plain = read_ratings([written(tmp_path / "a.csv", GOOD)])
-    moved = "note,rating,status,user_id,collected,anime_id\n"
+    moved = "note,rating,status,user_id,when,anime_id\n"
     moved += "x,7,2,1,2021,10\n,8,2,2,oops,10\ny,0,6,2,,20\n"
     assert entries(read_ratings([written(tmp_path / "b.csv", moved)])) == entries(plain)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_the_year_of_a_list_is_kept_and_may_be_missing(tmp_path: Path, kind: str) -> None:
+    rows = "user_id,anime_id,rating,collected\n1,10,7,2021\n2,10,8,\n2,20,0,2026\n"
+    path = written(tmp_path / "a.csv", rows)
+    if kind == "parquet":
+        pl.read_csv(path).write_parquet(tmp_path / "a.parquet")
+    assert read_ratings([tmp_path / f"a.{kind}"]).collected.tolist() == [2021, 0, 2026]
+    assert read_ratings([written(tmp_path / "b.csv", GOOD)]).collected.tolist() == [0, 0, 0]
 
 
 def test_users_may_have_names(tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     pl.DataFrame(
         {
             "anime_id": [n + 1 for n in numbers],
-            "title": [f"Anime {n}" for n in numbers],
+            # Numbered titles would be one series.
+            "title": ["".join(chr(97 + (n + 3) * k % 26) for k in range(2, 20)) for n in numbers],
             "type": ["TV"] * len(numbers),
             "genres": [f"Genre {n % KINDS}" for n in numbers],
         }

@@ -73,6 +73,7 @@ def trial(
     # The model must not know some of what the fans have: neither its list nor its holdout.
     unknown = frame["anime_id"].unique().sort()[::9].to_list()
     model = train_model(parts["ratings"].filter(~pl.col("anime_id").is_in(unknown)), folder)
+    model.as_of, model.item_year = 2026, (2015 + np.arange(len(model)) % 12).astype(np.int16)
     for name in ("lists", "holdout"):
         parts[name].write_csv(folder / f"{name}.csv")
     fans = join_holdout(

@@ -37,12 +37,15 @@ ANIME = EvaluationItems.from_catalogue(
     (1 + np.arange(60) ** 2 % 61).astype(np.int32),
     TRAINED,
     GENRES,
+    (2015 + np.arange(60) % 12).astype(np.int16),
+    2026,
 )
 
 
-def fan_of(visible: list[int], hidden: dict[int, float]) -> HoldoutUser:
+def fan_of(visible: list[int], hidden: dict[int, float], collected: int = 2026) -> HoldoutUser:
     listed = UserList.from_entries([(anime, 7.0, 2) for anime in visible])
-    return HoldoutUser(listed, np.array(list(hidden), np.int64), np.array(list(hidden.values())))
+    ids, scores = np.array(list(hidden), np.int64), np.array(list(hidden.values()))
+    return HoldoutUser(listed, ids, scores, collected=collected)
 
 
 def random_fans(seed: int, count: int) -> list[HoldoutUser]:
@@ -100,6 +103,56 @@ def test_what_was_shown_by_counting(observed: RankingResult) -> None:
         alike = [len(a & b) / len(a | b) for a, b in combinations(sets, 2)]
         lists.append(1 - statistics.mean(alike))
     assert found["diversity"] == pytest.approx(statistics.mean(lists))
+
+
+def test_what_is_recent_by_counting() -> None:
+    """Only fans of the last years count; where nobody knows theirs, their newest anime tell."""
+    fans = [
+        fan_of(
+            list(fan.visible.anime_id),
+            dict(zip(fan.hidden_ids.tolist(), scores, strict=True)),
+            year,
+        )
+        for fan, scores, year in zip(
+            random_fans(8, 60),
+            np.random.default_rng(3).integers(6, 11, (60, 5)).tolist(),
+            [2026, 2022, 2021, 2016] * 15,
+            strict=True,
+        )
+    ]
+    rank = some_ranker(2)
+    found = summary(rank_users(rank, ANIME, fans), ANIME)
+    recent = {int(i) for i, year in zip(IDS, ANIME.year, strict=True) if year >= 2021}
+    gains, among, shown, listed = [], [], [], []
+    for fan in fans:
+        if fan.collected < 2022:
+            continue
+        ranked = rank(fan.visible)
+        order = [int(IDS[at]) for at in np.argsort(-ranked.sort_key) if ranked.is_candidate[at]]
+        wanted = {int(i) for i, s in zip(fan.hidden_ids, fan.hidden_scores, strict=True) if s >= 8}
+        wanted &= recent
+        whole = [int(i) for i in (*fan.visible.anime_id, *fan.hidden_ids) if i < 160]
+        listed.append(statistics.mean(i in recent for i in whole))
+        shown += [i in recent for i in order[:10]]
+        if wanted:
+            ideal = sum(1 / math.log2(n + 2) for n in range(len(wanted)))
+            for into, ranking in ((gains, order), (among, [i for i in order if i in recent])):
+                got = (1 / math.log2(n + 2) for n, i in enumerate(ranking[:10]) if i in wanted)
+                into.append(sum(got) / ideal)
+    assert 10 < len(gains) < 30
+    assert found["recent_ndcg@10"] == pytest.approx(statistics.mean(gains))
+    assert found["among_recent_ndcg@10"] == pytest.approx(statistics.mean(among))
+    assert found["recent_shown"] == pytest.approx(statistics.mean(shown))
+    assert found["recent_listed"] == pytest.approx(statistics.mean(listed))
+
+
+def test_a_list_of_no_known_year_is_as_new_as_its_newest_anime() -> None:
+    newest = [int(i) for i in IDS if ANIME.year[i - 100] == 2025]
+    oldest = [int(i) for i in IDS if ANIME.year[i - 100] == 2015]
+    assert ANIME.is_recent_user(fan_of(oldest + newest[:3], {}, 0))
+    assert not ANIME.is_recent_user(fan_of(oldest + newest[:2], {}, 0))
+    assert not ANIME.is_recent_user(fan_of(newest[:2], {}, 0))
+    assert ANIME.is_recent_user(fan_of([], {}, 2023))
 
 
 def test_rating_error_and_calibration_by_counting(observed: RankingResult) -> None:

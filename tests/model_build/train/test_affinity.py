@@ -98,6 +98,7 @@ def test_lists_may_be_added_up_piece_by_piece(
             ratings.status[order],
             ratings.user_ids,
             ratings.anime_ids,
+            ratings.collected[order],
         )
     monkeypatch.setattr(affinity, "CHUNK_ENTRIES", 90)
     pieced = compute_gram_matrices(ratings, min_entries=25)
@@ -120,6 +121,7 @@ def test_sums_over_some_fans_and_over_the_others_add_up(ratings: Ratings) -> Non
                 ratings.status[chosen],
                 ratings.user_ids,
                 ratings.anime_ids,
+                ratings.collected[chosen],
             ),
             min_entries=0,
         )

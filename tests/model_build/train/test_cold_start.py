@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 from scipy.sparse import csr_array
 
+from app.recommender.array_types import Float64Array
 from model_build.train import cold_start as fresh
 from model_build.train.cold_start import (
     FEATURE_RIDGE,
     MIN_FEATURE_COUNT,
     ColdStartRegressor,
-    ItemFeatures,
     encode_item_features,
     new_item_ids,
     predict_cold_affinity,
@@ -28,17 +28,15 @@ WEIGHT = np.random.default_rng(4).integers(1, 500, N - NEW)
 
 
 @pytest.fixture
-def world() -> tuple[ItemFeatures, ColdStartRegressor]:
-    """Anime with five common facts and a rare one, some in franchises; the last ones are new."""
+def world() -> tuple[Float64Array, ColdStartRegressor]:
+    """Anime with five common facts and a rare one; the last ones are new."""
     rng = np.random.default_rng(3)
     matrix = (rng.random((N, 7)) < 0.5).astype(float)
     matrix[:, 0] = 1.0
     matrix[:, 6] = 0.0
     matrix[: MIN_FEATURE_COUNT - 1, 6] = 1.0
     matrix[-1, 6] = 1.0
-    franchise = np.where(rng.random(N) < 0.5, rng.integers(0, 20, N) * 1_000_003, -1)
-    facts = ItemFeatures(matrix, franchise)
-    return facts, ColdStartRegressor(facts, np.arange(N - NEW), np.arange(N - NEW, N))
+    return matrix, ColdStartRegressor(matrix, np.arange(N - NEW), np.arange(N - NEW, N))
 
 
 def by_hand(
@@ -54,7 +52,7 @@ def by_hand(
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_biases_and_their_error_are_those_of_leaving_each_out(
-    world: tuple[ItemFeatures, ColdStartRegressor], weighted: bool
+    world: tuple[Float64Array, ColdStartRegressor], weighted: bool
 ) -> None:
     facts, learned = world
     weight = WEIGHT / WEIGHT.mean() if weighted else np.ones(N - NEW)
@@ -62,9 +60,9 @@ def test_biases_and_their_error_are_those_of_leaving_each_out(
         learned = ColdStartRegressor(facts, learned.known, learned.cold, WEIGHT)
     values, count = np.random.default_rng(5).normal(size=N), np.arange(N)
     placed, error = predict_cold_biases(learned, values, count)
-    x, y = facts.matrix[:-NEW, :6], values[:-NEW]
+    x, y = facts[:-NEW, :6], values[:-NEW]
     np.testing.assert_array_equal(placed[:-NEW], y)
-    foretold = by_hand(x, y, facts.matrix[-NEW:, :6], weight)
+    foretold = by_hand(x, y, facts[-NEW:, :6], weight)
     # A bias b = sum / (REG + n), with the foretold one in place of 0 for the REG ratings.
     total = values[-NEW:] * (BIAS_REGULARISATION + count[-NEW:])
     expected = (total + BIAS_REGULARISATION * foretold) / (BIAS_REGULARISATION + count[-NEW:])
@@ -77,7 +75,7 @@ def test_biases_and_their_error_are_those_of_leaving_each_out(
 
 
 def test_affinity_columns(
-    world: tuple[ItemFeatures, ColdStartRegressor], monkeypatch: pytest.MonkeyPatch
+    world: tuple[Float64Array, ColdStartRegressor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     facts, learned = world
     rng = np.random.default_rng(7)
@@ -85,22 +83,16 @@ def test_affinity_columns(
     np.fill_diagonal(dense, 0.0)
     dense[-NEW:] = dense[:, -NEW:] = 0.0
     matrix = csr_array(dense.astype(np.float32))
-    means = []
-    for name in np.unique(facts.franchise[:-NEW][facts.franchise[:-NEW] >= 0]):
-        own = np.flatnonzero(facts.franchise[:-NEW] == name)
-        if len(own) > 1:
-            pairs = dense[np.ix_(own, own)][~np.eye(len(own), dtype=bool)]
-            means.append(pairs.mean())
     expected = dense.copy()
     for i in range(N - NEW, N):
         for j in range(N - NEW):
-            x, y = facts.matrix[:-NEW, :6], dense[j, :-NEW]
-            expected[j, i] = by_hand(x, y, facts.matrix[i, :6])
-            if facts.franchise[i] >= 0 and facts.franchise[i] == facts.franchise[j]:
-                expected[j, i] += np.mean(means)
+            x, y = facts[:-NEW, :6], dense[j, :-NEW]
+            expected[j, i] = by_hand(x, y, facts[i, :6])
     monkeypatch.setattr(fresh, "BLOCK_ITEMS", 4)
     placed = predict_cold_affinity(learned, matrix).toarray()
     np.testing.assert_allclose(placed, expected, atol=1e-6)
+    half = predict_cold_affinity(learned, matrix, weight=0.5).toarray()
+    np.testing.assert_allclose(half[:, -NEW:], 0.5 * expected[:, -NEW:], atol=1e-6)
     few = predict_cold_affinity(learned, matrix, n_neighbours=10).toarray()
     np.testing.assert_array_equal(few[:, :-NEW], matrix.toarray()[:, :-NEW])
     for i in range(N - NEW, N):
@@ -112,7 +104,7 @@ def test_affinity_columns(
 
 
 def test_the_gaussian_gets_them_with_wider_noise(
-    world: tuple[ItemFeatures, ColdStartRegressor],
+    world: tuple[Float64Array, ColdStartRegressor],
 ) -> None:
     facts, learned = world
     rng = np.random.default_rng(9)
@@ -130,8 +122,8 @@ def test_the_gaussian_gets_them_with_wider_noise(
     np.testing.assert_array_equal(placed.factor[~new], gaussian.factor)
     np.testing.assert_array_equal(placed.noise[~new], gaussian.noise)
     # Facts that hardly any of these anime have are not learned from.
-    common = facts.matrix[position].sum(axis=0) >= MIN_FEATURE_COUNT
-    x = facts.matrix[:, common]
+    common = facts[position].sum(axis=0) >= MIN_FEATURE_COUNT
+    x = facts[:, common]
     factor = [by_hand(x[position], gaussian.factor[:, f].astype(float), x[-NEW:]) for f in range(3)]
     np.testing.assert_allclose(placed.factor[new], np.array(factor).T, atol=1e-5)
     assert (placed.noise[new] > gaussian.noise.mean() + 0.25).all()
@@ -146,15 +138,13 @@ def test_facts_are_told_apart() -> None:
             "genres": ["Drama;Comedy", "Comedy", ""],
             "year": [2021, 2024, None],
             "episodes": [12, 8, 0],
-            "franchise_id": [None, 7, 7],
         }
     )
     facts = encode_item_features(catalogue, np.array([1, 2, 3, 4], np.int32))
-    one, two, three, four = facts.matrix.astype(int).tolist()
+    one, two, three, four = facts.astype(int).tolist()
     assert (sum(one), sum(two), sum(four)) == (5, 1, 1)
     # The third also has a genre that the first has not; type, lustrum and length are the same.
     assert sum(a != b for a, b in zip(one, three, strict=True)) == 1
-    assert facts.franchise.tolist() == [7, 7, -1, -1]
 
 
 def test_what_is_new() -> None:

@@ -14,10 +14,10 @@ from model_build.data.catalogue import read_catalogue
 from model_build.data.dumps.prepared import open_prepared_dataset
 from model_build.data.ratings import index_ratings, read_ratings
 from model_build.train.cluster import DaskCluster, ShardingPlan, start_local_cluster
-from model_build.train.cold_start import ColdStartCatalogue
 from model_build.train.dask_statistics import train_distributed
 from model_build.train.driver import train_model
 from model_build.train.hyperparameters import Hyperparameters
+from model_build.train.item_facts import ItemFacts
 from model_build.train.model_arrays import TrainedModel
 from model_build.train.saved_statistics import train_incrementally
 from model_build.util.errors import InputError
@@ -46,15 +46,11 @@ def train(request: pytest.FixtureRequest, tmp_path: Path) -> Train:
     cluster = request.getfixturevalue("cluster") if how == "dask" else None
 
     def train(
-        folder: Path,
-        cold_start: ColdStartCatalogue | None = None,
-        on_progress: ProgressCallback = no_progress,
+        folder: Path, facts: ItemFacts | None = None, on_progress: ProgressCallback = no_progress
     ) -> TrainedModel:
         if how == "local":
             ratings = read_ratings([folder])
-            return train_model(
-                ratings, SETTINGS, cold_start=cold_start, threads=2, on_progress=on_progress
-            )
+            return train_model(ratings, SETTINGS, facts=facts, threads=2, on_progress=on_progress)
         prepared = open_prepared_dataset(folder)
         if how == "saved":
             (tmp_path / "sums").mkdir(exist_ok=True)
@@ -64,7 +60,7 @@ def train(request: pytest.FixtureRequest, tmp_path: Path) -> Train:
                 SETTINGS,
                 None,
                 tmp_path / "sums",
-                cold_start=cold_start,
+                facts=facts,
                 threads=2,
                 block_bytes=PLAN.block_bytes,
                 on_progress=on_progress,
@@ -74,7 +70,7 @@ def train(request: pytest.FixtureRequest, tmp_path: Path) -> Train:
             str(folder),
             prepared,
             SETTINGS,
-            cold_start=cold_start,
+            facts=facts,
             plan=PLAN,
             on_progress=on_progress,
         )
@@ -101,12 +97,10 @@ def expected(frame: pl.DataFrame) -> TrainedModel:
 
 
 @pytest.fixture(scope="module")
-def cold_start(frame: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> ColdStartCatalogue:
+def facts(frame: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> ItemFacts:
     file = tmp_path_factory.mktemp("catalogue") / "anime.parquet"
     known = frame["anime_id"].unique().sort().to_list()
-    return ColdStartCatalogue.from_catalogue(
-        read_catalogue(write_catalogue(file, known, COLD_ITEMS)), 2020
-    )
+    return ItemFacts(read_catalogue(write_catalogue(file, known, COLD_ITEMS)), cold_since=2020)
 
 
 def assert_same(found: TrainedModel, expected: TrainedModel) -> None:
@@ -139,14 +133,14 @@ def test_progress_of_each_step_only_grows_and_ends(train: Train, folder: Path) -
 
 
 def test_items_too_new_for_ratings_are_predicted(
-    train: Train, folder: Path, frame: pl.DataFrame, cold_start: ColdStartCatalogue
+    train: Train, folder: Path, frame: pl.DataFrame, facts: ItemFacts
 ) -> None:
-    found = train(folder, cold_start)
+    found = train(folder, facts)
     assert found.counts["fresh"] == COLD_ITEMS
     np.testing.assert_array_equal(
-        np.setdiff1d(found.arrays["anime_id"], frame["anime_id"].unique()), cold_start.ids
+        np.setdiff1d(found.arrays["anime_id"], frame["anime_id"].unique()), facts.find_cold_ids(0)
     )
-    assert_same(found, train_model(index_ratings(frame), SETTINGS, cold_start=cold_start))
+    assert_same(found, train_model(index_ratings(frame), SETTINGS, facts=facts))
 
 
 @pytest.mark.parametrize(
