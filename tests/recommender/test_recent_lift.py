@@ -22,6 +22,7 @@ AS_OF = 2026
 def dated(model: Model) -> Model:
     """The model with every third anime of the last years."""
     found = copy.copy(model)
+    vars(found).pop("is_recent", None)  # computed from what changes
     found.as_of = AS_OF
     found.item_year = np.where(np.arange(len(model)) % 3 == 0, 2025, 2000).astype(np.int16)
     return found
@@ -110,6 +111,7 @@ def test_predicted_scores_do_not_change(dated: Model, data: st.DataObject) -> No
 
 def test_a_model_without_years_lifts_nothing(model: Model) -> None:
     undated = copy.copy(model)
+    vars(undated).pop("is_recent", None)
     undated.as_of, undated.item_year = 0, np.zeros(len(model), np.int16)
     lifted = with_share(undated, 1.0, 0.9)
     profile = fold_in(lifted, UserList.from_entries([(int(model.anime_id[0]), 8.0, 2)]))

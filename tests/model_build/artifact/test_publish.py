@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import threading
+from bisect import bisect_left
 from collections.abc import Callable
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -338,12 +339,14 @@ class TestTwoPublishers:
 
 
 def moments(stride: int, last: int, finished: Callable[[int], bool]) -> int:
-    """Try moments ``stride`` apart until one is past the end, then the ``last`` ones before that
-    one by one: there everything is decided. Returns how many came before the end."""
+    """Try moments ``stride`` apart until one is past the end, then the ``last`` ones before the
+    end one by one: there everything is decided. Returns how many came before the end."""
     end = 0
     while not finished(end):
         end += stride
-    return end // stride + sum(not finished(max(0, end - back)) for back in range(1, last + 1))
+    tried = end // stride
+    end = bisect_left(range(end), True, lo=max(0, end - stride + 1), key=finished)
+    return tried + sum(not finished(end - back) for back in range(1, last + 1) if back <= end)
 
 
 class TestKilled:
