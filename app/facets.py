@@ -164,6 +164,11 @@ class ItemFacets:
         """TV, film and so on."""
         return self._facet("type", TYPE_NAMES)
 
+    def prepare(self) -> None:
+        """Index all facets now, so that no visitor waits and processes share them."""
+        for name in (*FACETS, "media_type"):
+            getattr(self, name)
+
     def offered_words(self) -> dict[str, tuple[str, ...]]:
         """Return the slugs of every facet that is offered, by its name."""
         facets = {name: getattr(self, name) for name in FACETS}

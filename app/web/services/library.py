@@ -122,6 +122,7 @@ def load_library(
     )
     if rating_ceiling and not library.attributes.facets.has_ratings:
         raise ValueError("HAKKEN_MAX_RATING is set, but the catalogue has too few age ratings")
+    library.attributes.facets.prepare()
     # Last, for this is seen by requests with the model before, too.
     providers.update_id_maps(catalogue)
     return library
