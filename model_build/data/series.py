@@ -60,7 +60,7 @@ def group_series(items: Mapping[int, SeriesItem], relations: Iterable[Relation])
     find = draft.groups.find
     return SeriesGroups(
         {number: find(number) for number in items},
-        frozenset(draft.inferred - stated.joined()),
+        frozenset(draft.inferred.keys() - stated.joined()),
         frozenset(draft.crossovers),
         frozenset(stated.linked_pairs()),
     )
@@ -83,11 +83,16 @@ class _RelationJoins:
         ]
 
     def joined(self) -> set[int]:
-        """Return the anime that a relation ties to another of the same group."""
-        find = self.groups.find
-        pairs = ((one, other) for one, _, other in (*self.sequels, *self.links))
+        """Return the anime that a relation ties to others of their group.
+
+        What joined by title together with them does not count.
+        """
+        pairs = [(one, other) for one, _, other in (*self.sequels, *self.links)]
         return {
-            number for one, other in pairs if find(one) == find(other) for number in (one, other)
+            one
+            for one, other in (*pairs, *((other, one) for one, other in pairs))
+            if self.groups.find(one) == self.groups.find(other)
+            and other not in self.draft.inferred.get(one, ())
         }
 
     def join_sequels(self) -> None:

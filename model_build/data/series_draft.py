@@ -79,12 +79,15 @@ class DisjointSets:
 
 
 class SeriesDraft:
-    """The groups while they are made: ``inferred`` joined by title, ``crossovers`` stay apart."""
+    """The groups while they are made.
+
+    ``inferred`` joined by title, each with what joined together with it; ``crossovers`` stay apart.
+    """
 
     def __init__(self, items: Mapping[int, SeriesItem]) -> None:
         self.items = items
         self.groups = DisjointSets(sorted(items))
-        self.inferred: set[int] = set()
+        self.inferred: dict[int, frozenset[int]] = {}
         self.crossovers: set[int] = set()
 
     def has_root(self, number: int) -> bool:
@@ -95,5 +98,5 @@ class SeriesDraft:
         """Join two groups by title: the smaller one, or the later, is marked."""
         sides = (self.groups.members(number), self.groups.members(other))
         joining = min(sides, key=lambda members: (len(members), -min(members)))
-        self.inferred.update(joining)
+        self.inferred |= dict.fromkeys(joining, frozenset(joining))
         self.groups.join(number, other)
