@@ -21,6 +21,8 @@ ABBREVIATED_ANIME, SPOKEN_ANIME = 3000, 2000
 """So many of the best known are also found by abbreviations, and by how kana spell their titles."""
 ENOUGH = 3
 """When so many anime have what was typed in their names, none that is only alike is looked for."""
+ALIKE, CLOSE = 72.0, 88.0
+"""How alike names must be, of 100: where nothing has what was typed, and beside what has it."""
 # A title known to ten times as many fans makes up for this much likeness.
 _POPULARITY_WEIGHT = 3.0
 _NO_NAMES = NameTable([])
@@ -88,7 +90,7 @@ class TitleIndex:
             found.add(place)
             yield place
         if len(found) < ENOUGH:
-            yield from self._alike(name)
+            yield from self._alike(name, CLOSE if found else ALIKE)
 
     def _with_consonants(self, name: bytes) -> Iterator[int]:
         """Yield anime that a name in kana may be read as."""
@@ -97,11 +99,11 @@ class TitleIndex:
             yield from self._consonants.equal_to(consonants)
             yield from self._consonants.beginning_with(consonants)
 
-    def _alike(self, name: bytes) -> list[int]:
+    def _alike(self, name: bytes, minimum: float) -> list[int]:
         """Return places of anime with a name like the search, typos forgiven."""
         best: dict[int, float] = {}
         for index in self._trigrams:
-            for place, similarity in index.alike(name):
+            for place, similarity in index.alike(name, minimum):
                 total = similarity + _POPULARITY_WEIGHT * self._popularity[place]
                 best[place] = max(total, best.get(place, 0.0))
         return sorted(best, key=lambda place: (-best[place], place))

@@ -10,8 +10,6 @@ from rapidfuzz import fuzz
 from app.recommender.array_types import Int32Array, Int64Array, UInt8Array, UInt16Array
 from app.title_search.names import NameTable
 
-MIN_SIMILARITY = 72.0
-"""Of 100."""
 MIN_SHARED = 0.2
 """Of the trigrams of a search, in a name that is compared."""
 MAX_COMPARED = 100
@@ -32,8 +30,8 @@ class TrigramIndex:
         self._first = np.concatenate(([0], np.cumsum(np.bincount(codes, minlength=_CODES))))
         self._sizes = np.bincount(rows, minlength=len(names))
 
-    def alike(self, name: bytes) -> Iterator[tuple[int, float]]:
-        """Yield anime and how alike one of their names is, of 100; only what is alike enough."""
+    def alike(self, name: bytes, minimum: float) -> Iterator[tuple[int, float]]:
+        """Yield anime and how alike one of their names is, of 100, where that is enough."""
         words, letters = name.decode(), name.replace(b" ", b"").decode()
         for row in self._most_shared(name).tolist():
             theirs = self._names.name(row).decode()
@@ -42,7 +40,7 @@ class TrigramIndex:
                 similarity = max(
                     fuzz.WRatio(words, theirs), fuzz.ratio(letters, theirs.replace(" ", ""))
                 )
-                if similarity >= MIN_SIMILARITY:
+                if similarity >= minimum:
                     yield int(self._names.places[row]), similarity
 
     def _most_shared(self, name: bytes) -> Int64Array:

@@ -41,6 +41,7 @@ DATABASE_SCHEMA: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "adult": pl.Boolean,
     "related": pl.List(pl.Int32),
 }
+_NAME_SEPARATOR = LIST_SEPARATORS["synonyms"]
 _DATABASE_SUFFIX = " of the database"
 _OVERWRITTEN_COLUMNS = {"episodes", "season", "year"}
 _UNKNOWN_VALUES = {"UNKNOWN", "UNDEFINED"}
@@ -147,8 +148,14 @@ def _catalogue_rows(anime: Iterable[_AnimeRecord]) -> Iterator[dict[str, object]
 
 
 def _join_names(names: Iterable[str]) -> str | None:
-    separator = LIST_SEPARATORS["synonyms"]
-    return separator.join(dict.fromkeys(name.replace(separator, "/") for name in names)) or None
+    plain = (name.replace(_NAME_SEPARATOR, "/") for name in names)
+    return _NAME_SEPARATOR.join(dict.fromkeys(plain)) or None
+
+
+def _unite_names(one: pl.Expr, other: pl.Expr) -> pl.Expr:
+    both = pl.concat_str(one, other, separator=_NAME_SEPARATOR, ignore_nulls=True)
+    names = both.str.split(_NAME_SEPARATOR).list.unique(maintain_order=True)
+    return names.list.join(_NAME_SEPARATOR).replace("", None)
 
 
 def _site_id(site: str, urls: Iterable[str]) -> int | None:
@@ -161,7 +168,8 @@ def update_catalogue(catalogue: pl.DataFrame | None, database: pl.DataFrame) -> 
     """Return the catalogue completed from the database, or without a catalogue the database alone.
 
     New anime are added. Of known ones ``episodes``, ``season`` and ``year``, which change while an
-    anime runs, are those of the database; other columns are only filled in where they are missing.
+    anime runs, are those of the database; synonyms are those of both; other columns are only filled
+    in where they are missing.
     Studios, which it writes in small letters, are spelled as in the catalogue.
     Related anime go to the column ``relations``, as "related": the release does not say how they
     are, so they only decide between series that titles name.
@@ -175,10 +183,13 @@ def update_catalogue(catalogue: pl.DataFrame | None, database: pl.DataFrame) -> 
     facts = []
     for name in set(catalogue.columns) & set(database.columns) - {"anime_id"}:
         old, new = pl.col(name), pl.col(name + _DATABASE_SUFFIX).cast(catalogue.schema[name])
-        facts.append(
-            pl.coalesce(new, old) if name in _OVERWRITTEN_COLUMNS else pl.coalesce(old, new)
-        )
-        facts[-1] = facts[-1].alias(name)
+        if name == "synonyms":
+            fact = _unite_names(old, new)
+        elif name in _OVERWRITTEN_COLUMNS:
+            fact = pl.coalesce(new, old)
+        else:
+            fact = pl.coalesce(old, new)
+        facts.append(fact.alias(name))
     joined = (
         joined.with_columns(facts).drop(pl.selectors.ends_with(_DATABASE_SUFFIX)).sort("anime_id")
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.catalogue import COLUMN_DEFAULTS, Catalogue
@@ -111,6 +111,7 @@ def test_no_more_than_wanted_and_each_once(titles: TitleIndex) -> None:
     assert len(set(found)) == len(found)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=150))
 def test_any_text_is_a_search(titles: TitleIndex, text: str) -> None:
     assert set(titles.search(text, 3)) <= {row[0] for row in TITLES}
@@ -125,6 +126,7 @@ WORDS = st.lists(st.sampled_from(["aka", "ao", "akai", "2", "sora", "ii", "no"])
 ROWS = st.lists(st.tuples(WORDS, st.integers(0, 3)), min_size=1, max_size=30)
 
 
+@settings(deadline=None)
 @given(ROWS, WORDS)
 def test_names_that_hold_the_search_stand_in_the_stated_order(
     rows: list[tuple[list[str], int]], query: list[str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.title_search.kana import kana_consonants, latin_consonants
@@ -39,6 +39,7 @@ def test_plain(written: str, plain: str) -> None:
     assert normalize_text(written) == plain
 
 
+@settings(deadline=None)
 @given(st.text(max_size=30))
 @example("𝚨")
 @example("sécond★third")
@@ -48,6 +49,7 @@ def test_plain_is_plain(text: str) -> None:
     assert normalize_text(normalize_text(text)) == normalize_text(text)
 
 
+@settings(deadline=None)
 @given(st.lists(st.none() | st.text(max_size=12), min_size=1))
 def test_many_are_read_as_each_alone(names: list[str | None]) -> None:
     assert normalize_names(names) == [normalize_text(name or "").encode() for name in names]

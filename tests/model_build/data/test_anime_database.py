@@ -107,6 +107,15 @@ def test_synonyms_are_other_names_each_once(tmp_path: Path) -> None:
     assert read_anime_database(path)["synonyms"].to_list() == ["フリーレン|SnF|A/B", None]
 
 
+def test_synonyms_of_the_table_and_of_the_release_stand_together(tmp_path: Path) -> None:
+    known = pl.DataFrame(
+        {"anime_id": [1, 2, 3], "title": ["a", "b", "c"], "synonyms": ["SnF|Own", None, None]}
+    )
+    path = write(tmp_path / "a.json", entry(1, synonyms=["SnF", "Also"]), entry(2, synonyms=["B"]))
+    updated = update_catalogue(known, read_anime_database(path))
+    assert updated["synonyms"].to_list() == ["SnF|Own|Also", "B", None]
+
+
 def test_known_facts_stay_and_missing_ones_are_filled_in(tmp_path: Path) -> None:
     known = pl.DataFrame(
         {
