@@ -45,7 +45,9 @@ _RECAP = re.compile(
     r"\b(recaps?|summary|digest|compilation|soushuuhen|soushuhen|reflections?|sou-?shuu-?hen)\b",
     re.IGNORECASE,
 )
-_PROMOTION = re.compile(r"\b(PV|CM|CMs|trailer|promo|teaser|manner movie)\b|x .* collab")
+_PROMOTION = re.compile(
+    r"\b(PVs?|CMs?|(?i:trailer|promo|promotion|teaser|announcement|manner (movie|eizou)))\b"
+)
 _STOP_WORDS = {
     *("a", "an", "and", "for", "in", "is", "made", "my", "of", "on", "the", "to", "vs", "with"),
     *("de", "e", "ga", "hen", "kara", "mo", "na", "ni", "no", "o", "wa", "wo", "x"),

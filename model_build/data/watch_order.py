@@ -147,14 +147,17 @@ def watch_order(
     """Return the anime of a series in the order in which they are watched.
 
     A circle of sequels is opened at its oldest anime. Extras, and films and specials of which no
-    one knows the year, do not come before the first of the others.
+    one knows the year, do not come before the first of the others; where an order of watching puts
+    those is taken for their date.
     """
+    relations = list(relations)
     followers: dict[int, set[int]] = {number: set() for number in members}
     for later, kind, earlier in relations:
         sequel = kind == "sequel" and not _is_late_prequel(items, earlier, later)
         if sequel or kind == "summary":
             followers[earlier].add(later)
     date, late = _effective_dates(followers, items, extras)
+    date |= _dates_of_watching(items, relations)
     waiting = dict.fromkeys(followers, 0) | Counter(itertools.chain(*followers.values()))
 
     def priority(number: int) -> tuple[float, bool, int, int]:
@@ -203,6 +206,17 @@ def _effective_dates(
     late = {n for n in date if n in extras or not (items[n].is_dated or items[n].is_root)}
     first = min((date[number] for number in date.keys() - late), default=0.0)
     return date | {number: max(date[number], first) for number in late}, late
+
+
+def _dates_of_watching(
+    items: Mapping[int, SeriesItem], relations: Iterable[Relation]
+) -> dict[int, float]:
+    """Return for what has no date the date of what it is watched after."""
+    return {
+        later: items[earlier].date
+        for later, kind, earlier in sorted(relations)
+        if kind == "watch_next" and not items[later].is_dated and items[earlier].is_dated
+    }
 
 
 def find_extras(items: Mapping[int, SeriesItem], relations: Collection[Relation]) -> set[int]:

@@ -201,6 +201,18 @@ def test_sequels_come_first_then_dates() -> None:
     assert (kinds[1], kinds[5], kinds[6]) == ("sequel", "prequel", "summary")
 
 
+def test_an_order_of_watching_places_what_has_no_date() -> None:
+    rows = [
+        (1, "Tale", TV, 2000, "sequel:2"),
+        (2, "Tale 2", TV, 2005, None),
+        (3, "Tale OVA", OVA, None, "parent_story:1"),
+        (9, "Other", TV, 2020, None),
+    ]
+    assert series_of(table(*rows))[1] == [1, 2, 3], "as its number guesses"
+    rows[0] = (1, "Tale", TV, 2000, "sequel:2;watch_next:3")
+    assert series_of(table(*rows))[1] == [1, 3, 2], "as it is watched"
+
+
 def test_a_special_that_continues_is_no_extra() -> None:
     frame = table(
         (1, "Tale", TV, 2000, "sequel:2"),
