@@ -2,7 +2,7 @@
 
 SnK is Shingeki no Kyojin, DBZ Dragon Ball Z; KonoSuba is Kono Subarashii ..., OreImo Ore no Imouto
 ..., AnoHana Ano Hi Mita Hana ...: syllables of neighbours, or of the first word and a later one,
-without the particles.
+without the particles. Numbers become words, or words numbers: 7 Deadly Sins.
 """
 
 from __future__ import annotations
@@ -15,6 +15,12 @@ MAX_WORDS = 8
 _PARTICLES = frozenset(
     b"a an and de e ga ka kara ha he made mo na ni no o of the to wa ya yo".split()
 )
+_NUMBER_WORDS = b"one two three four five six seven eight nine ten".split()
+_OTHER_NUMBERS = {
+    written: other
+    for value, word in enumerate(_NUMBER_WORDS, 1)
+    for written, other in ((word, b"%d" % value), (b"%d" % value, word))
+}
 _TWO_SYLLABLES = re.compile(rb"(?:[^aeiou\x80-\xff]*[aeiou]|n(?![aeiou])){2}")
 
 
@@ -28,6 +34,8 @@ def abbreviate(names: Sequence[bytes]) -> Iterator[bytes]:
     for stem, rest in ((words, season), _part_season(english.split())):
         if len(stem) > 1:
             yield b" ".join((b"".join([word[:1] for word in stem]), *rest))
+        if not _OTHER_NUMBERS.keys().isdisjoint(stem):
+            yield b" ".join((*(_OTHER_NUMBERS.get(word, word) for word in stem), *rest))
     content = [word for word in words if word not in _PARTICLES][:MAX_WORDS]
     starts = [match and match[0] for match in map(_TWO_SYLLABLES.match, content)]
     for at, end in enumerate(starts[1:], 1):

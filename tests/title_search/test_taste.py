@@ -49,3 +49,25 @@ def test_new_titles_are_found_by_their_first_three_words(
     found = [(each.anime_id, titles.search(" ".join(each.title.split()[:3]), 50)) for each in drawn]
     assert all(meant in ids for meant, ids in found)
     assert sum(meant in ids[:3] for meant, ids in found) >= 140
+
+
+def test_one_letter_wrong_is_forgiven(catalogue: Catalogue, titles: TitleIndex) -> None:
+    """A letter left out, doubled, swapped with the next or another: in titles fans know."""
+    anime = map(catalogue.get_anime, catalogue.anime_ids())
+    best_known = sorted(anime, key=lambda each: (-(each.members or 0), each.anime_id))[:1000]
+    draw = random.Random(3)
+    found = []
+    for each in draw.sample([each for each in best_known if len(each.title) >= 8], 150):
+        at = draw.randrange(1, len(each.title) - 2)
+        before, letter, after = each.title[:at], each.title[at], each.title[at + 1 :]
+        wrong = draw.choice(
+            [
+                before,
+                before + 2 * letter,
+                before + after[0] + letter,
+                before + draw.choice("aeknst"),
+            ]
+        )
+        rest = after[1:] if wrong == before + after[0] + letter else after
+        found.append(each.anime_id in titles.search(wrong + rest, 3))
+    assert sum(found) >= 0.95 * len(found)
