@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.scale.cases import SERIES, ScalingCase
-from benchmarks.scale.measure import ROOT, parse_step_seconds, rounded_cost, run_measured
+from benchmarks.scale.measure import ROOT, parse_step_seconds, run_measured
 from benchmarks.scale.page import write_scale_page
 from benchmarks.scale.plot import write_plot
 
@@ -60,8 +60,8 @@ def _measure_case(case: ScalingCase, folder: Path) -> dict[str, Any]:
     return {
         "csv_mb": round(file.stat().st_size / 1e6, 1),
         "counts": counts,
-        "prepare": rounded_cost(ready),
-        "train": rounded_cost(trained),
+        "prepare": ready,
+        "train": trained,
         "steps": parse_step_seconds(printed),
         "model_mb": round(size / 1e6, 1),
     }

@@ -7,25 +7,16 @@ import re
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessCost:
-    """``wall`` and processor seconds, the peak of resident memory, and the load when it began."""
-
-    wall: float
-    cpu: float
-    peak_mb: float
-    load: float
-
-
-def run_measured(module: str, *arguments: object) -> tuple[ProcessCost, str]:
+def run_measured(module: str, *arguments: object) -> tuple[dict[str, float], str]:
     """``python -m module arguments``; returns what it cost and what it printed.
+
+    That is ``wall`` and processor seconds (``cpu``), the peak of resident memory (``peak_mb``), and
+    the ``load`` when it began.
 
     Raises
     ------
@@ -52,7 +43,8 @@ def run_measured(module: str, *arguments: object) -> tuple[ProcessCost, str]:
         how = f"ended with status {process.returncode}"
         sys.exit(f"scripts/scale: {module} {arguments[0]} {how}\n{errors}")
     peak = used.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-    return ProcessCost(wall, used.ru_utime + used.ru_stime, peak, load), printed
+    cost = {"wall": wall, "cpu": used.ru_utime + used.ru_stime, "peak_mb": peak, "load": load}
+    return {name: round(value, 2) for name, value in cost.items()}, printed
 
 
 def parse_step_seconds(printed: str) -> dict[str, float]:
@@ -60,8 +52,3 @@ def parse_step_seconds(printed: str) -> dict[str, float]:
     line = next(line for line in printed.splitlines() if line.startswith("seconds"))
     found = re.findall(r"([a-z][a-z ]*) ([0-9.]+)", line.removeprefix("seconds"))
     return {name: float(taken) for name, taken in found}
-
-
-def rounded_cost(cost: ProcessCost) -> dict[str, Any]:
-    """Return a cost as JSON, to two decimals."""
-    return {name: round(value, 2) for name, value in asdict(cost).items()}
