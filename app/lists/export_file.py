@@ -110,20 +110,16 @@ def _decompress(stream: BinaryIO) -> Iterator[bytes]:
     head = b""
     while len(head) < len(_GZIP_MAGIC) and (more := stream.read(len(_GZIP_MAGIC) - len(head))):
         head += more
-    if head != _GZIP_MAGIC:
-        limited = _SizeLimitedReader(head, stream, MAX_XML_BYTES)
-        while piece := limited.read(_CHUNK_SIZE):
-            yield piece
-        return
-    limited_gzip = _SizeLimitedReader(head, stream, MAX_COMPRESSED_BYTES)
+    packed = head == _GZIP_MAGIC
+    limited = _SizeLimitedReader(head, stream, MAX_COMPRESSED_BYTES if packed else MAX_XML_BYTES)
+    unpacked = gzip.GzipFile(fileobj=limited) if packed else limited
     left = MAX_XML_BYTES
     try:
-        with gzip.GzipFile(fileobj=limited_gzip) as unpacked:
-            while piece := unpacked.read(_CHUNK_SIZE):
-                left -= len(piece)
-                if left < 0:
-                    raise _bad_export(BadFileReason.TOO_LARGE)
-                yield piece
+        while piece := unpacked.read(_CHUNK_SIZE):
+            left -= len(piece)
+            if left < 0:
+                raise _bad_export(BadFileReason.TOO_LARGE)
+            yield piece
     except (EOFError, gzip.BadGzipFile, zlib.error):
         raise _bad_export(BadFileReason.DAMAGED_GZIP) from None
 
