@@ -9,12 +9,10 @@ from __future__ import annotations
 import gzip
 import os
 import random
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 from locust import FastHttpUser, constant_throughput, task
-
-T = TypeVar("T")
 
 SITES = ("anilist", "kitsu", "shikimori", "myanimelist")
 USERNAMES = tuple(filter(None, os.environ.get("HAKKEN_LOAD_FANS", "").split(",")))
@@ -58,14 +56,14 @@ class MixedUser(FastHttpUser):
     def recommendations(self) -> None:
         """Ask for recommendations in JSON."""
         self._get(
-            f"/api/v1/recommendations?source={_random_site()}&username={_random_choice(USERNAMES)}",
+            f"/api/v1/recommendations?source={random.choice(SITES)}&username={random.choice(USERNAMES)}",
             "list",
         )
 
     @task(200)
     def page(self) -> None:
         """Ask for the page of a list."""
-        self._get(f"/user/{_random_site()}/{_random_choice(USERNAMES)}?n=50", "page")
+        self._get(f"/user/{random.choice(SITES)}/{random.choice(USERNAMES)}?n=50", "page")
 
     @task(50)
     def upload(self) -> None:
@@ -78,21 +76,21 @@ class MixedUser(FastHttpUser):
     def static_pages(self) -> None:
         """Pages without a list."""
         self._get(
-            _random_choice(("/", "/about", "/example", "/anime/5114", "/pick?q=monster")), "other"
+            random.choice(("/", "/about", "/example", "/anime/5114", "/pick?q=monster")), "other"
         )
 
     @task(40)
     def failing_sources(self) -> None:
         """Ask for a list that a service refuses."""
-        name, status = _random_choice(tuple(FAULT_STATUSES.items()))
-        path = f"/api/v1/recommendations?source={_random_site()}&username={name}"
+        name, status = random.choice(tuple(FAULT_STATUSES.items()))
+        path = f"/api/v1/recommendations?source={random.choice(SITES)}&username={name}"
         self._get(path, "trouble", status, CIRCUIT_OPEN_STATUS)
 
     @task(1)
     def hanging_sources(self) -> None:
         """Ask for a list that a service never finishes."""
-        name = _random_choice(HANGING_USERNAMES)
-        path = f"/api/v1/recommendations?source={_random_site()}&username={name}"
+        name = random.choice(HANGING_USERNAMES)
+        path = f"/api/v1/recommendations?source={random.choice(SITES)}&username={name}"
         self._get(path, "no answer", TIMEOUT_STATUS, CIRCUIT_OPEN_STATUS)
 
     def _get(self, path: str, name: str, *statuses: int) -> None:
@@ -105,11 +103,3 @@ def _check_status(reply: Any, expected: set[int]) -> None:
         reply.success()
     else:
         reply.failure(f"{reply.status_code}: {(reply.text or '')[:200]}")
-
-
-def _random_site() -> str:
-    return _random_choice(SITES)
-
-
-def _random_choice(choices: Sequence[T]) -> T:
-    return random.choice(choices)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -107,11 +107,6 @@ def check_not_trained_on(model: Path, ratings: Sequence[str]) -> None:
         )
 
 
-def rows_to_json(rows: Iterable[Any]) -> str:
-    """Dataclasses as one JSON array; null for NaN."""
-    return json.dumps([nan_to_null(asdict(row)) for row in rows])
-
-
 def evaluation_json(config: EvaluateConfig) -> str:
     """What `evaluate --json` prints."""
     return json.dumps(nan_to_null(evaluate_model(config)))
@@ -119,4 +114,4 @@ def evaluation_json(config: EvaluateConfig) -> str:
 
 def comparison_json(config: CompareConfig) -> str:
     """What `compare --json` prints."""
-    return rows_to_json(compare(config))
+    return json.dumps([nan_to_null(asdict(row)) for row in compare(config)])

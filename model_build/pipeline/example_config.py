@@ -51,14 +51,14 @@ def _section(name: str, model: type[Config]) -> str:
 def _value(option: Option) -> str:
     """The default as a line of TOML, or an example where there is none."""
     if option.default not in (None, ()):
-        return f"{option.key} = {_toml(option.default)}"
+        return f"{option.key} = {json.dumps(option.default)}"
     if option.examples:
         example = option.examples[0]
     elif option.type in (int, float):
         example = option.type(2)
     else:
         example = option.choices[0] if option.choices else option.metavar or option.key.upper()
-    text = f"{option.key} = {_toml(example)}"
+    text = f"{option.key} = {json.dumps(example)}"
     return text if option.key == "ratings" else f"{text}  # for example"
 
 
@@ -67,7 +67,3 @@ def _comment(text: str) -> list[str]:
     if "://" not in text.partition(" ")[0]:
         text = text[:1].upper() + text[1:]
     return [f"# {line}" for line in textwrap.wrap(text, LINE_WIDTH - 2, break_on_hyphens=False)]
-
-
-def _toml(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
