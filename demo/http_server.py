@@ -49,16 +49,19 @@ def json_response(status: int, body: object, **headers: str) -> FakeResponse:
     )
 
 
-class FakeServer:
+class FakeServer(ThreadingHTTPServer):
     """Answers every request with what ``respond`` makes of it; start it with ``with``."""
 
+    daemon_threads = False  # so that closing waits for answers under way
+    request_queue_size = 64
+
     def __init__(self, respond: Callable[[RecordedRequest], FakeResponse], port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _RequestHandler)
         self.respond = respond
         self.requests: list[RecordedRequest] = []
         self.closing = threading.Event()
-        self._server = _ThreadingServer(self, port)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self.port = int(self._server.server_address[1])
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.01,))
+        self.port = int(self.server_address[1])
         self.url = f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
@@ -67,28 +70,19 @@ class FakeServer:
 
     def __exit__(self, *_: object) -> None:
         self.closing.set()
-        self._server.shutdown()
+        self.shutdown()
         self._thread.join()
-        self._server.server_close()
-
-
-class _ThreadingServer(ThreadingHTTPServer):
-    daemon_threads = False  # so that closing waits for answers under way
-    request_queue_size = 64
-
-    def __init__(self, owner: FakeServer, port: int) -> None:
-        super().__init__(("127.0.0.1", port), _RequestHandler)
-        self.owner = owner
+        self.server_close()
 
 
 class _RequestHandler(BaseHTTPRequestHandler):
-    server: _ThreadingServer
+    server: FakeServer
 
     def do_GET(self) -> None:
         self.do_POST()
 
     def do_POST(self) -> None:
-        owner = self.server.owner
+        owner = self.server
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
             body = json.loads(raw) if raw else None
