@@ -147,6 +147,18 @@ def test_beside_a_childrens_title_nothing_is_above_pg_13(client: FlaskClient) ->
         told = client.get(f"/api/v1/anime/{anime_id}").json
         assert told is not None
         assert AgeRating(told["age_rating"]).level <= AgeRating.PG13.level
+    assert "so is what is above PG-13" in page(client, f"/anime/{CHILDREN[0]}").text
+    assert "so is what is above PG-13" not in page(client, f"/anime/{IDS[12]}").text
+
+
+def test_favourites_beside_the_picks_say_it_too(client: FlaskClient, child: str) -> None:
+    shown = page(client, f"/favourites/anilist/{child}?n=100")
+    undo = shown.one("ul", class_="chips").one("a")
+    assert undo.text.startswith("Up to PG-13 (13 and up), for a child’s list")
+    assert undo.attributes["href"] == f"/favourites/anilist/{child}?n=100&rating=rplus"
+    asked = page(client, undo.attributes["href"])
+    cards = [len(each.one("ol", class_="cards").all("li")) for each in (shown, asked)]
+    assert cards[0] < cards[1]
 
 
 def test_a_server_may_have_a_ceiling_for_everybody(

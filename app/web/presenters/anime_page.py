@@ -7,7 +7,13 @@ from typing import Any
 from app.catalogue import Anime
 from app.web.presenters.cards import relation_text, site_links
 from app.web.requests.query import DEFAULT_SIMILAR
-from app.web.services.anime import anime_stats, find_also_loved, find_similar_items, series_in_order
+from app.web.services.anime import (
+    anime_stats,
+    find_also_loved,
+    find_similar_items,
+    is_for_children,
+    series_in_order,
+)
 from app.web.services.library import Library
 
 ALSO_LOVED_COUNT = 8
@@ -25,6 +31,7 @@ def anime_page_context(
         "english": english,
         "standing": anime_stats(library, position),
         "few_lists": library.model.parameters.rare_item_lists,
+        "for_children": is_for_children(library, position),
         "alike": find_similar_items(library, position, DEFAULT_SIMILAR),
         "loved": find_also_loved(library, position, ALSO_LOVED_COUNT),
         "relation": relation_text(anime, library.catalogue, english=english),

@@ -179,13 +179,18 @@ def find_similar_items(
     )
 
 
+def is_for_children(library: Library, position: int) -> bool:
+    """Tell whether the anime is rated G or PG."""
+    listed = np.array([position] if position >= 0 else [], np.int64)
+    return library.attributes.facets.is_childrens_list(listed)
+
+
 def _shown_beside(library: Library, position: int, candidates: BoolArray | None) -> BoolArray:
     """Copy ``candidates``; beside what is for everybody nothing is for adults.
 
     Beside what is for children nothing is above PG-13, as in what a list of it would bring.
     """
     allowed = library.shown_mask(adult=not library.non_adult[position])
-    facets = library.attributes.facets
-    if facets.is_childrens_list(np.array([position])):
-        allowed &= facets.rated_up_to(CHILDREN_CEILING)
+    if is_for_children(library, position):
+        allowed &= library.attributes.facets.rated_up_to(CHILDREN_CEILING)
     return allowed if candidates is None else allowed & candidates
