@@ -44,7 +44,7 @@ def test_from_the_form_to_what_both_would_enjoy(visit: Visit, scripts: bool) -> 
     page.go_back()
     assert cards(page) == before
     page.get_by_text(re.compile(r"^\s*Filters\s*$")).click()
-    page.get_by_label("TV", exact=True).press("Space")
+    page.get_by_role("checkbox", name=re.compile(r"^TV\b")).press("Space")
     page.get_by_role("button", name="Show", exact=True).click()
     page.wait_for_url("**?type=tv")
     expect(page.get_by_text("Filters (1 on)")).to_be_visible()
