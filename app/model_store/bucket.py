@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.model_store.cache import ModelCache
-from app.model_store.gcs import BucketFolder, MissingObjectError, open_bucket
+from app.model_store.gcs import AccessDeniedError, BucketFolder, MissingObjectError, open_bucket
 from app.model_store.layout import (
     POINTER_FILE,
     BucketUrl,
@@ -17,7 +17,7 @@ from app.model_store.layout import (
     parse_pointer,
     parse_published_manifest,
 )
-from app.recommender.artifact import MANIFEST_FILE, Manifest
+from app.recommender.artifact import MANIFEST_FILE, ArtifactError, Manifest
 
 SHORT_RETRY_TIMEOUT = 3.0
 """Seconds of trying to find out what is live, where a good copy can go on in the meantime."""
@@ -68,7 +68,7 @@ def _find_manifest(root: BucketFolder) -> tuple[BucketFolder, bytes, Manifest]:
     folder, pointed = root, None
     try:
         content = root.read(MANIFEST_FILE)
-    except MissingObjectError as no_manifest:
+    except (MissingObjectError, AccessDeniedError) as no_manifest:
         pointed = parse_pointer(_read_pointer(root, no_manifest), root.object_url(POINTER_FILE))
         folder = root.subfolder(pointed)
         content = folder.read(MANIFEST_FILE)
@@ -79,11 +79,11 @@ def _find_manifest(root: BucketFolder) -> tuple[BucketFolder, bytes, Manifest]:
     )
 
 
-def _read_pointer(root: BucketFolder, no_manifest: MissingObjectError) -> bytes:
+def _read_pointer(root: BucketFolder, no_manifest: ArtifactError) -> bytes:
     try:
         return root.read(POINTER_FILE)
-    except MissingObjectError as no_pointer:
+    except (MissingObjectError, AccessDeniedError) as no_pointer:
         for error in (no_manifest, no_pointer):
-            if error.denied:
+            if isinstance(error, AccessDeniedError):
                 raise error from None
         raise no_model_error(root.url, bucket=True) from None

@@ -29,11 +29,11 @@ _log = logging.getLogger(__name__)
 
 
 class MissingObjectError(ArtifactError):
-    """An object that is not there, or not for us: storage does not always tell which."""
+    """An object that is not there."""
 
-    def __init__(self, message: str, *, denied: bool) -> None:
-        super().__init__(message)
-        self.denied = denied
+
+class AccessDeniedError(ArtifactError):
+    """An object that is not for us, or not there: storage does not always tell which."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class BucketFolder:
 
         Raises
         ------
-        MissingObjectError
+        MissingObjectError, AccessDeniedError
             It is not there, or access is denied.
         ArtifactError
             The storage cannot be read.
@@ -80,7 +80,7 @@ class BucketFolder:
 
         Raises
         ------
-        MissingObjectError
+        MissingObjectError, AccessDeniedError
             The object is not there, or access is denied.
         ArtifactError
             The storage cannot be read.
@@ -123,10 +123,10 @@ class BucketFolder:
             yield
         except api.NotFound as error:
             raise MissingObjectError(
-                f"{url}: not found; publish the model or correct the address.", denied=False
+                f"{url}: not found; publish the model or correct the address."
             ) from error
         except (api.Forbidden, api.Unauthorized) as error:
-            raise MissingObjectError(f"{url}: {self._denied_message()}", denied=True) from error
+            raise AccessDeniedError(f"{url}: {self._denied_message()}") from error
         except DataCorruption as error:
             raise ArtifactError(
                 f"{url}: what arrived does not have the checksum of the object; try again."
@@ -146,7 +146,7 @@ class BucketFolder:
             ) from error
         except GoogleAuthError as error:
             if self.anonymous:  # a 401, and there is nothing to renew
-                raise MissingObjectError(f"{url}: {self._denied_message()}", denied=True) from error
+                raise AccessDeniedError(f"{url}: {self._denied_message()}") from error
             raise _credentials_error(url) from error
 
     def _denied_message(self) -> str:

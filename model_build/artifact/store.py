@@ -6,7 +6,7 @@ import base64
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -113,7 +113,7 @@ class DirectoryStore:
             try:
                 return file.read_bytes()
             except (FileNotFoundError, NotADirectoryError):
-                raise MissingObjectError(f"{file}: there is no such file.", denied=False) from None
+                raise MissingObjectError(f"{file}: there is no such file.") from None
 
     def matches(self, stored: StoredFile, content: bytes) -> bool:
         """Whether the file holds this, read again from the directory."""
@@ -262,14 +262,10 @@ class GcsStore:
 
     def delete(self, name: str) -> None:
         """Delete an object."""
-        try:
-            with self.folder.translate_errors(name):
-                self.folder.bucket.blob(self.folder.object_name(name)).delete(
-                    **self.folder.request_options()
-                )
-        except MissingObjectError as error:
-            if error.denied:
-                raise
+        with suppress(MissingObjectError), self.folder.translate_errors(name):
+            self.folder.bucket.blob(self.folder.object_name(name)).delete(
+                **self.folder.request_options()
+            )
 
 
 def _crc32c(content: bytes) -> str:

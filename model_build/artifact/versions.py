@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.model_store.gcs import MissingObjectError
+from app.model_store.gcs import AccessDeniedError, MissingObjectError
 from app.model_store.layout import (
     POINTER_FILE,
     StorageUnreachableError,
@@ -94,9 +94,7 @@ def read_live_version(store: ModelFileStore) -> str | None:
     """Return the version that is live; None if there is no pointer."""
     try:
         return parse_pointer(store.read(POINTER_FILE), f"{store.url}/{POINTER_FILE}")
-    except MissingObjectError as error:
-        if error.denied:
-            raise
+    except MissingObjectError:
         return None
 
 
@@ -112,11 +110,9 @@ def _inspect_version(
             manifest = parse_published_manifest(
                 content, f"{store.url}/{name}/{MANIFEST_FILE}", name
             )
-        except MissingObjectError as error:
-            if error.denied:
-                raise
+        except MissingObjectError:
             problem = f"no {MANIFEST_FILE}"  # deleted meanwhile
-        except StorageUnreachableError:
+        except (StorageUnreachableError, AccessDeniedError):
             raise  # which says nothing about the version
         except ArtifactError as error:
             problem = str(error)
@@ -210,22 +206,11 @@ def _rollback_target(
             known = ", ".join(each.name for each in inventory.versions) or "none"
             raise InputError(f"{store.url}: there is no version {version!r}; there are: {known}.")
         return found
-    live = inventory.find_version(inventory.live_version) if inventory.live_version else None
-    before = _previous_complete_version(inventory.versions, live) if live else None
-    if before is None:
-        raise InputError(
-            f"{store.url}: no whole version was made before the live one; name a version."
-        )
-    return before
-
-
-def _previous_complete_version(
-    versions: Iterable[ModelVersion], live: ModelVersion
-) -> ModelVersion | None:
-    older = (
-        each for each in versions if each.problem is None and each.creation_key < live.creation_key
-    )
-    return next(older, None)
+    live = inventory.find_version(inventory.live_version or "")
+    for each in inventory.versions:
+        if live and each.problem is None and each.creation_key < live.creation_key:
+            return each
+    raise InputError(f"{store.url}: no whole version was made before the live one; name a version.")
 
 
 def _undo_if_deleted(store: ModelFileStore, target: str, before: VersionInventory) -> None:

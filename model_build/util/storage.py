@@ -36,9 +36,7 @@ def read_bytes(location: str, name: str) -> bytes:
         raise InputError(f"{location}: names no bucket; write gs://bucket/prefix.")
     try:
         return _connect(bucket).read("/".join(filter(None, (prefix.strip("/"), name))))
-    except MissingObjectError as error:
-        if error.denied:
-            raise InputError(str(error)) from None
+    except MissingObjectError:
         raise FileNotFoundError(f"{location}/{name}") from None
     except ArtifactError as error:
         raise InputError(str(error)) from None
