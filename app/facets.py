@@ -70,14 +70,11 @@ class Facet:
         known = np.zeros(len(entry_count), bool)
         for group, column in columns.items():
             for at, words in enumerate(column):
-                for word in words:
+                for word in filter(slugify, words):
                     slug = slugify(word)
-                    if not slug:
-                        continue
                     if slug not in names:
                         names[slug], groups[slug], positions[slug] = word, group, []
-                    if not positions[slug] or positions[slug][-1] != at:
-                        positions[slug].append(at)
+                    positions[slug].append(at)
                     known[at] = True
         slugs = sorted(names, key=lambda slug: (-len(positions[slug]), slug))
         found = [np.unique(np.array(positions[slug], np.int32)) for slug in slugs]
