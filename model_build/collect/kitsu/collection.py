@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 from tqdm import tqdm
@@ -149,11 +150,7 @@ def _detect_blocking(site: KitsuApi, inaccessible: list[int], error: RequestReje
 
 def progress_bar_factory(*, quiet: bool) -> Callable[..., tqdm[None]]:
     """Return what makes progress bars on a terminal, none anywhere else."""
-
-    def make(**how: object) -> tqdm[None]:
-        return tqdm(disable=quiet or not sys.stderr.isatty(), smoothing=0.05, **how)
-
-    return make
+    return partial(tqdm, disable=quiet or not sys.stderr.isatty(), smoothing=0.05)
 
 
 INTERACTIONS_SCHEMA = {
