@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final
 from urllib.parse import quote, urlsplit
 
-from pydantic import AliasChoices, AliasPath, BaseModel, Field
+from pydantic import AliasChoices, BaseModel, Field
 
 from app.lists import myanimelist
 from app.lists.entry import AnimeList
 from app.lists.errors import ListError, NotFoundOrPrivate, PrivateList, UnknownUser
 from app.lists.http_client import HttpResponse
-from app.lists.normalize import MAL_STATUS_CODES, normalize_entry
+from app.lists.myanimelist import MalRow
 from app.lists.payload import try_parse_payload
 from app.lists.reader import ListRead, ListReader
 from app.lists.usernames import UsernameRule
@@ -29,20 +29,8 @@ USERNAME_RULE: Final[UsernameRule] = replace(myanimelist.USERNAME_RULE, source=N
 _ROUTE_NOT_FOUND = "HttpException"
 
 
-def _in_anime(name: str) -> AliasChoices:
-    return AliasChoices(AliasPath("anime", name), name)
-
-
-class _JikanEntry(BaseModel):
-    watching_status: int
-    score: float
-    is_rewatching: bool | None = None
-    mal_id: int = Field(gt=0, validation_alias=_in_anime("mal_id"))
-    title: str | None = Field(None, validation_alias=_in_anime("title"))
-
-
 class _JikanListPage(BaseModel):
-    entries: list[_JikanEntry] = Field(validation_alias=AliasChoices("data", "anime"))
+    entries: list[MalRow] = Field(validation_alias=AliasChoices("data", "anime"))
 
 
 class _JikanError(BaseModel):
@@ -58,23 +46,14 @@ class JikanReader(ListReader):
     refusals: ClassVar = {404: UnknownUser, 403: PrivateList, 400: NotFoundOrPrivate}
     slug: str = SLUG
 
-    def _read(self, reading: ListRead[_JikanEntry]) -> AnimeList:
+    def _read(self, reading: ListRead[MalRow]) -> AnimeList:
         for url, query in _page_urls(self.base_url, reading.username):
             rows = reading.get_page(_JikanListPage, url, query).entries
             # There is no word of how many pages there are: the first that brings nothing is the
             # end.
-            if not reading.add({row.mal_id: row for row in rows}):
+            if not reading.add({row.anime_id: row for row in rows}):
                 break
-        entries = tuple(
-            normalize_entry(
-                row.mal_id,
-                MAL_STATUS_CODES.get(row.watching_status),
-                row.score,
-                row.title,
-                rewatching=row.is_rewatching,
-            )
-            for row in reading.found_rows()
-        )
+        entries = tuple(row.to_entry() for row in reading.found_rows())
         return AnimeList(source=self.slug, username=reading.username, entries=entries)
 
     def refusal(self, reading: ListRead[Any], reply: HttpResponse) -> ListError:

@@ -6,15 +6,12 @@ It is undocumented, so it is off unless the operator turns it on, and asked slow
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Final
+from typing import ClassVar, Final
 from urllib.parse import quote
-
-from pydantic import BaseModel, BeforeValidator, Field
 
 from app.lists.entry import AnimeList
 from app.lists.errors import NotFoundOrPrivate
-from app.lists.myanimelist import SLUG, USERNAME_RULE
-from app.lists.normalize import MAL_STATUS_CODES, normalize_entry
+from app.lists.myanimelist import SLUG, USERNAME_RULE, MalRow
 from app.lists.reader import ListRead, ListReader
 
 BASE_URL: Final = "https://myanimelist.net"
@@ -22,19 +19,6 @@ PAGE_SIZE: Final = 300
 DEADLINE_SECONDS: Final = 60.0
 """Seconds for a whole list: pages are asked for one every two seconds."""
 _ALL_STATUSES = "7"
-
-
-def _number_to_text(value: object) -> object:
-    """A title made of digits arrives as a number."""
-    return str(value) if isinstance(value, int | float) else value
-
-
-class _MalPageEntry(BaseModel):
-    anime_id: int = Field(gt=0)
-    status: int
-    score: float
-    is_rewatching: bool | None = None
-    anime_title: Annotated[str | None, BeforeValidator(_number_to_text)] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,23 +31,14 @@ class MalPagesReader(ListReader):
     base_url: str = BASE_URL
     deadline_s: float = DEADLINE_SECONDS
 
-    def _read(self, reading: ListRead[_MalPageEntry]) -> AnimeList:
+    def _read(self, reading: ListRead[MalRow]) -> AnimeList:
         url = f"{self.base_url}/animelist/{quote(reading.username, safe='')}/load.json"
         offset = 0
         while True:
             query = {"offset": str(offset), "status": _ALL_STATUSES}
-            rows = reading.get_page(list[_MalPageEntry], url, query)
+            rows = reading.get_page(list[MalRow], url, query)
             if not reading.add({row.anime_id: row for row in rows}) or len(rows) < PAGE_SIZE:
                 break
             offset += len(rows)
-        entries = tuple(
-            normalize_entry(
-                row.anime_id,
-                MAL_STATUS_CODES.get(row.status),
-                row.score,
-                row.anime_title,
-                rewatching=row.is_rewatching,
-            )
-            for row in reading.found_rows()
-        )
+        entries = tuple(row.to_entry() for row in reading.found_rows())
         return AnimeList(source=SLUG, username=reading.username, entries=entries)

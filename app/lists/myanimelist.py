@@ -5,15 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 from urllib.parse import quote
 
-from pydantic import AliasPath, BaseModel, Field
+from pydantic import AliasChoices, AliasPath, BaseModel, BeforeValidator, Field
 
-from app.lists.entry import AnimeDetails, AnimeList
+from app.lists.entry import AnimeDetails, AnimeList, ListEntry
 from app.lists.errors import ListError, PrivateList, RateLimited, UnknownUser
 from app.lists.http_client import HttpResponse
-from app.lists.normalize import allowed_picture_url, normalize_entry, synopsis_text
+from app.lists.normalize import (
+    MAL_STATUS_CODES,
+    allowed_picture_url,
+    normalize_entry,
+    synopsis_text,
+)
 from app.lists.payload import is_html, try_parse_payload
 from app.lists.reader import ListRead, ListReader
 from app.lists.usernames import UsernameRule
@@ -65,6 +70,32 @@ class MalAnime(BaseModel):
             self.id,
             allowed_picture_url(picture.medium or picture.large) if picture else None,
             synopsis_text(self.synopsis),
+        )
+
+
+def _number_to_text(value: object) -> object:
+    """A title made of digits may arrive as a number."""
+    return str(value) if isinstance(value, int | float) else value
+
+
+class MalRow(BaseModel):
+    """A row of a list with MyAnimeList's own numbers, as its pages and every Jikan write it."""
+
+    anime_id: int = Field(
+        gt=0, validation_alias=AliasChoices("anime_id", AliasPath("anime", "mal_id"), "mal_id")
+    )
+    status: int = Field(validation_alias=AliasChoices("watching_status", "status"))
+    score: float
+    is_rewatching: bool | None = None
+    title: Annotated[str | None, BeforeValidator(_number_to_text)] = Field(
+        None, validation_alias=AliasChoices("anime_title", AliasPath("anime", "title"), "title")
+    )
+
+    def to_entry(self) -> ListEntry:
+        """Return it as every source writes it."""
+        status = MAL_STATUS_CODES.get(self.status)
+        return normalize_entry(
+            self.anime_id, status, self.score, self.title, rewatching=self.is_rewatching
         )
 
 
