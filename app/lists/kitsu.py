@@ -23,7 +23,7 @@ from app.lists.kitsu_schema import (
     favourite_anime_ids,
     index_included,
 )
-from app.lists.normalize import merge_split_titles, normalize_entry
+from app.lists.normalize import MAL_STATUS_NAMES, merge_split_titles, normalize_entry
 from app.lists.payload import try_parse_payload
 from app.lists.reader import ListRead, ListReader
 from app.lists.usernames import UsernameRule
@@ -42,11 +42,9 @@ USERNAME_RULE: Final = UsernameRule(
     profile_path="users/",
 )
 _HEADERS = {"Accept": "application/vnd.api+json"}
-STATUS_MAP: Final[Mapping[str | None, WatchStatus]] = {
+STATUS_MAP: Final = {
+    **MAL_STATUS_NAMES,
     "current": WatchStatus.WATCHING,
-    "completed": WatchStatus.COMPLETED,
-    "on_hold": WatchStatus.ON_HOLD,
-    "dropped": WatchStatus.DROPPED,
     "planned": WatchStatus.PLAN_TO_WATCH,
 }
 _FAVOURITES_QUERY: Final[Mapping[str, str]] = {
@@ -151,7 +149,7 @@ def _mapped_entries(
         if kitsu_id in mal_ids:
             yield normalize_entry(
                 mal_ids[kitsu_id],
-                STATUS_MAP.get(entry.status),
+                STATUS_MAP.get(entry.status or ""),
                 entry.rating / 2 if entry.rating is not None else None,
                 titles.get(kitsu_id),
                 rewatching=entry.reconsuming,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final
 from urllib.parse import quote
@@ -15,6 +14,7 @@ from app.lists.errors import ListError, PrivateList, RateLimited, UnknownUser
 from app.lists.http_client import HttpResponse
 from app.lists.normalize import (
     MAL_STATUS_CODES,
+    MAL_STATUS_NAMES,
     allowed_picture_url,
     normalize_entry,
     synopsis_text,
@@ -22,7 +22,6 @@ from app.lists.normalize import (
 from app.lists.payload import is_html, try_parse_payload
 from app.lists.reader import ListRead, ListReader
 from app.lists.usernames import UsernameRule
-from app.recommender.watch_status import WatchStatus
 
 SLUG: Final = "myanimelist"
 NAME: Final = "MyAnimeList"
@@ -39,13 +38,6 @@ USERNAME_RULE: Final = UsernameRule(
 _FIELDS: Final = (
     "list_status{status,score,is_rewatching},synopsis,main_picture,alternative_titles,rating"
 )
-_STATUS_MAP: Final[Mapping[str, WatchStatus]] = {
-    "watching": WatchStatus.WATCHING,
-    "completed": WatchStatus.COMPLETED,
-    "on_hold": WatchStatus.ON_HOLD,
-    "dropped": WatchStatus.DROPPED,
-    "plan_to_watch": WatchStatus.PLAN_TO_WATCH,
-}
 
 
 class MalPicture(BaseModel):
@@ -145,7 +137,7 @@ class MalReader(ListReader):
             entries=tuple(
                 normalize_entry(
                     row.anime.id,
-                    _STATUS_MAP.get(row.status or ""),
+                    MAL_STATUS_NAMES.get(row.status or ""),
                     row.score,
                     row.anime.title,
                     rewatching=row.is_rewatching,

@@ -18,8 +18,9 @@ MAX_SCORE = 10.0
 MAX_TITLE_LENGTH = 500
 MAX_SYNOPSIS_LENGTH = 10_000
 
-# MyAnimeList's numbers for a status. Its list pages and everything made from them use these.
+# MyAnimeList's numbers and words for a status. Others have some of these words, too.
 MAL_STATUS_CODES: Final = {status.value: status for status in WatchStatus}
+MAL_STATUS_NAMES: Final = {status.slug: status for status in WatchStatus}
 
 _LINE_BREAK = re.compile(r"<br\s*/?>|</p>", re.I)
 _HTML_TAG = re.compile(r"<[^>]{0,200}>")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final
 from urllib.parse import quote
@@ -12,7 +11,7 @@ from pydantic import AliasPath, BaseModel, Field
 
 from app.lists.entry import AnimeList
 from app.lists.errors import PrivateList, UnknownUser
-from app.lists.normalize import normalize_entry
+from app.lists.normalize import MAL_STATUS_NAMES, normalize_entry
 from app.lists.reader import ListRead, ListReader
 from app.lists.usernames import UsernameRule
 from app.recommender.watch_status import WatchStatus
@@ -28,12 +27,9 @@ USERNAME_RULE: Final = UsernameRule(
     profile_hosts=("shikimori.io", "shikimori.one", "shikimori.me", "shikimori.org"),
     profile_path="",
 )
-_STATUS_MAP: Final[Mapping[str, WatchStatus]] = {
-    "watching": WatchStatus.WATCHING,
-    "completed": WatchStatus.COMPLETED,
+_STATUS_MAP: Final = {
+    **MAL_STATUS_NAMES,
     "rewatching": WatchStatus.COMPLETED,
-    "on_hold": WatchStatus.ON_HOLD,
-    "dropped": WatchStatus.DROPPED,
     "planned": WatchStatus.PLAN_TO_WATCH,
 }
 
