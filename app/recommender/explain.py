@@ -10,6 +10,7 @@ from app.recommender.affinity import AffinityScores, affinity_contributions
 from app.recommender.array_types import Float64Array, Int64Array
 from app.recommender.engines import EngineScores
 from app.recommender.fold_in import UserProfile
+from app.recommender.franchise import Franchises
 from app.recommender.knn_baseline import KnnPrediction
 from app.recommender.model import Model
 
@@ -30,10 +31,12 @@ def explain_match(
     positions: Int64Array,
     scale: float,
     count: int,
+    franchises: Franchises | None = None,
 ) -> list[tuple[Contribution, ...]]:
-    """For each wanted anime the seen entries that added most to its affinity, times ``scale``."""
+    """For each wanted anime the seen entries that speak most for its affinity, times ``scale``."""
     terms = scale * affinity_contributions(model, affinity, positions)
-    return _top_seen_contributions(model, profile, affinity.input_position, terms, count)
+    entry = affinity.input_position
+    return _telling_contributions(model, profile, entry, positions, terms, count, franchises)
 
 
 def explain_score(
@@ -66,27 +69,43 @@ def explain_engine_scores(
     engine_scores: EngineScores,
     positions: Int64Array,
     count: int,
+    franchises: Franchises | None = None,
 ) -> list[tuple[Contribution, ...]]:
-    """For each wanted anime the seen entries that added most to what an engine makes of it."""
-    return _top_seen_contributions(
-        model,
-        profile,
-        profile.known_entries.position,
-        engine_scores.contributions(positions),
-        count,
-    )
+    """For each wanted anime the seen entries that speak most for what an engine makes of it."""
+    entry, terms = profile.known_entries.position, engine_scores.contributions(positions)
+    return _telling_contributions(model, profile, entry, positions, terms, count, franchises)
 
 
-def _top_seen_contributions(
-    model: Model, profile: UserProfile, entry: Int64Array, terms: Float64Array, count: int
+def _telling_contributions(
+    model: Model,
+    profile: UserProfile,
+    entry: Int64Array,
+    positions: Int64Array,
+    terms: Float64Array,
+    count: int,
+    franchises: Franchises | None,
 ) -> list[tuple[Contribution, ...]]:
-    """For each row of terms (wanted, entries) the largest of entries that were seen.
+    """For each row of terms (wanted, entries) the largest that tell the user something.
 
-    Entries ascend, so that of equal terms the one with the smaller id comes first.
+    They are of entries that were seen and not disliked, one a franchise, and none of the wanted
+    anime's own: that a sequel follows is said apart. Where nothing of the kind speaks for an anime,
+    it is the largest of all that was seen. Entries ascend, so that of equal terms the one with the
+    smaller id comes first.
     """
     seen = np.zeros(len(model), bool)
     seen[profile.seen] = True
-    left = np.where(seen[entry], terms, 0.0)
+    liked = seen.copy()
+    liked[profile.all_dropped] = False
+    if len(profile.score):
+        liked[profile.rated[profile.score < np.floor(profile.score.mean())]] = False
+    group = np.arange(len(model))
+    if franchises is not None:
+        grouped = franchises.franchise_id >= 0
+        group[grouped] = len(model) + franchises.franchise_id[grouped]
+    of_another = np.not_equal.outer(group[positions], group[entry])
+    telling = np.where(liked[entry] & of_another, terms, 0.0)
+    silent = np.asarray(telling.max(axis=1, initial=0.0) <= 0.0)
+    left = np.where(silent[:, None], np.where(seen[entry], terms, 0.0), telling)
     given = _score_by_position(profile)
     row = np.arange(len(left))
     best, weight = [], []
@@ -94,7 +113,7 @@ def _top_seen_contributions(
         at = left.argmax(axis=1)
         best.append(entry[at])
         weight.append(left[row, at])
-        left[row, at] = 0.0
+        left[np.equal.outer(group[entry[at]], group[entry])] = 0.0
     if not best:
         return [()] * len(left)
     return [

@@ -151,7 +151,7 @@ def _member_scores(
     return [
         MemberScore(
             float(scores.match[target]),
-            float(scores.predicted_score[target]),
+            float(scores.expected_score[target]),
             bool(planned[at]),
             explanations[at],
         )
@@ -171,7 +171,7 @@ def _suggestions(
             int(model.anime_id[at]),
             given[int(at)],
             float(taker.match[at]),
-            float(taker.predicted_score[at]),
+            float(taker.expected_score[at]),
         )
         for at in top_items(taker.match, loved & collapsed.allowed, MAX_SHOWN_ITEMS)
     )

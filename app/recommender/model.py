@@ -120,8 +120,8 @@ class Model:
     ``anime_id`` (n,) ascending int32, ``item_bias`` (n,) float64, ``rating_count`` and
     ``entry_count`` (n,) int32: how many users scored an anime, how many have it on their list;
     ``item_relevance`` (n,) float64: its mean over all users, 0 where it is not on the list.
-    ``item_year`` (n,) int16 is when they are from, 0 where unknown, and ``as_of`` the year that the
-    model was trained for.
+    ``item_year`` (n,) int16 is when they are from, ``item_members`` (n,) int32 how many people have
+    them on MyAnimeList, both 0 where unknown; ``as_of`` is the year that the model was trained for.
     ``engines`` are the further ones that it has, by name, and ``training_users`` those that they
     were fitted to, where these are stored.
     """
@@ -142,6 +142,11 @@ class Model:
         self.entry_count = arrays.read_vector("entry_count", np.int32, n)
         self.item_relevance = arrays.read_vector("item_relevance", np.float64, n)
         self.as_of, self.item_year = _read_years(arrays, n)
+        self.item_members = (
+            arrays.read_vector("item_members", np.int32, n)
+            if "item_members" in arrays
+            else np.zeros(n, np.int32)
+        )
         self.similarity = arrays.read_sparse_matrix("similarity", n)
         self.affinity_matrix = arrays.read_sparse_matrix("affinity", n)
         self.short_history_matrix = arrays.read_sparse_matrix("short_history", n)
@@ -184,6 +189,18 @@ class Model:
     def find_positions(self, anime_ids: Int64Array) -> Int64Array:
         """Positions of anime in the model, -1 where it does not know one."""
         return find_positions(self.anime_id, anime_ids)
+
+    @cached_property
+    def popularity(self) -> Float64Array:
+        """How well anime are known, (n,): their members, or by the lists that they are on.
+
+        Lists count as many members as they usually stand for; without any members as themselves.
+        """
+        known = (self.item_members > 0) & (self.entry_count > 0)
+        scale = (
+            np.median(self.item_members[known] / self.entry_count[known]) if known.any() else 1.0
+        )
+        return np.where(self.item_members > 0, self.item_members, self.entry_count * scale)
 
     @cached_property
     def is_recent(self) -> BoolArray:

@@ -44,6 +44,18 @@ class ParameterProvenance(BaseModel):
     dataset: str
 
 
+class MatchCurve(BaseModel):
+    """Affinities of what users love, as lists of ``length`` entries lead to expect them.
+
+    ``quantiles`` are at equal distances from the least to the largest.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    length: Annotated[int, Field(ge=1)]
+    quantiles: Annotated[tuple[float, ...], Field(min_length=2)]
+
+
 class ServingParameters(BaseModel):
     """Blend weights, powers and thresholds of serving.
 
@@ -57,9 +69,14 @@ class ServingParameters(BaseModel):
     one is left out. Of the ``recent_depth`` best, recent anime are to have ``recent_share_gain``
     times their share of the list, plus ``recent_share_floor``.
 
+    Match in percent (`app.recommender.match_percentile`): ``match_curves`` are those of all users,
+    by ascending length, and count as much as ``match_curve_weight`` anime that the user loves.
+
     Order (`app.recommender.rank`): a predicted score needs ``min_ratings`` ratings of the anime and
-    ``min_neighbours`` entries of the list behind it to come first; ``popularity_exponent`` is the
-    power of the number of lists that discovery divides by.
+    ``min_neighbours`` entries of the list behind it, and an affinity of ``min_affinity``, to come
+    first; ``popularity_exponent`` is the
+    power of an anime's members that discovery divides by, of those with at most
+    ``discover_max_members`` (0: all).
 
     Franchises (`app.recommender.franchise`): where one begins is on ``entry_point_share`` as many
     lists as its most listed anime, or continued by what is and on ``prequel_share`` as many as
@@ -91,9 +108,14 @@ class ServingParameters(BaseModel):
     recent_share_floor: Annotated[float, _chosen(0, 1)] = 0.0
     recent_depth: Annotated[int, _chosen(1, 1000)] = 20
 
+    match_curves: tuple[MatchCurve, ...] = ()
+    match_curve_weight: Annotated[float, _chosen(0, 10_000)] = 20.0
+
     min_ratings: Annotated[int, _fitted(0, 1000, "ndcg@10", "score")]
     min_neighbours: Annotated[int, _fitted(0, 20, "ndcg@10", "score")]
+    min_affinity: Annotated[float, _chosen(0, 1)] = 0.0
     popularity_exponent: Annotated[float, _chosen(0, 2)]
+    discover_max_members: Annotated[int, _chosen(0, 100_000_000)] = 0
     rare_item_lists: Annotated[int, _chosen(0, 1000)]
     entry_point_share: Annotated[float, _chosen(0, 1)]
     prequel_share: Annotated[float, _chosen(0, 1)] = 0.1

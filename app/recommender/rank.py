@@ -9,9 +9,12 @@ import numpy.typing as npt
 
 from app.recommender.array_types import BoolArray, Float64Array, Int64Array
 from app.recommender.fold_in import UserProfile
+from app.recommender.franchise import Franchises
 from app.recommender.knn_baseline import KnnPrediction
 from app.recommender.model import Model
 
+KNOWN_TO_NOBODY = 0.25
+"""Below this quantile of popularity nothing is any less known."""
 TIER_OFFSET = 1000.0
 """More than any two predicted scores differ by."""
 
@@ -24,16 +27,21 @@ class SortOrder(StrEnum):
     DISCOVER = "discover"
 
 
-def support_sort_key(model: Model, knn_prediction: KnnPrediction) -> Float64Array:
+def support_sort_key(
+    model: Model, knn_prediction: KnnPrediction, affinity: Float64Array
+) -> Float64Array:
     """Predicted scores as a sort key, (n,): those that rest on enough come first.
 
-    Behind them, so that a short list still fills a page, come the anime with ratings enough, and
-    last the rest; each group sorted by predicted score.
+    They are also of anime that the user might pick, with an ``affinity`` (n,) of at least
+    ``min_affinity``: a special that nobody would look for is predicted to be liked, too. Behind
+    them, so that a short list still fills a page, come the anime with ratings enough, and last the
+    rest; each group sorted by predicted score.
     """
     parameters = model.parameters
     needed = min(parameters.min_neighbours, len(knn_prediction.neighbourhood.entry_position))
     rated = model.rating_count >= parameters.min_ratings
     supported = rated & (knn_prediction.neighbourhood.neighbour_count >= needed)
+    supported &= affinity >= parameters.min_affinity
     return tiered_sort_key(knn_prediction.score, 2 - supported.astype(np.int64) - rated)
 
 
@@ -45,10 +53,24 @@ def tiered_sort_key(
 
 
 def novelty_sort_key(model: Model, match: Float64Array) -> Float64Array:
-    """Return matches as a sort key that favours what few have on their lists, (n,)."""
-    least = max(1, model.parameters.min_ratings)
-    popularity = np.maximum(model.entry_count, least) / least
+    """Return matches as a sort key that favours what few know, (n,)."""
+    least = max(1.0, float(np.quantile(model.popularity, KNOWN_TO_NOBODY)))
+    popularity = np.maximum(model.popularity, least) / least
     return np.where(match > 0, match * popularity**-model.parameters.popularity_exponent, match)
+
+
+def little_known_mask(model: Model, franchises: Franchises | None) -> BoolArray:
+    """What may be a hidden gem, (n,): nothing that many know, and no part of what many know.
+
+    Many are more than ``discover_max_members``. Without franchises each anime is for itself.
+    """
+    most, popularity = model.parameters.discover_max_members, model.popularity
+    if not most or not model.item_members.any():
+        return np.ones(len(model), bool)
+    known = popularity > most
+    if franchises is not None:
+        known |= franchises.same_franchise_mask(np.flatnonzero(known))
+    return ~known
 
 
 def candidate_mask(

@@ -19,10 +19,12 @@ from app.recommender.explain import (
 from app.recommender.fold_in import UserProfile, ensure_profile
 from app.recommender.franchise import CollapsedFranchises, Franchises, collapse_franchises
 from app.recommender.knn_baseline import KnnPrediction, predict_knn
+from app.recommender.match_percentile import match_percentiles
 from app.recommender.model import Model
 from app.recommender.rank import (
     SortOrder,
     candidate_mask,
+    little_known_mask,
     novelty_sort_key,
     support_sort_key,
     tiered_sort_key,
@@ -62,8 +64,11 @@ class RecommendedItem:
     """One anime.
 
     ``match`` is the affinity in percent, or another engine's: 100 for what the user would pick and
-    give a 9 or 10, 0 for what the user would not pick. ``predicted_score`` is within 1..10;
-    ``expected_error`` its standard deviation. The weights of ``contributions`` and ``residual`` add
+    give a 9 or 10, 0 for what the user would not pick. ``match_percentile`` is how much of what the
+    user loves matches less (`app.recommender.match_percentile`). ``expected_score``, within 1..10,
+    is what the user would give, the same in every order, and ``expected_error`` its standard
+    deviation; ``predicted_score`` is that number, or what KNN with baseline predicts where the
+    order sorts by it. The weights of ``contributions`` and ``residual`` add
     up to the number that the result explains. ``follows`` is the anime, finished and liked, that it
     comes next after in a franchise. ``more_of_franchise`` counts the further anime of the
     franchise that this one stands for; ``rarely_listed`` is on few users' lists.
@@ -72,7 +77,9 @@ class RecommendedItem:
     anime_id: int
     rank: int
     match: float
+    match_percentile: float | None
     predicted_score: float
+    expected_score: float
     expected_error: float
     contributions: tuple[Contribution, ...]
     residual: float
@@ -102,7 +109,8 @@ class RecommendationResult:
 class ItemScores:
     """Every anime of the model scored for one user: what `recommend` shows the best of.
 
-    ``match`` and ``predicted_score`` (n,); ``sort_key`` (n,) what the order sorts by;
+    ``match``, ``predicted_score`` and ``expected_score`` (n,), as in `RecommendedItem`;
+    ``sort_key`` (n,) what the order sorts by;
     ``allowed_mask`` (n,) bool where one may be shown. ``knn_prediction`` is there where KNN with
     baseline predicted the scores, ``engine_scores`` where another engine than Hakken's was asked.
     """
@@ -116,6 +124,7 @@ class ItemScores:
     engine_scores: EngineScores | None
     match: Float64Array
     predicted_score: Float64Array
+    expected_score: Float64Array
     sort_key: Float64Array
     allowed_mask: BoolArray
     is_personalized: bool
@@ -126,14 +135,27 @@ class ItemScores:
         return "match" if self.knn_prediction is None else "predicted_score"
 
     def explain(
-        self, model: Model, positions: Int64Array, count: int
+        self, model: Model, positions: Int64Array, count: int, franchises: Franchises | None = None
     ) -> list[tuple[Contribution, ...]]:
-        """For each wanted anime the entries of the list that its number was made from."""
+        """For each wanted anime the entries of the list that speak most for its number."""
         if self.knn_prediction is not None:
             return explain_score(model, self.profile, self.knn_prediction, positions, count)
         if self.engine_scores is not None:
-            return explain_engine_scores(model, self.profile, self.engine_scores, positions, count)
-        return explain_match(model, self.profile, self.affinity, positions, PERCENT, count)
+            return explain_engine_scores(
+                model, self.profile, self.engine_scores, positions, count, franchises
+            )
+        return explain_match(
+            model, self.profile, self.affinity, positions, PERCENT, count, franchises
+        )
+
+    def match_percentiles(self, model: Model, positions: Int64Array) -> Float64Array:
+        """How much of what the user loves each wanted anime matches more than, in percent.
+
+        NaN where that is not known: of another engine's match, and for a list that says nothing.
+        """
+        if self.engine_scores is not None or not self.is_personalized:
+            return np.full(len(positions), np.nan)
+        return match_percentiles(model, self.profile, self.affinity.value, positions)
 
     def expected_errors(self, model: Model, positions: Int64Array) -> Float64Array:
         """Return the expected error of each wanted anime's predicted score."""
@@ -166,20 +188,25 @@ def score_items(
         allowed &= engine_scores.known_items
         if engine_scores.predicted_score is not None:
             predicted_score, engine_predicts_scores = engine_scores.predicted_score, True
+    expected_score = np.clip(predicted_score, MIN_SCORE, MAX_SCORE)
     knn_prediction, sort_key = None, match
     if options.sort_order is SortOrder.DISCOVER:
         sort_key = novelty_sort_key(model, match)
+        allowed &= little_known_mask(model, options.franchises)
     elif options.sort_order is SortOrder.SCORE and engine_predicts_scores:
         sort_key = tiered_sort_key(
             predicted_score, model.rating_count < model.parameters.min_ratings
         )
     elif options.sort_order is SortOrder.SCORE:
         knn_prediction = predict_knn(model, profile)
-        predicted_score, sort_key = knn_prediction.score, support_sort_key(model, knn_prediction)
+        predicted_score, sort_key = (
+            knn_prediction.score,
+            support_sort_key(model, knn_prediction, affinity.value),
+        )
         is_personalized = len(knn_prediction.neighbourhood.entry_position) > 0
     predicted_score = np.clip(predicted_score, MIN_SCORE, MAX_SCORE)
     if options.min_score is not None:
-        allowed &= predicted_score >= options.min_score
+        allowed &= expected_score >= options.min_score
     return ItemScores(
         options.sort_order,
         options.engine,
@@ -190,6 +217,7 @@ def score_items(
         engine_scores,
         match,
         predicted_score,
+        expected_score,
         sort_key,
         allowed,
         is_personalized,
@@ -231,7 +259,8 @@ def recommend(
     scores = score_items(model, user, options)
     profile, collapsed = scores.profile, collapse_candidates(model, scores, options)
     chosen = top_items(scores.sort_key, collapsed.allowed, options.top_n)
-    explanations = scores.explain(model, chosen, options.explanation_size)
+    explanations = scores.explain(model, chosen, options.explanation_size, options.franchises)
+    percentiles = scores.match_percentiles(model, chosen)
     explained = (scores.match if scores.knn_prediction is None else scores.predicted_score)[chosen]
     errors = scores.expected_errors(model, chosen)
     follows = np.full(len(chosen), -1)
@@ -242,7 +271,9 @@ def recommend(
             anime_id=int(model.anime_id[target]),
             rank=at + 1,
             match=float(scores.match[target]),
+            match_percentile=None if np.isnan(percentiles[at]) else float(percentiles[at]),
             predicted_score=float(scores.predicted_score[target]),
+            expected_score=float(scores.expected_score[target]),
             expected_error=float(errors[at]),
             contributions=explanations[at],
             residual=float(explained[at] - sum(reason.weight for reason in explanations[at])),

@@ -53,7 +53,17 @@ class RecommendationSchema(RankedAnime):
     match: Annotated[
         float, Field(description="percent: how much the fan would want to have it"), SIX_DIGITS
     ]
-    predicted_score: Score
+    match_percentile: Annotated[
+        Annotated[float, SIX_DIGITS] | None,
+        Field(description="percent of what the fan gave 8 or more that it matches better than"),
+    ]
+    expected_score: Annotated[
+        Score, Field(description="what the fan would give it, the same in every order")
+    ]
+    predicted_score: Annotated[
+        Score,
+        Field(description="with order=score what KNN with baseline predicts, else expected_score"),
+    ]
     expected_error: Annotated[
         float, Field(ge=0, description="one standard deviation of the score"), SIX_DIGITS
     ]
@@ -77,6 +87,8 @@ class RecommendationSchema(RankedAnime):
         return cls(
             **ranked_fields(item.rank, item.anime_id, catalogue, english=english),
             match=item.match,
+            match_percentile=item.match_percentile,
+            expected_score=item.expected_score,
             predicted_score=item.predicted_score,
             expected_error=item.expected_error,
             because=ContributionSchema.from_contributions(

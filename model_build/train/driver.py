@@ -261,12 +261,14 @@ class _Training:
             self._fit_affinity("newcomer", SHORT_HISTORY, s.newcomer_neighbours),
         )
         years, n_cold = np.zeros(len(counts.anime_ids), np.int16), 0
+        members = np.zeros(len(counts.anime_ids), np.int32)
         if facts is not None:
             years = facts.item_years(counts.anime_ids)
+            members = facts.item_members(counts.anime_ids)
             with self._timed("recent anime"):
                 fitted, n_cold = self._place_recent_items(facts, as_of, years, fitted)
         parts = (
-            item_statistics_arrays(counts, n_users, years, as_of),
+            item_statistics_arrays(counts, n_users, years, as_of, members),
             knn,
             score_model_arrays(fitted.standard_scores, similarity, fitted.gaussian),
             affinity_arrays(fitted.affinity, fitted.short_history_affinity),

@@ -77,6 +77,14 @@ class ItemFacts:
         between = np.interp(anime_ids, ids, years)
         return np.where(at >= 0, years[np.maximum(at, 0)], between).astype(np.int16)
 
+    def item_members(self, anime_ids: Int32Array) -> Int32Array:
+        """Return the members (n,) of ascending ``anime_ids`` (n,), 0 where nobody knows."""
+        if "members" not in self.catalogue.columns:
+            return np.zeros(len(anime_ids), np.int32)
+        known = self.catalogue.select("anime_id", "members").drop_nulls().sort("anime_id")
+        members = np.append(known["members"].cast(pl.Int32).to_numpy(), np.int32(0))
+        return members[find_positions(known["anime_id"].to_numpy(), anime_ids)]
+
     def item_features(self, anime_ids: Int32Array) -> Float64Array:
         """Encode features of some anime, (n, f)."""
         return encode_item_features(self.catalogue, anime_ids)

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from app.recommender import Model
+from app.recommender.array_types import Int16Array, Int32Array
 from app.recommender.artifact import FORMAT_VERSION, DatasetInfo, Manifest, ModelArtifact
 from app.recommender.input_weights import InputWeights
 from app.recommender.parameters import ServingParameters
@@ -110,15 +111,19 @@ def make_model_version(
 
 
 def item_statistics_arrays(
-    counts: ItemCounts, n_users: int, years: npt.NDArray[np.int16], as_of: int
+    counts: ItemCounts, n_users: int, years: Int16Array, as_of: int, members: Int32Array
 ) -> ModelArrays:
-    """Count items, and average their relevance over all users; ``years`` (n,) are 0 for unknown."""
+    """Count items, and average their relevance over all users.
+
+    ``years`` and ``members`` (n,) are 0 where nobody knows.
+    """
     arrays: dict[str, npt.NDArray[Any]] = {
         "anime_id": counts.anime_ids,
         "rating_count": counts.ratings.astype(np.int32),
         "entry_count": counts.entries.astype(np.int32),
         "item_relevance": counts.relevance / n_users,
         "item_year": years,
+        "item_members": members,
     }
     return ModelArrays(arrays, {"as_of": float(as_of)})
 

@@ -21,12 +21,15 @@ from model_build.data.holdout import truncate_history
 from model_build.train.hyperparameters import Hyperparameters
 from model_build.train.model_arrays import build_timestamp
 from model_build.tuning.holdout_benchmark import HoldoutBenchmark
+from model_build.tuning.match_curves import fit_match_curves
 from model_build.util.errors import InputError
 
 SHORT_LENGTHS = (5, 20)
 """Entries that lists are cut to, beside whole ones."""
 MODEL_PARTS = {SortOrder.MATCH: "taste", SortOrder.SCORE: "knn"}
 """What the recommendations in an order are made of."""
+MATCH_CURVES = "match_curves"
+"""Fitted at the end, whatever else is: they are of what the other parameters give."""
 MIN_GAIN = 1e-4
 """Share of the value so far that a change must bring to be kept."""
 LOG_SCALE_RATIO = 100.0
@@ -83,10 +86,11 @@ def fitted_parameters(names: Sequence[str] = ()) -> list[ParameterSpec]:
                 extra["objective"],  # type: ignore[arg-type]
                 SortOrder(str(extra["order"])),
             )
-    unknown = next((name for name in names if name not in specs), None)
+    unknown = next((name for name in names if name not in {*specs, MATCH_CURVES}), None)
     if unknown is not None:
-        raise InputError(f"--only {unknown}: expected some of {', '.join(specs)}.")
-    return [specs[name] for name in names or specs]
+        expected = ", ".join((*specs, MATCH_CURVES))
+        raise InputError(f"--only {unknown}: expected some of {expected}.")
+    return [specs[name] for name in names or specs if name in specs]
 
 
 def calibrate(
@@ -128,13 +132,16 @@ def calibrate(
             best = _fit_parameter(best, spec, loss, steps, log)
         if best == before_round:
             break
+    model = benchmark.fit_part(MODEL_PARTS[SortOrder.MATCH], settings).with_parameters(best)
+    curves = fit_match_curves(model, benchmark.users)
+    log(f"{MATCH_CURVES} for lists of {', '.join(str(curve.length) for curve in curves)} entries")
     provenance = ParameterProvenance(
         command="python -m model_build calibrate",
         split=split,
         date=f"{build_timestamp():%Y-%m-%d}",
         dataset=benchmark.fingerprint,
     )
-    return best.model_copy(update={"provenance": provenance})
+    return best.model_copy(update={MATCH_CURVES: curves, "provenance": provenance})
 
 
 def _fit_parameter(

@@ -89,6 +89,7 @@ class WorkedExample:
     silent_count: int
     prior_term: float
     match: float
+    match_percentile: float | None
     score_terms: tuple[ScoreTerm, ...]
     score: float
     knn: KnnBreakdown | None
@@ -112,8 +113,9 @@ def build_worked_example(library: Library, anime_list: AnimeList) -> WorkedExamp
         silent_count=len(scores.affinity.input_position) - len(match_terms),
         prior_term=PERCENT * float(scores.affinity.prior[position]),
         match=best.match,
+        match_percentile=best.match_percentile,
         score_terms=_score_terms(library, scores, position),
-        score=best.predicted_score,
+        score=best.expected_score,
         knn=_knn_breakdown(library, scores, position),
     )
 
@@ -147,7 +149,8 @@ def _match_terms(library: Library, scores: ItemScores, position: int) -> tuple[M
 def _score_terms(library: Library, scores: ItemScores, position: int) -> tuple[ScoreTerm, ...]:
     """Take the formula of `app.recommender.score_model` apart."""
     model, predicted = library.model, scores.score_prediction
-    affinity, parameters = float(scores.affinity.value[position]), model.parameters
+    affinity = float(scores.affinity.value[position] / scores.affinity.lift[position])
+    parameters = model.parameters
     pick = parameters.score_affinity_weight * affinity + parameters.score_offset
     terms = {
         "The average of all scores": model.global_mean,
