@@ -71,6 +71,8 @@ def test_no_cell_is_a_formula(start: str) -> None:
         age_rating=None,
         rating_inferred=False,
         match=-0.5,
+        match_percentile=None,
+        expected_score=7.5,
         predicted_score=7.5,
         expected_error=1.0,
         because=[because],

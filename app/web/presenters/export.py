@@ -46,7 +46,8 @@ def _columns_of(answer: ExportedAnswer) -> list[str]:
         return ["match", *_PAIR_COLUMNS]
     if isinstance(answer, SimilarUsers):
         return ["lovers", "weight"]
-    return ["match", "predicted_score", "expected_error", "because"]
+    numbers = ["match", "match_percentile", "expected_score", "expected_error", "predicted_score"]
+    return [*numbers, "because"]
 
 
 def _cells(item: dict[str, Any]) -> dict[str, Any]:
