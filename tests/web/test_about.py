@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import shutil
+import statistics
 from pathlib import Path
 
 import pytest
