@@ -62,15 +62,17 @@ def novelty_sort_key(model: Model, match: Float64Array) -> Float64Array:
 def little_known_mask(model: Model, franchises: Franchises | None) -> BoolArray:
     """What may be a hidden gem, (n,): nothing that many know, and no part of what many know.
 
-    Many are more than ``discover_max_members``. Without franchises each anime is for itself.
+    Many are more than ``discover_max_members``. Without franchises each anime is for itself. What
+    is on fewer than ``rare_item_lists`` lists has its place from facts alone: nobody found it yet.
     """
     most, popularity = model.parameters.discover_max_members, model.popularity
+    found = model.entry_count >= model.parameters.rare_item_lists
     if not most or not model.item_members.any():
-        return np.ones(len(model), bool)
+        return np.asarray(found)
     known = popularity > most
     if franchises is not None:
         known |= franchises.same_franchise_mask(np.flatnonzero(known))
-    return ~known
+    return np.asarray(found & ~known)
 
 
 def candidate_mask(
