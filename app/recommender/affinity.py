@@ -10,8 +10,9 @@ nearly everything. For an empty list the mean relevance over all users is left.
 
 Most lists that a model learns from are older than the newest anime, so that these are learnt as
 unwanted by everyone who could not have them. Their order among themselves is right, their level too
-low. So all recent anime are lifted by one factor, until their share of what is on top is what the
-user's own list has of them (`recent_lift`): a calibrated ranking (Steck, RecSys 2018) of two kinds.
+low. So all recent anime are lifted by one factor, until they have about the share of what is on top
+that they have of the user's list (`recent_lift`): a calibrated ranking (Steck, RecSys 2018) of two
+kinds.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Franchises: where to begin one, what comes next, and how to keep one from filling the page.
 
 Which anime are one series, and in which order, was found out when the catalogue was made
-(`docs/model.md`); here it is only read. The number of lists that an anime is on corrects that
+(`docs/catalogue.md`); here it is only read. The number of lists that an anime is on corrects that
 order.
 """
 

@@ -29,7 +29,10 @@ MAX_SHOWN_ITEMS = 5
 
 @dataclass(frozen=True, slots=True)
 class MemberScore:
-    """What an anime is for one of the two; ``planned``: it is on the plan-to-watch list."""
+    """What an anime is for one of the two; ``planned``: it is on the plan-to-watch list.
+
+    ``predicted_score`` is the expected score of `RecommendedItem`, in every order.
+    """
 
     match: float
     predicted_score: float
@@ -52,7 +55,8 @@ class GroupRecommendation:
 class Suggestion:
     """A favourite of one that the other has not seen.
 
-    The ``score`` is the first's, ``match`` and ``predicted_score`` are the other's.
+    The ``score`` is the first's, ``match`` and ``predicted_score`` (see `MemberScore`) are the
+    other's.
     """
 
     anime_id: int

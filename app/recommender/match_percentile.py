@@ -51,7 +51,7 @@ def match_percentiles(
 
 
 def _share_of_all(model: Model, length: int, wanted: Float64Array) -> Float64Array:
-    """Return the share of all users' favourites with less affinity, between two curves."""
+    """Return the share (k,) of all users' favourites with less affinity, by the nearest curves."""
     curves = model.parameters.match_curves
     if not curves:
         return np.zeros(len(wanted))

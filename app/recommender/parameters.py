@@ -74,9 +74,9 @@ class ServingParameters(BaseModel):
 
     Order (`app.recommender.rank`): a predicted score needs ``min_ratings`` ratings of the anime and
     ``min_neighbours`` entries of the list behind it, and an affinity of ``min_affinity``, to come
-    first; ``popularity_exponent`` is the
-    power of an anime's members that discovery divides by, of those with at most
-    ``discover_max_members`` (0: all).
+    first. ``popularity_exponent`` is the power of an anime's members that discovery divides by; it
+    shows none with more than ``discover_max_members`` (0: all) or on fewer than
+    ``rare_item_lists`` lists.
 
     Franchises (`app.recommender.franchise`): where one begins is on ``entry_point_share`` as many
     lists as its most listed anime, or continued by what is and on ``prequel_share`` as many as

@@ -62,8 +62,9 @@ def novelty_sort_key(model: Model, match: Float64Array) -> Float64Array:
 def little_known_mask(model: Model, franchises: Franchises | None) -> BoolArray:
     """What may be a hidden gem, (n,): nothing that many know, and no part of what many know.
 
-    Many are more than ``discover_max_members``. Without franchises each anime is for itself. What
-    is on fewer than ``rare_item_lists`` lists has its place from facts alone: nobody found it yet.
+    Many are more than ``discover_max_members``; without members nothing is known. Without
+    franchises each anime is for itself. What is on fewer than ``rare_item_lists`` lists is left
+    out: a gem is what somebody found.
     """
     most, popularity = model.parameters.discover_max_members, model.popularity
     found = model.entry_count >= model.parameters.rare_item_lists

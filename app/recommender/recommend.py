@@ -68,10 +68,10 @@ class RecommendedItem:
     user loves matches less (`app.recommender.match_percentile`). ``expected_score``, within 1..10,
     is what the user would give, the same in every order, and ``expected_error`` its standard
     deviation; ``predicted_score`` is that number, or what KNN with baseline predicts where the
-    order sorts by it. The weights of ``contributions`` and ``residual`` add
-    up to the number that the result explains. ``follows`` is the anime, finished and liked, that it
-    comes next after in a franchise. ``more_of_franchise`` counts the further anime of the
-    franchise that this one stands for; ``rarely_listed`` is on few users' lists.
+    order sorts by it. The weights of ``contributions`` and ``residual`` add up to the number that
+    the result explains. ``follows`` is the anime, finished and liked, that it comes next after in a
+    franchise. ``more_of_franchise`` counts the further anime of the franchise that this one stands
+    for; ``rarely_listed`` is on few users' lists.
     """
 
     anime_id: int
@@ -110,9 +110,9 @@ class ItemScores:
     """Every anime of the model scored for one user: what `recommend` shows the best of.
 
     ``match``, ``predicted_score`` and ``expected_score`` (n,), as in `RecommendedItem`;
-    ``sort_key`` (n,) what the order sorts by;
-    ``allowed_mask`` (n,) bool where one may be shown. ``knn_prediction`` is there where KNN with
-    baseline predicted the scores, ``engine_scores`` where another engine than Hakken's was asked.
+    ``sort_key`` (n,) what the order sorts by; ``allowed_mask`` (n,) bool where one may be shown.
+    ``knn_prediction`` is there where KNN with baseline predicted ``predicted_score``,
+    ``engine_scores`` where another engine than Hakken's was asked.
     """
 
     sort_order: SortOrder
@@ -158,7 +158,7 @@ class ItemScores:
         return match_percentiles(model, self.profile, self.affinity.value, positions)
 
     def expected_errors(self, model: Model, positions: Int64Array) -> Float64Array:
-        """Return the expected error of each wanted anime's predicted score."""
+        """Return one standard deviation of each wanted anime's expected score."""
         if self.engine_scores is not None and self.engine_scores.expected_error is not None:
             return np.full(len(positions), self.engine_scores.expected_error)
         return expected_error(model, self.score_prediction, positions)

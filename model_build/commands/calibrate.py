@@ -2,7 +2,8 @@
 
 The fans that compare measures on (its --fans and --seed) are set aside first, so that what is
 fitted here never saw them. Of those left some are drawn, and a fifth of the scores of each hidden;
-one parameter after another is moved to where these are predicted or found best. Example:
+one parameter after another is moved to where these are predicted or found best. At the end come
+the curves that a match in percent is read off (match_curves). Example:
 
     python -m model_build calibrate --ratings ratings.parquet --out parameters.json
     python -m model_build train --ratings ratings.parquet --parameters parameters.json --out model
@@ -35,7 +36,7 @@ class CalibrateConfig(Config):
     )
     settings: InputFile | None = Field(None, description="what tune wrote")
     only: tuple[Annotated[str, Metavar("PARAMETER")], ...] = Field(
-        (), description="fit no other parameters"
+        (), description="fit no other parameters, and the match_curves"
     )
     fans: PositiveInt = Field(500, description="fans to fit on")
     seed: NonNegativeInt = Field(0, description="of the fans drawn")

@@ -1,15 +1,15 @@
 """Cold start: parameters of anime that are too new to have been rated, from their features.
 
-The features of an anime (genres, themes, type, years, length; `encode_item_features`) are mapped to
-its parameters by ridge regression over the anime with ratings: with X the features and T the
-parameters of those anime,
+The features of an anime (genres, studios, type, year, length and so on; `encode_item_features`) are
+mapped to its parameters by ridge regression over the anime with ratings: with X the features and T
+the parameters of those anime,
 
     W = argmin || D (T - X W) ||^2 + ridge ||W||^2,   and x W for a cold anime.
 
 Its columns of the affinity are predicted in this way, its bias, and its factors of the Gaussian. D
 weighs the anime by their ratings for the latter two, so that a score is predicted best. Of the
 affinity only a share counts: facts tell what an anime is about, not how many will want it. What it
-continues adds to that (`model_build.train.item_facts.add_story_affinity`).
+continues, or what continues it, adds to that (`model_build.train.item_facts.add_story_affinity`).
 
 What the features cannot explain stays as noise: leave-one-out residuals of the ridge regression,
 (T - X W)_i / (1 - H_ii), widen the stated uncertainty of the cold anime.

@@ -3,7 +3,8 @@
 Users are taken out of the ratings and a model is trained on the rest, once. Then one parameter
 after another is moved within its range to where the held-out users' hidden scores are predicted
 best (RMSE) or found best (NDCG@10), in rounds, as long as a round brings something. Every user is
-measured with the whole list and with the list cut short, for which some parameters are there.
+measured with the whole list and with the list cut short, for which some parameters are there. At
+the end come the curves of `model_build.tuning.match_curves`.
 """
 
 from __future__ import annotations

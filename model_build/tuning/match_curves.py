@@ -29,8 +29,8 @@ def fit_match_curves(
 ) -> tuple[MatchCurve, ...]:
     """Fit a curve for each length to users whose lists are cut to it.
 
-    What of a list was cut away or hidden, and scored 8 or more, is what the rest leads to expect.
-    A length of which no user has enough has no curve.
+    It has the quantiles of affinities, worked out from what is left of a list, to what was cut away
+    or hidden and scored 8 or more. A length that no list reaches has no curve.
     """
     rng = np.random.default_rng(seed)
     curves = []
