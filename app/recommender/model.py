@@ -204,7 +204,7 @@ class Model:
 
     @cached_property
     def is_recent(self) -> BoolArray:
-        """The anime of ``as_of`` and the `RECENT_YEARS` years before it, (n,)."""
+        """The anime from `RECENT_YEARS` years before ``as_of`` on, (n,)."""
         return np.asarray(self.item_year >= max(self.as_of - RECENT_YEARS, 1))
 
     @cached_property

@@ -120,7 +120,7 @@ class EvaluationItems:
     ``franchise`` (n,) numbers the franchises; an anime without one is a franchise of its own.
     ``list_count`` (n,) is how many of the ``n_users`` trained on have an anime on their list.
     ``genres`` (n, g) bool. ``year`` (n,) is when they are from, 0 for unknown, and ``is_recent``
-    (n,) bool marks those of ``as_of`` and the five years before it, as `Model` has it.
+    (n,) bool marks those from five years before ``as_of`` on, as `Model` has it.
     """
 
     anime_id: Int32Array
@@ -133,7 +133,7 @@ class EvaluationItems:
 
     @property
     def is_recent(self) -> BoolArray:
-        """Where an anime is of ``as_of`` or the years before it, (n,)."""
+        """Where an anime is from `RECENT_YEARS` years before ``as_of`` on, (n,)."""
         return self.year >= max(self.as_of - RECENT_YEARS, 1)
 
     def is_recent_user(self, user: HoldoutUser) -> bool:

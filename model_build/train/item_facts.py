@@ -1,7 +1,7 @@
 """What training takes from a catalogue: when anime are from, and of which story.
 
 Lists are from many years, and an anime newer than a list is learnt as unwanted by its user. So the
-anime of ``as_of`` and the `RECENT_YEARS` years before it are told apart: serving lifts them
+anime from `RECENT_YEARS` years before ``as_of`` on are told apart: serving lifts them
 (`app.recommender.affinity.recent_lift`), those on few lists or none get a place from their facts
 (`model_build.train.cold_start`), and all get from anime of their story what such pairs of older
 anime give each other on average (`add_story_affinity`).
