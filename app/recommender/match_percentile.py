@@ -55,12 +55,12 @@ def _share_of_all(model: Model, length: int, wanted: Float64Array) -> Float64Arr
     curves = model.parameters.match_curves
     if not curves:
         return np.zeros(len(wanted))
-    shares = [
-        np.interp(wanted, curve.quantiles, np.linspace(0.0, 1.0, len(curve.quantiles)))
-        for curve in curves
-    ]
     lengths = np.log([curve.length for curve in curves])
     at = float(np.interp(np.log(max(1, length)), lengths, np.arange(len(curves))))
     lower = min(int(at), len(curves) - 1)
     upper = min(lower + 1, len(curves) - 1)
-    return np.asarray(shares[lower] + (at - lower) * (shares[upper] - shares[lower]))
+    below, above = (
+        np.interp(wanted, curve.quantiles, np.linspace(0.0, 1.0, len(curve.quantiles)))
+        for curve in (curves[lower], curves[upper])
+    )
+    return np.asarray(below + (at - lower) * (above - below))

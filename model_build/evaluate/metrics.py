@@ -15,7 +15,14 @@ from scipy.sparse import csr_array
 from sklearn import metrics as sklearn_metrics
 
 from app.recommender.array_types import BoolArray, Float64Array, Int64Array
-from model_build.evaluate.ranking import MAX_RATING, MIN_RATING, EvaluationItems, RankingResult
+from model_build.evaluate.ranking import (
+    MAX_RATING,
+    MIN_RATING,
+    N_PERCENTILE_BINS,
+    PERCENT,
+    EvaluationItems,
+    RankingResult,
+)
 
 WeightedMetrics = dict[str, Float64Array]
 
@@ -158,10 +165,15 @@ def finite_mean(value: Float64Array) -> float:
 def metrics_report(
     result: RankingResult, items: EvaluationItems, *, seed: int = 0
 ) -> dict[str, Any]:
-    """Return the `summary`, the ``calibration`` table, and the `bootstrap_intervals` as ``ci``."""
+    """Return the `summary`, the `bootstrap_intervals` as ``ci``, and two tables.
+
+    These are ``calibration`` (`calibration_table`) and ``match_percentile``
+    (`match_percentile_table`).
+    """
     return {
         **summary(result, items),
         "calibration": calibration_table(result),
+        "match_percentile": match_percentile_table(result),
         "ci": bootstrap_intervals(result, items, seed=seed),
     }
 
@@ -246,6 +258,38 @@ def calibration_table(result: RankingResult) -> list[dict[str, float | int]]:
         {"predicted": float(p / n), "given": float(g / n), "pairs": int(n)}
         for n, p, g in zip(count, predicted, given, strict=True)
         if n
+    ]
+
+
+def match_percentile_table(result: RankingResult) -> list[dict[str, float | int]]:
+    """What became of all that may be shown, by tens of the match percentile that a user is told.
+
+    ``candidates`` is how many anime fell between ``lower`` and ``upper`` percent, over all users;
+    ``picked`` the share of them that was hidden, ``loved`` the share that was hidden with a score
+    of 8 or more, and ``given`` the mean score of the hidden, NaN where none was. Empty for a
+    ranking without percentiles; a bin that nothing fell into is left out.
+    """
+    width = round(PERCENT) // N_PERCENTILE_BINS
+    candidates, picked, loved, given = (
+        part.sum(axis=0).tolist()
+        for part in (
+            result.candidate_bins,
+            result.picked_bins,
+            result.loved_bins,
+            result.given_bins,
+        )
+    )
+    return [
+        {
+            "lower": width * at,
+            "upper": width * (at + 1),
+            "candidates": count,
+            "picked": picked[at] / count,
+            "loved": loved[at] / count,
+            "given": given[at] / picked[at] if picked[at] else float("nan"),
+        }
+        for at, count in enumerate(candidates)
+        if count
     ]
 
 

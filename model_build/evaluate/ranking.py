@@ -32,6 +32,9 @@ NEW_LIST_SIZE = 10
 NEWEST_ENTRIES = 3
 MIN_RATING, MAX_RATING = 1.0, 10.0
 PERCENT = 100.0
+N_PERCENTILE_BINS = 10
+PERCENTILE_DEPTH = 1000
+"""The lowest bin of most users begins before so many of the best."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,9 @@ class RankedItems:
 
     Anime are ranked by falling ``sort_key`` (n,) where ``is_candidate`` (n,). ``predicted_score``
     (n,) is there if it predicts scores, ``like_probability`` (n,) if it predicts likes;
-    ``expected_error`` gives how far off scores are expected to be at some positions.
+    ``expected_error`` gives how far off scores are expected to be at some positions;
+    ``match_percentile`` the match in percent that a user is told (NaN where none is), which must
+    not fall as ``sort_key`` rises.
     """
 
     sort_key: Float64Array
@@ -48,6 +53,7 @@ class RankedItems:
     predicted_score: Float64Array | None = None
     expected_error: Callable[[Int64Array], Float64Array] | None = None
     like_probability: Float64Array | None = None
+    match_percentile: Callable[[Int64Array], Float64Array] | None = None
 
 
 Ranker = Callable[[UserList], RankedItems]
@@ -77,6 +83,8 @@ def model_ranker(
 ) -> Ranker:
     """Return the model's ranking as it is served, before the franchise rules."""
     options = RecommendOptions(sort_order=order, engine=engine)
+    # Another order or engine does not rank by what the percentile is of.
+    by_match = order is SortOrder.MATCH and engine is EngineName.HAKKEN
 
     def rank(listed: UserList) -> RankedItems:
         scores = score_items(model, listed, options)
@@ -85,6 +93,9 @@ def model_ranker(
             scores.allowed_mask,
             scores.predicted_score,
             lambda wanted: scores.expected_errors(model, wanted),
+            match_percentile=(
+                (lambda wanted: scores.match_percentiles(model, wanted)) if by_match else None
+            ),
         )
 
     return rank
@@ -206,7 +217,10 @@ class RankingResult:
     ``recent_listed`` (F,) is their share of the whole list: none of it for a user of earlier years,
     whose ``recent_listed`` is NaN.
     ``pair_user``, ``predicted``, ``actual``, ``expected_error`` (P,), of which the second and the
-    last may be NaN. ``seconds`` is the time that recommending took.
+    last may be NaN. ``candidate_bins``, ``picked_bins`` and ``loved_bins`` (F, 10) count, by tens
+    of the match percentile, all that may be shown, what of it was hidden, and what of that was
+    scored 8 or more; ``given_bins`` (F, 10) is the sum of the hidden scores. They are 0 where no
+    percentile is told. ``seconds`` is the time that recommending took.
     """
 
     top_items: Int64Array
@@ -222,6 +236,10 @@ class RankingResult:
     predicted: Float64Array
     actual: Float64Array
     expected_error: Float64Array
+    candidate_bins: Int64Array
+    picked_bins: Int64Array
+    loved_bins: Int64Array
+    given_bins: Float64Array
     seconds: float
 
 
@@ -249,6 +267,10 @@ def rank_users(
         predicted=np.empty(0),
         actual=np.empty(0),
         expected_error=np.empty(0),
+        candidate_bins=np.zeros((count, N_PERCENTILE_BINS), np.int64),
+        picked_bins=np.zeros((count, N_PERCENTILE_BINS), np.int64),
+        loved_bins=np.zeros((count, N_PERCENTILE_BINS), np.int64),
+        given_bins=np.zeros((count, N_PERCENTILE_BINS)),
         seconds=0.0,
     )
     pairs: list[tuple[Int64Array, Float64Array, Float64Array, Float64Array]] = []
@@ -285,7 +307,9 @@ def _record_ranking(
     seen = items.known_positions(user.visible.anime_id)
     of_seen = np.isin(items.franchise, items.franchise[seen])
 
-    shown = top_items(scores.sort_key, allowed, LIST_SIZE)
+    depth = LIST_SIZE if scores.match_percentile is None else PERCENTILE_DEPTH
+    best = top_items(scores.sort_key, allowed, depth)
+    shown = best[:LIST_SIZE]
     result.top_items[row, : len(shown)] = shown
     result.hits[row, : len(shown)] = np.isin(shown, relevant)
     result.is_seen_franchise[row, : len(shown)] = of_seen[shown]
@@ -305,6 +329,42 @@ def _record_ranking(
         result.n_recent_relevant[row] = len(wanted)
         listed = items.known_positions(np.concatenate([user.visible.anime_id, user.hidden_ids]))
         result.recent_listed[row] = is_recent[listed].mean() if len(listed) else np.nan
+    if scores.match_percentile is not None:
+        _record_percentile_bins(result, row, scores, allowed, best, items, user)
+
+
+def _record_percentile_bins(
+    result: RankingResult,
+    row: int,
+    scores: RankedItems,
+    allowed: BoolArray,
+    best: Int64Array,
+    items: EvaluationItems,
+    user: HoldoutUser,
+) -> None:
+    """Fill in one user's counts by match percentile, of all that may be shown, ``best`` first."""
+    assert scores.match_percentile is not None
+    percentile = scores.match_percentile(best)
+    if not len(best) or np.isnan(percentile).any():
+        return
+    if len(best) == PERCENTILE_DEPTH and percentile[-1] >= PERCENT / N_PERCENTILE_BINS:
+        best = np.flatnonzero(allowed)
+        percentile = scores.match_percentile(best)
+    # Nothing behind the last of them has a higher percentile: it is in the lowest bin.
+    bin_index = np.zeros(len(allowed), np.int64)
+    tens = (percentile * (N_PERCENTILE_BINS / PERCENT)).astype(np.int64)
+    bin_index[best] = np.clip(tens, 0, N_PERCENTILE_BINS - 1)
+    at = find_positions(items.anime_id, user.hidden_ids)
+    known = at >= 0
+    known[known] = allowed[at[known]]
+    hidden, given = bin_index[at[known]], user.hidden_scores[known]
+    for counts, bins, weights in (
+        (result.candidate_bins, bin_index[allowed], None),
+        (result.picked_bins, hidden, None),
+        (result.loved_bins, hidden[given >= RELEVANT_SCORE], None),
+        (result.given_bins, hidden, given),
+    ):
+        counts[row] = np.bincount(bins, weights, N_PERCENTILE_BINS)
 
 
 def _top_franchises(

@@ -156,6 +156,40 @@ def test_measures_of_a_model(
     assert 0 < expected["pairs"] < hidden  # some held-out anime are unknown to the model
 
 
+def test_what_a_match_in_percent_is_worth_by_counting(
+    trial: tuple[Model, list[HoldoutUser], dict[int, int]],
+) -> None:
+    """Each anime that may be shown to each fan, in the bin of the percentage that is shown."""
+    model, fans, _ = trial
+    bins: dict[int, list[float | None]] = {}
+    for fan in fans:
+        given = dict(zip(fan.hidden_ids.tolist(), fan.hidden_scores.tolist(), strict=True))
+        wish = RecommendOptions(top_n=len(model))
+        for item in recommend(model, fan.visible, wish).recommendations:
+            assert item.match_percentile is not None
+            bins.setdefault(min(9, int(item.match_percentile // 10)), []).append(
+                given.get(item.anime_id)
+            )
+    expected = []
+    for at, outcomes in sorted(bins.items()):
+        hidden = [score for score in outcomes if score is not None]
+        row = {
+            "lower": 10 * at,
+            "upper": 10 * at + 10,
+            "candidates": len(outcomes),
+            "picked": len(hidden) / len(outcomes),
+            "loved": sum(score >= 8 for score in hidden) / len(outcomes),
+            "given": sum(hidden) / len(hidden) if hidden else math.nan,
+        }
+        expected.append(pytest.approx(row, nan_ok=True))
+    franchise = np.full(len(model), -1)
+    assert len(expected) > 5
+    assert evaluate(model, franchise, fans)["match_percentile"] == expected
+    for order in (SortOrder.SCORE, SortOrder.DISCOVER):
+        by_order = evaluate(model, franchise, fans, ranker=model_ranker(model, order))
+        assert by_order["match_percentile"] == []
+
+
 def test_nothing_to_measure_is_not_a_number(
     trial: tuple[Model, list[HoldoutUser], dict[int, int]],
 ) -> None:

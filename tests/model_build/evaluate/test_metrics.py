@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -15,6 +16,7 @@ from model_build.evaluate.metrics import (
     bootstrap_intervals,
     calibration_table,
     intra_list_diversity,
+    match_percentile_table,
     ndcg,
     summary,
     weighted_metrics,
@@ -186,6 +188,51 @@ def test_rating_error_and_calibration_by_counting(observed: RankingResult) -> No
     assert [row["pairs"] for row in table] == [len(bins[place]) for place in sorted(bins)]
     means = [statistics.mean(g for _, g in bins[place]) for place in sorted(bins)]
     assert [row["given"] for row in table] == pytest.approx(means)
+
+
+@pytest.mark.parametrize("planted", [True, False])
+def test_the_match_in_percent_tells_what_is_picked_and_loved(planted: bool) -> None:
+    """Of 4,000 anime a thousand and more are above the lowest bin; all of them are counted."""
+    rng = np.random.default_rng(6)
+    count, n_fans = 4000, 80
+    ids = np.arange(count, dtype=np.int32)
+    items = EvaluationItems.from_catalogue(ids, np.full(count, -1), np.ones(count, np.int32), 100)
+    percents, fans = [], []
+    for fan in range(n_fans):
+        percent = 100 * rng.random(count) ** 2
+        chance = (percent if planted else np.full(count, 50.0)) / 100
+        hidden = np.flatnonzero(rng.random(count) < 0.3 * chance)
+        scores = np.where(rng.random(len(hidden)) < chance[hidden], 9.0, 6.0)
+        percents.append(percent)
+        fans.append(fan_of([fan], dict(zip(hidden.tolist(), scores.tolist(), strict=True))))
+
+    def rank(listed: UserList) -> RankedItems:
+        percent = percents[int(listed.anime_id[0])]
+        allowed = ids != listed.anime_id[0]
+        return RankedItems(percent, allowed, match_percentile=lambda at: percent[at])
+
+    table = match_percentile_table(rank_users(rank, items, fans))
+    assert [(row["lower"], row["upper"]) for row in table] == [
+        (ten, ten + 10) for ten in range(0, 100, 10)
+    ]
+    assert sum(row["candidates"] for row in table) == n_fans * (count - 1)
+    for name, best in (("picked", 0.3 * 0.95), ("loved", 0.3 * 0.95**2)):
+        shares = [row[name] for row in table]
+        if planted:
+            assert shares == sorted(shares)
+            assert shares[-1] == pytest.approx(best, rel=0.1)
+        else:
+            assert max(shares) < 1.2 * min(shares)
+
+
+def test_without_a_percentage_there_is_no_table_of_it(observed: RankingResult) -> None:
+    assert match_percentile_table(observed) == []
+
+    def rank(listed: UserList) -> RankedItems:
+        unknown = some_ranker(2)(listed)
+        return replace(unknown, match_percentile=lambda at: np.full(len(at), np.nan))
+
+    assert match_percentile_table(rank_users(rank, ANIME, random_fans(1, 5))) == []
 
 
 def test_a_weight_counts_a_fan_as_often(observed: RankingResult) -> None:
