@@ -188,6 +188,11 @@ MEASURED = {
         {"predicted": 5.5, "given": 5.5, "pairs": 400},
         {"predicted": 9.0, "given": 2.0, "pairs": 3},
     ],
+    "match_percentile": [
+        {"lower": 0, "upper": 10, "candidates": 9000, "picked": 0.0, "loved": 0.0, "given": None},
+        {"lower": 80, "upper": 90, "candidates": 200, "picked": 0.5, "loved": 0.25, "given": 8.5},
+        {"lower": 90, "upper": 100, "candidates": 2, "picked": 1.0, "loved": 1.0, "given": 9.0},
+    ],
     "by_length": {
         "20": {"users": 90, "rmse": 1.1, "ndcg@10": 0.5, "popularity_ndcg@10": 0.25},
         "5": {"users": 100, "rmse": None, "ndcg@10": 0.25, "popularity_ndcg@10": 0.125},
@@ -226,6 +231,11 @@ def test_plots_stand_where_the_numbers_are(measured_model: Path) -> None:
     ]
     # Areas beyond the smallest dot grow with the number of scores.
     assert [dot.radius for dot in found.calibration] == [6.5, 10.0]
+    # Of two anime that matched nearly everything nothing can be said.
+    assert [(bar.x, bar.picked_height, bar.loved_height) for bar in found.match_bins] == [
+        (0.0, 0.0, 0.0),
+        (PLOT_SIZE * 0.8, PLOT_SIZE / 2, PLOT_SIZE / 4),
+    ]
     assert [(p.list_length, p.model_height, p.popularity_height) for p in found.by_list_length] == [
         (5, PLOT_SIZE / 4, PLOT_SIZE / 8),
         (20, PLOT_SIZE / 2, PLOT_SIZE / 4),
@@ -237,13 +247,21 @@ def test_every_number_of_a_plot_is_in_words_and_in_a_table(
 ) -> None:
     app = create_app(settings.model_copy(update={"model": str(measured_model)}))
     about = read_html(app.test_client().get("/about").text)
-    lengths, scores = about.all("figure")
+    lengths, scores, matches = about.all("figure")
     assert table(lengths) == [
         ["5", "100", "0.250", "0.125", "–"],
         ["20", "90", "0.500", "0.250", "1.100"],
     ]
     assert table(scores) == [["1.00", "10.00", "100"], ["5.50", "5.50", "400"]]
-    for figure, words in ((lengths, "20 titles 0.50, popularity 0.25"), (scores, "1.0 predicted")):
+    assert table(matches) == [
+        ["0 to 10 %", "9,000", "0.0 %", "0.0 %", "–"],
+        ["80 to 90 %", "200", "50.0 %", "25.0 %", "8.50"],
+    ]
+    for figure, words in (
+        (lengths, "20 titles 0.50, popularity 0.25"),
+        (scores, "1.0 predicted"),
+        (matches, "match of 80 to 90 percent, 50.0 percent on the list, 25.0 percent favourites."),
+    ):
         plot = figure.one("svg")
         assert plot.attributes["role"] == "img"
         assert words in " ".join(plot.attributes["aria-label"].split())
@@ -271,6 +289,8 @@ def table(figure: Element) -> list[list[str]]:
         '{"by_length": {"five": {}}}',
         '{"by_length": {"5": {"users": 1, "ndcg@10": NaN, "popularity_ndcg@10": 0.1}}}',
         '{"calibration": [{"predicted": 1e999, "given": 1, "pairs": 100}]}',
+        '{"match_percentile": []}',
+        '{"match_percentile": [{"lower": 0, "upper": 10, "candidates": 50, "picked": 2}]}',
         "\x00",
     ],
 )

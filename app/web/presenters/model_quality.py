@@ -35,12 +35,13 @@ METRIC_LABELS = {
     "coverage": ("Different anime that they were recommended, ten each", "{:,.0f}"),
 }
 
-MIN_BIN_RATINGS = 20
-"""A bin of fewer scores says nothing."""
+MIN_BIN_SIZE = 20
+"""A bin of fewer scores, or anime, says nothing."""
 MIN_SCORE, MAX_SCORE = 1, 10
 PLOT_SIZE = 240
 """Width and height of the area that a plot is drawn in."""
 BAR_WIDTH = 24
+MAX_PERCENT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,24 @@ class CalibrationPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class MatchBin:
+    """Anime with matches between two percentages: place and heights of its bars, and the numbers.
+
+    ``given`` is the mean score of those picked, None where there were none.
+    """
+
+    lower: int
+    upper: int
+    item_count: int
+    x: float
+    picked_height: float
+    loved_height: float
+    picked: float
+    loved: float
+    given: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class ListLengthResult:
     """Lists cut to one length: two bars from the left (heights and places), and the numbers."""
 
@@ -85,6 +104,7 @@ class ModelQuality:
     user_count: int
     metrics: tuple[MetricRow, ...]
     calibration: tuple[CalibrationPoint, ...]
+    match_bins: tuple[MatchBin, ...]
     by_list_length: tuple[ListLengthResult, ...]
 
 
@@ -99,6 +119,15 @@ class _CalibrationBin(_LenientModel):
     predicted: Annotated[FiniteNumber, Field(ge=MIN_SCORE, le=MAX_SCORE)]
     given: Annotated[FiniteNumber, Field(ge=MIN_SCORE, le=MAX_SCORE)]
     pairs: Annotated[int, Field(ge=0)]
+
+
+class _MatchPercentileBin(_LenientModel):
+    lower: Annotated[int, Field(ge=0, lt=MAX_PERCENT)]
+    upper: Annotated[int, Field(gt=0, le=MAX_PERCENT)]
+    candidates: Annotated[int, Field(ge=0)]
+    picked: Annotated[FiniteNumber, Field(ge=0, le=1)]
+    loved: Annotated[FiniteNumber, Field(ge=0, le=1)]
+    given: Annotated[FiniteNumber, Field(ge=MIN_SCORE, le=MAX_SCORE)] | None = None
 
 
 class _ListLengthMetrics(_LenientModel):
@@ -122,6 +151,7 @@ class _MeasuresFile(_LenientModel):
         dict[str, tuple[FiniteNumber, FiniteNumber]], BeforeValidator(_drop_missing_intervals)
     ] = {}
     calibration: tuple[_CalibrationBin, ...] = ()
+    match_percentile: tuple[_MatchPercentileBin, ...] = ()
     by_length: dict[Annotated[int, Field(gt=0)], _ListLengthMetrics] = {}
 
 
@@ -133,6 +163,7 @@ def load_model_quality(model: Model) -> ModelQuality:
         user_count=int(metrics.get("users", 0)),
         metrics=tuple(_metric_rows(metrics, measures)),
         calibration=_calibration_points(measures),
+        match_bins=_match_bins(measures),
         by_list_length=_list_length_results(measures),
     )
 
@@ -156,7 +187,7 @@ def _metric_rows(metrics: Mapping[str, float], measures: _MeasuresFile) -> Any:
 
 
 def _calibration_points(measures: _MeasuresFile) -> tuple[CalibrationPoint, ...]:
-    bins = [each for each in measures.calibration if each.pairs >= MIN_BIN_RATINGS]
+    bins = [each for each in measures.calibration if each.pairs >= MIN_BIN_SIZE]
     most = max((each.pairs for each in bins), default=1)
     return tuple(
         CalibrationPoint(
@@ -168,6 +199,24 @@ def _calibration_points(measures: _MeasuresFile) -> tuple[CalibrationPoint, ...]
             rating_count=each.pairs,
         )
         for each in bins
+    )
+
+
+def _match_bins(measures: _MeasuresFile) -> tuple[MatchBin, ...]:
+    return tuple(
+        MatchBin(
+            lower=each.lower,
+            upper=each.upper,
+            item_count=each.candidates,
+            x=round(PLOT_SIZE * each.lower / MAX_PERCENT, 1),
+            picked_height=round(PLOT_SIZE * each.picked, 1),
+            loved_height=round(PLOT_SIZE * each.loved, 1),
+            picked=each.picked,
+            loved=each.loved,
+            given=each.given,
+        )
+        for each in measures.match_percentile
+        if each.candidates >= MIN_BIN_SIZE
     )
 
 
