@@ -33,6 +33,7 @@ from model_build.data.holdout import (
 )
 from model_build.data.interactions import Interactions
 from model_build.data.ratings import Ratings, index_ratings
+from model_build.data.watch_order import ensure_series
 from model_build.engines import als
 from model_build.engines.als import AlsSettings
 from model_build.engines.base import FittedEngine, replace_prefixed
@@ -59,8 +60,10 @@ from model_build.evaluate.rating_prediction import (
     evaluate_predictions,
 )
 from model_build.evaluate.reference_models import REFERENCE_MODELS
+from model_build.train.affinity import default_min_entries
 from model_build.train.driver import train_model
 from model_build.train.hyperparameters import Hyperparameters
+from model_build.train.item_facts import ItemFacts
 from model_build.train.model_arrays import TrainedModel
 from model_build.util.errors import InputError
 from model_build.util.progress import progress_bars
@@ -99,16 +102,25 @@ class ComparisonRow:
 
 
 class HakkenModel:
-    """Hakken with default settings, trained when it is first asked for, and kept in memory."""
+    """Hakken with default settings, trained when it is first asked for, and kept in memory.
 
-    def __init__(self, training: Ratings, progress: bool) -> None:
+    With a catalogue it knows what is recent and of one story; anime without lists do not join, so
+    that all recommenders rank the same ones.
+    """
+
+    def __init__(
+        self, training: Ratings, progress: bool, catalogue: pl.DataFrame | None = None
+    ) -> None:
         self._training, self._progress = training, progress
+        self._facts = None if catalogue is None else item_facts(catalogue)
 
     @cached_property
     def _trained(self) -> tuple[TrainedModel, float]:
         with progress_bars(shown=self._progress) as on_progress:
             return _timed(
-                lambda: train_model(self._training, Hyperparameters(), on_progress=on_progress)
+                lambda: train_model(
+                    self._training, Hyperparameters(), facts=self._facts, on_progress=on_progress
+                )
             )
 
     @property
@@ -158,20 +170,26 @@ def compare_recommenders(
     training, users = index_split(split_users(ratings, n_users, seed))
     items = _evaluation_items(training, catalogue)
     measure = partial(_measure_ranking, items=items, users=users, progress=progress)
-    return _recommender_rows(training, names, measure, progress)
+    hakken = HakkenModel(training, progress, catalogue)
+    return _recommender_rows(training, names, measure, hakken, progress)
+
+
+def item_facts(catalogue: pl.DataFrame) -> ItemFacts:
+    """Return a catalogue's facts for a training in which no anime without lists join."""
+    return ItemFacts(ensure_series(catalogue), cold_since=0)
 
 
 def _recommender_rows(
     training: Ratings,
     names: Sequence[str],
     measure: Callable[[str, str, float, Ranker], ComparisonRow],
+    hakken: HakkenModel,
     progress: bool,
 ) -> Iterator[ComparisonRow]:
     for name, reference in REFERENCE_MODELS.items():
         if name in names:
             fits = (_timed(partial(fit, training)) for fit in reference.fits)
             yield _best_row(measure(name, reference.title, took, r) for r, took in fits)
-    hakken = HakkenModel(training, progress)
     for name, title in ORDER_TITLES.items():
         if name in names:
             yield measure(name, title, hakken.seconds, hakken.ranker(SortOrder(name)))
@@ -223,9 +241,15 @@ def _measure_ranking(
 def _evaluation_items(training: Ratings, catalogue: pl.DataFrame | None) -> EvaluationItems:
     facts = build_catalogue(catalogue, training.anime_ids)
     franchise, genres = franchises_and_genres(facts, training.anime_ids)
-    lists = np.bincount(training.item, minlength=len(training.anime_ids)).astype(np.int32)
+    ids, n_users = training.anime_ids, len(training.user_ids)
+    lists = np.bincount(training.item, minlength=len(ids)).astype(np.int32)
+    year, as_of = None, 0
+    if catalogue is not None:
+        known = item_facts(catalogue)
+        year = known.item_years(ids)
+        as_of = known.find_as_of(ids, lists, default_min_entries(n_users))
     return EvaluationItems.from_catalogue(
-        training.anime_ids, franchise, lists, len(training.user_ids), genres
+        training.anime_ids, franchise, lists, n_users, genres, year, as_of
     )
 
 
