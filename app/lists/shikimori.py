@@ -54,7 +54,8 @@ class ShikimoriReader(ListReader):
         page = 0
         while True:
             page += 1
-            query = {"limit": str(PAGE_SIZE), "page": str(page)}
+            # Without is_nickname a name of digits, or that begins with some, is a user's number.
+            query = {"limit": str(PAGE_SIZE), "page": str(page), "is_nickname": "1"}
             rows = reading.get_page(list[_ShikimoriRate], url, query)
             grew = reading.add({row.anime_id: row for row in rows})
             # One row more than asked for says that there is another page; it comes again there.

@@ -29,8 +29,16 @@ def respond(path: str, request: RecordedRequest, data: DemoData) -> FakeResponse
     if request.headers.get("user-agent", "").startswith("python-requests"):
         return _error_response(403, "Name your application")
     found = re.fullmatch(r"/users/([^/]+)/anime_rates", path)
-    fan = data.find_by_name(unquote(found[1])) if found else None
+    fan = _find_user(unquote(found[1]), request, data) if found else None
     return _list_response(fan, request) if fan else _error_response(404, "Not Found")
+
+
+def _find_user(name: str, request: RecordedRequest, data: DemoData) -> DemoUser | None:
+    """By number, if the name begins with one, unless it is said to be a nickname."""
+    number = re.match(r"\d+", name)
+    if number and request.query.get("is_nickname") != "1":
+        return data.find_by_id(number[0])
+    return data.find_by_name(name)
 
 
 def _list_response(user: DemoUser, request: RecordedRequest) -> FakeResponse:

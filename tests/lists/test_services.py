@@ -416,9 +416,17 @@ def test_shikimori_is_asked_as_it_wants(fetch: Fetch, upstream: FakeUpstream) ->
     first, second = upstream.requests
     assert first.path == "/shikimori/api/users/Some%20One/anime_rates"
     assert (first.query, second.query) == (
-        {"limit": "5000", "page": "1"},
-        {"limit": "5000", "page": "2"},
+        {"limit": "5000", "page": "1", "is_nickname": "1"},
+        {"limit": "5000", "page": "2", "is_nickname": "1"},
     )
+
+
+@use("shikimori")
+def test_a_name_of_digits_is_no_number_on_shikimori(fetch: Fetch, upstream: FakeUpstream) -> None:
+    stranger = upstream.add_user("Stranger", [DemoEntry(1)])
+    for name in (str(stranger.user_id), f"{stranger.user_id}th"):
+        upstream.add_user(name, [DemoEntry(2), DemoEntry(3)])
+        assert [entry.anime_id for entry in fetch(name).entries] == [2, 3]
 
 
 @pytest.mark.parametrize(
