@@ -3,8 +3,8 @@
 Lists are from many years, and an anime newer than a list is learnt as unwanted by its user. So the
 anime from `RECENT_YEARS` years before ``as_of`` on are told apart: serving lifts them
 (`app.recommender.affinity.recent_lift`), those on few lists or none get a place from their facts
-(`model_build.train.cold_start`), and all get from anime of their story what such pairs of older
-anime give each other on average (`add_story_affinity`).
+(`model_build.train.cold_start`), and all get from each anime of their story what older anime get
+from one of theirs on average (`add_story_affinity`).
 """
 
 from __future__ import annotations

@@ -62,10 +62,10 @@ def test_biases_and_their_error_are_those_of_leaving_each_out(
     placed, error = predict_cold_biases(learned, values, count)
     x, y = facts[:-NEW, :6], values[:-NEW]
     np.testing.assert_array_equal(placed[:-NEW], y)
-    foretold = by_hand(x, y, facts[-NEW:, :6], weight)
-    # A bias b = sum / (REG + n), with the foretold one in place of 0 for the REG ratings.
+    predicted = by_hand(x, y, facts[-NEW:, :6], weight)
+    # A bias b = sum / (REG + n), with the predicted one in place of 0 for the REG ratings.
     total = values[-NEW:] * (BIAS_REGULARISATION + count[-NEW:])
-    expected = (total + BIAS_REGULARISATION * foretold) / (BIAS_REGULARISATION + count[-NEW:])
+    expected = (total + BIAS_REGULARISATION * predicted) / (BIAS_REGULARISATION + count[-NEW:])
     np.testing.assert_allclose(placed[-NEW:], expected)
     left_out = [
         by_hand(np.delete(x, i, 0), np.delete(y, i), x[i : i + 1], np.delete(weight, i))[0] - y[i]
