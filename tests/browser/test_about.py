@@ -38,7 +38,7 @@ def test_plots_have_no_fault_that_a_machine_finds(
     visit: Callable[..., Page], about: str, screen: dict[str, Any]
 ) -> None:
     page = opened(visit, about, **screen)
-    assert page.get_by_role("img").count() == 2
+    assert page.get_by_role("img").count() == 3
     name = re.compile(r"^NDCG@10 by the length of the list: 5 titles 0\.\d\d, popularity")
     expect(page.get_by_role("img").first).to_have_accessible_name(name)
     # Of words within a picture it cannot tell the contrast; their colour is that of other words.
@@ -52,7 +52,7 @@ def test_the_page_fits_a_narrow_screen(visit: Callable[..., Page], about: str) -
     edge = page.get_by_role("heading", level=1).bounding_box()
     tables = page.get_by_role("table").all()
     assert edge
-    assert len(tables) == 6
+    assert len(tables) == 7
     for table in tables:
         box = table.bounding_box()
         assert box
