@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from app.age_rating import CHILDREN, CHILDREN_CEILING, AgeRating
+from app.age_rating import ADULT_GENRES, CHILDREN, CHILDREN_CEILING, AgeRating
 from app.catalogue import LIST_SEPARATORS, Catalogue
 from app.recommender import Model
 from app.recommender.array_types import BoolArray, Int32Array, Int64Array
@@ -111,6 +111,16 @@ class Facet:
         """Return the name of the word that was probably meant."""
         near = get_close_matches(slug, self.names, 1)
         return self.names[near[0]] if near else None
+
+
+def adult_mask(catalogue: Catalogue, ids: Sequence[int]) -> BoolArray:
+    """Whether each anime is for adults only, (len(ids),)."""
+    flags, genres = catalogue.column_values("adult", ids), catalogue.column_values("genres", ids)
+    rows = zip(flags, genres, strict=True)
+    return np.array(
+        [bool(f) or not ADULT_GENRES.isdisjoint((names or "").split(";")) for f, names in rows],
+        bool,
+    )
 
 
 class ItemFacets:

@@ -30,7 +30,7 @@ ROOMS = {
     "tuning": {"util", "data", "train", "engines", "evaluate", "app.recommender"},
     "reporting": {
         *("util", "data", "collect", "train", "evaluate", "tuning"),
-        *("app.recommender", "app.catalogue"),
+        *("app.recommender", "app.catalogue", "app.facets", "app.age_rating"),
     },
     "tracking": {"util"},
     "pipeline": {

@@ -31,4 +31,7 @@ class ReportConfig(ReportOptions):
     catalogue: InputFile | None = Field(
         None, description="titles and franchises (default: the model's)"
     )
+    tastes: InputFile | None = Field(
+        None, description="lists to show picks for, TOML (default: ten of clear taste)"
+    )
     compare: InputFile | None = Field(None, description="what compare --json printed, for a table")

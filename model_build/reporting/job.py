@@ -20,6 +20,7 @@ from model_build.reporting.config import ReportConfig
 from model_build.reporting.page import report_page
 from model_build.reporting.report_charts import PROGRESS_STEPS, model_hyperparameters, report_charts
 from model_build.reporting.report_inputs import read_comparison, similar_anime
+from model_build.reporting.tastes import DEFAULT_FILE, read_tastes, taste_tables
 from model_build.tuning.holdout_benchmark import HoldoutBenchmark
 from model_build.util.errors import InputError
 
@@ -37,6 +38,7 @@ def write_report(config: ReportConfig) -> str:
     if config.out.is_dir():
         raise InputError(f"{config.out}: is a directory; expected a file to write a page to.")
     compared = read_comparison(config.compare) if config.compare else {}
+    tastes = read_tastes(config.tastes or DEFAULT_FILE)
     model = Model.open(config.model)
     catalogue = (
         build_catalogue(read_catalogue(config.catalogue), model.anime_id)
@@ -61,7 +63,14 @@ def write_report(config: ReportConfig) -> str:
             on_step=lambda: bar.update(),
         )
     similar, n_users = similar_anime(model, catalogue), len(benchmark.users)
-    text = report_page(model.manifest, charts, similar, compared, n_users=n_users)
+    text = report_page(
+        model.manifest,
+        charts,
+        similar,
+        compared,
+        taste_tables(model, catalogue, tastes),
+        n_users=n_users,
+    )
     write_text_atomically(config.out, text)
     return f"written to {config.out} ({len(text) / 1e3:,.0f} kB)"
 

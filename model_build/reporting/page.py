@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.recommender.artifact import Manifest
 from model_build.reporting.charts import Chart, chart_svg
+from model_build.reporting.tastes import TasteTable
 
 METRIC_COLUMNS = {
     "ndcg@10": "NDCG@10",
@@ -48,6 +49,7 @@ def report_page(
     charts: Sequence[Chart],
     similar_anime: Sequence[SimilarAnime],
     compared: Mapping[str, Mapping[str, float]],
+    tastes: Sequence[TasteTable] = (),
     *,
     n_users: int,
 ) -> str:
@@ -68,6 +70,7 @@ def report_page(
         charts=charts,
         comparison=_comparison_table(compared) if compared else None,
         similar_anime=similar_anime,
+        tastes=tastes,
     )
 
 

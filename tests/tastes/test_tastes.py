@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import tomllib
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
@@ -15,14 +14,11 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.catalogue import Anime, Catalogue
-from app.settings import AppSettings
+from app.recommender import Model
+from app.settings import BUNDLED_MODEL_DIR, AppSettings
+from model_build.reporting.tastes import read_tastes, taste_tables
 
-TASTES: dict[str, dict[int, list[int]]] = {
-    name: {int(score): ids for score, ids in scores.items()}
-    for name, scores in tomllib.loads(
-        Path(__file__).with_name("lists.toml").read_text("utf-8")
-    ).items()
-}
+TASTES = read_tastes()
 TOP = 20
 RECENT = 2021
 GEM_MEMBERS = 150_000
@@ -92,6 +88,23 @@ SENSE: dict[str, tuple[int, Callable[[Anime], bool]]] = {
     "new": (16, lambda anime: (anime.year or 0) >= RECENT),
 }
 """Of twenty picks at least so many are as a fan of this would expect."""
+
+
+def test_the_report_shows_what_a_visitor_gets(client: FlaskClient) -> None:
+    tables = taste_tables(Model.open(BUNDLED_MODEL_DIR), catalogue(), TASTES)
+    assert [table.name for table in tables] == [name.replace("_", " ") for name in TASTES]
+    for name, table in zip(TASTES, tables, strict=True):
+        assert list(table.picks) == ["match", "score", "discover"]
+        for order, shown in table.picks.items():
+            expected = picks(client, name, order=order, top=10)
+            assert [pick.title for pick in shown] == [item["title"] for item in expected]
+            for pick, item in zip(shown, expected, strict=True):
+                assert pick.expected_score == pytest.approx(item["expected_score"], abs=1e-4)
+                assert pick.match_percentile == pytest.approx(item["match_percentile"], abs=0.1)
+                if item["follows"]:
+                    assert pick.reason == f"next after {item['follows']['title']}"
+                else:
+                    assert pick.reason == "".join(why["title"] for why in item["because"][:1])
 
 
 @pytest.mark.parametrize("name", TASTES)

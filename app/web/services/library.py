@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import UserDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from app.age_rating import ADULT_GENRES, AgeRating
+from app.age_rating import AgeRating
 from app.catalogue import Anime, Catalogue, read_franchises
 from app.details import DetailsCache, build_details_cache
+from app.facets import adult_mask
 from app.lists import ListSource, ServiceClients, build_list_sources
 from app.recommender import (
     Franchises,
@@ -113,7 +114,7 @@ def load_library(
         model=model,
         catalogue=catalogue,
         sources=providers.sources,
-        non_adult=~_adult_flags(catalogue, model_ids),
+        non_adult=~adult_mask(catalogue, model_ids),
         franchises=read_franchises(catalogue, model_ids),
         details_cache=providers.details_cache,
         title_index=title_index,
@@ -134,20 +135,10 @@ def _searchable_ids(catalogue: Catalogue, rating_ceiling: AgeRating | None) -> l
     A fan has to be able to name what was on television; where there is a ceiling, it is not there.
     """
     ids = catalogue.anime_ids()
-    adult = _adult_flags(catalogue, ids)
+    adult = adult_mask(catalogue, ids)
     ratings = catalogue.column_values("age_rating", ids)
     return [
         anime_id
         for anime_id, is_adult, rating in zip(ids, adult.tolist(), ratings, strict=True)
         if not is_adult or (rating == AgeRating.RPLUS and rating_ceiling is None)
     ]
-
-
-def _adult_flags(catalogue: Catalogue, ids: Sequence[int]) -> BoolArray:
-    """Whether each anime is for adults only, (len(ids),)."""
-    flags, genres = catalogue.column_values("adult", ids), catalogue.column_values("genres", ids)
-    rows = zip(flags, genres, strict=True)
-    return np.array(
-        [bool(f) or not ADULT_GENRES.isdisjoint((names or "").split(";")) for f, names in rows],
-        bool,
-    )

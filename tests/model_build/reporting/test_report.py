@@ -14,8 +14,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from app.catalogue import Catalogue
-from app.recommender import Model, SortOrder
+from app.catalogue import Catalogue, read_franchises
+from app.facets import adult_mask
+from app.recommender import Model, SortOrder, UserList
 from app.recommender.fold_in import fold_in
 from app.recommender.knn_baseline import predict_knn
 from app.recommender.recommend import RecommendOptions, recommend
@@ -131,6 +132,69 @@ def test_one_page_that_needs_nothing_else(tiny: Path, tmp_path: Path) -> None:
     assert again.read_text("utf-8") == text
     assert main(command(tiny, again)) == 0
     assert "Beside other models" not in again.read_text("utf-8")
+
+
+def test_picks_are_shown_for_lists_in_every_order(tiny: Path, tmp_path: Path) -> None:
+    """Of lists that the model knows; the lists that come with Hakken are of other anime."""
+    model = Model.open(tiny / "model")
+    catalogue = Catalogue.open(tiny / "model" / "catalogue.json.gz")
+    liked, hated, strange = model.anime_id[[10, 12, 15]].tolist(), int(model.anime_id[20]), 999_999
+    (tmp_path / "tastes.toml").write_text(
+        f"[some_taste]\n9 = {liked}\n2 = [{hated}]\n[unknown]\n8 = [{strange}]\n"
+    )
+    out = tmp_path / "report.html"
+    assert main(command(tiny, out, "--tastes", tmp_path / "tastes.toml")) == 0
+    reader = read(out.read_text("utf-8"))
+    assert "Picks for lists of clear taste" in reader.text
+    assert "some taste" in reader.text
+    assert "unknown" not in reader.text
+    titles = [f"{catalogue.title(anime)} (9)" for anime in liked]
+    assert ", ".join([*titles, f"{catalogue.title(hated)} (2)"]) in reader.text
+
+    # The last tables of the page, three rows of heads and at most ten of picks each.
+    user = UserList.from_entries([(n, 9.0, 2) for n in liked] + [(hated, 2.0, 2)])
+    ids = model.anime_id.tolist()
+    not_adult = ~adult_mask(catalogue, ids)
+    assert not not_adult.all()
+    cells = iter(reader.text[reader.text.index("some taste") :])
+    for order in SortOrder:
+        assert f"by {order}" in cells
+        wish = RecommendOptions(
+            top_n=10,
+            sort_order=order,
+            franchises=read_franchises(catalogue, ids),
+            allowed_mask=not_adult,
+        )
+        found = recommend(model, user, wish).recommendations
+        assert found
+        for item in found:
+            anime = catalogue.get_anime(item.anime_id)
+            expected = [anime.title, str(anime.year or "–"), anime.type or "–"]
+            assert expected[0] in cells
+            assert [next(cells), next(cells)] == expected[1:]
+            assert next(cells) == ("–" if anime.members is None else f"{anime.members:,}")
+            assert item.match_percentile is not None
+            assert next(cells) == f"{item.match_percentile:,.0f}"
+            assert next(cells) == f"{item.expected_score:.1f}"
+            if item.follows is not None:
+                assert next(cells) == f"next after {catalogue.title(item.follows)}"
+            elif item.contributions:
+                assert next(cells) == catalogue.title(item.contributions[0].anime_id)
+            else:
+                assert next(cells) == "–"
+
+
+@pytest.mark.parametrize(
+    "text", ["x", "a = 3", "[a]\nb = [1]", "[a]\n11 = [1]", "[a]\n9 = 3", '[a]\n9 = ["x"]']
+)
+def test_a_file_without_lists_is_refused(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    (tmp_path / "t.toml").write_text(text)
+    assert main(command(tiny, tmp_path / "r.html", "--tastes", tmp_path / "t.toml")) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "t.toml: " in line
+    assert not (tmp_path / "r.html").exists()
 
 
 def test_settings_are_those_of_the_manifest(tmp_path: Path) -> None:
