@@ -20,6 +20,9 @@ class ReportOptions(Config):
     fans: PositiveInt = Field(300, description="fans to measure on")
     seed: int = Field(0, description="of the fans drawn")
     threads: PositiveInt | None = Field(None, description="default: one a processor")
+    tastes: InputFile | None = Field(
+        None, description="lists to show picks for, TOML (default: ten of clear taste)"
+    )
 
 
 class ReportConfig(ReportOptions):
@@ -30,8 +33,5 @@ class ReportConfig(ReportOptions):
     out: OutputFile = Field(description="the page, HTML")
     catalogue: InputFile | None = Field(
         None, description="titles and franchises (default: the model's)"
-    )
-    tastes: InputFile | None = Field(
-        None, description="lists to show picks for, TOML (default: ten of clear taste)"
     )
     compare: InputFile | None = Field(None, description="what compare --json printed, for a table")
