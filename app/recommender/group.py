@@ -150,7 +150,7 @@ def group_sort_key(model: Model, one: ItemScores, other: ItemScores) -> Float64A
 def _member_scores(
     model: Model, scores: ItemScores, chosen: Int64Array, options: RecommendOptions
 ) -> list[MemberScore]:
-    explanations = scores.explain(model, chosen, options.explanation_size)
+    explanations = scores.explain(model, chosen, options.explanation_size, options.franchises)
     planned = np.isin(chosen, scores.profile.planned)
     return [
         MemberScore(

@@ -106,6 +106,14 @@ class ScoreModel:
         return float((self.item_factors**2).sum(axis=1).mean() + self.noise_variance.mean())
 
 
+def recent_mask(years: Int16Array, as_of: int) -> BoolArray:
+    """Where anime are of the last `RECENT_YEARS` years before ``as_of`` or newer, (n,).
+
+    ``years`` (n,) and ``as_of`` are 0 where nobody knows; then nothing is recent.
+    """
+    return np.asarray((years >= as_of - RECENT_YEARS) & (years > 0) & (as_of > 0))
+
+
 def _read_years(arrays: ArtifactReader, n_items: int) -> tuple[int, Int16Array]:
     """Return the year of a model and those of its anime, all 0 for a model that has none."""
     if "item_year" not in arrays:
@@ -205,7 +213,7 @@ class Model:
     @cached_property
     def is_recent(self) -> BoolArray:
         """The anime from `RECENT_YEARS` years before ``as_of`` on, (n,)."""
-        return np.asarray(self.item_year >= max(self.as_of - RECENT_YEARS, 1))
+        return recent_mask(self.item_year, self.as_of)
 
     @cached_property
     def popularity_order(self) -> Int64Array:

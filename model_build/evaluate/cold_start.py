@@ -129,6 +129,7 @@ def _select_entries(ratings: Ratings, selected: BoolArray) -> Ratings:
         item=ratings.item[selected],
         rating=ratings.rating[selected],
         status=ratings.status[selected],
+        collected=ratings.collected[selected],
         user_ids=ratings.user_ids.gather(user_ids),
     )
 

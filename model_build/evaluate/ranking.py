@@ -20,7 +20,7 @@ from app.recommender import EngineName, Model, RecommendOptions, SortOrder, User
 from app.recommender.array_types import BoolArray, Float64Array, Int16Array, Int32Array, Int64Array
 from app.recommender.arrays import find_positions
 from app.recommender.engines import CosineEngine, Engine
-from app.recommender.model import RECENT_YEARS
+from app.recommender.model import RECENT_YEARS, recent_mask
 from app.recommender.rank import top_items
 from app.recommender.recommend import score_items
 from app.recommender.user_list import KnownEntries
@@ -145,7 +145,7 @@ class EvaluationItems:
     @property
     def is_recent(self) -> BoolArray:
         """Where an anime is from `RECENT_YEARS` years before ``as_of`` on, (n,)."""
-        return self.year >= max(self.as_of - RECENT_YEARS, 1)
+        return recent_mask(self.year, self.as_of)
 
     def is_recent_user(self, user: HoldoutUser) -> bool:
         """Whether a list is from the last years, so that what is recent could be on it.

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from app.recommender.array_types import Int64Array
-from app.recommender.model import RECENT_YEARS
+from app.recommender.model import recent_mask
 from model_build.data.grouping import GroupedRatings
 from model_build.data.ratings import Ratings
 from model_build.train.affinity import (
@@ -394,7 +394,7 @@ class _Training:
             n_neighbours=s.fresh_neighbours,
             weight=s.fresh_weight,
         )
-        recipients = is_cold | (years >= max(as_of - RECENT_YEARS, 1))
+        recipients = is_cold | recent_mask(years, as_of)
         pairs = facts.story_pairs(counts.anime_ids)
         full, short = (
             add_story_affinity(matrix, pairs, recipients, s.story_weight)

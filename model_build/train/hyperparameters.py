@@ -62,7 +62,7 @@ class Hyperparameters(Config):
         0.25, description="how much of what its facts lead to expect an anime too new gets"
     )
     story_weight: NonNegativeFloat = Field(
-        1.0, description="how much a recent anime gets of what anime of one story give each other"
+        1.6, description="how much a recent anime gets of what anime of one story give each other"
     )
 
     def affinity_min_entries(self, n_users: int) -> int:
