@@ -74,11 +74,14 @@ def recent_lift(model: Model, profile: UserProfile, value: Float64Array) -> floa
 
     Of the ``recent_depth`` best of ``value`` (n,) that the user has not listed, the share
     ``recent_share_gain`` times that on the list, plus ``recent_share_floor``, is to be recent: with
-    q anime of them, the factor takes the q-th best recent one past the other anime in its way.
+    q anime of them, the factor takes the q-th best recent one past the other anime in its way. It
+    takes none above an affinity of 1, which is certainty.
     """
     parameters, depth = model.parameters, model.parameters.recent_depth
     listed = profile.known_entries.position
-    share = float(model.is_recent[listed].mean()) if len(listed) else 0.0
+    # A share of few entries says little, and one title alone must not make all picks like it.
+    entries = max(1.0, len(listed) + parameters.recent_share_shrinkage)
+    share = float(model.is_recent[listed].sum()) / entries
     wanted = parameters.recent_share_gain * share + parameters.recent_share_floor
     wanted = min(wanted, MAX_RECENT_SHARE)
     unlisted = np.ones(len(model), bool)
@@ -88,7 +91,8 @@ def recent_lift(model: Model, profile: UserProfile, value: Float64Array) -> floa
     count = min(math.ceil(wanted * depth), len(recent))
     if not 0 < count < depth or len(others) <= depth - count:
         return 1.0
-    return max(1.0, float(others[depth - count] / recent[count - 1]) * (1.0 + LIFT_MARGIN))
+    wanted_lift = float(others[depth - count] / recent[count - 1]) * (1.0 + LIFT_MARGIN)
+    return max(1.0, min(wanted_lift, 1.0 / float(recent[0])))
 
 
 def _largest(value: Float64Array, count: int) -> Float64Array:

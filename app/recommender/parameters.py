@@ -67,7 +67,8 @@ class ServingParameters(BaseModel):
     Affinity (`app.recommender.affinity`): from ``short_history_length`` entries on the model for
     full lists takes over from that for short ones; ``min_matrix_weight`` is the weight below which
     one is left out. Of the ``recent_depth`` best, recent anime are to have ``recent_share_gain``
-    times their share of the list, plus ``recent_share_floor``.
+    times their share of the list, plus ``recent_share_floor``; a list counts as if
+    ``recent_share_shrinkage`` entries longer, none of them recent.
 
     Match in percent (`app.recommender.match_percentile`): ``match_curves`` are those of all users,
     by ascending length, and count as much as ``match_curve_weight`` anime that the user loves.
@@ -106,6 +107,7 @@ class ServingParameters(BaseModel):
     min_matrix_weight: Annotated[float, _chosen(0, 1)]
     recent_share_gain: Annotated[float, _chosen(0, 10)] = 0.0
     recent_share_floor: Annotated[float, _chosen(0, 1)] = 0.0
+    recent_share_shrinkage: Annotated[float, _chosen(0, 1000)] = 5.0
     recent_depth: Annotated[int, _chosen(1, 1000)] = 20
 
     match_curves: tuple[MatchCurve, ...] = ()

@@ -61,7 +61,9 @@ def test_the_share_is_reached_and_the_order_of_each_kind_stays(
     possible = int((dated.is_recent & unlisted & (before.value > 0)).sum())
     others = int((~dated.is_recent & unlisted).sum())
     count = min(int(np.ceil(wanted * 12)), possible)
-    if 0 < count < 12 and others > 12 - count:
+    most = float(after.value[dated.is_recent & unlisted].max(initial=0.0))
+    assert most <= max(1.0, float(before.value[dated.is_recent & unlisted].max(initial=0.0)))
+    if 0 < count < 12 and others > 12 - count and most < 1.0:
         assert recent_among_best(lifted, listed, 12) >= count
     assert recent_among_best(lifted, listed, 12) >= recent_among_best(plain, listed, 12)
 
@@ -77,8 +79,8 @@ def test_the_share_follows_the_list(dated: Model) -> None:
         ids = recent[:n_recent] + old[: 9 - n_recent]
         listed = UserList.from_entries([(each, 8.0, 2) for each in ids])
         shares.append(recent_among_best(model, listed, 12))
-    assert shares[1] >= 4
-    assert shares[2] >= 8
+    assert shares[1] >= 3
+    assert shares[2] >= 5
     assert shares[3] > shares[2] > shares[1]
 
 
