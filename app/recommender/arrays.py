@@ -80,6 +80,10 @@ class ArtifactReader:
             raise ArtifactError(f"{self.array_path(name)}: holds values that are not finite.")
         return array
 
+    def read_optional_vector(self, name: str, dtype: Any, length: int) -> npt.NDArray[Any]:
+        """Return an array as `read_vector` does, zeros where there is none."""
+        return self.read_vector(name, dtype, length) if name in self else np.zeros(length, dtype)
+
     def read_table(self, name: str, rows: int, columns: int | None = None) -> Float32Array:
         """Return a finite float32 array (rows, columns), or raise ArtifactError."""
         array = self.read_array(name)

@@ -96,8 +96,7 @@ def _telling_contributions(
     seen[profile.seen] = True
     liked = seen.copy()
     liked[profile.all_dropped] = False
-    if len(profile.score):
-        liked[profile.rated[profile.score < np.floor(profile.score.mean())]] = False
+    liked[profile.rated[profile.score < profile.least_liked_score]] = False
     group = np.arange(len(model))
     if franchises is not None:
         grouped = franchises.franchise_id >= 0

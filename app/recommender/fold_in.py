@@ -59,18 +59,21 @@ class UserProfile:
     unknown_ids: tuple[int, ...]
     known_entries: KnownEntries
 
+    @property
+    def least_liked_score(self) -> float:
+        """The user's own mean, rounded down: a 9 is no lower praise where it is 9.2."""
+        return float(np.floor(self.score.mean())) if len(self.score) else 0.0
+
     def liked(self) -> Int64Array:
         """Return what was finished, and scored at or above the user's own mean or not at all.
 
-        The mean is rounded down: a 9 is no lower praise where it is 9.2. What has a score and no
-        status was finished.
+        What has a score and no status was finished.
         """
         entries = self.known_entries
         completed = entries.status == WatchStatus.COMPLETED
         scored = entries.score > 0
         finished = completed | ((entries.status == WatchStatus.UNKNOWN) & scored)
-        mean = np.floor(self.score.mean()) if len(self.score) else 0.0
-        liked: BoolArray = finished & (~scored | (entries.score >= mean))
+        liked: BoolArray = finished & (~scored | (entries.score >= self.least_liked_score))
         return entries.position[liked]
 
     def disliked(self, points: float) -> Int64Array:

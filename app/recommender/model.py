@@ -25,6 +25,8 @@ from app.recommender.parameters import ServingParameters
 from app.recommender.training_users import TrainingUsers
 
 RECENT_YEARS = 5
+KNOWN_TO_NOBODY = 0.25
+"""Below this quantile of popularity nothing is any less known."""
 
 
 @dataclass(frozen=True)
@@ -114,14 +116,6 @@ def recent_mask(years: Int16Array, as_of: int) -> BoolArray:
     return np.asarray((years >= as_of - RECENT_YEARS) & (years > 0) & (as_of > 0))
 
 
-def _read_years(arrays: ArtifactReader, n_items: int) -> tuple[int, Int16Array]:
-    """Return the year of a model and those of its anime, all 0 for a model that has none."""
-    if "item_year" not in arrays:
-        return 0, np.zeros(n_items, np.int16)
-    as_of = int(arrays.read_number("as_of", minimum=0))
-    return as_of, arrays.read_vector("item_year", np.int16, n_items)
-
-
 class Model:
     """What recommending needs, for the n anime of the training ratings.
 
@@ -149,12 +143,10 @@ class Model:
         self.rating_count = arrays.read_vector("rating_count", np.int32, n)
         self.entry_count = arrays.read_vector("entry_count", np.int32, n)
         self.item_relevance = arrays.read_vector("item_relevance", np.float64, n)
-        self.as_of, self.item_year = _read_years(arrays, n)
-        self.item_members = (
-            arrays.read_vector("item_members", np.int32, n)
-            if "item_members" in arrays
-            else np.zeros(n, np.int32)
-        )
+        # Older models have neither years nor members.
+        self.as_of = int(arrays.read_number("as_of", minimum=0)) if "item_year" in arrays else 0
+        self.item_year = arrays.read_optional_vector("item_year", np.int16, n)
+        self.item_members = arrays.read_optional_vector("item_members", np.int32, n)
         self.similarity = arrays.read_sparse_matrix("similarity", n)
         self.affinity_matrix = arrays.read_sparse_matrix("affinity", n)
         self.short_history_matrix = arrays.read_sparse_matrix("short_history", n)
@@ -209,6 +201,12 @@ class Model:
             np.median(self.item_members[known] / self.entry_count[known]) if known.any() else 1.0
         )
         return np.where(self.item_members > 0, self.item_members, self.entry_count * scale)
+
+    @cached_property
+    def relative_popularity(self) -> Float64Array:
+        """Popularity over its quantile `KNOWN_TO_NOBODY`, (n,), at least 1."""
+        least = max(1.0, float(np.quantile(self.popularity, KNOWN_TO_NOBODY)))
+        return np.maximum(self.popularity, least) / least
 
     @cached_property
     def is_recent(self) -> BoolArray:

@@ -13,8 +13,6 @@ from app.recommender.franchise import Franchises
 from app.recommender.knn_baseline import KnnPrediction
 from app.recommender.model import Model
 
-KNOWN_TO_NOBODY = 0.25
-"""Below this quantile of popularity nothing is any less known."""
 TIER_OFFSET = 1000.0
 """More than any two predicted scores differ by."""
 
@@ -54,8 +52,7 @@ def tiered_sort_key(
 
 def novelty_sort_key(model: Model, match: Float64Array) -> Float64Array:
     """Return matches as a sort key that favours what few know, (n,)."""
-    least = max(1.0, float(np.quantile(model.popularity, KNOWN_TO_NOBODY)))
-    popularity = np.maximum(model.popularity, least) / least
+    popularity = model.relative_popularity
     return np.where(match > 0, match * popularity**-model.parameters.popularity_exponent, match)
 
 

@@ -199,10 +199,8 @@ def score_items(
         )
     elif options.sort_order is SortOrder.SCORE:
         knn_prediction = predict_knn(model, profile)
-        predicted_score, sort_key = (
-            knn_prediction.score,
-            support_sort_key(model, knn_prediction, affinity.value),
-        )
+        predicted_score = knn_prediction.score
+        sort_key = support_sort_key(model, knn_prediction, affinity.value)
         is_personalized = len(knn_prediction.neighbourhood.entry_position) > 0
     predicted_score = np.clip(predicted_score, MIN_SCORE, MAX_SCORE)
     if options.min_score is not None:

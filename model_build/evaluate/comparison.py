@@ -167,6 +167,8 @@ def compare_recommenders(
         before anything is trained.
     """
     _require_torch(ENGINES_BY_NAME.get(name, "") for name in names)
+    if catalogue is not None:
+        catalogue = ensure_series(catalogue)  # once: it takes seconds
     training, users = index_split(split_users(ratings, n_users, seed))
     items = _evaluation_items(training, catalogue)
     measure = partial(_measure_ranking, items=items, users=users, progress=progress)
@@ -176,7 +178,7 @@ def compare_recommenders(
 
 def item_facts(catalogue: pl.DataFrame) -> ItemFacts:
     """Return a catalogue's facts for a training in which no anime without lists join."""
-    return ItemFacts(ensure_series(catalogue), cold_since=0)
+    return ItemFacts(catalogue, cold_since=0)
 
 
 def _recommender_rows(
