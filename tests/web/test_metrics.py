@@ -20,7 +20,7 @@ from demo.data import DemoEntry
 from demo.fake_upstream import FakeUpstream
 from demo.http_server import FakeResponse
 from tests.tiny_model import ANIME
-from tests.web.fans import SCORED
+from tests.web.fans import SCORED, add_fans
 from tests.web.server import at, running_hakken
 
 TOKEN = "a-token-of-some-length"
@@ -240,13 +240,19 @@ def test_a_page_that_is_made_while_it_is_sent_ends_when_it_has_been_sent() -> No
         assert ended == [True]
 
 
-def test_a_page_in_two_parts_is_one_request(settings: AppSettings, tmp_path: Path) -> None:
-    changes = {"metrics": True, "cache_dir": tmp_path, "list_grace": 0.0}
+def test_a_page_in_two_parts_is_one_request(
+    settings: AppSettings, upstream: FakeUpstream, tmp_path: Path
+) -> None:
+    asked = {"anilist_url": upstream.base_url("anilist"), "cache_dir": tmp_path}
+    changes = {**asked, "metrics": True, "list_grace": 0.0}
     client = create_app(settings.model_copy(update=changes)).test_client()
     change = Change(client)
+    add_fans(upstream)
+    gate = upstream.hold_responses("Regular")  # until the frame has come
     with client.get("/user/anilist/Regular") as response:
         user = {"route": "/user/<source>/<path:username>"}
         assert response.is_streamed
+        gate.open()
         assert change.of("hakken_requests_total", **user, method="GET", status="200") == 0
         assert "</html>" in response.text
     assert change.of("hakken_requests_total", **user, method="GET", status="200") == 1

@@ -200,21 +200,35 @@ def test_a_visitor_who_leaves_holds_nothing_up(
 
 
 @pytest.fixture
-def hasty(settings: AppSettings) -> Flask:
+def hasty(settings: AppSettings, upstream: FakeUpstream, tmp_path: Path) -> Flask:
     """An application that begins every page at once."""
-    return create_app(settings.model_copy(update={"list_grace": 0.0}))
+    changes = {"anilist_url": upstream.base_url("anilist"), "cache_dir": tmp_path}
+    return create_app(settings.model_copy(update={**changes, "list_grace": 0.0}))
+
+
+def page_in_two_parts(app: Flask, upstream: FakeUpstream, name: str) -> str:
+    """The page of a fan whose list is held back until the frame has come."""
+    gate = upstream.hold_responses(name)
+    response = app.test_client().get(f"/user/anilist/{name}")  # reads as far as the frame
+    assert response.status_code == 200
+    assert response.is_streamed
+    gate.open()
+    return response.text
 
 
 def test_a_bug_after_the_frame_is_told_and_logged_without_a_name(
-    hasty: Flask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    hasty: Flask,
+    upstream: FakeUpstream,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("FewScores broke it")
 
     monkeypatch.setattr(pages, "recommend_and_record", broken)
-    response = hasty.test_client().get("/user/anilist/FewScores")
-    assert response.status_code == 200
-    trouble = read_html(response.text).one("section", class_="trouble")
+    upstream.add_user("FewScores", [DemoEntry(n, 8) for n in SCORED[:3]])
+    text = page_in_two_parts(hasty, upstream, "FewScores")
+    trouble = read_html(text).one("section", class_="trouble")
     assert trouble.attributes["data-status"] == "500"
     assert "report it with the number" in trouble.text
     assert "(username) broke it" in caplog.text
@@ -222,11 +236,12 @@ def test_a_bug_after_the_frame_is_told_and_logged_without_a_name(
 
 
 def test_trouble_after_the_frame_is_logged_without_a_name(
-    hasty: Flask, caplog: pytest.LogCaptureFixture
+    hasty: Flask, upstream: FakeUpstream, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    response = hasty.test_client().get(f"/user/anilist/{scenarios.ERROR_200_USER}")
-    assert 'data-problem="source-down"' in response.text
+    text = page_in_two_parts(hasty, upstream, scenarios.ERROR_200_USER)
+    assert "The list could not be read." in text
+    assert 'data-problem="source-down"' in text
     assert "source-down: AniList: HTTP 200: Boom" in caplog.text
     assert scenarios.ERROR_200_USER.casefold() not in caplog.text.casefold()
 
@@ -276,23 +291,22 @@ def test_an_error_that_is_there_soon_is_raised_as_it_was() -> None:
 
 
 def test_news_are_told_once_and_silence_every_beat() -> None:
-    gate = threading.Event()
+    reported, gate = threading.Event(), threading.Event()
 
     def read(report: ListProgressCallback) -> AnimeList:
         report(FetchProgress())
         report(FetchProgress(2, 500))
+        reported.set()
         gate.wait()
         report(FetchProgress(2, 500))
         report(FetchProgress(3, 1000))
         return LIST
 
     fetching = fetching_with(read)
+    assert reported.wait(30)
     assert not fetching.wait(0)
     news = fetching.progress_updates(0.001)
-    told = [next(news) for _ in range(20)]
-    assert [each for each in told if each][-1] == FetchProgress(2, 500)
-    assert next(news) is None
-    assert next(news) is None
+    assert [next(news) for _ in range(3)] == [FetchProgress(2, 500), None, None]
     gate.set()
     assert [told for told in news if told] == [FetchProgress(3, 1000)]
     assert fetching.result() is LIST
