@@ -27,6 +27,12 @@ class SplitOptions(Config):
     """Options of `split` that are not about files of one run."""
 
     fans: PositiveInt = Field(1000, description="fans to take out")
+    collected_since: Annotated[int, Ge(1), Metavar("YEAR")] | None = Field(
+        None,
+        description="draw them from those whose list is of this year or later, by the column "
+        "collected of the ratings (default: from all)",
+        examples=[2023],
+    )
     seed: int = 0
 
 

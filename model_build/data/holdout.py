@@ -121,24 +121,32 @@ class MaskedInteractions:
         return np.asarray(self.known_users.visible.sum(axis=0), np.float32).ravel()
 
 
-def split_users(ratings: Ratings, n_users: int, seed: int) -> HoldoutFrames:
+def split_users(
+    ratings: Ratings, n_users: int, seed: int, collected_since: int | None = None
+) -> HoldoutFrames:
     """Take users out of the ratings, and hide a fifth of the scores of each.
 
     Drawn are users with at least five scores; at least one score of each is hidden. A user whose
     list is identical to that of one drawn is not trained on either: it is likely the same person.
+    With ``collected_since`` only lists that are known to be of that year or later are drawn.
 
     Raises
     ------
     InputError
-        There are not enough such users to leave any for training.
+        There are not enough such users, or none but them for training; or no list has a year.
     """
     rng = np.random.default_rng(seed)
     scores = np.bincount(ratings.user[ratings.rated_mask], minlength=len(ratings.user_ids))
-    eligible = np.flatnonzero(scores >= MIN_SCORES)
-    if n_users >= len(eligible):
+    is_eligible = scores >= MIN_SCORES
+    max_users, condition = int(is_eligible.sum()) - 1, ""
+    if collected_since is not None:
+        is_eligible &= _collected_since_mask(ratings, collected_since)
+        condition = f" and a list of {collected_since} or later"
+    eligible = np.flatnonzero(is_eligible)
+    if n_users > min(max_users, len(eligible)):
         raise InputError(
             f"{n_users} fans cannot be taken out of the {len(eligible)} that have "
-            f"{MIN_SCORES} scores or more; ask for fewer."
+            f"{MIN_SCORES} scores or more{condition}; ask for fewer."
         )
     drawn = np.zeros(len(ratings.user_ids), bool)
     drawn[rng.choice(eligible, n_users, replace=False)] = True
@@ -152,6 +160,17 @@ def split_users(ratings: Ratings, n_users: int, seed: int) -> HoldoutFrames:
         "lists": frame.filter(out & ~hidden),
         "holdout": frame.filter(hidden),
     }
+
+
+def _collected_since_mask(ratings: Ratings, year: int) -> BoolArray:
+    """Where a list is known to be of this year or later, (users,); InputError: none has a year."""
+    collected = ratings.user_collected
+    if not collected.any():
+        raise InputError(
+            f"lists of {year} or later cannot be told from others: the ratings have no column "
+            "collected, or no year in it."
+        )
+    return np.asarray(collected >= year)
 
 
 def split_pairs(ratings: Ratings, n_users: int, seed: int) -> HoldoutFrames:
@@ -276,11 +295,12 @@ def join_holdout(lists: Ratings, holdout: Ratings, *, rated_only: bool = True) -
     """
     visible = dict(zip(map(str, lists.user_ids), _user_lists(lists), strict=True))
     nothing = UserList.from_entries([])
-    collected = np.zeros(len(holdout.user_ids), np.int16)
-    collected[holdout.user] = holdout.collected
     users = []
     for user, hidden, year in zip(
-        map(str, holdout.user_ids), _user_lists(holdout), collected.tolist(), strict=True
+        map(str, holdout.user_ids),
+        _user_lists(holdout),
+        holdout.user_collected.tolist(),
+        strict=True,
     ):
         listed = visible.get(user, nothing)
         both = np.intersect1d(hidden.anime_id, listed.anime_id)
@@ -446,11 +466,13 @@ def write_split(config: SplitConfig) -> str:
     Raises
     ------
     InputError
-        The folder is in use, the ratings cannot be read, or there are not enough fans.
+        The folder is in use, the ratings cannot be read, there are not enough fans, or no list
+        has a year though one was asked for.
     """
     if config.out.exists() and any(config.out.iterdir()):
         raise InputError(f"{config.out}: exists and is not empty; choose another directory.")
-    parts = split_users(read_ratings(config.ratings), config.fans, config.seed)
+    ratings = read_ratings(config.ratings)
+    parts = split_users(ratings, config.fans, config.seed, config.collected_since)
     config.out.mkdir(parents=True, exist_ok=True)
     for name, frame in parts.items():
         frame.write_parquet(config.out / f"{name}.parquet")

@@ -66,6 +66,13 @@ class Ratings:
         """True for the entries that carry a score."""
         return self.rating > 0
 
+    @property
+    def user_collected(self) -> Int16Array:
+        """The year in which each user's list was read, 0 where nobody knows, (users,)."""
+        year = np.zeros(len(self.user_ids), np.int16)
+        np.maximum.at(year, self.user, self.collected)
+        return year
+
     def __len__(self) -> int:
         return len(self.rating)
 

@@ -230,3 +230,16 @@ def test_a_wrong_option_is_named(
 def test_a_folder_in_use_is_not_split_into(shop: Shop) -> None:
     arguments = ["split", "--ratings", shop.folder / "all.csv", "--fans", 5, "--out", shop.folder]
     assert "not empty" in assert_refused(shop.folder, *arguments)
+
+
+def test_only_late_lists_are_taken_out_if_asked_for(shop: Shop, tmp_path: Path) -> None:
+    dated, out = tmp_path / "dated.csv", tmp_path / "s"
+    year = 2016 + 7 * (pl.col("user_id") % 2)
+    pl.read_csv(shop.folder / "all.csv").with_columns(collected=year).write_csv(dated)
+    options = ["--fans", 5, "--collected-since", 2023, "--out", out]
+    assert run_command("split", "--ratings", dated, *options).returncode == 0
+    taken = pl.read_parquet(out / "holdout.parquet")
+    assert taken["user_id"].n_unique() == 5
+    assert set(taken["collected"]) == {2023}
+    undated = ["split", "--ratings", shop.folder / "all.csv", *options[:-1], tmp_path / "t"]
+    assert "no column collected" in assert_refused(shop.folder, *undated)

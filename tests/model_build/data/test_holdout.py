@@ -95,6 +95,37 @@ def test_a_seed_draws_the_same_fans_again_and_another_seed_others(ratings: Ratin
     assert users(first["holdout"]) != users(other["holdout"])
 
 
+def test_fans_may_be_drawn_from_the_lists_of_late_years_alone(
+    frame: pl.DataFrame, tmp_path: Path
+) -> None:
+    years = (None, 0, 2016, 2022, 2023, 2026)
+    year_of = {user: years[user % len(years)] for user in users(frame)}
+    dated = frame.with_columns(
+        collected=pl.col("user_id").replace_strict(year_of, return_dtype=pl.Int16)
+    )
+    dated.write_parquet(tmp_path / "dated.parquet")
+    ratings = read_ratings([tmp_path / "dated.parquet"])
+    few = (frame.filter(pl.col("rating") > 0).group_by("user_id").len()).filter(pl.col("len") < 5)
+    late = {user for user, year in year_of.items() if (year or 0) >= 2023} - users(few)
+    drawn = [users(split_users(ratings, 8, seed, 2023)["holdout"]) for seed in range(20)]
+    assert set().union(*drawn) == late
+    # All of them may be taken out: there are others to train on.
+    parts = split_users(ratings, len(late), 0, 2023)
+    assert users(parts["lists"]) == users(parts["holdout"]) == late
+    assert users(parts["ratings"]) == users(frame) - late
+    with pytest.raises(InputError) as caught:
+        split_users(ratings, len(late) + 1, 0, 2023)
+    assert str(caught.value) == (
+        f"{len(late) + 1} fans cannot be taken out of the {len(late)} that have 5 scores or more "
+        "and a list of 2023 or later; ask for fewer."
+    )
+
+
+def test_fans_of_late_years_cannot_be_drawn_where_no_list_has_a_year(ratings: Ratings) -> None:
+    with pytest.raises(InputError, match="lists of 2023 or later cannot be told from others: the"):
+        split_users(ratings, FANS, 0, 2023)
+
+
 def test_some_fans_must_be_left_to_train_on(ratings: Ratings) -> None:
     with pytest.raises(InputError, match="80 fans cannot be taken out of the"):
         split_users(ratings, 80, seed=0)

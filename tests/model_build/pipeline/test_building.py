@@ -8,6 +8,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 from filelock import FileLock
 
@@ -260,6 +261,18 @@ def test_a_fetched_model_is_measured_on_fans_it_does_not_know_only(
     assert list(others.build(capsys)) == ["train", "split", "evaluate"]
     assert others.read("measures.json")["users"] == 15
     assert others.model == shop.model
+
+
+def test_it_may_be_measured_on_late_lists_alone(tmp_path: Path, capsys: Capture) -> None:
+    text = CONFIG.partition("[train]")[0] + '[train]\npretrained = "bundled"\n'
+    shop = make_shop(tmp_path / "shop", text + "[evaluate]\nfans = 9\ncollected_since = 2023\n")
+    line = shop.refused(capsys)
+    assert "lists of 2023 or later cannot be told from others" in line
+    year = 2016 + 7 * (pl.col("user_id") % 2)
+    ratings = pl.read_csv(shop.folder / "ratings.csv").with_columns(collected=year)
+    ratings.write_csv(shop.folder / "ratings.csv")
+    shop.build(capsys)
+    assert set(pl.read_parquet(shop.work / "split" / "lists.parquet")["collected"]) == {2023}
 
 
 def test_the_bundled_model_is_fetched(tmp_path: Path, capsys: Capture) -> None:
