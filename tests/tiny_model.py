@@ -86,11 +86,14 @@ def _facts(place: int, anime_id: int) -> dict[str, object]:
     }
 
 
-def write_tiny_model(folder: Path) -> Path:
-    """Train and write the model into ``folder``; returns its directory."""
+def write_tiny_model(folder: Path, anime: pl.DataFrame | None = None) -> Path:
+    """Train and write the model into ``folder``, with `tiny_catalogue` or other facts.
+
+    Returns its directory.
+    """
     ratings, catalogue, model = folder / "r.parquet", folder / "c.parquet", folder / "model"
     tiny_ratings().write_parquet(ratings)
-    tiny_catalogue().write_parquet(catalogue)
+    (tiny_catalogue() if anime is None else anime).write_parquet(catalogue)
     command = f"train --ratings {ratings} --catalogue {catalogue} --out {model} --quiet"
     assert main([*command.split(), "--shrinkage", "10", "--k", "8", "--name", "tiny"]) == 0
     return model

@@ -215,5 +215,5 @@ class Model:
 
     @cached_property
     def popularity_order(self) -> Int64Array:
-        """Int64Array from the anime on most lists to the one on fewest; ties by id."""
-        return np.argsort(-self.entry_count.astype(np.int64), kind="stable")
+        """Positions from the best known anime to the least known, (n,); ties by id."""
+        return np.argsort(-self.popularity, kind="stable")

@@ -129,7 +129,13 @@ class SearchResponse(Schema):
 class AnimeStatsSchema(Schema):
     """Where an anime stands in the model."""
 
-    popularity_rank: Rank
+    popularity_rank: Annotated[
+        Rank,
+        Field(
+            description="1 is the best known: by members on MyAnimeList, where they are unknown by "
+            "lists"
+        ),
+    ]
     lists: Count
     scores: Count
     bias: Annotated[Rounded | None, Field(description="null until somebody has scored it")]

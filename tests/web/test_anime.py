@@ -37,7 +37,8 @@ def test_a_page_says_what_is_known(client: FlaskClient, held: Library) -> None:
     assert shown.one("details", class_="tags").one("p").text == "Time Skip, Found Family"
     lists = int(held.model.entry_count[at])
     place = held.model.popularity_order.tolist().index(at) + 1
-    assert known["On lists"] == f"{lists} of 150 fans’, number {place} of 60 anime"
+    assert known["On lists"] == f"{lists} of 150 fans’"
+    assert known["How well known"] == f"Number {place} of 60 anime"
     bias = held.model.item_bias[at]
     side = "above" if bias >= 0 else "below"
     told = f"{held.model.global_mean + bias:.1f} , {abs(bias):.1f} {side} the average score"

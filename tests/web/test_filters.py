@@ -20,7 +20,7 @@ from app.web.state import AppState
 from demo.fake_upstream import FakeUpstream
 from tests.lists.scenarios import entry
 from tests.models import with_catalogue
-from tests.tiny_model import tiny_catalogue
+from tests.tiny_model import tiny_catalogue, tiny_ratings, write_tiny_model
 from tests.web.fans import IDS, PLANNED, SCORED
 from tests.web.html_page import read_html
 from tests.web.test_pages import page, shown_ids
@@ -90,18 +90,36 @@ def _known(anime_id: int) -> dict[str, Any]:
     }
 
 
-def test_the_slider_cuts_by_how_many_lists_an_anime_is_on(app: Flask, client: FlaskClient) -> None:
-    held: AppState = app.extensions["hakken"]
-    assert held.library is not None
-    model = held.library.model
+def check_slider(client: FlaskClient, best_known: list[int]) -> None:
+    """Each position leaves in or out what stands first of the model's anime, best known first."""
     everything = ids(client, "")
     for at in range(1, 6):
-        best = set(model.anime_id[model.popularity_order[: popular_count(at, len(model))]].tolist())
+        best = set(best_known[: popular_count(at, len(best_known))])
         assert ids(client, f"popularity={at}") == everything - best
-        best = set(
-            model.anime_id[model.popularity_order[: popular_count(-at, len(model))]].tolist()
-        )
+        best = set(best_known[: popular_count(-at, len(best_known))])
         assert ids(client, f"popularity={-at}") == everything & best
+
+
+def test_the_slider_cuts_by_members(
+    anilist: FakeUpstream, settings: AppSettings, tmp_path: Path
+) -> None:
+    members = {anime_id: 1000 + 37 * place % 61 for place, anime_id in enumerate(IDS)}
+    catalogue = tiny_catalogue().with_columns(
+        members=pl.col("anime_id").replace_strict(members, return_dtype=pl.Int64)
+    )
+    model = write_tiny_model(tmp_path, catalogue)
+    changes = {"model": str(model), "cache_dir": tmp_path / "cache"}
+    client = create_app(settings.model_copy(update=changes)).test_client()
+    best_known = sorted(IDS, key=lambda anime_id: -members[anime_id])
+    check_slider(client, best_known)
+    known = client.get(f"/api/v1/anime/{best_known[6]}").json
+    assert known is not None
+    assert known["in_model"]["popularity_rank"] == 7
+
+
+def test_without_members_the_slider_cuts_by_lists(client: FlaskClient) -> None:
+    lists = Counter(tiny_ratings()["anime_id"].to_list())
+    check_slider(client, sorted(IDS, key=lambda anime_id: (-lists[anime_id], anime_id)))
 
 
 def test_the_ends_of_the_slider_are_the_strictest() -> None:

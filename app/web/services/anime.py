@@ -29,7 +29,7 @@ TOP_SCORE = 10.0
 class AnimeStats:
     """Where an anime stands in the model.
 
-    ``popularity_rank`` 1 is on the most lists; ``item_bias`` is how far above the average anime
+    ``popularity_rank`` 1 is the best known; ``item_bias`` is how far above the average anime
     users score it.
     """
 

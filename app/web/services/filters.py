@@ -1,9 +1,10 @@
 """The filters above the results: which anime each leaves in, and how to say so.
 
-Popularity: the slider goes from -5 to 5. `POPULAR_SHARES` of the model's anime, those on the most
-lists, are the hits: to the left of 0 nothing else is shown, to the right of 0 they are left out.
-With 14,000 anime that is, from the middle outwards, the 2,100 / 1,120 / 560 / 280 / 140 best known
-to the left, and everything but the 140 / 280 / 560 / 1,120 / 2,100 best known to the right.
+Popularity: the slider goes from -5 to 5. `POPULAR_SHARES` of the model's anime, the best known
+(`Model.popularity`), are the hits: to the left of 0 nothing else is shown, to the right they are
+left out. With 14,000 anime that is, from the middle outwards, the 2,100 / 1,120 / 560 / 280 / 140
+best known to the left, and everything but the 140 / 280 / 560 / 1,120 / 2,100 best known to the
+right.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ _FACETS = {
 class ItemAttributes:
     """What filters look at, (n,) each, parallel to the model's anime; year and length 0: unknown.
 
-    ``popularity_rank`` is 0 for the anime on most lists.
+    ``popularity_rank`` is 0 for the best known anime.
     """
 
     year: Int32Array
