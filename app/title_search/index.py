@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from heapq import merge
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 
 import numpy as np
 
@@ -59,9 +59,10 @@ class TitleIndex:
     def search(self, query: str, limit: int) -> list[int]:
         """Ids of the anime that are meant, the likeliest first.
 
-        First come those whose title is what was typed, then those with another such name; then
-        what begins so, and abbreviations; then what has it within, then what has all its words; at
-        last, unless that is `ENOUGH`, what is alike. Among equals the better known is first.
+        First come those whose title is what was typed, then those with such a synonym, behind
+        better known titles that go on after these words; then all that begins so, and
+        abbreviations; then what has it within, then what has all its words; at last, unless that
+        is `ENOUGH`, what is alike. Among equals the better known is first.
         """
         (name,) = map(drop_article, normalize_names([query[:MAX_QUERY_LENGTH]]))
         found: dict[int, None] = {}
@@ -78,8 +79,12 @@ class TitleIndex:
         titles, synonyms, short = (table if table.holds(name) else _NO_NAMES for table in tables)
         found: set[int] = set()
         beginnings = (table.beginning_with(name) for table in (titles, synonyms))
+        # "Demon Slayer" is the title of one as far as fans say it, and a synonym of another.
+        best_synonym = next(synonyms.equal_to(name), 0)
+        better_known = takewhile(best_synonym.__gt__, titles.beginning_with(name + b" "))
         for place in chain(
             titles.equal_to(name),
+            better_known,
             synonyms.equal_to(name),
             merge(*beginnings, short.equal_to(name)),
             merge(titles.with_phrase(name), synonyms.with_phrase(name)),

@@ -85,6 +85,20 @@ def test_beginnings_come_before_words_however_well_known(titles: TitleIndex) -> 
     assert titles.search("hagane", 10) == [15, 14, 1, 2]
 
 
+def test_a_synonym_comes_behind_better_known_titles_that_begin_with_it() -> None:
+    index = index_of(
+        [
+            (1, "Onibocchi", None, 30_000, None, "Demon Hunter|Mon"),
+            (2, "Yaiba", "Demon Hunter: Blade", 3_000_000),
+            (3, "Demon Hunter 2", None, 20_000),
+            (4, "Demon Hunters", None, 50_000),
+            (5, "Monban", None, 90_000),
+        ]
+    )
+    assert index.search("demon hunter", 10) == [2, 1, 4, 3]
+    assert index.search("mon", 10)[:2] == [1, 5], "a word of its own, not what begins another"
+
+
 def test_what_is_made_of_a_title_comes_after_real_names(titles: TitleIndex) -> None:
     assert titles.search("bwsns", 10)[:2] == [12, 10], "initials"
     assert titles.search("bokusora", 10)[:2] == [13, 10], "first syllables of two words"
