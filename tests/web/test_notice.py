@@ -8,9 +8,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.notice import NOTICE, read_sources
-from app.recommender.artifact import DatasetInfo
+from app.recommender.artifact import DatasetInfo, read_manifest
 from app.settings import BUNDLED_MODEL_DIR, PROJECT_ROOT
-from model_build.artifact.metrics import render_model_card
+from model_build.artifact.metrics import MODEL_CARD_FILE, render_model_card
 from tests.web.html_page import read_html
 
 BUNDLED = json.loads((BUNDLED_MODEL_DIR / "manifest.json").read_text("utf-8"))["dataset"]["name"]
@@ -37,6 +37,13 @@ def test_a_model_card_names_the_sources() -> None:
     for each in read_sources(BUNDLED):
         for source in each.sources:
             assert f"- {source.name} ({source.licence})\n" in card
+
+
+def test_the_card_of_the_bundled_model_is_of_what_is_bundled() -> None:
+    manifest = read_manifest(BUNDLED_MODEL_DIR)
+    about = (manifest.counts, manifest.hyperparameters, manifest.metrics)
+    card = render_model_card(manifest.version, manifest.dataset, *about)
+    assert (BUNDLED_MODEL_DIR / MODEL_CARD_FILE).read_text("utf-8") == card
 
 
 def test_the_about_page_names_the_sources(
