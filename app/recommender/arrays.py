@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from app.recommender import kernels
 from app.recommender.array_types import Float32Array, Float64Array, Int32Array, Int64Array
 from app.recommender.artifact import ArtifactError, ModelArtifact
 
@@ -35,6 +36,15 @@ class ItemMatrix:
     indices: npt.NDArray[Any]
     data: npt.NDArray[Any]
     scale: float = 1.0
+
+    def gather_rows(self, rows: Int64Array, k: int) -> tuple[Int64Array, Int64Array, Float64Array]:
+        """Transpose some rows: ``(indptr, entry_index, weight)`` by column, as the kernel says.
+
+        At least the ``k`` largest weights of each column are there.
+        """
+        del k  # rows are short enough to be taken whole
+        n = len(self.indptr) - 1
+        return kernels.gather_rows(rows, self.indptr, self.indices, self.data, self.scale, n)
 
     def column_entries(self, item: int) -> tuple[Int64Array, Float64Array]:
         """Return all rows with a weight for ``item``, and the weights: one scan, no second copy."""

@@ -59,13 +59,9 @@ def predict_knn(model: Model, profile: UserProfile, k: int | None = None) -> Knn
     )
     order = np.argsort(entry_position, kind="stable")
     entry_position, residual = entry_position[order], residual[order]
-    matrix = model.similarity
-    indptr, entry_index, similarity = kernels.gather_rows(
-        entry_position, matrix.indptr, matrix.indices, matrix.data, matrix.scale, len(model)
-    )
-    mean, total, neighbour_count = kernels.topk_mean(
-        indptr, entry_index, similarity, residual, k or model.neighbour_count
-    )
+    k = k or model.neighbour_count
+    indptr, entry_index, similarity = model.similarity.gather_rows(entry_position, k)
+    mean, total, neighbour_count = kernels.topk_mean(indptr, entry_index, similarity, residual, k)
     baseline = model.global_mean + profile.user_bias + model.item_bias
     neighbourhood = KnnNeighbourhood(
         entry_position, residual, indptr, entry_index, similarity, neighbour_count

@@ -21,6 +21,7 @@ from app.recommender.arrays import ArtifactReader, ItemMatrix, find_positions
 from app.recommender.artifact import ArtifactError, Manifest, ModelArtifact, open_artifact
 from app.recommender.engines import load_engines
 from app.recommender.input_weights import InputWeights
+from app.recommender.pair_matrix import PairMatrix
 from app.recommender.parameters import ServingParameters
 from app.recommender.training_users import TrainingUsers
 
@@ -147,7 +148,11 @@ class Model:
         self.as_of = int(arrays.read_number("as_of", minimum=0)) if "item_year" in arrays else 0
         self.item_year = arrays.read_optional_vector("item_year", np.int16, n)
         self.item_members = arrays.read_optional_vector("item_members", np.int32, n)
-        self.similarity = arrays.read_sparse_matrix("similarity", n)
+        self.similarity: ItemMatrix | PairMatrix = (
+            PairMatrix.from_arrays(arrays, "similarity", n)
+            if "similarity_bits" in arrays
+            else arrays.read_sparse_matrix("similarity", n)
+        )
         self.affinity_matrix = arrays.read_sparse_matrix("affinity", n)
         self.short_history_matrix = arrays.read_sparse_matrix("short_history", n)
         self.score_model = ScoreModel.from_arrays(arrays, n)

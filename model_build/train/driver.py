@@ -43,6 +43,7 @@ from model_build.train.model_arrays import (
     item_statistics_arrays,
     knn_arrays,
     score_model_arrays,
+    similarity_count,
 )
 from model_build.train.score_model import (
     GaussianFactorModel,
@@ -55,6 +56,7 @@ from model_build.train.score_model import (
     standardise_ratings,
 )
 from model_build.train.similarity import similarity_rows
+from model_build.train.similarity_pairs import SimilarityPairs, collect_pairs
 from model_build.train.sufficient_statistics import (
     ItemCounts,
     ItemOrdering,
@@ -280,7 +282,7 @@ class _Training:
                 "anime": len(counts.anime_ids),
                 "entries": int(counts.entries.sum()),
                 "ratings": int(counts.ratings.sum()),
-                "similarities": len(knn.arrays["similarity_data"]),
+                "similarities": similarity_count(knn),
                 "affinities": int(fitted.affinity.nnz),
                 "fresh": n_cold,
             },
@@ -291,14 +293,15 @@ class _Training:
     def _fit_knn(self) -> ModelArrays:
         s = self._hyperparameters
         biases = s.reg_user, s.reg_item, s.epochs
-        cuts = s.shrinkage, s.min_support, s.neighbours
+        compact, name = s.precision == "compact", "similarity"
+        cuts = s.shrinkage, s.min_support, s.pair_ratings if compact else s.neighbours
 
         def fit() -> ArrayMapping:
             fitted = self._fit_biases(*biases)
-            similarity = self._select_neighbours("similarity", *cuts)
-            return knn_arrays(fitted, similarity, s.precision).to_arrays()
+            keep = self._collect_pairs if compact else self._select_neighbours
+            return knn_arrays(fitted, keep(name, *cuts)).to_arrays()
 
-        return ModelArrays.from_arrays(self._stage("similarity", (biases, cuts, s.precision), fit))
+        return ModelArrays.from_arrays(self._stage(name, (biases, cuts, s.precision), fit))
 
     def _fit_score_similarity(self) -> tuple[StandardScores, csr_array]:
         """Fit standard scores, without users', and similarity: row i, neighbours of item i."""
@@ -432,6 +435,20 @@ class _Training:
                 self._counts.ratings[ordering.order],
                 n_neighbours,
                 threads=self._threads,
+                step=step,
+                on_progress=self._on_progress,
+            )
+
+    def _collect_pairs(
+        self, step: str, shrinkage: float, min_support: int, pair_ratings: int
+    ) -> SimilarityPairs:
+        ordering = self._ordering
+        with self._timed(step):
+            return collect_pairs(
+                self._gatherer.similarity_rows(shrinkage, min_support),
+                ordering.order,
+                self._counts.ratings[ordering.order],
+                pair_ratings,
                 step=step,
                 on_progress=self._on_progress,
             )

@@ -29,7 +29,12 @@ class Hyperparameters(Config):
     neighbours: PositiveInt = Field(500, description="similar anime kept for each anime")
     k: PositiveInt = Field(40, description="neighbours that a predicted score rests on")
     precision: MatrixPrecision = Field(
-        "exact", description="compact stores similarities in 16 bits"
+        "exact",
+        description="compact stores all similarities of anime with --pair-ratings in 16 bits, each "
+        "pair once, instead of some --neighbours",
+    )
+    pair_ratings: PositiveInt = Field(
+        30, description="ratings that one anime of a pair needs for compact to store it"
     )
     affinity_ridge: NonNegativeFloat = Field(150.0, description="regularisation of the affinity")
     affinity_dropout: NonNegativeFloat = Field(

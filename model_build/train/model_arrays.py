@@ -32,6 +32,7 @@ from model_build.train.score_model import (
     StandardScores,
 )
 from model_build.train.serving_parameters import default_parameters
+from model_build.train.similarity_pairs import SimilarityPairs, encode_pairs
 from model_build.train.sufficient_statistics import ItemCounts
 
 SCALAR_PREFIX = "number-"
@@ -128,15 +129,20 @@ def item_statistics_arrays(
     return ModelArrays(arrays, {"as_of": float(as_of)})
 
 
-def knn_arrays(
-    bias_model: BiasModel, similarity: csr_array, precision: MatrixPrecision
-) -> ModelArrays:
-    """Encode KNN with baseline; row i of ``similarity`` (n, n) holds the neighbours of item i."""
-    arrays, scale = encode_item_matrix("similarity", similarity.T, precision)
-    return ModelArrays(
-        {"item_bias": bias_model.item_bias, **arrays},
-        {"global_mean": bias_model.mean, "similarity_scale": scale},
-    )
+def knn_arrays(bias_model: BiasModel, similarity: csr_array | SimilarityPairs) -> ModelArrays:
+    """Encode KNN with baseline; row i of a matrix (n, n) holds the neighbours of item i."""
+    scalars = {"global_mean": bias_model.mean}
+    if isinstance(similarity, SimilarityPairs):
+        arrays = encode_pairs("similarity", similarity)
+    else:
+        arrays, scale = encode_item_matrix("similarity", similarity.T, "exact")
+        scalars["similarity_scale"] = scale
+    return ModelArrays({"item_bias": bias_model.item_bias, **arrays}, scalars)
+
+
+def similarity_count(knn: ModelArrays) -> int:
+    """How many similarities are stored, of either kind."""
+    return len(knn.arrays.get("similarity_code", knn.arrays.get("similarity_data", ())))
 
 
 def score_model_arrays(
@@ -175,7 +181,7 @@ def affinity_arrays(full_history: csr_array, short_history: csr_array) -> ModelA
 def empty_knn_arrays(n_items: int, mean: float) -> ModelArrays:
     """Make a KNN that predicts the mean of all scores for everyone."""
     biases = BiasModel.of_items(mean, np.zeros(n_items))
-    return knn_arrays(biases, _empty_item_matrix(n_items), "exact")
+    return knn_arrays(biases, _empty_item_matrix(n_items))
 
 
 def build_in_memory_model(

@@ -14,6 +14,7 @@ import polars as pl
 
 from app.recommender import Model, UserList
 from app.recommender.array_types import Float64Array
+from app.recommender.pair_matrix import PairMatrix
 from model_build.cli import main
 
 ROOT = Path(__file__).parents[2]
@@ -84,6 +85,11 @@ def dense_similarity(model: Model) -> Float64Array:
     """The whole matrix, ``[i, j]`` what anime j on a list says about anime i; 0 where cut."""
     matrix, n = model.similarity, len(model)
     dense = np.zeros((n, n))
+    if isinstance(matrix, PairMatrix):
+        for item in range(n):
+            others, weight = matrix.column_entries(item)
+            dense[item, others] = weight
+        return dense
     source = np.repeat(np.arange(n), np.diff(matrix.indptr))
     dense[matrix.indices, source] = matrix.data * matrix.scale
     return dense

@@ -259,6 +259,54 @@ def test_arrays_that_make_no_model_are_refused(
     assert name.partition("_")[0] in told
 
 
+@pytest.fixture(scope="module")
+def compact_model(world: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("compact")
+    train_model(world, folder, precision="compact", pair_ratings=20)
+    return folder / "model"
+
+
+def with_bit(row_word: int, bit: int) -> Callable[[npt.NDArray[Any]], npt.NDArray[Any]]:
+    """Set a bit of a word that was not."""
+
+    def change(bits: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        changed = bits.copy()
+        changed[row_word] |= np.uint64(1) << np.uint64(bit)
+        assert changed[row_word] != bits[row_word]
+        return changed
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "told"),
+    [
+        ("similarity_order", lambda a: np.where(a == 3, 60, a).astype(a.dtype), "past the anime"),
+        ("similarity_order", lambda a: np.where(a == 3, -1, a).astype(a.dtype), "past the anime"),
+        ("similarity_order", lambda a: np.where(a == 3, 4, a).astype(a.dtype), "twice"),
+        ("similarity_order", lambda a: a.astype(np.int64), "int32"),
+        ("similarity_bits", lambda a: np.append(a, np.zeros(99, a.dtype)), "no whole number"),
+        ("similarity_bits", with_bit(0, 0), "where no pair is"),
+        ("similarity_bits", with_bit(0, 63), "where no pair is"),
+        ("similarity_code", lambda a: a[:-1], "bits are set for"),
+        ("similarity_value", lambda a: a[:9], "past the values"),
+        ("similarity_value", lambda a: a[::-1], "ascend"),
+        ("similarity_value", lambda a: a * 0, "above 0"),
+    ],
+)
+def test_pairs_that_make_no_matrix_are_refused(
+    compact_model: Path,
+    tmp_path: Path,
+    name: str,
+    change: Callable[[npt.NDArray[Any]], npt.NDArray[Any]],
+    told: str,
+) -> None:
+    folder = Path(shutil.copytree(compact_model, tmp_path / "model"))
+    Model.open(folder)
+    replace_array(folder, name, np.ascontiguousarray(change(np.load(folder / f"{name}.npy"))))
+    assert told in refusal(folder)
+
+
 @pytest.mark.parametrize("name", ["nowhere", "model/anime_id.npy", "empty"])
 def test_what_is_no_model_is_refused(folder: Path, name: str) -> None:
     (folder.parent / "empty").mkdir()

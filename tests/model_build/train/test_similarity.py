@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -16,7 +14,6 @@ from model_build.data.grouping import GroupedRatings, group_ratings
 from model_build.train import similarity
 from model_build.train.model_arrays import MatrixPrecision, encode_item_matrix
 from model_build.train.similarity import pearson_baseline_similarity
-from tests.model_build.worlds import dense_similarity, random_frame, train_model
 
 # Residuals in quarters: many equal similarities, zero variances, and sums without rounding.
 quarters = st.one_of(
@@ -190,15 +187,3 @@ def test_what_rounds_to_nothing_is_not_stored(precision: MatrixPrecision, sign: 
     assert arrays_of["m_indices"].tolist() == [0, 1, 1]
     stored = arrays_of["m_data"] * scale
     np.testing.assert_allclose(stored, [1, sign * 0.25, 0.5], atol=scale / 2)
-
-
-def test_compact_storage_rounds_by_at_most_half_a_step(tmp_path: Path) -> None:
-    frame = random_frame(3, 80, 50, 0.4)
-    exact = train_model(frame, tmp_path / "exact", precision="exact", shrinkage=5)
-    compact = train_model(frame, tmp_path / "compact", precision="compact", shrinkage=5)
-    assert exact.similarity.data.dtype == np.float32
-    assert compact.similarity.data.dtype.itemsize == 2
-    difference = np.abs(dense_similarity(exact) - dense_similarity(compact))
-    single = np.finfo(np.float32).eps  # the exact values are float32 themselves
-    assert 0 < difference.max() <= compact.similarity.scale / 2 + single
-    assert dense_similarity(compact).max() == pytest.approx(dense_similarity(exact).max())
