@@ -101,13 +101,14 @@ def value_codes(values: Float32Array) -> tuple[Int64Array, Float32Array]:
         return np.zeros(0, np.int64), np.ones(1, np.float32)
     rising = np.argsort(values, kind="stable")
     ascending = values[rising]
-    logarithm = np.log(np.maximum(ascending / ascending[-1], SMALLEST_SHARE).astype(np.float64))
-    height = (1 - logarithm / np.log(SMALLEST_SHARE) + np.linspace(0, 1, len(values))) / 2
+    logarithm = np.log(ascending.astype(np.float64))
+    share = np.maximum(logarithm - logarithm[-1], np.log(SMALLEST_SHARE)) / np.log(SMALLEST_SHARE)
+    height = (1 - share + np.linspace(0, 1, len(values))) / 2
     last_of_equals = np.flatnonzero(np.append(ascending[1:] != ascending[:-1], True))
     height = np.repeat(height[last_of_equals], np.diff(last_of_equals, prepend=-1))
     code = np.empty(len(values), np.int64)
     code[rising] = np.rint(height * (N_CODES - 1))
-    return code, np.interp(np.linspace(0, 1, N_CODES), height, ascending).astype(np.float32)
+    return code, np.exp(np.interp(np.linspace(0, 1, N_CODES), height, logarithm)).astype(np.float32)
 
 
 def order_preserving_codes(pairs: SimilarityPairs, wanted: Int64Array) -> UInt16Array:
