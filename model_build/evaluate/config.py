@@ -8,6 +8,7 @@ from pydantic import Field
 
 from model_build.util.options import (
     Config,
+    Count,
     EngineChoice,
     InputFile,
     InputFiles,
@@ -54,6 +55,11 @@ class EvaluateConfig(EvaluateOptions):
         (), description="what the model was trained on, to verify that no fan measured on is in it"
     )
     engine: EngineChoice = Field("hakken", description="one that the model has")
+    full_knn: Count | None = Field(
+        None,
+        description="compare order=score of N of the fans with KNN over all similarities, fitted "
+        "again to --ratings",
+    )
     as_json: bool = named("json", "one JSON object instead of a table", False)
 
 

@@ -19,6 +19,7 @@ from model_build.data.ratings import ratings_fingerprint, read_evaluation_rating
 from model_build.evaluate.comparison import ComparisonRow, compare_recommenders
 from model_build.evaluate.config import CompareConfig, EvaluateConfig
 from model_build.evaluate.evaluation import evaluate, evaluate_by_length, franchises_and_genres
+from model_build.evaluate.knn_fidelity import compare_with_full_knn
 from model_build.evaluate.ranking import EvaluationItems, model_ranker
 from model_build.util.errors import InputError
 from model_build.util.markdown_tables import nan_to_null
@@ -48,11 +49,14 @@ def evaluate_model(config: EvaluateConfig) -> dict[str, Any]:
     InputError
         A file cannot be used, or the model was trained on a fan it would be measured on.
     """
+    if config.full_knn and not config.ratings:
+        raise InputError("--full-knn: needs what the model was trained on; add --ratings.")
     lists = read_evaluation_ratings(config.lists)
     holdout = read_evaluation_ratings(config.holdout)
     users = join_holdout(lists, holdout)
     model = Model.open(config.model)
     engine = require_engine(model, config.engine)
+    training = None
     if config.ratings:
         training = read_ratings(config.ratings)
         if ratings_fingerprint(training) != model.manifest.dataset.fingerprint:
@@ -70,6 +74,8 @@ def evaluate_model(config: EvaluateConfig) -> dict[str, Any]:
         measured["by_length"] = evaluate_by_length(
             ranker, items, users, seed=config.seed, progress=progress
         )
+    if config.full_knn and training is not None:
+        measured |= compare_with_full_knn(model, training, users[: config.full_knn])
     return measured
 
 

@@ -15,6 +15,7 @@ It predicts what ``surprise.KNNBaseline`` predicts with ``pearson_baseline`` and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from model_build.train.similarity import pearson_baseline_similarity
 from model_build.util.progress import progress_bars
 
 try:
-    from surprise import AlgoBase
+    from surprise import AlgoBase, Prediction
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
         "model_build.evaluate.surprise_estimator needs scikit-surprise, which is not installed; "
@@ -115,39 +116,67 @@ class HakkenKNNBaseline(AlgoBase):  # type: ignore[misc]
         estimate = float(self.trainset.global_mean)
         user = int(u) if self.trainset.knows_user(u) else None
         item = int(i) if self.trainset.knows_item(i) else None
+        if user is not None and item is not None:
+            estimates, actual_k = self._estimate_items(user, np.array([item]))
+            return float(estimates[0]), {"actual_k": int(actual_k[0])}
         if user is not None:
             estimate += float(self.bu[user])
         if item is not None:
             estimate += float(self.bi[item])
-        if user is None or item is None:
-            return estimate
+        return estimate
+
+    def test(
+        self, testset: Sequence[tuple[Any, Any, float]], verbose: bool = False
+    ) -> list[Prediction]:
+        """Predict as `predict` does, all items of a user at once; in the order of ``testset``."""
+        low, high = self.trainset.rating_scale
+        predictions: list[Prediction | None] = [None] * len(testset)
+        of_user: dict[int, list[tuple[int, int]]] = {}
+        for at, (uid, iid, rating) in enumerate(testset):
+            try:
+                user, item = self.trainset.to_inner_uid(uid), self.trainset.to_inner_iid(iid)
+            except ValueError:
+                predictions[at] = self.predict(uid, iid, rating)
+            else:
+                of_user.setdefault(user, []).append((at, item))
+        for user, pairs in of_user.items():
+            estimates, actual_k = self._estimate_items(user, np.array([item for _, item in pairs]))
+            found = zip(pairs, np.clip(estimates, low, high).tolist(), actual_k, strict=True)
+            for (at, _), estimate, used in found:
+                details = {"actual_k": int(used), "was_impossible": False}
+                predictions[at] = Prediction(*testset[at], estimate, details)
+        done = [prediction for prediction in predictions if prediction is not None]
+        if verbose:
+            print(*done, sep="\n")
+        return done
+
+    def _estimate_items(self, user: int, items: Int64Array) -> tuple[Float64Array, Int64Array]:
+        """Return unclipped predictions for a user, and how many neighbours each rests on."""
         own = slice(self._first[user], self._first[user + 1])
-        weight = self._item_similarities(self._source[own], item)
-        which = np.flatnonzero(weight)
+        weight = self._similarities(self._source[own], items)
+        at, which = np.nonzero(weight)
+        indptr = np.searchsorted(at, np.arange(len(items) + 1))
         mean, _, used = kernels.topk_mean(
-            np.array([0, len(which)]), which, weight[which], self._residual[own], self.k
+            indptr, which, weight[at, which], self._residual[own], self.k
         )
-        actual_k = int(used[0])
-        if actual_k >= self.min_k:
-            estimate += float(mean[0])
-        return estimate, {"actual_k": actual_k}
+        baseline = self.trainset.global_mean + self.bu[user] + self.bi[items]
+        return baseline + np.where(used >= self.min_k, mean, 0.0), used
 
     def get_neighbors(self, iid: int, k: int) -> list[int]:
         """Inner ids of the ``k`` items most similar to one, nearest first."""
         rows = np.arange(len(self._start) - 1)
-        weight = self._item_similarities(rows, iid, self_similarity=0.0)
+        weight = self._similarities(rows, np.array([iid]), self_similarity=0.0)[0]
         near = np.argsort(-weight, kind="stable")[:k]
         return [int(item) for item in near if weight[item] > 0]
 
-    def _item_similarities(
-        self, source: Int64Array, item: int, self_similarity: float = 1.0
+    def _similarities(
+        self, source: Int64Array, items: Int64Array, self_similarity: float = 1.0
     ) -> Float64Array:
-        """Similarities of ``item`` to each source, with itself ``alone`` (Surprise: 1)."""
-        wanted = np.array([item])
+        """Similarities (items, sources), ``self_similarity`` with itself (Surprise: 1)."""
         found: Float64Array = kernels.dense_submatrix(
-            source, wanted, self._start, self._target, self._value, 1.0
-        )[0]
-        found[source == item] = self_similarity
+            source, items, self._start, self._target, self._value, 1.0
+        )
+        found[np.equal.outer(items, source)] = self_similarity
         return found
 
 

@@ -97,6 +97,24 @@ def test_every_pair_is_predicted_as_surprise_does(
     assert compared > 0.95 * 61 * 41
 
 
+def test_many_pairs_at_once_are_predicted_as_one_by_one(tmp_path: Path) -> None:
+    """Also what is unknown, or trained on, and what is clipped."""
+    frame = random_frame(14, 50, 40, 0.3)
+    trainset: Trainset = dataset_of(frame, tmp_path).build_full_trainset()
+    users = [*map(trainset.to_raw_uid, trainset.all_users()), "stranger"]
+    items = [*map(trainset.to_raw_iid, trainset.all_items()), "unheard of"]
+    rng = np.random.default_rng(4)
+    pairs = [(rng.choice(users), rng.choice(items), float(rng.integers(1, 11))) for _ in range(900)]
+    for min_k in (1, 4):
+        algorithm = HakkenKNNBaseline(k=5, min_k=min_k).fit(trainset)
+        found = algorithm.test(pairs)
+        alone = [algorithm.predict(*pair) for pair in pairs]
+        assert [each[:3] for each in found] == pairs
+        assert [each.details for each in found] == [each.details for each in alone]
+        np.testing.assert_allclose([p.est for p in found], [p.est for p in alone], atol=1e-12)
+    assert max(each.est for each in found) == 10
+
+
 def test_neighbours_are_those_of_surprise(tmp_path: Path) -> None:
     trainset = dataset_of(random_frame(12, 80, 30, 0.5), tmp_path).build_full_trainset()
     ours, reference = HakkenKNNBaseline().fit(trainset), theirs().fit(trainset)
