@@ -9,12 +9,22 @@ settings are written as a file for `train --settings`. Example:
     python -m model_build train --ratings ratings.parquet --settings best.json --out model
 
 The value found flatters the settings a little, which were chosen by it: measure them on other fans.
+
+With --folds it is KNN's k and shrinkage alone, judged by cross validation: the scores of --fans
+fans are split, each fold is predicted from the others, and scikit-surprise's RandomizedSearchCV
+draws the settings. Example:
+
+    python -m model_build tune --ratings ratings.parquet --out knn_search.json --folds 3
 """
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
+from annotated_types import Ge
 from pydantic import Field
 
 from model_build.util.errors import InputError
@@ -51,7 +61,15 @@ class TuneConfig(Config):
     affinity_anime: Count | None = Field(
         None, description="fit affinity to the N anime on most lists alone, which is much faster"
     )
+    folds: Annotated[int, Ge(2), Metavar("N")] | None = Field(
+        None, description="search KNN's k and shrinkage by cross validation in N folds"
+    )
     threads: PositiveInt | None = Field(None, description="default: one a processor")
+
+    exclusive = tuple(
+        ("folds", other)
+        for other in ("study", "parts", "objective", "catalogue", "affinity_anime", "threads")
+    )
 
 
 CONFIG = TuneConfig
@@ -59,6 +77,56 @@ CONFIG = TuneConfig
 
 def run(config: TuneConfig) -> None:
     """Search, and print each trial and what was found."""
+    if config.seed < 0:
+        raise InputError(f"--seed {config.seed}: expected a whole number of at least 0.")
+    if config.out.is_dir():
+        raise InputError(f"{config.out}: is a directory; expected a file to write settings to.")
+    if config.folds is None:
+        search_on_held_out_fans(config)
+    else:
+        cross_validate(config, config.folds)
+    print(f"written to {config.out}")
+
+
+def cross_validate(config: TuneConfig, folds: int) -> None:
+    """Search by cross validation, and write the best settings with all trials."""
+    from app.recommender.atomic_writes import write_text_atomically
+    from model_build.data.ratings import ratings_fingerprint, read_ratings
+    from model_build.tuning.cross_validation import (
+        cross_validated_ranges,
+        search_by_cross_validation,
+    )
+
+    ranges = cross_validated_ranges(config.only)
+    ratings = read_ratings(config.ratings)
+    found = search_by_cross_validation(
+        ratings,
+        ranges,
+        n_users=config.fans,
+        folds=folds,
+        trials=config.trials,
+        seed=config.seed,
+        progress=sys.stderr.isatty(),
+    )
+    for trial in [found.defaults, *found.trials, found.best]:
+        title = "defaults " if trial is found.defaults else ""
+        print(f"{title}rmse {trial.rmse:.5g}  {format_settings(trial.settings)}")
+    about = {
+        "command": f"python -m model_build tune --folds {folds} --fans {config.fans} "
+        f"--trials {config.trials} --seed {config.seed}",
+        "ratings": ratings_fingerprint(ratings),
+        "ranges": {name: [values.low, values.high] for name, values in ranges.items()},
+    }
+    write_text_atomically(config.out, json.dumps(found.to_json(about), indent=1) + "\n")
+
+
+def format_settings(settings: Mapping[str, float | int]) -> str:
+    """``name=value`` of each."""
+    return " ".join(f"{name}={value:.5g}" for name, value in settings.items())
+
+
+def search_on_held_out_fans(config: TuneConfig) -> None:
+    """Search one part after the other, and write the best settings whenever they change."""
     import optuna
 
     from model_build.data.catalogue import read_catalogue
@@ -71,8 +139,6 @@ def run(config: TuneConfig) -> None:
     from model_build.tuning.search_space import OBJECTIVE_METRICS, select_spaces
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    if config.seed < 0:
-        raise InputError(f"--seed {config.seed}: expected a whole number of at least 0.")
     if config.objective and config.objective not in OBJECTIVE_METRICS:
         raise InputError(
             f"--objective {config.objective}: expected one of {', '.join(OBJECTIVE_METRICS)}."
@@ -80,8 +146,6 @@ def run(config: TuneConfig) -> None:
     searches = select_spaces(config.parts, config.objective, list(config.only) or None)
     if config.objective == "new_ndcg@10" and not config.catalogue:
         raise InputError("--objective new_ndcg@10: needs the franchises of a --catalogue.")
-    if config.out.is_dir():
-        raise InputError(f"{config.out}: is a directory; expected a file to write settings to.")
     ratings = read_ratings(config.ratings)
     franchise: dict[int, int] = {}
     if config.catalogue:
@@ -124,8 +188,7 @@ def run(config: TuneConfig) -> None:
             on_improvement=save_best,
             log=lambda line: print(line, flush=True),
         )
-        chosen = " ".join(f"{name}={value:.5g}" for name, value in found.settings.items())
         print(
-            f"{part}: {objective} {found.value:.5g}, defaults {found.default_value:.5g}: {chosen}"
+            f"{part}: {objective} {found.value:.5g}, defaults {found.default_value:.5g}: "
+            f"{format_settings(found.settings)}"
         )
-    print(f"written to {config.out}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -84,11 +85,36 @@ MAX_VALUE = 10**9
 def read_hyperparameters(path: Path) -> dict[str, Any]:
     """Read settings from a file, as keyword arguments of `Hyperparameters`.
 
+    With ``search`` in the file, as `tune --folds` writes it, they are those under ``settings``.
+
     Raises
     ------
     InputError
         No such file, no JSON object, an unknown setting or a value that it cannot have.
     """
+    found = _read_settings_file(path)
+    # Beside the settings that a search found is how it found them.
+    settings = found.get("settings") if "search" in found else found
+    if not isinstance(settings, dict):
+        raise InputError(f"{path}: expected one JSON object of settings, as tune writes.")
+    return {name: _validated_value(path, name, value) for name, value in settings.items()}
+
+
+def describe_settings(path: Path) -> str:
+    """Say what a file of settings is: its name and digest, and the command that found them.
+
+    Raises
+    ------
+    InputError
+        As `read_hyperparameters`.
+    """
+    search = _read_settings_file(path).get("search")
+    command = search.get("command") if isinstance(search, dict) else None
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    return f"{path.name}, sha256 {digest}{f', {command}' if command else ''}"
+
+
+def _read_settings_file(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text("utf-8"), object_pairs_hook=_reject_duplicate_keys)
     except FileNotFoundError:
@@ -97,7 +123,7 @@ def read_hyperparameters(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read as settings ({error}).") from None
     if not isinstance(found, dict):
         raise InputError(f"{path}: expected one JSON object of settings, as tune writes.")
-    return {name: _validated_value(path, name, value) for name, value in found.items()}
+    return found
 
 
 def _reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -40,7 +40,11 @@ from model_build.data.watch_order import ensure_series
 from model_build.train.checkpoints import CheckpointStore
 from model_build.train.config import TrainConfig
 from model_build.train.driver import train_model
-from model_build.train.hyperparameters import Hyperparameters, read_hyperparameters
+from model_build.train.hyperparameters import (
+    Hyperparameters,
+    describe_settings,
+    read_hyperparameters,
+)
 from model_build.train.item_facts import ItemFacts
 from model_build.train.model_arrays import TrainedModel, build_timestamp, make_model_version
 from model_build.train.saved_statistics import train_incrementally
@@ -100,6 +104,8 @@ def train(config: TrainConfig) -> str:
     else:
         training = _train_locally(config, hyperparameters, catalogue)
     trained = training.model
+    if config.settings:
+        trained.hyperparameters["settings_file"] = describe_settings(config.settings)
     created = build_timestamp()
     dataset = DatasetInfo(name=config.name, fingerprint=training.fingerprint)
     version = make_model_version(created, dataset.fingerprint, hyperparameters, parameters)

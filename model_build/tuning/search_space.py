@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import optuna
 
 from app.recommender import SortOrder
@@ -43,6 +44,16 @@ class ParameterRange:
         if isinstance(self.low, int) and isinstance(self.high, int):
             return trial.suggest_int(name, self.low, self.high, log=self.log)
         return trial.suggest_float(name, self.low, self.high, log=self.log)
+
+    def rvs(self, random_state: np.random.RandomState) -> float | int:
+        """Draw a value, as a distribution of scipy does for `RandomizedSearchCV`."""
+        whole = isinstance(self.low, int) and isinstance(self.high, int)
+        low, high = (self.low - 0.5, self.high + 0.5) if whole else (self.low, self.high)
+        if self.log:
+            drawn = float(np.exp(random_state.uniform(np.log(low), np.log(high))))
+        else:
+            drawn = float(random_state.uniform(low, high))
+        return round(drawn) if whole else drawn
 
 
 @dataclass(frozen=True, slots=True)
