@@ -42,6 +42,12 @@ class EvaluateOptions(Config):
 
     order: OrderName = "match"
     by_length: bool = Field(False, description="also with lists cut to 5, 20, 100 and 500 titles")
+    full_knn: Count | None = Field(
+        None,
+        description="compare order=score of N of the fans with KNN over all similarities, fitted "
+        "again to what the model was trained on",
+        examples=[200],
+    )
     seed: int = Field(0, description="of resamples and of cut lists")
 
 
@@ -55,11 +61,6 @@ class EvaluateConfig(EvaluateOptions):
         (), description="what the model was trained on, to verify that no fan measured on is in it"
     )
     engine: EngineChoice = Field("hakken", description="one that the model has")
-    full_knn: Count | None = Field(
-        None,
-        description="compare order=score of N of the fans with KNN over all similarities, fitted "
-        "again to --ratings",
-    )
     as_json: bool = named("json", "one JSON object instead of a table", False)
 
 

@@ -31,8 +31,8 @@ class Hyperparameters(Config):
     k: PositiveInt = Field(40, description="neighbours that a predicted score rests on")
     precision: MatrixPrecision = Field(
         "exact",
-        description="compact stores all similarities of anime with --pair-ratings in 16 bits, each "
-        "pair once, instead of some --neighbours",
+        description="compact stores all similarities of anime with ratings enough in 16 bits, each "
+        "pair once, instead of those of neighbours",
     )
     pair_ratings: PositiveInt = Field(
         30, description="ratings that one anime of a pair needs for compact to store it"
