@@ -1,12 +1,18 @@
-"""Dense linear algebra in place, by LAPACK."""
+"""Linear algebra: dense in place, by LAPACK, and leading singular vectors."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import lapack
+from scipy.sparse import csr_array
+from threadpoolctl import threadpool_limits
 
 from app.recommender.array_types import Float32Array
+
+SUBSPACE_MARGIN, SUBSPACE_STEPS, COVARIANCE_STEPS = 20, 6, 3
 
 
 def invert_spd_in_place(matrix: Float32Array) -> None:
@@ -42,3 +48,38 @@ def copy_upper_to_lower(matrix: npt.NDArray[np.floating], rows: int = 512) -> No
 def copy_lower_to_upper(matrix: npt.NDArray[np.floating]) -> None:
     """Copy what stands below the diagonal above it."""
     copy_upper_to_lower(matrix.T)
+
+
+def leading_factors(
+    multiply: Callable[[Float32Array], Float32Array], m: int, size: int
+) -> Float32Array:
+    """Find V (m, f) of the closest V V' to a covariance (m, m): leading eigenvectors, scaled.
+
+    ``multiply`` multiplies the covariance with (m, k). By subspace iteration (Halko, Martinsson and
+    Tropp 2011), from the same start every time; f is at most ``size``.
+    """
+    size = min(size, m)
+    width = min(m, size + SUBSPACE_MARGIN)
+    basis = np.random.default_rng(0).normal(size=(m, width)).astype(np.float32)
+    with threadpool_limits(1):
+        for _ in range(COVARIANCE_STEPS):
+            basis = np.linalg.qr(multiply(basis))[0]
+        value, vector = np.linalg.eigh((basis.T @ multiply(basis)).astype(np.float64))
+        scaled = vector[:, -size:] * np.sqrt(np.maximum(value[-size:], 0.0))
+        return basis @ scaled.astype(np.float32)
+
+
+def leading_singular_vectors(matrix: csr_array, size: int) -> Float32Array:
+    """Find right singular vectors times singular values (columns, up to ``size``) of a matrix.
+
+    By subspace iteration, as `leading_factors`.
+    """
+    columns = matrix.shape[1]
+    size = min(size, *matrix.shape)
+    width = min(columns, size + SUBSPACE_MARGIN)
+    basis = np.random.default_rng(0).normal(size=(columns, width)).astype(np.float32)
+    with threadpool_limits(1):
+        for _ in range(SUBSPACE_STEPS):
+            basis = np.linalg.qr(matrix.T @ (matrix @ basis))[0]
+        _, singular, right = np.linalg.svd(matrix @ basis, full_matrices=False)
+        return np.asarray((basis @ right[:size].T) * singular[:size], np.float32)

@@ -3,15 +3,18 @@
 A standard score z = (r - mu - b_i - user_bias) / user_std takes bias and deviation of a user
 out, so that strict and mild users agree about what they agree on (`app.recommender.score_model`
 folds users in in the same way). From it come shrunk similarities, as
-in `model_build.train.similarity`, and the covariance of the items over users, found by expectation
-maximisation over each user's own entries: a missing score is missing, not zero. Few steps from a
-shrunk start act as the regulariser.
+in `model_build.train.similarity`, and the covariance of the items over users: that found by
+expectation maximisation over each user's own entries (a missing score is missing, not zero; few
+steps from a shrunk start act as the regulariser), plus a share of a kernel of who scored what
+(`model_build.train.item_kernel`). It is kept as factors, and for the closest items what these leave
+out.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 
 import numba
@@ -23,8 +26,12 @@ from threadpoolctl import threadpool_limits
 from app.recommender.array_types import Float32Array, Float64Array, Int32Array, Int64Array
 from model_build.data.grouping import GroupedRatings
 from model_build.train.bias_model import fit_bias_model, sum_squared_residuals
-from model_build.train.linear_algebra import copy_lower_to_upper, invert_spd_in_place
-from model_build.train.similarity import pearson_baseline_similarity
+from model_build.train.item_kernel import ItemKernel, fit_item_kernel
+from model_build.train.linear_algebra import (
+    copy_lower_to_upper,
+    invert_spd_in_place,
+    leading_factors,
+)
 from model_build.util.hashing import sample_by_hash
 from model_build.util.progress import ProgressCallback, no_progress
 from model_build.util.threads import available_cpus
@@ -32,17 +39,23 @@ from model_build.util.threads import available_cpus
 BIAS_REGULARISATION = 5.0
 BIAS_EPOCHS = 15
 STD_PRIOR_WEIGHT = 10.0
-SIMILARITY_SHRINKAGE = 100.0
 
 EM_STEPS = 5
-MIN_GAUSSIAN_RATINGS = 15
+MIN_GAUSSIAN_RATINGS = 3
 """Ratings that an item needs to be part of the Gaussian."""
+MAX_GAUSSIAN_ITEMS = 20_000
+MIN_CORE_RATINGS = 15
+"""Ratings that an item needs for covariances that are learnt one by one."""
+MAX_CORE_ITEMS = 5000
+KERNEL_SHARE = 0.5
+"""The kernel explains all scores by itself; so much of it stands beside those covariances."""
+CLOSE_ITEMS = 10
+MIN_CLOSE_EIGENVALUE = -0.9
 MAX_SAMPLED_USERS = 20_000
 EARLY_STEP_USERS = 5_000
 FULL_SAMPLE_STEPS = 2
 """The first steps only find the direction: they look at fewer users than the last ones."""
 MAX_ENTRIES_PER_USER = 400
-MAX_GAUSSIAN_ITEMS = 5000
 INITIAL_COVARIANCE_SHARE = 0.5
 INITIAL_SHRINKAGE = 50.0
 INITIAL_USER_BIAS_VARIANCE = 0.4
@@ -75,14 +88,16 @@ class StandardScores:
 
 @dataclass(frozen=True, slots=True)
 class GaussianFactorModel:
-    """Covariance ``factor`` ``factor``' + diag(``noise``) of m items, and variance of user biases.
+    """Covariance ``factor`` ``factor``' + ``close`` + diag(``noise``) of m items.
 
-    ``position`` (m,) ascends; ``factor`` is (m, f), ``noise`` (m,).
+    ``position`` (m,) ascends; ``factor`` is (m, f), ``noise`` (m,), ``close`` (m, m) sparse,
+    symmetric, 0 on the diagonal. ``user_bias_variance`` is beside it.
     """
 
     position: Int32Array
     factor: Float32Array
     noise: Float32Array
+    close: csr_array
     user_bias_variance: float
 
 
@@ -120,49 +135,10 @@ def standard_score_values(ratings: GroupedRatings, standard_scores: StandardScor
     return np.asarray(standard_scores.residual / std)
 
 
-def standard_score_similarity(
-    ratings: GroupedRatings,
-    standard_scores: StandardScores,
-    *,
-    neighbours: int,
-    shrinkage: float = SIMILARITY_SHRINKAGE,
-    threads: int | None = None,
-) -> csr_array:
-    """Compute shrunk similarities of standard scores; see `pearson_baseline_similarity`."""
-    return pearson_baseline_similarity(
-        ratings,
-        standard_score_values(ratings, standard_scores),
-        shrinkage=shrinkage,
-        neighbours=neighbours,
-        threads=threads,
-    )
-
-
-def fit_gaussian_factors(
-    ratings: GroupedRatings,
-    standard_scores: StandardScores,
-    *,
-    min_ratings: int = MIN_GAUSSIAN_RATINGS,
-    max_items: int = MAX_GAUSSIAN_ITEMS,
-    factors: int = 256,
-    threads: int | None = None,
-) -> GaussianFactorModel:
-    """Fit the covariance of the most rated items over users, as factors and noise.
-
-    Model of the entries R of a user: y_R ~ N(0, S_RR + user_bias_variance 11' + diag(noise_R)).
-    At most `MAX_SAMPLED_USERS` users, and in each step at most `MAX_ENTRIES_PER_USER` ratings of
-    each, are drawn, always the same. Memory: about eight m x m float32 matrices.
-    """
-    m = gaussian_item_count(np.diff(ratings.item_indptr), min_ratings, max_items)
-    users = sample_gaussian_users(ratings.user_indptr)
-    scores = standard_score_matrix(ratings, standard_scores, m, users)
-    return fit_gaussian_em(scores, ratings.order[:m], factors=factors, threads=threads)
-
-
 def gaussian_item_count(
     count: Int64Array, min_ratings: int = MIN_GAUSSIAN_RATINGS, max_items: int = MAX_GAUSSIAN_ITEMS
 ) -> int:
-    """Count the items in the Gaussian, by how many ratings each has."""
+    """Count the items in the Gaussian, by how many ratings each has, falling."""
     return max(1, min(max_items, int((count >= min_ratings).sum())))
 
 
@@ -194,27 +170,58 @@ def standard_score_matrix(
     return csr_array((value, ratings.user_item[entries], start), shape=(len(active), m))
 
 
-def fit_gaussian_em(
-    user_scores: csr_array,
+def fit_gaussian(
+    scores: csr_array,
     items: Int64Array,
     *,
     factors: int = 256,
+    core_ratings: int = MIN_CORE_RATINGS,
     threads: int | None = None,
     on_progress: ProgressCallback = no_progress,
 ) -> GaussianFactorModel:
-    """Maximise the expectation of `fit_gaussian_factors` on the scores of the users drawn.
+    """Fit the Gaussian to the scores of the users drawn.
 
     Parameters
     ----------
-    user_scores
-        (k, m), as `standard_score_matrix` makes them.
+    scores
+        (k, m), as `standard_score_matrix` makes them; columns by falling number of ratings.
     items
         (m,) original positions of the columns.
+    core_ratings
+        Of how many of these scores an item's covariance is learnt entry by entry, for at most
+        `MAX_CORE_ITEMS`. All others have the kernel's alone.
+    """
+    threads = threads or available_cpus()
+    kernel = fit_item_kernel(scores, threads=threads, on_progress=on_progress)
+    count = np.bincount(scores.indices, minlength=len(items))
+    core = gaussian_item_count(np.sort(count)[::-1], core_ratings, MAX_CORE_ITEMS)
+    covariance, bias_variance = fit_covariance_em(
+        _with_two_entries(scores[:, :core].tocsr()), threads=threads, on_progress=on_progress
+    )
+    joint = JointCovariance(covariance, replace(kernel, variance=KERNEL_SHARE * kernel.variance))
+    factor = leading_factors(partial(joint.multiply, threads=threads), len(items), factors)
+    noise, close = _close_covariance(joint, factor)
+    order = np.argsort(items)
+    return GaussianFactorModel(
+        items[order].astype(np.int32),
+        factor[order],
+        noise[order],
+        close[order][:, order].tocsr(),
+        bias_variance,
+    )
+
+
+def fit_covariance_em(
+    user_scores: csr_array, *, threads: int, on_progress: ProgressCallback = no_progress
+) -> tuple[Float32Array, float]:
+    """Fit the covariance S (m, m) of items over users, and the variance of the users' biases.
+
+    Model of the entries R of a user: y_R ~ N(0, S_RR + user_bias_variance 11' + diag(noise_R)), for
+    scores (k, m) as `standard_score_matrix` makes them. Memory: about eight such matrices.
     """
     rng = np.random.default_rng(0)
     covariance, noise = _initial_covariance(user_scores)
     user_bias_variance = INITIAL_USER_BIAS_VARIANCE
-    threads = threads or available_cpus()
     early = subsample_users(user_scores, EARLY_STEP_USERS)
     steps = EM_STEPS if user_scores.shape[0] else 0
     for step in range(steps):
@@ -230,16 +237,68 @@ def fit_gaussian_em(
         mean_noise = noise_sum.sum() / seen.sum()
         noise = (noise_sum + NOISE_SHRINKAGE * mean_noise) / (seen + NOISE_SHRINKAGE)
         on_progress("taste factors", step + 1, steps)
-    factor = _leading_factors(covariance, factors)
-    # What the factors leave out of an item's variance is its own.
-    left_out = np.maximum(covariance.diagonal() - (factor**2).sum(axis=1), 0.0)
-    order = np.argsort(items)
-    return GaussianFactorModel(
-        items[order].astype(np.int32),
-        factor[order].astype(np.float32),
-        (noise + left_out)[order].astype(np.float32),
-        user_bias_variance,
-    )
+    return covariance, user_bias_variance
+
+
+def _with_two_entries(scores: csr_array) -> csr_array:
+    """Leave out the users who have fewer."""
+    return scores[np.diff(scores.indptr) >= 2]
+
+
+@dataclass(frozen=True, slots=True)
+class JointCovariance:
+    """The sum of a covariance of the first items and of a kernel of all m."""
+
+    first: Float32Array
+    kernel: ItemKernel
+
+    def rows(self, first: int) -> Float32Array:
+        """Compute up to `ROWS_PER_BLOCK` rows from ``first`` on, (rows, m)."""
+        block = self.kernel.block(slice(first, first + ROWS_PER_BLOCK), slice(None))
+        own = self.first[first : first + ROWS_PER_BLOCK]
+        block[: len(own), : len(self.first)] += own
+        return block
+
+    def multiply(self, vectors: Float32Array, threads: int) -> Float32Array:
+        """Multiply with (m, k), block by block."""
+        starts = range(0, len(vectors), ROWS_PER_BLOCK)
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+            return np.concatenate(list(pool.map(lambda at: self.rows(at) @ vectors, starts)))
+
+
+def _close_covariance(
+    joint: JointCovariance, factor: Float32Array
+) -> tuple[Float32Array, csr_array]:
+    """What factors (m, f) leave out: noise (m,), and the largest covariances (m, m) between items.
+
+    Those are cut down where need be until close + diag(noise) is positive definite, so that the
+    covariance of any list's entries is.
+    """
+    m = len(factor)
+    noise = joint.kernel.noise.astype(np.float64)
+    n_close = min(CLOSE_ITEMS, m - 1)
+    cells: list[tuple[Int64Array, Int64Array, Float32Array]] = []
+    for first in range(0, m, ROWS_PER_BLOCK):
+        left = joint.rows(first)
+        rows = slice(first, first + len(left))
+        left -= factor[rows] @ factor.T
+        own = np.arange(rows.start, rows.stop)
+        noise[rows] += np.maximum(left[own - first, own], 0.0)
+        left[own - first, own] = 0.0
+        best = np.argpartition(-np.abs(left), n_close, axis=1)[:, :n_close]
+        value = np.take_along_axis(left, best, axis=1)
+        cells.append((np.repeat(own, n_close), best.ravel(), value.ravel()))
+    row, column, value = (np.concatenate(parts) for parts in zip(*cells, strict=True))
+    one = csr_array((value, (row, column)), shape=(m, m))
+    # Whoever chose whom, both have it, and to the last bit the same.
+    close = one.maximum(one.T) + one.minimum(one.T)
+    both = one.astype(bool).multiply(one.T.astype(bool))
+    close = csr_array(close - close.multiply(both) / 2.0)
+    root = 1.0 / np.sqrt(noise)
+    scaled = csr_array(close.multiply(root[:, None]).multiply(root)).astype(np.float64)
+    least = float(eigsh(scaled, 1, which="SA", v0=np.ones(m), tol=1e-3)[0][0]) if m > 2 else 0.0
+    close.data *= min(1.0, MIN_CLOSE_EIGENVALUE / least) if least < 0 else 1.0
+    return noise.astype(np.float32), close
 
 
 def _initial_covariance(user_scores: csr_array) -> tuple[Float32Array, Float64Array]:
@@ -313,19 +372,6 @@ def _maximisation_step(
         list(pool.map(fill_rows, reversed(range(0, m, ROWS_PER_BLOCK))))
     copy_lower_to_upper(grown)
     return grown
-
-
-def _leading_factors(covariance: Float32Array, factors: int) -> Float64Array:
-    """Find V (m, f) of the closest V V' to a covariance: leading eigenvectors, scaled."""
-    m = len(covariance)
-    if m <= 2 * factors:
-        value, vector = np.linalg.eigh(covariance.astype(np.float64))
-        value, vector = value[-factors:], vector[:, -factors:]
-    else:
-        # Many small steps: threads of BLAS would mostly wait for one another.
-        with threadpool_limits(1):
-            value, vector = eigsh(covariance, factors, v0=np.ones(m, np.float32), tol=1e-4)
-    return np.asarray(vector * np.sqrt(np.maximum(value, 0.0)), np.float64)
 
 
 def subsample_users(user_scores: csr_array, max_users: int) -> csr_array:
