@@ -46,6 +46,11 @@ class ItemMatrix:
         n = len(self.indptr) - 1
         return kernels.gather_rows(rows, self.indptr, self.indices, self.data, self.scale, n)
 
+    @classmethod
+    def empty(cls, n_items: int) -> ItemMatrix:
+        """Return a matrix (n_items, n_items) without weights."""
+        return cls(np.zeros(n_items + 1, np.int64), np.zeros(0, np.uint16), np.zeros(0, np.int16))
+
     def column_entries(self, item: int) -> tuple[Int64Array, Float64Array]:
         """Return all rows with a weight for ``item``, and the weights: one scan, no second copy."""
         at = np.flatnonzero(self.indices == item)

@@ -38,7 +38,8 @@ class ScoreModel:
     scores; ``score_std`` is that of all users, ``score_std_weight`` how many scores it counts for.
     ``factor_position`` (m,) are the anime that the Gaussian knows, ``factor_row`` (n,) its inverse
     (-1 where not known), ``item_factors`` (m, f) float32 with ``constant_factor`` as its last
-    column, ``noise_variance`` (m,) float32 above 0.
+    column, ``close_covariance`` (m, m) what pairs have in common beside them, ``noise_variance``
+    (m,) float32 above 0.
     """
 
     item_bias: Float64Array
@@ -50,6 +51,7 @@ class ScoreModel:
     factor_row: Int32Array
     item_factors: Float32Array
     constant_factor: float
+    close_covariance: ItemMatrix
     noise_variance: Float32Array
 
     @classmethod
@@ -100,6 +102,11 @@ class ScoreModel:
                 ]
             ),
             constant_factor=constant_factor,
+            close_covariance=(
+                arrays.read_sparse_matrix("score_model_close_covariance", len(factor_position))
+                if "score_model_close_covariance_indptr" in arrays
+                else ItemMatrix.empty(len(factor_position))  # older models have none
+            ),
             noise_variance=noise_variance,
         )
 

@@ -9,10 +9,11 @@ deviation, z_j = (x_j - b_u) / s and t = n / (n + shrinkage):
 - ``knn_i``: the neighbourhood of Koren (2010, section 2.2) in standard scores, its shrunk
   similarities raised to a power so that the nearest count most:
   sum w_ij z_j / (damping + sum w_ij).
-- ``g_i``: anime are jointly Gaussian over users with covariance V V' + diag(noise); g is the
+- ``g_i``: anime are jointly Gaussian over users with covariance V V' + S + diag(noise); g is the
   conditional mean given x / s, which weighs the entries jointly (two seasons of one show count
-  once) and gives an expected error as well. V is trained by expectation maximisation
-  (`model_build.train.score_model`); its last column is the user's bias.
+  once) and gives an expected error as well. V holds what many anime have in common, its last column
+  the user's bias; S, sparse, what only the closest do, as two seasons. How both are trained stands
+  in `model_build.train.score_model`.
 - ``affinity_i``: what users pick for themselves they score higher than the rest.
 
 The Gaussian needs few scores, the neighbourhood many. All three are sums over the user's own
@@ -30,6 +31,9 @@ from app.recommender.affinity import AffinityScores
 from app.recommender.array_types import Float64Array, Int64Array
 from app.recommender.fold_in import UserProfile
 from app.recommender.model import Model, ScoreModel
+
+SOLUTION_TOLERANCE = 1e-5
+MAX_SOLUTION_STEPS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +80,12 @@ def predict_scores(model: Model, profile: UserProfile, affinity: AffinityScores)
     )
     knn_term = numerator / (parameters.similarity_damping + total_weight)
 
-    user_factors, precision_cholesky = _user_factor_posterior(
-        score_model, entry_position, deviation / user_std
+    row = score_model.factor_row[entry_position]
+    known = row >= 0
+    weight, precision_cholesky = _entry_weights(
+        score_model, row[known], deviation[known] / user_std
     )
-    gaussian_term = np.full(len(model), score_model.constant_factor * user_factors[-1])
-    gaussian_term[score_model.factor_position] = score_model.item_factors @ user_factors.astype(
-        np.float32
-    )
+    gaussian_term = _gaussian_mean(score_model, row[known], weight, len(model))
     t = n / (n + parameters.score_count_shrinkage)
     knn_term *= (parameters.knn_weight + parameters.knn_weight_gain * t) * user_std
     gaussian_term = (parameters.gaussian_weight + parameters.gaussian_weight_gain * t) * (
@@ -105,8 +108,9 @@ def expected_error(
 ) -> Float64Array:
     """Return the standard deviation (k,) of the user's score of some anime around its prediction.
 
-    That of the Gaussian: what the list leaves open about the user, and the noise of the anime. An
-    anime outside it is as uncertain as the average one for a user of whom nothing is known.
+    That of the Gaussian: what the list leaves open about the user's factors, and the noise of the
+    anime; what its closest on the list say is not counted. An anime outside it is as uncertain as
+    the average one for a user of whom nothing is known.
     """
     known = model.score_model.factor_row[positions]
     factor = model.score_model.item_factors[known].T.astype(np.float64)
@@ -117,21 +121,60 @@ def expected_error(
     return np.asarray(prediction.user_std * np.sqrt(variance))
 
 
-def _user_factor_posterior(
-    score_model: ScoreModel, entry_position: Int64Array, observed: Float64Array
+def _entry_weights(
+    score_model: ScoreModel, row: Int64Array, observed: Float64Array
 ) -> tuple[Float64Array, Float64Array]:
-    """Mean (f,) of the user's factors given the entries y, and the root of their precision (f, f).
+    """Weights w (k,) with (V V' + S + D) w = y, and the root of the factors' precision (f, f).
 
-    By Woodbury the precision is I + V' D^-1 V = L L' and the mean solves it for V' D^-1 y, so a
-    list of ten thousand entries costs little more than one of ten.
+    ``row`` (k,) are the entries' rows of V, ``observed`` their y. By Woodbury the precision is
+    I + V' D^-1 V = L L', and V V' + D is solved through it: a list of ten thousand entries costs
+    little more than one of ten. What S adds takes a few steps of conjugate gradients, for which
+    that solution is the preconditioner; without S the first step is exact.
     """
-    row = score_model.factor_row[entry_position]
-    known = row >= 0
-    weight = 1.0 / np.sqrt(score_model.noise_variance[row[known]])
-    scaled = score_model.item_factors[row[known]] * weight[:, None].astype(np.float64)
-    precision_cholesky = np.linalg.cholesky(np.eye(scaled.shape[1]) + scaled.T @ scaled)
-    rhs = scaled.T @ (weight * observed[known])
-    mean = kernels.solve_lower_transposed(
-        precision_cholesky, kernels.solve_lower(precision_cholesky, rhs[:, None])
+    close, n_rows = score_model.close_covariance, len(score_model.item_factors)
+    root = 1.0 / np.sqrt(score_model.noise_variance[row].astype(np.float64))
+    factors = score_model.item_factors[row] * root[:, None]
+    precision = np.eye(factors.shape[1]) + factors.T @ factors
+    precision_cholesky = np.asarray(np.linalg.cholesky(precision), np.float64)
+
+    def precondition(left: Float64Array) -> Float64Array:
+        inner = kernels.solve_lower(precision_cholesky, (left @ factors)[:, None])
+        inner = kernels.solve_lower_transposed(precision_cholesky, inner)
+        return np.asarray(left - factors @ inner[:, 0])
+
+    def multiply(vector: Float64Array) -> Float64Array:
+        of_close = kernels.weighted_row_sum(
+            row, root * vector, close.indptr, close.indices, close.data, close.scale, n_rows
+        )
+        return np.asarray(vector + factors @ (vector @ factors) + root * of_close[row])
+
+    left = root * observed
+    solution, limit = np.zeros(len(row)), SOLUTION_TOLERANCE**2 * (left @ left)
+    direction, before = np.zeros(len(row)), 1.0
+    for _ in range(MAX_SOLUTION_STEPS):
+        if left @ left <= limit:
+            break
+        guess = precondition(left)
+        now = float(left @ guess)
+        direction = guess + now / before * direction
+        image = multiply(direction)
+        step = now / (direction @ image)
+        solution += step * direction
+        left -= step * image
+        before = now
+    return root * solution, precision_cholesky
+
+
+def _gaussian_mean(
+    score_model: ScoreModel, row: Int64Array, weight: Float64Array, n_items: int
+) -> Float64Array:
+    """Mean (n,) of every anime, given the weights of the entries; ``row`` (k,) are theirs of V."""
+    close, factors = score_model.close_covariance, score_model.item_factors
+    user_factors = weight @ factors[row].astype(np.float64)
+    mean = np.full(n_items, score_model.constant_factor * user_factors[-1])
+    mean[score_model.factor_position] = factors @ user_factors.astype(
+        np.float32
+    ) + kernels.weighted_row_sum(
+        row, weight, close.indptr, close.indices, close.data, close.scale, len(factors)
     )
-    return mean[:, 0], precision_cholesky
+    return mean

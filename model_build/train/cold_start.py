@@ -28,7 +28,7 @@ from app.recommender.array_types import Float64Array, Int32Array, Int64Array
 from model_build.train.affinity import MIN_ENTRIES
 from model_build.train.score_model import (
     BIAS_REGULARISATION,
-    MIN_GAUSSIAN_RATINGS,
+    MIN_CORE_RATINGS,
     GaussianFactorModel,
     StandardScores,
 )
@@ -150,16 +150,20 @@ def predict_cold_factors(
 ) -> GaussianFactorModel:
     """Add the cold items to the Gaussian; their noise holds what the features do not explain.
 
-    The regressor is fitted to the items of the Gaussian; ``bias_variance`` is that of the predicted
-    biases, in squared standard scores.
+    None is close to another. The regressor is fitted to the items of the Gaussian;
+    ``bias_variance`` is that of the predicted biases, in squared standard scores.
     """
     factor, error = regressor.predict(gaussian.factor.astype(np.float64))
     usual = float(np.average(gaussian.noise, weights=regressor.sample_weight))
     noise = np.full(len(factor), usual + error + bias_variance, np.float32)
     position = np.concatenate([gaussian.position, regressor.cold.astype(np.int32)])
     order = np.argsort(position)
+    m = len(position)
+    close = gaussian.close.copy()
+    close.resize((m, m))
     return replace(
         gaussian,
+        close=csr_array(close[order][:, order]),
         position=position[order],
         factor=np.concatenate([gaussian.factor, factor.astype(np.float32)])[order],
         noise=np.concatenate([gaussian.noise, noise])[order],
@@ -228,7 +232,7 @@ def predict_cold_items(
     rating_count, entry_count
         (n_items,); items on ``min_entries`` lists have affinities of their own.
     """
-    rated = np.flatnonzero(rating_count >= MIN_GAUSSIAN_RATINGS)
+    rated = np.flatnonzero(rating_count >= MIN_CORE_RATINGS)
     listed = np.flatnonzero(entry_count >= min_entries)
     if not (len(cold) and len(rated) and len(listed)):
         return fitted
@@ -236,7 +240,9 @@ def predict_cold_items(
     modelled = gaussian.position.astype(np.int64)
     # Scores are predicted, so every score counts; an affinity is a column an item.
     by_scores = ColdStartRegressor(features, rated, cold, rating_count[rated])
-    of_gaussian = ColdStartRegressor(features, modelled, cold, rating_count[modelled])
+    # What the Gaussian knows by a few scores it goes on to know by these.
+    unmodelled = np.setdiff1d(cold, modelled)
+    of_gaussian = ColdStartRegressor(features, modelled, unmodelled, rating_count[modelled])
     by_lists = ColdStartRegressor(features, listed, cold)
     bias, error = predict_cold_biases(by_scores, standard.item_bias, rating_count)
     return FittedComponents(

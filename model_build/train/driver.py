@@ -48,7 +48,7 @@ from model_build.train.model_arrays import (
 from model_build.train.score_model import (
     GaussianFactorModel,
     StandardScores,
-    fit_gaussian_em,
+    fit_gaussian,
     gaussian_item_count,
     sample_gaussian_users,
     standard_score_matrix,
@@ -328,7 +328,7 @@ class _Training:
             _ = self._standard_scores
             with self._timed("taste factors"):
                 sampled = self._gatherer.sample_scores()
-                fitted = fit_gaussian_em(
+                fitted = fit_gaussian(
                     sampled.scores,
                     sampled.items,
                     factors=factors,
@@ -339,12 +339,17 @@ class _Training:
                 "position": fitted.position,
                 "factor": fitted.factor,
                 "noise": fitted.noise,
+                **_csr_arrays(fitted.close),
                 "user_bias_variance": np.array([fitted.user_bias_variance]),
             }
 
         found = self._stage("taste-factors", factors, fit)
         variance = float(found["user_bias_variance"][0])
-        return GaussianFactorModel(found["position"], found["factor"], found["noise"], variance)
+        m = len(found["position"])
+        close = csr_array(tuple(found[name] for name in CSR_ARRAYS), shape=(m, m))
+        return GaussianFactorModel(
+            found["position"], found["factor"], found["noise"], close, variance
+        )
 
     def _fit_affinity(
         self, name: str, regularisation: EaseRegularisation, n_neighbours: int

@@ -152,15 +152,20 @@ def fit_item_kernel(
                 for name, factor in RATE_FACTORS.items():
                     for part in parts[1:]:
                         getattr(parts[0], name)[:] += getattr(part, name)
+                    value, gradient, mean_of, square_of, held_to = (
+                        getattr(of, name).reshape(-1)
+                        for of in (parameters, parts[0], mean, square, start)
+                    )
                     _adam_step(
-                        *(
-                            getattr(of, name).reshape(-1)
-                            for of in (parameters, parts[0], mean, square, start)
-                        ),
-                        np.float32(decay if name != "shared" else 0.0),
-                        np.float32(rate * factor),
-                        np.float32(1.0 - ADAM_MEAN_DECAY**step),
-                        np.float32(1.0 - ADAM_SQUARE_DECAY**step),
+                        value,
+                        gradient,
+                        mean_of,
+                        square_of,
+                        held_to,
+                        decay if name != "shared" else 0.0,
+                        rate * factor,
+                        1.0 - ADAM_MEAN_DECAY**step,
+                        1.0 - ADAM_SQUARE_DECAY**step,
                     )
             on_progress("taste kernel", epoch + 1, epochs)
     return parameters.kernel()
@@ -244,7 +249,8 @@ def _initial_embedding(scores: csr_array) -> Float32Array:
     length = np.linalg.norm(embedding, axis=1)
     lost = length < 1e-6 * length.max(initial=1e-30)
     embedding[lost] = np.random.default_rng(0).normal(size=(int(lost.sum()), embedding.shape[1]))
-    return embedding / np.linalg.norm(embedding, axis=1, keepdims=True).astype(np.float32)
+    embedding /= np.linalg.norm(embedding, axis=1, keepdims=True)
+    return embedding
 
 
 @numba.njit(nogil=True, cache=True)
@@ -259,10 +265,9 @@ def _adam_step(
     mean_share: float,
     square_share: float,
 ) -> None:
-    """Move ``value`` against its gradient, and that of a prior around ``start`` (Kingma, Ba)."""
+    """Move ``value`` against the gradient and towards ``start`` (Adam, Kingma and Ba 2015)."""
     for k in range(len(value)):
         slope = gradient[k] + decay * (value[k] - start[k])
-        mean[k] += np.float32(1.0 - ADAM_MEAN_DECAY) * (slope - mean[k])
-        square[k] += np.float32(1.0 - ADAM_SQUARE_DECAY) * (slope * slope - square[k])
-        change = rate * (mean[k] / mean_share)
-        value[k] -= change / (np.sqrt(square[k] / square_share) + np.float32(ADAM_EPSILON))
+        mean[k] += (1.0 - ADAM_MEAN_DECAY) * (slope - mean[k])
+        square[k] += (1.0 - ADAM_SQUARE_DECAY) * (slope * slope - square[k])
+        value[k] -= rate * mean[k] / mean_share / (np.sqrt(square[k] / square_share) + ADAM_EPSILON)

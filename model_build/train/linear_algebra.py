@@ -66,7 +66,7 @@ def leading_factors(
             basis = np.linalg.qr(multiply(basis))[0]
         value, vector = np.linalg.eigh((basis.T @ multiply(basis)).astype(np.float64))
         scaled = vector[:, -size:] * np.sqrt(np.maximum(value[-size:], 0.0))
-        return basis @ scaled.astype(np.float32)
+        return np.asarray(basis @ scaled, np.float32)
 
 
 def leading_singular_vectors(matrix: csr_array, size: int) -> Float32Array:

@@ -150,10 +150,14 @@ def score_model_arrays(
 ) -> ModelArrays:
     """Encode the score model; row i of ``similarity`` (n, n) holds the neighbours of item i."""
     arrays, scale = encode_item_matrix("score_model_similarity", similarity.T, "compact")
+    close, close_scale = encode_item_matrix(
+        "score_model_close_covariance", gaussian.close, "compact"
+    )
     return ModelArrays(
         {
             "score_model_item_bias": standard_scores.item_bias,
             **arrays,
+            **close,
             "score_model_factor_position": gaussian.position,
             "score_model_item_factors": gaussian.factor.astype(np.float16),
             "score_model_noise_variance": gaussian.noise,
@@ -164,6 +168,7 @@ def score_model_arrays(
             "score_model_score_std_weight": STD_PRIOR_WEIGHT,
             "score_model_constant_factor": float(np.sqrt(gaussian.user_bias_variance)),
             "score_model_similarity_scale": scale,
+            "score_model_close_covariance_scale": close_scale,
         },
     )
 

@@ -49,6 +49,8 @@ MIN_CORE_RATINGS = 15
 MAX_CORE_ITEMS = 5000
 KERNEL_SHARE = 0.5
 """The kernel explains all scores by itself; so much of it stands beside those covariances."""
+COVARIANCE_SCALE = 0.48
+"""Predictions do not depend on it, expected errors do: 68 % of held-out scores are within them."""
 CLOSE_ITEMS = 10
 MIN_CLOSE_EIGENVALUE = -0.9
 MAX_SAMPLED_USERS = 20_000
@@ -204,10 +206,10 @@ def fit_gaussian(
     order = np.argsort(items)
     return GaussianFactorModel(
         items[order].astype(np.int32),
-        factor[order],
-        noise[order],
-        close[order][:, order].tocsr(),
-        bias_variance,
+        np.float32(np.sqrt(COVARIANCE_SCALE)) * factor[order],
+        np.float32(COVARIANCE_SCALE) * noise[order],
+        np.float32(COVARIANCE_SCALE) * csr_array(close[order][:, order]),
+        COVARIANCE_SCALE * bias_variance,
     )
 
 

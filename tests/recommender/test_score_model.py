@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from app.recommender import Model, RecommendOptions, SortOrder, UserList, WatchS
 from app.recommender.affinity import score_affinity
 from app.recommender.array_types import Float64Array
 from app.recommender.arrays import ItemMatrix
+from app.recommender.artifact import open_artifact
 from app.recommender.fold_in import UserProfile, fold_in
 from app.recommender.score_model import expected_error, predict_scores
 from tests.recommender.drawn import lists
@@ -53,25 +56,48 @@ def taste_again(model: Model, visitor: UserProfile) -> tuple[Float64Array, Float
     factor[:, -1] = taste.constant_factor
     factor[taste.factor_position] = taste.item_factors
     covariance = factor @ factor.T
+    at = taste.factor_position
+    covariance[np.ix_(at, at)] += dense(taste.close_covariance, len(at))
     known = taste.factor_row[source] >= 0
     on = source[known]
     kernel = covariance[np.ix_(on, on)] + np.diag(taste.noise_variance[taste.factor_row[on]])
     reach = np.linalg.solve(kernel, covariance[on]).T
     joint = reach @ (x[known] / spread)
-    variance = covariance.diagonal() - (reach * covariance[on].T).sum(axis=1)
+    # What the closest say makes the score, but not its expected error.
+    wide = factor @ factor.T
+    noisy = wide[np.ix_(on, on)] + np.diag(taste.noise_variance[taste.factor_row[on]])
+    variance = wide.diagonal() - (np.linalg.solve(noisy, wide[on]) * wide[on]).sum(axis=0)
 
-    t = n / (n + 100)
+    own, t = model.parameters, n / (n + model.parameters.score_count_shrinkage)
     score = model.global_mean + taste.item_bias + level
-    score = score + (0.25 + 0.57 * t) * spread * nearest
-    score = score + (0.69 - 0.39 * t) * (spread * joint - level)
-    score = score + 0.41 * affinity_again(model, visitor) - 0.15
+    score = score + (own.knn_weight + own.knn_weight_gain * t) * spread * nearest
+    score = score + (own.gaussian_weight + own.gaussian_weight_gain * t) * (spread * joint - level)
+    score = score + own.score_affinity_weight * affinity_again(model, visitor) + own.score_offset
     error = spread * np.sqrt(variance[taste.factor_position] + taste.noise_variance)
     return score, error
 
 
+@pytest.fixture(scope="module", params=["closest", "older", "long-term"])
+def variant(model: Model, request: pytest.FixtureRequest) -> Model:
+    """The model, one written before covariances of the closest, and other blend weights."""
+    if request.param == "older":
+        artifact = open_artifact(model.catalogue_path.parent)
+        arrays = {
+            name: array
+            for name, array in artifact.arrays.items()
+            if not name.startswith("score_model_close_covariance")
+        }
+        return Model(replace(artifact, arrays=arrays))
+    if request.param == "long-term":
+        weights = {"knn_weight_gain": 0.3, "gaussian_weight_gain": -0.2}
+        return model.with_parameters(model.parameters.model_copy(update=weights))
+    return model
+
+
 @given(st.data())
 @settings(max_examples=60, deadline=None)
-def test_affinity_and_score_are_those_of_the_formulas(model: Model, data: st.DataObject) -> None:
+def test_affinity_and_score_are_those_of_the_formulas(variant: Model, data: st.DataObject) -> None:
+    model = variant
     visitor = fold_in(model, data.draw(lists(model, most=70)))
     affinity = score_affinity(model, visitor)
     np.testing.assert_allclose(affinity.value, affinity_again(model, visitor), atol=1e-12)

@@ -23,8 +23,10 @@ from model_build.train.model_arrays import encode_item_matrix
 from model_build.train.score_model import (
     STD_PRIOR_WEIGHT,
     StandardScores,
-    fit_gaussian_factors,
-    standard_score_similarity,
+    fit_gaussian,
+    gaussian_item_count,
+    standard_score_matrix,
+    standard_score_values,
 )
 from model_build.train.similarity import pearson_baseline_similarity
 from model_build.util.hashing import sample_by_hash
@@ -153,9 +155,12 @@ def test_a_refresh_is_all_fans_with_the_old_baselines(folder: Path) -> None:
         np.diff(ratings.user_indptr) + STD_PRIOR_WEIGHT
     )
     standard = StandardScores(bias, within, level, np.sqrt(variance), spread)
-    similarity = standard_score_similarity(ratings, standard, neighbours=int(ALL))
+    values = standard_score_values(ratings, standard)
+    similarity = pearson_baseline_similarity(ratings, values, neighbours=int(ALL))
     assert_close(fresh, encode_item_matrix("score_model_similarity", similarity.T, "compact")[0])
-    gaussian = fit_gaussian_factors(ratings, standard)
+    m = gaussian_item_count(np.diff(ratings.item_indptr))
+    scores = standard_score_matrix(ratings, standard, m, np.arange(ratings.n_users))
+    gaussian = fit_gaussian(scores, ratings.order[:m])
     assert_close(
         fresh,
         {

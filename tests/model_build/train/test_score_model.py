@@ -15,12 +15,18 @@ from app.recommender.fold_in import fold_in
 from app.recommender.score_model import predict_scores
 from model_build.data.grouping import GroupedRatings, group_ratings
 from model_build.train import score_model as taste
+from model_build.train.item_kernel import ItemKernel
+from model_build.train.linear_algebra import leading_factors, leading_singular_vectors
 from model_build.train.score_model import (
+    MIN_GAUSSIAN_RATINGS,
     STD_PRIOR_WEIGHT,
     GaussianFactorModel,
+    JointCovariance,
+    _close_covariance,
     _expectation_step,
-    _leading_factors,
-    fit_gaussian_factors,
+    fit_gaussian,
+    gaussian_item_count,
+    standard_score_matrix,
     standardise_ratings,
     subsample_users,
 )
@@ -41,8 +47,23 @@ def planted(fans: int, anime: int, seed: int) -> tuple[GroupedRatings, Float64Ar
     return grouped, covariance / spread[:, None] / spread
 
 
+def fit(
+    grouped: GroupedRatings,
+    *,
+    min_ratings: int = MIN_GAUSSIAN_RATINGS,
+    max_items: int = 1000,
+    factors: int = 256,
+    threads: int | None = None,
+) -> GaussianFactorModel:
+    """Fit to the scores of everyone, as training does to those of the users drawn."""
+    m = gaussian_item_count(np.diff(grouped.item_indptr), min_ratings, max_items)
+    everyone = np.arange(grouped.n_users)
+    scores = standard_score_matrix(grouped, standardise_ratings(grouped), m, everyone)
+    return fit_gaussian(scores, grouped.order[:m], factors=factors, threads=threads)
+
+
 def correlation(gaussian: GaussianFactorModel) -> Float64Array:
-    covariance = gaussian.factor.astype(np.float64) @ gaussian.factor.T
+    covariance = gaussian.factor.astype(np.float64) @ gaussian.factor.T + gaussian.close
     spread = np.sqrt(covariance.diagonal())
     return np.asarray(covariance / spread[:, None] / spread)
 
@@ -110,7 +131,7 @@ def test_the_expectation_step_adds_up_every_fan(threads: int) -> None:
 
 def test_a_planted_taste_is_found() -> None:
     grouped, truth = planted(800, 25, seed=3)
-    gaussian = fit_gaussian_factors(grouped, standardise_ratings(grouped), factors=2)
+    gaussian = fit(grouped, factors=2)
     assert gaussian.position.tolist() == list(range(25))
     off = ~np.eye(25, dtype=bool)
     agreement = np.corrcoef(correlation(gaussian)[off], truth[off])[0, 1]
@@ -121,39 +142,74 @@ def test_a_planted_taste_is_found() -> None:
 def test_only_anime_with_ratings_enough_are_known_and_at_most_so_many() -> None:
     grouped, _ = planted(100, 25, seed=4)
     count = np.diff(grouped.item_indptr)[grouped.rank]
-    gaussian = fit_gaussian_factors(
-        grouped, standardise_ratings(grouped), min_ratings=60, factors=4
-    )
+    gaussian = fit(grouped, min_ratings=60, factors=4)
     assert gaussian.position.tolist() == np.flatnonzero(count >= 60).tolist()
-    few = fit_gaussian_factors(grouped, standardise_ratings(grouped), max_items=6, factors=4)
+    few = fit(grouped, max_items=6, factors=4)
     assert set(few.position.tolist()) == set(grouped.order[:6].tolist())
 
 
 def test_threads_do_not_change_the_gaussian() -> None:
     grouped, _ = planted(60, 15, seed=5)
-    one, three = (
-        fit_gaussian_factors(grouped, standardise_ratings(grouped), factors=3, threads=threads)
-        for threads in (1, 3)
-    )
+    one, three = (fit(grouped, factors=3, threads=threads) for threads in (1, 3))
     np.testing.assert_array_equal(one.factor, three.factor)
     np.testing.assert_array_equal(one.noise, three.noise)
+    np.testing.assert_array_equal(one.close.toarray(), three.close.toarray())
 
 
 @pytest.mark.parametrize("m", [20, 400])
 def test_leading_factors_are_those_of_the_eigenvalues(m: int) -> None:
     rng = np.random.default_rng(6)
-    root = rng.normal(size=(m, 30))
+    root = rng.normal(size=(m, 30)) * 0.8 ** np.arange(30)
     covariance = (root @ root.T).astype(np.float32)
     value, vector = np.linalg.eigh(covariance.astype(np.float64))
     best = (vector[:, -10:] * value[-10:]) @ vector[:, -10:].T
-    factor = _leading_factors(covariance, 10)
+    factor = leading_factors(lambda vectors: covariance @ vectors, m, 10)
     np.testing.assert_allclose(factor @ factor.T, best, atol=1e-2 * value[-1] / m)
+    right = leading_singular_vectors(csr_array(root.T.astype(np.float32)), 10)
+    np.testing.assert_allclose(right @ right.T, best, atol=1e-2 * value[-1] / m)
+
+
+def test_what_factors_leave_out_stands_beside_them() -> None:
+    """Noise and close covariances add up to what was fitted; any list can be solved for."""
+    rng = np.random.default_rng(6)
+    root = rng.normal(size=(30, 40)).astype(np.float32) / 6
+    embedding = rng.normal(size=(50, 5)).astype(np.float32)
+    embedding /= np.linalg.norm(embedding, axis=1, keepdims=True)
+    kernel = ItemKernel(embedding, 0.8, 2.0, np.full(50, 1.5, np.float32))
+    whole = np.exp(2.0 * (embedding @ embedding.T - 1)) * 0.8
+    whole[:30, :30] += root @ root.T
+    joint = JointCovariance(root @ root.T, kernel)
+    np.testing.assert_allclose(
+        joint.multiply(np.eye(50, dtype=np.float32), threads=2), whole, atol=1e-5
+    )
+    factor = leading_factors(lambda vectors: joint.multiply(vectors, 1), 50, 8)
+    noise, close = _close_covariance(joint, factor)
+    left = whole - factor @ factor.T
+    np.testing.assert_allclose(noise, 1.5 + left.diagonal(), atol=1e-4)
+    np.testing.assert_array_equal(close.toarray(), close.T.toarray())
+    kept = close.toarray() != 0
+    np.testing.assert_allclose(close.toarray()[kept], left[kept], atol=1e-4)
+    np.fill_diagonal(left, 0)
+    for row in range(50):  # the ten largest of each at the least
+        assert np.abs(left[row][~kept[row]]).max() <= np.sort(np.abs(left[row]))[-10] + 1e-4
+
+
+def test_close_covariances_are_cut_down_until_any_list_can_be_solved_for() -> None:
+    """Of twelve anime all the same, but for a thirteenth that they are all against."""
+    sign = np.append(np.ones(12), -1.0).astype(np.float32)
+    joint = JointCovariance(
+        -2.0 * np.outer(sign, sign).astype(np.float32),
+        ItemKernel(np.eye(13, dtype=np.float32), 1e-6, 1.0, np.full(13, 1.0, np.float32)),
+    )
+    noise, close = _close_covariance(joint, np.zeros((13, 1), np.float32))
+    least = np.linalg.eigvalsh(close.toarray() + np.diag(noise))[0]
+    assert least == pytest.approx(0.1, abs=1e-3)
 
 
 def test_no_fan_with_two_anime_is_no_error() -> None:
     user = np.arange(30, dtype=np.int32)
     grouped = group_ratings(user, user % 2, np.full(30, 7.0) + user % 3, 30, 2)
-    gaussian = fit_gaussian_factors(grouped, standardise_ratings(grouped), min_ratings=1)
+    gaussian = fit(grouped, min_ratings=1)
     assert (gaussian.noise > 0).all()
 
 
@@ -165,9 +221,9 @@ def test_early_steps_look_at_fans_from_everywhere() -> None:
 
 def test_a_planted_taste_is_found_from_a_shorter_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     grouped, truth = planted(800, 25, seed=3)
-    whole = fit_gaussian_factors(grouped, standardise_ratings(grouped), factors=2)
+    whole = fit(grouped, factors=2)
     monkeypatch.setattr(taste, "EARLY_STEP_USERS", 300)
-    short = fit_gaussian_factors(grouped, standardise_ratings(grouped), factors=2)
+    short = fit(grouped, factors=2)
     assert (short.factor != whole.factor).any()
     off = ~np.eye(25, dtype=bool)
     assert np.corrcoef(correlation(short)[off], truth[off])[0, 1] > 0.95
