@@ -110,10 +110,12 @@ def test_the_gaussian_gets_them_with_wider_noise(
     rng = np.random.default_rng(9)
     position = np.arange(0, N - NEW, 2, dtype=np.int32)
     learned = ColdStartRegressor(facts, position.astype(np.int64), learned.cold)
+    close = np.diag(rng.normal(size=len(position) - 1), 1).astype(np.float32)
     gaussian = GaussianFactorModel(
         position,
         rng.normal(size=(len(position), 3)).astype(np.float32),
         rng.uniform(0.2, 0.6, len(position)).astype(np.float32),
+        csr_array(close + close.T),
         0.4,
     )
     placed = predict_cold_factors(learned, gaussian, 0.25)
@@ -121,6 +123,8 @@ def test_the_gaussian_gets_them_with_wider_noise(
     new = np.isin(placed.position, learned.cold)
     np.testing.assert_array_equal(placed.factor[~new], gaussian.factor)
     np.testing.assert_array_equal(placed.noise[~new], gaussian.noise)
+    np.testing.assert_array_equal(placed.close[~new][:, ~new].toarray(), close + close.T)
+    assert placed.close.nnz == gaussian.close.nnz
     # Facts that hardly any of these anime have are not learned from.
     common = facts[position].sum(axis=0) >= MIN_FEATURE_COUNT
     x = facts[:, common]
