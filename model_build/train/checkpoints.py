@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from app.recommender.atomic_writes import replace_directory
 
-CHECKPOINT_FORMAT = 2
+CHECKPOINT_FORMAT = 3
 """To be raised when a stage computes something else from the same input."""
 INDEX_FILE = "stage.json"
 

@@ -174,11 +174,14 @@ class HoldoutBenchmark:
 
 def _empty_stages(n_items: int, mean: float) -> dict[str, ArrayMapping]:
     """Return the stages of a model that predicts the mean of all scores for everyone."""
-    no_matrix = {
-        "data": np.empty(0, np.float32),
-        "indices": np.empty(0, np.int32),
-        "indptr": np.zeros(n_items + 1, np.int32),
-    }
+    no_matrix, nothing_close = (
+        {
+            "data": np.empty(0, np.float32),
+            "indices": np.empty(0, np.int32),
+            "indptr": np.zeros(n_rows + 1, np.int32),
+        }
+        for n_rows in (n_items, 1)
+    )
     return {
         "similarity": empty_knn_arrays(n_items, mean).to_arrays(),
         "taste-similarity": {
@@ -190,6 +193,7 @@ def _empty_stages(n_items: int, mean: float) -> dict[str, ArrayMapping]:
             "position": np.zeros(1, np.int32),
             "factor": np.zeros((1, 0), np.float32),
             "noise": np.ones(1, np.float32),
+            **nothing_close,
             "user_bias_variance": np.ones(1),
         },
         "affinity": no_matrix,

@@ -96,7 +96,9 @@ def test_the_terms_add_up_to_the_predicted_score(
     )
     wanted = [held.model.global_mean, taste.item_bias[at], apart / (taste.reg_user + len(SCORED))]
     assert values[:3] == pytest.approx(wanted)
-    assert values[5] == pytest.approx(0.41 * example.match / 100 - 0.15)
+    own = held.model.parameters
+    wanted_pick = own.score_affinity_weight * example.match / 100 + own.score_offset
+    assert values[5] == pytest.approx(wanted_pick)
 
 
 def test_the_neighbours_add_up_to_the_classic_score(

@@ -97,7 +97,7 @@ def test_parameters_reach_the_manifest_and_change_the_answer(file: Path, tmp_pat
         for model in (before, after)
     )
     raised = two.score_prediction.score - one.score_prediction.score
-    np.testing.assert_allclose(raised, 0.65, atol=1e-9)
+    np.testing.assert_allclose(raised, 0.5 - default_parameters().score_offset, atol=1e-9)
     assert all(item.rarely_listed for item in recommend(after, listed).recommendations)
     assert not all(item.rarely_listed for item in recommend(before, listed).recommendations)
 
