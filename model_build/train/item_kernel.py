@@ -30,7 +30,7 @@ from model_build.train.linear_algebra import (
 )
 from model_build.util.progress import ProgressCallback, no_progress
 
-EMBEDDING_SIZE = 96
+EMBEDDING_SIZE = 128
 EPOCHS = 2
 LEARNING_RATE = 1e-3
 RATE_FACTORS = {"embedding": 5.0, "log_noise": 3.0, "shared": 30.0}
@@ -39,7 +39,7 @@ PRIOR_PRECISION = 300.0
 """How strongly parameters are held to where they start, in units of one score's loss."""
 ADAM_MEAN_DECAY, ADAM_SQUARE_DECAY, ADAM_EPSILON = 0.9, 0.999, 1e-8
 BATCH_ENTRIES = 4096
-MAX_ENTRIES = 256
+MAX_ENTRIES = 512
 """Of a longer list, so many entries are drawn for each pass: the time grows with the cube."""
 MAX_DROPPED_SHARE = 0.6
 INITIAL_BIAS_VARIANCE, INITIAL_VARIANCE, INITIAL_NOISE, INITIAL_SHARPNESS = 0.32, 0.32, 0.53, 6.0

@@ -27,7 +27,6 @@ from model_build.evaluate.comparison import NAMES_WITHOUT_TORCH, PREDICTOR_NAMES
 from model_build.evaluate.config import NameWithoutTorch, RecommenderName
 from model_build.train.affinity import FULL_HISTORY
 from model_build.train.hyperparameters import Hyperparameters
-from model_build.train.score_model import SIMILARITY_SHRINKAGE
 from model_build.tuning.als_grid import ParameterGrid
 from model_build.util.options import Config, EngineChoice, OrderName, options_of
 from tests.model_build.worlds import ROOT
@@ -57,11 +56,10 @@ def test_defaults_are_those_of_the_settings() -> None:
     affinity = {"ridge": 150.0, "dropout": 0.3, "popularity_power": 0.14}
     assert asdict(FULL_HISTORY) == affinity
     trained = Hyperparameters()
-    assert [*affinity.values(), SIMILARITY_SHRINKAGE] == [
+    assert [*affinity.values()] == [
         trained.affinity_ridge,
         trained.affinity_dropout,
         trained.affinity_popularity,
-        trained.taste_shrinkage,
     ]
 
 
