@@ -32,7 +32,7 @@ from app.recommender.array_types import Float64Array, Int64Array
 from app.recommender.fold_in import UserProfile
 from app.recommender.model import Model, ScoreModel
 
-SOLUTION_TOLERANCE = 1e-5
+SOLUTION_TOLERANCE = 1e-4
 MAX_SOLUTION_STEPS = 50
 
 
@@ -80,12 +80,12 @@ def predict_scores(model: Model, profile: UserProfile, affinity: AffinityScores)
     )
     knn_term = numerator / (parameters.similarity_damping + total_weight)
 
-    row = score_model.factor_row[entry_position]
+    row = score_model.factor_row[entry_position].astype(np.int64)
     known = row >= 0
-    weight, precision_cholesky = _entry_weights(
+    weight, user_factors, precision_cholesky = _entry_weights(
         score_model, row[known], deviation[known] / user_std
     )
-    gaussian_term = _gaussian_mean(score_model, row[known], weight, len(model))
+    gaussian_term = _gaussian_mean(score_model, row[known], weight, user_factors, len(model))
     t = n / (n + parameters.score_count_shrinkage)
     knn_term *= (parameters.knn_weight + parameters.knn_weight_gain * t) * user_std
     gaussian_term = (parameters.gaussian_weight + parameters.gaussian_weight_gain * t) * (
@@ -123,8 +123,8 @@ def expected_error(
 
 def _entry_weights(
     score_model: ScoreModel, row: Int64Array, observed: Float64Array
-) -> tuple[Float64Array, Float64Array]:
-    """Weights w (k,) with (V V' + S + D) w = y, and the root of the factors' precision (f, f).
+) -> tuple[Float64Array, Float64Array, Float64Array]:
+    """Weights w (k,) with (V V' + S + D) w = y, factors V' w, root of their precision (f, f).
 
     ``row`` (k,) are the entries' rows of V, ``observed`` their y. By Woodbury the precision is
     I + V' D^-1 V = L L', and V V' + D is solved through it: a list of ten thousand entries costs
@@ -142,35 +142,40 @@ def _entry_weights(
         inner = kernels.solve_lower_transposed(precision_cholesky, inner)
         return np.asarray(left - factors @ inner[:, 0])
 
-    def multiply(vector: Float64Array) -> Float64Array:
+    def multiply_close(vector: Float64Array) -> Float64Array:
         of_close = kernels.weighted_row_sum(
             row, root * vector, close.indptr, close.indices, close.data, close.scale, n_rows
         )
-        return np.asarray(vector + factors @ (vector @ factors) + root * of_close[row])
+        return np.asarray(root * of_close[row])
 
     left = root * observed
     solution, limit = np.zeros(len(row)), SOLUTION_TOLERANCE**2 * (left @ left)
-    direction, before = np.zeros(len(row)), 1.0
+    direction, image, before = np.zeros(len(row)), np.zeros(len(row)), 1.0
     for _ in range(MAX_SOLUTION_STEPS):
         if left @ left <= limit:
             break
         guess = precondition(left)
         now = float(left @ guess)
         direction = guess + now / before * direction
-        image = multiply(direction)
-        step = now / (direction @ image)
+        # V V' + D of the guess is what is left, so only S has to be multiplied with.
+        image = left + now / before * image
+        whole = image + multiply_close(direction)
+        step = now / (direction @ whole)
         solution += step * direction
-        left -= step * image
+        left = left - step * whole
         before = now
-    return root * solution, precision_cholesky
+    return root * solution, solution @ factors, precision_cholesky
 
 
 def _gaussian_mean(
-    score_model: ScoreModel, row: Int64Array, weight: Float64Array, n_items: int
+    score_model: ScoreModel,
+    row: Int64Array,
+    weight: Float64Array,
+    user_factors: Float64Array,
+    n_items: int,
 ) -> Float64Array:
     """Mean (n,) of every anime, given the weights of the entries; ``row`` (k,) are theirs of V."""
     close, factors = score_model.close_covariance, score_model.item_factors
-    user_factors = weight @ factors[row].astype(np.float64)
     mean = np.full(n_items, score_model.constant_factor * user_factors[-1])
     mean[score_model.factor_position] = factors @ user_factors.astype(
         np.float32
