@@ -37,7 +37,7 @@ from model_build.util.options import (
 )
 
 if TYPE_CHECKING:
-    from model_build.data.holdout import MaskedInteractions
+    from model_build.data.masking import MaskedInteractions
     from model_build.engines.als import AlsSettings
     from model_build.evaluate.comparison import ComparisonRow
     from model_build.tuning.als_grid import GridRow
@@ -167,7 +167,7 @@ def _compare(config: ComparisonConfig) -> None:
 
 
 def _load_masked(config: ImplicitConfig) -> tuple[AlsSettings, MaskedInteractions]:
-    from model_build.data.holdout import mask_interactions
+    from model_build.data.masking import mask_interactions
     from model_build.engines.settings import als_settings, read_als_interactions
 
     settings = als_settings(config)

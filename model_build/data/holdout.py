@@ -2,7 +2,6 @@
 
 - `split_users`: whole users; of each a fifth of the scores is hidden.
 - `split_pairs`: a fifth of everybody's scores and likes.
-- `mask_interactions`: a fifth of everybody's interactions, and some users altogether.
 - `hide_scores`: a fifth of the scores of given users, by positions (for early stopping).
 - `truncate_history`: the same users with shorter lists.
 
@@ -17,12 +16,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
-from scipy.sparse import csr_matrix
 
 from app.recommender import UserList
 from app.recommender.array_types import (
     BoolArray,
-    Float32Array,
     Float64Array,
     Int8Array,
     Int32Array,
@@ -34,16 +31,12 @@ from app.recommender.engines.labels import like_labels
 from app.recommender.user_list import KnownEntries
 from model_build.data.config import SplitConfig
 from model_build.data.grouping import rows_by_user
-from model_build.data.interactions import Interactions
 from model_build.data.ratings import Ratings, index_ratings, read_ratings
 from model_build.util.errors import InputError
 from model_build.util.hashing import splitmix64
 
 HIDDEN_SHARE = 0.2
 MIN_SCORES = 5
-MIN_INTERACTIONS = 2
-"""Interactions of which one can be hidden and one seen."""
-NEW_USER_SHARE = 0.1
 
 HoldoutFrames = dict[str, pl.DataFrame]
 """``ratings`` to train on, ``lists`` to show the model, ``holdout`` to find, each with the columns
@@ -73,52 +66,6 @@ class ValidationUser:
 
     visible: KnownEntries
     hidden: KnownEntries
-
-
-@dataclass(frozen=True, slots=True)
-class MaskedUsers:
-    """Users to measure on, a row each.
-
-    ``visible`` and ``hidden`` are (users, anime) bool; ``visible_rows`` (visible.nnz,) are the
-    visible interactions among all, in the order of ``visible.indices``.
-    """
-
-    visible: csr_matrix
-    hidden: csr_matrix
-    visible_rows: Int64Array
-
-    def __len__(self) -> int:
-        return int(self.visible.shape[0])
-
-    def rows_of(self, user: int) -> Int64Array:
-        """Return the visible interactions of one user."""
-        return self.visible_rows[self.visible.indptr[user] : self.visible.indptr[user + 1]]
-
-    def select(self, users: Int64Array) -> MaskedUsers:
-        """Select some of the users."""
-        rows = np.concatenate([self.rows_of(user) for user in users.tolist()])
-        return MaskedUsers(self.visible[users], self.hidden[users], rows)
-
-
-@dataclass(frozen=True, slots=True)
-class MaskedInteractions:
-    """Interactions split for one measurement.
-
-    ``known_users`` are trained on, on what is visible of them; ``new_users`` are not. ``anime_id``
-    (n,) ascending are the columns: anime that somebody trained on has, since no ranking can find
-    another. ``n_unrankable`` hidden interactions are of others.
-    """
-
-    interactions: Interactions
-    anime_id: Int32Array
-    known_users: MaskedUsers
-    new_users: MaskedUsers
-    n_unrankable: int
-
-    @property
-    def item_counts(self) -> Float32Array:
-        """How many users trained on have each anime, (n,)."""
-        return np.asarray(self.known_users.visible.sum(axis=0), np.float32).ravel()
 
 
 def split_users(
@@ -153,7 +100,7 @@ def split_users(
     out = drawn[ratings.user]
     lists = user_list_fingerprints(ratings)
     duplicate = np.isin(lists, lists[drawn])[ratings.user] & ~out
-    hidden = _sample_per_user(ratings.user, np.flatnonzero(out & ratings.rated_mask), scores, rng)
+    hidden = sample_per_user(ratings.user, np.flatnonzero(out & ratings.rated_mask), scores, rng)
     frame = _entries_frame(ratings)
     return {
         "ratings": frame.filter(~out & ~duplicate),
@@ -196,61 +143,6 @@ def split_pairs(ratings: Ratings, n_users: int, seed: int) -> HoldoutFrames:
         "lists": frame.filter(~hidden & measured),
         "holdout": frame.filter(hidden & measured),
     }
-
-
-def mask_interactions(
-    interactions: Interactions, *, seed: int, new_user_share: float = NEW_USER_SHARE
-) -> MaskedInteractions:
-    """Hide a fifth of every user's interactions; ``new_user_share`` of the users is not trained on.
-
-    Raises
-    ------
-    InputError
-        There are too few users.
-    """
-    entries = interactions.entries
-    rng = np.random.default_rng(seed)
-    n_users = len(entries.user_ids)
-    count = np.bincount(entries.user, minlength=n_users)
-    eligible = np.flatnonzero(count >= MIN_INTERACTIONS)
-    n_new = round(new_user_share * len(eligible))
-    if not 0 < n_new < len(eligible):
-        raise InputError(
-            f"{n_users} fans, of whom {len(eligible)} did {MIN_INTERACTIONS} things or more, are "
-            "too few to keep some from training."
-        )
-    is_new = np.zeros(n_users, bool)
-    is_new[rng.choice(eligible, n_new, replace=False)] = True
-    hidden = _sample_per_user(entries.user, np.arange(len(entries)), count, rng, MIN_INTERACTIONS)
-    trained = np.unique(entries.item[~hidden & ~is_new[entries.user]])
-    column = np.full(len(entries.anime_ids), -1, np.int64)
-    column[trained] = np.arange(len(trained))
-    rankable = column[entries.item] >= 0
-
-    def masked_users(is_chosen: BoolArray) -> MaskedUsers:
-        row = np.cumsum(is_chosen) - 1
-        chosen = is_chosen[entries.user] & rankable
-        visible_rows = np.flatnonzero(chosen & ~hidden)
-        order = np.lexsort((entries.item[visible_rows], entries.user[visible_rows]))
-        visible_rows = visible_rows[order]
-        shape = (int(is_chosen.sum()), len(trained))
-
-        def matrix(rows: Int64Array) -> csr_matrix:
-            at = (row[entries.user[rows]], column[entries.item[rows]])
-            found = csr_matrix((np.ones(len(rows), np.bool_), at), shape=shape)
-            found.sort_indices()
-            return found
-
-        hidden_rows = np.flatnonzero(chosen & hidden)
-        return MaskedUsers(matrix(visible_rows), matrix(hidden_rows), visible_rows)
-
-    return MaskedInteractions(
-        interactions,
-        entries.anime_ids[trained],
-        masked_users(~is_new),
-        masked_users(is_new),
-        int((hidden & ~rankable).sum()),
-    )
 
 
 def hide_scores(
@@ -417,7 +309,7 @@ def user_list_fingerprints(ratings: Ratings) -> UInt64Array:
     return total
 
 
-def _sample_per_user(
+def sample_per_user(
     user: Int32Array,
     candidates: Int64Array,
     count: Int64Array,

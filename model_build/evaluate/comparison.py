@@ -24,14 +24,13 @@ from app.recommender.array_types import Float64Array, Int32Array
 from app.recommender.arrays import find_positions
 from model_build.data.holdout import (
     HoldoutUser,
-    MaskedInteractions,
-    MaskedUsers,
     index_split,
     restrict_hidden,
     split_pairs,
     split_users,
 )
 from model_build.data.interactions import Interactions
+from model_build.data.masking import MaskedInteractions, MaskedUsers
 from model_build.data.ratings import Ratings, index_ratings
 from model_build.data.watch_order import ensure_series
 from model_build.engines import als

@@ -17,7 +17,7 @@ from app.recommender.engines import AlsEngine
 from app.recommender.engines.als import InteractionStrengths
 from app.recommender.rank import top_items
 from app.recommender.user_list import KnownEntries
-from model_build.data.holdout import MaskedInteractions, MaskedUsers
+from model_build.data.masking import MaskedInteractions, MaskedUsers
 from model_build.engines.als import AlsSettings, als_engine, fit_als_factors
 from model_build.evaluate.metrics import average_precision, finite_mean, ndcg, precision, recall
 from model_build.evaluate.ranking import Ranker

@@ -10,14 +10,14 @@ from scipy.sparse import csr_matrix
 
 from app.recommender.engines.als import AlsEngine, InteractionStrengths
 from app.recommender.user_list import KnownEntries
-from model_build.data.holdout import (
-    HIDDEN_SHARE,
+from model_build.data.holdout import HIDDEN_SHARE
+from model_build.data.interactions import Interactions
+from model_build.data.masking import (
     MIN_INTERACTIONS,
     MaskedInteractions,
     MaskedUsers,
     mask_interactions,
 )
-from model_build.data.interactions import Interactions
 from model_build.engines.als import AlsSettings, als_engine
 from model_build.evaluate.implicit import evaluate_scores, fold_in_scorer
 from model_build.evaluate.metrics import average_precision, ndcg, roc_auc

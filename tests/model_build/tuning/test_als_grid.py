@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from app.recommender.engines.als import InteractionStrengths
-from model_build.data.holdout import MaskedInteractions, mask_interactions
+from model_build.data.masking import MaskedInteractions, mask_interactions
 from model_build.engines.als import AlsSettings
 from model_build.evaluate.implicit import fit_and_evaluate
 from model_build.tuning.als_grid import (
