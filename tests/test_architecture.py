@@ -64,6 +64,7 @@ TRAINING_ONLY = (
     "optuna",
     "matplotlib",
     "implicit",
+    "lightgbm",
     "pyarrow",
     "kagglehub",
     "dask",
