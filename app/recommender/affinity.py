@@ -53,7 +53,9 @@ def score_affinity(model: Model, profile: UserProfile) -> AffinityScores:
     entry_count = len(profile.input_position)
     prior = model.item_relevance * (1.0 + entry_count) ** -model.parameters.prior_decay_exponent
     value = prior.copy()
-    for matrix, weight in _weighted_matrices(model, entry_count):
+    for matrix, weight in weighted_matrices(model, entry_count):
+        if not weight:
+            continue
         value += kernels.weighted_row_sum(
             profile.input_position,
             profile.input_weight * weight,
@@ -63,10 +65,15 @@ def score_affinity(model: Model, profile: UserProfile) -> AffinityScores:
             matrix.scale,
             len(model),
         )
-    lift = np.where(model.is_recent & (value > 0), recent_lift(model, profile, value), 1.0)
+    lift = lift_of_items(model, profile, value)
     return AffinityScores(
         value * lift, prior * lift, lift, profile.input_position, profile.input_weight
     )
+
+
+def lift_of_items(model: Model, profile: UserProfile, value: Float64Array) -> Float64Array:
+    """Return what the affinity ``value`` (n,) of each anime is multiplied by, (n,)."""
+    return np.where(model.is_recent & (value > 0), recent_lift(model, profile, value), 1.0)
 
 
 def recent_lift(model: Model, profile: UserProfile, value: Float64Array) -> float:
@@ -107,7 +114,9 @@ def affinity_contributions(
 ) -> Float64Array:
     """Return what each entry adds to the affinity of each of some anime, (positions, entries)."""
     total = np.zeros((len(positions), len(affinity.input_position)))
-    for matrix, weight in _weighted_matrices(model, len(affinity.input_position)):
+    for matrix, weight in weighted_matrices(model, len(affinity.input_position)):
+        if not weight:
+            continue
         total += weight * kernels.dense_submatrix(
             affinity.input_position,
             positions,
@@ -119,12 +128,12 @@ def affinity_contributions(
     return total * affinity.input_weight * affinity.lift[positions, None]
 
 
-def _weighted_matrices(model: Model, entry_count: int) -> list[tuple[ItemMatrix, float]]:
+def weighted_matrices(model: Model, entry_count: int) -> list[tuple[ItemMatrix, float]]:
     """Return the matrices that count for a list of so many entries, and their weights.
 
     That of short lists has all the weight up to ``short_history_length`` entries. From there on the
     other's rises to 1 and its own falls, to 1 and then as one over the length: even longer lists
-    are not quite complete. Below ``min_matrix_weight`` it changes nothing and is left out.
+    are not quite complete. Below ``min_matrix_weight`` it changes nothing and counts 0.
     """
     parameters, entry_count = model.parameters, max(1, entry_count)
     share = min(1.0, parameters.short_history_length / entry_count)
@@ -137,4 +146,5 @@ def _weighted_matrices(model: Model, entry_count: int) -> list[tuple[ItemMatrix,
         (model.affinity_matrix, 1.0 - share),
         (model.short_history_matrix, short_history_weight),
     ]
-    return [pair for pair in matrices if pair[1] > parameters.min_matrix_weight]
+    least = parameters.min_matrix_weight
+    return [(matrix, weight if weight > least else 0.0) for matrix, weight in matrices]

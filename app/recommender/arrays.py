@@ -83,6 +83,10 @@ class ArtifactReader:
             )
         return float(value)
 
+    def read_text(self, name: str) -> str:
+        """Return a hyperparameter of the manifest as text, empty where there is none."""
+        return str(self._hyperparameters.get(name, ""))
+
     def read_vector(self, name: str, dtype: Any, length: int | None = None) -> npt.NDArray[Any]:
         """Return a finite array (length,) of this type, or raise ArtifactError."""
         array = self.read_array(name)

@@ -61,6 +61,25 @@ class Franchises:
             np.array(is_version, bool),
         )
 
+    @classmethod
+    def from_places(
+        cls,
+        franchise_id: Int32Array,
+        place: Int32Array,
+        is_extra: BoolArray,
+        prequel: Int32Array,
+        is_version: BoolArray,
+    ) -> Self:
+        """From arrays (n,) of a model: ``place`` is the place in the order of watching."""
+        order = np.lexsort((place, franchise_id))
+        return cls(
+            franchise_id.astype(np.int64),
+            is_extra,
+            order[franchise_id[order] >= 0],
+            prequel.astype(np.int64),
+            is_version,
+        )
+
     def same_franchise_mask(self, positions: Int64Array) -> BoolArray:
         """Where an anime belongs to a franchise that one of the positions is of, (n,) bool."""
         franchise_mask = np.zeros(self.franchise_id.max(initial=-1) + 2, bool)

@@ -23,6 +23,9 @@ from app.recommender.engines import load_engines
 from app.recommender.input_weights import InputWeights
 from app.recommender.pair_matrix import PairMatrix
 from app.recommender.parameters import ServingParameters
+from app.recommender.reranking.feature_names import FEATURES, FEATURES_DIGEST
+from app.recommender.reranking.item_descriptions import ItemDescriptions
+from app.recommender.reranking.trees import TreeEnsemble
 from app.recommender.training_users import TrainingUsers
 
 RECENT_YEARS = 5
@@ -124,6 +127,25 @@ def recent_mask(years: Int16Array, as_of: int) -> BoolArray:
     return np.asarray((years >= as_of - RECENT_YEARS) & (years > 0) & (as_of > 0))
 
 
+def _read_second_stage(arrays: ArtifactReader) -> tuple[TreeEnsemble | None, float]:
+    """Return the trees that rank again, None where a model has none, and their popularity weight.
+
+    Raises
+    ------
+    ArtifactError
+        They look at other features than `FEATURES`.
+    """
+    if "rerank_feature" not in arrays:
+        return None, 0.0
+    if arrays.read_text("rerank_features") != FEATURES_DIGEST:
+        raise ArtifactError(
+            f"{arrays.array_path('rerank_feature')}: its trees look at other features than this "
+            "Hakken works out; train the model again (python -m model_build train)."
+        )
+    trees = TreeEnsemble.from_arrays(arrays, "rerank", len(FEATURES))
+    return trees, arrays.read_number("rerank_popularity_weight", minimum=0)
+
+
 class Model:
     """What recommending needs, for the n anime of the training ratings.
 
@@ -132,8 +154,10 @@ class Model:
     ``item_relevance`` (n,) float64: its mean over all users, 0 where it is not on the list.
     ``item_year`` (n,) int16 is when they are from, ``item_members`` (n,) int32 how many people have
     them on MyAnimeList, both 0 where unknown; ``as_of`` is the year that the model was trained for.
-    ``engines`` are the further ones that it has, by name, and ``training_users`` those that they
-    were fitted to, where these are stored.
+    ``item_descriptions`` and ``rerank_trees`` are of the second stage of ranking
+    (`app.recommender.reranking`), None in models without it; ``rerank_popularity_weight`` is what
+    it takes off for each unit of `log_lists`. ``engines`` are the further ones that it has, by
+    name, and ``training_users`` those that they were fitted to, where these are stored.
     """
 
     def __init__(self, artifact: ModelArtifact) -> None:
@@ -155,6 +179,7 @@ class Model:
         self.as_of = int(arrays.read_number("as_of", minimum=0)) if "item_year" in arrays else 0
         self.item_year = arrays.read_optional_vector("item_year", np.int16, n)
         self.item_members = arrays.read_optional_vector("item_members", np.int32, n)
+        self.item_descriptions = ItemDescriptions.from_arrays(arrays, self.entry_count)
         self.similarity: ItemMatrix | PairMatrix = (
             PairMatrix.from_arrays(arrays, "similarity", n)
             if "similarity_bits" in arrays
@@ -167,6 +192,7 @@ class Model:
         self.global_mean = arrays.read_number("global_mean")
         self.reg_user = arrays.read_number("reg_user", minimum=0)
         self.neighbour_count = int(arrays.read_number("k", minimum=1))
+        self.rerank_trees, self.rerank_popularity_weight = _read_second_stage(arrays)
         self.engines = load_engines(arrays, n)
         training_users = {name: TrainingUsers.from_arrays(arrays, name, n) for name in self.engines}
         self.training_users = {
@@ -188,6 +214,14 @@ class Model:
         """Return the same model with other serving parameters; arrays are shared."""
         changed = copy.copy(self)
         changed.parameters = parameters
+        return changed
+
+    def with_second_stage(
+        self, trees: TreeEnsemble | None, popularity_weight: float = 0.0
+    ) -> Model:
+        """Return the same model with other trees that rank again, or none; arrays are shared."""
+        changed = copy.copy(self)
+        changed.rerank_trees, changed.rerank_popularity_weight = trees, popularity_weight
         return changed
 
     def __len__(self) -> int:
@@ -219,6 +253,11 @@ class Model:
         """Popularity over its quantile `KNOWN_TO_NOBODY`, (n,), at least 1."""
         least = max(1.0, float(np.quantile(self.popularity, KNOWN_TO_NOBODY)))
         return np.maximum(self.popularity, least) / least
+
+    @cached_property
+    def log_lists(self) -> Float64Array:
+        """How well known anime are to those trained on, ln(1 + lists), (n,)."""
+        return np.log1p(self.entry_count.astype(np.float64))
 
     @cached_property
     def is_recent(self) -> BoolArray:

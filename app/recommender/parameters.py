@@ -70,6 +70,9 @@ class ServingParameters(BaseModel):
     times their share of the list, plus ``recent_share_floor``; a list counts as if
     ``recent_share_shrinkage`` entries longer, none of them recent.
 
+    Second stage (`app.recommender.reranking`): why it moved an anime is told from ``moved_points``
+    percent on.
+
     Match in percent (`app.recommender.match_percentile`): ``match_curves`` are those of all users,
     by ascending length, and count as much as ``match_curve_weight`` anime that the user loves.
 
@@ -109,6 +112,8 @@ class ServingParameters(BaseModel):
     recent_share_floor: Annotated[float, _chosen(0, 1)] = 0.0
     recent_share_shrinkage: Annotated[float, _chosen(0, 1000)] = 5.0
     recent_depth: Annotated[int, _chosen(1, 1000)] = 20
+
+    moved_points: Annotated[float, _chosen(0, 100)] = 2.0
 
     match_curves: tuple[MatchCurve, ...] = ()
     match_curve_weight: Annotated[float, _chosen(0, 10_000)] = 20.0

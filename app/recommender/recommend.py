@@ -30,6 +30,8 @@ from app.recommender.rank import (
     tiered_sort_key,
     top_items,
 )
+from app.recommender.reranking.feature_names import FeatureGroup
+from app.recommender.reranking.reranker import Reranking, moving_reasons, rerank
 from app.recommender.score_model import ScorePrediction, expected_error, predict_scores
 from app.recommender.user_list import UserList
 
@@ -64,20 +66,24 @@ class RecommendedItem:
     """One anime.
 
     ``match`` is the affinity in percent, or another engine's: 100 for what the user would pick and
-    give a 9 or 10, 0 for what the user would not pick. ``match_percentile`` is how much of what the
-    user loves matches less (`app.recommender.match_percentile`). ``expected_score``, within 1..10,
-    is what the user would give, the same in every order, and ``expected_error`` its standard
-    deviation; ``predicted_score`` is that number, or what KNN with baseline predicts where the
-    order sorts by it. The weights of ``contributions`` and ``residual`` add up to the number that
-    the result explains. ``follows`` is the anime, finished and liked, that it comes next after in a
-    franchise. ``more_of_franchise`` counts the further anime of the franchise that this one stands
-    for; ``rarely_listed`` is on few users' lists.
+    give a 9 or 10, 0 for what the user would not pick. ``moved_by`` is what the second stage of
+    ranking added to it, in percent, and ``moved_reason`` what it moved it for, where that is told.
+    ``match_percentile`` is how much of what the user loves matches less than this does as moved
+    (`app.recommender.match_percentile`). ``expected_score``, within 1..10, is what the user would
+    give, the same in every order, and ``expected_error`` its standard deviation;
+    ``predicted_score`` is that number, or what KNN with baseline predicts where the order sorts by
+    it. The weights of ``contributions`` and ``residual`` add up to the number that the result
+    explains. ``follows`` is the anime, finished and liked, that it comes next after in a franchise.
+    ``more_of_franchise`` counts the further anime of the franchise that this one stands for;
+    ``rarely_listed`` is on few users' lists.
     """
 
     anime_id: int
     rank: int
     match: float
     match_percentile: float | None
+    moved_by: float
+    moved_reason: FeatureGroup | None
     predicted_score: float
     expected_score: float
     expected_error: float
@@ -110,6 +116,7 @@ class ItemScores:
     """Every anime of the model scored for one user: what `recommend` shows the best of.
 
     ``match``, ``predicted_score`` and ``expected_score`` (n,), as in `RecommendedItem`;
+    ``ranked_match`` (n,) is the match as the second stage moved it, the match itself without one;
     ``sort_key`` (n,) what the order sorts by; ``allowed_mask`` (n,) bool where one may be shown.
     ``knn_prediction`` is there where KNN with baseline predicted ``predicted_score``,
     ``engine_scores`` where another engine than Hakken's was asked.
@@ -122,7 +129,9 @@ class ItemScores:
     score_prediction: ScorePrediction
     knn_prediction: KnnPrediction | None
     engine_scores: EngineScores | None
+    reranking: Reranking | None
     match: Float64Array
+    ranked_match: Float64Array
     predicted_score: Float64Array
     expected_score: Float64Array
     sort_key: Float64Array
@@ -155,7 +164,20 @@ class ItemScores:
         """
         if self.engine_scores is not None or not self.is_personalized:
             return np.full(len(positions), np.nan)
-        return match_percentiles(model, self.profile, self.affinity.value, positions)
+        value = self.affinity.value if self.reranking is None else self.reranking.value
+        return match_percentiles(model, self.profile, value, positions)
+
+    def moved_by(self, positions: Int64Array) -> Float64Array:
+        """How far the second stage moved the match of each wanted anime, in percent."""
+        return self.ranked_match[positions] - self.match[positions]
+
+    def moving_reasons(self, model: Model, positions: Int64Array) -> list[FeatureGroup | None]:
+        """What moved each wanted anime most, None where it was hardly moved."""
+        if self.reranking is None:
+            return [None] * len(positions)
+        moved = self.moved_by(positions)
+        moved[np.abs(moved) < model.parameters.moved_points] = 0.0
+        return moving_reasons(model, self.reranking, positions, moved)
 
     def expected_errors(self, model: Model, positions: Int64Array) -> Float64Array:
         """Return one standard deviation of each wanted anime's expected score."""
@@ -186,13 +208,21 @@ def score_items(
         engine_scores = model.engines[options.engine].score(profile.known_entries)
         match = engine_scores.match
         allowed &= engine_scores.known_items
-        if engine_scores.predicted_score is not None:
-            predicted_score, engine_predicts_scores = engine_scores.predicted_score, True
+        engine_predicts_scores = engine_scores.predicted_score is not None
+    if engine_scores is not None and engine_scores.predicted_score is not None:
+        predicted_score = engine_scores.predicted_score
     expected_score = np.clip(predicted_score, MIN_SCORE, MAX_SCORE)
-    knn_prediction, sort_key = None, match
+    if options.min_score is not None:
+        allowed &= expected_score >= options.min_score
     if options.sort_order is SortOrder.DISCOVER:
-        sort_key = novelty_sort_key(model, match)
         allowed &= little_known_mask(model, options.franchises)
+    reranking = None
+    if engine_scores is None and is_personalized and options.sort_order is not SortOrder.SCORE:
+        reranking = rerank(model, profile, affinity, score_prediction, allowed)
+    ranked_match = match if reranking is None else PERCENT * reranking.value
+    knn_prediction, sort_key = None, ranked_match
+    if options.sort_order is SortOrder.DISCOVER:
+        sort_key = novelty_sort_key(model, ranked_match)
     elif options.sort_order is SortOrder.SCORE and engine_predicts_scores:
         sort_key = tiered_sort_key(
             predicted_score, model.rating_count < model.parameters.min_ratings
@@ -203,8 +233,6 @@ def score_items(
         sort_key = support_sort_key(model, knn_prediction, affinity.value)
         is_personalized = len(knn_prediction.neighbourhood.entry_position) > 0
     predicted_score = np.clip(predicted_score, MIN_SCORE, MAX_SCORE)
-    if options.min_score is not None:
-        allowed &= expected_score >= options.min_score
     return ItemScores(
         options.sort_order,
         options.engine,
@@ -213,7 +241,9 @@ def score_items(
         score_prediction,
         knn_prediction,
         engine_scores,
+        reranking,
         match,
+        ranked_match,
         predicted_score,
         expected_score,
         sort_key,
@@ -261,6 +291,7 @@ def recommend(
     percentiles = scores.match_percentiles(model, chosen)
     explained = (scores.match if scores.knn_prediction is None else scores.predicted_score)[chosen]
     errors = scores.expected_errors(model, chosen)
+    moved_by, reasons = scores.moved_by(chosen), scores.moving_reasons(model, chosen)
     follows = np.full(len(chosen), -1)
     if options.franchises is not None:
         follows = options.franchises.followed(chosen, profile.seen, profile.liked())
@@ -270,6 +301,8 @@ def recommend(
             rank=at + 1,
             match=float(scores.match[target]),
             match_percentile=None if np.isnan(percentiles[at]) else float(percentiles[at]),
+            moved_by=float(moved_by[at]),
+            moved_reason=reasons[at],
             predicted_score=float(scores.predicted_score[target]),
             expected_score=float(scores.expected_score[target]),
             expected_error=float(errors[at]),

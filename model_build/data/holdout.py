@@ -1,6 +1,7 @@
 """What is held out of ratings to measure a model on.
 
 - `split_users`: whole users; of each a fifth of the scores is hidden.
+- `cross_fit_splits`: all users in turn.
 - `split_pairs`: a fifth of everybody's scores and likes.
 - `hide_scores`: a fifth of the scores of given users, by positions (for early stopping).
 - `truncate_history`: the same users with shorter lists.
@@ -11,7 +12,7 @@ that what was held out was not trained on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -97,6 +98,25 @@ def split_users(
         )
     drawn = np.zeros(len(ratings.user_ids), bool)
     drawn[rng.choice(eligible, n_users, replace=False)] = True
+    return _hold_out(ratings, drawn, scores, rng)
+
+
+def cross_fit_splits(ratings: Ratings, n_folds: int, seed: int) -> Iterator[HoldoutFrames]:
+    """Hold out every user once, a share of them at a time, each as `split_users` does.
+
+    Users with fewer than five scores are always trained on.
+    """
+    rng = np.random.default_rng(seed)
+    scores = np.bincount(ratings.user[ratings.rated_mask], minlength=len(ratings.user_ids))
+    fold = rng.permutation(len(ratings.user_ids)) % n_folds
+    for number in range(n_folds):
+        yield _hold_out(ratings, (fold == number) & (scores >= MIN_SCORES), scores, rng)
+
+
+def _hold_out(
+    ratings: Ratings, drawn: BoolArray, scores: Int64Array, rng: np.random.Generator
+) -> HoldoutFrames:
+    """Take the ``drawn`` (users,) out, who have ``scores`` (users,), and hide a fifth of these."""
     out = drawn[ratings.user]
     lists = user_list_fingerprints(ratings)
     duplicate = np.isin(lists, lists[drawn])[ratings.user] & ~out

@@ -96,6 +96,7 @@ def evaluate_cold_start(
                 _select_entries(ratings, selected),
                 settings,
                 facts=ItemFacts(catalogue, cold_ids=ratings.anime_ids[cold_items]),
+                second_stage=False,
                 on_progress=on_progress,
             )
         found[name] = _evaluate_model(trained.in_memory_model(), hidden, users)

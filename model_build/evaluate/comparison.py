@@ -71,8 +71,10 @@ if TYPE_CHECKING:
     from model_build.engines.network_training import NetworkSettings
 
 ORDER_TITLES = {str(order): f"Hakken, {order}" for order in SortOrder}
+FIRST_STAGE = "first-stage"
+FIRST_STAGE_TITLE = "Hakken, match by affinity alone"
 ENGINES_BY_NAME = {f"engine-{name}": EngineName(name) for name in (EngineName.ALS, *NEURAL_ENGINES)}
-RECOMMENDER_NAMES = (*REFERENCE_MODELS, *ORDER_TITLES, *ENGINES_BY_NAME)
+RECOMMENDER_NAMES = (*REFERENCE_MODELS, FIRST_STAGE, *ORDER_TITLES, *ENGINES_BY_NAME)
 NAMES_WITHOUT_TORCH = tuple(
     name for name in RECOMMENDER_NAMES if ENGINES_BY_NAME.get(name) not in NEURAL_ENGINES
 )
@@ -191,6 +193,9 @@ def _recommender_rows(
         if name in names:
             fits = (_timed(partial(fit, training)) for fit in reference.fits)
             yield _best_row(measure(name, reference.title, took, r) for r, took in fits)
+    if FIRST_STAGE in names:
+        ranker = model_ranker(hakken.model().with_second_stage(None))
+        yield measure(FIRST_STAGE, FIRST_STAGE_TITLE, hakken.seconds, ranker)
     for name, title in ORDER_TITLES.items():
         if name in names:
             yield measure(name, title, hakken.seconds, hakken.ranker(SortOrder(name)))

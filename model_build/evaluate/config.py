@@ -27,6 +27,7 @@ NameWithoutTorch = Literal[
     "als",
     "ease",
     "ease-weighted",
+    "first-stage",
     "match",
     "score",
     "discover",

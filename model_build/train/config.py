@@ -44,6 +44,9 @@ class RunOptions(Config):
         "(default: those of the last five years)",
         examples=[2024],
     )
+    no_rerank: bool = Field(
+        False, description="leave out the second stage of ranking, which takes most of the time"
+    )
     work: Annotated[Path, Role.PLACE, Metavar("DIR")] | None = Field(
         None,
         description="keep finished stages there, also after the end, for trainings with other "

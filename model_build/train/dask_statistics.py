@@ -15,14 +15,17 @@ import scipy.sparse as sp
 from scipy.sparse import csr_array
 
 from app.recommender.array_types import Float64Array
+from app.recommender.parameters import ServingParameters
 from model_build.data.dumps.prepared import PreparedDataset
 from model_build.train import sufficient_statistics as statistics
 from model_build.train.affinity import GramMatrices, GramMatrixBuilder, items_with_affinity
 from model_build.train.bias_model import BiasModel
 from model_build.train.cluster import DaskCluster, ShardingPlan, TaskFuture, plan_sharding
-from model_build.train.driver import SampledScores, train
+from model_build.train.driver import train
+from model_build.train.gatherer import SampledScores
 from model_build.train.hyperparameters import Hyperparameters
 from model_build.train.item_facts import ItemFacts
+from model_build.train.list_sample import ListSample
 from model_build.train.model_arrays import TrainedModel
 from model_build.train.pair_sums import RowRange, similarities_from_sums, split_row_ranges
 from model_build.train.score_model import (
@@ -48,6 +51,8 @@ def train_distributed(
     hyperparameters: Hyperparameters,
     *,
     facts: ItemFacts | None = None,
+    parameters: ServingParameters | None = None,
+    second_stage: bool = True,
     plan: ShardingPlan | None = None,
     on_progress: ProgressCallback = no_progress,
 ) -> TrainedModel:
@@ -62,7 +67,14 @@ def train_distributed(
         cluster.resources(), sum(part.rows for part in prepared.partitions)
     )
     gatherer = DaskGatherer(cluster, location, prepared, plan, on_progress)
-    return train(gatherer, hyperparameters, facts=facts, on_progress=on_progress)
+    return train(
+        gatherer,
+        hyperparameters,
+        facts=facts,
+        parameters=parameters,
+        second_stage=second_stage,
+        on_progress=on_progress,
+    )
 
 
 class DaskGatherer:
@@ -94,6 +106,11 @@ class DaskGatherer:
         """Add up the counts of the shards."""
         counts = self._map_shards(statistics.count_items, self._entries)
         return self._cluster.tree_reduce(counts).result(), self._n_users
+
+    def sample_lists(self) -> ListSample:
+        """Draw from what each shard draws."""
+        each = self._map_shards(ListSample.of_entries, self._entries)
+        return ListSample.draw([future.result() for future in each])
 
     def group_ratings(self, counts: ItemCounts) -> ItemOrdering:
         """Group each shard where it lies."""

@@ -1,7 +1,7 @@
 """Train a model: the one order of steps, whatever the ratings lie in.
 
 What depends on where the ratings are is behind `StatisticsGatherer`: this process
-(`LocalGatherer`), sums over earlier users and the entries of new ones
+(`model_build.train.gatherer.LocalGatherer`), sums over earlier users and the entries of new ones
 (`model_build.train.saved_statistics`), or Dask workers (`model_build.train.dask_statistics`).
 The results are equal to rounding.
 """
@@ -12,30 +12,27 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, Protocol
+from dataclasses import replace
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from app.recommender.array_types import Int64Array
+from app.recommender import Model
 from app.recommender.model import recent_mask
-from model_build.data.grouping import GroupedRatings
+from app.recommender.parameters import ServingParameters
 from model_build.data.ratings import Ratings
-from model_build.train.affinity import (
-    SHORT_HISTORY,
-    EaseRegularisation,
-    GramMatrices,
-    compute_gram_matrices,
-    solve_ease,
-)
-from model_build.train.bias_model import BiasModel, fit_bias_model
+from model_build.train.affinity import SHORT_HISTORY, EaseRegularisation, GramMatrices, solve_ease
+from model_build.train.bias_model import BiasModel
 from model_build.train.checkpoints import ArrayMapping, CheckpointStore
 from model_build.train.cold_start import FittedComponents, predict_cold_items
+from model_build.train.gatherer import LocalGatherer, StatisticsGatherer
 from model_build.train.hyperparameters import Hyperparameters
+from model_build.train.item_descriptions import item_description_arrays
 from model_build.train.item_facts import ItemFacts, add_story_affinity
+from model_build.train.list_sample import ListSample
 from model_build.train.model_arrays import (
     ModelArrays,
     TrainedModel,
@@ -45,135 +42,15 @@ from model_build.train.model_arrays import (
     score_model_arrays,
     similarity_count,
 )
-from model_build.train.score_model import (
-    GaussianFactorModel,
-    StandardScores,
-    fit_gaussian,
-    gaussian_item_count,
-    sample_gaussian_users,
-    standard_score_matrix,
-    standard_score_values,
-    standardise_ratings,
-)
-from model_build.train.similarity import similarity_rows
+from model_build.train.reranker import add_second_stage
+from model_build.train.score_model import GaussianFactorModel, StandardScores, fit_gaussian
 from model_build.train.similarity_pairs import SimilarityPairs, collect_pairs
-from model_build.train.sufficient_statistics import (
-    ItemCounts,
-    ItemOrdering,
-    UserEntries,
-    count_items,
-    group_ratings_by_number,
-)
-from model_build.train.topk_neighbours import SimilarityRows, select_neighbours
+from model_build.train.sufficient_statistics import ItemOrdering
+from model_build.train.topk_neighbours import select_neighbours
 from model_build.util.errors import InputError
 from model_build.util.progress import ProgressCallback, no_progress
 
 CSR_ARRAYS = ("data", "indices", "indptr")
-
-
-@dataclass(frozen=True, slots=True)
-class SampledScores:
-    """Standard scores (k, m) of the users drawn for the Gaussian; columns are ``items`` (m,)."""
-
-    scores: csr_array
-    items: Int64Array
-
-
-class StatisticsGatherer(Protocol):
-    """What the driver asks of the ratings of all users.
-
-    Calls come in the order in which they stand here. The four in the middle are left out where
-    checkpoints have their results. Item arrays are in the order of ascending anime ids.
-    """
-
-    def count_items(self) -> tuple[ItemCounts, int]:
-        """Count entries of each item; also the number of users."""
-
-    def group_ratings(self, counts: ItemCounts) -> ItemOrdering:
-        """Group ratings, and number the items of ``counts``, which may be more than are listed."""
-
-    def fit_biases(self, reg_user: float, reg_item: float, epochs: int) -> BiasModel:
-        """Fit mu, b_u and b_i, and return mu and b_i; `similarity_rows` is of residuals now."""
-
-    def fit_standard_scores(self) -> StandardScores:
-        """Fit item biases and deviation; `similarity_rows` is of standard scores now."""
-
-    def similarity_rows(self, shrinkage: float, min_support: int) -> Iterator[SimilarityRows]:
-        """Yield blocks of rows of the similarity, in the order of the numbers."""
-
-    def sample_scores(self) -> SampledScores:
-        """Draw users for the Gaussian, after `fit_standard_scores`."""
-
-    def release_scores(self) -> None:
-        """Free what the calls before share; the memory is needed."""
-
-    def gram_matrices(self, counts: ItemCounts, min_entries: int) -> GramMatrices:
-        """Sum up for the affinity of the items on ``min_entries`` lists, at the end."""
-
-
-class LocalGatherer:
-    """Ratings in the memory of this process."""
-
-    def __init__(self, ratings: Ratings, threads: int | None = None) -> None:
-        self._ratings, self._threads = ratings, threads
-        self._entries = UserEntries.from_ratings(ratings)
-
-    def count_items(self) -> tuple[ItemCounts, int]:
-        """Count in chunks."""
-        return count_items(self._entries), self._entries.n_users
-
-    def group_ratings(self, counts: ItemCounts) -> ItemOrdering:
-        """Group, and number items by falling number of ratings."""
-        ordering = counts.ordering()
-        self._grouped: GroupedRatings = group_ratings_by_number(self._entries, ordering)
-        return ordering
-
-    def fit_biases(self, reg_user: float, reg_item: float, epochs: int) -> BiasModel:
-        """Fit by alternating least squares in threads."""
-        fitted = fit_bias_model(
-            self._grouped,
-            reg_user=reg_user,
-            reg_item=reg_item,
-            epochs=epochs,
-            threads=self._threads,
-        )
-        self._values = fitted.residual
-        return BiasModel.of_items(fitted.mean, fitted.item_bias)
-
-    def fit_standard_scores(self) -> StandardScores:
-        """Fit in threads."""
-        self._values = np.zeros(0)  # frees the residuals
-        self._standard = standardise_ratings(self._grouped, threads=self._threads)
-        self._values = standard_score_values(self._grouped, self._standard)
-        return StandardScores.of_items(self._standard.item_bias, self._standard.overall_std)
-
-    def similarity_rows(self, shrinkage: float, min_support: int) -> Iterator[SimilarityRows]:
-        """Compute rows without sums of pairs that are stored."""
-        return similarity_rows(
-            self._grouped,
-            self._values,
-            shrinkage=shrinkage,
-            min_support=min_support,
-            threads=self._threads,
-        )
-
-    def sample_scores(self) -> SampledScores:
-        """Draw from the grouped ratings."""
-        m = gaussian_item_count(np.diff(self._grouped.item_indptr))
-        users = sample_gaussian_users(self._grouped.user_indptr)
-        scores = standard_score_matrix(self._grouped, self._standard, m, users)
-        return SampledScores(scores, self._grouped.order[:m])
-
-    def release_scores(self) -> None:
-        """Free the grouped ratings."""
-        for name in ("_grouped", "_values", "_standard"):
-            self.__dict__.pop(name, None)  # not there if all stages were found
-
-    def gram_matrices(self, counts: ItemCounts, min_entries: int) -> GramMatrices:
-        """Sum up over some millions of entries at a time."""
-        sums = compute_gram_matrices(self._ratings, min_entries=min_entries, threads=self._threads)
-        known = counts.positions(self._ratings.anime_ids)[sums.known]
-        return replace(sums, known=known, n_items=len(counts.anime_ids))
 
 
 def train_model(
@@ -181,6 +58,8 @@ def train_model(
     hyperparameters: Hyperparameters,
     *,
     facts: ItemFacts | None = None,
+    parameters: ServingParameters | None = None,
+    second_stage: bool = True,
     threads: int | None = None,
     checkpoints: CheckpointStore | None = None,
     on_progress: ProgressCallback = no_progress,
@@ -190,6 +69,8 @@ def train_model(
         LocalGatherer(ratings, threads),
         hyperparameters,
         facts=facts,
+        parameters=parameters,
+        second_stage=second_stage,
         threads=threads,
         checkpoints=checkpoints,
         on_progress=on_progress,
@@ -201,16 +82,23 @@ def train(
     hyperparameters: Hyperparameters,
     *,
     facts: ItemFacts | None = None,
+    parameters: ServingParameters | None = None,
+    second_stage: bool = True,
     threads: int | None = None,
     checkpoints: CheckpointStore | None = None,
     on_progress: ProgressCallback = no_progress,
 ) -> TrainedModel:
     """Fit everything that serving needs: item biases and similarity, score model, affinity.
 
+    Then, on some users' lists, the second stage of ranking (`model_build.train.reranker`), whose
+    first stages are trained in this process.
+
     Parameters
     ----------
     facts
         When items are from, and which are predicted from their features as few users list them.
+    parameters
+        Those that the model will be served with; the second stage looks at what they make.
     checkpoints
         Where finished stages are kept and found, for a gatherer that was not asked for anything.
 
@@ -222,7 +110,30 @@ def train(
     training = _Training(
         gatherer, hyperparameters, threads, checkpoints or CheckpointStore(None), on_progress
     )
-    return training.run(facts)
+    trained, lists = training.run(facts)
+    if second_stage:
+        if facts is not None:
+            facts = replace(facts, as_of=int(trained.hyperparameters["as_of"]))
+        add_second_stage(
+            trained,
+            lists,
+            partial(_train_first_stage, hyperparameters, facts, parameters, threads),
+            on_progress,
+        )
+    return trained
+
+
+def _train_first_stage(
+    hyperparameters: Hyperparameters,
+    facts: ItemFacts | None,
+    parameters: ServingParameters | None,
+    threads: int | None,
+    ratings: Ratings,
+) -> Model:
+    """Train on some of the lists, without the second stage and all but without KNN."""
+    settings = hyperparameters.model_copy(update={"precision": "exact", "neighbours": 1})
+    trained = train_model(ratings, settings, facts=facts, second_stage=False, threads=threads)
+    return trained.in_memory_model(parameters)
 
 
 class _Training:
@@ -238,10 +149,12 @@ class _Training:
         self._threads, self._checkpoints, self._on_progress = threads, checkpoints, on_progress
         self._seconds: dict[str, float] = {}
 
-    def run(self, facts: ItemFacts | None) -> TrainedModel:
+    def run(self, facts: ItemFacts | None) -> tuple[TrainedModel, ListSample]:
+        """Fit the first stage; also returns the lists for the second."""
         s = self._hyperparameters
         with self._timed("reading"):
             counts, n_users = self._gatherer.count_items()
+            lists = self._gatherer.sample_lists()
         if n_users < 2:
             raise InputError("all rows are of one user; a model needs at least two.")
         if not counts.ratings.any():
@@ -274,8 +187,9 @@ class _Training:
             knn,
             score_model_arrays(fitted.standard_scores, similarity, fitted.gaussian),
             affinity_arrays(fitted.affinity, fitted.short_history_affinity),
+            item_description_arrays(None if facts is None else facts.catalogue, counts.anime_ids),
         )
-        return TrainedModel.from_parts(
+        trained = TrainedModel.from_parts(
             parts,
             counts={
                 "fans": n_users,
@@ -289,6 +203,7 @@ class _Training:
             hyperparameters=s.model_dump(),
             seconds=self._seconds,
         )
+        return trained, lists
 
     def _fit_knn(self) -> ModelArrays:
         s = self._hyperparameters

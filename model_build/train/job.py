@@ -22,6 +22,7 @@ from app.recommender.artifact import (
     write_artifact,
 )
 from app.recommender.atomic_writes import replace_directory
+from app.recommender.parameters import ServingParameters
 from model_build.artifact.metrics import (
     MODEL_CARD_FILE,
     evaluation_metrics_json,
@@ -98,14 +99,15 @@ def train(config: TrainConfig) -> str:
                 "--catalogue."
             )
     if config.keep_sums or config.since is not None:
-        training = _train_incrementally(config, hyperparameters, catalogue)
+        training = _train_incrementally(config, hyperparameters, catalogue, parameters)
     elif _uses_cluster(config):
-        training = _train_on_cluster(config, hyperparameters, catalogue)
+        training = _train_on_cluster(config, hyperparameters, catalogue, parameters)
     else:
-        training = _train_locally(config, hyperparameters, catalogue)
+        training = _train_locally(config, hyperparameters, catalogue, parameters)
     trained = training.model
     if config.settings:
         trained.hyperparameters["settings_file"] = describe_settings(config.settings)
+    parameters = trained.serving_parameters(parameters)
     created = build_timestamp()
     dataset = DatasetInfo(name=config.name, fingerprint=training.fingerprint)
     version = make_model_version(created, dataset.fingerprint, hyperparameters, parameters)
@@ -132,12 +134,13 @@ def train(config: TrainConfig) -> str:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
         1 if sys.platform == "darwin" else 1024
     )
+    notes = "".join(f"note        {note}\n" for note in trained.notes)
     return (
         f"model       {version} in {config.out}\n"
         f"data        {', '.join(f'{n:,} {what}' for what, n in trained.counts.items())}\n"
         f"seconds     {', '.join(f'{what} {s:.2f}' for what, s in trained.seconds.items())}\n"
         f"in all      {time.perf_counter() - start:.2f} s, peak memory {peak / 1e6:,.0f} MB\n"
-        f"size        {size / 1e6:.1f} MB"
+        f"{notes}size        {size / 1e6:.1f} MB"
     )
 
 
@@ -149,7 +152,10 @@ def _hyperparameters(config: TrainConfig) -> Hyperparameters:
 
 
 def _train_locally(
-    config: TrainConfig, hyperparameters: Hyperparameters, catalogue: pl.DataFrame | None
+    config: TrainConfig,
+    hyperparameters: Hyperparameters,
+    catalogue: pl.DataFrame | None,
+    parameters: ServingParameters,
 ) -> _Training:
     start = time.perf_counter()
     paths = [Path(place) for place in config.ratings]
@@ -165,6 +171,8 @@ def _train_locally(
             ratings,
             hyperparameters,
             facts=_item_facts(config, catalogue),
+            parameters=parameters,
+            second_stage=not config.no_rerank,
             threads=config.threads,
             checkpoints=checkpoints,
             on_progress=on_progress,
@@ -216,7 +224,10 @@ def _item_facts(config: TrainConfig, catalogue: pl.DataFrame | None) -> ItemFact
 
 
 def _train_incrementally(
-    config: TrainConfig, hyperparameters: Hyperparameters, catalogue: pl.DataFrame | None
+    config: TrainConfig,
+    hyperparameters: Hyperparameters,
+    catalogue: pl.DataFrame | None,
+    parameters: ServingParameters,
 ) -> _Training:
     """Train on kept sums, if there are any, and keep those of all fans."""
     if _uses_cluster(config) or config.work is not None:
@@ -245,6 +256,8 @@ def _train_incrementally(
             saved,
             new,
             facts=_item_facts(config, catalogue),
+            parameters=parameters,
+            second_stage=not config.no_rerank,
             threads=config.threads,
             on_progress=on_progress,
         )
@@ -279,7 +292,10 @@ def _uses_cluster(config: TrainConfig) -> bool:
 
 
 def _train_on_cluster(
-    config: TrainConfig, hyperparameters: Hyperparameters, catalogue: pl.DataFrame | None
+    config: TrainConfig,
+    hyperparameters: Hyperparameters,
+    catalogue: pl.DataFrame | None,
+    parameters: ServingParameters,
 ) -> _Training:
     place, *others = config.ratings
     if others:
@@ -301,6 +317,8 @@ def _train_on_cluster(
             prepared,
             hyperparameters,
             facts=_item_facts(config, catalogue),
+            parameters=parameters,
+            second_stage=not config.no_rerank,
             on_progress=on_progress,
         )
     return _Training(trained, prepared.fingerprint())

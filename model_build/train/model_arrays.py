@@ -21,7 +21,7 @@ from app.recommender import Model
 from app.recommender.array_types import Int16Array, Int32Array
 from app.recommender.artifact import FORMAT_VERSION, DatasetInfo, Manifest, ModelArtifact
 from app.recommender.input_weights import InputWeights
-from app.recommender.parameters import ServingParameters
+from app.recommender.parameters import MatchCurve, ServingParameters
 from model_build.train.affinity import INPUT_WEIGHTS
 from model_build.train.bias_model import BiasModel
 from model_build.train.hyperparameters import Hyperparameters, MatrixPrecision
@@ -70,12 +70,17 @@ class ModelArrays:
 
 @dataclass(slots=True)
 class TrainedModel:
-    """The arrays of a model by name, and what the manifest says of them."""
+    """The arrays of a model by name, and what the manifest says of them.
+
+    ``match_curves`` are those of its second stage, if it has one; ``notes`` say what was left out.
+    """
 
     arrays: dict[str, npt.NDArray[Any]]
     counts: dict[str, int]
     hyperparameters: dict[str, float | int | str]
     seconds: dict[str, float] = field(default_factory=dict)
+    match_curves: tuple[MatchCurve, ...] = ()
+    notes: list[str] = field(default_factory=list)
 
     @classmethod
     def from_parts(
@@ -89,11 +94,19 @@ class TrainedModel:
         arrays, scalars = _join_parts(parts)
         return cls(arrays, counts, {**hyperparameters, **scalars}, seconds)
 
-    def in_memory_model(self) -> Model:
+    def serving_parameters(self, given: ServingParameters | None = None) -> ServingParameters:
+        """Return those ``given``, or the defaults, with what was fitted."""
+        parameters = given or default_parameters()
+        if not self.match_curves:
+            return parameters
+        return parameters.model_copy(update={"match_curves": self.match_curves})
+
+    def in_memory_model(self, parameters: ServingParameters | None = None) -> Model:
         """Build the model, to be measured without being written; it has no catalogue."""
-        return build_in_memory_model(
+        model = build_in_memory_model(
             (ModelArrays(self.arrays, {}),), self.counts, self.hyperparameters
         )
+        return model.with_parameters(self.serving_parameters(parameters))
 
 
 def build_timestamp() -> datetime:

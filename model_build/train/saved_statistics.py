@@ -18,14 +18,17 @@ import numpy as np
 import numpy.typing as npt
 
 from app.recommender.array_types import Float64Array, Int32Array, Int64Array, UInt8Array
+from app.recommender.parameters import ServingParameters
 from model_build.data.dumps.prepared import PreparedDataset
 from model_build.data.grouping import GroupedRatings, argsort_descending
 from model_build.train import sufficient_statistics as statistics
 from model_build.train.affinity import GramMatrices, GramMatrixBuilder, items_with_affinity
 from model_build.train.bias_model import BiasModel, fit_bias_model
-from model_build.train.driver import SampledScores, train
+from model_build.train.driver import train
+from model_build.train.gatherer import SampledScores
 from model_build.train.hyperparameters import Hyperparameters
 from model_build.train.item_facts import ItemFacts
+from model_build.train.list_sample import ListSample
 from model_build.train.model_arrays import TrainedModel
 from model_build.train.pair_sums import (
     RowRange,
@@ -66,6 +69,8 @@ def train_incrementally(
     folder: Path,
     *,
     facts: ItemFacts | None = None,
+    parameters: ServingParameters | None = None,
+    second_stage: bool = True,
     threads: int | None = None,
     block_bytes: int = BLOCK_BYTES,
     on_progress: ProgressCallback = no_progress,
@@ -88,7 +93,13 @@ def train_incrementally(
         location, prepared, saved, StatisticsWriter(folder), threads, block_bytes
     )
     trained = train(
-        gatherer, hyperparameters, facts=facts, threads=threads, on_progress=on_progress
+        gatherer,
+        hyperparameters,
+        facts=facts,
+        parameters=parameters,
+        second_stage=second_stage,
+        threads=threads,
+        on_progress=on_progress,
     )
     s = hyperparameters
     gatherer.write_index(reg_user=s.reg_user, reg_item=s.reg_item, epochs=s.epochs)
@@ -149,6 +160,15 @@ class SavedStatisticsGatherer:
             counts += _saved_counts(self._saved_items, self._saved.index.score_total)
         self._rating_total = counts.rating_total
         return counts, self._first_user + self._entries.n_users
+
+    def sample_lists(self) -> ListSample:
+        """Draw from the new users and those drawn before."""
+        samples = [ListSample.of_entries(self._entries)]
+        if self._saved is not None:
+            samples.append(ListSample.from_arrays(self._saved.read("lists")))
+        sample = ListSample.draw(samples)
+        self._writer.write("lists", **sample.to_arrays())
+        return sample
 
     def group_ratings(self, counts: ItemCounts) -> ItemOrdering:
         """Group the new ratings; saved numbers stay."""

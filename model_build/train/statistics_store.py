@@ -24,7 +24,7 @@ from app.recommender.atomic_writes import fsync_path
 from model_build.train.pair_sums import SUMS_PER_PAIR, RowRange
 from model_build.util.errors import InputError
 
-STATISTICS_FORMAT: Final = 1
+STATISTICS_FORMAT: Final = 2
 INDEX_FILE = "sums.json"
 BLOCK_KINDS = ("score", "standard", "interest")
 
@@ -48,7 +48,7 @@ class FixedBiases(_StrictModel):
 class StatisticsIndex(_StrictModel):
     """``sums.json``: of which partitions (their sha256) and how many users, in which ``rows``."""
 
-    format: Literal[1]
+    format: Literal[2]
     partitions: list[str]
     fans: int
     score_total: float

@@ -4,7 +4,7 @@ Users are taken out of the ratings and a model is trained on the rest, once. The
 after another is moved within its range to where the held-out users' hidden scores are predicted
 best (RMSE) or found best (NDCG@10), in rounds, as long as a round brings something. Every user is
 measured with the whole list and with the list cut short, for which some parameters are there. At
-the end come the curves of `model_build.tuning.match_curves`.
+the end come the curves of `model_build.train.match_curves`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from app.recommender import Model, SortOrder
 from app.recommender.parameters import Objective, ParameterProvenance, ServingParameters
 from model_build.data.holdout import truncate_history
 from model_build.train.hyperparameters import Hyperparameters
+from model_build.train.match_curves import fit_match_curves
 from model_build.train.model_arrays import build_timestamp
 from model_build.tuning.holdout_benchmark import HoldoutBenchmark
-from model_build.tuning.match_curves import fit_match_curves
 from model_build.util.errors import InputError
 
 SHORT_LENGTHS = (5, 20)

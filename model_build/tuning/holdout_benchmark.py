@@ -24,7 +24,8 @@ from model_build.evaluate.ranking import (
 )
 from model_build.train.affinity import GramMatrices, compute_gram_matrices
 from model_build.train.checkpoints import ArrayMapping, CheckpointStore
-from model_build.train.driver import LocalGatherer, train
+from model_build.train.driver import train
+from model_build.train.gatherer import LocalGatherer
 from model_build.train.hyperparameters import Hyperparameters
 from model_build.train.model_arrays import empty_knn_arrays
 from model_build.train.sufficient_statistics import ItemCounts, ItemOrdering
@@ -103,7 +104,13 @@ class PartTrainer:
     def fit(self, part: str, settings: Hyperparameters) -> Model:
         """Return a model in which one part (of `PART_STAGES`) is as the settings say."""
         self._stages.wanted = PART_STAGES[part]
-        trained = train(self._gatherer, settings, threads=self._threads, checkpoints=self._stages)
+        trained = train(
+            self._gatherer,
+            settings,
+            second_stage=False,
+            threads=self._threads,
+            checkpoints=self._stages,
+        )
         return trained.in_memory_model()
 
 

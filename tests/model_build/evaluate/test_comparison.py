@@ -72,7 +72,7 @@ def test_hakken_is_measured_as_evaluate_measures_it(
 def test_the_table_has_a_row_for_everyone(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     head, rule, *rows = compared(files, capsys).splitlines()
     columns = [cell.strip() for cell in head.strip("|").split("|")]
-    assert len(rows) == len(NAMES_WITHOUT_TORCH) == 11
+    assert len(rows) == len(NAMES_WITHOUT_TORCH) == 12
     assert rule.count("|") == head.count("|") == len(columns) + 1
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
     assert all(len(row) == len(columns) for row in cells)
@@ -80,6 +80,7 @@ def test_the_table_has_a_row_for_everyone(files: Path, capsys: pytest.CaptureFix
     scoring = [row[0] for row in cells if row[at] != "-"]
     assert scoring == [
         "KNN with baseline, predicted score",
+        "Hakken, match by affinity alone",
         *(f"Hakken, {order}" for order in ("match", "score", "discover")),
         "Hakken, engine als",
     ]

@@ -264,7 +264,7 @@ def test_what_does_not_go_together(
     index = tmp_path / "m.sums" / store.INDEX_FILE
     facts = json.loads(index.read_text())
     index.write_text(json.dumps(facts | {"format": 99}))
-    assert "format: Input should be 1; train in full" in refused("--ratings", old, *since)
+    assert "format: Input should be 2; train in full" in refused("--ratings", old, *since)
     index.write_text(json.dumps(facts | {"fixed": facts["fixed"] | {"mean": 1.0}}))
     assert "belongs to another model than" in refused("--ratings", old, *since)
     index.write_text(json.dumps(facts))

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app.recommender import Model
-from app.recommender.affinity import score_affinity
+from app.recommender import Model, RecommendOptions
 from app.recommender.array_types import Float64Array
-from app.recommender.fold_in import fold_in
-from app.recommender.match_percentile import LOVED_SCORE
+from app.recommender.match_percentile import LOVED_SCORE, PERCENT
 from app.recommender.parameters import MatchCurve
+from app.recommender.recommend import score_items
 from model_build.data.holdout import HoldoutUser, truncate_history
 
 CURVE_LENGTHS = (1, 3, 10, 30, 100, 300)
@@ -29,8 +28,9 @@ def fit_match_curves(
 ) -> tuple[MatchCurve, ...]:
     """Fit a curve for each length to users whose lists are cut to it.
 
-    It has the quantiles of affinities, worked out from what is left of a list, to what was cut away
-    or hidden and scored 8 or more. A length that no list reaches has no curve.
+    It has the quantiles of affinities as the second stage moves them, worked out from what is left
+    of a list, to what was cut away or hidden and scored 8 or more. A length that no list reaches
+    has no curve.
     """
     rng = np.random.default_rng(seed)
     curves = []
@@ -64,4 +64,4 @@ def _loved_affinity(
     outside = ~np.isin(ids, user.visible.anime_id)
     position = model.find_positions(ids[outside & (scores >= LOVED_SCORE)])
     position = rng.permutation(position[position >= 0])[:MAX_PER_USER]
-    return score_affinity(model, fold_in(model, user.visible)).value[position]
+    return score_items(model, user.visible, RecommendOptions()).ranked_match[position] / PERCENT

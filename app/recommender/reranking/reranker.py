@@ -1,0 +1,92 @@
+"""The second stage: what the affinity finds is put in order by boosted trees.
+
+The affinity of a user to an anime is a sum over the user's list. It knows nothing of series, of
+years or of how long things are, and does not weigh itself against the predicted score. The trees
+do; they were trained on users that the model they saw was not trained on
+(`model_build.train.reranker`). They put the best by affinity in a new order, and whatever then
+stands at place k is ranked by the k-th largest affinity: so matches stay on their scale, and what
+was moved, how far, and why can be told apart from what the list itself adds up to. Then recent
+anime are lifted to their share once more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.recommender.affinity import AffinityScores, lift_of_items
+from app.recommender.array_types import BoolArray, Float64Array, Int64Array
+from app.recommender.fold_in import UserProfile
+from app.recommender.model import Model
+from app.recommender.rank import top_items
+from app.recommender.reranking.feature_names import FEATURES, FeatureGroup
+from app.recommender.reranking.features import N_CANDIDATES, compute_features
+from app.recommender.score_model import ScorePrediction
+
+GROUPS = tuple(FeatureGroup)
+TOLD_GROUPS = np.array([g not in (FeatureGroup.AFFINITY, FeatureGroup.USER) for g in GROUPS])
+"""The affinity tells its reasons itself, and the user is the same for all anime."""
+GROUP_OF_FEATURE = np.array([GROUPS.index(group) for group in FEATURES.values()])
+
+
+@dataclass(frozen=True, slots=True)
+class Reranking:
+    """``value`` (n,): affinities of all anime, those of the ``candidates`` (c,) as they are moved.
+
+    ``features`` (c, f) are what the trees looked at, and ``tree_score`` (c,) what they made of it.
+    """
+
+    value: Float64Array
+    candidates: Int64Array
+    features: Float64Array
+    tree_score: Float64Array
+
+
+def rerank(
+    model: Model,
+    profile: UserProfile,
+    affinity: AffinityScores,
+    prediction: ScorePrediction,
+    allowed: BoolArray,
+) -> Reranking | None:
+    """Move the best of the ``allowed`` (n,) anime; None where a model has no second stage."""
+    trees, items = model.rerank_trees, model.item_descriptions
+    if trees is None or items is None:
+        return None
+    candidates = top_items(affinity.value, allowed, N_CANDIDATES)
+    features = compute_features(model, items, profile, affinity, prediction, candidates)
+    score = trees.predict(features)
+    score -= model.rerank_popularity_weight * model.log_lists[candidates]
+    # Candidates come by falling affinity, so of equal scores the one with the higher stays first.
+    order = candidates[np.argsort(-score, kind="stable")]
+    value = affinity.value.copy()
+    value[order] = affinity.value[candidates]
+    # Trees learnt from lists that are older than the newest anime, as the affinity did.
+    value *= lift_of_items(model, profile, value)
+    return Reranking(value, candidates, features, score)
+
+
+def moving_reasons(
+    model: Model, reranking: Reranking, positions: Int64Array, moved: Float64Array
+) -> list[FeatureGroup | None]:
+    """Return what moved each of some anime most; None for what was moved by 0 or is no candidate.
+
+    ``moved`` (p,) is above 0 for up. Of the groups of features the one counts whose Shapley value
+    is largest in that direction.
+    """
+    place = np.full(len(model), -1, np.int64)
+    place[reranking.candidates] = np.arange(len(reranking.candidates))
+    rows = place[positions]
+    wanted = np.flatnonzero((rows >= 0) & (moved != 0))
+    reasons: list[FeatureGroup | None] = [None] * len(positions)
+    if not len(wanted) or model.rerank_trees is None:
+        return reasons
+    values = model.rerank_trees.shapley_values(
+        reranking.features[rows[wanted]], GROUP_OF_FEATURE, len(GROUPS)
+    )
+    values = np.where(TOLD_GROUPS, values * np.sign(moved[wanted])[:, None], 0.0)
+    for at, group in zip(wanted.tolist(), values.argmax(axis=1).tolist(), strict=True):
+        if TOLD_GROUPS[group]:
+            reasons[at] = GROUPS[group]
+    return reasons

@@ -1,0 +1,95 @@
+"""Whole lists of some users, drawn for the second stage of ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from app.recommender.array_types import Int16Array, Int32Array, Int64Array, UInt8Array
+from model_build.data.ratings import Ratings
+from model_build.train.sufficient_statistics import UserEntries
+from model_build.util.hashing import sample_by_hash
+
+MAX_LISTS = 9_000
+"""The trees learn little from more, and their first stages are trained on these alone."""
+SAMPLE_ARRAYS = ("user", "indptr", "anime_id", "rating", "status", "collected")
+
+
+@dataclass(frozen=True, slots=True)
+class ListSample:
+    """Lists of the users ``user`` (k,), ascending numbers, delimited by ``indptr`` (k + 1,).
+
+    ``anime_id``, ``rating``, ``status`` and ``collected`` are of their entries.
+    """
+
+    user: Int64Array
+    indptr: Int64Array
+    anime_id: Int32Array
+    rating: UInt8Array
+    status: UInt8Array
+    collected: Int16Array
+
+    @classmethod
+    def of_entries(
+        cls, entries: UserEntries, collected: Int16Array | None = None, max_lists: int = MAX_LISTS
+    ) -> Self:
+        """Draw from some users; whether one is drawn depends on the number alone."""
+        drawn = sample_by_hash(entries.first_user + np.arange(entries.n_users), max_lists)
+        is_drawn = np.zeros(entries.n_users, bool)
+        is_drawn[drawn - entries.first_user] = True
+        rows = np.flatnonzero(is_drawn[entries.user])
+        rows = rows[np.lexsort((entries.item[rows], entries.user[rows]))]
+        length = np.bincount(entries.user[rows], minlength=entries.n_users)[is_drawn]
+        return cls(
+            drawn,
+            np.concatenate([[0], np.cumsum(length)]),
+            entries.anime_ids[entries.item[rows]],
+            entries.rating[rows].astype(np.uint8),
+            entries.status[rows].astype(np.uint8),
+            np.zeros(len(rows), np.int16) if collected is None else collected[rows],
+        )
+
+    @classmethod
+    def draw(cls, samples: Sequence[ListSample], max_lists: int = MAX_LISTS) -> Self:
+        """Draw from samples of different users, as `of_entries` would from all of them at once."""
+        users = np.concatenate([each.user for each in samples])
+        length = np.concatenate([np.diff(each.indptr) for each in samples])
+        entries = (np.concatenate([astuple(each)[at] for each in samples]) for at in range(2, 6))
+        is_drawn = np.isin(users, sample_by_hash(np.sort(users), max_lists))
+        owner = np.repeat(np.arange(len(users)), length)
+        rows = np.flatnonzero(is_drawn[owner])
+        rows = rows[np.argsort(users[owner[rows]], kind="stable")]
+        order = np.flatnonzero(is_drawn)[np.argsort(users[is_drawn])]
+        return cls(
+            users[order],
+            np.concatenate([[0], np.cumsum(length[order])]),
+            *(each[rows] for each in entries),
+        )
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """Invert `to_arrays`."""
+        return cls(*(arrays[name] for name in SAMPLE_ARRAYS))
+
+    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the arrays to be saved."""
+        return {name: getattr(self, name) for name in SAMPLE_ARRAYS}
+
+    def to_ratings(self) -> Ratings:
+        """Return the lists as ratings of users that are known by their numbers."""
+        anime_ids, item = np.unique(self.anime_id, return_inverse=True)
+        user = np.repeat(np.arange(len(self.user), dtype=np.int32), np.diff(self.indptr))
+        return Ratings(
+            user,
+            item.astype(np.int32),
+            self.rating.astype(np.float64),
+            self.status.astype(np.int8),
+            pl.Series(self.user),
+            anime_ids.astype(np.int32),
+            self.collected,
+        )
