@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
@@ -47,15 +48,39 @@ class ContributionSchema(AnimeTitle):
         ]
 
 
+class MovedFor(StrEnum):
+    """What an anime was moved for: what the numbers that spoke most for its new place are about."""
+
+    FRANCHISE = "franchise"
+    SCORE = "score"
+    FIT = "fit"
+    LENGTH = "length"
+    AGE = "age"
+    POPULARITY = "popularity"
+
+
 class RecommendationSchema(RankedAnime):
-    """One recommendation. The weights of `because` and `rest` add up to what is `explained`."""
+    """One recommendation. The weights of `because` and `rest` add up to what is `explained`.
+
+    Of a match they and `moved_by` add up to what order=match sorts by.
+    """
 
     match: Annotated[
         float, Field(description="percent: how much the fan would want to have it"), SIX_DIGITS
     ]
+    moved_by: Annotated[
+        float,
+        Field(description="percent that the second stage of ranking adds to the match"),
+        SIX_DIGITS,
+    ]
+    moved_for: Annotated[
+        MovedFor | None, Field(description="what it was moved for, null where it hardly was")
+    ]
     match_percentile: Annotated[
         Annotated[float, SIX_DIGITS] | None,
-        Field(description="percent of what the fan gave 8 or more that it matches better than"),
+        Field(
+            description="percent of what the fan gave 8 or more that matches less than it, moved"
+        ),
     ]
     expected_score: Annotated[
         Score, Field(description="what the fan would give it, the same in every order")
@@ -87,6 +112,8 @@ class RecommendationSchema(RankedAnime):
         return cls(
             **ranked_fields(item.rank, item.anime_id, catalogue, english=english),
             match=item.match,
+            moved_by=item.moved_by,
+            moved_for=None if item.moved_reason is None else MovedFor(item.moved_reason),
             match_percentile=item.match_percentile,
             expected_score=item.expected_score,
             predicted_score=item.predicted_score,

@@ -10,6 +10,7 @@ from app.recommender import EngineName, SortOrder
 from app.schemas.recommendations import (
     ContributionSchema,
     ListCoverage,
+    MovedFor,
     RecommendationSchema,
     RecommendationsResponse,
 )
@@ -71,6 +72,8 @@ def test_no_cell_is_a_formula(start: str) -> None:
         age_rating=None,
         rating_inferred=False,
         match=-0.5,
+        moved_by=-1.5,
+        moved_for=MovedFor.LENGTH,
         match_percentile=None,
         expected_score=7.5,
         predicted_score=7.5,
@@ -97,4 +100,5 @@ def test_no_cell_is_a_formula(start: str) -> None:
     for name in ("title", "genres", "because"):
         assert cells[name].startswith(f"'{start}")
     assert cells["match"] == "-0.5"
+    assert cells["moved_by"] == "-1.5"
     assert cells["title_english"] == ""

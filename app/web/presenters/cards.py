@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.catalogue import Anime, Catalogue
 from app.lists import anilist, kitsu, shikimori
 from app.lists.entry import AnimeList
-from app.schemas.recommendations import RecommendationSchema
+from app.schemas.recommendations import MovedFor, RecommendationSchema
 
 SiteLink = tuple[str, str]
 """The name of a site, and the address there."""
@@ -23,6 +23,14 @@ RELATION_WORDS = {
     "spin_off": "spin-off of",
 }
 """What an anime is to another, as a page says it."""
+
+MOVED_WORDS = {
+    MovedFor.SCORE: " for the score that you would give it",
+    MovedFor.LENGTH: " for its kind and length",
+    MovedFor.AGE: " for the year that it is from",
+    MovedFor.POPULARITY: " for how well known it is",
+}
+"""What an anime was moved for, as a card says it after "Moved up" or "Moved down"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +97,24 @@ def relation_text(anime: Anime, catalogue: Catalogue, *, english: bool) -> tuple
     if anime.relation_id is None or anime.relation_kind not in RELATION_WORDS:
         return None
     return RELATION_WORDS[anime.relation_kind], catalogue.title(anime.relation_id, english=english)
+
+
+def moved_text(item: RecommendationSchema, *, knows_series: bool) -> str | None:
+    """Say what an anime was moved up or down for; None where there is nothing to say.
+
+    That it goes on with a series that the fan knows is left out where the card has told so.
+    """
+    is_up = item.moved_by > 0
+    if item.moved_for is None or (item.moved_for is MovedFor.FRANCHISE and is_up and item.follows):
+        return None
+    if item.moved_for is MovedFor.FIT:
+        why = ": its genres, themes and makers suit your list" + ("" if is_up else " less")
+    elif item.moved_for is not MovedFor.FRANCHISE:
+        why = MOVED_WORDS[item.moved_for]
+    elif not knows_series:
+        why = ": it is of no series that you know"
+    elif is_up:
+        why = ": it is of a series that you know"
+    else:
+        why = ": other parts of its series come first, or meant less to you"
+    return f"Moved {'up' if is_up else 'down'}{why}"

@@ -46,8 +46,8 @@ def _columns_of(answer: ExportedAnswer) -> list[str]:
         return ["match", *_PAIR_COLUMNS]
     if isinstance(answer, SimilarUsers):
         return ["lovers", "weight"]
-    numbers = ["match", "match_percentile", "expected_score", "expected_error", "predicted_score"]
-    return [*numbers, "because"]
+    matches = ["match", "moved_by", "match_percentile"]
+    return [*matches, "expected_score", "expected_error", "predicted_score", "because"]
 
 
 def _cells(item: dict[str, Any]) -> dict[str, Any]:

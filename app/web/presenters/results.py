@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from app.lists.entry import AnimeList
 from app.recommender import RecommendationResult
 from app.schemas.recommendations import RecommendationSchema, RecommendationsResponse
-from app.web.presenters.cards import SiteLink, source_link
+from app.web.presenters.cards import SiteLink, moved_text, source_link
 from app.web.presenters.filter_form import PageControls, control_fields
 from app.web.presenters.text import count_noun
 from app.web.requests.query import PlannedMode, QueryOptions
@@ -20,18 +22,26 @@ FEW_RATINGS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultsPage(PageControls):
-    """The whole page. ``list_length`` counts every entry of the list, usable or not."""
+    """The whole page. ``list_length`` counts every entry of the list, usable or not.
+
+    ``known_series`` are those of the cards' anime of whose series something was seen.
+    """
 
     cards: list[RecommendationSchema]
     source: str
     personal: bool
     list_length: int
     rated_count: int
+    known_series: frozenset[int]
     notes: list[str]
 
     def source_link(self, anime_id: int) -> SiteLink:
         """Where an anime stands on the site that the list comes from."""
         return source_link(self.catalogue.get_anime(anime_id), self.source)
+
+    def moved_text(self, item: RecommendationSchema) -> str | None:
+        """Say what an anime was moved up or down for, where that is worth a line."""
+        return moved_text(item, knows_series=item.anime_id in self.known_series)
 
 
 def build_results_page(
@@ -50,11 +60,18 @@ def build_results_page(
         personal=personal,
         list_length=len(anime_list.entries) + anime_list.unmapped,
         rated_count=len(result.profile.rated),
+        known_series=_known_series(library, result),
         notes=[
             *_build_notes(result, anime_list, options),
             *ceiling_notes(find_ceiling(filtered.filters, options, library.rating_ceiling)),
         ],
     )
+
+
+def _known_series(library: Library, result: RecommendationResult) -> frozenset[int]:
+    ids = np.array([item.anime_id for item in result.recommendations], np.int64)
+    known = library.franchises.same_franchise_mask(result.profile.seen)
+    return frozenset(ids[known[library.model.find_positions(ids)]].tolist())
 
 
 def ceiling_notes(ceiling: RatingCeiling | None) -> list[str]:
