@@ -11,6 +11,8 @@ from tests.model_build.worlds import random_frame
 
 SEED = 20
 FANS, ANIME = 150, 60
+MANY_FANS, PARTS = 500, 3
+"""So many lists are enough for a second stage of ranking; so many anime are a series."""
 GENRES = ("Drama", "Comedy;Romance", "Action;Sci-Fi", "Mystery;Supernatural;Thriller")
 TYPES = ("TV", "MOVIE", "OVA")
 THEMES = ("", "Mecha", "Mecha;Space", "School", "")
@@ -41,6 +43,38 @@ ANILIST_OFFSET = 500_000
 def tiny_ratings() -> pl.DataFrame:
     """The list entries of the fans."""
     return random_frame(SEED, FANS, ANIME, 0.5)
+
+
+def series_ratings() -> pl.DataFrame:
+    """The list entries of many fans, who watch the anime as parts of series: first one, then two.
+
+    Place n in `anime_ids` is part n % `PARTS` of its series.
+    """
+    frame = random_frame(SEED, MANY_FANS, ANIME, 0.7)
+    places = {number: at for at, number in enumerate(sorted(frame["anime_id"].unique()))}
+    listed = set(zip(frame["user_id"], frame["anime_id"].replace_strict(places), strict=True))
+
+    def came_so_far(user: int, place: int) -> bool:
+        return all((user, at) in listed for at in range(place - place % PARTS, place))
+
+    frame = frame.with_columns(place=pl.col("anime_id").replace_strict(places))
+    kept = [came_so_far(*row) for row in frame.select("user_id", "place").iter_rows()]
+    ids = pl.col("place").replace_strict(dict(enumerate(anime_ids())), return_dtype=pl.Int64)
+    return frame.filter(pl.Series(kept)).with_columns(anime_id=ids).drop("place")
+
+
+def series_catalogue() -> pl.DataFrame:
+    """Facts about the anime, with the series of `series_ratings`."""
+    ids = anime_ids()
+    before = [ids[place - 1] if place % PARTS else None for place in range(ANIME)]
+    return tiny_catalogue().with_columns(
+        franchise_hint=pl.Series([None] * ANIME, dtype=pl.Int64),
+        franchise_id=pl.Series([place // PARTS for place in range(ANIME)]),
+        watch_order=pl.Series([place % PARTS for place in range(ANIME)]),
+        is_extra=pl.Series([False] * ANIME),
+        relation_kind=pl.Series([number and "sequel" for number in before]),
+        relation_id=pl.Series(before),
+    )
 
 
 def anime_ids() -> list[int]:
@@ -86,13 +120,17 @@ def _facts(place: int, anime_id: int) -> dict[str, object]:
     }
 
 
-def write_tiny_model(folder: Path, anime: pl.DataFrame | None = None) -> Path:
+def write_tiny_model(
+    folder: Path, anime: pl.DataFrame | None = None, entries: pl.DataFrame | None = None
+) -> Path:
     """Train and write the model into ``folder``, with `tiny_catalogue` or other facts.
+
+    ``entries`` are `tiny_ratings` unless given.
 
     Returns its directory.
     """
     ratings, catalogue, model = folder / "r.parquet", folder / "c.parquet", folder / "model"
-    tiny_ratings().write_parquet(ratings)
+    (tiny_ratings() if entries is None else entries).write_parquet(ratings)
     (tiny_catalogue() if anime is None else anime).write_parquet(catalogue)
     command = f"train --ratings {ratings} --catalogue {catalogue} --out {model} --quiet"
     assert main([*command.split(), "--shrinkage", "10", "--k", "8", "--name", "tiny"]) == 0

@@ -17,6 +17,7 @@ def test_ready_tells_which_model(client: FlaskClient) -> None:
     assert body["created"]
     assert body["counts"]["anime"] == body["counts"]["catalogue"] == ANIME
     assert body["counts"]["fans"] == FANS
+    assert body["second_stage"] is False
 
 
 def test_without_a_model_the_process_is_up_but_not_ready(modelless: FlaskClient) -> None:

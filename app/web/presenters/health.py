@@ -19,12 +19,13 @@ def describe_readiness(
     """Say which model is in use, or the reason why none is.
 
     ``stale`` says that the live model could not be had, for the reason that ``fault`` gives, and
-    that an earlier one answers in its place.
+    that an earlier one answers in its place; ``second_stage`` whether the model ranks once more.
     """
     body = {"version": version, "checked": _iso_time(checked_at), "fault": fault}
     if loaded_model is None:
         return {"ready": False, "reason": fault, **body}
-    manifest = loaded_model.content.model.manifest
+    model = loaded_model.content.model
+    manifest = model.manifest
     return {
         "ready": True,
         "model": manifest.version,
@@ -33,6 +34,7 @@ def describe_readiness(
         "loaded": _iso_time(loaded_model.loaded_at),
         "stale": fault is not None,
         **body,
+        "second_stage": model.rerank_trees is not None,
         "counts": {**manifest.counts, "catalogue": len(loaded_model.content.catalogue)},
     }
 

@@ -108,6 +108,18 @@ class ModelQuality:
     by_list_length: tuple[ListLengthResult, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SecondStageResult:
+    """What the second stage of ranking is worth, on lists that it had not learned from.
+
+    ``ndcg_before`` is NDCG@10 by the match alone, ``ndcg`` in the order of the second stage.
+    """
+
+    list_count: int
+    ndcg_before: float
+    ndcg: float
+
+
 FiniteNumber = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -166,6 +178,16 @@ def load_model_quality(model: Model) -> ModelQuality:
         match_bins=_match_bins(measures),
         by_list_length=_list_length_results(measures),
     )
+
+
+def second_stage_result(model: Model) -> SecondStageResult | None:
+    """Return what the second stage of a model was measured to be worth; None where it was not."""
+    told = model.manifest.hyperparameters
+    names = ("lists", "ndcg_before", "ndcg")
+    count, before, after = (told.get(f"rerank_validation_{name}") for name in names)
+    if not count or before is None or after is None:
+        return None
+    return SecondStageResult(int(count), float(before), float(after))
 
 
 def _read_measures_file(model: Model) -> _MeasuresFile:

@@ -79,6 +79,7 @@ class KnnBreakdown:
 class WorkedExample:
     """A recommendation: ``match`` is the sum of ``match_terms`` and ``prior_term``.
 
+    The second stage of ranking added ``moved_by`` percent; ``match_percentile`` is of the sum.
     ``score`` is the sum of ``score_terms``; ``silent_count`` titles contribute nothing; ``knn`` is
     None where the user has scored none of the neighbours.
     """
@@ -89,6 +90,7 @@ class WorkedExample:
     silent_count: int
     prior_term: float
     match: float
+    moved_by: float
     match_percentile: float | None
     score_terms: tuple[ScoreTerm, ...]
     score: float
@@ -102,7 +104,7 @@ def build_worked_example(library: Library, anime_list: AnimeList) -> WorkedExamp
     found, _ = recommend_with_filters(library, user_list, QueryOptions(new_series=True))
     if not found.is_personalized or not found.recommendations:
         return None
-    best = max(found.recommendations, key=lambda item: item.match)
+    best = max(found.recommendations, key=lambda item: item.match + item.moved_by)
     position = int(library.model.anime_id.searchsorted(best.anime_id))
     scores = score_items(library.model, user_list, RecommendOptions(sort_order=SortOrder.SCORE))
     match_terms = _match_terms(library, scores, position)
@@ -113,6 +115,7 @@ def build_worked_example(library: Library, anime_list: AnimeList) -> WorkedExamp
         silent_count=len(scores.affinity.input_position) - len(match_terms),
         prior_term=PERCENT * float(scores.affinity.prior[position]),
         match=best.match,
+        moved_by=best.moved_by,
         match_percentile=best.match_percentile,
         score_terms=_score_terms(library, scores, position),
         score=best.expected_score,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, render_template
 
 from app.notice import read_sources
-from app.web.presenters.model_quality import load_model_quality
+from app.web.presenters.model_quality import load_model_quality, second_stage_result
 from app.web.request_costs import Cost, rate_limited
 from app.web.services.example_lists import EXAMPLE_LIST
 from app.web.services.worked_example import build_worked_example
@@ -25,6 +25,8 @@ def show_about() -> Response:
         manifest=library.model.manifest,
         sources=read_sources(library.model.manifest.dataset.name),
         quality=load_model_quality(library.model),
+        has_second_stage=library.model.rerank_trees is not None,
+        second_stage=second_stage_result(library.model),
         worked=build_worked_example(library, EXAMPLE_LIST),
     )
     return page_response(page, PUBLIC_HOUR)
