@@ -44,7 +44,7 @@ def facts_of(ratings: Ratings, *, years: bool = False) -> ItemFacts:
             "type": ["TV", "MOVIE", "OVA"] * (n // 3),
             "episodes": [12, 1, 2] * (n // 3),
             "genres": ["Comedy", "Drama"] * (n // 2),
-            "series_hint": pl.Series([None] * n, dtype=pl.Int64),
+            "franchise_hint": pl.Series([None] * n, dtype=pl.Int64),
         }
     )
     if years:
@@ -120,7 +120,7 @@ def test_fans_of_a_series_get_the_next_part_first() -> None:
             "title": [str(number) for number in ids],
             "type": ["TV"] * len(ids),
             "franchise_id": (ids - 1) // parts,
-            "series_hint": pl.Series([None] * len(ids), dtype=pl.Int64),
+            "franchise_hint": pl.Series([None] * len(ids), dtype=pl.Int64),
             "watch_order": place,
             "is_extra": [False] * len(ids),
             "relation_kind": ["sequel" if at else None for at in place.tolist()],

@@ -52,13 +52,13 @@ def model(frame: pl.DataFrame, ids: list[int]) -> Model:
             "genres": ["Drama;Comedy" if at % 2 else "Drama" for at in range(n - 1)] + [None],
             "members": [1000 * (at + 1) for at in range(n - 1)] + [None],
             "franchise_id": [ids[0]] * 5 + [None] * (n - 5),
-            "series_hint": [None] * n,
+            "franchise_hint": [None] * n,
             "watch_order": [0, 1, 2, 3, 4] + [None] * (n - 5),
             "is_extra": [False, False, True, False, False] + [False] * (n - 5),
             "relation_kind": [None, "sequel", "sequel", "sequel", "sequel"] + [None] * (n - 5),
             "relation_id": [None, ids[0], ids[1], ids[2], ids[3]] + [None] * (n - 5),
         },
-        schema_overrides={"series_hint": pl.Int64},
+        schema_overrides={"franchise_hint": pl.Int64},
     )
     typed = {"rating": pl.Float64, "anime_id": pl.Int32}
     ratings = index_ratings(frame.cast(typed))
