@@ -23,9 +23,14 @@ from app.recommender.engines import load_engines
 from app.recommender.input_weights import InputWeights
 from app.recommender.pair_matrix import PairMatrix
 from app.recommender.parameters import ServingParameters
-from app.recommender.reranking.feature_names import FEATURES, FEATURES_DIGEST
+from app.recommender.reranking.feature_names import (
+    FEATURES,
+    FEATURES_DIGEST,
+    GROUP_OF_FEATURE,
+    GROUPS,
+)
 from app.recommender.reranking.item_descriptions import ItemDescriptions
-from app.recommender.reranking.trees import TreeEnsemble
+from app.recommender.reranking.trees import LeafTable, TreeEnsemble
 from app.recommender.training_users import TrainingUsers
 
 RECENT_YEARS = 5
@@ -222,6 +227,7 @@ class Model:
         """Return the same model with other trees that rank again, or none; arrays are shared."""
         changed = copy.copy(self)
         changed.rerank_trees, changed.rerank_popularity_weight = trees, popularity_weight
+        changed.__dict__.pop("rerank_leaves", None)  # of the trees of before
         return changed
 
     def __len__(self) -> int:
@@ -258,6 +264,12 @@ class Model:
     def log_lists(self) -> Float64Array:
         """How well known anime are to those trained on, ln(1 + lists), (n,)."""
         return np.log1p(self.entry_count.astype(np.float64))
+
+    @cached_property
+    def rerank_leaves(self) -> LeafTable:
+        """What reasons of the second stage are looked up in; only for a model that has one."""
+        assert self.rerank_trees is not None
+        return self.rerank_trees.leaf_table(GROUP_OF_FEATURE, len(GROUPS))
 
     @cached_property
     def is_recent(self) -> BoolArray:

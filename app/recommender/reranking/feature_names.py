@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from enum import StrEnum
 
+import numpy as np
+
 from app.recommender.reranking.item_descriptions import WORD_KINDS
 
 
@@ -97,5 +99,8 @@ FEATURES: dict[str, FeatureGroup] = {
     "newest_year_ago": _G.USER,
 }
 """Features by name, in the order of the columns, and what they are about."""
+GROUPS = tuple(FeatureGroup)
+GROUP_OF_FEATURE = np.array([GROUPS.index(group) for group in FEATURES.values()])
+"""The group of each column, by its number."""
 FEATURES_DIGEST = hashlib.sha256(",".join(FEATURES).encode()).hexdigest()[:16]
 """Trees that were trained on other features, or on these in another order, are of no use."""

@@ -5,8 +5,8 @@ years or of how long things are, and does not weigh itself against the predicted
 do; they were trained on users that the model they saw was not trained on
 (`model_build.train.reranker`). They put the best by affinity in a new order, and whatever then
 stands at place k is ranked by the k-th largest affinity: so matches stay on their scale, and what
-was moved, how far, and why can be told apart from what the list itself adds up to. Then recent
-anime are lifted to their share once more.
+was moved, how far, and why can be told apart from what the list itself adds up to. Recent
+anime are lifted after that: the lift of the affinity only decides what is a candidate.
 """
 
 from __future__ import annotations
@@ -20,14 +20,12 @@ from app.recommender.array_types import BoolArray, Float64Array, Int64Array
 from app.recommender.fold_in import UserProfile
 from app.recommender.model import Model
 from app.recommender.rank import top_items
-from app.recommender.reranking.feature_names import FEATURES, FeatureGroup
+from app.recommender.reranking.feature_names import GROUPS, FeatureGroup
 from app.recommender.reranking.features import N_CANDIDATES, compute_features
 from app.recommender.score_model import ScorePrediction
 
-GROUPS = tuple(FeatureGroup)
 TOLD_GROUPS = np.array([g not in (FeatureGroup.AFFINITY, FeatureGroup.USER) for g in GROUPS])
 """The affinity tells its reasons itself, and the user is the same for all anime."""
-GROUP_OF_FEATURE = np.array([GROUPS.index(group) for group in FEATURES.values()])
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +58,8 @@ def rerank(
     score -= model.rerank_popularity_weight * model.log_lists[candidates]
     # Candidates come by falling affinity, so of equal scores the one with the higher stays first.
     order = candidates[np.argsort(-score, kind="stable")]
-    value = affinity.value.copy()
-    value[order] = affinity.value[candidates]
+    value = affinity.value / affinity.lift
+    value[order] = -np.sort(-value[candidates])
     # Trees learnt from lists that are older than the newest anime, as the affinity did.
     value *= lift_of_items(model, profile, value)
     return Reranking(value, candidates, features, score)
@@ -83,7 +81,7 @@ def moving_reasons(
     if not len(wanted) or model.rerank_trees is None:
         return reasons
     values = model.rerank_trees.shapley_values(
-        reranking.features[rows[wanted]], GROUP_OF_FEATURE, len(GROUPS)
+        reranking.features[rows[wanted]], model.rerank_leaves
     )
     values = np.where(TOLD_GROUPS, values * np.sign(moved[wanted])[:, None], 0.0)
     for at, group in zip(wanted.tolist(), values.argmax(axis=1).tolist(), strict=True):

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.recommender.array_types import Float64Array, Int16Array, Int32Array, Int64Array, UInt8Array
+from app.recommender.array_types import (
+    BoolArray,
+    Float64Array,
+    Int16Array,
+    Int32Array,
+    Int64Array,
+    UInt8Array,
+)
 from app.recommender.arrays import ArtifactReader
 from app.recommender.artifact import ArtifactError
 from app.recommender.kernels import jit_compiled
@@ -73,28 +80,77 @@ class TreeEnsemble:
             features, self.root, self.feature, self.threshold, self.left, self.right, self.nan_left
         )
 
-    def shapley_values(
-        self, features: Float64Array, group: Int64Array, n_groups: int
-    ) -> Float64Array:
-        """Return what each group of features adds to the prediction of each row, (c, ``n_groups``).
+    def leaf_table(self, group: Int64Array, n_groups: int) -> LeafTable:
+        """Work out what `shapley_values` looks up; ``group`` (f,) says what a feature is of."""
+        parent = np.full(len(self.feature), -1, np.int64)
+        split = np.flatnonzero(self.feature >= 0)
+        parent[self.left[split]] = parent[self.right[split]] = split
+        leaves = np.flatnonzero(self.feature < 0)
+        paths = _list_paths(leaves, parent, group, n_groups, self.feature, self.left, self.cover)
+        path_first, path_node, path_player, path_left, player_first, player, zero = paths
+        players = np.diff(player_first)
+        table_first = np.concatenate([[0], np.cumsum(players << players)])
+        table = np.empty(table_first[-1])
+        for leaf, at in enumerate(leaves.tolist()):
+            own = slice(player_first[leaf], player_first[leaf + 1])
+            room = table[table_first[leaf] : table_first[leaf + 1]]
+            _fill_table(zero[own], int(players[leaf]), float(self.threshold[at]), room)
+        return LeafTable(
+            n_groups,
+            path_first,
+            path_node,
+            path_player,
+            path_left,
+            player_first,
+            player,
+            table_first,
+            table,
+        )
 
-        ``group`` (f,) says which a feature is of. These are Shapley values of the groups as
-        players, where what is unknown of a row is averaged over the rows of training that came by
-        (TreeSHAP, path dependent: Lundberg and others 2018, algorithm 2, each leaf by itself).
-        They add up to the prediction less the mean over the rows of training.
+    def shapley_values(self, features: Float64Array, leaves: LeafTable) -> Float64Array:
+        """Return what each group of features adds to the prediction of each row, (c, groups).
+
+        These are Shapley values of the groups as players, where what is unknown of a row is
+        averaged over the rows of training that came by (TreeSHAP, path dependent: Lundberg and
+        others 2018). They add up to the prediction less the mean over the rows of training.
         """
         return shapley_of_groups(
             features,
-            group,
-            n_groups,
-            self.root,
+            leaves.n_groups,
             self.feature,
             self.threshold,
-            self.left,
-            self.right,
             self.nan_left,
-            self.cover,
+            leaves.path_first,
+            leaves.path_node,
+            leaves.path_player,
+            leaves.path_left,
+            leaves.player_first,
+            leaves.player,
+            leaves.table_first,
+            leaves.table,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class LeafTable:
+    """What each group of features adds at each of l leaves, for any of them passing or not.
+
+    The splits above leaf i are ``path_node[path_first[i]:path_first[i + 1]]``, each of the player
+    (``path_player``) that its feature is of, and passed by going left where ``path_left``. Its
+    players are the groups ``player[player_first[i]:player_first[i + 1]]``; what they add stands in
+    ``table`` from ``table_first[i]`` on, a row for each set of players that pass all their splits,
+    by its bits.
+    """
+
+    n_groups: int
+    path_first: Int64Array
+    path_node: Int64Array
+    path_player: Int64Array
+    path_left: BoolArray
+    player_first: Int64Array
+    player: Int64Array
+    table_first: Int64Array
+    table: Float64Array
 
 
 def _depth(trees: TreeEnsemble) -> int:
@@ -133,10 +189,10 @@ def _goes_left(value: float, threshold: float, nan_left: int) -> bool:
 
 
 @jit_compiled
-def _add_leaf_values(
-    one: Float64Array, zero: Float64Array, players: int, value: float, weight: Float64Array
-) -> Float64Array:
-    """Return what each of the players on the way to a leaf adds, by its ``value``.
+def _shapley_weights(
+    one: Float64Array, zero: Float64Array, players: int, weight: Float64Array, added: Float64Array
+) -> None:
+    """What each of the ``players`` on the way to a leaf adds to a value of 1, into ``added``.
 
     With the players S known a row comes there in the share prod_S one prod_not-S zero. ``weight``
     holds the Shapley-weighted sums by the size of S: extended by one player after the other, then
@@ -148,10 +204,7 @@ def _add_leaf_values(
         for s in range(k, -1, -1):
             weight[s + 1] += one[k] * weight[s] * (s + 1) / (k + 2)
             weight[s] *= zero[k] * (k + 1 - s) / (k + 2)
-    added = np.zeros(players)
     for k in range(players):
-        if one[k] == zero[k]:
-            continue
         total, following = 0.0, weight[players]
         for s in range(players - 1, -1, -1):
             if one[k] != 0.0:
@@ -160,57 +213,98 @@ def _add_leaf_values(
                 following = weight[s] - share * zero[k] * (players - s) / (players + 1)
             else:
                 total += weight[s] * (players + 1) / (zero[k] * (players - s))
-        added[k] = total * (one[k] - zero[k]) * value
-    return added
+        added[k] = total * (one[k] - zero[k])
+
+
+@jit_compiled
+def _fill_table(zero: Float64Array, players: int, value: float, table: Float64Array) -> None:
+    """What the players of a leaf add, a row for each set of them that pass, by its bits."""
+    one, weight, added = np.empty(players), np.empty(players + 1), np.empty(players)
+    for passed in range(1 << players):
+        for k in range(players):
+            one[k] = (passed >> k) & 1
+        _shapley_weights(one, zero, players, weight, added)
+        for k in range(players):
+            table[passed * players + k] = added[k] * value
+
+
+@jit_compiled
+def _list_paths(
+    leaves: Int64Array,
+    parent: Int64Array,
+    group: Int64Array,
+    n_groups: int,
+    feature: Int16Array,
+    left: Int32Array,
+    cover: Int32Array,
+) -> tuple[Int64Array, Int64Array, Int64Array, BoolArray, Int64Array, Int64Array, Float64Array]:
+    """The paths above the leaves, their players and the shares of rows that these let pass."""
+    n = len(leaves)
+    path_first, player_first = np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
+    path_node, path_player = (np.empty(n * MAX_PATH, np.int64), np.empty(n * MAX_PATH, np.int64))
+    path_left = np.empty(n * MAX_PATH, np.bool_)
+    player, zero = np.empty(n * n_groups, np.int64), np.ones(n * n_groups)
+    place = np.full(n_groups, -1, np.int64)
+    for leaf in range(n):
+        below, p, first = leaves[leaf], path_first[leaf], player_first[leaf]
+        players = 0
+        while parent[below] >= 0:
+            node = parent[below]
+            g = group[feature[node]]
+            if place[g] < 0:
+                place[g] = players
+                player[first + players] = g
+                players += 1
+            zero[first + place[g]] *= cover[below] / cover[node]
+            path_node[p], path_player[p], path_left[p] = node, place[g], below == left[node]
+            below = node
+            p += 1
+        path_first[leaf + 1], player_first[leaf + 1] = p, first + players
+        place[:] = -1
+    end, last = path_first[n], player_first[n]
+    return (
+        path_first,
+        path_node[:end].copy(),
+        path_player[:end].copy(),
+        path_left[:end].copy(),
+        player_first,
+        player[:last].copy(),
+        zero[:last].copy(),
+    )
 
 
 @jit_compiled
 def shapley_of_groups(
     features: Float64Array,
-    group: Int64Array,
     n_groups: int,
-    root: Int32Array,
     feature: Int16Array,
     threshold: Float64Array,
-    left: Int32Array,
-    right: Int32Array,
     nan_left: UInt8Array,
-    cover: Int32Array,
+    path_first: Int64Array,
+    path_node: Int64Array,
+    path_player: Int64Array,
+    path_left: BoolArray,
+    player_first: Int64Array,
+    player: Int64Array,
+    table_first: Int64Array,
+    table: Float64Array,
 ) -> Float64Array:
-    """See `TreeEnsemble.shapley_values`: leaf by leaf, the players are the groups on its way."""
+    """See `TreeEnsemble.shapley_values`: each leaf looks up what its players add."""
     out = np.zeros((len(features), n_groups))
-    way, turns = np.empty(MAX_PATH + 2, np.int64), np.zeros(MAX_PATH + 2, np.int64)
-    place, player = np.full(n_groups, -1, np.int64), np.empty(n_groups, np.int64)
-    one, zero, weight = np.empty(n_groups), np.empty(n_groups), np.empty(n_groups + 1)
+    goes_left = np.zeros(len(feature), np.bool_)
     for c in range(len(features)):
-        for t in range(len(root)):
-            depth = 0
-            way[0], turns[0] = root[t], 0
-            while depth >= 0:
-                at = way[depth]
-                if feature[at] >= 0 and turns[depth] < 2:
-                    way[depth + 1] = left[at] if turns[depth] == 0 else right[at]
-                    turns[depth] += 1
-                    depth += 1
-                    turns[depth] = 0
-                    continue
-                if feature[at] < 0:
-                    players = 0
-                    for d in range(depth):
-                        node, below = way[d], way[d + 1]
-                        goes_left = _goes_left(
-                            features[c, feature[node]], threshold[node], nan_left[node]
-                        )
-                        g = group[feature[node]]
-                        if place[g] < 0:
-                            place[g], player[players] = players, g
-                            one[players] = zero[players] = 1.0
-                            players += 1
-                        one[place[g]] *= (below == left[node]) == goes_left
-                        zero[place[g]] *= cover[below] / cover[node]
-                    added = _add_leaf_values(one, zero, players, threshold[at], weight)
-                    for k in range(players):
-                        out[c, player[k]] += added[k]
-                        place[player[k]] = -1
-                depth -= 1
+        for at in range(len(feature)):
+            if feature[at] >= 0:
+                goes_left[at] = _goes_left(features[c, feature[at]], threshold[at], nan_left[at])
+        for leaf in range(len(path_first) - 1):
+            failed = 0
+            for p in range(path_first[leaf], path_first[leaf + 1]):
+                if goes_left[path_node[p]] != path_left[p]:
+                    failed |= 1 << path_player[p]
+            first = player_first[leaf]
+            players = player_first[leaf + 1] - first
+            passed = (1 << players) - 1 - failed
+            base = table_first[leaf] + passed * players
+            for k in range(players):
+                out[c, player[first + k]] += table[base + k]
     return out

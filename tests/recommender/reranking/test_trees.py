@@ -56,7 +56,7 @@ def test_shapley_values_of_single_features_are_those_of_lightgbm(
     features = drawn_features(3, 40)
     each = np.arange(N_FEATURES)
     expected = np.asarray(booster.predict(features, pred_contrib=True))
-    assert trees.shapley_values(features, each, N_FEATURES) == pytest.approx(
+    assert trees.shapley_values(features, trees.leaf_table(each, N_FEATURES)) == pytest.approx(
         expected[:, :-1], abs=1e-10
     )
 
@@ -99,7 +99,7 @@ def shapley_by_definition(
 
 def test_shapley_values_of_groups_are_those_of_the_definition(trees: TreeEnsemble) -> None:
     features, group = drawn_features(4, 4), np.array([0, 1, 0, 2, 1])
-    found = trees.shapley_values(features, group, 3)
+    found = trees.shapley_values(features, trees.leaf_table(group, 3))
     for row, values in zip(features, found, strict=True):
         assert values == pytest.approx(shapley_by_definition(trees, row, group, 3), abs=1e-10)
 
