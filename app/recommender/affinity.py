@@ -65,15 +65,20 @@ def score_affinity(model: Model, profile: UserProfile) -> AffinityScores:
             matrix.scale,
             len(model),
         )
-    lift = lift_of_items(model, profile, value)
+    lift = np.where(model.is_recent & (value > 0), recent_lift(model, profile, value), 1.0)
     return AffinityScores(
         value * lift, prior * lift, lift, profile.input_position, profile.input_weight
     )
 
 
-def lift_of_items(model: Model, profile: UserProfile, value: Float64Array) -> Float64Array:
-    """Return what the affinity ``value`` (n,) of each anime is multiplied by, (n,)."""
-    return np.where(model.is_recent & (value > 0), recent_lift(model, profile, value), 1.0)
+def wanted_recent_share(model: Model, profile: UserProfile) -> float:
+    """Return the share that recent anime are to have of what is recommended, from 0 to 1."""
+    parameters, listed = model.parameters, profile.known_entries.position
+    # A share of few entries says little, and one title alone must not make all picks like it.
+    entries = max(1.0, len(listed) + parameters.recent_share_shrinkage)
+    share = float(model.is_recent[listed].sum()) / entries
+    wanted = parameters.recent_share_gain * share + parameters.recent_share_floor
+    return min(wanted, MAX_RECENT_SHARE)
 
 
 def recent_lift(model: Model, profile: UserProfile, value: Float64Array) -> float:
@@ -84,13 +89,8 @@ def recent_lift(model: Model, profile: UserProfile, value: Float64Array) -> floa
     q anime of them, the factor takes the q-th best recent one past the other anime in its way. It
     takes none above an affinity of 1, which is certainty.
     """
-    parameters, depth = model.parameters, model.parameters.recent_depth
+    depth, wanted = model.parameters.recent_depth, wanted_recent_share(model, profile)
     listed = profile.known_entries.position
-    # A share of few entries says little, and one title alone must not make all picks like it.
-    entries = max(1.0, len(listed) + parameters.recent_share_shrinkage)
-    share = float(model.is_recent[listed].sum()) / entries
-    wanted = parameters.recent_share_gain * share + parameters.recent_share_floor
-    wanted = min(wanted, MAX_RECENT_SHARE)
     unlisted = np.ones(len(model), bool)
     unlisted[listed] = False
     recent = _largest(value[model.is_recent & unlisted & (value > 0)], depth)

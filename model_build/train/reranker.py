@@ -46,9 +46,11 @@ MIN_USERS = 500
 CUT_LENGTHS = (5, 20, 100)
 CUT_WEIGHT = 0.3
 """That of a candidate of a list that was cut: with more, whole lists are ranked less well."""
+NEW_SERIES_WEIGHT = 3.0
+"""That of a candidate of a series of which nothing was seen: there are few that are found."""
 MIN_CUT_RATIO = 1.2
 """A list is cut to a length only if it is longer by this factor."""
-TRAINING_DEPTH = 80
+TRAINING_DEPTH = 150
 """Candidates of a list that are learnt from: what comes later is hardly ever moved to the top."""
 VALIDATION_STRIDE = 10
 RELEVANT_SCORE = 8.0
@@ -71,7 +73,8 @@ SETTINGS: dict[str, Any] = {
     "num_threads": 1,
     "verbose": -1,
 }
-POPULARITY_WEIGHTS = (0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3)
+FRANCHISE_SEEN, LOG_LISTS = (list(FEATURES).index(n) for n in ("franchise_seen", "log_lists"))
+POPULARITY_WEIGHTS = (0.0, 0.02, 0.04, 0.06, 0.08, 0.1)
 """Those that are tried: what is taken off the log odds of an anime on e times as many lists."""
 MAX_LOSS = 0.001
 """NDCG@10 that holding popularity back may cost."""
@@ -113,14 +116,15 @@ class _CandidateTable:
     def __init__(self) -> None:
         self._features: list[Float32Array] = []
         self._relevant: list[BoolArray] = []
-        self._weight: list[float] = []
+        self._weight: list[Float64Array] = []
 
     def add(self, features: Float64Array, relevant: BoolArray, weight: float) -> None:
         """Add the candidates of a list; one in which there is nothing to find teaches little."""
         if relevant.any():
             self._features.append(features.astype(np.float32))
             self._relevant.append(relevant)
-            self._weight.append(weight)
+            is_new = features[:, FRANCHISE_SEEN] == 0
+            self._weight.append(weight * np.where(is_new, NEW_SERIES_WEIGHT, 1.0))
 
     @property
     def features(self) -> Float32Array:
@@ -135,7 +139,7 @@ class _CandidateTable:
     @property
     def weight(self) -> Float64Array:
         """How much each candidate counts."""
-        return np.repeat(self._weight, [len(each) for each in self._relevant])
+        return np.concatenate(self._weight)
 
     def lists(self) -> Iterator[tuple[Float32Array, BoolArray]]:
         """Features and relevance list by list."""
@@ -241,9 +245,9 @@ def _choose_popularity_weight(
 
     Candidates come by falling affinity, so that NDCG@10 by affinity is that of their order.
     """
-    log_lists, measured = list(FEATURES).index("log_lists"), {}
+    measured = {}
     scored = [
-        (trees.predict(features.astype(np.float64)), features[:, log_lists], relevant)
+        (trees.predict(features.astype(np.float64)), features[:, LOG_LISTS], relevant)
         for features, relevant in validation.lists()
     ]
 

@@ -6,7 +6,8 @@ do; they were trained on users that the model they saw was not trained on
 (`model_build.train.reranker`). They put the best by affinity in a new order, and whatever then
 stands at place k is ranked by the k-th largest affinity: so matches stay on their scale, and what
 was moved, how far, and why can be told apart from what the list itself adds up to. Recent
-anime are lifted after that: the lift of the affinity only decides what is a candidate.
+anime have a share of every part of it (`spread_recent`), as the trees learnt from lists that are
+older than them; the lift of the affinity only decides what is a candidate.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.recommender.affinity import AffinityScores, lift_of_items
+from app.recommender.affinity import AffinityScores, wanted_recent_share
 from app.recommender.array_types import BoolArray, Float64Array, Int64Array
 from app.recommender.fold_in import UserProfile
 from app.recommender.model import Model
@@ -32,13 +33,15 @@ TOLD_GROUPS = np.array([g not in (FeatureGroup.AFFINITY, FeatureGroup.USER) for 
 class Reranking:
     """``value`` (n,): affinities of all anime, those of the ``candidates`` (c,) as they are moved.
 
-    ``features`` (c, f) are what the trees looked at, and ``tree_score`` (c,) what they made of it.
+    ``features`` (c, f) are what the trees looked at, and ``tree_score`` (c,) what they made of it;
+    ``is_spread`` (c,) bool where an anime came forward for being recent.
     """
 
     value: Float64Array
     candidates: Int64Array
     features: Float64Array
     tree_score: Float64Array
+    is_spread: BoolArray
 
 
 def rerank(
@@ -57,12 +60,43 @@ def rerank(
     score = trees.predict(features)
     score -= model.rerank_popularity_weight * model.log_lists[candidates]
     # Candidates come by falling affinity, so of equal scores the one with the higher stays first.
-    order = candidates[np.argsort(-score, kind="stable")]
+    by_trees = np.argsort(-score, kind="stable")
+    is_recent = model.is_recent[candidates]
+    order = spread_recent(by_trees, is_recent, wanted_recent_share(model, profile))
     value = affinity.value / affinity.lift
-    value[order] = -np.sort(-value[candidates])
-    # Trees learnt from lists that are older than the newest anime, as the affinity did.
-    value *= lift_of_items(model, profile, value)
-    return Reranking(value, candidates, features, score)
+    value[candidates[order]] = -np.sort(-value[candidates])
+    is_spread = is_recent & (np.argsort(order) < np.argsort(by_trees))
+    return Reranking(value, candidates, features, score, is_spread)
+
+
+def spread_recent(order: Int64Array, is_recent: BoolArray, share: float) -> Int64Array:
+    """Bring recent anime forward until they have their share of the first k, whatever k is.
+
+    Parameters
+    ----------
+    order
+        (c,) which candidate stands at which place.
+    is_recent
+        (c,) by candidate.
+
+    Examples
+    --------
+    >>> spread_recent(np.arange(6), np.array([0, 0, 0, 0, 1, 1], bool), 0.3).tolist()
+    [0, 4, 1, 2, 5, 3]
+    """
+    recent, others = order[is_recent[order]].tolist(), order[~is_recent[order]].tolist()
+    place = {candidate: at for at, candidate in enumerate(order.tolist())}
+    spread: list[int] = []
+    r = o = 0
+    while r < len(recent) and o < len(others):
+        due = r < np.floor(share * (len(spread) + 1) + 0.5)
+        if due or place[recent[r]] < place[others[o]]:
+            spread.append(recent[r])
+            r += 1
+        else:
+            spread.append(others[o])
+            o += 1
+    return np.array([*spread, *recent[r:], *others[o:]], np.int64)
 
 
 def moving_reasons(
@@ -85,6 +119,8 @@ def moving_reasons(
     )
     values = np.where(TOLD_GROUPS, values * np.sign(moved[wanted])[:, None], 0.0)
     for at, group in zip(wanted.tolist(), values.argmax(axis=1).tolist(), strict=True):
-        if TOLD_GROUPS[group]:
+        if reranking.is_spread[rows[at]] and moved[at] > 0:
+            reasons[at] = FeatureGroup.AGE
+        elif TOLD_GROUPS[group]:
             reasons[at] = GROUPS[group]
     return reasons

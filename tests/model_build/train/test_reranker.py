@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from app.recommender import Model, RecommendOptions, SortOrder, UserList, recommend
-from app.recommender.affinity import recent_lift, score_affinity
+from app.recommender.affinity import score_affinity, wanted_recent_share
 from app.recommender.fold_in import fold_in
 from app.recommender.recommend import score_items
 from app.recommender.watch_status import WatchStatus
@@ -154,21 +154,26 @@ def test_candidates_change_places_and_nothing_else(model: Model, ratings: Rating
         assert np.array_equal(by_place, order)
 
 
-def test_recent_anime_have_their_share_of_what_was_moved(ratings: Ratings) -> None:
+def test_recent_anime_have_their_share_of_every_part(ratings: Ratings) -> None:
     facts = facts_of(ratings, years=True)
     model = train_model(ratings, SETTINGS, facts=facts, threads=2).in_memory_model()
-    lifted = 0
+    spread = 0
     for user in range(30):
         scores = score_items(model, list_of_user(ratings, user), RecommendOptions())
-        assert scores.reranking is not None
-        moved, profile = scores.ranked_match / 100, scores.profile
-        assert recent_lift(model, profile, moved) == pytest.approx(1.0, abs=1e-5)
-        order = scores.reranking.candidates[np.argsort(-scores.reranking.tree_score, kind="stable")]
-        for of_one_kind in (order[model.is_recent[order]], order[~model.is_recent[order]]):
-            assert (np.diff(moved[of_one_kind]) <= 0).all()
-        by_trees = order[:20]
-        lifted += bool((np.diff(moved[by_trees]) > 0).any())
-    assert lifted
+        found = scores.reranking
+        assert found is not None
+        candidates, share = found.candidates, wanted_recent_share(model, scores.profile)
+        assert 0 < share < 1
+        order = candidates[np.argsort(-found.value[candidates], kind="stable")]
+        by_trees = candidates[np.argsort(-found.tree_score, kind="stable")]
+        is_recent = model.is_recent[order]
+        due = np.floor(share * (np.arange(len(order)) + 1) + 0.5)
+        assert (np.cumsum(is_recent) >= np.minimum(due, is_recent.sum())).all()
+        for kind in (is_recent, ~is_recent):
+            of_trees = by_trees[model.is_recent[by_trees] == (kind is is_recent)]
+            assert np.array_equal(order[kind], of_trees)
+        spread += int(found.is_spread.sum())
+    assert spread
 
 
 def test_reasons_and_what_was_moved_add_up_to_what_is_sorted_by(
