@@ -70,7 +70,8 @@ class ServingParameters(BaseModel):
     times their share of the list, plus ``recent_share_floor``; a list counts as if
     ``recent_share_shrinkage`` entries longer, none of them recent.
 
-    Second stage (`app.recommender.reranking`): why it moved an anime is told from ``moved_points``
+    Second stage (`app.recommender.reranking`): lists of fewer than ``rerank_min_entries`` entries
+    go without it, as they say too little; why it moved an anime is told from ``moved_points``
     percent on.
 
     Match in percent (`app.recommender.match_percentile`): ``match_curves`` are those of all users,
@@ -113,6 +114,7 @@ class ServingParameters(BaseModel):
     recent_share_shrinkage: Annotated[float, _chosen(0, 1000)] = 5.0
     recent_depth: Annotated[int, _chosen(1, 1000)] = 20
 
+    rerank_min_entries: Annotated[int, _chosen(0, 1000)] = 10
     moved_points: Annotated[float, _chosen(0, 100)] = 2.0
 
     match_curves: tuple[MatchCurve, ...] = ()

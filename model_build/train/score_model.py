@@ -299,7 +299,12 @@ def _close_covariance(
     close = csr_array(close - close.multiply(both) / 2.0)
     root = 1.0 / np.sqrt(noise)
     scaled = csr_array(close.multiply(root[:, None]).multiply(root)).astype(np.float64)
-    least = float(eigsh(scaled, 1, which="SA", v0=np.ones(m), tol=1e-3)[0][0]) if m > 2 else 0.0
+    least = 0.0
+    if m > 2 and scaled.data.any():
+        start = np.ones(m)
+        if not (scaled @ start).any():  # ARPACK needs one that the matrix does not map to zero
+            start = np.random.default_rng(0).normal(size=m)
+        least = float(eigsh(scaled, 1, which="SA", v0=start, tol=1e-3)[0][0])
     close.data *= min(1.0, MIN_CLOSE_EIGENVALUE / least) if least < 0 else 1.0
     return noise.astype(np.float32), close
 

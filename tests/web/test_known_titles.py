@@ -72,7 +72,7 @@ def test_a_least_score_of_8_is_kept_to(known: FlaskClient) -> None:
     for order in ("match", "discover", "score"):
         found = answer(known, TASTE, min_score=8, order=order)["recommendations"]
         assert found
-        assert min(item["predicted_score"] for item in found) >= 8
+        assert min(item["expected_score"] for item in found) >= 8
 
 
 def test_who_asks_for_no_adult_titles_gets_none(known: FlaskClient) -> None:

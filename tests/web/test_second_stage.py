@@ -27,7 +27,7 @@ from tests.web.test_pages import page
 
 ADDRESS = "/user/anilist/Regular"
 LISTS = {"Regular": SCORED, "FewScores": SCORED[:3], "NoScores": SCORED}
-BEGINNINGS = [*IDS[9:30:PARTS], IDS[10]]
+BEGINNINGS = [*IDS[0:30:PARTS], IDS[10]]
 """Anime that begin a series, and one that goes on."""
 
 

@@ -51,11 +51,18 @@ def rerank(
     prediction: ScorePrediction,
     allowed: BoolArray,
 ) -> Reranking | None:
-    """Move the best of the ``allowed`` (n,) anime; None where a model has no second stage."""
+    """Move the best of the ``allowed`` (n,) anime; None where there is no second stage.
+
+    A model may have none, or the list too few entries for it.
+    """
     trees, items = model.rerank_trees, model.item_descriptions
-    if trees is None or items is None:
+    too_few = len(profile.input_position) < model.parameters.rerank_min_entries
+    if trees is None or items is None or too_few:
         return None
-    candidates = top_items(affinity.value, allowed, N_CANDIDATES)
+    # Nothing comes forward for which nothing on the list speaks.
+    candidates = top_items(
+        affinity.value, allowed & (affinity.value > affinity.prior), N_CANDIDATES
+    )
     features = compute_features(model, items, profile, affinity, prediction, candidates)
     score = trees.predict(features)
     score -= model.rerank_popularity_weight * model.log_lists[candidates]

@@ -65,7 +65,13 @@ def trained(ratings: Ratings) -> TrainedModel:
 
 @pytest.fixture(scope="module")
 def model(trained: TrainedModel) -> Model:
-    return trained.in_memory_model()
+    return for_any_list(trained.in_memory_model())
+
+
+def for_any_list(model: Model) -> Model:
+    """The same model, which takes lists of a few entries for long enough."""
+    changed = model.parameters.model_copy(update={"rerank_min_entries": 1})
+    return model.with_parameters(changed)
 
 
 def list_of_user(ratings: Ratings, user: int) -> UserList:
@@ -156,7 +162,7 @@ def test_candidates_change_places_and_nothing_else(model: Model, ratings: Rating
 
 def test_recent_anime_have_their_share_of_every_part(ratings: Ratings) -> None:
     facts = facts_of(ratings, years=True)
-    model = train_model(ratings, SETTINGS, facts=facts, threads=2).in_memory_model()
+    model = for_any_list(train_model(ratings, SETTINGS, facts=facts, threads=2).in_memory_model())
     spread = 0
     for user in range(30):
         scores = score_items(model, list_of_user(ratings, user), RecommendOptions())
@@ -207,6 +213,12 @@ def test_what_is_asked_for_is_put_in_the_order_that_all_has(model: Model, rating
 def test_other_orders_and_empty_lists_have_no_second_stage(model: Model, ratings: Ratings) -> None:
     by_score = RecommendOptions(sort_order=SortOrder.SCORE)
     assert score_items(model, list_of_user(ratings, 1), by_score).reranking is None
+    least = model.parameters.model_copy(update={"rerank_min_entries": 10})
+    whole = list_of_user(ratings, int(np.bincount(ratings.user).argmax()))
+    for length in (9, 10):
+        cut = UserList(whole.anime_id[:length], whole.score[:length], whole.status[:length])
+        found = score_items(model.with_parameters(least), cut, RecommendOptions()).reranking
+        assert (found is None) == (length < 10)
     planned = UserList.from_entries([(int(model.anime_id[0]), None, WatchStatus.PLAN_TO_WATCH)])
     scores = score_items(model, planned, RecommendOptions())
     assert scores.reranking is None
