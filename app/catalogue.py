@@ -15,9 +15,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from app.age_rating import AgeRating
 from app.pictures import expand_picture_url
-from app.recommender.franchise import Franchises
+from app.recommender.franchise import Franchises, skip_extras
 
 MAL_ANIME_URL = "https://myanimelist.net/anime/"
 ANIME_CACHE_SIZE = 1024
@@ -219,14 +221,9 @@ def read_franchises(catalogue: Catalogue, anime_ids: Sequence[int]) -> Franchise
         position.get(other, -1) if kind == "sequel" else -1
         for kind, other in zip(kinds, related, strict=True)
     ]
-    for at, before in enumerate(prequel):
-        # A sequel of an extra is one of what that continues.
-        steps = len(prequel)
-        while before >= 0 and extras[before] and steps:
-            before, steps = prequel[before], steps - 1
-        prequel[at] = before
     is_version = [kind == "alternative" for kind in kinds]
-    return Franchises.from_columns(groups, places, years, extras, prequel, is_version)
+    continued = skip_extras(np.array(prequel, np.int64), np.array(extras, bool))
+    return Franchises.from_columns(groups, places, years, extras, continued, is_version)
 
 
 def serialize_catalogue(columns: Mapping[str, Sequence[Any]]) -> bytes:

@@ -41,7 +41,7 @@ class Franchises:
         place: Sequence[int | None],
         year: Sequence[int | None],
         is_extra: Sequence[bool],
-        prequel: Sequence[int],
+        prequel: Sequence[int] | Int64Array,
         is_version: Sequence[bool],
     ) -> Self:
         """From the catalogue's columns, parallel to the model's anime (ascending ids).
@@ -52,25 +52,21 @@ class Franchises:
         groups = np.array([-1 if group is None else group for group in franchise_id], np.int64)
         places = np.array([0 if at is None else at for at in place], np.int64)
         years = np.array([np.inf if at is None else at for at in year], np.float64)
-        order = np.lexsort((years, places, groups))
-        return cls(
-            groups,
-            np.array(is_extra, bool),
-            order[groups[order] >= 0],
-            np.array(prequel, np.int64),
-            np.array(is_version, bool),
-        )
+        rank = np.empty(len(groups), np.int64)
+        rank[np.lexsort((years, places))] = np.arange(len(groups))
+        flags = np.array(is_extra, bool), np.array(is_version, bool)
+        return cls.from_places(groups, rank, flags[0], np.array(prequel, np.int64), flags[1])
 
     @classmethod
     def from_places(
         cls,
-        franchise_id: Int32Array,
-        place: Int32Array,
+        franchise_id: Int32Array | Int64Array,
+        place: Int32Array | Int64Array,
         is_extra: BoolArray,
-        prequel: Int32Array,
+        prequel: Int32Array | Int64Array,
         is_version: BoolArray,
     ) -> Self:
-        """From arrays (n,) of a model: ``place`` is the place in the order of watching."""
+        """From arrays (n,): ``place`` is the place in the order of watching; ties by anime id."""
         order = np.lexsort((place, franchise_id))
         return cls(
             franchise_id.astype(np.int64),
@@ -79,6 +75,11 @@ class Franchises:
             prequel.astype(np.int64),
             is_version,
         )
+
+    def series_numbers(self) -> Int64Array:
+        """Number the series, (n,): as franchises are, and an anime without one by itself below."""
+        alone = self.franchise_id < 0
+        return np.where(alone, -1 - np.arange(len(alone)), self.franchise_id)
 
     def same_franchise_mask(self, positions: Int64Array) -> BoolArray:
         """Where an anime belongs to a franchise that one of the positions is of, (n,) bool."""
@@ -131,6 +132,20 @@ class Franchises:
             if is_seen[before] and not self.is_extra[before]:
                 return before
         return -1
+
+
+def skip_extras(prequel: Int64Array, is_extra: BoolArray) -> Int64Array:
+    """Positions (n,) of what anime continue, where a sequel of an extra continues what that does.
+
+    ``prequel`` (n,) is -1 where an anime continues nothing, and so is what only extras come before.
+    """
+    is_extra = np.append(is_extra, False)  # where -1, none, points to
+    for _ in range(len(prequel)):  # a damaged catalogue may go round in a circle
+        through = is_extra[prequel]
+        if not through.any():
+            break
+        prequel = np.where(through, prequel[prequel], prequel)
+    return np.where(is_extra[prequel], -1, prequel)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ def recommend_group(
 
     A franchise is shown only where it would be the next part for both.
     """
-    options = replace(options, include_planned=True)
+    options = replace(options, include_planned=True, second_stage=False)
     first, second = (score_items(model, user, options) for user in (one, other))
     collapsed = (
         collapse_candidates(model, first, options),

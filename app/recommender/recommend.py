@@ -47,7 +47,7 @@ class RecommendOptions:
     With ``franchises`` one anime a franchise is shown, the first unseen; ``include_extras`` lets
     specials and summaries of franchises that the user knows in. ``explanation_size`` is how many
     contributions each anime comes with. ``engine`` must be one that the model has. Nothing is shown
-    whose predicted score is below ``min_score``.
+    whose predicted score is below ``min_score``. Without ``second_stage`` matches rank as they are.
     """
 
     top_n: int = 20
@@ -59,6 +59,7 @@ class RecommendOptions:
     franchises: Franchises | None = field(default=None, repr=False)
     allowed_mask: BoolArray | None = field(default=None, repr=False)
     min_score: float | None = None
+    second_stage: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +218,8 @@ def score_items(
     if options.sort_order is SortOrder.DISCOVER:
         allowed &= little_known_mask(model, options.franchises)
     reranking = None
-    if engine_scores is None and is_personalized and options.sort_order is not SortOrder.SCORE:
+    by_match = options.second_stage and options.sort_order is not SortOrder.SCORE
+    if by_match and engine_scores is None and is_personalized:
         reranking = rerank(model, profile, affinity, score_prediction, allowed)
     ranked_match = match if reranking is None else PERCENT * reranking.value
     knn_prediction, sort_key = None, ranked_match

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from app.recommender.array_types import BoolArray, Int32Array, Int64Array
+from app.recommender.array_types import Int32Array
 from app.recommender.arrays import find_positions
+from app.recommender.franchise import skip_extras
 from app.recommender.reranking.item_descriptions import EXTRA, MEDIA_TYPES, VERSION, WORD_KINDS
 from model_build.train.model_arrays import ModelArrays
 
@@ -42,6 +43,7 @@ def item_description_arrays(catalogue: pl.DataFrame | None, anime_ids: Int32Arra
         other if kind == "sequel" and other else -1
         for kind, other in zip(kinds, column("relation_id"), strict=True)
     ]
+    prequel = find_positions(anime_ids, np.array(continued, np.int64))
     numbers: dict[int, int] = {}
     codes = {name: number for number, name in enumerate(MEDIA_TYPES)}
     arrays: dict[str, npt.NDArray[Any]] = {
@@ -53,7 +55,7 @@ def item_description_arrays(catalogue: pl.DataFrame | None, anime_ids: Int32Arra
             np.int32,
         ),
         "item_place": np.array([at or 0 for at in column("watch_order")], np.int32),
-        "item_prequel": _prequels(anime_ids, np.array(continued, np.int64), extras),
+        "item_prequel": skip_extras(prequel, extras).astype(np.int32),
         "item_role": (extras * EXTRA + is_version * VERSION).astype(np.uint8),
         "item_media_type": np.array(
             [codes.get((kind or "").upper(), -1) for kind in column("type")], np.int8
@@ -63,21 +65,6 @@ def item_description_arrays(catalogue: pl.DataFrame | None, anime_ids: Int32Arra
         ),
     }
     return ModelArrays(arrays | _item_words(found), {})
-
-
-def _prequels(anime_ids: Int32Array, continued: Int64Array, is_extra: BoolArray) -> Int32Array:
-    """Return positions (n,) of what anime continue, -1 for none, by the ids of that, -1 for none.
-
-    A sequel of an extra is one of what that continues.
-    """
-    prequel = find_positions(anime_ids, continued)
-    is_extra = np.append(is_extra, False)  # where -1, none, points to
-    for _ in range(len(prequel)):  # a damaged catalogue may go round in a circle
-        through = is_extra[prequel]
-        if not through.any():
-            break
-        prequel = np.where(through, prequel[prequel], prequel)
-    return np.where(is_extra[prequel], -1, prequel).astype(np.int32)
 
 
 def _item_words(found: pl.DataFrame) -> dict[str, npt.NDArray[Any]]:

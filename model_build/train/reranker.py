@@ -91,7 +91,7 @@ class FittedReranker:
 def add_second_stage(
     trained: TrainedModel,
     lists: ListSample,
-    train_base: Callable[[Ratings], Model],
+    train_first_stage: Callable[[Ratings], Model],
     on_progress: ProgressCallback = no_progress,
 ) -> None:
     """Fit the second stage and add it to a model; too few users leave the model without it."""
@@ -103,7 +103,7 @@ def add_second_stage(
             "needed"
         )
         return
-    fitted = fit_reranker(lists.to_ratings(), train_base, on_progress)
+    fitted = fit_reranker(lists.to_ratings(), train_first_stage, on_progress)
     trained.arrays |= fitted.arrays.arrays
     trained.hyperparameters |= {**fitted.arrays.scalars, "rerank_features": FEATURES_DIGEST}
     trained.match_curves = fitted.match_curves
@@ -151,21 +151,20 @@ class _CandidateTable:
 
 def fit_reranker(
     lists: Ratings,
-    train_base: Callable[[Ratings], Model],
+    train_first_stage: Callable[[Ratings], Model],
     on_progress: ProgressCallback = no_progress,
 ) -> FittedReranker:
-    """Fit the second stage to lists, with first stages that ``train_base`` makes of parts of them.
+    """Fit the second stage to lists; ``train_first_stage`` makes first stages of parts of them.
 
-    The same lists give the same bits. The scalars tell how it was
-    fitted and what it brings: NDCG@10 among the candidates of users kept from the trees, before and
-    after.
+    The same lists give the same bits. The scalars tell how it was fitted and what it brings:
+    NDCG@10 among the candidates of users kept from the trees, before and after.
     """
     training, validation = _CandidateTable(), _CandidateTable()
     rng = np.random.default_rng(SEED)
     done, of = 0, len(lists.user_ids)
     for split in cross_fit_splits(lists, N_FOLDS, SEED):
         rest, users = index_split(split)
-        model = train_base(rest)
+        model = train_first_stage(rest)
         held = users[::VALIDATION_STRIDE]
         learnt_from = [user for at, user in enumerate(users) if at % VALIDATION_STRIDE]
         # One list is too little work to share: threads of BLAS would wait for one another.

@@ -28,9 +28,13 @@ TYPE_SHRINKAGE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class _ListedItems:
-    """A user's list over all n anime: what its entries are, and their scores above expectation."""
+    """A user's list over all n anime: what its entries are, and their scores above expectation.
+
+    ``years`` are those of its anime, ascending, as far as they are known.
+    """
 
     position: Int64Array
+    years: Float64Array
     state: Int8Array
     residual: Float64Array
 
@@ -43,7 +47,16 @@ class _ListedItems:
         residual = np.full(len(model), np.nan)
         expected = model.global_mean + model.score_model.item_bias[profile.rated]
         residual[profile.rated] = profile.score - expected - prediction.user_bias
-        return cls(profile.known_entries.position, state, residual)
+        position = profile.known_entries.position
+        years = _years(model, position)
+        return cls(position, np.sort(years[~np.isnan(years)]), state, residual)
+
+    @property
+    def newest_year(self) -> float:
+        """That of the third newest: one anime may be mistaken."""
+        if not len(self.years):
+            return float("nan")
+        return float(self.years[-min(NEWEST_ENTRIES, len(self.years))])
 
 
 def compute_features(
@@ -95,8 +108,6 @@ def _affinity_columns(
     tenth = best[min(9, len(best) - 1)] if len(best) else 0.0
     slot = np.full(len(model), -1, np.int64)
     slot[candidates] = np.arange(len(candidates))
-    group = items.franchises.franchise_id
-    alone = np.where(group >= 0, group, -1 - np.arange(len(group)))
     matrices = [
         (matrix.indptr, matrix.indices, matrix.data, matrix.scale * weight)
         for matrix, weight in weighted_matrices(model, len(affinity.input_position))
@@ -104,7 +115,7 @@ def _affinity_columns(
     terms = kernels.contribution_features(
         affinity.input_position,
         affinity.input_weight,
-        alone,
+        items.series_number,
         listed.residual,
         slot,
         candidates,
@@ -223,8 +234,7 @@ def _popularity_columns(model: Model, profile: UserProfile, candidates: Int64Arr
 def _age_columns(
     model: Model, affinity: AffinityScores, listed: _ListedItems, candidates: Int64Array
 ) -> Float64Array:
-    year, own = _years(model, candidates), _years(model, listed.position)
-    own = np.sort(own[~np.isnan(own)])
+    year, own = _years(model, candidates), listed.years
     near = np.full(len(year), np.nan)
     if len(own):
         counted = np.searchsorted(own, year + 2, "right") - np.searchsorted(own, year - 2, "left")
@@ -232,7 +242,7 @@ def _age_columns(
     as_of = model.as_of if model.as_of else np.nan
     return np.column_stack(
         [
-            _newest_year(own) - year,
+            listed.newest_year - year,
             year - (own[len(own) // 2] if len(own) else np.nan),
             as_of - year,
             affinity.lift[candidates],
@@ -246,18 +256,10 @@ def _years(model: Model, positions: Int64Array) -> Float64Array:
     return np.where(year > 0, year, np.nan)
 
 
-def _newest_year(ascending: Float64Array) -> float:
-    """The year of the third newest: one anime may be mistaken."""
-    if not len(ascending):
-        return float("nan")
-    return float(ascending[-min(NEWEST_ENTRIES, len(ascending))])
-
-
 def _user_columns(
     model: Model, items: ItemDescriptions, profile: UserProfile, listed: _ListedItems
 ) -> Float64Array:
     n, seen, score = len(listed.position), len(profile.seen), profile.score
-    own = _years(model, listed.position)
     has_scores = len(score) > 0
     continues = items.franchises.prequel[profile.seen] >= 0
     return np.array(
@@ -272,6 +274,6 @@ def _user_columns(
             len(profile.planned) / max(1, n),
             model.log_lists[profile.seen].mean() if seen else np.nan,
             continues.mean() if seen else np.nan,
-            (model.as_of or np.nan) - _newest_year(np.sort(own[~np.isnan(own)])),
+            (model.as_of or np.nan) - listed.newest_year,
         ]
     )

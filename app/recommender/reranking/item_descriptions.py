@@ -32,11 +32,13 @@ class ItemDescriptions:
     The words of item i (genres, themes and demographics; tags; studios; source material) are
     ``word_indices[word_indptr[i]:word_indptr[i + 1]]``; ``word_kind`` (w,) numbers `WORD_KINDS`,
     and ``word_shares`` (w,) is the share of all list entries that have a word. Franchise g is
-    ``franchises.watch_order[franchise_first[g]:franchise_first[g + 1]]``.
+    ``franchises.watch_order[franchise_first[g]:franchise_first[g + 1]]``; ``series_number`` (n,)
+    tells an anime without franchise from all others, too.
     """
 
     franchises: Franchises
     franchise_first: Int64Array
+    series_number: Int64Array
     media_type: Int8Array
     episodes: Int16Array
     word_indptr: Int64Array
@@ -60,16 +62,19 @@ class ItemDescriptions:
         indptr = arrays.read_vector("item_word_indptr", np.int64, n_items + 1)
         indices = arrays.read_vector("item_word_indices", np.uint16)
         prequel = arrays.read_vector("item_prequel", np.int32, n_items)
+        franchise_id = arrays.read_vector("item_franchise", np.int32, n_items)
+        media_type = arrays.read_vector("item_media_type", np.int8, n_items)
         for name, fits in (
             ("item_word_indptr", indptr[0] == 0 and (np.diff(indptr) >= 0).all()),
             ("item_word_indices", len(indices) == indptr[-1]),
             ("item_word_indices", not len(indices) or int(indices.max()) < len(word_kind)),
             ("word_kind", ((word_kind >= 0) & (word_kind < len(WORD_KINDS))).all()),
             ("item_prequel", ((prequel >= -1) & (prequel < n_items)).all()),
+            ("item_franchise", ((franchise_id >= -1) & (franchise_id < n_items)).all()),
+            ("item_media_type", ((media_type >= -1) & (media_type < len(MEDIA_TYPES))).all()),
         ):
             if not fits:
                 raise ArtifactError(f"{arrays.array_path(name)}: points past what there is.")
-        franchise_id = arrays.read_vector("item_franchise", np.int32, n_items)
         franchises = Franchises.from_places(
             franchise_id,
             arrays.read_vector("item_place", np.int32, n_items),
@@ -83,7 +88,8 @@ class ItemDescriptions:
         return cls(
             franchises,
             np.searchsorted(franchise_id[franchises.watch_order], numbers),
-            arrays.read_vector("item_media_type", np.int8, n_items),
+            franchises.series_numbers(),
+            media_type,
             arrays.read_vector("item_episodes", np.int16, n_items),
             indptr,
             indices,
