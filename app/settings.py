@@ -71,11 +71,13 @@ class AppSettings(BaseSettings):
     """The app's own address, sent to services that want to know who asks."""
 
     mal_client_id: Annotated[str | None, Field(validation_alias="MAL_CLIENT_ID", repr=False)] = None
-    """Turns on MyAnimeList's API v2, the best way to a list there. Free from MyAnimeList; keep it
-    secret."""
+    """Turns on MyAnimeList's API v2, the quickest way to a list there. Free from MyAnimeList; keep
+    it secret."""
 
-    mal_web: bool = False
-    """Turns on MyAnimeList's own list pages, undocumented and slow, where there is no client id."""
+    mal_web: bool = True
+    """Whether lists are read from MyAnimeList's public list pages where nothing better answers.
+    They need no key and are asked for one by one, one every two seconds; 0 leaves them alone.
+    `collect` asks them only with a 1."""
 
     mal_url: HttpUrl = HttpUrl("https://api.myanimelist.net/v2")
     """MyAnimeList's API v2."""

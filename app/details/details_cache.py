@@ -17,7 +17,7 @@ from app.details.readers import (
     MalDetailsReader,
 )
 from app.lists.entry import AnimeDetails
-from app.lists.errors import ListError, RateLimited, SourceDown
+from app.lists.errors import ListError, RateLimited, SourceDown, Trouble
 from app.lists.http_client import Deadline
 from app.lists.registry import normalize_base_url
 from app.lists.service_clients import ServiceClients
@@ -196,7 +196,7 @@ def _read_batches(
 
 def _record_failure(reader: DetailsReader, error: CircuitOpen | ListError) -> None:
     if isinstance(error, SourceDown):
-        reader.circuit_breaker.record_outcome(failed=not error.malformed)
+        reader.circuit_breaker.record_outcome(failed=error.trouble is not Trouble.MALFORMED)
         log.warning("no details from %s: %s", reader.client.source, error.detail)
     elif isinstance(error, RateLimited):
         log.info("no details from %s for a while", reader.client.source)

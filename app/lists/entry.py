@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from app.recommender.watch_status import WatchStatus
 
@@ -30,6 +31,14 @@ class AnimeDetails:
     synopsis: str | None = None
 
 
+class ListChannel(StrEnum):
+    """What of a site a list was read from."""
+
+    API = "api"
+    LIST_PAGES = "list_pages"
+    JIKAN = "jikan"
+
+
 @dataclass(frozen=True, slots=True)
 class AnimeList:
     """A whole list as fetched or uploaded.
@@ -38,7 +47,7 @@ class AnimeList:
     are the ids of those that the user calls so, best first, where the source says.
     ``details`` are those that came along with the list. ``age`` is how many seconds ago the list
     was read, when it had to come from memory because the service is down; 0 for a list that is
-    current.
+    current. ``channel`` is None where the list was not read from a site.
     """
 
     source: str
@@ -48,3 +57,4 @@ class AnimeList:
     favourites: tuple[int, ...] = field(default=(), repr=False)
     details: tuple[AnimeDetails, ...] = field(default=(), repr=False)
     age: int = 0
+    channel: ListChannel | None = None

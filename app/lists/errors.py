@@ -9,7 +9,7 @@ next. Which HTTP status an error becomes is the web layer's business.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 
 
 @dataclass(eq=False, kw_only=True)
@@ -103,24 +103,44 @@ class RateLimited(ListError):
         return f"{self.source} is getting too many requests right now: try again in {wait}."
 
 
+class Trouble(StrEnum):
+    """Why a service gave no useful answer."""
+
+    BROKEN = "broken"  # it fails, or says nothing that can be read
+    MALFORMED = "malformed"  # it is up, but answers something else than it used to
+    TIMED_OUT = "timed_out"
+    UNREACHABLE = "unreachable"  # no connection was made: nothing was heard of it at all
+    REFUSED = "refused"  # it turns programs away and wants to see a browser
+
+
 @dataclass(eq=False, kw_only=True)
 class SourceDown(ListError):
-    """The service is out of order or answers nonsense.
+    """The service cannot be reached, is out of order, or answers nonsense.
 
-    ``detail`` is for the log and never shown. ``timed_out`` tells slowness from other trouble, and
-    ``malformed`` a service that is up but answers something else than it used to.
+    ``detail`` is for the log and never shown.
     """
 
     detail: str
-    timed_out: bool = False
-    malformed: bool = False
+    trouble: Trouble = Trouble.BROKEN
 
     def __str__(self) -> str:
-        trouble = "took too long to answer" if self.timed_out else "is not working right now"
-        return (
-            f"{self.source} {trouble}: try again in a few minutes, "
-            "or upload a MyAnimeList export file instead."
-        )
+        upload = "upload a MyAnimeList export file instead"
+        match self.trouble:
+            case Trouble.UNREACHABLE:
+                return (
+                    f"Hakken cannot reach {self.source}, so its network or the site is down: "
+                    f"try again in a few minutes, or {upload}."
+                )
+            case Trouble.REFUSED:
+                return (
+                    f"{self.source} turns programs away at the moment, Hakken among them: "
+                    f"try again in an hour, or {upload}."
+                )
+            case Trouble.TIMED_OUT:
+                said = "took too long to answer"
+            case Trouble.BROKEN | Trouble.MALFORMED:
+                said = "is not working right now"
+        return f"{self.source} {said}: try again in a few minutes, or {upload}."
 
 
 class SourceNotConfigured(ListError):

@@ -11,7 +11,8 @@ import copy
 import math
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -19,10 +20,16 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError as TransportError
-from urllib3.exceptions import InvalidHeader, MaxRetryError, ProtocolError, ReadTimeoutError
+from urllib3.exceptions import (
+    InvalidHeader,
+    MaxRetryError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+)
 from urllib3.util import Retry
 
-from app.lists.errors import RateLimited, SourceDown
+from app.lists.errors import RateLimited, SourceDown, Trouble
 from app.observability.metrics import UPSTREAM_CALLS
 from app.upstream import BucketRateLimiter, RateLimitReached
 
@@ -119,8 +126,15 @@ def create_session(version: str, public_url: str | None) -> requests.Session:
     return session
 
 
+TurnTaker = Callable[[float], AbstractContextManager[None]]
+"""Waits up to so many seconds to be the only one who asks; raises TimeoutError after that."""
+
+
 class SourceClient:
-    """Asks one service, named ``source`` in errors and ``service`` in metrics."""
+    """Asks one service, named ``source`` in errors and ``service`` in metrics.
+
+    ``take_turn`` is for services that are asked one request at a time.
+    """
 
     def __init__(
         self,
@@ -129,12 +143,14 @@ class SourceClient:
         limits: HttpLimits | None = None,
         rate_limiter: BucketRateLimiter | None = None,
         service: str = "other",
+        take_turn: TurnTaker = lambda _: nullcontext(),
     ) -> None:
         self.source = source
         self._service = service
         self._session = session
         self._limits = limits or HttpLimits()
         self._rate_limiter = rate_limiter
+        self._take_turn = take_turn
 
     def send(
         self,
@@ -160,17 +176,20 @@ class SourceClient:
         reply: HttpResponse | None = None
         fault: Exception | None = None
         while True:
-            try:
-                longest = min(self._limits.max_throttle_wait, deadline.remaining())
-                if self._rate_limiter is not None:
-                    self._rate_limiter.acquire(longest)
-            except RateLimitReached as error:
-                if reply is not None or fault is not None:
-                    break  # what was heard before says more
-                raise RateLimited(
-                    source=self.source, username=username, retry_after=error.seconds
-                ) from None
-            reply, fault = self._try_send(request, username, deadline)
+            longest = min(self._limits.max_throttle_wait, deadline.remaining())
+            with ExitStack() as turn:
+                try:
+                    turn.enter_context(self._take_turn(longest))
+                    if self._rate_limiter is not None:
+                        self._rate_limiter.acquire(longest)
+                except (RateLimitReached, TimeoutError) as error:
+                    if reply is not None or fault is not None:
+                        break  # what was heard before says more
+                    seconds = error.seconds if isinstance(error, RateLimitReached) else None
+                    raise RateLimited(
+                        source=self.source, username=username, retry_after=seconds
+                    ) from None
+                reply, fault = self._try_send(request, username, deadline)
             try:
                 policy = policy.increment(method, url, error=fault)
             except MaxRetryError:
@@ -192,7 +211,7 @@ class SourceClient:
             return self._follow_redirects(request, deadline), None
         except _TIMEOUT_ERRORS as error:
             # Asking a slow service again would only double the user's wait.
-            raise self._source_down(error, username, timed_out=True) from error
+            raise self._source_down(error, username, Trouble.TIMED_OUT) from error
         except (requests.ConnectionError, ProtocolError) as error:
             return None, error
         except (requests.RequestException, TransportError, ValueError) as error:
@@ -257,12 +276,22 @@ class SourceClient:
             return HttpResponse(response.status_code, response.headers, bytes(body)), url
 
     def _source_down(
-        self, error: Exception, username: str, *, timed_out: bool = False
+        self, error: Exception, username: str, trouble: Trouble = Trouble.BROKEN
     ) -> SourceDown:
+        if _never_connected(error):
+            trouble = Trouble.UNREACHABLE
         # The address says whose list it is, in more spellings than one.
         said = _URL_IN_MESSAGE.sub(r"\1(address)", str(error))
         detail = f"{type(error).__name__}: {said}"
-        return SourceDown(source=self.source, username=username, detail=detail, timed_out=timed_out)
+        return SourceDown(source=self.source, username=username, detail=detail, trouble=trouble)
+
+
+def _never_connected(error: Exception) -> bool:
+    """Whether the network is to blame: no name was found, or nobody took the connection."""
+    if isinstance(error, requests.ConnectTimeout | requests.exceptions.ProxyError):
+        return True
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(error, requests.ConnectionError) and isinstance(reason, NewConnectionError)
 
 
 def _result_label(status: int) -> str:

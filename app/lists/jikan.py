@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import AliasChoices, BaseModel, Field
 
 from app.lists import myanimelist
-from app.lists.entry import AnimeList
+from app.lists.entry import AnimeList, ListChannel
 from app.lists.errors import ListError, NotFoundOrPrivate, PrivateList, UnknownUser
 from app.lists.http_client import HttpResponse
 from app.lists.myanimelist import MalRow
@@ -43,6 +43,7 @@ class JikanReader(ListReader):
     """Lists on MyAnimeList from a Jikan; ``slug`` is the source that it stands in for."""
 
     username_rule = USERNAME_RULE
+    channel = ListChannel.JIKAN
     refusals: ClassVar = {404: UnknownUser, 403: PrivateList, 400: NotFoundOrPrivate}
     slug: str = SLUG
 

@@ -6,7 +6,6 @@ list that was made private or deleted is forgotten at once.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -16,15 +15,14 @@ from pydantic import BaseModel, ValidationError
 
 from app.lists import errors
 from app.lists.entry import AnimeDetails, AnimeList
-from app.lists.errors import ListError, RateLimited, SourceDown
+from app.lists.errors import ListError, RateLimited, SourceDown, Trouble
+from app.lists.guarded_reader import GuardedReader, read_by_first
 from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
 from app.lists.reader import ListReader
 from app.observability.metrics import LIST_CACHE_LOOKUPS
-from app.upstream import CircuitOpen, ServiceBreaker, SingleFlight, TtlStore
+from app.upstream import SingleFlight, TtlStore
 from app.upstream.shared_storage import hashed_key
 
-BUSY_RETRY_SECONDS = 5
-"""When to try again, for those who found the semaphore taken."""
 # Long enough for everybody who was waiting; nobody who comes later gets an old failure.
 _FAILURE_TTL = 60
 # By which the clocks of two hosts may differ. What is dated further ahead was written before the
@@ -60,7 +58,10 @@ class _CachedError(BaseModel):
         return cls(at=time.time(), kind=type(error).__name__, arguments=arguments)
 
     def to_error(self, source: str, username: str) -> ListError:
-        return _ERROR_CLASSES[self.kind](source=source, username=username, **self.arguments)
+        arguments = dict(self.arguments)
+        if "trouble" in arguments:
+            arguments["trouble"] = Trouble(arguments["trouble"])
+        return _ERROR_CLASSES[self.kind](source=source, username=username, **arguments)
 
 
 class _CachedList(BaseModel):
@@ -90,21 +91,23 @@ class CacheTtl:
 
 @dataclass(frozen=True, slots=True)
 class ListCache:
-    """The lists of one service, from memory or by its reader.
+    """The lists of one source, from memory or by the first of ``readers`` that answers.
 
-    ``service_key`` tells the lists of different services apart. Whoever finds ``semaphore`` taken
-    is turned away at once, so that a slow service cannot keep all threads of the worker.
-    ``on_details`` is given the details that come along with lists.
+    ``source_key`` tells the lists of different sources apart. ``on_details`` is given the details
+    that come along with lists.
     """
 
-    reader: ListReader
-    service_key: str
+    readers: tuple[GuardedReader, ...]
+    source_key: str
     store: TtlStore
     single_flight: SingleFlight
     ttl: CacheTtl
-    circuit_breaker: ServiceBreaker
-    semaphore: threading.Semaphore
     on_details: Callable[[Sequence[AnimeDetails]], None]
+
+    @property
+    def reader(self) -> ListReader:
+        """The preferred reader."""
+        return self.readers[0].reader
 
     def get_or_read(
         self, typed: str, on_progress: ListProgressCallback = ignore_progress
@@ -117,14 +120,15 @@ class ListCache:
             Whatever the reader does.
         """
         username = self.reader.clean_username(typed)
-        key = hashed_key(self.service_key, username.casefold())
+        key = hashed_key(self.source_key, username.casefold())
         began = time.time()
         cached = self._load(key)
         if fresh := self._fresh_list(cached):
             return fresh
         try:
+            longest = sum(each.reader.deadline_s for each in self.readers)
             with self.single_flight.lock(
-                key, self.reader.deadline_s, on_wait=lambda: on_progress(FetchProgress(queued=True))
+                key, longest, on_wait=lambda: on_progress(FetchProgress(queued=True))
             ):
                 cached = self._load(key)
                 if fresh := self._fresh_list(cached):
@@ -138,40 +142,21 @@ class ListCache:
                     self._cache_error(key, cached, error)
                     raise
         except TimeoutError as error:
-            down = self._down(username, str(error), timed_out=True)
+            down = SourceDown(
+                source=self.reader.client.source,
+                username=username,
+                detail=str(error),
+                trouble=Trouble.TIMED_OUT,
+            )
             return self._stale_or_raise(cached, down)
         except (SourceDown, RateLimited) as error:
             return self._stale_or_raise(cached, error)
-
-    def _down(self, username: str, detail: str, *, timed_out: bool = False) -> SourceDown:
-        return SourceDown(
-            source=self.reader.client.source, username=username, detail=detail, timed_out=timed_out
-        )
 
     def _read_and_store(
         self, key: str, username: str, on_progress: ListProgressCallback
     ) -> AnimeList:
         LIST_CACHE_LOOKUPS.labels("miss").inc()
-        try:
-            self.circuit_breaker.raise_if_open()
-        except CircuitOpen as error:
-            raise self._down(username, str(error)) from None
-        if not self.semaphore.acquire(blocking=False):
-            raise RateLimited(
-                source=self.reader.client.source, username=username, retry_after=BUSY_RETRY_SECONDS
-            )
-        try:
-            anime_list = self.reader.read(username, on_progress)
-        except RateLimited:
-            raise
-        except ListError as error:
-            self.circuit_breaker.record_outcome(
-                failed=isinstance(error, SourceDown) and not error.malformed
-            )
-            raise
-        finally:
-            self.semaphore.release()
-        self.circuit_breaker.record_outcome(failed=False)
+        anime_list = read_by_first(self.readers, username, on_progress)
         self.on_details(anime_list.details)
         anime_list = replace(anime_list, details=())
         entry = _CachedList(read_at=time.time(), fan_list=anime_list)

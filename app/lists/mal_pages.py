@@ -1,6 +1,6 @@
 """MyAnimeList's own list pages, which need no key: the JSON that a list page loads as it scrolls.
 
-It is undocumented, so it is off unless the operator turns it on, and asked slowly.
+It is undocumented, so it is asked slowly, one request at a time, and an operator may turn it off.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 from urllib.parse import quote
 
-from app.lists.entry import AnimeList
+from app.lists.entry import AnimeList, ListChannel
 from app.lists.errors import NotFoundOrPrivate
 from app.lists.myanimelist import SLUG, USERNAME_RULE, MalRow
 from app.lists.reader import ListRead, ListReader
@@ -26,6 +26,7 @@ class MalPagesReader(ListReader):
     """Lists on MyAnimeList from its pages; the client's rate limit keeps the requests apart."""
 
     username_rule = USERNAME_RULE
+    channel = ListChannel.LIST_PAGES
     # One answer stands for a name that is not there and for a list that is not shown.
     refusals: ClassVar = dict.fromkeys((400, 403, 404), NotFoundOrPrivate)
     base_url: str = BASE_URL

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from app.lists.errors import ListError, RateLimited, SourceDown
+from app.lists.errors import ListError, RateLimited, SourceDown, Trouble
 
 if TYPE_CHECKING:
     from app.lists.http_client import HttpResponse
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MAX_REPORTED_ERRORS = 3
+_GUARD_HEADERS = ("cf-mitigated", "x-amzn-waf-action")
+_TURNED_AWAY = frozenset({401, 403, 405})
 
 
 def parse_payload(kind: type[T], reply: HttpResponse, *, source: str, username: str) -> T:
@@ -31,11 +33,17 @@ def parse_payload(kind: type[T], reply: HttpResponse, *, source: str, username: 
     try:
         return TypeAdapter(kind).validate_json(reply.body)
     except ValidationError as error:
+        is_json = error.errors(include_url=False)[0]["type"] != "json_invalid"
+        refused = not is_json and is_browser_check(reply)
         raise SourceDown(
             source=source,
             username=username,
             detail=f"HTTP {reply.status}, {summarize_validation_errors(error)}",
-            malformed=error.errors(include_url=False)[0]["type"] != "json_invalid",
+            trouble=Trouble.REFUSED
+            if refused
+            else Trouble.MALFORMED
+            if is_json
+            else Trouble.BROKEN,
         ) from None
 
 
@@ -66,7 +74,8 @@ def error_for_status(
     if reply.status == 429:
         return RateLimited(source=source, username=username, retry_after=reply.retry_after())
     detail = f"HTTP {reply.status}: {reason[:300]}" if reason else f"HTTP {reply.status}"
-    return SourceDown(source=source, username=username, detail=detail)
+    trouble = Trouble.REFUSED if is_browser_check(reply) else Trouble.BROKEN
+    return SourceDown(source=source, username=username, detail=detail, trouble=trouble)
 
 
 def drop_nulls(value: object) -> object:
@@ -79,3 +88,13 @@ def drop_nulls(value: object) -> object:
 def is_html(reply: HttpResponse) -> bool:
     """Whether this is a page for people (an error page, a challenge): no word of the API itself."""
     return reply.body[:256].lstrip().startswith(b"<")
+
+
+def is_browser_check(reply: HttpResponse) -> bool:
+    """Whether a site, or the guard before it, wants to see a browser.
+
+    Cloudflare and Amazon's firewall say so in a header, whatever the status; others show a page.
+    """
+    if any(name in reply.headers for name in _GUARD_HEADERS):
+        return True
+    return reply.status in _TURNED_AWAY and is_html(reply)

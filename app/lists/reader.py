@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from app.lists import payload
-from app.lists.entry import AnimeList
+from app.lists.entry import AnimeList, ListChannel
 from app.lists.errors import EmptyList, ListError, ListTooLong, SourceDown
 from app.lists.http_client import Deadline, HttpResponse, SourceClient, url_origin
 from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
@@ -27,6 +27,7 @@ class ListReader(ABC):
     """
 
     username_rule: ClassVar[UsernameRule]
+    channel: ClassVar[ListChannel] = ListChannel.API
     refusals: ClassVar[Mapping[int, type[ListError]]] = {}
     """What a status means where the API itself answers with it."""
 
@@ -43,7 +44,8 @@ class ListReader(ABC):
         ListError
             Whatever can go wrong with a list (`app.lists.errors`).
         """
-        return self._read(ListRead(self, self.clean_username(typed), on_progress))
+        reading = ListRead[Any](self, self.clean_username(typed), on_progress)
+        return replace(self._read(reading), channel=self.channel)
 
     def clean_username(self, typed: str) -> str:
         """Return the username in what was typed or pasted, or raise BadUsername."""

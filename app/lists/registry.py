@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from app.lists import anilist, jikan, kitsu, mal_pages, myanimelist, shikimori
-from app.lists.entry import AnimeDetails, AnimeList
+from app.lists.entry import AnimeDetails, AnimeList, ListChannel
 from app.lists.errors import SourceNotConfigured
+from app.lists.guarded_reader import GuardedReader
 from app.lists.http_client import HttpLimits
 from app.lists.list_cache import ListCache
 from app.lists.progress import ListProgressCallback, ignore_progress
@@ -21,6 +22,12 @@ from app.upstream import SingleFlight, TtlStore
 SOURCE_SLUGS: Final = (myanimelist.SLUG, anilist.SLUG, kitsu.SLUG, shikimori.SLUG, jikan.SLUG)
 """Every source that there may be, whether it is set up or not."""
 
+_MAL_CHANNEL_NAMES: Final = {
+    ListChannel.API: "MyAnimeList’s API",
+    ListChannel.LIST_PAGES: "MyAnimeList’s list pages",
+    ListChannel.JIKAN: "MyAnimeList by way of Jikan",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class ListSource:
@@ -29,7 +36,8 @@ class ListSource:
     ``slug`` names it in addresses, ``name`` to users. ``profile_url_template`` and
     ``list_url_template`` have ``{username}`` in them; ``username_rule`` reads names out of such
     addresses. ``lists`` is None where the operator has not given what the source needs.
-    ``show_in_forms`` says whether forms should name it.
+    ``show_in_forms`` says whether forms should name it. ``channel_names`` are for sources that
+    have several ways.
     """
 
     slug: str
@@ -39,6 +47,16 @@ class ListSource:
     list_url_template: str
     username_rule: UsernameRule
     show_in_forms: bool = True
+    channel_names: Mapping[ListChannel, str] = field(default_factory=dict)
+
+    @property
+    def channels(self) -> list[ListChannel]:
+        """What lists are read from here, the preferred first; empty where there is no way."""
+        return [each.reader.channel for each in self.lists.readers] if self.lists else []
+
+    def describe_channel(self, channel: ListChannel | None) -> str:
+        """Say what a list was read from."""
+        return self.name if channel is None else self.channel_names.get(channel, self.name)
 
     def fetch(self, typed: str, on_progress: ListProgressCallback = ignore_progress) -> AnimeList:
         """Return the list of the user who was typed or pasted; may be called from many threads.
@@ -81,6 +99,7 @@ def build_list_sources(
         profile_url_template="https://myanimelist.net/profile/{username}",
         list_url_template="https://myanimelist.net/animelist/{username}",
         username_rule=myanimelist.USERNAME_RULE,
+        channel_names=_MAL_CHANNEL_NAMES,
     )
     by_jikan = replace(
         mal,
@@ -89,6 +108,7 @@ def build_list_sources(
         lists=builder.build_jikan(),
         username_rule=jikan.USERNAME_RULE,
         show_in_forms=service_clients.settings.jikan_url is not None,
+        channel_names={},
     )
     sources = [
         mal,
@@ -144,21 +164,23 @@ class _ListCacheBuilder:
         self._single_flight = SingleFlight(storage)
 
     def build_mal(self) -> ListCache | None:
-        """Return the best way to MyAnimeList that the operator made possible; None for none."""
-        settings = self._settings
+        """Return all ways to MyAnimeList that are open, the operator's own first; None for none."""
+        settings, readers = self._settings, []
         if settings.mal_client_id:
             url = normalize_base_url(settings.mal_url, "/v2")
             options = self._options(myanimelist.NAME, "mal", url)
             reader = myanimelist.MalReader(client_id=settings.mal_client_id, **options)
-            return self._cache(reader, "mal")
+            readers.append(self._guard(reader, "mal"))
+        if by_jikan := self._jikan_reader(myanimelist.NAME, myanimelist.SLUG):
+            readers.append(by_jikan)
         if settings.mal_web:
             patience = mal_pages.DEADLINE_SECONDS
             limits = replace(settings.http_limits, max_throttle_wait=patience)
             url = settings.mal_web_url.rstrip("/")
             options = self._options(myanimelist.NAME, "mal-pages", url, limits)
             options["deadline_s"] = max(settings.deadline_s, patience)
-            return self._cache(mal_pages.MalPagesReader(**options), "mal-pages")
-        return self.build_jikan(myanimelist.NAME, myanimelist.SLUG)
+            readers.append(self._guard(mal_pages.MalPagesReader(**options), "mal-pages"))
+        return self._cache(myanimelist.SLUG, *readers) if readers else None
 
     def build_anilist(self, anilist_to_mal: Mapping[int, int]) -> ListCache:
         """AniList's, with the ids that it does not know itself."""
@@ -166,27 +188,34 @@ class _ListCacheBuilder:
         reader = anilist.AniListReader(
             anilist_to_mal=anilist_to_mal, public_url=self._settings.public_url, **options
         )
-        return self._cache(reader, "anilist")
+        return self._cache(anilist.SLUG, self._guard(reader, "anilist"))
 
     def build_kitsu(self, kitsu_to_mal: Mapping[int, int]) -> ListCache:
         """Kitsu's, with the ids that it does not know itself."""
         url = normalize_base_url(self._settings.kitsu_url, "/api/edge")
         options = self._options(kitsu.NAME, "kitsu", url)
-        return self._cache(kitsu.KitsuReader(kitsu_to_mal=kitsu_to_mal, **options), "kitsu")
+        reader = kitsu.KitsuReader(kitsu_to_mal=kitsu_to_mal, **options)
+        return self._cache(kitsu.SLUG, self._guard(reader, "kitsu"))
 
     def build_shikimori(self) -> ListCache:
         """Shikimori's."""
         url = normalize_base_url(self._settings.shikimori_url, "/api")
         options = self._options(shikimori.NAME, "shikimori", url)
-        return self._cache(shikimori.ShikimoriReader(**options), "shikimori")
+        reader = shikimori.ShikimoriReader(**options)
+        return self._cache(shikimori.SLUG, self._guard(reader, "shikimori"))
 
-    def build_jikan(self, name: str = jikan.NAME, slug: str = jikan.SLUG) -> ListCache | None:
-        """Those of the operator's Jikan, for itself or in another source's place."""
+    def build_jikan(self) -> ListCache | None:
+        """Those of the operator's Jikan; None where there is none."""
+        reader = self._jikan_reader(jikan.NAME, jikan.SLUG)
+        return self._cache(jikan.SLUG, reader) if reader else None
+
+    def _jikan_reader(self, name: str, slug: str) -> GuardedReader | None:
+        """Read from the operator's Jikan, for itself or in another source's place."""
         if not self._settings.jikan_url:
             return None
         url = normalize_base_url(self._settings.jikan_url, "/v4")
         reader = jikan.JikanReader(slug=slug, **self._options(name, "jikan", url))
-        return self._cache(reader, "jikan", slug)
+        return self._guard(reader, "jikan")
 
     def _options(
         self, name: str, service: str, url: str, limits: HttpLimits | None = None
@@ -199,14 +228,20 @@ class _ListCacheBuilder:
             "deadline_s": self._settings.deadline_s,
         }
 
-    def _cache(self, reader: ListReader, service: str, slug: str = "") -> ListCache:
-        return ListCache(
+    def _guard(self, reader: ListReader, service: str) -> GuardedReader:
+        return GuardedReader(
             reader,
-            f"{slug} {service} {reader.base_url}",
+            self._clients.circuit_breaker(service, reader.base_url),
+            self._clients.semaphore(service, reader.base_url),
+        )
+
+    def _cache(self, slug: str, *readers: GuardedReader) -> ListCache:
+        addresses = (each.reader.base_url for each in readers)
+        return ListCache(
+            readers,
+            " ".join((slug, *addresses)),
             self._store,
             self._single_flight,
             self._settings.cache_ttl,
-            self._clients.circuit_breaker(service, reader.base_url),
-            self._clients.semaphore(service, reader.base_url),
             self._on_details,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import requests
 
@@ -12,7 +13,7 @@ from app.lists import anilist, kitsu, mal_pages, myanimelist, shikimori
 from app.lists.http_client import HttpLimits, SourceClient, create_session
 from app.lists.list_cache import CacheTtl
 from app.observability.metrics import CIRCUIT_OPEN_UNTIL
-from app.upstream import BucketRateLimiter, RateLimit, ServiceBreaker, SharedStorage
+from app.upstream import BucketRateLimiter, RateLimit, ServiceBreaker, SharedStorage, SingleFlight
 from app.upstream.shared_storage import hashed_key
 
 RATE_LIMITS: Mapping[str, tuple[RateLimit, ...]] = {
@@ -25,6 +26,9 @@ RATE_LIMITS: Mapping[str, tuple[RateLimit, ...]] = {
 }
 """What each service is asked at most. AniList allows 30 a minute; spread over the minute, so that
 nobody waits long for a turn."""
+
+ONE_AT_A_TIME = frozenset({"mal-pages"})
+"""Services that are asked one request at a time, whoever asks: websites made for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +75,11 @@ class ServiceClients:
         name = _service_key(service, url)
         rate_limiter = BucketRateLimiter(self.settings.shared_storage, name, rate_limits)
         limits = limits or self.settings.http_limits
-        return SourceClient(source, self.session, limits, rate_limiter, service)
+        client = partial(SourceClient, source, self.session, limits, rate_limiter, service)
+        if service not in ONE_AT_A_TIME:
+            return client()
+        locks = SingleFlight(self.settings.shared_storage, "turns")
+        return client(partial(locks.lock, hashed_key(name)))
 
     def circuit_breaker(self, service: str, url: str) -> ServiceBreaker:
         """Return the breaker of ``service`` at ``url``."""

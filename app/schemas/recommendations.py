@@ -10,6 +10,7 @@ from pydantic import Field
 
 from app.age_rating import AgeRating
 from app.catalogue import Catalogue
+from app.lists.entry import ListChannel
 from app.recommender import (
     Contribution,
     EngineName,
@@ -161,6 +162,9 @@ class FetchedListCoverage(ListCoverage):
     """The same of a list from a site; `unmapped` are those without MyAnimeList’s number."""
 
     unmapped: Count
+    channel: Annotated[
+        ListChannel | None, Field(description="what of the site it was read from")
+    ] = None
 
 
 class FilterRelaxationSchema(Schema):

@@ -20,10 +20,11 @@ _POLL_SECONDS = 0.02
 
 
 class SingleFlight:
-    """Locks by key."""
+    """Locks by key. Who holds one of ``name`` may take one of another name, never of the same."""
 
-    def __init__(self, shared_storage: SharedStorage) -> None:
+    def __init__(self, shared_storage: SharedStorage, name: str = "locks") -> None:
         self._shared_storage = shared_storage
+        self._name = name
 
     @contextmanager
     def lock(
@@ -48,7 +49,7 @@ class SingleFlight:
     def _acquire_file_lock(
         self, stack: ExitStack, key: str, timeout: float, on_wait: Callable[[], None]
     ) -> None:
-        folder = self._shared_storage.folder / "locks"
+        folder = self._shared_storage.folder / self._name
         lock = FileLock(folder / f"{int(key, 16) % _LOCK_FILES}.lock", poll_interval=_POLL_SECONDS)
         try:
             folder.mkdir(mode=0o700, exist_ok=True)

@@ -61,6 +61,13 @@ class Problem:
 
 INTERNAL_ERROR = ProblemType("bug", 500, "Something broke on our side")
 SOURCE_TIMEOUT = ProblemType("source-timed-out", 504, "The site took too long to answer")
+SOURCE_UNREACHABLE = ProblemType("source-unreachable", 502, "The site cannot be reached")
+SOURCE_REFUSED = ProblemType("source-refused", 502, "The site turns Hakken away")
+_TROUBLE_TYPES = {
+    lists.Trouble.TIMED_OUT: SOURCE_TIMEOUT,
+    lists.Trouble.UNREACHABLE: SOURCE_UNREACHABLE,
+    lists.Trouble.REFUSED: SOURCE_REFUSED,
+}
 EXPORT_TOO_LARGE = ProblemType("export-too-large", 413, "This file is too large", "export")
 
 PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
@@ -104,7 +111,7 @@ _HTTP_DETAILS = {
 
 def problem_types_by_slug() -> dict[str, ProblemType]:
     """Every kind by its slug."""
-    extra = (INTERNAL_ERROR, SOURCE_TIMEOUT, EXPORT_TOO_LARGE)
+    extra = (INTERNAL_ERROR, *_TROUBLE_TYPES.values(), EXPORT_TOO_LARGE)
     problem_types = (*PROBLEM_TYPES.values(), *HTTP_PROBLEM_TYPES.values(), *extra)
     return {kind.slug: kind for kind in problem_types}
 
@@ -132,8 +139,8 @@ def to_problem(error: Exception, request_id: str) -> Problem:
 
 
 def _problem_type_of(error: Exception) -> ProblemType | None:
-    if isinstance(error, lists.SourceDown) and error.timed_out:
-        return SOURCE_TIMEOUT
+    if isinstance(error, lists.SourceDown) and error.trouble in _TROUBLE_TYPES:
+        return _TROUBLE_TYPES[error.trouble]
     if isinstance(error, lists.BadExportFile) and error.reason is lists.BadFileReason.TOO_LARGE:
         return EXPORT_TOO_LARGE
     return next((PROBLEM_TYPES[cls] for cls in type(error).__mro__ if cls in PROBLEM_TYPES), None)

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 import requests
 
-from app.lists.errors import SourceDown
+from app.lists.errors import SourceDown, Trouble
 from app.lists.http_client import Deadline, HttpLimits, SourceClient
 from app.lists.payload import is_html, try_parse_payload
 from app.upstream import BucketRateLimiter
@@ -184,7 +184,7 @@ class JsonClient:
                 reply = self._client.send(method, url, username="", deadline=deadline, **content)
             except SourceDown as error:
                 raise self._record_failure(
-                    "timed out" if error.timed_out else "connection lost"
+                    "timed out" if error.trouble is Trouble.TIMED_OUT else "connection lost"
                 ) from error
             asked = reply.retry_after()
             if reply.status != 429 and (reply.status != 503 or asked is None):

@@ -114,9 +114,11 @@ def collect_from_myanimelist(config: MyAnimeListConfig) -> dict[str, Any]:
         responses.check_plan({"service": config.source})
         # Nothing is remembered for later visitors: that would be lists by name.
         no_cache = CacheTtl(fresh=0, stale=0)
-        services = ServiceClients(
-            replace(build_source_settings(settings, app.VERSION, shared), cache_ttl=no_cache)
-        )
+        sources = replace(build_source_settings(settings, app.VERSION, shared), cache_ttl=no_cache)
+        if "mal_web" not in settings.model_fields_set:
+            # Many lists are another matter than one that a fan asks for.
+            sources = replace(sources, mal_web=False)
+        services = ServiceClients(sources)
         stats = RequestStats()
         stats.count_responses(services.session)
         source = build_list_sources(services, anilist_to_mal={})[config.source]

@@ -14,7 +14,7 @@ import polars as pl
 from tqdm import tqdm
 
 from app.lists import ListSource
-from app.lists.errors import ListError, RateLimited, SourceDown, SourceNotConfigured
+from app.lists.errors import ListError, RateLimited, SourceDown, SourceNotConfigured, Trouble
 from app.upstream.shared_storage import hashed_key
 from model_build.collect.client import Backoff
 from model_build.collect.response_cache import ResponseCache
@@ -124,7 +124,8 @@ def _fetch_list(source: ListSource, name: str, backoff: Backoff) -> dict[str, An
         except RateLimited as error:
             backoff.wait_for_rate_limit(error.retry_after)
         except SourceDown as error:
-            backoff.record_failure("timed out" if error.timed_out else "no useful answer")
+            late = error.trouble is Trouble.TIMED_OUT
+            backoff.record_failure("timed out" if late else "no useful answer")
             return None
         except SourceNotConfigured:
             raise InputError(

@@ -15,6 +15,7 @@ from app.lists.errors import (
     PrivateList,
     RateLimited,
     SourceDown,
+    Trouble,
     UnknownUser,
 )
 from app.lists.http_client import HttpLimits, SourceClient, create_session
@@ -234,7 +235,7 @@ def test_detail_is_for_the_log_only(fetch: Fetch, username: str, said: str) -> N
         fetch(username)
     assert said in caught.value.detail
     assert said not in str(caught.value)
-    assert not caught.value.timed_out
+    assert caught.value.trouble is not Trouble.TIMED_OUT
 
 
 @pytest.mark.parametrize("missing", ["id", "idMal"])
@@ -254,7 +255,7 @@ def test_a_missing_field_is_named_without_the_fans_data(
 def test_slow_answers_time_out(fetch: Fetch, upstream: FakeUpstream, username: str) -> None:
     with pytest.raises(SourceDown) as caught:
         fetch(username, limits=HttpLimits(read_timeout=0.05))
-    assert caught.value.timed_out
+    assert caught.value.trouble is Trouble.TIMED_OUT
     assert "too long" in str(caught.value)
     assert len(upstream.requests) == 1
 
@@ -262,14 +263,14 @@ def test_slow_answers_time_out(fetch: Fetch, upstream: FakeUpstream, username: s
 def test_a_dripping_answer_ends_at_the_deadline(fetch: Fetch) -> None:
     with pytest.raises(SourceDown) as caught:
         fetch(scenarios.DRIPPING, deadline_s=0.1)
-    assert caught.value.timed_out
+    assert caught.value.trouble is Trouble.TIMED_OUT
     assert "deadline" in caught.value.detail
 
 
 def test_a_deadline_ends_the_fetch(fetch: Fetch, upstream: FakeUpstream) -> None:
     with pytest.raises(SourceDown) as caught:
         fetch(scenarios.CHUNKED_USER, deadline_s=0)
-    assert caught.value.timed_out
+    assert caught.value.trouble is Trouble.TIMED_OUT
     assert not upstream.requests
 
 

@@ -17,8 +17,7 @@ ALL = [
     errors.ListTooLong(**FAN, limit=20_000),
     RateLimited(**FAN),
     RateLimited(**FAN, retry_after=60),
-    errors.SourceDown(**FAN, detail="HTTP 500: oops"),
-    errors.SourceDown(**FAN, detail="HTTP 500: oops", timed_out=True),
+    *(errors.SourceDown(**FAN, detail="HTTP 500: oops", trouble=each) for each in errors.Trouble),
     errors.SourceNotConfigured(source="AniList"),
     *(errors.BadExportFile(reason=reason, source="MyAnimeList export") for reason in BadFileReason),
 ]

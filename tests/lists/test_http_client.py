@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from app.lists.errors import RateLimited, SourceDown
+from app.lists.errors import RateLimited, SourceDown, Trouble
 from app.lists.http_client import (
     Deadline,
     HttpLimits,
@@ -83,7 +83,7 @@ def test_nobody_listening(session: requests.Session) -> None:
     with pytest.raises(SourceDown) as caught:
         ask(session, url, "Someone")
     assert "ConnectionError" in caught.value.detail
-    assert not caught.value.timed_out
+    assert caught.value.trouble is Trouble.UNREACHABLE
 
 
 def test_an_address_that_is_none(session: requests.Session) -> None:

@@ -35,7 +35,7 @@ def pages(size: int, total: int, last: int) -> list[FetchProgress]:
         ("kitsu", {}, LONG_USER, [FetchProgress(), *pages(500, 1250, 3)]),
         ("shikimori", {}, LONG_USER, pages(5000, 1250, 1)),
         ("myanimelist", {"mal_client_id": "key"}, LONG_USER, pages(1000, 1250, 2)),
-        ("myanimelist", {"mal_web": True}, LONG_USER, pages(300, 1250, 5)),
+        ("myanimelist", {"mal_web": True, "jikan_url": None}, LONG_USER, pages(300, 1250, 5)),
         ("jikan", {}, LONG_USER, pages(300, 1250, 6)),
     ],
 )
@@ -55,9 +55,8 @@ def test_progress_is_told_before_every_page(
         anilist_url=upstream.base_url("anilist"),
         kitsu_url=upstream.base_url("kitsu"),
         shikimori_url=upstream.base_url("shikimori"),
-        jikan_url=upstream.base_url("jikan"),
         rate_limits={},
-        **settings,
+        **{"jikan_url": upstream.base_url("jikan"), **settings},
     )
     source = build_list_sources(ServiceClients(made), anilist_to_mal={})[slug]
     told: list[FetchProgress] = []

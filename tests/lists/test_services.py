@@ -20,6 +20,7 @@ from app.lists.errors import (
     PrivateList,
     RateLimited,
     SourceDown,
+    Trouble,
     UnknownUser,
 )
 from app.lists.http_client import HttpLimits, SourceClient, create_session
@@ -174,8 +175,12 @@ def test_a_sick_service_is_never_an_unknown_user(
     assert type(error) is SourceDown
     assert (error.source, error.username) == (service.name, name)
     assert error.detail
-    assert not error.timed_out
-    assert error.malformed is (fault in (Fault.WRONG_TYPES, Fault.FIELDLESS))
+    expected = {
+        Fault.WRONG_TYPES: Trouble.MALFORMED,
+        Fault.FIELDLESS: Trouble.MALFORMED,
+        Fault.CHALLENGE: Trouble.REFUSED,
+    }
+    assert error.trouble is expected.get(fault, Trouble.BROKEN)
 
 
 @pytest.mark.parametrize(
@@ -195,13 +200,13 @@ def test_the_log_learns_what_was_missing(
 def test_a_slow_service_is_given_up(fetch: Fetch, fault: Fault) -> None:
     with pytest.raises(SourceDown) as caught:
         fetch(scenarios.named(fault), limits=HttpLimits(read_timeout=0.05))
-    assert caught.value.timed_out
+    assert caught.value.trouble is Trouble.TIMED_OUT
 
 
 def test_a_dripping_answer_ends_at_the_deadline(fetch: Fetch) -> None:
     with pytest.raises(SourceDown) as caught:
         fetch(scenarios.DRIPPING, deadline_s=0.3)
-    assert caught.value.timed_out
+    assert caught.value.trouble is Trouble.TIMED_OUT
 
 
 def test_the_log_does_not_learn_whose_list_it_was(service: Service) -> None:

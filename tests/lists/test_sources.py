@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from app.lists import ListSource, ServiceClients, SourceSettings, build_list_sources
+from app.lists.entry import ListChannel
 from app.lists.errors import SourceNotConfigured
 from app.lists.http_client import HttpLimits
 from app.lists.kitsu import KitsuReader
@@ -63,6 +64,10 @@ def test_what_works_comes_first(shared: SharedStorage) -> None:
     for settings in ({"mal_client_id": "x"}, {"mal_web": True}):
         assert next(iter(build(shared, **settings))) == "myanimelist"
     own = build(shared, jikan_url="http://jikan.example/v4")
+    assert own["myanimelist"].channels == own["jikan"].channels == [ListChannel.JIKAN]
+    every = build(shared, mal_client_id="x", mal_web=True, jikan_url="http://jikan.example/v4")
+    assert every["myanimelist"].channels == ["api", "jikan", "list_pages"]
+    assert bare["myanimelist"].channels == []
     assert list(own) == ["myanimelist", "anilist", "kitsu", "shikimori", "jikan"]
     assert own["jikan"].show_in_forms
 

@@ -29,6 +29,7 @@ def settings(
     return AppSettings(
         model=str(tiny_model),
         anilist_url=anilist.base_url("anilist"),
+        mal_web_url=anilist.base_url("mal-web"),
         cache_dir=cache,
         limits=False,
         list_grace=120,  # pages come whole, however slow this machine is

@@ -75,7 +75,8 @@ def test_a_user_is_answered_with_the_same_picks(client: FlaskClient) -> None:
     body = response.json
     assert body is not None
     assert (body["source"], body["username"]) == ("anilist", "Regular")
-    assert body["list"] == {"known": 14, "rated": 12, "unknown": len(UNKNOWN), "unmapped": 1}
+    counted = {"known": 14, "rated": 12, "unknown": len(UNKNOWN), "unmapped": 1}
+    assert body["list"] == {**counted, "channel": "api"}
     planned = [{"anime_id": n, "status": "plan_to_watch"} for n in PLANNED]
     posted = post(client, {"list": LIST + planned, "top": 5, "order": "score"}).json
     assert posted is not None

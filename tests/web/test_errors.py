@@ -66,8 +66,11 @@ def test_every_list_error_has_its_place(kind: type[lists.ListError]) -> None:
 
 
 def test_what_an_error_says_of_itself_counts() -> None:
-    slow = make(lists.SourceDown, timed_out=True)
+    slow = make(lists.SourceDown, trouble=lists.Trouble.TIMED_OUT)
     assert to_problem(slow, "0").status == 504
+    for trouble in (lists.Trouble.UNREACHABLE, lists.Trouble.REFUSED):
+        found = to_problem(make(lists.SourceDown, trouble=trouble), "0")
+        assert (found.problem_type.slug, found.status) == (f"source-{trouble}", 502)
     large = make(lists.BadExportFile, reason=lists.BadFileReason.TOO_LARGE)
     assert to_problem(large, "0").status == 413
     assert to_problem(make(lists.RateLimited), "0").headers == {"Retry-After": "41"}

@@ -28,9 +28,8 @@ def test_home_offers_every_way_in(client: FlaskClient) -> None:
     assert len(home.all("h1")) == 1
     by_name, by_file, by_hand = home.all("form")
     assert by_name.attributes["action"] == "/recommend"
-    # What works comes first; nobody set up MyAnimeList here, but its fans must not search in vain.
     offered = [option.attributes["value"] for option in by_name.all("option")]
-    assert offered == ["anilist", "kitsu", "shikimori", "myanimelist"]
+    assert offered == ["myanimelist", "anilist", "kitsu", "shikimori"]
     assert by_hand.attributes["action"] == "/pick"
     assert by_file.attributes["enctype"] == "multipart/form-data"
     labels = {label.attributes["for"] for label in home.all("label")}
@@ -47,7 +46,7 @@ def test_home_offers_every_way_in(client: FlaskClient) -> None:
     ("query", "address"),
     [
         ("source=anilist&username=Regular", "/user/anilist/Regular"),
-        ("username=Regular", "/user/anilist/Regular"),
+        ("username=Regular", "/user/myanimelist/Regular"),
         ("source=anilist&username=%20Regular%20", "/user/anilist/Regular"),
         ("source=anilist&username=a/b", "/user/anilist/a/b"),
         ("source=anilist&username=a%3Fb%23c", "/user/anilist/a%3Fb%23c"),

@@ -13,9 +13,11 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.settings import SettingsError, load_settings
+from app.upstream.circuit_breaker import MAX_FAILURES
 from demo.data import DemoEntry
 from demo.fake_upstream import FakeUpstream
 from demo.faults import Fault
+from demo.http_server import FakeResponse
 from tests.lists import scenarios
 from tests.web.fans import SCORED
 from tests.web.html_page import read_html
@@ -61,26 +63,104 @@ def test_all_sources_read_the_same_list(serve: Serve) -> None:
     assert all(answer == answers[0] for answer in answers)
 
 
+KEYLESS: dict[str, str | None] = {"MAL_CLIENT_ID": None, "HAKKEN_JIKAN_URL": None}
+
+
 @pytest.mark.parametrize(
-    ("settings", "asked"),
+    ("settings", "asked", "channel", "words"),
     [
-        ({}, "/mal/v2/users/Regular/animelist"),
-        ({"MAL_CLIENT_ID": None, "HAKKEN_MAL_WEB": "1"}, "/mal-web/animelist/Regular/load.json"),
-        ({"MAL_CLIENT_ID": None}, "/jikan/v4/users/Regular/animelist"),
+        ({}, "/mal/v2/users/Regular/animelist", "api", "MyAnimeList’s API"),
+        (KEYLESS, "/mal-web/animelist/Regular/load.json", "list_pages", "MyAnimeList’s list pages"),
+        (
+            {"MAL_CLIENT_ID": None},
+            "/jikan/v4/users/Regular/animelist",
+            "jikan",
+            "MyAnimeList by way of Jikan",
+        ),
     ],
 )
 def test_the_best_way_to_myanimelist_is_taken(
-    serve: Serve, upstream: FakeUpstream, settings: dict[str, str | None], asked: str
+    serve: Serve,
+    upstream: FakeUpstream,
+    settings: dict[str, str | None],
+    asked: str,
+    channel: str,
+    words: str,
 ) -> None:
     client = serve(**settings)
     response = client.get("/api/v1/recommendations?source=myanimelist&username=Regular")
-    assert json.loads(response.data)["source"] == "myanimelist"
-    assert upstream.requests[0].path == asked
+    body = json.loads(response.data)
+    assert (body["source"], body["list"]["channel"]) == ("myanimelist", channel)
+    page = read_html(client.get("/user/myanimelist/Regular").text)
+    assert f"read from {words} just now." in page.one("p", class_="lead").text
+    assert {request.path for request in upstream.requests} == {asked}
     assert client.get("/recommend?username=Regular").location == "/user/myanimelist/Regular"
 
 
+def test_each_way_to_myanimelist_stands_in_for_the_one_before(
+    serve: Serve, upstream: FakeUpstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = serve(HAKKEN_LIST_CACHE="0")
+    broken = [FakeResponse(500, b"") for _ in range(3)]
+    for sick, channel in ((["mal"], "jikan"), (["mal", "jikan"], "list_pages")):
+        upstream.queued_responses = {service: list(broken) for service in sick}
+        response = client.get("/api/v1/recommendations?source=myanimelist&username=Regular")
+        assert json.loads(response.data)["list"]["channel"] == channel
+    assert "MyAnimeList by api: SourceDown: HTTP 500; asked by jikan instead" in caplog.text
+    assert "regular" not in caplog.text.casefold()
+    # What one of them says about the user, no other is asked about.
+    upstream.requests.clear()
+    assert client.get("/user/myanimelist/Nobody99").status_code == 404
+    assert [asked.path.split("/")[1] for asked in upstream.requests] == ["mal"]
+
+
+def test_jikan_is_offered_only_where_there_is_one(serve: Serve) -> None:
+    def offered(client: FlaskClient) -> list[str]:
+        options = read_html(client.get("/").text).all("option")
+        return [option.attributes["value"] for option in options]
+
+    assert "jikan" in offered(serve())
+    without = serve(**KEYLESS)
+    assert offered(without)[0] == "myanimelist"
+    assert "jikan" not in offered(without)
+    lists = json.loads(without.get("/readyz").data)["lists"]
+    assert (lists["myanimelist"], lists["jikan"]) == (["list_pages"], [])
+
+
+def test_a_site_that_wants_a_browser_is_told_so(serve: Serve, upstream: FakeUpstream) -> None:
+    client = serve(**KEYLESS)
+    name = scenarios.CHALLENGE
+    address = f"/api/v1/recommendations?source=myanimelist&username={name}"
+    answers = [client.get(address) for _ in range(MAX_FAILURES + 1)]
+    assert len(upstream.requests) == MAX_FAILURES, "then it is left alone"
+    for answer in answers:
+        assert answer.status_code == 502
+        body = json.loads(answer.data)
+        assert body["type"] == "/problems/source-refused"
+        assert "turns programs away" in body["detail"]
+    # Amazon's firewall asks with another status, and no page.
+    captcha = FakeResponse(202, b"", {"x-amzn-waf-action": "challenge"})
+    fresh = serve(**KEYLESS)
+    upstream.queued_responses["mal-web"] = [captcha]
+    page = read_html(fresh.get("/user/myanimelist/Regular").text)
+    assert "turns programs away" in page.one("p", id="problem").text
+
+
+def test_without_a_network_nobody_is_told_to_check_the_name(serve: Serve) -> None:
+    with FakeUpstream() as gone:
+        nowhere = gone.base_url("mal-web")
+    response = serve(**KEYLESS, HAKKEN_MAL_WEB_URL=nowhere).get("/user/myanimelist/Regular")
+    assert response.status_code == 502
+    page = read_html(response.text)
+    assert page.one("h1").text == "The site cannot be reached"
+    told = page.one("p", id="problem").text
+    assert told.startswith("Hakken cannot reach MyAnimeList, so its network or the site is down")
+    assert "spelling" not in told
+    assert "private" not in told
+
+
 def test_without_any_way_to_myanimelist_that_is_said(serve: Serve) -> None:
-    client = serve(MAL_CLIENT_ID=None, HAKKEN_JIKAN_URL=None)
+    client = serve(**KEYLESS, HAKKEN_MAL_WEB="0")
     for slug in ("myanimelist", "jikan"):
         response = client.get(f"/api/v1/recommendations?source={slug}&username=Regular")
         assert response.status_code == 501

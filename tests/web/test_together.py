@@ -199,7 +199,11 @@ def test_trouble_says_whose_it_is(
         ("username=&with_username=Second", 400, "The first fan: No username was given"),
         ("username=Regular&with_username=", 400, "The second fan: No username was given"),
         ("username=Regular", 400, "The second fan: No username was given"),
-        ("username=Regular&with_username=a/b", 400, "a/b: That cannot be a username on AniList"),
+        (
+            "username=Regular&with_username=a/b",
+            400,
+            "a/b: That cannot be a username on MyAnimeList",
+        ),
         ("username=Regular&with_username=B&with_source=x", 400, "“with_source” should be one of"),
         ("username=Regular&with_username=Second&n=0", 400, "“n” should be a whole number"),
     ],

@@ -71,7 +71,9 @@ def user_recommendations_answer(
         ceiling=_ceiling_schema(library, filtered.filters, options),
         source=anime_list.source,
         username=anime_list.username or "",
-        list=FetchedListCoverage.build(filtered.result.profile, unmapped=anime_list.unmapped),
+        list=FetchedListCoverage.build(
+            filtered.result.profile, unmapped=anime_list.unmapped, channel=anime_list.channel
+        ),
     )
 
 
@@ -90,6 +92,7 @@ def pair_answer(
             username=anime_list.username or "",
             personal=personal,
             unmapped=anime_list.unmapped,
+            channel=anime_list.channel,
         )
         for profile, anime_list, personal in zip(
             result.profiles, lists, result.is_personalized, strict=True

@@ -19,7 +19,8 @@ def describe_readiness(
     """Say which model is in use, or the reason why none is.
 
     ``stale`` says that the live model could not be had, for the reason that ``fault`` gives, and
-    that an earlier one answers in its place; ``second_stage`` whether the model ranks once more.
+    that an earlier one answers in its place; ``second_stage`` whether the model ranks once more;
+    ``lists`` what lists are read from on each site, the preferred first.
     """
     body = {"version": version, "checked": _iso_time(checked_at), "fault": fault}
     if loaded_model is None:
@@ -35,6 +36,7 @@ def describe_readiness(
         "stale": fault is not None,
         **body,
         "second_stage": model.rerank_trees is not None,
+        "lists": {slug: found.channels for slug, found in loaded_model.content.sources.items()},
         "counts": {**manifest.counts, "catalogue": len(loaded_model.content.catalogue)},
     }
 

@@ -64,6 +64,7 @@ class UserResultsPage(ListPage):
             part=part,
             name=name,
             site=source.name,
+            read_from=source.describe_channel(anime_list.channel),
             link=source.list_url(name),
             beside=beside,
         )

@@ -79,7 +79,22 @@ def test_other_sources(names: Path, source: str) -> None:
     assert ratings.rows() == [(0, 1, 0.0, 2), (0, 3, 8.0, 2), (0, 9, 7.0, 1), (1, 1, 10.0, 4)]
 
 
-def test_what_fails_now_is_tried_in_the_next_run(upstream: FakeUpstream, names: Path) -> None:
+def test_list_pages_are_collected_from_only_where_that_is_asked_for(
+    names: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names.write_text("Aki\n")
+    for variable in ("MAL_CLIENT_ID", "HAKKEN_JIKAN_URL"):
+        monkeypatch.delenv(variable)
+    assert collect(names) == 2
+    assert "HAKKEN_MAL_WEB=1" in capsys.readouterr().err
+    monkeypatch.setenv("HAKKEN_MAL_WEB", "1")
+    assert collect(names) == 0
+
+
+def test_what_fails_now_is_tried_in_the_next_run(
+    upstream: FakeUpstream, names: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HAKKEN_JIKAN_URL")  # which would be asked instead
     names.write_text("Aki\nBen\n")
     upstream.queued_responses["mal"] = [json_response(500, {}) for _ in range(3)]
     assert collect(names) == 0
