@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import from_json, to_json
 
 from app.lists.errors import ListTooLong
 from app.recommender import UserList, WatchStatus
@@ -14,6 +16,11 @@ from app.web.requests.values import PARSE_INT
 
 MAX_ANIME_ID = 2**31 - 1
 MAX_REPORTED_ERRORS = 10
+MAX_COUNTED_ERRORS = 1_000
+"""Of a body with more than these, only the beginning is looked at: describing each would cost."""
+VALUES_PER_ENTRY = 4
+MAX_OPTION_VALUES = 4_000
+"""Values in a body besides those of its list, generously."""
 _STATUS_BY_SLUG = {status.slug: status for status in WatchStatus}
 _STATUS_CODES = tuple(int(status) for status in WatchStatus)
 Score = Annotated[float, Field(ge=1, le=10, allow_inf_nan=False)]
@@ -85,6 +92,7 @@ class RecommendationsBody(QueryOptions):
 
 
 _OPTION_NAMES = tuple(QueryOptions.model_fields)
+_KNOWN_KEYS = {"list", *_OPTION_NAMES, *ListEntryBody.model_fields}
 
 
 def parse_body(data: bytes, max_entries: int) -> RecommendationsBody:
@@ -97,25 +105,55 @@ def parse_body(data: bytes, max_entries: int) -> RecommendationsBody:
     InvalidBody
         It has the wrong shape; up to ten faults are named with their paths.
     ListTooLong
-        The list has more than ``max_entries`` entries.
+        The list has more than ``max_entries`` entries, or the body far more values than those and
+        all options can have.
     """
+    if _count_values(data) > max_entries * VALUES_PER_ENTRY + MAX_OPTION_VALUES:
+        raise ListTooLong(source="list", limit=max_entries)
     try:
         body = RecommendationsBody.model_validate_json(data, strict=True)
     except ValidationError as error:
-        field_errors = error.errors(include_url=False, include_context=False)[:MAX_REPORTED_ERRORS]
-        if field_errors[0]["type"] == "json_invalid":
-            raise MalformedJson(
-                f"The body is not JSON ({_lower_first(field_errors[0]['msg'])})."
-            ) from None
-        raise InvalidBody(
-            [
-                FieldError(path=_json_path(each["loc"]), message=_error_message(each))
-                for each in field_errors
-            ]
-        ) from None
+        raise _describe(data, error) from None
     if len(body.entries) > max_entries:
         raise ListTooLong(source="list", limit=max_entries)
     return body
+
+
+def _count_values(data: bytes) -> int:
+    """At least how many values would be made of a body, told from its bytes alone."""
+    return data.count(b",") + data.count(b"{") + data.count(b"[")
+
+
+def _describe(data: bytes, error: ValidationError) -> Exception:
+    """Say what is wrong with a body, with its first faults only."""
+    if error.error_count() > MAX_COUNTED_ERRORS:
+        try:
+            beginning = to_json(_beginning(from_json(data)))
+            RecommendationsBody.model_validate_json(beginning, strict=True)
+        except ValidationError as begun:
+            error = begun
+        else:
+            message = f"has more than {MAX_COUNTED_ERRORS:,} faults"
+            return InvalidBody([FieldError(path="", message=message)])
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    if faults[0]["type"] == "json_invalid":
+        return MalformedJson(f"The body is not JSON ({_lower_first(faults[0]['msg'])}).")
+    return InvalidBody(
+        [
+            FieldError(path=_json_path(each["loc"]), message=_error_message(each))
+            for each in faults[:MAX_REPORTED_ERRORS]
+        ]
+    )
+
+
+def _beginning(value: Any) -> Any:
+    """Cut each array, and what no object should have, down to as much as is told of."""
+    if isinstance(value, list):
+        return [_beginning(each) for each in value[:MAX_REPORTED_ERRORS]]
+    if not isinstance(value, dict):
+        return value
+    unknown = islice((key for key in value if key not in _KNOWN_KEYS), MAX_REPORTED_ERRORS)
+    return {key: _beginning(value[key]) for key in [*(_KNOWN_KEYS & value.keys()), *unknown]}
 
 
 def _json_path(location: tuple[int | str, ...]) -> str:

@@ -7,7 +7,9 @@ more titles posts that field instead of the file.
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Annotated, BinaryIO, cast
+from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from werkzeug.datastructures import FileStorage
@@ -21,6 +23,7 @@ from app.web.requests.query import InvalidQuery
 
 MAX_UPLOAD_BYTES = 16 * 1024 * 1024
 _MAX_DRAIN_BYTES = 64 * 1024 * 1024
+_MAX_OTHER_VALUES = 100
 _CHUNK_BYTES = 256 * 1024
 
 
@@ -65,14 +68,23 @@ def serialize_list(anime_list: AnimeList) -> str:
 
 def deserialize_list(text: str, max_entries: int) -> AnimeList:
     """Read what `serialize_list` wrote. Raises InvalidQuery: somebody else wrote it."""
-    try:
-        uploaded = _UploadedList.model_validate_json(text)
-    except ValidationError:
-        uploaded = None
+    uploaded = None
+    # A row is three values and a bracket; what has far more of them is not read at all.
+    if text.count(",") + text.count("[") <= 4 * max_entries + _MAX_OTHER_VALUES:
+        with suppress(ValidationError):
+            uploaded = _UploadedList.model_validate_json(text)
     if uploaded is None or len(uploaded.rows) > max_entries:
         raise InvalidQuery("list", "The list did not come back whole: upload the file again.")
     entries = tuple(ListEntry(anime_id, status, score) for anime_id, score, status in uploaded.rows)
     return AnimeList(export_file.SLUG, uploaded.name, entries, uploaded.unmapped)
+
+
+def parse_choice(text: str) -> dict[str, str]:
+    """Read what a button of the page stands for, as in an address. Raises InvalidQuery."""
+    try:
+        return dict(parse_qsl(text, max_num_fields=_MAX_OTHER_VALUES))
+    except ValueError:
+        raise InvalidQuery("choice", "The button said too much: upload the file again.") from None
 
 
 def read_whole_body(request: Request) -> bytes:

@@ -15,17 +15,27 @@ from app.facets import slugify
 _FLAG_VALUES = {"1": True, "true": True, "0": False, "false": False}
 MAX_MARKS = 200
 """Titles that can be hidden, and as many marked as seen: more would not fit into an address."""
+_MAX_COMMAS = 10 * MAX_MARKS
 MARK_PATTERN = r"^[1-9][0-9]{0,8}(:(10|[0-9]))?$"
 """An anime's id and the score given to it, 0 or nothing for none."""
 
 
 def split_values(value: object, info: ValidationInfo) -> Any:
-    """Read ``a,,b`` as ``("a", "b")``; in JSON there are arrays for that."""
+    """Read ``a,,b`` as ``("a", "b")``; in JSON there are arrays for that.
+
+    More than any option takes are refused before anybody looks at them one by one.
+    """
     if isinstance(value, str):
         if info.mode == "json":
             raise ValueError("should be an array")
-        return tuple(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
-    return tuple(value) if isinstance(value, list) else value
+        if value.count(",") > _MAX_COMMAS:
+            raise ValueError(f"should have at most {MAX_MARKS} items")
+        value = list(dict.fromkeys(part.strip() for part in value.split(",") if part.strip()))
+    if not isinstance(value, list):
+        return value
+    if len(value) > MAX_MARKS:
+        raise ValueError(f"should have at most {MAX_MARKS} items")
+    return tuple(value)
 
 
 def parse_slugs(value: object, info: ValidationInfo) -> object:
@@ -42,7 +52,11 @@ def parse_ids(value: object, info: ValidationInfo) -> object:
 
 def parse_id_list(value: object, info: ValidationInfo) -> object:
     """Read whole numbers, empty and repeated ones included."""
-    return [parse_int(part, info) for part in value.split(",")] if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    if value.count(",") > _MAX_COMMAS:
+        raise ValueError(f"should have at most {MAX_MARKS} items")
+    return [parse_int(part, info) for part in value.split(",")]
 
 
 def parse_seen_marks(value: object, info: ValidationInfo) -> object:
@@ -50,8 +64,6 @@ def parse_seen_marks(value: object, info: ValidationInfo) -> object:
     found = split_values(value, info)
     if not isinstance(found, tuple):
         return found
-    if len(found) > MAX_MARKS:  # before those of the same anime become one
-        raise ValueError(f"should have at most {MAX_MARKS} items")
     read = [_parse_seen_mark(part, info) for part in found]
     return tuple(dict(read).items())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qsl
 
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -27,6 +26,7 @@ from app.web.requests.upload import (
     MAX_UPLOAD_BYTES,
     deserialize_list,
     drain_body,
+    parse_choice,
     parse_uploaded_export,
     serialize_list,
 )
@@ -140,8 +140,7 @@ def post_upload() -> str | AnyResponse:
     except RequestEntityTooLarge:
         drain_body(request)
         raise
-    # What a button of the page stands for, as in an address.
-    choice = dict(parse_qsl(form["choice"])) if "choice" in form else form
+    choice = parse_choice(form["choice"]) if "choice" in form else form
     if "list" in form:
         anime_list = deserialize_list(form["list"], get_app_state().settings.max_list_length)
     else:
