@@ -14,7 +14,7 @@ from app.lists.entry import AnimeDetails
 from app.lists.http_client import Deadline, HttpResponse, SourceClient
 from app.lists.myanimelist import MalAnime
 from app.lists.normalize import allowed_picture_url, synopsis_text
-from app.lists.payload import drop_nulls, error_for_status, parse_payload
+from app.lists.payload import Rows, drop_nulls, error_for_status, parse_payload
 from app.upstream import ServiceBreaker
 
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class _MediaDetails(BaseModel):
 
 
 class _MediaPage(BaseModel):
-    media: Annotated[list[_MediaDetails], BeforeValidator(drop_nulls)] = Field(
+    media: Annotated[Rows[_MediaDetails], BeforeValidator(drop_nulls)] = Field(
         validation_alias=AliasPath("data", "Page", "media")
     )
 
@@ -115,7 +115,7 @@ class MalDetailsReader(DetailsReader):
 
 
 class _JikanAnime(BaseModel):
-    mal_id: int = Field(gt=0, validation_alias=AliasPath("data", "mal_id"))
+    mal_id: int = Field(validation_alias=AliasPath("data", "mal_id"))
     picture: str | None = Field(
         None, validation_alias=AliasPath("data", "images", "jpg", "image_url")
     )

@@ -17,7 +17,7 @@ from app.lists.entry import AnimeList, ListEntry
 from app.lists.errors import PrivateList, RateLimited, SourceDown, UnknownUser
 from app.lists.http_client import HttpResponse
 from app.lists.normalize import merge_split_titles, normalize_entry
-from app.lists.payload import drop_nulls
+from app.lists.payload import Rows, drop_nulls
 from app.lists.reader import ListRead, ListReader
 from app.lists.usernames import UsernameRule
 from app.recommender.watch_status import WatchStatus
@@ -28,6 +28,7 @@ BASE_URL: Final = "https://graphql.anilist.co"
 # AniList turns away requests without a Referer. Ours says truthfully where the app runs; when the
 # operator configured no public address, all that can be said is that it is not a public site.
 LOCAL_REFERER: Final = "http://localhost/"
+MAX_TOLD: Final = 3
 CHUNK_SIZE: Final = 500  # AniList's own maximum
 
 USERNAME_RULE: Final = UsernameRule(
@@ -55,7 +56,6 @@ query ($name: String!, $chunk: Int, $perChunk: Int) {
 }
 """
 
-_TITLES: Final = ("userPreferred", "romaji", "english")
 _STATUS_MAP: Final[Mapping[str | None, WatchStatus]] = {
     "CURRENT": WatchStatus.WATCHING,
     "COMPLETED": WatchStatus.COMPLETED,
@@ -66,10 +66,16 @@ _STATUS_MAP: Final[Mapping[str | None, WatchStatus]] = {
 }
 
 
+class _MediaTitle(BaseModel):
+    user_preferred: str | None = Field(None, alias="userPreferred")
+    romaji: str | None = None
+    english: str | None = None
+
+
 class _Media(BaseModel):
-    id: int = Field(gt=0)
+    id: int
     id_mal: int | None = Field(alias="idMal")
-    title: dict[str, str | None] | None = None
+    title: _MediaTitle | None = None
 
 
 class _MediaListEntry(BaseModel):
@@ -79,11 +85,11 @@ class _MediaListEntry(BaseModel):
 
 
 class _MediaListGroup(BaseModel):
-    entries: Annotated[list[_MediaListEntry], BeforeValidator(drop_nulls)]
+    entries: Annotated[Rows[_MediaListEntry], BeforeValidator(drop_nulls)]
 
 
 class _MediaListCollection(BaseModel):
-    lists: Annotated[list[_MediaListGroup], BeforeValidator(drop_nulls)]
+    lists: Annotated[Rows[_MediaListGroup], BeforeValidator(drop_nulls)]
     username: str | None = Field(None, validation_alias=AliasPath("user", "name"))
     has_next_chunk: bool | None = Field(None, alias="hasNextChunk")
 
@@ -99,7 +105,7 @@ class _GraphQLError(BaseModel):
 
 class _GraphQLResponse(BaseModel):
     data: _GraphQLData | None = None
-    errors: list[_GraphQLError] | None = None
+    errors: Annotated[Rows[_GraphQLError], BeforeValidator(drop_nulls)] = []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,10 +169,12 @@ def _mapped_entries(
 ) -> Iterator[ListEntry]:
     """Entries of anime that MyAnimeList has."""
     for row in rows:
-        media, titles = row.media, (row.media.title if row.media else None) or {}
+        media, titles = row.media, row.media.title if row.media else None
         anime_id = (media.id_mal or anilist_to_mal.get(media.id)) if media else None
-        if anime_id is not None and anime_id > 0:
-            title = next(filter(None, map(titles.get, _TITLES)), None)
+        if anime_id is not None:
+            title = None
+            if titles is not None:
+                title = titles.user_preferred or titles.romaji or titles.english
             yield normalize_entry(anime_id, _STATUS_MAP.get(row.status), row.score, title)
 
 
@@ -176,7 +184,7 @@ def _parse_response(reading: ListRead[Any], reply: HttpResponse) -> _MediaListCo
         raise reading.error(RateLimited, retry_after=reply.retry_after())
     answer = reading.parse(_GraphQLResponse, reply)
     # GraphQL reports errors with HTTP 200 too.
-    for fault in answer.errors or ():
+    for fault in answer.errors:
         message = fault.message.casefold()
         if fault.status == 429:
             raise reading.error(RateLimited, retry_after=reply.retry_after())
@@ -185,7 +193,7 @@ def _parse_response(reading: ListRead[Any], reply: HttpResponse) -> _MediaListCo
         if "user not found" in message:
             raise reading.error(UnknownUser)
     if reply.status != 200 or answer.errors:
-        said = "; ".join(fault.message for fault in answer.errors or ())
+        said = "; ".join(fault.message for fault in answer.errors[:MAX_TOLD])
         raise reading.refusal(reply, {}, said)
     if answer.data is None:
         raise reading.error(SourceDown, detail="HTTP 200, data: missing")

@@ -54,7 +54,7 @@ class HttpLimits:
 
     connect_timeout: float = 3.0
     read_timeout: float = 10.0
-    max_body_bytes: int = 32 * 1024 * 1024
+    max_body_bytes: int = 16 * 1024 * 1024
     max_retries: int = 2
     backoff_factor: float = 0.3
     max_retry_after: float = 2.0

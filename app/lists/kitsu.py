@@ -23,7 +23,7 @@ from app.lists.kitsu_schema import (
     favourite_anime_ids,
     index_included,
 )
-from app.lists.normalize import MAL_STATUS_NAMES, merge_split_titles, normalize_entry
+from app.lists.normalize import MAL_STATUS_NAMES, merge_split_titles, normalize_entry, parse_id
 from app.lists.payload import try_parse_payload
 from app.lists.reader import ListRead, ListReader
 from app.lists.usernames import UsernameRule
@@ -98,13 +98,13 @@ class KitsuReader(ListReader):
 
     def _mal_ids(self, kitsu_ids: Iterable[str], told: Mapping[str, int]) -> dict[str, int]:
         """MyAnimeList's ids of those anime of which Kitsu or ``kitsu_to_mal`` has one."""
-        known = {each: self.kitsu_to_mal.get(int(each)) for each in kitsu_ids if each.isdigit()}
+        known = {each: self.kitsu_to_mal.get(parse_id(each) or 0) for each in kitsu_ids}
         return {each: anime_id for each, anime_id in {**known, **told}.items() if anime_id}
 
     def refusal(self, reading: ListRead[Any], reply: HttpResponse) -> ListError:
         """Return what an answer other than 200 stands for."""
         faults = try_parse_payload(JsonApiErrors, reply)
-        said = "; ".join(f.detail or f.title or "" for f in faults.errors) if faults else ""
+        said = "; ".join(f.detail or f.title or "" for f in faults.errors[:3]) if faults else ""
         return reading.refusal(reply, self.refusals, said)
 
     def _find_user(

@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic import AliasPath, BaseModel, ConfigDict, Field
 
+from app.lists.payload import Rows
+
 _MAL_SITE = "myanimelist/anime"
 
 
@@ -55,15 +57,15 @@ class IncludedResource(BaseModel):
 class UsersResponse(BaseModel):
     """The answer to who somebody is."""
 
-    data: list[KitsuUserRecord]
-    included: list[IncludedResource] = []
+    data: Rows[KitsuUserRecord]
+    included: Rows[IncludedResource] = []
 
 
 class LibraryPage(BaseModel):
     """One page of a library."""
 
-    data: list[LibraryEntry]
-    included: list[IncludedResource] = []
+    data: Rows[LibraryEntry]
+    included: Rows[IncludedResource] = []
     next_url: str | None = Field(None, validation_alias=AliasPath("links", "next"))
 
 
@@ -77,7 +79,7 @@ class JsonApiError(BaseModel):
 class JsonApiErrors(BaseModel):
     """What Kitsu answers instead of what was asked for."""
 
-    errors: list[JsonApiError]
+    errors: Rows[JsonApiError]
 
 
 def index_included(
@@ -131,7 +133,7 @@ def linked_records(relationships: Mapping[str, Any], name: str) -> list[tuple[st
 
 def _favourite_rank(attributes: Mapping[str, Any]) -> float:
     rank = attributes.get("favRank")
-    return float(rank) if isinstance(rank, int | float) else float("inf")
+    return rank if isinstance(rank, int | float) else float("inf")
 
 
 def _parse_mal_id(mapping: Mapping[str, Any]) -> int | None:

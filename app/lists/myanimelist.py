@@ -19,7 +19,7 @@ from app.lists.normalize import (
     normalize_entry,
     synopsis_text,
 )
-from app.lists.payload import is_html, try_parse_payload
+from app.lists.payload import Rows, is_html, try_parse_payload
 from app.lists.reader import ListRead, ListReader
 from app.lists.usernames import UsernameRule
 
@@ -50,7 +50,7 @@ class MalPicture(BaseModel):
 class MalAnime(BaseModel):
     """An anime as MyAnimeList describes it."""
 
-    id: int = Field(gt=0)
+    id: int
     title: str | None = None
     main_picture: MalPicture | None = None  # some have none
     synopsis: str | None = None
@@ -74,7 +74,7 @@ class MalRow(BaseModel):
     """A row of a list with MyAnimeList's own numbers, as its pages and every Jikan write it."""
 
     anime_id: int = Field(
-        gt=0, validation_alias=AliasChoices("anime_id", AliasPath("anime", "mal_id"), "mal_id")
+        validation_alias=AliasChoices("anime_id", AliasPath("anime", "mal_id"), "mal_id")
     )
     status: int = Field(validation_alias=AliasChoices("watching_status", "status"))
     score: float
@@ -102,7 +102,7 @@ class _MalListItem(BaseModel):
 
 
 class _MalListPage(BaseModel):
-    data: list[_MalListItem]
+    data: Rows[_MalListItem]
     next_url: str | None = Field(None, validation_alias=AliasPath("paging", "next"))
 
 

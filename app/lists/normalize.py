@@ -6,23 +6,28 @@ import html
 import math
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit
 
-from app.lists.entry import ListEntry
+from app.lists.entry import AnimeList, ListEntry
 from app.pictures import PICTURE_HOSTS
 from app.recommender.watch_status import WatchStatus
 
+MAX_ANIME_ID = 2**31 - 1
 MAX_SCORE = 10.0
 # Longer than any real title; keeps one silly row from filling memory or a page.
 MAX_TITLE_LENGTH = 500
+MAX_NAME_LENGTH = 100
 MAX_SYNOPSIS_LENGTH = 10_000
 
 # MyAnimeList's numbers and words for a status. Others have some of these words, too.
 MAL_STATUS_CODES: Final = {status.value: status for status in WatchStatus}
 MAL_STATUS_NAMES: Final = {status.slug: status for status in WatchStatus}
 
+_ID_PATTERN = re.compile(r"[0-9]{1,10}")
 _LINE_BREAK = re.compile(r"<br\s*/?>|</p>", re.I)
+_HUGE_REFERENCE = re.compile(r"&#[0-9]{8,};?")
 _HTML_TAG = re.compile(r"<[^>]{0,200}>")
 
 
@@ -37,6 +42,32 @@ def normalize_entry(
     """Return an entry as every source writes it; who watches again has seen it."""
     known = WatchStatus.COMPLETED if rewatching else status or WatchStatus.UNKNOWN
     return ListEntry(anime_id, known, normalize_score(score), normalize_title(title))
+
+
+def bound_list(anime_list: AnimeList) -> AnimeList:
+    """Leave out what cannot be: every list of a service goes through here before it is used.
+
+    Entries whose ids are none are counted in ``unmapped``.
+    """
+    entries = tuple(e for e in anime_list.entries if is_anime_id(e.anime_id))
+    return replace(
+        anime_list,
+        username=anime_list.username and anime_list.username[:MAX_NAME_LENGTH],
+        entries=entries,
+        unmapped=anime_list.unmapped + len(anime_list.entries) - len(entries),
+        favourites=tuple(filter(is_anime_id, anime_list.favourites)),
+        details=tuple(each for each in anime_list.details if is_anime_id(each.anime_id)),
+    )
+
+
+def is_anime_id(value: int) -> bool:
+    """Whether a number can be an id of MyAnimeList's."""
+    return 0 < value <= MAX_ANIME_ID
+
+
+def parse_id(text: str) -> int | None:
+    """Read an id; None for what is no number or far too large, and for digits of other scripts."""
+    return int(text) if _ID_PATTERN.fullmatch(text) else None
 
 
 def merge_split_titles(entries: Iterable[ListEntry]) -> dict[int, ListEntry]:
@@ -78,8 +109,7 @@ def allowed_picture_url(value: str | None) -> str | None:
 
 def synopsis_text(value: str | None) -> str | None:
     """Return a synopsis as plain text with single blank lines between paragraphs."""
-    text = html.unescape(
-        _HTML_TAG.sub("", _LINE_BREAK.sub("\n", (value or "")[:MAX_SYNOPSIS_LENGTH]))
-    )
+    text = _LINE_BREAK.sub("\n", (value or "")[:MAX_SYNOPSIS_LENGTH])
+    text = html.unescape(_HUGE_REFERENCE.sub("", _HTML_TAG.sub("", text)))
     lines = [" ".join(line.split()) for line in text.splitlines()]
     return "\n\n".join(line for line in lines if line) or None

@@ -6,9 +6,10 @@ names the place, never the value, which is a user's.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast, get_origin
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import FailFast, TypeAdapter, ValidationError
 
 from app.lists.errors import ListError, RateLimited, SourceDown, Trouble
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+Rows = Annotated[list[T], FailFast()]
+"""A list that is left at its first wrong row: a service may send a million of them."""
+
+MAX_VALUES = 1_000_000
+"""Values in one answer; that of the longest list that is read has about a quarter."""
 _MAX_REPORTED_ERRORS = 3
 _GUARD_HEADERS = ("cf-mitigated", "x-amzn-waf-action")
 _TURNED_AWAY = frozenset({401, 403, 405})
@@ -30,10 +36,14 @@ def parse_payload(kind: type[T], reply: HttpResponse, *, source: str, username: 
     SourceDown
         It is something else.
     """
+    body = reply.body
+    if body.count(b",") + body.count(b"{") + body.count(b"[") > MAX_VALUES:
+        detail = f"HTTP {reply.status}, more than {MAX_VALUES:,} values"
+        raise SourceDown(source=source, username=username, detail=detail, trouble=Trouble.MALFORMED)
     try:
-        return TypeAdapter(kind).validate_json(reply.body)
+        parsed: T = _adapter(cast("Any", kind)).validate_json(body)
     except ValidationError as error:
-        is_json = error.errors(include_url=False)[0]["type"] != "json_invalid"
+        is_json = error.errors(include_url=False, include_input=False)[0]["type"] != "json_invalid"
         refused = not is_json and is_browser_check(reply)
         raise SourceDown(
             source=source,
@@ -45,6 +55,12 @@ def parse_payload(kind: type[T], reply: HttpResponse, *, source: str, username: 
             if is_json
             else Trouble.BROKEN,
         ) from None
+    return parsed
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(Annotated[kind, FailFast()] if get_origin(kind) is list else kind)
 
 
 def try_parse_payload(kind: type[T], reply: HttpResponse) -> T | None:

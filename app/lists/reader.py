@@ -10,10 +10,15 @@ from urllib.parse import parse_qsl, urlsplit
 
 from app.lists import payload
 from app.lists.entry import AnimeList, ListChannel
-from app.lists.errors import EmptyList, ListError, ListTooLong, SourceDown
+from app.lists.errors import EmptyList, ListError, ListTooLong, SourceDown, Trouble
 from app.lists.http_client import Deadline, HttpResponse, SourceClient, url_origin
+from app.lists.normalize import bound_list
 from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
 from app.lists.usernames import UsernameRule
+
+MAX_QUERY_LENGTH = 2_000
+MAX_QUERY_FIELDS = 50
+"""Of the address of a next page."""
 
 T = TypeVar("T")
 Row = TypeVar("Row")
@@ -45,7 +50,11 @@ class ListReader(ABC):
             Whatever can go wrong with a list (`app.lists.errors`).
         """
         reading = ListRead[Any](self, self.clean_username(typed), on_progress)
-        return replace(self._read(reading), channel=self.channel)
+        read = self._read(reading)
+        bounded = bound_list(read)
+        if read.entries and not bounded.entries:
+            raise reading.malformed("no id can be an anime's")
+        return replace(bounded, channel=self.channel)
 
     def clean_username(self, typed: str) -> str:
         """Return the username in what was typed or pasted, or raise BadUsername."""
@@ -125,13 +134,22 @@ class ListRead(Generic[Row]):
 
         The service's usual address stands for ours where a proxy is in between.
         """
-        if url_origin(url) not in (url_origin(self._reader.base_url), url_origin(usual_url)):
+        try:
+            origin, query = url_origin(url), urlsplit(url).query[:MAX_QUERY_LENGTH]
+            arguments = dict(parse_qsl(query, max_num_fields=MAX_QUERY_FIELDS))
+        except ValueError:
+            raise self.malformed(f"{field} is no address") from None
+        if origin not in (url_origin(self._reader.base_url), url_origin(usual_url)):
             raise self.error(SourceDown, detail=f"{field} leads to another host")
-        return dict(parse_qsl(urlsplit(url).query))
+        return arguments
 
     def error(self, kind: type[ListError], **arguments: Any) -> ListError:
         """Return an error about this list."""
         return kind(source=self._reader.client.source, username=self.username, **arguments)
+
+    def malformed(self, detail: str) -> ListError:
+        """Build the error of an answer that says what cannot be."""
+        return self.error(SourceDown, detail=detail, trouble=Trouble.MALFORMED)
 
     def too_long(self) -> ListError:
         """Build the error of a list with more entries than the reader takes."""

@@ -37,7 +37,7 @@ _STATUS_MAP: Final = {
 class _ShikimoriRate(BaseModel):
     score: float | None
     status: str | None
-    anime_id: int = Field(gt=0, validation_alias=AliasPath("anime", "id"))
+    anime_id: int = Field(validation_alias=AliasPath("anime", "id"))
     title: str | None = Field(None, validation_alias=AliasPath("anime", "name"))
 
 
