@@ -16,9 +16,9 @@ from app.details.readers import (
     JikanDetailsReader,
     MalDetailsReader,
 )
+from app.lists.deadline import Deadline
 from app.lists.entry import AnimeDetails
 from app.lists.errors import ListError, RateLimited, SourceDown, Trouble
-from app.lists.http_client import Deadline
 from app.lists.registry import normalize_base_url
 from app.lists.service_clients import ServiceClients
 from app.observability.metrics import count_details_lookups

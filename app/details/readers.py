@@ -10,8 +10,9 @@ from typing import Annotated, ClassVar, Final, TypeVar
 from pydantic import AliasPath, BaseModel, BeforeValidator, Field
 
 from app.lists.anilist import LOCAL_REFERER
+from app.lists.deadline import Deadline
 from app.lists.entry import AnimeDetails
-from app.lists.http_client import Deadline, HttpResponse, SourceClient
+from app.lists.http_client import HttpResponse, SourceClient
 from app.lists.myanimelist import MalAnime
 from app.lists.normalize import allowed_picture_url, synopsis_text
 from app.lists.payload import Rows, drop_nulls, error_for_status, parse_payload

@@ -29,6 +29,7 @@ from urllib3.exceptions import (
 )
 from urllib3.util import Retry
 
+from app.lists.deadline import Deadline, WatchedAdapter
 from app.lists.errors import RateLimited, SourceDown, Trouble
 from app.observability.metrics import UPSTREAM_CALLS
 from app.upstream import BucketRateLimiter, RateLimitReached
@@ -73,17 +74,6 @@ class HttpLimits:
         )
 
 
-class Deadline:
-    """A moment that a whole fetch, with all its requests and retries, must not pass."""
-
-    def __init__(self, seconds: float) -> None:
-        self._ends_at = time.monotonic() + seconds
-
-    def remaining(self) -> float:
-        """Seconds left; 0 or less once it has passed."""
-        return self._ends_at - time.monotonic()
-
-
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
     """A whole answer, whatever its status."""
@@ -119,6 +109,8 @@ def user_agent(version: str, public_url: str | None) -> str:
 def create_session(version: str, public_url: str | None) -> requests.Session:
     """Return a session with pooled connections and our name: one a process, for all threads."""
     session = _NoRedirectSession()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, WatchedAdapter())
     session.headers["User-Agent"] = user_agent(version, public_url)
     session.headers["Accept"] = "application/json"
     # One user's request must not carry what the answer to another's had set.
@@ -166,8 +158,8 @@ class SourceClient:
         """One answer of any status, after a few retries of lost connections and 5xx.
 
         ``username`` is only named in errors. Raises SourceDown when no complete answer came, and
-        RateLimited when our own limit is used up. The deadline is checked between network reads, so
-        it may be passed by one read timeout.
+        RateLimited when our own limit is used up. Of what is slower than the deadline the
+        connection is shut.
         """
         policy = self._limits.retry_policy()
         request = requests.Request(
@@ -259,20 +251,23 @@ class SourceClient:
         prepared = self._session.prepare_request(request)
         url = prepared.url or ""
         options = self._session.merge_environment_settings(url, {}, True, None, None)
-        left = _require_time_left(deadline)
+        left = deadline.require_time_left()
         timeout = (min(self._limits.connect_timeout, left), min(self._limits.read_timeout, left))
-        response = self._session.send(prepared, timeout=timeout, allow_redirects=False, **options)
-        with response:
+        with (
+            deadline.watch(),
+            self._session.send(
+                prepared, timeout=timeout, allow_redirects=False, **options
+            ) as response,
+        ):
             body = bytearray()
-            # read1 returns after one network read, so that a dripping answer cannot outlive the
-            # deadline; requests' own iterators wait for a full chunk.
+            # read1 returns after one network read; requests' own iterators wait for a full chunk.
             while chunk := response.raw.read1(_CHUNK_SIZE, decode_content=True):
                 body += chunk
                 if len(body) > self._limits.max_body_bytes:
                     raise ValueError(
                         f"the answer is larger than {self._limits.max_body_bytes} bytes"
                     )
-                _require_time_left(deadline)
+                deadline.require_time_left()
             return HttpResponse(response.status_code, response.headers, bytes(body)), url
 
     def _source_down(
@@ -299,13 +294,6 @@ def _result_label(status: int) -> str:
     if status == 429:
         return "limited"
     return "ok" if status < 400 else "refused" if status < 500 else "failed"
-
-
-def _require_time_left(deadline: Deadline) -> float:
-    left = deadline.remaining()
-    if left <= 0:
-        raise TimeoutError("the overall deadline has passed")
-    return left
 
 
 def url_origin(url: str) -> tuple[str, str | None, int | None]:

@@ -140,5 +140,5 @@ def _parse_mal_id(mapping: Mapping[str, Any]) -> int | None:
     """MyAnimeList's id in a mapping, which may be a number, an address, or junk."""
     if mapping.get("externalSite") != _MAL_SITE:
         return None
-    digits = re.search(r"[0-9]{1,9}", str(mapping.get("externalId", "")))
+    digits = re.search(r"(?<![0-9])[0-9]{1,9}(?![0-9])", str(mapping.get("externalId", "")))
     return (int(digits[0]) or None) if digits else None

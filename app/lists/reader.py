@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from app.lists import payload
+from app.lists.deadline import Deadline
 from app.lists.entry import AnimeList, ListChannel
 from app.lists.errors import EmptyList, ListError, ListTooLong, SourceDown, Trouble
-from app.lists.http_client import Deadline, HttpResponse, SourceClient, url_origin
+from app.lists.http_client import HttpResponse, SourceClient, url_origin
 from app.lists.normalize import bound_list
 from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
 from app.lists.usernames import UsernameRule

@@ -13,8 +13,9 @@ from typing import Any, TypeVar, cast
 
 import requests
 
+from app.lists.deadline import Deadline
 from app.lists.errors import SourceDown, Trouble
-from app.lists.http_client import Deadline, HttpLimits, SourceClient
+from app.lists.http_client import HttpLimits, SourceClient
 from app.lists.payload import is_html, try_parse_payload
 from app.upstream import BucketRateLimiter
 from model_build.util.errors import InputError
