@@ -35,6 +35,7 @@ COMMANDS = {
     "report": "write an HTML page about a model",
     "recommend": "recommend for a list file",
     "similar": "what is alike by an engine's vectors: anime, or fans",
+    "alike": "measure whether what is alike makes sense",
     "split": "take fans out for evaluation",
     "annotate": "write measures into a model",
     "publish": "make a model the live one, in a bucket or a directory",

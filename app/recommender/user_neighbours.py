@@ -1,4 +1,4 @@
-"""What an engine's vectors say is alike: anime to an anime, and users to a user."""
+"""The users of training whose vectors are most like a user's, and what they loved."""
 
 from __future__ import annotations
 
@@ -105,27 +105,3 @@ def _neighbour(
         tuple(loved_items[loved_mask[loved_items]].tolist()),
         tuple(loved_items[unseen_mask[loved_items]].tolist()),
     )
-
-
-def similar_items(
-    model: Model, engine: str, position: int, *, count: int, allowed: BoolArray | None = None
-) -> list[tuple[int, float]]:
-    """Return the anime whose embeddings are most like that of one, and the cosines, best first.
-
-    Raises
-    ------
-    KeyError
-        The model has no such engine.
-    """
-    embedding = model.engines[engine].embedding
-    length = np.linalg.norm(embedding, axis=1)
-    if not length[position]:
-        return []
-    similarity = np.asarray(embedding @ (embedding[position] / length[position]), np.float64)
-    similarity /= np.where(length > 0, length, 1.0)
-    shown = (length > 0) & (similarity > 0)
-    shown[position] = False
-    if allowed is not None:
-        shown &= allowed
-    best = top_items(similarity, shown, count)
-    return list(zip(best.tolist(), similarity[best].tolist(), strict=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
@@ -199,10 +199,10 @@ class EngineNeighbourSchema(RankedAnime):
 
 
 class EngineNeighboursResponse(Schema):
-    """What one engine puts near an anime (``model_build similar --anime``)."""
+    """What one engine or matrix puts near an anime (``model_build similar --anime``)."""
 
     model: str
-    engine: EngineName
+    engine: EngineName | Literal["similarity", "affinity"]
     anime_id: AnimeId
     similar: list[EngineNeighbourSchema]
 

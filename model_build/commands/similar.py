@@ -1,6 +1,7 @@
 """What an engine's vectors say is alike: anime to an anime, or fans to a list.
 
-With --anime the anime whose vectors are nearest; with --list the fans whose are (of a model whose
+With --anime the anime whose vectors are nearest, or, by `similarity` and `affinity`, those that are
+scored alike and those that its fans pick; with --list the fans whose are (of a model whose
 engine was fitted --with-fans), their genres and sources, and what they loved that is not on the
 list. Example:
 
@@ -24,7 +25,9 @@ class SimilarConfig(EngineOptions):
 
     exclusive = (("anime", "list_file"),)
 
-    engine: Literal["als", "mf", "mlp", "hybrid", "cosine", "kernel"]
+    engine: Literal["als", "mf", "mlp", "hybrid", "cosine", "kernel", "similarity", "affinity"] = (
+        Field(description="one that the model has; for anime also what every model has")
+    )
     anime: Annotated[int, Ge(1), Metavar("ID")] | None = Field(
         None, description="anime like this one"
     )
@@ -51,18 +54,19 @@ def run(config: SimilarConfig) -> None:
 def _print_similar_anime(config: SimilarConfig, anime_id: int) -> None:
     import numpy as np
 
-    from app.recommender.user_neighbours import similar_items
+    from app.recommender.similar_items import similar_items
     from app.schemas.anime import EngineNeighbourSchema, EngineNeighboursResponse, ranked_fields
     from app.schemas.base import to_json
 
-    model, engine, catalogue, allowed = config.open(config.engine)
+    matrix = config.engine if config.engine in ("similarity", "affinity") else None
+    model, engine, catalogue, allowed = config.open("hakken" if matrix else config.engine)
     at = int(model.find_positions(np.array([anime_id], np.int64))[0])
     if at < 0:
         raise InputError(f"--anime {anime_id}: model {model.version} does not know it.")
-    found = similar_items(model, engine, at, count=config.top, allowed=allowed)
+    found = similar_items(model, config.engine, at, count=config.top, allowed=allowed)
     answer = EngineNeighboursResponse(
         model=model.version,
-        engine=engine,
+        engine=matrix or engine,
         anime_id=anime_id,
         similar=[
             EngineNeighbourSchema(
@@ -74,17 +78,20 @@ def _print_similar_anime(config: SimilarConfig, anime_id: int) -> None:
     if config.as_json:
         print(to_json(answer).decode())
         return
-    print(f"like {catalogue.title(anime_id)}, by {engine}:")
+    print(f"like {catalogue.title(anime_id)}, by {config.engine}:")
     for row in answer.similar:
         print(f"{row.rank:>3}  {row.likeness:.3f}  {format_anime(row)}")
 
 
 def _print_similar_users(config: SimilarConfig) -> None:
+    from app.recommender.similar_items import MATRICES
     from app.recommender.user_neighbours import find_user_neighbours
     from app.schemas.base import to_json
     from app.schemas.similar_users import SimilarUsers
     from model_build.data.ratings import read_user_list
 
+    if config.engine in MATRICES:
+        raise InputError(f"--engine {config.engine}: knows anime, no fans; name another engine.")
     model, engine, catalogue, allowed = config.open(config.engine)
     if engine not in model.training_users:
         raise InputError(

@@ -11,7 +11,7 @@ from app.recommender import Model, UserList, WatchStatus
 from app.recommender.artifact import ArtifactError
 from app.recommender.fold_in import fold_in
 from app.recommender.training_users import LOVED_MIN_SCORE, MAX_LOVED_ITEMS
-from app.recommender.user_neighbours import find_user_neighbours, similar_items
+from app.recommender.user_neighbours import find_user_neighbours
 from model_build.engines.base import FittedEngine, add_engine
 from tests.tiny_model import tiny_ratings
 
@@ -80,16 +80,6 @@ def test_filters_narrow_what_is_told(model: Model) -> None:
 def test_a_list_that_says_nothing_is_like_nobody(model: Model) -> None:
     found = find_user_neighbours(model, "als", UserList.from_entries([]))
     assert found.neighbours == found.favourites == ()
-
-
-def test_anime_are_alike_by_the_angle(model: Model) -> None:
-    factor = model.engines["als"].embedding.astype(np.float64)
-    unit = factor / np.linalg.norm(factor, axis=1, keepdims=True)
-    cosine = unit @ unit[5]
-    expected = [at for at in np.argsort(-cosine).tolist() if at != 5 and cosine[at] > 0][:10]
-    found = similar_items(model, "als", 5, count=10)
-    assert [at for at, _ in found] == expected
-    assert [value for _, value in found] == pytest.approx(cosine[expected].tolist(), abs=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -5,18 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.age_rating import CHILDREN_CEILING
 from app.catalogue import Anime
 from app.recommender import RecommendOptions, UserList, WatchStatus, recommend
 from app.recommender.array_types import BoolArray
-from app.recommender.user_neighbours import similar_items
+from app.recommender.similar_items import similar_items
 from app.web.requests.query import QueryOptions, SimilarQuery
 from app.web.services.filters import build_active_filters
 from app.web.services.library import Library
@@ -151,31 +149,19 @@ def find_similar_items(
     """
     if position < 0:
         return SimilarItemLists()
-    model = library.model
     allowed = _shown_beside(library, position, candidates)
-    allowed[position] = False
-    affinity = model.affinity_matrix
-    row = slice(affinity.indptr[position], affinity.indptr[position + 1])
 
-    def top_weighted(positions: npt.NDArray[Any], weights: npt.NDArray[Any]) -> SimilarItems:
-        shown = (weights > 0) & allowed[positions]
-        positions, weights = positions[shown], weights[shown]
-        best = np.lexsort((positions, -weights))[:count]
-        return to_items(zip(positions[best].tolist(), weights[best].tolist(), strict=True))
-
-    def to_items(pairs: Iterable[tuple[int, float]]) -> SimilarItems:
+    def found(source: str) -> SimilarItems:
+        pairs = similar_items(library.model, source, position, count=count, allowed=allowed)
         return tuple(
-            SimilarItem(library.catalogue.get_anime(int(model.anime_id[other])), weight)
+            SimilarItem(library.catalogue.get_anime(int(library.model.anime_id[other])), weight)
             for other, weight in pairs
         )
 
     return SimilarItemLists(
-        top_weighted(*model.similarity.column_entries(position)),
-        top_weighted(affinity.indices[row], affinity.data[row] * affinity.scale),
-        {
-            name: to_items(similar_items(model, name, position, count=count, allowed=allowed))
-            for name in model.engines
-        },
+        found("similarity"),
+        found("affinity"),
+        {name: found(name) for name in library.model.engines},
     )
 
 

@@ -40,6 +40,21 @@ def test_anime_like_an_anime(
     assert "by als" in capsys.readouterr().out
 
 
+def test_anime_like_an_anime_by_what_every_model_has(
+    tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("similar", "--model", tiny_model, "--anime", anime_ids()[10], "--top", 3)
+    found = {}
+    for source in ("similarity", "affinity"):
+        body = answered(capsys, *asked, "--engine", source)
+        assert body["engine"] == source
+        rows = body["similar"]
+        assert isinstance(rows, list)
+        assert [row["rank"] for row in rows] == [1, 2, 3]
+        found[source] = [(row["anime_id"], row["likeness"]) for row in rows]
+    assert found["similarity"] != found["affinity"]
+
+
 def test_fans_like_a_list(
     crowded_model: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -69,6 +84,7 @@ def test_recommend_has_the_same_filters(
     ("arguments", "said"),
     [
         (("--engine", "als", "--anime", "999999"), "--anime 999999: model"),
+        (("--engine", "affinity", "--list", "list.csv"), "--engine affinity: knows anime, no fans"),
         (("--engine", "als", "--anime", "1", "--genre", "Cooking"), "--genre Cooking: the model"),
     ],
 )
