@@ -127,6 +127,8 @@ def make_kitsu_user(
         "likesGiven": 7 * index % 31,
         "likesReceived": 11 * index % 37,
         "followers": 13 * index % 41,
+        "following": 17 * index % 43,
+        "mediaReactions": sum(entry.reacted for entry in entries),
     }
     fan = DemoUser(f"Member{index}", FIRST_USER_ID + index, tuple(entries), fault)
     return DemoKitsuUser(

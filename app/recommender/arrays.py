@@ -73,9 +73,14 @@ class ArtifactReader:
         """Return where an array lies, for errors."""
         return self._path / f"{name}.npy"
 
-    def read_number(self, name: str, minimum: float = -np.inf) -> float:
-        """Return a finite number of the manifest, at least ``minimum``, or raise ArtifactError."""
-        value = self._hyperparameters.get(name)
+    def read_number(
+        self, name: str, minimum: float = -np.inf, default: float | None = None
+    ) -> float:
+        """Return a finite number of the manifest, at least ``minimum``, or raise ArtifactError.
+
+        ``default`` is for a manifest without it.
+        """
+        value = self._hyperparameters.get(name, default)
         if not isinstance(value, int | float) or not np.isfinite(value) or value < minimum:
             raise ArtifactError(
                 f"{self._path / 'manifest.json'}: hyperparameter {name} is {value!r}, "

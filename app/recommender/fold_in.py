@@ -116,6 +116,9 @@ def fold_in(model: Model, user_list: UserList, *, ignore_dropped: bool = False) 
         np.zeros(len(order), bool) if user_list.favourite is None else user_list.favourite[order]
     )
     known = position >= 0
+    activity = (
+        None if user_list.activity is None else user_list.activity.select(order).select(known)
+    )
     planned = known & (status == WatchStatus.PLAN_TO_WATCH)
     seen = known & ~planned
     rated = seen & (score > 0)
@@ -137,5 +140,7 @@ def fold_in(model: Model, user_list: UserList, *, ignore_dropped: bool = False) 
         input_position=position[entry],
         input_weight=model.input_weights.of_entries(score[entry], status[entry]),
         unknown_ids=tuple(sorted(user_list.anime_id[order][~known].tolist())),
-        known_entries=KnownEntries(position[known], score[known], status[known], favourite[known]),
+        known_entries=KnownEntries(
+            position[known], score[known], status[known], favourite[known], activity
+        ),
     )

@@ -66,9 +66,10 @@ class RecommendOptions:
 class RecommendedItem:
     """One anime.
 
-    ``match`` is the affinity in percent, or another engine's: 100 for what the user would pick and
-    give a 9 or 10, 0 for what the user would not pick. ``moved_by`` is what the second stage of
-    ranking added to it, in percent, and ``moved_reason`` what it moved it for, where that is told.
+    ``match`` is the affinity in percent: 100 for what the user would pick and give a 9 or 10, 0 for
+    what the user would not pick; or another engine's, which is held to 0..100. ``moved_by`` is what
+    the second stage of ranking added to it, in percent, and ``moved_reason`` what it moved it for,
+    where that is told.
     ``match_percentile`` is how much of what the user loves matches less than this does as moved
     (`app.recommender.match_percentile`). ``expected_score``, within 1..10, is what the user would
     give, the same in every order, and ``expected_error`` its standard deviation;
@@ -207,7 +208,8 @@ def score_items(
     engine_scores, engine_predicts_scores = None, False
     if options.engine is not EngineName.HAKKEN and is_personalized:
         engine_scores = model.engines[options.engine].score(profile.known_entries)
-        match = engine_scores.match
+        # One scale for all: what goes past its ends says no more. The order keeps the difference.
+        match = np.clip(engine_scores.match, 0.0, PERCENT) + 0.0  # no -0
         allowed &= engine_scores.known_items
         engine_predicts_scores = engine_scores.predicted_score is not None
     if engine_scores is not None and engine_scores.predicted_score is not None:
@@ -222,9 +224,10 @@ def score_items(
     if by_match and engine_scores is None and is_personalized:
         reranking = rerank(model, profile, affinity, score_prediction, allowed)
     ranked_match = match if reranking is None else PERCENT * reranking.value
-    knn_prediction, sort_key = None, ranked_match
+    knn_prediction = None
+    sort_key = ranked_match if engine_scores is None else engine_scores.match
     if options.sort_order is SortOrder.DISCOVER:
-        sort_key = novelty_sort_key(model, ranked_match)
+        sort_key = novelty_sort_key(model, sort_key)
     elif options.sort_order is SortOrder.SCORE and engine_predicts_scores:
         sort_key = tiered_sort_key(
             predicted_score, model.rating_count < model.parameters.min_ratings

@@ -11,17 +11,40 @@ from app.recommender.array_types import BoolArray, Float64Array, Int8Array, Int6
 
 
 @dataclass(frozen=True, slots=True)
+class EntryActivity:
+    """What a user did about each entry beside listing it, for engines that learn from that.
+
+    ``commented`` and ``reviewed`` (entries,) bool: a line or a review was written; ``hours``
+    (entries,) float64 were spent on it.
+    """
+
+    commented: BoolArray
+    reviewed: BoolArray
+    hours: Float64Array
+
+    @classmethod
+    def none(cls, count: int) -> EntryActivity:
+        """Nothing, of so many entries."""
+        return cls(np.zeros(count, bool), np.zeros(count, bool), np.zeros(count))
+
+    def select(self, rows: Int64Array | BoolArray) -> EntryActivity:
+        """Select some entries."""
+        return EntryActivity(self.commented[rows], self.reviewed[rows], self.hours[rows])
+
+
+@dataclass(frozen=True, slots=True)
 class UserList:
     """A user's list as parallel arrays: ids int64, scores float64 (0 = none), status codes int8.
 
-    An anime that stands there twice counts once, with its last entry. ``favourite`` bool, where
-    the service gives it, is for some engines.
+    An anime that stands there twice counts once, with its last entry. ``favourite`` bool and
+    ``activity``, where the service gives them, are for some engines.
     """
 
     anime_id: Int64Array
     score: Float64Array
     status: Int8Array
     favourite: BoolArray | None = None
+    activity: EntryActivity | None = None
 
     @classmethod
     def from_entries(cls, entries: list[tuple[int, float | None, int]]) -> UserList:
@@ -48,3 +71,4 @@ class KnownEntries:
     score: Float64Array
     status: Int8Array
     favourite: BoolArray
+    activity: EntryActivity | None = None

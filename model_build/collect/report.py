@@ -10,6 +10,7 @@ import polars as pl
 
 from model_build.collect.client import RequestStats
 from model_build.collect.kitsu.collection import CollectedUsers
+from model_build.collect.kitsu.users import COUNT_ATTRIBUTES
 from model_build.collect.segments import ACTIVITY_SEGMENTS, bin_edges
 
 STATUS_NAMES = {1: "watching", 2: "completed", 3: "on_hold", 4: "dropped", 6: "plan_to_watch"}
@@ -41,7 +42,9 @@ def build_kitsu_report(
             }
             for at, name in enumerate(ACTIVITY_SEGMENTS)
         },
+        "activity": activity_totals(users),
         "interactions": interaction_counts(collected.interactions),
+        "sparsity": round(sparsity(collected.interactions), 6),
         "pages": dict(pages),
         "calls_a_user_beyond_sampling": round(beyond / len(users), 3),
         "counted": dict(sorted(collected.tally.items())),
@@ -49,12 +52,31 @@ def build_kitsu_report(
     }
 
 
+def sparsity(interactions: pl.DataFrame) -> float:
+    """Return the share of the pairs of a user and an anime that nothing is known of."""
+    cells = interactions["user_id"].n_unique() * interactions["anime_id"].n_unique()
+    return 1.0 - len(interactions) / cells if cells else 0.0
+
+
+def activity_totals(users: pl.DataFrame) -> dict[str, dict[str, int]]:
+    """Return what the users of each segment did in all, by what was done; minutes are hours."""
+    sums = users.group_by("segment").agg(pl.col(COUNT_ATTRIBUTES).cast(pl.Int64).sum())
+    of_segment = {row["segment"]: row for row in sums.to_dicts()}
+    nothing = dict.fromkeys(COUNT_ATTRIBUTES, 0)
+    totals = {}
+    for name in ACTIVITY_SEGMENTS:
+        found = {column: of_segment.get(name, nothing)[column] for column in COUNT_ATTRIBUTES}
+        found["hours"] = found.pop("life_spent_on_anime") // 60
+        totals[name] = found
+    return totals
+
+
 def interaction_counts(interactions: pl.DataFrame) -> dict[str, int]:
     """How many interactions there are of each kind."""
     return {
         "all": len(interactions),
         "users": interactions["user_id"].n_unique(),
-        "anime": interactions["anime_id"].n_unique(),
+        "anime_interacted": interactions["anime_id"].n_unique(),
         **{
             name: interactions.filter(pl.col("status") == code).height
             for code, name in STATUS_NAMES.items()

@@ -2,7 +2,9 @@ r"""Measure and tune recommending from what fans did (implicit feedback).
 
 A fifth of every fan's interactions is hidden, and a tenth of the fans is not trained on at all.
 
-    strengths   search for what an entry's status is worth, and compare that with the fixed values
+    strengths   search for what an entry's status, a favourite, a comment, a review and time are
+                worth, and compare that with the fixed values
+    events      what favourites, comments, reviews and time add to statuses, each for itself
     grid        measure ALS with 64 combinations of settings; the best one becomes the model
     compare     ALS beside popularity and Hakken's own ranking
 
@@ -45,6 +47,14 @@ if TYPE_CHECKING:
 METRIC_NAMES = ("auc", "precision@10", "map@10", "ndcg@10")
 METRIC_COLUMNS = (*METRIC_NAMES, *(f"new_{name}" for name in METRIC_NAMES))
 METRIC_TITLES = ("AUC", "P@10", "MAP@10", "NDCG@10")
+EVENT_TITLES = {
+    "statuses": "statuses alone",
+    "favourite": "statuses, favourites",
+    "commented": "statuses, comments",
+    "reviewed": "statuses, reviews",
+    "time": "statuses, time spent",
+    "all": "all of them",
+}
 
 
 class ImplicitConfig(AlsData):
@@ -80,17 +90,24 @@ class ComparisonConfig(ImplicitConfig, AlsFitOptions):
     learnt: InputFile | None = Field(None, description="strengths to compare with the fixed ones")
 
 
+class EventsConfig(ImplicitConfig, AlsFitOptions):
+    """Options of `implicit events`."""
+
+
 CONFIG = {
     "strengths": (StrengthsConfig, "search for what an entry's status is worth"),
+    "events": (EventsConfig, "what favourites, comments, reviews and time add to statuses"),
     "grid": (GridConfig, "measure ALS with combinations of settings; the best becomes the model"),
     "compare": (ComparisonConfig, "ALS beside popularity and Hakken's own ranking"),
 }
 
 
-def run(config: StrengthsConfig | GridConfig | ComparisonConfig) -> None:
+def run(config: StrengthsConfig | EventsConfig | GridConfig | ComparisonConfig) -> None:
     """Run the part that was chosen."""
     if isinstance(config, StrengthsConfig):
         _search_strengths(config)
+    elif isinstance(config, EventsConfig):
+        _measure_events(config)
     elif isinstance(config, GridConfig):
         _search_grid(config)
     else:
@@ -109,6 +126,28 @@ def _search_strengths(config: StrengthsConfig) -> None:
     print(f"Measured on {len(test):,} fans that the search did not look at.\n")
     compared = {"ALS, fixed": settings, "ALS, learnt": replace(settings, strengths=found.strengths)}
     _print_results(compare_implicit(masked, compared, include_hakken=False, new_users=test))
+
+
+def _measure_events(config: EventsConfig) -> None:
+    from model_build.tuning.strength_search import measure_events, print_trial, split_in_half
+    from model_build.util.markdown_tables import format_cells, print_table
+
+    settings, masked = _load_masked(config)
+    values = measure_events(masked, settings, print_trial)
+    _, test = split_in_half(masked.new_users)
+    print(f"Measured on {len(test):,} fans that the search did not look at.\n")
+    print_table(
+        ("learnt from", "entries", "strength", *METRIC_TITLES),
+        (
+            [
+                f"{EVENT_TITLES[value.name]:<22}",
+                f"{value.count:,}",
+                "" if value.name in ("statuses", "all") else f"{value.strength:g}",
+                *format_cells(value.metrics, ".4f", *(f"new_{name}" for name in METRIC_NAMES)),
+            ]
+            for value in values
+        ),
+    )
 
 
 def _search_grid(config: GridConfig) -> None:

@@ -1,24 +1,59 @@
-"""Recommend for one list, as the web application would.
+r"""Recommend for one list, as the web application would, or for users who were collected.
+
+    python -m model_build recommend --model model --list list.csv
+    python -m model_build recommend --model model --interactions interactions.parquet --user 17
+    python -m model_build recommend --model model --interactions interactions.parquet \
+        --top-users 5 --engine als --picture favourites.png
 
 The list file has the columns anime_id, rating and optionally status; with --json the output is what
-the web API answers.
+the web API answers. Users that `collect` found are shown with their favourites beside the
+recommendations; those with the most entries count as the most active. The match is that
+of a card on the page: how much of what you gave 8 or more it beats, or with another engine, from 0
+to 100, how surely it belongs on such a list.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from typing import TYPE_CHECKING, Annotated
 
 from annotated_types import Ge, Le
 from pydantic import Field
 
 from model_build.commands.catalogue_filters import EngineOptions, format_anime
-from model_build.util.options import EngineChoice, InputFile, OrderName, named
+from model_build.util.errors import InputError
+from model_build.util.options import (
+    Count,
+    EngineChoice,
+    InputFile,
+    Metavar,
+    OrderName,
+    OutputFile,
+    named,
+)
+
+if TYPE_CHECKING:
+    from app.catalogue import Catalogue
+    from app.facets import ItemFacets
+    from app.recommender import EngineName, Model, RecommendationResult, UserList
+    from app.recommender.array_types import BoolArray
+    from app.schemas.recommendations import RatingCeilingSchema
 
 
 class RecommendConfig(EngineOptions):
     """Options of `recommend`."""
 
-    list_file: InputFile = named("list", "")
+    list_file: InputFile | None = named("list", "one list", None)
+    interactions: InputFile | None = Field(None, description="what `collect` found, of all users")
+    user: Annotated[str, Metavar("ID")] | None = Field(
+        None, description="one user of the interactions, by its user_id"
+    )
+    top_users: Count | None = Field(
+        None, description="the most active users of the interactions", examples=[5]
+    )
+    picture: OutputFile | None = Field(
+        None, description="favourites beside recommendations, drawn (.png or .svg)"
+    )
     order: OrderName = "match"
     engine: EngineChoice = Field("hakken", description="one that the model has")
     min_score: Annotated[float, Ge(1), Le(10)] | None = Field(
@@ -31,42 +66,133 @@ CONFIG = RecommendConfig
 
 def run(config: RecommendConfig) -> None:
     """Print the recommendations, in words or as JSON."""
-    from app.age_rating import CHILDREN_CEILING, AgeRating
-    from app.catalogue import read_franchises
-    from app.facets import ItemFacets
-    from app.recommender import RecommendOptions, SortOrder, recommend
     from app.schemas.base import to_json
-    from app.schemas.recommendations import RatingCeilingSchema, RecommendationsResponse
+    from app.schemas.recommendations import RecommendationsResponse
     from model_build.data.ratings import read_user_list
 
+    _check_options(config)
+    if config.interactions is not None:
+        _recommend_for_users(config)
+        return
+    assert config.list_file is not None
     user_list = read_user_list(config.list_file)
-    model, engine, catalogue, allowed = config.open(config.engine)
-    positions = model.find_positions(user_list.anime_id)
-    facets = ItemFacets(model, catalogue)
-    ceiling = None
-    if config.rating:
-        ceiling = RatingCeilingSchema(rating=AgeRating(config.rating), reason="asked")
-    elif not config.adult and facets.is_childrens_list(positions[positions >= 0]):
-        ceiling = RatingCeilingSchema(rating=CHILDREN_CEILING, reason="childrens_list")
-        allowed &= facets.rated_up_to(CHILDREN_CEILING)
-    options = RecommendOptions(
-        top_n=config.top,
-        sort_order=SortOrder(config.order),
-        engine=engine,
-        franchises=read_franchises(catalogue, model.anime_id.tolist()),
-        allowed_mask=allowed,
-        min_score=config.min_score,
-    )
-    answer = recommend(model, user_list, options)
+    recommender = _Recommender(config)
+    result, ceiling = recommender.recommend(user_list)
+    catalogue = recommender.catalogue
     if config.as_json:
-        print(to_json(RecommendationsResponse.build(answer, catalogue, ceiling=ceiling)).decode())
+        print(to_json(RecommendationsResponse.build(result, catalogue, ceiling=ceiling)).decode())
         return
     if ceiling and ceiling.reason == "childrens_list":
-        label = CHILDREN_CEILING.label
+        label = ceiling.rating.label
         print(f"A children's list: nothing above {label} is shown; --rating rplus shows more.")
-    for item in answer.recommendations:
+    _print_recommendations(result, catalogue)
+
+
+def _check_options(config: RecommendConfig) -> None:
+    """Raise InputError: options that do not go together."""
+    if (config.list_file is None) == (config.interactions is None):
+        raise InputError("name either one list (--list) or --interactions.")
+    chosen = [config.user is not None, config.top_users is not None]
+    if config.interactions is not None and sum(chosen) != 1:
+        raise InputError("--interactions: whose? name either --user or --top-users.")
+    if config.interactions is None and (any(chosen) or config.picture is not None):
+        raise InputError("--user, --top-users and --picture go with --interactions.")
+
+
+def _recommend_for_users(config: RecommendConfig) -> None:
+    from app.schemas.base import to_json
+    from app.schemas.recommendations import RecommendationsResponse
+    from model_build.data.interactions import read_interactions
+    from model_build.reporting.favourites import (
+        UserPicks,
+        check_picture,
+        dearest_anime,
+        find_user_rows,
+        most_active_users,
+        write_picture,
+    )
+    from model_build.util.markdown_tables import print_table
+
+    assert config.interactions is not None
+    if config.picture is not None:
+        check_picture(config.picture)
+    interactions = read_interactions((), (config.interactions,))
+    users = (
+        [config.user]
+        if config.user is not None
+        else most_active_users(interactions, config.top_users or 1)
+    )
+    rows_by_user = {user: find_user_rows(interactions, user) for user in users}
+    recommender = _Recommender(config)
+    catalogue = recommender.catalogue
+    found: list[UserPicks] = []
+    for user, rows in rows_by_user.items():
+        result, ceiling = recommender.recommend(interactions.user_list(rows))
+        favourites, named_favourites = dearest_anime(interactions, rows)
+        shown = {*favourites, *(item.anime_id for item in result.recommendations)}
+        titles = {anime_id: catalogue.title(anime_id) for anime_id in sorted(shown)}
+        picks = UserPicks(user, len(rows), favourites, named_favourites, result, titles)
+        found.append(picks)
+        if config.as_json:
+            # One object a line, each with whose it is.
+            answer = RecommendationsResponse.build(result, catalogue, ceiling=ceiling)
+            whose = {"user_id": user, "favourites": list(favourites)}
+            print(json.dumps(whose | json.loads(to_json(answer)), ensure_ascii=False))
+            continue
+        print(f"\n{picks.caption}\n" if len(found) > 1 else f"{picks.caption}\n")
+        print_table((picks.favourites_title, "recommendations", "match"), picks.rows())
+    if config.picture is not None:
+        write_picture(config.picture, found)
+
+
+class _Recommender:
+    """The model, its catalogue, and what the options say; recommends for one list after another."""
+
+    def __init__(self, config: RecommendConfig) -> None:
+        from app.catalogue import read_franchises
+        from app.facets import ItemFacets
+
+        self._config = config
+        self._model: Model
+        self._engine: EngineName
+        self._allowed: BoolArray
+        self.catalogue: Catalogue
+        self._model, self._engine, self.catalogue, self._allowed = config.open(config.engine)
+        self._facets: ItemFacets = ItemFacets(self._model, self.catalogue)
+        self._franchises = read_franchises(self.catalogue, self._model.anime_id.tolist())
+
+    def recommend(
+        self, user_list: UserList
+    ) -> tuple[RecommendationResult, RatingCeilingSchema | None]:
+        """Return the recommendations, and the age rating above which nothing is shown."""
+        from app.age_rating import CHILDREN_CEILING, AgeRating
+        from app.recommender import RecommendOptions, SortOrder, recommend
+        from app.schemas.recommendations import RatingCeilingSchema
+
+        config, allowed, ceiling = self._config, self._allowed, None
+        positions = self._model.find_positions(user_list.anime_id)
+        if config.rating:
+            ceiling = RatingCeilingSchema(rating=AgeRating(config.rating), reason="asked")
+        elif not config.adult and self._facets.is_childrens_list(positions[positions >= 0]):
+            ceiling = RatingCeilingSchema(rating=CHILDREN_CEILING, reason="childrens_list")
+            allowed = allowed & self._facets.rated_up_to(CHILDREN_CEILING)
+        options = RecommendOptions(
+            top_n=config.top,
+            sort_order=SortOrder(config.order),
+            engine=self._engine,
+            franchises=self._franchises,
+            allowed_mask=allowed,
+            min_score=config.min_score,
+        )
+        return recommend(self._model, user_list, options), ceiling
+
+
+def _print_recommendations(result: RecommendationResult, catalogue: Catalogue) -> None:
+    from model_build.reporting.favourites import shown_match
+
+    for item in result.recommendations:
         anime = catalogue.get_anime(item.anime_id)
-        numbers = f"{item.rank:>3}  {item.match:3.0f} %  {item.predicted_score:4.1f}"
+        numbers = f"{item.rank:>3}  {shown_match(item):3.0f} %  {item.predicted_score:4.1f}"
         print(f"{numbers}  {format_anime(anime)}")
         reasons = [
             catalogue.title(reason.anime_id) + (f" {reason.score:g}" if reason.score else "")

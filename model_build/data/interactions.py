@@ -1,4 +1,4 @@
-"""Implicit feedback: list entries and favourites, of ratings files and what `collect` wrote."""
+"""Implicit feedback: list entries and what users did about them, as `collect` wrote it."""
 
 from __future__ import annotations
 
@@ -9,27 +9,50 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from app.recommender.array_types import BoolArray
+from app.recommender import UserList
+from app.recommender.array_types import BoolArray, Int64Array
+from app.recommender.user_list import EntryActivity
 from model_build.data.ratings import Ratings, index_ratings, read_ratings, read_ratings_frame
 from model_build.util.errors import InputError
 
 FAVOURITE_COLUMN = "favourite"
+ACTIVITY_COLUMNS = {
+    FAVOURITE_COLUMN: pl.Boolean(),
+    "commented": pl.Boolean(),
+    "reviewed": pl.Boolean(),
+    "minutes": pl.Float64(),
+}
+"""What of `collect`'s columns interactions are made of; only the first is needed."""
+MINUTES_PER_HOUR = 60.0
+MAX_MINUTES = 2.0**31
 
 
 @dataclass(frozen=True, slots=True)
 class Interactions:
-    """List entries, and which of them (entries,) bool are favourites of their users."""
+    """List entries, which of them (entries,) bool are favourites, and what else was done."""
 
     entries: Ratings
     favourite: BoolArray
+    activity: EntryActivity
 
     @classmethod
     def from_ratings(cls, ratings: Ratings) -> Interactions:
         """Entries without favourites."""
-        return cls(ratings, np.zeros(len(ratings), bool))
+        return cls(ratings, np.zeros(len(ratings), bool), EntryActivity.none(len(ratings)))
 
     def __len__(self) -> int:
         return len(self.entries)
+
+    def user_list(self, rows: Int64Array) -> UserList:
+        """Return some entries, of one user, as the recommender takes them."""
+        entries = self.entries
+        return UserList(
+            entries.anime_ids[entries.item[rows]].astype(np.int64),
+            entries.rating[rows],
+            entries.status[rows],
+            self.favourite[rows],
+            self.activity.select(rows),
+        )
 
 
 def read_interactions(
@@ -37,7 +60,8 @@ def read_interactions(
 ) -> Interactions:
     """Read files of ``user_id, anime_id, rating[, status]``; ``interactions`` have a ``favourite``.
 
-    A user id means the same user in all of them. Scores are not needed.
+    These may also have ``commented``, ``reviewed`` and ``minutes``, as `collect` writes them. A
+    user id means the same user in all of them. Scores are not needed.
 
     Raises
     ------
@@ -47,13 +71,26 @@ def read_interactions(
     if not interactions:
         return Interactions.from_ratings(read_ratings(ratings))
     frame = read_ratings_frame([*ratings, *interactions])
-    of_interactions = np.concatenate([_read_favourites(path) for path in interactions])
-    favourite = np.zeros(len(frame), bool)
-    favourite[len(frame) - len(of_interactions) :] = of_interactions
-    return Interactions(index_ratings(frame), favourite)
+    parts = [_read_activity(path) for path in interactions]
+    start = len(frame) - sum(len(part) for part in parts)
+    told = pl.concat([_no_activity(start), *parts])
+    activity = EntryActivity(
+        told["commented"].to_numpy(),
+        told["reviewed"].to_numpy(),
+        told["minutes"].to_numpy() / MINUTES_PER_HOUR,
+    )
+    return Interactions(index_ratings(frame), told[FAVOURITE_COLUMN].to_numpy(), activity)
 
 
-def _read_favourites(path: Path) -> BoolArray:
+def _no_activity(rows: int) -> pl.DataFrame:
+    """As many rows of nothing done."""
+    return pl.select(
+        pl.repeat(0, rows).cast(kind).alias(name) for name, kind in ACTIVITY_COLUMNS.items()
+    )
+
+
+def _read_activity(path: Path) -> pl.DataFrame:
+    """Read what was done about each entry of a file; what is missing was not done."""
     if path.suffix.lower() not in {".parquet", ".pq"}:
         raise InputError(f"{path}: expected interactions as `collect` writes them, in Parquet.")
     columns = pl.scan_parquet(path, glob=False).collect_schema()
@@ -62,8 +99,21 @@ def _read_favourites(path: Path) -> BoolArray:
             f"{path}: expected a column {FAVOURITE_COLUMN} of true and false, as `collect` writes "
             "it; name a file without one with --ratings."
         )
-    return (
-        pl.read_parquet(path, columns=[FAVOURITE_COLUMN], glob=False)[FAVOURITE_COLUMN]
-        .fill_null(False)
-        .to_numpy()
+    there = [name for name in ACTIVITY_COLUMNS if name in columns]
+    for name in there:
+        wanted = columns[name].is_numeric() if name == "minutes" else columns[name] == pl.Boolean
+        if not wanted:
+            what = "numbers" if name == "minutes" else "true and false"
+            raise InputError(f"{path}: expected a column {name} of {what}, as `collect` writes it.")
+    frame = pl.read_parquet(path, columns=there, glob=False)
+    found = _no_activity(len(frame)).with_columns(
+        frame[name].cast(kind).fill_null(strategy="zero")
+        if kind.is_numeric()
+        else frame[name].fill_null(value=False)
+        for name, kind in ACTIVITY_COLUMNS.items()
+        if name in there
     )
+    wrong = found.filter(~pl.col("minutes").is_between(0, MAX_MINUTES))
+    if len(wrong):
+        raise InputError(f"{path}: minutes is {wrong['minutes'][0]:g}; expected 0 or more.")
+    return found

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
-from app.recommender.array_types import Float32Array, Int32Array
+from app.recommender.array_types import Float32Array, Int32Array, Int64Array
 from app.recommender.engines import AlsEngine
 from app.recommender.engines.als import InteractionStrengths
 from model_build.data.interactions import Interactions
@@ -48,17 +48,31 @@ SETTINGS_GRID = (
             planned=0.046875,
             on_hold=0.0625,
             dropped=0.125,
+            commented=0.0625,
+            reviewed=0.09375,
         ),
     ),
 )
 """Where a search begins, and where one ended (`docs/implicit.md`)."""
 
 
+def entry_strengths(
+    interactions: Interactions, strengths: InteractionStrengths, rows: Int64Array
+) -> Float32Array:
+    """Return the strength of some entries."""
+    found = strengths.for_entries(
+        interactions.entries.status[rows],
+        interactions.favourite[rows],
+        interactions.activity.select(rows),
+    )
+    return found.astype(np.float32)
+
+
 def weighted_user_items(interactions: Interactions, strengths: InteractionStrengths) -> csr_matrix:
     """Users by anime, float32: the strength of what stands on the list."""
     entries = interactions.entries
-    value = strengths.for_entries(entries.status, interactions.favourite).astype(np.float32)
     shape = (len(entries.user_ids), len(entries.anime_ids))
+    value = entry_strengths(interactions, strengths, np.arange(len(interactions)))
     return csr_matrix((value, (entries.user, entries.item)), shape=shape)
 
 

@@ -132,6 +132,7 @@ def training_user_arrays(
             ratings.rating[rows],
             ratings.status[rows],
             interactions.favourite[rows],
+            interactions.activity.select(rows),
         )
         most_loved = _most_loved_items(model, known)
         vector = engine.user_embedding(known) if len(most_loved) else np.zeros(1)

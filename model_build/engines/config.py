@@ -31,6 +31,9 @@ class StrengthOptions(Config):
     planned: Strength = Field(3.0, description="strength of such an entry")
     on_hold: Strength = Field(2.0, description="strength of such an entry")
     dropped: Strength = Field(1.0, description="strength of such an entry")
+    commented: Strength = Field(2.0, description="added where a line was written about it")
+    reviewed: Strength = Field(3.0, description="added where a review was written of it")
+    time: Strength = Field(0.0, description="added times log2(1 + hours spent on it)")
 
 
 class AlsData(StrengthOptions):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.recommender.atomic_writes import write_text_atomically
-from app.recommender.engines.als import InteractionStrengths
+from app.recommender.engines.als import ACTIVITY_STRENGTHS, InteractionStrengths
 from model_build.data.interactions import Interactions, read_interactions
 from model_build.engines.als import AlsSettings
 from model_build.engines.config import AlsData, AlsFitOptions
@@ -69,6 +69,8 @@ def read_strengths(path: Path) -> InteractionStrengths:
     """
     try:
         found = json.loads(path.read_text("utf-8"))
+        # A file from before there were strengths of activity does not have them.
+        found = dict.fromkeys(ACTIVITY_STRENGTHS, 0.0) | found
         strengths = {name: float(found[name]) for name in STRENGTH_NAMES}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(

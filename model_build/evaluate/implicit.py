@@ -10,7 +10,6 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
-from app.recommender import UserList
 from app.recommender.array_types import BoolArray, Float32Array, Int32Array
 from app.recommender.arrays import find_positions
 from app.recommender.engines import AlsEngine
@@ -18,7 +17,7 @@ from app.recommender.engines.als import InteractionStrengths
 from app.recommender.rank import top_items
 from app.recommender.user_list import KnownEntries
 from model_build.data.masking import MaskedInteractions, MaskedUsers
-from model_build.engines.als import AlsSettings, als_engine, fit_als_factors
+from model_build.engines.als import AlsSettings, als_engine, entry_strengths, fit_als_factors
 from model_build.evaluate.metrics import average_precision, finite_mean, ndcg, precision, recall
 from model_build.evaluate.ranking import Ranker
 from model_build.util.threads import available_cpus, run_over_ranges
@@ -110,14 +109,20 @@ def fold_in_scorer(
     engine: AlsEngine, masked: MaskedInteractions, users: MaskedUsers
 ) -> BlockScorer:
     """Scores of users who are folded in by the engine, as the app does it."""
-    entries, favourite = masked.interactions.entries, masked.interactions.favourite
+    entries, interactions = masked.interactions.entries, masked.interactions
 
     def score(first: int, last: int) -> Float32Array:
         vectors = np.empty((last - first, engine.item_factors.shape[1]), np.float32)
         for user in range(first, last):
             own = users.rows_of(user)
             at = find_positions(masked.anime_id, entries.anime_ids[entries.item[own]])
-            known = KnownEntries(at, entries.rating[own], entries.status[own], favourite[own])
+            known = KnownEntries(
+                at,
+                entries.rating[own],
+                entries.status[own],
+                interactions.favourite[own],
+                interactions.activity.select(own),
+            )
             vectors[user - first] = engine.user_embedding(known)
         return np.asarray(vectors @ engine.item_factors.T, np.float32)
 
@@ -128,15 +133,12 @@ def ranker_scorer(
     ranker: Ranker, ranked_ids: Int32Array, masked: MaskedInteractions, users: MaskedUsers
 ) -> BlockScorer:
     """Score by what a ranker over the anime ``ranked_ids`` sorts by, others last."""
-    entries, favourite = masked.interactions.entries, masked.interactions.favourite
     column = find_positions(masked.anime_id, ranked_ids)
 
     def score(first: int, last: int) -> Float32Array:
         rows = np.full((last - first, len(masked.anime_id)), -np.inf, np.float32)
         for user in range(first, last):
-            own = users.rows_of(user)
-            ids = entries.anime_ids[entries.item[own]].astype(np.int64)
-            ranked = ranker(UserList(ids, entries.rating[own], entries.status[own], favourite[own]))
+            ranked = ranker(masked.interactions.user_list(users.rows_of(user)))
             rows[user - first, column] = np.where(ranked.is_candidate, ranked.sort_key, -np.inf)
         return rows
 
@@ -147,9 +149,8 @@ def visible_user_items(
     masked: MaskedInteractions, users: MaskedUsers, strengths: InteractionStrengths
 ) -> csr_matrix:
     """Return the strength of what is visible, (users, anime) float32."""
-    entries, favourite = masked.interactions.entries, masked.interactions.favourite
     rows, visible = users.visible_rows, users.visible
-    value = strengths.for_entries(entries.status[rows], favourite[rows]).astype(np.float32)
+    value = entry_strengths(masked.interactions, strengths, rows)
     return csr_matrix((value, visible.indices, visible.indptr), shape=visible.shape)
 
 

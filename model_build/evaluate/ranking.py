@@ -112,7 +112,13 @@ def engine_ranker(engine: Engine, anime_ids: Int32Array) -> Ranker:
         order = order[at[order] >= 0]
         favourite = np.zeros(len(at), bool) if listed.favourite is None else listed.favourite
         scores = engine.score(
-            KnownEntries(at[order], listed.score[order], listed.status[order], favourite[order])
+            KnownEntries(
+                at[order],
+                listed.score[order],
+                listed.status[order],
+                favourite[order],
+                None if listed.activity is None else listed.activity.select(order),
+            )
         )
         return RankedItems(
             scores.match,

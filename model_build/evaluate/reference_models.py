@@ -31,7 +31,7 @@ N_NEIGHBOURS = 50
 BLOCK_ROWS = 1024
 BINARY_RIDGE, WEIGHTED_RIDGE = 200.0, 300.0
 RESIDUAL_SLOPE, UNSCORED_WEIGHT = 0.3, 0.6
-BINARY_STRENGTHS = InteractionStrengths(1.0, 0.0, 1.0, 1.0, 1.0, 1.0)
+BINARY_STRENGTHS = InteractionStrengths(1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0)
 """Every entry counts the same."""
 
 Fit = Callable[[Ratings], Ranker]

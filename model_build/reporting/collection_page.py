@@ -11,7 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from app.recommender.array_types import Float64Array
-from model_build.collect.report import FLAG_COLUMNS, STATUS_NAMES, interaction_counts
+from model_build.collect.report import (
+    FLAG_COLUMNS,
+    STATUS_NAMES,
+    activity_totals,
+    interaction_counts,
+    sparsity,
+)
 from model_build.collect.segments import (
     ACTIVITY_SEGMENTS,
     FAVOURITE_WEIGHT,
@@ -25,6 +31,21 @@ MAX_POINTS = 600
 """Users in the pair plot; more would only cover each other."""
 N_BINS = 20
 PAIR_PLOT_TITLE, KINDS_TITLE = "Users by what they do", "Interactions"
+ACTIVITY_TITLE = "What the segments did in all"
+ACTIVITY_SIZE = (8.8, 3.6)
+ACTIVITY_LABELS = {
+    "comments": "comments",
+    "posts": "posts",
+    "reviews": "reviews",
+    "reactions": "reactions",
+    "favorites": "favourites",
+    "ratings": "ratings",
+    "likes_given": "likes given",
+    "likes_received": "likes received",
+    "followers": "followers",
+    "following": "following",
+    "hours": "hours spent",
+}
 PAIR_PLOT_SIZE = (8.8, 8.8)
 PAIR_PLOT_COLUMNS = {
     "life_spent_on_anime": "minutes spent",
@@ -67,6 +88,12 @@ def collection_report_page(
             KINDS_TITLE, CHART_SIZE, lambda figure: _draw_kinds(figure, kind_counts)
         ),
         n_interactions=kind_counts["all"],
+        n_anime=kind_counts["anime_interacted"],
+        sparsity=sparsity(interactions),
+        activity_title=ACTIVITY_TITLE,
+        activity_plot=figure_svg(
+            ACTIVITY_TITLE, ACTIVITY_SIZE, lambda figure: _draw_activity(figure, users)
+        ),
         segment_chart=_segment_chart(users, interactions),
         counted={
             **{what: f"{count:,}" for what, count in report["counted"].items()},
@@ -154,6 +181,22 @@ def _draw_kinds(figure: Figure, counts: Mapping[str, int]) -> None:
     axes.invert_yaxis()
     axes.set_xticks([])
     axes.margins(x=0.2)
+
+
+def _draw_activity(figure: Figure, users: pl.DataFrame) -> None:
+    """Bars for each kind of activity, one a segment, on a scale of powers of ten."""
+    totals = activity_totals(users)
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    places, width = np.arange(len(ACTIVITY_LABELS)), 0.8 / len(ACTIVITY_SEGMENTS)
+    for at, name in enumerate(ACTIVITY_SEGMENTS):
+        values = [totals[name][kind] for kind in ACTIVITY_LABELS]
+        axes.bar(places + (at - 1) * width, values, width, color=SERIES_COLOURS[at], label=name)
+    axes.set_yscale("symlog", linthresh=1)
+    axes.yaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.set_xticks(places, list(ACTIVITY_LABELS.values()), rotation=30, ha="right", fontsize=9)
+    axes.margins(x=0.01)
+    figure.legend(loc="outside upper left", ncols=len(ACTIVITY_SEGMENTS))
 
 
 def _segment_chart(users: pl.DataFrame, interactions: pl.DataFrame) -> Chart:

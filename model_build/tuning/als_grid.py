@@ -97,8 +97,10 @@ class GridSearch:
         said = f"{STATE_FORMAT} {self.settings.alpha} {self.settings.seed}{strengths}"
         digest = hashlib.sha256(said.encode())
         entries, masked = self.masked.interactions.entries, self.masked
+        activity = masked.interactions.activity
         for array in (
             *(entries.user, entries.item, entries.status, masked.interactions.favourite),
+            *(activity.commented, activity.reviewed, activity.hours),
             *(masked.anime_id, masked.known_users.visible_rows, masked.new_users.visible_rows),
         ):
             digest.update(np.ascontiguousarray(array).data)

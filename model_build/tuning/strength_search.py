@@ -14,16 +14,18 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from app.recommender.engines.als import InteractionStrengths
+from app.recommender.engines.als import ACTIVITY_STRENGTHS, InteractionStrengths
 from app.recommender.watch_status import WatchStatus
 from model_build.data.masking import MaskedInteractions, MaskedUsers
 from model_build.engines.als import AlsSettings
-from model_build.evaluate.implicit import fit_and_evaluate
+from model_build.evaluate.implicit import ImplicitMetrics, fit_and_evaluate
 
 SELECTION_METRIC = "new_map@10"
 MIN_GAIN = 0.001
 """Of the value so far: the gain that a change must bring."""
 STEP_FACTOR = 2.0
+FIRST_SHARE = 0.125
+"""Of the strength of a completed anime: where the search for a strength that is 0 begins."""
 MAX_STEPS = 10
 """Steps in one direction."""
 STATUS_CODES = {
@@ -33,6 +35,10 @@ STATUS_CODES = {
     "on_hold": (WatchStatus.ON_HOLD,),
     "dropped": (WatchStatus.DROPPED,),
 }
+
+
+EVENT_NAMES = ("favourite", *ACTIVITY_STRENGTHS)
+"""What a user may do about an entry beside giving it a status."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +67,7 @@ def search_strengths(
     on_trial: Callable[[StrengthTrial], object] | None = None,
 ) -> StrengthTrial:
     """Return the best trial of the search, which begins with the strengths of ``settings``."""
-
-    def evaluate(strengths: InteractionStrengths) -> StrengthTrial:
-        changed = replace(settings, strengths=strengths)
-        _, measured = fit_and_evaluate(
-            masked, changed, new_users=validation_users, measure_known=False
-        )
-        trial = StrengthTrial(strengths, measured[SELECTION_METRIC])
-        if on_trial:
-            on_trial(trial)
-        return trial
-
+    evaluate = _trial_of(masked, settings, validation_users, on_trial)
     best = evaluate(settings.strengths)
     kinds = _strength_names(masked)
     for names in (tuple(asdict(settings.strengths)), *((name,) for name in kinds)):
@@ -83,6 +79,74 @@ def search_strengths(
     return best
 
 
+@dataclass(frozen=True, slots=True)
+class EventValue:
+    """What an event beside the status is worth.
+
+    ``count`` entries have it; ``strength`` did best on the users that were searched with, and
+    ``metrics`` are those of users that were not.
+    """
+
+    name: str
+    count: int
+    strength: float
+    metrics: ImplicitMetrics
+
+
+def measure_events(
+    masked: MaskedInteractions,
+    settings: AlsSettings,
+    on_trial: Callable[[StrengthTrial], object] | None = None,
+) -> list[EventValue]:
+    """Measure ALS with statuses alone (``statuses``), each event beside them, and ``all``.
+
+    The strength of each event is searched for on half of the new users, beginning with an eighth of
+    a completed anime's, and everything is measured on the other half. Those of statuses are of
+    ``settings``. Events that no entry has are left out.
+    """
+    validation, test = split_in_half(masked.new_users)
+    alone = replace(settings.strengths, **dict.fromkeys(EVENT_NAMES, 0.0))
+
+    def measure(name: str, count: int, strengths: InteractionStrengths) -> EventValue:
+        changed = replace(settings, strengths=strengths)
+        _, metrics = fit_and_evaluate(masked, changed, new_users=test, measure_known=False)
+        return EventValue(name, count, getattr(strengths, name, 0.0), metrics)
+
+    evaluate = _trial_of(masked, settings, validation, on_trial)
+    start = evaluate(alone)
+    values = [measure("statuses", len(masked.interactions), alone)]
+    together = alone
+    counts = _event_counts(masked)
+    for name in EVENT_NAMES:
+        if not counts[name]:
+            continue
+        best = _line_search(start, (name,), STEP_FACTOR, evaluate)
+        if best is start:  # a smaller strength may still do
+            best = _line_search(start, (name,), 1 / STEP_FACTOR, evaluate)
+        together = replace(together, **{name: getattr(best.strengths, name)})
+        values.append(measure(name, counts[name], best.strengths))
+    return [*values, measure("all", len(masked.interactions), together)]
+
+
+def _trial_of(
+    masked: MaskedInteractions,
+    settings: AlsSettings,
+    users: MaskedUsers,
+    on_trial: Callable[[StrengthTrial], object] | None,
+) -> Callable[[InteractionStrengths], StrengthTrial]:
+    """Return what fits with strengths and measures on ``users``."""
+
+    def evaluate(strengths: InteractionStrengths) -> StrengthTrial:
+        changed = replace(settings, strengths=strengths)
+        _, measured = fit_and_evaluate(masked, changed, new_users=users, measure_known=False)
+        trial = StrengthTrial(strengths, measured[SELECTION_METRIC])
+        if on_trial:
+            on_trial(trial)
+        return trial
+
+    return evaluate
+
+
 def _line_search(
     best: StrengthTrial,
     names: Iterable[str],
@@ -92,6 +156,9 @@ def _line_search(
     names = tuple(names)
     for _ in range(MAX_STEPS):
         changed = {name: getattr(best.strengths, name) * factor for name in names}
+        if not any(changed.values()):
+            # Nothing doubles to something: begin with a share of what a finished anime is worth.
+            changed = dict.fromkeys(names, FIRST_SHARE * factor * best.strengths.completed)
         trial = evaluate(replace(best.strengths, **changed))
         if trial.map_at_10 <= best.map_at_10 * (1 + MIN_GAIN):
             break
@@ -101,10 +168,20 @@ def _line_search(
 
 def _strength_names(masked: MaskedInteractions) -> list[str]:
     """Return the kinds of entries there are, by frequency, but the first, which sets the scale."""
-    entries, favourite = masked.interactions.entries, masked.interactions.favourite
-    count = {
-        name: int(np.isin(entries.status, codes).sum()) for name, codes in STATUS_CODES.items()
-    }
-    count["favourite"] = int(favourite.sum())
+    status = masked.interactions.entries.status
+    count = {name: int(np.isin(status, codes).sum()) for name, codes in STATUS_CODES.items()}
+    count |= _event_counts(masked)
     there = sorted((name for name in count if count[name]), key=lambda name: -count[name])
     return there[1:]
+
+
+def _event_counts(masked: MaskedInteractions) -> dict[str, int]:
+    """How many entries have each of `EVENT_NAMES`."""
+    activity = masked.interactions.activity
+    of_each = (
+        masked.interactions.favourite,
+        activity.commented,
+        activity.reviewed,
+        activity.hours > 0,
+    )
+    return {name: int(of.sum()) for name, of in zip(EVENT_NAMES, of_each, strict=True)}

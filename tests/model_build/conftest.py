@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from app.recommender.user_list import EntryActivity
 from model_build.data.interactions import Interactions
 from model_build.data.masking import MaskedInteractions, mask_interactions
 from model_build.data.ratings import index_ratings
@@ -41,7 +42,11 @@ def did() -> pl.DataFrame:
 @pytest.fixture(scope="session")
 def interactions(did: pl.DataFrame) -> Interactions:
     entries = index_ratings(did.with_columns(pl.col("rating").cast(pl.Float64)))
-    return Interactions(entries, did["favourite"].to_numpy())
+    # Lines are written about what is loved; everything else was spent two hours on.
+    activity = EntryActivity(
+        (did["rating"] >= 9).to_numpy(), np.zeros(len(did), bool), np.full(len(did), 2.0)
+    )
+    return Interactions(entries, did["favourite"].to_numpy(), activity)
 
 
 @pytest.fixture(scope="session")

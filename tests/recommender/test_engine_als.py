@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,8 @@ from app.recommender import (
 from app.recommender.artifact import ArtifactError
 from app.recommender.engines.als import AlsEngine, InteractionStrengths
 from app.recommender.rank import little_known_mask
-from app.recommender.user_list import KnownEntries
+from app.recommender.recommend import score_items
+from app.recommender.user_list import EntryActivity, KnownEntries
 from model_build.engines.base import FittedEngine, add_engine
 
 ANIME = 40
@@ -90,6 +91,53 @@ def test_strengths_add_up() -> None:
     status = np.array([2, 1, 6, 3, 4, 0, 2], np.int8)
     favourite = np.array([0, 0, 0, 0, 0, 0, 1], bool)
     assert InteractionStrengths().for_entries(status, favourite).tolist() == [6, 4, 3, 2, 1, 6, 11]
+
+
+def test_what_was_done_beside_a_status_adds_up() -> None:
+    status, activity = (
+        np.full(4, 2, np.int8),
+        EntryActivity(
+            np.array([1, 0, 1, 0], bool), np.array([0, 1, 1, 0], bool), np.array([0.0, 0, 0, 7])
+        ),
+    )
+    strengths = InteractionStrengths(completed=6, commented=2, reviewed=3, time=0.5)
+    assert strengths.for_entries(status, None, activity).tolist() == [8, 9, 11, 7.5]
+
+
+def test_a_line_about_an_anime_draws_what_is_near_it() -> None:
+    als, plain = engine(5, 0.1, 1), known({3: 2, 9: 2}, set())
+    wrote = replace(
+        plain, activity=EntryActivity(np.array([True, False]), np.zeros(2, bool), np.zeros(2))
+    )
+    # The preference for what it was written about grows towards 1.
+    assert als.score(plain).match[3] < als.score(wrote).match[3] < 100
+
+
+def test_a_match_is_from_0_to_100_and_the_order_is_the_engine_s(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    n = len(Model.open(tiny_model))
+    factor = np.random.default_rng(1).standard_normal((n, 8)).astype(np.float32)
+    factor[10:13] = 2 * factor[:3]  # twice what the list is worth
+    numbers = {"regularization": 0.1, "alpha": 15.0, **STRENGTHS}
+    add_engine(tiny_model, "als", FittedEngine({"item_factors": factor}, numbers), tmp_path / "m")
+    model = Model.open(tmp_path / "m")
+    listed = UserList.from_entries([(int(number), None, 2) for number in model.anime_id[:3]])
+    options = RecommendOptions(engine=EngineName.ALS, top_n=n)
+    scores = score_items(model, listed, options)
+    assert scores.engine_scores is not None
+    own = dict(zip(model.anime_id.tolist(), scores.engine_scores.match.tolist(), strict=True))
+    found = recommend(model, listed, options).recommendations
+    kept = [own[item.anime_id] for item in found]
+    assert kept == sorted(kept, reverse=True)
+    assert kept[0] > 100
+    assert kept[-1] < 0
+    for item in found:
+        assert item.match == min(100, max(0, own[item.anime_id]))
+        assert str(item.match) != "-0.0"
+        assert item.moved_by == 0
+        explained = sum(each.weight for each in item.contributions) + item.residual
+        assert explained == pytest.approx(item.match, abs=1e-6)
 
 
 @pytest.fixture

@@ -20,15 +20,21 @@ import numpy as np
 from app.recommender.array_types import BoolArray, Float32Array, Float64Array, Int8Array, Int64Array
 from app.recommender.arrays import ArtifactReader
 from app.recommender.engines.base import EngineScores
-from app.recommender.user_list import KnownEntries
+from app.recommender.user_list import EntryActivity, KnownEntries
 from app.recommender.watch_status import WatchStatus
 
 PERCENT = 100.0
+ACTIVITY_STRENGTHS = ("commented", "reviewed", "time")
+"""Strengths that models from before they were learnt from do not have; they are 0 there."""
 
 
 @dataclass(frozen=True, slots=True)
 class InteractionStrengths:
-    """How strongly an entry says that a user chose an anime; a favourite's is added to its own."""
+    """How strongly an entry says that a user chose an anime.
+
+    A favourite's, and that of a comment and a review, are added to the one of its status; ``time``
+    is for each doubling of the hours spent, times log2(1 + hours).
+    """
 
     completed: float = 6.0
     favourite: float = 5.0
@@ -36,16 +42,29 @@ class InteractionStrengths:
     planned: float = 3.0
     on_hold: float = 2.0
     dropped: float = 1.0
+    commented: float = 2.0
+    reviewed: float = 3.0
+    time: float = 0.0
 
-    def for_entries(self, status: Int8Array, favourite: BoolArray | None = None) -> Float64Array:
+    def for_entries(
+        self,
+        status: Int8Array,
+        favourite: BoolArray | None = None,
+        activity: EntryActivity | None = None,
+    ) -> Float64Array:
         """Return the strength of each entry; one of unknown status counts as completed."""
-        by_status = np.full(int(max(WatchStatus)) + 1, self.completed)
+        by_status = np.full(int(max(WatchStatus)) + 1, self.completed, np.float64)
         by_status[WatchStatus.WATCHING] = self.watching
         by_status[WatchStatus.ON_HOLD] = self.on_hold
         by_status[WatchStatus.DROPPED] = self.dropped
         by_status[WatchStatus.PLAN_TO_WATCH] = self.planned
         strength = by_status[status]
-        return strength if favourite is None else strength + self.favourite * favourite
+        if favourite is not None:
+            strength = strength + self.favourite * favourite
+        if activity is not None:
+            strength = strength + self.commented * activity.commented
+            strength += self.reviewed * activity.reviewed + self.time * np.log2(1 + activity.hours)
+        return strength
 
 
 @dataclass(frozen=True)
@@ -75,7 +94,11 @@ class AlsEngine:
             alpha=arrays.read_number("als_alpha", minimum=0),
             strengths=InteractionStrengths(
                 **{
-                    name: arrays.read_number(f"als_{name}", minimum=0)
+                    name: arrays.read_number(
+                        f"als_{name}",
+                        minimum=0,
+                        default=0.0 if name in ACTIVITY_STRENGTHS else None,
+                    )
                     for name in InteractionStrengths.__dataclass_fields__
                 }
             ),
@@ -110,7 +133,9 @@ class AlsEngine:
     def _normal_equations(self, entries: KnownEntries) -> tuple[Float64Array, Float64Array]:
         """Return a (f, f), and c_j y_j of each entry as a column, (f, entries)."""
         entry_factors = self.item_factors[entries.position].astype(np.float64)
-        confidence = self.alpha * self.strengths.for_entries(entries.status, entries.favourite)
+        confidence = self.alpha * self.strengths.for_entries(
+            entries.status, entries.favourite, entries.activity
+        )
         system = user_normal_matrix(entry_factors, confidence, self.gram, self.regularization)
         return system, entry_factors.T * confidence
 

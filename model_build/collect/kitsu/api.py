@@ -23,6 +23,7 @@ KEPT_FIELDS: FieldNames = {
     "users": (
         *("commentsCount", "favoritesCount", "likesReceivedCount", "likesGivenCount"),
         *("reviewsCount", "postsCount", "ratingsCount", "followersCount"),
+        *("followingCount", "mediaReactionsCount"),
         *("lifeSpentOnAnime", "createdAt", "favorites"),
     ),
     "favorites": ("item", "user"),

@@ -33,6 +33,8 @@ COUNT_ATTRIBUTES = {
     "posts": "postsCount",
     "ratings": "ratingsCount",
     "followers": "followersCount",
+    "following": "followingCount",
+    "reactions": "mediaReactionsCount",
     "life_spent_on_anime": "lifeSpentOnAnime",
 }
 """Column -> Kitsu's attribute; the last is in minutes."""

@@ -84,6 +84,20 @@ def test_the_command_writes_tables_that_say_what_users_did(
     assert ratings.rated_mask.sum() == report["interactions"]["scored"]
     told_by_command = capsys.readouterr()
     assert f"all: {len(interactions):,}" in told_by_command.out
+    anime = interactions["anime_id"].n_unique()
+    assert f"anime interacted: {anime:,}\n" in told_by_command.out
+    empty = 1 - len(interactions) / (interactions["user_id"].n_unique() * anime)
+    assert report["sparsity"] == pytest.approx(empty, abs=1e-6)
+    assert f"sparsity: {report['sparsity']}\n" in told_by_command.out
+    # All that users did, by segments, adds up to what Kitsu says of them.
+    counted = ("comments", "favorites", "likes_received", "likes_given", "reviews", "posts")
+    for kind in (*counted, "ratings", "followers", "following", "reactions"):
+        of_segments = [totals[kind] for totals in report["activity"].values()]
+        assert sum(of_segments) == users[kind].sum() > 0, kind
+    page = (collect.out / "report.html").read_text("utf-8")
+    for label in ("comments", "posts", "reviews", "favourites", "likes given", "likes received"):
+        assert f">{label}<" in page or f"{label}</text>" in page, label
+    assert f"{100 * empty:.2f} % are empty (sparsity)" in page
     assert told_by_command.err == (
         "50 users drawn; 50 libraries are still to be read: 1 min or more, at 100 requests a "
         "second\n"
@@ -250,7 +264,7 @@ def test_one_user_without_anything_makes_a_whole_report(
     assert collect.command(1, "--catalogue", str(table)) == 0
     assert collect.table("interactions").is_empty()
     page = (collect.out / "report.html").read_text("utf-8")
-    assert page.count("<svg") == 3
+    assert page.count("<svg") == 4
     assert "nan" not in page
     assert "users with an empty library: 1" in capsys.readouterr().out
     assert not (tmp_path / "missing").exists()

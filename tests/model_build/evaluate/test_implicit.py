@@ -137,6 +137,12 @@ def test_new_fans_are_folded_in_as_the_app_does_it(masked: MaskedInteractions) -
     for fan in (0, len(new) - 1):
         own = new.visible_rows[new.visible.indptr[fan] : new.visible.indptr[fan + 1]]
         position = np.searchsorted(masked.anime_id, entries.anime_ids[entries.item[own]])
-        known = KnownEntries(position, entries.rating[own], entries.status[own], favourite[own])
+        known = KnownEntries(
+            position,
+            entries.rating[own],
+            entries.status[own],
+            favourite[own],
+            masked.interactions.activity.select(own),
+        )
         match = als.score(known).match
         assert score(fan, fan + 1)[0] * 100 == pytest.approx(match, abs=1e-3)

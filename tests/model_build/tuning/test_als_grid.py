@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from app.recommender.engines.als import InteractionStrengths
+from app.recommender.user_list import EntryActivity
+from model_build.data.interactions import Interactions
 from model_build.data.masking import MaskedInteractions, mask_interactions
+from model_build.data.ratings import index_ratings
 from model_build.engines.als import AlsSettings
 from model_build.evaluate.implicit import fit_and_evaluate
 from model_build.tuning.als_grid import (
@@ -24,6 +28,7 @@ from model_build.tuning.als_grid import (
 from model_build.tuning.strength_search import (
     MIN_GAIN,
     StrengthTrial,
+    measure_events,
     search_strengths,
     split_in_half,
 )
@@ -117,6 +122,56 @@ def test_runs_on_something_else_are_not_gone_on_with(
     (tmp_path / STATE_FILE).write_text("[]", "utf-8")
     with pytest.raises(InputError, match="not the runs of a grid"):
         others[0].run()
+
+
+def test_what_an_event_adds_is_measured_on_others(masked: MaskedInteractions) -> None:
+    trials: list[StrengthTrial] = []
+    chosen = AlsSettings(factors=4, iterations=2, alpha=2.0)
+    values = {each.name: each for each in measure_events(masked, chosen, trials.append)}
+    # Nobody wrote a review.
+    assert list(values) == ["statuses", "favourite", "commented", "time", "all"]
+    alone = replace(chosen.strengths, favourite=0, commented=0, reviewed=0, time=0)
+    _, test = split_in_half(masked.new_users)
+    _, plain = fit_and_evaluate(
+        masked, replace(chosen, strengths=alone), new_users=test, measure_known=False
+    )
+    assert values["statuses"].metrics == plain
+    assert values["commented"].count == int(masked.interactions.activity.commented.sum())
+    # What does not help the fans that are searched with is left at nothing.
+    best = {trial.strengths: trial.map_at_10 for trial in trials}
+    for name in ("favourite", "commented", "time"):
+        found = replace(alone, **{name: values[name].strength})
+        assert best[found] >= best[alone]
+    together = replace(alone, **{n: values[n].strength for n in ("favourite", "commented", "time")})
+    _, everything = fit_and_evaluate(
+        masked, replace(chosen, strengths=together), new_users=test, measure_known=False
+    )
+    assert values["all"].metrics == everything
+
+
+def test_comments_that_say_something_are_found_to_be_worth_something() -> None:
+    """Two camps of users list everything alike; only what they write about tells them apart."""
+    rng = np.random.default_rng(4)
+    users, anime = 240, 60
+    camp = np.arange(users) % 2
+    listed = rng.random((users, anime)) < 0.3
+    mine = (np.arange(anime) % 2)[None, :] == camp[:, None]
+    listed[mine & (rng.random((users, anime)) < 0.3)] = True
+    user, item = np.nonzero(listed)
+    frame = pl.DataFrame({"user_id": user, "anime_id": item + 1}).with_columns(
+        rating=pl.lit(0.0), status=pl.lit(2, pl.Int8)
+    )
+    wrote = mine[user, item] & (rng.random(len(user)) < 0.5)
+    nothing = np.zeros(len(user), bool)
+    activity = EntryActivity(wrote, nothing, np.zeros(len(user)))
+    masked = mask_interactions(
+        Interactions(index_ratings(frame), nothing, activity), seed=0, new_user_share=0.3
+    )
+    values = {
+        each.name: each for each in measure_events(masked, AlsSettings(factors=2, iterations=5))
+    }
+    assert values["commented"].strength > 0
+    assert values["commented"].metrics["new_map@10"] > values["statuses"].metrics["new_map@10"]
 
 
 def test_strengths_are_learnt_only_from_what_helps(masked: MaskedInteractions) -> None:
