@@ -51,9 +51,10 @@ for (const site of document.querySelectorAll("[data-remember]")) {
 }
 
 // The titles that were chosen last are asked for from the start; addresses keep saying theirs.
-for (const titles of document.querySelectorAll(".choice.titles")) {
-  titles.addEventListener("click", () => stored(TITLES, /title(=|%3D)english/.test(titles.href ?? titles.value)));
-}
+addEventListener("click", ({ target }) => {
+  const titles = target.closest?.(".choice.titles");
+  if (titles) stored(TITLES, /title(=|%3D)english/.test(titles.href ?? titles.value));
+}, { capture: true });
 if (stored(TITLES) === "true") {
   for (const form of document.querySelectorAll("[data-ask], [data-search]")) {
     if (form.elements.title) continue;
@@ -75,53 +76,40 @@ if (asking && !read) {
 }
 
 // What the slider's place means, while it moves.
-const slider = document.querySelector("[data-told]");
-slider?.addEventListener("input", () => {
+addEventListener("input", ({ target: slider }) => {
+  if (!slider.dataset?.told) return;
   const told = JSON.parse(slider.dataset.told);
   document.getElementById("f-told").textContent = told[slider.value - slider.min];
 });
 
+// A picture that does not come leaves the letter that stands under it.
 function dropPicture(image) {
-  image.hidden = true;
+  if (image.matches?.(":is(.poster, .thumb) img")) image.hidden = true;
 }
-for (const image of document.querySelectorAll(":is(.poster, .thumb) img")) {
-  if (image.complete && image.naturalWidth === 0) dropPicture(image);
-  image.addEventListener("error", () => dropPicture(image));
-}
+addEventListener("error", ({ target }) => dropPicture(target), { capture: true });
 
 // Synopses and missing pictures come after the page, which is whole without them.
 const PIECES = 3;
 const PAUSE = 4000;
 
+const MOST = 100;
+
+/** The cards that lack something, by anime: it may stand on a shelf, too. */
 function cardsById() {
   const cards = new Map();
-  for (const card of document.querySelectorAll(".card")) {
-    const number = card.dataset.anime ?? card.querySelector("h2 a")?.href.match(/\/anime\/(\d+)/)?.[1];
-    if (number) cards.set(number, card);
+  for (const card of document.querySelectorAll("[data-anime]")) {
+    if (!card.querySelector("[data-synopsis]:empty") && card.querySelector(".poster img")) continue;
+    cards.set(card.dataset.anime, [...(cards.get(card.dataset.anime) ?? []), card]);
   }
-  return cards;
+  return new Map([...cards].slice(0, MOST));
 }
 
 function addSynopsis(card, text) {
-  if (!text || card.querySelector(".synopsis")) return;
-  const box = document.createElement("details");
-  box.className = "synopsis";
-  box.open = "open" in card.dataset;
-  const summary = document.createElement("summary");
-  summary.textContent = "Synopsis";
-  const whose = document.createElement("span");
-  whose.className = "unseen";
-  whose.textContent = ` of ${card.querySelector("h1, h2").textContent.trim()}`;
-  summary.append(whose);
-  box.append(summary);
+  const box = card.querySelector("[data-synopsis]");
+  if (!text || !box || box.hasChildNodes()) return;
   for (const part of text.split("\n\n")) {
-    const paragraph = document.createElement("p");
-    paragraph.textContent = part;
-    box.append(paragraph);
+    box.append(Object.assign(document.createElement("p"), { textContent: part }));
   }
-  const score = card.querySelector(".about .score");
-  if (score) score.before(box);
-  else card.querySelector(".about")?.append(box);
 }
 
 function addPicture(card, address) {
@@ -131,7 +119,6 @@ function addPicture(card, address) {
   image.alt = "";
   image.loading = "lazy";
   image.referrerPolicy = "no-referrer";
-  image.addEventListener("error", () => image.remove());
   image.src = address;
   poster.querySelector(".initial")?.after(image);
 }
@@ -141,9 +128,10 @@ async function addDetails(cards, pieces) {
   if (!answer.ok) return;
   const { details, complete } = await answer.json();
   for (const { anime_id: id, picture, synopsis } of details) {
-    const card = cards.get(String(id));
-    addPicture(card, picture);
-    addSynopsis(card, synopsis);
+    for (const card of cards.get(String(id)) ?? []) {
+      addPicture(card, picture);
+      addSynopsis(card, synopsis);
+    }
     cards.delete(String(id));
   }
   if (!complete && details.length && cards.size && pieces > 1) {
@@ -151,5 +139,12 @@ async function addDetails(cards, pieces) {
   }
 }
 
-const shown = cardsById();
-if (shown.size) addDetails(shown, PIECES).catch(() => {});
+function complete() {
+  for (const image of document.querySelectorAll(":is(.poster, .thumb) img")) {
+    if (image.complete && image.naturalWidth === 0) dropPicture(image);
+  }
+  const cards = cardsById();
+  if (cards.size) addDetails(cards, PIECES).catch(() => {});
+}
+complete();
+document.addEventListener("hakken:shown", complete);

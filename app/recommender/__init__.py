@@ -9,9 +9,11 @@ from app.recommender.group import GroupResult, recommend_group
 from app.recommender.model import Model
 from app.recommender.rank import SortOrder
 from app.recommender.recommend import (
+    ItemEstimates,
     RecommendationResult,
     RecommendedItem,
     RecommendOptions,
+    estimate_items,
     recommend,
 )
 from app.recommender.user_list import UserList
@@ -23,6 +25,7 @@ __all__ = [
     "EngineName",
     "Franchises",
     "GroupResult",
+    "ItemEstimates",
     "Model",
     "RecommendOptions",
     "RecommendationResult",
@@ -31,6 +34,7 @@ __all__ = [
     "UserList",
     "UserProfile",
     "WatchStatus",
+    "estimate_items",
     "recommend",
     "recommend_group",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -46,7 +47,8 @@ class RecommendOptions:
 
     With ``franchises`` one anime a franchise is shown, the first unseen; ``include_extras`` lets
     specials and summaries of franchises that the user knows in. ``explanation_size`` is how many
-    contributions each anime comes with. ``engine`` must be one that the model has. Nothing is shown
+    contributions each anime comes with; with none it is not told what moved it either. ``engine``
+    must be one that the model has. Nothing is shown
     whose predicted score is below ``min_score``. Without ``second_stage`` matches rank as they are.
     """
 
@@ -60,6 +62,10 @@ class RecommendOptions:
     allowed_mask: BoolArray | None = field(default=None, repr=False)
     min_score: float | None = None
     second_stage: bool = True
+
+    def without_reasons(self) -> RecommendOptions:
+        """Copy these options, asking for no contributions and no reasons of the second stage."""
+        return replace(self, explanation_size=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,31 @@ class RecommendationResult:
     is_personalized: bool
     profile: UserProfile
     recommendations: tuple[RecommendedItem, ...]
+
+
+@dataclass(frozen=True)
+class ItemEstimates:
+    """What no option changes for a user: affinity, predicted score and match of every anime.
+
+    Who asks several times for the same user makes them once (`estimate_items`); an anime has the
+    same numbers then whatever else may be shown.
+    """
+
+    model: Model
+    profile: UserProfile
+    affinity: AffinityScores
+    score_prediction: ScorePrediction
+
+    @cached_property
+    def reranking(self) -> Reranking | None:
+        """What the second stage makes of everything unseen; None where there is none."""
+        return self.rerank(candidate_mask(self.model, self.profile, include_planned=True))
+
+    def rerank(self, allowed: BoolArray) -> Reranking | None:
+        """Let the second stage order the best of the ``allowed`` (n,) anime."""
+        if not len(self.profile.input_position):
+            return None
+        return rerank(self.model, self.profile, self.affinity, self.score_prediction, allowed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +219,17 @@ class ItemScores:
         return expected_error(model, self.score_prediction, positions)
 
 
+def estimate_items(model: Model, user: UserList | UserProfile | ItemEstimates) -> ItemEstimates:
+    """Fold a list in and estimate every anime for it, as far as that is not done already."""
+    if isinstance(user, ItemEstimates):
+        return user
+    profile = ensure_profile(model, user)
+    affinity = score_affinity(model, profile)
+    return ItemEstimates(model, profile, affinity, predict_scores(model, profile, affinity))
+
+
 def score_items(
-    model: Model, user: UserList | UserProfile, options: RecommendOptions
+    model: Model, user: UserList | UserProfile | ItemEstimates, options: RecommendOptions
 ) -> ItemScores:
     """Fold a list in, unless that is done already, and score every anime.
 
@@ -197,9 +237,9 @@ def score_items(
     orders with the sharper `predict_scores`. Where another engine predicts no scores, Hakken's are
     taken.
     """
-    profile = ensure_profile(model, user)
-    affinity = score_affinity(model, profile)
-    score_prediction = predict_scores(model, profile, affinity)
+    estimates = estimate_items(model, user)
+    profile, affinity = estimates.profile, estimates.affinity
+    score_prediction = estimates.score_prediction
     allowed = candidate_mask(model, profile, include_planned=options.include_planned)
     if options.allowed_mask is not None:
         allowed &= options.allowed_mask
@@ -221,13 +261,15 @@ def score_items(
         allowed &= little_known_mask(model, options.franchises)
     reranking = None
     by_match = options.second_stage and options.sort_order is not SortOrder.SCORE
-    if by_match and engine_scores is None and is_personalized:
-        reranking = rerank(model, profile, affinity, score_prediction, allowed)
+    if by_match and engine_scores is None:
+        reranking = estimates.reranking
     ranked_match = match if reranking is None else PERCENT * reranking.value
     knn_prediction = None
     sort_key = ranked_match if engine_scores is None else engine_scores.match
     if options.sort_order is SortOrder.DISCOVER:
-        sort_key = novelty_sort_key(model, sort_key)
+        # Few of the best are little known: the second stage looks deeper for those.
+        deeper = None if reranking is None else estimates.rerank(allowed)
+        sort_key = novelty_sort_key(model, sort_key if deeper is None else PERCENT * deeper.value)
     elif options.sort_order is SortOrder.SCORE and engine_predicts_scores:
         sort_key = tiered_sort_key(
             predicted_score, model.rating_count < model.parameters.min_ratings
@@ -285,9 +327,11 @@ def collapse_candidates(
 
 
 def recommend(
-    model: Model, user: UserList | UserProfile, options: RecommendOptions | None = None
+    model: Model,
+    user: UserList | UserProfile | ItemEstimates,
+    options: RecommendOptions | None = None,
 ) -> RecommendationResult:
-    """Recommend anime for a list, or for who is folded in already."""
+    """Recommend anime for a list, or for who is folded in or estimated already."""
     options = options or RecommendOptions()
     scores = score_items(model, user, options)
     profile, collapsed = scores.profile, collapse_candidates(model, scores, options)
@@ -296,7 +340,10 @@ def recommend(
     percentiles = scores.match_percentiles(model, chosen)
     explained = (scores.match if scores.knn_prediction is None else scores.predicted_score)[chosen]
     errors = scores.expected_errors(model, chosen)
-    moved_by, reasons = scores.moved_by(chosen), scores.moving_reasons(model, chosen)
+    moved_by = scores.moved_by(chosen)
+    reasons: list[FeatureGroup | None] = [None] * len(chosen)
+    if options.explanation_size:
+        reasons = scores.moving_reasons(model, chosen)
     follows = np.full(len(chosen), -1)
     if options.franchises is not None:
         follows = options.franchises.followed(chosen, profile.seen, profile.liked())

@@ -34,16 +34,19 @@ def test_from_the_form_to_what_both_would_enjoy(visit: Visit, scripts: bool) -> 
     expect(heading).to_have_text("What Regular and NoScores would both enjoy")
     before = cards(page)
     assert len(before) == 20
+    page.get_by_role("button", name=f"More about {before[0]}", exact=True).click()
     page.get_by_role("link", name=re.compile(rf"^Not for us\s*: {re.escape(before[0])}$")).click()
     page.wait_for_url(re.compile(r"\?hide=\d+$"))
+    expect(page.locator(".card h2").first).to_have_text(before[1])
     assert cards(page)[:5] == before[1:6]
     page.get_by_role("link", name=re.compile("^Hidden: ")).click()
     page.wait_for_url(f"**{PAIR}")
     page.get_by_role("link", name="Hidden gems").click()
     page.wait_for_url("**?order=discover")
     page.go_back()
+    expect(page.locator(".card h2").first).to_have_text(before[0])
     assert cards(page) == before
-    page.get_by_text(re.compile(r"^\s*Filters\s*$")).click()
+    page.get_by_role("button", name="Filters", exact=True).click()
     page.get_by_role("checkbox", name=re.compile(r"^TV\b")).press("Space")
     page.get_by_role("button", name="Show", exact=True).click()
     page.wait_for_url("**?type=tv")
@@ -59,6 +62,8 @@ def test_by_keyboard_alone(visit: Visit) -> None:
     page.keyboard.type("NoScores")
     page.keyboard.press("Enter")
     page.wait_for_url(f"**{PAIR}")
+    page.locator(".taste summary").focus()
+    page.keyboard.press("Enter")
     page.get_by_role("link", name="Where they disagree most").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Where they disagree most")).to_be_in_viewport()
@@ -88,6 +93,7 @@ def test_waiting_for_both_is_told(visit: Visit) -> None:
 
 def test_synopses_come_to_cards_for_two_as_well(visit: Visit) -> None:
     page = visit(f"{PAIR}?n=100")
-    page.locator(".card:has(details)").first.get_by_text("Synopsis").click()
-    expect(page.locator(".card details p").first).to_have_text("About it.")
+    card = page.locator(".card:has(.synopsis:not(:empty))").first
+    card.get_by_role("button", name="More about").click()
+    expect(card.locator(".synopsis p").first).to_have_text("About it.")
     expect(page).to_have_url(re.compile(re.escape(PAIR)))

@@ -90,7 +90,7 @@ def test_favourites_stand_beside_the_picks(client: FlaskClient, engine: str) -> 
         spoken += len(told)
     assert spoken
     results = page_of(client, f"/user/kitsu/Regular?engine={engine}")
-    heads = [card.one("h2").text for card in results.all("li", class_="card")]
+    heads = [card.one("h2").text for card in results.one("ol").all("li")]
     assert [card.one("h2").text for card in page.all("li", class_="card")] == heads
 
 
@@ -128,7 +128,10 @@ def test_what_the_picks_rest_on_can_be_chosen(client: FlaskClient) -> None:
         current = chosen.one("div", class_="engines").one("a", **{"aria-current": "true"})
         assert current.text == "What you did"
         heads = [
-            [card.one("h2").text for card in each.all("li", class_="card")]
+            [
+                card.one("h2").text
+                for card in each.one("ol", class_="cards").all("li", class_="card")
+            ]
             for each in (page, chosen)
         ]
         assert heads[0] != heads[1], address

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import re
 
 import pytest
@@ -56,13 +57,9 @@ def test_static_files_are_kept_for_as_long_as_they_are_the_same(client: FlaskCli
         assert "max-age=31536000" in response.headers["Cache-Control"]
 
 
-def test_pages_are_light() -> None:
-    sizes = {
-        name: (PROJECT_ROOT / "static" / name).stat().st_size
-        for name in ("hakken.css", "hakken.js")
-    }
-    assert sizes["hakken.js"] < 10_000
-    assert sizes["hakken.css"] < 30_000
+def test_style_and_scripts_are_light() -> None:
+    for name, most in (("hakken.css", 9_000), ("hakken.js", 4_000), ("inplace.js", 3_000)):
+        assert len(gzip.compress((PROJECT_ROOT / "static" / name).read_bytes())) < most, name
 
 
 @pytest.mark.parametrize("address", ["/user/anilist/Nothing?n=50", "/together/example?n=50"])

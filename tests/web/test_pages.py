@@ -19,7 +19,7 @@ def page(client: FlaskClient, address: str, status: int = 200) -> Element:
 
 
 def shown_ids(results: Element) -> list[int]:
-    links = [heading.one("a").attributes["href"] for heading in results.all("h2")]
+    links = [heading.one("a").attributes["href"] for heading in results.one("ol").all("h2")]
     return [int(link.removeprefix("/anime/")) for link in links]
 
 
@@ -99,6 +99,10 @@ def test_results_say_whose_they_are_and_why(client: FlaskClient) -> None:
             for a in card.all("a")
         )
         assert re.search(r"Match [1-9]\d? % You would give it (10|[1-9])\.\d ± \d\.\d", card.text)
+        # On the face one number and one reason; the rest is in the sheet.
+        face = card.one("div", class_="poster").one("p", class_="number").text
+        assert face == f"Match {re.search('Match ([0-9]+) %', card.text)[1]} %"  # type: ignore[index]
+        assert len(card.all("p", class_="why")) == 1
 
 
 def test_order_and_more_are_links(client: FlaskClient) -> None:

@@ -93,6 +93,15 @@ def test_no_two_of_a_series_and_none_that_was_disliked(bundled: FlaskClient) -> 
     assert ids(liked) & titan == {TITAN_3}, "but a later part was liked"
 
 
+def test_only_what_goes_on_with_what_was_liked(bundled: FlaskClient) -> None:
+    fan = {**SHOUNEN_FAN, TITAN: 9}
+    found = recommended(bundled, entries(fan), continues=True)
+    assert {card["anime_id"] for card in found} >= {TITAN_2}
+    assert all(card["follows"] for card in found)
+    everything = recommended(bundled, entries(fan))
+    assert {c["anime_id"] for c in everything if c["follows"]} <= {c["anime_id"] for c in found}
+
+
 def test_a_card_says_what_it_comes_next_after(bundled: FlaskClient) -> None:
     cards = {
         card["anime_id"]: card for card in recommended(bundled, entries({**SHOUNEN_FAN, TITAN: 9}))

@@ -80,7 +80,7 @@ def test_a_short_list_shows_no_taste(held: Library) -> None:
 
 def test_the_header_shows_it(client: FlaskClient) -> None:
     results = page(client, "/user/anilist/Regular")
-    section = results.one("section", class_="taste")
+    section = results.one("details", class_="taste")
     plot = section.one("svg")
     assert plot.attributes["aria-label"].endswith(": 3 × 10, 3 × 9, 2 × 8, 2 × 7, 2 × 6")
     assert len(plot.all("rect")) == 5

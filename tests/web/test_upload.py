@@ -21,7 +21,7 @@ def send(client: FlaskClient, data: bytes, name: str = "animelist.xml.gz") -> Te
 
 
 def titles(page: Element) -> list[str]:
-    return [heading.text for heading in page.all("h2")]
+    return [heading.text for heading in page.one("ol").all("h2")]
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["xml", "gzip"])
@@ -44,7 +44,7 @@ def test_order_and_more_go_on_from_the_page_itself(client: FlaskClient) -> None:
     choices = {
         b.text: unquote(b.attributes["value"])
         for b in page.all("button", name="choice")
-        if not b.text.startswith(("Not for me", "Table", "Data"))
+        if not b.text.startswith(("Not for me", "Table", "Data", "See all : "))
     }
     assert choices == {
         "Best match": "",
@@ -52,6 +52,7 @@ def test_order_and_more_go_on_from_the_page_itself(client: FlaskClient) -> None:
         "Predicted score": "order=score",
         "English titles": "title=english",
         "20 more titles": "n=40",
+        "See all best matches": "n=40",
     }
     more = read_html(client.post("/upload", data={"list": carried, "choice": "n=40"}).text)
     assert titles(more)[:20] == titles(page)

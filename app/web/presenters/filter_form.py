@@ -52,7 +52,7 @@ ENGINE_LABELS = {
 GENRE_GROUP_LABELS = {"genres": "Genre", "themes": "Theme", "demographics": "Made for"}
 AUTOMATIC_RATING = "As fits the list: up to PG-13 for a child’s"
 # What the form does not ask for, and so carries along.
-_HIDDEN_FIELDS = ("order", "engine", "title", "hide", "seen")
+_HIDDEN_FIELDS = ("order", "engine", "title", "like", "hide", "seen")
 _NO_FILTERS = ("top", "order", "engine", "adult", "title", "ignore_dropped", "hide", "seen")
 
 
@@ -138,6 +138,12 @@ class PageControls:
     more_link: OptionLink | None
     filter_form: FilterForm
     data_date: str
+
+    @property
+    def all_link(self) -> OptionLink | None:
+        """The way from the shelf of the best matches to all of them."""
+        more = self.more_link
+        return None if more is None else OptionLink("See all", more.options)
 
     def alternate_title(self, anime_id: int) -> str | None:
         """Return the title that is not shown as the first, if there is another."""

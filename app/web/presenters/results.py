@@ -24,7 +24,8 @@ FEW_RATINGS = 10
 class ResultsPage(PageControls):
     """The whole page. ``list_length`` counts every entry of the list, usable or not.
 
-    ``known_series`` are those of the cards' anime of whose series something was seen.
+    ``known_series`` are those of the cards' anime of whose series something was seen. ``notes``
+    change what the fan makes of the picks; ``list_notes`` say what was left out of the list.
     """
 
     cards: list[RecommendationSchema]
@@ -34,6 +35,7 @@ class ResultsPage(PageControls):
     rated_count: int
     known_series: frozenset[int]
     notes: list[str]
+    list_notes: list[str]
 
     def source_link(self, anime_id: int) -> SiteLink:
         """Where an anime stands on the site that the list comes from."""
@@ -62,9 +64,10 @@ def build_results_page(
         rated_count=len(result.profile.rated),
         known_series=_known_series(library, result),
         notes=[
-            *_build_notes(result, anime_list, options),
+            *_build_notes(result, anime_list),
             *ceiling_notes(find_ceiling(filtered.filters, options, library.rating_ceiling)),
         ],
+        list_notes=_build_list_notes(result, anime_list, options),
     )
 
 
@@ -87,11 +90,8 @@ def ceiling_notes(ceiling: RatingCeiling | None) -> list[str]:
     ]
 
 
-def _build_notes(
-    answer: RecommendationResult, anime_list: AnimeList, options: QueryOptions
-) -> list[str]:
-    user = answer.profile
-    rated, unknown, planned = len(user.rated), len(user.unknown_ids), len(user.planned)
+def _build_notes(answer: RecommendationResult, anime_list: AnimeList) -> list[str]:
+    rated = len(answer.profile.rated)
     total = len(anime_list.entries) + anime_list.unmapped
     notes = []
     if total and not answer.is_personalized:
@@ -104,7 +104,17 @@ def _build_notes(
             "The list holds no scores, so the picks rest on what you watched. Score what you have "
             "seen, and they get closer to your taste."
         )
-    elif answer.is_personalized and rated < FEW_RATINGS:
+    return notes
+
+
+def _build_list_notes(
+    answer: RecommendationResult, anime_list: AnimeList, options: QueryOptions
+) -> list[str]:
+    user = answer.profile
+    rated, unknown, planned = len(user.rated), len(user.unknown_ids), len(user.planned)
+    total = len(anime_list.entries) + anime_list.unmapped
+    notes = []
+    if answer.is_personalized and 0 < rated < FEW_RATINGS:
         notes.append(
             f"Only {count_noun(rated, 'scored title')} could be used. Score more of what you have "
             "seen, and the picks get closer to your taste."

@@ -21,6 +21,9 @@ from app.web.services.filters import ItemAttributes
 MIN_RATED = 5
 MIN_SEEN = 10
 MIN_PER_CATEGORY = 3
+MIN_SHARE = 5
+MIN_MORE = 2
+"""Percent of a list, and percent more than others, below which a preference is noise."""
 MAX_PREFERENCES = 3
 MIN_SCORE_DIFFERENCE = 0.15
 """A difference in scores below this is none worth telling."""
@@ -55,6 +58,14 @@ class TasteSummary:
     score_bars: tuple[ScoreBar, ...]
     genres: tuple[CategoryPreference, ...]
     decades: tuple[CategoryPreference, ...]
+
+    @property
+    def headline(self) -> str:
+        """The summary of the summary: what stands out, and the mean score."""
+        named = [each.name for each in self.genres[:2]]
+        named += [f"the {each.name}" for each in self.decades[:1]]
+        scores = f"{self.mean_score} on average" if self.mean_score else ""
+        return "; ".join(filter(None, (", ".join(named), scores)))
 
     @property
     def plot_label(self) -> str:
@@ -127,6 +138,9 @@ def _category_preferences(
             share, usual = 100 * count / len(seen), 100 * expected / len(seen)
             found.append((surprise, CategoryPreference(name, round(share), round(usual))))
     found.sort(key=lambda each: (-each[0], each[1].name))
-    return tuple(
-        leaning for _, leaning in found[:MAX_PREFERENCES] if leaning.share > leaning.average_share
-    )
+    told = [
+        leaning
+        for _, leaning in found
+        if leaning.share >= max(MIN_SHARE, leaning.average_share + MIN_MORE)
+    ]
+    return tuple(told[:MAX_PREFERENCES])

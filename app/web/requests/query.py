@@ -183,6 +183,12 @@ class QueryOptions(StrictQuery):
         PARSE_INT,
     ] = 0
     new_series: Flag = False
+    continues: Flag = False
+    unusual: Flag = False
+    like: Annotated[
+        Annotated[AnimeId, PARSE_INT] | None,
+        Field(description="the id of an anime: only what its fans also pick"),
+    ] = None
     planned: Annotated[PlannedMode, Field(description="one of " + ", ".join(PlannedMode))] = (
         PlannedMode.NO
     )

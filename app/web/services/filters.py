@@ -119,7 +119,7 @@ def build_active_filters(
     ]
 
 
-def _make_filter(
+def make_filter(
     options: QueryOptions, label: str, mask: BoolArray | None, *names: str, **off: Any
 ) -> ActiveFilter:
     """Make a filter that is off when the options ``names`` are at their defaults, or as ``off``."""
@@ -129,12 +129,12 @@ def _make_filter(
 
 def _fact_filters(attributes: ItemAttributes, options: QueryOptions) -> Iterator[ActiveFilter]:
     """Filter by type, words, year and length."""
-    make_filter = partial(_make_filter, options)
+    make = partial(make_filter, options)
     if options.type:
         label = f"Type: {_join_or([TYPE_LABELS[kind] for kind in options.type])}"
         facet = attributes.facets.media_type
         mask = facet.mask(*(kind for kind in options.type if kind in facet.names))
-        yield make_filter(label, mask, "type")
+        yield make(label, mask, "type")
     for option in ("genre", "without", "tag", "without_tag"):
         slugs: tuple[str, ...] = getattr(options, option)
         for slug in slugs:
@@ -143,23 +143,23 @@ def _fact_filters(attributes: ItemAttributes, options: QueryOptions) -> Iterator
             if option.startswith("without"):
                 label, mask = f"No {label}", ~mask
             rest = {option: tuple(other for other in slugs if other != slug)}
-            yield make_filter(label, mask, option, **rest)
+            yield make(label, mask, option, **rest)
     for option, kind in (("studio", "Studio"), ("material", "Made from"), ("season", "Season")):
         slugs = getattr(options, option)
         if slugs:
             facet = find_facet(attributes.facets, option)
             names = [_require_name(facet, option, slug) for slug in slugs]
-            yield make_filter(f"{kind}: {_join_or(names)}", facet.mask(*slugs), option)
+            yield make(f"{kind}: {_join_or(names)}", facet.mask(*slugs), option)
     if options.year_from or options.year_to:
         years = options.year_from, options.year_to
         label = _range_label(*years, "From {}", "Up to {}", "{} to {}")
-        yield make_filter(label, _range_mask(attributes.year, *years), "year_from", "year_to")
+        yield make(label, _range_mask(attributes.year, *years), "year_from", "year_to")
     if options.min_episodes or options.max_episodes:
         ends = options.min_episodes, options.max_episodes
         label = _range_label(*ends, "At least {}", "At most {}", "{} to {}")
         label += " episode" if (ends[1] or ends[0]) == 1 else " episodes"
         mask = _range_mask(attributes.episodes, *ends)
-        yield make_filter(label, mask, "min_episodes", "max_episodes")
+        yield make(label, mask, "min_episodes", "max_episodes")
 
 
 def _rating_filters(
@@ -168,14 +168,14 @@ def _rating_filters(
     """Filter by age rating: as asked, else as fits a child's list; and by predicted score."""
     if options.rating:
         mask = facets.rated_up_to(options.rating)
-        yield _make_filter(options, ceiling_label(options.rating), mask, "rating")
+        yield make_filter(options, ceiling_label(options.rating), mask, "rating")
     elif for_children and not options.adult:
         label = f"{ceiling_label(CHILDREN_CEILING)}, for a child’s list"
         mask = facets.rated_up_to(CHILDREN_CEILING)
-        yield _make_filter(options, label, mask, "rating", rating=AgeRating.RPLUS)
+        yield make_filter(options, label, mask, "rating", rating=AgeRating.RPLUS)
     if options.min_score:
         label = f"You would give it {options.min_score:g} or more"
-        yield _make_filter(options, label, None, "min_score")
+        yield make_filter(options, label, None, "min_score")
 
 
 def _list_filters(
@@ -186,17 +186,17 @@ def _list_filters(
     options: QueryOptions,
 ) -> Iterator[ActiveFilter]:
     """Filter by how well known an anime is, and by what stands on the list."""
-    make_filter = partial(_make_filter, options)
+    make = partial(make_filter, options)
     count = len(attributes.popularity_rank)
     if options.popularity:
         popular = attributes.popularity_rank < popular_count(options.popularity, count)
         label = popularity_label(options.popularity, count)
-        yield make_filter(label, popular if options.popularity < 0 else ~popular, "popularity")
+        yield make(label, popular if options.popularity < 0 else ~popular, "popularity")
     if options.new_series:
         mask = ~franchises.same_franchise_mask(seen)
-        yield make_filter("No sequels and spin-offs", mask, "new_series")
+        yield make("No sequels and spin-offs", mask, "new_series")
     if options.planned is PlannedMode.ONLY:
-        yield make_filter("Only what you plan to watch", _mask_of(count, planned), "planned")
+        yield make("Only what you plan to watch", _mask_of(count, planned), "planned")
 
 
 def find_facet(facets: ItemFacets, option: str) -> Facet:

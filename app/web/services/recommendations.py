@@ -12,10 +12,12 @@ import numpy as np
 from app.observability.metrics import RECOMMEND_SECONDS, count_list_entries
 from app.recommender import (
     EngineName,
+    ItemEstimates,
     RecommendationResult,
     RecommendOptions,
     UserList,
     UserProfile,
+    estimate_items,
     recommend,
 )
 from app.recommender.array_types import BoolArray
@@ -23,6 +25,7 @@ from app.recommender.fold_in import fold_in
 from app.web.requests.query import MAX_TOP, InvalidQuery, PlannedMode, QueryOptions
 from app.web.services.filters import ActiveFilter, build_active_filters, build_hidden_mask
 from app.web.services.library import Library
+from app.web.services.taste_filters import build_taste_filters
 from app.web.services.user_lists import with_seen_marks
 
 ResultT = TypeVar("ResultT")
@@ -48,6 +51,13 @@ class FilteredResult(Generic[ResultT]):
     relaxations: list[FilterRelaxation]
 
 
+@dataclass(frozen=True, slots=True)
+class FilteredRecommendations(FilteredResult[RecommendationResult]):
+    """Recommendations for one fan, and the estimates that they were made from."""
+
+    estimates: ItemEstimates
+
+
 def run_with_relaxations(
     run: Callable[[QueryOptions], tuple[ResultT, list[ActiveFilter]]],
     options: QueryOptions,
@@ -66,21 +76,28 @@ def run_with_relaxations(
 
 def recommend_and_record(
     library: Library, user_list: UserList, options: QueryOptions, unmapped: int = 0
-) -> FilteredResult[RecommendationResult]:
+) -> FilteredRecommendations:
     """Recommend, and count the list's entries; ``unmapped`` titles of it have no anime id."""
-    run = partial(recommend_with_filters, library, user_list)
-    filtered = run_with_relaxations(run, options, lambda found: len(found.recommendations))
+    with RECOMMEND_SECONDS.time():
+        estimates = estimate_for(library, user_list, options)
+        run = partial(recommend_with_filters, library, estimates)
+        filtered = run_with_relaxations(run, options, lambda found: len(found.recommendations))
     count_list_entries(library.model.find_positions(user_list.anime_id) >= 0, unmapped)
-    return filtered
+    return FilteredRecommendations(
+        filtered.result, filtered.filters, filtered.relaxations, estimates
+    )
 
 
-@RECOMMEND_SECONDS.time()
+def estimate_for(library: Library, user_list: UserList, options: QueryOptions) -> ItemEstimates:
+    """Estimate every anime for a list, with what was marked as seen on the page."""
+    return estimate_items(library.model, build_user_profile(library, user_list, options))
+
+
 def recommend_with_filters(
-    library: Library, user_list: UserList, options: QueryOptions
+    library: Library, user: ItemEstimates, options: QueryOptions
 ) -> tuple[RecommendationResult, list[ActiveFilter]]:
     """Recommend what the options let through; also the filters that they switched on."""
-    user = build_user_profile(library, user_list, options)
-    filters = active_filters_for(library, (user,), options)
+    filters = active_filters_for(library, (user.profile,), options)
     return recommend(library.model, user, build_options(library, options, filters)), filters
 
 
@@ -133,9 +150,10 @@ def active_filters_for(
     for_children = any(
         facets.is_childrens_list(np.concatenate([user.seen, user.planned])) for user in users
     )
-    return build_active_filters(
+    filters = build_active_filters(
         library.attributes, library.franchises, seen, planned, options, for_children=for_children
     )
+    return [*filters, *build_taste_filters(library, users, options)]
 
 
 def build_user_profile(library: Library, user_list: UserList, options: QueryOptions) -> UserProfile:

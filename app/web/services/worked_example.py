@@ -12,7 +12,7 @@ from app.recommender.affinity import affinity_contributions
 from app.recommender.recommend import MAX_SCORE, MIN_SCORE, PERCENT, ItemScores, score_items
 from app.web.requests.query import QueryOptions
 from app.web.services.library import Library
-from app.web.services.recommendations import recommend_with_filters
+from app.web.services.recommendations import estimate_for, recommend_with_filters
 from app.web.services.user_lists import to_user_list
 
 ITEM_BIAS_LABEL = "How much better than average fans find this anime"
@@ -101,7 +101,8 @@ def build_worked_example(library: Library, anime_list: AnimeList) -> WorkedExamp
     """Work out the best match of a list, among new series; None if there is none."""
     user_list = to_user_list(anime_list)
     # Of a series that is on the list already, little more could be said than just that.
-    found, _ = recommend_with_filters(library, user_list, QueryOptions(new_series=True))
+    wish = QueryOptions(new_series=True)
+    found, _ = recommend_with_filters(library, estimate_for(library, user_list, wish), wish)
     if not found.is_personalized or not found.recommendations:
         return None
     best = max(found.recommendations, key=lambda item: item.match + item.moved_by)

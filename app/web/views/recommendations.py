@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.lists.entry import AnimeList
 from app.schemas.recommendations import RecommendationsResponse
 from app.web.presenters.results import build_results_page
+from app.web.presenters.shelves import build_shelf_sections
 from app.web.presenters.taste_summary import summarize_taste
 from app.web.problems import problem_types_by_slug
 from app.web.request_costs import Cost, rate_limited
@@ -32,6 +33,7 @@ from app.web.requests.upload import (
 )
 from app.web.services.example_lists import EXAMPLE_LIST
 from app.web.services.recommendations import recommend_and_record
+from app.web.services.shelves import Shelf, build_shelves, has_shelves
 from app.web.services.user_lists import UserRef, resolve_user, to_user_list
 from app.web.state import get_app_state, get_library
 from app.web.views.responses import (
@@ -189,8 +191,12 @@ def _render_or_export(
     answer = RecommendationsResponse.build(result, library.catalogue, english=options.english)
     if file_format is not None:
         return export_response(file_format, answer)
+    shelves: list[Shelf] = []
+    if answer.personal and has_shelves(options):
+        shelves = build_shelves(library, filtered.estimates, options, result)
     return render_template(
         "results.html",
+        shelves=build_shelf_sections(shelves, library.catalogue, english=options.english),
         results=build_results_page(library, filtered, answer, anime_list, options),
         taste=summarize_taste(library.model, library.attributes, result.profile),
         page_query=to_page_query,

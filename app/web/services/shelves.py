@@ -1,0 +1,104 @@
+"""The shelves of a results page: what a fan may want tonight, each a few picks of its own.
+
+A shelf is nothing but options: opened whole it is the page of recommendations with these. The list
+is folded in and every anime estimated once for all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from app.recommender import (
+    ItemEstimates,
+    RecommendationResult,
+    RecommendedItem,
+    SortOrder,
+    recommend,
+)
+from app.web.requests.query import MediaType, PlannedMode, QueryOptions
+from app.web.services.library import Library
+from app.web.services.recommendations import active_filters_for, build_options
+
+SHELF_SIZE = 12
+MIN_SHELF_SIZE = 4
+"""A shelf of fewer titles is not shown."""
+NEW_YEARS = 3
+LOVED_SHELVES = 2
+LOVED_SCORE = 8.0
+REASONS_FROM = 20
+"""The picks whose reasons decide what a shelf is named after."""
+_KEPT = frozenset({"top", "adult", "rating", "title", "ignore_dropped", "hide", "seen"})
+"""Options that change who asks and what may be shown, not what is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """A shelf: its name, the options that open it whole, and its first picks.
+
+    ``loved`` is the id of the anime that it is named after, if it is.
+    """
+
+    name: str
+    options: QueryOptions
+    items: tuple[RecommendedItem, ...]
+    loved: int | None = None
+
+
+def has_shelves(options: QueryOptions) -> bool:
+    """Whether nothing in particular is asked for, so that shelves have their place."""
+    default = QueryOptions()
+    return options.top == default.top and options == default.with_changes(
+        **{name: getattr(options, name) for name in _KEPT}
+    )
+
+
+def build_shelves(
+    library: Library, estimates: ItemEstimates, options: QueryOptions, best: RecommendationResult
+) -> list[Shelf]:
+    """Fill the shelves that have enough on them; ``best`` are the picks that stand above them."""
+    shelves = []
+    for name, changes, loved in _kinds(library, best):
+        changed = options.with_changes(**changes)
+        filters = active_filters_for(library, (estimates.profile,), changed)
+        wanted = build_options(library, changed.with_changes(top=SHELF_SIZE), filters)
+        items = recommend(library.model, estimates, wanted.without_reasons()).recommendations
+        if len(items) >= MIN_SHELF_SIZE:
+            shelves.append(Shelf(name, changed, items, loved))
+    return shelves
+
+
+def _kinds(
+    library: Library, best: RecommendationResult
+) -> Iterator[tuple[str, dict[str, object], int | None]]:
+    """Yield each shelf's name, what it changes of the options, and the anime it is named after."""
+    newest = int(library.model.manifest.created[:4])
+    loved = _loved_reasons(library, best)
+    yield "Next in series you like", {"continues": True}, None
+    yield "New for you", {"year_from": newest - NEW_YEARS + 1}, None
+    for anime_id in loved[:1]:
+        yield "Because you loved", {"like": anime_id}, anime_id
+    yield "Hidden gems", {"order": SortOrder.DISCOVER}, None
+    if len(best.profile.planned):
+        yield "From your plan to watch", {"planned": PlannedMode.ONLY}, None
+    for anime_id in loved[1:]:
+        yield "Because you loved", {"like": anime_id}, anime_id
+    yield "Outside your usual genres", {"unusual": True}, None
+    yield "For one evening", {"type": (MediaType.MOVIE,), "max_episodes": 1}, None
+
+
+def _loved_reasons(library: Library, best: RecommendationResult) -> list[int]:
+    """Return what the fan loved and is most often the reason for a pick, one a series."""
+    weight: dict[int, float] = {}
+    for item in best.recommendations[:REASONS_FROM]:
+        for why in item.contributions:
+            if why.score is not None and why.score >= LOVED_SCORE and why.weight > 0:
+                weight[why.anime_id] = weight.get(why.anime_id, 0.0) + why.weight
+    found: list[int] = []
+    for anime_id in sorted(weight, key=lambda each: (-weight[each], each)):
+        series = set(library.catalogue.series(anime_id))
+        if not series & set(found):
+            found.append(anime_id)
+        if len(found) == LOVED_SHELVES:
+            break
+    return found

@@ -1,0 +1,93 @@
+"""Filters that depend on what a fan likes: what goes on, what is unusual, what is like a title."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from app.recommender import Model, UserProfile
+from app.recommender.array_types import BoolArray, Int64Array
+from app.web.requests.query import QueryOptions
+from app.web.services.filters import ActiveFilter, ItemAttributes, make_filter
+from app.web.services.library import Library
+
+USUAL_GENRES = 3
+"""The genres that a list has most of are what its fan usually watches."""
+LIKE_DEPTH = 150
+"""How many anime are like a title: those for which it speaks most."""
+
+
+def build_taste_filters(
+    library: Library, users: Sequence[UserProfile], options: QueryOptions
+) -> Iterator[ActiveFilter]:
+    """Build the filters by taste that these options switch on, for one fan or several together."""
+    if options.continues:
+        mask = np.zeros(len(library.model), bool)
+        for user in users:
+            mask |= continuation_mask(library, user)
+        yield make_filter(options, "Goes on with a series you liked", mask, "continues")
+    if options.unusual:
+        seen = np.concatenate([user.seen for user in users])
+        names, mask = unusual_mask(library.attributes, seen)
+        label = f"Outside your usual genres: no {', '.join(names)}" if names else "Unusual"
+        yield make_filter(options, label, mask, "unusual")
+    if options.like is not None:
+        title = library.catalogue.title(options.like, english=options.english)
+        mask = like_mask(library, options.like)
+        yield make_filter(options, f"Like {title}", mask, "like")
+
+
+def continuation_mask(library: Library, user: UserProfile) -> BoolArray:
+    """Where an anime comes next after one that the user finished and liked, (n,) bool."""
+    franchises, liked = library.franchises, user.liked()
+    of_series = franchises.same_franchise_mask(liked)
+    of_series[user.seen] = False
+    targets = np.flatnonzero(of_series)
+    mask = np.zeros(len(library.model), bool)
+    mask[targets[franchises.followed(targets, user.seen, liked) >= 0]] = True
+    return mask
+
+
+def unusual_mask(attributes: ItemAttributes, seen: Int64Array) -> tuple[tuple[str, ...], BoolArray]:
+    """Return the genres that most of a list is of, and where an anime has others only, (n,) bool.
+
+    Themes and demographics are no genres here; what has no known genre is not unusual.
+    """
+    facet = attributes.facets.genre
+    has_genre = np.zeros(len(attributes.year), bool)
+    counts = {}
+    for slug in facet.names:
+        if facet.groups[slug] == "genres":
+            mask = facet.mask(slug)
+            has_genre |= mask
+            counts[slug] = int(mask[seen].sum())
+    usual = sorted(counts, key=lambda slug: (-counts[slug], slug))[:USUAL_GENRES]
+    usual = [slug for slug in usual if counts[slug]]
+    mask = has_genre & ~facet.mask(*usual) if usual else has_genre
+    return tuple(facet.names[slug] for slug in usual), mask
+
+
+def like_mask(library: Library, anime_id: int) -> BoolArray:
+    """Where an anime is among those for which this one speaks most; its own series is not.
+
+    Nowhere if the model does not know it.
+    """
+    model = library.model
+    position = int(model.find_positions(np.array([anime_id], np.int64))[0])
+    if position < 0:
+        return np.zeros(len(model), bool)
+    mask = _spoken_for(model, position)
+    own = library.franchises.same_franchise_mask(np.array([position]))
+    return mask & ~own
+
+
+def _spoken_for(model: Model, position: int) -> BoolArray:
+    affinity = model.affinity_matrix
+    row = slice(affinity.indptr[position], affinity.indptr[position + 1])
+    others, weights = affinity.indices[row], affinity.data[row]
+    others, weights = others[weights > 0], weights[weights > 0]
+    best = np.lexsort((others, -weights))[:LIKE_DEPTH]
+    mask = np.zeros(len(model), bool)
+    mask[others[best]] = True
+    return mask

@@ -1,0 +1,185 @@
+"""``python -m benchmarks.look --out FOLDER``: every page as a visitor sees it, with figures.
+
+Serves the bundled model with a stand-in for the list sites, opens each page in Chromium at four
+widths, by day and by night, with drawn posters in place of those on the net, and writes the
+pictures, what was measured, and one page that shows all of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from axe_playwright_python.sync_playwright import Axe
+from jinja2 import Environment
+from playwright.sync_api import Browser, Page, Route, sync_playwright
+
+from app.settings import PROJECT_ROOT
+from app.web.middleware.headers import POSTER_ORIGINS
+from demo.demo_users import make_demo_data
+from demo.fake_upstream import FakeUpstream
+
+CHROMIUM = Path(os.environ.get("CHROMIUM_PATH") or "/usr/bin/chromium")
+MODEL = PROJECT_ROOT / "bundled_model"
+WIDTHS = (390, 768, 1440, 2560)
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+HEIGHT = 900
+FAN = "/user/anilist/Hana"
+PAGES = {
+    "home": "/",
+    "results": FAN,
+    "all": f"{FAN}?n=40",
+    "example": "/example",
+    "discover": f"{FAN}?order=discover",
+    "pick": "/pick?picks=5114-9&q=cowboy",
+    "anime": "/anime/5114",
+    "favourites": "/favourites/kitsu/Hana",
+    "pair": "/together/anilist/Hana/anilist/Sora",
+    "about": "/about",
+    "error": "/user/anilist/nobody-of-this-name",
+}
+WATCH = """window.watched = {shift: 0, long: 0, lcp: 0};
+const watch = (type, note) => new PerformanceObserver(list => list.getEntries().forEach(note))
+  .observe({type, buffered: true});
+watch("layout-shift", each => { watched.shift += each.value; });
+watch("longtask", each => { watched.long = Math.max(watched.long, each.duration); });
+watch("largest-contentful-paint", each => { watched.lcp = each.startTime; });"""
+MEASURE = """() => ({
+  ...window.watched,
+  wide: document.documentElement.scrollWidth > innerWidth,
+  bytes: performance.getEntriesByType("navigation")[0].encodedBodySize,
+  first: document.querySelector(".poster, .thumb")?.getBoundingClientRect().top ?? null,
+})"""
+REPORT = Path(__file__).with_name("look.html.jinja")
+
+
+def drawn_poster(address: str) -> str:
+    """Draw a picture of 225 x 318 that is always the same for an address."""
+    seed = hashlib.sha256(address.encode()).digest()
+    hue, other = seed[0] * 360 // 256, (seed[0] * 360 // 256 + 40 + seed[1] % 140) % 360
+    x, y, size = 30 + seed[2] % 160, 60 + seed[3] % 180, 40 + seed[4] % 70
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="225" height="318">'
+        f'<linearGradient id="g" x2="0" y2="1"><stop stop-color="hsl({hue} 55% 62%)"/>'
+        f'<stop offset="1" stop-color="hsl({other} 50% 30%)"/></linearGradient>'
+        '<rect width="225" height="318" fill="url(#g)"/>'
+        f'<circle cx="{x}" cy="{y}" r="{size}" fill="hsl({other} 70% 75%)" opacity=".8"/>'
+        f'<path d="M0 318L{x} {y + size}L225 318Z" fill="hsl({hue} 40% 20%)" opacity=".7"/>'
+        '<path d="M3 3H222V315H3Z" fill="none" stroke="#fff" stroke-width="3"/></svg>'
+    )
+
+
+def answer_posters(route: Route) -> None:
+    """Answer for the hosts of posters with a drawing, and let nothing else out."""
+    address = route.request.url
+    if address.startswith("http://127.0.0.1:"):
+        route.continue_()
+    elif address.startswith(tuple(f"{host}/" for host in POSTER_ORIGINS)):
+        route.fulfill(body=drawn_poster(address), content_type="image/svg+xml")
+    else:
+        route.abort()
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """Serve the bundled model; the list sites are on this machine."""
+    with FakeUpstream(data=make_demo_data(MODEL)) as sites:
+        environment = {
+            **os.environ,
+            "PORT": "0",
+            "WEB_CONCURRENCY": "1",
+            "HAKKEN_MODEL": str(MODEL),
+            "HAKKEN_ANILIST_URL": sites.base_url("anilist"),
+            "HAKKEN_KITSU_URL": sites.base_url("kitsu"),
+            "HAKKEN_LIMITS": "0",
+            "HAKKEN_RATE_LISTS": "off",
+            "HAKKEN_RATE_PAGES": "off",
+        }
+        command = [sys.executable, "-m", "gunicorn", "app.wsgi:app"]
+        with subprocess.Popen(
+            command, cwd=PROJECT_ROOT, env=environment, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stderr is not None
+            for line in process.stderr:
+                if found := re.search(r"Listening at: http://[^:]+:(\d+)", line):
+                    break
+            else:
+                raise SystemExit("benchmarks.look: the server did not start")
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            try:
+                yield f"http://127.0.0.1:{found[1]}"
+            finally:
+                process.send_signal(signal.SIGQUIT)
+
+
+def look_at(page: Page, address: str, *, with_axe: bool) -> dict[str, Any]:
+    """Open a page, let it come to rest, and measure it."""
+    page.goto(address, wait_until="load")
+    page.wait_for_load_state("networkidle")
+    measured: dict[str, Any] = page.evaluate(MEASURE)
+    found = Axe().run(page).response["violations"] if with_axe else []
+    return {**measured, "faults": [rule["id"] for rule in found]}
+
+
+def look(browser: Browser, server: str, out: Path, pages: dict[str, str]) -> list[dict[str, Any]]:
+    """Look at all pages in all sizes and schemes."""
+    rows = []
+    for width in WIDTHS:
+        for scheme in SCHEMES:
+            context = browser.new_context(
+                viewport={"width": width, "height": HEIGHT}, color_scheme=scheme, base_url=server
+            )
+            context.add_init_script(WATCH)
+            context.route("**/*", answer_posters)
+            page = context.new_page()
+            for name, address in pages.items():
+                picture = f"{name}-{width}-{scheme}.png"
+                measured = look_at(page, address, with_axe=width in {390, 1440})
+                page.screenshot(path=out / picture)
+                rows.append(
+                    {"page": name, "width": width, "scheme": scheme, "picture": picture, **measured}
+                )
+            context.close()
+    return rows
+
+
+def main() -> None:
+    """Look, and say what is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.look", description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--pages", nargs="+", choices=PAGES, default=list(PAGES), metavar="NAME")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with serving() as server, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        pages = {name: PAGES[name] for name in arguments.pages}
+        rows = look(browser, server, arguments.out, pages)
+        browser.close()
+    (arguments.out / "look.json").write_text(json.dumps(rows, indent=1) + "\n")
+    page = Environment(autoescape=True).from_string(REPORT.read_text()).render(rows=rows)
+    (arguments.out / "index.html").write_text(page)
+    for row in rows:
+        first = "-" if row["first"] is None else f"{row['first']:.0f}"
+        told = [
+            f"{row['page']:<11}{row['width']:>5} {row['scheme']:<6}",
+            f"shift {row['shift']:.3f}  first poster {first:>4}  {row['bytes'] / 1000:5.1f} kB",
+            f"longest task {row['long']:4.0f} ms",
+            "WIDER THAN THE WINDOW" if row["wide"] else "",
+            ", ".join(row["faults"]),
+        ]
+        sys.stdout.write("  ".join(filter(None, told)) + "\n")
+
+
+if __name__ == "__main__":
+    main()

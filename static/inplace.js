@@ -1,0 +1,147 @@
+// Orders, filters, marks and further titles change the page where it is. Without it they load the page anew.
+"use strict";
+
+// In a block, because all scripts of a page share their names.
+{
+  const main = document.getElementById("main");
+  const calm = matchMedia("(prefers-reduced-motion: reduce)");
+  const pages = new Map(); // what was shown before, for the back button; uploads have no address
+  const KEPT_PAGES = 20;
+  let latest = 0;
+
+  const toast = document.createElement("div");
+  toast.className = "toast";
+  toast.setAttribute("role", "status");
+  document.body.append(toast);
+
+  function sayDone(text, undo) {
+    toast.replaceChildren(text);
+    toast.classList.toggle("seen", undo);
+    if (!undo) return;
+    const button = document.createElement("button");
+    button.className = "choice";
+    button.textContent = "Undo";
+    button.addEventListener("click", () => {
+      toast.classList.remove("seen");
+      history.back();
+    });
+    toast.append(" ", button);
+  }
+
+  /** What stands on a page, whether it came in one part or in two; nothing if it is no page of picks. */
+  function contentOf(text) {
+    const read = new DOMParser().parseFromString(text, "text/html");
+    const content = read.querySelector(".arrived") ?? read.getElementById("main");
+    if (!content?.querySelector(".controls")) return null;
+    return { title: content.dataset.title ?? read.title, nodes: [...content.childNodes] };
+  }
+
+  function nameCards(named) {
+    const names = new Set();
+    for (const card of document.querySelectorAll(".card[data-anime]")) {
+      const { top, bottom } = card.getBoundingClientRect();
+      const near = named && bottom > -200 && top < innerHeight + 200 && !names.has(card.dataset.anime);
+      card.style.viewTransitionName = near ? `anime-${card.dataset.anime}` : "";
+      if (near) names.add(card.dataset.anime);
+    }
+  }
+
+  function swap({ title, nodes }) {
+    main.classList.remove("streamed");
+    main.replaceChildren(...nodes.map((node) => document.adoptNode(node)));
+    document.title = title;
+    document.dispatchEvent(new Event("hakken:shown"));
+  }
+
+  async function show(content) {
+    if (calm.matches || !document.startViewTransition) return swap(content);
+    nameCards(true);
+    const transition = document.startViewTransition(() => {
+      swap(content);
+      nameCards(true);
+    });
+    transition.ready.catch(() => {}); // another change came before this one was shown
+    transition.finished.catch(() => {}).finally(() => nameCards(false));
+    await transition.updateCallbackDone;
+  }
+
+  /** Where the focus goes: to the same control, else to the card that is now in its place. */
+  function focusAgain(place) {
+    const controls = [...main.querySelectorAll("a.choice, button.choice")];
+    const same = controls.find((control) => control.textContent.trim() === place.label);
+    const card = document.getElementById(place.card);
+    (card?.querySelector("h2 a") ?? same ?? main).focus({ preventScroll: true });
+  }
+
+  function placeOf(control, hash) {
+    const card = control.closest(".card")?.id || (hash.startsWith("#rank-") ? hash.slice(1) : "");
+    return { label: control.textContent.trim(), card };
+  }
+
+  function remember(text) {
+    const number = Date.now() + Math.random();
+    pages.set(number, text);
+    if (pages.size > KEPT_PAGES) pages.delete(pages.keys().next().value);
+    return number;
+  }
+
+  async function change(request, control, hash, fallback) {
+    const mine = ++latest;
+    const place = placeOf(control, hash);
+    const title = control.closest(".card")?.querySelector("h2")?.textContent.trim();
+    const { scrollX, scrollY } = window;
+    main.setAttribute("aria-busy", "true");
+    try {
+      const answer = await fetch(request);
+      const text = await answer.text();
+      if (mine !== latest) return;
+      const content = answer.ok ? contentOf(text) : null;
+      if (!content) return fallback();
+      await show(content);
+      history.pushState({ page: remember(text) }, "", request.method === "GET" ? answer.url : undefined);
+      scrollTo(scrollX, scrollY);
+      focusAgain(place);
+      if (title) sayDone(control.matches("[data-hides]") ? `Hidden: ${title}.` : `Saved: ${title}.`, true);
+      else sayDone("The picks have changed.", false);
+    } catch {
+      if (mine === latest) fallback();
+    } finally {
+      main.removeAttribute("aria-busy");
+    }
+  }
+
+  main.addEventListener("click", (event) => {
+    const link = event.target.closest("a[href]");
+    if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    const url = new URL(link.href);
+    const here = url.origin === location.origin && url.pathname === location.pathname;
+    if (!here || link.hasAttribute("download") || url.search === location.search) return;
+    event.preventDefault();
+    change(new Request(url), link, url.hash, () => location.assign(url));
+  });
+
+  main.addEventListener("submit", (event) => {
+    const { target: form, submitter } = event;
+    if (form.id !== "again") return;
+    const data = new FormData(form, submitter);
+    if (String(data.get("choice") ?? "").includes("format=")) return;
+    event.preventDefault();
+    const posts = form.method === "post";
+    const url = new URL(form.action);
+    if (!posts) url.search = new URLSearchParams([...data].filter(([, value]) => value !== ""));
+    const request = posts ? new Request(url, { method: "POST", body: data }) : new Request(url);
+    change(request, submitter ?? form, "", () => (posts ? form.submit() : location.assign(url)));
+  });
+
+  history.replaceState({ page: remember(document.documentElement.outerHTML) }, "");
+  addEventListener("popstate", async ({ state }) => {
+    const text = pages.get(state?.page);
+    if (!state && location.hash) return; // a jump within the page
+    if (!text) return location.reload();
+    const content = contentOf(text);
+    if (!content) return location.reload();
+    ++latest;
+    await show(content);
+    sayDone("The picks are as before.", false);
+  });
+}

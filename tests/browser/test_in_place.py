@@ -1,0 +1,164 @@
+"""Orders, filters and marks change the page where it is; the back button and Undo lead back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.web.fans import regular_export
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[..., Page]
+FAN = "/user/anilist/Regular"
+
+
+def titles(page: Page) -> list[str]:
+    return page.locator("ol.cards h2").all_text_contents()
+
+
+def mark_document(page: Page) -> None:
+    """Leave something that a new document would not have."""
+    page.evaluate("window.stillHere = true")
+
+
+def is_same_document(page: Page) -> bool:
+    return page.evaluate("window.stillHere === true") is True
+
+
+def open_sheet(page: Page, title: str) -> None:
+    page.get_by_role("button", name=f"More about {title}", exact=True).click()
+
+
+def test_a_mark_is_made_in_place_and_undone(visit: Visit) -> None:
+    page = visit(f"{FAN}?n=40")
+    mark_document(page)
+    before = titles(page)
+    page.locator(".card").nth(9).scroll_into_view_if_needed()
+    scrolled = page.evaluate("scrollY")
+    assert scrolled > 0
+    open_sheet(page, before[9])
+    page.get_by_role("dialog").get_by_role("link", name="Not for me").click()
+    expect(page.locator(".toast")).to_contain_text(f"Hidden: {before[9]}.")
+    expect(page).to_have_url(re.compile(r"n=40&hide=\d+$"))
+    after = titles(page)
+    assert before[9] not in after
+    assert after[:9] == before[:9]
+    assert page.evaluate("scrollY") == scrolled
+    focused = page.evaluate("document.activeElement.closest('.card')?.id")
+    assert focused == "rank-10"
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("ol.cards h2").nth(9)).to_have_text(before[9])
+    expect(page).to_have_url(re.compile(r"\?n=40$"))
+    assert titles(page) == before
+    assert is_same_document(page)
+
+
+def test_a_score_from_a_sheet_is_counted(visit: Visit) -> None:
+    page = visit(f"{FAN}?n=40")
+    mark_document(page)
+    title = titles(page)[0]
+    open_sheet(page, title)
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("your score").select_option("10")
+    dialog.get_by_role("button", name="Save the score of").click()
+    expect(page.locator(".toast")).to_contain_text(f"Saved: {title}.")
+    expect(page).to_have_url(re.compile(r"seen=\d+:10$"))
+    assert title not in titles(page)
+    assert is_same_document(page)
+
+
+def test_orders_filters_and_the_back_button(visit: Visit) -> None:
+    page = visit(FAN)
+    mark_document(page)
+    before = titles(page)
+    page.get_by_role("link", name="Hidden gems", exact=True).click()
+    expect(page.locator("[aria-current=true]").first).to_have_text(re.compile("Hidden gems"))
+    expect(page).to_have_url(re.compile("order=discover$"))
+    expect(page.get_by_role("link", name="Hidden gems", exact=True)).to_be_focused()
+    page.get_by_role("button", name="Filters").click()
+    page.get_by_role("checkbox", name=re.compile(r"^TV\b")).press("Space")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page).to_have_url(re.compile("type=tv"))
+    expect(page.get_by_role("button", name="Filters (1 on)")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("button", name="Filters", exact=True)).to_be_visible()
+    page.go_back()
+    expect(page.locator(".shelf").first).to_be_visible()
+    assert titles(page) == before
+    page.go_forward()
+    expect(page).to_have_url(re.compile("order=discover$"))
+    expect(page.locator("[aria-current=true]").first).to_have_text(re.compile("Hidden gems"))
+    assert titles(page) != before
+    assert is_same_document(page)
+
+
+def test_more_titles_come_below(visit: Visit) -> None:
+    page = visit(f"{FAN}?order=discover")
+    mark_document(page)
+    before = titles(page)
+    page.get_by_role("link", name="20 more titles").click()
+    expect(page.locator("#rank-21")).to_be_attached()
+    assert titles(page)[:20] == before
+    focused = page.evaluate("document.activeElement.closest('.card')?.id")
+    assert focused == "rank-21"
+    assert is_same_document(page)
+
+
+def test_a_file_s_picks_change_in_place_too(visit: Visit, tmp_path: Path) -> None:
+    file = tmp_path / "animelist.xml"
+    file.write_bytes(regular_export())
+    page = visit()
+    page.get_by_label("Export file").set_input_files(file)
+    page.get_by_role("button", name="Read the file").click()
+    expect(page).to_have_title(re.compile("^Picks for Exporter"))
+    mark_document(page)
+    before = titles(page)
+    page.get_by_role("button", name="Predicted score").click()
+    expect(page.locator("[aria-current=true]").first).to_have_text(re.compile("Predicted score"))
+    assert titles(page) != before
+    page.go_back()
+    expect(page.locator("[aria-current=true]").first).to_have_text(re.compile("Best match"))
+    assert titles(page) == before
+    assert is_same_document(page)
+
+
+def test_what_cannot_be_shown_in_place_is_opened(visit: Visit) -> None:
+    page = visit(f"{FAN}?n=40")
+    mark_document(page)
+    page.get_by_role("button", name="Filters").click()
+    page.get_by_label("From year").fill("2000")
+    page.get_by_label("To year").fill("1990")
+    page.get_by_role("button", name="Show", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).not_to_have_text("Picks for Regular")
+    assert not is_same_document(page)
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_sheet_opens_over_the_page_and_moves_nothing(visit: Visit, scripts: bool) -> None:
+    page = visit(FAN, java_script_enabled=scripts, viewport={"width": 390, "height": 800})
+    card = page.locator("ol.cards .card").first
+    box = card.bounding_box()
+    open_sheet(page, titles(page)[0])
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    expect(dialog.get_by_text("You would give it")).to_be_visible()
+    assert card.bounding_box() == box
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    button = page.get_by_role("button", name=f"More about {titles(page)[0]}", exact=True)
+    expect(button).to_be_focused()
+
+
+@pytest.mark.parametrize(("width", "most"), [(390, 350), (1440, 320)])
+def test_the_first_poster_is_on_the_first_screen(visit: Visit, width: int, most: int) -> None:
+    for address in (FAN, f"{FAN}?n=40", "/example", "/together/anilist/Regular/anilist/NoScores"):
+        page = visit(address, viewport={"width": width, "height": 800})
+        box = page.locator(".poster").first.bounding_box()
+        assert box is not None
+        assert box["y"] < most, address
+        assert abs(box["width"] / box["height"] - 225 / 318) < 0.01
