@@ -28,7 +28,7 @@ from model_build.engines.training_pairs import (
     validation_losses,
 )
 
-DEFAULTS = NetworkSettings(size=128, dropout=0.0, decay=0.0, schedule="warmup", initialiser="he")
+DEFAULTS = NetworkSettings(size=128, dropout=0.0, decay=100.0, schedule="warmup", initialiser="he")
 INITIAL_SLOPE = 3.0
 RIDGE_GRID = (0.5, 1.0, 2.0, 4.0, 8.0)
 VALIDATION_RIDGE = 2.0

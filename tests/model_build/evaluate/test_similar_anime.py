@@ -38,7 +38,11 @@ TITLES, FANS, LENGTH, TAGS = 200, 900, 110, 60
 MEAN_SCORE, NOISE = 7.0, 0.6
 SMALL = {"size": 24, "batch": 2048, "validation": 20}
 LONGER = {"epochs": 30, "patience": 30, "rate": 0.03}
-SETTINGS = {"kernel": {**SMALL, "epochs": 4}, "cosine": SMALL | LONGER, "mf": SMALL | LONGER}
+SETTINGS = {
+    "kernel": {**SMALL, "epochs": 4},
+    "cosine": SMALL | LONGER | {"decay": 10.0},
+    "mf": SMALL | LONGER,
+}
 FLOORS = {
     "similarity": (0.85, 0.15, 0.2),
     "affinity": (0.85, 0.2, 0.25),
