@@ -33,6 +33,10 @@ ROOMS = {
         *("app.recommender", "app.catalogue", "app.facets", "app.age_rating"),
     },
     "tracking": {"util"},
+    "interface": {
+        *("util", "data", "artifact", "train", "evaluate"),
+        *("app.recommender", "app.catalogue", "app.facets", "app.age_rating"),
+    },
     "pipeline": {
         *("util", "data", "collect", "artifact", "train", "engines", "evaluate", "tuning"),
         *("reporting", "tracking", "app.recommender"),
@@ -57,6 +61,7 @@ TRAINING_ONLY = (
     "model_build",
     "polars",
     "pandas",
+    "narwhals",
     "scipy",
     "sklearn",
     "surprise",

@@ -34,6 +34,8 @@ ENTRY_SCHEMA: dict[str, DataTypeClass] = {
 }
 OPTIONAL_COLUMNS = ("status", "collected")
 STATUS_CODES = sorted(int(status) for status in WatchStatus)
+DATA_FRAME = Path("the DataFrame")
+"""Stands in messages for the file that entries came in; its rows are counted from 0."""
 UNRATED_VALUES = (0.0, -1.0)
 EXPECTED_VALUES = {
     "anime_id": "a whole number above 0",
@@ -156,6 +158,39 @@ def read_user_list(path: Path) -> UserList:
     )
 
 
+def check_ratings_frame(frame: pl.DataFrame) -> pl.DataFrame:
+    """Check rows of ``user_id, anime_id, rating[, status, collected]`` as a file of them is.
+
+    Raises
+    ------
+    InputError
+        As `read_ratings`; the DataFrame's rows are counted from 0.
+    """
+    checked = _check_frame(frame, ("user_id", "anime_id"))
+    if checked["user_id"].n_unique() < 2:
+        raise InputError(f"{DATA_FRAME}: all rows are of one user; a model needs at least two.")
+    return checked
+
+
+def check_user_list_frame(frame: pl.DataFrame) -> pl.DataFrame:
+    """Check one user's rows of ``anime_id, rating[, status]``; there may be none."""
+    return _check_frame(frame, ("anime_id",))
+
+
+def _check_frame(frame: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:
+    wanted = [*keys, "rating"]
+    missing = [name for name in wanted if name not in frame.columns]
+    if missing:
+        raise InputError(
+            f"{DATA_FRAME}: column {', '.join(missing)} is missing "
+            f"(found: {', '.join(frame.columns)})."
+        )
+    optional = [name for name in OPTIONAL_COLUMNS if name in frame.columns]
+    checked = _validated(DATA_FRAME, frame.select(*wanted, *optional), keys)
+    _validate_unique(checked, [checked], [DATA_FRAME], keys)
+    return checked
+
+
 def ratings_fingerprint(ratings: Ratings) -> str:
     """Return a sha256 of the ratings themselves, whatever kind of file they came in."""
     digest = hashlib.sha256()
@@ -204,11 +239,16 @@ def _read_validated(path: Path, keys: tuple[str, ...]) -> pl.DataFrame:
             f"{path}: column {', '.join(missing)} is missing (found: {', '.join(columns)}); "
             f"expected {', '.join(required)} and optionally {' and '.join(OPTIONAL_COLUMNS)}."
         )
-    optional = [name for name in OPTIONAL_COLUMNS if name in columns]
-    wanted = [*required, *optional]
+    wanted = [*required, *(name for name in OPTIONAL_COLUMNS if name in columns)]
     frame = _read_columns(path, wanted)
     if frame.is_empty():
         raise InputError(f"{path}: the file has no rows below its header.")
+    return _validated(path, frame, keys)
+
+
+def _validated(path: Path, frame: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:
+    """Rows of a file, or of `DATA_FRAME`, cast and checked; optional columns are filled."""
+    optional = [name for name in OPTIONAL_COLUMNS if name in frame.columns]
     frame = _cast_columns(path, frame)
     frame = frame.with_columns(
         pl.lit(0, dtype=ENTRY_SCHEMA[name]).alias(name)
@@ -337,6 +377,8 @@ def _validate_unique(
 
 
 def _row_location(path: Path, row: int) -> str:
+    if path is DATA_FRAME:
+        return f"{path}, row {row}"
     return f"{path}, row {row + (1 if _is_parquet(path) else 2)}"
 
 
