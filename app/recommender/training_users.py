@@ -1,7 +1,9 @@
-"""The users that an engine was trained on, as nameless vectors, and what they loved.
+"""The users that an engine was trained on, without names, and what they loved.
 
-Optional: a model without arrays ``ENGINE_training_users_*`` has none. Users are alike by the cosine
-of their vectors; those of training were folded in from their lists as a visitor is.
+Optional, in one of two ways: the arrays ``ENGINE_training_users_*`` have a row for each of them;
+``ENGINE_user_centres_*`` have centres of clusters of at least `MIN_CENTRE_USERS` of them, and no
+user. Users are alike by the cosine of their vectors; those of training were folded in from their
+lists as a visitor is.
 """
 
 from __future__ import annotations
@@ -17,22 +19,30 @@ from app.recommender.artifact import ArtifactError
 
 NEIGHBOUR_COUNT = 50
 """Users whose favourites are put together: fewer are chance, more are everybody."""
+CENTRE_COUNT = 3
+"""Centres that are put together where there are no users."""
+MIN_CENTRE_USERS = 50
+MIN_CENTRE_LOVERS = 5
+"""Of a cluster's users so many must have loved what it tells."""
 LOVED_MIN_SCORE = 8.0
 MAX_LOVED_ITEMS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingUsers:
-    """Vectors and loved anime of f users.
+    """Vectors and loved anime of f users, or of f clusters of users.
 
-    ``embeddings`` (f, d) float32 has rows of length 1; what user k loved, best first, are the
-    positions ``loved_items[indptr[k]:indptr[k + 1]]``. ``supporters`` (n,) is how many of the users
-    loved each anime.
+    ``embeddings`` (f, d) float32 has rows of length 1; what row k loved, best first, are the
+    positions ``loved_items[indptr[k]:indptr[k + 1]]``, and ``lovers`` how many of its users loved
+    each. ``user_count`` (f,) is how many users a row stands for, 1 where it is one. ``supporters``
+    (n,) is how many of all users loved each anime.
     """
 
     embeddings: Float32Array
     indptr: Int64Array
     loved_items: Int32Array
+    lovers: Int32Array
+    user_count: Int32Array
     supporters: Int64Array
 
     @classmethod
@@ -44,37 +54,66 @@ class TrainingUsers:
         ArtifactError
             The arrays do not fit.
         """
-        if f"{engine}_training_users_embedding" not in arrays:
-            return None
-        indptr = arrays.read_vector(f"{engine}_training_users_indptr", np.int64)
-        embeddings = arrays.read_table(f"{engine}_training_users_embedding", len(indptr) - 1)
-        loved_items = arrays.read_vector(f"{engine}_training_users_indices", np.int32)
+        for kind in ("training_users", "user_centres"):
+            if f"{engine}_{kind}_embedding" in arrays:
+                return cls._read(arrays, f"{engine}_{kind}", n_items, kind == "user_centres")
+        return None
+
+    @classmethod
+    def _read(cls, arrays: ArtifactReader, name: str, n_items: int, clustered: bool) -> Self:
+        indptr = arrays.read_vector(f"{name}_indptr", np.int64)
+        embeddings = arrays.read_table(f"{name}_embedding", len(indptr) - 1)
+        loved_items = arrays.read_vector(f"{name}_indices", np.int32)
         if indptr[0] != 0 or (np.diff(indptr) < 0).any() or indptr[-1] != len(loved_items):
-            file = arrays.array_path(f"{engine}_training_users_indptr")
-            raise ArtifactError(f"{file}: offsets must ascend from 0.")
-        if len(loved_items) and not 0 <= int(loved_items.min()) <= int(loved_items.max()) < n_items:
             raise ArtifactError(
-                f"{arrays.array_path(f'{engine}_training_users_indices')}: points past the anime."
+                f"{arrays.array_path(f'{name}_indptr')}: offsets must ascend from 0."
             )
-        return cls(embeddings, indptr, loved_items, np.bincount(loved_items, minlength=n_items))
+        if len(loved_items) and not 0 <= int(loved_items.min()) <= int(loved_items.max()) < n_items:
+            raise ArtifactError(f"{arrays.array_path(f'{name}_indices')}: points past the anime.")
+        lovers = np.ones(len(loved_items), np.int32)
+        user_count = np.ones(len(embeddings), np.int32)
+        if clustered:
+            lovers = arrays.read_vector(f"{name}_lovers", np.int32, len(loved_items))
+            user_count = arrays.read_vector(f"{name}_size", np.int32, len(embeddings))
+            if (user_count < MIN_CENTRE_USERS).any() or (lovers < MIN_CENTRE_LOVERS).any():
+                raise ArtifactError(
+                    f"{arrays.array_path(f'{name}_size')}: a centre stands for at least "
+                    f"{MIN_CENTRE_USERS} fans, and tells what {MIN_CENTRE_LOVERS} of them loved."
+                )
+        supporters = np.bincount(loved_items, weights=lovers, minlength=n_items).astype(np.int64)
+        return cls(embeddings, indptr, loved_items, lovers, user_count, supporters)
 
     def __len__(self) -> int:
-        return len(self.embeddings)
+        """How many users there are, however they are kept."""
+        return int(self.user_count.sum())
+
+    @property
+    def is_clustered(self) -> bool:
+        """Whether rows are centres of clusters."""
+        return bool((self.user_count > 1).any())
 
     def nearest_users(
         self, user_vector: Float64Array, count: int = NEIGHBOUR_COUNT
     ) -> tuple[Int64Array, Float64Array]:
-        """Return the users most like one with this vector (d,), and their cosines, best first."""
+        """Return the rows most like a user with this vector (d,), and their cosines, best first.
+
+        They are ``count`` users, or the `CENTRE_COUNT` nearest centres.
+        """
         length = float(np.linalg.norm(user_vector))
         if not length:
             return np.empty(0, np.int64), np.empty(0)
         similarity = (self.embeddings @ (user_vector / length).astype(np.float32)).astype(
             np.float64
         )
-        best = np.argsort(-similarity, kind="stable")[:count]
+        best = np.argsort(-similarity, kind="stable")
+        best = best[: CENTRE_COUNT if self.is_clustered else count]
         best = best[similarity[best] > 0]
         return best, similarity[best]
 
-    def items_loved_by(self, user: int) -> Int32Array:
-        """Return what a user loved, best first."""
-        return self.loved_items[self.indptr[user] : self.indptr[user + 1]]
+    def items_loved_by(self, row: int) -> Int32Array:
+        """Return what a user, or the users of a cluster, loved, best first."""
+        return self.loved_items[self.indptr[row] : self.indptr[row + 1]]
+
+    def lovers_in(self, row: int) -> Int32Array:
+        """Return how many users of a row loved each of `items_loved_by`."""
+        return self.lovers[self.indptr[row] : self.indptr[row + 1]]

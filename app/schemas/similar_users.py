@@ -24,8 +24,12 @@ Share = Annotated[float, Field(ge=0, le=1), SIX_DIGITS]
 
 
 class NeighbourSchema(Schema):
-    """A fan of those trained on, without a name: what both loved, and what else the fan loved."""
+    """A fan of those trained on, without a name: what both loved, and what else the fan loved.
 
+    Or `users` fans who are much alike, and what many of them loved.
+    """
+
+    users: Annotated[int, Field(ge=1)]
     likeness: Annotated[float, Field(ge=0, le=1.001), SIX_DIGITS]
     shared: list[AnimeTitle]
     loved: list[AnimeTitle]
@@ -40,9 +44,14 @@ class NeighbourPreferenceSchema(Schema):
 
 
 class NeighbourFavouriteSchema(RankedAnime):
-    """An anime that `lovers` of the nearest fans loved."""
+    """An anime that `lovers` of the nearest fans loved.
+
+    `weight` is the sum of their likenesses, times `preference`: how far the nearest prefer what it
+    is, where that was asked for, else 1.
+    """
 
     lovers: Annotated[int, Field(ge=1)]
+    preference: Annotated[float, Field(gt=0), SIX_DIGITS]
     weight: Annotated[float, Field(ge=0), SIX_DIGITS]
 
 
@@ -78,9 +87,10 @@ class SimilarUsers(Schema):
         return cls(
             model=model.version,
             engine=engine,
-            nearest=len(found.neighbours),
+            nearest=found.neighbour_count,
             fans=[
                 NeighbourSchema(
+                    users=each.user_count,
                     likeness=each.similarity,
                     shared=titles(each.common_loved),
                     loved=titles(each.unseen_loved),
@@ -96,6 +106,7 @@ class SimilarUsers(Schema):
                     ),
                     lovers=each.supporters,
                     weight=each.weight,
+                    preference=each.preference,
                 )
                 for rank, each in enumerate(found.favourites, 1)
             ],

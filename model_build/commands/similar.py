@@ -33,10 +33,18 @@ class SimilarConfig(EngineOptions):
     )
     list_file: InputFile | None = named("list", "fans like this", None)
 
+    prefer: tuple[Annotated[Literal["genres", "sources"], Metavar("NAME")], ...] = Field(
+        (),
+        description="with --list: rank what fans loved by the genres, or the source material, that "
+        "they prefer, and leave out what they prefer less than others",
+    )
+
     @model_validator(mode="after")
     def _check_given(self) -> Self:
         if self.anime is None and self.list_file is None:
             raise ValueError("one of the arguments --anime --list is required")
+        if self.prefer and self.list_file is None:
+            raise ValueError("argument --prefer: goes with --list")
         return self
 
 
@@ -84,6 +92,7 @@ def _print_similar_anime(config: SimilarConfig, anime_id: int) -> None:
 
 
 def _print_similar_users(config: SimilarConfig) -> None:
+    from app.facets import ItemFacets
     from app.recommender.similar_items import MATRICES
     from app.recommender.user_neighbours import find_user_neighbours
     from app.schemas.base import to_json
@@ -96,11 +105,21 @@ def _print_similar_users(config: SimilarConfig) -> None:
     if engine not in model.training_users:
         raise InputError(
             f"model {model.version}: its engine {engine} keeps no fans; "
-            f"`python -m model_build engine {engine} --with-fans` makes one that does."
+            f"`python -m model_build engine {engine} --with-fans` makes one that does, "
+            "--with-centres one that keeps the centres of clusters of them."
         )
     assert config.list_file is not None
     user_list = read_user_list(config.list_file)
-    found = find_user_neighbours(model, engine, user_list, count=config.top, allowed=allowed)
+    facets = ItemFacets(model, catalogue)
+    words = {"genres": facets.genre, "sources": facets.material}
+    found = find_user_neighbours(
+        model,
+        engine,
+        user_list,
+        count=config.top,
+        allowed=allowed,
+        preferred=[words[kind] for kind in config.prefer],
+    )
     answer = SimilarUsers.build(found, model, catalogue, engine)
     if config.as_json:
         print(to_json(answer).decode())
@@ -111,4 +130,5 @@ def _print_similar_users(config: SimilarConfig) -> None:
         shares = [f"{each.name} {each.share:.0%} ({each.usual:.0%})" for each in preferences]
         print(f"{name:<8} " + (", ".join(shares) or "the catalogue has none"))
     for row in answer.recommendations:
-        print(f"{row.rank:>3}  loved by {row.lovers:>2}  {format_anime(row)}")
+        preference = f"  x{row.preference:.2f}" if config.prefer else ""
+        print(f"{row.rank:>3}  loved by {row.lovers:>2}{preference}  {format_anime(row)}")

@@ -98,12 +98,19 @@ class NetworkOptions(Config):
 class EngineOptions(Config):
     """Options of every engine."""
 
+    exclusive = (("with_fans", "with_centres"),)
+
     engine: Annotated[str, Role.SUBCOMMAND, Metavar("NAME")]
     seed: int = 0
     with_fans: bool = Field(
         False,
         description="keep the fans as nameless vectors, for finding fans alike (default: none is "
         "kept)",
+    )
+    with_centres: bool = Field(
+        False,
+        description="keep centres of clusters of at least 50 fans, for finding fans alike in a "
+        "model that has no fan",
     )
 
 

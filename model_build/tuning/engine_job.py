@@ -17,6 +17,7 @@ from model_build.engines.base import FittedEngine, add_engine, training_user_arr
 from model_build.engines.config import AlsEngineConfig, NetworkEngineConfig
 from model_build.engines.registry import network_trainer
 from model_build.engines.settings import als_settings, network_settings, read_als_interactions
+from model_build.engines.user_centres import user_centre_arrays
 from model_build.tuning.strength_search import print_trial, search_strengths
 
 
@@ -50,7 +51,7 @@ def fit_engine(config: AlsEngineConfig | NetworkEngineConfig) -> str:
             progress=progress,
         )
     seconds = time.perf_counter() - start
-    if config.with_fans:
+    if config.with_fans or config.with_centres:
         fitted = _with_user_vectors(config, fitted, interactions, progress=progress)
     manifest = add_engine(config.model, config.engine, fitted, config.out)
     lines = [
@@ -68,7 +69,10 @@ def _with_user_vectors(
     *,
     progress: bool,
 ) -> FittedEngine:
-    """The engine with the training users, folded in as it is going to fold in others."""
+    """The engine with the training users, folded in as it is going to fold in others.
+
+    Or with the centres of clusters of them.
+    """
     with tempfile.TemporaryDirectory(dir=config.out.absolute().parent) as folder:
         without = Path(folder) / "model"
         add_engine(config.model, config.engine, fitted, without)
@@ -76,4 +80,6 @@ def _with_user_vectors(
         users = training_user_arrays(
             model, model.engines[config.engine], interactions, progress=progress
         )
+    if config.with_centres:
+        users = user_centre_arrays(users, seed=config.seed)
     return replace(fitted, arrays={**fitted.arrays, **users})

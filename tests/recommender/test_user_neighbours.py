@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.catalogue import Catalogue
+from app.facets import Facet, ItemFacets
 from app.recommender import Model, UserList, WatchStatus
 from app.recommender.artifact import ArtifactError
 from app.recommender.fold_in import fold_in
 from app.recommender.training_users import LOVED_MIN_SCORE, MAX_LOVED_ITEMS
-from app.recommender.user_neighbours import find_user_neighbours
+from app.recommender.user_neighbours import MAX_LIFT, find_user_neighbours, preference_lift
 from model_build.engines.base import FittedEngine, add_engine
 from tests.tiny_model import tiny_ratings
 
@@ -123,3 +125,62 @@ def test_status_is_looked_at(model: Model) -> None:
         for listed in (done, planned)
     )
     assert one != other
+
+
+def words_of(model: Model) -> Facet:
+    return ItemFacets(model, Catalogue.open(model.catalogue_path)).genre
+
+
+def test_what_is_preferred_weighs_as_the_words_of_an_anime_do(model: Model) -> None:
+    words, plain = words_of(model), find_user_neighbours(model, "als", list_of(3), count=1000)
+    near, overall = plain.neighbour_share, plain.overall_share
+    found = preference_lift(words, near, overall)
+    for at in range(len(model)):
+        own = [
+            (near[words.positions(name)].sum() / near.sum() + 0.01)
+            / (overall[words.positions(name)].sum() / overall.sum() + 0.01)
+            for name in words.names
+            if at in words.positions(name).tolist()
+        ]
+        expected = np.prod(own) ** (1 / len(own)) if own else 1.0
+        assert found[at] == pytest.approx(np.clip(expected, 1 / MAX_LIFT, MAX_LIFT))
+
+
+def test_what_is_preferred_ranks_and_filters(model: Model) -> None:
+    words, plain = words_of(model), find_user_neighbours(model, "als", list_of(3), count=1000)
+    lift = preference_lift(words, plain.neighbour_share, plain.overall_share)
+    steered = find_user_neighbours(model, "als", list_of(3), count=1000, preferred=[words])
+    expected = {
+        each.position: each.weight * lift[each.position]
+        for each in plain.favourites
+        if lift[each.position] >= 1
+    }
+    assert 0 < len(expected) < len(plain.favourites)
+    assert {each.position: each.weight for each in steered.favourites} == pytest.approx(expected)
+    order = [each.position for each in steered.favourites]
+    assert order == sorted(order, key=lambda at: (-expected[at], at))
+    assert {each.preference for each in plain.favourites} == {1.0}
+
+
+def test_a_centre_with_few_fans_is_refused(model: Model, tmp_path: Path) -> None:
+    numbers = {
+        name.removeprefix("als_"): value
+        for name, value in model.manifest.hyperparameters.items()
+        if name.startswith("als_")
+    }
+    for size, lovers in ((49, 5), (50, 4)):
+        fitted = FittedEngine(
+            {
+                "item_factors": model.engines["als"].embedding,
+                "user_centres_embedding": np.ones((1, 6), np.float32),
+                "user_centres_size": np.array([size], np.int32),
+                "user_centres_indptr": np.array([0, 1], np.int64),
+                "user_centres_indices": np.array([0], np.int32),
+                "user_centres_lovers": np.array([lovers], np.int32),
+            },
+            numbers,
+        )
+        out = tmp_path / f"{size}-{lovers}"
+        add_engine(model.catalogue_path.parent, "als", fitted, out)
+        with pytest.raises(ArtifactError, match="stands for at least 50 fans"):
+            Model.open(out)

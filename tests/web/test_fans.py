@@ -76,6 +76,39 @@ def test_a_least_score_holds_for_what_they_loved(crowded: FlaskClient) -> None:
     assert {item["anime_id"] for item in kept} == {n for n in loved if scores[n] >= least}
 
 
+def test_what_they_prefer_ranks_and_filters(crowded: FlaskClient) -> None:
+    plain = {each["anime_id"]: each for each in found(crowded, f"{API}&top=100")["recommendations"]}
+    for prefer in ("genres", "sources", "genres,sources"):
+        told = found(crowded, f"{API}&top=100&prefer={prefer}")["recommendations"]
+        assert 0 < len(told) < len(plain)
+        for each in told:
+            assert 1 <= each["preference"] <= 4
+            weight = plain[each["anime_id"]]["weight"] * each["preference"]
+            assert each["weight"] == pytest.approx(weight, abs=1e-4)
+        assert [each["weight"] for each in told] == sorted(
+            (each["weight"] for each in told), reverse=True
+        )
+    assert crowded.get(f"{API}&prefer=studios").status_code == 400
+    assert crowded.get(f"{API.replace('fans', 'recommendations')}&prefer=genres").status_code == 400
+
+
+def test_the_page_can_be_steered_and_stays_so(crowded: FlaskClient) -> None:
+    page = read_html(crowded.get(PAGE).text)
+    switch = page.one("span", **{"aria-label": "Rank by what they prefer"}).all("a")[0]
+    address = switch.attributes["href"] or ""
+    assert address == f"{PAGE}?prefer=genres"
+    steered = crowded.get(address).text
+    body = found(crowded, f"{API}&prefer=genres")
+    links = [
+        row.one("a").attributes["href"]
+        for row in read_html(steered).one("section", **{"aria-labelledby": "loved"}).all("li")
+    ]
+    assert links == [f"/anime/{each['anime_id']}" for each in body["recommendations"]]
+    assert 'name="prefer" value="genres"' in steered  # the filters' form carries it
+    assert f'href="{PAGE}?prefer=genres,sources"' in steered.replace("%2C", ",")
+    assert "prefer" not in read_html(steered).one("a", **{"class": "top-link"}).attributes["href"]
+
+
 def test_the_page_says_the_same(crowded: FlaskClient) -> None:
     body = found(crowded, API)
     shown = read_html(crowded.get(PAGE).text)

@@ -16,8 +16,10 @@ from app.web.requests.query import (
     MAX_TOP,
     TOP_STEP,
     PlannedMode,
+    Preference,
     QueryOptions,
     Season,
+    SimilarUsersOptions,
     TitleLanguage,
     to_page_query,
 )
@@ -50,9 +52,13 @@ ENGINE_LABELS = {
 }
 """What an engine's picks rest on, as fans would say it."""
 GENRE_GROUP_LABELS = {"genres": "Genre", "themes": "Theme", "demographics": "Made for"}
+PREFERENCE_LABELS = {
+    Preference.GENRES: "By the genres they prefer",
+    Preference.SOURCES: "By what it was made from",
+}
 AUTOMATIC_RATING = "As fits the list: up to PG-13 for a child’s"
 # What the form does not ask for, and so carries along.
-_HIDDEN_FIELDS = ("order", "engine", "title", "like", "hide", "seen")
+_HIDDEN_FIELDS = ("order", "engine", "title", "like", "hide", "seen", "prefer")
 _NO_FILTERS = ("top", "order", "engine", "adult", "title", "ignore_dropped", "hide", "seen")
 
 
@@ -232,6 +238,18 @@ def build_filter_form(
         clear_link=OptionLink(
             "Clear all filters", QueryOptions(**{n: getattr(options, n) for n in _NO_FILTERS})
         ),
+    )
+
+
+def preference_links(options: SimilarUsersOptions) -> tuple[OptionLink, ...]:
+    """Offer to rank by each of what fans prefer, or no longer to."""
+
+    def toggled(kind: Preference) -> tuple[Preference, ...]:
+        return tuple(each for each in Preference if (each in options.prefer) is not (each is kind))
+
+    return tuple(
+        OptionLink(label, options.with_changes(prefer=toggled(kind)), kind in options.prefer)
+        for kind, label in PREFERENCE_LABELS.items()
     )
 
 

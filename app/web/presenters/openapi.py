@@ -24,7 +24,14 @@ from app.schemas.recommendations import RecommendationsResponse, UserRecommendat
 from app.schemas.similar_users import SimilarUsersResponse
 from app.web.problems import problem_types_by_slug
 from app.web.requests.body import RecommendationsBody
-from app.web.requests.query import DetailsQuery, PairQuery, SearchQuery, SimilarQuery, UserQuery
+from app.web.requests.query import (
+    DetailsQuery,
+    PairQuery,
+    SearchQuery,
+    SimilarQuery,
+    SimilarUsersQuery,
+    UserQuery,
+)
 from app.web.requests.values import MARK_PATTERN
 
 RESPONSES = (
@@ -119,7 +126,7 @@ class ApiDescription:
                 "get": _operation(
                     "The fans most like one, and what they loved",
                     SimilarUsersResponse,
-                    user,
+                    self._query_parameters(SimilarUsersQuery),
                     _LIST_STATUSES,
                 )
             },
@@ -207,7 +214,8 @@ class ApiDescription:
             for shape in sorted(set(_WORD_SCHEMAS.values()))
             if shape.lower() in self.words
         }
-        return {**answers["$defs"], **body.pop("$defs"), **words, "Body": body}
+        fans = SimilarUsersQuery.model_json_schema(ref_template=_REF_TEMPLATE)["$defs"]
+        return {**answers["$defs"], **fans, **body.pop("$defs"), **words, "Body": body}
 
 
 def _operation(

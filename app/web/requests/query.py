@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar, overload
 
 from pydantic import (
     BaseModel,
@@ -47,6 +47,7 @@ MAX_SIMILAR = 50
 DEFAULT_SEARCH_LIMIT = 12
 
 QueryT = TypeVar("QueryT", bound=BaseModel)
+OptionsT = TypeVar("OptionsT", bound="QueryOptions")
 
 
 class InvalidQuery(Exception):  # noqa: N818 -- it names what is wrong, as the errors of lists do
@@ -75,6 +76,13 @@ class Season(StrEnum):
     SPRING = "spring"
     SUMMER = "summer"
     FALL = "fall"
+
+
+class Preference(StrEnum):
+    """By what the nearest users prefer their favourites are ranked."""
+
+    GENRES = "genres"
+    SOURCES = "sources"
 
 
 class PlannedMode(StrEnum):
@@ -123,6 +131,14 @@ Seasons = Annotated[
 MaxRating = Annotated[
     Ceiling | None,
     Field(description="one of " + ", ".join(CEILINGS) + ": no title of a higher age rating"),
+]
+Preferences = Annotated[
+    tuple[Preference, ...],
+    Field(
+        description="some of " + ", ".join(Preference) + ", with commas between them: what the "
+        "nearest fans prefer ranks what they loved, and leaves out what they prefer less than all"
+    ),
+    BeforeValidator(split_values),
 ]
 LeastScore = Annotated[float, Field(ge=1, le=10, allow_inf_nan=False)]
 Types = Annotated[
@@ -235,23 +251,35 @@ class QueryOptions(StrictQuery):
         return self.model_copy(update=changes)
 
 
-_PAGE_NAME_BY_OPTION = {own: "n" if own == "top" else own for own in QueryOptions.model_fields}
+class SimilarUsersOptions(QueryOptions):
+    """The options of the page of fans like one."""
+
+    prefer: Preferences = ()
+
+
+_PAGE_NAME_BY_OPTION = {
+    own: "n" if own == "top" else own for own in SimilarUsersOptions.model_fields
+}
 _OPTION_BY_PAGE_NAME = {page: own for own, page in _PAGE_NAME_BY_OPTION.items()}
 MULTI_VALUE_OPTIONS = frozenset(
     {
         *("type", "genre", "without", "tag", "without_tag", "studio", "material", "season"),
-        *("hide", "seen"),
+        *("hide", "seen", "prefer"),
     }
 )
 
 
 class UserQuery(QueryOptions):
-    """The query of ``GET /api/v1/recommendations`` and ``/api/v1/fans``."""
+    """The query of ``GET /api/v1/recommendations``."""
 
     source: Annotated[str, Field(description="the site, such as anilist")]
     username: Annotated[
         str, Field(min_length=1, max_length=100, description="a username on that site")
     ]
+
+
+class SimilarUsersQuery(UserQuery, SimilarUsersOptions):
+    """The query of ``GET /api/v1/fans``."""
 
 
 class PairQuery(UserQuery):
@@ -322,7 +350,17 @@ def parse_query(model: type[QueryT], arguments: Mapping[str, str]) -> QueryT:
         raise InvalidQuery(name, _error_sentence(model, name, name, first["type"])) from None
 
 
-def parse_page_query(arguments: Mapping[str, str]) -> QueryOptions:
+@overload
+def parse_page_query(arguments: Mapping[str, str]) -> QueryOptions: ...
+
+
+@overload
+def parse_page_query(arguments: Mapping[str, str], model: type[OptionsT]) -> OptionsT: ...
+
+
+def parse_page_query(
+    arguments: Mapping[str, str], model: type[QueryOptions] = QueryOptions
+) -> QueryOptions:
     """Read a page's options; names that a page does not know are left alone, as are empty fields.
 
     Raises
@@ -333,16 +371,16 @@ def parse_page_query(arguments: Mapping[str, str]) -> QueryOptions:
     known = {
         option: _argument_value(arguments, page)
         for page, option in _OPTION_BY_PAGE_NAME.items()
-        if page in arguments
+        if page in arguments and option in model.model_fields
     }
     # A field of a form that was left empty; how many and in which order is never left empty.
     filled = {option: text for option, text in known.items() if text or option in {"top", "order"}}
     try:
-        return QueryOptions.model_validate(filled)
+        return model.model_validate(filled)
     except ValidationError as error:
         option = str(error.errors()[0]["loc"][0])
         page = _PAGE_NAME_BY_OPTION[option]
-        raise InvalidQuery(page, _error_sentence(QueryOptions, option, page, "")) from None
+        raise InvalidQuery(page, _error_sentence(model, option, page, "")) from None
 
 
 def parse_title_language(arguments: Mapping[str, str]) -> TitleLanguage:
@@ -358,10 +396,11 @@ def parse_title_language(arguments: Mapping[str, str]) -> TitleLanguage:
 
 def to_page_query(options: QueryOptions) -> dict[str, Any]:
     """Write options as a page's query arguments, defaults left out."""
-    changed = options.model_dump(
-        mode="json", exclude_defaults=True, include=set(_PAGE_NAME_BY_OPTION)
-    )
-    return {_PAGE_NAME_BY_OPTION[own]: _option_text(own, value) for own, value in changed.items()}
+    own = set(_PAGE_NAME_BY_OPTION) & type(options).model_fields.keys()
+    changed = options.model_dump(mode="json", exclude_defaults=True, include=own)
+    return {
+        _PAGE_NAME_BY_OPTION[name]: _option_text(name, value) for name, value in changed.items()
+    }
 
 
 def _option_text(option: str, value: Any) -> str:

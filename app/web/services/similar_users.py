@@ -8,7 +8,7 @@ from app.lists.entry import AnimeList
 from app.recommender import EngineName, RecommendOptions
 from app.recommender.recommend import score_items
 from app.recommender.user_neighbours import UserNeighbours, find_user_neighbours
-from app.web.requests.query import InvalidQuery, QueryOptions
+from app.web.requests.query import InvalidQuery, Preference, QueryOptions, SimilarUsersOptions
 from app.web.services.filters import ActiveFilter
 from app.web.services.library import Library
 from app.web.services.recommendations import (
@@ -22,7 +22,7 @@ from app.web.services.user_lists import to_user_list
 
 
 def find_similar_users(
-    library: Library, anime_list: AnimeList, options: QueryOptions
+    library: Library, anime_list: AnimeList, options: SimilarUsersOptions
 ) -> FilteredResult[UserNeighbours]:
     """Find the nearest users, and what they loved that the options let through."""
     run = partial(_find_similar_users, library, anime_list)
@@ -39,10 +39,18 @@ def _find_similar_users(
     if options.min_score is not None:
         scores = score_items(library.model, user, RecommendOptions())
         allowed &= scores.predicted_score >= options.min_score
-    return (
-        find_user_neighbours(library.model, engine, user, count=options.top, allowed=allowed),
-        filters,
+    facets = library.attributes.facets
+    words = {Preference.GENRES: facets.genre, Preference.SOURCES: facets.material}
+    prefer = options.prefer if isinstance(options, SimilarUsersOptions) else ()
+    found = find_user_neighbours(
+        library.model,
+        engine,
+        user,
+        count=options.top,
+        allowed=allowed,
+        preferred=[words[kind] for kind in prefer],
     )
+    return found, filters
 
 
 def resolve_engine(library: Library, options: QueryOptions) -> EngineName:

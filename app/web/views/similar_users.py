@@ -13,11 +13,12 @@ from app.lists.entry import AnimeList
 from app.recommender.user_neighbours import UserNeighbours
 from app.schemas.similar_users import SimilarUsers
 from app.web.presenters.answers import similar_users_answer, similar_users_export
-from app.web.presenters.filter_form import PageControls, control_fields
+from app.web.presenters.filter_form import PageControls, control_fields, preference_links
 from app.web.request_costs import Cost, rate_limited
 from app.web.requests.query import (
     QueryOptions,
-    UserQuery,
+    SimilarUsersOptions,
+    SimilarUsersQuery,
     parse_page_query,
     parse_query,
     to_page_query,
@@ -46,7 +47,7 @@ def show_similar_users(source: str, username: str) -> str | AnyResponse:
     library = get_library()
     if not library.model.training_users:
         abort(404)
-    options = parse_page_query(request.args)
+    options = parse_page_query(request.args, SimilarUsersOptions)
     if SUBMITTED in request.args:
         return redirect(current_page_url(options), 303)
     anime_list = fetch_list(user)
@@ -62,7 +63,7 @@ def show_similar_users(source: str, username: str) -> str | AnyResponse:
 def get_similar_users() -> Response:
     """Answer with the users most like a user, and what they loved."""
     library = get_library()
-    query = parse_query(UserQuery, request.args)
+    query = parse_query(SimilarUsersQuery, request.args)
     anime_list = fetch_list(UserRef(get_source(library, query.source), query.username))
     found = find_similar_users(library, anime_list, query)
     return json_response(similar_users_answer(library, found.result, query, anime_list))
@@ -73,7 +74,7 @@ def _render(
     anime_list: AnimeList,
     filtered: FilteredResult[UserNeighbours],
     found: SimilarUsers,
-    options: QueryOptions,
+    options: SimilarUsersOptions,
 ) -> str:
     library = get_library()
     picks = "pages.show_user_recommendations"
@@ -83,11 +84,12 @@ def _render(
         "fans.html",
         found=found,
         crowd=len(library.model.training_users[found.engine]),
+        preferences=preference_links(options),
         results=PageControls(**controls),
         name=anime_list.username or user.username,
         site=user.source.name,
         address=current_page_url,
         action=current_page_url(QueryOptions()),
         page_query=to_page_query,
-        back=user_page_url(picks, user.source.slug, user.username, options),
+        back=user_page_url(picks, user.source.slug, user.username, options.with_changes(prefer=())),
     )
