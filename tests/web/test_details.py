@@ -67,7 +67,7 @@ def test_a_fetched_picture_is_in_the_page_of_the_next_visitor(
     client.get(f"/api/v1/details?ids={bare}")
     asked = len(anilist.requests)
     page = read_html(client.get(f"/anime/{bare}").text)
-    (image,) = page.one("div", class_="poster").all("img")
+    (image,) = page.one("article", class_="lone").one("div", class_="poster").all("img")
     assert image.attributes["src"] == picture
     # Room is made for it before it is there, so nothing moves.
     assert (image.attributes["width"], image.attributes["height"]) == ("225", "318")

@@ -26,17 +26,18 @@ def shown_ids(results: Element) -> list[int]:
 def test_home_offers_every_way_in(client: FlaskClient) -> None:
     home = page(client, "/")
     assert len(home.all("h1")) == 1
-    by_name, by_file, by_hand = home.all("form")
+    by_name, wall, by_file, by_hand = home.all("form")
     assert by_name.attributes["action"] == "/recommend"
     offered = [option.attributes["value"] for option in by_name.all("option")]
     assert offered == ["myanimelist", "anilist", "kitsu", "shikimori"]
     assert by_hand.attributes["action"] == "/pick"
     assert by_file.attributes["enctype"] == "multipart/form-data"
     labels = {label.attributes["for"] for label in home.all("label")}
+    assert wall.attributes["action"] == "/picks"
     fields = home.all("input") + home.all("select")
     assert {field.attributes["id"] for field in fields} == labels
     ids = {paragraph.attributes.get("id") for paragraph in home.all("p")}
-    for described in home.all("input"):
+    for described in (*by_name.all("input"), *by_file.all("input"), *by_hand.all("input")):
         assert set(described.attributes["aria-describedby"].split()) <= ids
     assert "forgotten within the hour" in home.text
     assert home.one("a", href="/example")

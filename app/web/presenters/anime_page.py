@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from app.catalogue import Anime
 from app.web.presenters.cards import relation_text, site_links
+from app.web.presenters.shelves import PosterTile
 from app.web.requests.query import DEFAULT_SIMILAR
 from app.web.services.anime import (
+    AlsoLovedAnime,
+    SimilarItem,
     anime_stats,
     find_also_loved,
     find_similar_items,
@@ -23,7 +27,12 @@ def anime_page_context(
     library: Library, anime: Anime, position: int, *, english: bool
 ) -> dict[str, Any]:
     """Build what ``anime.html`` shows of the anime at ``position`` of the model (-1: not in it)."""
-    title = anime.display_title(english=english)
+    title, catalogue = anime.display_title(english=english), library.catalogue
+    alike = find_similar_items(library, position, DEFAULT_SIMILAR)
+
+    def tiles(rows: Iterable[SimilarItem | AlsoLovedAnime]) -> list[PosterTile]:
+        return [PosterTile.of(row.anime, english=english) for row in rows]
+
     return {
         "anime": anime,
         "title": title,
@@ -32,11 +41,18 @@ def anime_page_context(
         "standing": anime_stats(library, position),
         "few_lists": library.model.parameters.rare_item_lists,
         "for_children": is_for_children(library, position),
-        "alike": find_similar_items(library, position, DEFAULT_SIMILAR),
-        "loved": find_also_loved(library, position, ALSO_LOVED_COUNT),
-        "relation": relation_text(anime, library.catalogue, english=english),
+        "alike": {
+            "affinity": tiles(alike.affinity),
+            "similarity": tiles(alike.similarity),
+            "engines": {name: tiles(rows) for name, rows in alike.engines.items()},
+        },
+        "loved": tiles(find_also_loved(library, position, ALSO_LOVED_COUNT)),
+        "relation": relation_text(anime, catalogue, english=english),
         "series": [
-            (other, relation_text(other, library.catalogue, english=english))
+            (
+                PosterTile.of(other, english=english),
+                relation_text(other, catalogue, english=english),
+            )
             for other in series_in_order(library, anime)
         ],
         "links": site_links(anime),

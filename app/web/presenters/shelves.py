@@ -1,4 +1,4 @@
-"""The shelves of a results page, worded."""
+"""Rows and walls of posters, worded."""
 
 from __future__ import annotations
 
@@ -12,17 +12,27 @@ from app.web.services.shelves import Shelf
 
 
 @dataclass(frozen=True, slots=True)
-class ShelfTile:
-    """One anime on a shelf; ``match`` is in percent."""
+class PosterTile:
+    """One anime as a poster; ``match`` is in percent, None where nobody is asked for."""
 
     anime: Anime
     title: str
-    match: float
+    match: float | None = None
+
+    @classmethod
+    def of(cls, anime: Anime, *, english: bool) -> PosterTile:
+        """Make the poster of an anime."""
+        return cls(anime, anime.display_title(english=english))
 
     @property
     def anime_id(self) -> int:
         """The id of the anime, by which its picture is found."""
         return self.anime.anime_id
+
+    @property
+    def year(self) -> int | None:
+        """The year in which it began."""
+        return self.anime.year
 
     @property
     def picture(self) -> str | None:
@@ -37,7 +47,7 @@ class ShelfSection:
     name: str
     loved_title: str | None
     all_link: OptionLink
-    tiles: tuple[ShelfTile, ...]
+    tiles: tuple[PosterTile, ...]
 
 
 def build_shelf_sections(
@@ -57,7 +67,12 @@ def build_shelf_sections(
     ]
 
 
-def _build_tile(item: RecommendedItem, catalogue: Catalogue, *, english: bool) -> ShelfTile:
+def build_tiles(anime: Iterable[Anime], *, english: bool) -> list[PosterTile]:
+    """Make posters of anime."""
+    return [PosterTile.of(each, english=english) for each in anime]
+
+
+def _build_tile(item: RecommendedItem, catalogue: Catalogue, *, english: bool) -> PosterTile:
     anime = catalogue.get_anime(item.anime_id)
     match = item.match if item.match_percentile is None else item.match_percentile
-    return ShelfTile(anime, anime.display_title(english=english), match)
+    return PosterTile(anime, anime.display_title(english=english), match)

@@ -48,6 +48,26 @@ def add_pick(
     return _check_count({**picks, int(anime_id): int(score)})
 
 
+def add_tapped_picks(
+    picks: Mapping[int, int], catalogue: Catalogue, arguments: Mapping[str, str]
+) -> dict[int, int]:
+    """Add what was tapped on a wall of posters: ``t5=9`` is a 9 for anime 5.
+
+    What is no number, or of no anime that Hakken knows, is left alone: there is no such poster.
+
+    Raises
+    ------
+    InvalidQuery
+        There are too many picks.
+    """
+    found = dict(picks)
+    for name, score in arguments.items():
+        tapped = _PICK_PATTERN.fullmatch(f"{name.removeprefix('t')}-{score}")
+        if name.startswith("t") and tapped and int(tapped[1]) in catalogue:
+            found[int(tapped[1])] = int(score)
+    return _check_count(found)
+
+
 def format_picks(picks: Mapping[int, int]) -> str:
     """Write the picks as `parse_picks` reads them."""
     return ".".join(f"{anime_id}-{score}" for anime_id, score in picks.items())

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from app.title_search import MAX_QUERY_LENGTH
 from app.web.presenters.answers import search_answer
+from app.web.presenters.shelves import build_tiles
 from app.web.request_costs import Cost, rate_limited
 from app.web.requests.pick_list import add_pick, format_picks, parse_picks
 from app.web.requests.query import (
@@ -20,10 +21,14 @@ from app.web.requests.query import (
     parse_title_language,
     to_page_query,
 )
+from app.web.services.showcase import known_anime
 from app.web.state import get_library
 from app.web.views.responses import PUBLIC_HOUR, json_response
 
 blueprint = Blueprint("picks", __name__)
+
+PICK_WALL = 40
+"""How many posters there are to tap."""
 
 
 @blueprint.get("/api/v1/anime")
@@ -53,6 +58,7 @@ def _render(picks: dict[int, int], query: str, language: TitleLanguage) -> str:
     english = language is TitleLanguage.ENGLISH
     other_language = TitleLanguage.ROMAJI if english else TitleLanguage.ENGLISH
     found = library.search(query, DEFAULT_SEARCH_LIMIT)
+    offered = known_anime(library, PICK_WALL, frozenset(picks)) if not query else []
     return render_template(
         "pick.html",
         query=query,
@@ -69,6 +75,7 @@ def _render(picks: dict[int, int], query: str, language: TitleLanguage) -> str:
         ],
         picks=format_picks(picks),
         naming=_title_query(language),
+        wall_tiles=build_tiles(offered, english=english),
     )
 
 

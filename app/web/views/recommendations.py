@@ -11,11 +11,16 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.lists.entry import AnimeList
 from app.schemas.recommendations import RecommendationsResponse
 from app.web.presenters.results import build_results_page
-from app.web.presenters.shelves import build_shelf_sections
+from app.web.presenters.shelves import build_shelf_sections, build_tiles
 from app.web.presenters.taste_summary import summarize_taste
 from app.web.problems import problem_types_by_slug
 from app.web.request_costs import Cost, rate_limited
-from app.web.requests.pick_list import format_picks, parse_picks, picks_to_anime_list
+from app.web.requests.pick_list import (
+    add_tapped_picks,
+    format_picks,
+    parse_picks,
+    picks_to_anime_list,
+)
 from app.web.requests.query import (
     QueryOptions,
     TitleLanguage,
@@ -34,6 +39,7 @@ from app.web.requests.upload import (
 from app.web.services.example_lists import EXAMPLE_LIST
 from app.web.services.recommendations import recommend_and_record
 from app.web.services.shelves import Shelf, build_shelves, has_shelves
+from app.web.services.showcase import known_anime, season_anime
 from app.web.services.user_lists import UserRef, resolve_user, to_user_list
 from app.web.state import get_app_state, get_library
 from app.web.views.responses import (
@@ -47,6 +53,9 @@ from app.web.views.responses import (
 from app.web.views.streaming import ListPage
 
 blueprint = Blueprint("pages", __name__)
+
+HOME_WALL = 24
+"""How many posters the home page has to tap."""
 
 
 class UserResultsPage(ListPage):
@@ -77,11 +86,16 @@ class UserResultsPage(ListPage):
 def show_home() -> Response:
     """Show where everything starts; ``?source=`` preselects a site."""
     library = get_library()
+    english = parse_title_language(request.args) is TitleLanguage.ENGLISH
+    season, this_season = season_anime(library)
     page = render_template(
         "home.html",
         sources=library.sources,
         source=request.args.get("source", ""),
-        english=parse_title_language(request.args) is TitleLanguage.ENGLISH,
+        english=english,
+        wall_tiles=build_tiles(known_anime(library, HOME_WALL), english=english),
+        season=season,
+        season_tiles=build_tiles(this_season, english=english),
         anime=len(library.model),
         data_date=library.model.manifest.created[:10],
     )
@@ -118,6 +132,18 @@ def show_example() -> str | AnyResponse:
     if SUBMITTED in request.args:
         return redirect(current_page_url(options), 303)
     return _respond(EXAMPLE_LIST, options, sample=True)
+
+
+@blueprint.get("/picks")
+@rate_limited(Cost.PAGE)
+def redirect_to_picks() -> AnyResponse:
+    """Lead on from posters that were tapped to the picks for them."""
+    typed, catalogue = request.args, get_library().catalogue
+    picks = add_tapped_picks(parse_picks(typed.get("picks", "")), catalogue, typed)
+    kept = to_page_query(QueryOptions(title=parse_title_language(typed)))
+    if not picks:
+        return redirect(url_for("picks.show_picker", **kept), 303)
+    return redirect(url_for(".show_picked_recommendations", picks=format_picks(picks), **kept), 303)
 
 
 @blueprint.get("/picks/<picks>")

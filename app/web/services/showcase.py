@@ -1,0 +1,73 @@
+"""Anime to show to somebody of whom nothing is known: well known ones to tap, and this season's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, zip_longest
+
+from app.catalogue import Anime
+from app.web.requests.query import Season
+from app.web.services.library import Library
+
+RECENT_YEARS = 3
+SEASON_SIZE = 18
+MIN_SEASON_SIZE = 6
+_SEASONS = tuple(Season)
+
+
+def known_anime(library: Library, count: int, listed: frozenset[int] = frozenset()) -> list[Anime]:
+    """Choose well known anime, recent ones and others in turn, one a series.
+
+    What has no picture, is for adults or is ``listed`` already is left out.
+    """
+    first_recent = data_year(library) - RECENT_YEARS + 1
+    recent = _best_known(library, first_recent)
+    others = (anime for anime in _best_known(library) if (anime.year or 0) < first_recent)
+    taken = {_series_key(library, anime_id) for anime_id in listed}
+    found: list[Anime] = []
+    for anime in chain.from_iterable(zip_longest(recent, others)):
+        if len(found) == count:
+            break
+        if anime is None or (key := _series_key(library, anime.anime_id)) in taken:
+            continue
+        taken.add(key)
+        found.append(anime)
+    return found
+
+
+def season_anime(library: Library) -> tuple[str, list[Anime]]:
+    """Return the season in which the data were made, and its anime, the best known first.
+
+    An empty list where the data know too few of them.
+    """
+    year, month = (int(part) for part in library.model.manifest.created.split("-")[:2])
+    season = _SEASONS[(month - 1) // 3]
+    anime = [
+        each
+        for each in _best_known(library, year)
+        if (each.year, each.season) == (year, season.value)
+    ][:SEASON_SIZE]
+    name = f"{season.capitalize()} {year}"
+    return name, anime if len(anime) >= MIN_SEASON_SIZE else []
+
+
+def data_year(library: Library) -> int:
+    """Return the year in which the model was made."""
+    return int(library.model.manifest.created[:4])
+
+
+def _best_known(library: Library, first_year: int = 0) -> Iterator[Anime]:
+    """Yield anime that may stand before everybody, the best known first."""
+    model, year = library.model, library.attributes.year
+    shown = library.shown_mask(adult=False)
+    for position in model.popularity_order.tolist():
+        if shown[position] and year[position] >= first_year:
+            anime = library.catalogue.get_anime(int(model.anime_id[position]))
+            if anime.picture:
+                yield anime
+
+
+def _series_key(library: Library, anime_id: int) -> int:
+    """Return a number that all anime of a series have in common."""
+    series = library.catalogue.series(anime_id)
+    return series[0] if series else anime_id
