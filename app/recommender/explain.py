@@ -8,7 +8,6 @@ import numpy as np
 
 from app.recommender.affinity import AffinityScores, affinity_contributions
 from app.recommender.array_types import Float64Array, Int64Array
-from app.recommender.engines import EngineScores
 from app.recommender.fold_in import UserProfile
 from app.recommender.franchise import Franchises
 from app.recommender.knn_baseline import KnnPrediction
@@ -66,14 +65,19 @@ def explain_score(
 def explain_engine_scores(
     model: Model,
     profile: UserProfile,
-    engine_scores: EngineScores,
+    terms: Float64Array,
     positions: Int64Array,
     count: int,
     franchises: Franchises | None = None,
 ) -> list[tuple[Contribution, ...]]:
-    """For each wanted anime the seen entries that speak most for what an engine makes of it."""
-    entry, terms = profile.known_entries.position, engine_scores.contributions(positions)
-    return _telling_contributions(model, profile, entry, positions, terms, count, franchises)
+    """For each wanted anime the entries that push its number up most, of an engine's ``terms``.
+
+    In factors two dislikes may be a like: what was disliked is no reason, whatever its sign.
+    """
+    entry = profile.known_entries.position
+    return _telling_contributions(
+        model, profile, entry, positions, terms, count, franchises, only_liked=True
+    )
 
 
 def _telling_contributions(
@@ -84,13 +88,15 @@ def _telling_contributions(
     terms: Float64Array,
     count: int,
     franchises: Franchises | None,
+    *,
+    only_liked: bool = False,
 ) -> list[tuple[Contribution, ...]]:
     """For each row of terms (wanted, entries) the largest that tell the user something.
 
     They are of entries that were seen and not disliked, one a franchise, and none of the wanted
     anime's own: that a sequel follows is said apart. Where nothing of the kind speaks for an anime,
-    it is the largest of all that was seen. Entries ascend, so that of equal terms the one with the
-    smaller id comes first.
+    it is the largest of all that was seen, or with ``only_liked`` of what was not disliked. Entries
+    ascend, so that of equal terms the one with the smaller id comes first.
     """
     seen = np.zeros(len(model), bool)
     seen[profile.seen] = True
@@ -101,7 +107,9 @@ def _telling_contributions(
     of_another = np.not_equal.outer(group[positions], group[entry])
     telling = np.where(liked[entry] & of_another, terms, 0.0)
     silent = np.asarray(telling.max(axis=1, initial=0.0) <= 0.0)
-    left = np.where(silent[:, None], np.where(seen[entry], terms, 0.0), telling)
+    left = np.where(
+        silent[:, None], np.where((liked if only_liked else seen)[entry], terms, 0.0), telling
+    )
     given = _score_by_position(profile)
     row = np.arange(len(left))
     best, weight = [], []

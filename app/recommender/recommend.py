@@ -173,8 +173,18 @@ class ItemScores:
 
     @property
     def explained_target(self) -> ExplainedTarget:
-        """The number that is explained."""
-        return "match" if self.knn_prediction is None else "predicted_score"
+        """The number that is explained: the score where the order sorts by one."""
+        if self.knn_prediction is not None or self._explains_engine_score:
+            return "predicted_score"
+        return "match"
+
+    @property
+    def _explains_engine_score(self) -> bool:
+        return (
+            self.sort_order is SortOrder.SCORE
+            and self.engine_scores is not None
+            and self.engine_scores.score_contributions is not None
+        )
 
     def explain(
         self, model: Model, positions: Int64Array, count: int, franchises: Franchises | None = None
@@ -183,8 +193,11 @@ class ItemScores:
         if self.knn_prediction is not None:
             return explain_score(model, self.profile, self.knn_prediction, positions, count)
         if self.engine_scores is not None:
+            terms = self.engine_scores.contributions
+            if self._explains_engine_score and self.engine_scores.score_contributions is not None:
+                terms = self.engine_scores.score_contributions
             return explain_engine_scores(
-                model, self.profile, self.engine_scores, positions, count, franchises
+                model, self.profile, terms(positions), positions, count, franchises
             )
         return explain_match(
             model, self.profile, self.affinity, positions, PERCENT, count, franchises
@@ -338,7 +351,8 @@ def recommend(
     chosen = top_items(scores.sort_key, collapsed.allowed, options.top_n)
     explanations = scores.explain(model, chosen, options.explanation_size, options.franchises)
     percentiles = scores.match_percentiles(model, chosen)
-    explained = (scores.match if scores.knn_prediction is None else scores.predicted_score)[chosen]
+    of_match = scores.explained_target == "match"
+    explained = (scores.match if of_match else scores.predicted_score)[chosen]
     errors = scores.expected_errors(model, chosen)
     moved_by = scores.moved_by(chosen)
     reasons: list[FeatureGroup | None] = [None] * len(chosen)

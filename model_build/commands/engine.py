@@ -12,8 +12,9 @@ mf, mlp, hybrid, cosine and kernel are trained with PyTorch:
 from __future__ import annotations
 
 from model_build.engines.config import AlsEngineConfig, NetworkEngineConfig
+from model_build.util.options import Config
 
-CONFIG = {
+CONFIG: dict[str, tuple[type[Config], str]] = {
     "als": (AlsEngineConfig, "alternating least squares for what fans did"),
     "mf": (NetworkEngineConfig, "matrix factorization (PyTorch)"),
     "mlp": (NetworkEngineConfig, "network of one hidden layer (PyTorch)"),

@@ -35,7 +35,7 @@ from model_build.util.options import (
 if TYPE_CHECKING:
     from app.catalogue import Catalogue
     from app.facets import ItemFacets
-    from app.recommender import EngineName, Model, RecommendationResult, UserList
+    from app.recommender import Contribution, EngineName, Model, RecommendationResult, UserList
     from app.recommender.array_types import BoolArray
     from app.schemas.recommendations import RatingCeilingSchema
 
@@ -188,15 +188,23 @@ class _Recommender:
 
 
 def _print_recommendations(result: RecommendationResult, catalogue: Catalogue) -> None:
+    from app.recommender import EngineName
     from model_build.reporting.favourites import shown_match
 
+    # What a factor model adds up is told with its sign: percent of a match, or points of a score.
+    signed = None if result.engine is EngineName.HAKKEN else result.explained_target
     for item in result.recommendations:
         anime = catalogue.get_anime(item.anime_id)
         numbers = f"{item.rank:>3}  {shown_match(item):3.0f} %  {item.predicted_score:4.1f}"
         print(f"{numbers}  {format_anime(anime)}")
-        reasons = [
-            catalogue.title(reason.anime_id) + (f" {reason.score:g}" if reason.score else "")
-            for reason in item.contributions
-        ]
+        reasons = [_format_reason(reason, catalogue, signed) for reason in item.contributions]
         if reasons:
             print(f"                  because of {', '.join(reasons)}")
+
+
+def _format_reason(reason: Contribution, catalogue: Catalogue, signed: str | None) -> str:
+    """Title and score, and, where it is ``signed``, by how much it moves which number."""
+    words = catalogue.title(reason.anime_id) + (f" {reason.score:g}" if reason.score else "")
+    if signed is None:
+        return words
+    return f"{words} ({reason.weight:+.1f} {'%' if signed == 'match' else 'points'})"

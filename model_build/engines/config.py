@@ -87,6 +87,23 @@ class NetworkOptions(Config):
         description="of the embeddings: normal, uniform, xavier or he (kernel starts from the "
         "data)",
     )
+    output: Literal["linear", "relu"] | None = Field(
+        None, description="of scores (mf, mlp, hybrid): linear, or relu, which is never below 0"
+    )
+    user_bias: bool = Field(
+        False, description="fans have learnt biases beside the baseline's (mf, mlp, hybrid)"
+    )
+    weight_rating: NonNegativeFloat | None = Field(
+        None, description="of the loss of scores, where a network learns both (hybrid)"
+    )
+    weight_interaction: NonNegativeFloat | None = Field(
+        None, description="of the loss of interactions, likewise"
+    )
+    recipe: Literal["today", "as-described"] = Field(
+        "today",
+        description="as-described: the networks as they were first described, with ReLU output, "
+        "biases of fans, dropout 0.5, uniform start and constant rate; other options go before",
+    )
     epochs: PositiveInt | None = Field(None, description="at most")
     patience: PositiveInt | None = Field(
         None, description="looks at the validation fans without gain before stopping"

@@ -149,6 +149,16 @@ class FactorNetwork(EmbeddingNetwork):
         self.item_bias = nn.ParameterDict(
             {name: nn.Parameter(torch.zeros(n_items)) for name in self.targets}
         )
+        level = pairs.baseline.global_mean + pairs.baseline.item_bias
+        self.rating_level: Tensor
+        self.register_buffer("rating_level", torch.from_numpy(level.astype(np.float32)))
+        self.is_rectified = settings.output == "relu"
+        n_users = len(pairs.user_bias)
+        self.own_user_bias = nn.ParameterDict(
+            {name: nn.Parameter(torch.zeros(n_users)) for name in self.targets}
+            if settings.user_bias
+            else {}
+        )
         self.user_bias_weight = nn.Parameter(torch.tensor(LOGITS_PER_POINT))
         self.dropout = nn.Dropout(settings.dropout)
 
@@ -162,6 +172,11 @@ class FactorNetwork(EmbeddingNetwork):
     ) -> tuple[Tensor | None, Tensor | None]:
         """Values of heads by target, with the biases that go with them."""
         found = {target: value + self.item_bias[target][item] for target, value in values.items()}
+        for target, bias in self.own_user_bias.items():
+            found[target] = found[target] + bias[user]
+        if self.is_rectified and "rating" in found:
+            level = self.rating_level[item] + self.user_bias[user]
+            found["rating"] = torch.relu(level + found["rating"]) - level
         if "interaction" in found:
             logit = self.initial_logit[item] + self.user_bias_weight * self.user_bias[user]
             found["interaction"] = found["interaction"] + logit
@@ -175,14 +190,22 @@ class FactorNetwork(EmbeddingNetwork):
     def penalty(self) -> Tensor:
         """Sum the squares of what is held to its start or to 0."""
         total = super().penalty()
-        for bias in self.item_bias.values():
+        for bias in (*self.item_bias.values(), *self.own_user_bias.values()):
             total = total + bias.square().sum()
         return total
 
+    def user_vectors(self) -> Float64Array:
+        """Return the users' embeddings, and after them their own biases, one a target."""
+        biases = [to_numpy(bias)[:, None] for bias in self.own_user_bias.values()]
+        return np.hstack([to_numpy(self.user_embedding.weight), *biases])
+
     def export(self, users: Int64Array) -> ExportedHeads:
-        """Heads for vectors that are whitened over the ``users`` trained on."""
+        """Heads for vectors that are whitened over the ``users`` trained on.
+
+        A score that is not let below 0 in training is not served below 1 in any case.
+        """
         item = to_numpy(self.item_embedding.weight)
-        whitening = UserWhitening.from_vectors(to_numpy(self.user_embedding.weight)[users])
+        whitening = UserWhitening.from_vectors(self.user_vectors()[users])
         return ExportedHeads(
             self.export_heads(whitening, item), float(self.user_bias_weight.detach()), item
         )
@@ -208,7 +231,8 @@ class MatrixFactorizationNetwork(FactorNetwork):
     ) -> dict[str, PredictionHead]:
         """Return heads over anime with the embeddings ``item`` (n, d), by target."""
         target = self.targets[0]
-        return {target: whitening.linear_head(item, self.item_offset(target))}
+        biased = np.hstack([item, *(np.ones((len(item), 1)) for _ in self.own_user_bias)])
+        return {target: whitening.linear_head(biased, self.item_offset(target))}
 
 
 class MlpNetwork(FactorNetwork):
@@ -234,12 +258,23 @@ class MlpNetwork(FactorNetwork):
         """Return heads over anime with the embeddings ``item`` (n, d), by target."""
         weight, size = to_numpy(self.trunk.weight), item.shape[1]
         base = item @ weight[:, size:].T + to_numpy(self.trunk.bias)
+        # A bias b of the user is two more hidden units, relu(b) - relu(-b), for its own target.
+        n_biases = len(self.own_user_bias)
+        signs = np.kron(np.eye(n_biases), [[1.0], [-1.0]])
+        project = np.block(
+            [
+                [weight[:, :size], np.zeros((len(weight), n_biases))],
+                [np.zeros((len(signs), size)), signs],
+            ]
+        )
+        base = np.hstack([base, np.zeros((len(base), len(signs)))])
         heads: dict[str, PredictionHead] = {}
         for target, head in self.heads.items():
             assert isinstance(head, nn.Linear)
             offset = self.item_offset(target) + to_numpy(head.bias)
-            out = to_numpy(head.weight)[0]
-            heads[target] = whitening.relu_head(base, weight[:, :size], out, offset)
+            own = [sign * (target == other) for other in self.own_user_bias for sign in (1.0, -1.0)]
+            out = np.concatenate([to_numpy(head.weight)[0], own])
+            heads[target] = whitening.relu_head(base, project, out, offset)
         return heads
 
 

@@ -22,6 +22,7 @@ from model_build.engines.training_pairs import TrainingPairs
 from model_build.util.errors import InputError
 
 LearningRateSchedule = Literal["constant", "linear", "cosine", "warmup"]
+OutputActivation = Literal["linear", "relu"]
 Initialiser = Literal["normal", "uniform", "xavier", "he"]
 LEARNING_RATE_SCHEDULES: tuple[LearningRateSchedule, ...] = (
     "constant",
@@ -40,8 +41,11 @@ class NetworkSettings:
 
     ``decay`` is the precision of the prior of every embedding, in units of one pair's loss;
     ``rate`` the largest learning rate; ``weights`` are those of the losses of scores and of
-    interactions where one network learns both. Training stops when ``patience`` validations, one
-    every ``look_every`` epochs on ``validation`` users left out, found nothing better.
+    interactions where one network learns both. With ``output`` relu no predicted score is below 0;
+    with ``user_bias`` users have biases of their own beside those of the baseline. Both are for
+    networks over embeddings and not for `cosine` and `kernel`. Training stops when ``patience``
+    validations, one every ``look_every`` epochs on ``validation`` users left out, found nothing
+    better.
     """
 
     size: int = 64
@@ -51,6 +55,8 @@ class NetworkSettings:
     rate: float = 1e-2
     schedule: LearningRateSchedule = "linear"
     initialiser: Initialiser = "normal"
+    output: OutputActivation = "linear"
+    user_bias: bool = False
     epochs: int = 20
     look_every: int = 4
     patience: int = 2
@@ -64,6 +70,7 @@ class NetworkSettings:
         found: dict[str, Any] = asdict(self)
         rating, interaction = found.pop("weights")
         del found["device"]
+        found["user_bias"] = int(self.user_bias)
         return found | {"weight_rating": rating, "weight_interaction": interaction}
 
 

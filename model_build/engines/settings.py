@@ -5,19 +5,29 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.recommender.atomic_writes import write_text_atomically
 from app.recommender.engines.als import ACTIVITY_STRENGTHS, InteractionStrengths
 from model_build.data.interactions import Interactions, read_interactions
 from model_build.engines.als import AlsSettings
-from model_build.engines.config import AlsData, AlsFitOptions
+from model_build.engines.config import AlsData, AlsFitOptions, NetworkOptions
 from model_build.util.errors import InputError
-from model_build.util.options import Config
 
 if TYPE_CHECKING:
     from model_build.engines.network_training import NetworkSettings
 
+AS_DESCRIBED_ENGINES = ("mf", "mlp", "hybrid")
+AS_DESCRIBED: dict[str, Any] = {
+    "output": "relu",
+    "user_bias": True,
+    "dropout": 0.5,
+    "initialiser": "uniform",
+    "schedule": "constant",
+    "decay": 0.0,
+}
+"""How the networks over embeddings were described first: biases of fans, rectified scores, half of
+everything dropped, and neither a penalty nor a falling rate. `cosine` still is as it was."""
 STRENGTH_NAMES = tuple(field.name for field in fields(InteractionStrengths))
 
 
@@ -87,7 +97,18 @@ def write_strengths(path: Path, strengths: InteractionStrengths) -> None:
     write_text_atomically(path, json.dumps(asdict(strengths), indent=2) + "\n")
 
 
-def network_settings(config: Config, defaults: NetworkSettings) -> NetworkSettings:
-    """An engine's defaults, with what was given."""
-    names = {field.name for field in fields(defaults)} & config.model_fields_set
-    return replace(defaults, **{name: getattr(config, name) for name in names})
+def network_settings(
+    config: NetworkOptions, name: str, defaults: NetworkSettings
+) -> NetworkSettings:
+    """Return the settings of an engine: its defaults or those of a recipe, with what was given."""
+    given = config.model_fields_set
+    if config.recipe == "as-described" and name in AS_DESCRIBED_ENGINES:
+        defaults = replace(defaults, **AS_DESCRIBED)
+    rating, interaction = defaults.weights
+    if config.weight_rating is not None:
+        rating = config.weight_rating
+    if config.weight_interaction is not None:
+        interaction = config.weight_interaction
+    names = {field.name for field in fields(defaults)} & given
+    chosen = {name: getattr(config, name) for name in names}
+    return replace(defaults, **chosen, weights=(rating, interaction))

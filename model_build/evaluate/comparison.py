@@ -9,6 +9,7 @@ This is how any change to ranking is judged.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -80,6 +81,7 @@ NAMES_WITHOUT_TORCH = tuple(
 )
 T = TypeVar("T")
 SVD = "svd"
+SVD_TITLE = "SVD (scikit-surprise)"
 ORDER_PREDICTORS = {
     "knn-baseline": ("KNN with baseline", SortOrder.SCORE),
     "match": ("Hakken", SortOrder.MATCH),
@@ -93,6 +95,7 @@ class ComparisonRow:
     """One recommender: ``measured`` by the name of the metric, and what it took.
 
     ``train_seconds`` is for all that the recommender needs; Hakken's orders share one training.
+    ``missing`` says why nothing was measured, "" where something was.
     """
 
     name: str
@@ -100,6 +103,12 @@ class ComparisonRow:
     train_seconds: float
     milliseconds_a_fan: float
     measured: Mapping[str, Any]
+    missing: str = ""
+
+    @classmethod
+    def of_missing(cls, name: str, title: str, reason: str) -> ComparisonRow:
+        """Return the row of what could not be measured."""
+        return cls(name, title, math.nan, math.nan, {}, reason.rstrip("."))
 
 
 class HakkenModel:
@@ -262,7 +271,7 @@ def _evaluation_items(training: Ratings, catalogue: pl.DataFrame | None) -> Eval
 def compare_predictors(
     ratings: Ratings,
     names: Sequence[str],
-    settings: Callable[[NetworkSettings], NetworkSettings],
+    settings: Callable[[str, NetworkSettings], NetworkSettings],
     *,
     split: SplitKind,
     n_users: int,
@@ -271,38 +280,72 @@ def compare_predictors(
 ) -> Iterator[ComparisonRow]:
     """How well scores and likes are predicted; rows as they become known, the base rate first.
 
-    Rows hold `PredictionMetrics` by name. ``settings`` changes the defaults of each network.
+    Rows hold `PredictionMetrics` by name. ``settings`` changes the defaults of each network, given
+    its name. What needs a package that is not installed, or cannot be trained on these ratings, has
+    a row that says so.
 
     Raises
     ------
     InputError
-        There are not enough users, or what is asked for needs a package that is not installed.
+        There are not enough users, or nothing that is asked for can be measured here.
     """
-    _require_torch(names)
+    missing = missing_requirements(names)
+    if names and len(missing) == len(set(names)):
+        raise InputError(next(iter(missing.values())))
     parts = (split_users if split == "fans" else split_pairs)(ratings, n_users, seed)
     training, users = index_split(parts, rated_only=False)
     ids = training.anime_ids
     users = restrict_hidden(users, ids)
+    return _predictor_rows(
+        parts,
+        training,
+        users,
+        names,
+        settings,
+        missing,
+        of_pairs=split == "pairs",
+        progress=progress,
+    )
+
+
+def _predictor_rows(
+    parts: Mapping[str, pl.DataFrame],
+    training: Ratings,
+    users: Sequence[HoldoutUser],
+    names: Sequence[str],
+    settings: Callable[[str, NetworkSettings], NetworkSettings],
+    missing: Mapping[str, str],
+    *,
+    of_pairs: bool,
+    progress: bool,
+) -> Iterator[ComparisonRow]:
+    ids = training.anime_ids
     measure = partial(_measure_predictions, users=users, anime_ids=ids)
     yield ComparisonRow(
         "base", "always yes (base rate)", 0.0, 0.0, asdict(base_rate_metrics(users))
     )
     for name, (title, _) in NEURAL_ENGINES.items():
-        if name in names:
+        if name in missing:
+            yield ComparisonRow.of_missing(name, title, missing[name])
+        elif name in names:
             fit, defaults = network_trainer(name)
-            fitted, took = _timed(
-                partial(fit, training, ids, settings(defaults), progress=progress)
-            )
+            try:
+                fitted, took = _timed(
+                    partial(fit, training, ids, settings(name, defaults), progress=progress)
+                )
+            except InputError as error:
+                yield ComparisonRow.of_missing(name, title, str(error))
+                continue
             ranker = engine_ranker(engine_in_memory(name, fitted, len(ids)), ids)
             yield measure(name, title, took, _visible_list_predictor(ranker))
-    if SVD in names:
+    if SVD in missing:
+        yield ComparisonRow.of_missing(SVD, SVD_TITLE, missing[SVD])
+    elif SVD in names:
         visible = (
-            training
-            if split == "pairs"
-            else index_ratings(pl.concat([parts["ratings"], parts["lists"]]))
+            training if of_pairs else index_ratings(pl.concat([parts["ratings"], parts["lists"]]))
         )
         predict, took = _timed(lambda: _fit_surprise_svd(visible, ids))
-        yield measure(SVD, "SVD (scikit-surprise)", took, predict)
+        yield measure(SVD, SVD_TITLE, took, predict)
     hakken = HakkenModel(training, progress)
     for name, (title, order) in ORDER_PREDICTORS.items():
         if name in names:
@@ -331,13 +374,8 @@ def _measure_predictions(
 
 def _fit_surprise_svd(visible: Ratings, anime_ids: Int32Array) -> Predictor:
     """Surprise's SVD with its defaults, which cannot fold in: trained on the visible lists, too."""
-    try:
-        import surprise
-    except ModuleNotFoundError:
-        raise InputError(
-            "svd needs scikit-surprise, which is not installed; "
-            "run: pip install -r requirements-dev.txt, or leave svd out"
-        ) from None
+    import surprise
+
     scored = visible.rated_mask
     raw = zip(
         visible.user_ids.cast(pl.String).gather(visible.user[scored]).to_list(),
@@ -410,6 +448,25 @@ def compare_implicit(
             ranker_scorer(ranker, training.anime_ids, masked, new_users),
         )
         yield ComparisonRow("match", "Hakken, best match", hakken.seconds, np.nan, measured)
+
+
+def missing_requirements(names: Iterable[str]) -> dict[str, str]:
+    """Return which of these predictors need a package that is not installed, and what to do."""
+    missing = {}
+    for name in names:
+        try:
+            if name in NEURAL_ENGINES:
+                network_trainer(name)
+            elif name == SVD:
+                import surprise  # noqa: F401
+        except InputError as error:
+            missing[name] = str(error)
+        except ModuleNotFoundError:
+            missing[name] = (
+                "svd needs scikit-surprise, which is not installed; "
+                "run: pip install -r requirements-dev.txt, or leave svd out"
+            )
+    return missing
 
 
 def _require_torch(names: Iterable[str]) -> None:

@@ -47,7 +47,7 @@ def fit_engine(config: AlsEngineConfig | NetworkEngineConfig) -> str:
         fitted = fit(
             interactions.entries,
             model.anime_id,
-            network_settings(config, defaults),
+            network_settings(config, config.engine, defaults),
             progress=progress,
         )
     seconds = time.perf_counter() - start

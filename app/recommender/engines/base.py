@@ -24,7 +24,8 @@ class EngineScores:
     certain and near 0 for what is not; ``known_items`` (n,) bool is where the engine has a score.
     ``contributions`` gives for some positions what each entry of the user's `KnownEntries` added to
     the match, (positions, entries). ``predicted_score`` (n,) and ``expected_error``, its standard
-    deviation, are None where the engine does not predict scores.
+    deviation, are None where the engine does not predict scores, and so is ``score_contributions``:
+    what each entry added to the predicted score, in points.
     """
 
     match: Float64Array
@@ -32,6 +33,7 @@ class EngineScores:
     contributions: Callable[[Int64Array], Float64Array]
     predicted_score: Float64Array | None = None
     expected_error: float | None = None
+    score_contributions: Callable[[Int64Array], Float64Array] | None = None
 
 
 class Engine(Protocol):

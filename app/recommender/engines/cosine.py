@@ -83,11 +83,14 @@ class CosineEngine:
         score_slope, score = self._predict_all_scores(cosine, user_bias)
         percent = PERCENT / (MAX_SCORE - MIN_SCORE)
 
-        def contributions(wanted: Int64Array) -> Float64Array:
+        def score_contributions(wanted: Int64Array) -> Float64Array:
             share = np.zeros((len(wanted), len(entries.position)))
             towards = np.linalg.solve(system, self.embedding[wanted].T.astype(np.float64))
             share[:, has_score] = (terms @ towards).T
-            return percent * score_slope[wanted, None] * share
+            return score_slope[wanted, None] * share
+
+        def contributions(wanted: Int64Array) -> Float64Array:
+            return percent * score_contributions(wanted)
 
         return EngineScores(
             percent * (score - MIN_SCORE),
@@ -95,6 +98,7 @@ class CosineEngine:
             contributions,
             score,
             self.expected_error,
+            score_contributions,
         )
 
     def fold_in(

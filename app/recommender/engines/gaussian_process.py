@@ -108,18 +108,27 @@ class GaussianProcessEngine:
         score = self.global_mean + self.item_bias + self.posterior_mean(posterior)
         logit = self.like_logit(score)
 
-        def contributions(wanted: Int64Array) -> Float64Array:
+        def score_contributions(wanted: Int64Array) -> Float64Array:
             share = np.zeros((len(wanted), len(entries.position)))
             towards = np.linalg.solve(
                 posterior.noisy_covariance, self.covariance(posterior.item_position, wanted)
             )
             share[:, posterior.entry_index] = towards.T * posterior.residual
+            return share
+
+        def contributions(wanted: Int64Array) -> Float64Array:
+            share = score_contributions(wanted)
             logit_change = self.slope * share.sum(axis=1)
             probability_slope = sigmoid_secant_slope(logit[wanted] - logit_change, logit[wanted])
             return np.asarray(PERCENT * self.slope * probability_slope[:, None] * share)
 
         return EngineScores(
-            PERCENT * sigmoid(logit), self.known_items, contributions, score, self.expected_error
+            PERCENT * sigmoid(logit),
+            self.known_items,
+            contributions,
+            score,
+            self.expected_error,
+            score_contributions,
         )
 
     def fold_in(self, entries: KnownEntries) -> PosteriorWeights:

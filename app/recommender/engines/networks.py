@@ -121,8 +121,16 @@ class NeuralEngine:
         def contributions(wanted: Int64Array) -> Float64Array:
             return self._contributions(entries, by_interaction, logit, wanted)
 
+        def score_contributions(wanted: Int64Array) -> Float64Array:
+            return self._entry_shares(entries, self.rating_head, by_rating, wanted)
+
         return EngineScores(
-            PERCENT * sigmoid(logit), self.known_items, contributions, score, self.expected_error
+            PERCENT * sigmoid(logit),
+            self.known_items,
+            contributions,
+            score,
+            self.expected_error,
+            score_contributions,
         )
 
     def fold_in(self, entries: KnownEntries) -> tuple[tuple[UserVectorFit, UserVectorFit], float]:
@@ -153,17 +161,26 @@ class NeuralEngine:
         The logit is linear in the vector as long as no hidden unit turns on or off, and the vector
         is a sum over entries; a match is spread over them in the same proportions.
         """
-        has_score, _, _ = self.bias_model.user_residuals(entries)
-        label = like_labels(entries.score, entries.status) >= 0
-        masks = [has_score, label] if self.shares_user_vector else [label]
-        jacobian = self.interaction_head.user_jacobian(fit.user_vector, positions)
-        inverse_gradients = np.linalg.solve(fit.hessian, jacobian.T)
-        share = np.zeros((len(positions), len(entries.position)))
-        for mask, terms in zip(masks, fit.entry_terms, strict=True):
-            share[:, mask] += (terms @ inverse_gradients).T
+        share = self._entry_shares(entries, self.interaction_head, fit, positions)
         logit_change = share.sum(axis=1)
         probability_slope = sigmoid_secant_slope(logit[positions] - logit_change, logit[positions])
         return np.asarray(PERCENT * probability_slope[:, None] * share)
+
+    def _entry_shares(
+        self, entries: KnownEntries, head: PredictionHead, fit: UserVectorFit, positions: Int64Array
+    ) -> Float64Array:
+        """Return what each entry adds to a head's values by way of the vector, signed."""
+        has_score, _, _ = self.bias_model.user_residuals(entries)
+        label = like_labels(entries.score, entries.status) >= 0
+        own = [has_score] if head is self.rating_head else [label]
+        masks = [has_score, label] if self.shares_user_vector else own
+        inverse_gradients = np.linalg.solve(
+            fit.hessian, head.user_jacobian(fit.user_vector, positions).T
+        )
+        share = np.zeros((len(positions), len(entries.position)))
+        for mask, terms in zip(masks, fit.entry_terms, strict=True):
+            share[:, mask] += (terms @ inverse_gradients).T
+        return share
 
 
 def _read_task_pair(arrays: ArtifactReader, name: str) -> tuple[float, float]:

@@ -70,11 +70,16 @@ def test_what_can_be_set_of_a_network_is_a_setting_of_it() -> None:
         LEARNING_RATE_SCHEDULES,
         NetworkSettings,
     )
+    from model_build.engines.settings import AS_DESCRIBED
 
     choices = {option.name: option.choices for option in options_of(NetworkOptions)}
     assert choices["schedule"] == LEARNING_RATE_SCHEDULES
     assert choices["initialiser"] == INITIALISERS
-    assert choices.keys() <= asdict(NetworkSettings()).keys()
+    # The weights are one setting, and a recipe is several.
+    several = {"recipe", "weight_rating", "weight_interaction"}
+    assert several < choices.keys()
+    assert choices.keys() - several <= asdict(NetworkSettings()).keys()
+    assert AS_DESCRIBED.keys() < choices.keys()
 
 
 @pytest.mark.parametrize("name", COMMANDS)

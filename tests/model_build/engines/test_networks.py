@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,12 +14,14 @@ import polars as pl
 import pytest
 import torch
 
-from app.recommender import EngineName, Model, RecommendOptions, UserList, recommend
+from app.recommender import EngineName, Model, RecommendOptions, SortOrder, UserList, recommend
 from app.recommender.engines.cosine import RESIDUAL_RANGE
 from app.recommender.engines.heads import sigmoid
+from app.recommender.recommend import score_items
 from app.recommender.user_list import KnownEntries
 from model_build.cli import main
 from model_build.data.ratings import Ratings, index_ratings
+from model_build.engines.config import NetworkOptions
 from model_build.engines.cosine_embeddings import CosineEmbeddingNetwork
 from model_build.engines.factor_networks import (
     FactorNetwork,
@@ -36,7 +39,9 @@ from model_build.engines.network_training import (
     train_network,
 )
 from model_build.engines.registry import NEURAL_ENGINES, engine_in_memory, network_trainer
+from model_build.engines.settings import AS_DESCRIBED, network_settings
 from model_build.engines.training_pairs import TrainingPairs, build_training_pairs
+from model_build.evaluate import comparison
 from model_build.util.errors import InputError
 from tests.model_build.worlds import random_frame
 from tests.tiny_model import tiny_ratings
@@ -67,14 +72,20 @@ def taught(
     return found
 
 
+@pytest.mark.parametrize("described", [False, True])
 @pytest.mark.parametrize("side", ["rating", "interaction", "both"])
-def test_numpy_tells_what_pytorch_tells(pairs: TrainingPairs, side: str) -> None:
+def test_numpy_tells_what_pytorch_tells(pairs: TrainingPairs, side: str, described: bool) -> None:
     kinds = [MlpNetwork] if side == "both" else [MatrixFactorizationNetwork, MlpNetwork]
+    settings = replace(SMALL, **AS_DESCRIBED) if described else SMALL
+    level = pairs.baseline.global_mean + pairs.baseline.item_bias
     for kind in kinds:
-        network = taught(kind(pairs, side, SMALL), pairs, SMALL)  # type: ignore[arg-type]
+        network = taught(kind(pairs, side, settings), pairs, settings)  # type: ignore[arg-type]
         fans = np.unique(pairs.user[rows_with_target(pairs, side)])  # type: ignore[arg-type]
         frozen = network.export(fans)
-        vectors = to_numpy(network.user_embedding.weight)[fans]
+        vectors = network.user_vectors()[fans]
+        n_biases = len(network.targets) if described else 0
+        assert vectors.shape[1] == settings.size + n_biases
+        assert np.all(vectors[:, settings.size :].std(axis=0) > 0)
         turned = UserWhitening.from_vectors(vectors).whitened(vectors)
         anime = torch.arange(len(pairs.is_trained_item))
         for fan, vector in list(zip(fans, turned, strict=True))[:10]:
@@ -84,13 +95,48 @@ def test_numpy_tells_what_pytorch_tells(pairs: TrainingPairs, side: str) -> None
                 if name not in frozen.heads:
                     assert tensor is None
                     continue
-                level = (
-                    frozen.user_bias_weight * pairs.user_bias[fan] if name == "interaction" else 0.0
+                told, wanted = (
+                    frozen.heads[name].predict(vector, np.arange(len(anime))),
+                    tensor.numpy(),
                 )
-                told = frozen.heads[name].predict(vector, np.arange(len(anime))) + level
-                assert told == pytest.approx(tensor.numpy(), abs=1e-5)
-        assert turned.mean(axis=0) == pytest.approx(np.zeros(SMALL.size), abs=1e-8)
-        assert np.cov(turned.T) == pytest.approx(np.eye(SMALL.size), abs=1e-3)
+                if name == "interaction":
+                    told = told + frozen.user_bias_weight * pairs.user_bias[fan]
+                else:
+                    # Of scores that are served, from 1 up, a rectified output leaves all as it is.
+                    told, wanted = (
+                        np.maximum(residual + level + pairs.user_bias[fan], 1.0)
+                        for residual in (told, wanted)
+                    )
+                assert told == pytest.approx(wanted, abs=1e-4)
+        size = turned.shape[1]
+        assert turned.mean(axis=0) == pytest.approx(np.zeros(size), abs=1e-8)
+        assert np.cov(turned.T) == pytest.approx(np.eye(size), abs=3e-3)
+
+
+def test_a_rectified_score_is_never_below_0(pairs: TrainingPairs) -> None:
+    network = MatrixFactorizationNetwork(pairs, "rating", replace(SMALL, output="relu")).eval()
+    with torch.no_grad():
+        network.item_bias["rating"].fill_(-100.0)
+        scores, _ = network(torch.tensor([0, 1]), torch.tensor([2, 3]))
+    assert scores is not None
+    level = pairs.baseline.global_mean + pairs.baseline.item_bias[[2, 3]] + pairs.user_bias[:2]
+    assert scores.numpy() + level == pytest.approx([0, 0], abs=1e-6)
+
+
+def test_options_and_recipes_become_settings() -> None:
+    def chosen(name: str, **given: object) -> NetworkSettings:
+        config = NetworkOptions.model_validate(given)
+        return network_settings(config, name, network_trainer(name)[1])
+
+    assert chosen("hybrid") == network_trainer("hybrid")[1]
+    described = chosen("hybrid", recipe="as-described")
+    assert (described.dropout, described.output, described.user_bias) == (0.5, "relu", True)
+    assert (described.initialiser, described.schedule) == ("uniform", "constant")
+    # What is given goes before the recipe; what was not described stays as it is.
+    assert chosen("mf", recipe="as-described", output="linear").output == "linear"
+    assert chosen("cosine", recipe="as-described") == network_trainer("cosine")[1]
+    assert chosen("hybrid", weight_interaction=2.0).weights == (1.0, 2.0)
+    assert chosen("hybrid", weight_rating=0.5, weight_interaction=2.0).weights == (0.5, 2.0)
 
 
 def test_numpy_tells_what_the_cosine_network_tells(pairs: TrainingPairs) -> None:
@@ -185,17 +231,25 @@ def test_a_schedule_stays_within_the_rate(schedule: str) -> None:
     assert schedule == "constant" or shares[-1] == pytest.approx(0)
 
 
-def test_a_network_is_added_to_a_model_and_asked(
-    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    ratings = tmp_path / "ratings.parquet"
+@pytest.fixture(scope="module")
+def networked(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """The tiny model with all networks, hardly trained."""
+    folder = tmp_path_factory.mktemp("networks")
+    ratings = folder / "ratings.parquet"
     tiny_ratings().write_parquet(ratings)
     path = tiny_model
     for name in NEURAL_ENGINES:
-        added = ("engine", name, "--model", path, "--ratings", ratings, "--out", tmp_path / name)
+        added = ("engine", name, "--model", path, "--ratings", ratings, "--out", folder / name)
         assert main([*map(str, added), "--epochs", "2", "--size", "4", "--device", "cpu"]) == 0
-        path = tmp_path / name
-    model = Model.open(path)
+        path = folder / name
+    return Model.open(path)
+
+
+def test_a_network_is_added_to_a_model_and_asked(
+    networked: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, ratings = networked, tmp_path / "ratings.parquet"
+    tiny_ratings().write_parquet(ratings)
     assert set(model.engines) == set(NEURAL_ENGINES)
     assert model.manifest.hyperparameters["mlp_size"] == 4
     ids = model.anime_id.tolist()
@@ -210,7 +264,16 @@ def test_a_network_is_added_to_a_model_and_asked(
             told = item.residual + sum(reason.weight for reason in item.contributions)
             assert told == pytest.approx(item.match)
     capsys.readouterr()
-    asked = ("engine", "mf", "--model", path, "--ratings", ratings, "--out", tmp_path / "x")
+    asked = (
+        "engine",
+        "mf",
+        "--model",
+        model.catalogue_path.parent,
+        "--ratings",
+        ratings,
+        "--out",
+        tmp_path / "x",
+    )
     assert main([*map(str, asked), "--device", "cuda:97"]) == 2
     assert "--device cuda:97: PyTorch finds no such device" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
@@ -263,6 +326,125 @@ def test_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str], split: st
     for row in rows[1:]:
         assert row["told"]["rmse"] ** 2 == pytest.approx(row["told"]["loss"])
         assert (row["told"]["entropy"] is None) == (row["name"] != "mf")
+
+
+ABSENT = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name in {absent!r}:
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, Absent())
+from model_build.cli import main
+sys.exit(main({words!r}))
+"""
+
+
+def without(absent: tuple[str, ...], *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command where these packages are not installed."""
+    return subprocess.run(
+        [sys.executable, "-c", ABSENT.format(absent=absent, words=words)],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_what_is_not_installed_has_a_row_that_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "ratings.parquet"
+    random_frame(8, 60, 30, 0.5).write_parquet(path)
+    asked = ("neural", "--ratings", str(path), "--fans", "15", "--models")
+    done = without(("torch", "surprise"), *asked, "mf", "svd", "match")
+    assert done.returncode == 0
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()]
+    titles = [row[0] for row in rows[2:]]
+    assert titles[1].startswith("matrix factorization: mf is trained with PyTorch, which is not in")
+    assert titles[2].startswith("SVD (scikit-surprise): svd needs scikit-surprise, which is not in")
+    assert [set(row[1:]) == {"-"} for row in rows[2:]] == [False, True, True, False]
+    assert float(rows[-1][2]) > 0
+    assert done.stderr.count("not measured: ") == 2
+    # Nothing is left to measure: nothing is read, and the command has failed.
+    done = without(("torch", "surprise"), *asked, "svd")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "requirements-dev.txt" in done.stderr
+
+
+def test_a_network_that_cannot_be_trained_costs_no_other_its_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "ratings.parquet"
+    random_frame(8, 60, 30, 0.5).write_parquet(path)
+    asked = ["neural", "--ratings", str(path), "--fans", "15", "--device", "cuda:97"]
+    assert main([*asked, "--models", "mf", "match", "--json"]) == 0
+    base, broken, match = json.loads(capsys.readouterr().out)
+    assert "PyTorch finds no such device" in broken["missing"]
+    assert broken["told"] == {}
+    assert base["missing"] is match["missing"] is None
+    assert match["told"]["rmse"] > 0
+
+
+def test_what_is_finished_is_printed_whatever_comes_after(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ratings.parquet"
+    random_frame(8, 60, 30, 0.5).write_parquet(path)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(comparison, "_fit_surprise_svd", stop)
+    asked = ["neural", "--ratings", str(path), "--fans", "15", "--epochs", "1"]
+    assert main([*asked, "--models", "mf", "svd", "--json"]) != 0
+    assert [row["name"] for row in json.loads(capsys.readouterr().out)] == ["base", "mf"]
+
+
+@pytest.mark.parametrize("name", NEURAL_ENGINES)
+def test_a_score_is_explained_by_what_pushes_it_up(
+    networked: Model, name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    ids = networked.anime_id.tolist()
+    entries = [(anime, 4.0 if place % 3 else 9.0, 2) for place, anime in enumerate(ids[:15])]
+    options = RecommendOptions(
+        top_n=20, engine=EngineName(name), sort_order=SortOrder.SCORE, explanation_size=3
+    )
+    listed = UserList.from_entries(entries)
+    answer = recommend(networked, listed, options)
+    assert answer.explained_target == "predicted_score"
+    scores = score_items(networked, listed, options)
+    assert scores.engine_scores is not None
+    assert scores.engine_scores.score_contributions is not None
+    shown = 0
+    for item in answer.recommendations:
+        told = item.residual + sum(reason.weight for reason in item.contributions)
+        assert told == pytest.approx(item.predicted_score)
+        assert all(reason.score == 9 and reason.weight > 0 for reason in item.contributions)
+        at = networked.find_positions(np.array([item.anime_id]))
+        terms = scores.engine_scores.score_contributions(at)[0]
+        of_entry = dict(
+            zip(scores.profile.known_entries.position.tolist(), terms.tolist(), strict=True)
+        )
+        for reason in item.contributions:
+            place = int(networked.find_positions(np.array([reason.anime_id]))[0])
+            assert reason.weight == pytest.approx(of_entry[place])
+        shown += len(item.contributions)
+    assert shown
+    mine = tmp_path / "list.csv"
+    rows = "".join(f"{anime},{score:g},2\n" for anime, score, _ in entries)
+    mine.write_text(f"anime_id,rating,status\n{rows}", "utf-8")
+    capsys.readouterr()
+    asked = [
+        "recommend",
+        "--model",
+        str(networked.catalogue_path.parent),
+        "--list",
+        str(mine),
+        "--engine",
+        name,
+    ]
+    assert main([*asked, "--order", "score"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"because of .* 9 \(\+\d\.\d points\)", said)
 
 
 def test_labels_are_of_fans_with_enough_of_them() -> None:
