@@ -66,7 +66,7 @@ def compare_predictors(
     rows = compare_predictor_rows(
         index_ratings(read_ratings_table(ratings)),
         models,
-        lambda defaults: defaults,
+        lambda _, defaults: defaults,
         split=split,
         n_users=fans,
         seed=seed,
@@ -94,6 +94,8 @@ def _table(rows: Iterable[ComparisonRow], library: Library) -> Any:
     flat = []
     for row in rows:
         values = asdict(row)
+        if not row.missing:
+            del values["missing"]
         measured = {
             name: value
             for name, value in values.pop("measured").items()
