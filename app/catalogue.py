@@ -13,15 +13,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 import numpy as np
+from pydantic import FailFast, Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from app.age_rating import AgeRating
 from app.pictures import expand_picture_url
+from app.recommender.artifact import ArtifactError
 from app.recommender.franchise import Franchises, skip_extras
+from app.recommender.regular_files import TooLargeError, decompress_gzip, read_regular
 
 MAL_ANIME_URL = "https://myanimelist.net/anime/"
+MAX_PACKED_BYTES, MAX_UNPACKED_BYTES = 16 * 1024**2, 64 * 1024**2
+"""A catalogue of all anime there are has a tenth of these."""
 ANIME_CACHE_SIZE = 1024
 """Anime that are asked for again and again are put together once; they take half a megabyte."""
 _NON_LETTERS = re.compile(r"[\W_]+")
@@ -66,6 +72,52 @@ LIST_SEPARATORS = {
     **dict.fromkeys(("genres", "themes", "demographics", "tags", "studios"), ";"),
     "synonyms": "|",
 }
+
+
+_Id = Annotated[int, Field(gt=0, lt=2**31)]
+_Number = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+_Ids = Annotated[list[_Id | None], FailFast()]
+_Numbers = Annotated[list[_Number | None], FailFast()]
+_Flags = Annotated[list[bool], FailFast()]
+_Texts = Annotated[list[Annotated[str, Field(max_length=20_000)]], FailFast()]
+_OptionalTexts = Annotated[list[Annotated[str, Field(max_length=2_000)] | None], FailFast()]
+
+
+class _Columns(TypedDict):
+    """What a catalogue's file may hold. Older ones have fewer columns, newer ones perhaps more."""
+
+    anime_id: Annotated[list[_Id], FailFast()]
+    title: _Texts
+    anilist_id: NotRequired[_Ids]
+    kitsu_id: NotRequired[_Ids]
+    title_english: NotRequired[_OptionalTexts]
+    title_native: NotRequired[_OptionalTexts]
+    synonyms: NotRequired[_Texts]
+    type: NotRequired[_OptionalTexts]
+    episodes: NotRequired[_Numbers]
+    season: NotRequired[_OptionalTexts]
+    year: NotRequired[_Numbers]
+    genres: NotRequired[_Texts]
+    themes: NotRequired[_Texts]
+    demographics: NotRequired[_Texts]
+    tags: NotRequired[_Texts]
+    studios: NotRequired[_Texts]
+    age_rating: NotRequired[Annotated[list[AgeRating | None], FailFast()]]
+    rating_inferred: NotRequired[_Flags]
+    mean: NotRequired[Annotated[list[Annotated[float, Field(ge=0, le=10)] | None], FailFast()]]
+    members: NotRequired[_Numbers]
+    picture: NotRequired[_OptionalTexts]
+    adult: NotRequired[_Flags]
+    franchise_id: NotRequired[_Numbers]
+    watch_order: NotRequired[_Numbers]
+    is_extra: NotRequired[_Flags]
+    is_inferred: NotRequired[_Flags]
+    relation_kind: NotRequired[Annotated[list[RelationKind | None], FailFast()]]
+    relation_id: NotRequired[_Numbers]
+    source: NotRequired[_OptionalTexts]
+
+
+_COLUMNS = TypeAdapter(_Columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +197,30 @@ class Catalogue:
 
     @classmethod
     def open(cls, path: Path) -> Catalogue:
-        """Read the file that `encode` wrote."""
-        return cls(json.loads(gzip.decompress(path.read_bytes())))
+        """Read the file that `serialize_catalogue` wrote.
+
+        Raises
+        ------
+        ArtifactError
+            It is something else, or holds what no page could show.
+        """
+        try:
+            packed = read_regular(path, MAX_PACKED_BYTES)
+            columns = _COLUMNS.validate_json(decompress_gzip(packed, MAX_UNPACKED_BYTES))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            place = ".".join(map(str, first["loc"]))
+            raise ArtifactError(
+                f"{path}: not a catalogue ({place}: {first['msg'].lower()})."
+            ) from None
+        except (OSError, TooLargeError, ValueError) as error:
+            raise ArtifactError(f"{path}: not a catalogue ({error}).") from None
+        lengths = {len(column) for column in columns.values()}  # type: ignore[arg-type]
+        if len(lengths) != 1 or len(set(columns["anime_id"])) not in lengths:
+            raise ArtifactError(
+                f"{path}: not a catalogue (columns differ in length, or an anime is there twice)."
+            )
+        return cls(columns)  # type: ignore[arg-type]
 
     def __len__(self) -> int:
         return len(self._row_by_id)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.model_store.layout import (
+    MAX_POINTER_BYTES,
     POINTER_FILE,
     ModelRef,
     manifest_digest,
@@ -13,7 +14,8 @@ from app.model_store.layout import (
     parse_pointer,
     parse_published_manifest,
 )
-from app.recommender.artifact import MANIFEST_FILE, ArtifactError
+from app.recommender.artifact import MANIFEST_FILE, MAX_MANIFEST_BYTES, ArtifactError
+from app.recommender.regular_files import TooLargeError, read_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,11 @@ class DirectoryModelSource:
                 f"{self.path}: cannot be read ({error.strerror or error}); "
                 "correct its permissions or HAKKEN_MODEL."
             ) from error
+        except TooLargeError as error:
+            raise ArtifactError(
+                f"{self.path}: {POINTER_FILE} or {MANIFEST_FILE} has {error}; "
+                "publish the model again."
+            ) from None
 
     def cached(self) -> ModelRef | None:
         """Return the same: it is on this host."""
@@ -45,13 +52,13 @@ class DirectoryModelSource:
             pointer = self.path / POINTER_FILE
             if not pointer.is_file():
                 raise no_model_error(str(self.path))
-            pointed_version = parse_pointer(pointer.read_bytes(), pointer)
+            pointed_version = parse_pointer(read_regular(pointer, MAX_POINTER_BYTES), pointer)
             model = self.path / pointed_version
             if not (model / MANIFEST_FILE).is_file():
                 raise ArtifactError(
                     f"{model / MANIFEST_FILE}: missing, but {pointer} names version "
                     f"{pointed_version}; restore that version or point to another one."
                 )
-        content = (model / MANIFEST_FILE).read_bytes()
+        content = read_regular(model / MANIFEST_FILE, MAX_MANIFEST_BYTES)
         manifest = parse_published_manifest(content, model / MANIFEST_FILE, pointed_version)
         return ModelRef(manifest.version, manifest_digest(content), lambda _thorough: model)

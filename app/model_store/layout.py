@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from app.recommender.artifact import MANIFEST_FILE, ArtifactError, Manifest, parse_manifest
 
 POINTER_FILE = "latest"
+MAX_POINTER_BYTES = 1024
 
 _URL_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _VERSION_ADAPTER: TypeAdapter[str] = TypeAdapter(Annotated[str, Manifest.model_fields["version"]])

@@ -14,6 +14,8 @@ from app.recommender import kernels
 from app.recommender.array_types import Float32Array, Float64Array, Int32Array, Int64Array
 from app.recommender.artifact import ArtifactError, ModelArtifact
 
+MAX_MAGNITUDE = 1e9
+"""Weights, biases and counts are far smaller; sums of products of these stay finite."""
 SMALLEST_POSITIVE = float(np.finfo(np.float64).tiny)
 
 
@@ -74,17 +76,17 @@ class ArtifactReader:
         return self._path / f"{name}.npy"
 
     def read_number(
-        self, name: str, minimum: float = -np.inf, default: float | None = None
+        self, name: str, minimum: float = -MAX_MAGNITUDE, default: float | None = None
     ) -> float:
-        """Return a finite number of the manifest, at least ``minimum``, or raise ArtifactError.
+        """Return a number of the manifest, at least ``minimum``, or raise ArtifactError.
 
         ``default`` is for a manifest without it.
         """
         value = self._hyperparameters.get(name, default)
-        if not isinstance(value, int | float) or not np.isfinite(value) or value < minimum:
+        if not isinstance(value, int | float) or not minimum <= value <= MAX_MAGNITUDE:
             raise ArtifactError(
                 f"{self._path / 'manifest.json'}: hyperparameter {name} is {value!r}, "
-                f"a number{'' if np.isinf(minimum) else f' of at least {minimum:g}'} was expected."
+                f"a number of at least {minimum:g} and at most {MAX_MAGNITUDE:g} was expected."
             )
         return float(value)
 
@@ -92,17 +94,56 @@ class ArtifactReader:
         """Return a hyperparameter of the manifest as text, empty where there is none."""
         return str(self._hyperparameters.get(name, ""))
 
-    def read_vector(self, name: str, dtype: Any, length: int | None = None) -> npt.NDArray[Any]:
-        """Return a finite array (length,) of this type, or raise ArtifactError."""
+    def read_vector(
+        self, name: str, dtype: Any, length: int | None = None, largest: float = MAX_MAGNITUDE
+    ) -> npt.NDArray[Any]:
+        """Return an array (length,) of this type without absurd values, or raise ArtifactError."""
         array = self.read_array(name)
         if array.dtype != dtype or array.ndim != 1 or length not in (None, len(array)):
             expected = f"{np.dtype(dtype)}, one dimension" + (f" of {length}" if length else "")
             raise ArtifactError(
                 f"{self.array_path(name)}: {array.dtype}{array.shape}; expected {expected}."
             )
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise ArtifactError(f"{self.array_path(name)}: holds values that are not finite.")
+        self.check_values(name, array, largest)
         return array
+
+    def read_offsets(self, name: str, count: int | None, end: int) -> Int64Array:
+        """Return where ``count`` parts of ``end`` elements begin, and the end, (count + 1,).
+
+        Raises
+        ------
+        ArtifactError
+            They do not ascend from 0 to the end.
+        """
+        offsets = self.read_vector(name, np.int64, None if count is None else count + 1)
+        # Not by differences: those of hostile offsets wrap around.
+        if not len(offsets) or offsets[0] != 0 or offsets[-1] != end or not ascends(offsets):
+            raise ArtifactError(
+                f"{self.array_path(name)}: offsets must ascend from 0 to {end}, "
+                "the number of elements."
+            )
+        return offsets
+
+    def read_positions(
+        self, name: str, dtype: Any, below: int, length: int | None = None
+    ) -> npt.NDArray[Any]:
+        """Return an array of positions from 0 to ``below``, exclusive, or raise ArtifactError."""
+        array = self.read_vector(name, dtype, length)
+        if not are_below(array, below):
+            raise ArtifactError(f"{self.array_path(name)}: points past what there is.")
+        return array
+
+    def check_values(
+        self, name: str, array: npt.NDArray[Any], largest: float = MAX_MAGNITUDE
+    ) -> None:
+        """Raise ArtifactError for values that are not finite, or absurd."""
+        if array.dtype.kind != "f" or not array.size:
+            return
+        # NaN is neither below nor above; the ends of an array without copies of it.
+        if not -largest <= float(array.min()) <= float(array.max()) <= largest:
+            raise ArtifactError(
+                f"{self.array_path(name)}: holds values that are not finite, or beyond {largest:g}."
+            )
 
     def read_optional_vector(self, name: str, dtype: Any, length: int) -> npt.NDArray[Any]:
         """Return an array as `read_vector` does, zeros where there is none."""
@@ -116,33 +157,26 @@ class ArtifactReader:
             raise ArtifactError(
                 f"{self.array_path(name)}: {array.dtype}{array.shape}; expected float32{wanted}."
             )
-        if not np.isfinite(array).all():
-            raise ArtifactError(f"{self.array_path(name)}: holds values that are not finite.")
+        self.check_values(name, array)
         return array
 
     def read_sparse_matrix(self, name: str, n_items: int) -> ItemMatrix:
         """Return the matrix (n_items, n_items) of a name, or raise ArtifactError."""
-        indptr = self.read_vector(f"{name}_indptr", np.int64, n_items + 1)
         indices, data = self.read_array(f"{name}_indices"), self.read_array(f"{name}_data")
-        if (np.diff(indptr) < 0).any() or indptr[0] != 0:
-            raise ArtifactError(f"{self.array_path(name + '_indptr')}: offsets must ascend from 0.")
         for part, array, kinds in (("indices", indices, "ui"), ("data", data, "uif")):
-            if array.shape != (indptr[-1],) or array.dtype.kind not in kinds:
+            if array.shape != (len(indices),) or array.dtype.kind not in kinds:
                 raise ArtifactError(
                     f"{self.array_path(f'{name}_{part}')}: {array.dtype}{array.shape}; "
-                    f"expected {indptr[-1]} elements as {name}_indptr says."
+                    "expected one dimension, as many columns as weights."
                 )
-        if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < n_items:
+        indptr = self.read_offsets(f"{name}_indptr", n_items, len(indices))
+        if not are_below(indices, n_items):
             raise ArtifactError(
                 f"{self.array_path(name + '_indices')}: points past the anime there are."
             )
-        if data.dtype.kind == "f" and not np.isfinite(data).all():
-            raise ArtifactError(
-                f"{self.array_path(name + '_data')}: holds values that are not finite."
-            )
-        return ItemMatrix(
-            indptr, indices, data, self.read_number(f"{name}_scale", minimum=SMALLEST_POSITIVE)
-        )
+        self.check_values(f"{name}_data", data)
+        scale = self.read_number(f"{name}_scale", minimum=SMALLEST_POSITIVE)
+        return ItemMatrix(indptr, indices, data, scale)
 
     def read_array(self, name: str) -> npt.NDArray[Any]:
         """Return an array of any shape, or raise ArtifactError."""
@@ -152,6 +186,17 @@ class ArtifactReader:
             raise ArtifactError(
                 f"{self.array_path(name)}: the manifest lists no such array."
             ) from None
+
+
+def ascends(values: npt.NDArray[Any], *, strictly: bool = False) -> bool:
+    """Whether no value is below the one before it, or at it."""
+    before, after = values[:-1], values[1:]
+    return bool((before < after).all() if strictly else (before <= after).all())
+
+
+def are_below(positions: npt.NDArray[Any], count: int) -> bool:
+    """Whether all are from 0 to ``count``, exclusive."""
+    return not positions.size or 0 <= int(positions.min()) <= int(positions.max()) < count
 
 
 def find_positions(ids: Int32Array, wanted: Int32Array | Int64Array) -> Int64Array:

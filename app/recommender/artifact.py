@@ -22,15 +22,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.recommender.atomic_writes import fsync_path, replace_directory
 from app.recommender.parameters import ServingParameters
+from app.recommender.regular_files import TooLargeError, open_regular, read_regular
 
 FORMAT_VERSION: Final = 3
 MANIFEST_FILE = "manifest.json"
 CATALOGUE_FILE = "catalogue.json.gz"
 EVALUATION_FILE = "measures.json"
 """Optional: all that was measured when the model was made, tables and intervals included."""
+MAX_MANIFEST_BYTES: Final = 4 * 1024 * 1024
 _DIGEST_PLACEHOLDER: Final = "0" * 64
 
 Array = npt.NDArray[Any]
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+_Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+_Text = Annotated[str, Field(max_length=10_000)]
 
 
 class ArtifactError(Exception):
@@ -45,7 +50,7 @@ class ManifestEntry(_StrictSchema):
     """What a file must be: its size and digest, and for arrays dtype and shape."""
 
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    bytes: Annotated[int, Field(ge=0)]
+    bytes: Annotated[int, Field(ge=0, lt=2**63)]
     dtype: str | None = None
     shape: tuple[int, ...] | None = None
 
@@ -53,8 +58,8 @@ class ManifestEntry(_StrictSchema):
 class DatasetInfo(_StrictSchema):
     """What the model was trained on."""
 
-    name: str
-    fingerprint: str
+    name: _Text
+    fingerprint: _Text
 
 
 class Manifest(_StrictSchema):
@@ -66,12 +71,12 @@ class Manifest(_StrictSchema):
 
     format: Literal[3]
     version: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-    created: str
+    created: _Text
     dataset: DatasetInfo
-    counts: dict[str, int]
-    hyperparameters: dict[str, float | int | str]
+    counts: dict[str, _Whole]
+    hyperparameters: dict[str, _Finite | _Whole | _Text]
     serving_parameters: ServingParameters
-    metrics: dict[str, float]
+    metrics: dict[str, _Finite]
     files: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9]+)+$")], ManifestEntry]
     digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
 
@@ -94,10 +99,10 @@ def read_manifest(path: Path) -> Manifest:
     """Read and check ``path/manifest.json`` without looking at the other files."""
     file = path / MANIFEST_FILE
     try:
-        text = file.read_text("utf-8")
+        text = read_regular(file, MAX_MANIFEST_BYTES).decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
         raise ArtifactError(f"{file}: not found, so {path} holds no model.") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, TooLargeError) as error:
         raise ArtifactError(f"{file}: cannot be read ({error}).") from None
     return parse_manifest(text, file)
 
@@ -106,7 +111,7 @@ def parse_manifest(text: str, origin: Path | str) -> Manifest:
     """Parse a manifest; ``origin`` is what an error message calls it."""
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ArtifactError(f"{origin}: not JSON ({error}).") from None
     found = data.get("format") if isinstance(data, dict) else None
     if found != FORMAT_VERSION:
@@ -165,13 +170,15 @@ def open_artifact(path: Path) -> ModelArtifact:
 def verify_file(file: Path, entry: ManifestEntry) -> None:
     """Compare size and sha256 of a file with its manifest entry."""
     try:
-        size = file.stat().st_size
-        if size != entry.bytes:
-            raise ArtifactError(f"{file}: {size} bytes, the manifest says {entry.bytes}.")
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            if size != entry.bytes:
+                raise ArtifactError(f"{file}: {size} bytes, the manifest says {entry.bytes}.")
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
         raise ArtifactError(f"{file}: missing, but the manifest lists it.") from None
+    except OSError as error:
+        raise ArtifactError(f"{file}: cannot be read ({error.strerror or error}).") from None
     _check_sha256(file, digest, entry)
 
 

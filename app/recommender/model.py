@@ -17,7 +17,7 @@ from app.recommender.array_types import (
     Int32Array,
     Int64Array,
 )
-from app.recommender.arrays import ArtifactReader, ItemMatrix, find_positions
+from app.recommender.arrays import ArtifactReader, ItemMatrix, ascends, find_positions
 from app.recommender.artifact import ArtifactError, Manifest, ModelArtifact, open_artifact
 from app.recommender.engines import load_engines
 from app.recommender.input_weights import InputWeights
@@ -65,16 +65,13 @@ class ScoreModel:
     @classmethod
     def from_arrays(cls, arrays: ArtifactReader, n_items: int) -> ScoreModel:
         """From the arrays ``score_model_*`` of a model of n anime."""
-        factor_position = arrays.read_vector("score_model_factor_position", np.int32)
-        if len(factor_position) and not (factor_position[0] >= 0 and factor_position[-1] < n_items):
-            raise ArtifactError(
-                f"{arrays.array_path('score_model_factor_position')}: points past the anime."
-            )
-        if (np.diff(factor_position) <= 0).any():
+        factor_position = arrays.read_positions("score_model_factor_position", np.int32, n_items)
+        if not ascends(factor_position, strictly=True):
             raise ArtifactError(
                 f"{arrays.array_path('score_model_factor_position')}: positions must ascend."
             )
         item_factors = arrays.read_array("score_model_item_factors")
+        arrays.check_values("score_model_item_factors", item_factors)
         if (
             item_factors.ndim != 2
             or len(item_factors) != len(factor_position)
@@ -88,7 +85,7 @@ class ScoreModel:
         noise_variance = arrays.read_vector(
             "score_model_noise_variance", np.float32, len(factor_position)
         )
-        if not np.isfinite(item_factors).all() or (noise_variance <= 0).any():
+        if (noise_variance <= 0).any():
             raise ArtifactError(
                 f"{arrays.array_path('score_model_noise_variance')}: noise must be above 0."
             )
@@ -172,9 +169,9 @@ class Model:
         arrays = ArtifactReader(artifact)
         self.anime_id = arrays.read_vector("anime_id", np.int32)
         n = len(self.anime_id)
-        if n == 0 or (np.diff(self.anime_id) <= 0).any():
+        if n == 0 or self.anime_id[0] < 1 or not ascends(self.anime_id, strictly=True):
             raise ArtifactError(
-                f"{arrays.array_path('anime_id')}: ids must be ascending, at least one."
+                f"{arrays.array_path('anime_id')}: ids must ascend from 1 or more, at least one."
             )
         self.item_bias = arrays.read_vector("item_bias", np.float64, n)
         self.rating_count = arrays.read_vector("rating_count", np.int32, n)

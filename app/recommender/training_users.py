@@ -61,15 +61,9 @@ class TrainingUsers:
 
     @classmethod
     def _read(cls, arrays: ArtifactReader, name: str, n_items: int, clustered: bool) -> Self:
-        indptr = arrays.read_vector(f"{name}_indptr", np.int64)
+        loved_items = arrays.read_positions(f"{name}_indices", np.int32, n_items)
+        indptr = arrays.read_offsets(f"{name}_indptr", None, len(loved_items))
         embeddings = arrays.read_table(f"{name}_embedding", len(indptr) - 1)
-        loved_items = arrays.read_vector(f"{name}_indices", np.int32)
-        if indptr[0] != 0 or (np.diff(indptr) < 0).any() or indptr[-1] != len(loved_items):
-            raise ArtifactError(
-                f"{arrays.array_path(f'{name}_indptr')}: offsets must ascend from 0."
-            )
-        if len(loved_items) and not 0 <= int(loved_items.min()) <= int(loved_items.max()) < n_items:
-            raise ArtifactError(f"{arrays.array_path(f'{name}_indices')}: points past the anime.")
         lovers = np.ones(len(loved_items), np.int32)
         user_count = np.ones(len(embeddings), np.int32)
         if clustered:

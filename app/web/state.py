@@ -12,6 +12,7 @@ from app.model_store import ModelManager, Poller, open_model_source
 from app.model_store.manager import LoadedModel
 from app.observability.metrics import ACTIVE_MODEL
 from app.settings import AppSettings
+from app.web.presenters.trial import try_pages
 from app.web.services.library import DataProviders, Library, ModelUnavailable, load_library
 
 
@@ -49,7 +50,11 @@ class AppState:
         self._poller.wake()
 
     def _load(self, model: Path) -> Library:
-        return load_library(model, self._providers, self.settings.max_rating)
+        library = load_library(model, self._providers, self.settings.max_rating)
+        try_pages(library)
+        # Last, for this is seen by requests with the model before, too.
+        self._providers.update_id_maps(library.catalogue)
+        return library
 
     def _refresh(self, force: bool) -> None:
         self.model_manager.refresh(force=force)

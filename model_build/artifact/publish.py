@@ -9,7 +9,8 @@ from pathlib import Path
 
 from app.catalogue import Catalogue
 from app.recommender import Model
-from app.recommender.artifact import MANIFEST_FILE, ArtifactError, Manifest, verify_bytes
+from app.recommender.artifact import MANIFEST_FILE, Manifest, verify_bytes
+from app.recommender.trial import try_model
 from model_build.artifact.store import ConflictError, ModelFileStore
 from model_build.artifact.versions import VersionInventory, list_versions, set_live_version
 from model_build.util.errors import InputError
@@ -93,7 +94,8 @@ def publish_model(path: Path, store: ModelFileStore, gate: QualityGate) -> Publi
         The model cannot be used, or the store cannot be read or written.
     """
     model = Model.open(path)
-    _check_catalogue(model)
+    Catalogue.open(model.catalogue_path)
+    try_model(model)
     manifest, text = model.manifest, (path / MANIFEST_FILE).read_bytes()
     inventory = list_versions(store)
     _check_unchanged(store, manifest, text, inventory)
@@ -109,13 +111,6 @@ def publish_model(path: Path, store: ModelFileStore, gate: QualityGate) -> Publi
         total_bytes=len(text) + sum(entry.bytes for entry in manifest.files.values()),
         previous_version=inventory.live_version,
     )
-
-
-def _check_catalogue(model: Model) -> None:
-    try:
-        Catalogue.open(model.catalogue_path)
-    except (OSError, EOFError, ValueError, KeyError) as error:
-        raise ArtifactError(f"{model.catalogue_path}: not a catalogue ({error}).") from None
 
 
 def _apply_gate(gate: QualityGate, new: Manifest, inventory: VersionInventory) -> str:

@@ -89,7 +89,7 @@ def test_a_list_that_says_nothing_is_like_nobody(model: Model) -> None:
     [
         ({"training_users_indptr": np.array([0, 2], np.int64)}, "offsets must ascend from 0"),
         ({"training_users_indptr": np.array([0, 0, 1], np.int64)}, "expected float32(2, 6)"),
-        ({"training_users_indices": np.array([999_999], np.int32)}, "points past the anime"),
+        ({"training_users_indices": np.array([999_999], np.int32)}, "points past what there is"),
     ],
 )
 def test_a_crowd_that_does_not_fit_is_refused(

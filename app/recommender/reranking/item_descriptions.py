@@ -59,15 +59,12 @@ class ItemDescriptions:
         n_items = len(entry_count)
         role = arrays.read_vector("item_role", np.uint8, n_items)
         word_kind = arrays.read_vector("word_kind", np.int8)
-        indptr = arrays.read_vector("item_word_indptr", np.int64, n_items + 1)
-        indices = arrays.read_vector("item_word_indices", np.uint16)
+        indices = arrays.read_positions("item_word_indices", np.uint16, len(word_kind))
+        indptr = arrays.read_offsets("item_word_indptr", n_items, len(indices))
         prequel = arrays.read_vector("item_prequel", np.int32, n_items)
         franchise_id = arrays.read_vector("item_franchise", np.int32, n_items)
         media_type = arrays.read_vector("item_media_type", np.int8, n_items)
         for name, fits in (
-            ("item_word_indptr", indptr[0] == 0 and (np.diff(indptr) >= 0).all()),
-            ("item_word_indices", len(indices) == indptr[-1]),
-            ("item_word_indices", not len(indices) or int(indices.max()) < len(word_kind)),
             ("word_kind", ((word_kind >= 0) & (word_kind < len(WORD_KINDS))).all()),
             ("item_prequel", ((prequel >= -1) & (prequel < n_items)).all()),
             ("item_franchise", ((franchise_id >= -1) & (franchise_id < n_items)).all()),

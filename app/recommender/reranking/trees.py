@@ -22,6 +22,8 @@ from app.recommender.arrays import ArtifactReader
 from app.recommender.artifact import ArtifactError
 from app.recommender.kernels import jit_compiled
 
+LARGEST_THRESHOLD = float(np.finfo(np.float64).max)
+"""LightGBM's own for a split by whether a value is known."""
 MAX_PATH = 64
 """Splits above a leaf, at most."""
 
@@ -52,7 +54,7 @@ class TreeEnsemble:
         trees = cls(
             arrays.read_vector(f"{name}_root", np.int32),
             feature,
-            arrays.read_vector(f"{name}_threshold", np.float64, m),
+            arrays.read_vector(f"{name}_threshold", np.float64, m, largest=LARGEST_THRESHOLD),
             arrays.read_vector(f"{name}_left", np.int32, m),
             arrays.read_vector(f"{name}_right", np.int32, m),
             arrays.read_vector(f"{name}_nan_left", np.uint8, m),

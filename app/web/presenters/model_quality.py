@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from app.recommender import Model
 from app.recommender.artifact import EVALUATION_FILE
+from app.recommender.regular_files import read_regular
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ METRIC_LABELS = {
     "coverage": ("Different anime that they were recommended, ten each", "{:,.0f}"),
 }
 
+MAX_MEASURES_BYTES = 4 * 1024 * 1024
 MIN_BIN_SIZE = 20
 """A bin of fewer scores, or anime, says nothing."""
 MIN_SCORE, MAX_SCORE = 1, 10
@@ -194,9 +196,9 @@ def _read_measures_file(model: Model) -> _MeasuresFile:
     if EVALUATION_FILE not in model.manifest.files:
         return _MeasuresFile()
     try:
-        text = (model.catalogue_path.parent / EVALUATION_FILE).read_text("utf-8")
+        text = read_regular(model.catalogue_path.parent / EVALUATION_FILE, MAX_MEASURES_BYTES)
         return _MeasuresFile.model_validate(json.loads(text))
-    except (OSError, ValueError, ValidationError) as error:
+    except (OSError, ValueError, RecursionError, ValidationError) as error:
         log.warning("%s says nothing that can be shown: %s", EVALUATION_FILE, type(error).__name__)
         return _MeasuresFile()
 

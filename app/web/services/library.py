@@ -14,16 +14,9 @@ from app.catalogue import Anime, Catalogue, read_franchises
 from app.details import DetailsCache, build_details_cache
 from app.facets import adult_mask
 from app.lists import ListSource, ServiceClients, build_list_sources
-from app.recommender import (
-    Franchises,
-    Model,
-    RecommendOptions,
-    SortOrder,
-    UserList,
-    WatchStatus,
-    recommend,
-)
+from app.recommender import Franchises, Model
 from app.recommender.array_types import BoolArray
+from app.recommender.trial import try_model
 from app.settings import AppSettings
 from app.source_config import build_source_settings
 from app.title_search import TitleIndex
@@ -97,6 +90,8 @@ def load_library(
 ) -> Library:
     """Open the model at ``path`` and answer once with it, so that no visitor waits for that.
 
+    `DataProviders.update_id_maps` is left to whoever takes it into use.
+
     Raises
     ------
     ArtifactError, ValueError, KeyError
@@ -105,10 +100,8 @@ def load_library(
     model = Model.open(path)
     catalogue = Catalogue.open(model.catalogue_path)
     title_index = TitleIndex(catalogue, _searchable_ids(catalogue, rating_ceiling))
-    # The first call compiles the kernels; the first visitor must not wait for that.
-    for order in SortOrder:
-        user_list = UserList.from_entries([(int(model.anime_id[0]), 8.0, WatchStatus.COMPLETED)])
-        recommend(model, user_list, RecommendOptions(top_n=1, sort_order=order))
+    # This also compiles the kernels; the first visitor must not wait for that.
+    try_model(model)
     model_ids = model.anime_id.tolist()
     library = Library(
         model=model,
@@ -124,8 +117,6 @@ def load_library(
     if rating_ceiling and not library.attributes.facets.has_ratings:
         raise ValueError("HAKKEN_MAX_RATING is set, but the catalogue has too few age ratings")
     library.attributes.facets.prepare()
-    # Last, for this is seen by requests with the model before, too.
-    providers.update_id_maps(catalogue)
     return library
 
 

@@ -1,0 +1,142 @@
+"""What every page shows, built once from a model before it comes into use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from app.lists.entry import AnimeList, ListEntry
+from app.recommender import (
+    ArtifactError,
+    GroupResult,
+    RecommendationResult,
+    RecommendOptions,
+    WatchStatus,
+    recommend,
+    recommend_group,
+)
+from app.recommender.fold_in import fold_in
+from app.recommender.trial import trial_list
+from app.schemas.base import Schema, adapter_of, to_json
+from app.schemas.recommendations import RecommendationsResponse
+from app.web.presenters.anime_page import anime_page_context
+from app.web.presenters.answers import (
+    anime_answer,
+    pair_answer,
+    recommendations_answer,
+    search_answer,
+    similar_anime_answer,
+    similar_users_answer,
+)
+from app.web.presenters.model_quality import load_model_quality, second_stage_result
+from app.web.presenters.pair_page import build_pair_page
+from app.web.presenters.results import build_results_page
+from app.web.presenters.taste_summary import summarize_taste
+from app.web.requests.query import QueryOptions, TitleLanguage
+from app.web.services.anime import (
+    anime_stats,
+    find_also_loved,
+    find_anime,
+    find_similar_items,
+    series_in_order,
+)
+from app.web.services.library import Library
+from app.web.services.recommendations import FilteredResult
+from app.web.services.similar_users import find_similar_users
+from app.web.services.user_lists import to_user_list
+from app.web.services.worked_example import build_worked_example
+
+ResultT = TypeVar("ResultT")
+
+TRIAL_SIMILAR = 5
+
+
+def try_pages(library: Library) -> None:
+    """Build the data of every page and of every answer of the API.
+
+    Raises
+    ------
+    ArtifactError
+        One cannot be built, or is not what the API says it is.
+    """
+    try:
+        for answer in _answers(library):
+            # What has no number where the schema promises one is refused here.
+            adapter_of(type(answer)).validate_json(to_json(answer))
+        for page in _pages(library):
+            repr(page).encode()  # a lone surrogate cannot be sent
+    except Exception as error:
+        line = " ".join(str(error).split())[:300]
+        raise ArtifactError(
+            f"model {library.model.version}: a page cannot be built from it "
+            f"({type(error).__name__}: {line})."
+        ) from error
+
+
+def _trial_lists(library: Library) -> tuple[AnimeList, AnimeList]:
+    user_list = trial_list(library.model)
+    entries = tuple(
+        ListEntry(anime_id, WatchStatus(status), score or None)
+        for anime_id, score, status in zip(
+            user_list.anime_id.tolist(),
+            user_list.score.tolist(),
+            user_list.status.tolist(),
+            strict=True,
+        )
+    )
+    return AnimeList("trial", "trial", entries), AnimeList("trial", "other", entries[::2])
+
+
+def _recommendations(library: Library) -> FilteredResult[RecommendationResult]:
+    options = RecommendOptions(franchises=library.franchises)
+    return _unfiltered(recommend(library.model, trial_list(library.model), options))
+
+
+def _for_pair(library: Library) -> FilteredResult[GroupResult]:
+    one, other = (fold_in(library.model, to_user_list(each)) for each in _trial_lists(library))
+    options = RecommendOptions(franchises=library.franchises)
+    return _unfiltered(recommend_group(library.model, one, other, options))
+
+
+def _unfiltered(result: ResultT) -> FilteredResult[ResultT]:
+    # Not by the services, which count what visitors ask.
+    return FilteredResult(result, [], [])
+
+
+def _answers(library: Library) -> Iterator[Schema]:
+    lists, options = _trial_lists(library), QueryOptions()
+    yield recommendations_answer(library, _recommendations(library), options)
+    yield pair_answer(library, _for_pair(library), lists, options)
+    if library.model.training_users:
+        found = find_similar_users(library, lists[0], options)
+        yield similar_users_answer(library, found.result, options, lists[0])
+    for anime, position in _trial_anime(library):
+        stats, series = anime_stats(library, position), series_in_order(library, anime)
+        yield anime_answer(library, anime, stats, series)
+        similar = find_similar_items(library, position, TRIAL_SIMILAR)
+        loved = find_also_loved(library, position, TRIAL_SIMILAR)
+        yield similar_anime_answer(library, anime.anime_id, similar, loved)
+        yield search_answer(library.search(anime.title[:50], TRIAL_SIMILAR))
+
+
+def _pages(library: Library) -> Iterator[Any]:
+    lists, options = _trial_lists(library), QueryOptions(title=TitleLanguage.ENGLISH)
+    filtered, pair = _recommendations(library), _for_pair(library)
+    answer = RecommendationsResponse.build(filtered.result, library.catalogue, english=True)
+    yield build_results_page(library, filtered, answer, lists[0], options)
+    yield summarize_taste(library.model, library.attributes, filtered.result.profile)
+    both = pair_answer(library, pair, lists, options)
+    yield build_pair_page(library, pair, both, lists, ("one", "other"), options)
+    for anime, position in _trial_anime(library):
+        yield anime_page_context(library, anime, position, english=True)
+    yield load_model_quality(library.model)
+    yield second_stage_result(library.model)
+    yield build_worked_example(library, lists[0])
+    yield library.model.manifest
+
+
+def _trial_anime(library: Library) -> Iterator[tuple[Any, int]]:
+    for anime_id in trial_list(library.model, 2).anime_id.tolist():
+        found = find_anime(library, anime_id)
+        if found is not None:
+            yield found
