@@ -56,5 +56,8 @@ def anime_page_context(
             for other in series_in_order(library, anime)
         ],
         "links": site_links(anime),
+        "sources": library.sources,
+        "source": "",
+        "verdict": None,
         "data_date": library.model.manifest.created[:10],
     }

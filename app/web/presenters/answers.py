@@ -25,11 +25,13 @@ from app.schemas.anime import (
     preview_fields,
     summary_fields,
 )
+from app.schemas.anime_for_fan import AnimeForFanResponse
 from app.schemas.pair import PairMemberSchema, PairRecommendationsResponse
 from app.schemas.recommendations import (
     FetchedListCoverage,
     FilterRelaxationSchema,
     RatingCeilingSchema,
+    RecommendationSchema,
     RecommendationsResponse,
     UserRecommendationsResponse,
 )
@@ -37,6 +39,7 @@ from app.schemas.similar_users import SimilarUsers, SimilarUsersResponse
 from app.web.presenters.cards import site_links
 from app.web.requests.query import QueryOptions
 from app.web.services.anime import AlsoLovedAnime, AnimeStats, SimilarItemLists, SimilarItems
+from app.web.services.anime_for_fan import AnimeForFan
 from app.web.services.filters import ActiveFilter, find_ceiling
 from app.web.services.library import Library
 from app.web.services.recommendations import FilteredResult, FilterRelaxation
@@ -185,6 +188,28 @@ def similar_anime_answer(
             )
             for each in also_loved
         ],
+    )
+
+
+def anime_for_fan_answer(
+    library: Library, anime: Anime, judged: AnimeForFan, owner: tuple[str, str], *, english: bool
+) -> AnimeForFanResponse:
+    """Answer whether an anime is for a fan; ``owner`` is the site and the name."""
+    source, username = owner
+    catalogue = library.catalogue
+    return AnimeForFanResponse(
+        model=library.model.version,
+        source=source,
+        username=username,
+        anime_id=anime.anime_id,
+        title=anime.display_title(english=english),
+        personal=judged.is_personalized,
+        seen=judged.is_seen,
+        planned=judged.is_planned,
+        own_score=judged.own_score,
+        recommendation=None
+        if judged.item is None
+        else RecommendationSchema.build(judged.item, catalogue, english=english),
     )
 
 

@@ -18,6 +18,7 @@ from app.schemas.anime import (
     SearchResponse,
     SimilarAnimeResponse,
 )
+from app.schemas.anime_for_fan import AnimeForFanResponse
 from app.schemas.base import ProblemDetails, Schema, adapter_of
 from app.schemas.pair import PairRecommendationsResponse
 from app.schemas.recommendations import RecommendationsResponse, UserRecommendationsResponse
@@ -26,6 +27,7 @@ from app.web.problems import problem_types_by_slug
 from app.web.requests.body import RecommendationsBody
 from app.web.requests.query import (
     DetailsQuery,
+    ForFanQuery,
     PairQuery,
     SearchQuery,
     SimilarQuery,
@@ -42,6 +44,7 @@ RESPONSES = (
     PairRecommendationsResponse,
     SimilarUsersResponse,
     AnimeResponse,
+    AnimeForFanResponse,
     SimilarAnimeResponse,
     AnimeDetailsResponse,
 )
@@ -136,6 +139,14 @@ class ApiDescription:
             },
             "/api/v1/anime/{anime_id}/similar": {
                 "get": _operation("What is like an anime", SimilarAnimeResponse, similar, (404,))
+            },
+            "/api/v1/anime/{anime_id}/for": {
+                "get": _operation(
+                    "Whether an anime is for a fan",
+                    AnimeForFanResponse,
+                    [_ANIME_ID_PARAMETER, *self._query_parameters(ForFanQuery)],
+                    _LIST_STATUSES,
+                )
             },
             "/api/v1/details": {
                 "get": _operation(

@@ -282,6 +282,19 @@ class SimilarUsersQuery(UserQuery, SimilarUsersOptions):
     """The query of ``GET /api/v1/fans``."""
 
 
+class ForFanQuery(StrictQuery):
+    """The query of ``GET /api/v1/anime/<id>/for``."""
+
+    source: Annotated[str, Field(description="the site, such as anilist")]
+    username: Annotated[
+        str, Field(min_length=1, max_length=100, description="a username on that site")
+    ]
+    title: Annotated[
+        TitleLanguage,
+        Field(description="one of " + ", ".join(TitleLanguage) + ": how anime are called"),
+    ] = TitleLanguage.ROMAJI
+
+
 class PairQuery(UserQuery):
     """The query of ``GET /api/v1/together``."""
 

@@ -6,10 +6,16 @@ from flask import Blueprint, Response, abort, render_template, request
 
 from app.catalogue import Anime
 from app.web.presenters.anime_page import anime_page_context
-from app.web.presenters.answers import anime_answer, details_answer, similar_anime_answer
+from app.web.presenters.answers import (
+    anime_answer,
+    anime_for_fan_answer,
+    details_answer,
+    similar_anime_answer,
+)
 from app.web.request_costs import Cost, rate_limited
 from app.web.requests.query import (
     DetailsQuery,
+    ForFanQuery,
     SimilarQuery,
     TitleLanguage,
     parse_query,
@@ -23,6 +29,8 @@ from app.web.services.anime import (
     find_similar_items,
     series_in_order,
 )
+from app.web.services.anime_for_fan import judge_for_fan
+from app.web.services.user_lists import UserRef, fetch_list, get_source, resolve_user
 from app.web.state import get_library
 from app.web.views.responses import PUBLIC_HOUR, json_response, page_response
 
@@ -60,6 +68,40 @@ def get_similar_anime(anime_id: int) -> Response:
     similar = find_similar_items(library, position, query.top, candidates)
     loved = find_also_loved(library, position, query.top, candidates)
     return json_response(similar_anime_answer(library, anime_id, similar, loved), PUBLIC_HOUR)
+
+
+@blueprint.get("/anime/<int:anime_id>/for")
+@rate_limited(Cost.LIST)
+def show_anime_for_fan(anime_id: int) -> str:
+    """Show the page of an anime, and whether it is for a fan."""
+    library = get_library()
+    anime, position = _find_or_404(anime_id)
+    typed = request.args
+    user = resolve_user(library, typed.get("source", ""), typed.get("username", ""))
+    english = parse_title_language(typed) is TitleLanguage.ENGLISH
+    anime_list = fetch_list(user)
+    judged = judge_for_fan(library, anime_list, position)
+    owner = user.source.slug, anime_list.username or user.username
+    context = anime_page_context(library, anime, position, english=english)
+    context |= {
+        "source": user.source.slug,
+        "verdict": anime_for_fan_answer(library, anime, judged, owner, english=english),
+    }
+    return render_template("anime.html", **context)
+
+
+@blueprint.get("/api/v1/anime/<int:anime_id>/for")
+@rate_limited(Cost.LIST)
+def get_anime_for_fan(anime_id: int) -> Response:
+    """Answer whether an anime is for a fan."""
+    library = get_library()
+    anime, position = _find_or_404(anime_id)
+    query = parse_query(ForFanQuery, request.args)
+    anime_list = fetch_list(UserRef(get_source(library, query.source), query.username))
+    judged = judge_for_fan(library, anime_list, position)
+    owner = query.source, anime_list.username or query.username
+    english = query.title is TitleLanguage.ENGLISH
+    return json_response(anime_for_fan_answer(library, anime, judged, owner, english=english))
 
 
 @blueprint.get("/api/v1/details")
