@@ -35,6 +35,7 @@ from app.web.views import (
     recommendations,
     recommendations_api,
     similar_users,
+    site_files,
 )
 
 VIEWS = (
@@ -49,6 +50,7 @@ VIEWS = (
     openapi,
     health,
     metrics,
+    site_files,
 )
 
 

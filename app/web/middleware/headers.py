@@ -17,6 +17,7 @@ CONTENT_SECURITY_POLICY = {
     "script-src": "'self'",
     "img-src": " ".join(("'self'", *POSTER_ORIGINS)),
     "connect-src": "'self'",
+    "manifest-src": "'self'",
     "form-action": "'self'",
     "base-uri": "'none'",
     "frame-ancestors": "'none'",
