@@ -32,7 +32,7 @@ from app.web.presenters.model_quality import load_model_quality, second_stage_re
 from app.web.presenters.pair_page import build_pair_page
 from app.web.presenters.results import build_results_page
 from app.web.presenters.taste_summary import summarize_taste
-from app.web.requests.query import QueryOptions, TitleLanguage
+from app.web.requests.query import QueryOptions, SimilarUsersOptions, TitleLanguage
 from app.web.services.anime import (
     anime_stats,
     find_also_loved,
@@ -108,8 +108,9 @@ def _answers(library: Library) -> Iterator[Schema]:
     yield recommendations_answer(library, _recommendations(library), options)
     yield pair_answer(library, _for_pair(library), lists, options)
     if library.model.training_users:
-        found = find_similar_users(library, lists[0], options)
-        yield similar_users_answer(library, found.result, options, lists[0])
+        own = SimilarUsersOptions()
+        found = find_similar_users(library, lists[0], own)
+        yield similar_users_answer(library, found.result, own, lists[0])
     for anime, position in _trial_anime(library):
         stats, series = anime_stats(library, position), series_in_order(library, anime)
         yield anime_answer(library, anime, stats, series)
