@@ -35,11 +35,11 @@ ROOMS = {
     "tracking": {"util"},
     "interface": {
         *("util", "data", "artifact", "train", "evaluate"),
-        *("app.recommender", "app.catalogue", "app.facets", "app.age_rating"),
+        *("app.recommender", "app.catalogue", "app.facets", "app.age_rating", "app.schemas"),
     },
     "pipeline": {
         *("util", "data", "collect", "artifact", "train", "engines", "evaluate", "tuning"),
-        *("reporting", "tracking", "app.recommender"),
+        *("reporting", "tracking", "interface", "app.recommender"),
     },
 }
 """What each room of ``model_build`` may import besides itself. `commands` may import them all and

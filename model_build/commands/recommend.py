@@ -15,50 +15,14 @@ to 100, how surely it belongs on such a list.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from annotated_types import Ge, Le
-from pydantic import Field
-
-from model_build.commands.catalogue_filters import EngineOptions, format_anime
+from model_build.interface.config import RecommendConfig
 from model_build.util.errors import InputError
-from model_build.util.options import (
-    Count,
-    EngineChoice,
-    InputFile,
-    Metavar,
-    OrderName,
-    OutputFile,
-    named,
-)
 
 if TYPE_CHECKING:
     from app.catalogue import Catalogue
-    from app.facets import ItemFacets
-    from app.recommender import Contribution, EngineName, Model, RecommendationResult, UserList
-    from app.recommender.array_types import BoolArray
-    from app.schemas.recommendations import RatingCeilingSchema
-
-
-class RecommendConfig(EngineOptions):
-    """Options of `recommend`."""
-
-    list_file: InputFile | None = named("list", "one list", None)
-    interactions: InputFile | None = Field(None, description="what `collect` found, of all users")
-    user: Annotated[str, Metavar("ID")] | None = Field(
-        None, description="one user of the interactions, by its user_id"
-    )
-    top_users: Count | None = Field(
-        None, description="the most active users of the interactions", examples=[5]
-    )
-    picture: OutputFile | None = Field(
-        None, description="favourites beside recommendations, drawn (.png or .svg)"
-    )
-    order: OrderName = "match"
-    engine: EngineChoice = Field("hakken", description="one that the model has")
-    min_score: Annotated[float, Ge(1), Le(10)] | None = Field(
-        None, description="the least predicted score, 1 to 10"
-    )
+    from app.recommender import Contribution, RecommendationResult
 
 
 CONFIG = RecommendConfig
@@ -66,26 +30,23 @@ CONFIG = RecommendConfig
 
 def run(config: RecommendConfig) -> None:
     """Print the recommendations, in words or as JSON."""
-    from app.schemas.base import to_json
-    from app.schemas.recommendations import RecommendationsResponse
     from model_build.data.ratings import read_user_list
+    from model_build.interface.job import ListRecommender, recommendations_json
 
     _check_options(config)
     if config.interactions is not None:
         _recommend_for_users(config)
         return
     assert config.list_file is not None
-    user_list = read_user_list(config.list_file)
-    recommender = _Recommender(config)
-    result, ceiling = recommender.recommend(user_list)
-    catalogue = recommender.catalogue
     if config.as_json:
-        print(to_json(RecommendationsResponse.build(result, catalogue, ceiling=ceiling)).decode())
+        print(recommendations_json(config))
         return
+    recommender = ListRecommender(config)
+    result, ceiling = recommender.recommend(read_user_list(config.list_file))
     if ceiling and ceiling.reason == "childrens_list":
         label = ceiling.rating.label
         print(f"A children's list: nothing above {label} is shown; --rating rplus shows more.")
-    _print_recommendations(result, catalogue)
+    _print_recommendations(result, recommender.catalogue)
 
 
 def _check_options(config: RecommendConfig) -> None:
@@ -103,6 +64,7 @@ def _recommend_for_users(config: RecommendConfig) -> None:
     from app.schemas.base import to_json
     from app.schemas.recommendations import RecommendationsResponse
     from model_build.data.interactions import read_interactions
+    from model_build.interface.job import ListRecommender
     from model_build.reporting.favourites import (
         UserPicks,
         check_picture,
@@ -123,7 +85,7 @@ def _recommend_for_users(config: RecommendConfig) -> None:
         else most_active_users(interactions, config.top_users or 1)
     )
     rows_by_user = {user: find_user_rows(interactions, user) for user in users}
-    recommender = _Recommender(config)
+    recommender = ListRecommender(config)
     catalogue = recommender.catalogue
     found: list[UserPicks] = []
     for user, rows in rows_by_user.items():
@@ -145,50 +107,9 @@ def _recommend_for_users(config: RecommendConfig) -> None:
         write_picture(config.picture, found)
 
 
-class _Recommender:
-    """The model, its catalogue, and what the options say; recommends for one list after another."""
-
-    def __init__(self, config: RecommendConfig) -> None:
-        from app.catalogue import read_franchises
-        from app.facets import ItemFacets
-
-        self._config = config
-        self._model: Model
-        self._engine: EngineName
-        self._allowed: BoolArray
-        self.catalogue: Catalogue
-        self._model, self._engine, self.catalogue, self._allowed = config.open(config.engine)
-        self._facets: ItemFacets = ItemFacets(self._model, self.catalogue)
-        self._franchises = read_franchises(self.catalogue, self._model.anime_id.tolist())
-
-    def recommend(
-        self, user_list: UserList
-    ) -> tuple[RecommendationResult, RatingCeilingSchema | None]:
-        """Return the recommendations, and the age rating above which nothing is shown."""
-        from app.age_rating import CHILDREN_CEILING, AgeRating
-        from app.recommender import RecommendOptions, SortOrder, recommend
-        from app.schemas.recommendations import RatingCeilingSchema
-
-        config, allowed, ceiling = self._config, self._allowed, None
-        positions = self._model.find_positions(user_list.anime_id)
-        if config.rating:
-            ceiling = RatingCeilingSchema(rating=AgeRating(config.rating), reason="asked")
-        elif not config.adult and self._facets.is_childrens_list(positions[positions >= 0]):
-            ceiling = RatingCeilingSchema(rating=CHILDREN_CEILING, reason="childrens_list")
-            allowed = allowed & self._facets.rated_up_to(CHILDREN_CEILING)
-        options = RecommendOptions(
-            top_n=config.top,
-            sort_order=SortOrder(config.order),
-            engine=self._engine,
-            franchises=self._franchises,
-            allowed_mask=allowed,
-            min_score=config.min_score,
-        )
-        return recommend(self._model, user_list, options), ceiling
-
-
 def _print_recommendations(result: RecommendationResult, catalogue: Catalogue) -> None:
     from app.recommender import EngineName
+    from model_build.interface.filters import format_anime
     from model_build.reporting.favourites import shown_match
 
     # What a factor model adds up is told with its sign: percent of a match, or points of a score.

@@ -18,9 +18,11 @@ from model_build.collect.config import KitsuOptions, MyAnimeListOptions
 from model_build.data.config import PrepareOptions, SplitOptions
 from model_build.engines.config import ENGINE_OPTIONS, AlsEngineOptions, NetworkEngineOptions
 from model_build.evaluate.config import CompareOptions, EvaluateOptions
+from model_build.interface.config import ByRatingsSection, SimilarAnimeSection, SimilarUsersSection
 from model_build.reporting.config import ReportOptions
 from model_build.tracking.trackers import MLflowOptions, WandbOptions
 from model_build.train.config import TrainOptions
+from model_build.tuning.config import TuneOptions
 from model_build.util.errors import InputError
 from model_build.util.options import (
     Config,
@@ -84,16 +86,21 @@ SECTIONS: tuple[tuple[str, type[Config]], ...] = (
     ("data", DataOptions),
     *(("collect", options) for options in SERVICES.values()),
     ("prepare", PrepareOptions),
+    ("tune", TuneOptions),
     ("train", TrainSection),
     *((f"engines.{name}", options) for name, options in ENGINE_OPTIONS.items()),
     ("evaluate", EvaluateSection),
     ("compare", CompareOptions),
     ("report", ReportOptions),
+    ("by_ratings", ByRatingsSection),
+    ("similar_anime", SimilarAnimeSection),
+    ("similar_users", SimilarUsersSection),
     ("publish", PublishOptions),
     ("mlflow", MLflowOptions),
     ("wandb", WandbOptions),
 )
 """Name and options of each section; `collect` has other options for each service."""
+RECOMMENDING = ("by_ratings", "similar_anime", "similar_users")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,10 +116,14 @@ class PipelineConfig:
     engines: Mapping[str, AlsEngineOptions | NetworkEngineOptions]
     collect: KitsuOptions | MyAnimeListOptions | None = None
     prepare: PrepareOptions | None = None
+    tune: TuneOptions | None = None
     train: TrainSection | None = None
     evaluate: EvaluateSection | None = None
     compare: CompareOptions | None = None
     report: ReportOptions | None = None
+    by_ratings: ByRatingsSection | None = None
+    similar_anime: SimilarAnimeSection | None = None
+    similar_users: SimilarUsersSection | None = None
     publish: PublishOptions | None = None
     mlflow: MLflowOptions | None = None
     wandb: WandbOptions | None = None
@@ -278,7 +289,7 @@ def _contradiction(config: PipelineConfig) -> str | None:
     if len(sources) > 1:
         return f"{' and '.join(sources)}: ratings come from one of them; leave out others"
     fetched = train is not None and train.pretrained is not None
-    reading = there("evaluate", "compare", "report")
+    reading = there("tune", "evaluate", "compare", "report")
     reading += [f"engines.{name}" for name in config.engines]
     trained = [] if train is None or fetched else ["train"]
     for name in [] if sources else [*trained, *reading]:
@@ -286,12 +297,17 @@ def _contradiction(config: PipelineConfig) -> str | None:
     if reading and ratings and is_gcs_url(ratings[0]):
         return f"{reading[0]}: cannot read {ratings[0]}; download it"
     if train is None:
-        models = there("evaluate", "report", "publish") + (["engines"] if config.engines else [])
+        models = there("evaluate", "report", *RECOMMENDING, "publish") + (
+            ["engines"] if config.engines else []
+        )
         for name in models:
             return f"{name}: needs a model; add [train], with pretrained to fetch one"
         return None
     if train.version is not None and not fetched:
         return "train.version: goes with train.pretrained, which says where from"
+    if "tune" in sections and (fetched or train.settings is not None):
+        key = "pretrained" if fetched else "settings"
+        return f"tune: finds the settings to train with, so it does not go with train.{key}"
     for name in sorted(train.model_fields_set - {"pretrained", "version"}) if fetched else []:
         return f"train.{name}: a model that is fetched has its settings; remove it"
     return None

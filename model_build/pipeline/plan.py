@@ -12,16 +12,19 @@ from model_build.collect.config import COLLECT_CONFIGS
 from model_build.data.config import CATALOGUE_FILE, PrepareConfig, SplitConfig
 from model_build.engines.config import ENGINE_CONFIGS
 from model_build.evaluate.config import CompareConfig, EvaluateConfig
+from model_build.interface.config import RecommendConfig, SimilarConfig
 from model_build.pipeline.config import PipelineConfig, TrainSection
 from model_build.pipeline.task import PipelineTask
 from model_build.reporting.config import ReportConfig
 from model_build.train.config import TrainConfig
+from model_build.tuning.config import TuneConfig
 from model_build.util.options import Config
 from model_build.util.storage import is_gcs_url, read_bytes
 
 EVALUATION_FILE = "measures.json"
 COMPARISON_FILE = "comparison.json"
 REPORT_FILE = "report.html"
+SETTINGS_FILE = "settings.json"
 MODEL_FOLDER = "model"
 HOLDOUT_MODEL_IGNORED = frozenset(
     {"scheduler", "local_cluster", "worker_memory", "keep_sums", "since", "work"}
@@ -36,6 +39,11 @@ def engine_evaluation_file(engine: str) -> str:
     return f"measures-{engine}.json"
 
 
+def recommendations_file(step: str) -> str:
+    """Where the recommendations of a step are."""
+    return f"{step.replace('_', '-')}.json"
+
+
 def plan_tasks(config: PipelineConfig) -> list[PipelineTask]:
     """The tasks of all steps that the configuration has, in their order."""
     return _TaskPlanner(config).tasks
@@ -48,6 +56,12 @@ class _TaskPlanner:
         self.tasks: list[PipelineTask] = []
         self._ratings = self._add_ratings()
         self._catalogue = self._find_catalogue()
+        self._settings: dict[str, Path] = {}
+        if config.tune is not None:
+            settings = self._work / SETTINGS_FILE
+            files = {"ratings": self._ratings, "out": settings}
+            self._add("tune", _filled(TuneConfig, config.tune, **files))
+            self._settings = {"settings": settings}
         if config.train is not None:
             self._add_models(config.train)
         comparison = self._work / COMPARISON_FILE
@@ -60,9 +74,27 @@ class _TaskPlanner:
             files = {"ratings": self._ratings, "model": self._model, **table}
             out = self._work / REPORT_FILE
             self._add("report", _filled(ReportConfig, config.report, out=out, **files))
+        self._add_recommendations()
         if config.publish is not None:
             filled_publish = _filled(PublishConfig, config.publish, model=self._model)
             self._add("publish", filled_publish, is_external=True)
+
+    def _add_recommendations(self) -> None:
+        """Recommend in each of the ways that the configuration has."""
+        kinds: dict[str, type[RecommendConfig] | type[SimilarConfig]] = {
+            "by_ratings": RecommendConfig,
+            "similar_anime": SimilarConfig,
+            "similar_users": SimilarConfig,
+        }
+        for name, kind in kinds.items():
+            section = getattr(self._config, name)
+            if section is None:
+                continue
+            # An engine is always named: `similar` has no default.
+            is_chosen = kind is RecommendConfig or "engine" in section.model_fields_set
+            engine = {} if is_chosen else {"engine": section.engine}
+            filled = _filled(kind, section, model=self._model, as_json=True, **engine)
+            self._add(name, filled, stdout_path=self._work / recommendations_file(name))
 
     def _add(self, step: str, config: Config, name: str | None = None, **more: Any) -> None:
         self.tasks.append(PipelineTask(name=name or step, step=step, config=config, **more))
@@ -141,7 +173,7 @@ class _TaskPlanner:
             digest = partial(_published_digest, train.pretrained, train.version)
             self._add("train", fetch, extra_state=digest)
         else:
-            files = {"ratings": ratings, "out": model, **self._catalogue}
+            files = {"ratings": ratings, "out": model, **self._catalogue, **self._settings}
             left_out = HOLDOUT_MODEL_IGNORED if holdout else frozenset[str]()
             self._add(
                 "evaluate" if holdout else "train",

@@ -7,13 +7,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from model_build.pipeline.config import SEED_KEY, PipelineConfig
+from model_build.pipeline.config import RECOMMENDING, SEED_KEY, PipelineConfig
 from model_build.pipeline.plan import (
     COMPARISON_FILE,
     EVALUATION_FILE,
     MODEL_FOLDER,
     REPORT_FILE,
+    SETTINGS_FILE,
     engine_evaluation_file,
+    recommendations_file,
 )
 from model_build.pipeline.task import PipelineTask
 from model_build.tracking.trackers import Parameters, Tracking
@@ -49,7 +51,23 @@ def track_results(
         for row in json.loads((work / COMPARISON_FILE).read_text("utf-8")):
             metrics |= _prefixed_numbers(f"compare.{row['name']}", {**row, **row["measured"]})
     tracking.each(lambda tracker: tracker.log_metrics(metrics))
-    results = (*prefixes, work / COMPARISON_FILE, work / REPORT_FILE)
+    found = [name for name in RECOMMENDING if work / recommendations_file(name) in made]
+    for name in found:
+        rows = _recommendation_rows(
+            json.loads((work / recommendations_file(name)).read_text("utf-8"))
+        )
+        tracking.each(lambda tracker: tracker.log_table(name, rows))  # noqa: B023
+    if work / COMPARISON_FILE in made:
+        rows = _comparison_rows(json.loads((work / COMPARISON_FILE).read_text("utf-8")))
+        tracking.each(lambda tracker: tracker.log_table("compare", rows))
+    recommended = [work / recommendations_file(name) for name in found]
+    results = (
+        *prefixes,
+        *recommended,
+        work / SETTINGS_FILE,
+        work / COMPARISON_FILE,
+        work / REPORT_FILE,
+    )
     files = [file for file in results if file in made]
     model = work / MODEL_FOLDER
     if model in made:
@@ -60,6 +78,25 @@ def track_results(
         )
     for path in files:
         tracking.each(lambda tracker: tracker.log_file(path))  # noqa: B023
+
+
+def _recommendation_rows(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A row an anime, with its numbers and names; what is nested is in the file."""
+    rows = answer.get("recommendations", answer.get("similar", []))
+    return [_flat(row) for row in rows]
+
+
+def _comparison_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [_flat({**row, **row["measured"]}) for row in rows]
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: "; ".join(value) if isinstance(value, list) else value
+        for name, value in row.items()
+        if isinstance(value, str | int | float)
+        or (isinstance(value, list) and all(isinstance(part, str) for part in value))
+    }
 
 
 def _prefixed_numbers(prefix: str, measures: Mapping[str, Any]) -> dict[str, float]:

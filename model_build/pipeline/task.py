@@ -14,8 +14,10 @@ from model_build.collect.config import KitsuConfig, MyAnimeListConfig
 from model_build.data.config import PrepareConfig, SplitConfig
 from model_build.engines.config import AlsEngineConfig, NetworkEngineConfig
 from model_build.evaluate.config import CompareConfig, EvaluateConfig
+from model_build.interface.config import RecommendConfig, SimilarConfig
 from model_build.reporting.config import ReportConfig
 from model_build.train.config import TrainConfig
+from model_build.tuning.config import TuneConfig
 from model_build.util.options import Config, Option, Role, given_options
 
 
@@ -42,6 +44,9 @@ JOBS: dict[type[Config], Job] = {
     AnnotateConfig: Job("annotate", "model_build.artifact.job", "annotate"),
     CompareConfig: Job("compare", "model_build.evaluate.job", "comparison_json"),
     ReportConfig: Job("report", "model_build.reporting.job", "write_report"),
+    TuneConfig: Job("tune", "model_build.tuning.tune_job", "tune"),
+    RecommendConfig: Job("recommend", "model_build.interface.job", "recommendations_json"),
+    SimilarConfig: Job("similar", "model_build.interface.job", "similar_json"),
     PublishConfig: Job("publish", "model_build.artifact.job", "publish"),
 }
 

@@ -6,6 +6,7 @@ server, or keeps a folder that `wandb sync` sends later. Both are imported when 
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -24,6 +25,7 @@ from model_build.util.options import Config
 
 Parameters = Mapping[str, str | int | float | bool]
 MetricValues = Mapping[str, float]
+TableRows = Sequence[Mapping[str, Any]]
 
 WANDB_KEY_VARIABLE = "WANDB_API_KEY"
 WANDB_INIT_SECONDS = 30.0
@@ -68,6 +70,9 @@ class ExperimentTracker(Protocol):
 
     def log_file(self, path: Path) -> None:
         """Keep a file with the run."""
+
+    def log_table(self, name: str, rows: TableRows) -> None:
+        """Keep rows as a table that can be looked at with the run."""
 
     def log_model(self, folder: Path, version: str, parameters: Parameters) -> None:
         """Keep the model that was made, and what it was made with."""
@@ -125,6 +130,7 @@ class _MLflowTracker:
         self._options, self._work = options, work
         self._client = MlflowClient(options.uri or f"sqlite:///{work / 'mlflow.db'}")
         self._run = ""
+        self._tables: list[dict[str, str]] = []
 
     def start_run(self, parameters: Parameters) -> None:
         name, local = self._options.experiment, self._options.uri is None
@@ -144,6 +150,14 @@ class _MLflowTracker:
 
     def log_file(self, path: Path) -> None:
         self._client.log_artifact(self._run, str(path))
+
+    def log_table(self, name: str, rows: TableRows) -> None:
+        # As MlflowClient.log_table writes it, which asks for pandas.
+        columns, file = _columns(rows), f"{name}-table.json"
+        data = [[row.get(column) for column in columns] for row in rows]
+        self._client.log_dict(self._run, {"columns": columns, "data": data}, file)
+        self._tables.append({"path": file, "type": "table"})
+        self._client.set_tag(self._run, "mlflow.loggedArtifacts", json.dumps(self._tables))
 
     def log_model(self, folder: Path, version: str, parameters: Parameters) -> None:
         from mlflow.exceptions import MlflowException
@@ -171,6 +185,10 @@ class _MLflowTracker:
             for name, value in parameters.items()
         ]
         self._client.log_batch(self._run, params=rows)
+
+
+def _columns(rows: TableRows) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def _mlflow_name(name: str) -> str:
@@ -213,6 +231,13 @@ class _WandbTracker:
 
     def log_file(self, path: Path) -> None:
         self._log_artifact(self._wandb.Artifact(path.stem, "result"), [path])
+
+    def log_table(self, name: str, rows: TableRows) -> None:
+        columns: list[str | int] = [*_columns(rows)]
+        # What lacks is None: a column of a table has one type.
+        data = [[row.get(str(column)) for column in columns] for row in rows]
+        table = self._wandb.Table(columns=columns, data=data, allow_mixed_types=True)
+        self._run.log({name: table})
 
     def log_model(self, folder: Path, version: str, parameters: Parameters) -> None:
         self._run.config.update({f"model.{name}": value for name, value in parameters.items()})

@@ -137,7 +137,10 @@ def test_an_unknown_command_is_named_with_the_nearest(
     ("words", "said"),
     [
         (["train", "--ratings", "r", "--out", "m", "--shrinkag", "3"], "unrecognized arguments"),
-        (["similar", "--model", "m", "--engine", "als"], "one of the arguments --anime --list is"),
+        (
+            ["similar", "--model", "m", "--engine", "als"],
+            "one of the arguments --anime --title --list is",
+        ),
         (
             ["train", "--ratings=r", "--out=m", "--scheduler=tcp://h:1", "--local-cluster=2"],
             "argument --local-cluster: not allowed with argument --scheduler",

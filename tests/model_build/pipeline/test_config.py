@@ -30,6 +30,10 @@ COMMANDS = {
     "compare": ("compare",),
     "report": ("report",),
     "publish": ("publish",),
+    "tune": ("tune",),
+    "by_ratings": ("recommend",),
+    "similar_anime": ("similar",),
+    "similar_users": ("similar",),
 }
 """Of sections without subcommands."""
 GIVEN_BY_THE_PIPELINE = {
@@ -41,6 +45,10 @@ GIVEN_BY_THE_PIPELINE = {
     "compare": "ratings catalogue json",
     "report": "ratings model out catalogue compare",
     "publish": "model",
+    "tune": "ratings out study catalogue",
+    "by_ratings": "model json interactions user top-users picture top_users",
+    "similar_anime": "model json list prefer anime",
+    "similar_users": "model json anime title",
 }
 
 

@@ -23,22 +23,28 @@ Words = tuple[Annotated[str, Metavar("NAME")], ...]
 class FilterOptions(Config):
     """Which anime are shown."""
 
-    genre: Words = Field((), description="only anime of all these genres")
-    without: Words = Field((), description="no anime of any of these genres")
-    tag: Words = Field((), description="only anime with all these tags")
-    without_tag: Words = Field((), description="no anime with any of these tags")
-    studio: Words = Field((), description="only anime by any of these studios")
-    material: Words = Field((), description="only anime made from any of these, such as manga")
+    genre: Words = Field((), description="only anime of all these genres", examples=[["drama"]])
+    without: Words = Field((), description="no anime of any of these genres", examples=[["horror"]])
+    tag: Words = Field((), description="only anime with all these tags", examples=[["time-skip"]])
+    without_tag: Words = Field(
+        (), description="no anime with any of these tags", examples=[["gore"]]
+    )
+    studio: Words = Field(
+        (), description="only anime by any of these studios", examples=[["madhouse"]]
+    )
+    material: Words = Field(
+        (), description="only anime made from any of these, such as manga", examples=[["manga"]]
+    )
     type: tuple[Annotated[AnimeType, Metavar("NAME")], ...] = Field(
-        (), description="tv, movie, ova, ona, special, music"
+        (), description="tv, movie, ova, ona, special, music", examples=[["tv", "movie"]]
     )
     rating: Literal["g", "pg", "pg13", "r17", "rplus"] | None = Field(
-        None, description="no anime of a higher age rating"
+        None, description="no anime of a higher age rating", examples=["pg13"]
     )
     adult: bool = Field(False, description="include adult anime")
 
 
-class EngineOptions(FilterOptions):
+class ModelOptions(FilterOptions):
     """Which anime are shown, of which model, as JSON or in words."""
 
     model: InputFolder
