@@ -22,7 +22,7 @@ from app.web.services.user_lists import to_user_list
 
 
 def find_similar_users(
-    library: Library, anime_list: AnimeList, options: SimilarUsersOptions
+    library: Library, anime_list: AnimeList, options: QueryOptions
 ) -> FilteredResult[UserNeighbours]:
     """Find the nearest users, and what they loved that the options let through."""
     run = partial(_find_similar_users, library, anime_list)
