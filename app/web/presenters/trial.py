@@ -12,6 +12,7 @@ from app.recommender import (
     RecommendationResult,
     RecommendOptions,
     WatchStatus,
+    estimate_items,
     recommend,
     recommend_group,
 )
@@ -31,6 +32,7 @@ from app.web.presenters.answers import (
 from app.web.presenters.model_quality import load_model_quality, second_stage_result
 from app.web.presenters.pair_page import build_pair_page
 from app.web.presenters.results import build_results_page
+from app.web.presenters.shelves import build_shelf_sections
 from app.web.presenters.taste_summary import summarize_taste
 from app.web.requests.query import QueryOptions, SimilarUsersOptions, TitleLanguage
 from app.web.services.anime import (
@@ -42,6 +44,8 @@ from app.web.services.anime import (
 )
 from app.web.services.library import Library
 from app.web.services.recommendations import FilteredResult
+from app.web.services.shelves import build_shelves
+from app.web.services.showcase import known_anime, season_anime
 from app.web.services.similar_users import find_similar_users
 from app.web.services.user_lists import to_user_list
 from app.web.services.worked_example import build_worked_example
@@ -125,6 +129,10 @@ def _pages(library: Library) -> Iterator[Any]:
     filtered, pair = _recommendations(library), _for_pair(library)
     answer = RecommendationsResponse.build(filtered.result, library.catalogue, english=True)
     yield build_results_page(library, filtered, answer, lists[0], options)
+    estimates = estimate_items(library.model, trial_list(library.model))
+    shelves = build_shelves(library, estimates, options, filtered.result)
+    yield build_shelf_sections(shelves, library.catalogue, english=True)
+    yield known_anime(library, TRIAL_SIMILAR), season_anime(library)
     yield summarize_taste(library.model, library.attributes, filtered.result.profile)
     both = pair_answer(library, pair, lists, options)
     yield build_pair_page(library, pair, both, lists, ("one", "other"), options)
