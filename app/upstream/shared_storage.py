@@ -56,7 +56,8 @@ class SharedStorage:
         except OSError:
             writable = False
         else:
-            writable = os.access(self._preferred_folder, os.W_OK | os.X_OK)
+            own = self._preferred_folder.stat().st_uid == os.geteuid()
+            writable = own and os.access(self._preferred_folder, os.W_OK | os.X_OK)
         if writable:
             return self._preferred_folder
         log.warning("the cache folder cannot be written to; a temporary one is used instead")

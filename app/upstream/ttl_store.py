@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -122,6 +123,7 @@ class _SqliteBackend:
 
     def _connect(self) -> sqlite3.Connection:
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _make_private(self._file)
         connection = sqlite3.connect(
             self._file,
             timeout=_BUSY_TIMEOUT_SECONDS,
@@ -148,6 +150,26 @@ class _SqliteBackend:
         mine = self._by_pid.get(os.getpid())
         if mine is not None and mine.connection is not None:
             mine.connection.close()
+
+
+def _make_private(file: Path) -> None:
+    """Make a file, or see to it, that nobody else can read: lists will stand in it.
+
+    Raises
+    ------
+    OSError
+        It is a link, no plain file, or somebody else's.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(file, flags, 0o600)
+    try:
+        state = os.fstat(descriptor)
+        if not stat.S_ISREG(state.st_mode) or state.st_uid != os.geteuid():
+            raise PermissionError(f"{file} is not ours")
+        if state.st_mode & 0o077:
+            os.fchmod(descriptor, 0o600)
+    finally:
+        os.close(descriptor)
 
 
 class TtlStore:
