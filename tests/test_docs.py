@@ -112,6 +112,9 @@ def command_lines() -> list[list[str]]:
         for line in re.findall(r"^ *(?:\w+=\S+ +)?python -m model_build (.*)$", text, re.M):
             words = shlex.split(re.sub(r"\[[^]]*\]|[>|].*", "", line), comments=True)
             found.append(words)
+        if page.name == "mission.md":
+            lines = re.findall(r"`python -m model_build ([^`]*)`", text)
+            found += [shlex.split(line) for line in lines]
     return found
 
 
