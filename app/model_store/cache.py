@@ -193,7 +193,7 @@ def _download_file(
     if bytes_present:
         _log.info("going on with %s at byte %d", bucket_folder.object_url(name), bytes_present)
     if bytes_present < facts.bytes or not facts.bytes:
-        bucket_folder.resume_download(name, part)
+        bucket_folder.resume_download(name, part, facts.bytes)
     try:
         verify_file(part, facts)
     except ArtifactError as error:

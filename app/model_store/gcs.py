@@ -8,19 +8,24 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Thread
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from app.model_store.layout import BucketUrl, StorageUnreachableError
-from app.recommender.artifact import ArtifactError
+from app.recommender.artifact import MAX_MANIFEST_BYTES, ArtifactError
 
 if TYPE_CHECKING:
     from google.cloud.storage import Bucket, Client
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
+READ_DEADLINE = 5.0
+"""Seconds for a small object, beside those for which asking again is worth a try."""
 DISABLE_METADATA_VARIABLE = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
 READ_ONLY_SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
 READ_WRITE_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
@@ -67,16 +72,31 @@ class BucketFolder:
         MissingObjectError, AccessDeniedError
             It is not there, or access is denied.
         ArtifactError
-            The storage cannot be read.
+            The storage cannot be read, or the object is far too large.
         """
-        with self.translate_errors(name):
-            content: bytes = self.bucket.blob(self.object_name(name)).download_as_bytes(
-                **self.request_options()
-            )
-            return content
+        url = self.object_url(name)
+        content = _BoundedBuffer(MAX_MANIFEST_BYTES, url)
+        blob, options = self.bucket.blob(self.object_name(name)), self.request_options()
+        # In a thread that is left behind at the deadline: what comes byte by byte has no other end.
+        fetched: Future[None] = Future()
 
-    def resume_download(self, name: str, file: Path) -> None:
+        def fetch() -> None:
+            try:
+                blob.download_to_file(content, **options)
+            except BaseException as error:
+                fetched.set_exception(error)
+            else:
+                fetched.set_result(None)
+
+        Thread(target=fetch, name="bucket", daemon=True).start()
+        with self.translate_errors(name):
+            fetched.result(self.retry_timeout + READ_DEADLINE)
+        return content.getvalue()
+
+    def resume_download(self, name: str, file: Path, size: int) -> None:
         """Append to a file what it has not yet of an object; the file may not be there yet.
+
+        No more than ``size`` bytes are written.
 
         Raises
         ------
@@ -89,8 +109,9 @@ class BucketFolder:
         """
         from google.api_core.exceptions import RequestRangeNotSatisfiable
 
-        with file.open("ab") as stream, self.translate_errors(name):
-            offset = stream.tell()
+        with file.open("ab") as opened, self.translate_errors(name):
+            stream = _BoundedFile(opened, size, self.object_url(name))
+            offset = opened.tell()
             blob = self.bucket.blob(self.object_name(name))
             try:
                 blob.download_to_file(stream, start=offset or None, **self.request_options())
@@ -159,6 +180,41 @@ class BucketFolder:
             "access is denied to the credentials of this host; "
             f"grant them the role {self.required_role} on the bucket."
         )
+
+
+class _BoundedBuffer(BytesIO):
+    """What an object holds, up to a size."""
+
+    def __init__(self, max_bytes: int, url: str) -> None:
+        super().__init__()
+        self._max_bytes = max_bytes
+        self._url = url
+
+    def write(self, data: Any) -> int:
+        if self.tell() + len(data) > self._max_bytes:
+            raise _too_large(self._url, self._max_bytes)
+        return super().write(data)
+
+
+class _BoundedFile:
+    """A file that is written to, up to a size."""
+
+    def __init__(self, file: BinaryIO, max_bytes: int, url: str) -> None:
+        self._file = file
+        self._max_bytes = max_bytes
+        self._url = url
+
+    def write(self, data: bytes) -> int:
+        if self._file.tell() + len(data) > self._max_bytes:
+            raise _too_large(self._url, self._max_bytes)
+        return self._file.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def _too_large(url: str, max_bytes: int) -> ArtifactError:
+    return ArtifactError(f"{url}: larger than {max_bytes:,} bytes; publish the model again.")
 
 
 def connect_bucket(url: BucketUrl, retry_timeout: float, *, write: bool = False) -> BucketFolder:
