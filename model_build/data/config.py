@@ -10,6 +10,7 @@ from pydantic import Field
 
 from model_build.util.options import (
     Config,
+    InputFile,
     InputFiles,
     Metavar,
     OutputFolder,
@@ -40,6 +41,9 @@ class SplitConfig(SplitOptions):
     """All options of `split`."""
 
     ratings: InputFiles
+    interactions: InputFile | None = Field(
+        None, description="what `collect` found of the same users: those are taken out of it, too"
+    )
     out: OutputFolder = Field(description="a new directory")
 
 

@@ -386,6 +386,12 @@ def write_split(config: SplitConfig) -> str:
     ratings = read_ratings(config.ratings)
     parts = split_users(ratings, config.fans, config.seed, config.collected_since)
     config.out.mkdir(parents=True, exist_ok=True)
+    if config.interactions is not None:
+        users = pl.concat([parts["lists"]["user_id"], parts["holdout"]["user_id"]])
+        taken = users.unique().cast(pl.String).implode()
+        interactions = pl.read_parquet(config.interactions)
+        left = ~pl.col("user_id").cast(pl.String).is_in(taken)
+        parts = {**parts, "interactions": interactions.filter(left)}
     for name, frame in parts.items():
         frame.write_parquet(config.out / f"{name}.parquet")
     return "\n".join(

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from model_build.artifact.config import AnnotateConfig, FetchConfig, PublishConfig
-from model_build.collect.config import COLLECT_CONFIGS
+from model_build.collect.config import COLLECT_CONFIGS, KitsuOptions
 from model_build.data.config import CATALOGUE_FILE, PrepareConfig, SplitConfig
-from model_build.engines.config import ENGINE_CONFIGS
+from model_build.engines.config import ENGINE_CONFIGS, AlsEngineOptions
 from model_build.evaluate.config import CompareConfig, EvaluateConfig
 from model_build.interface.config import RecommendConfig, SimilarConfig
 from model_build.pipeline.config import PipelineConfig, TrainSection
@@ -24,6 +24,7 @@ from model_build.util.storage import is_gcs_url, read_bytes
 EVALUATION_FILE = "measures.json"
 COMPARISON_FILE = "comparison.json"
 REPORT_FILE = "report.html"
+INTERACTIONS_FILE = "interactions.parquet"
 SETTINGS_FILE = "settings.json"
 MODEL_FOLDER = "model"
 HOLDOUT_MODEL_IGNORED = frozenset(
@@ -55,6 +56,11 @@ class _TaskPlanner:
         self._model = self._work / MODEL_FOLDER
         self.tasks: list[PipelineTask] = []
         self._ratings = self._add_ratings()
+        # What somebody did, favourites included: Kitsu alone says so.
+        collects_interactions = isinstance(config.collect, KitsuOptions)
+        self._interactions = (
+            self._work / "collected" / INTERACTIONS_FILE if collects_interactions else None
+        )
         self._catalogue = self._find_catalogue()
         self._settings: dict[str, Path] = {}
         if config.tune is not None:
@@ -138,7 +144,10 @@ class _TaskPlanner:
         if not evaluated:
             return
         split = self._work / "split"
-        filled = _filled(SplitConfig, self._config.evaluate, ratings=self._ratings, out=split)
+        files = {"ratings": self._ratings, "out": split}
+        if self._interactions is not None:
+            files["interactions"] = self._interactions
+        filled = _filled(SplitConfig, self._config.evaluate, **files)
         self._add("evaluate", filled, "split", clear_output=True)
         if train.pretrained is not None:  # it knows all fans of what it was trained on
             check = partial(_check_not_trained_on, model, self._ratings)
@@ -184,6 +193,9 @@ class _TaskPlanner:
             )
         for name, options in self._config.engines.items():
             files = {"ratings": ratings, "model": model, "out": folders[name]}
+            if self._interactions is not None and isinstance(options, AlsEngineOptions):
+                place = self._work / "split" / INTERACTIONS_FILE if holdout else self._interactions
+                files |= {"ratings": (), "interactions": (place,)}
             self._add(
                 "evaluate" if holdout else "engines",
                 _filled(ENGINE_CONFIGS[type(options)], options, **files),

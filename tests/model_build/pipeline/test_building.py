@@ -8,6 +8,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from filelock import FileLock
@@ -321,6 +322,37 @@ def test_lists_are_collected_once(
     assert len(upstream.requests) == 2 * asked, "from the beginning"
     line = shop.refused(capsys, "--set", "collect.service=mal")
     assert line.endswith('collect.service is "mal"; expected one of kitsu, myanimelist.')
+
+
+def test_als_learns_from_what_was_collected_but_of_those_measured_on(
+    upstream: FakeUpstream, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in upstream.environment().items():
+        monkeypatch.setenv(name, value)
+    upstream.data.kitsu_users = crowd_of(40)
+    text = '[collect]\nservice = "kitsu"\nusers = 30\nrate = 0\n[train]\n[evaluate]\nfans = 4\n'
+    shop = make_shop(tmp_path / "shop", text + "[engines.als]\nfactors = 2\niterations = 2\n")
+    shop.build(capsys)
+    collected = pl.read_parquet(shop.work / "collected" / "interactions.parquet")
+    assert collected["favourite"].any()
+    rest = pl.read_parquet(shop.work / "split" / "interactions.parquet")
+    taken = set(pl.read_parquet(shop.work / "split" / "lists.parquet")["user_id"])
+    assert len(taken) == 4
+    assert set(rest["user_id"]) == set(collected["user_id"]) - taken
+    assert rest.equals(collected.filter(~pl.col("user_id").is_in(list(taken))))
+    assert "ndcg@10" in shop.read("measures-als.json")
+    # The same as by hand, with favourites; not the same without.
+    did = ("--interactions", shop.work / "collected" / "interactions.parquet")
+    scored = ("--ratings", shop.work / "collected" / "ratings.parquet")
+    factors = []
+    for number, data in enumerate((did, scored)):
+        out = tmp_path / f"by-hand-{number}"
+        model = ("engine", "als", "--model", shop.work / "steps" / "train", "--out", out)
+        assert main(list(map(str, (*model, *data, "--factors", 2, "--iterations", 2)))) == 0
+        factors.append(np.load(out / "als_item_factors.npy"))
+    ours = np.load(shop.work / "model" / "als_item_factors.npy")
+    np.testing.assert_allclose(ours, factors[0], atol=1e-3)
+    assert ours.shape != factors[1].shape or not np.allclose(ours, factors[1], atol=1e-2)
 
 
 @pytest.mark.parametrize(
