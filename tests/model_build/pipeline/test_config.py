@@ -41,7 +41,7 @@ GIVEN_BY_THE_PIPELINE = {
     "prepare": "out add quiet",
     "train": "ratings catalogue out metrics quiet",
     "engines": "model ratings interactions strengths out",
-    "evaluate": "ratings out model lists holdout json engine",
+    "evaluate": "ratings out interactions model lists holdout json engine",
     "compare": "ratings catalogue json",
     "report": "ratings model out catalogue compare",
     "publish": "model",
