@@ -56,6 +56,7 @@ def post_worker_init(worker):
     state = _app_state(worker.app)
     state.model_manager.activate_cached()
     state.start_polling()
+    server.list_store(_app_settings).sweep()
     signal.signal(signal.SIGHUP, lambda *_: state.poll_now())
 
 
@@ -74,6 +75,7 @@ def child_exit(_server, worker):
 def on_exit(_server):
     """The server stops."""
     server.remove_metrics_dir()
+    server.list_store(_app_settings).clear()
 
 
 def _app_state(server_app):

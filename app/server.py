@@ -11,12 +11,15 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
-from app.settings import METRICS_DIR_ENV, METRICS_MADE_ENV
+from app.settings import METRICS_DIR_ENV, METRICS_MADE_ENV, AppSettings
+
+if TYPE_CHECKING:
+    from app.upstream import TtlStore
 
 HEADER_TIMEOUT = 10.0
 """Seconds in which the headers of a request must have arrived once they have begun to."""
@@ -127,6 +130,17 @@ def _strip_address(record: logging.LogRecord) -> bool:
         if text.startswith(said):
             record.msg, record.args = said, ()
     return True
+
+
+def list_store(settings: AppSettings) -> TtlStore:
+    """Return where lists are remembered, to see to it that they are forgotten."""
+    # Not before the folder of metrics has its name.
+    from app import upstream
+    from app.upstream.ttl_store import LIST_STORE
+
+    return upstream.TtlStore(
+        upstream.SharedStorage(settings.shared_cache_dir, settings.cache_url), LIST_STORE
+    )
 
 
 def shm_directory() -> str | None:

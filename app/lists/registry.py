@@ -18,6 +18,7 @@ from app.lists.reader import ListReader
 from app.lists.service_clients import ServiceClients
 from app.lists.usernames import UsernameRule
 from app.upstream import SingleFlight, TtlStore
+from app.upstream.ttl_store import LIST_STORE
 
 SOURCE_SLUGS: Final = (myanimelist.SLUG, anilist.SLUG, kitsu.SLUG, shikimori.SLUG, jikan.SLUG)
 """Every source that there may be, whether it is set up or not."""
@@ -160,7 +161,7 @@ class _ListCacheBuilder:
         self._clients = service_clients
         self._on_details = on_details
         storage, ttl = self._settings.shared_storage, self._settings.cache_ttl
-        self._store = TtlStore(storage, "lists", ttl.max_ttl)
+        self._store = TtlStore(storage, LIST_STORE, ttl.max_ttl)
         self._single_flight = SingleFlight(storage)
 
     def build_mal(self) -> ListCache | None:

@@ -8,6 +8,7 @@ Trouble with the storage is a miss and a line in the log, not an error.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import sqlite3
 import stat
@@ -29,6 +30,8 @@ _BUSY_TIMEOUT_SECONDS = 2.0
 _PAGE_BYTES = 4096  # SQLite's usual page
 MAX_FILE_BYTES = 1024**3
 """How large a file may grow; what has no room any more is not kept."""
+LIST_STORE = "lists"
+"""What the store of lists is called."""
 MONTH_SECONDS = 30 * 24 * 3600.0
 
 
@@ -223,6 +226,20 @@ class TtlStore:
         if isinstance(self._backend, _RedisBackend):
             return None
         return self._backend.delete_expired(time.time() if now is None else now)
+
+    def sweep(self) -> None:
+        """From now on, delete in this process what has expired, even if nobody asks."""
+        if self._shared_storage.redis is None:
+            self._schedule_cleanup(1)
+
+    def clear(self) -> None:
+        """Delete everything; Redis is left to itself, as other hosts use it."""
+        if isinstance(self._backend, _RedisBackend):
+            return
+        try:
+            self._backend.delete_expired(math.inf)
+        except _STORAGE_ERRORS as error:
+            _log_error("cleared", error)
 
     @cached_property
     def _backend(self) -> _SqliteBackend | _RedisBackend:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
+import time
 from pathlib import Path
 
 import pytest
+import requests
 
 from app.upstream import TtlStore
 from app.upstream.shared_storage import SharedStorage, hashed_key
+from demo.data import DemoEntry
+from demo.fake_upstream import FakeUpstream
+from tests.web.server import at, running_hakken
 
 KEY = hashed_key("a", "fan")
 LIST = "what a fan watches"
@@ -56,3 +62,26 @@ def test_nothing_is_written_where_somebody_leads_us(kind: str, tmp_path: Path) -
     lists.set_many({KEY: LIST}, 60)
     assert lists.get(KEY) is None  # as if there were no room
     assert not planted.exists() or planted.read_bytes() == b""
+
+
+def test_no_list_outlives_the_server(
+    tiny_model: Path, upstream: FakeUpstream, tmp_path: Path
+) -> None:
+    upstream.add_user("Secretive", [DemoEntry(987_654, 7)])
+    environment = at(tiny_model, tmp_path) | upstream.environment() | {"WEB_CONCURRENCY": "1"}
+    query = {"source": "anilist", "username": "Secretive"}
+    with running_hakken(environment) as server:
+        asked = requests.get(f"{server.url}/api/v1/recommendations", query, timeout=60)
+        assert asked.status_code == 200
+        assert b"987654" in (tmp_path / "lists.sqlite").read_bytes()
+    assert b"987654" not in (tmp_path / "lists.sqlite").read_bytes()
+
+
+def test_what_a_killed_server_left_is_forgotten_though_nobody_asks(tmp_path: Path) -> None:
+    store(tmp_path).set_many({KEY: LIST}, 1)
+    again = store(tmp_path)
+    again.sweep()
+    end = time.monotonic() + 30
+    while LIST.encode() in (tmp_path / "lists.sqlite").read_bytes():
+        assert time.monotonic() < end
+        threading.Event().wait(0.05)
