@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, NotRequired
 
 import numpy as np
 from pydantic import FailFast, Field, TypeAdapter, ValidationError
+from rapidfuzz.distance import Levenshtein
 from typing_extensions import TypedDict
 
 from app.age_rating import AgeRating
@@ -31,6 +32,7 @@ MAX_PACKED_BYTES, MAX_UNPACKED_BYTES = 16 * 1024**2, 64 * 1024**2
 ANIME_CACHE_SIZE = 1024
 """Anime that are asked for again and again are put together once; they take half a megabyte."""
 _NON_LETTERS = re.compile(r"[\W_]+")
+_NUMBERS = re.compile(r"[0-9]+")
 
 RelationKind = Literal["sequel", "prequel", "summary", "side_story", "alternative", "spin_off"]
 """What an anime is to another."""
@@ -169,14 +171,15 @@ class Anime:
         return (self.title_english if english else None) or self.title
 
     def alternate_title(self, *, english: bool) -> str | None:
-        """Return the other title, unless it is the same but for case and punctuation."""
+        """Return the other title, unless it is the same but for case, punctuation and a letter."""
         other = self.title if english else self.title_english
-        return (
-            other
-            if other
-            and _normalize_title(other) != _normalize_title(self.display_title(english=english))
-            else None
-        )
+        if not other:
+            return None
+        shown, told = self.display_title(english=english), _normalize_title(other)
+        differing = Levenshtein.distance(_normalize_title(shown), told, score_cutoff=1)
+        # A number is no spelling: "Season 2" and "Season 3" differ by a letter, too.
+        same_numbers = _NUMBERS.findall(shown) == _NUMBERS.findall(other)
+        return None if differing == 0 or (differing == 1 and same_numbers) else other
 
 
 class Catalogue:

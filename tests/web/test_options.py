@@ -17,6 +17,7 @@ from app.web.requests.query import (
     QueryOptions,
     TitleLanguage,
     parse_page_query,
+    parse_query,
     to_page_query,
 )
 
@@ -72,8 +73,11 @@ def test_names_of_the_api_are_not_names_of_the_page() -> None:
     ("text", "sentence"),
     [
         ("type=cinema", "“type” should be some of tv, movie"),
-        ("year_from=2010&year_to=2000", "“year_to” should be a year from 1900 to 2100, not before"),
-        ("min_episodes=5&max_episodes=4", "“max_episodes” should be"),
+        (
+            "year_from=2010&year_to=20000",
+            "“year_to” should be a year from 1900 to 2100, not before",
+        ),
+        ("min_episodes=5&max_episodes=x", "“max_episodes” should be"),
         ("min_episodes=0", "“min_episodes” should be a whole number from 1"),
         ("popularity=6", "“popularity” should be a whole number from -5 (the biggest hits)"),
         ("planned=maybe", "“planned” should be one of no, yes, only"),
@@ -90,6 +94,15 @@ def test_what_cannot_be_used_is_named(text: str, sentence: str) -> None:
     with pytest.raises(InvalidQuery) as caught:
         parse_page_query(dict(parse_qsl(text)))
     assert str(caught.value).startswith(sentence)
+
+
+def test_a_page_reads_a_swapped_range_as_it_was_meant_and_the_api_refuses_it() -> None:
+    swapped = {"year_from": "2010", "year_to": "2000", "min_episodes": "24", "max_episodes": "12"}
+    read = parse_page_query(swapped)
+    assert (read.year_from, read.year_to) == (2000, 2010)
+    assert (read.min_episodes, read.max_episodes) == (12, 24)
+    with pytest.raises(InvalidQuery, match="“year_to” should be a year from 1900 to 2100, not bef"):
+        parse_query(QueryOptions, swapped)
 
 
 def test_forms_repeat_and_leave_empty() -> None:

@@ -9,6 +9,7 @@ import json
 import pytest
 from flask.testing import FlaskClient
 
+from app.catalogue import Anime
 from tests.tiny_model import tiny_catalogue, title_of
 from tests.web.fans import IDS, SCORED, regular_export
 from tests.web.html_page import Element, read_html
@@ -82,7 +83,7 @@ def test_an_anime_s_page_keeps_the_language(client: FlaskClient) -> None:
     shown = page(client, f"/anime/{one}?title=english")
     assert shown.one("h1").text == f"English {one}"
     assert shown.one("title").text == f"English {one} – Hakken"
-    inside = [a for ol in shown.all("ol", class_="alike") for a in ol.all("a")]
+    inside = [a for ol in shown.all("ol", class_="cards") for a in ol.all("a")]
     assert inside
     assert {a.attributes["href"]: a.text for a in inside} == {
         f"/anime/{n}?title=english": ENGLISH[n] for n in (_id(a.attributes["href"]) for a in inside)
@@ -136,3 +137,19 @@ def test_there_are_two_languages(client: FlaskClient) -> None:
         content_type="application/json",
     )
     assert refused.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("romaji", "english", "told"),
+    [
+        ("Mushishi", "Mushi-Shi", None),
+        ("Doraemon", "Doraemonn", None),
+        ("Haikyuu!! 2", "Haikyuu!! 3", "Haikyuu!! 3"),
+        ("Shingeki no Kyojin", "Attack on Titan", "Attack on Titan"),
+    ],
+)
+def test_a_title_that_differs_by_a_letter_is_not_told_twice(
+    romaji: str, english: str, told: str | None
+) -> None:
+    anime = Anime(1, romaji, title_english=english)
+    assert anime.alternate_title(english=False) == told

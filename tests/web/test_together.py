@@ -13,12 +13,14 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from app.lists import ListSource
 from app.lists.entry import AnimeList
 from app.lists.errors import UnknownUser
 from app.lists.usernames import UsernameRule
+from app.web.presenters.pair_page import display_names
 from app.web.services.pair_recommendations import PairListError, fetch_pair_lists
 from app.web.services.user_lists import UserRef
 from demo.fake_upstream import FakeUpstream
@@ -132,7 +134,8 @@ def test_how_alike_they_are_is_told_with_what_it_rests_on(client: FlaskClient) -
 def test_two_shared_titles_are_too_few_to_judge(client: FlaskClient) -> None:
     shown = page(client, "/together/anilist/Regular/anilist/Two")
     told = shown.one("details", class_="taste").text
-    assert told.startswith("Too early to tell Regular and Two have both seen 2 titles; both scored")
+    assert told.startswith("Too early to tell")
+    assert "Regular and Two have both seen 2 titles; both scored" in told
     assert "likely" not in told
     assert card_ids(shown)
 
@@ -142,9 +145,7 @@ def test_an_empty_list_is_a_typical_fan_s(client: FlaskClient) -> None:
     assert f"{scenarios.EMPTY_USER}’s list holds nothing that Hakken can use" in shown.text
     assert "typical score" in shown.one("ol", class_="cards").text
     assert f"no title that both Regular and {scenarios.EMPTY_USER} have seen" in shown.text
-    nobody = page(
-        client, f"/together/anilist/{scenarios.EMPTY_USER}/anilist/{scenarios.EMPTY_USER}"
-    )
+    nobody = page(client, f"/together/anilist/{scenarios.EMPTY_USER}/anilist/OnlyPlans")
     assert nobody.all("li", class_="card")
 
 
@@ -318,9 +319,11 @@ def test_what_is_shown_can_be_kept(client: FlaskClient) -> None:
     assert body == body_of(client, f"{API}&top=5")
 
 
-def test_the_same_name_twice_is_told_apart(client: FlaskClient) -> None:
-    shown = page(client, "/together/anilist/Regular/anilist/regular")
-    assert shown.one("h1").text == "What Regular (AniList) and Regular (AniList) would both enjoy"
+def test_the_same_name_on_two_sites_is_told_apart(app: Flask) -> None:
+    sources = app.extensions["hakken"].library.sources
+    users = UserRef(sources["anilist"], "Regular"), UserRef(sources["kitsu"], "regular")
+    lists = AnimeList("anilist", "Regular", ()), AnimeList("kitsu", None, ())
+    assert display_names(lists, users) == ("Regular (AniList)", "regular (Kitsu)")
 
 
 def test_unknown_sites_are_not_found(client: FlaskClient) -> None:
@@ -335,7 +338,7 @@ def test_the_example_needs_nobody(client: FlaskClient) -> None:
 
 
 def test_other_pages_lead_there(client: FlaskClient) -> None:
-    assert page(client, "/").one("a", href="/together")
+    assert page(client, "/").one("main").one("a", href="/together")
     results = page(client, "/user/anilist/Regular?title=english")
     link = next(a for a in results.all("a") if a.text == "Compare with another fan")
     form = page(client, link.attributes["href"]).one("form")
@@ -347,3 +350,12 @@ def test_nobody_between_keeps_it(client: FlaskClient) -> None:
     response = client.get(PAIR)
     assert response.headers["Cache-Control"] == "private, no-store"
     assert read_html(response.text).one("meta", name="robots").attributes["content"] == "noindex"
+
+
+def test_the_same_fan_twice_is_no_pair(client: FlaskClient) -> None:
+    response = client.get("/together/anilist/Regular/anilist/regular")
+    assert response.status_code == 400
+    assert "Both fans are Regular: name another one to compare with." in response.text
+    query = {"source": "anilist", "username": "Regular", "with_source": "anilist"}
+    answer = client.get("/api/v1/together", query_string={**query, "with_username": "Regular"})
+    assert answer.status_code == 400

@@ -6,6 +6,7 @@ hold several values are repeated (as forms do) or have commas between them (as o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Self, TypeVar, overload
@@ -376,6 +377,8 @@ def parse_page_query(
 ) -> QueryOptions:
     """Read a page's options; names that a page does not know are left alone, as are empty fields.
 
+    A range whose ends were swapped is read as it was meant.
+
     Raises
     ------
     InvalidQuery
@@ -388,6 +391,11 @@ def parse_page_query(
     }
     # A field of a form that was left empty; how many and in which order is never left empty.
     filled = {option: text for option, text in known.items() if text or option in {"top", "order"}}
+    for minimum, maximum in (("year_from", "year_to"), ("min_episodes", "max_episodes")):
+        ends = filled.get(minimum, ""), filled.get(maximum, "")
+        are_numbers = all(re.fullmatch("[0-9]{1,4}", each) for each in ends)
+        if are_numbers and int(ends[0]) > int(ends[1]):
+            filled[minimum], filled[maximum] = ends[::-1]  # what was meant is plain
     try:
         return model.model_validate(filled)
     except ValidationError as error:

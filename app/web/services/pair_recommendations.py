@@ -88,10 +88,16 @@ def fetch_pair_lists(one: UserRef, other: UserRef) -> tuple[AnimeList, AnimeList
 
     Raises
     ------
+    InvalidQuery
+        Both are the same user.
     PairListError
         One of them cannot be had, or neither.
     """
     users = (one, other)
+    if one.source is other.source and one.username.casefold() == other.username.casefold():
+        raise InvalidQuery(
+            "with_username", f"Both fans are {one.username}: name another one to compare with."
+        )
     with ThreadPoolExecutor(len(users)) as pool:
         # What is logged in the threads belongs to this request.
         waiting = [pool.submit(copy_context().run, fetch_list, user) for user in users]
