@@ -14,7 +14,7 @@ from app.lists.service_clients import RATE_LIMITS
 from app.observability import metrics
 from app.settings import PROJECT_ROOT, AppSettings, ServerSettings
 from app.web.middleware.request_body import MAX_BODY_BYTES
-from app.web.problems import PROBLEM_TYPES, SOURCE_TIMEOUT
+from app.web.problems import PROBLEM_TYPES, SOURCE_REFUSED, SOURCE_TIMEOUT, SOURCE_UNREACHABLE
 from app.web.requests.query import QueryOptions
 from app.web.requests.upload import MAX_UPLOAD_BYTES
 from app.web.services.filters import POPULAR_SHARES
@@ -36,7 +36,7 @@ def test_every_kind_of_trouble_is_described() -> None:
         if issubclass(error, errors.ListError)
         and error not in (errors.EmptyList, errors.BadUsername, errors.BadExportFile)
     }
-    for kind in (*kinds, SOURCE_TIMEOUT):
+    for kind in (*kinds, SOURCE_TIMEOUT, SOURCE_UNREACHABLE, SOURCE_REFUSED):
         assert re.search(rf"\| {kind.status}[^|]*\| `{kind.slug}` \|", TEXT), kind
 
 

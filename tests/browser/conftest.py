@@ -58,6 +58,7 @@ def server(
         "HAKKEN_MODEL": str(tiny_model_with_als),
         "HAKKEN_ANILIST_URL": sites.base_url("anilist"),
         "HAKKEN_KITSU_URL": sites.base_url("kitsu"),
+        "HAKKEN_MAL_WEB": "0",
         "HAKKEN_LIST_DEADLINE": "30",
         "HAKKEN_CACHE_DIR": str(tmp_path_factory.mktemp("cache")),
         "HAKKEN_LIMITS": "0",
