@@ -19,7 +19,7 @@
       marked = radio?.checked ? radio : null;
     });
     wall.addEventListener("click", ({ target }) => {
-      if (target !== marked) return;
+      if (target !== marked || !target.matches("input")) return;
       target.checked = false;
       marked = null;
       tell();
