@@ -123,14 +123,8 @@ class _WatchedHTTPConnection(HTTPConnection):
         super().request(*arguments, **named)
 
 
-class _WatchedHTTPSConnection(HTTPSConnection):
-    def connect(self) -> None:
-        _tell_watch(self)
-        super().connect()
-
-    def request(self, *arguments: Any, **named: Any) -> None:
-        _tell_watch(self)
-        super().request(*arguments, **named)
+class _WatchedHTTPSConnection(_WatchedHTTPConnection, HTTPSConnection):
+    pass  # what watches comes first in the order of resolution
 
 
 class _WatchedHTTPPool(HTTPConnectionPool):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort, render_template, request
 
 from app.catalogue import Anime
+from app.schemas.anime_for_fan import AnimeForFanResponse
 from app.web.presenters.anime_page import anime_page_context
 from app.web.presenters.answers import (
     anime_answer,
@@ -74,19 +75,13 @@ def get_similar_anime(anime_id: int) -> Response:
 @rate_limited(Cost.LIST)
 def show_anime_for_fan(anime_id: int) -> str:
     """Show the page of an anime, and whether it is for a fan."""
-    library = get_library()
+    library, typed = get_library(), request.args
     anime, position = _find_or_404(anime_id)
-    typed = request.args
     user = resolve_user(library, typed.get("source", ""), typed.get("username", ""))
     english = parse_title_language(typed) is TitleLanguage.ENGLISH
-    anime_list = fetch_list(user)
-    judged = judge_for_fan(library, anime_list, position)
-    owner = user.source.slug, anime_list.username or user.username
     context = anime_page_context(library, anime, position, english=english)
-    context |= {
-        "source": user.source.slug,
-        "verdict": anime_for_fan_answer(library, anime, judged, owner, english=english),
-    }
+    context["source"] = user.source.slug
+    context["verdict"] = _judge(anime, position, user, english=english)
     return render_template("anime.html", **context)
 
 
@@ -94,14 +89,11 @@ def show_anime_for_fan(anime_id: int) -> str:
 @rate_limited(Cost.LIST)
 def get_anime_for_fan(anime_id: int) -> Response:
     """Answer whether an anime is for a fan."""
-    library = get_library()
     anime, position = _find_or_404(anime_id)
     query = parse_query(ForFanQuery, request.args)
-    anime_list = fetch_list(UserRef(get_source(library, query.source), query.username))
-    judged = judge_for_fan(library, anime_list, position)
-    owner = query.source, anime_list.username or query.username
+    user = UserRef(get_source(get_library(), query.source), query.username)
     english = query.title is TitleLanguage.ENGLISH
-    return json_response(anime_for_fan_answer(library, anime, judged, owner, english=english))
+    return json_response(_judge(anime, position, user, english=english))
 
 
 @blueprint.get("/api/v1/details")
@@ -115,6 +107,13 @@ def get_details() -> Response:
     return json_response(
         details_answer(found), "public, max-age=86400" if found.complete else "no-store"
     )
+
+
+def _judge(anime: Anime, position: int, user: UserRef, *, english: bool) -> AnimeForFanResponse:
+    library, anime_list = get_library(), fetch_list(user)
+    judged = judge_for_fan(library, anime_list, position)
+    owner = user.source.slug, anime_list.username or user.username
+    return anime_for_fan_answer(library, anime, judged, owner, english=english)
 
 
 def _find_or_404(anime_id: int) -> tuple[Anime, int]:
