@@ -42,7 +42,7 @@ def test_plots_have_no_fault_that_a_machine_finds(
     name = re.compile(r"^NDCG@10 by the length of the list: 5 titles 0\.\d\d, popularity")
     expect(page.get_by_role("img").first).to_have_accessible_name(name)
     # Of words within a picture it cannot tell the contrast; their colour is that of other words.
-    untold = "color-contrast (incomplete): <text "
+    untold = "color-contrast (unsure): <text "
     assert [fault for fault in faults(page) if not fault.startswith(untold)] == []
 
 

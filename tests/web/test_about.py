@@ -174,7 +174,7 @@ def test_the_page_says_what_the_model_is(client: FlaskClient, held: Library) -> 
     assert "Nothing was measured" in about.text
     assert "once more" not in about.text
     assert not about.all("figure")
-    assert page(client, "/").one("a", href="/about").text == "How it works"
+    assert page(client, "/").one("footer").one("a", href="/about").text == "How it works"
 
 
 MEASURED = {

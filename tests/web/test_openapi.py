@@ -64,6 +64,7 @@ def test_every_address_can_be_asked(client: FlaskClient, told: dict[str, Any]) -
                 "search": "anime",
                 "source": "anilist",
                 "with_source": "anilist",
+                "with_username": "NoScores",
             }.get(each["name"], "Regular")
             for each in doing["get"]["parameters"]
             if each["required"] and each["in"] == "query"

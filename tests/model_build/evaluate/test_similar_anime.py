@@ -104,7 +104,7 @@ def ratings() -> Ratings:
 def measured(engine: str) -> SimilarAnimeRow:
     model, catalogue = bundled()
     if engine == "als":
-        everything = Interactions(ratings(), np.zeros(len(ratings()), bool))
+        everything = Interactions.from_ratings(ratings())
         settings = AlsSettings(factors=24, iterations=8)
         fitted = fit(everything, model.anime_id, settings)
         model.engines = {"als": als_engine(fitted.arrays["item_factors"], settings)}
