@@ -253,7 +253,8 @@ def test_a_swap_to_a_harmful_model_changes_nothing(tiny_model: Path, tmp_path: P
     live = models / "live"
     live.symlink_to("good")
     with running_hakken(at(live, tmp_path / "cache") | {"WEB_CONCURRENCY": "1"}) as server:
-        server.wait_for("Booting worker")
+        # A worker that answers has its signals set up.
+        assert requests.get(server.url + "/", timeout=30).status_code == 200
         (worker,) = server.workers()
         for number, kind in enumerate(
             ("offsets that wrap", "a lone surrogate in a title", "a pipe for a catalogue"), 1
