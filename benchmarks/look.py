@@ -11,11 +11,7 @@ import argparse
 import hashlib
 import json
 import os
-import re
-import signal
-import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +23,7 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 from app.settings import PROJECT_ROOT
 from app.web.middleware.headers import POSTER_ORIGINS
+from benchmarks.run_server import run_server
 from demo.demo_users import make_demo_data
 from demo.fake_upstream import FakeUpstream
 
@@ -96,9 +93,6 @@ def serving() -> Iterator[str]:
     """Serve the bundled model; the list sites are on this machine."""
     with FakeUpstream(data=make_demo_data(MODEL)) as sites:
         environment = {
-            **os.environ,
-            "PORT": "0",
-            "WEB_CONCURRENCY": "1",
             "HAKKEN_MODEL": str(MODEL),
             "HAKKEN_ANILIST_URL": sites.base_url("anilist"),
             "HAKKEN_KITSU_URL": sites.base_url("kitsu"),
@@ -106,21 +100,8 @@ def serving() -> Iterator[str]:
             "HAKKEN_RATE_LISTS": "off",
             "HAKKEN_RATE_PAGES": "off",
         }
-        command = [sys.executable, "-m", "gunicorn", "app.wsgi:app"]
-        with subprocess.Popen(
-            command, cwd=PROJECT_ROOT, env=environment, stderr=subprocess.PIPE, text=True
-        ) as process:
-            assert process.stderr is not None
-            for line in process.stderr:
-                if found := re.search(r"Listening at: http://[^:]+:(\d+)", line):
-                    break
-            else:
-                raise SystemExit("benchmarks.look: the server did not start")
-            threading.Thread(target=process.stderr.read, daemon=True).start()
-            try:
-                yield f"http://127.0.0.1:{found[1]}"
-            finally:
-                process.send_signal(signal.SIGQUIT)
+        with run_server(1, environment) as server:
+            yield server.url
 
 
 def look_at(page: Page, address: str, *, with_axe: bool) -> dict[str, Any]:

@@ -107,30 +107,36 @@ def _words_mask(config: FilterOptions, facets: ItemFacets) -> BoolArray:
 
     allowed = np.ones(len(facets.rating_level), bool)
     for name in config.genre:
-        allowed &= facets.genre.mask(_find_word(facets.genre, "--genre", name))
+        allowed &= facets.genre.mask(find_word(facets.genre, f"--genre {name}", name))
     for name in config.without:
-        allowed &= ~facets.genre.mask(_find_word(facets.genre, "--without", name))
+        allowed &= ~facets.genre.mask(find_word(facets.genre, f"--without {name}", name))
     for name in config.tag:
-        allowed &= facets.tag.mask(_find_word(facets.tag, "--tag", name))
+        allowed &= facets.tag.mask(find_word(facets.tag, f"--tag {name}", name))
     for name in config.without_tag:
-        allowed &= ~facets.tag.mask(_find_word(facets.tag, "--without-tag", name))
+        allowed &= ~facets.tag.mask(find_word(facets.tag, f"--without-tag {name}", name))
     if config.studio:
-        slugs = [_find_word(facets.studio, "--studio", name) for name in config.studio]
+        slugs = [find_word(facets.studio, f"--studio {name}", name) for name in config.studio]
         allowed &= facets.studio.mask(*slugs)
     if config.material:
-        slugs = [_find_word(facets.material, "--material", name) for name in config.material]
+        slugs = [find_word(facets.material, f"--material {name}", name) for name in config.material]
         allowed &= facets.material.mask(*slugs)
     return allowed
 
 
-def _find_word(facet: Facet, option: str, name: str) -> str:
-    """Return the slug of a word; raises InputError: the catalogue does not have it."""
+def find_word(facet: Facet, asked: str, name: str, catalogue: str = "--catalogue") -> str:
+    """Return the slug of a word, ``asked`` for in these words.
+
+    Raises
+    ------
+    InputError
+        The catalogue does not have it; ``catalogue`` is how one is named where there is none.
+    """
     from app.facets import slugify
 
     slug = slugify(name)
     if slug not in facet.names:
         near = facet.suggest(slug)
-        some = ", ".join(list(facet.names.values())[:12]) or "none: train with a --catalogue"
+        some = ", ".join(list(facet.names.values())[:12]) or f"none: train with a {catalogue}"
         hint = f"did you mean {near}?" if near else f"the model's catalogue has {some}."
-        raise InputError(f"{option} {name}: {hint}")
+        raise InputError(f"{asked}: {hint}")
     return slug

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from app.age_rating import CHILDREN_CEILING
 from app.catalogue import Catalogue, read_franchises
-from app.facets import Facet, ItemFacets, slugify
+from app.facets import ItemFacets
 from app.recommender import Model, RecommendOptions, SortOrder, recommend
 from app.recommender.array_types import BoolArray
 from app.recommender.engines import EngineName
@@ -26,6 +26,7 @@ from model_build.interface.dataframes import (
     read_ratings_table,
     to_frame,
 )
+from model_build.interface.filters import find_word
 from model_build.train.config import TrainConfig
 from model_build.train.job import train as train_files
 from model_build.util.errors import InputError
@@ -164,10 +165,13 @@ class Recommender:
     def _of_kind(self, genres: Sequence[str], types: Sequence[str]) -> BoolArray:
         found = np.ones(len(self.model), bool)
         for name in genres:
-            found &= self._facets.genre.mask(_find_word(self._facets.genre, "genres", name))
+            slug = find_word(self._facets.genre, f"genres: {name!r}", name, "catalogue")
+            found &= self._facets.genre.mask(slug)
         if types:
             kinds = self._facets.media_type
-            found &= kinds.mask(*(_find_word(kinds, "types", name) for name in types))
+            found &= kinds.mask(
+                *(find_word(kinds, f"types: {name!r}", name, "catalogue") for name in types)
+            )
         return found
 
     def _shown(self, *, adult: bool) -> BoolArray:
@@ -216,16 +220,6 @@ def _train_config(
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
         raise InputError(f"{name}: {first['msg'][0].lower()}{first['msg'][1:]}.") from None
-
-
-def _find_word(facet: Facet, argument: str, name: str) -> str:
-    slug = slugify(name)
-    if slug not in facet.names:
-        near = facet.suggest(slug)
-        known = ", ".join(list(facet.names.values())[:12]) or "none: train with a catalogue"
-        hint = f"did you mean {near}?" if near else f"the model's catalogue has {known}."
-        raise InputError(f"{argument}: {name!r}: {hint}")
-    return slug
 
 
 def _one_of(kind: type[SortOrder], name: str, value: str) -> SortOrder:

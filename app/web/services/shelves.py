@@ -19,11 +19,11 @@ from app.recommender import (
 from app.web.requests.query import MediaType, PlannedMode, QueryOptions
 from app.web.services.library import Library
 from app.web.services.recommendations import active_filters_for, build_options
+from app.web.services.showcase import first_recent_year
 
 SHELF_SIZE = 12
 MIN_SHELF_SIZE = 4
 """A shelf of fewer titles is not shown."""
-NEW_YEARS = 3
 LOVED_SHELVES = 2
 LOVED_SCORE = 8.0
 REASONS_FROM = 20
@@ -72,10 +72,9 @@ def _kinds(
     library: Library, best: RecommendationResult
 ) -> Iterator[tuple[str, dict[str, object], int | None]]:
     """Yield each shelf's name, what it changes of the options, and the anime it is named after."""
-    newest = int(library.model.manifest.created[:4])
     loved = _loved_reasons(library, best)
     yield "Next in series you like", {"continues": True}, None
-    yield "New for you", {"year_from": newest - NEW_YEARS + 1}, None
+    yield "New for you", {"year_from": first_recent_year(library)}, None
     for anime_id in loved[:1]:
         yield "Because you loved", {"like": anime_id}, anime_id
     yield "Hidden gems", {"order": SortOrder.DISCOVER}, None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain, zip_longest
+from itertools import chain, islice, zip_longest
 
 from app.catalogue import Anime
 from app.web.requests.query import Season
@@ -20,7 +20,7 @@ def known_anime(library: Library, count: int, listed: frozenset[int] = frozenset
 
     What has no picture, is for adults or is ``listed`` already is left out.
     """
-    first_recent = data_year(library) - RECENT_YEARS + 1
+    first_recent = first_recent_year(library)
     recent = _best_known(library, first_recent)
     others = (anime for anime in _best_known(library) if (anime.year or 0) < first_recent)
     taken = {_series_key(library, anime_id) for anime_id in listed}
@@ -42,18 +42,19 @@ def season_anime(library: Library) -> tuple[str, list[Anime]]:
     """
     year, month = (int(part) for part in library.model.manifest.created.split("-")[:2])
     season = _SEASONS[(month - 1) // 3]
-    anime = [
+    of_season = (
         each
         for each in _best_known(library, year)
         if (each.year, each.season) == (year, season.value)
-    ][:SEASON_SIZE]
+    )
+    anime = list(islice(of_season, SEASON_SIZE))
     name = f"{season.capitalize()} {year}"
     return name, anime if len(anime) >= MIN_SEASON_SIZE else []
 
 
-def data_year(library: Library) -> int:
-    """Return the year in which the model was made."""
-    return int(library.model.manifest.created[:4])
+def first_recent_year(library: Library) -> int:
+    """Return the first of the last three years before the model was made."""
+    return int(library.model.manifest.created[:4]) - RECENT_YEARS + 1
 
 
 def _best_known(library: Library, first_year: int = 0) -> Iterator[Anime]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from app.recommender import Model, UserProfile
+from app.recommender import UserProfile
 from app.recommender.array_types import BoolArray, Int64Array
+from app.recommender.similar_items import similar_items
 from app.web.requests.query import QueryOptions
 from app.web.services.filters import ActiveFilter, ItemAttributes, make_filter
 from app.web.services.library import Library
@@ -77,17 +78,8 @@ def like_mask(library: Library, anime_id: int) -> BoolArray:
     position = int(model.find_positions(np.array([anime_id], np.int64))[0])
     if position < 0:
         return np.zeros(len(model), bool)
-    mask = _spoken_for(model, position)
+    mask = np.zeros(len(model), bool)
+    spoken_for = similar_items(model, "affinity", position, count=LIKE_DEPTH)
+    mask[[other for other, _ in spoken_for]] = True
     own = library.franchises.same_franchise_mask(np.array([position]))
     return mask & ~own
-
-
-def _spoken_for(model: Model, position: int) -> BoolArray:
-    affinity = model.affinity_matrix
-    row = slice(affinity.indptr[position], affinity.indptr[position + 1])
-    others, weights = affinity.indices[row], affinity.data[row]
-    others, weights = others[weights > 0], weights[weights > 0]
-    best = np.lexsort((others, -weights))[:LIKE_DEPTH]
-    mask = np.zeros(len(model), bool)
-    mask[others[best]] = True
-    return mask
