@@ -4,10 +4,11 @@
 const SITE = "hakken.site";
 const TITLES = "hakken.titles";
 
-/** localStorage may be switched off; then nothing is remembered. */
+/** What is kept under a key, after a value was put there, or null to forget it. localStorage may be switched off. */
 function stored(key, value) {
   try {
-    if (value !== undefined) localStorage.setItem(key, value);
+    if (value === null) localStorage.removeItem(key);
+    else if (value !== undefined) localStorage.setItem(key, value);
     return localStorage.getItem(key);
   } catch {
     return null;

@@ -34,6 +34,7 @@ from app.web.views import (
     picks,
     recommendations,
     recommendations_api,
+    seasons,
     similar_users,
     site_files,
 )
@@ -44,6 +45,7 @@ VIEWS = (
     anime,
     about,
     picks,
+    seasons,
     pair,
     similar_users,
     favourites,

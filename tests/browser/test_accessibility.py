@@ -36,6 +36,7 @@ PAGES = (
     "/together/anilist/Regular/anilist/Nobody99",
     "/together/example?type=tv&year_to=1901",
     "/pick",
+    "/season",
     f"/pick?picks={SCORED[0]}-9&q=anime",
     f"/picks/{SCORED[0]}-9",
     "/no/such/page",
@@ -116,6 +117,15 @@ def test_the_filters_have_no_fault_that_a_machine_finds(
     page.get_by_role("button", name="More about").first.click()
     assert faults(page) == []
     page.goto("/example?type=tv&year_to=1901")
+    assert faults(page) == []
+
+
+@pytest.mark.parametrize("screen", SCREENS[::3])
+def test_the_settings_have_no_fault_that_a_machine_finds(
+    visit: Visit, screen: dict[str, Any]
+) -> None:
+    page = visit("/together", **screen)
+    page.keyboard.press("?")
     assert faults(page) == []
 
 

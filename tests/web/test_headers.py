@@ -7,6 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from app.settings import PROJECT_ROOT
+from app.web.middleware.compression import MIN_BYTES
 from app.web.middleware.headers import SECURITY_HEADERS
 from demo.fake_upstream import FakeUpstream
 from tests.lists.scenarios import entry
@@ -73,7 +74,8 @@ def test_fifty_cards_are_light(client: FlaskClient, anilist: FakeUpstream, addre
     for tag in (*shown.all("link", rel="stylesheet"), *shown.all("script")):
         place = tag.attributes.get("href") or tag.attributes["src"]
         with client.get(place, headers=packed) as response:
-            assert response.headers["Content-Encoding"] == "gzip"
+            packing = response.headers.get("Content-Encoding")
+            assert packing == "gzip" or len(response.data) < MIN_BYTES, place
             sizes.append(len(response.data))
     assert len(sizes) >= 3
     assert sum(sizes) < 100_000

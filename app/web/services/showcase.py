@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain, islice, zip_longest
 
 from app.catalogue import Anime
@@ -35,21 +36,48 @@ def known_anime(library: Library, count: int, listed: frozenset[int] = frozenset
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class SeasonOfYear:
+    """A season of a year."""
+
+    year: int
+    season: Season
+
+    @property
+    def label(self) -> str:
+        """What it is called."""
+        return f"{self.season.capitalize()} {self.year}"
+
+    def shifted(self, by: int) -> SeasonOfYear:
+        """Return the season so many after this one, or before it."""
+        year, place = divmod(4 * self.year + _SEASONS.index(self.season) + by, 4)
+        return SeasonOfYear(year, _SEASONS[place])
+
+
+def current_season(library: Library) -> SeasonOfYear:
+    """Return the season in which the data were made."""
+    year, month = (int(part) for part in library.model.manifest.created.split("-")[:2])
+    return SeasonOfYear(year, _SEASONS[(month - 1) // 3])
+
+
+def anime_of_season(library: Library, when: SeasonOfYear, count: int) -> list[Anime]:
+    """Return the best known anime that began in a season."""
+    of_season = (
+        each
+        for each in _best_known(library, when.year, pictured=False)
+        if (each.year, each.season) == (when.year, when.season.value)
+    )
+    return list(islice(of_season, count))
+
+
 def season_anime(library: Library) -> tuple[str, list[Anime]]:
-    """Return the season in which the data were made, and its anime, the best known first.
+    """Return the season in which the data were made, and its anime with pictures.
 
     An empty list where the data know too few of them.
     """
-    year, month = (int(part) for part in library.model.manifest.created.split("-")[:2])
-    season = _SEASONS[(month - 1) // 3]
-    of_season = (
-        each
-        for each in _best_known(library, year)
-        if (each.year, each.season) == (year, season.value)
-    )
-    anime = list(islice(of_season, SEASON_SIZE))
-    name = f"{season.capitalize()} {year}"
-    return name, anime if len(anime) >= MIN_SEASON_SIZE else []
+    when = current_season(library)
+    anime = [each for each in anime_of_season(library, when, 2 * SEASON_SIZE) if each.picture]
+    return when.label, anime[:SEASON_SIZE] if len(anime) >= MIN_SEASON_SIZE else []
 
 
 def first_recent_year(library: Library) -> int:
@@ -57,14 +85,14 @@ def first_recent_year(library: Library) -> int:
     return int(library.model.manifest.created[:4]) - RECENT_YEARS + 1
 
 
-def _best_known(library: Library, first_year: int = 0) -> Iterator[Anime]:
+def _best_known(library: Library, first_year: int = 0, *, pictured: bool = True) -> Iterator[Anime]:
     """Yield anime that may stand before everybody, the best known first."""
     model, year = library.model, library.attributes.year
     shown = library.shown_mask(adult=False)
     for position in model.popularity_order.tolist():
         if shown[position] and year[position] >= first_year:
             anime = library.catalogue.get_anime(int(model.anime_id[position]))
-            if anime.picture:
+            if anime.picture or not pictured:
                 yield anime
 
 

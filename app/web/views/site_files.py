@@ -15,7 +15,10 @@ blueprint = Blueprint("site", __name__)
 MAX_ADDRESSES = 50_000
 """What one site map may hold (sitemaps.org)."""
 ABOUT_SOMEBODY = ("/user/", "/favourites/", "/fans/", "/together/", "/picks", "/recommend", "/api/")
-PAGES = ("pages.show_home", "pages.show_example", "picks.show_picker", "about.show_about")
+PAGES = (
+    *("pages.show_home", "pages.show_example", "picks.show_picker"),
+    *("seasons.show_current_season", "about.show_about"),
+)
 
 
 @blueprint.get("/robots.txt")

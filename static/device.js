@@ -1,0 +1,13 @@
+// What was chosen on this device, before anything is painted. Every page works without it.
+"use strict";
+
+{
+  const root = document.documentElement;
+  root.dataset.scripts = "";
+  try {
+    for (const name of ["theme", "view"]) {
+      const chosen = localStorage.getItem(`hakken.${name}`);
+      if (chosen) root.dataset[name] = chosen;
+    }
+  } catch { /* localStorage may be switched off; then nothing is remembered */ }
+}
