@@ -34,7 +34,7 @@ def test_every_kind_of_trouble_is_described() -> None:
         kind
         for error, kind in PROBLEM_TYPES.items()
         if issubclass(error, errors.ListError)
-        and error not in (errors.EmptyList, errors.BadUsername, errors.BadExportFile)
+        and error not in (errors.EmptyList, errors.BadUsername, errors.BadListFile)
     }
     for kind in (*kinds, SOURCE_TIMEOUT, SOURCE_UNREACHABLE, SOURCE_REFUSED):
         assert re.search(rf"\| {kind.status}[^|]*\| `{kind.slug}` \|", TEXT), kind

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from app.lists.list_cache import CacheTtl
-from app.lists.registry import ListSource, build_list_sources
+from app.lists.registry import SOURCE_SLUGS, ListSource, build_list_sources
 from app.lists.service_clients import RATE_LIMITS, ServiceClients, SourceSettings
 
 __all__ = [
     "RATE_LIMITS",
+    "SOURCE_SLUGS",
     "CacheTtl",
     "ListSource",
     "ServiceClients",

@@ -47,7 +47,8 @@ class AnimeList:
     are the ids of those that the user calls so, best first, where the source says.
     ``details`` are those that came along with the list. ``age`` is how many seconds ago the list
     was read, when it had to come from memory because the service is down; 0 for a list that is
-    current. ``channel`` is None where the list was not read from a site.
+    current. ``channel`` is None where the list was not read from a site. Of a file ``file_format``
+    says what it was read as, ``unplaced_titles`` are a few of the unmapped.
     """
 
     source: str
@@ -58,3 +59,5 @@ class AnimeList:
     details: tuple[AnimeDetails, ...] = field(default=(), repr=False)
     age: int = 0
     channel: ListChannel | None = None
+    unplaced_titles: tuple[str, ...] = field(default=(), repr=False)
+    file_format: str | None = None

@@ -55,7 +55,7 @@ class PrivateList(ListError):
         doubt = f" (or {self.source} is turning Hakken away right now)" if self.or_refused else ""
         return (
             f"The list of {self.username} on {self.source} is private{doubt}: "
-            "make it public in the settings there, or upload a MyAnimeList export file instead."
+            "make it public in the settings there, or upload your list as a file instead."
         )
 
 
@@ -124,7 +124,7 @@ class SourceDown(ListError):
     trouble: Trouble = Trouble.BROKEN
 
     def __str__(self) -> str:
-        upload = "upload a MyAnimeList export file instead"
+        upload = "upload your list as a file instead"
         match self.trouble:
             case Trouble.UNREACHABLE:
                 return (
@@ -154,35 +154,37 @@ class SourceNotConfigured(ListError):
 
 
 class BadFileReason(Enum):
-    """Why an export file was refused; the value is the sentence for a page."""
+    """Why a file was refused; the value is the sentence for a page."""
 
-    NOT_XML = (
-        "This is not a MyAnimeList export: upload the .xml or .xml.gz file "
-        "that MyAnimeList gave you, unchanged."
+    UNKNOWN = (
+        "Hakken does not know what this file is: it reads the anime lists that MyAnimeList, "
+        "AniList, Kitsu, Shikimori, Anime-Planet, Simkl, HiAnime, Yamtrack, MALSync and Taiga "
+        "export, as .xml, .json or .csv, and packed as .gz or .zip."
     )
-    MANGA = (
-        "This is a manga export: go back to MyAnimeList's export page, "
-        "choose the anime list, and upload that file."
+    BROKEN = (
+        "This file is an anime list that breaks off or was changed: "
+        "export it again and upload the new file as it is."
     )
+    MANGA = "This is a list of manga: export your list of anime and upload that file."
     TOO_LARGE = (
-        "This file is too large for an anime list: upload the .xml.gz file "
-        "that MyAnimeList gave you, unchanged."
+        "This file is too large for an anime list: "
+        "upload the export itself, as the site gave it to you."
     )
-    DAMAGED_GZIP = "This .gz file is damaged: download the export again and upload the new file."
+    DAMAGED = (
+        "This .gz or .zip file is damaged or locked: download the export again and upload the "
+        "new file."
+    )
     UNSAFE_XML = (
-        "This file holds XML that a MyAnimeList export never does, so it was not read: "
+        "This file holds XML that no list needs, such as entities, so it was not read: "
         "download the export again and upload it unchanged."
-    )
-    NO_ANIME = (
-        "There is no anime in this file: export your anime list on MyAnimeList "
-        "and upload the file it gives you."
     )
 
 
 @dataclass(eq=False, kw_only=True)
-class BadExportFile(ListError):
+class BadListFile(ListError):
     """The uploaded file cannot be used; ``reason`` says why."""
 
+    source: str = "list file"
     reason: BadFileReason
 
     def __str__(self) -> str:

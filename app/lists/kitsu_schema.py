@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
-from pydantic import AliasPath, BaseModel, ConfigDict, Field
+from pydantic import AliasPath, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from app.lists.payload import Rows
 
@@ -82,6 +83,9 @@ class JsonApiErrors(BaseModel):
     errors: Rows[JsonApiError]
 
 
+_INCLUDED: TypeAdapter[list[IncludedResource]] = TypeAdapter(list[IncludedResource])
+
+
 def index_included(
     included: Iterable[IncludedResource], mal_ids: dict[str, int], titles: dict[str, str | None]
 ) -> None:
@@ -100,6 +104,15 @@ def index_included(
         for _, mapping in linked_records(record.relationships, "mappings") or ():
             if mapping in by_mapping:
                 mal_ids[record.id] = by_mapping[mapping]
+
+
+def mal_ids_and_titles(included: object) -> tuple[dict[str, int], dict[str, str | None]]:
+    """Return MyAnimeList's ids and titles by Kitsu's anime id, of what a file has beside a list."""
+    mal_ids: dict[str, int] = {}
+    titles: dict[str, str | None] = {}
+    with suppress(ValidationError):
+        index_included(_INCLUDED.validate_python(included), mal_ids, titles)
+    return mal_ids, titles
 
 
 def favourite_anime_ids(user: KitsuUserRecord, included: Iterable[IncludedResource]) -> list[str]:

@@ -234,3 +234,18 @@ class UserRecommendationsResponse(RecommendationsResponse, ListOwner):
     """Recommendations for a list from a site."""
 
     list: FetchedListCoverage
+
+
+class FileListCoverage(ListCoverage):
+    """The same of a file; `unmapped` are rows that could be no anime, or several."""
+
+    unmapped: Count
+    unplaced_titles: Annotated[list[str], Field(description="a few of the unmapped")]
+
+
+class FileRecommendationsResponse(RecommendationsResponse):
+    """Recommendations for a list in a file."""
+
+    file_format: Annotated[str, Field(description="what the file was read as, such as Simkl")]
+    username: Annotated[str | None, Field(description="whose list it is, where the file says")]
+    list: FileListCoverage

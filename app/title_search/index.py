@@ -72,6 +72,18 @@ class TitleIndex:
                 break
         return [self._ids[place] for place in found]
 
+    def namesakes(self, names: Iterable[str]) -> list[tuple[list[int], list[int]]]:
+        """Return for each name the ids of all anime that it is a title of, then a synonym."""
+        written = list(names)
+        plain = [drop_article(name) for name in normalize_names(written)[: len(written)]]
+        wanted = frozenset(filter(None, plain))
+        tables = [table.places_by_name(wanted) for table in (self._titles, self._synonyms)]
+        titles, synonyms = (
+            {name: [self._ids[place] for place in places] for name, places in table.items()}
+            for table in tables
+        )
+        return [(titles.get(name, []), synonyms.get(name, [])) for name in plain]
+
     def _matches(self, name: bytes) -> Iterator[int]:
         """Yield places of anime, the likeliest first, some more than once."""
         tables = (self._titles, self._synonyms, self._abbreviations)

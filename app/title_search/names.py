@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import islice
 
 import numpy as np
@@ -53,6 +53,15 @@ class NameTable:
     def name(self, row: int) -> bytes:
         """Return one name of all."""
         return self._text[self._starts[row] + 2 : self._starts[row + 1]]
+
+    def places_by_name(self, wanted: Set[bytes]) -> dict[bytes, list[int]]:
+        """Return the anime of each of these names that some has, in one pass over all."""
+        found: dict[bytes, list[int]] = {}
+        for row, line in enumerate(self._text.split(b"\n ")[1:]):
+            name = line.rstrip(b"\n")
+            if name in wanted:
+                found.setdefault(name, []).append(int(self.places[row]))
+        return found
 
     def holds(self, phrase: bytes) -> bool:
         """Whether a word of some name begins so, and goes on so."""

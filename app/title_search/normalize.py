@@ -16,7 +16,7 @@ _BLANKS = string.punctuation.encode() + bytes(set(range(32)) - {ord("\n")})
 _ASCII_LETTERS = bytes.maketrans(
     _BLANKS + string.ascii_uppercase.encode(), b" " * len(_BLANKS) + string.ascii_lowercase.encode()
 )
-_REPLACED = {b"&": b" and ", b"'": b"", "’".encode(): b""}
+_REPLACED = {b"&": b" and ", b"'": b"", "’".encode(): b"", "｜".encode(): b" "}
 _ACCENTS = re.compile("[\u0300-\u036f]+")
 _KANA_MARKS = "\u3099\u309a"
 """They part は, ば and ぱ."""

@@ -84,7 +84,7 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     lists.SourceNotConfigured: ProblemType(
         "source-not-set-up", 501, "Hakken cannot read this site here"
     ),
-    lists.BadExportFile: ProblemType("bad-export-file", 400, "This file cannot be read", "export"),
+    lists.BadListFile: ProblemType("bad-export-file", 400, "This file cannot be read", "export"),
     InvalidQuery: ProblemType("bad-query", 400, "The address is not quite right"),
     MalformedJson: ProblemType("bad-json", 400, "The body is not JSON"),
     InvalidBody: ProblemType("bad-body", 422, "The body has the wrong shape"),
@@ -141,7 +141,7 @@ def to_problem(error: Exception, request_id: str) -> Problem:
 def _problem_type_of(error: Exception) -> ProblemType | None:
     if isinstance(error, lists.SourceDown) and error.trouble in _TROUBLE_TYPES:
         return _TROUBLE_TYPES[error.trouble]
-    if isinstance(error, lists.BadExportFile) and error.reason is lists.BadFileReason.TOO_LARGE:
+    if isinstance(error, lists.BadListFile) and error.reason is lists.BadFileReason.TOO_LARGE:
         return EXPORT_TOO_LARGE
     return next((PROBLEM_TYPES[cls] for cls in type(error).__mro__ if cls in PROBLEM_TYPES), None)
 

@@ -19,7 +19,7 @@ ALL = [
     RateLimited(**FAN, retry_after=60),
     *(errors.SourceDown(**FAN, detail="HTTP 500: oops", trouble=each) for each in errors.Trouble),
     errors.SourceNotConfigured(source="AniList"),
-    *(errors.BadExportFile(reason=reason, source="MyAnimeList export") for reason in BadFileReason),
+    *(errors.BadListFile(reason=reason) for reason in BadFileReason),
 ]
 
 

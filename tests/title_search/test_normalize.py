@@ -30,6 +30,7 @@ SAME = [
     ("ＡＢＣ", "abc"),
     ("K", "k"),
     ("Hunter x Hunter", "hunter x hunter"),
+    ("A｜B", "a b"),
     ("!?", ""),
 ]
 

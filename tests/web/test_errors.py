@@ -27,7 +27,7 @@ ARGUMENTS: dict[type[lists.ListError], dict[str, object]] = {
     lists.RateLimited: {"retry_after": 41},
     lists.SourceDown: {"detail": "secret"},
     lists.SourceNotConfigured: {},
-    lists.BadExportFile: {"reason": lists.BadFileReason.MANGA},
+    lists.BadListFile: {"reason": lists.BadFileReason.MANGA},
 }
 STATUSES = {
     lists.BadUsername: 400,
@@ -39,7 +39,7 @@ STATUSES = {
     lists.RateLimited: 503,
     lists.SourceDown: 502,
     lists.SourceNotConfigured: 501,
-    lists.BadExportFile: 400,
+    lists.BadListFile: 400,
 }
 
 
@@ -71,7 +71,7 @@ def test_what_an_error_says_of_itself_counts() -> None:
     for trouble in (lists.Trouble.UNREACHABLE, lists.Trouble.REFUSED):
         found = to_problem(make(lists.SourceDown, trouble=trouble), "0")
         assert (found.problem_type.slug, found.status) == (f"source-{trouble}", 502)
-    large = make(lists.BadExportFile, reason=lists.BadFileReason.TOO_LARGE)
+    large = make(lists.BadListFile, reason=lists.BadFileReason.TOO_LARGE)
     assert to_problem(large, "0").status == 413
     assert to_problem(make(lists.RateLimited), "0").headers == {"Retry-After": "41"}
     silent = make(lists.RateLimited, retry_after=None)

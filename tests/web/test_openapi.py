@@ -57,6 +57,8 @@ def test_every_option_is_a_parameter(told: dict[str, Any]) -> None:
 
 def test_every_address_can_be_asked(client: FlaskClient, told: dict[str, Any]) -> None:
     for path, doing in told["paths"].items():
+        if "get" not in doing:
+            continue
         address = path.replace("{anime_id}", str(IDS[12]))
         wanted = {
             each["name"]: {

@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.web.requests.upload import MAX_UPLOAD_BYTES
+from tests.tiny_model import ANILIST_OFFSET, title_of
 from tests.web.fans import SCORED, regular_export
 from tests.web.html_page import Element, read_html
 
@@ -102,17 +103,17 @@ def bomb() -> bytes:
 @pytest.mark.parametrize(
     ("data", "status", "sentence"),
     [
-        (b"hello", 400, "not a MyAnimeList export"),
-        (b"", 400, "not a MyAnimeList export"),
+        (b"hello", 400, "does not know what this file is"),
+        (b"", 400, "does not know what this file is"),
         (gzip.compress(regular_export())[:-20], 400, "damaged"),
         (b'<!DOCTYPE a [<!ENTITY b "c">]><myanimelist>&b;</myanimelist>', 400, "XML"),
-        (b"<myanimelist></myanimelist>", 400, "no anime"),
+        (b"<myanimelist><manga></manga></myanimelist>", 400, "a list of manga"),
         (bomb(), 413, "too large"),
         (b"<" + b" " * MAX_UPLOAD_BYTES, 413, "larger than Hakken accepts"),
     ],
-    ids=["text", "empty", "torn", "entity", "no anime", "bomb", "huge"],
+    ids=["text", "empty", "torn", "entity", "manga", "bomb", "huge"],
 )
-def test_what_is_no_export_is_refused_kindly(
+def test_what_is_no_list_is_refused_kindly(
     client: FlaskClient, data: bytes, status: int, sentence: str
 ) -> None:
     response = send(client, data)
@@ -124,6 +125,80 @@ def test_what_is_no_export_is_refused_kindly(
     if sentence != "larger than Hakken accepts":
         assert field[0].attributes["aria-invalid"] == "true"
         assert "problem" in field[0].attributes["aria-describedby"].split()
+
+
+def test_an_empty_list_is_welcome(client: FlaskClient) -> None:
+    response = send(client, b"<myanimelist></myanimelist>")
+    assert response.status_code == 200
+    assert "This list is empty so far." in read_html(response.text).text
+
+
+def test_a_file_of_another_site_is_placed_by_its_titles(client: FlaskClient) -> None:
+    rows = [{"name": title_of(n), "status": "watched", "rating": 4.5} for n in SCORED]
+    rows += [{"name": f"Nobody knows {n}", "status": "watched"} for n in range(7)]
+    file = {"user": {"name": "Planner"}, "export": {"type": "anime"}, "entries": rows}
+    page = read_html(send(client, json.dumps(file).encode(), "export-anime.json").text)
+    assert page.one("h1").text == "Picks for Planner"
+    assert f"From {len(SCORED)} scored titles on a list of {len(SCORED) + 7}." in page.text
+    said = "7 titles could not be matched with MyAnimeList, by whose numbers Hakken knows anime: "
+    assert f"{said}Nobody knows 0; Nobody knows 1; " in page.text
+    assert "Nobody knows 4 and 2 more." in page.text
+    assert "Read as a list of Anime-Planet." in page.text
+    carried = page.one("input", name="list").attributes["value"]
+    again = client.post("/upload", data={"list": carried, "choice": "order=score"}).text
+    assert f"{said}Nobody knows 0; " in read_html(again).text
+
+
+def test_a_file_of_anilist_leads_to_anilist(client: FlaskClient) -> None:
+    ids = [n + ANILIST_OFFSET for n in SCORED]
+    rows = [{"series_type": 0, "series_id": n, "status": 2, "score": 90} for n in ids]
+    file = {"user": {"display_name": "fan"}, "lists": rows}
+    page = read_html(send(client, json.dumps(file).encode()).text)
+    assert page.one("h1").text == "Picks for fan"
+    assert f"on a list of {len(SCORED)}." in page.text
+    links = [a.attributes["href"] for a in page.one("ol").all("a")]
+    assert any(link.startswith("https://anilist.co/anime/") for link in links)
+    # Somebody else’s words for a site are none.
+    carried = page.one("input", name="list").attributes["value"].replace("anilist", "elsewhere")
+    assert client.post("/upload", data={"list": carried}).status_code == 400
+
+
+def post_file(client: FlaskClient, data: bytes, query: str = "") -> TestResponse:
+    address = f"/api/v1/recommendations/file{query}"
+    return client.post(address, data=data, content_type="application/octet-stream")
+
+
+def test_the_api_takes_files(client: FlaskClient) -> None:
+    rows = [{"title": title_of(n), "score": 10 - place % 5} for place, n in enumerate(SCORED)]
+    rows.append({"title": "Nobody knows it", "score": 5})
+    body = post_file(client, gzip.compress(json.dumps(rows).encode()), "?top=5").json
+    assert body is not None
+    listed = [{"anime_id": n, "score": 10 - place % 5} for place, n in enumerate(SCORED)]
+    same = client.post("/api/v1/recommendations", json={"list": listed, "top": 5}).json
+    assert same is not None
+    assert body["recommendations"] == same["recommendations"]
+    assert body["file_format"] == "table"
+    assert body["list"]["unmapped"] == 1
+    assert body["list"]["unplaced_titles"] == ["Nobody knows it"]
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "slug"),
+    [
+        (b"hello", 400, "bad-export-file"),
+        (bomb(), 413, "export-too-large"),
+        (b"<" + b" " * MAX_UPLOAD_BYTES, 413, "too-large"),
+    ],
+    ids=["text", "bomb", "huge"],
+)
+def test_the_api_says_what_is_wrong_with_a_file(
+    client: FlaskClient, data: bytes, status: int, slug: str
+) -> None:
+    response = post_file(client, data)
+    assert response.status_code == status
+    assert response.mimetype == "application/problem+json"
+    assert response.json is not None
+    assert response.json["type"].endswith(f"/problems/{slug}")
 
 
 def test_no_file_chosen(client: FlaskClient) -> None:

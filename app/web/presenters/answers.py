@@ -29,6 +29,8 @@ from app.schemas.anime_for_fan import AnimeForFanResponse
 from app.schemas.pair import PairMemberSchema, PairRecommendationsResponse
 from app.schemas.recommendations import (
     FetchedListCoverage,
+    FileListCoverage,
+    FileRecommendationsResponse,
     FilterRelaxationSchema,
     RatingCeilingSchema,
     RecommendationSchema,
@@ -76,6 +78,29 @@ def user_recommendations_answer(
         username=anime_list.username or "",
         list=FetchedListCoverage.build(
             filtered.result.profile, unmapped=anime_list.unmapped, channel=anime_list.channel
+        ),
+    )
+
+
+def file_recommendations_answer(
+    library: Library,
+    filtered: FilteredResult[RecommendationResult],
+    options: QueryOptions,
+    anime_list: AnimeList,
+) -> FileRecommendationsResponse:
+    """Answer with recommendations for a list in a file."""
+    return FileRecommendationsResponse.build(
+        filtered.result,
+        library.catalogue,
+        english=options.english,
+        relax=_relaxations_if_empty(filtered),
+        ceiling=_ceiling_schema(library, filtered.filters, options),
+        file_format=anime_list.file_format or "",
+        username=anime_list.username,
+        list=FileListCoverage.build(
+            filtered.result.profile,
+            unmapped=anime_list.unmapped,
+            unplaced_titles=list(anime_list.unplaced_titles),
         ),
     )
 

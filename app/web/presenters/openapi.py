@@ -21,7 +21,11 @@ from app.schemas.anime import (
 from app.schemas.anime_for_fan import AnimeForFanResponse
 from app.schemas.base import ProblemDetails, Schema, adapter_of
 from app.schemas.pair import PairRecommendationsResponse
-from app.schemas.recommendations import RecommendationsResponse, UserRecommendationsResponse
+from app.schemas.recommendations import (
+    FileRecommendationsResponse,
+    RecommendationsResponse,
+    UserRecommendationsResponse,
+)
 from app.schemas.similar_users import SimilarUsersResponse
 from app.web.problems import problem_types_by_slug
 from app.web.requests.body import RecommendationsBody
@@ -29,6 +33,7 @@ from app.web.requests.query import (
     DetailsQuery,
     ForFanQuery,
     PairQuery,
+    QueryOptions,
     SearchQuery,
     SimilarQuery,
     SimilarUsersQuery,
@@ -41,6 +46,7 @@ RESPONSES = (
     SearchResponse,
     RecommendationsResponse,
     UserRecommendationsResponse,
+    FileRecommendationsResponse,
     PairRecommendationsResponse,
     SimilarUsersResponse,
     AnimeResponse,
@@ -48,6 +54,9 @@ RESPONSES = (
     SimilarAnimeResponse,
     AnimeDetailsResponse,
 )
+_FILE_CONTENT = {
+    "application/octet-stream": {"schema": {"type": "string", "contentMediaType": "*/*"}}
+}
 _REF_TEMPLATE = "#/components/schemas/{model}"
 _ANIME_ID_PARAMETER = {
     "name": "anime_id",
@@ -116,6 +125,15 @@ class ApiDescription:
                     _LIST_STATUSES,
                 ),
                 "post": post | {"requestBody": {"required": True, "content": body}},
+            },
+            "/api/v1/recommendations/file": {
+                "post": _operation(
+                    "Recommendations for a list in a file, as sites export it",
+                    FileRecommendationsResponse,
+                    self._query_parameters(QueryOptions),
+                    (408, 413),
+                )
+                | {"requestBody": {"required": True, "content": _FILE_CONTENT}}
             },
             "/api/v1/together": {
                 "get": _operation(

@@ -107,6 +107,19 @@ def _build_notes(answer: RecommendationResult, anime_list: AnimeList) -> list[st
     return notes
 
 
+def _unmapped_note(anime_list: AnimeList) -> str:
+    """Say how many titles have no number of MyAnimeList's, and which few, where they have names."""
+    count, named = anime_list.unmapped, anime_list.unplaced_titles
+    said = (
+        f"{count_noun(count, 'title')} could not be matched with MyAnimeList, "
+        "by whose numbers Hakken knows anime"
+    )
+    if not named:
+        return f"{said}."
+    rest = f" and {count - len(named):,} more" if count > len(named) else ""
+    return f"{said}: {'; '.join(named)}{rest}."
+
+
 def _build_list_notes(
     answer: RecommendationResult, anime_list: AnimeList, options: QueryOptions
 ) -> list[str]:
@@ -124,11 +137,10 @@ def _build_list_notes(
             f"{unknown:,} of the {count_noun(total, 'title')} could not be used: too new for "
             "Hakken’s data, or rated by too few fans."
         )
+    if anime_list.file_format:
+        notes.append(f"Read as a list of {anime_list.file_format}.")
     if anime_list.unmapped:
-        notes.append(
-            f"{count_noun(anime_list.unmapped, 'title')} could not be matched with MyAnimeList, "
-            "by whose numbers Hakken knows anime."
-        )
+        notes.append(_unmapped_note(anime_list))
     if options.ignore_dropped:
         notes.append("What you dropped without a score is not taken for a dislike.")
     if planned and options.planned is PlannedMode.NO:

@@ -1,4 +1,4 @@
-"""An uploaded export, and how its result page asks again without anything being stored.
+"""An uploaded list, and how its result page asks again without anything being stored.
 
 The page carries the list back to the visitor in a hidden field; changing the order or asking for
 more titles posts that field instead of the file.
@@ -11,13 +11,16 @@ from contextlib import suppress
 from typing import Annotated, BinaryIO, cast
 from urllib.parse import parse_qsl
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Request
 
-from app.lists import export_file
+from app.lists import SOURCE_SLUGS
 from app.lists.entry import AnimeList, ListEntry
+from app.lists.files import read_list_file
+from app.lists.files.entries import SLUG, FileList
+from app.lists.normalize import MAX_TITLE_LENGTH
 from app.recommender import WatchStatus
 from app.web.requests.query import InvalidQuery
 
@@ -27,11 +30,22 @@ _MAX_OTHER_VALUES = 100
 _CHUNK_BYTES = 256 * 1024
 
 
+def _check_source(slug: str) -> str:
+    if slug not in (SLUG, *SOURCE_SLUGS):
+        raise ValueError
+    return slug
+
+
 class _UploadedList(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: Annotated[str, Field(max_length=100)] | None = None
+    source: Annotated[str, AfterValidator(_check_source)] = SLUG
+    file_format: Annotated[str, Field(max_length=100)] | None = None
     unmapped: Annotated[int, Field(ge=0)] = 0
+    unplaced_titles: Annotated[
+        tuple[Annotated[str, Field(max_length=MAX_TITLE_LENGTH)], ...], Field(max_length=10)
+    ] = ()
     rows: tuple[
         tuple[
             Annotated[int, Field(gt=0, lt=2**31)],
@@ -42,28 +56,31 @@ class _UploadedList(BaseModel):
     ]
 
 
-def parse_uploaded_export(file: FileStorage | None) -> AnimeList:
+def parse_uploaded_file(file: FileStorage | None) -> FileList:
     """Read the list in the uploaded file.
 
     Raises
     ------
     InvalidQuery
         No file was chosen.
-    BadExportFile, ListTooLong
+    BadListFile, ListTooLong
         It cannot be used.
     """
     if file is None or not file.filename:
-        raise InvalidQuery(
-            "export", "No file was chosen: pick the export that MyAnimeList gave you."
-        )
-    return export_file.parse_export(cast("BinaryIO", file.stream))
+        raise InvalidQuery("export", "No file was chosen: pick the file that your site gave you.")
+    return read_list_file(cast("BinaryIO", file.stream))
 
 
 def serialize_list(anime_list: AnimeList) -> str:
     """Write the list as text for a hidden field."""
-    rows = tuple((e.anime_id, e.score, e.status) for e in anime_list.entries)
-    name = anime_list.username and anime_list.username[:100]
-    return _UploadedList(name=name, unmapped=anime_list.unmapped, rows=rows).model_dump_json()
+    return _UploadedList(
+        name=anime_list.username and anime_list.username[:100],
+        source=anime_list.source,
+        file_format=anime_list.file_format,
+        unmapped=anime_list.unmapped,
+        unplaced_titles=anime_list.unplaced_titles,
+        rows=tuple((e.anime_id, e.score, e.status) for e in anime_list.entries),
+    ).model_dump_json()
 
 
 def deserialize_list(text: str, max_entries: int) -> AnimeList:
@@ -75,8 +92,16 @@ def deserialize_list(text: str, max_entries: int) -> AnimeList:
             uploaded = _UploadedList.model_validate_json(text)
     if uploaded is None or len(uploaded.rows) > max_entries:
         raise InvalidQuery("list", "The list did not come back whole: upload the file again.")
-    entries = tuple(ListEntry(anime_id, status, score) for anime_id, score, status in uploaded.rows)
-    return AnimeList(export_file.SLUG, uploaded.name, entries, uploaded.unmapped)
+    return AnimeList(
+        source=uploaded.source,
+        username=uploaded.name,
+        entries=tuple(
+            ListEntry(anime_id, status, score) for anime_id, score, status in uploaded.rows
+        ),
+        unmapped=uploaded.unmapped,
+        unplaced_titles=uploaded.unplaced_titles,
+        file_format=uploaded.file_format,
+    )
 
 
 def parse_choice(text: str) -> dict[str, str]:

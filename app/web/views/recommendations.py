@@ -9,6 +9,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.lists.entry import AnimeList
+from app.lists.files import place_entries
 from app.schemas.recommendations import RecommendationsResponse
 from app.web.presenters.results import build_results_page
 from app.web.presenters.shelves import build_shelf_sections, build_tiles
@@ -33,7 +34,7 @@ from app.web.requests.upload import (
     deserialize_list,
     drain_body,
     parse_choice,
-    parse_uploaded_export,
+    parse_uploaded_file,
     serialize_list,
 )
 from app.web.services.example_lists import EXAMPLE_LIST
@@ -161,7 +162,7 @@ def show_picked_recommendations(picks: str) -> str | AnyResponse:
 @blueprint.post("/upload")
 @rate_limited(Cost.LIST)
 def post_upload() -> str | AnyResponse:
-    """Show the results for an export; nothing is kept that could be redirected to."""
+    """Show the results for a file; nothing is kept that could be redirected to."""
     request.max_content_length = MAX_UPLOAD_BYTES
     try:
         form, files = request.form, request.files
@@ -172,7 +173,9 @@ def post_upload() -> str | AnyResponse:
     if "list" in form:
         anime_list = deserialize_list(form["list"], get_app_state().settings.max_list_length)
     else:
-        anime_list = parse_uploaded_export(files.get("export"))
+        library = get_library()
+        file_list = parse_uploaded_file(files.get("export"))
+        anime_list = place_entries(file_list, library.catalogue, library.title_index)
     return _respond_to_upload(anime_list, parse_page_query(choice), choice.get("format"))
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
-from app.web.presenters.answers import recommendations_answer, user_recommendations_answer
+from app.lists.files import place_entries, read_list_file
+from app.web.presenters.answers import (
+    file_recommendations_answer,
+    recommendations_answer,
+    user_recommendations_answer,
+)
 from app.web.request_costs import Cost, rate_limited
 from app.web.requests.body import parse_body
-from app.web.requests.query import UserQuery, parse_query
-from app.web.requests.upload import read_whole_body
+from app.web.requests.query import QueryOptions, UserQuery, parse_query
+from app.web.requests.upload import MAX_UPLOAD_BYTES, read_whole_body
 from app.web.services.recommendations import recommend_and_record
 from app.web.services.user_lists import UserRef, fetch_list, get_source, to_user_list
 from app.web.state import get_app_state, get_library
@@ -40,3 +45,17 @@ def post_recommendations() -> Response:
     library = get_library()
     filtered = recommend_and_record(library, body.user_list, body.options)
     return json_response(recommendations_answer(library, filtered, body.options))
+
+
+@blueprint.post("/recommendations/file")
+@rate_limited(Cost.LIST)
+def post_file() -> Response:
+    """Recommend for the list in a file, which is the body itself."""
+    request.max_content_length = MAX_UPLOAD_BYTES
+    options = parse_query(QueryOptions, request.args)
+    library = get_library()
+    file_list = read_list_file(read_whole_body(request))
+    anime_list = place_entries(file_list, library.catalogue, library.title_index)
+    user_list = to_user_list(anime_list)
+    filtered = recommend_and_record(library, user_list, options, anime_list.unmapped)
+    return json_response(file_recommendations_answer(library, filtered, options, anime_list))

@@ -1,4 +1,4 @@
-"""Export files of any structure, torn, packed and sent in any way."""
+"""Files of any structure, torn, packed and sent in any way."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.lists.entry import AnimeList
-from app.lists.errors import BadExportFile, ListError
-from app.lists.export_file import MAX_ENTRIES, parse_export
-from tests.lists.test_export_file import HEAD, TAIL, export, row
+from app.lists.errors import BadListFile, ListError
+from app.lists.files.entries import MAX_ENTRIES
+from tests.lists.files.placed import read_placed
+from tests.lists.files.test_xml_lists import HEAD, TAIL, export, row
 
 NAMES = st.sampled_from(
     [
@@ -54,7 +55,7 @@ TREES = st.recursive(
 def outcome(data: bytes) -> AnimeList | str:
     """The list, or the kind of refusal; anything else is an error of ours."""
     try:
-        return parse_export(data)
+        return read_placed(data)
     except ListError as error:
         return str(error)
 
@@ -62,7 +63,6 @@ def outcome(data: bytes) -> AnimeList | str:
 def sound(fans: AnimeList) -> None:
     """What holds for every list, wherever it is from."""
     ids = [entry.anime_id for entry in fans.entries]
-    assert ids
     assert len(ids) == len(set(ids)) <= MAX_ENTRIES
     assert all(0 < anime_id < 10**9 for anime_id in ids)
     assert all(entry.score is None or 1 <= entry.score <= 10 for entry in fans.entries)
@@ -88,12 +88,13 @@ def test_rows_among_strange_elements_are_found(strange: list[ElementTree.Element
     between = [ElementTree.tostring(each, "unicode") for each in harmless]
     rows = [row(number, score=1 + number % 10) for number in range(1, len(between) + 2)]
     mixed = [part for pair in zip(rows, [*between, ""], strict=True) for part in pair]
-    assert parse_export(export(*mixed)).entries == parse_export(export(*rows)).entries
+    assert read_placed(export(*mixed)).entries == read_placed(export(*rows)).entries
 
 
 def _means_something(element: ElementTree.Element) -> bool:
     return any(
-        each.tag.casefold() in {"anime", "manga", "user_export_type"} for each in element.iter()
+        each.tag.casefold() in {"anime", "item", "manga", "user_export_type"}
+        for each in element.iter()
     )
 
 
@@ -110,26 +111,26 @@ def test_a_flipped_bit_is_noticed_or_changes_nothing_else(data: st.DataObject) -
     # The header holds a time and a system that nobody needs; the rest has a checksum, but for the
     # bits that fill up its last byte.
     if at >= 10:
-        assert isinstance(found, str) or found == parse_export(GOOD)
+        assert isinstance(found, str) or found == read_placed(GOOD)
 
 
 @given(st.integers(2, len(PACKED) - 1))
 def test_a_file_that_breaks_off_is_refused(length: int) -> None:
-    with pytest.raises(BadExportFile):
-        parse_export(PACKED[:length])
+    with pytest.raises(BadListFile):
+        read_placed(PACKED[:length])
 
 
 @given(st.integers(len(HEAD), len(GOOD) - len(TAIL)))
 def test_xml_that_breaks_off_is_refused(length: int) -> None:
-    with pytest.raises(BadExportFile):
-        parse_export(GOOD[:length])
+    with pytest.raises(BadListFile):
+        read_placed(GOOD[:length])
 
 
 @given(st.lists(st.integers(1, len(GOOD) - 1), max_size=4, unique=True), st.integers(0, 9))
 def test_a_file_packed_in_several_members_is_one(cuts: list[int], level: int) -> None:
     ends = [0, *sorted(cuts), len(GOOD)]
     members = (GOOD[a:b] for a, b in pairwise(ends))
-    assert parse_export(b"".join(gzip.compress(each, level) for each in members)) == parse_export(
+    assert read_placed(b"".join(gzip.compress(each, level) for each in members)) == read_placed(
         GOOD
     )
 
@@ -141,7 +142,7 @@ def test_a_file_packed_in_several_members_is_one(cuts: list[int], level: int) ->
 def test_what_stands_behind_a_packed_file_raises_nothing_unexpected(rest: bytes) -> None:
     found = outcome(PACKED + rest)
     if not rest.strip(b"\0"):  # padding, as tapes need it
-        assert found == parse_export(GOOD)
+        assert found == read_placed(GOOD)
 
 
 @given(st.integers(-15, 31), st.binary(max_size=60))
@@ -152,7 +153,7 @@ def test_other_packings_are_refused(bits: int, data: bytes) -> None:
         if not packed.startswith(b"\x1f\x8b"):
             assert isinstance(outcome(packed), str)
     with suppress(ListError):
-        parse_export(data)
+        read_placed(data)
 
 
 class _Dripping(io.BytesIO):
@@ -170,4 +171,4 @@ class _Dripping(io.BytesIO):
 @given(st.lists(st.integers(1, 60), max_size=30), st.booleans())
 def test_how_the_bytes_arrive_changes_nothing(sizes: list[int], packed: bool) -> None:
     stream = _Dripping(PACKED if packed else GOOD, sizes)
-    assert parse_export(stream) == parse_export(GOOD)
+    assert read_placed(stream) == read_placed(GOOD)

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.lists.entry import AnimeList, ListEntry
-from app.lists.errors import BadExportFile, BadFileReason, ListError, ListTooLong
-from app.lists.export_file import MAX_COMPRESSED_BYTES, MAX_XML_BYTES, parse_export
+from app.lists.errors import BadFileReason, BadListFile, ListError, ListTooLong
+from app.lists.files import MAX_PACKED_BYTES, MAX_UNPACKED_BYTES
 from app.recommender.watch_status import WatchStatus
+from tests.lists.files.placed import read_placed, scores
 
 HEAD = (
     '<?xml version="1.0" encoding="UTF-8" ?>\n<!-- made by a test & others -- really -->\n'
@@ -44,20 +45,19 @@ def export(*rows: str) -> bytes:
 
 
 def refused(data: bytes) -> BadFileReason:
-    with pytest.raises(BadExportFile) as caught:
-        parse_export(data)
+    with pytest.raises(BadListFile) as caught:
+        read_placed(data)
     assert str(caught.value) == caught.value.reason.value
-    assert caught.value.source == "MyAnimeList export"
     return caught.value.reason
 
 
 def only(data: bytes) -> ListEntry:
-    (entry,) = parse_export(data).entries
+    (entry,) = read_placed(data).entries
     return entry
 
 
 def test_reads_an_export() -> None:
-    fans = parse_export(export(row(53802, score=7), row(1, score=0, status="Watching")))
+    fans = read_placed(export(row(53802, score=7), row(1, score=0, status="Watching")))
     assert fans == AnimeList(
         source="export",
         username="fan",
@@ -65,17 +65,18 @@ def test_reads_an_export() -> None:
             ListEntry(53802, WatchStatus.COMPLETED, 7.0, "T"),
             ListEntry(1, WatchStatus.WATCHING, None, "T"),
         ),
+        file_format="MyAnimeList",
     )
 
 
 def test_reads_streams_and_gzip_by_content() -> None:
     plain = export(row())
-    expected = parse_export(plain)
-    assert parse_export(io.BytesIO(plain)) == expected
-    assert parse_export(gzip.compress(plain)) == expected
-    assert parse_export(io.BytesIO(gzip.compress(plain))) == expected
+    expected = read_placed(plain)
+    assert read_placed(io.BytesIO(plain)) == expected
+    assert read_placed(gzip.compress(plain)) == expected
+    assert read_placed(io.BytesIO(gzip.compress(plain))) == expected
     # gzip files may be joined end to end
-    assert parse_export(gzip.compress(plain[:50]) + gzip.compress(plain[50:])) == expected
+    assert read_placed(gzip.compress(plain[:50]) + gzip.compress(plain[50:])) == expected
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_missing_title_score_and_status_are_tolerated() -> None:
 
 @pytest.mark.parametrize("bad", ["", "x", "-3", "0", "1.5", "9" * 30, "٣", None])
 def test_rows_without_a_usable_id_are_counted(bad: str | None) -> None:
-    fans = parse_export(export(row(bad), row(5)))
+    fans = read_placed(export(row(bad), row(5)))
     assert [item.anime_id for item in fans.entries] == [5]
     assert fans.unmapped == 1
 
@@ -150,23 +151,19 @@ def test_rows_without_a_usable_id_are_counted(bad: str | None) -> None:
 @pytest.mark.parametrize("change", [str.upper, str.title])
 def test_tags_in_another_case_are_the_same_tags(change: Callable[[str], str]) -> None:
     text = re.sub(r"</?[a-z_]+>", lambda tag: change(tag[0]), (HEAD + row(5, score=8) + TAIL))
-    fans = parse_export(text.encode())
+    fans = read_placed(text.encode())
     assert [(entry.anime_id, entry.score) for entry in fans.entries] == [(5, 8.0)]
     assert fans.username == "fan"
-    manga = text.replace(change("<user_export_type>") + "1", change("<user_export_type>") + "2")
-    with pytest.raises(BadExportFile) as caught:
-        parse_export(manga.encode())
-    assert caught.value.reason is BadFileReason.MANGA
 
 
 def test_of_equal_ids_the_last_wins() -> None:
-    fans = parse_export(export(row(1, score=3), row(2), row(1, score=9)))
+    fans = read_placed(export(row(1, score=3), row(2), row(1, score=9)))
     assert [(item.anime_id, item.score) for item in fans.entries] == [(2, 7.0), (1, 9.0)]
 
 
 def test_fields_of_other_elements_are_not_taken_for_rows() -> None:
     nested = "<extra><anime><my_score>1</my_score></anime></extra>"
-    assert parse_export(export(row(4, more="<user_export_type>2</user_export_type>"))).entries
+    assert read_placed(export(row(4, more="<user_export_type>2</user_export_type>"))).entries
     assert only(export(nested, row(4))).anime_id == 4
 
 
@@ -219,24 +216,30 @@ def test_declared_utf16_that_is_not() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"hello", b"\x89PNG\r\n\x1a\n", b"PK\x03\x04", b'{"a": 1}', b"<myanimelist>", b"<a></b>"],
+    [b"", b"hello", b"\x89PNG\r\n\x1a\n", b"<a></b>", b"<html></html>", b"<a><b/></a>", b"\x00"],
 )
-def test_what_is_not_xml(data: bytes) -> None:
-    assert refused(data) is BadFileReason.NOT_XML
+def test_what_is_no_list_is_told_what_would_be_read(data: bytes) -> None:
+    assert refused(data) is BadFileReason.UNKNOWN
 
 
-@pytest.mark.parametrize("data", [b"<html></html>", export(), export(row("x"))])
-def test_xml_without_anime(data: bytes) -> None:
-    assert refused(data) is BadFileReason.NO_ANIME
+def test_lists_that_break_off() -> None:
+    assert refused(b"<myanimelist>") is BadFileReason.BROKEN
+    assert refused(export(row())[:-5]) is BadFileReason.BROKEN
 
 
-def test_manga_exports() -> None:
-    marked = export().replace(b"type>1<", b"type>2<")
-    assert refused(marked) is BadFileReason.MANGA
-    assert (
-        refused(export("<manga><manga_mangadb_id>1</manga_mangadb_id></manga>"))
-        is BadFileReason.MANGA
-    )
+def test_an_empty_list_is_a_list() -> None:
+    assert read_placed(export()).entries == ()
+    assert read_placed(export()).username == "fan"
+    assert read_placed(b"<myanimelist/>").unmapped == 0
+
+
+def test_rows_decide_what_kind_of_list_it_is() -> None:
+    swapped = export(row(5)).replace(b"type>1<", b"type>2<")
+    assert only(swapped).anime_id == 5
+    manga = "<manga><manga_mangadb_id>1</manga_mangadb_id></manga>"
+    assert [entry.anime_id for entry in read_placed(export(manga, row(5))).entries] == [5]
+    assert refused(export().replace(b"type>1<", b"type>2<")) is BadFileReason.MANGA
+    assert refused(export(manga)) is BadFileReason.MANGA
 
 
 @pytest.mark.parametrize(
@@ -244,22 +247,85 @@ def test_manga_exports() -> None:
     [
         '<!DOCTYPE a [<!ENTITY x "y"><!ENTITY z "&x;&x;&x;">]>',
         '<!DOCTYPE a SYSTEM "http://127.0.0.1:9/x.dtd">',
+        '<!DOCTYPE a SYSTEM "../../etc/passwd">',
+        '<!DOCTYPE a PUBLIC "-//x//y" "x.dtd">',
         '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>',
-        "<!DOCTYPE a>",
+        "<!DOCTYPE a [<!ELEMENT a ANY>]>",
     ],
 )
-def test_document_types_and_entities_are_refused(doctype: str) -> None:
+def test_entities_and_what_could_be_fetched_are_refused(doctype: str) -> None:
     assert refused(f"<?xml version='1.0'?>{doctype}<a>&z;</a>".encode()) is BadFileReason.UNSAFE_XML
+
+
+@pytest.mark.parametrize("system", ["", ' SYSTEM "myanimelist.dtd"'])
+def test_a_bare_doctype_is_read(system: str) -> None:
+    data = export(row(5)).replace(
+        b"<myanimelist>", f"<!DOCTYPE myanimelist{system}>".encode() + b"<myanimelist>"
+    )
+    assert only(data).anime_id == 5
+
+
+@pytest.mark.parametrize("tag", ["anime_animedb_id", "animedb_id", "mal_id", "anime_id"])
+def test_other_names_of_the_number(tag: str) -> None:
+    assert only(export(row(7)).replace(b"series_animedb_id", tag.encode())).anime_id == 7
+
+
+def test_shikimori_says_what_is_watched_again() -> None:
+    more = "<shiki_status>Rewatching</shiki_status>"
+    fans = read_placed(export(row(1, status="Watching", more=more)))
+    assert (fans.source, fans.file_format) == ("shikimori", "Shikimori")
+    assert scores(fans) == {1: ("completed", 7.0)}
+
+
+def test_hianime_puts_rows_into_folders() -> None:
+    data = """<list><folder><name>On-Hold</name><data><item><name>A</name>
+        <link>https://myanimelist.net/anime/5</link></item></data></folder><folder>
+        <name>Plan to watch</name><data><item><name>Monster</name><link></link></item></data>
+        </folder></list>"""
+    assert scores(read_placed(data.encode())) == {5: ("on_hold", None), 19: ("plan_to_watch", None)}
+
+
+TAIGA = """<meta><version>1.4.1</version></meta><database><anime><id>999</id></anime></database>
+<library>{}</library>"""
+
+
+def taiga_row(number: int, library_id: str, score: int, status: int) -> str:
+    return (
+        f"<anime><id>{number}</id><library_id>{library_id}</library_id><progress>3</progress>"
+        f"<score>{score}</score><status>{status}</status><rewatching>0</rewatching></anime>"
+    )
+
+
+def test_taiga_of_myanimelist() -> None:
+    rows = "".join(taiga_row(n, "", 10 * n, n) for n in range(1, 6))
+    fans = read_placed(f"<library>{rows}</library>".encode())
+    assert scores(fans) == {
+        1: ("watching", 1.0),
+        2: ("completed", 2.0),
+        3: ("on_hold", 3.0),
+        4: ("dropped", 4.0),
+        5: ("plan_to_watch", 5.0),
+    }
+
+
+@pytest.mark.parametrize(
+    ("numbers", "known"), [((900101, 900102, 19), {101, 102, 19}), ((901, 902, 10), {101, 102, 19})]
+)
+def test_taiga_of_another_site_is_told_by_the_numbers(
+    numbers: tuple[int, ...], known: set[int]
+) -> None:
+    rows = "".join(taiga_row(number, "77", 80, 2) for number in numbers)
+    assert scores(read_placed(f"<library>{rows}</library>".encode())).keys() == known
 
 
 def test_damaged_gzip() -> None:
     packed = gzip.compress(export(*(row(n) for n in range(1, 500))))
     flipped = bytearray(packed)
     flipped[-6] ^= 0xFF
-    assert refused(packed[:-20]) is BadFileReason.DAMAGED_GZIP
-    assert refused(packed[:2]) is BadFileReason.DAMAGED_GZIP
-    assert refused(bytes(flipped)) is BadFileReason.DAMAGED_GZIP
-    assert refused(packed + b"rubbish") is BadFileReason.DAMAGED_GZIP
+    assert refused(packed[:-20]) is BadFileReason.DAMAGED
+    assert refused(packed[:2]) is BadFileReason.DAMAGED
+    assert refused(bytes(flipped)) is BadFileReason.DAMAGED
+    assert refused(packed + b"rubbish") is BadFileReason.DAMAGED
 
 
 def test_a_zip_bomb_is_refused_and_never_unpacked_in_memory() -> None:
@@ -267,9 +333,9 @@ def test_a_zip_bomb_is_refused_and_never_unpacked_in_memory() -> None:
     packed = io.BytesIO()
     with gzip.GzipFile(fileobj=packed, mode="wb") as bomb:
         bomb.write(HEAD.encode())
-        for _ in range(MAX_XML_BYTES // len(filler) + 1):
+        for _ in range(MAX_UNPACKED_BYTES // len(filler) + 1):
             bomb.write(filler)
-    assert len(packed.getvalue()) < MAX_COMPRESSED_BYTES // 20
+    assert len(packed.getvalue()) < MAX_PACKED_BYTES // 20
     tracemalloc.start()
     try:
         assert refused(packed.getvalue()) is BadFileReason.TOO_LARGE
@@ -281,40 +347,40 @@ def test_a_zip_bomb_is_refused_and_never_unpacked_in_memory() -> None:
 
 def test_too_much_compressed() -> None:
     # gzip can also store without compressing
-    data = gzip.compress(HEAD.encode() + b" " * (MAX_COMPRESSED_BYTES + 1), compresslevel=0)
+    data = gzip.compress(HEAD.encode() + b" " * (MAX_PACKED_BYTES + 1), compresslevel=0)
     assert refused(data) is BadFileReason.TOO_LARGE
 
 
 def test_too_much_plain_xml() -> None:
-    assert refused(HEAD.encode() + b" " * MAX_XML_BYTES) is BadFileReason.TOO_LARGE
+    assert refused(HEAD.encode() + b" " * MAX_UNPACKED_BYTES) is BadFileReason.TOO_LARGE
 
 
 @pytest.mark.parametrize(
     ("attack", "reason"),
     [
         (b"<b/>" * 1_000_001, BadFileReason.TOO_LARGE),
-        (b"<b x='" + b"> " * 1_500_000, BadFileReason.NOT_XML),
-        (b"&" * 1_300_000, BadFileReason.NOT_XML),
-        (b"<![CDATA[]]>" * 400_001, BadFileReason.NOT_XML),
+        (b"<b x='" + b"> " * 1_500_000, BadFileReason.BROKEN),
+        (b"&" * 1_300_000, BadFileReason.BROKEN),
+        (b"<![CDATA[]]>" * 400_001, BadFileReason.BROKEN),
     ],
     ids=["elements", "tag", "ampersands", "sections"],
 )
 def test_attacks_on_our_time(attack: bytes, reason: BadFileReason) -> None:
-    assert refused(b"<a>" + attack + b"</a>") is reason
+    assert refused(b"<myanimelist>" + attack + b"</myanimelist>") is reason
 
 
 def test_too_many_rows() -> None:
     shortest = "<anime><series_animedb_id>{}</series_animedb_id></anime>"
     rows = [shortest.format(n) for n in range(1, 20_002)]
-    assert len(parse_export(export(*rows[:-1])).entries) == 20_000
+    assert len(read_placed(export(*rows[:-1])).entries) == 20_000
     with pytest.raises(ListTooLong) as caught:
-        parse_export(export(*rows))
+        read_placed(export(*rows))
     assert caught.value.limit == 20_000
 
 
 def test_errors_name_nothing_of_the_file() -> None:
-    with pytest.raises(BadExportFile) as caught:
-        parse_export(b"<myanimelist><secret>")
+    with pytest.raises(BadListFile) as caught:
+        read_placed(b"<myanimelist><secret>")
     assert caught.value.__suppress_context__
     assert "secret" not in str(caught.value)
 
@@ -358,7 +424,7 @@ def test_what_is_exported_is_read_back(
         for e in entries
     )
     data = (HEAD + "".join(rows) + TAIL).encode(encoding)
-    fans = parse_export(gzip.compress(data) if packed else data)
+    fans = read_placed(gzip.compress(data) if packed else data)
     assert fans.entries == tuple(entries)
     assert fans.unmapped == 0
 
@@ -368,7 +434,7 @@ def test_arbitrary_bytes_raise_nothing_unexpected(data: bytes, form: str) -> Non
     if form != "plain":
         data = gzip.compress(data) if form == "gzip" else b"\x1f\x8b\x08" + data
     with suppress(ListError):
-        parse_export(data)
+        read_placed(data)
 
 
 _PARTS = st.sampled_from(
@@ -383,4 +449,4 @@ _PARTS = st.sampled_from(
 @given(st.lists(_PARTS, max_size=20), st.sampled_from(["utf-8", "utf-16", "utf-16-be", "latin-1"]))
 def test_exports_torn_to_pieces_raise_nothing_unexpected(parts: list[str], encoding: str) -> None:
     with suppress(ListError):
-        parse_export("".join(parts).encode(encoding))
+        read_placed("".join(parts).encode(encoding))

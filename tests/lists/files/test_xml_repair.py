@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.lists.xml_repair import repair_xml
+from app.lists.files.xml_repair import repair_xml
 
 # The first bytes are read together, to tell the encoding; cuts matter after them.
 PADDING = b"<a>" + b"." * 300
