@@ -29,6 +29,7 @@ class Fault(Enum):
     DRIPPING = "DrippingFan"  # a body that comes byte by byte and never ends
     WRONG_TYPES = "WrongTypesFan"  # scores that are objects
     FIELDLESS = "FieldlessFan"  # scores that are not there
+    ODD_ROWS = "OddRowsFan"  # scores of 7 are objects, all others are right
     ENDLESS = "EndlessFan"  # always one more page, with the same rows
     FOREIGN_NEXT = "ForeignFan"  # the next page is on another host
     MOVED = "MovedFan"  # 307 to another host
@@ -43,6 +44,8 @@ class Fault(Enum):
 
 Refusals = Mapping[Fault, FakeResponse]
 
+_ODD_SCORES = (7, 14)
+"""Of 10, and of 20."""
 FOREIGN_URL = "http://localhost:9/elsewhere"
 
 _HTML_HEADERS = {"Content-Type": "text/html; charset=utf-8"}
@@ -81,14 +84,16 @@ def refusals(private: FakeResponse, limited: FakeResponse, down: FakeResponse) -
 
 
 def corrupt_fields(fault: Fault | None, body: Any, key: str) -> Any:
-    """``body`` with every ``key`` missing or of the wrong type, if that is the fault."""
-    if fault not in (Fault.WRONG_TYPES, Fault.FIELDLESS):
+    """``body`` with every ``key`` (or some) missing or of the wrong type, if that is the fault."""
+    if fault not in (Fault.WRONG_TYPES, Fault.FIELDLESS, Fault.ODD_ROWS):
         return body
     if isinstance(body, list):
         return [corrupt_fields(fault, item, key) for item in body]
     if not isinstance(body, dict):
         return body
     kept = {name: corrupt_fields(fault, value, key) for name, value in body.items() if name != key}
-    if key in body and fault is Fault.WRONG_TYPES:
+    if fault is Fault.ODD_ROWS and key in body and body[key] not in _ODD_SCORES:
+        kept[key] = body[key]
+    elif key in body and fault is not Fault.FIELDLESS:
         kept[key] = {"not": "a number"}
     return kept

@@ -17,7 +17,7 @@ from app.lists.entry import AnimeList, ListEntry
 from app.lists.errors import PrivateList, RateLimited, SourceDown, UnknownUser
 from app.lists.http_client import HttpResponse
 from app.lists.normalize import merge_split_titles, normalize_entry
-from app.lists.payload import Rows, drop_nulls
+from app.lists.payload import Rows, TolerantRows, drop_nulls
 from app.lists.reader import ListRead, ListReader
 from app.lists.usernames import UsernameRule
 from app.recommender.watch_status import WatchStatus
@@ -85,11 +85,11 @@ class _MediaListEntry(BaseModel):
 
 
 class _MediaListGroup(BaseModel):
-    entries: Annotated[Rows[_MediaListEntry], BeforeValidator(drop_nulls)]
+    entries: Annotated[TolerantRows[_MediaListEntry], BeforeValidator(drop_nulls)]
 
 
 class _MediaListCollection(BaseModel):
-    lists: Annotated[Rows[_MediaListGroup], BeforeValidator(drop_nulls)]
+    lists: Annotated[TolerantRows[_MediaListGroup], BeforeValidator(drop_nulls)]
     username: str | None = Field(None, validation_alias=AliasPath("user", "name"))
     has_next_chunk: bool | None = Field(None, alias="hasNextChunk")
 

@@ -18,7 +18,7 @@ from app.lists.entry import AnimeList, ListChannel
 from app.lists.errors import ListError, NotFoundOrPrivate, PrivateList, UnknownUser
 from app.lists.http_client import HttpResponse
 from app.lists.myanimelist import MalRow
-from app.lists.payload import Rows, try_parse_payload
+from app.lists.payload import TolerantRows, try_parse_payload
 from app.lists.reader import ListRead, ListReader
 from app.lists.usernames import UsernameRule
 
@@ -30,7 +30,7 @@ _ROUTE_NOT_FOUND = "HttpException"
 
 
 class _JikanListPage(BaseModel):
-    entries: Rows[MalRow] = Field(validation_alias=AliasChoices("data", "anime"))
+    entries: TolerantRows[MalRow] = Field(validation_alias=AliasChoices("data", "anime"))
 
 
 class _JikanError(BaseModel):

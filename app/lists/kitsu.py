@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
 from app.lists.entry import AnimeList, ListEntry
-from app.lists.errors import EmptyList, ListError, NotFoundOrPrivate, PrivateList, UnknownUser
+from app.lists.errors import EmptyList, ListError, PrivateList, UnknownUser
 from app.lists.http_client import HttpResponse
 from app.lists.kitsu_schema import (
     JsonApiErrors,
@@ -26,7 +26,7 @@ from app.lists.kitsu_schema import (
 from app.lists.normalize import MAL_STATUS_NAMES, merge_split_titles, normalize_entry, parse_id
 from app.lists.payload import try_parse_payload
 from app.lists.reader import ListRead, ListReader
-from app.lists.usernames import UsernameRule
+from app.lists.usernames import UNSEEN, UsernameRule
 from app.recommender.watch_status import WatchStatus
 
 SLUG: Final = "kitsu"
@@ -35,12 +35,13 @@ BASE_URL: Final = "https://kitsu.app/api/edge"
 PAGE_SIZE: Final = 500  # the most that Kitsu gives of a library at once
 USERNAME_RULE: Final = UsernameRule(
     source=NAME,
-    # A comma would ask for several users at once.
-    username_pattern=re.compile(r"[\w .\-]{1,40}"),
-    description="names there are letters, digits, spaces and . - _",
+    # Kitsu allows everything but control characters, in every script.
+    username_pattern=re.compile(rf"[^{UNSEEN}]{{1,40}}"),
+    description="names there have up to 40 letters and no control characters",
     profile_hosts=("kitsu.app", "kitsu.io"),
     profile_path="users/",
 )
+_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{2,19}")
 _HEADERS = {"Accept": "application/vnd.api+json"}
 STATUS_MAP: Final = {
     **MAL_STATUS_NAMES,
@@ -75,7 +76,7 @@ class KitsuReader(ListReader):
         user, favourites = self._find_user(reading)
         mal_ids: dict[str, int] = {}
         titles: dict[str, str | None] = {}
-        query = _library_query(user.id if user else reading.username)
+        query = _library_query(user.id)
         url = f"{self.base_url}/library-entries"
         while True:
             page = reading.get_page(LibraryPage, url, query, headers=_HEADERS)
@@ -85,8 +86,8 @@ class KitsuReader(ListReader):
                 break
             query |= reading.next_query(page.next_url, BASE_URL, "links.next")
         if not reading.rows and not favourites:
-            raise reading.error(EmptyList if user else NotFoundOrPrivate)
-        spelt = (user.name if user else None) or reading.username
+            raise reading.error(EmptyList)
+        spelt = user.name or reading.username
         by_kitsu_id = self._mal_ids({*reading.rows, *favourites}, mal_ids)
         entries = merge_split_titles(_mapped_entries(reading.rows, by_kitsu_id, titles))
         unmapped = sum(kitsu_id not in by_kitsu_id for kitsu_id in reading.rows)
@@ -107,13 +108,11 @@ class KitsuReader(ListReader):
         said = "; ".join(f.detail or f.title or "" for f in faults.errors[:3]) if faults else ""
         return reading.refusal(reply, self.refusals, said)
 
-    def _find_user(
-        self, reading: ListRead[LibraryEntry]
-    ) -> tuple[KitsuUserRecord | None, list[str]]:
-        """Find the user by name, by slug or (None) by number; and the user's favourites."""
+    def _find_user(self, reading: ListRead[LibraryEntry]) -> tuple[KitsuUserRecord, list[str]]:
+        """Find the user by name or by slug, never by number; and the user's favourites."""
         name, url = reading.username, f"{self.base_url}/users"
-        for kind in ("name", "slug"):
-            who = {f"filter[{kind}]": name}
+        for kind in ("name", "slug") if _SLUG.fullmatch(name) else ("name",):
+            who = {f"filter[{kind}]": _quote_value(name)}
             reply = reading.send("GET", url, params={**who, **_FAVOURITES_QUERY}, headers=_HEADERS)
             if reply.status == HTTPStatus.BAD_REQUEST:  # it gives no favourites along
                 bare = {**who, "fields[users]": "name,slug"}
@@ -123,9 +122,12 @@ class KitsuReader(ListReader):
             users = sorted(found.data, key=lambda user: user.name != name)
             if users:
                 return users[0], favourite_anime_ids(users[0], found.included)
-        if name.isascii() and name.isdigit():
-            return None, []
         raise reading.error(UnknownUser)
+
+
+def _quote_value(name: str) -> str:
+    """Write a name as one value of a filter: Kitsu reads a line of CSV there."""
+    return '"{}"'.format(name.replace('"', '""')) if {",", '"'} & set(name) else name
 
 
 def _library_query(user_id: str) -> dict[str, str]:

@@ -7,9 +7,17 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from pydantic import AliasPath, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    AliasPath,
+    BaseModel,
+    ConfigDict,
+    Field,
+    OnErrorOmit,
+    TypeAdapter,
+    ValidationError,
+)
 
-from app.lists.payload import Rows
+from app.lists.payload import Rows, TolerantRows
 
 _MAL_SITE = "myanimelist/anime"
 
@@ -59,14 +67,14 @@ class UsersResponse(BaseModel):
     """The answer to who somebody is."""
 
     data: Rows[KitsuUserRecord]
-    included: Rows[IncludedResource] = []
+    included: list[OnErrorOmit[IncludedResource]] = []
 
 
 class LibraryPage(BaseModel):
     """One page of a library."""
 
-    data: Rows[LibraryEntry]
-    included: Rows[IncludedResource] = []
+    data: TolerantRows[LibraryEntry]
+    included: list[OnErrorOmit[IncludedResource]] = []
     next_url: str | None = Field(None, validation_alias=AliasPath("links", "next"))
 
 
@@ -83,7 +91,7 @@ class JsonApiErrors(BaseModel):
     errors: Rows[JsonApiError]
 
 
-_INCLUDED: TypeAdapter[list[IncludedResource]] = TypeAdapter(list[IncludedResource])
+_INCLUDED: TypeAdapter[list[IncludedResource]] = TypeAdapter(list[OnErrorOmit[IncludedResource]])
 
 
 def index_included(

@@ -38,8 +38,9 @@ class MalPagesReader(ListReader):
         while True:
             query = {"offset": str(offset), "status": _ALL_STATUSES}
             rows = reading.get_page(list[MalRow], url, query)
-            if not reading.add({row.anime_id: row for row in rows}) or len(rows) < PAGE_SIZE:
+            sent = len(rows) + reading.odd_on_page
+            if not reading.add({row.anime_id: row for row in rows}) or sent < PAGE_SIZE:
                 break
-            offset += len(rows)
+            offset += sent
         entries = tuple(row.to_entry() for row in reading.found_rows())
         return AnimeList(source=SLUG, username=reading.username, entries=entries)

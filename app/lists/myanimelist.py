@@ -19,7 +19,7 @@ from app.lists.normalize import (
     normalize_entry,
     synopsis_text,
 )
-from app.lists.payload import Rows, is_html, try_parse_payload
+from app.lists.payload import TolerantRows, is_html, try_parse_payload
 from app.lists.reader import ListRead, ListReader
 from app.lists.usernames import UsernameRule
 
@@ -102,7 +102,7 @@ class _MalListItem(BaseModel):
 
 
 class _MalListPage(BaseModel):
-    data: Rows[_MalListItem]
+    data: TolerantRows[_MalListItem]
     next_url: str | None = Field(None, validation_alias=AliasPath("paging", "next"))
 
 

@@ -6,10 +6,18 @@ names the place, never the value, which is a user's.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast, get_origin
 
-from pydantic import FailFast, TypeAdapter, ValidationError
+from pydantic import (
+    FailFast,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from app.lists.errors import ListError, RateLimited, SourceDown, Trouble
 
@@ -20,6 +28,47 @@ T = TypeVar("T")
 
 Rows = Annotated[list[T], FailFast()]
 """A list that is left at its first wrong row: a service may send a million of them."""
+MAX_ODD_ROWS = 1_000
+"""Of a page; with more of them its shape has changed."""
+
+
+@dataclass(slots=True)
+class OddRows:
+    """Counts the rows of an answer that are not what rows should be.
+
+    An answer of nothing else is not understood, unless ``others`` came before it.
+    """
+
+    others: bool = False
+    count: int = 0
+
+
+def _skip_odd_rows(value: Any, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+    odd = info.context if isinstance(info.context, OddRows) else OddRows()
+    before = odd.count
+    try:
+        return read(value)
+    except ValidationError as error:
+        first = error
+    if not isinstance(value, list):
+        raise first
+    odd.count = before
+    rows: list[Any] = []
+    for each in value:
+        try:
+            rows += read([each])
+        except ValidationError:
+            odd.count += 1
+            if odd.count - before > MAX_ODD_ROWS:
+                raise first from None
+    if not rows and not odd.others:
+        raise first
+    return rows
+
+
+_SKIPPING_ODD_ROWS = WrapValidator(_skip_odd_rows)
+TolerantRows = Annotated[list[T], FailFast(), _SKIPPING_ODD_ROWS]
+"""Rows of a list, of which an odd one is left out and counted."""
 
 MAX_VALUES = 1_000_000
 """Values in one answer; that of the longest list that is read has about a quarter."""
@@ -28,8 +77,15 @@ _GUARD_HEADERS = ("cf-mitigated", "x-amzn-waf-action")
 _TURNED_AWAY = frozenset({401, 403, 405})
 
 
-def parse_payload(kind: type[T], reply: HttpResponse, *, source: str, username: str) -> T:
-    """Return the answer as what it should be.
+def parse_payload(
+    kind: type[T],
+    reply: HttpResponse,
+    *,
+    source: str,
+    username: str,
+    odd_rows: OddRows | None = None,
+) -> T:
+    """Return the answer as what it should be; ``odd_rows`` counts the rows that were left out.
 
     Raises
     ------
@@ -41,7 +97,7 @@ def parse_payload(kind: type[T], reply: HttpResponse, *, source: str, username: 
         detail = f"HTTP {reply.status}, more than {MAX_VALUES:,} values"
         raise SourceDown(source=source, username=username, detail=detail, trouble=Trouble.MALFORMED)
     try:
-        parsed: T = _adapter(cast("Any", kind)).validate_json(body)
+        parsed: T = _adapter(cast("Any", kind)).validate_json(body, context=odd_rows)
     except ValidationError as error:
         is_json = error.errors(include_url=False, include_input=False)[0]["type"] != "json_invalid"
         refused = not is_json and is_browser_check(reply)
@@ -60,7 +116,8 @@ def parse_payload(kind: type[T], reply: HttpResponse, *, source: str, username: 
 
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(Annotated[kind, FailFast()] if get_origin(kind) is list else kind)
+    rows = Annotated[kind, FailFast(), _SKIPPING_ODD_ROWS]
+    return TypeAdapter(rows if get_origin(kind) is list else kind)
 
 
 def try_parse_payload(kind: type[T], reply: HttpResponse) -> T | None:

@@ -52,7 +52,7 @@ class ListReader(ABC):
         """
         reading = ListRead[Any](self, self.clean_username(typed), on_progress)
         read = self._read(reading)
-        bounded = bound_list(read)
+        bounded = bound_list(replace(read, unmapped=read.unmapped + reading.odd_rows))
         if read.entries and not bounded.entries:
             raise reading.malformed("no id can be an anime's")
         return replace(bounded, channel=self.channel)
@@ -70,13 +70,18 @@ class ListReader(ABC):
 
 
 class ListRead(Generic[Row]):
-    """One reading of one list; ``rows`` are those found so far, by the service's anime id."""
+    """One reading of one list.
+
+    ``rows`` are those found so far, by the service's anime id; ``odd_rows`` counts those that could
+    not be read, ``odd_on_page`` those of the last answer.
+    """
 
     def __init__(
         self, reader: ListReader, username: str, on_progress: ListProgressCallback
     ) -> None:
         self.username = username
         self.rows: dict[Any, Row] = {}
+        self.odd_rows = self.odd_on_page = 0
         self._reader = reader
         self._on_progress = on_progress
         self._deadline = Deadline(reader.deadline_s)
@@ -126,9 +131,14 @@ class ListRead(Generic[Row]):
 
     def parse(self, kind: type[T], reply: HttpResponse) -> T:
         """Return an answer of any status as what it should be, or SourceDown."""
-        return payload.parse_payload(
-            kind, reply, source=self._reader.client.source, username=self.username
+        odd = payload.OddRows(others=bool(self.rows))
+        source = self._reader.client.source
+        found = payload.parse_payload(
+            kind, reply, source=source, username=self.username, odd_rows=odd
         )
+        self.odd_on_page = odd.count
+        self.odd_rows += odd.count
+        return found
 
     def next_query(self, url: str, usual_url: str, field: str) -> dict[str, str]:
         """Return the query of the next page, which is only ever asked of our own host.

@@ -13,7 +13,7 @@ from app.lists.entry import AnimeList
 from app.lists.errors import PrivateList, UnknownUser
 from app.lists.normalize import MAL_STATUS_NAMES, normalize_entry
 from app.lists.reader import ListRead, ListReader
-from app.lists.usernames import UsernameRule
+from app.lists.usernames import UNSEEN, UsernameRule
 from app.recommender.watch_status import WatchStatus
 
 SLUG: Final = "shikimori"
@@ -22,8 +22,9 @@ BASE_URL: Final = "https://shikimori.io/api"
 PAGE_SIZE: Final = 5_000
 USERNAME_RULE: Final = UsernameRule(
     source=NAME,
-    username_pattern=re.compile(r"[\w .+\-]{1,40}"),
-    description="names there are letters, digits, spaces and . - _",
+    # What the site itself takes out of names, in its FixName; + stands for a blank in addresses.
+    username_pattern=re.compile(rf"""[^{UNSEEN}%&#/\\?><\]\[:,@"'`]{{1,40}}"""),
+    description="names there have none of % & # / \\ ? < > [ ] : , @ and quotes",
     profile_hosts=("shikimori.io", "shikimori.one", "shikimori.me", "shikimori.org"),
     profile_path="",
 )
@@ -59,7 +60,7 @@ class ShikimoriReader(ListReader):
             rows = reading.get_page(list[_ShikimoriRate], url, query)
             grew = reading.add({row.anime_id: row for row in rows})
             # One row more than asked for says that there is another page; it comes again there.
-            if len(rows) <= PAGE_SIZE or not grew:
+            if len(rows) + reading.odd_on_page <= PAGE_SIZE or not grew:
                 break
         entries = tuple(
             normalize_entry(row.anime_id, _STATUS_MAP.get(row.status or ""), row.score, row.title)

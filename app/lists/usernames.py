@@ -8,6 +8,9 @@ from urllib.parse import unquote
 
 from app.lists.errors import BadUsername
 
+UNSEEN = "\\x00-\\x1f\\x7f-\\x9f\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ud800-\\udfff\\ufeff"
+"""What a pattern has in brackets for control and format characters: no site has them in names."""
+
 
 @dataclass(frozen=True)
 class UsernameRule:

@@ -242,11 +242,44 @@ def test_rate_limits(fetch: Fetch) -> None:
 
 @pytest.mark.parametrize("typed", ["", " ", ".", "..", "a/b", "a?b", "a#b", "a%2fb", "a\nb", "a,b"])
 def test_names_that_would_lead_elsewhere_are_not_asked_for(
-    fetch: Fetch, upstream: FakeUpstream, typed: str
+    service: Service, fetch: Fetch, upstream: FakeUpstream, typed: str
 ) -> None:
+    if service.place == "kitsu" and typed.strip(".\n ") and "\n" not in typed:
+        # Such names are allowed there; they stand in no path.
+        with pytest.raises(UnknownUser):
+            fetch(typed)
+        assert {request.path for request in upstream.requests} == {"/kitsu/api/edge/users"}
+        return
     with pytest.raises(BadUsername):
         fetch(typed)
     assert not upstream.requests
+
+
+ODD = scenarios.named(Fault.ODD_ROWS)
+
+
+def test_an_odd_row_loses_no_other(fetch: Fetch, upstream: FakeUpstream) -> None:
+    rows = [DemoEntry(n, 7 if n in (2, 700) else 8) for n in range(1, 702)]
+    upstream.data.add_user(ODD, rows, Fault.ODD_ROWS)
+    fans = fetch(ODD)
+    assert {entry.anime_id for entry in fans.entries} == {*range(1, 702)} - {2, 700}
+    assert fans.unmapped == 2
+
+
+def test_an_odd_last_page_loses_no_other(fetch: Fetch, upstream: FakeUpstream) -> None:
+    # 5,001 is on a page of its own on most sites, whose pages are of 300, 500, 1,000 and 5,000.
+    rows = [DemoEntry(n, 7 if n == 5_001 else 5) for n in range(1, 5_002)]
+    upstream.data.add_user(ODD, rows, Fault.ODD_ROWS)
+    fans = fetch(ODD)
+    # Shikimori sends the first row of a page at the end of the one before, too.
+    assert (len(fans.entries), fans.unmapped) in {(5_000, 1), (5_000, 2)}
+
+
+def test_a_list_of_odd_rows_is_not_understood(fetch: Fetch, upstream: FakeUpstream) -> None:
+    upstream.data.add_user(ODD, [DemoEntry(n, 7) for n in range(1, 4)], Fault.ODD_ROWS)
+    with pytest.raises(SourceDown) as caught:
+        fetch(ODD)
+    assert caught.value.trouble is Trouble.MALFORMED
 
 
 def use(service: str) -> Any:
@@ -366,11 +399,14 @@ def test_kitsu_junk_in_mappings_is_ignored(fetch: Fetch, upstream: FakeUpstream)
 
 
 @use("kitsu")
-def test_kitsu_users_by_slug_and_by_number(fetch: Fetch, upstream: FakeUpstream) -> None:
+def test_kitsu_users_by_name_and_slug_and_never_by_number(
+    fetch: Fetch, upstream: FakeUpstream
+) -> None:
     fan = upstream.add_user("Someone", [DemoEntry(5)])
-    assert fetch(str(fan.user_id)).entries[0].anime_id == 5
-    with pytest.raises(NotFoundOrPrivate):
-        fetch("123456")
+    with pytest.raises(UnknownUser):
+        fetch(str(fan.user_id))
+    namesake = upstream.add_user(str(fan.user_id), [DemoEntry(6)])
+    assert fetch(namesake.name).entries[0].anime_id == 6
     two = [
         {"id": "x", "attributes": {"name": "SOMEONE", "slug": "other"}},
         {"id": str(fan.user_id), "attributes": {"name": "Someone", "slug": "someone"}},
@@ -432,6 +468,35 @@ def test_a_name_of_digits_is_no_number_on_shikimori(fetch: Fetch, upstream: Fake
     for name in (str(stranger.user_id), f"{stranger.user_id}th"):
         upstream.add_user(name, [DemoEntry(2), DemoEntry(3)])
         assert [entry.anime_id for entry in fetch(name).entries] == [2, 3]
+
+
+@use("kitsu")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("鋼の錬金術師", "鋼の錬金術師"),
+        ("a/b?c#d%2f", "a/b?c#d%2f"),
+        ("Ano, Hana", '"Ano, Hana"'),
+        ('The "One"', '"The ""One"""'),
+        ("☆彡 (-_-)", "☆彡 (-_-)"),
+    ],
+)
+def test_kitsu_is_asked_for_one_user_of_any_name(
+    fetch: Fetch, upstream: FakeUpstream, name: str, value: str
+) -> None:
+    with pytest.raises(UnknownUser):
+        fetch(name)
+    (asked,) = upstream.requests
+    assert asked.query["filter[name]"] == value
+
+
+@use("shikimori")
+@pytest.mark.parametrize("name", ["Ёжик в тумане", "a!b$c(d);e=f~", "2077", "鋼_の-錬.金"])
+def test_names_on_shikimori_are_in_any_script(
+    fetch: Fetch, upstream: FakeUpstream, name: str
+) -> None:
+    upstream.add_user(name, [DemoEntry(5)])
+    assert [entry.anime_id for entry in fetch(name).entries] == [5]
 
 
 @pytest.mark.parametrize(
