@@ -151,13 +151,11 @@ def _member_scores(
     model: Model, scores: ItemScores, chosen: Int64Array, options: RecommendOptions
 ) -> list[MemberScore]:
     explanations = scores.explain(model, chosen, options.explanation_size, options.franchises)
+    expected = scores.expected_scores(model, chosen)
     planned = np.isin(chosen, scores.profile.planned)
     return [
         MemberScore(
-            float(scores.match[target]),
-            float(scores.expected_score[target]),
-            bool(planned[at]),
-            explanations[at],
+            float(scores.match[target]), float(expected[at]), bool(planned[at]), explanations[at]
         )
         for at, target in enumerate(chosen)
     ]
@@ -170,12 +168,9 @@ def _suggestions(
     given = dict(zip(giver.profile.rated.tolist(), giver.profile.score.tolist(), strict=True))
     loved = np.zeros(len(model), bool)
     loved[giver.profile.rated[favourite_mask(giver.profile)]] = True
+    best = top_items(taker.match, loved & collapsed.allowed, MAX_SHOWN_ITEMS)
+    expected = taker.expected_scores(model, best)
     return tuple(
-        Suggestion(
-            int(model.anime_id[at]),
-            given[int(at)],
-            float(taker.match[at]),
-            float(taker.expected_score[at]),
-        )
-        for at in top_items(taker.match, loved & collapsed.allowed, MAX_SHOWN_ITEMS)
+        Suggestion(int(model.anime_id[at]), given[int(at)], float(taker.match[at]), float(score))
+        for at, score in zip(best, expected, strict=True)
     )

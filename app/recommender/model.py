@@ -24,14 +24,14 @@ from app.recommender.input_weights import InputWeights
 from app.recommender.pair_matrix import PairMatrix
 from app.recommender.parameters import ServingParameters
 from app.recommender.reranking.feature_names import (
+    CORRECTION_FEATURES,
     FEATURES,
-    FEATURES_DIGEST,
     GROUP_OF_FEATURE,
     GROUPS,
 )
 from app.recommender.reranking.item_descriptions import ItemDescriptions
-from app.recommender.reranking.trees import LeafTable, TreeEnsemble
 from app.recommender.training_users import TrainingUsers
+from app.recommender.trees import LeafTable, TreeEnsemble
 
 RECENT_YEARS = 5
 KNOWN_TO_NOBODY = 0.25
@@ -139,25 +139,6 @@ def item_popularity(members: Int32Array, entry_count: Int32Array | Int64Array) -
     return np.where(members > 0, members, entry_count * scale)
 
 
-def _read_second_stage(arrays: ArtifactReader) -> tuple[TreeEnsemble | None, float]:
-    """Return the trees that rank again, None where a model has none, and their popularity weight.
-
-    Raises
-    ------
-    ArtifactError
-        They look at other features than `FEATURES`.
-    """
-    if "rerank_feature" not in arrays:
-        return None, 0.0
-    if arrays.read_text("rerank_features") != FEATURES_DIGEST:
-        raise ArtifactError(
-            f"{arrays.array_path('rerank_feature')}: its trees look at other features than this "
-            "Hakken works out; train the model again (python -m model_build train)."
-        )
-    trees = TreeEnsemble.from_arrays(arrays, "rerank", len(FEATURES))
-    return trees, arrays.read_number("rerank_popularity_weight", minimum=0)
-
-
 class Model:
     """What recommending needs, for the n anime of the training ratings.
 
@@ -168,8 +149,10 @@ class Model:
     them on MyAnimeList, both 0 where unknown; ``as_of`` is the year that the model was trained for.
     ``item_descriptions`` and ``rerank_trees`` are of the second stage of ranking
     (`app.recommender.reranking`), None in models without it; ``rerank_popularity_weight`` is what
-    it takes off for each unit of `log_lists`. ``engines`` are the further ones that it has, by
-    name, and ``training_users`` those that they were fitted to, where these are stored.
+    it takes off for each unit of `log_lists`. ``score_trees`` are those of
+    `app.recommender.score_correction`, None in models without. ``engines`` are the further ones
+    that it has, by name, and ``training_users`` those that they were fitted to, where these are
+    stored.
     """
 
     def __init__(self, artifact: ModelArtifact) -> None:
@@ -204,7 +187,13 @@ class Model:
         self.global_mean = arrays.read_number("global_mean")
         self.reg_user = arrays.read_number("reg_user", minimum=0)
         self.neighbour_count = int(arrays.read_number("k", minimum=1))
-        self.rerank_trees, self.rerank_popularity_weight = _read_second_stage(arrays)
+        self.score_trees = TreeEnsemble.from_arrays(arrays, "score_correction", CORRECTION_FEATURES)
+        self.rerank_trees = TreeEnsemble.from_arrays(arrays, "rerank", FEATURES)
+        self.rerank_popularity_weight = 0.0
+        if self.rerank_trees is not None:
+            self.rerank_popularity_weight = arrays.read_number(
+                "rerank_popularity_weight", minimum=0
+            )
         self.engines = load_engines(arrays, n)
         training_users = {name: TrainingUsers.from_arrays(arrays, name, n) for name in self.engines}
         self.training_users = {

@@ -33,6 +33,7 @@ from app.recommender.rank import (
 )
 from app.recommender.reranking.feature_names import FeatureGroup
 from app.recommender.reranking.reranker import Reranking, moving_reasons, rerank
+from app.recommender.score_correction import corrected_scores
 from app.recommender.score_model import ScorePrediction, expected_error, predict_scores
 from app.recommender.user_list import UserList
 
@@ -137,6 +138,18 @@ class ItemEstimates:
         """What the second stage makes of everything unseen; None where there is none."""
         return self.rerank(candidate_mask(self.model, self.profile, include_planned=True))
 
+    def expected_scores(
+        self, positions: Int64Array, engine_scores: EngineScores | None = None
+    ) -> Float64Array:
+        """Scores of some anime, within 1..10: the engine's, where one was asked that has them."""
+        if engine_scores is not None and engine_scores.predicted_score is not None:
+            score = engine_scores.predicted_score[positions]
+        else:
+            score = corrected_scores(
+                self.model, self.profile, self.affinity, self.score_prediction, positions
+            )
+        return np.clip(score, MIN_SCORE, MAX_SCORE)
+
     def rerank(self, allowed: BoolArray) -> Reranking | None:
         """Let the second stage order the best of the ``allowed`` (n,) anime."""
         if not len(self.profile.input_position):
@@ -148,10 +161,10 @@ class ItemEstimates:
 class ItemScores:
     """Every anime of the model scored for one user: what `recommend` shows the best of.
 
-    ``match``, ``predicted_score`` and ``expected_score`` (n,), as in `RecommendedItem`;
-    ``ranked_match`` (n,) is the match as the second stage moved it, the match itself without one;
-    ``sort_key`` (n,) what the order sorts by; ``allowed_mask`` (n,) bool where one may be shown.
-    ``knn_prediction`` is there where KNN with baseline predicted ``predicted_score``,
+    ``match`` (n,) is as in `RecommendedItem`; ``ranked_match`` (n,) is the match as the second
+    stage moved it, the match itself without one; ``sort_key`` (n,) what the order sorts by;
+    ``allowed_mask`` (n,) bool where one may be shown.
+    ``knn_prediction`` is there where KNN with baseline predicts the score that the order sorts by,
     ``engine_scores`` where another engine than Hakken's was asked.
     """
 
@@ -165,8 +178,6 @@ class ItemScores:
     reranking: Reranking | None
     match: Float64Array
     ranked_match: Float64Array
-    predicted_score: Float64Array
-    expected_score: Float64Array
     sort_key: Float64Array
     allowed_mask: BoolArray
     is_personalized: bool
@@ -225,6 +236,17 @@ class ItemScores:
         moved[np.abs(moved) < model.parameters.moved_points] = 0.0
         return moving_reasons(model, self.reranking, positions, moved)
 
+    def expected_scores(self, model: Model, positions: Int64Array) -> Float64Array:
+        """What the user would give each wanted anime, within 1..10, the same in every order."""
+        estimates = ItemEstimates(model, self.profile, self.affinity, self.score_prediction)
+        return estimates.expected_scores(positions, self.engine_scores)
+
+    def predicted_scores(self, model: Model, positions: Int64Array) -> Float64Array:
+        """Those, or what KNN with baseline predicts where the order sorts by it."""
+        if self.knn_prediction is None:
+            return self.expected_scores(model, positions)
+        return np.clip(self.knn_prediction.score[positions], MIN_SCORE, MAX_SCORE)
+
     def expected_errors(self, model: Model, positions: Int64Array) -> Float64Array:
         """Return one standard deviation of each wanted anime's expected score."""
         if self.engine_scores is not None and self.engine_scores.expected_error is not None:
@@ -252,24 +274,20 @@ def score_items(
     """
     estimates = estimate_items(model, user)
     profile, affinity = estimates.profile, estimates.affinity
-    score_prediction = estimates.score_prediction
     allowed = candidate_mask(model, profile, include_planned=options.include_planned)
     if options.allowed_mask is not None:
         allowed &= options.allowed_mask
-    match, predicted_score = PERCENT * affinity.value, score_prediction.score
+    match = PERCENT * affinity.value
     is_personalized = len(profile.input_position) > 0
-    engine_scores, engine_predicts_scores = None, False
+    engine_scores = None
     if options.engine is not EngineName.HAKKEN and is_personalized:
         engine_scores = model.engines[options.engine].score(profile.known_entries)
         # One scale for all: what goes past its ends says no more. The order keeps the difference.
         match = np.clip(engine_scores.match, 0.0, PERCENT) + 0.0  # no -0
         allowed &= engine_scores.known_items
-        engine_predicts_scores = engine_scores.predicted_score is not None
-    if engine_scores is not None and engine_scores.predicted_score is not None:
-        predicted_score = engine_scores.predicted_score
-    expected_score = np.clip(predicted_score, MIN_SCORE, MAX_SCORE)
     if options.min_score is not None:
-        allowed &= expected_score >= options.min_score
+        at = np.flatnonzero(allowed)
+        allowed[at] = estimates.expected_scores(at, engine_scores) >= options.min_score
     if options.sort_order is SortOrder.DISCOVER:
         allowed &= little_known_mask(model, options.franchises)
     reranking = None
@@ -283,29 +301,27 @@ def score_items(
         # Few of the best are little known: the second stage looks deeper for those.
         deeper = None if reranking is None else estimates.rerank(allowed)
         sort_key = novelty_sort_key(model, sort_key if deeper is None else PERCENT * deeper.value)
-    elif options.sort_order is SortOrder.SCORE and engine_predicts_scores:
+    elif options.sort_order is SortOrder.SCORE and (
+        engine_scores is not None and engine_scores.predicted_score is not None
+    ):
         sort_key = tiered_sort_key(
-            predicted_score, model.rating_count < model.parameters.min_ratings
+            engine_scores.predicted_score, model.rating_count < model.parameters.min_ratings
         )
     elif options.sort_order is SortOrder.SCORE:
         knn_prediction = predict_knn(model, profile)
-        predicted_score = knn_prediction.score
         sort_key = support_sort_key(model, knn_prediction, affinity.value)
         is_personalized = len(knn_prediction.neighbourhood.entry_position) > 0
-    predicted_score = np.clip(predicted_score, MIN_SCORE, MAX_SCORE)
     return ItemScores(
         options.sort_order,
         options.engine,
         profile,
         affinity,
-        score_prediction,
+        estimates.score_prediction,
         knn_prediction,
         engine_scores,
         reranking,
         match,
         ranked_match,
-        predicted_score,
-        expected_score,
         sort_key,
         allowed,
         is_personalized,
@@ -352,7 +368,11 @@ def recommend(
     explanations = scores.explain(model, chosen, options.explanation_size, options.franchises)
     percentiles = scores.match_percentiles(model, chosen)
     of_match = scores.explained_target == "match"
-    explained = (scores.match if of_match else scores.predicted_score)[chosen]
+    expected = scores.expected_scores(model, chosen)
+    predicted = expected
+    if scores.knn_prediction is not None:
+        predicted = scores.predicted_scores(model, chosen)
+    explained = scores.match[chosen] if of_match else predicted
     errors = scores.expected_errors(model, chosen)
     moved_by = scores.moved_by(chosen)
     reasons: list[FeatureGroup | None] = [None] * len(chosen)
@@ -369,8 +389,8 @@ def recommend(
             match_percentile=None if np.isnan(percentiles[at]) else float(percentiles[at]),
             moved_by=float(moved_by[at]),
             moved_reason=reasons[at],
-            predicted_score=float(scores.predicted_score[target]),
-            expected_score=float(scores.expected_score[target]),
+            predicted_score=float(predicted[at]),
+            expected_score=float(expected[at]),
             expected_error=float(errors[at]),
             contributions=explanations[at],
             residual=float(explained[at] - sum(reason.weight for reason in explanations[at])),

@@ -40,7 +40,8 @@ MAX_SOLUTION_STEPS = 50
 class ScorePrediction:
     """``score`` (n,) for every anime, and what it was made of, in points.
 
-    ``knn_term`` and ``gaussian_term`` (n,) are what knn and g add. ``precision_cholesky`` (f, f) is
+    ``knn_term`` and ``gaussian_term`` (n,) are what knn and g add, ``knn_support`` (n,) the sum of
+    weights that knn rests on. ``precision_cholesky`` (f, f) is
     the lower Cholesky factor of the posterior precision of the user's factors.
     """
 
@@ -48,6 +49,7 @@ class ScorePrediction:
     user_bias: float
     knn_term: Float64Array
     gaussian_term: Float64Array
+    knn_support: Float64Array
     user_std: float
     precision_cholesky: Float64Array
 
@@ -100,7 +102,9 @@ def predict_scores(model: Model, profile: UserProfile, affinity: AffinityScores)
         + parameters.score_affinity_weight * affinity.value / affinity.lift
         + parameters.score_offset
     )
-    return ScorePrediction(score, user_bias, knn_term, gaussian_term, user_std, precision_cholesky)
+    return ScorePrediction(
+        score, user_bias, knn_term, gaussian_term, total_weight, user_std, precision_cholesky
+    )
 
 
 def expected_error(

@@ -59,7 +59,10 @@ def _all_options(model: Model) -> Iterator[RecommendOptions]:
 def _try_options(model: Model, user_list: UserList, options: RecommendOptions) -> None:
     with np.errstate(all="ignore"):  # it is judged by what comes out
         scores = score_items(model, fold_in(model, user_list), options)
-        numbers = [scores.match, scores.ranked_match, scores.expected_score, scores.predicted_score]
+        everything = np.arange(len(model))
+        predicted = scores.predicted_scores(model, everything)
+        expected = scores.expected_scores(model, everything)
+        numbers = [scores.match, scores.ranked_match, expected, predicted]
         found = recommend(model, user_list, options)
     shown = [number for item in found.recommendations for number in _numbers(item)]
     for each in (*numbers, np.array(shown)):

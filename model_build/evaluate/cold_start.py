@@ -168,7 +168,7 @@ def _evaluate_model(
         scored = np.flatnonzero(user.score)
         assert ranked.predicted_score is not None
         assert ranked.expected_error is not None
-        errors.append(ranked.predicted_score[hidden[scored]] - user.score[scored])
+        errors.append(ranked.predicted_score(hidden[scored]) - user.score[scored])
         expected.append(ranked.expected_error(hidden[scored]))
     error, spread = np.concatenate(errors), np.concatenate(expected)
     return ColdStartMetrics(

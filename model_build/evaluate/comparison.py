@@ -401,7 +401,7 @@ def _fit_surprise_svd(visible: Ratings, anime_ids: Int32Array) -> Predictor:
         else:
             score = score + model.bu[known] + item_factors @ model.pu[known]
         clipped = np.clip(score, 1.0, 10.0)
-        return RankedItems(score, np.ones(len(score), bool), clipped)
+        return RankedItems(score, np.ones(len(score), bool), clipped.take)
 
     return predict
 

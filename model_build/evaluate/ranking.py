@@ -41,16 +41,16 @@ PERCENTILE_DEPTH = 1000
 class RankedItems:
     """What a recommender makes of all n anime for one list.
 
-    Anime are ranked by falling ``sort_key`` (n,) where ``is_candidate`` (n,). ``predicted_score``
-    (n,) is there if it predicts scores, ``like_probability`` (n,) if it predicts likes;
-    ``expected_error`` gives how far off scores are expected to be at some positions;
-    ``match_percentile`` the match in percent that a user is told (NaN where none is), which must
-    not fall as ``sort_key`` rises.
+    Anime are ranked by falling ``sort_key`` (n,) where ``is_candidate`` (n,). ``like_probability``
+    (n,) is there if it predicts likes. The others tell something at some positions:
+    ``predicted_score``, if it predicts scores; ``expected_error`` how far off these are expected to
+    be; ``match_percentile`` the match in percent that a user is told (NaN where none is), which
+    must not fall as ``sort_key`` rises.
     """
 
     sort_key: Float64Array
     is_candidate: BoolArray
-    predicted_score: Float64Array | None = None
+    predicted_score: Callable[[Int64Array], Float64Array] | None = None
     expected_error: Callable[[Int64Array], Float64Array] | None = None
     like_probability: Float64Array | None = None
     match_percentile: Callable[[Int64Array], Float64Array] | None = None
@@ -72,7 +72,7 @@ def unlisted_item_ranker(
     def rank(listed: UserList) -> RankedItems:
         scores = score(listed)
         candidates = _unlisted_mask(anime_ids, listed)
-        predicted = np.clip(scores, MIN_RATING, MAX_RATING) if predicts_ratings else None
+        predicted = np.clip(scores, MIN_RATING, MAX_RATING).take if predicts_ratings else None
         return RankedItems(scores, candidates, predicted)
 
     return rank
@@ -91,7 +91,7 @@ def model_ranker(
         return RankedItems(
             scores.sort_key,
             scores.allowed_mask,
-            scores.predicted_score,
+            lambda wanted: scores.predicted_scores(model, wanted),
             lambda wanted: scores.expected_errors(model, wanted),
             match_percentile=(
                 (lambda wanted: scores.match_percentiles(model, wanted)) if by_match else None
@@ -123,7 +123,7 @@ def engine_ranker(engine: Engine, anime_ids: Int32Array) -> Ranker:
         return RankedItems(
             scores.match,
             _unlisted_mask(anime_ids, listed) & scores.known_items,
-            scores.predicted_score,
+            None if scores.predicted_score is None else scores.predicted_score.take,
             like_probability=scores.match / PERCENT if predicts_likes else None,
         )
 
@@ -393,7 +393,7 @@ def _score_pairs(
     actual = user.hidden_scores[at >= 0]
     at = at[at >= 0]
     unknown = np.full(len(at), np.nan)
-    predicted = unknown if scores.predicted_score is None else scores.predicted_score[at]
+    predicted = unknown if scores.predicted_score is None else scores.predicted_score(at)
     expected = unknown if scores.expected_error is None else scores.expected_error(at)
     return np.full(len(at), row, np.int64), predicted, actual, expected
 

@@ -60,7 +60,7 @@ def evaluate_predictions(
         at = find_positions(anime_ids, user.hidden_ids)
         predicted = predict(user)
         assert predicted.predicted_score is not None
-        scores.append(predicted.predicted_score[at])
+        scores.append(predicted.predicted_score(at))
         if predicted.like_probability is not None:
             likes.append(predicted.like_probability[at])
     score = np.concatenate(scores)

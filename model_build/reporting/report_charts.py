@@ -213,6 +213,6 @@ def _baseline_ranker(model: Model) -> Ranker:
         scores = score_items(model, listed, options)
         assert scores.knn_prediction is not None
         baseline = np.clip(scores.knn_prediction.baseline, MIN_RATING, MAX_RATING)
-        return RankedItems(baseline, scores.allowed_mask, baseline)
+        return RankedItems(baseline, scores.allowed_mask, baseline.take)
 
     return rank

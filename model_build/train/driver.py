@@ -29,6 +29,7 @@ from model_build.train.affinity import SHORT_HISTORY, EaseRegularisation, GramMa
 from model_build.train.bias_model import BiasModel
 from model_build.train.checkpoints import ArrayMapping, CheckpointStore
 from model_build.train.cold_start import FittedComponents, predict_cold_items
+from model_build.train.cross_fit import add_cross_fitted_trees
 from model_build.train.gatherer import LocalGatherer, StatisticsGatherer
 from model_build.train.hyperparameters import Hyperparameters
 from model_build.train.item_descriptions import item_description_arrays
@@ -43,7 +44,6 @@ from model_build.train.model_arrays import (
     score_model_arrays,
     similarity_count,
 )
-from model_build.train.reranker import add_second_stage
 from model_build.train.score_model import GaussianFactorModel, StandardScores, fit_gaussian
 from model_build.train.serving_parameters import default_parameters
 from model_build.train.similarity_pairs import SimilarityPairs, collect_pairs
@@ -121,7 +121,7 @@ def train(
     if second_stage:
         if facts is not None:
             facts = replace(facts, as_of=int(trained.hyperparameters["as_of"]))
-        add_second_stage(
+        add_cross_fitted_trees(
             trained,
             lists,
             partial(_train_first_stage, hyperparameters, facts, parameters, threads),

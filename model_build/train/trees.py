@@ -1,4 +1,4 @@
-"""LightGBM's trees as the flat arrays that serving walks (`app.recommender.reranking.trees`)."""
+"""LightGBM's trees as the flat arrays that serving walks (`app.recommender.trees`)."""
 
 from __future__ import annotations
 
@@ -8,10 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from app.recommender.reranking.trees import TreeEnsemble
+from app.recommender.trees import TreeEnsemble
 
 if TYPE_CHECKING:
     import lightgbm
+
+
+DETERMINISTIC: dict[str, Any] = {
+    "seed": 0,
+    "deterministic": True,
+    "force_row_wise": True,
+    # Threads wait for one another at every split: where others work, too, two take longer than one.
+    "num_threads": 1,
+    "verbose": -1,
+}
+"""Settings by which the same data give the same bits."""
 
 
 def flatten_trees(booster: lightgbm.Booster) -> TreeEnsemble:

@@ -73,7 +73,7 @@ def test_the_order_is_that_of_both_matches(
         a, b = (scores.match[at] for scores in alone)
         assert [fan.match for fan in item.members] == [a, b]
         assert [fan.predicted_score for fan in item.members] == [
-            scores.expected_score[at] for scores in alone
+            scores.expected_scores(model, np.array([at]))[0] for scores in alone
         ]
         match = math.sqrt(a * b) if min(a, b) > 0 else min(a, b)
         assert item.match == pytest.approx(match, abs=1e-12)

@@ -1,8 +1,7 @@
-"""The features of the second stage by name."""
+"""The features that trees look at, by name: those of the second stage, and of scores."""
 
 from __future__ import annotations
 
-import hashlib
 from enum import StrEnum
 
 import numpy as np
@@ -102,5 +101,22 @@ FEATURES: dict[str, FeatureGroup] = {
 GROUPS = tuple(FeatureGroup)
 GROUP_OF_FEATURE = np.array([GROUPS.index(group) for group in FEATURES.values()])
 """The group of each column, by its number."""
-FEATURES_DIGEST = hashlib.sha256(",".join(FEATURES).encode()).hexdigest()[:16]
-"""Trees that were trained on other features, or on these in another order, are of no use."""
+CORRECTION_FEATURES = (
+    "predicted_score",
+    "knn_term",
+    "gaussian_term",
+    "knn_support",
+    "affinity",
+    "affinity_rank",
+    "item_bias",
+    "noise_variance",
+    "listed_share",
+    "rated_share",
+    "ratings_over_lists",
+    "user_bias",
+    "user_std",
+    "entries",
+    "scored_share",
+    "share_of_tens",
+)
+"""What `app.recommender.score_correction` looks at, in the order of the columns."""

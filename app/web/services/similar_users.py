@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
+
 from app.lists.entry import AnimeList
-from app.recommender import EngineName, RecommendOptions
-from app.recommender.recommend import score_items
+from app.recommender import EngineName
+from app.recommender.recommend import estimate_items
 from app.recommender.user_neighbours import UserNeighbours, find_user_neighbours
 from app.web.requests.query import InvalidQuery, Preference, QueryOptions, SimilarUsersOptions
 from app.web.services.filters import ActiveFilter
@@ -37,8 +39,9 @@ def _find_similar_users(
     filters = active_filters_for(library, (user,), options)
     allowed = build_allowed_mask(library, options, filters)
     if options.min_score is not None:
-        scores = score_items(library.model, user, RecommendOptions())
-        allowed &= scores.predicted_score >= options.min_score
+        at = np.flatnonzero(allowed)
+        expected = estimate_items(library.model, user).expected_scores(at)
+        allowed[at] = expected >= options.min_score
     facets = library.attributes.facets
     words = {Preference.GENRES: facets.genre, Preference.SOURCES: facets.material}
     prefer = options.prefer if isinstance(options, SimilarUsersOptions) else ()

@@ -10,6 +10,7 @@ from app.lists.entry import AnimeList
 from app.recommender import RecommendOptions, SortOrder, UserProfile
 from app.recommender.affinity import affinity_contributions
 from app.recommender.recommend import MAX_SCORE, MIN_SCORE, PERCENT, ItemScores, score_items
+from app.recommender.score_correction import corrected_scores
 from app.web.requests.query import QueryOptions
 from app.web.services.library import Library
 from app.web.services.recommendations import estimate_for, recommend_with_filters
@@ -165,6 +166,11 @@ def _score_terms(library: Library, scores: ItemScores, position: int) -> tuple[S
         "Anime that the fan would pick are scored higher": pick,
     }
     raw = float(predicted.score[position])
+    if model.score_trees is not None:
+        at = np.array([position])
+        corrected = corrected_scores(model, scores.profile, scores.affinity, predicted, at)
+        terms["What such sums were off by, by how much is behind them"] = float(corrected[0]) - raw
+        raw = float(corrected[0])
     clamped = min(MAX_SCORE, max(MIN_SCORE, raw))
     if clamped != raw:
         terms["Kept within 1 and 10"] = clamped - raw

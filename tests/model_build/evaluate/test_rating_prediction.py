@@ -29,7 +29,7 @@ def measured(
     score: list[float], fan: HoldoutUser, chance: Float64Array | None = None
 ) -> PredictionMetrics:
     everything, predicted = np.ones(len(score), bool), np.array(score)
-    found = RankedItems(predicted, everything, predicted, like_probability=chance)
+    found = RankedItems(predicted, everything, predicted.take, like_probability=chance)
     return evaluate_predictions(lambda _: found, [fan], np.arange(len(score), dtype=np.int32))
 
 

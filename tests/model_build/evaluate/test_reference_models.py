@@ -142,7 +142,9 @@ def test_knn_with_baseline_is_what_hakken_predicts(
     expected = predict_knn(model, fold_in(model, visitor)).score
     assert fitted("knn-baseline", ratings, visitor) == pytest.approx(expected, abs=1e-6)
     ranked = REFERENCE_MODELS["knn-baseline"].fits[0](ratings)(visitor)
-    assert ranked.predicted_score == pytest.approx(np.clip(expected, 1, 10), abs=1e-6)
+    assert ranked.predicted_score is not None
+    everything = np.arange(len(expected))
+    assert ranked.predicted_score(everything) == pytest.approx(np.clip(expected, 1, 10), abs=1e-6)
 
 
 def test_similarities_are_added_up(model: Model, ratings: Ratings, visitor: UserList) -> None:

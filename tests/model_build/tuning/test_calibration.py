@@ -47,8 +47,8 @@ def test_a_planted_value_is_recovered(ratings: Ratings, name: str, planted: floa
     truth = default_parameters().model_copy(update={name: planted})
     model = benchmark.fit_part("taste", SMALL).with_parameters(truth)
     for at, user in enumerate(benchmark.users):
-        score = score_items(model, user.visible, RecommendOptions()).predicted_score
-        hidden = score[model.find_positions(user.hidden_ids)]
+        scores = score_items(model, user.visible, RecommendOptions())
+        hidden = scores.predicted_scores(model, model.find_positions(user.hidden_ids))
         benchmark.users[at] = replace(user, hidden_scores=np.asarray(hidden))
     found = calibrate(
         benchmark,

@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from app.recommender.array_types import Float64Array, Int64Array
-from app.recommender.arrays import ArtifactReader
 from app.recommender.artifact import ArtifactError
-from app.recommender.reranking.trees import TreeEnsemble
+from app.recommender.trees import TreeEnsemble, features_digest
 from model_build.train.trees import flatten_trees, tree_arrays
 from tests.recommender.reranking.artifacts import reader_of
 
@@ -104,15 +103,23 @@ def test_shapley_values_of_groups_are_those_of_the_definition(trees: TreeEnsembl
         assert values == pytest.approx(shapley_by_definition(trees, row, group, 3), abs=1e-10)
 
 
-def read(trees: TreeEnsemble, n_features: int = N_FEATURES) -> TreeEnsemble:
-    reader: ArtifactReader = reader_of(tree_arrays("rerank", trees))
-    return TreeEnsemble.from_arrays(reader, "rerank", n_features)
+def read(trees: TreeEnsemble, trained_on: str = "abcde") -> TreeEnsemble | None:
+    digest = features_digest(trained_on)
+    reader = reader_of(tree_arrays("rerank", trees), rerank_features=digest)
+    return TreeEnsemble.from_arrays(reader, "rerank", "abcde")
 
 
 def test_arrays_of_a_model_give_the_same_trees(trees: TreeEnsemble) -> None:
     found = read(trees)
+    assert found is not None
     for field in fields(trees):
         assert np.array_equal(getattr(found, field.name), getattr(trees, field.name))
+
+
+def test_a_model_may_have_no_trees_but_none_of_other_features(trees: TreeEnsemble) -> None:
+    assert TreeEnsemble.from_arrays(reader_of({}), "rerank", "abcde") is None
+    with pytest.raises(ArtifactError, match=r"look at other features.*train the model again"):
+        read(trees, trained_on="abdce")
 
 
 @pytest.mark.parametrize("damage", ["circle", "beyond", "feature", "root", "cover"])

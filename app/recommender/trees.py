@@ -6,6 +6,8 @@ value left that is not above its threshold; one that is not known (NaN) goes whe
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +30,11 @@ MAX_PATH = 64
 """Splits above a leaf, at most."""
 
 
+def features_digest(names: Iterable[str]) -> str:
+    """Tell apart trees that were trained on other features, or on these in another order."""
+    return hashlib.sha256(",".join(names).encode()).hexdigest()[:16]
+
+
 @dataclass(frozen=True, slots=True)
 class TreeEnsemble:
     """Trees whose values are added up; m nodes in all, those of a tree side by side.
@@ -47,8 +54,23 @@ class TreeEnsemble:
     cover: Int32Array
 
     @classmethod
-    def from_arrays(cls, arrays: ArtifactReader, name: str, n_features: int) -> TreeEnsemble:
-        """From the arrays of a name; raises ArtifactError for what is no such ensemble."""
+    def from_arrays(
+        cls, arrays: ArtifactReader, name: str, features: Collection[str]
+    ) -> TreeEnsemble | None:
+        """From the arrays of a name; None where a model has none.
+
+        Raises
+        ------
+        ArtifactError
+            They are no trees, or look at other features than these.
+        """
+        if f"{name}_feature" not in arrays:
+            return None
+        if arrays.read_text(f"{name}_features") != features_digest(features):
+            raise ArtifactError(
+                f"{arrays.array_path(f'{name}_feature')}: its trees look at other features than "
+                "this Hakken works out; train the model again (python -m model_build train)."
+            )
         feature = arrays.read_vector(f"{name}_feature", np.int16)
         m = len(feature)
         trees = cls(
@@ -65,7 +87,7 @@ class TreeEnsemble:
         below = np.concatenate([trees.left[split], trees.right[split]])
         # Children come after their parent, so no walk is endless.
         if (
-            not ((feature >= -1) & (feature < n_features)).all()
+            not ((feature >= -1) & (feature < len(features))).all()
             or not (below < m).all()
             or not (below > np.tile(at[split], 2)).all()
             or not ((trees.root >= 0) & (trees.root < max(m, 1))).all()

@@ -1,0 +1,139 @@
+"""Fit the trees that judge a first stage by users whom it was not trained on.
+
+A model is trained on two thirds of the users, and the others, of whom a fifth of the scores is
+hidden, are folded into it as visitors are; three times, so that it is everybody's turn. What the
+trees learn from so looks like what they are asked later; learnt from a model that knows the users,
+they would trust it too much. Lists come whole and, once more, cut to a few entries, so that one
+model serves all lengths. From the hidden scores learn both the second stage of ranking
+(`model_build.train.reranker`) and the correction of predicted scores
+(`model_build.train.score_correction`).
+
+Some users are kept from the trees: on them is measured what these bring, and the match in percent
+is read off.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from app.recommender import Model
+from app.recommender.parameters import MatchCurve
+from app.recommender.recommend import ItemEstimates, estimate_items
+from app.recommender.reranking.feature_names import CORRECTION_FEATURES, FEATURES
+from app.recommender.trees import features_digest
+from model_build.data.holdout import HoldoutUser, cross_fit_splits, index_split, truncate_history
+from model_build.data.ratings import Ratings
+from model_build.train.list_sample import ListSample
+from model_build.train.match_curves import fit_match_curves
+from model_build.train.model_arrays import ModelArrays, TrainedModel
+from model_build.train.reranker import CandidateTable, fit_reranker
+from model_build.train.score_correction import ScoreTable, fit_score_correction
+from model_build.util.progress import ProgressCallback, no_progress
+
+N_FOLDS = 3
+SEED = 0
+MIN_USERS = 500
+CUT_LENGTHS = (5, 20, 100)
+CUT_WEIGHT = 0.3
+"""That of a candidate of a list that was cut: with more, whole lists are ranked less well."""
+MIN_CUT_RATIO = 1.2
+"""A list is cut to a length only if it is longer by this factor."""
+VALIDATION_STRIDE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class FittedTrees:
+    """Arrays and scalars of what was fitted, and the curves of matches as they are ranked."""
+
+    parts: tuple[ModelArrays, ...]
+    match_curves: tuple[MatchCurve, ...]
+
+
+def add_cross_fitted_trees(
+    trained: TrainedModel,
+    lists: ListSample,
+    train_first_stage: Callable[[Ratings], Model],
+    on_progress: ProgressCallback = no_progress,
+) -> None:
+    """Fit the trees and add them to a model; too few users leave the model without them."""
+    start = time.perf_counter()
+    n_users = len(lists.user)
+    if n_users < MIN_USERS:
+        trained.notes.append(
+            f"no second stage of ranking: {n_users} fans are too few to fit it, {MIN_USERS} are "
+            "needed"
+        )
+        return
+    fitted = fit_trees(lists.to_ratings(), train_first_stage, on_progress)
+    for part in fitted.parts:
+        trained.arrays |= part.arrays
+        trained.hyperparameters |= part.scalars
+    trained.hyperparameters |= {
+        "rerank_features": features_digest(FEATURES),
+        "score_correction_features": features_digest(CORRECTION_FEATURES),
+    }
+    trained.match_curves = fitted.match_curves
+    trained.seconds["second stage"] = time.perf_counter() - start
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """What is learnt from, or measured on."""
+
+    candidates: CandidateTable
+    scores: ScoreTable
+
+    def add(self, estimates: ItemEstimates, user: HoldoutUser, weight: float) -> None:
+        """Add a list, unless nothing on it says anything."""
+        if len(estimates.profile.input_position):
+            self.candidates.add(estimates, user, weight)
+            self.scores.add(estimates, user, weight)
+
+
+def fit_trees(
+    lists: Ratings,
+    train_first_stage: Callable[[Ratings], Model],
+    on_progress: ProgressCallback = no_progress,
+) -> FittedTrees:
+    """Fit to lists; ``train_first_stage`` makes first stages of parts of them.
+
+    The same lists give the same bits.
+    """
+    training = _Tables(CandidateTable(), ScoreTable())
+    validation = _Tables(CandidateTable(is_validation=True), ScoreTable())
+    rng = np.random.default_rng(SEED)
+    done, of = 0, len(lists.user_ids)
+    for split in cross_fit_splits(lists, N_FOLDS, SEED):
+        rest, users = index_split(split)
+        model = train_first_stage(rest)
+        held = users[::VALIDATION_STRIDE]
+        # One list is too little work to share: threads of BLAS would wait for one another.
+        with threadpool_limits(1, "blas"):
+            for at, user in enumerate(users):
+                tables = training if at % VALIDATION_STRIDE else validation
+                tables.add(estimate_items(model, user.visible), user, 1.0)
+                for short in _cut(user, rng) if tables is training else ():
+                    tables.add(estimate_items(model, short.visible), short, CUT_WEIGHT)
+                done += 1
+                on_progress("second stage", done, of)
+    on_progress("second stage", of, of)
+    corrected = fit_score_correction(training.scores, validation.scores)
+    trees, ranked = fit_reranker(training.candidates, validation.candidates)
+    # The last of the first stages, and users that neither it nor the trees have seen.
+    model = model.with_second_stage(trees, ranked.scalars["rerank_popularity_weight"])
+    with threadpool_limits(1, "blas"):
+        curves = fit_match_curves(model, held)
+    return FittedTrees((corrected, ranked), curves)
+
+
+def _cut(user: HoldoutUser, rng: np.random.Generator) -> list[HoldoutUser]:
+    """The list cut to a few entries, if it has enough of them."""
+    able = [n for n in CUT_LENGTHS if len(user.visible.anime_id) >= MIN_CUT_RATIO * n]
+    if not able:
+        return []
+    return truncate_history([user], able[rng.integers(len(able))], int(rng.integers(2**31)))
