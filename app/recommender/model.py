@@ -217,13 +217,17 @@ class Model:
         changed.parameters = parameters
         return changed
 
-    def with_second_stage(
-        self, trees: TreeEnsemble | None, popularity_weight: float = 0.0
-    ) -> Model:
-        """Return the same model with other trees that rank again, or none; arrays are shared."""
+    def with_second_stage(self, trees: TreeEnsemble, popularity_weight: float) -> Model:
+        """Return the same model with other trees that rank again; arrays are shared."""
         changed = copy.copy(self)
         changed.rerank_trees, changed.rerank_popularity_weight = trees, popularity_weight
         changed.__dict__.pop("rerank_leaves", None)  # of the trees of before
+        return changed
+
+    def without_trees(self) -> Model:
+        """Return the same model without second stage and score correction; arrays are shared."""
+        changed = copy.copy(self)
+        changed.rerank_trees = changed.score_trees = None
         return changed
 
     def __len__(self) -> int:

@@ -59,10 +59,8 @@ def _all_options(model: Model) -> Iterator[RecommendOptions]:
 def _try_options(model: Model, user_list: UserList, options: RecommendOptions) -> None:
     with np.errstate(all="ignore"):  # it is judged by what comes out
         scores = score_items(model, fold_in(model, user_list), options)
-        everything = np.arange(len(model))
-        predicted = scores.predicted_scores(model, everything)
-        expected = scores.expected_scores(model, everything)
-        numbers = [scores.match, scores.ranked_match, expected, predicted]
+        predicted = scores.predicted_scores(model, np.arange(len(model)))
+        numbers = [scores.match, scores.ranked_match, predicted]
         found = recommend(model, user_list, options)
     shown = [number for item in found.recommendations for number in _numbers(item)]
     for each in (*numbers, np.array(shown)):

@@ -203,7 +203,7 @@ def _recommender_rows(
             fits = (_timed(partial(fit, training)) for fit in reference.fits)
             yield _best_row(measure(name, reference.title, took, r) for r, took in fits)
     if FIRST_STAGE in names:
-        ranker = model_ranker(hakken.model().with_second_stage(None))
+        ranker = model_ranker(hakken.model().without_trees())
         yield measure(FIRST_STAGE, FIRST_STAGE_TITLE, hakken.seconds, ranker)
     for name, title in ORDER_TITLES.items():
         if name in names:
