@@ -44,7 +44,7 @@ class Fault(Enum):
 
 Refusals = Mapping[Fault, FakeResponse]
 
-_ODD_SCORES = (7, 14)
+_ODD_SCORES = (7, 14, "14")
 """Of 10, and of 20."""
 FOREIGN_URL = "http://localhost:9/elsewhere"
 
