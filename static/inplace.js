@@ -115,7 +115,7 @@
     if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
     const url = new URL(link.href);
     const here = url.origin === location.origin && url.pathname === location.pathname;
-    if (!here || link.hasAttribute("download") || url.search === location.search) return;
+    if (!here || link.hasAttribute("download") || url.searchParams.has("format") || url.search === location.search) return;
     event.preventDefault();
     change(new Request(url), link, url.hash, () => location.assign(url));
   });

@@ -8,6 +8,7 @@ from typing import Protocol, cast
 
 from flask import current_app, g
 
+from app.card_images import CardCache
 from app.model_store import ModelManager, Poller, open_model_source
 from app.model_store.manager import LoadedModel
 from app.observability.metrics import ACTIVE_MODEL
@@ -35,6 +36,11 @@ class AppState:
         """The library of the model in use at this moment."""
         loaded_model = self.model_manager.current
         return loaded_model.content if loaded_model else None
+
+    @property
+    def card_cache(self) -> CardCache:
+        """Where drawn cards are remembered."""
+        return self._providers.card_cache
 
     @property
     def model_fault(self) -> str | None:

@@ -91,7 +91,7 @@ def test_the_operator_s_address_counts(settings: AppSettings) -> None:
     app: Flask = create_app(public)
     found = tags(page(app.test_client(), "/user/anilist/Regular?order=score"))
     assert found["og:url"] == "https://h.example/user/anilist/Regular?order=score"
-    assert found["og:image"].startswith("https://h.example/static/preview.png?v=")
+    assert found["og:image"] == "https://h.example/user/anilist/Regular?order=score&format=card"
 
 
 def test_addresses_are_written_as_addresses(client: FlaskClient) -> None:

@@ -51,8 +51,12 @@ class CategoryPreference:
 
 @dataclass(frozen=True, slots=True)
 class TasteSummary:
-    """What the header says; empty where the list is too short to say it."""
+    """What the header says; empty where the list is too short to say it.
 
+    ``strictness`` is by how much the fan scores the same titles above others, None if unknown.
+    """
+
+    strictness: float | None
     strictness_text: str
     mean_score: str
     score_bars: tuple[ScoreBar, ...]
@@ -91,8 +95,10 @@ def summarize_taste(
         for slug, name in facet.names.items()
         if name not in ADULT_GENRES
     }
+    strictness = _strictness(model, user) if scored else None
     return TasteSummary(
-        strictness_text=_strictness_text(model, user) if scored else "",
+        strictness=strictness,
+        strictness_text=_strictness_text(strictness) if strictness is not None else "",
         mean_score=f"{user.score.mean():.1f}" if scored else "",
         score_bars=_score_bars(user.score) if scored else (),
         genres=_category_preferences(genres, user.seen, entry_counts) if seen else (),
@@ -100,10 +106,13 @@ def summarize_taste(
     )
 
 
-def _strictness_text(model: Model, user: UserProfile) -> str:
+def _strictness(model: Model, user: UserProfile) -> float:
     """Compare with what others give the same titles: good taste is not kindness."""
     expected = model.global_mean + model.item_bias[user.rated]
-    difference = float((user.score - expected).mean())
+    return float((user.score - expected).mean())
+
+
+def _strictness_text(difference: float) -> str:
     if abs(difference) < MIN_SCORE_DIFFERENCE:
         return "You score the same titles about as others do."
     side = "higher" if difference > 0 else "lower"

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from app.age_rating import AgeRating
+from app.card_images import CardCache
 from app.catalogue import Anime, Catalogue, read_franchises
 from app.details import DetailsCache, build_details_cache
 from app.facets import adult_mask
@@ -58,7 +59,7 @@ class Library:
 
 
 class DataProviders:
-    """The list sources and the cache of details: the process has them whatever the model.
+    """The list sources and the caches: the process has them whatever the model.
 
     Two sites know anime by ids of their own; the catalogue that comes with a model maps them to
     MyAnimeList's.
@@ -69,6 +70,7 @@ class DataProviders:
         # Their content is replaced in one step.
         self._anilist: UserDict[int, int] = UserDict()
         self._kitsu: UserDict[int, int] = UserDict()
+        self.card_cache = CardCache.open(services.settings.shared_storage)
         self.details_cache = build_details_cache(
             services, str(settings.details_url) if settings.details_url else None
         )

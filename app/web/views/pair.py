@@ -5,9 +5,11 @@ from __future__ import annotations
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from app.card_images import CardShape
 from app.lists.entry import AnimeList
 from app.web.presenters.answers import pair_answer
 from app.web.presenters.pair_page import build_pair_page, display_names
+from app.web.presenters.share_card import build_pair_card
 from app.web.request_costs import Cost, rate_limited
 from app.web.requests.query import (
     PairQuery,
@@ -29,6 +31,7 @@ from app.web.services.user_lists import UserRef
 from app.web.state import get_library
 from app.web.views.responses import (
     SUBMITTED,
+    card_response,
     current_page_url,
     export_response,
     get_source_or_404,
@@ -117,6 +120,9 @@ def _respond(
     library = get_library()
     filtered = recommend_for_pair(library, *lists, options)
     answer = pair_answer(library, filtered, lists, options)
+    if (shape := request.args.get("format")) in tuple(CardShape):
+        card = build_pair_card(library, filtered.result, answer, names, english=options.english)
+        return card_response(card, CardShape(shape), *lists)
     if "format" in request.args:
         return export_response(request.args["format"], answer)
     return render_template(

@@ -8,10 +8,12 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
+from app.card_images import CardShape
 from app.lists.entry import AnimeList
 from app.lists.files import place_entries
 from app.schemas.recommendations import RecommendationsResponse
 from app.web.presenters.results import build_results_page
+from app.web.presenters.share_card import build_taste_card
 from app.web.presenters.shelves import build_shelf_sections, build_tiles
 from app.web.presenters.taste_summary import summarize_taste
 from app.web.problems import problem_types_by_slug
@@ -45,6 +47,7 @@ from app.web.services.user_lists import UserRef, resolve_user, to_user_list
 from app.web.state import get_app_state, get_library
 from app.web.views.responses import (
     SUBMITTED,
+    card_response,
     current_page_url,
     export_response,
     get_source_or_404,
@@ -218,6 +221,16 @@ def _render_or_export(
     filtered = recommend_and_record(library, user_list, options, anime_list.unmapped)
     result = filtered.result
     answer = RecommendationsResponse.build(result, library.catalogue, english=options.english)
+    if file_format in tuple(CardShape):
+        card = build_taste_card(
+            library,
+            result,
+            answer,
+            context.get("name"),
+            english=options.english,
+            is_example=context.get("sample", False),
+        )
+        return card_response(card, CardShape(file_format), anime_list)
     if file_format is not None:
         return export_response(file_format, answer)
     shelves: list[Shelf] = []

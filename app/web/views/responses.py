@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from flask import Response, abort, request, url_for
 
+from app.card_images import CardShape, ShareCard
 from app.lists import ListSource
+from app.lists.entry import AnimeList
 from app.schemas.base import Schema, to_json
 from app.web.presenters.export import ExportedAnswer, to_csv
 from app.web.requests.query import InvalidQuery, QueryOptions, to_page_query
-from app.web.state import get_library
+from app.web.state import get_app_state, get_library
 
 SUBMITTED = "apply"
 """The argument that the form above the results adds: what it sends has a shorter address."""
@@ -39,8 +43,24 @@ def export_response(file_format: str, answer: ExportedAnswer) -> Response:
     elif file_format == "json":
         response = Response(to_json(answer, indent=1), mimetype="application/json")
     else:
-        raise InvalidQuery("format", "“format” should be csv or json.")
+        raise InvalidQuery("format", "“format” should be csv, json, card or tall.")
     response.headers["Content-Disposition"] = f'attachment; filename="hakken.{file_format}"'
+    return response
+
+
+def card_response(card: ShareCard, shape: CardShape, *lists: AnimeList) -> Response:
+    """Answer with a picture of what was found for ``lists``, to be kept as long as these are."""
+    state = get_app_state()
+    seconds = 0.0 if any(each.age for each in lists) else state.settings.list_cache
+    public = state.settings.public_url
+    card = replace(card, site=(public and public.host) or "")
+    response = Response(state.card_cache.get_or_draw(card, shape, seconds), mimetype="image/png")
+    response.headers["Content-Disposition"] = f'inline; filename="hakken-{shape}.png"'
+    # Browsers show a picture on a page of their own, which they style.
+    response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
+    response.headers["X-Robots-Tag"] = "noindex"
+    if seconds >= 1:
+        response.headers["Cache-Control"] = f"private, max-age={seconds:.0f}"
     return response
 
 

@@ -21,6 +21,7 @@ from app.web.presenters.text import progress_text
 from app.web.requests.query import QueryOptions
 from app.web.services.user_lists import ListFetch, UserRef
 from app.web.state import get_app_state
+from app.web.views.responses import user_page_url
 
 HEARTBEAT_SECONDS = 5.0
 """Seconds without news after which the words say that it still goes on. Writing them is also how
@@ -54,7 +55,9 @@ class ListPage(ABC):
     def _chunks(self, fetching: ListFetch) -> Iterator[str]:
         began = time.monotonic()
         again = request.full_path.rstrip("?")
-        start = render_template("waiting.html", part="start", user=self.user, again=again)
+        user, endpoint = self.user, "pages.show_user_recommendations"
+        picks = user_page_url(endpoint, user.source.slug, user.username, self.options)
+        start = render_template("waiting.html", part="start", user=user, again=again, picks=picks)
         last_words = ""
         for progress in fetching.progress_updates(HEARTBEAT_SECONDS):
             if progress:

@@ -1,0 +1,140 @@
+"""What stands on the picture that a fan shows to a friend, to the last word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from app.card_images import ShareCard, Tile, TileRow
+from app.recommender import GroupResult, RecommendationResult
+from app.schemas.anime import AnimeTitle
+from app.schemas.pair import PairRecommendationsResponse
+from app.schemas.recommendations import RecommendationSchema, RecommendationsResponse
+from app.web.presenters.pair_comparison import describe_similarity
+from app.web.presenters.taste_summary import MIN_SCORE_DIFFERENCE, summarize_taste
+from app.web.presenters.text import clamp_percent, count_noun, format_score
+from app.web.services.favourites import find_loved
+from app.web.services.library import Library
+
+TitleT = TypeVar("TitleT", bound=AnimeTitle)
+
+ROW_SIZE = 3
+STRONG_DIFFERENCE = 0.6
+"""Points by which somebody scores above or below others for a stronger word."""
+VERDICTS = (
+    (STRONG_DIFFERENCE, "A great enthusiast"),
+    (MIN_SCORE_DIFFERENCE, "An enthusiast"),
+    (-MIN_SCORE_DIFFERENCE, "A fair judge"),
+    (-STRONG_DIFFERENCE, "A critic"),
+    (-10.0, "A stern critic"),
+)
+"""From this difference on somebody is called so."""
+
+
+def build_taste_card(
+    library: Library,
+    result: RecommendationResult,
+    answer: RecommendationsResponse,
+    name: str | None,
+    *,
+    english: bool,
+    is_example: bool = False,
+) -> ShareCard:
+    """Word the card of one fan; ``name`` is None where nobody knows whose list it is."""
+    profile = result.profile
+    taste = summarize_taste(library.model, library.attributes, profile)
+    loved = [
+        _tile(library, anime_id, format_score(score), english=english)
+        for anime_id, score in find_loved(library, profile, ROW_SIZE)
+    ]
+    picks = [
+        _tile(library, item.anime_id, _pick_badge(item, answer), english=english)
+        for item in _for_everybody(library, answer.recommendations)
+    ]
+    own = "A made-up fan’s taste" if is_example else "My taste in anime"
+    verdict = explanation = ""
+    if taste and taste.strictness is not None:
+        verdict = next(word for least, word in VERDICTS if taste.strictness >= least)
+        amount, side = f"{abs(taste.strictness):.1f}", "more" if taste.strictness > 0 else "less"
+        explanation = (
+            f"Gives the same anime {amount} {side} than others do."
+            if abs(taste.strictness) >= MIN_SCORE_DIFFERENCE
+            else "Scores the same anime about as others do."
+        )
+    return ShareCard(
+        headings=(*((f"{name}’s taste in anime",) if name else ()), own),
+        chips=tuple(each.name for each in (*taste.genres, *taste.decades)) if taste else (),
+        number=taste.mean_score if taste else "",
+        verdict=verdict,
+        explanation=explanation,
+        rows=_rows(("Loves", loved), ("Should watch next", picks)),
+    )
+
+
+def build_pair_card(
+    library: Library,
+    result: GroupResult,
+    answer: PairRecommendationsResponse,
+    names: tuple[str, str],
+    *,
+    english: bool,
+) -> ShareCard:
+    """Word the card of two fans."""
+    one, other = names
+    alike = describe_similarity(result.comparison.similarity, names)
+    seen = result.comparison.similarity.shared_seen
+
+    def tile(anime_id: int, scores: Iterable[str]) -> Tile:
+        return _tile(library, anime_id, " · ".join(scores), english=english)
+
+    loved = [
+        tile(item.anime_id, map(format_score, item.scores))
+        for item in _for_everybody(library, answer.favourites)
+    ]
+    picks = [
+        tile(item.anime_id, (f"{each.predicted_score:.1f}" for each in item.fans))
+        for item in _for_everybody(library, answer.recommendations)
+    ]
+    return ShareCard(
+        headings=(f"{one} & {other}", "Two fans"),
+        chips=(),
+        number=f"{alike.percent} %" if alike.percent is not None else "",
+        verdict=alike.label,
+        explanation=f"{count_noun(seen, 'title')} that both have seen." if seen else "",
+        rows=_rows(("Both love", loved), ("For tonight", picks)),
+    )
+
+
+def _rows(loved: tuple[str, list[Tile]], picks: tuple[str, list[Tile]]) -> tuple[TileRow, ...]:
+    """Put three under each heading; where nothing is loved, more of what to watch."""
+    label, tiles = picks
+    rows = [
+        TileRow(loved[0], tuple(loved[1][:ROW_SIZE])),
+        TileRow(label, tuple(tiles[:ROW_SIZE]), is_advice=True),
+    ]
+    if not loved[1]:
+        rows.append(TileRow("", tuple(tiles[ROW_SIZE : 2 * ROW_SIZE]), is_advice=True))
+    return tuple(row for row in rows if row.tiles)
+
+
+def _tile(library: Library, anime_id: int, badge: str, *, english: bool) -> Tile:
+    anime = library.catalogue.get_anime(anime_id)
+    titles = (anime.display_title(english=english), anime.title_english, *anime.synonyms)
+    return Tile(anime_id, tuple(filter(None, titles)), badge)
+
+
+def _for_everybody(library: Library, items: Sequence[TitleT]) -> list[TitleT]:
+    """Leave out what is for adults, whatever the visitor has asked for."""
+    positions = library.model.find_positions(np.array([each.anime_id for each in items], np.int64))
+    shown = library.shown_mask(adult=False)[positions]
+    return [each for each, is_shown in zip(items, shown, strict=True) if is_shown]
+
+
+def _pick_badge(item: RecommendationSchema, answer: RecommendationsResponse) -> str:
+    """Write the number that a card on the page has."""
+    if not answer.personal:
+        return f"{item.expected_score:.1f}"
+    match = item.match if item.match_percentile is None else item.match_percentile
+    return f"{clamp_percent(match)} %"
