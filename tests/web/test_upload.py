@@ -45,7 +45,7 @@ def test_order_and_more_go_on_from_the_page_itself(client: FlaskClient) -> None:
     choices = {
         b.text: unquote(b.attributes["value"])
         for b in page.all("button", name="choice")
-        if not b.text.startswith(("Not for me", "Table", "Data", "See all : "))
+        if not b.text.startswith(("Not for me", "Table", "Data", "Picture", "See all : "))
     }
     assert choices == {
         "Best match": "",
