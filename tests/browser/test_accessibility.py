@@ -137,7 +137,7 @@ def test_picks_for_a_file_have_no_fault_that_a_machine_finds(
     page = visit(**screen)
     for content, title in ((b"no list", "^Error: "), (regular_export(), "^Picks for Exporter")):
         file.write_bytes(content)
-        page.get_by_label("Export file").set_input_files(file)
+        page.get_by_label("Your list as a file").set_input_files(file)
         page.get_by_role("button", name="Read the file").click()
         expect(page).to_have_title(re.compile(title))
         assert faults_by_day_and_night(page) == []

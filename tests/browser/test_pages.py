@@ -40,7 +40,7 @@ def test_upload_an_export_and_see_why(visit: Visit, tmp_path: Path) -> None:
     file = tmp_path / "animelist.xml"
     file.write_bytes(regular_export())
     page = visit()
-    page.get_by_label("Export file").set_input_files(file)
+    page.get_by_label("Your list as a file").set_input_files(file)
     page.get_by_role("button", name="Read the file").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Picks for Exporter")
     first_twenty = titles(page)
@@ -60,7 +60,7 @@ def test_enter_in_a_filter_of_a_file_s_picks_applies_it(visit: Visit, tmp_path: 
     file = tmp_path / "animelist.xml"
     file.write_bytes(regular_export())
     page = visit()
-    page.get_by_label("Export file").set_input_files(file)
+    page.get_by_label("Your list as a file").set_input_files(file)
     page.get_by_role("button", name="Read the file").click()
     page.get_by_role("button", name="Filters").click()
     page.get_by_label("From year").fill("2000")

@@ -177,7 +177,7 @@ def test_trouble_takes_the_place_of_the_words(
     field = page.get_by_label("Your username")
     expect(field).to_have_value(name)
     expect(field).to_have_accessible_description(re.compile("is private"))
-    expect(page.get_by_label("Export file")).to_be_visible()
+    expect(page.get_by_label("Your list as a file")).to_be_visible()
     title = "Error: This list is private" if scripts else f"Picks for {name}"
     expect(page).to_have_title(f"{title} – Hakken")
     # From here on as from any other page.
