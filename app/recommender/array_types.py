@@ -17,3 +17,6 @@ BoolArray: TypeAlias = npt.NDArray[np.bool_]
 Int16Array: TypeAlias = npt.NDArray[np.int16]
 UInt16Array: TypeAlias = npt.NDArray[np.uint16]
 UInt64Array: TypeAlias = npt.NDArray[np.uint64]
+FloatArray: TypeAlias = npt.NDArray[np.floating]
+IntArray: TypeAlias = npt.NDArray[np.integer]
+"""Of any width."""

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 import numba
 import numpy as np
 
-from app.recommender.array_types import Float64Array, Int64Array
+from app.recommender.array_types import Float64Array, FloatArray, Int64Array, IntArray
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -55,28 +55,24 @@ def gather_rows(
 
 
 @jit_compiled
-def quickselect_largest(entry_index: Int64Array, similarity: Float64Array, k: int) -> None:
-    """Reorder in place so that the k largest come first; of equal ones the earlier entry.
+def quickselect_largest(index: IntArray, value: FloatArray, k: int) -> None:
+    """Reorder both in place so that the k largest come first; of equal ones the smaller index.
 
-    Hoare's quickselect (1961) on the entries of one item.
+    Hoare's quickselect (1961); ``index`` and ``value`` are of one length.
     """
-    low, high = 0, len(similarity) - 1
+    low, high = 0, len(value) - 1
     while low < high:
         middle = (low + high) >> 1
-        pivot, pivot_which = similarity[middle], entry_index[middle]
+        pivot, pivot_index = value[middle], index[middle]
         i, j = low, high
         while i <= j:
-            while similarity[i] > pivot or (
-                similarity[i] == pivot and entry_index[i] < pivot_which
-            ):
+            while value[i] > pivot or (value[i] == pivot and index[i] < pivot_index):
                 i += 1
-            while similarity[j] < pivot or (
-                similarity[j] == pivot and entry_index[j] > pivot_which
-            ):
+            while value[j] < pivot or (value[j] == pivot and index[j] > pivot_index):
                 j -= 1
             if i <= j:
-                similarity[i], similarity[j] = similarity[j], similarity[i]
-                entry_index[i], entry_index[j] = entry_index[j], entry_index[i]
+                value[i], value[j] = value[j], value[i]
+                index[i], index[j] = index[j], index[i]
                 i, j = i + 1, j - 1
         if k - 1 <= j:
             high = j

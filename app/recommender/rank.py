@@ -5,9 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 
 import numpy as np
-import numpy.typing as npt
 
-from app.recommender.array_types import BoolArray, Float64Array, Int64Array
+from app.recommender.array_types import BoolArray, Float64Array, Int64Array, IntArray
 from app.recommender.fold_in import UserProfile
 from app.recommender.franchise import Franchises
 from app.recommender.knn_baseline import KnnPrediction
@@ -43,9 +42,7 @@ def support_sort_key(
     return tiered_sort_key(knn_prediction.score, 2 - supported.astype(np.int64) - rated)
 
 
-def tiered_sort_key(
-    score: Float64Array, tiers: npt.NDArray[np.integer] | BoolArray
-) -> Float64Array:
+def tiered_sort_key(score: Float64Array, tiers: IntArray | BoolArray) -> Float64Array:
     """Scores as a sort key, (n,): group 0 first, each group sorted by score."""
     return np.asarray(score - TIER_OFFSET * tiers)
 

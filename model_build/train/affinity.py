@@ -32,6 +32,7 @@ from app.recommender.array_types import (
     BoolArray,
     Float32Array,
     Float64Array,
+    FloatArray,
     Int8Array,
     Int32Array,
     Int64Array,
@@ -245,7 +246,7 @@ class GramMatrixBuilder:
         self._gram = np.zeros((len(known), len(known)), np.float32)
         self._cross = np.zeros_like(self._gram)
 
-    def add_block(self, first: int, block: npt.NDArray[np.floating]) -> None:
+    def add_block(self, first: int, block: FloatArray) -> None:
         """Take (x_i x_j, x_i y_j, y_i x_j) of the items i from ``first`` and all j <= i."""
         last = first + len(block)
         i, j = (np.flatnonzero(self._row[a:last] >= 0) for a in (first, 0))

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from app.recommender import Model
-from app.recommender.array_types import BoolArray, Int32Array
+from app.recommender.array_types import BoolArray, Int16Array, Int32Array
 from app.recommender.model import item_popularity, recent_mask
 from app.recommender.parameters import ServingParameters
 from model_build.data.ratings import Ratings
@@ -328,7 +328,7 @@ class _Training:
         return GramMatrices.from_arrays(found, len(self._counts.anime_ids))
 
     def _place_recent_items(
-        self, facts: ItemFacts, as_of: int, years: npt.NDArray[np.int16], fitted: FittedComponents
+        self, facts: ItemFacts, as_of: int, years: Int16Array, fitted: FittedComponents
     ) -> tuple[FittedComponents, int]:
         """Add cold items, and what recent ones get from their stories; also counts the cold."""
         counts, s = self._counts, self._hyperparameters

@@ -12,11 +12,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from scipy.sparse import csr_array
 
-from app.recommender.array_types import BoolArray, Float64Array, Int32Array, Int64Array
+from app.recommender.array_types import (
+    BoolArray,
+    Float64Array,
+    Int16Array,
+    Int32Array,
+    Int64Array,
+    IntArray,
+)
 from app.recommender.arrays import find_positions
 from app.recommender.model import RECENT_YEARS
 from model_build.data.relations import decode_relations
@@ -41,9 +47,7 @@ class ItemFacts:
     cold_since: int | None = None
     cold_ids: Int32Array | None = None
 
-    def find_as_of(
-        self, anime_ids: Int32Array, entries: npt.NDArray[np.integer], min_entries: int
-    ) -> int:
+    def find_as_of(self, anime_ids: Int32Array, entries: IntArray, min_entries: int) -> int:
         """Return the year that the model is for, 0 where nobody knows; arrays are (n,)."""
         if self.as_of is not None:
             return self.as_of
@@ -61,7 +65,7 @@ class ItemFacts:
         ids = new_item_ids(self.catalogue, since).to_numpy().astype(np.int32)
         return ids[self.item_years(ids) <= as_of] if self.cold_since is None else ids
 
-    def item_years(self, anime_ids: Int32Array) -> npt.NDArray[np.int16]:
+    def item_years(self, anime_ids: Int32Array) -> Int16Array:
         """Return the years (n,) of ascending ``anime_ids`` (n,), all 0 where no year is known.
 
         A missing one is read off the anime with the nearest ids: MyAnimeList numbers anime as they

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import lapack
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
-from app.recommender.array_types import Float32Array
+from app.recommender.array_types import Float32Array, FloatArray
 
 SUBSPACE_MARGIN, SUBSPACE_STEPS, COVARIANCE_STEPS = 20, 6, 3
 
@@ -36,7 +35,7 @@ def invert_spd_in_place(matrix: Float32Array) -> None:
         matrix[:] = inverse.T
 
 
-def copy_upper_to_lower(matrix: npt.NDArray[np.floating], rows: int = 512) -> None:
+def copy_upper_to_lower(matrix: FloatArray, rows: int = 512) -> None:
     """Copy what stands above the diagonal below it."""
     for first in range(0, len(matrix), rows):
         block = slice(first, first + rows)
@@ -45,7 +44,7 @@ def copy_upper_to_lower(matrix: npt.NDArray[np.floating], rows: int = 512) -> No
         square[:] = np.triu(square) + np.triu(square, 1).T
 
 
-def copy_lower_to_upper(matrix: npt.NDArray[np.floating]) -> None:
+def copy_lower_to_upper(matrix: FloatArray) -> None:
     """Copy what stands below the diagonal above it."""
     copy_upper_to_lower(matrix.T)
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
-import numpy.typing as npt
 
-from app.recommender.array_types import Float32Array, Float64Array, Int32Array
+from app.recommender.array_types import Float32Array, Float64Array, FloatArray, Int32Array
 from model_build.data.grouping import UserItemGroups, UserItemIndex
 from model_build.train.affinity import WeightedEntries, accumulate_gram_pairs
 from model_build.train.similarity import accumulate_pearson_pairs, shrunk_similarity
@@ -76,7 +75,7 @@ def gram_sum_block(
 def _accumulate_block(
     kernel: Callable[..., None],
     groups: UserItemGroups,
-    values: tuple[npt.NDArray[np.floating], ...],
+    values: tuple[FloatArray, ...],
     rows: RowRange,
     threads: int | None,
 ) -> Float64Array:

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from app.recommender.array_types import Float32Array, Int32Array, Int64Array
+from app.recommender.kernels import quickselect_largest
 from model_build.util.progress import ProgressCallback, no_progress
 from model_build.util.threads import available_cpus, balanced_ranges, run_over_ranges
 
@@ -136,31 +137,6 @@ def _heap_sift_down(
 
 
 @numba.njit(nogil=True, cache=True)
-def _partition_topk(values: Float32Array, indices: Int32Array, size: int, k: int) -> None:
-    """Reorder so that the ``k`` best of the first ``size`` come first (Hoare's quickselect)."""
-    low, high = 0, size - 1
-    while low < high:
-        middle = (low + high) >> 1
-        pivot, pivot_index = values[middle], indices[middle]
-        i, j = low, high
-        while i <= j:
-            while _is_worse(pivot, pivot_index, values[i], indices[i]):
-                i += 1
-            while _is_worse(values[j], indices[j], pivot, pivot_index):
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                indices[i], indices[j] = indices[j], indices[i]
-                i, j = i + 1, j - 1
-        if k - 1 <= j:
-            high = j
-        elif k - 1 >= i:
-            low = i
-        else:
-            break
-
-
-@numba.njit(nogil=True, cache=True)
 def _fill_heaps_from_rows(
     first: int,
     last: int,
@@ -180,7 +156,7 @@ def _fill_heaps_from_rows(
         value, index = row_value[begin : begin + found], row_index[begin : begin + found]
         kept = min(capacity, found)
         if kept < found:
-            _partition_topk(value, index, found, kept)
+            quickselect_largest(index, value, kept)
         values[i, :kept] = value[:kept]
         indices[i, :kept] = index[:kept]
         for hole in range(kept // 2 - 1, -1, -1):

@@ -8,14 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from app.age_rating import ADULT_GENRES
 from app.recommender import Model, UserProfile
-from app.recommender.array_types import Float64Array, Int64Array
+from app.recommender.array_types import Float64Array, Int64Array, IntArray
 from app.web.services.filters import ItemAttributes
 
 MIN_RATED = 5
@@ -130,9 +128,7 @@ def _score_bars(scores: Float64Array) -> tuple[ScoreBar, ...]:
 
 
 def _category_preferences(
-    categories: Mapping[str, npt.NDArray[np.integer[Any]]],
-    seen: Int64Array,
-    entry_counts: Float64Array,
+    categories: Mapping[str, IntArray], seen: Int64Array, entry_counts: Float64Array
 ) -> tuple[CategoryPreference, ...]:
     """Find what the user watches more of than others, the least likely to be chance first."""
     found = []
