@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +11,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playwright
 
-from app.settings import PROJECT_ROOT
 from app.web.middleware.headers import POSTER_ORIGINS
 from demo.fake_upstream import FakeUpstream
 from tests.web.fans import IDS, add_fans
+from tests.web.server import at, running_hakken
 
 CHROMIUM = Path(os.environ.get("CHROMIUM_PATH") or "/usr/bin/chromium")
 
@@ -52,42 +47,16 @@ def server(
 ) -> Iterator[str]:
     """The address of Hakken, run as in production, with a local AniList behind it."""
     environment = {
-        **os.environ,
-        "PORT": "0",
+        **at(tiny_model_with_als, tmp_path_factory.mktemp("cache")),
         "WEB_CONCURRENCY": "1",
-        "HAKKEN_MODEL": str(tiny_model_with_als),
         "HAKKEN_ANILIST_URL": sites.base_url("anilist"),
         "HAKKEN_KITSU_URL": sites.base_url("kitsu"),
         "HAKKEN_MAL_WEB": "0",
         "HAKKEN_LIST_DEADLINE": "30",
-        "HAKKEN_CACHE_DIR": str(tmp_path_factory.mktemp("cache")),
         "HAKKEN_LIMITS": "0",
-        "HAKKEN_RATE_LISTS": "off",
-        "HAKKEN_RATE_PAGES": "off",
     }
-    with subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "app.wsgi:app"],
-        cwd=PROJECT_ROOT,
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield f"http://127.0.0.1:{_port(process)}"
-        finally:
-            process.send_signal(signal.SIGQUIT)
-
-
-def _port(process: subprocess.Popen[str]) -> int:
-    assert process.stderr is not None
-    log = []
-    for line in process.stderr:
-        log.append(line)
-        if found := re.search(r"Listening at: http://[^:]+:(\d+)", line):
-            # A full pipe would stop the server.
-            threading.Thread(target=process.stderr.read, daemon=True).start()
-            return int(found[1])
-    pytest.fail("the server did not start:\n" + "".join(log))
+    with running_hakken(environment) as running:
+        yield running.url
 
 
 @dataclass

@@ -99,7 +99,7 @@ def _above(least: Any, most: Any) -> bool:
 def test_the_api_does_what_it_says(
     api: tuple[Flask, BaseSchema], method: str, path: str, mode: GenerationMode
 ) -> None:
-    try_out(api[1][path][method], 60, mode)
+    try_out(api[1][path][method], 40, mode)
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode))
@@ -108,7 +108,7 @@ def test_recommendations_for_a_fan_are_what_the_api_says(
     api: tuple[Flask, BaseSchema], name: str, mode: GenerationMode
 ) -> None:
     fixed = {"username": name, **({"source": "anilist"} if mode is GenerationMode.NEGATIVE else {})}
-    try_out(api[1][RECOMMENDATIONS]["GET"], 15, mode, query=fixed)
+    try_out(api[1][RECOMMENDATIONS]["GET"], 10, mode, query=fixed)
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode))

@@ -28,7 +28,9 @@ for _name in (
     import_module(_name)
 
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload([__name__, "google.cloud.storage", "tests.model_build.artifact.warm_kernels"])
+_processes.set_forkserver_preload(
+    [__name__, "google.cloud.storage", "tests.model_build.artifact.warm_kernels"]
+)
 
 
 def start(

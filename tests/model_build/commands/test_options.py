@@ -1,4 +1,4 @@
-"""Options: defaults and choices are those of what they configure, and wrong ones are refused."""
+"""Options: defaults and options are those of what they configure, and wrong ones are refused."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import get_args
 import pytest
 
 from app.recommender import EngineName, SortOrder
-from model_build.artifact.config import GateMetric, PublishOptions
-from model_build.artifact.publish import GATE_METRICS, QualityGate
+from model_build.artifact.config import PublishOptions
+from model_build.artifact.publish import QualityGate
 from model_build.cli import COMMANDS, main
 from model_build.collect.config import KitsuOptions
 from model_build.collect.segments import ACTIVITY_SEGMENTS
@@ -39,7 +39,6 @@ def defaults(config: type[Config]) -> dict[str, object]:
 def test_choices_are_what_there_is() -> None:
     assert get_args(EngineChoice) == tuple(EngineName)
     assert get_args(OrderName) == tuple(SortOrder)
-    assert get_args(GateMetric) == GATE_METRICS
     assert get_args(RecommenderName) == RECOMMENDER_NAMES
     assert get_args(NameWithoutTorch) == NAMES_WITHOUT_TORCH
     assert get_args(PredictorName) == PREDICTOR_NAMES
@@ -65,21 +64,15 @@ def test_defaults_are_those_of_the_settings() -> None:
 
 def test_what_can_be_set_of_a_network_is_a_setting_of_it() -> None:
     pytest.importorskip("torch")
-    from model_build.engines.network_training import (
-        INITIALISERS,
-        LEARNING_RATE_SCHEDULES,
-        NetworkSettings,
-    )
+    from model_build.engines.network_training import NetworkSettings
     from model_build.engines.settings import AS_DESCRIBED
 
-    choices = {option.name: option.choices for option in options_of(NetworkOptions)}
-    assert choices["schedule"] == LEARNING_RATE_SCHEDULES
-    assert choices["initialiser"] == INITIALISERS
+    options = {option.name for option in options_of(NetworkOptions)}
     # The weights are one setting, and a recipe is several.
     several = {"recipe", "weight_rating", "weight_interaction"}
-    assert several < choices.keys()
-    assert choices.keys() - several <= asdict(NetworkSettings()).keys()
-    assert AS_DESCRIBED.keys() < choices.keys()
+    assert several < options
+    assert options - several <= asdict(NetworkSettings()).keys()
+    assert AS_DESCRIBED.keys() < options
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -116,6 +109,33 @@ except SystemExit:
             check=True,
         )
         assert done.stderr.splitlines() == loaded
+
+
+def test_commands_load_nothing_that_need_not_be_installed() -> None:
+    code = """
+import sys
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "surprise":
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Absent())
+from importlib import import_module
+import model_build.cli
+for name in model_build.cli.COMMANDS:
+    import_module(f"model_build.commands.{name}")
+print(sorted(set(sys.modules) & {"torch", "dask", "distributed", "mlflow", "wandb"}))
+try:
+    import model_build.evaluate.surprise_estimator
+except ModuleNotFoundError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    loaded, error = done.stdout.splitlines()
+    assert loaded == "[]"
+    assert "pip install -r requirements-dev.txt" in error
 
 
 @pytest.mark.parametrize(

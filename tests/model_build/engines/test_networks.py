@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import polars as pl
@@ -21,7 +22,7 @@ from app.recommender.recommend import score_items
 from app.recommender.user_list import KnownEntries
 from model_build.cli import main
 from model_build.data.ratings import Ratings, index_ratings
-from model_build.engines.config import NetworkOptions
+from model_build.engines.config import LearningRateSchedule, NetworkOptions
 from model_build.engines.cosine_embeddings import CosineEmbeddingNetwork
 from model_build.engines.factor_networks import (
     FactorNetwork,
@@ -31,7 +32,6 @@ from model_build.engines.factor_networks import (
     rows_with_target,
 )
 from model_build.engines.network_training import (
-    LEARNING_RATE_SCHEDULES,
     NetworkSettings,
     learning_rate_share,
     pair_batches,
@@ -43,7 +43,7 @@ from model_build.engines.settings import AS_DESCRIBED, network_settings
 from model_build.engines.training_pairs import TrainingPairs, build_training_pairs
 from model_build.evaluate import comparison
 from model_build.util.errors import InputError
-from tests.model_build.worlds import random_frame
+from tests.model_build.worlds import ROOT, random_frame
 from tests.tiny_model import tiny_ratings
 
 SMALL = NetworkSettings(size=8, batch=512, epochs=4, look_every=2, validation=10, dropout=0.2)
@@ -224,7 +224,7 @@ def test_nothing_to_keep_is_said(pairs: TrainingPairs) -> None:
         )
 
 
-@pytest.mark.parametrize("schedule", LEARNING_RATE_SCHEDULES)
+@pytest.mark.parametrize("schedule", get_args(LearningRateSchedule))
 def test_a_schedule_stays_within_the_rate(schedule: str) -> None:
     shares = [learning_rate_share(schedule, at / 100) for at in range(101)]  # type: ignore[arg-type]
     assert 0 <= min(shares) <= max(shares) == 1
@@ -282,31 +282,18 @@ def test_a_network_is_added_to_a_model_and_asked(
 def test_without_pytorch_one_sentence_says_what_to_do(tiny_model: Path, tmp_path: Path) -> None:
     ratings = tmp_path / "ratings.parquet"
     tiny_ratings().write_parquet(ratings)
-    code = f"""
-import sys
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name == "torch":
-            raise ModuleNotFoundError(name, name=name)
-sys.meta_path.insert(0, Absent())
-from model_build.cli import main
-ratings = ["--ratings", {str(ratings)!r}]
-compared = main(["compare", *ratings, "--fans", "20", "--models", "popularity", "engine-mf"])
-added = main(["engine", "mf", "--model", {str(tiny_model)!r}, *ratings,
-              "--out", {str(tmp_path / "out")!r}])
-sys.exit(10 * compared + added)
-"""
-    root = Path(__file__).parents[3]
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False
+    told = ["--ratings", str(ratings)]
+    compared, added = (
+        ["compare", *told, "--fans", "20", "--models", "popularity", "engine-mf"],
+        ["engine", "mf", "--model", str(tiny_model), *told, "--out", str(tmp_path / "out")],
     )
-    assert done.returncode == 22
-    assert done.stdout == ""
-    assert done.stderr == "".join(
-        f"model_build {command}: mf is trained with PyTorch, which is not installed; "
+    sentence = (
+        "mf is trained with PyTorch, which is not installed; "
         "run: pip install -r requirements-neural.txt\n"
-        for command in ("compare", "engine")
     )
+    assert without(("torch",), compared, added) == [
+        (2, "", f"model_build {command}: {sentence}") for command in ("compare", "engine")
+    ]
     assert not (tmp_path / "out").exists()
 
 
@@ -329,45 +316,58 @@ def test_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str], split: st
 
 
 ABSENT = """
-import sys
+import json, sys
 class Absent:
     def find_spec(self, name, path=None, target=None):
         if name in {absent!r}:
             raise ModuleNotFoundError(name, name=name)
 sys.meta_path.insert(0, Absent())
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from model_build.cli import main
-sys.exit(main({words!r}))
+done = []
+for words in {commands!r}:
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as error:
+        status = main(words)
+    done.append([status, out.getvalue(), error.getvalue()])
+print(json.dumps(done))
 """
 
 
-def without(absent: tuple[str, ...], *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a command where these packages are not installed."""
-    return subprocess.run(
-        [sys.executable, "-c", ABSENT.format(absent=absent, words=words)],
-        cwd=Path(__file__).parents[3],
+def without(absent: tuple[str, ...], *commands: list[str]) -> list[tuple[int, str, str]]:
+    """Run commands in a process for which these packages are not installed.
+
+    Returns the status, the output and the errors of each.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", ABSENT.format(absent=absent, commands=commands)],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
+    assert (done.returncode, done.stderr) == (0, "")
+    return [(status, out, error) for status, out, error in json.loads(done.stdout)]
 
 
 def test_what_is_not_installed_has_a_row_that_says_so(tmp_path: Path) -> None:
     path = tmp_path / "ratings.parquet"
     random_frame(8, 60, 30, 0.5).write_parquet(path)
-    asked = ("neural", "--ratings", str(path), "--fans", "15", "--models")
-    done = without(("torch", "surprise"), *asked, "mf", "svd", "match")
-    assert done.returncode == 0
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines()]
+    asked = ["neural", "--ratings", str(path), "--fans", "15", "--models"]
+    (status, out, error), nothing = without(
+        ("torch", "surprise"), [*asked, "mf", "svd", "match"], [*asked, "svd"]
+    )
+    assert status == 0
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in out.splitlines()]
     titles = [row[0] for row in rows[2:]]
     assert titles[1].startswith("matrix factorization: mf is trained with PyTorch, which is not in")
     assert titles[2].startswith("SVD (scikit-surprise): svd needs scikit-surprise, which is not in")
     assert [set(row[1:]) == {"-"} for row in rows[2:]] == [False, True, True, False]
     assert float(rows[-1][2]) > 0
-    assert done.stderr.count("not measured: ") == 2
+    assert error.count("not measured: ") == 2
     # Nothing is left to measure: nothing is read, and the command has failed.
-    done = without(("torch", "surprise"), *asked, "svd")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "requirements-dev.txt" in done.stderr
+    assert nothing[:2] == (2, "")
+    assert "requirements-dev.txt" in nothing[2]
 
 
 def test_a_network_that_cannot_be_trained_costs_no_other_its_row(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from surprise import Dataset, KNNBaseline, Reader, Trainset
 from surprise.model_selection import GridSearchCV, KFold, RandomizedSearchCV, cross_validate
 
 from model_build.evaluate.surprise_estimator import HakkenKNNBaseline
-from tests.model_build.worlds import ROOT, random_frame
+from tests.model_build.worlds import random_frame
 
 TIE = 1e-6
 
@@ -179,27 +177,3 @@ def test_a_pair_rated_twice_is_refused() -> None:
     rows = [("ann", 1, 7, None), ("bob", 5, 9, None), ("bob", 1, 3, None), ("bob", 5, 2, None)]
     with pytest.raises(ValueError, match="user bob rated item 5 more than once"):
         HakkenKNNBaseline().fit(data.construct_trainset(rows))
-
-
-def test_without_surprise_it_says_what_to_install() -> None:
-    code = """
-import sys
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "surprise":
-            raise ModuleNotFoundError(name)
-sys.meta_path.insert(0, Absent())
-from importlib import import_module
-import model_build.cli
-for name in model_build.cli.COMMANDS:
-    import_module(f"model_build.commands.{name}")
-try:
-    import model_build.evaluate.surprise_estimator
-except ModuleNotFoundError as error:
-    print(error)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "pip install -r requirements-dev.txt" in done.stdout

@@ -224,17 +224,6 @@ def test_only_workers_read_buckets_and_only_what_was_prepared(
     assert "holds no prepared ratings" in capsys.readouterr().err
 
 
-def test_without_these_options_dask_is_not_loaded() -> None:
-    code = (
-        "import importlib, pkgutil, sys; from model_build import commands\n"
-        "for found in pkgutil.iter_modules(commands.__path__, 'model_build.commands.'):\n"
-        "    importlib.import_module(found.name)\n"
-        "sys.exit(any(name in sys.modules for name in ('dask', 'distributed')))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
-    assert done.returncode == 0
-
-
 def test_the_plan_fits_into_memory() -> None:
     plan = plan_sharding(
         ClusterResources(threads=4, bytes_per_thread=2_000_000_000), entries=100_000_000
