@@ -15,9 +15,6 @@ from model_build.artifact.store import ConflictError, ModelFileStore
 from model_build.artifact.versions import VersionInventory, list_versions, set_live_version
 from model_build.util.errors import InputError
 
-GATE_METRICS = ("ndcg@10", "recall@10", "map@10", "new_ndcg@10", "ndcg@20", "recall@20", "map@20")
-"""Hold-out metrics of `model_build evaluate` of which more is better."""
-
 _ROUNDING = 1e-9
 
 

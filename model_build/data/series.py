@@ -35,14 +35,12 @@ _JOINING_KINDS = {"summary", "side_story", "alternative"}
 class SeriesGroups:
     """``group_id`` by anime, of all anime; one alone has a group to itself.
 
-    ``inferred`` joined by their titles. ``crossovers`` lead to several works and belong to none;
-    ``cut_pairs`` are the works, by their groups, that relations tie and that stay apart.
+    ``inferred`` joined by their titles. ``crossovers`` lead to several works and belong to none.
     """
 
     group_id: Mapping[int, int]
     inferred: frozenset[int]
     crossovers: frozenset[int]
-    cut_pairs: frozenset[tuple[int, int]]
 
 
 def group_series(items: Mapping[int, SeriesItem], relations: Iterable[Relation]) -> SeriesGroups:
@@ -62,7 +60,6 @@ def group_series(items: Mapping[int, SeriesItem], relations: Iterable[Relation])
         {number: find(number) for number in items},
         frozenset(draft.inferred.keys() - stated.joined()),
         frozenset(draft.crossovers),
-        frozenset(stated.linked_pairs()),
     )
 
 

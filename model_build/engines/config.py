@@ -19,6 +19,8 @@ from model_build.util.options import (
 )
 
 Strength = Annotated[NonNegativeFloat, Metavar("STRENGTH")]
+LearningRateSchedule = Literal["constant", "linear", "cosine", "warmup"]
+Initialiser = Literal["normal", "uniform", "xavier", "he"]
 
 
 class StrengthOptions(Config):
@@ -79,10 +81,10 @@ class NetworkOptions(Config):
     )
     batch: PositiveInt | None = Field(None, description="pairs of a fan and an anime a step")
     rate: NonNegativeFloat | None = Field(None, description="largest learning rate")
-    schedule: Literal["constant", "linear", "cosine", "warmup"] | None = Field(
+    schedule: LearningRateSchedule | None = Field(
         None, description="of the learning rate: constant, linear, cosine or warmup"
     )
-    initialiser: Literal["normal", "uniform", "xavier", "he"] | None = Field(
+    initialiser: Initialiser | None = Field(
         None,
         description="of the embeddings: normal, uniform, xavier or he (kernel starts from the "
         "data)",

@@ -18,19 +18,11 @@ from torch import Tensor, nn
 
 from app.recommender.array_types import Float64Array, Int64Array
 from model_build.engines.base import HyperparameterValue
+from model_build.engines.config import Initialiser, LearningRateSchedule
 from model_build.engines.training_pairs import TrainingPairs
 from model_build.util.errors import InputError
 
-LearningRateSchedule = Literal["constant", "linear", "cosine", "warmup"]
 OutputActivation = Literal["linear", "relu"]
-Initialiser = Literal["normal", "uniform", "xavier", "he"]
-LEARNING_RATE_SCHEDULES: tuple[LearningRateSchedule, ...] = (
-    "constant",
-    "linear",
-    "cosine",
-    "warmup",
-)
-INITIALISERS: tuple[Initialiser, ...] = ("normal", "uniform", "xavier", "he")
 WARMUP_SHARE = 0.1
 INIT_STD = 0.1
 

@@ -33,7 +33,6 @@ from model_build.util.errors import InputError
 
 ABOUT = ("anime_id", "title", "type", "year", "genres")
 PICKS = ("rank", *ABOUT, "match", "predicted_score", "expected_score", "because")
-SCORES = ("anime_id", "title", "match", "predicted_score", "expected_score")
 
 
 class Recommender:

@@ -26,7 +26,6 @@ from model_build.util.errors import InputError
 
 STATISTICS_FORMAT: Final = 2
 INDEX_FILE = "sums.json"
-BLOCK_KINDS = ("score", "standard", "interest")
 
 ArrayDict = dict[str, npt.NDArray[Any]]
 
