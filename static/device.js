@@ -7,7 +7,8 @@
   try {
     for (const name of ["theme", "view"]) {
       const chosen = localStorage.getItem(`hakken.${name}`);
-      if (chosen) root.dataset[name] = chosen;
+      // What an address says about the view comes first.
+      if (chosen && !location.search.includes(`${name}=`)) root.dataset[name] = chosen;
     }
   } catch { /* localStorage may be switched off; then nothing is remembered */ }
 }

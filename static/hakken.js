@@ -1,6 +1,7 @@
 // Makes waiting and missing pictures nicer. Every page works without it.
 "use strict";
 
+const WORDS = JSON.parse(document.body.dataset.words);
 const SITE = "hakken.site";
 const TITLES = "hakken.titles";
 
@@ -17,11 +18,12 @@ function stored(key, value) {
 
 function waitingText(form) {
   const { username, source, with_username: other, export: file } = form.elements;
-  if (!username) return file?.files[0] ? `Reading ${file.files[0].name}…` : "";
-  if (other) return "Reading both lists…";
+  if (!username) return file?.files[0] ? WORDS.reading.replace("{}", file.files[0].name) : "";
+  if (other) return WORDS.readingBoth;
   const name = username.value.trim();
-  if (/^https?:/i.test(name)) return "Reading the list…";
-  return `Reading ${name}’s list from ${source.selectedOptions[0].text}…`;
+  if (/^https?:/i.test(name)) return WORDS.readingList;
+  const site = source.selectedOptions[0].text;
+  return WORDS.readingName.replace("{name}", () => name).replace("{site}", () => site);
 }
 
 function setWaiting(form, waiting) {
@@ -64,13 +66,41 @@ if (stored(TITLES) === "true") {
   for (const link of document.querySelectorAll("[data-titled]")) link.search = "title=english";
 }
 
+// Chance is the visitor's: without scripts surprises come one after the other.
+const SEEDS = 999_999;
+addEventListener("click", ({ target }) => {
+  const surprise = target.closest?.(".choice.surprise");
+  if (!surprise) return;
+  const place = surprise.href ? "href" : "value";
+  const seed = 1 + Math.floor(Math.random() * SEEDS);
+  surprise[place] = surprise[place].replace(/(surprise(?:=|%3D))\d+/, `$1${seed}`);
+}, { capture: true });
+
+// Buttons that move a shelf, where it has more than fits.
+const CALM = matchMedia("(prefers-reduced-motion: reduce)");
+const shelfOf = (button) => button.closest(".shelf-top").nextElementSibling;
+addEventListener("click", ({ target }) => {
+  if (!target.dataset?.scroll) return;
+  const row = shelfOf(target);
+  const forward = getComputedStyle(row).direction === "rtl" ? -1 : 1;
+  row.scrollBy({ left: forward * target.dataset.scroll * 0.85 * row.clientWidth, behavior: CALM.matches ? "auto" : "smooth" });
+});
+function offerScrolling() {
+  const buttons = [...document.querySelectorAll("[data-scroll]")];
+  const needed = buttons.map((button) => shelfOf(button).scrollWidth > shelfOf(button).clientWidth);
+  buttons.forEach((button, at) => { button.disabled = !needed[at]; });
+}
+offerScrolling();
+addEventListener("resize", offerScrolling);
+document.addEventListener("hakken:shown", offerScrolling);
+
 // A page that came in two parts: its end may be another than the one that its start announced.
 const read = document.querySelector(".read");
 if (read) document.title = document.querySelector(".arrived").dataset.title;
 const asking = document.querySelector(".asking");
 if (asking && !read) {
   const lost = document.createElement("p");
-  lost.textContent = "The connection was lost before the list arrived.";
+  lost.textContent = WORDS.lost;
   asking.append(lost);
   asking.classList.add("over");
   document.querySelector(".late").classList.remove("late");
@@ -149,3 +179,6 @@ function complete() {
 }
 complete();
 document.addEventListener("hakken:shown", complete);
+
+// For when there is no connection, and for who installs Hakken as an app.
+addEventListener("load", () => navigator.serviceWorker?.register(document.body.dataset.worker).catch(() => {}));

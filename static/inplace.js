@@ -20,7 +20,7 @@
     if (!undo) return;
     const button = document.createElement("button");
     button.className = "choice";
-    button.textContent = "Undo";
+    button.textContent = WORDS.undo;
     button.addEventListener("click", () => {
       toast.classList.remove("seen");
       history.back();
@@ -101,8 +101,9 @@
       history.pushState({ page: remember(text) }, "", request.method === "GET" ? answer.url : undefined);
       scrollTo(scrollX, scrollY);
       focusAgain(place);
-      if (title) sayDone(control.matches("[data-hides]") ? `Hidden: ${title}.` : `Saved: ${title}.`, true);
-      else sayDone("The picks have changed.", false);
+      const said = control.matches("[data-hides]") ? "hidden" : "saved";
+      if (title && !control.matches(".chip")) sayDone(WORDS[said].replace("{}", title), true);
+      else sayDone(WORDS.changed, Boolean(title));
     } catch {
       if (mine === latest) fallback();
     } finally {
@@ -142,6 +143,6 @@
     if (!content) return location.reload();
     ++latest;
     await show(content);
-    sayDone("The picks are as before.", false);
+    sayDone(WORDS.before, false);
   });
 }

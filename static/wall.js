@@ -1,30 +1,108 @@
-// Counts what was tapped; a second tap takes it back. Without it, the button sends what is marked.
+// Counts what was tapped, takes a second tap back, and finds further posters to tap while somebody types.
+// Without it the buttons send what is marked, and what is searched for.
 "use strict";
 
 {
-  for (const wall of document.querySelectorAll("[data-wall]")) {
-    const told = wall.querySelector("[data-tapped]");
-    const first = told.textContent;
-    const ENOUGH = 10;
-    let marked = null;
+  const wall = document.querySelector("[data-wall]");
+  const told = wall.querySelector("[data-tapped]");
+  const bar = wall.querySelector("progress");
+  const first = told.textContent;
+  let marked = null;
 
-    const tell = () => {
-      const count = wall.querySelectorAll("input:checked").length;
-      const more = count < ENOUGH ? ` ${ENOUGH - count} more make the picks yours.` : "";
-      told.textContent = count ? `${count} tapped.${more}` : first;
-    };
-    // Whether a radio was marked is known before the tap only.
-    wall.addEventListener("pointerdown", ({ target }) => {
-      const radio = target.closest("input") ?? target.closest("label")?.control;
-      marked = radio?.checked ? radio : null;
-    });
-    wall.addEventListener("click", ({ target }) => {
-      if (target !== marked || !target.matches("input")) return;
-      target.checked = false;
-      marked = null;
-      tell();
-    });
-    wall.addEventListener("change", tell);
-    addEventListener("pageshow", tell);
+  function tell() {
+    const count = wall.querySelectorAll("input:checked").length;
+    const left = bar.max - count;
+    bar.value = count;
+    const more = left > 0 ? ` ${told.dataset.more.replace("{}", left)}` : "";
+    told.textContent = count ? told.dataset.count.replace("{}", count) + more : first;
   }
+  // Whether a radio was marked is known before the tap only.
+  wall.addEventListener("pointerdown", ({ target }) => {
+    const radio = target.closest("input") ?? target.closest("label")?.control;
+    marked = radio?.checked ? radio : null;
+  });
+  wall.addEventListener("click", ({ target }) => {
+    if (target !== marked || !target.matches("input")) return;
+    target.checked = false;
+    marked = null;
+    tell();
+  });
+  wall.addEventListener("change", tell);
+  addEventListener("pageshow", tell);
+
+  const form = document.querySelector("[data-search]");
+  const status = document.querySelector("[data-search-status]");
+  const found = wall.querySelector("[data-found]");
+  const known = wall.querySelector("[data-known]");
+  const english = form.elements.title?.value === "english";
+  const PAUSE = 200;
+  const LIMIT = 12;
+  let waiting = 0;
+  let latest = 0;
+
+  function emptyTile() {
+    const tile = document.querySelector("[data-tile]").content.firstElementChild.cloneNode(true);
+    tile.inert = true;
+    return tile;
+  }
+
+  function makeTile({ anime_id: id, title: romaji, title_english: translated, picture }) {
+    const tile = emptyTile();
+    const title = (english && translated) || romaji;
+    tile.inert = false;
+    tile.querySelector(".poster").className = `poster tint-${id % 6}`;
+    tile.querySelector(".initial").textContent = [...title][0];
+    for (const place of tile.querySelectorAll("legend, .tap-title")) place.textContent = title;
+    const before = known.querySelector(`input[name=t${id}]:checked`)?.value;
+    for (const label of tile.querySelectorAll("label")) {
+      const input = label.querySelector("input");
+      label.htmlFor = input.id = `f${input.value}-${id}`;
+      input.name = `t${id}`;
+      if (input.value === before) input.checked = true;
+    }
+    addPicture(tile, picture);
+    return tile;
+  }
+
+  /** Makes room at once, so that nothing moves when the answer comes; what was tapped stays. */
+  function makeRoom() {
+    for (const tile of [...found.children]) {
+      const tapped = tile.querySelector("input:checked");
+      if (!tapped) continue;
+      known.querySelector(`input[name=${tapped.name}]`)?.closest("li").remove();
+      known.prepend(tile);
+    }
+    const asked = form.elements.q.value.trim();
+    document.querySelector("[data-rows]")?.remove();
+    found.hidden = !asked;
+    found.replaceChildren(...Array.from({ length: asked ? LIMIT : 0 }, emptyTile));
+    if (!asked) status.textContent = "";
+    return asked;
+  }
+
+  async function search(asked) {
+    const mine = ++latest;
+    if (!asked) return;
+    const address = `${form.dataset.search}?${new URLSearchParams({ search: asked, limit: LIMIT })}`;
+    const answer = await fetch(address);
+    if (!answer.ok || mine !== latest) return;
+    const { anime } = await answer.json();
+    if (mine !== latest) return;
+    found.style.minBlockSize = `${found.offsetHeight}px`;
+    found.replaceChildren(...anime.map(makeTile));
+    const { one, many } = status.dataset;
+    status.textContent = anime.length === 1 ? one : many.replace("{}", anime.length);
+    tell();
+  }
+
+  function start(pause) {
+    clearTimeout(waiting);
+    const asked = makeRoom();
+    waiting = setTimeout(() => search(asked).catch(() => {}), asked ? pause : 0);
+  }
+  form.elements.q.addEventListener("input", () => start(PAUSE));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault(); // what was tapped would be lost
+    start(0);
+  });
 }

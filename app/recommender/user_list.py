@@ -56,6 +56,17 @@ class UserList:
             np.array([status for _, status in last.values()], np.int8),
         )
 
+    def without(self, anime_ids: Collection[int]) -> UserList:
+        """Return the list as it would be if these did not stand there."""
+        kept = ~np.isin(self.anime_id, list(anime_ids))
+        return UserList(
+            self.anime_id[kept],
+            self.score[kept],
+            self.status[kept],
+            None if self.favourite is None else self.favourite[kept],
+            None if self.activity is None else self.activity.select(kept),
+        )
+
     def with_favourites(self, anime_ids: Collection[int]) -> UserList:
         """Return the same list, on which these are favourites."""
         if not anime_ids:

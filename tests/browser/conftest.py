@@ -75,6 +75,8 @@ def visit(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
     opened: list[Watched] = []
 
     def open_page(address: str = "/", **options: Any) -> Page:
+        # What goes through a service worker is seen by no route.
+        options = {"service_workers": "block", **options}
         context = browser.new_context(base_url=server, **options)
         watched = Watched(context.new_page())
         opened.append(watched)
@@ -105,6 +107,8 @@ def _answer(route: Route, server: str, watched: Watched) -> None:
 
 
 def _note(message: ConsoleMessage, watched: Watched) -> None:
-    # Chromium reports aborted posters and the status of our own error pages as errors.
-    if message.type in {"error", "warning"} and "Failed to load resource" not in message.text:
+    # Chromium reports aborted posters and the status of our own error pages as errors, and
+    # Playwright the service worker that is blocked.
+    expected = ("Failed to load resource", "Service Worker registration blocked by Playwright")
+    if message.type in {"error", "warning"} and not message.text.startswith(expected):
         watched.complaints.append(message.text)

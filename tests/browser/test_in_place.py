@@ -162,3 +162,76 @@ def test_the_first_poster_is_on_the_first_screen(visit: Visit, width: int, most:
         assert box is not None
         assert box["y"] < most, address
         assert abs(box["width"] / box["height"] - 225 / 318) < 0.01
+
+
+def test_the_picks_without_a_reason_and_back(visit: Visit) -> None:
+    page = visit(f"{FAN}?n=40")
+    mark_document(page)
+    before = titles(page)
+    open_sheet(page, before[0])
+    page.get_by_role("dialog").locator(".apart a").first.click()
+    expect(page).to_have_url(re.compile(r"n=40&ignore=\d+$"))
+    expect(page.locator(".toast")).to_contain_text("The picks have changed.")
+    expect(page.get_by_role("link", name=re.compile("^Without your"))).to_be_visible()
+    assert titles(page) != before
+    page.get_by_role("button", name="Undo").click()
+    expect(page).to_have_url(re.compile(r"\?n=40$"))
+    assert titles(page) == before
+    assert is_same_document(page)
+
+
+def test_surprises_are_drawn_in_place(visit: Visit) -> None:
+    page = visit(FAN)
+    mark_document(page)
+    best = set(titles(page))
+    page.get_by_role("link", name="Surprise me").click()
+    expect(page).to_have_url(re.compile(r"surprise=\d+$"))
+    expect(page.locator("ol.cards .card")).to_have_count(1)
+    page.reload()
+    drawn = titles(page)
+    page.reload()
+    assert titles(page) == drawn
+    page.get_by_role("link", name="All picks").click()
+    expect(page.locator(".shelf").first).to_be_visible()
+    assert set(titles(page)) == best
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_grid_or_list(visit: Visit, scripts: bool) -> None:
+    page = visit(f"{FAN}?n=40", java_script_enabled=scripts)
+    card = page.locator("ol.cards .card").first
+    poster = card.locator(".poster")
+    facts = card.locator(".listed")
+    expect(facts).to_be_hidden()
+    page.get_by_role("link", name="List", exact=True).click()
+    expect(facts).to_be_visible()
+    expect(page.get_by_role("link", name="List", exact=True)).to_have_attribute(
+        "aria-current", "true"
+    )
+    box, whole = poster.bounding_box(), card.bounding_box()
+    assert box
+    assert whole
+    assert abs(box["width"] / box["height"] - 225 / 318) < 0.01
+    assert whole["width"] > 3 * box["width"]
+    if not scripts:
+        expect(page).to_have_url(re.compile("view=list$"))
+        return
+    expect(page).to_have_url(re.compile(r"\?n=40$"))
+    page.goto(f"{FAN}?order=discover")  # kept on the device
+    expect(page.locator(".listed").first).to_be_visible()
+    page.goto(f"{FAN}?n=40&view=grid")  # an address says what it says
+    expect(facts).to_be_hidden()
+    page.get_by_role("link", name="Grid", exact=True).click()
+    page.goto(f"{FAN}?n=40")
+    expect(facts).to_be_hidden()
+
+
+def test_a_mouse_moves_a_shelf(visit: Visit) -> None:
+    page = visit(FAN, viewport={"width": 900, "height": 800}, reduced_motion="reduce")
+    row = page.locator("ol.cards.row")
+    forward = page.locator(".shelf-top").first.locator("[data-scroll='1']")
+    forward.click()
+    assert row.evaluate("row => row.scrollLeft") > 300
+    page.locator(".shelf-top").first.locator("[data-scroll='-1']").click()
+    assert row.evaluate("row => row.scrollLeft") == 0
+    assert forward.evaluate("button => button.tabIndex") == -1

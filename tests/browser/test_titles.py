@@ -64,7 +64,8 @@ def test_picks_keep_it_while_searching(visit: Visit) -> None:
     page = visit("/pick")
     page.get_by_role("link", name="English titles").click()
     page.get_by_label("Anime you have seen").press_sequentially(f"anime no {SCORED[1]}")
-    expect(page.get_by_role("heading", name=f"English {SCORED[1]}", exact=True)).to_be_visible()
+    found = page.get_by_role("list", name="Search results")
+    expect(found.get_by_role("group", name=f"English {SCORED[1]}", exact=True)).to_be_visible()
     expect(page).to_have_url(re.compile("title=english"))
 
 

@@ -8,9 +8,15 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.web.fans import SCORED
+
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Page]
+COUNT_SHIFTS = """window.shifts = 0;
+new PerformanceObserver(list => {
+  for (const each of list.getEntries()) if (!each.hadRecentInput) window.shifts += each.value;
+}).observe({type: "layout-shift", buffered: true});"""
 
 
 @pytest.mark.parametrize("scripts", [True, False])
@@ -33,6 +39,65 @@ def test_taps_on_posters_lead_to_picks(visit: Visit, scripts: bool) -> None:
     page.get_by_role("button", name="Show what to watch next").click()
     page.wait_for_url(re.compile(r"/picks/\d+-9\.\d+-9\.\d+-9" + ("$" if scripts else r"\.\d+-4$")))
     expect(page.get_by_role("heading", level=1)).to_have_text("Picks for your list")
+
+
+def test_titles_are_found_and_tapped_without_a_reload(visit: Visit) -> None:
+    page = visit("/", viewport={"width": 390, "height": 800})
+    page.add_init_script(COUNT_SHIFTS)
+    page.goto("/")
+    page.evaluate("window.stillHere = true")
+    field = page.get_by_role("searchbox")
+    found = page.get_by_role("list", name="Search results")
+    progress = page.locator("[data-tapped]")
+    asked = SCORED[:3]
+    for count, anime_id in enumerate(asked, 1):
+        field.press("Control+a")
+        field.press_sequentially(f"anime no {anime_id}")
+        tile = found.get_by_role("group", name=f"Anime no. {anime_id}", exact=True)
+        tile.get_by_label("Loved it").press("Space")
+        expect(progress).to_have_text(re.compile(rf"^{count} tapped\. {10 - count} more"))
+    field.press("Enter")  # what was tapped is not lost
+    field.press("Control+a")
+    field.press("Backspace")
+    expect(found).to_be_hidden()
+    expect(page.get_by_label("Loved it").and_(page.locator(":checked"))).to_have_count(3)
+    assert page.evaluate("window.stillHere") is True
+    assert page.evaluate("window.shifts") <= 0.02
+    page.get_by_role("button", name="Show what to watch next").click()
+    page.wait_for_url(re.compile(r"/picks/\d+-9\.\d+-9\.\d+-9$"))
+    assert {int(n) for n in re.findall(r"(\d+)-9", page.url)} == set(asked)
+
+
+def test_an_anime_that_is_found_twice_counts_once(visit: Visit) -> None:
+    page = visit("/pick")
+    wall = page.locator("[data-known]")
+    first = wall.get_by_role("group").first
+    title = first.locator("legend").text_content()
+    assert title
+    first.get_by_label("It was fine").press("Space")
+    page.get_by_role("searchbox").fill(title)
+    tile = page.get_by_role("list", name="Search results").get_by_role(
+        "group", name=title, exact=True
+    )
+    expect(tile.get_by_label("It was fine")).to_be_checked()
+    tile.get_by_label("Not for me").press("Space")
+    expect(page.locator("[data-tapped]")).to_have_text(re.compile("^1 tapped"))
+    page.get_by_role("searchbox").fill("")
+    expect(wall.get_by_role("group", name=title, exact=True)).to_have_count(1)
+    page.get_by_role("button", name="Show what to watch next").click()
+    page.wait_for_url(re.compile(r"/picks/\d+-4$"))
+
+
+@pytest.mark.parametrize(("width", "most"), [(390, 470), (1440, 320)])
+def test_the_wall_is_on_the_first_screen_below_the_name(
+    visit: Visit, width: int, most: int
+) -> None:
+    page = visit("/", viewport={"width": width, "height": 800})
+    name = page.get_by_label("Your username").bounding_box()
+    box = page.locator(".poster").first.bounding_box()
+    assert name
+    assert box
+    assert name["y"] + name["height"] < box["y"] < most
 
 
 def test_a_wall_by_keyboard(visit: Visit) -> None:

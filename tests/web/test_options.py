@@ -40,6 +40,7 @@ OPTIONS = st.builds(
     planned=st.sampled_from(PlannedMode),
     extras=st.booleans(),
     ignore_dropped=st.booleans(),
+    ignore=st.lists(IDS, max_size=5, unique=True),
     title=st.sampled_from(TitleLanguage),
     hide=st.lists(IDS, max_size=5, unique=True),
     seen=st.dictionaries(IDS, st.integers(0, 10), max_size=5).map(lambda m: list(m.items())),

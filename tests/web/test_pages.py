@@ -26,7 +26,7 @@ def shown_ids(results: Element) -> list[int]:
 def test_home_offers_every_way_in(client: FlaskClient) -> None:
     home = page(client, "/")
     assert len(home.all("h1")) == 1
-    by_name, wall, by_file, by_hand = home.all("form")
+    by_name, by_hand, wall, by_file = home.all("form")
     assert by_name.attributes["action"] == "/recommend"
     offered = [option.attributes["value"] for option in by_name.all("option")]
     assert offered == ["myanimelist", "anilist", "kitsu", "shikimori"]

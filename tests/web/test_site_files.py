@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import struct
 from urllib.parse import urlsplit
 from urllib.robotparser import RobotFileParser
 from xml.etree import ElementTree
@@ -52,9 +55,35 @@ def test_it_can_be_installed(client: FlaskClient) -> None:
     assert manifest.mimetype == "application/manifest+json"
     assert manifest.json is not None
     assert client.get(manifest.json["start_url"]).status_code == 200
-    for icon in manifest.json["icons"]:
+    icons = manifest.json["icons"]
+    for icon in icons:
         with client.get(icon["src"]) as answer:
             assert answer.mimetype == icon["type"]
+            if icon["type"] == "image/png":
+                width, height = struct.unpack(">II", answer.data[16:24])
+                assert icon["sizes"] == f"{width}x{height}"
+    found = {(each["sizes"], each["purpose"]) for each in icons if each["type"] == "image/png"}
+    assert found == {(f"{n}x{n}", kind) for n in (192, 512) for kind in ("any", "maskable")}
+
+
+def test_the_service_worker_keeps_the_files_of_this_release(
+    client: FlaskClient, app: Flask
+) -> None:
+    worker = client.get("/worker.js")
+    assert worker.mimetype == "text/javascript"
+    assert worker.headers["Cache-Control"] == "no-cache"
+    (line,) = re.findall(r"^const FILES = (.*);$", worker.text, re.M)
+    files = json.loads(line)
+    for address in ("/", "/user/anilist/Regular", "/pick", "/offline"):
+        page = read_html(client.get(address).text)
+        used = {each.attributes["src"] for each in page.all("script")}
+        used |= {each.attributes["href"] for each in page.all("link", rel="stylesheet")}
+        assert used <= set(files), address
+    for address in files:
+        with client.get(address) as answer:
+            assert answer.status_code == 200
+    again = client.get("/worker.js", headers={"If-None-Match": worker.headers["ETag"]})
+    assert again.status_code == 304
 
 
 @pytest.mark.parametrize("address", ["/robots.txt", "/sitemap.xml", "/manifest.webmanifest"])

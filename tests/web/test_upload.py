@@ -45,13 +45,16 @@ def test_order_and_more_go_on_from_the_page_itself(client: FlaskClient) -> None:
     choices = {
         b.text: unquote(b.attributes["value"])
         for b in page.all("button", name="choice")
-        if not b.text.startswith(("Not for me", "Table", "Data", "Picture", "See all : "))
+        if not b.text.startswith(
+            ("Not for me", "Table", "Data", "Picture", "See all : ", "Anime no.")
+        )
     }
     assert choices == {
         "Best match": "",
         "Hidden gems": "order=discover",
         "Predicted score": "order=score",
         "English titles": "title=english",
+        "Surprise me": "surprise=1",
         "20 more titles": "n=40",
         "See all best matches": "n=40",
     }

@@ -91,6 +91,7 @@ def test_what_was_picked_is_not_on_the_wall(bundled: FlaskClient, bundled_app: F
 
 def test_without_pictures_there_is_no_wall(client: FlaskClient) -> None:
     home = client.get("/").text
-    posters = read_html(home).all("form", class_="wall")
-    assert all(len(each.all("img")) for each in posters)
+    (wall,) = read_html(home).all("form", class_="wall")
+    (known,) = (each for each in wall.all("ul") if "data-known" in each.attributes)
+    assert len(known.all("img")) == len(known.all("li"))
     assert client.get(f"/picks?t{IDS[0]}=9").location == f"/picks/{IDS[0]}-9"

@@ -15,6 +15,7 @@ CONTENT_SECURITY_POLICY = {
     "default-src": "'none'",
     "style-src": "'self'",
     "script-src": "'self'",
+    "worker-src": "'self'",
     "img-src": " ".join(("'self'", *POSTER_ORIGINS)),
     "connect-src": "'self'",
     "manifest-src": "'self'",

@@ -58,8 +58,15 @@ PREFERENCE_LABELS = {
 }
 AUTOMATIC_RATING = "As fits the list: up to PG-13 for a child’s"
 # What the form does not ask for, and so carries along.
-_HIDDEN_FIELDS = ("order", "engine", "title", "like", "hide", "seen", "prefer")
-_NO_FILTERS = ("top", "order", "engine", "adult", "title", "ignore_dropped", "hide", "seen")
+_HIDDEN_FIELDS = (
+    *("order", "engine", "title", "view", "like", "hide", "seen", "ignore", "prefer", "surprise"),
+)
+_NO_FILTERS = frozenset(
+    {
+        *("top", "order", "engine", "adult", "title", "view", "prefer"),
+        *("ignore_dropped", "ignore", "hide", "seen"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +163,12 @@ class PageControls:
         english = self.filter_form.options.english
         return self.catalogue.get_anime(anime_id).alternate_title(english=english)
 
+    def ignore_link(self, anime_id: int, label: str) -> OptionLink:
+        """Offer the picks as they would be if an anime did not stand on the list."""
+        options = self.filter_form.options
+        ignored = (*options.ignore, anime_id)[-MAX_MARKS:]
+        return OptionLink(label, options.with_changes(ignore=ignored))
+
     def hide_link(self, anime_id: int, label: str) -> OptionLink:
         """Offer to hide an anime; of too many that are hidden the earliest comes back."""
         options = self.filter_form.options
@@ -235,10 +248,13 @@ def build_filter_form(
             )
             for each in filtered.relaxations
         ),
-        clear_link=OptionLink(
-            "Clear all filters", QueryOptions(**{n: getattr(options, n) for n in _NO_FILTERS})
-        ),
+        clear_link=OptionLink("Clear all filters", _without_filters(options)),
     )
+
+
+def _without_filters(options: QueryOptions) -> QueryOptions:
+    kept = _NO_FILTERS & type(options).model_fields.keys()
+    return type(options)(**{name: getattr(options, name) for name in kept})
 
 
 def preference_links(options: SimilarUsersOptions) -> tuple[OptionLink, ...]:
@@ -356,6 +372,10 @@ def _mark_links(catalogue: Catalogue, options: QueryOptions) -> Iterable[OptionL
         yield OptionLink("With adult titles", options.with_changes(adult=False))
     if options.ignore_dropped:
         yield OptionLink("Dropped is no dislike", options.with_changes(ignore_dropped=False))
+    for anime_id in options.ignore:
+        left = tuple(other for other in options.ignore if other != anime_id)
+        title = catalogue.title(anime_id, english=options.english)
+        yield OptionLink(f"Without your {title}", options.with_changes(ignore=left))
     for anime_id in options.hide:
         left = tuple(other for other in options.hide if other != anime_id)
         title = catalogue.title(anime_id, english=options.english)

@@ -10,9 +10,9 @@ from app.lists.entry import AnimeList
 from app.recommender import RecommendationResult
 from app.schemas.recommendations import RecommendationSchema, RecommendationsResponse
 from app.web.presenters.cards import SiteLink, moved_text, source_link
-from app.web.presenters.filter_form import PageControls, control_fields
+from app.web.presenters.filter_form import OptionLink, PageControls, control_fields
 from app.web.presenters.text import count_noun
-from app.web.requests.query import PlannedMode, QueryOptions
+from app.web.requests.query import MAX_SEED, PlannedMode, QueryOptions, ResultsOptions, ResultsView
 from app.web.services.filters import RatingCeiling, find_ceiling
 from app.web.services.library import Library
 from app.web.services.recommendations import FilteredResult
@@ -26,6 +26,7 @@ class ResultsPage(PageControls):
 
     ``known_series`` are those of the cards' anime of whose series something was seen. ``notes``
     change what the fan makes of the picks; ``list_notes`` say what was left out of the list.
+    ``back_link`` leads from a pick by chance to all of them.
     """
 
     cards: list[RecommendationSchema]
@@ -36,6 +37,9 @@ class ResultsPage(PageControls):
     known_series: frozenset[int]
     notes: list[str]
     list_notes: list[str]
+    view_links: tuple[OptionLink, ...]
+    surprise_link: OptionLink
+    back_link: OptionLink | None
 
     def source_link(self, anime_id: int) -> SiteLink:
         """Where an anime stands on the site that the list comes from."""
@@ -51,7 +55,7 @@ def build_results_page(
     filtered: FilteredResult[RecommendationResult],
     answer: RecommendationsResponse,
     anime_list: AnimeList,
-    options: QueryOptions,
+    options: ResultsOptions,
 ) -> ResultsPage:
     """Word everything that the page says about an answer."""
     result, cards, personal = filtered.result, answer.recommendations, answer.personal
@@ -68,6 +72,17 @@ def build_results_page(
             *ceiling_notes(find_ceiling(filtered.filters, options, library.rating_ceiling)),
         ],
         list_notes=_build_list_notes(result, anime_list, options),
+        view_links=tuple(
+            OptionLink(view.capitalize(), options.with_changes(view=view), options.view is view)
+            for view in ResultsView
+        ),
+        surprise_link=OptionLink(
+            "Surprise me" if options.surprise is None else "Another surprise",
+            options.with_changes(surprise=(options.surprise or 0) % MAX_SEED + 1),
+        ),
+        back_link=None
+        if options.surprise is None
+        else OptionLink("All picks", options.with_changes(surprise=None)),
     )
 
 

@@ -34,7 +34,7 @@ from app.web.presenters.pair_page import build_pair_page
 from app.web.presenters.results import build_results_page
 from app.web.presenters.shelves import build_shelf_sections
 from app.web.presenters.taste_summary import summarize_taste
-from app.web.requests.query import QueryOptions, SimilarUsersOptions, TitleLanguage
+from app.web.requests.query import ResultsOptions, SimilarUsersOptions, TitleLanguage
 from app.web.services.anime import (
     anime_stats,
     find_also_loved,
@@ -108,7 +108,7 @@ def _unfiltered(result: ResultT) -> FilteredResult[ResultT]:
 
 
 def _answers(library: Library) -> Iterator[Schema]:
-    lists, options = _trial_lists(library), QueryOptions()
+    lists, options = _trial_lists(library), ResultsOptions()
     yield recommendations_answer(library, _recommendations(library), options)
     yield pair_answer(library, _for_pair(library), lists, options)
     if library.model.training_users:
@@ -125,7 +125,7 @@ def _answers(library: Library) -> Iterator[Schema]:
 
 
 def _pages(library: Library) -> Iterator[Any]:
-    lists, options = _trial_lists(library), QueryOptions(title=TitleLanguage.ENGLISH)
+    lists, options = _trial_lists(library), ResultsOptions(title=TitleLanguage.ENGLISH)
     filtered, pair = _recommendations(library), _for_pair(library)
     answer = RecommendationsResponse.build(filtered.result, library.catalogue, english=True)
     yield build_results_page(library, filtered, answer, lists[0], options)

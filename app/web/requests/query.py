@@ -46,6 +46,7 @@ MAX_EPISODES = 9999
 DEFAULT_SIMILAR = 10
 MAX_SIMILAR = 50
 DEFAULT_SEARCH_LIMIT = 12
+MAX_SEED = 999_999
 
 QueryT = TypeVar("QueryT", bound=BaseModel)
 OptionsT = TypeVar("OptionsT", bound="QueryOptions")
@@ -211,6 +212,15 @@ class QueryOptions(StrictQuery):
     )
     extras: Flag = False
     ignore_dropped: Flag = False
+    ignore: Annotated[
+        tuple[AnimeId, ...],
+        Field(
+            max_length=MAX_MARKS,
+            description=f"up to {MAX_MARKS} anime ids with commas between them: what the list "
+            "says of these is not counted",
+        ),
+        BeforeValidator(parse_ids),
+    ] = ()
     title: Annotated[
         TitleLanguage,
         Field(description="one of " + ", ".join(TitleLanguage) + ": how anime are called"),
@@ -252,6 +262,26 @@ class QueryOptions(StrictQuery):
         return self.model_copy(update=changes)
 
 
+class ResultsView(StrEnum):
+    """How a whole list of results looks."""
+
+    GRID = "grid"
+    LIST = "list"
+
+
+class ResultsOptions(QueryOptions):
+    """The options of a page of results for one user: how it looks, and a pick by chance."""
+
+    view: Annotated[
+        ResultsView, Field(description="one of " + ", ".join(ResultsView) + ": how a list looks")
+    ] = ResultsView.GRID
+    surprise: Annotated[
+        int | None,
+        Field(ge=1, le=MAX_SEED, description=f"a whole number from 1 to {MAX_SEED:,}: any of them"),
+        PARSE_INT,
+    ] = None
+
+
 class SimilarUsersOptions(QueryOptions):
     """The options of the page of fans like one."""
 
@@ -259,13 +289,14 @@ class SimilarUsersOptions(QueryOptions):
 
 
 _PAGE_NAME_BY_OPTION = {
-    own: "n" if own == "top" else own for own in SimilarUsersOptions.model_fields
+    own: "n" if own == "top" else own
+    for own in ResultsOptions.model_fields | SimilarUsersOptions.model_fields
 }
 _OPTION_BY_PAGE_NAME = {page: own for own, page in _PAGE_NAME_BY_OPTION.items()}
 MULTI_VALUE_OPTIONS = frozenset(
     {
         *("type", "genre", "without", "tag", "without_tag", "studio", "material", "season"),
-        *("hide", "seen", "prefer"),
+        *("hide", "seen", "ignore", "prefer"),
     }
 )
 

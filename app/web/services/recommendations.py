@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -29,6 +29,9 @@ from app.web.services.taste_filters import build_taste_filters
 from app.web.services.user_lists import with_seen_marks
 
 ResultT = TypeVar("ResultT")
+
+SURPRISES = 50
+"""The best matches of which one is drawn by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,19 @@ def recommend_and_record(
     return FilteredRecommendations(
         filtered.result, filtered.filters, filtered.relaxations, estimates
     )
+
+
+def draw_surprise(result: RecommendationResult, seed: int) -> RecommendationResult:
+    """Keep one of the best recommendations, with its rank: the same one for the same seed.
+
+    Seeds that follow one another name different ones, until all have had their turn.
+    """
+    best = result.recommendations[:SURPRISES]
+    if not best:
+        return result
+    turn, place = divmod(seed, len(best))
+    drawn = np.random.default_rng(turn).permutation(len(best))[place]
+    return replace(result, recommendations=(best[drawn],))
 
 
 def estimate_for(library: Library, user_list: UserList, options: QueryOptions) -> ItemEstimates:
@@ -157,6 +173,14 @@ def active_filters_for(
 
 
 def build_user_profile(library: Library, user_list: UserList, options: QueryOptions) -> UserProfile:
-    """Fold the list in, with what was marked as seen on the page."""
+    """Fold the list in, with what was marked as seen on the page.
+
+    What is to be ignored says nothing, and is not recommended either.
+    """
     user_list = with_seen_marks(user_list, options)
-    return fold_in(library.model, user_list, ignore_dropped=options.ignore_dropped)
+    fold = partial(fold_in, library.model, ignore_dropped=options.ignore_dropped)
+    profile = fold(user_list)
+    if not options.ignore:
+        return profile
+    heard = fold(user_list.without(options.ignore))
+    return replace(heard, seen=profile.seen, planned=profile.planned)

@@ -28,7 +28,9 @@ LOVED_SHELVES = 2
 LOVED_SCORE = 8.0
 REASONS_FROM = 20
 """The picks whose reasons decide what a shelf is named after."""
-_KEPT = frozenset({"top", "adult", "rating", "title", "ignore_dropped", "hide", "seen"})
+_KEPT = frozenset(
+    {"top", "adult", "rating", "title", "view", "ignore_dropped", "ignore", "hide", "seen"}
+)
 """Options that change who asks and what may be shown, not what is asked for."""
 
 
@@ -47,9 +49,9 @@ class Shelf:
 
 def has_shelves(options: QueryOptions) -> bool:
     """Whether nothing in particular is asked for, so that shelves have their place."""
-    default = QueryOptions()
+    default = type(options)()
     return options.top == default.top and options == default.with_changes(
-        **{name: getattr(options, name) for name in _KEPT}
+        **{name: getattr(options, name) for name in _KEPT & type(options).model_fields.keys()}
     )
 
 

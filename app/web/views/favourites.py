@@ -10,7 +10,7 @@ from app.schemas.recommendations import RecommendationsResponse
 from app.web.presenters.cards import build_favourite_cards
 from app.web.presenters.results import build_results_page
 from app.web.request_costs import Cost, rate_limited
-from app.web.requests.query import parse_page_query
+from app.web.requests.query import ResultsOptions, parse_page_query
 from app.web.services.recommendations import recommend_and_record
 from app.web.services.user_lists import UserRef, to_user_list
 from app.web.state import get_library
@@ -22,6 +22,8 @@ blueprint = Blueprint("favourites", __name__)
 
 class FavouritesPage(ListPage):
     """A user's favourites and picks side by side."""
+
+    options: ResultsOptions
 
     def render(self, anime_list: AnimeList, part: str | None = None) -> str:
         """Render the page, or only what comes after its frame."""
@@ -54,4 +56,4 @@ class FavouritesPage(ListPage):
 def show_favourites(source: str, username: str) -> str | AnyResponse:
     """Show a user's favourites and picks side by side."""
     user = UserRef(get_source_or_404(source), username)
-    return FavouritesPage(user, parse_page_query(request.args)).respond()
+    return FavouritesPage(user, parse_page_query(request.args, ResultsOptions)).respond()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
@@ -26,6 +27,7 @@ from app.web.requests.pick_list import (
 )
 from app.web.requests.query import (
     QueryOptions,
+    ResultsOptions,
     TitleLanguage,
     parse_page_query,
     parse_title_language,
@@ -40,7 +42,7 @@ from app.web.requests.upload import (
     serialize_list,
 )
 from app.web.services.example_lists import EXAMPLE_LIST
-from app.web.services.recommendations import recommend_and_record
+from app.web.services.recommendations import SURPRISES, draw_surprise, recommend_and_record
 from app.web.services.shelves import Shelf, build_shelves, has_shelves
 from app.web.services.showcase import known_anime, season_anime
 from app.web.services.user_lists import UserRef, resolve_user, to_user_list
@@ -64,6 +66,8 @@ HOME_WALL = 24
 
 class UserResultsPage(ListPage):
     """What to watch next for a user of another site."""
+
+    options: ResultsOptions
 
     def render(self, anime_list: AnimeList, part: str | None = None) -> str | AnyResponse:
         """Render the page, or only what comes after its frame."""
@@ -112,7 +116,7 @@ def redirect_to_results() -> AnyResponse:
     """Lead on from the form to the address of the results."""
     typed = request.args
     user = resolve_user(get_library(), typed.get("source", ""), typed.get("username", ""))
-    endpoint, options = ".show_user_recommendations", parse_page_query(typed)
+    endpoint, options = ".show_user_recommendations", parse_page_query(typed, ResultsOptions)
     return redirect(user_page_url(endpoint, user.source.slug, user.username, options), 303)
 
 
@@ -121,7 +125,7 @@ def redirect_to_results() -> AnyResponse:
 def show_user_recommendations(source: str, username: str) -> str | AnyResponse:
     """Show what to watch next for a user of another site."""
     user = UserRef(get_source_or_404(source), username)
-    options = parse_page_query(request.args)
+    options = parse_page_query(request.args, ResultsOptions)
     if SUBMITTED in request.args:
         return redirect(current_page_url(options), 303)
     # What is kept as a file must have the right status.
@@ -132,7 +136,7 @@ def show_user_recommendations(source: str, username: str) -> str | AnyResponse:
 @rate_limited(Cost.PAGE)
 def show_example() -> str | AnyResponse:
     """Show the same page for a made-up list."""
-    options = parse_page_query(request.args)
+    options = parse_page_query(request.args, ResultsOptions)
     if SUBMITTED in request.args:
         return redirect(current_page_url(options), 303)
     return _respond(EXAMPLE_LIST, options, sample=True)
@@ -155,7 +159,7 @@ def redirect_to_picks() -> AnyResponse:
 def show_picked_recommendations(picks: str) -> str | AnyResponse:
     """Show what to watch next for picks; they are in the address itself."""
     scores_by_id = parse_picks(picks)
-    options = parse_page_query(request.args)
+    options = parse_page_query(request.args, ResultsOptions)
     if SUBMITTED in request.args:
         return redirect(current_page_url(options), 303)
     edit_url = url_for("picks.show_picker", picks=format_picks(scores_by_id))
@@ -179,7 +183,8 @@ def post_upload() -> str | AnyResponse:
         library = get_library()
         file_list = parse_uploaded_file(files.get("export"))
         anime_list = place_entries(file_list, library.catalogue, library.title_index)
-    return _respond_to_upload(anime_list, parse_page_query(choice), choice.get("format"))
+    options = parse_page_query(choice, ResultsOptions)
+    return _respond_to_upload(anime_list, options, choice.get("format"))
 
 
 @blueprint.get("/upload")
@@ -198,7 +203,7 @@ def show_problem_type(slug: str) -> str:
 
 
 def _respond(
-    anime_list: AnimeList, options: QueryOptions, *, part: str | None = None, **context: Any
+    anime_list: AnimeList, options: ResultsOptions, *, part: str | None = None, **context: Any
 ) -> str | AnyResponse:
     """Answer with the page, or with the file that is asked for."""
     context |= {"part": part, "address": current_page_url}
@@ -207,7 +212,7 @@ def _respond(
 
 
 def _respond_to_upload(
-    anime_list: AnimeList, options: QueryOptions, file_format: str | None
+    anime_list: AnimeList, options: ResultsOptions, file_format: str | None
 ) -> str | AnyResponse:
     """Answer with a page that carries the list, or with the file that is asked for."""
     context = {"carried": serialize_list(anime_list), "name": anime_list.username}
@@ -215,10 +220,13 @@ def _respond_to_upload(
 
 
 def _render_or_export(
-    anime_list: AnimeList, options: QueryOptions, file_format: str | None, context: dict[str, Any]
+    anime_list: AnimeList, options: ResultsOptions, file_format: str | None, context: dict[str, Any]
 ) -> str | AnyResponse:
     library, user_list = get_library(), to_user_list(anime_list)
-    filtered = recommend_and_record(library, user_list, options, anime_list.unmapped)
+    asked = options if options.surprise is None else options.with_changes(top=SURPRISES)
+    filtered = recommend_and_record(library, user_list, asked, anime_list.unmapped)
+    if options.surprise is not None:
+        filtered = replace(filtered, result=draw_surprise(filtered.result, options.surprise))
     result = filtered.result
     answer = RecommendationsResponse.build(result, library.catalogue, english=options.english)
     if file_format in tuple(CardShape):

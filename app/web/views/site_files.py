@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from pathlib import Path
 
-from flask import Blueprint, Response, render_template, url_for
+from flask import Blueprint, Response, current_app, render_template, url_for
 
 from app.web.request_costs import Cost, rate_limited
 from app.web.state import get_library
-from app.web.views.responses import PUBLIC_HOUR
+from app.web.views.responses import PUBLIC_HOUR, page_response
 
 blueprint = Blueprint("site", __name__)
 
 MAX_ADDRESSES = 50_000
 """What one site map may hold (sitemaps.org)."""
+ICON_SIZES = (192, 512)
+KEPT_SUFFIXES = {".css", ".js", ".svg"}
+"""Static files that every page may need; the service worker keeps them."""
 ABOUT_SOMEBODY = ("/user/", "/favourites/", "/fans/", "/together/", "/picks", "/recommend", "/api/")
 PAGES = (
     *("pages.show_home", "pages.show_example", "picks.show_picker"),
@@ -45,7 +50,6 @@ def get_sitemap() -> Response:
 @rate_limited(Cost.PAGE)
 def get_manifest() -> Response:
     """Describe Hakken to who installs it as an app."""
-    icon = {"src": url_for("static", filename="favicon.svg"), "type": "image/svg+xml"}
     manifest = {
         "name": "Hakken",
         "short_name": "Hakken",
@@ -55,9 +59,46 @@ def get_manifest() -> Response:
         "display": "standalone",
         "background_color": "#f6f6f4",
         "theme_color": "#ffd21f",
-        "icons": [{**icon, "sizes": "any", "purpose": purpose} for purpose in ("any", "maskable")],
+        "icons": _icons(),
     }
     return _file(json.dumps(manifest), "application/manifest+json")
+
+
+@blueprint.get("/worker.js")
+@rate_limited(Cost.PAGE)
+def get_service_worker() -> Response:
+    """Send the service worker; it is another one when anything that it keeps has changed."""
+    folder = Path(current_app.static_folder or "")
+    names = sorted(each.name for each in folder.iterdir() if each.suffix in KEPT_SUFFIXES)
+    script, offline = render_template("worker.js", names=names), render_template("offline.html")
+    version = hashlib.sha256((script + offline).encode()).hexdigest()[:12]
+    response = Response(f'const VERSION = "{version}";\n{script}', mimetype="text/javascript")
+    response.headers["Cache-Control"] = "no-cache"
+    return response
+
+
+@blueprint.get("/offline")
+@rate_limited(Cost.PAGE)
+def show_offline() -> Response:
+    """Show what the service worker shows when there is no connection."""
+    return page_response(render_template("offline.html"), "no-cache")
+
+
+def _icons() -> list[dict[str, str]]:
+    """List the icons: drawn ones in two sizes, those to be cut into any shape apart."""
+    files = [("favicon.svg", "image/svg+xml", "any", "any")]
+    for n in ICON_SIZES:
+        files.append((f"icon-{n}.png", "image/png", f"{n}x{n}", "any"))
+        files.append((f"icon-maskable-{n}.png", "image/png", f"{n}x{n}", "maskable"))
+    return [
+        {
+            "src": url_for("static", filename=name),
+            "type": mimetype,
+            "sizes": sizes,
+            "purpose": purpose,
+        }
+        for name, mimetype, sizes, purpose in files
+    ]
 
 
 def _file(text: str, mimetype: str) -> Response:
