@@ -10,17 +10,16 @@ This is how any change to ranking is judged.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
-from app.recommender import EngineName, Model, SortOrder, UserList
+from app.recommender import EngineName, SortOrder, UserList
 from app.recommender.array_types import Float64Array, Int32Array
 from app.recommender.arrays import find_positions
 from model_build.data.holdout import (
@@ -36,9 +35,18 @@ from model_build.data.ratings import Ratings, index_ratings
 from model_build.data.watch_order import ensure_series
 from model_build.engines import als
 from model_build.engines.als import AlsSettings
-from model_build.engines.base import FittedEngine, replace_prefixed
+from model_build.engines.base import FittedEngine
 from model_build.engines.registry import NEURAL_ENGINES, engine_in_memory, network_trainer
 from model_build.evaluate.evaluation import build_catalogue, franchises_and_genres
+from model_build.evaluate.hakken_model import (
+    ABLATIONS,
+    FIRST_STAGE,
+    ORDER_TITLES,
+    SCORE_PARTS,
+    HakkenModel,
+    item_facts,
+    timed,
+)
 from model_build.evaluate.implicit import (
     constant_scorer,
     evaluate_known_and_new,
@@ -61,25 +69,25 @@ from model_build.evaluate.rating_prediction import (
 )
 from model_build.evaluate.reference_models import REFERENCE_MODELS
 from model_build.train.affinity import default_min_entries
-from model_build.train.driver import train_model
-from model_build.train.hyperparameters import Hyperparameters
-from model_build.train.item_facts import ItemFacts
-from model_build.train.model_arrays import TrainedModel
 from model_build.util.errors import InputError
-from model_build.util.progress import progress_bars
 
 if TYPE_CHECKING:
     from model_build.engines.network_training import NetworkSettings
 
-ORDER_TITLES = {str(order): f"Hakken, {order}" for order in SortOrder}
-FIRST_STAGE = "first-stage"
-FIRST_STAGE_TITLE = "Hakken, match by affinity alone"
 ENGINES_BY_NAME = {f"engine-{name}": EngineName(name) for name in (EngineName.ALS, *NEURAL_ENGINES)}
-RECOMMENDER_NAMES = (*REFERENCE_MODELS, FIRST_STAGE, *ORDER_TITLES, *ENGINES_BY_NAME)
-NAMES_WITHOUT_TORCH = tuple(
-    name for name in RECOMMENDER_NAMES if ENGINES_BY_NAME.get(name) not in NEURAL_ENGINES
+RECOMMENDER_NAMES = (
+    *REFERENCE_MODELS,
+    FIRST_STAGE,
+    *ORDER_TITLES,
+    *ENGINES_BY_NAME,
+    *SCORE_PARTS,
+    *ABLATIONS,
 )
-T = TypeVar("T")
+DEFAULT_NAMES = tuple(
+    name
+    for name in RECOMMENDER_NAMES
+    if name not in SCORE_PARTS | ABLATIONS and ENGINES_BY_NAME.get(name) not in NEURAL_ENGINES
+)
 SVD = "svd"
 SVD_TITLE = "SVD (scikit-surprise)"
 ORDER_PREDICTORS = {
@@ -111,51 +119,6 @@ class ComparisonRow:
         return cls(name, title, math.nan, math.nan, {}, reason.rstrip("."))
 
 
-class HakkenModel:
-    """Hakken with default settings, trained when it is first asked for, and kept in memory.
-
-    With a catalogue it knows what is recent and of one story; anime without lists do not join, so
-    that all recommenders rank the same ones.
-    """
-
-    def __init__(
-        self, training: Ratings, progress: bool, catalogue: pl.DataFrame | None = None
-    ) -> None:
-        self._training, self._progress = training, progress
-        self._facts = None if catalogue is None else item_facts(catalogue)
-
-    @cached_property
-    def _trained(self) -> tuple[TrainedModel, float]:
-        with progress_bars(shown=self._progress) as on_progress:
-            return _timed(
-                lambda: train_model(
-                    self._training, Hyperparameters(), facts=self._facts, on_progress=on_progress
-                )
-            )
-
-    @property
-    def seconds(self) -> float:
-        """What training took."""
-        return self._trained[1]
-
-    def ranker(self, order: SortOrder) -> Ranker:
-        """Return the model's ranking in one order."""
-        return model_ranker(self.model(), order)
-
-    def model(self, engine: str = "", fitted: FittedEngine | None = None) -> Model:
-        """Return the model, with an engine if there is one."""
-        trained, _ = self._trained
-        if fitted is not None:
-            trained = replace(
-                trained,
-                arrays=replace_prefixed(engine, trained.arrays, fitted.arrays),
-                hyperparameters=replace_prefixed(
-                    engine, trained.hyperparameters, fitted.hyperparameters
-                ),
-            )
-        return trained.in_memory_model()
-
-
 def compare_recommenders(
     ratings: Ratings,
     catalogue: pl.DataFrame | None,
@@ -182,13 +145,8 @@ def compare_recommenders(
     training, users = index_split(split_users(ratings, n_users, seed))
     items = _evaluation_items(training, catalogue)
     measure = partial(_measure_ranking, items=items, users=users, progress=progress)
-    hakken = HakkenModel(training, progress, catalogue)
+    hakken = HakkenModel(training, progress, catalogue, names)
     return _recommender_rows(training, names, measure, hakken, progress)
-
-
-def item_facts(catalogue: pl.DataFrame) -> ItemFacts:
-    """Return a catalogue's facts for a training in which no anime without lists join."""
-    return ItemFacts(catalogue, cold_since=0)
 
 
 def _recommender_rows(
@@ -200,17 +158,13 @@ def _recommender_rows(
 ) -> Iterator[ComparisonRow]:
     for name, reference in REFERENCE_MODELS.items():
         if name in names:
-            fits = (_timed(partial(fit, training)) for fit in reference.fits)
+            fits = (timed(partial(fit, training)) for fit in reference.fits)
             yield _best_row(measure(name, reference.title, took, r) for r, took in fits)
-    if FIRST_STAGE in names:
-        ranker = model_ranker(hakken.model().without_trees())
-        yield measure(FIRST_STAGE, FIRST_STAGE_TITLE, hakken.seconds, ranker)
-    for name, title in ORDER_TITLES.items():
-        if name in names:
-            yield measure(name, title, hakken.seconds, hakken.ranker(SortOrder(name)))
+    for name, title, ranker in hakken.rankers(names):
+        yield measure(name, title, hakken.seconds, ranker)
     for name, engine in ENGINES_BY_NAME.items():
         if name in names:
-            fitted = (_timed(fit) for fit in _engine_fits(engine, training, progress))
+            fitted = (timed(fit) for fit in _engine_fits(engine, training, progress))
             yield _best_row(
                 measure(
                     name,
@@ -220,6 +174,12 @@ def _recommender_rows(
                 )
                 for fit, took in fitted
             )
+    for name, title, ablated in hakken.ablations(names):
+        if ablated is None:
+            reason = "there are too few fans to fit a second stage"
+            yield ComparisonRow.of_missing(name, title, reason)
+        else:
+            yield measure(name, title, hakken.seconds, ablated)
 
 
 def _best_row(rows: Iterable[ComparisonRow]) -> ComparisonRow:
@@ -330,7 +290,7 @@ def _predictor_rows(
         elif name in names:
             fit, defaults = network_trainer(name)
             try:
-                fitted, took = _timed(
+                fitted, took = timed(
                     partial(fit, training, ids, settings(name, defaults), progress=progress)
                 )
             except InputError as error:
@@ -344,7 +304,7 @@ def _predictor_rows(
         visible = (
             training if of_pairs else index_ratings(pl.concat([parts["ratings"], parts["lists"]]))
         )
-        predict, took = _timed(lambda: _fit_surprise_svd(visible, ids))
+        predict, took = timed(lambda: _fit_surprise_svd(visible, ids))
         yield measure(SVD, SVD_TITLE, took, predict)
     hakken = HakkenModel(training, progress)
     for name, (title, order) in ORDER_PREDICTORS.items():
@@ -368,7 +328,7 @@ def _measure_predictions(
 ) -> ComparisonRow:
     with threadpool_limits(1, "blas"):
         predict(users[0])  # compiles what is compiled at first use
-        metrics, taken = _timed(lambda: evaluate_predictions(predict, users, anime_ids))
+        metrics, taken = timed(lambda: evaluate_predictions(predict, users, anime_ids))
     return ComparisonRow(name, title, seconds, 1000 * taken / len(users), asdict(metrics))
 
 
@@ -474,9 +434,3 @@ def _require_torch(names: Iterable[str]) -> None:
     for name in names:
         if name in NEURAL_ENGINES:
             network_trainer(name)
-
-
-def _timed(work: Callable[[], T]) -> tuple[T, float]:
-    start = time.perf_counter()
-    result = work()
-    return result, time.perf_counter() - start

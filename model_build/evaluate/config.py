@@ -19,7 +19,7 @@ from model_build.util.options import (
     named,
 )
 
-NameWithoutTorch = Literal[
+DefaultName = Literal[
     "popularity",
     "knn-baseline",
     "similarity-sum",
@@ -34,7 +34,18 @@ NameWithoutTorch = Literal[
     "engine-als",
 ]
 RecommenderName = Literal[
-    NameWithoutTorch, "engine-mf", "engine-mlp", "engine-hybrid", "engine-cosine", "engine-kernel"
+    DefaultName,
+    "engine-mf",
+    "engine-mlp",
+    "engine-hybrid",
+    "engine-cosine",
+    "engine-kernel",
+    "knn-term",
+    "gaussian-term",
+    "without-franchise",
+    "without-age",
+    "without-fit",
+    "without-score",
 ]
 
 
@@ -71,8 +82,8 @@ class CompareOptions(Config):
     fans: PositiveInt = Field(1000, description="fans to take out")
     seed: int = Field(0, description="of the fans and what is hidden")
     models: tuple[Annotated[RecommenderName, Metavar("NAME")], ...] = Field(
-        get_args(NameWithoutTorch),
-        description="which to compare (default all that need no PyTorch): "
+        get_args(DefaultName),
+        description="which to compare (default those up to engine-als): "
         f"{', '.join(get_args(RecommenderName))}",
     )
 

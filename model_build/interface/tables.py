@@ -17,7 +17,7 @@ from model_build.evaluate.comparison import (
     compare_recommenders,
 )
 from model_build.evaluate.comparison import compare_predictors as compare_predictor_rows
-from model_build.evaluate.config import NameWithoutTorch
+from model_build.evaluate.config import DefaultName
 from model_build.interface.dataframes import (
     Library,
     default_library,
@@ -32,7 +32,7 @@ ABOUT_A_ROW = ("name", "title", "train_seconds", "milliseconds_a_fan")
 
 def compare(
     ratings: Any,
-    models: Sequence[str] = get_args(NameWithoutTorch),
+    models: Sequence[str] = get_args(DefaultName),
     *,
     fans: int = 1000,
     seed: int = 0,

@@ -15,7 +15,7 @@ is read off.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,13 +24,13 @@ from threadpoolctl import threadpool_limits
 from app.recommender import Model
 from app.recommender.parameters import MatchCurve
 from app.recommender.recommend import ItemEstimates, estimate_items
-from app.recommender.reranking.feature_names import CORRECTION_FEATURES, FEATURES
+from app.recommender.reranking.feature_names import CORRECTION_FEATURES, FEATURES, FeatureGroup
 from app.recommender.trees import features_digest
 from model_build.data.holdout import HoldoutUser, cross_fit_splits, index_split, truncate_history
 from model_build.data.ratings import Ratings
 from model_build.train.list_sample import ListSample
 from model_build.train.match_curves import fit_match_curves
-from model_build.train.model_arrays import ModelArrays, TrainedModel
+from model_build.train.model_arrays import ModelArrays, SecondStage, TrainedModel
 from model_build.train.reranker import CandidateTable, fit_reranker
 from model_build.train.score_correction import ScoreTable, fit_score_correction
 from model_build.util.progress import ProgressCallback, no_progress
@@ -48,16 +48,21 @@ VALIDATION_STRIDE = 10
 
 @dataclass(frozen=True, slots=True)
 class FittedTrees:
-    """Arrays and scalars of what was fitted, and the curves of matches as they are ranked."""
+    """Arrays and scalars of what was fitted, and the curves of matches as they are ranked.
+
+    ``ablations`` are the second stage without some group of features, each.
+    """
 
     parts: tuple[ModelArrays, ...]
     match_curves: tuple[MatchCurve, ...]
+    ablations: dict[FeatureGroup, SecondStage]
 
 
 def add_cross_fitted_trees(
     trained: TrainedModel,
     lists: ListSample,
     train_first_stage: Callable[[Ratings], Model],
+    ablations: Collection[FeatureGroup] = (),
     on_progress: ProgressCallback = no_progress,
 ) -> None:
     """Fit the trees and add them to a model; too few users leave the model without them."""
@@ -69,7 +74,7 @@ def add_cross_fitted_trees(
             "needed"
         )
         return
-    fitted = fit_trees(lists.to_ratings(), train_first_stage, on_progress)
+    fitted = fit_trees(lists.to_ratings(), train_first_stage, ablations, on_progress)
     for part in fitted.parts:
         trained.arrays |= part.arrays
         trained.hyperparameters |= part.scalars
@@ -77,7 +82,7 @@ def add_cross_fitted_trees(
         "rerank_features": features_digest(FEATURES),
         "score_correction_features": features_digest(CORRECTION_FEATURES),
     }
-    trained.match_curves = fitted.match_curves
+    trained.match_curves, trained.ablations = fitted.match_curves, fitted.ablations
     trained.seconds["second stage"] = time.perf_counter() - start
 
 
@@ -98,6 +103,7 @@ class _Tables:
 def fit_trees(
     lists: Ratings,
     train_first_stage: Callable[[Ratings], Model],
+    ablations: Collection[FeatureGroup] = (),
     on_progress: ProgressCallback = no_progress,
 ) -> FittedTrees:
     """Fit to lists; ``train_first_stage`` makes first stages of parts of them.
@@ -123,12 +129,15 @@ def fit_trees(
                 on_progress("second stage", done, of)
     on_progress("second stage", of, of)
     corrected = fit_score_correction(training.scores, validation.scores)
-    trees, ranked = fit_reranker(training.candidates, validation.candidates)
+    stage, ranked = fit_reranker(training.candidates, validation.candidates)
     # The last of the first stages, and users that neither it nor the trees have seen.
-    model = model.with_second_stage(trees, ranked.scalars["rerank_popularity_weight"])
     with threadpool_limits(1, "blas"):
-        curves = fit_match_curves(model, held)
-    return FittedTrees((corrected, ranked), curves)
+        curves = fit_match_curves(model.with_second_stage(*stage), held)
+    without = {
+        group: fit_reranker(training.candidates, validation.candidates, without=group)[0]
+        for group in ablations
+    }
+    return FittedTrees((corrected, ranked), curves, without)
 
 
 def _cut(user: HoldoutUser, rng: np.random.Generator) -> list[HoldoutUser]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
@@ -24,6 +24,7 @@ from app.recommender import Model
 from app.recommender.array_types import BoolArray, Int16Array, Int32Array
 from app.recommender.model import item_popularity, recent_mask
 from app.recommender.parameters import ServingParameters
+from app.recommender.reranking.feature_names import FeatureGroup
 from model_build.data.ratings import Ratings
 from model_build.train.affinity import SHORT_HISTORY, EaseRegularisation, GramMatrices, solve_ease
 from model_build.train.bias_model import BiasModel
@@ -62,6 +63,7 @@ def train_model(
     facts: ItemFacts | None = None,
     parameters: ServingParameters | None = None,
     second_stage: bool = True,
+    ablations: Collection[FeatureGroup] = (),
     threads: int | None = None,
     checkpoints: CheckpointStore | None = None,
     on_progress: ProgressCallback = no_progress,
@@ -73,6 +75,7 @@ def train_model(
         facts=facts,
         parameters=parameters,
         second_stage=second_stage,
+        ablations=ablations,
         threads=threads,
         checkpoints=checkpoints,
         on_progress=on_progress,
@@ -86,6 +89,7 @@ def train(
     facts: ItemFacts | None = None,
     parameters: ServingParameters | None = None,
     second_stage: bool = True,
+    ablations: Collection[FeatureGroup] = (),
     threads: int | None = None,
     checkpoints: CheckpointStore | None = None,
     on_progress: ProgressCallback = no_progress,
@@ -101,6 +105,9 @@ def train(
         When items are from, and which are predicted from their features as few users list them.
     parameters
         Those that the model will be served with; the second stage looks at what they make.
+    ablations
+        Groups of features without each of which the second stage is fitted, too
+        (`TrainedModel.ablations`).
     checkpoints
         Where finished stages are kept and found, for a gatherer that was not asked for anything.
 
@@ -125,6 +132,7 @@ def train(
             trained,
             lists,
             partial(_train_first_stage, hyperparameters, facts, parameters, threads),
+            ablations,
             on_progress,
         )
     return trained

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ from app.recommender.array_types import Int16Array, Int32Array
 from app.recommender.artifact import FORMAT_VERSION, DatasetInfo, Manifest, ModelArtifact
 from app.recommender.input_weights import InputWeights
 from app.recommender.parameters import MatchCurve, ServingParameters
+from app.recommender.reranking.feature_names import FeatureGroup
+from app.recommender.trees import TreeEnsemble
 from model_build.train.affinity import INPUT_WEIGHTS
 from model_build.train.bias_model import BiasModel
 from model_build.train.hyperparameters import Hyperparameters, MatrixPrecision
@@ -68,11 +70,19 @@ class ModelArrays:
         )
 
 
+class SecondStage(NamedTuple):
+    """Trees that rank again, and what they take off for popularity."""
+
+    trees: TreeEnsemble
+    popularity_weight: float
+
+
 @dataclass(slots=True)
 class TrainedModel:
     """The arrays of a model by name, and what the manifest says of them.
 
     ``match_curves`` are those of its second stage, if it has one; ``notes`` say what was left out.
+    ``ablations`` are no part of it: second stages without some group of features, to compare with.
     """
 
     arrays: dict[str, npt.NDArray[Any]]
@@ -81,6 +91,7 @@ class TrainedModel:
     seconds: dict[str, float] = field(default_factory=dict)
     match_curves: tuple[MatchCurve, ...] = ()
     notes: list[str] = field(default_factory=list)
+    ablations: dict[FeatureGroup, SecondStage] = field(default_factory=dict)
 
     @classmethod
     def from_parts(

@@ -20,11 +20,11 @@ from sklearn.metrics import ndcg_score
 from app.recommender.array_types import BoolArray, Float32Array, Float64Array
 from app.recommender.rank import candidate_mask, top_items
 from app.recommender.recommend import ItemEstimates
-from app.recommender.reranking.feature_names import FEATURES
+from app.recommender.reranking.feature_names import FEATURES, FeatureGroup
 from app.recommender.reranking.features import N_CANDIDATES, compute_features
 from app.recommender.trees import TreeEnsemble
 from model_build.data.holdout import HoldoutUser
-from model_build.train.model_arrays import ModelArrays
+from model_build.train.model_arrays import ModelArrays, SecondStage
 from model_build.train.trees import DETERMINISTIC, flatten_trees, tree_arrays
 
 NEW_SERIES_WEIGHT = 3.0
@@ -132,13 +132,13 @@ def _relevance(score: Float64Array) -> Float64Array:
 
 
 def fit_reranker(
-    training: CandidateTable, validation: CandidateTable
-) -> tuple[TreeEnsemble, ModelArrays]:
+    training: CandidateTable, validation: CandidateTable, without: FeatureGroup | None = None
+) -> tuple[SecondStage, ModelArrays]:
     """Fit the trees; also returns them as arrays, with how they were fitted and what they bring.
 
     That is NDCG@10 among the candidates of the ``validation``, before and after.
     """
-    trees = _fit_trees(training)
+    trees = _fit_trees(training, without)
     weight, before, after = _choose_popularity_weight(trees, validation)
     scalars = {
         "rerank_popularity_weight": weight,
@@ -147,10 +147,10 @@ def fit_reranker(
         "rerank_validation_ndcg_before": before,
         "rerank_validation_ndcg": after,
     }
-    return trees, ModelArrays(tree_arrays("rerank", trees), scalars)
+    return SecondStage(trees, weight), ModelArrays(tree_arrays("rerank", trees), scalars)
 
 
-def _fit_trees(training: CandidateTable) -> TreeEnsemble:
+def _fit_trees(training: CandidateTable, without: FeatureGroup | None) -> TreeEnsemble:
     # Imported here: it takes a second, and only training needs it.
     import lightgbm
 
@@ -161,7 +161,9 @@ def _fit_trees(training: CandidateTable) -> TreeEnsemble:
         feature_name=list(FEATURES),
         params={"max_bin": SETTINGS["max_bin"]},
     )
-    return flatten_trees(lightgbm.train(SETTINGS, data, ROUNDS))
+    # What a split by a feature gains is multiplied by this: by 0 there is none.
+    gains = {"feature_contri": [float(group is not without) for group in FEATURES.values()]}
+    return flatten_trees(lightgbm.train(SETTINGS | gains, data, ROUNDS))
 
 
 def _choose_popularity_weight(

@@ -31,7 +31,7 @@ from model_build.engines.als import AlsSettings, als_engine, weighted_user_items
 from model_build.engines.base import FittedEngine, add_engine
 from model_build.engines.gaussian_process import single_torch_thread
 from model_build.engines.registry import NEURAL_ENGINES, engine_in_memory, network_trainer
-from model_build.evaluate.comparison import HakkenModel
+from model_build.evaluate.hakken_model import HakkenModel
 from model_build.evaluate.metrics import roc_auc, summary
 from model_build.evaluate.ranking import (
     EvaluationItems,

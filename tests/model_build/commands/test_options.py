@@ -23,8 +23,8 @@ from model_build.data.dumps.cleaning import CleaningRules
 from model_build.engines.als import AlsSettings
 from model_build.engines.config import ENGINE_OPTIONS, AlsOptions, NetworkOptions
 from model_build.engines.registry import NEURAL_ENGINES
-from model_build.evaluate.comparison import NAMES_WITHOUT_TORCH, PREDICTOR_NAMES, RECOMMENDER_NAMES
-from model_build.evaluate.config import NameWithoutTorch, RecommenderName
+from model_build.evaluate.comparison import DEFAULT_NAMES, PREDICTOR_NAMES, RECOMMENDER_NAMES
+from model_build.evaluate.config import DefaultName, RecommenderName
 from model_build.train.affinity import FULL_HISTORY
 from model_build.train.hyperparameters import Hyperparameters
 from model_build.tuning.als_grid import ParameterGrid
@@ -40,7 +40,7 @@ def test_choices_are_what_there_is() -> None:
     assert get_args(EngineChoice) == tuple(EngineName)
     assert get_args(OrderName) == tuple(SortOrder)
     assert get_args(RecommenderName) == RECOMMENDER_NAMES
-    assert get_args(NameWithoutTorch) == NAMES_WITHOUT_TORCH
+    assert get_args(DefaultName) == DEFAULT_NAMES
     assert get_args(PredictorName) == PREDICTOR_NAMES
     assert tuple(ENGINE_OPTIONS) == (EngineName.ALS, *NEURAL_ENGINES)
     assert KitsuOptions.model_fields["segments"].default == ",".join(ACTIVITY_SEGMENTS)

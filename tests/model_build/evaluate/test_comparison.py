@@ -11,7 +11,7 @@ import pytest
 
 from model_build.cli import main
 from model_build.engines.registry import NEURAL_ENGINES
-from model_build.evaluate.comparison import NAMES_WITHOUT_TORCH, RECOMMENDER_NAMES
+from model_build.evaluate.comparison import ABLATIONS, DEFAULT_NAMES, RECOMMENDER_NAMES, SCORE_PARTS
 from tests.model_build.worlds import random_frame
 
 SPLIT = ["--fans", "15", "--seed", "3"]
@@ -72,7 +72,7 @@ def test_hakken_is_measured_as_evaluate_measures_it(
 def test_the_table_has_a_row_for_everyone(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     head, rule, *rows = compared(files, capsys).splitlines()
     columns = [cell.strip() for cell in head.strip("|").split("|")]
-    assert len(rows) == len(NAMES_WITHOUT_TORCH) == 12
+    assert len(rows) == len(DEFAULT_NAMES) == 12
     assert rule.count("|") == head.count("|") == len(columns) + 1
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
     assert all(len(row) == len(columns) for row in cells)
@@ -88,10 +88,25 @@ def test_the_table_has_a_row_for_everyone(files: Path, capsys: pytest.CaptureFix
     assert all(0 < gain < 1 for gain in gains.values())
 
 
-def test_every_network_can_be_asked_for() -> None:
-    assert {f"engine-{name}" for name in NEURAL_ENGINES} == set(RECOMMENDER_NAMES) - set(
-        NAMES_WITHOUT_TORCH
+def test_every_network_and_ablation_can_be_asked_for() -> None:
+    networks = {f"engine-{name}" for name in NEURAL_ENGINES}
+    assert networks | SCORE_PARTS.keys() | ABLATIONS.keys() == set(RECOMMENDER_NAMES) - set(
+        DEFAULT_NAMES
     )
+
+
+def test_parts_and_ablations_are_rows(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """90 fans are too few for a second stage to take something from."""
+    names = ("first-stage", "match", *SCORE_PARTS, "without-age")
+    rows = json.loads(compared(files, capsys, "--json", "--models", *names))
+    assert [row["name"] for row in rows] == list(names)
+    plain, match, *parts, without = (row["measured"].get("rmse") for row in rows)
+    assert len({plain, *parts}) == 3
+    assert plain == match
+    assert without is None
+    assert rows[-1]["missing"] == "there are too few fans to fit a second stage"
+    table = compared(files, capsys, "--models", "without-age").splitlines()
+    assert "too few fans" in table[-1]
 
 
 def test_only_those_asked_for_are_trained(files: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from app.recommender import Model, RecommendOptions, SortOrder, UserList, recomm
 from app.recommender.affinity import score_affinity, wanted_recent_share
 from app.recommender.fold_in import fold_in
 from app.recommender.recommend import score_items
+from app.recommender.reranking.feature_names import GROUP_OF_FEATURE, GROUPS, FeatureGroup
 from app.recommender.watch_status import WatchStatus
 from model_build.data.holdout import index_split, split_users
 from model_build.data.ratings import Ratings, index_ratings
@@ -89,6 +90,19 @@ def test_the_same_lists_give_the_same_bits_whatever_the_threads(
     for name, array in trained.arrays.items():
         if name.startswith("rerank"):
             assert np.array_equal(again.arrays[name], array), name
+
+
+def test_an_ablation_looks_at_nothing_of_its_group(ratings: Ratings) -> None:
+    groups = [FeatureGroup.SCORE, FeatureGroup.USER]
+    found = train_model(ratings, SETTINGS, facts=facts_of(ratings), threads=2, ablations=groups)
+    whole = found.in_memory_model().rerank_trees
+    assert whole is not None
+    assert found.ablations.keys() == set(groups)
+    for group, stage in found.ablations.items():
+        number = GROUPS.index(group)
+        for trees, looks in ((whole, True), (stage.trees, False)):
+            used = GROUP_OF_FEATURE[trees.feature[trees.feature >= 0]]
+            assert (number in used) is looks
 
 
 def test_other_lists_give_other_constants(trained: TrainedModel) -> None:
