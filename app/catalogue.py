@@ -27,6 +27,12 @@ from app.recommender.franchise import Franchises, skip_extras
 from app.recommender.regular_files import TooLargeError, decompress_gzip, read_regular
 
 MAL_ANIME_URL = "https://myanimelist.net/anime/"
+SITE_ANIME_URLS = {
+    "anilist": "https://anilist.co/anime/",
+    "kitsu": "https://kitsu.app/anime/",
+    "shikimori": "https://shikimori.io/animes/",
+}
+"""What pages of anime begin with, before the number that the site has for one."""
 MAX_PACKED_BYTES, MAX_UNPACKED_BYTES = 16 * 1024**2, 64 * 1024**2
 """A catalogue of all anime there are has a tenth of these."""
 ANIME_CACHE_SIZE = 1024
@@ -165,6 +171,12 @@ class Anime:
     def url(self) -> str:
         """The anime's page on MyAnimeList."""
         return f"{MAL_ANIME_URL}{self.anime_id}"
+
+    def url_on(self, site: str | None) -> str:
+        """Return its page on a site, or on MyAnimeList where that site has none."""
+        numbers = {"anilist": self.anilist_id, "kitsu": self.kitsu_id, "shikimori": self.anime_id}
+        number = numbers.get(site or "")
+        return f"{SITE_ANIME_URLS[site]}{number}" if site and number else self.url
 
     def display_title(self, *, english: bool) -> str:
         """Return the title to show: the romanised one, or the English one where there is one."""

@@ -103,13 +103,14 @@ def recommend_group(
         group_sort_key(model, first, second),
         collapsed[0].allowed & collapsed[1].allowed,
         options.top_n,
+        options.offset,
     )
     match = group_match(first.match, second.match)
     member_scores = [_member_scores(model, scores, chosen, options) for scores in (first, second)]
     recommendations = tuple(
         GroupRecommendation(
             anime_id=int(model.anime_id[target]),
-            rank=at + 1,
+            rank=options.offset + at + 1,
             match=float(match[target]),
             members=(member_scores[0][at], member_scores[1][at]),
             more_of_franchise=int(

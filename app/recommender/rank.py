@@ -81,11 +81,15 @@ def candidate_mask(
     return allowed
 
 
-def top_items(value: Float64Array, allowed: BoolArray, count: int) -> Int64Array:
-    """Positions of the ``count`` largest values where allowed, best first; ties by anime id."""
+def top_items(value: Float64Array, allowed: BoolArray, count: int, offset: int = 0) -> Int64Array:
+    """Positions of the ``count`` largest values where allowed, best first; ties by anime id.
+
+    The first ``offset`` of them are left out.
+    """
     where = np.flatnonzero(allowed)
+    count += offset
     if count < len(where):
         # All that equal the last place come along, so that the sort decides between them.
         place = len(where) - count
         where = where[value[where] >= np.partition(value[where], place)[place]]
-    return where[np.argsort(-value[where], kind="stable")][:count]
+    return where[np.argsort(-value[where], kind="stable")][offset:count]

@@ -51,6 +51,7 @@ class RecommendOptions:
     contributions each anime comes with; with none it is not told what moved it either. ``engine``
     must be one that the model has. Nothing is shown
     whose predicted score is below ``min_score``. Without ``second_stage`` matches rank as they are.
+    The ``top_n`` begin behind the ``offset`` best.
     """
 
     top_n: int = 20
@@ -63,6 +64,7 @@ class RecommendOptions:
     allowed_mask: BoolArray | None = field(default=None, repr=False)
     min_score: float | None = None
     second_stage: bool = True
+    offset: int = 0
 
     def without_reasons(self) -> RecommendOptions:
         """Copy these options, asking for no contributions and no reasons of the second stage."""
@@ -364,7 +366,7 @@ def recommend(
     options = options or RecommendOptions()
     scores = score_items(model, user, options)
     profile, collapsed = scores.profile, collapse_candidates(model, scores, options)
-    chosen = top_items(scores.sort_key, collapsed.allowed, options.top_n)
+    chosen = top_items(scores.sort_key, collapsed.allowed, options.top_n, options.offset)
     explanations = scores.explain(model, chosen, options.explanation_size, options.franchises)
     percentiles = scores.match_percentiles(model, chosen)
     of_match = scores.explained_target == "match"
@@ -384,7 +386,7 @@ def recommend(
     recommendations = tuple(
         RecommendedItem(
             anime_id=int(model.anime_id[target]),
-            rank=at + 1,
+            rank=options.offset + at + 1,
             match=float(scores.match[target]),
             match_percentile=None if np.isnan(percentiles[at]) else float(percentiles[at]),
             moved_by=float(moved_by[at]),

@@ -32,6 +32,8 @@ class AnimeSummary(AnimeTitle):
     type: str | None
     year: int | None
     episodes: int | None
+    anilist_id: Annotated[int | None, Field(description="AniList’s number of it, where known")]
+    kitsu_id: Annotated[int | None, Field(description="Kitsu’s number of it, where known")]
 
 
 class AnimeRelation(AnimeTitle):
@@ -67,10 +69,17 @@ class SeriesAnimeSchema(AnimeSummary):
 
 
 class AnimePreview(AnimeSummary):
-    """An anime with its picture and its page on MyAnimeList."""
+    """An anime with its picture and its pages."""
 
     picture: str | None
-    url: str
+    url: Annotated[
+        str,
+        Field(
+            description="its page on the site of the list, on MyAnimeList where that site or its "
+            "page there is not known"
+        ),
+    ]
+    mal_url: Annotated[str, Field(description="its page on MyAnimeList")]
 
 
 class Ranked(Schema):
@@ -97,18 +106,32 @@ def summary_fields(anime: Anime, *, english: bool = False) -> dict[str, Any]:
         "type": anime.type,
         "year": anime.year,
         "episodes": anime.episodes,
+        "anilist_id": anime.anilist_id,
+        "kitsu_id": anime.kitsu_id,
     }
 
 
-def preview_fields(anime: Anime, *, english: bool = False) -> dict[str, Any]:
-    """Build the fields of an `AnimePreview`."""
-    return {**summary_fields(anime, english=english), "picture": anime.picture, "url": anime.url}
+def preview_fields(
+    anime: Anime, *, english: bool = False, source: str | None = None
+) -> dict[str, Any]:
+    """Build the fields of an `AnimePreview` for who has a list on ``source``."""
+    return {
+        **summary_fields(anime, english=english),
+        "picture": anime.picture,
+        "url": anime.url_on(source),
+        "mal_url": anime.url,
+    }
 
 
 def ranked_fields(
-    rank: int, anime_id: int, catalogue: Catalogue, *, english: bool = False
+    rank: int,
+    anime_id: int,
+    catalogue: Catalogue,
+    *,
+    english: bool = False,
+    source: str | None = None,
 ) -> dict[str, Any]:
-    """Build the fields of a `RankedAnime`."""
+    """Build the fields of a `RankedAnime` for who has a list on ``source``."""
     anime = catalogue.get_anime(anime_id)
     return {
         "rank": rank,
@@ -116,7 +139,7 @@ def ranked_fields(
         "themes": list(anime.themes),
         "age_rating": anime.age_rating,
         "rating_inferred": bool(anime.rating_inferred),
-        **preview_fields(anime, english=english),
+        **preview_fields(anime, english=english, source=source),
     }
 
 

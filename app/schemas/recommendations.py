@@ -108,10 +108,17 @@ class RecommendationSchema(RankedAnime):
     ]
 
     @classmethod
-    def build(cls, item: RecommendedItem, catalogue: Catalogue, *, english: bool) -> Self:
-        """Describe one recommendation."""
+    def build(
+        cls,
+        item: RecommendedItem,
+        catalogue: Catalogue,
+        *,
+        english: bool,
+        source: str | None = None,
+    ) -> Self:
+        """Describe one recommendation for who has a list on ``source``."""
         return cls(
-            **ranked_fields(item.rank, item.anime_id, catalogue, english=english),
+            **ranked_fields(item.rank, item.anime_id, catalogue, english=english, source=source),
             match=item.match,
             moved_by=item.moved_by,
             moved_for=None if item.moved_reason is None else MovedFor(item.moved_reason),
@@ -212,9 +219,13 @@ class RecommendationsResponse(Schema):
         catalogue: Catalogue,
         *,
         english: bool = False,
+        site: str | None = None,
         **further: Any,
     ) -> Self:
-        """Describe an answer; ``further`` are the fields that are not of the result."""
+        """Describe an answer for who has a list on ``site``.
+
+        ``further`` are the fields that are not of the result.
+        """
         further.setdefault("list", ListCoverage.build(result.profile))
         return cls(
             model=result.model_version,
@@ -223,7 +234,7 @@ class RecommendationsResponse(Schema):
             explained=result.explained_target,
             personal=result.is_personalized,
             recommendations=[
-                RecommendationSchema.build(item, catalogue, english=english)
+                RecommendationSchema.build(item, catalogue, english=english, source=site)
                 for item in result.recommendations
             ],
             **further,

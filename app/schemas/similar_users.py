@@ -75,9 +75,14 @@ class SimilarUsers(Schema):
         engine: EngineName,
         *,
         english: bool = False,
+        first_rank: int = 1,
+        site: str | None = None,
         **further: Any,
     ) -> Self:
-        """Describe the nearest fans; ``further`` are a subclass's own fields."""
+        """Describe the nearest fans of who has a list on ``site``.
+
+        ``further`` are a subclass's own fields.
+        """
         genres, sources = neighbour_preferences(found, model, catalogue)
 
         def titles(positions: Sequence[int]) -> list[AnimeTitle]:
@@ -102,13 +107,17 @@ class SimilarUsers(Schema):
             recommendations=[
                 NeighbourFavouriteSchema(
                     **ranked_fields(
-                        rank, int(model.anime_id[each.position]), catalogue, english=english
+                        rank,
+                        int(model.anime_id[each.position]),
+                        catalogue,
+                        english=english,
+                        source=site,
                     ),
                     lovers=each.supporters,
                     weight=each.weight,
                     preference=each.preference,
                 )
-                for rank, each in enumerate(found.favourites, 1)
+                for rank, each in enumerate(found.favourites, first_rank)
             ],
             **further,
         )

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from app.web.middleware.request_body import MAX_BODY_BYTES
 from app.web.requests.body import InvalidBody, MalformedJson, parse_body
 from tests.lists import scenarios
-from tests.tiny_model import EXPLICIT, FLAGGED
+from tests.tiny_model import ANILIST_OFFSET, EXPLICIT, FLAGGED
 from tests.web.fans import IDS, PLANNED, SCORED, UNKNOWN
 
 ADDRESS = "/api/v1/recommendations"
@@ -80,6 +80,9 @@ def test_a_user_is_answered_with_the_same_picks(client: FlaskClient) -> None:
     planned = [{"anime_id": n, "status": "plan_to_watch"} for n in PLANNED]
     posted = post(client, {"list": LIST + planned, "top": 5, "order": "score"}).json
     assert posted is not None
+    for each in body["recommendations"]:
+        assert each["url"] == f"https://anilist.co/anime/{each['anilist_id']}"
+        each["url"] = each["mal_url"]
     assert body["recommendations"] == posted["recommendations"]
 
 
@@ -270,3 +273,35 @@ def test_any_list_gets_new_titles_in_order(
     scores = [item["predicted_score"] for item in body["recommendations"]]
     # Sorted within what rests on enough, what has ratings enough, and the rest.
     assert sum(a < b for a, b in pairwise(scores)) <= 2
+
+
+def test_pages_of_recommendations_fit_together(client: FlaskClient) -> None:
+    rows = [{"anime_id": n, "score": 10 - place % 5} for place, n in enumerate(SCORED)]
+
+    def ask(**options: Any) -> list[dict[str, Any]]:
+        body = client.post("/api/v1/recommendations", json={"list": rows, **options}).json
+        assert body is not None
+        found: list[dict[str, Any]] = body["recommendations"]
+        return found
+
+    for order in ("match", "score", "discover"):
+        whole = ask(top=20, order=order)
+        parts = [each for at in (0, 7, 14) for each in ask(top=7, offset=at, order=order)]
+        assert parts[:20] == whole
+    assert ask(offset=10_000) == []
+
+
+def test_ids_and_addresses_on_every_site(client: FlaskClient) -> None:
+    query = {"source": "anilist", "username": "Regular", "top": 5}
+    body = client.get("/api/v1/recommendations", query_string=query).json
+    assert body is not None
+    for each in body["recommendations"]:
+        assert each["anilist_id"] == each["anime_id"] + ANILIST_OFFSET
+        assert each["url"] == f"https://anilist.co/anime/{each['anilist_id']}"
+        assert each["mal_url"] == f"https://myanimelist.net/anime/{each['anime_id']}"
+    rows = client.get("/user/anilist/Regular?n=5&format=csv").text
+    assert rows.count("https://anilist.co/anime/") == 5
+    own = client.post("/api/v1/recommendations", json={"list": [], "top": 1}).json
+    assert own is not None
+    (first,) = own["recommendations"]
+    assert first["url"] == first["mal_url"]

@@ -85,6 +85,9 @@ def test_no_cell_is_a_formula(start: str) -> None:
         few_fans=False,
         picture=None,
         url="https://x",
+        mal_url="https://x",
+        anilist_id=None,
+        kitsu_id=None,
     )
     answer = RecommendationsResponse(
         model="1",

@@ -38,6 +38,17 @@ def test_every_endpoint_is_described_and_no_other(app: Flask, told: dict[str, An
     assert described == there
 
 
+def test_generated_clients_have_good_names(app: Flask, told: dict[str, Any]) -> None:
+    operations = [each for doing in told["paths"].values() for each in doing.values()]
+    names = [each["operationId"] for each in operations]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch("[a-z]+(?:[A-Z][a-z]+)+", name) for name in names)
+    tags = {each["name"] for each in told["tags"]}
+    assert {tag for each in operations for tag in each["tags"]} == tags
+    assert told["info"]["license"]["identifier"] == "MIT"
+    assert told["servers"][0]["url"] == "/"
+
+
 def test_what_it_refers_to_is_there(told: dict[str, Any]) -> None:
     found = references(told)
     assert "#/components/schemas/Body" in found

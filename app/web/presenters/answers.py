@@ -74,6 +74,7 @@ def user_recommendations_answer(
         english=options.english,
         relax=_relaxations_if_empty(filtered),
         ceiling=_ceiling_schema(library, filtered.filters, options),
+        site=anime_list.source,
         source=anime_list.source,
         username=anime_list.username or "",
         list=FetchedListCoverage.build(
@@ -95,6 +96,7 @@ def file_recommendations_answer(
         english=options.english,
         relax=_relaxations_if_empty(filtered),
         ceiling=_ceiling_schema(library, filtered.filters, options),
+        site=anime_list.source,
         file_format=anime_list.file_format or "",
         username=anime_list.username,
         list=FileListCoverage.build(
@@ -137,12 +139,18 @@ def pair_answer(
 
 
 def similar_users_export(
-    library: Library, found: UserNeighbours, options: QueryOptions
+    library: Library, found: UserNeighbours, options: QueryOptions, site: str
 ) -> SimilarUsers:
     """Answer with the users most like one, without saying whom."""
     engine = resolve_engine(library, options)
     return SimilarUsers.build(
-        found, library.model, library.catalogue, engine, english=options.english
+        found,
+        library.model,
+        library.catalogue,
+        engine,
+        english=options.english,
+        first_rank=options.offset + 1,
+        site=site,
     )
 
 
@@ -156,6 +164,8 @@ def similar_users_answer(
         library.catalogue,
         resolve_engine(library, options),
         english=options.english,
+        first_rank=options.offset + 1,
+        site=anime_list.source,
         source=anime_list.source,
         username=anime_list.username or "",
     )
@@ -234,7 +244,7 @@ def anime_for_fan_answer(
         own_score=judged.own_score,
         recommendation=None
         if judged.item is None
-        else RecommendationSchema.build(judged.item, catalogue, english=english),
+        else RecommendationSchema.build(judged.item, catalogue, english=english, source=source),
     )
 
 

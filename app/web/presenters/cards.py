@@ -14,6 +14,7 @@ SiteLink = tuple[str, str]
 """The name of a site, and the address there."""
 
 
+_SITE_NAMES = {module.SLUG: module.NAME for module in (anilist, kitsu, shikimori)}
 RELATION_WORDS = {
     "sequel": "sequel of",
     "prequel": "prequel of",
@@ -77,19 +78,16 @@ def site_links(anime: Anime) -> list[SiteLink]:
     """List the anime's pages on every site that knows it."""
     links = [("MyAnimeList", anime.url)]
     if anime.anilist_id:
-        links.append((anilist.NAME, f"https://anilist.co/anime/{anime.anilist_id}"))
+        links.append((anilist.NAME, anime.url_on(anilist.SLUG)))
     if anime.kitsu_id:
-        links.append((kitsu.NAME, f"https://kitsu.app/anime/{anime.kitsu_id}"))
+        links.append((kitsu.NAME, anime.url_on(kitsu.SLUG)))
     return links
 
 
 def source_link(anime: Anime, source: str) -> SiteLink:
     """Find the page on the site of the list; on MyAnimeList where that site has none."""
-    if source == shikimori.SLUG:
-        return shikimori.NAME, f"https://shikimori.io/animes/{anime.anime_id}"
-    name = {anilist.SLUG: anilist.NAME, kitsu.SLUG: kitsu.NAME}.get(source)
-    links = site_links(anime)
-    return next((link for link in links if link[0] == name), links[0])
+    url = anime.url_on(source)
+    return "MyAnimeList" if url == anime.url else _SITE_NAMES[source], url
 
 
 def relation_text(anime: Anime, catalogue: Catalogue, *, english: bool) -> tuple[str, str] | None:

@@ -57,6 +57,12 @@ RESPONSES = (
 _FILE_CONTENT = {
     "application/octet-stream": {"schema": {"type": "string", "contentMediaType": "*/*"}}
 }
+_TAGS = {
+    "recommendations": "What to watch next, and why",
+    "fans": "Fans with the same taste",
+    "anime": "Facts about anime, and what is like them",
+    "description": "The API itself",
+}
 _REF_TEMPLATE = "#/components/schemas/{model}"
 _ANIME_ID_PARAMETER = {
     "name": "anime_id",
@@ -85,12 +91,14 @@ _COMMON_STATUSES = (400, 429, 500, 503)
 class ApiDescription:
     """What depends on the release and on the model: the engines, and the words of facets.
 
-    ``words`` has the slugs by the facet's name; no facet that is not offered.
+    ``words`` has the slugs by the facet's name; no facet that is not offered. ``server`` is the
+    address that the paths begin with.
     """
 
     version: str
     engines: Sequence[str]
     words: Mapping[str, Sequence[str]]
+    server: str = "/"
 
     def to_openapi(self) -> dict[str, Any]:
         """Build the document."""
@@ -101,7 +109,10 @@ class ApiDescription:
                 "description": "What to watch next, and why. Errors are problem details (RFC "
                 "9457), whose type is a page that says what it means.",
                 "version": self.version,
+                "license": {"name": "MIT", "identifier": "MIT"},
             },
+            "servers": [{"url": self.server, "description": "This Hakken"}],
+            "tags": [{"name": name, "description": told} for name, told in _TAGS.items()],
             "paths": self._path_items(),
             "components": {"schemas": self._component_schemas()},
         }
@@ -112,6 +123,8 @@ class ApiDescription:
         search = self._query_parameters(SearchQuery)
         similar = [_ANIME_ID_PARAMETER, *self._query_parameters(SimilarQuery)]
         post = _operation(
+            "recommendForList",
+            "recommendations",
             "Recommendations for the list in the body",
             RecommendationsResponse,
             statuses=(408, 413, 415, 422),
@@ -119,6 +132,8 @@ class ApiDescription:
         return {
             "/api/v1/recommendations": {
                 "get": _operation(
+                    "recommendForUser",
+                    "recommendations",
                     "Recommendations for a public list",
                     UserRecommendationsResponse,
                     user,
@@ -128,7 +143,9 @@ class ApiDescription:
             },
             "/api/v1/recommendations/file": {
                 "post": _operation(
-                    "Recommendations for a list in a file, as sites export it",
+                    "recommendForFile",
+                    "recommendations",
+                    "Recommendations for a list in a file",
                     FileRecommendationsResponse,
                     self._query_parameters(QueryOptions),
                     (408, 413),
@@ -137,6 +154,8 @@ class ApiDescription:
             },
             "/api/v1/together": {
                 "get": _operation(
+                    "recommendForTwo",
+                    "recommendations",
                     "What two fans would both enjoy, and how alike they are",
                     PairRecommendationsResponse,
                     self._query_parameters(PairQuery),
@@ -145,21 +164,36 @@ class ApiDescription:
             },
             "/api/v1/fans": {
                 "get": _operation(
+                    "findSimilarFans",
+                    "fans",
                     "The fans most like one, and what they loved",
                     SimilarUsersResponse,
                     self._query_parameters(SimilarUsersQuery),
                     _LIST_STATUSES,
                 )
             },
-            "/api/v1/anime": {"get": _operation("Anime by title", SearchResponse, search)},
+            "/api/v1/anime": {
+                "get": _operation("searchAnime", "anime", "Anime by title", SearchResponse, search)
+            },
             "/api/v1/anime/{anime_id}": {
-                "get": _operation("One anime", AnimeResponse, [_ANIME_ID_PARAMETER], (404,))
+                "get": _operation(
+                    "getAnime", "anime", "One anime", AnimeResponse, [_ANIME_ID_PARAMETER], (404,)
+                )
             },
             "/api/v1/anime/{anime_id}/similar": {
-                "get": _operation("What is like an anime", SimilarAnimeResponse, similar, (404,))
+                "get": _operation(
+                    "getSimilarAnime",
+                    "anime",
+                    "What is like an anime",
+                    SimilarAnimeResponse,
+                    similar,
+                    (404,),
+                )
             },
             "/api/v1/anime/{anime_id}/for": {
                 "get": _operation(
+                    "getAnimeForFan",
+                    "anime",
                     "Whether an anime is for a fan",
                     AnimeForFanResponse,
                     [_ANIME_ID_PARAMETER, *self._query_parameters(ForFanQuery)],
@@ -168,12 +202,16 @@ class ApiDescription:
             },
             "/api/v1/details": {
                 "get": _operation(
+                    "getDetails",
+                    "anime",
                     "Pictures and synopses",
                     AnimeDetailsResponse,
                     self._query_parameters(DetailsQuery),
                 )
             },
-            "/api/v1/openapi.json": {"get": _operation("This description", None)},
+            "/api/v1/openapi.json": {
+                "get": _operation("getDescription", "description", "This description", None)
+            },
         }
 
     def _query_parameters(self, model: type[BaseModel]) -> list[dict[str, Any]]:
@@ -248,12 +286,17 @@ class ApiDescription:
 
 
 def _operation(
+    operation_id: str,
+    tag: str,
     summary: str,
     response: type[Schema] | None,
     parameters: Sequence[dict[str, Any]] = (),
     statuses: Sequence[int] = (),
 ) -> dict[str, Any]:
-    """Describe an operation; ``statuses`` are those of the problems it may end with."""
+    """Describe an operation, which generated clients call by its id.
+
+    ``statuses`` are those of the problems it may end with.
+    """
     schema = _schema_ref(response) if response else {"type": "object"}
     content = {"application/json": {"schema": schema}}
     problems = {
@@ -261,6 +304,8 @@ def _operation(
     }
     return {
         "summary": summary,
+        "operationId": operation_id,
+        "tags": [tag],
         "parameters": list(parameters),
         "responses": {"200": {"description": summary, "content": content}, **problems},
     }

@@ -39,6 +39,7 @@ from app.web.requests.values import (
 
 MAX_TOP = 100
 TOP_STEP = 20
+MAX_OFFSET = 10_000
 MAX_WORDS = 20
 MAX_POPULARITY = 5
 MIN_YEAR, MAX_YEAR = 1900, 2100
@@ -164,6 +165,15 @@ class QueryOptions(StrictQuery):
     top: Annotated[
         int, Field(ge=1, le=MAX_TOP, description=f"a whole number from 1 to {MAX_TOP}"), PARSE_INT
     ] = TOP_STEP
+    offset: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=MAX_OFFSET,
+            description=f"a whole number from 0 to {MAX_OFFSET:,}: behind so many it begins",
+        ),
+        PARSE_INT,
+    ] = 0
     order: Annotated[
         SortOrder, Field(description="one of " + ", ".join(order.value for order in SortOrder))
     ] = SortOrder.MATCH

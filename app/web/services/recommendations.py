@@ -132,6 +132,7 @@ def build_options(
         raise InvalidQuery("engine", f"“engine” should be one of: {', '.join(engines)}.")
     return RecommendOptions(
         top_n=query_options.top,
+        offset=query_options.offset,
         sort_order=query_options.order,
         engine=query_options.engine,
         include_planned=query_options.planned is not PlannedMode.NO,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -49,11 +50,11 @@ def _find_similar_users(
         library.model,
         engine,
         user,
-        count=options.top,
+        count=options.offset + options.top,
         allowed=allowed,
         preferred=[words[kind] for kind in prefer],
     )
-    return found, filters
+    return replace(found, favourites=found.favourites[options.offset :]), filters
 
 
 def resolve_engine(library: Library, options: QueryOptions) -> EngineName:

@@ -23,6 +23,7 @@ def get_openapi() -> Response:
         version=state.version,
         engines=(EngineName.HAKKEN.value, *(library.model.engines if library else ())),
         words=library.attributes.facets.offered_words() if library else {},
+        server=str(state.settings.public_url or "").rstrip("/") or "/",
     )
     response = jsonify(described.to_openapi())
     response.headers["Cache-Control"] = PUBLIC_HOUR

@@ -228,7 +228,9 @@ def _render_or_export(
     if options.surprise is not None:
         filtered = replace(filtered, result=draw_surprise(filtered.result, options.surprise))
     result = filtered.result
-    answer = RecommendationsResponse.build(result, library.catalogue, english=options.english)
+    answer = RecommendationsResponse.build(
+        result, library.catalogue, english=options.english, site=anime_list.source
+    )
     if file_format in tuple(CardShape):
         card = build_taste_card(
             library,

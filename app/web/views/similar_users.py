@@ -52,7 +52,7 @@ def show_similar_users(source: str, username: str) -> str | AnyResponse:
         return redirect(current_page_url(options), 303)
     anime_list = fetch_list(user)
     filtered = find_similar_users(library, anime_list, options)
-    found = similar_users_export(library, filtered.result, options)
+    found = similar_users_export(library, filtered.result, options, anime_list.source)
     if "format" in request.args:
         return export_response(request.args["format"], found)
     return _render(user, anime_list, filtered, found, options)
