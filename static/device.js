@@ -10,5 +10,6 @@
       // What an address says about the view comes first.
       if (chosen && !location.search.includes(`${name}=`)) root.dataset[name] = chosen;
     }
+    if (localStorage.getItem("hakken.lists")) root.dataset.lists = "";
   } catch { /* localStorage may be switched off; then nothing is remembered */ }
 }

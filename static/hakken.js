@@ -50,7 +50,7 @@ for (const site of document.querySelectorAll("[data-remember]")) {
   const known = [...site.options].some((option) => option.value === stored(SITE));
   const chosen = [...site.options].some((option) => option.defaultSelected);
   if (known && !chosen) site.value = stored(SITE);
-  site.addEventListener("change", () => stored(SITE, site.value));
+  site.addEventListener("change", () => stored("hakken.remember") && stored(SITE, site.value));
 }
 
 // The titles that were chosen last are asked for from the start; addresses keep saying theirs.

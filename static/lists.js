@@ -1,0 +1,72 @@
+// Lists that were looked at, with what was hidden and filtered, if the visitor asked to have them remembered. Never sent.
+"use strict";
+
+{
+  const LISTS = "hakken.lists";
+  const MOST = 6;
+  const PASSING = ["n", "surprise", "format", "view", "apply"];
+  const remember = document.getElementById("remember");
+  const place = document.querySelector("[data-recents]");
+
+  function known() {
+    try {
+      return JSON.parse(stored(LISTS) ?? "[]");
+    } catch {
+      return [];
+    }
+  }
+
+  /** Keeps the list of this page as it stands in the address; of picks only the latest. */
+  function keep() {
+    const shown = document.querySelector("[data-recent]");
+    if (!shown || !stored("hakken.remember")) return;
+    const query = new URLSearchParams(location.search);
+    for (const name of PASSING) query.delete(name);
+    const { pathname: path } = location;
+    const isPicks = path.startsWith("/picks/");
+    const others = known().filter((list) => list.path.toLowerCase() !== path.toLowerCase() && !(isPicks && list.path.startsWith("/picks/")));
+    const list = { path, label: shown.dataset.recent, query: query.toString() };
+    stored(LISTS, JSON.stringify([list, ...others].slice(0, MOST)));
+  }
+
+  function offer() {
+    if (!place) return;
+    const links = known().map(({ path, label, query }) => {
+      const link = Object.assign(document.createElement("a"), { className: "choice", textContent: label });
+      link.href = query ? `${path}?${query}` : path;
+      return link;
+    });
+    document.documentElement.toggleAttribute("data-lists", links.length > 0);
+    place.replaceChildren(place.firstElementChild, ...links);
+  }
+
+  function forget() {
+    stored(LISTS, null);
+    stored(SITE, null);
+    offer();
+  }
+
+  remember.checked = Boolean(stored("hakken.remember"));
+  remember.addEventListener("change", () => {
+    stored("hakken.remember", remember.checked ? "on" : null);
+    if (remember.checked) keep();
+    else forget();
+  });
+  document.querySelector("[data-forget]").addEventListener("click", forget);
+
+  // A name that is typed again is asked for as it was left.
+  addEventListener("submit", ({ target: form }) => {
+    const { username, source } = form.elements;
+    if (!username || !source || !form.action.endsWith("/recommend")) return;
+    const path = `/user/${source.value}/${encodeURIComponent(username.value.trim())}`.toLowerCase();
+    const list = known().find((each) => each.path.toLowerCase() === path);
+    for (const [name, value] of new URLSearchParams(list?.query)) {
+      if (form.elements[name]) continue;
+      form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+    }
+  });
+
+  addEventListener("pagehide", keep);
+  keep();
+  offer();
+}
