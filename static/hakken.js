@@ -154,14 +154,27 @@ function addPicture(card, address) {
   poster.querySelector(".initial")?.after(image);
 }
 
+/** A trailer and where to watch it, on the page of one anime. */
+function addLinks(card, trailer, streaming) {
+  const box = card.querySelector("[data-watch]");
+  if (!box || box.querySelector("a") || !(trailer || streaming.length)) return;
+  const line = Object.assign(document.createElement("p"), { className: "out" });
+  const link = (text, href) => Object.assign(document.createElement("a"), { className: "choice", rel: "noopener nofollow", textContent: text, href });
+  if (trailer) line.append(link("Trailer", trailer));
+  if (streaming.length) line.append(Object.assign(document.createElement("span"), { className: "leads", textContent: "Watch it on" }));
+  line.append(...streaming.map(({ site, url }) => link(site, url)));
+  box.replaceChildren(line);
+}
+
 async function addDetails(cards, pieces) {
   const answer = await fetch(`/api/v1/details?ids=${[...cards.keys()].join(",")}`);
   if (!answer.ok) return;
   const { details, complete } = await answer.json();
-  for (const { anime_id: id, picture, synopsis } of details) {
+  for (const { anime_id: id, picture, synopsis, trailer, streaming } of details) {
     for (const card of cards.get(String(id)) ?? []) {
       addPicture(card, picture);
       addSynopsis(card, synopsis);
+      addLinks(card, trailer, streaming);
     }
     cards.delete(String(id));
   }

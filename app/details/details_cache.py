@@ -59,11 +59,12 @@ class DetailsCache:
         self._readers = readers
 
     def store(self, details: Iterable[AnimeDetails]) -> None:
-        """Keep details that came along with something else, with the picture that was kept."""
+        """Keep details, with the picture and the links that were kept where they say none."""
         now = time.time()
         texts: dict[str, str] = {}
         for each in details:
-            found = each if each.picture else replace(each, picture=self.get_picture(each.anime_id))
+            known = self.get_known(each.anime_id) or AnimeDetails(each.anime_id)
+            found = replace(_merge_details(each, known), synopsis=each.synopsis)
             texts[_cache_key(each.anime_id)] = _CachedDetails(
                 at=now, details=found
             ).model_dump_json()
@@ -71,8 +72,13 @@ class DetailsCache:
 
     def get_picture(self, anime_id: int) -> str | None:
         """Return the picture that was fetched within `MAX_TTL`; nobody is asked for one."""
+        known = self.get_known(anime_id)
+        return known.picture if known else None
+
+    def get_known(self, anime_id: int) -> AnimeDetails | None:
+        """Return what was fetched within `MAX_TTL`; nobody is asked."""
         cached = self._read_cached(anime_id)
-        return cached.details.picture if cached else None
+        return cached.details if cached else None
 
     def get_details(self, anime_ids: Sequence[int]) -> DetailsResult:
         """Details of these anime, as far as they can be had in a few seconds."""
@@ -92,7 +98,12 @@ class DetailsCache:
                 complete = False
         ordered = (found[anime_id] for anime_id in anime_ids if anime_id in found)
         return DetailsResult(
-            tuple(each for each in ordered if each.picture or each.synopsis), complete
+            tuple(
+                each
+                for each in ordered
+                if each.picture or each.synopsis or each.trailer or each.streaming
+            ),
+            complete,
         )
 
     def _split_cached(self, anime_ids: Iterable[int]) -> tuple[dict[int, AnimeDetails], list[int]]:
@@ -127,9 +138,8 @@ class DetailsCache:
                 if details is None:
                     all_asked = False
                 else:
-                    fetched[details.anime_id] = _merge_details(
-                        fetched.get(details.anime_id), details
-                    )
+                    known = fetched.get(details.anime_id)
+                    fetched[details.anime_id] = _merge_details(known, details) if known else details
             remaining = [
                 each for each in remaining if each not in fetched or not fetched[each].synopsis
             ]
@@ -202,12 +212,17 @@ def _record_failure(reader: DetailsReader, error: CircuitOpen | ListError) -> No
         log.info("no details from %s for a while", reader.client.source)
 
 
-def _merge_details(first: AnimeDetails | None, second: AnimeDetails) -> AnimeDetails:
-    if first is None:
-        return second
-    picture = first.picture or second.picture
-    return AnimeDetails(first.anime_id, picture, first.synopsis or second.synopsis)
+def _merge_details(first: AnimeDetails, second: AnimeDetails) -> AnimeDetails:
+    """Complete what the first does not say by the second."""
+    links = second if first.streaming is None else first
+    return AnimeDetails(
+        first.anime_id,
+        first.picture or second.picture,
+        first.synopsis or second.synopsis,
+        links.trailer,
+        links.streaming,
+    )
 
 
 def _cache_key(anime_id: int) -> str:
-    return f"anime-{anime_id}"
+    return f"details-{anime_id}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +12,16 @@ from pydantic import AliasPath, BaseModel, BeforeValidator, Field
 
 from app.lists.anilist import LOCAL_REFERER
 from app.lists.deadline import Deadline
-from app.lists.entry import AnimeDetails
+from app.lists.entry import AnimeDetails, StreamingLink
 from app.lists.http_client import HttpResponse, SourceClient
 from app.lists.myanimelist import MalAnime
-from app.lists.normalize import allowed_picture_url, synopsis_text
+from app.lists.normalize import (
+    MAX_NAME_LENGTH,
+    allowed_picture_url,
+    normalize_title,
+    safe_link,
+    synopsis_text,
+)
 from app.lists.payload import Rows, drop_nulls, error_for_status, parse_payload
 from app.upstream import ServiceBreaker
 
@@ -52,16 +59,54 @@ query ($ids: [Int], $perPage: Int) {
   Page(perPage: $perPage) {
     media(idMal_in: $ids, type: ANIME) {
       idMal description(asHtml: false) coverImage { large }
+      trailer { id site } externalLinks { site url type isDisabled }
     }
   }
 }
 """
 
 
+_TRAILER_SITES: Final = {
+    "youtube": "https://www.youtube.com/watch?v=",
+    "dailymotion": "https://www.dailymotion.com/video/",
+}
+_TRAILER_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+MAX_STREAMING_LINKS = 12
+
+
+class _Trailer(BaseModel):
+    id: str | None = None
+    site: str | None = None
+
+    def url(self) -> str | None:
+        base = _TRAILER_SITES.get(self.site or "")
+        return base + self.id if base and self.id and _TRAILER_ID.fullmatch(self.id) else None
+
+
+class _ExternalLink(BaseModel):
+    site: str | None = None
+    url: str | None = None
+    type: str | None = None
+    is_disabled: bool | None = Field(None, alias="isDisabled")
+
+
 class _MediaDetails(BaseModel):
     id_mal: int = Field(alias="idMal")
     description: str | None = None
     picture: str | None = Field(None, validation_alias=AliasPath("coverImage", "large"))
+    trailer: _Trailer | None = None
+    links: Annotated[list[_ExternalLink], BeforeValidator(drop_nulls)] = Field(
+        [], alias="externalLinks"
+    )
+
+    def streaming(self) -> tuple[StreamingLink, ...]:
+        """Where it can be watched, a link a site."""
+        found: dict[str, StreamingLink] = {}
+        for link in self.links:
+            site, url = normalize_title(link.site), safe_link(link.url)
+            if link.type == "STREAMING" and not link.is_disabled and site and url:
+                found.setdefault(site, StreamingLink(site[:MAX_NAME_LENGTH], url))
+        return tuple(found.values())[:MAX_STREAMING_LINKS]
 
 
 class _MediaPage(BaseModel):
@@ -90,7 +135,11 @@ class AniListDetailsReader(DetailsReader):
         )
         return [
             AnimeDetails(
-                media.id_mal, allowed_picture_url(media.picture), synopsis_text(media.description)
+                media.id_mal,
+                allowed_picture_url(media.picture),
+                synopsis_text(media.description),
+                media.trailer.url() if media.trailer else None,
+                media.streaming(),
             )
             for media in self._parse(_MediaPage, reply).media
         ]

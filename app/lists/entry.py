@@ -23,12 +23,26 @@ class ListEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamingLink:
+    """A site that shows an anime, and the address there."""
+
+    site: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class AnimeDetails:
-    """What a page shows of an anime beside the catalogue's facts: public, about nobody."""
+    """What a page shows of an anime beside the catalogue's facts: public, about nobody.
+
+    ``trailer`` is the address of one; ``streaming`` is where it can be watched, None where nobody
+    was asked for that, and so for no trailer either.
+    """
 
     anime_id: int
     picture: str | None = None
     synopsis: str | None = None
+    trailer: str | None = None
+    streaming: tuple[StreamingLink, ...] | None = None
 
 
 class ListChannel(StrEnum):

@@ -25,6 +25,7 @@ MAX_SYNOPSIS_LENGTH = 10_000
 MAL_STATUS_CODES: Final = {status.value: status for status in WatchStatus}
 MAL_STATUS_NAMES: Final = {status.slug: status for status in WatchStatus}
 
+_PLAIN_ADDRESS = re.compile(r"https://(?:[a-z0-9-]+\.)+[a-z]{2,}(?:/[!#-;=?-\[\]_a-z~]*)?", re.I)
 _ID_PATTERN = re.compile(r"[0-9]{1,10}")
 _LINE_BREAK = re.compile(r"<br\s*/?>|</p>", re.I)
 _HUGE_REFERENCE = re.compile(r"&#[0-9]{8,};?")
@@ -105,6 +106,13 @@ def allowed_picture_url(value: str | None) -> str | None:
     except ValueError:
         return None
     return value if parts.scheme == "https" and parts.netloc in PICTURE_HOSTS else None
+
+
+def safe_link(value: str | None) -> str | None:
+    """Return an address that a page may link to: https, a host with a dot, and nothing hidden."""
+    if value is None or len(value) > MAX_TITLE_LENGTH or not _PLAIN_ADDRESS.fullmatch(value):
+        return None
+    return value
 
 
 def synopsis_text(value: str | None) -> str | None:

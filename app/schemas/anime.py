@@ -230,12 +230,21 @@ class EngineNeighboursResponse(Schema):
     similar: list[EngineNeighbourSchema]
 
 
+class StreamingLinkSchema(Schema):
+    """A site that shows an anime, and the address there."""
+
+    site: str
+    url: str
+
+
 class AnimeDetailsSchema(Schema):
-    """A picture and a synopsis, null where nobody has one."""
+    """A picture, a synopsis and a trailer, null where nobody has one; and where to watch it."""
 
     anime_id: AnimeId
     picture: str | None
     synopsis: str | None
+    trailer: str | None
+    streaming: list[StreamingLinkSchema]
 
 
 class AnimeDetailsResponse(Schema):

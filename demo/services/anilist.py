@@ -111,6 +111,13 @@ def _media_json(number: int, data: DemoData) -> dict[str, Any]:
             "extraLarge": f"{COVERS}/large/bx{number}-demo.jpg",
             "large": f"https://s4.anilist.co/file/{number}.jpg",
         },
+        "trailer": {"id": f"demo{number}", "site": "youtube"},
+        "externalLinks": [
+            _link_json("Crunchyroll", f"https://www.crunchyroll.com/series/{number}"),
+            _link_json("Netflix", f"https://www.netflix.com/title/{number}"),
+            _link_json("Official Site", f"https://example.com/{number}", kind="INFO"),
+            _link_json("Gone", f"https://example.com/gone/{number}", disabled=True),
+        ],
         "relations": {
             "edges": [
                 {"relationType": kind, "node": {"idMal": other, "type": "ANIME"}}
@@ -118,6 +125,12 @@ def _media_json(number: int, data: DemoData) -> dict[str, Any]:
             ]
         },
     }
+
+
+def _link_json(
+    site: str, url: str, *, kind: str = "STREAMING", disabled: bool = False
+) -> dict[str, Any]:
+    return {"site": site, "url": url, "type": kind, "isDisabled": disabled}
 
 
 def _collection_response(

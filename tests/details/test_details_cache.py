@@ -12,7 +12,7 @@ import pytest
 from app.details import DetailsCache, build_details_cache
 from app.details.details_cache import DAY_SECONDS, FRESH_SECONDS
 from app.lists import ServiceClients, SourceSettings
-from app.lists.entry import AnimeDetails
+from app.lists.entry import AnimeDetails, StreamingLink
 from app.lists.http_client import HttpLimits
 from app.upstream import RateLimit, SharedStorage
 from demo.fake_upstream import FakeUpstream
@@ -49,7 +49,14 @@ def test_fifty_at_a_time(make: Make, upstream: FakeUpstream) -> None:
     assert found.complete
     assert [each.anime_id for each in found.details] == ids[:-1]
     assert found.details[4] == AnimeDetails(
-        5, "https://s4.anilist.co/file/5.jpg", "About\n\n5 & more"
+        5,
+        "https://s4.anilist.co/file/5.jpg",
+        "About\n\n5 & more",
+        "https://www.youtube.com/watch?v=demo5",
+        (
+            StreamingLink("Crunchyroll", "https://www.crunchyroll.com/series/5"),
+            StreamingLink("Netflix", "https://www.netflix.com/title/5"),
+        ),
     )
     batches = [request.body["variables"]["ids"] for request in upstream.requests]
     assert [len(batch) for batch in batches] == [50, 50, 21]
@@ -151,4 +158,75 @@ def test_pictures_from_elsewhere_are_not_shown(make: Make, upstream: FakeUpstrea
     upstream.queued_responses["anilist"] = [
         json_response(200, {"data": {"Page": {"media": media}}})
     ]
-    assert make().get_details([1, 2, 3]).details == (AnimeDetails(3, None, "Only text"),)
+    only_text = AnimeDetails(3, None, "Only text", streaming=())
+    assert make().get_details([1, 2, 3]).details == (only_text,)
+
+
+def test_links_survive_a_list_that_says_none(make: Make) -> None:
+    shelf = make()
+    (found,) = shelf.get_details([1]).details
+    shelf.store([AnimeDetails(1, None, "From a list")])
+    kept = shelf.get_known(1)
+    assert kept is not None
+    assert (kept.trailer, kept.streaming) == (found.trailer, found.streaming)
+    assert kept.synopsis == "From a list"
+    shelf.store([AnimeDetails(1, None, "Nowhere any more", streaming=())])
+    kept = shelf.get_known(1)
+    assert kept is not None
+    assert (kept.trailer, kept.streaming) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("trailer", "url"),
+    [
+        ({"site": "youtube", "id": "a-B_9"}, "https://www.youtube.com/watch?v=a-B_9"),
+        ({"site": "dailymotion", "id": "x1"}, "https://www.dailymotion.com/video/x1"),
+        ({"site": "elsewhere", "id": "x1"}, None),
+        ({"site": "youtube", "id": "x&list=1"}, None),
+        ({"site": "youtube", "id": None}, None),
+        (None, None),
+    ],
+)
+def test_trailers_are_of_known_sites(
+    make: Make, upstream: FakeUpstream, trailer: dict[str, Any] | None, url: str | None
+) -> None:
+    media = [{"idMal": 1, "description": "Text", "trailer": trailer, "externalLinks": None}]
+    upstream.queued_responses["anilist"] = [
+        json_response(200, {"data": {"Page": {"media": media}}})
+    ]
+    assert make().get_details([1]).details == (AnimeDetails(1, None, "Text", url, ()),)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://plain.example/1",
+        "javascript:alert(1)",
+        "https://user:secret@host.example/1",
+        "https://host.example:8443/1",
+        "https://localhost/1",
+        'https://host.example/"><script>',
+        "https://host.example/a b",
+        "//host.example/1",
+        f"https://host.example/{'x' * 600}",
+        "",
+        None,
+    ],
+)
+def test_no_page_links_to_what_is_no_plain_address(
+    make: Make, upstream: FakeUpstream, url: str | None
+) -> None:
+    good = "https://www.netflix.com/title/80?trackId=1&x=%20#top"
+    links = [
+        {"site": "Bad", "url": url, "type": "STREAMING"},
+        {"site": "Netflix", "url": good, "type": "STREAMING", "isDisabled": None},
+        {"site": "Netflix", "url": f"{good}2", "type": "STREAMING"},
+        {"site": None, "url": good, "type": "STREAMING"},
+        None,
+    ]
+    media = [{"idMal": 1, "description": "Text", "externalLinks": links}]
+    upstream.queued_responses["anilist"] = [
+        json_response(200, {"data": {"Page": {"media": media}}})
+    ]
+    (found,) = make().get_details([1]).details
+    assert found.streaming == (StreamingLink("Netflix", good),)

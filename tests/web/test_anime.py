@@ -27,7 +27,10 @@ def held(app: Flask) -> Library:
 def test_a_page_says_what_is_known(client: FlaskClient, held: Library) -> None:
     shown = page(client, f"/anime/{ONE}")
     assert shown.one("h1").text == f"Anime no. {ONE}"
-    known = {each.one("dt").text: each.one("dd").text for each in shown.one("dl").all("div")}
+    known = {
+        each.one("dt").text: each.one("dd").text
+        for each in shown.one("dl", class_="known").all("div")
+    }
     at = int(np.searchsorted(held.model.anime_id, ONE))
     assert known["Year"] == "Winter 1992"
     assert known["Genres"] == "Drama"

@@ -26,6 +26,11 @@ def test_details_of_shown_titles(client: FlaskClient, anilist: FakeUpstream) -> 
                 "anime_id": IDS[0],
                 "picture": f"https://s4.anilist.co/file/{IDS[0]}.jpg",
                 "synopsis": "What it is about.",
+                "trailer": f"https://www.youtube.com/watch?v=demo{IDS[0]}",
+                "streaming": [
+                    {"site": "Crunchyroll", "url": f"https://www.crunchyroll.com/series/{IDS[0]}"},
+                    {"site": "Netflix", "url": f"https://www.netflix.com/title/{IDS[0]}"},
+                ],
             }
         ],
         "complete": True,
@@ -75,3 +80,16 @@ def test_a_fetched_picture_is_in_the_page_of_the_next_visitor(
     cards = read_html(client.get(results).text)
     assert picture in {image.attributes["src"] for image in cards.all("img")}
     assert len(anilist.requests) == asked, "no page waits for a picture"
+
+
+def test_fetched_links_are_in_the_page_of_the_next_visitor(
+    settings: AppSettings, anilist: FakeUpstream, tmp_path: Path
+) -> None:
+    client = create_app(settings.model_copy(update={"cache_dir": tmp_path})).test_client()
+    anime_id = IDS[14]
+    anilist.data.synopses[anime_id] = "About."
+    assert not read_html(client.get(f"/anime/{anime_id}").text).one("div", class_="watch").all("a")
+    client.get(f"/api/v1/details?ids={anime_id}")
+    links = read_html(client.get(f"/anime/{anime_id}").text).one("div", class_="watch").all("a")
+    assert [link.text for link in links] == ["Trailer", "Crunchyroll", "Netflix"]
+    assert {link.attributes["rel"] for link in links} == {"noopener nofollow"}

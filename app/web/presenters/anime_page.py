@@ -30,6 +30,12 @@ def anime_page_context(
     title, catalogue = anime.display_title(english=english), library.catalogue
     alike = find_similar_items(library, position, DEFAULT_SIMILAR)
 
+    series = series_in_order(library, anime)
+    start = next((each.anime_id for each in series if not each.is_extra), None)
+    following = (
+        [each for each in series[series.index(anime) + 1 :] if not each.is_extra] if series else []
+    )
+
     def tiles(rows: Iterable[SimilarItem | AlsoLovedAnime]) -> list[PosterTile]:
         return [PosterTile.of(row.anime, english=english) for row in rows]
 
@@ -47,14 +53,17 @@ def anime_page_context(
             "engines": {name: tiles(rows) for name, rows in alike.engines.items()},
         },
         "loved": tiles(find_also_loved(library, position, ALSO_LOVED_COUNT)),
+        "details": library.details_cache.get_known(anime.anime_id),
         "relation": relation_text(anime, catalogue, english=english),
         "series": [
             (
                 PosterTile.of(other, english=english),
                 relation_text(other, catalogue, english=english),
             )
-            for other in series_in_order(library, anime)
+            for other in series
         ],
+        "start_id": start,
+        "next_id": following[0].anime_id if following else None,
         "links": site_links(anime),
         "sources": library.sources,
         "source": "",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
 
 from app.catalogue import Anime
 from app.details import DetailsResult
@@ -22,6 +21,7 @@ from app.schemas.anime import (
     SeriesAnimeSchema,
     SimilarAnimeResponse,
     SimilarAnimeSchema,
+    StreamingLinkSchema,
     preview_fields,
     summary_fields,
 )
@@ -256,7 +256,19 @@ def search_answer(found: list[Anime]) -> SearchResponse:
 def details_answer(found: DetailsResult) -> AnimeDetailsResponse:
     """Answer with pictures and synopses."""
     return AnimeDetailsResponse(
-        details=[AnimeDetailsSchema(**asdict(each)) for each in found.details],
+        details=[
+            AnimeDetailsSchema(
+                anime_id=each.anime_id,
+                picture=each.picture,
+                synopsis=each.synopsis,
+                trailer=each.trailer,
+                streaming=[
+                    StreamingLinkSchema(site=link.site, url=link.url)
+                    for link in each.streaming or ()
+                ],
+            )
+            for each in found.details
+        ],
         complete=found.complete,
     )
 
