@@ -62,6 +62,8 @@ from model_build.train.linear_algebra import (
 from model_build.util.progress import ProgressCallback, no_progress
 from model_build.util.threads import available_cpus, balanced_ranges, run_over_ranges
 
+RELEVANCE_SLOPE, RELEVANCE_MIDPOINT = 1.5, 7.2
+"""Of a score's relevance: how steep it is, and the score that has half of it."""
 UNRATED_RELEVANCE = 0.3
 POPULARITY_REFERENCE = 1000.0
 INPUT_WEIGHTS = InputWeights(slope=0.3, midpoint=7.5, unscored=0.5, minimum=0.1)
@@ -83,7 +85,7 @@ def item_relevance(rating: Float64Array | UInt8Array) -> Float64Array:
     rating
         (n,) from 1 to 10, or 0 for an entry without one, which is worth 0.3.
     """
-    graded = 1.0 / (1.0 + np.exp(-1.5 * (rating - 7.2)))
+    graded = 1.0 / (1.0 + np.exp(-RELEVANCE_SLOPE * (rating - RELEVANCE_MIDPOINT)))
     return np.where(rating > 0, graded, UNRATED_RELEVANCE)
 
 

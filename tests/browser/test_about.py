@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from app import create_app
 from app.settings import BUNDLED_MODEL_DIR, AppSettings
-from tests.browser.test_accessibility import SCREENS, faults
+from tests.browser.test_accessibility import SCHEMES, SIZES, faults
 
 pytestmark = pytest.mark.browser
 
@@ -33,7 +33,7 @@ def opened(visit: Callable[..., Page], about: str, **options: Any) -> Page:
     return page
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen", SIZES)
 def test_plots_have_no_fault_that_a_machine_finds(
     visit: Callable[..., Page], about: str, screen: dict[str, Any]
 ) -> None:
@@ -43,7 +43,7 @@ def test_plots_have_no_fault_that_a_machine_finds(
     expect(page.get_by_role("img").first).to_have_accessible_name(name)
     # Of words within a picture it cannot tell the contrast; their colour is that of other words.
     untold = "color-contrast (unsure): <text "
-    assert [fault for fault in faults(page) if not fault.startswith(untold)] == []
+    assert [fault for fault in faults(page, SCHEMES) if not fault.startswith(untold)] == []
 
 
 def test_the_page_fits_a_narrow_screen(visit: Callable[..., Page], about: str) -> None:

@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect
 from demo.data import DemoEntry
 from demo.fake_upstream import FakeUpstream
 from demo.faults import Fault
-from tests.browser.test_accessibility import SCREENS, faults
+from tests.browser.test_accessibility import SCHEMES, SIZES, faults
 from tests.lists.scenarios import CHUNKED_USER
 from tests.web.fans import SCORED
 
@@ -237,7 +237,7 @@ def test_a_lost_connection_is_told(visit: Visit, sites: FakeUpstream, server: st
     expect(page.locator(".card").first).to_be_visible()
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("screen", SIZES)
 def test_waiting_has_no_fault_that_a_machine_finds(
     visit: Visit, sites: FakeUpstream, screen: dict[str, Any], request: pytest.FixtureRequest
 ) -> None:
@@ -248,7 +248,7 @@ def test_waiting_has_no_fault_that_a_machine_finds(
     begin(page, name)
     words(page, "Asking AniList for the list…")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert faults(page) == []
+    assert faults(page, SCHEMES) == []
     gate.open()
     arrived(page, name)
-    assert faults(page) == []
+    assert faults(page, SCHEMES) == []
