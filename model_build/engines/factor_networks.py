@@ -30,7 +30,7 @@ from app.recommender.array_types import (
     Int32Array,
     Int64Array,
 )
-from app.recommender.engines.bias_model import BiasModel
+from app.recommender.engines.biases import EngineBiases
 from app.recommender.engines.heads import LinearHead, PredictionHead, ReluHead, fit_user_vector
 from app.recommender.engines.labels import LIKE_THRESHOLD
 from app.recommender.engines.networks import like_label_block, score_label_block
@@ -374,7 +374,7 @@ def normalise_rows(item: Float64Array, is_trained: BoolArray) -> Float32Array:
 
 
 def baseline_values(
-    baseline: BiasModel,
+    baseline: EngineBiases,
 ) -> tuple[dict[str, npt.NDArray[Any]], dict[str, HyperparameterValue]]:
     """Return a bias model as an engine's array and hyperparameters."""
     return {"item_bias": baseline.item_bias}, {

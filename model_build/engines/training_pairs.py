@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import svds
 
 from app.recommender.array_types import BoolArray, Float32Array, Float64Array, Int64Array
-from app.recommender.engines.bias_model import BiasModel
+from app.recommender.engines.biases import EngineBiases
 from app.recommender.engines.labels import like_labels
 from app.recommender.watch_status import WatchStatus
 from model_build.data.grouping import group_scores
@@ -41,7 +41,7 @@ class TrainingPairs:
     residual: Float32Array
     label: Float32Array
     user_bias: Float32Array
-    baseline: BiasModel
+    baseline: EngineBiases
     is_trained_item: BoolArray
     validation_users: tuple[ValidationUser, ...]
 
@@ -84,7 +84,7 @@ def build_training_pairs(ratings: Ratings, *, n_validation: int, seed: int) -> T
         residual.astype(np.float32),
         np.where(is_labelled[rows], label[rows], np.nan).astype(np.float32),
         fitted.user_bias.astype(np.float32),
-        BiasModel(fitted.mean, fitted.item_bias, REG_USER),
+        EngineBiases(fitted.mean, fitted.item_bias, REG_USER),
         np.bincount(item, minlength=len(ratings.anime_ids)) > 0,
         tuple(hide_scores(ratings, np.flatnonzero(is_out), rng)),
     )

@@ -19,7 +19,7 @@ from surprise import Dataset, Reader, Trainset
 from app.recommender import EngineName, Model, SortOrder, UserList
 from app.recommender.array_types import Float64Array
 from app.recommender.artifact import DatasetInfo, write_artifact
-from app.recommender.engines.bias_model import BiasModel
+from app.recommender.engines.biases import EngineBiases
 from app.recommender.user_list import KnownEntries
 from model_build.data.catalogue import encode_catalogue
 from model_build.data.grouping import group_scores
@@ -333,7 +333,7 @@ def known_of(ratings: Ratings, user: int) -> KnownEntries:
 def test_folding_in_gives_the_biases_of_the_fit() -> None:
     """The users' biases are fitted last, so a list folded in has the very same."""
     fitted = fit_bias_model(group_scores(training()))
-    served = BiasModel(fitted.mean, fitted.item_bias, 15.0)
+    served = EngineBiases(fitted.mean, fitted.item_bias, 15.0)
     for user in range(0, N_TRAINED, 40):
         found = served.user_residuals(known_of(training(), user))[2]
         assert found == pytest.approx(fitted.user_bias[user], abs=1e-9)

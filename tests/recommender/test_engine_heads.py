@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from app.recommender.engines.bias_model import BiasModel
+from app.recommender.engines.biases import EngineBiases
 from app.recommender.engines.cosine import CosineEngine, scale_residuals
 from app.recommender.engines.heads import (
     LabelBlock,
@@ -57,7 +57,7 @@ def engine(kind: type[NeuralEngine], seed: int) -> NeuralEngine:
     if kind.shares_user_vector and isinstance(one, ReluHead) and isinstance(other, ReluHead):
         other = ReluHead(other.offset, one.hidden_bias, one.projection, other.output_weight)
     embedding = rng.normal(0, 1, (ANIME, SIZE)).astype(np.float32)
-    baseline = BiasModel(7.0, rng.normal(0, 0.5, ANIME), 15.0)
+    baseline = EngineBiases(7.0, rng.normal(0, 0.5, ANIME), 15.0)
     known = np.ones(ANIME, bool)
     return kind(baseline, one, other, 1.1, (0.5, 0.7), (1.0, 5.0), known, embedding, 1.2)
 
@@ -66,7 +66,7 @@ def cosine(seed: int) -> CosineEngine:
     rng = np.random.default_rng(seed)
     item = rng.normal(0, 1, (ANIME, SIZE))
     item /= np.linalg.norm(item, axis=1, keepdims=True)
-    baseline = BiasModel(7.0, rng.normal(0, 0.5, ANIME), 15.0)
+    baseline = EngineBiases(7.0, rng.normal(0, 0.5, ANIME), 15.0)
     mean, known = rng.normal(0, 0.1, SIZE), np.ones(ANIME, bool)
     return CosineEngine(
         baseline, item.astype(np.float32), 3.0, 0.1, mean, 6 * np.eye(SIZE), 1.0, known, 1.2

@@ -18,7 +18,7 @@ import numpy as np
 from app.recommender.array_types import BoolArray, Float32Array, Float64Array, Int64Array
 from app.recommender.arrays import ArtifactReader
 from app.recommender.engines.base import EngineScores
-from app.recommender.engines.bias_model import BiasModel
+from app.recommender.engines.biases import EngineBiases
 from app.recommender.engines.heads import sigmoid
 from app.recommender.user_list import KnownEntries
 
@@ -46,7 +46,7 @@ class CosineEngine:
 
     name: ClassVar[str] = "cosine"
 
-    bias_model: BiasModel
+    bias_model: EngineBiases
     embedding: Float32Array
     slope: float
     offset: float
@@ -64,7 +64,7 @@ class CosineEngine:
         embedding = arrays.read_table("cosine_embedding", n_items)
         size = embedding.shape[1]
         return cls(
-            BiasModel.from_arrays(arrays, cls.name, n_items),
+            EngineBiases.from_arrays(arrays, cls.name, n_items),
             embedding,
             arrays.read_number("cosine_slope"),
             arrays.read_number("cosine_offset"),

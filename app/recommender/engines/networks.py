@@ -16,7 +16,7 @@ import numpy as np
 from app.recommender.array_types import BoolArray, Float32Array, Float64Array, Int64Array
 from app.recommender.arrays import ArtifactReader
 from app.recommender.engines.base import EngineScores
-from app.recommender.engines.bias_model import BiasModel
+from app.recommender.engines.biases import EngineBiases
 from app.recommender.engines.heads import (
     LabelBlock,
     LinearHead,
@@ -34,7 +34,7 @@ PERCENT = 100.0
 
 
 def score_label_block(
-    bias_model: BiasModel, head: PredictionHead, entries: KnownEntries, weight: float = 1.0
+    bias_model: EngineBiases, head: PredictionHead, entries: KnownEntries, weight: float = 1.0
 ) -> LabelBlock:
     """Return the residuals of a list's scores as labels."""
     has_score, residual, _ = bias_model.user_residuals(entries)
@@ -69,7 +69,7 @@ class NeuralEngine:
     uses_relu: ClassVar[bool]
     shares_user_vector: ClassVar[bool]
 
-    bias_model: BiasModel
+    bias_model: EngineBiases
     rating_head: PredictionHead
     interaction_head: PredictionHead
     user_bias_weight: float
@@ -97,7 +97,7 @@ class NeuralEngine:
             for side in ("rating", "interaction")
         )
         return cls(
-            BiasModel.from_arrays(arrays, cls.name, n_items),
+            EngineBiases.from_arrays(arrays, cls.name, n_items),
             rating,
             interaction,
             arrays.read_number(f"{cls.name}_user_bias_weight"),

@@ -14,7 +14,7 @@ from app.recommender.watch_status import WatchStatus
 
 
 @dataclass(frozen=True, slots=True)
-class BiasModel:
+class EngineBiases:
     """mu + b_i + b_u, ``item_bias`` (n,) float64; b_u has a closed form (Koren 2010, eq. 2)."""
 
     global_mean: float
