@@ -127,7 +127,7 @@ class ArtifactReader:
     def read_positions(
         self, name: str, dtype: Any, below: int, length: int | None = None
     ) -> npt.NDArray[Any]:
-        """Return an array of positions from 0 to ``below``, exclusive, or raise ArtifactError."""
+        """Return positions (length,) from 0 to ``below``, exclusive, or raise ArtifactError."""
         array = self.read_vector(name, dtype, length)
         if not are_below(array, below):
             raise ArtifactError(f"{self.array_path(name)}: points past what there is.")
@@ -146,7 +146,7 @@ class ArtifactReader:
             )
 
     def read_optional_vector(self, name: str, dtype: Any, length: int) -> npt.NDArray[Any]:
-        """Return an array as `read_vector` does, zeros where there is none."""
+        """Return an array (length,) as `read_vector` does, zeros where there is none."""
         return self.read_vector(name, dtype, length) if name in self else np.zeros(length, dtype)
 
     def read_table(self, name: str, rows: int, columns: int | None = None) -> Float32Array:
@@ -189,7 +189,7 @@ class ArtifactReader:
 
 
 def ascends(values: npt.NDArray[Any], *, strictly: bool = False) -> bool:
-    """Whether no value is below the one before it, or at it."""
+    """Whether no value of (n,) is below the one before it; ``strictly``: or at it."""
     before, after = values[:-1], values[1:]
     return bool((before < after).all() if strictly else (before <= after).all())
 

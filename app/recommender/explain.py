@@ -70,7 +70,7 @@ def explain_engine_scores(
     count: int,
     franchises: Franchises | None = None,
 ) -> list[tuple[Contribution, ...]]:
-    """For each wanted anime the entries that push its number up most, of an engine's ``terms``.
+    """For each wanted anime the entries of most weight in an engine's ``terms`` (wanted, entries).
 
     In factors two dislikes may be a like: what was disliked is no reason, whatever its sign.
     """

@@ -65,7 +65,7 @@ class UserProfile:
         return float(np.floor(self.score.mean())) if len(self.score) else 0.0
 
     def liked(self) -> Int64Array:
-        """Return what was finished, and scored at or above the user's own mean or not at all.
+        """Return positions (k,) of what was finished, and not scored below the user's own mean.
 
         What has a score and no status was finished.
         """
@@ -77,7 +77,7 @@ class UserProfile:
         return entries.position[liked]
 
     def disliked(self, points: float) -> Int64Array:
-        """Return what was scored far below the user's own mean.
+        """Return positions (k,) of what was scored far below the user's own mean.
 
         By ``points`` or more, and a standard deviation of the user's scores or more: who uses
         the whole scale means less by two points.

@@ -19,7 +19,7 @@ PERCENT = 100.0
 
 
 def loved_positions(profile: UserProfile) -> Int64Array:
-    """Positions of what a user scored 8 or more; for want of it, what was liked."""
+    """Positions (k,) of what a user scored 8 or more; for want of it, what was liked."""
     loved = profile.rated[profile.score >= LOVED_SCORE]
     return loved if len(loved) else profile.liked()
 

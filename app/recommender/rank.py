@@ -82,7 +82,7 @@ def candidate_mask(
 
 
 def top_items(value: Float64Array, allowed: BoolArray, count: int, offset: int = 0) -> Int64Array:
-    """Positions of the ``count`` largest values where allowed, best first; ties by anime id.
+    """Positions of the ``count`` largest of (n,) where allowed, best first; ties by anime id.
 
     The first ``offset`` of them are left out.
     """

@@ -143,7 +143,7 @@ class ItemEstimates:
     def expected_scores(
         self, positions: Int64Array, engine_scores: EngineScores | None = None
     ) -> Float64Array:
-        """Scores of some anime, within 1..10: the engine's, where one was asked that has them."""
+        """Scores (k,) of some anime, 1 to 10: the engine's, where one was asked that has them."""
         if engine_scores is not None and engine_scores.predicted_score is not None:
             score = engine_scores.predicted_score[positions]
         else:

@@ -26,7 +26,7 @@ def bin_edges(scores: Float64Array) -> Float64Array:
 
 
 def assign_segments(scores: Float64Array) -> list[str]:
-    """Return the segment of every user; Low for all if all have the same score."""
+    """Return the segment of every user of (n,) scores; Low for all if all have the same."""
     if not len(scores) or scores.min() == scores.max():
         return [ACTIVITY_SEGMENTS[0]] * len(scores)
     place = np.searchsorted(bin_edges(scores)[1:-1], scores, side="right")

@@ -192,7 +192,7 @@ def count_entries_per_item(
 
 
 def argsort_descending(count: Int64Array) -> Int64Array:
-    """Return the indices by falling count, of equal ones the first first."""
+    """Return the indices (n,) by falling count, of equal ones the first first."""
     return np.argsort(-count, kind="stable")
 
 

@@ -59,7 +59,7 @@ SETTINGS_GRID = (
 def entry_strengths(
     interactions: Interactions, strengths: InteractionStrengths, rows: Int64Array
 ) -> Float32Array:
-    """Return the strength of some entries."""
+    """Return the strength of the entries at ``rows``, (rows,)."""
     found = strengths.for_entries(
         interactions.entries.status[rows],
         interactions.favourite[rows],

@@ -195,7 +195,7 @@ class FactorNetwork(EmbeddingNetwork):
         return total
 
     def user_vectors(self) -> Float64Array:
-        """Return the users' embeddings, and after them their own biases, one a target."""
+        """Return the users' embeddings, then their own biases, one a target: (users, d)."""
         biases = [to_numpy(bias)[:, None] for bias in self.own_user_bias.values()]
         return np.hstack([to_numpy(self.user_embedding.weight), *biases])
 
@@ -343,7 +343,7 @@ def _fit_network(
 
 
 def rows_with_target(pairs: TrainingPairs, target_kind: TargetKind) -> Int64Array:
-    """Return the pairs that have a target of the kind."""
+    """Return the rows (k,) of pairs that have a target of the kind."""
     is_scored, is_labelled = ~np.isnan(pairs.residual), ~np.isnan(pairs.label)
     return np.flatnonzero(
         {"rating": is_scored, "interaction": is_labelled, "both": is_scored | is_labelled}[
@@ -366,7 +366,7 @@ def head_arrays(target: str, head: PredictionHead, trunk: str) -> dict[str, npt.
 
 
 def normalise_rows(item: Float64Array, is_trained: BoolArray) -> Float32Array:
-    """Rows of length 1, zeros where not trained."""
+    """Rows (n, d) of length 1, zeros where not trained."""
     length = np.linalg.norm(item, axis=1, keepdims=True)
     unit = np.divide(item, length, out=np.zeros_like(item), where=length > 0)
     unit[~is_trained] = 0.0

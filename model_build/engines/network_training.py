@@ -329,7 +329,7 @@ def split_missing(target: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def to_numpy(tensor: Tensor) -> Float64Array:
-    """Return the values in double precision."""
+    """Return the values in double precision and the same shape (...,)."""
     values: Float64Array = tensor.detach().cpu().double().numpy()
     return values
 

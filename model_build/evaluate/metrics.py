@@ -72,7 +72,7 @@ def recall(hits: BoolArray, n_relevant: Int64Array | int, k: int) -> Float64Arra
 
 
 def precision(hits: BoolArray, n_relevant: Int64Array | int, k: int) -> Float64Array:
-    """Hits among the first ``k``, divided by ``k``; arguments as for `ndcg`."""
+    """Hits among the first ``k``, divided by ``k``; arguments and shapes (...,) as for `ndcg`."""
     some = np.where(np.asarray(n_relevant) > 0, float(k), np.nan)
     return np.asarray(hits[..., :k].sum(axis=-1) / some)
 
@@ -157,7 +157,7 @@ def intra_list_diversity(top_items: Int64Array, genres: BoolArray) -> Float64Arr
 
 
 def finite_mean(value: Float64Array) -> float:
-    """Return the mean of what is finite, NaN if nothing is."""
+    """Return the mean of what is finite in (n,), NaN if nothing is."""
     finite = value[np.isfinite(value)]
     return float(finite.mean()) if len(finite) else float("nan")
 

@@ -181,7 +181,7 @@ def fit_item_similarity(ratings: Ratings) -> tuple[BiasModel, csr_array]:
 
 
 def user_bias(biases: BiasModel, at: Int64Array, score: Float64Array) -> float:
-    """b_u of a user with these scores, the anime's biases fixed (closed form)."""
+    """b_u of a user with scores (k,) of the anime ``at``, whose biases are fixed (closed form)."""
     return float((score - biases.mean - biases.item_bias[at]).sum() / (REG_USER + len(at)))
 
 

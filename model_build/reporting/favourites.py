@@ -66,7 +66,7 @@ def shown_match(item: RecommendedItem) -> float:
 
 
 def find_user_rows(interactions: Interactions, user_id: str) -> Int64Array:
-    """Return where the entries of a user are.
+    """Return where the entries of a user are, (entries,).
 
     Raises
     ------

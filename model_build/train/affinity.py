@@ -387,7 +387,7 @@ def accumulate_gram_pairs(
     relevance: Float32Array,
     sums: Float64Array,
 ) -> None:
-    """Add x_i x_j, x_i y_j, y_i x_j of every user to ``sums[j]``, for each j <= i."""
+    """Add x_i x_j, x_i y_j, y_i x_j of every user to ``sums`` (items, 4) at each j <= i."""
     item_indptr, item_user, item_position, user_indptr, user_item = index
     stop = item_indptr[i + 1]
     for p in range(item_indptr[i], stop):

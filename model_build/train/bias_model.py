@@ -108,7 +108,7 @@ def subtract_biases(
     item_bias: Float64Array,
     centred: Float64Array,
 ) -> None:
-    """Subtract biases from centred ratings, in place."""
+    """Subtract biases from centred ratings (n_ratings,), in place."""
     for u in range(first, last):
         for q in range(user_indptr[u], user_indptr[u + 1]):
             centred[q] = centred[q] - user_bias[u] - item_bias[user_item[q]]
@@ -118,7 +118,7 @@ def subtract_biases(
 def sum_squared_residuals(
     first: int, last: int, user_indptr: Int64Array, residual: Float64Array, total: Float64Array
 ) -> None:
-    """Sum up the squared residuals of each user."""
+    """Sum up the squared residuals (n_ratings,) of each user into ``total`` (users,)."""
     for u in range(first, last):
         summed = 0.0
         for q in range(user_indptr[u], user_indptr[u + 1]):

@@ -56,7 +56,7 @@ class ItemFacts:
         return int(found[items >= MIN_ITEMS_OF_YEAR].max(initial=0))
 
     def find_cold_ids(self, as_of: int) -> Int32Array:
-        """Return the anime that join although they may have no lists, ascending."""
+        """Return the ids (k,) of anime that join although they may have no lists, ascending."""
         if self.cold_ids is not None:
             return self.cold_ids
         since = as_of - RECENT_YEARS if self.cold_since is None else self.cold_since

@@ -15,7 +15,7 @@ SUBSPACE_MARGIN, SUBSPACE_STEPS, COVARIANCE_STEPS = 20, 6, 3
 
 
 def invert_spd_in_place(matrix: Float32Array) -> None:
-    """Turn the lower triangle of a symmetric positive definite matrix into that of its inverse.
+    """Turn the lower triangle of a positive definite matrix (n, n) into that of its inverse.
 
     What stands above the diagonal is neither read nor written.
 
@@ -36,7 +36,7 @@ def invert_spd_in_place(matrix: Float32Array) -> None:
 
 
 def copy_upper_to_lower(matrix: FloatArray, rows: int = 512) -> None:
-    """Copy what stands above the diagonal below it."""
+    """Copy what stands above the diagonal of (n, n) below it, ``rows`` at a time."""
     for first in range(0, len(matrix), rows):
         block = slice(first, first + rows)
         matrix[block, :first] = matrix[:first, block].T
@@ -45,7 +45,7 @@ def copy_upper_to_lower(matrix: FloatArray, rows: int = 512) -> None:
 
 
 def copy_lower_to_upper(matrix: FloatArray) -> None:
-    """Copy what stands below the diagonal above it."""
+    """Copy what stands below the diagonal of (n, n) above it."""
     copy_upper_to_lower(matrix.T)
 
 

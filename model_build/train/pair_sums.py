@@ -67,7 +67,10 @@ def pearson_sum_block(
 def gram_sum_block(
     weighted: WeightedEntries, rows: RowRange, threads: int | None = None
 ) -> Float64Array:
-    """Sum up x_i x_j, x_i y_j and y_i x_j of each pair i >= j; the last element means nothing."""
+    """Sum up x_i x_j, x_i y_j and y_i x_j of each pair i >= j, (rows, items, 4).
+
+    The last of the four means nothing.
+    """
     values = weighted.input_weight, weighted.relevance
     return _accumulate_block(_gram_sum_rows, weighted, values, rows, threads)
 
@@ -95,7 +98,7 @@ def _accumulate_block(
 def similarities_from_sums(
     block: Float64Array, rows: RowRange, shrinkage: float, min_support: int
 ) -> SimilarityRows:
-    """Compute positive similarities from the Pearson sums of all users."""
+    """Compute positive similarities from the Pearson sums (rows, items, 4) of all users."""
     count, width, _ = rows.shape
     index, value = np.empty((count, width), np.int32), np.empty((count, width), np.float32)
     size = np.empty(count, np.int32)

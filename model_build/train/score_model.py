@@ -140,12 +140,12 @@ def standard_score_values(ratings: GroupedRatings, standard_scores: StandardScor
 def gaussian_item_count(
     count: Int64Array, min_ratings: int = MIN_GAUSSIAN_RATINGS, max_items: int = MAX_GAUSSIAN_ITEMS
 ) -> int:
-    """Count the items in the Gaussian, by how many ratings each has, falling."""
+    """Count the items in the Gaussian, by how many ratings each has, (n,), falling."""
     return max(1, min(max_items, int((count >= min_ratings).sum())))
 
 
 def sample_gaussian_users(user_indptr: Int64Array, first_user: int = 0) -> Int64Array:
-    """Draw up to `MAX_SAMPLED_USERS` users with two ratings, counted from ``first_user``."""
+    """Draw up to `MAX_SAMPLED_USERS` users (k,) with two ratings, counted from ``first_user``."""
     return sample_by_hash(first_user + np.flatnonzero(np.diff(user_indptr) >= 2), MAX_SAMPLED_USERS)
 
 

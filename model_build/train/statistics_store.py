@@ -103,7 +103,7 @@ class SavedStatistics:
             return dict(arrays)
 
     def add_saved_block(self, block: Float64Array, kind: str, number: int) -> None:
-        """Add the saved sums of a block to those of other users."""
+        """Add the saved sums of a block (rows, items, 4) to those of other users."""
         arrays = self.read(f"{kind}-{number:06}")
         block.reshape(-1, SUMS_PER_PAIR)[arrays["place"]] += arrays["sums"]
 
@@ -125,7 +125,7 @@ class StatisticsWriter:
         self._files[file.name] = hashlib.sha256(data.getbuffer()).hexdigest()
 
     def write_block(self, block: Float64Array, kind: str, number: int) -> None:
-        """Write a block of sums; pairs that are all 0 are left out."""
+        """Write a block of sums (rows, items, 4); pairs that are all 0 are left out."""
         flat = block.reshape(-1, SUMS_PER_PAIR)
         place = np.flatnonzero(flat.any(axis=1))
         self.write(f"{kind}-{number:06}", place=place.astype(np.uint32), sums=flat[place])

@@ -264,22 +264,22 @@ def standardise_residuals(
 
 
 def sample_shard_users(grouped: GroupedRatings, first_user: int) -> Int64Array:
-    """Draw those who may be among the users drawn for the Gaussian."""
+    """Draw those (k,) who may be among the users drawn for the Gaussian."""
     return sample_gaussian_users(grouped.user_indptr, first_user)
 
 
 def pearson_sums(grouped: GroupedRatings, values: Float64Array, rows: RowRange) -> Float64Array:
-    """Run `pearson_sum_block` in one thread."""
+    """Run `pearson_sum_block` in one thread: (rows, items, 4)."""
     return pearson_sum_block(grouped, values, rows, threads=1)
 
 
 def gram_sums(weighted: WeightedEntries, rows: RowRange) -> Float64Array:
-    """Run `gram_sum_block` in one thread."""
+    """Run `gram_sum_block` in one thread: (rows, items, 4)."""
     return gram_sum_block(weighted, rows, threads=1)
 
 
 def gram_sums_float32(block: Float64Array) -> Float32Array:
-    """Round the three sums that `GramMatrixBuilder` reads to single precision."""
+    """Round the three sums that `GramMatrixBuilder` reads to single precision: (rows, items, 3)."""
     return block[:, :, :3].astype(np.float32)
 
 

@@ -101,7 +101,7 @@ class TopKNeighbours:
         )
 
     def to_csr(self, order: Int64Array, rank: Int64Array) -> csr_array:
-        """Make rows of neighbours; number k becomes ``order[k]``, ``rank`` is the inverse."""
+        """Make rows (n, n) of neighbours; number k becomes ``order[k]``, ``rank`` inverts that."""
         size = self._size
         indptr = np.concatenate([[0], np.cumsum(size[rank], dtype=np.int64)])
         data, indices = np.empty(indptr[-1], np.float32), np.empty(indptr[-1], np.int32)

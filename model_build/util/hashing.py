@@ -16,7 +16,7 @@ def splitmix64(numbers: IntArray) -> UInt64Array:
 
 
 def sample_by_hash(numbers: Int64Array, max_size: int) -> Int64Array:
-    """Return the ``max_size`` of ascending ``numbers`` with the smallest hashes, ascending.
+    """Return the ``max_size`` of ascending ``numbers`` (n,) with the smallest hashes, ascending.
 
     A number is drawn or not by its hash alone, so that the sample of a set is the sample of the
     samples of its parts.

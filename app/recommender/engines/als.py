@@ -52,7 +52,7 @@ class InteractionStrengths:
         favourite: BoolArray | None = None,
         activity: EntryActivity | None = None,
     ) -> Float64Array:
-        """Return the strength of each entry; one of unknown status counts as completed."""
+        """Return the strengths, (entries,); an entry of unknown status counts as completed."""
         by_status = np.full(int(max(WatchStatus)) + 1, self.completed, np.float64)
         by_status[WatchStatus.WATCHING] = self.watching
         by_status[WatchStatus.ON_HOLD] = self.on_hold
@@ -152,7 +152,7 @@ def user_normal_matrix(
 def solve_least_squares(
     system: Float64Array, rhs: Float64Array, regularization: float
 ) -> Float64Array:
-    """Of least norm where the system leaves something open, as without regularization it may."""
+    """Solve ``system`` (f, f) for ``rhs`` (f,) or (f, k); of least norm where something is open."""
     if regularization > 0:
         return np.asarray(np.linalg.solve(system, rhs))
     return np.asarray(np.linalg.lstsq(system, rhs, rcond=None)[0])

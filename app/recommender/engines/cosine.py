@@ -31,7 +31,7 @@ TARGET_MARGIN = 0.02
 
 
 def scale_residuals(residual: Float64Array) -> Float64Array:
-    """Residuals as targets from 0 to 1."""
+    """Residuals (k,), in points, as targets from 0 to 1."""
     return np.asarray(np.clip(residual / RESIDUAL_RANGE + 0.5, 0.0, 1.0))
 
 

@@ -213,12 +213,12 @@ def _fit_at_minimum(
 
 
 def sigmoid(value: Float64Array) -> Float64Array:
-    """1 / (1 + exp(-z)), without overflow."""
+    """1 / (1 + exp(-z)) of any shape (...,), without overflow."""
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * value)))
 
 
 def sigmoid_secant_slope(before: Float64Array, after: Float64Array) -> Float64Array:
-    """How much the chance moves for each unit that the logit moves, from one logit to another."""
+    """By how much a chance moves for each unit that its logit moves, (k,), from one to another."""
     change, chance = after - before, sigmoid(after)
     is_large = np.abs(change) > MIN_LOGIT_CHANGE
     mean = (chance - sigmoid(before)) / np.where(is_large, change, 1.0)
