@@ -71,6 +71,7 @@
       if (!tapped) continue;
       known.querySelector(`input[name=${tapped.name}]`)?.closest("li").remove();
       known.prepend(tile);
+      known.hidden = false;
     }
     const asked = form.elements.q.value.trim();
     document.querySelector("[data-rows]")?.remove();
