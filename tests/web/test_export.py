@@ -6,6 +6,7 @@ import io
 import pytest
 from flask.testing import FlaskClient
 
+from app.lists.files import read_list_file
 from app.recommender import EngineName, SortOrder
 from app.schemas.recommendations import (
     ContributionSchema,
@@ -45,15 +46,18 @@ def test_what_is_shown_can_be_kept(client: FlaskClient) -> None:
 def test_an_upload_s_picks_can_be_kept(client: FlaskClient) -> None:
     shown = read_html(send(client, regular_export()).text)
     carried = shown.one("input", name="list").attributes["value"]
-    (table, _) = shown.all("p", class_="keep")[0].all("button")
+    table, _, plan, _ = shown.all("p", class_="keep")[0].all("button")
     kept = client.post("/upload", data={"list": carried, "choice": table.attributes["value"]})
     assert [int(row["anime_id"]) for row in rows(kept.data)] == shown_ids(shown)
+    planned = client.post("/upload", data={"list": carried, "choice": plan.attributes["value"]})
+    listed = read_list_file(planned.data).entries
+    assert [entry.mal_id for entry in listed] == shown_ids(shown)
 
 
-def test_only_two_kinds_of_file(client: FlaskClient) -> None:
+def test_only_some_kinds_of_file(client: FlaskClient) -> None:
     response = client.get("/example?format=exe")
     assert response.status_code == 400
-    assert "“format” should be csv or json." in response.text
+    assert "“format” should be csv, json, xml, atom, ics, card or tall." in response.text
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", " ="])

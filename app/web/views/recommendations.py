@@ -26,6 +26,7 @@ from app.web.requests.pick_list import (
     picks_to_anime_list,
 )
 from app.web.requests.query import (
+    MAX_TOP,
     QueryOptions,
     ResultsOptions,
     TitleLanguage,
@@ -44,14 +45,17 @@ from app.web.requests.upload import (
 from app.web.services.example_lists import EXAMPLE_LIST
 from app.web.services.recommendations import SURPRISES, draw_surprise, recommend_and_record
 from app.web.services.shelves import Shelf, build_shelves, has_shelves
-from app.web.services.showcase import known_anime, season_anime
+from app.web.services.showcase import current_season, known_anime, season_anime
 from app.web.services.user_lists import UserRef, resolve_user, to_user_list
 from app.web.state import get_app_state, get_library
 from app.web.views.responses import (
+    ATOM,
+    CALENDAR,
     SUBMITTED,
     card_response,
     current_page_url,
     export_response,
+    feed_response,
     get_source_or_404,
     page_response,
     user_page_url,
@@ -224,6 +228,10 @@ def _render_or_export(
 ) -> str | AnyResponse:
     library, user_list = get_library(), to_user_list(anime_list)
     asked = options if options.surprise is None else options.with_changes(top=SURPRISES)
+    if file_format == CALENDAR:
+        # Of everything that is for the fan: the best of all times are rarely on air.
+        first_year = max(options.year_from or 0, current_season(library).year)
+        asked = options.with_changes(top=MAX_TOP, year_from=first_year)
     filtered = recommend_and_record(library, user_list, asked, anime_list.unmapped)
     if options.surprise is not None:
         filtered = replace(filtered, result=draw_surprise(filtered.result, options.surprise))
@@ -241,6 +249,8 @@ def _render_or_export(
             is_example=context.get("sample", False),
         )
         return card_response(card, CardShape(file_format), anime_list)
+    if file_format in (ATOM, CALENDAR):
+        return feed_response(file_format, answer, anime_list, current_page_url(options))
     if file_format is not None:
         return export_response(file_format, answer)
     shelves: list[Shelf] = []

@@ -5,17 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 from flask import Response, abort, request, url_for
+from werkzeug.urls import iri_to_uri
 
 from app.card_images import CardShape, ShareCard
 from app.lists import ListSource
 from app.lists.entry import AnimeList
 from app.schemas.base import Schema, to_json
+from app.schemas.recommendations import RecommendationsResponse
 from app.web.presenters.export import ExportedAnswer, to_csv
+from app.web.presenters.takeaway import FeedPlace, parse_created, to_atom, to_calendar, to_mal_xml
 from app.web.requests.query import InvalidQuery, QueryOptions, to_page_query
+from app.web.services.showcase import current_season
 from app.web.state import get_app_state, get_library
 
 SUBMITTED = "apply"
 """The argument that the form above the results adds: what it sends has a shorter address."""
+ATOM, CALENDAR = "atom", "ics"
+"""What ``format`` calls a feed and a calendar."""
 PUBLIC_HOUR = "public, max-age=3600"
 """Cache-Control of what is about anime, not about fans: anybody may keep it for an hour."""
 
@@ -42,9 +48,38 @@ def export_response(file_format: str, answer: ExportedAnswer) -> Response:
         response = Response(b"\xef\xbb\xbf" + to_csv(answer).encode(), mimetype="text/csv")
     elif file_format == "json":
         response = Response(to_json(answer, indent=1), mimetype="application/json")
+    elif file_format == "xml":
+        response = Response(to_mal_xml(answer.recommendations), mimetype="application/xml")
     else:
-        raise InvalidQuery("format", "“format” should be csv, json, card or tall.")
+        raise InvalidQuery("format", "“format” should be csv, json, xml, atom, ics, card or tall.")
     response.headers["Content-Disposition"] = f'attachment; filename="hakken.{file_format}"'
+    return response
+
+
+def feed_response(
+    file_format: str, answer: RecommendationsResponse, anime_list: AnimeList, page: str
+) -> Response:
+    """Answer with a feed or a calendar of the picks on ``page``, to be kept as long as lists are.
+
+    Who has it already is answered with 304 (`app.web.middleware.headers`).
+    """
+    state, library = get_app_state(), get_library()
+    base = str(state.settings.public_url or request.host_url).rstrip("/")
+    place = FeedPlace(
+        owner=anime_list.username or "your list",
+        page_url=base + iri_to_uri(page),
+        path=request.path.casefold(),
+        created=parse_created(library.model.manifest.created),
+    )
+    if file_format == ATOM:
+        response = Response(to_atom(answer.recommendations, place), mimetype="application/atom+xml")
+    else:
+        anime = (library.catalogue.get_anime(each.anime_id) for each in answer.recommendations)
+        picks = zip(answer.recommendations, anime, strict=True)
+        text = to_calendar(picks, current_season(library), place)
+        response = Response(text, mimetype="text/calendar")
+    response.headers["Content-Disposition"] = f'inline; filename="hakken.{file_format}"'
+    response.headers["Cache-Control"] = f"private, max-age={state.settings.list_cache:.0f}"
     return response
 
 
