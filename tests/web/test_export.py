@@ -17,7 +17,7 @@ from app.schemas.recommendations import (
 )
 from app.web.presenters.export import to_csv
 from tests.web.fans import regular_export
-from tests.web.html_page import read_html
+from tests.web.html_page import Element, read_html
 from tests.web.test_pages import page, shown_ids
 from tests.web.test_upload import send
 
@@ -27,10 +27,15 @@ def rows(data: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
 
 
+def downloads(shown: Element) -> Element:
+    """Where a page offers files."""
+    return next(each for each in shown.all("p") if each.text.startswith("Take it with you"))
+
+
 def test_what_is_shown_can_be_kept(client: FlaskClient) -> None:
     address = "/user/anilist/Regular?n=5&type=tv,ova"
     shown = page(client, address)
-    links = {a.text: a.attributes["href"] for a in shown.all("p", class_="keep")[0].all("a")}
+    links = {a.text: a.attributes["href"] for a in downloads(shown).all("a")}
     table = client.get(links["Table (CSV)"])
     assert table.mimetype == "text/csv"
     assert table.headers["Content-Disposition"] == 'attachment; filename="hakken.csv"'
@@ -39,14 +44,14 @@ def test_what_is_shown_can_be_kept(client: FlaskClient) -> None:
     body = client.get(links["Data (JSON)"]).json
     assert body is not None
     assert [item["anime_id"] for item in body["recommendations"]] == shown_ids(shown)
-    plain = page(client, "/user/anilist/Regular").all("p", class_="keep")[0].all("a")[0]
+    plain = downloads(page(client, "/user/anilist/Regular")).all("a")[0]
     assert client.get(plain.attributes["href"]).mimetype == "text/csv"
 
 
 def test_an_upload_s_picks_can_be_kept(client: FlaskClient) -> None:
     shown = read_html(send(client, regular_export()).text)
     carried = shown.one("input", name="list").attributes["value"]
-    table, _, plan, _ = shown.all("p", class_="keep")[0].all("button")
+    table, _, plan, _ = downloads(shown).all("button")
     kept = client.post("/upload", data={"list": carried, "choice": table.attributes["value"]})
     assert [int(row["anime_id"]) for row in rows(kept.data)] == shown_ids(shown)
     planned = client.post("/upload", data={"list": carried, "choice": plan.attributes["value"]})
