@@ -57,7 +57,8 @@ def test_all_sources_read_the_same_list(serve: Serve) -> None:
         assert response.status_code == 200, response.text
         body = json.loads(response.data)
         assert body["source"] == slug
-        answers.append(body["recommendations"])
+        # Addresses lead to the site that was asked.
+        answers.append([{**each, "url": None} for each in body["recommendations"]])
         page = read_html(client.get(f"/user/{slug}/Regular").text)
         assert "From 12 scored titles on a list of 12, read from " in page.text
     assert all(answer == answers[0] for answer in answers)

@@ -46,7 +46,7 @@ def test_order_and_more_go_on_from_the_page_itself(client: FlaskClient) -> None:
         b.text: unquote(b.attributes["value"])
         for b in page.all("button", name="choice")
         if not b.text.startswith(
-            ("Not for me", "Table", "Data", "Picture", "See all : ", "Anime no.")
+            ("Not for me", "Table", "Data", "Plan to watch", "Picture", "See all : ", "Anime no.")
         )
     }
     assert choices == {
