@@ -62,6 +62,7 @@ LAY_OUT_ROWS = """() => {
     ".row { grid: auto-flow / repeat(auto-fill, 9rem) !important; overflow: visible !important }",
     ".controls { flex-wrap: wrap !important; overflow: visible !important }",
     ".card :is(h2, h3), .why { display: block !important; overflow: visible !important }",
+    ".card:has(:popover-open) { position: relative; z-index: 99 !important }",
   ]) sheet.insertRule(rule);
 }"""
 
@@ -88,7 +89,8 @@ def faults(page: Page, schemes: Sequence[Scheme] = ()) -> list[str]:
     """What axe finds in a page that is there, its contrasts in each of some schemes.
 
     A scheme sets colours and nothing else. Of what is scrolled out of a row or cut off axe cannot
-    tell the contrast: that is asked again with all of it laid out.
+    tell the contrast, nor of what is in the top layer, which it does not know: that is asked again
+    with all of it laid out, and an open box above all else.
     """
     found = run_axe(page, rules={CONTRAST: {"enabled": False}})
     for scheme in schemes or (None,):
