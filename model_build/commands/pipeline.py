@@ -1,7 +1,7 @@
 """Build a model as a configuration file says: every step in its order, or one of them.
 
-collect -> prepare -> tune -> train -> engines -> evaluate -> compare -> report
-    -> by_ratings, similar_anime, similar_users -> publish
+collect -> prepare -> tune -> implicit -> train -> engines -> evaluate -> compare -> neural
+    -> report -> by_ratings, similar_anime, similar_users -> publish
 
 Steps that the file has no section for are left out, what is up to date is skipped, and a build that
 was stopped goes on where it was. Example:

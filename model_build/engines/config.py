@@ -36,6 +36,12 @@ class StrengthOptions(Config):
     commented: Strength = Field(2.0, description="added where a line was written about it")
     reviewed: Strength = Field(3.0, description="added where a review was written of it")
     time: Strength = Field(0.0, description="added times log2(1 + hours spent on it)")
+    strengths: InputFile | None = Field(
+        None,
+        description="strengths as `implicit strengths` wrote them; an option of its own goes "
+        "before",
+        examples=["strengths.json"],
+    )
 
 
 class AlsData(StrengthOptions):
@@ -46,11 +52,6 @@ class AlsData(StrengthOptions):
         (), description="what `collect` wrote: favourites count, scores are not needed"
     )
     seed: int = Field(0, description="of what is hidden, and of fits")
-    strengths: InputFile | None = Field(
-        None,
-        description="strengths as `implicit strengths` wrote them; an option of its own goes "
-        "before",
-    )
 
 
 class AlsOptions(StrengthOptions):
@@ -139,6 +140,12 @@ class AlsEngineOptions(AlsOptions, EngineOptions):
     learn_strengths: bool = Field(
         False,
         description="begin with these strengths and search for better ones on masked interactions",
+    )
+    grid: InputFolder | None = Field(
+        None,
+        description="runs of `implicit grid`: settings and strengths of the best one; an option of "
+        "its own goes before",
+        examples=["grid"],
     )
 
 

@@ -44,29 +44,31 @@ def read_als_interactions(config: AlsData) -> Interactions:
     return read_interactions(config.ratings, config.interactions)
 
 
-def als_settings(config: AlsData) -> AlsSettings:
-    """Settings of ALS; strengths of the file where no option says otherwise.
+def als_settings(config: AlsData, base: AlsSettings | None = None) -> AlsSettings:
+    """Settings of ALS: those of ``base`` (default: the defaults), and what the options say.
+
+    An option for a strength goes before the file of strengths.
 
     Raises
     ------
     InputError
         The file of strengths cannot be used.
     """
-    strengths = read_strengths(config.strengths) if config.strengths else InteractionStrengths()
-    given = config.model_fields_set.intersection(STRENGTH_NAMES)
-    settings = AlsSettings(
-        alpha=config.alpha,
-        strengths=replace(strengths, **{name: getattr(config, name) for name in given}),
+    base = base or AlsSettings()
+    strengths = read_strengths(config.strengths) if config.strengths else base.strengths
+
+    def given(*names: str) -> dict[str, Any]:
+        return {name: getattr(config, name) for name in config.model_fields_set.intersection(names)}
+
+    settings = replace(
+        base,
+        strengths=replace(strengths, **given(*STRENGTH_NAMES)),
         seed=config.seed,
+        **given("alpha"),
     )
     if not isinstance(config, AlsFitOptions):
         return settings
-    return replace(
-        settings,
-        factors=config.factors,
-        regularization=config.regularization,
-        iterations=config.iterations,
-    )
+    return replace(settings, **given("factors", "regularization", "iterations"))
 
 
 def read_strengths(path: Path) -> InteractionStrengths:

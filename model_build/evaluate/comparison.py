@@ -368,13 +368,14 @@ def _fit_surprise_svd(visible: Ratings, anime_ids: Int32Array) -> Predictor:
 
 def compare_implicit(
     masked: MaskedInteractions,
-    settings: Mapping[str, AlsSettings],
+    settings: Mapping[str, tuple[str, AlsSettings]],
     *,
     include_hakken: bool = True,
     new_users: MaskedUsers | None = None,
 ) -> Iterator[ComparisonRow]:
     """Rows for popularity, ALS with each of the settings, and Hakken, as soon as they are known.
 
+    ``settings`` are titles and settings of ALS by the names of rows.
     ``new_users`` are users kept from training to measure on; all of them by default. Hakken's own
     ranking learns from scores, and is left out where there are none.
     """
@@ -382,9 +383,9 @@ def compare_implicit(
     popular = constant_scorer(masked.item_counts)
     measured = evaluate_known_and_new(masked, new_users, popular, popular)
     yield ComparisonRow("popularity", "Popularity", 0.0, np.nan, measured)
-    for title, each in settings.items():
+    for name, (title, each) in settings.items():
         seconds, measured = fit_and_evaluate(masked, each, new_users=new_users)
-        yield ComparisonRow("als", title, seconds, np.nan, measured)
+        yield ComparisonRow(name, title, seconds, np.nan, measured)
     rows, entries = masked.known_users.visible_rows, masked.interactions.entries
     if include_hakken and entries.rated_mask[rows].any():
         training = index_ratings(

@@ -1,4 +1,4 @@
-"""Options of `evaluate` and `compare`."""
+"""Options of `evaluate`, `compare` and `neural`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
+from model_build.engines.config import NetworkOptions
 from model_build.util.options import (
     Config,
     Count,
@@ -47,6 +48,8 @@ RecommenderName = Literal[
     "without-fit",
     "without-score",
 ]
+
+PredictorName = Literal["mf", "mlp", "hybrid", "cosine", "kernel", "svd", "knn-baseline", "match"]
 
 
 class EvaluateOptions(Config):
@@ -93,4 +96,23 @@ class CompareConfig(CompareOptions):
 
     ratings: InputFiles
     catalogue: InputFile | None = Field(None, description="franchises and genres")
+    as_json: bool = named("json", "all measures, as one JSON array", False)
+
+
+class NeuralOptions(NetworkOptions):
+    """Measure networks and other predictors of scores and likes; not given: their defaults."""
+
+    fans: PositiveInt = Field(1000, description="fans to measure on")
+    seed: int = Field(0, description="of the fans and what is hidden")
+    split: Literal["fans", "pairs"] = "fans"
+    models: tuple[Annotated[PredictorName, Metavar("NAME")], ...] = Field(
+        get_args(PredictorName),
+        description=f"which to measure (default all: {', '.join(get_args(PredictorName))})",
+    )
+
+
+class NeuralConfig(NeuralOptions):
+    """All options of `neural`."""
+
+    ratings: InputFiles
     as_json: bool = named("json", "all measures, as one JSON array", False)

@@ -1,4 +1,4 @@
-"""`evaluate` and `compare`: models and held-out fans in, measures out."""
+"""`evaluate`, `compare` and `neural`: models and held-out fans in, measures out."""
 
 from __future__ import annotations
 
@@ -16,13 +16,22 @@ from model_build.data.catalogue import read_catalogue
 from model_build.data.dumps.prepared import is_prepared_dataset, open_prepared_dataset
 from model_build.data.holdout import check_no_leakage, join_holdout
 from model_build.data.ratings import ratings_fingerprint, read_evaluation_ratings, read_ratings
-from model_build.evaluate.comparison import ComparisonRow, compare_recommenders
-from model_build.evaluate.config import CompareConfig, EvaluateConfig
+from model_build.engines.settings import network_settings
+from model_build.evaluate.comparison import (
+    ComparisonRow,
+    compare_predictors,
+    compare_recommenders,
+    missing_requirements,
+)
+from model_build.evaluate.config import CompareConfig, EvaluateConfig, NeuralConfig
 from model_build.evaluate.evaluation import evaluate, evaluate_by_length, franchises_and_genres
 from model_build.evaluate.knn_fidelity import compare_with_full_knn
 from model_build.evaluate.ranking import EvaluationItems, model_ranker
 from model_build.util.errors import InputError
 from model_build.util.markdown_tables import nan_to_null
+
+JSON_NAMES = {"mse": "loss", "log_loss": "entropy"}
+"""Metrics that have another name in the JSON of `neural`."""
 
 
 def require_engine(model: Model, engine: str) -> EngineName:
@@ -98,6 +107,27 @@ def compare(config: CompareConfig) -> Iterator[ComparisonRow]:
     )
 
 
+def measure_predictors(config: NeuralConfig) -> Iterator[ComparisonRow]:
+    """Measures of each predictor, as they become known; what cannot be had is said at once.
+
+    Raises
+    ------
+    InputError
+        A file cannot be used, or nothing that is asked for can be measured here.
+    """
+    for reason in sorted(set(missing_requirements(config.models).values())):
+        print(f"not measured: {reason}", file=sys.stderr)
+    return compare_predictors(
+        read_ratings(config.ratings),
+        config.models,
+        lambda name, defaults: network_settings(config, name, defaults),
+        split=config.split,
+        n_users=config.fans,
+        seed=config.seed,
+        progress=sys.stderr.isatty(),
+    )
+
+
 def check_not_trained_on(model: Path, ratings: Sequence[str]) -> None:
     """Raise InputError if a fetched model has learnt from these very ratings."""
     paths = [Path(place) for place in ratings]
@@ -121,3 +151,22 @@ def evaluation_json(config: EvaluateConfig) -> str:
 def comparison_json(config: CompareConfig) -> str:
     """What `compare --json` prints."""
     return json.dumps([nan_to_null(asdict(row)) for row in compare(config)])
+
+
+def predictions_json(config: NeuralConfig) -> str:
+    """What `neural --json` prints when all of it can be measured."""
+    return json.dumps(list(map(predictor_row_json, measure_predictors(config))))
+
+
+def predictor_row_json(row: ComparisonRow) -> dict[str, Any]:
+    """Return a row of `neural` as its JSON has it."""
+    return nan_to_null(
+        {
+            "name": row.name,
+            "title": row.title,
+            "missing": row.missing or None,
+            "train_seconds": row.train_seconds,
+            "ms": row.milliseconds_a_fan,
+            "told": {JSON_NAMES.get(name, name): value for name, value in row.measured.items()},
+        }
+    )

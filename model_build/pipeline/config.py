@@ -17,12 +17,12 @@ from model_build.artifact.config import PublishOptions
 from model_build.collect.config import KitsuOptions, MyAnimeListOptions
 from model_build.data.config import PrepareOptions, SplitOptions
 from model_build.engines.config import ENGINE_OPTIONS, AlsEngineOptions, NetworkEngineOptions
-from model_build.evaluate.config import CompareOptions, EvaluateOptions
+from model_build.evaluate.config import CompareOptions, EvaluateOptions, NeuralOptions
 from model_build.interface.config import ByRatingsSection, SimilarAnimeSection, SimilarUsersSection
 from model_build.reporting.config import ReportOptions
 from model_build.tracking.trackers import MLflowOptions, WandbOptions
 from model_build.train.config import TrainOptions
-from model_build.tuning.config import TuneOptions
+from model_build.tuning.config import IMPLICIT_OPTIONS, ImplicitOptions, TuneOptions
 from model_build.util.errors import InputError
 from model_build.util.options import (
     Config,
@@ -49,12 +49,17 @@ EXPECTED_TYPES = {
 
 
 class DataOptions(Config):
-    """Ratings that lie in files, and facts about anime."""
+    """Ratings and what else fans did that lie in files, and facts about anime."""
 
     ratings: InputPlaces = Field(
         (),
         description="CSV or Parquet files, or one folder that prepare wrote",
         examples=[["ratings.parquet"]],
+    )
+    interactions: InputFile | None = Field(
+        None,
+        description="what `collect` found, of the same fans: ALS and [implicit] learn from it",
+        examples=["interactions.parquet"],
     )
     catalogue: InputFile | None = Field(
         None,
@@ -87,10 +92,12 @@ SECTIONS: tuple[tuple[str, type[Config]], ...] = (
     *(("collect", options) for options in SERVICES.values()),
     ("prepare", PrepareOptions),
     ("tune", TuneOptions),
+    *((f"implicit.{name}", options) for name, options in IMPLICIT_OPTIONS.items()),
     ("train", TrainSection),
     *((f"engines.{name}", options) for name, options in ENGINE_OPTIONS.items()),
     ("evaluate", EvaluateSection),
     ("compare", CompareOptions),
+    ("neural", NeuralOptions),
     ("report", ReportOptions),
     ("by_ratings", ByRatingsSection),
     ("similar_anime", SimilarAnimeSection),
@@ -100,6 +107,11 @@ SECTIONS: tuple[tuple[str, type[Config]], ...] = (
     ("wandb", WandbOptions),
 )
 """Name and options of each section; `collect` has other options for each service."""
+TABLES: dict[str, tuple[Mapping[str, type[Config]], str]] = {
+    "implicit": (IMPLICIT_OPTIONS, "part"),
+    "engines": (ENGINE_OPTIONS, "engine"),
+}
+"""Sections of which there is one a name, such as [engines.als], and the option that holds it."""
 RECOMMENDING = ("by_ratings", "similar_anime", "similar_users")
 
 
@@ -114,12 +126,14 @@ class PipelineConfig:
     seed: int
     data: DataOptions
     engines: Mapping[str, AlsEngineOptions | NetworkEngineOptions]
+    implicit: Mapping[str, ImplicitOptions]
     collect: KitsuOptions | MyAnimeListOptions | None = None
     prepare: PrepareOptions | None = None
     tune: TuneOptions | None = None
     train: TrainSection | None = None
     evaluate: EvaluateSection | None = None
     compare: CompareOptions | None = None
+    neural: NeuralOptions | None = None
     report: ReportOptions | None = None
     by_ratings: ByRatingsSection | None = None
     similar_anime: SimilarAnimeSection | None = None
@@ -132,7 +146,11 @@ class PipelineConfig:
         """The sections that the file has, by name, `data` included."""
         plain = {name: getattr(self, name) for name, _ in SECTIONS if "." not in name}
         found = {name: section for name, section in plain.items() if section is not None}
-        return found | {f"engines.{name}": options for name, options in self.engines.items()}
+        return found | {
+            f"{table}.{name}": options
+            for table in TABLES
+            for name, options in getattr(self, table).items()
+        }
 
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> PipelineConfig:
@@ -182,7 +200,7 @@ class _ConfigReader:
     def read(self, table: TomlTable) -> PipelineConfig:
         models = dict(SECTIONS)
         plain = [name for name in models if "." not in name]
-        self._check_keys(table, ("work", SEED_KEY, *plain, "engines"), "")
+        self._check_keys(table, ("work", SEED_KEY, *plain, *TABLES), "")
         work, seed = table.get("work", "build"), table.get(SEED_KEY, 0)
         if not isinstance(work, str) or not work:
             raise self._wrong_value("work", work, "the name of a folder")
@@ -194,20 +212,26 @@ class _ConfigReader:
             key, expected = f"collect.{SERVICE_KEY}", f"one of {', '.join(SERVICES)}"
             raise self._wrong_value(key, service, expected)
         models["collect"] = SERVICES[service]
-        engines = table.get("engines", {})
-        if not isinstance(engines, dict):
-            raise self._wrong_value("engines", engines, "tables such as [engines.als]")
-        self._check_keys(engines, ENGINE_OPTIONS, "engines.")
         tables: TomlTable = {"data": {}} | {name: table[name] for name in plain if name in table}
         sections: dict[str, Any] = {
             name: self._section(name, models[name], options, seed)
             for name, options in tables.items()
         }
-        sections["engines"] = {
-            name: self._section(f"engines.{name}", ENGINE_OPTIONS[name], options, seed, engine=name)
-            for name, options in engines.items()
-        }
+        for name in TABLES:
+            sections[name] = self._named_sections(name, table.get(name, {}), seed)
         return PipelineConfig(work=self.path.parent / work, seed=seed, **sections)
+
+    def _named_sections(self, table: str, named: object, seed: int) -> dict[str, Config]:
+        """The sections of a table of sections, in the order of the file."""
+        models, key = TABLES[table]
+        if not isinstance(named, dict):
+            example = f"tables such as [{table}.{next(iter(models))}]"
+            raise self._wrong_value(table, named, example)
+        self._check_keys(named, models, f"{table}.")
+        return {
+            name: self._section(f"{table}.{name}", models[name], options, seed, **{key: name})
+            for name, options in named.items()
+        }
 
     def _section(
         self, name: str, model: type[Config], table: object, seed: int, **chosen: str
@@ -280,29 +304,16 @@ class _ConfigReader:
 
 def _contradiction(config: PipelineConfig) -> str | None:
     """What sections lack of each other, or have too much."""
-    sections, ratings, train = config.sections(), config.data.ratings, config.train
-
-    def there(*names: str) -> list[str]:
-        return [name for name in names if name in sections]
-
-    sources = there("collect", "prepare") + (["data.ratings"] if ratings else [])
-    if len(sources) > 1:
-        return f"{' and '.join(sources)}: ratings come from one of them; leave out others"
-    fetched = train is not None and train.pretrained is not None
-    reading = there("tune", "evaluate", "compare", "report")
-    reading += [f"engines.{name}" for name in config.engines]
-    trained = [] if train is None or fetched else ["train"]
-    for name in [] if sources else [*trained, *reading]:
-        return f"{name}: needs ratings; set data.ratings, or collect or prepare some"
-    if reading and ratings and is_gcs_url(ratings[0]):
-        return f"{reading[0]}: cannot read {ratings[0]}; download it"
+    sections, train = config.sections(), config.train
+    if wrong := _wrong_sources(config, sections):
+        return wrong
     if train is None:
-        models = there("evaluate", "report", *RECOMMENDING, "publish") + (
-            ["engines"] if config.engines else []
-        )
-        for name in models:
+        wanting = ("evaluate", "report", *RECOMMENDING, "publish")
+        models = [name for name in wanting if name in sections]
+        for name in [*models, *(["engines"] if config.engines else [])]:
             return f"{name}: needs a model; add [train], with pretrained to fetch one"
         return None
+    fetched = train.pretrained is not None
     if train.version is not None and not fetched:
         return "train.version: goes with train.pretrained, which says where from"
     if "tune" in sections and (fetched or train.settings is not None):
@@ -310,4 +321,25 @@ def _contradiction(config: PipelineConfig) -> str | None:
         return f"tune: finds the settings to train with, so it does not go with train.{key}"
     for name in sorted(train.model_fields_set - {"pretrained", "version"}) if fetched else []:
         return f"train.{name}: a model that is fetched has its settings; remove it"
+    return None
+
+
+def _wrong_sources(config: PipelineConfig, sections: Mapping[str, Config]) -> str | None:
+    """What is wrong with where ratings and interactions come from."""
+    ratings, interactions, train = config.data.ratings, config.data.interactions, config.train
+    sources = [name for name in ("collect", "prepare") if name in sections]
+    sources += ["data.ratings"] if ratings else []
+    if len(sources) > 1:
+        return f"{' and '.join(sources)}: ratings come from one of them; leave out others"
+    if isinstance(config.collect, KitsuOptions) and interactions:
+        return "collect and data.interactions: what fans did comes from one of them; leave one out"
+    names = ("tune", "evaluate", "compare", "neural", "report")
+    reading = [name for name in names if name in sections]
+    reading += [f"engines.{name}" for name in config.engines if name != "als" or not interactions]
+    reading += [] if interactions else [f"implicit.{name}" for name in config.implicit]
+    trained = [] if train is None or train.pretrained is not None else ["train"]
+    for name in [] if sources else [*trained, *reading]:
+        return f"{name}: needs ratings; set data.ratings, or collect or prepare some"
+    if reading and ratings and is_gcs_url(ratings[0]):
+        return f"{reading[0]}: cannot read {ratings[0]}; download it"
     return None

@@ -11,13 +11,13 @@ from model_build.artifact.config import AnnotateConfig, FetchConfig, PublishConf
 from model_build.collect.config import COLLECT_CONFIGS, KitsuOptions
 from model_build.data.config import CATALOGUE_FILE, PrepareConfig, SplitConfig
 from model_build.engines.config import ENGINE_CONFIGS, AlsEngineOptions
-from model_build.evaluate.config import CompareConfig, EvaluateConfig
+from model_build.evaluate.config import CompareConfig, EvaluateConfig, NeuralConfig
 from model_build.interface.config import RecommendConfig, SimilarConfig
 from model_build.pipeline.config import PipelineConfig, TrainSection
 from model_build.pipeline.task import PipelineTask
 from model_build.reporting.config import ReportConfig
 from model_build.train.config import TrainConfig
-from model_build.tuning.config import TuneConfig
+from model_build.tuning.config import IMPLICIT_CONFIGS, IMPLICIT_OPTIONS, TuneConfig
 from model_build.util.options import Config
 from model_build.util.storage import is_gcs_url, read_bytes
 
@@ -26,6 +26,9 @@ COMPARISON_FILE = "comparison.json"
 REPORT_FILE = "report.html"
 INTERACTIONS_FILE = "interactions.parquet"
 SETTINGS_FILE = "settings.json"
+STRENGTHS_FILE = "strengths.json"
+GRID_FOLDER = "grid"
+NEURAL_FILE = "neural.json"
 MODEL_FOLDER = "model"
 HOLDOUT_MODEL_IGNORED = frozenset(
     {"scheduler", "local_cluster", "worker_memory", "keep_sums", "since", "work"}
@@ -38,6 +41,11 @@ ConfigT = TypeVar("ConfigT", bound=Config)
 def engine_evaluation_file(engine: str) -> str:
     """Where the measures of a further engine are."""
     return f"measures-{engine}.json"
+
+
+def implicit_file(part: str) -> str:
+    """Where the measures of a part of `implicit` are."""
+    return f"implicit-{part}.json"
 
 
 def recommendations_file(step: str) -> str:
@@ -59,7 +67,9 @@ class _TaskPlanner:
         # What somebody did, favourites included: Kitsu alone says so.
         collects_interactions = isinstance(config.collect, KitsuOptions)
         self._interactions = (
-            self._work / "collected" / INTERACTIONS_FILE if collects_interactions else None
+            self._work / "collected" / INTERACTIONS_FILE
+            if collects_interactions
+            else config.data.interactions
         )
         self._catalogue = self._find_catalogue()
         self._settings: dict[str, Path] = {}
@@ -68,6 +78,7 @@ class _TaskPlanner:
             files = {"ratings": self._ratings, "out": settings}
             self._add("tune", _filled(TuneConfig, config.tune, **files))
             self._settings = {"settings": settings}
+        self._add_implicit()
         if config.train is not None:
             self._add_models(config.train)
         comparison = self._work / COMPARISON_FILE
@@ -75,6 +86,9 @@ class _TaskPlanner:
             files = {"ratings": self._ratings, **self._catalogue}
             filled = _filled(CompareConfig, config.compare, as_json=True, **files)
             self._add("compare", filled, stdout_path=comparison, optional_inputs=self._optional)
+        if config.neural is not None:
+            neural = _filled(NeuralConfig, config.neural, as_json=True, ratings=self._ratings)
+            self._add("neural", neural, stdout_path=self._work / NEURAL_FILE)
         if config.report is not None:
             table = {} if config.compare is None else {"compare": comparison}
             files = {"ratings": self._ratings, "model": self._model, **table}
@@ -84,6 +98,39 @@ class _TaskPlanner:
         if config.publish is not None:
             filled_publish = _filled(PublishConfig, config.publish, model=self._model)
             self._add("publish", filled_publish, is_external=True)
+
+    def _add_implicit(self) -> None:
+        """Measure and tune ALS; what one part finds is an option of those after it."""
+        strengths, grid = self._work / STRENGTHS_FILE, self._work / GRID_FOLDER
+        for part in IMPLICIT_OPTIONS:  # not in the file's order, but in that of what they find
+            section = self._config.implicit.get(part)
+            if section is None:
+                continue
+            files: dict[str, Any] = {"as_json": True}
+            if part == "strengths":
+                files["out"] = strengths
+            elif part == "grid":
+                files |= {"table": grid, "start_over": True}
+                files |= self._found({"strengths": "strengths"}, section)
+            elif part == "compare":
+                files |= self._found({"strengths": "learnt", "grid": "table"}, section)
+            files |= self._als_data(self._ratings, self._interactions)
+            filled = _filled(IMPLICIT_CONFIGS[type(section)], section, **files)
+            out = self._work / implicit_file(part)
+            self._add("implicit", filled, f"implicit-{part}", stdout_path=out)
+
+    def _als_data(self, ratings: tuple[str, ...], interactions: Path | None) -> dict[str, Any]:
+        """What ALS learns from: what fans did where it is known, else the ratings."""
+        return {"ratings": ratings} if interactions is None else {"interactions": (interactions,)}
+
+    def _found(self, options: Mapping[str, str], section: Config) -> dict[str, Path]:
+        """Of parts of `implicit`, what they found as options that the section does not set."""
+        files = {"strengths": STRENGTHS_FILE, "grid": GRID_FOLDER}
+        return {
+            option: self._work / files[part]
+            for part, option in options.items()
+            if part in self._config.implicit and option not in section.model_fields_set
+        }
 
     def _add_recommendations(self) -> None:
         """Recommend in each of the ways that the configuration has."""
@@ -193,9 +240,13 @@ class _TaskPlanner:
             )
         for name, options in self._config.engines.items():
             files = {"ratings": ratings, "model": model, "out": folders[name]}
-            if self._interactions is not None and isinstance(options, AlsEngineOptions):
-                place = self._work / "split" / INTERACTIONS_FILE if holdout else self._interactions
-                files |= {"ratings": (), "interactions": (place,)}
+            if isinstance(options, AlsEngineOptions):
+                did = self._interactions
+                if did is not None and holdout:
+                    did = self._work / "split" / INTERACTIONS_FILE
+                del files["ratings"]
+                files |= self._als_data(ratings, did)
+                files |= self._found({"strengths": "strengths", "grid": "grid"}, options)
             self._add(
                 "evaluate" if holdout else "engines",
                 _filled(ENGINE_CONFIGS[type(options)], options, **files),

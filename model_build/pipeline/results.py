@@ -11,10 +11,14 @@ from model_build.pipeline.config import RECOMMENDING, SEED_KEY, PipelineConfig
 from model_build.pipeline.plan import (
     COMPARISON_FILE,
     EVALUATION_FILE,
+    GRID_FOLDER,
     MODEL_FOLDER,
+    NEURAL_FILE,
     REPORT_FILE,
     SETTINGS_FILE,
+    STRENGTHS_FILE,
     engine_evaluation_file,
+    implicit_file,
     recommendations_file,
 )
 from model_build.pipeline.task import PipelineTask
@@ -38,37 +42,42 @@ def track_results(
     """Report all that these tasks have made, also where it was done in an earlier run."""
     from app.recommender.artifact import read_manifest
     from model_build.artifact.metrics import MODEL_CARD_FILE
+    from model_build.tuning.als_grid import SELECTION_METRIC, TABLE_FILE
 
     work = config.work
     made = {path for task in finished for path in task.outputs().values()}
-    prefixes = {work / EVALUATION_FILE: "evaluate"}
-    prefixes |= {work / engine_evaluation_file(name): f"evaluate.{name}" for name in config.engines}
+    measures = {EVALUATION_FILE: "evaluate"}
+    measures |= {engine_evaluation_file(name): f"evaluate.{name}" for name in config.engines}
+    tables = {COMPARISON_FILE: "compare", NEURAL_FILE: "neural"}
+    tables |= {implicit_file(part): f"implicit.{part}" for part in config.implicit}
+    picks = {recommendations_file(name): name for name in RECOMMENDING}
+
+    def found(names: Mapping[str, str]) -> dict[str, Any]:
+        """What files of these names hold, by what they are."""
+        there = {name: what for name, what in names.items() if work / name in made}
+        return {what: json.loads((work / name).read_text("utf-8")) for name, what in there.items()}
+
     metrics: dict[str, float] = {}
-    for file, prefix in prefixes.items():
-        if file in made:
-            metrics |= _prefixed_numbers(prefix, json.loads(file.read_text("utf-8")))
-    if work / COMPARISON_FILE in made:
-        for row in json.loads((work / COMPARISON_FILE).read_text("utf-8")):
-            metrics |= _prefixed_numbers(f"compare.{row['name']}", {**row, **row["measured"]})
+    for prefix, measured in found(measures).items():
+        metrics |= _prefixed_numbers(prefix, measured)
+    compared = found(tables)
+    for prefix, rows in compared.items():
+        if prefix == "implicit.grid":  # all of it is a table
+            rows = [max(rows, key=lambda row: float(row["measured"][SELECTION_METRIC]))]
+            rows[0] = {**rows[0], "name": "best"}
+        for row in rows:
+            metrics |= _prefixed_numbers(f"{prefix}.{row['name']}", {**row, **_measured(row)})
     tracking.each(lambda tracker: tracker.log_metrics(metrics))
-    found = [name for name in RECOMMENDING if work / recommendations_file(name) in made]
-    for name in found:
-        rows = _recommendation_rows(
-            json.loads((work / recommendations_file(name)).read_text("utf-8"))
-        )
+    shown = {name: _recommendation_rows(answer) for name, answer in found(picks).items()}
+    shown |= {
+        name.replace(".", "-"): [_flat({**row, **_measured(row)}) for row in rows]
+        for name, rows in compared.items()
+    }
+    for name, rows in shown.items():
         tracking.each(lambda tracker: tracker.log_table(name, rows))  # noqa: B023
-    if work / COMPARISON_FILE in made:
-        rows = _comparison_rows(json.loads((work / COMPARISON_FILE).read_text("utf-8")))
-        tracking.each(lambda tracker: tracker.log_table("compare", rows))
-    recommended = [work / recommendations_file(name) for name in found]
-    results = (
-        *prefixes,
-        *recommended,
-        work / SETTINGS_FILE,
-        work / COMPARISON_FILE,
-        work / REPORT_FILE,
-    )
-    files = [file for file in results if file in made]
+    results = (*measures, *picks, *tables, SETTINGS_FILE, STRENGTHS_FILE, REPORT_FILE)
+    files = [work / name for name in results if work / name in made]
+    files += [work / GRID_FOLDER / TABLE_FILE] if work / GRID_FOLDER in made else []
     model = work / MODEL_FOLDER
     if model in made:
         manifest = read_manifest(model)
@@ -86,8 +95,10 @@ def _recommendation_rows(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [_flat(row) for row in rows]
 
 
-def _comparison_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [_flat({**row, **row["measured"]}) for row in rows]
+def _measured(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The measures of a row of a comparison; `neural` has another name for them."""
+    measured: Mapping[str, Any] = row["told"] if "told" in row else row["measured"]
+    return measured
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,11 +13,17 @@ from model_build.artifact.config import AnnotateConfig, FetchConfig, PublishConf
 from model_build.collect.config import KitsuConfig, MyAnimeListConfig
 from model_build.data.config import PrepareConfig, SplitConfig
 from model_build.engines.config import AlsEngineConfig, NetworkEngineConfig
-from model_build.evaluate.config import CompareConfig, EvaluateConfig
+from model_build.evaluate.config import CompareConfig, EvaluateConfig, NeuralConfig
 from model_build.interface.config import RecommendConfig, SimilarConfig
 from model_build.reporting.config import ReportConfig
 from model_build.train.config import TrainConfig
-from model_build.tuning.config import TuneConfig
+from model_build.tuning.config import (
+    EventsConfig,
+    GridConfig,
+    ImplicitComparisonConfig,
+    StrengthSearchConfig,
+    TuneConfig,
+)
 from model_build.util.options import Config, Option, Role, given_options
 
 
@@ -31,6 +37,7 @@ class Job(NamedTuple):
 
 _COLLECT = Job("collect", "model_build.reporting.job", "collect")
 _ENGINE = Job("engine", "model_build.tuning.engine_job", "fit_engine")
+_IMPLICIT = "model_build.tuning.implicit_job"
 JOBS: dict[type[Config], Job] = {
     KitsuConfig: _COLLECT,
     MyAnimeListConfig: _COLLECT,
@@ -43,6 +50,11 @@ JOBS: dict[type[Config], Job] = {
     EvaluateConfig: Job("evaluate", "model_build.evaluate.job", "evaluation_json"),
     AnnotateConfig: Job("annotate", "model_build.artifact.job", "annotate"),
     CompareConfig: Job("compare", "model_build.evaluate.job", "comparison_json"),
+    NeuralConfig: Job("neural", "model_build.evaluate.job", "predictions_json"),
+    StrengthSearchConfig: Job("implicit", _IMPLICIT, "strengths_json"),
+    EventsConfig: Job("implicit", _IMPLICIT, "events_json"),
+    GridConfig: Job("implicit", _IMPLICIT, "grid_json"),
+    ImplicitComparisonConfig: Job("implicit", _IMPLICIT, "comparison_json"),
     ReportConfig: Job("report", "model_build.reporting.job", "write_report"),
     TuneConfig: Job("tune", "model_build.tuning.tune_job", "tune"),
     RecommendConfig: Job("recommend", "model_build.interface.job", "recommendations_json"),

@@ -50,12 +50,14 @@ class GridSearch:
     """Runs measured so far, in ``folder``: as a table (CSV), and with what they depend on (JSON).
 
     ``masked`` is what is fitted and measured; ``settings`` is everything else that a run needs.
+    With ``start_over`` runs on something else are dropped instead of refused.
     """
 
     folder: Path
     masked: MaskedInteractions
     settings: AlsSettings
     parameters: ParameterGrid = field(default_factory=ParameterGrid)
+    start_over: bool = False
 
     def run(self, on_row: Callable[[GridRow], object] | None = None) -> list[GridRow]:
         """Measure what is not measured yet; all rows, in the order of the axes.
@@ -112,9 +114,11 @@ class GridSearch:
             return []
         inputs, _, rows = _read_state(path)
         if inputs != self._input_digest():
+            if self.start_over:
+                return []
             raise InputError(
                 f"{path}: these runs were made with other interactions, another seed, alpha or "
-                "strengths; name another folder."
+                "strengths; name another folder, or add --start-over."
             )
         return rows
 

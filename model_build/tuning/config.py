@@ -1,4 +1,4 @@
-"""Options of `tune`."""
+"""Options of `tune` and of the parts of `implicit`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ from typing import Annotated, Literal
 from annotated_types import Ge
 from pydantic import Field
 
+from model_build.engines.config import AlsData, AlsFitOptions, AlsOptions, StrengthOptions
 from model_build.util.options import (
     Config,
     Count,
     InputFile,
     InputFiles,
+    InputFolder,
     Metavar,
+    NonNegativeFloat,
     OutputFile,
+    OutputFolder,
     PositiveInt,
+    Role,
+    named,
 )
 
 
@@ -54,3 +60,86 @@ class TuneConfig(TuneOptions):
     out: OutputFile = Field(description="where the best settings go, JSON")
     study: OutputFile | None = Field(None, description="where trials are kept (default: OUT.study)")
     catalogue: InputFile | None = Field(None, description="franchises, for measures of new ones")
+
+
+class ImplicitOptions(StrengthOptions):
+    """Measure and tune recommending from what fans did, a table for each part."""
+
+    part: Annotated[str, Role.SUBCOMMAND, Metavar("WHAT")]
+    seed: int = Field(0, description="of what is hidden, and of fits")
+
+
+class StrengthSearchOptions(AlsOptions, ImplicitOptions):
+    """Search for what an entry's status is worth; the grid and [engines.als] then take it."""
+
+
+class EventsOptions(AlsOptions, ImplicitOptions):
+    """Measure what favourites, comments, reviews and time add to statuses."""
+
+
+class GridOptions(ImplicitOptions):
+    """Measure ALS with combinations of settings; [engines.als] then takes the best ones."""
+
+    factors: tuple[PositiveInt, ...] = Field((10, 20, 40, 80), description="default 10 20 40 80")
+    regularization: tuple[NonNegativeFloat, ...] = Field(
+        (0.0, 1e-5, 1e-3, 1e-1), description="default 0 1e-05 0.001 0.1"
+    )
+    iterations: tuple[PositiveInt, ...] = Field((10, 20, 30, 50), description="default 10 20 30 50")
+
+
+class ImplicitComparisonOptions(AlsOptions, ImplicitOptions):
+    """Measure ALS beside popularity and Hakken's own ranking, on masked interactions."""
+
+    table: InputFolder | None = Field(
+        None, description="a grid: its best is compared too", examples=["grid"]
+    )
+    learnt: InputFile | None = Field(
+        None, description="strengths to compare with the fixed ones", examples=["strengths.json"]
+    )
+
+
+class ImplicitConfig(AlsData):
+    """What every part of `implicit` is given by its run."""
+
+    as_json: bool = named("json", "all measures, as one JSON array", False)
+
+
+class StrengthSearchConfig(StrengthSearchOptions, AlsFitOptions, ImplicitConfig):
+    """All options of `implicit strengths`."""
+
+    out: OutputFile = Field(description="strengths found")
+
+
+class EventsConfig(EventsOptions, AlsFitOptions, ImplicitConfig):
+    """All options of `implicit events`."""
+
+
+class GridConfig(GridOptions, ImplicitConfig):
+    """All options of `implicit grid`."""
+
+    table: OutputFolder = Field(description="of runs; finished ones are kept")
+    start_over: bool = Field(
+        False, description="drop the runs of a table that are on other data or strengths"
+    )
+    model: InputFolder | None = Field(None, description="to add the best one to")
+    out: OutputFolder | None = Field(None, description="the new model")
+
+
+class ImplicitComparisonConfig(ImplicitComparisonOptions, AlsFitOptions, ImplicitConfig):
+    """All options of `implicit compare`."""
+
+    catalogue: InputFile | None = Field(None, description="for Hakken's model")
+
+
+IMPLICIT_OPTIONS: dict[str, type[ImplicitOptions]] = {
+    "strengths": StrengthSearchOptions,
+    "events": EventsOptions,
+    "grid": GridOptions,
+    "compare": ImplicitComparisonOptions,
+}
+IMPLICIT_CONFIGS: dict[type[Config], type[Config]] = {
+    StrengthSearchOptions: StrengthSearchConfig,
+    EventsOptions: EventsConfig,
+    GridOptions: GridConfig,
+    ImplicitComparisonOptions: ImplicitComparisonConfig,
+}

@@ -18,6 +18,7 @@ from model_build.engines.config import AlsEngineConfig, NetworkEngineConfig
 from model_build.engines.registry import network_trainer
 from model_build.engines.settings import als_settings, network_settings, read_als_interactions
 from model_build.engines.user_centres import user_centre_arrays
+from model_build.tuning.als_grid import best_settings, read_grid
 from model_build.tuning.strength_search import print_trial, search_strengths
 
 
@@ -34,7 +35,8 @@ def fit_engine(config: AlsEngineConfig | NetworkEngineConfig) -> str:
     if isinstance(config, AlsEngineConfig):
         interactions = read_als_interactions(config)
         start = time.perf_counter()
-        settings = als_settings(config)
+        best = best_settings(*read_grid(config.grid)) if config.grid else None
+        settings = als_settings(config, best)
         if config.learn_strengths:
             masked = mask_interactions(interactions, seed=config.seed)
             found = search_strengths(masked, settings, masked.new_users, print_trial)

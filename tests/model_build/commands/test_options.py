@@ -16,18 +16,17 @@ from model_build.artifact.publish import QualityGate
 from model_build.cli import COMMANDS, main
 from model_build.collect.config import KitsuOptions
 from model_build.collect.segments import ACTIVITY_SEGMENTS
-from model_build.commands.implicit import GridConfig
-from model_build.commands.neural import PredictorName
 from model_build.data.config import PrepareConfig
 from model_build.data.dumps.cleaning import CleaningRules
 from model_build.engines.als import AlsSettings
 from model_build.engines.config import ENGINE_OPTIONS, AlsOptions, NetworkOptions
 from model_build.engines.registry import NEURAL_ENGINES
 from model_build.evaluate.comparison import DEFAULT_NAMES, PREDICTOR_NAMES, RECOMMENDER_NAMES
-from model_build.evaluate.config import DefaultName, RecommenderName
+from model_build.evaluate.config import DefaultName, PredictorName, RecommenderName
 from model_build.train.affinity import FULL_HISTORY
 from model_build.train.hyperparameters import Hyperparameters
 from model_build.tuning.als_grid import ParameterGrid
+from model_build.tuning.config import GridConfig
 from model_build.util.options import Config, EngineChoice, OrderName, options_of
 from tests.model_build.worlds import ROOT
 
@@ -48,7 +47,8 @@ def test_choices_are_what_there_is() -> None:
 
 def test_defaults_are_those_of_the_settings() -> None:
     als = asdict(AlsSettings())
-    assert defaults(AlsOptions).items() <= ({**als, **als["strengths"]}).items()
+    # The option `strengths` is a file of them.
+    assert defaults(AlsOptions).items() <= ({**als, **als["strengths"], "strengths": None}).items()
     assert asdict(CleaningRules()).items() <= defaults(PrepareConfig).items()
     assert asdict(QualityGate()).items() <= defaults(PublishOptions).items()
     assert asdict(ParameterGrid()).items() <= defaults(GridConfig).items()
