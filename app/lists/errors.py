@@ -156,6 +156,7 @@ class SourceNotConfigured(ListError):
 class BadFileReason(Enum):
     """Why a file was refused; the value is the sentence for a page."""
 
+    NOT_CHOSEN = "No file was chosen: pick the file that your site gave you."
     UNKNOWN = (
         "Hakken does not know what this file is: it reads the anime lists that MyAnimeList, "
         "AniList, Kitsu, Shikimori, Anime-Planet, Simkl, HiAnime, Yamtrack, MALSync and Taiga "

@@ -18,6 +18,7 @@ from werkzeug.wrappers import Request
 
 from app.lists import SOURCE_SLUGS
 from app.lists.entry import AnimeList, ListEntry
+from app.lists.errors import BadFileReason, BadListFile
 from app.lists.files import read_list_file
 from app.lists.files.entries import SLUG, FileList
 from app.lists.normalize import MAX_TITLE_LENGTH
@@ -61,13 +62,11 @@ def parse_uploaded_file(file: FileStorage | None) -> FileList:
 
     Raises
     ------
-    InvalidQuery
-        No file was chosen.
     BadListFile, ListTooLong
-        It cannot be used.
+        No file was chosen, or it cannot be used.
     """
     if file is None or not file.filename:
-        raise InvalidQuery("export", "No file was chosen: pick the file that your site gave you.")
+        raise BadListFile(reason=BadFileReason.NOT_CHOSEN)
     return read_list_file(cast("BinaryIO", file.stream))
 
 
