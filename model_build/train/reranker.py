@@ -1,10 +1,8 @@
 """Fit the second stage of ranking: boosted trees over what the first stage finds.
 
-The trees (LightGBM) learn how likely a candidate is one of the hidden anime that were worth
-finding, of lists that the first stage was not trained on (`model_build.train.cross_fit`). A hidden
-7 is worth something, too, which finds a little more of 8 and above than learning from them alone.
-(Learning the order of each list instead, with ``rank_xendcg``, measures a little less and costs
-more.)
+The trees (LightGBM) learn how likely a candidate is one of the hidden anime scored 8 or more, of
+lists that the first stage was not trained on (`model_build.train.cross_fit`). (Learning the order
+of each list instead, with ``rank_xendcg``, measures a little less and costs more.)
 
 On the lists that are kept from the trees is found how much popularity can be held back at no cost.
 """
@@ -32,12 +30,10 @@ NEW_SERIES_WEIGHT = 3.0
 TRAINING_DEPTH = 150
 """Candidates of a list that are learnt from: what comes later is hardly ever moved to the top."""
 RELEVANT_SCORE = 8.0
-RELEVANCE_SLOPE, RELEVANCE_MIDPOINT = 2.5, 7.5
-"""How sharply an 8 is told from a 7: they are worth 0.78 and 0.22."""
 N_RANKED = 10
 ROUNDS = 150
 SETTINGS: dict[str, Any] = {
-    "objective": "cross_entropy",
+    "objective": "binary",
     "learning_rate": 0.1,
     "num_leaves": 23,
     "min_data_in_leaf": 80,
@@ -49,14 +45,14 @@ SETTINGS: dict[str, Any] = {
     **DETERMINISTIC,
 }
 FRANCHISE_SEEN, LOG_LISTS = (list(FEATURES).index(n) for n in ("franchise_seen", "log_lists"))
-POPULARITY_WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3)
+POPULARITY_WEIGHTS = (0.0, 0.02, 0.04, 0.06, 0.08, 0.1)
 """Those that are tried: what is taken off the log odds of an anime on e times as many lists."""
-MAX_LOSS = 0.002
+MAX_LOSS = 0.001
 """NDCG@10 that holding popularity back may cost."""
 
 
 class CandidateTable:
-    """Candidates of many lists: ``features`` (r, f), ``relevance`` (r,), ``weight`` (r,).
+    """Candidates of many lists: ``features`` (r, f), ``relevant`` (r,), ``weight`` (r,).
 
     For training only the first `TRAINING_DEPTH` of a list are taken, for validation all.
     """
@@ -64,7 +60,7 @@ class CandidateTable:
     def __init__(self, *, is_validation: bool = False) -> None:
         self._depth = N_CANDIDATES if is_validation else TRAINING_DEPTH
         self._features: list[Float32Array] = []
-        self._relevance: list[Float64Array] = []
+        self._relevant: list[BoolArray] = []
         self._weight: list[Float64Array] = []
 
     def add(self, estimates: ItemEstimates, user: HoldoutUser, weight: float) -> None:
@@ -81,11 +77,9 @@ class CandidateTable:
         if user.collected:
             allowed &= model.item_year <= user.collected
         candidates = top_items(affinity.value, allowed, self._depth)
-        position = model.find_positions(user.hidden_ids)
-        given = np.zeros(len(model))
-        given[position[position >= 0]] = user.hidden_scores[position >= 0]
-        given = given[candidates]
-        if not (given >= RELEVANT_SCORE).any():
+        loved = model.find_positions(user.hidden_ids[user.hidden_scores >= RELEVANT_SCORE])
+        relevant = np.isin(candidates, loved)
+        if not relevant.any():
             return
         features = compute_features(
             model,
@@ -97,7 +91,7 @@ class CandidateTable:
         )
         is_new = features[:, FRANCHISE_SEEN] == 0
         self._features.append(features.astype(np.float32))
-        self._relevance.append(np.where(given > 0, _relevance(given), 0.0))
+        self._relevant.append(relevant)
         self._weight.append(weight * np.where(is_new, NEW_SERIES_WEIGHT, 1.0))
 
     @property
@@ -106,9 +100,9 @@ class CandidateTable:
         return self._features
 
     @property
-    def relevance(self) -> Float64Array:
-        """How much each candidate was worth finding, 0 for what was not hidden."""
-        return np.concatenate(self._relevance)
+    def relevant(self) -> BoolArray:
+        """Where the user scored the hidden candidate 8 or more."""
+        return np.concatenate(self._relevant)
 
     @property
     def weight(self) -> Float64Array:
@@ -116,19 +110,11 @@ class CandidateTable:
         return np.concatenate(self._weight)
 
     def lists(self) -> Iterator[tuple[Float32Array, BoolArray]]:
-        """Features and where there is what was scored 8 or more, list by list."""
-        least = _relevance(np.array([RELEVANT_SCORE]))[0]
-        return (
-            (features, found >= least)
-            for features, found in zip(self._features, self._relevance, strict=True)
-        )
+        """Features and relevance list by list."""
+        return zip(self._features, self._relevant, strict=True)
 
     def __len__(self) -> int:
-        return len(self._relevance)
-
-
-def _relevance(score: Float64Array) -> Float64Array:
-    return np.asarray(1.0 / (1.0 + np.exp(-RELEVANCE_SLOPE * (score - RELEVANCE_MIDPOINT))))
+        return len(self._relevant)
 
 
 def fit_reranker(
@@ -156,7 +142,7 @@ def _fit_trees(training: CandidateTable, without: FeatureGroup | None) -> TreeEn
 
     data = lightgbm.Dataset(
         training.features,
-        training.relevance.astype(np.float32),
+        training.relevant.astype(np.float32),
         weight=training.weight,
         feature_name=list(FEATURES),
         params={"max_bin": SETTINGS["max_bin"]},

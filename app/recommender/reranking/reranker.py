@@ -64,14 +64,11 @@ def rerank(
         affinity.value, allowed & (affinity.value > affinity.prior), N_CANDIDATES
     )
     features = compute_features(model, items, profile, affinity, prediction, candidates)
-    is_recent = model.is_recent[candidates]
-    lists = model.log_lists[candidates]
-    if is_recent.any():
-        # Few lists are new enough to hold them, so that how many do says much among themselves.
-        lists[is_recent] = lists.mean()
-    score = trees.predict(features) - model.rerank_popularity_weight * lists
+    score = trees.predict(features)
+    score -= model.rerank_popularity_weight * model.log_lists[candidates]
     # Candidates come by falling affinity, so of equal scores the one with the higher stays first.
     by_trees = np.argsort(-score, kind="stable")
+    is_recent = model.is_recent[candidates]
     order = spread_recent(by_trees, is_recent, wanted_recent_share(model, profile))
     value = affinity.value / affinity.lift
     value[candidates[order]] = -np.sort(-value[candidates])
