@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
-NOTICE = Path(__file__).resolve().parent.parent / "NOTICE"
+
+def _find_notice() -> Path:
+    """Find it beside the code, or, once Hakken is installed, where pip keeps licences."""
+    beside = Path(__file__).resolve().parent.parent / "NOTICE"
+    if beside.is_file():
+        return beside
+    kept = (file for file in metadata.files("hakken") or () if file.name == "NOTICE")
+    return Path(str(next(kept).locate()))
+
+
+NOTICE = _find_notice()
 _SECTION = re.compile(r"^(\w.*)\n\n((?:- .+\n)+)", re.MULTILINE)
 
 

@@ -12,9 +12,10 @@ from pydantic import BeforeValidator, Field, HttpUrl, ValidationError, field_val
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.age_rating import Ceiling
+from app.shipped import find_shipped
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
-BUNDLED_MODEL_DIR = PROJECT_ROOT / "bundled_model"
+BUNDLED_MODEL_DIR = find_shipped("bundled_model")
 RATE_LIMIT_OFF = "off"
 METRICS_DIR_ENV = "PROMETHEUS_MULTIPROC_DIR"
 """The variable by which prometheus-client knows the folder in which workers count together."""

@@ -1,7 +1,8 @@
-"""``python -m model_build COMMAND``: results on standard output, everything else on standard error.
+"""``python -m model_build COMMAND``, and ``hakken COMMAND`` where it is installed.
 
-Exit status 0 means done, 2 bad input or usage (one sentence says what, where and what was
-expected), 130 interrupted. Only the module of the command that is named is imported.
+Results are on standard output, everything else on standard error. Exit status 0 means done, 2 bad
+input or usage (one sentence says what, where and what was expected), 130 interrupted. Only the
+module of the command that is named is imported.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 PROG = "python -m model_build"
 COMMANDS = {
+    "serve": "serve pages and the API from this machine",
     "collect": "collect users' lists from Kitsu or MyAnimeList",
     "prepare": "clean a public dump into partitioned Parquet",
     "catalogue": "bring the table of anime facts up to date",
@@ -45,33 +47,51 @@ COMMANDS = {
     "fetch": "copy a published model, or the bundled one",
     "pipeline": "all of it, from one configuration file",
 }
+MODULE_EXTRAS = {"torch": "neural", "mlflow": "tracking", "wandb": "tracking"}
+"""The extra that brings a package; all others are in ``build``."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def hakken() -> int:
+    """Run one command of ``hakken``."""
+    return main(prog="hakken")
+
+
+def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
     """Run one command; returns the exit status."""
+    said = prog.rpartition(" ")[2]  # before what is printed
     words = list(sys.argv[1:] if argv is None else argv)
     if not words or words[0].startswith("-"):
-        _general_parser().parse_args(words)  # helps or refuses, and exits
+        _general_parser(prog).parse_args(words)  # helps or refuses, and exits
     name, *options = words
     if name not in COMMANDS:
         near = difflib.get_close_matches(name, COMMANDS, 1, 0.5)
         expected = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(COMMANDS)}."
-        print(f"model_build: there is no command {name}; {expected}", file=sys.stderr)
+        print(f"{said}: there is no command {name}; {expected}", file=sys.stderr)
         return 2
     from model_build.commands.options import parse_config  # not for help: it loads pydantic
 
-    command = import_module(f"model_build.commands.{name}")
-    config = parse_config(f"{PROG} {name}", command.__doc__, command.CONFIG, options)
     try:
+        command = import_module(f"model_build.commands.{name}")
+        config = parse_config(f"{prog} {name}", command.__doc__, command.CONFIG, options)
         getattr(command, "run", _print_job)(config)
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away; nothing to report, and no trace at exit
         return 0
     except _bad_input() as error:
-        print(f"model_build {name}: {error}", file=sys.stderr)
+        print(f"{said} {name}: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if not (missing := error.name) or missing.partition(".")[0] in ("app", "model_build"):
+            raise
+        extra = MODULE_EXTRAS.get(missing.partition(".")[0], "build")
+        print(
+            f"{said} {name}: needs {missing}, which is not installed: "
+            f"python -m pip install 'hakken[{extra}]' brings it.",
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
-        print(f"model_build {name}: interrupted", file=sys.stderr)
+        print(f"{said} {name}: interrupted", file=sys.stderr)
         return 130
     return 0
 
@@ -88,9 +108,9 @@ def _bad_input() -> tuple[type[Exception], ...]:
     return InputError, ArtifactError, OSError  # OSError: a full disk, say
 
 
-def _general_parser() -> argparse.ArgumentParser:
+def _general_parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog=PROG, description="Train, measure, use and publish Hakken's model.", allow_abbrev=False
+        prog=prog, description="Train, measure, use and publish Hakken's model.", allow_abbrev=False
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     for name, help_text in COMMANDS.items():

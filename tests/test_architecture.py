@@ -23,7 +23,10 @@ ROOMS = {
         *("app.recommender", "app.lists", "app.upstream", "app.source_config", "app.settings"),
         "app.pictures",
     },
-    "artifact": {"util", "app.recommender", "app.catalogue", "app.model_store", "app.notice"},
+    "artifact": {
+        *("util", "app.recommender", "app.catalogue", "app.model_store", "app.notice"),
+        "app.shipped",
+    },
     "train": {"util", "data", "artifact", "app.recommender"},
     "engines": {"util", "data", "train", "app.recommender"},
     "evaluate": {"util", "data", "train", "engines", "app.recommender", "app.catalogue"},

@@ -105,11 +105,12 @@ def test_every_module_that_is_named_is_there() -> None:
 
 
 def command_lines() -> list[list[str]]:
-    """Every ``python -m model_build`` of a block of code; what is in brackets may be left out."""
+    """Every command of a block of code; what is in brackets may be left out."""
     found = []
     for page in PAGES:
         text = page.read_text("utf-8").replace("\\\n", " ")
-        for line in re.findall(r"^ *(?:\w+=\S+ +)?python -m model_build (.*)$", text, re.M):
+        command = r"(?:python -m model_build|hakken) (?=[a-z])"
+        for line in re.findall(rf"^ *(?:\w+=\S+ +)?{command}(.*)$", text, re.M):
             words = shlex.split(re.sub(r"\[[^]]*\]|[>|].*", "", line), comments=True)
             found.append(words)
         if page.name == "mission.md":

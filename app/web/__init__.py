@@ -10,6 +10,7 @@ from flask import Flask
 
 from app.observability import error_reports
 from app.settings import PROJECT_ROOT, AppSettings
+from app.shipped import find_shipped
 from app.web import errors
 from app.web.middleware import (
     access_log,
@@ -63,8 +64,8 @@ def build_app(settings: AppSettings, version: str) -> Flask:
     app = Flask(
         "app",
         root_path=str(PROJECT_ROOT / "app"),
-        template_folder=str(PROJECT_ROOT / "templates"),
-        static_folder=str(PROJECT_ROOT / "static"),
+        template_folder=str(find_shipped("templates")),
+        static_folder=str(find_shipped("static")),
     )
     app.jinja_env.filters |= text.FILTERS | {"picture": find_picture}
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

@@ -10,9 +10,10 @@ from pathlib import Path
 from app.model_store import ModelRef, open_model_source
 from app.recommender.artifact import ArtifactError, ensure_replaceable, open_artifact
 from app.recommender.atomic_writes import fsync_path, replace_directory
+from app.shipped import find_shipped
 
 BUNDLED_SOURCE = "bundled"
-BUNDLED_MODEL_PATH = Path(__file__).resolve().parents[2] / "bundled_model"
+BUNDLED_MODEL_PATH = find_shipped("bundled_model")
 
 
 def resolve_model_ref(source: str, version: str | None, cache: Path | None = None) -> ModelRef:
