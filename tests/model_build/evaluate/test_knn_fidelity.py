@@ -8,9 +8,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from app.recommender.artifact import read_manifest
 from tests.model_build.worlds import random_frame, run_command
 
 N_FANS = 40
+BUNDLED = Path(__file__).parents[3] / "bundled_model"
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +61,17 @@ def test_a_model_that_keeps_few_is_told(split: Path) -> None:
     found = evaluated(split, "--neighbours", 8)
     assert found["score_top20_kept_least"] < found["score_top20_kept"] < 19
     assert found["score_largest_difference"] > 0.1
+
+
+def test_the_bundled_model_was_measured_on_200_lists() -> None:
+    """`scripts/rebuild_model` trains with the same settings on all but 1,000 fans, and measures."""
+    measured = read_manifest(BUNDLED).metrics
+    assert measured["score_lists"] == 200
+    assert measured["score_top20_kept_least"] >= 19
+    assert measured["score_largest_difference"] <= 0.02
+    assert measured["users"] == 1000
+    assert measured["ndcg@10"] > 0.61
+    assert measured["rmse"] < 1.06
 
 
 def test_without_ratings_nothing_can_be_compared(split: Path) -> None:
