@@ -114,7 +114,7 @@ def index_included(
                 mal_ids[record.id] = by_mapping[mapping]
 
 
-def mal_ids_and_titles(included: object) -> tuple[dict[str, int], dict[str, str | None]]:
+def mal_data_by_kitsu_id(included: object) -> tuple[dict[str, int], dict[str, str | None]]:
     """Return MyAnimeList's ids and titles by Kitsu's anime id, of what a file has beside a list."""
     mal_ids: dict[str, int] = {}
     titles: dict[str, str | None] = {}

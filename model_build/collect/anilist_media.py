@@ -110,7 +110,9 @@ def _request_media(
         return [media for media in answer.media if media is not None]
 
 
-def add_media(catalogue: pl.DataFrame, media: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
+def add_pictures_and_relations(
+    catalogue: pl.DataFrame, media: Iterable[Mapping[str, Any]]
+) -> pl.DataFrame:
     """Fill in pictures where there are none, and add relations, of what was collected."""
     collected = list(media)
     urls = {each.get("idMal"): _picture_url(each) for each in collected}

@@ -25,7 +25,11 @@ from app.recommender.atomic_writes import write_atomically, write_text_atomicall
 from app.settings import AppSettings, SettingsError, load_settings
 from app.source_config import build_source_settings
 from app.upstream import BucketRateLimiter, RateLimit, SharedStorage
-from model_build.collect.anilist_media import add_media, collect_media, order_by_need
+from model_build.collect.anilist_media import (
+    add_pictures_and_relations,
+    collect_media,
+    order_by_need,
+)
 from model_build.collect.client import Backoff, JsonClient, RequestStats
 from model_build.collect.config import KitsuConfig, MyAnimeListConfig, parse_segments
 from model_build.collect.kitsu.api import KitsuApi
@@ -169,7 +173,7 @@ def complete_from_anilist(
             max_requests=max_requests,
             public_url=public_url,
         )
-        return add_media(catalogue, media)
+        return add_pictures_and_relations(catalogue, media)
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from app.lists.files.entries import (
     plain_name,
     read_entry,
 )
-from app.lists.kitsu_schema import mal_ids_and_titles
+from app.lists.kitsu_schema import mal_data_by_kitsu_id
 from app.lists.payload import MAX_VALUES
 
 Fields = Mapping[str, Any]
@@ -146,7 +146,7 @@ def _read_kitsu(data: Any) -> FileList | None:
     rows = [row for row in _dicts(entries) if plain_name(str(row.get("type"))) == "libraryentries"]
     if not rows and (entries or "jsonapi" not in data):
         return None
-    mal_ids, titles = mal_ids_and_titles(_get(data, "included") or [])
+    mal_ids, titles = mal_data_by_kitsu_id(_get(data, "included") or [])
     fields = []
     for row in rows:
         number = str(_get(row, "relationships", "anime", "data", "id") or "")

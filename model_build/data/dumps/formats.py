@@ -126,7 +126,7 @@ DUMP_FORMATS: Mapping[str, DumpFormat] = {
 KAGGLE_PREFIX = "kaggle:"
 
 
-def dump_name(slug: str) -> str:
+def find_dump_name(slug: str) -> str:
     """Return our name of the dump ``OWNER/NAME``; InputError if Hakken reads no such dump."""
     for name, dump in DUMP_FORMATS.items():
         if dump.kaggle_slug.lower() == slug.lower():

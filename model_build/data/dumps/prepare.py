@@ -20,7 +20,7 @@ from model_build.data.dumps.formats import (
     DumpFormat,
     RatingsFileFormat,
     download_dump,
-    dump_name,
+    find_dump_name,
 )
 from model_build.data.dumps.prepared import (
     CATALOGUE_FILE,
@@ -115,7 +115,7 @@ def _resolve_dataset(config: PrepareConfig) -> tuple[str, Path]:
         if config.path is not None:
             raise InputError(f"--from: not needed, {name} is downloaded; leave one of them out.")
         slug = name.removeprefix(KAGGLE_PREFIX)
-        return dump_name(slug), download_dump(slug)
+        return find_dump_name(slug), download_dump(slug)
     if name not in DUMP_FORMATS:
         known = ", ".join(DUMP_FORMATS)
         raise InputError(f"--dataset {name}: not known; expected {known} or kaggle:OWNER/NAME.")

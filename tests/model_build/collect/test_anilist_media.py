@@ -13,7 +13,11 @@ from app.pictures import ANILIST_PICTURE_BASE, MAL_PICTURE_BASE
 from demo.fake_upstream import FakeUpstream
 from demo.http_server import FakeResponse, json_response
 from model_build.cli import main
-from model_build.collect.anilist_media import add_media, collect_media, order_by_need
+from model_build.collect.anilist_media import (
+    add_pictures_and_relations,
+    collect_media,
+    order_by_need,
+)
 from model_build.collect.client import MAX_CONSECUTIVE_FAILURES, Backoff, JsonClient, RequestStats
 from model_build.collect.response_cache import ResponseCache
 from model_build.util.errors import InputError
@@ -143,5 +147,5 @@ def test_awkward_media_are_left_out() -> None:
         {"idMal": 1, "coverImage": {"extraLarge": "https://evil.example/1.jpg"}},
         {"idMal": 2, "relations": {"edges": [None, {"node": None, "relationType": "SEQUEL"}]}},
     ]
-    found = add_media(pl.DataFrame({"anime_id": [1, 2]}), media)
+    found = add_pictures_and_relations(pl.DataFrame({"anime_id": [1, 2]}), media)
     assert found["picture"].to_list() == found["relations"].to_list() == [None, None]
