@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal, get_args
 
+from app.translation import mark
+
 
 class AgeRating(StrEnum):
     """What a rating is called in catalogues, addresses and settings."""
@@ -33,12 +35,12 @@ class AgeRating(StrEnum):
 
 
 _LABELS = {
-    AgeRating.G: ("G", "for all ages"),
-    AgeRating.PG: ("PG", "for children"),
-    AgeRating.PG13: ("PG-13", "13 and up"),
-    AgeRating.R17: ("R", "17 and up"),
-    AgeRating.RPLUS: ("R+", "17 and up, with nudity"),
-    AgeRating.RX: ("Rx", "for adults only"),
+    AgeRating.G: ("G", mark("for all ages")),
+    AgeRating.PG: ("PG", mark("for children")),
+    AgeRating.PG13: ("PG-13", mark("13 and up")),
+    AgeRating.R17: ("R", mark("17 and up")),
+    AgeRating.RPLUS: ("R+", mark("17 and up, with nudity")),
+    AgeRating.RX: ("Rx", mark("for adults only")),
 }
 Ceiling = Literal[AgeRating.G, AgeRating.PG, AgeRating.PG13, AgeRating.R17, AgeRating.RPLUS]
 CEILINGS: tuple[AgeRating, ...] = get_args(Ceiling)

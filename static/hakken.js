@@ -160,8 +160,8 @@ function addLinks(card, trailer, streaming) {
   if (!box || box.querySelector("a") || !(trailer || streaming.length)) return;
   const line = Object.assign(document.createElement("p"), { className: "out" });
   const link = (text, href) => Object.assign(document.createElement("a"), { className: "choice", rel: "noopener nofollow", textContent: text, href });
-  if (trailer) line.append(link("Trailer", trailer));
-  if (streaming.length) line.append(Object.assign(document.createElement("span"), { className: "leads", textContent: "Watch it on" }));
+  if (trailer) line.append(link(WORDS.trailer, trailer));
+  if (streaming.length) line.append(Object.assign(document.createElement("span"), { className: "leads", textContent: WORDS.watch }));
   line.append(...streaming.map(({ site, url }) => link(site, url)));
   box.replaceChildren(line);
 }

@@ -17,9 +17,9 @@
     const link = linkOf(sheet);
     try {
       await navigator.clipboard.writeText(link);
-      say(sheet, "The link is copied.");
+      say(sheet, WORDS.copied);
     } catch {
-      say(sheet, `Copy this link: ${link}`);
+      say(sheet, WORDS.copyThis.replace("{}", link));
     }
   }
 
@@ -56,8 +56,8 @@
     picture.addEventListener("error", () => picture.remove());
     picture.src = sheet.querySelector("[data-picture]").href;
     shown.append(picture);
-    if (navigator.share) addWay(sheet, "Share", () => send(sheet, file));
-    addWay(sheet, "Copy the link", () => copyLink(sheet));
+    if (navigator.share) addWay(sheet, WORDS.share, () => send(sheet, file));
+    addWay(sheet, WORDS.copy, () => copyLink(sheet));
   }
 
   // The event of a popover does not bubble, but it can be caught on its way down.

@@ -21,6 +21,7 @@ from app.lists.payload import Rows, TolerantRows, drop_nulls
 from app.lists.reader import ListRead, ListReader
 from app.lists.usernames import UsernameRule
 from app.recommender.watch_status import WatchStatus
+from app.translation import mark
 
 SLUG: Final = "anilist"
 NAME: Final = "AniList"
@@ -34,7 +35,7 @@ CHUNK_SIZE: Final = 500  # AniList's own maximum
 USERNAME_RULE: Final = UsernameRule(
     source=NAME,
     username_pattern=re.compile(r"[A-Za-z0-9]{2,20}"),
-    description="names there are 2 to 20 letters and digits",
+    description=mark("names there are 2 to 20 letters and digits"),
     profile_hosts=("anilist.co",),
     profile_path="user/",
 )

@@ -1,7 +1,7 @@
 """Everything that can go wrong with a list, as a small closed set.
 
-``str(error)`` is one plain sentence that may be shown on a page: what happened and what to do
-next. Which HTTP status an error becomes is the web layer's business.
+``str(error)`` is one plain sentence that may be shown on a page, in the language of whoever asks:
+what happened and what to do next. Which HTTP status an error becomes is the web layer's business.
 """
 
 # ruff: noqa: N818 -- they name what happened to the list, and read so where they are caught
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+
+from app.translation import gettext, mark, ngettext
 
 
 @dataclass(eq=False, kw_only=True)
@@ -25,20 +27,27 @@ class BadUsername(ListError):
     """What was typed cannot be a username there; nothing was asked of the service."""
 
     rule: str
+    """What names are like there, a message."""
 
     def __str__(self) -> str:
         if not self.username:
-            return f"No username was given: type your {self.source} username."
-        return f"That cannot be a username on {self.source}: {self.rule}."
+            return gettext("No username was given: type your %(site)s username.", site=self.source)
+        return gettext(
+            "That cannot be a username on %(site)s: %(rule)s.",
+            site=self.source,
+            rule=gettext(self.rule),
+        )
 
 
 class UnknownUser(ListError):
     """The service says that there is no such user."""
 
     def __str__(self) -> str:
-        return (
-            f"{self.source} has no user called {self.username}: check the spelling, "
-            "or pick the site where your list is."
+        return gettext(
+            "%(site)s has no user called %(name)s: check the spelling, or pick the site where your "
+            "list is.",
+            site=self.source,
+            name=self.username,
         )
 
 
@@ -52,10 +61,19 @@ class PrivateList(ListError):
     or_refused: bool = False
 
     def __str__(self) -> str:
-        doubt = f" (or {self.source} is turning Hakken away right now)" if self.or_refused else ""
-        return (
-            f"The list of {self.username} on {self.source} is private{doubt}: "
-            "make it public in the settings there, or upload your list as a file instead."
+        if self.or_refused:
+            return gettext(
+                "The list of %(name)s on %(site)s is private (or %(site)s is turning Hakken away "
+                "right now): make it public in the settings there, or upload your list as a file "
+                "instead.",
+                name=self.username,
+                site=self.source,
+            )
+        return gettext(
+            "The list of %(name)s on %(site)s is private: make it public in the settings there, or "
+            "upload your list as a file instead.",
+            name=self.username,
+            site=self.source,
         )
 
 
@@ -63,9 +81,11 @@ class NotFoundOrPrivate(ListError):
     """The service gives one answer for both, so we cannot tell which."""
 
     def __str__(self) -> str:
-        return (
-            f"{self.source} shows no list for {self.username}, so either the name is misspelt or "
-            "the list is private: check the spelling, or make the list public."
+        return gettext(
+            "%(site)s shows no list for %(name)s, so either the name is misspelt or the list is "
+            "private: check the spelling, or make the list public.",
+            site=self.source,
+            name=self.username,
         )
 
 
@@ -73,9 +93,10 @@ class EmptyList(ListError):
     """The user exists and has nothing on the list."""
 
     def __str__(self) -> str:
-        return (
-            f"{self.username} has no anime on {self.source} yet: "
-            "add a few and score them, then come back."
+        return gettext(
+            "%(name)s has no anime on %(site)s yet: add a few and score them, then come back.",
+            name=self.username,
+            site=self.source,
         )
 
 
@@ -86,9 +107,12 @@ class ListTooLong(ListError):
     limit: int
 
     def __str__(self) -> str:
-        return (
-            f"This list is too long, Hakken reads up to {self.limit:,} anime: "
-            "try another list, or one with fewer titles."
+        return ngettext(
+            "This list is too long, Hakken reads up to %(count)s anime: try another list, or one "
+            "with fewer titles.",
+            "This list is too long, Hakken reads up to %(count)s anime: try another list, or one "
+            "with fewer titles.",
+            self.limit,
         )
 
 
@@ -99,8 +123,14 @@ class RateLimited(ListError):
     retry_after: int | None = None
 
     def __str__(self) -> str:
-        wait = "a minute" if self.retry_after is None else _format_duration(self.retry_after)
-        return f"{self.source} is getting too many requests right now: try again in {wait}."
+        wait = (
+            gettext("a minute") if self.retry_after is None else _format_duration(self.retry_after)
+        )
+        return gettext(
+            "%(site)s is getting too many requests right now: try again in %(wait)s.",
+            site=self.source,
+            wait=wait,
+        )
 
 
 class Trouble(StrEnum):
@@ -111,6 +141,28 @@ class Trouble(StrEnum):
     TIMED_OUT = "timed_out"
     UNREACHABLE = "unreachable"  # no connection was made: nothing was heard of it at all
     REFUSED = "refused"  # it turns programs away and wants to see a browser
+
+
+_NOT_WORKING = mark(
+    "%(site)s is not working right now: try again in a few minutes, or upload your list as a file "
+    "instead."
+)
+_TROUBLE_SENTENCES = {
+    Trouble.BROKEN: _NOT_WORKING,
+    Trouble.MALFORMED: _NOT_WORKING,
+    Trouble.TIMED_OUT: mark(
+        "%(site)s took too long to answer: try again in a few minutes, or upload your list as a "
+        "file instead."
+    ),
+    Trouble.UNREACHABLE: mark(
+        "Hakken cannot reach %(site)s, so its network or the site is down: try again in a few "
+        "minutes, or upload your list as a file instead."
+    ),
+    Trouble.REFUSED: mark(
+        "%(site)s turns programs away at the moment, Hakken among them: try again in an hour, or "
+        "upload your list as a file instead."
+    ),
+}
 
 
 @dataclass(eq=False, kw_only=True)
@@ -124,58 +176,43 @@ class SourceDown(ListError):
     trouble: Trouble = Trouble.BROKEN
 
     def __str__(self) -> str:
-        upload = "upload your list as a file instead"
-        match self.trouble:
-            case Trouble.UNREACHABLE:
-                return (
-                    f"Hakken cannot reach {self.source}, so its network or the site is down: "
-                    f"try again in a few minutes, or {upload}."
-                )
-            case Trouble.REFUSED:
-                return (
-                    f"{self.source} turns programs away at the moment, Hakken among them: "
-                    f"try again in an hour, or {upload}."
-                )
-            case Trouble.TIMED_OUT:
-                said = "took too long to answer"
-            case Trouble.BROKEN | Trouble.MALFORMED:
-                said = "is not working right now"
-        return f"{self.source} {said}: try again in a few minutes, or {upload}."
+        return gettext(_TROUBLE_SENTENCES[self.trouble], site=self.source)
 
 
 class SourceNotConfigured(ListError):
     """Whoever runs this Hakken has not given it what the source needs."""
 
     def __str__(self) -> str:
-        return (
-            f"This Hakken cannot read lists on {self.source} by name: upload the export file of "
-            "your list, or pick another site."
+        return gettext(
+            "This Hakken cannot read lists on %(site)s by name: upload the export file of your "
+            "list, or pick another site.",
+            site=self.source,
         )
 
 
 class BadFileReason(Enum):
-    """Why a file was refused; the value is the sentence for a page."""
+    """Why a file was refused; the value is the sentence for a page, a message."""
 
-    NOT_CHOSEN = "No file was chosen: pick the file that your site gave you."
-    UNKNOWN = (
+    NOT_CHOSEN = mark("No file was chosen: pick the file that your site gave you.")
+    UNKNOWN = mark(
         "Hakken does not know what this file is: it reads the anime lists that MyAnimeList, "
         "AniList, Kitsu, Shikimori, Anime-Planet, Simkl, HiAnime, Yamtrack, MALSync and Taiga "
         "export, as .xml, .json or .csv, and packed as .gz or .zip."
     )
-    BROKEN = (
+    BROKEN = mark(
         "This file is an anime list that breaks off or was changed: "
         "export it again and upload the new file as it is."
     )
-    MANGA = "This is a list of manga: export your list of anime and upload that file."
-    TOO_LARGE = (
+    MANGA = mark("This is a list of manga: export your list of anime and upload that file.")
+    TOO_LARGE = mark(
         "This file is too large for an anime list: "
         "upload the export itself, as the site gave it to you."
     )
-    DAMAGED = (
+    DAMAGED = mark(
         "This .gz or .zip file is damaged or locked: download the export again and upload the "
         "new file."
     )
-    UNSAFE_XML = (
+    UNSAFE_XML = mark(
         "This file holds XML that no list needs, such as entities, so it was not read: "
         "download the export again and upload it unchanged."
     )
@@ -189,11 +226,12 @@ class BadListFile(ListError):
     reason: BadFileReason
 
     def __str__(self) -> str:
-        return self.reason.value
+        return gettext(self.reason.value)
 
 
 def _format_duration(seconds: int) -> str:
     """Words for a wait: ``1 second``, ``45 seconds``, ``2 minutes`` (rounded up past 90 s)."""
     if seconds > 90:
-        return f"{-(-seconds // 60)} minutes"
-    return f"{seconds} seconds" if seconds > 1 else "1 second"
+        minutes = -(-seconds // 60)
+        return ngettext("%(count)s minute", "%(count)s minutes", minutes)
+    return ngettext("%(count)s second", "%(count)s seconds", max(seconds, 1))

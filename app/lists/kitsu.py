@@ -28,6 +28,7 @@ from app.lists.payload import try_parse_payload
 from app.lists.reader import ListRead, ListReader
 from app.lists.usernames import UNSEEN, UsernameRule
 from app.recommender.watch_status import WatchStatus
+from app.translation import mark
 
 SLUG: Final = "kitsu"
 NAME: Final = "Kitsu"
@@ -37,7 +38,7 @@ USERNAME_RULE: Final = UsernameRule(
     source=NAME,
     # Kitsu allows everything but control characters, in every script.
     username_pattern=re.compile(rf"[^{UNSEEN}]{{1,40}}"),
-    description="names there have up to 40 letters and no control characters",
+    description=mark("names there have up to 40 letters and no control characters"),
     profile_hosts=("kitsu.app", "kitsu.io"),
     profile_path="users/",
 )

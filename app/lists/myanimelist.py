@@ -22,6 +22,7 @@ from app.lists.normalize import (
 from app.lists.payload import TolerantRows, is_html, try_parse_payload
 from app.lists.reader import ListRead, ListReader
 from app.lists.usernames import UsernameRule
+from app.translation import mark
 
 SLUG: Final = "myanimelist"
 NAME: Final = "MyAnimeList"
@@ -30,7 +31,7 @@ PAGE_SIZE: Final = 1_000  # the most that MyAnimeList gives at once
 USERNAME_RULE: Final = UsernameRule(
     source=NAME,
     username_pattern=re.compile(r"[A-Za-z0-9_-]{1,64}"),
-    description="names there are letters, digits, - and _",
+    description=mark("names there are letters, digits, - and _"),
     profile_hosts=("myanimelist.net",),
     profile_path="(?:profile|animelist|history)/",
 )

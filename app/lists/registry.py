@@ -17,6 +17,7 @@ from app.lists.progress import ListProgressCallback, ignore_progress
 from app.lists.reader import ListReader
 from app.lists.service_clients import ServiceClients
 from app.lists.usernames import UsernameRule
+from app.translation import gettext, mark
 from app.upstream import SingleFlight, TtlStore
 from app.upstream.ttl_store import LIST_STORE
 
@@ -24,9 +25,9 @@ SOURCE_SLUGS: Final = (myanimelist.SLUG, anilist.SLUG, kitsu.SLUG, shikimori.SLU
 """Every source that there may be, whether it is set up or not."""
 
 _MAL_CHANNEL_NAMES: Final = {
-    ListChannel.API: "MyAnimeList’s API",
-    ListChannel.LIST_PAGES: "MyAnimeList’s list pages",
-    ListChannel.JIKAN: "MyAnimeList by way of Jikan",
+    ListChannel.API: mark("MyAnimeList’s API"),
+    ListChannel.LIST_PAGES: mark("MyAnimeList’s list pages"),
+    ListChannel.JIKAN: mark("MyAnimeList by way of Jikan"),
 }
 
 
@@ -57,7 +58,7 @@ class ListSource:
 
     def describe_channel(self, channel: ListChannel | None) -> str:
         """Say what a list was read from."""
-        return self.name if channel is None else self.channel_names.get(channel, self.name)
+        return self.name if channel is None else gettext(self.channel_names.get(channel, self.name))
 
     def fetch(self, typed: str, on_progress: ListProgressCallback = ignore_progress) -> AnimeList:
         """Return the list of the user who was typed or pasted; may be called from many threads.

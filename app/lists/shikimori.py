@@ -15,6 +15,7 @@ from app.lists.normalize import MAL_STATUS_NAMES, normalize_entry
 from app.lists.reader import ListRead, ListReader
 from app.lists.usernames import UNSEEN, UsernameRule
 from app.recommender.watch_status import WatchStatus
+from app.translation import mark
 
 SLUG: Final = "shikimori"
 NAME: Final = "Shikimori"
@@ -24,7 +25,7 @@ USERNAME_RULE: Final = UsernameRule(
     source=NAME,
     # What the site itself takes out of names, in its FixName; + stands for a blank in addresses.
     username_pattern=re.compile(rf"""[^{UNSEEN}%&#/\\?><\]\[:,@"'`]{{1,40}}"""),
-    description="names there have none of % & # / \\ ? < > [ ] : , @ and quotes",
+    description=mark("names there have none of %% & # / \\ ? < > [ ] : , @ and quotes"),
     profile_hosts=("shikimori.io", "shikimori.one", "shikimori.me", "shikimori.org"),
     profile_path="",
 )

@@ -17,6 +17,7 @@ from app.web.middleware import (
     clients,
     compression,
     headers,
+    language,
     rate_limits,
     request_body,
     request_context,
@@ -83,6 +84,7 @@ def _init_middleware(app: Flask, settings: AppSettings) -> None:
     """Register everything around the views. What is registered last sees an answer first."""
     request_body.init_app(app)
     request_context.init_app(app)
+    language.init_app(app)
     access_log.init_app(app)
     errors.init_app(app)
     template_globals.init_app(app, settings)

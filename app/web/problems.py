@@ -10,6 +10,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from app.lists import errors as lists
 from app.schemas.base import FieldError
+from app.translation import gettext, mark, ngettext
 from app.web.requests.body import InvalidBody, MalformedJson
 from app.web.requests.query import InvalidQuery
 from app.web.services.library import ModelUnavailable
@@ -24,23 +25,28 @@ class ClientRateLimited(Exception):  # noqa: N818 -- it names the state, not a m
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(
-            "Your network has sent more requests than Hakken can answer: try again "
-            f"{_format_wait(retry_after)}."
+            gettext(
+                "Your network has sent more requests than Hakken can answer: try again %(wait)s.",
+                wait=_format_wait(retry_after),
+            )
         )
         self.retry_after = retry_after
 
 
 def _format_wait(seconds: int) -> str:
     """Words for a wait, rounded up: ``in 45 seconds``, ``in 2 minutes``, ``in 3 hours``."""
-    for unit, length in (("hour", 3600), ("minute", 60)):
-        if seconds > 1.5 * length:
-            return f"in {math.ceil(seconds / length)} {unit}s"
-    return "in a second" if seconds == 1 else f"in {seconds} seconds"
+    if seconds > 1.5 * 3600:
+        hours = math.ceil(seconds / 3600)
+        return ngettext("in %(count)s hour", "in %(count)s hours", hours)
+    if seconds > 1.5 * 60:
+        minutes = math.ceil(seconds / 60)
+        return ngettext("in %(count)s minute", "in %(count)s minutes", minutes)
+    return ngettext("in a second", "in %(count)s seconds", seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """A kind of problem. ``form_field`` is the field that it is about, if any."""
+    """A kind of problem, its title a message. ``form_field`` is what it is about, if any."""
 
     slug: str
     status: int
@@ -59,53 +65,55 @@ class Problem:
     field_errors: tuple[FieldError, ...] = ()
 
 
-INTERNAL_ERROR = ProblemType("bug", 500, "Something broke on our side")
-SOURCE_TIMEOUT = ProblemType("source-timed-out", 504, "The site took too long to answer")
-SOURCE_UNREACHABLE = ProblemType("source-unreachable", 502, "The site cannot be reached")
-SOURCE_REFUSED = ProblemType("source-refused", 502, "The site turns Hakken away")
+INTERNAL_ERROR = ProblemType("bug", 500, mark("Something broke on our side"))
+SOURCE_TIMEOUT = ProblemType("source-timed-out", 504, mark("The site took too long to answer"))
+SOURCE_UNREACHABLE = ProblemType("source-unreachable", 502, mark("The site cannot be reached"))
+SOURCE_REFUSED = ProblemType("source-refused", 502, mark("The site turns Hakken away"))
 _TROUBLE_TYPES = {
     lists.Trouble.TIMED_OUT: SOURCE_TIMEOUT,
     lists.Trouble.UNREACHABLE: SOURCE_UNREACHABLE,
     lists.Trouble.REFUSED: SOURCE_REFUSED,
 }
-EXPORT_TOO_LARGE = ProblemType("export-too-large", 413, "This file is too large", "export")
+EXPORT_TOO_LARGE = ProblemType("export-too-large", 413, mark("This file is too large"), "export")
 
 PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
-    lists.BadUsername: ProblemType("bad-username", 400, "That is not a username", "username"),
-    lists.UnknownUser: ProblemType("unknown-user", 404, "No such user", "username"),
-    lists.PrivateList: ProblemType("private-list", 403, "This list is private", "username"),
+    lists.BadUsername: ProblemType("bad-username", 400, mark("That is not a username"), "username"),
+    lists.UnknownUser: ProblemType("unknown-user", 404, mark("No such user"), "username"),
+    lists.PrivateList: ProblemType("private-list", 403, mark("This list is private"), "username"),
     lists.NotFoundOrPrivate: ProblemType(
-        "not-found-or-private", 404, "No list to read", "username"
+        "not-found-or-private", 404, mark("No list to read"), "username"
     ),
-    lists.EmptyList: ProblemType("empty-list", 200, "This list is empty"),
-    lists.ListTooLong: ProblemType("list-too-long", 413, "This list is too long"),
-    lists.RateLimited: ProblemType("rate-limited", 503, "The site is busy"),
-    lists.SourceDown: ProblemType("source-down", 502, "The site is not working"),
+    lists.EmptyList: ProblemType("empty-list", 200, mark("This list is empty")),
+    lists.ListTooLong: ProblemType("list-too-long", 413, mark("This list is too long")),
+    lists.RateLimited: ProblemType("rate-limited", 503, mark("The site is busy")),
+    lists.SourceDown: ProblemType("source-down", 502, mark("The site is not working")),
     lists.SourceNotConfigured: ProblemType(
-        "source-not-set-up", 501, "Hakken cannot read this site here"
+        "source-not-set-up", 501, mark("Hakken cannot read this site here")
     ),
-    lists.BadListFile: ProblemType("bad-export-file", 400, "This file cannot be read", "export"),
-    InvalidQuery: ProblemType("bad-query", 400, "The address is not quite right"),
-    MalformedJson: ProblemType("bad-json", 400, "The body is not JSON"),
-    InvalidBody: ProblemType("bad-body", 422, "The body has the wrong shape"),
-    ClientRateLimited: ProblemType("too-many-requests", 429, "A little slower, please"),
-    ModelUnavailable: ProblemType("being-updated", 503, "Hakken is being updated"),
+    lists.BadListFile: ProblemType(
+        "bad-export-file", 400, mark("This file cannot be read"), "export"
+    ),
+    InvalidQuery: ProblemType("bad-query", 400, mark("The address is not quite right")),
+    MalformedJson: ProblemType("bad-json", 400, mark("The body is not JSON")),
+    InvalidBody: ProblemType("bad-body", 422, mark("The body has the wrong shape")),
+    ClientRateLimited: ProblemType("too-many-requests", 429, mark("A little slower, please")),
+    ModelUnavailable: ProblemType("being-updated", 503, mark("Hakken is being updated")),
 }
 
 HTTP_PROBLEM_TYPES: dict[int, ProblemType] = {
-    400: ProblemType("bad-request", 400, "This request makes no sense here"),
-    404: ProblemType("not-found", 404, "There is no such page"),
-    405: ProblemType("method-not-allowed", 405, "This address does not do that"),
-    408: ProblemType("request-cut-short", 408, "This did not arrive whole"),
-    413: ProblemType("too-large", 413, "That was too large"),
-    415: ProblemType("unsupported-media-type", 415, "Send JSON"),
+    400: ProblemType("bad-request", 400, mark("This request makes no sense here")),
+    404: ProblemType("not-found", 404, mark("There is no such page")),
+    405: ProblemType("method-not-allowed", 405, mark("This address does not do that")),
+    408: ProblemType("request-cut-short", 408, mark("This did not arrive whole")),
+    413: ProblemType("too-large", 413, mark("That was too large")),
+    415: ProblemType("unsupported-media-type", 415, mark("Send JSON")),
 }
 _HTTP_DETAILS = {
-    404: "The address may be misspelt, or the page has moved.",
-    405: "Another method is expected here; the Allow header names it.",
-    408: "What was sent broke off, or took too long: send it again.",
-    413: "What was sent is larger than Hakken accepts.",
-    415: "The body should be JSON, with the header Content-Type: application/json.",
+    404: mark("The address may be misspelt, or the page has moved."),
+    405: mark("Another method is expected here; the Allow header names it."),
+    408: mark("What was sent broke off, or took too long: send it again."),
+    413: mark("What was sent is larger than Hakken accepts."),
+    415: mark("The body should be JSON, with the header Content-Type: application/json."),
 }
 
 
@@ -124,8 +132,9 @@ def to_problem(error: Exception, request_id: str) -> Problem:
         return replace(to_problem(error.first_error, request_id), detail=str(error))
     problem_type = _problem_type_of(error)
     if problem_type is None:
-        detail = (
-            f"It is not your fault. If it happens again, report it with the number {request_id}."
+        detail = gettext(
+            "It is not your fault. If it happens again, report it with the number %(number)s.",
+            number=request_id,
         )
         return Problem(INTERNAL_ERROR, detail, INTERNAL_ERROR.status)
     field_errors: tuple[FieldError, ...] = ()
@@ -161,5 +170,6 @@ def _http_problem(error: HTTPException) -> Problem:
     problem_type = HTTP_PROBLEM_TYPES.get(status) or ProblemType("", status, error.name)
     skipped = {"content-type", "content-length"}
     headers = {name: value for name, value in error.get_headers() if name.casefold() not in skipped}
-    detail = _HTTP_DETAILS.get(status) or error.description or problem_type.title
+    said = _HTTP_DETAILS.get(status)
+    detail = gettext(said) if said else error.description or problem_type.title
     return Problem(problem_type, detail, status, headers)

@@ -62,7 +62,7 @@ def test_an_upload_s_picks_can_be_kept(client: FlaskClient) -> None:
 def test_only_some_kinds_of_file(client: FlaskClient) -> None:
     response = client.get("/example?format=exe")
     assert response.status_code == 400
-    assert "“format” should be csv, json, xml, atom, ics, card or tall." in response.text
+    assert "“format” should be one of: csv, json, xml, atom, ics, card, tall." in response.text
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", " ="])

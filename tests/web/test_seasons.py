@@ -61,8 +61,9 @@ def test_the_season_of_the_data_is_shown_first(client: FlaskClient, app: Flask) 
     with app.app_context():
         when = current_season(get_library())
     page = read_html(client.get("/season").text)
-    assert page.one("h1").text == when.label
-    assert client.get(f"/season/{when.year}/{when.season}").text.count(when.label) >= 2
+    label = f"{when.season.capitalize()} {when.year}"
+    assert page.one("h1").text == label
+    assert client.get(f"/season/{when.year}/{when.season}").text.count(label) >= 2
 
 
 @pytest.mark.parametrize("season", SEASONS)

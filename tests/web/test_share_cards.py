@@ -121,7 +121,7 @@ def test_pictures_count_like_the_pages_they_show(settings: AppSettings) -> None:
 def test_what_is_no_format_is_said(client: FlaskClient) -> None:
     answer = client.get("/example?format=gif")
     assert answer.status_code == 400
-    assert "“format” should be csv, json, card or tall." in read_html(answer.text).text
+    assert "“format” should be one of: csv, json, xml, atom, ics, card, tall." in answer.text
 
 
 def test_a_list_that_cannot_be_read_has_no_picture(client: FlaskClient) -> None:

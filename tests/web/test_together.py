@@ -126,7 +126,7 @@ def test_how_alike_they_are_is_told_with_what_it_rests_on(client: FlaskClient) -
     likeness = body_of(client, API)["likeness"]
     assert (likeness["both_seen"], likeness["both_scored"]) == (8, 8)
     told = page(client, PAIR).one("details", class_="taste").text
-    assert "have both seen 8 titles and both scored 8" in told
+    assert "have both seen 8 titles. Both scored 8" in told
     assert f"It is {min(99, max(1, round(100 * likeness['chance'])))} % likely" in told
     assert f"lie {likeness['mean_difference']:.1f} apart on average" in told
 
@@ -135,7 +135,7 @@ def test_two_shared_titles_are_too_few_to_judge(client: FlaskClient) -> None:
     shown = page(client, "/together/anilist/Regular/anilist/Two")
     told = shown.one("details", class_="taste").text
     assert told.startswith("Too early to tell")
-    assert "Regular and Two have both seen 2 titles; both scored" in told
+    assert "Regular and Two have both seen 2 titles. Both scored" in told
     assert "likely" not in told
     assert card_ids(shown)
 

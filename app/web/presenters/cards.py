@@ -9,6 +9,7 @@ from app.catalogue import Anime, Catalogue
 from app.lists import anilist, kitsu, shikimori
 from app.lists.entry import AnimeList
 from app.schemas.recommendations import MovedFor, RecommendationSchema
+from app.translation import gettext, mark
 
 SiteLink = tuple[str, str]
 """The name of a site, and the address there."""
@@ -16,22 +17,36 @@ SiteLink = tuple[str, str]
 
 _SITE_NAMES = {module.SLUG: module.NAME for module in (anilist, kitsu, shikimori)}
 RELATION_WORDS = {
-    "sequel": "sequel of",
-    "prequel": "prequel of",
-    "summary": "retells",
-    "side_story": "side story of",
-    "alternative": "another version of",
-    "spin_off": "spin-off of",
+    "sequel": mark("sequel of %(title)s"),
+    "prequel": mark("prequel of %(title)s"),
+    "summary": mark("retells %(title)s"),
+    "side_story": mark("side story of %(title)s"),
+    "alternative": mark("another version of %(title)s"),
+    "spin_off": mark("spin-off of %(title)s"),
 }
 """What an anime is to another, as a page says it."""
 
 MOVED_WORDS = {
-    MovedFor.SCORE: " for the score that you would give it",
-    MovedFor.LENGTH: " for its kind and length",
-    MovedFor.AGE: " for the year that it is from",
-    MovedFor.POPULARITY: " for how well known it is",
+    (MovedFor.SCORE, True): mark("Moved up for the score that you would give it"),
+    (MovedFor.SCORE, False): mark("Moved down for the score that you would give it"),
+    (MovedFor.LENGTH, True): mark("Moved up for its kind and length"),
+    (MovedFor.LENGTH, False): mark("Moved down for its kind and length"),
+    (MovedFor.AGE, True): mark("Moved up for the year that it is from"),
+    (MovedFor.AGE, False): mark("Moved down for the year that it is from"),
+    (MovedFor.POPULARITY, True): mark("Moved up for how well known it is"),
+    (MovedFor.POPULARITY, False): mark("Moved down for how well known it is"),
+    (MovedFor.FIT, True): mark("Moved up: its genres, themes and makers suit your list"),
+    (MovedFor.FIT, False): mark("Moved down: its genres, themes and makers suit your list less"),
+    (MovedFor.FRANCHISE, True): mark("Moved up: it is of a series that you know"),
+    (MovedFor.FRANCHISE, False): mark(
+        "Moved down: other parts of its series come first, or meant less to you"
+    ),
 }
-"""What an anime was moved for, as a card says it after "Moved up" or "Moved down"."""
+"""What an anime was moved for, and whether up, as a card says it."""
+_UNKNOWN_SERIES = {
+    True: mark("Moved up: it is of no series that you know"),
+    False: mark("Moved down: it is of no series that you know"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +106,7 @@ def source_link(anime: Anime, source: str) -> SiteLink:
 
 
 def relation_text(anime: Anime, catalogue: Catalogue, *, english: bool) -> tuple[str, str] | None:
-    """Say what an anime is, and to which other: ("sequel of", its title)."""
+    """Say what an anime is, as a message, and to which other: the title of that."""
     if anime.relation_id is None or anime.relation_kind not in RELATION_WORDS:
         return None
     return RELATION_WORDS[anime.relation_kind], catalogue.title(anime.relation_id, english=english)
@@ -105,14 +120,6 @@ def moved_text(item: RecommendationSchema, *, knows_series: bool) -> str | None:
     is_up = item.moved_by > 0
     if item.moved_for is None or (item.moved_for is MovedFor.FRANCHISE and is_up and item.follows):
         return None
-    if item.moved_for is MovedFor.FIT:
-        why = ": its genres, themes and makers suit your list" + ("" if is_up else " less")
-    elif item.moved_for is not MovedFor.FRANCHISE:
-        why = MOVED_WORDS[item.moved_for]
-    elif not knows_series:
-        why = ": it is of no series that you know"
-    elif is_up:
-        why = ": it is of a series that you know"
-    else:
-        why = ": other parts of its series come first, or meant less to you"
-    return f"Moved {'up' if is_up else 'down'}{why}"
+    if item.moved_for is MovedFor.FRANCHISE and not knows_series:
+        return gettext(_UNKNOWN_SERIES[is_up])
+    return gettext(MOVED_WORDS[item.moved_for, is_up])

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from app.age_rating import CEILINGS
 from app.catalogue import Catalogue
 from app.facets import Facet
 from app.recommender import EngineName, SortOrder
 from app.recommender.array_types import BoolArray
+from app.translation import format_number, gettext, mark, ngettext
+from app.vocabulary import catalogue_word
+from app.web.presenters.text import count_titles
 from app.web.requests.query import (
     MAX_POPULARITY,
     MAX_TOP,
@@ -28,35 +31,41 @@ from app.web.services.filters import TYPE_LABELS, ceiling_label, popularity_labe
 from app.web.services.library import Library
 from app.web.services.recommendations import FilteredResult
 
+KeyT = TypeVar("KeyT")
+
 MIN_OFFERED_ITEMS = 10
 """Anime that a tag or studio must have to be suggested; any that is named is found."""
 TOP_CHOICES = (10, TOP_STEP, 50, MAX_TOP)
 PLANNED_LABELS = {
-    PlannedMode.NO: "Leave out",
-    PlannedMode.YES: "Show as well",
-    PlannedMode.ONLY: "Show only",
+    PlannedMode.NO: mark("Leave out"),
+    PlannedMode.YES: mark("Show as well"),
+    PlannedMode.ONLY: mark("Show only"),
 }
 ORDER_LABELS = {
-    SortOrder.MATCH: "Best match",
-    SortOrder.DISCOVER: "Hidden gems",
-    SortOrder.SCORE: "Predicted score",
+    SortOrder.MATCH: mark("Best match"),
+    SortOrder.DISCOVER: mark("Hidden gems"),
+    SortOrder.SCORE: mark("Predicted score"),
 }
 ENGINE_LABELS = {
-    EngineName.HAKKEN: "Scores and lists",
-    EngineName.ALS: "What you did",
-    EngineName.MF: "Scores: hidden traits",
-    EngineName.MLP: "Scores: a neural network",
-    EngineName.HYBRID: "Scores and likes: a neural network",
-    EngineName.COSINE: "Scores: directions of taste",
-    EngineName.KERNEL: "Scores: likeness to your titles",
+    EngineName.HAKKEN: mark("Scores and lists"),
+    EngineName.ALS: mark("What you did"),
+    EngineName.MF: mark("Scores: hidden traits"),
+    EngineName.MLP: mark("Scores: a neural network"),
+    EngineName.HYBRID: mark("Scores and likes: a neural network"),
+    EngineName.COSINE: mark("Scores: directions of taste"),
+    EngineName.KERNEL: mark("Scores: likeness to your titles"),
 }
 """What an engine's picks rest on, as fans would say it."""
-GENRE_GROUP_LABELS = {"genres": "Genre", "themes": "Theme", "demographics": "Made for"}
-PREFERENCE_LABELS = {
-    Preference.GENRES: "By the genres they prefer",
-    Preference.SOURCES: "By what it was made from",
+GENRE_GROUP_LABELS = {
+    "genres": mark("Genre"),
+    "themes": mark("Theme"),
+    "demographics": mark("Made for"),
 }
-AUTOMATIC_RATING = "As fits the list: up to PG-13 for a child’s"
+PREFERENCE_LABELS = {
+    Preference.GENRES: mark("By the genres they prefer"),
+    Preference.SOURCES: mark("By what it was made from"),
+}
+AUTOMATIC_RATING = mark("As fits the list: up to PG-13 for a child’s")
 # What the form does not ask for, and so carries along.
 _HIDDEN_FIELDS = (
     *("order", "engine", "title", "view", "like", "hide", "seen", "ignore", "prefer", "surprise"),
@@ -156,7 +165,7 @@ class PageControls:
     def all_link(self) -> OptionLink | None:
         """The way from the shelf of the best matches to all of them."""
         more = self.more_link
-        return None if more is None else OptionLink("See all", more.options)
+        return None if more is None else OptionLink(gettext("See all"), more.options)
 
     def alternate_title(self, anime_id: int) -> str | None:
         """Return the title that is not shown as the first, if there is another."""
@@ -190,13 +199,12 @@ def control_fields(
     Where nothing is ``personal`` there is no order and no engine to choose.
     """
     language = TitleLanguage.ROMAJI if options.english else TitleLanguage.ENGLISH
+    title_label = gettext("Romaji titles") if options.english else gettext("English titles")
     return {
         "catalogue": library.catalogue,
         "order_links": _order_links(options) if personal else (),
         "engine_links": _engine_links(options, library.model.engines) if personal else (),
-        "title_language_link": OptionLink(
-            f"{language.capitalize()} titles", options.with_changes(title=language)
-        ),
+        "title_language_link": OptionLink(title_label, options.with_changes(title=language)),
         "more_link": _more_link(options, shown),
         "filter_form": build_filter_form(library, filtered, options, planned_labels),
         "data_date": library.model.manifest.created[:10],
@@ -217,8 +225,8 @@ def build_filter_form(
     tops = sorted({*TOP_CHOICES, options.top})
     return FilterForm(
         options=options,
-        top_choices=_choices({str(n): f"{n} titles" for n in tops}, {str(options.top)}),
-        type_choices=_named_choices(facets.media_type, shown, TYPE_LABELS, options.type),
+        top_choices=_choices({str(n): count_titles(n) for n in tops}, {str(options.top)}),
+        type_choices=_named_choices(facets.media_type, shown, _spoken(TYPE_LABELS), options.type),
         genre_groups=_genre_groups(facets.genre, shown, options.genre),
         excluded_genre_groups=_genre_groups(facets.genre, shown, options.without),
         tags=_word_field(facets.tag, shown, options.tag),
@@ -228,11 +236,14 @@ def build_filter_form(
             facets.material, shown, options.material, at_least=MIN_OFFERED_ITEMS
         ),
         season_choices=_named_choices(
-            facets.season, shown, {season: season.capitalize() for season in Season}, options.season
+            facets.season,
+            shown,
+            {season: catalogue_word(season.capitalize()) for season in Season},
+            options.season,
         ),
         rating_choices=_rating_choices(library, options),
         offered_fields=_offered_fields(library, options),
-        planned_choices=_choices(planned_labels, {options.planned}),
+        planned_choices=_choices(_spoken(planned_labels), {options.planned}),
         popularity_labels=tuple(
             popularity_label(step, count) for step in range(-MAX_POPULARITY, MAX_POPULARITY + 1)
         ),
@@ -243,12 +254,16 @@ def build_filter_form(
         mark_links=tuple(_mark_links(library.catalogue, options)),
         relaxation_links=tuple(
             OptionLink(
-                f"{each.filter.label}: {_count_titles(each.result_count)} without it",
+                gettext(
+                    "%(filter)s: %(titles)s without it",
+                    filter=each.filter.label,
+                    titles=_count_results(each.result_count),
+                ),
                 each.filter.options_without,
             )
             for each in filtered.relaxations
         ),
-        clear_link=OptionLink("Clear all filters", _without_filters(options)),
+        clear_link=OptionLink(gettext("Clear all filters"), _without_filters(options)),
     )
 
 
@@ -264,9 +279,16 @@ def preference_links(options: SimilarUsersOptions) -> tuple[OptionLink, ...]:
         return tuple(each for each in Preference if (each in options.prefer) is not (each is kind))
 
     return tuple(
-        OptionLink(label, options.with_changes(prefer=toggled(kind)), kind in options.prefer)
+        OptionLink(
+            gettext(label), options.with_changes(prefer=toggled(kind)), kind in options.prefer
+        )
         for kind, label in PREFERENCE_LABELS.items()
     )
+
+
+def _spoken(labels: Mapping[KeyT, str]) -> dict[KeyT, str]:
+    """Say the labels of a table in the language of the page."""
+    return {key: gettext(label) for key, label in labels.items()}
 
 
 def _choices(labels: Mapping[Any, str], selected: Collection[str]) -> tuple[FieldChoice, ...]:
@@ -281,7 +303,7 @@ def _word_choices(
     offered = {slug for slug, count in counts.items() if count >= at_least}
     offered |= facet.names.keys() & set(selected)
     return tuple(
-        FieldChoice(slug, facet.names[slug], slug in selected, counts.get(slug, 0))
+        FieldChoice(slug, catalogue_word(facet.names[slug]), slug in selected, counts.get(slug, 0))
         for slug in sorted(offered, key=lambda slug: facet.names[slug].casefold())
     )
 
@@ -294,7 +316,7 @@ def _genre_groups(
         label: tuple(each for each in choices if facet.groups[each.value] == column)
         for column, label in GENRE_GROUP_LABELS.items()
     }
-    return tuple(ChoiceGroup(label, found) for label, found in groups.items() if found)
+    return tuple(ChoiceGroup(gettext(label), found) for label, found in groups.items() if found)
 
 
 def _word_field(facet: Facet, shown: BoolArray, selected: tuple[str, ...]) -> WordField:
@@ -320,7 +342,7 @@ def _rating_choices(library: Library, options: QueryOptions) -> tuple[FieldChoic
     if not library.attributes.facets.has_ratings:
         return ()
     server = library.rating_ceiling or CEILINGS[-1]
-    labels = {"": AUTOMATIC_RATING} | {
+    labels = {"": gettext(AUTOMATIC_RATING)} | {
         rating: ceiling_label(rating) for rating in CEILINGS if rating.level <= server.level
     }
     return _choices(labels, {options.rating or ""})
@@ -342,7 +364,7 @@ def _offered_fields(library: Library, options: QueryOptions) -> frozenset[str]:
 
 def _order_links(options: QueryOptions) -> tuple[OptionLink, ...]:
     return tuple(
-        OptionLink(label, options.with_changes(order=order), options.order is order)
+        OptionLink(gettext(label), options.with_changes(order=order), options.order is order)
         for order, label in ORDER_LABELS.items()
     )
 
@@ -352,7 +374,9 @@ def _engine_links(options: QueryOptions, further: Collection[str]) -> tuple[Opti
     offered = (EngineName.HAKKEN, *further) if further else ()
     return tuple(
         OptionLink(
-            ENGINE_LABELS[engine], options.with_changes(engine=engine), options.engine is engine
+            gettext(ENGINE_LABELS[engine]),
+            options.with_changes(engine=engine),
+            options.engine is engine,
         )
         for engine in EngineName
         if engine in offered
@@ -364,30 +388,39 @@ def _more_link(options: QueryOptions, shown: int) -> OptionLink | None:
     if not shown == options.top < MAX_TOP:
         return None
     longer = options.with_changes(top=min(options.top + TOP_STEP, MAX_TOP))
-    return OptionLink(f"{longer.top - options.top} more titles", longer)
+    label = ngettext("%(count)s more title", "%(count)s more titles", longer.top - options.top)
+    return OptionLink(label, longer)
 
 
 def _mark_links(catalogue: Catalogue, options: QueryOptions) -> Iterable[OptionLink]:
     if options.adult:
-        yield OptionLink("With adult titles", options.with_changes(adult=False))
+        yield OptionLink(gettext("With adult titles"), options.with_changes(adult=False))
     if options.ignore_dropped:
-        yield OptionLink("Dropped is no dislike", options.with_changes(ignore_dropped=False))
+        yield OptionLink(
+            gettext("Dropped is no dislike"), options.with_changes(ignore_dropped=False)
+        )
     for anime_id in options.ignore:
         left = tuple(other for other in options.ignore if other != anime_id)
         title = catalogue.title(anime_id, english=options.english)
-        yield OptionLink(f"Without your {title}", options.with_changes(ignore=left))
+        label = gettext("Without your %(title)s", title=title)
+        yield OptionLink(label, options.with_changes(ignore=left))
     for anime_id in options.hide:
         left = tuple(other for other in options.hide if other != anime_id)
         title = catalogue.title(anime_id, english=options.english)
-        yield OptionLink(f"Hidden: {title}", options.with_changes(hide=left))
+        label = gettext("Hidden: %(title)s", title=title)
+        yield OptionLink(label, options.with_changes(hide=left))
     for anime_id, score in options.seen:
         others = tuple(mark for mark in options.seen if mark[0] != anime_id)
         title = catalogue.title(anime_id, english=options.english)
-        label = f"Seen: {title}{f', {score}' if score else ''}"
+        label = (
+            gettext("Seen: %(title)s, %(score)s", title=title, score=score)
+            if score
+            else gettext("Seen: %(title)s", title=title)
+        )
         yield OptionLink(label, options.with_changes(seen=others))
 
 
-def _count_titles(count: int) -> str:
+def _count_results(count: int) -> str:
     if count >= MAX_TOP:
-        return f"{count} titles or more"
-    return "1 title" if count == 1 else f"{count} titles"
+        return gettext("%(count)s titles or more", count=format_number(count))
+    return count_titles(count)

@@ -19,21 +19,25 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from app.recommender import Model
 from app.recommender.artifact import EVALUATION_FILE
 from app.recommender.regular_files import read_regular
+from app.translation import gettext, mark
 
 log = logging.getLogger(__name__)
 
 # Measure -> what it tells, and how it is written.
 METRIC_LABELS = {
-    "rmse": ("How far a predicted score is off, large errors counting more (RMSE)", "{:.3f}"),
-    "mae": ("How far a predicted score is off on average", "{:.3f}"),
-    "within_expected_error": ("Scores that fall within the ± shown beside them", "{:.0%}"),
-    "ndcg@10": ("How well the first ten are filled and ordered, 1 at best (NDCG@10)", "{:.3f}"),
+    "rmse": (mark("How far a predicted score is off, large errors counting more (RMSE)"), "{:.3f}"),
+    "mae": (mark("How far a predicted score is off on average"), "{:.3f}"),
+    "within_expected_error": (mark("Scores that fall within the ± shown beside them"), "{:.0%}"),
+    "ndcg@10": (
+        mark("How well the first ten are filled and ordered, 1 at best (NDCG@10)"),
+        "{:.3f}",
+    ),
     "recall@10": (
-        "Hidden favourites (8 or more, ten at most) that are among the first ten",
+        mark("Hidden favourites (8 or more, ten at most) that are among the first ten"),
         "{:.0%}",
     ),
-    "new_ndcg@10": ("The same as NDCG@10, for series that the fan did not know", "{:.3f}"),
-    "coverage": ("Different anime that they were recommended, ten each", "{:,.0f}"),
+    "new_ndcg@10": (mark("The same as NDCG@10, for series that the fan did not know"), "{:.3f}"),
+    "coverage": (mark("Different anime that they were recommended, ten each"), "{:,.0f}"),
 }
 
 MAX_MEASURES_BYTES = 4 * 1024 * 1024
@@ -207,7 +211,8 @@ def _metric_rows(metrics: Mapping[str, float], measures: _MeasuresFile) -> Any:
     for name, (label, shape) in METRIC_LABELS.items():
         if name in metrics:
             ends = [shape.format(end) for end in measures.ci.get(name, ())]
-            yield MetricRow(label, shape.format(metrics[name]), " to ".join(ends))
+            interval = gettext("%(first)s to %(last)s", first=ends[0], last=ends[1]) if ends else ""
+            yield MetricRow(gettext(label), shape.format(metrics[name]), interval)
 
 
 def _calibration_points(measures: _MeasuresFile) -> tuple[CalibrationPoint, ...]:

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from app.recommender.user_similarity import MIN_SHARED_ITEMS, UserSimilarity
 from app.schemas.anime import AnimeTitle
 from app.schemas.pair import PairRecommendationsResponse, SharedItemSchema, SuggestionSchema
-from app.web.presenters.text import clamp_percent, count_noun, format_score
+from app.translation import format_number, gettext, mark, ngettext
+from app.web.presenters.text import clamp_percent, format_score
 
 # From this chance on it is called so.
 SIMILARITY_LABELS = (
-    (0.9, "Very much alike"),
-    (0.7, "Rather alike"),
-    (0.3, "About as alike as any two fans"),
-    (0.1, "Rather different"),
-    (0.0, "Very different"),
+    (0.9, mark("Very much alike")),
+    (0.7, mark("Rather alike")),
+    (0.3, mark("About as alike as any two fans")),
+    (0.1, mark("Rather different")),
+    (0.0, mark("Very different")),
 )
 
 
@@ -51,26 +52,48 @@ class SimilarityText:
 def describe_similarity(similarity: UserSimilarity, names: tuple[str, str]) -> SimilarityText:
     """Word the similarity and what it rests on; no percentage where too little is shared."""
     one, other = names
-    seen = f"{one} and {other} have both seen {count_noun(similarity.shared_seen, 'title')}"
-    if not similarity.shared_seen:
-        explanation = f"There is no title that both {one} and {other} have seen."
-        return SimilarityText("Too early to tell", None, explanation)
+    shared = {"one": one, "other": other}
+    too_early, count = gettext("Too early to tell"), similarity.shared_seen
+    if not count:
+        explanation = gettext(
+            "There is no title that both %(one)s and %(other)s have seen.", **shared
+        )
+        return SimilarityText(too_early, None, explanation)
+    seen = ngettext(
+        "%(one)s and %(other)s have both seen %(count)s title.",
+        "%(one)s and %(other)s have both seen %(count)s titles.",
+        count,
+        **shared,
+    )
+    scored = similarity.shared_scored
     if similarity.probability is None:
-        if similarity.shared_scored < MIN_SHARED_ITEMS:
-            why = (
-                f"both scored {similarity.shared_scored or 'none'} of them. "
-                f"From {MIN_SHARED_ITEMS} on Hakken says how alike their tastes are."
+        if not scored:
+            why = gettext(
+                "Both scored none of them. From %(least)s on Hakken says how alike their tastes "
+                "are.",
+                least=MIN_SHARED_ITEMS,
+            )
+        elif scored < MIN_SHARED_ITEMS:
+            why = gettext(
+                "Both scored %(scored)s of them. From %(least)s on Hakken says how alike their "
+                "tastes are.",
+                scored=scored,
+                least=MIN_SHARED_ITEMS,
             )
         else:
-            why = "one of them scores exactly as was to be expected, so nothing can be compared."
-        return SimilarityText("Too early to tell", None, f"{seen}; {why}")
+            why = gettext(
+                "One of them scores exactly as was to be expected, so nothing can be compared."
+            )
+        return SimilarityText(too_early, None, f"{seen} {why}")
     label = next(label for least, label in SIMILARITY_LABELS if similarity.probability >= least)
-    explanation = (
-        f"{seen} and both scored {similarity.shared_scored:,}. Compared is how far each scored "
-        "them above or below what was to be expected. Their scores for the same title lie "
-        f"{similarity.mean_difference or 0:.1f} apart on average."
+    why = gettext(
+        "Both scored %(scored)s of them. Compared is how far each scored them above or below what "
+        "was to be expected. Their scores for the same title lie %(difference)s apart on average.",
+        scored=format_number(scored),
+        difference=f"{similarity.mean_difference or 0:.1f}",
     )
-    return SimilarityText(label, clamp_percent(100 * similarity.probability), explanation)
+    percent = clamp_percent(100 * similarity.probability)
+    return SimilarityText(gettext(label), percent, f"{seen} {why}")
 
 
 def build_comparison_sections(
@@ -81,7 +104,12 @@ def build_comparison_sections(
 
     def shared_rows(items: Iterable[SharedItemSchema]) -> tuple[ComparisonEntry, ...]:
         return tuple(
-            ComparisonEntry(each, f"{one} {format_score(first)}, {other} {format_score(second)}")
+            ComparisonEntry(
+                each,
+                gettext(", ").join(
+                    (f"{one} {format_score(first)}", f"{other} {format_score(second)}")
+                ),
+            )
             for each in items
             for first, second in [each.scores]
         )
@@ -91,7 +119,13 @@ def build_comparison_sections(
     ) -> tuple[ComparisonEntry, ...]:
         return tuple(
             ComparisonEntry(
-                each, f"{giver} {format_score(each.score)}, match {clamp_percent(each.match)} %"
+                each,
+                gettext(
+                    "%(name)s %(score)s, match %(match)s %%",
+                    name=giver,
+                    score=format_score(each.score),
+                    match=clamp_percent(each.match),
+                ),
             )
             for each in items
         )
@@ -99,30 +133,34 @@ def build_comparison_sections(
     return (
         ComparisonSection(
             "favourites",
-            "Favourites of both",
-            "In the best scored quarter of both lists.",
+            gettext("Favourites of both"),
+            gettext("In the best scored quarter of both lists."),
             shared_rows(answer.favourites),
-            "There is none yet.",
+            gettext("There is none yet."),
         ),
         ComparisonSection(
             "disagreements",
-            "Where they disagree most",
-            "One scored it above, the other below what was to be expected.",
+            gettext("Where they disagree most"),
+            gettext("One scored it above, the other below what was to be expected."),
             shared_rows(answer.disagreements),
-            "They do not disagree much on any title that both scored.",
+            gettext("They do not disagree much on any title that both scored."),
         ),
         ComparisonSection(
             "for-second",
-            f"What {one} loved and {other} has not seen",
-            f"Of {one}’s favourites, what should suit {other} best.",
+            gettext("What %(one)s loved and %(other)s has not seen", one=one, other=other),
+            gettext(
+                "Of %(one)s’s favourites, what should suit %(other)s best.", one=one, other=other
+            ),
             suggestion_rows(answer.first_loved, one),
-            "There is nothing left.",
+            gettext("There is nothing left."),
         ),
         ComparisonSection(
             "for-first",
-            f"What {other} loved and {one} has not seen",
-            f"Of {other}’s favourites, what should suit {one} best.",
+            gettext("What %(one)s loved and %(other)s has not seen", one=other, other=one),
+            gettext(
+                "Of %(one)s’s favourites, what should suit %(other)s best.", one=other, other=one
+            ),
             suggestion_rows(answer.second_loved, other),
-            "There is nothing left.",
+            gettext("There is nothing left."),
         ),
     )

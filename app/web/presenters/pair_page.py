@@ -12,6 +12,7 @@ from app.schemas.pair import (
     MemberScoreSchema,
     PairRecommendationsResponse,
 )
+from app.translation import gettext, mark, ngettext
 from app.web.presenters.filter_form import PageControls, control_fields
 from app.web.presenters.pair_comparison import (
     ComparisonSection,
@@ -20,7 +21,6 @@ from app.web.presenters.pair_comparison import (
     describe_similarity,
 )
 from app.web.presenters.results import ceiling_notes
-from app.web.presenters.text import count_noun
 from app.web.requests.query import PlannedMode, QueryOptions
 from app.web.services.filters import find_ceiling
 from app.web.services.library import Library
@@ -28,8 +28,8 @@ from app.web.services.recommendations import FilteredResult
 from app.web.services.user_lists import UserRef
 
 PAIR_PLANNED_LABELS = {
-    PlannedMode.NO: "Show as well",
-    PlannedMode.ONLY: "Show only what one of us plans",
+    PlannedMode.NO: mark("Show as well"),
+    PlannedMode.ONLY: mark("Show only what one of us plans"),
 }
 
 
@@ -103,15 +103,35 @@ def _build_notes(
     ):
         if not personal:
             notes.append(
-                f"{name}’s list holds nothing that Hakken can use, so it is taken for that of a "
-                "typical fan."
+                gettext(
+                    "%(name)s’s list holds nothing that Hakken can use, so it is taken for that of "
+                    "a typical fan.",
+                    name=name,
+                )
             )
         elif not len(user.rated):
-            notes.append(f"{name}’s list holds no scores, so it speaks by what was watched.")
+            notes.append(
+                gettext(
+                    "%(name)s’s list holds no scores, so it speaks by what was watched.", name=name
+                )
+            )
         missing = len(user.unknown_ids) + anime_list.unmapped
         if missing:
-            notes.append(f"{count_noun(missing, 'title')} of {name}’s list could not be used.")
+            notes.append(
+                ngettext(
+                    "%(count)s title of %(name)s’s list could not be used.",
+                    "%(count)s titles of %(name)s’s list could not be used.",
+                    missing,
+                    name=name,
+                )
+            )
         if anime_list.age:
-            minutes = count_noun((anime_list.age + 59) // 60, "minute")
-            notes.append(f"{name}’s list is {minutes} old: the site does not answer right now.")
+            notes.append(
+                ngettext(
+                    "%(name)s’s list is %(count)s minute old: the site does not answer right now.",
+                    "%(name)s’s list is %(count)s minutes old: the site does not answer right now.",
+                    (anime_list.age + 59) // 60,
+                    name=name,
+                )
+            )
     return notes

@@ -9,15 +9,18 @@ import numpy as np
 from app.lists.entry import AnimeList
 from app.recommender import RecommendationResult
 from app.schemas.recommendations import RecommendationSchema, RecommendationsResponse
+from app.translation import format_number, gettext, mark, ngettext
+from app.vocabulary import describe_rating
 from app.web.presenters.cards import SiteLink, moved_text, source_link
 from app.web.presenters.filter_form import OptionLink, PageControls, control_fields
-from app.web.presenters.text import count_noun
+from app.web.presenters.text import count_titles
 from app.web.requests.query import MAX_SEED, PlannedMode, QueryOptions, ResultsOptions, ResultsView
 from app.web.services.filters import RatingCeiling, find_ceiling
 from app.web.services.library import Library
 from app.web.services.recommendations import FilteredResult
 
 FEW_RATINGS = 10
+_VIEW_LABELS = {ResultsView.GRID: mark("Grid"), ResultsView.LIST: mark("List")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,16 +76,18 @@ def build_results_page(
         ],
         list_notes=_build_list_notes(result, anime_list, options),
         view_links=tuple(
-            OptionLink(view.capitalize(), options.with_changes(view=view), options.view is view)
+            OptionLink(
+                gettext(_VIEW_LABELS[view]), options.with_changes(view=view), options.view is view
+            )
             for view in ResultsView
         ),
         surprise_link=OptionLink(
-            "Surprise me" if options.surprise is None else "Another surprise",
+            gettext("Surprise me") if options.surprise is None else gettext("Another surprise"),
             options.with_changes(surprise=(options.surprise or 0) % MAX_SEED + 1),
         ),
         back_link=None
         if options.surprise is None
-        else OptionLink("All picks", options.with_changes(surprise=None)),
+        else OptionLink(gettext("All picks"), options.with_changes(surprise=None)),
     )
 
 
@@ -96,12 +101,15 @@ def ceiling_notes(ceiling: RatingCeiling | None) -> list[str]:
     """Say that nothing above an age rating is shown, where the visitor did not ask for that."""
     if ceiling is None or ceiling.reason == "asked":
         return []
-    told = f"{ceiling.rating.label} ({ceiling.rating.description})"
+    told = describe_rating(ceiling.rating)
     if ceiling.reason == "server":
-        return [f"Nothing above {told} is recommended here."]
+        return [gettext("Nothing above %(rating)s is recommended here.", rating=told)]
     return [
-        f"This looks like a child’s list, so nothing above {told} is shown. Choose another age "
-        "rating under “Filters” if you want more."
+        gettext(
+            "This looks like a child’s list, so nothing above %(rating)s is shown. Choose another "
+            "age rating under “Filters” if you want more.",
+            rating=told,
+        )
     ]
 
 
@@ -111,28 +119,49 @@ def _build_notes(answer: RecommendationResult, anime_list: AnimeList) -> list[st
     notes = []
     if total and not answer.is_personalized:
         notes.append(
-            "These are general picks, popular and well rated, because the list holds nothing that "
-            "Hakken can use."
+            gettext(
+                "These are general picks, popular and well rated, because the list holds nothing "
+                "that Hakken can use."
+            )
         )
     elif answer.is_personalized and not rated:
         notes.append(
-            "The list holds no scores, so the picks rest on what you watched. Score what you have "
-            "seen, and they get closer to your taste."
+            gettext(
+                "The list holds no scores, so the picks rest on what you watched. Score what you "
+                "have seen, and they get closer to your taste."
+            )
         )
     return notes
 
 
 def _unmapped_note(anime_list: AnimeList) -> str:
     """Say how many titles have no number of MyAnimeList's, and which few, where they have names."""
-    count, named = anime_list.unmapped, anime_list.unplaced_titles
-    said = (
-        f"{count_noun(count, 'title')} could not be matched with MyAnimeList, "
-        "by whose numbers Hakken knows anime"
-    )
+    count, named = anime_list.unmapped, gettext("; ").join(anime_list.unplaced_titles)
+    further = count - len(anime_list.unplaced_titles)
     if not named:
-        return f"{said}."
-    rest = f" and {count - len(named):,} more" if count > len(named) else ""
-    return f"{said}: {'; '.join(named)}{rest}."
+        return ngettext(
+            "%(count)s title could not be matched with MyAnimeList, by whose numbers Hakken knows "
+            "anime.",
+            "%(count)s titles could not be matched with MyAnimeList, by whose numbers Hakken knows "
+            "anime.",
+            count,
+        )
+    if further > 0:
+        return gettext(
+            "%(count)s titles could not be matched with MyAnimeList, by whose numbers Hakken knows "
+            "anime: %(titles)s and %(further)s more.",
+            count=format_number(count),
+            titles=named,
+            further=format_number(further),
+        )
+    return ngettext(
+        "%(count)s title could not be matched with MyAnimeList, by whose numbers Hakken knows "
+        "anime: %(titles)s.",
+        "%(count)s titles could not be matched with MyAnimeList, by whose numbers Hakken knows "
+        "anime: %(titles)s.",
+        count,
+        titles=named,
+    )
 
 
 def _build_list_notes(
@@ -144,20 +173,35 @@ def _build_list_notes(
     notes = []
     if answer.is_personalized and 0 < rated < FEW_RATINGS:
         notes.append(
-            f"Only {count_noun(rated, 'scored title')} could be used. Score more of what you have "
-            "seen, and the picks get closer to your taste."
+            ngettext(
+                "Only %(count)s scored title could be used. Score more of what you have seen, and "
+                "the picks get closer to your taste.",
+                "Only %(count)s scored titles could be used. Score more of what you have seen, and "
+                "the picks get closer to your taste.",
+                rated,
+            )
         )
     if unknown:
         notes.append(
-            f"{unknown:,} of the {count_noun(total, 'title')} could not be used: too new for "
-            "Hakken’s data, or rated by too few fans."
+            gettext(
+                "%(count)s of the %(titles)s could not be used: too new for Hakken’s data, or "
+                "rated by too few fans.",
+                count=format_number(unknown),
+                titles=count_titles(total),
+            )
         )
     if anime_list.file_format:
-        notes.append(f"Read as a list of {anime_list.file_format}.")
+        notes.append(gettext("Read as a list of %(site)s.", site=anime_list.file_format))
     if anime_list.unmapped:
         notes.append(_unmapped_note(anime_list))
     if options.ignore_dropped:
-        notes.append("What you dropped without a score is not taken for a dislike.")
+        notes.append(gettext("What you dropped without a score is not taken for a dislike."))
     if planned and options.planned is PlannedMode.NO:
-        notes.append(f"Left out: {count_noun(planned, 'title')} you already plan to watch.")
+        notes.append(
+            ngettext(
+                "Left out: %(count)s title you already plan to watch.",
+                "Left out: %(count)s titles you already plan to watch.",
+                planned,
+            )
+        )
     return notes

@@ -12,9 +12,10 @@ from app.recommender import GroupResult, RecommendationResult
 from app.schemas.anime import AnimeTitle
 from app.schemas.pair import PairRecommendationsResponse
 from app.schemas.recommendations import RecommendationSchema, RecommendationsResponse
+from app.translation import in_english
 from app.web.presenters.pair_comparison import describe_similarity
 from app.web.presenters.taste_summary import MIN_SCORE_DIFFERENCE, summarize_taste
-from app.web.presenters.text import clamp_percent, count_noun, format_score
+from app.web.presenters.text import clamp_percent, count_titles, format_score
 from app.web.services.favourites import find_loved
 from app.web.services.library import Library
 
@@ -33,6 +34,7 @@ VERDICTS = (
 """From this difference on somebody is called so."""
 
 
+@in_english()
 def build_taste_card(
     library: Library,
     result: RecommendationResult,
@@ -73,6 +75,7 @@ def build_taste_card(
     )
 
 
+@in_english()
 def build_pair_card(
     library: Library,
     result: GroupResult,
@@ -102,7 +105,7 @@ def build_pair_card(
         chips=(),
         number=f"{alike.percent} %" if alike.percent is not None else "",
         verdict=alike.label,
-        explanation=f"{count_noun(seen, 'title')} that both have seen." if seen else "",
+        explanation=f"{count_titles(seen)} that both have seen." if seen else "",
         rows=_rows(("Both love", loved), ("For tonight", picks)),
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from app.catalogue import Anime, Catalogue
 from app.recommender import RecommendedItem
+from app.translation import gettext
 from app.web.presenters.filter_form import OptionLink
 from app.web.services.shelves import Shelf
 
@@ -56,11 +57,11 @@ def build_shelf_sections(
     """Word shelves for the page."""
     return [
         ShelfSection(
-            name=shelf.name,
+            name=gettext(shelf.name),
             loved_title=None
             if shelf.loved is None
             else catalogue.title(shelf.loved, english=english),
-            all_link=OptionLink("See all", shelf.options),
+            all_link=OptionLink(gettext("See all"), shelf.options),
             tiles=tuple(_build_tile(item, catalogue, english=english) for item in shelf.items),
         )
         for shelf in shelves

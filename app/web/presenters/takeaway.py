@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape, quoteattr
 from app.catalogue import Anime
 from app.schemas.anime import RankedAnime
 from app.schemas.recommendations import RecommendationSchema
+from app.translation import in_english
 from app.web.presenters.text import describe_anime
 from app.web.requests.query import Season
 from app.web.services.showcase import SeasonOfYear
@@ -76,6 +77,7 @@ def to_mal_xml(picks: Sequence[RankedAnime]) -> str:
     )
 
 
+@in_english()
 def to_atom(picks: Iterable[RecommendationSchema], place: FeedPlace) -> str:
     """Write picks as an Atom feed (RFC 4287)."""
     updated = f"<updated>{place.created:%Y-%m-%dT%H:%M:%SZ}</updated>"
@@ -94,6 +96,7 @@ def to_atom(picks: Iterable[RecommendationSchema], place: FeedPlace) -> str:
     )
 
 
+@in_english()
 def to_calendar(
     picks: Iterable[tuple[RecommendationSchema, Anime]], since: SeasonOfYear, place: FeedPlace
 ) -> str:

@@ -14,6 +14,8 @@ import numpy as np
 from app.age_rating import ADULT_GENRES
 from app.recommender import Model, UserProfile
 from app.recommender.array_types import Float64Array, Int64Array, IntArray
+from app.translation import format_number, gettext
+from app.vocabulary import catalogue_word
 from app.web.services.filters import ItemAttributes
 
 MIN_RATED = 5
@@ -65,15 +67,17 @@ class TasteSummary:
     def headline(self) -> str:
         """The summary of the summary: what stands out, and the mean score."""
         named = [each.name for each in self.genres[:2]]
-        named += [f"the {each.name}" for each in self.decades[:1]]
-        scores = f"{self.mean_score} on average" if self.mean_score else ""
-        return "; ".join(filter(None, (", ".join(named), scores)))
+        named += [gettext("the %(decade)s", decade=each.name) for each in self.decades[:1]]
+        scores = gettext("%(mean)s on average", mean=self.mean_score) if self.mean_score else ""
+        return gettext("; ").join(filter(None, (gettext(", ").join(named), scores)))
 
     @property
     def plot_label(self) -> str:
         """The plot in words."""
-        return ", ".join(
-            f"{bar.count:,} × {bar.score}" for bar in self.score_bars[::-1] if bar.count
+        return gettext(", ").join(
+            f"{format_number(bar.count)} × {bar.score}"
+            for bar in self.score_bars[::-1]
+            if bar.count
         )
 
 
@@ -86,10 +90,13 @@ def summarize_taste(
         return None
     entry_counts = model.entry_count.astype(float)
     decade = attributes.year // 10 * 10
-    decades = {f"{year}s": np.flatnonzero(decade == year) for year in np.unique(decade[decade > 0])}
+    decades = {
+        gettext("%(year)ss", year=year): np.flatnonzero(decade == year)
+        for year in np.unique(decade[decade > 0])
+    }
     facet = attributes.facets.genre
     genres = {
-        name: facet.positions(slug)
+        catalogue_word(name): facet.positions(slug)
         for slug, name in facet.names.items()
         if name not in ADULT_GENRES
     }
@@ -112,9 +119,11 @@ def _strictness(model: Model, user: UserProfile) -> float:
 
 def _strictness_text(difference: float) -> str:
     if abs(difference) < MIN_SCORE_DIFFERENCE:
-        return "You score the same titles about as others do."
-    side = "higher" if difference > 0 else "lower"
-    return f"You score the same titles {abs(difference):.1f} {side} than others do."
+        return gettext("You score the same titles about as others do.")
+    by = f"{abs(difference):.1f}"
+    if difference > 0:
+        return gettext("You score the same titles %(by)s higher than others do.", by=by)
+    return gettext("You score the same titles %(by)s lower than others do.", by=by)
 
 
 def _score_bars(scores: Float64Array) -> tuple[ScoreBar, ...]:

@@ -8,6 +8,14 @@ from typing import Any
 from app.catalogue import Anime
 from app.lists.progress import FetchProgress
 from app.schemas.anime import AnimeSummary, RankedAnime
+from app.translation import gettext, mark, ngettext
+from app.vocabulary import catalogue_word, season_text
+from app.web.services.showcase import SeasonOfYear
+
+_CONTINUATIONS = {
+    "alternative": mark("Another version of %(title)s"),
+    "summary": mark("Tells again: %(title)s"),
+}
 
 
 def clamp_percent(value: float) -> int:
@@ -20,34 +28,47 @@ def format_score(score: float) -> str:
     return f"{score:.1f}".removesuffix(".0")
 
 
-def count_noun(count: int, noun: str) -> str:
+def count_titles(count: int) -> str:
     """Write ``1 title``, ``2 titles``."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    return ngettext("%(count)s title", "%(count)s titles", count)
+
+
+def _season_of(when: Anime | SeasonOfYear) -> str:
+    return season_text(when.season, when.year)
+
+
+def capital(text: str) -> str:
+    """Begin with a capital letter, and leave the rest."""
+    return type(text)(text[:1].upper()) + text[1:]
 
 
 def describe_anime(anime: Anime | AnimeSummary) -> tuple[str, ...]:
     """List type, year, length and age rating, as far as they are known."""
-    length = f"{anime.episodes:,} episodes" if anime.episodes and anime.episodes > 1 else ""
+    length = (
+        ngettext("%(count)s episode", "%(count)s episodes", anime.episodes)
+        if anime.episodes and anime.episodes > 1
+        else ""
+    )
     age = ""
     if isinstance(anime, Anime | RankedAnime) and anime.age_rating is not None:
-        inferred = "probably " if anime.rating_inferred else ""
-        age = f"{inferred}{anime.age_rating.description}"
-    return tuple(filter(None, (anime.type or "", str(anime.year or ""), length, age)))
+        age = gettext(anime.age_rating.description)
+        if anime.rating_inferred:
+            age = gettext("probably %(age)s", age=age)
+    kind = catalogue_word(anime.type or "")
+    return tuple(filter(None, (kind, str(anime.year or ""), length, age)))
 
 
 def describe_rating(anime: Anime | RankedAnime) -> str:
     """Write the age rating in plain words, and that it was inferred; empty where there is none."""
     if anime.age_rating is None:
         return ""
-    told = f"{anime.age_rating.label}, {anime.age_rating.description}"
-    return f"{told} (inferred)" if anime.rating_inferred else told
+    told = f"{anime.age_rating.label}, {gettext(anime.age_rating.description)}"
+    return gettext("%(rating)s (inferred)", rating=told) if anime.rating_inferred else told
 
 
 def continuation_text(relation: str | None) -> str:
-    """Say what an anime is to one that was finished; its title follows."""
-    return {"alternative": "Another version of", "summary": "Tells again:"}.get(
-        relation or "", "Next after"
-    )
+    """Return the message that says what an anime is to one that was finished."""
+    return _CONTINUATIONS.get(relation or "", mark("Next after %(title)s"))
 
 
 def poster_initial(title: str) -> str:
@@ -58,11 +79,16 @@ def poster_initial(title: str) -> str:
 def progress_text(progress: FetchProgress, site: str) -> str:
     """Say how far reading a list has come."""
     if progress.queued:
-        return f"Waiting for another visitor’s request to {site}…"
+        return gettext("Waiting for another visitor’s request to %(site)s…", site=site)
     if not progress.entries:
-        return f"Asking {site} for the list…"
-    titles = count_noun(progress.entries, "title")
-    return f"Asking {site}… {titles} so far, page {progress.page}."
+        return gettext("Asking %(site)s for the list…", site=site)
+    return ngettext(
+        "Asking %(site)s… %(count)s title so far, page %(page)s.",
+        "Asking %(site)s… %(count)s titles so far, page %(page)s.",
+        progress.entries,
+        site=site,
+        page=progress.page,
+    )
 
 
 FILTERS: dict[str, Callable[..., Any]] = {
@@ -71,6 +97,9 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "facts": describe_anime,
     "continuation": continuation_text,
     "age": describe_rating,
+    "season": _season_of,
+    "word": catalogue_word,
+    "capital": capital,
     "initial": poster_initial,
 }
 """What templates may write after a ``|``."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from app.catalogue import Catalogue
 from app.lists.entry import AnimeList, ListEntry
 from app.recommender import WatchStatus
+from app.translation import gettext
 from app.web.requests.query import InvalidQuery
 
 PICKS_SLUG = "picks"
@@ -26,7 +27,9 @@ def parse_picks(text: str) -> dict[int, int]:
     for part in text.split(".") if text else ():
         found = _PICK_PATTERN.fullmatch(part)
         if found is None:
-            raise InvalidQuery("picks", "The picks in this address are damaged: start over.")
+            raise InvalidQuery(
+                "picks", gettext("The picks in this address are damaged: start over.")
+            )
         picks[int(found[1])] = int(found[2])
     return _check_count(picks)
 
@@ -42,9 +45,13 @@ def add_pick(
         Hakken does not know the anime, the score is none, or there are too many picks.
     """
     if not (_is_number(anime_id) and int(anime_id) in catalogue):
-        raise InvalidQuery("add", "“add” should be the number of an anime that Hakken knows.")
+        raise InvalidQuery(
+            "add", gettext("“add” should be the number of an anime that Hakken knows.")
+        )
     if not (_is_number(score) and int(score) <= 10):
-        raise InvalidQuery("score", "“score” should be a whole number from 1 to 10, or 0 for none.")
+        raise InvalidQuery(
+            "score", gettext("“score” should be a whole number from 1 to 10, or 0 for none.")
+        )
     return _check_count({**picks, int(anime_id): int(score)})
 
 
@@ -88,5 +95,8 @@ def _is_number(text: str) -> bool:
 
 def _check_count(picks: dict[int, int]) -> dict[int, int]:
     if len(picks) > MAX_PICKS:
-        raise InvalidQuery("picks", f"Up to {MAX_PICKS} picks fit into an address: remove some.")
+        raise InvalidQuery(
+            "picks",
+            gettext("Up to %(count)s picks fit into an address: remove some.", count=MAX_PICKS),
+        )
     return picks

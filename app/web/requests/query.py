@@ -25,6 +25,7 @@ from werkzeug.datastructures import MultiDict
 from app.age_rating import CEILINGS, Ceiling
 from app.recommender import EngineName, SortOrder
 from app.title_search import MAX_QUERY_LENGTH
+from app.translation import gettext
 from app.web.requests.values import (
     MARK_PATTERN,
     MAX_MARKS,
@@ -484,7 +485,9 @@ def _argument_value(arguments: Mapping[str, str], name: str) -> str:
 def _error_sentence(model: type[BaseModel], name: str, shown: str, error_type: str) -> str:
     field = model.model_fields.get(name)
     if field is None:
-        return f"“{name}” is not an option here: leave it out."
+        return gettext("“%(option)s” is not an option here: leave it out.", option=name)
     if error_type == "missing":
-        return f"“{shown}” is missing: it should be {field.description}."
-    return f"“{shown}” should be {field.description}."
+        return gettext(
+            "“%(option)s” is missing: it should be %(what)s.", option=shown, what=field.description
+        )
+    return gettext("“%(option)s” should be %(what)s.", option=shown, what=field.description)

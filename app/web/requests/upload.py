@@ -23,6 +23,7 @@ from app.lists.files import read_list_file
 from app.lists.files.entries import SLUG, FileList
 from app.lists.normalize import MAX_TITLE_LENGTH
 from app.recommender import WatchStatus
+from app.translation import gettext
 from app.web.requests.query import InvalidQuery
 
 MAX_UPLOAD_BYTES = 16 * 1024 * 1024
@@ -90,7 +91,9 @@ def deserialize_list(text: str, max_entries: int) -> AnimeList:
         with suppress(ValidationError):
             uploaded = _UploadedList.model_validate_json(text)
     if uploaded is None or len(uploaded.rows) > max_entries:
-        raise InvalidQuery("list", "The list did not come back whole: upload the file again.")
+        raise InvalidQuery(
+            "list", gettext("The list did not come back whole: upload the file again.")
+        )
     return AnimeList(
         source=uploaded.source,
         username=uploaded.name,
@@ -108,7 +111,9 @@ def parse_choice(text: str) -> dict[str, str]:
     try:
         return dict(parse_qsl(text, max_num_fields=_MAX_OTHER_VALUES))
     except ValueError:
-        raise InvalidQuery("choice", "The button said too much: upload the file again.") from None
+        raise InvalidQuery(
+            "choice", gettext("The button said too much: upload the file again.")
+        ) from None
 
 
 def read_whole_body(request: Request) -> bytes:

@@ -22,28 +22,36 @@ from app.catalogue import Catalogue
 from app.facets import Facet, ItemFacets
 from app.recommender import Franchises, Model
 from app.recommender.array_types import BoolArray, Int32Array, Int64Array
+from app.translation import format_number, gettext, mark, ngettext
+from app.vocabulary import catalogue_word, describe_rating
 from app.web.requests.query import InvalidQuery, MediaType, PlannedMode, QueryOptions
 
 POPULAR_SHARES = (0.01, 0.02, 0.04, 0.08, 0.15)
 CeilingReason = Literal["asked", "childrens_list", "server"]
 TYPE_LABELS = {
-    MediaType.TV: "TV",
-    MediaType.MOVIE: "Films",
-    MediaType.OVA: "OVA",
-    MediaType.ONA: "Web (ONA)",
-    MediaType.SPECIAL: "Specials",
-    MediaType.MUSIC: "Music",
+    MediaType.TV: mark("TV"),
+    MediaType.MOVIE: mark("Films"),
+    MediaType.OVA: mark("OVA"),
+    MediaType.ONA: mark("Web (ONA)"),
+    MediaType.SPECIAL: mark("Specials"),
+    MediaType.MUSIC: mark("Music"),
 }
 _FACETS = {
-    "genre": ("genre", "genres"),
-    "without": ("genre", "genres"),
-    "tag": ("tag", "tags"),
-    "without_tag": ("tag", "tags"),
-    "studio": ("studio", "studios"),
-    "material": ("material", "source materials"),
-    "season": ("season", "seasons"),
+    "genre": ("genre", mark("genres")),
+    "without": ("genre", mark("genres")),
+    "tag": ("tag", mark("tags")),
+    "without_tag": ("tag", mark("tags")),
+    "studio": ("studio", mark("studios")),
+    "material": ("material", mark("source materials")),
+    "season": ("season", mark("seasons")),
 }
 """Option -> the facet whose words it names, and what the words are called."""
+_WORD_LABELS = {
+    "studio": mark("Studio: %(names)s"),
+    "material": mark("Made from: %(names)s"),
+    "season": mark("Season: %(names)s"),
+}
+"""Option -> what stands before its words, any of which an anime may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +139,9 @@ def _fact_filters(attributes: ItemAttributes, options: QueryOptions) -> Iterator
     """Filter by type, words, year and length."""
     make = partial(make_filter, options)
     if options.type:
-        label = f"Type: {_join_or([TYPE_LABELS[kind] for kind in options.type])}"
+        label = gettext(
+            "Type: %(names)s", names=_join_or([gettext(TYPE_LABELS[kind]) for kind in options.type])
+        )
         facet = attributes.facets.media_type
         mask = facet.mask(*(kind for kind in options.type if kind in facet.names))
         yield make(label, mask, "type")
@@ -141,23 +151,22 @@ def _fact_filters(attributes: ItemAttributes, options: QueryOptions) -> Iterator
             facet = find_facet(attributes.facets, option)
             label, mask = _require_name(facet, option, slug), facet.mask(slug)
             if option.startswith("without"):
-                label, mask = f"No {label}", ~mask
+                label, mask = gettext("No %(word)s", word=label), ~mask
             rest = {option: tuple(other for other in slugs if other != slug)}
             yield make(label, mask, option, **rest)
-    for option, kind in (("studio", "Studio"), ("material", "Made from"), ("season", "Season")):
+    for option, message in _WORD_LABELS.items():
         slugs = getattr(options, option)
         if slugs:
             facet = find_facet(attributes.facets, option)
             names = [_require_name(facet, option, slug) for slug in slugs]
-            yield make(f"{kind}: {_join_or(names)}", facet.mask(*slugs), option)
+            yield make(gettext(message, names=_join_or(names)), facet.mask(*slugs), option)
     if options.year_from or options.year_to:
         years = options.year_from, options.year_to
-        label = _range_label(*years, "From {}", "Up to {}", "{} to {}")
+        label = _year_label(*years)
         yield make(label, _range_mask(attributes.year, *years), "year_from", "year_to")
     if options.min_episodes or options.max_episodes:
         ends = options.min_episodes, options.max_episodes
-        label = _range_label(*ends, "At least {}", "At most {}", "{} to {}")
-        label += " episode" if (ends[1] or ends[0]) == 1 else " episodes"
+        label = _episodes_label(*ends)
         mask = _range_mask(attributes.episodes, *ends)
         yield make(label, mask, "min_episodes", "max_episodes")
 
@@ -170,11 +179,11 @@ def _rating_filters(
         mask = facets.rated_up_to(options.rating)
         yield make_filter(options, ceiling_label(options.rating), mask, "rating")
     elif for_children and not options.adult:
-        label = f"{ceiling_label(CHILDREN_CEILING)}, for a child’s list"
+        label = gettext("%(limit)s, for a child’s list", limit=ceiling_label(CHILDREN_CEILING))
         mask = facets.rated_up_to(CHILDREN_CEILING)
         yield make_filter(options, label, mask, "rating", rating=AgeRating.RPLUS)
     if options.min_score:
-        label = f"You would give it {options.min_score:g} or more"
+        label = gettext("You would give it %(score)s or more", score=f"{options.min_score:g}")
         yield make_filter(options, label, None, "min_score")
 
 
@@ -194,9 +203,9 @@ def _list_filters(
         yield make(label, popular if options.popularity < 0 else ~popular, "popularity")
     if options.new_series:
         mask = ~franchises.same_franchise_mask(seen)
-        yield make("No sequels and spin-offs", mask, "new_series")
+        yield make(gettext("No sequels and spin-offs"), mask, "new_series")
     if options.planned is PlannedMode.ONLY:
-        yield make("Only what you plan to watch", _mask_of(count, planned), "planned")
+        yield make(gettext("Only what you plan to watch"), _mask_of(count, planned), "planned")
 
 
 def find_facet(facets: ItemFacets, option: str) -> Facet:
@@ -205,7 +214,12 @@ def find_facet(facets: ItemFacets, option: str) -> Facet:
     facet: Facet = getattr(facets, name)
     if not facet.is_offered:
         raise InvalidQuery(
-            option, f"“{option}” cannot be asked for here: too few anime have known {words}."
+            option,
+            gettext(
+                "“%(option)s” cannot be asked for here: too few anime have known %(words)s.",
+                option=option,
+                words=gettext(words),
+            ),
         )
     return facet
 
@@ -234,15 +248,17 @@ def find_ceiling(
 
 def ceiling_label(rating: AgeRating) -> str:
     """Say up to which rating anime are shown."""
-    return f"Up to {rating.label} ({rating.description})"
+    return gettext("Up to %(rating)s", rating=describe_rating(rating))
 
 
 def popularity_label(popularity: int, count: int) -> str:
     """Say what a position of the slider means."""
     best = popular_count(popularity, count)
     if popularity == 0:
-        return "Everything, known or not"
-    return f"Only the {best:,} best known" if popularity < 0 else f"Without the {best:,} best known"
+        return gettext("Everything, known or not")
+    if popularity < 0:
+        return gettext("Only the %(count)s best known", count=format_number(best))
+    return gettext("Without the %(count)s best known", count=format_number(best))
 
 
 def build_hidden_mask(model: Model, franchises: Franchises, positions: Int64Array) -> BoolArray:
@@ -267,20 +283,52 @@ def _require_name(facet: Facet, option: str, slug: str) -> str:
     if slug not in facet.names:
         near = facet.suggest(slug)
         some = ", ".join(list(facet.names.values())[:12])
-        hint = f": did you mean {near}?" if near else f", such as {some}."
-        raise InvalidQuery(
-            option, f"“{option}” should be {_FACETS[option][1]} that Hakken knows{hint}"
+        words = gettext(_FACETS[option][1])
+        sentence = (
+            gettext(
+                "“%(option)s” should be %(words)s that Hakken knows: did you mean %(near)s?",
+                option=option,
+                words=words,
+                near=near,
+            )
+            if near
+            else gettext(
+                "“%(option)s” should be %(words)s that Hakken knows, such as %(some)s.",
+                option=option,
+                words=words,
+                some=some,
+            )
         )
-    return facet.names[slug]
+        raise InvalidQuery(option, sentence)
+    return catalogue_word(facet.names[slug])
 
 
-def _range_label(
-    minimum: int | None, maximum: int | None, minimum_text: str, maximum_text: str, range_text: str
-) -> str:
+def _year_label(minimum: int | None, maximum: int | None) -> str:
     if minimum and maximum:
-        return str(minimum) if minimum == maximum else range_text.format(minimum, maximum)
-    return minimum_text.format(minimum) if minimum else maximum_text.format(maximum)
+        if minimum == maximum:
+            return str(minimum)
+        return gettext("%(first)s to %(last)s", first=minimum, last=maximum)
+    if minimum:
+        return gettext("From %(year)s", year=minimum)
+    return gettext("Up to %(year)s", year=maximum)
+
+
+def _episodes_label(minimum: int | None, maximum: int | None) -> str:
+    if minimum and maximum and minimum != maximum:
+        return ngettext(
+            "%(least)s to %(count)s episode",
+            "%(least)s to %(count)s episodes",
+            maximum,
+            least=minimum,
+        )
+    if minimum and maximum:
+        return ngettext("%(count)s episode", "%(count)s episodes", maximum)
+    if minimum:
+        return ngettext("At least %(count)s episode", "At least %(count)s episodes", minimum)
+    return ngettext("At most %(count)s episode", "At most %(count)s episodes", maximum or 0)
 
 
 def _join_or(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+    if len(names) == 1:
+        return names[0]
+    return gettext("%(names)s or %(last)s", names=gettext(", ").join(names[:-1]), last=names[-1])

@@ -12,6 +12,7 @@ from app.lists.entry import AnimeList
 from app.lists.errors import BadUsername, ListError
 from app.observability.metrics import RECOMMEND_SECONDS, count_list_entries
 from app.recommender import GroupResult, UserList, recommend_group
+from app.translation import gettext, mark
 from app.web.requests.query import InvalidQuery, QueryOptions
 from app.web.services.filters import ActiveFilter
 from app.web.services.library import Library
@@ -26,7 +27,7 @@ from app.web.services.user_lists import UserRef, fetch_list, resolve_user, to_us
 
 PARAMETER_PREFIXES = ("", "with_")
 """What stands before ``source`` and ``username`` of the first and of the second user."""
-ORDINALS = ("first", "second")
+ORDINALS = (mark("The first fan"), mark("The second fan"))
 REASONS_PER_MEMBER = 2
 """Contributions of each that are shown with a recommendation."""
 
@@ -35,9 +36,12 @@ class PairListError(Exception):
     """The list of one of the two could not be had, or of both: errors by position, 0 or 1."""
 
     def __init__(self, list_errors: Mapping[int, ListError], names: Sequence[str]) -> None:
-        self.list_errors = dict(list_errors)
-        super().__init__(
-            " ".join(_describe_error(error, names[at], at) for at, error in list_errors.items())
+        self.list_errors, self.names = dict(list_errors), names
+        super().__init__()
+
+    def __str__(self) -> str:
+        return " ".join(
+            _describe_error(error, self.names[at], at) for at, error in self.list_errors.items()
         )
 
     @property
@@ -51,7 +55,7 @@ def _describe_error(error: ListError, name: str, index: int) -> str:
     sentence = str(error)
     if name and name in sentence:
         return sentence
-    return f"{name or f'The {ORDINALS[index]} fan'}: {sentence}"
+    return f"{name or gettext(ORDINALS[index])}: {sentence}"
 
 
 def resolve_pair(library: Library, arguments: Mapping[str, str]) -> tuple[UserRef, UserRef]:
@@ -96,7 +100,8 @@ def fetch_pair_lists(one: UserRef, other: UserRef) -> tuple[AnimeList, AnimeList
     users = (one, other)
     if one.source is other.source and one.username.casefold() == other.username.casefold():
         raise InvalidQuery(
-            "with_username", f"Both fans are {one.username}: name another one to compare with."
+            "with_username",
+            gettext("Both fans are %(name)s: name another one to compare with.", name=one.username),
         )
     with ThreadPoolExecutor(len(users)) as pool:
         # What is logged in the threads belongs to this request.

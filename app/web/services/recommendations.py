@@ -22,6 +22,7 @@ from app.recommender import (
 )
 from app.recommender.array_types import BoolArray
 from app.recommender.fold_in import fold_in
+from app.translation import gettext
 from app.web.requests.query import MAX_TOP, InvalidQuery, PlannedMode, QueryOptions
 from app.web.services.filters import ActiveFilter, build_active_filters, build_hidden_mask
 from app.web.services.library import Library
@@ -129,7 +130,14 @@ def build_options(
     """
     engines = (EngineName.HAKKEN, *library.model.engines)
     if query_options.engine not in engines:
-        raise InvalidQuery("engine", f"“engine” should be one of: {', '.join(engines)}.")
+        raise InvalidQuery(
+            "engine",
+            gettext(
+                "“%(option)s” should be one of: %(known)s.",
+                option="engine",
+                known=", ".join(engines),
+            ),
+        )
     return RecommendOptions(
         top_n=query_options.top,
         offset=query_options.offset,

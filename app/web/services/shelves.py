@@ -16,6 +16,7 @@ from app.recommender import (
     SortOrder,
     recommend,
 )
+from app.translation import mark
 from app.web.requests.query import MediaType, PlannedMode, QueryOptions
 from app.web.services.library import Library
 from app.web.services.recommendations import active_filters_for, build_options
@@ -36,7 +37,7 @@ _KEPT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """A shelf: its name, the options that open it whole, and its first picks.
+    """A shelf: its name (a message), the options that open it whole, and its first picks.
 
     ``loved`` is the id of the anime that it is named after, if it is.
     """
@@ -75,17 +76,17 @@ def _kinds(
 ) -> Iterator[tuple[str, dict[str, object], int | None]]:
     """Yield each shelf's name, what it changes of the options, and the anime it is named after."""
     loved = _loved_reasons(library, best)
-    yield "Next in series you like", {"continues": True}, None
-    yield "New for you", {"year_from": first_recent_year(library)}, None
+    yield mark("Next in series you like"), {"continues": True}, None
+    yield mark("New for you"), {"year_from": first_recent_year(library)}, None
     for anime_id in loved[:1]:
-        yield "Because you loved", {"like": anime_id}, anime_id
-    yield "Hidden gems", {"order": SortOrder.DISCOVER}, None
+        yield mark("Because you loved"), {"like": anime_id}, anime_id
+    yield mark("Hidden gems"), {"order": SortOrder.DISCOVER}, None
     if len(best.profile.planned):
-        yield "From your plan to watch", {"planned": PlannedMode.ONLY}, None
+        yield mark("From your plan to watch"), {"planned": PlannedMode.ONLY}, None
     for anime_id in loved[1:]:
-        yield "Because you loved", {"like": anime_id}, anime_id
-    yield "Outside your usual genres", {"unusual": True}, None
-    yield "For one evening", {"type": (MediaType.MOVIE,), "max_episodes": 1}, None
+        yield mark("Because you loved"), {"like": anime_id}, anime_id
+    yield mark("Outside your usual genres"), {"unusual": True}, None
+    yield mark("For one evening"), {"type": (MediaType.MOVIE,), "max_episodes": 1}, None
 
 
 def _loved_reasons(library: Library, best: RecommendationResult) -> list[int]:

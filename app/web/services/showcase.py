@@ -43,11 +43,6 @@ class SeasonOfYear:
     year: int
     season: Season
 
-    @property
-    def label(self) -> str:
-        """What it is called."""
-        return f"{self.season.capitalize()} {self.year}"
-
     def shifted(self, by: int) -> SeasonOfYear:
         """Return the season so many after this one, or before it."""
         year, place = divmod(4 * self.year + _SEASONS.index(self.season) + by, 4)
@@ -70,14 +65,14 @@ def anime_of_season(library: Library, when: SeasonOfYear, count: int) -> list[An
     return list(islice(of_season, count))
 
 
-def season_anime(library: Library) -> tuple[str, list[Anime]]:
+def season_anime(library: Library) -> tuple[SeasonOfYear, list[Anime]]:
     """Return the season in which the data were made, and its anime with pictures.
 
     An empty list where the data know too few of them.
     """
     when = current_season(library)
     anime = [each for each in anime_of_season(library, when, 2 * SEASON_SIZE) if each.picture]
-    return when.label, anime[:SEASON_SIZE] if len(anime) >= MIN_SEASON_SIZE else []
+    return when, anime[:SEASON_SIZE] if len(anime) >= MIN_SEASON_SIZE else []
 
 
 def first_recent_year(library: Library) -> int:

@@ -11,6 +11,7 @@ from app.lists.entry import AnimeList
 from app.recommender import EngineName
 from app.recommender.recommend import estimate_items
 from app.recommender.user_neighbours import UserNeighbours, find_user_neighbours
+from app.translation import gettext
 from app.web.requests.query import InvalidQuery, Preference, QueryOptions, SimilarUsersOptions
 from app.web.services.filters import ActiveFilter
 from app.web.services.library import Library
@@ -67,9 +68,16 @@ def resolve_engine(library: Library, options: QueryOptions) -> EngineName:
     """
     engines = list(library.model.training_users)
     if not engines:
-        raise InvalidQuery("engine", "This Hakken keeps no fans to compare with.")
+        raise InvalidQuery("engine", gettext("This Hakken keeps no fans to compare with."))
     if options.engine is EngineName.HAKKEN:
         return EngineName(engines[0])
     if options.engine not in engines:
-        raise InvalidQuery("engine", f"“engine” should be one of: {', '.join(engines)}.")
+        raise InvalidQuery(
+            "engine",
+            gettext(
+                "“%(option)s” should be one of: %(known)s.",
+                option="engine",
+                known=", ".join(engines),
+            ),
+        )
     return options.engine

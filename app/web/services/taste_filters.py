@@ -9,6 +9,8 @@ import numpy as np
 from app.recommender import UserProfile
 from app.recommender.array_types import BoolArray, Int64Array
 from app.recommender.similar_items import similar_items
+from app.translation import gettext
+from app.vocabulary import catalogue_word
 from app.web.requests.query import QueryOptions
 from app.web.services.filters import ActiveFilter, ItemAttributes, make_filter
 from app.web.services.library import Library
@@ -27,16 +29,21 @@ def build_taste_filters(
         mask = np.zeros(len(library.model), bool)
         for user in users:
             mask |= continuation_mask(library, user)
-        yield make_filter(options, "Goes on with a series you liked", mask, "continues")
+        yield make_filter(options, gettext("Goes on with a series you liked"), mask, "continues")
     if options.unusual:
         seen = np.concatenate([user.seen for user in users])
         names, mask = unusual_mask(library.attributes, seen)
-        label = f"Outside your usual genres: no {', '.join(names)}" if names else "Unusual"
+        said = gettext(", ").join(map(catalogue_word, names))
+        label = (
+            gettext("Outside your usual genres: no %(genres)s", genres=said)
+            if names
+            else gettext("Unusual")
+        )
         yield make_filter(options, label, mask, "unusual")
     if options.like is not None:
         title = library.catalogue.title(options.like, english=options.english)
         mask = like_mask(library, options.like)
-        yield make_filter(options, f"Like {title}", mask, "like")
+        yield make_filter(options, gettext("Like %(title)s", title=title), mask, "like")
 
 
 def continuation_mask(library: Library, user: UserProfile) -> BoolArray:

@@ -16,6 +16,7 @@ from app.lists.errors import BadUsername, EmptyList
 from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
 from app.observability.metrics import LIST_FETCH_SECONDS
 from app.recommender import UserList, WatchStatus
+from app.translation import gettext, mark
 from app.web.requests.query import InvalidQuery, QueryOptions
 from app.web.services.library import Library
 
@@ -36,7 +37,10 @@ def get_source(library: Library, slug: str) -> ListSource:
         return library.sources[slug]
     except KeyError:
         known = ", ".join(library.sources)
-        raise InvalidQuery("source", f"“source” should be one of: {known}.") from None
+        sentence = gettext(
+            "“%(option)s” should be one of: %(known)s.", option="source", known=known
+        )
+        raise InvalidQuery("source", sentence) from None
 
 
 def resolve_user(library: Library, slug: str, typed: str) -> UserRef:
@@ -61,9 +65,11 @@ def resolve_user(library: Library, slug: str, typed: str) -> UserRef:
         raise BadUsername(source=source.name, username="", rule="")
     if len(typed) > MAX_USERNAME_LENGTH:
         shown = typed[:MAX_USERNAME_LENGTH]
-        raise BadUsername(source=source.name, username=shown, rule="it is far too long")
+        raise BadUsername(source=source.name, username=shown, rule=mark("it is far too long"))
     if set(typed) <= set("./"):
-        raise BadUsername(source=source.name, username=typed, rule="names hold letters or digits")
+        raise BadUsername(
+            source=source.name, username=typed, rule=mark("names hold letters or digits")
+        )
     return UserRef(source, typed)
 
 

@@ -11,18 +11,19 @@ from app.recommender import RecommendOptions, SortOrder, UserProfile
 from app.recommender.affinity import affinity_contributions
 from app.recommender.recommend import MAX_SCORE, MIN_SCORE, PERCENT, ItemScores, score_items
 from app.recommender.score_correction import corrected_scores
+from app.translation import mark
 from app.web.requests.query import QueryOptions
 from app.web.services.library import Library
 from app.web.services.recommendations import estimate_for, recommend_with_filters
 from app.web.services.user_lists import to_user_list
 
-ITEM_BIAS_LABEL = "How much better than average fans find this anime"
-USER_BIAS_LABEL = "How much higher than others this fan scores"
+ITEM_BIAS_LABEL = mark("How much better than average fans find this anime")
+USER_BIAS_LABEL = mark("How much higher than others this fan scores")
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreTerm:
-    """A number that is added, and what it stands for."""
+    """A number that is added, and what it stands for: a message."""
 
     label: str
     value: float
@@ -158,22 +159,26 @@ def _score_terms(library: Library, scores: ItemScores, position: int) -> tuple[S
     parameters = model.parameters
     pick = parameters.score_affinity_weight * affinity + parameters.score_offset
     terms = {
-        "The average of all scores": model.global_mean,
+        mark("The average of all scores"): model.global_mean,
         ITEM_BIAS_LABEL: float(model.score_model.item_bias[position]),
         USER_BIAS_LABEL: predicted.user_bias,
-        "How this fan scored anime that others score alike": float(predicted.knn_term[position]),
-        "What all scores on the list say together": float(predicted.gaussian_term[position]),
-        "Anime that the fan would pick are scored higher": pick,
+        mark("How this fan scored anime that others score alike"): float(
+            predicted.knn_term[position]
+        ),
+        mark("What all scores on the list say together"): float(predicted.gaussian_term[position]),
+        mark("Anime that the fan would pick are scored higher"): pick,
     }
     raw = float(predicted.score[position])
     if model.score_trees is not None:
         at = np.array([position])
         corrected = corrected_scores(model, scores.profile, scores.affinity, predicted, at)
-        terms["What such sums were off by, by how much is behind them"] = float(corrected[0]) - raw
+        terms[mark("What such sums were off by, by how much is behind them")] = (
+            float(corrected[0]) - raw
+        )
         raw = float(corrected[0])
     clamped = min(MAX_SCORE, max(MIN_SCORE, raw))
     if clamped != raw:
-        terms["Kept within 1 and 10"] = clamped - raw
+        terms[mark("Kept within 1 and 10")] = clamped - raw
     return _to_terms(terms)
 
 
@@ -203,7 +208,7 @@ def _knn_breakdown(library: Library, scores: ItemScores, position: int) -> KnnBr
     )
     baseline, score = float(prediction.baseline[position]), float(prediction.score[position])
     terms = {
-        "The average of all scores": model.global_mean,
+        mark("The average of all scores"): model.global_mean,
         USER_BIAS_LABEL: scores.profile.user_bias,
         ITEM_BIAS_LABEL: float(model.item_bias[position]),
     }

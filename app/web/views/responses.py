@@ -12,6 +12,7 @@ from app.lists import ListSource
 from app.lists.entry import AnimeList
 from app.schemas.base import Schema, to_json
 from app.schemas.recommendations import RecommendationsResponse
+from app.translation import gettext
 from app.web.presenters.export import ExportedAnswer, to_csv
 from app.web.presenters.takeaway import FeedPlace, parse_created, to_atom, to_calendar, to_mal_xml
 from app.web.requests.query import InvalidQuery, QueryOptions, to_page_query
@@ -51,7 +52,11 @@ def export_response(file_format: str, answer: ExportedAnswer) -> Response:
     elif file_format == "xml":
         response = Response(to_mal_xml(answer.recommendations), mimetype="application/xml")
     else:
-        raise InvalidQuery("format", "“format” should be csv, json, xml, atom, ics, card or tall.")
+        known = "csv, json, xml, atom, ics, card, tall"
+        raise InvalidQuery(
+            "format",
+            gettext("“%(option)s” should be one of: %(known)s.", option="format", known=known),
+        )
     response.headers["Content-Disposition"] = f'attachment; filename="hakken.{file_format}"'
     return response
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, current_app, render_template, url_for
 
+from app.translation import current_language, gettext
 from app.web.request_costs import Cost, rate_limited
 from app.web.state import get_library
 from app.web.views.responses import PUBLIC_HOUR, page_response
@@ -53,7 +54,8 @@ def get_manifest() -> Response:
     manifest = {
         "name": "Hakken",
         "short_name": "Hakken",
-        "description": "What to watch next, and why.",
+        "lang": current_language.get(),
+        "description": gettext("What to watch next, and why."),
         "start_url": url_for("pages.show_home"),
         "scope": url_for("pages.show_home"),
         "display": "standalone",

@@ -16,6 +16,7 @@ from markupsafe import escape
 from werkzeug.wrappers import Response as AnyResponse
 
 from app.lists.entry import AnimeList
+from app.translation import gettext, ngettext
 from app.web.errors import error_page_end
 from app.web.presenters.text import progress_text
 from app.web.requests.query import QueryOptions
@@ -63,13 +64,15 @@ class ListPage(ABC):
             if progress:
                 words = last_words = progress_text(progress, self.user.source.name)
             else:
-                words = f"{last_words} {time.monotonic() - began:.0f} seconds so far."
+                seconds = round(time.monotonic() - began)
+                lasted = ngettext("%(count)s second so far.", "%(count)s seconds so far.", seconds)
+                words = f"{last_words} {lasted}"
             yield f"{start}<p>{escape(words)}</p>\n"
             start = ""
-        closing_words = "The list has arrived."
+        closing_words = gettext("The list has arrived.")
         try:
             end = self.render(fetching.result(), "end")
             assert isinstance(end, str)
         except Exception as error:
-            end, closing_words = error_page_end(error), "The list could not be read."
+            end, closing_words = error_page_end(error), gettext("The list could not be read.")
         yield f"<p>{closing_words}</p>\n{_WAITING_END}{end}"

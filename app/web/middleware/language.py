@@ -1,0 +1,91 @@
+"""In which language a page is: what the visitor chose, else what the browser asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask, Response, request, url_for
+
+from app.translation import (
+    ENGLISH,
+    LANGUAGES,
+    current_language,
+    format_day,
+    format_number,
+    lookup,
+    lookup_plural,
+    text_direction,
+)
+
+ARGUMENT = COOKIE = "lang"
+"""What chooses a language in an address, and what remembers it; there is no other cookie."""
+COOKIE_SECONDS = 365 * 24 * 3600
+_FOR_PROGRAMS = ("/api/", "/static/")
+_WORDED = {"text/html", "text/javascript", "application/manifest+json"}
+
+
+def init_app(app: Flask) -> None:
+    """Answer each request in its language, and give templates the words."""
+    app.before_request(_choose_language)
+    app.after_request(_tell_language)
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    app.jinja_env.policies["ext.i18n.trimmed"] = True
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
+        lookup, lookup_plural, newstyle=True
+    )
+    app.jinja_env.filters |= {"number": format_number, "day": format_day}
+    app.jinja_env.globals |= {
+        "languages": LANGUAGES,
+        "language": current_language.get,
+        "text_direction": text_direction,
+        "in_language": _address_in,
+    }
+
+
+def _chosen() -> str | None:
+    """Return the language that the address asks for, where it is one of ours."""
+    asked = request.args.get(ARGUMENT)
+    return asked if asked in LANGUAGES else None
+
+
+def _choose_language() -> None:
+    language: str | None = ENGLISH
+    if not request.path.startswith(_FOR_PROGRAMS):
+        language = _chosen() or request.cookies.get(COOKIE)
+        if language not in LANGUAGES:
+            language = _accepted()
+    current_language.set(language or ENGLISH)
+
+
+def _accepted() -> str | None:
+    """Return the language of ours that the browser prefers; ``ja-JP`` is Japanese, too."""
+    wanted = (tag.partition("-")[0].lower() for tag, quality in request.accept_languages if quality)
+    return next((code for code in wanted if code in LANGUAGES), None)
+
+
+def _tell_language(response: Response) -> Response:
+    if request.path.startswith(_FOR_PROGRAMS) or response.mimetype not in _WORDED:
+        return response
+    response.content_language.add(current_language.get())
+    response.vary.update(("Accept-Language", "Cookie"))
+    chosen = _chosen()
+    if chosen and request.cookies.get(COOKIE) != chosen:
+        response.set_cookie(
+            COOKIE,
+            chosen,
+            max_age=COOKIE_SECONDS,
+            secure=request.is_secure,
+            httponly=True,
+            samesite="Lax",
+        )
+        response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
+def _address_in(language: str) -> str:
+    """Build the address of the current page in a language; of the home page where it was sent."""
+    if request.method not in ("GET", "HEAD") or not request.url_rule:
+        return url_for("pages.show_home", lang=language)
+    arguments: dict[str, Any] = request.args.to_dict(flat=False)
+    values = arguments | (request.view_args or {}) | {ARGUMENT: language}
+    return url_for(request.endpoint or "", **values)
