@@ -6,7 +6,9 @@ They stay where they are in a checkout; `app.shipped` finds them in both.
 from setuptools import find_namespace_packages, setup
 
 FOLDERS = {f"app.{name}": name for name in ("templates", "static", "bundled_model")}
-CODE = find_namespace_packages(include=("app*", "model_build*"), exclude=("*.__pycache__",))
+CODE = find_namespace_packages(
+    include=("app*", "hakken_mcp*", "model_build*"), exclude=("*.__pycache__",)
+)
 
 setup(
     packages=[*CODE, *FOLDERS],

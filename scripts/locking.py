@@ -49,9 +49,14 @@ LOCKS = {
         "tracking",
         "requirements-build.txt",
     ),
+    "requirements-mcp.txt": Lock(
+        "What answers assistants (MCP): everything that serves, and this.",
+        "mcp",
+        "requirements.txt",
+    ),
     "requirements-dev.txt": Lock(
-        "What tests and benchmarks: everything that trains and tracks, and these. PyTorch itself\n"
-        "comes after it, from requirements-neural.txt.",
+        "What tests and benchmarks: everything that trains, tracks and answers assistants, and\n"
+        "these. PyTorch itself comes after it, from requirements-neural.txt.",
         "dev",
         "requirements-tracking.txt",
     ),

@@ -94,7 +94,7 @@ def test_every_word_of_the_glossary_is_in_its_module() -> None:
 def test_every_module_that_is_named_is_there() -> None:
     known = {
         str(file.relative_to(PROJECT_ROOT))
-        for folder in ("app", "benchmarks", "demo", "model_build", "scripts", "tests")
+        for folder in ("app", "benchmarks", "demo", "hakken_mcp", "model_build", "scripts", "tests")
         for file in (PROJECT_ROOT / folder).rglob("*.py")
     } | {"gunicorn.conf.py"}
     for page in PAGES:

@@ -20,7 +20,7 @@ from tests.tiny_model import anime_ids
 from tests.web.server import Server
 
 ROOT = Path(__file__).resolve().parent.parent
-SHIPPED = ("app", "model_build", "templates", "static", "bundled_model")
+SHIPPED = ("app", "hakken_mcp", "model_build", "templates", "static", "bundled_model")
 LIST = "anime_id,rating,status\n" + "".join(f"{n},10,2\n" for n in anime_ids()[10:14])
 ENVIRONMENT = os.environ | {"NUMBA_DISABLE_JIT": "1"}  # for the tiny model compiling takes longer
 
@@ -95,13 +95,14 @@ def test_the_wheel_has_every_file_that_git_has(wheel: Path) -> None:
         ["git", "ls-files", *SHIPPED], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.splitlines()
     kept = {
-        name if name.startswith(("app/", "model_build/")) else f"app/{name}" for name in tracked
+        name if name.startswith(("app/", "hakken_mcp/", "model_build/")) else f"app/{name}"
+        for name in tracked
     }
     with zipfile.ZipFile(wheel) as file:
         names = {name for name in file.namelist() if ".dist-info/" not in name}
     assert len(kept) > 300
     assert {name for name in names if not name.endswith(".pyc")} >= kept
-    assert {name.partition("/")[0] for name in names} == {"app", "model_build"}
+    assert {name.partition("/")[0] for name in names} == {"app", "hakken_mcp", "model_build"}
 
 
 def test_the_bundled_model_comes_along(installed: Path, tmp_path: Path) -> None:

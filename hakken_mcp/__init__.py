@@ -1,0 +1,1 @@
+"""Hakken for assistants: a server of the Model Context Protocol (docs/mcp.md)."""

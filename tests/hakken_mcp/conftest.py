@@ -1,0 +1,3 @@
+from tests.web.conftest import anilist, app, settings
+
+__all__ = ["anilist", "app", "settings"]
