@@ -37,6 +37,7 @@ title, with nothing but a title, and with English titles that are not English at
 ARABIC_TITLE = "مغامرات لا تنتهي (2019)"
 ENDLESS_TITLE = "転生したらスライムだった件についての長い長い題名" * 4
 ANILIST_OFFSET = 500_000
+KITSU_OFFSET = 700_000
 """AniList's id of an anime is its own id and this."""
 
 
@@ -102,6 +103,7 @@ def _facts(place: int, anime_id: int) -> dict[str, object]:
     return {
         "anime_id": anime_id,
         "anilist_id": anime_id + ANILIST_OFFSET,
+        "kitsu_id": anime_id + KITSU_OFFSET if place % 3 else None,
         "title": title_of(anime_id),
         "title_english": f"English {anime_id}" if place % 2 else title_of(anime_id).upper(),
         "type": TYPES[place % len(TYPES)],

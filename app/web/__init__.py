@@ -39,6 +39,7 @@ from app.web.views import (
     seasons,
     similar_users,
     site_files,
+    stremio,
 )
 
 VIEWS = (
@@ -51,6 +52,7 @@ VIEWS = (
     pair,
     similar_users,
     favourites,
+    stremio,
     openapi,
     health,
     metrics,

@@ -21,7 +21,8 @@ from app.web.state import get_app_state
 
 log = logging.getLogger(__name__)
 
-API_PREFIX = "/api/"
+JSON_PREFIXES = ("/api/", "/stremio/")
+"""Where programs ask, which are told what is wrong as JSON."""
 
 
 def init_app(app: Flask) -> None:
@@ -36,7 +37,7 @@ def error_response(error: Exception) -> Response:
     request_id = str(g.get("request_id", "unknown"))
     problem = to_problem(error, request_id)
     _log_error(error, problem, request_id)
-    if request.path.startswith(API_PREFIX):
+    if request.path.startswith(JSON_PREFIXES):
         response = _problem_json(problem, request_id)
     else:
         response = make_response(_problem_page(problem, error, request_id))

@@ -46,8 +46,20 @@ PAGES = [
 ]
 NAMES = {
     *("Hakken", "MyAnimeList", "AniList", "Kitsu", "Shikimori", "Simkl", "MAL"),
-    *("HiAnime", "Yamtrack", "MALSync", "Taiga", "Jikan", "English", "Yuki", "Ryo", "MONSTER"),
-    *("NARUTO", "Regular", "FewScores", "NoScores", "Nobody99", "AoT", "URL", "CSV", "JSON", "XML"),
+    *("HiAnime", "Yamtrack", "MALSync", "Taiga", "Jikan", "English", "Yuki", "Ryo", "Stremio"),
+    *(
+        "MONSTER",
+        "NARUTO",
+        "Regular",
+        "FewScores",
+        "NoScores",
+        "Nobody99",
+        "AoT",
+        "URL",
+        "CSV",
+        "JSON",
+        "XML",
+    ),
     *(
         "NDCG",
         "RMSE",

@@ -47,6 +47,8 @@ PATHS = (
     f"/user/myanimelist/{NAME}",
     f"/user/anilist/{NAME}?n=5",
     f"/user/anilist/{NAME}x",
+    f"/stremio/anilist/{NAME}/manifest.json",
+    f"/stremio/anilist/{NAME}x/catalog/series/hakken-match.json",
     "/user/myanimelist/CutFan",
     "/user/myanimelist/DownFan",
     "/user/kitsu/ForeignFan",

@@ -20,7 +20,7 @@ from app.translation import (
 ARGUMENT = COOKIE = "lang"
 """What chooses a language in an address, and what remembers it; there is no other cookie."""
 COOKIE_SECONDS = 365 * 24 * 3600
-_FOR_PROGRAMS = ("/api/", "/static/")
+_FOR_PROGRAMS = ("/api/", "/static/", "/stremio/")
 _WORDED = {"text/html", "text/javascript", "application/manifest+json"}
 
 

@@ -20,7 +20,10 @@ MAX_ADDRESSES = 50_000
 ICON_SIZES = (192, 512)
 KEPT_SUFFIXES = {".css", ".js", ".svg"}
 """Static files that every page may need; the service worker keeps them."""
-ABOUT_SOMEBODY = ("/user/", "/favourites/", "/fans/", "/together/", "/picks", "/recommend", "/api/")
+ABOUT_SOMEBODY = (
+    *("/user/", "/favourites/", "/fans/", "/together/", "/picks", "/recommend"),
+    *("/api/", "/stremio/"),
+)
 PAGES = (
     *("pages.show_home", "pages.show_example", "picks.show_picker"),
     *("seasons.show_current_season", "about.show_about"),
