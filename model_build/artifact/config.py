@@ -49,9 +49,16 @@ class PublishConfig(PublishOptions):
 class FetchConfig(Config):
     """Options of `fetch`."""
 
-    source: Location = named("from", "bundled, gs://bucket/prefix or a directory")
+    source: Location = named(
+        "from",
+        "bundled, gs://bucket/prefix, a directory, models:/name/version of MLflow or "
+        "wandb:entity/project/name:version of Weights & Biases",
+    )
     version: Annotated[str, Metavar("VERSION")] | None = Field(
         None, description="as versions lists it (default: live)"
+    )
+    mlflow_uri: Location | None = Field(
+        None, description="MLflow's server, for models:/ (default: MLFLOW_TRACKING_URI)"
     )
     out: OutputFolder = Field(description="the model's place")
 

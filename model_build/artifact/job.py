@@ -18,7 +18,7 @@ def annotate(config: AnnotateConfig) -> str:
 
 def fetch(config: FetchConfig) -> str:
     """Copy a published model, or the bundled one, and verify it."""
-    version = download_model(config.source, config.version, config.out)
+    version = download_model(config.source, config.version, config.out, config.mlflow_uri)
     return f"model       {version} in {config.out}"
 
 

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from model_build.artifact.config import PublishOptions
+from model_build.artifact.registries import is_registry_address
 from model_build.collect.config import KitsuOptions, MyAnimeListOptions
 from model_build.data.config import PrepareOptions, SplitOptions
 from model_build.engines.config import ENGINE_OPTIONS, AlsEngineOptions, NetworkEngineOptions
@@ -74,7 +75,8 @@ class TrainSection(TrainOptions):
     pretrained: Location | None = Field(
         None,
         description="a model to fetch instead of training one: bundled, a directory or "
-        "gs://bucket/prefix where models are published",
+        "gs://bucket/prefix where models are published, models:/name/version (at [mlflow]'s uri) "
+        "or wandb:entity/project/name:version",
         examples=[BUNDLED],
     )
     version: str | None = Field(
@@ -259,6 +261,8 @@ class _ConfigReader:
     def _resolve_path(self, option: Option, value: object) -> object:
         is_path = option.role in (Role.INPUT, Role.OUTPUT, Role.PLACE)
         if not is_path or not isinstance(value, str) or "://" in value or value == BUNDLED:
+            return value
+        if option.role is Role.PLACE and is_registry_address(value):
             return value
         return str(self.path.parent / value)
 

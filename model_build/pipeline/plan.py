@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from model_build.artifact.config import AnnotateConfig, FetchConfig, PublishConfig
+from model_build.artifact.registries import MLFLOW_SCHEME
 from model_build.collect.config import COLLECT_CONFIGS, KitsuOptions
 from model_build.data.config import CATALOGUE_FILE, PrepareConfig, SplitConfig
 from model_build.engines.config import ENGINE_CONFIGS, AlsEngineOptions
@@ -16,6 +18,7 @@ from model_build.interface.config import RecommendConfig, SimilarConfig
 from model_build.pipeline.config import PipelineConfig, TrainSection
 from model_build.pipeline.task import PipelineTask
 from model_build.reporting.config import ReportConfig
+from model_build.tracking.trackers import mlflow_uri
 from model_build.train.config import TrainConfig
 from model_build.tuning.config import IMPLICIT_CONFIGS, IMPLICIT_OPTIONS, TuneConfig
 from model_build.util.options import Config
@@ -224,9 +227,11 @@ class _TaskPlanner:
         model = folders["train"]
         if train.pretrained is not None:
             names = train.model_fields_set & {"version"}
-            version = dict.fromkeys(names, train.version)
-            fetch = FetchConfig(source=train.pretrained, out=model, **version)
-            digest = partial(_published_digest, train.pretrained, train.version)
+            given: dict[str, Any] = dict.fromkeys(names, train.version)
+            if train.pretrained.startswith(MLFLOW_SCHEME) and self._config.mlflow is not None:
+                given["mlflow_uri"] = mlflow_uri(self._config.mlflow, self._work)
+            fetch = FetchConfig(source=train.pretrained, out=model, **given)
+            digest = partial(_published_digest, fetch)
             self._add("train", fetch, extra_state=digest)
         else:
             files = {"ratings": ratings, "out": model, **self._catalogue, **self._settings}
@@ -288,10 +293,12 @@ def _check_not_trained_on(model: Path, ratings: tuple[str, ...]) -> None:
     check_not_trained_on(model, ratings)
 
 
-def _published_digest(source: str, version: str | None) -> str:
+def _published_digest(fetch: FetchConfig) -> str:
     from model_build.artifact.pretrained import resolve_model_ref
 
-    return resolve_model_ref(source, version).digest
+    with TemporaryDirectory() as cache:
+        ref = resolve_model_ref(fetch.source, fetch.version, Path(cache), fetch.mlflow_uri)
+    return ref.digest
 
 
 def _dataset_index(folder: str) -> str:

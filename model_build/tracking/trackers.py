@@ -7,27 +7,31 @@ server, or keeps a folder that `wandb sync` sends later. Both are imported when 
 from __future__ import annotations
 
 import json
-import logging
 import os
 import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
-from model_build.util.errors import InputError
+from model_build.tracking.pyfunc_files import write_pyfunc_files
 from model_build.util.options import Config
+from model_build.util.tracker_clients import (
+    WANDB_KEY_VARIABLE,
+    import_wandb,
+    open_mlflow,
+    require_packages,
+)
 
 Parameters = Mapping[str, str | int | float | bool]
 MetricValues = Mapping[str, float]
 TableRows = Sequence[Mapping[str, Any]]
 
-WANDB_KEY_VARIABLE = "WANDB_API_KEY"
 WANDB_INIT_SECONDS = 30.0
 MLFLOW_INVALID_CHARACTERS = re.compile(r"[^\w\-. :/]")
 MLFLOW_VALUE_LENGTH = 500
@@ -57,6 +61,11 @@ class WandbOptions(Config):
         examples=["offline"],
     )
     model_files: bool = Field(False, description="whether the model itself is kept with the run")
+
+
+def mlflow_uri(options: MLflowOptions, work: Path) -> str:
+    """Return where runs are kept: the server that is named, or a file in the work folder."""
+    return options.uri or f"sqlite:///{work.absolute() / 'mlflow.db'}"
 
 
 class ExperimentTracker(Protocol):
@@ -118,17 +127,8 @@ class Tracking:
 
 class _MLflowTracker:
     def __init__(self, options: MLflowOptions, work: Path) -> None:
-        # Before mlflow is imported: it reports to nobody, and a server that does not answer is not
-        # waited for long.
-        os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
-        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-        from mlflow.tracking import MlflowClient
-
-        for name in ("alembic", "mlflow"):
-            logging.getLogger(name).setLevel(logging.WARNING)
         self._options, self._work = options, work
-        self._client = MlflowClient(options.uri or f"sqlite:///{work / 'mlflow.db'}")
+        self._client = open_mlflow(mlflow_uri(options, work))
         self._run = ""
         self._tables: list[dict[str, str]] = []
 
@@ -160,6 +160,7 @@ class _MLflowTracker:
         self._client.set_tag(self._run, "mlflow.loggedArtifacts", json.dumps(self._tables))
 
     def log_model(self, folder: Path, version: str, parameters: Parameters) -> None:
+        from mlflow import __version__ as mlflow_version
         from mlflow.exceptions import MlflowException
 
         self._log_parameters({f"model.{name}": value for name, value in parameters.items()})
@@ -167,6 +168,9 @@ class _MLflowTracker:
         if not self._options.model_files:
             return
         self._client.log_artifacts(self._run, str(folder), "model")
+        with TemporaryDirectory() as described:
+            write_pyfunc_files(Path(described), mlflow_version)
+            self._client.log_artifacts(self._run, described, "model")
         name = self._options.register_as
         if name:
             with suppress(MlflowException):  # it is registered
@@ -197,16 +201,11 @@ def _mlflow_name(name: str) -> str:
 
 class _WandbTracker:
     def __init__(self, options: WandbOptions, work: Path) -> None:
-        os.environ["WANDB_ERROR_REPORTING"] = "false"  # before wandb is imported
-        import wandb
-
-        self._options, self._folder, self._wandb = options, work / "wandb", wandb
+        self._options, self._folder = options, work / "wandb"
+        self._wandb = import_wandb(self._folder)
         self._run: Any = None
 
     def start_run(self, parameters: Parameters) -> None:
-        for variable in ("WANDB_CACHE_DIR", "WANDB_DATA_DIR", "WANDB_CONFIG_DIR"):
-            os.environ.setdefault(variable, str(self._folder))
-        self._folder.mkdir(parents=True, exist_ok=True)
         has_key = bool(os.environ.get(WANDB_KEY_VARIABLE))
         settings = self._wandb.Settings(
             mode=self._options.mode or ("online" if has_key else "offline"),
@@ -266,19 +265,9 @@ def open_tracking(mlflow: MLflowOptions | None, wandb: WandbOptions | None, work
     work = work.absolute()
     trackers: dict[str, Callable[[], ExperimentTracker]] = {}
     if mlflow is not None:
-        _require_packages("mlflow", "alembic")
+        require_packages("[mlflow]", "mlflow", "alembic")
         trackers["mlflow"] = lambda: _MLflowTracker(mlflow, work)
     if wandb is not None:
-        _require_packages("wandb")
+        require_packages("[wandb]", "wandb")
         trackers["wandb"] = lambda: _WandbTracker(wandb, work)
     return Tracking(trackers)
-
-
-def _require_packages(*modules: str) -> None:
-    for module in modules:
-        spec = find_spec(module)
-        if spec is None or spec.origin is None:  # a folder of that name is no library
-            raise InputError(
-                f"[{modules[0]}]: {module} is not installed; "
-                "pip install -r requirements-tracking.txt."
-            )

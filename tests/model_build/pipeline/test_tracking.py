@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from typing import Any
 import pytest
 
 from model_build.cli import main
+from model_build.tracking import pyfunc_files
+from model_build.tracking.pyfunc_files import write_pyfunc_files
 from model_build.tracking.trackers import MetricValues, Parameters, Tracking
 from tests.model_build.pipeline.shop import CONFIG, Shop, make_shop
 from tests.model_build.worlds import ROOT
@@ -124,9 +127,9 @@ def test_mlflow_has_the_results_and_registers_the_model(
     folder = Path(place.removeprefix("file://"))
     for name in ("measures.json", "comparison.json"):
         assert json.loads((folder / name).read_text("utf-8")) == tracked.shop.read(name)
-    kept = {file.name: file.read_bytes() for file in (folder / "model").iterdir()}
     model = tracked.work / "model"
-    assert kept == {file.name: file.read_bytes() for file in model.iterdir()}
+    for file in model.iterdir():
+        assert (folder / "model" / file.name).read_bytes() == file.read_bytes()
     assert (folder / "MODEL_CARD.md").is_file()
     registered = database.execute("select name, source, run_id from model_versions").fetchall()
     assert registered == [("hakken", f"{place}/model", run_id)]
@@ -184,6 +187,31 @@ def test_one_that_is_not_installed_is_told_before_anything_runs(
         f"[{module}]: {module} is not installed; pip install -r requirements-tracking.txt."
     )
     assert not shop.work.exists()
+
+
+def test_the_packages_of_a_registered_model_are_those_of_checkout_or_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_pyfunc_files(tmp_path / "checkout", "3")
+    wanted = (tmp_path / "checkout" / "requirements.txt").read_text("utf-8").splitlines()
+    assert {"numpy", "polars", "pandas"} <= {re.split(r"\W", line)[0] for line in wanted}
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = {"": extras["dependencies"], **extras["optional-dependencies"]}
+    lines = [
+        f"Requires-Dist: {line}" + (f'; extra == "{extra}"' if extra else "")
+        for extra, found in extras.items()
+        for line in found
+    ]
+    about = tmp_path / "site" / "hakken-1.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("\n".join(["Name: hakken", "Version: 1", *lines]) + "\n")
+    for package in ("app", "model_build"):
+        (tmp_path / "site" / package / "bundled_model").mkdir(parents=True)
+    monkeypatch.setattr(pyfunc_files, "ROOT", tmp_path / "site")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    write_pyfunc_files(tmp_path / "installed", "3")
+    assert (tmp_path / "installed" / "requirements.txt").read_text("utf-8").splitlines() == wanted
+    assert not list((tmp_path / "installed").rglob("bundled_model"))
 
 
 class Failing:
