@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 from babel.messages.catalog import Catalog, Message
@@ -238,6 +239,24 @@ def test_each_language_is_a_link_away(client: FlaskClient) -> None:
     assert "order=score" in link.attributes["href"]
     (current,) = (each for each in page.one("footer").all("a") if "aria-current" in each.attributes)
     assert current.text == "English"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/?endpoint=x&_scheme=javascript&_external=1&_anchor=y&_method=POST",
+        "/pick?q=%E7%99%BA%20%26%2B%3C&q=2&lang=ja&lang=en",
+        "/user/anilist/no%2Fsuch%25one%3F?n=5",
+    ],
+)
+def test_the_other_language_is_at_the_same_address(client: FlaskClient, address: str) -> None:
+    page = read_html(client.get(address).text)
+    links = page.one("footer").all("a", hreflang="ja")
+    parts, asked = urlsplit(links[0].attributes["href"]), urlsplit(address)
+    assert (parts.scheme, parts.netloc) == ("", "")
+    assert unquote(parts.path) == unquote(asked.path)
+    others = [pair for pair in parse_qsl(asked.query) if pair[0] != "lang"]
+    assert parse_qsl(parts.query) == [*others, ("lang", "ja")]
 
 
 def test_an_upload_leads_home_in_another_language(client: FlaskClient) -> None:

@@ -63,7 +63,7 @@ def init_security(app: Flask, settings: AppSettings) -> None:
 
 
 def init_cors(app: Flask, settings: AppSettings) -> None:
-    """Let pages of other origins ask the API, if the operator says which; there are no cookies.
+    """Let pages of other origins ask the API, if the operator says which; no cookie decides.
 
     Stremio and its likes are pages of other origins, each of its own: its catalogues are for all.
     """

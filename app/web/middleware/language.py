@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from urllib.parse import quote, urlencode
 
 from flask import Flask, Response, request, url_for
 
@@ -86,6 +86,7 @@ def _address_in(language: str) -> str:
     """Build the address of the current page in a language; of the home page where it was sent."""
     if request.method not in ("GET", "HEAD") or not request.url_rule:
         return url_for("pages.show_home", lang=language)
-    arguments: dict[str, Any] = request.args.to_dict(flat=False)
-    values = arguments | (request.view_args or {}) | {ARGUMENT: language}
-    return url_for(request.endpoint or "", **values)
+    # Not by url_for, for which some names have a meaning of their own.
+    arguments = [pair for pair in request.args.items(multi=True) if pair[0] != ARGUMENT]
+    path = f"{request.script_root}/{quote(request.path.lstrip('/'))}"
+    return f"{path}?{urlencode([*arguments, (ARGUMENT, language)])}"

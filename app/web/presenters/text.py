@@ -62,7 +62,7 @@ def describe_rating(anime: Anime | RankedAnime) -> str:
     """Write the age rating in plain words, and that it was inferred; empty where there is none."""
     if anime.age_rating is None:
         return ""
-    told = f"{anime.age_rating.label}, {gettext(anime.age_rating.description)}"
+    told = gettext(", ").join((anime.age_rating.label, gettext(anime.age_rating.description)))
     return gettext("%(rating)s (inferred)", rating=told) if anime.rating_inferred else told
 
 
