@@ -317,6 +317,8 @@ def franchise_entry_points(
                 remaining[at] = False
                 shown += allowed[at]
             last += 1
+        if not shown:
+            continue
         order = watch_order[first:last]
         chosen = franchise_continuation(
             order, prequel, entry_count, seen, unseen, between, min_share, between_share

@@ -367,7 +367,7 @@ def recommend(
     scores = score_items(model, user, options)
     profile, collapsed = scores.profile, collapse_candidates(model, scores, options)
     chosen = top_items(scores.sort_key, collapsed.allowed, options.top_n, options.offset)
-    explanations = scores.explain(model, chosen, options.explanation_size, options.franchises)
+    explanations: list[tuple[Contribution, ...]] = [()] * len(chosen)
     percentiles = scores.match_percentiles(model, chosen)
     of_match = scores.explained_target == "match"
     expected = scores.expected_scores(model, chosen)
@@ -379,6 +379,7 @@ def recommend(
     moved_by = scores.moved_by(chosen)
     reasons: list[FeatureGroup | None] = [None] * len(chosen)
     if options.explanation_size:
+        explanations = scores.explain(model, chosen, options.explanation_size, options.franchises)
         reasons = scores.moving_reasons(model, chosen)
     follows = np.full(len(chosen), -1)
     if options.franchises is not None:

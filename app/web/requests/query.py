@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any, Self, TypeVar, overload
 
 from pydantic import (
@@ -459,11 +460,15 @@ def parse_title_language(arguments: Mapping[str, str]) -> TitleLanguage:
 
 def to_page_query(options: QueryOptions) -> dict[str, Any]:
     """Write options as a page's query arguments, defaults left out."""
-    own = set(_PAGE_NAME_BY_OPTION) & type(options).model_fields.keys()
-    changed = options.model_dump(mode="json", exclude_defaults=True, include=own)
+    changed = options.model_dump(mode="json", exclude_defaults=True, include=_own(type(options)))
     return {
         _PAGE_NAME_BY_OPTION[name]: _option_text(name, value) for name, value in changed.items()
     }
+
+
+@cache
+def _own(model: type[QueryOptions]) -> set[str]:
+    return _PAGE_NAME_BY_OPTION.keys() & model.model_fields.keys()
 
 
 def _option_text(option: str, value: Any) -> str:

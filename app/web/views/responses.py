@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from urllib.parse import urlencode
 
-from flask import Response, abort, request, url_for
+from flask import Response, abort, g, request, url_for
 from werkzeug.urls import iri_to_uri
 
 from app.card_images import CardShape, ShareCard
@@ -25,6 +26,9 @@ ATOM, CALENDAR = "atom", "ics"
 """What ``format`` calls a feed and a calendar."""
 PUBLIC_HOUR = "public, max-age=3600"
 """Cache-Control of what is about anime, not about fans: anybody may keep it for an hour."""
+
+_SAFE_IN_QUERY = "!$'()*,/:;?@"
+"""What `url_for` does not escape in a query either."""
 
 
 def page_response(page: str, cache_control: str) -> Response:
@@ -106,7 +110,10 @@ def card_response(card: ShareCard, shape: CardShape, *lists: AnimeList) -> Respo
 
 def current_page_url(options: QueryOptions) -> str:
     """Build the address of the current page with other options."""
-    return url_for(request.endpoint or "", **(request.view_args or {}), **to_page_query(options))
+    if "page_address" not in g:  # a page has a hundred of these, which differ in what follows
+        g.page_address = url_for(request.endpoint or "", **(request.view_args or {}))
+    query = urlencode(to_page_query(options), safe=_SAFE_IN_QUERY)
+    return f"{g.page_address}?{query}" if query else str(g.page_address)
 
 
 def user_page_url(endpoint: str, source: str, username: str, options: QueryOptions) -> str:
