@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import tomllib
 from importlib import import_module
 
 import pytest
@@ -124,3 +126,32 @@ def test_every_command_line_is_taken(line: list[str], monkeypatch: pytest.Monkey
     command = import_module(f"model_build.commands.{line[0]}")
     monkeypatch.setattr(command, "run", lambda _: None, raising=False)
     assert main(line) == 0
+
+
+def other_lines() -> list[tuple[str, list[str]]]:
+    """Every line of a block of code that runs another program, with the page that it is of."""
+    found = []
+    for page in PAGES:
+        text = page.read_text("utf-8").replace("\\\n", " ")
+        for block in re.findall(r"^```(?:sh)?\n(.*?)^```$", text, re.M | re.S):
+            for line in re.findall(
+                r"^ *(?:\w+=\S+ +)?((?:scripts/|pip |docker |gcloud ).*)$", block, re.M
+            ):
+                words = shlex.split(line, comments=True)
+                found.append((str(page.relative_to(PROJECT_ROOT)), words))
+    return found
+
+
+@pytest.mark.parametrize(("page", "line"), other_lines(), ids=str)
+def test_other_programs_are_there_or_named_as_needed(page: str, line: list[str]) -> None:
+    program, *words = line
+    if program.startswith("scripts/"):  # tests/test_scripts.py and tests/benchmarks run them
+        assert os.access(PROJECT_ROOT / program, os.X_OK)
+    elif program == "pip":
+        project = tomllib.loads((PROJECT_ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+        extras = re.findall(r"\.\[(.*)\]", " ".join(words))
+        assert set(extras) <= project["optional-dependencies"].keys()
+        files = [word for word in words if word.endswith(".txt")]
+        assert all((PROJECT_ROOT / file).is_file() for file in files)
+    else:
+        assert f"Needs {program}" in (PROJECT_ROOT / page).read_text("utf-8")
