@@ -29,7 +29,6 @@ from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
 from app.recommender.array_types import (
-    BoolArray,
     Float32Array,
     Float64Array,
     FloatArray,
@@ -273,8 +272,6 @@ def solve_ease(
     regularisation: EaseRegularisation,
     n_neighbours: int,
     *,
-    tail: BoolArray | None = None,
-    n_tail: int = 0,
     threads: int | None = None,
     step: str = "affinity",
     on_progress: ProgressCallback = no_progress,
@@ -283,18 +280,12 @@ def solve_ease(
 
     Memory: besides the sums, two blocks of rows a thread.
 
-    Parameters
-    ----------
-    tail, n_tail
-        (n_items,) bool, the little-known items. They are seldom among the largest weights of a row,
-        so the ``n_tail`` largest positive ones of theirs are kept beside those.
-
     Returns
     -------
     csr_array
         (n_items, n_items) float32. Row j is the anime on the list, column i the one recommended; of
-        each row the ``n_neighbours`` weights of largest magnitude, and those of the tail. Items
-        that the sums are not over have neither row nor column.
+        each row the ``n_neighbours`` weights of largest magnitude. Items that the sums are not over
+        have neither row nor column.
     """
     n_items, known = gram_matrices.n_items, gram_matrices.known
     if not len(known):
@@ -315,10 +306,8 @@ def solve_ease(
         multiplier[rows] = product.sum(axis=1)
     multiplier /= gram.diagonal()
     n_neighbours = min(n_neighbours, len(known) - 1)
-    in_tail = np.zeros(len(known), bool) if tail is None else tail[known]
-    n_tail = min(n_tail, int(in_tail.sum()), len(known) - n_neighbours)
-    value = np.empty((len(known), n_neighbours + n_tail), np.float32)
-    index = np.empty((len(known), n_neighbours + n_tail), np.int32)
+    value = np.empty((len(known), n_neighbours), np.float32)
+    index = np.empty((len(known), n_neighbours), np.int32)
 
     def fill_rows(rows: slice) -> None:
         inverse = _symmetric_rows(gram, rows)
@@ -328,16 +317,7 @@ def solve_ease(
         weights[at, rows.start + at] = 0.0
         weights *= scale
         best = np.argpartition(-np.abs(weights), n_neighbours - 1, axis=1)[:, :n_neighbours]
-        if n_tail:
-            of_tail = np.where(in_tail & (weights > 0), weights, -np.inf)
-            np.put_along_axis(of_tail, best, -np.inf, axis=1)
-            more = np.argpartition(-of_tail, n_tail - 1, axis=1)[:, :n_tail]
-            # Where there are not as many, some that are kept already came again.
-            again = np.isneginf(np.take_along_axis(of_tail, more, axis=1))
-            best = np.concatenate([best, more], axis=1)
         value[rows] = np.take_along_axis(weights, best, axis=1)
-        if n_tail:
-            value[rows, n_neighbours:][again] = 0.0
         index[rows] = known[best]
 
     # A block a thread; threads of BLAS within would wait for one another.
@@ -374,7 +354,6 @@ def _to_item_matrix(
     matrix = csr_array(
         (value[order].ravel(), index[order].ravel(), indptr), shape=(n_items, n_items)
     )
-    matrix.eliminate_zeros()
     matrix.sort_indices()
     return matrix
 

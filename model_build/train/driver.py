@@ -21,8 +21,8 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from app.recommender import Model
-from app.recommender.array_types import BoolArray, Int16Array, Int32Array
-from app.recommender.model import item_popularity, recent_mask
+from app.recommender.array_types import Int16Array
+from app.recommender.model import recent_mask
 from app.recommender.parameters import ServingParameters
 from app.recommender.reranking.feature_names import FeatureGroup
 from model_build.data.ratings import Ratings
@@ -46,7 +46,6 @@ from model_build.train.model_arrays import (
     similarity_count,
 )
 from model_build.train.score_model import GaussianFactorModel, StandardScores, fit_gaussian
-from model_build.train.serving_parameters import default_parameters
 from model_build.train.similarity_pairs import SimilarityPairs, collect_pairs
 from model_build.train.sufficient_statistics import ItemOrdering
 from model_build.train.topk_neighbours import select_neighbours
@@ -117,12 +116,7 @@ def train(
         There is nothing to learn from, or the gatherer cannot read its entries.
     """
     training = _Training(
-        gatherer,
-        hyperparameters,
-        parameters or default_parameters(),
-        threads,
-        checkpoints or CheckpointStore(None),
-        on_progress,
+        gatherer, hyperparameters, threads, checkpoints or CheckpointStore(None), on_progress
     )
     trained, lists = training.run(facts)
     if second_stage:
@@ -156,13 +150,11 @@ class _Training:
         self,
         gatherer: StatisticsGatherer,
         hyperparameters: Hyperparameters,
-        parameters: ServingParameters,
         threads: int | None,
         checkpoints: CheckpointStore,
         on_progress: ProgressCallback,
     ) -> None:
         self._gatherer, self._hyperparameters = gatherer, hyperparameters
-        self._parameters = parameters
         self._threads, self._checkpoints, self._on_progress = threads, checkpoints, on_progress
         self._seconds: dict[str, float] = {}
 
@@ -181,11 +173,6 @@ class _Training:
             as_of = facts.find_as_of(counts.anime_ids, counts.entries, self._min_entries)
             counts = counts.with_items(facts.find_cold_ids(as_of))
         self._counts = counts
-        years, n_cold = np.zeros(len(counts.anime_ids), np.int16), 0
-        members = np.zeros(len(counts.anime_ids), np.int32)
-        if facts is not None:
-            years = facts.item_years(counts.anime_ids)
-            members = facts.item_members(counts.anime_ids)
         knn = self._fit_knn()
         standard, similarity = self._fit_score_similarity()
         gaussian = self._fit_gaussian()
@@ -195,11 +182,13 @@ class _Training:
             standard,
             gaussian,
             self._fit_affinity("affinity", full, s.affinity_neighbours),
-            self._fit_affinity(
-                "newcomer", SHORT_HISTORY, s.newcomer_neighbours, self._little_known(members)
-            ),
+            self._fit_affinity("newcomer", SHORT_HISTORY, s.newcomer_neighbours),
         )
+        years, n_cold = np.zeros(len(counts.anime_ids), np.int16), 0
+        members = np.zeros(len(counts.anime_ids), np.int32)
         if facts is not None:
+            years = facts.item_years(counts.anime_ids)
+            members = facts.item_members(counts.anime_ids)
             with self._timed("recent anime"):
                 fitted, n_cold = self._place_recent_items(facts, as_of, years, fitted)
         parts = (
@@ -287,14 +276,9 @@ class _Training:
         )
 
     def _fit_affinity(
-        self,
-        name: str,
-        regularisation: EaseRegularisation,
-        n_neighbours: int,
-        tail: BoolArray | None = None,
+        self, name: str, regularisation: EaseRegularisation, n_neighbours: int
     ) -> csr_array:
         """Fit the affinity of one regularisation; row j is the item on the list."""
-        n_tail = 0 if tail is None else self._hyperparameters.newcomer_tail
 
         def fit() -> ArrayMapping:
             sums = self._gram_matrices
@@ -304,25 +288,14 @@ class _Training:
                         sums,
                         regularisation,
                         n_neighbours,
-                        tail=tail,
-                        n_tail=n_tail,
                         threads=self._threads,
                         step=name,
                         on_progress=self._on_progress,
                     )
                 )
 
-        depends_on: tuple[object, ...] = (self._min_entries, regularisation, n_neighbours)
-        if tail is not None:
-            depends_on += (n_tail, hashlib.sha256(tail.tobytes()).hexdigest())
+        depends_on = (self._min_entries, regularisation, n_neighbours)
         return self._csr_matrix(self._stage(name, depends_on, fit))
-
-    def _little_known(self, members: Int32Array) -> BoolArray | None:
-        """What `SortOrder.DISCOVER` may show, (n,); None where no anime's ``members`` are known."""
-        most = self._parameters.discover_max_members
-        if not most or not members.any():
-            return None
-        return np.asarray(item_popularity(members, self._counts.entries) <= most)
 
     @cached_property
     def _gram_matrices(self) -> GramMatrices:

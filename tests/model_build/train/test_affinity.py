@@ -76,24 +76,6 @@ def test_of_each_row_the_largest_weights_are_kept(ratings: Ratings) -> None:
         assert np.abs(kept[kept != 0]).min() >= np.abs(whole[kept == 0]).max()
 
 
-def test_what_few_know_is_kept_beside_the_largest_weights(ratings: Ratings) -> None:
-    grams = compute_gram_matrices(ratings, min_entries=1)
-    whole = solve_ease(grams, KIND, 1000).toarray()
-    tail = np.arange(len(whole)) % 3 == 0
-    for n_tail in (4, 1000):
-        grams = compute_gram_matrices(ratings, min_entries=1)
-        found = solve_ease(grams, KIND, 7, tail=tail, n_tail=n_tail)
-        assert found.has_canonical_format
-        for of_all, kept in zip(whole, found.toarray(), strict=True):
-            largest = np.argsort(-np.abs(of_all))[:7]
-            others = np.setdiff1d(np.flatnonzero(tail & (of_all > 0)), largest)
-            best = others[np.argsort(-of_all[others])][:n_tail]
-            expected = np.zeros_like(of_all)
-            expected[largest] = of_all[largest]
-            expected[best] = of_all[best]
-            np.testing.assert_array_equal(kept, expected)
-
-
 def test_threads_do_not_change_it(ratings: Ratings) -> None:
     one, three = (
         solve_ease(compute_gram_matrices(ratings, min_entries=1, threads=threads), KIND, 20)
