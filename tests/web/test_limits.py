@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from app.settings import AppSettings
 from app.web.middleware.clients import PROBE_ENDPOINTS
+from app.web.middleware.rate_limits import MemoryCounts
 from app.web.problems import ClientRateLimited
 from app.web.request_costs import Cost, cost_of
 from tests.redis_server import running_redis
@@ -19,6 +20,7 @@ from tests.web.html_page import read_html
 
 API = "/api/v1/openapi.json"
 LIST = "/user/anilist/Regular"
+NOON = 1_790_000_000
 
 
 def limited(settings: AppSettings, **changes: object) -> Flask:
@@ -206,3 +208,15 @@ def test_what_reads_a_list_costs_a_list(app: Flask) -> None:
     assert {cost_of(app.view_functions[endpoint]) for endpoint in asked} == {Cost.LIST}
     posted = [rule for rule in app.url_map.iter_rules() if "POST" in (rule.methods or ())]
     assert {cost_of(app.view_functions[rule.endpoint]) for rule in posted} == {Cost.LIST}
+
+
+def test_counts_of_windows_that_ended_are_dropped() -> None:
+    counts = MemoryCounts()
+    with time_machine.travel(NOON, tick=False) as clock:
+        assert [counts.incr("old", 10, 2), counts.incr("old", 10)] == [2, 3]
+        assert counts.get_expiry("old") == time.time() + 10
+        clock.shift(60)
+        assert counts.get("old") == 0
+        assert counts.incr("new", 10) == 1
+        assert counts.reset() == 1
+        assert counts.get("new") == 0

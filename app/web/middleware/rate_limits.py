@@ -9,12 +9,14 @@ from __future__ import annotations
 import ipaddress
 import logging
 import math
+import threading
 import time
 from functools import partial
 from typing import Any
 
 from flask import Flask, Response, current_app, request
 from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded
+from limits.storage import Storage
 
 from app.settings import RATE_LIMIT_OFF, AppSettings
 from app.upstream import SharedStorage
@@ -25,6 +27,8 @@ from app.web.problems import ClientRateLimited
 from app.web.request_costs import Cost, cost_of, unlimited
 
 log = logging.getLogger(__name__)
+
+_DROP_SECONDS = 30.0
 
 
 def init_app(app: Flask, settings: AppSettings) -> None:
@@ -45,7 +49,7 @@ def init_app(app: Flask, settings: AppSettings) -> None:
             for cost, rate in rates.items()
             if rate != RATE_LIMIT_OFF
         ],
-        storage_uri="redis://" if redis else "memory://",
+        storage_uri="redis://" if redis else "counts://",
         storage_options=options,
         in_memory_fallback_enabled=redis is not None,
         # Of two threads that find the Redis gone at once, one falls back and the other fails.
@@ -122,3 +126,55 @@ class _UndeclaredProxyWarning:
                 "requests come through a proxy, so all visitors share one rate limit: "
                 "set HAKKEN_TRUSTED_PROXIES to the number of your proxies"
             )
+
+
+class MemoryCounts(Storage):
+    """Counts of fixed windows in this process; that of `limits` starts a thread for each request.
+
+    What has expired is dropped when something is counted, at most once in `_DROP_SECONDS`.
+    """
+
+    STORAGE_SCHEME = ["counts"]  # noqa: RUF012 -- as its base has it
+    base_exceptions = ()
+
+    def __init__(self, uri: str | None = None, **_: Any) -> None:
+        super().__init__(uri)
+        self._counts: dict[str, tuple[int, float]] = {}
+        self._drop_at = 0.0
+        self._lock = threading.Lock()
+
+    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        """Count, and return the count; a window is of ``expiry`` seconds from its first."""
+        with self._lock:
+            now = time.time()
+            if now >= self._drop_at:
+                self._counts = {k: each for k, each in self._counts.items() if each[1] > now}
+                self._drop_at = now + _DROP_SECONDS
+            count, end = self._counts.get(key, (0, 0.0))
+            count, end = (amount, now + expiry) if end <= now else (count + amount, end)
+            self._counts[key] = count, end
+        return count
+
+    def get(self, key: str) -> int:
+        """Return what was counted in the window that lasts."""
+        count, end = self._counts.get(key, (0, 0.0))
+        return count if end > time.time() else 0
+
+    def get_expiry(self, key: str) -> float:
+        """Return when the window ends, in seconds of the epoch."""
+        return self._counts.get(key, (0, time.time()))[1]
+
+    def check(self) -> bool:
+        """Return that it works."""
+        return True
+
+    def reset(self) -> int:
+        """Forget all counts."""
+        with self._lock:
+            forgotten, self._counts, self._drop_at = len(self._counts), {}, 0.0
+        return forgotten
+
+    def clear(self, key: str) -> None:
+        """Forget one."""
+        with self._lock:
+            self._counts.pop(key, None)
