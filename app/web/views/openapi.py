@@ -1,30 +1,47 @@
-"""``GET /api/v1/openapi.json``: the API described."""
+"""The API described: ``/api/v1/openapi.json`` for programs, ``/api`` for people."""
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, render_template, request
 
 from app.recommender import EngineName
+from app.web.presenters.api_page import build_api_page
 from app.web.presenters.openapi import ApiDescription
 from app.web.request_costs import Cost, rate_limited
-from app.web.state import get_app_state
-from app.web.views.responses import PUBLIC_HOUR
+from app.web.services.showcase import known_anime
+from app.web.state import get_app_state, get_library
+from app.web.views.responses import PUBLIC_HOUR, page_response
 
-blueprint = Blueprint("openapi", __name__, url_prefix="/api/v1")
+blueprint = Blueprint("openapi", __name__)
 
 
-@blueprint.get("/openapi.json")
+@blueprint.get("/api/v1/openapi.json")
 @rate_limited(Cost.PAGE)
 def get_openapi() -> Response:
     """Answer with the description; without a model, of an API that knows no words."""
+    response = jsonify(_describe().to_openapi())
+    response.headers["Cache-Control"] = PUBLIC_HOUR
+    return response
+
+
+@blueprint.get("/api")
+@rate_limited(Cost.PAGE)
+def show_api() -> Response:
+    """Show the description to people."""
+    (known,) = known_anime(get_library(), 1)
+    description = _describe().to_openapi()
+    base = str(get_app_state().settings.public_url or request.host_url).rstrip("/")
+    sections = build_api_page(description, base, known.anime_id)
+    page = render_template("api.html", sections=sections, description=description)
+    return page_response(page, PUBLIC_HOUR)
+
+
+def _describe() -> ApiDescription:
     state = get_app_state()
     library = state.library
-    described = ApiDescription(
+    return ApiDescription(
         version=state.version,
         engines=(EngineName.HAKKEN.value, *(library.model.engines if library else ())),
         words=library.attributes.facets.offered_words() if library else {},
         server=str(state.settings.public_url or "").rstrip("/") or "/",
     )
-    response = jsonify(described.to_openapi())
-    response.headers["Cache-Control"] = PUBLIC_HOUR
-    return response
