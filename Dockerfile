@@ -4,6 +4,9 @@ COPY requirements.txt .
 RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir -r requirements.txt
 
 FROM python:3.11-slim
+LABEL org.opencontainers.image.title=Hakken \
+    org.opencontainers.image.description="Recommends anime: what to watch next, and why" \
+    org.opencontainers.image.licenses=MIT
 RUN useradd --uid 10001 --create-home hakken
 COPY --from=packages /venv /venv
 WORKDIR /hakken
@@ -18,6 +21,7 @@ RUN mkdir compiled && chown hakken compiled
 USER hakken
 RUN python -c "import app; app.create_app()"
 EXPOSE 8000
-HEALTHCHECK --interval=30s --timeout=5s --start-period=20s CMD ["python", "-c", \
-    "import os, urllib.request; urllib.request.urlopen(f'http://127.0.0.1:{os.environ.get(\"PORT\") or 8000}/healthz', timeout=4)"]
+# bash asks by itself: a Python every 30 s would cost more than the visitors of a small host.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s CMD ["bash", "-c", \
+    "exec 3<>/dev/tcp/127.0.0.1/${PORT:-8000} && printf 'GET /healthz HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && head -n 1 <&3 | grep -q ' 200 '"]
 CMD ["gunicorn", "app.wsgi:app"]
