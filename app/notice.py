@@ -9,12 +9,17 @@ from pathlib import Path
 
 
 def _find_notice() -> Path:
-    """Find it beside the code, or, once Hakken is installed, where pip keeps licences."""
+    """Find it beside the code, or, once Hakken is installed, where pip keeps licences.
+
+    A model registered with its code has neither, and does not read it.
+    """
     beside = Path(__file__).resolve().parent.parent / "NOTICE"
-    if beside.is_file():
+    try:
+        installed = metadata.files("hakken") or []
+    except metadata.PackageNotFoundError:
         return beside
-    kept = (file for file in metadata.files("hakken") or () if file.name == "NOTICE")
-    return Path(str(next(kept).locate()))
+    kept = [file for file in installed if file.name == "NOTICE"]
+    return beside if beside.is_file() or not kept else Path(str(kept[0].locate()))
 
 
 NOTICE = _find_notice()

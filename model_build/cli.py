@@ -74,6 +74,8 @@ def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
         command = import_module(f"model_build.commands.{name}")
         config = parse_config(f"{prog} {name}", command.__doc__, command.CONFIG, options)
         getattr(command, "run", _print_job)(config)
+    except SystemExit:
+        raise  # help was asked for, or options were refused: what follows need not be loaded
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away; nothing to report, and no trace at exit
         return 0

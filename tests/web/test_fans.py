@@ -151,7 +151,7 @@ def test_anime_near_an_anime(crowded: FlaskClient, client: FlaskClient) -> None:
     assert len(near) == 5
     weights = [each["weight"] for each in near]
     assert weights == sorted(weights, reverse=True)
-    assert "Near it, says ALS" in crowded.get(f"/anime/{anime_id}").text
+    assert "Close to it (ALS)" in crowded.get(f"/anime/{anime_id}").text
     films = found(crowded, f"/api/v1/anime/{anime_id}/similar?type=movie&top=50")
     for rows in (films["affinity"], films["engines"]["als"], films["also_loved"]):
         assert rows

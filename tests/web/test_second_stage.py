@@ -140,7 +140,7 @@ def test_readiness_and_about_tell_of_it(client: FlaskClient, model: Path) -> Non
     lists, with_it, without = (float(measured[f"rerank_validation_{name}"]) for name in names)
     assert "The best matches are put in order once more." in text
     assert f"On {lists:.0f} lists that this step had not learned from" in text
-    assert f"is {with_it:.3f} with it and {without:.3f} without" in text
+    assert f"reach {with_it:.3f} of 1 with it and {without:.3f} without" in text
 
 
 def test_the_worked_example_goes_on_to_what_the_card_shows(

@@ -142,7 +142,7 @@ except ModuleNotFoundError as error:
     ("words", "said"),
     [
         (["trian"], "model_build: there is no command trian; did you mean train?"),
-        (["xyz"], "model_build: there is no command xyz; expected one of collect, prepare, "),
+        (["xyz"], "model_build: there is no command xyz; expected one of serve, collect, "),
     ],
 )
 def test_an_unknown_command_is_named_with_the_nearest(
