@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any, TypeVar
 
 from app.catalogue import Anime
 from app.details import DetailsResult
@@ -47,18 +48,14 @@ from app.web.services.library import Library
 from app.web.services.recommendations import FilteredResult, FilterRelaxation
 from app.web.services.similar_users import resolve_engine
 
+AnswerT = TypeVar("AnswerT", bound=RecommendationsResponse)
+
 
 def recommendations_answer(
     library: Library, filtered: FilteredResult[RecommendationResult], options: QueryOptions
 ) -> RecommendationsResponse:
     """Answer with recommendations; where filters left nothing, with which of them to relax."""
-    return RecommendationsResponse.build(
-        filtered.result,
-        library.catalogue,
-        english=options.english,
-        relax=_relaxations_if_empty(filtered),
-        ceiling=_ceiling_schema(library, filtered.filters, options),
-    )
+    return _build_answer(RecommendationsResponse, library, filtered, options)
 
 
 def user_recommendations_answer(
@@ -68,12 +65,11 @@ def user_recommendations_answer(
     anime_list: AnimeList,
 ) -> UserRecommendationsResponse:
     """Answer with recommendations for a list from a site."""
-    return UserRecommendationsResponse.build(
-        filtered.result,
-        library.catalogue,
-        english=options.english,
-        relax=_relaxations_if_empty(filtered),
-        ceiling=_ceiling_schema(library, filtered.filters, options),
+    return _build_answer(
+        UserRecommendationsResponse,
+        library,
+        filtered,
+        options,
         site=anime_list.source,
         source=anime_list.source,
         username=anime_list.username or "",
@@ -90,12 +86,11 @@ def file_recommendations_answer(
     anime_list: AnimeList,
 ) -> FileRecommendationsResponse:
     """Answer with recommendations for a list in a file."""
-    return FileRecommendationsResponse.build(
-        filtered.result,
-        library.catalogue,
-        english=options.english,
-        relax=_relaxations_if_empty(filtered),
-        ceiling=_ceiling_schema(library, filtered.filters, options),
+    return _build_answer(
+        FileRecommendationsResponse,
+        library,
+        filtered,
+        options,
         site=anime_list.source,
         file_format=anime_list.file_format or "",
         username=anime_list.username,
@@ -278,6 +273,24 @@ def _ceiling_schema(
 ) -> RatingCeilingSchema | None:
     found = find_ceiling(filters, options, library.rating_ceiling)
     return RatingCeilingSchema(rating=found.rating, reason=found.reason) if found else None
+
+
+def _build_answer(
+    response: type[AnswerT],
+    library: Library,
+    filtered: FilteredResult[RecommendationResult],
+    options: QueryOptions,
+    **further: Any,
+) -> AnswerT:
+    """Build any of the answers with recommendations; ``further`` are its own fields."""
+    return response.build(
+        filtered.result,
+        library.catalogue,
+        english=options.english,
+        relax=_relaxations_if_empty(filtered),
+        ceiling=_ceiling_schema(library, filtered.filters, options),
+        **further,
+    )
 
 
 def _relaxations_if_empty(
