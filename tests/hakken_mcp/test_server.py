@@ -7,8 +7,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import pytest
@@ -24,7 +25,14 @@ from hakken_mcp.server import build_server
 from tests.web.fans import IDS, SCORED
 
 REGULAR = {"source": "anilist", "username": "Regular"}
+T = TypeVar("T")
 Ask = Callable[[str, dict[str, Any]], CallToolResult]
+
+
+def run_async(work: Callable[[], Awaitable[T]]) -> T:
+    """Run it in a thread of its own: the browser of other tests has an event loop in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(anyio.run, work).result()
 
 
 def ask_server(
@@ -42,7 +50,7 @@ def ask_server(
         async with Client(server) as client:
             await work(client)
 
-    anyio.run(go)
+    run_async(go)
 
 
 def text_of(result: CallToolResult) -> str:
@@ -177,4 +185,4 @@ def test_the_page_names_every_tool_with_what_it_takes() -> None:
             tools = (await client.list_tools()).tools
         return {each.name: set(each.input_schema["properties"]) for each in tools}
 
-    assert anyio.run(list_tools) == told
+    assert run_async(list_tools) == told
