@@ -53,9 +53,7 @@ def score_affinity(model: Model, profile: UserProfile) -> AffinityScores:
     entry_count = len(profile.input_position)
     prior = model.item_relevance * (1.0 + entry_count) ** -model.parameters.prior_decay_exponent
     value = prior.copy()
-    for matrix, weight in weighted_matrices(model, entry_count):
-        if not weight:
-            continue
+    for matrix, weight in _summed_matrices(model, entry_count):
         value += kernels.weighted_row_sum(
             profile.input_position,
             profile.input_weight * weight,
@@ -114,9 +112,7 @@ def affinity_contributions(
 ) -> Float64Array:
     """Return what each entry adds to the affinity of each of some anime, (positions, entries)."""
     total = np.zeros((len(positions), len(affinity.input_position)))
-    for matrix, weight in weighted_matrices(model, len(affinity.input_position)):
-        if not weight:
-            continue
+    for matrix, weight in _summed_matrices(model, len(affinity.input_position)):
         total += weight * kernels.dense_submatrix(
             affinity.input_position,
             positions,
@@ -128,8 +124,21 @@ def affinity_contributions(
     return total * affinity.input_weight * affinity.lift[positions, None]
 
 
+def _summed_matrices(model: Model, entry_count: int) -> list[tuple[ItemMatrix, float]]:
+    """All matrices that count for a list of so many entries, and their weights.
+
+    For lists too short for the second stage of ranking there are also the weights of N to what few
+    know: of an anime's largest these are seldom, and the list has no others that give some.
+    """
+    full, short = weighted_matrices(model, entry_count)
+    matrices = [full, short]
+    if model.little_known_matrix is not None and entry_count < model.parameters.rerank_min_entries:
+        matrices.append((model.little_known_matrix, short[1]))
+    return [(matrix, weight) for matrix, weight in matrices if weight]
+
+
 def weighted_matrices(model: Model, entry_count: int) -> list[tuple[ItemMatrix, float]]:
-    """Return the matrices that count for a list of so many entries, and their weights.
+    """Return B and N, and their weights for a list of so many entries.
 
     That of short lists has all the weight up to ``short_history_length`` entries. From there on the
     other's rises to 1 and its own falls, to 1 and then as one over the length: even longer lists

@@ -129,6 +129,16 @@ def recent_mask(years: Int16Array, as_of: int) -> BoolArray:
     return np.asarray((years >= as_of - RECENT_YEARS) & (years > 0) & (as_of > 0))
 
 
+def item_popularity(members: Int32Array, entry_count: Int32Array | Int64Array) -> Float64Array:
+    """How well anime are known, (n,): their members, or by the lists that they are on.
+
+    Lists count as many members as they usually stand for; without any members as themselves.
+    """
+    known = (members > 0) & (entry_count > 0)
+    scale = np.median(members[known] / entry_count[known]) if known.any() else 1.0
+    return np.where(members > 0, members, entry_count * scale)
+
+
 class Model:
     """What recommending needs, for the n anime of the training ratings.
 
@@ -172,6 +182,9 @@ class Model:
         )
         self.affinity_matrix = arrays.read_sparse_matrix("affinity", n)
         self.short_history_matrix = arrays.read_sparse_matrix("short_history", n)
+        self.little_known_matrix: ItemMatrix | None = None  # older models have none
+        if "little_known_indptr" in arrays:
+            self.little_known_matrix = arrays.read_sparse_matrix("little_known", n)
         self.score_model = ScoreModel.from_arrays(arrays, n)
         self.input_weights = InputWeights.from_arrays(arrays)
         self.global_mean = arrays.read_number("global_mean")
@@ -234,15 +247,8 @@ class Model:
 
     @cached_property
     def popularity(self) -> Float64Array:
-        """How well anime are known, (n,): their members, or by the lists that they are on.
-
-        Lists count as many members as they usually stand for; without any members as themselves.
-        """
-        known = (self.item_members > 0) & (self.entry_count > 0)
-        scale = (
-            np.median(self.item_members[known] / self.entry_count[known]) if known.any() else 1.0
-        )
-        return np.where(self.item_members > 0, self.item_members, self.entry_count * scale)
+        """How well anime are known, (n,); see `item_popularity`."""
+        return item_popularity(self.item_members, self.entry_count)
 
     @cached_property
     def relative_popularity(self) -> Float64Array:

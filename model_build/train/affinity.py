@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -29,6 +29,7 @@ from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
 from app.recommender.array_types import (
+    BoolArray,
     Float32Array,
     Float64Array,
     FloatArray,
@@ -267,29 +268,41 @@ class GramMatrixBuilder:
         )
 
 
+class EaseWeights(NamedTuple):
+    """Two matrices (n_items, n_items) float32: row j is the anime on the list, i is recommended.
+
+    ``largest`` has the weights of largest magnitude of each row, ``tail`` those to the little known
+    that are not among them. Items that the sums are not over have neither row nor column.
+    """
+
+    largest: csr_array
+    tail: csr_array
+
+
 def solve_ease(
     gram_matrices: GramMatrices,
     regularisation: EaseRegularisation,
     n_neighbours: int,
     *,
+    tail: BoolArray | None = None,
+    n_tail: int = 0,
     threads: int | None = None,
     step: str = "affinity",
     on_progress: ProgressCallback = no_progress,
-) -> csr_array:
+) -> EaseWeights:
     """Solve for one regularisation; others may follow on the same sums.
 
     Memory: besides the sums, two blocks of rows a thread.
 
-    Returns
-    -------
-    csr_array
-        (n_items, n_items) float32. Row j is the anime on the list, column i the one recommended; of
-        each row the ``n_neighbours`` weights of largest magnitude. Items that the sums are not over
-        have neither row nor column.
+    Parameters
+    ----------
+    tail
+        (n_items,) bool, items that are seldom among the largest weights of a row. Of theirs the
+        ``n_tail`` largest above 0 are returned apart.
     """
     n_items, known = gram_matrices.n_items, gram_matrices.known
     if not len(known):
-        return csr_array((n_items, n_items), dtype=np.float32)
+        return EaseWeights(*(csr_array((n_items, n_items), dtype=np.float32) for _ in range(2)))
     gram, cross = gram_matrices.gram, gram_matrices.cross
     copy_upper_to_lower(gram)
     np.einsum("ii->i", gram)[:] = gram_matrices.squares * np.float32(
@@ -306,8 +319,10 @@ def solve_ease(
         multiplier[rows] = product.sum(axis=1)
     multiplier /= gram.diagonal()
     n_neighbours = min(n_neighbours, len(known) - 1)
-    value = np.empty((len(known), n_neighbours), np.float32)
-    index = np.empty((len(known), n_neighbours), np.int32)
+    in_tail = np.zeros(len(known), bool) if tail is None else tail[known]
+    n_tail = min(n_tail, int(in_tail.sum()))
+    value, index = _empty_rows(len(known), n_neighbours)
+    tail_value, tail_index = _empty_rows(len(known), n_tail)
 
     def fill_rows(rows: slice) -> None:
         inverse = _symmetric_rows(gram, rows)
@@ -319,12 +334,24 @@ def solve_ease(
         best = np.argpartition(-np.abs(weights), n_neighbours - 1, axis=1)[:, :n_neighbours]
         value[rows] = np.take_along_axis(weights, best, axis=1)
         index[rows] = known[best]
+        if n_tail:
+            np.put_along_axis(weights, best, 0.0, axis=1)
+            of_tail = np.where(in_tail, np.maximum(weights, 0.0), -1.0)
+            more = np.argpartition(-of_tail, n_tail - 1, axis=1)[:, :n_tail]
+            tail_value[rows] = np.take_along_axis(of_tail, more, axis=1)
+            tail_index[rows] = known[more]
 
     # A block a thread; threads of BLAS within would wait for one another.
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads or available_cpus()) as pool:
         for done, _ in enumerate(pool.map(fill_rows, blocks), 1):
             on_progress(step, done, len(blocks))
-    return _to_item_matrix(value, index, known, n_items)
+    tails = _to_item_matrix(tail_value, tail_index, known, n_items)
+    tails.eliminate_zeros()
+    return EaseWeights(_to_item_matrix(value, index, known, n_items), tails)
+
+
+def _empty_rows(rows: int, columns: int) -> tuple[Float32Array, Int32Array]:
+    return np.empty((rows, columns), np.float32), np.empty((rows, columns), np.int32)
 
 
 def _row_blocks(size: int) -> list[slice]:

@@ -212,6 +212,7 @@ class FittedComponents:
     gaussian: GaussianFactorModel
     affinity: csr_array
     short_history_affinity: csr_array
+    little_known_affinity: csr_array
 
 
 def predict_cold_items(
@@ -245,9 +246,14 @@ def predict_cold_items(
     of_gaussian = ColdStartRegressor(features, modelled, unmodelled, rating_count[modelled])
     by_lists = ColdStartRegressor(features, listed, cold)
     bias, error = predict_cold_biases(by_scores, standard.item_bias, rating_count)
-    return FittedComponents(
-        replace(standard, item_bias=bias),
-        predict_cold_factors(of_gaussian, gaussian, error / standard.overall_std**2),
-        predict_cold_affinity(by_lists, fitted.affinity, n_neighbours, weight),
-        predict_cold_affinity(by_lists, fitted.short_history_affinity, n_neighbours, weight),
+    full, short = (
+        predict_cold_affinity(by_lists, matrix, n_neighbours, weight)
+        for matrix in (fitted.affinity, fitted.short_history_affinity)
+    )
+    return replace(
+        fitted,
+        standard_scores=replace(standard, item_bias=bias),
+        gaussian=predict_cold_factors(of_gaussian, gaussian, error / standard.overall_std**2),
+        affinity=full,
+        short_history_affinity=short,
     )

@@ -21,12 +21,18 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from app.recommender import Model
-from app.recommender.array_types import Int16Array
-from app.recommender.model import recent_mask
+from app.recommender.array_types import BoolArray, Int16Array, Int32Array
+from app.recommender.model import item_popularity, recent_mask
 from app.recommender.parameters import ServingParameters
 from app.recommender.reranking.feature_names import FeatureGroup
 from model_build.data.ratings import Ratings
-from model_build.train.affinity import SHORT_HISTORY, EaseRegularisation, GramMatrices, solve_ease
+from model_build.train.affinity import (
+    SHORT_HISTORY,
+    EaseRegularisation,
+    EaseWeights,
+    GramMatrices,
+    solve_ease,
+)
 from model_build.train.bias_model import BiasModel
 from model_build.train.checkpoints import ArrayMapping, CheckpointStore
 from model_build.train.cold_start import FittedComponents, predict_cold_items
@@ -46,6 +52,7 @@ from model_build.train.model_arrays import (
     similarity_count,
 )
 from model_build.train.score_model import GaussianFactorModel, StandardScores, fit_gaussian
+from model_build.train.serving_parameters import default_parameters
 from model_build.train.similarity_pairs import SimilarityPairs, collect_pairs
 from model_build.train.sufficient_statistics import ItemOrdering
 from model_build.train.topk_neighbours import select_neighbours
@@ -53,6 +60,7 @@ from model_build.util.errors import InputError
 from model_build.util.progress import ProgressCallback, no_progress
 
 CSR_ARRAYS = ("data", "indices", "indptr")
+TAIL = "tail_"
 
 
 def train_model(
@@ -116,7 +124,12 @@ def train(
         There is nothing to learn from, or the gatherer cannot read its entries.
     """
     training = _Training(
-        gatherer, hyperparameters, threads, checkpoints or CheckpointStore(None), on_progress
+        gatherer,
+        hyperparameters,
+        parameters or default_parameters(),
+        threads,
+        checkpoints or CheckpointStore(None),
+        on_progress,
     )
     trained, lists = training.run(facts)
     if second_stage:
@@ -150,11 +163,13 @@ class _Training:
         self,
         gatherer: StatisticsGatherer,
         hyperparameters: Hyperparameters,
+        parameters: ServingParameters,
         threads: int | None,
         checkpoints: CheckpointStore,
         on_progress: ProgressCallback,
     ) -> None:
         self._gatherer, self._hyperparameters = gatherer, hyperparameters
+        self._parameters = parameters
         self._threads, self._checkpoints, self._on_progress = threads, checkpoints, on_progress
         self._seconds: dict[str, float] = {}
 
@@ -173,30 +188,38 @@ class _Training:
             as_of = facts.find_as_of(counts.anime_ids, counts.entries, self._min_entries)
             counts = counts.with_items(facts.find_cold_ids(as_of))
         self._counts = counts
-        knn = self._fit_knn()
-        standard, similarity = self._fit_score_similarity()
-        gaussian = self._fit_gaussian()
-        self._gatherer.release_scores()
-        full = EaseRegularisation(s.affinity_ridge, s.affinity_dropout, s.affinity_popularity)
-        fitted = FittedComponents(
-            standard,
-            gaussian,
-            self._fit_affinity("affinity", full, s.affinity_neighbours),
-            self._fit_affinity("newcomer", SHORT_HISTORY, s.newcomer_neighbours),
-        )
         years, n_cold = np.zeros(len(counts.anime_ids), np.int16), 0
         members = np.zeros(len(counts.anime_ids), np.int32)
         if facts is not None:
             years = facts.item_years(counts.anime_ids)
             members = facts.item_members(counts.anime_ids)
+        described = item_description_arrays(
+            None if facts is None else facts.catalogue, counts.anime_ids
+        )
+        little_known = self._little_known(members, described)
+        knn = self._fit_knn()
+        standard, similarity = self._fit_score_similarity()
+        gaussian = self._fit_gaussian()
+        self._gatherer.release_scores()
+        full = EaseRegularisation(s.affinity_ridge, s.affinity_dropout, s.affinity_popularity)
+        affinity, _ = self._fit_affinity("affinity", full, s.affinity_neighbours)
+        newcomer = self._fit_affinity(
+            "newcomer", SHORT_HISTORY, s.newcomer_neighbours, little_known, s.newcomer_tail
+        )
+        fitted = FittedComponents(standard, gaussian, affinity, *newcomer)
+        if facts is not None:
             with self._timed("recent anime"):
                 fitted, n_cold = self._place_recent_items(facts, as_of, years, fitted)
         parts = (
             item_statistics_arrays(counts, n_users, years, as_of, members),
             knn,
             score_model_arrays(fitted.standard_scores, similarity, fitted.gaussian),
-            affinity_arrays(fitted.affinity, fitted.short_history_affinity),
-            item_description_arrays(None if facts is None else facts.catalogue, counts.anime_ids),
+            affinity_arrays(
+                affinity=fitted.affinity,
+                short_history=fitted.short_history_affinity,
+                little_known=fitted.little_known_affinity,
+            ),
+            described,
         )
         trained = TrainedModel.from_parts(
             parts,
@@ -276,26 +299,45 @@ class _Training:
         )
 
     def _fit_affinity(
-        self, name: str, regularisation: EaseRegularisation, n_neighbours: int
-    ) -> csr_array:
+        self,
+        name: str,
+        regularisation: EaseRegularisation,
+        n_neighbours: int,
+        tail: BoolArray | None = None,
+        n_tail: int = 0,
+    ) -> EaseWeights:
         """Fit the affinity of one regularisation; row j is the item on the list."""
 
         def fit() -> ArrayMapping:
             sums = self._gram_matrices
             with self._timed(name):
-                return _csr_arrays(
-                    solve_ease(
-                        sums,
-                        regularisation,
-                        n_neighbours,
-                        threads=self._threads,
-                        step=name,
-                        on_progress=self._on_progress,
-                    )
+                solved = solve_ease(
+                    sums,
+                    regularisation,
+                    n_neighbours,
+                    tail=tail,
+                    n_tail=n_tail,
+                    threads=self._threads,
+                    step=name,
+                    on_progress=self._on_progress,
                 )
+            return _csr_arrays(solved.largest) | _csr_arrays(solved.tail, TAIL)
 
-        depends_on = (self._min_entries, regularisation, n_neighbours)
-        return self._csr_matrix(self._stage(name, depends_on, fit))
+        of_tail = "" if tail is None else hashlib.sha256(tail.tobytes()).hexdigest()
+        depends_on = (self._min_entries, regularisation, n_neighbours, n_tail, of_tail)
+        found = self._stage(name, depends_on, fit)
+        return EaseWeights(self._csr_matrix(found), self._csr_matrix(found, TAIL))
+
+    def _little_known(self, members: Int32Array, described: ModelArrays) -> BoolArray | None:
+        """What `SortOrder.DISCOVER` may show, (n,); None where no anime's ``members`` are known."""
+        most = self._parameters.discover_max_members
+        if not most or not members.any():
+            return None
+        known = item_popularity(members, self._counts.entries) > most
+        if "item_franchise" in described.arrays:
+            franchise = described.arrays["item_franchise"]
+            known |= np.isin(franchise, franchise[known & (franchise >= 0)])
+        return np.asarray(~known)
 
     @cached_property
     def _gram_matrices(self) -> GramMatrices:
@@ -389,9 +431,9 @@ class _Training:
         items = hashlib.sha256(self._counts.anime_ids.tobytes()).hexdigest()
         return self._checkpoints.load_or_compute(name, (items, settings), compute)
 
-    def _csr_matrix(self, arrays: Mapping[str, npt.NDArray[Any]]) -> csr_array:
+    def _csr_matrix(self, arrays: Mapping[str, npt.NDArray[Any]], prefix: str = "") -> csr_array:
         size = len(self._counts.anime_ids)
-        return csr_array(tuple(arrays[name] for name in CSR_ARRAYS), shape=(size, size))
+        return csr_array(tuple(arrays[prefix + name] for name in CSR_ARRAYS), shape=(size, size))
 
     @contextmanager
     def _timed(self, step: str) -> Iterator[None]:
@@ -400,5 +442,5 @@ class _Training:
         self._seconds[step] = time.perf_counter() - start
 
 
-def _csr_arrays(matrix: csr_array) -> dict[str, npt.NDArray[Any]]:
-    return {name: getattr(matrix, name) for name in CSR_ARRAYS}
+def _csr_arrays(matrix: csr_array, prefix: str = "") -> dict[str, npt.NDArray[Any]]:
+    return {prefix + name: getattr(matrix, name) for name in CSR_ARRAYS}

@@ -52,6 +52,9 @@ class Hyperparameters(Config):
     newcomer_neighbours: PositiveInt = Field(
         200, description="affinities kept for very short lists"
     )
+    newcomer_tail: NonNegativeInt = Field(
+        20, description="affinities to little known anime kept beside those"
+    )
     taste_neighbours: PositiveInt = Field(
         200, description="similar anime kept for sharper predicted scores"
     )

@@ -197,14 +197,14 @@ def score_model_arrays(
     )
 
 
-def affinity_arrays(full_history: csr_array, short_history: csr_array) -> ModelArrays:
-    """Encode both affinities; row j of each matrix (n, n) is the item on the list."""
-    full, full_scale = encode_item_matrix("affinity", full_history, "compact")
-    new, new_scale = encode_item_matrix("short_history", short_history, "compact")
-    weights = dict(zip(InputWeights.number_names(), astuple(INPUT_WEIGHTS), strict=True))
-    return ModelArrays(
-        {**full, **new}, {"affinity_scale": full_scale, "short_history_scale": new_scale, **weights}
-    )
+def affinity_arrays(**matrices: csr_array) -> ModelArrays:
+    """Encode affinities by their names; row j of each matrix (n, n) is the item on the list."""
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    scalars = dict(zip(InputWeights.number_names(), astuple(INPUT_WEIGHTS), strict=True))
+    for name, matrix in matrices.items():
+        encoded, scalars[f"{name}_scale"] = encode_item_matrix(name, matrix, "compact")
+        arrays |= encoded
+    return ModelArrays(arrays, scalars)
 
 
 def empty_knn_arrays(n_items: int, mean: float) -> ModelArrays:

@@ -60,7 +60,7 @@ def by_definition(ratings: Ratings, kind: EaseRegularisation, min_entries: int) 
 def test_it_is_the_regression_without_oneself(ratings: Ratings, min_entries: int) -> None:
     grams = compute_gram_matrices(ratings, min_entries=min_entries)
     for kind in (KIND, WIDE):
-        found = solve_ease(grams, kind, 1000)
+        found = solve_ease(grams, kind, 1000).largest
         expected = by_definition(ratings, kind, min_entries)
         assert np.abs(expected).max() > 0.01
         np.testing.assert_allclose(found.toarray(), expected, rtol=0, atol=2e-5)
@@ -68,7 +68,8 @@ def test_it_is_the_regression_without_oneself(ratings: Ratings, min_entries: int
 
 def test_of_each_row_the_largest_weights_are_kept(ratings: Ratings) -> None:
     full, cut = (
-        solve_ease(compute_gram_matrices(ratings, min_entries=1), KIND, keep) for keep in (1000, 7)
+        solve_ease(compute_gram_matrices(ratings, min_entries=1), KIND, keep).largest
+        for keep in (1000, 7)
     )
     for whole, kept in zip(full.toarray(), cut.toarray(), strict=True):
         assert (kept != 0).sum() == 7
@@ -76,9 +77,25 @@ def test_of_each_row_the_largest_weights_are_kept(ratings: Ratings) -> None:
         assert np.abs(kept[kept != 0]).min() >= np.abs(whole[kept == 0]).max()
 
 
+def test_weights_of_the_little_known_are_kept_apart(ratings: Ratings) -> None:
+    grams = compute_gram_matrices(ratings, min_entries=1)
+    whole = solve_ease(grams, KIND, 1000).largest.toarray()
+    little_known = np.arange(len(whole)) % 3 == 0
+    for n_tail in (4, 1000):
+        grams = compute_gram_matrices(ratings, min_entries=1)
+        largest, tail = solve_ease(grams, KIND, 7, tail=little_known, n_tail=n_tail)
+        assert tail.has_canonical_format
+        for of_all, kept, apart in zip(whole, largest.toarray(), tail.toarray(), strict=True):
+            others = np.flatnonzero(little_known & (of_all > 0) & (kept == 0))
+            best = others[np.argsort(-of_all[others])][:n_tail]
+            expected = np.zeros_like(of_all)
+            expected[best] = of_all[best]
+            np.testing.assert_array_equal(apart, expected)
+
+
 def test_threads_do_not_change_it(ratings: Ratings) -> None:
     one, three = (
-        solve_ease(compute_gram_matrices(ratings, min_entries=1, threads=threads), KIND, 20)
+        solve_ease(compute_gram_matrices(ratings, min_entries=1, threads=threads), KIND, 20).largest
         for threads in (1, 3)
     )
     np.testing.assert_array_equal(one.toarray(), three.toarray())
@@ -140,7 +157,7 @@ def test_sums_over_some_fans_and_over_the_others_add_up(ratings: Ratings) -> Non
 
 def test_a_solution_leaves_the_sums_as_they_are(ratings: Ratings) -> None:
     grams = compute_gram_matrices(ratings, min_entries=10)
-    first, _, again = (solve_ease(grams, kind, 12) for kind in (KIND, WIDE, KIND))
+    first, _, again = (solve_ease(grams, kind, 12).largest for kind in (KIND, WIDE, KIND))
     np.testing.assert_array_equal(first.toarray(), again.toarray())
 
 
@@ -149,7 +166,7 @@ def test_few_lists_are_enough_among_few_fans() -> None:
 
 
 def test_nothing_to_relate_is_no_error(ratings: Ratings) -> None:
-    none = solve_ease(compute_gram_matrices(ratings, min_entries=10**6), KIND, 5)
+    none = solve_ease(compute_gram_matrices(ratings, min_entries=10**6), KIND, 5).largest
     assert none.shape == (40, 40)
     assert none.nnz == 0
 
