@@ -34,7 +34,6 @@ from app.recommender.training_users import TrainingUsers
 from app.recommender.trees import LeafTable, TreeEnsemble
 
 RECENT_YEARS = 5
-KNOWN_TO_NOBODY = 0.25
 """Below this quantile of popularity nothing is any less known."""
 
 
@@ -252,8 +251,9 @@ class Model:
 
     @cached_property
     def relative_popularity(self) -> Float64Array:
-        """Popularity over its quantile `KNOWN_TO_NOBODY`, (n,), at least 1."""
-        least = max(1.0, float(np.quantile(self.popularity, KNOWN_TO_NOBODY)))
+        """Popularity over its quantile ``known_to_nobody_quantile``, (n,), at least 1."""
+        quantile = self.parameters.known_to_nobody_quantile
+        least = max(1.0, float(np.quantile(self.popularity, quantile)))
         return np.maximum(self.popularity, least) / least
 
     @cached_property

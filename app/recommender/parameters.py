@@ -81,13 +81,20 @@ class ServingParameters(BaseModel):
     ``min_neighbours`` entries of the list behind it, and an affinity of ``min_affinity``, to come
     first. ``popularity_exponent`` is the power of an anime's members that discovery divides by; it
     shows none with more than ``discover_max_members`` (0: all) or on fewer than
-    ``rare_item_lists`` lists.
+    ``rare_item_lists`` lists, and takes what is below the quantile ``known_to_nobody_quantile`` of
+    members as known equally little.
 
     Franchises (`app.recommender.franchise`): where one begins is on ``entry_point_share`` as many
     lists as its most listed anime, or continued by what is and on ``prequel_share`` as many as
     that. What is on ``between_share`` as many lists as a sequel and what it continues comes between
     them. A score is far below the user's mean, and a dislike, if it is ``disliked_points`` below
     it, and a standard deviation of the user's scores.
+
+    Shrinkages are counts at which what is shrunk is halved: how alike users are, by titles in
+    common (``user_similarity_shrinkage``), how alike an anime is by an engine's vectors, by who
+    knows it (``similar_items_shrinkage``), and how a user likes a word or a type, by scores
+    (``word_shrinkage``, ``type_shrinkage``; the trees learnt with these). What the users most alike
+    prefer counts up to ``preference_limit`` times, its shares raised by ``preference_damping``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -130,7 +137,13 @@ class ServingParameters(BaseModel):
     prequel_share: Annotated[float, _chosen(0, 1)] = 0.1
     between_share: Annotated[float, _chosen(0, 1)] = 0.35
     disliked_points: Annotated[float, _chosen(0, 9)] = 2.0
+    known_to_nobody_quantile: Annotated[float, _chosen(0, 1)] = 0.25
     user_similarity_shrinkage: Annotated[float, _chosen(1, 10_000)]
+    similar_items_shrinkage: Annotated[float, _chosen(0, 10_000)] = 20.0
+    word_shrinkage: Annotated[float, _chosen(0.1, 1000)] = 5.0
+    type_shrinkage: Annotated[float, _chosen(0.1, 1000)] = 5.0
+    preference_limit: Annotated[float, _chosen(1, 100)] = 2.0
+    preference_damping: Annotated[float, _chosen(1e-6, 1)] = 0.01
 
     provenance: ParameterProvenance
 

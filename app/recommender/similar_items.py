@@ -1,8 +1,9 @@
 """Which anime are like one: by what is scored alike, by who picks them, or by an engine's vectors.
 
 An engine gives an anime that few users scored a vector all the same, one that may point anywhere.
-So the cosine with an anime is shrunk by what it is known from, n / (n + `SHRINKAGE`): of two as
-near, the better known is the more alike, and what three users scored is like nothing.
+So the cosine with an anime is shrunk by what it is known from, n / (n + s) with the model's
+``similar_items_shrinkage``: of two as near, the better known is the more alike, and what three
+users scored is like nothing.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ from app.recommender.engines import EngineName
 from app.recommender.model import Model
 from app.recommender.rank import top_items
 
-SHRINKAGE = 20.0
-"""Users who know an anime that halve how alike it is; docs/alike.md has what was measured."""
 MATRICES = ("similarity", "affinity")
 """What every model has, beside its engines."""
 
@@ -71,4 +70,4 @@ def _embedding_similarity(model: Model, engine: str, position: int) -> Float64Ar
     cosine = np.asarray(embedding @ (embedding[position] / length[position]), np.float64)
     cosine /= np.where(length > 0, length, 1.0)
     known_from = model.entry_count if engine == EngineName.ALS else model.rating_count
-    return cosine * (known_from / (known_from + SHRINKAGE))
+    return cosine * (known_from / (known_from + model.parameters.similar_items_shrinkage))

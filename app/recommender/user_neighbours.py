@@ -11,13 +11,11 @@ import numpy as np
 from app.recommender.array_types import BoolArray, Float64Array, Int32Array
 from app.recommender.fold_in import UserProfile, ensure_profile
 from app.recommender.model import Model
+from app.recommender.parameters import ServingParameters
 from app.recommender.rank import candidate_mask, top_items
 from app.recommender.training_users import LOVED_MIN_SCORE, NEIGHBOUR_COUNT, TrainingUsers
 from app.recommender.user_list import UserList
 
-MAX_LIFT = 2.0
-SHARE_DAMPING = 0.01
-"""Added to the shares of a word, so that a rare one is not preferred by chance."""
 ROUNDING = 1e-9
 
 
@@ -78,13 +76,17 @@ class WordIndex(Protocol):
 
 
 def preference_lift(
-    words: WordIndex, neighbour_share: Float64Array, overall_share: Float64Array
+    words: WordIndex,
+    neighbour_share: Float64Array,
+    overall_share: Float64Array,
+    parameters: ServingParameters,
 ) -> Float64Array:
     """How far the nearest users prefer the words of each anime, (n,); 1 where it has none.
 
     A word's lift is its share of what the nearest loved over its share of what all loved
     (``neighbour_share`` and ``overall_share`` (n,) of each anime), an anime's the geometric mean of
-    its words', within 1 / `MAX_LIFT` to `MAX_LIFT`.
+    its words', within 1 / ``preference_limit`` to ``preference_limit``. To the shares
+    ``preference_damping`` is added, so that a rare word is not preferred by chance.
     """
     n = len(overall_share)
     word = np.repeat(np.arange(len(words.indptr) - 1), np.diff(words.indptr))
@@ -92,10 +94,11 @@ def preference_lift(
         np.bincount(word, share[words.indices], len(words.indptr) - 1) / (share.sum() or 1.0)
         for share in (neighbour_share, overall_share)
     )
-    lift = np.log((near + SHARE_DAMPING) / (overall + SHARE_DAMPING))
+    damping, limit = parameters.preference_damping, np.log(parameters.preference_limit)
+    lift = np.log((near + damping) / (overall + damping))
     count = np.bincount(words.indices, minlength=n)
     mean = np.bincount(words.indices, lift[word], n) / np.maximum(count, 1)
-    return np.asarray(np.exp(np.clip(mean, -np.log(MAX_LIFT), np.log(MAX_LIFT))))
+    return np.asarray(np.exp(np.clip(mean, -limit, limit)))
 
 
 def find_user_neighbours(
@@ -134,7 +137,7 @@ def find_user_neighbours(
     overall_share = training_users.supporters / max(1, len(training_users))
     preference = np.ones(len(model))
     for words in preferred:
-        preference *= preference_lift(words, neighbour_share, overall_share)
+        preference *= preference_lift(words, neighbour_share, overall_share, model.parameters)
     weight *= preference
     unseen_mask = candidate_mask(model, profile)
     shown = unseen_mask & (supporters > 0) & (preference >= 1.0 - ROUNDING)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.recommender import Model
-from app.recommender.similar_items import SHRINKAGE, similar_items, similarity_sources
+from app.recommender.similar_items import similar_items, similarity_sources
 from tests.model_build.worlds import dense_similarity
 
 ANIME = 5
@@ -27,8 +27,8 @@ def best(weight: np.ndarray, count: int) -> list[int]:
 def test_by_the_angle_shrunk_by_what_each_is_known_from(model: Model) -> None:
     factor = model.engines["als"].embedding.astype(np.float64)
     unit = factor / np.linalg.norm(factor, axis=1, keepdims=True)
-    lists = model.entry_count.astype(float)
-    expected = unit @ unit[ANIME] * lists / (lists + SHRINKAGE)
+    lists, shrinkage = model.entry_count.astype(float), model.parameters.similar_items_shrinkage
+    expected = unit @ unit[ANIME] * lists / (lists + shrinkage)
     found = similar_items(model, "als", ANIME, count=10)
     assert [at for at, _ in found] == best(expected, 10)
     assert [value for _, value in found] == pytest.approx(

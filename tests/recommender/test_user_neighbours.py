@@ -13,7 +13,7 @@ from app.recommender import Model, UserList, WatchStatus
 from app.recommender.artifact import ArtifactError
 from app.recommender.fold_in import fold_in
 from app.recommender.training_users import LOVED_MIN_SCORE, MAX_LOVED_ITEMS
-from app.recommender.user_neighbours import MAX_LIFT, find_user_neighbours, preference_lift
+from app.recommender.user_neighbours import find_user_neighbours, preference_lift
 from model_build.engines.base import FittedEngine, add_engine
 from tests.tiny_model import tiny_ratings
 
@@ -134,7 +134,8 @@ def words_of(model: Model) -> Facet:
 def test_what_is_preferred_weighs_as_the_words_of_an_anime_do(model: Model) -> None:
     words, plain = words_of(model), find_user_neighbours(model, "als", list_of(3), count=1000)
     near, overall = plain.neighbour_share, plain.overall_share
-    found = preference_lift(words, near, overall)
+    limit = model.parameters.preference_limit
+    found = preference_lift(words, near, overall, model.parameters)
     for at in range(len(model)):
         own = [
             (near[words.positions(name)].sum() / near.sum() + 0.01)
@@ -143,12 +144,12 @@ def test_what_is_preferred_weighs_as_the_words_of_an_anime_do(model: Model) -> N
             if at in words.positions(name).tolist()
         ]
         expected = np.prod(own) ** (1 / len(own)) if own else 1.0
-        assert found[at] == pytest.approx(np.clip(expected, 1 / MAX_LIFT, MAX_LIFT))
+        assert found[at] == pytest.approx(np.clip(expected, 1 / limit, limit))
 
 
 def test_what_is_preferred_ranks_and_filters(model: Model) -> None:
     words, plain = words_of(model), find_user_neighbours(model, "als", list_of(3), count=1000)
-    lift = preference_lift(words, plain.neighbour_share, plain.overall_share)
+    lift = preference_lift(words, plain.neighbour_share, plain.overall_share, model.parameters)
     steered = find_user_neighbours(model, "als", list_of(3), count=1000, preferred=[words])
     expected = {
         each.position: each.weight * lift[each.position]

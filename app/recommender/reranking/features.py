@@ -22,8 +22,6 @@ from app.recommender.score_model import ScorePrediction
 N_CANDIDATES = 300
 HIGH_SCORE = 8.0
 NEWEST_ENTRIES = 3
-WORD_SHRINKAGE = 5.0
-TYPE_SHRINKAGE = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +80,9 @@ def compute_features(
             items.word_kind,
             items.word_shares,
             len(WORD_KINDS),
-            WORD_SHRINKAGE,
+            model.parameters.word_shrinkage,
         ),
-        _format_columns(items, profile, listed, candidates),
+        _format_columns(model, items, profile, listed, candidates),
         _popularity_columns(model, profile, candidates),
         _age_columns(model, affinity, listed, candidates),
         np.tile(_user_columns(model, items, profile, listed), (len(candidates), 1)),
@@ -181,7 +179,11 @@ def _score_columns(
 
 
 def _format_columns(
-    items: ItemDescriptions, profile: UserProfile, listed: _ListedItems, candidates: Int64Array
+    model: Model,
+    items: ItemDescriptions,
+    profile: UserProfile,
+    listed: _ListedItems,
+    candidates: Int64Array,
 ) -> Float64Array:
     """How type and length fit the list."""
     own, kinds = items.media_type[profile.seen].astype(np.int64), items.media_type.max() + 2
@@ -197,7 +199,7 @@ def _format_columns(
     columns = np.column_stack(
         [
             count[kind + 1] / max(1, len(own)),
-            total[kind + 1] / (scored[kind + 1] + TYPE_SHRINKAGE),
+            total[kind + 1] / (scored[kind + 1] + model.parameters.type_shrinkage),
             kind,
             length,
             length - (usual.mean() if len(usual) else np.nan),
