@@ -1,8 +1,9 @@
 """``python -m benchmarks.look --out FOLDER``: every page as a visitor sees it, with figures.
 
 Serves the bundled model with a stand-in for the list sites, opens each page in Chromium at four
-widths, by day and by night, with drawn posters in place of those on the net, and writes the
-pictures, what was measured, and one page that shows all of it.
+widths, by day and by night and in forced colours, with drawn posters in place of those on the net,
+once more on a phone that is slow and far away, and writes the pictures, what was measured, and one
+page that shows all of it.
 """
 
 from __future__ import annotations
@@ -29,8 +30,19 @@ from demo.fake_upstream import FakeUpstream
 
 CHROMIUM = Path(os.environ.get("CHROMIUM_PATH") or "/usr/bin/chromium")
 MODEL = PROJECT_ROOT / "bundled_model"
-WIDTHS = (390, 768, 1440, 2560)
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+Scheme = Literal["light", "dark", "forced"]
+LOOKS: tuple[tuple[int, Scheme], ...] = (
+    *((width, scheme) for width in (390, 768, 1440, 2560) for scheme in ("light", "dark")),
+    (1440, "forced"),
+)
+SLOW_NETWORK = {
+    "offline": False,
+    "latency": 150,
+    "downloadThroughput": 1_600_000 / 8,
+    "uploadThroughput": 750_000 / 8,
+}
+"""Of a phone on fast 3G: 150 ms a round trip, 1.6 Mbit a second."""
+SLOW_PROCESSOR = 4
 HEIGHT = 900
 FAN = "/user/anilist/Hana"
 PAGES = {
@@ -42,8 +54,10 @@ PAGES = {
     "pick": "/pick?picks=5114-9&q=cowboy",
     "anime": "/anime/5114",
     "favourites": "/favourites/kitsu/Hana",
+    "season": "/season",
     "pair": "/together/anilist/Hana/anilist/Sora",
     "about": "/about",
+    "api": "/api",
     "error": "/user/anilist/nobody-of-this-name",
 }
 WATCH = """window.watched = {shift: 0, long: 0, lcp: 0};
@@ -116,22 +130,44 @@ def look_at(page: Page, address: str, *, with_axe: bool) -> dict[str, Any]:
 def look(browser: Browser, server: str, out: Path, pages: dict[str, str]) -> list[dict[str, Any]]:
     """Look at all pages in all sizes and schemes."""
     rows = []
-    for width in WIDTHS:
-        for scheme in SCHEMES:
-            context = browser.new_context(
-                viewport={"width": width, "height": HEIGHT}, color_scheme=scheme, base_url=server
+    for width, scheme in LOOKS:
+        context = browser.new_context(
+            viewport={"width": width, "height": HEIGHT},
+            color_scheme="dark" if scheme == "dark" else "light",
+            forced_colors="active" if scheme == "forced" else "none",
+            base_url=server,
+        )
+        context.add_init_script(WATCH)
+        context.route("**/*", answer_posters)
+        page = context.new_page()
+        for name, address in pages.items():
+            picture = f"{name}-{width}-{scheme}.png"
+            measured = look_at(page, address, with_axe=width in {390, 1440})
+            page.screenshot(path=out / picture)
+            rows.append(
+                {"page": name, "width": width, "scheme": scheme, "picture": picture, **measured}
             )
-            context.add_init_script(WATCH)
-            context.route("**/*", answer_posters)
-            page = context.new_page()
-            for name, address in pages.items():
-                picture = f"{name}-{width}-{scheme}.png"
-                measured = look_at(page, address, with_axe=width in {390, 1440})
-                page.screenshot(path=out / picture)
-                rows.append(
-                    {"page": name, "width": width, "scheme": scheme, "picture": picture, **measured}
-                )
-            context.close()
+        context.close()
+    return rows
+
+
+def look_slowly(browser: Browser, server: str, pages: dict[str, str]) -> list[dict[str, Any]]:
+    """Look at all pages for the first time, on a phone that is slow and far away."""
+    rows = []
+    for name, address in pages.items():
+        context = browser.new_context(viewport={"width": 390, "height": HEIGHT}, base_url=server)
+        context.add_init_script(WATCH)
+        context.route(lambda url: not url.startswith(server), answer_posters)
+        page = context.new_page()
+        link = context.new_cdp_session(page)
+        link.send("Network.enable")
+        link.send("Network.emulateNetworkConditions", SLOW_NETWORK)
+        link.send("Emulation.setCPUThrottlingRate", {"rate": SLOW_PROCESSOR})
+        rows.append(
+            {"page": name, "width": 390, "scheme": "slow", "picture": ""}
+            | look_at(page, address, with_axe=False)
+        )
+        context.close()
     return rows
 
 
@@ -146,6 +182,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM)
         pages = {name: PAGES[name] for name in arguments.pages}
         rows = look(browser, server, arguments.out, pages)
+        rows += look_slowly(browser, server, pages)
         browser.close()
     (arguments.out / "look.json").write_text(json.dumps(rows, indent=1) + "\n")
     page = Environment(autoescape=True).from_string(REPORT.read_text()).render(rows=rows)
@@ -155,7 +192,7 @@ def main() -> None:
         told = [
             f"{row['page']:<11}{row['width']:>5} {row['scheme']:<6}",
             f"shift {row['shift']:.3f}  first poster {first:>4}  {row['bytes'] / 1000:5.1f} kB",
-            f"longest task {row['long']:4.0f} ms",
+            f"longest task {row['long']:4.0f} ms  largest paint {row['lcp']:4.0f} ms",
             "WIDER THAN THE WINDOW" if row["wide"] else "",
             ", ".join(row["faults"]),
         ]

@@ -24,7 +24,7 @@ from model_build.evaluate.ranking import (
 )
 from model_build.train.affinity import GramMatrices, compute_gram_matrices
 from model_build.train.checkpoints import ArrayMapping, CheckpointStore
-from model_build.train.driver import train
+from model_build.train.driver import TAIL, train
 from model_build.train.gatherer import LocalGatherer
 from model_build.train.hyperparameters import Hyperparameters
 from model_build.train.model_arrays import empty_knn_arrays
@@ -189,6 +189,7 @@ def _empty_stages(n_items: int, mean: float) -> dict[str, ArrayMapping]:
         }
         for n_rows in (n_items, 1)
     )
+    no_affinity = {**no_matrix, **{f"{TAIL}{name}": array for name, array in no_matrix.items()}}
     return {
         "similarity": empty_knn_arrays(n_items, mean).to_arrays(),
         "taste-similarity": {
@@ -203,6 +204,6 @@ def _empty_stages(n_items: int, mean: float) -> dict[str, ArrayMapping]:
             **nothing_close,
             "user_bias_variance": np.ones(1),
         },
-        "affinity": no_matrix,
-        "newcomer": no_matrix,
+        "affinity": no_affinity,
+        "newcomer": no_affinity,
     }
