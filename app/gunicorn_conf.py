@@ -16,11 +16,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from app import process_memory, server
 from app.observability import logs
-from app.settings import SettingsError, load_server_settings, load_settings
+from app.settings import SettingsError, check_deadlines, load_server_settings, load_settings
 
 try:
     _settings = load_server_settings()
     _app_settings = load_settings()
+    check_deadlines(_app_settings, _settings)
 except SettingsError as error:
     sys.stderr.write(f"hakken: {error}\n")
     raise SystemExit(2) from None
@@ -40,6 +41,10 @@ preload_app = True
 timeout = 60
 graceful_timeout = 30
 keepalive = 5
+# Whoever connects from this machine would be believed by default. Which proxies are, says
+# HAKKEN_TRUSTED_PROXIES (`app.web.middleware.clients`).
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
 worker_tmp_dir = server.shm_directory()
 logger_class = server.QuietLogger
 accesslog = None

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from pydantic import BeforeValidator, Field, HttpUrl, ValidationError, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.age_rating import Ceiling
@@ -239,9 +246,21 @@ class ServerSettings(BaseSettings):
     """Seconds in which what is sent to Hakken must have arrived."""
 
     request_deadline: Annotated[
-        float, Field(gt=0, le=3600, validation_alias="HAKKEN_REQUEST_DEADLINE")
+        float,
+        Field(gt=0, le=3600, validation_alias="HAKKEN_REQUEST_DEADLINE", validate_default=True),
     ] = 120.0
     """Seconds after which the connection of a request is closed, whatever it is waiting for."""
+
+    @field_validator("request_deadline")
+    @classmethod
+    def _validate_request_deadline(cls, seconds: float, info: ValidationInfo) -> float:
+        body = info.data.get("body_deadline", 0.0)
+        if seconds < body:
+            raise ValueError(
+                f"should not be below HAKKEN_BODY_DEADLINE ({body:g}): what takes that long to "
+                "arrive could never be answered"
+            )
+        return seconds
 
 
 def load_settings() -> AppSettings:
@@ -252,6 +271,16 @@ def load_settings() -> AppSettings:
 def load_server_settings() -> ServerSettings:
     """Read what `gunicorn.conf.py` needs; raises SettingsError as `load_settings` does."""
     return _load_from_env(ServerSettings, "")
+
+
+def check_deadlines(settings: AppSettings, server: ServerSettings) -> None:
+    """Raise SettingsError where no list could be answered that takes as long as it may."""
+    if server.request_deadline < settings.list_deadline:
+        raise SettingsError(
+            f"HAKKEN_REQUEST_DEADLINE={server.request_deadline:g}: should not be below "
+            f"HAKKEN_LIST_DEADLINE ({settings.list_deadline:g}): who waits for a list would be "
+            "cut off."
+        )
 
 
 def unknown_variables() -> list[str]:

@@ -21,6 +21,10 @@ current_request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 REDACTED = "(secret)"
 
+# A line that is begun by what somebody sent would look like one of ours, or move the cursor.
+_CONTROLS = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
+_CONTROLS |= {ord("\t"): "\t", ord("\n"): "\n\t"}
+
 LOGGER_LEVELS = {
     # Their debug lines and tracebacks hold addresses, which hold usernames and client ids.
     "urllib3": "WARNING",
@@ -40,10 +44,10 @@ class TextFormatter(logging.Formatter):
         self._secrets = _secret_variants(hidden)
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write the line without secrets."""
+        """Write the line without secrets; whatever it says, what goes on below is indented."""
         found = _request_id_of(record)
         record.request = f" [{found}]" if found else ""
-        return _redact(self._secrets, super().format(record))
+        return _redact(self._secrets, super().format(record)).translate(_CONTROLS)
 
 
 class JsonLineFormatter(JsonFormatter):

@@ -182,12 +182,12 @@ def verify_file(file: Path, entry: ManifestEntry) -> None:
     _check_sha256(file, digest, entry)
 
 
-def verify_bytes(file: Path, content: bytes, entry: ManifestEntry) -> None:
+def verify_bytes(file: Path | str, content: bytes, entry: ManifestEntry) -> None:
     """Return the same for the content of a file that was read already."""
     _check_sha256(file, hashlib.sha256(content).hexdigest(), entry)
 
 
-def _check_sha256(file: Path, digest: str, entry: ManifestEntry) -> None:
+def _check_sha256(file: Path | str, digest: str, entry: ManifestEntry) -> None:
     if digest != entry.sha256:
         raise ArtifactError(f"{file}: sha256 is {digest}, the manifest says {entry.sha256}.")
 

@@ -14,7 +14,7 @@ from app.model_store.layout import (
     parse_pointer,
     parse_published_manifest,
 )
-from app.recommender.artifact import MANIFEST_FILE, ArtifactError, Manifest
+from app.recommender.artifact import MANIFEST_FILE, ArtifactError, Manifest, verify_bytes
 from model_build.artifact.store import ConflictError, ModelFileStore, StoredFile
 from model_build.util.errors import InputError
 
@@ -140,13 +140,16 @@ def rollback_version(store: ModelFileStore, version: str | None = None) -> tuple
     ------
     InputError
         There is no such version, or it is not complete.
+    ArtifactError
+        A file of it is not what its manifest says.
     """
     inventory = list_versions(store)
     target = _rollback_target(store, inventory, version)
     if target.name == inventory.live_version:
         raise InputError(f"{store.url}: {target.name} is live already.")
-    if target.problem:
+    if target.manifest is None or target.problem:
         raise InputError(f"{store.url}/{target.name}: cannot be live ({target.problem}).")
+    _verify_files(store, target.name, target.manifest)
     set_live_version(store, target.name, inventory)
     _undo_if_deleted(store, target.name, inventory)
     return inventory.live_version, target.name
@@ -211,6 +214,13 @@ def _rollback_target(
         if live and each.problem is None and each.creation_key < live.creation_key:
             return each
     raise InputError(f"{store.url}: no whole version was made before the live one; name a version.")
+
+
+def _verify_files(store: ModelFileStore, version: str, manifest: Manifest) -> None:
+    """Read every file once: sizes alone do not show that bits were lost since it was published."""
+    for file, entry in manifest.files.items():
+        name = f"{version}/{file}"
+        verify_bytes(f"{store.url}/{name}", store.read(name), entry)
 
 
 def _undo_if_deleted(store: ModelFileStore, target: str, before: VersionInventory) -> None:

@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
+import requests
 
 from app import create_app
 from app.settings import AppSettings
@@ -49,6 +50,22 @@ def test_host_names_are_taken_as_they_are(host: str, tiny_model: Path, tmp_path:
     answer = client.get("/healthz", headers={"Host": host})
     assert answer.status_code == 200
     assert SECURITY_HEADERS.keys() <= set(answer.headers.keys())
+
+
+def test_who_connects_from_this_machine_is_no_proxy(tiny_model: Path, tmp_path: Path) -> None:
+    """gunicorn believes scheme and script name of whoever connects from here, if not told."""
+    forged = ("X-Forwarded-Proto: https", "X-Forwarded-Ssl: on", "X-Forwarded-Protocol: ssl")
+    forged += ("SCRIPT_NAME: /evil", "Script-Name: /evil", "PATH_INFO: /evil")
+    with running_hakken(at(tiny_model, tmp_path) | {"WEB_CONCURRENCY": "1"}) as server:
+        answers = [
+            requests.get(f"{server.url}/anime/1", headers=dict([each.split(": ")]), timeout=30)
+            for each in ("X-Nothing: 1", *forged)
+        ]
+    for answer in answers:
+        assert answer.status_code == answers[0].status_code
+        assert "Strict-Transport-Security" not in answer.headers
+        assert "/evil" not in answer.text
+        assert "https://127.0.0.1" not in answer.text
 
 
 def test_whatever_a_proxy_writes_is_no_new_client(tiny_model: Path, tmp_path: Path) -> None:

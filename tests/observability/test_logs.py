@@ -71,6 +71,27 @@ def test_every_line_has_the_request_that_it_belongs_to() -> None:
     assert text.getvalue().endswith(" INFO test [number-1]: said\n")
 
 
+def fail(message: str) -> None:
+    raise ValueError(message)
+
+
+def test_nothing_that_is_said_looks_like_a_line_of_its_own() -> None:
+    forged = "2026-01-01 00:00:00,000 ERROR app: forged"
+    with written(logs.TextFormatter()) as (log, stream):
+        for between in ("\n", "\r", "\r\n", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029"):
+            log.warning("a name: %s", f"x{between}{forged}\x1b[2K\x00")
+        try:
+            fail(f"of somebody's\n{forged}")
+        except ValueError:
+            log.exception("failed")
+    text = stream.getvalue()
+    assert text.count(forged) == 10
+    lines = text.splitlines()
+    assert sum(line.startswith("2") for line in lines) == 10
+    assert all(line.startswith(("2", "\t")) for line in lines)
+    assert not any(ord(letter) < 32 for line in lines for letter in line.lstrip("\t"))
+
+
 def test_between_requests_there_is_no_number() -> None:
     with written(logs.JsonLineFormatter()) as (log, stream):
         log.info("said")

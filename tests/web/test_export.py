@@ -15,7 +15,7 @@ from app.schemas.recommendations import (
     RecommendationSchema,
     RecommendationsResponse,
 )
-from app.web.presenters.export import to_csv
+from app.web.presenters.export import _escape_formula, to_csv
 from tests.web.fans import regular_export
 from tests.web.html_page import Element, read_html
 from tests.web.test_pages import page, shown_ids
@@ -65,7 +65,13 @@ def test_only_some_kinds_of_file(client: FlaskClient) -> None:
     assert "“format” should be one of: csv, json, xml, atom, ics, card, tall." in response.text
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", " ="])
+def test_no_part_of_a_cell_is_a_formula_where_semicolons_part_cells() -> None:
+    assert _escape_formula("Steins;Gate; -x; y") == "Steins;Gate;' -x; y"
+    assert _escape_formula("a\t@b\n=c|+d") == "a\t'@b\n'=c|'+d"
+    assert _escape_formula("Re:Zero, -kara (=) + x") == "Re:Zero, -kara (=) + x"
+
+
+@pytest.mark.parametrize("start", [*"=+-@＝＋－＠\t\r\n", " =", "\u3000=", "\ufeff＝", "\x00-"])
 def test_no_cell_is_a_formula(start: str) -> None:
     because = ContributionSchema(anime_id=2, title=f"{start}2", score=8.0, weight=1.0)
     item = RecommendationSchema(

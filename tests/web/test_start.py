@@ -96,6 +96,24 @@ def test_server_settings_have_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
         load_server_settings()
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"HAKKEN_REQUEST_DEADLINE": "30"}, "HAKKEN_REQUEST_DEADLINE='30': Value error, should"),
+        ({"HAKKEN_BODY_DEADLINE": "121"}, "should not be below HAKKEN_BODY_DEADLINE (121)"),
+        (
+            {"HAKKEN_BODY_DEADLINE": "5", "HAKKEN_REQUEST_DEADLINE": "10"},
+            "HAKKEN_REQUEST_DEADLINE=10: should not be below HAKKEN_LIST_DEADLINE (20)",
+        ),
+    ],
+)
+def test_deadlines_that_contradict_stop_the_start(changes: dict[str, str], said: str) -> None:
+    done = run("-m", "gunicorn", "app.wsgi:app", **changes, PORT="0")
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_the_core_does_not_load_the_web() -> None:
     code = "import sys, app.recommender; assert 'flask' not in sys.modules"
     assert run("-c", code).returncode == 0

@@ -73,15 +73,26 @@ def init_cors(app: Flask, settings: AppSettings) -> None:
         methods=["GET", "HEAD", "OPTIONS"],
         send_wildcard=True,
     )
-    if settings.cors_origins:
-        CORS(
-            app,
-            resources={r"/api/.*": {"origins": list(settings.cors_origins)}},
-            methods=["GET", "HEAD", "POST", "OPTIONS"],
-            allow_headers=["Content-Type", "If-None-Match"],
-            expose_headers=["ETag", "Retry-After", REQUEST_ID_HEADER],
-            max_age=PREFLIGHT_MAX_AGE,
-        )
+    if not settings.cors_origins:
+        return
+    for_all = "*" in settings.cors_origins
+
+    def tell_caches(response: Response) -> Response:
+        """Say, to any origin and to none, that others are answered otherwise."""
+        if request.path.startswith("/api/") and not for_all:
+            response.vary.add("Origin")
+        return response
+
+    app.after_request(tell_caches)
+    CORS(
+        app,
+        resources={r"/api/.*": {"origins": list(settings.cors_origins)}},
+        methods=["GET", "HEAD", "POST", "OPTIONS"],
+        allow_headers=["Content-Type", "If-None-Match"],
+        expose_headers=["ETag", "Retry-After", REQUEST_ID_HEADER],
+        max_age=PREFLIGHT_MAX_AGE,
+        send_wildcard=for_all,
+    )
 
 
 def init_caching(app: Flask) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import Any
 
 from app.schemas.base import to_dict
@@ -25,7 +26,10 @@ _ANIME_COLUMNS = [
 ]
 _MEMBER_COLUMNS = ("match", "predicted_score", "planned")
 _PAIR_COLUMNS = [f"{member}_{name}" for member in ("first", "second") for name in _MEMBER_COLUMNS]
-_FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = re.compile(r"(^|[;\t\r\n|])([\s\x00-\x1f\ufeff\u200b-\u200f\"]*[=+\-@＝＋－＠\t\r\n])")
+"""What a spreadsheet may take for the beginning of a formula: behind blanks, in the letters of
+East Asian keyboards, or behind what separates cells elsewhere (semicolons, where commas are
+decimal)."""
 
 
 def to_csv(answer: ExportedAnswer) -> str:
@@ -66,7 +70,7 @@ def _contribution_text(contribution: dict[str, Any]) -> str:
 
 
 def _escape_formula(value: Any) -> Any:
-    """Text that a spreadsheet would take for a formula gets an apostrophe before it."""
-    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA_PREFIXES):
-        return f"'{value}"
+    """Write text that a spreadsheet would take for a formula with an apostrophe before it."""
+    if isinstance(value, str):
+        return _FORMULA.sub(r"\1'\2", value)
     return int(value) if isinstance(value, bool) else value

@@ -30,5 +30,6 @@ def readyz() -> tuple[dict[str, Any], int]:
         version=state.version,
         checked_at=state.model_manager.checked_at,
         fault=state.model_fault,
+        places=(state.settings.model, str(state.settings.model_cache_dir)),
     )
     return body, 200 if body["ready"] else 503

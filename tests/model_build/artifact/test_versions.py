@@ -120,6 +120,16 @@ class TestRollback:
         assert main(["rollback", "--at", filled.url]) == 2
         assert "no whole version was made before the live one" in capsys.readouterr().err
 
+    def test_not_to_what_lost_bits_since(
+        self, filled: PlaceForModels, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        whole = filled.files()["v2/item_relevance.npy"]
+        filled.put("v2/item_relevance.npy", whole[:-1] + bytes([whole[-1] ^ 1]))
+        assert main(["rollback", "v2", "--at", filled.url]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert f"{filled.url}/v2/item_relevance.npy: sha256 is" in line
+        assert filled.files()["latest"] == b"v4\n"
+
     @pytest.mark.parametrize(
         ("version", "told"),
         [
