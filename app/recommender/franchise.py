@@ -175,7 +175,8 @@ def collapse_franchises(
     does not pass for the beginning. What it continues comes before it, though, if that is unseen
     and on at least ``shares.prequel`` as many lists: the old beginning of a story stays its
     beginning. Extras of a franchise that the user knows are left out unless asked for. Where the
-    entry point is ``planned``, and so not shown, nothing of the franchise is.
+    entry point is ``planned``, and so not shown, nothing of the franchise is; nor where what that
+    one continues may not be shown: who looks for films of this year has not seen the series.
     """
     allowed = allowed.copy()
     if not include_extras:

@@ -300,7 +300,9 @@ def franchise_entry_points(
     """Of every franchise leave one of the ``allowed`` (n,) anime, or none.
 
     ``watch_order`` has franchise by franchise. The one is its `franchise_continuation`, else its
-    `franchise_beginning`. Returns what is left of ``allowed``, and how many others each stands for.
+    `franchise_beginning`; but none if that continues what is neither ``seen`` nor ``unseen``, as it
+    may not be shown, and is on ``min_prequel_share`` as many lists. Returns what is left of
+    ``allowed``, and how many others each stands for.
     """
     remaining = allowed.copy()
     hidden_count = np.zeros(len(allowed), np.int64)
@@ -328,6 +330,15 @@ def franchise_entry_points(
                 order, prequel, entry_count, unseen, min_share, min_prequel_share
             )
         if chosen >= 0:
+            before = prequel[chosen]
+            withheld = (
+                before >= 0
+                and franchise_id[before] == franchise_id[chosen]
+                and not (seen[before] or unseen[before])
+                and entry_count[before] >= min_prequel_share * entry_count[chosen]
+            )
+            if withheld:
+                continue
             remaining[chosen] = allowed[chosen]
             hidden_count[chosen] = max(shown - 1, 0)
     return remaining, hidden_count
