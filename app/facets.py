@@ -89,7 +89,7 @@ class Facet:
         )
 
     def positions(self, slug: str) -> Int32Array:
-        """Return the positions of the anime that have a word, ascending; raises KeyError."""
+        """Positions (p,) of the anime that have a word, ascending; raises KeyError."""
         at = self.row[slug]
         return self.indices[self.indptr[at] : self.indptr[at + 1]]
 
@@ -195,7 +195,7 @@ class ItemFacets:
         return (self.rating_level > UNKNOWN_LEVEL) & (self.rating_level <= ceiling.level)
 
     def is_childrens_list(self, listed: Int64Array) -> bool:
-        """Tell whether a list is a child's, by the ratings of the anime at these positions.
+        """Tell whether a list is a child's, by the ratings of the anime at positions (p,).
 
         None is above PG-13, and at least two in three are G or PG. (One title that is taken for
         PG-13 by mistake should not open the door to R.)

@@ -54,7 +54,7 @@ class ItemMatrix:
         return cls(np.zeros(n_items + 1, np.int64), np.zeros(0, np.uint16), np.zeros(0, np.int16))
 
     def column_entries(self, item: int) -> tuple[Int64Array, Float64Array]:
-        """Return all rows with a weight for ``item``, and the weights: one scan, no second copy."""
+        """All rows with a weight for ``item``, and the weights, (r,) each: one scan, no copy."""
         at = np.flatnonzero(self.indices == item)
         rows = np.searchsorted(self.indptr, at, side="right") - 1
         return rows, self.data[at] * self.scale
@@ -195,7 +195,7 @@ def ascends(values: npt.NDArray[Any], *, strictly: bool = False) -> bool:
 
 
 def are_below(positions: npt.NDArray[Any], count: int) -> bool:
-    """Whether all are from 0 to ``count``, exclusive."""
+    """Whether all of (n,) are from 0 to ``count``, exclusive."""
     return not positions.size or 0 <= int(positions.min()) <= int(positions.max()) < count
 
 

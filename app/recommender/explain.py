@@ -32,7 +32,7 @@ def explain_match(
     count: int,
     franchises: Franchises | None = None,
 ) -> list[tuple[Contribution, ...]]:
-    """For each wanted anime the seen entries that speak most for its affinity, times ``scale``."""
+    """For each of ``positions`` (p,) the entries that speak most for its affinity, scaled."""
     terms = scale * affinity_contributions(model, affinity, positions)
     entry = affinity.input_position
     return _telling_contributions(model, profile, entry, positions, terms, count, franchises)

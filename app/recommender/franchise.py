@@ -44,7 +44,7 @@ class Franchises:
         prequel: Sequence[int] | Int64Array,
         is_version: Sequence[bool],
     ) -> Self:
-        """From the catalogue's columns, parallel to the model's anime (ascending ids).
+        """From the catalogue's columns (n,), parallel to the model's anime (ascending ids).
 
         ``place`` is the place in the order of watching. Where a catalogue has none, as older ones,
         years decide, and where these are missing numbers.
@@ -103,7 +103,7 @@ class Franchises:
         )
 
     def followed(self, targets: Int64Array, seen: Int64Array, liked: Int64Array) -> Int64Array:
-        """Return for each target the position of what it comes next after, -1 for none.
+        """Return for each target (t,) the position of what it comes next after, -1 for none.
 
         That is what the target continues, if it was seen, else the last anime before it, extras
         apart, that was; and only if that one was liked.

@@ -221,7 +221,7 @@ def franchise_beginning(
     min_share: float,
     min_prequel_share: float,
 ) -> int:
-    """Return where to begin a franchise, watched in this ``order``; -1 where all was seen.
+    """Return where to begin a franchise, watched in this ``order`` (m,); -1 where all was seen.
 
     That is the first unseen one on at least ``min_share`` as many lists as the most listed, or an
     unseen prequel of it, of the same franchise, on at least ``min_prequel_share`` as many.

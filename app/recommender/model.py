@@ -241,7 +241,7 @@ class Model:
         return self.manifest.version
 
     def find_positions(self, anime_ids: Int64Array) -> Int64Array:
-        """Positions of anime in the model, -1 where it does not know one."""
+        """Positions (p,) of anime ids (p,) in the model, -1 where it does not know one."""
         return find_positions(self.anime_id, anime_ids)
 
     @cached_property

@@ -116,7 +116,7 @@ class PairMatrix:
         return indptr, entry_index, self.value[code].astype(np.float64)
 
     def column_entries(self, item: int) -> tuple[Int64Array, Float64Array]:
-        """Return all items that are in a pair with ``item``, ascending, and the weights."""
+        """All items (r,) that are in a pair with ``item``, ascending, and the weights (r,)."""
         indptr, _, weight = self.gather_rows(np.array([item]), 1)
         return np.flatnonzero(np.diff(indptr)), weight
 
@@ -258,7 +258,7 @@ def count_bits(word: Any) -> int:
 
 @jit_compiled
 def select_largest(values: UInt64Array, k: int) -> None:
-    """Reorder in place so that the k largest come first (Hoare's quickselect)."""
+    """Reorder (m,) in place so that the k largest come first (Hoare's quickselect)."""
     low, high = 0, len(values) - 1
     while low < high:
         pivot = values[(low + high) >> 1]

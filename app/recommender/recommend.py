@@ -202,7 +202,7 @@ class ItemScores:
     def explain(
         self, model: Model, positions: Int64Array, count: int, franchises: Franchises | None = None
     ) -> list[tuple[Contribution, ...]]:
-        """For each wanted anime the entries of the list that speak most for its number."""
+        """For each of ``positions`` (p,) the entries of the list that speak most for its number."""
         if self.knn_prediction is not None:
             return explain_score(model, self.profile, self.knn_prediction, positions, count)
         if self.engine_scores is not None:
@@ -217,7 +217,7 @@ class ItemScores:
         )
 
     def match_percentiles(self, model: Model, positions: Int64Array) -> Float64Array:
-        """How much of what the user loves each wanted anime matches more than, in percent.
+        """How much of what the user loves each wanted anime matches more than, (p,), in percent.
 
         NaN where that is not known: of another engine's match, and for a list that says nothing.
         """
@@ -227,11 +227,11 @@ class ItemScores:
         return match_percentiles(model, self.profile, value, positions)
 
     def moved_by(self, positions: Int64Array) -> Float64Array:
-        """How far the second stage moved the match of each wanted anime, in percent."""
+        """How far the second stage moved the match of each wanted anime, (p,), in percent."""
         return self.ranked_match[positions] - self.match[positions]
 
     def moving_reasons(self, model: Model, positions: Int64Array) -> list[FeatureGroup | None]:
-        """What moved each wanted anime most, None where it was hardly moved."""
+        """What moved each of ``positions`` (p,) most, None where it was hardly moved."""
         if self.reranking is None:
             return [None] * len(positions)
         moved = self.moved_by(positions)
@@ -239,18 +239,18 @@ class ItemScores:
         return moving_reasons(model, self.reranking, positions, moved)
 
     def expected_scores(self, model: Model, positions: Int64Array) -> Float64Array:
-        """What the user would give each wanted anime, within 1..10, the same in every order."""
+        """What the user would give each wanted anime, (p,), 1 to 10, in every order the same."""
         estimates = ItemEstimates(model, self.profile, self.affinity, self.score_prediction)
         return estimates.expected_scores(positions, self.engine_scores)
 
     def predicted_scores(self, model: Model, positions: Int64Array) -> Float64Array:
-        """Those, or what KNN with baseline predicts where the order sorts by it."""
+        """Those, (p,), or what KNN with baseline predicts where the order sorts by it."""
         if self.knn_prediction is None:
             return self.expected_scores(model, positions)
         return np.clip(self.knn_prediction.score[positions], MIN_SCORE, MAX_SCORE)
 
     def expected_errors(self, model: Model, positions: Int64Array) -> Float64Array:
-        """Return one standard deviation of each wanted anime's expected score."""
+        """Return one standard deviation of each wanted anime's expected score, (p,)."""
         if self.engine_scores is not None and self.engine_scores.expected_error is not None:
             return np.full(len(positions), self.engine_scores.expected_error)
         return expected_error(model, self.score_prediction, positions)

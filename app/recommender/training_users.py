@@ -105,9 +105,9 @@ class TrainingUsers:
         return best, similarity[best]
 
     def items_loved_by(self, row: int) -> Int32Array:
-        """Return what a user, or the users of a cluster, loved, best first."""
+        """What a user, or the users of a cluster, loved, best first: positions (l,)."""
         return self.loved_items[self.indptr[row] : self.indptr[row + 1]]
 
     def lovers_in(self, row: int) -> Int32Array:
-        """Return how many users of a row loved each of `items_loved_by`."""
+        """How many users of a row loved each of `items_loved_by`, (l,)."""
         return self.lovers[self.indptr[row] : self.indptr[row + 1]]

@@ -28,7 +28,7 @@ class EntryActivity:
         return cls(np.zeros(count, bool), np.zeros(count, bool), np.zeros(count))
 
     def select(self, rows: Int64Array | BoolArray) -> EntryActivity:
-        """Select some entries."""
+        """Select the entries at ``rows`` (r,)."""
         return EntryActivity(self.commented[rows], self.reviewed[rows], self.hours[rows])
 
 

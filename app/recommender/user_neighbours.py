@@ -72,7 +72,7 @@ class WordIndex(Protocol):
 
     @property
     def indices(self) -> Int32Array:
-        """Positions of anime, word after word."""
+        """Positions (x,) of anime, word after word."""
 
 
 def preference_lift(

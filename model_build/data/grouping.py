@@ -112,7 +112,7 @@ def group_ratings(
 def with_ratings(
     groups: UserItemGroups, user_rating: Float64Array, order: Int64Array, rank: Int64Array
 ) -> GroupedRatings:
-    """Put together groups with the ratings of their entries and the numbering of their items."""
+    """Put together groups with the ratings (entries,) and the numbering of their items (n,)."""
     return GroupedRatings(
         groups.user_indptr,
         groups.user_item,
@@ -145,7 +145,7 @@ def group_entries(
     n_numbers: int,
     selected: BoolArray,
 ) -> GroupedEntries:
-    """Group the selected entries, ``rank`` being the number of each item below ``n_numbers``.
+    """Group the selected entries; ``rank`` (n,) numbers each item below ``n_numbers``.
 
     Time is linear in the entries; memory is that of the result.
 
@@ -197,7 +197,7 @@ def argsort_descending(count: Int64Array) -> Int64Array:
 
 
 def rows_by_user(user: Int32Array, n_users: int) -> list[Int64Array]:
-    """Return the rows of every user, ascending: arrays of indices into ``user``, one a user."""
+    """Rows of every user, ascending: an array (r,) of indices into ``user`` (e,) a user."""
     edges = np.cumsum(np.bincount(user, minlength=n_users))
     return np.split(np.argsort(user, kind="stable"), edges[:-1])
 

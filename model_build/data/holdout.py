@@ -185,7 +185,7 @@ def hide_scores(
 
 
 def entries_of_rows(ratings: Ratings, rows: Int64Array) -> KnownEntries:
-    """Rows of one user as a list, by ascending position in the ratings' anime."""
+    """Rows (r,) of one user as a list, by ascending position in the ratings' anime."""
     rows = rows[np.argsort(ratings.item[rows], kind="stable")]
     return KnownEntries(
         ratings.item[rows].astype(np.int64),

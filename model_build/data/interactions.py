@@ -44,7 +44,7 @@ class Interactions:
         return len(self.entries)
 
     def user_list(self, rows: Int64Array) -> UserList:
-        """Return some entries, of one user, as the recommender takes them."""
+        """Return entries at rows (r,), of one user, as the recommender takes them."""
         entries = self.entries
         return UserList(
             entries.anime_ids[entries.item[rows]].astype(np.int64),

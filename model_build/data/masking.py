@@ -33,11 +33,11 @@ class MaskedUsers:
         return int(self.visible.shape[0])
 
     def rows_of(self, user: int) -> Int64Array:
-        """Return the visible interactions of one user."""
+        """Return the visible interactions of one user, rows (r,)."""
         return self.visible_rows[self.visible.indptr[user] : self.visible.indptr[user + 1]]
 
     def select(self, users: Int64Array) -> MaskedUsers:
-        """Select some of the users."""
+        """Select the users at ``rows`` (r,)."""
         rows = np.concatenate([self.rows_of(user) for user in users.tolist()])
         return MaskedUsers(self.visible[users], self.hidden[users], rows)
 

@@ -65,7 +65,7 @@ class Ratings:
 
     @property
     def rated_mask(self) -> BoolArray:
-        """True for the entries that carry a score."""
+        """True for the entries that carry a score, (entries,)."""
         return self.rating > 0
 
     @property

@@ -42,7 +42,7 @@ class FittedEngine:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
     def align(self, fitted_anime_ids: Int32Array, anime_ids: Int32Array) -> FittedEngine:
-        """Give the arrays a row for each of ``anime_ids``, zeros for one that was not fitted."""
+        """Give the arrays a row for each of ``anime_ids`` (n,), zeros where not fitted."""
         row = find_positions(fitted_anime_ids, anime_ids)
         arrays = {}
         for name, array in self.arrays.items():

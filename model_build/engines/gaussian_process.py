@@ -73,7 +73,7 @@ class RatedList:
         return len(self.item)
 
     def select(self, rows: Int64Array) -> RatedList:
-        """Return the entries at ``rows``."""
+        """Return the entries at ``rows`` (r,)."""
         return RatedList(self.item[rows], self.centered_score[rows], self.label[rows])
 
     def subsample(self, rng: np.random.Generator, dropout: float) -> RatedList:

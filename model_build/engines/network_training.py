@@ -293,7 +293,7 @@ class EmbeddingNetwork(TrainableNetwork):
 
 
 def pair_batches(pairs: TrainingPairs, rows: Int64Array, batch_size: int) -> BatchSource:
-    """Return the pairs at ``rows`` in a new random order each epoch."""
+    """Return the pairs at ``rows`` (r,) in a new random order each epoch."""
 
     def on_device(device: torch.device) -> Callable[[], Iterator[tuple[float, PairBatch]]]:
         parts = (pairs.user, pairs.item, pairs.residual, pairs.label)

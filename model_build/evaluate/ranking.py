@@ -206,7 +206,7 @@ class EvaluationItems:
         )
 
     def known_positions(self, anime_ids: Int64Array) -> Int64Array:
-        """Positions of those of the anime that can be shown."""
+        """Positions (p,) of those of the anime that can be shown."""
         at = find_positions(self.anime_id, anime_ids)
         return at[at >= 0]
 

@@ -161,7 +161,7 @@ def items_with_affinity(
 def weigh_entries(
     groups: GroupedEntries, rating: Float64Array | UInt8Array, status: Int8Array | UInt8Array
 ) -> WeightedEntries:
-    """Give grouped entries their x and y; ``rating`` and ``status`` are by entry."""
+    """Give grouped entries their x and y, (entries,), as ``rating`` and ``status`` are."""
     rating = rating[groups.user_entry].astype(np.float64, copy=False)
     status = status[groups.user_entry].astype(np.int8, copy=False)
     return WeightedEntries(

@@ -85,7 +85,7 @@ def update_biases(
     reg: float,
     bias: Float64Array,
 ) -> None:
-    """One half step of the alternating least squares, in place.
+    """One half step of the alternating least squares, in place on the biases (n,).
 
     Items and users [first, last) so that threads can share a step; ``start`` delimits the ratings
     of each, ``other`` is the user or item at their other end.

@@ -58,7 +58,7 @@ class ItemKernel:
     noise: Float32Array
 
     def block(self, rows: slice, columns: slice) -> Float32Array:
-        """Return the covariance k of some items with others."""
+        """Return the covariance k of items (r,) with others (c,), (r, c)."""
         block = self.embedding[rows] @ self.embedding[columns].T
         block -= 1.0
         block *= self.sharpness

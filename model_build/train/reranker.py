@@ -101,12 +101,12 @@ class CandidateTable:
 
     @property
     def relevant(self) -> BoolArray:
-        """Where the user scored the hidden candidate 8 or more."""
+        """Where the user scored the hidden candidate 8 or more, (rows,)."""
         return np.concatenate(self._relevant)
 
     @property
     def weight(self) -> Float64Array:
-        """How much each candidate counts."""
+        """How much each candidate counts, (rows,)."""
         return np.concatenate(self._weight)
 
     def lists(self) -> Iterator[tuple[Float32Array, BoolArray]]:

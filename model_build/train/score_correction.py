@@ -58,22 +58,22 @@ class ScoreTable:
 
     @property
     def features(self) -> Float32Array:
-        """Those of all lists, below each other."""
+        """Those of all lists, below each other, (rows, features)."""
         return np.concatenate(self._features)
 
     @property
     def score(self) -> Float64Array:
-        """What the terms add up to."""
+        """What the terms add up to, (rows,)."""
         return np.concatenate(self._score)
 
     @property
     def given(self) -> Float64Array:
-        """What the users gave."""
+        """What the users gave, (rows,)."""
         return np.concatenate(self._given)
 
     @property
     def weight(self) -> Float64Array:
-        """How much each score counts."""
+        """How much each score counts, (rows,)."""
         return np.concatenate(self._weight)
 
 

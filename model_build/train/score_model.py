@@ -383,7 +383,7 @@ def _maximisation_step(
 
 
 def subsample_users(user_scores: csr_array, max_users: int) -> csr_array:
-    """Choose at most ``max_users`` of the users, evenly spread over all."""
+    """Choose at most ``max_users`` of the users (u,), evenly spread over all."""
     n_users = user_scores.shape[0]
     return (
         user_scores

@@ -85,7 +85,7 @@ def similarity_rows(
     min_support: int = 1,
     threads: int | None = None,
 ) -> Iterator[SimilarityRows]:
-    """Yield blocks of `BLOCK_ROWS` rows; the next overwrites the one before."""
+    """Yield blocks (`BLOCK_ROWS`, n); the next overwrites the one before."""
     n_items = ratings.n_items
     n_rows = min(BLOCK_ROWS, n_items)
     start = np.arange(n_rows, dtype=np.int64) * n_items

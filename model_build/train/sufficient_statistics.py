@@ -94,7 +94,7 @@ class ItemCounts:
         )
 
     def with_items(self, anime_ids: Int32Array) -> ItemCounts:
-        """Add items that nobody lists."""
+        """Add items (m,) that nobody lists."""
         none = np.zeros(len(anime_ids), np.int64)
         return self + ItemCounts(anime_ids, none, none, none.astype(np.float64), 0.0)
 
@@ -120,13 +120,13 @@ class ItemOrdering:
 
     @classmethod
     def of(cls, anime_ids: Int32Array, order: Int64Array) -> ItemOrdering:
-        """Make the numbering by ``order``."""
+        """Make the numbering by ``order`` (n,)."""
         rank = np.full(len(anime_ids), -1, np.int64)
         rank[order] = np.arange(len(order))
         return cls(anime_ids.astype(np.int32, copy=False), order, rank)
 
     def rank_of(self, anime_ids: Int32Array) -> Int64Array:
-        """Look up the numbers of some of the anime."""
+        """Look up the numbers (p,) of anime ids (p,)."""
         return self.rank[find_positions(self.anime_ids, anime_ids)]
 
 

@@ -8,7 +8,7 @@ from app.recommender.array_types import Int64Array, IntArray, UInt64Array
 
 
 def splitmix64(numbers: IntArray) -> UInt64Array:
-    """Map 64 bits one to one so that every bit depends on all (Steele et al., OOPSLA 2014)."""
+    """Map 64 bits (...,) one to one, every bit by all others (Steele et al., OOPSLA 2014)."""
     mixed = numbers.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -107,7 +107,7 @@ class AlsEngine:
 
     @property
     def embedding(self) -> Float32Array:
-        """The factors."""
+        """The factors, (n, f)."""
         return self.item_factors
 
     def score(self, entries: KnownEntries) -> EngineScores:
@@ -126,7 +126,7 @@ class AlsEngine:
         )
 
     def user_embedding(self, entries: KnownEntries) -> Float64Array:
-        """Return the user's factors."""
+        """Return the user's factors, (f,)."""
         system, weighted_factors = self._normal_equations(entries)
         return solve_least_squares(system, weighted_factors.sum(axis=1), self.regularization)
 

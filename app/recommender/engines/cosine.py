@@ -125,11 +125,11 @@ class CosineEngine:
         return user_vector / norm, system * norm, terms, has_score
 
     def user_embedding(self, entries: KnownEntries) -> Float64Array:
-        """Return the user's vector, no longer than 1."""
+        """Return the user's vector (f,), no longer than 1."""
         return self.fold_in(entries)[0]
 
     def predict_scores_at(self, entries: KnownEntries, position: Int64Array) -> Float64Array:
-        """Predicted scores of some anime."""
+        """Predicted scores (p,) of anime at positions (p,)."""
         user_vector = self.fold_in(entries)[0]
         user_bias = self.bias_model.user_residuals(entries)[2]
         cosine = self.embedding[position].astype(np.float64) @ user_vector

@@ -178,18 +178,18 @@ class GaussianProcessEngine:
         )
 
     def predict_scores_at(self, entries: KnownEntries, position: Int64Array) -> Float64Array:
-        """Predicted scores of some anime."""
+        """Predicted scores (p,) of anime at positions (p,)."""
         posterior = self.fold_in(entries)
         deviation = self.covariance(position, posterior.item_position) @ posterior.weight
         return np.asarray(self.global_mean + self.item_bias[position] + deviation)
 
     def like_logit(self, score: Float64Array, positions: Int64Array | None = None) -> Float64Array:
-        """Of the chance that an anime with this predicted score is liked."""
+        """Of the chance that anime with these predicted scores (p,) are liked, (p,)."""
         offset = self.offset if positions is None else self.offset[positions]
         return np.asarray(self.slope * (score - LIKE_MIDPOINT) + offset)
 
     def user_embedding(self, entries: KnownEntries) -> Float64Array:
-        """Return the posterior mean of the user's weights on the factors."""
+        """Return the posterior mean of the user's weights on the factors, (f,)."""
         posterior = self.fold_in(entries)
         return np.asarray(
             self.item_factors[posterior.item_position].T.astype(np.float64) @ posterior.weight

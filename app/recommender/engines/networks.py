@@ -150,7 +150,7 @@ class NeuralEngine:
         ), user_bias
 
     def user_embedding(self, entries: KnownEntries) -> Float64Array:
-        """Return that which scores are predicted with."""
+        """Return that which scores are predicted with, (f,)."""
         return self.fold_in(entries)[0][0].user_vector
 
     def _contributions(

@@ -262,7 +262,7 @@ def popularity_label(popularity: int, count: int) -> str:
 
 
 def build_hidden_mask(model: Model, franchises: Franchises, positions: Int64Array) -> BoolArray:
-    """Where an anime, or another of its series, is hidden as not for this user."""
+    """Where an anime, or another of its series, is hidden as not for this user, (n,)."""
     known = positions[positions >= 0]
     return franchises.same_franchise_mask(known) | _mask_of(len(model), known)
 

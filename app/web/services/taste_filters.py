@@ -77,7 +77,7 @@ def unusual_mask(attributes: ItemAttributes, seen: Int64Array) -> tuple[tuple[st
 
 
 def like_mask(library: Library, anime_id: int) -> BoolArray:
-    """Where an anime is among those for which this one speaks most; its own series is not.
+    """Where (n,) an anime is among those for which this one speaks most; its own series is not.
 
     Nowhere if the model does not know it.
     """

@@ -122,7 +122,7 @@ class EntryArrays:
         return len(self.user_id)
 
     def take(self, index: BoolArray | Int64Array) -> EntryArrays:
-        """Return the entries at some positions, or where a mask is set."""
+        """Return the entries at positions (p,), or where a mask (entries,) is set."""
         return EntryArrays(
             self.user_id[index], self.anime_id[index], self.rating[index], self.status[index]
         )
@@ -227,7 +227,7 @@ def next_user_id(before: PreparedDataset) -> int:
 
 
 def partition_anime_ids(folder: Path, partitions: Sequence[RatingsPartition]) -> Int32Array:
-    """Return the anime ids in some partitions, ascending."""
+    """Return the anime ids (n,) in some partitions, ascending."""
     found = [np.empty(0, np.int32)]
     for partition in partitions:
         table = pq.read_table(folder / partition.file, columns=["anime_id"])
