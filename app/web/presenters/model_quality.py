@@ -36,7 +36,7 @@ METRIC_LABELS = {
         mark("Hidden favourites (8 or more, ten at most) that are among the first ten"),
         "{:.0%}",
     ),
-    "new_ndcg@10": (mark("The same as NDCG@10, for series that the fan did not know"), "{:.3f}"),
+    "new_ndcg@10": (mark("The same, of series new to the fan alone"), "{:.3f}"),
     "coverage": (mark("Different anime that they were recommended, ten each"), "{:,.0f}"),
 }
 
