@@ -3,6 +3,21 @@ FROM python:3.11-slim AS packages
 COPY requirements.txt .
 RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir -r requirements.txt
 
+# What refreshes a published model: docker build --target refresh
+FROM python:3.11-slim AS refresh
+COPY requirements-build.txt .
+RUN pip install --no-cache-dir -r requirements-build.txt && useradd --uid 10001 --create-home hakken
+WORKDIR /hakken
+COPY NOTICE ./
+COPY app app
+COPY bundled_model bundled_model
+COPY model_build model_build
+RUN mkdir -p /var/lib/hakken/models /var/lib/hakken-refresh && \
+    chown hakken /var/lib/hakken/models /var/lib/hakken-refresh
+ENV NUMBA_CACHE_DIR=/var/lib/hakken-refresh/compiled PYTHONUNBUFFERED=1
+USER hakken
+ENTRYPOINT ["python", "-m", "model_build", "refresh"]
+
 FROM python:3.11-slim
 LABEL org.opencontainers.image.title=Hakken \
     org.opencontainers.image.description="Recommends anime: what to watch next, and why" \

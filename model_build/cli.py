@@ -46,6 +46,7 @@ COMMANDS = {
     "prune": "delete old versions, never the live one",
     "fetch": "copy a published model, or the bundled one",
     "pipeline": "all of it, from one configuration file",
+    "refresh": "keep the published model fresh, round by round",
 }
 MODULE_EXTRAS = {"torch": "neural", "mlflow": "tracking", "wandb": "tracking"}
 """The extra that brings a package; all others are in ``build``."""

@@ -85,7 +85,7 @@ def test_the_alerts_are_those_of_the_docs() -> None:
 def test_compose_mounts_files_that_are_there_and_sets_settings_that_are_known() -> None:
     compose = load(ROOT / "compose.yaml")
     services = compose["services"]
-    assert set(services) == {"app", "redis", "prometheus", "grafana"}
+    assert set(services) == {"app", "redis", "refresh", "prometheus", "grafana"}
     for service in services.values():
         for volume in service.get("volumes", ()):
             place = volume.split(":")[0]

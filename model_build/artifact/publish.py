@@ -18,6 +18,10 @@ from model_build.util.errors import InputError
 _ROUNDING = 1e-9
 
 
+class RefusedByGateError(InputError):
+    """The model is worse than the live one, or not known to be as good."""
+
+
 @dataclass(frozen=True, slots=True)
 class QualityGate:
     """Lets ``metric`` fall by at most ``allow_drop``, unless ``force``."""
@@ -31,7 +35,7 @@ class QualityGate:
 
         Raises
         ------
-        InputError
+        RefusedByGateError
             The new one is worse, or not known to be as good.
         """
         now, before = self._metric_value(new), self._metric_value(live)
@@ -51,11 +55,11 @@ class QualityGate:
         if self.force:
             return f"{comparison}; published all the same."
         if now is None:
-            raise InputError(
+            raise RefusedByGateError(
                 f"{comparison}; train it with --metrics (what evaluate --json printed), or use "
                 "--force."
             )
-        raise InputError(
+        raise RefusedByGateError(
             f"{comparison}: it fell by more than {self.allow_drop:g}; "
             "find out why, or use --allow-drop or --force."
         )

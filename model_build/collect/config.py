@@ -87,6 +87,9 @@ class CollectConfig(CollectOptions):
 
     out: OutputFolder = Field(description="the folder")
     quiet: bool = Field(False, description="no progress bar")
+    skip: Annotated[int, Ge(0), Metavar("N")] = Field(
+        0, description="leave out the first N, who were collected before"
+    )
 
 
 class KitsuConfig(KitsuOptions, CollectConfig):

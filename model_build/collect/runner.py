@@ -83,6 +83,7 @@ def collect_from_kitsu(config: KitsuConfig) -> KitsuCollection:
             KitsuApi(client, address, responses),
             config.users,
             seed=config.seed,
+            skip=config.skip,
             kitsu_to_mal=_kitsu_to_mal(catalogue),
             make_progress_bar=progress_bar_factory(quiet=config.quiet),
             log=log,
@@ -132,6 +133,7 @@ def collect_from_myanimelist(config: MyAnimeListConfig) -> dict[str, Any]:
             responses,
             Backoff(source.name, stats, config.patience, _progress_logger(quiet=config.quiet)),
             progress_bar_factory(quiet=config.quiet),
+            skip=config.skip,
         )
         if ratings.is_empty():
             raise InputError(

@@ -69,10 +69,12 @@ def collect_user_lists(
     cache: ResponseCache,
     backoff: Backoff,
     make_progress_bar: Callable[..., tqdm[None]],
+    skip: int = 0,
 ) -> tuple[pl.DataFrame, Counter[str]]:
-    """Collect the ratings of all names, numbered in their order, and counts of what happened.
+    """Collect the ratings of all names but the first ``skip``, and counts of what happened.
 
-    A list that cannot be read is tried again at the end, and then counted.
+    Users are numbered in the order of the names. A list that cannot be read is tried again at the
+    end, and then counted.
 
     Raises
     ------
@@ -81,9 +83,9 @@ def collect_user_lists(
     """
     tally: Counter[str] = Counter()
     found: dict[int, dict[str, Any]] = {}
-    with make_progress_bar(total=len(names), desc="lists", unit=" list") as shown:
+    with make_progress_bar(total=len(names) - skip, desc="lists", unit=" list") as shown:
         for again in (False, True):
-            for number in [place for place in range(len(names)) if place not in found]:
+            for number in [place for place in range(skip, len(names)) if place not in found]:
                 answer = _cached_list(source, names[number], cache, backoff)
                 if answer is not None:
                     found[number] = answer

@@ -1,4 +1,4 @@
-"""Options of `prepare` and `split`."""
+"""Options of `catalogue`, `prepare` and `split`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pydantic import Field
 
 from model_build.util.options import (
     Config,
+    Count,
     InputFile,
     InputFiles,
     Metavar,
+    OutputFile,
     OutputFolder,
     PositiveInt,
     Role,
@@ -22,6 +24,49 @@ from model_build.util.options import (
 CATALOGUE_FILE = "anime.parquet"
 """Catalogue facts in a prepared folder, if the dump has any."""
 Limit = Annotated[int, Ge(0), Metavar("N")]
+
+
+class CatalogueOptions(Config):
+    """Bring the table of anime facts up to date. Left out, it is taken as it is."""
+
+    database: Annotated[str, Role.INPUT, Metavar("FILE")] | None = Field(
+        None,
+        description="the release of anime-offline-database: a file, or where to download it",
+        examples=["https://example.org/anime-offline-database.jsonl.zst"],
+    )
+    facts: InputFile | None = Field(
+        None, description="facts, a row an anime and source: studios, tags, members and so on"
+    )
+    names: InputFile | None = Field(None, description="native titles, synonyms and pictures")
+    relations: InputFiles = Field(
+        (),
+        description="tables of pairs of anime and what the second is to the first, and files "
+        "(.txt) of erengy/anime-relations",
+        examples=[["relations.parquet"]],
+    )
+    anilist: Count | None = Field(
+        None,
+        description="ask AniList for pictures and relations that are missing, at most so many "
+        "times, for 50 anime each; the best known first",
+        examples=[150],
+    )
+    any_licence: bool = Field(
+        False,
+        description="also take rows that may not be given away; without it those under MIT, "
+        "CC-BY-4.0 or in the public domain",
+    )
+
+
+class CatalogueConfig(CatalogueOptions):
+    """All options of `catalogue`."""
+
+    catalogue: InputFile | None = Field(None, description="the table so far")
+    answers: OutputFolder | None = Field(
+        None,
+        description="what AniList answered: nothing in it is asked for again (default: the "
+        "table's name with .anilist)",
+    )
+    out: OutputFile = Field(description="may be the table so far")
 
 
 class SplitOptions(Config):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from model_build.artifact.config import PublishOptions
 from model_build.artifact.registries import is_registry_address
 from model_build.collect.config import KitsuOptions, MyAnimeListOptions
-from model_build.data.config import PrepareOptions, SplitOptions
+from model_build.data.config import CatalogueOptions, PrepareOptions, SplitOptions
 from model_build.engines.config import ENGINE_OPTIONS, AlsEngineOptions, NetworkEngineOptions
 from model_build.evaluate.config import CompareOptions, EvaluateOptions, NeuralOptions
 from model_build.interface.config import ByRatingsSection, SimilarAnimeSection, SimilarUsersSection
@@ -91,6 +91,7 @@ class EvaluateSection(EvaluateOptions, SplitOptions):
 SERVICES: dict[str, type[Config]] = {"kitsu": KitsuOptions, "myanimelist": MyAnimeListOptions}
 SECTIONS: tuple[tuple[str, type[Config]], ...] = (
     ("data", DataOptions),
+    ("catalogue", CatalogueOptions),
     *(("collect", options) for options in SERVICES.values()),
     ("prepare", PrepareOptions),
     ("tune", TuneOptions),
@@ -129,6 +130,7 @@ class PipelineConfig:
     data: DataOptions
     engines: Mapping[str, AlsEngineOptions | NetworkEngineOptions]
     implicit: Mapping[str, ImplicitOptions]
+    catalogue: CatalogueOptions | None = None
     collect: KitsuOptions | MyAnimeListOptions | None = None
     prepare: PrepareOptions | None = None
     tune: TuneOptions | None = None
@@ -155,8 +157,15 @@ class PipelineConfig:
         }
 
 
-def read_config(path: Path, overrides: Sequence[str] = ()) -> PipelineConfig:
+def read_config(
+    path: Path,
+    overrides: Sequence[str] = (),
+    find_contradiction: Callable[[PipelineConfig], str | None] | None = None,
+) -> PipelineConfig:
     """Read a file; each of ``overrides`` is ``section.key=value``.
+
+    ``find_contradiction`` says what is wrong with the sections together (default: what is wrong for
+    a pipeline).
 
     Raises
     ------
@@ -172,7 +181,7 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> PipelineConfig:
         raise InputError(f"{path}: cannot be read as TOML ({error}).") from None
     origins = {_apply_override(table, override): override for override in overrides}
     config = _ConfigReader(path, origins).read(table)
-    if contradiction := _contradiction(config):
+    if contradiction := (find_contradiction or _contradiction)(config):
         raise InputError(f"{path}: {contradiction}.")
     return config
 

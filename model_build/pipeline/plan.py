@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from model_build.artifact.config import AnnotateConfig, FetchConfig, PublishConfig
 from model_build.artifact.registries import MLFLOW_SCHEME
 from model_build.collect.config import COLLECT_CONFIGS, KitsuOptions
-from model_build.data.config import CATALOGUE_FILE, PrepareConfig, SplitConfig
+from model_build.data.config import CATALOGUE_FILE, CatalogueConfig, PrepareConfig, SplitConfig
 from model_build.engines.config import ENGINE_CONFIGS, AlsEngineOptions
 from model_build.evaluate.config import CompareConfig, EvaluateConfig, NeuralConfig
 from model_build.interface.config import RecommendConfig, SimilarConfig
@@ -66,6 +66,14 @@ class _TaskPlanner:
         self._config, self._work = config, config.work
         self._model = self._work / MODEL_FOLDER
         self.tasks: list[PipelineTask] = []
+        if config.catalogue is not None:
+            filled_catalogue = fill_config(
+                CatalogueConfig,
+                config.catalogue,
+                out=self._work / CATALOGUE_FILE,
+                **_named_catalogue(config),
+            )
+            self._add("catalogue", filled_catalogue, is_external=True)
         self._ratings = self._add_ratings()
         # What somebody did, favourites included: Kitsu alone says so.
         collects_interactions = isinstance(config.collect, KitsuOptions)
@@ -79,7 +87,7 @@ class _TaskPlanner:
         if config.tune is not None:
             settings = self._work / SETTINGS_FILE
             files = {"ratings": self._ratings, "out": settings}
-            self._add("tune", _filled(TuneConfig, config.tune, **files))
+            self._add("tune", fill_config(TuneConfig, config.tune, **files))
             self._settings = {"settings": settings}
         self._add_implicit()
         if config.train is not None:
@@ -87,19 +95,19 @@ class _TaskPlanner:
         comparison = self._work / COMPARISON_FILE
         if config.compare is not None:
             files = {"ratings": self._ratings, **self._catalogue}
-            filled = _filled(CompareConfig, config.compare, as_json=True, **files)
+            filled = fill_config(CompareConfig, config.compare, as_json=True, **files)
             self._add("compare", filled, stdout_path=comparison, optional_inputs=self._optional)
         if config.neural is not None:
-            neural = _filled(NeuralConfig, config.neural, as_json=True, ratings=self._ratings)
+            neural = fill_config(NeuralConfig, config.neural, as_json=True, ratings=self._ratings)
             self._add("neural", neural, stdout_path=self._work / NEURAL_FILE)
         if config.report is not None:
             table = {} if config.compare is None else {"compare": comparison}
             files = {"ratings": self._ratings, "model": self._model, **table}
             out = self._work / REPORT_FILE
-            self._add("report", _filled(ReportConfig, config.report, out=out, **files))
+            self._add("report", fill_config(ReportConfig, config.report, out=out, **files))
         self._add_recommendations()
         if config.publish is not None:
-            filled_publish = _filled(PublishConfig, config.publish, model=self._model)
+            filled_publish = fill_config(PublishConfig, config.publish, model=self._model)
             self._add("publish", filled_publish, is_external=True)
 
     def _add_implicit(self) -> None:
@@ -118,7 +126,7 @@ class _TaskPlanner:
             elif part == "compare":
                 files |= self._found({"strengths": "learnt", "grid": "table"}, section)
             files |= self._als_data(self._ratings, self._interactions)
-            filled = _filled(IMPLICIT_CONFIGS[type(section)], section, **files)
+            filled = fill_config(IMPLICIT_CONFIGS[type(section)], section, **files)
             out = self._work / implicit_file(part)
             self._add("implicit", filled, f"implicit-{part}", stdout_path=out)
 
@@ -149,7 +157,7 @@ class _TaskPlanner:
             # An engine is always named: `similar` has no default.
             is_chosen = kind is RecommendConfig or "engine" in section.model_fields_set
             engine = {} if is_chosen else {"engine": section.engine}
-            filled = _filled(kind, section, model=self._model, as_json=True, **engine)
+            filled = fill_config(kind, section, model=self._model, as_json=True, **engine)
             self._add(name, filled, stdout_path=self._work / recommendations_file(name))
 
     def _add(self, step: str, config: Config, name: str | None = None, **more: Any) -> None:
@@ -162,23 +170,25 @@ class _TaskPlanner:
             out = self._work / "collected"
             self._add(
                 "collect",
-                _filled(COLLECT_CONFIGS[type(collect)], collect, out=out),
+                fill_config(COLLECT_CONFIGS[type(collect)], collect, out=out),
                 is_external=True,
             )
             return (str(out / "ratings.parquet"),)
         if prepare is not None:
             out = self._work / "prepared"
-            self._add("prepare", _filled(PrepareConfig, prepare, out=out))
+            self._add("prepare", fill_config(PrepareConfig, prepare, out=out))
             return (str(out),)
         return self._config.data.ratings
 
     def _find_catalogue(self) -> dict[str, Path]:
         """The catalogue as an option: the one named, or the one that came with the ratings."""
         # The latter may lack; one that is named must be there.
-        named = self._config.data.catalogue
+        named = _named_catalogue(self._config)
+        if self._config.catalogue is not None:
+            named = {"catalogue": self._work / CATALOGUE_FILE}
         self._optional = frozenset() if named else frozenset({"catalogue"})
-        if named is not None:
-            return {"catalogue": named}
+        if named:
+            return named
         if len(self._ratings) != 1 or is_gcs_url(self._ratings[0]):
             return {}
         return {"catalogue": Path(self._ratings[0]) / CATALOGUE_FILE}
@@ -197,7 +207,7 @@ class _TaskPlanner:
         files = {"ratings": self._ratings, "out": split}
         if self._interactions is not None:
             files["interactions"] = self._interactions
-        filled = _filled(SplitConfig, self._config.evaluate, **files)
+        filled = fill_config(SplitConfig, self._config.evaluate, **files)
         self._add("evaluate", filled, "split", clear_output=True)
         if train.pretrained is not None:  # it knows all fans of what it was trained on
             check = partial(_check_not_trained_on, model, self._ratings)
@@ -238,7 +248,7 @@ class _TaskPlanner:
             left_out = HOLDOUT_MODEL_IGNORED if holdout else frozenset[str]()
             self._add(
                 "evaluate" if holdout else "train",
-                _filled(TrainConfig, train, left_out, **files),
+                fill_config(TrainConfig, train, left_out, **files),
                 "train-without-them" if holdout else "train",
                 optional_inputs=self._optional,
                 extra_state=partial(_dataset_index, ratings[0]) if is_gcs_url(ratings[0]) else None,
@@ -254,7 +264,7 @@ class _TaskPlanner:
                 files |= self._found({"strengths": "strengths", "grid": "grid"}, options)
             self._add(
                 "evaluate" if holdout else "engines",
-                _filled(ENGINE_CONFIGS[type(options)], options, **files),
+                fill_config(ENGINE_CONFIGS[type(options)], options, **files),
                 f"{name}-without-them" if holdout else f"engines-{name}",
             )
             model = folders[name]
@@ -267,7 +277,7 @@ class _TaskPlanner:
             chosen = {} if engine is None else {"engine": engine}
             self._add(
                 "evaluate",
-                _filled(EvaluateConfig, self._config.evaluate, as_json=True, **chosen, **files),
+                fill_config(EvaluateConfig, self._config.evaluate, as_json=True, **chosen, **files),
                 f"evaluate-{engine}" if engine else "evaluate",
                 stdout_path=self._work
                 / (engine_evaluation_file(engine) if engine else EVALUATION_FILE),
@@ -275,16 +285,20 @@ class _TaskPlanner:
             )
 
 
-def _filled(
+def _named_catalogue(config: PipelineConfig) -> dict[str, Path]:
+    return {} if config.data.catalogue is None else {"catalogue": config.data.catalogue}
+
+
+def fill_config(
     kind: type[ConfigT],
     section: Config | None,
     left_out: frozenset[str] = frozenset(),
     /,
     **files: Any,
 ) -> ConfigT:
-    """A command's config: what a section sets of it, and the files of this run."""
+    """Return a command's config: what a section sets of it, and what is of this run."""
     names = kind.model_fields.keys() & (section.model_fields_set if section else set()) - left_out
-    return kind(**{name: getattr(section, name) for name in names}, **files)
+    return kind(**{**{name: getattr(section, name) for name in names}, **files})
 
 
 def _check_not_trained_on(model: Path, ratings: tuple[str, ...]) -> None:

@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from model_build.pipeline.task import PipelineTask
 from model_build.pipeline.task_records import STATE_FOLDER, TaskRecords
 from model_build.util.errors import InputError
-from model_build.util.storage import is_gcs_url
+from model_build.util.storage import is_url
 
 FORCED = "as --force says"
 
@@ -51,7 +51,7 @@ def run_tasks(
         The folder is in use or holds something else, or a task cannot be done; what was done before
         it is kept.
     """
-    with _lock_work_folder(work):
+    with lock_work_folder(work):
         records = TaskRecords(work)
         for task in tasks:
             why = FORCED if force else records.stale_reason(task)
@@ -74,7 +74,7 @@ def run_tasks(
 def _check_inputs_exist(task: PipelineTask) -> None:
     for key, places in task.inputs().items():
         for place in places:
-            if not is_gcs_url(place) and not Path(place).exists():
+            if not is_url(place) and not Path(place).exists():
                 raise InputError(f"{task.name}: {place} is not there, which it reads as its {key}.")
 
 
@@ -108,7 +108,7 @@ def _upstream_reason(task: PipelineTask, changing: dict[Path, str]) -> str | Non
 
 
 @contextmanager
-def _lock_work_folder(work: Path) -> Iterator[None]:
+def lock_work_folder(work: Path) -> Iterator[None]:
     """The work folder, for one pipeline at a time."""
     state = work / STATE_FOLDER
     if work.exists() and not state.is_dir() and (not work.is_dir() or any(work.iterdir())):

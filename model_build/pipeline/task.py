@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from model_build.artifact.config import AnnotateConfig, FetchConfig, PublishConfig
 from model_build.collect.config import KitsuConfig, MyAnimeListConfig
-from model_build.data.config import PrepareConfig, SplitConfig
+from model_build.data.config import CatalogueConfig, PrepareConfig, SplitConfig
 from model_build.engines.config import AlsEngineConfig, NetworkEngineConfig
 from model_build.evaluate.config import CompareConfig, EvaluateConfig, NeuralConfig
 from model_build.interface.config import RecommendConfig, SimilarConfig
@@ -39,6 +39,7 @@ _COLLECT = Job("collect", "model_build.reporting.job", "collect")
 _ENGINE = Job("engine", "model_build.tuning.engine_job", "fit_engine")
 _IMPLICIT = "model_build.tuning.implicit_job"
 JOBS: dict[type[Config], Job] = {
+    CatalogueConfig: Job("catalogue", "model_build.collect.catalogue", "write_catalogue"),
     KitsuConfig: _COLLECT,
     MyAnimeListConfig: _COLLECT,
     PrepareConfig: Job("prepare", "model_build.data.dumps.prepare", "prepare"),

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from model_build.util.storage import is_gcs_url
+from model_build.util.storage import is_url
 
 MISSING = "missing"
 
@@ -25,7 +25,7 @@ class FileDigests:
     def digest(self, path_text: str) -> str:
         """Of a file, or of all files beneath a folder but hidden ones; MISSING where none is."""
         path = Path(path_text)
-        if is_gcs_url(path_text):
+        if is_url(path_text):
             return path_text
         if path.is_dir():
             names = {file.relative_to(path): file for file in path.rglob("*") if file.is_file()}

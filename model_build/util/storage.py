@@ -14,6 +14,11 @@ GCS_SCHEME = "gs://"
 RETRY_SECONDS = 120.0
 
 
+def is_url(location: str) -> bool:
+    """Whether it is the address of something elsewhere, and no path of this host."""
+    return "://" in location
+
+
 def is_gcs_url(location: str) -> bool:
     """Whether a location is in Google Cloud Storage."""
     return location.startswith(GCS_SCHEME)

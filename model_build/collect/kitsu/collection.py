@@ -55,6 +55,7 @@ def collect_kitsu_users(
     n_users: int,
     *,
     seed: int,
+    skip: int = 0,
     kitsu_to_mal: Mapping[int, int],
     make_progress_bar: Callable[..., tqdm[None]],
     log: Callable[[str], None] = lambda _: None,
@@ -62,8 +63,9 @@ def collect_kitsu_users(
 ) -> CollectedUsers:
     """Sample users and read what they have on Kitsu; what is stored is not requested again.
 
-    Users whose library cannot be read are tried again at the end, and then counted. ``log`` gets
-    an estimate of the work ahead, at ``rate`` requests a second.
+    Users whose library cannot be read are tried again at the end, and then counted; those of the
+    first ``skip`` users are left out. ``log`` gets an estimate of the work ahead, at ``rate``
+    requests a second.
 
     Raises
     ------
@@ -78,15 +80,15 @@ def collect_kitsu_users(
         if not users:
             raise InputError("Kitsu shows no user with time spent on anime or ratings.")
         users = add_favourites(site, users, tally)
-    log(_remaining_work_text(site, users, rate))
+    log(_remaining_work_text(site, users[skip:], rate))
     metadata = AnimeMetadata()
-    frames = _read_libraries(site, users, metadata, tally, make_progress_bar)
+    frames = _read_libraries(site, users, skip, metadata, tally, make_progress_bar)
     tally.update(
         f"kinds of requests that Kitsu refused in full ({path})" for path in site.fallback_paths
     )
-    return CollectedUsers(
-        users_table(users), interactions_table(frames, users, metadata, kitsu_to_mal, tally), +tally
-    )
+    interactions = interactions_table(frames, users, metadata, kitsu_to_mal, tally)
+    others = interactions.filter(pl.col("user_id") >= skip)
+    return CollectedUsers(users_table(users), others, +tally)
 
 
 def _remaining_work_text(site: KitsuApi, users: list[KitsuUser], rate: float | None) -> str:
@@ -102,6 +104,7 @@ def _remaining_work_text(site: KitsuApi, users: list[KitsuUser], rate: float | N
 def _read_libraries(
     site: KitsuApi,
     users: list[KitsuUser],
+    skip: int,
     metadata: AnimeMetadata,
     tally: Counter[str],
     bar: Callable[..., tqdm[None]],
@@ -126,8 +129,8 @@ def _read_libraries(
         shown.update()
         return True
 
-    with bar(total=len(users), desc="libraries", unit=" user") as shown:
-        later = [number for number in range(len(users)) if not read(number)]
+    with bar(total=len(users) - skip, desc="libraries", unit=" user") as shown:
+        later = [number for number in range(skip, len(users)) if not read(number)]
         for number in later:
             if not read(number):
                 tally["users whose library could not be read yet"] += 1

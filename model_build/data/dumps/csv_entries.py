@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
 
 from app.recommender.array_types import BoolArray, Int32Array, Int64Array
 from app.recommender.watch_status import WatchStatus
@@ -56,20 +57,21 @@ def read_entry_blocks(
         message names the row.
     """
     with source.open_stream() as stream:
+        rows = _parquet_rows if source.is_parquet else _open_csv
         try:
-            for batch in _open_csv(stream, file_format):
+            for batch in rows(stream, file_format):
                 counts.rows += len(batch)
                 yield _validated_block(batch, file_format, user_ids, counts)
         except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
             raise InputError(f"{source}: {_csv_error_message(error)}") from None
-        if stream.last_byte != b"\n":
+        if not source.is_parquet and stream.last_byte != b"\n":
             raise InputError(
                 f"{source}, row {counts.rows + 1}: the last line has no end, so the file may "
                 "be cut off; download it again, or end the line if nothing is missing."
             )
 
 
-def _open_csv(stream: LastByteStream, file_format: RatingsFileFormat) -> Any:
+def _column_types(file_format: RatingsFileFormat) -> dict[str, Any]:
     user = pa.dictionary(pa.int32(), pa.string()) if file_format.users_by_name else pa.int64()
     types = {
         file_format.user_column: user,
@@ -78,13 +80,31 @@ def _open_csv(stream: LastByteStream, file_format: RatingsFileFormat) -> Any:
     }
     if file_format.status_column is not None:
         types[file_format.status_column] = pa.int64()
+    return types
+
+
+def _parquet_rows(stream: LastByteStream, file_format: RatingsFileFormat) -> Iterator[Any]:
+    """Rows of a Parquet file, which has them in any types; half points round up."""
+    schema = pa.schema(list(_column_types(file_format).items()))
+    # Parquet is read from its end, which no stream has: the file is small beside a dump.
+    file = pq.ParquetFile(pa.BufferReader(stream.read()))
+    for batch in file.iter_batches(columns=schema.names):
+        rows = pa.RecordBatch.from_arrays(
+            [batch.column(name).cast(schema.field(name).type) for name in schema.names],
+            schema=schema,
+        )
+        score = pc.floor(pc.add(rows.column(2), pa.scalar(0.5, pa.float32())))
+        yield rows.set_column(2, schema.field(2), score)
+
+
+def _open_csv(stream: LastByteStream, file_format: RatingsFileFormat) -> Any:
     return pa_csv.open_csv(
         pa.PythonFile(stream, mode="r"),
         # One thread is as fast, streaming, and only then rows are counted.
         read_options=pa_csv.ReadOptions(block_size=CSV_BLOCK_BYTES, use_threads=False),
         parse_options=pa_csv.ParseOptions(newlines_in_values=file_format.multiline_cells),
         convert_options=pa_csv.ConvertOptions(
-            include_columns=list(file_format.columns), column_types=types
+            include_columns=list(file_format.columns), column_types=_column_types(file_format)
         ),
     )
 

@@ -44,12 +44,13 @@ class RatingsFileFormat:
 class DumpFormat:
     """A public dump: where it is published and the files that it may consist of.
 
-    ``catalogue_columns`` are those that have another meaning than in `CATALOGUE_COLUMNS`.
+    ``kaggle_slug`` is None for what Kaggle does not have. ``catalogue_columns`` are those that have
+    another meaning than in `CATALOGUE_COLUMNS`.
     """
 
-    kaggle_slug: str
+    kaggle_slug: str | None
     ratings_files: tuple[RatingsFileFormat, ...]
-    catalogue_files: tuple[str, ...]
+    catalogue_files: tuple[str, ...] = ()
     catalogue_columns: Mapping[str, str] = field(default_factory=dict)
 
     def columns(self, header: Collection[str]) -> dict[str, str]:
@@ -120,6 +121,8 @@ DUMP_FORMATS: Mapping[str, DumpFormat] = {
         (RatingsFileFormat("users-score-2023.csv", published_rows=24_325_191),),
         ("anime-dataset-2023.csv",),
     ),
+    # What `collect` and `split` write.
+    "lists": DumpFormat(None, (RatingsFileFormat("ratings.csv", status_column="status"),)),
 }
 
 
@@ -129,9 +132,10 @@ KAGGLE_PREFIX = "kaggle:"
 def find_dump_name(slug: str) -> str:
     """Return our name of the dump ``OWNER/NAME``; InputError if Hakken reads no such dump."""
     for name, dump in DUMP_FORMATS.items():
-        if dump.kaggle_slug.lower() == slug.lower():
+        if dump.kaggle_slug and dump.kaggle_slug.lower() == slug.lower():
             return name
-    known = ", ".join(KAGGLE_PREFIX + dump.kaggle_slug for dump in DUMP_FORMATS.values())
+    slugs = [dump.kaggle_slug for dump in DUMP_FORMATS.values() if dump.kaggle_slug]
+    known = ", ".join(KAGGLE_PREFIX + name for name in slugs)
     raise InputError(f"{KAGGLE_PREFIX}{slug}: not a dump that Hakken reads; it reads {known}.")
 
 

@@ -84,8 +84,7 @@ def prepare(config: PrepareConfig) -> str:
                 first_user=next_user_id(before) if before else 0,
                 known_anime_ids=known,
             )
-            if not result.partitions:
-                raise InputError(f"{source}: no entry is left after cleaning; see the options.")
+            _check_entries_left(source, result)
             catalogue = _write_catalogue(dump, path, new)
             prepared = _dataset_manifest(dataset, source, rules, result, catalogue)
             text = render_preparation_report(prepared, lists.published_rows)
@@ -98,6 +97,10 @@ def prepare(config: PrepareConfig) -> str:
             (new / INDEX_FILE).write_text(prepared.model_dump_json(indent=2) + "\n", "utf-8")
             for file in new.rglob("*"):
                 fsync_path(file)
+    except _NothingLeftError:
+        if before is None:
+            raise
+        return f"{source}: no entry is left after cleaning; nothing was added"
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise InputError(
@@ -106,6 +109,15 @@ def prepare(config: PrepareConfig) -> str:
             ) from None
         raise
     return text.removesuffix("\n")
+
+
+class _NothingLeftError(InputError):
+    """Cleaning dropped all there was."""
+
+
+def _check_entries_left(source: CsvSource, result: PartitionResult) -> None:
+    if not result.partitions:
+        raise _NothingLeftError(f"{source}: no entry is left after cleaning; see the options.")
 
 
 def _resolve_dataset(config: PrepareConfig) -> tuple[str, Path]:

@@ -1,4 +1,7 @@
-"""Find a dump's file in a folder, a zip or by itself, and read it as one stream of bytes."""
+"""Find a dump's file in a folder, a zip or by itself, and read it as one stream of bytes.
+
+A Parquet file may stand by itself in place of a CSV file.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from model_build.util.errors import InputError
 
 COMPRESSED_SUFFIXES = (".gz", ".zip")
+PARQUET_SUFFIX = ".parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,11 @@ class CsvSource:
     def name(self) -> str:
         """The name of the CSV file, without folders and without what compressed it."""
         return Path(self.member).name if self.member else self.path.name.removesuffix(".gz")
+
+    @property
+    def is_parquet(self) -> bool:
+        """Whether it is a Parquet file by itself."""
+        return self.member is None and self.path.suffix.lower() == PARQUET_SUFFIX
 
     @contextmanager
     def open_stream(self) -> Iterator[LastByteStream]:
@@ -103,7 +115,12 @@ class LastByteStream(io.RawIOBase):
 
 
 def read_header(source: CsvSource) -> list[str]:
-    """Return the column names of a CSV file; InputError if it is empty or starts with no text."""
+    """Return the column names of a file; InputError if it is empty or starts with no text."""
+    if source.is_parquet:
+        try:
+            return list(pq.read_schema(source.path).names)
+        except pa.ArrowInvalid as error:
+            raise InputError(f"{source}: cannot be read as Parquet ({error}).") from None
     with source.open_stream() as stream:
         first = stream.read(1 << 16)
     try:
@@ -133,8 +150,9 @@ def find_source(path: Path, names: tuple[str, ...]) -> CsvSource | None:
 
 
 def single_source(path: Path) -> CsvSource | None:
-    """Return a CSV file itself, or the only CSV of a zip; None if there are several."""
-    sources = [source for source in _list_sources(path) if source.name.lower().endswith(".csv")]
+    """Return a file itself, or the only CSV of a zip; None if there are several."""
+    endings = (".csv", PARQUET_SUFFIX)
+    sources = [source for source in _list_sources(path) if source.name.lower().endswith(endings)]
     return sources[0] if len(sources) == 1 else None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -148,6 +149,18 @@ def test_a_second_run_asks_nothing_and_finds_the_same(collect: Collector) -> Non
     more = collect(40)
     assert max(collect.asked().values()) == 1
     assert more.users.head(25).drop("segment").equals(first.users.drop("segment"))
+
+
+def test_who_was_collected_before_is_left_out(collect: Collector) -> None:
+    collect.upstream.data.kitsu_users = crowd_of(40)
+    assert collect.command(40) == 0
+    everything = collect.table("interactions")
+    shutil.rmtree(collect.out)
+    collect.upstream.requests.clear()
+    assert collect.command(40, "--skip", "25") == 0
+    assert collect.table("interactions").equals(everything.filter(pl.col("user_id") >= 25))
+    libraries = [asked for asked in collect.upstream.requests if "library" in asked.path]
+    assert len(libraries) == 15
 
 
 def test_a_killed_collection_goes_on_where_it_was(collect: Collector) -> None:

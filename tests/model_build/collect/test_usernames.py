@@ -69,6 +69,8 @@ def test_lists_become_ratings(upstream: FakeUpstream, names: Path) -> None:
     assert collect(names) == 0
     assert upstream.requests == []
     assert pl.read_parquet(out / "ratings.parquet").equals(ratings)
+    assert collect(names, "--skip", "2") == 0
+    assert pl.read_parquet(out / "ratings.parquet").equals(ratings.filter(pl.col("user_id") >= 2))
 
 
 @pytest.mark.parametrize("source", ["anilist", "kitsu", "shikimori", "jikan"])

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from filelock import FileLock
 
+from app.catalogue import Catalogue
 from app.model_store import open_model_source
 from app.recommender import Model
 from app.recommender.artifact import read_manifest
@@ -322,6 +323,22 @@ def test_lists_are_collected_once(
     assert len(upstream.requests) == 2 * asked, "from the beginning"
     line = shop.refused(capsys, "--set", "collect.service=mal")
     assert line.endswith('collect.service is "mal"; expected one of kitsu, myanimelist.')
+
+
+def test_a_catalogue_is_brought_up_to_date_and_trained_with(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    shop = make_shop(tmp_path / "shop", CONFIG.partition("[train]")[0] + "[catalogue]\n[train]\n")
+    release = shop.folder / "anime.jsonl"
+    number = pl.read_parquet(shop.folder / "anime.parquet")["anime_id"][0]
+    source = f"https://myanimelist.net/anime/{number}"
+    facts = {"sources": [source], "title": "A", "type": "TV", "studios": ["house"]}
+    release.write_text(f"{{}}\n{json.dumps(facts)}\n", "utf-8")
+    options = ["--set", f"catalogue.database={release}"]
+    assert list(shop.build(capsys, *options)) == ["catalogue", "train"]
+    found = Catalogue.open(Model.open(shop.work / "model").catalogue_path).get_anime(number)
+    assert (found.title, found.studios) == (f"Title {number}", ("House",))
+    assert set(shop.build(capsys, *options).values()) == {"up to date"}
 
 
 def test_als_learns_from_what_was_collected_but_of_those_measured_on(

@@ -24,6 +24,7 @@ GOOD = '[data]\nratings = "r.csv"\n[train]\nshrinkage = 80\n'
 
 
 COMMANDS = {
+    "catalogue": ("catalogue",),
     "prepare": ("prepare",),
     "train": ("train",),
     "evaluate": ("split", "evaluate"),
@@ -38,7 +39,8 @@ COMMANDS = {
 }
 """Of sections without subcommands."""
 GIVEN_BY_THE_PIPELINE = {
-    "collect": "out quiet",
+    "catalogue": "catalogue answers out",
+    "collect": "out quiet skip",
     "prepare": "out add quiet",
     "train": "ratings catalogue out metrics quiet",
     "engines": "model ratings interactions out",
@@ -153,7 +155,10 @@ def test_every_value_of_the_example_is_taken(
         config = read_config(written(tmp_path, f"[{name}]\n{needed}"), overrides)
         value = getattr(config.sections()[name], option.name)
         if option.role in (Role.INPUT, Role.PLACE) or option.type is Path:
-            assert str(value).endswith(str(keys[option.key]))
+            values = value if isinstance(value, tuple) else (value,)
+            shown = keys[option.key] if isinstance(keys[option.key], list) else [keys[option.key]]
+            for path, key in zip(values, shown, strict=True):  # type: ignore[arg-type]
+                assert str(path).endswith(str(key))
         else:
             assert value == (tuple(keys[option.key]) if option.many else keys[option.key])  # type: ignore[arg-type]
 
