@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 Objective = Literal["rmse", "ndcg@10"]
 
 
-def _fitted(low: float, high: float, objective: Objective, order: str = "match") -> Any:
-    """Return a number that calibration fits, by what recommendations in this order measure."""
-    return Field(ge=low, le=high, json_schema_extra={"objective": objective, "order": order})
+def _fitted(low: float, high: float, objective: Objective) -> Any:
+    """Return a number that calibration fits, by what the best matches measure."""
+    return Field(ge=low, le=high, json_schema_extra={"objective": objective})
 
 
 def _chosen(low: float, high: float) -> Any:
@@ -108,7 +108,7 @@ class ServingParameters(BaseModel):
     score_offset: Annotated[float, _fitted(-1, 1, "rmse")]
     similarity_exponent: Annotated[float, _fitted(1, 6, "rmse")]
     similarity_damping: Annotated[float, _fitted(1e-6, 1, "rmse")]
-    dropped_residual: Annotated[float, _fitted(-4, 0, "rmse")]
+    dropped_residual: Annotated[float, _chosen(-4, 0)]
 
     short_history_length: Annotated[float, _fitted(1, 50, "ndcg@10")]
     short_history_weight: Annotated[float, _fitted(0, 200, "ndcg@10")]
@@ -127,8 +127,8 @@ class ServingParameters(BaseModel):
     match_curves: tuple[MatchCurve, ...] = ()
     match_curve_weight: Annotated[float, _chosen(0, 10_000)] = 20.0
 
-    min_ratings: Annotated[int, _fitted(0, 1000, "ndcg@10", "score")]
-    min_neighbours: Annotated[int, _fitted(0, 20, "ndcg@10", "score")]
+    min_ratings: Annotated[int, _chosen(0, 1000)]
+    min_neighbours: Annotated[int, _chosen(0, 20)]
     min_affinity: Annotated[float, _chosen(0, 1)] = 0.0
     popularity_exponent: Annotated[float, _chosen(0, 2)]
     discover_max_members: Annotated[int, _chosen(0, 100_000_000)] = 0

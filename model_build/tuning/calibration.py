@@ -16,7 +16,7 @@ import numpy as np
 from annotated_types import Ge, Le
 from scipy.optimize import minimize_scalar
 
-from app.recommender import Model, SortOrder
+from app.recommender import SortOrder
 from app.recommender.parameters import Objective, ParameterProvenance, ServingParameters
 from model_build.data.holdout import truncate_history
 from model_build.train.hyperparameters import Hyperparameters
@@ -27,8 +27,8 @@ from model_build.util.errors import InputError
 
 SHORT_LENGTHS = (5, 20)
 """Entries that lists are cut to, beside whole ones."""
-MODEL_PARTS = {SortOrder.MATCH: "taste", SortOrder.SCORE: "knn"}
-"""What the recommendations in an order are made of."""
+MODEL_PART = "taste"
+"""What best matches and their predicted scores are made of."""
 MATCH_CURVES = "match_curves"
 """Fitted at the end, whatever else is: they are of what the other parameters give."""
 MIN_GAIN = 1e-4
@@ -44,26 +44,23 @@ class ParameterSpec:
     name: str
     low: float
     high: float
-    is_integer: bool
     objective: Objective
-    order: SortOrder
 
     def search(self, loss: Callable[[float], float], steps: int) -> float:
         """The value within the range with the smallest loss found (Brent's bounded search)."""
         log = self.low > 0 and self.high / self.low >= LOG_SCALE_RATIO
         encode, decode = (np.log, np.exp) if log else (float, float)
         found = minimize_scalar(
-            lambda x: loss(self.value(decode(x))),
+            lambda x: loss(self.within_range(decode(x))),
             bounds=(encode(self.low), encode(self.high)),
             method="bounded",
             options={"maxiter": steps},
         )
-        return self.value(decode(found.x))
+        return self.within_range(decode(found.x))
 
-    def value(self, x: float) -> float:
-        """A number as the parameter may be: within the range, whole where it must be."""
-        inside = min(max(float(x), self.low), self.high)
-        return round(inside) if self.is_integer else inside
+    def within_range(self, x: float) -> float:
+        """Return the number, or the end of the range that rounding took it past."""
+        return min(max(float(x), self.low), self.high)
 
 
 def fitted_parameters(names: Sequence[str] = ()) -> list[ParameterSpec]:
@@ -83,9 +80,7 @@ def fitted_parameters(names: Sequence[str] = ()) -> list[ParameterSpec]:
                 name,
                 float(low),  # type: ignore[arg-type]
                 float(high),  # type: ignore[arg-type]
-                field.annotation is int,
                 extra["objective"],  # type: ignore[arg-type]
-                SortOrder(str(extra["order"])),
             )
     unknown = next((name for name in names if name not in {*specs, MATCH_CURVES}), None)
     if unknown is not None:
@@ -113,17 +108,14 @@ def calibrate(
     these are. The same input gives the same parameters.
     """
     settings = hyperparameters or Hyperparameters()
-    models = {
-        order: benchmark.fit_part(MODEL_PARTS[order], settings)
-        for order in dict.fromkeys(spec.order for spec in specs)
-    }
+    model = benchmark.fit_part(MODEL_PART, settings)
     users = list(benchmark.users)
     for length in short_lengths:
         users += truncate_history(benchmark.users, length, seed=0)
 
     def loss(spec: ParameterSpec, parameters: ServingParameters) -> float:
-        model: Model = models[spec.order].with_parameters(parameters)
-        found = float(benchmark.evaluate_model(model, spec.order, users)[spec.objective])
+        changed = model.with_parameters(parameters)
+        found = float(benchmark.evaluate_model(changed, SortOrder.MATCH, users)[spec.objective])
         return found if spec.objective == "rmse" else -found
 
     best = start
@@ -133,8 +125,7 @@ def calibrate(
             best = _fit_parameter(best, spec, loss, steps, log)
         if best == before_round:
             break
-    model = benchmark.fit_part(MODEL_PARTS[SortOrder.MATCH], settings).with_parameters(best)
-    curves = fit_match_curves(model, benchmark.users)
+    curves = fit_match_curves(model.with_parameters(best), benchmark.users)
     log(f"{MATCH_CURVES} for lists of {', '.join(str(curve.length) for curve in curves)} entries")
     provenance = ParameterProvenance(
         command="python -m model_build calibrate",

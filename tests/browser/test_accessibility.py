@@ -37,6 +37,7 @@ PAGES = (
     "/together/example?type=tv&year_to=1901",
     "/pick",
     "/season",
+    "/api",
     f"/pick?picks={SCORED[0]}-9&q=anime",
     f"/picks/{SCORED[0]}-9",
     "/no/such/page",
@@ -63,6 +64,7 @@ LAY_OUT_ROWS = """() => {
     ".controls { flex-wrap: wrap !important; overflow: visible !important }",
     ".card :is(h2, h3), .why { display: block !important; overflow: visible !important }",
     ".card:has(:popover-open) { position: relative; z-index: 99 !important }",
+    ".card:has(:popover-open) a::after { content: none !important }",
   ]) sheet.insertRule(rule);
 }"""
 

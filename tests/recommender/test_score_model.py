@@ -27,12 +27,15 @@ def dense(matrix: ItemMatrix, n: int) -> Float64Array:
 
 
 def affinity_again(model: Model, visitor: UserProfile) -> Float64Array:
-    n, entries = len(model), len(visitor.input_position)
+    n, entries, own = len(model), len(visitor.input_position), model.parameters
     length = max(entries, 1)
-    weights = (1 - min(1.0, 5 / length) ** 3) * dense(model.affinity_matrix, n)
-    newcomer = max(24 * min(1.0, (5 / length) ** 3), min(1.0, 20 / length))
+    share = min(1.0, own.short_history_length / length) ** own.short_history_exponent
+    weights = (1 - share) * dense(model.affinity_matrix, n)
+    newcomer = max(own.short_history_weight * share, min(1.0, own.weight_decay_length / length))
     if newcomer > 0.1:
         weights = weights + newcomer * dense(model.short_history_matrix, n)
+        if model.little_known_matrix is not None and entries < own.rerank_min_entries:
+            weights = weights + newcomer * dense(model.little_known_matrix, n)
     general = model.item_relevance / (1 + entries) ** 2
     return np.asarray(visitor.input_weight @ weights[visitor.input_position] + general)
 
@@ -134,7 +137,10 @@ def test_who_loves_a_kind_is_recommended_more_of_it(model: Model) -> None:
             ).value
             for score in (10, 1)
         )
-        weights = 24 * dense(model.short_history_matrix, len(model))[source]
+        weights = dense(model.short_history_matrix, len(model))[source]
+        if model.little_known_matrix is not None:
+            weights = weights + dense(model.little_known_matrix, len(model))[source]
+        weights *= model.parameters.short_history_weight
         np.testing.assert_allclose(loved - hated, (1.75 - 0.1) * weights, atol=1e-12)
 
 
