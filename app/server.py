@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import shutil
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
+from app.private_folders import make_private_folder
 from app.settings import METRICS_DIR_ENV, METRICS_MADE_ENV, AppSettings
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ HEADER_TIMEOUT = 10.0
 """Seconds in which the headers of a request must have arrived once they have begun to."""
 
 _METRICS_PREFIX = "hakken-metrics-"
-_LOCK_FILE = ".lock"
 
 log = logging.getLogger(__name__)
 
@@ -176,39 +175,15 @@ def _make_metrics_dir() -> str | None:
     """Make a folder for this master, and remove those of masters that are gone."""
     for parent in dict.fromkeys((shm_directory() or tempfile.gettempdir(), tempfile.gettempdir())):
         try:
-            _remove_abandoned_dirs(Path(parent))
-            folder = tempfile.mkdtemp(prefix=_METRICS_PREFIX, dir=parent)
-            # Held for as long as the master or one of its workers lives.
-            _locks.append(_lock_dir(Path(folder), os.O_CREAT))
+            # The lock is held for as long as the master or one of its workers lives.
+            folder, _ = make_private_folder(_METRICS_PREFIX, Path(parent))
         except OSError as error:
             log.warning("metrics: no folder can be made in %s (%s)", parent, error.strerror)
         else:
-            return folder
+            return str(folder)
     os.environ.pop(METRICS_DIR_ENV, None)
     log.warning("metrics: each worker counts alone")
     return None
-
-
-def _remove_abandoned_dirs(parent: Path) -> None:
-    for folder in parent.glob(f"{_METRICS_PREFIX}*"):
-        with suppress(OSError):
-            if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
-                continue
-            os.close(_lock_dir(folder, 0))
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _lock_dir(folder: Path, flags: int) -> int:
-    """Lock a folder by a file in it. Raises OSError: somebody has the lock, or there is none."""
-    descriptor = os.open(
-        folder / _LOCK_FILE, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | flags, 0o600
-    )
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 def mark_worker_dead(pid: int) -> None:
@@ -234,6 +209,5 @@ def warn_if_root() -> None:
         )
 
 
-_locks: list[int] = []
 _prepared_dirs: list[str] = []
 _created_dirs: list[str] = []

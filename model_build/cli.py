@@ -1,16 +1,19 @@
 """``python -m model_build COMMAND``, and ``hakken COMMAND`` where it is installed.
 
 Results are on standard output, everything else on standard error. Exit status 0 means done, 2 bad
-input or usage (one sentence says what, where and what was expected), 130 interrupted. Only the
-module of the command that is named is imported.
+input or usage (one sentence says what, where and what was expected), 130 interrupted, 143
+terminated. Only the module of the command that is named is imported.
 """
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -74,14 +77,16 @@ def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
     try:
         command = import_module(f"model_build.commands.{name}")
         config = parse_config(f"{prog} {name}", command.__doc__, command.CONFIG, options)
-        getattr(command, "run", _print_job)(config)
+        with _clearing_up_when_terminated():
+            getattr(command, "run", _print_job)(config)
     except SystemExit:
         raise  # help was asked for, or options were refused: what follows need not be loaded
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away; nothing to report, and no trace at exit
         return 0
     except _bad_input() as error:
-        print(f"{said} {name}: {error}", file=sys.stderr)
+        text = str(error) or "there is not enough memory for this."
+        print(f"{said} {name}: {text}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:
         if not (missing := error.name) or missing.partition(".")[0] in ("app", "model_build"):
@@ -93,10 +98,32 @@ def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
             file=sys.stderr,
         )
         return 2
-    except KeyboardInterrupt:
-        print(f"{said} {name}: interrupted", file=sys.stderr)
-        return 130
+    except KeyboardInterrupt as stop:
+        terminated = isinstance(stop, _Terminated)
+        print(f"{said} {name}: {'terminated' if terminated else 'interrupted'}", file=sys.stderr)
+        return 128 + (signal.SIGTERM if terminated else signal.SIGINT)
     return 0
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came."""
+
+
+@contextmanager
+def _clearing_up_when_terminated() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does, with what it clears up behind itself."""
+
+    def terminate(*_: object) -> None:
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _print_job(config: Config) -> None:
@@ -108,7 +135,7 @@ def _print_job(config: Config) -> None:
 def _bad_input() -> tuple[type[Exception], ...]:
     from app.recommender.artifact import ArtifactError  # evaluated where something was raised
 
-    return InputError, ArtifactError, OSError  # OSError: a full disk, say
+    return InputError, ArtifactError, OSError, MemoryError  # OSError: a full disk, say
 
 
 def _general_parser(prog: str) -> argparse.ArgumentParser:

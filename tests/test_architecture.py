@@ -16,7 +16,7 @@ MAX_LINES = 500
 MAX_ROOMS = 14
 
 ROOMS = {
-    "util": {"app.recommender", "app.model_store"},
+    "util": {"app.recommender", "app.model_store", "app.private_folders"},
     "data": {"util", "app.recommender", "app.catalogue", "app.age_rating", "app.pictures"},
     "collect": {
         *("util", "data"),

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
@@ -43,6 +42,7 @@ from model_build.collect.response_cache import ResponseCache
 from model_build.collect.usernames import collect_user_lists, read_usernames
 from model_build.data.catalogue import read_catalogue
 from model_build.util.errors import InputError
+from model_build.util.temporary_folders import temporary_folder
 
 RAW_FOLDER = "raw"
 
@@ -188,8 +188,8 @@ def _open_collection(out: Path) -> Iterator[tuple[AppSettings, ResponseCache, Sh
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; expected a folder, or a name for a new one.")
     responses = ResponseCache(out / RAW_FOLDER)
-    with responses.lock(), TemporaryDirectory(prefix="hakken-collect-") as folder:
-        yield settings, responses, SharedStorage(Path(folder))
+    with responses.lock(), temporary_folder() as folder:
+        yield settings, responses, SharedStorage(folder)
 
 
 def _rate_limits(rate: float | None, settings: AppSettings) -> tuple[RateLimit, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,7 @@ from model_build.interface.filters import find_word
 from model_build.train.config import TrainConfig
 from model_build.train.job import train as train_files
 from model_build.util.errors import InputError
+from model_build.util.temporary_folders import temporary_folder
 
 ABOUT = ("anime_id", "title", "type", "year", "genres")
 PICKS = ("rank", *ABOUT, "match", "predicted_score", "expected_score", "because")
@@ -200,8 +200,8 @@ def train(
         The ratings or a setting cannot be used.
     """
     table = read_ratings_table(ratings)
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / "ratings.parquet"
+    with temporary_folder() as folder:
+        file = folder / "ratings.parquet"
         table.write_parquet(file)
         train_files(_train_config(file, Path(out), catalogue, settings))
     return Recommender.open(out)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from model_build.artifact.config import AnnotateConfig, FetchConfig, PublishConfig
@@ -23,6 +22,7 @@ from model_build.train.config import TrainConfig
 from model_build.tuning.config import IMPLICIT_CONFIGS, IMPLICIT_OPTIONS, TuneConfig
 from model_build.util.options import Config
 from model_build.util.storage import is_gcs_url, read_bytes
+from model_build.util.temporary_folders import temporary_folder
 
 EVALUATION_FILE = "measures.json"
 COMPARISON_FILE = "comparison.json"
@@ -310,8 +310,8 @@ def _check_not_trained_on(model: Path, ratings: tuple[str, ...]) -> None:
 def _published_digest(fetch: FetchConfig) -> str:
     from model_build.artifact.pretrained import resolve_model_ref
 
-    with TemporaryDirectory() as cache:
-        ref = resolve_model_ref(fetch.source, fetch.version, Path(cache), fetch.mlflow_uri)
+    with temporary_folder() as cache:
+        ref = resolve_model_ref(fetch.source, fetch.version, cache, fetch.mlflow_uri)
     return ref.digest
 
 

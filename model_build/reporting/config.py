@@ -11,6 +11,7 @@ from model_build.util.options import (
     InputFolder,
     OutputFile,
     PositiveInt,
+    Threads,
 )
 
 
@@ -19,7 +20,7 @@ class ReportOptions(Config):
 
     fans: PositiveInt = Field(300, description="fans to measure on")
     seed: int = Field(0, description="of the fans drawn")
-    threads: PositiveInt | None = Field(None, description="default: one a processor")
+    threads: Threads | None = Field(None, description="default: one a processor")
     tastes: InputFile | None = Field(
         None, description="lists to show picks for, TOML (default: ten of clear taste)"
     )

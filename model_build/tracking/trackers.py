@@ -14,13 +14,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
 from model_build.tracking.pyfunc_files import write_pyfunc_files
 from model_build.util.options import Config
+from model_build.util.temporary_folders import temporary_folder
 from model_build.util.tracker_clients import (
     WANDB_KEY_VARIABLE,
     import_wandb,
@@ -168,9 +168,9 @@ class _MLflowTracker:
         if not self._options.model_files:
             return
         self._client.log_artifacts(self._run, str(folder), "model")
-        with TemporaryDirectory() as described:
-            write_pyfunc_files(Path(described), mlflow_version)
-            self._client.log_artifacts(self._run, described, "model")
+        with temporary_folder() as described:
+            write_pyfunc_files(described, mlflow_version)
+            self._client.log_artifacts(self._run, str(described), "model")
         name = self._options.register_as
         if name:
             with suppress(MlflowException):  # it is registered

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import operator
 import platform
 import re
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError
@@ -17,9 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import distributed
+from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 
 from model_build.util.errors import InputError
+from model_build.util.temporary_folders import temporary_folder
+
+log = logging.getLogger(__name__)
 
 LocalCluster: Any = distributed.LocalCluster
 Client: Any = distributed.Client  # its methods have no types
@@ -27,6 +33,9 @@ TaskFuture = distributed.Future[Any]
 
 RETRIES = 3
 CONNECT_SECONDS = 10
+POLL_SECONDS = 5
+"""How often it is looked whether any worker is left."""
+WORKERLESS_SECONDS = 60
 MAX_PENDING_TASKS = 2
 """Blocks worked at while one is waited for; what they occupy bounds the workers' memory."""
 
@@ -62,6 +71,34 @@ class DaskCluster:
         """Send a value to all; it is not lost with a worker."""
         return self.submit(_identity, value)
 
+    def result(self, future: TaskFuture) -> Any:
+        """Wait for a result, but not for ever where no worker is left that could give it.
+
+        Raises
+        ------
+        InputError
+            There was none for `WORKERLESS_SECONDS`.
+        """
+        gone_at: float | None = None
+        while True:
+            try:
+                return future.result(timeout=POLL_SECONDS)
+            except TimeoutError:
+                if future.status == "error":  # the task's own
+                    raise
+            if self.client.scheduler_info().get("workers", True):  # without: it is being asked
+                gone_at = None
+            elif gone_at is None:
+                gone_at = time.monotonic()
+                log.warning(
+                    "all workers are lost; waiting for others for %.0f s", WORKERLESS_SECONDS
+                )
+            elif time.monotonic() - gone_at >= WORKERLESS_SECONDS:
+                raise InputError(
+                    f"there have been no workers for {WORKERLESS_SECONDS:.0f} s; start some again "
+                    "(dask worker), with more memory if that is why they were lost."
+                )
+
     def tree_reduce(
         self, futures: Sequence[TaskFuture], add: Callable[[Any, Any], Any] = operator.add
     ) -> TaskFuture:
@@ -79,9 +116,9 @@ class DaskCluster:
         for work in works:
             waiting.append(work())
             if len(waiting) > MAX_PENDING_TASKS:
-                yield waiting.popleft().result()
+                yield self.result(waiting.popleft())
         while waiting:
-            yield waiting.popleft().result()
+            yield self.result(waiting.popleft())
 
     def resources(self) -> ClusterResources:
         """Ask what the workers that are there now may use."""
@@ -115,7 +152,8 @@ def connect_to_scheduler(address: str) -> Iterator[DaskCluster]:
             f"--scheduler {address}: cannot be reached ({_error_text(error)}); start one with "
             "dask scheduler, or correct the address."
         ) from None
-    with client, _translate_errors(address):
+    _silence_client()
+    with client, _translate_errors(address, client):
         try:
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except TimeoutError:
@@ -128,23 +166,42 @@ def connect_to_scheduler(address: str) -> Iterator[DaskCluster]:
 
 @contextmanager
 def start_local_cluster(workers: int, worker_bytes: int) -> Iterator[DaskCluster]:
-    """Start worker processes of one thread on this host, each with ``worker_bytes`` of memory."""
-    with (
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            memory_limit=worker_bytes,
-            dashboard_address="127.0.0.1:0",
-            processes=True,
-        ) as workers_here,
-        Client(workers_here, set_as_default=False) as client,
-        _translate_errors("the workers on this host"),
-    ):
-        yield DaskCluster(client)
+    """Start worker processes of one thread on this host, each with ``worker_bytes`` of memory.
+
+    Raises
+    ------
+    InputError
+        They cannot be started, or are lost again and again.
+    """
+    where = "the workers on this host"
+    with temporary_folder() as scratch:  # what does not fit into memory is of users
+        try:
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                memory_limit=worker_bytes,
+                dashboard_address="127.0.0.1:0",
+                processes=True,
+                local_directory=str(scratch),
+            )
+        except (RuntimeError, OSError) as error:
+            raise InputError(f"{where}: cannot be started ({_error_text(error)}).") from None
+        with (
+            cluster,
+            Client(cluster, set_as_default=False) as client,
+            _translate_errors(where, client),
+        ):
+            yield DaskCluster(client)
+
+
+def _silence_client() -> None:
+    """Keep its tracebacks off the screen: what it meets is raised, and told in a sentence."""
+    for name in ("distributed.client", "distributed.utils", "distributed.core"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 @contextmanager
-def _translate_errors(where: str) -> Iterator[None]:
+def _translate_errors(where: str, client: Client) -> Iterator[None]:
     try:
         yield
     except KilledWorker as error:
@@ -157,6 +214,10 @@ def _translate_errors(where: str) -> Iterator[None]:
             f"{where}: a worker has too little memory ({_error_text(error)})."
         ) from None
     except CancelledError as error:
+        raise InputError(f"{where}: the scheduler was lost ({_error_text(error)}).") from None
+    except (OSError, RuntimeError, ValueError) as error:  # as it is met while tasks are sent
+        if client.status == "running" and not isinstance(error, CommClosedError):
+            raise
         raise InputError(f"{where}: the scheduler was lost ({_error_text(error)}).") from None
 
 

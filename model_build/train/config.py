@@ -17,8 +17,8 @@ from model_build.util.options import (
     InputPlaces,
     Metavar,
     OutputFolder,
-    PositiveInt,
     Role,
+    Threads,
 )
 
 
@@ -67,7 +67,7 @@ class RunOptions(Config):
         description="add the partitions that came since to the sums of that model, and keep the "
         "new sums",
     )
-    threads: PositiveInt | None = Field(None, description="default: one a processor")
+    threads: Threads | None = Field(None, description="default: one a processor")
 
 
 class TrainOptions(Hyperparameters, RunOptions):

@@ -105,12 +105,12 @@ class DaskGatherer:
     def count_items(self) -> tuple[ItemCounts, int]:
         """Add up the counts of the shards."""
         counts = self._map_shards(statistics.count_items, self._entries)
-        return self._cluster.tree_reduce(counts).result(), self._n_users
+        return self._cluster.result(self._cluster.tree_reduce(counts)), self._n_users
 
     def sample_lists(self) -> ListSample:
         """Draw from what each shard draws."""
         each = self._map_shards(ListSample.of_entries, self._entries)
-        return ListSample.draw([future.result() for future in each])
+        return ListSample.draw(list(map(self._cluster.result, each)))
 
     def group_ratings(self, counts: ItemCounts) -> ItemOrdering:
         """Group each shard where it lies."""
@@ -135,7 +135,7 @@ class DaskGatherer:
         reg = BIAS_REGULARISATION
         item_bias, fitted = self._fit_bias_models("standard scores", reg, reg, BIAS_EPOCHS)
         moments = self._map_shards(statistics.residual_moments, fitted)
-        number, total, squares = self._cluster.tree_reduce(moments).result()
+        number, total, squares = self._cluster.result(self._cluster.tree_reduce(moments))
         std = float(np.sqrt(max(squares / number - (total / number) ** 2, 0.0))) or 1.0
         scores = self._map_shards(statistics.standardise_residuals, self._grouped, fitted, std)
         self._values = self._map_shards(standard_score_values, self._grouped, scores)
@@ -193,9 +193,8 @@ class DaskGatherer:
                 statistics.item_residual_totals, grouped, mean, item_bias, reg_user
             )
             total = self._cluster.tree_reduce(each)
-            found = self._cluster.submit(
-                statistics.solve_item_biases, total, count, reg_item
-            ).result()
+            solved = self._cluster.submit(statistics.solve_item_biases, total, count, reg_item)
+            found = self._cluster.result(solved)
             item_bias = self._cluster.broadcast(found)
             self._on_progress(step, epoch + 1, epochs)
         fitted = self._map_shards(
@@ -206,7 +205,7 @@ class DaskGatherer:
     def _sample_scores(self, scores: list[TaskFuture]) -> csr_array:
         """Draw users from all shards, and take their standard scores."""
         each = self._map_shards(statistics.sample_shard_users, self._grouped, self._first_user)
-        drawn = np.concatenate([future.result() for future in each])
+        drawn = np.concatenate(list(map(self._cluster.result, each)))
         users = sample_by_hash(drawn, MAX_SAMPLED_USERS)
         m = gaussian_item_count(self._rating_count)
         own = [
@@ -218,7 +217,7 @@ class DaskGatherer:
             )
         ]
         each = self._map_shards(standard_score_matrix, self._grouped, scores, m, own)
-        return sp.vstack([future.result() for future in each], format="csr")
+        return sp.vstack(list(map(self._cluster.result, each)), format="csr")
 
     def _map_shards(self, work: Callable[..., object], *arguments: object) -> list[TaskFuture]:
         """Run something on each shard; lists have an argument for each, all else is for all."""

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -55,6 +54,7 @@ from model_build.util.errors import InputError
 from model_build.util.options import parse_byte_size
 from model_build.util.progress import progress_bars
 from model_build.util.storage import is_gcs_url, read_bytes
+from model_build.util.temporary_folders import temporary_folder
 
 if TYPE_CHECKING:
     from model_build.train.cluster import DaskCluster
@@ -211,8 +211,8 @@ def _read_prepared_catalogue(place: str, prepared: PreparedDataset) -> pl.DataFr
         return None
     if not is_gcs_url(place):
         return read_catalogue(Path(place) / prepared.catalogue)
-    with TemporaryDirectory() as folder:
-        file = Path(folder) / prepared.catalogue
+    with temporary_folder() as folder:
+        file = folder / prepared.catalogue
         file.write_bytes(read_bytes(place, prepared.catalogue))
         return read_catalogue(file)
 

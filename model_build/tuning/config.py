@@ -20,6 +20,7 @@ from model_build.util.options import (
     OutputFolder,
     PositiveInt,
     Role,
+    Threads,
     named,
 )
 
@@ -45,7 +46,7 @@ class TuneOptions(Config):
     folds: Annotated[int, Ge(2), Metavar("N")] | None = Field(
         None, description="search KNN's k and shrinkage by cross validation in N folds"
     )
-    threads: PositiveInt | None = Field(None, description="default: one a processor")
+    threads: Threads | None = Field(None, description="default: one a processor")
 
 
 class TuneConfig(TuneOptions):

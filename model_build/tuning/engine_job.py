@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 import time
 from dataclasses import replace
-from pathlib import Path
 
 from app.recommender import Model
 from app.recommender.artifact import ensure_replaceable
@@ -20,6 +18,7 @@ from model_build.engines.settings import als_settings, network_settings, read_al
 from model_build.engines.user_centres import user_centre_arrays
 from model_build.tuning.als_grid import best_settings, read_grid
 from model_build.tuning.strength_search import print_trial, search_strengths
+from model_build.util.temporary_folders import temporary_folder
 
 
 def fit_engine(config: AlsEngineConfig | NetworkEngineConfig) -> str:
@@ -75,8 +74,8 @@ def _with_user_vectors(
 
     Or with the centres of clusters of them.
     """
-    with tempfile.TemporaryDirectory(dir=config.out.absolute().parent) as folder:
-        without = Path(folder) / "model"
+    with temporary_folder(config.out.absolute().parent) as folder:
+        without = folder / "model"
         add_engine(config.model, config.engine, fitted, without)
         model = Model.open(without)
         users = training_user_arrays(

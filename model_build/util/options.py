@@ -15,9 +15,12 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 from pydantic_core import ErrorDetails, PydanticUndefined
+
+MAX_SHOWN = 40
+"""Letters of a wrong value that an error repeats."""
 
 
 class Role(Enum):
@@ -60,7 +63,11 @@ def _check_byte_size(value: object) -> str:
     return str(value)
 
 
+MAX_WHOLE = 2**31 - 1
+"""No option takes a whole number beyond; arrays could not be counted in such."""
+
 PositiveInt = Annotated[int, Ge(1)]
+Threads = Annotated[int, Ge(1), Le(1024), Metavar("N")]
 Count = Annotated[int, Ge(1), Metavar("N")]
 NonNegativeInt = Annotated[int, Ge(0)]
 NonNegativeFloat = Annotated[float, Ge(0)]
@@ -91,6 +98,13 @@ class Config(BaseModel):
     @model_validator(mode="after")
     def _check_exclusive(self) -> Self:
         flags = {option.name: option.flag for option in options_of(type(self))}
+        for name in self.model_fields_set & flags.keys():
+            value = getattr(self, name)
+            if isinstance(value, int) and abs(value) > MAX_WHOLE:
+                raise ValueError(
+                    f"argument {flags[name]}: {value} is beyond {MAX_WHOLE:,}, the largest number "
+                    "that makes sense"
+                )
         for first, second in self.exclusive:
             if {first, second} <= self.model_fields_set:
                 raise ValueError(
@@ -154,7 +168,11 @@ class Option:
                 least = next(rule.ge for rule in self.rules if isinstance(rule, Ge))
                 shown = value if isinstance(value, str) else self.type(value)
                 return f"{shown} is not {expected} of at least {least}"
-        return f"{value!r} is not {expected}"
+            case "less_than_equal":
+                most = next(rule.le for rule in self.rules if isinstance(rule, Le))
+                return f"{value} is not {expected} of at most {most}"
+        shown = value if len(str(value)) <= MAX_SHOWN else f"{str(value)[:MAX_SHOWN]}…"
+        return f"{shown!r} is not {expected}"
 
 
 @cache

@@ -170,6 +170,22 @@ def test_an_unknown_command_is_named_with_the_nearest(
             "argument --worker-memory: '4' is not an amount of memory such as 4GB",
         ),
         (
+            ["train", "--ratings=r", "--out=m", "--epochs", str(2**31)],
+            "argument --epochs: 2147483648 is beyond 2,147,483,647, the largest number that makes",
+        ),
+        (
+            ["split", "--ratings=r", "--out=d", "--seed", str(-(10**30))],
+            "argument --seed: -1000000000000000000000000000000 is beyond 2,147,483,647",
+        ),
+        (
+            ["train", "--ratings=r", "--out=m", "--threads=1025"],
+            "argument --threads: 1025 is not a whole number of at most 1024",
+        ),
+        (
+            ["recommend", "--model=m", "--top", "9" * 5_000],
+            f"argument --top: '{'9' * 40}…' is not a whole number\n",
+        ),
+        (
             ["collect", "kitsu", "--users=3", "--out=d", "--rate=fast"],
             "argument --rate: 'fast' is not a number from 0.01 to 100, or 0",
         ),

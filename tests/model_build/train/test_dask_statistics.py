@@ -27,6 +27,7 @@ from model_build.train import cluster as clusters
 from model_build.train.cluster import (
     ClusterResources,
     DaskCluster,
+    TaskFuture,
     connect_to_scheduler,
     plan_sharding,
     start_local_cluster,
@@ -175,6 +176,44 @@ def test_a_task_at_which_workers_die() -> None:
         start_local_cluster(1, 1_000_000_000) as cluster,
     ):
         cluster.submit(os._exit, 1).result()
+
+
+def test_without_any_worker_left_it_says_so_and_ends(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, seconds in (("POLL_SECONDS", 0.1), ("WORKERLESS_SECONDS", 0.3)):
+        monkeypatch.setattr(clusters, name, seconds)
+    monkeypatch.setattr(clusters, "CONNECT_SECONDS", 30)
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 99}),
+        LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as empty,
+    ):
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", empty.scheduler_address]
+        with (
+            subprocess.Popen(
+                [*command, "--no-dashboard", "--no-nanny"], cwd=ROOT, stderr=subprocess.DEVNULL
+            ),
+            pytest.raises(InputError, match="there have been no workers for 0 s; start some"),
+            connect_to_scheduler(empty.scheduler_address) as cluster,
+        ):
+            cluster.result(cluster.submit(os._exit, 1))
+    assert "all workers are lost; waiting for others" in caplog.text
+
+
+def test_a_scheduler_that_is_lost_on_the_way() -> None:
+    here: dict[str, object] = {"processes": False, "protocol": "tcp", "n_workers": 1}
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
+        LocalCluster(**here, dashboard_address="127.0.0.1:0") as cluster,
+        pytest.raises(InputError, match="the scheduler was lost"),
+        connect_to_scheduler(cluster.scheduler_address) as found,
+    ):
+        found.result(submit_to_closed(cluster, found))
+
+
+def submit_to_closed(cluster: LocalCluster, found: DaskCluster) -> TaskFuture:
+    cluster.close()
+    return found.submit(abs, 1)
 
 
 def test_a_scheduler_without_workers_or_none_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
