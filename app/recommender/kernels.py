@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 import numba
@@ -19,9 +20,16 @@ def jit_compiled(function: F) -> F:
     Where there is none, each process compiles for itself, which takes it some seconds at start.
     """
     try:
-        made = numba.njit(nogil=True, cache=True)(function)
+        made: Any = numba.njit(nogil=True, cache=True)(function)
     except RuntimeError:  # numba's word for: no such folder
-        made = numba.njit(nogil=True)(function)
+        return cast("F", numba.njit(nogil=True)(function))
+    save = made._cache.save_overload
+
+    def save_if_there_is_room(*compiled: Any) -> None:
+        with suppress(OSError):
+            save(*compiled)
+
+    made._cache.save_overload = save_if_there_is_room
     return cast("F", made)
 
 

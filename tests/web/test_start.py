@@ -131,13 +131,28 @@ def test_serving_needs_nothing_that_trains(tiny_model: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+SOLVE = (
+    "import numpy as np\n"
+    "from app.recommender.kernels import solve_lower\n"
+    "print(solve_lower(np.eye(1) * 2, np.ones((1, 1)))[0, 0])"
+)
+
+
+def test_it_starts_where_there_is_no_room_for_compiled_code(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["prlimit", "--fsize=500", sys.executable, "-c", SOLVE],
+        cwd=PROJECT_ROOT,
+        env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "0.5\n"), done.stderr
+    assert [file for file in tmp_path.rglob("*.nbc") if file.stat().st_size > 500] == []
+
+
 def test_it_starts_where_nothing_can_be_written() -> None:
     """Without a folder for compiled code, which is then compiled again."""
-    code = (
-        "import numpy as np\n"
-        "from app.recommender.kernels import solve_lower\n"
-        "print(solve_lower(np.eye(1) * 2, np.ones((1, 1)))[0, 0])"
-    )
     # A way of keeping it that is only for code in a zip file, so for none of this.
-    done = run("-c", code, NUMBA_CACHE_LOCATOR_CLASSES="ZipCacheLocator")
+    done = run("-c", SOLVE, NUMBA_CACHE_LOCATOR_CLASSES="ZipCacheLocator")
     assert (done.returncode, done.stdout) == (0, "0.5\n"), done.stderr
