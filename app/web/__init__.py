@@ -72,12 +72,13 @@ def build_app(settings: AppSettings, version: str) -> Flask:
     )
     app.jinja_env.filters |= text.FILTERS | {"picture": find_picture}
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.extensions["hakken"] = state = open_app_state(settings, version)
+    # Who develops should not wait for what keeps a damaged model from visitors.
+    app.extensions["hakken"] = state = open_app_state(settings, version, is_tried=not app.debug)
     app.before_request(state.start_polling)  # where the server has no hook to do so earlier
     _init_middleware(app, settings)
     for view in VIEWS:
         app.register_blueprint(view.blueprint)
-    for name in app.jinja_env.list_templates(extensions=["html"]):
+    for name in [] if app.debug else app.jinja_env.list_templates(extensions=["html"]):
         app.jinja_env.get_template(name)  # compiled now, not for the first visitor
     return app
 

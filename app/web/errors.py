@@ -7,7 +7,7 @@ import re
 import sys
 import traceback
 
-from flask import Flask, Response, g, make_response, render_template, request, url_for
+from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
@@ -37,6 +37,7 @@ def error_response(error: Exception) -> Response:
     request_id = str(g.get("request_id", "unknown"))
     problem = to_problem(error, request_id)
     _log_error(error, problem, request_id)
+    _show_to_debugger(error, problem)
     if request.path.startswith(JSON_PREFIXES):
         response = _problem_json(problem, request_id)
     else:
@@ -54,7 +55,14 @@ def error_page_end(error: Exception) -> str:
     request_id = str(g.get("request_id", "unknown"))
     problem = to_problem(error, request_id)
     _log_error(error, problem, request_id)
+    _show_to_debugger(error, problem)
     return _problem_page(problem, error, request_id, part="end")
+
+
+def _show_to_debugger(error: Exception, problem: Problem) -> None:
+    """Let a bug through where somebody develops (`scripts/serve --reload`)."""
+    if current_app.debug and problem.problem_type is INTERNAL_ERROR:
+        raise error
 
 
 def _problem_json(problem: Problem, request_id: str) -> Response:

@@ -20,12 +20,14 @@ from app.web.services.library import DataProviders, Library, ModelUnavailable, l
 class AppState:
     """``app.extensions["hakken"]``: the settings, and a library that follows the live model.
 
-    ``model_manager`` says which model is in use and why not another one.
+    ``model_manager`` says which model is in use and why not another one. Where a model is tried, it
+    answers once before it is used.
     """
 
-    def __init__(self, settings: AppSettings, version: str) -> None:
+    def __init__(self, settings: AppSettings, version: str, *, is_tried: bool = True) -> None:
         self.settings = settings
         self.version = version
+        self._is_tried = is_tried
         self._providers = DataProviders(settings, version)
         open_source = partial(open_model_source, settings.model, settings.model_cache_dir)
         self.model_manager = ModelManager(open_source, self._load, _record_model_in_use)
@@ -56,8 +58,10 @@ class AppState:
         self._poller.wake()
 
     def _load(self, model: Path) -> Library:
-        library = load_library(model, self._providers, self.settings.max_rating)
-        try_pages(library)
+        ceiling, is_tried = self.settings.max_rating, self._is_tried
+        library = load_library(model, self._providers, ceiling, is_tried=is_tried)
+        if is_tried:
+            try_pages(library)
         # Last, for this is seen by requests with the model before, too.
         self._providers.update_id_maps(library.catalogue)
         return library
@@ -71,9 +75,9 @@ def _record_model_in_use(loaded_model: LoadedModel[Library]) -> None:
     ACTIVE_MODEL.set_active(manifest.version, manifest.created, loaded_model.loaded_at)
 
 
-def open_app_state(settings: AppSettings, version: str) -> AppState:
+def open_app_state(settings: AppSettings, version: str, *, is_tried: bool = True) -> AppState:
     """Open the library; a model that cannot be used is logged and remembered as the fault."""
-    state = AppState(settings, version)
+    state = AppState(settings, version, is_tried=is_tried)
     state.model_manager.refresh()
     return state
 

@@ -19,13 +19,14 @@ def init_app(app: Flask, settings: AppSettings) -> None:
     folder = Path(app.static_folder or "")
     public = str(settings.public_url).rstrip("/") if settings.public_url else None
 
-    @cache
     def digest(name: str) -> str:
         return hashlib.sha256((folder / name).read_bytes()).hexdigest()[:12]
 
+    known_digest = digest if app.debug else cache(digest)
+
     def asset_url(name: str) -> str:
         """Build an address that changes with the file, so that browsers may keep it for good."""
-        return url_for("static", filename=name, v=digest(name))
+        return url_for("static", filename=name, v=known_digest(name))
 
     def absolute_url(address: str) -> str:
         """Add the host: that of ``HAKKEN_PUBLIC_URL``, else the one that was asked."""

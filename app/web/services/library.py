@@ -88,9 +88,13 @@ class DataProviders:
 
 
 def load_library(
-    path: Path, providers: DataProviders, rating_ceiling: AgeRating | None = None
+    path: Path,
+    providers: DataProviders,
+    rating_ceiling: AgeRating | None = None,
+    *,
+    is_tried: bool = True,
 ) -> Library:
-    """Open the model at ``path`` and answer once with it, so that no visitor waits for that.
+    """Open the model at ``path``; ``is_tried``: answer once, so that no visitor waits for that.
 
     `DataProviders.update_id_maps` is left to whoever takes it into use.
 
@@ -102,8 +106,9 @@ def load_library(
     model = Model.open(path)
     catalogue = Catalogue.open(model.catalogue_path)
     title_index = TitleIndex(catalogue, _searchable_ids(catalogue, rating_ceiling))
-    # This also compiles the kernels; the first visitor must not wait for that.
-    try_model(model)
+    if is_tried:
+        # This also compiles the kernels; the first visitor must not wait for that.
+        try_model(model)
     model_ids = model.anime_id.tolist()
     library = Library(
         model=model,
@@ -118,7 +123,8 @@ def load_library(
     )
     if rating_ceiling and not library.attributes.facets.has_ratings:
         raise ValueError("HAKKEN_MAX_RATING is set, but the catalogue has too few age ratings")
-    library.attributes.facets.prepare()
+    if is_tried:
+        library.attributes.facets.prepare()
     return library
 
 
