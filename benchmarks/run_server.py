@@ -10,7 +10,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,11 +31,15 @@ class WorkerMemory:
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A running server. ``ready_s`` is what it took from the command to the first ready answer."""
+    """A running server. ``ready_s`` is what it took from the command to the first ready answer.
+
+    ``read_log`` returns what it has written so far.
+    """
 
     url: str
     ready_s: float
     process: psutil.Process
+    read_log: Callable[[], str]
 
     def worker_memory(self) -> list[WorkerMemory]:
         """Return what the workers hold now."""
@@ -49,9 +53,11 @@ class ServerNotReadyError(Exception):
 
 @contextmanager
 def run_server(
-    workers: int, environment: Mapping[str, str] | None = None
+    workers: int, environment: Mapping[str, str] | None = None, wrap: Sequence[str] = ()
 ) -> Iterator[RunningServer]:
     """Run gunicorn with the project's own configuration, on a free port of this machine.
+
+    ``wrap`` is a command that it is started by.
 
     Raises
     ------
@@ -61,7 +67,7 @@ def run_server(
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
-    command = [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py"]
+    command = [*wrap, sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py"]
     command += ["--workers", str(workers), "--bind", address, "app.wsgi:app"]
     start = time.perf_counter()
     with (
@@ -70,15 +76,19 @@ def run_server(
             command, cwd=ROOT, env={**os.environ, **(environment or {})}, stderr=log
         ) as server,
     ):
+
+        def read_log() -> str:
+            # Not by reading on: the server writes where this stands.
+            return os.pread(log.fileno(), os.fstat(log.fileno()).st_size, 0).decode()
+
         try:
             while not _is_ready(f"http://{address}/readyz"):
                 if server.poll() is not None or time.perf_counter() - start > READY_TIMEOUT:
                     server.kill()
-                    log.seek(0)
-                    raise ServerNotReadyError(log.read())
+                    raise ServerNotReadyError(read_log())
                 time.sleep(0.02)
             ready = time.perf_counter() - start
-            yield RunningServer(f"http://{address}", ready, psutil.Process(server.pid))
+            yield RunningServer(f"http://{address}", ready, psutil.Process(server.pid), read_log)
         finally:
             server.terminate()
 

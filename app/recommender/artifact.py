@@ -236,17 +236,25 @@ def write_artifact(
         for name, text in (documents or {}).items():
             (new / name).write_text(text, "utf-8")
             files[name] = _manifest_entry(new / name)
-        manifest = Manifest(
-            format=FORMAT_VERSION,
-            version=version,
-            created=created,
-            dataset=dataset,
-            counts=dict(counts),
-            hyperparameters=dict(hyperparameters),
-            serving_parameters=serving_parameters,
-            metrics=dict(metrics),
-            files=files,
-        )
+        try:
+            manifest = Manifest(
+                format=FORMAT_VERSION,
+                version=version,
+                created=created,
+                dataset=dataset,
+                counts=dict(counts),
+                hyperparameters=dict(hyperparameters),
+                serving_parameters=serving_parameters,
+                metrics=dict(metrics),
+                files=files,
+            )
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            name = ".".join(map(str, first["loc"][:2]))
+            raise ArtifactError(
+                f"{path}: not written, as {name} is {first['input']!r}; a setting far from the "
+                "usual makes such numbers."
+            ) from None
         (new / MANIFEST_FILE).write_text(serialize_manifest(manifest), "utf-8")
         fsync_path(new / MANIFEST_FILE)
     return manifest

@@ -74,7 +74,7 @@ def evaluate_cold_start(
     Raises
     ------
     InputError
-        There are fewer such users or anime than asked for.
+        There are fewer such users or anime than asked for, or nothing says what the anime are.
     """
     rng = np.random.default_rng(seed)
     hidden = _sample(
@@ -109,6 +109,9 @@ def evaluate_cold_start(
 
 
 def _eligible_items(ratings: Ratings, catalogue: pl.DataFrame) -> Int64Array:
+    missing = {"type", "genres"} - {*catalogue.columns}
+    if missing:
+        raise InputError(f"the catalogue has no column {min(missing)}, which new anime need.")
     lists = np.bincount(ratings.item, minlength=len(ratings.anime_ids))
     has_features = pl.col("type").is_not_null() & (pl.col("genres").fill_null("") != "")
     described = np.isin(ratings.anime_ids, catalogue.filter(has_features)["anime_id"].to_numpy())

@@ -64,7 +64,8 @@ def _check_byte_size(value: object) -> str:
 
 
 MAX_WHOLE = 2**31 - 1
-"""No option takes a whole number beyond; arrays could not be counted in such."""
+MAX_REAL = 1e30
+"""No option takes a number beyond: arrays are counted and hold single precision."""
 
 PositiveInt = Annotated[int, Ge(1)]
 Threads = Annotated[int, Ge(1), Le(1024), Metavar("N")]
@@ -100,10 +101,11 @@ class Config(BaseModel):
         flags = {option.name: option.flag for option in options_of(type(self))}
         for name in self.model_fields_set & flags.keys():
             value = getattr(self, name)
-            if isinstance(value, int) and abs(value) > MAX_WHOLE:
+            most = {int: MAX_WHOLE, float: MAX_REAL}.get(type(value))
+            if most is not None and abs(value) > most:
                 raise ValueError(
-                    f"argument {flags[name]}: {value} is beyond {MAX_WHOLE:,}, the largest number "
-                    "that makes sense"
+                    f"argument {flags[name]}: {value} is beyond {most:,}, the largest number that "
+                    "makes sense"
                 )
         for first, second in self.exclusive:
             if {first, second} <= self.model_fields_set:

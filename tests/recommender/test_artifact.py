@@ -16,7 +16,13 @@ import pytest
 
 from app.catalogue import Catalogue
 from app.recommender import ArtifactError, Model
-from app.recommender.artifact import MANIFEST_FILE, Manifest, open_artifact, parse_manifest
+from app.recommender.artifact import (
+    MANIFEST_FILE,
+    Manifest,
+    open_artifact,
+    parse_manifest,
+    write_artifact,
+)
 from model_build.cli import main
 from tests.model_build.worlds import random_frame, train_model
 
@@ -361,3 +367,21 @@ def test_an_empty_directory_is_filled(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     train_model(random_frame(1, 10, 8, 0.5), tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "ratings.parquet"]
+
+
+def test_numbers_that_are_none_are_not_written(model: Model, tmp_path: Path) -> None:
+    there = model.manifest
+    with pytest.raises(ArtifactError, match=r"not written, as hyperparameters\.scale is nan; a "):
+        write_artifact(
+            tmp_path / "model",
+            version=there.version,
+            created=there.created,
+            dataset=there.dataset,
+            counts={},
+            hyperparameters={"scale": float("nan")},
+            serving_parameters=there.serving_parameters,
+            metrics={},
+            arrays={},
+            catalogue=b"",
+        )
+    assert list(tmp_path.iterdir()) == []

@@ -178,6 +178,10 @@ def test_an_unknown_command_is_named_with_the_nearest(
             "argument --seed: -1000000000000000000000000000000 is beyond 2,147,483,647",
         ),
         (
+            ["train", "--ratings=r", "--out=m", "--affinity-ridge", "1e308"],
+            "argument --affinity-ridge: 1e+308 is beyond 1e+30, the largest number that makes",
+        ),
+        (
             ["train", "--ratings=r", "--out=m", "--threads=1025"],
             "argument --threads: 1025 is not a whole number of at most 1024",
         ),

@@ -67,6 +67,17 @@ def test_more_than_there_are_cannot_be_hidden(
     assert "500 anime with type and genres cannot be left out of" in told
 
 
+def test_a_catalogue_without_genres_is_told(
+    files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ratings, catalogue = files
+    bare = tmp_path / "bare.parquet"
+    pl.read_parquet(catalogue).drop("genres").write_parquet(bare)
+    assert main(["cold", "--ratings", str(ratings), "--catalogue", str(bare)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("the catalogue has no column genres, which new anime need.")
+
+
 def test_auc_counts_pairs_and_halves_equals() -> None:
     value = np.array([3.0, 1.0, 2.0, 2.0])
     assert roc_auc(value, np.array([True, False, False, False])) == 1.0
