@@ -71,8 +71,8 @@ def test_a_catalogue_without_genres_is_told(
     files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ratings, catalogue = files
-    bare = tmp_path / "bare.parquet"
-    pl.read_parquet(catalogue).drop("genres").write_parquet(bare)
+    bare = tmp_path / "bare.csv"
+    pl.read_csv(catalogue).drop("genres").write_csv(bare)
     assert main(["cold", "--ratings", str(ratings), "--catalogue", str(bare)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.endswith("the catalogue has no column genres, which new anime need.")
