@@ -64,7 +64,7 @@ LAY_OUT_ROWS = """() => {
     ".controls { flex-wrap: wrap !important; overflow: visible !important }",
     ".card :is(h2, h3), .why { display: block !important; overflow: visible !important }",
     ".card:has(:popover-open) { position: relative; z-index: 99 !important }",
-    ".card:has(:popover-open) a::after { content: none !important }",
+    ".card:has(:popover-open) .open { visibility: hidden !important }",
   ]) sheet.insertRule(rule);
 }"""
 

@@ -29,11 +29,10 @@ def dated(model: Model) -> Model:
 
 
 def with_share(model: Model, gain: float, floor: float, depth: int = 12) -> Model:
-    return model.with_parameters(
-        model.parameters.model_copy(
-            update={"recent_share_gain": gain, "recent_share_floor": floor, "recent_depth": depth}
-        )
-    )
+    changes = {"recent_share_gain": gain, "recent_share_floor": floor, "recent_depth": depth}
+    # Affinities of short lists may pass 1 in so small a world, and are not lifted then.
+    changes |= {"short_history_length": 2.0}
+    return model.with_parameters(model.parameters.model_copy(update=changes))
 
 
 def recent_among_best(model: Model, listed: UserList, count: int) -> int:
