@@ -62,7 +62,8 @@ class AnimeList:
     ``details`` are those that came along with the list. ``age`` is how many seconds ago the list
     was read, when it had to come from memory because the service is down; 0 for a list that is
     current. ``channel`` is None where the list was not read from a site. Of a file ``file_format``
-    says what it was read as, ``unplaced_titles`` are a few of the unmapped.
+    says what it was read as, ``unplaced_titles`` are a few of the unmapped. ``is_partial`` is as in
+    `app.recommender.user_list.UserList`.
     """
 
     source: str
@@ -75,3 +76,4 @@ class AnimeList:
     channel: ListChannel | None = None
     unplaced_titles: tuple[str, ...] = field(default=(), repr=False)
     file_format: str | None = None
+    is_partial: bool = False

@@ -38,7 +38,8 @@ class AffinityScores:
     """``value`` (n,) for every anime; ``prior`` (n,) is the part that the list does not explain.
 
     Both hold ``lift`` (n,), by which recent anime are multiplied. ``input_position`` (k,) with
-    ``input_weight`` (k,) are the entries that it is computed from.
+    ``input_weight`` (k,) are the entries that it is computed from, by ``matrices``, each with its
+    weight: B, N, and for very short lists the weights of N to what few know.
     """
 
     value: Float64Array
@@ -46,14 +47,17 @@ class AffinityScores:
     lift: Float64Array
     input_position: Int64Array
     input_weight: Float64Array
+    matrices: tuple[tuple[ItemMatrix, float], ...]
 
 
 def score_affinity(model: Model, profile: UserProfile) -> AffinityScores:
     """Return the user's affinity to every anime of the model."""
     entry_count = len(profile.input_position)
     prior = model.item_relevance * (1.0 + entry_count) ** -model.parameters.prior_decay_exponent
-    value = prior.copy()
-    for matrix, weight in _summed_matrices(model, entry_count):
+    value, matrices = prior.copy(), _weighted_matrices(model, profile)
+    for matrix, weight in matrices:
+        if not weight:
+            continue
         value += kernels.weighted_row_sum(
             profile.input_position,
             profile.input_weight * weight,
@@ -65,7 +69,7 @@ def score_affinity(model: Model, profile: UserProfile) -> AffinityScores:
         )
     lift = np.where(model.is_recent & (value > 0), recent_lift(model, profile, value), 1.0)
     return AffinityScores(
-        value * lift, prior * lift, lift, profile.input_position, profile.input_weight
+        value * lift, prior * lift, lift, profile.input_position, profile.input_weight, matrices
     )
 
 
@@ -107,12 +111,12 @@ def _largest(value: Float64Array, count: int) -> Float64Array:
     return -np.sort(-value)
 
 
-def affinity_contributions(
-    model: Model, affinity: AffinityScores, positions: Int64Array
-) -> Float64Array:
+def affinity_contributions(affinity: AffinityScores, positions: Int64Array) -> Float64Array:
     """Return what each entry adds to the affinity of each of some anime, (positions, entries)."""
     total = np.zeros((len(positions), len(affinity.input_position)))
-    for matrix, weight in _summed_matrices(model, len(affinity.input_position)):
+    for matrix, weight in affinity.matrices:
+        if not weight:
+            continue
         total += weight * kernels.dense_submatrix(
             affinity.input_position,
             positions,
@@ -124,36 +128,23 @@ def affinity_contributions(
     return total * affinity.input_weight * affinity.lift[positions, None]
 
 
-def _summed_matrices(model: Model, entry_count: int) -> list[tuple[ItemMatrix, float]]:
-    """All matrices that count for a list of so many entries, and their weights.
+def _weighted_matrices(model: Model, profile: UserProfile) -> tuple[tuple[ItemMatrix, float], ...]:
+    """Return the matrices that count for a list, and their weights.
 
-    For lists too short for the second stage of ranking there are also the weights of N to what few
-    know: of an anime's largest these are seldom, and the list has no others that give some.
+    N has all the weight up to ``short_history_length`` entries, or ``partial_history_length`` of a
+    partial list. From there on B's rises to 1 and its own falls, to 1 and then as one over the
+    length: even longer lists are not quite complete. Below ``min_matrix_weight`` it changes nothing
+    and counts 0. For lists too short for the second stage the weights of N to what few know count
+    as well: of an anime's largest these are seldom, and nothing else speaks for such anime there.
     """
-    full, short = weighted_matrices(model, entry_count)
-    matrices = [full, short]
-    if model.little_known_matrix is not None and entry_count < model.parameters.rerank_min_entries:
-        matrices.append((model.little_known_matrix, short[1]))
-    return [(matrix, weight) for matrix, weight in matrices if weight]
-
-
-def weighted_matrices(model: Model, entry_count: int) -> list[tuple[ItemMatrix, float]]:
-    """Return B and N, and their weights for a list of so many entries.
-
-    That of short lists has all the weight up to ``short_history_length`` entries. From there on the
-    other's rises to 1 and its own falls, to 1 and then as one over the length: even longer lists
-    are not quite complete. Below ``min_matrix_weight`` it changes nothing and counts 0.
-    """
-    parameters, entry_count = model.parameters, max(1, entry_count)
-    share = min(1.0, parameters.short_history_length / entry_count)
-    share **= parameters.short_history_exponent
-    short_history_weight = max(
-        parameters.short_history_weight * share,
-        min(1.0, parameters.weight_decay_length / entry_count),
+    own, entry_count = model.parameters, len(profile.input_position)
+    length = own.partial_history_length if profile.is_partial else own.short_history_length
+    share = min(1.0, length / max(1, entry_count)) ** own.short_history_exponent
+    of_short = max(
+        own.short_history_weight * share, min(1.0, own.weight_decay_length / max(1, entry_count))
     )
-    matrices = [
-        (model.affinity_matrix, 1.0 - share),
-        (model.short_history_matrix, short_history_weight),
-    ]
-    least = parameters.min_matrix_weight
-    return [(matrix, weight if weight > least else 0.0) for matrix, weight in matrices]
+    matrices = [(model.affinity_matrix, 1.0 - share), (model.short_history_matrix, of_short)]
+    if model.little_known_matrix is not None and entry_count < own.rerank_min_entries:
+        matrices.append((model.little_known_matrix, of_short))
+    least = own.min_matrix_weight
+    return tuple((matrix, weight if weight > least else 0.0) for matrix, weight in matrices)

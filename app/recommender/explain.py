@@ -33,7 +33,7 @@ def explain_match(
     franchises: Franchises | None = None,
 ) -> list[tuple[Contribution, ...]]:
     """For each of ``positions`` (p,) the entries that speak most for its affinity, scaled."""
-    terms = scale * affinity_contributions(model, affinity, positions)
+    terms = scale * affinity_contributions(affinity, positions)
     entry = affinity.input_position
     return _telling_contributions(model, profile, entry, positions, terms, count, franchises)
 

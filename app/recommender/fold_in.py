@@ -43,7 +43,7 @@ class UserProfile:
     every anime not to recommend; ``planned`` the plan-to-watch entries. ``input_position`` with
     ``input_weight`` is every entry that counts for affinity, none if all are only planned.
     ``unknown_ids`` are those that the model does not know. ``known_entries`` is the list itself,
-    for engines with rules of their own.
+    for engines with rules of their own. ``is_partial`` is as in `UserList`.
     """
 
     user_bias: float
@@ -58,6 +58,7 @@ class UserProfile:
     input_weight: Float64Array
     unknown_ids: tuple[int, ...]
     known_entries: KnownEntries
+    is_partial: bool = False
 
     @property
     def least_liked_score(self) -> float:
@@ -143,4 +144,5 @@ def fold_in(model: Model, user_list: UserList, *, ignore_dropped: bool = False) 
         known_entries=KnownEntries(
             position[known], score[known], status[known], favourite[known], activity
         ),
+        is_partial=user_list.is_partial,
     )

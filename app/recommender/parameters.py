@@ -64,8 +64,9 @@ class ServingParameters(BaseModel):
     gaussian_weight_gain t``, t = n / (n + ``score_count_shrinkage``) for n scores.
     ``dropped_residual`` stands for an anime dropped without a score, in points.
 
-    Affinity (`app.recommender.affinity`): from ``short_history_length`` entries on the model for
-    full lists takes over from that for short ones; ``min_matrix_weight`` is the weight below which
+    Affinity (`app.recommender.affinity`): from ``short_history_length`` entries on, or
+    ``partial_history_length`` of a partial list, the model for full lists takes over from that for
+    short ones; ``min_matrix_weight`` is the weight below which
     one is left out. Of the ``recent_depth`` best, recent anime are to have ``recent_share_gain``
     times their share of the list, plus ``recent_share_floor``; a list counts as if
     ``recent_share_shrinkage`` entries longer, none of them recent.
@@ -111,6 +112,7 @@ class ServingParameters(BaseModel):
     dropped_residual: Annotated[float, _chosen(-4, 0)]
 
     short_history_length: Annotated[float, _fitted(1, 50, "ndcg@10")]
+    partial_history_length: Annotated[float, _fitted(1, 50, "ndcg@10")] = 5.0
     short_history_weight: Annotated[float, _fitted(0, 200, "ndcg@10")]
     short_history_exponent: Annotated[float, _fitted(1, 6, "ndcg@10")]
     weight_decay_length: Annotated[float, _fitted(1, 500, "ndcg@10")]

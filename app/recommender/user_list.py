@@ -37,7 +37,8 @@ class UserList:
     """A user's list as parallel arrays: ids int64, scores float64 (0 = none), status codes int8.
 
     An anime that stands there twice counts once, with its last entry. ``favourite`` bool and
-    ``activity``, where the service gives them, are for some engines.
+    ``activity``, where the service gives them, are for some engines. A list is partial if it is
+    known to be: some titles that somebody named, of more that were seen.
     """
 
     anime_id: Int64Array
@@ -45,15 +46,19 @@ class UserList:
     status: Int8Array
     favourite: BoolArray | None = None
     activity: EntryActivity | None = None
+    is_partial: bool = False
 
     @classmethod
-    def from_entries(cls, entries: list[tuple[int, float | None, int]]) -> UserList:
+    def from_entries(
+        cls, entries: list[tuple[int, float | None, int]], *, is_partial: bool = False
+    ) -> UserList:
         """From ``(anime_id, score or None, status)`` tuples."""
         last = {anime_id: (score or 0.0, status) for anime_id, score, status in entries}
         return cls(
             np.fromiter(last, np.int64, len(last)),
             np.array([score for score, _ in last.values()], np.float64),
             np.array([status for _, status in last.values()], np.int8),
+            is_partial=is_partial,
         )
 
     def without(self, anime_ids: Collection[int]) -> UserList:
@@ -65,6 +70,7 @@ class UserList:
             self.status[kept],
             None if self.favourite is None else self.favourite[kept],
             None if self.activity is None else self.activity.select(kept),
+            self.is_partial,
         )
 
     def with_favourites(self, anime_ids: Collection[int]) -> UserList:

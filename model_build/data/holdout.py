@@ -267,7 +267,8 @@ def restrict_hidden(users: Sequence[HoldoutUser], anime_ids: Int32Array) -> list
 def truncate_history(users: Sequence[HoldoutUser], length: int, seed: int) -> list[HoldoutUser]:
     """Cut visible lists to ``length`` entries, drawn at random; users with fewer are left out.
 
-    The other entries are excluded. With the same seed a longer list holds the shorter one.
+    The other entries are excluded, and the lists partial. With the same seed a longer list holds
+    the shorter one.
     """
     rng = np.random.default_rng(seed)
     cut = []
@@ -276,8 +277,7 @@ def truncate_history(users: Sequence[HoldoutUser], length: int, seed: int) -> li
         order = rng.permutation(len(ids))
         if len(ids) < length:
             continue
-        kept = np.sort(order[:length])
-        listed = UserList(ids[kept], user.visible.score[kept], user.visible.status[kept])
+        listed = replace(user.visible.without(ids[order[length:]].tolist()), is_partial=True)
         cut.append(replace(user, visible=listed, excluded_ids=ids[order[length:]]))
     return cut
 

@@ -91,7 +91,7 @@ def test_reasons_add_up_to_the_lifted_match(dated: Model, data: st.DataObject) -
     profile = fold_in(model, data.draw(lists(dated)))
     affinity = score_affinity(model, profile)
     positions = np.arange(len(model))
-    total = affinity_contributions(model, affinity, positions).sum(axis=1) + affinity.prior
+    total = affinity_contributions(affinity, positions).sum(axis=1) + affinity.prior
     np.testing.assert_allclose(total, affinity.value, atol=1e-9)
     shown = recommend(model, profile, RecommendOptions(top_n=5, explanation_size=len(model)))
     for item in shown.recommendations:

@@ -29,7 +29,8 @@ def dense(matrix: ItemMatrix, n: int) -> Float64Array:
 def affinity_again(model: Model, visitor: UserProfile) -> Float64Array:
     n, entries, own = len(model), len(visitor.input_position), model.parameters
     length = max(entries, 1)
-    share = min(1.0, own.short_history_length / length) ** own.short_history_exponent
+    until = own.partial_history_length if visitor.is_partial else own.short_history_length
+    share = min(1.0, until / length) ** own.short_history_exponent
     weights = (1 - share) * dense(model.affinity_matrix, n)
     newcomer = max(own.short_history_weight * share, min(1.0, own.weight_decay_length / length))
     if newcomer > 0.1:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.recommender.affinity import AffinityScores, weighted_matrices
+from app.recommender.affinity import AffinityScores
 from app.recommender.array_types import Float64Array, Int8Array, Int64Array
 from app.recommender.fold_in import UserProfile
 from app.recommender.model import Model
@@ -108,7 +108,7 @@ def _affinity_columns(
     slot[candidates] = np.arange(len(candidates))
     matrices = [
         (matrix.indptr, matrix.indices, matrix.data, matrix.scale * weight)
-        for matrix, weight in weighted_matrices(model, len(affinity.input_position))
+        for matrix, weight in affinity.matrices[:2]
     ]
     terms = kernels.contribution_features(
         affinity.input_position,

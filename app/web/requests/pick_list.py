@@ -86,7 +86,7 @@ def picks_to_anime_list(picks: Mapping[int, int]) -> AnimeList:
         ListEntry(anime_id, WatchStatus.COMPLETED, float(score) or None)
         for anime_id, score in picks.items()
     )
-    return AnimeList(PICKS_SLUG, None, entries)
+    return AnimeList(PICKS_SLUG, None, entries, is_partial=True)
 
 
 def _is_number(text: str) -> bool:

@@ -150,7 +150,8 @@ class ListFetch:
 def to_user_list(anime_list: AnimeList) -> UserList:
     """Convert a list to the recommender's form."""
     user_list = UserList.from_entries(
-        [(entry.anime_id, entry.score, entry.status) for entry in anime_list.entries]
+        [(entry.anime_id, entry.score, entry.status) for entry in anime_list.entries],
+        is_partial=anime_list.is_partial,
     )
     return user_list.with_favourites(anime_list.favourites)
 
@@ -165,4 +166,5 @@ def with_seen_marks(user_list: UserList, options: QueryOptions) -> UserList:
     favourites = (
         () if user_list.favourite is None else user_list.anime_id[user_list.favourite].tolist()
     )
-    return UserList.from_entries([*rows, *seen]).with_favourites(favourites)
+    found = UserList.from_entries([*rows, *seen], is_partial=user_list.is_partial)
+    return found.with_favourites(favourites)

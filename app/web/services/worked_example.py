@@ -133,7 +133,7 @@ def _scores_by_position(user: UserProfile) -> dict[int, float]:
 def _match_terms(library: Library, scores: ItemScores, position: int) -> tuple[MatchTerm, ...]:
     """List the titles that say anything, those that add most first."""
     affinity, model = scores.affinity, library.model
-    added = PERCENT * affinity_contributions(model, affinity, np.array([position]))[0]
+    added = PERCENT * affinity_contributions(affinity, np.array([position]))[0]
     given = _scores_by_position(scores.profile)
     order = np.lexsort((affinity.input_position, -added))
     order = order[added[order] != 0]

@@ -92,7 +92,7 @@ def test_terms_are_those_that_the_affinity_adds_up(
     listed = list_of(frame.head(4 * length), int(frame["user_id"][0]))
     at, features = features_of(model, listed)
     affinity = score_affinity(model, fold_in(model, listed))
-    terms = affinity_contributions(model, affinity, at)
+    terms = affinity_contributions(affinity, at)
     assert column(features, "positive_sum") == pytest.approx(np.maximum(terms, 0).sum(axis=1))
     assert column(features, "negative_sum") == pytest.approx(np.minimum(terms, 0).sum(axis=1))
     assert column(features, "largest_term") == pytest.approx(np.maximum(terms.max(axis=1), 0))
