@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
@@ -47,7 +48,7 @@ def test_from_a_search_to_a_recommendation(client: FlaskClient) -> None:
 
 def test_picks_are_recommended_from_like_any_list(client: FlaskClient) -> None:
     by_hand = page(client, f"/picks/{PICKS}?n=10")
-    body = {"list": [], "top": 10}
+    body: dict[str, Any] = {"list": [], "partial": True, "top": 10}
     scores = parse_picks(PICKS)
     body["list"] = [{"anime_id": n, "score": score} for n, score in scores.items()]
     answer = json.loads(client.post("/api/v1/recommendations", json=body).data)

@@ -79,6 +79,9 @@ class RecommendationsBody(QueryOptions):
     """The whole body: the list, and the same options as everywhere."""
 
     entries: Annotated[tuple[ListEntryBody, ...], Field(alias="list")]
+    partial: Annotated[
+        bool, Field(description="the list is a few titles of more that were seen, named by hand")
+    ] = False
 
     @property
     def options(self) -> QueryOptions:
@@ -88,11 +91,13 @@ class RecommendationsBody(QueryOptions):
     @property
     def user_list(self) -> UserList:
         """The list in the recommender's form."""
-        return UserList.from_entries([(e.anime_id, e.score, e.status) for e in self.entries])
+        return UserList.from_entries(
+            [(e.anime_id, e.score, e.status) for e in self.entries], is_partial=self.partial
+        )
 
 
 _OPTION_NAMES = tuple(QueryOptions.model_fields)
-_KNOWN_KEYS = {"list", *_OPTION_NAMES, *ListEntryBody.model_fields}
+_KNOWN_KEYS = {"list", "partial", *_OPTION_NAMES, *ListEntryBody.model_fields}
 
 
 def parse_body(data: bytes, max_entries: int) -> RecommendationsBody:
