@@ -18,4 +18,8 @@ def entry_lists(model: Model, most: int = 30) -> st.SearchStrategy[list[Entry]]:
 
 
 def lists(model: Model, most: int = 30) -> st.SearchStrategy[UserList]:
-    return entry_lists(model, most).map(UserList.from_entries)
+    return st.builds(
+        lambda entries, is_partial: UserList.from_entries(entries, is_partial=is_partial),
+        entry_lists(model, most),
+        st.booleans(),
+    )

@@ -63,7 +63,10 @@ def test_every_option_is_a_parameter(told: dict[str, Any]) -> None:
     assert all(each["description"] for each in parameters)
     assert {each["name"] for each in parameters if each["required"]} == {"source", "username"}
     body = told["components"]["schemas"]["Body"]
-    assert set(body["properties"]) == {*UserQuery.model_fields, "list", "partial"} - {"source", "username"}
+    assert set(body["properties"]) == {*UserQuery.model_fields, "list", "partial"} - {
+        "source",
+        "username",
+    }
 
 
 def test_every_address_can_be_asked(client: FlaskClient, told: dict[str, Any]) -> None:
