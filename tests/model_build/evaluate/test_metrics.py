@@ -9,15 +9,21 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+import pytrec_eval
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from app.recommender import UserList
 from model_build.data.holdout import HoldoutUser
 from model_build.evaluate.metrics import (
+    average_precision,
     bootstrap_intervals,
     calibration_table,
     intra_list_diversity,
     match_percentile_table,
     ndcg,
+    precision,
+    recall,
     summary,
     weighted_metrics,
 )
@@ -164,11 +170,11 @@ def test_rating_error_and_calibration_by_counting(observed: RankingResult) -> No
     for fan in random_fans(1, 40):
         ranking = rank(fan.visible)
         assert ranking.predicted_score is not None
-        for anime, given in zip(fan.hidden_ids.tolist(), fan.hidden_scores.tolist(), strict=True):
+        for anime, score in zip(fan.hidden_ids.tolist(), fan.hidden_scores.tolist(), strict=True):
             if anime < 160:
                 at = anime - 100
                 pairs.append(
-                    (float(ranking.predicted_score(np.array([at]))[0]), given, 1.5 + at / 60)
+                    (float(ranking.predicted_score(np.array([at]))[0]), score, 1.5 + at / 60)
                 )
     assert found["pairs"] == len(pairs) < 200  # ids from 160 on are unknown
     errors = [p - g for p, g, _ in pairs]
@@ -332,6 +338,26 @@ def test_ten_new_franchises_are_found_behind_any_number_of_known_ones() -> None:
     fan = fan_of([], {159: 9})
     observed = rank_users(rank, anime, [fan])
     assert observed.new_hits[0].tolist() == [False] * 5 + [True] + [False] * 4
+
+
+@given(hits=st.lists(st.booleans(), min_size=1, max_size=15), missed=st.integers(0, 30))
+def test_they_are_those_of_trec_eval(hits: list[bool], missed: int) -> None:
+    """Of recall and average precision ours divide by what k places can hold at most."""
+    n_relevant = sum(hits) + missed
+    assume(n_relevant)
+    truth = {f"hit{at}": 1 for at in range(len(hits)) if hits[at]}
+    truth |= {f"missed{at}": 1 for at in range(missed)}
+    run = {f"hit{at}" if hit else f"other{at}": float(-at) for at, hit in enumerate(hits)}
+    measures = {"ndcg_cut.10", "P.10", "recall.10", "map_cut.10"}
+    found = pytrec_eval.RelevanceEvaluator({"user": truth}, measures).evaluate({"user": run})
+    theirs, ours = found["user"], np.array(hits)
+    most = n_relevant / min(10, n_relevant)
+    assert float(ndcg(ours, n_relevant, 10)) == pytest.approx(theirs["ndcg_cut_10"])
+    assert float(precision(ours, n_relevant, 10)) == pytest.approx(theirs["P_10"])
+    assert float(recall(ours, n_relevant, 10)) == pytest.approx(theirs["recall_10"] * most)
+    assert float(average_precision(ours, n_relevant, 10)) == pytest.approx(
+        theirs["map_cut_10"] * most
+    )
 
 
 def test_a_ranking_that_ends_early() -> None:
