@@ -194,6 +194,13 @@ class Anime:
         return None if differing == 0 or (differing == 1 and same_numbers) else other
 
 
+class _Rows(dict[int, int]):
+    """Rows by id; that of an unknown one is the last."""
+
+    def __missing__(self, anime_id: int) -> int:
+        return -1
+
+
 class Catalogue:
     """All anime that Hakken knows by name, by MyAnimeList id.
 
@@ -202,11 +209,12 @@ class Catalogue:
 
     def __init__(self, columns: Mapping[str, Sequence[Any]]) -> None:
         count = len(columns["anime_id"])
-        # Older files have fewer columns.
+        # Older files have fewer columns. The row of what is unknown is the last one, empty.
         self._columns = {
-            name: columns.get(name) or [empty] * count for name, empty in COLUMN_DEFAULTS.items()
+            name: [*(columns.get(name) or [empty] * count), empty]
+            for name, empty in COLUMN_DEFAULTS.items()
         }
-        self._row_by_id = {anime_id: row for row, anime_id in enumerate(columns["anime_id"])}
+        self._row_by_id = _Rows((anime_id, row) for row, anime_id in enumerate(columns["anime_id"]))
         self._series: dict[int, list[int]] | None = None
         self._cached_anime = lru_cache(ANIME_CACHE_SIZE)(self._read_anime)
 
@@ -285,9 +293,8 @@ class Catalogue:
 
     def column_values(self, name: str, anime_ids: Iterable[int]) -> list[Any]:
         """One fact for many anime; the column's empty value where an anime is unknown."""
-        values, empty = self._columns[name], COLUMN_DEFAULTS[name]
-        rows = (self._row_by_id.get(anime_id) for anime_id in anime_ids)
-        return [empty if row is None else values[row] for row in rows]
+        rows = map(self._row_by_id.__getitem__, anime_ids)
+        return list(map(self._columns[name].__getitem__, rows))
 
     def mal_ids_by_site_id(self, site: str) -> dict[int, int]:
         """Map ids of another site (``anilist`` or ``kitsu``) to MyAnimeList ids."""

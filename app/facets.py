@@ -67,25 +67,28 @@ class Facet:
         positions: dict[str, list[int]] = {}
         names: dict[str, str] = {}
         groups: dict[str, str] = {}
-        known = np.zeros(len(entry_count), bool)
         for group, column in columns.items():
+            places: dict[str, list[int]] = {}
             for at, words in enumerate(column):
-                for word in filter(slugify, words):
-                    slug = slugify(word)
-                    if slug not in names:
-                        names[slug], groups[slug], positions[slug] = word, group, []
-                    positions[slug].append(at)
-                    known[at] = True
+                for word in words:
+                    places.setdefault(word, []).append(at)
+            for word, found in places.items():
+                if slug := slugify(word):
+                    names.setdefault(slug, word)
+                    groups.setdefault(slug, group)
+                    positions.setdefault(slug, []).extend(found)
+        known = np.zeros(len(entry_count), bool)
+        known[[at for each in positions.values() for at in each]] = True
         slugs = sorted(names, key=lambda slug: (-len(positions[slug]), slug))
-        found = [np.unique(np.array(positions[slug], np.int32)) for slug in slugs]
+        anime = [np.unique(np.array(positions[slug], np.int32)) for slug in slugs]
         return cls(
             names={slug: names[slug] for slug in slugs},
             groups={slug: groups[slug] for slug in slugs},
-            indptr=np.cumsum([0, *map(len, found)], dtype=np.int32),
-            indices=np.concatenate(found) if found else np.empty(0, np.int32),
+            indptr=np.cumsum([0, *map(len, anime)], dtype=np.int32),
+            indices=np.concatenate(anime) if anime else np.empty(0, np.int32),
             row={slug: at for at, slug in enumerate(slugs)},
             item_count=len(entry_count),
-            is_offered=bool(found) and _share(known, entry_count) >= MIN_KNOWN_SHARE,
+            is_offered=bool(anime) and _share(known, entry_count) >= MIN_KNOWN_SHARE,
         )
 
     def positions(self, slug: str) -> Int32Array:

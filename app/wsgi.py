@@ -7,7 +7,7 @@ import sys
 
 from flask import Flask
 
-from app import create_app
+from app import create_app, process_memory
 from app.observability import logs
 from app.settings import SettingsError, load_settings, unknown_variables
 
@@ -18,7 +18,8 @@ def _create_app() -> Flask:
         logs.configure_logging(settings)
         for name in unknown_variables():
             logging.getLogger(__name__).warning("%s is no setting: see docs/settings.md", name)
-        return create_app(settings)
+        with process_memory.pause_gc():
+            return create_app(settings)
     except SettingsError as error:
         sys.stderr.write(f"hakken: {error}\n")
     except ImportError as error:

@@ -25,6 +25,7 @@ from app.web.middleware import (
 )
 from app.web.presenters import text
 from app.web.state import find_picture, open_app_state
+from app.web.template_cache import TemplateCache
 from app.web.views import (
     about,
     anime,
@@ -78,6 +79,7 @@ def build_app(settings: AppSettings, version: str) -> Flask:
     _init_middleware(app, settings)
     for view in VIEWS:
         app.register_blueprint(view.blueprint)
+    app.jinja_env.bytecode_cache = TemplateCache(app.jinja_env)
     for name in [] if app.debug else app.jinja_env.list_templates(extensions=["html"]):
         app.jinja_env.get_template(name)  # compiled now, not for the first visitor
     return app
