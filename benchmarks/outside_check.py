@@ -3,6 +3,10 @@
 RecTools wants older libraries than Hakken, so it runs in an environment of its own: there this file
 is called without ``--python``. Both are given the same training lists, visible lists and hidden
 scores, as ``python -m model_build split`` writes them, and both count with their own code.
+
+RecTools 0.19 adds up the rows of EASE's weights where Steck 2019 adds up the columns: a list gets
+x B' in place of x B, divided by the diagonal of the anime on the list in place of that of the one
+recommended. So ours is measured both ways.
 """
 
 from __future__ import annotations
@@ -20,7 +24,8 @@ RIDGE = 200.0
 RELEVANT_SCORE = 8.0
 TOP = 10
 PARTS = ("ratings", "lists", "holdout")
-ROWS = ("popularity", "EASE^R, binary, lambda 200")
+ROWS = ("popularity", "EASE^R, x B' as in RecTools")
+AS_PUBLISHED = "EASE^R, x B as published"
 
 
 def measure_rectools(folder: Path) -> dict[str, dict[str, float]]:
@@ -61,7 +66,12 @@ def measure_hakken(folder: Path) -> dict[str, dict[str, float]]:
     from model_build.data.ratings import index_ratings, read_evaluation_ratings
     from model_build.evaluate.metrics import ndcg, precision
     from model_build.evaluate.ranking import EvaluationItems, rank_users
-    from model_build.evaluate.reference_models import fit_binary_ease, fit_popularity
+    from model_build.evaluate.reference_models import (
+        ease_weights,
+        fit_popularity,
+        row_sum_ranker,
+        user_item_matrix,
+    )
 
     training = index_ratings(
         pl.concat([pl.read_parquet(folder / f"{p}.parquet") for p in PARTS[:2]])
@@ -74,9 +84,15 @@ def measure_hakken(folder: Path) -> dict[str, dict[str, float]]:
         np.bincount(training.item, minlength=n_items).astype(np.int32),
         len(training.user_ids),
     )
+    weights = ease_weights(user_item_matrix(training), RIDGE)
+    rankers = {
+        ROWS[0]: fit_popularity(training),
+        ROWS[1]: row_sum_ranker(training, weights.T),
+        AS_PUBLISHED: row_sum_ranker(training, weights),
+    }
     found = {}
-    for name, fit in zip(ROWS, (fit_popularity, fit_binary_ease), strict=True):
-        result = rank_users(fit(training), items, users)
+    for name, ranker in rankers.items():
+        result = rank_users(ranker, items, users)
         found[name] = {
             f"{metric.__name__}@{TOP}": float(
                 np.nanmean(metric(result.hits, result.n_relevant, TOP))
@@ -101,7 +117,9 @@ def main() -> None:
     )
     for name, row in measure_hakken(arguments.split).items():
         for metric, ours in row.items():
-            line = f"{name:<28} {metric:<13} Hakken {ours:.4f}  RecTools {theirs[name][metric]:.4f}"
+            line = f"{name:<28} {metric:<13} Hakken {ours:.4f}"
+            if name in theirs:
+                line += f"  RecTools {theirs[name][metric]:.4f}"
             sys.stdout.write(f"{line}\n")
 
 

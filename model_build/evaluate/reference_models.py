@@ -78,7 +78,7 @@ def fit_knn_baseline(ratings: Ratings) -> Ranker:
 def fit_similarity_sum(ratings: Ratings) -> Ranker:
     """Return the sum of an anime's similarities to all that is on the list, scores aside."""
     _, by_source = fit_item_similarity(ratings)
-    return _row_sum_ranker(ratings, by_source)
+    return row_sum_ranker(ratings, by_source)
 
 
 def fit_item_cosine_knn(ratings: Ratings) -> Ranker:
@@ -97,7 +97,7 @@ def fit_item_cosine_knn(ratings: Ratings) -> Ranker:
     weight = np.take_along_axis(cosine, nearest, axis=1)
     indptr = keep * np.arange(len(cosine) + 1)
     by_target = csr_array((weight.ravel(), nearest.ravel(), indptr), shape=cosine.shape)
-    return _row_sum_ranker(ratings, by_target.T.tocsr())
+    return row_sum_ranker(ratings, by_target.T.tocsr())
 
 
 def fit_binary_als(ratings: Ratings, settings: AlsSettings) -> Ranker:
@@ -116,7 +116,7 @@ def fit_binary_als(ratings: Ratings, settings: AlsSettings) -> Ranker:
 
 def fit_binary_ease(ratings: Ratings) -> Ranker:
     """EASE^R (Steck, WWW 2019), in which every entry counts 1."""
-    return _row_sum_ranker(ratings, ease_weights(user_item_matrix(ratings), BINARY_RIDGE))
+    return row_sum_ranker(ratings, ease_weights(user_item_matrix(ratings), BINARY_RIDGE))
 
 
 def fit_weighted_ease(ratings: Ratings) -> Ranker:
@@ -202,8 +202,8 @@ def gram_matrix(user_items: csr_array) -> Float32Array:
     return dense
 
 
-def _row_sum_ranker(ratings: Ratings, by_source: csr_array | Float32Array) -> Ranker:
-    """Ranks by the sum of the rows of what is on the list."""
+def row_sum_ranker(ratings: Ratings, by_source: csr_array | Float32Array) -> Ranker:
+    """Rank by the sum of the rows, of a matrix (n, n), of what is on the list."""
 
     def score(listed: UserList) -> Float64Array:
         at, _ = _known_entries(ratings, listed)
