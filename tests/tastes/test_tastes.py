@@ -198,6 +198,18 @@ def test_gems_are_hidden(client: FlaskClient, name: str) -> None:
     assert len(match & {item["anime_id"] for item in gems}) <= 5
 
 
+@pytest.mark.parametrize("name", ["sports", "mecha", "iyashikei", "psychological"])
+@pytest.mark.parametrize("titles", [1, 3, 5])
+def test_gems_for_a_few_titles_are_gems_of_these(
+    client: FlaskClient, name: str, titles: int
+) -> None:
+    found = answer(client, rows_of(name)[:titles], order="discover", top=10)["recommendations"]
+    assert all(item["because"] for item in found)
+    if titles > 1:
+        fits = SENSE[name][1]
+        assert sum(map(fits, facts(found))) >= 3, [item["title"] for item in found]
+
+
 @pytest.mark.parametrize("name", TASTES)
 def test_scores_are_predicted_for_what_a_fan_might_pick(client: FlaskClient, name: str) -> None:
     """By predicted score, recap specials of nobody's interest came first."""
