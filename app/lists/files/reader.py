@@ -16,6 +16,8 @@ from app.lists.files.xml_lists import read_xml
 
 # Byte order marks, zeros of UTF-16, and blanks.
 _BEFORE_TEXT = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
+_MAX_BLANKS = 256 * 1024
+"""Bytes before a text; whoever sends more sends none."""
 
 
 def read_list_file(data: bytes | BinaryIO) -> FileList:
@@ -48,6 +50,8 @@ def _read_contents(pieces: Iterator[bytes]) -> FileList | None:
         head += piece
         if head.lstrip(_BEFORE_TEXT):
             break
+        if len(head) > _MAX_BLANKS:
+            return None
     start = head.lstrip(_BEFORE_TEXT)[:1]
     whole = chain([head], pieces)
     if start == b"<":

@@ -16,6 +16,10 @@ from app.lists.errors import BadFileReason, BadListFile
 MAX_PACKED_BYTES: Final = 5 * 1024 * 1024
 MAX_UNPACKED_BYTES: Final = 50 * 1024 * 1024
 """Of all that is unpacked of one upload, and of one that is not packed."""
+FREE_BYTES: Final = 64 * 1024
+MAX_RATIO: Final = 200
+"""Bytes that may be unpacked of one that was sent, beyond `FREE_BYTES`: little sent is little work.
+Lists of nothing but numbers reach 130."""
 MAX_TEXT_BYTES: Final = 16 * 1024 * 1024
 """Of what is read whole: JSON and CSV."""
 MAX_MEMBERS: Final = 20
@@ -36,14 +40,14 @@ def unpack(stream: BinaryIO) -> Iterator[Iterator[bytes]]:
     BadListFile
         It is damaged, or there is more of it than the limits allow.
     """
-    budget = _Budget()
     head = _read_up_to(stream, len(_GZIP_MAGIC))
+    is_packed = head in (_GZIP_MAGIC, _ZIP_MAGIC)
+    limited = _LimitedReader(head, stream, MAX_PACKED_BYTES if is_packed else MAX_UNPACKED_BYTES)
+    budget = _Budget(limited)
     if head == _ZIP_MAGIC:
-        yield from _unzip(head, stream, budget)
-        return
-    limit = MAX_PACKED_BYTES if head == _GZIP_MAGIC else MAX_UNPACKED_BYTES
-    limited = _LimitedReader(head, stream, limit)
-    yield _gunzip(limited, budget) if head == _GZIP_MAGIC else budget.pieces(limited)
+        yield from _unzip(limited, budget)
+    else:
+        yield _gunzip(limited, budget) if is_packed else budget.pieces(limited)
 
 
 def join_text(pieces: Iterable[bytes]) -> str:
@@ -59,27 +63,33 @@ def join_text(pieces: Iterable[bytes]) -> str:
 
 
 class _Budget:
-    """The bytes that may still be unpacked."""
+    """The bytes that may be unpacked of what was ``sent``."""
 
-    def __init__(self) -> None:
-        self._left = MAX_UNPACKED_BYTES
+    def __init__(self, sent: _LimitedReader) -> None:
+        self._sent = sent
+        self._unpacked = 0
 
     def pieces(self, stream: _LimitedReader | gzip.GzipFile) -> Iterator[bytes]:
         """Yield what is left of a stream."""
         while piece := stream.read(_CHUNK_SIZE):
-            self._left -= len(piece)
-            if self._left < 0:
+            self._unpacked += len(piece)
+            most = FREE_BYTES + MAX_RATIO * self._sent.given
+            if self._unpacked > min(most, MAX_UNPACKED_BYTES):
                 raise BadListFile(reason=BadFileReason.TOO_LARGE)
             yield piece
 
 
 class _LimitedReader(io.RawIOBase):
-    """A stream that refuses to give more than ``limit`` bytes; ``head`` comes first."""
+    """A stream that refuses to give more than ``limit`` bytes; ``head`` comes first.
+
+    ``given`` counts them.
+    """
 
     def __init__(self, head: bytes, stream: IO[bytes], limit: int) -> None:
+        self.given = 0
         self._head = head
         self._stream = stream
-        self._left = limit
+        self._limit = limit
 
     def readable(self) -> bool:
         return True
@@ -88,8 +98,8 @@ class _LimitedReader(io.RawIOBase):
         size = _CHUNK_SIZE if size < 0 else size
         piece, self._head = self._head[:size], self._head[size:]
         piece = piece or self._stream.read(size)
-        self._left -= len(piece)
-        if self._left < 0:
+        self.given += len(piece)
+        if self.given > self._limit:
             raise BadListFile(reason=BadFileReason.TOO_LARGE)
         return piece
 
@@ -101,9 +111,8 @@ def _gunzip(packed: _LimitedReader, budget: _Budget) -> Iterator[bytes]:
         raise BadListFile(reason=BadFileReason.DAMAGED) from None
 
 
-def _unzip(head: bytes, stream: BinaryIO, budget: _Budget) -> Iterator[Iterator[bytes]]:
+def _unzip(reader: _LimitedReader, budget: _Budget) -> Iterator[Iterator[bytes]]:
     whole = io.BytesIO()
-    reader = _LimitedReader(head, stream, MAX_PACKED_BYTES)
     while piece := reader.read(_CHUNK_SIZE):
         whole.write(piece)
     try:

@@ -31,6 +31,9 @@ from app.lists.files.xml_repair import XmlRepairError, repair_xml
 
 # A row has some 25 elements. Past this it is no list but an attack on our time.
 _MAX_ELEMENTS = 50 * MAX_ENTRIES
+# Between two rows, outside Taiga's database. The head of a list has a dozen.
+_MAX_IDLE_ELEMENTS = 1_000
+_MAX_DEPTH = 50
 # One tag this long is no list either, and old expat reads it again with every piece.
 _MAX_TAG_BYTES = 1024 * 1024
 _MAX_FIELD_CHARS = 2_000
@@ -98,7 +101,7 @@ class _ListTarget:
         self._entries: list[FileEntry] = []
         self._username: str | None = None
         self._depth = 0
-        self._element_count = 0
+        self._element_count = self._idle_count = 0
         self._row_count = 0
         self._has_manga = False
         self._unsure_site = False
@@ -115,7 +118,12 @@ class _ListTarget:
         tag = self._plain(tag)
         self._element_count += 1
         self._depth += 1
+        self._idle_count += 1
         if self._element_count > _MAX_ELEMENTS:
+            raise BadListFile(reason=BadFileReason.TOO_LARGE)
+        if self._idle_count > _MAX_IDLE_ELEMENTS or self._depth > _MAX_DEPTH:
+            if self.layout is None:
+                raise ParseError("not a list")
             raise BadListFile(reason=BadFileReason.TOO_LARGE)
         if self._depth == 1 and tag in _FORMATS:
             self.layout = _FORMATS[tag]
@@ -123,14 +131,17 @@ class _ListTarget:
             self._listen(tag)
         elif self._database_depth or tag == "database":
             self._database_depth += 1
+            self._idle_count = 0
         elif tag in _ROWS:
             self._row_count += 1
+            self._idle_count = 0
             if self._row_count > MAX_ENTRIES:
                 raise ListTooLong(source="list", limit=MAX_ENTRIES)
             self.layout = self.layout or MYANIMELIST
             self._row, self._row_tag, self._tag = {}, tag, None
         elif tag == "manga":
             self._has_manga = True
+            self._idle_count = 0
         else:
             self._listen(tag)
 

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.lists.errors import BadFileReason, BadListFile, ListError
-from app.lists.files import MAX_PACKED_BYTES, MAX_UNPACKED_BYTES
+from app.lists.files import MAX_PACKED_BYTES, MAX_UNPACKED_BYTES, read_list_file
+from app.lists.files.unpack import FREE_BYTES, MAX_RATIO, unpack
 from tests.lists.files.placed import read_placed
 from tests.lists.files.test_json_and_csv import CASES
 from tests.lists.files.test_xml_lists import export, row
@@ -89,6 +90,57 @@ def test_bombs_are_never_unpacked_in_memory(start: bytes) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 100 * 1024 * 1024
+
+
+class Counted(io.BytesIO):
+    """A file that knows how much of it was read."""
+
+    taken = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        piece = super().read(size)
+        self.taken += len(piece)
+        return piece
+
+
+@pytest.mark.parametrize("piece", [b"<a/>", b"[[]],", b"\n"])
+@pytest.mark.parametrize("how", ["gz", "zip", "gz in zip", "many in zip"])
+def test_little_sent_is_little_unpacked(how: str, piece: bytes) -> None:
+    data = piece * (1_000_000 // len(piece))
+    packed = gzip.compress(data, 9)
+    sent = {
+        "gz": packed,
+        "zip": archive(("x", data)),
+        "gz in zip": archive(("x.gz", packed), method=zipfile.ZIP_STORED),
+        "many in zip": archive(*((str(n), data) for n in range(20))),
+    }[how]
+    unpacked = 0
+    with suppress(BadListFile):
+        for pieces in unpack(io.BytesIO(sent)):
+            for each in pieces:
+                unpacked += len(each)
+    assert 0 < unpacked <= FREE_BYTES + MAX_RATIO * len(sent)
+    assert unpacked < len(data) or how == "many in zip"
+
+
+def test_blanks_before_a_text_are_not_read_for_ever() -> None:
+    for blank in (b" ", b"\x00", b"\r\n", b"\xef\xbb\xbf"):
+        file = Counted(blank * (8_000_000 // len(blank)) + XML)
+        with pytest.raises(BadListFile) as caught:
+            read_list_file(file)
+        assert caught.value.reason is BadFileReason.UNKNOWN
+        assert file.taken < 1_000_000
+    assert read_placed(b"\n" * 200_000 + XML) == read_placed(XML)
+
+
+def test_lists_of_nothing_but_numbers_may_be_packed() -> None:
+    fields = "".join(f"<my_{name}>0</my_{name}>" for name in "abcdefghijklmnopqrst")
+    rows = "".join(
+        f"<anime><series_animedb_id>{n}</series_animedb_id>{fields}</anime>"
+        for n in range(1, 5_001)
+    )
+    data = f"<myanimelist>{rows}</myanimelist>".encode()
+    assert len(read_placed(gzip.compress(data, 9)).entries) == 5_000
 
 
 def test_too_much_packed() -> None:

@@ -359,14 +359,24 @@ def test_too_much_plain_xml() -> None:
     ("attack", "reason"),
     [
         (b"<b/>" * 1_000_001, BadFileReason.TOO_LARGE),
+        (b"<anime/>" + b"<b/>" * 1_001, BadFileReason.TOO_LARGE),
+        (b"<anime>" + b"<b/>" * 1_001, BadFileReason.TOO_LARGE),
+        (b"<b>" * 51, BadFileReason.TOO_LARGE),
         (b"<b x='" + b"> " * 1_500_000, BadFileReason.BROKEN),
         (b"&" * 1_300_000, BadFileReason.BROKEN),
         (b"<![CDATA[]]>" * 400_001, BadFileReason.BROKEN),
     ],
-    ids=["elements", "tag", "ampersands", "sections"],
+    ids=["elements", "behind a row", "in a row", "depth", "tag", "ampersands", "sections"],
 )
 def test_attacks_on_our_time(attack: bytes, reason: BadFileReason) -> None:
     assert refused(b"<myanimelist>" + attack + b"</myanimelist>") is reason
+
+
+def test_elements_of_what_is_no_list_are_not_counted_to_the_end() -> None:
+    page = b"<html>" + b"<p>x</p>" * 2_000 + b"</html>"
+    assert refused(page) is BadFileReason.UNKNOWN
+    manga = b"<manga>" + b"<x>1</x>" * 20 + b"</manga>"
+    assert refused(b"<myanimelist>" + manga * 200 + b"</myanimelist>") is BadFileReason.MANGA
 
 
 def test_too_many_rows() -> None:
