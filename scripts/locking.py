@@ -54,6 +54,11 @@ LOCKS = {
         "mcp",
         "requirements.txt",
     ),
+    "requirements-s3.txt": Lock(
+        "What reads and publishes models in buckets of S3: everything that serves, and this.",
+        "s3",
+        "requirements.txt",
+    ),
     "requirements-dev.txt": Lock(
         "What tests and benchmarks: everything that trains, tracks and answers assistants, and\n"
         "these. PyTorch itself comes after it, from requirements-neural.txt.",

@@ -1,8 +1,8 @@
 """Where the model comes from, and how the one that is live is kept in use.
 
 A source (`layout`) is a directory of this host (`directory`) or a folder of a bucket (`bucket`,
-over `gcs`), copied to this host (`cache`). A `ModelManager` holds the model in use and takes what
-is new at the source; a `Poller` says when to look.
+over `gcs` or `s3`), copied to this host (`cache`). A `ModelManager` holds the model in use and
+takes what is new at the source; a `Poller` says when to look.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ def open_model_source(
     retry_timeout: float | None = None,
     setting_prefix: str = "HAKKEN_MODEL=",
 ) -> ModelSource:
-    """Return the source at a directory, a ``file://`` URL or ``gs://bucket/prefix``.
+    """Return the source at a directory, a ``file://`` URL, ``gs://`` or ``s3://bucket/prefix``.
 
     What fails in a way that may pass is tried again for ``retry_timeout`` seconds;
     ``setting_prefix`` stands before the URL where it is refused.
 
-    A bucket is read with the default credentials of Google's libraries. Without any, and with
-    ``STORAGE_EMULATOR_HOST``, it is read anonymously, which is enough for a public one. But
-    ``GOOGLE_APPLICATION_CREDENTIALS`` that cannot be used is an error: it was set to be used.
+    A bucket is read with the default credentials of Google's libraries, or of AWS's. Without any,
+    and with ``STORAGE_EMULATOR_HOST``, it is read anonymously, which is enough for a public one.
+    But ``GOOGLE_APPLICATION_CREDENTIALS`` that cannot be used is an error: it was set to be used.
 
     Raises
     ------

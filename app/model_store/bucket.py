@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.model_store.cache import ModelCache
-from app.model_store.gcs import AccessDeniedError, BucketFolder, MissingObjectError, open_bucket
+from app.model_store.gcs import open_bucket
 from app.model_store.layout import (
     POINTER_FILE,
     BucketUrl,
@@ -17,6 +18,8 @@ from app.model_store.layout import (
     parse_pointer,
     parse_published_manifest,
 )
+from app.model_store.remote import AccessDeniedError, MissingObjectError, RemoteFolder
+from app.model_store.s3 import open_s3_folder
 from app.recommender.artifact import MANIFEST_FILE, ArtifactError, Manifest
 
 SHORT_RETRY_TIMEOUT = 3.0
@@ -34,12 +37,12 @@ class BucketModelSource:
     def latest(self) -> ModelRef:
         """Return what is live now: two or three small requests."""
         most = SHORT_RETRY_TIMEOUT if self._cache.last_good() else self.retry_timeout
-        with open_bucket(self.url, min(most, self.retry_timeout)) as place:
+        with _open_folder(self.url, min(most, self.retry_timeout)) as place:
             folder, content, manifest = _find_manifest(place)
-        there = BucketUrl(self.url.bucket, folder.prefix)
+        there = replace(self.url, prefix=folder.prefix)
 
         def fetch(thorough: bool) -> Path:
-            with open_bucket(there, self.retry_timeout) as remote:
+            with _open_folder(there, self.retry_timeout) as remote:
                 return self._cache.download(remote, content, manifest, verify_digests=thorough)
 
         return ModelRef(manifest.version, manifest_digest(content), fetch)
@@ -59,11 +62,15 @@ class BucketModelSource:
 
     @property
     def _cache(self) -> ModelCache:
-        url = f"gs://{'/'.join(filter(None, (self.url.bucket, self.url.prefix)))}"
+        url = str(self.url)
         return ModelCache(self.cache_dir / hashlib.sha256(url.encode()).hexdigest()[:16])
 
 
-def _find_manifest(root: BucketFolder) -> tuple[BucketFolder, bytes, Manifest]:
+def _open_folder(url: BucketUrl, retry_timeout: float) -> AbstractContextManager[RemoteFolder]:
+    return (open_s3_folder if url.scheme == "s3" else open_bucket)(url, retry_timeout)
+
+
+def _find_manifest(root: RemoteFolder) -> tuple[RemoteFolder, bytes, Manifest]:
     """Return the folder that holds the model, the bytes of its manifest and what they say."""
     folder, pointed = root, None
     try:
@@ -79,7 +86,7 @@ def _find_manifest(root: BucketFolder) -> tuple[BucketFolder, bytes, Manifest]:
     )
 
 
-def _read_pointer(root: BucketFolder, no_manifest: ArtifactError) -> bytes:
+def _read_pointer(root: RemoteFolder, no_manifest: ArtifactError) -> bytes:
     try:
         return root.read(POINTER_FILE)
     except (MissingObjectError, AccessDeniedError) as no_pointer:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from app.model_store.gcs import BucketFolder
 from app.model_store.layout import parse_pointer
+from app.model_store.remote import RemoteFolder
 from app.recommender.artifact import (
     MANIFEST_FILE,
     ArtifactError,
@@ -39,7 +39,7 @@ class ModelCache:
 
     def download(
         self,
-        bucket_folder: BucketFolder,
+        bucket_folder: RemoteFolder,
         manifest_bytes: bytes,
         manifest: Manifest,
         *,
@@ -149,7 +149,7 @@ def _is_complete(
 
 
 def _download_model(
-    bucket_folder: BucketFolder, manifest_bytes: bytes, manifest: Manifest, target: Path
+    bucket_folder: RemoteFolder, manifest_bytes: bytes, manifest: Manifest, target: Path
 ) -> None:
     partial = target.with_name(f".{target.name}.partial")
     if target.exists():
@@ -184,7 +184,7 @@ def _is_valid_file(file: Path, facts: ManifestEntry) -> bool:
 
 
 def _download_file(
-    bucket_folder: BucketFolder, name: str, file: Path, facts: ManifestEntry
+    bucket_folder: RemoteFolder, name: str, file: Path, facts: ManifestEntry
 ) -> None:
     # A new file, never the old one written over: a running process may have mapped it.
     file.unlink(missing_ok=True)

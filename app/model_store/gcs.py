@@ -8,24 +8,27 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from concurrent.futures import Future
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from io import BytesIO
 from pathlib import Path
-from threading import Thread
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from app.model_store.layout import BucketUrl, StorageUnreachableError
+from app.model_store.remote import (
+    CONNECT_SECONDS,
+    READ_DEADLINE,
+    READ_SECONDS,
+    AccessDeniedError,
+    BoundedBuffer,
+    BoundedFile,
+    MissingObjectError,
+    run_with_deadline,
+)
 from app.recommender.artifact import MAX_MANIFEST_BYTES, ArtifactError
 
 if TYPE_CHECKING:
     from google.cloud.storage import Bucket, Client
 
-CONNECT_SECONDS = 5.0
-READ_SECONDS = 30.0
-READ_DEADLINE = 5.0
-"""Seconds for a small object, beside those for which asking again is worth a try."""
 DISABLE_METADATA_VARIABLE = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
 READ_ONLY_SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
 READ_WRITE_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
@@ -33,17 +36,9 @@ READ_WRITE_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _log = logging.getLogger(__name__)
 
 
-class MissingObjectError(ArtifactError):
-    """An object that is not there."""
-
-
-class AccessDeniedError(ArtifactError):
-    """An object that is not for us, or not there: storage does not always tell which."""
-
-
 @dataclass(frozen=True)
 class BucketFolder:
-    """The objects of a bucket below a prefix. All methods raise ArtifactError."""
+    """The objects of a bucket below a prefix (see `RemoteFolder`)."""
 
     bucket: Bucket
     prefix: str
@@ -65,52 +60,21 @@ class BucketFolder:
         return replace(self, prefix=self.object_name(name))
 
     def read(self, name: str) -> bytes:
-        """Return the content of a small object.
-
-        Raises
-        ------
-        MissingObjectError, AccessDeniedError
-            It is not there, or access is denied.
-        ArtifactError
-            The storage cannot be read, or the object is far too large.
-        """
+        """Return the content of a small object."""
         url = self.object_url(name)
-        content = _BoundedBuffer(MAX_MANIFEST_BYTES, url)
+        content = BoundedBuffer(MAX_MANIFEST_BYTES, url)
         blob, options = self.bucket.blob(self.object_name(name)), self.request_options()
-        # In a thread that is left behind at the deadline: what comes byte by byte has no other end.
-        fetched: Future[None] = Future()
-
-        def fetch() -> None:
-            try:
-                blob.download_to_file(content, **options)
-            except BaseException as error:
-                fetched.set_exception(error)
-            else:
-                fetched.set_result(None)
-
-        Thread(target=fetch, name="bucket", daemon=True).start()
         with self.translate_errors(name):
-            fetched.result(self.retry_timeout + READ_DEADLINE)
+            seconds = self.retry_timeout + READ_DEADLINE
+            run_with_deadline(lambda: blob.download_to_file(content, **options), seconds)
         return content.getvalue()
 
     def resume_download(self, name: str, file: Path, size: int) -> None:
-        """Append to a file what it has not yet of an object; the file may not be there yet.
-
-        No more than ``size`` bytes are written.
-
-        Raises
-        ------
-        MissingObjectError, AccessDeniedError
-            The object is not there, or access is denied.
-        ArtifactError
-            The storage cannot be read.
-        OSError
-            The file cannot be written.
-        """
+        """Append to a file what it has not yet of an object."""
         from google.api_core.exceptions import RequestRangeNotSatisfiable
 
         with file.open("ab") as opened, self.translate_errors(name):
-            stream = _BoundedFile(opened, size, self.object_url(name))
+            stream = BoundedFile(opened, size, self.object_url(name))
             offset = opened.tell()
             blob = self.bucket.blob(self.object_name(name))
             try:
@@ -180,41 +144,6 @@ class BucketFolder:
             "access is denied to the credentials of this host; "
             f"grant them the role {self.required_role} on the bucket."
         )
-
-
-class _BoundedBuffer(BytesIO):
-    """What an object holds, up to a size."""
-
-    def __init__(self, max_bytes: int, url: str) -> None:
-        super().__init__()
-        self._max_bytes = max_bytes
-        self._url = url
-
-    def write(self, data: Any) -> int:
-        if self.tell() + len(data) > self._max_bytes:
-            raise _too_large(self._url, self._max_bytes)
-        return super().write(data)
-
-
-class _BoundedFile:
-    """A file that is written to, up to a size."""
-
-    def __init__(self, file: BinaryIO, max_bytes: int, url: str) -> None:
-        self._file = file
-        self._max_bytes = max_bytes
-        self._url = url
-
-    def write(self, data: bytes) -> int:
-        if self._file.tell() + len(data) > self._max_bytes:
-            raise _too_large(self._url, self._max_bytes)
-        return self._file.write(data)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
-
-
-def _too_large(url: str, max_bytes: int) -> ArtifactError:
-    return ArtifactError(f"{url}: larger than {max_bytes:,} bytes; publish the model again.")
 
 
 def connect_bucket(url: BucketUrl, retry_timeout: float, *, write: bool = False) -> BucketFolder:

@@ -21,6 +21,7 @@ from app.recommender.artifact import MANIFEST_FILE, ArtifactError, Manifest, par
 POINTER_FILE = "latest"
 MAX_POINTER_BYTES = 1024
 
+BUCKET_SCHEMES = ("gs", "s3")
 _URL_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _VERSION_ADAPTER: TypeAdapter[str] = TypeAdapter(Annotated[str, Manifest.model_fields["version"]])
 
@@ -66,14 +67,18 @@ class ModelSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BucketUrl:
-    """``gs://name/prefix``."""
+    """``gs://name/prefix`` or ``s3://name/prefix``."""
 
     bucket: str
     prefix: str
+    scheme: str = "gs"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{'/'.join(filter(None, (self.bucket, self.prefix)))}"
 
 
 def parse_model_url(url: str, setting_prefix: str) -> Path | BucketUrl:
-    """Read a directory, a ``file://`` URL or ``gs://bucket/prefix``.
+    """Read a directory, a ``file://`` URL or ``gs://bucket/prefix``; ``s3://`` alike.
 
     ``setting_prefix`` stands before the URL in messages: ``HAKKEN_MODEL=`` or ``--to``.
 
@@ -84,13 +89,13 @@ def parse_model_url(url: str, setting_prefix: str) -> Path | BucketUrl:
     """
     match = _URL_SCHEME.match(url)
     scheme = match[1].lower() if match else ""
-    if scheme == "gs":
+    if scheme in BUCKET_SCHEMES:
         bucket, _, prefix = url[len("gs://") :].partition("/")
         if not bucket:
             raise ArtifactError(
-                f"{setting_prefix}{url!r} names no bucket; write gs://bucket/prefix."
+                f"{setting_prefix}{url!r} names no bucket; write {scheme}://bucket/prefix."
             )
-        return BucketUrl(bucket, prefix.strip("/"))
+        return BucketUrl(bucket, prefix.strip("/"), scheme)
     if scheme == "file":
         parts = urlsplit(url)
         if parts.netloc not in ("", "localhost") or not parts.path:
@@ -102,7 +107,7 @@ def parse_model_url(url: str, setting_prefix: str) -> Path | BucketUrl:
     if scheme or not url:
         raise ArtifactError(
             f"{setting_prefix}{url!r} is not a place for a model; "
-            "set it to a directory, file:///directory or gs://bucket/prefix."
+            "set it to a directory, file:///directory, gs://bucket/prefix or s3://bucket/prefix."
         )
     return Path(url)
 

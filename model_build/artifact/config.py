@@ -27,7 +27,8 @@ class PublishOptions(Config):
     """Make the model the live one. Left out, nothing is published."""
 
     to: Location = Field(
-        description="gs://bucket/prefix, or a directory", examples=["gs://bucket/models"]
+        description="gs://bucket/prefix, s3://bucket/prefix, or a directory",
+        examples=["gs://bucket/models"],
     )
     metric: Annotated[GateMetric, Metavar("NAME")] = Field(
         "ndcg@10",
@@ -51,7 +52,7 @@ class FetchConfig(Config):
 
     source: Location = named(
         "from",
-        "bundled, gs://bucket/prefix, a directory, models:/name/version of MLflow or "
+        "bundled, gs:// or s3://bucket/prefix, a directory, models:/name/version of MLflow or "
         "wandb:entity/project/name:version of Weights & Biases",
     )
     version: Annotated[str, Metavar("VERSION")] | None = Field(

@@ -23,9 +23,9 @@ def resolve_model_ref(
 ) -> ModelRef:
     """Return the live model of a source, or ``version`` of those that were published there.
 
-    ``source`` is ``bundled``, a directory, gs://bucket/prefix, models:/name/version (of MLflow, at
-    ``mlflow_uri``) or wandb:entity/project/name:version; copies from elsewhere go to ``cache`` when
-    they are fetched.
+    ``source`` is ``bundled``, a directory, gs:// or s3://bucket/prefix, models:/name/version (of
+    MLflow, at ``mlflow_uri``) or wandb:entity/project/name:version; copies from elsewhere go to
+    ``cache`` when they are fetched.
 
     Raises
     ------

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 import google_crc32c
 from filelock import FileLock, Timeout
 
 from app.model_store import RETRY_TIMEOUT
-from app.model_store.gcs import BucketFolder, MissingObjectError, open_bucket
+from app.model_store.gcs import BucketFolder, open_bucket
 from app.model_store.layout import parse_model_url
+from app.model_store.remote import MissingObjectError
+from app.model_store.s3 import S3Folder, open_s3_folder
 from app.recommender.artifact import ArtifactError
 from app.recommender.atomic_writes import fsync_path, write_atomically
 
@@ -30,7 +34,7 @@ class StoredFile:
     """A file of a store.
 
     ``generation`` changes with every replacement, ``updated`` is when that was (seconds since the
-    epoch), ``crc32c`` is known in buckets.
+    epoch), ``crc32c`` is known in buckets of Google.
     """
 
     name: str
@@ -71,7 +75,7 @@ class ModelFileStore(Protocol):
 
 @contextmanager
 def open_model_store(url: str, given_as: str) -> Iterator[ModelFileStore]:
-    """Return the store at a directory, ``file://`` URL or ``gs://bucket/prefix``.
+    """Return the store at a directory, ``file://`` URL, ``gs://`` or ``s3://bucket/prefix``.
 
     Raises
     ------
@@ -82,10 +86,16 @@ def open_model_store(url: str, given_as: str) -> Iterator[ModelFileStore]:
     if isinstance(parsed, Path):
         yield DirectoryStore(parsed)
         return
+    if parsed.scheme == "s3":
+        with open_s3_folder(parsed, RETRY_TIMEOUT) as s3_folder:
+            yield S3Store(s3_folder)
+        return
     with open_bucket(parsed, RETRY_TIMEOUT, write=True) as folder:
         yield GcsStore(folder)
 
 
+MAX_OBJECT_BYTES = 5 * 1024**3
+"""S3 takes no more in one request."""
 LOCK_SECONDS = 60.0
 LOCK_FILE = ".lock"
 
@@ -266,6 +276,85 @@ class GcsStore:
             self.folder.bucket.blob(self.folder.object_name(name)).delete(
                 **self.folder.request_options()
             )
+
+
+@dataclass(frozen=True, slots=True)
+class S3Store:
+    """The objects of an S3 bucket below a prefix; an object's ETag is its generation."""
+
+    folder: S3Folder
+
+    @property
+    def url(self) -> str:
+        """``s3://bucket/prefix``."""
+        return self.folder.url
+
+    def list(self) -> dict[str, StoredFile]:
+        """List all objects below the prefix."""
+        start = self.folder.object_name("")
+        pages = self.folder.client.get_paginator("list_objects_v2")
+        with self.folder.translate_errors(""):
+            found = [
+                StoredFile(
+                    name=entry["Key"].removeprefix(start),
+                    size=entry["Size"],
+                    generation=entry["ETag"],
+                    updated=entry["LastModified"].timestamp(),
+                )
+                for page in pages.paginate(Bucket=self.folder.bucket, Prefix=start)
+                for entry in page.get("Contents", ())
+            ]
+        return {stored.name: stored for stored in found}
+
+    def read(self, name: str) -> bytes:
+        """Return the content of an object."""
+        return self.folder.read(name)
+
+    def matches(self, stored: StoredFile, content: bytes) -> bool:
+        """Whether the ETag is the content's, or, where it is of another kind, the content is."""
+        if stored.size != len(content):
+            return False
+        digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        return stored.generation.strip('"') == digest or self._download(stored.name) == content
+
+    def put(self, name: str, content: bytes, expected_generation: str | None) -> None:
+        """Upload with checksum, which S3 compares, and expected ETag."""
+        from botocore.exceptions import ClientError
+
+        expected = {"IfMatch": expected_generation} if expected_generation else {"IfNoneMatch": "*"}
+        with self.folder.translate_errors(name):
+            try:
+                self.folder.client.put_object(
+                    Bucket=self.folder.bucket,
+                    Key=self.folder.object_name(name),
+                    Body=content,
+                    ContentType="application/octet-stream",
+                    ChecksumAlgorithm="SHA256",
+                    **expected,
+                )
+            except ClientError as error:
+                # 404: it is gone; 409: another one is just being written.
+                if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (404, 409, 412):
+                    raise
+                # Perhaps by this process: an answer got lost, and the request was repeated.
+                if self._download(name) != content:
+                    raise ConflictError(name) from None
+
+    def delete(self, name: str) -> None:
+        """Delete an object."""
+        with self.folder.translate_errors(name):
+            key = self.folder.object_name(name)
+            self.folder.client.delete_object(Bucket=self.folder.bucket, Key=key)
+
+    def _download(self, name: str) -> bytes | None:
+        """Return the content of an object of any size; None without one."""
+        with TemporaryDirectory(prefix="hakken-publish-") as directory:
+            file = Path(directory) / "object"
+            try:
+                self.folder.resume_download(name, file, MAX_OBJECT_BYTES)
+            except MissingObjectError:
+                return None
+            return file.read_bytes()
 
 
 def _crc32c(content: bytes) -> str:

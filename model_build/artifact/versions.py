@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from app.model_store.gcs import AccessDeniedError, MissingObjectError
 from app.model_store.layout import (
     POINTER_FILE,
     StorageUnreachableError,
@@ -14,6 +13,7 @@ from app.model_store.layout import (
     parse_pointer,
     parse_published_manifest,
 )
+from app.model_store.remote import AccessDeniedError, MissingObjectError
 from app.recommender.artifact import MANIFEST_FILE, ArtifactError, Manifest, verify_bytes
 from model_build.artifact.store import ConflictError, ModelFileStore, StoredFile
 from model_build.util.errors import InputError

@@ -21,7 +21,7 @@ class RollbackConfig(Config):
     version: Annotated[str, Role.POSITIONAL, Metavar("VERSION")] | None = Field(
         None, description="as versions lists it"
     )
-    at: Location = Field(description="gs://bucket/prefix, or a directory")
+    at: Location = Field(description="gs://bucket/prefix, s3://bucket/prefix, or a directory")
 
 
 CONFIG = RollbackConfig

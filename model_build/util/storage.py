@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from app.model_store.gcs import BucketFolder, MissingObjectError, connect_bucket
+from app.model_store.gcs import BucketFolder, connect_bucket
 from app.model_store.layout import BucketUrl
+from app.model_store.remote import MissingObjectError
 from app.recommender.artifact import ArtifactError
 from model_build.util.errors import InputError
 

@@ -150,7 +150,7 @@ class TestRefusals:
         directory.put(MANIFEST_FILE, (one / MANIFEST_FILE).read_bytes())
         assert "holds a model itself" in self.refused(command(one, directory), directory, capsys)
 
-    @pytest.mark.parametrize("url", ["s3://bucket/m", "", "gs://", "file://host/x"])
+    @pytest.mark.parametrize("url", ["ftp://bucket/m", "", "gs://", "s3:///m", "file://host/x"])
     def test_a_url_that_is_no_place(
         self, url: str, one: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:

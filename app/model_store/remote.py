@@ -1,0 +1,125 @@
+"""What all buckets have in common: a folder of objects to read, and its errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from io import BytesIO
+from pathlib import Path
+from threading import Thread
+from typing import Any, BinaryIO, Protocol, TypeVar
+
+from app.recommender.artifact import ArtifactError
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 30.0
+READ_DEADLINE = 5.0
+"""Seconds for a small object, beside those for which asking again is worth a try."""
+
+ResultT = TypeVar("ResultT")
+
+
+class MissingObjectError(ArtifactError):
+    """An object that is not there."""
+
+
+class AccessDeniedError(ArtifactError):
+    """An object that is not for us, or not there: storage does not always tell which."""
+
+
+class RemoteFolder(Protocol):
+    """The objects of a bucket below a prefix. All methods raise ArtifactError."""
+
+    @property
+    def url(self) -> str:
+        """The address of the folder."""
+
+    @property
+    def prefix(self) -> str:
+        """What the names of its objects begin with."""
+
+    def object_url(self, name: str) -> str:
+        """Return the address of an object in the folder."""
+
+    def subfolder(self, name: str) -> RemoteFolder:
+        """Return the folder ``name`` inside this one."""
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a small object.
+
+        Raises
+        ------
+        MissingObjectError, AccessDeniedError
+            It is not there, or access is denied.
+        ArtifactError
+            The storage cannot be read, or the object is far too large.
+        """
+
+    def resume_download(self, name: str, file: Path, size: int) -> None:
+        """Append to a file what it has not yet of an object; the file may not be there yet.
+
+        No more than ``size`` bytes are written.
+
+        Raises
+        ------
+        MissingObjectError, AccessDeniedError
+            The object is not there, or access is denied.
+        ArtifactError
+            The storage cannot be read.
+        OSError
+            The file cannot be written.
+        """
+
+
+def run_with_deadline(function: Callable[[], ResultT], seconds: float) -> ResultT:
+    """Return what a function returns; TimeoutError where it takes longer.
+
+    It runs in a thread that is left behind then: what comes byte by byte has no other end.
+    """
+    done: Future[ResultT] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(function())
+        except BaseException as error:
+            done.set_exception(error)
+
+    Thread(target=run, name="bucket", daemon=True).start()
+    return done.result(seconds)
+
+
+class BoundedBuffer(BytesIO):
+    """What an object holds, up to a size."""
+
+    def __init__(self, max_bytes: int, url: str) -> None:
+        super().__init__()
+        self._max_bytes = max_bytes
+        self._url = url
+
+    def write(self, data: Any) -> int:
+        """Keep some more; ArtifactError when it is too much."""
+        if self.tell() + len(data) > self._max_bytes:
+            raise _too_large(self._url, self._max_bytes)
+        return super().write(data)
+
+
+class BoundedFile:
+    """A file that is written to, up to a size."""
+
+    def __init__(self, file: BinaryIO, max_bytes: int, url: str) -> None:
+        self._file = file
+        self._max_bytes = max_bytes
+        self._url = url
+
+    def write(self, data: bytes) -> int:
+        """Write some more; ArtifactError when it is too much."""
+        if self._file.tell() + len(data) > self._max_bytes:
+            raise _too_large(self._url, self._max_bytes)
+        return self._file.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def _too_large(url: str, max_bytes: int) -> ArtifactError:
+    return ArtifactError(f"{url}: larger than {max_bytes:,} bytes; publish the model again.")
