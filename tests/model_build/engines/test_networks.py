@@ -44,6 +44,7 @@ from model_build.engines.training_pairs import TrainingPairs, build_training_pai
 from model_build.evaluate import comparison
 from model_build.util.errors import InputError
 from tests.model_build.worlds import ROOT, random_frame
+from tests.storage_emulator import StorageEmulator
 from tests.tiny_model import tiny_ratings
 
 SMALL = NetworkSettings(size=8, batch=512, epochs=4, look_every=2, validation=10, dropout=0.2)
@@ -277,6 +278,21 @@ def test_a_network_is_added_to_a_model_and_asked(
     assert main([*map(str, asked), "--device", "cuda:97"]) == 2
     assert "--device cuda:97: PyTorch finds no such device" in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
+
+
+def test_networks_are_published_and_fetched_with_the_model(
+    networked: Model, emulator: StorageEmulator, tmp_path: Path
+) -> None:
+    folder, place = networked.catalogue_path.parent, "gs://bucket/networks"
+    assert main(["publish", "--model", str(folder), "--to", place]) == 0
+    assert main(["fetch", "--from", place, "--out", str(tmp_path / "model")]) == 0
+    fetched = Model.open(tmp_path / "model")
+    assert set(fetched.engines) == set(NEURAL_ENGINES)
+    listed = UserList.from_entries([(n, 8.0, 2) for n in fetched.anime_id[:12].tolist()])
+    for name in NEURAL_ENGINES:
+        options = RecommendOptions(top_n=5, engine=EngineName(name))
+        before, after = (recommend(each, listed, options) for each in (networked, fetched))
+        assert before.recommendations == after.recommendations
 
 
 def test_without_pytorch_one_sentence_says_what_to_do(tiny_model: Path, tmp_path: Path) -> None:
