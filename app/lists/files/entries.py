@@ -115,8 +115,9 @@ KITSU = FileFormat(kitsu.NAME, kitsu.SLUG, (20,))
 ANIME_PLANET = FileFormat("Anime-Planet", tops=(5,))
 SIMKL = FileFormat("Simkl", tops=(10,))
 YAMTRACK = FileFormat("Yamtrack", tops=(10,))
+MALSYNC = FileFormat("MALSync", tops=(10,))
 TABLE = FileFormat("table", tops=(10, 100, 5, 3))
-"""What names its columns plainly, as MALSync's CSV does."""
+"""What names its columns plainly."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Lists as JSON: the data download of AniList, Anime-Planet, Simkl, Shikimori, Kitsu and HiAnime.
+"""Lists as JSON: AniList's data download, Anime-Planet, Simkl, Shikimori, Kitsu, HiAnime, MALSync.
 
 What is recognised as none of these and is a list of plainly named rows is read as a table.
 """
@@ -17,6 +17,7 @@ from app.lists.files.entries import (
     ANIME_PLANET,
     HIANIME,
     KITSU,
+    MALSYNC,
     MAX_ENTRIES,
     SHIKIMORI,
     SIMKL,
@@ -33,6 +34,7 @@ from app.lists.payload import MAX_VALUES
 Fields = Mapping[str, Any]
 Rows = Iterable[Fields]
 _ANILIST_ANIME = 0
+_MALSYNC_PREFIX = "local://"
 _ANILIST_TOPS: Final = {
     "POINT_100": 100,
     "POINT_10_DECIMAL": 10,
@@ -177,6 +179,17 @@ def _read_hianime(data: Any) -> FileList | None:
     return _build(HIANIME, rows)
 
 
+def _read_malsync(data: Any) -> FileList | None:
+    """What MALSync keeps itself: "local://SITE/anime/ID": {"name", "score", "status"}."""
+    rows = [(key, row) for key, row in _items(data) if key.startswith(_MALSYNC_PREFIX)]
+    if not rows:
+        return None
+    anime = [row for key, row in rows if key.split("/")[3:4] == ["anime"]]
+    if not anime:
+        raise BadListFile(reason=BadFileReason.MANGA)
+    return _build(MALSYNC, _dicts(anime))
+
+
 def _read_table(data: Any) -> FileList | None:
     """Rows with plain names, by themselves or under one key."""
     if isinstance(data, dict):
@@ -196,6 +209,7 @@ _READERS: Final[tuple[Callable[[Any], FileList | None], ...]] = (
     _read_shikimori,
     _read_kitsu,
     _read_hianime,
+    _read_malsync,
     _read_table,
 )
 

@@ -1,4 +1,4 @@
-"""Lists as CSV: Simkl, Yamtrack, MALSync, and any table that names its columns plainly."""
+"""Lists as CSV: Simkl, Yamtrack, and any table that names its columns plainly."""
 
 from __future__ import annotations
 

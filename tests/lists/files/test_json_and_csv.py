@@ -169,7 +169,31 @@ YAMTRACK_CSV = """\ufeffmedia_id,source,media_type,title,image,season_number,sco
 "x1","manual","anime","Spirited Away","","","10.0","Completed","1"
 "2","mal","manga","Monster","","","","Completed","0"
 """
-MALSYNC_CSV = """malId;title;status;score;progress
+MALSYNC = {
+    "local://crunchyroll/anime/monster": {
+        "name": "Monster",
+        "tags": "",
+        "sUrl": "https://example.org/monster",
+        "image": "",
+        "progress": 74,
+        "volumeprogress": 0,
+        "score": 8,
+        "status": 2,
+    },
+    "local://HiAnime/anime/spirited-away": {
+        "name": "Spirited Away",
+        "tags": "",
+        "sUrl": "",
+        "image": "",
+        "progress": 0,
+        "volumeprogress": 0,
+        "score": 0,
+        "status": 6,
+    },
+    "local://HiAnime/anime/nothing": {"name": "Nothing We Know", "score": "", "status": 23},
+    "local://MangaDex/manga/monster": {"name": "Monster", "progress": 3, "score": 2, "status": 1},
+}
+TABLE_CSV = """malId;title;status;score;progress
 19;Monster;2;8;74
 ;Spirited Away;6;0;0
 5;Five;23;7,5;1
@@ -239,7 +263,13 @@ CASES: dict[str, tuple[bytes, str, str, dict[int, tuple[str, float | None]], int
         0,
     ),
     "MALSync": (
-        MALSYNC_CSV.encode(),
+        dumped(MALSYNC),
+        *("MALSync", "export"),
+        {19: ("completed", 8.0), 107: ("plan_to_watch", None)},
+        1,
+    ),
+    "a table": (
+        TABLE_CSV.encode(),
         *("table", "export"),
         {19: ("completed", 8.0), 107: ("plan_to_watch", None), 5: ("completed", 7.5)},
         0,
@@ -312,6 +342,7 @@ def test_what_is_no_list_is_told_what_would_be_read(data: bytes) -> None:
         (b"title,score\n" + b"a" * 200_000 + b",1\n", BadFileReason.BROKEN),
         (dumped([SHIKIMORI[1]]), BadFileReason.MANGA),
         (dumped({**ANIME_PLANET, "export": {"type": "manga"}}), BadFileReason.MANGA),
+        (dumped({"local://MangaDex/manga/1": {"name": "M", "status": 1}}), BadFileReason.MANGA),
     ],
 )
 def test_what_cannot_be_used(data: bytes, reason: BadFileReason) -> None:
