@@ -86,7 +86,9 @@ class _TaskPlanner:
         self._settings: dict[str, Path] = {}
         if config.tune is not None:
             settings = self._work / SETTINGS_FILE
-            files = {"ratings": self._ratings, "out": settings}
+            files: dict[str, Any] = {"ratings": self._ratings, "out": settings}
+            if config.tune.folds is None:
+                files["start_over"] = True
             self._add("tune", fill_config(TuneConfig, config.tune, **files))
             self._settings = {"settings": settings}
         self._add_implicit()

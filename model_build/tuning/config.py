@@ -54,13 +54,22 @@ class TuneConfig(TuneOptions):
 
     exclusive = tuple(
         ("folds", other)
-        for other in ("study", "parts", "objective", "catalogue", "affinity_anime", "threads")
+        for other in (
+            "study",
+            "parts",
+            "objective",
+            "catalogue",
+            "affinity_anime",
+            "threads",
+            "start_over",
+        )
     )
 
     ratings: InputFiles = Field(description="CSV or Parquet")
     out: OutputFile = Field(description="where the best settings go, JSON")
     study: OutputFile | None = Field(None, description="where trials are kept (default: OUT.study)")
     catalogue: InputFile | None = Field(None, description="franchises, for measures of new ones")
+    start_over: bool = Field(False, description="drop a study made for something else")
 
 
 class ImplicitOptions(StrengthOptions):

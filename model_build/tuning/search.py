@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +52,14 @@ def search_hyperparameters(
     trials: int,
     seed: int,
     study_attributes: dict[str, Any],
+    start_over: bool = False,
     on_improvement: Callable[[dict[str, float | int]], None],
     log: Callable[[str], None],
 ) -> BestTrial:
     """Search until the study has ``trials`` finished trials, the defaults being the first.
 
-    ``study_attributes`` say what a value depends on: a study made for others is not gone on with.
+    ``study_attributes`` say what a value depends on: a study made for others is refused, or dropped
+    with ``start_over``.
     ``on_improvement`` is given the best settings so far whenever they change, and those of a
     finished study; ``log`` a line a trial.
 
@@ -65,21 +68,22 @@ def search_hyperparameters(
     InputError
         The study file cannot be used, or nothing could be measured.
     """
-    study_attributes = {
-        **study_attributes,
-        "objective": objective,
-        "order": space.order,
-        "ranges": repr(space.ranges),
-    }
+    own = {"objective": objective, "order": space.order, "ranges": repr(space.ranges)}
+    facts = {name: str(value) for name, value in (study_attributes | own).items()}
     with open_study_storage(study_file) as storage:
-        study = optuna.create_study(
+        open_study = partial(
+            optuna.create_study,
             storage=storage,
             study_name=f"{part} {objective}",
             direction="minimize" if objective in ERROR_METRICS else "maximize",
             pruner=optuna.pruners.MedianPruner(PRUNING_WARMUP_TRIALS),
             load_if_exists=True,
         )
-        _check_study_attributes(study, study_attributes, study_file)
+        study = open_study()
+        if start_over and study.user_attrs.get("facts", facts) != facts:
+            optuna.delete_study(study_name=study.study_name, storage=storage)
+            study = open_study()
+        _check_study_attributes(study, facts, study_file)
         for left in study.get_trials(states=(TrialState.RUNNING, TrialState.WAITING)):
             _mark_failed(study, left)
         done = study.get_trials(states=FINISHED_STATES)
@@ -143,9 +147,8 @@ def _mark_failed(study: optuna.Study, trial: FrozenTrial) -> None:
 
 
 def _check_study_attributes(
-    study: optuna.Study, study_attributes: dict[str, Any], study_file: Path
+    study: optuna.Study, study_attributes: dict[str, str], study_file: Path
 ) -> None:
-    study_attributes = {name: str(value) for name, value in study_attributes.items()}
     known = study.user_attrs.get("facts")
     if known is None:
         study.set_user_attr("facts", study_attributes)
@@ -154,7 +157,7 @@ def _check_study_attributes(
         if known.get(name) != value:
             raise InputError(
                 f"{study_file}: holds a study with {name} {known.get(name)}, not {value}; "
-                "name another --study or ask for the same."
+                "name another --study, ask for the same, or add --start-over."
             )
 
 

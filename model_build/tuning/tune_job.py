@@ -126,6 +126,7 @@ def search_on_held_out_fans(config: TuneConfig) -> None:
             trials=config.trials,
             seed=config.seed,
             study_attributes=study_attributes,
+            start_over=config.start_over,
             on_improvement=save_best,
             log=lambda line: print(line, flush=True),
         )

@@ -50,7 +50,7 @@ GIVEN_BY_THE_PIPELINE = {
     "compare": "ratings catalogue json",
     "report": "ratings model out catalogue compare",
     "publish": "model",
-    "tune": "ratings out study catalogue",
+    "tune": "ratings out study catalogue start_over",
     "by_ratings": "model json interactions user top-users picture top_users",
     "similar_anime": "model json list prefer anime",
     "similar_users": "model json anime title",

@@ -286,6 +286,12 @@ def test_a_study_of_something_else_is_refused(
         assert f"{study}: holds a study" in line
         assert said in line
     assert out.read_bytes() == before
+    again = [*options, "--fans", 30, "--seed", 1, "--start-over"]
+    capsys.readouterr()
+    assert main(command(file, out, *again)) == 0
+    assert "done before" not in capsys.readouterr().out
+    assert main(command(file, out, *again)) == 0
+    assert "knn: 2 trials were done before" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("content", [b"no database at all, but a text file\n" * 50, None])
