@@ -16,12 +16,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from app import process_memory, server
 from app.observability import logs
-from app.settings import SettingsError, check_deadlines, load_server_settings, load_settings
+from app.settings import SettingsError, load_server_settings, load_settings
 
 try:
     _settings = load_server_settings()
     _app_settings = load_settings()
-    check_deadlines(_app_settings, _settings)
 except SettingsError as error:
     sys.stderr.write(f"hakken: {error}\n")
     raise SystemExit(2) from None

@@ -273,16 +273,6 @@ def load_server_settings() -> ServerSettings:
     return _load_from_env(ServerSettings, "")
 
 
-def check_deadlines(settings: AppSettings, server: ServerSettings) -> None:
-    """Raise SettingsError where no list could be answered that takes as long as it may."""
-    if server.request_deadline < settings.list_deadline:
-        raise SettingsError(
-            f"HAKKEN_REQUEST_DEADLINE={server.request_deadline:g}: should not be below "
-            f"HAKKEN_LIST_DEADLINE ({settings.list_deadline:g}): who waits for a list would be "
-            "cut off."
-        )
-
-
 def unknown_variables() -> list[str]:
     """List variables that look like settings of Hakken's, and are none."""
     known = {METRICS_MADE_ENV, *(f"HAKKEN_{name.upper()}" for name in AppSettings.model_fields)}
