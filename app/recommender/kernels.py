@@ -23,6 +23,8 @@ def jit_compiled(function: F) -> F:
         made: Any = numba.njit(nogil=True, cache=True)(function)
     except RuntimeError:  # numba's word for: no such folder
         return cast("F", numba.njit(nogil=True)(function))
+    if made is function:  # NUMBA_DISABLE_JIT is set
+        return function
     save = made._cache.save_overload
 
     def save_if_there_is_room(*compiled: Any) -> None:
