@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import selectors
 import shutil
 import socket
 import tempfile
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +66,17 @@ class DeadlineWorker(ThreadWorker):
             super().accept(listener)
 
     def enqueue_req(self, conn: Any) -> None:
-        """Give a connection that has something to say to a thread."""
+        """Give a connection that has something to say to a thread; others wait in the loop.
+
+        gunicorn's would have a thread wait for seconds for the first byte.
+        """
+        if not (conn.initialized or conn.data_ready or _has_data(conn.sock)):
+            conn.sock.setblocking(False)
+            conn.set_timeout()
+            self.pending_conns.append(conn)
+            ready = partial(self.on_pending_socket_readable, conn)
+            self.poller.register(conn.sock, selectors.EVENT_READ, ready)
+            return
         super().enqueue_req(conn)
         self._busy_threads += 1
         if self._busy_threads >= self.cfg.threads:
@@ -107,6 +119,16 @@ class DeadlineWorker(ThreadWorker):
     def _set_deadlines(self, conn: Any, read_timeout: float, total_timeout: float) -> None:
         now = time.monotonic()
         self._deadlines[conn] = now + read_timeout, now + total_timeout
+
+
+def _has_data(sock: socket.socket) -> bool:
+    try:
+        sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:  # for a thread to meet
+        pass
+    return True
 
 
 class QuietLogger(Logger):

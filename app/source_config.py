@@ -11,6 +11,7 @@ def build_source_settings(
     settings: AppSettings, version: str, shared: SharedStorage | None = None
 ) -> SourceSettings:
     """Build them; ``shared`` stands in place of the folder that the workers share."""
+    threads = load_server_settings().threads
     return SourceSettings(
         version=version,
         public_url=str(settings.public_url) if settings.public_url else None,
@@ -25,7 +26,9 @@ def build_source_settings(
         max_entries=settings.max_list_length,
         deadline_s=settings.list_deadline,
         # A site that does not answer keeps half of the threads at most.
-        max_concurrent_requests=max(1, load_server_settings().threads // 2),
+        max_concurrent_requests=max(1, threads // 2),
+        # All sites together, and those who read a list that somebody else waits for, three in four.
+        max_waiting=max(1, threads - max(1, threads // 4)),
         rate_limits=RATE_LIMITS if settings.limits else {},
         cache_ttl=CacheTtl(settings.list_cache, settings.list_stale),
         shared_storage=shared or SharedStorage(settings.shared_cache_dir, settings.cache_url),

@@ -6,8 +6,10 @@ list that was made private or deleted is forgotten at once.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
@@ -16,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from app.lists import errors
 from app.lists.entry import AnimeDetails, AnimeList
 from app.lists.errors import ListError, RateLimited, SourceDown, Trouble
-from app.lists.guarded_reader import GuardedReader, read_by_first
+from app.lists.guarded_reader import BUSY_RETRY_SECONDS, GuardedReader, read_by_first
 from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
 from app.lists.reader import ListReader
 from app.observability.metrics import LIST_CACHE_LOOKUPS
@@ -94,7 +96,9 @@ class ListCache:
     """The lists of one source, from memory or by the first of ``readers`` that answers.
 
     ``source_key`` tells the lists of different sources apart. ``on_details`` is given the details
-    that come along with lists.
+    that come along with lists. Whoever has to wait, for a site or for somebody who reads the same
+    list, takes one of ``waiting``, which all sources share, or is turned away at once: those who
+    wait must not keep all threads.
     """
 
     readers: tuple[GuardedReader, ...]
@@ -103,6 +107,7 @@ class ListCache:
     single_flight: SingleFlight
     ttl: CacheTtl
     on_details: Callable[[Sequence[AnimeDetails]], None]
+    waiting: threading.Semaphore
 
     @property
     def reader(self) -> ListReader:
@@ -127,8 +132,11 @@ class ListCache:
             return fresh
         try:
             longest = sum(each.reader.deadline_s for each in self.readers)
-            with self.single_flight.lock(
-                key, longest, on_wait=lambda: on_progress(FetchProgress(queued=True))
+            with (
+                self._place_to_wait(username),
+                self.single_flight.lock(
+                    key, longest, on_wait=lambda: on_progress(FetchProgress(queued=True))
+                ),
             ):
                 cached = self._load(key)
                 if fresh := self._fresh_list(cached):
@@ -151,6 +159,16 @@ class ListCache:
             return self._stale_or_raise(cached, down)
         except (SourceDown, RateLimited) as error:
             return self._stale_or_raise(cached, error)
+
+    @contextmanager
+    def _place_to_wait(self, username: str) -> Iterator[None]:
+        if not self.waiting.acquire(blocking=False):
+            source = self.reader.client.source
+            raise RateLimited(source=source, username=username, retry_after=BUSY_RETRY_SECONDS)
+        try:
+            yield
+        finally:
+            self.waiting.release()
 
     def _read_and_store(
         self, key: str, username: str, on_progress: ListProgressCallback

@@ -246,4 +246,5 @@ class _ListCacheBuilder:
             self._single_flight,
             self._settings.cache_ttl,
             self._on_details,
+            self._clients.waiting,
         )

@@ -36,7 +36,8 @@ class SourceSettings:
     """What the sources need to know of the app. Base addresses are origin and path prefix.
 
     ``rate_limits`` may be emptied where no service has to be spared. ``max_concurrent_requests`` is
-    how many requests of this process may ask one service at the same time.
+    how many requests of this process may ask one service at the same time, ``max_waiting`` how many
+    may wait for lists of all of them, be it for somebody who reads the same one.
     """
 
     version: str
@@ -53,6 +54,7 @@ class SourceSettings:
     max_entries: int = 20_000
     deadline_s: float = 25.0
     max_concurrent_requests: int = 4
+    max_waiting: int = 64
     http_limits: HttpLimits = field(default_factory=HttpLimits)
     cache_ttl: CacheTtl = field(default_factory=CacheTtl)
     rate_limits: Mapping[str, tuple[RateLimit, ...]] = field(default_factory=lambda: RATE_LIMITS)
@@ -66,6 +68,7 @@ class ServiceClients:
         self.session = session or create_session(settings.version, settings.public_url)
         self._circuit_breakers: dict[str, ServiceBreaker] = {}
         self._semaphores: dict[str, threading.Semaphore] = {}
+        self.waiting = threading.Semaphore(settings.max_waiting)
 
     def client(
         self, source: str, service: str, url: str, limits: HttpLimits | None = None
