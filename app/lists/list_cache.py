@@ -30,6 +30,8 @@ _FAILURE_TTL = 60
 # By which the clocks of two hosts may differ. What is dated further ahead was written before the
 # clock was set back, and nobody knows how old it is.
 _MAX_CLOCK_SKEW = 5.0
+_PLACE_SECONDS = 0.5
+"""How long there may be no place to wait in: most lists are there by then."""
 _SHARED_FAILURE_DETAIL: Final = "another request for the same list has just failed"
 
 _CACHED_ERRORS: Final[tuple[type[ListError], ...]] = (
@@ -97,8 +99,8 @@ class ListCache:
 
     ``source_key`` tells the lists of different sources apart. ``on_details`` is given the details
     that come along with lists. Whoever has to wait, for a site or for somebody who reads the same
-    list, takes one of ``waiting``, which all sources share, or is turned away at once: those who
-    wait must not keep all threads.
+    list, takes one of ``waiting``, which all sources share, or is turned away soon: those who wait
+    must not keep all threads.
     """
 
     readers: tuple[GuardedReader, ...]
@@ -162,7 +164,7 @@ class ListCache:
 
     @contextmanager
     def _place_to_wait(self, username: str) -> Iterator[None]:
-        if not self.waiting.acquire(blocking=False):
+        if not self.waiting.acquire(timeout=_PLACE_SECONDS):
             source = self.reader.client.source
             raise RateLimited(source=source, username=username, retry_after=BUSY_RETRY_SECONDS)
         try:
