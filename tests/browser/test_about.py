@@ -40,7 +40,9 @@ def test_plots_have_no_fault_that_a_machine_finds(
     page = opened(visit, about, **screen)
     assert page.get_by_role("img").count() == 6
     plots = page.locator(".chart").get_by_role("img")
-    name = re.compile(r"^NDCG@10 by the length of the list: 5 titles 0\.\d\d, popularity")
+    name = re.compile(
+        r"^How good the first ten are, by the length of the list: 5 titles 0\.\d\d, popularity"
+    )
     expect(plots.first).to_have_accessible_name(name)
     assert faults(page, SCHEMES) == []
 
