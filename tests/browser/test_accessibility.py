@@ -65,6 +65,7 @@ LAY_OUT_ROWS = """() => {
     ".card :is(h2, h3), .why { display: block !important; overflow: visible !important }",
     ".card:has(:popover-open) { position: relative; z-index: 99 !important }",
     ".card:has(:popover-open) .open { visibility: hidden !important }",
+    ".guide pre { white-space: pre-wrap !important }",
   ]) sheet.insertRule(rule);
 }"""
 
