@@ -157,6 +157,7 @@ def test_picks_for_a_file_have_no_fault_that_a_machine_finds(
         page.get_by_label("Your list as a file").set_input_files(file)
         page.get_by_role("button", name="Read the file").click()
         expect(page).to_have_title(re.compile(title))
+        page.wait_for_load_state()  # the title is there before the page
         assert faults(page, SCHEMES) == []
 
 
