@@ -12,7 +12,7 @@ from app.lists import errors as lists
 from app.schemas.base import FieldError
 from app.translation import gettext, mark, ngettext
 from app.web.requests.body import InvalidBody, MalformedJson
-from app.web.requests.query import InvalidQuery
+from app.web.requests.values import InvalidQuery
 from app.web.services.library import ModelUnavailable
 from app.web.services.pair_recommendations import PairListError
 

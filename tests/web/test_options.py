@@ -11,7 +11,6 @@ from werkzeug.datastructures import MultiDict
 from app.recommender import SortOrder
 from app.web.requests.query import (
     MAX_TOP,
-    InvalidQuery,
     MediaType,
     PlannedMode,
     QueryOptions,
@@ -20,6 +19,7 @@ from app.web.requests.query import (
     parse_query,
     to_page_query,
 )
+from app.web.requests.values import InvalidQuery
 
 IDS = st.integers(1, 2**31 - 1).filter(lambda n: n < 10**9)
 SLUGS = st.lists(st.from_regex(r"[a-z0-9]+(-[a-z0-9]+)?", fullmatch=True), max_size=3, unique=True)

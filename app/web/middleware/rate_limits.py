@@ -113,7 +113,7 @@ class _UndeclaredProxyWarning:
         self._warned = False
 
     def check(self) -> None:
-        """Look at the clock, before every request."""
+        """Look for what a proxy adds, before every request."""
         if self._warned or "X-Forwarded-For" not in request.headers:
             return
         try:

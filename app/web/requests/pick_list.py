@@ -12,7 +12,7 @@ from app.catalogue import Catalogue
 from app.lists.entry import AnimeList, ListEntry
 from app.recommender import WatchStatus
 from app.translation import gettext
-from app.web.requests.query import InvalidQuery
+from app.web.requests.values import InvalidQuery
 
 PICKS_SLUG = "picks"
 MAX_PICKS = 200

@@ -32,6 +32,7 @@ from app.web.requests.values import (
     MAX_MARKS,
     PARSE_INT,
     Flag,
+    InvalidQuery,
     parse_id_list,
     parse_ids,
     parse_seen_marks,
@@ -53,14 +54,6 @@ MAX_SEED = 999_999
 
 QueryT = TypeVar("QueryT", bound=BaseModel)
 OptionsT = TypeVar("OptionsT", bound="QueryOptions")
-
-
-class InvalidQuery(Exception):  # noqa: N818 -- it names what is wrong, as the errors of lists do
-    """A query argument that cannot be used; the sentence names it."""
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field
 
 
 class MediaType(StrEnum):

@@ -24,7 +24,7 @@ from app.lists.files.entries import SLUG, FileList
 from app.lists.normalize import MAX_TITLE_LENGTH
 from app.recommender import WatchStatus
 from app.translation import gettext
-from app.web.requests.query import InvalidQuery
+from app.web.requests.values import InvalidQuery
 
 MAX_UPLOAD_BYTES = 16 * 1024 * 1024
 _MAX_DRAIN_BYTES = 64 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""How single values are read: from text in a query, as they are from JSON.
+"""How single values are read, from text in a query as from JSON, and what they are refused with.
 
 What is not text, and what cannot be read, is left for the field's own rules to judge.
 """
@@ -6,11 +6,13 @@ What is not text, and what cannot be read, is left for the field's own rules to 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from collections.abc import Iterable
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, ValidationInfo
 
 from app.facets import slugify
+from app.translation import gettext
 
 _FLAG_VALUES = {"1": True, "true": True, "0": False, "false": False}
 MAX_MARKS = 200
@@ -18,6 +20,21 @@ MAX_MARKS = 200
 _MAX_COMMAS = 10 * MAX_MARKS
 MARK_PATTERN = r"^[1-9][0-9]{0,8}(:(10|[0-9]))?$"
 """An anime's id and the score given to it, 0 or nothing for none."""
+
+
+class InvalidQuery(Exception):  # noqa: N818 -- it names what is wrong, as the errors of lists do
+    """A query argument that cannot be used; the sentence names it."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+    @classmethod
+    def not_one_of(cls, field: str, known: Iterable[str]) -> Self:
+        """Build the error of a value that is none of those known."""
+        choices = ", ".join(known)
+        sentence = gettext("“%(option)s” should be one of: %(known)s.", option=field, known=choices)
+        return cls(field, sentence)
 
 
 def split_values(value: object, info: ValidationInfo) -> Any:

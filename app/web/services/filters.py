@@ -24,7 +24,8 @@ from app.recommender import Franchises, Model
 from app.recommender.array_types import BoolArray, Int32Array, Int64Array
 from app.translation import format_number, gettext, mark, ngettext
 from app.vocabulary import catalogue_word, describe_rating
-from app.web.requests.query import InvalidQuery, MediaType, PlannedMode, QueryOptions
+from app.web.requests.query import MediaType, PlannedMode, QueryOptions
+from app.web.requests.values import InvalidQuery
 
 POPULAR_SHARES = (0.01, 0.02, 0.04, 0.08, 0.15)
 CeilingReason = Literal["asked", "childrens_list", "server"]

@@ -13,7 +13,8 @@ from app.lists.errors import BadUsername, ListError
 from app.observability.metrics import RECOMMEND_SECONDS, count_list_entries
 from app.recommender import GroupResult, UserList, recommend_group
 from app.translation import gettext, mark
-from app.web.requests.query import InvalidQuery, QueryOptions
+from app.web.requests.query import QueryOptions
+from app.web.requests.values import InvalidQuery
 from app.web.services.filters import ActiveFilter
 from app.web.services.library import Library
 from app.web.services.recommendations import (

@@ -22,8 +22,8 @@ from app.recommender import (
 )
 from app.recommender.array_types import BoolArray
 from app.recommender.fold_in import fold_in
-from app.translation import gettext
-from app.web.requests.query import MAX_TOP, InvalidQuery, PlannedMode, QueryOptions
+from app.web.requests.query import MAX_TOP, PlannedMode, QueryOptions
+from app.web.requests.values import InvalidQuery
 from app.web.services.filters import ActiveFilter, build_active_filters, build_hidden_mask
 from app.web.services.library import Library
 from app.web.services.taste_filters import build_taste_filters
@@ -111,11 +111,18 @@ def estimate_for(library: Library, user_list: UserList, options: QueryOptions) -
 
 
 def recommend_with_filters(
-    library: Library, user: ItemEstimates, options: QueryOptions
+    library: Library, user: ItemEstimates, options: QueryOptions, allowed: BoolArray | None = None
 ) -> tuple[RecommendationResult, list[ActiveFilter]]:
-    """Recommend what the options let through; also the filters that they switched on."""
+    """Recommend what the options let through; also the filters that they switched on.
+
+    ``allowed`` (n,) narrows the anime further.
+    """
     filters = active_filters_for(library, (user.profile,), options)
-    return recommend(library.model, user, build_options(library, options, filters)), filters
+    chosen = build_options(library, options, filters)
+    if allowed is not None:
+        mask = chosen.allowed_mask
+        chosen = replace(chosen, allowed_mask=allowed if mask is None else mask & allowed)
+    return recommend(library.model, user, chosen), filters
 
 
 def build_options(
@@ -130,14 +137,7 @@ def build_options(
     """
     engines = (EngineName.HAKKEN, *library.model.engines)
     if query_options.engine not in engines:
-        raise InvalidQuery(
-            "engine",
-            gettext(
-                "“%(option)s” should be one of: %(known)s.",
-                option="engine",
-                known=", ".join(engines),
-            ),
-        )
+        raise InvalidQuery.not_one_of("engine", engines)
     return RecommendOptions(
         top_n=query_options.top,
         offset=query_options.offset,

@@ -12,7 +12,8 @@ from app.recommender import EngineName
 from app.recommender.recommend import estimate_items
 from app.recommender.user_neighbours import UserNeighbours, find_user_neighbours
 from app.translation import gettext
-from app.web.requests.query import InvalidQuery, Preference, QueryOptions, SimilarUsersOptions
+from app.web.requests.query import Preference, QueryOptions, SimilarUsersOptions
+from app.web.requests.values import InvalidQuery
 from app.web.services.filters import ActiveFilter
 from app.web.services.library import Library
 from app.web.services.recommendations import (
@@ -72,12 +73,5 @@ def resolve_engine(library: Library, options: QueryOptions) -> EngineName:
     if options.engine is EngineName.HAKKEN:
         return EngineName(engines[0])
     if options.engine not in engines:
-        raise InvalidQuery(
-            "engine",
-            gettext(
-                "“%(option)s” should be one of: %(known)s.",
-                option="engine",
-                known=", ".join(engines),
-            ),
-        )
+        raise InvalidQuery.not_one_of("engine", engines)
     return options.engine

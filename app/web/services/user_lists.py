@@ -16,8 +16,9 @@ from app.lists.errors import BadUsername, EmptyList
 from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
 from app.observability.metrics import LIST_FETCH_SECONDS
 from app.recommender import UserList, WatchStatus
-from app.translation import gettext, mark
-from app.web.requests.query import InvalidQuery, QueryOptions
+from app.translation import mark
+from app.web.requests.query import QueryOptions
+from app.web.requests.values import InvalidQuery
 from app.web.services.library import Library
 
 MAX_USERNAME_LENGTH = 100
@@ -36,11 +37,7 @@ def get_source(library: Library, slug: str) -> ListSource:
     try:
         return library.sources[slug]
     except KeyError:
-        known = ", ".join(library.sources)
-        sentence = gettext(
-            "“%(option)s” should be one of: %(known)s.", option="source", known=known
-        )
-        raise InvalidQuery("source", sentence) from None
+        raise InvalidQuery.not_one_of("source", library.sources) from None
 
 
 def resolve_user(library: Library, slug: str, typed: str) -> UserRef:

@@ -13,10 +13,10 @@ from app.lists import ListSource
 from app.lists.entry import AnimeList
 from app.schemas.base import Schema, to_json
 from app.schemas.recommendations import RecommendationsResponse
-from app.translation import gettext
 from app.web.presenters.export import ExportedAnswer, to_csv
 from app.web.presenters.takeaway import FeedPlace, parse_created, to_atom, to_calendar, to_mal_xml
-from app.web.requests.query import InvalidQuery, QueryOptions, to_page_query
+from app.web.requests.query import QueryOptions, to_page_query
+from app.web.requests.values import InvalidQuery
 from app.web.services.showcase import current_season
 from app.web.state import get_app_state, get_library
 
@@ -56,11 +56,8 @@ def export_response(file_format: str, answer: ExportedAnswer) -> Response:
     elif file_format == "xml":
         response = Response(to_mal_xml(answer.recommendations), mimetype="application/xml")
     else:
-        known = "csv, json, xml, atom, ics, card, tall"
-        raise InvalidQuery(
-            "format",
-            gettext("“%(option)s” should be one of: %(known)s.", option="format", known=known),
-        )
+        known = ("csv", "json", "xml", "atom", "ics", "card", "tall")
+        raise InvalidQuery.not_one_of("format", known)
     response.headers["Content-Disposition"] = f'attachment; filename="hakken.{file_format}"'
     return response
 
