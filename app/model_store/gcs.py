@@ -9,7 +9,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from app.model_store.remote import (
     BoundedBuffer,
     BoundedFile,
     MissingObjectError,
+    RemoteFolder,
     run_with_deadline,
 )
 from app.recommender.artifact import MAX_MANIFEST_BYTES, ArtifactError
@@ -36,28 +37,17 @@ READ_WRITE_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class BucketFolder:
-    """The objects of a bucket below a prefix (see `RemoteFolder`)."""
+@dataclass(frozen=True, kw_only=True)
+class BucketFolder(RemoteFolder):
+    """The objects of a bucket of Google's below a prefix."""
 
     bucket: Bucket
-    prefix: str
-    retry_timeout: float
-    anonymous: bool
     required_role: str
 
     @property
     def url(self) -> str:
         """The address of the folder, gs://BUCKET/PREFIX."""
         return f"gs://{'/'.join(filter(None, (self.bucket.name, self.prefix)))}"
-
-    def object_url(self, name: str) -> str:
-        """Return the address of an object in the folder."""
-        return f"{self.url}/{name}"
-
-    def subfolder(self, name: str) -> BucketFolder:
-        """Return the folder ``name`` inside this one."""
-        return replace(self, prefix=self.object_name(name))
 
     def read(self, name: str) -> bytes:
         """Return the content of a small object."""
@@ -82,10 +72,6 @@ class BucketFolder:
             except RequestRangeNotSatisfiable:  # the object is no longer than that
                 if not offset:
                     raise
-
-    def object_name(self, name: str) -> str:
-        """Return the full name of an object in this folder."""
-        return f"{self.prefix}/{name}" if self.prefix else name
 
     def request_options(self) -> dict[str, Any]:
         """How long a request may take, and when it is repeated: arguments of Google's methods."""
@@ -158,7 +144,13 @@ def connect_bucket(url: BucketUrl, retry_timeout: float, *, write: bool = False)
         f"gs://{url.bucket}", READ_WRITE_SCOPE if write else READ_ONLY_SCOPE
     )
     role = "Storage Object User" if write else "Storage Object Viewer"
-    return BucketFolder(client.bucket(url.bucket), url.prefix, retry_timeout, anonymous, role)
+    return BucketFolder(
+        bucket=client.bucket(url.bucket),
+        prefix=url.prefix,
+        retry_timeout=retry_timeout,
+        anonymous=anonymous,
+        required_role=role,
+    )
 
 
 @contextmanager

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from threading import Thread
-from typing import Any, BinaryIO, Protocol, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 
 from app.recommender.artifact import ArtifactError
 
@@ -27,23 +29,35 @@ class AccessDeniedError(ArtifactError):
     """An object that is not for us, or not there: storage does not always tell which."""
 
 
-class RemoteFolder(Protocol):
-    """The objects of a bucket below a prefix. All methods raise ArtifactError."""
+@dataclass(frozen=True, kw_only=True)
+class RemoteFolder(ABC):
+    """The objects of a bucket below a prefix. All methods raise ArtifactError.
+
+    Requests are repeated for ``retry_timeout`` seconds; an anonymous one has no credentials.
+    """
+
+    prefix: str
+    retry_timeout: float
+    anonymous: bool
 
     @property
+    @abstractmethod
     def url(self) -> str:
         """The address of the folder."""
 
-    @property
-    def prefix(self) -> str:
-        """What the names of its objects begin with."""
-
     def object_url(self, name: str) -> str:
         """Return the address of an object in the folder."""
+        return f"{self.url}/{name}"
 
-    def subfolder(self, name: str) -> RemoteFolder:
+    def object_name(self, name: str) -> str:
+        """Return the full name of an object in the folder."""
+        return f"{self.prefix}/{name}" if self.prefix else name
+
+    def subfolder(self, name: str) -> Self:
         """Return the folder ``name`` inside this one."""
+        return replace(self, prefix=self.object_name(name))
 
+    @abstractmethod
     def read(self, name: str) -> bytes:
         """Return the content of a small object.
 
@@ -55,6 +69,7 @@ class RemoteFolder(Protocol):
             The storage cannot be read, or the object is far too large.
         """
 
+    @abstractmethod
     def resume_download(self, name: str, file: Path, size: int) -> None:
         """Append to a file what it has not yet of an object; the file may not be there yet.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from app.model_store.remote import (
     BoundedBuffer,
     BoundedFile,
     MissingObjectError,
+    RemoteFolder,
     run_with_deadline,
 )
 from app.recommender.artifact import MAX_MANIFEST_BYTES, ArtifactError
@@ -30,32 +31,17 @@ CHUNK_BYTES = 1 << 20
 NOT_SATISFIABLE = 416
 
 
-@dataclass(frozen=True)
-class S3Folder:
-    """The objects of a bucket below a prefix (see `RemoteFolder`)."""
+@dataclass(frozen=True, kw_only=True)
+class S3Folder(RemoteFolder):
+    """The objects of a bucket of S3 below a prefix."""
 
     client: Any
     bucket: str
-    prefix: str
-    retry_timeout: float
-    anonymous: bool
 
     @property
     def url(self) -> str:
         """The address of the folder, s3://BUCKET/PREFIX."""
         return f"s3://{'/'.join(filter(None, (self.bucket, self.prefix)))}"
-
-    def object_url(self, name: str) -> str:
-        """Return the address of an object in the folder."""
-        return f"{self.url}/{name}"
-
-    def object_name(self, name: str) -> str:
-        """Return the key of an object in the folder."""
-        return f"{self.prefix}/{name}" if self.prefix else name
-
-    def subfolder(self, name: str) -> S3Folder:
-        """Return the folder ``name`` inside this one."""
-        return replace(self, prefix=self.object_name(name))
 
     def read(self, name: str) -> bytes:
         """Return the content of a small object."""
@@ -153,7 +139,13 @@ def open_s3_folder(url: BucketUrl, retry_timeout: float) -> Iterator[S3Folder]:
     except (BotoCoreError, ValueError) as error:
         raise _configuration_error(str(url), error) from error
     with closing(client):
-        yield S3Folder(client, url.bucket, url.prefix, retry_timeout, anonymous)
+        yield S3Folder(
+            client=client,
+            bucket=url.bucket,
+            prefix=url.prefix,
+            retry_timeout=retry_timeout,
+            anonymous=anonymous,
+        )
 
 
 def _attempts(retry_timeout: float) -> int:
