@@ -18,6 +18,7 @@ from app.model_store.layout import manifest_digest, parse_published_manifest
 from app.recommender.artifact import MANIFEST_FILE, MAX_MANIFEST_BYTES, ArtifactError
 from app.recommender.regular_files import TooLargeError, read_regular
 from model_build.util.errors import InputError
+from model_build.util.temporary_folders import temporary_folder
 from model_build.util.tracker_clients import (
     MLFLOW_URI_VARIABLE,
     import_wandb,
@@ -59,10 +60,10 @@ def find_registered_model(source: str, cache: Path, mlflow_uri: str | None) -> M
         except Exception as error:  # theirs are many
             raise _unreadable(f"{source}: {name}", error) from error
 
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
-        get(MANIFEST_FILE, Path(folder))
+    with temporary_folder(cache) as folder:
+        get(MANIFEST_FILE, folder)
         try:
-            content = read_regular(Path(folder) / MANIFEST_FILE, MAX_MANIFEST_BYTES)
+            content = read_regular(folder / MANIFEST_FILE, MAX_MANIFEST_BYTES)
         except (OSError, TooLargeError) as error:
             raise _unreadable(f"{source}: {MANIFEST_FILE}", error) from error
     manifest = parse_published_manifest(content, source, None)

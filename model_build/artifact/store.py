@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Protocol
 
 import google_crc32c
@@ -23,6 +22,7 @@ from app.model_store.remote import MissingObjectError
 from app.model_store.s3 import S3Folder, open_s3_folder
 from app.recommender.artifact import ArtifactError
 from app.recommender.atomic_writes import fsync_path, write_atomically
+from model_build.util.temporary_folders import temporary_folder
 
 
 class ConflictError(Exception):
@@ -348,8 +348,8 @@ class S3Store:
 
     def _download(self, name: str) -> bytes | None:
         """Return the content of an object of any size; None without one."""
-        with TemporaryDirectory(prefix="hakken-publish-") as directory:
-            file = Path(directory) / "object"
+        with temporary_folder() as folder:
+            file = folder / "object"
             try:
                 self.folder.resume_download(name, file, MAX_OBJECT_BYTES)
             except MissingObjectError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 import polars as pl
@@ -21,6 +20,7 @@ from model_build.data.relations import add_relations, read_anime_relations
 from model_build.data.watch_order import add_series
 from model_build.util.errors import InputError
 from model_build.util.storage import is_url
+from model_build.util.temporary_folders import temporary_folder
 
 PATIENCE = 1800
 """Seconds to wait for one answer while AniList asks for rest."""
@@ -71,8 +71,8 @@ def write_catalogue(config: CatalogueConfig) -> str:
 def _read_release(location: str) -> pl.DataFrame:
     if not is_url(location):
         return read_anime_database(Path(location))
-    with TemporaryDirectory(prefix="hakken-release-") as folder:
-        file = Path(folder) / (Path(urlsplit(location).path).name or "release.json")
+    with temporary_folder() as folder:
+        file = folder / (Path(urlsplit(location).path).name or "release.json")
         _download(location, file)
         return read_anime_database(file)
 
