@@ -92,14 +92,14 @@ def _answer(listening: socket.socket, host: str, port: int) -> None:
     from werkzeug.serving import make_server
 
     start = time.perf_counter()
-    gc.disable()  # until it is ready: what is made now stays
     try:
-        from app.wsgi import app
+        from app.process_memory import pause_gc
 
-        server = make_server(
-            host, port, DebuggedApplication(app, evalex=True), threaded=True, fd=listening.fileno()
-        )
-        gc.enable()
+        with pause_gc():
+            from app.wsgi import app
+
+            debugged = DebuggedApplication(app, evalex=True)
+            server = make_server(host, port, debugged, threaded=True, fd=listening.fileno())
         print(f"ready after {time.perf_counter() - start:.1f} s", file=sys.stderr, flush=True)
         server.serve_forever()
     except Exception:
