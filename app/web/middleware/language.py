@@ -16,11 +16,12 @@ from app.translation import (
     lookup_plural,
     text_direction,
 )
+from app.web.errors import JSON_PREFIXES
 
 ARGUMENT = COOKIE = "lang"
 """What chooses a language in an address, and what remembers it; there is no other cookie."""
 COOKIE_SECONDS = 365 * 24 * 3600
-_FOR_PROGRAMS = ("/api/", "/static/", "/stremio/")
+_FOR_PROGRAMS = (*JSON_PREFIXES, "/static/")
 _WORDED = {"text/html", "text/javascript", "application/manifest+json"}
 
 
