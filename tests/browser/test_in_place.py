@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.uploads import upload_list
 from tests.web.fans import regular_export
 
 pytestmark = pytest.mark.browser
@@ -113,8 +114,7 @@ def test_a_file_s_picks_change_in_place_too(visit: Visit, tmp_path: Path) -> Non
     file = tmp_path / "animelist.xml"
     file.write_bytes(regular_export())
     page = visit()
-    page.get_by_label("Your list as a file").set_input_files(file)
-    page.get_by_role("button", name="Read the file").click()
+    upload_list(page, file)
     expect(page).to_have_title(re.compile("^Picks for Exporter"))
     mark_document(page)
     before = titles(page)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.uploads import upload_list
 from tests.web.fans import SCORED, regular_export
 
 pytestmark = pytest.mark.browser
@@ -40,8 +41,7 @@ def test_upload_an_export_and_see_why(visit: Visit, tmp_path: Path) -> None:
     file = tmp_path / "animelist.xml"
     file.write_bytes(regular_export())
     page = visit()
-    page.get_by_label("Your list as a file").set_input_files(file)
-    page.get_by_role("button", name="Read the file").click()
+    upload_list(page, file)
     expect(page.get_by_role("heading", level=1)).to_have_text("Picks for Exporter")
     first_twenty = titles(page)
     assert len(first_twenty) == 20
@@ -60,8 +60,7 @@ def test_enter_in_a_filter_of_a_file_s_picks_applies_it(visit: Visit, tmp_path: 
     file = tmp_path / "animelist.xml"
     file.write_bytes(regular_export())
     page = visit()
-    page.get_by_label("Your list as a file").set_input_files(file)
-    page.get_by_role("button", name="Read the file").click()
+    upload_list(page, file)
     page.get_by_role("button", name="Filters").click()
     page.get_by_label("From year").fill("2000")
     page.get_by_label("From year").press("Enter")
