@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired
@@ -39,6 +40,15 @@ ANIME_CACHE_SIZE = 1024
 """Anime that are asked for again and again are put together once; they take half a megabyte."""
 _NON_LETTERS = re.compile(r"[\W_]+")
 _NUMBERS = re.compile(r"[0-9]+")
+
+
+class TitleLanguage(StrEnum):
+    """Which of its titles an anime is called by. What has none in it keeps the romanised one."""
+
+    ROMAJI = "romaji"
+    ENGLISH = "english"
+    NATIVE = "native"
+
 
 RelationKind = Literal["sequel", "prequel", "summary", "side_story", "alternative", "spin_off"]
 """What an anime is to another."""
@@ -178,20 +188,15 @@ class Anime:
         number = numbers.get(site or "")
         return f"{SITE_ANIME_URLS[site]}{number}" if site and number else self.url
 
-    def display_title(self, *, english: bool) -> str:
-        """Return the title to show: the romanised one, or the English one where there is one."""
-        return (self.title_english if english else None) or self.title
+    def display_title(self, language: TitleLanguage) -> str:
+        """Return the title in a language; the romanised one where there is none in it."""
+        return _choose_title(language, self.title, self.title_english, self.title_native)
 
-    def alternate_title(self, *, english: bool) -> str | None:
-        """Return the other title, unless it is the same but for case, punctuation and a letter."""
-        other = self.title if english else self.title_english
-        if not other:
-            return None
-        shown, told = self.display_title(english=english), _normalize_title(other)
-        differing = Levenshtein.distance(_normalize_title(shown), told, score_cutoff=1)
-        # A number is no spelling: "Season 2" and "Season 3" differ by a letter, too.
-        same_numbers = _NUMBERS.findall(shown) == _NUMBERS.findall(other)
-        return None if differing == 0 or (differing == 1 and same_numbers) else other
+    def alternate_title(self, language: TitleLanguage) -> str | None:
+        """Return another title, unless it is the same but for case, punctuation and a letter."""
+        shown = self.display_title(language)
+        others = (self.title, self.title_english)
+        return next((each for each in others if each and _is_another(each, shown)), None)
 
 
 class _Rows(dict[int, int]):
@@ -272,12 +277,13 @@ class Catalogue:
             values["picture"] = expand_picture_url(values["picture"])
         return Anime(**values)
 
-    def title(self, anime_id: int, *, english: bool = False) -> str:
-        """Return the title alone, for sentences: romanised, or English where there is one."""
+    def title(self, anime_id: int, language: TitleLanguage = TitleLanguage.ROMAJI) -> str:
+        """Return the title alone, for sentences, as `Anime.display_title`."""
         row = self._row_by_id.get(anime_id)
         if row is None:
             return f"Anime {anime_id}"
-        return str((english and self._columns["title_english"][row]) or self._columns["title"][row])
+        names = ("title", "title_english", "title_native")
+        return _choose_title(language, *(self._columns[name][row] for name in names))
 
     def series(self, anime_id: int) -> list[int]:
         """Return the ids of an anime's series in the order of watching; none if it is alone."""
@@ -302,8 +308,19 @@ class Catalogue:
         return {foreign: own for foreign, own in zip(theirs, ours, strict=True) if foreign}
 
 
-def _normalize_title(title: str) -> str:
-    return _NON_LETTERS.sub("", title.casefold())
+def _choose_title(
+    language: TitleLanguage, romaji: str, english: str | None, native: str | None
+) -> str:
+    found = {TitleLanguage.ENGLISH: english, TitleLanguage.NATIVE: native}.get(language)
+    return found or romaji
+
+
+def _is_another(title: str, shown: str) -> bool:
+    known, told = (_NON_LETTERS.sub("", each.casefold()) for each in (shown, title))
+    differing = Levenshtein.distance(known, told, score_cutoff=1)
+    # A number is no spelling: "Season 2" and "Season 3" differ by a letter, too.
+    same_numbers = _NUMBERS.findall(shown) == _NUMBERS.findall(title)
+    return differing > 1 or (differing == 1 and not same_numbers)
 
 
 def read_franchises(catalogue: Catalogue, anime_ids: Sequence[int]) -> Franchises:

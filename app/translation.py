@@ -15,8 +15,8 @@ from gettext import NullTranslations
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "translations"
-ENGLISH = "en"
-LANGUAGES = {ENGLISH: "English", "ja": "日本語"}
+ENGLISH, JAPANESE = "en", "ja"
+LANGUAGES = {ENGLISH: "English", JAPANESE: "日本語"}
 """Languages by their code, called what they call themselves. Each but English has its words in
 ``translations/CODE/LC_MESSAGES/messages.po``."""
 

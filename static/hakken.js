@@ -4,6 +4,8 @@
 const WORDS = JSON.parse(document.body.dataset.words);
 const SITE = "hakken.site";
 const TITLES = "hakken.titles";
+const TITLE_LANGUAGES = ["romaji", "english", "native"];
+const USUAL_TITLES = document.body.dataset.titles;
 
 /** What is kept under a key, after a value was put there, or null to forget it. localStorage may be switched off. */
 function stored(key, value) {
@@ -56,14 +58,15 @@ for (const site of document.querySelectorAll("[data-remember]")) {
 // The titles that were chosen last are asked for from the start; addresses keep saying theirs.
 addEventListener("click", ({ target }) => {
   const titles = target.closest?.(".choice.titles");
-  if (titles) stored(TITLES, /title(=|%3D)english/.test(titles.href ?? titles.value));
+  if (titles) stored(TITLES, /title(?:=|%3D)(\w+)/.exec(titles.href ?? titles.value)?.[1] ?? USUAL_TITLES);
 }, { capture: true });
-if (stored(TITLES) === "true") {
+const wantedTitles = stored(TITLES) === "true" ? "english" : stored(TITLES); // as it once was kept
+if (TITLE_LANGUAGES.includes(wantedTitles) && wantedTitles !== USUAL_TITLES) {
   for (const form of document.querySelectorAll("[data-ask], [data-search]")) {
     if (form.elements.title) continue;
-    form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "title", value: "english" }));
+    form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "title", value: wantedTitles }));
   }
-  for (const link of document.querySelectorAll("[data-titled]")) link.search = "title=english";
+  for (const link of document.querySelectorAll("[data-titled]")) link.search = `title=${wantedTitles}`;
 }
 
 // Chance is the visitor's: without scripts surprises come one after the other.

@@ -34,7 +34,8 @@
   const status = document.querySelector("[data-search-status]");
   const found = wall.querySelector("[data-found]");
   const known = wall.querySelector("[data-known]");
-  const english = form.elements.title?.value === "english";
+  const titles = form.elements.title?.value ?? document.body.dataset.titles;
+  const JAPANESE = /[々぀-ヿ㐀-鿿ｦ-ﾟ]/;
   const PAUSE = 200;
   const LIMIT = 12;
   let waiting = 0;
@@ -46,13 +47,16 @@
     return tile;
   }
 
-  function makeTile({ anime_id: id, title: romaji, title_english: translated, picture }) {
+  function makeTile({ anime_id: id, title: romaji, title_english: english, title_native: native, picture }) {
     const tile = emptyTile();
-    const title = (english && translated) || romaji;
+    const title = { english, native }[titles] || romaji;
     tile.inert = false;
     tile.querySelector(".poster").className = `poster tint-${id % 6}`;
     tile.querySelector(".initial").textContent = [...title][0];
-    for (const place of tile.querySelectorAll("legend, .tap-title")) place.textContent = title;
+    for (const place of tile.querySelectorAll("legend, .tap-title")) {
+      place.textContent = title;
+      if (JAPANESE.test(title)) place.lang = "ja";
+    }
     const before = known.querySelector(`input[name=t${id}]:checked`)?.value;
     for (const label of tile.querySelectorAll("label")) {
       const input = label.querySelector("input");

@@ -106,6 +106,7 @@ def _facts(place: int, anime_id: int) -> dict[str, object]:
         "kitsu_id": anime_id + KITSU_OFFSET if place % 3 else None,
         "title": title_of(anime_id),
         "title_english": f"English {anime_id}" if place % 2 else title_of(anime_id).upper(),
+        "title_native": f"{anime_id}番のアニメ" if place % 3 else None,
         "type": TYPES[place % len(TYPES)],
         "episodes": 1 + place,
         "year": 1980 + place,

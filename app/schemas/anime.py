@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field
 
 from app.age_rating import AgeRating
-from app.catalogue import Anime, Catalogue, RelationKind
+from app.catalogue import Anime, Catalogue, RelationKind, TitleLanguage
 from app.recommender import EngineName
 from app.schemas.base import SIX_DIGITS, Count, Rounded, Schema, Score
 
@@ -29,6 +29,7 @@ class AnimeSummary(AnimeTitle):
     """An anime in short."""
 
     title_english: str | None
+    title_native: Annotated[str | None, Field(description="in the letters of its country")]
     type: str | None
     year: int | None
     episodes: int | None
@@ -42,18 +43,26 @@ class AnimeRelation(AnimeTitle):
     relation: RelationKind | None
 
     @classmethod
-    def of_anime(cls, anime: Anime, catalogue: Catalogue, *, english: bool = False) -> Self | None:
+    def of_anime(
+        cls,
+        anime: Anime,
+        catalogue: Catalogue,
+        *,
+        title_language: TitleLanguage = TitleLanguage.ROMAJI,
+    ) -> Self | None:
         """Describe what an anime is to which other; None where nothing is known."""
         if anime.relation_id is None:
             return None
-        return cls.between(anime, anime.relation_id, catalogue, english=english)
+        return cls.between(anime, anime.relation_id, catalogue, title_language=title_language)
 
     @classmethod
-    def between(cls, anime: Anime, other: int, catalogue: Catalogue, *, english: bool) -> Self:
+    def between(
+        cls, anime: Anime, other: int, catalogue: Catalogue, *, title_language: TitleLanguage
+    ) -> Self:
         """Describe what an anime is to another one."""
         return cls(
             anime_id=other,
-            title=catalogue.title(other, english=english),
+            title=catalogue.title(other, title_language),
             relation=anime.relation_kind if anime.relation_id == other else None,
         )
 
@@ -97,12 +106,15 @@ class RankedAnime(AnimePreview, Ranked):
     rating_inferred: RatingInferred
 
 
-def summary_fields(anime: Anime, *, english: bool = False) -> dict[str, Any]:
-    """Build the fields of an `AnimeSummary`; ``english`` titles where there are any."""
+def summary_fields(
+    anime: Anime, *, title_language: TitleLanguage = TitleLanguage.ROMAJI
+) -> dict[str, Any]:
+    """Build the fields of an `AnimeSummary`."""
     return {
         "anime_id": anime.anime_id,
-        "title": anime.display_title(english=english),
+        "title": anime.display_title(title_language),
         "title_english": anime.title_english,
+        "title_native": anime.title_native,
         "type": anime.type,
         "year": anime.year,
         "episodes": anime.episodes,
@@ -112,11 +124,11 @@ def summary_fields(anime: Anime, *, english: bool = False) -> dict[str, Any]:
 
 
 def preview_fields(
-    anime: Anime, *, english: bool = False, source: str | None = None
+    anime: Anime, *, title_language: TitleLanguage = TitleLanguage.ROMAJI, source: str | None = None
 ) -> dict[str, Any]:
     """Build the fields of an `AnimePreview` for who has a list on ``source``."""
     return {
-        **summary_fields(anime, english=english),
+        **summary_fields(anime, title_language=title_language),
         "picture": anime.picture,
         "url": anime.url_on(source),
         "mal_url": anime.url,
@@ -128,7 +140,7 @@ def ranked_fields(
     anime_id: int,
     catalogue: Catalogue,
     *,
-    english: bool = False,
+    title_language: TitleLanguage = TitleLanguage.ROMAJI,
     source: str | None = None,
 ) -> dict[str, Any]:
     """Build the fields of a `RankedAnime` for who has a list on ``source``."""
@@ -139,7 +151,7 @@ def ranked_fields(
         "themes": list(anime.themes),
         "age_rating": anime.age_rating,
         "rating_inferred": bool(anime.rating_inferred),
-        **preview_fields(anime, english=english, source=source),
+        **preview_fields(anime, title_language=title_language, source=source),
     }
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field
 
-from app.catalogue import Catalogue
+from app.catalogue import Catalogue, TitleLanguage
 from app.recommender import EngineName, GroupResult, SortOrder
 from app.recommender.group import GroupRecommendation, Suggestion
 from app.recommender.user_similarity import SharedItem, UserSimilarity
@@ -65,10 +65,12 @@ class GroupRecommendationSchema(RankedAnime):
     more_of_franchise: Count
 
     @classmethod
-    def build(cls, item: GroupRecommendation, catalogue: Catalogue, *, english: bool) -> Self:
+    def build(
+        cls, item: GroupRecommendation, catalogue: Catalogue, *, title_language: TitleLanguage
+    ) -> Self:
         """Describe one recommendation for both."""
         return cls(
-            **ranked_fields(item.rank, item.anime_id, catalogue, english=english),
+            **ranked_fields(item.rank, item.anime_id, catalogue, title_language=title_language),
             match=item.match,
             fans=[
                 MemberScoreSchema(
@@ -76,7 +78,7 @@ class GroupRecommendationSchema(RankedAnime):
                     predicted_score=each.predicted_score,
                     planned=each.planned,
                     because=ContributionSchema.from_contributions(
-                        each.contributions, catalogue, english=english
+                        each.contributions, catalogue, title_language=title_language
                     ),
                 )
                 for each in item.members
@@ -92,9 +94,11 @@ class SharedItemSchema(AnimeTitle):
     apart: Rounded
 
     @classmethod
-    def build(cls, item: SharedItem, catalogue: Catalogue, *, english: bool) -> Self:
+    def build(
+        cls, item: SharedItem, catalogue: Catalogue, *, title_language: TitleLanguage
+    ) -> Self:
         """Describe an anime that both scored."""
-        title = catalogue.title(item.anime_id, english=english)
+        title = catalogue.title(item.anime_id, title_language)
         return cls(
             anime_id=item.anime_id, title=title, scores=list(item.scores), apart=item.difference
         )
@@ -108,11 +112,13 @@ class SuggestionSchema(AnimeTitle):
     predicted_score: Score
 
     @classmethod
-    def build(cls, item: Suggestion, catalogue: Catalogue, *, english: bool) -> Self:
+    def build(
+        cls, item: Suggestion, catalogue: Catalogue, *, title_language: TitleLanguage
+    ) -> Self:
         """Describe an anime that one of the two loved."""
         return cls(
             anime_id=item.anime_id,
-            title=catalogue.title(item.anime_id, english=english),
+            title=catalogue.title(item.anime_id, title_language),
             score=item.score,
             match=item.match,
             predicted_score=item.predicted_score,
@@ -142,17 +148,23 @@ class PairRecommendationsResponse(Schema):
         members: list[PairMemberSchema],
         catalogue: Catalogue,
         *,
-        english: bool = False,
+        title_language: TitleLanguage = TitleLanguage.ROMAJI,
         **further: Any,
     ) -> Self:
         """Describe an answer for two; ``further`` are ``relax`` and ``ceiling``."""
         comparison = result.comparison
         favourites, disagreements = (
-            [SharedItemSchema.build(each, catalogue, english=english) for each in items]
+            [
+                SharedItemSchema.build(each, catalogue, title_language=title_language)
+                for each in items
+            ]
             for items in (comparison.favourites, comparison.disagreements)
         )
         first, second = (
-            [SuggestionSchema.build(each, catalogue, english=english) for each in items]
+            [
+                SuggestionSchema.build(each, catalogue, title_language=title_language)
+                for each in items
+            ]
             for items in result.suggestions
         )
         return cls(
@@ -162,7 +174,7 @@ class PairRecommendationsResponse(Schema):
             fans=members,
             likeness=UserSimilaritySchema.build(comparison.similarity),
             recommendations=[
-                GroupRecommendationSchema.build(item, catalogue, english=english)
+                GroupRecommendationSchema.build(item, catalogue, title_language=title_language)
                 for item in result.recommendations
             ],
             favourites=favourites,

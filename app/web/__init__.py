@@ -24,6 +24,7 @@ from app.web.middleware import (
     template_globals,
 )
 from app.web.presenters import text
+from app.web.requests.query import default_title_language, title_query
 from app.web.state import find_picture, open_app_state
 from app.web.template_cache import TemplateCache
 from app.web.views import (
@@ -72,6 +73,11 @@ def build_app(settings: AppSettings, version: str) -> Flask:
         static_folder=str(find_shipped("static")),
     )
     app.jinja_env.filters |= text.FILTERS | {"picture": find_picture}
+    app.jinja_env.globals |= {
+        "default_title_language": default_title_language,
+        "other_title_languages": text.other_title_languages,
+        "title_query": title_query,
+    }
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     # Who develops should not wait for what keeps a damaged model from visitors.
     app.extensions["hakken"] = state = open_app_state(settings, version, is_tried=not app.debug)

@@ -69,6 +69,22 @@ def test_picks_keep_it_while_searching(visit: Visit) -> None:
     expect(page).to_have_url(re.compile("title=english"))
 
 
+def test_who_reads_japanese_finds_native_titles_until_others_are_chosen(visit: Visit) -> None:
+    page = visit("/pick?lang=ja")
+    titles = re.compile(rf"{SCORED[1]}番のアニメ|Anime no. {SCORED[1]}")
+    page.get_by_label("見たことのあるアニメ").fill(f"anime no {SCORED[1]}")
+    found = page.locator("[data-found]").get_by_text(titles).first
+    expect(found).to_have_text(f"{SCORED[1]}番のアニメ")
+    expect(found).to_have_attribute("lang", "ja")
+    page.get_by_role("link", name="ローマ字タイトル").click()
+    page.wait_for_url("**/pick?title=romaji")
+    page.goto("/pick")
+    page.get_by_label("見たことのあるアニメ").fill(f"anime no {SCORED[1]}")
+    expect(page.locator("[data-found]").get_by_text(titles).first).to_have_text(
+        f"Anime no. {SCORED[1]}"
+    )
+
+
 @pytest.mark.parametrize("width", [320, 2560])
 def test_titles_of_any_script_and_length_fit(visit: Visit, width: int) -> None:
     page = visit(

@@ -49,6 +49,7 @@ def test_a_page_says_what_is_known(client: FlaskClient, held: Library) -> None:
         "MyAnimeList": f"https://myanimelist.net/anime/{ONE}",
         "AniList": f"https://anilist.co/anime/{ONE + ANILIST_OFFSET}",
         "English titles": f"/anime/{ONE}?title=english",
+        "Japanese titles": f"/anime/{ONE}?title=native",
     }
 
 

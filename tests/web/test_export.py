@@ -79,6 +79,7 @@ def test_no_cell_is_a_formula(start: str) -> None:
         anime_id=5,
         title=f'{start}HYPERLINK("x")',
         title_english=None,
+        title_native=None,
         type="TV",
         year=None,
         episodes=None,

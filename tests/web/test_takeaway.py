@@ -35,6 +35,7 @@ def pick(anime_id: int, title: str = "T", *, kind: str | None = "TV") -> Recomme
         anime_id=anime_id,
         title=title,
         title_english=None,
+        title_native=None,
         type=kind,
         year=2026,
         episodes=None,

@@ -1,4 +1,4 @@
-"""Romanised or English titles: on every page that names anime, in files, and in the API."""
+"""Romanised, English or native titles: on every page that names anime, in files, and in the API."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import json
 import pytest
 from flask.testing import FlaskClient
 
-from app.catalogue import Anime
+from app.catalogue import Anime, TitleLanguage
 from tests.tiny_model import tiny_catalogue, title_of
 from tests.web.fans import IDS, SCORED, regular_export
 from tests.web.html_page import Element, read_html
 from tests.web.test_pages import page
 from tests.web.test_upload import send
 
-ENGLISH = {
-    row["anime_id"]: row["title_english"] or row["title"] for row in tiny_catalogue().to_dicts()
-}
+ROWS = tiny_catalogue().to_dicts()
+ENGLISH = {row["anime_id"]: row["title_english"] or row["title"] for row in ROWS}
+NATIVE = {row["anime_id"]: row["title_native"] or row["title"] for row in ROWS}
 USER = "/user/anilist/Regular"
 
 
@@ -32,17 +32,61 @@ def cards(shown: Element) -> dict[str, str]:
     return {link.attributes["href"]: link.text for link in links}
 
 
+def switches(shown: Element) -> dict[str, str]:
+    """What titles can be changed to, and where."""
+    return {link.text: link.attributes["href"] for link in shown.all("a", class_="titles")}
+
+
+@pytest.mark.parametrize("language", ["english", "native"])
 @pytest.mark.parametrize(
     "address", [USER, f"/picks/{SCORED[0]}-9", "/together/example", "/example"]
 )
-def test_cards_are_called_by_their_english_titles(client: FlaskClient, address: str) -> None:
-    shown = page(client, f"{address}?title=english")
+def test_cards_are_called_by_the_titles_asked_for(
+    client: FlaskClient, address: str, language: str
+) -> None:
+    names = {"english": ENGLISH, "native": NATIVE}[language]
+    shown = page(client, f"{address}?title={language}")
     told = cards(shown)
-    assert told == {f"/anime/{n}?title=english": ENGLISH[n] for n in map(_id, told)}
+    assert told == {f"/anime/{n}?title={language}": names[n] for n in map(_id, told)}
     assert all(told == title_of(_id(link)) for link, told in cards(page(client, address)).items())
-    switch = shown.one("a", class_="titles")
-    assert (switch.text, switch.attributes["href"]) == ("Romaji titles", address)
-    assert cards(page(client, switch.attributes["href"])).keys().isdisjoint(told)
+    others = {"romaji": "Romaji titles", "english": "English titles", "native": "Japanese titles"}
+    del others[language]
+    assert switches(shown) == {
+        label: address if other == "romaji" else f"{address}?title={other}"
+        for other, label in others.items()
+    }
+    assert cards(page(client, address)).keys().isdisjoint(told)
+
+
+@pytest.mark.parametrize("address", [f"{USER}?title=native", "/example?lang=ja", "/?title=native"])
+def test_native_titles_are_marked_as_japanese(client: FlaskClient, address: str) -> None:
+    shown = page(client, address)
+    titled = [e for kind in ("h2", "h3", "cite", "legend") for e in shown.all(kind)]
+    native = [each for each in titled if each.text in NATIVE.values() and "番" in each.text]
+    assert len(native) > 10
+    assert {each.attributes.get("lang") for each in native} == {"ja"}
+    romaji = [each for each in titled if each.text in NATIVE.values() and "番" not in each.text]
+    assert romaji
+    assert {each.attributes.get("lang") for each in romaji} == {None}
+
+
+def test_who_reads_japanese_sees_native_titles_unless_others_are_chosen(
+    client: FlaskClient,
+) -> None:
+    shown = page(client, f"{USER}?lang=ja")
+    told = cards(shown)
+    assert told == {f"/anime/{n}": NATIVE[n] for n in map(_id, told)}
+    romaji, english = switches(shown).values()
+    assert romaji == f"{USER}?title=romaji"
+    told = cards(page(client, romaji))
+    assert told == {f"/anime/{n}?title=romaji": title_of(n) for n in map(_id, told)}
+    assert all(
+        form.one("input", name="title") for form in page(client, "/?title=romaji").all("form")
+    )
+    assert english == f"{USER}?title=english"
+    assert cards(page(client, "/user/anilist/Regular?lang=en")) == {
+        link.partition("?")[0]: title for link, title in told.items()
+    }
 
 
 def _id(address: str) -> int:
@@ -52,7 +96,7 @@ def _id(address: str) -> int:
 def test_the_other_title_stands_below(client: FlaskClient) -> None:
     for card in page(client, f"{USER}?title=english").one("ol").all("li"):
         romaji = title_of(_id(card.one("h2").one("a").attributes["href"]))
-        below = [p.text for p in card.all("p", class_="english")]
+        below = [p.text for p in card.all("p", class_="other-title")]
         same = card.one("h2").text.casefold() == romaji.casefold()
         assert below == ([] if same else [romaji])
 
@@ -71,11 +115,22 @@ def test_files_and_the_api_follow(client: FlaskClient) -> None:
     for line in csv.DictReader(io.StringIO(table, newline="")):
         assert line["title"] == ENGLISH[int(line["anime_id"])]
     rows = [{"anime_id": n, "score": 8} for n in SCORED]
-    answer = client.post("/api/v1/recommendations", json={"list": rows, "title": "english"})
-    assert answer.json is not None
-    for item in answer.json["recommendations"]:
-        assert item["title"] == ENGLISH[item["anime_id"]]
-        assert all(why["title"] == ENGLISH[why["anime_id"]] for why in item["because"])
+    for language, names in (("english", ENGLISH), ("native", NATIVE)):
+        answer = client.post("/api/v1/recommendations", json={"list": rows, "title": language})
+        assert answer.json is not None
+        for item in answer.json["recommendations"]:
+            assert item["title"] == names[item["anime_id"]]
+            assert all(why["title"] == names[why["anime_id"]] for why in item["because"])
+
+
+def test_files_from_a_japanese_page_have_its_titles(client: FlaskClient) -> None:
+    links = {a.text: a.attributes["href"] for a in page(client, f"{USER}?lang=ja").all("a")}
+    address = next(each for each in links.values() if "format=csv" in each)
+    assert address == f"{USER}?format=csv&lang=ja"
+    client.delete_cookie("lang")
+    table = client.get(address).data.decode("utf-8-sig")
+    for line in csv.DictReader(io.StringIO(table, newline="")):
+        assert line["title"] == NATIVE[int(line["anime_id"])]
 
 
 def test_an_anime_s_page_keeps_the_language(client: FlaskClient) -> None:
@@ -88,7 +143,7 @@ def test_an_anime_s_page_keeps_the_language(client: FlaskClient) -> None:
     assert {a.attributes["href"]: a.text for a in inside} == {
         f"/anime/{n}?title=english": ENGLISH[n] for n in (_id(a.attributes["href"]) for a in inside)
     }
-    assert shown.one("a", class_="titles").attributes["href"] == f"/anime/{one}"
+    assert switches(shown)["Romaji titles"] == f"/anime/{one}"
     assert page(client, f"/anime/{one}").one("h1").text == title_of(one)
 
 
@@ -117,7 +172,7 @@ def test_forms_carry_it_on_without_scripts(client: FlaskClient) -> None:
 def test_an_upload_s_picks_can_be_switched(client: FlaskClient) -> None:
     shown = read_html(send(client, regular_export()).text)
     carried = shown.one("input", name="list").attributes["value"]
-    switch = shown.one("button", class_="titles")
+    switch = shown.all("button", class_="titles")[0]
     choice = switch.attributes["value"].replace("%3D", "=")
     assert (switch.text, choice) == ("English titles", "title=english")
     english = read_html(client.post("/upload", data={"list": carried, "choice": choice}).text)
@@ -127,10 +182,10 @@ def test_an_upload_s_picks_can_be_switched(client: FlaskClient) -> None:
     )
 
 
-def test_there_are_two_languages(client: FlaskClient) -> None:
+def test_there_are_three_languages(client: FlaskClient) -> None:
     for address in (USER, f"/anime/{IDS[0]}", "/pick", "/together", "/"):
         shown = page(client, f"{address}?title=klingon", 400)
-        assert "“title” should be one of romaji, english" in shown.text
+        assert "“title” should be one of romaji, english, native:" in shown.text
     refused = client.post(
         "/api/v1/recommendations",
         data=json.dumps({"list": [], "title": "x"}),
@@ -152,4 +207,23 @@ def test_a_title_that_differs_by_a_letter_is_not_told_twice(
     romaji: str, english: str, told: str | None
 ) -> None:
     anime = Anime(1, romaji, title_english=english)
-    assert anime.alternate_title(english=False) == told
+    assert anime.alternate_title(TitleLanguage.ROMAJI) == told
+
+
+@pytest.mark.parametrize(
+    ("language", "shown", "below"),
+    [
+        (TitleLanguage.NATIVE, "進撃の巨人", "Shingeki no Kyojin"),
+        (TitleLanguage.ENGLISH, "Attack on Titan", "Shingeki no Kyojin"),
+        (TitleLanguage.ROMAJI, "Shingeki no Kyojin", "Attack on Titan"),
+    ],
+)
+def test_another_title_is_told_beside_the_one_shown(
+    language: TitleLanguage, shown: str, below: str
+) -> None:
+    anime = Anime(1, "Shingeki no Kyojin", "Attack on Titan", "進撃の巨人")
+    assert anime.display_title(language) == shown
+    assert anime.alternate_title(language) == below
+    unnamed = Anime(1, "Shingeki no Kyojin")
+    assert unnamed.display_title(language) == "Shingeki no Kyojin"
+    assert unnamed.alternate_title(language) is None

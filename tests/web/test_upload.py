@@ -54,6 +54,7 @@ def test_order_and_more_go_on_from_the_page_itself(client: FlaskClient) -> None:
         "Hidden gems": "order=discover",
         "Predicted score": "order=score",
         "English titles": "title=english",
+        "Japanese titles": "title=native",
         "Surprise me": "surprise=1",
         "20 more titles": "n=40",
         "See all best matches": "n=40",

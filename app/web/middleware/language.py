@@ -40,6 +40,7 @@ def init_app(app: Flask) -> None:
         "language": current_language.get,
         "text_direction": text_direction,
         "in_language": _address_in,
+        "file_address": _file_address,
     }
 
 
@@ -52,9 +53,12 @@ def _chosen() -> str | None:
 def _choose_language() -> None:
     language: str | None = ENGLISH
     if not request.path.startswith(_FOR_PROGRAMS):
-        language = _chosen() or request.cookies.get(COOKIE)
-        if language not in LANGUAGES:
-            language = _accepted()
+        language = _chosen()
+        # A file is asked for by programs, too, and is the same for all who have its address.
+        if not language and "format" not in request.args:
+            language = request.cookies.get(COOKIE)
+            if language not in LANGUAGES:
+                language = _accepted()
     current_language.set(language or ENGLISH)
 
 
@@ -81,6 +85,14 @@ def _tell_language(response: Response) -> Response:
         )
         response.headers["Cache-Control"] = "private, no-store"
     return response
+
+
+def _file_address(page: str, file_format: str) -> str:
+    """Build the address of a file about a page, in the language of the current page."""
+    query = f"format={file_format}"
+    if current_language.get() != ENGLISH:
+        query += f"&{ARGUMENT}={current_language.get()}"
+    return f"{page}{'&' if '?' in page else '?'}{query}"
 
 
 def _address_in(language: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from app.catalogue import Anime
+from app.catalogue import Anime, TitleLanguage
 from app.web.presenters.cards import relation_text, site_links
 from app.web.presenters.shelves import PosterTile
 from app.web.requests.query import DEFAULT_SIMILAR
@@ -24,10 +24,10 @@ ALSO_LOVED_COUNT = 8
 
 
 def anime_page_context(
-    library: Library, anime: Anime, position: int, *, english: bool
+    library: Library, anime: Anime, position: int, *, title_language: TitleLanguage
 ) -> dict[str, Any]:
     """Build what ``anime.html`` shows of the anime at ``position`` of the model (-1: not in it)."""
-    title, catalogue = anime.display_title(english=english), library.catalogue
+    title, catalogue = anime.display_title(title_language), library.catalogue
     alike = find_similar_items(library, position, DEFAULT_SIMILAR)
 
     series = series_in_order(library, anime)
@@ -37,13 +37,13 @@ def anime_page_context(
     )
 
     def tiles(rows: Iterable[SimilarItem | AlsoLovedAnime]) -> list[PosterTile]:
-        return [PosterTile.of(row.anime, english=english) for row in rows]
+        return [PosterTile.of(row.anime, title_language=title_language) for row in rows]
 
     return {
         "anime": anime,
         "title": title,
-        "other": anime.alternate_title(english=english),
-        "english": english,
+        "other": anime.alternate_title(title_language),
+        "title_language": title_language,
         "standing": anime_stats(library, position),
         "few_lists": library.model.parameters.rare_item_lists,
         "for_children": is_for_children(library, position),
@@ -54,11 +54,11 @@ def anime_page_context(
         },
         "loved": tiles(find_also_loved(library, position, ALSO_LOVED_COUNT)),
         "details": library.details_cache.get_known(anime.anime_id),
-        "relation": relation_text(anime, catalogue, english=english),
+        "relation": relation_text(anime, catalogue, title_language=title_language),
         "series": [
             (
-                PosterTile.of(other, english=english),
-                relation_text(other, catalogue, english=english),
+                PosterTile.of(other, title_language=title_language),
+                relation_text(other, catalogue, title_language=title_language),
             )
             for other in series
         ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from app.catalogue import Anime
+from app.catalogue import Anime, TitleLanguage
 from app.details import DetailsResult
 from app.lists.entry import AnimeList
 from app.recommender import GroupResult, RecommendationResult
@@ -127,7 +127,7 @@ def pair_answer(
         result,
         members,
         library.catalogue,
-        english=options.english,
+        title_language=options.title,
         relax=_describe_relaxations(filtered.relaxations) or None,
         ceiling=_ceiling_schema(library, filtered.filters, options),
     )
@@ -143,7 +143,7 @@ def similar_users_export(
         library.model,
         library.catalogue,
         engine,
-        english=options.english,
+        title_language=options.title,
         first_rank=options.offset + 1,
         site=site,
     )
@@ -158,7 +158,7 @@ def similar_users_answer(
         library.model,
         library.catalogue,
         resolve_engine(library, options),
-        english=options.english,
+        title_language=options.title,
         first_rank=options.offset + 1,
         site=anime_list.source,
         source=anime_list.source,
@@ -222,7 +222,12 @@ def similar_anime_answer(
 
 
 def anime_for_fan_answer(
-    library: Library, anime: Anime, judged: AnimeForFan, owner: tuple[str, str], *, english: bool
+    library: Library,
+    anime: Anime,
+    judged: AnimeForFan,
+    owner: tuple[str, str],
+    *,
+    title_language: TitleLanguage,
 ) -> AnimeForFanResponse:
     """Answer whether an anime is for a fan; ``owner`` is the site and the name."""
     source, username = owner
@@ -232,14 +237,16 @@ def anime_for_fan_answer(
         source=source,
         username=username,
         anime_id=anime.anime_id,
-        title=anime.display_title(english=english),
+        title=anime.display_title(title_language),
         personal=judged.is_personalized,
         seen=judged.is_seen,
         planned=judged.is_planned,
         own_score=judged.own_score,
         recommendation=None
         if judged.item is None
-        else RecommendationSchema.build(judged.item, catalogue, english=english, source=source),
+        else RecommendationSchema.build(
+            judged.item, catalogue, title_language=title_language, source=source
+        ),
     )
 
 
@@ -286,7 +293,7 @@ def _build_answer(
     return response.build(
         filtered.result,
         library.catalogue,
-        english=options.english,
+        title_language=options.title,
         relax=_relaxations_if_empty(filtered),
         ceiling=_ceiling_schema(library, filtered.filters, options),
         **further,

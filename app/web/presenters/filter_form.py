@@ -13,7 +13,7 @@ from app.recommender import EngineName, SortOrder
 from app.recommender.array_types import BoolArray
 from app.translation import format_number, gettext, mark, ngettext
 from app.vocabulary import catalogue_word
-from app.web.presenters.text import count_titles
+from app.web.presenters.text import count_titles, other_title_languages
 from app.web.requests.query import (
     MAX_POPULARITY,
     MAX_TOP,
@@ -23,7 +23,6 @@ from app.web.requests.query import (
     QueryOptions,
     Season,
     SimilarUsersOptions,
-    TitleLanguage,
     to_page_query,
 )
 from app.web.requests.values import MAX_MARKS
@@ -156,7 +155,7 @@ class PageControls:
     catalogue: Catalogue
     order_links: tuple[OptionLink, ...]
     engine_links: tuple[OptionLink, ...]
-    title_language_link: OptionLink
+    title_language_links: tuple[OptionLink, ...]
     more_link: OptionLink | None
     filter_form: FilterForm
     data_date: str
@@ -169,8 +168,7 @@ class PageControls:
 
     def alternate_title(self, anime_id: int) -> str | None:
         """Return the title that is not shown as the first, if there is another."""
-        english = self.filter_form.options.english
-        return self.catalogue.get_anime(anime_id).alternate_title(english=english)
+        return self.catalogue.get_anime(anime_id).alternate_title(self.filter_form.options.title)
 
     def ignore_link(self, anime_id: int, label: str) -> OptionLink:
         """Offer the picks as they would be if an anime did not stand on the list."""
@@ -198,13 +196,14 @@ def control_fields(
 
     Where nothing is ``personal`` there is no order and no engine to choose.
     """
-    language = TitleLanguage.ROMAJI if options.english else TitleLanguage.ENGLISH
-    title_label = gettext("Romaji titles") if options.english else gettext("English titles")
     return {
         "catalogue": library.catalogue,
         "order_links": _order_links(options) if personal else (),
         "engine_links": _engine_links(options, library.model.engines) if personal else (),
-        "title_language_link": OptionLink(title_label, options.with_changes(title=language)),
+        "title_language_links": tuple(
+            OptionLink(label, options.with_changes(title=language))
+            for language, label in other_title_languages(options.title)
+        ),
         "more_link": _more_link(options, shown),
         "filter_form": build_filter_form(library, filtered, options, planned_labels),
         "data_date": library.model.manifest.created[:10],
@@ -401,17 +400,17 @@ def _mark_links(catalogue: Catalogue, options: QueryOptions) -> Iterable[OptionL
         )
     for anime_id in options.ignore:
         left = tuple(other for other in options.ignore if other != anime_id)
-        title = catalogue.title(anime_id, english=options.english)
+        title = catalogue.title(anime_id, options.title)
         label = gettext("Without your %(title)s", title=title)
         yield OptionLink(label, options.with_changes(ignore=left))
     for anime_id in options.hide:
         left = tuple(other for other in options.hide if other != anime_id)
-        title = catalogue.title(anime_id, english=options.english)
+        title = catalogue.title(anime_id, options.title)
         label = gettext("Hidden: %(title)s", title=title)
         yield OptionLink(label, options.with_changes(hide=left))
     for anime_id, score in options.seen:
         others = tuple(mark for mark in options.seen if mark[0] != anime_id)
-        title = catalogue.title(anime_id, english=options.english)
+        title = catalogue.title(anime_id, options.title)
         label = (
             gettext("Seen: %(title)s, %(score)s", title=title, score=score)
             if score

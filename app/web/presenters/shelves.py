@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from app.catalogue import Anime, Catalogue
+from app.catalogue import Anime, Catalogue, TitleLanguage
 from app.recommender import RecommendedItem
 from app.translation import gettext
 from app.web.presenters.filter_form import OptionLink
@@ -21,9 +21,9 @@ class PosterTile:
     match: float | None = None
 
     @classmethod
-    def of(cls, anime: Anime, *, english: bool) -> PosterTile:
+    def of(cls, anime: Anime, *, title_language: TitleLanguage) -> PosterTile:
         """Make the poster of an anime."""
-        return cls(anime, anime.display_title(english=english))
+        return cls(anime, anime.display_title(title_language))
 
     @property
     def anime_id(self) -> int:
@@ -52,7 +52,7 @@ class ShelfSection:
 
 
 def build_shelf_sections(
-    shelves: Iterable[Shelf], catalogue: Catalogue, *, english: bool
+    shelves: Iterable[Shelf], catalogue: Catalogue, *, title_language: TitleLanguage
 ) -> list[ShelfSection]:
     """Word shelves for the page."""
     return [
@@ -60,20 +60,24 @@ def build_shelf_sections(
             name=gettext(shelf.name),
             loved_title=None
             if shelf.loved is None
-            else catalogue.title(shelf.loved, english=english),
+            else catalogue.title(shelf.loved, title_language),
             all_link=OptionLink(gettext("See all"), shelf.options),
-            tiles=tuple(_build_tile(item, catalogue, english=english) for item in shelf.items),
+            tiles=tuple(
+                _build_tile(item, catalogue, title_language=title_language) for item in shelf.items
+            ),
         )
         for shelf in shelves
     ]
 
 
-def build_tiles(anime: Iterable[Anime], *, english: bool) -> list[PosterTile]:
+def build_tiles(anime: Iterable[Anime], *, title_language: TitleLanguage) -> list[PosterTile]:
     """Make posters of anime."""
-    return [PosterTile.of(each, english=english) for each in anime]
+    return [PosterTile.of(each, title_language=title_language) for each in anime]
 
 
-def _build_tile(item: RecommendedItem, catalogue: Catalogue, *, english: bool) -> PosterTile:
+def _build_tile(
+    item: RecommendedItem, catalogue: Catalogue, *, title_language: TitleLanguage
+) -> PosterTile:
     anime = catalogue.get_anime(item.anime_id)
     match = item.match if item.match_percentile is None else item.match_percentile
-    return PosterTile(anime, anime.display_title(english=english), match)
+    return PosterTile(anime, anime.display_title(title_language), match)

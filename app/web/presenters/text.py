@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
-from app.catalogue import Anime
+from markupsafe import Markup
+
+from app.catalogue import Anime, TitleLanguage
 from app.lists.progress import FetchProgress
 from app.schemas.anime import AnimeSummary, RankedAnime
 from app.translation import gettext, mark, ngettext
@@ -16,6 +19,13 @@ _CONTINUATIONS = {
     "alternative": mark("Another version of %(title)s"),
     "summary": mark("Tells again: %(title)s"),
 }
+
+_TITLE_LABELS = {
+    TitleLanguage.ROMAJI: mark("Romaji titles"),
+    TitleLanguage.ENGLISH: mark("English titles"),
+    TitleLanguage.NATIVE: mark("Japanese titles"),
+}
+_JAPANESE_LETTERS = re.compile("[々぀-ヿ㐀-鿿ｦ-ﾟ]")
 
 
 def clamp_percent(value: float) -> int:
@@ -71,6 +81,17 @@ def continuation_text(relation: str | None) -> str:
     return _CONTINUATIONS.get(relation or "", mark("Next after %(title)s"))
 
 
+def other_title_languages(current: TitleLanguage) -> list[tuple[TitleLanguage, str]]:
+    """List what else anime can be called by, and the words for it."""
+    return [(each, gettext(label)) for each, label in _TITLE_LABELS.items() if each is not current]
+
+
+def title_attributes(title: str) -> Markup:
+    """Return the attributes of the element that holds a title: which way and how it is read."""
+    is_japanese = _JAPANESE_LETTERS.search(title)
+    return Markup('dir="auto" lang="ja"') if is_japanese else Markup('dir="auto"')
+
+
 def poster_initial(title: str) -> str:
     """Choose the letter that stands where a poster is missing."""
     return next((letter for letter in title if letter.isalnum()), "?").upper()
@@ -101,5 +122,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "word": catalogue_word,
     "capital": capital,
     "initial": poster_initial,
+    "title_attributes": title_attributes,
 }
 """What templates may write after a ``|``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
+from app.catalogue import TitleLanguage
 from app.lists.entry import AnimeList, ListEntry
 from app.recommender import (
     ArtifactError,
@@ -34,7 +35,7 @@ from app.web.presenters.pair_page import build_pair_page
 from app.web.presenters.results import build_results_page
 from app.web.presenters.shelves import build_shelf_sections
 from app.web.presenters.taste_summary import summarize_taste
-from app.web.requests.query import ResultsOptions, SimilarUsersOptions, TitleLanguage
+from app.web.requests.query import ResultsOptions, SimilarUsersOptions
 from app.web.services.anime import (
     anime_stats,
     find_also_loved,
@@ -127,17 +128,19 @@ def _answers(library: Library) -> Iterator[Schema]:
 def _pages(library: Library) -> Iterator[Any]:
     lists, options = _trial_lists(library), ResultsOptions(title=TitleLanguage.ENGLISH)
     filtered, pair = _recommendations(library), _for_pair(library)
-    answer = RecommendationsResponse.build(filtered.result, library.catalogue, english=True)
+    answer = RecommendationsResponse.build(
+        filtered.result, library.catalogue, title_language=TitleLanguage.ENGLISH
+    )
     yield build_results_page(library, filtered, answer, lists[0], options)
     estimates = estimate_items(library.model, trial_list(library.model))
     shelves = build_shelves(library, estimates, options, filtered.result)
-    yield build_shelf_sections(shelves, library.catalogue, english=True)
+    yield build_shelf_sections(shelves, library.catalogue, title_language=TitleLanguage.ENGLISH)
     yield known_anime(library, TRIAL_SIMILAR), season_anime(library)
     yield summarize_taste(library.model, library.attributes, filtered.result.profile)
     both = pair_answer(library, pair, lists, options)
     yield build_pair_page(library, pair, both, lists, ("one", "other"), options)
     for anime, position in _trial_anime(library):
-        yield anime_page_context(library, anime, position, english=True)
+        yield anime_page_context(library, anime, position, title_language=TitleLanguage.ENGLISH)
     yield load_model_quality(library.model)
     yield second_stage_result(library.model)
     yield build_worked_example(library, lists[0])

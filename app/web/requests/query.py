@@ -24,9 +24,10 @@ from pydantic import (
 from werkzeug.datastructures import MultiDict
 
 from app.age_rating import CEILINGS, Ceiling
+from app.catalogue import TitleLanguage
 from app.recommender import EngineName, SortOrder
 from app.title_search import MAX_QUERY_LENGTH
-from app.translation import gettext
+from app.translation import JAPANESE, current_language, gettext
 from app.web.requests.values import (
     MARK_PATTERN,
     MAX_MARKS,
@@ -91,13 +92,6 @@ class PlannedMode(StrEnum):
     ONLY = "only"
 
 
-class TitleLanguage(StrEnum):
-    """Which of its titles an anime is called by. What has no English title keeps the other."""
-
-    ROMAJI = "romaji"
-    ENGLISH = "english"
-
-
 AnimeId = Annotated[int, Field(gt=0, lt=2**31)]
 GivenScore = Annotated[int, Field(ge=0, le=10)]
 SeenMarks = Annotated[
@@ -137,6 +131,21 @@ Preferences = Annotated[
         "nearest fans prefer ranks what they loved, and leaves out what they prefer less than all"
     ),
     BeforeValidator(split_values),
+]
+
+
+def default_title_language() -> TitleLanguage:
+    """Return what anime are called where nothing was chosen: as who speaks the language does."""
+    is_japanese = current_language.get() == JAPANESE
+    return TitleLanguage.NATIVE if is_japanese else TitleLanguage.ROMAJI
+
+
+TitleChoice = Annotated[
+    TitleLanguage,
+    Field(
+        description="one of " + ", ".join(TitleLanguage) + ": how anime are called",
+        json_schema_extra={"default": TitleLanguage.ROMAJI},
+    ),
 ]
 LeastScore = Annotated[float, Field(ge=1, le=10, allow_inf_nan=False)]
 Types = Annotated[
@@ -226,10 +235,7 @@ class QueryOptions(StrictQuery):
         ),
         BeforeValidator(parse_ids),
     ] = ()
-    title: Annotated[
-        TitleLanguage,
-        Field(description="one of " + ", ".join(TitleLanguage) + ": how anime are called"),
-    ] = TitleLanguage.ROMAJI
+    title: TitleChoice = Field(default_factory=default_title_language)
     hide: Annotated[
         tuple[AnimeId, ...],
         Field(
@@ -256,11 +262,6 @@ class QueryOptions(StrictQuery):
         if maximum is not None and minimum is not None and maximum < minimum:
             raise ValueError(f"should not be less than {name}")
         return maximum
-
-    @property
-    def english(self) -> bool:
-        """Whether anime are called by their English titles."""
-        return self.title is TitleLanguage.ENGLISH
 
     def with_changes(self, **changes: Any) -> Self:
         """Copy these options with some changed."""
@@ -326,10 +327,7 @@ class ForFanQuery(StrictQuery):
     username: Annotated[
         str, Field(min_length=1, max_length=100, description="a username on that site")
     ]
-    title: Annotated[
-        TitleLanguage,
-        Field(description="one of " + ", ".join(TitleLanguage) + ": how anime are called"),
-    ] = TitleLanguage.ROMAJI
+    title: TitleChoice = Field(default_factory=default_title_language)
 
 
 class PairQuery(UserQuery):
@@ -457,6 +455,11 @@ def to_page_query(options: QueryOptions) -> dict[str, Any]:
     return {
         _PAGE_NAME_BY_OPTION[name]: _option_text(name, value) for name, value in changed.items()
     }
+
+
+def title_query(language: TitleLanguage) -> dict[str, Any]:
+    """Write what anime are called as query arguments: none where that needs not be said."""
+    return to_page_query(QueryOptions(title=language))
 
 
 @cache

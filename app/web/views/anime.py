@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, abort, render_template, request
 
-from app.catalogue import Anime
+from app.catalogue import Anime, TitleLanguage
 from app.schemas.anime_for_fan import AnimeForFanResponse
 from app.web.presenters.anime_page import anime_page_context
 from app.web.presenters.answers import (
@@ -18,7 +18,6 @@ from app.web.requests.query import (
     DetailsQuery,
     ForFanQuery,
     SimilarQuery,
-    TitleLanguage,
     parse_query,
     parse_title_language,
 )
@@ -43,8 +42,8 @@ blueprint = Blueprint("anime", __name__)
 def show_anime(anime_id: int) -> Response:
     """Show the page of an anime."""
     anime, position = _find_or_404(anime_id)
-    english = parse_title_language(request.args) is TitleLanguage.ENGLISH
-    context = anime_page_context(get_library(), anime, position, english=english)
+    title_language = parse_title_language(request.args)
+    context = anime_page_context(get_library(), anime, position, title_language=title_language)
     return page_response(render_template("anime.html", **context), PUBLIC_HOUR)
 
 
@@ -78,10 +77,10 @@ def show_anime_for_fan(anime_id: int) -> str:
     library, typed = get_library(), request.args
     anime, position = _find_or_404(anime_id)
     user = resolve_user(library, typed.get("source", ""), typed.get("username", ""))
-    english = parse_title_language(typed) is TitleLanguage.ENGLISH
-    context = anime_page_context(library, anime, position, english=english)
+    title_language = parse_title_language(typed)
+    context = anime_page_context(library, anime, position, title_language=title_language)
     context["source"] = user.source.slug
-    context["verdict"] = _judge(anime, position, user, english=english)
+    context["verdict"] = _judge(anime, position, user, title_language=title_language)
     return render_template("anime.html", **context)
 
 
@@ -92,8 +91,7 @@ def get_anime_for_fan(anime_id: int) -> Response:
     anime, position = _find_or_404(anime_id)
     query = parse_query(ForFanQuery, request.args)
     user = UserRef(get_source(get_library(), query.source), query.username)
-    english = query.title is TitleLanguage.ENGLISH
-    return json_response(_judge(anime, position, user, english=english))
+    return json_response(_judge(anime, position, user, title_language=query.title))
 
 
 @blueprint.get("/api/v1/details")
@@ -109,11 +107,13 @@ def get_details() -> Response:
     )
 
 
-def _judge(anime: Anime, position: int, user: UserRef, *, english: bool) -> AnimeForFanResponse:
+def _judge(
+    anime: Anime, position: int, user: UserRef, *, title_language: TitleLanguage
+) -> AnimeForFanResponse:
     library, anime_list = get_library(), fetch_list(user)
     judged = judge_for_fan(library, anime_list, position)
     owner = user.source.slug, anime_list.username or user.username
-    return anime_for_fan_answer(library, anime, judged, owner, english=english)
+    return anime_for_fan_answer(library, anime, judged, owner, title_language=title_language)
 
 
 def _find_or_404(anime_id: int) -> tuple[Anime, int]:

@@ -30,10 +30,12 @@ class FavouritesPage(ListPage):
         library, source, options = get_library(), self.user.source, self.options
         user_list = to_user_list(anime_list)
         filtered = recommend_and_record(library, user_list, options, anime_list.unmapped)
-        catalogue, english = library.catalogue, options.english
-        answer = RecommendationsResponse.build(filtered.result, catalogue, english=english)
+        catalogue, title_language = library.catalogue, options.title
+        answer = RecommendationsResponse.build(
+            filtered.result, catalogue, title_language=title_language
+        )
         favourites = build_favourite_cards(
-            anime_list, answer.recommendations, catalogue, english=english
+            anime_list, answer.recommendations, catalogue, title_language=title_language
         )
         name = anime_list.username or self.user.username
         picks = "pages.show_user_recommendations"

@@ -14,7 +14,6 @@ from app.web.request_costs import Cost, rate_limited
 from app.web.requests.query import (
     PairQuery,
     QueryOptions,
-    TitleLanguage,
     parse_page_query,
     parse_query,
     parse_title_language,
@@ -53,7 +52,7 @@ def show_pair_form() -> str | AnyResponse:
     return render_template(
         "pair_start.html",
         sources=get_library().sources,
-        english=parse_title_language(typed) is TitleLanguage.ENGLISH,
+        title_language=parse_title_language(typed),
         fans=[
             (typed.get(f"{prefix}source", ""), typed.get(f"{prefix}name", ""))
             for prefix in PARAMETER_PREFIXES
@@ -121,7 +120,9 @@ def _respond(
     filtered = recommend_for_pair(library, *lists, options)
     answer = pair_answer(library, filtered, lists, options)
     if (shape := request.args.get("format")) in tuple(CardShape):
-        card = build_pair_card(library, filtered.result, answer, names, english=options.english)
+        card = build_pair_card(
+            library, filtered.result, answer, names, title_language=options.title
+        )
         return card_response(card, CardShape(shape), *lists)
     if "format" in request.args:
         return export_response(request.args["format"], answer)

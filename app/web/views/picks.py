@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from app.catalogue import TitleLanguage
 from app.title_search import MAX_QUERY_LENGTH
 from app.web.presenters.answers import search_answer
 from app.web.presenters.shelves import build_tiles
@@ -14,12 +13,10 @@ from app.web.request_costs import Cost, rate_limited
 from app.web.requests.pick_list import add_pick, format_picks, parse_picks
 from app.web.requests.query import (
     DEFAULT_SEARCH_LIMIT,
-    QueryOptions,
     SearchQuery,
-    TitleLanguage,
     parse_query,
     parse_title_language,
-    to_page_query,
+    title_query,
 )
 from app.web.services.showcase import known_anime
 from app.web.state import get_library
@@ -55,15 +52,12 @@ def show_picker() -> str | AnyResponse:
 
 def _render(picks: dict[int, int], query: str, language: TitleLanguage) -> str:
     library = get_library()
-    english = language is TitleLanguage.ENGLISH
-    other_language = TitleLanguage.ROMAJI if english else TitleLanguage.ENGLISH
     found = library.search(query, DEFAULT_SEARCH_LIMIT)
     offered = known_anime(library, PICK_WALL, frozenset(picks)) if not query else []
     return render_template(
         "pick.html",
         query=query,
-        english=english,
-        switched=_picker_url(picks, other_language, q=query or None),
+        title_language=language,
         found=[anime for anime in found if anime.anime_id not in picks],
         rows=[
             (
@@ -74,16 +68,9 @@ def _render(picks: dict[int, int], query: str, language: TitleLanguage) -> str:
             for anime_id, score in picks.items()
         ],
         picks=format_picks(picks),
-        naming=_title_query(language),
-        wall_tiles=build_tiles(offered, english=english),
+        wall_tiles=build_tiles(offered, title_language=language),
     )
 
 
-def _picker_url(picks: dict[int, int], language: TitleLanguage, **query: Any) -> str:
-    return url_for(
-        ".show_picker", picks=format_picks(picks) or None, **query, **_title_query(language)
-    )
-
-
-def _title_query(language: TitleLanguage) -> dict[str, Any]:
-    return to_page_query(QueryOptions(title=language))
+def _picker_url(picks: dict[int, int], language: TitleLanguage) -> str:
+    return url_for(".show_picker", picks=format_picks(picks) or None, **title_query(language))

@@ -29,9 +29,9 @@ from app.web.requests.query import (
     MAX_TOP,
     QueryOptions,
     ResultsOptions,
-    TitleLanguage,
     parse_page_query,
     parse_title_language,
+    title_query,
     to_page_query,
 )
 from app.web.requests.upload import (
@@ -98,16 +98,16 @@ class UserResultsPage(ListPage):
 def show_home() -> Response:
     """Show where everything starts; ``?source=`` preselects a site."""
     library = get_library()
-    english = parse_title_language(request.args) is TitleLanguage.ENGLISH
+    title_language = parse_title_language(request.args)
     season, this_season = season_anime(library)
     page = render_template(
         "home.html",
         sources=library.sources,
         source=request.args.get("source", ""),
-        english=english,
-        wall_tiles=build_tiles(known_anime(library, HOME_WALL), english=english),
+        title_language=title_language,
+        wall_tiles=build_tiles(known_anime(library, HOME_WALL), title_language=title_language),
         season=season,
-        season_tiles=build_tiles(this_season, english=english),
+        season_tiles=build_tiles(this_season, title_language=title_language),
         anime=len(library.model),
         data_date=library.model.manifest.created[:10],
     )
@@ -152,7 +152,7 @@ def redirect_to_picks() -> AnyResponse:
     """Lead on from posters that were tapped to the picks for them."""
     typed, catalogue = request.args, get_library().catalogue
     picks = add_tapped_picks(parse_picks(typed.get("picks", "")), catalogue, typed)
-    kept = to_page_query(QueryOptions(title=parse_title_language(typed)))
+    kept = title_query(parse_title_language(typed))
     if not picks:
         return redirect(url_for("picks.show_picker", **kept), 303)
     return redirect(url_for(".show_picked_recommendations", picks=format_picks(picks), **kept), 303)
@@ -237,7 +237,7 @@ def _render_or_export(
         filtered = replace(filtered, result=draw_surprise(filtered.result, options.surprise))
     result = filtered.result
     answer = RecommendationsResponse.build(
-        result, library.catalogue, english=options.english, site=anime_list.source
+        result, library.catalogue, title_language=options.title, site=anime_list.source
     )
     if file_format in tuple(CardShape):
         card = build_taste_card(
@@ -245,7 +245,7 @@ def _render_or_export(
             result,
             answer,
             context.get("name"),
-            english=options.english,
+            title_language=options.title,
             is_example=context.get("sample", False),
         )
         return card_response(card, CardShape(file_format), anime_list)
@@ -258,7 +258,7 @@ def _render_or_export(
         shelves = build_shelves(library, filtered.estimates, options, result)
     return render_template(
         "results.html",
-        shelves=build_shelf_sections(shelves, library.catalogue, english=options.english),
+        shelves=build_shelf_sections(shelves, library.catalogue, title_language=options.title),
         results=build_results_page(library, filtered, answer, anime_list, options),
         taste=summarize_taste(library.model, library.attributes, result.profile),
         page_query=to_page_query,

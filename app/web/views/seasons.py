@@ -6,7 +6,7 @@ from flask import Blueprint, Response, abort, render_template, request
 
 from app.web.presenters.shelves import build_tiles
 from app.web.request_costs import Cost, rate_limited
-from app.web.requests.query import MAX_YEAR, MIN_YEAR, Season, TitleLanguage, parse_title_language
+from app.web.requests.query import MAX_YEAR, MIN_YEAR, Season, parse_title_language
 from app.web.services.showcase import SeasonOfYear, anime_of_season, current_season
 from app.web.state import get_library
 from app.web.views.responses import PUBLIC_HOUR, page_response
@@ -34,14 +34,14 @@ def show_season(year: int, name: str) -> Response:
 
 def _respond(when: SeasonOfYear) -> Response:
     library = get_library()
-    english = parse_title_language(request.args) is TitleLanguage.ENGLISH
+    title_language = parse_title_language(request.args)
     neighbours = [when.shifted(-1), when.shifted(1)]
     page = render_template(
         "season.html",
         when=when,
-        tiles=build_tiles(anime_of_season(library, when, MAX_SHOWN), english=english),
+        tiles=build_tiles(anime_of_season(library, when, MAX_SHOWN), title_language=title_language),
         neighbours=[each for each in neighbours if anime_of_season(library, each, 1)],
         sources=library.sources,
-        english=english,
+        title_language=title_language,
     )
     return page_response(page, PUBLIC_HOUR)
