@@ -11,7 +11,16 @@ from typing import Final
 from PIL import Image, ImageChops, ImageDraw
 
 from app.card_images.card import CardShape, ShareCard, Tile, TileRow
-from app.card_images.text import BOLD, MARK, MEDIUM, drawable_text, first_drawable, fit_text, font
+from app.card_images.text import (
+    BOLD,
+    MARK,
+    MEDIUM,
+    choose_font,
+    drawable_text,
+    first_drawable,
+    fit_text,
+    font,
+)
 
 SCALE = 2
 PAPER, SHEET, INK, SOFT, EDGE, LENS = (
@@ -21,6 +30,18 @@ PAPER, SHEET, INK, SOFT, EDGE, LENS = (
 TINTS: Final = (222, 8, 158, 282, 32, 196, 250, 340, 130, 305, 55, 178)
 """The hues of posters: those that missing ones have on the pages, and what lies between."""
 POSTER_RATIO = 318 / 225
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """A text in lines, in the font and size in which it fits."""
+
+    name: str
+    size: int
+    lines: list[str]
+
+    def height(self, leading: float) -> int:
+        return round(leading * self.size) * len(self.lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +144,10 @@ class _Painter:
 
     def draw_heading(self, text: str) -> int:
         """Draw the heading; return where it ends."""
-        size, lines = self._fit(text, BOLD, self._at.heading_sizes, self._at.column, 2)
+        fitted = self._fit(text, BOLD, self._at.heading_sizes, self._at.column, 2)
         top = self._at.heading_top
-        self._lines((self._at.margin, top), lines, BOLD, size, INK, 1.08)
-        return top + round(1.08 * size * len(lines))
+        self._lines((self._at.margin, top), fitted, INK, 1.08)
+        return top + fitted.height(1.08)
 
     def draw_chips(self, texts: Iterable[str], top: int) -> int:
         """Draw words in boxes, in two lines at most; return where they end."""
@@ -155,18 +176,16 @@ class _Painter:
         if card.number:
             self._circle(left, top, lens, LENS)
             sizes = tuple(round(lens * share) for share in (0.42, 0.36, 0.3))
-            number, lines = self._fit(card.number, BOLD, sizes, round(0.82 * lens), 1)
-            self._text((left + lens // 2, top + lens // 2), lines[0], BOLD, number, INK, "mm")
+            number = self._fit(card.number, BOLD, sizes, round(0.82 * lens), 1)
+            middle = (left + lens // 2, top + lens // 2)
+            self._text(middle, number.lines[0], BOLD, number.size, INK, "mm")
             left, wide = left + lens + size, wide - lens - size
-        large = round(1.5 * size)
-        _, verdict = self._fit(card.verdict, BOLD, (large,), wide, 2) if card.verdict else (0, [])
-        _, told = (
-            self._fit(card.explanation, MEDIUM, (size,), wide, 3) if card.explanation else (0, [])
-        )
-        high = round(1.15 * large) * len(verdict) + round(1.35 * size) * len(told)
-        y = top + (lens - high) // 2
-        self._lines((left, y), verdict, BOLD, large, INK, 1.15)
-        self._lines((left, y + round(1.15 * large) * len(verdict)), told, MEDIUM, size, SOFT, 1.35)
+        verdict = self._fit(card.verdict, BOLD, (round(1.5 * size),), wide, 2)
+        told = self._fit(card.explanation, MEDIUM, (size,), wide, 3)
+        high = verdict.height(1.15)
+        y = top + (lens - high - told.height(1.35)) // 2
+        self._lines((left, y), verdict, INK, 1.15)
+        self._lines((left, y + high), told, SOFT, 1.35)
 
     def draw_rows(self, rows: tuple[TileRow, ...]) -> None:
         """Draw the rows of posters, in the middle of the room for them."""
@@ -189,9 +208,9 @@ class _Painter:
         self._image.paste(poster, (SCALE * left, SCALE * top), _rounded(poster.size, SCALE * 10))
         pad = round(0.07 * wide)
         text = first_drawable(tile.titles, f"Anime {tile.anime_id}")
-        size, lines = self._fit(text, BOLD, at.title_sizes, wide - 2 * pad, 4)
-        y = top + high - pad - round(1.12 * size * len(lines))
-        self._lines((left + pad, y), lines, BOLD, size, "#ffffff", 1.12)
+        fitted = self._fit(text, BOLD, at.title_sizes, wide - 2 * pad, 4)
+        y = top + high - pad - fitted.height(1.12)
+        self._lines((left + pad, y), fitted, "#ffffff", 1.12)
         small = round(0.92 * at.label)
         badge_wide = round(self._length(tile.badge, BOLD, small) + 0.9 * small)
         box = (left + pad, top + pad, left + pad + badge_wide, top + pad + round(1.55 * small))
@@ -208,26 +227,26 @@ class _Painter:
     def _text(
         self, at: tuple[int, int], text: str, name: str, size: int, fill: str, anchor: str
     ) -> None:
-        self._draw.text(
-            (SCALE * at[0], SCALE * at[1]), text, fill, font(name, SCALE * size), anchor
-        )
+        letters = font(choose_font(text, name), SCALE * size)
+        self._draw.text((SCALE * at[0], SCALE * at[1]), text, fill, letters, anchor)
 
-    def _lines(
-        self, at: tuple[int, int], lines: list[str], name: str, size: int, fill: str, leading: float
-    ) -> None:
-        for number, line in enumerate(lines):
-            y = at[1] + round((number + 0.5) * leading * size)
-            self._text((at[0], y), line, name, size, fill, "lm")
+    def _lines(self, at: tuple[int, int], text: _Lines, fill: str, leading: float) -> None:
+        for number, line in enumerate(text.lines):
+            y = at[1] + round((number + 0.5) * leading * text.size)
+            self._text((at[0], y), line, text.name, text.size, fill, "lm")
 
     def _fit(
         self, text: str, name: str, sizes: tuple[int, ...], width: int, max_lines: int
-    ) -> tuple[int, list[str]]:
+    ) -> _Lines:
+        if not text:
+            return _Lines(name, sizes[0], [])
+        chosen = choose_font(text, name)
         scaled = tuple(SCALE * size for size in sizes)
-        size, lines = fit_text(text, name, scaled, SCALE * width, max_lines)
-        return size // SCALE, lines
+        size, lines = fit_text(text, chosen, scaled, SCALE * width, max_lines)
+        return _Lines(chosen, size // SCALE, lines)
 
     def _length(self, text: str, name: str, size: int) -> float:
-        return font(name, SCALE * size).getlength(text) / SCALE
+        return font(choose_font(text, name), SCALE * size).getlength(text) / SCALE
 
 
 def _draw_poster(anime_id: int, width: int, height: int) -> Image.Image:

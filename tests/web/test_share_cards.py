@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sqlite3
 import time
 from pathlib import Path
@@ -13,9 +14,13 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from app import create_app
-from app.recommender import UserList, WatchStatus
+from app.catalogue import TitleLanguage
+from app.recommender import UserList, WatchStatus, recommend
 from app.recommender.fold_in import fold_in
+from app.schemas.recommendations import RecommendationsResponse
 from app.settings import AppSettings
+from app.translation import LANGUAGES, current_language
+from app.web.presenters.share_card import build_taste_card
 from app.web.services.favourites import find_loved
 from app.web.services.library import Library
 from app.web.state import AppState
@@ -39,6 +44,7 @@ PAGES = (
     "/together/example",
     "/favourites/anilist/Regular",
 )
+ROWS = tiny_catalogue().to_dicts()
 SIZES = {"card": (1200, 630), "tall": (1080, 1920)}
 
 
@@ -75,6 +81,35 @@ def test_both_pictures_are_links_on_the_page(client: FlaskClient, address: str) 
         assert size(answer.data) == wanted
         assert answer.headers["X-Robots-Tag"] == "noindex"
         assert answer.headers["Cache-Control"] == "private, max-age=300"
+
+
+def test_a_japanese_page_has_a_japanese_picture(client: FlaskClient) -> None:
+    japanese = tags(page(client, "/example?lang=ja"))["og:image"]
+    assert japanese == "http://localhost/example?format=card&lang=ja"
+    client.delete_cookie("lang")
+    in_english = client.get("/example?format=card", headers={"Accept-Language": "ja"})
+    assert in_english.data == client.get("/example?format=card").data
+    assert client.get(japanese).data != in_english.data
+    assert "Set-Cookie" not in client.get(japanese).headers
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_card_speaks_the_language_of_its_page(held: Library, language: str) -> None:
+    rows = [(n, 9.0 - at % 4, int(WatchStatus.COMPLETED)) for at, n in enumerate(IDS[:12])]
+    result = recommend(held.model, UserList.from_entries(rows))
+    answer = RecommendationsResponse.build(result, held.catalogue)
+    token = current_language.set(language)
+    try:
+        card = build_taste_card(held, result, answer, "Hana", title_language=TitleLanguage.NATIVE)
+    finally:
+        current_language.reset(token)
+    said = [*card.headings, card.verdict, card.explanation, *(row.label for row in card.rows)]
+    japanese = re.compile("[ぁ-んァ-ン一-龠]")
+    assert len(said) == 6
+    assert [each for each in said if bool(japanese.search(each)) != (language == "ja")] == []
+    shown = {tile.anime_id: tile.titles[0] for row in card.rows for tile in row.tiles}
+    native = {row["anime_id"]: row["title_native"] or row["title"] for row in ROWS}
+    assert shown == {each: native[each] for each in shown}
 
 
 def test_an_upload_has_a_picture_but_no_address(client: FlaskClient) -> None:
@@ -129,7 +164,7 @@ def test_a_list_that_cannot_be_read_has_no_picture(client: FlaskClient) -> None:
 
 
 def test_loved_is_what_is_scored_highest_one_a_series(held: Library) -> None:
-    facts = {row["anime_id"]: row for row in tiny_catalogue().to_dicts()}
+    facts = {row["anime_id"]: row for row in ROWS}
     adult = {IDS[FLAGGED], IDS[EXPLICIT]}
     scores = {n: 10.0 if n in adult else float(4 + at % 7) for at, n in enumerate(IDS)}
     rows = [(n, score, int(WatchStatus.COMPLETED)) for n, score in scores.items()]

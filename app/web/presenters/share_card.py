@@ -13,10 +13,10 @@ from app.recommender import GroupResult, RecommendationResult
 from app.schemas.anime import AnimeTitle
 from app.schemas.pair import PairRecommendationsResponse
 from app.schemas.recommendations import RecommendationSchema, RecommendationsResponse
-from app.translation import in_english
+from app.translation import gettext, mark, ngettext
 from app.web.presenters.pair_comparison import describe_similarity
 from app.web.presenters.taste_summary import MIN_SCORE_DIFFERENCE, summarize_taste
-from app.web.presenters.text import clamp_percent, count_titles, format_score
+from app.web.presenters.text import clamp_percent, format_score
 from app.web.services.favourites import find_loved
 from app.web.services.library import Library
 
@@ -26,16 +26,15 @@ ROW_SIZE = 3
 STRONG_DIFFERENCE = 0.6
 """Points by which somebody scores above or below others for a stronger word."""
 VERDICTS = (
-    (STRONG_DIFFERENCE, "A great enthusiast"),
-    (MIN_SCORE_DIFFERENCE, "An enthusiast"),
-    (-MIN_SCORE_DIFFERENCE, "A fair judge"),
-    (-STRONG_DIFFERENCE, "A critic"),
-    (-10.0, "A stern critic"),
+    (STRONG_DIFFERENCE, mark("A great enthusiast")),
+    (MIN_SCORE_DIFFERENCE, mark("An enthusiast")),
+    (-MIN_SCORE_DIFFERENCE, mark("A fair judge")),
+    (-STRONG_DIFFERENCE, mark("A critic")),
+    (-10.0, mark("A stern critic")),
 )
 """From this difference on somebody is called so."""
 
 
-@in_english()
 def build_taste_card(
     library: Library,
     result: RecommendationResult,
@@ -56,27 +55,21 @@ def build_taste_card(
         _tile(library, item.anime_id, _pick_badge(item, answer), title_language=title_language)
         for item in _for_everybody(library, answer.recommendations)
     ]
-    own = "A made-up fan’s taste" if is_example else "My taste in anime"
+    own = gettext("A made-up fan’s taste") if is_example else gettext("My taste in anime")
     verdict = explanation = ""
     if taste and taste.strictness is not None:
-        verdict = next(word for least, word in VERDICTS if taste.strictness >= least)
-        amount, side = f"{abs(taste.strictness):.1f}", "more" if taste.strictness > 0 else "less"
-        explanation = (
-            f"Gives the same anime {amount} {side} than others do."
-            if abs(taste.strictness) >= MIN_SCORE_DIFFERENCE
-            else "Scores the same anime about as others do."
-        )
+        verdict = gettext(next(word for least, word in VERDICTS if taste.strictness >= least))
+        explanation = _explain_strictness(taste.strictness)
     return ShareCard(
-        headings=(*((f"{name}’s taste in anime",) if name else ()), own),
+        headings=(*((gettext("%(name)s’s taste in anime", name=name),) if name else ()), own),
         chips=tuple(each.name for each in (*taste.genres, *taste.decades)) if taste else (),
         number=taste.mean_score if taste else "",
         verdict=verdict,
         explanation=explanation,
-        rows=_rows(("Loves", loved), ("Should watch next", picks)),
+        rows=_rows((gettext("Loves"), loved), (gettext("Should watch next"), picks)),
     )
 
 
-@in_english()
 def build_pair_card(
     library: Library,
     result: GroupResult,
@@ -102,13 +95,26 @@ def build_pair_card(
         for item in _for_everybody(library, answer.recommendations)
     ]
     return ShareCard(
-        headings=(f"{one} & {other}", "Two fans"),
+        headings=(f"{one} & {other}", gettext("Two fans")),
         chips=(),
         number=f"{alike.percent} %" if alike.percent is not None else "",
         verdict=alike.label,
-        explanation=f"{count_titles(seen)} that both have seen." if seen else "",
-        rows=_rows(("Both love", loved), ("For tonight", picks)),
+        explanation=ngettext(
+            "%(count)s title that both have seen.", "%(count)s titles that both have seen.", seen
+        )
+        if seen
+        else "",
+        rows=_rows((gettext("Both love"), loved), (gettext("For tonight"), picks)),
     )
+
+
+def _explain_strictness(difference: float) -> str:
+    amount = f"{abs(difference):.1f}"
+    if abs(difference) < MIN_SCORE_DIFFERENCE:
+        return gettext("Scores the same anime about as others do.")
+    if difference > 0:
+        return gettext("Gives the same anime %(amount)s more than others do.", amount=amount)
+    return gettext("Gives the same anime %(amount)s less than others do.", amount=amount)
 
 
 def _rows(loved: tuple[str, list[Tile]], picks: tuple[str, list[Tile]]) -> tuple[TileRow, ...]:
@@ -125,7 +131,12 @@ def _rows(loved: tuple[str, list[Tile]], picks: tuple[str, list[Tile]]) -> tuple
 
 def _tile(library: Library, anime_id: int, badge: str, *, title_language: TitleLanguage) -> Tile:
     anime = library.catalogue.get_anime(anime_id)
-    titles = (anime.display_title(title_language), anime.title_english, *anime.synonyms)
+    titles = (
+        anime.display_title(title_language),
+        anime.title,
+        anime.title_english,
+        *anime.synonyms,
+    )
     return Tile(anime_id, tuple(filter(None, titles)), badge)
 
 
