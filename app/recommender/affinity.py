@@ -124,6 +124,7 @@ def affinity_contributions(affinity: AffinityScores, positions: Int64Array) -> F
             matrix.indices,
             matrix.data,
             matrix.scale,
+            len(affinity.value),
         )
     return total * affinity.input_weight * affinity.lift[positions, None]
 

@@ -145,52 +145,40 @@ def weighted_row_sum(
 
 
 @jit_compiled
-def powered_weight_sums(
-    rows: Int64Array,
-    deviation: Float64Array,
-    indptr: Int64Array,
-    indices: Any,
-    data: Any,
-    scale: float,
-    exponent: float,
-    n: int,
+def weight_and_deviation_sums(
+    rows: Int64Array, deviation: Float64Array, indptr: Int64Array, indices: Any, data: Any, n: int
 ) -> tuple[Float64Array, Float64Array]:
-    """Return sums of weight x deviation and of weight over the rows, (n,) each.
-
-    A weight is a similarity, which is not negative, to the power ``exponent``.
-    """
+    """Return sums of weight x deviation and of weight over some rows of a CSR matrix, (n,) each."""
     sums = np.zeros((n, 2))  # side by side: one cache line a target
     for w in range(len(rows)):
         s, d = rows[w], deviation[w]
         for p in range(indptr[s], indptr[s + 1]):
             i = np.uint64(indices[p])
-            weight = (data[p] * scale) ** exponent
-            sums[i, 0] += weight * d
-            sums[i, 1] += weight
+            sums[i, 0] += data[p] * d
+            sums[i, 1] += data[p]
     return sums[:, 0].copy(), sums[:, 1].copy()
 
 
 @jit_compiled
 def dense_submatrix(
-    rows: Int64Array, columns: Int64Array, indptr: Int64Array, indices: Any, data: Any, scale: float
+    rows: Int64Array,
+    columns: Int64Array,
+    indptr: Int64Array,
+    indices: Any,
+    data: Any,
+    scale: float,
+    n: int,
 ) -> Float64Array:
-    """Return entries of a CSR matrix at some rows and columns, transposed: (columns, rows).
-
-    Columns ascend within a row, so each is found by bisection.
-    """
+    """Return entries of a CSR matrix with n columns at some of these and rows: (columns, rows)."""
     found = np.zeros((len(columns), len(rows)))
+    place = np.full(n, -1, np.int32)
+    for k in range(len(columns)):
+        place[columns[k]] = k
     for w in range(len(rows)):
-        first, last = indptr[rows[w]], indptr[rows[w] + 1]
-        for k in range(len(columns)):
-            low, high = first, last
-            while low < high:
-                middle = (low + high) >> 1
-                if np.int64(indices[middle]) < columns[k]:
-                    low = middle + 1
-                else:
-                    high = middle
-            if low < last and np.int64(indices[low]) == columns[k]:
-                found[k, w] = data[low] * scale
+        for p in range(indptr[rows[w]], indptr[rows[w] + 1]):
+            k = place[np.int64(indices[p])]
+            if k >= 0:
+                found[k, w] = data[p] * scale
     return found
 
 
@@ -209,16 +197,20 @@ def solve_lower(lower: Float64Array, rhs: Float64Array) -> Float64Array:
 
 
 @jit_compiled
-def solve_lower_transposed(lower: Float64Array, rhs: Float64Array) -> Float64Array:
-    """X (f, k) with ``lower``' X = ``rhs``, for a lower triangular (f, f) and (f, k)."""
+def solve_factorised(lower: Float64Array, upper: Float64Array, rhs: Float64Array) -> Float64Array:
+    """X (f,) with A x = ``rhs`` (f,), for A = ``lower`` ``upper``, its Cholesky factors (f, f).
+
+    Both are read along their rows, which is what can be done several columns at a time.
+    """
     x = rhs.copy()
-    for i in range(len(lower) - 1, -1, -1):
-        for k in range(x.shape[1]):
-            x[i, k] /= lower[i, i]
+    for i in range(len(x)):
+        x[i] /= upper[i, i]
+        for j in range(i + 1, len(x)):
+            x[j] -= upper[i, j] * x[i]
+    for i in range(len(x) - 1, -1, -1):
+        x[i] /= lower[i, i]
         for j in range(i):
-            factor = lower[i, j]
-            for k in range(x.shape[1]):
-                x[j, k] -= factor * x[i, k]
+            x[j] -= lower[i, j] * x[i]
     return x
 
 
@@ -319,12 +311,13 @@ def franchise_entry_points(
     last = 0
     while last < len(watch_order):
         first = last
-        shown = 0
+        shown, is_known = 0, False
         while (
             last < len(watch_order)
             and franchise_id[watch_order[last]] == franchise_id[watch_order[first]]
         ):
             at = watch_order[last]
+            is_known |= seen[at]
             if unseen[at]:
                 remaining[at] = False
                 shown += allowed[at]
@@ -332,9 +325,11 @@ def franchise_entry_points(
         if not shown:
             continue
         order = watch_order[first:last]
-        chosen = franchise_continuation(
-            order, prequel, entry_count, seen, unseen, between, min_share, between_share
-        )
+        chosen = -1
+        if is_known:
+            chosen = franchise_continuation(
+                order, prequel, entry_count, seen, unseen, between, min_share, between_share
+            )
         if chosen < 0:
             chosen = franchise_beginning(
                 order, prequel, entry_count, unseen, min_share, min_prequel_share

@@ -26,15 +26,14 @@ from app.recommender.parameters import ServingParameters
 from app.recommender.reranking.feature_names import (
     CORRECTION_FEATURES,
     FEATURES,
-    GROUP_OF_FEATURE,
-    GROUPS,
+    TOLD_GROUP_OF_FEATURE,
+    TOLD_GROUPS,
 )
 from app.recommender.reranking.item_descriptions import ItemDescriptions
 from app.recommender.training_users import TrainingUsers
 from app.recommender.trees import LeafTable, TreeEnsemble
 
 RECENT_YEARS = 5
-"""Below this quantile of popularity nothing is any less known."""
 
 
 @dataclass(frozen=True)
@@ -217,6 +216,8 @@ class Model:
         """Return the same model with other serving parameters; arrays are shared."""
         changed = copy.copy(self)
         changed.parameters = parameters
+        for name in ("powered_similarity", "relative_popularity"):  # of the parameters of before
+            changed.__dict__.pop(name, None)
         return changed
 
     def with_second_stage(self, trees: TreeEnsemble, popularity_weight: float) -> Model:
@@ -257,6 +258,15 @@ class Model:
         return np.maximum(self.popularity, least) / least
 
     @cached_property
+    def powered_similarity(self) -> ItemMatrix:
+        """The similarities of scores to the power ``similarity_exponent``, float32."""
+        matrix = self.score_model.similarity
+        powered = (
+            matrix.data.astype(np.float64) * matrix.scale
+        ) ** self.parameters.similarity_exponent
+        return ItemMatrix(matrix.indptr, matrix.indices, powered.astype(np.float32))
+
+    @cached_property
     def log_lists(self) -> Float64Array:
         """How well known anime are to those trained on, ln(1 + lists), (n,)."""
         return np.log1p(self.entry_count.astype(np.float64))
@@ -265,7 +275,7 @@ class Model:
     def rerank_leaves(self) -> LeafTable:
         """What reasons of the second stage are looked up in; only for a model that has one."""
         assert self.rerank_trees is not None
-        return self.rerank_trees.leaf_table(GROUP_OF_FEATURE, len(GROUPS))
+        return self.rerank_trees.leaf_table(TOLD_GROUP_OF_FEATURE, len(TOLD_GROUPS))
 
     @cached_property
     def is_recent(self) -> BoolArray:

@@ -18,6 +18,8 @@ from app.recommender.model import Model
 from app.recommender.score_model import ScorePrediction
 
 HIGHEST_SCORE = 10.0
+FEW = 64
+"""For no more it is quicker to count than to sort."""
 
 
 def corrected_scores(
@@ -58,7 +60,7 @@ def correction_features(
         prediction.gaussian_term[positions],
         prediction.knn_support[positions],
         value[positions],
-        np.searchsorted(np.sort(value), value[positions], "right") / len(value),
+        _share_not_above(value, value[positions]),
         score_model.item_bias[positions],
         noise,
         entries / n_users,
@@ -73,3 +75,10 @@ def correction_features(
         (score == HIGHEST_SCORE).mean() if len(score) else np.nan,
     ]
     return np.column_stack([*of_item, np.tile(of_user, (len(positions), 1))])
+
+
+def _share_not_above(value: Float64Array, wanted: Float64Array) -> Float64Array:
+    """How much of ``value`` (n,) each of some numbers is not below, (p,), from 0 to 1."""
+    if len(wanted) > FEW:
+        return np.searchsorted(np.sort(value), wanted, "right") / len(value)
+    return np.array([np.count_nonzero(value <= limit) for limit in wanted]) / len(value)

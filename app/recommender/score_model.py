@@ -69,16 +69,9 @@ def predict_scores(model: Model, profile: UserProfile, affinity: AffinityScores)
     )
     standard = (deviation - user_bias) / user_std
 
-    matrix = score_model.similarity
-    numerator, total_weight = kernels.powered_weight_sums(
-        entry_position,
-        standard,
-        matrix.indptr,
-        matrix.indices,
-        matrix.data,
-        matrix.scale,
-        parameters.similarity_exponent,
-        len(model),
+    matrix = model.powered_similarity
+    numerator, total_weight = kernels.weight_and_deviation_sums(
+        entry_position, standard, matrix.indptr, matrix.indices, matrix.data, len(model)
     )
     knn_term = numerator / (parameters.similarity_damping + total_weight)
 
@@ -140,11 +133,11 @@ def _entry_weights(
     factors = score_model.item_factors[row] * root[:, None]
     precision = np.eye(factors.shape[1]) + factors.T @ factors
     precision_cholesky = np.asarray(np.linalg.cholesky(precision), np.float64)
+    upper = np.ascontiguousarray(precision_cholesky.T)
 
     def precondition(left: Float64Array) -> Float64Array:
-        inner = kernels.solve_lower(precision_cholesky, (left @ factors)[:, None])
-        inner = kernels.solve_lower_transposed(precision_cholesky, inner)
-        return np.asarray(left - factors @ inner[:, 0])
+        inner = kernels.solve_factorised(precision_cholesky, upper, left @ factors)
+        return np.asarray(left - factors @ inner)
 
     def multiply_close(vector: Float64Array) -> Float64Array:
         of_close = kernels.weighted_row_sum(

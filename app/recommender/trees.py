@@ -9,18 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from app.recommender.array_types import (
-    BoolArray,
-    Float64Array,
-    Int16Array,
-    Int32Array,
-    Int64Array,
-    UInt8Array,
-)
-from app.recommender.arrays import ArtifactReader
+from app.recommender.array_types import Float64Array, Int16Array, Int32Array, Int64Array, UInt8Array
+from app.recommender.arrays import ArtifactReader, are_below, ascends
 from app.recommender.artifact import ArtifactError
 from app.recommender.kernels import jit_compiled
 
@@ -30,19 +24,22 @@ MAX_PATH = 64
 """Splits above a leaf, at most."""
 
 
+_Walk = tuple[Int32Array, Int64Array, Int32Array, Float64Array, Int32Array, Float64Array]
+
+
 def features_digest(names: Iterable[str]) -> str:
     """Tell apart trees that were trained on other features, or on these in another order."""
     return hashlib.sha256(",".join(names).encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TreeEnsemble:
     """Trees whose values are added up; m nodes in all, those of a tree side by side.
 
-    ``root`` (t,) is where each tree begins. ``feature`` (m,) is the column that a node splits by,
-    -1 for a leaf; ``left`` and ``right`` (m,) are the nodes below it, further on in the arrays;
-    ``nan_left`` (m,) is 1 where a missing value goes left. ``threshold`` (m,) is the value of a
-    leaf. ``cover`` (m,) is how many rows of training came by.
+    ``root`` (t,) is where each tree begins, ascending. ``feature`` (m,) is the column that a node
+    splits by, -1 for a leaf; ``left`` and ``right`` (m,) are the nodes below it, further on in the
+    arrays; ``nan_left`` (m,) is 1 where a missing value goes left. ``threshold`` (m,) is the value
+    of a leaf. ``cover`` (m,) is how many rows of training came by.
     """
 
     root: Int32Array
@@ -82,54 +79,29 @@ class TreeEnsemble:
             arrays.read_vector(f"{name}_nan_left", np.uint8, m),
             arrays.read_vector(f"{name}_cover", np.int32, m),
         )
-        at = np.arange(m)
-        split = feature >= 0
-        below = np.concatenate([trees.left[split], trees.right[split]])
-        # Children come after their parent, so no walk is endless.
-        if (
-            not ((feature >= -1) & (feature < len(features))).all()
-            or not (below < m).all()
-            or not (below > np.tile(at[split], 2)).all()
-            or not ((trees.root >= 0) & (trees.root < max(m, 1))).all()
-            or not (trees.cover > 0).all()
-            or (len(trees.root) and not m)
-            or _depth(trees) > MAX_PATH
-        ):
+        if not _is_forest(trees, len(features)):
             raise ArtifactError(f"{arrays.array_path(f'{name}_feature')}: is no forest.")
         return trees
 
     def predict(self, features: Float64Array) -> Float64Array:
         """Return the sum over all trees for each row of (c, f), (c,)."""
-        return predict_trees(
-            features, self.root, self.feature, self.threshold, self.left, self.right, self.nan_left
+        return predict_trees(features, *self._walk)
+
+    @cached_property
+    def _walk(self) -> _Walk:
+        return _lay_out_walk(
+            self.root, self.feature, self.threshold, self.left, self.right, self.nan_left
         )
 
     def leaf_table(self, group: Int64Array, n_groups: int) -> LeafTable:
-        """Work out what `shapley_values` looks up; ``group`` (f,) says what a feature is of."""
-        parent = np.full(len(self.feature), -1, np.int64)
-        split = np.flatnonzero(self.feature >= 0)
-        parent[self.left[split]] = parent[self.right[split]] = split
-        leaves = np.flatnonzero(self.feature < 0)
-        paths = _list_paths(leaves, parent, group, n_groups, self.feature, self.left, self.cover)
-        path_first, path_node, path_player, path_left, player_first, player, zero = paths
-        players = np.diff(player_first)
-        table_first = np.concatenate([[0], np.cumsum(players << players)])
-        table = np.empty(table_first[-1])
-        for leaf, at in enumerate(leaves.tolist()):
-            own = slice(player_first[leaf], player_first[leaf + 1])
-            room = table[table_first[leaf] : table_first[leaf + 1]]
-            _fill_table(zero[own], int(players[leaf]), float(self.threshold[at]), room)
-        return LeafTable(
-            n_groups,
-            path_first,
-            path_node,
-            path_player,
-            path_left,
-            player_first,
-            player,
-            table_first,
-            table,
+        """Work out what `shapley_values` looks up; ``group`` (f,) says what a feature is of.
+
+        Those of -1 are one more group, of which nobody asks what it adds.
+        """
+        parts = _tabulate_leaves(
+            self.feature, self.threshold, self.left, self.right, self.cover, group, n_groups
         )
+        return LeafTable(n_groups, *parts)
 
     def shapley_values(self, features: Float64Array, leaves: LeafTable) -> Float64Array:
         """Return what each group of features adds to the prediction of each row, (c, groups).
@@ -141,15 +113,15 @@ class TreeEnsemble:
         return shapley_of_groups(
             features,
             leaves.n_groups,
+            self.root,
             self.feature,
             self.threshold,
+            self.left,
+            self.right,
             self.nan_left,
-            leaves.path_first,
-            leaves.path_node,
-            leaves.path_player,
-            leaves.path_left,
-            leaves.player_first,
+            leaves.player_bit,
             leaves.player,
+            leaves.player_count,
             leaves.table_first,
             leaves.table,
         )
@@ -157,53 +129,122 @@ class TreeEnsemble:
 
 @dataclass(frozen=True, slots=True)
 class LeafTable:
-    """What each group of features adds at each of l leaves, for any of them passing or not.
+    """What each group of features adds at each leaf of m nodes, for any of them passing or not.
 
-    The splits above leaf i are ``path_node[path_first[i]:path_first[i + 1]]``, each of the player
-    (``path_player``) that its feature is of, and passed by going left where ``path_left``. Its
-    players are the groups ``player[player_first[i]:player_first[i + 1]]``; what they add stands in
-    ``table`` from ``table_first[i]`` on, a row for each set of players that pass all their splits,
-    by its bits.
+    Those that splits on the way down to a node are of are its players,
+    ``player[node, :player_count[node]]``, in the order in which they come. Each has a bit, from the
+    second on; the first is that of the group that nobody asks for. ``player_bit`` (m,) is the bit
+    that a split is of. What the players of a leaf add stands in ``table`` from ``table_first`` (m,)
+    on, a row for each set of groups that pass all their splits, by its bits.
     """
 
     n_groups: int
-    path_first: Int64Array
-    path_node: Int64Array
-    path_player: Int64Array
-    path_left: BoolArray
-    player_first: Int64Array
+    player_bit: Int64Array
     player: Int64Array
+    player_count: Int64Array
     table_first: Int64Array
     table: Float64Array
 
 
-def _depth(trees: TreeEnsemble) -> int:
-    depth = np.zeros(len(trees.feature), np.int64)
-    for at in np.flatnonzero(trees.feature >= 0):  # parents first
-        for below in (trees.left[at], trees.right[at]):
-            depth[below] = max(depth[below], depth[at] + 1)
-    return int(depth.max(initial=0))
+def _is_forest(trees: TreeEnsemble, n_features: int) -> bool:
+    """Whether every node but the roots is below one other of its tree, which stands before it."""
+    m, split = len(trees.feature), np.flatnonzero(trees.feature >= 0)
+    below, above = np.concatenate([trees.left[split], trees.right[split]]), np.tile(split, 2)
+    within = (trees.feature >= -1).all() and (trees.feature < n_features).all()
+    if not within or not are_below(below, m) or not are_below(trees.root, m):
+        return False
+    parents = np.bincount(below, minlength=m) + np.bincount(trees.root, minlength=m)
+    tree = np.searchsorted(trees.root, np.arange(m), side="right")
+    return bool(
+        ascends(trees.root, strictly=True)
+        and (parents == 1).all()
+        and (below > above).all()
+        and (tree[below] == tree[above]).all()
+        and (trees.cover > 0).all()
+        and _node_depths(trees.feature, trees.left, trees.right).max(initial=0) <= MAX_PATH
+    )
 
 
 @jit_compiled
-def predict_trees(
-    features: Float64Array,
+def _node_depths(feature: Int16Array, left: Int32Array, right: Int32Array) -> Int64Array:
+    """How many splits each node is below its root, (m,)."""
+    depth = np.zeros(len(feature), np.int64)
+    for at in range(len(feature)):  # parents first
+        if feature[at] >= 0:
+            depth[left[at]] = depth[right[at]] = depth[at] + 1
+    return depth
+
+
+@jit_compiled
+def _lay_out_walk(
     root: Int32Array,
     feature: Int16Array,
     threshold: Float64Array,
     left: Int32Array,
     right: Int32Array,
     nan_left: UInt8Array,
-) -> Float64Array:
-    """Return the sum of the leaves that each row of (c, f) ends in, (c,)."""
-    total = np.zeros(len(features))
+) -> _Walk:
+    """Lay trees out anew for `predict_trees`, so that going down is a sum and no branch.
+
+    Returns ``(root, levels, column, threshold, child, value)``. A node goes on at ``child`` (m,),
+    or one further where ``column`` (m,) of a row is above ``threshold`` (m,). Each feature has two
+    columns: in the first an unknown value is above every threshold, in the second below. Leaves go
+    on at themselves, so that each tree may be walked in as many steps as it has ``levels`` (t,).
+    """
+    m = len(feature)
+    depth = _node_depths(feature, left, right)
+    place, levels = np.zeros(m, np.int64), np.zeros(len(root), np.int64)
+    column, child = np.zeros(m, np.int32), np.zeros(m, np.int32)
+    limit, value = np.full(m, np.inf), np.zeros(m)
+    free = 0
     for t in range(len(root)):
-        for c in range(len(features)):
-            at = root[t]
-            while feature[at] >= 0:
-                goes_left = _goes_left(features[c, feature[at]], threshold[at], nan_left[at])
-                at = left[at] if goes_left else right[at]
-            total[c] += threshold[at]
+        place[root[t]] = free
+        free += 1
+        for at in range(root[t], root[t + 1] if t + 1 < len(root) else m):
+            levels[t] = max(levels[t], depth[at])
+            to = place[at]
+            if feature[at] < 0:
+                child[to], value[to] = to, threshold[at]
+                continue
+            place[left[at]], place[right[at]] = free, free + 1
+            column[to] = 2 * feature[at] + nan_left[at]
+            limit[to], child[to] = threshold[at], free
+            free += 2
+    return root.copy(), levels, column, limit, child, value
+
+
+@jit_compiled
+def predict_trees(
+    features: Float64Array,
+    root: Int32Array,
+    levels: Int64Array,
+    column: Int32Array,
+    threshold: Float64Array,
+    child: Int32Array,
+    value: Float64Array,
+) -> Float64Array:
+    """Return the sum of the leaves that each row of (c, f) ends in, (c,).
+
+    All rows go down a tree side by side, a level at a time and without a branch, which is what
+    costs most in a walk; `_lay_out_walk` has the arrays.
+    """
+    rows, width = len(features), 2 * features.shape[1]
+    known = np.empty(rows * width)
+    for c in range(rows):
+        for f in range(features.shape[1]):
+            v = features[c, f]
+            known[c * width + 2 * f] = np.inf if np.isnan(v) else v
+            known[c * width + 2 * f + 1] = -np.inf if np.isnan(v) else v
+    total, node = np.zeros(rows), np.empty(rows, np.int32)
+    for t in range(len(root)):
+        node[:] = root[t]
+        for _ in range(levels[t]):
+            for c in range(rows):
+                at = node[c]
+                above = known[c * width + column[at]] > threshold[at]
+                node[c] = child[at] + np.int32(above)
+        for c in range(rows):
+            total[c] += value[node[c]]
     return total
 
 
@@ -242,93 +283,93 @@ def _shapley_weights(
 
 @jit_compiled
 def _fill_table(zero: Float64Array, players: int, value: float, table: Float64Array) -> None:
-    """What the players of a leaf add, a row for each set of them that pass, by its bits."""
-    one, weight, added = np.empty(players), np.empty(players + 1), np.empty(players)
-    for passed in range(1 << players):
-        for k in range(players):
+    """What the players of a leaf add, a row for each set of groups that pass, by its bits."""
+    groups = players + 1
+    one, weight, added = np.empty(groups), np.empty(groups + 1), np.empty(groups)
+    for passed in range(1 << groups):
+        for k in range(groups):
             one[k] = (passed >> k) & 1
-        _shapley_weights(one, zero, players, weight, added)
+        _shapley_weights(one, zero, groups, weight, added)
         for k in range(players):
-            table[passed * players + k] = added[k] * value
+            table[passed * players + k] = added[k + 1] * value
 
 
 @jit_compiled
-def _list_paths(
-    leaves: Int64Array,
-    parent: Int64Array,
+def _tabulate_leaves(
+    feature: Int16Array,
+    threshold: Float64Array,
+    left: Int32Array,
+    right: Int32Array,
+    cover: Int32Array,
     group: Int64Array,
     n_groups: int,
-    feature: Int16Array,
-    left: Int32Array,
-    cover: Int32Array,
-) -> tuple[Int64Array, Int64Array, Int64Array, BoolArray, Int64Array, Int64Array, Float64Array]:
-    """The paths above the leaves, their players and the shares of rows that these let pass."""
-    n = len(leaves)
-    path_first, player_first = np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
-    path_node, path_player = (np.empty(n * MAX_PATH, np.int64), np.empty(n * MAX_PATH, np.int64))
-    path_left = np.empty(n * MAX_PATH, np.bool_)
-    player, zero = np.empty(n * n_groups, np.int64), np.ones(n * n_groups)
-    place = np.full(n_groups, -1, np.int64)
-    for leaf in range(n):
-        below, p, first = leaves[leaf], path_first[leaf], player_first[leaf]
-        players = 0
-        while parent[below] >= 0:
-            node = parent[below]
-            g = group[feature[node]]
-            if place[g] < 0:
-                place[g] = players
-                player[first + players] = g
-                players += 1
-            zero[first + place[g]] *= cover[below] / cover[node]
-            path_node[p], path_player[p], path_left[p] = node, place[g], below == left[node]
-            below = node
-            p += 1
-        path_first[leaf + 1], player_first[leaf + 1] = p, first + players
-        place[:] = -1
-    end, last = path_first[n], player_first[n]
-    return (
-        path_first,
-        path_node[:end].copy(),
-        path_player[:end].copy(),
-        path_left[:end].copy(),
-        player_first,
-        player[:last].copy(),
-        zero[:last].copy(),
-    )
+) -> tuple[Int64Array, Int64Array, Int64Array, Int64Array, Float64Array]:
+    """The arrays of a `LeafTable`."""
+    m = len(feature)
+    bit, count, first = np.ones(m, np.int64), np.zeros(m, np.int64), np.zeros(m, np.int64)
+    player = np.zeros((m, n_groups), np.int64)
+    share = np.ones((m, n_groups + 1))  # of the rows that come by, by bit
+    end = 0
+    for at in range(m):  # parents first
+        if feature[at] < 0:
+            first[at] = end
+            end += count[at] << (count[at] + 1)
+            continue
+        g, k = group[feature[at]], 0
+        if g >= 0:
+            while k < count[at] and player[at, k] != g:
+                k += 1
+            k += 1
+        bit[at] = 1 << k
+        for below in (left[at], right[at]):
+            player[below], share[below] = player[at], share[at]
+            count[below] = max(count[at], k)
+            share[below, k] *= cover[below] / cover[at]
+            if k > 0:
+                player[below, k - 1] = g
+    table = np.empty(end)
+    for at in range(m):
+        if feature[at] < 0:
+            room = table[first[at] : first[at] + (count[at] << (count[at] + 1))]
+            _fill_table(share[at], count[at], threshold[at], room)
+    return bit, player, count, first, table
 
 
 @jit_compiled
 def shapley_of_groups(
     features: Float64Array,
     n_groups: int,
+    root: Int32Array,
     feature: Int16Array,
     threshold: Float64Array,
+    left: Int32Array,
+    right: Int32Array,
     nan_left: UInt8Array,
-    path_first: Int64Array,
-    path_node: Int64Array,
-    path_player: Int64Array,
-    path_left: BoolArray,
-    player_first: Int64Array,
+    player_bit: Int64Array,
     player: Int64Array,
+    player_count: Int64Array,
     table_first: Int64Array,
     table: Float64Array,
 ) -> Float64Array:
-    """See `TreeEnsemble.shapley_values`: each leaf looks up what its players add."""
+    """See `TreeEnsemble.shapley_values`: each leaf looks up what its players add.
+
+    Tree by tree, so that its table is read while it is near.
+    """
     out = np.zeros((len(features), n_groups))
-    goes_left = np.zeros(len(feature), np.bool_)
-    for c in range(len(features)):
-        for at in range(len(feature)):
-            if feature[at] >= 0:
-                goes_left[at] = _goes_left(features[c, feature[at]], threshold[at], nan_left[at])
-        for leaf in range(len(path_first) - 1):
-            failed = 0
-            for p in range(path_first[leaf], path_first[leaf + 1]):
-                if goes_left[path_node[p]] != path_left[p]:
-                    failed |= 1 << path_player[p]
-            first = player_first[leaf]
-            players = player_first[leaf + 1] - first
-            passed = (1 << players) - 1 - failed
-            base = table_first[leaf] + passed * players
-            for k in range(players):
-                out[c, player[first + k]] += table[base + k]
+    failed = np.zeros(len(feature), np.int64)  # bits of the players that do not come so far
+    for t in range(len(root)):
+        last = root[t + 1] if t + 1 < len(root) else len(feature)
+        for c in range(len(features)):
+            for at in range(root[t], last):
+                if feature[at] >= 0:
+                    value = features[c, feature[at]]
+                    goes_left = _goes_left(value, threshold[at], nan_left[at])
+                    failed[left[at]] = failed[at] | (0 if goes_left else player_bit[at])
+                    failed[right[at]] = failed[at] | (player_bit[at] if goes_left else 0)
+                else:
+                    players = player_count[at]
+                    passed = ((2 << players) - 1) & ~failed[at]
+                    base = table_first[at] + passed * players
+                    for k in range(players):
+                        out[c, player[at, k]] += table[base + k]
     return out

@@ -174,7 +174,7 @@ class HakkenKNNBaseline(AlgoBase):  # type: ignore[misc]
     ) -> Float64Array:
         """Similarities (items, sources), ``self_similarity`` with itself (Surprise: 1)."""
         found: Float64Array = kernels.dense_submatrix(
-            source, items, self._start, self._target, self._value, 1.0
+            source, items, self._start, self._target, self._value, 1.0, len(self._start) - 1
         )
         found[np.equal.outer(items, source)] = self_similarity
         return found

@@ -96,11 +96,17 @@ def shapley_by_definition(
     return found
 
 
-def test_shapley_values_of_groups_are_those_of_the_definition(trees: TreeEnsemble) -> None:
+@pytest.mark.parametrize("unasked", [False, True])
+def test_shapley_values_of_groups_are_those_of_the_definition(
+    trees: TreeEnsemble, unasked: bool
+) -> None:
     features, group = drawn_features(4, 4), np.array([0, 1, 0, 2, 1])
-    found = trees.shapley_values(features, trees.leaf_table(group, 3))
+    asked = np.where(group == 2, -1, group) if unasked else group
+    n_asked = int(asked.max()) + 1
+    found = trees.shapley_values(features, trees.leaf_table(asked, n_asked))
     for row, values in zip(features, found, strict=True):
-        assert values == pytest.approx(shapley_by_definition(trees, row, group, 3), abs=1e-10)
+        expected = shapley_by_definition(trees, row, group, 3)[:n_asked]
+        assert values == pytest.approx(expected, abs=1e-10)
 
 
 def read(trees: TreeEnsemble, trained_on: str = "abcde") -> TreeEnsemble | None:
@@ -122,7 +128,7 @@ def test_a_model_may_have_no_trees_but_none_of_other_features(trees: TreeEnsembl
         read(trees, trained_on="abdce")
 
 
-@pytest.mark.parametrize("damage", ["circle", "beyond", "feature", "root", "cover"])
+@pytest.mark.parametrize("damage", ["circle", "beyond", "shared", "feature", "root", "cover"])
 def test_what_is_no_forest_is_refused(trees: TreeEnsemble, damage: str) -> None:
     split = int(np.flatnonzero(trees.feature >= 0)[3])
 
@@ -134,6 +140,7 @@ def test_what_is_no_forest_is_refused(trees: TreeEnsemble, damage: str) -> None:
     broken = {
         "circle": changed("left", split, split),
         "beyond": changed("right", split, len(trees.feature)),
+        "shared": changed("right", split, int(trees.left[split])),
         "feature": changed("feature", split, N_FEATURES),
         "root": changed("root", 0, -1),
         "cover": changed("cover", split, 0),

@@ -98,9 +98,12 @@ FEATURES: dict[str, FeatureGroup] = {
     "newest_year_ago": _G.USER,
 }
 """Features by name, in the order of the columns, and what they are about."""
-GROUPS = tuple(FeatureGroup)
-GROUP_OF_FEATURE = np.array([GROUPS.index(group) for group in FEATURES.values()])
-"""The group of each column, by its number."""
+TOLD_GROUPS = tuple(g for g in FeatureGroup if g not in (_G.AFFINITY, _G.USER))
+"""The affinity tells its reasons itself, and the user is the same for all anime."""
+TOLD_GROUP_OF_FEATURE = np.array(
+    [TOLD_GROUPS.index(group) if group in TOLD_GROUPS else -1 for group in FEATURES.values()]
+)
+"""The group of each column, by its number; -1 for what is not told."""
 CORRECTION_FEATURES = (
     "predicted_score",
     "knn_term",

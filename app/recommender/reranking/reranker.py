@@ -21,12 +21,10 @@ from app.recommender.array_types import BoolArray, Float64Array, Int64Array
 from app.recommender.fold_in import UserProfile
 from app.recommender.model import Model
 from app.recommender.rank import top_items
-from app.recommender.reranking.feature_names import GROUPS, FeatureGroup
+from app.recommender.reranking import kernels
+from app.recommender.reranking.feature_names import TOLD_GROUPS, FeatureGroup
 from app.recommender.reranking.features import N_CANDIDATES, compute_features
 from app.recommender.score_model import ScorePrediction
-
-TOLD_GROUPS = np.array([g not in (FeatureGroup.AFFINITY, FeatureGroup.USER) for g in GROUPS])
-"""The affinity tells its reasons itself, and the user is the same for all anime."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +89,8 @@ def spread_recent(order: Int64Array, is_recent: BoolArray, share: float) -> Int6
     >>> spread_recent(np.arange(6), np.array([0, 0, 0, 0, 1, 1], bool), 0.3).tolist()
     [0, 4, 1, 2, 5, 3]
     """
-    recent, others = order[is_recent[order]].tolist(), order[~is_recent[order]].tolist()
-    place = {candidate: at for at, candidate in enumerate(order.tolist())}
-    spread: list[int] = []
-    r = o = 0
-    while r < len(recent) and o < len(others):
-        due = r < np.floor(share * (len(spread) + 1) + 0.5)
-        if due or place[recent[r]] < place[others[o]]:
-            spread.append(recent[r])
-            r += 1
-        else:
-            spread.append(others[o])
-            o += 1
-    return np.array([*spread, *recent[r:], *others[o:]], np.int64)
+    recent, others = np.flatnonzero(is_recent[order]), np.flatnonzero(~is_recent[order])
+    return order[kernels.merge_with_share(recent, others, share)]
 
 
 def moving_reasons(
@@ -124,10 +111,11 @@ def moving_reasons(
     values = model.rerank_trees.shapley_values(
         reranking.features[rows[wanted]], model.rerank_leaves
     )
-    values = np.where(TOLD_GROUPS, values * np.sign(moved[wanted])[:, None], 0.0)
-    for at, group in zip(wanted.tolist(), values.argmax(axis=1).tolist(), strict=True):
+    values *= np.sign(moved[wanted])[:, None]
+    best = zip(wanted.tolist(), values.argmax(axis=1).tolist(), values.max(axis=1), strict=True)
+    for at, group, value in best:
         if reranking.is_spread[rows[at]] and moved[at] > 0:
             reasons[at] = FeatureGroup.AGE
-        elif TOLD_GROUPS[group]:
-            reasons[at] = GROUPS[group]
+        elif value > 0:
+            reasons[at] = TOLD_GROUPS[group]
     return reasons

@@ -12,7 +12,7 @@ from app.recommender import Model, RecommendOptions, SortOrder, UserList, recomm
 from app.recommender.affinity import score_affinity, wanted_recent_share
 from app.recommender.fold_in import fold_in
 from app.recommender.recommend import score_items
-from app.recommender.reranking.feature_names import GROUP_OF_FEATURE, GROUPS, FeatureGroup
+from app.recommender.reranking.feature_names import FEATURES, FeatureGroup
 from app.recommender.watch_status import WatchStatus
 from model_build.data.holdout import index_split, split_users
 from model_build.data.ratings import Ratings, index_ratings
@@ -98,11 +98,11 @@ def test_an_ablation_looks_at_nothing_of_its_group(ratings: Ratings) -> None:
     whole = found.in_memory_model().rerank_trees
     assert whole is not None
     assert found.ablations.keys() == set(groups)
+    group_of = np.array(list(FEATURES.values()))
     for group, stage in found.ablations.items():
-        number = GROUPS.index(group)
         for trees, looks in ((whole, True), (stage.trees, False)):
-            used = GROUP_OF_FEATURE[trees.feature[trees.feature >= 0]]
-            assert (number in used) is looks
+            used = group_of[trees.feature[trees.feature >= 0]]
+            assert (group in used) is looks
 
 
 def test_other_lists_give_other_constants(trained: TrainedModel) -> None:
