@@ -183,6 +183,31 @@ def dense_submatrix(
 
 
 @jit_compiled
+def row_products(table: Any, rows: Any, vector: Float64Array) -> Float64Array:
+    """Product of some rows of a ``table`` (m, f) with ``vector`` (f,), (r,); 0 for a row below 0.
+
+    Each is summed up by itself, so that it does not depend on which others are wanted; in four
+    sums, which can be added to at a time.
+    """
+    products = np.zeros(len(rows))
+    whole = len(vector) - len(vector) % 4
+    for r in range(len(rows)):
+        if rows[r] < 0:
+            continue
+        row = table[rows[r]]
+        a = b = c = d = 0.0
+        for k in range(0, whole, 4):
+            a += row[k] * vector[k]
+            b += row[k + 1] * vector[k + 1]
+            c += row[k + 2] * vector[k + 2]
+            d += row[k + 3] * vector[k + 3]
+        for k in range(whole, len(vector)):
+            a += row[k] * vector[k]
+        products[r] = (a + b) + (c + d)
+    return products
+
+
+@jit_compiled
 def solve_lower(lower: Float64Array, rhs: Float64Array) -> Float64Array:
     """X (f, k) with ``lower`` X = ``rhs``, for a lower triangular (f, f) and (f, k)."""
     x = rhs.copy()

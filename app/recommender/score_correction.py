@@ -15,9 +15,11 @@ from app.recommender.affinity import AffinityScores
 from app.recommender.array_types import Float64Array, Int64Array
 from app.recommender.fold_in import UserProfile
 from app.recommender.model import Model
+from app.recommender.reranking.feature_names import CORRECTION_FEATURES
 from app.recommender.score_model import ScorePrediction
 
 HIGHEST_SCORE = 10.0
+PREDICTED_SCORE = CORRECTION_FEATURES.index("predicted_score")
 FEW = 64
 """For no more it is quicker to count than to sort."""
 
@@ -30,11 +32,10 @@ def corrected_scores(
     positions: Int64Array,
 ) -> Float64Array:
     """Predicted scores of some anime, (p,), not clipped; without such trees as they are."""
-    score = prediction.score[positions]
     if model.score_trees is None:
-        return score
+        return prediction.scores(positions)
     features = correction_features(model, profile, affinity, prediction, positions)
-    return score + model.score_trees.predict(features)
+    return features[:, PREDICTED_SCORE] + model.score_trees.predict(features)
 
 
 def correction_features(
@@ -52,12 +53,13 @@ def correction_features(
     value = affinity.value / affinity.lift
     row = score_model.factor_row[positions]
     noise = np.where(row >= 0, score_model.noise_variance[row], np.nan)
+    gaussian_term = prediction.gaussian_terms(positions)
     n_users = max(1, model.manifest.counts["fans"])
     entries, ratings = model.entry_count[positions], model.rating_count[positions]
     of_item = [
-        prediction.score[positions],
+        prediction.other_terms[positions] + gaussian_term,
         prediction.knn_term[positions],
-        prediction.gaussian_term[positions],
+        gaussian_term,
         prediction.knn_support[positions],
         value[positions],
         _share_not_above(value, value[positions]),

@@ -38,24 +38,41 @@ MAX_SOLUTION_STEPS = 50
 
 @dataclass(frozen=True, slots=True)
 class ScorePrediction:
-    """``score`` (n,) for every anime, and what it was made of, in points.
+    """What a user's scores are predicted from, in points; a score only where it is asked for.
 
-    ``knn_term`` and ``gaussian_term`` (n,) are what knn and g add, ``knn_support`` (n,) the sum of
-    weights that knn rests on. ``precision_cholesky`` (f, f) is
-    the lower Cholesky factor of the posterior precision of the user's factors.
+    ``other_terms`` (n,) are all but that of the Gaussian, added up; of these ``knn_term`` (n,) is
+    what knn adds, and ``knn_support`` (n,) the sum of weights that knn rests on. g of the m anime
+    that the Gaussian knows is their factors times ``user_factors`` (f,), plus ``close_mean`` (m,);
+    ``gaussian_weight`` is v + v' t. ``precision_cholesky`` (f, f) is the lower Cholesky factor of
+    the posterior precision of the user's factors.
     """
 
-    score: Float64Array
+    score_model: ScoreModel
+    other_terms: Float64Array
     user_bias: float
-    knn_term: Float64Array
-    gaussian_term: Float64Array
-    knn_support: Float64Array
     user_std: float
+    knn_term: Float64Array
+    knn_support: Float64Array
+    gaussian_weight: float
+    user_factors: Float64Array
+    close_mean: Float64Array
     precision_cholesky: Float64Array
+
+    def gaussian_terms(self, positions: Int64Array) -> Float64Array:
+        """What g adds to the score of some anime, (p,)."""
+        known = self.score_model.factor_row[positions]
+        mean = kernels.row_products(self.score_model.item_factors, known, self.user_factors)
+        of_unknown = self.score_model.constant_factor * self.user_factors[-1]
+        mean = np.where(known < 0, of_unknown, mean + self.close_mean[known])
+        return np.asarray(self.gaussian_weight * (self.user_std * mean - self.user_bias))
+
+    def scores(self, positions: Int64Array) -> Float64Array:
+        """Predicted scores of some anime, (p,); each is the same whatever the others are."""
+        return self.other_terms[positions] + self.gaussian_terms(positions)
 
 
 def predict_scores(model: Model, profile: UserProfile, affinity: AffinityScores) -> ScorePrediction:
-    """Predict the user's score of every anime in the model."""
+    """Work out what the user's score of every anime in the model is predicted from."""
     score_model, parameters = model.score_model, model.parameters
     deviation = profile.score - model.global_mean - score_model.item_bias[profile.rated]
     n = len(deviation)
@@ -80,23 +97,37 @@ def predict_scores(model: Model, profile: UserProfile, affinity: AffinityScores)
     weight, user_factors, precision_cholesky = _entry_weights(
         score_model, row[known], deviation[known] / user_std
     )
-    gaussian_term = _gaussian_mean(score_model, row[known], weight, user_factors, len(model))
+    close = score_model.close_covariance
+    close_mean = kernels.weighted_row_sum(
+        row[known],
+        weight,
+        close.indptr,
+        close.indices,
+        close.data,
+        close.scale,
+        len(score_model.item_factors),
+    )
     t = n / (n + parameters.score_count_shrinkage)
     knn_term *= (parameters.knn_weight + parameters.knn_weight_gain * t) * user_std
-    gaussian_term = (parameters.gaussian_weight + parameters.gaussian_weight_gain * t) * (
-        user_std * gaussian_term - user_bias
-    )
-    score = (
+    other_terms = (
         model.global_mean
         + score_model.item_bias
         + user_bias
         + knn_term
-        + gaussian_term
         + parameters.score_affinity_weight * affinity.value / affinity.lift
         + parameters.score_offset
     )
     return ScorePrediction(
-        score, user_bias, knn_term, gaussian_term, total_weight, user_std, precision_cholesky
+        score_model,
+        other_terms,
+        user_bias,
+        user_std,
+        knn_term,
+        total_weight,
+        parameters.gaussian_weight + parameters.gaussian_weight_gain * t,
+        user_factors,
+        close_mean,
+        precision_cholesky,
     )
 
 
@@ -162,21 +193,3 @@ def _entry_weights(
         left = left - step * whole
         before = now
     return root * solution, solution @ factors, precision_cholesky
-
-
-def _gaussian_mean(
-    score_model: ScoreModel,
-    row: Int64Array,
-    weight: Float64Array,
-    user_factors: Float64Array,
-    n_items: int,
-) -> Float64Array:
-    """Mean (n,) of every anime, given the weights of the entries; ``row`` (k,) are theirs of V."""
-    close, factors = score_model.close_covariance, score_model.item_factors
-    mean = np.full(n_items, score_model.constant_factor * user_factors[-1])
-    mean[score_model.factor_position] = factors @ user_factors.astype(
-        np.float32
-    ) + kernels.weighted_row_sum(
-        row, weight, close.indptr, close.indices, close.data, close.scale, len(factors)
-    )
-    return mean

@@ -52,7 +52,7 @@ class ScoreTable:
             position,
         )
         self._features.append(features.astype(np.float32))
-        self._score.append(estimates.score_prediction.score[position])
+        self._score.append(estimates.score_prediction.scores(position))
         self._given.append(user.hidden_scores[known])
         self._weight.append(np.full(len(position), weight))
 

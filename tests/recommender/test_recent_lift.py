@@ -107,7 +107,8 @@ def test_predicted_scores_do_not_change(dated: Model, data: st.DataObject) -> No
     for wanted in (0.0, 0.8):
         model = with_share(dated, 0.0, wanted)
         profile = fold_in(model, listed)
-        scores.append(predict_scores(model, profile, score_affinity(model, profile)).score)
+        prediction = predict_scores(model, profile, score_affinity(model, profile))
+        scores.append(prediction.scores(np.arange(len(model))))
     np.testing.assert_allclose(*scores, rtol=1e-9)
 
 

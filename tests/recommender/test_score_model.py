@@ -107,7 +107,7 @@ def test_affinity_and_score_are_those_of_the_formulas(variant: Model, data: st.D
     np.testing.assert_allclose(affinity.value, affinity_again(model, visitor), atol=1e-12)
     taste = predict_scores(model, visitor, affinity)
     score, error = taste_again(model, visitor)
-    np.testing.assert_allclose(taste.score, score, atol=1e-5)
+    np.testing.assert_allclose(taste.scores(np.arange(len(model))), score, atol=1e-5)
     np.testing.assert_allclose(
         expected_error(model, taste, model.score_model.factor_position.astype(np.int64)),
         error,

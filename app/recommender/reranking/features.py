@@ -162,7 +162,8 @@ def _franchise_columns(
 def _score_columns(
     model: Model, profile: UserProfile, prediction: ScorePrediction, candidates: Int64Array
 ) -> Float64Array:
-    score = prediction.score[candidates]
+    gaussian_term = prediction.gaussian_terms(candidates)
+    score = prediction.other_terms[candidates] + gaussian_term
     bias = model.score_model.item_bias[candidates]
     mean = profile.score.mean() if len(profile.score) else np.nan
     expected = model.global_mean + bias + prediction.user_bias
@@ -171,7 +172,7 @@ def _score_columns(
             score,
             score - expected,
             prediction.knn_term[candidates],
-            prediction.gaussian_term[candidates],
+            gaussian_term,
             bias,
             score - mean,
         ]

@@ -154,7 +154,7 @@ def _match_terms(library: Library, scores: ItemScores, position: int) -> tuple[M
 
 def _score_terms(library: Library, scores: ItemScores, position: int) -> tuple[ScoreTerm, ...]:
     """Take the formula of `app.recommender.score_model` apart."""
-    model, predicted = library.model, scores.score_prediction
+    model, predicted, at = library.model, scores.score_prediction, np.array([position])
     affinity = float(scores.affinity.value[position] / scores.affinity.lift[position])
     parameters = model.parameters
     pick = parameters.score_affinity_weight * affinity + parameters.score_offset
@@ -165,12 +165,11 @@ def _score_terms(library: Library, scores: ItemScores, position: int) -> tuple[S
         mark("How this fan scored anime that others score alike"): float(
             predicted.knn_term[position]
         ),
-        mark("What all scores on the list say together"): float(predicted.gaussian_term[position]),
+        mark("What all scores on the list say together"): float(predicted.gaussian_terms(at)[0]),
         mark("Anime that the fan would pick are scored higher"): pick,
     }
-    raw = float(predicted.score[position])
+    raw = float(predicted.scores(at)[0])
     if model.score_trees is not None:
-        at = np.array([position])
         corrected = corrected_scores(model, scores.profile, scores.affinity, predicted, at)
         terms[mark("What such sums were off by, by how much is behind them")] = (
             float(corrected[0]) - raw

@@ -86,7 +86,7 @@ def test_it_is_the_same_number_whoever_asks(model: Model) -> None:
     expected = estimates.expected_scores(everything)
     alone = [estimates.expected_scores(everything[[at]])[0] for at in everything]
     assert alone == expected.tolist()
-    assert (expected != np.clip(estimates.score_prediction.score, 1, 10)).any()
+    assert (expected != np.clip(estimates.score_prediction.scores(everything), 1, 10)).any()
     for order in SortOrder:
         for item in recommend(model, listed, RecommendOptions(60, order)).recommendations:
             at = int(np.searchsorted(model.anime_id, item.anime_id))
@@ -105,7 +105,7 @@ def test_a_model_without_it_predicts_the_sum_of_the_terms(trained: TrainedModel)
     estimates = estimate_items(plain, UserList.from_entries([(1, 9.0, 2), (2, 4.0, 2)]))
     at = np.arange(len(plain))
     found = estimates.expected_scores(at)
-    assert np.array_equal(found, np.clip(estimates.score_prediction.score, 1, 10))
+    assert np.array_equal(found, np.clip(estimates.score_prediction.scores(at), 1, 10))
 
 
 @pytest.mark.parametrize("entries", [[], [(5, 8.0, 2)], [(5, None, 2), (6, None, 4)]])

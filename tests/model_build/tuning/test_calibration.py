@@ -95,7 +95,7 @@ def test_parameters_reach_the_manifest_and_change_the_answer(file: Path, tmp_pat
         score_items(model, listed, RecommendOptions(sort_order=SortOrder.MATCH))
         for model in (before, after)
     )
-    raised = two.score_prediction.score - one.score_prediction.score
+    raised = two.score_prediction.other_terms - one.score_prediction.other_terms
     np.testing.assert_allclose(raised, 0.5 - default_parameters().score_offset, atol=1e-9)
     assert all(item.rarely_listed for item in recommend(after, listed).recommendations)
     assert not all(item.rarely_listed for item in recommend(before, listed).recommendations)
