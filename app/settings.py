@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -82,6 +83,27 @@ class AppSettings(BaseSettings):
     """Turns on MyAnimeList's API v2, the quickest way to a list there. Free from MyAnimeList; keep
     it secret."""
 
+    mal_client_secret: Annotated[
+        str | None, Field(validation_alias="MAL_CLIENT_SECRET", repr=False)
+    ] = None
+    """With it, fans sign in at MyAnimeList to have a private list read. Register the app there as
+    "web", with the redirect address `HAKKEN_PUBLIC_URL` and `/oauth/myanimelist/callback`."""
+
+    anilist_client_id: Annotated[str | None, Field(validation_alias="ANILIST_CLIENT_ID")] = None
+    """The same at AniList, with the redirect address `HAKKEN_PUBLIC_URL` and
+    `/oauth/anilist/callback`."""
+
+    anilist_client_secret: Annotated[
+        str | None, Field(validation_alias="ANILIST_CLIENT_SECRET", repr=False)
+    ] = None
+    """What AniList shows beside the id; it needs both."""
+
+    cookie_secret: Annotated[
+        str | None, Field(min_length=32, repr=False, validate_default=True)
+    ] = None
+    """Signs the cookie of who has signed in: 32 random letters or more, the same on every host. A
+    new one signs all out. `python -c "import secrets; print(secrets.token_hex(32))"` makes one."""
+
     mal_web: bool = True
     """Whether lists are read from MyAnimeList's public list pages where nothing better answers.
     They need no key and are asked for one by one, one every two seconds; 0 leaves them alone.
@@ -95,6 +117,9 @@ class AppSettings(BaseSettings):
 
     anilist_url: HttpUrl = HttpUrl("https://graphql.anilist.co")
     """AniList's GraphQL endpoint."""
+
+    anilist_web_url: HttpUrl = HttpUrl("https://anilist.co")
+    """AniList's website, where fans sign in."""
 
     kitsu_url: HttpUrl = HttpUrl("https://kitsu.app/api/edge")
     """Kitsu's API."""
@@ -177,6 +202,15 @@ class AppSettings(BaseSettings):
     rate_pages: str = "300/minute"
     """The same for everything else; static files, health and metrics are free."""
 
+    @field_validator("cookie_secret")
+    @classmethod
+    def _validate_sign_in(cls, secret: str | None, info: ValidationInfo) -> str | None:
+        """Refuse settings of which only a part of what signing in needs is there."""
+        missing = _missing_for_sign_in({**info.data, "cookie_secret": secret})
+        if missing:
+            raise ValueError(f"signing in needs {missing} as well: set it, or leave out the rest")
+        return secret
+
     @field_validator("rate_lists", "rate_pages")
     @classmethod
     def _validate_rate(cls, rate: str) -> str:
@@ -210,7 +244,8 @@ class AppSettings(BaseSettings):
     @property
     def secrets(self) -> tuple[str, ...]:
         """What must not be seen in a log."""
-        found = {self.mal_client_id, self.metrics_token, self.sentry_dsn, self.cache_url}
+        found = {self.mal_client_id, self.mal_client_secret, self.anilist_client_secret}
+        found |= {self.cookie_secret, self.metrics_token, self.sentry_dsn, self.cache_url}
         if self.cache_url and (password := urlsplit(self.cache_url).password):
             found |= {password, unquote(password)}
         return tuple(sorted(filter(None, found), key=len, reverse=True))
@@ -278,6 +313,21 @@ def unknown_variables() -> list[str]:
     known = {METRICS_MADE_ENV, *(f"HAKKEN_{name.upper()}" for name in AppSettings.model_fields)}
     known |= {str(field.validation_alias) for field in ServerSettings.model_fields.values()}
     return sorted(name for name in os.environ if name.startswith("HAKKEN_") and name not in known)
+
+
+def _missing_for_sign_in(values: Mapping[str, object]) -> str | None:
+    """Name the variable that signing in lacks; None where it is whole, or not wanted at all."""
+    at_anilist = values.get("anilist_client_id") or values.get("anilist_client_secret")
+    wanted = at_anilist or values.get("mal_client_secret")
+    needs = {
+        "HAKKEN_COOKIE_SECRET": wanted and not values.get("cookie_secret"),
+        "HAKKEN_PUBLIC_URL": wanted and not values.get("public_url"),
+        "MAL_CLIENT_ID": values.get("mal_client_secret") and not values.get("mal_client_id"),
+        "ANILIST_CLIENT_ID": at_anilist and not values.get("anilist_client_id"),
+        "ANILIST_CLIENT_SECRET": at_anilist and not values.get("anilist_client_secret"),
+        "MAL_CLIENT_SECRET or ANILIST_CLIENT_ID": values.get("cookie_secret") and not wanted,
+    }
+    return next((name for name, is_missing in needs.items() if is_missing), None)
 
 
 def _load_from_env(kind: type[SettingsT], prefix: str) -> SettingsT:

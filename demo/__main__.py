@@ -33,6 +33,9 @@ def main() -> None:
     parser.add_argument(
         "--trouble", action="store_true", help="some of these users, and of the answers, are bad"
     )
+    parser.add_argument(
+        "--public-url", metavar="URL", help="where Hakken is: fans can sign in and come back there"
+    )
     arguments = parser.parse_args()
     if arguments.trouble and not arguments.ratings:
         parser.error("--trouble: goes with --ratings")
@@ -53,7 +56,10 @@ def main() -> None:
             parser.error(f"--ratings: {error}")
         sys.stderr.write(f"users of Kitsu to be collected: {len(world.kitsu_users):,}\n")
     with FakeUpstream(world, arguments.port) as upstream:
-        for name, value in upstream.environment().items():
+        settings = upstream.environment()
+        if arguments.public_url:
+            settings |= upstream.sign_in_environment(arguments.public_url)
+        for name, value in settings.items():
             sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
         sys.stdout.write("# ready\n")
         sys.stdout.flush()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from functools import cache
 from typing import TYPE_CHECKING
@@ -84,18 +84,33 @@ class DemoUser:
         return self.entries[start : start + size]
 
 
+@dataclass(frozen=True, slots=True)
+class SignInCode:
+    """What a fan has allowed whom, good for one token; ``challenge`` is empty where none was."""
+
+    user_name: str
+    client_id: str
+    redirect_uri: str
+    challenge: str
+
+
 @dataclass(slots=True)
 class DemoData:
     """All fans, found in any case; ``synopses`` by MyAnimeList's id is what details know.
 
     ``relations`` are what AniList says of an anime: the relation, in its words, and the other's id.
-    ``kitsu_users`` are all users of Kitsu, for those who collect; nobody else is there.
+    ``mal_ids`` has MyAnimeList's id by AniList's, where they differ. ``kitsu_users`` are all users
+    of Kitsu, for those who collect; nobody else is there. ``codes`` are those of sign-ins under
+    way, ``tokens`` the names of the fans whose lists they open.
     """
 
     users: dict[str, DemoUser] = field(default_factory=dict)
     synopses: dict[int, str] = field(default_factory=dict)
     relations: dict[int, list[tuple[str, int]]] = field(default_factory=dict)
+    mal_ids: dict[int, int] = field(default_factory=dict)
     kitsu_users: KitsuUsers | None = None
+    codes: dict[str, SignInCode] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.add_user(HUGE_USER, numbered_entries(TOO_LONG_COUNT))
@@ -111,6 +126,14 @@ class DemoData:
         fan = DemoUser(name, len(self.users) + 1, tuple(entries), fault)
         self.users[name.casefold()] = fan
         return fan
+
+    def owner_of(self, authorization: str) -> DemoUser | None:
+        """The fan whose token a request has."""
+        return self.find_by_name(self.tokens.get(authorization.removeprefix("Bearer "), "\0"))
+
+    def plan(self, user: DemoUser, entry: DemoEntry) -> None:
+        """Put an anime on the list of a fan."""
+        self.users[user.name.casefold()] = replace(user, entries=(*user.entries, entry))
 
     def find_by_name(self, name: str) -> DemoUser | None:
         """The fan of this name."""

@@ -28,6 +28,7 @@ def make_demo_data(model_folder: Path, list_sizes: Mapping[str, int] = DEMO_USER
     for name, size in list_sizes.items():
         chosen = dict.fromkeys(rng.choices(ids, weights, k=4 * size))
         data.add_user(name, _random_entries(list(chosen)[:size], catalogue, rng))
+    data.mal_ids = catalogue.mal_ids_by_site_id("anilist")
     data.synopses.update(
         {
             anime_id: f"{title} is an anime of the demo: this text stands where its synopsis would."

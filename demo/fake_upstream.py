@@ -12,10 +12,11 @@ from collections.abc import Iterable
 from urllib.parse import unquote
 
 from demo.data import DemoData, DemoEntry, DemoUser
-from demo.faults import COMMON_RESPONSES, TRANSIENT_RESPONSES
+from demo.faults import COMMON_RESPONSES, TRANSIENT_RESPONSES, Fault
 from demo.http_server import FakeResponse, FakeServer, RecordedRequest, json_response
 from demo.services import SERVICES
 from demo.services.anilist import CHUNKED_USER, CUSTOM_LISTS_USER, ERROR_200_USER
+from demo.services.sign_in import CLIENT_ID, CLIENT_SECRET
 
 
 class ResponseGate:
@@ -74,16 +75,29 @@ class FakeUpstream(FakeServer):
     def environment(self) -> dict[str, str]:
         """What makes Hakken ask here."""
         return {
-            "MAL_CLIENT_ID": "demo",
+            "MAL_CLIENT_ID": CLIENT_ID,
             "HAKKEN_MAL_URL": self.base_url("mal"),
             "HAKKEN_MAL_WEB_URL": self.base_url("mal-web"),
             "HAKKEN_ANILIST_URL": self.base_url("anilist"),
+            "HAKKEN_ANILIST_WEB_URL": self.base_url("anilist-web"),
             "HAKKEN_KITSU_URL": self.base_url("kitsu"),
             "HAKKEN_JIKAN_URL": self.base_url("jikan"),
             "HAKKEN_SHIKIMORI_URL": self.base_url("shikimori"),
             "HAKKEN_LIMITS": "0",
             "HAKKEN_RATE_LISTS": "off",
             "HAKKEN_RATE_PAGES": "off",
+        }
+
+    @staticmethod
+    def sign_in_environment(public_url: str) -> dict[str, str]:
+        """What lets fans sign in here, and come back to Hakken at ``public_url``."""
+        return {
+            "HAKKEN_PUBLIC_URL": public_url,
+            "HAKKEN_HOSTS": "*",
+            "HAKKEN_COOKIE_SECRET": "a secret of the demo, known to all",
+            "MAL_CLIENT_SECRET": CLIENT_SECRET,
+            "ANILIST_CLIENT_ID": CLIENT_ID,
+            "ANILIST_CLIENT_SECRET": CLIENT_SECRET,
         }
 
     def __exit__(self, *_: object) -> None:
@@ -110,7 +124,10 @@ class FakeUpstream(FakeServer):
             return None
         if gate := self._gates.get(fan.name.casefold()):
             gate.pass_through()
-        if fan.fault is None:
+        token = request.headers.get("authorization")
+        # Whether it is a token at all is for the service to say.
+        is_own = token is not None and self.data.owner_of(token) in (fan, None)
+        if fan.fault is None or (fan.fault is Fault.PRIVATE and is_own):
             return None
         if (service, fan.name) not in self._answered_users:
             self._answered_users.add((service, fan.name))

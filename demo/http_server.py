@@ -29,7 +29,7 @@ class FakeResponse:
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """One request as it arrived; ``path`` as sent, ``query`` decoded."""
+    """One request as it arrived; ``path`` as sent, ``query`` decoded, ``body`` JSON or a form."""
 
     method: str
     path: str
@@ -81,11 +81,18 @@ class _RequestHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.do_POST()
 
+    def do_PATCH(self) -> None:
+        self.do_POST()
+
     def do_POST(self) -> None:
         owner = self.server
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body: Any
         try:
-            body = json.loads(raw) if raw else None
+            if "urlencoded" in self.headers.get("Content-Type", ""):
+                body = dict(parse_qsl(raw.decode(), keep_blank_values=True))
+            else:
+                body = json.loads(raw) if raw else None
         except ValueError:
             body = None
         headers = {key.lower(): value for key, value in self.headers.items()}

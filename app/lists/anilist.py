@@ -26,6 +26,7 @@ from app.translation import mark
 SLUG: Final = "anilist"
 NAME: Final = "AniList"
 BASE_URL: Final = "https://graphql.anilist.co"
+WEB_URL: Final = "https://anilist.co"
 # AniList turns away requests without a Referer. Ours says truthfully where the app runs; when the
 # operator configured no public address, all that can be said is that it is not a public site.
 LOCAL_REFERER: Final = "http://localhost/"
@@ -99,14 +100,21 @@ class _GraphQLData(BaseModel):
     collection: _MediaListCollection | None = Field(alias="MediaListCollection")
 
 
-class _GraphQLError(BaseModel):
+class GraphQLError(BaseModel):
+    """What AniList complains of."""
+
     message: str = ""
     status: int | None = None
+
+    @property
+    def refuses_token(self) -> bool:
+        """Whether it is a token that is not accepted."""
+        return self.message.casefold().rstrip(".") in ("invalid token", "unauthorized")
 
 
 class _GraphQLResponse(BaseModel):
     data: _GraphQLData | None = None
-    errors: Annotated[Rows[_GraphQLError], BeforeValidator(drop_nulls)] = []
+    errors: Annotated[Rows[GraphQLError], BeforeValidator(drop_nulls)] = []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +126,7 @@ class AniListReader(ListReader):
     """
 
     username_rule = USERNAME_RULE
+    takes_token = True
     base_url: str = BASE_URL
     public_url: str | None = None
     anilist_to_mal: Mapping[int, int]
@@ -150,9 +159,15 @@ class AniListReader(ListReader):
             "POST",
             self.base_url,
             json={"query": _LIST_QUERY, "variables": variables},
-            headers={"Referer": self.public_url or LOCAL_REFERER},
+            headers=request_headers(self.public_url, self.token),
         )
         return _parse_response(reading, reply)
+
+
+def request_headers(public_url: str | None, token: str | None = None) -> dict[str, str]:
+    """Return what AniList wants to be told; with the token of a fan, what is private is shown."""
+    told = {"Referer": public_url or LOCAL_REFERER}
+    return told | {"Authorization": f"Bearer {token}"} if token else told
 
 
 def _entries_by_media(collection: _MediaListCollection) -> dict[int, _MediaListEntry]:
@@ -189,6 +204,8 @@ def _parse_response(reading: ListRead[Any], reply: HttpResponse) -> _MediaListCo
         message = fault.message.casefold()
         if fault.status == 429:
             raise reading.error(RateLimited, retry_after=reply.retry_after())
+        if fault.refuses_token:
+            raise reading.expired()
         if "private" in message:
             raise reading.error(PrivateList)
         if "user not found" in message:

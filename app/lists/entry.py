@@ -63,7 +63,8 @@ class AnimeList:
     was read, when it had to come from memory because the service is down; 0 for a list that is
     current. ``channel`` is None where the list was not read from a site. Of a file ``file_format``
     says what it was read as, ``unplaced_titles`` are a few of the unmapped. ``is_partial`` is as in
-    `app.recommender.user_list.UserList`.
+    `app.recommender.user_list.UserList`. ``is_private``: read with a token of its owner, and for
+    nobody else.
     """
 
     source: str
@@ -77,3 +78,4 @@ class AnimeList:
     unplaced_titles: tuple[str, ...] = field(default=(), repr=False)
     file_format: str | None = None
     is_partial: bool = False
+    is_private: bool = False

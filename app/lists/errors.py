@@ -179,6 +179,69 @@ class SourceDown(ListError):
         return gettext(_TROUBLE_SENTENCES[self.trouble], site=self.source)
 
 
+class SignInReason(Enum):
+    """Why a fan is not signed in; the value is the sentence for a page, a message."""
+
+    DENIED = mark(
+        "You did not let Hakken read your list on %(site)s, so nothing was read: sign in again, or "
+        "upload your list as a file instead."
+    )
+    NOT_BEGUN = mark(
+        "This sign-in at %(site)s was not begun in this browser, or too long ago: begin it again."
+    )
+    REFUSED = mark(
+        "%(site)s did not accept this sign-in, perhaps because it was used before: sign in again."
+    )
+    EXPIRED = mark(
+        "Your sign-in at %(site)s has come to its end, and you are signed out: sign in again to "
+        "have your private list read."
+    )
+    OTHER_PAGE = mark(
+        "This page was not made for who is signed in at %(site)s now: open your picks anew, and "
+        "send it from there."
+    )
+
+
+@dataclass(eq=False, kw_only=True)
+class SignInFailed(ListError):
+    """A fan is not signed in, or no longer."""
+
+    reason: SignInReason
+
+    def __str__(self) -> str:
+        return gettext(self.reason.value, site=self.source)
+
+
+@dataclass(eq=False, kw_only=True)
+class TitleNotThere(ListError):
+    """The site has no such anime."""
+
+    title: str
+
+    def __str__(self) -> str:
+        return gettext(
+            "%(site)s does not have %(title)s, so it was not added: look for it there by hand.",
+            site=self.source,
+            title=self.title,
+        )
+
+
+@dataclass(eq=False, kw_only=True)
+class PlanNotSaved(ListError):
+    """An anime could not be added to the plan of a fan, because of ``cause``."""
+
+    title: str
+    cause: ListError
+
+    def __str__(self) -> str:
+        return gettext(
+            "%(site)s did not confirm that %(title)s is on your plan to watch: look there, or try "
+            "again in a few minutes.",
+            site=self.source,
+            title=self.title,
+        )
+
+
 class SourceNotConfigured(ListError):
     """Whoever runs this Hakken has not given it what the source needs."""
 

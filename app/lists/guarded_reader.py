@@ -1,4 +1,4 @@
-"""A reader with what spares its service: a circuit breaker, and room for so many at a time.
+"""What spares a service: a circuit breaker, and room for so many at a time; and readers with it.
 
 A source may have several, the preferred first: while one gives no answer, the next is asked.
 """
@@ -8,7 +8,9 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 
 from app.lists.entry import AnimeList
 from app.lists.errors import (
@@ -29,42 +31,48 @@ BUSY_RETRY_SECONDS = 5
 """When to try again, for those who found no room."""
 
 
-class GuardedReader:
-    """Asks ``reader`` unless its service should be left alone.
+class ServiceGuard:
+    """Lets a service be asked unless it should be left alone; errors name it ``source``.
 
     Whoever finds ``semaphore`` taken is turned away at once, so that a slow service cannot keep all
     threads of the worker.
     """
 
     def __init__(
-        self, reader: ListReader, circuit_breaker: ServiceBreaker, semaphore: threading.Semaphore
+        self, source: str, circuit_breaker: ServiceBreaker, semaphore: threading.Semaphore
     ) -> None:
-        self.reader = reader
+        self._source = source
         self._circuit_breaker = circuit_breaker
         self._semaphore = semaphore
         # What made the service be left alone is what it is left alone for.
         self._last_trouble = Trouble.BROKEN
 
-    def read(self, username: str, on_progress: ListProgressCallback) -> AnimeList:
-        """Return the list of a user.
+    @contextmanager
+    def asking(self, username: str | None) -> Iterator[None]:
+        """Ask within; what comes of it decides whether the service is left alone.
 
         Raises
         ------
-        ListError
-            Whatever the reader does; RateLimited where there is no room, SourceDown where the
-            service is left alone.
+        RateLimited
+            There is no room.
+        SourceDown
+            The service is left alone.
         """
-        source = self.reader.client.source
         try:
             self._circuit_breaker.raise_if_open()
         except CircuitOpen as error:
             raise SourceDown(
-                source=source, username=username, detail=str(error), trouble=self._last_trouble
+                source=self._source,
+                username=username,
+                detail=str(error),
+                trouble=self._last_trouble,
             ) from None
         if not self._semaphore.acquire(blocking=False):
-            raise RateLimited(source=source, username=username, retry_after=BUSY_RETRY_SECONDS)
+            raise RateLimited(
+                source=self._source, username=username, retry_after=BUSY_RETRY_SECONDS
+            )
         try:
-            anime_list = self.reader.read(username, on_progress)
+            yield
         except RateLimited:
             raise
         except ListError as error:
@@ -76,7 +84,30 @@ class GuardedReader:
         finally:
             self._semaphore.release()
         self._circuit_breaker.record_outcome(failed=False)
-        return anime_list
+
+
+class GuardedReader:
+    """Asks ``reader`` under the guard of its service."""
+
+    def __init__(self, reader: ListReader, guard: ServiceGuard) -> None:
+        self.reader = reader
+        self._guard = guard
+
+    def read(self, username: str, on_progress: ListProgressCallback) -> AnimeList:
+        """Return the list of a user.
+
+        Raises
+        ------
+        ListError
+            Whatever the reader does; RateLimited where there is no room, SourceDown where the
+            service is left alone.
+        """
+        with self._guard.asking(username):
+            return self.reader.read(username, on_progress)
+
+    def signed_in(self, token: str) -> GuardedReader:
+        """Return one that reads what is private, for the fan whose ``token`` it is."""
+        return GuardedReader(replace(self.reader, token=token), self._guard)
 
 
 def read_by_first(

@@ -1,8 +1,9 @@
 """How every list source is asked: politely, briefly, and never for longer than a deadline.
 
-Every request here is a read, a GraphQL POST included, so all of them may be repeated. Whether and
-when is decided by urllib3's ``Retry``; the loop around it is ours, because ``Retry`` knows no
-deadline across attempts and reads refused answers without a size cap.
+Reading may be repeated, a GraphQL POST included; what is no reading has limits without retries
+(`app.lists.sign_in`). Whether and when is decided by urllib3's ``Retry``; the loop around it is
+ours, because ``Retry`` knows no deadline across attempts and reads refused answers without a size
+cap.
 """
 
 from __future__ import annotations
@@ -152,6 +153,7 @@ class SourceClient:
         username: str,
         deadline: Deadline,
         json: Any = None,
+        data: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> HttpResponse:
@@ -163,7 +165,7 @@ class SourceClient:
         """
         policy = self._limits.retry_policy()
         request = requests.Request(
-            method, url, json=json, params=params, headers=dict(headers or {})
+            method, url, json=json, data=data, params=params, headers=dict(headers or {})
         )
         reply: HttpResponse | None = None
         fault: Exception | None = None

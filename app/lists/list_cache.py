@@ -162,6 +162,22 @@ class ListCache:
         except (SourceDown, RateLimited) as error:
             return self._stale_or_raise(cached, error)
 
+    def read_private(
+        self, typed: str, token: str, on_progress: ListProgressCallback = ignore_progress
+    ) -> AnimeList:
+        """Return the list of the fan whose ``token`` it is, private or not; nothing is remembered.
+
+        Raises
+        ------
+        ListError
+            Whatever the reader does; SignInFailed where the token is no longer accepted.
+        """
+        username = self.reader.clean_username(typed)
+        readers = [each.signed_in(token) for each in self.readers if each.reader.takes_token]
+        with self._place_to_wait(username):
+            anime_list = read_by_first(readers, username, on_progress)
+        return replace(anime_list, details=(), is_private=True)
+
     @contextmanager
     def _place_to_wait(self, username: str) -> Iterator[None]:
         if not self.waiting.acquire(timeout=_PLACE_SECONDS):

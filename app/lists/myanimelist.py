@@ -114,16 +114,20 @@ class _MalError(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class MalReader(ListReader):
-    """Lists on MyAnimeList from its API, asked with ``client_id``."""
+    """Lists on MyAnimeList from its API, asked with ``client_id`` or the fan's own token."""
 
     username_rule = USERNAME_RULE
+    takes_token = True
     refusals: ClassVar = {404: UnknownUser}
     base_url: str = BASE_URL
     client_id: str
 
     def _read(self, reading: ListRead[_MalListItem]) -> AnimeList:
-        url = f"{self.base_url}/users/{quote(reading.username, safe='')}/animelist"
+        whose = "@me" if self.token else quote(reading.username, safe="")
+        url = f"{self.base_url}/users/{whose}/animelist"
         headers = {"X-MAL-CLIENT-ID": self.client_id}
+        if self.token:
+            headers = {"Authorization": f"Bearer {self.token}"}
         # Without nsfw=true ordinary shows are missing: the flag has many false positives.
         query = {"fields": _FIELDS, "nsfw": "true", "limit": str(PAGE_SIZE), "offset": "0"}
         while True:
@@ -152,6 +156,8 @@ class MalReader(ListReader):
         """Return what an answer other than 200 stands for."""
         fault = try_parse_payload(_MalError, reply)
         said = f"{fault.error} {fault.message or ''}".strip() if fault else ""
+        if self.token and reply.status == 401 and not is_html(reply):
+            return reading.expired()
         if reply.status == 403 and not is_html(reply):
             if "dos" in said.casefold().split():
                 return reading.error(RateLimited, retry_after=reply.retry_after())

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from app.lists import payload
 from app.lists.deadline import Deadline
 from app.lists.entry import AnimeList, ListChannel
-from app.lists.errors import EmptyList, ListError, ListTooLong, SourceDown, Trouble
+from app.lists.errors import (
+    EmptyList,
+    ListError,
+    ListTooLong,
+    SignInFailed,
+    SignInReason,
+    SourceDown,
+    Trouble,
+)
 from app.lists.http_client import HttpResponse, SourceClient, url_origin
 from app.lists.normalize import bound_list
 from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
@@ -36,11 +44,14 @@ class ListReader(ABC):
     channel: ClassVar[ListChannel] = ListChannel.API
     refusals: ClassVar[Mapping[int, type[ListError]]] = {}
     """What a status means where the API itself answers with it."""
+    takes_token: ClassVar[bool] = False
+    """Whether it reads private lists with a ``token`` of their owners."""
 
     client: SourceClient
     base_url: str
     max_entries: int = 20_000
     deadline_s: float = 25.0
+    token: str | None = field(default=None, repr=False)
 
     def read(self, typed: str, on_progress: ListProgressCallback = ignore_progress) -> AnimeList:
         """Return the list of the user who was typed or pasted.
@@ -161,6 +172,10 @@ class ListRead(Generic[Row]):
     def malformed(self, detail: str) -> ListError:
         """Build the error of an answer that says what cannot be."""
         return self.error(SourceDown, detail=detail, trouble=Trouble.MALFORMED)
+
+    def expired(self) -> ListError:
+        """Build the error of a token that the service no longer accepts."""
+        return self.error(SignInFailed, reason=SignInReason.EXPIRED)
 
     def too_long(self) -> ListError:
         """Build the error of a list with more entries than the reader takes."""

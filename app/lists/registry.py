@@ -10,12 +10,13 @@ from urllib.parse import quote, urlsplit
 from app.lists import anilist, jikan, kitsu, mal_pages, myanimelist, shikimori
 from app.lists.entry import AnimeDetails, AnimeList, ListChannel
 from app.lists.errors import SourceNotConfigured
-from app.lists.guarded_reader import GuardedReader
+from app.lists.guarded_reader import GuardedReader, ServiceGuard
 from app.lists.http_client import HttpLimits
 from app.lists.list_cache import ListCache
 from app.lists.progress import ListProgressCallback, ignore_progress
 from app.lists.reader import ListReader
 from app.lists.service_clients import ServiceClients
+from app.lists.sign_in import AniListSignIn, GuardedClient, MalSignIn, SignIn
 from app.lists.usernames import UsernameRule
 from app.translation import gettext, mark
 from app.upstream import SingleFlight, TtlStore
@@ -37,9 +38,9 @@ class ListSource:
 
     ``slug`` names it in addresses, ``name`` to users. ``profile_url_template`` and
     ``list_url_template`` have ``{username}`` in them; ``username_rule`` reads names out of such
-    addresses. ``lists`` is None where the operator has not given what the source needs.
-    ``show_in_forms`` says whether forms should name it. ``channel_names`` are for sources that
-    have several ways.
+    addresses. ``lists`` is None where the operator has not given what the source needs, ``sign_in``
+    where fans cannot sign in. ``show_in_forms`` says whether forms should name it.
+    ``channel_names`` are for sources that have several ways.
     """
 
     slug: str
@@ -49,6 +50,7 @@ class ListSource:
     list_url_template: str
     username_rule: UsernameRule
     show_in_forms: bool = True
+    sign_in: SignIn | None = None
     channel_names: Mapping[ListChannel, str] = field(default_factory=dict)
 
     @property
@@ -60,8 +62,15 @@ class ListSource:
         """Say what a list was read from."""
         return self.name if channel is None else gettext(self.channel_names.get(channel, self.name))
 
-    def fetch(self, typed: str, on_progress: ListProgressCallback = ignore_progress) -> AnimeList:
+    def fetch(
+        self,
+        typed: str,
+        on_progress: ListProgressCallback = ignore_progress,
+        token: str | None = None,
+    ) -> AnimeList:
         """Return the list of the user who was typed or pasted; may be called from many threads.
+
+        With the user's own ``token`` it may be private, and is not remembered.
 
         Raises
         ------
@@ -70,6 +79,8 @@ class ListSource:
         """
         if self.lists is None:
             raise SourceNotConfigured(source=self.name)
+        if token is not None:
+            return self.lists.read_private(typed, token, on_progress)
         return self.lists.get_or_read(typed, on_progress)
 
     def profile_url(self, username: str) -> str:
@@ -101,6 +112,7 @@ def build_list_sources(
         profile_url_template="https://myanimelist.net/profile/{username}",
         list_url_template="https://myanimelist.net/animelist/{username}",
         username_rule=myanimelist.USERNAME_RULE,
+        sign_in=builder.build_mal_sign_in(),
         channel_names=_MAL_CHANNEL_NAMES,
     )
     by_jikan = replace(
@@ -110,6 +122,7 @@ def build_list_sources(
         lists=builder.build_jikan(),
         username_rule=jikan.USERNAME_RULE,
         show_in_forms=service_clients.settings.jikan_url is not None,
+        sign_in=None,
         channel_names={},
     )
     sources = [
@@ -121,6 +134,7 @@ def build_list_sources(
             profile_url_template="https://anilist.co/user/{username}/",
             list_url_template="https://anilist.co/user/{username}/animelist",
             username_rule=anilist.USERNAME_RULE,
+            sign_in=builder.build_anilist_sign_in(),
         ),
         ListSource(
             slug=kitsu.SLUG,
@@ -172,7 +186,7 @@ class _ListCacheBuilder:
             url = normalize_base_url(settings.mal_url, "/v2")
             options = self._options(myanimelist.NAME, "mal", url)
             reader = myanimelist.MalReader(client_id=settings.mal_client_id, **options)
-            readers.append(self._guard(reader, "mal"))
+            readers.append(self._guarded(reader, "mal"))
         if by_jikan := self._jikan_reader(myanimelist.NAME, myanimelist.SLUG):
             readers.append(by_jikan)
         if settings.mal_web:
@@ -181,7 +195,7 @@ class _ListCacheBuilder:
             url = settings.mal_web_url.rstrip("/")
             options = self._options(myanimelist.NAME, "mal-pages", url, limits)
             options["deadline_s"] = max(settings.deadline_s, patience)
-            readers.append(self._guard(mal_pages.MalPagesReader(**options), "mal-pages"))
+            readers.append(self._guarded(mal_pages.MalPagesReader(**options), "mal-pages"))
         return self._cache(myanimelist.SLUG, *readers) if readers else None
 
     def build_anilist(self, anilist_to_mal: Mapping[int, int]) -> ListCache:
@@ -190,26 +204,64 @@ class _ListCacheBuilder:
         reader = anilist.AniListReader(
             anilist_to_mal=anilist_to_mal, public_url=self._settings.public_url, **options
         )
-        return self._cache(anilist.SLUG, self._guard(reader, "anilist"))
+        return self._cache(anilist.SLUG, self._guarded(reader, "anilist"))
 
     def build_kitsu(self, kitsu_to_mal: Mapping[int, int]) -> ListCache:
         """Kitsu's, with the ids that it does not know itself."""
         url = normalize_base_url(self._settings.kitsu_url, "/api/edge")
         options = self._options(kitsu.NAME, "kitsu", url)
         reader = kitsu.KitsuReader(kitsu_to_mal=kitsu_to_mal, **options)
-        return self._cache(kitsu.SLUG, self._guard(reader, "kitsu"))
+        return self._cache(kitsu.SLUG, self._guarded(reader, "kitsu"))
 
     def build_shikimori(self) -> ListCache:
         """Shikimori's."""
         url = normalize_base_url(self._settings.shikimori_url, "/api")
         options = self._options(shikimori.NAME, "shikimori", url)
         reader = shikimori.ShikimoriReader(**options)
-        return self._cache(shikimori.SLUG, self._guard(reader, "shikimori"))
+        return self._cache(shikimori.SLUG, self._guarded(reader, "shikimori"))
 
     def build_jikan(self) -> ListCache | None:
         """Those of the operator's Jikan; None where there is none."""
         reader = self._jikan_reader(jikan.NAME, jikan.SLUG)
         return self._cache(jikan.SLUG, reader) if reader else None
+
+    def build_mal_sign_in(self) -> SignIn | None:
+        """MyAnimeList's; None where the operator has not registered there."""
+        settings = self._settings
+        if not settings.mal_client_id or not settings.mal_client_secret:
+            return None
+        api_url = normalize_base_url(settings.mal_url, "/v2")
+        web_url = settings.mal_web_url.rstrip("/")
+        return MalSignIn(
+            website=self._guarded_client(myanimelist.NAME, "mal-sign-in", web_url),
+            web_url=web_url,
+            api=self._guarded_client(myanimelist.NAME, "mal", api_url),
+            api_url=api_url,
+            client_id=settings.mal_client_id,
+            client_secret=settings.mal_client_secret,
+        )
+
+    def build_anilist_sign_in(self) -> SignIn | None:
+        """AniList's; None where the operator has not registered there."""
+        settings = self._settings
+        if not settings.anilist_client_id or not settings.anilist_client_secret:
+            return None
+        web_url = settings.anilist_web_url.rstrip("/")
+        return AniListSignIn(
+            website=self._guarded_client(anilist.NAME, "anilist-sign-in", web_url),
+            web_url=web_url,
+            api=self._guarded_client(anilist.NAME, "anilist", settings.anilist_url),
+            api_url=settings.anilist_url,
+            client_id=settings.anilist_client_id,
+            client_secret=settings.anilist_client_secret,
+            public_url=settings.public_url,
+        )
+
+    def _guarded_client(self, name: str, service: str, url: str) -> GuardedClient:
+        """Ask for what must not be asked twice."""
+        limits = replace(self._settings.http_limits, max_retries=0)
+        client = self._clients.client(name, service, url, limits)
+        return GuardedClient(client, self._guard(name, service, url), self._settings.deadline_s)
 
     def _jikan_reader(self, name: str, slug: str) -> GuardedReader | None:
         """Read from the operator's Jikan, for itself or in another source's place."""
@@ -217,7 +269,7 @@ class _ListCacheBuilder:
             return None
         url = normalize_base_url(self._settings.jikan_url, "/v4")
         reader = jikan.JikanReader(slug=slug, **self._options(name, "jikan", url))
-        return self._guard(reader, "jikan")
+        return self._guarded(reader, "jikan")
 
     def _options(
         self, name: str, service: str, url: str, limits: HttpLimits | None = None
@@ -230,12 +282,13 @@ class _ListCacheBuilder:
             "deadline_s": self._settings.deadline_s,
         }
 
-    def _guard(self, reader: ListReader, service: str) -> GuardedReader:
-        return GuardedReader(
-            reader,
-            self._clients.circuit_breaker(service, reader.base_url),
-            self._clients.semaphore(service, reader.base_url),
-        )
+    def _guarded(self, reader: ListReader, service: str) -> GuardedReader:
+        guard = self._guard(reader.client.source, service, reader.base_url)
+        return GuardedReader(reader, guard)
+
+    def _guard(self, name: str, service: str, url: str) -> ServiceGuard:
+        breaker = self._clients.circuit_breaker(service, url)
+        return ServiceGuard(name, breaker, self._clients.semaphore(service, url))
 
     def _cache(self, slug: str, *readers: GuardedReader) -> ListCache:
         addresses = (each.reader.base_url for each in readers)

@@ -19,7 +19,9 @@ from app.upstream.shared_storage import hashed_key
 RATE_LIMITS: Mapping[str, tuple[RateLimit, ...]] = {
     "mal": (RateLimit(5, 5),),
     "mal-pages": (RateLimit(1, 2),),
+    "mal-sign-in": (RateLimit(5, 5),),
     "anilist": (RateLimit(5, 10),),
+    "anilist-sign-in": (RateLimit(5, 10),),
     "kitsu": (RateLimit(4, 2),),
     "jikan": (RateLimit(3, 1), RateLimit(60, 60)),
     "shikimori": (RateLimit(4, 1), RateLimit(80, 60)),
@@ -44,10 +46,14 @@ class SourceSettings:
     shared_storage: SharedStorage
     public_url: str | None = None
     mal_client_id: str | None = None
+    mal_client_secret: str | None = None
     mal_web: bool = False
     mal_url: str = myanimelist.BASE_URL
     mal_web_url: str = mal_pages.BASE_URL
+    anilist_client_id: str | None = None
+    anilist_client_secret: str | None = None
     anilist_url: str = anilist.BASE_URL
+    anilist_web_url: str = anilist.WEB_URL
     kitsu_url: str = kitsu.BASE_URL
     jikan_url: str | None = None
     shikimori_url: str = shikimori.BASE_URL

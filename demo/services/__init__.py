@@ -8,7 +8,7 @@ from typing import NamedTuple
 from demo.data import DemoData
 from demo.faults import Refusals
 from demo.http_server import FakeResponse, RecordedRequest
-from demo.services import anilist, jikan, kitsu, mal, mal_pages, shikimori
+from demo.services import anilist, jikan, kitsu, mal, mal_pages, shikimori, sign_in
 
 
 class Service(NamedTuple):
@@ -22,6 +22,7 @@ class Service(NamedTuple):
 SERVICES = {
     "mal": Service("/mal/v2", mal.respond, mal.REFUSALS),
     "mal-web": Service("/mal-web", mal_pages.respond, mal_pages.REFUSALS),
+    "anilist-web": Service("/anilist-web", sign_in.respond_anilist, {}),
     "anilist": Service("/anilist", anilist.respond, anilist.REFUSALS),
     "kitsu": Service("/kitsu/api/edge", kitsu.respond, kitsu.REFUSALS),
     "jikan": Service("/jikan/v4", jikan.respond_v4, jikan.REFUSALS),

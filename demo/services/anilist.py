@@ -53,6 +53,10 @@ def respond(_path: str, request: RecordedRequest, data: DemoData) -> FakeRespons
     if request.headers.get("content-type") != "application/json" or request.body is None:
         return _error_response(400, "Syntax Error")
     variables, query = request.body["variables"], request.body["query"]
+    if "authorization" in request.headers:
+        own = _own_response(request, query, variables, data)
+        if own:
+            return own
     if "ids" in variables:
         return _details_response(variables["ids"], data)
     fan = data.find_by_name(str(variables["name"]))
@@ -63,6 +67,29 @@ def respond(_path: str, request: RecordedRequest, data: DemoData) -> FakeRespons
     if fan.name == ERROR_200_USER:
         return json_response(200, {"errors": [{"message": "Boom"}], "data": None})
     return _list_response(fan, query, variables)
+
+
+def _own_response(
+    request: RecordedRequest, query: str, variables: dict[str, Any], data: DemoData
+) -> FakeResponse | None:
+    """What only the fan is told, or may change; None for what all may ask."""
+    owner = data.owner_of(request.headers["authorization"])
+    if owner is None:
+        return _error_response(400, "Invalid token")
+    if "name" in variables:
+        return None
+    if "Viewer" in query:
+        return json_response(200, {"data": {"Viewer": {"name": owner.name}}})
+    number = int(variables["id"])
+    anime_id = data.mal_ids.get(number, number)
+    if anime_id not in data.synopses:
+        return _error_response(404, "Not Found.")
+    if "SaveMediaListEntry" in query:
+        data.plan(owner, DemoEntry(anime_id, status="plan_to_watch", media_id=number))
+        return json_response(200, {"data": {"SaveMediaListEntry": {"status": "PLANNING"}}})
+    listed = [entry_json(each) for each in owner.entries if each.site_id == number]
+    entry = {"status": listed[0]["status"]} if listed else None
+    return json_response(200, {"data": {"Media": {"id": number, "mediaListEntry": entry}}})
 
 
 def _list_response(user: DemoUser, query: str, variables: dict[str, Any]) -> FakeResponse:

@@ -29,6 +29,8 @@ REFUSALS = {
 
 def respond(path: str, request: RecordedRequest, data: DemoData) -> FakeResponse:
     """The answer to a request for ``path``."""
+    if "authorization" in request.headers:
+        return _respond_signed_in(path, request, data)
     if "x-mal-client-id" not in request.headers:
         return _error_response(400, "bad_request", "Invalid client id")
     if found := re.fullmatch(r"/users/([^/]+)/animelist", path):
@@ -40,6 +42,26 @@ def respond(path: str, request: RecordedRequest, data: DemoData) -> FakeResponse
             return _error_response(404, "not_found")
         return json_response(200, _anime_json(DemoEntry(anime_id), data.synopses[anime_id]))
     return _error_response(404, "not_found")
+
+
+def _respond_signed_in(path: str, request: RecordedRequest, data: DemoData) -> FakeResponse:
+    fan = data.owner_of(request.headers["authorization"])
+    if fan is None:
+        return _error_response(401, "invalid_token", "token is invalid")
+    if path == "/users/@me":
+        return json_response(200, {"id": fan.user_id, "name": fan.name})
+    if path == "/users/@me/animelist":
+        return _list_response(fan, request)
+    found = re.fullmatch(r"/anime/(\d+)(/my_list_status)?", path)
+    if not found or int(found[1]) not in data.synopses:
+        return _error_response(404, "not_found")
+    anime_id = int(found[1])
+    if request.method == "PATCH":
+        data.plan(fan, DemoEntry(anime_id, status=request.body["status"]))
+        return json_response(200, {**request.body, "score": 0, "num_episodes_watched": 0})
+    listed = [each.status for each in fan.entries if each.anime_id == anime_id]
+    mine = {"my_list_status": {"status": listed[0], "score": 0}} if listed else {}
+    return json_response(200, {"id": anime_id, "title": f"Title {anime_id}", **mine})
 
 
 def _list_response(user: DemoUser, request: RecordedRequest) -> FakeResponse:

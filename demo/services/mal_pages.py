@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from demo.data import MAL_STATUS_CODES, DemoData, DemoEntry, DemoUser
 from demo.faults import corrupt_fields, refusals
 from demo.http_server import FakeResponse, RecordedRequest, json_response
+from demo.services import sign_in
 
 PAGE_SIZE = 300
 _INVALID_REQUEST = json_response(400, {"errors": [{"message": "invalid request"}]})
@@ -21,6 +22,8 @@ REFUSALS = refusals(
 
 def respond(path: str, request: RecordedRequest, data: DemoData) -> FakeResponse:
     """The answer to a request for ``path``."""
+    if path.startswith(sign_in.MAL_PATH):
+        return sign_in.respond_mal(path, request, data)
     if request.headers.get("user-agent", "").startswith("python-requests"):
         return FakeResponse(200, b"", stall="headers")
     found = re.fullmatch(r"/animelist/([^/]+)/load\.json", path)

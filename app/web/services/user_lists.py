@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Thread
 
@@ -26,10 +26,11 @@ MAX_USERNAME_LENGTH = 100
 
 @dataclass(frozen=True, slots=True)
 class UserRef:
-    """A user of a site."""
+    """A user of a site; ``token`` is there where the user is the visitor, and has signed in."""
 
     source: ListSource
     username: str
+    token: str | None = field(default=None, repr=False)
 
 
 def get_source(library: Library, slug: str) -> ListSource:
@@ -81,9 +82,10 @@ def fetch_list(user: UserRef, on_progress: ListProgressCallback = ignore_progres
     source = user.source
     try:
         with LIST_FETCH_SECONDS.labels(source.slug).time():
-            return source.fetch(user.username, on_progress)
+            return source.fetch(user.username, on_progress, user.token)
     except EmptyList as error:
-        return AnimeList(source.slug, error.username or user.username, ())
+        name, is_private = error.username or user.username, user.token is not None
+        return AnimeList(source.slug, name, (), is_private=is_private)
 
 
 class ListFetch:
