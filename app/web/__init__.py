@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+from app.lists.sign_in import MAX_STAY_SECONDS
 from app.observability import error_reports
 from app.settings import PROJECT_ROOT, AppSettings
 from app.shipped import find_shipped
@@ -39,6 +40,7 @@ from app.web.views import (
     recommendations,
     recommendations_api,
     seasons,
+    sign_in,
     similar_users,
     site_files,
     stremio,
@@ -55,6 +57,7 @@ VIEWS = (
     similar_users,
     favourites,
     stremio,
+    sign_in,
     openapi,
     health,
     metrics,
@@ -79,6 +82,7 @@ def build_app(settings: AppSettings, version: str) -> Flask:
         "title_query": title_query,
     }
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    _init_session(app, settings)
     # Who develops should not wait for what keeps a damaged model from visitors.
     app.extensions["hakken"] = state = open_app_state(settings, version, is_tried=not app.debug)
     app.before_request(state.start_polling)  # where the server has no hook to do so earlier
@@ -89,6 +93,20 @@ def build_app(settings: AppSettings, version: str) -> Flask:
     for name in [] if app.debug else app.jinja_env.list_templates(extensions=["html"]):
         app.jinja_env.get_template(name)  # compiled now, not for the first visitor
     return app
+
+
+def _init_session(app: Flask, settings: AppSettings) -> None:
+    """Keep who has signed in (`app.web.views.visitors`) in a cookie, if the operator wants that."""
+    app.secret_key = settings.cookie_secret
+    public = settings.public_url
+    app.config.update(
+        SESSION_COOKIE_NAME="fan",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=public is not None and public.scheme == "https",
+        PERMANENT_SESSION_LIFETIME=MAX_STAY_SECONDS,
+        SESSION_REFRESH_EACH_REQUEST=False,
+    )
 
 
 def _init_middleware(app: Flask, settings: AppSettings) -> None:

@@ -7,11 +7,21 @@ import re
 import sys
 import traceback
 
-from flask import Flask, Response, current_app, g, make_response, render_template, request, url_for
+from flask import (
+    Flask,
+    Response,
+    current_app,
+    g,
+    make_response,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import RequestRedirect
 
-from app.lists.errors import ListError, SourceDown
+from app.lists.errors import ListError, PlanNotSaved, SignInFailed, SignInReason, SourceDown
 from app.observability import error_reports
 from app.schemas.base import ProblemDetails, to_json
 from app.web.middleware.request_context import route_pattern
@@ -34,6 +44,8 @@ def error_response(error: Exception) -> Response:
     """Turn an error into a response; what went wrong is logged, but never who asked."""
     if isinstance(error, RequestRedirect):
         return make_response(error.get_response())
+    if _ends_sign_in(error):
+        session.clear()
     request_id = str(g.get("request_id", "unknown"))
     problem = to_problem(error, request_id)
     _log_error(error, problem, request_id)
@@ -57,6 +69,13 @@ def error_page_end(error: Exception) -> str:
     _log_error(error, problem, request_id)
     _show_to_debugger(error, problem)
     return _problem_page(problem, error, request_id, part="end")
+
+
+def _ends_sign_in(error: Exception) -> bool:
+    """Whether the token in the visitor's cookie is good for nothing any more."""
+    if isinstance(error, PairListError):
+        return any(map(_ends_sign_in, error.list_errors.values()))
+    return isinstance(error, SignInFailed) and error.reason is SignInReason.EXPIRED
 
 
 def _show_to_debugger(error: Exception, problem: Problem) -> None:
@@ -92,8 +111,16 @@ def _problem_page(
         source=_submitted_value("source", error),
         fans=_submitted_pair(error),
         wrong=tuple(error.list_errors) if isinstance(error, PairListError) else (),
-        again=request.full_path.rstrip("?") if request.method == "GET" else None,
+        again=_address_to_try_again(),
     )
+
+
+def _address_to_try_again() -> str | None:
+    if request.method != "GET":
+        return None
+    if request.endpoint == "sign_in.finish":  # what it was asked with can be used only once
+        return url_for("sign_in.begin", **(request.view_args or {}))
+    return request.full_path.rstrip("?")
 
 
 def _submitted_value(field: str, error: Exception) -> str:
@@ -121,6 +148,8 @@ def _log_error(error: Exception, problem: Problem, request_id: str) -> None:
     elif isinstance(error, SourceDown):
         redacted = _redact_usernames(error.detail, error.username)
         log.warning("%s: %s: %s", problem.problem_type.slug, error.source, redacted)
+    elif isinstance(error, PlanNotSaved):
+        _log_error(error.cause, to_problem(error.cause, request_id), request_id)
     elif problem.problem_type is INTERNAL_ERROR:
         text = "".join(traceback.format_exception(*sys.exc_info())) or repr(error)
         log.error("request %s failed: %s", request_id, _redact_usernames(text, None))

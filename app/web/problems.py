@@ -90,6 +90,9 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     lists.SourceNotConfigured: ProblemType(
         "source-not-set-up", 501, mark("Hakken cannot read this site here")
     ),
+    lists.SignInFailed: ProblemType("sign-in-failed", 403, mark("You are not signed in")),
+    lists.TitleNotThere: ProblemType("title-not-there", 404, mark("The site has no such title")),
+    lists.PlanNotSaved: ProblemType("plan-not-saved", 502, mark("The title may not be added")),
     lists.BadListFile: ProblemType(
         "bad-export-file", 400, mark("This file cannot be read"), "export"
     ),

@@ -28,6 +28,12 @@ ARGUMENTS: dict[type[lists.ListError], dict[str, object]] = {
     lists.SourceDown: {"detail": "secret"},
     lists.SourceNotConfigured: {},
     lists.BadListFile: {"reason": lists.BadFileReason.MANGA},
+    lists.SignInFailed: {"reason": lists.SignInReason.EXPIRED},
+    lists.TitleNotThere: {"title": "Monster"},
+    lists.PlanNotSaved: {
+        "title": "Monster",
+        "cause": lists.SourceDown(source="AniList", detail="a secret"),
+    },
 }
 STATUSES = {
     lists.BadUsername: 400,
@@ -40,6 +46,9 @@ STATUSES = {
     lists.SourceDown: 502,
     lists.SourceNotConfigured: 501,
     lists.BadListFile: 400,
+    lists.SignInFailed: 403,
+    lists.TitleNotThere: 404,
+    lists.PlanNotSaved: 502,
 }
 
 

@@ -1,6 +1,7 @@
 """Answers are compressed for whoever accepts it: not every host has a proxy that would.
 
-There is no secret in any answer that its size could give away.
+There is no secret in any answer that its size could give away: what a form has to bring back is
+another one every second (`app.web.views.visitors`).
 """
 
 from __future__ import annotations

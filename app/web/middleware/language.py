@@ -19,7 +19,7 @@ from app.translation import (
 from app.web.errors import JSON_PREFIXES
 
 ARGUMENT = COOKIE = "lang"
-"""What chooses a language in an address, and what remembers it; there is no other cookie."""
+"""What chooses a language in an address, and what remembers it, in a cookie of its own."""
 COOKIE_SECONDS = 365 * 24 * 3600
 _FOR_PROGRAMS = (*JSON_PREFIXES, "/static/")
 _WORDED = {"text/html", "text/javascript", "application/manifest+json"}
@@ -96,8 +96,12 @@ def _file_address(page: str, file_format: str) -> str:
 
 
 def _address_in(language: str) -> str:
-    """Build the address of the current page in a language; of the home page where it was sent."""
-    if request.method not in ("GET", "HEAD") or not request.url_rule:
+    """Build the address of the current page in a language; of the home page where it was sent.
+
+    That of a sign-in holds what is good for one use.
+    """
+    is_page = request.method in ("GET", "HEAD") and request.blueprint != "sign_in"
+    if not is_page or not request.url_rule:
         return url_for("pages.show_home", lang=language)
     # Not by url_for, for which some names have a meaning of their own.
     arguments = [pair for pair in request.args.items(multi=True) if pair[0] != ARGUMENT]

@@ -33,6 +33,7 @@ from app.web.services.anime_for_fan import judge_for_fan
 from app.web.services.user_lists import UserRef, fetch_list, get_source, resolve_user
 from app.web.state import get_library
 from app.web.views.responses import PUBLIC_HOUR, json_response, page_response
+from app.web.views.visitors import refer_to_user
 
 blueprint = Blueprint("anime", __name__)
 
@@ -76,7 +77,8 @@ def show_anime_for_fan(anime_id: int) -> str:
     """Show the page of an anime, and whether it is for a fan."""
     library, typed = get_library(), request.args
     anime, position = _find_or_404(anime_id)
-    user = resolve_user(library, typed.get("source", ""), typed.get("username", ""))
+    meant = resolve_user(library, typed.get("source", ""), typed.get("username", ""))
+    user = refer_to_user(meant.source, meant.username)
     title_language = parse_title_language(typed)
     context = anime_page_context(library, anime, position, title_language=title_language)
     context["source"] = user.source.slug

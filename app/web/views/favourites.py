@@ -12,10 +12,11 @@ from app.web.presenters.results import build_results_page
 from app.web.request_costs import Cost, rate_limited
 from app.web.requests.query import ResultsOptions, parse_page_query
 from app.web.services.recommendations import recommend_and_record
-from app.web.services.user_lists import UserRef, to_user_list
+from app.web.services.user_lists import to_user_list
 from app.web.state import get_library
 from app.web.views.responses import current_page_url, get_source_or_404, user_page_url
 from app.web.views.streaming import ListPage
+from app.web.views.visitors import refer_to_user
 
 blueprint = Blueprint("favourites", __name__)
 
@@ -57,5 +58,5 @@ class FavouritesPage(ListPage):
 @rate_limited(Cost.LIST)
 def show_favourites(source: str, username: str) -> str | AnyResponse:
     """Show a user's favourites and picks side by side."""
-    user = UserRef(get_source_or_404(source), username)
+    user = refer_to_user(get_source_or_404(source), username)
     return FavouritesPage(user, parse_page_query(request.args, ResultsOptions)).respond()

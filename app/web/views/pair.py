@@ -36,6 +36,7 @@ from app.web.views.responses import (
     get_source_or_404,
     json_response,
 )
+from app.web.views.visitors import refer_to_user
 
 blueprint = Blueprint("together", __name__)
 
@@ -66,8 +67,8 @@ def show_pair_recommendations(
     source: str, username: str, with_source: str, with_username: str
 ) -> str | AnyResponse:
     """Show what both would enjoy."""
-    one = UserRef(get_source_or_404(source), username)
-    other = UserRef(get_source_or_404(with_source), with_username)
+    one = refer_to_user(get_source_or_404(source), username)
+    other = refer_to_user(get_source_or_404(with_source), with_username)
     options = parse_page_query(request.args)
     if SUBMITTED in request.args:
         return redirect(current_page_url(options), 303)

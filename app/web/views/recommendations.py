@@ -46,7 +46,7 @@ from app.web.services.example_lists import EXAMPLE_LIST
 from app.web.services.recommendations import SURPRISES, draw_surprise, recommend_and_record
 from app.web.services.shelves import Shelf, build_shelves, has_shelves
 from app.web.services.showcase import current_season, known_anime, season_anime
-from app.web.services.user_lists import UserRef, resolve_user, to_user_list
+from app.web.services.user_lists import resolve_user, to_user_list
 from app.web.state import get_app_state, get_library
 from app.web.views.responses import (
     ATOM,
@@ -61,6 +61,7 @@ from app.web.views.responses import (
     user_page_url,
 )
 from app.web.views.streaming import ListPage
+from app.web.views.visitors import account_context, refer_to_user, take_notices
 
 blueprint = Blueprint("pages", __name__)
 
@@ -90,6 +91,8 @@ class UserResultsPage(ListPage):
             read_from=source.describe_channel(anime_list.channel),
             link=source.list_url(name),
             beside=beside,
+            notices=take_notices(),
+            **(account_context() if self.user.token else {}),
         )
 
 
@@ -100,6 +103,7 @@ def show_home() -> Response:
     library = get_library()
     title_language = parse_title_language(request.args)
     season, this_season = season_anime(library)
+    account = account_context()
     page = render_template(
         "home.html",
         sources=library.sources,
@@ -110,8 +114,9 @@ def show_home() -> Response:
         season_tiles=build_tiles(this_season, title_language=title_language),
         anime=len(library.model),
         data_date=library.model.manifest.created[:10],
+        **account,
     )
-    return page_response(page, "no-cache")
+    return page_response(page, "private, no-store" if account else "no-cache")
 
 
 @blueprint.get("/recommend")
@@ -128,7 +133,7 @@ def redirect_to_results() -> AnyResponse:
 @rate_limited(Cost.LIST)
 def show_user_recommendations(source: str, username: str) -> str | AnyResponse:
     """Show what to watch next for a user of another site."""
-    user = UserRef(get_source_or_404(source), username)
+    user = refer_to_user(get_source_or_404(source), username)
     options = parse_page_query(request.args, ResultsOptions)
     if SUBMITTED in request.args:
         return redirect(current_page_url(options), 303)

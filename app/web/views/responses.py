@@ -85,14 +85,16 @@ def feed_response(
         text = to_calendar(picks, current_season(library), place)
         response = Response(text, mimetype="text/calendar")
     response.headers["Content-Disposition"] = f'inline; filename="hakken.{file_format}"'
-    response.headers["Cache-Control"] = f"private, max-age={state.settings.list_cache:.0f}"
+    if not anime_list.is_private:
+        response.headers["Cache-Control"] = f"private, max-age={state.settings.list_cache:.0f}"
     return response
 
 
 def card_response(card: ShareCard, shape: CardShape, *lists: AnimeList) -> Response:
     """Answer with a picture of what was found for ``lists``, to be kept as long as these are."""
     state = get_app_state()
-    seconds = 0.0 if any(each.age for each in lists) else state.settings.list_cache
+    is_kept = not any(each.age or each.is_private for each in lists)
+    seconds = state.settings.list_cache if is_kept else 0.0
     public = state.settings.public_url
     card = replace(card, site=(public and public.host) or "")
     response = Response(state.card_cache.get_or_draw(card, shape, seconds), mimetype="image/png")

@@ -35,6 +35,7 @@ from app.web.views.responses import (
     json_response,
     user_page_url,
 )
+from app.web.views.visitors import refer_to_user
 
 blueprint = Blueprint("fans", __name__)
 
@@ -43,7 +44,7 @@ blueprint = Blueprint("fans", __name__)
 @rate_limited(Cost.LIST)
 def show_similar_users(source: str, username: str) -> str | AnyResponse:
     """Show users like a user of another site."""
-    user = UserRef(get_source_or_404(source), username)
+    user = refer_to_user(get_source_or_404(source), username)
     library = get_library()
     if not library.model.training_users:
         abort(404)

@@ -47,6 +47,8 @@ class ListPage(ABC):
         fetching = ListFetch(self.user)
         # What only asks for the status must have the right one.
         stream = stream and request.method != "HEAD"
+        # Who turns out to be signed in no longer has to be told so in a header.
+        stream = stream and self.user.token is None
         if not stream or fetching.wait(get_app_state().settings.list_grace):
             return self.render(fetching.result())
         response = Response(stream_with_context(self._chunks(fetching)), mimetype="text/html")
