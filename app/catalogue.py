@@ -58,6 +58,7 @@ COLUMN_DEFAULTS: dict[str, Any] = {
     "anime_id": 0,
     "anilist_id": None,
     "kitsu_id": None,
+    "tvdb_id": None,
     "title": "",
     "title_english": None,
     "title_native": None,
@@ -108,6 +109,7 @@ class _Columns(TypedDict):
     title: _Texts
     anilist_id: NotRequired[_Ids]
     kitsu_id: NotRequired[_Ids]
+    tvdb_id: NotRequired[_Ids]
     title_english: NotRequired[_OptionalTexts]
     title_native: NotRequired[_OptionalTexts]
     synonyms: NotRequired[_Texts]
@@ -144,7 +146,7 @@ class Anime:
 
     Of its series ``franchise_id``, it has the place ``watch_order``; ``is_extra`` is no way in, and
     ``is_inferred`` says that the title alone puts it there. It is the ``relation_kind`` ("sequel")
-    of ``relation_id``.
+    of ``relation_id``. ``tvdb_id`` is that of the series that it is a season of.
     """
 
     anime_id: int
@@ -175,6 +177,7 @@ class Anime:
     relation_id: int | None = None
     anilist_id: int | None = None
     kitsu_id: int | None = None
+    tvdb_id: int | None = None
     source: str | None = None
 
     @property
@@ -219,6 +222,7 @@ class Catalogue:
             name: [*(columns.get(name) or [empty] * count), empty]
             for name, empty in COLUMN_DEFAULTS.items()
         }
+        self.has_tvdb_ids = any(self._columns["tvdb_id"])
         self._row_by_id = _Rows((anime_id, row) for row, anime_id in enumerate(columns["anime_id"]))
         self._series: dict[int, list[int]] | None = None
         self._cached_anime = lru_cache(ANIME_CACHE_SIZE)(self._read_anime)

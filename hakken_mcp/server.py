@@ -40,7 +40,7 @@ Types = list[Literal["tv", "movie", "ova", "ona", "special", "music"]]
 Answer = dict[str, Any]
 P = ParamSpec("P")
 
-_FOR_PROGRAMS = frozenset({"mal_url", "kitsu_id", "anilist_id", "picture", "synonyms"})
+_FOR_PROGRAMS = frozenset({"mal_url", "kitsu_id", "anilist_id", "tvdb_id", "picture", "synonyms"})
 
 
 def build_server(api: HakkenApi) -> MCPServer[Any]:

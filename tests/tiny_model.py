@@ -38,6 +38,7 @@ ARABIC_TITLE = "مغامرات لا تنتهي (2019)"
 ENDLESS_TITLE = "転生したらスライムだった件についての長い長い題名" * 4
 ANILIST_OFFSET = 500_000
 KITSU_OFFSET = 700_000
+TVDB_OFFSET = 900_000
 """AniList's id of an anime is its own id and this."""
 
 
@@ -99,11 +100,17 @@ def tiny_catalogue() -> pl.DataFrame:
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
+def tvdb_id_of(place: int) -> int | None:
+    """TVDB's number of the anime at a place: two that follow are seasons of one series."""
+    return place // 2 + TVDB_OFFSET if place % 7 else None
+
+
 def _facts(place: int, anime_id: int) -> dict[str, object]:
     return {
         "anime_id": anime_id,
         "anilist_id": anime_id + ANILIST_OFFSET,
         "kitsu_id": anime_id + KITSU_OFFSET if place % 3 else None,
+        "tvdb_id": tvdb_id_of(place),
         "title": title_of(anime_id),
         "title_english": f"English {anime_id}" if place % 2 else title_of(anime_id).upper(),
         "title_native": f"{anime_id}番のアニメ" if place % 3 else None,

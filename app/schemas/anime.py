@@ -35,6 +35,9 @@ class AnimeSummary(AnimeTitle):
     episodes: int | None
     anilist_id: Annotated[int | None, Field(description="AniList’s number of it, where known")]
     kitsu_id: Annotated[int | None, Field(description="Kitsu’s number of it, where known")]
+    tvdb_id: Annotated[
+        int | None, Field(description="TVDB’s number of the series that it is of, where known")
+    ]
 
 
 class AnimeRelation(AnimeTitle):
@@ -120,6 +123,7 @@ def summary_fields(
         "episodes": anime.episodes,
         "anilist_id": anime.anilist_id,
         "kitsu_id": anime.kitsu_id,
+        "tvdb_id": anime.tvdb_id,
     }
 
 

@@ -43,6 +43,7 @@ from app.web.views import (
     sign_in,
     similar_users,
     site_files,
+    sonarr,
     stremio,
 )
 
@@ -57,6 +58,7 @@ VIEWS = (
     similar_users,
     favourites,
     stremio,
+    sonarr,
     sign_in,
     openapi,
     health,

@@ -31,7 +31,7 @@ from app.web.state import get_app_state
 
 log = logging.getLogger(__name__)
 
-JSON_PREFIXES = ("/api/", "/stremio/")
+JSON_PREFIXES = ("/api/", "/stremio/", "/sonarr/")
 """Where programs ask, which are told what is wrong as JSON."""
 
 

@@ -15,6 +15,7 @@ from app.web.requests.body import InvalidBody, MalformedJson
 from app.web.requests.values import InvalidQuery
 from app.web.services.library import ModelUnavailable
 from app.web.services.pair_recommendations import PairListError
+from app.web.services.picks_by_site import TvdbIdsUnknown
 
 DEFAULT_RETRY_SECONDS = 60
 """How long to wait when nobody said."""
@@ -100,6 +101,7 @@ PROBLEM_TYPES: dict[type[Exception], ProblemType] = {
     MalformedJson: ProblemType("bad-json", 400, mark("The body is not JSON")),
     InvalidBody: ProblemType("bad-body", 422, mark("The body has the wrong shape")),
     ClientRateLimited: ProblemType("too-many-requests", 429, mark("A little slower, please")),
+    TvdbIdsUnknown: ProblemType("no-tvdb-ids", 501, mark("No list for Sonarr here")),
     ModelUnavailable: ProblemType("being-updated", 503, mark("Hakken is being updated")),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,7 +16,8 @@ from model_build.collect.runner import complete_from_anilist
 from model_build.data.anime_database import read_anime_database, update_catalogue
 from model_build.data.catalogue import read_catalogue
 from model_build.data.config import CatalogueConfig
-from model_build.data.facts import add_tables
+from model_build.data.facts import add_tables, fill_ids
+from model_build.data.id_mapping import read_id_mapping
 from model_build.data.relations import add_relations, read_anime_relations
 from model_build.data.watch_order import add_series
 from model_build.util.errors import InputError
@@ -39,7 +41,7 @@ def write_catalogue(config: CatalogueConfig) -> str:
     """
     before = read_catalogue(config.catalogue) if config.catalogue else None
     if config.database:
-        after = update_catalogue(before, _read_release(config.database))
+        after = update_catalogue(before, _read_from(config.database, read_anime_database))
     elif before is not None:
         after = before
     else:
@@ -51,6 +53,8 @@ def write_catalogue(config: CatalogueConfig) -> str:
         relations=[path for path in config.relations if path.suffix.lower() != ".txt"],
         any_licence=config.any_licence,
     )
+    if config.ids:
+        after = fill_ids(after, _read_from(config.ids, read_id_mapping))
     for path in config.relations:
         if path.suffix.lower() == ".txt":
             after = add_relations(after, read_anime_relations(path, after))
@@ -68,13 +72,13 @@ def write_catalogue(config: CatalogueConfig) -> str:
     )
 
 
-def _read_release(location: str) -> pl.DataFrame:
+def _read_from(location: str, read: Callable[[Path], pl.DataFrame]) -> pl.DataFrame:
     if not is_url(location):
-        return read_anime_database(Path(location))
+        return read(Path(location))
     with temporary_folder() as folder:
         file = folder / (Path(urlsplit(location).path).name or "release.json")
         _download(location, file)
-        return read_anime_database(file)
+        return read(file)
 
 
 def _download(url: str, file: Path) -> None:
@@ -92,7 +96,7 @@ def _download(url: str, file: Path) -> None:
             for block in response.iter_content(1 << 20):
                 out.write(block)
                 if out.tell() > MAX_RELEASE_BYTES:
-                    raise InputError(f"{url}: is larger than a release of anime-offline-database.")
+                    raise InputError(f"{url}: is larger than what was asked for can be.")
     except requests.RequestException as error:
         raise InputError(
             f"{url}: could not be downloaded ({error}); try again later, or name a file."

@@ -34,6 +34,12 @@ class CatalogueOptions(Config):
         description="the release of anime-offline-database: a file, or where to download it",
         examples=["https://example.org/anime-offline-database.jsonl.zst"],
     )
+    ids: Annotated[str, Role.INPUT, Metavar("FILE")] | None = Field(
+        None,
+        description="ids on AniList, Kitsu and TVDB, as anime-list-full.json of Fribb/anime-lists "
+        "has them: a file, or where to download it",
+        examples=["https://example.org/anime-list-full.json"],
+    )
     facts: InputFile | None = Field(
         None, description="facts, a row an anime and source: studios, tags, members and so on"
     )

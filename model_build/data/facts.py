@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from model_build.data.catalogue import read_table, with_standard_pictures
+from model_build.data.id_mapping import ID_COLUMNS
 from model_build.data.labels import sort_labels, spell_studios
 
 FREE_LICENCES = ("MIT", "CC-BY-4.0", "public domain")
@@ -39,6 +40,7 @@ FACT_COLUMNS = (
     *("anime_id", *_LAST_COLLECTED, *LABEL_COLUMNS),
     *("members", "collected", "licence"),
 )
+OPTIONAL_FACT_COLUMNS = ("tvdb_id",)
 NAME_COLUMNS = ("anime_id", "title_native", "synonyms", "picture", "licence")
 RELATION_COLUMNS = ("anime_id", "related_id", "kind", "source", "licence")
 
@@ -66,7 +68,9 @@ def add_tables(
         given = [path for path in paths if path is not None]
         if given:
             tables = [read_table(path, columns, "a table of facts") for path in given]
-            table = pl.concat([each.select(columns) for each in tables], how="vertical_relaxed")
+            further = set(OPTIONAL_FACT_COLUMNS).intersection(*(each.columns for each in tables))
+            chosen = [each.select(*columns, *sorted(further)) for each in tables]
+            table = pl.concat(chosen, how="vertical_relaxed")
             catalogue = merge(catalogue, table if any_licence else free_rows(table))
     return catalogue
 
@@ -88,9 +92,23 @@ def merge_facts(catalogue: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
     for theirs, ours in _LAST_COLLECTED.items():
         found = facts.select("anime_id", pl.col(theirs).alias(ours)).drop_nulls()
         merged = _fill(merged, found.unique("anime_id", keep="first", maintain_order=True))
+    merged = fill_ids(merged, facts)
     merged = _fill_labels(merged, facts)
     counted = facts.select("anime_id", pl.col("members").cast(pl.Int64)).drop_nulls()
     return _replace_members(merged, counted.unique("anime_id", keep="first", maintain_order=True))
+
+
+def fill_ids(catalogue: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """Fill in the ids on other sites that a catalogue lacks, as far as there are columns of them.
+
+    First rows count first.
+    """
+    for name in ID_COLUMNS:
+        if name in found.columns:
+            numbers = found.select("anime_id", pl.col(name).cast(pl.Int64)).drop_nulls()
+            first = numbers.unique("anime_id", keep="first", maintain_order=True)
+            catalogue = _fill(catalogue, first)
+    return catalogue
 
 
 def merge_names(catalogue: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:

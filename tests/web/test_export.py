@@ -104,6 +104,7 @@ def test_no_cell_is_a_formula(start: str) -> None:
         mal_url="https://x",
         anilist_id=None,
         kitsu_id=None,
+        tvdb_id=None,
     )
     answer = RecommendationsResponse(
         model="1",

@@ -47,7 +47,18 @@ PAGES = [
 ]
 NAMES = {
     *("Hakken", "MyAnimeList", "AniList", "Kitsu", "Shikimori", "Simkl", "MAL"),
-    *("HiAnime", "Yamtrack", "MALSync", "Taiga", "Jikan", "English", "Yuki", "Ryo", "Stremio"),
+    *(
+        "HiAnime",
+        "Yamtrack",
+        "MALSync",
+        "Taiga",
+        "Jikan",
+        "English",
+        "Yuki",
+        "Ryo",
+        "Stremio",
+        "Sonarr",
+    ),
     *(
         "MONSTER",
         "NARUTO",

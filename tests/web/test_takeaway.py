@@ -41,6 +41,7 @@ def pick(anime_id: int, title: str = "T", *, kind: str | None = "TV") -> Recomme
         episodes=None,
         anilist_id=None,
         kitsu_id=None,
+        tvdb_id=None,
         genres=[],
         themes=[],
         age_rating=None,

@@ -268,6 +268,7 @@ def _render_or_export(
         taste=summarize_taste(library.model, library.attributes, result.profile),
         page_query=to_page_query,
         crowd=bool(library.model.training_users),
+        has_tvdb_ids=library.catalogue.has_tvdb_ids,
         source=anime_list.source,
         age=anime_list.age,
         **context,

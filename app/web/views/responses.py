@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlencode
 
-from flask import Response, abort, g, request, url_for
+from flask import Response, abort, g, jsonify, request, url_for
 from werkzeug.urls import iri_to_uri
 
 from app.card_images import CardShape, ShareCard
@@ -87,6 +88,14 @@ def feed_response(
     response.headers["Content-Disposition"] = f'inline; filename="hakken.{file_format}"'
     if not anime_list.is_private:
         response.headers["Cache-Control"] = f"private, max-age={state.settings.list_cache:.0f}"
+    return response
+
+
+def kept_response(body: Any) -> Response:
+    """Answer with JSON that the program which asks may keep for as long as lists are remembered."""
+    response = jsonify(body)
+    seconds = get_app_state().settings.list_cache
+    response.headers["Cache-Control"] = f"private, max-age={seconds:.0f}"
     return response
 
 

@@ -22,7 +22,7 @@ KEPT_SUFFIXES = {".css", ".js", ".svg"}
 """Static files that every page may need; the service worker keeps them."""
 ABOUT_SOMEBODY = (
     *("/user/", "/favourites/", "/fans/", "/together/", "/picks", "/recommend"),
-    *("/api/", "/stremio/", "/oauth/"),
+    *("/api/", "/stremio/", "/sonarr/", "/oauth/"),
 )
 PAGES = (
     *("pages.show_home", "pages.show_example", "picks.show_picker"),

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from flask import Blueprint, Response, abort
 
-from flask import Blueprint, Response, abort, jsonify
-
-from app.schemas.recommendations import RecommendationsResponse
 from app.web.presenters.stremio import (
     KINDS,
     SHELVES,
@@ -16,10 +13,10 @@ from app.web.presenters.stremio import (
     shelf_options,
 )
 from app.web.request_costs import Cost, rate_limited
-from app.web.services.kitsu_picks import recommend_on_kitsu
-from app.web.services.user_lists import UserRef, fetch_list, to_user_list
+from app.web.services.picks_by_site import recommend_on_site
+from app.web.services.user_lists import UserRef, fetch_list
 from app.web.state import find_picture, get_app_state, get_library
-from app.web.views.responses import get_source_or_404
+from app.web.views.responses import get_source_or_404, kept_response
 
 blueprint = Blueprint("stremio", __name__, url_prefix="/stremio/<source>/<path:username>")
 
@@ -29,7 +26,7 @@ blueprint = Blueprint("stremio", __name__, url_prefix="/stremio/<source>/<path:u
 def get_manifest(source: str, username: str) -> Response:
     """Describe the add-on; the list is not read for that."""
     site = get_source_or_404(source).name
-    return _respond(build_manifest(source, site, username, get_app_state().version))
+    return kept_response(build_manifest(source, site, username, get_app_state().version))
 
 
 @blueprint.get("/catalog/<kind>/<shelf>.json", defaults={"skip": 0})
@@ -42,17 +39,6 @@ def get_catalogue(source: str, username: str, kind: str, shelf: str, skip: int) 
     library = get_library()
     anime_list = fetch_list(UserRef(get_source_or_404(source), username))
     options = shelf_options(kind, shelf, skip)
-    user_list = to_user_list(anime_list)
-    result = recommend_on_kitsu(library, user_list, options, anime_list.unmapped)
-    answer = RecommendationsResponse.build(result, library.catalogue, site=anime_list.source)
+    answer = recommend_on_site(library, anime_list, options, "kitsu_id")
     metas = (build_meta(kind, each, find_picture(each)) for each in answer.recommendations)
-    return _respond(build_catalogue(metas, get_app_state().settings.list_cache))
-
-
-def _respond(body: dict[str, Any]) -> Response:
-    """Answer with JSON that the player itself may keep for as long as lists are remembered."""
-    response = jsonify(body)
-    response.headers["Cache-Control"] = (
-        f"private, max-age={get_app_state().settings.list_cache:.0f}"
-    )
-    return response
+    return kept_response(build_catalogue(metas, get_app_state().settings.list_cache))

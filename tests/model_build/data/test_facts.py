@@ -55,6 +55,19 @@ def test_what_the_catalogue_says_stays_and_gaps_are_filled_by_the_latest() -> No
     assert (totoro["type"], totoro["source"], totoro["year"]) == ("MOVIE", "Original", 1988)
 
 
+def test_numbers_on_other_sites_come_along_where_the_facts_have_them() -> None:
+    assert "tvdb_id" not in merged({"anime_id": 1})[0]
+    table = facts(
+        {"anime_id": 1, "collected": "2026-03-01"},
+        {"anime_id": 1, "collected": "2026-02-01"},
+        {"anime_id": 1, "collected": "2026-01-01"},
+    ).with_columns(tvdb_id=pl.Series([None, 70973.0, 5.0]))
+    gundam, totoro = merge_facts(CATALOGUE, table).to_dicts()
+    assert (gundam["tvdb_id"], totoro["tvdb_id"]) == (70973, None)
+    kept = CATALOGUE.with_columns(tvdb_id=pl.Series([3, None]))
+    assert merge_facts(kept, table)["tvdb_id"].to_list() == [3, None]
+
+
 def test_a_studio_is_spelt_in_one_way() -> None:
     gundam, totoro = merged(
         {"anime_id": 1, "studios": "J.C.Staff;OLM", "collected": "2026-03-01"},
