@@ -29,13 +29,17 @@ class FakeResponse:
 
 @dataclass(frozen=True)
 class RecordedRequest:
-    """One request as it arrived; ``path`` as sent, ``query`` decoded, ``body`` JSON or a form."""
+    """One request as it arrived; ``path`` as sent, ``query`` decoded, ``body`` JSON or a form.
+
+    ``raw`` are the body's bytes.
+    """
 
     method: str
     path: str
     query: dict[str, str]
     headers: dict[str, str]
     body: Any
+    raw: bytes = b""
 
     def url_with(self, **query: object) -> str:
         """The same address with other values in its query."""
@@ -98,7 +102,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
         headers = {key.lower(): value for key, value in self.headers.items()}
         parts = urlsplit(self.path)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        asked = RecordedRequest(self.command, parts.path, query, headers, body)
+        asked = RecordedRequest(self.command, parts.path, query, headers, body, raw)
         owner.requests.append(asked)
         # Some faults want the client to go away.
         with contextlib.suppress(OSError):

@@ -59,6 +59,9 @@ LOCKS = {
         "s3",
         "requirements.txt",
     ),
+    "requirements-otel.txt": Lock(
+        "What sends traces: everything that serves, and these.", "otel", "requirements.txt"
+    ),
     "requirements-dev.txt": Lock(
         "What tests and benchmarks: everything that trains, tracks and answers assistants, and\n"
         "these. PyTorch itself comes after it, from requirements-neural.txt.",

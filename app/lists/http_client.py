@@ -33,6 +33,7 @@ from urllib3.util import Retry
 from app.lists.deadline import Deadline, WatchedAdapter
 from app.lists.errors import RateLimited, SourceDown, Trouble
 from app.observability.metrics import UPSTREAM_CALLS
+from app.observability.tracing import upstream_span
 from app.upstream import BucketRateLimiter, RateLimitReached
 
 _CHUNK_SIZE = 64 * 1024
@@ -237,15 +238,21 @@ class SourceClient:
     def _send_counted(
         self, request: requests.Request, deadline: Deadline
     ) -> tuple[HttpResponse, str]:
-        try:
-            reply, url = self._send_once(request, deadline)
-        except _TIMEOUT_ERRORS:
-            UPSTREAM_CALLS.labels(self._service, "timeout").inc()
-            raise
-        except Exception:
-            UPSTREAM_CALLS.labels(self._service, "lost").inc()
-            raise
-        UPSTREAM_CALLS.labels(self._service, _result_label(reply.status)).inc()
+        with upstream_span(self._service, request.method or "") as record:
+
+            def count(result: str, status: int | None = None) -> None:
+                UPSTREAM_CALLS.labels(self._service, result).inc()
+                record(result, status)
+
+            try:
+                reply, url = self._send_once(request, deadline)
+            except _TIMEOUT_ERRORS:
+                count("timeout")
+                raise
+            except Exception:
+                count("lost")
+                raise
+            count(_result_label(reply.status), reply.status)
         return reply, url
 
     def _send_once(self, request: requests.Request, deadline: Deadline) -> tuple[HttpResponse, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from flask import Flask
 
 from app.lists.sign_in import MAX_STAY_SECONDS
-from app.observability import error_reports
+from app.observability import error_reports, tracing
 from app.settings import PROJECT_ROOT, AppSettings
 from app.shipped import find_shipped
 from app.web import errors
@@ -24,6 +24,7 @@ from app.web.middleware import (
     request_context,
     template_globals,
 )
+from app.web.middleware import tracing as request_tracing
 from app.web.presenters import text
 from app.web.requests.query import default_title_language, title_query
 from app.web.state import find_picture, open_app_state
@@ -71,6 +72,7 @@ def build_app(settings: AppSettings, version: str) -> Flask:
     """Build the Flask application, with the model opened and everything registered."""
     if settings.sentry_dsn:
         error_reports.init_sentry(settings.sentry_dsn, version)
+    tracing.init_tracing(version)
     app = Flask(
         "app",
         root_path=str(PROJECT_ROOT / "app"),
@@ -115,6 +117,7 @@ def _init_middleware(app: Flask, settings: AppSettings) -> None:
     """Register everything around the views. What is registered last sees an answer first."""
     request_body.init_app(app)
     request_context.init_app(app)
+    request_tracing.init_app(app)
     language.init_app(app)
     access_log.init_app(app)
     errors.init_app(app)
