@@ -3,7 +3,8 @@
 Serves the bundled model with a stand-in for the list sites, opens each page in Chromium at four
 widths, by day and by night and in forced colours, with drawn posters in place of those on the net,
 once more on a phone that is slow and far away, and writes the pictures, what was measured, and one
-page that shows all of it.
+page that shows all of it. ``--shift-runs N`` only adds up how far the layout moves, in N first
+visits of each page on a desk and on that phone, also while a list is waited for.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from axe_playwright_python.sync_playwright import Axe
 from jinja2 import Environment
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from app.settings import PROJECT_ROOT
 from app.web.middleware.headers import POSTER_ORIGINS
@@ -44,7 +46,11 @@ SLOW_NETWORK = {
 """Of a phone on fast 3G: 150 ms a round trip, 1.6 Mbit a second."""
 SLOW_PROCESSOR = 4
 HEIGHT = 900
+DESK, PHONE = 1440, 390
 FAN = "/user/anilist/Hana"
+STREAMED = "streamed"
+"""What the page is called whose frame is there before its list is."""
+MAX_SHIFT = 0.02
 PAGES = {
     "home": "/",
     "results": FAN,
@@ -103,10 +109,13 @@ def answer_posters(route: Route) -> None:
 
 
 @contextmanager
-def serving() -> Iterator[str]:
+def serving() -> Iterator[tuple[str, FakeUpstream]]:
     """Serve the bundled model; the list sites are on this machine."""
-    with FakeUpstream(data=make_demo_data(MODEL)) as sites:
+    data = make_demo_data(MODEL)
+    data.synopses = {anime_id: " ".join([text] * 8) for anime_id, text in data.synopses.items()}
+    with FakeUpstream(data=data) as sites, TemporaryDirectory() as cache:
         environment = {
+            "HAKKEN_CACHE_DIR": cache,  # nobody has been here before
             "HAKKEN_MODEL": str(MODEL),
             "HAKKEN_ANILIST_URL": sites.base_url("anilist"),
             "HAKKEN_KITSU_URL": sites.base_url("kitsu"),
@@ -115,7 +124,7 @@ def serving() -> Iterator[str]:
             "HAKKEN_RATE_PAGES": "off",
         }
         with run_server(1, environment) as server:
-            yield server.url
+            yield server.url, sites
 
 
 def look_at(page: Page, address: str, *, with_axe: bool) -> dict[str, Any]:
@@ -151,24 +160,80 @@ def look(browser: Browser, server: str, out: Path, pages: dict[str, str]) -> lis
     return rows
 
 
-def look_slowly(browser: Browser, server: str, pages: dict[str, str]) -> list[dict[str, Any]]:
-    """Look at all pages for the first time, on a phone that is slow and far away."""
-    rows = []
-    for name, address in pages.items():
-        context = browser.new_context(viewport={"width": 390, "height": HEIGHT}, base_url=server)
-        context.add_init_script(WATCH)
-        context.route(lambda url: not url.startswith(server), answer_posters)
-        page = context.new_page()
+@contextmanager
+def first_visit(browser: Browser, server: str, width: int, *, slow: bool) -> Iterator[Page]:
+    """Open a browser that has seen nothing yet; ``slow``: on a phone that is far away."""
+    context = browser.new_context(viewport={"width": width, "height": HEIGHT}, base_url=server)
+    context.add_init_script(WATCH)
+    context.route(lambda url: not url.startswith(server), answer_posters)
+    page = context.new_page()
+    if slow:
         link = context.new_cdp_session(page)
         link.send("Network.enable")
         link.send("Network.emulateNetworkConditions", SLOW_NETWORK)
         link.send("Emulation.setCPUThrottlingRate", {"rate": SLOW_PROCESSOR})
-        rows.append(
-            {"page": name, "width": 390, "scheme": "slow", "picture": ""}
-            | look_at(page, address, with_axe=False)
-        )
-        context.close()
+    yield page
+    context.close()
+
+
+def look_slowly(browser: Browser, server: str, pages: dict[str, str]) -> list[dict[str, Any]]:
+    """Look at all pages for the first time, on a phone that is slow and far away."""
+    rows = []
+    for name, address in pages.items():
+        with first_visit(browser, server, PHONE, slow=True) as page:
+            rows.append(
+                {"page": name, "width": PHONE, "scheme": "slow", "picture": ""}
+                | look_at(page, address, with_axe=False)
+            )
     return rows
+
+
+def wait_for_list(page: Page, sites: FakeUpstream, name: str) -> float:
+    """Open the results of a new fan whose list comes late; return how far the layout moved."""
+    sites.add_user(name, sites.data.users["hana"].entries)
+    gate = sites.hold_responses(name)
+    page.goto(f"/user/anilist/{name}", wait_until="commit")
+    expect(page.locator(".asking p:visible")).to_have_count(1, timeout=60_000)
+    gate.open()
+    expect(page.locator(".read")).to_have_count(1, timeout=60_000)
+    page.wait_for_load_state("networkidle")
+    shift: float = page.evaluate(MEASURE)["shift"]
+    return shift
+
+
+def measure_shifts(
+    browser: Browser, server: str, sites: FakeUpstream, pages: dict[str, str], runs: int
+) -> Iterator[tuple[str, int, list[float]]]:
+    """Visit each page ``runs`` times by desk and phone; yield how far each visit's layout moved.
+
+    Each visit to an anime is to another one, of which the server knows no details yet.
+    """
+    others = iter(sites.data.synopses)
+    for width in (DESK, PHONE):
+        for name in (*pages, STREAMED):
+            shifts = []
+            for run in range(runs):
+                with first_visit(browser, server, width, slow=width == PHONE) as page:
+                    if name == STREAMED:
+                        shifts.append(wait_for_list(page, sites, f"Waits{width}n{run}"))
+                    else:
+                        address = f"/anime/{next(others)}" if name == "anime" else pages[name]
+                        shifts.append(look_at(page, address, with_axe=False)["shift"])
+            yield name, width, shifts
+
+
+def report_shifts(found: Iterable[tuple[str, int, list[float]]], out: Path) -> bool:
+    """Write and print what was measured; return whether a page moved by more than it may."""
+    rows, moved = [], False
+    for name, width, shifts in found:
+        rows.append({"page": name, "width": width, "shifts": shifts})
+        moved |= max(shifts) > MAX_SHIFT
+        worst, mean = max(shifts), sum(shifts) / len(shifts)
+        told = f"{name:<11}{width:>5}  worst {worst:.4f}  mean {mean:.4f} of {len(shifts)} visits"
+        sys.stdout.write(f"{told}{'  MOVES' if worst > MAX_SHIFT else ''}\n")
+        sys.stdout.flush()
+    (out / "shifts.json").write_text(json.dumps(rows, indent=1) + "\n")
+    return moved
 
 
 def main() -> None:
@@ -176,11 +241,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.look", description=__doc__)
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--pages", nargs="+", choices=PAGES, default=list(PAGES), metavar="NAME")
+    parser.add_argument("--shift-runs", type=int, metavar="N")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    with serving() as server, sync_playwright() as playwright:
+    with serving() as (server, sites), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM)
         pages = {name: PAGES[name] for name in arguments.pages}
+        if arguments.shift_runs:
+            found = measure_shifts(browser, server, sites, pages, arguments.shift_runs)
+            moved = report_shifts(found, arguments.out)
+            browser.close()
+            sys.exit(moved)
         rows = look(browser, server, arguments.out, pages)
         rows += look_slowly(browser, server, pages)
         browser.close()
