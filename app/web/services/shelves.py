@@ -33,6 +33,8 @@ _KEPT = frozenset(
     {"top", "adult", "rating", "title", "view", "ignore_dropped", "ignore", "hide", "seen"}
 )
 """Options that change who asks and what may be shown, not what is asked for."""
+_WHOLE = {"continues", "year_from", "planned"}
+"""Options whose shelves show all they have, though it may stand above them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +61,24 @@ def has_shelves(options: QueryOptions) -> bool:
 def build_shelves(
     library: Library, estimates: ItemEstimates, options: QueryOptions, best: RecommendationResult
 ) -> list[Shelf]:
-    """Fill the shelves that have enough on them; ``best`` are the picks that stand above them."""
+    """Fill the shelves that have enough on them; ``best`` are the picks that stand above them.
+
+    What is next in a series, new or planned is all there; other shelves repeat nothing that stands
+    above them.
+    """
     shelves = []
+    above = {item.anime_id for item in best.recommendations}
     for name, changes, loved in _kinds(library, best):
         changed = options.with_changes(**changes)
         filters = active_filters_for(library, (estimates.profile,), changed)
-        wanted = build_options(library, changed.with_changes(top=SHELF_SIZE), filters)
-        items = recommend(library.model, estimates, wanted.without_reasons()).recommendations
+        skipped = set() if changes.keys() & _WHOLE else above
+        top = SHELF_SIZE + len(skipped)
+        wanted = build_options(library, changed.with_changes(top=top), filters)
+        found = recommend(library.model, estimates, wanted.without_reasons()).recommendations
+        items = tuple(item for item in found if item.anime_id not in skipped)[:SHELF_SIZE]
         if len(items) >= MIN_SHELF_SIZE:
             shelves.append(Shelf(name, changed, items, loved))
+            above |= {item.anime_id for item in items}
     return shelves
 
 
