@@ -144,6 +144,16 @@ function addSynopsis(card, text) {
   for (const part of text.split("\n\n")) {
     box.append(Object.assign(document.createElement("p"), { textContent: part }));
   }
+  // Room was kept for so much of it that nothing below moves.
+  if (!box.matches(".awaited") || box.scrollHeight <= box.clientHeight) return;
+  const rest = Object.assign(document.createElement("button"), { type: "button", className: "rest", textContent: WORDS.rest });
+  rest.addEventListener("click", () => {
+    box.classList.remove("awaited");
+    box.tabIndex = -1;
+    box.focus(); // else the keyboard would begin anew
+    rest.remove();
+  });
+  box.append(rest);
 }
 
 function addPicture(card, address) {

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from demo.fake_upstream import FakeUpstream
+from tests.browser.test_streaming import MAX_SHIFT, watch_shifts
 from tests.browser.uploads import upload_list
-from tests.web.fans import SCORED, regular_export
+from tests.tiny_model import EXPLICIT, FLAGGED
+from tests.web.fans import IDS, SCORED, regular_export
 
 pytestmark = pytest.mark.browser
 
@@ -47,7 +50,8 @@ def test_upload_an_export_and_see_why(visit: Visit, tmp_path: Path) -> None:
     assert len(first_twenty) == 20
     reasons = page.get_by_text(re.compile(r"^\s*Because you\s+gave"))
     expect(reasons.first).to_contain_text(re.compile(r"Anime no\. \d+\s(10|\d)"))
-    expect(page.locator(".why").first).to_contain_text(re.compile(r"Anime no\. \d+\s(10|\d)"))
+    reason = re.compile(r"You gave\s+(10|\d) to\s+Anime no\. \d+")
+    expect(page.locator(".why").first).to_contain_text(reason)
     page.get_by_role("button", name="20 more titles").click()
     expect(page.get_by_role("listitem").get_by_role("heading", level=2).nth(20)).to_be_visible()
     assert titles(page)[:20] == first_twenty
@@ -166,6 +170,30 @@ def test_a_card_leads_to_its_anime_with_its_synopsis(visit: Visit) -> None:
     title.get_by_role("link").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(name.strip())
     expect(page.locator(".lone .synopsis p").first).to_have_text("About it.")
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_long_synopsis_moves_nothing_when_it_comes_and_opens(
+    visit: Visit, sites: FakeUpstream, width: int
+) -> None:
+    anime_id = IDS[{390: FLAGGED, 1440: EXPLICIT}[width]]  # on no other page, so not known yet
+    sites.data.synopses[anime_id] = "\n\n".join(["A word after another of it. " * 20] * 3)
+    page = visit(viewport={"width": width, "height": 900})
+    shifts = watch_shifts(page)
+    page.goto(f"/anime/{anime_id}")
+    rest = page.get_by_role("button", name="Read on")
+    expect(rest).to_be_visible()
+    expect(page.get_by_role("link", name="Trailer")).to_be_visible()
+    assert sum(shifts) <= MAX_SHIFT
+    rest.press("Enter")
+    expect(rest).to_have_count(0)
+    box = page.locator(".lone .synopsis")
+    expect(box).to_be_focused()
+    assert box.evaluate("e => e.scrollHeight <= e.clientHeight")
+    # Who comes later has all of it from the start.
+    page.reload()
+    expect(page.locator(".lone .synopsis p")).to_have_count(3)
+    expect(rest).to_have_count(0)
 
 
 def test_pick_by_typing(visit: Visit) -> None:

@@ -9,8 +9,16 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.settings import AppSettings
+from app.translation import ENGLISH, current_language
 from demo.fake_upstream import FakeUpstream
 from tests.web.fans import add_fans
+
+
+@pytest.fixture(autouse=True)
+def _english_afterwards() -> Iterator[None]:
+    """A request leaves its language behind in the thread, here that of all tests."""
+    yield
+    current_language.set(ENGLISH)
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,9 @@ def test_a_page_says_what_is_known(client: FlaskClient, held: Library) -> None:
         for each in shown.one("dl", class_="known").all("div")
     }
     at = int(np.searchsorted(held.model.anime_id, ONE))
-    assert known["Year"] == "Winter 1992"
+    length = held.catalogue.get_anime(ONE).episodes
+    kind = held.catalogue.get_anime(ONE).type
+    assert shown.one("p", class_="brief").text == f"{kind} · Winter 1992 · {length} episodes"
     assert known["Genres"] == "Drama"
     assert (known["Themes"], known["Made for"]) == ("Mecha, Space", "Shounen")
     assert (known["Made from"], known["Studio"]) == ("Manga", "Madhouse")
@@ -44,6 +46,7 @@ def test_a_page_says_what_is_known(client: FlaskClient, held: Library) -> None:
     side = "above" if bias >= 0 else "below"
     told = f"{held.model.global_mean + bias:.1f} , {abs(bias):.1f} {side} the average score"
     assert known["A typical fan gives it"] == told
+    assert known["Hakken learned from"] == f"the scores of {held.model.rating_count[at]} fans"
     out = {a.text: a.attributes["href"] for a in shown.one("p", class_="out").all("a")}
     assert out == {
         "MyAnimeList": f"https://myanimelist.net/anime/{ONE}",

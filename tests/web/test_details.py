@@ -93,3 +93,17 @@ def test_fetched_links_are_in_the_page_of_the_next_visitor(
     links = read_html(client.get(f"/anime/{anime_id}").text).one("div", class_="watch").all("a")
     assert [link.text for link in links] == ["Trailer", "Crunchyroll", "Netflix"]
     assert {link.attributes["rel"] for link in links} == {"noopener nofollow"}
+
+
+def test_what_is_known_already_stands_on_the_page(
+    client: FlaskClient, anilist: FakeUpstream
+) -> None:
+    address = f"/anime/{IDS[21]}"
+    awaited = read_html(client.get(address).text).one("div", class_="synopsis")
+    assert "awaited" in awaited.attributes["class"]
+    assert not awaited.all("p")
+    anilist.data.synopses[IDS[21]] = "What it is\n\n<i>about</i> & more."
+    client.get(f"/api/v1/details?ids={IDS[21]}")
+    known = read_html(client.get(address).text).one("div", class_="synopsis")
+    assert "awaited" not in known.attributes["class"]
+    assert [each.text for each in known.all("p")] == ["What it is", "about & more."]

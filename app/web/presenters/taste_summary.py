@@ -68,7 +68,7 @@ class TasteSummary:
         """The summary of the summary: what stands out, and the mean score."""
         named = [each.name for each in self.genres[:2]]
         named += [gettext("the %(decade)s", decade=each.name) for each in self.decades[:1]]
-        scores = gettext("%(mean)s on average", mean=self.mean_score) if self.mean_score else ""
+        scores = gettext("average score %(mean)s", mean=self.mean_score) if self.mean_score else ""
         return gettext("; ").join(filter(None, (gettext(", ").join(named), scores)))
 
     @property
