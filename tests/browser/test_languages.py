@@ -30,7 +30,7 @@ def test_from_the_home_page_to_picks_in_japanese(visit: Visit) -> None:
     assert run_axe(page, rules=NO_CONTRAST) == []
     card = page.locator("ol .card").first
     expect(card.locator(".number")).to_have_text(re.compile(r"マッチ度\s+\d+ %"))
-    expect(card.locator(".why")).to_have_text(re.compile("^\\s*あなたの評価："))
+    expect(card.locator(".why")).to_have_text(re.compile(r"^\s*あなたが\d+点を付けた"))
     card.get_by_role("button", name=re.compile("^詳細")).click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("あなたの予想点数")
