@@ -8,7 +8,7 @@ without the particles. Numbers become words, or words numbers: 7 Deadly Sins.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 MAX_WORDS = 8
 """Words from the beginning of a title whose syllables are used."""
@@ -24,13 +24,16 @@ _OTHER_NUMBERS = {
 _TWO_SYLLABLES = re.compile(rb"(?:[^aeiou\x80-\xff]*[aeiou]|n(?![aeiou])){2}")
 
 
-def abbreviate(names: Sequence[bytes]) -> Iterator[bytes]:
+def abbreviate(names: Sequence[bytes], synonyms: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the short names of an anime by its romanised, English and native title, normalized.
 
-    What comes after the first words, the number of a season for instance, is kept.
+    What comes after the first words, the number of a season for instance, is kept; it also goes
+    with a synonym of one word, which is often that of the whole series: JJK 2.
     """
     romanised, english, _ = names
     words, season = _part_season(romanised.split())
+    if season:
+        yield from (b" ".join((name, *season)) for name in synonyms if b" " not in name)
     for stem, rest in ((words, season), _part_season(english.split())):
         if len(stem) > 1:
             yield b" ".join((b"".join([word[:1] for word in stem]), *rest))

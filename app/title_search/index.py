@@ -49,8 +49,9 @@ class TitleIndex:
         names = iter(normalize_names(chain(*columns, *synonyms)))
         by_anime = list(zip(*(list(islice(names, len(ids))) for _ in columns), strict=True))
         self._titles = NameTable(by_anime)
-        self._synonyms = NameTable(islice(names, len(written)) for written in synonyms)
-        self._abbreviations = NameTable(map(abbreviate, by_anime[:ABBREVIATED_ANIME]))
+        others = [list(islice(names, len(written))) for written in synonyms]
+        self._synonyms = NameTable(others)
+        self._abbreviations = NameTable(map(abbreviate, by_anime[:ABBREVIATED_ANIME], others))
         spoken = latin_consonants([name for names in by_anime[:SPOKEN_ANIME] for name in names[:2]])
         pairs = zip(spoken[::2], spoken[1::2], strict=True)
         self._consonants = NameTable(chain(*pair) for pair in pairs)
