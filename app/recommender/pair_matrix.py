@@ -150,7 +150,12 @@ def gather_nearest_pairs(
     """
     n_entries, n_rows, m = len(entry_number), len(word_start) - 1, len(order)
     kept, last = min(k, n_entries), np.uint64(n_entries - 1)
-    by_number = np.argsort(-entry_number)
+    entry_of, present = np.zeros(m, np.int64), np.zeros((m >> 6) + 1, np.uint64)
+    for w in range(n_entries):
+        number = entry_number[w]
+        if number >= 0:
+            entry_of[number] = w
+            present[number >> 6] |= np.uint64(1) << np.uint64(number & 63)
     best = np.empty((m, kept), np.uint64)
     size = np.zeros(n, np.int64)
     met, found = np.empty((WORD_BITS, n_entries), np.uint64), np.empty(WORD_BITS, np.int64)
@@ -164,7 +169,7 @@ def gather_nearest_pairs(
             if row < n_rows:
                 found[t] = _meet_in_own_row(
                     row,
-                    *(entry_number, by_number, bits, word_start, pairs_before, code),
+                    *(entry_of, present, n_entries, bits, word_start, pairs_before, code),
                     *(met[t], found[t]),
                 )
             held = min(found[t], kept)
@@ -219,8 +224,9 @@ def _meet_in_rows_of_entries(
 @jit_compiled
 def _meet_in_own_row(
     row: int,
-    entry_number: Int64Array,
-    by_number: Int64Array,
+    entry_of: Int64Array,
+    present: UInt64Array,
+    n_entries: int,
     bits: UInt64Array,
     word_start: Int64Array,
     pairs_before: Int64Array,
@@ -230,19 +236,22 @@ def _meet_in_own_row(
 ) -> int:
     """Meet the entries in the row of an item, which are of larger numbers; how many are met now.
 
-    ``by_number`` (entries,) are the entries from the largest number to the smallest.
+    ``entry_of`` (m,) is the entry of a number, where the bit of that number is set in ``present``.
     """
-    last = np.uint64(len(entry_number) - 1)
-    for w in by_number:
-        high = entry_number[w]
-        if high <= row:
-            break
-        at = word_start[row] + (high >> 6) - (row >> 6)
-        word, bit = bits[at], np.uint64(1) << np.uint64(high & 63)
-        if word & bit:
-            p = pairs_before[at] + count_bits(word & (bit - np.uint64(1)))
-            met[found] = (np.uint64(code[p]) << np.uint64(32)) | (last - np.uint64(w))
+    last = np.uint64(n_entries - 1)
+    first = row >> 6
+    for at in range(word_start[row], word_start[row + 1]):
+        block = first + at - word_start[row]
+        both = bits[at] & present[block]
+        while both:
+            lowest = both & (~both + np.uint64(1))
+            p = pairs_before[at] + count_bits(bits[at] & (lowest - np.uint64(1)))
+            number = (block << 6) + count_bits(lowest - np.uint64(1))
+            met[found] = (np.uint64(code[p]) << np.uint64(32)) | (
+                last - np.uint64(entry_of[number])
+            )
             found += 1
+            both ^= lowest
     return found
 
 
@@ -258,22 +267,29 @@ def count_bits(word: Any) -> int:
 
 @jit_compiled
 def select_largest(values: UInt64Array, k: int) -> None:
-    """Reorder (m,) in place so that the k largest come first (Hoare's quickselect)."""
-    low, high = 0, len(values) - 1
-    while low < high:
-        pivot = values[(low + high) >> 1]
-        i, j = low, high
-        while i <= j:
-            while values[i] > pivot:
-                i += 1
-            while values[j] < pivot:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i, j = i + 1, j - 1
-        if k - 1 <= j:
-            high = j
-        elif k - 1 >= i:
-            low = i
+    """Reorder (m,) different values in place so that the k largest come first.
+
+    Quickselect (Hoare 1961) with Lomuto's partition, which moves every value and asks nothing:
+    what a processor cannot foresee costs it more.
+    """
+    low, high = 0, len(values)
+    while high - low > 1:
+        a, b, c = values[low], values[(low + high) >> 1], values[high - 1]
+        pivot = max(min(a, b), min(max(a, b), c))
+        end = low
+        for at in range(low, high):
+            value = values[at]
+            values[at] = values[end]
+            values[end] = value
+            end += int(value >= pivot)
+        # The pivot, the smallest of those in front of `end`, comes last of them.
+        for at in range(low, end):
+            if values[at] == pivot:
+                values[at], values[end - 1] = values[end - 1], values[at]
+                break
+        if k < end:
+            high = end - 1
+        elif k > end:
+            low = end
         else:
             break
