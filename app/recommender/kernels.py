@@ -169,7 +169,10 @@ def dense_submatrix(
     scale: float,
     n: int,
 ) -> Float64Array:
-    """Return entries of a CSR matrix with n columns at some of these and rows: (columns, rows)."""
+    """Return entries of a CSR matrix with n columns at some rows and columns, (columns, rows).
+
+    No column may be asked for twice.
+    """
     found = np.zeros((len(columns), len(rows)))
     place = np.full(n, -1, np.int32)
     for k in range(len(columns)):

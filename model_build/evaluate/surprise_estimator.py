@@ -173,9 +173,10 @@ class HakkenKNNBaseline(AlgoBase):  # type: ignore[misc]
         self, source: Int64Array, items: Int64Array, self_similarity: float = 1.0
     ) -> Float64Array:
         """Similarities (items, sources), ``self_similarity`` with itself (Surprise: 1)."""
+        columns, place = np.unique(items, return_inverse=True)
         found: Float64Array = kernels.dense_submatrix(
-            source, items, self._start, self._target, self._value, 1.0, len(self._start) - 1
-        )
+            source, columns, self._start, self._target, self._value, 1.0, len(self._start) - 1
+        )[place]
         found[np.equal.outer(items, source)] = self_similarity
         return found
 
