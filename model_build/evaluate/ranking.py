@@ -153,6 +153,11 @@ class EvaluationItems:
         """Where an anime is from `RECENT_YEARS` years before ``as_of`` on, (n,)."""
         return recent_mask(self.year, self.as_of)
 
+    @property
+    def rarity_weight(self) -> Float64Array:
+        """What finding an anime is worth, (n,), if few know it: 1 over the root of its lists."""
+        return 1.0 / np.sqrt(np.maximum(self.list_count, 1))
+
     def is_recent_user(self, user: HoldoutUser) -> bool:
         """Whether a list is from the last years, so that what is recent could be on it.
 
@@ -216,7 +221,8 @@ class RankingResult:
     """A row for each of F users, and one for each of P held-out scores whose anime is known.
 
     ``top_items`` (F, 20) positions, -1 where the ranking has ended; ``hits`` (F, 20) where a
-    relevant anime stands; ``n_relevant`` (F,) how many there are, known or not;
+    relevant anime stands; ``n_relevant`` (F,) how many there are, known or not, and
+    ``relevant_weight`` (F,) the sum of `EvaluationItems.rarity_weight` over those that are known;
     ``is_seen_franchise`` (F, 20) where the franchise is on the visible list. ``new_hits`` (F, 10)
     and ``n_new_relevant`` (F,) are the same for franchises that are not, each shown once.
     ``among_recent_hits`` (F, 10) and ``n_recent_relevant`` (F,) are of recent anime alone, and
@@ -232,6 +238,7 @@ class RankingResult:
     top_items: Int64Array
     hits: BoolArray
     n_relevant: Int64Array
+    relevant_weight: Float64Array
     is_seen_franchise: BoolArray
     new_hits: BoolArray
     n_new_relevant: Int64Array
@@ -263,6 +270,7 @@ def rank_users(
         top_items=np.full((count, LIST_SIZE), -1, np.int64),
         hits=np.zeros((count, LIST_SIZE), bool),
         n_relevant=np.zeros(count, np.int64),
+        relevant_weight=np.zeros(count),
         is_seen_franchise=np.zeros((count, LIST_SIZE), bool),
         new_hits=np.zeros((count, NEW_LIST_SIZE), bool),
         n_new_relevant=np.zeros(count, np.int64),
@@ -320,6 +328,7 @@ def _record_ranking(
     result.hits[row, : len(shown)] = np.isin(shown, relevant)
     result.is_seen_franchise[row, : len(shown)] = of_seen[shown]
     result.n_relevant[row] = len(relevant_id)
+    result.relevant_weight[row] = items.rarity_weight[relevant].sum()
 
     wanted = np.unique(items.franchise[relevant[~of_seen[relevant]]])
     groups = _top_franchises(scores.sort_key, allowed & ~of_seen, items.franchise)

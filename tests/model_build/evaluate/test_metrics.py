@@ -95,6 +95,15 @@ def test_what_was_shown_by_counting(observed: RankingResult) -> None:
     bits = [-math.log2(ANIME.list_count[at] / TRAINED) for at in flat]
     assert found["novelty"] == pytest.approx(statistics.mean(bits))
 
+    shares = []
+    for fan, ten in zip(random_fans(1, 40), tens, strict=True):
+        loved = fan.hidden_ids[fan.hidden_scores >= 8]
+        worth = {int(a): 1 / math.sqrt(ANIME.list_count[a - 100]) for a in loved if a < 160}
+        hits = sum(worth.get(at + 100, 0.0) for at in ten)
+        if worth:
+            shares.append(hits / sum(worth.values()))
+    assert found["stratified_recall@10"] == pytest.approx(statistics.mean(shares))
+
     def franchise(at: int) -> object:
         return f"alone {at}" if at % 4 == 0 else at % 7
 
