@@ -54,11 +54,14 @@ ADDRESSES = (
     *("/api/v1/details", "/api/v1/recommendations", "/api/v1/together", "/api/v1/openapi.json"),
     *("/api/v1/fans", "/problems/bad-query", "/nowhere", "/anime/x", "/fans/anilist/DemoFan"),
     *("/stremio/anilist/DemoFan/manifest.json", "/favourites/kitsu/DemoFan"),
+    *("/sonarr/anilist/DemoFan.json", "/oauth/anilist", "/oauth/anilist/callback"),
+    *("/oauth/myanimelist/plan", "/oauth/anilist/sign-out", "/oauth/kitsu"),
 )
 OPTIONS = (
     *("n", "top", "order", "engine", "genre", "without", "tag", "type", "studio", "hide", "seen"),
     *("year_from", "year_to", "min_episodes", "format", "title", "lang", "source", "username"),
     *("ids", "search", "q", "picks", "add", "score", "rating", "offset", "apply", "ignore", "like"),
+    *("code", "state", "error", "token", "anime_id", "page"),
 )
 TEXTS = (
     *(
@@ -100,7 +103,17 @@ HEADERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Script-Name", ("/evil", "//evil.example", "x")),
     ("X-Request-ID", ("abcdef", "a\tb", "x" * 300, "2026-01-01 00:00:00,000")),
     ("Origin", ("https://evil.example", "null", "x" * 900)),
-    ("Cookie", ("lang=ja", "lang=" + "x" * 900, '="";;;', "lang=\\303")),
+    (
+        "Cookie",
+        (
+            "lang=ja",
+            "lang=" + "x" * 900,
+            '="";;;',
+            "lang=\\303",
+            "fan=e30.x.y",
+            "fan=" + "x" * 5000,
+        ),
+    ),
     ("Accept-Language", ("ja", "*", "ja;q=x", ",".join(["a"] * 900), "ja;q=1e999")),
     ("Accept-Encoding", ("gzip", "gzip;q=0", "br, *;q=x", "identity;q=0, *;q=0")),
     ("If-None-Match", ("*", '"x"', 'W/"', ",".join(['"a"'] * 900))),
@@ -173,6 +186,7 @@ def _running_server(stack: ExitStack, model: Path) -> Any:
     upstream = stack.enter_context(FakeUpstream(make_demo_data(model, {"Fan50": 50})))
     environment = {
         **upstream.environment(),
+        **upstream.sign_in_environment("http://hakken.example"),
         "HAKKEN_MODEL": str(model),
         "HAKKEN_CACHE_DIR": folder,
         "HAKKEN_RATE_LISTS": "off",

@@ -9,6 +9,7 @@ from pathlib import Path
 from app.catalogue import Catalogue
 from app.recommender import Model
 from demo.data import DemoData, DemoEntry
+from demo.faults import Fault
 
 DEMO_USERS: Mapping[str, int] = {"Akira": 12, "Hana": 60, "Ryo": 150, "Sora": 320, "Yuki": 1_200}
 """How many anime are on whose list."""
@@ -28,6 +29,9 @@ def make_demo_data(model_folder: Path, list_sizes: Mapping[str, int] = DEMO_USER
     for name, size in list_sizes.items():
         chosen = dict.fromkeys(rng.choices(ids, weights, k=4 * size))
         data.add_user(name, _random_entries(list(chosen)[:size], catalogue, rng))
+    # Whoever signs in as the fan with a private list has one worth reading.
+    longest = max(data.users.values(), key=lambda user: list_sizes.get(user.name, 0))
+    data.add_user(Fault.PRIVATE.value, longest.entries, Fault.PRIVATE)
     data.mal_ids = catalogue.mal_ids_by_site_id("anilist")
     data.synopses.update(
         {
