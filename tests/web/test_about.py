@@ -16,6 +16,7 @@ from app.lists.entry import AnimeList, ListEntry
 from app.recommender import Model, SortOrder, WatchStatus
 from app.recommender.artifact import EVALUATION_FILE, ManifestEntry
 from app.settings import BUNDLED_MODEL_DIR, AppSettings
+from app.translation import current_language
 from app.web.presenters.model_quality import METRIC_LABELS, PLOT_SIZE, load_model_quality
 from app.web.services.library import Library
 from app.web.services.worked_example import WorkedExample, build_worked_example
@@ -334,3 +335,13 @@ def test_a_model_that_says_less_is_told_about_all_the_same(
 def facts_of(file: Path) -> ManifestEntry:
     data = file.read_bytes()
     return ManifestEntry(sha256=hashlib.sha256(data).hexdigest(), bytes=len(data))
+
+
+def test_the_example_is_told_in_native_titles_to_who_reads_japanese(held: Library) -> None:
+    current_language.set("ja")
+    worked = build_worked_example(held, LIST)
+    assert worked
+    assert worked.knn
+    for each in (worked, *worked.match_terms, *worked.knn.neighbours):
+        anime = held.catalogue.get_anime(each.anime_id)
+        assert each.title == (anime.title_native or anime.title)

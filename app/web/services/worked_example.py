@@ -12,7 +12,7 @@ from app.recommender.affinity import affinity_contributions
 from app.recommender.recommend import MAX_SCORE, MIN_SCORE, PERCENT, ItemScores, score_items
 from app.recommender.score_correction import corrected_scores
 from app.translation import mark
-from app.web.requests.query import QueryOptions
+from app.web.requests.query import QueryOptions, default_title_language
 from app.web.services.library import Library
 from app.web.services.recommendations import estimate_for, recommend_with_filters
 from app.web.services.user_lists import to_user_list
@@ -113,7 +113,7 @@ def build_worked_example(library: Library, anime_list: AnimeList) -> WorkedExamp
     match_terms = _match_terms(library, scores, position)
     return WorkedExample(
         anime_id=best.anime_id,
-        title=library.catalogue.title(best.anime_id),
+        title=library.catalogue.title(best.anime_id, wish.title),
         match_terms=match_terms,
         silent_count=len(scores.affinity.input_position) - len(match_terms),
         prior_term=PERCENT * float(scores.affinity.prior[position]),
@@ -142,7 +142,7 @@ def _match_terms(library: Library, scores: ItemScores, position: int) -> tuple[M
     return tuple(
         MatchTerm(
             anime_id=int(model.anime_id[source]),
-            title=library.catalogue.title(int(model.anime_id[source])),
+            title=library.catalogue.title(int(model.anime_id[source]), default_title_language()),
             score=given.get(source),
             input_weight=weight,
             weight=contribution / weight,
@@ -196,7 +196,7 @@ def _knn_breakdown(library: Library, scores: ItemScores, position: int) -> KnnBr
     neighbours = tuple(
         ItemNeighbour(
             anime_id=int(model.anime_id[source]),
-            title=library.catalogue.title(int(model.anime_id[source])),
+            title=library.catalogue.title(int(model.anime_id[source]), default_title_language()),
             score=given.get(source),
             baseline=given[source] - residual if source in given else None,
             residual=residual,
