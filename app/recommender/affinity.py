@@ -73,6 +73,13 @@ def score_affinity(model: Model, profile: UserProfile) -> AffinityScores:
     )
 
 
+def short_history_share(model: Model, profile: UserProfile) -> float:
+    """Return how far a list counts as short, from 1 to (nearly) 0."""
+    own, entry_count = model.parameters, len(profile.input_position)
+    length = own.partial_history_length if profile.is_partial else own.short_history_length
+    return float(min(1.0, length / max(1, entry_count)) ** own.short_history_exponent)
+
+
 def wanted_recent_share(model: Model, profile: UserProfile) -> float:
     """Return the share that recent anime are to have of what is recommended, from 0 to 1."""
     parameters, listed = model.parameters, profile.known_entries.position
@@ -139,8 +146,7 @@ def _weighted_matrices(model: Model, profile: UserProfile) -> tuple[tuple[ItemMa
     as well: of an anime's largest these are seldom, and nothing else speaks for such anime there.
     """
     own, entry_count = model.parameters, len(profile.input_position)
-    length = own.partial_history_length if profile.is_partial else own.short_history_length
-    share = min(1.0, length / max(1, entry_count)) ** own.short_history_exponent
+    share = short_history_share(model, profile)
     of_short = max(
         own.short_history_weight * share, min(1.0, own.weight_decay_length / max(1, entry_count))
     )

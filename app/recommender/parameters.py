@@ -72,8 +72,10 @@ class ServingParameters(BaseModel):
     ``recent_share_shrinkage`` entries longer, none of them recent.
 
     Second stage (`app.recommender.reranking`): lists of fewer than ``rerank_min_entries`` entries
-    go without it, as they say too little; why it moved an anime is told from ``moved_points``
-    percent on.
+    go without its trees, as they say too little, unless they are partial; why it moved an anime is
+    told from ``moved_points`` percent on. Of short lists of one taste, what is well known goes down
+    by ``short_history_popularity`` times the logarithm of its members: not for evidence of up to
+    ``unfocused_evidence`` nats for one taste, and wholly from ``focused_evidence`` on.
 
     Match in percent (`app.recommender.match_percentile`): ``match_curves`` are those of all users,
     by ascending length, and count as much as ``match_curve_weight`` anime that the user loves.
@@ -124,6 +126,9 @@ class ServingParameters(BaseModel):
     recent_depth: Annotated[int, _chosen(1, 1000)] = 20
 
     rerank_min_entries: Annotated[int, _chosen(0, 1000)] = 10
+    short_history_popularity: Annotated[float, _chosen(0, 2)] = 0.0
+    unfocused_evidence: Annotated[float, _chosen(0, 1000)] = 20.0
+    focused_evidence: Annotated[float, _chosen(0, 1000)] = 40.0
     moved_points: Annotated[float, _chosen(0, 100)] = 2.0
 
     match_curves: tuple[MatchCurve, ...] = ()

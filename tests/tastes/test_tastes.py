@@ -210,6 +210,30 @@ def test_gems_for_a_few_titles_are_gems_of_these(
         assert sum(map(fits, facts(found))) >= 3, [item["title"] for item in found]
 
 
+FEW = {"sports": 4, "mecha": 8, "iyashikei": 5, "psychological": 5, "shoujo": 8, "ghibli": 10}
+"""Of ten picks for three titles at least so many are as a fan of this would expect."""
+
+
+@pytest.mark.parametrize("titles", [3, 5, 8])
+@pytest.mark.parametrize("name", FEW)
+def test_a_few_titles_of_one_taste_find_their_like(
+    client: FlaskClient, name: str, titles: int
+) -> None:
+    """And from five on not what everybody likes, whatever was named."""
+    found = answer(client, rows_of(name)[:titles], partial=True, top=10)["recommendations"]
+    fits = SENSE[name][1]
+    assert sum(map(fits, facts(found))) >= FEW[name], [item["title"] for item in found]
+    if titles > 3:
+        assert not {DEATH_NOTE, ATTACK_ON_TITAN} & {item["anime_id"] for item in found}
+
+
+def test_a_few_titles_that_were_disliked_do_not_find_their_like(client: FlaskClient) -> None:
+    rows = [row for row in rows_of("no_isekai") if row["score"] < 4]
+    assert len(rows) == 5
+    found = facts(answer(client, rows, partial=True, top=10)["recommendations"])
+    assert sum("Isekai" in anime.themes for anime in found) <= 3, [anime.title for anime in found]
+
+
 @pytest.mark.parametrize("name", TASTES)
 def test_scores_are_predicted_for_what_a_fan_might_pick(client: FlaskClient, name: str) -> None:
     """By predicted score, recap specials of nobody's interest came first."""

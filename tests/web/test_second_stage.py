@@ -166,7 +166,7 @@ KNOWN = {
     ("fit", -5.0): "Moved down: its genres, themes and makers suit your list less",
     ("length", -5.0): "Moved down for its kind and length",
     ("age", 5.0): "Moved up for the year that it is from",
-    ("popularity", -5.0): "Moved down for how well known it is",
+    ("popularity", -5.0): "Moved down, going by how many know it",
 }
 
 

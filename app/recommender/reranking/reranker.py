@@ -5,9 +5,15 @@ years or of how long things are, and does not weigh itself against the predicted
 do; they were trained on users that the model they saw was not trained on
 (`model_build.train.reranker`). They put the best by affinity in a new order, and whatever then
 stands at place k is ranked by the k-th largest affinity: so matches stay on their scale, and what
-was moved, how far, and why can be told apart from what the list itself adds up to. Recent
-anime have a share of every part of it (`spread_recent`), as the trees learnt from lists that are
-older than them; the lift of the affinity only decides what is a candidate.
+was moved, how far, and why can be told apart from what the list itself adds up to.
+
+Whoever names a few titles of one taste (`app.recommender.reranking.focus`) would pick what
+everybody has seen, too: the affinity is right about that, and says nothing. For them what is well
+known goes down, and what these titles speak for more than others do comes up; the trees, which lean
+on what everybody knows where a list says little, count the less.
+
+Recent anime have a share of every part of the order (`spread_recent`), as the trees learnt from
+lists that are older than them; the lift of the affinity only decides what is a candidate.
 """
 
 from __future__ import annotations
@@ -24,6 +30,7 @@ from app.recommender.rank import top_items
 from app.recommender.reranking import kernels
 from app.recommender.reranking.feature_names import TOLD_GROUPS, FeatureGroup
 from app.recommender.reranking.features import N_CANDIDATES, compute_features
+from app.recommender.reranking.focus import focus_weight
 from app.recommender.score_model import ScorePrediction
 
 
@@ -31,14 +38,18 @@ from app.recommender.score_model import ScorePrediction
 class Reranking:
     """``value`` (n,): affinities of all anime, those of the ``candidates`` (c,) as they are moved.
 
-    ``features`` (c, f) are what the trees looked at, and ``tree_score`` (c,) what they made of it;
+    ``features`` (c, f) are what the trees looked at, None where they were not asked, and
+    ``tree_weight`` how far they count; ``score`` (c,) is what the order is by, and
+    ``popularity_term`` (c,) what it has of how well known an anime is.
     ``is_spread`` (c,) bool where an anime came forward for being recent.
     """
 
     value: Float64Array
     candidates: Int64Array
-    features: Float64Array
-    tree_score: Float64Array
+    features: Float64Array | None
+    tree_weight: float
+    score: Float64Array
+    popularity_term: Float64Array
     is_spread: BoolArray
 
 
@@ -51,19 +62,30 @@ def rerank(
 ) -> Reranking | None:
     """Move the best of the ``allowed`` (n,) anime; None where there is no second stage.
 
-    A model may have none, or the list too few entries for it.
+    A model may have none, or none for lists of so few entries.
     """
     trees, items = model.rerank_trees, model.item_descriptions
-    too_few = len(profile.input_position) < model.parameters.rerank_min_entries
-    if trees is None or items is None or too_few:
+    if trees is None or items is None:
+        return None
+    own, focus = model.parameters, focus_weight(model, items, profile)
+    asks_trees = profile.is_partial and own.short_history_popularity > 0
+    asks_trees |= len(profile.input_position) >= own.rerank_min_entries
+    if not asks_trees and not focus:
         return None
     # Nothing comes forward for which nothing on the list speaks.
     candidates = top_items(
         affinity.value, allowed & (affinity.value > affinity.prior), N_CANDIDATES
     )
-    features = compute_features(model, items, profile, affinity, prediction, candidates)
-    score = trees.predict(features)
-    score -= model.rerank_popularity_weight * model.log_lists[candidates]
+    popularity_term = -focus * own.short_history_popularity * _log_known(model, candidates)
+    score = popularity_term + focus * np.log(affinity.value[candidates])
+    features = None
+    if not asks_trees:
+        score += (1.0 - focus) * np.log(affinity.value[candidates])
+    elif focus < 1.0:
+        features = compute_features(model, items, profile, affinity, prediction, candidates)
+        held_back = model.rerank_popularity_weight * model.log_lists[candidates]
+        popularity_term -= (1.0 - focus) * held_back
+        score += (1.0 - focus) * (trees.predict(features) - held_back)
     # Candidates come by falling affinity, so of equal scores the one with the higher stays first.
     by_trees = np.argsort(-score, kind="stable")
     is_recent = model.is_recent[candidates]
@@ -71,7 +93,19 @@ def rerank(
     value = affinity.value / affinity.lift
     value[candidates[order]] = -np.sort(-value[candidates])
     is_spread = is_recent & (np.argsort(order) < np.argsort(by_trees))
-    return Reranking(value, candidates, features, score, is_spread)
+    return Reranking(value, candidates, features, 1.0 - focus, score, popularity_term, is_spread)
+
+
+def _log_known(model: Model, candidates: Int64Array) -> Float64Array:
+    """Return the logarithm of how well known candidates are, (c,).
+
+    What may be a hidden gem is equally little known. What hardly anybody listed is taken for the
+    best known: it does not come forward for that.
+    """
+    known = np.maximum(model.popularity[candidates], max(1, model.parameters.discover_max_members))
+    rare = model.entry_count[candidates] < model.parameters.rare_item_lists
+    known[rare] = known.max(initial=1.0)
+    return np.log(known)
 
 
 def spread_recent(order: Int64Array, is_recent: BoolArray, share: float) -> Int64Array:
@@ -108,9 +142,13 @@ def moving_reasons(
     reasons: list[FeatureGroup | None] = [None] * len(positions)
     if not len(wanted) or model.rerank_trees is None:
         return reasons
-    values = model.rerank_trees.shapley_values(
-        reranking.features[rows[wanted]], model.rerank_leaves
-    )
+    known_by = reranking.popularity_term - reranking.popularity_term.mean()
+    values = np.zeros((len(wanted), len(TOLD_GROUPS)))
+    if reranking.features is not None:
+        values = reranking.tree_weight * model.rerank_trees.shapley_values(
+            reranking.features[rows[wanted]], model.rerank_leaves
+        )
+    values[:, TOLD_GROUPS.index(FeatureGroup.POPULARITY)] += known_by[rows[wanted]]
     values *= np.sign(moved[wanted])[:, None]
     best = zip(wanted.tolist(), values.argmax(axis=1).tolist(), values.max(axis=1), strict=True)
     for at, group, value in best:

@@ -170,7 +170,7 @@ def test_candidates_change_places_and_nothing_else(model: Model, ratings: Rating
         others = np.setdiff1d(np.arange(len(model)), candidates)
         assert moved[others] == pytest.approx(value[others])
         by_place = candidates[np.argsort(-moved[candidates], kind="stable")]
-        order = candidates[np.argsort(-scores.reranking.tree_score, kind="stable")]
+        order = candidates[np.argsort(-scores.reranking.score, kind="stable")]
         assert np.array_equal(by_place, order)
 
 
@@ -185,7 +185,7 @@ def test_recent_anime_have_their_share_of_every_part(ratings: Ratings) -> None:
         candidates, share = found.candidates, wanted_recent_share(model, scores.profile)
         assert 0 < share < 1
         order = candidates[np.argsort(-found.value[candidates], kind="stable")]
-        by_trees = candidates[np.argsort(-found.tree_score, kind="stable")]
+        by_trees = candidates[np.argsort(-found.score, kind="stable")]
         is_recent = model.is_recent[order]
         due = np.floor(share * (np.arange(len(order)) + 1) + 0.5)
         assert (np.cumsum(is_recent) >= np.minimum(due, is_recent.sum())).all()
@@ -196,10 +196,37 @@ def test_recent_anime_have_their_share_of_every_part(ratings: Ratings) -> None:
     assert spread
 
 
+def test_of_a_few_titles_of_one_taste_the_best_known_go_down(model: Model) -> None:
+    """By the logarithm of their members, from where anime are no gems on; no tree has a say."""
+    focused = {"short_history_popularity": 2.0, "discover_max_members": 100}
+    always = {"unfocused_evidence": 0.0, "focused_evidence": 0.01}
+    model = model.with_parameters(model.parameters.model_copy(update=focused | always))
+    listed = UserList.from_entries(
+        [(int(n), 9.0, 2) for n in model.anime_id[[0, 2, 4]]], is_partial=True
+    )
+    scores = score_items(model, listed, RecommendOptions())
+    assert scores.reranking is not None
+    candidates = scores.reranking.candidates
+    known = np.maximum(model.popularity[candidates], 100)
+    expected = np.log(scores.affinity.value[candidates]) - 2.0 * np.log(known)
+    assert len(set(known.tolist())) > 10
+    assert scores.reranking.score == pytest.approx(expected)
+    moved = scores.moved_by(candidates)
+    found = scores.moving_reasons(model, candidates)
+    assert {reason for reason in found if reason} == {FeatureGroup.POPULARITY}
+    for at in np.flatnonzero(np.abs(moved) >= model.parameters.moved_points):
+        is_better_known = np.log(known[at]) > np.log(known).mean()
+        assert (found[at] is not None) == (is_better_known == (moved[at] < 0))
+
+
+@pytest.mark.parametrize("entries", [3, 300])
 def test_reasons_and_what_was_moved_add_up_to_what_is_sorted_by(
-    model: Model, ratings: Ratings
+    model: Model, ratings: Ratings, entries: int
 ) -> None:
-    result = recommend(model, list_of_user(ratings, 3), RecommendOptions(top_n=30))
+    listed = list_of_user(ratings, 3)
+    if entries < len(listed.anime_id):
+        listed = listed.without(listed.anime_id[entries:].tolist())
+    result = recommend(model, listed, RecommendOptions(top_n=30))
     ranked = [
         sum(reason.weight for reason in item.contributions) + item.residual + item.moved_by
         for item in result.recommendations
