@@ -25,6 +25,8 @@ from app.web.services.showcase import first_recent_year
 SHELF_SIZE = 12
 MIN_SHELF_SIZE = 4
 """A shelf of fewer titles is not shown."""
+MIN_PERCENTILE = 10.0
+"""What matches less than this ends a shelf that has enough on it already."""
 LOVED_SHELVES = 2
 LOVED_SCORE = 8.0
 REASONS_FROM = 20
@@ -75,11 +77,20 @@ def build_shelves(
         top = SHELF_SIZE + len(skipped)
         wanted = build_options(library, changed.with_changes(top=top), filters)
         found = recommend(library.model, estimates, wanted.without_reasons()).recommendations
-        items = tuple(item for item in found if item.anime_id not in skipped)[:SHELF_SIZE]
+        items = _without_tail([item for item in found if item.anime_id not in skipped])
         if len(items) >= MIN_SHELF_SIZE:
             shelves.append(Shelf(name, changed, items, loved))
             above |= {item.anime_id for item in items}
     return shelves
+
+
+def _without_tail(items: list[RecommendedItem]) -> tuple[RecommendedItem, ...]:
+    """Return what fits on a shelf, up to where it hardly matches any more."""
+    for at, item in enumerate(items[:SHELF_SIZE]):
+        percentile = item.match_percentile
+        if at >= MIN_SHELF_SIZE and percentile is not None and percentile < MIN_PERCENTILE:
+            return tuple(items[:at])
+    return tuple(items[:SHELF_SIZE])
 
 
 def _kinds(
