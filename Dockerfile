@@ -1,10 +1,12 @@
 # Hakken and its bundled model, run by a user without rights: docs/deploy/docker.md
-FROM python:3.11-slim AS packages
+# With a digest the same bytes are built on again: --build-arg BASE=python:3.11-slim@sha256:...
+ARG BASE=python:3.11-slim
+FROM ${BASE} AS packages
 COPY requirements.txt .
 RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir -r requirements.txt
 
 # What refreshes a published model: docker build --target refresh
-FROM python:3.11-slim AS refresh
+FROM ${BASE} AS refresh
 COPY requirements-build.txt .
 RUN pip install --no-cache-dir -r requirements-build.txt && useradd --uid 10001 --create-home hakken
 WORKDIR /hakken
@@ -18,7 +20,7 @@ ENV NUMBA_CACHE_DIR=/var/lib/hakken-refresh/compiled PYTHONUNBUFFERED=1
 USER hakken
 ENTRYPOINT ["python", "-m", "model_build", "refresh"]
 
-FROM python:3.11-slim
+FROM ${BASE}
 LABEL org.opencontainers.image.title=Hakken \
     org.opencontainers.image.description="Recommends anime: what to watch next, and why" \
     org.opencontainers.image.licenses=MIT
