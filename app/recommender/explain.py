@@ -41,7 +41,7 @@ def explain_match(
 def explain_score(
     model: Model, profile: UserProfile, prediction: KnnPrediction, positions: Int64Array, count: int
 ) -> list[tuple[Contribution, ...]]:
-    """For each wanted anime the largest terms s_ij e_uj / sum(s_ij) of its predicted score."""
+    """For each of ``positions`` (p,) the largest terms s_ij e_uj / sum(s_ij) of its score."""
     neighbourhood = prediction.neighbourhood
     given = _score_by_position(profile)
     explanations = []

@@ -68,7 +68,7 @@ def gather_rows(
 def quickselect_largest(index: IntArray, value: FloatArray, k: int) -> None:
     """Reorder both in place so that the k largest come first; of equal ones the smaller index.
 
-    Hoare's quickselect (1961); ``index`` and ``value`` are of one length.
+    Hoare's quickselect (1961); ``index`` and ``value`` are (m,) both.
     """
     low, high = 0, len(value) - 1
     while low < high:

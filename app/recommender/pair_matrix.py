@@ -51,7 +51,7 @@ class PairMatrix:
         value: Float32Array,
         n_items: int,
     ) -> PairMatrix:
-        """From what is stored, for ``n_items`` anime.
+        """From what is stored (shapes: `PairMatrix`), for ``n_items`` anime.
 
         Raises
         ------
@@ -102,7 +102,7 @@ class PairMatrix:
             raise ArtifactError(f"{arrays.array_path(f'{name}_bits')}: {error}.") from None
 
     def gather_rows(self, rows: Int64Array, k: int) -> tuple[Int64Array, Int64Array, Float64Array]:
-        """Return what `ItemMatrix.gather_rows` does, of each column the ``k`` largest alone."""
+        """Do as `ItemMatrix.gather_rows` for (r,) rows, of each column the ``k`` largest alone."""
         indptr, entry_index, code = gather_nearest_pairs(
             self.number[rows],
             self.order,

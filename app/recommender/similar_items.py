@@ -29,6 +29,8 @@ def similar_items(
 ) -> list[tuple[int, float]]:
     """Return the anime most like one by a source, and how alike they are, best first.
 
+    Only those where ``allowed`` (n,) bool, where that is given.
+
     Raises
     ------
     KeyError

@@ -351,7 +351,7 @@ def shapley_of_groups(
     table_first: Int64Array,
     table: Float64Array,
 ) -> Float64Array:
-    """See `TreeEnsemble.shapley_values`: each leaf looks up what its players add.
+    """See `TreeEnsemble.shapley_values`, (c, groups): each leaf looks up what its players add.
 
     Tree by tree, so that its table is read while it is near.
     """

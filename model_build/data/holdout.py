@@ -168,7 +168,7 @@ def split_pairs(ratings: Ratings, n_users: int, seed: int) -> HoldoutFrames:
 def hide_scores(
     ratings: Ratings, users: Int64Array, rng: np.random.Generator
 ) -> list[ValidationUser]:
-    """Hide a fifth of the scored entries of each of ``users`` (indices), at least one."""
+    """Hide a fifth of the scored entries of each of ``users`` (indices, (u,)), at least one."""
     rows_of = rows_by_user(ratings.user, len(ratings.user_ids))
     found = []
     for user in users.tolist():
@@ -248,7 +248,7 @@ def index_split(
 
 
 def restrict_hidden(users: Sequence[HoldoutUser], anime_ids: Int32Array) -> list[HoldoutUser]:
-    """Leave only hidden entries among ``anime_ids`` (ascending), and the users who have one."""
+    """Leave only hidden entries among ascending ``anime_ids`` (n,), and the users who have one."""
     found = []
     for user in users:
         is_known = find_positions(anime_ids, user.hidden_ids) >= 0

@@ -65,7 +65,7 @@ class CosineEmbeddingNetwork(EmbeddingNetwork):
     def export_engine(
         self, pairs: TrainingPairs, users: Int64Array, ridge: float, error: float = 0.0
     ) -> CosineEngine:
-        """Return the engine over the anime of the pairs."""
+        """Return the engine over the anime of the pairs, fitted with ``users`` (u,)."""
         vectors = to_numpy(self.user_embedding.weight)[users]
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         size = vectors.shape[1]
@@ -91,7 +91,7 @@ def fit(
     *,
     progress: bool = False,
 ) -> FittedEngine:
-    """Return the engine for a model's anime."""
+    """Return the engine for a model's anime, ascending ``anime_id`` (n,)."""
     pairs = build_training_pairs(ratings, n_validation=settings.validation, seed=settings.seed)
     rows = rows_with_target(pairs, "rating")
     users = np.unique(pairs.user[rows])

@@ -200,7 +200,7 @@ class FactorNetwork(EmbeddingNetwork):
         return np.hstack([to_numpy(self.user_embedding.weight), *biases])
 
     def export(self, users: Int64Array) -> ExportedHeads:
-        """Heads for vectors that are whitened over the ``users`` trained on.
+        """Heads for vectors that are whitened over the ``users`` (u,) trained on.
 
         A score that is not let below 0 in training is not served below 1 in any case.
         """
@@ -288,7 +288,7 @@ def fit_factor_networks(
     *,
     progress: bool = False,
 ) -> FittedEngine:
-    """Train a network for each of the target kinds, and put them together for a model's anime."""
+    """Train a network for each target kind; together for a model's ``anime_id`` (n,), ascending."""
     pairs = build_training_pairs(ratings, n_validation=settings.validation, seed=settings.seed)
     arrays, hyperparameters = baseline_values(pairs.baseline)
     hyperparameters |= settings.hyperparameters()

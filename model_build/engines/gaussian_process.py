@@ -291,7 +291,7 @@ def fit(
     *,
     progress: bool = False,
 ) -> FittedEngine:
-    """Return the engine for a model's anime."""
+    """Return the engine for a model's anime, ascending ``anime_id`` (n,)."""
     pairs = build_training_pairs(ratings, n_validation=settings.validation, seed=settings.seed)
     lists = rated_lists(pairs)
 

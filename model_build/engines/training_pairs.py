@@ -96,8 +96,8 @@ def validation_losses(
 ) -> tuple[float, float]:
     """Mean squared error and mean cross-entropy on what the validation users hide.
 
-    ``predict`` gives scores and logits of likes for a user's hidden entries, None for what it does
-    not predict, of which the loss is 0.
+    ``predict`` gives scores and logits of likes for a user's h hidden entries, (h,), None for what
+    it does not predict, of which the loss is 0.
     """
     squares, entropies = [np.empty(0)], [np.empty(0)]
     for user in pairs.validation_users:

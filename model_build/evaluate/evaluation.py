@@ -44,7 +44,7 @@ def franchises_and_genres(
 
 
 def build_catalogue(table: pl.DataFrame | None, anime_ids: Int32Array) -> Catalogue:
-    """Return the catalogue that a model of these anime would have."""
+    """Return the catalogue that a model of ``anime_ids`` (n,) would have."""
     return Catalogue(json.loads(gzip.decompress(encode_catalogue(table, anime_ids))))
 
 
@@ -67,8 +67,9 @@ def evaluate(
 ) -> dict[str, Any]:
     """All metrics of a model over the users: numbers by name, and the tables of `metrics_report`.
 
-    ``ranker`` is how the model is asked, by default as a visitor who chooses nothing would.
-    Relevant anime that the model does not know count as not found.
+    ``franchise`` (n,) is -1 where unknown. ``ranker`` is how the model is asked, by default as a
+    visitor who chooses nothing would. Relevant anime that the model does not know count as not
+    found.
     """
     items = EvaluationItems.from_model(model, franchise, genres)
     ranker = ranker or model_ranker(model)

@@ -132,7 +132,7 @@ def fold_in_scorer(
 def ranker_scorer(
     ranker: Ranker, ranked_ids: Int32Array, masked: MaskedInteractions, users: MaskedUsers
 ) -> BlockScorer:
-    """Score by what a ranker over the anime ``ranked_ids`` sorts by, others last."""
+    """Score by what a ranker over the anime ``ranked_ids`` (r,) sorts by, others last."""
     column = find_positions(masked.anime_id, ranked_ids)
 
     def score(first: int, last: int) -> Float32Array:

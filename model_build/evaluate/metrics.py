@@ -97,7 +97,8 @@ def _max_hits(n_relevant: Int64Array | int, k: int) -> Float64Array:
 def roc_auc(scores: Float64Array, truth: BoolArray) -> float:
     """Return the share of pairs of a true and a false one in which the true one scores higher.
 
-    Ties count half (Mann and Whitney 1947). NaN where there are no pairs.
+    ``scores`` and ``truth`` are (n,). Ties count half (Mann and Whitney 1947). NaN where there are
+    no pairs.
 
     >>> roc_auc(np.array([3.0, 1.0, 2.0, 2.0]), np.array([False, False, True, False]))
     0.5

@@ -102,7 +102,7 @@ def model_ranker(
 
 
 def engine_ranker(engine: Engine, anime_ids: Int32Array) -> Ranker:
-    """Rank by an engine alone, over the anime it was fitted to; its scores are not clipped."""
+    """Rank by an engine alone, over its ``anime_ids`` (n,); its scores are not clipped."""
     # Cosine embeddings learn no likes: their match is a score on another scale.
     predicts_likes = not isinstance(engine, CosineEngine)
 

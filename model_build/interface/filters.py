@@ -52,7 +52,7 @@ class ModelOptions(FilterOptions):
     as_json: bool = named("json", "", False)
 
     def open(self, engine: str) -> tuple[Model, EngineName, Catalogue, BoolArray]:
-        """Open the model; return its engine of that name, catalogue, and where an anime passes."""
+        """Open the model; return its engine of that name, catalogue, and what passes, (n,) bool."""
         from app.catalogue import Catalogue
         from app.recommender import Model
         from model_build.evaluate.job import require_engine

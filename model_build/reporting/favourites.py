@@ -93,6 +93,8 @@ def most_active_users(interactions: Interactions, count: int) -> list[str]:
 def dearest_anime(interactions: Interactions, rows: Int64Array) -> tuple[tuple[int, ...], bool]:
     """Return the anime ids of a user's favourites, the best scored first; and whether there are.
 
+    ``rows`` (r,) are those of the user.
+
     Where none is called a favourite, they are those with the best scores that were not dropped.
     """
     entries = interactions.entries

@@ -180,6 +180,8 @@ def accumulate_list_gradient(
 ) -> float:
     """Add the gradient of ``weight`` times a list's squared leave-one-out errors; returns these.
 
+    ``items`` and ``value`` are (k,), the list.
+
     Of e_i = w_i / C_ii, as C' = -C K' C: with a = C (2 e / diag C), the derivative towards K is
     C diag(2 e w / diag(C)^2) C less the symmetric part of a w'.
     """

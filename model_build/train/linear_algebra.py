@@ -69,7 +69,7 @@ def leading_factors(
 
 
 def leading_singular_vectors(matrix: csr_array, size: int) -> Float32Array:
-    """Find right singular vectors times singular values (columns, up to ``size``) of a matrix.
+    """Find right singular vectors times singular values of (m, n): (n, up to ``size``).
 
     By subspace iteration, as `leading_factors`.
     """

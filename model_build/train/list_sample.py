@@ -38,7 +38,7 @@ class ListSample:
     def of_entries(
         cls, entries: UserEntries, collected: Int16Array | None = None, max_lists: int = MAX_LISTS
     ) -> Self:
-        """Draw from some users; whether one is drawn depends on the number alone."""
+        """Draw from u users, ``collected`` (u,); whether one is drawn depends on its number."""
         drawn = sample_by_hash(entries.first_user + np.arange(entries.n_users), max_lists)
         is_drawn = np.zeros(entries.n_users, bool)
         is_drawn[drawn - entries.first_user] = True

@@ -140,7 +140,7 @@ def _prefetch_user_list(p: int, last: int, index: UserItemIndex, residual: Float
 
 @numba.njit(nogil=True, cache=True, inline="always")
 def shrunk_similarity(sums: Float64Array, j: int, shrinkage: float, min_support: int) -> float:
-    """Shrink the similarity of one accumulated pair; 0 where negative."""
+    """Shrink the similarity of pair j of accumulated ``sums`` (n, 4); 0 where negative."""
     support, product, left, right = sums[j, 0], sums[j, 1], sums[j, 2], sums[j, 3]
     if support < min_support or product <= 0.0:
         return 0.0
@@ -151,7 +151,7 @@ def shrunk_similarity(sums: Float64Array, j: int, shrinkage: float, min_support:
 def accumulate_pearson_pairs(
     i: int, index: UserItemIndex, residual: Float64Array, sums: Float64Array
 ) -> None:
-    """Add (1, e_i e_j, e_i^2, e_j^2) of every user to ``sums[j]``, for each j < i."""
+    """Add (1, e_i e_j, e_i^2, e_j^2) of every user to ``sums[j]`` of (n, 4), for each j < i."""
     item_indptr, item_user, item_position, user_indptr, user_item = index
     last = item_indptr[i + 1]
     for p in range(item_indptr[i], last):

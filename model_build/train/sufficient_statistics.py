@@ -224,7 +224,7 @@ def solve_item_biases(
 def bias_model_of_items(
     grouped: GroupedRatings, mean: float, item_bias: Float64Array, reg_user: float
 ) -> BiasModel:
-    """Solve for users' biases and residuals, given item biases; these stay by number."""
+    """Solve for users' biases and residuals, given item biases (n,); these stay by number."""
     residual = grouped.user_rating - mean
     user_bias = _solve_user_biases(grouped, residual, item_bias, reg_user)
     subtract_biases(

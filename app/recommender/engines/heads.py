@@ -128,7 +128,7 @@ class LabelBlock:
         return self.value_offset + self.head.predict(user_vector, self.position)
 
     def loss(self, user_vector: Float64Array) -> float:
-        """Return the weighted loss of the labels: half squared errors, or log-losses."""
+        """Return the weighted loss of the labels for a vector (f,): half squares, or log-losses."""
         value = self.predict(user_vector)
         if self.is_logistic:
             return self.weight * float((np.logaddexp(0, value) - self.target * value).sum())

@@ -249,7 +249,7 @@ def word_features(
 
 @jit_compiled
 def merge_with_share(first: Int64Array, second: Int64Array, share: float) -> Int64Array:
-    """Merge two ascending arrays so that of the first k at least ``share`` is of ``first``."""
+    """Merge ascending (a,) and (b,) so that of the first k at least ``share`` is of ``first``."""
     merged = np.empty(len(first) + len(second), np.int64)
     f = s = 0
     while f + s < len(merged):

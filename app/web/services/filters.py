@@ -114,7 +114,8 @@ def build_active_filters(
 ) -> list[ActiveFilter]:
     """Build the filters that these options switch on, for users who have seen and plan these anime.
 
-    ``for_children``: unless they ask for more, nothing above PG-13 is for them.
+    ``seen`` is (s,), ``planned`` (p,). ``for_children``: unless they ask for more, nothing above
+    PG-13 is for them.
 
     Raises
     ------

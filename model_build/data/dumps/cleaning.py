@@ -205,7 +205,7 @@ def drop_outlier_users(
 def drop_rare_items(
     entries: EntryArrays, rare: BoolArray, rules: CleaningRules, dropped: CleaningCounts
 ) -> EntryArrays:
-    """Drop the entries of anime marked in ``rare`` (by id), and users who then have none."""
+    """Drop entries of anime marked in ``rare``, (largest id + 1,), and users who then have none."""
     wrong = rare[entries.anime_id]
     if not wrong.any():
         return entries

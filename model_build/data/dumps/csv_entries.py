@@ -205,6 +205,6 @@ class UserIdMap:
         return np.repeat(number[inverse], runs)
 
     def map_keys(self, users: Iterable[int | str]) -> Int32Array:
-        """Return the numbers of a few users, in their order."""
+        """Return the numbers of a few users, in their order, (users,)."""
         known, first = self._user_id, self._first
         return np.array([known.setdefault(user, first + len(known)) for user in users], np.int32)
