@@ -9,9 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import requests
 
-from app.settings import PROJECT_ROOT, AppSettings
+from app.settings import PROJECT_ROOT, AppSettings, load_settings
 from demo.demo_users import DEMO_USERS, make_demo_data
 from demo.fake_upstream import FakeUpstream
 from demo.faults import Fault
@@ -19,10 +20,13 @@ from demo.from_ratings import RatingsKitsuUsers
 from demo.services import SERVICES
 
 
-def test_it_says_how_to_be_asked_and_answers(tiny_model: Path, tmp_path: Path) -> None:
+def test_it_says_how_to_be_asked_and_answers(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ratings = tmp_path / "ratings.csv"
     ratings.write_text("user_id,anime_id,rating\n1,1,9\n2,1,8\n")
     command = [sys.executable, "-m", "demo", "--model", str(tiny_model), "--ratings", str(ratings)]
+    command += ["--public-url", "http://127.0.0.1:8000"]
     with subprocess.Popen(
         command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
@@ -45,6 +49,11 @@ def test_it_says_how_to_be_asked_and_answers(tiny_model: Path, tmp_path: Path) -
     assert process.returncode == 0
     assert rates[0]["anime"]["id"] > 0
     assert users["meta"] == {"count": 2}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    understood = load_settings()
+    assert understood.cookie_secret, "fans can sign in"
+    assert str(understood.anilist_web_url).startswith("http://127.0.0.1:")
     assert {fault.value for fault in Fault} <= set(re.findall(r"\w+", said))
 
 
