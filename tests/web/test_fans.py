@@ -104,6 +104,9 @@ def test_the_page_can_be_steered_and_stays_so(crowded: FlaskClient) -> None:
         for row in read_html(steered).one("section", **{"aria-labelledby": "loved"}).all("li")
     ]
     assert links == [f"/anime/{each['anime_id']}" for each in body["recommendations"]]
+    for each in body["recommendations"]:
+        weighed = f"{each['lovers']} of {body['nearest']} × {each['preference']:.2f}"
+        assert weighed in read_html(steered).one("section", **{"aria-labelledby": "loved"}).text
     assert 'name="prefer" value="genres"' in steered  # the filters' form carries it
     assert f'href="{PAGE}?prefer=genres,sources"' in steered.replace("%2C", ",")
     assert "prefer" not in read_html(steered).one("a", **{"class": "top-link"}).attributes["href"]

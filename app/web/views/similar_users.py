@@ -86,6 +86,7 @@ def _render(
         found=found,
         crowd=len(library.model.training_users[found.engine]),
         preferences=preference_links(options),
+        steered=bool(options.prefer),
         results=PageControls(**controls),
         name=anime_list.username or user.username,
         site=user.source.name,

@@ -171,7 +171,11 @@ def test_surprise_says_the_same_as_the_table(tmp_path: Path) -> None:
     data.raw_ratings = [(user, item, rating, None) for user, item, rating in scored.rows()]
     order = ["user_id", "anime_id"]
     table = read_ratings_table(scored).sort(order)
-    for given in (data, data.construct_trainset(data.raw_ratings)):
+    sources = [data, data.construct_trainset(data.raw_ratings)]
+    if "pandas" in LIBRARIES:  # what Surprise reads DataFrames of
+        of_pandas = frame("pandas", scored.to_dict(as_series=False))
+        sources.append(Dataset.load_from_df(of_pandas, Reader(rating_scale=(1, 10))))
+    for given in sources:
         assert read_ratings_table(given).sort(order).equals(table)
 
 
