@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import re
 import shlex
 from urllib.parse import urlsplit
 
 from flask.testing import FlaskClient
 
+from app.settings import PROJECT_ROOT
 from tests.web.fans import regular_export
 from tests.web.test_pages import page
 
+DOCS = PROJECT_ROOT / "docs" / "api.md"
 FANS = {"NAME": "Regular", "OTHER": "NoScores"}
 
 
@@ -28,6 +31,8 @@ def test_it_has_every_operation_with_every_parameter(client: FlaskClient) -> Non
 def test_every_example_runs(client: FlaskClient) -> None:
     examples = [each.text for each in page(client, "/api").all("pre")]
     assert len(examples) > 10
+    (block,) = re.findall(r"^```\n(.*?)^```$", DOCS.read_text("utf-8"), re.M | re.S)
+    examples += block.replace("\\\n", " ").splitlines()
     for example in examples:
         for name, fan in FANS.items():
             example = example.replace(name, fan)
