@@ -104,6 +104,23 @@ def test_nothing_moves_when_the_rest_arrives(
     assert sum(shifts) <= MAX_SHIFT
 
 
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_longer_words_move_nothing(visit: Visit, sites: FakeUpstream, width: int) -> None:
+    name = f"Longer{width}"
+    sites.add_user(name, LIST)
+    gate = sites.hold_responses(name)
+    page = visit(viewport={"width": width, "height": 800})
+    begin(page, name)
+    words(page, "Asking AniList for the list…")
+    below = page.locator(".ghost").first
+    before = below.bounding_box()
+    longest = "Waiting for another visitor’s request to MyAnimeList… 25 seconds so far."
+    page.locator(".asking p:visible").evaluate("(e, said) => { e.textContent = said; }", longest)
+    assert below.bounding_box() == before
+    gate.open()
+    arrived(page, name)
+
+
 @pytest.mark.parametrize("scripts", [True, False])
 def test_half_of_the_rest_is_not_shown(
     visit: Visit, sites: FakeUpstream, server: str, scripts: bool
