@@ -28,7 +28,7 @@ ROOMS = {
         "app.shipped",
     },
     "train": {"util", "data", "artifact", "app.recommender"},
-    "engines": {"util", "data", "train", "app.recommender"},
+    "engines": {"util", "data", "artifact", "train", "app.recommender"},
     "evaluate": {"util", "data", "train", "engines", "app.recommender", "app.catalogue"},
     "tuning": {"util", "data", "train", "engines", "evaluate", "app.recommender"},
     "reporting": {

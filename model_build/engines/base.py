@@ -23,6 +23,7 @@ from app.recommender.artifact import CATALOGUE_FILE, Manifest, open_artifact, wr
 from app.recommender.engines import Engine
 from app.recommender.training_users import LOVED_MIN_SCORE, MAX_LOVED_ITEMS
 from app.recommender.user_list import KnownEntries
+from model_build.artifact.metrics import MODEL_CARD_FILE, render_model_card
 from model_build.data.interactions import Interactions
 from model_build.train.model_arrays import build_timestamp
 
@@ -76,15 +77,21 @@ def add_engine(model: Path, name: str, fitted: FittedEngine, out: Path) -> Manif
         digest.update(array_name.encode())
         digest.update(np.ascontiguousarray(arrays[array_name]).data)
     created = build_timestamp()
+    version = f"{created:%Y%m%dT%H%M%SZ}-{digest.hexdigest()[:8]}"
+    metrics = replace_prefixed(name, manifest.metrics, fitted.metrics)
+    if MODEL_CARD_FILE in documents:
+        documents[MODEL_CARD_FILE] = render_model_card(
+            version, manifest.dataset, manifest.counts, numbers, metrics
+        )
     return write_artifact(
         out,
-        version=f"{created:%Y%m%dT%H%M%SZ}-{digest.hexdigest()[:8]}",
+        version=version,
         created=created.isoformat(timespec="seconds"),
         dataset=manifest.dataset,
         counts=manifest.counts,
         hyperparameters=numbers,
         serving_parameters=manifest.serving_parameters,
-        metrics=replace_prefixed(name, manifest.metrics, fitted.metrics),
+        metrics=metrics,
         arrays=arrays,
         catalogue=artifact.catalogue_path.read_bytes(),
         documents=documents,

@@ -27,6 +27,7 @@ from app.recommender.engines.als import AlsEngine, InteractionStrengths
 from app.recommender.rank import little_known_mask
 from app.recommender.recommend import score_items
 from app.recommender.user_list import EntryActivity, KnownEntries
+from model_build.artifact.metrics import MODEL_CARD_FILE, render_model_card
 from model_build.engines.base import FittedEngine, add_engine
 
 ANIME = 40
@@ -151,6 +152,14 @@ def with_als(tiny_model: Path, tmp_path: Path) -> Model:
     )
     add_engine(tiny_model, "als", fitted, tmp_path / "with")
     return Model.open(tmp_path / "with")
+
+
+def test_the_card_is_of_the_model_with_the_engine(with_als: Model) -> None:
+    found = with_als.manifest
+    about = (found.version, found.dataset, found.counts, found.hyperparameters, found.metrics)
+    card = with_als.catalogue_path.with_name(MODEL_CARD_FILE).read_text("utf-8")
+    assert card == render_model_card(*about)
+    assert "als_alpha" in card
 
 
 @pytest.mark.parametrize("order", SortOrder)

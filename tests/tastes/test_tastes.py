@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 from collections import Counter
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from app import create_app
 from app.catalogue import Anime, Catalogue
 from app.recommender import Model
 from app.settings import BUNDLED_MODEL_DIR, AppSettings
+from model_build.cli import main
 from model_build.reporting.tastes import read_tastes, taste_tables
 
 TASTES = read_tastes()
@@ -242,3 +244,17 @@ def test_scores_are_predicted_for_what_a_fan_might_pick(client: FlaskClient, nam
     assert all((anime.members or 0) > 20_000 for anime in found), [a.title for a in found]
     if name != "shoujo":
         assert not [anime.title for anime in found if "Boys Love" in anime.genres]
+
+
+def test_fans_alike_are_found_without_a_fan_in_the_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "list.csv"
+    rows = [f"{row['anime_id']},{row['score']},2" for row in rows_of("shoujo")]
+    file.write_text("\n".join(["anime_id,rating,status", *rows]), "utf-8")
+    command = ["similar", "--model", str(BUNDLED_MODEL_DIR), "--engine", "als", "--list", str(file)]
+    assert main([*command, "--top", "10", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    loved = facts(found["recommendations"])
+    fits = [{*anime.genres, *anime.demographics} & {"Romance", "Shoujo"} for anime in loved]
+    assert sum(map(bool, fits)) >= 6, [anime.title for anime in loved]
