@@ -78,7 +78,7 @@ def add_to_plan(source: str) -> AnyResponse:
 
 
 @blueprint.post("/sign-out")
-@rate_limited(Cost.PAGE)
+@rate_limited(Cost.LIST)
 def sign_out(source: str) -> AnyResponse:
     """Forget the token; the site still lists Hakken among what the fan has let in."""
     site, _ = _site_or_404(source)
