@@ -253,7 +253,7 @@ def test_fans_alike_are_found_without_a_fan_in_the_model(
     rows = [f"{row['anime_id']},{row['score']},2" for row in rows_of("shoujo")]
     file.write_text("\n".join(["anime_id,rating,status", *rows]), "utf-8")
     command = ["similar", "--model", str(BUNDLED_MODEL_DIR), "--engine", "als", "--list", str(file)]
-    assert main([*command, "--top", "10", "--json"]) == 0
+    assert main([*command, "--prefer", "genres", "--top", "10", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     loved = facts(found["recommendations"])
     fits = [{*anime.genres, *anime.demographics} & {"Romance", "Shoujo"} for anime in loved]
