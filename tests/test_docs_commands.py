@@ -145,7 +145,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(PROJECT_ROOT / "model_build/train/parameters.json", folder)
     with chdir(folder):
         run("split --ratings ratings.parquet --fans 20 --seed 7 --out split")
-        run("train --ratings split/ratings.parquet --catalogue anime.parquet --out model")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SOURCE_DATE_EPOCH", "1750000000")  # before what is made of it
+            run("train --ratings split/ratings.parquet --catalogue anime.parquet --out model")
         run("prepare --dataset hernan2020 --from archive.zip --out prepared")
         added = "engine als --model model --ratings ratings.parquet --factors 4 --iterations 2"
         for out in ("model-als", "model-with-centres"):
