@@ -77,22 +77,21 @@ def rerank(
         affinity.value, allowed & (affinity.value > affinity.prior), N_CANDIDATES
     )
     popularity_term = -focus * own.short_history_popularity * _log_known(model, candidates)
-    score = popularity_term + focus * np.log(affinity.value[candidates])
-    features = None
-    if not asks_trees:
-        score += (1.0 - focus) * np.log(affinity.value[candidates])
-    elif focus < 1.0:
+    by_affinity = np.log(affinity.value[candidates])
+    features, by_trees = None, by_affinity
+    if asks_trees and focus < 1.0:
         features = compute_features(model, items, profile, affinity, prediction, candidates)
+        by_trees = trees.predict(features)
         held_back = model.rerank_popularity_weight * model.log_lists[candidates]
         popularity_term -= (1.0 - focus) * held_back
-        score += (1.0 - focus) * (trees.predict(features) - held_back)
+    score = focus * by_affinity + (1.0 - focus) * by_trees + popularity_term
     # Candidates come by falling affinity, so of equal scores the one with the higher stays first.
-    by_trees = np.argsort(-score, kind="stable")
+    by_score = np.argsort(-score, kind="stable")
     is_recent = model.is_recent[candidates]
-    order = spread_recent(by_trees, is_recent, wanted_recent_share(model, profile))
+    order = spread_recent(by_score, is_recent, wanted_recent_share(model, profile))
     value = affinity.value / affinity.lift
     value[candidates[order]] = -np.sort(-value[candidates])
-    is_spread = is_recent & (np.argsort(order) < np.argsort(by_trees))
+    is_spread = is_recent & (np.argsort(order) < np.argsort(by_score))
     return Reranking(value, candidates, features, 1.0 - focus, score, popularity_term, is_spread)
 
 
