@@ -124,3 +124,14 @@ def test_posters_that_fail_move_nothing(visit: Visit) -> None:
     sizes = page.eval_on_selector_all(".poster img", SIZES)
     assert all(size == ["225", "318"] for size in sizes)
     assert page.evaluate("window.shifts") < 0.1
+
+
+def test_a_long_word_makes_no_poster_of_a_shelf_larger(visit: Visit) -> None:
+    page = visit("/user/anilist/Regular", viewport={"width": 390, "height": 844})
+    tiles = page.locator(".shelf").first.locator("li")
+    title = tiles.first.locator("h3 a")
+    title.evaluate("(element) => { element.textContent = 'Walpurgisnacht'.repeat(3); }")
+    first, second = (tiles.nth(at).locator(".poster").bounding_box() for at in (0, 1))
+    assert first is not None
+    assert second is not None
+    assert (first["width"], first["height"]) == (second["width"], second["height"])
