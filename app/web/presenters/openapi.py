@@ -5,9 +5,12 @@ The tests ask the API whatever the description allows, and more, and compare.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from shlex import quote
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from pydantic import BaseModel, TypeAdapter
 
@@ -41,22 +44,6 @@ from app.web.requests.query import (
 )
 from app.web.requests.values import MARK_PATTERN
 
-RESPONSES = (
-    ProblemDetails,
-    SearchResponse,
-    RecommendationsResponse,
-    UserRecommendationsResponse,
-    FileRecommendationsResponse,
-    PairRecommendationsResponse,
-    SimilarUsersResponse,
-    AnimeResponse,
-    AnimeForFanResponse,
-    SimilarAnimeResponse,
-    AnimeDetailsResponse,
-)
-_FILE_CONTENT = {
-    "application/octet-stream": {"schema": {"type": "string", "contentMediaType": "*/*"}}
-}
 _TAGS = {
     "recommendations": "What to watch next, and why",
     "fans": "Fans with the same taste",
@@ -85,6 +72,105 @@ _WORD_SCHEMAS = {
 _LIST_STATUSES = (403, 404, 413, 501, 502, 504)
 _COMMON_STATUSES = (400, 429, 500, 503)
 """Statuses that any request may be answered with: 400 for a host name that is not ours."""
+
+
+class _Operation(NamedTuple):
+    """A question to the API. Generated clients call it by ``id``.
+
+    ``statuses`` are those of the problems it may end with, ``content`` is what its body may be.
+    """
+
+    path: str
+    id: str
+    tag: str
+    summary: str
+    response: type[Schema] | None
+    query: type[BaseModel] | None = None
+    statuses: tuple[int, ...] = ()
+    content: Mapping[str, Any] | None = None
+
+
+_OPERATIONS = (
+    _Operation(
+        "/api/v1/recommendations",
+        "recommendForUser",
+        "recommendations",
+        "Recommendations for a public list",
+        UserRecommendationsResponse,
+        UserQuery,
+        _LIST_STATUSES,
+    ),
+    _Operation(
+        "/api/v1/recommendations",
+        "recommendForList",
+        "recommendations",
+        "Recommendations for the list in the body",
+        RecommendationsResponse,
+        statuses=(408, 413, 415, 422),
+        content={"application/json": {"schema": {"$ref": "#/components/schemas/Body"}}},
+    ),
+    _Operation(
+        "/api/v1/recommendations/file",
+        "recommendForFile",
+        "recommendations",
+        "Recommendations for a list in a file",
+        FileRecommendationsResponse,
+        QueryOptions,
+        (408, 413),
+        {"application/octet-stream": {"schema": {"type": "string", "contentMediaType": "*/*"}}},
+    ),
+    _Operation(
+        "/api/v1/together",
+        "recommendForTwo",
+        "recommendations",
+        "What two fans would both enjoy, and how alike they are",
+        PairRecommendationsResponse,
+        PairQuery,
+        _LIST_STATUSES,
+    ),
+    _Operation(
+        "/api/v1/fans",
+        "findSimilarFans",
+        "fans",
+        "The fans most like one, and what they loved",
+        SimilarUsersResponse,
+        SimilarUsersQuery,
+        _LIST_STATUSES,
+    ),
+    _Operation(
+        "/api/v1/anime", "searchAnime", "anime", "Anime by title", SearchResponse, SearchQuery
+    ),
+    _Operation(
+        "/api/v1/anime/{anime_id}", "getAnime", "anime", "One anime", AnimeResponse, None, (404,)
+    ),
+    _Operation(
+        "/api/v1/anime/{anime_id}/similar",
+        "getSimilarAnime",
+        "anime",
+        "What is like an anime",
+        SimilarAnimeResponse,
+        SimilarQuery,
+        (404,),
+    ),
+    _Operation(
+        "/api/v1/anime/{anime_id}/for",
+        "getAnimeForFan",
+        "anime",
+        "Whether an anime is for a fan",
+        AnimeForFanResponse,
+        ForFanQuery,
+        _LIST_STATUSES,
+    ),
+    _Operation(
+        "/api/v1/details",
+        "getDetails",
+        "anime",
+        "Pictures and synopses",
+        AnimeDetailsResponse,
+        DetailsQuery,
+    ),
+    _Operation("/api/v1/openapi.json", "getDescription", "description", "This description", None),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,101 +204,29 @@ class ApiDescription:
         }
 
     def _path_items(self) -> dict[str, Any]:
-        body = {"application/json": {"schema": _schema_ref(RecommendationsBody)}}
-        user = self._query_parameters(UserQuery)
-        search = self._query_parameters(SearchQuery)
-        similar = [_ANIME_ID_PARAMETER, *self._query_parameters(SimilarQuery)]
-        post = _operation(
-            "recommendForList",
-            "recommendations",
-            "Recommendations for the list in the body",
-            RecommendationsResponse,
-            statuses=(408, 413, 415, 422),
-        )
-        return {
-            "/api/v1/recommendations": {
-                "get": _operation(
-                    "recommendForUser",
-                    "recommendations",
-                    "Recommendations for a public list",
-                    UserRecommendationsResponse,
-                    user,
-                    _LIST_STATUSES,
-                ),
-                "post": post | {"requestBody": {"required": True, "content": body}},
-            },
-            "/api/v1/recommendations/file": {
-                "post": _operation(
-                    "recommendForFile",
-                    "recommendations",
-                    "Recommendations for a list in a file",
-                    FileRecommendationsResponse,
-                    self._query_parameters(QueryOptions),
-                    (408, 413),
-                )
-                | {"requestBody": {"required": True, "content": _FILE_CONTENT}}
-            },
-            "/api/v1/together": {
-                "get": _operation(
-                    "recommendForTwo",
-                    "recommendations",
-                    "What two fans would both enjoy, and how alike they are",
-                    PairRecommendationsResponse,
-                    self._query_parameters(PairQuery),
-                    _LIST_STATUSES,
-                )
-            },
-            "/api/v1/fans": {
-                "get": _operation(
-                    "findSimilarFans",
-                    "fans",
-                    "The fans most like one, and what they loved",
-                    SimilarUsersResponse,
-                    self._query_parameters(SimilarUsersQuery),
-                    _LIST_STATUSES,
-                )
-            },
-            "/api/v1/anime": {
-                "get": _operation("searchAnime", "anime", "Anime by title", SearchResponse, search)
-            },
-            "/api/v1/anime/{anime_id}": {
-                "get": _operation(
-                    "getAnime", "anime", "One anime", AnimeResponse, [_ANIME_ID_PARAMETER], (404,)
-                )
-            },
-            "/api/v1/anime/{anime_id}/similar": {
-                "get": _operation(
-                    "getSimilarAnime",
-                    "anime",
-                    "What is like an anime",
-                    SimilarAnimeResponse,
-                    similar,
-                    (404,),
-                )
-            },
-            "/api/v1/anime/{anime_id}/for": {
-                "get": _operation(
-                    "getAnimeForFan",
-                    "anime",
-                    "Whether an anime is for a fan",
-                    AnimeForFanResponse,
-                    [_ANIME_ID_PARAMETER, *self._query_parameters(ForFanQuery)],
-                    _LIST_STATUSES,
-                )
-            },
-            "/api/v1/details": {
-                "get": _operation(
-                    "getDetails",
-                    "anime",
-                    "Pictures and synopses",
-                    AnimeDetailsResponse,
-                    self._query_parameters(DetailsQuery),
-                )
-            },
-            "/api/v1/openapi.json": {
-                "get": _operation("getDescription", "description", "This description", None)
-            },
-        }
+        paths: dict[str, Any] = {}
+        for each in _OPERATIONS:
+            content = {"application/json": {"schema": _schema_ref(each.response)}}
+            described = {
+                "summary": each.summary,
+                "operationId": each.id,
+                "tags": [each.tag],
+                "parameters": [
+                    *([_ANIME_ID_PARAMETER] if "{anime_id}" in each.path else []),
+                    *(self._query_parameters(each.query) if each.query else []),
+                ],
+                "responses": {
+                    "200": {"description": each.summary, "content": content},
+                    **{
+                        str(status): _problem_response(status)
+                        for status in sorted({*each.statuses, *_COMMON_STATUSES})
+                    },
+                },
+            }
+            if each.content:
+                described["requestBody"] = {"required": True, "content": each.content}
+            paths.setdefault(each.path, {})["post" if each.content else "get"] = described
+        return paths
 
     def _query_parameters(self, model: type[BaseModel]) -> list[dict[str, Any]]:
         """Describe the parameters of a query; several values have commas between them."""
@@ -265,8 +279,9 @@ class ApiDescription:
 
     def _component_schemas(self) -> dict[str, Any]:
         """Describe all shapes, and the kinds of values that they and the queries refer to."""
+        shapes = (ProblemDetails, *(each.response for each in _OPERATIONS))
         _, answers = TypeAdapter.json_schemas(
-            [(shape, "validation", adapter_of(shape)) for shape in RESPONSES],
+            [(shape.__name__, "validation", adapter_of(shape)) for shape in shapes if shape],
             ref_template=_REF_TEMPLATE,
         )
         body = RecommendationsBody.model_json_schema(ref_template=_REF_TEMPLATE)
@@ -285,32 +300,6 @@ class ApiDescription:
         return {**answers["$defs"], **fans, **body.pop("$defs"), **words, "Body": body}
 
 
-def _operation(
-    operation_id: str,
-    tag: str,
-    summary: str,
-    response: type[Schema] | None,
-    parameters: Sequence[dict[str, Any]] = (),
-    statuses: Sequence[int] = (),
-) -> dict[str, Any]:
-    """Describe an operation, which generated clients call by its id.
-
-    ``statuses`` are those of the problems it may end with.
-    """
-    schema = _schema_ref(response) if response else {"type": "object"}
-    content = {"application/json": {"schema": schema}}
-    problems = {
-        str(status): _problem_response(status) for status in sorted({*statuses, *_COMMON_STATUSES})
-    }
-    return {
-        "summary": summary,
-        "operationId": operation_id,
-        "tags": [tag],
-        "parameters": list(parameters),
-        "responses": {"200": {"description": summary, "content": content}, **problems},
-    }
-
-
 def _problem_response(status: int) -> dict[str, Any]:
     """Say what the problems with a status are called, and what they look like."""
     titles = [kind.title for kind in problem_types_by_slug().values() if kind.status == status]
@@ -320,6 +309,34 @@ def _problem_response(status: int) -> dict[str, Any]:
     }
 
 
-def _schema_ref(model: type[Schema | BaseModel]) -> dict[str, str]:
-    name = "Body" if model is RecommendationsBody else model.__name__
-    return {"$ref": _REF_TEMPLATE.format(model=name)}
+def _schema_ref(response: type[Schema] | None) -> dict[str, str]:
+    if response is None:
+        return {"type": "object"}
+    return {"$ref": _REF_TEMPLATE.format(model=response.__name__)}
+
+
+_FAN = {"source": "anilist", "username": "NAME"}
+_EXAMPLE_QUERIES: dict[str, dict[str, str]] = {
+    "recommendForUser": {**_FAN, "top": "5"},
+    "recommendForFile": {"top": "5"},
+    "recommendForTwo": {**_FAN, "with_source": "anilist", "with_username": "OTHER", "top": "5"},
+    "findSimilarFans": _FAN,
+    "searchAnime": {"search": "cowboy", "limit": "3"},
+    "getAnimeForFan": _FAN,
+}
+"""Queries of the examples, by operation; NAME and OTHER are to be replaced."""
+
+
+def example_command(operation_id: str, path: str, base_url: str, anime_id: int) -> str:
+    """Write a command that asks an operation of ``base_url``, about an anime where it needs one."""
+    query = dict(_EXAMPLE_QUERIES.get(operation_id, {}))
+    if operation_id == "getDetails":
+        query["ids"] = str(anime_id)
+    address = base_url + path.replace("{anime_id}", str(anime_id))
+    command = f"curl {quote(address + ('?' + urlencode(query) if query else ''))}"
+    if operation_id == "recommendForList":
+        body = json.dumps({"list": [{"anime_id": anime_id, "score": 10}], "top": 5})
+        command += f" -H 'Content-Type: application/json' -d {quote(body)}"
+    if operation_id == "recommendForFile":
+        command += " -H 'Content-Type: application/octet-stream' --data-binary @animelist.xml.gz"
+    return command

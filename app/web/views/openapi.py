@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import Blueprint, Response, jsonify, render_template, request
 
 from app.recommender import EngineName
-from app.web.presenters.api_page import build_api_page
-from app.web.presenters.openapi import ApiDescription
+from app.web.presenters.openapi import ApiDescription, example_command
 from app.web.request_costs import Cost, rate_limited
 from app.web.services.showcase import known_anime
 from app.web.state import get_app_state, get_library
@@ -31,8 +32,8 @@ def show_api() -> Response:
     (known,) = known_anime(get_library(), 1)
     description = _describe().to_openapi()
     base = str(get_app_state().settings.public_url or request.host_url).rstrip("/")
-    sections = build_api_page(description, base, known.anime_id)
-    page = render_template("api.html", sections=sections, description=description)
+    example = partial(example_command, base_url=base, anime_id=known.anime_id)
+    page = render_template("api.html", description=description, example=example)
     return page_response(page, PUBLIC_HOUR)
 
 
