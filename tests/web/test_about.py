@@ -17,7 +17,7 @@ from app.recommender import Model, SortOrder, WatchStatus
 from app.recommender.artifact import EVALUATION_FILE, ManifestEntry
 from app.settings import BUNDLED_MODEL_DIR, AppSettings
 from app.translation import current_language
-from app.web.presenters.model_quality import METRIC_LABELS, PLOT_SIZE, load_model_quality
+from app.web.presenters.model_quality import METRIC_LABELS, load_model_quality
 from app.web.services.library import Library
 from app.web.services.worked_example import WorkedExample, build_worked_example
 from app.web.state import AppState
@@ -27,6 +27,7 @@ from tests.web.fans import SCORED
 from tests.web.html_page import Element, read_html
 from tests.web.test_pages import page
 
+PLOT_SIZE = 240
 LIST = AnimeList(
     "test",
     None,
@@ -227,23 +228,27 @@ def test_what_was_measured_is_told_with_its_interval(measured_model: Path) -> No
     ]
 
 
-def test_plots_stand_where_the_numbers_are(measured_model: Path) -> None:
-    found = load_model_quality(Model.open(measured_model))
-    assert [(dot.x, dot.y, dot.rating_count) for dot in found.calibration] == [
-        (0.0, 0.0, 100),
-        (PLOT_SIZE / 2, PLOT_SIZE / 2, 400),
-    ]
+def test_plots_stand_where_the_numbers_are(measured_model: Path, settings: AppSettings) -> None:
+    app = create_app(settings.model_copy(update={"model": str(measured_model)}))
+    lengths, scores, matches = read_html(app.test_client().get("/about").text).all("figure")
     # Areas beyond the smallest dot grow with the number of scores.
-    assert [dot.radius for dot in found.calibration] == [6.5, 10.0]
+    assert drawn(scores, "circle", "ours", "cx", "cy", "r") == [
+        (0.0, 0.0, 6.5),
+        (PLOT_SIZE / 2, PLOT_SIZE / 2, 10.0),
+    ]
     # Of two anime that matched nearly everything nothing can be said.
-    assert [(bar.x, bar.picked_height, bar.loved_height) for bar in found.match_bins] == [
-        (0.0, 0.0, 0.0),
-        (PLOT_SIZE * 0.8, PLOT_SIZE / 2, PLOT_SIZE / 4),
+    assert drawn(matches, "rect", "ours", "x", "height") == [
+        (2.0, 0.0),
+        (PLOT_SIZE * 0.8 + 2, PLOT_SIZE / 2),
     ]
-    assert [(p.list_length, p.model_height, p.popularity_height) for p in found.by_list_length] == [
-        (5, PLOT_SIZE / 4, PLOT_SIZE / 8),
-        (20, PLOT_SIZE / 2, PLOT_SIZE / 4),
-    ]
+    assert drawn(matches, "rect", "theirs", "height") == [(0.0,), (PLOT_SIZE / 4,)]
+    assert drawn(lengths, "rect", "ours", "height") == [(PLOT_SIZE / 4,), (PLOT_SIZE / 2,)]
+    assert drawn(lengths, "rect", "theirs", "height") == [(PLOT_SIZE / 8,), (PLOT_SIZE / 4,)]
+
+
+def drawn(figure: Element, tag: str, kind: str, *names: str) -> list[tuple[float, ...]]:
+    shapes = figure.one("svg").all(tag, class_=kind)
+    return [tuple(float(each.attributes[name]) for name in names) for each in shapes]
 
 
 def test_every_number_of_a_plot_is_in_words_and_in_a_table(

@@ -1,4 +1,4 @@
-"""How good the model is, as measured when it was made: in words, and as plots ready to be drawn.
+"""How good the model is, as measured when it was made: in words, and what its plots show.
 
 The numbers are in the manifest; tables and intervals are in ``measures.json`` beside it, what
 ``python -m model_build evaluate --json --by-length`` printed. A model without that file, or with
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -44,9 +43,6 @@ MAX_MEASURES_BYTES = 4 * 1024 * 1024
 MIN_BIN_SIZE = 20
 """A bin of fewer scores, or anime, says nothing."""
 MIN_SCORE, MAX_SCORE = 1, 10
-PLOT_SIZE = 240
-"""Width and height of the area that a plot is drawn in."""
-BAR_WIDTH = 24
 MAX_PERCENT = 100
 
 
@@ -57,61 +53,6 @@ class MetricRow:
     label: str
     value: str
     interval: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class CalibrationPoint:
-    """A bin of predicted scores: where its dot is drawn, how large, and its numbers."""
-
-    x: float
-    y: float
-    radius: float
-    predicted: float
-    observed: float
-    rating_count: int
-
-
-@dataclass(frozen=True, slots=True)
-class MatchBin:
-    """Anime with matches between two percentages: place and heights of its bars, and the numbers.
-
-    ``given`` is the mean score of those picked, None where there were none.
-    """
-
-    lower: int
-    upper: int
-    item_count: int
-    x: float
-    picked_height: float
-    loved_height: float
-    picked: float
-    loved: float
-    given: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class ListLengthResult:
-    """Lists cut to one length: two bars from the left (heights and places), and the numbers."""
-
-    list_length: int
-    user_count: int
-    x: float
-    model_height: float
-    popularity_height: float
-    ndcg: float
-    popularity_ndcg: float
-    rmse: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class ModelQuality:
-    """All that is shown; empty where nothing was measured."""
-
-    user_count: int
-    metrics: tuple[MetricRow, ...]
-    calibration: tuple[CalibrationPoint, ...]
-    match_bins: tuple[MatchBin, ...]
-    by_list_length: tuple[ListLengthResult, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +74,17 @@ class _LenientModel(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-class _CalibrationBin(_LenientModel):
+class CalibrationBin(_LenientModel):
+    """The mean of what was ``given`` where scores were ``predicted`` alike, of so many pairs."""
+
     predicted: Annotated[FiniteNumber, Field(ge=MIN_SCORE, le=MAX_SCORE)]
     given: Annotated[FiniteNumber, Field(ge=MIN_SCORE, le=MAX_SCORE)]
     pairs: Annotated[int, Field(ge=0)]
 
 
-class _MatchPercentileBin(_LenientModel):
+class MatchBin(_LenientModel):
+    """Anime with matches between two percentages; ``given`` is None where none was picked."""
+
     lower: Annotated[int, Field(ge=0, lt=MAX_PERCENT)]
     upper: Annotated[int, Field(gt=0, le=MAX_PERCENT)]
     candidates: Annotated[int, Field(ge=0)]
@@ -148,7 +93,9 @@ class _MatchPercentileBin(_LenientModel):
     given: Annotated[FiniteNumber, Field(ge=MIN_SCORE, le=MAX_SCORE)] | None = None
 
 
-class _ListLengthMetrics(_LenientModel):
+class ListLengthMetrics(_LenientModel):
+    """What was measured on lists cut to one length."""
+
     users: Annotated[int, Field(ge=1)]
     ndcg: Annotated[FiniteNumber, Field(ge=0, le=1, alias="ndcg@10")]
     popularity_ndcg: Annotated[FiniteNumber, Field(ge=0, le=1, alias="popularity_ndcg@10")]
@@ -168,9 +115,20 @@ class _MeasuresFile(_LenientModel):
     ci: Annotated[
         dict[str, tuple[FiniteNumber, FiniteNumber]], BeforeValidator(_drop_missing_intervals)
     ] = {}
-    calibration: tuple[_CalibrationBin, ...] = ()
-    match_percentile: tuple[_MatchPercentileBin, ...] = ()
-    by_length: dict[Annotated[int, Field(gt=0)], _ListLengthMetrics] = {}
+    calibration: tuple[CalibrationBin, ...] = ()
+    match_percentile: tuple[MatchBin, ...] = ()
+    by_length: dict[Annotated[int, Field(gt=0)], ListLengthMetrics] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelQuality:
+    """All that is shown; empty where nothing was measured. Lengths of lists ascend."""
+
+    user_count: int
+    metrics: tuple[MetricRow, ...]
+    calibration: tuple[CalibrationBin, ...]
+    match_bins: tuple[MatchBin, ...]
+    by_list_length: tuple[tuple[int, ListLengthMetrics], ...]
 
 
 def load_model_quality(model: Model) -> ModelQuality:
@@ -180,9 +138,11 @@ def load_model_quality(model: Model) -> ModelQuality:
     return ModelQuality(
         user_count=int(metrics.get("users", 0)),
         metrics=tuple(_metric_rows(metrics, measures)),
-        calibration=_calibration_points(measures),
-        match_bins=_match_bins(measures),
-        by_list_length=_list_length_results(measures),
+        calibration=tuple(each for each in measures.calibration if each.pairs >= MIN_BIN_SIZE),
+        match_bins=tuple(
+            each for each in measures.match_percentile if each.candidates >= MIN_BIN_SIZE
+        ),
+        by_list_length=tuple(sorted(measures.by_length.items())),
     )
 
 
@@ -213,58 +173,3 @@ def _metric_rows(metrics: Mapping[str, float], measures: _MeasuresFile) -> Any:
             ends = [shape.format(end) for end in measures.ci.get(name, ())]
             interval = gettext("%(first)s to %(last)s", first=ends[0], last=ends[1]) if ends else ""
             yield MetricRow(gettext(label), shape.format(metrics[name]), interval)
-
-
-def _calibration_points(measures: _MeasuresFile) -> tuple[CalibrationPoint, ...]:
-    bins = [each for each in measures.calibration if each.pairs >= MIN_BIN_SIZE]
-    most = max((each.pairs for each in bins), default=1)
-    return tuple(
-        CalibrationPoint(
-            x=round(_plot_coordinate(each.predicted), 1),
-            y=round(PLOT_SIZE - _plot_coordinate(each.given), 1),
-            radius=round(3 + 7 * math.sqrt(each.pairs / most), 1),
-            predicted=each.predicted,
-            observed=each.given,
-            rating_count=each.pairs,
-        )
-        for each in bins
-    )
-
-
-def _match_bins(measures: _MeasuresFile) -> tuple[MatchBin, ...]:
-    return tuple(
-        MatchBin(
-            lower=each.lower,
-            upper=each.upper,
-            item_count=each.candidates,
-            x=round(PLOT_SIZE * each.lower / MAX_PERCENT, 1),
-            picked_height=round(PLOT_SIZE * each.picked, 1),
-            loved_height=round(PLOT_SIZE * each.loved, 1),
-            picked=each.picked,
-            loved=each.loved,
-            given=each.given,
-        )
-        for each in measures.match_percentile
-        if each.candidates >= MIN_BIN_SIZE
-    )
-
-
-def _plot_coordinate(score: float) -> float:
-    return PLOT_SIZE * (score - MIN_SCORE) / (MAX_SCORE - MIN_SCORE)
-
-
-def _list_length_results(measures: _MeasuresFile) -> tuple[ListLengthResult, ...]:
-    count = len(measures.by_length)
-    return tuple(
-        ListLengthResult(
-            list_length=titles,
-            user_count=row.users,
-            x=round((place + 0.5) * PLOT_SIZE / count - BAR_WIDTH, 1),
-            model_height=round(PLOT_SIZE * row.ndcg, 1),
-            popularity_height=round(PLOT_SIZE * row.popularity_ndcg, 1),
-            ndcg=row.ndcg,
-            popularity_ndcg=row.popularity_ndcg,
-            rmse=row.rmse,
-        )
-        for place, (titles, row) in enumerate(sorted(measures.by_length.items()))
-    )
