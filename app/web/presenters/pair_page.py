@@ -7,20 +7,16 @@ from dataclasses import dataclass
 
 from app.lists.entry import AnimeList
 from app.recommender import GroupResult
+from app.recommender.user_similarity import MIN_SHARED_ITEMS, UserSimilarity
 from app.schemas.pair import (
     GroupRecommendationSchema,
     MemberScoreSchema,
     PairRecommendationsResponse,
 )
-from app.translation import gettext, mark, ngettext
+from app.translation import format_number, gettext, mark, ngettext
 from app.web.presenters.filter_form import PageControls, control_fields
-from app.web.presenters.pair_comparison import (
-    ComparisonSection,
-    SimilarityText,
-    build_comparison_sections,
-    describe_similarity,
-)
 from app.web.presenters.results import ceiling_notes
+from app.web.presenters.text import clamp_percent
 from app.web.requests.query import PlannedMode, QueryOptions
 from app.web.services.filters import find_ceiling
 from app.web.services.library import Library
@@ -31,6 +27,23 @@ PAIR_PLANNED_LABELS = {
     PlannedMode.NO: mark("Show as well"),
     PlannedMode.ONLY: mark("Show only what one of us plans"),
 }
+SIMILARITY_LABELS = (
+    (0.9, mark("Very much alike")),
+    (0.7, mark("Rather alike")),
+    (0.3, mark("About as alike as any two fans")),
+    (0.1, mark("Rather different")),
+    (0.0, mark("Very different")),
+)
+"""From this chance on it is called so."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarityText:
+    """How alike they are. ``percent`` is None where too little is shared to tell."""
+
+    label: str
+    percent: int | None
+    explanation: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +53,13 @@ class PairPage(PageControls):
     names: tuple[str, str]
     similarity: SimilarityText
     personal: tuple[bool, bool]
-    cards: list[GroupRecommendationSchema]
-    sections: tuple[ComparisonSection, ...]
+    answer: PairRecommendationsResponse
     notes: list[str]
+
+    @property
+    def cards(self) -> list[GroupRecommendationSchema]:
+        """The recommendations."""
+        return self.answer.recommendations
 
     def members(
         self, item: GroupRecommendationSchema
@@ -60,26 +77,72 @@ def build_pair_page(
     options: QueryOptions,
 ) -> PairPage:
     """Word everything that the page says about two users."""
-    result, cards = filtered.result, answer.recommendations
+    result = filtered.result
     return PairPage(
         **control_fields(
             library,
             filtered,
             options,
-            shown=len(cards),
+            shown=len(answer.recommendations),
             personal=any(result.is_personalized),
             planned_labels=PAIR_PLANNED_LABELS,
         ),
         names=names,
         similarity=describe_similarity(result.comparison.similarity, names),
-        cards=cards,
+        answer=answer,
         personal=result.is_personalized,
-        sections=build_comparison_sections(answer, names),
         notes=[
             *_build_notes(result, lists, names),
             *ceiling_notes(find_ceiling(filtered.filters, options, library.rating_ceiling)),
         ],
     )
+
+
+def describe_similarity(similarity: UserSimilarity, names: tuple[str, str]) -> SimilarityText:
+    """Word the similarity and what it rests on; no percentage where too little is shared."""
+    one, other = names
+    shared = {"one": one, "other": other}
+    too_early, count = gettext("Too early to tell"), similarity.shared_seen
+    if not count:
+        explanation = gettext(
+            "There is no title that both %(one)s and %(other)s have seen.", **shared
+        )
+        return SimilarityText(too_early, None, explanation)
+    seen = ngettext(
+        "%(one)s and %(other)s have both seen %(count)s title.",
+        "%(one)s and %(other)s have both seen %(count)s titles.",
+        count,
+        **shared,
+    )
+    scored = similarity.shared_scored
+    if similarity.probability is None:
+        if not scored:
+            why = gettext(
+                "Both scored none of them. From %(least)s on Hakken says how alike their tastes "
+                "are.",
+                least=MIN_SHARED_ITEMS,
+            )
+        elif scored < MIN_SHARED_ITEMS:
+            why = gettext(
+                "Both scored %(scored)s of them. From %(least)s on Hakken says how alike their "
+                "tastes are.",
+                scored=scored,
+                least=MIN_SHARED_ITEMS,
+            )
+        else:
+            why = gettext(
+                "One of them scores exactly as was to be expected, so nothing can be compared."
+            )
+        return SimilarityText(too_early, None, f"{seen} {why}")
+    label = next(label for least, label in SIMILARITY_LABELS if similarity.probability >= least)
+    why = gettext(
+        "Both scored %(scored)s of them. Compared is how far each scored them above or below what "
+        "was to be expected. Their scores for the same title lie %(difference)s apart on average.",
+        scored=format_number(scored),
+        difference=f"{similarity.mean_difference or 0:.1f}",
+    )
+    percent = clamp_percent(100 * similarity.probability)
+    return SimilarityText(gettext(label), percent, f"{seen} {why}")
 
 
 def display_names(

@@ -14,7 +14,7 @@ from app.schemas.anime import AnimeTitle
 from app.schemas.pair import PairRecommendationsResponse
 from app.schemas.recommendations import RecommendationSchema, RecommendationsResponse
 from app.translation import gettext, mark, ngettext
-from app.web.presenters.pair_comparison import describe_similarity
+from app.web.presenters.pair_page import describe_similarity
 from app.web.presenters.taste_summary import MIN_SCORE_DIFFERENCE, summarize_taste
 from app.web.presenters.text import clamp_percent, format_score
 from app.web.services.favourites import find_loved
