@@ -7,11 +7,9 @@ from typing import Any
 
 from app.catalogue import Anime, TitleLanguage
 from app.web.presenters.cards import relation_text, site_links
-from app.web.presenters.shelves import PosterTile
+from app.web.presenters.shelves import PosterTile, build_tiles
 from app.web.requests.query import DEFAULT_SIMILAR
 from app.web.services.anime import (
-    AlsoLovedAnime,
-    SimilarItem,
     anime_stats,
     find_also_loved,
     find_similar_items,
@@ -36,9 +34,10 @@ def anime_page_context(
         [each for each in series[series.index(anime) + 1 :] if not each.is_extra] if series else []
     )
 
-    def tiles(rows: Iterable[SimilarItem | AlsoLovedAnime]) -> list[PosterTile]:
-        return [PosterTile.of(row.anime, title_language=title_language) for row in rows]
+    def tiles(found: Iterable[Anime]) -> list[PosterTile]:
+        return build_tiles(found, title_language=title_language)
 
+    loved = find_also_loved(library, position, ALSO_LOVED_COUNT)
     return {
         "anime": anime,
         "title": title,
@@ -47,12 +46,9 @@ def anime_page_context(
         "standing": anime_stats(library, position),
         "few_lists": library.model.parameters.rare_item_lists,
         "for_children": is_for_children(library, position),
-        "alike": {
-            "affinity": tiles(alike.affinity),
-            "similarity": tiles(alike.similarity),
-            "engines": {name: tiles(rows) for name, rows in alike.engines.items()},
-        },
-        "loved": tiles(find_also_loved(library, position, ALSO_LOVED_COUNT)),
+        "anime_count": len(library.model),
+        "alike": {source: tiles(other for other, _ in items) for source, items in alike.items()},
+        "loved": tiles(catalogue.get_anime(each.anime_id) for each in loved),
         "details": library.details_cache.get_known(anime.anime_id),
         "relation": relation_text(anime, catalogue, title_language=title_language),
         "series": [

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
-from app.catalogue import Anime, TitleLanguage
+from app.catalogue import Anime
 from app.details import DetailsResult
 from app.lists.entry import AnimeList
-from app.recommender import GroupResult, RecommendationResult
+from app.recommender import GroupResult, RecommendationResult, RecommendedItem
+from app.recommender.similar_items import MATRICES
 from app.recommender.user_neighbours import UserNeighbours
 from app.schemas.anime import (
     AlsoLovedSchema,
@@ -26,7 +27,6 @@ from app.schemas.anime import (
     preview_fields,
     summary_fields,
 )
-from app.schemas.anime_for_fan import AnimeForFanResponse
 from app.schemas.pair import PairMemberSchema, PairRecommendationsResponse
 from app.schemas.recommendations import (
     FetchedListCoverage,
@@ -34,15 +34,12 @@ from app.schemas.recommendations import (
     FileRecommendationsResponse,
     FilterRelaxationSchema,
     RatingCeilingSchema,
-    RecommendationSchema,
     RecommendationsResponse,
     UserRecommendationsResponse,
 )
 from app.schemas.similar_users import SimilarUsers, SimilarUsersResponse
 from app.web.presenters.cards import site_links
 from app.web.requests.query import QueryOptions
-from app.web.services.anime import AlsoLovedAnime, AnimeStats, SimilarItemLists, SimilarItems
-from app.web.services.anime_for_fan import AnimeForFan
 from app.web.services.filters import ActiveFilter, find_ceiling
 from app.web.services.library import Library
 from app.web.services.recommendations import FilteredResult, FilterRelaxation
@@ -167,7 +164,7 @@ def similar_users_answer(
 
 
 def anime_answer(
-    library: Library, anime: Anime, stats: AnimeStats | None, series: list[Anime]
+    library: Library, anime: Anime, stats: AnimeStatsSchema | None, series: list[Anime]
 ) -> AnimeResponse:
     """Answer with everything that is known of an anime."""
     return AnimeResponse(
@@ -185,7 +182,7 @@ def anime_answer(
         adult=bool(anime.adult),
         picture=anime.picture,
         links=dict(site_links(anime)),
-        in_model=_stats_schema(stats) if stats else None,
+        in_model=stats,
         relation_to=AnimeRelation.of_anime(anime, library.catalogue),
         series=[
             SeriesAnimeSchema(
@@ -202,51 +199,31 @@ def anime_answer(
 def similar_anime_answer(
     library: Library,
     anime_id: int,
-    similar: SimilarItemLists,
-    also_loved: tuple[AlsoLovedAnime, ...],
+    similar: Mapping[str, list[tuple[Anime, float]]],
+    also_loved: Iterable[RecommendedItem],
 ) -> SimilarAnimeResponse:
     """Answer with what is like an anime."""
+    by_source = {
+        source: [
+            SimilarAnimeSchema(**summary_fields(anime), weight=weight) for anime, weight in items
+        ]
+        for source, items in similar.items()
+    }
+    similarity, affinity = (by_source.pop(source) for source in MATRICES)
     return SimilarAnimeResponse(
         model=library.model.version,
         anime_id=anime_id,
-        similarity=_similar_schemas(similar.similarity),
-        affinity=_similar_schemas(similar.affinity),
-        engines={name: _similar_schemas(items) for name, items in similar.engines.items()},
+        similarity=similarity,
+        affinity=affinity,
+        engines=by_source,
         also_loved=[
             AlsoLovedSchema(
-                **summary_fields(each.anime), match=each.match, predicted_score=each.predicted_score
+                **summary_fields(library.catalogue.get_anime(each.anime_id)),
+                match=each.match,
+                predicted_score=each.predicted_score,
             )
             for each in also_loved
         ],
-    )
-
-
-def anime_for_fan_answer(
-    library: Library,
-    anime: Anime,
-    judged: AnimeForFan,
-    owner: tuple[str, str],
-    *,
-    title_language: TitleLanguage,
-) -> AnimeForFanResponse:
-    """Answer whether an anime is for a fan; ``owner`` is the site and the name."""
-    source, username = owner
-    catalogue = library.catalogue
-    return AnimeForFanResponse(
-        model=library.model.version,
-        source=source,
-        username=username,
-        anime_id=anime.anime_id,
-        title=anime.display_title(title_language),
-        personal=judged.is_personalized,
-        seen=judged.is_seen,
-        planned=judged.is_planned,
-        own_score=judged.own_score,
-        recommendation=None
-        if judged.item is None
-        else RecommendationSchema.build(
-            judged.item, catalogue, title_language=title_language, source=source
-        ),
     )
 
 
@@ -317,17 +294,3 @@ def _describe_relaxations(relaxations: list[FilterRelaxation]) -> list[FilterRel
         )
         for each in relaxations
     ]
-
-
-def _stats_schema(stats: AnimeStats) -> AnimeStatsSchema:
-    return AnimeStatsSchema(
-        popularity_rank=stats.popularity_rank,
-        lists=stats.list_count,
-        scores=stats.rating_count,
-        bias=stats.item_bias if stats.rating_count else None,
-        typical_score=stats.typical_score if stats.rating_count else None,
-    )
-
-
-def _similar_schemas(items: SimilarItems) -> list[SimilarAnimeSchema]:
-    return [SimilarAnimeSchema(**summary_fields(each.anime), weight=each.weight) for each in items]

@@ -5,68 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
 import numpy as np
 
 from app.age_rating import CHILDREN_CEILING
 from app.catalogue import Anime
-from app.recommender import RecommendOptions, UserList, WatchStatus, recommend
+from app.recommender import RecommendedItem, RecommendOptions, UserList, WatchStatus, recommend
 from app.recommender.array_types import BoolArray
-from app.recommender.similar_items import similar_items
+from app.recommender.similar_items import MATRICES, similar_items, similarity_sources
+from app.schemas.anime import AnimeStatsSchema
 from app.web.requests.query import QueryOptions, SimilarQuery
 from app.web.services.filters import build_active_filters
 from app.web.services.library import Library
 from app.web.services.recommendations import build_allowed_mask
 
 TOP_SCORE = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class AnimeStats:
-    """Where an anime stands in the model.
-
-    ``popularity_rank`` 1 is the best known; ``item_bias`` is how far above the average anime
-    users score it.
-    """
-
-    popularity_rank: int
-    anime_count: int
-    list_count: int
-    user_count: int
-    rating_count: int
-    item_bias: float
-    typical_score: float
-
-
-@dataclass(frozen=True, slots=True)
-class SimilarItem:
-    """An anime like another, and how strongly."""
-
-    anime: Anime
-    weight: float
-
-
-SimilarItems = tuple[SimilarItem, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SimilarItemLists:
-    """What is scored alike, what its fans pick, and by engine those whose vectors are near."""
-
-    similarity: SimilarItems = ()
-    affinity: SimilarItems = ()
-    engines: Mapping[str, SimilarItems] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class AlsoLovedAnime:
-    """What Hakken recommends to a fan of whom it knows one thing: that they love this anime."""
-
-    anime: Anime
-    match: float
-    predicted_score: float
 
 
 def find_anime(library: Library, anime_id: int) -> tuple[Anime, int] | None:
@@ -77,20 +29,18 @@ def find_anime(library: Library, anime_id: int) -> tuple[Anime, int] | None:
     return library.catalogue.get_anime(anime_id), position
 
 
-def anime_stats(library: Library, position: int) -> AnimeStats | None:
+def anime_stats(library: Library, position: int) -> AnimeStatsSchema | None:
     """Say where the anime stands in the model; None if it is not in it."""
     model = library.model
     if position < 0:
         return None
-    bias = float(model.item_bias[position])
-    return AnimeStats(
+    scores, bias = int(model.rating_count[position]), float(model.item_bias[position])
+    return AnimeStatsSchema(
         popularity_rank=int(library.attributes.popularity_rank[position]) + 1,
-        anime_count=len(model),
-        list_count=int(model.entry_count[position]),
-        user_count=model.manifest.counts.get("fans", 0),
-        rating_count=int(model.rating_count[position]),
-        item_bias=bias,
-        typical_score=min(10.0, max(1.0, model.global_mean + bias)),
+        lists=int(model.entry_count[position]),
+        scores=scores,
+        bias=bias if scores else None,
+        typical_score=min(10.0, max(1.0, model.global_mean + bias)) if scores else None,
     )
 
 
@@ -117,7 +67,7 @@ def candidate_mask(library: Library, query: SimilarQuery) -> BoolArray:
 
 def find_also_loved(
     library: Library, position: int, count: int, candidates: BoolArray | None = None
-) -> tuple[AlsoLovedAnime, ...]:
+) -> tuple[RecommendedItem, ...]:
     """Recommend for a list on which nothing stands but this anime, with a 10.
 
     Its own series is left out: it has its own section on the page. ``candidates`` (n,) narrows what
@@ -134,35 +84,28 @@ def find_also_loved(
     options = RecommendOptions(
         top_n=count, franchises=library.franchises, allowed_mask=allowed, explanation_size=0
     )
-    return tuple(
-        AlsoLovedAnime(library.catalogue.get_anime(each.anime_id), each.match, each.predicted_score)
-        for each in recommend(library.model, user_list, options).recommendations
-    )
+    return recommend(library.model, user_list, options).recommendations
 
 
 def find_similar_items(
     library: Library, position: int, count: int, candidates: BoolArray | None = None
-) -> SimilarItemLists:
-    """Find what this anime's score is predicted from (similarity), and what it speaks for.
+) -> dict[str, list[tuple[Anime, float]]]:
+    """Find by each of `similarity_sources` what an anime is like, and how strongly.
 
     ``candidates`` (n,) narrows what is shown.
     """
     if position < 0:
-        return SimilarItemLists()
+        return {source: [] for source in MATRICES}
     allowed = _shown_beside(library, position, candidates)
-
-    def found(source: str) -> SimilarItems:
-        pairs = similar_items(library.model, source, position, count=count, allowed=allowed)
-        return tuple(
-            SimilarItem(library.catalogue.get_anime(int(library.model.anime_id[other])), weight)
-            for other, weight in pairs
-        )
-
-    return SimilarItemLists(
-        found("similarity"),
-        found("affinity"),
-        {name: found(name) for name in library.model.engines},
-    )
+    return {
+        source: [
+            (library.catalogue.get_anime(int(library.model.anime_id[other])), weight)
+            for other, weight in similar_items(
+                library.model, source, position, count=count, allowed=allowed
+            )
+        ]
+        for source in similarity_sources(library.model)
+    }
 
 
 def is_for_children(library: Library, position: int) -> bool:

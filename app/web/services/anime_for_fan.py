@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from app.catalogue import Anime, TitleLanguage
 from app.lists.entry import AnimeList
-from app.recommender import RecommendedItem, recommend
+from app.recommender import recommend
+from app.schemas.anime_for_fan import AnimeForFanResponse
+from app.schemas.recommendations import RecommendationSchema
 from app.web.requests.query import PlannedMode, QueryOptions
 from app.web.services.library import Library
 from app.web.services.recommendations import build_options, estimate_for
 from app.web.services.user_lists import to_user_list
 
 
-@dataclass(frozen=True, slots=True)
-class AnimeForFan:
-    """What a fan would make of an anime; ``item`` is None for what was seen or is not known."""
-
-    is_personalized: bool
-    is_seen: bool
-    is_planned: bool
-    own_score: float | None
-    item: RecommendedItem | None
-
-
-def judge_for_fan(library: Library, anime_list: AnimeList, position: int) -> AnimeForFan:
+def judge_for_fan(
+    library: Library,
+    anime: Anime,
+    position: int,
+    anime_list: AnimeList,
+    username: str,
+    *,
+    title_language: TitleLanguage,
+) -> AnimeForFanResponse:
     """Judge the anime at ``position`` of the model (-1: not in it) for the fan of a list."""
     wish = QueryOptions(planned=PlannedMode.YES, extras=True, adult=True)
     estimates = estimate_for(library, to_user_list(anime_list), wish)
@@ -42,10 +42,19 @@ def judge_for_fan(library: Library, anime_list: AnimeList, position: int) -> Ani
             alone = replace(options, franchises=None)
             found = recommend(library.model, estimates, alone).recommendations
         item = found[0] if found else None
-    return AnimeForFan(
-        is_personalized=len(profile.input_position) > 0,
-        is_seen=is_seen,
-        is_planned=position >= 0 and bool(np.isin(position, profile.planned)),
+    return AnimeForFanResponse(
+        model=library.model.version,
+        source=anime_list.source,
+        username=username,
+        anime_id=anime.anime_id,
+        title=anime.display_title(title_language),
+        personal=len(profile.input_position) > 0,
+        seen=is_seen,
+        planned=position >= 0 and bool(np.isin(position, profile.planned)),
         own_score=float(profile.score[rated[0]]) if len(rated) else None,
-        item=item,
+        recommendation=None
+        if item is None
+        else RecommendationSchema.build(
+            item, library.catalogue, title_language=title_language, source=anime_list.source
+        ),
     )

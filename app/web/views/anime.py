@@ -7,12 +7,7 @@ from flask import Blueprint, Response, abort, render_template, request
 from app.catalogue import Anime, TitleLanguage
 from app.schemas.anime_for_fan import AnimeForFanResponse
 from app.web.presenters.anime_page import anime_page_context
-from app.web.presenters.answers import (
-    anime_answer,
-    anime_for_fan_answer,
-    details_answer,
-    similar_anime_answer,
-)
+from app.web.presenters.answers import anime_answer, details_answer, similar_anime_answer
 from app.web.request_costs import Cost, rate_limited
 from app.web.requests.query import (
     DetailsQuery,
@@ -112,10 +107,11 @@ def get_details() -> Response:
 def _judge(
     anime: Anime, position: int, user: UserRef, *, title_language: TitleLanguage
 ) -> AnimeForFanResponse:
-    library, anime_list = get_library(), fetch_list(user)
-    judged = judge_for_fan(library, anime_list, position)
-    owner = user.source.slug, anime_list.username or user.username
-    return anime_for_fan_answer(library, anime, judged, owner, title_language=title_language)
+    anime_list = fetch_list(user)
+    username = anime_list.username or user.username
+    return judge_for_fan(
+        get_library(), anime, position, anime_list, username, title_language=title_language
+    )
 
 
 def _find_or_404(anime_id: int) -> tuple[Anime, int]:
