@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from app.age_rating import CEILINGS
@@ -55,11 +56,6 @@ ENGINE_LABELS = {
     EngineName.KERNEL: mark("Scores: likeness to your titles"),
 }
 """What an engine's picks rest on, as fans would say it."""
-GENRE_GROUP_LABELS = {
-    "genres": mark("Genre"),
-    "themes": mark("Theme"),
-    "demographics": mark("Made for"),
-}
 PREFERENCE_LABELS = {
     Preference.GENRES: mark("By the genres they prefer"),
     Preference.SOURCES: mark("By what it was made from"),
@@ -88,64 +84,16 @@ class OptionLink:
 
 @dataclass(frozen=True, slots=True)
 class FieldChoice:
-    """One of the values of a field; ``count`` anime have it, None where that says nothing."""
+    """One of the values of a field; ``count`` anime have it, None where that says nothing.
+
+    ``group`` is the column of the catalogue that a word is of.
+    """
 
     value: str
     label: str
     selected: bool
     count: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ChoiceGroup:
-    """Choices of one kind."""
-
-    label: str
-    choices: tuple[FieldChoice, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class WordField:
-    """A field in which words are typed: those that are chosen, and those that it suggests."""
-
-    chosen: tuple[FieldChoice, ...]
-    suggestions: tuple[FieldChoice, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FilterForm:
-    """The form. ``active_filters`` and ``mark_links`` can be taken off.
-
-    ``offered_fields`` are those whose facts are known of enough anime; groups and choices of words
-    are empty where they are not.
-
-    ``relaxation_links`` say what to take off when nothing is left; ``clear_link`` has no filter.
-    """
-
-    options: QueryOptions
-    top_choices: tuple[FieldChoice, ...]
-    type_choices: tuple[FieldChoice, ...]
-    genre_groups: tuple[ChoiceGroup, ...]
-    excluded_genre_groups: tuple[ChoiceGroup, ...]
-    tags: WordField
-    excluded_tags: WordField
-    studios: WordField
-    material_choices: tuple[FieldChoice, ...]
-    season_choices: tuple[FieldChoice, ...]
-    rating_choices: tuple[FieldChoice, ...]
-    offered_fields: frozenset[str]
-    planned_choices: tuple[FieldChoice, ...]
-    popularity_labels: tuple[str, ...]
-    hidden_fields: tuple[tuple[str, str], ...]
-    active_filters: tuple[OptionLink, ...]
-    mark_links: tuple[OptionLink, ...]
-    relaxation_links: tuple[OptionLink, ...]
-    clear_link: OptionLink
-
-    @property
-    def current_popularity_label(self) -> str:
-        """What the slider's position means."""
-        return self.popularity_labels[self.options.popularity + MAX_POPULARITY]
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +105,8 @@ class PageControls:
     engine_links: tuple[OptionLink, ...]
     title_language_links: tuple[OptionLink, ...]
     more_link: OptionLink | None
-    filter_form: FilterForm
+    filter_form: Mapping[str, Any]
+    options: QueryOptions
     data_date: str
 
     @property
@@ -168,19 +117,17 @@ class PageControls:
 
     def alternate_title(self, anime_id: int) -> str | None:
         """Return the title that is not shown as the first, if there is another."""
-        return self.catalogue.get_anime(anime_id).alternate_title(self.filter_form.options.title)
+        return self.catalogue.get_anime(anime_id).alternate_title(self.options.title)
 
     def ignore_link(self, anime_id: int, label: str) -> OptionLink:
         """Offer the picks as they would be if an anime did not stand on the list."""
-        options = self.filter_form.options
-        ignored = (*options.ignore, anime_id)[-MAX_MARKS:]
-        return OptionLink(label, options.with_changes(ignore=ignored))
+        ignored = (*self.options.ignore, anime_id)[-MAX_MARKS:]
+        return OptionLink(label, self.options.with_changes(ignore=ignored))
 
     def hide_link(self, anime_id: int, label: str) -> OptionLink:
         """Offer to hide an anime; of too many that are hidden the earliest comes back."""
-        options = self.filter_form.options
-        hidden = (*options.hide, anime_id)[-MAX_MARKS:]
-        return OptionLink(label, options.with_changes(hide=hidden))
+        hidden = (*self.options.hide, anime_id)[-MAX_MARKS:]
+        return OptionLink(label, self.options.with_changes(hide=hidden))
 
 
 def control_fields(
@@ -205,53 +152,60 @@ def control_fields(
             for language, label in other_title_languages(options.title)
         ),
         "more_link": _more_link(options, shown),
-        "filter_form": build_filter_form(library, filtered, options, planned_labels),
+        "filter_form": _build_filter_form(library, filtered, options, planned_labels),
+        "options": options,
         "data_date": library.model.manifest.created[:10],
     }
 
 
-def build_filter_form(
+def _build_filter_form(
     library: Library,
     filtered: FilteredResult[Any],
     options: QueryOptions,
-    planned_labels: Mapping[PlannedMode, str] = PLANNED_LABELS,
-) -> FilterForm:
-    """Build the form for these options; ``planned_labels`` name the ways with what is planned."""
+    planned_labels: Mapping[PlannedMode, str],
+) -> dict[str, Any]:
+    """Build what ``_filters.html`` shows; ``planned_labels`` name the ways with what is planned.
+
+    ``offered_fields`` are those whose facts are known of enough anime; choices of words are empty
+    where they are not. ``active_filters`` and ``mark_links`` can be taken off; ``relaxation_links``
+    say what to take off when nothing is left, ``clear_link`` has no filter.
+    """
     facets = library.attributes.facets
     shown = library.shown_mask(adult=options.adult)
-    count = len(shown)
     query = to_page_query(options)
     tops = sorted({*TOP_CHOICES, options.top})
-    return FilterForm(
-        options=options,
-        top_choices=_choices({str(n): count_titles(n) for n in tops}, {str(options.top)}),
-        type_choices=_named_choices(facets.media_type, shown, _spoken(TYPE_LABELS), options.type),
-        genre_groups=_genre_groups(facets.genre, shown, options.genre),
-        excluded_genre_groups=_genre_groups(facets.genre, shown, options.without),
-        tags=_word_field(facets.tag, shown, options.tag),
-        excluded_tags=_word_field(facets.tag, shown, options.without_tag),
-        studios=_word_field(facets.studio, shown, options.studio),
-        material_choices=_word_choices(
-            facets.material, shown, options.material, at_least=MIN_OFFERED_ITEMS
+    typed = partial(_word_choices, shown=shown, at_least=MIN_OFFERED_ITEMS)
+    return {
+        "options": options,
+        "top_choices": _choices({str(n): count_titles(n) for n in tops}, {str(options.top)}),
+        "type_choices": _named_choices(
+            facets.media_type, shown, _spoken(TYPE_LABELS), options.type
         ),
-        season_choices=_named_choices(
+        "genres": _word_choices(facets.genre, options.genre, shown),
+        "excluded_genres": _word_choices(facets.genre, options.without, shown),
+        "tags": typed(facets.tag, options.tag),
+        "excluded_tags": typed(facets.tag, options.without_tag),
+        "studios": typed(facets.studio, options.studio),
+        "material_choices": typed(facets.material, options.material),
+        "season_choices": _named_choices(
             facets.season,
             shown,
             {season: catalogue_word(season.capitalize()) for season in Season},
             options.season,
         ),
-        rating_choices=_rating_choices(library, options),
-        offered_fields=_offered_fields(library, options),
-        planned_choices=_choices(_spoken(planned_labels), {options.planned}),
-        popularity_labels=tuple(
-            popularity_label(step, count) for step in range(-MAX_POPULARITY, MAX_POPULARITY + 1)
-        ),
-        hidden_fields=tuple((name, query[name]) for name in _HIDDEN_FIELDS if name in query),
-        active_filters=tuple(
+        "rating_choices": _rating_choices(library, options),
+        "offered_fields": _offered_fields(library, options),
+        "planned_choices": _choices(_spoken(planned_labels), {options.planned}),
+        "popularity_labels": [
+            popularity_label(step, len(shown))
+            for step in range(-MAX_POPULARITY, MAX_POPULARITY + 1)
+        ],
+        "hidden_fields": [(name, query[name]) for name in _HIDDEN_FIELDS if name in query],
+        "active_filters": [
             OptionLink(each.label, each.options_without) for each in filtered.filters
-        ),
-        mark_links=tuple(_mark_links(library.catalogue, options)),
-        relaxation_links=tuple(
+        ],
+        "mark_links": list(_mark_links(library.catalogue, options)),
+        "relaxation_links": [
             OptionLink(
                 gettext(
                     "%(filter)s: %(titles)s without it",
@@ -261,9 +215,9 @@ def build_filter_form(
                 each.filter.options_without,
             )
             for each in filtered.relaxations
-        ),
-        clear_link=OptionLink(gettext("Clear all filters"), _without_filters(options)),
-    )
+        ],
+        "clear_link": OptionLink(gettext("Clear all filters"), _without_filters(options)),
+    }
 
 
 def _without_filters(options: QueryOptions) -> QueryOptions:
@@ -295,34 +249,21 @@ def _choices(labels: Mapping[Any, str], selected: Collection[str]) -> tuple[Fiel
 
 
 def _word_choices(
-    facet: Facet, shown: BoolArray, selected: tuple[str, ...], *, at_least: int = 1
+    facet: Facet, selected: tuple[str, ...], shown: BoolArray, at_least: int = 1
 ) -> tuple[FieldChoice, ...]:
     """List the words of enough anime, and those that are selected, by name."""
     counts = facet.counts(shown) if facet.is_offered else {}
     offered = {slug for slug, count in counts.items() if count >= at_least}
     offered |= facet.names.keys() & set(selected)
     return tuple(
-        FieldChoice(slug, catalogue_word(facet.names[slug]), slug in selected, counts.get(slug, 0))
+        FieldChoice(
+            slug,
+            catalogue_word(facet.names[slug]),
+            slug in selected,
+            counts.get(slug, 0),
+            facet.groups[slug],
+        )
         for slug in sorted(offered, key=lambda slug: facet.names[slug].casefold())
-    )
-
-
-def _genre_groups(
-    facet: Facet, shown: BoolArray, selected: tuple[str, ...]
-) -> tuple[ChoiceGroup, ...]:
-    choices = _word_choices(facet, shown, selected)
-    groups = {
-        label: tuple(each for each in choices if facet.groups[each.value] == column)
-        for column, label in GENRE_GROUP_LABELS.items()
-    }
-    return tuple(ChoiceGroup(gettext(label), found) for label, found in groups.items() if found)
-
-
-def _word_field(facet: Facet, shown: BoolArray, selected: tuple[str, ...]) -> WordField:
-    choices = _word_choices(facet, shown, selected, at_least=MIN_OFFERED_ITEMS)
-    return WordField(
-        tuple(each for each in choices if each.selected),
-        tuple(each for each in choices if not each.selected),
     )
 
 
@@ -330,7 +271,7 @@ def _named_choices(
     facet: Facet, shown: BoolArray, labels: Mapping[Any, str], selected: tuple[str, ...]
 ) -> tuple[FieldChoice, ...]:
     """List the words that have a label, in the order of the labels."""
-    found = {each.value: each for each in _word_choices(facet, shown, selected)}
+    found = {each.value: each for each in _word_choices(facet, selected, shown)}
     return tuple(
         replace(found[word], label=label) for word, label in labels.items() if word in found
     )
