@@ -10,16 +10,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
+from typing import ClassVar
 
 from app.translation import gettext, mark, ngettext
 
 
 @dataclass(eq=False, kw_only=True)
 class ListError(Exception):
-    """No list could be had. ``source`` is a display name such as ``AniList``."""
+    """No list could be had. ``source`` is a display name such as ``AniList``.
+
+    ``sentence`` is a message that names these as ``site`` and ``name``, further fields as they are.
+    """
+
+    sentence: ClassVar[str]
 
     source: str
     username: str | None = None
+
+    def __str__(self) -> str:
+        return gettext(self.sentence, site=self.source, name=self.username, **vars(self))
 
 
 @dataclass(eq=False, kw_only=True)
@@ -42,13 +51,10 @@ class BadUsername(ListError):
 class UnknownUser(ListError):
     """The service says that there is no such user."""
 
-    def __str__(self) -> str:
-        return gettext(
-            "%(site)s has no user called %(name)s: check the spelling, or pick the site where your "
-            "list is.",
-            site=self.source,
-            name=self.username,
-        )
+    sentence = mark(
+        "%(site)s has no user called %(name)s: check the spelling, or pick the site where your "
+        "list is."
+    )
 
 
 @dataclass(eq=False, kw_only=True)
@@ -80,24 +86,18 @@ class PrivateList(ListError):
 class NotFoundOrPrivate(ListError):
     """The service gives one answer for both, so we cannot tell which."""
 
-    def __str__(self) -> str:
-        return gettext(
-            "%(site)s shows no list for %(name)s, so either the name is misspelt or the list is "
-            "private: check the spelling, or make the list public.",
-            site=self.source,
-            name=self.username,
-        )
+    sentence = mark(
+        "%(site)s shows no list for %(name)s, so either the name is misspelt or the list is "
+        "private: check the spelling, or make the list public."
+    )
 
 
 class EmptyList(ListError):
     """The user exists and has nothing on the list."""
 
-    def __str__(self) -> str:
-        return gettext(
-            "%(name)s has no anime on %(site)s yet: add a few and score them, then come back.",
-            name=self.username,
-            site=self.source,
-        )
+    sentence = mark(
+        "%(name)s has no anime on %(site)s yet: add a few and score them, then come back."
+    )
 
 
 @dataclass(eq=False, kw_only=True)
@@ -216,41 +216,31 @@ class SignInFailed(ListError):
 class TitleNotThere(ListError):
     """The site has no such anime."""
 
+    sentence = mark(
+        "%(site)s does not have %(title)s, so it was not added: look for it there by hand."
+    )
     title: str
-
-    def __str__(self) -> str:
-        return gettext(
-            "%(site)s does not have %(title)s, so it was not added: look for it there by hand.",
-            site=self.source,
-            title=self.title,
-        )
 
 
 @dataclass(eq=False, kw_only=True)
 class PlanNotSaved(ListError):
     """An anime could not be added to the plan of a fan, because of ``cause``."""
 
+    sentence = mark(
+        "%(site)s did not confirm that %(title)s is on your plan to watch: look there, or try "
+        "again in a few minutes."
+    )
     title: str
     cause: ListError
-
-    def __str__(self) -> str:
-        return gettext(
-            "%(site)s did not confirm that %(title)s is on your plan to watch: look there, or try "
-            "again in a few minutes.",
-            site=self.source,
-            title=self.title,
-        )
 
 
 class SourceNotConfigured(ListError):
     """Whoever runs this Hakken has not given it what the source needs."""
 
-    def __str__(self) -> str:
-        return gettext(
-            "This Hakken cannot read lists on %(site)s by name: upload the export file of your "
-            "list, or pick another site.",
-            site=self.source,
-        )
+    sentence = mark(
+        "This Hakken cannot read lists on %(site)s by name: upload the export file of your "
+        "list, or pick another site."
+    )
 
 
 class BadFileReason(Enum):
