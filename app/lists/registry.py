@@ -36,17 +36,15 @@ _MAL_CHANNEL_NAMES: Final = {
 class ListSource:
     """One service that lists can be fetched from.
 
-    ``slug`` names it in addresses, ``name`` to users. ``profile_url_template`` and
-    ``list_url_template`` have ``{username}`` in them; ``username_rule`` reads names out of such
-    addresses. ``lists`` is None where the operator has not given what the source needs, ``sign_in``
-    where fans cannot sign in. ``show_in_forms`` says whether forms should name it.
-    ``channel_names`` are for sources that have several ways.
+    ``slug`` names it in addresses, ``name`` to users. ``list_url_template`` has ``{username}`` in
+    it; ``username_rule`` reads names out of such addresses. ``lists`` is None where the operator
+    has not given what the source needs, ``sign_in`` where fans cannot sign in. ``show_in_forms``
+    says whether forms should name it. ``channel_names`` are for sources that have several ways.
     """
 
     slug: str
     name: str
     lists: ListCache | None
-    profile_url_template: str
     list_url_template: str
     username_rule: UsernameRule
     show_in_forms: bool = True
@@ -83,10 +81,6 @@ class ListSource:
             return self.lists.read_private(typed, token, on_progress)
         return self.lists.get_or_read(typed, on_progress)
 
-    def profile_url(self, username: str) -> str:
-        """Return the user's page on the service."""
-        return self.profile_url_template.format(username=quote(username, safe=""))
-
     def list_url(self, username: str) -> str:
         """Return the user's anime list on the service."""
         return self.list_url_template.format(username=quote(username, safe=""))
@@ -109,7 +103,6 @@ def build_list_sources(
         slug=myanimelist.SLUG,
         name=myanimelist.NAME,
         lists=builder.build_mal(),
-        profile_url_template="https://myanimelist.net/profile/{username}",
         list_url_template="https://myanimelist.net/animelist/{username}",
         username_rule=myanimelist.USERNAME_RULE,
         sign_in=builder.build_mal_sign_in(),
@@ -131,7 +124,6 @@ def build_list_sources(
             slug=anilist.SLUG,
             name=anilist.NAME,
             lists=builder.build_anilist(anilist_to_mal),
-            profile_url_template="https://anilist.co/user/{username}/",
             list_url_template="https://anilist.co/user/{username}/animelist",
             username_rule=anilist.USERNAME_RULE,
             sign_in=builder.build_anilist_sign_in(),
@@ -141,7 +133,6 @@ def build_list_sources(
             name=kitsu.NAME,
             # Empty until there is a model, and then not.
             lists=builder.build_kitsu({} if kitsu_to_mal is None else kitsu_to_mal),
-            profile_url_template="https://kitsu.app/users/{username}",
             list_url_template="https://kitsu.app/users/{username}/library?media=anime",
             username_rule=kitsu.USERNAME_RULE,
         ),
@@ -149,7 +140,6 @@ def build_list_sources(
             slug=shikimori.SLUG,
             name=shikimori.NAME,
             lists=builder.build_shikimori(),
-            profile_url_template="https://shikimori.io/{username}",
             list_url_template="https://shikimori.io/{username}/list/anime",
             username_rule=shikimori.USERNAME_RULE,
         ),

@@ -101,10 +101,10 @@ def test_links_lead_to_the_fan_and_nowhere_else(
     shared: SharedStorage, slug: str, profile: str, listing: str
 ) -> None:
     source = build(shared)[slug]
-    assert (source.profile_url("A"), source.list_url("A")) == (profile, listing)
+    assert source.list_url("A") == listing
     for link in (profile, listing):
         assert source.username_rule.username_in_url(link) == "A"
-    assert "..%2Fx%3Fy" in source.profile_url("../x?y")
+    assert "..%2Fx%3Fy" in source.list_url("../x?y")
 
 
 @pytest.mark.parametrize(
