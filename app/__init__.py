@@ -19,12 +19,8 @@ def create_app(settings: AppSettings | None = None) -> Flask:
     """Build the application; without ``settings`` they are read from the environment.
 
     A model that cannot be opened does not stop the start: the pages then say that Hakken is being
-    updated, and ``/readyz`` tells the reason.
-
-    Raises
-    ------
-    SettingsError
-        A variable has a value that cannot be used.
+    updated, and ``/readyz`` tells the reason. Raises SettingsError: a variable has a value that
+    cannot be used.
     """
     from app.settings import load_settings
     from app.web import build_app

@@ -231,10 +231,7 @@ class Catalogue:
     def open(cls, path: Path) -> Catalogue:
         """Read the file that `serialize_catalogue` wrote.
 
-        Raises
-        ------
-        ArtifactError
-            It is something else, or holds what no page could show.
+        Raises ArtifactError: it is something else, or holds what no page could show.
         """
         try:
             packed = read_regular(path, MAX_PACKED_BYTES)

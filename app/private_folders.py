@@ -16,12 +16,7 @@ def make_private_folder(prefix: str, parent: Path | None = None) -> tuple[Path, 
     """Make a folder, and remove those of the same prefix whose makers are gone.
 
     It is known by a lock, which is held for as long as the descriptor that is returned is open in
-    this process or in one that it forked.
-
-    Raises
-    ------
-    OSError
-        It cannot be made.
+    this process or in one that it forked. Raises OSError: it cannot be made.
     """
     parent = parent or Path(tempfile.gettempdir())
     _remove_abandoned(prefix, parent)

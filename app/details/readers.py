@@ -42,10 +42,7 @@ class DetailsReader(ABC):
     def read(self, anime_ids: Sequence[int], deadline: Deadline) -> list[AnimeDetails]:
         """Return what the service knows of at most ``batch_size`` anime; others are left out.
 
-        Raises
-        ------
-        ListError
-            RateLimited or SourceDown.
+        Raises ListError: RateLimited or SourceDown.
         """
 
     def _parse(self, kind: type[T], reply: HttpResponse) -> T:

@@ -40,10 +40,7 @@ class Deadline:
     def watch(self) -> Iterator[None]:
         """Shut the connection that this thread uses meanwhile, once the time is over.
 
-        Raises
-        ------
-        TimeoutError
-            It was shut, so that what has come need not be whole.
+        Raises TimeoutError: it was shut, so that what has come need not be whole.
         """
         watch = _Watch()
         timer = threading.Timer(self.require_time_left(), watch.shut)

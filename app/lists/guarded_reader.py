@@ -51,12 +51,7 @@ class ServiceGuard:
     def asking(self, username: str | None) -> Iterator[None]:
         """Ask within; what comes of it decides whether the service is left alone.
 
-        Raises
-        ------
-        RateLimited
-            There is no room.
-        SourceDown
-            The service is left alone.
+        Raises RateLimited: there is no room; SourceDown: the service is left alone.
         """
         try:
             self._circuit_breaker.raise_if_open()
@@ -96,11 +91,8 @@ class GuardedReader:
     def read(self, username: str, on_progress: ListProgressCallback) -> AnimeList:
         """Return the list of a user.
 
-        Raises
-        ------
-        ListError
-            Whatever the reader does; RateLimited where there is no room, SourceDown where the
-            service is left alone.
+        Raises ListError: whatever the reader does; RateLimited where there is no room, SourceDown
+        where the service is left alone.
         """
         with self._guard.asking(username):
             return self.reader.read(username, on_progress)
@@ -115,10 +107,8 @@ def read_by_first(
 ) -> AnimeList:
     """Return the list as the first of ``readers`` gives it that answers.
 
-    Raises
-    ------
-    ListError
-        What one of them says about the user; where none answers, what the first one met.
+    Raises ListError: what one of them says about the user; where none answers, what the first one
+    met.
     """
     first: ListError | None = None
     for place, each in enumerate(readers):

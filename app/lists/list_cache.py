@@ -121,10 +121,7 @@ class ListCache:
     ) -> AnimeList:
         """Return the list of a user; ``on_progress`` is also called while others are waited for.
 
-        Raises
-        ------
-        ListError
-            Whatever the reader does.
+        Raises ListError: whatever the reader does.
         """
         username = self.reader.clean_username(typed)
         key = hashed_key(self.source_key, username.casefold())
@@ -167,10 +164,8 @@ class ListCache:
     ) -> AnimeList:
         """Return the list of the fan whose ``token`` it is, private or not; nothing is remembered.
 
-        Raises
-        ------
-        ListError
-            Whatever the reader does; SignInFailed where the token is no longer accepted.
+        Raises ListError: whatever the reader does; SignInFailed where the token is no longer
+        accepted.
         """
         username = self.reader.clean_username(typed)
         readers = [each.signed_in(token) for each in self.readers if each.reader.takes_token]

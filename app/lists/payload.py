@@ -87,10 +87,7 @@ def parse_payload(
 ) -> T:
     """Return the answer as what it should be; ``odd_rows`` counts the rows that were left out.
 
-    Raises
-    ------
-    SourceDown
-        It is something else.
+    Raises SourceDown: it is something else.
     """
     body = reply.body
     if body.count(b",") + body.count(b"{") + body.count(b"[") > MAX_VALUES:

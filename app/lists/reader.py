@@ -56,10 +56,7 @@ class ListReader(ABC):
     def read(self, typed: str, on_progress: ListProgressCallback = ignore_progress) -> AnimeList:
         """Return the list of the user who was typed or pasted.
 
-        Raises
-        ------
-        ListError
-            Whatever can go wrong with a list (`app.lists.errors`).
+        Raises ListError: whatever can go wrong with a list (`app.lists.errors`).
         """
         reading = ListRead[Any](self, self.clean_username(typed), on_progress)
         read = self._read(reading)
@@ -117,10 +114,7 @@ class ListRead(Generic[Row]):
     def add(self, rows: Mapping[Any, Row]) -> bool:
         """Take the rows of a page; False if none is new: such pages would go on for ever.
 
-        Raises
-        ------
-        ListTooLong
-            There are more than the reader takes.
+        Raises ListTooLong: there are more than the reader takes.
         """
         before = len(self.rows)
         self.rows |= rows

@@ -68,12 +68,8 @@ class ListSource:
     ) -> AnimeList:
         """Return the list of the user who was typed or pasted; may be called from many threads.
 
-        With the user's own ``token`` it may be private, and is not remembered.
-
-        Raises
-        ------
-        ListError
-            Whatever can go wrong with a list (`app.lists.errors`).
+        With the user's own ``token`` it may be private, and is not remembered. Raises ListError:
+        whatever can go wrong with a list (`app.lists.errors`).
         """
         if self.lists is None:
             raise SourceNotConfigured(source=self.name)

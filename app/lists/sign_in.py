@@ -102,12 +102,7 @@ class SignIn(ABC):
     def finish(self, code: str, redirect_uri: str, verifier: str) -> SignedIn:
         """Change the code that a fan came back with for a token, and ask whose it is.
 
-        Raises
-        ------
-        SignInFailed
-            The site does not accept the code.
-        ListError
-            The site is in trouble.
+        Raises SignInFailed: the site does not accept the code; ListError: the site is in trouble.
         """
         form = {
             "grant_type": "authorization_code",
@@ -133,14 +128,8 @@ class SignIn(ABC):
     def add_to_plan(self, token: str, site_id: int, title: str) -> bool:
         """Put an anime on the plan to watch; False if it is on the list already, and stays so.
 
-        Raises
-        ------
-        TitleNotThere
-            The site has no such number.
-        SignInFailed
-            The token is no longer accepted.
-        ListError
-            The site is in trouble.
+        Raises TitleNotThere: the site has no such number; SignInFailed: the token is no longer
+        accepted; ListError: the site is in trouble.
         """
 
     def _failed(self, reason: SignInReason) -> SignInFailed:

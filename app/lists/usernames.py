@@ -37,13 +37,7 @@ class UsernameRule:
         return unquote(found[1]) if found else None
 
     def clean_username(self, typed: str) -> str:
-        """Return the username in what was typed.
-
-        Raises
-        ------
-        BadUsername
-            It cannot be one.
-        """
+        """Return the username in what was typed. Raises BadUsername: it cannot be one."""
         name = (self.username_in_url(typed) or typed.strip()).removeprefix("@")
         # Dots alone would climb out of the path they are put into.
         if not self.username_pattern.fullmatch(name) or not name.strip("."):

@@ -35,11 +35,7 @@ def open_model_source(
     A bucket is read with the default credentials of Google's libraries, or of AWS's. Without any,
     and with ``STORAGE_EMULATOR_HOST``, it is read anonymously, which is enough for a public one.
     But ``GOOGLE_APPLICATION_CREDENTIALS`` that cannot be used is an error: it was set to be used.
-
-    Raises
-    ------
-    ArtifactError
-        The URL is none of these.
+    Raises ArtifactError: the URL is none of these.
     """
     parsed = parse_model_url(url, setting_prefix)
     if isinstance(parsed, Path):

@@ -51,13 +51,9 @@ class ModelCache:
         hidden folder beside its place and renamed at the end, so what a killed process leaves is
         never opened; the next one goes on from the byte where it stopped. A lock lets one process
         download at a time. The digests of a copy made earlier are only compared with
-        ``verify_digests``; whoever opens it does so anyway.
-
-        Raises
-        ------
-        ArtifactError
-            A file cannot be downloaded or is not what the manifest says, the folder
-            cannot be written, or another process holds the lock for `LOCK_TIMEOUT` seconds.
+        ``verify_digests``; whoever opens it does so anyway. Raises ArtifactError: a file cannot be
+        downloaded or is not what the manifest says, the folder cannot be written, or another
+        process holds the lock for `LOCK_TIMEOUT` seconds.
         """
         target = self.folder / manifest.version
         try:

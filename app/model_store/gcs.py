@@ -135,10 +135,7 @@ class BucketFolder(RemoteFolder):
 def connect_bucket(url: BucketUrl, retry_timeout: float, *, write: bool = False) -> BucketFolder:
     """Connect to a bucket, to read or also to ``write``; its client is never closed.
 
-    Raises
-    ------
-    ArtifactError
-        The credentials of this host cannot be used.
+    Raises ArtifactError: the credentials of this host cannot be used.
     """
     client, anonymous = _create_client(
         f"gs://{url.bucket}", READ_WRITE_SCOPE if write else READ_ONLY_SCOPE

@@ -50,12 +50,8 @@ class ModelSource(Protocol):
     def latest(self) -> ModelRef:
         """Return what is live now.
 
-        Raises
-        ------
-        StorageUnreachableError
-            The storage cannot be asked at the moment.
-        ArtifactError
-            There is no model, or it cannot be read.
+        Raises StorageUnreachableError: the storage cannot be asked at the moment; ArtifactError:
+        there is no model, or it cannot be read.
         """
 
     def cached(self) -> ModelRef | None:
@@ -80,12 +76,8 @@ class BucketUrl:
 def parse_model_url(url: str, setting_prefix: str) -> Path | BucketUrl:
     """Read a directory, a ``file://`` URL or ``gs://bucket/prefix``; ``s3://`` alike.
 
-    ``setting_prefix`` stands before the URL in messages: ``HAKKEN_MODEL=`` or ``--to``.
-
-    Raises
-    ------
-    ArtifactError
-        It is none of these.
+    ``setting_prefix`` stands before the URL in messages: ``HAKKEN_MODEL=`` or ``--to``. Raises
+    ArtifactError: it is none of these.
     """
     match = _URL_SCHEME.match(url)
     scheme = match[1].lower() if match else ""
@@ -115,10 +107,7 @@ def parse_model_url(url: str, setting_prefix: str) -> Path | BucketUrl:
 def parse_pointer(content: bytes, origin: Path | str) -> str:
     """Return the version that a pointer names, safe to use as the name of a folder.
 
-    Raises
-    ------
-    ArtifactError
-        It names none.
+    Raises ArtifactError: it names none.
     """
     try:
         return _VERSION_ADAPTER.validate_python(content.decode("utf-8").strip())
@@ -142,10 +131,7 @@ def parse_published_manifest(
 ) -> Manifest:
     """Return the manifest of a model; ``expected_version`` is what the pointer names, if any.
 
-    Raises
-    ------
-    ArtifactError
-        It is damaged, or of another version.
+    Raises ArtifactError: it is damaged, or of another version.
     """
     try:
         manifest = parse_manifest(content.decode("utf-8"), origin)

@@ -61,28 +61,17 @@ class RemoteFolder(ABC):
     def read(self, name: str) -> bytes:
         """Return the content of a small object.
 
-        Raises
-        ------
-        MissingObjectError, AccessDeniedError
-            It is not there, or access is denied.
-        ArtifactError
-            The storage cannot be read, or the object is far too large.
+        Raises MissingObjectError, AccessDeniedError: it is not there, or access is denied;
+        ArtifactError: the storage cannot be read, or the object is far too large.
         """
 
     @abstractmethod
     def resume_download(self, name: str, file: Path, size: int) -> None:
         """Append to a file what it has not yet of an object; the file may not be there yet.
 
-        No more than ``size`` bytes are written.
-
-        Raises
-        ------
-        MissingObjectError, AccessDeniedError
-            The object is not there, or access is denied.
-        ArtifactError
-            The storage cannot be read.
-        OSError
-            The file cannot be written.
+        No more than ``size`` bytes are written. Raises MissingObjectError, AccessDeniedError: the
+        object is not there, or access is denied; ArtifactError: the storage cannot be read;
+        OSError: the file cannot be written.
         """
 
 

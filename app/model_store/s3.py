@@ -110,10 +110,7 @@ class S3Folder(RemoteFolder):
 def open_s3_folder(url: BucketUrl, retry_timeout: float) -> Iterator[S3Folder]:
     """Connect to a bucket for the duration of a ``with`` block.
 
-    Raises
-    ------
-    ArtifactError
-        boto3 is not installed, or its configuration on this host cannot be used.
+    Raises ArtifactError: boto3 is not installed, or its configuration on this host cannot be used.
     """
     try:
         import boto3

@@ -20,10 +20,7 @@ _ALLOWED_CONTEXTS = {"runtime", "trace"}
 def init_sentry(dsn: str, version: str) -> None:
     """Report to ``dsn`` from now on.
 
-    Raises
-    ------
-    SettingsError
-        The package is not installed, or the address is none of a Sentry.
+    Raises SettingsError: the package is not installed, or the address is none of a Sentry.
     """
     try:
         import sentry_sdk

@@ -28,10 +28,7 @@ _tracer: Tracer | None = None
 def init_tracing(version: str) -> None:
     """Send spans to where OpenTelemetry's own settings say, if they do, from now on.
 
-    Raises
-    ------
-    SettingsError
-        The packages are not installed, or another protocol is wanted.
+    Raises SettingsError: the packages are not installed, or another protocol is wanted.
     """
     global _tracer
     endpoint = next((name for name in ENDPOINTS if os.environ.get(name)), None)

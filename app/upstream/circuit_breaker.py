@@ -91,13 +91,7 @@ class ServiceBreaker:
         self._circuit: tuple[CircuitBreaker, CircuitBreakerStorage] | None = None
 
     def raise_if_open(self) -> None:
-        """Return if the service may be asked.
-
-        Raises
-        ------
-        CircuitOpen
-            Not now.
-        """
+        """Return if the service may be asked. Raises CircuitOpen: not now."""
         _, storage = self._get_circuit()
         opened = storage.opened_at
         if storage.state != STATE_OPEN or opened is None:

@@ -53,10 +53,7 @@ class BucketRateLimiter:
     def acquire(self, max_wait: float) -> None:
         """Return when it is our turn.
 
-        Raises
-        ------
-        RateLimitReached
-            That would take more than ``max_wait`` seconds.
+        Raises RateLimitReached: that would take more than ``max_wait`` seconds.
         """
         end = time.monotonic() + max_wait
         while pause := self._try_acquire():

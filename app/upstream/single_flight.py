@@ -32,12 +32,8 @@ class SingleFlight:
     ) -> Iterator[None]:
         """Be the only one who works on ``key``; wait up to ``timeout`` seconds for that.
 
-        ``on_wait`` is called first if somebody else is at it.
-
-        Raises
-        ------
-        TimeoutError
-            Whoever is at it took longer.
+        ``on_wait`` is called first if somebody else is at it. Raises TimeoutError: whoever is at it
+        took longer.
         """
         with ExitStack() as stack:
             if self._shared_storage.redis is None:

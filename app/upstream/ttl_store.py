@@ -158,10 +158,7 @@ class _SqliteBackend:
 def _make_private(file: Path) -> None:
     """Make a file, or see to it, that nobody else can read: lists will stand in it.
 
-    Raises
-    ------
-    OSError
-        It is a link, no plain file, or somebody else's.
+    Raises OSError: it is a link, no plain file, or somebody else's.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(file, flags, 0o600)

@@ -90,10 +90,7 @@ def get_app_state() -> AppState:
 def get_library() -> Library:
     """Return the library of the request: the same one from its beginning to its end.
 
-    Raises
-    ------
-    ModelUnavailable
-        There is none.
+    Raises ModelUnavailable: there is none.
     """
     if "library" not in g:
         g.library = get_app_state().library

@@ -47,10 +47,7 @@ _ANILIST_TOPS: Final = {
 def read_json(text: str) -> FileList | None:
     """Return the list in a JSON file; None where it holds something else.
 
-    Raises
-    ------
-    BadListFile, ListTooLong
-        It is damaged, or too long.
+    Raises BadListFile, ListTooLong: it is damaged, or too long.
     """
     if text.count(",") + text.count("{") + text.count("[") > MAX_VALUES:
         raise BadListFile(reason=BadFileReason.TOO_LARGE)

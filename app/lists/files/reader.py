@@ -23,11 +23,8 @@ _MAX_BLANKS = 256 * 1024
 def read_list_file(data: bytes | BinaryIO) -> FileList:
     """Return the list in a file, whatever it is called; of an archive the longest one in it.
 
-    Raises
-    ------
-    BadListFile, ListTooLong
-        There is none, or it is damaged, dangerous or too large. Nothing else is raised, besides
-        what reading ``data`` itself raises.
+    Raises BadListFile, ListTooLong: there is none, or it is damaged, dangerous or too large.
+    Nothing else is raised, besides what reading ``data`` itself raises.
     """
     stream = io.BytesIO(data) if isinstance(data, bytes) else data
     found: list[FileList] = []

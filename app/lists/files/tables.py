@@ -29,10 +29,7 @@ _SITE_COLUMNS: Final = {"mal": "malid", "anilist": "anilistid", "kitsu": "kitsui
 def read_csv(text: str) -> FileList | None:
     """Return the list in a table; None where its first line is no header of one.
 
-    Raises
-    ------
-    BadListFile, ListTooLong
-        It is damaged, or too long.
+    Raises BadListFile, ListTooLong: it is damaged, or too long.
     """
     header = next(iter(text[:_MAX_HEADER_CHARS].splitlines()), "")
     delimiter = max(_DELIMITERS, key=header.count)

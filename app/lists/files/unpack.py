@@ -33,12 +33,8 @@ _ENCRYPTED = 0x1
 def unpack(stream: BinaryIO) -> Iterator[Iterator[bytes]]:
     """Yield the contents of each file that an upload holds, in pieces: of most uploads one.
 
-    The pieces of one are to be taken before the next is asked for.
-
-    Raises
-    ------
-    BadListFile
-        It is damaged, or there is more of it than the limits allow.
+    The pieces of one are to be taken before the next is asked for. Raises BadListFile: it is
+    damaged, or there is more of it than the limits allow.
     """
     head = _read_up_to(stream, len(_GZIP_MAGIC))
     is_packed = head in (_GZIP_MAGIC, _ZIP_MAGIC)

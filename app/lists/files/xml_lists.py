@@ -54,10 +54,7 @@ _HARMLESS_DOCTYPE = re.compile(r"[\w.-]{0,100}")
 def read_xml(pieces: Iterator[bytes]) -> FileList | None:
     """Return the list in an XML file; None where it holds something else.
 
-    Raises
-    ------
-    BadListFile, ListTooLong
-        It is damaged, dangerous, of manga only, or too long.
+    Raises BadListFile, ListTooLong: it is damaged, dangerous, of manga only, or too long.
     """
     target = _ListTarget()
     try:

@@ -59,10 +59,7 @@ TRIAL_SIMILAR = 5
 def try_pages(library: Library) -> None:
     """Build the data of every page and of every answer of the API.
 
-    Raises
-    ------
-    ArtifactError
-        One cannot be built, or is not what the API says it is.
+    Raises ArtifactError: one cannot be built, or is not what the API says it is.
     """
     try:
         for answer in _answers(library):

@@ -103,15 +103,9 @@ _KNOWN_KEYS = {"list", "partial", *_OPTION_NAMES, *ListEntryBody.model_fields}
 def parse_body(data: bytes, max_entries: int) -> RecommendationsBody:
     """Read and check a body.
 
-    Raises
-    ------
-    MalformedJson
-        It is not JSON.
-    InvalidBody
-        It has the wrong shape; up to ten faults are named with their paths.
-    ListTooLong
-        The list has more than ``max_entries`` entries, or the body far more values than those and
-        all options can have.
+    Raises MalformedJson: it is not JSON; InvalidBody: it has the wrong shape; up to ten faults are
+    named with their paths; ListTooLong: the list has more than ``max_entries`` entries, or the body
+    far more values than those and all options can have.
     """
     if _count_values(data) > max_entries * VALUES_PER_ENTRY + MAX_OPTION_VALUES:
         raise ListTooLong(source="list", limit=max_entries)

@@ -39,10 +39,8 @@ def add_pick(
 ) -> dict[int, int]:
     """Add a pick as it stands in an address.
 
-    Raises
-    ------
-    InvalidQuery
-        Hakken does not know the anime, the score is none, or there are too many picks.
+    Raises InvalidQuery: Hakken does not know the anime, the score is none, or there are too many
+    picks.
     """
     if not (_is_number(anime_id) and int(anime_id) in catalogue):
         raise InvalidQuery(
@@ -61,11 +59,7 @@ def add_tapped_picks(
     """Add what was tapped on a wall of posters: ``t5=9`` is a 9 for anime 5.
 
     What is no number, or of no anime that Hakken knows, is left alone: there is no such poster.
-
-    Raises
-    ------
-    InvalidQuery
-        There are too many picks.
+    Raises InvalidQuery: there are too many picks.
     """
     found = dict(picks)
     for name, score in arguments.items():

@@ -385,10 +385,7 @@ class DetailsQuery(StrictQuery):
 def parse_query(model: type[QueryT], arguments: Mapping[str, str]) -> QueryT:
     """Read a query strictly.
 
-    Raises
-    ------
-    InvalidQuery
-        Names the first argument that is missing, unknown or out of bounds.
+    Raises InvalidQuery, which names the first argument that is missing, unknown or out of bounds.
     """
     try:
         return model.model_validate({name: _argument_value(arguments, name) for name in arguments})
@@ -411,12 +408,8 @@ def parse_page_query(
 ) -> QueryOptions:
     """Read a page's options; names that a page does not know are left alone, as are empty fields.
 
-    A range whose ends were swapped is read as it was meant.
-
-    Raises
-    ------
-    InvalidQuery
-        Names the first argument that is out of bounds.
+    A range whose ends were swapped is read as it was meant. Raises InvalidQuery, which names the
+    first argument that is out of bounds.
     """
     known = {
         option: _argument_value(arguments, page)
@@ -441,10 +434,7 @@ def parse_page_query(
 def parse_title_language(arguments: Mapping[str, str]) -> TitleLanguage:
     """Read what anime are called on a page that has no other option.
 
-    Raises
-    ------
-    InvalidQuery
-        There is no such language.
+    Raises InvalidQuery: there is no such language.
     """
     return parse_page_query({"title": arguments["title"]} if "title" in arguments else {}).title
 

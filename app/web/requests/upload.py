@@ -61,10 +61,7 @@ class _UploadedList(BaseModel):
 def parse_uploaded_file(file: FileStorage | None) -> FileList:
     """Read the list in the uploaded file.
 
-    Raises
-    ------
-    BadListFile, ListTooLong
-        No file was chosen, or it cannot be used.
+    Raises BadListFile, ListTooLong: no file was chosen, or it cannot be used.
     """
     if file is None or not file.filename:
         raise BadListFile(reason=BadFileReason.NOT_CHOSEN)
@@ -119,10 +116,7 @@ def parse_choice(text: str) -> dict[str, str]:
 def read_whole_body(request: Request) -> bytes:
     """Read the body, which is cut off silently at the limit where there is no Content-Length.
 
-    Raises
-    ------
-    RequestEntityTooLarge
-        The body is at the limit or beyond.
+    Raises RequestEntityTooLarge: the body is at the limit or beyond.
     """
     data = request.get_data()
     if len(data) >= (request.max_content_length or sys.maxsize):

@@ -115,12 +115,8 @@ def build_active_filters(
     """Build the filters that these options switch on, for users who have seen and plan these anime.
 
     ``seen`` is (s,), ``planned`` (p,). ``for_children``: unless they ask for more, nothing above
-    PG-13 is for them.
-
-    Raises
-    ------
-    InvalidQuery
-        There is no such genre, tag, studio or source material, or too little is known of them.
+    PG-13 is for them. Raises InvalidQuery: there is no such genre, tag, studio or source material,
+    or too little is known of them.
     """
     return [
         *_fact_filters(attributes, options),

@@ -96,12 +96,9 @@ def load_library(
 ) -> Library:
     """Open the model at ``path``; ``is_tried``: answer once, so that no visitor waits for that.
 
-    `DataProviders.update_id_maps` is left to whoever takes it into use.
-
-    Raises
-    ------
-    ArtifactError, ValueError, KeyError
-        The model or its catalogue cannot be used, or knows no ratings to keep to a ceiling by.
+    `DataProviders.update_id_maps` is left to whoever takes it into use. Raises ArtifactError,
+    ValueError, KeyError: the model or its catalogue cannot be used, or knows no ratings to keep to
+    a ceiling by.
     """
     model = Model.open(path)
     catalogue = Catalogue.open(model.catalogue_path)

@@ -62,12 +62,7 @@ def _describe_error(error: ListError, name: str, index: int) -> str:
 def resolve_pair(library: Library, arguments: Mapping[str, str]) -> tuple[UserRef, UserRef]:
     """Find the two users that a visitor means by what was typed.
 
-    Raises
-    ------
-    InvalidQuery
-        There is no such site.
-    PairListError
-        What was typed cannot be a username.
+    Raises InvalidQuery: there is no such site; PairListError: what was typed cannot be a username.
     """
     names = [arguments.get(f"{prefix}username", "").strip() for prefix in PARAMETER_PREFIXES]
     found: list[UserRef] = []
@@ -91,12 +86,8 @@ def resolve_pair(library: Library, arguments: Mapping[str, str]) -> tuple[UserRe
 def fetch_pair_lists(one: UserRef, other: UserRef) -> tuple[AnimeList, AnimeList]:
     """Fetch both lists at the same time.
 
-    Raises
-    ------
-    InvalidQuery
-        Both are the same user.
-    PairListError
-        One of them cannot be had, or neither.
+    Raises InvalidQuery: both are the same user; PairListError: one of them cannot be had, or
+    neither.
     """
     users = (one, other)
     if one.source is other.source and one.username.casefold() == other.username.casefold():

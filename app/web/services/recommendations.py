@@ -130,10 +130,7 @@ def build_options(
 ) -> RecommendOptions:
     """Convert the options to the recommender's form.
 
-    Raises
-    ------
-    InvalidQuery
-        The model does not have the engine.
+    Raises InvalidQuery: the model does not have the engine.
     """
     engines = (EngineName.HAKKEN, *library.model.engines)
     if query_options.engine not in engines:

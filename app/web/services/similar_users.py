@@ -62,10 +62,7 @@ def _find_similar_users(
 def resolve_engine(library: Library, options: QueryOptions) -> EngineName:
     """Find the engine asked for, or the first that has its training users.
 
-    Raises
-    ------
-    InvalidQuery
-        The one asked for has none, or none has.
+    Raises InvalidQuery: the one asked for has none, or none has.
     """
     engines = list(library.model.training_users)
     if not engines:

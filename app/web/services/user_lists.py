@@ -45,14 +45,8 @@ def resolve_user(library: Library, slug: str, typed: str) -> UserRef:
     """Find the user that a visitor means by what was typed.
 
     A pasted profile address decides by itself, whichever site was chosen beside it. Without a site,
-    the first one is meant.
-
-    Raises
-    ------
-    InvalidQuery
-        There is no such site.
-    BadUsername
-        What was typed cannot stand in an address.
+    the first one is meant. Raises InvalidQuery: there is no such site; BadUsername: what was typed
+    cannot stand in an address.
     """
     typed = typed.strip()
     for source in library.sources.values():
@@ -74,10 +68,7 @@ def resolve_user(library: Library, slug: str, typed: str) -> UserRef:
 def fetch_list(user: UserRef, on_progress: ListProgressCallback = ignore_progress) -> AnimeList:
     """Fetch the list of a user; one without anime is an empty list, not an error.
 
-    Raises
-    ------
-    ListError
-        The list cannot be had for any other reason.
+    Raises ListError: the list cannot be had for any other reason.
     """
     source = user.source
     try:

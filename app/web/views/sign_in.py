@@ -101,10 +101,7 @@ def _redirect_uri(source: str) -> str:
 def _take_verifier(site: ListSource) -> str:
     """Return the verifier of a sign-in that was begun here and now ends, once.
 
-    Raises
-    ------
-    SignInFailed
-        There is none in this browser that the site answers.
+    Raises SignInFailed: there is none in this browser that the site answers.
     """
     match session.pop(_BEGUN, None):
         case {"source": site.slug, "state": str(state), "verifier": str(verifier), "at": float(at)}:

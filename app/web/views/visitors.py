@@ -65,10 +65,7 @@ def signed_in_fan() -> SignedInFan | None:
 def refer_to_user(source: ListSource, username: str) -> UserRef:
     """Name a user; the list of the visitor's own page is read with the visitor's token.
 
-    Raises
-    ------
-    SignInFailed
-        It is the visitor's, whose token has expired.
+    Raises SignInFailed: it is the visitor's, whose token has expired.
     """
     fan = signed_in_fan()
     if fan is None or not fan.is_user(source, username):
