@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.lists.entry import AnimeList
-from app.recommender import GroupResult
+from app.recommender import GroupResult, UserProfile
 from app.recommender.user_similarity import MIN_SHARED_ITEMS, UserSimilarity
 from app.schemas.pair import (
     GroupRecommendationSchema,
@@ -15,10 +15,9 @@ from app.schemas.pair import (
 )
 from app.translation import format_number, gettext, mark, ngettext
 from app.web.presenters.filter_form import PageControls, control_fields
-from app.web.presenters.results import ceiling_notes
 from app.web.presenters.text import clamp_percent
 from app.web.requests.query import PlannedMode, QueryOptions
-from app.web.services.filters import find_ceiling
+from app.web.services.filters import RatingCeiling, find_ceiling
 from app.web.services.library import Library
 from app.web.services.recommendations import FilteredResult
 from app.web.services.user_lists import UserRef
@@ -54,12 +53,18 @@ class PairPage(PageControls):
     similarity: SimilarityText
     personal: tuple[bool, bool]
     answer: PairRecommendationsResponse
-    notes: list[str]
+    lists: tuple[AnimeList, AnimeList]
+    profiles: tuple[UserProfile, UserProfile]
+    ceiling: RatingCeiling | None
 
     @property
     def cards(self) -> list[GroupRecommendationSchema]:
         """The recommendations."""
         return self.answer.recommendations
+
+    def owners(self) -> Iterable[tuple[str, AnimeList, UserProfile, bool]]:
+        """Each name with its list, what was understood of it, and whether it could be used."""
+        return zip(self.names, self.lists, self.profiles, self.personal, strict=True)
 
     def members(
         self, item: GroupRecommendationSchema
@@ -91,10 +96,9 @@ def build_pair_page(
         similarity=describe_similarity(result.comparison.similarity, names),
         answer=answer,
         personal=result.is_personalized,
-        notes=[
-            *_build_notes(result, lists, names),
-            *ceiling_notes(find_ceiling(filtered.filters, options, library.rating_ceiling)),
-        ],
+        lists=lists,
+        profiles=result.profiles,
+        ceiling=find_ceiling(filtered.filters, options, library.rating_ceiling),
     )
 
 
@@ -155,46 +159,3 @@ def display_names(
     if one.casefold() != other.casefold():
         return one, other
     return f"{one} ({users[0].source.name})", f"{other} ({users[1].source.name})"
-
-
-def _build_notes(
-    result: GroupResult, lists: tuple[AnimeList, AnimeList], names: tuple[str, str]
-) -> list[str]:
-    notes = []
-    for name, anime_list, user, personal in zip(
-        names, lists, result.profiles, result.is_personalized, strict=True
-    ):
-        if not personal:
-            notes.append(
-                gettext(
-                    "%(name)s’s list holds nothing that Hakken can use, so it is taken for that of "
-                    "a typical fan.",
-                    name=name,
-                )
-            )
-        elif not len(user.rated):
-            notes.append(
-                gettext(
-                    "%(name)s’s list holds no scores, so it speaks by what was watched.", name=name
-                )
-            )
-        missing = len(user.unknown_ids) + anime_list.unmapped
-        if missing:
-            notes.append(
-                ngettext(
-                    "%(count)s title of %(name)s’s list could not be used.",
-                    "%(count)s titles of %(name)s’s list could not be used.",
-                    missing,
-                    name=name,
-                )
-            )
-        if anime_list.age:
-            notes.append(
-                ngettext(
-                    "%(name)s’s list is %(count)s minute old: the site does not answer right now.",
-                    "%(name)s’s list is %(count)s minutes old: the site does not answer right now.",
-                    (anime_list.age + 59) // 60,
-                    name=name,
-                )
-            )
-    return notes
