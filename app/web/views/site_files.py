@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 from flask import Blueprint, Response, current_app, render_template, url_for
 
-from app.translation import current_language, gettext
+from app.translation import gettext
 from app.web.request_costs import Cost, rate_limited
 from app.web.state import get_library
 from app.web.views.responses import PUBLIC_HOUR, page_response
@@ -17,13 +16,8 @@ blueprint = Blueprint("site", __name__)
 
 MAX_ADDRESSES = 50_000
 """What one site map may hold (sitemaps.org)."""
-ICON_SIZES = (192, 512)
 KEPT_SUFFIXES = {".css", ".js", ".svg"}
 """Static files that every page may need; the service worker keeps them."""
-ABOUT_SOMEBODY = (
-    *("/user/", "/favourites/", "/fans/", "/together/", "/picks", "/recommend"),
-    *("/api/", "/stremio/", "/sonarr/", "/oauth/"),
-)
 PAGES = (
     *("pages.show_home", "pages.show_example", "picks.show_picker"),
     *("seasons.show_current_season", "about.show_about"),
@@ -34,8 +28,7 @@ PAGES = (
 @rate_limited(Cost.PAGE)
 def get_robots() -> Response:
     """Tell crawlers to stay away from pages about somebody's list."""
-    page = render_template("robots.txt", paths=ABOUT_SOMEBODY)
-    return _file(page, "text/plain")
+    return _file(render_template("robots.txt"), "text/plain")
 
 
 @blueprint.get("/sitemap.xml")
@@ -54,19 +47,10 @@ def get_sitemap() -> Response:
 @rate_limited(Cost.PAGE)
 def get_manifest() -> Response:
     """Describe Hakken to who installs it as an app."""
-    manifest = {
-        "name": "Hakken",
-        "short_name": "Hakken",
-        "lang": current_language.get(),
-        "description": gettext("What to watch next, and why."),
-        "start_url": url_for("pages.show_home"),
-        "scope": url_for("pages.show_home"),
-        "display": "standalone",
-        "background_color": "#f6f6f4",
-        "theme_color": "#ffd21f",
-        "icons": _icons(),
-    }
-    return _file(json.dumps(manifest), "application/manifest+json")
+    said = gettext("What to watch next, and why.")
+    return _file(
+        render_template("manifest.webmanifest", description=said), "application/manifest+json"
+    )
 
 
 @blueprint.get("/worker.js")
@@ -87,23 +71,6 @@ def get_service_worker() -> Response:
 def show_offline() -> Response:
     """Show what the service worker shows when there is no connection."""
     return page_response(render_template("offline.html"), "no-cache")
-
-
-def _icons() -> list[dict[str, str]]:
-    """List the icons: drawn ones in two sizes, those to be cut into any shape apart."""
-    files = [("favicon.svg", "image/svg+xml", "any", "any")]
-    for n in ICON_SIZES:
-        files.append((f"icon-{n}.png", "image/png", f"{n}x{n}", "any"))
-        files.append((f"icon-maskable-{n}.png", "image/png", f"{n}x{n}", "maskable"))
-    return [
-        {
-            "src": url_for("static", filename=name),
-            "type": mimetype,
-            "sizes": sizes,
-            "purpose": purpose,
-        }
-        for name, mimetype, sizes, purpose in files
-    ]
 
 
 def _file(text: str, mimetype: str) -> Response:
