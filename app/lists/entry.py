@@ -1,7 +1,8 @@
-"""The one shape that every list source produces."""
+"""The one shape that every list source produces, and how far reading it has come."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -79,3 +80,23 @@ class AnimeList:
     file_format: str | None = None
     is_partial: bool = False
     is_private: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FetchProgress:
+    """``page`` (from 1) is being asked for, and ``entries`` titles came with those before it.
+
+    ``queued``: somebody else is reading from the same place, and is waited for.
+    """
+
+    page: int = 1
+    entries: int = 0
+    queued: bool = False
+
+
+ListProgressCallback = Callable[[FetchProgress], None]
+"""Called in the thread that reads; must return at once."""
+
+
+def ignore_progress(_progress: FetchProgress) -> None:
+    """For those who do not want to know."""

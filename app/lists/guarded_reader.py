@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from app.lists.entry import AnimeList
+from app.lists.entry import AnimeList, ListProgressCallback
 from app.lists.errors import (
     ListError,
     NotFoundOrPrivate,
@@ -21,7 +21,6 @@ from app.lists.errors import (
     SourceDown,
     Trouble,
 )
-from app.lists.progress import ListProgressCallback
 from app.lists.reader import ListReader
 from app.upstream import CircuitOpen, ServiceBreaker
 

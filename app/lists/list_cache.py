@@ -16,10 +16,15 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 from app.lists import errors
-from app.lists.entry import AnimeDetails, AnimeList
+from app.lists.entry import (
+    AnimeDetails,
+    AnimeList,
+    FetchProgress,
+    ListProgressCallback,
+    ignore_progress,
+)
 from app.lists.errors import ListError, RateLimited, SourceDown, Trouble
 from app.lists.guarded_reader import BUSY_RETRY_SECONDS, GuardedReader, read_by_first
-from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
 from app.lists.reader import ListReader
 from app.observability.metrics import LIST_CACHE_LOOKUPS
 from app.upstream import SingleFlight, TtlStore

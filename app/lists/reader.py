@@ -10,7 +10,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 from app.lists import payload
 from app.lists.deadline import Deadline
-from app.lists.entry import AnimeList, ListChannel
+from app.lists.entry import (
+    AnimeList,
+    FetchProgress,
+    ListChannel,
+    ListProgressCallback,
+    ignore_progress,
+)
 from app.lists.errors import (
     EmptyList,
     ListError,
@@ -22,7 +28,6 @@ from app.lists.errors import (
 )
 from app.lists.http_client import HttpResponse, SourceClient, url_origin
 from app.lists.normalize import bound_list
-from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
 from app.lists.usernames import UsernameRule
 
 MAX_QUERY_LENGTH = 2_000

@@ -8,12 +8,17 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from app.lists import anilist, jikan, kitsu, mal_pages, myanimelist, shikimori
-from app.lists.entry import AnimeDetails, AnimeList, ListChannel
+from app.lists.entry import (
+    AnimeDetails,
+    AnimeList,
+    ListChannel,
+    ListProgressCallback,
+    ignore_progress,
+)
 from app.lists.errors import SourceNotConfigured
 from app.lists.guarded_reader import GuardedReader, ServiceGuard
 from app.lists.http_client import HttpLimits
 from app.lists.list_cache import ListCache
-from app.lists.progress import ListProgressCallback, ignore_progress
 from app.lists.reader import ListReader
 from app.lists.service_clients import ServiceClients
 from app.lists.sign_in import AniListSignIn, GuardedClient, MalSignIn, SignIn

@@ -1,7 +1,7 @@
 """Where the model comes from, and how the one that is live is kept in use.
 
-A source (`layout`) is a directory of this host (`directory`) or a folder of a bucket (`bucket`,
-over `gcs` or `s3`), copied to this host (`cache`). A `ModelManager` holds the model in use and
+A source (`sources`) is a directory of this host, or a folder of a bucket (`gcs` or `s3`), copied
+to this host (`cache`). A `ModelManager` holds the model in use and
 takes what is new at the source; a `Poller` says when to look.
 """
 
@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.model_store.bucket import BucketModelSource
-from app.model_store.directory import DirectoryModelSource
+from app.model_store.sources import BucketModelSource, DirectoryModelSource
 from app.model_store.layout import ModelRef, ModelSource, parse_model_url
-from app.model_store.manager import ModelManager
-from app.model_store.poller import Poller
+from app.model_store.manager import ModelManager, Poller
 
 __all__ = ["ModelManager", "ModelRef", "ModelSource", "Poller", "open_model_source"]
 

@@ -271,3 +271,19 @@ class FileRecommendationsResponse(RecommendationsResponse):
     file_format: Annotated[str, Field(description="what the file was read as, such as Simkl")]
     username: Annotated[str | None, Field(description="whose list it is, where the file says")]
     list: FileListCoverage
+
+
+class AnimeForFanResponse(ListOwner, AnimeTitle):
+    """What the fan would make of an anime, or has made of it.
+
+    `recommendation` is null for what was seen, and for what too few fans know.
+    """
+
+    model: str
+    personal: Annotated[
+        bool, Field(description="false where the list says nothing, so that nothing is told apart")
+    ]
+    seen: bool
+    planned: bool
+    own_score: Annotated[float | None, Field(description="the fan's own score of it")]
+    recommendation: RecommendationSchema | None

@@ -15,7 +15,7 @@ from app.web.requests.body import InvalidBody, MalformedJson
 from app.web.requests.values import InvalidQuery
 from app.web.services.library import ModelUnavailable
 from app.web.services.pair_recommendations import PairListError
-from app.web.services.picks_by_site import TvdbIdsUnknown
+from app.web.services.recommendations import TvdbIdsUnknown
 
 DEFAULT_RETRY_SECONDS = 60
 """How long to wait when nobody said."""

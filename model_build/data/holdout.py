@@ -28,7 +28,7 @@ from app.recommender.array_types import (
     UInt64Array,
 )
 from app.recommender.arrays import find_positions
-from app.recommender.engines.labels import like_labels
+from app.recommender.engines.base import like_labels
 from app.recommender.user_list import KnownEntries
 from model_build.data.config import SplitConfig
 from model_build.data.grouping import rows_by_user

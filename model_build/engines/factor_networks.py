@@ -30,9 +30,8 @@ from app.recommender.array_types import (
     Int32Array,
     Int64Array,
 )
-from app.recommender.engines.biases import EngineBiases
+from app.recommender.engines.base import LIKE_THRESHOLD, EngineBiases
 from app.recommender.engines.heads import LinearHead, PredictionHead, ReluHead, fit_user_vector
-from app.recommender.engines.labels import LIKE_THRESHOLD
 from app.recommender.engines.networks import like_label_block, score_label_block
 from model_build.data.holdout import ValidationUser
 from model_build.data.ratings import Ratings

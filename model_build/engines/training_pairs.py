@@ -10,8 +10,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import svds
 
 from app.recommender.array_types import BoolArray, Float32Array, Float64Array, Int64Array
-from app.recommender.engines.biases import EngineBiases
-from app.recommender.engines.labels import like_labels
+from app.recommender.engines.base import EngineBiases, like_labels
 from app.recommender.watch_status import WatchStatus
 from model_build.data.grouping import group_scores
 from model_build.data.holdout import ValidationUser, hide_scores

@@ -1,6 +1,6 @@
 """How well scores and likes are predicted, over hidden pairs of a user and an anime.
 
-A like is what `app.recommender.engines.labels` takes for one. Rankings are not looked at here;
+A like is what `app.recommender.engines.base` takes for one. Rankings are not looked at here;
 `model_build.evaluate.ranking` does that.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from app.recommender.array_types import BoolArray, Float64Array, Int8Array, Int32Array
 from app.recommender.arrays import find_positions
-from app.recommender.engines.labels import LIKE_THRESHOLD, like_labels
+from app.recommender.engines.base import LIKE_THRESHOLD, like_labels
 from model_build.data.holdout import HoldoutUser
 from model_build.evaluate.metrics import classification_metrics, mean_log_loss, roc_auc
 from model_build.evaluate.ranking import MAX_RATING, MIN_RATING, RankedItems

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from app.lists import ServiceClients, SourceSettings, build_list_sources
-from app.lists.progress import FetchProgress
+from app.lists.entry import FetchProgress
 from app.upstream import SharedStorage
 from demo.data import DemoEntry
 from demo.fake_upstream import FakeUpstream

@@ -19,7 +19,7 @@ from surprise import Dataset, Reader, Trainset
 from app.recommender import EngineName, Model, SortOrder, UserList
 from app.recommender.array_types import Float64Array
 from app.recommender.artifact import DatasetInfo, write_artifact
-from app.recommender.engines.biases import EngineBiases
+from app.recommender.engines.base import EngineBiases
 from app.recommender.user_list import KnownEntries
 from model_build.data.catalogue import encode_catalogue
 from model_build.data.grouping import group_scores

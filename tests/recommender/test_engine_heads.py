@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from app.recommender.engines.biases import EngineBiases
+from app.recommender.engines.base import EngineBiases, like_labels
 from app.recommender.engines.cosine import CosineEngine, scale_residuals
 from app.recommender.engines.heads import (
     LabelBlock,
@@ -18,7 +18,6 @@ from app.recommender.engines.heads import (
     fit_user_vector,
     sigmoid,
 )
-from app.recommender.engines.labels import like_labels
 from app.recommender.engines.networks import (
     HybridEngine,
     MatrixFactorizationEngine,

@@ -20,8 +20,7 @@ from app.recommender.fold_in import fold_in
 from app.schemas.recommendations import RecommendationsResponse
 from app.settings import AppSettings
 from app.translation import LANGUAGES, current_language
-from app.web.presenters.share_card import build_taste_card
-from app.web.services.favourites import find_loved
+from app.web.presenters.share_card import build_taste_card, find_loved
 from app.web.services.library import Library
 from app.web.state import AppState
 from tests.tiny_model import EXPLICIT, FLAGGED, tiny_catalogue

@@ -17,9 +17,8 @@ from flask import Flask
 
 from app import create_app
 from app.lists import ListSource
-from app.lists.entry import AnimeList
+from app.lists.entry import AnimeList, FetchProgress, ListProgressCallback
 from app.lists.errors import PrivateList
-from app.lists.progress import FetchProgress, ListProgressCallback
 from app.lists.usernames import UsernameRule
 from app.settings import AppSettings
 from app.web.presenters.text import progress_text

@@ -17,8 +17,7 @@ import numpy as np
 
 from app.recommender.array_types import BoolArray, Float32Array, Float64Array, Int64Array
 from app.recommender.arrays import ArtifactReader
-from app.recommender.engines.base import EngineScores
-from app.recommender.engines.biases import EngineBiases
+from app.recommender.engines.base import EngineBiases, EngineScores
 from app.recommender.engines.heads import sigmoid
 from app.recommender.user_list import KnownEntries
 

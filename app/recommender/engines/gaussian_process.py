@@ -25,9 +25,8 @@ import numpy as np
 
 from app.recommender.array_types import BoolArray, Float32Array, Float64Array, Int64Array
 from app.recommender.arrays import ArtifactReader
-from app.recommender.engines.base import EngineScores
+from app.recommender.engines.base import LIKE_THRESHOLD, EngineScores
 from app.recommender.engines.heads import sigmoid, sigmoid_secant_slope
-from app.recommender.engines.labels import LIKE_THRESHOLD
 from app.recommender.user_list import KnownEntries
 from app.recommender.watch_status import WatchStatus
 

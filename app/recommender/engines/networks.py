@@ -15,8 +15,7 @@ import numpy as np
 
 from app.recommender.array_types import BoolArray, Float32Array, Float64Array, Int64Array
 from app.recommender.arrays import ArtifactReader
-from app.recommender.engines.base import EngineScores
-from app.recommender.engines.biases import EngineBiases
+from app.recommender.engines.base import EngineBiases, EngineScores, like_labels
 from app.recommender.engines.heads import (
     LabelBlock,
     LinearHead,
@@ -27,7 +26,6 @@ from app.recommender.engines.heads import (
     sigmoid,
     sigmoid_secant_slope,
 )
-from app.recommender.engines.labels import like_labels
 from app.recommender.user_list import KnownEntries
 
 PERCENT = 100.0

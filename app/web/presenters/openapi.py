@@ -21,10 +21,10 @@ from app.schemas.anime import (
     SearchResponse,
     SimilarAnimeResponse,
 )
-from app.schemas.anime_for_fan import AnimeForFanResponse
 from app.schemas.base import ProblemDetails, Schema, adapter_of
 from app.schemas.pair import PairRecommendationsResponse
 from app.schemas.recommendations import (
+    AnimeForFanResponse,
     FileRecommendationsResponse,
     RecommendationsResponse,
     UserRecommendationsResponse,

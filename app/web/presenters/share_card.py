@@ -9,7 +9,7 @@ import numpy as np
 
 from app.card_images import ShareCard, Tile, TileRow
 from app.catalogue import TitleLanguage
-from app.recommender import GroupResult, RecommendationResult
+from app.recommender import GroupResult, RecommendationResult, UserProfile
 from app.schemas.anime import AnimeTitle
 from app.schemas.pair import PairRecommendationsResponse
 from app.schemas.recommendations import RecommendationSchema, RecommendationsResponse
@@ -17,7 +17,6 @@ from app.translation import gettext, mark, ngettext
 from app.web.presenters.pair_page import describe_similarity
 from app.web.presenters.taste_summary import MIN_SCORE_DIFFERENCE, summarize_taste
 from app.web.presenters.text import clamp_percent, format_score
-from app.web.services.favourites import find_loved
 from app.web.services.library import Library
 
 TitleT = TypeVar("TitleT", bound=AnimeTitle)
@@ -153,3 +152,28 @@ def _pick_badge(item: RecommendationSchema, answer: RecommendationsResponse) -> 
         return f"{item.expected_score:.1f}"
     match = item.match if item.match_percentile is None else item.match_percentile
     return f"{clamp_percent(match)} %"
+
+
+LOWEST_LOVED = 6.0
+"""What is scored below is loved by nobody."""
+
+
+def find_loved(library: Library, profile: UserProfile, count: int) -> list[tuple[int, float]]:
+    """Return ids and scores of what is loved most, one of a series and nothing for adults.
+
+    What the fan calls favourites comes first, then what has the highest scores; among equal ones
+    what the fan thinks more of than others do.
+    """
+    known = profile.known_entries
+    is_favourite = np.isin(profile.rated, known.position[known.favourite])
+    loved = profile.score >= max(LOWEST_LOVED, profile.least_liked_score)
+    loved &= library.shown_mask(adult=False)[profile.rated]
+    order = np.lexsort((profile.rated, -profile.residual, -profile.score, ~is_favourite))
+    series = library.franchises.series_numbers()[profile.rated]
+    found: dict[int, tuple[int, float]] = {}
+    for at in order[loved[order]].tolist():
+        anime_id = int(library.model.anime_id[profile.rated[at]])
+        found.setdefault(int(series[at]), (anime_id, float(profile.score[at])))
+        if len(found) == count:
+            break
+    return list(found.values())

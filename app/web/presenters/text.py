@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from app.catalogue import Anime, TitleLanguage
-from app.lists.progress import FetchProgress
+from app.lists.entry import FetchProgress
 from app.schemas.anime import AnimeSummary, RankedAnime
 from app.translation import gettext, mark, ngettext
 from app.vocabulary import catalogue_word, season_text

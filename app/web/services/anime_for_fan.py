@@ -9,8 +9,7 @@ import numpy as np
 from app.catalogue import Anime, TitleLanguage
 from app.lists.entry import AnimeList
 from app.recommender import recommend
-from app.schemas.anime_for_fan import AnimeForFanResponse
-from app.schemas.recommendations import RecommendationSchema
+from app.schemas.recommendations import AnimeForFanResponse, RecommendationSchema
 from app.web.requests.query import PlannedMode, QueryOptions
 from app.web.services.library import Library
 from app.web.services.recommendations import build_options, estimate_for

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
+from app.lists.entry import AnimeList
 from app.observability.metrics import RECOMMEND_SECONDS, count_list_entries
 from app.recommender import (
     EngineName,
@@ -22,12 +23,14 @@ from app.recommender import (
 )
 from app.recommender.array_types import BoolArray
 from app.recommender.fold_in import fold_in
+from app.schemas.recommendations import RecommendationsResponse
+from app.translation import gettext
 from app.web.requests.query import MAX_TOP, PlannedMode, QueryOptions
 from app.web.requests.values import InvalidQuery
 from app.web.services.filters import ActiveFilter, build_active_filters, build_hidden_mask
 from app.web.services.library import Library
 from app.web.services.taste_filters import build_taste_filters
-from app.web.services.user_lists import with_seen_marks
+from app.web.services.user_lists import to_user_list, with_seen_marks
 
 ResultT = TypeVar("ResultT")
 
@@ -190,3 +193,33 @@ def build_user_profile(library: Library, user_list: UserList, options: QueryOpti
         return profile
     heard = fold(user_list.without(options.ignore))
     return replace(heard, seen=profile.seen, planned=profile.planned)
+
+
+class TvdbIdsUnknown(Exception):  # noqa: N818 -- it names the state, not a mistake
+    """The catalogue that comes with the model has none."""
+
+    def __str__(self) -> str:
+        return gettext(
+            "This Hakken’s data has no numbers of TVDB, by which Sonarr knows series: whoever runs "
+            "it can add them."
+        )
+
+
+def recommend_on_site(
+    library: Library,
+    anime_list: AnimeList,
+    options: QueryOptions,
+    id_column: Literal["kitsu_id", "tvdb_id"],
+) -> RecommendationsResponse:
+    """Recommend only what the site has a number of, so that no place of a page is lost."""
+    user_list = to_user_list(anime_list)
+    with RECOMMEND_SECONDS.time():
+        user = estimate_for(library, user_list, options)
+        numbers = library.catalogue.column_values(id_column, library.model.anime_id.tolist())
+        there = np.array([number is not None for number in numbers], bool)
+        result, _ = recommend_with_filters(library, user, options, there)
+    known = library.model.find_positions(user_list.anime_id) >= 0
+    count_list_entries(known, anime_list.unmapped)
+    return RecommendationsResponse.build(
+        result, library.catalogue, title_language=options.title, site=anime_list.source
+    )

@@ -11,9 +11,8 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 
 from app.lists import ListSource
-from app.lists.entry import AnimeList
+from app.lists.entry import AnimeList, FetchProgress, ListProgressCallback, ignore_progress
 from app.lists.errors import BadUsername, EmptyList
-from app.lists.progress import FetchProgress, ListProgressCallback, ignore_progress
 from app.observability.metrics import LIST_FETCH_SECONDS
 from app.recommender import UserList, WatchStatus
 from app.translation import mark

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort, render_template, request
 
 from app.catalogue import Anime, TitleLanguage
-from app.schemas.anime_for_fan import AnimeForFanResponse
+from app.schemas.recommendations import AnimeForFanResponse
 from app.web.presenters.anime_page import anime_page_context
 from app.web.presenters.answers import anime_answer, details_answer, similar_anime_answer
 from app.web.request_costs import Cost, rate_limited

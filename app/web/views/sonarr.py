@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request
 from app.web.presenters.sonarr import build_series, series_options
 from app.web.request_costs import Cost, rate_limited
 from app.web.requests.query import QueryOptions, parse_query
-from app.web.services.picks_by_site import TvdbIdsUnknown, recommend_on_site
+from app.web.services.recommendations import TvdbIdsUnknown, recommend_on_site
 from app.web.services.user_lists import UserRef, fetch_list
 from app.web.state import get_library
 from app.web.views.responses import get_source_or_404, kept_response

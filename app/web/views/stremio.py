@@ -13,7 +13,7 @@ from app.web.presenters.stremio import (
     shelf_options,
 )
 from app.web.request_costs import Cost, rate_limited
-from app.web.services.picks_by_site import recommend_on_site
+from app.web.services.recommendations import recommend_on_site
 from app.web.services.user_lists import UserRef, fetch_list
 from app.web.state import find_picture, get_app_state, get_library
 from app.web.views.responses import get_source_or_404, kept_response
