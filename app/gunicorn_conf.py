@@ -3,7 +3,8 @@
 In the project's folder gunicorn finds this by itself (`gunicorn.conf.py`).
 
 The model is opened before the workers are forked, so that they share its memory. There is no access
-log here: it would hold usernames. The application writes its own (`app.web.middleware.access_log`).
+log here: it would hold usernames. The application writes its own
+(`app.web.middleware.request_context`).
 """
 
 import os

@@ -142,7 +142,7 @@ class QuietLogger(Logger):
         self.error_log.filters = [_strip_address]
 
     def access(self, *_args: Any) -> None:
-        """Nothing: the application has a log of its own (`app.web.middleware.access_log`)."""
+        """Nothing: the application has a log of its own (`app.web.middleware.request_context`)."""
 
 
 def _strip_address(record: logging.LogRecord) -> bool:

@@ -1,17 +1,17 @@
 """Where the model comes from, and how the one that is live is kept in use.
 
 A source (`sources`) is a directory of this host, or a folder of a bucket (`gcs` or `s3`), copied
-to this host (`cache`). A `ModelManager` holds the model in use and
-takes what is new at the source; a `Poller` says when to look.
+to this host (`cache`). A `ModelManager` holds the model in use and takes what is new at the source;
+a `Poller` says when to look.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from app.model_store.sources import BucketModelSource, DirectoryModelSource
 from app.model_store.layout import ModelRef, ModelSource, parse_model_url
 from app.model_store.manager import ModelManager, Poller
+from app.model_store.sources import BucketModelSource, DirectoryModelSource
 
 __all__ = ["ModelManager", "ModelRef", "ModelSource", "Poller", "open_model_source"]
 

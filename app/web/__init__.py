@@ -14,7 +14,6 @@ from app.settings import PROJECT_ROOT, AppSettings
 from app.shipped import find_shipped
 from app.web import errors
 from app.web.middleware import (
-    access_log,
     clients,
     compression,
     headers,
@@ -119,7 +118,6 @@ def _init_middleware(app: Flask, settings: AppSettings) -> None:
     request_context.init_app(app)
     request_tracing.init_app(app)
     language.init_app(app)
-    access_log.init_app(app)
     errors.init_app(app)
     template_globals.init_app(app, settings)
     compression.init_app(app)

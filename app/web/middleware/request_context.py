@@ -1,7 +1,13 @@
-"""What a request is called: its id, and its address without what a visitor put into it."""
+"""What a request is called, by its id and its route, and what is noted of it: a log line, a count.
+
+Addresses here hold usernames, and a username says what a person watches. So what is logged is
+``GET /user/<source>/<path:username> 200 41 ms``. A page that is sent while it is made is logged
+when it has been sent.
+"""
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 import time
@@ -10,14 +16,20 @@ from collections.abc import Callable
 from flask import Flask, Response, g, request
 
 from app.observability.logs import current_request_id
+from app.observability.metrics import REQUEST_SECONDS, REQUESTS
+from app.web.middleware.clients import PROBE_ENDPOINTS
+
+log = logging.getLogger("hakken.access")
 
 REQUEST_ID_HEADER = "X-Request-ID"
 _REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{6,64}")
+_COUNTED_METHODS = {"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"}
 
 
 def init_app(app: Flask) -> None:
-    """Give every request of ``app`` an id: its own if it has a usable one."""
+    """Give every request of ``app`` an id, its own if it has a usable one; log and count it."""
     app.before_request(_begin_request)
+    app.after_request(_record_when_sent)
     app.after_request(_send_request_id)
     app.teardown_request(_clear_request_id)
 
@@ -49,3 +61,37 @@ def _send_request_id(response: Response) -> Response:
 
 def _clear_request_id(_error: BaseException | None) -> None:
     current_request_id.set("")
+
+
+def _record_when_sent(response: Response) -> Response:
+    """Count a request and write its line, as far as it may be told of, once it is answered."""
+    route, status, started = route_pattern(), response.status_code, g.started
+    method, request_id, endpoint = request.method, g.request_id, request.endpoint
+    # Probes ask every few seconds, for as long as Hakken runs.
+    level = logging.DEBUG if endpoint in PROBE_ENDPOINTS else logging.INFO
+
+    def record() -> None:
+        seconds = time.perf_counter() - started
+        counted = method if method in _COUNTED_METHODS else "other"
+        REQUESTS.labels(route, counted, str(status)).inc()
+        REQUEST_SECONDS.labels(route).observe(seconds)
+        if endpoint == "static":
+            return
+        log.log(
+            level,
+            "%s %s %d %.0f ms",
+            method,
+            route,
+            status,
+            seconds * 1000,
+            extra={
+                "method": method,
+                "route": route,
+                "status": status,
+                "request_id": request_id,
+                "milliseconds": round(seconds * 1000, 1),
+            },
+        )
+
+    call_when_sent(response, record)
+    return response
