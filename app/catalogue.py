@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import FailFast, Field, TypeAdapter, ValidationError
+from pydantic import FailFast, Field, ValidationError, create_model
 from rapidfuzz.distance import Levenshtein
-from typing_extensions import TypedDict
 
 from app.age_rating import AgeRating
 from app.pictures import expand_picture_url
@@ -53,39 +52,44 @@ class TitleLanguage(StrEnum):
 RelationKind = Literal["sequel", "prequel", "summary", "side_story", "alternative", "spin_off"]
 """What an anime is to another."""
 
-# Column -> what an empty cell is. Order is the order in the file.
-COLUMN_DEFAULTS: dict[str, Any] = {
-    "anime_id": 0,
-    "anilist_id": None,
-    "kitsu_id": None,
-    "tvdb_id": None,
-    "title": "",
-    "title_english": None,
-    "title_native": None,
-    "synonyms": "",
-    "type": None,
-    "episodes": None,
-    "season": None,
-    "year": None,
-    "genres": "",
-    "themes": "",
-    "demographics": "",
-    "tags": "",
-    "studios": "",
-    "age_rating": None,
-    "rating_inferred": False,
-    "mean": None,
-    "members": None,
-    "picture": None,
-    "adult": False,
-    "franchise_id": None,
-    "watch_order": None,
-    "is_extra": False,
-    "is_inferred": False,
-    "relation_kind": None,
-    "relation_id": None,
-    "source": None,
+_Id = Annotated[int, Field(gt=0, lt=2**31)]
+_Number = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+_Words = Annotated[str, Field(max_length=20_000)]
+_Text = Annotated[str, Field(max_length=2_000)]
+# Column -> what a cell may hold, and what an empty one is. Order is the order in the file.
+_COLUMN_TYPES: dict[str, tuple[Any, Any]] = {
+    "anime_id": (_Id, 0),
+    "anilist_id": (_Id | None, None),
+    "kitsu_id": (_Id | None, None),
+    "tvdb_id": (_Id | None, None),
+    "title": (_Words, ""),
+    "title_english": (_Text | None, None),
+    "title_native": (_Text | None, None),
+    "synonyms": (_Words, ""),
+    "type": (_Text | None, None),
+    "episodes": (_Number | None, None),
+    "season": (_Text | None, None),
+    "year": (_Number | None, None),
+    "genres": (_Words, ""),
+    "themes": (_Words, ""),
+    "demographics": (_Words, ""),
+    "tags": (_Words, ""),
+    "studios": (_Words, ""),
+    "age_rating": (AgeRating | None, None),
+    "rating_inferred": (bool, False),
+    "mean": (Annotated[float, Field(ge=0, le=10)] | None, None),
+    "members": (_Number | None, None),
+    "picture": (_Text | None, None),
+    "adult": (bool, False),
+    "franchise_id": (_Number | None, None),
+    "watch_order": (_Number | None, None),
+    "is_extra": (bool, False),
+    "is_inferred": (bool, False),
+    "relation_kind": (RelationKind | None, None),
+    "relation_id": (_Number | None, None),
+    "source": (_Text | None, None),
 }
+COLUMN_DEFAULTS = {name: empty for name, (_, empty) in _COLUMN_TYPES.items()}
 # Column of several values -> what parts them.
 LIST_SEPARATORS = {
     **dict.fromkeys(("genres", "themes", "demographics", "tags", "studios"), ";"),
@@ -93,51 +97,12 @@ LIST_SEPARATORS = {
 }
 
 
-_Id = Annotated[int, Field(gt=0, lt=2**31)]
-_Number = Annotated[int, Field(ge=-(2**31), lt=2**31)]
-_Ids = Annotated[list[_Id | None], FailFast()]
-_Numbers = Annotated[list[_Number | None], FailFast()]
-_Flags = Annotated[list[bool], FailFast()]
-_Texts = Annotated[list[Annotated[str, Field(max_length=20_000)]], FailFast()]
-_OptionalTexts = Annotated[list[Annotated[str, Field(max_length=2_000)] | None], FailFast()]
-
-
-class _Columns(TypedDict):
-    """What a catalogue's file may hold. Older ones have fewer columns, newer ones perhaps more."""
-
-    anime_id: Annotated[list[_Id], FailFast()]
-    title: _Texts
-    anilist_id: NotRequired[_Ids]
-    kitsu_id: NotRequired[_Ids]
-    tvdb_id: NotRequired[_Ids]
-    title_english: NotRequired[_OptionalTexts]
-    title_native: NotRequired[_OptionalTexts]
-    synonyms: NotRequired[_Texts]
-    type: NotRequired[_OptionalTexts]
-    episodes: NotRequired[_Numbers]
-    season: NotRequired[_OptionalTexts]
-    year: NotRequired[_Numbers]
-    genres: NotRequired[_Texts]
-    themes: NotRequired[_Texts]
-    demographics: NotRequired[_Texts]
-    tags: NotRequired[_Texts]
-    studios: NotRequired[_Texts]
-    age_rating: NotRequired[Annotated[list[AgeRating | None], FailFast()]]
-    rating_inferred: NotRequired[_Flags]
-    mean: NotRequired[Annotated[list[Annotated[float, Field(ge=0, le=10)] | None], FailFast()]]
-    members: NotRequired[_Numbers]
-    picture: NotRequired[_OptionalTexts]
-    adult: NotRequired[_Flags]
-    franchise_id: NotRequired[_Numbers]
-    watch_order: NotRequired[_Numbers]
-    is_extra: NotRequired[_Flags]
-    is_inferred: NotRequired[_Flags]
-    relation_kind: NotRequired[Annotated[list[RelationKind | None], FailFast()]]
-    relation_id: NotRequired[_Numbers]
-    source: NotRequired[_OptionalTexts]
-
-
-_COLUMNS = TypeAdapter(_Columns)
+_FIELDS: dict[str, Any] = {
+    name: (Annotated[list[kind], FailFast()], ... if name in ("anime_id", "title") else [])  # type: ignore[valid-type]
+    for name, (kind, _) in _COLUMN_TYPES.items()
+}
+_Columns = create_model("_Columns", **_FIELDS)
+"""What a catalogue's file may hold. Older ones have fewer columns, newer ones perhaps more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +200,7 @@ class Catalogue:
         """
         try:
             packed = read_regular(path, MAX_PACKED_BYTES)
-            columns = _COLUMNS.validate_json(decompress_gzip(packed, MAX_UNPACKED_BYTES))
+            read = _Columns.model_validate_json(decompress_gzip(packed, MAX_UNPACKED_BYTES))
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False, include_context=False)[0]
             place = ".".join(map(str, first["loc"]))
@@ -244,12 +209,13 @@ class Catalogue:
             ) from None
         except (OSError, TooLargeError, ValueError) as error:
             raise ArtifactError(f"{path}: not a catalogue ({error}).") from None
-        lengths = {len(column) for column in columns.values()}  # type: ignore[arg-type]
+        columns = {name: getattr(read, name) for name in read.model_fields_set}
+        lengths = {len(column) for column in columns.values()}
         if len(lengths) != 1 or len(set(columns["anime_id"])) not in lengths:
             raise ArtifactError(
                 f"{path}: not a catalogue (columns differ in length, or an anime is there twice)."
             )
-        return cls(columns)  # type: ignore[arg-type]
+        return cls(columns)
 
     def __len__(self) -> int:
         return len(self._row_by_id)
