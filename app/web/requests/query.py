@@ -7,7 +7,7 @@ hold several values are repeated (as forms do) or have commas between them (as o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, Self, TypeVar, overload
@@ -98,6 +98,8 @@ SeenMarks = Annotated[
     tuple[Annotated[str, Field(pattern=MARK_PATTERN)] | tuple[AnimeId, GivenScore], ...],
     Field(max_length=MAX_MARKS),
 ]
+AnimeIds = Annotated[tuple[AnimeId, ...], Field(max_length=MAX_MARKS), BeforeValidator(parse_ids)]
+_IDS_HELP = f"up to {MAX_MARKS} anime ids with commas between them"
 _YEAR_HELP = f"a year from {MIN_YEAR} to {MAX_YEAR}"
 _EPISODES_HELP = f"a whole number from 1 to {MAX_EPISODES:,}"
 _Words = Annotated[
@@ -105,6 +107,20 @@ _Words = Annotated[
     Field(max_length=MAX_WORDS),
     BeforeValidator(parse_slugs),
 ]
+
+
+def _whole(least: int, most: int, meaning: str = "") -> Any:
+    """Bound a whole number, and say so."""
+    told = f"a whole number from {least:,} to {most:,}{meaning}"
+    return Field(ge=least, le=most, description=told)
+
+
+def _one_of(values: Iterable[str], meaning: str = "") -> Any:
+    return Field(description="one of " + ", ".join(values) + meaning)
+
+
+def _some_of(values: Iterable[str], meaning: str = "") -> Any:
+    return Field(description=f"some of {', '.join(values)}, with commas between them{meaning}")
 
 
 def _words_help(kind: str, examples: str) -> str:
@@ -115,20 +131,14 @@ Genres = Annotated[_Words, Field(description=_words_help("genres", "drama,slice-
 Tags = Annotated[_Words, Field(description=_words_help("tags", "time-skip,found-family"))]
 Studios = Annotated[_Words, Field(description=_words_help("studios", "madhouse,kyoto-animation"))]
 Materials = Annotated[_Words, Field(description=_words_help("source materials", "manga,original"))]
-Seasons = Annotated[
-    tuple[Season, ...],
-    Field(description="some of " + ", ".join(Season) + ", with commas between them"),
-    BeforeValidator(split_values),
-]
-MaxRating = Annotated[
-    Ceiling | None,
-    Field(description="one of " + ", ".join(CEILINGS) + ": no title of a higher age rating"),
-]
+Seasons = Annotated[tuple[Season, ...], _some_of(Season), BeforeValidator(split_values)]
+MaxRating = Annotated[Ceiling | None, _one_of(CEILINGS, ": no title of a higher age rating")]
 Preferences = Annotated[
     tuple[Preference, ...],
-    Field(
-        description="some of " + ", ".join(Preference) + ", with commas between them: what the "
-        "nearest fans prefer ranks what they loved, and leaves out what they prefer less than all"
+    _some_of(
+        Preference,
+        ": what the nearest fans prefer ranks what they loved, and leaves out what they prefer "
+        "less than all",
     ),
     BeforeValidator(split_values),
 ]
@@ -148,11 +158,7 @@ TitleChoice = Annotated[
     ),
 ]
 LeastScore = Annotated[float, Field(ge=1, le=10, allow_inf_nan=False)]
-Types = Annotated[
-    tuple[MediaType, ...],
-    Field(description="some of " + ", ".join(MediaType) + ", with commas between them"),
-    BeforeValidator(split_values),
-]
+Types = Annotated[tuple[MediaType, ...], _some_of(MediaType), BeforeValidator(split_values)]
 Year = Annotated[int, Field(ge=MIN_YEAR, le=MAX_YEAR), PARSE_INT]
 Episodes = Annotated[int, Field(ge=1, le=MAX_EPISODES), PARSE_INT]
 
@@ -166,24 +172,10 @@ class StrictQuery(BaseModel):
 class QueryOptions(StrictQuery):
     """The options of everything that recommends."""
 
-    top: Annotated[
-        int, Field(ge=1, le=MAX_TOP, description=f"a whole number from 1 to {MAX_TOP}"), PARSE_INT
-    ] = TOP_STEP
-    offset: Annotated[
-        int,
-        Field(
-            ge=0,
-            le=MAX_OFFSET,
-            description=f"a whole number from 0 to {MAX_OFFSET:,}: behind so many it begins",
-        ),
-        PARSE_INT,
-    ] = 0
-    order: Annotated[
-        SortOrder, Field(description="one of " + ", ".join(order.value for order in SortOrder))
-    ] = SortOrder.MATCH
-    engine: Annotated[EngineName, Field(description="one of " + ", ".join(EngineName))] = (
-        EngineName.HAKKEN
-    )
+    top: Annotated[int, _whole(1, MAX_TOP), PARSE_INT] = TOP_STEP
+    offset: Annotated[int, _whole(0, MAX_OFFSET, ": behind so many it begins"), PARSE_INT] = 0
+    order: Annotated[SortOrder, _one_of(SortOrder)] = SortOrder.MATCH
+    engine: Annotated[EngineName, _one_of(EngineName)] = EngineName.HAKKEN
     adult: Flag = False
     type: Types = ()
     genre: Genres = ()
@@ -221,29 +213,14 @@ class QueryOptions(StrictQuery):
         Annotated[AnimeId, PARSE_INT] | None,
         Field(description="the id of an anime: only what its fans also pick"),
     ] = None
-    planned: Annotated[PlannedMode, Field(description="one of " + ", ".join(PlannedMode))] = (
-        PlannedMode.NO
-    )
+    planned: Annotated[PlannedMode, _one_of(PlannedMode)] = PlannedMode.NO
     extras: Flag = False
     ignore_dropped: Flag = False
     ignore: Annotated[
-        tuple[AnimeId, ...],
-        Field(
-            max_length=MAX_MARKS,
-            description=f"up to {MAX_MARKS} anime ids with commas between them: what the list "
-            "says of these is not counted",
-        ),
-        BeforeValidator(parse_ids),
+        AnimeIds, Field(description=f"{_IDS_HELP}: what the list says of these is not counted")
     ] = ()
     title: TitleChoice = Field(default_factory=default_title_language)
-    hide: Annotated[
-        tuple[AnimeId, ...],
-        Field(
-            max_length=MAX_MARKS,
-            description=f"up to {MAX_MARKS} anime ids with commas between them",
-        ),
-        BeforeValidator(parse_ids),
-    ] = ()
+    hide: Annotated[AnimeIds, Field(description=_IDS_HELP)] = ()
     seen: Annotated[
         tuple[tuple[AnimeId, GivenScore], ...],
         Field(
@@ -278,14 +255,8 @@ class ResultsView(StrEnum):
 class ResultsOptions(QueryOptions):
     """The options of a page of results for one user: how it looks, and a pick by chance."""
 
-    view: Annotated[
-        ResultsView, Field(description="one of " + ", ".join(ResultsView) + ": how a list looks")
-    ] = ResultsView.GRID
-    surprise: Annotated[
-        int | None,
-        Field(ge=1, le=MAX_SEED, description=f"a whole number from 1 to {MAX_SEED:,}: any of them"),
-        PARSE_INT,
-    ] = None
+    view: Annotated[ResultsView, _one_of(ResultsView, ": how a list looks")] = ResultsView.GRID
+    surprise: Annotated[int | None, _whole(1, MAX_SEED, ": any of them"), PARSE_INT] = None
 
 
 class SimilarUsersOptions(QueryOptions):
@@ -307,26 +278,24 @@ MULTI_VALUE_OPTIONS = frozenset(
 )
 
 
-class UserQuery(QueryOptions):
-    """The query of ``GET /api/v1/recommendations``."""
-
+class _UserNamed(StrictQuery):
     source: Annotated[str, Field(description="the site, such as anilist")]
     username: Annotated[
         str, Field(min_length=1, max_length=100, description="a username on that site")
     ]
+
+
+class UserQuery(_UserNamed, QueryOptions):
+    """The query of ``GET /api/v1/recommendations``."""
 
 
 class SimilarUsersQuery(UserQuery, SimilarUsersOptions):
     """The query of ``GET /api/v1/fans``."""
 
 
-class ForFanQuery(StrictQuery):
+class ForFanQuery(_UserNamed):
     """The query of ``GET /api/v1/anime/<id>/for``."""
 
-    source: Annotated[str, Field(description="the site, such as anilist")]
-    username: Annotated[
-        str, Field(min_length=1, max_length=100, description="a username on that site")
-    ]
     title: TitleChoice = Field(default_factory=default_title_language)
 
 
@@ -350,19 +319,13 @@ class SearchQuery(StrictQuery):
             description="a title, some of it, or what fans call it",
         ),
     ]
-    limit: Annotated[
-        int, Field(ge=1, le=50, description="a whole number from 1 to 50"), PARSE_INT
-    ] = DEFAULT_SEARCH_LIMIT
+    limit: Annotated[int, _whole(1, 50), PARSE_INT] = DEFAULT_SEARCH_LIMIT
 
 
 class SimilarQuery(StrictQuery):
     """The query of ``GET /api/v1/anime/<id>/similar``."""
 
-    top: Annotated[
-        int,
-        Field(ge=1, le=MAX_SIMILAR, description=f"a whole number from 1 to {MAX_SIMILAR}"),
-        PARSE_INT,
-    ] = DEFAULT_SIMILAR
+    top: Annotated[int, _whole(1, MAX_SIMILAR), PARSE_INT] = DEFAULT_SIMILAR
     type: Types = ()
     genre: Genres = ()
     rating: MaxRating = None
