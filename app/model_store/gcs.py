@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,7 @@ from app.model_store.remote import (
     READ_DEADLINE,
     READ_SECONDS,
     AccessDeniedError,
-    BoundedBuffer,
-    BoundedFile,
+    BoundedWriter,
     MissingObjectError,
     RemoteFolder,
     run_with_deadline,
@@ -51,12 +51,12 @@ class BucketFolder(RemoteFolder):
 
     def read(self, name: str) -> bytes:
         """Return the content of a small object."""
-        url = self.object_url(name)
-        content = BoundedBuffer(MAX_MANIFEST_BYTES, url)
+        content = BytesIO()
+        stream = BoundedWriter(content, MAX_MANIFEST_BYTES, self.object_url(name))
         blob, options = self.bucket.blob(self.object_name(name)), self.request_options()
         with self.translate_errors(name):
             seconds = self.retry_timeout + READ_DEADLINE
-            run_with_deadline(lambda: blob.download_to_file(content, **options), seconds)
+            run_with_deadline(lambda: blob.download_to_file(stream, **options), seconds)
         return content.getvalue()
 
     def resume_download(self, name: str, file: Path, size: int) -> None:
@@ -64,7 +64,7 @@ class BucketFolder(RemoteFolder):
         from google.api_core.exceptions import RequestRangeNotSatisfiable
 
         with file.open("ab") as opened, self.translate_errors(name):
-            stream = BoundedFile(opened, size, self.object_url(name))
+            stream = BoundedWriter(opened, size, self.object_url(name))
             offset = opened.tell()
             blob = self.bucket.blob(self.object_name(name))
             try:

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from io import BytesIO
 from pathlib import Path
 from threading import Thread
 from typing import Any, BinaryIO, Self, TypeVar
@@ -92,22 +91,7 @@ def run_with_deadline(function: Callable[[], ResultT], seconds: float) -> Result
     return done.result(seconds)
 
 
-class BoundedBuffer(BytesIO):
-    """What an object holds, up to a size."""
-
-    def __init__(self, max_bytes: int, url: str) -> None:
-        super().__init__()
-        self._max_bytes = max_bytes
-        self._url = url
-
-    def write(self, data: Any) -> int:
-        """Keep some more; ArtifactError when it is too much."""
-        if self.tell() + len(data) > self._max_bytes:
-            raise _too_large(self._url, self._max_bytes)
-        return super().write(data)
-
-
-class BoundedFile:
+class BoundedWriter:
     """A file that is written to, up to a size."""
 
     def __init__(self, file: BinaryIO, max_bytes: int, url: str) -> None:
@@ -118,12 +102,10 @@ class BoundedFile:
     def write(self, data: bytes) -> int:
         """Write some more; ArtifactError when it is too much."""
         if self._file.tell() + len(data) > self._max_bytes:
-            raise _too_large(self._url, self._max_bytes)
+            raise ArtifactError(
+                f"{self._url}: larger than {self._max_bytes:,} bytes; publish the model again."
+            )
         return self._file.write(data)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
-
-
-def _too_large(url: str, max_bytes: int) -> ArtifactError:
-    return ArtifactError(f"{url}: larger than {max_bytes:,} bytes; publish the model again.")

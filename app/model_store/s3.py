@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,7 @@ from app.model_store.remote import (
     READ_DEADLINE,
     READ_SECONDS,
     AccessDeniedError,
-    BoundedBuffer,
-    BoundedFile,
+    BoundedWriter,
     MissingObjectError,
     RemoteFolder,
     run_with_deadline,
@@ -45,10 +45,11 @@ class S3Folder(RemoteFolder):
 
     def read(self, name: str) -> bytes:
         """Return the content of a small object."""
-        content = BoundedBuffer(MAX_MANIFEST_BYTES, self.object_url(name))
+        content = BytesIO()
+        stream = BoundedWriter(content, MAX_MANIFEST_BYTES, self.object_url(name))
         with self.translate_errors(name):
             seconds = self.retry_timeout + READ_DEADLINE
-            run_with_deadline(lambda: self._copy(name, content), seconds)
+            run_with_deadline(lambda: self._copy(name, stream), seconds)
         return content.getvalue()
 
     def resume_download(self, name: str, file: Path, size: int) -> None:
@@ -58,12 +59,12 @@ class S3Folder(RemoteFolder):
         with file.open("ab") as opened, self.translate_errors(name):
             offset = opened.tell()
             try:
-                self._copy(name, BoundedFile(opened, size, self.object_url(name)), offset)
+                self._copy(name, BoundedWriter(opened, size, self.object_url(name)), offset)
             except ClientError as error:
                 if _status(error) != NOT_SATISFIABLE or not offset:
                     raise  # else the object is no longer than that
 
-    def _copy(self, name: str, target: BoundedBuffer | BoundedFile, offset: int = 0) -> None:
+    def _copy(self, name: str, target: BoundedWriter, offset: int = 0) -> None:
         part = {"Range": f"bytes={offset}-"} if offset else {}
         found = self.client.get_object(Bucket=self.bucket, Key=self.object_name(name), **part)
         with closing(found["Body"]) as body:
