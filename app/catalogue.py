@@ -10,7 +10,8 @@ import gzip
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -49,6 +50,11 @@ class TitleLanguage(StrEnum):
     NATIVE = "native"
 
 
+_TITLE_COLUMNS = {
+    TitleLanguage.ROMAJI: "title",
+    TitleLanguage.ENGLISH: "title_english",
+    TitleLanguage.NATIVE: "title_native",
+}
 RelationKind = Literal["sequel", "prequel", "summary", "side_story", "alternative", "spin_off"]
 """What an anime is to another."""
 
@@ -111,7 +117,8 @@ class Anime:
 
     Of its series ``franchise_id``, it has the place ``watch_order``; ``is_extra`` is no way in, and
     ``is_inferred`` says that the title alone puts it there. It is the ``relation_kind`` ("sequel")
-    of ``relation_id``. ``tvdb_id`` is that of the series that it is a season of.
+    of ``relation_id``. ``tvdb_id`` is that of the series that it is a season of. ``title`` is
+    what it is called by, ``title_romaji`` the romanised one where that is another.
     """
 
     anime_id: int
@@ -144,6 +151,7 @@ class Anime:
     kitsu_id: int | None = None
     tvdb_id: int | None = None
     source: str | None = None
+    title_romaji: str | None = None
 
     @property
     def url(self) -> str:
@@ -156,15 +164,18 @@ class Anime:
         number = numbers.get(site or "")
         return f"{SITE_ANIME_URLS[site]}{number}" if site and number else self.url
 
-    def display_title(self, language: TitleLanguage) -> str:
-        """Return the title in a language; the romanised one where there is none in it."""
-        return _choose_title(language, self.title, self.title_english, self.title_native)
+    def called(self, language: TitleLanguage) -> Anime:
+        """Return it by its title in a language, where it has one."""
+        found = getattr(self, _TITLE_COLUMNS[language])
+        if not found or found == self.title:
+            return self
+        return replace(self, title=found, title_romaji=self.title)
 
-    def alternate_title(self, language: TitleLanguage) -> str | None:
-        """Return another title, unless it is the same but for case, punctuation and a letter."""
-        shown = self.display_title(language)
-        others = (self.title, self.title_english)
-        return next((each for each in others if each and _is_another(each, shown)), None)
+    @property
+    def other_title(self) -> str | None:
+        """Another title, unless it is the same but for case, punctuation and a letter."""
+        others = (self.title_romaji, self.title_english)
+        return next((each for each in others if each and _is_another(each, self.title)), None)
 
 
 class _Rows(dict[int, int]):
@@ -189,8 +200,21 @@ class Catalogue:
         }
         self.has_tvdb_ids = any(self._columns["tvdb_id"])
         self._row_by_id = _Rows((anime_id, row) for row, anime_id in enumerate(columns["anime_id"]))
-        self._series: dict[int, list[int]] | None = None
+        self._series: dict[int, list[int]] = {}
+        self._by_language = {TitleLanguage.ROMAJI: self}
+        self._speak(TitleLanguage.ROMAJI)
+
+    def _speak(self, language: TitleLanguage) -> None:
+        self.language = language
         self._cached_anime = lru_cache(ANIME_CACHE_SIZE)(self._read_anime)
+
+    def in_language(self, language: TitleLanguage) -> Catalogue:
+        """Return the same catalogue, in which anime are called by their titles in a language."""
+        if language not in self._by_language:
+            other = copy(self)
+            other._speak(language)
+            self._by_language[language] = other
+        return self._by_language[language]
 
     @classmethod
     def open(cls, path: Path) -> Catalogue:
@@ -242,25 +266,24 @@ class Catalogue:
             values["age_rating"] = AgeRating(values["age_rating"])
         if values["picture"]:
             values["picture"] = expand_picture_url(values["picture"])
-        return Anime(**values)
+        return Anime(**values).called(self.language)
 
-    def title(self, anime_id: int, language: TitleLanguage = TitleLanguage.ROMAJI) -> str:
-        """Return the title alone, for sentences, as `Anime.display_title`."""
+    def title(self, anime_id: int) -> str:
+        """Return the title alone, for sentences."""
         row = self._row_by_id.get(anime_id)
         if row is None:
             return f"Anime {anime_id}"
-        names = ("title", "title_english", "title_native")
-        return _choose_title(language, *(self._columns[name][row] for name in names))
+        return str(self._columns[_TITLE_COLUMNS[self.language]][row] or self._columns["title"][row])
 
     def series(self, anime_id: int) -> list[int]:
         """Return the ids of an anime's series in the order of watching; none if it is alone."""
-        if self._series is None:
+        if not self._series:
             names = ("franchise_id", "watch_order", "anime_id")
             series: dict[int, list[int]] = {}
             rows = zip(*(self._columns[name] for name in names), strict=True)
             for group, _, member in sorted(row for row in rows if None not in row):
                 series.setdefault(group, []).append(member)
-            self._series = series
+            self._series.update(series)  # of the catalogue in every language
         group = self.get_anime(anime_id).franchise_id
         return [] if group is None else self._series.get(group, [])
 
@@ -273,13 +296,6 @@ class Catalogue:
         """Map ids of another site (``anilist`` or ``kitsu``) to MyAnimeList ids."""
         theirs, ours = self._columns[f"{site}_id"], self._columns["anime_id"]
         return {foreign: own for foreign, own in zip(theirs, ours, strict=True) if foreign}
-
-
-def _choose_title(
-    language: TitleLanguage, romaji: str, english: str | None, native: str | None
-) -> str:
-    found = {TitleLanguage.ENGLISH: english, TitleLanguage.NATIVE: native}.get(language)
-    return found or romaji
 
 
 def _is_another(title: str, shown: str) -> bool:

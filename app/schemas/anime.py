@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field
 
 from app.age_rating import AgeRating
-from app.catalogue import Anime, Catalogue, RelationKind, TitleLanguage
+from app.catalogue import Anime, Catalogue, RelationKind
 from app.recommender import EngineName
 from app.schemas.base import SIX_DIGITS, Count, Rounded, Schema, Score
 
@@ -46,26 +46,18 @@ class AnimeRelation(AnimeTitle):
     relation: RelationKind | None
 
     @classmethod
-    def of_anime(
-        cls,
-        anime: Anime,
-        catalogue: Catalogue,
-        *,
-        title_language: TitleLanguage = TitleLanguage.ROMAJI,
-    ) -> Self | None:
+    def of_anime(cls, anime: Anime, catalogue: Catalogue) -> Self | None:
         """Describe what an anime is to which other; None where nothing is known."""
         if anime.relation_id is None:
             return None
-        return cls.between(anime, anime.relation_id, catalogue, title_language=title_language)
+        return cls.between(anime, anime.relation_id, catalogue)
 
     @classmethod
-    def between(
-        cls, anime: Anime, other: int, catalogue: Catalogue, *, title_language: TitleLanguage
-    ) -> Self:
+    def between(cls, anime: Anime, other: int, catalogue: Catalogue) -> Self:
         """Describe what an anime is to another one."""
         return cls(
             anime_id=other,
-            title=catalogue.title(other, title_language),
+            title=catalogue.title(other),
             relation=anime.relation_kind if anime.relation_id == other else None,
         )
 
@@ -109,13 +101,11 @@ class RankedAnime(AnimePreview, Ranked):
     rating_inferred: RatingInferred
 
 
-def summary_fields(
-    anime: Anime, *, title_language: TitleLanguage = TitleLanguage.ROMAJI
-) -> dict[str, Any]:
+def summary_fields(anime: Anime) -> dict[str, Any]:
     """Build the fields of an `AnimeSummary`."""
     return {
         "anime_id": anime.anime_id,
-        "title": anime.display_title(title_language),
+        "title": anime.title,
         "title_english": anime.title_english,
         "title_native": anime.title_native,
         "type": anime.type,
@@ -127,12 +117,10 @@ def summary_fields(
     }
 
 
-def preview_fields(
-    anime: Anime, *, title_language: TitleLanguage = TitleLanguage.ROMAJI, source: str | None = None
-) -> dict[str, Any]:
+def preview_fields(anime: Anime, *, source: str | None = None) -> dict[str, Any]:
     """Build the fields of an `AnimePreview` for who has a list on ``source``."""
     return {
-        **summary_fields(anime, title_language=title_language),
+        **summary_fields(anime),
         "picture": anime.picture,
         "url": anime.url_on(source),
         "mal_url": anime.url,
@@ -140,12 +128,7 @@ def preview_fields(
 
 
 def ranked_fields(
-    rank: int,
-    anime_id: int,
-    catalogue: Catalogue,
-    *,
-    title_language: TitleLanguage = TitleLanguage.ROMAJI,
-    source: str | None = None,
+    rank: int, anime_id: int, catalogue: Catalogue, *, source: str | None = None
 ) -> dict[str, Any]:
     """Build the fields of a `RankedAnime` for who has a list on ``source``."""
     anime = catalogue.get_anime(anime_id)
@@ -155,7 +138,7 @@ def ranked_fields(
         "themes": list(anime.themes),
         "age_rating": anime.age_rating,
         "rating_inferred": bool(anime.rating_inferred),
-        **preview_fields(anime, title_language=title_language, source=source),
+        **preview_fields(anime, source=source),
     }
 
 

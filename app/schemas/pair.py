@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field
 
-from app.catalogue import Catalogue, TitleLanguage
+from app.catalogue import Catalogue
 from app.recommender import EngineName, GroupResult, SortOrder
 from app.recommender.group import GroupRecommendation, Suggestion
 from app.recommender.user_similarity import SharedItem, UserSimilarity
@@ -65,21 +65,17 @@ class GroupRecommendationSchema(RankedAnime):
     more_of_franchise: Count
 
     @classmethod
-    def build(
-        cls, item: GroupRecommendation, catalogue: Catalogue, *, title_language: TitleLanguage
-    ) -> Self:
+    def build(cls, item: GroupRecommendation, catalogue: Catalogue) -> Self:
         """Describe one recommendation for both."""
         return cls(
-            **ranked_fields(item.rank, item.anime_id, catalogue, title_language=title_language),
+            **ranked_fields(item.rank, item.anime_id, catalogue),
             match=item.match,
             fans=[
                 MemberScoreSchema(
                     match=each.match,
                     predicted_score=each.predicted_score,
                     planned=each.planned,
-                    because=ContributionSchema.from_contributions(
-                        each.contributions, catalogue, title_language=title_language
-                    ),
+                    because=ContributionSchema.from_contributions(each.contributions, catalogue),
                 )
                 for each in item.members
             ],
@@ -94,11 +90,9 @@ class SharedItemSchema(AnimeTitle):
     apart: Rounded
 
     @classmethod
-    def build(
-        cls, item: SharedItem, catalogue: Catalogue, *, title_language: TitleLanguage
-    ) -> Self:
+    def build(cls, item: SharedItem, catalogue: Catalogue) -> Self:
         """Describe an anime that both scored."""
-        title = catalogue.title(item.anime_id, title_language)
+        title = catalogue.title(item.anime_id)
         return cls(
             anime_id=item.anime_id, title=title, scores=list(item.scores), apart=item.difference
         )
@@ -112,13 +106,11 @@ class SuggestionSchema(AnimeTitle):
     predicted_score: Score
 
     @classmethod
-    def build(
-        cls, item: Suggestion, catalogue: Catalogue, *, title_language: TitleLanguage
-    ) -> Self:
+    def build(cls, item: Suggestion, catalogue: Catalogue) -> Self:
         """Describe an anime that one of the two loved."""
         return cls(
             anime_id=item.anime_id,
-            title=catalogue.title(item.anime_id, title_language),
+            title=catalogue.title(item.anime_id),
             score=item.score,
             match=item.match,
             predicted_score=item.predicted_score,
@@ -147,24 +139,16 @@ class PairRecommendationsResponse(Schema):
         result: GroupResult,
         members: list[PairMemberSchema],
         catalogue: Catalogue,
-        *,
-        title_language: TitleLanguage = TitleLanguage.ROMAJI,
         **further: Any,
     ) -> Self:
         """Describe an answer for two; ``further`` are ``relax`` and ``ceiling``."""
         comparison = result.comparison
         favourites, disagreements = (
-            [
-                SharedItemSchema.build(each, catalogue, title_language=title_language)
-                for each in items
-            ]
+            [SharedItemSchema.build(each, catalogue) for each in items]
             for items in (comparison.favourites, comparison.disagreements)
         )
         first, second = (
-            [
-                SuggestionSchema.build(each, catalogue, title_language=title_language)
-                for each in items
-            ]
+            [SuggestionSchema.build(each, catalogue) for each in items]
             for items in result.suggestions
         )
         return cls(
@@ -174,8 +158,7 @@ class PairRecommendationsResponse(Schema):
             fans=members,
             likeness=UserSimilaritySchema.build(comparison.similarity),
             recommendations=[
-                GroupRecommendationSchema.build(item, catalogue, title_language=title_language)
-                for item in result.recommendations
+                GroupRecommendationSchema.build(item, catalogue) for item in result.recommendations
             ],
             favourites=favourites,
             disagreements=disagreements,

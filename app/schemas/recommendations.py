@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field
 
 from app.age_rating import AgeRating
-from app.catalogue import Catalogue, TitleLanguage
+from app.catalogue import Catalogue
 from app.lists.entry import ListChannel
 from app.recommender import (
     Contribution,
@@ -35,17 +35,13 @@ class ContributionSchema(AnimeTitle):
 
     @classmethod
     def from_contributions(
-        cls,
-        contributions: Iterable[Contribution],
-        catalogue: Catalogue,
-        *,
-        title_language: TitleLanguage,
+        cls, contributions: Iterable[Contribution], catalogue: Catalogue
     ) -> list[Self]:
         """Describe the entries of a list that a number was made from."""
         return [
             cls(
                 anime_id=each.anime_id,
-                title=catalogue.title(each.anime_id, title_language),
+                title=catalogue.title(each.anime_id),
                 score=each.score,
                 weight=each.weight,
             )
@@ -113,18 +109,11 @@ class RecommendationSchema(RankedAnime):
 
     @classmethod
     def build(
-        cls,
-        item: RecommendedItem,
-        catalogue: Catalogue,
-        *,
-        title_language: TitleLanguage,
-        source: str | None = None,
+        cls, item: RecommendedItem, catalogue: Catalogue, *, source: str | None = None
     ) -> Self:
         """Describe one recommendation for who has a list on ``source``."""
         return cls(
-            **ranked_fields(
-                item.rank, item.anime_id, catalogue, title_language=title_language, source=source
-            ),
+            **ranked_fields(item.rank, item.anime_id, catalogue, source=source),
             match=item.match,
             moved_by=item.moved_by,
             moved_for=None if item.moved_reason is None else MovedFor(item.moved_reason),
@@ -132,18 +121,11 @@ class RecommendationSchema(RankedAnime):
             expected_score=item.expected_score,
             predicted_score=item.predicted_score,
             expected_error=item.expected_error,
-            because=ContributionSchema.from_contributions(
-                item.contributions, catalogue, title_language=title_language
-            ),
+            because=ContributionSchema.from_contributions(item.contributions, catalogue),
             rest=item.residual,
             follows=None
             if item.follows is None
-            else AnimeRelation.between(
-                catalogue.get_anime(item.anime_id),
-                item.follows,
-                catalogue,
-                title_language=title_language,
-            ),
+            else AnimeRelation.between(catalogue.get_anime(item.anime_id), item.follows, catalogue),
             more_of_franchise=item.more_of_franchise,
             few_fans=item.rarely_listed,
         )
@@ -227,7 +209,6 @@ class RecommendationsResponse(Schema):
         result: RecommendationResult,
         catalogue: Catalogue,
         *,
-        title_language: TitleLanguage = TitleLanguage.ROMAJI,
         site: str | None = None,
         **further: Any,
     ) -> Self:
@@ -243,9 +224,7 @@ class RecommendationsResponse(Schema):
             explained=result.explained_target,
             personal=result.is_personalized,
             recommendations=[
-                RecommendationSchema.build(
-                    item, catalogue, title_language=title_language, source=site
-                )
+                RecommendationSchema.build(item, catalogue, source=site)
                 for item in result.recommendations
             ],
             **further,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Self
 import numpy as np
 from pydantic import Field
 
-from app.catalogue import Catalogue, TitleLanguage
+from app.catalogue import Catalogue
 from app.recommender import EngineName, Model
 from app.recommender.user_neighbours import UserNeighbours
 from app.schemas.anime import AnimeTitle, RankedAnime, ranked_fields
@@ -74,7 +74,6 @@ class SimilarUsers(Schema):
         catalogue: Catalogue,
         engine: EngineName,
         *,
-        title_language: TitleLanguage = TitleLanguage.ROMAJI,
         first_rank: int = 1,
         site: str | None = None,
         **further: Any,
@@ -87,7 +86,7 @@ class SimilarUsers(Schema):
 
         def titles(positions: Sequence[int]) -> list[AnimeTitle]:
             ids = model.anime_id[np.array(positions[:MAX_TITLES], np.int64)].tolist()
-            return [AnimeTitle(anime_id=n, title=catalogue.title(n, title_language)) for n in ids]
+            return [AnimeTitle(anime_id=n, title=catalogue.title(n)) for n in ids]
 
         return cls(
             model=model.version,
@@ -107,11 +106,7 @@ class SimilarUsers(Schema):
             recommendations=[
                 NeighbourFavouriteSchema(
                     **ranked_fields(
-                        rank,
-                        int(model.anime_id[each.position]),
-                        catalogue,
-                        title_language=title_language,
-                        source=site,
+                        rank, int(model.anime_id[each.position]), catalogue, source=site
                     ),
                     lovers=each.supporters,
                     weight=each.weight,

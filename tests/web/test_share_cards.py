@@ -96,9 +96,10 @@ def test_a_japanese_page_has_a_japanese_picture(client: FlaskClient) -> None:
 def test_a_card_speaks_the_language_of_its_page(held: Library, language: str) -> None:
     rows = [(n, 9.0 - at % 4, int(WatchStatus.COMPLETED)) for at, n in enumerate(IDS[:12])]
     result = recommend(held.model, UserList.from_entries(rows))
-    answer = RecommendationsResponse.build(result, held.catalogue)
+    native_titles = held.in_language(TitleLanguage.NATIVE)
+    answer = RecommendationsResponse.build(result, native_titles.catalogue)
     current_language.set(language)
-    card = build_taste_card(held, result, answer, "Hana", title_language=TitleLanguage.NATIVE)
+    card = build_taste_card(native_titles, result, answer, "Hana")
     said = [*card.headings, card.verdict, card.explanation, *(row.label for row in card.rows)]
     japanese = re.compile("[ぁ-んァ-ン一-龠]")
     assert len(said) == 6

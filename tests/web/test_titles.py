@@ -207,7 +207,7 @@ def test_a_title_that_differs_by_a_letter_is_not_told_twice(
     romaji: str, english: str, told: str | None
 ) -> None:
     anime = Anime(1, romaji, title_english=english)
-    assert anime.alternate_title(TitleLanguage.ROMAJI) == told
+    assert anime.other_title == told
 
 
 @pytest.mark.parametrize(
@@ -221,9 +221,7 @@ def test_a_title_that_differs_by_a_letter_is_not_told_twice(
 def test_another_title_is_told_beside_the_one_shown(
     language: TitleLanguage, shown: str, below: str
 ) -> None:
-    anime = Anime(1, "Shingeki no Kyojin", "Attack on Titan", "進撃の巨人")
-    assert anime.display_title(language) == shown
-    assert anime.alternate_title(language) == below
-    unnamed = Anime(1, "Shingeki no Kyojin")
-    assert unnamed.display_title(language) == "Shingeki no Kyojin"
-    assert unnamed.alternate_title(language) is None
+    anime = Anime(1, "Shingeki no Kyojin", "Attack on Titan", "進撃の巨人").called(language)
+    assert (anime.title, anime.other_title) == (shown, below)
+    unnamed = Anime(1, "Shingeki no Kyojin").called(language)
+    assert (unnamed.title, unnamed.other_title) == ("Shingeki no Kyojin", None)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from app.catalogue import Anime, TitleLanguage
+from app.catalogue import Anime
 from app.web.presenters.cards import relation_text, site_links
-from app.web.presenters.shelves import PosterTile, build_tiles
 from app.web.requests.query import DEFAULT_SIMILAR
 from app.web.services.anime import (
     anime_stats,
@@ -21,11 +19,9 @@ from app.web.services.library import Library
 ALSO_LOVED_COUNT = 8
 
 
-def anime_page_context(
-    library: Library, anime: Anime, position: int, *, title_language: TitleLanguage
-) -> dict[str, Any]:
+def anime_page_context(library: Library, anime: Anime, position: int) -> dict[str, Any]:
     """Build what ``anime.html`` shows of the anime at ``position`` of the model (-1: not in it)."""
-    title, catalogue = anime.display_title(title_language), library.catalogue
+    catalogue = library.catalogue
     alike = find_similar_items(library, position, DEFAULT_SIMILAR)
 
     series = series_in_order(library, anime)
@@ -34,30 +30,19 @@ def anime_page_context(
         [each for each in series[series.index(anime) + 1 :] if not each.is_extra] if series else []
     )
 
-    def tiles(found: Iterable[Anime]) -> list[PosterTile]:
-        return build_tiles(found, title_language=title_language)
-
     loved = find_also_loved(library, position, ALSO_LOVED_COUNT)
     return {
         "anime": anime,
-        "title": title,
-        "other": anime.alternate_title(title_language),
-        "title_language": title_language,
+        "title_language": catalogue.language,
         "standing": anime_stats(library, position),
         "few_lists": library.model.parameters.rare_item_lists,
         "for_children": is_for_children(library, position),
         "anime_count": len(library.model),
-        "alike": {source: tiles(other for other, _ in items) for source, items in alike.items()},
-        "loved": tiles(catalogue.get_anime(each.anime_id) for each in loved),
+        "alike": {source: [other for other, _ in items] for source, items in alike.items()},
+        "loved": [catalogue.get_anime(each.anime_id) for each in loved],
         "details": library.details_cache.get_known(anime.anime_id),
-        "relation": relation_text(anime, catalogue, title_language=title_language),
-        "series": [
-            (
-                PosterTile.of(other, title_language=title_language),
-                relation_text(other, catalogue, title_language=title_language),
-            )
-            for other in series
-        ],
+        "relation": relation_text(anime, catalogue),
+        "series": [(other, relation_text(other, catalogue)) for other in series],
         "start_id": start,
         "next_id": following[0].anime_id if following else None,
         "links": site_links(anime),

@@ -124,7 +124,6 @@ def pair_answer(
         result,
         members,
         library.catalogue,
-        title_language=options.title,
         relax=_describe_relaxations(filtered.relaxations) or None,
         ceiling=_ceiling_schema(library, filtered.filters, options),
     )
@@ -136,13 +135,7 @@ def similar_users_export(
     """Answer with the users most like one, without saying whom."""
     engine = resolve_engine(library, options)
     return SimilarUsers.build(
-        found,
-        library.model,
-        library.catalogue,
-        engine,
-        title_language=options.title,
-        first_rank=options.offset + 1,
-        site=site,
+        found, library.model, library.catalogue, engine, first_rank=options.offset + 1, site=site
     )
 
 
@@ -155,7 +148,6 @@ def similar_users_answer(
         library.model,
         library.catalogue,
         resolve_engine(library, options),
-        title_language=options.title,
         first_rank=options.offset + 1,
         site=anime_list.source,
         source=anime_list.source,
@@ -270,7 +262,6 @@ def _build_answer(
     return response.build(
         filtered.result,
         library.catalogue,
-        title_language=options.title,
         relax=_relaxations_if_empty(filtered),
         ceiling=_ceiling_schema(library, filtered.filters, options),
         **further,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from app.catalogue import Anime, Catalogue, TitleLanguage
+from app.catalogue import Anime, Catalogue
 from app.lists import anilist, kitsu, shikimori
 from app.lists.entry import AnimeList
 from app.schemas.recommendations import MovedFor, RecommendationSchema
@@ -65,18 +65,14 @@ class FavouriteCard:
 
 
 def build_favourite_cards(
-    anime_list: AnimeList,
-    picks: Sequence[RecommendationSchema],
-    catalogue: Catalogue,
-    *,
-    title_language: TitleLanguage,
+    anime_list: AnimeList, picks: Sequence[RecommendationSchema], catalogue: Catalogue
 ) -> Iterable[FavouriteCard]:
     """Build the cards of the favourites in their user's order."""
     entries = {entry.anime_id: entry for entry in anime_list.entries}
     for anime_id in anime_list.favourites:
         entry, anime = entries[anime_id], catalogue.get_anime(anime_id)
         has_page = anime_id in catalogue
-        title = anime.display_title(title_language)
+        title = anime.title
         yield FavouriteCard(
             anime_id=anime_id,
             title=title if has_page else entry.title or title,
@@ -105,13 +101,11 @@ def source_link(anime: Anime, source: str) -> SiteLink:
     return "MyAnimeList" if url == anime.url else _SITE_NAMES[source], url
 
 
-def relation_text(
-    anime: Anime, catalogue: Catalogue, *, title_language: TitleLanguage
-) -> tuple[str, str] | None:
+def relation_text(anime: Anime, catalogue: Catalogue) -> tuple[str, str] | None:
     """Say what an anime is, as a message, and to which other: the title of that."""
     if anime.relation_id is None or anime.relation_kind not in RELATION_WORDS:
         return None
-    return RELATION_WORDS[anime.relation_kind], catalogue.title(anime.relation_id, title_language)
+    return RELATION_WORDS[anime.relation_kind], catalogue.title(anime.relation_id)
 
 
 def moved_text(item: RecommendationSchema, *, knows_series: bool) -> str | None:

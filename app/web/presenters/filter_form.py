@@ -117,7 +117,7 @@ class PageControls:
 
     def alternate_title(self, anime_id: int) -> str | None:
         """Return the title that is not shown as the first, if there is another."""
-        return self.catalogue.get_anime(anime_id).alternate_title(self.options.title)
+        return self.catalogue.get_anime(anime_id).other_title
 
     def ignore_link(self, anime_id: int, label: str) -> OptionLink:
         """Offer the picks as they would be if an anime did not stand on the list."""
@@ -341,17 +341,17 @@ def _mark_links(catalogue: Catalogue, options: QueryOptions) -> Iterable[OptionL
         )
     for anime_id in options.ignore:
         left = tuple(other for other in options.ignore if other != anime_id)
-        title = catalogue.title(anime_id, options.title)
+        title = catalogue.title(anime_id)
         label = gettext("Without your %(title)s", title=title)
         yield OptionLink(label, options.with_changes(ignore=left))
     for anime_id in options.hide:
         left = tuple(other for other in options.hide if other != anime_id)
-        title = catalogue.title(anime_id, options.title)
+        title = catalogue.title(anime_id)
         label = gettext("Hidden: %(title)s", title=title)
         yield OptionLink(label, options.with_changes(hide=left))
     for anime_id, score in options.seen:
         others = tuple(mark for mark in options.seen if mark[0] != anime_id)
-        title = catalogue.title(anime_id, options.title)
+        title = catalogue.title(anime_id)
         label = (
             gettext("Seen: %(title)s, %(score)s", title=title, score=score)
             if score

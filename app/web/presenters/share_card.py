@@ -8,7 +8,6 @@ from typing import TypeVar
 import numpy as np
 
 from app.card_images import ShareCard, Tile, TileRow
-from app.catalogue import TitleLanguage
 from app.recommender import GroupResult, RecommendationResult, UserProfile
 from app.schemas.anime import AnimeTitle
 from app.schemas.pair import PairRecommendationsResponse
@@ -40,18 +39,17 @@ def build_taste_card(
     answer: RecommendationsResponse,
     name: str | None,
     *,
-    title_language: TitleLanguage,
     is_example: bool = False,
 ) -> ShareCard:
     """Word the card of one fan; ``name`` is None where nobody knows whose list it is."""
     profile = result.profile
     taste = summarize_taste(library.model, library.attributes, profile)
     loved = [
-        _tile(library, anime_id, format_score(score), title_language=title_language)
+        _tile(library, anime_id, format_score(score))
         for anime_id, score in find_loved(library, profile, ROW_SIZE)
     ]
     picks = [
-        _tile(library, item.anime_id, _pick_badge(item, answer), title_language=title_language)
+        _tile(library, item.anime_id, _pick_badge(item, answer))
         for item in _for_everybody(library, answer.recommendations)
     ]
     own = gettext("A made-up fan’s taste") if is_example else gettext("My taste in anime")
@@ -74,8 +72,6 @@ def build_pair_card(
     result: GroupResult,
     answer: PairRecommendationsResponse,
     names: tuple[str, str],
-    *,
-    title_language: TitleLanguage,
 ) -> ShareCard:
     """Word the card of two fans."""
     one, other = names
@@ -83,7 +79,7 @@ def build_pair_card(
     seen = result.comparison.similarity.shared_seen
 
     def tile(anime_id: int, scores: Iterable[str]) -> Tile:
-        return _tile(library, anime_id, " · ".join(scores), title_language=title_language)
+        return _tile(library, anime_id, " · ".join(scores))
 
     loved = [
         tile(item.anime_id, map(format_score, item.scores))
@@ -128,14 +124,9 @@ def _rows(loved: tuple[str, list[Tile]], picks: tuple[str, list[Tile]]) -> tuple
     return tuple(row for row in rows if row.tiles)
 
 
-def _tile(library: Library, anime_id: int, badge: str, *, title_language: TitleLanguage) -> Tile:
+def _tile(library: Library, anime_id: int, badge: str) -> Tile:
     anime = library.catalogue.get_anime(anime_id)
-    titles = (
-        anime.display_title(title_language),
-        anime.title,
-        anime.title_english,
-        *anime.synonyms,
-    )
+    titles = (anime.title, anime.title_romaji, anime.title_english, *anime.synonyms)
     return Tile(anime_id, tuple(filter(None, titles)), badge)
 
 

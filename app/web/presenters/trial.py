@@ -123,21 +123,20 @@ def _answers(library: Library) -> Iterator[Schema]:
 
 
 def _pages(library: Library) -> Iterator[Any]:
+    library = library.in_language(TitleLanguage.ENGLISH)
     lists, options = _trial_lists(library), ResultsOptions(title=TitleLanguage.ENGLISH)
     filtered, pair = _recommendations(library), _for_pair(library)
-    answer = RecommendationsResponse.build(
-        filtered.result, library.catalogue, title_language=TitleLanguage.ENGLISH
-    )
+    answer = RecommendationsResponse.build(filtered.result, library.catalogue)
     yield build_results_page(library, filtered, answer, lists[0], options)
     estimates = estimate_items(library.model, trial_list(library.model))
     shelves = build_shelves(library, estimates, options, filtered.result)
-    yield build_shelf_sections(shelves, library.catalogue, title_language=TitleLanguage.ENGLISH)
+    yield build_shelf_sections(shelves, library.catalogue)
     yield known_anime(library, TRIAL_SIMILAR), season_anime(library)
     yield summarize_taste(library.model, library.attributes, filtered.result.profile)
     both = pair_answer(library, pair, lists, options)
     yield build_pair_page(library, pair, both, lists, ("one", "other"), options)
     for anime, position in _trial_anime(library):
-        yield anime_page_context(library, anime, position, title_language=TitleLanguage.ENGLISH)
+        yield anime_page_context(library, anime, position)
     yield load_model_quality(library.model)
     yield second_stage_result(library.model)
     yield build_worked_example(library, lists[0])

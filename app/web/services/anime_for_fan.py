@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from app.catalogue import Anime, TitleLanguage
+from app.catalogue import Anime
 from app.lists.entry import AnimeList
 from app.recommender import recommend
 from app.schemas.recommendations import AnimeForFanResponse, RecommendationSchema
@@ -17,13 +17,7 @@ from app.web.services.user_lists import to_user_list
 
 
 def judge_for_fan(
-    library: Library,
-    anime: Anime,
-    position: int,
-    anime_list: AnimeList,
-    username: str,
-    *,
-    title_language: TitleLanguage,
+    library: Library, anime: Anime, position: int, anime_list: AnimeList, username: str
 ) -> AnimeForFanResponse:
     """Judge the anime at ``position`` of the model (-1: not in it) for the fan of a list."""
     wish = QueryOptions(planned=PlannedMode.YES, extras=True, adult=True)
@@ -46,14 +40,12 @@ def judge_for_fan(
         source=anime_list.source,
         username=username,
         anime_id=anime.anime_id,
-        title=anime.display_title(title_language),
+        title=anime.title,
         personal=len(profile.input_position) > 0,
         seen=is_seen,
         planned=position >= 0 and bool(np.isin(position, profile.planned)),
         own_score=float(profile.score[rated[0]]) if len(rated) else None,
         recommendation=None
         if item is None
-        else RecommendationSchema.build(
-            item, library.catalogue, title_language=title_language, source=anime_list.source
-        ),
+        else RecommendationSchema.build(item, library.catalogue, source=anime_list.source),
     )

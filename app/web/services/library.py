@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import UserDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from app.age_rating import AgeRating
 from app.card_images import CardCache
-from app.catalogue import Anime, Catalogue, read_franchises
+from app.catalogue import Anime, Catalogue, TitleLanguage, read_franchises
 from app.details import DetailsCache, build_details_cache
 from app.facets import adult_mask
 from app.lists import ListSource, ServiceClients, build_list_sources
@@ -46,6 +46,10 @@ class Library:
     title_index: TitleIndex
     attributes: ItemAttributes
     rating_ceiling: AgeRating | None = None
+
+    def in_language(self, language: TitleLanguage) -> Library:
+        """Return the same library, in which anime are called by their titles in a language."""
+        return replace(self, catalogue=self.catalogue.in_language(language))
 
     def shown_mask(self, *, adult: bool) -> BoolArray:
         """Where an anime may be recommended, (n,) bool, with or without those for adults only."""

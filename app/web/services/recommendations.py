@@ -220,6 +220,4 @@ def recommend_on_site(
         result, _ = recommend_with_filters(library, user, options, there)
     known = library.model.find_positions(user_list.anime_id) >= 0
     count_list_entries(known, anime_list.unmapped)
-    return RecommendationsResponse.build(
-        result, library.catalogue, title_language=options.title, site=anime_list.source
-    )
+    return RecommendationsResponse.build(result, library.catalogue, site=anime_list.source)

@@ -41,7 +41,7 @@ def build_taste_filters(
         )
         yield make_filter(options, label, mask, "unusual")
     if options.like is not None:
-        title = library.catalogue.title(options.like, options.title)
+        title = library.catalogue.title(options.like)
         mask = like_mask(library, options.like)
         yield make_filter(options, gettext("Like %(title)s", title=title), mask, "like")
 

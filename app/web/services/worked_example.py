@@ -101,7 +101,7 @@ class WorkedExample:
 
 def build_worked_example(library: Library, anime_list: AnimeList) -> WorkedExample | None:
     """Work out the best match of a list, among new series; None if there is none."""
-    user_list = to_user_list(anime_list)
+    library, user_list = library.in_language(default_title_language()), to_user_list(anime_list)
     # Of a series that is on the list already, little more could be said than just that.
     wish = QueryOptions(new_series=True)
     found, _ = recommend_with_filters(library, estimate_for(library, user_list, wish), wish)
@@ -113,7 +113,7 @@ def build_worked_example(library: Library, anime_list: AnimeList) -> WorkedExamp
     match_terms = _match_terms(library, scores, position)
     return WorkedExample(
         anime_id=best.anime_id,
-        title=library.catalogue.title(best.anime_id, wish.title),
+        title=library.catalogue.title(best.anime_id),
         match_terms=match_terms,
         silent_count=len(scores.affinity.input_position) - len(match_terms),
         prior_term=PERCENT * float(scores.affinity.prior[position]),
@@ -142,7 +142,7 @@ def _match_terms(library: Library, scores: ItemScores, position: int) -> tuple[M
     return tuple(
         MatchTerm(
             anime_id=int(model.anime_id[source]),
-            title=library.catalogue.title(int(model.anime_id[source]), default_title_language()),
+            title=library.catalogue.title(int(model.anime_id[source])),
             score=given.get(source),
             input_weight=weight,
             weight=contribution / weight,
@@ -196,7 +196,7 @@ def _knn_breakdown(library: Library, scores: ItemScores, position: int) -> KnnBr
     neighbours = tuple(
         ItemNeighbour(
             anime_id=int(model.anime_id[source]),
-            title=library.catalogue.title(int(model.anime_id[source]), default_title_language()),
+            title=library.catalogue.title(int(model.anime_id[source])),
             score=given.get(source),
             baseline=given[source] - residual if source in given else None,
             residual=residual,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, abort, render_template, request
 
-from app.catalogue import Anime, TitleLanguage
+from app.catalogue import Anime
 from app.schemas.recommendations import AnimeForFanResponse
 from app.web.presenters.anime_page import anime_page_context
 from app.web.presenters.answers import anime_answer, details_answer, similar_anime_answer
@@ -25,6 +25,7 @@ from app.web.services.anime import (
     series_in_order,
 )
 from app.web.services.anime_for_fan import judge_for_fan
+from app.web.services.library import Library
 from app.web.services.user_lists import UserRef, fetch_list, get_source, resolve_user
 from app.web.state import get_library
 from app.web.views.responses import PUBLIC_HOUR, json_response, page_response
@@ -38,8 +39,9 @@ blueprint = Blueprint("anime", __name__)
 def show_anime(anime_id: int) -> Response:
     """Show the page of an anime."""
     anime, position = _find_or_404(anime_id)
-    title_language = parse_title_language(request.args)
-    context = anime_page_context(get_library(), anime, position, title_language=title_language)
+    language = parse_title_language(request.args)
+    library = get_library().in_language(language)
+    context = anime_page_context(library, anime.called(language), position)
     return page_response(render_template("anime.html", **context), PUBLIC_HOUR)
 
 
@@ -70,14 +72,15 @@ def get_similar_anime(anime_id: int) -> Response:
 @rate_limited(Cost.LIST)
 def show_anime_for_fan(anime_id: int) -> str:
     """Show the page of an anime, and whether it is for a fan."""
-    library, typed = get_library(), request.args
+    typed = request.args
     anime, position = _find_or_404(anime_id)
-    meant = resolve_user(library, typed.get("source", ""), typed.get("username", ""))
+    meant = resolve_user(get_library(), typed.get("source", ""), typed.get("username", ""))
     user = refer_to_user(meant.source, meant.username)
-    title_language = parse_title_language(typed)
-    context = anime_page_context(library, anime, position, title_language=title_language)
+    language = parse_title_language(typed)
+    library, anime = get_library().in_language(language), anime.called(language)
+    context = anime_page_context(library, anime, position)
     context["source"] = user.source.slug
-    context["verdict"] = _judge(anime, position, user, title_language=title_language)
+    context["verdict"] = _judge(library, anime, position, user)
     return render_template("anime.html", **context)
 
 
@@ -87,8 +90,9 @@ def get_anime_for_fan(anime_id: int) -> Response:
     """Answer whether an anime is for a fan."""
     anime, position = _find_or_404(anime_id)
     query = parse_query(ForFanQuery, request.args)
-    user = UserRef(get_source(get_library(), query.source), query.username)
-    return json_response(_judge(anime, position, user, title_language=query.title))
+    library, anime = get_library().in_language(query.title), anime.called(query.title)
+    user = UserRef(get_source(library, query.source), query.username)
+    return json_response(_judge(library, anime, position, user))
 
 
 @blueprint.get("/api/v1/details")
@@ -104,14 +108,10 @@ def get_details() -> Response:
     )
 
 
-def _judge(
-    anime: Anime, position: int, user: UserRef, *, title_language: TitleLanguage
-) -> AnimeForFanResponse:
+def _judge(library: Library, anime: Anime, position: int, user: UserRef) -> AnimeForFanResponse:
     anime_list = fetch_list(user)
     username = anime_list.username or user.username
-    return judge_for_fan(
-        get_library(), anime, position, anime_list, username, title_language=title_language
-    )
+    return judge_for_fan(library, anime, position, anime_list, username)
 
 
 def _find_or_404(anime_id: int) -> tuple[Anime, int]:

@@ -28,16 +28,12 @@ class FavouritesPage(ListPage):
 
     def render(self, anime_list: AnimeList, part: str | None = None) -> str:
         """Render the page, or only what comes after its frame."""
-        library, source, options = get_library(), self.user.source, self.options
+        source, options = self.user.source, self.options
+        library = get_library().in_language(options.title)
         user_list = to_user_list(anime_list)
         filtered = recommend_and_record(library, user_list, options, anime_list.unmapped)
-        catalogue, title_language = library.catalogue, options.title
-        answer = RecommendationsResponse.build(
-            filtered.result, catalogue, title_language=title_language
-        )
-        favourites = build_favourite_cards(
-            anime_list, answer.recommendations, catalogue, title_language=title_language
-        )
+        answer = RecommendationsResponse.build(filtered.result, library.catalogue)
+        favourites = build_favourite_cards(anime_list, answer.recommendations, library.catalogue)
         name = anime_list.username or self.user.username
         picks = "pages.show_user_recommendations"
         return render_template(

@@ -90,8 +90,8 @@ def show_pair_example() -> str | AnyResponse:
 @rate_limited(Cost.LIST)
 def get_pair_recommendations() -> Response:
     """Answer with what two users would both enjoy, and how alike they are."""
-    library = get_library()
     query = parse_query(PairQuery, request.args)
+    library = get_library().in_language(query.title)
     typed = {"source", "username", "with_source", "with_username"}
     lists = fetch_pair_lists(*resolve_pair(library, query.model_dump(include=typed)))
     filtered = recommend_for_pair(library, *lists, query)
@@ -117,13 +117,11 @@ def _respond(
     *,
     is_example: bool = False,
 ) -> str | AnyResponse:
-    library = get_library()
+    library = get_library().in_language(options.title)
     filtered = recommend_for_pair(library, *lists, options)
     answer = pair_answer(library, filtered, lists, options)
     if (shape := request.args.get("format")) in tuple(CardShape):
-        card = build_pair_card(
-            library, filtered.result, answer, names, title_language=options.title
-        )
+        card = build_pair_card(library, filtered.result, answer, names)
         return card_response(card, CardShape(shape), *lists)
     if "format" in request.args:
         return export_response(request.args["format"], answer)

@@ -8,7 +8,6 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.catalogue import TitleLanguage
 from app.title_search import MAX_QUERY_LENGTH
 from app.web.presenters.answers import search_answer
-from app.web.presenters.shelves import build_tiles
 from app.web.request_costs import Cost, rate_limited
 from app.web.requests.pick_list import add_pick, format_picks, parse_picks
 from app.web.requests.query import (
@@ -51,7 +50,7 @@ def show_picker() -> str | AnyResponse:
 
 
 def _render(picks: dict[int, int], query: str, language: TitleLanguage) -> str:
-    library = get_library()
+    library = get_library().in_language(language)
     found = library.search(query, DEFAULT_SEARCH_LIMIT)
     offered = known_anime(library, PICK_WALL, frozenset(picks)) if not query else []
     return render_template(
@@ -68,7 +67,7 @@ def _render(picks: dict[int, int], query: str, language: TitleLanguage) -> str:
             for anime_id, score in picks.items()
         ],
         picks=format_picks(picks),
-        wall_tiles=build_tiles(offered, title_language=language),
+        wall_tiles=offered,
     )
 
 

@@ -15,7 +15,7 @@ from app.lists.files import place_entries
 from app.schemas.recommendations import RecommendationsResponse
 from app.web.presenters.results import build_results_page
 from app.web.presenters.share_card import build_taste_card
-from app.web.presenters.shelves import build_shelf_sections, build_tiles
+from app.web.presenters.shelves import build_shelf_sections
 from app.web.presenters.taste_summary import summarize_taste
 from app.web.problems import problem_types_by_slug
 from app.web.request_costs import Cost, rate_limited
@@ -100,8 +100,8 @@ class UserResultsPage(ListPage):
 @rate_limited(Cost.PAGE)
 def show_home() -> Response:
     """Show where everything starts; ``?source=`` preselects a site."""
-    library = get_library()
     title_language = parse_title_language(request.args)
+    library = get_library().in_language(title_language)
     season, this_season = season_anime(library)
     account = account_context()
     page = render_template(
@@ -109,9 +109,9 @@ def show_home() -> Response:
         sources=library.sources,
         source=request.args.get("source", ""),
         title_language=title_language,
-        wall_tiles=build_tiles(known_anime(library, HOME_WALL), title_language=title_language),
+        wall_tiles=known_anime(library, HOME_WALL),
         season=season,
-        season_tiles=build_tiles(this_season, title_language=title_language),
+        season_tiles=this_season,
         anime=len(library.model),
         data_date=library.model.manifest.created[:10],
         **account,
@@ -231,7 +231,7 @@ def _respond_to_upload(
 def _render_or_export(
     anime_list: AnimeList, options: ResultsOptions, file_format: str | None, context: dict[str, Any]
 ) -> str | AnyResponse:
-    library, user_list = get_library(), to_user_list(anime_list)
+    library, user_list = get_library().in_language(options.title), to_user_list(anime_list)
     asked = options if options.surprise is None else options.with_changes(top=SURPRISES)
     if file_format == CALENDAR:
         # Of everything that is for the fan: the best of all times are rarely on air.
@@ -241,17 +241,10 @@ def _render_or_export(
     if options.surprise is not None:
         filtered = replace(filtered, result=draw_surprise(filtered.result, options.surprise))
     result = filtered.result
-    answer = RecommendationsResponse.build(
-        result, library.catalogue, title_language=options.title, site=anime_list.source
-    )
+    answer = RecommendationsResponse.build(result, library.catalogue, site=anime_list.source)
     if file_format in tuple(CardShape):
         card = build_taste_card(
-            library,
-            result,
-            answer,
-            context.get("name"),
-            title_language=options.title,
-            is_example=context.get("sample", False),
+            library, result, answer, context.get("name"), is_example=context.get("sample", False)
         )
         return card_response(card, CardShape(file_format), anime_list)
     if file_format in (ATOM, CALENDAR):
@@ -263,7 +256,7 @@ def _render_or_export(
         shelves = build_shelves(library, filtered.estimates, options, result)
     return render_template(
         "results.html",
-        shelves=build_shelf_sections(shelves, library.catalogue, title_language=options.title),
+        shelves=build_shelf_sections(shelves, library.catalogue),
         results=build_results_page(library, filtered, answer, anime_list, options),
         taste=summarize_taste(library.model, library.attributes, result.profile),
         page_query=to_page_query,

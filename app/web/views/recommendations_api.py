@@ -27,8 +27,8 @@ blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 @rate_limited(Cost.LIST)
 def get_user_recommendations() -> Response:
     """Recommend for the public list of a user of another site."""
-    library = get_library()
     query = parse_query(UserQuery, request.args)
+    library = get_library().in_language(query.title)
     anime_list = fetch_list(UserRef(get_source(library, query.source), query.username))
     user_list = to_user_list(anime_list)
     filtered = recommend_and_record(library, user_list, query, anime_list.unmapped)
@@ -42,7 +42,7 @@ def post_recommendations() -> Response:
     if not request.is_json:
         raise UnsupportedMediaType
     body = parse_body(read_whole_body(request), get_app_state().settings.max_list_length)
-    library = get_library()
+    library = get_library().in_language(body.title)
     filtered = recommend_and_record(library, body.user_list, body.options)
     return json_response(recommendations_answer(library, filtered, body.options))
 
@@ -53,7 +53,7 @@ def post_file() -> Response:
     """Recommend for the list in a file, which is the body itself."""
     request.max_content_length = MAX_UPLOAD_BYTES
     options = parse_query(QueryOptions, request.args)
-    library = get_library()
+    library = get_library().in_language(options.title)
     file_list = read_list_file(read_whole_body(request))
     anime_list = place_entries(file_list, library.catalogue, library.title_index)
     user_list = to_user_list(anime_list)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, abort, render_template, request
 
-from app.web.presenters.shelves import build_tiles
 from app.web.request_costs import Cost, rate_limited
 from app.web.requests.query import MAX_YEAR, MIN_YEAR, Season, parse_title_language
 from app.web.services.showcase import SeasonOfYear, anime_of_season, current_season
@@ -33,13 +32,13 @@ def show_season(year: int, name: str) -> Response:
 
 
 def _respond(when: SeasonOfYear) -> Response:
-    library = get_library()
     title_language = parse_title_language(request.args)
+    library = get_library().in_language(title_language)
     neighbours = [when.shifted(-1), when.shifted(1)]
     page = render_template(
         "season.html",
         when=when,
-        tiles=build_tiles(anime_of_season(library, when, MAX_SHOWN), title_language=title_language),
+        tiles=anime_of_season(library, when, MAX_SHOWN),
         neighbours=[each for each in neighbours if anime_of_season(library, each, 1)],
         sources=library.sources,
         title_language=title_language,

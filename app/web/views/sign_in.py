@@ -72,8 +72,7 @@ def add_to_plan(source: str) -> AnyResponse:
     number = request.form.get("anime_id", type=int) or abort(400)
     anime, _ = find_anime(get_library(), number) or abort(404)
     options = parse_page_query(parse_choice(request.form.get("page", "")), ResultsOptions)
-    title = anime.display_title(options.title)
-    flash(_add_to_plan(fan, sign_in, anime, title))
+    flash(_add_to_plan(fan, sign_in, anime.called(options.title)))
     return redirect(user_page_url(_PICKS, source, fan.name, options), 303)
 
 
@@ -112,16 +111,16 @@ def _take_verifier(site: ListSource) -> str:
     raise SignInFailed(source=site.name, reason=SignInReason.NOT_BEGUN)
 
 
-def _add_to_plan(fan: SignedInFan, sign_in: SignIn, anime: Anime, title: str) -> str:
+def _add_to_plan(fan: SignedInFan, sign_in: SignIn, anime: Anime) -> str:
     """Ask the site, and say what has become of it; raises ListError."""
-    told = {"title": title, "site": fan.source.name}
+    told = {"title": anime.title, "site": fan.source.name}
     site_id = getattr(anime, sign_in.id_field)
     if site_id is None:
-        raise TitleNotThere(source=fan.source.name, title=title)
+        raise TitleNotThere(source=fan.source.name, title=anime.title)
     try:
-        is_added = sign_in.add_to_plan(fan.token, site_id, title)
+        is_added = sign_in.add_to_plan(fan.token, site_id, anime.title)
     except SourceDown as error:
-        raise PlanNotSaved(source=fan.source.name, title=title, cause=error) from error
+        raise PlanNotSaved(source=fan.source.name, title=anime.title, cause=error) from error
     if is_added:
         return gettext("%(title)s is on your plan to watch on %(site)s.", **told)
     return gettext("%(title)s is on your list on %(site)s already, and stays as it is.", **told)

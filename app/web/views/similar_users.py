@@ -23,6 +23,7 @@ from app.web.requests.query import (
     parse_query,
     to_page_query,
 )
+from app.web.services.library import Library
 from app.web.services.recommendations import FilteredResult
 from app.web.services.similar_users import find_similar_users
 from app.web.services.user_lists import UserRef, fetch_list, get_source
@@ -45,10 +46,10 @@ blueprint = Blueprint("fans", __name__)
 def show_similar_users(source: str, username: str) -> str | AnyResponse:
     """Show users like a user of another site."""
     user = refer_to_user(get_source_or_404(source), username)
-    library = get_library()
-    if not library.model.training_users:
+    if not get_library().model.training_users:
         abort(404)
     options = parse_page_query(request.args, SimilarUsersOptions)
+    library = get_library().in_language(options.title)
     if SUBMITTED in request.args:
         return redirect(current_page_url(options), 303)
     anime_list = fetch_list(user)
@@ -56,28 +57,28 @@ def show_similar_users(source: str, username: str) -> str | AnyResponse:
     found = similar_users_export(library, filtered.result, options, anime_list.source)
     if "format" in request.args:
         return export_response(request.args["format"], found)
-    return _render(user, anime_list, filtered, found, options)
+    return _render(library, user, anime_list, filtered, found, options)
 
 
 @blueprint.get("/api/v1/fans")
 @rate_limited(Cost.LIST)
 def get_similar_users() -> Response:
     """Answer with the users most like a user, and what they loved."""
-    library = get_library()
     query = parse_query(SimilarUsersQuery, request.args)
+    library = get_library().in_language(query.title)
     anime_list = fetch_list(UserRef(get_source(library, query.source), query.username))
     found = find_similar_users(library, anime_list, query)
     return json_response(similar_users_answer(library, found.result, query, anime_list))
 
 
 def _render(
+    library: Library,
     user: UserRef,
     anime_list: AnimeList,
     filtered: FilteredResult[UserNeighbours],
     found: SimilarUsers,
     options: SimilarUsersOptions,
 ) -> str:
-    library = get_library()
     picks = "pages.show_user_recommendations"
     shown = len(found.recommendations)
     controls = control_fields(library, filtered, options, shown=shown, personal=False)

@@ -23,6 +23,7 @@ def get_series(source: str, username: str) -> Response:
     """Answer with the series; the options are those of the API."""
     library, user = get_library(), UserRef(get_source_or_404(source), username)
     options = parse_query(QueryOptions, request.args)
+    library = library.in_language(options.title)
     if not options.type:
         options = options.with_changes(type=SERIES_TYPES)
     if not library.catalogue.has_tvdb_ids:
