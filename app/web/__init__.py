@@ -24,7 +24,7 @@ from app.web.middleware import (
     template_globals,
 )
 from app.web.middleware import tracing as request_tracing
-from app.web.presenters import text
+from app.web.presenters import takeaway, text
 from app.web.requests.query import default_title_language, title_query
 from app.web.state import find_picture, open_app_state
 from app.web.template_cache import TemplateCache
@@ -78,7 +78,7 @@ def build_app(settings: AppSettings, version: str) -> Flask:
         template_folder=str(find_shipped("templates")),
         static_folder=str(find_shipped("static")),
     )
-    app.jinja_env.filters |= text.FILTERS | {"picture": find_picture}
+    app.jinja_env.filters |= text.FILTERS | takeaway.XML_FILTERS | {"picture": find_picture}
     app.jinja_env.globals |= {
         "default_title_language": default_title_language,
         "other_title_languages": text.other_title_languages,

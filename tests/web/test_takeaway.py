@@ -11,12 +11,20 @@ import pytest
 from flask.testing import FlaskClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jinja2 import Environment, FileSystemLoader
 
 from app.catalogue import Anime
 from app.lists.files import read_list_file
 from app.recommender import WatchStatus
 from app.schemas.recommendations import RecommendationSchema
-from app.web.presenters.takeaway import FeedPlace, parse_created, to_atom, to_calendar, to_mal_xml
+from app.shipped import find_shipped
+from app.web.presenters.takeaway import (
+    XML_FILTERS,
+    FeedPlace,
+    parse_created,
+    summarize_pick,
+    to_calendar,
+)
 from app.web.requests.query import Season
 from app.web.services.showcase import SeasonOfYear
 from tests.web.test_pages import page, shown_ids
@@ -27,6 +35,10 @@ PLACE = FeedPlace("fan", "https://h.example/x", "/x", datetime(2026, 11, 28, tzi
 TITLES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60) | (
     st.sampled_from(["]]>", "a & <b>", "\x00\x1f", "; , \\ \n", "鋼の錬金術師" * 9])
 )
+
+
+XML = Environment(loader=FileSystemLoader(find_shipped("templates")), autoescape=True)
+XML.filters |= XML_FILTERS
 
 
 def pick(anime_id: int, title: str = "T", *, kind: str | None = "TV") -> RecommendationSchema:
@@ -80,7 +92,7 @@ def test_picks_come_back_as_what_is_planned(client: FlaskClient) -> None:
 @given(st.lists(st.tuples(TITLES, st.sampled_from(["TV", None])), max_size=5))
 def test_any_title_survives_the_way_through_a_list_site(rows: list[tuple[str, str | None]]) -> None:
     picks = [pick(at, title, kind=kind) for at, (title, kind) in enumerate(rows, 1)]
-    entries = read_list_file(to_mal_xml(picks).encode()).entries
+    entries = read_list_file(XML.get_template("animelist.xml").render(picks=picks).encode()).entries
     assert [entry.mal_id for entry in entries] == [each.anime_id for each in picks]
     for entry, each in zip(entries, picks, strict=True):
         plain = re.sub("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "", each.title)
@@ -148,7 +160,9 @@ def test_a_calendar_has_what_begins_now_or_later() -> None:
 @given(st.lists(TITLES, min_size=1, max_size=4))
 def test_any_title_fits_into_feeds_and_calendars(titles: list[str]) -> None:
     picks = [pick(at, title) for at, title in enumerate(titles, 1)]
-    assert len(ElementTree.fromstring(to_atom(picks, PLACE)).findall(f"{ATOM}entry")) == len(titles)
+    feed = XML.get_template("feed.xml")
+    text = feed.render(picks=picks, place=PLACE, summary=summarize_pick)
+    assert len(ElementTree.fromstring(text).findall(f"{ATOM}entry")) == len(titles)
     anime = Anime(1, "A", year=2026, season="fall")
     text = to_calendar([(each, anime) for each in picks], NOW, replace(PLACE, owner=titles[0]))
     lines = text.encode().split(b"\r\n")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Response, abort, g, jsonify, request, url_for
+from flask import Response, abort, g, jsonify, render_template, request, url_for
 from werkzeug.urls import iri_to_uri
 
 from app.card_images import CardShape, ShareCard
@@ -14,8 +14,9 @@ from app.lists import ListSource
 from app.lists.entry import AnimeList
 from app.schemas.base import Schema, to_json
 from app.schemas.recommendations import RecommendationsResponse
+from app.translation import in_english
 from app.web.presenters.export import ExportedAnswer, to_csv
-from app.web.presenters.takeaway import FeedPlace, parse_created, to_atom, to_calendar, to_mal_xml
+from app.web.presenters.takeaway import FeedPlace, parse_created, summarize_pick, to_calendar
 from app.web.requests.query import QueryOptions, to_page_query
 from app.web.requests.values import InvalidQuery
 from app.web.services.showcase import current_season
@@ -55,7 +56,8 @@ def export_response(file_format: str, answer: ExportedAnswer) -> Response:
     elif file_format == "json":
         response = Response(to_json(answer, indent=1), mimetype="application/json")
     elif file_format == "xml":
-        response = Response(to_mal_xml(answer.recommendations), mimetype="application/xml")
+        text = render_template("animelist.xml", picks=answer.recommendations)
+        response = Response(text, mimetype="application/xml")
     else:
         known = ("csv", "json", "xml", "atom", "ics", "card", "tall")
         raise InvalidQuery.not_one_of("format", known)
@@ -79,11 +81,14 @@ def feed_response(
         created=parse_created(library.model.manifest.created),
     )
     if file_format == ATOM:
-        response = Response(to_atom(answer.recommendations, place), mimetype="application/atom+xml")
+        picks = answer.recommendations
+        with in_english():
+            text = render_template("feed.xml", picks=picks, place=place, summary=summarize_pick)
+        response = Response(text, mimetype="application/atom+xml")
     else:
         anime = (library.catalogue.get_anime(each.anime_id) for each in answer.recommendations)
-        picks = zip(answer.recommendations, anime, strict=True)
-        text = to_calendar(picks, current_season(library), place)
+        pairs = zip(answer.recommendations, anime, strict=True)
+        text = to_calendar(pairs, current_season(library), place)
         response = Response(text, mimetype="text/calendar")
     response.headers["Content-Disposition"] = f'inline; filename="hakken.{file_format}"'
     if not anime_list.is_private:
