@@ -83,7 +83,7 @@ def test_every_metric_is_described_with_its_labels() -> None:
         for each in vars(metrics).values()
         if isinstance(each, Counter | Gauge | Histogram)
     }
-    # Handed out as yes or no (`app.web.views.metrics`).
+    # Handed out as yes or no (`app.web.views.health`).
     here["hakken_upstream_resting"] = here.pop("hakken_upstream_resting_until")
     assert told == here
 

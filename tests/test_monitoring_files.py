@@ -45,7 +45,7 @@ def series() -> dict[str, set[str]]:
             found[f"{each._name}_total"] = labels
         if isinstance(each, Histogram):
             found |= {f"{each._name}_{end}": labels | {"le"} for end in ("bucket", "sum", "count")}
-    # Handed out as yes or no (`app.web.views.metrics`).
+    # Handed out as yes or no (`app.web.views.health`).
     found["hakken_upstream_resting"] = found.pop("hakken_upstream_resting_until")
     return found
 

@@ -1,4 +1,4 @@
-"""MyAnimeList through its official API v2, for operators who have a (free) client id."""
+"""MyAnimeList: its official API v2, for who has a (free) client id, and its own list pages."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 from pydantic import AliasChoices, AliasPath, BaseModel, BeforeValidator, Field
 
-from app.lists.entry import AnimeDetails, AnimeList, ListEntry
-from app.lists.errors import ListError, PrivateList, RateLimited, UnknownUser
+from app.lists.entry import AnimeDetails, AnimeList, ListChannel, ListEntry
+from app.lists.errors import ListError, NotFoundOrPrivate, PrivateList, RateLimited, UnknownUser
 from app.lists.http_client import HttpResponse
 from app.lists.normalize import (
     MAL_STATUS_CODES,
@@ -163,3 +163,39 @@ class MalReader(ListReader):
                 return reading.error(RateLimited, retry_after=reply.retry_after())
             return reading.error(PrivateList, or_refused=True)
         return reading.refusal(reply, self.refusals, said)
+
+
+PAGES_URL: Final = "https://myanimelist.net"
+PAGES_SIZE: Final = 300
+PAGES_SECONDS: Final = 60.0
+"""Seconds for a whole list: pages are asked for one every two seconds."""
+_ALL_STATUSES = "7"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MalPagesReader(ListReader):
+    """Lists on MyAnimeList from the JSON that a list page loads as it scrolls, which needs no key.
+
+    It is undocumented, so it is asked slowly, one request at a time, and an operator may turn it
+    off. The client's rate limit keeps the requests apart.
+    """
+
+    username_rule = USERNAME_RULE
+    channel = ListChannel.LIST_PAGES
+    # One answer stands for a name that is not there and for a list that is not shown.
+    refusals: ClassVar = dict.fromkeys((400, 403, 404), NotFoundOrPrivate)
+    base_url: str = PAGES_URL
+    deadline_s: float = PAGES_SECONDS
+
+    def _read(self, reading: ListRead[MalRow]) -> AnimeList:
+        url = f"{self.base_url}/animelist/{quote(reading.username, safe='')}/load.json"
+        offset = 0
+        while True:
+            query = {"offset": str(offset), "status": _ALL_STATUSES}
+            rows = reading.get_page(list[MalRow], url, query)
+            sent = len(rows) + reading.odd_on_page
+            if not reading.add({row.anime_id: row for row in rows}) or sent < PAGES_SIZE:
+                break
+            offset += sent
+        entries = tuple(row.to_entry() for row in reading.found_rows())
+        return AnimeList(source=SLUG, username=reading.username, entries=entries)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-from app.lists import anilist, jikan, kitsu, mal_pages, myanimelist, shikimori
+from app.lists import anilist, jikan, kitsu, myanimelist, shikimori
 from app.lists.entry import (
     AnimeDetails,
     AnimeList,
@@ -181,12 +181,12 @@ class _ListCacheBuilder:
         if by_jikan := self._jikan_reader(myanimelist.NAME, myanimelist.SLUG):
             readers.append(by_jikan)
         if settings.mal_web:
-            patience = mal_pages.DEADLINE_SECONDS
+            patience = myanimelist.PAGES_SECONDS
             limits = replace(settings.http_limits, max_throttle_wait=patience)
             url = settings.mal_web_url.rstrip("/")
             options = self._options(myanimelist.NAME, "mal-pages", url, limits)
             options["deadline_s"] = max(settings.deadline_s, patience)
-            readers.append(self._guarded(mal_pages.MalPagesReader(**options), "mal-pages"))
+            readers.append(self._guarded(myanimelist.MalPagesReader(**options), "mal-pages"))
         return self._cache(myanimelist.SLUG, *readers) if readers else None
 
     def build_anilist(self, anilist_to_mal: Mapping[int, int]) -> ListCache:

@@ -9,7 +9,7 @@ from functools import partial
 
 import requests
 
-from app.lists import anilist, kitsu, mal_pages, myanimelist, shikimori
+from app.lists import anilist, kitsu, myanimelist, shikimori
 from app.lists.http_client import HttpLimits, SourceClient, create_session
 from app.lists.list_cache import CacheTtl
 from app.observability.metrics import CIRCUIT_OPEN_UNTIL
@@ -49,7 +49,7 @@ class SourceSettings:
     mal_client_secret: str | None = None
     mal_web: bool = False
     mal_url: str = myanimelist.BASE_URL
-    mal_web_url: str = mal_pages.BASE_URL
+    mal_web_url: str = myanimelist.PAGES_URL
     anilist_client_id: str | None = None
     anilist_client_secret: str | None = None
     anilist_url: str = anilist.BASE_URL

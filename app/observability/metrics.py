@@ -1,4 +1,4 @@
-"""What Hakken counts and times, for Prometheus (`app.web.views.metrics` hands it out).
+"""What Hakken counts and times, for Prometheus (`app.web.views.health` hands it out).
 
 No label holds anything that a visitor chose: routes are patterns, and everything else is a small
 closed set. With ``PROMETHEUS_MULTIPROC_DIR`` set before the start (`gunicorn.conf.py` does) all

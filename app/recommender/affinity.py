@@ -22,7 +22,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.recommender import kernels
 from app.recommender.array_types import Float64Array, Int64Array
 from app.recommender.arrays import ItemMatrix
 from app.recommender.fold_in import UserProfile
@@ -58,15 +57,8 @@ def score_affinity(model: Model, profile: UserProfile) -> AffinityScores:
     for matrix, weight in matrices:
         if not weight:
             continue
-        value += kernels.weighted_row_sum(
-            profile.input_position,
-            profile.input_weight * weight,
-            matrix.indptr,
-            matrix.indices,
-            matrix.data,
-            matrix.scale,
-            len(model),
-        )
+        weights = profile.input_weight * weight
+        value += matrix.weighted_row_sum(profile.input_position, weights, len(model))
     lift = np.where(model.is_recent & (value > 0), recent_lift(model, profile, value), 1.0)
     return AffinityScores(
         value * lift, prior * lift, lift, profile.input_position, profile.input_weight, matrices
@@ -124,15 +116,8 @@ def affinity_contributions(affinity: AffinityScores, positions: Int64Array) -> F
     for matrix, weight in affinity.matrices:
         if not weight:
             continue
-        total += weight * kernels.dense_submatrix(
-            affinity.input_position,
-            positions,
-            matrix.indptr,
-            matrix.indices,
-            matrix.data,
-            matrix.scale,
-            len(affinity.value),
-        )
+        terms = matrix.dense_submatrix(affinity.input_position, positions, len(affinity.value))
+        total += weight * terms
     return total * affinity.input_weight * affinity.lift[positions, None]
 
 

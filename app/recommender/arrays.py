@@ -53,6 +53,20 @@ class ItemMatrix:
         """Return a matrix (n_items, n_items) without weights."""
         return cls(np.zeros(n_items + 1, np.int64), np.zeros(0, np.uint16), np.zeros(0, np.int16))
 
+    def weighted_row_sum(
+        self, rows: Int64Array, weights: Float64Array, columns: int
+    ) -> Float64Array:
+        """Add up some rows (r,), each times its weight (r,); (columns,)."""
+        return kernels.weighted_row_sum(
+            rows, weights, self.indptr, self.indices, self.data, self.scale, columns
+        )
+
+    def dense_submatrix(self, rows: Int64Array, columns: Int64Array, n: int) -> Float64Array:
+        """Return the weights at some rows and at some of ``n`` columns, (columns, rows)."""
+        return kernels.dense_submatrix(
+            rows, columns, self.indptr, self.indices, self.data, self.scale, n
+        )
+
     def column_entries(self, item: int) -> tuple[Int64Array, Float64Array]:
         """All rows with a weight for ``item``, and the weights, (r,) each: one scan, no copy."""
         at = np.flatnonzero(self.indices == item)

@@ -97,15 +97,8 @@ def predict_scores(model: Model, profile: UserProfile, affinity: AffinityScores)
     weight, user_factors, precision_cholesky = _entry_weights(
         score_model, row[known], deviation[known] / user_std
     )
-    close = score_model.close_covariance
-    close_mean = kernels.weighted_row_sum(
-        row[known],
-        weight,
-        close.indptr,
-        close.indices,
-        close.data,
-        close.scale,
-        len(score_model.item_factors),
+    close_mean = score_model.close_covariance.weighted_row_sum(
+        row[known], weight, len(score_model.item_factors)
     )
     t = n / (n + parameters.score_count_shrinkage)
     knn_term *= (parameters.knn_weight + parameters.knn_weight_gain * t) * user_std
@@ -171,9 +164,7 @@ def _entry_weights(
         return np.asarray(left - factors @ inner)
 
     def multiply_close(vector: Float64Array) -> Float64Array:
-        of_close = kernels.weighted_row_sum(
-            row, root * vector, close.indptr, close.indices, close.data, close.scale, n_rows
-        )
+        of_close = close.weighted_row_sum(row, root * vector, n_rows)
         return np.asarray(root * of_close[row])
 
     left = root * observed

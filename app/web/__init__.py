@@ -12,7 +12,7 @@ from app.lists.sign_in import MAX_STAY_SECONDS
 from app.observability import error_reports, tracing
 from app.settings import PROJECT_ROOT, AppSettings
 from app.shipped import find_shipped
-from app.web import errors
+from app.web import errors, templates
 from app.web.middleware import (
     clients,
     compression,
@@ -21,19 +21,16 @@ from app.web.middleware import (
     rate_limits,
     request_body,
     request_context,
-    template_globals,
 )
 from app.web.middleware import tracing as request_tracing
 from app.web.presenters import takeaway, text
 from app.web.requests.query import default_title_language, title_query
 from app.web.state import find_picture, open_app_state
-from app.web.template_cache import TemplateCache
 from app.web.views import (
     about,
     anime,
     favourites,
     health,
-    metrics,
     openapi,
     pair,
     picks,
@@ -62,7 +59,6 @@ VIEWS = (
     sign_in,
     openapi,
     health,
-    metrics,
     site_files,
 )
 
@@ -92,7 +88,7 @@ def build_app(settings: AppSettings, version: str) -> Flask:
     _init_middleware(app, settings)
     for view in VIEWS:
         app.register_blueprint(view.blueprint)
-    app.jinja_env.bytecode_cache = TemplateCache(app.jinja_env)
+    app.jinja_env.bytecode_cache = templates.TemplateCache(app.jinja_env)
     for name in [] if app.debug else app.jinja_env.list_templates(extensions=["html"]):
         app.jinja_env.get_template(name)  # compiled now, not for the first visitor
     return app
@@ -119,7 +115,7 @@ def _init_middleware(app: Flask, settings: AppSettings) -> None:
     request_tracing.init_app(app)
     language.init_app(app)
     errors.init_app(app)
-    template_globals.init_app(app, settings)
+    templates.init_app(app, settings)
     compression.init_app(app)
     headers.init_caching(app)
     headers.init_security(app, settings)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.lists import anilist, jikan, kitsu, mal_pages, myanimelist, shikimori
+from app.lists import anilist, jikan, kitsu, myanimelist, shikimori
 from app.lists.entry import AnimeList
 from app.lists.errors import (
     BadUsername,
@@ -54,7 +54,7 @@ SERVICES = [
     Service("mal", partial(myanimelist.MalReader, client_id="key"), "MyAnimeList", "myanimelist"),
     Service(
         "mal-web",
-        mal_pages.MalPagesReader,
+        myanimelist.MalPagesReader,
         "MyAnimeList",
         "myanimelist",
         private=NotFoundOrPrivate,

@@ -87,7 +87,7 @@ def test_the_voices_add_up_to_the_best_match(
 def test_the_terms_add_up_to_the_predicted_score(
     held: Library, example: WorkedExample, client: FlaskClient
 ) -> None:
-    values = [term.value for term in example.score_terms]
+    values = list(example.score_terms.values())
     item = answered(client, SortOrder.MATCH)[example.anime_id]
     assert sum(values) == pytest.approx(item["predicted_score"], abs=1e-5)
     taste = held.model.score_model
@@ -113,7 +113,7 @@ def test_the_neighbours_add_up_to_the_classic_score(
     places = model.anime_id.searchsorted(SCORED)
     apart = sum(10 - n % 5 - model.global_mean - model.item_bias[p] for n, p in enumerate(places))
     own = apart / (model.reg_user + len(SCORED))
-    terms = [term.value for term in found.baseline_terms]
+    terms = list(found.baseline_terms.values())
     assert terms == pytest.approx([model.global_mean, own, model.item_bias[at]])
     assert found.baseline == pytest.approx(sum(terms))
     assert 0 < len(found.neighbours) <= model.neighbour_count
@@ -149,7 +149,7 @@ def test_a_list_without_scores_has_voices_but_no_neighbours(held: Library) -> No
     assert found is not None
     assert found.knn is None
     assert {voice.score for voice in found.match_terms} == {None}
-    assert sum(term.value for term in found.score_terms) == pytest.approx(found.score)
+    assert sum(found.score_terms.values()) == pytest.approx(found.score)
 
 
 def test_the_page_shows_the_numbers_as_they_are(
@@ -160,8 +160,8 @@ def test_the_page_shows_the_numbers_as_they_are(
     for voice in example.match_terms:
         loudness = f"{voice.input_weight:.2f} × {voice.weight:.2f}"
         assert f"{voice.score:g} {loudness} {voice.contribution:+.2f}" in text
-    for term in example.score_terms:
-        assert f"{term.label} {term.value:+.2f}" in text
+    for label, value in example.score_terms.items():
+        assert f"{label} {value:+.2f}" in text
     assert example.knn is not None
     for near in example.knn.neighbours:
         assert f"= {near.residual:+.2f} {near.similarity:.3f} {near.product:+.3f}" in text

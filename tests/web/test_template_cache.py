@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from flask.templating import Environment
 
-from app.web.template_cache import TemplateCache
+from app.web.templates import TemplateCache
 
 
 def shown(templates: Path, kept: Path, **options: bool) -> str:

@@ -24,7 +24,7 @@ _HOST = re.compile(
 _MAX_HOST_LENGTH, _MAX_PORT = 260, 65535
 _BAD_HOST = "hakken.bad_host"
 _WITH_PORT = re.compile(r"\[?(?P<address>[0-9A-Fa-f:.]+?)\]?:[0-9]{1,5}")
-PROBE_ENDPOINTS = {"health.healthz", "health.readyz", "metrics.get_metrics"}
+PROBE_ENDPOINTS = {"health.healthz", "health.readyz", "health.get_metrics"}
 """What is asked by address rather than by name, by those who run this."""
 
 

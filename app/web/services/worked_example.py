@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,12 +22,8 @@ ITEM_BIAS_LABEL = mark("How much better than average fans find this anime")
 USER_BIAS_LABEL = mark("How much higher than others this fan scores")
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreTerm:
-    """A number that is added, and what it stands for: a message."""
-
-    label: str
-    value: float
+ScoreTerms = Mapping[str, float]
+"""Numbers that are added, by what they stand for: a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,7 @@ class KnnBreakdown:
     ``correction`` is ``product_sum`` over ``similarity_sum``.
     """
 
-    baseline_terms: tuple[ScoreTerm, ...]
+    baseline_terms: ScoreTerms
     baseline: float
     neighbours: tuple[ItemNeighbour, ...]
     product_sum: float
@@ -94,7 +91,7 @@ class WorkedExample:
     match: float
     moved_by: float
     match_percentile: float | None
-    score_terms: tuple[ScoreTerm, ...]
+    score_terms: ScoreTerms
     score: float
     knn: KnnBreakdown | None
 
@@ -152,7 +149,7 @@ def _match_terms(library: Library, scores: ItemScores, position: int) -> tuple[M
     )
 
 
-def _score_terms(library: Library, scores: ItemScores, position: int) -> tuple[ScoreTerm, ...]:
+def _score_terms(library: Library, scores: ItemScores, position: int) -> ScoreTerms:
     """Take the formula of `app.recommender.score_model` apart."""
     model, predicted, at = library.model, scores.score_prediction, np.array([position])
     affinity = float(scores.affinity.value[position] / scores.affinity.lift[position])
@@ -178,7 +175,7 @@ def _score_terms(library: Library, scores: ItemScores, position: int) -> tuple[S
     clamped = min(MAX_SCORE, max(MIN_SCORE, raw))
     if clamped != raw:
         terms[mark("Kept within 1 and 10")] = clamped - raw
-    return _to_terms(terms)
+    return terms
 
 
 def _knn_breakdown(library: Library, scores: ItemScores, position: int) -> KnnBreakdown | None:
@@ -212,7 +209,7 @@ def _knn_breakdown(library: Library, scores: ItemScores, position: int) -> KnnBr
         ITEM_BIAS_LABEL: float(model.item_bias[position]),
     }
     return KnnBreakdown(
-        baseline_terms=_to_terms(terms),
+        baseline_terms=terms,
         baseline=baseline,
         neighbours=neighbours,
         product_sum=sum(each.product for each in neighbours),
@@ -220,7 +217,3 @@ def _knn_breakdown(library: Library, scores: ItemScores, position: int) -> KnnBr
         correction=score - baseline,
         score=score,
     )
-
-
-def _to_terms(terms: dict[str, float]) -> tuple[ScoreTerm, ...]:
-    return tuple(ScoreTerm(label, value) for label, value in terms.items())

@@ -1,11 +1,16 @@
-"""For whoever runs Hakken: whether the process is up, and whether it can answer."""
+"""For whoever runs Hakken: whether the process is up, whether it can answer, and its counts."""
 
 from __future__ import annotations
 
+import hmac
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, Response, abort, request
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import Unauthorized
 
+from app.observability.metrics import AllWorkersCollector
 from app.web.presenters.health import describe_readiness
 from app.web.request_costs import unlimited
 from app.web.state import get_app_state
@@ -33,3 +38,23 @@ def readyz() -> tuple[dict[str, Any], int]:
         places=(state.settings.model, str(state.settings.model_cache_dir)),
     )
     return body, 200 if body["ready"] else 503
+
+
+@blueprint.get("/metrics")
+@unlimited
+def get_metrics() -> Response:
+    """Answer with all metrics of all workers; 404 unless it is turned on."""
+    settings = get_app_state().settings
+    if not settings.metrics:
+        abort(404)
+    if settings.metrics_token and not _token_matches(settings.metrics_token):
+        raise Unauthorized(
+            "The token of the metrics is needed.", www_authenticate=WWWAuthenticate("bearer")
+        )
+    return Response(generate_latest(AllWorkersCollector()), content_type=CONTENT_TYPE_LATEST)
+
+
+def _token_matches(token: str) -> bool:
+    given = request.authorization
+    sent = (given.token or "") if given and given.type == "bearer" else ""
+    return hmac.compare_digest(sent.encode(), token.encode())

@@ -1,18 +1,25 @@
-"""Compiled templates, kept beside compiled modules: compiling them takes a tenth of a start."""
+"""Templates: compiled ones are kept beside compiled modules; and addresses for them.
+
+Compiling takes a tenth of a start.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import sys
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+from flask import Flask, request, url_for
 from flask.templating import Environment
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
+from werkzeug.urls import iri_to_uri
 
 from app.recommender.atomic_writes import write_atomically
+from app.settings import AppSettings
 
 FOLDER = Path(__file__).with_name("__pycache__")
 """Whoever may write here may change the code itself, so nobody else can plant anything."""
@@ -49,3 +56,31 @@ class TemplateCache(BytecodeCache):
 
     def _file(self, bucket: Bucket) -> Path:
         return self._folder / f"{bucket.key}.jinja"
+
+
+YEAR_SECONDS = 365 * 24 * 3600
+
+
+def init_app(app: Flask, settings: AppSettings) -> None:
+    """Give templates ``asset("hakken.css")``, ``absolute(address)`` and ``here()``."""
+    folder = Path(app.static_folder or "")
+    public = str(settings.public_url).rstrip("/") if settings.public_url else None
+
+    def digest(name: str) -> str:
+        return hashlib.sha256((folder / name).read_bytes()).hexdigest()[:12]
+
+    known_digest = digest if app.debug else cache(digest)
+
+    def asset_url(name: str) -> str:
+        """Build an address that changes with the file, so that browsers may keep it for good."""
+        return url_for("static", filename=name, v=known_digest(name))
+
+    def absolute_url(address: str) -> str:
+        """Add the host: that of ``HAKKEN_PUBLIC_URL``, else the one that was asked."""
+        return (public or request.url_root.rstrip("/")) + iri_to_uri(address)
+
+    def current_url() -> str:
+        return absolute_url(request.full_path.rstrip("?"))
+
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = YEAR_SECONDS
+    app.jinja_env.globals |= {"asset": asset_url, "absolute": absolute_url, "here": current_url}
