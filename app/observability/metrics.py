@@ -10,8 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from threading import Lock
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
@@ -100,10 +99,10 @@ class _ActiveModelGauges:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._active: tuple[str, str, float] | None = None
+        self._active: tuple[str, datetime | None, float] | None = None
         os.register_at_fork(after_in_child=self._reset_after_fork)
 
-    def set_active(self, version: str, created: str, loaded: float) -> None:
+    def set_active(self, version: str, created: datetime | None, loaded: float) -> None:
         """Say that answers come from this model now, ``loaded`` then (seconds since the epoch)."""
         with self._lock:
             if self._active:
@@ -116,11 +115,8 @@ class _ActiveModelGauges:
             version, created, loaded = self._active
             MODEL_WORKERS.labels(version).set(1)
             MODEL_LOADED_AT.set(loaded)
-            with suppress(ValueError):  # a manifest may say anything
-                made = datetime.fromisoformat(created)
-                MODEL_CREATED_AT.set(
-                    (made if made.tzinfo else made.replace(tzinfo=UTC)).timestamp()
-                )
+            if created:
+                MODEL_CREATED_AT.set(created.timestamp())
 
     def _reset_after_fork(self) -> None:
         self._lock = Lock()

@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -79,6 +80,15 @@ class Manifest(_StrictSchema):
     metrics: dict[str, _Finite]
     files: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9]+)+$")], ManifestEntry]
     digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When the model was made, in UTC; None where the manifest does not say so as a date."""
+        try:
+            made = datetime.fromisoformat(self.created)
+        except ValueError:
+            return None
+        return made.astimezone(UTC) if made.tzinfo else made.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)

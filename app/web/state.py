@@ -72,7 +72,7 @@ class AppState:
 
 def _record_model_in_use(loaded_model: LoadedModel[Library]) -> None:
     manifest = loaded_model.content.model.manifest
-    ACTIVE_MODEL.set_active(manifest.version, manifest.created, loaded_model.loaded_at)
+    ACTIVE_MODEL.set_active(manifest.version, manifest.created_at, loaded_model.loaded_at)
 
 
 def open_app_state(settings: AppSettings, version: str, *, is_tried: bool = True) -> AppState:

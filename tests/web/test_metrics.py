@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -203,7 +204,8 @@ def test_the_newest_model_replaces_the_one_before(measured: Flask) -> None:
     client = measured.test_client()
     ready = client.get("/readyz").json
     assert ready is not None
-    ACTIVE_MODEL.set_active("another", "2026-01-02T03:04:05+00:00", 2e9)
+    created = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    ACTIVE_MODEL.set_active("another", created, 2e9)
     samples = Change(client).now()
     assert value(samples, "hakken_model_workers", version=ready["model"]) == 0
     assert value(samples, "hakken_model_workers", version="another") == 1

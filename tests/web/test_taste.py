@@ -42,7 +42,6 @@ def test_scores_are_counted(held: Library) -> None:
     assert found is not None
     assert [bar.count for bar in found.score_bars] == [1, 0, 0, 0, 0, 0, 1, 0, 0, 4]
     assert [bar.height for bar in found.score_bars] == [11, 0, 0, 0, 0, 0, 11, 0, 0, PLOT_HEIGHT]
-    assert found.plot_label == "4 × 10, 1 × 7, 1 × 1"
     assert found.mean_score == "7.9"
 
 

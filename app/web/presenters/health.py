@@ -33,12 +33,12 @@ def describe_readiness(
     if loaded_model is None:
         return {"ready": False, "reason": fault, **body}
     model = loaded_model.content.model
-    manifest = model.manifest
+    manifest, made = model.manifest, model.manifest.created_at
     return {
         "ready": True,
         "model": manifest.version,
         "created": manifest.created,
-        "age": _age_seconds(manifest.created),
+        "age": made and max(0, round((datetime.now(UTC) - made).total_seconds())),
         "loaded": _iso_time(loaded_model.loaded_at),
         "stale": fault is not None,
         **body,
@@ -59,14 +59,3 @@ def _iso_time(seconds: float | None) -> str | None:
     if seconds is None:
         return None
     return datetime.fromtimestamp(seconds, UTC).isoformat("T", "seconds")
-
-
-def _age_seconds(created: str) -> int | None:
-    """Seconds since a model was made; None if its manifest does not say so in a way we can read."""
-    try:
-        made = datetime.fromisoformat(created)
-    except ValueError:
-        return None
-    if made.tzinfo is None:
-        made = made.replace(tzinfo=UTC)
-    return max(0, round((datetime.now(UTC) - made).total_seconds()))

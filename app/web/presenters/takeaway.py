@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import NAMESPACE_URL, uuid5
 
@@ -57,15 +57,6 @@ def cdata(text: str) -> Markup:
 
 
 XML_FILTERS = {"printable": printable, "cdata": cdata}
-
-
-def parse_created(created: str) -> datetime:
-    """Read when a model was made; its first second where only a day is known."""
-    try:
-        found = datetime.fromisoformat(created)
-    except ValueError:
-        return datetime(1970, 1, 1, tzinfo=UTC)
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 @in_english()

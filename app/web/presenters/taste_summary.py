@@ -14,7 +14,7 @@ import numpy as np
 from app.age_rating import ADULT_GENRES
 from app.recommender import Model, UserProfile
 from app.recommender.array_types import Float64Array, Int64Array, IntArray
-from app.translation import format_number, gettext
+from app.translation import gettext
 from app.vocabulary import catalogue_word
 from app.web.services.filters import ItemAttributes
 
@@ -62,23 +62,6 @@ class TasteSummary:
     score_bars: tuple[ScoreBar, ...]
     genres: tuple[CategoryPreference, ...]
     decades: tuple[CategoryPreference, ...]
-
-    @property
-    def headline(self) -> str:
-        """The summary of the summary: what stands out, and the mean score."""
-        named = [each.name for each in self.genres[:2]]
-        named += [gettext("the %(decade)s", decade=each.name) for each in self.decades[:1]]
-        scores = gettext("average score %(mean)s", mean=self.mean_score) if self.mean_score else ""
-        return gettext("; ").join(filter(None, (gettext(", ").join(named), scores)))
-
-    @property
-    def plot_label(self) -> str:
-        """The plot in words."""
-        return gettext(", ").join(
-            f"{format_number(bar.count)} × {bar.score}"
-            for bar in self.score_bars[::-1]
-            if bar.count
-        )
 
 
 def summarize_taste(

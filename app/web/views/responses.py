@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,7 +17,7 @@ from app.schemas.base import Schema, to_json
 from app.schemas.recommendations import RecommendationsResponse
 from app.translation import in_english
 from app.web.presenters.export import ExportedAnswer, to_csv
-from app.web.presenters.takeaway import FeedPlace, parse_created, summarize_pick, to_calendar
+from app.web.presenters.takeaway import FeedPlace, summarize_pick, to_calendar
 from app.web.requests.query import QueryOptions, to_page_query
 from app.web.requests.values import InvalidQuery
 from app.web.services.showcase import current_season
@@ -26,6 +27,8 @@ SUBMITTED = "apply"
 """The argument that the form above the results adds: what it sends has a shorter address."""
 ATOM, CALENDAR = "atom", "ics"
 """What ``format`` calls a feed and a calendar."""
+NO_DATE = datetime(1970, 1, 1, tzinfo=UTC)
+"""What feeds say where nobody knows when a model was made."""
 PUBLIC_HOUR = "public, max-age=3600"
 """Cache-Control of what is about anime, not about fans: anybody may keep it for an hour."""
 
@@ -78,7 +81,7 @@ def feed_response(
         owner=anime_list.username or "your list",
         page_url=base + iri_to_uri(page),
         path=request.path.casefold(),
-        created=parse_created(library.model.manifest.created),
+        created=library.model.manifest.created_at or NO_DATE,
     )
     if file_format == ATOM:
         picks = answer.recommendations
