@@ -63,9 +63,9 @@ def post_worker_init(worker: Any) -> None:
     and watches for what is new from then on; SIGHUP to one worker makes that one look."""
     state = _app_state(worker.app)
     state.model_manager.activate_cached()
-    state.start_polling()
+    state.poller.start()
     server.list_store(_app_settings).sweep()
-    signal.signal(signal.SIGHUP, lambda *_: state.poll_now())
+    signal.signal(signal.SIGHUP, lambda *_: state.poller.wake())
 
 
 def when_ready(_server: Any) -> None:

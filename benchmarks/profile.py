@@ -111,7 +111,7 @@ def _requests() -> dict[str, Callable[[], Any]]:
     application = create_app(load_settings().model_copy(update=wide))
     library: Library | None = application.extensions["hakken"].library
     if library is None:
-        sys.exit(f"scripts/profile: {application.extensions['hakken'].model_fault}")
+        sys.exit(f"scripts/profile: {application.extensions['hakken'].model_manager.load_error}")
     client = application.test_client()
     accept = {"Accept-Encoding": "gzip"}
 

@@ -25,7 +25,7 @@ from app.web.middleware import (
 from app.web.middleware import tracing as request_tracing
 from app.web.presenters import takeaway, text
 from app.web.requests.query import default_title_language, title_query
-from app.web.state import find_picture, open_app_state
+from app.web.state import AppState, find_picture
 from app.web.views import (
     about,
     anime,
@@ -83,8 +83,8 @@ def build_app(settings: AppSettings, version: str) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     _init_session(app, settings)
     # Who develops should not wait for what keeps a damaged model from visitors.
-    app.extensions["hakken"] = state = open_app_state(settings, version, is_tried=not app.debug)
-    app.before_request(state.start_polling)  # where the server has no hook to do so earlier
+    app.extensions["hakken"] = state = AppState(settings, version, is_tried=not app.debug)
+    app.before_request(state.poller.start)  # where the server has no hook to do so earlier
     _init_middleware(app, settings)
     for view in VIEWS:
         app.register_blueprint(view.blueprint)

@@ -8,7 +8,6 @@ from typing import Protocol, cast
 
 from flask import current_app, g
 
-from app.card_images import CardCache
 from app.model_store import ModelManager, Poller, open_model_source
 from app.model_store.manager import LoadedModel
 from app.observability.metrics import ACTIVE_MODEL
@@ -20,18 +19,21 @@ from app.web.services.library import DataProviders, Library, ModelUnavailable, l
 class AppState:
     """``app.extensions["hakken"]``: the settings, and a library that follows the live model.
 
-    ``model_manager`` says which model is in use and why not another one. Where a model is tried, it
-    answers once before it is used.
+    ``model_manager`` says which model is in use and why not another one; one that cannot be used is
+    logged. ``poller`` looks for new ones: it is to be started after forking. Where a model is
+    tried, it answers once before it is used.
     """
 
     def __init__(self, settings: AppSettings, version: str, *, is_tried: bool = True) -> None:
         self.settings = settings
         self.version = version
+        self.providers = DataProviders(settings, version)
         self._is_tried = is_tried
-        self._providers = DataProviders(settings, version)
         open_source = partial(open_model_source, settings.model, settings.model_cache_dir)
-        self.model_manager = ModelManager(open_source, self._load, _record_model_in_use)
-        self._poller = Poller(self._refresh, settings.model_poll)
+        manager = ModelManager(open_source, self._load, _record_model_in_use)
+        self.model_manager = manager
+        self.poller = Poller(lambda asked: manager.refresh(force=asked), settings.model_poll)
+        manager.refresh()
 
     @property
     def library(self) -> Library | None:
@@ -39,47 +41,19 @@ class AppState:
         loaded_model = self.model_manager.current
         return loaded_model.content if loaded_model else None
 
-    @property
-    def card_cache(self) -> CardCache:
-        """Where drawn cards are remembered."""
-        return self._providers.card_cache
-
-    @property
-    def model_fault(self) -> str | None:
-        """Why the live model is not in use, in one line; None when it is."""
-        return self.model_manager.load_error
-
-    def start_polling(self) -> None:
-        """See to it that this process notices new models. To be called after forking."""
-        self._poller.start()
-
-    def poll_now(self) -> None:
-        """Look for a new model now. Safe in a signal handler."""
-        self._poller.wake()
-
     def _load(self, model: Path) -> Library:
         ceiling, is_tried = self.settings.max_rating, self._is_tried
-        library = load_library(model, self._providers, ceiling, is_tried=is_tried)
+        library = load_library(model, self.providers, ceiling, is_tried=is_tried)
         if is_tried:
             try_pages(library)
         # Last, for this is seen by requests with the model before, too.
-        self._providers.update_id_maps(library.catalogue)
+        self.providers.update_id_maps(library.catalogue)
         return library
-
-    def _refresh(self, force: bool) -> None:
-        self.model_manager.refresh(force=force)
 
 
 def _record_model_in_use(loaded_model: LoadedModel[Library]) -> None:
     manifest = loaded_model.content.model.manifest
     ACTIVE_MODEL.set_active(manifest.version, manifest.created_at, loaded_model.loaded_at)
-
-
-def open_app_state(settings: AppSettings, version: str, *, is_tried: bool = True) -> AppState:
-    """Open the library; a model that cannot be used is logged and remembered as the fault."""
-    state = AppState(settings, version, is_tried=is_tried)
-    state.model_manager.refresh()
-    return state
 
 
 def get_app_state() -> AppState:

@@ -114,7 +114,8 @@ def card_response(card: ShareCard, shape: CardShape, *lists: AnimeList) -> Respo
     seconds = state.settings.list_cache if is_kept else 0.0
     public = state.settings.public_url
     card = replace(card, site=(public and public.host) or "")
-    response = Response(state.card_cache.get_or_draw(card, shape, seconds), mimetype="image/png")
+    drawn = state.providers.card_cache.get_or_draw(card, shape, seconds)
+    response = Response(drawn, mimetype="image/png")
     response.headers["Content-Disposition"] = f'inline; filename="hakken-{shape}.png"'
     # Browsers show a picture on a page of their own, which they style.
     response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'"
