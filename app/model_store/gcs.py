@@ -10,22 +10,18 @@ import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.model_store.layout import BucketUrl, StorageUnreachableError
 from app.model_store.remote import (
     CONNECT_SECONDS,
-    READ_DEADLINE,
     READ_SECONDS,
     AccessDeniedError,
     BoundedWriter,
     MissingObjectError,
     RemoteFolder,
-    run_with_deadline,
 )
-from app.recommender.artifact import MAX_MANIFEST_BYTES, ArtifactError
+from app.recommender.artifact import ArtifactError
 
 if TYPE_CHECKING:
     from google.cloud.storage import Bucket, Client
@@ -49,29 +45,16 @@ class BucketFolder(RemoteFolder):
         """The address of the folder, gs://BUCKET/PREFIX."""
         return f"gs://{'/'.join(filter(None, (self.bucket.name, self.prefix)))}"
 
-    def read(self, name: str) -> bytes:
-        """Return the content of a small object."""
-        content = BytesIO()
-        stream = BoundedWriter(content, MAX_MANIFEST_BYTES, self.object_url(name))
-        blob, options = self.bucket.blob(self.object_name(name)), self.request_options()
-        with self.translate_errors(name):
-            seconds = self.retry_timeout + READ_DEADLINE
-            run_with_deadline(lambda: blob.download_to_file(stream, **options), seconds)
-        return content.getvalue()
-
-    def resume_download(self, name: str, file: Path, size: int) -> None:
-        """Append to a file what it has not yet of an object."""
+    def copy(self, name: str, target: BoundedWriter, offset: int) -> None:
+        """Write an object from a byte on."""
         from google.api_core.exceptions import RequestRangeNotSatisfiable
 
-        with file.open("ab") as opened, self.translate_errors(name):
-            stream = BoundedWriter(opened, size, self.object_url(name))
-            offset = opened.tell()
-            blob = self.bucket.blob(self.object_name(name))
-            try:
-                blob.download_to_file(stream, start=offset or None, **self.request_options())
-            except RequestRangeNotSatisfiable:  # the object is no longer than that
-                if not offset:
-                    raise
+        blob = self.bucket.blob(self.object_name(name))
+        try:
+            blob.download_to_file(target, start=offset or None, **self.request_options())
+        except RequestRangeNotSatisfiable:  # the object is no longer than that
+            if not offset:
+                raise
 
     def request_options(self) -> dict[str, Any]:
         """How long a request may take, and when it is repeated: arguments of Google's methods."""

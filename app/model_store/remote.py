@@ -5,12 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from threading import Thread
 from typing import Any, BinaryIO, Self, TypeVar
 
-from app.recommender.artifact import ArtifactError
+from app.recommender.artifact import MAX_MANIFEST_BYTES, ArtifactError
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
@@ -56,15 +58,19 @@ class RemoteFolder(ABC):
         """Return the folder ``name`` inside this one."""
         return replace(self, prefix=self.object_name(name))
 
-    @abstractmethod
     def read(self, name: str) -> bytes:
         """Return the content of a small object.
 
         Raises MissingObjectError, AccessDeniedError: it is not there, or access is denied;
         ArtifactError: the storage cannot be read, or the object is far too large.
         """
+        content = BytesIO()
+        target = BoundedWriter(content, MAX_MANIFEST_BYTES, self.object_url(name))
+        with self.translate_errors(name):
+            seconds = self.retry_timeout + READ_DEADLINE
+            run_with_deadline(lambda: self.copy(name, target, 0), seconds)
+        return content.getvalue()
 
-    @abstractmethod
     def resume_download(self, name: str, file: Path, size: int) -> None:
         """Append to a file what it has not yet of an object; the file may not be there yet.
 
@@ -72,6 +78,17 @@ class RemoteFolder(ABC):
         object is not there, or access is denied; ArtifactError: the storage cannot be read;
         OSError: the file cannot be written.
         """
+        with file.open("ab") as opened, self.translate_errors(name):
+            target = BoundedWriter(opened, size, self.object_url(name))
+            self.copy(name, target, opened.tell())
+
+    @abstractmethod
+    def copy(self, name: str, target: BoundedWriter, offset: int) -> None:
+        """Write an object from a byte on: nothing where it is no longer than that."""
+
+    @abstractmethod
+    def translate_errors(self, name: str) -> AbstractContextManager[None]:
+        """Turn what the libraries raise about an object into an ArtifactError."""
 
 
 def run_with_deadline(function: Callable[[], ResultT], seconds: float) -> ResultT:

@@ -10,22 +10,18 @@ import math
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 from app.model_store.layout import BucketUrl, StorageUnreachableError
 from app.model_store.remote import (
     CONNECT_SECONDS,
-    READ_DEADLINE,
     READ_SECONDS,
     AccessDeniedError,
     BoundedWriter,
     MissingObjectError,
     RemoteFolder,
-    run_with_deadline,
 )
-from app.recommender.artifact import MAX_MANIFEST_BYTES, ArtifactError
+from app.recommender.artifact import ArtifactError
 
 CHUNK_BYTES = 1 << 20
 NOT_SATISFIABLE = 416
@@ -43,30 +39,17 @@ class S3Folder(RemoteFolder):
         """The address of the folder, s3://BUCKET/PREFIX."""
         return f"s3://{'/'.join(filter(None, (self.bucket, self.prefix)))}"
 
-    def read(self, name: str) -> bytes:
-        """Return the content of a small object."""
-        content = BytesIO()
-        stream = BoundedWriter(content, MAX_MANIFEST_BYTES, self.object_url(name))
-        with self.translate_errors(name):
-            seconds = self.retry_timeout + READ_DEADLINE
-            run_with_deadline(lambda: self._copy(name, stream), seconds)
-        return content.getvalue()
-
-    def resume_download(self, name: str, file: Path, size: int) -> None:
-        """Append to a file what it has not yet of an object."""
+    def copy(self, name: str, target: BoundedWriter, offset: int) -> None:
+        """Write an object from a byte on."""
         from botocore.exceptions import ClientError
 
-        with file.open("ab") as opened, self.translate_errors(name):
-            offset = opened.tell()
-            try:
-                self._copy(name, BoundedWriter(opened, size, self.object_url(name)), offset)
-            except ClientError as error:
-                if _status(error) != NOT_SATISFIABLE or not offset:
-                    raise  # else the object is no longer than that
-
-    def _copy(self, name: str, target: BoundedWriter, offset: int = 0) -> None:
         part = {"Range": f"bytes={offset}-"} if offset else {}
-        found = self.client.get_object(Bucket=self.bucket, Key=self.object_name(name), **part)
+        try:
+            found = self.client.get_object(Bucket=self.bucket, Key=self.object_name(name), **part)
+        except ClientError as error:
+            if _status(error) != NOT_SATISFIABLE or not offset:
+                raise  # else the object is no longer than that
+            return
         with closing(found["Body"]) as body:
             for chunk in body.iter_chunks(CHUNK_BYTES):
                 target.write(chunk)

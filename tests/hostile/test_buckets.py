@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.model_store import gcs, open_model_source
+from app.model_store import gcs, open_model_source, remote
 from app.recommender.artifact import MAX_MANIFEST_BYTES, ArtifactError
 from tests.storage_emulator import StorageEmulator
 
@@ -51,7 +51,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> I
     threading.Thread(target=serve, daemon=True).start()
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{listening.getsockname()[1]}")
-    monkeypatch.setattr(gcs, "READ_DEADLINE", 0.5)
+    monkeypatch.setattr(remote, "READ_DEADLINE", 0.5)
     yield
     listening.close()
 
