@@ -7,7 +7,7 @@ import re
 import pytest
 from flask.testing import FlaskClient
 
-from app.web.presenters.shelves import MIN_SHELF_MATCH
+from app.web.services.shelves import MIN_SHELF_MATCH
 from tests.web.fans import SCORED
 from tests.web.html_page import Element, read_html
 

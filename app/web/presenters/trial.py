@@ -33,7 +33,6 @@ from app.web.presenters.answers import (
 from app.web.presenters.model_quality import load_model_quality, second_stage_result
 from app.web.presenters.pair_page import build_pair_page
 from app.web.presenters.results import build_results_page
-from app.web.presenters.shelves import build_shelf_sections
 from app.web.presenters.taste_summary import summarize_taste
 from app.web.requests.query import ResultsOptions, SimilarUsersOptions
 from app.web.services.anime import (
@@ -130,7 +129,7 @@ def _pages(library: Library) -> Iterator[Any]:
     yield build_results_page(library, filtered, answer, lists[0], options)
     estimates = estimate_items(library.model, trial_list(library.model))
     shelves = build_shelves(library, estimates, options, filtered.result)
-    yield build_shelf_sections(shelves, library.catalogue)
+    yield shelves, [library.catalogue.get_anime(item.anime_id) for s in shelves for item in s.items]
     yield known_anime(library, TRIAL_SIMILAR), season_anime(library)
     yield summarize_taste(library.model, library.attributes, filtered.result.profile)
     both = pair_answer(library, pair, lists, options)

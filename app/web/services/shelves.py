@@ -27,6 +27,8 @@ MIN_SHELF_SIZE = 4
 """A shelf of fewer titles is not shown."""
 MIN_PERCENTILE = 10.0
 """What matches less than this ends a shelf that has enough on it already."""
+MIN_SHELF_MATCH = 50
+"""Percent that the best on a shelf has to match for numbers to be shown."""
 LOVED_SHELVES = 2
 LOVED_SCORE = 8.0
 REASONS_FROM = 20
@@ -50,6 +52,15 @@ class Shelf:
     options: QueryOptions
     items: tuple[RecommendedItem, ...]
     loved: int | None = None
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether the best on it matches well enough for numbers to speak for it."""
+        return max(map(_match_of, self.items)) >= MIN_SHELF_MATCH
+
+
+def _match_of(item: RecommendedItem) -> float:
+    return item.match if item.match_percentile is None else item.match_percentile
 
 
 def has_shelves(options: QueryOptions) -> bool:

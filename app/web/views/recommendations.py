@@ -15,7 +15,6 @@ from app.lists.files import place_entries
 from app.schemas.recommendations import RecommendationsResponse
 from app.web.presenters.results import build_results_page
 from app.web.presenters.share_card import build_taste_card
-from app.web.presenters.shelves import build_shelf_sections
 from app.web.presenters.taste_summary import summarize_taste
 from app.web.problems import problem_types_by_slug
 from app.web.request_costs import Cost, rate_limited
@@ -256,7 +255,7 @@ def _render_or_export(
         shelves = build_shelves(library, filtered.estimates, options, result)
     return render_template(
         "results.html",
-        shelves=build_shelf_sections(shelves, library.catalogue),
+        shelves=shelves,
         results=build_results_page(library, filtered, answer, anime_list, options),
         taste=summarize_taste(library.model, library.attributes, result.profile),
         page_query=to_page_query,
