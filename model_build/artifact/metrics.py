@@ -23,13 +23,7 @@ from model_build.util.errors import InputError
 
 
 def read_evaluation_metrics(path: Path) -> dict[str, Any]:
-    """Return what ``evaluate --json`` printed.
-
-    Raises
-    ------
-    InputError
-        It is not one JSON object of numbers, tables and lists.
-    """
+    """Return what ``evaluate --json`` printed."""
     try:
         found: dict[str, Any] = json.loads(path.read_text("utf-8"))
         scalar_metrics(found)

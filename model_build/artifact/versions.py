@@ -161,11 +161,6 @@ def prune_versions(
     """Delete all versions but the ``keep`` newest and the live one, and return them.
 
     An incomplete version is deleted after a day: until then it may be being published.
-
-    Raises
-    ------
-    InputError
-        No version is live, so that nothing says which one is in use.
     """
     inventory = list_versions(store)
     if inventory.live_version is None:
@@ -184,13 +179,7 @@ def prune_versions(
 
 
 def set_live_version(store: ModelFileStore, version: str, inventory: VersionInventory) -> None:
-    """Make a version the live one, unless the pointer moved since the inventory was taken.
-
-    Raises
-    ------
-    InputError
-        It did.
-    """
+    """Make a version the live one, unless the pointer moved since the inventory was taken."""
     try:
         store.put(POINTER_FILE, f"{version}\n".encode(), inventory.pointer_generation)
     except ConflictError:

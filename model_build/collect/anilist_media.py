@@ -70,11 +70,6 @@ def collect_media(
 
     Asked are at most ``max_requests`` times 50 that were not asked for before, in the order given;
     ``progress`` is told how many each time.
-
-    Raises
-    ------
-    InputError
-        AniList is gone, refuses, or wants rest for longer than there is patience.
     """
     pages = _kept_pages(responses)
     asked = {anime_id for page in pages for anime_id in page["ids"]}

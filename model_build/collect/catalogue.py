@@ -32,13 +32,7 @@ MAX_RELEASE_BYTES = 500_000_000
 
 
 def write_catalogue(config: CatalogueConfig) -> str:
-    """Write the new table; returns what is new in it, for people.
-
-    Raises
-    ------
-    InputError
-        A table cannot be read, a release not be downloaded, or AniList not be asked.
-    """
+    """Write the new table; returns what is new in it, for people."""
     before = read_catalogue(config.catalogue) if config.catalogue else None
     if config.database:
         after = update_catalogue(before, _read_from(config.database, read_anime_database))

@@ -63,13 +63,7 @@ class ResponseCache:
         return sum(1 for _ in (self.folder / kind).glob(f"*{FILE_SUFFIX}"))
 
     def check_plan(self, plan: dict[str, Any]) -> None:
-        """Fill the folder by this plan, which is stored with the first response.
-
-        Raises
-        ------
-        InputError
-            The folder is filled by another plan.
-        """
+        """Fill the folder by this plan, which is stored with the first response."""
         stored = self.get(PLAN_KEY)
         if stored is None:
             if any(self.folder.rglob(f"*{FILE_SUFFIX}")):

@@ -57,13 +57,7 @@ class KitsuCollection:
 
 
 def collect_from_kitsu(config: KitsuConfig) -> KitsuCollection:
-    """Collect users of Kitsu, and write their tables and the report.
-
-    Raises
-    ------
-    InputError
-        See `collect_kitsu_users`; or the folder or the settings cannot be used.
-    """
+    """Collect users of Kitsu, and write their tables and the report."""
     catalogue = read_catalogue(config.catalogue) if config.catalogue else None
     start = time.perf_counter()
     with _open_collection(config.out) as (settings, responses, shared):
@@ -106,13 +100,7 @@ def collect_from_kitsu(config: KitsuConfig) -> KitsuCollection:
 
 
 def collect_from_myanimelist(config: MyAnimeListConfig) -> dict[str, Any]:
-    """Collect lists by name.
-
-    Raises
-    ------
-    InputError
-        See `collect_user_lists`; or the folder or the settings cannot be used.
-    """
+    """Collect lists by name."""
     names = read_usernames(config.usernames)
     start = time.perf_counter()
     with _open_collection(config.out) as (settings, responses, shared):
@@ -150,13 +138,7 @@ def collect_from_myanimelist(config: MyAnimeListConfig) -> dict[str, Any]:
 def complete_from_anilist(
     catalogue: pl.DataFrame, folder: Path, max_requests: int, *, patience: int, quiet: bool = False
 ) -> pl.DataFrame:
-    """Return the table with pictures and relations from AniList; its answers are kept in a folder.
-
-    Raises
-    ------
-    InputError
-        See `collect_media`; or the folder or the settings cannot be used.
-    """
+    """Return the table with pictures and relations from AniList, whose answers are kept."""
     with _open_collection(folder) as (settings, responses, shared):
         url = str(settings.anilist_url)
         responses.check_plan({"service": "anilist-media", "address": url})

@@ -44,11 +44,6 @@ def read_usernames(path: Path) -> list[str]:
     """Read names from a file, one a line; blank lines and those that begin with # are skipped.
 
     A repeated name, in whatever case, is read once.
-
-    Raises
-    ------
-    InputError
-        No such file, not text, or no name in it.
     """
     try:
         lines = path.read_text("utf-8-sig").splitlines()
@@ -75,11 +70,6 @@ def collect_user_lists(
 
     Users are numbered in the order of the names. A list that cannot be read is tried again at the
     end, and then counted.
-
-    Raises
-    ------
-    InputError
-        The source is not set up, is gone, or wants rest for too long.
     """
     tally: Counter[str] = Counter()
     found: dict[int, dict[str, Any]] = {}

@@ -80,11 +80,6 @@ def read_anime_database(path: Path) -> pl.DataFrame:
 
     ``related`` are the MyAnimeList ids of related anime, without the kind of the relation.
     Of two entries with the same id the first counts.
-
-    Raises
-    ------
-    InputError
-        No such file, cut off, not in this format, or without any anime.
     """
     if not path.is_file():
         raise InputError(f"{path}: there is no such file.")

@@ -38,13 +38,7 @@ REQUIRED_COLUMNS = ("anime_id", "title")
 
 
 def read_catalogue(path: Path) -> pl.DataFrame:
-    """Read a CSV or Parquet table of anime.
-
-    Raises
-    ------
-    InputError
-        No such file, no ``anime_id`` or ``title``, or an id missing or repeated.
-    """
+    """Read a CSV or Parquet table of anime."""
     frame = read_table(path, REQUIRED_COLUMNS, "a catalogue")
     ids = frame["anime_id"].cast(pl.Int64, strict=False)
     if ids.is_null().any() or (ids <= 0).any():
@@ -64,13 +58,7 @@ def with_standard_pictures(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def read_table(path: Path, required: Sequence[str], what: str) -> pl.DataFrame:
-    """Read a CSV or Parquet table with at least the ``required`` columns; errors call it ``what``.
-
-    Raises
-    ------
-    InputError
-        No such file, not such a table, or a column is missing.
-    """
+    """Read a CSV or Parquet table with the ``required`` columns; errors call it ``what``."""
     try:
         parquet = path.suffix.lower() in {".parquet", ".pq"}
         frame = (

@@ -53,13 +53,7 @@ def add_tables(
     relations: Sequence[Path] = (),
     any_licence: bool = False,
 ) -> pl.DataFrame:
-    """Complete a catalogue from the tables that there are; their rows by licence.
-
-    Raises
-    ------
-    InputError
-        A table cannot be read, or lacks a column.
-    """
+    """Complete a catalogue from the tables that there are; their rows by licence."""
     for paths, columns, merge in (
         ((facts,), FACT_COLUMNS, merge_facts),
         ((names,), NAME_COLUMNS, merge_names),

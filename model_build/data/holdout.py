@@ -373,14 +373,7 @@ def _user_lists(ratings: Ratings) -> list[UserList]:
 
 
 def write_split(config: SplitConfig) -> str:
-    """Take fans out, and write what is left and what was taken; returns what was done, for people.
-
-    Raises
-    ------
-    InputError
-        The folder is in use, the ratings cannot be read, there are not enough fans, or no list
-        has a year though one was asked for.
-    """
+    """Take fans out, write what is left and what was taken; returns what was done."""
     if config.out.exists() and any(config.out.iterdir()):
         raise InputError(f"{config.out}: exists and is not empty; choose another directory.")
     ratings = read_ratings(config.ratings)

@@ -43,11 +43,6 @@ def read_id_mapping(path: Path) -> pl.DataFrame:
     """Read the columns ``anime_id`` and `ID_COLUMNS` of what MyAnimeList has, by its id.
 
     Of two objects with the same id the first counts.
-
-    Raises
-    ------
-    InputError
-        No such file, cut off, not in this format, or without any number of MyAnimeList's.
     """
     try:
         mappings = _MAPPINGS.validate_json(path.read_bytes())

@@ -62,11 +62,6 @@ def read_interactions(
 
     These may also have ``commented``, ``reviewed`` and ``minutes``, as `collect` writes them. A
     user id means the same user in all of them. Scores are not needed.
-
-    Raises
-    ------
-    InputError
-        A file is missing, empty or malformed, or a user lists the same anime twice.
     """
     if not interactions:
         return Interactions.from_ratings(read_ratings(ratings))

@@ -83,12 +83,6 @@ def read_ratings(paths: Sequence[Path]) -> Ratings:
     """Read files of ``user_id, anime_id, rating[, status, collected]`` into one set of ratings.
 
     Or one folder that ``prepare`` wrote.
-
-    Raises
-    ------
-    InputError
-        A file is missing, empty or malformed, a value is out of range, a user lists the same anime
-        twice, or there is nothing to learn from (one user, or no score at all).
     """
     folders = [path for path in paths if is_prepared_dataset(path)]
     if folders and len(paths) > 1:
@@ -143,13 +137,7 @@ def read_ratings_frame(paths: Sequence[Path]) -> pl.DataFrame:
 
 
 def read_user_list(path: Path) -> UserList:
-    """Read one user's list: ``anime_id, rating[, status]`` (columns as in a ratings file).
-
-    Raises
-    ------
-    InputError
-        There is no such file, or it is no list.
-    """
+    """Read one user's list: ``anime_id, rating[, status]`` (columns as in a ratings file)."""
     entries = _read_frames([path], keys=("anime_id",))
     return UserList(
         entries["anime_id"].to_numpy().astype(np.int64),
@@ -159,13 +147,7 @@ def read_user_list(path: Path) -> UserList:
 
 
 def check_ratings_frame(frame: pl.DataFrame) -> pl.DataFrame:
-    """Check rows of ``user_id, anime_id, rating[, status, collected]`` as a file of them is.
-
-    Raises
-    ------
-    InputError
-        As `read_ratings`; the DataFrame's rows are counted from 0.
-    """
+    """Check rows of ``user_id, anime_id, rating[, status, collected]`` as a file of them is."""
     checked = _check_frame(frame, ("user_id", "anime_id"))
     if checked["user_id"].n_unique() < 2:
         raise InputError(f"{DATA_FRAME}: all rows are of one user; a model needs at least two.")

@@ -85,13 +85,7 @@ MAX_FILM_NUMBER = 10
 
 
 def read_anime_relations(path: Path, catalogue: pl.DataFrame | None = None) -> list[Relation]:
-    """Read a file of erengy/anime-relations; see `parse_anime_relations`.
-
-    Raises
-    ------
-    InputError
-        No such file, or not such a file.
-    """
+    """Read a file of erengy/anime-relations; see `parse_anime_relations`."""
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
@@ -110,11 +104,6 @@ def parse_anime_relations(
     on the left; where MyAnimeList's is not there, a ``catalogue`` may know it by the others. At
     least `MIN_SEASON_EPISODES` further episodes are a sequel, of the one before by their numbers;
     so is the second of a row of films. Fewer, or an episode 0, are a side story.
-
-    Raises
-    ------
-    InputError
-        A line under ``::rules`` that is no rule, or no rules at all.
     """
     site_ids = _mal_ids_by_site(catalogue)
     seasons: dict[int, list[tuple[int, int]]] = {}
@@ -205,11 +194,6 @@ def decode_relations(anime_id: int, text: str | None) -> list[Relation]:
     """Read a cell of the table's column ``relations``: "prequel:1535;side_story:2994".
 
     Each id is that of the anime which is the kind of this one.
-
-    Raises
-    ------
-    InputError
-        Not in this form.
     """
     found = []
     for part in (text or "").split(";"):

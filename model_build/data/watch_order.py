@@ -45,11 +45,6 @@ def add_series(catalogue: pl.DataFrame) -> pl.DataFrame:
     adverts, specials; ``is_inferred`` whether the title alone says so. The anime is the
     ``relation_kind`` of ``relation_id``. The groups that were in ``franchise_id`` before are
     kept as `HINT_COLUMN`.
-
-    Raises
-    ------
-    InputError
-        The column ``relations`` is not in the form of `decode_relations`.
     """
     catalogue = catalogue.sort("anime_id").drop(*SERIES_COLUMNS[1:], strict=False)
     if HINT_COLUMN not in catalogue.columns:

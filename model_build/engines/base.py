@@ -56,13 +56,7 @@ class FittedEngine:
 
 
 def add_engine(model: Path, name: str, fitted: FittedEngine, out: Path) -> Manifest:
-    """Write the model at ``model`` with an engine called ``name`` to ``out``.
-
-    Raises
-    ------
-    ArtifactError
-        ``model`` is none, or something else stands at ``out``.
-    """
+    """Write the model at ``model`` with an engine called ``name`` to ``out``."""
     artifact = open_artifact(model)
     manifest = artifact.manifest
     arrays = replace_prefixed(name, artifact.arrays, fitted.arrays)

@@ -217,13 +217,7 @@ def learning_rate_share(schedule: LearningRateSchedule, progress: float) -> floa
 
 
 def torch_device(name: str) -> torch.device:
-    """Return the device to train on: ``auto`` is a GPU if there is one.
-
-    Raises
-    ------
-    InputError
-        The device is not there.
-    """
+    """Return the device to train on: ``auto`` is a GPU if there is one."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -32,13 +32,7 @@ STRENGTH_NAMES = tuple(field.name for field in fields(InteractionStrengths))
 
 
 def read_als_interactions(config: AlsData) -> Interactions:
-    """What ALS learns from.
-
-    Raises
-    ------
-    InputError
-        Nothing is named, or it cannot be read.
-    """
+    """What ALS learns from."""
     if not (config.ratings or config.interactions):
         raise InputError("nothing to learn from; name --ratings, --interactions or both.")
     return read_interactions(config.ratings, config.interactions)
@@ -48,11 +42,6 @@ def als_settings(config: AlsData, base: AlsSettings | None = None) -> AlsSetting
     """Settings of ALS: those of ``base`` (default: the defaults), and what the options say.
 
     An option for a strength goes before the file of strengths.
-
-    Raises
-    ------
-    InputError
-        The file of strengths cannot be used.
     """
     base = base or AlsSettings()
     strengths = read_strengths(config.strengths) if config.strengths else base.strengths
@@ -72,13 +61,7 @@ def als_settings(config: AlsData, base: AlsSettings | None = None) -> AlsSetting
 
 
 def read_strengths(path: Path) -> InteractionStrengths:
-    """Strengths from a file.
-
-    Raises
-    ------
-    InputError
-        It cannot be used.
-    """
+    """Strengths from a file."""
     try:
         found = json.loads(path.read_text("utf-8"))
         # A file from before there were strengths of activity does not have them.

@@ -69,13 +69,7 @@ def evaluate_cold_start(
     seed: int,
     progress: bool = False,
 ) -> tuple[dict[str, ColdStartMetrics], dict[str, int]]:
-    """Return the metrics by what the model knows the hidden anime by, and how much was measured.
-
-    Raises
-    ------
-    InputError
-        There are fewer such users or anime than asked for, or nothing says what the anime are.
-    """
+    """Return the metrics by what the model knows the hidden anime by, and how much was measured."""
     rng = np.random.default_rng(seed)
     hidden = _sample(
         rng, _eligible_items(ratings, catalogue), n_hidden, "anime with type and genres"

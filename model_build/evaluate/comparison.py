@@ -132,12 +132,6 @@ def compare_recommenders(
 
     Rows come in the order of `RECOMMENDER_NAMES`, each as soon as it is known; they hold what
     `metrics_report` gives.
-
-    Raises
-    ------
-    InputError
-        There are not enough users, or what is asked for needs a package that is not installed;
-        before anything is trained.
     """
     _require_torch(ENGINES_BY_NAME.get(name, "") for name in names)
     if catalogue is not None:
@@ -243,11 +237,6 @@ def compare_predictors(
     Rows hold `PredictionMetrics` by name. ``settings`` changes the defaults of each network, given
     its name. What needs a package that is not installed, or cannot be trained on these ratings, has
     a row that says so.
-
-    Raises
-    ------
-    InputError
-        There are not enough users, or nothing that is asked for can be measured here.
     """
     missing = missing_requirements(names)
     if names and len(missing) == len(set(names)):

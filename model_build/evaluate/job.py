@@ -35,13 +35,7 @@ JSON_NAMES = {"mse": "loss", "log_loss": "entropy"}
 
 
 def require_engine(model: Model, engine: str) -> EngineName:
-    """The engine of this name.
-
-    Raises
-    ------
-    InputError
-        The model does not have it.
-    """
+    """The engine of this name."""
     if engine not in (EngineName.HAKKEN, *model.engines):
         raise InputError(
             f"model {model.version}: it has no engine {engine}; "
@@ -51,13 +45,7 @@ def require_engine(model: Model, engine: str) -> EngineName:
 
 
 def evaluate_model(config: EvaluateConfig) -> dict[str, Any]:
-    """All measures of a model by name, NaN where there was nothing to measure.
-
-    Raises
-    ------
-    InputError
-        A file cannot be used, or the model was trained on a fan it would be measured on.
-    """
+    """All measures of a model by name, NaN where there was nothing to measure."""
     if config.full_knn and not config.ratings:
         raise InputError("--full-knn: needs what the model was trained on; add --ratings.")
     lists = read_evaluation_ratings(config.lists)
@@ -89,13 +77,7 @@ def evaluate_model(config: EvaluateConfig) -> dict[str, Any]:
 
 
 def compare(config: CompareConfig) -> Iterator[ComparisonRow]:
-    """Measures of each recommender, as they become known.
-
-    Raises
-    ------
-    InputError
-        A file cannot be used, or a package is missing.
-    """
+    """Measures of each recommender, as they become known."""
     catalogue = read_catalogue(config.catalogue) if config.catalogue else None
     return compare_recommenders(
         read_ratings(config.ratings),
@@ -108,13 +90,7 @@ def compare(config: CompareConfig) -> Iterator[ComparisonRow]:
 
 
 def measure_predictors(config: NeuralConfig) -> Iterator[ComparisonRow]:
-    """Measures of each predictor, as they become known; what cannot be had is said at once.
-
-    Raises
-    ------
-    InputError
-        A file cannot be used, or nothing that is asked for can be measured here.
-    """
+    """Measures of each predictor, as they become known; what cannot be had is said at once."""
     for reason in sorted(set(missing_requirements(config.models).values())):
         print(f"not measured: {reason}", file=sys.stderr)
     return compare_predictors(

@@ -101,13 +101,7 @@ def fit_item_cosine_knn(ratings: Ratings) -> Ranker:
 
 
 def fit_binary_als(ratings: Ratings, settings: AlsSettings) -> Ranker:
-    """ALS for implicit feedback (Hu, Koren and Volinsky 2008), in which every entry counts 1.
-
-    Raises
-    ------
-    InputError
-        `implicit` is not installed.
-    """
+    """ALS for implicit feedback (Hu, Koren and Volinsky 2008), in which every entry counts 1."""
     user_items = weighted_user_items(Interactions.from_ratings(ratings), settings.strengths)
     return engine_ranker(
         als_engine(fit_als_factors(user_items, settings), settings), ratings.anime_ids

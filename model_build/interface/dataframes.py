@@ -29,13 +29,7 @@ def default_library() -> Library:
 
 
 def library_of(frame: object) -> Library:
-    """Return whose DataFrame this is.
-
-    Raises
-    ------
-    InputError
-        It is none of them.
-    """
+    """Return whose DataFrame this is."""
     module = type(frame).__module__.partition(".")[0]
     for library in LIBRARIES:
         if module == library and type(frame).__name__ == "DataFrame":
@@ -52,13 +46,7 @@ def to_frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], library:
 
 
 def read_list(frame: Any) -> UserList:
-    """One user's entries, from columns ``anime_id``, ``score`` (or ``rating``) and ``status``.
-
-    Raises
-    ------
-    InputError
-        It is no such DataFrame, or a value is out of range; row and column are named.
-    """
+    """One user's entries, from columns ``anime_id``, ``score`` (or ``rating``) and ``status``."""
     entries = check_user_list_frame(_entries(frame))
     return UserList(
         entries["anime_id"].to_numpy().astype("int64"),

@@ -70,13 +70,7 @@ def format_anime(anime: AnimeSummary | Anime) -> str:
 
 
 def filter_mask(config: FilterOptions, model: Model, catalogue: Catalogue) -> BoolArray:
-    """Where an anime of the model passes, (n,).
-
-    Raises
-    ------
-    InputError
-        The catalogue does not have one of the words asked for, or no types or age ratings.
-    """
+    """Where an anime of the model passes, (n,)."""
     import numpy as np
 
     from app.age_rating import AgeRating
@@ -124,13 +118,7 @@ def _words_mask(config: FilterOptions, facets: ItemFacets) -> BoolArray:
 
 
 def find_word(facet: Facet, asked: str, name: str, catalogue: str = "--catalogue") -> str:
-    """Return the slug of a word, ``asked`` for in these words.
-
-    Raises
-    ------
-    InputError
-        The catalogue does not have it; ``catalogue`` is how one is named where there is none.
-    """
+    """Return the slug of a word, ``asked`` for in these words."""
     from app.facets import slugify
 
     slug = slugify(name)

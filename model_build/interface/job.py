@@ -75,13 +75,7 @@ def similar_json(config: SimilarConfig) -> str:
 
 
 def find_similar_anime(config: SimilarConfig) -> tuple[EngineNeighboursResponse, Catalogue]:
-    """Return the anime like the one asked for, and the catalogue.
-
-    Raises
-    ------
-    InputError
-        The model does not know it, or has no such engine.
-    """
+    """Return the anime like the one asked for, and the catalogue."""
     matrix = config.engine if config.engine in ("similarity", "affinity") else None
     model, engine, catalogue, allowed = config.open("hakken" if matrix else config.engine)
     anime_id = config.anime or _find_title(model, catalogue, config.title or "")
@@ -104,13 +98,7 @@ def find_similar_anime(config: SimilarConfig) -> tuple[EngineNeighboursResponse,
 
 
 def find_similar_users(config: SimilarConfig) -> tuple[SimilarUsers, int]:
-    """Return the fans like a list and what they loved, and how many fans there are.
-
-    Raises
-    ------
-    InputError
-        The model knows no fans by this engine, or the list cannot be used.
-    """
+    """Return the fans like a list and what they loved, and how many fans there are."""
     if config.engine in MATRICES:
         raise InputError(f"--engine {config.engine}: knows anime, no fans; name another engine.")
     model, engine, catalogue, allowed = config.open(config.engine)

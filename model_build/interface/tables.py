@@ -75,13 +75,7 @@ def compare_predictors(
 
 
 def trials_table(file: str | Path, *, library: Library | None = None) -> Any:
-    """Return the trials that ``tune --folds`` wrote, a row each in the order drawn.
-
-    Raises
-    ------
-    InputError
-        The file has none.
-    """
+    """Return the trials that ``tune --folds`` wrote, a row each in the order drawn."""
     try:
         trials = json.loads(Path(file).read_text("utf-8"))["search"]["trials"]
         rows = [{**trial["settings"], "rmse": trial["rmse"]} for trial in trials]

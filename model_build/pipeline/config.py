@@ -166,12 +166,6 @@ def read_config(
 
     ``find_contradiction`` says what is wrong with the sections together (default: what is wrong for
     a pipeline).
-
-    Raises
-    ------
-    InputError
-        It cannot be read, or a key or a value is wrong, or sections contradict each other; file,
-        key and what was expected are named.
     """
     try:
         table = tomllib.loads(path.read_text("utf-8"))

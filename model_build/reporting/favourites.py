@@ -66,13 +66,7 @@ def shown_match(item: RecommendedItem) -> float:
 
 
 def find_user_rows(interactions: Interactions, user_id: str) -> Int64Array:
-    """Return where the entries of a user are, (entries,).
-
-    Raises
-    ------
-    InputError
-        There is no such user.
-    """
+    """Return where the entries of a user are, (entries,)."""
     entries = interactions.entries
     names = [str(name) for name in entries.user_ids.to_list()]
     if user_id not in names:

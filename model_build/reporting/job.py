@@ -26,13 +26,7 @@ from model_build.util.errors import InputError
 
 
 def write_report(config: ReportConfig) -> str:
-    """Measure a model's settings and write the page; returns what was done, for people.
-
-    Raises
-    ------
-    InputError
-        A file cannot be used, or there are not enough fans to measure on.
-    """
+    """Measure a model's settings and write the page; returns what was done, for people."""
     if config.seed < 0:
         raise InputError(f"--seed {config.seed}: expected a whole number of at least 0.")
     if config.out.is_dir():
@@ -76,13 +70,7 @@ def write_report(config: ReportConfig) -> str:
 
 
 def collect(config: KitsuConfig | MyAnimeListConfig) -> str:
-    """Collect lists, of Kitsu's users with a page about them; returns the report as text.
-
-    Raises
-    ------
-    InputError
-        The folder or the settings cannot be used, or the service cannot be asked.
-    """
+    """Collect lists, of Kitsu's users with a page about them; returns the report as text."""
     if isinstance(config, MyAnimeListConfig):
         return render_report(collect_from_myanimelist(config)).removesuffix("\n")
     found = collect_from_kitsu(config)

@@ -54,11 +54,6 @@ def read_comparison(path: Path) -> dict[str, dict[str, float]]:
 
     Of each object ``title`` (or ``name``) and all numbers are taken, also those of ``measured``;
     null is NaN.
-
-    Raises
-    ------
-    InputError
-        No such file, or no such array in it.
     """
     try:
         found = json.loads(path.read_text("utf-8"))

@@ -57,13 +57,7 @@ class TasteTable:
 
 
 def read_tastes(path: Path = DEFAULT_FILE) -> TasteLists:
-    """Read lists from a TOML file: a table each, of arrays of anime ids by score.
-
-    Raises
-    ------
-    InputError
-        It cannot be read, or is something else.
-    """
+    """Read lists from a TOML file: a table each, of arrays of anime ids by score."""
     try:
         found = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:

@@ -255,13 +255,7 @@ class _WandbTracker:
 
 
 def open_tracking(mlflow: MLflowOptions | None, wandb: WandbOptions | None, work: Path) -> Tracking:
-    """The trackers that are configured; they are imported when a run begins.
-
-    Raises
-    ------
-    InputError
-        One of them is not installed.
-    """
+    """The trackers that are configured; they are imported when a run begins."""
     work = work.absolute()
     trackers: dict[str, Callable[[], ExperimentTracker]] = {}
     if mlflow is not None:

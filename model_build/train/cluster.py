@@ -136,13 +136,7 @@ class DaskCluster:
 
 @contextmanager
 def connect_to_scheduler(address: str) -> Iterator[DaskCluster]:
-    """Connect to a running scheduler, ``tcp://host:port``.
-
-    Raises
-    ------
-    InputError
-        It cannot be reached, has no workers, or they run something else; or it is lost on the way.
-    """
+    """Connect to a running scheduler, ``tcp://host:port``."""
     if not re.fullmatch(r"(tcp|tls|ws|wss)://\S+:[0-9]+", address):
         raise InputError(f"--scheduler {address}: is no address such as tcp://10.0.0.5:8786.")
     try:
@@ -166,13 +160,7 @@ def connect_to_scheduler(address: str) -> Iterator[DaskCluster]:
 
 @contextmanager
 def start_local_cluster(workers: int, worker_bytes: int) -> Iterator[DaskCluster]:
-    """Start worker processes of one thread on this host, each with ``worker_bytes`` of memory.
-
-    Raises
-    ------
-    InputError
-        They cannot be started, or are lost again and again.
-    """
+    """Start worker processes of one thread on this host, each with ``worker_bytes`` of memory."""
     where = "the workers on this host"
     with temporary_folder() as scratch:  # what does not fit into memory is of users
         try:

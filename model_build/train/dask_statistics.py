@@ -56,13 +56,7 @@ def train_distributed(
     plan: ShardingPlan | None = None,
     on_progress: ProgressCallback = no_progress,
 ) -> TrainedModel:
-    """Fit everything that serving needs from the partitions at ``location``.
-
-    Raises
-    ------
-    InputError
-        A partition is missing or changed, or there is nothing to learn from.
-    """
+    """Fit everything that serving needs from the partitions at ``location``."""
     plan = plan or plan_sharding(
         cluster.resources(), sum(part.rows for part in prepared.partitions)
     )

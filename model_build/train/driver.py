@@ -117,11 +117,6 @@ def train(
         (`TrainedModel.ablations`).
     checkpoints
         Where finished stages are kept and found, for a gatherer that was not asked for anything.
-
-    Raises
-    ------
-    InputError
-        There is nothing to learn from, or the gatherer cannot read its entries.
     """
     training = _Training(
         gatherer,

@@ -89,11 +89,6 @@ def read_hyperparameters(path: Path) -> dict[str, Any]:
     """Read settings from a file, as keyword arguments of `Hyperparameters`.
 
     With ``search`` in the file, as `tune --folds` writes it, they are those under ``settings``.
-
-    Raises
-    ------
-    InputError
-        No such file, no JSON object, an unknown setting or a value that it cannot have.
     """
     found = _read_settings_file(path)
     # Beside the settings that a search found is how it found them.
@@ -104,13 +99,7 @@ def read_hyperparameters(path: Path) -> dict[str, Any]:
 
 
 def describe_settings(path: Path) -> str:
-    """Say what a file of settings is: its name and digest, and the command that found them.
-
-    Raises
-    ------
-    InputError
-        As `read_hyperparameters`.
-    """
+    """Say what a file of settings is: its name and digest, and the command that found them."""
     search = _read_settings_file(path).get("search")
     command = search.get("command") if isinstance(search, dict) else None
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]

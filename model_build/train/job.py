@@ -75,13 +75,7 @@ class _Training:
 
 
 def train(config: TrainConfig) -> str:
-    """Train a model and write it to ``config.out``; returns what was done, for people.
-
-    Raises
-    ------
-    InputError
-        The ratings cannot be used, or options contradict each other.
-    """
+    """Train a model and write it to ``config.out``; returns what was done, for people."""
     start = time.perf_counter()
     ensure_replaceable(config.out)
     measured = read_evaluation_metrics(config.metrics) if config.metrics else {}

@@ -79,12 +79,6 @@ def train_incrementally(
 
     The sums over all users are written into ``folder``. Without ``saved`` the model is that of
     `model_build.train.driver.train_model`.
-
-    Raises
-    ------
-    InputError
-        A partition is missing or changed, one that was added is not there any more, or the sums
-        were added up with other settings.
     """
     if saved is not None:
         _check_compatible(prepared, hyperparameters, saved.index.partitions, saved.index.fixed)

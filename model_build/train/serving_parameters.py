@@ -21,13 +21,7 @@ def default_parameters() -> ServingParameters:
 
 
 def read_parameters(path: Path) -> ServingParameters:
-    """Read and check a file of parameters.
-
-    Raises
-    ------
-    InputError
-        There is no such file, or a parameter is missing, unknown or out of its range.
-    """
+    """Read and check a file of parameters."""
     try:
         return ServingParameters.model_validate_json(path.read_bytes())
     except FileNotFoundError:

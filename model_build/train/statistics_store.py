@@ -63,13 +63,7 @@ def statistics_path(model: Path) -> Path:
 
 
 class SavedStatistics:
-    """Opened sums.
-
-    Raises
-    ------
-    InputError
-        There are none, of this format; or, when a file is read, it has changed.
-    """
+    """Opened sums."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

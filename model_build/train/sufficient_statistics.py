@@ -133,13 +133,7 @@ class ItemOrdering:
 def read_shard(
     location: str, partitions: Sequence[RatingsPartition], first_user: int
 ) -> UserEntries:
-    """Read consecutive partitions of a folder or a gs:// address.
-
-    Raises
-    ------
-    InputError
-        A partition is missing or is not the one that was prepared.
-    """
+    """Read consecutive partitions of a folder or a gs:// address."""
     none = EntryArrays(np.zeros(0, np.int32), np.zeros(0, np.int32), *[np.zeros(0, np.uint8)] * 2)
     parts = [none, *(read_partition(location, partition) for partition in partitions)]
     user_id = np.concatenate([part.user_id for part in parts])

@@ -63,11 +63,6 @@ class GridSearch:
         """Measure what is not measured yet; all rows, in the order of the axes.
 
         ``on_row`` is given every new row as soon as it is on disk.
-
-        Raises
-        ------
-        InputError
-            The folder holds runs on something else.
         """
         rows = {_row_key(row): row for row in self._read_rows()}
         grid = self.parameters
@@ -130,13 +125,7 @@ class GridSearch:
 
 
 def read_grid(folder: Path) -> tuple[list[GridRow], AlsSettings]:
-    """Return the runs of a grid that are done, and the settings that they share.
-
-    Raises
-    ------
-    InputError
-        There are none.
-    """
+    """Return the runs of a grid that are done, and the settings that they share."""
     _, settings, rows = _read_state(folder / STATE_FILE)
     return rows, settings
 

@@ -64,13 +64,7 @@ class ParameterSpec:
 
 
 def fitted_parameters(names: Sequence[str] = ()) -> list[ParameterSpec]:
-    """Return the parameters that a metric decides, or those of them that are named.
-
-    Raises
-    ------
-    InputError
-        There is none of a name.
-    """
+    """Return the parameters that a metric decides, or those of them that are named."""
     specs = {}
     for name, field in ServingParameters.model_fields.items():
         if isinstance(extra := field.json_schema_extra, dict):

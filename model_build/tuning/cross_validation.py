@@ -48,13 +48,7 @@ class CrossValidatedSearch:
 
 
 def cross_validated_ranges(only: Sequence[str]) -> dict[str, ParameterRange]:
-    """Return the ranges of the settings searched: k and shrinkage, or ``only`` those named.
-
-    Raises
-    ------
-    InputError
-        One of them is none that cross validation searches.
-    """
+    """Return the ranges of the settings searched: k and shrinkage, or ``only`` those named."""
     for name in only:
         if name not in CROSS_VALIDATED:
             raise InputError(
@@ -78,11 +72,6 @@ def search_by_cross_validation(
     """Draw settings from ``ranges`` and cross-validate each on the same folds of the same users.
 
     Users with five scores or more are drawn with ``seed``, as are folds and settings.
-
-    Raises
-    ------
-    InputError
-        There are not as many users, or scikit-surprise is not installed.
     """
     try:
         from surprise.model_selection import KFold, RandomizedSearchCV, cross_validate

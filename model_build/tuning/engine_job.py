@@ -22,13 +22,7 @@ from model_build.util.temporary_folders import temporary_folder
 
 
 def fit_engine(config: AlsEngineConfig | NetworkEngineConfig) -> str:
-    """Fit an engine and write the model with it; returns what was done, for people.
-
-    Raises
-    ------
-    InputError
-        The data cannot be used, or a package is missing.
-    """
+    """Fit an engine and write the model with it; returns what was done, for people."""
     ensure_replaceable(config.out)
     model, progress = Model.open(config.model), sys.stderr.isatty()
     if isinstance(config, AlsEngineConfig):

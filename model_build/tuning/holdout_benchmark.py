@@ -119,11 +119,6 @@ class HoldoutBenchmark:
 
     ``affinity_anime`` limits the affinity to the anime on most lists, whose solution takes the cube
     of their number. ``franchise`` maps anime ids to franchises, for the metrics of new ones.
-
-    Raises
-    ------
-    InputError
-        There are not as many users with enough scores.
     """
 
     def __init__(

@@ -62,11 +62,6 @@ def search_hyperparameters(
     with ``start_over``.
     ``on_improvement`` is given the best settings so far whenever they change, and those of a
     finished study; ``log`` a line a trial.
-
-    Raises
-    ------
-    InputError
-        The study file cannot be used, or nothing could be measured.
     """
     own = {"objective": objective, "order": space.order, "ranges": repr(space.ranges)}
     facts = {name: str(value) for name, value in (study_attributes | own).items()}
@@ -163,13 +158,7 @@ def _check_study_attributes(
 
 @contextmanager
 def open_study_storage(path: Path) -> Iterator[optuna.storages.RDBStorage]:
-    """Open the SQLite file that holds the trials, made if need be.
-
-    Raises
-    ------
-    InputError
-        It is something else, or cannot be written.
-    """
+    """Open the SQLite file that holds the trials, made if need be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(path)) as database:

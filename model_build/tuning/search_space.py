@@ -105,11 +105,6 @@ def select_spaces(
 
     With ``all`` the objective goes to the parts whose own is of its kind (error or ranking). With
     ``only`` no other settings are searched.
-
-    Raises
-    ------
-    InputError
-        A part does not decide the objective, or has none of the settings.
     """
     searches = []
     wanted = set(only or [name for space in SEARCH_SPACES.values() for name in space.ranges])

@@ -66,11 +66,6 @@ def collect_kitsu_users(
     Users whose library cannot be read are tried again at the end, and then counted; those of the
     first ``skip`` users are left out. ``log`` gets an estimate of the work ahead, at ``rate``
     requests a second.
-
-    Raises
-    ------
-    InputError
-        Kitsu refuses, is gone, or has no active user.
     """
     tally: Counter[str] = Counter()
     with make_progress_bar(total=n_users, desc="users", unit=" user") as shown:

@@ -65,11 +65,6 @@ def sample_kitsu_users(
     """Return the first ``n_users`` active users on pages in random order; all if there are fewer.
 
     ``on_progress`` gets the number found so far.
-
-    Raises
-    ------
-    InputError
-        Kitsu does not say how many users there are, or refuses a page.
     """
     order = _shuffled_pages(site, seed)
     found: dict[int, list[KitsuUser]] = {}

@@ -18,13 +18,7 @@ ADULT_RATING, ADULT_GENRE = "Rx", "Hentai"
 
 
 def read_dump_catalogue(source: CsvSource, dump: DumpFormat) -> pl.DataFrame:
-    """One row an anime, in columns of `app.catalogue.COLUMN_DEFAULTS`; the first of each id counts.
-
-    Raises
-    ------
-    InputError
-        The file is no UTF-8 CSV, or names no anime.
-    """
+    """Read one row an anime, as `app.catalogue.COLUMN_DEFAULTS`; the first of each id counts."""
     with source.open_stream() as stream:
         data = stream.read()
     try:

@@ -48,14 +48,7 @@ class CleaningCounts:
 def read_entry_blocks(
     source: CsvSource, file_format: RatingsFileFormat, user_ids: UserIdMap, counts: CleaningCounts
 ) -> Iterator[EntryArrays]:
-    """Return the entries of a file, in its order; ``counts`` is added to on the way.
-
-    Raises
-    ------
-    InputError
-        The file is malformed, cut off, not UTF-8 where names are, or changes while it is read; the
-        message names the row.
-    """
+    """Return the entries of a file, in its order; ``counts`` is added to on the way."""
     with source.open_stream() as stream:
         rows = _parquet_rows if source.is_parquet else _open_csv
         try:

@@ -140,13 +140,7 @@ def find_dump_name(slug: str) -> str:
 
 
 def download_dump(slug: str) -> Path:
-    """Return the folder with the files of ``OWNER/NAME``, downloaded unless they are there already.
-
-    Raises
-    ------
-    InputError
-        kagglehub is not installed, or Kaggle cannot be reached or refuses.
-    """
+    """Return the folder with the files of ``OWNER/NAME``, downloaded if need be."""
     try:
         import kagglehub
     except ImportError:

@@ -45,13 +45,7 @@ from model_build.util.errors import InputError
 
 
 def prepare(config: PrepareConfig) -> str:
-    """Clean a dump into ``config.out``, or add to what it holds; returns the report.
-
-    Raises
-    ------
-    InputError
-        The dump cannot be used, or the folder holds something else; it is left as it was.
-    """
+    """Clean a dump into ``config.out``, or add to what it holds; returns the report."""
     out = config.out
     is_empty = out.is_dir() and not any(out.iterdir())
     if out.exists() and not is_prepared_dataset(out) and not is_empty:

@@ -134,13 +134,7 @@ def is_prepared_dataset(folder: Path) -> bool:
 
 
 def open_prepared_dataset(folder: Path | str) -> PreparedDataset:
-    """Read and check ``prepared.json`` in a folder or below a gs:// URL.
-
-    Raises
-    ------
-    InputError
-        It is missing, not what `prepare` writes, or of another format.
-    """
+    """Read and check ``prepared.json`` in a folder or below a gs:// URL."""
     file = f"{folder}/{INDEX_FILE}"
     try:
         return PreparedDataset.model_validate_json(read_bytes(str(folder), INDEX_FILE))
@@ -179,13 +173,7 @@ def write_partition(
 
 
 def read_partition(folder: Path | str, partition: RatingsPartition) -> EntryArrays:
-    """Read one partition of a folder or a gs:// URL.
-
-    Raises
-    ------
-    InputError
-        The file is missing or is not the one that `prepare` wrote.
-    """
+    """Read one partition of a folder or a gs:// URL."""
     file = f"{folder}/{partition.file}"
     try:
         data = read_bytes(str(folder), partition.file)

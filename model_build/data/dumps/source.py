@@ -47,13 +47,7 @@ class CsvSource:
 
     @contextmanager
     def open_stream(self) -> Iterator[LastByteStream]:
-        """Read the file from its beginning.
-
-        Raises
-        ------
-        InputError
-            It cannot be read, its compression is broken, or it changed before the block ended.
-        """
+        """Read the file from its beginning."""
         before = self._file_state()
         try:
             with self._open_file() as file:
