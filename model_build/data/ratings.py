@@ -182,6 +182,13 @@ def ratings_fingerprint(ratings: Ratings) -> str:
     return digest.hexdigest()
 
 
+def dataset_fingerprint(paths: Sequence[Path], ratings: Ratings | None = None) -> str:
+    """Return what a manifest calls the ratings in files, or in a folder that `prepare` wrote."""
+    if is_prepared_dataset(paths[0]):
+        return open_prepared_dataset(paths[0]).fingerprint()
+    return ratings_fingerprint(read_ratings(paths) if ratings is None else ratings)
+
+
 def index_ratings(frame: pl.DataFrame) -> Ratings:
     """Index checked rows of ``user_id, anime_id, rating, status[, collected]``, in their order."""
 

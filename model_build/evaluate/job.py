@@ -13,9 +13,13 @@ from app.catalogue import Catalogue
 from app.recommender import EngineName, Model, SortOrder
 from app.recommender.artifact import read_manifest
 from model_build.data.catalogue import read_catalogue
-from model_build.data.dumps.prepared import is_prepared_dataset, open_prepared_dataset
 from model_build.data.holdout import check_no_leakage, join_holdout
-from model_build.data.ratings import ratings_fingerprint, read_evaluation_ratings, read_ratings
+from model_build.data.ratings import (
+    dataset_fingerprint,
+    ratings_fingerprint,
+    read_evaluation_ratings,
+    read_ratings,
+)
 from model_build.engines.settings import network_settings
 from model_build.evaluate.comparison import (
     ComparisonRow,
@@ -107,12 +111,7 @@ def measure_predictors(config: NeuralConfig) -> Iterator[ComparisonRow]:
 def check_not_trained_on(model: Path, ratings: Sequence[str]) -> None:
     """Raise InputError if a fetched model has learnt from these very ratings."""
     paths = [Path(place) for place in ratings]
-    fingerprint = (
-        open_prepared_dataset(paths[0]).fingerprint()
-        if is_prepared_dataset(paths[0])
-        else ratings_fingerprint(read_ratings(paths))
-    )
-    if read_manifest(model).dataset.fingerprint == fingerprint:
+    if read_manifest(model).dataset.fingerprint == dataset_fingerprint(paths):
         raise InputError(
             f"{', '.join(ratings)}: the fetched model was trained on these ratings, so it cannot "
             "be measured on them; leave [evaluate] out, or name others."

@@ -9,22 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Unpack
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse import csr_array
 
 from app.recommender.array_types import Float64Array
-from app.recommender.parameters import ServingParameters
 from model_build.data.dumps.prepared import PreparedDataset
 from model_build.train import sufficient_statistics as statistics
 from model_build.train.affinity import GramMatrices, GramMatrixBuilder, items_with_affinity
 from model_build.train.bias_model import BiasModel
 from model_build.train.cluster import DaskCluster, ShardingPlan, TaskFuture, plan_sharding
-from model_build.train.driver import train
+from model_build.train.driver import TrainingOptions, train_model
 from model_build.train.gatherer import SampledScores
 from model_build.train.hyperparameters import Hyperparameters
-from model_build.train.item_facts import ItemFacts
 from model_build.train.list_sample import ListSample
 from model_build.train.model_arrays import TrainedModel
 from model_build.train.pair_sums import RowRange, similarities_from_sums, split_row_ranges
@@ -50,25 +49,16 @@ def train_distributed(
     prepared: PreparedDataset,
     hyperparameters: Hyperparameters,
     *,
-    facts: ItemFacts | None = None,
-    parameters: ServingParameters | None = None,
-    second_stage: bool = True,
     plan: ShardingPlan | None = None,
-    on_progress: ProgressCallback = no_progress,
+    **options: Unpack[TrainingOptions],
 ) -> TrainedModel:
     """Fit everything that serving needs from the partitions at ``location``."""
     plan = plan or plan_sharding(
         cluster.resources(), sum(part.rows for part in prepared.partitions)
     )
+    on_progress = options.get("on_progress", no_progress)
     gatherer = DaskGatherer(cluster, location, prepared, plan, on_progress)
-    return train(
-        gatherer,
-        hyperparameters,
-        facts=facts,
-        parameters=parameters,
-        second_stage=second_stage,
-        on_progress=on_progress,
-    )
+    return train_model(gatherer, hyperparameters, **options)
 
 
 class DaskGatherer:

@@ -12,9 +12,9 @@ import hashlib
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import cached_property, partial
-from typing import Any
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,6 @@ from model_build.train.affinity import (
     GramMatrices,
     solve_ease,
 )
-from model_build.train.bias_model import BiasModel
 from model_build.train.checkpoints import ArrayMapping, CheckpointStore
 from model_build.train.cold_start import FittedComponents, predict_cold_items
 from model_build.train.cross_fit import add_cross_fitted_trees
@@ -63,34 +62,17 @@ CSR_ARRAYS = ("data", "indices", "indptr")
 TAIL = "tail_"
 
 
+class TrainingOptions(TypedDict, total=False):
+    """What is passed on to `train_model`, wherever the ratings are."""
+
+    facts: ItemFacts | None
+    parameters: ServingParameters | None
+    second_stage: bool
+    on_progress: ProgressCallback
+
+
 def train_model(
-    ratings: Ratings,
-    hyperparameters: Hyperparameters,
-    *,
-    facts: ItemFacts | None = None,
-    parameters: ServingParameters | None = None,
-    second_stage: bool = True,
-    ablations: Collection[FeatureGroup] = (),
-    threads: int | None = None,
-    checkpoints: CheckpointStore | None = None,
-    on_progress: ProgressCallback = no_progress,
-) -> TrainedModel:
-    """Fit everything that serving needs in this process; see `train`."""
-    return train(
-        LocalGatherer(ratings, threads),
-        hyperparameters,
-        facts=facts,
-        parameters=parameters,
-        second_stage=second_stage,
-        ablations=ablations,
-        threads=threads,
-        checkpoints=checkpoints,
-        on_progress=on_progress,
-    )
-
-
-def train(
-    gatherer: StatisticsGatherer,
+    ratings: Ratings | StatisticsGatherer,
     hyperparameters: Hyperparameters,
     *,
     facts: ItemFacts | None = None,
@@ -108,6 +90,8 @@ def train(
 
     Parameters
     ----------
+    ratings
+        Those in the memory of this process, or what gathers statistics of others.
     facts
         When items are from, and which are predicted from their features as few users list them.
     parameters
@@ -119,7 +103,7 @@ def train(
         Where finished stages are kept and found, for a gatherer that was not asked for anything.
     """
     training = _Training(
-        gatherer,
+        LocalGatherer(ratings, threads) if isinstance(ratings, Ratings) else ratings,
         hyperparameters,
         parameters or default_parameters(),
         threads,
@@ -130,43 +114,26 @@ def train(
     if second_stage:
         if facts is not None:
             facts = replace(facts, as_of=int(trained.hyperparameters["as_of"]))
-        add_cross_fitted_trees(
-            trained,
-            lists,
-            partial(_train_first_stage, hyperparameters, facts, parameters, threads),
-            ablations,
-            on_progress,
-        )
+
+        def train_first_stage(part: Ratings) -> Model:
+            """Train on some of the lists, without the second stage and all but without KNN."""
+            settings = hyperparameters.model_copy(update={"precision": "exact", "neighbours": 1})
+            first = train_model(part, settings, facts=facts, second_stage=False, threads=threads)
+            return first.in_memory_model(parameters)
+
+        add_cross_fitted_trees(trained, lists, train_first_stage, ablations, on_progress)
     return trained
 
 
-def _train_first_stage(
-    hyperparameters: Hyperparameters,
-    facts: ItemFacts | None,
-    parameters: ServingParameters | None,
-    threads: int | None,
-    ratings: Ratings,
-) -> Model:
-    """Train on some of the lists, without the second stage and all but without KNN."""
-    settings = hyperparameters.model_copy(update={"precision": "exact", "neighbours": 1})
-    trained = train_model(ratings, settings, facts=facts, second_stage=False, threads=threads)
-    return trained.in_memory_model(parameters)
-
-
+@dataclass
 class _Training:
-    def __init__(
-        self,
-        gatherer: StatisticsGatherer,
-        hyperparameters: Hyperparameters,
-        parameters: ServingParameters,
-        threads: int | None,
-        checkpoints: CheckpointStore,
-        on_progress: ProgressCallback,
-    ) -> None:
-        self._gatherer, self._hyperparameters = gatherer, hyperparameters
-        self._parameters = parameters
-        self._threads, self._checkpoints, self._on_progress = threads, checkpoints, on_progress
-        self._seconds: dict[str, float] = {}
+    _gatherer: StatisticsGatherer
+    _hyperparameters: Hyperparameters
+    _parameters: ServingParameters
+    _threads: int | None
+    _checkpoints: CheckpointStore
+    _on_progress: ProgressCallback
+    _seconds: dict[str, float] = field(default_factory=dict)
 
     def run(self, facts: ItemFacts | None) -> tuple[TrainedModel, ListSample]:
         """Fit the first stage; also returns the lists for the second."""
@@ -182,9 +149,9 @@ class _Training:
         if facts is not None:
             as_of = facts.find_as_of(counts.anime_ids, counts.entries, self._min_entries)
             counts = counts.with_items(facts.find_cold_ids(as_of))
-        self._counts = counts
-        years, n_cold = np.zeros(len(counts.anime_ids), np.int16), 0
-        members = np.zeros(len(counts.anime_ids), np.int32)
+        self._counts, self._n_items = counts, len(counts.anime_ids)
+        years, n_cold = np.zeros(self._n_items, np.int16), 0
+        members = np.zeros(self._n_items, np.int32)
         if facts is not None:
             years = facts.item_years(counts.anime_ids)
             members = facts.item_members(counts.anime_ids)
@@ -239,7 +206,9 @@ class _Training:
         cuts = s.shrinkage, s.min_support, s.pair_ratings if compact else s.neighbours
 
         def fit() -> ArrayMapping:
-            fitted = self._fit_biases(*biases)
+            _ = self._ordering
+            with self._timed("baselines"):
+                fitted = self._gatherer.fit_biases(*biases)
             keep = self._collect_pairs if compact else self._select_neighbours
             return knn_arrays(fitted, keep(name, *cuts)).to_arrays()
 
@@ -261,7 +230,7 @@ class _Training:
 
         found = self._stage("taste-similarity", cuts, fit)
         std = float(found["overall_std"][0])
-        return StandardScores.of_items(found["item_bias"], std), self._csr_matrix(found)
+        return StandardScores.of_items(found["item_bias"], std), _csr_matrix(found, self._n_items)
 
     def _fit_gaussian(self) -> GaussianFactorModel:
         factors = self._hyperparameters.taste_factors
@@ -287,8 +256,7 @@ class _Training:
 
         found = self._stage("taste-factors", factors, fit)
         variance = float(found["user_bias_variance"][0])
-        m = len(found["position"])
-        close = csr_array(tuple(found[name] for name in CSR_ARRAYS), shape=(m, m))
+        close = _csr_matrix(found, len(found["position"]))
         return GaussianFactorModel(
             found["position"], found["factor"], found["noise"], close, variance
         )
@@ -321,7 +289,9 @@ class _Training:
         of_tail = "" if tail is None else hashlib.sha256(tail.tobytes()).hexdigest()
         depends_on = (self._min_entries, regularisation, n_neighbours, n_tail, of_tail)
         found = self._stage(name, depends_on, fit)
-        return EaseWeights(self._csr_matrix(found), self._csr_matrix(found, TAIL))
+        return EaseWeights(
+            _csr_matrix(found, self._n_items), _csr_matrix(found, self._n_items, TAIL)
+        )
 
     def _little_known(self, members: Int32Array, described: ModelArrays) -> BoolArray | None:
         """What `SortOrder.DISCOVER` may show, (n,); None where no anime's ``members`` are known."""
@@ -377,11 +347,6 @@ class _Training:
         with self._timed("grouping"):
             return self._gatherer.group_ratings(self._counts)
 
-    def _fit_biases(self, reg_user: float, reg_item: float, epochs: int) -> BiasModel:
-        _ = self._ordering
-        with self._timed("baselines"):
-            return self._gatherer.fit_biases(reg_user, reg_item, epochs)
-
     @cached_property
     def _standard_scores(self) -> StandardScores:
         """Shared by the two stages of the score model."""
@@ -426,15 +391,15 @@ class _Training:
         items = hashlib.sha256(self._counts.anime_ids.tobytes()).hexdigest()
         return self._checkpoints.load_or_compute(name, (items, settings), compute)
 
-    def _csr_matrix(self, arrays: Mapping[str, npt.NDArray[Any]], prefix: str = "") -> csr_array:
-        size = len(self._counts.anime_ids)
-        return csr_array(tuple(arrays[prefix + name] for name in CSR_ARRAYS), shape=(size, size))
-
     @contextmanager
     def _timed(self, step: str) -> Iterator[None]:
         start = time.perf_counter()
         yield
         self._seconds[step] = time.perf_counter() - start
+
+
+def _csr_matrix(arrays: Mapping[str, npt.NDArray[Any]], size: int, prefix: str = "") -> csr_array:
+    return csr_array(tuple(arrays[prefix + name] for name in CSR_ARRAYS), shape=(size, size))
 
 
 def _csr_arrays(matrix: csr_array, prefix: str = "") -> dict[str, npt.NDArray[Any]]:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -21,7 +18,6 @@ from app.recommender.artifact import (
     write_artifact,
 )
 from app.recommender.atomic_writes import replace_directory
-from app.recommender.parameters import ServingParameters
 from model_build.artifact.metrics import (
     MODEL_CARD_FILE,
     evaluation_metrics_json,
@@ -35,11 +31,11 @@ from model_build.data.dumps.prepared import (
     is_prepared_dataset,
     open_prepared_dataset,
 )
-from model_build.data.ratings import ratings_fingerprint, read_ratings
+from model_build.data.ratings import dataset_fingerprint, read_ratings
 from model_build.data.watch_order import ensure_series
 from model_build.train.checkpoints import CheckpointStore
 from model_build.train.config import TrainConfig
-from model_build.train.driver import train_model
+from model_build.train.driver import TrainingOptions, train_model
 from model_build.train.hyperparameters import (
     Hyperparameters,
     describe_settings,
@@ -55,9 +51,6 @@ from model_build.util.options import parse_byte_size
 from model_build.util.progress import progress_bars
 from model_build.util.storage import is_gcs_url, read_bytes
 from model_build.util.temporary_folders import temporary_folder
-
-if TYPE_CHECKING:
-    from model_build.train.cluster import DaskCluster
 
 CHECKPOINT_MIN_ENTRIES = 5_000_000
 """From so many entries on, a training takes minutes."""
@@ -93,11 +86,25 @@ def train(config: TrainConfig) -> str:
                 "--catalogue."
             )
     if config.keep_sums or config.since is not None:
-        training = _train_incrementally(config, hyperparameters, catalogue, parameters)
+        run = _train_incrementally
     elif _uses_cluster(config):
-        training = _train_on_cluster(config, hyperparameters, catalogue, parameters)
+        run = _train_on_cluster
     else:
-        training = _train_locally(config, hyperparameters, catalogue, parameters)
+        run = _train_locally
+    facts = None
+    if catalogue is not None:
+        facts = ItemFacts(catalogue, as_of=config.as_of, cold_since=config.fresh_since)
+    with progress_bars(shown=not config.quiet and sys.stderr.isatty()) as on_progress:
+        training = run(
+            config,
+            hyperparameters,
+            {
+                "facts": facts,
+                "parameters": parameters,
+                "second_stage": not config.no_rerank,
+                "on_progress": on_progress,
+            },
+        )
     trained = training.model
     if config.settings:
         trained.hyperparameters["settings_file"] = describe_settings(config.settings)
@@ -146,42 +153,23 @@ def _hyperparameters(config: TrainConfig) -> Hyperparameters:
 
 
 def _train_locally(
-    config: TrainConfig,
-    hyperparameters: Hyperparameters,
-    catalogue: pl.DataFrame | None,
-    parameters: ServingParameters,
+    config: TrainConfig, hyperparameters: Hyperparameters, options: TrainingOptions
 ) -> _Training:
     start = time.perf_counter()
     paths = [Path(place) for place in config.ratings]
     ratings = read_ratings(paths)
-    prepared = is_prepared_dataset(paths[0])
-    fingerprint = (
-        open_prepared_dataset(paths[0]).fingerprint() if prepared else ratings_fingerprint(ratings)
-    )
+    fingerprint = dataset_fingerprint(paths, ratings)
     read_seconds = time.perf_counter() - start
-    checkpoints = _open_checkpoints(config, len(ratings), fingerprint)
-    with progress_bars(shown=_shows_progress(config)) as on_progress:
-        trained = train_model(
-            ratings,
-            hyperparameters,
-            facts=_item_facts(config, catalogue),
-            parameters=parameters,
-            second_stage=not config.no_rerank,
-            threads=config.threads,
-            checkpoints=checkpoints,
-            on_progress=on_progress,
-        )
-    trained.seconds["reading"] += read_seconds
-    return _Training(trained, fingerprint, checkpoints)
-
-
-def _open_checkpoints(config: TrainConfig, entries: int, fingerprint: str) -> CheckpointStore:
-    """Where stages are kept: in --work, or beside the model if it takes long to train."""
     folder = config.work
-    if folder is None and entries >= CHECKPOINT_MIN_ENTRIES:
+    if folder is None and len(ratings) >= CHECKPOINT_MIN_ENTRIES:
         out = config.out.absolute()
         folder = out.with_name(f".{out.name}.checkpoints")
-    return CheckpointStore(folder, fingerprint)
+    checkpoints = CheckpointStore(folder, fingerprint)
+    trained = train_model(
+        ratings, hyperparameters, threads=config.threads, checkpoints=checkpoints, **options
+    )
+    trained.seconds["reading"] += read_seconds
+    return _Training(trained, fingerprint, checkpoints)
 
 
 def _read_catalogue(config: TrainConfig) -> pl.DataFrame | None:
@@ -211,17 +199,8 @@ def _read_prepared_catalogue(place: str, prepared: PreparedDataset) -> pl.DataFr
         return read_catalogue(file)
 
 
-def _item_facts(config: TrainConfig, catalogue: pl.DataFrame | None) -> ItemFacts | None:
-    if catalogue is None:
-        return None
-    return ItemFacts(catalogue, as_of=config.as_of, cold_since=config.fresh_since)
-
-
 def _train_incrementally(
-    config: TrainConfig,
-    hyperparameters: Hyperparameters,
-    catalogue: pl.DataFrame | None,
-    parameters: ServingParameters,
+    config: TrainConfig, hyperparameters: Hyperparameters, options: TrainingOptions
 ) -> _Training:
     """Train on kept sums, if there are any, and keep those of all fans."""
     if _uses_cluster(config) or config.work is not None:
@@ -239,21 +218,9 @@ def _train_incrementally(
     folder = statistics_path(config.out)
     if folder.exists() and not (folder / INDEX_FILE).is_file():
         raise InputError(f"{folder}: holds something else than sums; choose another --out.")
-    with (
-        replace_directory(folder) as new,
-        progress_bars(shown=_shows_progress(config)) as on_progress,
-    ):
+    with replace_directory(folder) as new:
         trained = train_incrementally(
-            Path(place),
-            prepared,
-            hyperparameters,
-            saved,
-            new,
-            facts=_item_facts(config, catalogue),
-            parameters=parameters,
-            second_stage=not config.no_rerank,
-            threads=config.threads,
-            on_progress=on_progress,
+            Path(place), prepared, hyperparameters, saved, new, threads=config.threads, **options
         )
     return _Training(trained, prepared.fingerprint())
 
@@ -286,50 +253,20 @@ def _uses_cluster(config: TrainConfig) -> bool:
 
 
 def _train_on_cluster(
-    config: TrainConfig,
-    hyperparameters: Hyperparameters,
-    catalogue: pl.DataFrame | None,
-    parameters: ServingParameters,
+    config: TrainConfig, hyperparameters: Hyperparameters, options: TrainingOptions
 ) -> _Training:
+    from model_build.train.cluster import connect_to_scheduler, start_local_cluster
+    from model_build.train.dask_statistics import train_distributed
+
     place, *others = config.ratings
     if others:
         raise InputError(f"{others[0]}: workers read one folder that prepare wrote; name only it.")
     prepared = open_prepared_dataset(place)
-    try:
-        from model_build.train.dask_statistics import train_distributed
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"{error.name} is not installed; pip install -r requirements-build.txt."
-        ) from None
-    with (
-        _open_cluster(config) as cluster,
-        progress_bars(shown=_shows_progress(config)) as on_progress,
-    ):
-        trained = train_distributed(
-            cluster,
-            place,
-            prepared,
-            hyperparameters,
-            facts=_item_facts(config, catalogue),
-            parameters=parameters,
-            second_stage=not config.no_rerank,
-            on_progress=on_progress,
-        )
+    opened = (
+        connect_to_scheduler(config.scheduler)
+        if config.scheduler
+        else start_local_cluster(config.local_cluster or 1, parse_byte_size(config.worker_memory))
+    )
+    with opened as cluster:
+        trained = train_distributed(cluster, place, prepared, hyperparameters, **options)
     return _Training(trained, prepared.fingerprint())
-
-
-@contextmanager
-def _open_cluster(config: TrainConfig) -> Iterator[DaskCluster]:
-    from model_build.train.cluster import connect_to_scheduler, start_local_cluster
-
-    if config.scheduler:
-        with connect_to_scheduler(config.scheduler) as cluster:
-            yield cluster
-    elif config.local_cluster:
-        memory = parse_byte_size(config.worker_memory)
-        with start_local_cluster(config.local_cluster, memory) as cluster:
-            yield cluster
-
-
-def _shows_progress(config: TrainConfig) -> bool:
-    return not config.quiet and sys.stderr.isatty()

@@ -12,22 +12,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
 from app.recommender.array_types import Float64Array, Int32Array, Int64Array, UInt8Array
-from app.recommender.parameters import ServingParameters
 from model_build.data.dumps.prepared import PreparedDataset
 from model_build.data.grouping import GroupedRatings, argsort_descending
 from model_build.train import sufficient_statistics as statistics
 from model_build.train.affinity import GramMatrices, GramMatrixBuilder, items_with_affinity
 from model_build.train.bias_model import BiasModel, fit_bias_model
-from model_build.train.driver import train
+from model_build.train.driver import TrainingOptions, train_model
 from model_build.train.gatherer import SampledScores
 from model_build.train.hyperparameters import Hyperparameters
-from model_build.train.item_facts import ItemFacts
 from model_build.train.list_sample import ListSample
 from model_build.train.model_arrays import TrainedModel
 from model_build.train.pair_sums import (
@@ -52,7 +50,6 @@ from model_build.train.sufficient_statistics import ItemCounts, ItemOrdering, Us
 from model_build.train.topk_neighbours import SimilarityRows
 from model_build.util.errors import InputError
 from model_build.util.hashing import sample_by_hash
-from model_build.util.progress import ProgressCallback, no_progress
 from model_build.util.threads import available_cpus
 
 BLOCK_BYTES = 200_000_000
@@ -68,12 +65,9 @@ def train_incrementally(
     saved: SavedStatistics | None,
     folder: Path,
     *,
-    facts: ItemFacts | None = None,
-    parameters: ServingParameters | None = None,
-    second_stage: bool = True,
     threads: int | None = None,
     block_bytes: int = BLOCK_BYTES,
-    on_progress: ProgressCallback = no_progress,
+    **options: Unpack[TrainingOptions],
 ) -> TrainedModel:
     """Fit a model on the sums ``saved`` and the partitions that are not in them.
 
@@ -86,15 +80,7 @@ def train_incrementally(
     gatherer = SavedStatisticsGatherer(
         location, prepared, saved, StatisticsWriter(folder), threads, block_bytes
     )
-    trained = train(
-        gatherer,
-        hyperparameters,
-        facts=facts,
-        parameters=parameters,
-        second_stage=second_stage,
-        threads=threads,
-        on_progress=on_progress,
-    )
+    trained = train_model(gatherer, hyperparameters, threads=threads, **options)
     s = hyperparameters
     gatherer.write_index(reg_user=s.reg_user, reg_item=s.reg_item, epochs=s.epochs)
     return trained

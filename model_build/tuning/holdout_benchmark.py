@@ -24,7 +24,7 @@ from model_build.evaluate.ranking import (
 )
 from model_build.train.affinity import GramMatrices, compute_gram_matrices
 from model_build.train.checkpoints import ArrayMapping, CheckpointStore
-from model_build.train.driver import TAIL, train
+from model_build.train.driver import TAIL, train_model
 from model_build.train.gatherer import LocalGatherer
 from model_build.train.hyperparameters import Hyperparameters
 from model_build.train.model_arrays import empty_knn_arrays
@@ -104,7 +104,7 @@ class PartTrainer:
     def fit(self, part: str, settings: Hyperparameters) -> Model:
         """Return a model in which one part (of `PART_STAGES`) is as the settings say."""
         self._stages.wanted = PART_STAGES[part]
-        trained = train(
+        trained = train_model(
             self._gatherer,
             settings,
             second_stage=False,
