@@ -32,7 +32,12 @@ from model_build.train.cluster import (
 )
 from model_build.train.dask_statistics import train_distributed
 from model_build.train.hyperparameters import Hyperparameters
-from model_build.train.pair_sums import RowRange, similarities_from_sums
+from model_build.train.pair_sums import (
+    RowRange,
+    gram_sum_block,
+    pearson_sum_block,
+    similarities_from_sums,
+)
 from model_build.train.score_model import BIAS_EPOCHS
 from model_build.train.topk_neighbours import select_neighbours
 from model_build.util.threads import available_cpus
@@ -156,14 +161,14 @@ def measure_constants(ratings_folder: str, cluster: DaskCluster) -> CostConstant
     bias_seconds, _ = _cpu_timed(lambda: statistics.item_residual_totals(grouped, 7.0, zeros, 15.0))
     values = statistics.bias_model_of_items(grouped, 7.0, zeros, 15.0).residual
     rows = RowRange(0, min(n, 2000))
-    meet_seconds, block = _best_of_three(lambda: statistics.pearson_sums(grouped, values, rows))
+    meet_seconds, block = _best_of_three(lambda: pearson_sum_block(grouped, values, rows, 1))
     finish_seconds, similar = _best_of_three(lambda: similarities_from_sums(block, rows, 100.0, 1))
     order = np.arange(rows.last)
     offer_seconds, _ = _cpu_timed(
         lambda: select_neighbours([similar], order, order, order, 500, threads=1)
     )
     weighted = statistics.weigh_numbered_entries(entries, ordering)
-    outer_seconds, _ = _best_of_three(lambda: statistics.gram_sums(weighted, rows))
+    outer_seconds, _ = _best_of_three(lambda: gram_sum_block(weighted, rows, 1))
     pairs = rows.last * (rows.last - 1) / 2
     add_seconds, _ = _best_of_three(lambda: block + block)
     return CostConstants(

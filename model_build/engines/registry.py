@@ -6,11 +6,9 @@ PyTorch is imported only when one of them is trained; it stands in requirements-
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.recommender.arrays import ArtifactReader
-from app.recommender.artifact import FORMAT_VERSION, DatasetInfo, Manifest, ModelArtifact
 from app.recommender.engines import (
     CosineEngine,
     Engine,
@@ -20,7 +18,7 @@ from app.recommender.engines import (
     MlpEngine,
 )
 from model_build.engines.base import FittedEngine, replace_prefixed
-from model_build.train.serving_parameters import default_parameters
+from model_build.train.model_arrays import in_memory_artifact
 from model_build.util.errors import InputError
 
 if TYPE_CHECKING:
@@ -55,20 +53,9 @@ def network_trainer(name: str) -> tuple[Callable[..., FittedEngine], NetworkSett
 
 def engine_in_memory(name: str, fitted: FittedEngine, n_items: int) -> Engine:
     """Return the engine as a model of n anime would have it, without a file."""
-    manifest = Manifest(
-        format=FORMAT_VERSION,
-        version="fitted",
-        created="",
-        dataset=DatasetInfo(name="", fingerprint=""),
-        counts={},
-        serving_parameters=default_parameters(),
-        hyperparameters=replace_prefixed(name, {}, fitted.hyperparameters),
-        metrics={},
-        files={},
-    )
     arrays = replace_prefixed(name, {}, fitted.arrays)
-    engine = NEURAL_ENGINES[name][1].from_arrays(
-        ArtifactReader(ModelArtifact(Path(name), manifest, arrays)), n_items
-    )
+    numbers = replace_prefixed(name, {}, fitted.hyperparameters)
+    artifact = in_memory_artifact(arrays, {}, numbers)
+    engine = NEURAL_ENGINES[name][1].from_arrays(ArtifactReader(artifact), n_items)
     assert engine is not None
     return engine

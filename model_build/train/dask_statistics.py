@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from operator import attrgetter
 from typing import Unpack
 
 import numpy as np
@@ -26,13 +27,20 @@ from model_build.train.gatherer import SampledScores
 from model_build.train.hyperparameters import Hyperparameters
 from model_build.train.list_sample import ListSample
 from model_build.train.model_arrays import TrainedModel
-from model_build.train.pair_sums import RowRange, similarities_from_sums, split_row_ranges
+from model_build.train.pair_sums import (
+    RowRange,
+    gram_sum_block,
+    pearson_sum_block,
+    similarities_from_sums,
+    split_row_ranges,
+)
 from model_build.train.score_model import (
     BIAS_EPOCHS,
     BIAS_REGULARISATION,
     MAX_SAMPLED_USERS,
     StandardScores,
     gaussian_item_count,
+    sample_gaussian_users,
     standard_score_matrix,
     standard_score_values,
 )
@@ -110,7 +118,7 @@ class DaskGatherer:
     def fit_biases(self, reg_user: float, reg_item: float, epochs: int) -> BiasModel:
         """Add up the totals of the shards in each half-step."""
         item_bias, fitted = self._fit_bias_models("baselines", reg_user, reg_item, epochs)
-        self._values = self._map_shards(statistics.bias_residuals, fitted)
+        self._values = self._map_shards(attrgetter("residual"), fitted)
         return BiasModel.of_items(self._mean, item_bias[self._ordering.rank])
 
     def fit_standard_scores(self) -> StandardScores:
@@ -130,7 +138,7 @@ class DaskGatherer:
         """Finish blocks on the workers, a few at a time."""
 
         def submit_rows(rows: RowRange) -> TaskFuture:
-            each = self._map_shards(statistics.pearson_sums, self._grouped, self._values, rows)
+            each = self._map_shards(pearson_sum_block, self._grouped, self._values, rows, 1)
             sums = self._cluster.tree_reduce(each)
             return self._cluster.submit(similarities_from_sums, sums, rows, shrinkage, min_support)
 
@@ -154,7 +162,7 @@ class DaskGatherer:
         builder = GramMatrixBuilder(known, counts.entries, known)
 
         def submit_rows(rows: RowRange) -> TaskFuture:
-            each = self._map_shards(statistics.gram_sums, weighted, rows)
+            each = self._map_shards(gram_sum_block, weighted, rows, 1)
             sums = self._cluster.tree_reduce(each)
             return self._cluster.submit(statistics.gram_sums_float32, sums)
 
@@ -188,7 +196,7 @@ class DaskGatherer:
 
     def _sample_scores(self, scores: list[TaskFuture]) -> csr_array:
         """Draw users from all shards, and take their standard scores."""
-        each = self._map_shards(statistics.sample_shard_users, self._grouped, self._first_user)
+        each = self._map_shards(sample_gaussian_users, self._grouped, self._first_user)
         drawn = np.concatenate(list(map(self._cluster.result, each)))
         users = sample_by_hash(drawn, MAX_SAMPLED_USERS)
         m = gaussian_item_count(self._rating_count)

@@ -48,7 +48,6 @@ from model_build.train.model_arrays import (
     item_statistics_arrays,
     knn_arrays,
     score_model_arrays,
-    similarity_count,
 )
 from model_build.train.score_model import GaussianFactorModel, StandardScores, fit_gaussian
 from model_build.train.serving_parameters import default_parameters
@@ -183,18 +182,20 @@ class _Training:
             ),
             described,
         )
-        trained = TrainedModel.from_parts(
-            parts,
+        similarities = knn.arrays.get("similarity_code", knn.arrays.get("similarity_data", ()))
+        trained = TrainedModel(
+            {name: array for part in parts for name, array in part.arrays.items()},
             counts={
                 "fans": n_users,
                 "anime": len(counts.anime_ids),
                 "entries": int(counts.entries.sum()),
                 "ratings": int(counts.ratings.sum()),
-                "similarities": similarity_count(knn),
+                "similarities": len(similarities),
                 "affinities": int(fitted.affinity.nnz),
                 "fresh": n_cold,
             },
-            hyperparameters=s.model_dump(),
+            hyperparameters=s.model_dump()
+            | {name: number for part in parts for name, number in part.scalars.items()},
             seconds=self._seconds,
         )
         return trained, lists

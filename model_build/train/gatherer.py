@@ -134,7 +134,7 @@ class LocalGatherer:
     def sample_scores(self) -> SampledScores:
         """Draw from the grouped ratings."""
         m = gaussian_item_count(np.diff(self._grouped.item_indptr))
-        users = sample_gaussian_users(self._grouped.user_indptr)
+        users = sample_gaussian_users(self._grouped)
         scores = standard_score_matrix(self._grouped, self._standard, m, users)
         return SampledScores(scores, self._grouped.order[:m])
 

@@ -36,10 +36,18 @@ class ListSample:
 
     @classmethod
     def of_entries(
-        cls, entries: UserEntries, collected: Int16Array | None = None, max_lists: int = MAX_LISTS
+        cls,
+        entries: UserEntries,
+        collected: Int16Array | None = None,
+        max_lists: int = MAX_LISTS,
+        min_entries: int = 0,
     ) -> Self:
-        """Draw from u users, ``collected`` (u,); whether one is drawn depends on its number."""
-        drawn = sample_by_hash(entries.first_user + np.arange(entries.n_users), max_lists)
+        """Draw from the users of n entries; ``collected`` is (n,), the years of their lists.
+
+        Whether a user is drawn of those with ``min_entries`` depends on its number.
+        """
+        able = np.bincount(entries.user, minlength=entries.n_users) >= min_entries
+        drawn = sample_by_hash(entries.first_user + np.flatnonzero(able), max_lists)
         is_drawn = np.zeros(entries.n_users, bool)
         is_drawn[drawn - entries.first_user] = True
         rows = np.flatnonzero(is_drawn[entries.user])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,18 +93,6 @@ class TrainedModel:
     notes: list[str] = field(default_factory=list)
     ablations: dict[FeatureGroup, SecondStage] = field(default_factory=dict)
 
-    @classmethod
-    def from_parts(
-        cls,
-        parts: Iterable[ModelArrays],
-        counts: dict[str, int],
-        hyperparameters: dict[str, float | int | str],
-        seconds: dict[str, float],
-    ) -> TrainedModel:
-        """Join all parts."""
-        arrays, scalars = _join_parts(parts)
-        return cls(arrays, counts, {**hyperparameters, **scalars}, seconds)
-
     def serving_parameters(self, given: ServingParameters | None = None) -> ServingParameters:
         """Return those ``given``, or the defaults, with what was fitted."""
         parameters = given or default_parameters()
@@ -114,10 +102,28 @@ class TrainedModel:
 
     def in_memory_model(self, parameters: ServingParameters | None = None) -> Model:
         """Build the model, to be measured without being written; it has no catalogue."""
-        model = build_in_memory_model(
-            (ModelArrays(self.arrays, {}),), self.counts, self.hyperparameters
-        )
+        model = Model(in_memory_artifact(self.arrays, self.counts, self.hyperparameters))
         return model.with_parameters(self.serving_parameters(parameters))
+
+
+def in_memory_artifact(
+    arrays: Mapping[str, npt.NDArray[Any]],
+    counts: dict[str, int],
+    hyperparameters: dict[str, float | int | str],
+) -> ModelArtifact:
+    """Make what an opened model is read from, of arrays that were never written."""
+    manifest = Manifest(
+        format=FORMAT_VERSION,
+        version="in-memory",
+        created="",
+        dataset=DatasetInfo(name="in memory", fingerprint=""),
+        counts=counts,
+        hyperparameters=hyperparameters,
+        serving_parameters=default_parameters(),
+        metrics={},
+        files={},
+    )
+    return ModelArtifact(Path("in-memory"), manifest, arrays)
 
 
 def build_timestamp() -> datetime:
@@ -164,11 +170,6 @@ def knn_arrays(bias_model: BiasModel, similarity: csr_array | SimilarityPairs) -
     return ModelArrays({"item_bias": bias_model.item_bias, **arrays}, scalars)
 
 
-def similarity_count(knn: ModelArrays) -> int:
-    """How many similarities are stored, of either kind."""
-    return len(knn.arrays.get("similarity_code", knn.arrays.get("similarity_data", ())))
-
-
 def score_model_arrays(
     standard_scores: StandardScores, similarity: csr_array, gaussian: GaussianFactorModel
 ) -> ModelArrays:
@@ -205,46 +206,6 @@ def affinity_arrays(**matrices: csr_array) -> ModelArrays:
         encoded, scalars[f"{name}_scale"] = encode_item_matrix(name, matrix, "compact")
         arrays |= encoded
     return ModelArrays(arrays, scalars)
-
-
-def empty_knn_arrays(n_items: int, mean: float) -> ModelArrays:
-    """Make a KNN that predicts the mean of all scores for everyone."""
-    biases = BiasModel.of_items(mean, np.zeros(n_items))
-    return knn_arrays(biases, _empty_item_matrix(n_items))
-
-
-def build_in_memory_model(
-    parts: tuple[ModelArrays, ...], counts: dict[str, int], settings: dict[str, float | int | str]
-) -> Model:
-    """Make a model that was never written, to be measured; it has no catalogue."""
-    arrays, scalars = _join_parts(parts)
-    manifest = Manifest(
-        format=FORMAT_VERSION,
-        version="in-memory",
-        created="",
-        dataset=DatasetInfo(name="in memory", fingerprint=""),
-        counts=counts,
-        hyperparameters={**settings, **scalars},
-        serving_parameters=default_parameters(),
-        metrics={},
-        files={},
-    )
-    return Model(ModelArtifact(Path("in-memory"), manifest, arrays))
-
-
-def _join_parts(
-    parts: Iterable[ModelArrays],
-) -> tuple[dict[str, npt.NDArray[Any]], dict[str, float]]:
-    arrays: dict[str, npt.NDArray[Any]] = {}
-    scalars: dict[str, float] = {}
-    for part in parts:
-        arrays |= part.arrays
-        scalars |= part.scalars
-    return arrays, scalars
-
-
-def _empty_item_matrix(n_items: int) -> csr_array:
-    return csr_array((n_items, n_items), dtype=np.float32)
 
 
 def encode_item_matrix(

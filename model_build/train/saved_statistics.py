@@ -10,14 +10,13 @@ a full training.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
-from app.recommender.array_types import Float64Array, Int32Array, Int64Array, UInt8Array
+from app.recommender.array_types import Float64Array
 from model_build.data.dumps.prepared import PreparedDataset
 from model_build.data.grouping import GroupedRatings, argsort_descending
 from model_build.train import sufficient_statistics as statistics
@@ -41,7 +40,6 @@ from model_build.train.score_model import (
     MAX_SAMPLED_USERS,
     StandardScores,
     gaussian_item_count,
-    sample_gaussian_users,
     standard_score_matrix,
     standard_score_values,
 )
@@ -49,13 +47,12 @@ from model_build.train.statistics_store import FixedBiases, SavedStatistics, Sta
 from model_build.train.sufficient_statistics import ItemCounts, ItemOrdering, UserEntries
 from model_build.train.topk_neighbours import SimilarityRows
 from model_build.util.errors import InputError
-from model_build.util.hashing import sample_by_hash
 from model_build.util.threads import available_cpus
 
 BLOCK_BYTES = 200_000_000
 ITEM_ARRAYS = ("anime_id", "entries", "ratings", "appeal", "bias", "standard_bias")
-SAMPLE_ARRAYS = ("fan", "start", "anime_id", "rating")
-"""Names in the file, in the order of the fields of `UserSample`."""
+SAMPLE_FIELDS = {"fan": "user", "start": "indptr", "anime_id": "anime_id", "rating": "rating"}
+"""Names in the file of scores for the Gaussian -> fields of `ListSample`."""
 
 
 def train_incrementally(
@@ -201,13 +198,35 @@ class SavedStatisticsGatherer:
 
     def sample_scores(self) -> SampledScores:
         """Draw from the new users and those drawn before."""
-        saved = self._saved.read("sample") if self._saved else {}
-        numbered = self._ordering.anime_ids[self._ordering.order]
-        sample = UserSample.draw(self._grouped, self._first_user, numbered, saved)
-        self._writer.write("sample", **sample.to_arrays())
-        return sample.standard_scores(
-            self._counts, self._mean, self._standard_bias[self._ordering.rank], self._overall_std
+        samples = [
+            ListSample.of_entries(self._entries.scored(), None, MAX_SAMPLED_USERS, min_entries=2)
+        ]
+        if self._saved is not None:
+            samples.append(_saved_scores(self._saved.read("sample")))
+        sample = ListSample.draw(samples, MAX_SAMPLED_USERS)
+        self._writer.write(
+            "sample", **{name: getattr(sample, field) for name, field in SAMPLE_FIELDS.items()}
         )
+        item_bias = self._standard_bias[self._ordering.rank]
+        return self._standard_scores(sample, item_bias)
+
+    def _standard_scores(self, sample: ListSample, item_bias: Float64Array) -> SampledScores:
+        """Compute standard scores for given ``item_bias`` (n_items,), by the ids of all counts."""
+        counts, n_users = self._counts, len(sample.user)
+        user = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(sample.indptr))
+        item = counts.positions(sample.anime_id).astype(np.int32)
+        entries = UserEntries(
+            0, n_users, counts.anime_ids, user, item, sample.rating, sample.status
+        )
+        ordering = counts.ordering()
+        grouped = statistics.group_ratings_by_number(entries, ordering)
+        fitted = statistics.bias_model_of_items(
+            grouped, self._mean, item_bias[ordering.order], BIAS_REGULARISATION
+        )
+        standard = statistics.standardise_residuals(grouped, fitted, self._overall_std)
+        m = gaussian_item_count(counts.ratings[ordering.order])
+        scores = standard_score_matrix(grouped, standard, m, np.arange(n_users))
+        return SampledScores(scores, ordering.order[:m])
 
     def release_scores(self) -> None:
         """Free the grouped ratings."""
@@ -285,81 +304,7 @@ def _saved_counts(arrays: Mapping[str, npt.NDArray[Any]], rating_total: float) -
     return ItemCounts(ids, entries, ratings, relevance, rating_total)
 
 
-@dataclass(frozen=True, slots=True)
-class UserSample:
-    """Ratings of the users drawn for the Gaussian, saved so that others can join the draw.
-
-    Those of the users ``user`` (k,), ascending, are delimited by ``indptr`` (k + 1,).
-    """
-
-    user: Int64Array
-    indptr: Int64Array
-    anime_id: Int32Array
-    rating: UInt8Array
-
-    @classmethod
-    def draw(
-        cls,
-        grouped: GroupedRatings,
-        first_user: int,
-        anime_ids: Int32Array,
-        saved: Mapping[str, npt.NDArray[Any]],
-    ) -> UserSample:
-        """Draw from new users, numbered from ``first_user``, and from those drawn before.
-
-        Parameters
-        ----------
-        anime_ids
-            (n_items,) by number.
-        saved
-            What `to_arrays` made of an earlier draw, or nothing.
-        """
-        new = cls(
-            first_user + np.arange(grouped.n_users),
-            grouped.user_indptr,
-            anime_ids[grouped.user_item],
-            grouped.user_rating.astype(np.uint8),
-        )
-        drawn = sample_gaussian_users(grouped.user_indptr, first_user)
-        if not saved:
-            return new._restrict_to_users(drawn)
-        old = cls(*(saved[name] for name in SAMPLE_ARRAYS))
-        drawn = sample_by_hash(np.concatenate([old.user, drawn]), MAX_SAMPLED_USERS)
-        one, other = old._restrict_to_users(drawn), new._restrict_to_users(drawn)
-        return cls(
-            np.concatenate([one.user, other.user]),
-            np.concatenate([one.indptr, one.indptr[-1] + other.indptr[1:]]),
-            np.concatenate([one.anime_id, other.anime_id]),
-            np.concatenate([one.rating, other.rating]),
-        )
-
-    def _restrict_to_users(self, users: Int64Array) -> UserSample:
-        own = np.isin(self.user, users)
-        length = np.diff(self.indptr)
-        ratings = np.repeat(own, length)
-        start = np.concatenate([[0], np.cumsum(length[own])])
-        return UserSample(self.user[own], start, self.anime_id[ratings], self.rating[ratings])
-
-    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Return the arrays to be saved."""
-        arrays = (self.user, self.indptr, self.anime_id, self.rating)
-        return dict(zip(SAMPLE_ARRAYS, arrays, strict=True))
-
-    def standard_scores(
-        self, counts: ItemCounts, mean: float, item_bias: Float64Array, overall_std: float
-    ) -> SampledScores:
-        """Compute standard scores for given ``item_bias`` (n_items,), by the ids of ``counts``."""
-        n_users = len(self.user)
-        user = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(self.indptr))
-        item = counts.positions(self.anime_id).astype(np.int32)
-        status = np.zeros(len(user), np.uint8)
-        entries = UserEntries(0, n_users, counts.anime_ids, user, item, self.rating, status)
-        ordering = counts.ordering()
-        grouped = statistics.group_ratings_by_number(entries, ordering)
-        fitted = statistics.bias_model_of_items(
-            grouped, mean, item_bias[ordering.order], BIAS_REGULARISATION
-        )
-        standard = statistics.standardise_residuals(grouped, fitted, overall_std)
-        m = gaussian_item_count(counts.ratings[ordering.order])
-        scores = standard_score_matrix(grouped, standard, m, np.arange(n_users))
-        return SampledScores(scores, ordering.order[:m])
+def _saved_scores(arrays: Mapping[str, npt.NDArray[Any]]) -> ListSample:
+    nothing = np.zeros(len(arrays["rating"]), np.uint8)
+    scores = (arrays[name] for name in SAMPLE_FIELDS)
+    return ListSample(*scores, status=nothing, collected=nothing.astype(np.int16))

@@ -144,9 +144,10 @@ def gaussian_item_count(
     return max(1, min(max_items, int((count >= min_ratings).sum())))
 
 
-def sample_gaussian_users(user_indptr: Int64Array, first_user: int = 0) -> Int64Array:
+def sample_gaussian_users(ratings: GroupedRatings, first_user: int = 0) -> Int64Array:
     """Draw up to `MAX_SAMPLED_USERS` users (k,) with two ratings, counted from ``first_user``."""
-    return sample_by_hash(first_user + np.flatnonzero(np.diff(user_indptr) >= 2), MAX_SAMPLED_USERS)
+    able = np.flatnonzero(np.diff(ratings.user_indptr) >= 2)
+    return sample_by_hash(first_user + able, MAX_SAMPLED_USERS)
 
 
 def standard_score_matrix(

@@ -35,8 +35,7 @@ from model_build.data.grouping import (
 from model_build.data.ratings import Ratings
 from model_build.train.affinity import WeightedEntries, item_relevance, weigh_entries
 from model_build.train.bias_model import BiasModel, subtract_biases, update_biases
-from model_build.train.pair_sums import RowRange, gram_sum_block, pearson_sum_block
-from model_build.train.score_model import StandardScores, sample_gaussian_users, user_rating_std
+from model_build.train.score_model import StandardScores, user_rating_std
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +59,12 @@ class UserEntries:
         """Take all entries, without a copy."""
         r = ratings
         return cls(0, len(r.user_ids), r.anime_ids, r.user, r.item, r.rating, r.status)
+
+    def scored(self) -> UserEntries:
+        """Leave out entries without a score; all users stay."""
+        rows = self.rating > 0
+        columns = (self.user[rows], self.item[rows], self.rating[rows], self.status[rows])
+        return UserEntries(self.first_user, self.n_users, self.anime_ids, *columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,11 +241,6 @@ def _solve_user_biases(
     return user_bias
 
 
-def bias_residuals(bias_model: BiasModel) -> Float64Array:
-    """Take the residuals of the ratings grouped by user, (n_ratings,)."""
-    return bias_model.residual
-
-
 def residual_moments(bias_model: BiasModel) -> Float64Array:
     """Return number, sum and sum of squares of the residuals, (3,)."""
     residual = bias_model.residual
@@ -255,21 +255,6 @@ def standardise_residuals(
     return StandardScores(
         bias_model.item_bias, bias_model.residual, bias_model.user_bias, std, overall_std
     )
-
-
-def sample_shard_users(grouped: GroupedRatings, first_user: int) -> Int64Array:
-    """Draw those (k,) who may be among the users drawn for the Gaussian."""
-    return sample_gaussian_users(grouped.user_indptr, first_user)
-
-
-def pearson_sums(grouped: GroupedRatings, values: Float64Array, rows: RowRange) -> Float64Array:
-    """Run `pearson_sum_block` in one thread: (rows, items, 4)."""
-    return pearson_sum_block(grouped, values, rows, threads=1)
-
-
-def gram_sums(weighted: WeightedEntries, rows: RowRange) -> Float64Array:
-    """Run `gram_sum_block` in one thread: (rows, items, 4)."""
-    return gram_sum_block(weighted, rows, threads=1)
 
 
 def gram_sums_float32(block: Float64Array) -> Float32Array:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from app.recommender import Model, SortOrder
 from model_build.data.holdout import HoldoutUser, index_split, split_users
@@ -23,11 +24,12 @@ from model_build.evaluate.ranking import (
     rank_users,
 )
 from model_build.train.affinity import GramMatrices, compute_gram_matrices
+from model_build.train.bias_model import BiasModel
 from model_build.train.checkpoints import ArrayMapping, CheckpointStore
 from model_build.train.driver import TAIL, train_model
 from model_build.train.gatherer import LocalGatherer
 from model_build.train.hyperparameters import Hyperparameters
-from model_build.train.model_arrays import empty_knn_arrays
+from model_build.train.model_arrays import knn_arrays
 from model_build.train.sufficient_statistics import ItemCounts, ItemOrdering
 from model_build.util.errors import InputError
 
@@ -184,9 +186,12 @@ def _empty_stages(n_items: int, mean: float) -> dict[str, ArrayMapping]:
         }
         for n_rows in (n_items, 1)
     )
+    biases = BiasModel.of_items(mean, np.zeros(n_items))
     no_affinity = {**no_matrix, **{f"{TAIL}{name}": array for name, array in no_matrix.items()}}
     return {
-        "similarity": empty_knn_arrays(n_items, mean).to_arrays(),
+        "similarity": knn_arrays(
+            biases, csr_array((n_items, n_items), dtype=np.float32)
+        ).to_arrays(),
         "taste-similarity": {
             "item_bias": np.zeros(n_items),
             "overall_std": np.ones(1),
