@@ -187,11 +187,10 @@ def _empty_stages(n_items: int, mean: float) -> dict[str, ArrayMapping]:
         for n_rows in (n_items, 1)
     )
     biases = BiasModel.of_items(mean, np.zeros(n_items))
+    knn = knn_arrays(biases, csr_array((n_items, n_items), dtype=np.float32))
     no_affinity = {**no_matrix, **{f"{TAIL}{name}": array for name, array in no_matrix.items()}}
     return {
-        "similarity": knn_arrays(
-            biases, csr_array((n_items, n_items), dtype=np.float32)
-        ).to_arrays(),
+        "similarity": knn.to_arrays(),
         "taste-similarity": {
             "item_bias": np.zeros(n_items),
             "overall_std": np.ones(1),

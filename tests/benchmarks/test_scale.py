@@ -7,10 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.scale import plot
-from benchmarks.scale.__main__ import RESULTS, _measure_case
-from benchmarks.scale.cases import SERIES, ScalingCase
-from benchmarks.scale.page import PAGE, replace_tables, series_results
+from benchmarks import scale
+from benchmarks.scale import (
+    PAGE,
+    RESULTS,
+    SERIES,
+    ScalingCase,
+    _measure_case,
+    replace_tables,
+    series_results,
+)
 
 
 @pytest.mark.parametrize("file", ["rating_complete.csv", "animelist.csv"])
@@ -44,6 +50,6 @@ def test_the_page_and_the_plot_show_what_was_measured(
     for series in SERIES:
         for row in series_results(results, series):
             assert f"| {row['counts']['entries']:,} |" in text
-    monkeypatch.setattr(plot, "PLOT", tmp_path / "scale.svg")
-    plot.write_plot(results)
+    monkeypatch.setattr(scale, "PLOT", tmp_path / "scale.svg")
+    scale.write_plot(results)
     assert (tmp_path / "scale.svg").read_bytes() == (PAGE.parent / "scale.svg").read_bytes()

@@ -1,1 +1,0 @@
-"""How time and memory grow: made-up dumps of many sizes, prepared and trained on, one by one."""
