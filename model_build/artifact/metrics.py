@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.notice import read_sources
@@ -16,6 +17,7 @@ from app.recommender.artifact import (
     EVALUATION_FILE,
     DatasetInfo,
     Manifest,
+    ModelArtifact,
     open_artifact,
     write_artifact,
 )
@@ -49,44 +51,53 @@ def evaluation_metrics_json(evaluation: Mapping[str, Any]) -> str:
 
 
 def annotate_model(model: Path, evaluation: Mapping[str, Any], out: Path) -> Manifest:
-    """Write the model at ``model`` again with these metrics, as a new version of the same time.
-
-    Raises
-    ------
-    ArtifactError
-        It cannot be opened, or ``out`` is something else than a model.
-    """
+    """Write the model at ``model`` again with these metrics, as a new version of the same time."""
     artifact = open_artifact(model)
     before = artifact.manifest
     metrics = {**before.metrics, **scalar_metrics(evaluation)}  # engines have some of their own
     content = f"{before.version} {json.dumps(evaluation, sort_keys=True)}"
     time = before.version.partition("-")[0]
     version = f"{time}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
-    documents = {
-        name: (model / name).read_text("utf-8")
-        for name in before.files
-        if not name.endswith(".npy") and name != CATALOGUE_FILE
-    }
-    documents[MODEL_CARD_FILE] = render_model_card(
-        version, before.dataset, before.counts, before.hyperparameters, metrics
-    )
-    documents[EVALUATION_FILE] = evaluation_metrics_json(evaluation)
-    return write_artifact(
-        out,
-        version=version,
-        created=before.created,
-        dataset=before.dataset,
-        counts=before.counts,
-        hyperparameters=before.hyperparameters,
-        serving_parameters=before.serving_parameters,
-        metrics=metrics,
-        arrays=artifact.arrays,
-        catalogue=artifact.catalogue_path.read_bytes(),
-        documents=documents,
-    )
+    documents = {EVALUATION_FILE: evaluation_metrics_json(evaluation)}
+    return rewrite_model(artifact, out, version, metrics=metrics, documents=documents)
 
 
 MODEL_CARD_FILE = "MODEL_CARD.md"
+
+
+def rewrite_model(
+    artifact: ModelArtifact,
+    out: Path,
+    version: str,
+    *,
+    metrics: dict[str, float],
+    created: str | None = None,
+    hyperparameters: dict[str, float | int | str] | None = None,
+    arrays: Mapping[str, npt.NDArray[Any]] | None = None,
+    documents: Mapping[str, str] | None = None,
+) -> Manifest:
+    """Write an opened model as another version, with what is given instead of its own."""
+    before = artifact.manifest
+    settings = before.hyperparameters if hyperparameters is None else hyperparameters
+    others = {
+        name: (artifact.path / name).read_text("utf-8")
+        for name in before.files
+        if not name.endswith(".npy") and name != CATALOGUE_FILE
+    }
+    card = render_model_card(version, before.dataset, before.counts, settings, metrics)
+    return write_artifact(
+        out,
+        version=version,
+        created=created or before.created,
+        dataset=before.dataset,
+        counts=before.counts,
+        hyperparameters=settings,
+        serving_parameters=before.serving_parameters,
+        metrics=metrics,
+        arrays=artifact.arrays if arrays is None else arrays,
+        catalogue=artifact.catalogue_path.read_bytes(),
+        documents={**others, MODEL_CARD_FILE: card, **(documents or {})},
+    )
 
 
 def render_model_card(

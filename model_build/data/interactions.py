@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 
 from app.recommender import UserList
-from app.recommender.array_types import BoolArray, Int64Array
-from app.recommender.user_list import EntryActivity
+from app.recommender.array_types import BoolArray, Int32Array, Int64Array
+from app.recommender.arrays import find_positions
+from app.recommender.user_list import EntryActivity, KnownEntries
 from model_build.data.ratings import Ratings, index_ratings, read_ratings, read_ratings_frame
 from model_build.util.errors import InputError
 
@@ -53,6 +54,21 @@ class Interactions:
             self.favourite[rows],
             self.activity.select(rows),
         )
+
+
+def known_entries(listed: UserList, anime_ids: Int32Array) -> KnownEntries:
+    """Return the entries of a list that are among ascending ``anime_ids`` (n,)."""
+    at = find_positions(anime_ids, listed.anime_id)
+    order = np.argsort(at, kind="stable")
+    order = order[at[order] >= 0]
+    favourite = np.zeros(len(at), bool) if listed.favourite is None else listed.favourite
+    return KnownEntries(
+        at[order],
+        listed.score[order],
+        listed.status[order],
+        favourite[order],
+        None if listed.activity is None else listed.activity.select(order),
+    )
 
 
 def read_interactions(

@@ -19,12 +19,13 @@ from tqdm import tqdm
 from app.recommender import Model
 from app.recommender.array_types import Int32Array
 from app.recommender.arrays import find_positions
-from app.recommender.artifact import CATALOGUE_FILE, Manifest, open_artifact, write_artifact
+from app.recommender.artifact import Manifest, open_artifact
 from app.recommender.engines import Engine
 from app.recommender.training_users import LOVED_MIN_SCORE, MAX_LOVED_ITEMS
 from app.recommender.user_list import KnownEntries
-from model_build.artifact.metrics import MODEL_CARD_FILE, render_model_card
-from model_build.data.interactions import Interactions
+from model_build.artifact.metrics import rewrite_model
+from model_build.data.grouping import rows_by_user
+from model_build.data.interactions import Interactions, known_entries
 from model_build.train.model_arrays import build_timestamp
 
 HyperparameterValue = float | int | str
@@ -61,34 +62,19 @@ def add_engine(model: Path, name: str, fitted: FittedEngine, out: Path) -> Manif
     manifest = artifact.manifest
     arrays = replace_prefixed(name, artifact.arrays, fitted.arrays)
     numbers = replace_prefixed(name, manifest.hyperparameters, fitted.hyperparameters)
-    documents = {
-        file: (model / file).read_text("utf-8")
-        for file in manifest.files
-        if not file.endswith(".npy") and file != CATALOGUE_FILE
-    }
     digest = hashlib.sha256(f"{manifest.version} {sorted(numbers.items())}".encode())
     for array_name in sorted(arrays):
         digest.update(array_name.encode())
         digest.update(np.ascontiguousarray(arrays[array_name]).data)
     created = build_timestamp()
-    version = f"{created:%Y%m%dT%H%M%SZ}-{digest.hexdigest()[:8]}"
-    metrics = replace_prefixed(name, manifest.metrics, fitted.metrics)
-    if MODEL_CARD_FILE in documents:
-        documents[MODEL_CARD_FILE] = render_model_card(
-            version, manifest.dataset, manifest.counts, numbers, metrics
-        )
-    return write_artifact(
+    return rewrite_model(
+        artifact,
         out,
-        version=version,
+        f"{created:%Y%m%dT%H%M%SZ}-{digest.hexdigest()[:8]}",
+        metrics=replace_prefixed(name, manifest.metrics, fitted.metrics),
         created=created.isoformat(timespec="seconds"),
-        dataset=manifest.dataset,
-        counts=manifest.counts,
         hyperparameters=numbers,
-        serving_parameters=manifest.serving_parameters,
-        metrics=metrics,
         arrays=arrays,
-        catalogue=artifact.catalogue_path.read_bytes(),
-        documents=documents,
     )
 
 
@@ -120,21 +106,11 @@ def training_user_arrays(
         int32, positions in the model.
     """
     ratings = interactions.entries
-    position = model.find_positions(ratings.anime_ids.astype(np.int64))
-    order = np.lexsort((position[ratings.item], ratings.user))
-    edges = np.cumsum(np.bincount(ratings.user, minlength=len(ratings.user_ids)))
-    rows_of = np.split(order, edges[:-1])
+    rows_of = rows_by_user(ratings.user, len(ratings.user_ids))
     vectors, loved = [], []
     shuffled = np.random.default_rng(0).permutation(len(rows_of))
     for user in tqdm(shuffled.tolist(), "fans", unit=" fan", disable=not progress):
-        rows = rows_of[user][position[ratings.item[rows_of[user]]] >= 0]
-        known = KnownEntries(
-            position[ratings.item[rows]],
-            ratings.rating[rows],
-            ratings.status[rows],
-            interactions.favourite[rows],
-            interactions.activity.select(rows),
-        )
+        known = known_entries(interactions.user_list(rows_of[user]), model.anime_id)
         most_loved = _most_loved_items(model, known)
         vector = engine.user_embedding(known) if len(most_loved) else np.zeros(1)
         length = np.linalg.norm(vector)

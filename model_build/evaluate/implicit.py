@@ -15,7 +15,7 @@ from app.recommender.arrays import find_positions
 from app.recommender.engines import AlsEngine
 from app.recommender.engines.als import InteractionStrengths
 from app.recommender.rank import top_items
-from app.recommender.user_list import KnownEntries
+from model_build.data.interactions import known_entries
 from model_build.data.masking import MaskedInteractions, MaskedUsers
 from model_build.engines.als import AlsSettings, als_engine, entry_strengths, fit_als_factors
 from model_build.evaluate.metrics import average_precision, finite_mean, ndcg, precision, recall
@@ -109,20 +109,12 @@ def fold_in_scorer(
     engine: AlsEngine, masked: MaskedInteractions, users: MaskedUsers
 ) -> BlockScorer:
     """Scores of users who are folded in by the engine, as the app does it."""
-    entries, interactions = masked.interactions.entries, masked.interactions
 
     def score(first: int, last: int) -> Float32Array:
         vectors = np.empty((last - first, engine.item_factors.shape[1]), np.float32)
         for user in range(first, last):
-            own = users.rows_of(user)
-            at = find_positions(masked.anime_id, entries.anime_ids[entries.item[own]])
-            known = KnownEntries(
-                at,
-                entries.rating[own],
-                entries.status[own],
-                interactions.favourite[own],
-                interactions.activity.select(own),
-            )
+            listed = masked.interactions.user_list(users.rows_of(user))
+            known = known_entries(listed, masked.anime_id)
             vectors[user - first] = engine.user_embedding(known)
         return np.asarray(vectors @ engine.item_factors.T, np.float32)
 

@@ -23,8 +23,8 @@ from app.recommender.engines import CosineEngine, Engine
 from app.recommender.model import RECENT_YEARS, recent_mask
 from app.recommender.rank import top_items
 from app.recommender.recommend import score_items
-from app.recommender.user_list import KnownEntries
 from model_build.data.holdout import HoldoutUser
+from model_build.data.interactions import known_entries
 
 RELEVANT_SCORE = 8.0
 LIST_SIZE = 20
@@ -107,19 +107,7 @@ def engine_ranker(engine: Engine, anime_ids: Int32Array) -> Ranker:
     predicts_likes = not isinstance(engine, CosineEngine)
 
     def rank(listed: UserList) -> RankedItems:
-        at = find_positions(anime_ids, listed.anime_id)
-        order = np.argsort(at, kind="stable")
-        order = order[at[order] >= 0]
-        favourite = np.zeros(len(at), bool) if listed.favourite is None else listed.favourite
-        scores = engine.score(
-            KnownEntries(
-                at[order],
-                listed.score[order],
-                listed.status[order],
-                favourite[order],
-                None if listed.activity is None else listed.activity.select(order),
-            )
-        )
+        scores = engine.score(known_entries(listed, anime_ids))
         return RankedItems(
             scores.match,
             _unlisted_mask(anime_ids, listed) & scores.known_items,
