@@ -18,7 +18,7 @@ from app.lists.errors import ListError, RateLimited, SourceDown, SourceNotConfig
 from app.upstream.shared_storage import hashed_key
 from model_build.collect.client import Backoff
 from model_build.collect.response_cache import ResponseCache
-from model_build.util.errors import InputError
+from model_build.util.errors import InputError, read_file
 
 RATINGS_SCHEMA = {
     "user_id": pl.Int32,
@@ -45,13 +45,7 @@ def read_usernames(path: Path) -> list[str]:
 
     A repeated name, in whatever case, is read once.
     """
-    try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as text ({error}).") from None
-    names = [line.strip() for line in lines]
+    names = [line.strip() for line in read_file(path, "text", str.splitlines)]
     found = {name.casefold(): name for name in reversed(names) if name and name[0] != "#"}
     if not found:
         raise InputError(f"{path}: holds no username; expected one a line.")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from model_build.util.errors import InputError
+from model_build.util.errors import InputError, read_file
 
 
 class Relation(NamedTuple):
@@ -86,13 +86,7 @@ MAX_FILM_NUMBER = 10
 
 def read_anime_relations(path: Path, catalogue: pl.DataFrame | None = None) -> list[Relation]:
     """Read a file of erengy/anime-relations; see `parse_anime_relations`."""
-    try:
-        text = path.read_text("utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}).") from None
-    return parse_anime_relations(text, str(path), catalogue)
+    return parse_anime_relations(read_file(path, "text", str), str(path), catalogue)
 
 
 def parse_anime_relations(

@@ -24,7 +24,7 @@ from model_build.reporting.config import ReportOptions
 from model_build.tracking.trackers import MLflowOptions, WandbOptions
 from model_build.train.config import TrainOptions
 from model_build.tuning.config import IMPLICIT_OPTIONS, ImplicitOptions, TuneOptions
-from model_build.util.errors import InputError
+from model_build.util.errors import InputError, read_file
 from model_build.util.options import (
     Config,
     InputFile,
@@ -167,12 +167,7 @@ def read_config(
     ``find_contradiction`` says what is wrong with the sections together (default: what is wrong for
     a pipeline).
     """
-    try:
-        table = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file.") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as TOML ({error}).") from None
+    table = read_file(path, "TOML", tomllib.loads)
     origins = {_apply_override(table, override): override for override in overrides}
     config = _ConfigReader(path, origins).read(table)
     if contradiction := (find_contradiction or _contradiction)(config):

@@ -13,7 +13,7 @@ from app.catalogue import Catalogue
 from app.recommender import Model
 from model_build.evaluate.evaluation import franchise_by_anime
 from model_build.reporting.page import SimilarAnime
-from model_build.util.errors import InputError
+from model_build.util.errors import InputError, read_file
 
 N_NEIGHBOURS = 5
 N_TITLES = 9
@@ -55,12 +55,7 @@ def read_comparison(path: Path) -> dict[str, dict[str, float]]:
     Of each object ``title`` (or ``name``) and all numbers are taken, also those of ``measured``;
     null is NaN.
     """
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file.") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: cannot be read as a comparison ({error}).") from None
+    found = read_file(path, "a comparison", json.loads)
     try:
         rows = {
             str(row.get("title", row["name"])): _numeric_metrics(row | row["measured"])

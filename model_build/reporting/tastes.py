@@ -20,7 +20,7 @@ from app.recommender import Model, RecommendOptions, SortOrder, UserList, WatchS
 from app.recommender.array_types import BoolArray
 from app.recommender.fold_in import fold_in
 from app.recommender.recommend import RecommendedItem
-from model_build.util.errors import InputError
+from model_build.util.errors import InputError, read_file
 
 DEFAULT_FILE = Path(__file__).with_name("tastes.toml")
 N_PICKS = 10
@@ -58,12 +58,7 @@ class TasteTable:
 
 def read_tastes(path: Path = DEFAULT_FILE) -> TasteLists:
     """Read lists from a TOML file: a table each, of arrays of anime ids by score."""
-    try:
-        found = tomllib.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file.") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as TOML ({error}).") from None
+    found = read_file(path, "TOML", tomllib.loads)
     return {name: _read_list(path, name, scores) for name, scores in found.items()}
 
 

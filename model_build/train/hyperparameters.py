@@ -6,12 +6,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import Field
 
-from model_build.util.errors import InputError
+from model_build.util.errors import InputError, read_file
 from model_build.util.options import Config, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 MatrixPrecision = Literal["exact", "compact"]
@@ -107,12 +108,8 @@ def describe_settings(path: Path) -> str:
 
 
 def _read_settings_file(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text("utf-8"), object_pairs_hook=_reject_duplicate_keys)
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file.") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: cannot be read as settings ({error}).") from None
+    parse = partial(json.loads, object_pairs_hook=_reject_duplicate_keys)
+    found = read_file(path, "settings", parse)
     if not isinstance(found, dict):
         raise InputError(f"{path}: expected one JSON object of settings, as tune writes.")
     return found
