@@ -17,7 +17,6 @@ from app.recommender.engines import AlsEngine
 from app.recommender.engines.als import InteractionStrengths
 from model_build.data.interactions import Interactions
 from model_build.engines.base import FittedEngine
-from model_build.util.errors import InputError
 
 IterationCallback = Callable[[int, float, Float32Array, Float32Array], None]
 """Given the number of an iteration (from 1), the seconds of all so far, and the users' and the
@@ -84,19 +83,9 @@ def fit_als_factors(
     threads: int = 0,
     progress: bool = False,
 ) -> Float32Array:
-    """Return the anime's factors, (anime, factors), for strengths (users, anime).
+    """Return the anime's factors, (anime, factors), for strengths (users, anime)."""
+    from implicit.cpu.als import AlternatingLeastSquares
 
-    Raises
-    ------
-    InputError
-        `implicit` is not installed.
-    """
-    try:
-        from implicit.cpu.als import AlternatingLeastSquares
-    except ImportError:
-        raise InputError(
-            "ALS needs the package implicit: pip install -r requirements-build.txt"
-        ) from None
     taken: list[float] = []
     # implicit has threads of its own and asks that BLAS has none.
     with threadpool_limits(1, "blas"):

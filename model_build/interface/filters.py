@@ -100,20 +100,18 @@ def _words_mask(config: FilterOptions, facets: ItemFacets) -> BoolArray:
     import numpy as np
 
     allowed = np.ones(len(facets.rating_level), bool)
-    for name in config.genre:
-        allowed &= facets.genre.mask(find_word(facets.genre, f"--genre {name}", name))
-    for name in config.without:
-        allowed &= ~facets.genre.mask(find_word(facets.genre, f"--without {name}", name))
-    for name in config.tag:
-        allowed &= facets.tag.mask(find_word(facets.tag, f"--tag {name}", name))
-    for name in config.without_tag:
-        allowed &= ~facets.tag.mask(find_word(facets.tag, f"--without-tag {name}", name))
-    if config.studio:
-        slugs = [find_word(facets.studio, f"--studio {name}", name) for name in config.studio]
-        allowed &= facets.studio.mask(*slugs)
-    if config.material:
-        slugs = [find_word(facets.material, f"--material {name}", name) for name in config.material]
-        allowed &= facets.material.mask(*slugs)
+    for facet, wanted, unwanted in (("genre", "genre", "without"), ("tag", "tag", "without_tag")):
+        words: Facet = getattr(facets, facet)
+        for option in (wanted, unwanted):
+            flag = option.replace("_", "-")
+            for name in getattr(config, option):
+                has = words.mask(find_word(words, f"--{flag} {name}", name))
+                allowed &= has if option == wanted else ~has
+    for option in ("studio", "material"):
+        words, names = getattr(facets, option), getattr(config, option)
+        if names:
+            slugs = [find_word(words, f"--{option} {name}", name) for name in names]
+            allowed &= words.mask(*slugs)
     return allowed
 
 

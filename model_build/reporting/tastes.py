@@ -17,7 +17,6 @@ from app.age_rating import CHILDREN_CEILING
 from app.catalogue import Catalogue, read_franchises
 from app.facets import ItemFacets, adult_mask
 from app.recommender import Model, RecommendOptions, SortOrder, UserList, WatchStatus, recommend
-from app.recommender.array_types import BoolArray
 from app.recommender.fold_in import fold_in
 from app.recommender.recommend import RecommendedItem
 from model_build.util.errors import InputError, read_file
@@ -94,7 +93,10 @@ def taste_tables(
         user = UserList.from_entries(
             [(anime, float(score), WatchStatus.COMPLETED) for anime, score in rows]
         )
-        allowed = _allowed_mask(model, user, facets, not_adult)
+        # What a visitor with this list is shown who asks for nothing.
+        allowed = not_adult
+        if facets.is_childrens_list(fold_in(model, user).seen):
+            allowed = not_adult & facets.rated_up_to(CHILDREN_CEILING)
         picks = {}
         for order in SortOrder:
             wish = replace(options, sort_order=order, allowed_mask=allowed)
@@ -103,15 +105,6 @@ def taste_tables(
         entries = [(catalogue.title(anime), score) for anime, score in rows]
         tables.append(TasteTable(name.replace("_", " "), entries, picks))
     return tables
-
-
-def _allowed_mask(
-    model: Model, user: UserList, facets: ItemFacets, not_adult: BoolArray
-) -> BoolArray:
-    """What a visitor with this list is shown who asks for nothing, (n,)."""
-    if facets.is_childrens_list(fold_in(model, user).seen):
-        return not_adult & facets.rated_up_to(CHILDREN_CEILING)
-    return not_adult
 
 
 def _taste_pick(item: RecommendedItem, catalogue: Catalogue) -> TastePick:

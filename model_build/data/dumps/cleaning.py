@@ -1,7 +1,9 @@
 """From a dump's file to partitions of cleaned entries: read, sort on disk, clean, write.
 
-The rules are those that users of these dumps apply. Each is applied once, in this order: repeated
-entries, users, anime by the entries of the users that are left.
+The rules are those that users of these dumps apply (`CLEANING_RULES`; 0 turns one off). Each is
+applied once, in this order: repeated entries, users, anime by the entries of the users that are
+left. Users who scored too many anime count as bots; many scores that are all the same carry no
+information.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from app.recommender.array_types import BoolArray, Int32Array
+from model_build.data.config import PrepareOptions
 from model_build.data.dumps.csv_entries import (
     MAX_ANIME_ID,
     CleaningCounts,
@@ -33,27 +36,13 @@ from model_build.data.dumps.prepared import (
 from model_build.data.dumps.source import CsvSource
 from model_build.util.threads import available_cpus
 
+CLEANING_RULES = ("min_fan_entries", "max_fan_scores", "same_score", "min_anime_entries")
 ANIME_BITS = 24
 BUFFERED_ENTRIES = 2_000_000
 SORT_FOLDER = "spill"
 NO_ANIME_IDS = np.empty(0, np.int32)
 _COLUMNS = ("user_id", "anime_id", "rating", "status")
 _ENTRY_DTYPE = np.dtype(list(zip(_COLUMNS, ("<i4", "<i4", "u1", "u1"), strict=True)))
-
-
-@dataclass(frozen=True, slots=True)
-class CleaningRules:
-    """The rules; 0 turns one off.
-
-    A user needs ``min_fan_entries`` entries and an anime ``min_anime_entries``, scored or not.
-    Users who scored more than ``max_fan_scores`` count as bots; the scores of users who gave
-    ``same_score`` or more of them, all the same, carry no information.
-    """
-
-    min_fan_entries: int = 5
-    max_fan_scores: int = 5000
-    same_score: int = 100
-    min_anime_entries: int = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +106,7 @@ class ExternalSorter:
 def write_partitions(
     source: CsvSource,
     file_format: RatingsFileFormat,
-    rules: CleaningRules,
+    rules: PrepareOptions,
     folder: Path,
     on_progress: Callable[[int], object] = lambda _rows: None,
     *,
@@ -175,7 +164,7 @@ def drop_duplicate_entries(entries: pl.DataFrame, dropped: CleaningCounts) -> pl
 
 
 def drop_outlier_users(
-    entries: pl.DataFrame, rules: CleaningRules, dropped: CleaningCounts
+    entries: pl.DataFrame, rules: PrepareOptions, dropped: CleaningCounts
 ) -> pl.DataFrame:
     """Drop whole users, each for the first reason that there is."""
     scores = pl.col("rating").filter(pl.col("rating") > 0)
@@ -203,7 +192,7 @@ def drop_outlier_users(
 
 
 def drop_rare_items(
-    entries: EntryArrays, rare: BoolArray, rules: CleaningRules, dropped: CleaningCounts
+    entries: EntryArrays, rare: BoolArray, rules: PrepareOptions, dropped: CleaningCounts
 ) -> EntryArrays:
     """Drop entries of anime marked in ``rare``, (largest id + 1,), and users who then have none."""
     wrong = rare[entries.anime_id]
@@ -220,7 +209,7 @@ def _rewrite_without(
     rare: BoolArray,
     folder: Path,
     partitions: list[RatingsPartition],
-    rules: CleaningRules,
+    rules: PrepareOptions,
     counts: CleaningCounts,
 ) -> list[RatingsPartition]:
     def rewrite(partition: RatingsPartition) -> tuple[RatingsPartition | None, CleaningCounts]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import sys
-from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ from tqdm import tqdm
 from app.recommender.atomic_writes import fsync_path, replace_directory
 from model_build.data.config import PrepareConfig
 from model_build.data.dumps.catalogue_reader import read_dump_catalogue
-from model_build.data.dumps.cleaning import CleaningRules, PartitionResult, write_partitions
+from model_build.data.dumps.cleaning import CLEANING_RULES, PartitionResult, write_partitions
 from model_build.data.dumps.formats import (
     DUMP_FORMATS,
     KAGGLE_PREFIX,
@@ -53,13 +52,11 @@ def prepare(config: PrepareConfig) -> str:
     dataset, path = _resolve_dataset(config)
     dump = DUMP_FORMATS[dataset]
     source, lists = _find_list_file(dump, path)
-    rules = CleaningRules(
-        **{rule.name: getattr(config, rule.name) for rule in fields(CleaningRules)}
-    )
+    cleaning = {name: getattr(config, name) for name in CLEANING_RULES}
     before = None
     if config.add:
         before = open_prepared_dataset(out)
-        check_same_cleaning(before, dataset, asdict(rules))
+        check_same_cleaning(before, dataset, cleaning)
         if source.digest() in {read.sha256 for read in before.sources}:
             return f"{source} is in {out} already; nothing was added"
     known = partition_anime_ids(out, before.partitions if before else [])
@@ -72,7 +69,7 @@ def prepare(config: PrepareConfig) -> str:
             result = write_partitions(
                 source,
                 lists,
-                rules,
+                config,
                 new,
                 lambda rows: bar.update(rows - bar.n),
                 first_user=next_user_id(before) if before else 0,
@@ -80,7 +77,7 @@ def prepare(config: PrepareConfig) -> str:
             )
             _check_entries_left(source, result)
             catalogue = _write_catalogue(dump, path, new)
-            prepared = _dataset_manifest(dataset, source, rules, result, catalogue)
+            prepared = _dataset_manifest(dataset, source, cleaning, result, catalogue)
             text = render_preparation_report(prepared, lists.published_rows)
             if before:
                 anime = np.union1d(known, partition_anime_ids(new, result.partitions))
@@ -165,7 +162,7 @@ def _write_catalogue(dump: DumpFormat, path: Path, new: Path) -> str | None:
 def _dataset_manifest(
     dataset: str,
     source: CsvSource,
-    rules: CleaningRules,
+    cleaning: dict[str, int],
     result: PartitionResult,
     catalogue: str | None,
 ) -> PreparedDataset:
@@ -182,7 +179,7 @@ def _dataset_manifest(
                 rows=counts.rows,
             )
         ],
-        cleaning=asdict(rules),
+        cleaning=cleaning,
         counts={
             "entries": sum(partition.rows for partition in partitions),
             "ratings": sum(partition.scored for partition in partitions),

@@ -16,8 +16,6 @@ from model_build.artifact.publish import QualityGate
 from model_build.cli import COMMANDS, main
 from model_build.collect.config import KitsuOptions
 from model_build.collect.segments import ACTIVITY_SEGMENTS
-from model_build.data.config import PrepareConfig
-from model_build.data.dumps.cleaning import CleaningRules
 from model_build.engines.als import AlsSettings
 from model_build.engines.config import ENGINE_OPTIONS, AlsOptions, NetworkOptions
 from model_build.engines.registry import NEURAL_ENGINES
@@ -49,7 +47,6 @@ def test_defaults_are_those_of_the_settings() -> None:
     als = asdict(AlsSettings())
     # The option `strengths` is a file of them.
     assert defaults(AlsOptions).items() <= ({**als, **als["strengths"], "strengths": None}).items()
-    assert asdict(CleaningRules()).items() <= defaults(PrepareConfig).items()
     assert asdict(QualityGate()).items() <= defaults(PublishOptions).items()
     assert asdict(ParameterGrid()).items() <= defaults(GridConfig).items()
     affinity = {"ridge": 150.0, "dropout": 0.3, "popularity_power": 0.14}

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from model_build.cli import main
-from model_build.data.dumps.cleaning import CleaningRules, write_partitions
+from model_build.data.config import PrepareOptions
+from model_build.data.dumps.cleaning import write_partitions
 from model_build.data.dumps.formats import DUMP_FORMATS
 from model_build.data.dumps.source import CsvSource
 from model_build.data.ratings import read_ratings
@@ -178,8 +179,9 @@ def test_a_file_that_changes_meanwhile_is_refused(tmp_path: Path, change: str) -
 
     (tmp_path / "new").mkdir()
     lists = DUMP_FORMATS["cooperunion2016"].ratings_files[0]
+    rules = PrepareOptions(dataset="cooperunion2016")
     with pytest.raises(InputError, match=r"changed while|no such file") as caught:
-        write_partitions(CsvSource(path), lists, CleaningRules(), tmp_path / "new", tamper)
+        write_partitions(CsvSource(path), lists, rules, tmp_path / "new", tamper)
     assert str(path) in str(caught.value)
 
 
