@@ -136,7 +136,7 @@ def collect_from_myanimelist(config: MyAnimeListConfig) -> dict[str, Any]:
 
 
 def complete_from_anilist(
-    catalogue: pl.DataFrame, folder: Path, max_requests: int, *, patience: int, quiet: bool = False
+    catalogue: pl.DataFrame, folder: Path, max_requests: int, *, patience: int
 ) -> pl.DataFrame:
     """Return the table with pictures and relations from AniList, whose answers are kept."""
     with _open_collection(folder) as (settings, responses, shared):
@@ -148,7 +148,7 @@ def complete_from_anilist(
         stats.count_responses(session)
         limits = RATE_LIMITS["anilist"] if settings.limits else ()
         throttle = BucketRateLimiter(shared, "anilist-media", limits) if limits else None
-        backoff = Backoff("AniList", stats, patience, _progress_logger(quiet=quiet))
+        backoff = Backoff("AniList", stats, patience, _progress_logger(quiet=False))
         media = collect_media(
             order_by_need(catalogue),
             JsonClient("AniList", session, throttle, backoff),

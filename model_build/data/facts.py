@@ -65,7 +65,9 @@ def add_tables(
             further = set(OPTIONAL_FACT_COLUMNS).intersection(*(each.columns for each in tables))
             chosen = [each.select(*columns, *sorted(further)) for each in tables]
             table = pl.concat(chosen, how="vertical_relaxed")
-            catalogue = merge(catalogue, table if any_licence else free_rows(table))
+            if not any_licence:
+                table = table.filter(pl.col("licence").is_in(FREE_LICENCES))
+            catalogue = merge(catalogue, table)
     return catalogue
 
 
@@ -133,11 +135,6 @@ def merge_relations(catalogue: pl.DataFrame, relations: pl.DataFrame) -> pl.Data
         .rename({"kind": "relations"})
     )
     return _fill(catalogue.drop("relations", strict=False), texts)
-
-
-def free_rows(table: pl.DataFrame, licences: Sequence[str] = FREE_LICENCES) -> pl.DataFrame:
-    """Return the rows under one of the licences."""
-    return table.filter(pl.col("licence").is_in(licences))
 
 
 def _fill(catalogue: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:

@@ -80,7 +80,6 @@ def fit_als_factors(
     settings: AlsSettings,
     *,
     on_iteration: IterationCallback | None = None,
-    threads: int = 0,
     progress: bool = False,
 ) -> Float32Array:
     """Return the anime's factors, (anime, factors), for strengths (users, anime)."""
@@ -95,7 +94,6 @@ def fit_als_factors(
             alpha=settings.alpha,
             iterations=settings.iterations,
             random_state=settings.seed,
-            num_threads=threads,
         )
 
         def record_iteration(iteration: int, seconds: float, _loss: float | None) -> None:

@@ -62,9 +62,7 @@ class CosineEmbeddingNetwork(EmbeddingNetwork):
         entropy = nn.functional.softplus(scores) - target * scores
         return (has_target * entropy).sum(), scores.new_zeros(())
 
-    def export_engine(
-        self, pairs: TrainingPairs, users: Int64Array, ridge: float, error: float = 0.0
-    ) -> CosineEngine:
+    def export_engine(self, pairs: TrainingPairs, users: Int64Array, ridge: float) -> CosineEngine:
         """Return the engine over the anime of the pairs, fitted with ``users`` (u,)."""
         vectors = to_numpy(self.user_embedding.weight)[users]
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -80,7 +78,7 @@ class CosineEmbeddingNetwork(EmbeddingNetwork):
             np.linalg.inv(covariance + JITTER * np.eye(size)),
             ridge,
             pairs.is_trained_item,
-            error,
+            0.0,
         )
 
 

@@ -262,7 +262,7 @@ class DeepKernelNetwork(TrainableNetwork):
             moved = moved + own.square().sum()
         return moved
 
-    def export_engine(self, pairs: TrainingPairs, error: float = 0.0) -> GaussianProcessEngine:
+    def export_engine(self, pairs: TrainingPairs) -> GaussianProcessEngine:
         """Return the engine over the anime of the pairs."""
         level, scale, noise, sharpness, slope = to_numpy(self.shared.exp())
         own = {name: to_numpy(value) for name, value in self.item_parameters.items()}
@@ -280,7 +280,7 @@ class DeepKernelNetwork(TrainableNetwork):
             own["offset"],
             float(slope),
             known,
-            error,
+            0.0,
         )
 
 

@@ -88,13 +88,13 @@ DEFAULT_NAMES = tuple(
     for name in RECOMMENDER_NAMES
     if name not in SCORE_PARTS | ABLATIONS and ENGINES_BY_NAME.get(name) not in NEURAL_ENGINES
 )
-SVD = "svd"
+SVD_NAME = "svd"
 SVD_TITLE = "SVD (scikit-surprise)"
 ORDER_PREDICTORS = {
     "knn-baseline": ("KNN with baseline", SortOrder.SCORE),
     "match": ("Hakken", SortOrder.MATCH),
 }
-PREDICTOR_NAMES = (*NEURAL_ENGINES, SVD, *ORDER_PREDICTORS)
+PREDICTOR_NAMES = (*NEURAL_ENGINES, SVD_NAME, *ORDER_PREDICTORS)
 SplitKind = Literal["fans", "pairs"]
 
 
@@ -287,14 +287,14 @@ def _predictor_rows(
                 continue
             ranker = engine_ranker(engine_in_memory(name, fitted, len(ids)), ids)
             yield measure(name, title, took, _visible_list_predictor(ranker))
-    if SVD in missing:
-        yield ComparisonRow.of_missing(SVD, SVD_TITLE, missing[SVD])
-    elif SVD in names:
+    if SVD_NAME in missing:
+        yield ComparisonRow.of_missing(SVD_NAME, SVD_TITLE, missing[SVD_NAME])
+    elif SVD_NAME in names:
         visible = (
             training if of_pairs else index_ratings(pl.concat([parts["ratings"], parts["lists"]]))
         )
         predict, took = timed(lambda: _fit_surprise_svd(visible, ids))
-        yield measure(SVD, SVD_TITLE, took, predict)
+        yield measure(SVD_NAME, SVD_TITLE, took, predict)
     hakken = HakkenModel(training, progress)
     for name, (title, order) in ORDER_PREDICTORS.items():
         if name in names:
@@ -323,18 +323,13 @@ def _measure_predictions(
 
 def _fit_surprise_svd(visible: Ratings, anime_ids: Int32Array) -> Predictor:
     """Surprise's SVD with its defaults, which cannot fold in: trained on the visible lists, too."""
-    import surprise
+    from surprise import SVD
 
-    scored = visible.rated_mask
-    raw = zip(
-        visible.user_ids.cast(pl.String).gather(visible.user[scored]).to_list(),
-        visible.anime_ids[visible.item[scored]].tolist(),
-        visible.rating[scored].tolist(),
-        strict=True,
-    )
-    data = surprise.Dataset(surprise.Reader(rating_scale=(1, 10)))
-    trainset = data.construct_trainset([(*row, None) for row in raw])
-    model = surprise.SVD(random_state=0).fit(trainset)
+    from model_build.evaluate.surprise_estimator import surprise_dataset
+
+    data = surprise_dataset(visible, np.flatnonzero(visible.rated_mask))
+    trainset = data.build_full_trainset()
+    model = SVD(random_state=0).fit(trainset)
     inner = np.array([trainset.to_raw_iid(item) for item in trainset.all_items()])
     at = find_positions(anime_ids, inner)
     item_bias = np.zeros(len(anime_ids))
@@ -407,7 +402,7 @@ def missing_requirements(names: Iterable[str]) -> dict[str, str]:
         try:
             if name in NEURAL_ENGINES:
                 network_trainer(name)
-            elif name == SVD:
+            elif name == SVD_NAME:
                 import surprise  # noqa: F401
         except InputError as error:
             missing[name] = str(error)

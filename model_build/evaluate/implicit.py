@@ -154,7 +154,6 @@ def evaluate_iterations(
     *,
     new_users: MaskedUsers | None = None,
     measure_known: bool = True,
-    threads: int = 0,
 ) -> None:
     """Fit ALS once to what is visible, and measure it after each of ``iterations``.
 
@@ -181,7 +180,7 @@ def evaluate_iterations(
         on_metrics(iteration, seconds, measured)
 
     most = replace(settings, iterations=max(iterations))
-    fit_als_factors(trained, most, on_iteration=on_iteration, threads=threads)
+    fit_als_factors(trained, most, on_iteration=on_iteration)
 
 
 def fit_and_evaluate(

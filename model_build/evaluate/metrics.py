@@ -189,7 +189,7 @@ def summary(result: RankingResult, items: EvaluationItems) -> dict[str, float | 
 
 
 def bootstrap_intervals(
-    result: RankingResult, items: EvaluationItems, *, seed: int = 0, resamples: int = N_RESAMPLES
+    result: RankingResult, items: EvaluationItems, *, seed: int = 0
 ) -> dict[str, list[float]]:
     """95 % bootstrap intervals, [low, high]: users are drawn with replacement (Efron 1979).
 
@@ -198,7 +198,7 @@ def bootstrap_intervals(
     """
     n_users = len(result.n_relevant)
     drawn = np.random.default_rng(seed).multinomial(
-        n_users, np.full(n_users, 1 / n_users), resamples
+        n_users, np.full(n_users, 1 / n_users), N_RESAMPLES
     )
     found = {}
     for name, sample in weighted_metrics(result, items, drawn.astype(np.float64)).items():

@@ -19,16 +19,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from app.recommender import kernels
 from app.recommender.array_types import Float64Array, Int32Array, Int64Array
 from model_build.data.grouping import group_ratings
+from model_build.data.ratings import Ratings
 from model_build.train.bias_model import fit_bias_model
 from model_build.train.similarity import pearson_baseline_similarity
 from model_build.util.progress import progress_bars
 
 try:
-    from surprise import AlgoBase, Prediction
+    from surprise import AlgoBase, Dataset, Prediction, Reader
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
         "model_build.evaluate.surprise_estimator needs scikit-surprise, which is not installed; "
@@ -179,6 +181,16 @@ class HakkenKNNBaseline(AlgoBase):  # type: ignore[misc]
         )[place]
         found[np.equal.outer(items, source)] = self_similarity
         return found
+
+
+def surprise_dataset(ratings: Ratings, rows: Int64Array) -> Dataset:
+    """Make Surprise's data set of the scored entries at ``rows`` (r,); users are named by text."""
+    data = Dataset(Reader(rating_scale=(1, 10)))
+    users = ratings.user_ids.cast(pl.String).gather(ratings.user[rows]).to_list()
+    anime, scores = ratings.anime_ids[ratings.item[rows]], ratings.rating[rows]
+    columns = (users, anime.tolist(), scores.tolist())
+    data.raw_ratings = [(*row, None) for row in zip(*columns, strict=True)]
+    return data
 
 
 def _trainset_arrays(trainset: Any) -> tuple[Int32Array, Int32Array, Float64Array]:

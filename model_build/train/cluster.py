@@ -99,15 +99,13 @@ class DaskCluster:
                     "(dask worker), with more memory if that is why they were lost."
                 )
 
-    def tree_reduce(
-        self, futures: Sequence[TaskFuture], add: Callable[[Any, Any], Any] = operator.add
-    ) -> TaskFuture:
+    def tree_reduce(self, futures: Sequence[TaskFuture]) -> TaskFuture:
         """Add up in pairs, and pairs of pairs: always in the same order."""
         futures = list(futures)
         while len(futures) > 1:
             pairs = list(zip(futures[::2], futures[1::2], strict=False))
             odd = futures[len(pairs) * 2 :]
-            futures = [self.submit(add, one, other) for one, other in pairs] + odd
+            futures = [self.submit(operator.add, one, other) for one, other in pairs] + odd
         return futures[0]
 
     def ordered_results(self, works: Iterable[Callable[[], TaskFuture]]) -> Iterator[Any]:

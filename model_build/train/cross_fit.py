@@ -22,7 +22,6 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from app.recommender import Model
-from app.recommender.parameters import MatchCurve
 from app.recommender.recommend import ItemEstimates, estimate_items
 from app.recommender.reranking.feature_names import CORRECTION_FEATURES, FEATURES, FeatureGroup
 from app.recommender.trees import features_digest
@@ -30,7 +29,7 @@ from model_build.data.holdout import HoldoutUser, cross_fit_splits, index_split,
 from model_build.data.ratings import Ratings
 from model_build.train.list_sample import ListSample
 from model_build.train.match_curves import fit_match_curves
-from model_build.train.model_arrays import ModelArrays, SecondStage, TrainedModel
+from model_build.train.model_arrays import TrainedModel
 from model_build.train.reranker import CandidateTable, fit_reranker
 from model_build.train.score_correction import ScoreTable, fit_score_correction
 from model_build.util.progress import ProgressCallback, no_progress
@@ -47,46 +46,6 @@ VALIDATION_STRIDE = 10
 
 
 @dataclass(frozen=True, slots=True)
-class FittedTrees:
-    """Arrays and scalars of what was fitted, and the curves of matches as they are ranked.
-
-    ``ablations`` are the second stage without some group of features, each.
-    """
-
-    parts: tuple[ModelArrays, ...]
-    match_curves: tuple[MatchCurve, ...]
-    ablations: dict[FeatureGroup, SecondStage]
-
-
-def add_cross_fitted_trees(
-    trained: TrainedModel,
-    lists: ListSample,
-    train_first_stage: Callable[[Ratings], Model],
-    ablations: Collection[FeatureGroup] = (),
-    on_progress: ProgressCallback = no_progress,
-) -> None:
-    """Fit the trees and add them to a model; too few users leave the model without them."""
-    start = time.perf_counter()
-    n_users = len(lists.user)
-    if n_users < MIN_USERS:
-        trained.notes.append(
-            f"no second stage of ranking: {n_users} fans are too few to fit it, {MIN_USERS} are "
-            "needed"
-        )
-        return
-    fitted = fit_trees(lists.to_ratings(), train_first_stage, ablations, on_progress)
-    for part in fitted.parts:
-        trained.arrays |= part.arrays
-        trained.hyperparameters |= part.scalars
-    trained.hyperparameters |= {
-        "rerank_features": features_digest(FEATURES),
-        "score_correction_features": features_digest(CORRECTION_FEATURES),
-    }
-    trained.match_curves, trained.ablations = fitted.match_curves, fitted.ablations
-    trained.seconds["second stage"] = time.perf_counter() - start
-
-
-@dataclass(frozen=True, slots=True)
 class _Tables:
     """What is learnt from, or measured on."""
 
@@ -100,21 +59,32 @@ class _Tables:
             self.scores.add(estimates, user, weight)
 
 
-def fit_trees(
-    lists: Ratings,
+def add_cross_fitted_trees(
+    trained: TrainedModel,
+    lists: ListSample,
     train_first_stage: Callable[[Ratings], Model],
     ablations: Collection[FeatureGroup] = (),
     on_progress: ProgressCallback = no_progress,
-) -> FittedTrees:
-    """Fit to lists; ``train_first_stage`` makes first stages of parts of them.
+) -> None:
+    """Fit the trees and add them to a model; too few users leave the model without them.
 
-    The same lists give the same bits.
+    ``train_first_stage`` makes first stages of parts of the lists; ``ablations`` are groups of
+    features without each of which the second stage is fitted, too. The same lists give the same
+    bits.
     """
+    start = time.perf_counter()
+    n_users = len(lists.user)
+    if n_users < MIN_USERS:
+        trained.notes.append(
+            f"no second stage of ranking: {n_users} fans are too few to fit it, {MIN_USERS} are "
+            "needed"
+        )
+        return
     training = _Tables(CandidateTable(), ScoreTable())
     validation = _Tables(CandidateTable(is_validation=True), ScoreTable())
     rng = np.random.default_rng(SEED)
-    done, of = 0, len(lists.user_ids)
-    for split in cross_fit_splits(lists, N_FOLDS, SEED):
+    done = 0
+    for split in cross_fit_splits(lists.to_ratings(), N_FOLDS, SEED):
         rest, users = index_split(split)
         model = train_first_stage(rest)
         held = users[::VALIDATION_STRIDE]
@@ -126,18 +96,25 @@ def fit_trees(
                 for short in _cut(user, rng) if tables is training else ():
                     tables.add(estimate_items(model, short.visible), short, CUT_WEIGHT)
                 done += 1
-                on_progress("second stage", done, of)
-    on_progress("second stage", of, of)
+                on_progress("second stage", done, n_users)
+    on_progress("second stage", n_users, n_users)
     corrected = fit_score_correction(training.scores, validation.scores)
     stage, ranked = fit_reranker(training.candidates, validation.candidates)
     # The last of the first stages, and users that neither it nor the trees have seen.
     with threadpool_limits(1, "blas"):
-        curves = fit_match_curves(model.with_second_stage(*stage), held)
-    without = {
+        trained.match_curves = fit_match_curves(model.with_second_stage(*stage), held)
+    trained.ablations = {
         group: fit_reranker(training.candidates, validation.candidates, without=group)[0]
         for group in ablations
     }
-    return FittedTrees((corrected, ranked), curves, without)
+    for part in (corrected, ranked):
+        trained.arrays |= part.arrays
+        trained.hyperparameters |= part.scalars
+    trained.hyperparameters |= {
+        "rerank_features": features_digest(FEATURES),
+        "score_correction_features": features_digest(CORRECTION_FEATURES),
+    }
+    trained.seconds["second stage"] = time.perf_counter() - start
 
 
 def _cut(user: HoldoutUser, rng: np.random.Generator) -> list[HoldoutUser]:

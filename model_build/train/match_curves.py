@@ -20,24 +20,20 @@ MAX_PER_USER = 30
 DIGITS = 6
 
 
-def fit_match_curves(
-    model: Model,
-    users: Sequence[HoldoutUser],
-    lengths: Sequence[int] = CURVE_LENGTHS,
-    seed: int = 0,
-) -> tuple[MatchCurve, ...]:
-    """Fit a curve for each length to users whose lists are cut to it.
+def fit_match_curves(model: Model, users: Sequence[HoldoutUser]) -> tuple[MatchCurve, ...]:
+    """Fit a curve for each of `CURVE_LENGTHS` to users whose lists are cut to it.
 
     It has the quantiles of affinities as the second stage moves them, worked out from what is left
     of a list, to what was cut away or hidden and scored 8 or more. A length that no list reaches
     has no curve.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     curves = []
-    for length in lengths:
+    for length in CURVE_LENGTHS:
+        able = [user for user in users if len(user.visible.anime_id) >= length]
         found = [
             affinity
-            for user, whole in _cut_users(users, length, seed)
+            for user, whole in zip(truncate_history(able, length, seed=0), able, strict=True)
             if len(affinity := _loved_affinity(model, user, whole, rng))
         ]
         if found:
@@ -45,14 +41,6 @@ def fit_match_curves(
             rounded = tuple(np.round(np.maximum.accumulate(levels), DIGITS).tolist())
             curves.append(MatchCurve(length=length, quantiles=rounded))
     return tuple(curves)
-
-
-def _cut_users(
-    users: Sequence[HoldoutUser], length: int, seed: int
-) -> list[tuple[HoldoutUser, HoldoutUser]]:
-    """Return users with at least ``length`` entries, cut to it, each with the whole list."""
-    able = [user for user in users if len(user.visible.anime_id) >= length]
-    return list(zip(truncate_history(able, length, seed), able, strict=True))
 
 
 def _loved_affinity(

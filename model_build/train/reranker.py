@@ -9,7 +9,7 @@ On the lists that are kept from the trees is found how much popularity can be he
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -52,16 +52,15 @@ MAX_LOSS = 0.001
 
 
 class CandidateTable:
-    """Candidates of many lists: ``features`` (r, f), ``relevant`` (r,), ``weight`` (r,).
+    """Candidates of many lists: of each, ``lists`` has features (r, f), relevance and weight (r,).
 
-    For training only the first `TRAINING_DEPTH` of a list are taken, for validation all.
+    Relevant is a hidden one that the user scored 8 or more. For training only the first
+    `TRAINING_DEPTH` of a list are taken, for validation all.
     """
 
     def __init__(self, *, is_validation: bool = False) -> None:
         self._depth = N_CANDIDATES if is_validation else TRAINING_DEPTH
-        self._features: list[Float32Array] = []
-        self._relevant: list[BoolArray] = []
-        self._weight: list[Float64Array] = []
+        self.lists: list[tuple[Float32Array, BoolArray, Float64Array]] = []
 
     def add(self, estimates: ItemEstimates, user: HoldoutUser, weight: float) -> None:
         """Add the candidates of a list, without what the user could not have listed.
@@ -90,31 +89,8 @@ class CandidateTable:
             candidates,
         )
         is_new = features[:, FRANCHISE_SEEN] == 0
-        self._features.append(features.astype(np.float32))
-        self._relevant.append(relevant)
-        self._weight.append(weight * np.where(is_new, NEW_SERIES_WEIGHT, 1.0))
-
-    @property
-    def features(self) -> list[Float32Array]:
-        """Those of each list: put together they would take as much memory once more."""
-        return self._features
-
-    @property
-    def relevant(self) -> BoolArray:
-        """Where the user scored the hidden candidate 8 or more, (rows,)."""
-        return np.concatenate(self._relevant)
-
-    @property
-    def weight(self) -> Float64Array:
-        """How much each candidate counts, (rows,)."""
-        return np.concatenate(self._weight)
-
-    def lists(self) -> Iterator[tuple[Float32Array, BoolArray]]:
-        """Features and relevance list by list."""
-        return zip(self._features, self._relevant, strict=True)
-
-    def __len__(self) -> int:
-        return len(self._relevant)
+        weights = weight * np.where(is_new, NEW_SERIES_WEIGHT, 1.0)
+        self.lists.append((features.astype(np.float32), relevant, weights))
 
 
 def fit_reranker(
@@ -128,8 +104,8 @@ def fit_reranker(
     weight, before, after = _choose_popularity_weight(trees, validation)
     scalars = {
         "rerank_popularity_weight": weight,
-        "rerank_lists": float(len(training)),
-        "rerank_validation_lists": float(len(validation)),
+        "rerank_lists": float(len(training.lists)),
+        "rerank_validation_lists": float(len(validation.lists)),
         "rerank_validation_ndcg_before": before,
         "rerank_validation_ndcg": after,
     }
@@ -140,10 +116,11 @@ def _fit_trees(training: CandidateTable, without: FeatureGroup | None) -> TreeEn
     # Imported here: it takes a second, and only training needs it.
     import lightgbm
 
+    features, relevant, weight = zip(*training.lists, strict=True)
     data = lightgbm.Dataset(
-        training.features,
-        training.relevant.astype(np.float32),
-        weight=training.weight,
+        list(features),  # put together they would take as much memory once more
+        np.concatenate(relevant).astype(np.float32),
+        weight=np.concatenate(weight),
         feature_name=list(FEATURES),
         params={"max_bin": SETTINGS["max_bin"]},
     )
@@ -162,7 +139,7 @@ def _choose_popularity_weight(
     measured = {}
     scored = [
         (trees.predict(features.astype(np.float64)), features[:, LOG_LISTS], relevant)
-        for features, relevant in validation.lists()
+        for features, relevant, _ in validation.lists
     ]
 
     def mean_ndcg(keys: Iterable[Float64Array]) -> float:

@@ -31,13 +31,10 @@ SETTINGS: dict[str, Any] = {
 
 
 class ScoreTable:
-    """Hidden scores of many lists: ``features`` (r, f), ``score`` predicted, ``given`` (r,)."""
+    """Hidden scores of many lists."""
 
     def __init__(self) -> None:
-        self._features: list[Float32Array] = []
-        self._score: list[Float64Array] = []
-        self._given: list[Float64Array] = []
-        self._weight: list[Float64Array] = []
+        self._lists: list[tuple[Float32Array, Float64Array, Float64Array, Float64Array]] = []
 
     def add(self, estimates: ItemEstimates, user: HoldoutUser, weight: float) -> None:
         """Add the hidden scores of a list, each with a ``weight``."""
@@ -50,31 +47,14 @@ class ScoreTable:
             estimates.affinity,
             estimates.score_prediction,
             position,
-        )
-        self._features.append(features.astype(np.float32))
-        self._score.append(estimates.score_prediction.scores(position))
-        self._given.append(user.hidden_scores[known])
-        self._weight.append(np.full(len(position), weight))
+        ).astype(np.float32)
+        score, given = estimates.score_prediction.scores(position), user.hidden_scores[known]
+        self._lists.append((features, score, given, np.full(len(position), weight)))
 
-    @property
-    def features(self) -> Float32Array:
-        """Those of all lists, below each other, (rows, features)."""
-        return np.concatenate(self._features)
-
-    @property
-    def score(self) -> Float64Array:
-        """What the terms add up to, (rows,)."""
-        return np.concatenate(self._score)
-
-    @property
-    def given(self) -> Float64Array:
-        """What the users gave, (rows,)."""
-        return np.concatenate(self._given)
-
-    @property
-    def weight(self) -> Float64Array:
-        """How much each score counts, (rows,)."""
-        return np.concatenate(self._weight)
+    def columns(self) -> tuple[Float32Array, Float64Array, Float64Array, Float64Array]:
+        """Return features (r, f); what the terms add up to, what was given, and weights, (r,)."""
+        features, score, given, weight = map(np.concatenate, zip(*self._lists, strict=True))
+        return features, score, given, weight
 
 
 def fit_score_correction(training: ScoreTable, validation: ScoreTable) -> ModelArrays:
@@ -82,24 +62,25 @@ def fit_score_correction(training: ScoreTable, validation: ScoreTable) -> ModelA
     # Imported here: it takes a second, and only training needs it.
     import lightgbm
 
+    features, score, given, weight = training.columns()
     data = lightgbm.Dataset(
-        training.features,
-        training.given - training.score,
-        weight=training.weight,
+        features,
+        given - score,
+        weight=weight,
         feature_name=list(CORRECTION_FEATURES),
         params={"max_bin": SETTINGS["max_bin"]},
     )
     trees = flatten_trees(lightgbm.train(SETTINGS, data, ROUNDS))
+    features, score, truth, _ = validation.columns()
+    corrected = score + trees.predict(features.astype(np.float64))
     scalars = {
-        f"{NAME}_scores": float(len(training.given)),
-        f"{NAME}_validation_rmse_before": _rmse(validation, np.zeros(len(validation.given))),
-        f"{NAME}_validation_rmse": _rmse(
-            validation, trees.predict(validation.features.astype(np.float64))
-        ),
+        f"{NAME}_scores": float(len(given)),
+        f"{NAME}_validation_rmse_before": _rmse(score, truth),
+        f"{NAME}_validation_rmse": _rmse(corrected, truth),
     }
     return ModelArrays(tree_arrays(NAME, trees), scalars)
 
 
-def _rmse(scores: ScoreTable, correction: Float64Array) -> float:
-    predicted = np.clip(scores.score + correction, MIN_SCORE, MAX_SCORE)
-    return float(np.sqrt(np.mean((predicted - scores.given) ** 2)))
+def _rmse(score: Float64Array, truth: Float64Array) -> float:
+    predicted = np.clip(score, MIN_SCORE, MAX_SCORE)
+    return float(np.sqrt(np.mean((predicted - truth) ** 2)))

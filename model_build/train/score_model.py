@@ -178,7 +178,6 @@ def fit_gaussian(
     items: Int64Array,
     *,
     factors: int = 256,
-    core_ratings: int = MIN_CORE_RATINGS,
     threads: int | None = None,
     on_progress: ProgressCallback = no_progress,
 ) -> GaussianFactorModel:
@@ -190,14 +189,14 @@ def fit_gaussian(
         (k, m), as `standard_score_matrix` makes them; columns by falling number of ratings.
     items
         (m,) original positions of the columns.
-    core_ratings
-        Of how many of these scores an item's covariance is learnt entry by entry, for at most
-        `MAX_CORE_ITEMS`. All others have the kernel's alone.
+
+    The covariance of at most `MAX_CORE_ITEMS` items is learnt entry by entry, those with
+    `MIN_CORE_RATINGS` of these scores. All others have the kernel's alone.
     """
     threads = threads or available_cpus()
     kernel = fit_item_kernel(scores, threads=threads, on_progress=on_progress)
     count = np.bincount(scores.indices, minlength=len(items))
-    core = gaussian_item_count(np.sort(count)[::-1], core_ratings, MAX_CORE_ITEMS)
+    core = gaussian_item_count(np.sort(count)[::-1], MIN_CORE_RATINGS, MAX_CORE_ITEMS)
     covariance, bias_variance = fit_covariance_em(
         _with_two_entries(scores[:, :core].tocsr()), threads=threads, on_progress=on_progress
     )

@@ -7,11 +7,11 @@ predicted from the others, and of the settings drawn those with the least mean R
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from app.recommender.array_types import Float64Array, Int64Array
 from model_build.data.ratings import Ratings
 from model_build.tuning.search_space import SEARCH_SPACES, ParameterRange, default_hyperparameters
 from model_build.util.errors import InputError
@@ -19,32 +19,6 @@ from model_build.util.errors import InputError
 CROSS_VALIDATED = ("k", "shrinkage", "min_support")
 SEARCHED_BY_DEFAULT = ("k", "shrinkage")
 MIN_SCORES = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """Settings, the RMSE of each fold, and their mean."""
-
-    settings: dict[str, float | int]
-    fold_rmse: list[float]
-    rmse: float
-
-
-@dataclass(frozen=True, slots=True)
-class CrossValidatedSearch:
-    """What was searched on, every trial in the order drawn, the defaults' and the best."""
-
-    users: int
-    scores: int
-    folds: int
-    seed: int
-    defaults: Trial
-    trials: list[Trial]
-    best: Trial
-
-    def to_json(self, about: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what `train --settings` reads: ``settings``, and beside them the whole search."""
-        return {"settings": self.best.settings, "search": {**about, **asdict(self)}}
 
 
 def cross_validated_ranges(only: Sequence[str]) -> dict[str, ParameterRange]:
@@ -68,22 +42,23 @@ def search_by_cross_validation(
     trials: int,
     seed: int,
     progress: bool = False,
-) -> CrossValidatedSearch:
+) -> dict[str, Any]:
     """Draw settings from ``ranges`` and cross-validate each on the same folds of the same users.
 
-    Users with five scores or more are drawn with ``seed``, as are folds and settings.
+    Users with five scores or more are drawn with ``seed``, as are folds and settings. Returns what
+    was searched on, every trial in the order drawn, the defaults' and the best.
     """
     try:
         from surprise.model_selection import KFold, RandomizedSearchCV, cross_validate
 
-        from model_build.evaluate.surprise_estimator import HakkenKNNBaseline
+        from model_build.evaluate.surprise_estimator import HakkenKNNBaseline, surprise_dataset
     except ModuleNotFoundError:
         raise InputError(
             "--folds needs scikit-surprise, which is not installed; "
             "run: pip install -r requirements-dev.txt"
         ) from None
     rows = _rows_of_drawn_users(ratings, n_users, seed)
-    data = _surprise_dataset(ratings, rows)
+    data = surprise_dataset(ratings, rows)
     split = KFold(folds, random_state=seed)
     all_defaults = default_hyperparameters(SEARCH_SPACES["knn"])
     defaults: dict[str, Any] = {name: all_defaults[name] for name in ranges}
@@ -100,22 +75,24 @@ def search_by_cross_validation(
     search.fit(data)
     results = search.cv_results
     by_fold = np.stack([results[f"split{fold}_test_rmse"] for fold in range(folds)], axis=1)
-    done = [
-        Trial(settings, rmse.tolist(), float(rmse.mean()))
-        for settings, rmse in zip(results["params"], by_fold, strict=True)
-    ]
-    return CrossValidatedSearch(
-        users=n_users,
-        scores=len(rows),
-        folds=folds,
-        seed=seed,
-        defaults=Trial(defaults, found.tolist(), float(found.mean())),
-        trials=done,
-        best=done[search.best_index["rmse"]],
-    )
+    done = list(map(_trial, results["params"], by_fold))
+    return {
+        "users": n_users,
+        "scores": len(rows),
+        "folds": folds,
+        "seed": seed,
+        "defaults": _trial(defaults, found),
+        "trials": done,
+        "best": done[search.best_index["rmse"]],
+    }
 
 
-def _rows_of_drawn_users(ratings: Ratings, n_users: int, seed: int) -> np.ndarray[Any, Any]:
+def _trial(settings: dict[str, Any], rmse: Float64Array) -> dict[str, Any]:
+    """Return settings, the RMSE of each fold, and their mean."""
+    return {"settings": settings, "fold_rmse": rmse.tolist(), "rmse": float(rmse.mean())}
+
+
+def _rows_of_drawn_users(ratings: Ratings, n_users: int, seed: int) -> Int64Array:
     """Return the scored entries of users drawn."""
     scores = np.bincount(ratings.user[ratings.rated_mask], minlength=len(ratings.user_ids))
     eligible = np.flatnonzero(scores >= MIN_SCORES)
@@ -127,16 +104,3 @@ def _rows_of_drawn_users(ratings: Ratings, n_users: int, seed: int) -> np.ndarra
     drawn = np.zeros(len(ratings.user_ids), bool)
     drawn[np.random.default_rng(seed).choice(eligible, n_users, replace=False)] = True
     return np.flatnonzero(drawn[ratings.user] & ratings.rated_mask)
-
-
-def _surprise_dataset(ratings: Ratings, rows: np.ndarray[Any, Any]) -> Any:
-    """Make Surprise's data set of some entries, without a file or a frame."""
-    from surprise import Dataset, Reader
-
-    data = Dataset(Reader(rating_scale=(1, 10)))
-    columns = (ratings.user[rows], ratings.anime_ids[ratings.item[rows]], ratings.rating[rows])
-    data.raw_ratings = [
-        (user, anime, float(score), None)
-        for user, anime, score in zip(*(column.tolist() for column in columns), strict=True)
-    ]
-    return data

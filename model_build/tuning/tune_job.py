@@ -43,16 +43,17 @@ def cross_validate(config: TuneConfig, folds: int) -> None:
         seed=config.seed,
         progress=sys.stderr.isatty(),
     )
-    for trial in [found.defaults, *found.trials, found.best]:
-        title = "defaults " if trial is found.defaults else ""
-        print(f"{title}rmse {trial.rmse:.5g}  {format_settings(trial.settings)}")
+    for trial in [found["defaults"], *found["trials"], found["best"]]:
+        title = "defaults " if trial is found["defaults"] else ""
+        print(f"{title}rmse {trial['rmse']:.5g}  {format_settings(trial['settings'])}")
     about = {
         "command": f"python -m model_build tune --folds {folds} --fans {config.fans} "
         f"--trials {config.trials} --seed {config.seed}",
         "ratings": ratings_fingerprint(ratings),
         "ranges": {name: [values.low, values.high] for name, values in ranges.items()},
     }
-    write_text_atomically(config.out, json.dumps(found.to_json(about), indent=1) + "\n")
+    written = {"settings": found["best"]["settings"], "search": {**about, **found}}
+    write_text_atomically(config.out, json.dumps(written, indent=1) + "\n")
 
 
 def format_settings(settings: Mapping[str, float | int]) -> str:
