@@ -9,9 +9,9 @@ from typing import Any
 import polars as pl
 
 from model_build.collect.client import RequestStats
-from model_build.collect.kitsu.collection import CollectedUsers
+from model_build.collect.config import ACTIVITY_SEGMENTS
+from model_build.collect.kitsu.collection import CollectedUsers, bin_edges
 from model_build.collect.kitsu.users import COUNT_ATTRIBUTES
-from model_build.collect.segments import ACTIVITY_SEGMENTS, bin_edges
 
 STATUS_NAMES = {1: "watching", 2: "completed", 3: "on_hold", 4: "dropped", 6: "plan_to_watch"}
 FLAG_COLUMNS = ("favourite", "commented", "reviewed")

@@ -64,15 +64,11 @@ def collect_from_kitsu(config: KitsuConfig) -> KitsuCollection:
         address = normalize_base_url(str(settings.kitsu_url), "/api/edge")
         responses.check_plan({"service": "kitsu", "address": address, "seed": config.seed})
         stats = RequestStats()
-        session = create_session(
-            app.VERSION, str(settings.public_url) if settings.public_url else None
-        )
-        stats.count_responses(session)
         rate_limits = _rate_limits(config.rate, settings)
         throttle = BucketRateLimiter(shared, "kitsu-collect", rate_limits)
         log = _progress_logger(quiet=config.quiet)
         backoff = Backoff("Kitsu", stats, config.patience, log)
-        client = JsonClient("Kitsu", session, throttle, backoff)
+        client = _json_client("Kitsu", settings, throttle, backoff, stats)
         collected = collect_kitsu_users(
             KitsuApi(client, address, responses),
             config.users,
@@ -144,14 +140,12 @@ def complete_from_anilist(
         responses.check_plan({"service": "anilist-media", "address": url})
         public_url = str(settings.public_url) if settings.public_url else None
         stats = RequestStats()
-        session = create_session(app.VERSION, public_url)
-        stats.count_responses(session)
         limits = RATE_LIMITS["anilist"] if settings.limits else ()
         throttle = BucketRateLimiter(shared, "anilist-media", limits) if limits else None
         backoff = Backoff("AniList", stats, patience, _progress_logger(quiet=False))
         media = collect_media(
             order_by_need(catalogue),
-            JsonClient("AniList", session, throttle, backoff),
+            _json_client("AniList", settings, throttle, backoff, stats),
             url,
             responses,
             max_requests=max_requests,
@@ -172,6 +166,18 @@ def _open_collection(out: Path) -> Iterator[tuple[AppSettings, ResponseCache, Sh
     responses = ResponseCache(out / RAW_FOLDER)
     with responses.lock(), temporary_folder() as folder:
         yield settings, responses, SharedStorage(folder)
+
+
+def _json_client(
+    source: str,
+    settings: AppSettings,
+    throttle: BucketRateLimiter | None,
+    backoff: Backoff,
+    stats: RequestStats,
+) -> JsonClient:
+    session = create_session(app.VERSION, str(settings.public_url) if settings.public_url else None)
+    stats.count_responses(session)
+    return JsonClient(source, session, throttle, backoff)
 
 
 def _rate_limits(rate: float | None, settings: AppSettings) -> tuple[RateLimit, ...]:

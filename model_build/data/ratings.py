@@ -138,12 +138,7 @@ def read_ratings_frame(paths: Sequence[Path]) -> pl.DataFrame:
 
 def read_user_list(path: Path) -> UserList:
     """Read one user's list: ``anime_id, rating[, status]`` (columns as in a ratings file)."""
-    entries = _read_frames([path], keys=("anime_id",))
-    return UserList(
-        entries["anime_id"].to_numpy().astype(np.int64),
-        entries["rating"].to_numpy(),
-        entries["status"].to_numpy(),
-    )
+    return _to_user_list(_read_frames([path], keys=("anime_id",)))
 
 
 def check_ratings_frame(frame: pl.DataFrame) -> pl.DataFrame:
@@ -154,21 +149,22 @@ def check_ratings_frame(frame: pl.DataFrame) -> pl.DataFrame:
     return checked
 
 
-def check_user_list_frame(frame: pl.DataFrame) -> pl.DataFrame:
-    """Check one user's rows of ``anime_id, rating[, status]``; there may be none."""
-    return _check_frame(frame, ("anime_id",))
+def user_list_of_frame(frame: pl.DataFrame) -> UserList:
+    """Check one user's rows of ``anime_id, rating[, status]``, as a list; there may be none."""
+    return _to_user_list(_check_frame(frame, ("anime_id",)))
+
+
+def _to_user_list(entries: pl.DataFrame) -> UserList:
+    return UserList(
+        entries["anime_id"].to_numpy().astype(np.int64),
+        entries["rating"].to_numpy(),
+        entries["status"].to_numpy(),
+    )
 
 
 def _check_frame(frame: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:
-    wanted = [*keys, "rating"]
-    missing = [name for name in wanted if name not in frame.columns]
-    if missing:
-        raise InputError(
-            f"{DATA_FRAME}: column {', '.join(missing)} is missing "
-            f"(found: {', '.join(frame.columns)})."
-        )
-    optional = [name for name in OPTIONAL_COLUMNS if name in frame.columns]
-    checked = _validated(DATA_FRAME, frame.select(*wanted, *optional), keys)
+    wanted = _wanted_columns(DATA_FRAME, frame.columns, keys)
+    checked = _validated(DATA_FRAME, frame.select(wanted), keys)
     _validate_unique(checked, [checked], [DATA_FRAME], keys)
     return checked
 
@@ -220,19 +216,21 @@ def _read_frames(paths: Sequence[Path], keys: tuple[str, ...]) -> pl.DataFrame:
 
 
 def _read_validated(path: Path, keys: tuple[str, ...]) -> pl.DataFrame:
+    frame = _read_columns(path, _wanted_columns(path, _column_names(path), keys))
+    if frame.is_empty():
+        raise InputError(f"{path}: the file has no rows below its header.")
+    return _validated(path, frame, keys)
+
+
+def _wanted_columns(path: Path, columns: Sequence[str], keys: tuple[str, ...]) -> list[str]:
     required = [*keys, "rating"]
-    columns = _column_names(path)
     missing = [name for name in required if name not in columns]
     if missing:
         raise InputError(
             f"{path}: column {', '.join(missing)} is missing (found: {', '.join(columns)}); "
             f"expected {', '.join(required)} and optionally {' and '.join(OPTIONAL_COLUMNS)}."
         )
-    wanted = [*required, *(name for name in OPTIONAL_COLUMNS if name in columns)]
-    frame = _read_columns(path, wanted)
-    if frame.is_empty():
-        raise InputError(f"{path}: the file has no rows below its header.")
-    return _validated(path, frame, keys)
+    return [*required, *(name for name in OPTIONAL_COLUMNS if name in columns)]
 
 
 def _validated(path: Path, frame: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:

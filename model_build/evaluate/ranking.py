@@ -10,14 +10,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from app.recommender import EngineName, Model, RecommendOptions, SortOrder, UserList
-from app.recommender.array_types import BoolArray, Float64Array, Int16Array, Int32Array, Int64Array
+from app.recommender.array_types import (
+    BoolArray,
+    Float64Array,
+    Int16Array,
+    Int32Array,
+    Int64Array,
+    IntArray,
+)
 from app.recommender.arrays import find_positions
 from app.recommender.engines import CosineEngine, Engine
 from app.recommender.model import RECENT_YEARS, recent_mask
@@ -253,43 +262,20 @@ def rank_users(
     name: str = "fans",
 ) -> RankingResult:
     """Recommend to every user and look where the hidden anime stand."""
-    count = len(users)
-    result = RankingResult(
-        top_items=np.full((count, LIST_SIZE), -1, np.int64),
-        hits=np.zeros((count, LIST_SIZE), bool),
-        n_relevant=np.zeros(count, np.int64),
-        relevant_weight=np.zeros(count),
-        is_seen_franchise=np.zeros((count, LIST_SIZE), bool),
-        new_hits=np.zeros((count, NEW_LIST_SIZE), bool),
-        n_new_relevant=np.zeros(count, np.int64),
-        among_recent_hits=np.zeros((count, NEW_LIST_SIZE), bool),
-        n_recent_relevant=np.zeros(count, np.int64),
-        recent_listed=np.full(count, np.nan),
-        pair_user=np.empty(0, np.int64),
-        predicted=np.empty(0),
-        actual=np.empty(0),
-        expected_error=np.empty(0),
-        candidate_bins=np.zeros((count, N_PERCENTILE_BINS), np.int64),
-        picked_bins=np.zeros((count, N_PERCENTILE_BINS), np.int64),
-        loved_bins=np.zeros((count, N_PERCENTILE_BINS), np.int64),
-        given_bins=np.zeros((count, N_PERCENTILE_BINS)),
-        seconds=0.0,
-    )
-    pairs: list[tuple[Int64Array, Float64Array, Float64Array, Float64Array]] = []
-    seconds = 0.0
+    rows, pairs, seconds = [], [], 0.0
     # One user is too little work to share: on a busy machine BLAS threads wait for one another.
     with threadpool_limits(1, "blas"):
-        for row, user in enumerate(tqdm(users, desc=name, unit=" fan", disable=not progress)):
+        for user in tqdm(users, desc=name, unit=" fan", disable=not progress):
             start = time.perf_counter()
             scores = ranker(user.visible)
             seconds += time.perf_counter() - start
-            _record_ranking(result, row, scores, items, user)
-            pairs.append(_score_pairs(row, scores, items, user))
+            pairs.append(_score_pairs(len(rows), scores, items, user))
+            rows.append(_ranking_row(scores, items, user))
     pair_user, predicted, actual, expected = (
         np.concatenate(part) for part in zip(*pairs, strict=True)
     )
-    return replace(
-        result,
+    return RankingResult(
+        **{name: np.stack([row[name] for row in rows]) for name in rows[0]},
         pair_user=pair_user,
         predicted=predicted,
         actual=actual,
@@ -298,10 +284,12 @@ def rank_users(
     )
 
 
-def _record_ranking(
-    result: RankingResult, row: int, scores: RankedItems, items: EvaluationItems, user: HoldoutUser
-) -> None:
-    """Fill in one user's row."""
+def _padded(values: IntArray | BoolArray, size: int, fill: int = 0) -> npt.NDArray[Any]:
+    return np.concatenate([values, np.full(size - len(values), fill, values.dtype)])
+
+
+def _ranking_row(scores: RankedItems, items: EvaluationItems, user: HoldoutUser) -> dict[str, Any]:
+    """Return what `RankingResult` has of one user, but for the pairs."""
     allowed = scores.is_candidate.copy()
     allowed[items.known_positions(user.excluded_ids)] = False
     relevant_id = user.hidden_ids[user.hidden_scores >= RELEVANT_SCORE]
@@ -312,44 +300,47 @@ def _record_ranking(
     depth = LIST_SIZE if scores.match_percentile is None else PERCENTILE_DEPTH
     best = top_items(scores.sort_key, allowed, depth)
     shown = best[:LIST_SIZE]
-    result.top_items[row, : len(shown)] = shown
-    result.hits[row, : len(shown)] = np.isin(shown, relevant)
-    result.is_seen_franchise[row, : len(shown)] = of_seen[shown]
-    result.n_relevant[row] = len(relevant_id)
-    result.relevant_weight[row] = items.rarity_weight[relevant].sum()
-
     wanted = np.unique(items.franchise[relevant[~of_seen[relevant]]])
     groups = _top_franchises(scores.sort_key, allowed & ~of_seen, items.franchise)
-    result.new_hits[row, : len(groups)] = np.isin(groups, wanted)
-    # An anime that is not known belongs to no known franchise, and cannot be found.
-    result.n_new_relevant[row] = len(wanted) + len(relevant_id) - len(relevant)
-
+    row: dict[str, Any] = {
+        "top_items": _padded(shown, LIST_SIZE, -1),
+        "hits": _padded(np.isin(shown, relevant), LIST_SIZE),
+        "is_seen_franchise": _padded(of_seen[shown], LIST_SIZE),
+        "n_relevant": len(relevant_id),
+        "relevant_weight": items.rarity_weight[relevant].sum(),
+        "new_hits": _padded(np.isin(groups, wanted), NEW_LIST_SIZE),
+        # An anime that is not known belongs to no known franchise, and cannot be found.
+        "n_new_relevant": len(wanted) + len(relevant_id) - len(relevant),
+        "among_recent_hits": np.zeros(NEW_LIST_SIZE, bool),
+        "n_recent_relevant": 0,
+        "recent_listed": np.nan,
+    }
     if items.is_recent_user(user):
         is_recent = items.is_recent
         wanted = relevant[is_recent[relevant]]
         found = top_items(scores.sort_key, allowed & is_recent, NEW_LIST_SIZE)
-        result.among_recent_hits[row, : len(found)] = np.isin(found, wanted)
-        result.n_recent_relevant[row] = len(wanted)
+        row["among_recent_hits"] = _padded(np.isin(found, wanted), NEW_LIST_SIZE)
+        row["n_recent_relevant"] = len(wanted)
         listed = items.known_positions(np.concatenate([user.visible.anime_id, user.hidden_ids]))
-        result.recent_listed[row] = is_recent[listed].mean() if len(listed) else np.nan
-    if scores.match_percentile is not None:
-        _record_percentile_bins(result, row, scores, allowed, best, items, user)
+        row["recent_listed"] = is_recent[listed].mean() if len(listed) else np.nan
+    return row | _percentile_bins(scores, allowed, best, items, user)
 
 
-def _record_percentile_bins(
-    result: RankingResult,
-    row: int,
+def _percentile_bins(
     scores: RankedItems,
     allowed: BoolArray,
     best: Int64Array,
     items: EvaluationItems,
     user: HoldoutUser,
-) -> None:
-    """Fill in one user's counts by match percentile, of all that may be shown, ``best`` first."""
-    assert scores.match_percentile is not None
+) -> dict[str, Int64Array | Float64Array]:
+    """Count one user's anime by match percentile, of all that may be shown, ``best`` first."""
+    names = ("candidate_bins", "picked_bins", "loved_bins", "given_bins")
+    nothing = {name: np.zeros(N_PERCENTILE_BINS, np.int64) for name in names}
+    if scores.match_percentile is None:
+        return nothing
     percentile = scores.match_percentile(best)
     if not len(best) or np.isnan(percentile).any():
-        return
+        return nothing
     if len(best) == PERCENTILE_DEPTH and percentile[-1] >= PERCENT / N_PERCENTILE_BINS:
         best = np.flatnonzero(allowed)
         percentile = scores.match_percentile(best)
@@ -361,13 +352,16 @@ def _record_percentile_bins(
     known = at >= 0
     known[known] = allowed[at[known]]
     hidden, given = bin_index[at[known]], user.hidden_scores[known]
-    for counts, bins, weights in (
-        (result.candidate_bins, bin_index[allowed], None),
-        (result.picked_bins, hidden, None),
-        (result.loved_bins, hidden[given >= RELEVANT_SCORE], None),
-        (result.given_bins, hidden, given),
-    ):
-        counts[row] = np.bincount(bins, weights, N_PERCENTILE_BINS)
+    counted = (
+        (bin_index[allowed], None),
+        (hidden, None),
+        (hidden[given >= RELEVANT_SCORE], None),
+        (hidden, given),
+    )
+    return {
+        name: np.bincount(bins, weights, N_PERCENTILE_BINS)
+        for name, (bins, weights) in zip(names, counted, strict=True)
+    }
 
 
 def _top_franchises(

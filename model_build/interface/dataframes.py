@@ -14,7 +14,7 @@ import narwhals as nw
 import polars as pl
 
 from app.recommender import UserList, WatchStatus
-from model_build.data.ratings import check_ratings_frame, check_user_list_frame
+from model_build.data.ratings import check_ratings_frame, user_list_of_frame
 from model_build.util.errors import InputError
 
 Library = Literal["pandas", "polars"]
@@ -47,12 +47,7 @@ def to_frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], library:
 
 def read_list(frame: Any) -> UserList:
     """One user's entries, from columns ``anime_id``, ``score`` (or ``rating``) and ``status``."""
-    entries = check_user_list_frame(_entries(frame))
-    return UserList(
-        entries["anime_id"].to_numpy().astype("int64"),
-        entries["rating"].to_numpy(),
-        entries["status"].to_numpy(),
-    )
+    return user_list_of_frame(_entries(frame))
 
 
 def read_ratings_table(data: Any) -> pl.DataFrame:

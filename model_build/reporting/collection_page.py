@@ -11,18 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter
 
 from app.recommender.array_types import Float64Array
+from model_build.collect.config import ACTIVITY_SEGMENTS
+from model_build.collect.kitsu.collection import FAVOURITE_WEIGHT, RATING_WEIGHT, bin_edges
 from model_build.collect.report import (
     FLAG_COLUMNS,
     STATUS_NAMES,
     activity_totals,
     interaction_counts,
     sparsity,
-)
-from model_build.collect.segments import (
-    ACTIVITY_SEGMENTS,
-    FAVOURITE_WEIGHT,
-    RATING_WEIGHT,
-    bin_edges,
 )
 from model_build.reporting.charts import CHART_SIZE, MARKERS, SERIES_COLOURS, Chart, figure_svg
 from model_build.reporting.page import render_page

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_build.cli import main
+from model_build.collect.config import ACTIVITY_SEGMENTS
 from model_build.collect.kitsu.api import KEPT_FIELDS, filter_page, parse_id
+from model_build.collect.kitsu.collection import add_segments, assign_segments
 from model_build.collect.kitsu.library import _convert_rating
 from model_build.collect.kitsu.users import MAX_COUNT, parse_count, parse_date
-from model_build.collect.segments import ACTIVITY_SEGMENTS, add_segments, assign_segments
 
 SIMPLE = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5)

@@ -14,8 +14,7 @@ from app.recommender import EngineName, SortOrder
 from model_build.artifact.config import PublishOptions
 from model_build.artifact.publish import QualityGate
 from model_build.cli import COMMANDS, main
-from model_build.collect.config import KitsuOptions
-from model_build.collect.segments import ACTIVITY_SEGMENTS
+from model_build.collect.config import ACTIVITY_SEGMENTS, KitsuOptions
 from model_build.engines.als import AlsSettings
 from model_build.engines.config import ENGINE_OPTIONS, AlsOptions, NetworkOptions
 from model_build.engines.registry import NEURAL_ENGINES
