@@ -39,7 +39,7 @@ from model_build.train.pair_sums import (
     similarities_from_sums,
 )
 from model_build.train.score_model import BIAS_EPOCHS
-from model_build.train.topk_neighbours import select_neighbours
+from model_build.train.similarity import select_neighbours
 from model_build.util.threads import available_cpus
 
 MEASURED_ENTRIES, SOLVED_ITEMS, TRANSFER_BYTES = 3_000_000, 3000, 100_000_000

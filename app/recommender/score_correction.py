@@ -3,7 +3,7 @@
 The terms of `app.recommender.score_model` are added up with the same weights for everybody. How
 much each of them says depends on what is behind it: the trees look at that, and add what scores
 like it were above or below the sum. They were trained on users that the model they saw was not
-trained on (`model_build.train.score_correction`). Only what is asked for is corrected, which is
+trained on (`model_build.train.trees`). Only what is asked for is corrected, which is
 little of all anime.
 """
 

@@ -29,8 +29,7 @@ from model_build.data.holdout import (
     split_pairs,
     split_users,
 )
-from model_build.data.interactions import Interactions
-from model_build.data.masking import MaskedInteractions, MaskedUsers
+from model_build.data.interactions import Interactions, MaskedInteractions, MaskedUsers
 from model_build.data.ratings import Ratings, index_ratings
 from model_build.data.watch_order import ensure_series
 from model_build.engines import als

@@ -15,8 +15,7 @@ from app.recommender.arrays import find_positions
 from app.recommender.engines import AlsEngine
 from app.recommender.engines.als import InteractionStrengths
 from app.recommender.rank import top_items
-from model_build.data.interactions import known_entries
-from model_build.data.masking import MaskedInteractions, MaskedUsers
+from model_build.data.interactions import MaskedInteractions, MaskedUsers, known_entries
 from model_build.engines.als import AlsSettings, als_engine, entry_strengths, fit_als_factors
 from model_build.evaluate.metrics import average_precision, finite_mean, ndcg, precision, recall
 from model_build.evaluate.ranking import Ranker

@@ -262,7 +262,8 @@ def rank_users(
     name: str = "fans",
 ) -> RankingResult:
     """Recommend to every user and look where the hidden anime stand."""
-    rows, pairs, seconds = [], [], 0.0
+    rows: list[dict[str, Any]] = []
+    pairs, seconds = [], 0.0
     # One user is too little work to share: on a busy machine BLAS threads wait for one another.
     with threadpool_limits(1, "blas"):
         for user in tqdm(users, desc=name, unit=" fan", disable=not progress):
@@ -332,7 +333,7 @@ def _percentile_bins(
     best: Int64Array,
     items: EvaluationItems,
     user: HoldoutUser,
-) -> dict[str, Int64Array | Float64Array]:
+) -> dict[str, Int64Array]:
     """Count one user's anime by match percentile, of all that may be shown, ``best`` first."""
     names = ("candidate_bins", "picked_bins", "loved_bins", "given_bins")
     nothing = {name: np.zeros(N_PERCENTILE_BINS, np.int64) for name in names}

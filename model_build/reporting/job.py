@@ -17,9 +17,8 @@ from model_build.data.ratings import read_ratings
 from model_build.evaluate.evaluation import build_catalogue, franchise_by_anime
 from model_build.reporting.collection_page import collection_report_page
 from model_build.reporting.config import ReportConfig
-from model_build.reporting.page import report_page
+from model_build.reporting.page import read_comparison, report_page, similar_anime
 from model_build.reporting.report_charts import PROGRESS_STEPS, model_hyperparameters, report_charts
-from model_build.reporting.report_inputs import read_comparison, similar_anime
 from model_build.reporting.tastes import DEFAULT_FILE, read_tastes, taste_tables
 from model_build.tuning.holdout_benchmark import HoldoutBenchmark
 from model_build.util.errors import InputError

@@ -5,8 +5,8 @@ hidden, are folded into it as visitors are; three times, so that it is everybody
 trees learn from so looks like what they are asked later; learnt from a model that knows the users,
 they would trust it too much. Lists come whole and, once more, cut to a few entries, so that one
 model serves all lengths. From the hidden scores learn both the second stage of ranking
-(`model_build.train.reranker`) and the correction of predicted scores
-(`model_build.train.score_correction`).
+(`model_build.train.trees`) and the correction of predicted scores
+(`model_build.train.trees`).
 
 Some users are kept from the trees: on them is measured what these bring, and the match in percent
 is read off.
@@ -30,8 +30,7 @@ from model_build.data.ratings import Ratings
 from model_build.train.list_sample import ListSample
 from model_build.train.match_curves import fit_match_curves
 from model_build.train.model_arrays import TrainedModel
-from model_build.train.reranker import CandidateTable, fit_reranker
-from model_build.train.score_correction import ScoreTable, fit_score_correction
+from model_build.train.trees import CandidateTable, ScoreTable, fit_reranker, fit_score_correction
 from model_build.util.progress import ProgressCallback, no_progress
 
 N_FOLDS = 3

@@ -44,8 +44,8 @@ from model_build.train.score_model import (
     standard_score_matrix,
     standard_score_values,
 )
+from model_build.train.similarity import SimilarityRows
 from model_build.train.sufficient_statistics import ItemCounts, ItemOrdering
-from model_build.train.topk_neighbours import SimilarityRows
 from model_build.util.hashing import sample_by_hash
 from model_build.util.progress import ProgressCallback, no_progress
 from model_build.util.threads import balanced_ranges

@@ -38,8 +38,7 @@ from model_build.train.cold_start import FittedComponents, predict_cold_items
 from model_build.train.cross_fit import add_cross_fitted_trees
 from model_build.train.gatherer import LocalGatherer, StatisticsGatherer
 from model_build.train.hyperparameters import Hyperparameters
-from model_build.train.item_descriptions import item_description_arrays
-from model_build.train.item_facts import ItemFacts, add_story_affinity
+from model_build.train.item_facts import ItemFacts, add_story_affinity, item_description_arrays
 from model_build.train.list_sample import ListSample
 from model_build.train.model_arrays import (
     ModelArrays,
@@ -51,9 +50,9 @@ from model_build.train.model_arrays import (
 )
 from model_build.train.score_model import GaussianFactorModel, StandardScores, fit_gaussian
 from model_build.train.serving_parameters import default_parameters
+from model_build.train.similarity import select_neighbours
 from model_build.train.similarity_pairs import SimilarityPairs, collect_pairs
 from model_build.train.sufficient_statistics import ItemOrdering
-from model_build.train.topk_neighbours import select_neighbours
 from model_build.util.errors import InputError
 from model_build.util.progress import ProgressCallback, no_progress
 
@@ -84,7 +83,7 @@ def train_model(
 ) -> TrainedModel:
     """Fit everything that serving needs: item biases and similarity, score model, affinity.
 
-    Then, on some users' lists, the second stage of ranking (`model_build.train.reranker`), whose
+    Then, on some users' lists, the second stage of ranking (`model_build.train.trees`), whose
     first stages are trained in this process.
 
     Parameters

@@ -27,7 +27,7 @@ from model_build.train.score_model import (
     standard_score_values,
     standardise_ratings,
 )
-from model_build.train.similarity import similarity_rows
+from model_build.train.similarity import SimilarityRows, similarity_rows
 from model_build.train.sufficient_statistics import (
     ItemCounts,
     ItemOrdering,
@@ -35,7 +35,6 @@ from model_build.train.sufficient_statistics import (
     count_items,
     group_ratings_by_number,
 )
-from model_build.train.topk_neighbours import SimilarityRows
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,9 +43,13 @@ from model_build.train.hyperparameters import (
 )
 from model_build.train.item_facts import ItemFacts
 from model_build.train.model_arrays import TrainedModel, build_timestamp, make_model_version
-from model_build.train.saved_statistics import train_incrementally
+from model_build.train.saved_statistics import (
+    INDEX_FILE,
+    SavedStatistics,
+    statistics_path,
+    train_incrementally,
+)
 from model_build.train.serving_parameters import DEFAULT_FILE, read_parameters
-from model_build.train.statistics_store import INDEX_FILE, SavedStatistics, statistics_path
 from model_build.util.errors import InputError
 from model_build.util.options import parse_byte_size
 from model_build.util.progress import progress_bars

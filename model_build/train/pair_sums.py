@@ -16,8 +16,7 @@ import numpy as np
 from app.recommender.array_types import Float32Array, Float64Array, FloatArray, Int32Array
 from model_build.data.grouping import UserItemGroups, UserItemIndex
 from model_build.train.affinity import WeightedEntries, accumulate_gram_pairs
-from model_build.train.similarity import accumulate_pearson_pairs, shrunk_similarity
-from model_build.train.topk_neighbours import SimilarityRows
+from model_build.train.similarity import SimilarityRows, accumulate_pearson_pairs, shrunk_similarity
 from model_build.util.threads import available_cpus, balanced_ranges, run_over_ranges
 
 SUMS_PER_PAIR = 4

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from app.recommender.array_types import Float32Array, Int32Array, Int64Array, UInt16Array
 from app.recommender.pair_matrix import WORD_BITS, row_word_starts
-from model_build.train.topk_neighbours import SimilarityRows
+from model_build.train.similarity import SimilarityRows
 from model_build.util.progress import ProgressCallback, no_progress
 
 N_CODES = 1 << 16

@@ -18,7 +18,7 @@ import polars as pl
 
 from app.recommender.atomic_writes import write_atomically, write_text_atomically
 from app.recommender.engines.als import InteractionStrengths
-from model_build.data.masking import MaskedInteractions
+from model_build.data.interactions import MaskedInteractions
 from model_build.engines.als import AlsSettings
 from model_build.evaluate.implicit import ImplicitMetrics, evaluate_iterations
 from model_build.util.errors import InputError

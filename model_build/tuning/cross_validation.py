@@ -13,7 +13,7 @@ import numpy as np
 
 from app.recommender.array_types import Float64Array, Int64Array
 from model_build.data.ratings import Ratings
-from model_build.tuning.search_space import SEARCH_SPACES, ParameterRange, default_hyperparameters
+from model_build.tuning.search import SEARCH_SPACES, ParameterRange, default_hyperparameters
 from model_build.util.errors import InputError
 
 CROSS_VALIDATED = ("k", "shrinkage", "min_support")

@@ -8,8 +8,7 @@ from dataclasses import replace
 
 from app.recommender import Model
 from app.recommender.artifact import ensure_replaceable
-from model_build.data.interactions import Interactions, read_interactions
-from model_build.data.masking import mask_interactions
+from model_build.data.interactions import Interactions, mask_interactions, read_interactions
 from model_build.engines import als
 from model_build.engines.base import FittedEngine, add_engine, training_user_arrays
 from model_build.engines.config import AlsEngineConfig, NetworkEngineConfig

@@ -12,7 +12,7 @@ from typing import Any
 from app.recommender import Model
 from app.recommender.artifact import ensure_replaceable
 from model_build.data.catalogue import read_catalogue
-from model_build.data.masking import MaskedInteractions, mask_interactions
+from model_build.data.interactions import MaskedInteractions, mask_interactions
 from model_build.engines import als
 from model_build.engines.als import AlsSettings
 from model_build.engines.base import add_engine

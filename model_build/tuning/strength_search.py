@@ -16,7 +16,7 @@ import numpy as np
 
 from app.recommender.engines.als import ACTIVITY_STRENGTHS, InteractionStrengths
 from app.recommender.watch_status import WatchStatus
-from model_build.data.masking import MaskedInteractions, MaskedUsers
+from model_build.data.interactions import MaskedInteractions, MaskedUsers
 from model_build.engines.als import AlsSettings
 from model_build.evaluate.implicit import ImplicitMetrics, fit_and_evaluate
 

@@ -71,8 +71,7 @@ def search_on_held_out_fans(config: TuneConfig) -> None:
     from model_build.evaluate.evaluation import build_catalogue, franchise_by_anime
     from model_build.train.hyperparameters import write_hyperparameters
     from model_build.tuning.holdout_benchmark import HoldoutBenchmark
-    from model_build.tuning.search import search_hyperparameters
-    from model_build.tuning.search_space import OBJECTIVE_METRICS, select_spaces
+    from model_build.tuning.search import OBJECTIVE_METRICS, search_hyperparameters, select_spaces
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     if config.objective and config.objective not in OBJECTIVE_METRICS:

@@ -7,8 +7,7 @@ import polars as pl
 import pytest
 
 from app.recommender.user_list import EntryActivity
-from model_build.data.interactions import Interactions
-from model_build.data.masking import MaskedInteractions, mask_interactions
+from model_build.data.interactions import Interactions, MaskedInteractions, mask_interactions
 from model_build.data.ratings import index_ratings
 from tests.model_build.places import BucketForModels, DirectoryForModels, PlaceForModels
 from tests.model_build.worlds import random_frame

@@ -3,7 +3,7 @@
 The affinity of a user to an anime is a sum over the user's list. It knows nothing of series, of
 years or of how long things are, and does not weigh itself against the predicted score. The trees
 do; they were trained on users that the model they saw was not trained on
-(`model_build.train.reranker`). They put the best by affinity in a new order, and whatever then
+(`model_build.train.trees`). They put the best by affinity in a new order, and whatever then
 stands at place k is ranked by the k-th largest affinity: so matches stay on their scale, and what
 was moved, how far, and why can be told apart from what the list itself adds up to.
 

@@ -11,9 +11,9 @@ from scipy.sparse import csr_matrix
 from app.recommender.engines.als import AlsEngine, InteractionStrengths
 from app.recommender.user_list import KnownEntries
 from model_build.data.holdout import HIDDEN_SHARE
-from model_build.data.interactions import Interactions
-from model_build.data.masking import (
+from model_build.data.interactions import (
     MIN_INTERACTIONS,
+    Interactions,
     MaskedInteractions,
     MaskedUsers,
     mask_interactions,

@@ -25,9 +25,8 @@ from model_build.data.ratings import read_ratings
 from model_build.evaluate.evaluation import evaluate
 from model_build.evaluate.ranking import model_ranker
 from model_build.reporting.charts import PLACEHOLDER_COLOURS, Chart, chart_svg
-from model_build.reporting.page import SimilarAnime, report_page
+from model_build.reporting.page import SimilarAnime, read_comparison, report_page, similar_anime
 from model_build.reporting.report_charts import model_hyperparameters, report_charts
-from model_build.reporting.report_inputs import read_comparison, similar_anime
 from model_build.train.hyperparameters import Hyperparameters
 from model_build.tuning.holdout_benchmark import HoldoutBenchmark
 from model_build.util.errors import InputError

@@ -18,7 +18,6 @@ from model_build.data.dumps.prepared import INDEX_FILE, PreparedDataset, open_pr
 from model_build.data.grouping import GroupedRatings, group_ratings
 from model_build.data.ratings import Ratings, read_ratings
 from model_build.train import saved_statistics as training
-from model_build.train import statistics_store as store
 from model_build.train.model_arrays import encode_item_matrix
 from model_build.train.score_model import (
     STD_PRIOR_WEIGHT,
@@ -261,7 +260,7 @@ def test_what_does_not_go_together(
     text = refused("--ratings", str(csv), "--keep-sums")
     assert "sums are kept of one folder that prepare wrote" in text
 
-    index = tmp_path / "m.sums" / store.INDEX_FILE
+    index = tmp_path / "m.sums" / training.INDEX_FILE
     facts = json.loads(index.read_text())
     index.write_text(json.dumps(facts | {"format": 99}))
     assert "format: Input should be 2; train in full" in refused("--ratings", old, *since)

@@ -11,8 +11,7 @@ import pytest
 
 from app.recommender.engines.als import InteractionStrengths
 from app.recommender.user_list import EntryActivity
-from model_build.data.interactions import Interactions
-from model_build.data.masking import MaskedInteractions, mask_interactions
+from model_build.data.interactions import Interactions, MaskedInteractions, mask_interactions
 from model_build.data.ratings import index_ratings
 from model_build.engines.als import AlsSettings
 from model_build.evaluate.implicit import fit_and_evaluate

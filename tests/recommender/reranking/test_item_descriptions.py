@@ -9,7 +9,7 @@ import pytest
 from app.recommender.artifact import ArtifactError
 from app.recommender.franchise import skip_extras
 from app.recommender.reranking.item_descriptions import ItemDescriptions
-from model_build.train.item_descriptions import item_description_arrays
+from model_build.train.item_facts import item_description_arrays
 from tests.recommender.reranking.artifacts import reader_of
 
 IDS = np.arange(1, 13, dtype=np.int32)
