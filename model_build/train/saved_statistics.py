@@ -319,8 +319,8 @@ def _saved_counts(arrays: Mapping[str, npt.NDArray[Any]], rating_total: float) -
 
 def _saved_scores(arrays: Mapping[str, npt.NDArray[Any]]) -> ListSample:
     nothing = np.zeros(len(arrays["rating"]), np.uint8)
-    scores = (arrays[name] for name in SAMPLE_FIELDS)
-    return ListSample(*scores, nothing, nothing.astype(np.int16))
+    user, indptr, anime_id, rating = (arrays[name] for name in SAMPLE_FIELDS)
+    return ListSample(user, indptr, anime_id, rating, nothing, nothing.astype(np.int16))
 
 
 STATISTICS_FORMAT: Final = 2
