@@ -15,10 +15,3 @@ from __future__ import annotations
 from model_build.train.config import TrainConfig
 
 CONFIG = TrainConfig
-
-
-def run(config: TrainConfig) -> None:
-    """Train the model, and print what it is made of."""
-    from model_build.train.job import train
-
-    print(train(config))

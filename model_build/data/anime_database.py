@@ -21,7 +21,7 @@ from app.catalogue import LIST_SEPARATORS
 from app.pictures import standard_picture_url
 from model_build.data.labels import sort_labels, spell_studios
 from model_build.data.relations import Relation, add_relations
-from model_build.util.errors import InputError
+from model_build.util.errors import InputError, first_error
 
 DATABASE_SCHEMA: Mapping[str, pl.DataType | type[pl.DataType]] = {
     "anime_id": pl.Int32,
@@ -89,10 +89,8 @@ def read_anime_database(path: Path) -> pl.DataFrame:
     except zstandard.ZstdError as error:
         raise InputError(f"{path}: is cut off or not a zstd file ({error}).") from None
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
         raise InputError(
-            f"{path}: {place}: {first['msg']}; an anime-offline-database release was expected."
+            f"{path}: {first_error(error)}; an anime-offline-database release was expected."
         ) from None
     if not anime:
         raise InputError(f"{path}: holds no anime of MyAnimeList; a whole release was expected.")

@@ -327,7 +327,7 @@ def _fit_surprise_svd(visible: Ratings, anime_ids: Int32Array) -> Predictor:
     from model_build.evaluate.surprise_estimator import surprise_dataset
 
     data = surprise_dataset(visible, np.flatnonzero(visible.rated_mask))
-    trainset = data.build_full_trainset()
+    trainset = data.construct_trainset(data.raw_ratings)
     model = SVD(random_state=0).fit(trainset)
     inner = np.array([trainset.to_raw_iid(item) for item in trainset.all_items()])
     at = find_positions(anime_ids, inner)

@@ -26,11 +26,11 @@ from typing import Annotated, Any, Final, Literal, Unpack
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from app.recommender.array_types import Float64Array
 from app.recommender.atomic_writes import fsync_path
-from model_build.data.dumps.prepared import PreparedDataset
+from model_build.data.dumps.prepared import PreparedDataset, StrictModel
 from model_build.data.grouping import GroupedRatings, argsort_descending
 from model_build.train import sufficient_statistics as statistics
 from model_build.train.affinity import GramMatrices, GramMatrixBuilder, items_with_affinity
@@ -59,7 +59,7 @@ from model_build.train.score_model import (
 )
 from model_build.train.similarity import SimilarityRows
 from model_build.train.sufficient_statistics import ItemCounts, ItemOrdering, UserEntries
-from model_build.util.errors import InputError
+from model_build.util.errors import InputError, first_error
 from model_build.util.threads import available_cpus
 
 BLOCK_BYTES = 200_000_000
@@ -329,11 +329,7 @@ INDEX_FILE = "sums.json"
 ArrayDict = dict[str, npt.NDArray[Any]]
 
 
-class _StrictModel(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FixedBiases(_StrictModel):
+class FixedBiases(StrictModel):
     """What sums are only good for: ``mean`` and ``spread`` (overall_std) with the item biases."""
 
     mean: float
@@ -343,7 +339,7 @@ class FixedBiases(_StrictModel):
     epochs: int
 
 
-class StatisticsIndex(_StrictModel):
+class StatisticsIndex(StrictModel):
     """``sums.json``: of which partitions (their sha256) and how many users, in which ``rows``."""
 
     format: Literal[2]
@@ -374,10 +370,8 @@ class SavedStatistics:
                 f"{file}: not found, so there are no sums to add to; train with --keep-sums first."
             ) from None
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or "the file"
             raise InputError(
-                f"{file}: {where}: {first['msg']}; train in full with --keep-sums."
+                f"{file}: {first_error(error)}; train in full with --keep-sums."
             ) from None
         self.rows = [RowRange(*rows) for rows in self.index.rows]
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from app.recommender.atomic_writes import write_text_atomically
 from app.recommender.parameters import ServingParameters
-from model_build.util.errors import InputError
+from model_build.util.errors import InputError, first_error
 
 DEFAULT_FILE = Path(__file__).with_name("parameters.json")
 
@@ -29,9 +29,8 @@ def read_parameters(path: Path) -> ServingParameters:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}).") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "expected parameters as calibrate writes them"
-        raise InputError(f"{path}: {where}: {first['msg']}.") from None
+        found = first_error(error, "expected parameters as calibrate writes them")
+        raise InputError(f"{path}: {found}.") from None
 
 
 def write_parameters(path: Path, parameters: ServingParameters) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 T = TypeVar("T")
 
@@ -15,6 +18,12 @@ class InputError(Exception):
     The command line prints it and exits with status 2; nothing has been written. Whatever reads
     what a person has named raises it, without saying so in its docstring.
     """
+
+
+def first_error(error: ValidationError, whole: str = "the file") -> str:
+    """Return where the first thing is wrong, and how; ``whole`` stands for no place."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or whole}: {first['msg']}"
 
 
 def read_file(path: Path, what: str, parse: Callable[[str], T]) -> T:

@@ -31,7 +31,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.recommender.array_types import BoolArray, Int32Array, Int64Array, UInt8Array
 from model_build.data.config import CATALOGUE_FILE as CATALOGUE_FILE
-from model_build.util.errors import InputError
+from model_build.util.errors import InputError, first_error
 from model_build.util.storage import read_bytes
 from model_build.util.threads import map_ahead
 
@@ -52,11 +52,13 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 NonNegativeCount = Annotated[int, Field(ge=0)]
 
 
-class _StrictModel(BaseModel):
+class StrictModel(BaseModel):
+    """What a file of JSON holds: all of it is known."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SourceFileInfo(_StrictModel):
+class SourceFileInfo(StrictModel):
     """A file that was read, as it lay there."""
 
     file: str
@@ -65,7 +67,7 @@ class SourceFileInfo(_StrictModel):
     rows: NonNegativeCount
 
 
-class RatingsPartition(_StrictModel):
+class RatingsPartition(StrictModel):
     """A file of entries: users ``first_fan`` to ``last_fan``, ``fans`` of them.
 
     ``source`` is the sha256 of the file that the entries came from.
@@ -82,7 +84,7 @@ class RatingsPartition(_StrictModel):
     source: Sha256
 
 
-class CleaningCount(_StrictModel):
+class CleaningCount(StrictModel):
     """Entries that were dropped or repaired, and users that were dropped whole, for one reason."""
 
     why: str
@@ -90,7 +92,7 @@ class CleaningCount(_StrictModel):
     fans: NonNegativeCount = 0
 
 
-class PreparedDataset(_StrictModel):
+class PreparedDataset(StrictModel):
     """``prepared.json``."""
 
     format: Literal[1]
@@ -141,10 +143,8 @@ def open_prepared_dataset(folder: Path | str) -> PreparedDataset:
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{file}: not found, so {folder} holds no prepared ratings.") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
         raise InputError(
-            f"{file}: {where}: {first['msg']}; run prepare again with this Hakken."
+            f"{file}: {first_error(error)}; run prepare again with this Hakken."
         ) from None
 
 
