@@ -88,7 +88,6 @@ DEFAULT_NAMES = tuple(
     if name not in SCORE_PARTS | ABLATIONS and ENGINES_BY_NAME.get(name) not in NEURAL_ENGINES
 )
 SVD_NAME = "svd"
-SVD_TITLE = "SVD (scikit-surprise)"
 ORDER_PREDICTORS = {
     "knn-baseline": ("KNN with baseline", SortOrder.SCORE),
     "match": ("Hakken", SortOrder.MATCH),
@@ -132,47 +131,38 @@ def compare_recommenders(
     Rows come in the order of `RECOMMENDER_NAMES`, each as soon as it is known; they hold what
     `metrics_report` gives.
     """
-    _require_torch(ENGINES_BY_NAME.get(name, "") for name in names)
-    if catalogue is not None:
-        catalogue = ensure_series(catalogue)  # once: it takes seconds
+    for name in names:
+        _require_package(ENGINES_BY_NAME.get(name, name))
+    catalogue = None if catalogue is None else ensure_series(catalogue)  # once: it takes seconds
     training, users = index_split(split_users(ratings, n_users, seed))
     items = _evaluation_items(training, catalogue)
     measure = partial(_measure_ranking, items=items, users=users, progress=progress)
     hakken = HakkenModel(training, progress, catalogue, names)
-    return _recommender_rows(training, names, measure, hakken, progress)
 
-
-def _recommender_rows(
-    training: Ratings,
-    names: Sequence[str],
-    measure: Callable[[str, str, float, Ranker], ComparisonRow],
-    hakken: HakkenModel,
-    progress: bool,
-) -> Iterator[ComparisonRow]:
-    for name, reference in REFERENCE_MODELS.items():
-        if name in names:
-            fits = (timed(partial(fit, training)) for fit in reference.fits)
-            yield _best_row(measure(name, reference.title, took, r) for r, took in fits)
-    for name, title, ranker in hakken.rankers(names):
-        yield measure(name, title, hakken.seconds, ranker)
-    for name, engine in ENGINES_BY_NAME.items():
-        if name in names:
-            fitted = (timed(fit) for fit in _engine_fits(engine, training, progress))
-            yield _best_row(
-                measure(
-                    name,
-                    f"Hakken, engine {engine}",
-                    took,
-                    model_ranker(hakken.model(engine, fit), engine=engine),
+    def rows() -> Iterator[ComparisonRow]:
+        for name, reference in REFERENCE_MODELS.items():
+            if name in names:
+                fits = (timed(partial(fit, training)) for fit in reference.fits)
+                yield _best_row(measure(name, reference.title, took, r) for r, took in fits)
+        for name, title, ranker in hakken.rankers(names):
+            yield measure(name, title, hakken.seconds, ranker)
+        for name, engine in ENGINES_BY_NAME.items():
+            if name in names:
+                title = f"Hakken, engine {engine}"
+                fitted = (timed(fit) for fit in _engine_fits(engine, training, progress))
+                rankers = (
+                    (model_ranker(hakken.model(engine, fit), engine=engine), took)
+                    for fit, took in fitted
                 )
-                for fit, took in fitted
-            )
-    for name, title, ablated in hakken.ablations(names):
-        if ablated is None:
-            reason = "there are too few fans to fit a second stage"
-            yield ComparisonRow.of_missing(name, title, reason)
-        else:
-            yield measure(name, title, hakken.seconds, ablated)
+                yield _best_row(measure(name, title, took, ranker) for ranker, took in rankers)
+        for name, title, ablated in hakken.ablations(names):
+            if ablated is None:
+                reason = "there are too few fans to fit a second stage"
+                yield ComparisonRow.of_missing(name, title, reason)
+            else:
+                yield measure(name, title, hakken.seconds, ablated)
+
+    return rows()
 
 
 def _best_row(rows: Iterable[ComparisonRow]) -> ComparisonRow:
@@ -244,61 +234,39 @@ def compare_predictors(
     training, users = index_split(parts, rated_only=False)
     ids = training.anime_ids
     users = restrict_hidden(users, ids)
-    return _predictor_rows(
-        parts,
-        training,
-        users,
-        names,
-        settings,
-        missing,
-        of_pairs=split == "pairs",
-        progress=progress,
-    )
-
-
-def _predictor_rows(
-    parts: Mapping[str, pl.DataFrame],
-    training: Ratings,
-    users: Sequence[HoldoutUser],
-    names: Sequence[str],
-    settings: Callable[[str, NetworkSettings], NetworkSettings],
-    missing: Mapping[str, str],
-    *,
-    of_pairs: bool,
-    progress: bool,
-) -> Iterator[ComparisonRow]:
-    ids = training.anime_ids
     measure = partial(_measure_predictions, users=users, anime_ids=ids)
-    yield ComparisonRow(
-        "base", "always yes (base rate)", 0.0, 0.0, asdict(base_rate_metrics(users))
-    )
-    for name, (title, _) in NEURAL_ENGINES.items():
-        if name in missing:
-            yield ComparisonRow.of_missing(name, title, missing[name])
-        elif name in names:
-            fit, defaults = network_trainer(name)
-            try:
-                fitted, took = timed(
-                    partial(fit, training, ids, settings(name, defaults), progress=progress)
-                )
-            except InputError as error:
-                yield ComparisonRow.of_missing(name, title, str(error))
-                continue
-            ranker = engine_ranker(engine_in_memory(name, fitted, len(ids)), ids)
-            yield measure(name, title, took, _visible_list_predictor(ranker))
-    if SVD_NAME in missing:
-        yield ComparisonRow.of_missing(SVD_NAME, SVD_TITLE, missing[SVD_NAME])
-    elif SVD_NAME in names:
-        visible = (
-            training if of_pairs else index_ratings(pl.concat([parts["ratings"], parts["lists"]]))
-        )
-        predict, took = timed(lambda: _fit_surprise_svd(visible, ids))
-        yield measure(SVD_NAME, SVD_TITLE, took, predict)
-    hakken = HakkenModel(training, progress)
-    for name, (title, order) in ORDER_PREDICTORS.items():
-        if name in names:
-            predict = _visible_list_predictor(hakken.ranker(order))
-            yield measure(name, title, hakken.seconds, predict)
+
+    def fit_network(name: str) -> Predictor:
+        fit, defaults = network_trainer(name)
+        fitted = fit(training, ids, settings(name, defaults), progress=progress)
+        ranker = engine_ranker(engine_in_memory(name, fitted, len(ids)), ids)
+        return _visible_list_predictor(ranker)
+
+    fits: dict[str, tuple[str, Callable[[], Predictor]]] = {
+        name: (title, partial(fit_network, name)) for name, (title, _) in NEURAL_ENGINES.items()
+    }
+    lists = (parts["ratings"], parts["lists"]) if split == "fans" else (parts["ratings"],)
+    fits[SVD_NAME] = ("SVD (scikit-surprise)", partial(_fit_surprise_svd, lists, ids))
+
+    def rows() -> Iterator[ComparisonRow]:
+        base = asdict(base_rate_metrics(users))
+        yield ComparisonRow("base", "always yes (base rate)", 0.0, 0.0, base)
+        for name, (title, fit) in fits.items():
+            if name in names:
+                try:
+                    _require_package(name)
+                    predict, took = timed(fit)
+                except InputError as error:
+                    yield ComparisonRow.of_missing(name, title, str(error))
+                else:
+                    yield measure(name, title, took, predict)
+        hakken = HakkenModel(training, progress)
+        for name, (title, order) in ORDER_PREDICTORS.items():
+            if name in names:
+                predict = _visible_list_predictor(hakken.ranker(order))
+                yield measure(name, title, hakken.seconds, predict)
+
+    return rows()
 
 
 def _visible_list_predictor(ranker: Ranker) -> Predictor:
@@ -320,12 +288,13 @@ def _measure_predictions(
     return ComparisonRow(name, title, seconds, 1000 * taken / len(users), asdict(metrics))
 
 
-def _fit_surprise_svd(visible: Ratings, anime_ids: Int32Array) -> Predictor:
+def _fit_surprise_svd(lists: Sequence[pl.DataFrame], anime_ids: Int32Array) -> Predictor:
     """Surprise's SVD with its defaults, which cannot fold in: trained on the visible lists, too."""
     from surprise import SVD
 
     from model_build.evaluate.surprise_estimator import surprise_dataset
 
+    visible = index_ratings(pl.concat(lists))
     data = surprise_dataset(visible, np.flatnonzero(visible.rated_mask))
     trainset = data.construct_trainset(data.raw_ratings)
     model = SVD(random_state=0).fit(trainset)
@@ -399,22 +368,21 @@ def missing_requirements(names: Iterable[str]) -> dict[str, str]:
     missing = {}
     for name in names:
         try:
-            if name in NEURAL_ENGINES:
-                network_trainer(name)
-            elif name == SVD_NAME:
-                import surprise  # noqa: F401
+            _require_package(name)
         except InputError as error:
             missing[name] = str(error)
-        except ModuleNotFoundError:
-            missing[name] = (
-                "svd needs scikit-surprise, which is not installed; "
-                "run: pip install -r requirements-dev.txt, or leave svd out"
-            )
     return missing
 
 
-def _require_torch(names: Iterable[str]) -> None:
-    """Raise InputError if one of the names needs PyTorch and it is not installed."""
-    for name in names:
-        if name in NEURAL_ENGINES:
-            network_trainer(name)
+def _require_package(name: str) -> None:
+    """Raise InputError if what is called this needs a package that is not installed."""
+    if name in NEURAL_ENGINES:
+        network_trainer(name)
+    elif name == SVD_NAME:
+        try:
+            import surprise  # noqa: F401
+        except ModuleNotFoundError:
+            raise InputError(
+                "svd needs scikit-surprise, which is not installed; "
+                "run: pip install -r requirements-dev.txt, or leave svd out"
+            ) from None
