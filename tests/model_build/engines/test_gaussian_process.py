@@ -56,7 +56,7 @@ def network(pairs: TrainingPairs) -> DeepKernelNetwork:
 
 @pytest.fixture(scope="module")
 def engine(network: DeepKernelNetwork, pairs: TrainingPairs) -> GaussianProcessEngine:
-    return network.export_engine(pairs, 1.0)
+    return network.export_engine(pairs)
 
 
 def known_of(pairs: TrainingPairs, fan: RatedList) -> KnownEntries:
