@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 from app.web.middleware.headers import POSTER_ORIGINS
 from demo.fake_upstream import FakeUpstream
@@ -17,6 +17,23 @@ from tests.web.fans import IDS, add_fans
 from tests.web.server import at, running_hakken
 
 CHROMIUM = Path(os.environ.get("CHROMIUM_PATH") or "/usr/bin/chromium")
+DISABLED_FEATURES = (
+    # The suggestions of the address field are pages of 300 modules, loaded for every window.
+    *("WebUIOmniboxPopup", "WebUIOmniboxAimPopup", "WebUIOmniboxFullPopup"),
+    *("PreloadTopChromeWebUI", "SpareRendererForSitePerProcess"),
+    # What Playwright disables: of two lists Chromium obeys the last.
+    *("AvoidUnnecessaryBeforeUnloadCheckSync", "DestroyProfileOnBrowserClose", "PaintHolding"),
+    *("HttpsUpgrades", "HttpsFirstBalancedModeAutoEnable", "AvoidCorsURLLoaderRestartOnRedirect"),
+    *("OptimizationHints", "NetworkTimeServiceQuerying", "MediaRouter", "LensOverlay"),
+    *("AimEnabled", "PreconnectToSearch", "ThirdPartyStoragePartitioning"),
+)
+CHROMIUM_ARGS = (
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # nothing gets out
+    f"--disable-features={','.join(DISABLED_FEATURES)}",
+    # One process for the pages of a context.
+    *("--renderer-process-limit=1", "--disable-site-isolation-trials"),
+    *("--disable-gpu", "--num-raster-threads=1"),
+)
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +44,7 @@ def browser() -> Iterator[Browser]:
             pytest.fail(reason)
         pytest.skip(reason)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
         yield browser
         browser.close()
 
@@ -65,7 +82,6 @@ class Watched:
 
     page: Page
     strangers: list[str] = field(default_factory=list)
-    posters: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
 
@@ -75,12 +91,13 @@ def visit(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
     opened: list[Watched] = []
 
     def open_page(address: str = "/", **options: Any) -> Page:
-        # What goes through a service worker is seen by no route.
-        options = {"service_workers": "block", **options}
-        context = browser.new_context(base_url=server, **options)
+        # What a service worker asks for is no request of the page.
+        options = {"base_url": server, "service_workers": "block", **options}
+        context = browser.new_context(**options)
         watched = Watched(context.new_page())
         opened.append(watched)
-        context.route("**/*", lambda route: _answer(route, server, watched))
+        known = tuple(f"{origin}/" for origin in (options["base_url"], *POSTER_ORIGINS))
+        context.on("request", lambda request: _note_stranger(request, known, watched))
         watched.page.on("console", lambda message: _note(message, watched))
         watched.page.on("pageerror", lambda error: watched.complaints.append(str(error)))
         watched.page.goto(address)
@@ -93,22 +110,14 @@ def visit(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
         assert watched.complaints == []
 
 
-def _answer(route: Route, server: str, watched: Watched) -> None:
-    address = route.request.url
-    if address.startswith(f"{server}/"):
-        route.continue_()
-        return
-    (
-        watched.posters
-        if address.startswith(tuple(f"{host}/" for host in POSTER_ORIGINS))
-        else watched.strangers
-    ).append(address)
-    route.abort()
+def _note_stranger(request: Request, known: tuple[str, ...], watched: Watched) -> None:
+    if not request.url.startswith(known):
+        watched.strangers.append(request.url)
 
 
 def _note(message: ConsoleMessage, watched: Watched) -> None:
-    # Chromium reports aborted posters and the status of our own error pages as errors, and
-    # Playwright the service worker that is blocked.
+    # Chromium reports posters that cannot be had and the status of our own error pages as errors,
+    # and Playwright the service worker that is blocked.
     expected = ("Failed to load resource", "Service Worker registration blocked by Playwright")
     if message.type in {"error", "warning"} and not message.text.startswith(expected):
         watched.complaints.append(message.text)

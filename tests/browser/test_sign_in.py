@@ -27,7 +27,6 @@ def test_a_private_list_and_a_plan_without_scripts(
         with serving(settings_for(upstream, tiny_model, tmp_path)) as url:
             context = browser.new_context(base_url=url, java_script_enabled=False)
             page = context.new_page()
-            page.route("https://**", lambda route: route.abort())
             page.goto("/")
             page.get_by_role("link", name=f"Sign in at {site} to read your private list").click()
             page.get_by_label("Who are you?").fill(FAN)

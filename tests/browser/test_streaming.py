@@ -128,16 +128,15 @@ def test_half_of_the_rest_is_not_shown(
     name = f"Halfway{scripts}"
     sites.add_user(name, LIST)
     gate = sites.hold_responses(name)
-    page = visit(java_script_enabled=scripts)
     with requests.get(f"{server}/user/anilist/{name}", stream=True, timeout=30) as answer:
         pieces = answer.iter_content(None)
         start = next(pieces)
         gate.open()
         half, end = b"".join(pieces).split(b"</article>", 1)
     with serving_slowly(server, [start, half, b"</article>" + end]) as (address, go_on):
-        page.route(f"{address}/**", lambda route: route.continue_())
+        page = visit(base_url=address, java_script_enabled=scripts)
         shifts = watch_shifts(page)
-        page.goto(f"{address}/user/anilist/{name}", wait_until="commit")
+        begin(page, name)
         words(page, "Asking AniList for the list…")
         go_on.release()
         expect(page.locator(".card").first).to_be_attached()
