@@ -58,6 +58,10 @@ SCREENS = [
 
 TOO_SHORT = "too short to determine if it is actual text"
 CONTRAST = "color-contrast"
+RUN_AXE = """async options => {
+  const {violations, incomplete} = await axe.run(options);
+  return {violations, incomplete};
+}"""
 LAY_OUT_ROWS = """() => {
   const sheet = document.styleSheets[0];
   for (const rule of [
@@ -80,7 +84,7 @@ def run_axe(page: Page, **options: Any) -> list[str]:
     kinds = {"violations": "wrong", "incomplete": "unsure"}
     if page.evaluate("!window.axe"):
         page.evaluate(AXE_SCRIPT)
-    found = page.evaluate("options => axe.run(options)", {"resultTypes": [*kinds], **options})
+    found = page.evaluate(RUN_AXE, {"resultTypes": [*kinds], **options})
     return [
         f"{rule['id']} ({kind}): {node['html'][:200]}: {node['failureSummary']}"
         for rules, kind in kinds.items()
@@ -102,16 +106,18 @@ def faults(page: Page, schemes: Sequence[Scheme] = ()) -> list[str]:
     tell the contrast, nor of what is in the top layer, which it does not know: that is asked again
     with all of it laid out, and an open box above all else.
     """
-    found = run_axe(page, rules={CONTRAST: {"enabled": False}})
+    found: list[str] = []
+    rules: dict[str, Any] = {}
     for scheme in schemes or (None,):
         if scheme:
             page.emulate_media(color_scheme=scheme)
-        contrast = run_axe(page, runOnly=[CONTRAST])
-        if any("(unsure)" in fault for fault in contrast):
+        seen = run_axe(page, **rules)
+        rules = {"runOnly": [CONTRAST]}
+        unsure = [fault for fault in seen if fault.startswith(f"{CONTRAST} (unsure)")]
+        if unsure:
             page.evaluate(LAY_OUT_ROWS)
-            wrong = [fault for fault in contrast if "(wrong)" in fault]
-            contrast = wrong + run_axe(page, runOnly=[CONTRAST])
-        found += [f"{fault} ({scheme})" for fault in contrast]
+            seen = [fault for fault in seen if fault not in unsure] + run_axe(page, **rules)
+        found += [f"{fault} ({scheme})" for fault in seen]
     return found
 
 
