@@ -245,19 +245,3 @@ def word_features(
                 out[at, 2 * k] /= count[k]
                 out[at, 2 * k + 1] /= count[k]
     return out
-
-
-@jit_compiled
-def merge_with_share(first: Int64Array, second: Int64Array, share: float) -> Int64Array:
-    """Merge ascending (a,) and (b,) so that of the first k at least ``share`` is of ``first``."""
-    merged = np.empty(len(first) + len(second), np.int64)
-    f = s = 0
-    while f + s < len(merged):
-        due = f < np.floor(share * (f + s + 1) + 0.5)
-        if s == len(second) or (f < len(first) and (due or first[f] < second[s])):
-            merged[f + s] = first[f]
-            f += 1
-        else:
-            merged[f + s] = second[s]
-            s += 1
-    return merged

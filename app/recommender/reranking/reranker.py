@@ -12,8 +12,9 @@ everybody has seen, too: the affinity is right about that, and says nothing. For
 known goes down, and what these titles speak for more than others do comes up; the trees, which lean
 on what everybody knows where a list says little, count the less.
 
-Recent anime have a share of every part of the order (`spread_recent`), as the trees learnt from
-lists that are older than them; the lift of the affinity only decides what is a candidate.
+The trees learnt from lists of which most are older than the recent anime, and take these for less
+likely than they are: their log odds are raised by a constant. The lift of the affinity only decides
+what is a candidate.
 """
 
 from __future__ import annotations
@@ -22,12 +23,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.recommender.affinity import AffinityScores, wanted_recent_share
+from app.recommender.affinity import AffinityScores
 from app.recommender.array_types import BoolArray, Float64Array, Int64Array
 from app.recommender.fold_in import UserProfile
 from app.recommender.model import Model
 from app.recommender.rank import top_items
-from app.recommender.reranking import kernels
 from app.recommender.reranking.feature_names import TOLD_GROUPS, FeatureGroup
 from app.recommender.reranking.features import N_CANDIDATES, compute_features
 from app.recommender.reranking.focus import focus_weight
@@ -39,9 +39,9 @@ class Reranking:
     """``value`` (n,): affinities of all anime, those of the ``candidates`` (c,) as they are moved.
 
     ``features`` (c, f) are what the trees looked at, None where they were not asked, and
-    ``tree_weight`` how far they count; ``score`` (c,) is what the order is by, and
-    ``popularity_term`` (c,) what it has of how well known an anime is.
-    ``is_spread`` (c,) bool where an anime came forward for being recent.
+    ``tree_weight`` how far they count; ``score`` (c,) is what the order is by,
+    ``popularity_term`` (c,) what it has of how well known an anime is, and ``recency_term`` (c,)
+    of whether it is recent.
     """
 
     value: Float64Array
@@ -50,7 +50,7 @@ class Reranking:
     tree_weight: float
     score: Float64Array
     popularity_term: Float64Array
-    is_spread: BoolArray
+    recency_term: Float64Array
 
 
 def rerank(
@@ -78,21 +78,20 @@ def rerank(
     )
     popularity_term = -focus * own.short_history_popularity * _log_known(model, candidates)
     by_affinity = np.log(affinity.value[candidates])
+    recency_term = np.zeros(len(candidates))
     features, by_trees = None, by_affinity
     if asks_trees and focus < 1.0:
         features = compute_features(model, items, profile, affinity, prediction, candidates)
         by_trees = trees.predict(features)
         held_back = model.rerank_popularity_weight * model.log_lists[candidates]
         popularity_term -= (1.0 - focus) * held_back
-    score = focus * by_affinity + (1.0 - focus) * by_trees + popularity_term
+        recency_term += (1.0 - focus) * own.recent_log_odds * model.is_recent[candidates]
+    score = focus * by_affinity + (1.0 - focus) * by_trees + popularity_term + recency_term
     # Candidates come by falling affinity, so of equal scores the one with the higher stays first.
-    by_score = np.argsort(-score, kind="stable")
-    is_recent = model.is_recent[candidates]
-    order = spread_recent(by_score, is_recent, wanted_recent_share(model, profile))
+    order = np.argsort(-score, kind="stable")
     value = affinity.value / affinity.lift
     value[candidates[order]] = -np.sort(-value[candidates])
-    is_spread = is_recent & (np.argsort(order) < np.argsort(by_score))
-    return Reranking(value, candidates, features, 1.0 - focus, score, popularity_term, is_spread)
+    return Reranking(value, candidates, features, 1.0 - focus, score, popularity_term, recency_term)
 
 
 def _log_known(model: Model, candidates: Int64Array) -> Float64Array:
@@ -105,25 +104,6 @@ def _log_known(model: Model, candidates: Int64Array) -> Float64Array:
     rare = model.entry_count[candidates] < model.parameters.rare_item_lists
     known[rare] = known.max(initial=1.0)
     return np.log(known)
-
-
-def spread_recent(order: Int64Array, is_recent: BoolArray, share: float) -> Int64Array:
-    """Bring recent anime forward until they have their share of the first k, whatever k is.
-
-    Parameters
-    ----------
-    order
-        (c,) which candidate stands at which place.
-    is_recent
-        (c,) by candidate.
-
-    Examples
-    --------
-    >>> spread_recent(np.arange(6), np.array([0, 0, 0, 0, 1, 1], bool), 0.3).tolist()
-    [0, 4, 1, 2, 5, 3]
-    """
-    recent, others = np.flatnonzero(is_recent[order]), np.flatnonzero(~is_recent[order])
-    return order[kernels.merge_with_share(recent, others, share)]
 
 
 def moving_reasons(
@@ -141,18 +121,19 @@ def moving_reasons(
     reasons: list[FeatureGroup | None] = [None] * len(positions)
     if not len(wanted) or model.rerank_trees is None:
         return reasons
-    known_by = reranking.popularity_term - reranking.popularity_term.mean()
     values = np.zeros((len(wanted), len(TOLD_GROUPS)))
     if reranking.features is not None:
         values = reranking.tree_weight * model.rerank_trees.shapley_values(
             reranking.features[rows[wanted]], model.rerank_leaves
         )
-    values[:, TOLD_GROUPS.index(FeatureGroup.POPULARITY)] += known_by[rows[wanted]]
+    for group, term in (
+        (FeatureGroup.POPULARITY, reranking.popularity_term),
+        (FeatureGroup.AGE, reranking.recency_term),
+    ):
+        values[:, TOLD_GROUPS.index(group)] += term[rows[wanted]] - term.mean()
     values *= np.sign(moved[wanted])[:, None]
     best = zip(wanted.tolist(), values.argmax(axis=1).tolist(), values.max(axis=1), strict=True)
-    for at, group, value in best:
-        if reranking.is_spread[rows[at]] and moved[at] > 0:
-            reasons[at] = FeatureGroup.AGE
-        elif value > 0:
-            reasons[at] = TOLD_GROUPS[group]
+    for at, strongest, value in best:
+        if value > 0:
+            reasons[at] = TOLD_GROUPS[strongest]
     return reasons

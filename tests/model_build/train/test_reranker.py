@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from app.recommender import Model, RecommendOptions, SortOrder, UserList, recommend
-from app.recommender.affinity import score_affinity, wanted_recent_share
+from app.recommender.affinity import score_affinity
 from app.recommender.fold_in import fold_in
 from app.recommender.recommend import score_items
 from app.recommender.reranking.feature_names import FEATURES, FeatureGroup
@@ -174,26 +174,31 @@ def test_candidates_change_places_and_nothing_else(model: Model, ratings: Rating
         assert np.array_equal(by_place, order)
 
 
-def test_recent_anime_have_their_share_of_every_part(ratings: Ratings) -> None:
+def test_the_log_odds_of_recent_anime_are_raised_and_nothing_else_moves(ratings: Ratings) -> None:
     facts = facts_of(ratings, years=True)
-    model = for_any_list(train_model(ratings, SETTINGS, facts=facts, threads=2).in_memory_model())
-    spread = 0
+    trained = for_any_list(train_model(ratings, SETTINGS, facts=facts, threads=2).in_memory_model())
+    raised, told = 1.5, 0
+    plain, lifted = (
+        trained.with_parameters(trained.parameters.model_copy(update={"recent_log_odds": each}))
+        for each in (0.0, raised)
+    )
     for user in range(30):
-        scores = score_items(model, list_of_user(ratings, user), RecommendOptions())
-        found = scores.reranking
-        assert found is not None
-        candidates, share = found.candidates, wanted_recent_share(model, scores.profile)
-        assert 0 < share < 1
-        order = candidates[np.argsort(-found.value[candidates], kind="stable")]
-        by_trees = candidates[np.argsort(-found.score, kind="stable")]
-        is_recent = model.is_recent[order]
-        due = np.floor(share * (np.arange(len(order)) + 1) + 0.5)
-        assert (np.cumsum(is_recent) >= np.minimum(due, is_recent.sum())).all()
-        for kind in (is_recent, ~is_recent):
-            of_trees = by_trees[model.is_recent[by_trees] == (kind is is_recent)]
-            assert np.array_equal(order[kind], of_trees)
-        spread += int(found.is_spread.sum())
-    assert spread
+        listed = list_of_user(ratings, user)
+        before, after = (score_items(each, listed, RecommendOptions()) for each in (plain, lifted))
+        assert before.reranking is not None
+        assert after.reranking is not None
+        candidates = after.reranking.candidates
+        is_recent = trained.is_recent[candidates]
+        assert 0 < is_recent.sum() < len(candidates)
+        assert np.array_equal(before.reranking.candidates, candidates)
+        gained = after.reranking.score - before.reranking.score
+        assert gained == pytest.approx(raised * is_recent)
+        order = np.argsort(-after.reranking.value[candidates], kind="stable")
+        assert np.array_equal(order, np.argsort(-after.reranking.score, kind="stable"))
+        up = after.moved_by(candidates) > before.moved_by(candidates)
+        reasons = after.moving_reasons(lifted, candidates[is_recent & up])
+        told += reasons.count(FeatureGroup.AGE)
+    assert told
 
 
 def test_of_a_few_titles_of_one_taste_the_best_known_go_down(model: Model) -> None:
