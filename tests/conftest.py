@@ -57,11 +57,24 @@ def upstream() -> Iterator[FakeUpstream]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def garbage() -> Iterator[None]:
+    """What the tests of a file leave open is found in that file, not in a later one."""
+    yield
+    gc.collect()
+
+
 @pytest.fixture
-def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[StorageEmulator]:
+def garbage_of_test() -> Iterator[None]:
+    """What a test leaves open is let go in that test."""
+    yield
+    gc.collect()
+
+
+@pytest.fixture
+def emulator(garbage: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[StorageEmulator]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with StorageEmulator() as emulator:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", emulator.url)
         emulator.create_bucket("bucket")
         yield emulator
-    gc.collect()  # what a test leaves open is found in that test, not in a later one

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
@@ -36,8 +37,12 @@ ROOT = Path(__file__).resolve().parents[2]
 DATA_FILES = ("item_mean.npy", "item_bias.npy", CATALOGUE_FILE)
 HOSTILE = (b"../../x", b"/etc", b"..", b".", b"\n", b"v1/../..", b"a b", b"\xff\xfe", b".v1")
 
-# Google's session leaves an answer that it refuses without reading it to the garbage collector.
-refused_unread = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+
+def refused_unread(test: Callable[..., None]) -> Callable[..., None]:
+    """Google's session leaves an answer that it refuses unread to the garbage collector."""
+    ignored = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+    marked: Callable[..., None] = ignored(pytest.mark.usefixtures("garbage_of_test")(test))
+    return marked
 
 
 def write_model(path: Path, version: str = "v1", first: float = 0.0, items: int = 4) -> Path:

@@ -52,8 +52,11 @@ def bucket() -> Iterator[StorageEmulator]:
 
 @pytest.fixture(scope="module")
 def cluster(bucket: StorageEmulator) -> Iterator[DaskCluster]:
-    """Workers that know where the bucket is."""
-    with start_local_cluster(2, 1_000_000_000) as running:
+    """Workers that know where the bucket is, and do not call a lost one for half a minute."""
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "2s"}),
+        start_local_cluster(2, 1_000_000_000) as running,
+    ):
         yield running
 
 
