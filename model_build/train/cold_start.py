@@ -8,8 +8,9 @@ the parameters of those anime,
 
 Its columns of the affinity are predicted in this way, its bias, and its factors of the Gaussian. D
 weighs the anime by their ratings for the latter two, so that a score is predicted best. Of the
-affinity only a share counts: facts tell what an anime is about, not how many will want it. What it
-continues, or what continues it, adds to that (`model_build.train.item_facts.add_story_affinity`).
+affinity only a share counts: facts tell what an anime is about, not how many will want it. Recent
+anime that few could list yet get a share of such columns, too. What an anime continues, or what
+continues it, adds to that (`model_build.train.item_facts.add_story_affinity`).
 
 What the features cannot explain stays as noise: leave-one-out residuals of the ridge regression,
 (T - X W)_i / (1 - H_ii), widen the stated uncertainty of the cold anime.
@@ -37,7 +38,7 @@ FEATURE_RIDGE = 100.0
 MIN_FEATURE_COUNT = 20
 """Rated anime that must have a feature for its weight to be fitted."""
 MAX_COLD_NEIGHBOURS = 200
-"""Affinities that a cold anime has at most: the strongest."""
+"""Affinities that a cold anime has at most."""
 BLOCK_ITEMS = 512
 _MULTI_VALUE_COLUMNS = ("genres", "themes", "demographics", "studios")
 _CATEGORICAL_COLUMNS = ("type", "source")
@@ -173,25 +174,39 @@ def predict_cold_factors(
 def predict_cold_affinity(
     regressor: ColdStartRegressor,
     matrix: csr_array,
+    weight: Float64Array,
+    entry_count: Int64Array,
     n_neighbours: int = MAX_COLD_NEIGHBOURS,
-    weight: float = 1.0,
 ) -> csr_array:
-    """Add the cold items' columns to an affinity (n, n), row j on the list, i recommended.
+    """Add the cold items' columns to an affinity, row j on the list, i recommended.
 
-    Each has ``weight`` times its ``n_neighbours`` predicted weights of largest magnitude; other
-    columns do not change.
+    Parameters
+    ----------
+    matrix
+        (n, n); other columns do not change.
+    weight
+        (k,) by cold item, how much of its predicted column it gets.
+    entry_count
+        (n,), on how many lists an item is.
+    n_neighbours
+        Predicted weights that are kept of a column, those that most is lost without: the square of
+        a weight, times how many lists have its item. (By their size alone it would be items that
+        are on nobody's list.)
     """
     of_rows = (
         np.asarray(matrix[:, regressor.known] @ regressor.known_features) @ regressor.inverse_gram
     )
     of_rows = of_rows[regressor.known]
     n_neighbours = min(n_neighbours, len(of_rows))
+    lists = entry_count[regressor.known, None]
     cells: list[tuple[Float64Array, Int64Array, Int64Array]] = []
     for first in range(0, len(regressor.cold), BLOCK_ITEMS):
         block = regressor.cold[first : first + BLOCK_ITEMS]
         predicted = of_rows @ regressor.cold_features[first : first + BLOCK_ITEMS].T
-        predicted *= weight
-        best = np.argpartition(-np.abs(predicted), n_neighbours - 1, axis=0)[:n_neighbours]
+        predicted *= weight[first : first + BLOCK_ITEMS]
+        predicted[regressor.known[:, None] == block] = 0.0  # nothing speaks for itself
+        lost = lists * predicted**2
+        best = np.argpartition(-lost, n_neighbours - 1, axis=0)[:n_neighbours]
         value = np.take_along_axis(predicted, best, axis=0)
         cells.append(
             (value.ravel("F"), regressor.known[best].ravel("F"), np.repeat(block, n_neighbours))
@@ -200,6 +215,7 @@ def predict_cold_affinity(
         return matrix
     value, row, column = (np.concatenate(parts) for parts in zip(*cells, strict=True))
     completed = matrix + csr_array((value, (row, column)), shape=matrix.shape, dtype=np.float32)
+    completed.eliminate_zeros()
     completed.sort_indices()
     return completed
 
@@ -222,9 +238,9 @@ def predict_cold_items(
     *,
     rating_count: Int64Array,
     entry_count: Int64Array,
+    facts_weight: Float64Array,
     min_entries: int = MIN_ENTRIES,
     n_neighbours: int = MAX_COLD_NEIGHBOURS,
-    weight: float = 1.0,
 ) -> FittedComponents:
     """Predict the parameters of the items at positions ``cold`` (k,) from their features.
 
@@ -232,10 +248,22 @@ def predict_cold_items(
     ----------
     rating_count, entry_count
         (n_items,); items on ``min_entries`` lists have affinities of their own.
+    facts_weight
+        (n_items,), how much of the affinities that its features lead to expect an item gets: cold
+        ones, and others to which they are added.
     """
     rated = np.flatnonzero(rating_count >= MIN_CORE_RATINGS)
     listed = np.flatnonzero(entry_count >= min_entries)
-    if not (len(cold) and len(rated) and len(listed)):
+    if not (len(rated) and len(listed)):
+        return fitted
+    by_lists = ColdStartRegressor(features, listed, np.flatnonzero(facts_weight))
+    weight = facts_weight[by_lists.cold]
+    full, short = (
+        predict_cold_affinity(by_lists, matrix, weight, entry_count, n_neighbours)
+        for matrix in (fitted.affinity, fitted.short_history_affinity)
+    )
+    fitted = replace(fitted, affinity=full, short_history_affinity=short)
+    if not len(cold):
         return fitted
     standard, gaussian = fitted.standard_scores, fitted.gaussian
     modelled = gaussian.position.astype(np.int64)
@@ -244,16 +272,9 @@ def predict_cold_items(
     # What the Gaussian knows by a few scores it goes on to know by these.
     unmodelled = np.setdiff1d(cold, modelled)
     of_gaussian = ColdStartRegressor(features, modelled, unmodelled, rating_count[modelled])
-    by_lists = ColdStartRegressor(features, listed, cold)
     bias, error = predict_cold_biases(by_scores, standard.item_bias, rating_count)
-    full, short = (
-        predict_cold_affinity(by_lists, matrix, n_neighbours, weight)
-        for matrix in (fitted.affinity, fitted.short_history_affinity)
-    )
     return replace(
         fitted,
         standard_scores=replace(standard, item_bias=bias),
         gaussian=predict_cold_factors(of_gaussian, gaussian, error / standard.overall_std**2),
-        affinity=full,
-        short_history_affinity=short,
     )

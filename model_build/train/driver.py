@@ -318,22 +318,27 @@ class _Training:
     def _place_recent_items(
         self, facts: ItemFacts, as_of: int, years: Int16Array, fitted: FittedComponents
     ) -> tuple[FittedComponents, int]:
-        """Add cold items, and what recent ones get from their stories; also counts the cold."""
+        """Add cold items, and what recent ones get from facts and stories; also counts the cold."""
         counts, s = self._counts, self._hyperparameters
         ids = facts.find_cold_ids(as_of)
         is_cold = (counts.entries < self._min_entries) & np.isin(counts.anime_ids, ids)
         cold = np.flatnonzero(is_cold)
+        is_recent = recent_mask(years, as_of)
+        facts_weight = np.where(is_recent, s.recent_facts_weight, 0.0)
+        facts_weight *= s.recent_facts_shrinkage / (s.recent_facts_shrinkage + counts.entries)
+        facts_weight[counts.entries < self._min_entries] = 0.0
+        facts_weight[is_cold] = s.fresh_weight
         fitted = predict_cold_items(
             facts.item_features(counts.anime_ids),
             cold,
             fitted,
             rating_count=counts.ratings,
             entry_count=counts.entries,
+            facts_weight=facts_weight,
             min_entries=self._min_entries,
             n_neighbours=s.fresh_neighbours,
-            weight=s.fresh_weight,
         )
-        recipients = is_cold | recent_mask(years, as_of)
+        recipients = is_cold | is_recent
         pairs = facts.story_pairs(counts.anime_ids)
         full, short = (
             add_story_affinity(matrix, pairs, recipients, s.story_weight)

@@ -71,6 +71,12 @@ class Hyperparameters(Config):
     fresh_weight: NonNegativeFloat = Field(
         0.25, description="how much of what its facts lead to expect an anime too new gets"
     )
+    recent_facts_weight: NonNegativeFloat = Field(
+        0.5, description="the same for a recent anime, had nobody listed it"
+    )
+    recent_facts_shrinkage: NonNegativeFloat = Field(
+        300.0, gt=0, description="on how many lists a recent anime gets half of that"
+    )
     story_weight: NonNegativeFloat = Field(
         1.6, description="how much a recent anime gets of what anime of one story give each other"
     )

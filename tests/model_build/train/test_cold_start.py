@@ -89,18 +89,40 @@ def test_affinity_columns(
             x, y = facts[:-NEW, :6], dense[j, :-NEW]
             expected[j, i] = by_hand(x, y, facts[i, :6])
     monkeypatch.setattr(fresh, "BLOCK_ITEMS", 4)
-    placed = predict_cold_affinity(learned, matrix).toarray()
+    lists, whole = rng.integers(1, 1000, N), np.ones(NEW)
+    placed = predict_cold_affinity(learned, matrix, whole, lists).toarray()
     np.testing.assert_allclose(placed, expected, atol=1e-6)
-    half = predict_cold_affinity(learned, matrix, weight=0.5).toarray()
-    np.testing.assert_allclose(half[:, -NEW:], 0.5 * expected[:, -NEW:], atol=1e-6)
-    few = predict_cold_affinity(learned, matrix, n_neighbours=10).toarray()
+    share = rng.random(NEW)
+    shared = predict_cold_affinity(learned, matrix, share, lists).toarray()
+    np.testing.assert_allclose(shared[:, -NEW:], share * expected[:, -NEW:], atol=1e-6)
+    few = predict_cold_affinity(learned, matrix, whole, lists, n_neighbours=10).toarray()
     np.testing.assert_array_equal(few[:, :-NEW], matrix.toarray()[:, :-NEW])
     for i in range(N - NEW, N):
         kept = np.flatnonzero(few[:, i])
         assert len(kept) == 10
         np.testing.assert_allclose(few[kept, i], expected[kept, i], atol=1e-6)
-        left = np.abs(np.delete(expected[:, i], kept))
-        assert np.abs(few[kept, i]).min() >= left.max() - 1e-6
+        lost = lists * expected[:, i] ** 2
+        assert lost[kept].min() >= np.delete(lost, kept).max() * (1 - 1e-6)
+
+
+def test_what_is_known_gets_affinities_of_its_facts_but_none_to_itself(
+    world: tuple[Float64Array, ColdStartRegressor],
+) -> None:
+    facts, learned = world
+    rng = np.random.default_rng(8)
+    dense = np.where(rng.random((N, N)) < 0.3, rng.normal(size=(N, N)), 0.0)
+    np.fill_diagonal(dense, 0.0)
+    matrix, at = csr_array(dense.astype(np.float32)), learned.known[[2, 5]]
+    of_two = ColdStartRegressor(facts, learned.known, at)
+    placed = predict_cold_affinity(of_two, matrix, np.array([0.5, 0.0]), np.full(N, 9)).toarray()
+    added = placed - matrix.toarray()
+    expected = [
+        0.5 * by_hand(facts[:-NEW, :6], dense[j, :-NEW], facts[at[0], :6]) for j in range(N)
+    ]
+    expected[at[0]] = 0.0
+    np.testing.assert_allclose(added[:-NEW, at[0]], expected[:-NEW], atol=1e-6)
+    added[:, at[0]] = 0.0
+    assert not added.any()
 
 
 def test_the_gaussian_gets_them_with_wider_noise(
