@@ -73,8 +73,8 @@ class ServingParameters(BaseModel):
 
     Second stage (`app.recommender.reranking`): lists of fewer than ``rerank_min_entries`` entries
     go without its trees, as they say too little, unless they are partial; why it moved an anime is
-    told from ``moved_points`` percent on. ``recent_log_odds`` are added to what they say of recent
-    anime. Of short lists of one taste, what is well known goes down
+    told from ``moved_points`` percent on. Of recent anime they take the odds times 1 +
+    ``recent_share_odds`` times the share that these are to have. Of short lists of one taste, what is well known goes down
     by ``short_history_popularity`` times the logarithm of its members: not for evidence of up to
     ``unfocused_evidence`` nats for one taste, and wholly from ``focused_evidence`` on.
 
@@ -127,7 +127,7 @@ class ServingParameters(BaseModel):
     recent_depth: Annotated[int, _chosen(1, 1000)] = 20
 
     rerank_min_entries: Annotated[int, _chosen(0, 1000)] = 10
-    recent_log_odds: Annotated[float, _chosen(0, 10)] = 0.0
+    recent_share_odds: Annotated[float, _chosen(0, 1000)] = 0.0
     short_history_popularity: Annotated[float, _chosen(0, 2)] = 0.0
     unfocused_evidence: Annotated[float, _chosen(0, 1000)] = 20.0
     focused_evidence: Annotated[float, _chosen(0, 1000)] = 40.0

@@ -13,8 +13,8 @@ known goes down, and what these titles speak for more than others do comes up; t
 on what everybody knows where a list says little, count the less.
 
 The trees learnt from lists of which most are older than the recent anime, and take these for less
-likely than they are: their log odds are raised by a constant. The lift of the affinity only decides
-what is a candidate.
+likely than they are: their odds are raised, the more the larger their share of the list is. The
+lift of the affinity only decides what is a candidate.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.recommender.affinity import AffinityScores
+from app.recommender.affinity import AffinityScores, wanted_recent_share
 from app.recommender.array_types import BoolArray, Float64Array, Int64Array
 from app.recommender.fold_in import UserProfile
 from app.recommender.model import Model
@@ -85,7 +85,8 @@ def rerank(
         by_trees = trees.predict(features)
         held_back = model.rerank_popularity_weight * model.log_lists[candidates]
         popularity_term -= (1.0 - focus) * held_back
-        recency_term += (1.0 - focus) * own.recent_log_odds * model.is_recent[candidates]
+        odds = 1.0 + own.recent_share_odds * wanted_recent_share(model, profile)
+        recency_term += (1.0 - focus) * np.log(odds) * model.is_recent[candidates]
     score = focus * by_affinity + (1.0 - focus) * by_trees + popularity_term + recency_term
     # Candidates come by falling affinity, so of equal scores the one with the higher stays first.
     order = np.argsort(-score, kind="stable")

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from app.recommender import Model, RecommendOptions, SortOrder, UserList, recommend
-from app.recommender.affinity import score_affinity
+from app.recommender.affinity import score_affinity, wanted_recent_share
 from app.recommender.fold_in import fold_in
 from app.recommender.recommend import score_items
 from app.recommender.reranking.feature_names import FEATURES, FeatureGroup
@@ -174,13 +174,13 @@ def test_candidates_change_places_and_nothing_else(model: Model, ratings: Rating
         assert np.array_equal(by_place, order)
 
 
-def test_the_log_odds_of_recent_anime_are_raised_and_nothing_else_moves(ratings: Ratings) -> None:
+def test_the_odds_of_recent_anime_are_raised_and_nothing_else_moves(ratings: Ratings) -> None:
     facts = facts_of(ratings, years=True)
     trained = for_any_list(train_model(ratings, SETTINGS, facts=facts, threads=2).in_memory_model())
-    raised, told = 1.5, 0
+    told = 0
     plain, lifted = (
-        trained.with_parameters(trained.parameters.model_copy(update={"recent_log_odds": each}))
-        for each in (0.0, raised)
+        trained.with_parameters(trained.parameters.model_copy(update={"recent_share_odds": each}))
+        for each in (0.0, 30.0)
     )
     for user in range(30):
         listed = list_of_user(ratings, user)
@@ -192,6 +192,8 @@ def test_the_log_odds_of_recent_anime_are_raised_and_nothing_else_moves(ratings:
         assert 0 < is_recent.sum() < len(candidates)
         assert np.array_equal(before.reranking.candidates, candidates)
         gained = after.reranking.score - before.reranking.score
+        raised = np.log(1.0 + 30.0 * wanted_recent_share(trained, after.profile))
+        assert raised > 0.1
         assert gained == pytest.approx(raised * is_recent)
         order = np.argsort(-after.reranking.value[candidates], kind="stable")
         assert np.array_equal(order, np.argsort(-after.reranking.score, kind="stable"))
