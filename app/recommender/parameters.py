@@ -73,10 +73,11 @@ class ServingParameters(BaseModel):
 
     Second stage (`app.recommender.reranking`): lists of fewer than ``rerank_min_entries`` entries
     go without its trees, as they say too little, unless they are partial; why it moved an anime is
-    told from ``moved_points`` percent on. Of recent anime they take the odds times 1 +
-    ``recent_share_odds`` times the share that these are to have. Of short lists of one taste, what is well known goes down
-    by ``short_history_popularity`` times the logarithm of its members: not for evidence of up to
-    ``unfocused_evidence`` nats for one taste, and wholly from ``focused_evidence`` on.
+    told from ``moved_points`` percent on. The odds of recent anime are multiplied by 1 +
+    ``recent_share_odds`` times the share that these are to have. Of short lists of one taste, what
+    is well known goes down by ``short_history_popularity`` times the logarithm of its members: not
+    for evidence of up to ``unfocused_evidence`` nats for one taste, and wholly from
+    ``focused_evidence`` on.
 
     Match in percent (`app.recommender.match_percentile`): ``match_curves`` are those of all users,
     by ascending length, and count as much as ``match_curve_weight`` anime that the user loves.
