@@ -54,7 +54,7 @@ class ModelSource(Protocol):
         there is no model, or it cannot be read.
         """
 
-    def cached(self) -> ModelRef | None:
+    def local_copy(self) -> ModelRef | None:
         """Return what can be had without any network: the model that last was good here."""
 
     def commit(self, model: Path) -> None:

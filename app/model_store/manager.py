@@ -115,7 +115,7 @@ class ModelManager(Generic[T]):
     def _activate_cached(self, previous_error: str | None = None) -> None:
         try:
             source = self._open_source()
-            ref = source.cached()
+            ref = source.local_copy()
             if ref is not None and not self._is_current(ref) and not self._pending_rejection(ref):
                 self._activate(source, ref)
         except Exception as error:

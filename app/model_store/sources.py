@@ -49,7 +49,7 @@ class BucketModelSource:
 
         return ModelRef(manifest.version, manifest_digest(content), fetch)
 
-    def cached(self) -> ModelRef | None:
+    def local_copy(self) -> ModelRef | None:
         """Return the copy that last was good on this host."""
         copy = self._cache.last_good()
         if copy is None:
@@ -119,7 +119,7 @@ class DirectoryModelSource:
                 "publish the model again."
             ) from None
 
-    def cached(self) -> ModelRef | None:
+    def local_copy(self) -> ModelRef | None:
         """Return the same: it is on this host."""
         return self.latest()
 

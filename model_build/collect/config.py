@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from model_build.util.options import Config, Count, InputFile, Metavar, OutputFolder, Role
+from model_build.util.options import Config, Count, InputFile, Metavar, OptionRole, OutputFolder
 
 ACTIVITY_SEGMENTS = ("Low", "Medium", "High")
 MIN_RATE, MAX_RATE = 0.01, 100.0
@@ -56,7 +56,7 @@ class CollectOptions(Config):
 class KitsuOptions(CollectOptions):
     """Collect lists from a service. Left out, ratings come from files."""
 
-    service: Annotated[Literal["kitsu"], Role.SUBCOMMAND, Metavar("SERVICE")] = "kitsu"
+    service: Annotated[Literal["kitsu"], OptionRole.SUBCOMMAND, Metavar("SERVICE")] = "kitsu"
     users: Count = Field(description="how many", examples=[5000])
     seed: Annotated[int, Ge(0), Metavar("N")] = Field(0, description="of the pages")
     segments: Annotated[str, AfterValidator(_check_segments), Metavar("NAMES")] = Field(
@@ -75,7 +75,9 @@ class KitsuOptions(CollectOptions):
 class MyAnimeListOptions(CollectOptions):
     """Collect lists from a service. Left out, ratings come from files."""
 
-    service: Annotated[Literal["myanimelist"], Role.SUBCOMMAND, Metavar("SERVICE")] = "myanimelist"
+    service: Annotated[Literal["myanimelist"], OptionRole.SUBCOMMAND, Metavar("SERVICE")] = (
+        "myanimelist"
+    )
     usernames: InputFile = Field(description="names, one a line")
     source: Literal["myanimelist", "anilist", "kitsu", "shikimori", "jikan"] = Field(
         "myanimelist", description="where these users are"

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from model_build.util.options import Config, Option, Role, options_of
+from model_build.util.options import Config, Option, OptionRole, options_of
 
 Subcommands = dict[str, tuple[type[Config], str]]
 """The config and one line of help of each command beneath a command."""
@@ -34,7 +34,7 @@ def _parse_subcommand(
     parser: argparse.ArgumentParser, configs: Subcommands, words: Sequence[str]
 ) -> Config:
     first, *_ = configs.values()
-    (chosen,) = (option for option in options_of(first[0]) if option.role is Role.SUBCOMMAND)
+    (chosen,) = (option for option in options_of(first[0]) if option.role is OptionRole.SUBCOMMAND)
     below = parser.add_subparsers(dest=chosen.name, required=True, metavar=chosen.metavar)
     parsers = {}
     for name, (config, help_text) in configs.items():
@@ -59,9 +59,9 @@ def _validated(
 def _add_options(parser: argparse.ArgumentParser, config: type[Config]) -> None:
     for option in sorted(options_of(config), key=lambda option: not option.required):
         described: dict[str, Any] = {"help": _help(option), "default": argparse.SUPPRESS}
-        if option.role is Role.SUBCOMMAND:
+        if option.role is OptionRole.SUBCOMMAND:
             continue
-        if option.role is Role.POSITIONAL:
+        if option.role is OptionRole.POSITIONAL:
             parser.add_argument(option.name, nargs="?", metavar=option.metavar, **described)
         elif option.type is bool:
             parser.add_argument(option.flag, dest=option.name, action="store_true", **described)

@@ -12,13 +12,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from model_build.util.options import Config, Location, Metavar, Role
+from model_build.util.options import Config, Location, Metavar, OptionRole
 
 
 class RollbackConfig(Config):
     """Options of `rollback`."""
 
-    version: Annotated[str, Role.POSITIONAL, Metavar("VERSION")] | None = Field(
+    version: Annotated[str, OptionRole.POSITIONAL, Metavar("VERSION")] | None = Field(
         None, description="as versions lists it"
     )
     at: Location = Field(description="gs://bucket/prefix, s3://bucket/prefix, or a directory")

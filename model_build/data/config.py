@@ -14,10 +14,10 @@ from model_build.util.options import (
     InputFile,
     InputFiles,
     Metavar,
+    OptionRole,
     OutputFile,
     OutputFolder,
     PositiveInt,
-    Role,
     named,
 )
 
@@ -29,12 +29,12 @@ Limit = Annotated[int, Ge(0), Metavar("N")]
 class CatalogueOptions(Config):
     """Bring the table of anime facts up to date. Left out, it is taken as it is."""
 
-    database: Annotated[str, Role.INPUT, Metavar("FILE")] | None = Field(
+    database: Annotated[str, OptionRole.INPUT, Metavar("FILE")] | None = Field(
         None,
         description="the release of anime-offline-database: a file, or where to download it",
         examples=["https://example.org/anime-offline-database.jsonl.zst"],
     )
-    ids: Annotated[str, Role.INPUT, Metavar("FILE")] | None = Field(
+    ids: Annotated[str, OptionRole.INPUT, Metavar("FILE")] | None = Field(
         None,
         description="ids on AniList, Kitsu and TVDB, as anime-list-full.json of Fribb/anime-lists "
         "has them: a file, or where to download it",
@@ -104,7 +104,7 @@ class PrepareOptions(Config):
     dataset: Annotated[str, Metavar("NAME")] = Field(
         description="which dump it is", examples=["hernan2020"]
     )
-    path: Annotated[Path, Role.INPUT, Metavar("PATH")] | None = named(
+    path: Annotated[Path, OptionRole.INPUT, Metavar("PATH")] | None = named(
         "from", "file, zip, folder", None, examples=["archive.zip"]
     )
     min_fan_entries: Limit = Field(

@@ -152,7 +152,7 @@ def watch_order(
         if sequel or kind == "summary":
             followers[earlier].add(later)
     date, late = _effective_dates(followers, items, extras)
-    date |= _dates_of_watching(items, relations)
+    date |= _dates_from_relations(items, relations)
     waiting = dict.fromkeys(followers, 0) | Counter(itertools.chain(*followers.values()))
 
     def priority(number: int) -> tuple[float, bool, int, int]:
@@ -203,7 +203,7 @@ def _effective_dates(
     return date | {number: max(date[number], first) for number in late}, late
 
 
-def _dates_of_watching(
+def _dates_from_relations(
     items: Mapping[int, SeriesItem], relations: Iterable[Relation]
 ) -> dict[int, float]:
     """Return for what has no date the date of what it is watched after."""

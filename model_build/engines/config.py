@@ -13,9 +13,9 @@ from model_build.util.options import (
     InputFolder,
     Metavar,
     NonNegativeFloat,
+    OptionRole,
     OutputFolder,
     PositiveInt,
-    Role,
 )
 
 Strength = Annotated[NonNegativeFloat, Metavar("STRENGTH")]
@@ -120,7 +120,7 @@ class EngineOptions(Config):
 
     exclusive = (("with_fans", "with_centres"),)
 
-    engine: Annotated[str, Role.SUBCOMMAND, Metavar("NAME")]
+    engine: Annotated[str, OptionRole.SUBCOMMAND, Metavar("NAME")]
     seed: int = 0
     with_fans: bool = Field(
         False,

@@ -31,7 +31,7 @@ from model_build.util.options import (
     InputPlaces,
     Location,
     Option,
-    Role,
+    OptionRole,
     options_of,
 )
 from model_build.util.storage import is_gcs_url
@@ -257,10 +257,10 @@ class _ConfigReader:
         return self._resolve_path(option, value)
 
     def _resolve_path(self, option: Option, value: object) -> object:
-        is_path = option.role in (Role.INPUT, Role.OUTPUT, Role.PLACE)
+        is_path = option.role in (OptionRole.INPUT, OptionRole.OUTPUT, OptionRole.PLACE)
         if not is_path or not isinstance(value, str) or "://" in value or value == BUNDLED:
             return value
-        if option.role is Role.PLACE and is_registry_address(value):
+        if option.role is OptionRole.PLACE and is_registry_address(value):
             return value
         return str(self.path.parent / value)
 

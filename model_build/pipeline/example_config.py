@@ -6,7 +6,7 @@ import json
 import textwrap
 
 from model_build.pipeline.config import SECTIONS, SERVICE_KEY
-from model_build.util.options import Config, Option, Role, options_of
+from model_build.util.options import Config, Option, OptionRole, options_of
 
 LINE_WIDTH = 100
 ACTIVE_SECTIONS = ("data", "train", "evaluate", "compare", "report")
@@ -39,7 +39,7 @@ def _section(name: str, model: type[Config]) -> str:
     ]
     # The pipeline's own options first, then those of the commands.
     for option in sorted(options, key=lambda option: option.key not in ("pretrained", "version")):
-        if option.role is Role.SUBCOMMAND:
+        if option.role is OptionRole.SUBCOMMAND:
             if option.key == SERVICE_KEY:
                 lines.insert(2, f'#{SERVICE_KEY} = "{option.default}"')
             continue

@@ -24,7 +24,7 @@ from model_build.tuning.config import (
     StrengthSearchConfig,
     TuneConfig,
 )
-from model_build.util.options import Config, Option, Role, given_options
+from model_build.util.options import Config, Option, OptionRole, given_options
 
 
 class Job(NamedTuple):
@@ -104,18 +104,18 @@ class PipelineTask:
 
     def command_words(self) -> list[str]:
         """The command, and the one beneath it if there is one."""
-        return [self.job.command, *self._given(Role.SUBCOMMAND).values()]
+        return [self.job.command, *self._given(OptionRole.SUBCOMMAND).values()]
 
     def options(self) -> dict[str, Any]:
         """What is configured, without what is read and written, by key."""
-        given = self._given(None, Role.PLACE)
+        given = self._given(None, OptionRole.PLACE)
         return {option.key: value for option, value in given.items()}
 
     def inputs(self) -> dict[str, list[str]]:
         """The inputs that are there, or must be, by key."""
         given = {
             option.key: list(map(str, value if option.many else [value]))
-            for option, value in self._given(Role.INPUT).items()
+            for option, value in self._given(OptionRole.INPUT).items()
         }
         return {
             key: paths
@@ -125,19 +125,23 @@ class PipelineTask:
 
     def outputs(self) -> dict[str, Path]:
         """All that it writes, by key."""
-        found = {option.key: Path(value) for option, value in self._given(Role.OUTPUT).items()}
+        found = {
+            option.key: Path(value) for option, value in self._given(OptionRole.OUTPUT).items()
+        }
         return found if self.stdout_path is None else {**found, "printed": self.stdout_path}
 
     def command_line(self) -> str:
         """The same as one would type it."""
         words, inputs = ["python", "-m", "model_build", *self.command_words()], self.inputs()
-        for option, value in self._given(None, Role.PLACE, Role.INPUT, Role.OUTPUT).items():
-            if option.role is not Role.INPUT or option.key in inputs:
+        for option, value in self._given(
+            None, OptionRole.PLACE, OptionRole.INPUT, OptionRole.OUTPUT
+        ).items():
+            if option.role is not OptionRole.INPUT or option.key in inputs:
                 words += _option_words(option, value)
         line = shlex.join(words)
         return line if self.stdout_path is None else f"{line} >{shlex.quote(str(self.stdout_path))}"
 
-    def _given(self, *roles: Role | None) -> dict[Option, Any]:
+    def _given(self, *roles: OptionRole | None) -> dict[Option, Any]:
         """The options of these roles that were given, role by role."""
         given = given_options(self.config)
         return {

@@ -16,8 +16,8 @@ from model_build.util.options import (
     InputFile,
     InputPlaces,
     Metavar,
+    OptionRole,
     OutputFolder,
-    Role,
     Threads,
 )
 
@@ -47,7 +47,7 @@ class RunOptions(Config):
     no_rerank: bool = Field(
         False, description="leave out the second stage of ranking, which takes most of the time"
     )
-    work: Annotated[Path, Role.PLACE, Metavar("DIR")] | None = Field(
+    work: Annotated[Path, OptionRole.PLACE, Metavar("DIR")] | None = Field(
         None,
         description="keep finished stages there, also after the end, for trainings with other "
         "settings",
@@ -62,7 +62,7 @@ class RunOptions(Config):
         description="keep what later fans can be added to, in OUT.sums beside the model; it is "
         "private",
     )
-    since: Annotated[Path, Role.INPUT, Metavar("MODEL")] | None = Field(
+    since: Annotated[Path, OptionRole.INPUT, Metavar("MODEL")] | None = Field(
         None,
         description="add the partitions that came since to the sums of that model, and keep the "
         "new sums",

@@ -48,7 +48,11 @@ from model_build.train.model_arrays import (
     knn_arrays,
     score_model_arrays,
 )
-from model_build.train.score_model import GaussianFactorModel, StandardScores, fit_gaussian
+from model_build.train.score_model import (
+    GaussianFactorModel,
+    StandardScores,
+    fit_gaussian_factor_model,
+)
 from model_build.train.serving_parameters import default_parameters
 from model_build.train.similarity import select_neighbours
 from model_build.train.similarity_pairs import SimilarityPairs, collect_pairs
@@ -239,7 +243,7 @@ class _Training:
             _ = self._standard_scores
             with self._timed("taste factors"):
                 sampled = self._gatherer.sample_scores()
-                fitted = fit_gaussian(
+                fitted = fit_gaussian_factor_model(
                     sampled.scores,
                     sampled.items,
                     factors=factors,

@@ -29,9 +29,9 @@ from model_build.train.score_model import (
 )
 from model_build.train.similarity import SimilarityRows, similarity_rows
 from model_build.train.sufficient_statistics import (
+    EntriesOfUsers,
     ItemCounts,
     ItemOrdering,
-    UserEntries,
     count_items,
     group_ratings_by_number,
 )
@@ -85,7 +85,7 @@ class LocalGatherer:
 
     def __init__(self, ratings: Ratings, threads: int | None = None) -> None:
         self._ratings, self._threads = ratings, threads
-        self._entries = UserEntries.from_ratings(ratings)
+        self._entries = EntriesOfUsers.from_ratings(ratings)
 
     def count_items(self) -> tuple[ItemCounts, int]:
         """Count in chunks."""

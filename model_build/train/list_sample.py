@@ -12,7 +12,7 @@ import polars as pl
 
 from app.recommender.array_types import Int16Array, Int32Array, Int64Array, UInt8Array
 from model_build.data.ratings import Ratings
-from model_build.train.sufficient_statistics import UserEntries
+from model_build.train.sufficient_statistics import EntriesOfUsers
 from model_build.util.hashing import sample_by_hash
 
 MAX_LISTS = 9_000
@@ -37,7 +37,7 @@ class ListSample:
     @classmethod
     def of_entries(
         cls,
-        entries: UserEntries,
+        entries: EntriesOfUsers,
         collected: Int16Array | None = None,
         max_lists: int = MAX_LISTS,
         min_entries: int = 0,

@@ -58,7 +58,7 @@ from model_build.train.score_model import (
     standard_score_values,
 )
 from model_build.train.similarity import SimilarityRows
-from model_build.train.sufficient_statistics import ItemCounts, ItemOrdering, UserEntries
+from model_build.train.sufficient_statistics import EntriesOfUsers, ItemCounts, ItemOrdering
 from model_build.util.errors import InputError, first_error
 from model_build.util.threads import available_cpus
 
@@ -228,7 +228,7 @@ class SavedStatisticsGatherer:
         counts, n_users = self._counts, len(sample.user)
         user = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(sample.indptr))
         item = counts.positions(sample.anime_id).astype(np.int32)
-        entries = UserEntries(
+        entries = EntriesOfUsers(
             0, n_users, counts.anime_ids, user, item, sample.rating, sample.status
         )
         ordering = counts.ordering()

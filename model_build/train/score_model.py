@@ -173,7 +173,7 @@ def standard_score_matrix(
     return csr_array((value, ratings.user_item[entries], start), shape=(len(active), m))
 
 
-def fit_gaussian(
+def fit_gaussian_factor_model(
     scores: csr_array,
     items: Int64Array,
     *,

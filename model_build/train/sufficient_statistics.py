@@ -39,7 +39,7 @@ from model_build.train.score_model import StandardScores, user_rating_std
 
 
 @dataclass(frozen=True, slots=True)
-class UserEntries:
+class EntriesOfUsers:
     """List entries of the users numbered from ``first_user``, as parallel arrays (n_entries,).
 
     ``user`` counts from 0; ``item`` are positions in ``anime_ids`` (n_items,), which ascend. A
@@ -55,16 +55,16 @@ class UserEntries:
     status: Int8Array | UInt8Array
 
     @classmethod
-    def from_ratings(cls, ratings: Ratings) -> UserEntries:
+    def from_ratings(cls, ratings: Ratings) -> EntriesOfUsers:
         """Take all entries, without a copy."""
         r = ratings
         return cls(0, len(r.user_ids), r.anime_ids, r.user, r.item, r.rating, r.status)
 
-    def scored(self) -> UserEntries:
+    def scored(self) -> EntriesOfUsers:
         """Leave out entries without a score; all users stay."""
         rows = self.rating > 0
         columns = (self.user[rows], self.item[rows], self.rating[rows], self.status[rows])
-        return UserEntries(self.first_user, self.n_users, self.anime_ids, *columns)
+        return EntriesOfUsers(self.first_user, self.n_users, self.anime_ids, *columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class ItemOrdering:
 
 def read_shard(
     location: str, partitions: Sequence[RatingsPartition], first_user: int
-) -> UserEntries:
+) -> EntriesOfUsers:
     """Read consecutive partitions of a folder or a gs:// address."""
     none = EntryArrays(np.zeros(0, np.int32), np.zeros(0, np.int32), *[np.zeros(0, np.uint8)] * 2)
     parts = [none, *(read_partition(location, partition) for partition in partitions)]
@@ -146,7 +146,7 @@ def read_shard(
     anime_ids, item = np.unique(
         np.concatenate([part.anime_id for part in parts]), return_inverse=True
     )
-    return UserEntries(
+    return EntriesOfUsers(
         first_user,
         int(new.sum()),
         anime_ids,
@@ -157,7 +157,7 @@ def read_shard(
     )
 
 
-def count_items(entries: UserEntries) -> ItemCounts:
+def count_items(entries: EntriesOfUsers) -> ItemCounts:
     """Count the entries of each item."""
     n_items = len(entries.anime_ids)
     relevance = np.zeros(n_items)
@@ -174,21 +174,21 @@ def count_items(entries: UserEntries) -> ItemCounts:
     )
 
 
-def group_ratings_by_number(entries: UserEntries, ordering: ItemOrdering) -> GroupedRatings:
+def group_ratings_by_number(entries: EntriesOfUsers, ordering: ItemOrdering) -> GroupedRatings:
     """Group the rated entries both ways."""
     grouped = _group(entries, ordering, entries.rating > 0)
     rating = entries.rating[grouped.user_entry].astype(np.float64, copy=False)
     return with_ratings(grouped, rating, ordering.order, ordering.rank)
 
 
-def weigh_numbered_entries(entries: UserEntries, ordering: ItemOrdering) -> WeightedEntries:
+def weigh_numbered_entries(entries: EntriesOfUsers, ordering: ItemOrdering) -> WeightedEntries:
     """Group the entries of the numbered items, rated or not, both ways."""
     numbered = ordering.rank_of(entries.anime_ids) >= 0
     grouped = _group(entries, ordering, numbered[entries.item])
     return weigh_entries(grouped, entries.rating, entries.status)
 
 
-def _group(entries: UserEntries, ordering: ItemOrdering, selected: BoolArray) -> GroupedEntries:
+def _group(entries: EntriesOfUsers, ordering: ItemOrdering, selected: BoolArray) -> GroupedEntries:
     rank = ordering.rank_of(entries.anime_ids)
     return group_entries(
         entries.user, entries.item, rank, entries.n_users, len(ordering.order), selected

@@ -16,10 +16,10 @@ from model_build.util.options import (
     InputFolder,
     Metavar,
     NonNegativeFloat,
+    OptionRole,
     OutputFile,
     OutputFolder,
     PositiveInt,
-    Role,
     Threads,
     named,
 )
@@ -75,7 +75,7 @@ class TuneConfig(TuneOptions):
 class ImplicitOptions(StrengthOptions):
     """Measure and tune recommending from what fans did, a table for each part."""
 
-    part: Annotated[str, Role.SUBCOMMAND, Metavar("WHAT")]
+    part: Annotated[str, OptionRole.SUBCOMMAND, Metavar("WHAT")]
     seed: int = Field(0, description="of what is hidden, and of fits")
 
 

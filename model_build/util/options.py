@@ -23,7 +23,7 @@ MAX_SHOWN = 40
 """Letters of a wrong value that an error repeats."""
 
 
-class Role(Enum):
+class OptionRole(Enum):
     """What an option is, beside its value.
 
     PLACE is a path or an address that is neither read nor written whole; SUBCOMMAND chooses the
@@ -73,13 +73,13 @@ Count = Annotated[int, Ge(1), Metavar("N")]
 NonNegativeInt = Annotated[int, Ge(0)]
 NonNegativeFloat = Annotated[float, Ge(0)]
 ByteSize = Annotated[str, BeforeValidator(_check_byte_size), Metavar("SIZE")]
-InputFile = Annotated[Path, Role.INPUT, Metavar("FILE")]
+InputFile = Annotated[Path, OptionRole.INPUT, Metavar("FILE")]
 InputFiles = tuple[InputFile, ...]
-InputFolder = Annotated[Path, Role.INPUT, Metavar("DIR")]
-InputPlaces = tuple[Annotated[str, Role.INPUT, Metavar("FILE")], ...]
-OutputFile = Annotated[Path, Role.OUTPUT, Metavar("FILE")]
-OutputFolder = Annotated[Path, Role.OUTPUT, Metavar("DIR")]
-Location = Annotated[str, Role.PLACE, Metavar("URL")]
+InputFolder = Annotated[Path, OptionRole.INPUT, Metavar("DIR")]
+InputPlaces = tuple[Annotated[str, OptionRole.INPUT, Metavar("FILE")], ...]
+OutputFile = Annotated[Path, OptionRole.OUTPUT, Metavar("FILE")]
+OutputFolder = Annotated[Path, OptionRole.OUTPUT, Metavar("DIR")]
+Location = Annotated[str, OptionRole.PLACE, Metavar("URL")]
 OrderName = Literal["match", "score", "discover"]
 EngineChoice = Literal["hakken", "als", "mf", "mlp", "hybrid", "cosine", "kernel"]
 
@@ -136,9 +136,9 @@ class Option:
         return "--" + self.key.replace("_", "-")
 
     @property
-    def role(self) -> Role | None:
+    def role(self) -> OptionRole | None:
         """What it is, if that is said."""
-        return next((rule for rule in self.rules if isinstance(rule, Role)), None)
+        return next((rule for rule in self.rules if isinstance(rule, OptionRole)), None)
 
     @property
     def metavar(self) -> str | None:
@@ -153,7 +153,7 @@ class Option:
         pydantic.ValidationError
             It cannot have this value; `problem` says why.
         """
-        rules = tuple(rule for rule in self.rules if not isinstance(rule, Role | Metavar))
+        rules = tuple(rule for rule in self.rules if not isinstance(rule, OptionRole | Metavar))
         kind: Any = Annotated[(self.type, *rules)] if rules else self.type
         config = None if self.type is Path else ConfigDict(allow_inf_nan=False)
         return TypeAdapter(kind, config=config).validate_python(text)

@@ -405,7 +405,7 @@ class TestOldCopies:
         self, emulator: StorageEmulator, tmp_path: Path, cache: Path
     ) -> None:
         place = open_model_source("gs://bucket/m", cache)
-        assert place.cached() is None
+        assert place.local_copy() is None
         for version in ("v1", "v2", "v3"):
             self.publish(emulator, tmp_path, version)
             found = place.latest().fetch(False)
@@ -419,7 +419,7 @@ class TestOldCopies:
         assert [each.name for each in sorted(loadable(cache))] == ["v2", "v4"]
         assert mapped[0] == 0.0, "what is mapped stays until it is let go"
         assert emulator.gets["m/v2/item_mean.npy"] == 1
-        nearby = place.cached()
+        nearby = place.local_copy()
         assert nearby is not None
         assert nearby.version == "v4"
         assert nearby.digest == place.latest().digest
@@ -444,7 +444,7 @@ class TestOldCopies:
         found = place.latest().fetch(False)
         (found.parent / ".good.new").mkdir()
         place.commit(found)
-        assert place.cached() is None
+        assert place.local_copy() is None
 
 
 class TestRefusals:

@@ -16,7 +16,7 @@ from model_build.pipeline.config import SECTIONS, TrainSection, read_config
 from model_build.pipeline.example_config import example_config
 from model_build.train.hyperparameters import Hyperparameters
 from model_build.util.errors import InputError
-from model_build.util.options import Config, Role, options_of
+from model_build.util.options import Config, OptionRole, options_of
 
 EXAMPLE = Path(__file__).parents[3] / "model_build" / "build.example.toml"
 OF_COMMANDS = [(name, model) for name, model in SECTIONS if name not in ("data", "mlflow", "wandb")]
@@ -111,7 +111,9 @@ def test_the_example_names_every_option_of_the_commands(name: str, model: type[C
         command = import_module(f"model_build.commands.{section.removesuffix('s')}")
         configs = [command.CONFIG[name.partition(".")[2] or service_of(model)][0]]
     for config in configs:
-        flags = {option.key for option in options_of(config) if option.role is not Role.SUBCOMMAND}
+        flags = {
+            option.key for option in options_of(config) if option.role is not OptionRole.SUBCOMMAND
+        }
         assert flags
         assert flags - set(GIVEN_BY_THE_PIPELINE[section].split()) <= set(keys)
 
@@ -143,7 +145,7 @@ def test_every_value_of_the_example_is_taken(
 ) -> None:
     keys = set_in(EXAMPLE.read_text("utf-8"), name, model)
     for option in options_of(model):
-        if option.role is Role.SUBCOMMAND:
+        if option.role is OptionRole.SUBCOMMAND:
             continue
         needed = required_lines(name, model)
         if name not in ("collect", "prepare"):
@@ -154,7 +156,7 @@ def test_every_value_of_the_example_is_taken(
         overrides = [f"{name}.{key}={_toml(keys[key])}" for key in (option.key, together) if key]
         config = read_config(written(tmp_path, f"[{name}]\n{needed}"), overrides)
         value = getattr(config.sections()[name], option.name)
-        if option.role in (Role.INPUT, Role.PLACE) or option.type is Path:
+        if option.role in (OptionRole.INPUT, OptionRole.PLACE) or option.type is Path:
             values = value if isinstance(value, tuple) else (value,)
             shown = keys[option.key] if isinstance(keys[option.key], list) else [keys[option.key]]
             for path, key in zip(values, shown, strict=True):  # type: ignore[arg-type]

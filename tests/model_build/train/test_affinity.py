@@ -17,7 +17,7 @@ from model_build.train.affinity import (
     item_relevance,
     solve_ease,
 )
-from model_build.train.sufficient_statistics import UserEntries, count_items
+from model_build.train.sufficient_statistics import EntriesOfUsers, count_items
 from tests.model_build.worlds import random_frame
 
 KIND = EaseRegularisation(ridge=20.0, dropout=0.2, popularity_power=0.14)
@@ -173,7 +173,7 @@ def test_nothing_to_relate_is_no_error(ratings: Ratings) -> None:
 
 def test_mean_appeal_counts_who_does_not_list_it(ratings: Ratings) -> None:
     _, wanted = rows_of_lists(ratings)
-    total = count_items(UserEntries.from_ratings(ratings)).relevance
+    total = count_items(EntriesOfUsers.from_ratings(ratings)).relevance
     np.testing.assert_allclose(total / len(ratings.user_ids), wanted.mean(axis=0))
 
 

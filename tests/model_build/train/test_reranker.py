@@ -23,7 +23,7 @@ from model_build.train.hyperparameters import Hyperparameters
 from model_build.train.item_facts import ItemFacts
 from model_build.train.list_sample import ListSample
 from model_build.train.model_arrays import TrainedModel
-from model_build.train.sufficient_statistics import UserEntries
+from model_build.train.sufficient_statistics import EntriesOfUsers
 from tests.model_build.worlds import random_frame
 
 FANS, ANIME = 640, 60
@@ -292,12 +292,12 @@ def test_few_lists_make_a_model_without_it_and_say_why(ratings: Ratings) -> None
 
 @pytest.mark.parametrize("max_lists", [40, 10_000])
 def test_parts_draw_the_lists_that_the_whole_draws(ratings: Ratings, max_lists: int) -> None:
-    whole = UserEntries.from_ratings(ratings)
+    whole = EntriesOfUsers.from_ratings(ratings)
     cut = 200
 
-    def part(first: int, last: int) -> UserEntries:
+    def part(first: int, last: int) -> EntriesOfUsers:
         rows = (ratings.user >= first) & (ratings.user < last)
-        return UserEntries(
+        return EntriesOfUsers(
             first,
             last - first,
             ratings.anime_ids,

@@ -22,7 +22,7 @@ from model_build.train.model_arrays import encode_item_matrix
 from model_build.train.score_model import (
     STD_PRIOR_WEIGHT,
     StandardScores,
-    fit_gaussian,
+    fit_gaussian_factor_model,
     gaussian_item_count,
     standard_score_matrix,
     standard_score_values,
@@ -159,7 +159,7 @@ def test_a_refresh_is_all_fans_with_the_old_baselines(folder: Path) -> None:
     assert_close(fresh, encode_item_matrix("score_model_similarity", similarity.T, "compact")[0])
     m = gaussian_item_count(np.diff(ratings.item_indptr))
     scores = standard_score_matrix(ratings, standard, m, np.arange(ratings.n_users))
-    gaussian = fit_gaussian(scores, ratings.order[:m])
+    gaussian = fit_gaussian_factor_model(scores, ratings.order[:m])
     assert_close(
         fresh,
         {

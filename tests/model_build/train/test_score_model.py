@@ -24,7 +24,7 @@ from model_build.train.score_model import (
     JointCovariance,
     _close_covariance,
     _expectation_step,
-    fit_gaussian,
+    fit_gaussian_factor_model,
     gaussian_item_count,
     standard_score_matrix,
     standardise_ratings,
@@ -59,7 +59,7 @@ def fit(
     m = gaussian_item_count(np.diff(grouped.item_indptr), min_ratings, max_items)
     everyone = np.arange(grouped.n_users)
     scores = standard_score_matrix(grouped, standardise_ratings(grouped), m, everyone)
-    return fit_gaussian(scores, grouped.order[:m], factors=factors, threads=threads)
+    return fit_gaussian_factor_model(scores, grouped.order[:m], factors=factors, threads=threads)
 
 
 def correlation(gaussian: GaussianFactorModel) -> Float64Array:
