@@ -75,7 +75,7 @@ class Hyperparameters(Config):
         0.5, description="the same for a recent anime, had nobody listed it"
     )
     recent_facts_shrinkage: NonNegativeFloat = Field(
-        300.0, gt=0, description="on how many lists a recent anime gets half of that"
+        100.0, gt=0, description="on how many lists a recent anime gets half of that"
     )
     story_weight: NonNegativeFloat = Field(
         1.6, description="how much a recent anime gets of what anime of one story give each other"
