@@ -7,6 +7,7 @@ import statistics
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +228,22 @@ def test_a_few_titles_of_one_taste_find_their_like(
     assert sum(map(fits, facts(found))) >= FEW[name], [item["title"] for item in found]
     if titles > 3:
         assert not {DEATH_NOTE, ATTACK_ON_TITAN} & {item["anime_id"] for item in found}
+
+
+NEW_OF_FEW = {"sports": 2, "iyashikei": 4, "psychological": 6, "shoujo": 8}
+"""Of ten picks of the last years for three titles: few lists have any of these yet."""
+
+
+def test_what_is_new_for_a_few_titles_is_of_their_taste(client: FlaskClient) -> None:
+    shown = {}
+    for name in FEW:
+        rows = rows_of(name)[:3]
+        found = answer(client, rows, partial=True, top=10, year_from=2024)["recommendations"]
+        shown[name] = {item["anime_id"] for item in found}
+        fits = sum(map(SENSE[name][1], facts(found)))
+        assert fits >= NEW_OF_FEW.get(name, 0), [item["title"] for item in found]
+    for one, other in combinations(shown.values(), 2):
+        assert len(one & other) <= 5
 
 
 def test_a_few_titles_that_were_disliked_do_not_find_their_like(client: FlaskClient) -> None:
