@@ -31,7 +31,8 @@ def affinity_again(model: Model, visitor: UserProfile) -> Float64Array:
     length = max(entries, 1)
     until = own.partial_history_length if visitor.is_partial else own.short_history_length
     share = min(1.0, until / length) ** own.short_history_exponent
-    weights = (1 - share) * dense(model.affinity_matrix, n)
+    complete = 1 - share if 1 - share > 0.1 else 0.0
+    weights = complete * dense(model.affinity_matrix, n)
     newcomer = max(own.short_history_weight * share, min(1.0, own.weight_decay_length / length))
     if newcomer > 0.1:
         weights = weights + newcomer * dense(model.short_history_matrix, n)
