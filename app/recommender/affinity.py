@@ -127,8 +127,9 @@ def _weighted_matrices(model: Model, profile: UserProfile) -> tuple[tuple[ItemMa
     N has all the weight up to ``short_history_length`` entries, or ``partial_history_length`` of a
     partial list. From there on B's rises to 1 and its own falls, to 1 and then as one over the
     length: even longer lists are not quite complete. Below ``min_matrix_weight`` either changes
-    nothing and counts 0. For lists too short for the second stage the weights of N to what few know count
-    as well: of an anime's largest these are seldom, and nothing else speaks for such anime there.
+    nothing and counts 0. For lists too short for the second stage the weights of N to what few know
+    count as well: of an anime's largest these are seldom, and nothing else speaks for such anime
+    there.
     """
     own, entry_count = model.parameters, len(profile.input_position)
     share = short_history_share(model, profile)
