@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
@@ -42,8 +42,13 @@ class Server:
         return "".join(self.log)
 
     def workers(self) -> list[psutil.Process]:
-        """The processes that answer."""
-        return psutil.Process(self.master).children()
+        """The processes that answer, without those that ended and are not yet collected."""
+        found = []
+        for child in psutil.Process(self.master).children():
+            with suppress(psutil.NoSuchProcess):
+                if child.status() != psutil.STATUS_ZOMBIE:
+                    found.append(child)
+        return found
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the master."""
