@@ -16,6 +16,8 @@ plan to watch         no     nothing, even with a score: it was    that of an un
                              not watched                           if anything was seen
 ====================  =====  ====================================  ======================
 
+What weighs the least counts against its like in a partial list, as "not for me" on a poster.
+
 With ``ignore_dropped`` a title dropped without a score is seen and says nothing, and no franchise
 counts as dropped. The weights are `app.recommender.input_weights.InputWeights`. In the bundled
 model's data, anime dropped *with* a score were rated 1.9 below expectation on average
@@ -139,7 +141,9 @@ def fold_in(model: Model, user_list: UserList, *, ignore_dropped: bool = False) 
         seen=position[seen],
         planned=position[planned],
         input_position=position[entry],
-        input_weight=model.input_weights.of_entries(score[entry], status[entry]),
+        input_weight=model.input_weights.of_entries(
+            score[entry], status[entry], is_partial=user_list.is_partial
+        ),
         unknown_ids=tuple(sorted(user_list.anime_id[order][~known].tolist())),
         known_entries=KnownEntries(
             position[known], score[known], status[known], favourite[known], activity

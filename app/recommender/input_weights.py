@@ -18,13 +18,16 @@ class InputWeights:
 
     A scored entry weighs ``1 + slope (score - midpoint)``, one without a score ``unscored``, and
     none less than ``minimum``, which is also what a title dropped without a score weighs: below a
-    score of 4.5, say, a user still chose to watch the anime.
+    score of 4.5, say, a user still chose to watch the anime. In a partial list these weigh
+    ``-minimum``: of all that was seen, somebody named them to say that they are not liked.
 
     Examples
     --------
     >>> weights = InputWeights(slope=0.3, midpoint=7.5, unscored=0.5, minimum=0.1)
     >>> weights.of_entries(np.array([6.0, 10.0, 0.0]), np.array([2, 2, 1], np.int8))
     array([0.55, 1.75, 0.5 ])
+    >>> weights.of_entries(np.array([3.0, 10.0]), np.array([2, 2], np.int8), is_partial=True)
+    array([-0.1 ,  1.75])
     """
 
     slope: float
@@ -42,9 +45,12 @@ class InputWeights:
         """Return what the fields are called among a model's hyperparameters."""
         return [f"input_weight_{name}" for name in cls.__slots__]
 
-    def of_entries(self, score: Float64Array, status: Int8Array) -> Float64Array:
+    def of_entries(
+        self, score: Float64Array, status: Int8Array, *, is_partial: bool = False
+    ) -> Float64Array:
         """Weights (k,) of entries with these scores (k,), 0 for none, and status codes (k,)."""
         scored = (score > 0) & (status != WatchStatus.PLAN_TO_WATCH)
         unscored = np.where(status == WatchStatus.DROPPED, self.minimum, self.unscored)
         graded = np.maximum(self.minimum, 1.0 + self.slope * (score - self.midpoint))
-        return np.where(scored, graded, unscored)
+        weight = np.where(scored, graded, unscored)
+        return np.where(weight <= self.minimum, -weight, weight) if is_partial else weight

@@ -54,6 +54,27 @@ def test_dropped_without_a_score_is_a_dislike(model: Model) -> None:
     assert outcome(model, None, WatchStatus.DROPPED) == {"seen", "dropped"}
 
 
+@pytest.mark.parametrize(
+    ("entry", "sign"),
+    [
+        ((17, 4.0, WatchStatus.COMPLETED), -1),
+        ((17, 1.0, WatchStatus.UNKNOWN), -1),
+        ((17, None, WatchStatus.DROPPED), -1),
+        ((17, 5.0, WatchStatus.COMPLETED), 1),
+        ((17, None, WatchStatus.COMPLETED), 1),
+        ((17, 10.0, WatchStatus.DROPPED), 1),
+    ],
+)
+def test_what_is_named_and_disliked_counts_against_its_like(
+    model: Model, entry: tuple[int, float | None, int], sign: int
+) -> None:
+    """In a list that is known to be partial; a whole list has it because it was watched."""
+    partial = fold_in(model, UserList.from_entries([entry], is_partial=True))
+    whole = fold_in(model, UserList.from_entries([entry]))
+    assert whole.input_weight > 0
+    assert partial.input_weight == sign * whole.input_weight
+
+
 @pytest.mark.parametrize("score", [None, 9.0])
 def test_planned_is_never_seen_nor_rated(model: Model, score: float | None) -> None:
     assert outcome(model, score, WatchStatus.PLAN_TO_WATCH) == {"planned"}

@@ -246,11 +246,28 @@ def test_what_is_new_for_a_few_titles_is_of_their_taste(client: FlaskClient) -> 
         assert len(one & other) <= 5
 
 
-def test_a_few_titles_that_were_disliked_do_not_find_their_like(client: FlaskClient) -> None:
-    rows = [row for row in rows_of("no_isekai") if row["score"] < 4]
-    assert len(rows) == 5
+DISLIKED: dict[str, tuple[list[int], Callable[[Anime], bool]]] = {
+    "isekai": ([], lambda anime: "Isekai" in anime.themes),
+    "sports": ([20583, 263, 11771, 24415, 170], lambda anime: "Sports" in anime.genres),
+    "romance": ([4224, 2167, 23273, 9989, 37999], lambda anime: "Romance" in anime.genres),
+    "mecha": ([80, 1575, 30, 2001, 33], lambda anime: "Mecha" in anime.themes),
+}
+
+
+@pytest.mark.parametrize("loved", [[], [5114]], ids=["nothing", "one"])
+@pytest.mark.parametrize("kind", DISLIKED)
+def test_a_few_titles_that_were_disliked_do_not_find_their_like(
+    client: FlaskClient, kind: str, loved: list[int]
+) -> None:
+    """Of ten picks for five tapped as "not for me", alone or beside one that was loved."""
+    ids, is_alike = DISLIKED[kind]
+    ids = ids or [row["anime_id"] for row in rows_of("no_isekai") if row["score"] < 4]
+    assert len(ids) == 5
+    rows = [{"anime_id": anime, "score": 4, "status": "completed"} for anime in ids]
+    rows += [{"anime_id": anime, "score": 9, "status": "completed"} for anime in loved]
     found = facts(answer(client, rows, partial=True, top=10)["recommendations"])
-    assert sum("Isekai" in anime.themes for anime in found) <= 3, [anime.title for anime in found]
+    assert len(found) == 10
+    assert sum(map(is_alike, found)) <= 2, [anime.title for anime in found]
 
 
 @pytest.mark.parametrize("name", TASTES)
