@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.recommender.affinity import AffinityScores, wanted_recent_share
+from app.recommender.affinity import AffinityScores, recent_lift, wanted_recent_share
 from app.recommender.array_types import BoolArray, Float64Array, Int64Array
 from app.recommender.fold_in import UserProfile
 from app.recommender.model import Model
@@ -76,9 +76,10 @@ def rerank(
     candidates = top_items(
         affinity.value, allowed & (affinity.value > affinity.prior), N_CANDIDATES
     )
-    popularity_term = -focus * own.short_history_popularity * _log_known(model, candidates)
+    popularity_term = -own.short_history_popularity * _log_known(model, candidates)
+    recency_term = focus * _lift_change(model, profile, affinity, candidates, popularity_term)
+    popularity_term *= focus
     by_affinity = np.log(affinity.value[candidates])
-    recency_term = np.zeros(len(candidates))
     features, by_trees = None, by_affinity
     if asks_trees and focus < 1.0:
         features = compute_features(model, items, profile, affinity, prediction, candidates)
@@ -93,6 +94,26 @@ def rerank(
     value = affinity.value / affinity.lift
     value[candidates[order]] = -np.sort(-value[candidates])
     return Reranking(value, candidates, features, 1.0 - focus, score, popularity_term, recency_term)
+
+
+def _lift_change(
+    model: Model,
+    profile: UserProfile,
+    affinity: AffinityScores,
+    candidates: Int64Array,
+    popularity_term: Float64Array,
+) -> Float64Array:
+    """Return by what the logarithm of the lift of recent anime changes, (c,).
+
+    Most recent anime are little known. Lifted to their share of what has the largest affinity, they
+    would all come forward once more where the little known do: so to their share of that order.
+    """
+    value = np.zeros(len(model))
+    by_affinity = affinity.value[candidates] / affinity.lift[candidates]
+    value[candidates] = by_affinity * np.exp(popularity_term)
+    lift = recent_lift(model, profile, value)
+    is_recent = model.is_recent[candidates]
+    return np.asarray(np.where(is_recent, np.log(lift / affinity.lift[candidates]), 0.0))
 
 
 def _log_known(model: Model, candidates: Int64Array) -> Float64Array:
