@@ -67,29 +67,35 @@ class UserProfile:
         """The user's own mean, rounded down: a 9 is no lower praise where it is 9.2."""
         return float(np.floor(self.score.mean())) if len(self.score) else 0.0
 
+    @property
+    def counts_against(self) -> Int64Array:
+        """Positions (k,) of what weighs less than nothing: named, in a partial list, to say no."""
+        return self.input_position[self.input_weight < 0]
+
     def liked(self) -> Int64Array:
         """Return positions (k,) of what was finished, and not scored below the user's own mean.
 
-        What has a score and no status was finished.
+        What has a score and no status was finished. What counts against its like was not liked,
+        even if nothing has a higher score.
         """
         entries = self.known_entries
         completed = entries.status == WatchStatus.COMPLETED
         scored = entries.score > 0
         finished = completed | ((entries.status == WatchStatus.UNKNOWN) & scored)
         liked: BoolArray = finished & (~scored | (entries.score >= self.least_liked_score))
-        return entries.position[liked]
+        return np.setdiff1d(entries.position[liked], self.counts_against)
 
     def disliked(self, points: float) -> Int64Array:
         """Return positions (k,) of what was scored far below the user's own mean.
 
         By ``points`` or more, and a standard deviation of the user's scores or more: who uses
-        the whole scale means less by two points.
+        the whole scale means less by two points. And what counts against its like.
         """
         if not len(self.score):
-            return self.rated
+            return self.counts_against
         below = self.score.mean() - self.score
         far_below: BoolArray = (below >= points) & (below >= self.score.std())
-        return self.rated[far_below]
+        return np.union1d(self.rated[far_below], self.counts_against)
 
 
 def ensure_profile(model: Model, user: UserList | UserProfile) -> UserProfile:

@@ -230,6 +230,22 @@ def test_a_few_titles_of_one_taste_find_their_like(
         assert not {DEATH_NOTE, ATTACK_ON_TITAN} & {item["anime_id"] for item in found}
 
 
+GHIBLI = {164, 199, 416, 431, 512, 513, 523, 572, 578, 585, 597, 2890, 7711}
+"""The films of the studio that are known best."""
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_who_names_nothing_recent_is_not_met_by_what_is_recent_and_little_known(
+    client: FlaskClient, name: str
+) -> None:
+    """Such anime came forward twice: for being recent and for being little known."""
+    rows = rows_of(name)[:3]
+    found = facts(answer(client, rows, partial=True, top=10)["recommendations"])
+    assert sum((anime.year or 0) >= RECENT for anime in found) <= 1, [a.title for a in found]
+    if name == "ghibli":
+        assert {anime.anime_id for anime in found[:5]} <= GHIBLI, [a.title for a in found]
+
+
 NEW_OF_FEW = {"sports": 2, "iyashikei": 4, "psychological": 6, "shoujo": 8}
 """Of ten picks of the last years for three titles: few lists have any of these yet."""
 
@@ -268,6 +284,17 @@ def test_a_few_titles_that_were_disliked_do_not_find_their_like(
     found = facts(answer(client, rows, partial=True, top=10)["recommendations"])
     assert len(found) == 10
     assert sum(map(is_alike, found)) <= 2, [anime.title for anime in found]
+    named = {catalogue().get_anime(anime).franchise_id for anime in ids} - {None}
+    assert not [anime.title for anime in found if anime.franchise_id in named]
+
+
+def test_nothing_continues_what_was_disliked(client: FlaskClient) -> None:
+    ids, _ = DISLIKED["sports"]
+    rows = [{"anime_id": anime, "score": 4, "status": "completed"} for anime in ids]
+    body = {"list": rows, "partial": True, "continues": True}
+    response = client.post("/api/v1/recommendations", json=body)
+    assert response.json is not None
+    assert response.json["recommendations"] == []
 
 
 @pytest.mark.parametrize("name", TASTES)
