@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,3 +27,27 @@ def test_the_nearest_come_first_and_of_equals_the_earlier_entry(
     found = list(zip(weight.tolist(), selected.tolist(), strict=True))
     assert set(found[:k]) == set(entries[:k])
     assert sorted(found) == sorted(entries)
+
+
+LOADED = """
+import sys
+import numpy as np
+from app.recommender.kernels import solve_lower
+print(solve_lower(np.array([[2.0, 0.0], [1.0, 4.0]]), np.array([[2.0], [9.0]])).ravel().tolist())
+print("numba.np.linalg" in sys.modules)
+print(solve_lower(np.eye(1, dtype=np.float32), np.ones((1, 1), np.float32)).tolist())
+"""
+"""The second call is for types of which there is no machine code yet."""
+
+
+def test_machine_code_is_loaded_without_the_compiler_and_compiled_where_there_is_none(
+    tmp_path: Path,
+) -> None:
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", LOADED]
+    first, second = (
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    )
+    assert first.split("\n") == ["[1.0, 2.0]", "True", "[[1.0]]", ""]
+    assert second.split("\n") == ["[1.0, 2.0]", "False", "[[1.0]]", ""]
