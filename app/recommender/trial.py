@@ -7,12 +7,20 @@ from itertools import cycle
 
 import numpy as np
 
+from app.recommender.array_types import Float64Array
 from app.recommender.artifact import ArtifactError
 from app.recommender.engines import EngineName
 from app.recommender.fold_in import fold_in
 from app.recommender.model import Model
 from app.recommender.rank import SortOrder
-from app.recommender.recommend import RecommendedItem, RecommendOptions, recommend, score_items
+from app.recommender.recommend import (
+    ItemEstimates,
+    RecommendedItem,
+    RecommendOptions,
+    estimate_items,
+    recommend,
+    score_items,
+)
 from app.recommender.user_list import UserList
 from app.recommender.watch_status import WatchStatus
 
@@ -38,9 +46,11 @@ def try_model(model: Model) -> None:
         It fails, or what comes out are no numbers that anybody could be shown.
     """
     try:
-        _try_options(model, trial_list(model, 1), RecommendOptions())
-        for options in _all_options(model):
-            _try_options(model, trial_list(model), options)
+        with np.errstate(all="ignore"):  # it is judged by what comes out
+            _try_options(model, _try_estimates(model, 1), RecommendOptions())
+            estimates = _try_estimates(model, TRIAL_LENGTH)
+            for options in _all_options(model):
+                _try_options(model, estimates, options)
     except ArtifactError:
         raise
     except Exception as error:
@@ -56,14 +66,27 @@ def _all_options(model: Model) -> Iterator[RecommendOptions]:
         yield RecommendOptions(engine=EngineName(engine))
 
 
-def _try_options(model: Model, user_list: UserList, options: RecommendOptions) -> None:
-    with np.errstate(all="ignore"):  # it is judged by what comes out
-        scores = score_items(model, fold_in(model, user_list), options)
-        predicted = scores.predicted_scores(model, np.arange(len(model)))
-        numbers = [scores.match, scores.ranked_match, predicted]
-        found = recommend(model, user_list, options)
+def _try_estimates(model: Model, length: int) -> ItemEstimates:
+    """Estimate every anime for a list of this length, which no option changes."""
+    estimates = estimate_items(model, fold_in(model, trial_list(model, length)))
+    _check(model, RecommendOptions(), estimates.expected_scores(np.arange(len(model))))
+    return estimates
+
+
+def _try_options(model: Model, estimates: ItemEstimates, options: RecommendOptions) -> None:
+    scores = score_items(model, estimates, options)
+    numbers = [scores.match, scores.ranked_match]
+    engine = scores.engine_scores
+    by_engine = engine is not None and engine.predicted_score is not None
+    if scores.knn_prediction is not None or by_engine:  # else those of the estimates
+        numbers.append(scores.predicted_scores(model, np.arange(len(model))))
+    found = recommend(model, estimates, options)
     shown = [number for item in found.recommendations for number in _numbers(item)]
-    for each in (*numbers, np.array(shown)):
+    _check(model, options, *numbers, np.array(shown))
+
+
+def _check(model: Model, options: RecommendOptions, *numbers: Float64Array) -> None:
+    for each in numbers:
         if not np.isfinite(each).all() or np.abs(each).max(initial=0) > MAX_MATCH:
             raise ArtifactError(
                 f"model {model.version}: opens, but answers with numbers that are none "
