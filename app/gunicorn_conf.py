@@ -7,10 +7,13 @@ log here: it would hold usernames. The application writes its own
 (`app.web.middleware.request_context`).
 """
 
+import gc
 import os
 import signal
 import sys
 from typing import Any
+
+gc.disable()  # what is imported stays; from `when_ready` on, garbage is looked for
 
 # Threads serve visitors, not one visitor's small matrices; numpy reads this when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

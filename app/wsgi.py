@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
-
-from flask import Flask
+from typing import TYPE_CHECKING
 
 from app import create_app, process_memory
 from app.observability import logs
 from app.settings import SettingsError, load_settings, unknown_variables
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 
 def _create_app() -> Flask:
