@@ -97,9 +97,11 @@ class ServingParameters(BaseModel):
 
     Shrinkages are counts at which what is shrunk is halved: how alike users are, by titles in
     common (``user_similarity_shrinkage``), how alike an anime is by an engine's vectors, by who
-    knows it (``similar_items_shrinkage``), and how a user likes a word or a type, by scores
-    (``word_shrinkage``, ``type_shrinkage``; the trees learnt with these). What the users most alike
-    prefer counts up to ``preference_limit`` times, its shares raised by ``preference_damping``.
+    knows it (``similar_items_shrinkage``), how far what is well known goes down for a short list of
+    one taste, by on how many lists its titles are (``short_history_popularity_shrinkage``), and how
+    a user likes a word or a type, by scores (``word_shrinkage``, ``type_shrinkage``; the trees
+    learnt with these). What the users most alike prefer counts up to ``preference_limit`` times,
+    its shares raised by ``preference_damping``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -130,6 +132,7 @@ class ServingParameters(BaseModel):
     rerank_min_entries: Annotated[int, _chosen(0, 1000)] = 10
     recent_share_odds: Annotated[float, _chosen(0, 1000)] = 0.0
     short_history_popularity: Annotated[float, _chosen(0, 2)] = 0.0
+    short_history_popularity_shrinkage: Annotated[float, _chosen(0, 1_000_000)] = 0.0
     unfocused_evidence: Annotated[float, _chosen(0, 1000)] = 20.0
     focused_evidence: Annotated[float, _chosen(0, 1000)] = 40.0
     moved_points: Annotated[float, _chosen(0, 100)] = 2.0

@@ -246,6 +246,20 @@ def test_who_names_nothing_recent_is_not_met_by_what_is_recent_and_little_known(
         assert {anime.anime_id for anime in found[:5]} <= GHIBLI, [a.title for a in found]
 
 
+FRIEREN, DANDADAN, OSHI_NO_KO, SOLO_LEVELING = 52991, 57334, 50265, 52299
+
+
+@pytest.mark.parametrize("anime", [FRIEREN, DANDADAN, OSHI_NO_KO, SOLO_LEVELING])
+def test_a_title_of_the_last_years_leads_to_what_its_fans_love(
+    client: FlaskClient, anime: int
+) -> None:
+    """Few lists have it, so that chance decides what it seems to say of the little known."""
+    rows = [{"anime_id": anime, "score": 10, "status": "completed"}]
+    found = facts(answer(client, rows, partial=True, top=10)["recommendations"])
+    assert sum((each.year or 0) >= RECENT for each in found) >= 6, [a.title for a in found]
+    assert sum((each.members or 0) < GEM_MEMBERS for each in found) <= 1, [a.title for a in found]
+
+
 NEW_OF_FEW = {"sports": 2, "iyashikei": 4, "psychological": 6, "shoujo": 8}
 """Of ten picks of the last years for three titles: few lists have any of these yet."""
 

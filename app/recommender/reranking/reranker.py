@@ -76,7 +76,7 @@ def rerank(
     candidates = top_items(
         affinity.value, allowed & (affinity.value > affinity.prior), N_CANDIDATES
     )
-    popularity_term = -own.short_history_popularity * _log_known(model, candidates)
+    popularity_term = -_hold_back(model, profile) * _log_known(model, candidates)
     recency_term = focus * _lift_change(model, profile, affinity, candidates, popularity_term)
     popularity_term *= focus
     by_affinity = np.log(affinity.value[candidates])
@@ -114,6 +114,19 @@ def _lift_change(
     lift = recent_lift(model, profile, value)
     is_recent = model.is_recent[candidates]
     return np.asarray(np.where(is_recent, np.log(lift / affinity.lift[candidates]), 0.0))
+
+
+def _hold_back(model: Model, profile: UserProfile) -> float:
+    """Return the power of how well known an anime is that its affinity is divided by.
+
+    The affinities of titles that few listed are uncertain, and those to what is little known the
+    most: shrunk by on how many lists the titles are that were liked, these do not come forward.
+    """
+    own = model.parameters
+    liked = profile.input_position[profile.input_weight >= model.input_weights.unscored]
+    lists = float(model.entry_count[liked].sum())
+    shrinkage = own.short_history_popularity_shrinkage
+    return own.short_history_popularity * lists / max(lists + shrinkage, 1.0)
 
 
 def _log_known(model: Model, candidates: Int64Array) -> Float64Array:

@@ -203,9 +203,16 @@ def test_the_odds_of_recent_anime_are_raised_and_nothing_else_moves(ratings: Rat
     assert told
 
 
-def test_of_a_few_titles_of_one_taste_the_best_known_go_down(model: Model) -> None:
-    """By the logarithm of their members, from where anime are no gems on; no tree has a say."""
+@pytest.mark.parametrize("shrinkage", [0.0, 40.0])
+def test_of_a_few_titles_of_one_taste_the_best_known_go_down(
+    model: Model, shrinkage: float
+) -> None:
+    """By the logarithm of their members, from where anime are no gems on; no tree has a say.
+
+    The fewer lists hold the titles, the less far.
+    """
     focused = {"short_history_popularity": 2.0, "discover_max_members": 100}
+    focused["short_history_popularity_shrinkage"] = shrinkage
     always = {"unfocused_evidence": 0.0, "focused_evidence": 0.01}
     model = model.with_parameters(model.parameters.model_copy(update=focused | always))
     listed = UserList.from_entries(
@@ -215,7 +222,9 @@ def test_of_a_few_titles_of_one_taste_the_best_known_go_down(model: Model) -> No
     assert scores.reranking is not None
     candidates = scores.reranking.candidates
     known = np.maximum(model.popularity[candidates], 100)
-    expected = np.log(scores.affinity.value[candidates]) - 2.0 * np.log(known)
+    lists = int(model.entry_count[[0, 2, 4]].sum())
+    power = 2.0 * lists / (lists + shrinkage)
+    expected = np.log(scores.affinity.value[candidates]) - power * np.log(known)
     assert len(set(known.tolist())) > 10
     assert scores.reranking.score == pytest.approx(expected)
     moved = scores.moved_by(candidates)
