@@ -23,13 +23,13 @@ from app.recommender.engines import load_engines
 from app.recommender.input_weights import InputWeights
 from app.recommender.pair_matrix import PairMatrix
 from app.recommender.parameters import ServingParameters
+from app.recommender.reranking.content_features import ContentFeatures
 from app.recommender.reranking.feature_names import (
     CORRECTION_FEATURES,
     FEATURES,
     TOLD_GROUP_OF_FEATURE,
     TOLD_GROUPS,
 )
-from app.recommender.reranking.item_descriptions import ItemDescriptions
 from app.recommender.training_users import TrainingUsers
 from app.recommender.trees import LeafTable, TreeEnsemble
 
@@ -145,7 +145,7 @@ class Model:
     ``item_relevance`` (n,) float64: its mean over all users, 0 where it is not on the list.
     ``item_year`` (n,) int16 is when they are from, ``item_members`` (n,) int32 how many people have
     them on MyAnimeList, both 0 where unknown; ``as_of`` is the year that the model was trained for.
-    ``item_descriptions`` and ``rerank_trees`` are of the second stage of ranking
+    ``content_features`` and ``rerank_trees`` are of the second stage of ranking
     (`app.recommender.reranking`), None in models without it; ``rerank_popularity_weight`` is what
     it takes off for each unit of `log_lists`. ``score_trees`` are those of
     `app.recommender.score_correction`, None in models without. ``engines`` are the further ones
@@ -172,7 +172,7 @@ class Model:
         self.as_of = int(arrays.read_number("as_of", minimum=0)) if "item_year" in arrays else 0
         self.item_year = arrays.read_optional_vector("item_year", np.int16, n)
         self.item_members = arrays.read_optional_vector("item_members", np.int32, n)
-        self.item_descriptions = ItemDescriptions.from_arrays(arrays, self.entry_count)
+        self.content_features = ContentFeatures.from_arrays(arrays, self.entry_count)
         self.similarity: ItemMatrix | PairMatrix = (
             PairMatrix.from_arrays(arrays, "similarity", n)
             if "similarity_bits" in arrays

@@ -5,7 +5,7 @@ anime from `RECENT_YEARS` years before ``as_of`` on are told apart: serving lift
 (`app.recommender.affinity.recent_lift`), those on few lists or none get a place from their facts
 (`model_build.train.cold_start`), and all get from each anime of their story what older anime get
 from one of theirs on average (`add_story_affinity`). The second stage of ranking reads the rest
-(`ItemDescriptions`).
+(`ContentFeatures`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from app.recommender.array_types import (
 from app.recommender.arrays import find_positions
 from app.recommender.franchise import skip_extras
 from app.recommender.model import RECENT_YEARS
-from app.recommender.reranking.item_descriptions import EXTRA, MEDIA_TYPES, VERSION, WORD_KINDS
+from app.recommender.reranking.content_features import EXTRA, MEDIA_TYPES, VERSION, WORD_KINDS
 from model_build.data.relations import decode_relations
 from model_build.train.cold_start import encode_item_features, new_item_ids
 from model_build.train.model_arrays import ModelArrays

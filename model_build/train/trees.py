@@ -128,7 +128,7 @@ class CandidateTable:
         A list in which there is nothing to find teaches little, and is left out.
         """
         model, profile, affinity = estimates.model, estimates.profile, estimates.affinity
-        if model.item_descriptions is None:
+        if model.content_features is None:
             return
         allowed = candidate_mask(model, profile)
         excluded = model.find_positions(user.excluded_ids)
@@ -141,12 +141,7 @@ class CandidateTable:
         if not relevant.any():
             return
         features = compute_features(
-            model,
-            model.item_descriptions,
-            profile,
-            affinity,
-            estimates.score_prediction,
-            candidates,
+            model, model.content_features, profile, affinity, estimates.score_prediction, candidates
         )
         is_new = features[:, FRANCHISE_SEEN] == 0
         weights = weight * np.where(is_new, NEW_SERIES_WEIGHT, 1.0)

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from app.recommender.reranking.item_descriptions import WORD_KINDS
+from app.recommender.reranking.content_features import WORD_KINDS
 
 
 class FeatureGroup(StrEnum):

@@ -16,7 +16,7 @@ from app.recommender.fold_in import UserProfile
 from app.recommender.model import Model
 from app.recommender.rank import top_items
 from app.recommender.reranking import kernels
-from app.recommender.reranking.item_descriptions import WORD_KINDS, ItemDescriptions
+from app.recommender.reranking.content_features import WORD_KINDS, ContentFeatures
 from app.recommender.score_model import ScorePrediction
 
 N_CANDIDATES = 300
@@ -59,7 +59,7 @@ class _ListedItems:
 
 def compute_features(
     model: Model,
-    items: ItemDescriptions,
+    items: ContentFeatures,
     profile: UserProfile,
     affinity: AffinityScores,
     prediction: ScorePrediction,
@@ -92,7 +92,7 @@ def compute_features(
 
 def _affinity_columns(
     model: Model,
-    items: ItemDescriptions,
+    items: ContentFeatures,
     affinity: AffinityScores,
     listed: _ListedItems,
     candidates: Int64Array,
@@ -137,7 +137,7 @@ def _affinity_columns(
 
 def _franchise_columns(
     model: Model,
-    items: ItemDescriptions,
+    items: ContentFeatures,
     affinity: AffinityScores,
     listed: _ListedItems,
     candidates: Int64Array,
@@ -181,7 +181,7 @@ def _score_columns(
 
 def _format_columns(
     model: Model,
-    items: ItemDescriptions,
+    items: ContentFeatures,
     profile: UserProfile,
     listed: _ListedItems,
     candidates: Int64Array,
@@ -210,7 +210,7 @@ def _format_columns(
     return columns
 
 
-def _log_episodes(items: ItemDescriptions, positions: Int64Array) -> Float64Array:
+def _log_episodes(items: ContentFeatures, positions: Int64Array) -> Float64Array:
     episodes = items.episodes[positions].astype(np.float64)
     return np.log(np.where(episodes > 0, episodes, np.nan))
 
@@ -260,7 +260,7 @@ def _years(model: Model, positions: Int64Array) -> Float64Array:
 
 
 def _user_columns(
-    model: Model, items: ItemDescriptions, profile: UserProfile, listed: _ListedItems
+    model: Model, items: ContentFeatures, profile: UserProfile, listed: _ListedItems
 ) -> Float64Array:
     n, seen, score = len(listed.position), len(profile.seen), profile.score
     has_scores = len(score) > 0

@@ -13,7 +13,7 @@ from app.recommender.affinity import short_history_share
 from app.recommender.array_types import Float64Array, Int64Array
 from app.recommender.fold_in import UserProfile
 from app.recommender.model import Model
-from app.recommender.reranking.item_descriptions import ItemDescriptions
+from app.recommender.reranking.content_features import ContentFeatures
 
 N_WORDS = 5
 """Words that count: one alone may be a coincidence, and taste has several names."""
@@ -21,7 +21,7 @@ TOO_FEW_TO_TELL = 2
 """Of so many titles nothing can be told; they are taken for what is meant."""
 
 
-def focus_weight(model: Model, items: ItemDescriptions, profile: UserProfile) -> float:
+def focus_weight(model: Model, items: ContentFeatures, profile: UserProfile) -> float:
     """Return how far a list is short and of one taste, from 0 to 1.
 
     That is how far it counts as short, times where the `common_evidence` of its titles lies between
@@ -42,7 +42,7 @@ def focus_weight(model: Model, items: ItemDescriptions, profile: UserProfile) ->
     return share * float(np.clip((evidence - own.unfocused_evidence) / within, 0.0, 1.0))
 
 
-def common_evidence(items: ItemDescriptions, positions: Int64Array) -> float:
+def common_evidence(items: ContentFeatures, positions: Int64Array) -> float:
     """Return how surprising it is what anime (k,) have in common, in nats.
 
     For each word, that is the log-likelihood ratio of it being on so many of them against being on

@@ -64,7 +64,7 @@ def rerank(
 
     A model may have none, or none for lists of so few entries.
     """
-    trees, items = model.rerank_trees, model.item_descriptions
+    trees, items = model.rerank_trees, model.content_features
     if trees is None or items is None:
         return None
     own, focus = model.parameters, focus_weight(model, items, profile)

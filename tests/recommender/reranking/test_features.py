@@ -70,14 +70,14 @@ def model(frame: pl.DataFrame, ids: list[int]) -> Model:
 def features_of(
     model: Model, listed: UserList, candidates: Sequence[int] | None = None
 ) -> tuple[Int64Array, Float64Array]:
-    assert model.item_descriptions is not None
+    assert model.content_features is not None
     profile = fold_in(model, listed)
     affinity = score_affinity(model, profile)
     at = top_items(affinity.value, candidate_mask(model, profile), 300)
     if candidates is not None:
         at = np.array(candidates, np.int64)
     prediction = predict_scores(model, profile, affinity)
-    found = compute_features(model, model.item_descriptions, profile, affinity, prediction, at)
+    found = compute_features(model, model.content_features, profile, affinity, prediction, at)
     return at, found
 
 
@@ -100,7 +100,7 @@ def test_terms_are_those_that_the_affinity_adds_up(
     assert column(features, "three_largest_terms") == pytest.approx(largest)
     whole = column(features, "full_sum") + column(features, "short_sum")
     assert whole + column(features, "affinity_prior") == pytest.approx(affinity.value[at])
-    group = model.item_descriptions.franchises.franchise_id  # type: ignore[union-attr]
+    group = model.content_features.franchises.franchise_id  # type: ignore[union-attr]
     same = (group[affinity.input_position] == group[at][:, None]) & (group[at] >= 0)[:, None]
     of_others = np.where(same, 0.0, terms).sum(axis=1)
     assert column(features, "other_franchises_sum") == pytest.approx(of_others)

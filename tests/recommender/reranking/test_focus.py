@@ -8,8 +8,8 @@ from scipy.stats import power_divergence
 
 from app.recommender import Model, UserList
 from app.recommender.fold_in import fold_in
+from app.recommender.reranking.content_features import ContentFeatures
 from app.recommender.reranking.focus import N_WORDS, common_evidence, focus_weight
-from app.recommender.reranking.item_descriptions import ItemDescriptions
 from app.settings import BUNDLED_MODEL_DIR
 
 SPORTS = (20583, 170, 11771, 263, 22135)
@@ -23,22 +23,20 @@ def model() -> Model:
 
 
 @pytest.fixture(scope="module")
-def items(model: Model) -> ItemDescriptions:
-    assert model.item_descriptions is not None
-    return model.item_descriptions
+def items(model: Model) -> ContentFeatures:
+    assert model.content_features is not None
+    return model.content_features
 
 
 def weight_of(
     model: Model, ids: tuple[int, ...], *, score: float = 9.0, is_partial: bool = True
 ) -> float:
-    assert model.item_descriptions is not None
+    assert model.content_features is not None
     listed = UserList.from_entries([(anime, score, 2) for anime in ids], is_partial=is_partial)
-    return focus_weight(model, model.item_descriptions, fold_in(model, listed))
+    return focus_weight(model, model.content_features, fold_in(model, listed))
 
 
-def test_the_evidence_is_that_of_g_tests_of_each_word(
-    model: Model, items: ItemDescriptions
-) -> None:
+def test_the_evidence_is_that_of_g_tests_of_each_word(model: Model, items: ContentFeatures) -> None:
     positions = model.find_positions(np.array(SPORTS))
     n, found = len(positions), []
     for word, share in enumerate(items.word_shares.tolist()):

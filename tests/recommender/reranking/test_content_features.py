@@ -8,7 +8,7 @@ import pytest
 
 from app.recommender.artifact import ArtifactError
 from app.recommender.franchise import skip_extras
-from app.recommender.reranking.item_descriptions import ItemDescriptions
+from app.recommender.reranking.content_features import ContentFeatures
 from model_build.train.item_facts import item_description_arrays
 from tests.recommender.reranking.artifacts import reader_of
 
@@ -31,13 +31,13 @@ CATALOGUE = pl.DataFrame(
 
 def test_arrays_say_what_the_catalogue_does() -> None:
     arrays = item_description_arrays(CATALOGUE, IDS).arrays
-    found = ItemDescriptions.from_arrays(reader_of(arrays), ENTRIES)
+    found = ContentFeatures.from_arrays(reader_of(arrays), ENTRIES)
     assert found is not None
     assert found.franchises.prequel.tolist() == [-1, 0, 1] + [-1] * 9
     assert found.franchises.watch_order.tolist() == [0, 1, 2]
     assert found.word_shares.tolist() == [1.0]
     assert len(set(found.series_number.tolist())) == 10  # one series and nine by themselves
-    assert ItemDescriptions.from_arrays(reader_of({}), ENTRIES) is None
+    assert ContentFeatures.from_arrays(reader_of({}), ENTRIES) is None
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_what_points_past_what_there_is_is_refused(name: str, value: int) -> Non
     damaged = arrays[name].copy()
     damaged[0] = value
     with pytest.raises(ArtifactError, match=rf"{name}\.npy: (points past what|offsets must)"):
-        ItemDescriptions.from_arrays(reader_of(arrays | {name: damaged}), ENTRIES)
+        ContentFeatures.from_arrays(reader_of(arrays | {name: damaged}), ENTRIES)
 
 
 def test_a_sequel_of_extras_continues_what_these_do() -> None:

@@ -25,8 +25,8 @@ EXTRA, VERSION = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
-class ItemDescriptions:
-    """Facts about the n anime of a model, as the catalogue had them when it was trained.
+class ContentFeatures:
+    """Content of the n anime of a model, as the catalogue had it when that was trained.
 
     ``media_type`` (n,) numbers `MEDIA_TYPES`, -1 for unknown; ``episodes`` (n,) is 0 where unknown.
     The words of item i (genres, themes and demographics; tags; studios; source material) are
@@ -47,9 +47,7 @@ class ItemDescriptions:
     word_shares: Float64Array
 
     @classmethod
-    def from_arrays(
-        cls, arrays: ArtifactReader, entry_count: Int32Array
-    ) -> ItemDescriptions | None:
+    def from_arrays(cls, arrays: ArtifactReader, entry_count: Int32Array) -> ContentFeatures | None:
         """From the arrays ``item_*`` of a model of n anime; None where a model has none.
 
         ``entry_count`` (n,) is on how many lists each anime is.
