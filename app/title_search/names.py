@@ -33,15 +33,16 @@ class NameTable:
         places: list[int] = []
         names: list[bytes] = []
         for place, found in enumerate(names_by_anime):
-            distinct = list(filter(None, dict.fromkeys(found)))
-            names += distinct
-            places += [place] * len(distinct)
+            for name in dict.fromkeys(found):
+                if name:
+                    names.append(name)
+                    places.append(place)
         self.places: Int32Array = np.array(places, np.int32)
         # A blank before each word: what begins with a blank is found at beginnings of words only.
         text = b"\n " + b"\n ".join(names) if names else b""
         # "The" is left out of what has other words.
         self._text = text.replace(b" the ", b" ") + b"\n"
-        self._starts = array("l", np.flatnonzero(self.text() == _LINE_FEED).tolist())
+        self._starts = array("q", np.flatnonzero(self.text() == _LINE_FEED).tobytes())
 
     def __len__(self) -> int:
         return len(self.places)

@@ -48,7 +48,8 @@ def normalize_text(text: str) -> str:
 
 def normalize_names(names: Iterable[str | None]) -> list[bytes]:
     """Do for each name what `normalize_text` does for one; returns UTF-8, empty for None."""
-    text = "\n".join([name.replace("\n", " ") if name else "" for name in names])
+    written_names = list(names)
+    text = "\n".join([name.replace("\n", " ") for name in written_names if name])
     lines = text.encode("utf-8", "replace")
     for written, plain in _REPLACED.items():
         lines = lines.replace(written, plain)
@@ -58,7 +59,8 @@ def normalize_names(names: Iterable[str | None]) -> list[bytes]:
     joined, before = b" %s" % joined, b""
     while joined != before:  # "Season 2 3" takes two rounds.
         joined, before = _SEASON.sub(rb" \1 season", joined), joined
-    return [line.strip() for line in joined.split(_LINE)]
+    plain_names = iter(joined.split(_LINE))
+    return [next(plain_names).strip() if name else b"" for name in written_names]
 
 
 def drop_article(name: bytes) -> bytes:

@@ -10,6 +10,7 @@ from app.lists.entry import AnimeList, ListEntry
 from app.recommender import (
     ArtifactError,
     GroupResult,
+    ItemEstimates,
     RecommendationResult,
     RecommendOptions,
     WatchStatus,
@@ -61,10 +62,12 @@ def try_pages(library: Library) -> None:
     Raises ArtifactError: one cannot be built, or is not what the API says it is.
     """
     try:
-        for answer in _answers(library):
+        estimates = estimate_items(library.model, trial_list(library.model))
+        filtered, pair = _recommendations(library, estimates), _for_pair(library)
+        for answer in _answers(library, filtered, pair):
             # What has no number where the schema promises one is refused here.
             adapter_of(type(answer)).validate_json(to_json(answer))
-        for page in _pages(library):
+        for page in _pages(library, estimates, filtered, pair):
             repr(page).encode()  # a lone surrogate cannot be sent
     except Exception as error:
         line = " ".join(str(error).split())[:300]
@@ -88,9 +91,11 @@ def _trial_lists(library: Library) -> tuple[AnimeList, AnimeList]:
     return AnimeList("trial", "trial", entries), AnimeList("trial", "other", entries[::2])
 
 
-def _recommendations(library: Library) -> FilteredResult[RecommendationResult]:
+def _recommendations(
+    library: Library, estimates: ItemEstimates
+) -> FilteredResult[RecommendationResult]:
     options = RecommendOptions(franchises=library.franchises)
-    return _unfiltered(recommend(library.model, trial_list(library.model), options))
+    return _unfiltered(recommend(library.model, estimates, options))
 
 
 def _for_pair(library: Library) -> FilteredResult[GroupResult]:
@@ -104,10 +109,14 @@ def _unfiltered(result: ResultT) -> FilteredResult[ResultT]:
     return FilteredResult(result, [], [])
 
 
-def _answers(library: Library) -> Iterator[Schema]:
+def _answers(
+    library: Library,
+    filtered: FilteredResult[RecommendationResult],
+    pair: FilteredResult[GroupResult],
+) -> Iterator[Schema]:
     lists, options = _trial_lists(library), ResultsOptions()
-    yield recommendations_answer(library, _recommendations(library), options)
-    yield pair_answer(library, _for_pair(library), lists, options)
+    yield recommendations_answer(library, filtered, options)
+    yield pair_answer(library, pair, lists, options)
     if library.model.training_users:
         own = SimilarUsersOptions()
         found = find_similar_users(library, lists[0], own)
@@ -121,13 +130,16 @@ def _answers(library: Library) -> Iterator[Schema]:
         yield search_answer(library.search(anime.title[:50], TRIAL_SIMILAR))
 
 
-def _pages(library: Library) -> Iterator[Any]:
+def _pages(
+    library: Library,
+    estimates: ItemEstimates,
+    filtered: FilteredResult[RecommendationResult],
+    pair: FilteredResult[GroupResult],
+) -> Iterator[Any]:
     library = library.in_language(TitleLanguage.ENGLISH)
     lists, options = _trial_lists(library), ResultsOptions(title=TitleLanguage.ENGLISH)
-    filtered, pair = _recommendations(library), _for_pair(library)
     answer = RecommendationsResponse.build(filtered.result, library.catalogue)
     yield build_results_page(library, filtered, answer, lists[0], options)
-    estimates = estimate_items(library.model, trial_list(library.model))
     shelves = build_shelves(library, estimates, options, filtered.result)
     yield shelves, [library.catalogue.get_anime(item.anime_id) for s in shelves for item in s.items]
     yield known_anime(library, TRIAL_SIMILAR), season_anime(library)
