@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from pybreaker import (
-    STATE_CLOSED,
-    STATE_OPEN,
-    CircuitBreaker,
-    CircuitBreakerError,
-    CircuitBreakerStorage,
-    CircuitMemoryStorage,
-    CircuitRedisStorage,
-)
-from redis import Redis, RedisError
+from app.upstream.shared_storage import SharedStorage
 
-from app.upstream.shared_storage import SharedStorage, redis_key
-
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from app.upstream.circuits import Circuit
 
 MAX_FAILURES = 8
 RESET_SECONDS = 30.0
@@ -34,35 +23,6 @@ class CircuitOpen(Exception):  # noqa: N818 -- it names the state, not a mistake
     def __init__(self, seconds: float) -> None:
         super().__init__(f"left alone for {seconds:.0f} s after repeated failures")
         self.seconds = seconds
-
-
-class _ReportedFailure(Exception):  # noqa: N818 -- only tells pybreaker
-    pass
-
-
-class _RedisCircuitStorage(CircuitRedisStorage):
-    """pybreaker would never let ``opened_at`` go back, not even when the clock has."""
-
-    def __init__(self, redis: Redis, name: str) -> None:
-        super().__init__(STATE_CLOSED, redis, namespace=name)
-        self._client = redis
-        self._opened_at_key = f"{name}:opened_at"
-
-    @property
-    def opened_at(self) -> datetime | None:
-        try:
-            found = self._client.get(self._opened_at_key)
-        except RedisError as error:
-            log.warning("failures are not shared: %s", type(error).__name__)
-            return None
-        return datetime.fromtimestamp(int(found), UTC) if isinstance(found, bytes) else None
-
-    @opened_at.setter
-    def opened_at(self, now: datetime) -> None:
-        try:
-            self._client.set(self._opened_at_key, int(now.timestamp()))
-        except RedisError as error:
-            log.warning("a failure is not shared: %s", type(error).__name__)
 
 
 class ServiceBreaker:
@@ -88,54 +48,36 @@ class ServiceBreaker:
         self._reset_seconds = reset_seconds
         self._on_open = on_open
         self._lock = threading.Lock()
-        self._circuit: tuple[CircuitBreaker, CircuitBreakerStorage] | None = None
+        self._circuit: Circuit | None = None
 
     def raise_if_open(self) -> None:
         """Return if the service may be asked. Raises CircuitOpen: not now."""
-        _, storage = self._get_circuit()
-        opened = storage.opened_at
-        if storage.state != STATE_OPEN or opened is None:
+        circuit = self._get_circuit()
+        opened = circuit.opened_at
+        if opened is None:
             return
         now = datetime.now(UTC)
         if opened > now + _MAX_CLOCK_SKEW:
             # The clock was set back: rest from now on, not until then.
-            storage.opened_at = opened = now
+            opened = now
+            circuit.set_opened_at(now)
         left = (opened + timedelta(seconds=self._reset_seconds) - now).total_seconds()
         if left > 0:
             raise CircuitOpen(left)
 
     def record_outcome(self, *, failed: bool) -> None:
         """Say how asking went."""
-        circuit, storage = self._get_circuit()
-        with contextlib.suppress(_ReportedFailure, CircuitBreakerError):
-            circuit.call(_raise_if_failed, failed)
-        if failed and storage.state == STATE_OPEN and (opened := storage.opened_at) is not None:
+        circuit = self._get_circuit()
+        circuit.record_outcome(failed=failed)
+        if failed and (opened := circuit.opened_at) is not None:
             self._on_open(opened.timestamp() + self._reset_seconds)
 
-    def _get_circuit(self) -> tuple[CircuitBreaker, CircuitBreakerStorage]:
+    def _get_circuit(self) -> Circuit:
         with self._lock:
             if self._circuit is None:
-                storage = self._create_storage()
-                circuit = CircuitBreaker(
-                    fail_max=self._max_failures,
-                    reset_timeout=self._reset_seconds,
-                    state_storage=storage,
-                    throw_new_error_on_trip=False,
+                from app.upstream.circuits import Circuit
+
+                self._circuit = Circuit(
+                    self._shared_storage, self._name, self._max_failures, self._reset_seconds
                 )
-                self._circuit = circuit, storage
             return self._circuit
-
-    def _create_storage(self) -> CircuitBreakerStorage:
-        redis = self._shared_storage.redis
-        if redis is not None:
-            name = redis_key("breaker", self._name)
-            try:
-                return _RedisCircuitStorage(redis, name)
-            except RedisError as error:
-                log.warning("failures are not shared: %s", type(error).__name__)
-        return CircuitMemoryStorage(STATE_CLOSED)
-
-
-def _raise_if_failed(failed: bool) -> None:
-    if failed:
-        raise _ReportedFailure

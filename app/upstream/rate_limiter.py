@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 import math
-import sqlite3
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from pyrate_limiter import AbstractBucket, Rate, RateItem, RedisBucket, SQLiteBucket
-from redis import RedisError
+from typing import TYPE_CHECKING
 
 from app.upstream.shared_storage import SharedStorage, redis_key
+
+if TYPE_CHECKING:
+    from pyrate_limiter import AbstractBucket
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +45,7 @@ class BucketRateLimiter:
         self._shared_storage = shared_storage
         self._name = name
         # The buckets want the shortest interval first.
-        ordered = sorted(rate_limits, key=lambda pace: pace.seconds)
-        self._rates = [Rate(pace.requests, round(pace.seconds * 1000)) for pace in ordered]
+        self._rate_limits = sorted(rate_limits, key=lambda pace: pace.seconds)
         self._lock = threading.Lock()
         self._bucket: AbstractBucket | None = None
 
@@ -63,8 +62,10 @@ class BucketRateLimiter:
 
     def _try_acquire(self) -> float:
         """Take a turn and return 0, or return how many seconds there are still to wait."""
-        if not self._rates:
+        if not self._rate_limits:
             return 0.0
+        from pyrate_limiter import RateItem  # it imports Redis' library, which takes a while
+
         try:
             # The lock keeps an answer and the wait that goes with it together.
             with self._lock:
@@ -74,12 +75,12 @@ class BucketRateLimiter:
                     bucket.leak(item.timestamp)
                     return 0.0
                 pause = max(int(bucket.waiting(item)), 1)  # type: ignore[arg-type]
-                if pause > self._rates[-1].interval + _MAX_CLOCK_SKEW_MS:
+                if pause > 1000 * self._rate_limits[-1].seconds + _MAX_CLOCK_SKEW_MS:
                     bucket.flush()  # counted in the future: the clock was set back
                     bucket.put(item)
                     return 0.0
                 return pause / 1000
-        except (sqlite3.Error, RedisError, OSError) as error:
+        except self._shared_storage.errors as error:
             # Better one request too many than none at all; next time from the start.
             self._bucket = None
             log.warning("requests could not be counted: %s", type(error).__name__)
@@ -87,15 +88,18 @@ class BucketRateLimiter:
 
     def _get_bucket(self) -> AbstractBucket:
         if self._bucket is None:
+            from pyrate_limiter import Rate, RedisBucket, SQLiteBucket
+
+            rates = [Rate(pace.requests, round(pace.seconds * 1000)) for pace in self._rate_limits]
             redis = self._shared_storage.redis
             if redis is not None:
                 key = redis_key("limit", self._name)
-                bucket = RedisBucket.init(self._rates, redis, key)
+                bucket = RedisBucket.init(rates, redis, key)
                 assert isinstance(bucket, RedisBucket)
                 self._bucket = bucket
             else:
                 file = self._shared_storage.folder / f"limit-{self._name}.sqlite"
                 self._bucket = SQLiteBucket.init_from_file(
-                    self._rates, db_path=str(file), use_file_lock=True
+                    rates, db_path=str(file), use_file_lock=True
                 )
         return self._bucket

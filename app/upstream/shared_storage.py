@@ -5,40 +5,18 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import sqlite3
 import tempfile
-import time
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from redis import ConnectionPool, Redis
-from redis.exceptions import ConnectionError, TimeoutError  # noqa: A004 -- not the system's
+if TYPE_CHECKING:
+    from redis import Redis
 
 log = logging.getLogger(__name__)
 
 _KEY_PREFIX = "hakken"
-# Redis is next door; one that does not answer at once must not hold up a page.
-_REDIS_TIMEOUT = 1.0
-REDIS_RETRY_SECONDS = 10.0
-"""Seconds for which a Redis that could not be reached is not asked again."""
-
-
-class _FailFastPool(ConnectionPool):
-    """Connections to a Redis; none for a while after one could not be had.
-
-    A page asks a Redis some ten times. If it hangs, one of them waits, and not all.
-    """
-
-    _retry_at = 0.0
-
-    def get_connection(self, *arguments: Any, **more: Any) -> Any:
-        if time.monotonic() < self._retry_at:
-            raise ConnectionError("it did not answer a moment ago")
-        try:
-            return super().get_connection(*arguments, **more)
-        except (ConnectionError, TimeoutError):
-            self._retry_at = time.monotonic() + REDIS_RETRY_SECONDS
-            raise
 
 
 class SharedStorage:
@@ -77,10 +55,23 @@ class SharedStorage:
         """The Redis of all hosts; None when this host is on its own."""
         if self._cache_url is None:
             return None
-        pool = _FailFastPool.from_url(
-            self._cache_url, socket_timeout=_REDIS_TIMEOUT, socket_connect_timeout=_REDIS_TIMEOUT
-        )
-        return Redis(connection_pool=pool)
+        from app.upstream.redis_client import open_redis
+
+        return open_redis(self._cache_url)
+
+    @cached_property
+    def redis_errors(self) -> tuple[type[Exception], ...]:
+        """What a Redis raises; nothing where this host is on its own."""
+        if self._cache_url is None:
+            return ()
+        from redis import RedisError
+
+        return (RedisError,)
+
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """What keeping something may fail with, in a file of this host or in a Redis."""
+        return (sqlite3.Error, OSError, *self.redis_errors)
 
 
 def hashed_key(*parts: str) -> str:

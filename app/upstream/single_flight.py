@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
-from redis import RedisError
-from redis.exceptions import LockError
 
 from app.upstream.shared_storage import SharedStorage, redis_key
+
+if TYPE_CHECKING:
+    from redis.lock import Lock
 
 log = logging.getLogger(__name__)
 
@@ -75,16 +77,15 @@ class SingleFlight:
             if not taken:
                 on_wait()
                 taken = lock.acquire()
-        except RedisError as error:
+        except self._shared_storage.redis_errors as error:
             log.warning("the lock in Redis does not answer: %s", type(error).__name__)
             return
         if not taken:
             raise TimeoutError("another request for the same took too long")
-        stack.callback(_release_redis_lock, lock)
+        stack.callback(self._release_redis_lock, lock)
 
-
-def _release_redis_lock(lock: object) -> None:
-    try:
-        lock.release()  # type: ignore[attr-defined]
-    except (LockError, RedisError) as error:
-        log.warning("a lock in Redis was lost: %s", type(error).__name__)
+    def _release_redis_lock(self, lock: Lock) -> None:
+        try:
+            lock.release()
+        except self._shared_storage.redis_errors as error:
+            log.warning("a lock in Redis was lost: %s", type(error).__name__)

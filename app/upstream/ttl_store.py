@@ -18,14 +18,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-
-from redis import Redis, RedisError
+from typing import TYPE_CHECKING
 
 from app.upstream.shared_storage import SharedStorage, redis_key
 
+if TYPE_CHECKING:
+    from redis import Redis
+
 log = logging.getLogger(__name__)
 
-_STORAGE_ERRORS = (sqlite3.Error, RedisError, OSError)
 _BUSY_TIMEOUT_SECONDS = 2.0
 _PAGE_BYTES = 4096  # SQLite's usual page
 MAX_FILE_BYTES = 1024**3
@@ -191,7 +192,7 @@ class TtlStore:
         """Return the text, None when there is none or its time is over."""
         try:
             return self._backend.get(key)
-        except _STORAGE_ERRORS as error:
+        except self._shared_storage.errors as error:
             _log_error("read", error)
             return None
 
@@ -202,7 +203,7 @@ class TtlStore:
         ttl_seconds = int(min(ttl, self._max_ttl))
         try:
             self._backend.set_many(texts, ttl_seconds)
-        except _STORAGE_ERRORS as error:
+        except self._shared_storage.errors as error:
             _log_error("written", error)
             return
         if isinstance(self._backend, _SqliteBackend):
@@ -212,7 +213,7 @@ class TtlStore:
         """Delete these."""
         try:
             self._backend.delete_many(list(keys))
-        except _STORAGE_ERRORS as error:
+        except self._shared_storage.errors as error:
             _log_error("cleared", error)
 
     def delete_expired(self, now: float | None = None) -> float | None:
@@ -235,7 +236,7 @@ class TtlStore:
             return
         try:
             self._backend.delete_expired(math.inf)
-        except _STORAGE_ERRORS as error:
+        except self._shared_storage.errors as error:
             _log_error("cleared", error)
 
     @cached_property
@@ -258,7 +259,7 @@ class TtlStore:
         self._cleanup_timer = None  # what is put from here on sets a timer of its own
         try:
             following = self.delete_expired()
-        except _STORAGE_ERRORS as error:
+        except self._shared_storage.errors as error:
             _log_error("swept", error)
             return
         if following is not None:

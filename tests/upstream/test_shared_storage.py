@@ -10,7 +10,8 @@ import pytest
 from redis import RedisError
 
 from app.upstream import SharedStorage, SingleFlight, TtlStore
-from app.upstream.shared_storage import REDIS_RETRY_SECONDS, hashed_key
+from app.upstream.redis_client import REDIS_RETRY_SECONDS
+from app.upstream.shared_storage import hashed_key
 from tests.redis_server import running_redis
 
 

@@ -152,3 +152,9 @@ def test_it_starts_where_nothing_can_be_written() -> None:
     # A way of keeping it that is only for code in a zip file, so for none of this.
     done = run("-c", SOLVE, NUMBA_CACHE_LOCATOR_CLASSES="ZipCacheLocator")
     assert (done.returncode, done.stdout) == (0, "0.5\n"), done.stderr
+
+
+def test_a_start_does_without_libraries_that_only_some_need() -> None:
+    some_need = "('redis', 'pybreaker', 'pyrate_limiter', 'google.cloud', 'boto3', 'sentry_sdk')"
+    code = f"import app.wsgi, sys; print([name for name in {some_need} if name in sys.modules])"
+    assert run("-c", code, HAKKEN_MODEL="nowhere").stdout == "[]\n"
