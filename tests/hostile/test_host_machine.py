@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -32,18 +33,19 @@ def test_folders_of_masters_that_died_are_cleared(
     environment = at(tiny_model, tmp_path / "cache") | COUNTED
 
     def folder_of(pid: int) -> Path:
-        found = [
-            link.readlink().parent
-            for link in Path(f"/proc/{pid}/fd").iterdir()
-            if link.readlink().name == ".lock"
-        ]
-        (folder,) = (each for each in found if each.name.startswith("hakken-metrics-"))
+        opened = []
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile
+                opened.append(link.readlink())
+        locks = [file.parent for file in opened if file.name == ".lock"]
+        (folder,) = (each for each in locks if each.name.startswith("hakken-metrics-"))
         return folder
 
     with running_hakken(environment) as first, running_hakken(environment) as second:
         first.wait_for("Booting worker")
         left, kept = folder_of(first.master), folder_of(second.master)
         workers = first.workers()
+        assert workers
         first.signal(signal.SIGKILL)
         for worker in workers:
             worker.kill()

@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 import psutil
 import pytest
@@ -19,7 +21,24 @@ from app.settings import PROJECT_ROOT
 PATIENCE = 60.0
 """Seconds after which a server that says nothing has failed."""
 
+T = TypeVar("T")
+
 DEFAULTS = {"WEB_CONCURRENCY": "2", "HAKKEN_RATE_LISTS": "off", "HAKKEN_RATE_PAGES": "off"}
+
+
+def wait_until(look: Callable[[], T], is_so: Callable[[T], object]) -> T:
+    """Look again and again until what is seen is as it should be; what was seen in the end.
+
+    For what comes a moment after the answer that announces it, however long that moment is.
+    """
+    end = time.monotonic() + PATIENCE
+    while True:
+        found = look()
+        if is_so(found):
+            return found
+        if time.monotonic() > end:
+            pytest.fail(f"in the end there still is {found!r}")
+        threading.Event().wait(0.02)
 
 
 class Server:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def server(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "WEB_CONCURRENCY": "1",
         "HAKKEN_THREADS": "1",
         "HAKKEN_BODY_DEADLINE": "0.5",
-        "HAKKEN_REQUEST_DEADLINE": "1.5",
+        "HAKKEN_REQUEST_DEADLINE": "6",  # in which this machine makes an answer, however busy
     }
     cache = tmp_path_factory.mktemp("cache")
     with FakeUpstream() as upstream:
@@ -68,11 +69,10 @@ def test_a_body_that_drips_is_answered_all_the_same(server: Server) -> None:
     dripping.settimeout(0.05)
     found = b""
     while not found:
-        try:
+        with suppress(ConnectionError):  # answered and closed: the answer can be read all the same
             dripping.sendall(b" ")
+        with suppress(TimeoutError):
             found = dripping.recv(20)
-        except TimeoutError:
-            continue
     dripping.close()
     assert found.startswith(b"HTTP/1.1 408 ")
 

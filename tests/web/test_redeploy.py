@@ -21,7 +21,7 @@ from demo.fake_upstream import FakeUpstream
 from tests.models import flip, version_of
 from tests.storage_emulator import SECONDS, StorageEmulator
 from tests.tiny_model import ANILIST_OFFSET, anime_ids
-from tests.web.server import Server, running_hakken
+from tests.web.server import Server, running_hakken, wait_until
 
 LIST = [{"anime_id": 1, "score": 9, "status": "completed"}]
 POLL = "0.1"
@@ -115,6 +115,14 @@ def serving(place: object, tmp_path: Path, poll: str = POLL) -> Iterator[Server]
         yield server
 
 
+def mapped_by(server: Server) -> list[set[str]]:
+    """The versions of which each worker has files in its memory."""
+    return [
+        {Path(file.path).parent.name for file in worker.memory_maps() if ".npy" in file.path}
+        for worker in server.workers()
+    ]
+
+
 def test_fifty_swaps_under_load_and_no_failed_request(place: Path, tmp_path: Path) -> None:
     with serving(place, tmp_path) as server, Load(server) as load:
         load.wait_for_model("v0")
@@ -124,15 +132,12 @@ def test_fifty_swaps_under_load_and_no_failed_request(place: Path, tmp_path: Pat
             point(place, version)
             load.wait_for_model(version)
             if swap in (10, 50):
+                # A worker may have answered nothing since, and hold what it answers with.
+                wait_until(lambda: mapped_by(server), [{version}, {version}].__eq__)
                 memory[swap] = [worker.memory_info().rss for worker in server.workers()]
-        mapped = [
-            {Path(file.path).parent.name for file in worker.memory_maps() if ".npy" in file.path}
-            for worker in server.workers()
-        ]
     assert not load.failures
     assert {status for status, _ in load.answers} == {200}
     assert {model for _, model in load.answers} == {"v0", "v1", "v2"}
-    assert mapped == [{"v2"}, {"v2"}], "models that were dropped are no longer mapped"
     for before, after in zip(memory[10], memory[50], strict=True):
         assert after - before < 8e6
 
@@ -189,22 +194,23 @@ def test_a_bad_model_is_reported_and_the_old_one_goes_on(place: Path, tmp_path: 
         assert "item_relevance.npy: sha256 is" in ready["fault"]
         point(place, "v2")
         load.wait_for_model("v2")
-        ready = wait_for_ready(server, lambda body: not body["stale"])
-        assert (ready["model"], ready["fault"]) == ("v2", None)
+        ready = wait_for_ready(server, lambda body: body["model"] == "v2")
+        assert (ready["stale"], ready["fault"]) == (False, None)
     assert {status for status, _ in load.answers} == {200}
     assert {model for _, model in load.answers} == {"v0", "v2"}
     refusals = [line for line in server.log if "the model cannot be renewed" in line]
     assert len(refusals) <= 2, "each of the two workers tells once"
 
 
-def wait_for_ready(server: Server, wanted: Callable[[dict[str, object]], object]) -> dict[str, str]:
+def wait_for_ready(server: Server, wanted: Callable[[dict[str, str]], object]) -> dict[str, str]:
     """Ask ``/readyz`` until a worker answers as wanted."""
-    for _ in range(3000):
+
+    def ask_ready() -> dict[str, str]:
         answer = requests.get(f"{server.url}/readyz", timeout=SECONDS)
         assert answer.status_code == 200
-        if wanted(body := answer.json()):
-            return dict(body)
-    pytest.fail(f"/readyz still says {body}")
+        return dict(answer.json())
+
+    return wait_until(ask_ready, wanted)
 
 
 def test_a_bucket_that_is_away_at_the_start(
