@@ -46,6 +46,5 @@ def settings_for(upstream: FakeUpstream, model: Path, cache: Path) -> dict[str, 
         "model": str(model),
         "cache_dir": cache,
         "list_grace": 120,
-        "list_deadline": 2,
         "metrics": True,
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import unescape
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -93,9 +93,15 @@ class World:
     url: str
     upstream: FakeUpstream
     cache: Path
+    hasty_url: str
+    """The same application, that waits for two seconds for a site."""
 
     def browser(self) -> Browser:
         return Browser(self.url)
+
+    def visit(self, browser: Browser, trouble: str) -> Browser:
+        """The browser, if a site hangs at the application that does not wait for long."""
+        return replace(browser, url=self.hasty_url) if trouble == "hangs" else browser
 
     def asked(self, service: str) -> list[str]:
         """The tokens with which a service was asked since the last look."""
@@ -118,8 +124,9 @@ def world(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         entries = [DemoEntry(n, 10 - n % 5, media_id=n) for n in SCORED]
         upstream.data.add_user(FAN, entries, Fault.PRIVATE)
         upstream.add_user("Public", entries)
-        with serving(settings_for(upstream, tiny_model, cache)) as url:
-            yield World(url, upstream, cache)
+        settings = settings_for(upstream, tiny_model, cache)
+        with serving(settings) as url, serving(settings | {"list_deadline": 2}) as hasty_url:
+            yield World(url, upstream, cache, hasty_url)
 
 
 @pytest.fixture(autouse=True)
@@ -290,7 +297,7 @@ def test_a_site_in_trouble_is_told_and_nobody_is_signed_in(
     back = browser.consent(browser.begin(source))
     world.upstream.queued_responses[SITES[source][1]] = [response]
     world.upstream.requests.clear()
-    answer = browser.open(back)
+    answer = world.visit(browser, trouble).open(back)
     assert answer.response.status_code == status
     assert answer.sentence
     assert len(world.upstream.requests) == 1, "a code is never sent twice"
@@ -402,7 +409,7 @@ def test_what_goes_wrong_with_a_plan_is_one_sentence(
     browser = world.browser()
     form = plan_forms(browser.sign_in(source), source)[0]
     world.upstream.queued_responses[SITES[source][0]] = list(responses)
-    answer = browser.send(form)
+    answer = world.visit(browser, trouble).send(form)
     assert answer.response.status_code == status
     assert said in answer.sentence
     assert browser.open(f"/user/{source}/{FAN}").response.status_code == 200, "still signed in"
