@@ -15,7 +15,7 @@ import pytest
 import time_machine
 
 from app.lists import CacheTtl, ListSource, ServiceClients, SourceSettings, build_list_sources
-from app.lists.entry import AnimeDetails
+from app.lists.entry import AnimeDetails, FetchProgress
 from app.lists.errors import ListError, PrivateList, RateLimited, SourceDown, UnknownUser
 from app.lists.guarded_reader import BUSY_RETRY_SECONDS
 from app.lists.http_client import HttpLimits
@@ -71,20 +71,25 @@ def test_ten_tabs_make_one_call(worker: Workers, upstream: FakeUpstream) -> None
 
 def test_ten_tabs_share_one_failure(worker: Workers, upstream: FakeUpstream) -> None:
     workers = [worker() for _ in range(2)]
-    together = threading.Barrier(10)
+    gate, waiting = upstream.hold_responses(scenarios.PRIVATE), threading.Semaphore(0)
+
+    def note(progress: FetchProgress) -> None:
+        if progress.queued:
+            waiting.release()
 
     def ask(number: int) -> ListError:
-        together.wait()
         with pytest.raises(ListError) as caught:
-            workers[number % 2].fetch(scenarios.PRIVATE)
+            workers[number % 2].fetch(scenarios.PRIVATE, note)
         return caught.value
 
     with ThreadPoolExecutor(10) as pool:
-        errors = list(pool.map(ask, range(10)))
+        asking = [pool.submit(ask, number) for number in range(10)]
+        assert all(waiting.acquire(timeout=30) for _ in range(9))
+        gate.open()
+        errors = [each.result() for each in asking]
     assert {type(error) for error in errors} == {PrivateList}
     assert len({str(error) for error in errors}) == 1
-    # Whoever came after the answer asks again; that may be some, but not all.
-    assert len(upstream.requests) < 10
+    assert len(upstream.requests) == 1
 
 
 def test_a_failure_is_not_told_to_who_comes_later(worker: Workers, upstream: FakeUpstream) -> None:

@@ -34,7 +34,7 @@ from demo.services import kitsu as demo_kitsu
 from demo.services import mal as demo_mal
 from tests.lists import scenarios
 
-QUICK = HttpLimits(backoff_factor=0, read_timeout=5)
+QUICK = HttpLimits(backoff_factor=0, read_timeout=30)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,32 +15,30 @@ from app.upstream.shared_storage import hashed_key
 from tests.redis_server import running_redis
 
 
+def connections_to(listening: socket.socket) -> int:
+    """How many have connected."""
+    listening.setblocking(False)
+    taken = 0
+    with suppress(BlockingIOError):
+        while True:
+            listening.accept()[0].close()
+            taken += 1
+    return taken
+
+
 @pytest.fixture
-def silent(tmp_path: Path) -> Iterator[tuple[str, list[socket.socket]]]:
-    """The address of a Redis that takes connections and never says a word, and what it took."""
-    taken: list[socket.socket] = []
+def silent(tmp_path: Path) -> Iterator[tuple[str, socket.socket]]:
+    """The address of a Redis to which one can connect, and that never says a word."""
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "silent.sock"))
         listening.listen(64)
-
-        def take() -> None:
-            try:
-                while True:
-                    taken.append(listening.accept()[0])
-            except OSError:
-                return
-
-        threading.Thread(target=take, daemon=True).start()
-        yield f"unix://{tmp_path}/silent.sock", taken
-        listening.shutdown(socket.SHUT_RDWR)
-    for connection in taken:
-        connection.close()
+        yield f"unix://{tmp_path}/silent.sock", listening
 
 
 def test_a_redis_that_hangs_is_waited_for_once(
-    silent: tuple[str, list[socket.socket]], tmp_path: Path
+    silent: tuple[str, socket.socket], tmp_path: Path
 ) -> None:
-    url, taken = silent
+    url, listening = silent
     shared = SharedStorage(tmp_path, url)
     assert shared.redis is not None
     store = TtlStore(shared, "lists")
@@ -50,7 +48,7 @@ def test_a_redis_that_hangs_is_waited_for_once(
             store.set_many({hashed_key("a"): "x"}, 60)
         with pytest.raises(RedisError):
             shared.redis.ping()
-    assert len(taken) == 1
+    assert connections_to(listening) == 1
 
 
 def test_after_its_rest_a_redis_is_asked_again(
