@@ -61,6 +61,7 @@ def test_no_list_and_no_result_is_kept(page: Page, server: str) -> None:
 def test_a_new_release_leaves_nothing_of_the_old_one(page: Page) -> None:
     page.evaluate("caches.open('hakken-older').then(cache => cache.add('/offline'))")
     page.evaluate("navigator.serviceWorker.ready.then(worker => worker.unregister())")
+    page.goto("about:blank")  # with no page left that it answers for, the old one is gone
     page.goto("/")
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     page.reload()

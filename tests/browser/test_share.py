@@ -72,7 +72,8 @@ def test_without_scripts_the_pictures_are_links(visit: Visit) -> None:
     assert page.get_by_role("dialog").get_by_role("button").count() == 1  # which closes it
     for name, wide in (("The picture", 1200), ("As tall as a phone", 1080)):
         page.get_by_role("link", name=name).click()
+        page.wait_for_url("**format=*")
+        expect(page.locator("img")).to_have_js_property("naturalWidth", wide)
         assert page.locator("img").bounding_box()
-        assert page.evaluate("document.images[0].naturalWidth") == wide
         page.go_back()
         open_share(page)
