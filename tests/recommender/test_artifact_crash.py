@@ -170,13 +170,14 @@ def test_whoever_looks_finds_a_model_at_every_instant(tmp_path: Path) -> None:
 
     watcher = threading.Thread(target=look)
     watcher.start()
-    for number in range(1, 200):
+    number = 0
+    while number < 200 or len(looks) <= 200:
+        number += 1
         write_small(out, str(number), "a")
     done.set()
     watcher.join()
-    assert len(looks) > 200
     assert all(looks)
-    assert open_artifact(out).manifest.version == "199"
+    assert open_artifact(out).manifest.version == str(number)
 
 
 def test_a_model_in_place_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -220,7 +220,7 @@ def submit_to_closed(cluster: LocalCluster, found: DaskCluster) -> TaskFuture:
 
 
 def test_a_scheduler_without_workers_or_none_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clusters, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(clusters, "CONNECT_SECONDS", 5)
     with LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as empty:
         address = empty.scheduler_address
         with (
@@ -228,6 +228,7 @@ def test_a_scheduler_without_workers_or_none_at_all(monkeypatch: pytest.MonkeyPa
             connect_to_scheduler(address),
         ):
             pass
+    monkeypatch.setattr(clusters, "CONNECT_SECONDS", 1)
     with pytest.raises(InputError, match="cannot be reached"), connect_to_scheduler(address):
         pass
 
