@@ -73,9 +73,12 @@ def post_worker_init(worker: Any) -> None:
 
 def when_ready(_server: Any) -> None:
     """Before the workers: what the parent has noted of itself is theirs to say."""
+    from app.recommender import kernels  # not before the folder of metrics has its name
+
     server.warn_if_root()
     server.mark_worker_dead(os.getpid())
-    process_memory.freeze_gc()
+    # Who compiled kernels would keep the first model for ever.
+    process_memory.freeze_gc(collect=kernels.compiled_here())
 
 
 def child_exit(_server: Any, worker: Any) -> None:

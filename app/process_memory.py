@@ -38,12 +38,15 @@ def pause_gc() -> Iterator[None]:
             gc.enable()
 
 
-def freeze_gc() -> None:
+def freeze_gc(*, collect: bool) -> None:
     """Before forking: what is there now is no garbage, and will not be looked at again.
 
     A collection writes to every object that it looks at, so that workers would each get their own
     copy of what they share. There is none before, either: of 300,000 objects a start leaves one in
-    a hundred, and looking for these takes a tenth of a second.
+    a hundred, and looking for these takes a tenth of a second; only with ``collect``, for a start
+    that leaves more.
     """
+    if collect:
+        gc.collect()
     gc.freeze()
     gc.enable()

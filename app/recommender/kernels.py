@@ -14,6 +14,8 @@ from app.recommender.array_types import Float64Array, FloatArray, Int64Array, In
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_dispatchers: list[Any] = []
+
 
 def jit_compiled(function: F) -> F:
     """Compile for numpy, and keep the machine code where numba finds a folder to write to.
@@ -23,11 +25,22 @@ def jit_compiled(function: F) -> F:
     try:
         made: Any = numba.njit(nogil=True, cache=True)(function)
     except RuntimeError:  # numba's word for: no such folder
-        return cast("F", numba.njit(nogil=True)(function))
+        made = numba.njit(nogil=True)(function)
+        _dispatchers.append(made)
+        return cast("F", made)
     if made is function:  # NUMBA_DISABLE_JIT is set
         return function
     _change_cache(made._cache)
+    _dispatchers.append(made)
     return cast("F", made)
+
+
+def compiled_here() -> bool:
+    """Whether this process compiled a kernel, which it did not find compiled.
+
+    That leaves garbage that holds on to all that the callers of the kernel had at hand.
+    """
+    return any(made.stats.cache_misses for made in _dispatchers)
 
 
 def _change_cache(cache: Any) -> None:

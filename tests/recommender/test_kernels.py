@@ -32,10 +32,10 @@ def test_the_nearest_come_first_and_of_equals_the_earlier_entry(
 LOADED = """
 import sys
 import numpy as np
-from app.recommender.kernels import solve_lower
+from app.recommender.kernels import compiled_here, solve_lower
 print(solve_lower(np.array([[2.0, 0.0], [1.0, 4.0]]), np.array([[2.0], [9.0]])).ravel().tolist())
-print("numba.np.linalg" in sys.modules)
-print(solve_lower(np.eye(1, dtype=np.float32), np.ones((1, 1), np.float32)).tolist())
+print("numba.np.linalg" in sys.modules, compiled_here())
+print(solve_lower(np.eye(1, dtype=np.float32), np.ones((1, 1), np.float32)).tolist(), compiled_here())
 """
 """The second call is for types of which there is no machine code yet."""
 
@@ -49,5 +49,5 @@ def test_machine_code_is_loaded_without_the_compiler_and_compiled_where_there_is
         subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
         for _ in range(2)
     )
-    assert first.split("\n") == ["[1.0, 2.0]", "True", "[[1.0]]", ""]
-    assert second.split("\n") == ["[1.0, 2.0]", "False", "[[1.0]]", ""]
+    assert first.split("\n") == ["[1.0, 2.0]", "True True", "[[1.0]] True", ""]
+    assert second.split("\n") == ["[1.0, 2.0]", "False False", "[[1.0]] False", ""]
