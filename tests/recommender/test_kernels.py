@@ -35,7 +35,8 @@ import numpy as np
 from app.recommender.kernels import compiled_here, solve_lower
 print(solve_lower(np.array([[2.0, 0.0], [1.0, 4.0]]), np.array([[2.0], [9.0]])).ravel().tolist())
 print("numba.np.linalg" in sys.modules, compiled_here())
-print(solve_lower(np.eye(1, dtype=np.float32), np.ones((1, 1), np.float32)).tolist(), compiled_here())
+single = solve_lower(np.eye(1, dtype=np.float32), np.ones((1, 1), np.float32))
+print(single.tolist(), compiled_here())
 """
 """The second call is for types of which there is no machine code yet."""
 
