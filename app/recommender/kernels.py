@@ -270,6 +270,15 @@ def solve_factorised(lower: Float64Array, upper: Float64Array, rhs: Float64Array
 
 
 @jit_compiled
+def _is_among(values: Int64Array, wanted: int) -> bool:
+    # What numpy would do for this is machine code that takes long to load.
+    for value in values:  # noqa: SIM110 -- numba compiles no generator
+        if value == wanted:
+            return True
+    return False
+
+
+@jit_compiled
 def franchise_beginning(
     order: Int64Array,
     prequel: Int64Array,
@@ -292,7 +301,7 @@ def franchise_beginning(
             lists = entry_count[at]
             for _ in order:  # prequels of a damaged catalogue may be a circle
                 before = prequel[at]
-                if before < 0 or not unseen[before] or not (order == before).any():
+                if before < 0 or not unseen[before] or not _is_among(order, before):
                     break
                 if entry_count[before] < min_prequel_share * lists:
                     break

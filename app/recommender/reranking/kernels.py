@@ -99,7 +99,7 @@ def contribution_features(
     for at in range(c):
         j = largest[at]
         out[at, 0], out[at, 1] = sums[0, at], sums[1, at]
-        out[at, 2], out[at, 3] = top[at, 0], top[at].sum()
+        out[at, 2], out[at, 3] = top[at, 0], top[at, 0] + top[at, 1] + top[at, 2]
         out[at, 4], out[at, 5], out[at, 6] = positive[at], negative[at], of_others[at]
         out[at, 7] = j >= 0 and group[j] == group[candidates[at]]
         out[at, 8] = residual[j] if j >= 0 else np.nan
