@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import chain, islice, takewhile
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from app.catalogue import LIST_SEPARATORS, Catalogue
 from app.title_search.abbreviations import abbreviate
 from app.title_search.kana import MIN_CONSONANTS, kana_consonants, latin_consonants
+from app.title_search.kept_tables import keep_tables
 from app.title_search.names import NameTable
 from app.title_search.normalize import drop_article, normalize_names
 from app.title_search.typos import TrigramIndex
@@ -25,7 +28,8 @@ ALIKE, CLOSE = 72.0, 88.0
 """How alike names must be, of 100: where nothing has what was typed, and beside what has it."""
 # A title known to ten times as many fans makes up for this much likeness.
 _POPULARITY_WEIGHT = 3.0
-_NO_NAMES = NameTable([])
+_NO_NAMES = NameTable.from_names([])
+_TABLES = ("titles", "synonyms", "abbreviations", "consonants")
 _TITLE_COLUMNS = ("title", "title_english", "title_native")
 
 
@@ -46,16 +50,17 @@ class TitleIndex:
         columns[1] = [e if e != r else None for r, e in zip(*columns[:2], strict=True)]
         texts = catalogue.column_values("synonyms", self._ids)
         synonyms = [text.split(LIST_SEPARATORS["synonyms"]) if text else () for text in texts]
-        names = iter(normalize_names(chain(*columns, *synonyms)))
-        by_anime = list(zip(*(list(islice(names, len(ids))) for _ in columns), strict=True))
-        self._titles = NameTable(by_anime)
-        others = [list(islice(names, len(written))) for written in synonyms]
-        self._synonyms = NameTable(others)
-        self._abbreviations = NameTable(map(abbreviate, by_anime[:ABBREVIATED_ANIME], others))
-        spoken = latin_consonants([name for names in by_anime[:SPOKEN_ANIME] for name in names[:2]])
-        pairs = zip(spoken[::2], spoken[1::2], strict=True)
-        self._consonants = NameTable(chain(*pair) for pair in pairs)
-        self._trigrams = [TrigramIndex(table) for table in (self._titles, self._synonyms)]
+        tables = keep_tables(
+            chain(*columns, texts), lambda: _make_tables(len(ids), columns, synonyms)
+        )
+        self._titles, self._synonyms, self._abbreviations, self._consonants = (
+            NameTable(tables[f"{name}_text"].tobytes(), tables[f"{name}_places"])
+            for name in _TABLES
+        )
+        self._trigrams = [
+            TrigramIndex(table, tables[f"{name}_rows"], tables[f"{name}_count"])
+            for name, table in zip(_TABLES, (self._titles, self._synonyms), strict=False)
+        ]
 
     def search(self, query: str, limit: int) -> list[int]:
         """Ids of the anime that are meant, the likeliest first.
@@ -125,3 +130,31 @@ class TitleIndex:
                 total = similarity + _POPULARITY_WEIGHT * self._popularity[place]
                 best[place] = max(total, best.get(place, 0.0))
         return sorted(best, key=lambda place: (-best[place], place))
+
+
+def _make_tables(
+    count: int, columns: Sequence[Sequence[str | None]], synonyms: Sequence[Sequence[str]]
+) -> dict[str, npt.NDArray[Any]]:
+    """Make what an index of ``count`` anime is made of: what a `NameTable` and its trigrams hold.
+
+    ``columns`` are their romanised, English and native titles.
+    """
+    names = iter(normalize_names(chain(*columns, *synonyms)))
+    by_anime = list(zip(*(list(islice(names, count)) for _ in columns), strict=True))
+    others = [list(islice(names, len(written))) for written in synonyms]
+    spoken = latin_consonants([name for names in by_anime[:SPOKEN_ANIME] for name in names[:2]])
+    pairs = zip(spoken[::2], spoken[1::2], strict=True)
+    found = (
+        by_anime,
+        others,
+        map(abbreviate, by_anime[:ABBREVIATED_ANIME], others),
+        (chain(*pair) for pair in pairs),
+    )
+    made: dict[str, npt.NDArray[Any]] = {}
+    for name, names_by_anime in zip(_TABLES, found, strict=True):
+        table = NameTable.from_names(names_by_anime)
+        made |= {f"{name}_text": table.text(), f"{name}_places": table.places}
+        if name in ("titles", "synonyms"):
+            rows, counts = TrigramIndex.count_trigrams(table)
+            made |= {f"{name}_rows": rows, f"{name}_count": counts}
+    return made

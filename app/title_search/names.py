@@ -29,7 +29,14 @@ class NameTable:
     as often.
     """
 
-    def __init__(self, names_by_anime: Iterable[Iterable[bytes]]) -> None:
+    def __init__(self, text: bytes, places: Int32Array) -> None:
+        self._text = text
+        self.places = places
+        self._starts = array("q", np.flatnonzero(self.text() == _LINE_FEED).tobytes())
+
+    @classmethod
+    def from_names(cls, names_by_anime: Iterable[Iterable[bytes]]) -> NameTable:
+        """Make a table of the names of each anime, each once."""
         places: list[int] = []
         names: list[bytes] = []
         for place, found in enumerate(names_by_anime):
@@ -37,12 +44,10 @@ class NameTable:
                 if name:
                     names.append(name)
                     places.append(place)
-        self.places: Int32Array = np.array(places, np.int32)
         # A blank before each word: what begins with a blank is found at beginnings of words only.
         text = b"\n " + b"\n ".join(names) if names else b""
         # "The" is left out of what has other words.
-        self._text = text.replace(b" the ", b" ") + b"\n"
-        self._starts = array("q", np.flatnonzero(self.text() == _LINE_FEED).tobytes())
+        return cls(text.replace(b" the ", b" ") + b"\n", np.array(places, np.int32))
 
     def __len__(self) -> int:
         return len(self.places)
