@@ -13,10 +13,11 @@ from http.server import ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import requests
 from gcp_storage_emulator.exceptions import NotFound
+from gcp_storage_emulator.handlers.objects import _checksums, _make_object_resource
 from gcp_storage_emulator.server import RequestHandler
 from gcp_storage_emulator.storage import Storage
 
@@ -32,6 +33,13 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that was killed does not read its answer: nothing to report."""
+
+
+class _Storage(Storage):
+    """Buckets in memory, of which no list is written down at each change."""
+
+    def _write_config_to_file(self) -> None:
+        """Nobody reads it."""
 
 
 class _Handler(RequestHandler):
@@ -121,7 +129,7 @@ class StorageEmulator:
     """Buckets in memory behind Cloud Storage's own HTTP interface."""
 
     def __init__(self) -> None:
-        self.storage = Storage(use_memory_fs=True)
+        self.storage = _Storage(use_memory_fs=True)
         self.gets: Counter[str] = Counter()
         self.ranges: dict[str, list[str | None]] = defaultdict(list)
         self.cuts: dict[str, int] = {}
@@ -148,23 +156,20 @@ class StorageEmulator:
         self._thread.join()
 
     def create_bucket(self, bucket: str) -> None:
-        self._send("POST", "/storage/v1/b", json={"name": bucket})
+        url = f"{self.url}/storage/v1/b"
+        self._session.post(url, json={"name": bucket}, timeout=SECONDS).raise_for_status()
 
     def put(self, bucket: str, name: str, content: bytes) -> None:
-        self._send(
-            "POST",
-            f"/upload/storage/v1/b/{bucket}/o",
-            params={"uploadType": "media", "name": name},
-            data=content,
-            headers={"Content-Type": "application/octet-stream"},
-        )
+        kind = "application/octet-stream"
+        made = _make_object_resource(self.url, bucket, name, kind, str(len(content)))
+        self.storage.create_file(bucket, name, content, _checksums(content, made))
 
     def put_directory(self, bucket: str, prefix: str, directory: Path) -> None:
         for file in directory.iterdir():
             self.put(bucket, f"{prefix}/{file.name}".lstrip("/"), file.read_bytes())
 
     def delete(self, bucket: str, name: str) -> None:
-        self._send("DELETE", f"/storage/v1/b/{bucket}/o/{quote(name, safe='')}")
+        self.storage.delete_file(bucket, name)
 
     def objects(self, bucket: str) -> dict[str, bytes]:
         """All objects of a bucket, by name."""
@@ -196,11 +201,6 @@ class StorageEmulator:
         """Wait until an object was asked for so many times."""
         with self._changed:
             assert self._changed.wait_for(lambda: self.gets[name] >= count, SECONDS), self.gets
-
-    def _send(self, method: str, path: str, **request: Any) -> None:
-        self._session.request(
-            method, self.url + path, timeout=SECONDS, **request
-        ).raise_for_status()
 
     def before_get(self, name: str, part: str | None) -> int | None:
         """Note a download; the status to refuse it with, if any."""
