@@ -9,8 +9,9 @@ the parameters of those anime,
 Its columns of the affinity are predicted in this way, its bias, and its factors of the Gaussian. D
 weighs the anime by their ratings for the latter two, so that a score is predicted best. Of the
 affinity only a share counts: facts tell what an anime is about, not how many will want it. Recent
-anime that few could list yet get a share of such columns, too. What an anime continues, or what
-continues it, adds to that (`model_build.train.item_facts.add_story_affinity`).
+anime that few could list yet get a share of such columns, too. What such an anime speaks for on a
+short list, its row, is predicted alike from the rows of the others. What an anime continues, or
+what continues it, adds to that (`model_build.train.item_facts.add_story_affinity`).
 
 What the features cannot explain stays as noise: leave-one-out residuals of the ridge regression,
 (T - X W)_i / (1 - H_ii), widen the stated uncertainty of the cold anime.
@@ -39,6 +40,8 @@ MIN_FEATURE_COUNT = 20
 """Rated anime that must have a feature for its weight to be fitted."""
 MAX_COLD_NEIGHBOURS = 200
 """Affinities that a cold anime has at most."""
+MAX_COLD_INPUTS = 30
+"""Anime that a cold one speaks for at most."""
 BLOCK_ITEMS = 512
 _MULTI_VALUE_COLUMNS = ("genres", "themes", "demographics", "studios")
 _CATEGORICAL_COLUMNS = ("type", "source")
@@ -193,6 +196,37 @@ def predict_cold_affinity(
         a weight, times how many lists have its item. (By their size alone it would be items that
         are on nobody's list.)
     """
+    completed = matrix + _predict_columns(regressor, matrix, weight, entry_count, n_neighbours)
+    completed.eliminate_zeros()
+    completed.sort_indices()
+    return completed
+
+
+def predict_cold_inputs(
+    regressor: ColdStartRegressor,
+    matrix: csr_array,
+    weight: Float64Array,
+    entry_count: Int64Array,
+    n_neighbours: int,
+) -> csr_array:
+    """Return what is to be added to the cold items' rows of an affinity, (n, n).
+
+    Parameters are those of `predict_cold_affinity`, of which this is the transpose. Of what an item
+    speaks for, what hardly anybody listed is found least, so that least is lost without it.
+    """
+    columns = matrix.T.tocsr()
+    rows = _predict_columns(regressor, columns, weight, entry_count, n_neighbours).T.tocsr()
+    rows.eliminate_zeros()
+    return rows
+
+
+def _predict_columns(
+    regressor: ColdStartRegressor,
+    matrix: csr_array,
+    weight: Float64Array,
+    entry_count: Int64Array,
+    n_neighbours: int,
+) -> csr_array:
     of_rows = (
         np.asarray(matrix[:, regressor.known] @ regressor.known_features) @ regressor.inverse_gram
     )
@@ -212,12 +246,9 @@ def predict_cold_affinity(
             (value.ravel("F"), regressor.known[best].ravel("F"), np.repeat(block, n_neighbours))
         )
     if not cells:
-        return matrix
+        return csr_array(matrix.shape, dtype=np.float32)
     value, row, column = (np.concatenate(parts) for parts in zip(*cells, strict=True))
-    completed = matrix + csr_array((value, (row, column)), shape=matrix.shape, dtype=np.float32)
-    completed.eliminate_zeros()
-    completed.sort_indices()
-    return completed
+    return csr_array((value, (row, column)), shape=matrix.shape, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +270,10 @@ def predict_cold_items(
     rating_count: Int64Array,
     entry_count: Int64Array,
     facts_weight: Float64Array,
+    input_weight: Float64Array,
     min_entries: int = MIN_ENTRIES,
     n_neighbours: int = MAX_COLD_NEIGHBOURS,
+    n_input_neighbours: int = MAX_COLD_INPUTS,
 ) -> FittedComponents:
     """Predict the parameters of the items at positions ``cold`` (k,) from their features.
 
@@ -251,6 +284,9 @@ def predict_cold_items(
     facts_weight
         (n_items,), how much of the affinities that its features lead to expect an item gets: cold
         ones, and others to which they are added.
+    input_weight
+        (n_items,), 0 where ``facts_weight`` is: how much of what its features lead to expect an
+        item speaks for on a short list.
     """
     rated = np.flatnonzero(rating_count >= MIN_CORE_RATINGS)
     listed = np.flatnonzero(entry_count >= min_entries)
@@ -262,6 +298,9 @@ def predict_cold_items(
         predict_cold_affinity(by_lists, matrix, weight, entry_count, n_neighbours)
         for matrix in (fitted.affinity, fitted.short_history_affinity)
     )
+    weight = input_weight[by_lists.cold]
+    matrix = fitted.short_history_affinity
+    short = short + predict_cold_inputs(by_lists, matrix, weight, entry_count, n_input_neighbours)
     fitted = replace(fitted, affinity=full, short_history_affinity=short)
     if not len(cold):
         return fitted

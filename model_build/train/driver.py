@@ -339,8 +339,10 @@ class _Training:
             rating_count=counts.ratings,
             entry_count=counts.entries,
             facts_weight=facts_weight,
+            input_weight=s.facts_input_weight * facts_weight,
             min_entries=self._min_entries,
             n_neighbours=s.fresh_neighbours,
+            n_input_neighbours=s.facts_input_neighbours,
         )
         recipients = is_cold | is_recent
         pairs = facts.story_pairs(counts.anime_ids)

@@ -77,6 +77,10 @@ class Hyperparameters(Config):
     recent_facts_shrinkage: NonNegativeFloat = Field(
         100.0, gt=0, description="on how many lists a recent anime gets half of that"
     )
+    facts_input_weight: NonNegativeFloat = Field(
+        3.0, description="on short lists, how many times that a recent anime speaks for its like"
+    )
+    facts_input_neighbours: PositiveInt = Field(30, description="anime that it speaks for so")
     story_weight: NonNegativeFloat = Field(
         1.6, description="how much a recent anime gets of what anime of one story give each other"
     )

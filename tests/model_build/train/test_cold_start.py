@@ -18,6 +18,7 @@ from model_build.train.cold_start import (
     predict_cold_affinity,
     predict_cold_biases,
     predict_cold_factors,
+    predict_cold_inputs,
 )
 from model_build.train.score_model import BIAS_REGULARISATION, GaussianFactorModel
 
@@ -103,6 +104,25 @@ def test_affinity_columns(
         np.testing.assert_allclose(few[kept, i], expected[kept, i], atol=1e-6)
         lost = lists * expected[:, i] ** 2
         assert lost[kept].min() >= np.delete(lost, kept).max() * (1 - 1e-6)
+
+
+def test_what_a_cold_item_speaks_for_is_predicted_as_what_speaks_for_it(
+    world: tuple[Float64Array, ColdStartRegressor],
+) -> None:
+    facts, learned = world
+    rng = np.random.default_rng(9)
+    dense = np.where(rng.random((N, N)) < 0.3, rng.normal(size=(N, N)), 0.0)
+    np.fill_diagonal(dense, 0.0)
+    matrix, lists, share = csr_array(dense.astype(np.float32)), np.full(N, 9), rng.random(NEW)
+    added = predict_cold_inputs(learned, matrix, share, lists, n_neighbours=N).toarray()
+    for j in range(N - NEW, N):
+        expected = [
+            share[j - N + NEW] * by_hand(facts[:-NEW, :6], dense[:-NEW, i], facts[j, :6])
+            for i in range(N - NEW)
+        ]
+        np.testing.assert_allclose(added[j, :-NEW], expected, atol=1e-6)
+    assert not added[:-NEW].any()
+    assert not predict_cold_inputs(learned, matrix, np.zeros(NEW), lists, n_neighbours=5).nnz
 
 
 def test_what_is_known_gets_affinities_of_its_facts_but_none_to_itself(
