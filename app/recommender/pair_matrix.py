@@ -175,7 +175,7 @@ def gather_nearest_pairs(
             held = min(found[t], kept)
             if found[t] > kept:
                 select_largest(met[t, : found[t]], kept)
-            best[row, :held] = met[t, :held]
+            _copy_first(met[t], best[row], held)
             size[order[row]] = held
     indptr = np.zeros(n + 1, np.int64)
     for i in range(n):
@@ -188,6 +188,13 @@ def gather_nearest_pairs(
             entry_index[begin + place] = np.int64(last - (entry & np.uint64(0xFFFFFFFF)))
             out_code[begin + place] = np.uint16(entry >> np.uint64(32))
     return indptr, entry_index, out_code
+
+
+@jit_compiled
+def _copy_first(values: UInt64Array, to: UInt64Array, count: int) -> None:
+    # One by one: a slice brings checks of its shape along, which take long to compile.
+    for at in range(count):
+        to[at] = values[at]
 
 
 @jit_compiled

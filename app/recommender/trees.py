@@ -326,7 +326,9 @@ def _tabulate_leaves(
             k += 1
         bit[at] = 1 << k
         for below in (left[at], right[at]):
-            player[below], share[below] = player[at], share[at]
+            for each in range(n_groups):  # a row at once takes seconds to compile
+                player[below, each], share[below, each] = player[at, each], share[at, each]
+            share[below, n_groups] = share[at, n_groups]
             count[below] = max(count[at], k)
             share[below, k] *= cover[below] / cover[at]
             if k > 0:
