@@ -364,7 +364,13 @@ def recommend(
 ) -> RecommendationResult:
     """Recommend anime for a list, or for who is folded in or estimated already."""
     options = options or RecommendOptions()
-    scores = score_items(model, user, options)
+    return recommend_scored(model, score_items(model, user, options), options)
+
+
+def recommend_scored(
+    model: Model, scores: ItemScores, options: RecommendOptions
+) -> RecommendationResult:
+    """Recommend the best of what was scored with the same options."""
     profile, collapsed = scores.profile, collapse_candidates(model, scores, options)
     chosen = top_items(scores.sort_key, collapsed.allowed, options.top_n, options.offset)
     explanations: list[tuple[Contribution, ...]] = [()] * len(chosen)

@@ -163,21 +163,26 @@ def _is_forest(trees: TreeEnsemble, n_features: int) -> bool:
         and (below > above).all()
         and (tree[below] == tree[above]).all()
         and (trees.cover > 0).all()
-        and _node_depths(trees.feature, trees.left, trees.right).max(initial=0) <= MAX_PATH
+        and _node_depths(trees.root, trees.feature, trees.left, trees.right).max(initial=0)
+        <= MAX_PATH
     )
 
 
-@jit_compiled
-def _node_depths(feature: Int16Array, left: Int32Array, right: Int32Array) -> Int64Array:
-    """How many splits each node is below its root, (m,)."""
+def _node_depths(
+    root: Int32Array, feature: Int16Array, left: Int32Array, right: Int32Array
+) -> Int64Array:
+    """How many splits each node is below its root, (m,), as far as one below `MAX_PATH`."""
     depth = np.zeros(len(feature), np.int64)
-    for at in range(len(feature)):  # parents first
-        if feature[at] >= 0:
-            depth[left[at]] = depth[right[at]] = depth[at] + 1
+    level = np.asarray(root)
+    for below in range(1, MAX_PATH + 2):
+        split = level[feature[level] >= 0]
+        level = np.concatenate([left[split], right[split]])
+        depth[level] = below
+        if not len(level):
+            break
     return depth
 
 
-@jit_compiled
 def _lay_out_walk(
     root: Int32Array,
     feature: Int16Array,
@@ -194,24 +199,18 @@ def _lay_out_walk(
     on at themselves, so that each tree may be walked in as many steps as it has ``levels`` (t,).
     """
     m = len(feature)
-    depth = _node_depths(feature, left, right)
-    place, levels = np.zeros(m, np.int64), np.zeros(len(root), np.int64)
+    split, leaf = np.flatnonzero(feature >= 0), np.flatnonzero(feature < 0)
+    # A root stands where it stood, and the two below the k-th split of a tree behind it.
+    tree = np.searchsorted(root, split, side="right") - 1
+    pair = root[tree] + 1 + 2 * (np.arange(len(split)) - np.searchsorted(split, root)[tree])
+    place = np.empty(m, np.int64)
+    place[root], place[left[split]], place[right[split]] = root, pair, pair + 1
     column, child = np.zeros(m, np.int32), np.zeros(m, np.int32)
     limit, value = np.full(m, np.inf), np.zeros(m)
-    free = 0
-    for t in range(len(root)):
-        place[root[t]] = free
-        free += 1
-        for at in range(root[t], root[t + 1] if t + 1 < len(root) else m):
-            levels[t] = max(levels[t], depth[at])
-            to = place[at]
-            if feature[at] < 0:
-                child[to], value[to] = to, threshold[at]
-                continue
-            place[left[at]], place[right[at]] = free, free + 1
-            column[to] = 2 * feature[at] + nan_left[at]
-            limit[to], child[to] = threshold[at], free
-            free += 2
+    column[place[split]] = 2 * feature[split].astype(np.int32) + nan_left[split]
+    limit[place[split]], child[place[split]] = threshold[split], pair
+    child[place[leaf]], value[place[leaf]] = place[leaf], threshold[leaf]
+    levels = np.maximum.reduceat(_node_depths(root, feature, left, right), root)
     return root.copy(), levels, column, limit, child, value
 
 

@@ -18,7 +18,7 @@ from app.recommender.recommend import (
     RecommendedItem,
     RecommendOptions,
     estimate_items,
-    recommend,
+    recommend_scored,
     score_items,
 )
 from app.recommender.user_list import UserList
@@ -80,7 +80,7 @@ def _try_options(model: Model, estimates: ItemEstimates, options: RecommendOptio
     by_engine = engine is not None and engine.predicted_score is not None
     if scores.knn_prediction is not None or by_engine:  # else those of the estimates
         numbers.append(scores.predicted_scores(model, np.arange(len(model))))
-    found = recommend(model, estimates, options)
+    found = recommend_scored(model, scores, options)
     shown = [number for item in found.recommendations for number in _numbers(item)]
     _check(model, options, *numbers, np.array(shown))
 
