@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
+from itertools import chain
 
 import numpy as np
 
@@ -32,14 +33,16 @@ a filter hides all others."""
 CHILDREN_SHARE = 2 / 3
 """Of the titles on a child's list, how many at least are rated G or PG."""
 UNKNOWN_LEVEL = -1
+_WORDS = re.compile(r"[a-z0-9]+")
 
 
 @lru_cache(4096)
 def slugify(name: str) -> str:
     """Write ``slice-of-life`` for ``Slice of Life``."""
-    plain = unicodedata.normalize("NFKD", name) if not name.isascii() else name
-    letters = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    return "-".join(re.findall(r"[a-z0-9]+", letters.casefold()))
+    if not name.isascii():
+        plain = unicodedata.normalize("NFKD", name)
+        name = "".join(letter for letter in plain if not unicodedata.combining(letter))
+    return "-".join(_WORDS.findall(name.casefold()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,34 +64,44 @@ class Facet:
 
     @classmethod
     def from_columns(
-        cls, columns: Mapping[str, Sequence[Iterable[str]]], entry_count: Int64Array
+        cls, columns: Mapping[str, Sequence[Sequence[str]]], entry_count: Int64Array
     ) -> Facet:
         """Index the words of n anime; ``entry_count`` (n,) are the lists that each is on."""
-        positions: dict[str, list[int]] = {}
+        n = len(entry_count)
         names: dict[str, str] = {}
         groups: dict[str, str] = {}
+        number: dict[str, int] = {}  # of a word, by slug
+        pairs = [np.empty(0, np.int64)]  # of a number and an anime, as one number
         for group, column in columns.items():
-            places: dict[str, list[int]] = {}
-            for at, words in enumerate(column):
-                for word in words:
-                    places.setdefault(word, []).append(at)
-            for word, found in places.items():
-                if slug := slugify(word):
-                    names.setdefault(slug, word)
-                    groups.setdefault(slug, group)
-                    positions.setdefault(slug, []).extend(found)
-        known = np.zeros(len(entry_count), bool)
-        known[[at for each in positions.values() for at in each]] = True
-        slugs = sorted(names, key=lambda slug: (-len(positions[slug]), slug))
-        anime = [np.unique(np.array(positions[slug], np.int32)) for slug in slugs]
+            words = list(chain.from_iterable(column))
+            of_word: dict[str, int] = {}
+            for word in dict.fromkeys(words):
+                slug = slugify(word)
+                names.setdefault(slug, word)
+                groups.setdefault(slug, group)
+                of_word[word] = number.setdefault(slug, len(number))
+            numbers = np.fromiter(map(of_word.__getitem__, words), np.int64, len(words))
+            lengths = np.fromiter(map(len, column), np.int64, n)
+            pairs.append(numbers * n + np.repeat(np.arange(n), lengths))
+        found = np.sort(np.concatenate(pairs))
+        count = np.bincount(found // max(1, n), minlength=len(number)).tolist()
+        nameless = number.pop("", -1)
+        # An anime that has a word twice has it once.
+        found = found[np.diff(found, prepend=-1) > 0]
+        anime = (found % max(1, n)).astype(np.int32)
+        ends = np.searchsorted(found, n * np.arange(len(count) + 1))
+        slugs = sorted(number, key=lambda slug: (-count[number[slug]], slug))
+        parts = [anime[ends[at] : ends[at + 1]] for at in map(number.__getitem__, slugs)]
+        known = np.zeros(n, bool)
+        known[anime[found // max(1, n) != nameless]] = True
         return cls(
             names={slug: names[slug] for slug in slugs},
             groups={slug: groups[slug] for slug in slugs},
-            indptr=np.cumsum([0, *map(len, anime)], dtype=np.int32),
-            indices=np.concatenate(anime) if anime else np.empty(0, np.int32),
+            indptr=np.cumsum([0, *map(len, parts)], dtype=np.int32),
+            indices=np.concatenate(parts) if parts else np.empty(0, np.int32),
             row={slug: at for at, slug in enumerate(slugs)},
-            item_count=len(entry_count),
-            is_offered=bool(anime) and _share(known, entry_count) >= MIN_KNOWN_SHARE,
+            item_count=n,
+            is_offered=bool(slugs) and _share(known, entry_count) >= MIN_KNOWN_SHARE,
         )
 
     def positions(self, slug: str) -> Int32Array:
@@ -119,11 +132,10 @@ class Facet:
 def adult_mask(catalogue: Catalogue, ids: Sequence[int]) -> BoolArray:
     """Whether each anime is for adults only, (len(ids),)."""
     flags, genres = catalogue.column_values("adult", ids), catalogue.column_values("genres", ids)
+    # Few lists of genres are different.
+    of_genres = {names: not ADULT_GENRES.isdisjoint(names.split(";")) for names in set(genres)}
     rows = zip(flags, genres, strict=True)
-    return np.array(
-        [bool(f) or not ADULT_GENRES.isdisjoint((names or "").split(";")) for f, names in rows],
-        bool,
-    )
+    return np.array([bool(flag) or of_genres[names] for flag, names in rows], bool)
 
 
 class ItemFacets:
@@ -146,7 +158,7 @@ class ItemFacets:
     def genre(self) -> Facet:
         """Genres, themes and demographics."""
         return Facet.from_columns(
-            {name: self._words(name) for name in GENRE_COLUMNS}, self._entry_count
+            {name: self._words(name, {}) for name in GENRE_COLUMNS}, self._entry_count
         )
 
     @cached_property
@@ -210,17 +222,16 @@ class ItemFacets:
         return bool(np.mean(level <= CHILDREN.level) >= CHILDREN_SHARE)
 
     def _facet(self, column: str, names: Mapping[str, str] | None = None) -> Facet:
-        words = self._words(column)
-        if names:
-            words = [tuple(names.get(word, word) for word in each) for each in words]
-        return Facet.from_columns({column: words}, self._entry_count)
+        return Facet.from_columns({column: self._words(column, names or {})}, self._entry_count)
 
-    def _words(self, column: str) -> list[tuple[str, ...]]:
+    def _words(self, column: str, names: Mapping[str, str]) -> list[tuple[str, ...]]:
         separator = LIST_SEPARATORS.get(column)
-        return [
-            () if not text else tuple(text.split(separator)) if separator else (text,)
-            for text in self._catalogue.column_values(column, self._ids)
-        ]
+        texts = self._catalogue.column_values(column, self._ids)
+        words: dict[str | None, tuple[str, ...]] = {}  # many anime have the same text
+        for text in set(texts):
+            parts = (text.split(separator) if separator else [text]) if text else []
+            words[text] = tuple(names.get(word, word) for word in parts)
+        return [words[text] for text in texts]
 
 
 def _share(known: BoolArray, entry_count: Int64Array) -> float:
