@@ -43,7 +43,7 @@ MAX_COLD_NEIGHBOURS = 200
 MAX_COLD_INPUTS = 30
 """Anime that a cold one speaks for at most."""
 BLOCK_ITEMS = 512
-_MULTI_VALUE_COLUMNS = ("genres", "themes", "demographics", "studios")
+_MULTI_VALUE_COLUMNS = ("genres", "themes", "demographics", "studios", "tags")
 _CATEGORICAL_COLUMNS = ("type", "source")
 
 

@@ -184,13 +184,14 @@ def test_facts_are_told_apart() -> None:
             "genres": ["Drama;Comedy", "Comedy", ""],
             "year": [2021, 2024, None],
             "episodes": [12, 8, 0],
+            "tags": ["Mecha;War", "Mecha", None],
         }
     )
     facts = encode_item_features(catalogue, np.array([1, 2, 3, 4], np.int32))
     one, two, three, four = facts.astype(int).tolist()
-    assert (sum(one), sum(two), sum(four)) == (5, 1, 1)
-    # The third also has a genre that the first has not; type, lustrum and length are the same.
-    assert sum(a != b for a, b in zip(one, three, strict=True)) == 1
+    assert (sum(one), sum(two), sum(four)) == (6, 1, 1)
+    # The third also has a genre and a tag that the first has not; the rest is the same.
+    assert sum(a != b for a, b in zip(one, three, strict=True)) == 2
 
 
 def test_what_is_new() -> None:
