@@ -37,6 +37,7 @@ def code_digest(module: str, root: Path = PROJECT_ROOT) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+@cache
 def _module_file(module: str, root: Path) -> Path | None:
     """Where a module of ours is; None for others, and for what is no module."""
     if module.partition(".")[0] not in PROJECT_PACKAGES:
