@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from app.recommender.array_types import Float64Array, Int64Array
@@ -72,6 +71,8 @@ def user_centre_arrays(
 
 def _cluster(vectors: Float64Array, seed: int) -> Int64Array:
     """Return the cluster of each user, (users,), numbered from 0."""
+    from sklearn.cluster import KMeans  # late: it takes a second to import
+
     n_clusters = min(MAX_CENTRES, max(1, len(vectors) // USERS_A_CENTRE))
     with threadpool_limits(1):  # sums in one order: the same centres on every machine
         found = KMeans(n_clusters, n_init=3, random_state=seed).fit(vectors)

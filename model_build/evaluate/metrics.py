@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
-from sklearn import metrics as sklearn_metrics
 
 from app.recommender.array_types import BoolArray, Float64Array, Int64Array
 from model_build.evaluate.ranking import (
@@ -103,17 +102,22 @@ def roc_auc(scores: Float64Array, truth: BoolArray) -> float:
     >>> roc_auc(np.array([3.0, 1.0, 2.0, 2.0]), np.array([False, False, True, False]))
     0.5
     """
+    # Imported late, here as elsewhere: it takes a second, which most commands need not take.
+    from sklearn.metrics import roc_auc_score
+
     if truth.all() or not truth.any():
         return float("nan")
-    return float(sklearn_metrics.roc_auc_score(truth, scores))
+    return float(roc_auc_score(truth, scores))
 
 
 def mean_log_loss(probability: Float64Array, truth: BoolArray) -> float:
     """Mean of -log of the probability (n,), at least 1e-6, of what happened; NaN for none."""
+    from sklearn.metrics import log_loss
+
     if not len(truth):
         return float("nan")
     clipped = np.clip(probability, MIN_PROBABILITY, 1.0 - MIN_PROBABILITY)
-    return float(sklearn_metrics.log_loss(truth, clipped, labels=[False, True]))
+    return float(log_loss(truth, clipped, labels=[False, True]))
 
 
 def classification_metrics(predicted: BoolArray, truth: BoolArray) -> tuple[float, float, float]:

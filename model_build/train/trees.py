@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import ndcg_score
 
 from app.recommender.array_types import BoolArray, Float32Array, Float64Array
 from app.recommender.rank import candidate_mask, top_items
@@ -191,6 +190,8 @@ def _choose_popularity_weight(
 
     Candidates come by falling affinity, so that NDCG@10 by affinity is that of their order.
     """
+    from sklearn.metrics import ndcg_score  # late: it takes a second to import
+
     measured = {}
     scored = [
         (trees.predict(features.astype(np.float64)), features[:, LOG_LISTS], relevant)
