@@ -101,7 +101,9 @@ class ServingParameters(BaseModel):
     one taste, by on how many lists its titles are (``short_history_popularity_shrinkage``), and how
     a user likes a word or a type, by scores (``word_shrinkage``, ``type_shrinkage``; the trees
     learnt with these). What the users most alike prefer counts up to ``preference_limit`` times,
-    its shares raised by ``preference_damping``.
+    its shares raised by ``preference_damping``. Of what is like an anime by affinity, what is well
+    known goes down by the power ``similar_items_popularity`` of 1 + n / ``similar_items_shrinkage``
+    for n lists.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -153,6 +155,7 @@ class ServingParameters(BaseModel):
     known_to_nobody_quantile: Annotated[float, _chosen(0, 1)] = 0.25
     user_similarity_shrinkage: Annotated[float, _chosen(1, 10_000)]
     similar_items_shrinkage: Annotated[float, _chosen(0, 10_000)] = 20.0
+    similar_items_popularity: Annotated[float, _chosen(0, 2)] = 0.0
     word_shrinkage: Annotated[float, _chosen(0.1, 1000)] = 5.0
     type_shrinkage: Annotated[float, _chosen(0.1, 1000)] = 5.0
     preference_limit: Annotated[float, _chosen(1, 100)] = 2.0

@@ -4,6 +4,9 @@ An engine gives an anime that few users scored a vector all the same, one that m
 So the cosine with an anime is shrunk by what it is known from, n / (n + s) with the model's
 ``similar_items_shrinkage``: of two as near, the better known is the more alike, and what three
 users scored is like nothing.
+
+The affinity to what is well known is large whatever was picked. So it is divided by a power of how
+many lists that is on, ``similar_items_popularity``.
 """
 
 from __future__ import annotations
@@ -55,7 +58,10 @@ def similarity_weights(model: Model, source: str, position: int) -> Float64Array
     if source == "affinity":
         weight, affinity = np.zeros(len(model)), model.affinity_matrix
         row = slice(affinity.indptr[position], affinity.indptr[position + 1])
-        weight[affinity.indices[row]] = affinity.data[row] * affinity.scale
+        others, own = affinity.indices[row], model.parameters
+        known_from = model.entry_count[others] / max(own.similar_items_shrinkage, 1.0)
+        held_back = (1.0 + known_from) ** own.similar_items_popularity
+        weight[others] = affinity.data[row] * affinity.scale / held_back
         return weight
     return _embedding_similarity(model, source, position)
 

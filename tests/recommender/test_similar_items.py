@@ -44,14 +44,20 @@ def test_an_anime_that_hardly_anybody_listed_is_like_nothing(model: Model) -> No
     assert [at for at, _ in found].index(nearest) > len(found) // 2
 
 
-@pytest.mark.parametrize("source", ["similarity", "affinity"])
-def test_by_the_matrices_that_every_model_has(model: Model, source: str) -> None:
+@pytest.mark.parametrize(
+    ("source", "power"), [("similarity", 0.3), ("affinity", 0), ("affinity", 0.3)]
+)
+def test_by_the_matrices_that_every_model_has(model: Model, source: str, power: float) -> None:
+    """Of the affinity, what is well known goes down by a power of its lists."""
+    changes = {"similar_items_popularity": power}
+    model = model.with_parameters(model.parameters.model_copy(update=changes))
     if source == "similarity":
         weight = dense_similarity(model)[:, ANIME]
     else:
         matrix, weight = model.affinity_matrix, np.zeros(len(model))
         for at in range(matrix.indptr[ANIME], matrix.indptr[ANIME + 1]):
             weight[matrix.indices[at]] = matrix.data[at] * matrix.scale
+        weight /= (1.0 + model.entry_count / 20.0) ** power
     found = similar_items(model, source, ANIME, count=7)
     assert [at for at, _ in found] == best(weight, 7)
     assert [value for _, value in found] == pytest.approx([weight[at] for at, _ in found])

@@ -311,6 +311,24 @@ def test_nothing_continues_what_was_disliked(client: FlaskClient) -> None:
     assert response.json["recommendations"] == []
 
 
+OURAN, IPPO = 853, 263
+
+
+def test_what_its_fans_also_pick_is_not_what_everybody_has_seen(client: FlaskClient) -> None:
+    for anime, kind, least in ((OURAN, "Romance", 7), (IPPO, "Sports", 5)):
+        response = client.get(f"/api/v1/anime/{anime}/similar?top=14")
+        assert response.json is not None
+        own = catalogue().get_anime(anime).franchise_id
+        found = [
+            other
+            for other in facts(response.json["affinity"])
+            if other.franchise_id is None or other.franchise_id != own
+        ]
+        assert DEATH_NOTE not in {other.anime_id for other in found[:5]}
+        fits = sum(kind in other.genres for other in found)
+        assert fits >= least, [other.title for other in found]
+
+
 @pytest.mark.parametrize("name", TASTES)
 def test_scores_are_predicted_for_what_a_fan_might_pick(client: FlaskClient, name: str) -> None:
     """By predicted score, recap specials of nobody's interest came first."""

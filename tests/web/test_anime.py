@@ -69,7 +69,10 @@ def test_what_is_like_it_comes_from_the_matrices(client: FlaskClient, held: Libr
         for source in range(60):
             row = slice(matrix.indptr[source], matrix.indptr[source + 1])
             dense[source, matrix.indices[row]] = matrix.data[row] * matrix.scale
-        weights = dense[:, at] if column else dense[at]
+        own = held.model.parameters
+        lists = held.model.entry_count / own.similar_items_shrinkage
+        less_known = dense[at] / (1.0 + lists) ** own.similar_items_popularity
+        weights = dense[:, at] if column else less_known
         wanted = {
             int(held.model.anime_id[n]): weights[n]
             for n in range(60)

@@ -17,7 +17,7 @@ from app.web.services.library import Library
 
 USUAL_GENRES = 3
 """The genres that a list has most of are what its fan usually watches."""
-LIKE_DEPTH = 150
+LIKE_DEPTH = 40
 """How many anime are like a title: those for which it speaks most."""
 
 
