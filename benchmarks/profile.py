@@ -3,13 +3,14 @@
 In milliseconds of processor time of one thread, without network and server: on the left the parts
 of the code by themselves, which add up; on the right the functions that take longest with all that
 they call. Totals are measured without the profiler, and its shares scaled to them; it makes many
-small calls look slower than they are.
+small calls look slower than they are. Before a start stands what a whole server takes.
 """
 
 from __future__ import annotations
 
 import argparse
 import cProfile
+import gc
 import json
 import os
 import pstats
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.arguments import positive_int
+from benchmarks.run_server import ServerNotReadyError, run_server
 
 if TYPE_CHECKING:
     from app.web.services.library import Library
@@ -39,6 +42,7 @@ WARM_UP = 5
 ROWS = 12
 _PASSED_ON = 0.98
 """A function that calls another for this share of its time does nothing else."""
+SERVER = "A server of two workers"
 KINDS = {
     "start": "A start",
     "post": f"A POST of {LIST_LENGTH} titles",
@@ -73,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     wanted = options.what or KINDS
     if "start" in wanted:
+        _print_server()
         _print(KINDS["start"], _profile_start(), options.rows)
     for what, ask in _requests().items() if {*wanted} - {"start"} else ():
         if what in wanted:
@@ -81,12 +86,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _start(profile: Path) -> None:
     """Start as a server's process does, in a process that has imported nothing yet."""
+    gc.disable()  # as app.gunicorn_conf does
     profiler = cProfile.Profile()
     profiler.enable()
+    import gunicorn.app.wsgiapp  # noqa: F401
+
     import app.wsgi  # noqa: F401
 
     profiler.disable()
     profiler.dump_stats(profile)
+
+
+def _print_server() -> None:
+    """Start a server of two workers, ask it once, and say how long that took."""
+    body = json.dumps({"list": [{"anime_id": 1, "score": 9}]}).encode()
+    try:
+        with run_server(workers=2) as served:
+            start = time.perf_counter()
+            address = f"{served.url}/api/v1/recommendations"
+            headers = {"Content-Type": "application/json"}
+            with urllib.request.urlopen(urllib.request.Request(address, body, headers)) as reply:
+                reply.read()
+            answered = served.ready_s + time.perf_counter() - start
+            largest = max(worker.resident for worker in served.worker_memory())
+    except ServerNotReadyError as error:
+        sys.exit(f"scripts/profile: the server did not become ready\n{error}")
+    print(
+        f"{SERVER}: ready {served.ready_s:.2f} s after the command, a POST answered after "
+        f"{answered:.2f} s; a worker is resident with {largest:.0f} MB\n"
+    )
 
 
 def _profile_start() -> Profile:
@@ -99,7 +127,8 @@ def _profile_start() -> Profile:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "start"
         run("-m", "benchmarks.profile", "--start", str(file))
-        seconds = run("-c", "import app.wsgi")  # after it, with what is compiled once and kept
+        code = "import gc; gc.disable(); import gunicorn.app.wsgiapp, app.wsgi"
+        seconds = run("-c", code)  # after it, with what is compiled once and kept
         return _read(pstats.Stats(str(file)), 1e3 * seconds)
 
 

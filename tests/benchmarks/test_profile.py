@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from benchmarks.profile import KINDS, main
+from benchmarks.profile import KINDS, SERVER, main
 
 
 def test_it_shows_a_start_and_each_kind_of_answer(
@@ -15,7 +16,12 @@ def test_it_shows_a_start_and_each_kind_of_answer(
     for name, value in (("OPENBLAS_NUM_THREADS", "1"), ("HAKKEN_MODEL", str(tiny_model))):
         monkeypatch.setenv(name, value)  # and taken back afterwards
     main(["--model", str(tiny_model), "--repeats", "2", "--rows", "6"])
-    tables = capsys.readouterr().out.strip().split("\n\n")
+    server, *tables = capsys.readouterr().out.strip().split("\n\n")
+    assert re.fullmatch(
+        SERVER + r": ready [0-9.]+ s after the command, a POST answered after [0-9.]+ s; "
+        r"a worker is resident with [0-9]+ MB",
+        server,
+    )
     assert [table.partition(":")[0] for table in tables] == list(KINDS.values())
     for table in tables:
         head, _, *rows = table.splitlines()
