@@ -34,9 +34,10 @@ COPY static static
 COPY bundled_model bundled_model
 # Code compiled for any processor of this kind: what is compiled here serves wherever the image runs.
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 NUMBA_CPU_NAME=generic NUMBA_CACHE_DIR=/hakken/compiled
-RUN mkdir compiled && chown hakken compiled
+# Not as the user that serves, who may not write beside the code: Python's own compiled modules, templates
+# and the index of titles are kept there.
+RUN mkdir compiled && python -c "import app; app.create_app()" && chown -R hakken compiled
 USER hakken
-RUN python -c "import app; app.create_app()"
 EXPOSE 8000
 # bash asks by itself: a Python every 30 s would cost more than the visitors of a small host.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s CMD ["bash", "-c", \
