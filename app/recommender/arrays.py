@@ -153,6 +153,8 @@ class ArtifactReader:
         """Raise ArtifactError for values that are not finite, or absurd."""
         if array.dtype.kind != "f" or not array.size:
             return
+        if array.dtype == np.float16:
+            array = array.astype(np.float32)  # processors compare these, in a tenth of the time
         # NaN is neither below nor above; the ends of an array without copies of it.
         if not -largest <= float(array.min()) <= float(array.max()) <= largest:
             raise ArtifactError(
