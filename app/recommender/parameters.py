@@ -72,7 +72,8 @@ class ServingParameters(BaseModel):
     ``recent_share_shrinkage`` entries longer, none of them recent.
 
     Second stage (`app.recommender.reranking`): lists of fewer than ``rerank_min_entries`` entries
-    go without its trees, as they say too little, unless they are partial; why it moved an anime is
+    go without its trees, as they say too little, unless they are partial; what has less than the
+    share ``min_candidate_share`` of the largest affinity stays behind; why it moved an anime is
     told from ``moved_points`` percent on. The odds of recent anime are multiplied by 1 +
     ``recent_share_odds`` times the share that these are to have. Of short lists of one taste, what
     is well known goes down by ``short_history_popularity`` times the logarithm of its members: not
@@ -132,6 +133,7 @@ class ServingParameters(BaseModel):
     recent_depth: Annotated[int, _chosen(1, 1000)] = 20
 
     rerank_min_entries: Annotated[int, _chosen(0, 1000)] = 10
+    min_candidate_share: Annotated[float, _chosen(0, 1)] = 0.0
     recent_share_odds: Annotated[float, _chosen(0, 1000)] = 0.0
     short_history_popularity: Annotated[float, _chosen(0, 2)] = 0.0
     short_history_popularity_shrinkage: Annotated[float, _chosen(0, 1_000_000)] = 0.0

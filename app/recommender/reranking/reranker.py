@@ -89,6 +89,9 @@ def rerank(
         odds = 1.0 + own.recent_share_odds * wanted_recent_share(model, profile)
         recency_term += (1.0 - focus) * np.log(odds) * model.is_recent[candidates]
     score = focus * by_affinity + (1.0 - focus) * by_trees + popularity_term + recency_term
+    # What is much further from the list than the best stays behind, however few there are.
+    value = affinity.value[candidates]
+    score[value < own.min_candidate_share * value.max(initial=0.0)] = -np.inf
     # Candidates come by falling affinity, so of equal scores the one with the higher stays first.
     order = np.argsort(-score, kind="stable")
     value = affinity.value / affinity.lift

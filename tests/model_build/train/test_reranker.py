@@ -235,6 +235,29 @@ def test_of_a_few_titles_of_one_taste_the_best_known_go_down(
         assert (found[at] is not None) == (is_better_known == (moved[at] < 0))
 
 
+def test_what_is_much_further_from_the_list_than_the_best_stays_behind(
+    model: Model, ratings: Ratings
+) -> None:
+    share = {"min_candidate_share": 0.3}
+    held = model.with_parameters(model.parameters.model_copy(update=share))
+    kept_back = 0
+    for user in range(5):
+        listed = list_of_user(ratings, user)
+        free, scores = (score_items(each, listed, RecommendOptions()) for each in (model, held))
+        assert free.reranking is not None
+        assert scores.reranking is not None
+        candidates = scores.reranking.candidates
+        affinity = scores.affinity.value[candidates]
+        is_far = affinity < 0.3 * affinity.max()
+        assert 0 < is_far.sum() < len(candidates)
+        place = np.argsort(np.argsort(-scores.reranking.value[candidates], kind="stable"))
+        assert place[is_far].tolist() == list(range(int((~is_far).sum()), len(candidates)))
+        kept_back += (free.reranking.value[candidates] > scores.reranking.value[candidates]).sum()
+        near = free.reranking.score[~is_far]
+        assert np.array_equal(scores.reranking.score[~is_far], near)
+    assert kept_back
+
+
 @pytest.mark.parametrize("entries", [3, 300])
 def test_reasons_and_what_was_moved_add_up_to_what_is_sorted_by(
     model: Model, ratings: Ratings, entries: int
