@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,7 +16,7 @@ from demo.data import DemoEntry
 from demo.fake_upstream import FakeUpstream
 from tests.redis_server import running_redis
 from tests.web.fans import SCORED
-from tests.web.server import running_hakken
+from tests.web.server import at, running_hakken, wait_until
 
 
 @pytest.mark.parametrize("shared", ["files", "redis"])
@@ -62,11 +63,28 @@ def test_workers_fetch_once_and_count_together(
             assert not (tmp_path / "cache" / "lists.sqlite").exists()
 
 
-def test_workers_share_what_was_opened_before_they_were_forked(tiny_model: Path) -> None:
-    with running_hakken({"HAKKEN_MODEL": str(tiny_model)}) as server:
-        for _ in range(300):
+COLLECTING = """
+import gc, os, pathlib, signal
+def collect(*_):
+    gc.collect()
+    pathlib.Path(os.environ["COLLECTED"], str(os.getpid())).touch()
+signal.signal(signal.SIGVTALRM, collect)
+"""
+"""What Python imports at its start, and workers have from their master."""
+
+
+def test_workers_share_what_was_opened_before_they_were_forked(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(COLLECTING)
+    environment = {**at(tiny_model, tmp_path / "cache"), "COLLECTED": str(tmp_path)}
+    with running_hakken(environment | {"PYTHONPATH": str(tmp_path)}) as server:
+        for _ in range(8):
             assert requests.get(f"{server.url}/example", timeout=30).status_code == 200
+        server.wait_for("Booting worker", times=2)
         for worker in server.workers():
+            worker.send_signal(signal.SIGVTALRM)
+            wait_until((tmp_path / str(worker.pid)).exists, bool)
             memory = worker.memory_full_info()
-            # With garbage collections over everything it would be most of what is not libraries.
+            # A collection over everything would make it most of what is not libraries.
             assert memory.uss < memory.rss / 3
