@@ -27,6 +27,7 @@ from model_build.train.sufficient_statistics import EntriesOfUsers
 from tests.model_build.worlds import random_frame
 
 FANS, ANIME = 640, 60
+ABLATIONS = [FeatureGroup.SCORE, FeatureGroup.USER]
 SETTINGS = Hyperparameters(taste_factors=4, affinity_neighbours=40, newcomer_neighbours=40)
 
 
@@ -65,6 +66,13 @@ def trained(ratings: Ratings) -> TrainedModel:
 
 
 @pytest.fixture(scope="module")
+def again(ratings: Ratings) -> TrainedModel:
+    """The same by one thread, and stages that look at nothing of a group."""
+    facts = facts_of(ratings)
+    return train_model(ratings, SETTINGS, facts=facts, threads=1, ablations=ABLATIONS)
+
+
+@pytest.fixture(scope="module")
 def model(trained: TrainedModel) -> Model:
     return for_any_list(trained.in_memory_model())
 
@@ -82,9 +90,8 @@ def list_of_user(ratings: Ratings, user: int) -> UserList:
 
 
 def test_the_same_lists_give_the_same_bits_whatever_the_threads(
-    ratings: Ratings, trained: TrainedModel
+    again: TrainedModel, trained: TrainedModel
 ) -> None:
-    again = train_model(ratings, SETTINGS, facts=facts_of(ratings), threads=1)
     assert again.hyperparameters == trained.hyperparameters
     assert again.match_curves == trained.match_curves
     for name, array in trained.arrays.items():
@@ -92,14 +99,12 @@ def test_the_same_lists_give_the_same_bits_whatever_the_threads(
             assert np.array_equal(again.arrays[name], array), name
 
 
-def test_an_ablation_looks_at_nothing_of_its_group(ratings: Ratings) -> None:
-    groups = [FeatureGroup.SCORE, FeatureGroup.USER]
-    found = train_model(ratings, SETTINGS, facts=facts_of(ratings), threads=2, ablations=groups)
-    whole = found.in_memory_model().rerank_trees
+def test_an_ablation_looks_at_nothing_of_its_group(again: TrainedModel) -> None:
+    whole = again.in_memory_model().rerank_trees
     assert whole is not None
-    assert found.ablations.keys() == set(groups)
+    assert again.ablations.keys() == set(ABLATIONS)
     group_of = np.array(list(FEATURES.values()))
-    for group, stage in found.ablations.items():
+    for group, stage in again.ablations.items():
         for trees, looks in ((whole, True), (stage.trees, False)):
             used = group_of[trees.feature[trees.feature >= 0]]
             assert (group in used) is looks
