@@ -13,6 +13,7 @@ from app.recommender.engines.als import InteractionStrengths
 from demo.fake_upstream import FakeUpstream
 from model_build.cli import main
 from model_build.engines.base import FittedEngine, add_engine
+from tests.shared_folders import made_once
 from tests.storage_emulator import StorageEmulator
 from tests.tiny_model import tiny_ratings, write_tiny_model
 
@@ -25,18 +26,20 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory of a small model with a catalogue (`tests.tiny_model`)."""
-    return write_tiny_model(tmp_path_factory.mktemp("tiny"))
+    return made_once(tmp_path_factory, "tiny", write_tiny_model) / "model"
 
 
 @pytest.fixture(scope="session")
 def crowded_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model with ALS, and the fans that it was fitted to."""
-    folder = tmp_path_factory.mktemp("crowd")
-    tiny_ratings().write_parquet(folder / "ratings.parquet")
-    told = ("engine", "als", "--model", tiny_model, "--ratings", folder / "ratings.parquet")
-    chosen = ("--out", folder / "model", "--factors", "6", "--iterations", "5", "--with-fans")
-    assert main(list(map(str, (*told, *chosen)))) == 0
-    return folder / "model"
+
+    def make(folder: Path) -> None:
+        tiny_ratings().write_parquet(folder / "ratings.parquet")
+        told = ("engine", "als", "--model", tiny_model, "--ratings", folder / "ratings.parquet")
+        chosen = ("--out", folder / "model", "--factors", "6", "--iterations", "5", "--with-fans")
+        assert main(list(map(str, (*told, *chosen)))) == 0
+
+    return made_once(tmp_path_factory, "crowd", make) / "model"
 
 
 @pytest.fixture(scope="session")

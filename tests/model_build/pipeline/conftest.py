@@ -7,14 +7,17 @@ import pytest
 
 from model_build.cli import main
 from tests.model_build.pipeline.shop import Shop, make_shop
+from tests.shared_folders import made_once
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """A build that is finished; tests copy it."""
-    shop = make_shop(tmp_path_factory.mktemp("shop") / "built")
-    assert main(shop.command()) == 0
-    return shop
+
+    def make(folder: Path) -> None:
+        assert main(make_shop(folder).command()) == 0
+
+    return Shop(made_once(tmp_path_factory, "shop", make))
 
 
 @pytest.fixture
