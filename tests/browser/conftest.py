@@ -70,7 +70,7 @@ def server(
         "HAKKEN_ANILIST_URL": sites.base_url("anilist"),
         "HAKKEN_KITSU_URL": sites.base_url("kitsu"),
         "HAKKEN_MAL_WEB": "0",
-        "HAKKEN_LIST_DEADLINE": "30",
+        "HAKKEN_LIST_DEADLINE": "60",
         "HAKKEN_LIMITS": "0",
     }
     with running_hakken(environment) as running:

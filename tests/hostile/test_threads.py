@@ -43,6 +43,7 @@ def test_those_who_wait_for_lists_leave_threads_to_others(
         upstream.add_user(name, [DemoEntry(5, score=8)])
         gates.append(upstream.hold_responses(name))
     environment = at(tiny_model, tmp_path) | upstream.environment() | ONE_WORKER
+    environment["HAKKEN_LIST_DEADLINE"] = "60"  # nobody who waits is done before the others
     address = "/api/v1/recommendations?source={}&username={}"
     if kind == "pages of one name":
         environment["HAKKEN_LIST_GRACE"] = "120"
@@ -51,7 +52,7 @@ def test_those_who_wait_for_lists_leave_threads_to_others(
 
         def ask(number: int) -> int:
             place = address.format(sites[number % len(sites)], names[number])
-            return requests.get(server.url + place, timeout=60).status_code
+            return requests.get(server.url + place, timeout=120).status_code
 
         asked = [visitors.submit(ask, number) for number in range(TABS)]
         try:
@@ -70,7 +71,7 @@ def finished(asked: list[Future[int]], count: int) -> set[Future[int]]:
     """Those that are answered while the list is held back, as soon as there are so many."""
     done: set[Future[int]] = set()
     while len(done) < count:
-        more, _ = wait(set(asked) - done, timeout=60, return_when=FIRST_COMPLETED)
+        more, _ = wait(set(asked) - done, timeout=120, return_when=FIRST_COMPLETED)
         assert more, f"{len(done)} were answered"
         done |= more
     return done

@@ -30,7 +30,7 @@ from demo.faults import Fault
 from tests.lists import scenarios
 from tests.web.fans import SCORED
 from tests.web.html_page import Element, read_html
-from tests.web.server import running_hakken
+from tests.web.server import at, running_hakken
 
 LIST = AnimeList("test", "Someone", ())
 
@@ -40,9 +40,11 @@ def serving(
     upstream: FakeUpstream, model: Path, folder: Path, **environment: str
 ) -> Iterator[tuple[str, int]]:
     """Host and port of one worker that asks the local services."""
-    own = {"HAKKEN_MODEL": str(model), "HAKKEN_CACHE_DIR": str(folder), "WEB_CONCURRENCY": "1"}
-    with running_hakken({**upstream.environment(), **own, **environment}) as running:
-        yield "127.0.0.1", int(running.url.rpartition(":")[2])
+    own = {"HAKKEN_LIST_DEADLINE": "60", "WEB_CONCURRENCY": "1"}
+    with running_hakken(
+        {**upstream.environment(), **at(model, folder), **own, **environment}
+    ) as it:
+        yield "127.0.0.1", it.port
 
 
 @contextmanager
