@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from app.recommender import Model
 from app.recommender.engines.als import InteractionStrengths
@@ -16,6 +17,12 @@ from model_build.engines.base import FittedEngine, add_engine
 from tests.shared_folders import made_once
 from tests.storage_emulator import StorageEmulator
 from tests.tiny_model import tiny_ratings, write_tiny_model
+
+# What is drawn may take as long as a busy machine needs; the rest is as Hypothesis has it here.
+settings.register_profile(
+    "patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("patient")
 
 
 def pytest_collection_finish() -> None:
