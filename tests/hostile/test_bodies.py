@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 import requests
@@ -25,22 +27,22 @@ def numbered(before: bytes, piece: bytes, after: bytes, times: int) -> bytes:
     return before + b",".join(piece % number for number in range(times)) + after
 
 
-BODIES = {
-    "ones for entries": repeated(b'{"list":[', b"1", b"]}"),
-    "objects without anything": repeated(b'{"list":[', b"{}", b"]}"),
-    "lists in the list": repeated(b'{"list":[', b"[[[]]]", b"]}"),
-    "hidden that are none": repeated(b'{"list":[],"hide":[', b"{}", b"]}"),
-    "hidden without end": repeated(b'{"list":[],"hide":[', b"7", b"]}"),
-    "genres that are none": repeated(b'{"list":[],"without":[', b"1", b"]}"),
-    "genres without end": repeated(b'{"list":[],"without":[', b'"a"', b"]}"),
-    "types that are none": repeated(b'{"list":[],"type":[', b"1", b"]}"),
-    "marks without end": repeated(b'{"list":[],"seen":[', b"[1,1]", b"]}"),
-    "keys that nobody knows": numbered(b'{"list":[],', b'"a%d":1', b"}", 300_000),
-    "entries of unknown keys": numbered(b'{"list":[{', b'"a%d":1', b"}]}", 300_000),
-    "faults within the bounds": repeated(b'{"list":[', b"1", b"")[: 2 * 80_000] + b"1]}",
-    "nesting": b'{"list":' + b"[" * (MAX_BODY_BYTES - 10),
-    "a number of millions of digits": b'{"list":[{"anime_id":' + b"9" * 4_000_000 + b"}]}",
-    "a word of millions of letters": b'{"list":[],"order":"' + b"a" * 4_000_000 + b'"}',
+BODIES: dict[str, Callable[[], bytes]] = {
+    "ones for entries": partial(repeated, b'{"list":[', b"1", b"]}"),
+    "objects without anything": partial(repeated, b'{"list":[', b"{}", b"]}"),
+    "lists in the list": partial(repeated, b'{"list":[', b"[[[]]]", b"]}"),
+    "hidden that are none": partial(repeated, b'{"list":[],"hide":[', b"{}", b"]}"),
+    "hidden without end": partial(repeated, b'{"list":[],"hide":[', b"7", b"]}"),
+    "genres that are none": partial(repeated, b'{"list":[],"without":[', b"1", b"]}"),
+    "genres without end": partial(repeated, b'{"list":[],"without":[', b'"a"', b"]}"),
+    "types that are none": partial(repeated, b'{"list":[],"type":[', b"1", b"]}"),
+    "marks without end": partial(repeated, b'{"list":[],"seen":[', b"[1,1]", b"]}"),
+    "keys that nobody knows": partial(numbered, b'{"list":[],', b'"a%d":1', b"}", 300_000),
+    "entries of unknown keys": partial(numbered, b'{"list":[{', b'"a%d":1', b"}]}", 300_000),
+    "faults within the bounds": lambda: repeated(b'{"list":[', b"1", b"")[: 2 * 80_000] + b"1]}",
+    "nesting": lambda: b'{"list":' + b"[" * (MAX_BODY_BYTES - 10),
+    "a number of millions of digits": lambda: b'{"list":[{"anime_id":' + b"9" * 4_000_000 + b"}]}",
+    "a word of millions of letters": lambda: b'{"list":[],"order":"' + b"a" * 4_000_000 + b'"}',
 }
 
 
@@ -48,7 +50,7 @@ BODIES = {
 def test_a_body_of_faults_is_refused_within_little_memory(name: str, narrow_server: Server) -> None:
     answer = requests.post(
         f"{narrow_server.url}/api/v1/recommendations",
-        BODIES[name],
+        BODIES[name](),
         headers={"Content-Type": "application/json"},
         timeout=60,
     )
