@@ -27,7 +27,7 @@ class ResponseGate:
         self._reached = threading.Event()
         self._opened = threading.Event()
 
-    def wait_reached(self, seconds: float = 30.0) -> bool:
+    def wait_reached(self, seconds: float = 120.0) -> bool:
         """Wait until a request stands at the gate."""
         return self._reached.wait(seconds)
 

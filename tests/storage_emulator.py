@@ -21,7 +21,7 @@ from gcp_storage_emulator.handlers.objects import _checksums, _make_object_resou
 from gcp_storage_emulator.server import RequestHandler
 from gcp_storage_emulator.storage import Storage
 
-SECONDS = 30
+SECONDS = 120
 
 Watch = Callable[[str, str, str], bool]
 """Called with "before" or "after", the method and the object's name; False before a request: it

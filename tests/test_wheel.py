@@ -123,7 +123,7 @@ def test_the_command_recommends_and_serves(
     assert picks.stdout.count("because of") == 3
     with serving(installed, tmp_path) as server:
         for path in ("/", "/about", "/readyz", "/static/hakken.css"):
-            assert requests.get(server.url + path, timeout=60).status_code == 200, path
+            assert requests.get(server.url + path, timeout=120).status_code == 200, path
 
 
 def test_the_command_says_what_it_can_do_and_what_is_wrong(installed: Path, tmp_path: Path) -> None:

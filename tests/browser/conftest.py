@@ -43,7 +43,7 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
-    expect.set_options(timeout=30_000)  # what will come, comes late on a busy machine
+    expect.set_options(timeout=90_000)  # what will come, comes late on a busy machine
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
         yield browser
@@ -95,6 +95,7 @@ def visit(browser: Browser, server: str) -> Iterator[Callable[..., Page]]:
         # What a service worker asks for is no request of the page.
         options = {"base_url": server, "service_workers": "block", **options}
         context = browser.new_context(**options)
+        context.set_default_timeout(90_000)
         watched = Watched(context.new_page())
         opened.append(watched)
         known = tuple(f"{origin}/" for origin in (options["base_url"], *POSTER_ORIGINS))

@@ -128,7 +128,7 @@ def test_half_of_the_rest_is_not_shown(
     name = f"Halfway{scripts}"
     sites.add_user(name, LIST)
     gate = sites.hold_responses(name)
-    with requests.get(f"{server}/user/anilist/{name}", stream=True, timeout=30) as answer:
+    with requests.get(f"{server}/user/anilist/{name}", stream=True, timeout=120) as answer:
         pieces = answer.iter_content(None)
         start = next(pieces)
         gate.open()
@@ -156,14 +156,14 @@ def serving_slowly(server: str, pieces: list[bytes]) -> Iterator[tuple[str, thre
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             is_page = self.path.startswith("/user/")
-            answer = None if is_page else requests.get(server + self.path, timeout=30)
+            answer = None if is_page else requests.get(server + self.path, timeout=120)
             self.send_response(200 if answer is None else answer.status_code)
             kind = "text/html; charset=utf-8" if answer is None else answer.headers["Content-Type"]
             self.send_header("Content-Type", kind)
             self.end_headers()
             for piece in pieces if answer is None else [answer.content]:
                 if is_page:
-                    go_on.acquire(timeout=30)
+                    go_on.acquire(timeout=120)
                 self.wfile.write(piece)
 
         def log_message(self, *_: object) -> None:

@@ -52,7 +52,7 @@ def test_a_body_of_faults_is_refused_within_little_memory(name: str, narrow_serv
         f"{narrow_server.url}/api/v1/recommendations",
         BODIES[name](),
         headers={"Content-Type": "application/json"},
-        timeout=60,
+        timeout=120,
     )
     assert answer.status_code in {400, 413, 422}, answer.text[:300]
     assert len(answer.json().get("errors", [])) <= MAX_REPORTED_ERRORS
@@ -70,11 +70,11 @@ def test_forms_are_bounded_as_json_is(narrow_server: Server) -> None:
         400: {"data": {"type": words, "list": little}, "files": {"x": b""}},
         413: {"data": many_fields, "headers": form},
     }.items():
-        assert requests.post(url, **sent, timeout=60).status_code == status
+        assert requests.post(url, **sent, timeout=120).status_code == status
     for fields in ({"list": rows}, {"list": little, "choice": "a=b&" * 100_000}):
-        answer = requests.post(url, fields, files={"x": b""}, timeout=60)
+        answer = requests.post(url, fields, files={"x": b""}, timeout=120)
         assert answer.status_code == 400
-    assert requests.post(url, {"list": '{"rows":[[1,8,2]]}'}, timeout=60).status_code == 200
+    assert requests.post(url, {"list": '{"rows":[[1,8,2]]}'}, timeout=120).status_code == 200
 
 
 def test_a_full_list_with_all_options_is_within_the_bounds() -> None:

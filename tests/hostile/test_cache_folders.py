@@ -71,7 +71,7 @@ def test_no_list_outlives_the_server(
     environment = at(tiny_model, tmp_path) | upstream.environment() | {"WEB_CONCURRENCY": "1"}
     query = {"source": "anilist", "username": "Secretive"}
     with running_hakken(environment) as server:
-        asked = requests.get(f"{server.url}/api/v1/recommendations", query, timeout=60)
+        asked = requests.get(f"{server.url}/api/v1/recommendations", query, timeout=120)
         assert asked.status_code == 200
         assert b"987654" in (tmp_path / "lists.sqlite").read_bytes()
     assert b"987654" not in (tmp_path / "lists.sqlite").read_bytes()

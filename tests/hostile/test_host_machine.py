@@ -22,7 +22,7 @@ def test_without_room_to_count_everybody_is_served(tiny_model: Path, tmp_path: P
         server.wait_for("Booting worker")
         (worker,) = server.workers()
         for path in ("/", "/example", "/about", "/healthz", "/readyz", "/metrics"):
-            assert requests.get(server.url + path, timeout=30).status_code == 200
+            assert requests.get(server.url + path, timeout=120).status_code == 200
         assert [each.pid for each in server.workers()] == [worker.pid]
 
 
@@ -54,5 +54,5 @@ def test_folders_of_masters_that_died_are_cleared(
         with running_hakken(environment):
             assert not left.exists()
             assert kept.is_dir()
-            assert requests.get(second.url + "/metrics", timeout=30).status_code == 200
+            assert requests.get(second.url + "/metrics", timeout=120).status_code == 200
     assert not kept.exists()

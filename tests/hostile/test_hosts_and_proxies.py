@@ -30,7 +30,7 @@ def test_what_is_no_host_name_is_told_so_on_every_route(tiny_model: Path, tmp_pa
     with running_hakken(at(tiny_model, tmp_path) | {"WEB_CONCURRENCY": "1"}) as server:
         for host in NONE:
             for path in paths if host in NONE[:5] else paths[:1]:
-                with socket.create_connection(("127.0.0.1", server.port), timeout=30) as sent:
+                with socket.create_connection(("127.0.0.1", server.port), timeout=120) as sent:
                     told = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
                     sent.sendall(told.encode("latin-1"))
                     answer = b"".join(iter(lambda s=sent: s.recv(65536), b"")).decode("latin-1")  # type: ignore[misc]
@@ -58,7 +58,7 @@ def test_who_connects_from_this_machine_is_no_proxy(tiny_model: Path, tmp_path: 
     forged += ("SCRIPT_NAME: /evil", "Script-Name: /evil", "PATH_INFO: /evil")
     with running_hakken(at(tiny_model, tmp_path) | {"WEB_CONCURRENCY": "1"}) as server:
         answers = [
-            requests.get(f"{server.url}/anime/1", headers=dict([each.split(": ")]), timeout=30)
+            requests.get(f"{server.url}/anime/1", headers=dict([each.split(": ")]), timeout=120)
             for each in ("X-Nothing: 1", *forged)
         ]
     for answer in answers:

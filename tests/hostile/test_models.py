@@ -254,7 +254,7 @@ def test_a_swap_to_a_harmful_model_changes_nothing(tiny_model: Path, tmp_path: P
     live.symlink_to("good")
     with running_hakken(at(live, tmp_path / "cache") | {"WEB_CONCURRENCY": "1"}) as server:
         # A worker that answers has its signals set up.
-        assert requests.get(server.url + "/", timeout=30).status_code == 200
+        assert requests.get(server.url + "/", timeout=120).status_code == 200
         (worker,) = server.workers()
         for number, kind in enumerate(
             ("offsets that wrap", "a lone surrogate in a title", "a pipe for a catalogue"), 1
@@ -265,5 +265,5 @@ def test_a_swap_to_a_harmful_model_changes_nothing(tiny_model: Path, tmp_path: P
             worker.send_signal(signal.SIGHUP)
             server.wait_for("the model cannot be renewed", times=number)
             for path in ("/", "/example", "/about", "/api/v1/anime?search=anime"):
-                assert requests.get(server.url + path, timeout=30).status_code == 200, kind
+                assert requests.get(server.url + path, timeout=120).status_code == 200, kind
         assert [each.pid for each in server.workers()] == [worker.pid]

@@ -173,7 +173,7 @@ class Ask:
         name = f"fan{next(self._hostile.numbers)}x"
         self._hostile.answers[name] = answer
         query = {"source": source, "username": name, **options}
-        return requests.get(f"{self._server.url}/api/v1/recommendations", query, timeout=30)
+        return requests.get(f"{self._server.url}/api/v1/recommendations", query, timeout=120)
 
 
 @pytest.fixture(scope="module")

@@ -21,13 +21,13 @@ TABS = 16
 
 def others_are_answered(server: Server) -> None:
     for path in ("/healthz", "/readyz", "/about", "/picks/1-9"):
-        assert requests.get(server.url + path, timeout=30).status_code == 200
+        assert requests.get(server.url + path, timeout=120).status_code == 200
 
 
 def test_connections_that_say_nothing_hold_no_thread(tiny_model: Path, tmp_path: Path) -> None:
     with running_hakken(at(tiny_model, tmp_path) | ONE_WORKER) as server, ExitStack() as opened:
         for _ in range(48):
-            silent = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+            silent = socket.create_connection(("127.0.0.1", server.port), timeout=120)
             opened.enter_context(silent)
         others_are_answered(server)
 

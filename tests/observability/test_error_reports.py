@@ -87,7 +87,7 @@ def test_a_bug_is_reported_without_anybody_s_data(
     }
     done = run(BUG, **environment)
     assert done.returncode == 0, done.stderr
-    envelope = arrived.get(timeout=30)
+    envelope = arrived.get(timeout=120)
     assert arrived.empty()
     event = json.loads(envelope.splitlines()[2])
     (exception,) = event["exception"]["values"]

@@ -79,7 +79,7 @@ def test_requests_and_what_they_ask_are_traced_without_names(
                         "X-Request-ID": "number-17",
                         "Cookie": f"a={NAME}",
                     },
-                    timeout=30,
+                    timeout=120,
                 )
         asked = upstream.requests
     assert "detach" not in server.said, "what is sent in two parts leaves its context, too"

@@ -18,7 +18,7 @@ import pytest
 
 from app.settings import PROJECT_ROOT
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds after which a server that says nothing has failed."""
 
 T = TypeVar("T")

@@ -53,7 +53,7 @@ def test_cloud_run_s_settings_serve_a_model_from_a_bucket(
     with running_hakken(environment) as server:
         for probe in ("startupProbe", "livenessProbe"):
             path = told[probe]["httpGet"]["path"]
-            assert requests.get(f"{server.url}{path}", timeout=60).status_code == 200
+            assert requests.get(f"{server.url}{path}", timeout=120).status_code == 200
         version = json.loads((tiny_model / "manifest.json").read_text("utf-8"))["version"]
-        assert requests.get(f"{server.url}/readyz", timeout=60).json()["model"] == version
+        assert requests.get(f"{server.url}/readyz", timeout=120).json()["model"] == version
         assert len(server.workers()) == int(environment["WEB_CONCURRENCY"])

@@ -26,7 +26,7 @@ def fans(upstream: FakeUpstream) -> FakeUpstream:
 
 def ask(base: str, name: str) -> requests.Response:
     query = {"source": "anilist", "username": name}
-    return requests.get(f"{base}/api/v1/recommendations", query, timeout=60)
+    return requests.get(f"{base}/api/v1/recommendations", query, timeout=120)
 
 
 def test_a_worker_that_is_killed_takes_only_its_own_requests_with_it(
@@ -44,7 +44,7 @@ def test_a_worker_that_is_killed_takes_only_its_own_requests_with_it(
         (worker,) = server.workers()
         worker.kill()
         # Its visitor sees the connection end, and does not wait for ever.
-        assert isinstance(waiting.exception(timeout=60), requests.ConnectionError)
+        assert isinstance(waiting.exception(timeout=120), requests.ConnectionError)
         held.open()
         server.wait_for("Booting worker", times=2)
         # What it had locked is free again, and what was remembered is still there.
@@ -52,7 +52,7 @@ def test_a_worker_that_is_killed_takes_only_its_own_requests_with_it(
         assert ask(server.url, "Fan0").status_code == 200
         assert len(fans.requests) == asked_before
         assert ask(server.url, "Fan19").status_code == 200
-        assert requests.get(f"{server.url}/readyz", timeout=30).status_code == 200
+        assert requests.get(f"{server.url}/readyz", timeout=120).status_code == 200
 
 
 def test_nobody_waits_behind_a_slow_site_while_another_worker_is_free(
@@ -68,10 +68,10 @@ def test_nobody_waits_behind_a_slow_site_while_another_worker_is_free(
         waiting = pool.submit(ask, server.url, "Fan19")
         assert held.wait_reached()
         for _ in range(30):  # a connection each, which either worker could take
-            assert requests.get(f"{server.url}/healthz", timeout=60).status_code == 200
+            assert requests.get(f"{server.url}/healthz", timeout=120).status_code == 200
         assert not waiting.done()
         held.open()
-        assert waiting.result(timeout=60).status_code == 200
+        assert waiting.result(timeout=120).status_code == 200
 
 
 def test_who_keeps_a_thread_busy_keeps_nobody_out(tiny_model: Path, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_who_keeps_a_thread_busy_keeps_nobody_out(tiny_model: Path, tmp_path: Pa
     mark = b"HTTP/1.1 200"
     with (
         running_hakken(at(tiny_model, tmp_path) | environment) as server,
-        socket.create_connection(("127.0.0.1", server.port), timeout=60) as greedy,
+        socket.create_connection(("127.0.0.1", server.port), timeout=120) as greedy,
         ThreadPoolExecutor(1) as pool,
     ):
         greedy.sendall(probe * times)  # the next request is always there already
@@ -94,7 +94,7 @@ def test_who_keeps_a_thread_busy_keeps_nobody_out(tiny_model: Path, tmp_path: Pa
 
         while answered < times // 10:
             read_answers()
-        other = pool.submit(requests.get, f"{server.url}/healthz", timeout=60)
+        other = pool.submit(requests.get, f"{server.url}/healthz", timeout=120)
         while not other.done():
             read_answers()
             if sent - answered < times:
@@ -131,7 +131,7 @@ def test_a_redis_that_disappears_is_no_visitor_s_trouble(
         assert ask(server.url, "Fan11").status_code == 200
         statuses = [ask(server.url, "Fan12").status_code for _ in range(30)]
         assert set(statuses) == {200, 429}
-        assert requests.get(f"{server.url}/readyz", timeout=30).status_code == 200
+        assert requests.get(f"{server.url}/readyz", timeout=120).status_code == 200
         assert "Traceback" not in server.said
     assert "ConnectionError" in server.said
 
@@ -157,7 +157,7 @@ def test_a_full_disk_is_no_visitor_s_trouble(
     with running_hakken(at(tiny_model, tmp_path) | environment, *full) as server:
         for number in range(3):
             assert ask(server.url, f"Fan{number}").status_code == 200
-        assert requests.get(f"{server.url}/api/v1/details?ids=1,2", timeout=60).status_code == 200
+        assert requests.get(f"{server.url}/api/v1/details?ids=1,2", timeout=120).status_code == 200
     assert "the cache could not be" in server.said
     assert "requests could not be counted" in server.said
     assert "Traceback" not in server.said

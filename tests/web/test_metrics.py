@@ -274,11 +274,11 @@ def test_workers_count_together_and_the_dead_are_not_forgotten(
 
         def ask(number: int) -> str:
             # A connection of its own each, so that both workers get some.
-            answer = requests.get(f"{server.url}/api/v1/anime/{10**6 + number}", timeout=30)
+            answer = requests.get(f"{server.url}/api/v1/anime/{10**6 + number}", timeout=120)
             return answer.headers["X-Request-ID"]
 
         def metrics() -> Samples:
-            return read(requests.get(f"{server.url}/metrics", timeout=30).text)
+            return read(requests.get(f"{server.url}/metrics", timeout=120).text)
 
         def workers_on(version: str) -> float:
             return value(metrics(), "hakken_model_workers", version=version)

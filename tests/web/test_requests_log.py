@@ -81,7 +81,7 @@ def test_nothing_that_is_said_tells_secrets_or_fans(tiny_model: Path, tmp_path: 
             "HAKKEN_LOG_LEVEL": "DEBUG",
         }
         server = stack.enter_context(running_hakken(environment))
-        ask = partial(requests.get, timeout=30, allow_redirects=False)
+        ask = partial(requests.get, timeout=120, allow_redirects=False)
         answers = [ask(f"{server.url}{path}") for path in PATHS]
         redis.close()  # from here on, every use of it fails
         answers += [ask(f"{server.url}{path}") for path in PATHS]

@@ -84,7 +84,7 @@ class Browser:
 
     def _ask(self, method: str, path: str, **options: object) -> Answer:
         url = path if path.startswith("http") else f"{self.url}{path}"
-        response = self.session.request(method, url, timeout=30, **options)  # type: ignore[arg-type]
+        response = self.session.request(method, url, timeout=120, **options)  # type: ignore[arg-type]
         return Answer(response, response.text)
 
 

@@ -50,7 +50,7 @@ def serving(
 @contextmanager
 def asked(server: tuple[str, int], path: str) -> Iterator[http.client.HTTPResponse]:
     """The answer, as far as it has come."""
-    with closing(http.client.HTTPConnection(*server, timeout=30)) as connection:
+    with closing(http.client.HTTPConnection(*server, timeout=120)) as connection:
         connection.request("GET", path)
         with connection.getresponse() as response:
             yield response
@@ -96,7 +96,7 @@ def test_the_frame_and_the_progress_come_before_the_list(
         # What comes in the end is what a page that comes whole has.
     with serving(upstream, tiny_model, tmp_path, HAKKEN_LIST_GRACE="120") as server:
         address = f"http://{server[0]}:{server[1]}/user/kitsu/{LONG_USER}?n=40"
-        whole = requests.get(address, headers={"Accept-Encoding": "identity"}, timeout=30)
+        whole = requests.get(address, headers={"Accept-Encoding": "identity"}, timeout=120)
         assert int(whole.headers["Content-Length"]) == len(whole.content)
         main = read_html(whole.text).one("main")
         assert "waiting" not in whole.text
@@ -114,7 +114,7 @@ def test_a_compressed_page_is_not_held_back_either(
     gate = upstream.hold_responses("Regular")
     with (
         serving(upstream, tiny_model, tmp_path, HAKKEN_LIST_GRACE="0") as server,
-        closing(http.client.HTTPConnection(*server, timeout=30)) as connection,
+        closing(http.client.HTTPConnection(*server, timeout=120)) as connection,
     ):
         connection.request("GET", "/user/anilist/Regular", headers={"Accept-Encoding": "gzip"})
         with connection.getresponse() as response:
@@ -169,8 +169,8 @@ def test_trouble_after_the_frame_is_told_in_the_page(
             "/user/kitsu/Trouble?format=csv",
             "/api/v1/recommendations?source=kitsu&username=Trouble",
         ):
-            assert requests.get(base + path, timeout=30).status_code == 403
-        assert requests.head(f"{base}/user/kitsu/Trouble", timeout=30).status_code == 403
+            assert requests.get(base + path, timeout=120).status_code == 403
+        assert requests.head(f"{base}/user/kitsu/Trouble", timeout=120).status_code == 403
     trouble = page.one("div", class_="arrived").one("section", class_="trouble")
     assert trouble.attributes["data-status"] == "403"
     assert trouble.attributes["data-problem"] == "private-list"
@@ -194,9 +194,9 @@ def test_a_visitor_who_leaves_holds_nothing_up(
         gate.open()
         # The only thread is free again, and what was read for nobody is there for the next.
         base = f"http://{server[0]}:{server[1]}"
-        assert requests.get(f"{base}/healthz", timeout=30).ok
+        assert requests.get(f"{base}/healthz", timeout=120).ok
         api = f"{base}/api/v1/recommendations?source=anilist&username=Regular"
-        assert requests.get(api, timeout=30).json()["personal"]
+        assert requests.get(api, timeout=120).json()["personal"]
     assert len(upstream.requests) == 1
 
 

@@ -33,7 +33,7 @@ def test_workers_fetch_once_and_count_together(
 
     def ask(base: str, name: str) -> int:
         query = {"source": "anilist", "username": name}
-        return requests.get(f"{base}/api/v1/recommendations", query, timeout=30).status_code
+        return requests.get(f"{base}/api/v1/recommendations", query, timeout=120).status_code
 
     def new_fan(number: int) -> str:
         return upstream.add_user(f"Fan{number}", [DemoEntry(n, 7) for n in SCORED]).name
@@ -80,7 +80,7 @@ def test_workers_share_what_was_opened_before_they_were_forked(
     environment = {**at(tiny_model, tmp_path / "cache"), "COLLECTED": str(tmp_path)}
     with running_hakken(environment | {"PYTHONPATH": str(tmp_path)}) as server:
         for _ in range(8):
-            assert requests.get(f"{server.url}/example", timeout=30).status_code == 200
+            assert requests.get(f"{server.url}/example", timeout=120).status_code == 200
         server.wait_for("Booting worker", times=2)
         for worker in server.workers():
             worker.send_signal(signal.SIGVTALRM)
