@@ -95,11 +95,13 @@ def _telling_contributions(
 
     They are of entries that were seen and not disliked, one a franchise, and none of the wanted
     anime's own: that a sequel follows is said apart. Where nothing of the kind speaks for an anime,
-    it is the largest of all that was seen, or with ``only_liked`` of what was not disliked. Entries
-    ascend, so that of equal terms the one with the smaller id comes first.
+    it is the largest of all that was seen and not named to say no, or with ``only_liked`` of what
+    was not disliked. Entries ascend, so that of equal terms the one with the smaller id comes
+    first.
     """
     seen = np.zeros(len(model), bool)
     seen[profile.seen] = True
+    seen[profile.counts_against] = False
     liked = seen.copy()
     liked[profile.all_dropped] = False
     liked[profile.rated[profile.score < profile.least_liked_score]] = False

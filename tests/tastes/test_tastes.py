@@ -298,6 +298,11 @@ def test_a_few_titles_that_were_disliked_do_not_find_their_like(
     found = facts(answer(client, rows, partial=True, top=10)["recommendations"])
     assert len(found) == 10
     assert sum(map(is_alike, found)) <= 2, [anime.title for anime in found]
+    for order in ("match", "discover"):
+        body = answer(client, rows, partial=True, top=100, order=order)
+        reasons = [why for item in body["recommendations"] for why in item["because"]]
+        assert not {why["anime_id"] for why in reasons} & {*ids}
+        assert reasons or not loved
     named = {catalogue().get_anime(anime).franchise_id for anime in ids} - {None}
     assert not [anime.title for anime in found if anime.franchise_id in named]
 
