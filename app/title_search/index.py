@@ -30,6 +30,11 @@ ALIKE, CLOSE = 72.0, 88.0
 _POPULARITY_WEIGHT = 3.0
 _NO_NAMES = NameTable.from_names([])
 _TABLES = ("titles", "synonyms", "abbreviations", "consonants")
+_WITH_TRIGRAMS = ("titles", "synonyms")
+_PARTS = {
+    *(f"{name}_{part}" for name in _TABLES for part in ("text", "places")),
+    *(f"{name}_{part}" for name in _WITH_TRIGRAMS for part in ("rows", "count")),
+}
 _TITLE_COLUMNS = ("title", "title_english", "title_native")
 
 
@@ -51,7 +56,9 @@ class TitleIndex:
         texts = catalogue.column_values("synonyms", self._ids)
         synonyms = [text.split(LIST_SEPARATORS["synonyms"]) if text else () for text in texts]
         tables = keep_tables(
-            chain(*columns, texts), lambda: _make_tables(len(ids), columns, synonyms)
+            chain(*columns, texts, LIST_SEPARATORS["synonyms"]),
+            lambda: _make_tables(len(ids), columns, synonyms),
+            _PARTS,
         )
         self._titles, self._synonyms, self._abbreviations, self._consonants = (
             NameTable(tables[f"{name}_text"].tobytes(), tables[f"{name}_places"])
@@ -59,7 +66,7 @@ class TitleIndex:
         )
         self._trigrams = [
             TrigramIndex(table, tables[f"{name}_rows"], tables[f"{name}_count"])
-            for name, table in zip(_TABLES, (self._titles, self._synonyms), strict=False)
+            for name, table in zip(_WITH_TRIGRAMS, (self._titles, self._synonyms), strict=True)
         ]
 
     def search(self, query: str, limit: int) -> list[int]:
@@ -154,7 +161,7 @@ def _make_tables(
     for name, names_by_anime in zip(_TABLES, found, strict=True):
         table = NameTable.from_names(names_by_anime)
         made |= {f"{name}_text": table.text(), f"{name}_places": table.places}
-        if name in ("titles", "synonyms"):
+        if name in _WITH_TRIGRAMS:
             rows, counts = TrigramIndex.count_trigrams(table)
             made |= {f"{name}_rows": rows, f"{name}_count": counts}
     return made

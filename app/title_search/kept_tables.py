@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import unicodedata
-import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -31,30 +30,42 @@ Tables = Mapping[str, npt.NDArray[Any]]
 
 
 def keep_tables(
-    names: Iterable[str | None], make: Callable[[], Tables], folder: Path | None = None
+    names: Iterable[str | None],
+    make: Callable[[], Tables],
+    expected: Collection[str],
+    folder: Path | None = None,
 ) -> Tables:
     """Return what was made of these names before, or what ``make`` makes of them now.
 
-    ``folder`` is where it is kept, `FOLDER` by default.
+    ``expected`` are the names of the tables; ``folder`` is where they are kept, `FOLDER` by
+    default.
     """
     written = [name or "" for name in names]
     if len(written) < MIN_NAMES:
         return make()
     folder = folder or FOLDER
     file = folder / f"titles-{_digest(written)}.npz"
-    unreadable = OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile
-    with (
-        suppress(*unreadable),
-        file.open("rb") as stream,
-        np.load(stream, allow_pickle=False) as kept,
-    ):
-        return {name: kept[name] for name in kept.files}
+    found = _read(file)
+    if found.keys() == {*expected}:
+        return found
     tables = make()
     if not sys.dont_write_bytecode:
         with suppress(OSError):
             write_atomically(file, lambda new: _write(new, tables))
             _remove_oldest(folder)
     return tables
+
+
+def _read(file: Path) -> Tables:
+    """Read what is kept; nothing where there is none, or none that can be read."""
+    # A damaged file fails in as many ways as there are places for damage.
+    with (
+        suppress(Exception),
+        file.open("rb") as stream,
+        np.load(stream, allow_pickle=False) as kept,
+    ):
+        return {name: kept[name] for name in kept.files}
+    return {}
 
 
 def _write(file: Path, tables: Tables) -> None:
