@@ -86,7 +86,7 @@ def like_mask(library: Library, anime_id: int) -> BoolArray:
     if position < 0:
         return np.zeros(len(model), bool)
     mask = np.zeros(len(model), bool)
-    spoken_for = similar_items(model, "affinity", position, count=LIKE_DEPTH)
+    others = ~library.franchises.same_franchise_mask(np.array([position]))
+    spoken_for = similar_items(model, "affinity", position, count=LIKE_DEPTH, allowed=others)
     mask[[other for other, _ in spoken_for]] = True
-    own = library.franchises.same_franchise_mask(np.array([position]))
-    return mask & ~own
+    return mask
