@@ -38,7 +38,7 @@ from model_build.train.cold_start import FittedComponents, predict_cold_items
 from model_build.train.cross_fit import add_cross_fitted_trees
 from model_build.train.gatherer import LocalGatherer, StatisticsGatherer
 from model_build.train.hyperparameters import Hyperparameters
-from model_build.train.item_facts import ItemFacts, add_story_affinity, item_description_arrays
+from model_build.train.item_facts import ItemFacts, add_story_affinity, content_feature_arrays
 from model_build.train.list_sample import ListSample
 from model_build.train.model_arrays import (
     ModelArrays,
@@ -157,7 +157,7 @@ class _Training:
         if facts is not None:
             years = facts.item_years(counts.anime_ids)
             members = facts.item_members(counts.anime_ids)
-        described = item_description_arrays(
+        described = content_feature_arrays(
             None if facts is None else facts.catalogue, counts.anime_ids
         )
         little_known = self._little_known(members, described)

@@ -160,7 +160,7 @@ WORD_COLUMNS = {
 }
 
 
-def item_description_arrays(catalogue: pl.DataFrame | None, anime_ids: Int32Array) -> ModelArrays:
+def content_feature_arrays(catalogue: pl.DataFrame | None, anime_ids: Int32Array) -> ModelArrays:
     """Encode what a catalogue with series says of ascending ``anime_ids`` (n,).
 
     What it does not say, or all where there is none, is unknown.

@@ -1,7 +1,7 @@
 """What the second stage looks at: numbers about a user, an anime and what the two have in common.
 
-Everything comes from what recommending has worked out already and from the model's item
-descriptions. What is not known is NaN, never zero: the trees send it a way of its own.
+Everything comes from what recommending has worked out already and from the model's content
+features. What is not known is NaN, never zero: the trees send it a way of its own.
 """
 
 from __future__ import annotations

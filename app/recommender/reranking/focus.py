@@ -32,7 +32,7 @@ def focus_weight(model: Model, items: ContentFeatures, profile: UserProfile) -> 
     share = short_history_share(model, profile)
     if not own.short_history_popularity or share <= own.min_matrix_weight:
         return 0.0
-    liked = profile.input_position[profile.input_weight >= model.input_weights.unscored]
+    liked = not_disliked(model, profile)
     if not len(liked):
         return 0.0
     if len(profile.input_position) <= TOO_FEW_TO_TELL:
@@ -40,6 +40,11 @@ def focus_weight(model: Model, items: ContentFeatures, profile: UserProfile) -> 
     evidence = common_evidence(items, liked)
     within = own.focused_evidence - own.unfocused_evidence
     return share * float(np.clip((evidence - own.unfocused_evidence) / within, 0.0, 1.0))
+
+
+def not_disliked(model: Model, profile: UserProfile) -> Int64Array:
+    """Return positions (k,) of what weighs as much as an entry without a score, or more."""
+    return profile.input_position[profile.input_weight >= model.input_weights.unscored]
 
 
 def common_evidence(items: ContentFeatures, positions: Int64Array) -> float:

@@ -14,7 +14,10 @@ on what everybody knows where a list says little, count the less.
 
 The trees learnt from lists of which most are older than the recent anime, and take these for less
 likely than they are: their odds are raised, the more the larger their share of the list is. The
-lift of the affinity only decides what is a candidate.
+lift of the affinity decides what is a candidate; where the trees have no say, recent anime are
+lifted once more, to their share of the order that is made instead.
+
+What a list speaks for far less than for the best candidate stays behind, however few there are.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from app.recommender.model import Model
 from app.recommender.rank import top_items
 from app.recommender.reranking.feature_names import TOLD_GROUPS, FeatureGroup
 from app.recommender.reranking.features import N_CANDIDATES, compute_features
-from app.recommender.reranking.focus import focus_weight
+from app.recommender.reranking.focus import focus_weight, not_disliked
 from app.recommender.score_model import ScorePrediction
 
 
@@ -39,9 +42,9 @@ class Reranking:
     """``value`` (n,): affinities of all anime, those of the ``candidates`` (c,) as they are moved.
 
     ``features`` (c, f) are what the trees looked at, None where they were not asked, and
-    ``tree_weight`` how far they count; ``score`` (c,) is what the order is by,
-    ``popularity_term`` (c,) what it has of how well known an anime is, and ``recency_term`` (c,)
-    of whether it is recent.
+    ``tree_weight`` how far they count; ``score`` (c,) is what the order is by, but for what stays
+    behind, ``popularity_term`` (c,) what it has of how well known an anime is, and
+    ``recency_term`` (c,) of whether it is recent.
     """
 
     value: Float64Array
@@ -76,9 +79,11 @@ def rerank(
     candidates = top_items(
         affinity.value, allowed & (affinity.value > affinity.prior), N_CANDIDATES
     )
-    popularity_term = -_hold_back(model, profile) * _log_known(model, candidates)
-    recency_term = focus * _lift_change(model, profile, affinity, candidates, popularity_term)
-    popularity_term *= focus
+    popularity_term, recency_term = np.zeros(len(candidates)), np.zeros(len(candidates))
+    if focus:
+        held_back = -_hold_back(model, profile) * _log_known(model, candidates)
+        lifted = _lift_change(model, profile, affinity, candidates, held_back)
+        popularity_term, recency_term = focus * held_back, focus * lifted
     by_affinity = np.log(affinity.value[candidates])
     features, by_trees = None, by_affinity
     if asks_trees and focus < 1.0:
@@ -91,9 +96,9 @@ def rerank(
     score = focus * by_affinity + (1.0 - focus) * by_trees + popularity_term + recency_term
     # What is much further from the list than the best stays behind, however few there are.
     value = affinity.value[candidates]
-    score[value < own.min_candidate_share * value.max(initial=0.0)] = -np.inf
+    is_far = value < own.min_candidate_share * value.max(initial=0.0)
     # Candidates come by falling affinity, so of equal scores the one with the higher stays first.
-    order = np.argsort(-score, kind="stable")
+    order = np.lexsort((np.where(is_far, 0.0, -score), is_far))
     value = affinity.value / affinity.lift
     value[candidates[order]] = -np.sort(-value[candidates])
     return Reranking(value, candidates, features, 1.0 - focus, score, popularity_term, recency_term)
@@ -126,8 +131,7 @@ def _hold_back(model: Model, profile: UserProfile) -> float:
     most: shrunk by on how many lists the titles are that were liked, these do not come forward.
     """
     own = model.parameters
-    liked = profile.input_position[profile.input_weight >= model.input_weights.unscored]
-    lists = float(model.entry_count[liked].sum())
+    lists = float(model.entry_count[not_disliked(model, profile)].sum())
     shrinkage = own.short_history_popularity_shrinkage
     return own.short_history_popularity * lists / max(lists + shrinkage, 1.0)
 

@@ -78,9 +78,9 @@ def model(trained: TrainedModel) -> Model:
 
 
 def for_any_list(model: Model) -> Model:
-    """The same model, which takes lists of a few entries for long enough."""
-    changed = model.parameters.model_copy(update={"rerank_min_entries": 1})
-    return model.with_parameters(changed)
+    """The same model, whose trees order whatever there is of lists of any length."""
+    changes = {"rerank_min_entries": 1, "min_candidate_share": 0.0}
+    return model.with_parameters(model.parameters.model_copy(update=changes))
 
 
 def list_of_user(ratings: Ratings, user: int) -> UserList:

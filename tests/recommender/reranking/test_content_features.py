@@ -9,7 +9,7 @@ import pytest
 from app.recommender.artifact import ArtifactError
 from app.recommender.franchise import skip_extras
 from app.recommender.reranking.content_features import ContentFeatures
-from model_build.train.item_facts import item_description_arrays
+from model_build.train.item_facts import content_feature_arrays
 from tests.recommender.reranking.artifacts import reader_of
 
 IDS = np.arange(1, 13, dtype=np.int32)
@@ -30,7 +30,7 @@ CATALOGUE = pl.DataFrame(
 
 
 def test_arrays_say_what_the_catalogue_does() -> None:
-    arrays = item_description_arrays(CATALOGUE, IDS).arrays
+    arrays = content_feature_arrays(CATALOGUE, IDS).arrays
     found = ContentFeatures.from_arrays(reader_of(arrays), ENTRIES)
     assert found is not None
     assert found.franchises.prequel.tolist() == [-1, 0, 1] + [-1] * 9
@@ -53,7 +53,7 @@ def test_arrays_say_what_the_catalogue_does() -> None:
     ],
 )
 def test_what_points_past_what_there_is_is_refused(name: str, value: int) -> None:
-    arrays = item_description_arrays(CATALOGUE, IDS).arrays
+    arrays = content_feature_arrays(CATALOGUE, IDS).arrays
     damaged = arrays[name].copy()
     damaged[0] = value
     with pytest.raises(ArtifactError, match=rf"{name}\.npy: (points past what|offsets must)"):
