@@ -17,9 +17,10 @@ class InputWeights:
     """The weight of an entry, by its score and status; training writes it into the manifest.
 
     A scored entry weighs ``1 + slope (score - midpoint)``, one without a score ``unscored``, and
-    none less than ``minimum``, which is also what a title dropped without a score weighs: below a
-    score of 4.5, say, a user still chose to watch the anime. In a partial list these weigh
-    ``-minimum``: of all that was seen, somebody named them to say that they are not liked.
+    none less than ``minimum``, which is also what a title dropped without a score weighs: at a
+    score of 4.5 or less, say, a user still chose to watch the anime. In a partial list these weigh
+    ``-minimum``: of all that was seen, somebody named them to say that they are not liked. (Lists
+    that were cut, to learn from or to measure on, count as partial, too.)
 
     Examples
     --------
@@ -50,7 +51,8 @@ class InputWeights:
     ) -> Float64Array:
         """Weights (k,) of entries with these scores (k,), 0 for none, and status codes (k,)."""
         scored = (score > 0) & (status != WatchStatus.PLAN_TO_WATCH)
-        unscored = np.where(status == WatchStatus.DROPPED, self.minimum, self.unscored)
-        graded = np.maximum(self.minimum, 1.0 + self.slope * (score - self.midpoint))
-        weight = np.where(scored, graded, unscored)
-        return np.where(weight <= self.minimum, -weight, weight) if is_partial else weight
+        dropped = ~scored & (status == WatchStatus.DROPPED)
+        graded = 1.0 + self.slope * (score - self.midpoint)
+        disliked = dropped | (scored & (graded <= self.minimum))
+        weight = np.where(scored, graded, self.unscored)
+        return np.where(disliked, -self.minimum if is_partial else self.minimum, weight)

@@ -80,7 +80,11 @@ class RecommendationsBody(QueryOptions):
 
     entries: Annotated[tuple[ListEntryBody, ...], Field(alias="list")]
     partial: Annotated[
-        bool, Field(description="the list is a few titles of more that were seen, named by hand")
+        bool,
+        Field(
+            description="the list is a few titles of more that were seen, named by hand: what is "
+            "scored 4.5 or less, or dropped without a score, counts against its like"
+        ),
     ] = False
 
     @property
