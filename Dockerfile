@@ -36,7 +36,8 @@ COPY bundled_model bundled_model
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 NUMBA_CPU_NAME=generic NUMBA_CACHE_DIR=/hakken/compiled
 # Not as the user that serves, who may not write beside the code: Python's own compiled modules, templates
 # and the index of titles are kept there.
-RUN mkdir compiled && python -c "import app; app.create_app()" && chown -R hakken compiled
+RUN mkdir compiled && python -m compileall -q app gunicorn.conf.py && \
+    python -c "import app; app.create_app()" && chown -R hakken compiled
 USER hakken
 EXPOSE 8000
 # bash asks by itself: a Python every 30 s would cost more than the visitors of a small host.

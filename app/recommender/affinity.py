@@ -88,7 +88,7 @@ def recent_lift(model: Model, profile: UserProfile, value: Float64Array) -> floa
     Of the ``recent_depth`` best of ``value`` (n,) that the user has not listed, the share
     ``recent_share_gain`` times that on the list, plus ``recent_share_floor``, is to be recent: with
     q anime of them, the factor takes the q-th best recent one past the other anime in its way. It
-    takes none above an affinity of 1, which is certainty.
+    takes none above 1, which as an affinity is certainty.
     """
     depth, wanted = model.parameters.recent_depth, wanted_recent_share(model, profile)
     listed = profile.known_entries.position

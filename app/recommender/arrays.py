@@ -155,7 +155,7 @@ class ArtifactReader:
             return
         if array.dtype == np.float16:
             array = array.astype(np.float32)  # processors compare these, in a tenth of the time
-        # NaN is neither below nor above; the ends of an array without copies of it.
+        # NaN is neither below nor above; its ends are found without as many truths as numbers.
         if not -largest <= float(array.min()) <= float(array.max()) <= largest:
             raise ArtifactError(
                 f"{self.array_path(name)}: holds values that are not finite, or beyond {largest:g}."

@@ -12,7 +12,7 @@ from app.recommender.array_types import Int32Array, Int64Array
 from app.recommender.engines.cosine import RESIDUAL_RANGE, CosineEngine
 from model_build.data.ratings import Ratings
 from model_build.engines.base import FittedEngine
-from model_build.engines.factor_networks import baseline_values, normalise_rows, rows_with_label
+from model_build.engines.factor_networks import baseline_values, normalise_rows, training_rows
 from model_build.engines.network_training import (
     EmbeddingNetwork,
     NetworkSettings,
@@ -91,7 +91,7 @@ def fit(
 ) -> FittedEngine:
     """Return the engine for a model's anime, ascending ``anime_id`` (n,)."""
     pairs = build_training_pairs(ratings, n_validation=settings.validation, seed=settings.seed)
-    rows = rows_with_label(pairs, "rating")
+    rows = training_rows(pairs, "rating")
     users = np.unique(pairs.user[rows])
 
     def validation_mse(network: CosineEmbeddingNetwork, ridge: float) -> float:

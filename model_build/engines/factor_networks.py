@@ -309,7 +309,7 @@ def _fit_network(
     progress: bool,
 ) -> FittedEngine:
     weights = settings.weights if target_kind == "both" else (1.0, 1.0)
-    rows = rows_with_label(pairs, target_kind)
+    rows = training_rows(pairs, target_kind)
     users = np.unique(pairs.user[rows])
 
     def total_loss(exported: ExportedHeads, ridge: float) -> float:
@@ -341,8 +341,8 @@ def _fit_network(
     return FittedEngine(arrays, hyperparameters, outcome.metrics(target_kind))
 
 
-def rows_with_label(pairs: TrainingPairs, target_kind: TargetKind) -> Int64Array:
-    """Return the rows (k,) of pairs that have a target of the kind."""
+def training_rows(pairs: TrainingPairs, target_kind: TargetKind) -> Int64Array:
+    """Return the rows (k,) of the pairs that have what a network of this kind learns."""
     is_scored, is_labelled = ~np.isnan(pairs.residual), ~np.isnan(pairs.label)
     return np.flatnonzero(
         {"rating": is_scored, "interaction": is_labelled, "both": is_scored | is_labelled}[

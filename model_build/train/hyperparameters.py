@@ -78,7 +78,7 @@ class Hyperparameters(Config):
         100.0, gt=0, description="on how many lists a recent anime gets half of that"
     )
     facts_input_weight: NonNegativeFloat = Field(
-        3.0, description="on short lists, how many times that a recent anime speaks for its like"
+        3.0, description="on short lists, how many times that such an anime speaks for its like"
     )
     facts_input_neighbours: PositiveInt = Field(30, description="anime that it speaks for so")
     story_weight: NonNegativeFloat = Field(

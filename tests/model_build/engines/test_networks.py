@@ -29,7 +29,7 @@ from model_build.engines.factor_networks import (
     MatrixFactorizationNetwork,
     MlpNetwork,
     UserWhitening,
-    rows_with_label,
+    training_rows,
 )
 from model_build.engines.network_training import (
     NetworkSettings,
@@ -65,7 +65,7 @@ def taught(
     network: FactorNetwork, pairs: TrainingPairs, settings: NetworkSettings
 ) -> FactorNetwork:
     """The network after an epoch or two, whatever comes of it."""
-    rows = rows_with_label(pairs, network.target_kind)
+    rows = training_rows(pairs, network.target_kind)
     batches = pair_batches(pairs, rows, settings.batch)
     found, _ = train_network(
         lambda: network, batches, len(rows), lambda _: 1.0, settings, name="test"
@@ -81,7 +81,7 @@ def test_numpy_tells_what_pytorch_tells(pairs: TrainingPairs, side: str, describ
     level = pairs.baseline.global_mean + pairs.baseline.item_bias
     for kind in kinds:
         network = taught(kind(pairs, side, settings), pairs, settings)  # type: ignore[arg-type]
-        fans = np.unique(pairs.user[rows_with_label(pairs, side)])  # type: ignore[arg-type]
+        fans = np.unique(pairs.user[training_rows(pairs, side)])  # type: ignore[arg-type]
         frozen = network.export(fans)
         vectors = network.user_vectors()[fans]
         n_biases = len(network.targets) if described else 0
@@ -142,7 +142,7 @@ def test_options_and_recipes_become_settings() -> None:
 
 def test_numpy_tells_what_the_cosine_network_tells(pairs: TrainingPairs) -> None:
     network = CosineEmbeddingNetwork(len(pairs.user_bias), len(pairs.is_trained_item), SMALL)
-    fans = np.unique(pairs.user[rows_with_label(pairs, "rating")])
+    fans = np.unique(pairs.user[training_rows(pairs, "rating")])
     engine = network.eval().export_engine(pairs, fans, 1.0)
     anime = torch.arange(len(pairs.is_trained_item))
     for fan in fans[:10].tolist():
@@ -198,7 +198,7 @@ class Breaking(MatrixFactorizationNetwork):
 
 def test_a_loss_that_is_not_finite_keeps_the_last_good_epoch(pairs: TrainingPairs) -> None:
     settings = replace(SMALL, epochs=8)
-    rows = rows_with_label(pairs, "rating")
+    rows = training_rows(pairs, "rating")
     network = Breaking(pairs, "rating", settings)
     network.left = 4 * -(-len(rows) // settings.batch) + 1
     losses = iter((2.0, 1.0))
@@ -213,7 +213,7 @@ def test_a_loss_that_is_not_finite_keeps_the_last_good_epoch(pairs: TrainingPair
 
 def test_nothing_to_keep_is_said(pairs: TrainingPairs) -> None:
     settings = replace(SMALL, rate=1e30)
-    rows = rows_with_label(pairs, "rating")
+    rows = training_rows(pairs, "rating")
     with pytest.raises(InputError, match=r"mf: the loss of epoch .* try a smaller learning rate"):
         train_network(
             lambda: MatrixFactorizationNetwork(pairs, "rating", settings),
