@@ -16,7 +16,8 @@ plan to watch         no     nothing, even with a score: it was    that of an un
                              not watched                           if anything was seen
 ====================  =====  ====================================  ======================
 
-What weighs the least counts against its like in a partial list, as "not for me" on a poster.
+What weighs the least counts against its like in a partial list that somebody made by hand, as "not
+for me" on a poster. (What was drawn from a longer list was named by nobody.)
 
 With ``ignore_dropped`` a title dropped without a score is seen and says nothing, and no franchise
 counts as dropped. The weights are `app.recommender.input_weights.InputWeights`. In the bundled
@@ -148,7 +149,9 @@ def fold_in(model: Model, user_list: UserList, *, ignore_dropped: bool = False) 
         planned=position[planned],
         input_position=position[entry],
         input_weight=model.input_weights.of_entries(
-            score[entry], status[entry], is_partial=user_list.is_partial
+            score[entry],
+            status[entry],
+            is_handpicked=user_list.is_partial and not user_list.is_sampled,
         ),
         unknown_ids=tuple(sorted(user_list.anime_id[order][~known].tolist())),
         known_entries=KnownEntries(

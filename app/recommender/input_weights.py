@@ -18,16 +18,15 @@ class InputWeights:
 
     A scored entry weighs ``1 + slope (score - midpoint)``, one without a score ``unscored``, and
     none less than ``minimum``, which is also what a title dropped without a score weighs: at a
-    score of 4.5 or less, say, a user still chose to watch the anime. In a partial list these weigh
-    ``-minimum``: of all that was seen, somebody named them to say that they are not liked. (Lists
-    that were cut, to learn from or to measure on, count as partial, too.)
+    score of 4.5 or less, say, a user still chose to watch the anime. In a list made by hand these
+    weigh ``-minimum``: of all that was seen, somebody named them to say that they are not liked.
 
     Examples
     --------
     >>> weights = InputWeights(slope=0.3, midpoint=7.5, unscored=0.5, minimum=0.1)
     >>> weights.of_entries(np.array([6.0, 10.0, 0.0]), np.array([2, 2, 1], np.int8))
     array([0.55, 1.75, 0.5 ])
-    >>> weights.of_entries(np.array([3.0, 10.0]), np.array([2, 2], np.int8), is_partial=True)
+    >>> weights.of_entries(np.array([3.0, 10.0]), np.array([2, 2], np.int8), is_handpicked=True)
     array([-0.1 ,  1.75])
     """
 
@@ -47,7 +46,7 @@ class InputWeights:
         return [f"input_weight_{name}" for name in cls.__slots__]
 
     def of_entries(
-        self, score: Float64Array, status: Int8Array, *, is_partial: bool = False
+        self, score: Float64Array, status: Int8Array, *, is_handpicked: bool = False
     ) -> Float64Array:
         """Weights (k,) of entries with these scores (k,), 0 for none, and status codes (k,)."""
         scored = (score > 0) & (status != WatchStatus.PLAN_TO_WATCH)
@@ -55,4 +54,4 @@ class InputWeights:
         graded = 1.0 + self.slope * (score - self.midpoint)
         disliked = dropped | (scored & (graded <= self.minimum))
         weight = np.where(scored, graded, self.unscored)
-        return np.where(disliked, -self.minimum if is_partial else self.minimum, weight)
+        return np.where(disliked, -self.minimum if is_handpicked else self.minimum, weight)

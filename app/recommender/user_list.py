@@ -38,7 +38,8 @@ class UserList:
 
     An anime that stands there twice counts once, with its last entry. ``favourite`` bool and
     ``activity``, where the service gives them, are for some engines. A list is partial if it is
-    known to be: some titles that somebody named, of more that were seen.
+    known to be: some titles that somebody named, of more that were seen, or where ``is_sampled``
+    some that were drawn from a longer list, to learn from or to measure on.
     """
 
     anime_id: Int64Array
@@ -47,6 +48,7 @@ class UserList:
     favourite: BoolArray | None = None
     activity: EntryActivity | None = None
     is_partial: bool = False
+    is_sampled: bool = False
 
     @classmethod
     def from_entries(
@@ -71,6 +73,7 @@ class UserList:
             None if self.favourite is None else self.favourite[kept],
             None if self.activity is None else self.activity.select(kept),
             self.is_partial,
+            self.is_sampled,
         )
 
     def with_favourites(self, anime_ids: Collection[int]) -> UserList:

@@ -267,8 +267,8 @@ def restrict_hidden(users: Sequence[HoldoutUser], anime_ids: Int32Array) -> list
 def truncate_history(users: Sequence[HoldoutUser], length: int, seed: int) -> list[HoldoutUser]:
     """Cut visible lists to ``length`` entries, drawn at random; users with fewer are left out.
 
-    The other entries are excluded, and the lists partial. With the same seed a longer list holds
-    the shorter one.
+    The other entries are excluded, and the lists partial and sampled. With the same seed a longer
+    list holds the shorter one.
     """
     rng = np.random.default_rng(seed)
     cut = []
@@ -277,7 +277,8 @@ def truncate_history(users: Sequence[HoldoutUser], length: int, seed: int) -> li
         order = rng.permutation(len(ids))
         if len(ids) < length:
             continue
-        listed = replace(user.visible.without(ids[order[length:]].tolist()), is_partial=True)
+        rest = user.visible.without(ids[order[length:]].tolist())
+        listed = replace(rest, is_partial=True, is_sampled=True)
         cut.append(replace(user, visible=listed, excluded_ids=ids[order[length:]]))
     return cut
 

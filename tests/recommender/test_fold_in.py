@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -68,11 +70,15 @@ def test_dropped_without_a_score_is_a_dislike(model: Model) -> None:
 def test_what_is_named_and_disliked_counts_against_its_like(
     model: Model, entry: tuple[int, float | None, int], sign: int
 ) -> None:
-    """In a list that is known to be partial; a whole list has it because it was watched."""
+    """In a list made by hand; a whole list, or a sample of one, has it because it was watched."""
     partial = fold_in(model, UserList.from_entries([entry], is_partial=True))
     whole = fold_in(model, UserList.from_entries([entry]))
+    sampled = fold_in(
+        model, replace(UserList.from_entries([entry], is_partial=True), is_sampled=True)
+    )
     assert whole.input_weight > 0
     assert partial.input_weight == sign * whole.input_weight
+    assert sampled.input_weight == whole.input_weight
 
 
 @pytest.mark.parametrize("score", [None, 9.0])

@@ -246,7 +246,7 @@ def test_who_names_nothing_recent_is_not_met_by_what_is_recent_and_little_known(
         assert {anime.anime_id for anime in found[:5]} <= GHIBLI, [a.title for a in found]
 
 
-FRIEREN, DANDADAN, OSHI_NO_KO, SOLO_LEVELING = 52991, 57334, 50265, 52299
+FRIEREN, DANDADAN, OSHI_NO_KO, SOLO_LEVELING = 52991, 57334, 52034, 52299
 
 
 @pytest.mark.parametrize("anime", [FRIEREN, DANDADAN, OSHI_NO_KO, SOLO_LEVELING])
