@@ -84,7 +84,8 @@ def rerank(
         held_back = -_hold_back(model, profile) * _log_known(model, candidates)
         lifted = _lift_change(model, profile, affinity, candidates, held_back)
         popularity_term, recency_term = focus * held_back, focus * lifted
-    by_affinity = np.log(affinity.value[candidates])
+    nearness = affinity.value[candidates]
+    by_affinity = np.log(nearness)
     features, by_trees = None, by_affinity
     if asks_trees and focus < 1.0:
         features = compute_features(model, items, profile, affinity, prediction, candidates)
@@ -95,8 +96,7 @@ def rerank(
         recency_term += (1.0 - focus) * np.log(odds) * model.is_recent[candidates]
     score = focus * by_affinity + (1.0 - focus) * by_trees + popularity_term + recency_term
     # What is much further from the list than the best stays behind, however few there are.
-    value = affinity.value[candidates]
-    is_far = value < own.min_candidate_share * value.max(initial=0.0)
+    is_far = nearness < own.min_candidate_share * nearness.max(initial=0.0)
     # Candidates come by falling affinity, so of equal scores the one with the higher stays first.
     order = np.lexsort((np.where(is_far, 0.0, -score), is_far))
     value = affinity.value / affinity.lift
