@@ -151,7 +151,7 @@ def _make_tables(
     others = [list(islice(names, len(written))) for written in synonyms]
     spoken = latin_consonants([name for names in by_anime[:SPOKEN_ANIME] for name in names[:2]])
     pairs = zip(spoken[::2], spoken[1::2], strict=True)
-    found = (
+    found: tuple[Iterable[Iterable[bytes]], ...] = (
         by_anime,
         others,
         map(abbreviate, by_anime[:ABBREVIATED_ANIME], others),
