@@ -12,7 +12,7 @@ import pytest
 
 from app.recommender.array_types import Float64Array, Int64Array
 from app.recommender.artifact import ArtifactError
-from app.recommender.trees import TreeEnsemble, features_digest
+from app.recommender.trees import MAX_LEAVES, TreeEnsemble, features_digest
 from model_build.train.trees import flatten_trees, tree_arrays
 from tests.recommender.reranking.artifacts import reader_of
 
@@ -128,7 +128,30 @@ def test_a_model_may_have_no_trees_but_none_of_other_features(trees: TreeEnsembl
         read(trees, trained_on="abdce")
 
 
-@pytest.mark.parametrize("damage", ["circle", "beyond", "shared", "feature", "root", "cover"])
+def one_tree(leaves: int) -> TreeEnsemble:
+    """Return a tree of which each split has a leaf on its left: above k of the first feature."""
+    splits = leaves - 1
+    m, split = 2 * leaves - 1, 2 * np.arange(splits)
+    feature, threshold = np.full(m, -1, np.int16), np.zeros(m)
+    feature[split], threshold[split] = 0, np.arange(splits)
+    threshold[1::2], threshold[-1] = np.arange(splits), splits
+    left, right = np.zeros(m, np.int32), np.zeros(m, np.int32)
+    left[split], right[split] = split + 1, split + 2
+    cover, root = np.ones(m, np.int32), np.zeros(1, np.int32)
+    return TreeEnsemble(root, feature, threshold, left, right, np.zeros(m, np.uint8), cover)
+
+
+def test_the_largest_tree_that_is_allowed_tells_all_its_leaves_apart() -> None:
+    trees, leaf = one_tree(MAX_LEAVES), np.arange(MAX_LEAVES)
+    assert read(trees) is not None
+    features = np.zeros((1_000, N_FEATURES))
+    features[:, 0] = np.resize(leaf, 1_000)
+    assert np.array_equal(trees.predict(features), features[:, 0])
+
+
+@pytest.mark.parametrize(
+    "damage", ["circle", "beyond", "shared", "feature", "root", "cover", "leaves"]
+)
 def test_what_is_no_forest_is_refused(trees: TreeEnsemble, damage: str) -> None:
     split = int(np.flatnonzero(trees.feature >= 0)[3])
 
@@ -144,6 +167,7 @@ def test_what_is_no_forest_is_refused(trees: TreeEnsemble, damage: str) -> None:
         "feature": changed("feature", split, N_FEATURES),
         "root": changed("root", 0, -1),
         "cover": changed("cover", split, 0),
+        "leaves": one_tree(MAX_LEAVES + 1),
     }[damage]
     with pytest.raises(ArtifactError, match=r"rerank_feature\.npy: is no forest"):
         read(broken)
