@@ -105,7 +105,7 @@ def _telling_contributions(
     liked = seen.copy()
     liked[profile.all_dropped] = False
     liked[profile.rated[profile.score < profile.least_liked_score]] = False
-    group = np.arange(len(model)) if franchises is None else franchises.series_numbers()
+    group = np.arange(len(model)) if franchises is None else franchises.series_number
     of_another = np.not_equal.outer(group[positions], group[entry])
     telling = np.where(liked[entry] & of_another, terms, 0.0)
     silent = np.asarray(telling.max(axis=1, initial=0.0) <= 0.0)

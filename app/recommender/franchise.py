@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -18,14 +19,15 @@ from app.recommender.array_types import BoolArray, Int32Array, Int64Array
 from app.recommender.parameters import FranchiseShares
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Franchises:
     """Groups over the n anime of a model.
 
-    ``franchise_id`` (n,) is -1 where unknown; ``is_extra`` (n,) bool marks what is no entry point;
-    ``watch_order`` are all positions with a group, group by group, each in the order in which it
-    would be watched; ``prequel`` (n,) is the position of what an anime directly continues, or -1;
-    ``is_version`` (n,) bool marks other versions of what is in the franchise already.
+    ``franchise_id`` (n,) numbers them from 0, and is -1 where unknown; ``is_extra`` (n,) bool marks
+    what is no entry point; ``watch_order`` are all positions with a group, group by group, each in
+    the order in which it would be watched; ``prequel`` (n,) is the position of what an anime
+    directly continues, or -1; ``is_version`` (n,) bool marks other versions of what is in the
+    franchise already.
     """
 
     franchise_id: Int64Array
@@ -66,18 +68,32 @@ class Franchises:
         prequel: Int32Array | Int64Array,
         is_version: BoolArray,
     ) -> Self:
-        """From arrays (n,): ``place`` is the place in the order of watching; ties by anime id."""
-        order = np.lexsort((place, franchise_id))
+        """From arrays (n,): ``place`` is the place in the order of watching; ties by anime id.
+
+        ``franchise_id`` has any numbers, and -1 where unknown.
+        """
+        number = np.unique(franchise_id, return_inverse=True)[1] - (franchise_id < 0).any()
+        order = np.lexsort((place, number))
         return cls(
-            franchise_id.astype(np.int64),
-            is_extra,
-            order[franchise_id[order] >= 0],
-            prequel.astype(np.int64),
-            is_version,
+            number, is_extra, order[number[order] >= 0], prequel.astype(np.int64), is_version
         )
 
-    def series_numbers(self) -> Int64Array:
-        """Number the series, (n,): as franchises are, and an anime without one by itself below."""
+    @cached_property
+    def first(self) -> Int64Array:
+        """Franchise g is ``watch_order[first[g]:first[g + 1]]``."""
+        numbers = np.arange(self.franchise_id.max(initial=-1) + 2)
+        return np.searchsorted(self.franchise_id[self.watch_order], numbers)
+
+    @cached_property
+    def watch_place(self) -> Int64Array:
+        """Where each anime stands in ``watch_order``, (n,), -1 for nowhere."""
+        place = np.full(len(self.franchise_id), -1, np.int64)
+        place[self.watch_order] = np.arange(len(self.watch_order))
+        return place
+
+    @cached_property
+    def series_number(self) -> Int64Array:
+        """The number of its series, (n,): as of its franchise; each without one has its own < 0."""
         alone = self.franchise_id < 0
         return np.where(alone, -1 - np.arange(len(alone)), self.franchise_id)
 
@@ -111,13 +127,11 @@ class Franchises:
         is_seen, is_liked = (np.zeros(len(self.franchise_id) + 1, bool) for _ in range(2))
         is_seen[seen] = is_liked[liked] = True
         is_seen[-1] = is_liked[-1] = False  # where -1, none, points to
-        place = np.full(len(self.franchise_id), -1, np.int64)
-        place[self.watch_order] = np.arange(len(self.watch_order))
         found = np.full(len(targets), -1, np.int64)
         for at, target in enumerate(targets.tolist()):
             before = int(self.prequel[target])
             if not is_seen[before]:
-                before = self._last_before(place[target], is_seen)
+                before = self._last_before(int(self.watch_place[target]), is_seen)
             if is_liked[before]:
                 found[at] = before
         return found
@@ -187,6 +201,7 @@ def collapse_franchises(
     is_seen[seen] = True
     collapsed, hidden_count = kernels.franchise_entry_points(
         franchises.watch_order,
+        franchises.first,
         franchises.franchise_id,
         franchises.prequel,
         entry_count,

@@ -206,7 +206,7 @@ def dense_submatrix(
         place[columns[k]] = k
     for w in range(len(rows)):
         for p in range(indptr[rows[w]], indptr[rows[w] + 1]):
-            k = place[np.int64(indices[p])]
+            k = place[np.uint64(indices[p])]
             if k >= 0:
                 found[k, w] = data[p] * scale
     return found
@@ -352,6 +352,7 @@ def franchise_continuation(
 @jit_compiled
 def franchise_entry_points(
     watch_order: Int64Array,
+    franchise_first: Int64Array,
     franchise_id: Int64Array,
     prequel: Int64Array,
     entry_count: Any,
@@ -365,27 +366,22 @@ def franchise_entry_points(
 ) -> tuple[Any, Int64Array]:
     """Of every franchise leave one of the ``allowed`` (n,) anime, or none.
 
-    ``watch_order`` has franchise by franchise. The one is its `franchise_continuation`, else its
-    `franchise_beginning`; but none if that continues what is neither ``seen`` nor ``unseen``, as it
-    may not be shown, and is on ``min_prequel_share`` as many lists. Returns what is left of
-    ``allowed``, and how many others each stands for.
+    Franchise g is ``watch_order[franchise_first[g]:franchise_first[g + 1]]``. The one is its
+    `franchise_continuation`, else its `franchise_beginning`; but none if that continues what is
+    neither ``seen`` nor ``unseen``, as it may not be shown, and is on ``min_prequel_share`` as many
+    lists. Returns what is left of ``allowed``, and how many others each stands for.
     """
     remaining = allowed.copy()
     hidden_count = np.zeros(len(allowed), np.int64)
-    last = 0
-    while last < len(watch_order):
-        first = last
+    for g in range(len(franchise_first) - 1):
+        first, last = franchise_first[g], franchise_first[g + 1]
         shown, is_known = 0, False
-        while (
-            last < len(watch_order)
-            and franchise_id[watch_order[last]] == franchise_id[watch_order[first]]
-        ):
-            at = watch_order[last]
+        for place in range(first, last):
+            at = watch_order[place]
             is_known |= seen[at]
             if unseen[at]:
                 remaining[at] = False
                 shown += allowed[at]
-            last += 1
         if not shown:
             continue
         order = watch_order[first:last]
@@ -402,7 +398,7 @@ def franchise_entry_points(
             before = prequel[chosen]
             withheld = (
                 before >= 0
-                and franchise_id[before] == franchise_id[chosen]
+                and franchise_id[before] == g
                 and not (seen[before] or unseen[before])
                 and entry_count[before] >= min_prequel_share * entry_count[chosen]
             )

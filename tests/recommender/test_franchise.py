@@ -196,7 +196,7 @@ def test_at_most_one_a_franchise_and_none_lost_but_what_has_to_wait(data: st.Dat
     )
     assert not (folded.allowed & ~allowed).any()
     for group in {g for g in groups if g is not None}:
-        members = franchises.franchise_id == group
+        members = np.array([each == group for each in groups])
         assert folded.allowed[members].sum() <= 1
         if allowed[members].any() and not folded.allowed[members].any():
             before = [prequel[at] for at in np.flatnonzero(members & allowed)]

@@ -31,14 +31,10 @@ class ContentFeatures:
     ``media_type`` (n,) numbers `MEDIA_TYPES`, -1 for unknown; ``episodes`` (n,) is 0 where unknown.
     The words of item i (genres, themes and demographics; tags; studios; source material) are
     ``word_indices[word_indptr[i]:word_indptr[i + 1]]``; ``word_kind`` (w,) numbers `WORD_KINDS`,
-    and ``word_shares`` (w,) is the share of all list entries that have a word. Franchise g is
-    ``franchises.watch_order[franchise_first[g]:franchise_first[g + 1]]``; ``series_number`` (n,)
-    tells an anime without franchise from all others, too.
+    and ``word_shares`` (w,) is the share of all list entries that have a word.
     """
 
     franchises: Franchises
-    franchise_first: Int64Array
-    series_number: Int64Array
     media_type: Int8Array
     episodes: Int16Array
     word_indptr: Int64Array
@@ -77,13 +73,10 @@ class ContentFeatures:
             prequel,
             (role & VERSION) > 0,
         )
-        numbers = np.arange(franchise_id.max(initial=-1) + 2)
         weight = np.repeat(entry_count, np.diff(indptr))
         listed = np.bincount(indices, weight, len(word_kind))
         return cls(
             franchises,
-            np.searchsorted(franchise_id[franchises.watch_order], numbers),
-            franchises.series_numbers(),
             media_type,
             arrays.read_vector("item_episodes", np.int16, n_items),
             indptr,

@@ -104,7 +104,7 @@ def _affinity_columns(
     rank = np.searchsorted(-best, -value, side="left").astype(np.float64)
     spread = best.std() if len(best) else 0.0
     tenth = best[min(9, len(best) - 1)] if len(best) else 0.0
-    slot = np.full(len(model), -1, np.int64)
+    slot = np.full(len(model), -1, np.int16)
     slot[candidates] = np.arange(len(candidates))
     matrices = [
         (matrix.indptr, matrix.indices, matrix.data, matrix.scale * weight)
@@ -113,7 +113,7 @@ def _affinity_columns(
     terms = kernels.contribution_features(
         affinity.input_position,
         affinity.input_weight,
-        items.series_number,
+        items.franchises.series_number,
         listed.residual,
         slot,
         candidates,
@@ -146,7 +146,7 @@ def _franchise_columns(
     known = kernels.franchise_features(
         candidates,
         franchises.franchise_id,
-        items.franchise_first,
+        franchises.first,
         franchises.watch_order,
         franchises.prequel,
         franchises.is_extra,

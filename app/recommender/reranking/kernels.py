@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from app.recommender.array_types import BoolArray, Float64Array, Int8Array, Int64Array
+from app.recommender.array_types import BoolArray, Float64Array, Int8Array, Int16Array, Int64Array
 from app.recommender.kernels import jit_compiled
 
 NOT_LISTED, PLANNED, SEEN, DROPPED = 0, 1, 2, 3
@@ -17,10 +17,10 @@ def _add_row(
     row: int,
     weight: float,
     matrix: Any,
-    slot: Int64Array,
+    slot: Int16Array,
     sums: Float64Array,
     term: Float64Array,
-    touched: Int64Array,
+    touched: Int16Array,
     count: int,
 ) -> int:
     """Add what one entry gives the candidates to ``sums`` (c,) and ``term`` (c,).
@@ -30,10 +30,11 @@ def _add_row(
     """
     indptr, indices, data, factor = matrix
     if factor != 0.0:
+        each = factor * weight
         for p in range(indptr[row], indptr[row + 1]):
-            at = slot[np.int64(indices[p])]
+            at = slot[np.uint64(indices[p])]
             if at >= 0:
-                value = data[p] * factor * weight
+                value = data[p] * each
                 sums[at] += value
                 if term[at] == 0.0:
                     touched[count] = at
@@ -45,12 +46,14 @@ def _add_row(
 @jit_compiled
 def _insert(best: Float64Array, value: float) -> bool:
     """Put a value among the three largest, (3,); tell whether it is the largest."""
+    if value <= best[2]:
+        return False
     if value > best[0]:
         best[2], best[1], best[0] = best[1], best[0], value
         return True
     if value > best[1]:
         best[2], best[1] = best[1], value
-    elif value > best[2]:
+    else:
         best[2] = value
     return False
 
@@ -61,7 +64,7 @@ def contribution_features(
     weights: Float64Array,
     group: Int64Array,
     residual: Float64Array,
-    slot: Int64Array,
+    slot: Int16Array,
     candidates: Int64Array,
     full: Any,
     short: Any,
@@ -75,12 +78,12 @@ def contribution_features(
     three largest, sum above 0, sum below 0, sum from other franchises, whether the largest is of
     the same franchise, residual of the largest.
     """
-    c = len(candidates)
+    c, own_group = len(candidates), group[candidates]
     sums, top = np.zeros((2, c)), np.zeros((c, 3))
     positive, negative, of_others = np.zeros(c), np.zeros(c), np.zeros(c)
     largest = np.full(c, -1, np.int64)
     # Twice: a term may come back to 0 on the way, and the candidate then stands there again.
-    term, touched = np.zeros(c), np.empty(2 * c, np.int64)
+    term, touched = np.zeros(c), np.empty(2 * c, np.int16)
     for w in range(len(rows)):
         j = rows[w]
         count = _add_row(j, weights[w], full, slot, sums[0], term, touched, 0)
@@ -89,19 +92,21 @@ def contribution_features(
             at = touched[t]
             value = term[at]
             term[at] = 0.0
-            positive[at] += max(value, 0.0)
-            negative[at] += min(value, 0.0)
-            if group[j] != group[candidates[at]]:
+            if group[j] != own_group[at]:
                 of_others[at] += value
-            if _insert(top[at], value):
-                largest[at] = j
+            if value < 0.0:
+                negative[at] += value
+            else:
+                positive[at] += value
+                if _insert(top[at], value):
+                    largest[at] = j
     out = np.empty((c, 9))
     for at in range(c):
         j = largest[at]
         out[at, 0], out[at, 1] = sums[0, at], sums[1, at]
         out[at, 2], out[at, 3] = top[at, 0], top[at, 0] + top[at, 1] + top[at, 2]
         out[at, 4], out[at, 5], out[at, 6] = positive[at], negative[at], of_others[at]
-        out[at, 7] = j >= 0 and group[j] == group[candidates[at]]
+        out[at, 7] = j >= 0 and group[j] == own_group[at]
         out[at, 8] = residual[j] if j >= 0 else np.nan
     return out
 

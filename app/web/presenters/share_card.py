@@ -160,7 +160,7 @@ def find_loved(library: Library, profile: UserProfile, count: int) -> list[tuple
     loved = profile.score >= max(LOWEST_LOVED, profile.least_liked_score)
     loved &= library.shown_mask(adult=False)[profile.rated]
     order = np.lexsort((profile.rated, -profile.residual, -profile.score, ~is_favourite))
-    series = library.franchises.series_numbers()[profile.rated]
+    series = library.franchises.series_number[profile.rated]
     found: dict[int, tuple[int, float]] = {}
     for at in order[loved[order]].tolist():
         anime_id = int(library.model.anime_id[profile.rated[at]])

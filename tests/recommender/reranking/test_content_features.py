@@ -36,7 +36,9 @@ def test_arrays_say_what_the_catalogue_does() -> None:
     assert found.franchises.prequel.tolist() == [-1, 0, 1] + [-1] * 9
     assert found.franchises.watch_order.tolist() == [0, 1, 2]
     assert found.word_shares.tolist() == [1.0]
-    assert len(set(found.series_number.tolist())) == 10  # one series and nine by themselves
+    assert (
+        len(set(found.franchises.series_number.tolist())) == 10
+    )  # one series and nine by themselves
     assert ContentFeatures.from_arrays(reader_of({}), ENTRIES) is None
 
 
