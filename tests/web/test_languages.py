@@ -18,6 +18,7 @@ from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.pofile import read_po
 from flask import Flask
 from flask.testing import FlaskClient
+from markupsafe import Markup
 
 from app.settings import PROJECT_ROOT
 from app.translation import (
@@ -309,3 +310,20 @@ def test_who_reads_english_loads_no_babel(tiny_model: Path) -> None:
         "assert 'しくみ' in client.get('/about?lang=ja').text\n"
     )
     subprocess.run([sys.executable, "-c", code, tiny_model], cwd=PROJECT_ROOT, check=True)
+
+
+def test_a_message_on_a_page_escapes_what_is_filled_in(app: Flask) -> None:
+    link = Markup("<a>b</a>")
+
+    def render(source: str) -> str:
+        return app.jinja_env.from_string(source).render(title="<b>", link=link)
+
+    assert render('{{ _("Close") }}') == "Close"
+    assert render('{{ _("%(title)s, 5 %%", title=title) }}') == "&lt;b&gt;, 5 %"
+    assert render('{{ _("5 %%") }}') == "5 %"
+    assert render('{{ _("%(link)s!", link=link) }}') == f"{link}!"
+    for count, said in ((1, "1 of &lt;b&gt;"), (2, "2 are &lt;b&gt;")):
+        counted = f'"1 of %(title)s", "%(num)s are %(title)s", {count}, title=title'
+        assert render(f"{{{{ ngettext({counted}) }}}}") == said
+        block = "{{ n }} of {{ title }}{% pluralize %}{{ n }} are {{ title }}"
+        assert render(f"{{% trans n={count}, title=title %}}{block}{{% endtrans %}}") == said

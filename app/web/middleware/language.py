@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote, urlencode
 
 from flask import Flask, Response, request, url_for
+from markupsafe import Markup, escape
 
 from app.translation import (
     ENGLISH,
@@ -31,9 +32,8 @@ def init_app(app: Flask) -> None:
     app.after_request(_tell_language)
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.policies["ext.i18n.trimmed"] = True
-    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
-        lookup, lookup_plural, newstyle=True
-    )
+    app.jinja_env.newstyle_gettext = True  # type: ignore[attr-defined]
+    app.jinja_env.globals |= {"gettext": _say, "_": _say, "ngettext": _say_plural}
     app.jinja_env.filters |= {"number": format_number, "day": format_day}
     app.jinja_env.globals |= {
         "languages": LANGUAGES,
@@ -42,6 +42,26 @@ def init_app(app: Flask) -> None:
         "in_language": _address_in,
         "file_address": _file_address,
     }
+
+
+def _say(message: str, /, **values: object) -> Markup:
+    """Say a message on a page, its values escaped.
+
+    As Jinja2's own do, whose way by the context took a tenth of the time of a page.
+    """
+    return _filled_in(lookup(message), values)
+
+
+def _say_plural(singular: str, plural: str, num: int, /, **values: object) -> Markup:
+    """Say what depends on a number, which may be filled in as ``num``."""
+    return _filled_in(lookup_plural(singular, plural, num), {"num": num, **values})
+
+
+def _filled_in(text: str, values: dict[str, object]) -> Markup:
+    if values or "%" in text:
+        text = text % {name: escape(value) for name, value in values.items()}
+    # The messages are ours, and what was filled in is escaped.
+    return Markup(text)  # noqa: S704
 
 
 def _chosen() -> str | None:
