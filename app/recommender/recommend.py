@@ -49,9 +49,10 @@ class RecommendOptions:
     With ``franchises`` one anime a franchise is shown, the first unseen; ``include_extras`` lets
     specials and summaries of franchises that the user knows in. ``explanation_size`` is how many
     contributions each anime comes with; with none it is not told what moved it either. ``engine``
-    must be one that the model has. Nothing is shown
-    whose predicted score is below ``min_score``. Without ``second_stage`` matches rank as they are.
-    The ``top_n`` begin behind the ``offset`` best.
+    must be one that the model has. Nothing is shown whose predicted score is below ``min_score``.
+    What ``stands_above`` (k,) is not shown again, and nothing else of its franchise in its place.
+    Without ``second_stage`` matches rank as they are. The ``top_n`` begin behind the ``offset``
+    best.
     """
 
     top_n: int = 20
@@ -62,6 +63,7 @@ class RecommendOptions:
     explanation_size: int = 3
     franchises: Franchises | None = field(default=None, repr=False)
     allowed_mask: BoolArray | None = field(default=None, repr=False)
+    stands_above: Int64Array | None = field(default=None, repr=False)
     min_score: float | None = None
     second_stage: bool = True
     offset: int = 0
@@ -372,7 +374,11 @@ def recommend_scored(
 ) -> RecommendationResult:
     """Recommend the best of what was scored with the same options."""
     profile, collapsed = scores.profile, collapse_candidates(model, scores, options)
-    chosen = top_items(scores.sort_key, collapsed.allowed, options.top_n, options.offset)
+    allowed = collapsed.allowed
+    if options.stands_above is not None:
+        allowed = allowed.copy()
+        allowed[options.stands_above] = False
+    chosen = top_items(scores.sort_key, allowed, options.top_n, options.offset)
     explanations: list[tuple[Contribution, ...]] = [()] * len(chosen)
     percentiles = scores.match_percentiles(model, chosen)
     of_match = scores.explained_target == "match"

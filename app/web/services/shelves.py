@@ -7,7 +7,9 @@ is folded in and every anime estimated once for all of them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from app.recommender import (
     ItemEstimates,
@@ -80,28 +82,30 @@ def build_shelves(
     above them.
     """
     shelves = []
-    above = {item.anime_id for item in best.recommendations}
+    above = [item.anime_id for item in best.recommendations]
     for name, changes, loved in _kinds(library, best):
         changed = options.with_changes(**changes)
         filters = active_filters_for(library, (estimates.profile,), changed)
-        skipped = set() if changes.keys() & _WHOLE else above
-        top = SHELF_SIZE + len(skipped)
-        wanted = build_options(library, changed.with_changes(top=top), filters)
-        found = recommend(library.model, estimates, wanted.without_reasons()).recommendations
-        items = _without_tail([item for item in found if item.anime_id not in skipped])
+        wanted = build_options(library, changed.with_changes(top=SHELF_SIZE), filters)
+        if not changes.keys() & _WHOLE:
+            wanted = replace(
+                wanted, stands_above=library.model.find_positions(np.array(above, np.int64))
+            )
+        found = recommend(library.model, estimates, wanted.without_reasons())
+        items = _without_tail(found.recommendations)
         if len(items) >= MIN_SHELF_SIZE:
             shelves.append(Shelf(name, changed, items, loved))
-            above |= {item.anime_id for item in items}
+            above += [item.anime_id for item in items]
     return shelves
 
 
-def _without_tail(items: list[RecommendedItem]) -> tuple[RecommendedItem, ...]:
-    """Return what fits on a shelf, up to where it hardly matches any more."""
-    for at, item in enumerate(items[:SHELF_SIZE]):
+def _without_tail(items: tuple[RecommendedItem, ...]) -> tuple[RecommendedItem, ...]:
+    """Return what of a shelf is before it hardly matches any more."""
+    for at, item in enumerate(items):
         percentile = item.match_percentile
         if at >= MIN_SHELF_SIZE and percentile is not None and percentile < MIN_PERCENTILE:
-            return tuple(items[:at])
-    return tuple(items[:SHELF_SIZE])
+            return items[:at]
+    return items
 
 
 def _kinds(
