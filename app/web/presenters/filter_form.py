@@ -12,7 +12,7 @@ from app.catalogue import Catalogue
 from app.facets import Facet
 from app.recommender import EngineName, SortOrder
 from app.recommender.array_types import BoolArray
-from app.translation import format_number, gettext, mark, ngettext
+from app.translation import current_language, format_number, gettext, mark, ngettext
 from app.vocabulary import catalogue_word
 from app.web.presenters.text import count_titles, other_title_languages
 from app.web.requests.query import (
@@ -65,6 +65,7 @@ AUTOMATIC_RATING = mark("As fits the list: up to PG-13 for a child’s")
 _HIDDEN_FIELDS = (
     *("order", "engine", "title", "view", "like", "hide", "seen", "ignore", "prefer", "surprise"),
 )
+_NOT_IN_FIELDS = (*_HIDDEN_FIELDS, "offset")
 _NO_FILTERS = frozenset(
     {
         *("top", "order", "engine", "adult", "title", "view", "prefer"),
@@ -166,17 +167,50 @@ def _build_filter_form(
 ) -> dict[str, Any]:
     """Build what ``_filters.html`` shows; ``planned_labels`` name the ways with what is planned.
 
+    ``fields()`` builds the fields, and ``kept_fields`` keeps them as they are rendered.
+    ``active_filters`` and ``mark_links`` can be taken off; ``relaxation_links`` say what to take
+    off when nothing is left, ``clear_link`` has no filter.
+    """
+    query = to_page_query(options)
+    asked = options.with_changes(**_defaults_of(options, _NOT_IN_FIELDS))
+    key = "fields", current_language.get(), asked, tuple(planned_labels.values())
+    return {
+        "options": options,
+        "fields": partial(_build_fields, library, options, planned_labels),
+        "kept_fields": partial(library.fragments.get_or_render, key),
+        "hidden_fields": [(name, query[name]) for name in _HIDDEN_FIELDS if name in query],
+        "active_filters": [
+            OptionLink(each.label, each.options_without) for each in filtered.filters
+        ],
+        "mark_links": list(_mark_links(library.catalogue, options)),
+        "relaxation_links": [
+            OptionLink(
+                gettext(
+                    "%(filter)s: %(titles)s without it",
+                    filter=each.filter.label,
+                    titles=_count_results(each.result_count),
+                ),
+                each.filter.options_without,
+            )
+            for each in filtered.relaxations
+        ],
+        "clear_link": OptionLink(gettext("Clear all filters"), _without_filters(options)),
+    }
+
+
+def _build_fields(
+    library: Library, options: QueryOptions, planned_labels: Mapping[PlannedMode, str]
+) -> dict[str, Any]:
+    """Build what the fields of the form offer, for whatever list.
+
     ``offered_fields`` are those whose facts are known of enough anime; choices of words are empty
-    where they are not. ``active_filters`` and ``mark_links`` can be taken off; ``relaxation_links``
-    say what to take off when nothing is left, ``clear_link`` has no filter.
+    where they are not.
     """
     facets = library.attributes.facets
     shown = library.shown_mask(adult=options.adult)
-    query = to_page_query(options)
     tops = sorted({*TOP_CHOICES, options.top})
     typed = partial(_word_choices, shown=shown, at_least=MIN_OFFERED_ITEMS)
     return {
-        "options": options,
         "top_choices": _choices({str(n): count_titles(n) for n in tops}, {str(options.top)}),
         "type_choices": _named_choices(
             facets.media_type, shown, _spoken(TYPE_LABELS), options.type
@@ -200,24 +234,12 @@ def _build_filter_form(
             popularity_label(step, len(shown))
             for step in range(-MAX_POPULARITY, MAX_POPULARITY + 1)
         ],
-        "hidden_fields": [(name, query[name]) for name in _HIDDEN_FIELDS if name in query],
-        "active_filters": [
-            OptionLink(each.label, each.options_without) for each in filtered.filters
-        ],
-        "mark_links": list(_mark_links(library.catalogue, options)),
-        "relaxation_links": [
-            OptionLink(
-                gettext(
-                    "%(filter)s: %(titles)s without it",
-                    filter=each.filter.label,
-                    titles=_count_results(each.result_count),
-                ),
-                each.filter.options_without,
-            )
-            for each in filtered.relaxations
-        ],
-        "clear_link": OptionLink(gettext("Clear all filters"), _without_filters(options)),
     }
+
+
+def _defaults_of(options: QueryOptions, names: Collection[str]) -> dict[str, Any]:
+    fields = type(options).model_fields
+    return {name: fields[name].default for name in names if name in fields}
 
 
 def _without_filters(options: QueryOptions) -> QueryOptions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import UserDict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,10 @@ from app.settings import AppSettings
 from app.source_config import build_source_settings
 from app.title_search import TitleIndex
 from app.web.services.filters import ItemAttributes
+from app.web.services.kept_fragments import KeptFragments
+
+KEPT_FRAGMENTS = 64
+"""Parts of pages, of some ten thousand bytes each."""
 
 
 class ModelUnavailable(Exception):  # noqa: N818 -- it names the state, not a mistake
@@ -34,7 +38,7 @@ class Library:
 
     ``non_adult`` (n,) bool is False where an anime of the model is for adults only; ``franchises``
     groups the model's anime. Nothing above ``rating_ceiling`` is recommended to anybody.
-    ``sources`` and ``details_cache`` outlive the model.
+    ``sources`` and ``details_cache`` outlive the model; ``fragments`` of pages do not.
     """
 
     model: Model
@@ -46,6 +50,7 @@ class Library:
     title_index: TitleIndex
     attributes: ItemAttributes
     rating_ceiling: AgeRating | None = None
+    fragments: KeptFragments = field(default_factory=lambda: KeptFragments(KEPT_FRAGMENTS))
 
     def in_language(self, language: TitleLanguage) -> Library:
         """Return the same library, in which anime are called by their titles in a language."""
