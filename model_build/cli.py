@@ -72,6 +72,10 @@ def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
         expected = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(COMMANDS)}."
         print(f"{said}: there is no command {name}; {expected}", file=sys.stderr)
         return 2
+    if unreadable := next((word for word in words if not _is_text(word)), ""):
+        written = unreadable.encode("utf-8", "backslashreplace").decode()
+        print(f"{said} {name}: {written}: is no text in UTF-8; name it otherwise.", file=sys.stderr)
+        return 2
     from model_build.commands.options import parse_config  # not for help: it loads pydantic
 
     try:
@@ -103,6 +107,15 @@ def main(argv: Sequence[str] | None = None, prog: str = PROG) -> int:
         print(f"{said} {name}: {'terminated' if terminated else 'interrupted'}", file=sys.stderr)
         return 128 + (signal.SIGTERM if terminated else signal.SIGINT)
     return 0
+
+
+def _is_text(word: str) -> bool:
+    """Whether a word of the command line is UTF-8: the name of a file may be any bytes."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class _Terminated(KeyboardInterrupt):

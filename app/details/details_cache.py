@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from app.details.readers import (
-    AniListDetailsReader,
-    DetailsReader,
-    JikanDetailsReader,
-    MalDetailsReader,
+from app.details.clients import (
+    AniListDetailsClient,
+    DetailsClient,
+    JikanDetailsClient,
+    MalDetailsClient,
 )
 from app.lists.deadline import Deadline
 from app.lists.entry import AnimeDetails
@@ -52,11 +52,11 @@ class DetailsCache:
     """All details that Hakken has come across lately."""
 
     def __init__(
-        self, ttl_store: TtlStore, single_flight: SingleFlight, readers: Sequence[DetailsReader]
+        self, ttl_store: TtlStore, single_flight: SingleFlight, services: Sequence[DetailsClient]
     ) -> None:
         self._ttl_store = ttl_store
         self._single_flight = single_flight
-        self._readers = readers
+        self._services = services
 
     def store(self, details: Iterable[AnimeDetails]) -> None:
         """Keep details, with the picture and the links that were kept where they say none."""
@@ -86,7 +86,7 @@ class DetailsCache:
         found, missing = self._split_cached(wanted)
         count_details_lookups(wanted, found, missing)
         complete = True
-        if missing and self._readers:
+        if missing and self._services:
             try:
                 # Ten tabs with the same page are one request here, too.
                 with self._single_flight.lock(
@@ -133,8 +133,8 @@ class DetailsCache:
         remaining = list(missing)
         fetched: dict[int, AnimeDetails] = {}
         all_asked = True
-        for reader in self._readers:
-            for details in _read_batches(reader, remaining, deadline):
+        for service in self._services:
+            for details in _read_batches(service, remaining, deadline):
                 if details is None:
                     all_asked = False
                 else:
@@ -162,17 +162,19 @@ def build_details_cache(service_clients: ServiceClients, details_url: str | None
     """
     settings = service_clients.settings
     options = _connection(service_clients, "AniList", "anilist", settings.anilist_url)
-    readers: list[DetailsReader] = [AniListDetailsReader(public_url=settings.public_url, **options)]
+    services: list[DetailsClient] = [
+        AniListDetailsClient(public_url=settings.public_url, **options)
+    ]
     if settings.mal_client_id:
         url = normalize_base_url(settings.mal_url, "/v2")
         options = _connection(service_clients, "MyAnimeList", "mal", url)
-        readers.append(MalDetailsReader(client_id=settings.mal_client_id, **options))
+        services.append(MalDetailsClient(client_id=settings.mal_client_id, **options))
     if given := details_url or settings.jikan_url:
         url = normalize_base_url(given, "/v4")
         options = _connection(service_clients, "the details host", "jikan", url)
-        readers.append(JikanDetailsReader(**options))
+        services.append(JikanDetailsClient(**options))
     storage = settings.shared_storage
-    return DetailsCache(TtlStore(storage, "details"), SingleFlight(storage), readers)
+    return DetailsCache(TtlStore(storage, "details"), SingleFlight(storage), services)
 
 
 def _connection(
@@ -190,26 +192,26 @@ def _connection(
 
 
 def _read_batches(
-    reader: DetailsReader, anime_ids: Sequence[int], deadline: Deadline
+    service: DetailsClient, anime_ids: Sequence[int], deadline: Deadline
 ) -> Iterator[AnimeDetails | None]:
     """Yield what one service knows of these; None at the end if it could not be asked for all."""
-    for start in range(0, len(anime_ids), reader.batch_size):
+    for start in range(0, len(anime_ids), service.batch_size):
         try:
-            reader.circuit_breaker.raise_if_open()
-            yield from reader.read(anime_ids[start : start + reader.batch_size], deadline)
+            service.circuit_breaker.raise_if_open()
+            yield from service.read(anime_ids[start : start + service.batch_size], deadline)
         except (CircuitOpen, ListError) as error:
-            _record_failure(reader, error)
+            _record_failure(service, error)
             yield None
             return
-        reader.circuit_breaker.record_outcome(failed=False)
+        service.circuit_breaker.record_outcome(failed=False)
 
 
-def _record_failure(reader: DetailsReader, error: CircuitOpen | ListError) -> None:
+def _record_failure(service: DetailsClient, error: CircuitOpen | ListError) -> None:
     if isinstance(error, SourceDown):
-        reader.circuit_breaker.record_outcome(failed=error.trouble is not Trouble.MALFORMED)
-        log.warning("no details from %s: %s", reader.client.source, error.detail)
+        service.circuit_breaker.record_outcome(failed=error.trouble is not Trouble.MALFORMED)
+        log.warning("no details from %s: %s", service.client.source, error.detail)
     elif isinstance(error, RateLimited):
-        log.info("no details from %s for a while", reader.client.source)
+        log.info("no details from %s for a while", service.client.source)
 
 
 def _merge_details(first: AnimeDetails, second: AnimeDetails) -> AnimeDetails:

@@ -59,7 +59,7 @@ class ReservedDict(mmap_dict.MmapedDict):
             self._f = None
 
 
-def count_safely() -> None:
+def install_reserved_files() -> None:
     """Have prometheus_client count in such files from now on."""
     setattr(values, "MmapedDict", ReservedDict)  # noqa: B010 -- a name that it does not export
 

@@ -19,13 +19,13 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from app.observability.counting_files import count_safely
+from app.observability.counting_files import install_reserved_files
 from app.recommender.array_types import BoolArray
 from app.settings import METRICS_DIR_ENV
 from app.upstream.circuit_breaker import RESET_SECONDS
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
-count_safely()
+install_reserved_files()
 
 _FAST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _SLOW_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 60.0)

@@ -21,7 +21,7 @@ SEARCHED_BY_DEFAULT = ("k", "shrinkage")
 MIN_SCORES = 5
 
 
-def cross_validated_ranges(only: Sequence[str]) -> dict[str, ParameterRange]:
+def search_ranges(only: Sequence[str]) -> dict[str, ParameterRange]:
     """Return the ranges of the settings searched: k and shrinkage, or ``only`` those named."""
     for name in only:
         if name not in CROSS_VALIDATED:

@@ -27,12 +27,9 @@ def cross_validate(config: TuneConfig, folds: int) -> None:
     """Search by cross validation, and write the best settings with all trials."""
     from app.recommender.atomic_writes import write_text_atomically
     from model_build.data.ratings import ratings_fingerprint, read_ratings
-    from model_build.tuning.cross_validation import (
-        cross_validated_ranges,
-        search_by_cross_validation,
-    )
+    from model_build.tuning.cross_validation import search_by_cross_validation, search_ranges
 
-    ranges = cross_validated_ranges(config.only)
+    ranges = search_ranges(config.only)
     ratings = read_ratings(config.ratings)
     found = search_by_cross_validation(
         ratings,

@@ -21,7 +21,7 @@ from app.lists.entry import AnimeList, FetchProgress, ListProgressCallback
 from app.lists.errors import PrivateList
 from app.lists.usernames import UsernameRule
 from app.settings import AppSettings
-from app.web.presenters.text import progress_text
+from app.web.presenters.text import list_progress_text
 from app.web.services.user_lists import ListFetch, UserRef
 from app.web.views import recommendations as pages
 from demo.data import LONG_USER, DemoEntry
@@ -248,13 +248,15 @@ def test_trouble_after_the_frame_is_logged_without_a_name(
 
 
 def test_words_say_where_it_stands() -> None:
-    assert progress_text(FetchProgress(), "Kitsu") == "Asking Kitsu for the list…"
-    assert progress_text(FetchProgress(2, 1), "Kitsu") == "Asking Kitsu… 1 title so far, page 2."
+    assert list_progress_text(FetchProgress(), "Kitsu") == "Asking Kitsu for the list…"
     assert (
-        progress_text(FetchProgress(3, 1000), "Kitsu")
+        list_progress_text(FetchProgress(2, 1), "Kitsu") == "Asking Kitsu… 1 title so far, page 2."
+    )
+    assert (
+        list_progress_text(FetchProgress(3, 1000), "Kitsu")
         == "Asking Kitsu… 1,000 titles so far, page 3."
     )
-    assert "another visitor" in progress_text(FetchProgress(queued=True), "Kitsu")
+    assert "another visitor" in list_progress_text(FetchProgress(queued=True), "Kitsu")
 
 
 class Lists:

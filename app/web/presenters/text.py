@@ -97,7 +97,7 @@ def poster_initial(title: str) -> str:
     return next((letter for letter in title if letter.isalnum()), "?").upper()
 
 
-def progress_text(progress: FetchProgress, site: str) -> str:
+def list_progress_text(progress: FetchProgress, site: str) -> str:
     """Say how far reading a list has come."""
     if progress.queued:
         return gettext("Waiting for another visitor’s request to %(site)s…", site=site)

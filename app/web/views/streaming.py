@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from app.lists.entry import AnimeList
 from app.translation import gettext, ngettext
 from app.web.errors import error_page_end
-from app.web.presenters.text import progress_text
+from app.web.presenters.text import list_progress_text
 from app.web.requests.query import QueryOptions
 from app.web.services.user_lists import ListFetch, UserRef
 from app.web.state import get_app_state
@@ -64,7 +64,7 @@ class ListPage(ABC):
         last_words = ""
         for progress in fetching.progress_updates(HEARTBEAT_SECONDS):
             if progress:
-                words = last_words = progress_text(progress, self.user.source.name)
+                words = last_words = list_progress_text(progress, self.user.source.name)
             else:
                 seconds = round(time.monotonic() - began)
                 lasted = ngettext("%(count)s second so far.", "%(count)s seconds so far.", seconds)

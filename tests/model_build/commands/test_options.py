@@ -139,9 +139,14 @@ except ModuleNotFoundError as error:
     [
         (["trian"], "model_build: there is no command trian; did you mean train?"),
         (["xyz"], "model_build: there is no command xyz; expected one of serve, collect, "),
+        # Python's way to write bytes that are no UTF-8, as the name of a file may be.
+        (
+            ["tune", "--ratings", "a\udcff.csv", "--out", "o"],
+            "model_build tune: a\\udcff.csv: is no text in UTF-8; name it otherwise.",
+        ),
     ],
 )
-def test_an_unknown_command_is_named_with_the_nearest(
+def test_what_cannot_be_a_command_is_named(
     capsys: pytest.CaptureFixture[str], words: list[str], said: str
 ) -> None:
     assert main(words) == 2

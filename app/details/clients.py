@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DetailsReader(ABC):
+class DetailsClient(ABC):
     """Asks one service at ``base_url`` for details of ``batch_size`` anime at a time."""
 
     batch_size: ClassVar[int] = 1
@@ -113,7 +113,7 @@ class _MediaPage(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AniListDetailsReader(DetailsReader):
+class AniListDetailsClient(DetailsClient):
     """AniList: fifty anime in one request, by MyAnimeList's ids."""
 
     batch_size = 50  # AniList's own maximum
@@ -146,7 +146,7 @@ _MAL_QUERY: Final = {"fields": "id,title,main_picture,synopsis", "nsfw": "true"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class MalDetailsReader(DetailsReader):
+class MalDetailsClient(DetailsClient):
     """MyAnimeList's API v2: one anime a request."""
 
     client_id: str
@@ -170,7 +170,7 @@ class _JikanAnime(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class JikanDetailsReader(DetailsReader):
+class JikanDetailsClient(DetailsClient):
     """Any host that describes anime as Jikan 4 does (Tenrai, one's own Jikan): one a request."""
 
     def read(self, anime_ids: Sequence[int], deadline: Deadline) -> list[AnimeDetails]:
