@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from app.catalogue import Catalogue
 from app.recommender import Model
 from app.recommender.artifact import MANIFEST_FILE, Manifest, verify_bytes
 from app.recommender.trial import try_model
-from model_build.artifact.store import ConflictError, ModelFileStore
+from model_build.artifact.file_store import ConflictError, ModelFileStore
 from model_build.artifact.versions import VersionInventory, list_versions, set_live_version
 from model_build.util.errors import InputError
 
@@ -146,20 +146,24 @@ def _upload_files(
     there = store.list()
     written: dict[str, int] = {}
 
-    def upload(file: str, content: bytes) -> None:
+    def missing(file: str, content: bytes) -> list[tuple[str, bytes, str | None]]:
         name = f"{manifest.version}/{file}"
         stored = there.get(name)
-        if stored is None or not store.matches(stored, content):
-            store.put(name, content, stored.generation if stored else None)
-            written[file] = len(content)
+        if stored and store.matches(stored, content):
+            return []
+        written[file] = len(content)
+        return [(name, content, stored.generation if stored else None)]
 
-    try:
+    def missing_files() -> Iterator[tuple[str, bytes, str | None]]:
         for file, entry in manifest.files.items():
             content = (path / file).read_bytes()
             verify_bytes(path / file, content, entry)
-            upload(file, content)
+            yield from missing(file, content)
+
+    try:
+        store.put_all(missing_files())
         _verify_upload(path, store, manifest)
-        upload(MANIFEST_FILE, text)
+        store.put_all(missing(MANIFEST_FILE, text))
         # Again: until the manifest is there, somebody else may have replaced a file.
         _verify_upload(path, store, manifest)
     except ConflictError as conflict:

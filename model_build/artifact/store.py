@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import google_crc32c
 from filelock import FileLock, Timeout
@@ -22,55 +21,12 @@ from app.model_store.remote import MissingObjectError
 from app.model_store.s3 import S3Folder, open_s3_folder
 from app.recommender.artifact import ArtifactError
 from app.recommender.atomic_writes import fsync_path, write_atomically
-from model_build.util.temporary_folders import temporary_folder
-
-
-class ConflictError(Exception):
-    """Somebody else changed a file since it was listed."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """A file of a store.
-
-    ``generation`` changes with every replacement, ``updated`` is when that was (seconds since the
-    epoch), ``crc32c`` is known in buckets of Google.
-    """
-
-    name: str
-    size: int
-    generation: str
-    updated: float
-    crc32c: str | None = None
-
-
-class ModelFileStore(Protocol):
-    """Files by name: ``latest``, or ``VERSION/manifest.json``. Failures are ArtifactErrors."""
-
-    @property
-    def url(self) -> str:
-        """What messages call the store."""
-
-    def list(self) -> dict[str, StoredFile]:
-        """List all files, and those of the folders in it."""
-
-    def read(self, name: str) -> bytes:
-        """Return the content; MissingObjectError without such a file."""
-
-    def matches(self, stored: StoredFile, content: bytes) -> bool:
-        """Whether a file that `list` showed has this content."""
-
-    def put(self, name: str, content: bytes, expected_generation: str | None) -> None:
-        """Write a file atomically in place of ``expected_generation`` (None: no file).
-
-        Raises
-        ------
-        ConflictError
-            Another generation with other content is there.
-        """
-
-    def delete(self, name: str) -> None:
-        """Delete a file; it may be gone already."""
+from model_build.artifact.file_store import (
+    ConflictError,
+    ModelFileStore,
+    StoredFile,
+    download_object,
+)
 
 
 @contextmanager
@@ -101,7 +57,7 @@ LOCK_FILE = ".lock"
 
 
 @dataclass(frozen=True, slots=True)
-class DirectoryStore:
+class DirectoryStore(ModelFileStore):
     """The files of a directory and of the folders in it; hidden ones are its own."""
 
     path: Path
@@ -124,6 +80,15 @@ class DirectoryStore:
                 return file.read_bytes()
             except (FileNotFoundError, NotADirectoryError):
                 raise MissingObjectError(f"{file}: there is no such file.") from None
+
+    def download(self, name: str, max_bytes: int) -> bytes:
+        """Return the content of a file."""
+        content = self.read(name)
+        if len(content) > max_bytes:
+            raise ArtifactError(
+                f"{self.path / name}: larger than {max_bytes:,} bytes; publish the model again."
+            )
+        return content
 
     def matches(self, stored: StoredFile, content: bytes) -> bool:
         """Whether the file holds this, read again from the directory."""
@@ -207,7 +172,7 @@ NO_GENERATION = 0
 
 
 @dataclass(frozen=True, slots=True)
-class GcsStore:
+class GcsStore(ModelFileStore):
     """The objects of a bucket below a prefix."""
 
     folder: BucketFolder
@@ -237,8 +202,12 @@ class GcsStore:
         return {stored.name: stored for stored in found}
 
     def read(self, name: str) -> bytes:
-        """Return the content of an object."""
+        """Return the content of a small object."""
         return self.folder.read(name)
+
+    def download(self, name: str, max_bytes: int) -> bytes:
+        """Return the content of an object of any size."""
+        return download_object(self.folder, name, max_bytes)
 
     def matches(self, stored: StoredFile, content: bytes) -> bool:
         """Whether size and checksum are those of the content."""
@@ -279,7 +248,7 @@ class GcsStore:
 
 
 @dataclass(frozen=True, slots=True)
-class S3Store:
+class S3Store(ModelFileStore):
     """The objects of an S3 bucket below a prefix; an object's ETag is its generation."""
 
     folder: S3Folder
@@ -307,15 +276,19 @@ class S3Store:
         return {stored.name: stored for stored in found}
 
     def read(self, name: str) -> bytes:
-        """Return the content of an object."""
+        """Return the content of a small object."""
         return self.folder.read(name)
+
+    def download(self, name: str, max_bytes: int) -> bytes:
+        """Return the content of an object of any size."""
+        return download_object(self.folder, name, max_bytes)
 
     def matches(self, stored: StoredFile, content: bytes) -> bool:
         """Whether the ETag is the content's, or, where it is of another kind, the content is."""
         if stored.size != len(content):
             return False
         digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        return stored.generation.strip('"') == digest or self._download(stored.name) == content
+        return stored.generation.strip('"') == digest or self._find(stored.name) == content
 
     def put(self, name: str, content: bytes, expected_generation: str | None) -> None:
         """Upload with checksum, which S3 compares, and expected ETag."""
@@ -337,7 +310,7 @@ class S3Store:
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (404, 409, 412):
                     raise
                 # Perhaps by this process: an answer got lost, and the request was repeated.
-                if self._download(name) != content:
+                if self._find(name) != content:
                     raise ConflictError(name) from None
 
     def delete(self, name: str) -> None:
@@ -346,15 +319,12 @@ class S3Store:
             key = self.folder.object_name(name)
             self.folder.client.delete_object(Bucket=self.folder.bucket, Key=key)
 
-    def _download(self, name: str) -> bytes | None:
-        """Return the content of an object of any size; None without one."""
-        with temporary_folder() as folder:
-            file = folder / "object"
-            try:
-                self.folder.resume_download(name, file, MAX_OBJECT_BYTES)
-            except MissingObjectError:
-                return None
-            return file.read_bytes()
+    def _find(self, name: str) -> bytes | None:
+        """Return the content of an object; None without one."""
+        try:
+            return self.download(name, MAX_OBJECT_BYTES)
+        except MissingObjectError:
+            return None
 
 
 def _crc32c(content: bytes) -> str:

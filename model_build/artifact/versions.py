@@ -15,7 +15,7 @@ from app.model_store.layout import (
 )
 from app.model_store.remote import AccessDeniedError, MissingObjectError
 from app.recommender.artifact import MANIFEST_FILE, ArtifactError, Manifest, verify_bytes
-from model_build.artifact.store import ConflictError, ModelFileStore, StoredFile
+from model_build.artifact.file_store import ConflictError, ModelFileStore, StoredFile
 from model_build.util.errors import InputError
 
 
@@ -209,7 +209,7 @@ def _verify_files(store: ModelFileStore, version: str, manifest: Manifest) -> No
     """Read every file once: sizes alone do not show that bits were lost since it was published."""
     for file, entry in manifest.files.items():
         name = f"{version}/{file}"
-        verify_bytes(f"{store.url}/{name}", store.read(name), entry)
+        verify_bytes(f"{store.url}/{name}", store.download(name, entry.bytes), entry)
 
 
 def _undo_if_deleted(store: ModelFileStore, target: str, before: VersionInventory) -> None:
@@ -235,9 +235,8 @@ def _delete_version(store: ModelFileStore, version: ModelVersion) -> None:
             # It became live since it was listed. `rollback` tells whoever made it so.
             _restore_manifest(store, manifest, content)
             raise InputError(f"{store.url}: {version.name} was made live meanwhile; it is kept.")
-    for file in version.files:
-        if file != MANIFEST_FILE:
-            store.delete(f"{version.name}/{file}")
+    others = version.files.keys() - {MANIFEST_FILE}
+    store.delete_all(f"{version.name}/{file}" for file in sorted(others))
 
 
 def _restore_manifest(store: ModelFileStore, manifest: str, content: bytes) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from app.recommender.artifact import MANIFEST_FILE
+from model_build.artifact.file_store import ModelFileStore
 from model_build.artifact.publish import QualityGate, publish_model
-from model_build.artifact.store import ModelFileStore, open_model_store
+from model_build.artifact.store import open_model_store
 from model_build.cli import main
 from model_build.util.errors import InputError
 from tests.model_build.artifact.publisher import start
@@ -269,6 +270,8 @@ class TestGate:
 
 class Meddled:
     """A store in which something else happens just before a file is written."""
+
+    put_all = ModelFileStore.put_all
 
     def __init__(self, store: ModelFileStore, meddle: Callable[[str], None]) -> None:
         self._store = store

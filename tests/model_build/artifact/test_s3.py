@@ -15,7 +15,8 @@ from app.model_store.remote import AccessDeniedError, MissingObjectError
 from app.model_store.s3 import open_s3_folder
 from app.recommender import Model
 from app.recommender.artifact import ArtifactError
-from model_build.artifact.store import ConflictError, S3Store
+from model_build.artifact.file_store import ConflictError
+from model_build.artifact.store import S3Store
 from model_build.cli import main
 from tests.models import version_of
 from tests.s3_emulator import S3Emulator, running_s3

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from app.recommender.artifact import MANIFEST_FILE
-from model_build.artifact.store import ModelFileStore, open_model_store
+from app.recommender.artifact import MANIFEST_FILE, MAX_MANIFEST_BYTES
+from model_build.artifact.file_store import ModelFileStore
+from model_build.artifact.store import open_model_store
 from model_build.artifact.versions import prune_versions, rollback_version
 from model_build.cli import main
 from model_build.util.errors import InputError
@@ -107,6 +108,15 @@ class TestRollback:
         for version in ("v2", "v4"):
             assert main(["rollback", version, "--at", filled.url]) == 0
             assert served(filled, tmp_path / "cache") == version
+
+    def test_to_a_version_with_a_large_file(
+        self, filled: PlaceForModels, tiny_model: Path, tmp_path: Path
+    ) -> None:
+        notes = bytes(range(256)) * (MAX_MANIFEST_BYTES // 256) + b"more than a manifest may have"
+        for file in version_of(tiny_model, tmp_path / "large", "v0", notes=notes).iterdir():
+            filled.put(f"v0/{file.name}", file.read_bytes())
+        assert main(["rollback", "v0", "--at", filled.url]) == 0
+        assert served(filled, tmp_path / "cache") == "v0"
 
     def test_without_a_version_to_the_one_before(
         self, filled: PlaceForModels, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -253,10 +263,12 @@ class TestPrune:
 class Meddled:
     """A store in which something else happens around a deletion or a writing."""
 
+    delete_all = ModelFileStore.delete_all
+
     def __init__(self, store: ModelFileStore, meddle: Callable[[str, str], None]) -> None:
         self._store, self._meddle = store, meddle
         self.url = store.url
-        self.list, self.read, self.has = store.list, store.read, store.matches
+        self.list, self.read, self.download = store.list, store.read, store.download
 
     def put(self, name: str, content: bytes, replaces: str | None) -> None:
         self._store.put(name, content, replaces)
