@@ -150,7 +150,7 @@ class ArtifactReader:
     def check_values(
         self, name: str, array: npt.NDArray[Any], largest: float = MAX_MAGNITUDE
     ) -> None:
-        """Raise ArtifactError for values that are not finite, or absurd."""
+        """Raise ArtifactError for values, of any shape, not finite or larger than ``largest``."""
         if array.dtype.kind != "f" or not array.size:
             return
         if array.dtype == np.float16:

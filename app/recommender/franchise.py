@@ -80,7 +80,7 @@ class Franchises:
 
     @cached_property
     def first(self) -> Int64Array:
-        """Franchise g is ``watch_order[first[g]:first[g + 1]]``."""
+        """Where each begins, (franchises + 1,): g is ``watch_order[first[g]:first[g + 1]]``."""
         numbers = np.arange(self.franchise_id.max(initial=-1) + 2)
         return np.searchsorted(self.franchise_id[self.watch_order], numbers)
 

@@ -33,7 +33,7 @@ class TrigramIndex:
 
     @staticmethod
     def count_trigrams(names: NameTable) -> tuple[Int32Array, Int64Array]:
-        """Return the ``rows`` and ``count`` of an index of these names."""
+        """Return the ``rows`` (trigrams,) and ``count`` (codes,) of an index of these names."""
         codes, rows = _trigrams(names.text())
         # Numpy sorts 16 bits by radix, in a tenth of the time.
         return rows[np.argsort(codes, kind="stable")], np.bincount(codes, minlength=_CODES)

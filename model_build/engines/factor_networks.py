@@ -375,7 +375,7 @@ def normalise_rows(item: Float64Array, is_trained: BoolArray) -> Float32Array:
 def baseline_values(
     baseline: EngineBiases,
 ) -> tuple[dict[str, npt.NDArray[Any]], dict[str, HyperparameterValue]]:
-    """Return a bias model as an engine's array and hyperparameters."""
+    """Return a bias model as an engine's array, (n_items,), and its hyperparameters."""
     return {"item_bias": baseline.item_bias}, {
         "global_mean": baseline.global_mean,
         "reg_user": baseline.reg_user,

@@ -34,7 +34,7 @@ class BiasModel:
 
     @classmethod
     def of_items(cls, mean: float, item_bias: Float64Array) -> BiasModel:
-        """Leave the users out."""
+        """Make one of the biases (n_items,) alone, without users and residuals."""
         none = np.zeros(0)
         return cls(mean, none, item_bias, none)
 

@@ -93,7 +93,7 @@ class KernelParameters:
         return KernelParameters(*(np.zeros_like(array) for array in self.arrays().values()))
 
     def arrays(self) -> dict[str, Float32Array]:
-        """By name."""
+        """Return the parameters by name, each in its own shape."""
         return {name: getattr(self, name) for name in RATE_FACTORS}
 
     def kernel(self) -> ItemKernel:

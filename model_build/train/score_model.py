@@ -83,7 +83,7 @@ class StandardScores:
 
     @classmethod
     def of_items(cls, item_bias: Float64Array, overall_std: float) -> StandardScores:
-        """Leave the users out."""
+        """Make one of the biases (n_items,) alone, without users and residuals."""
         none = np.zeros(0)
         return cls(item_bias, none, none, none, overall_std)
 

@@ -128,7 +128,10 @@ def build_active_filters(
 def make_filter(
     options: QueryOptions, label: str, mask: BoolArray | None, *names: str, **off: Any
 ) -> ActiveFilter:
-    """Make a filter that is off when the options ``names`` are at their defaults, or as ``off``."""
+    """Make a filter that is off when the options ``names`` are at their defaults, or as ``off``.
+
+    ``mask`` (n,) is True where an anime passes; None where the ranking itself sees to it.
+    """
     default = {name: QueryOptions.model_fields[name].default for name in names}
     return ActiveFilter(names, label, options.with_changes(**(default | off)), mask)
 

@@ -117,7 +117,7 @@ def write_partitions(
 
     Memory: a few blocks of rows while reading, then one partition a thread; what is in between
     is on disk, in ``folder``. ``on_progress`` gets the number of rows read so far. Users are
-    numbered from ``first_user``; anime in ``known_anime_ids``, of other files, are never rare.
+    numbered from ``first_user``; anime in ``known_anime_ids`` (k,), of other files, are never rare.
     """
     (folder / RATINGS_FOLDER).mkdir()
     (folder / SORT_FOLDER).mkdir()
