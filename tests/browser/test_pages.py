@@ -45,7 +45,13 @@ def test_upload_an_export_and_see_why(visit: Visit, tmp_path: Path) -> None:
     file.write_bytes(regular_export())
     page = visit()
     upload_list(page, file)
-    expect(page.get_by_role("heading", level=1)).to_have_text("Picks for Exporter")
+    heading = page.get_by_role("heading", level=1)
+    expect(heading).to_have_text("Picks for Exporter")
+    # Where there is nothing to share beside it, too, it stands above what follows.
+    begins, lead = heading.bounding_box(), page.locator(".lead").bounding_box()
+    assert begins is not None
+    assert lead is not None
+    assert begins["x"] == lead["x"]
     first_twenty = titles(page)
     assert len(first_twenty) == 20
     reasons = page.get_by_text(re.compile(r"^\s*Because you\s+gave"))
