@@ -67,10 +67,11 @@ class AppSettings(BaseSettings):
     )
 
     model: str = str(BUNDLED_MODEL_DIR)
-    """Where the model is: a directory, `gs://bucket/prefix` or `s3://bucket/prefix`."""
+    """Where the model is: a directory, `gs://bucket/prefix`, `s3://bucket/prefix` or
+    `hf://owner/name`."""
 
     model_cache: Path = Path("~/.cache/hakken/models")
-    """Where models from buckets are kept on this host."""
+    """Where models from buckets and from the Hugging Face Hub are kept on this host."""
 
     model_poll: Annotated[float, Field(ge=0, le=86_400)] = 60.0
     """About how many seconds pass between looks for a new model; 0 looks only on SIGHUP. A new one

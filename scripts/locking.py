@@ -59,6 +59,12 @@ LOCKS = {
         "s3",
         "requirements.txt",
     ),
+    "requirements-hf.txt": Lock(
+        "What reads and publishes models at the Hugging Face Hub: everything that serves, and\n"
+        "this.",
+        "hf",
+        "requirements.txt",
+    ),
     "requirements-otel.txt": Lock(
         "What sends traces: everything that serves, and these.", "otel", "requirements.txt"
     ),

@@ -48,6 +48,7 @@ ELSEWHERE = {
     "--scheduler ": "tests/model_build/train/test_dask_statistics.py",
     "--from models:/": "tests/model_build/pipeline/test_registries.py",
     "--from wandb:": "tests/model_build/pipeline/test_registries.py",
+    " hf://": "tests/model_build/artifact/test_hub.py",
     "serve ": "tests/test_wheel.py",
 }
 """What needs a server of its own, and the tests that start one."""

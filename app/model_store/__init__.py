@@ -1,8 +1,8 @@
 """Where the model comes from, and how the one that is live is kept in use.
 
-A source (`sources`) is a directory of this host, or a folder of a bucket (`gcs` or `s3`), copied
-to this host (`cache`). A `ModelManager` holds the model in use and takes what is new at the source;
-a `Poller` says when to look.
+A source (`sources`) is a directory of this host, or a folder of a bucket (`gcs` or `s3`) or of a
+repository (`hub`), copied to this host (`cache`). A `ModelManager` holds the model in use and takes
+what is new at the source; a `Poller` says when to look.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def open_model_source(
     retry_timeout: float | None = None,
     setting_prefix: str = "HAKKEN_MODEL=",
 ) -> ModelSource:
-    """Return the source at a directory, a ``file://`` URL, ``gs://`` or ``s3://bucket/prefix``.
+    """Return the source at a directory or a ``file://``, ``gs://``, ``s3://`` or ``hf://`` URL.
 
     What fails in a way that may pass is tried again for ``retry_timeout`` seconds;
     ``setting_prefix`` stands before the URL where it is refused.
@@ -33,6 +33,7 @@ def open_model_source(
     A bucket is read with the default credentials of Google's libraries, or of AWS's. Without any,
     and with ``STORAGE_EMULATOR_HOST``, it is read anonymously, which is enough for a public one.
     But ``GOOGLE_APPLICATION_CREDENTIALS`` that cannot be used is an error: it was set to be used.
+    The Hub is read with ``HF_TOKEN`` or who is logged in there, or anonymously.
     Raises ArtifactError: the URL is none of these.
     """
     parsed = parse_model_url(url, setting_prefix)

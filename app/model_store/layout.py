@@ -22,6 +22,8 @@ POINTER_FILE = "latest"
 MAX_POINTER_BYTES = 1024
 
 BUCKET_SCHEMES = ("gs", "s3")
+HUB_TYPES = ("models", "datasets", "spaces", "kernels", "buckets")
+"""What the Hub's own addresses may begin with in place of an owner."""
 _URL_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _VERSION_ADAPTER: TypeAdapter[str] = TypeAdapter(Annotated[str, Manifest.model_fields["version"]])
 
@@ -63,7 +65,10 @@ class ModelSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BucketUrl:
-    """``gs://name/prefix`` or ``s3://name/prefix``."""
+    """``gs://name/prefix``, ``s3://name/prefix`` or ``hf://owner/name@revision/prefix``.
+
+    ``bucket`` is all that stands before the prefix.
+    """
 
     bucket: str
     prefix: str
@@ -74,7 +79,7 @@ class BucketUrl:
 
 
 def parse_model_url(url: str, setting_prefix: str) -> Path | BucketUrl:
-    """Read a directory, a ``file://`` URL or ``gs://bucket/prefix``; ``s3://`` alike.
+    """Read a directory, a ``file://`` URL, ``gs://bucket/prefix`` or what is like that.
 
     ``setting_prefix`` stands before the URL in messages: ``HAKKEN_MODEL=`` or ``--to``. Raises
     ArtifactError: it is none of these.
@@ -88,6 +93,14 @@ def parse_model_url(url: str, setting_prefix: str) -> Path | BucketUrl:
                 f"{setting_prefix}{url!r} names no bucket; write {scheme}://bucket/prefix."
             )
         return BucketUrl(bucket, prefix.strip("/"), scheme)
+    if scheme == "hf":
+        owner, name, *folders = [*url[len("hf://") :].split("/"), ""]
+        if not owner or not name.partition("@")[0] or owner in HUB_TYPES or "@" in owner:
+            raise ArtifactError(
+                f"{setting_prefix}{url!r} names no repository of models; "
+                "write hf://owner/name, hf://owner/name@branch or hf://owner/name/folder."
+            )
+        return BucketUrl(f"{owner}/{name}", "/".join(folders).strip("/"), scheme)
     if scheme == "file":
         parts = urlsplit(url)
         if parts.netloc not in ("", "localhost") or not parts.path:
@@ -99,7 +112,8 @@ def parse_model_url(url: str, setting_prefix: str) -> Path | BucketUrl:
     if scheme or not url:
         raise ArtifactError(
             f"{setting_prefix}{url!r} is not a place for a model; "
-            "set it to a directory, file:///directory, gs://bucket/prefix or s3://bucket/prefix."
+            "set it to a directory, file:///directory, gs://bucket/prefix, s3://bucket/prefix "
+            "or hf://owner/name."
         )
     return Path(url)
 

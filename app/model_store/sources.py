@@ -1,4 +1,4 @@
-"""Where models are: a directory of this host, or a bucket, from which they are copied to it."""
+"""Where models are: a directory of this host, or elsewhere, from which they are copied to it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app.model_store.cache import ModelCache
 from app.model_store.gcs import open_bucket
+from app.model_store.hub import HubFolder, open_hub_folder
 from app.model_store.layout import (
     MAX_POINTER_BYTES,
     POINTER_FILE,
@@ -69,6 +70,8 @@ class BucketModelSource:
 
 
 def _open_folder(url: BucketUrl, retry_timeout: float) -> AbstractContextManager[RemoteFolder]:
+    if url.scheme == "hf":
+        return open_hub_folder(url, retry_timeout)
     return (open_s3_folder if url.scheme == "s3" else open_bucket)(url, retry_timeout)
 
 
@@ -95,7 +98,7 @@ def _read_pointer(root: RemoteFolder, no_manifest: ArtifactError) -> bytes:
         for error in (no_manifest, no_pointer):
             if isinstance(error, AccessDeniedError):
                 raise error from None
-        raise no_model_error(root.url, bucket=True) from None
+        raise no_model_error(root.url, bucket=not isinstance(root, HubFolder)) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class PublishOptions(Config):
     """Make the model the live one. Left out, nothing is published."""
 
     to: Location = Field(
-        description="gs://bucket/prefix, s3://bucket/prefix, or a directory",
+        description="gs://bucket/prefix, s3://bucket/prefix, hf://owner/name, or a directory",
         examples=["gs://bucket/models"],
     )
     metric: Annotated[GateMetric, Metavar("NAME")] = Field(
@@ -52,7 +52,8 @@ class FetchConfig(Config):
 
     source: Location = named(
         "from",
-        "bundled, gs:// or s3://bucket/prefix, a directory, models:/name/version of MLflow or "
+        "bundled, gs:// or s3://bucket/prefix, hf://owner/name, a directory, models:/name/version "
+        "of MLflow or "
         "wandb:entity/project/name:version of Weights & Biases",
     )
     version: Annotated[str, Metavar("VERSION")] | None = Field(

@@ -23,9 +23,9 @@ def resolve_model_ref(
 ) -> ModelRef:
     """Return the live model of a source, or ``version`` of those that were published there.
 
-    ``source`` is ``bundled``, a directory, gs:// or s3://bucket/prefix, models:/name/version (of
-    MLflow, at ``mlflow_uri``) or wandb:entity/project/name:version; copies from elsewhere go to
-    ``cache`` when they are fetched.
+    ``source`` is ``bundled``, a directory, gs:// or s3://bucket/prefix, hf://owner/name,
+    models:/name/version (of MLflow, at ``mlflow_uri``) or wandb:entity/project/name:version; copies
+    from elsewhere go to ``cache`` when they are fetched.
 
     Raises
     ------
@@ -56,7 +56,7 @@ def download_model(
 ) -> str:
     """Copy the model into the folder ``out``, atomically, and return its version.
 
-    An interrupted download from a bucket is resumed.
+    An interrupted download from elsewhere is resumed.
 
     Raises
     ------

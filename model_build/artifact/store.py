@@ -1,4 +1,4 @@
-"""Stores of published models, which several may write to: a directory, or a folder of a bucket."""
+"""Stores of published models, which several may write to: a directory, a bucket, the Hub."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from app.model_store import RETRY_TIMEOUT
 from app.model_store.gcs import BucketFolder, open_bucket
+from app.model_store.hub import open_hub_folder
 from app.model_store.layout import parse_model_url
 from app.model_store.remote import MissingObjectError
 from app.model_store.s3 import S3Folder, open_s3_folder
@@ -27,11 +28,12 @@ from model_build.artifact.file_store import (
     StoredFile,
     download_object,
 )
+from model_build.artifact.hub_store import HubStore
 
 
 @contextmanager
 def open_model_store(url: str, given_as: str) -> Iterator[ModelFileStore]:
-    """Return the store at a directory, ``file://`` URL, ``gs://`` or ``s3://bucket/prefix``.
+    """Return the store at a directory or ``file://``, ``gs://``, ``s3://`` or ``hf://`` URL.
 
     Raises
     ------
@@ -45,6 +47,10 @@ def open_model_store(url: str, given_as: str) -> Iterator[ModelFileStore]:
     if parsed.scheme == "s3":
         with open_s3_folder(parsed, RETRY_TIMEOUT) as s3_folder:
             yield S3Store(s3_folder)
+        return
+    if parsed.scheme == "hf":
+        with open_hub_folder(parsed, RETRY_TIMEOUT) as hub_folder:
+            yield HubStore(hub_folder)
         return
     with open_bucket(parsed, RETRY_TIMEOUT, write=True) as folder:
         yield GcsStore(folder)

@@ -15,7 +15,9 @@ class PruneConfig(Config):
     """Options of `prune`."""
 
     keep: Count = Field(description="how many stay")
-    at: Location = Field(description="gs://bucket/prefix, s3://bucket/prefix, or a directory")
+    at: Location = Field(
+        description="gs://bucket/prefix, s3://bucket/prefix, hf://owner/name, or a directory"
+    )
     dry_run: bool = Field(False, description="only say what would be deleted")
 
 

@@ -21,7 +21,9 @@ class RollbackConfig(Config):
     version: Annotated[str, OptionRole.POSITIONAL, Metavar("VERSION")] | None = Field(
         None, description="as versions lists it"
     )
-    at: Location = Field(description="gs://bucket/prefix, s3://bucket/prefix, or a directory")
+    at: Location = Field(
+        description="gs://bucket/prefix, s3://bucket/prefix, hf://owner/name, or a directory"
+    )
 
 
 CONFIG = RollbackConfig

@@ -21,7 +21,9 @@ METRIC_COLUMNS = ("ndcg@10", "recall@10", "new_ndcg@10", "rmse")
 class VersionsConfig(Config):
     """Options of `versions`."""
 
-    at: Location = Field(description="gs://bucket/prefix, s3://bucket/prefix, or a directory")
+    at: Location = Field(
+        description="gs://bucket/prefix, s3://bucket/prefix, hf://owner/name, or a directory"
+    )
     as_json: bool = named("json", "all facts, as one JSON array", False)
 
 

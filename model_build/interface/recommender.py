@@ -52,7 +52,7 @@ class Recommender:
 
     @classmethod
     def open(cls, place: str | Path = BUNDLED_SOURCE, version: str | None = None) -> Recommender:
-        """Open a model: the bundled one, a directory, ``gs://`` or ``s3://bucket/prefix``.
+        """Open a model: the bundled one, or one at a directory, ``gs://``, ``s3://`` or ``hf://``.
 
         Raises
         ------

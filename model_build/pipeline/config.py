@@ -75,8 +75,8 @@ class TrainSection(TrainOptions):
     pretrained: Location | None = Field(
         None,
         description="a model to fetch instead of training one: bundled, a directory or "
-        "gs:// or s3://bucket/prefix where models are published, models:/name/version (at "
-        "[mlflow]'s uri) or wandb:entity/project/name:version",
+        "gs:// or s3://bucket/prefix or hf://owner/name where models are published, "
+        "models:/name/version (at [mlflow]'s uri) or wandb:entity/project/name:version",
         examples=[BUNDLED],
     )
     version: str | None = Field(
