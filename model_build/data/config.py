@@ -14,6 +14,7 @@ from model_build.util.options import (
     InputFile,
     InputFiles,
     Metavar,
+    NonNegativeInt,
     OptionRole,
     OutputFile,
     OutputFolder,
@@ -85,7 +86,7 @@ class SplitOptions(Config):
         "collected of the ratings (default: from all)",
         examples=[2023],
     )
-    seed: int = 0
+    seed: NonNegativeInt = 0
 
 
 class SplitConfig(SplitOptions):

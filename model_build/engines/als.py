@@ -6,6 +6,7 @@ Fitted by the package `implicit`; users are folded in by `app.recommender.engine
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -17,6 +18,7 @@ from app.recommender.engines import AlsEngine
 from app.recommender.engines.als import InteractionStrengths
 from model_build.data.interactions import Interactions
 from model_build.engines.base import FittedEngine
+from model_build.util.errors import InputError
 
 IterationCallback = Callable[[int, float, Float32Array, Float32Array], None]
 """Given the number of an iteration (from 1), the seconds of all so far, and the users' and the
@@ -84,6 +86,7 @@ def fit_als_factors(
 ) -> Float32Array:
     """Return the anime's factors, (anime, factors), for strengths (users, anime)."""
     from implicit.cpu.als import AlternatingLeastSquares
+    from implicit.recommender_base import ModelFitError
 
     taken: list[float] = []
     # implicit has threads of its own and asks that BLAS has none.
@@ -98,11 +101,23 @@ def fit_als_factors(
 
         def record_iteration(iteration: int, seconds: float, _loss: float | None) -> None:
             taken.append(seconds)
+            _check_factors(model.item_factors, settings)
             if on_iteration is not None:
                 on_iteration(iteration + 1, sum(taken), model.user_factors, model.item_factors)
 
-        model.fit(user_items, show_progress=progress, callback=record_iteration)
+        # It stops at factors that are no numbers; what that means to whoever asked is said here.
+        with suppress(ModelFitError):
+            model.fit(user_items, show_progress=progress, callback=record_iteration)
+        _check_factors(model.item_factors, settings)
     return np.asarray(model.item_factors, np.float32)
+
+
+def _check_factors(item_factors: Float32Array, settings: AlsSettings) -> None:
+    if not np.isfinite(item_factors).all():
+        raise InputError(
+            f"ALS came to no numbers with alpha {settings.alpha:g}, regularization "
+            f"{settings.regularization:g} and these strengths; the defaults come to some."
+        )
 
 
 def als_engine(item_factors: Float32Array, settings: AlsSettings) -> AlsEngine:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from annotated_types import Ge, Lt
 from pydantic import Field
 
 from model_build.util.options import (
@@ -13,6 +14,7 @@ from model_build.util.options import (
     InputFolder,
     Metavar,
     NonNegativeFloat,
+    NonNegativeInt,
     OptionRole,
     OutputFolder,
     PositiveInt,
@@ -51,7 +53,7 @@ class AlsData(StrengthOptions):
     interactions: InputFiles = Field(
         (), description="what `collect` wrote: favourites count, scores are not needed"
     )
-    seed: int = Field(0, description="of what is hidden, and of fits")
+    seed: NonNegativeInt = Field(0, description="of what is hidden, and of fits")
 
 
 class AlsOptions(StrengthOptions):
@@ -72,7 +74,7 @@ class NetworkOptions(Config):
     size: Annotated[PositiveInt, Metavar("SIZE")] | None = Field(
         None, description="numbers an embedding has"
     )
-    dropout: NonNegativeFloat | None = Field(
+    dropout: Annotated[float, Ge(0), Lt(1)] | None = Field(
         None,
         description="share of an embedding (of a list, for kernel) that is dropped in training, "
         "below 1",
@@ -121,7 +123,7 @@ class EngineOptions(Config):
     exclusive = (("with_fans", "with_centres"),)
 
     engine: Annotated[str, OptionRole.SUBCOMMAND, Metavar("NAME")]
-    seed: int = 0
+    seed: NonNegativeInt = 0
     with_fans: bool = Field(
         False,
         description="keep the fans as nameless vectors, for finding fans alike (default: none is "

@@ -15,6 +15,7 @@ from model_build.util.options import (
     InputFiles,
     InputFolder,
     Metavar,
+    NonNegativeInt,
     OrderName,
     PositiveInt,
     named,
@@ -63,7 +64,7 @@ class EvaluateOptions(Config):
         "again to what the model was trained on",
         examples=[200],
     )
-    seed: int = Field(0, description="of resamples and of cut lists")
+    seed: NonNegativeInt = Field(0, description="of resamples and of cut lists")
 
 
 class EvaluateConfig(EvaluateOptions):
@@ -83,7 +84,7 @@ class CompareOptions(Config):
     """Measure Hakken and other recommenders side by side."""
 
     fans: PositiveInt = Field(1000, description="fans to take out")
-    seed: int = Field(0, description="of the fans and what is hidden")
+    seed: NonNegativeInt = Field(0, description="of the fans and what is hidden")
     models: tuple[Annotated[RecommenderName, Metavar("NAME")], ...] = Field(
         get_args(DefaultName),
         description="which to compare (default those up to engine-als): "
@@ -103,7 +104,7 @@ class NeuralOptions(NetworkOptions):
     """Measure networks and other predictors of scores and likes; not given: their defaults."""
 
     fans: PositiveInt = Field(1000, description="fans to measure on")
-    seed: int = Field(0, description="of the fans and what is hidden")
+    seed: NonNegativeInt = Field(0, description="of the fans and what is hidden")
     split: Literal["fans", "pairs"] = "fans"
     models: tuple[Annotated[PredictorName, Metavar("NAME")], ...] = Field(
         get_args(PredictorName),

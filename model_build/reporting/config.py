@@ -9,6 +9,7 @@ from model_build.util.options import (
     InputFile,
     InputFiles,
     InputFolder,
+    NonNegativeInt,
     OutputFile,
     PositiveInt,
     Threads,
@@ -19,7 +20,7 @@ class ReportOptions(Config):
     """Write a page about the model."""
 
     fans: PositiveInt = Field(300, description="fans to measure on")
-    seed: int = Field(0, description="of the fans drawn")
+    seed: NonNegativeInt = Field(0, description="of the fans drawn")
     threads: Threads | None = Field(None, description="default: one a processor")
     tastes: InputFile | None = Field(
         None, description="lists to show picks for, TOML (default: ten of clear taste)"

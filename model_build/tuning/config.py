@@ -16,6 +16,7 @@ from model_build.util.options import (
     InputFolder,
     Metavar,
     NonNegativeFloat,
+    NonNegativeInt,
     OptionRole,
     OutputFile,
     OutputFolder,
@@ -30,7 +31,7 @@ class TuneOptions(Config):
 
     trials: PositiveInt = Field(30, description="of each part, those done before included")
     fans: PositiveInt = Field(500, description="fans to measure on")
-    seed: int = Field(0, description="of the fans drawn and the search")
+    seed: NonNegativeInt = Field(0, description="of the fans drawn and the search")
     parts: Literal["knn", "affinity", "taste", "all"] = Field("all", description="what to search")
     objective: Annotated[str, Metavar("MEASURE")] | None = Field(
         None,
@@ -76,7 +77,7 @@ class ImplicitOptions(StrengthOptions):
     """Measure and tune recommending from what fans did, a table for each part."""
 
     part: Annotated[str, OptionRole.SUBCOMMAND, Metavar("WHAT")]
-    seed: int = Field(0, description="of what is hidden, and of fits")
+    seed: NonNegativeInt = Field(0, description="of what is hidden, and of fits")
 
 
 class StrengthSearchOptions(AlsOptions, ImplicitOptions):

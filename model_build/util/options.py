@@ -15,7 +15,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, Lt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 from pydantic_core import ErrorDetails, PydanticUndefined
 
@@ -100,13 +100,14 @@ class Config(BaseModel):
     def _check_exclusive(self) -> Self:
         flags = {option.name: option.flag for option in options_of(type(self))}
         for name in self.model_fields_set & flags.keys():
-            value = getattr(self, name)
-            most = {int: MAX_WHOLE, float: MAX_REAL}.get(type(value))
-            if most is not None and abs(value) > most:
-                raise ValueError(
-                    f"argument {flags[name]}: {value} is beyond {most:,}, the largest number that "
-                    "makes sense"
-                )
+            given = getattr(self, name)
+            for value in given if isinstance(given, tuple) else (given,):
+                most = {int: MAX_WHOLE, float: MAX_REAL}.get(type(value))
+                if most is not None and abs(value) > most:
+                    raise ValueError(
+                        f"argument {flags[name]}: {value} is beyond {most:,}, the largest number "
+                        "that makes sense"
+                    )
         for first, second in self.exclusive:
             if {first, second} <= self.model_fields_set:
                 raise ValueError(
@@ -173,6 +174,9 @@ class Option:
             case "less_than_equal":
                 most = next(rule.le for rule in self.rules if isinstance(rule, Le))
                 return f"{value} is not {expected} of at most {most}"
+            case "less_than":
+                above = next(rule.lt for rule in self.rules if isinstance(rule, Lt))
+                return f"{value} is not {expected} below {above}"
         shown = value if len(str(value)) <= MAX_SHOWN else f"{str(value)[:MAX_SHOWN]}…"
         return f"{shown!r} is not {expected}"
 

@@ -131,3 +131,12 @@ def test_what_cannot_be_used_is_said(
     said = refused(capsys, *grid, "--interactions", file, "--model", tiny_model)
     assert "--model and --out go together" in said
     assert not (tmp_path / "grid").exists()
+
+
+@pytest.mark.parametrize("option", ["--alpha", "--completed", "--regularization"])
+def test_settings_that_lead_to_no_numbers_are_named(
+    file: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    command = ("implicit", "events", "--interactions", file, "--factors", 2, "--iterations", 2)
+    *_, line = refused(capsys, *command, option, 1e25).splitlines()
+    assert line.startswith("model_build implicit: ALS came to no numbers with alpha ")

@@ -176,8 +176,13 @@ def test_what_cannot_be_a_command_is_named(
         ),
         (
             ["split", "--ratings=r", "--out=d", "--seed", str(-(10**30))],
-            "argument --seed: -1000000000000000000000000000000 is beyond 2,147,483,647",
+            "argument --seed: -1000000000000000000000000000000 is not a whole number of at least 0",
         ),
+        (
+            ["implicit", "grid", "--table=t", "--ratings=r", "--factors", "8", str(10**30)],
+            "argument --factors: 1000000000000000000000000000000 is beyond 2,147,483,647",
+        ),
+        (["neural", "--ratings=r", "--dropout=1"], "argument --dropout: 1 is not a number below 1"),
         (
             ["train", "--ratings=r", "--out=m", "--affinity-ridge", "1e308"],
             "argument --affinity-ridge: 1e+308 is beyond 1e+30, the largest number that makes",
