@@ -13,7 +13,7 @@ from dataclasses import asdict
 
 from pydantic import Field
 
-from model_build.util.options import Config, Count, InputFolder, named
+from model_build.util.options import Config, Count, InputFolder, NonNegativeInt, named
 
 
 class AlikeConfig(Config):
@@ -21,7 +21,7 @@ class AlikeConfig(Config):
 
     model: InputFolder
     titles: Count = Field(200, description="best known anime to look at")
-    seed: int = Field(0, description="of the anime drawn to compare with")
+    seed: NonNegativeInt = Field(0, description="of the anime drawn to compare with")
     as_json: bool = named("json", "one JSON object a source instead of a table", False)
 
 

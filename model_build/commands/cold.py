@@ -14,7 +14,14 @@ from dataclasses import asdict
 
 from pydantic import Field
 
-from model_build.util.options import Config, InputFile, InputFiles, PositiveInt, named
+from model_build.util.options import (
+    Config,
+    InputFile,
+    InputFiles,
+    NonNegativeInt,
+    PositiveInt,
+    named,
+)
 
 
 class ColdConfig(Config):
@@ -24,7 +31,7 @@ class ColdConfig(Config):
     catalogue: InputFile
     hide: PositiveInt = Field(400, description="anime to hide")
     fans: PositiveInt = Field(1000, description="fans to leave out")
-    seed: int = 0
+    seed: NonNegativeInt = 0
     as_json: bool = named("json", "one JSON object instead of a table", False)
 
 

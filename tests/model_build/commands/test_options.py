@@ -212,3 +212,14 @@ def test_options_are_not_guessed_and_contradictions_refused(
         main(words)
     assert stopped.value.code == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_seed_is_below_zero(name: str) -> None:
+    """NumPy, scikit-learn and LightGBM take none."""
+    config = import_module(f"model_build.commands.{name}").CONFIG
+    parts = [part for part, _ in config.values()] if isinstance(config, dict) else [config]
+    for each in parts:
+        for option in options_of(each):
+            if option.name == "seed":
+                assert any(getattr(rule, "ge", None) == 0 for rule in option.rules)
