@@ -69,7 +69,8 @@ def read_table(path: Path, required: Sequence[str], what: str) -> pl.DataFrame:
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file.") from None
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{path}: cannot be read as {what} ({error}).") from None
+        reason = str(error).partition("\n")[0]
+        raise InputError(f"{path}: cannot be read as {what} ({reason}).") from None
     for name in required:
         if name not in frame.columns:
             raise InputError(

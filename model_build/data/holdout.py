@@ -30,6 +30,7 @@ from app.recommender.array_types import (
 from app.recommender.arrays import find_positions
 from app.recommender.engines.base import like_labels
 from app.recommender.user_list import KnownEntries
+from model_build.data.catalogue import read_table
 from model_build.data.config import SplitConfig
 from model_build.data.grouping import rows_by_user
 from model_build.data.ratings import Ratings, index_ratings, read_ratings
@@ -379,13 +380,13 @@ def write_split(config: SplitConfig) -> str:
         raise InputError(f"{config.out}: exists and is not empty; choose another directory.")
     ratings = read_ratings(config.ratings)
     parts = split_users(ratings, config.fans, config.seed, config.collected_since)
-    config.out.mkdir(parents=True, exist_ok=True)
     if config.interactions is not None:
+        interactions = read_table(config.interactions, ["user_id"], "interactions")
         users = pl.concat([parts["lists"]["user_id"], parts["holdout"]["user_id"]])
         taken = users.unique().cast(pl.String).implode()
-        interactions = pl.read_parquet(config.interactions)
         left = ~pl.col("user_id").cast(pl.String).is_in(taken)
         parts = {**parts, "interactions": interactions.filter(left)}
+    config.out.mkdir(parents=True, exist_ok=True)
     for name, frame in parts.items():
         frame.write_parquet(config.out / f"{name}.parquet")
     return "\n".join(

@@ -127,6 +127,21 @@ def train_model(
     return trained
 
 
+def _check_numbers(trained: TrainedModel) -> None:
+    """Refuse what settings far from all sense come to."""
+    values = {**trained.arrays, **trained.hyperparameters}
+    lost = [
+        name
+        for name, value in values.items()
+        if np.asarray(value).dtype.kind == "f" and not np.isfinite(value).all()
+    ]
+    if lost:
+        raise InputError(
+            f"training came to no numbers in {', '.join(lost)} with these settings; the defaults "
+            "come to some."
+        )
+
+
 @dataclass
 class _Training:
     _gatherer: StatisticsGatherer
@@ -201,6 +216,7 @@ class _Training:
             | {name: number for part in parts for name, number in part.scalars.items()},
             seconds=self._seconds,
         )
+        _check_numbers(trained)
         return trained, lists
 
     def _fit_knn(self) -> ModelArrays:

@@ -232,6 +232,17 @@ def test_a_folder_in_use_is_not_split_into(shop: Shop) -> None:
     assert "not empty" in assert_refused(shop.folder, *arguments)
 
 
+def test_interactions_that_cannot_be_read_leave_nothing_half_done(
+    shop: Shop, tmp_path: Path
+) -> None:
+    file = tmp_path / "interactions.parquet"
+    file.write_text("no table\n")
+    arguments = ["--ratings", shop.folder / "all.csv", "--fans", 5, "--out", tmp_path / "s"]
+    said = assert_refused(shop.folder, "split", *arguments, "--interactions", file)
+    assert f"{file}: cannot be read as interactions" in said
+    assert not (tmp_path / "s").exists()
+
+
 def test_only_late_lists_are_taken_out_if_asked_for(shop: Shop, tmp_path: Path) -> None:
     dated, out = tmp_path / "dated.csv", tmp_path / "s"
     year = 2016 + 7 * (pl.col("user_id") % 2)

@@ -159,6 +159,13 @@ def test_nothing_to_learn_from_is_one_sentence(
     assert str(refused.value).endswith(message)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_settings_far_from_all_sense_are_named(frame: pl.DataFrame) -> None:
+    absurd = SETTINGS.model_copy(update={"affinity_popularity": 1e25})
+    with pytest.raises(InputError, match=r"no numbers in .*affinity_.* with these settings"):
+        train_model(index_ratings(frame), absurd)
+
+
 @pytest.mark.parametrize("damage", ["changed", "missing"])
 def test_a_partition_that_is_not_what_was_prepared_is_refused(
     train: Train, folder: Path, tmp_path: Path, damage: str
