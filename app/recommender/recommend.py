@@ -50,7 +50,8 @@ class RecommendOptions:
     specials and summaries of franchises that the user knows in. ``explanation_size`` is how many
     contributions each anime comes with; with none it is not told what moved it either. ``engine``
     must be one that the model has. Nothing is shown whose predicted score is below ``min_score``.
-    What ``stands_above`` (k,) is not shown again, and nothing else of its franchise in its place.
+    What ``stands_above`` (k,), positions of the model, is not shown again; where it passes the same
+    filters, nothing else of its franchise comes in its place.
     Without ``second_stage`` matches rank as they are. The ``top_n`` begin behind the ``offset``
     best.
     """

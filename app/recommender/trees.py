@@ -162,7 +162,8 @@ def _is_forest(trees: TreeEnsemble, n_features: int) -> bool:
     parents = np.bincount(below, minlength=m) + np.bincount(trees.root, minlength=m)
     tree = np.searchsorted(trees.root, np.arange(m), side="right")
     return bool(
-        ascends(trees.root, strictly=True)
+        len(trees.root)
+        and ascends(trees.root, strictly=True)
         and (parents == 1).all()
         and (below > above).all()
         and (tree[below] == tree[above]).all()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Le, Lt
 from pydantic import Field
 
 from model_build.util.options import (
@@ -20,7 +20,9 @@ from model_build.util.options import (
     PositiveInt,
 )
 
-Strength = Annotated[NonNegativeFloat, Metavar("STRENGTH")]
+AlsNumber = Annotated[float, Ge(0), Le(10_000)]
+"""ALS loses itself, or learns nothing, with numbers far from all sense."""
+Strength = Annotated[AlsNumber, Metavar("STRENGTH")]
 LearningRateSchedule = Literal["constant", "linear", "cosine", "warmup"]
 Initialiser = Literal["normal", "uniform", "xavier", "he"]
 
@@ -28,7 +30,7 @@ Initialiser = Literal["normal", "uniform", "xavier", "he"]
 class StrengthOptions(Config):
     """What an entry is worth to ALS, and how much what is known is trusted."""
 
-    alpha: NonNegativeFloat = 15.0
+    alpha: AlsNumber = 15.0
     completed: Strength = Field(6.0, description="strength of such an entry")
     favourite: Strength = Field(5.0, description="strength of such an entry")
     watching: Strength = Field(4.0, description="strength of such an entry")
@@ -60,7 +62,7 @@ class AlsOptions(StrengthOptions):
     """Settings of ALS."""
 
     factors: PositiveInt = 20
-    regularization: NonNegativeFloat = 0.1
+    regularization: AlsNumber = 0.1
     iterations: PositiveInt = 50
 
 

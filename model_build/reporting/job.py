@@ -26,8 +26,6 @@ from model_build.util.errors import InputError
 
 def write_report(config: ReportConfig) -> str:
     """Measure a model's settings and write the page; returns what was done, for people."""
-    if config.seed < 0:
-        raise InputError(f"--seed {config.seed}: expected a whole number of at least 0.")
     if config.out.is_dir():
         raise InputError(f"{config.out}: is a directory; expected a file to write a page to.")
     compared = read_comparison(config.compare) if config.compare else {}

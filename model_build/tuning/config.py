@@ -7,7 +7,13 @@ from typing import Annotated, Literal
 from annotated_types import Ge
 from pydantic import Field
 
-from model_build.engines.config import AlsData, AlsFitOptions, AlsOptions, StrengthOptions
+from model_build.engines.config import (
+    AlsData,
+    AlsFitOptions,
+    AlsNumber,
+    AlsOptions,
+    StrengthOptions,
+)
 from model_build.util.options import (
     Config,
     Count,
@@ -15,7 +21,6 @@ from model_build.util.options import (
     InputFiles,
     InputFolder,
     Metavar,
-    NonNegativeFloat,
     NonNegativeInt,
     OptionRole,
     OutputFile,
@@ -92,7 +97,7 @@ class GridOptions(ImplicitOptions):
     """Measure ALS with combinations of settings; [engines.als] then takes the best ones."""
 
     factors: tuple[PositiveInt, ...] = Field((10, 20, 40, 80), description="default 10 20 40 80")
-    regularization: tuple[NonNegativeFloat, ...] = Field(
+    regularization: tuple[AlsNumber, ...] = Field(
         (0.0, 1e-5, 1e-3, 1e-1), description="default 0 1e-05 0.001 0.1"
     )
     iterations: tuple[PositiveInt, ...] = Field((10, 20, 30, 50), description="default 10 20 30 50")

@@ -12,8 +12,6 @@ from model_build.util.errors import InputError
 
 def tune(config: TuneConfig) -> str:
     """Search, and print each trial and what was found; returns where it was written."""
-    if config.seed < 0:
-        raise InputError(f"--seed {config.seed}: expected a whole number of at least 0.")
     if config.out.is_dir():
         raise InputError(f"{config.out}: is a directory; expected a file to write settings to.")
     if config.folds is None:

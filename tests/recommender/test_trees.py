@@ -150,7 +150,7 @@ def test_the_largest_tree_that_is_allowed_tells_all_its_leaves_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", ["circle", "beyond", "shared", "feature", "root", "cover", "leaves"]
+    "damage", ["circle", "beyond", "shared", "feature", "root", "cover", "leaves", "empty"]
 )
 def test_what_is_no_forest_is_refused(trees: TreeEnsemble, damage: str) -> None:
     split = int(np.flatnonzero(trees.feature >= 0)[3])
@@ -168,6 +168,7 @@ def test_what_is_no_forest_is_refused(trees: TreeEnsemble, damage: str) -> None:
         "root": changed("root", 0, -1),
         "cover": changed("cover", split, 0),
         "leaves": one_tree(MAX_LEAVES + 1),
+        "empty": TreeEnsemble(*(getattr(trees, field.name)[:0] for field in fields(trees))),
     }[damage]
     with pytest.raises(ArtifactError, match=r"rerank_feature\.npy: is no forest"):
         read(broken)

@@ -239,7 +239,11 @@ def _build_fields(
 
 def _defaults_of(options: QueryOptions, names: Collection[str]) -> dict[str, Any]:
     fields = type(options).model_fields
-    return {name: fields[name].default for name in names if name in fields}
+    return {
+        name: fields[name].get_default(call_default_factory=True)
+        for name in names
+        if name in fields
+    }
 
 
 def _without_filters(options: QueryOptions) -> QueryOptions:

@@ -24,8 +24,8 @@ from app.title_search import TitleIndex
 from app.web.services.filters import ItemAttributes
 from app.web.services.kept_fragments import KeptFragments
 
-KEPT_FRAGMENTS = 64
-"""Parts of pages, of some ten thousand bytes each."""
+KEPT_FRAGMENTS = 32
+"""Parts of pages, of 50 to 110 kilobytes each."""
 
 
 class ModelUnavailable(Exception):  # noqa: N818 -- it names the state, not a mistake

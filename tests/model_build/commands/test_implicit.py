@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from scipy.sparse import csr_matrix
 
 from app.recommender import Model
 from app.recommender.engines.als import InteractionStrengths
 from model_build.cli import main
 from model_build.data.interactions import read_interactions
-from model_build.engines.als import weighted_user_items
+from model_build.engines.als import AlsSettings, fit_als_factors, weighted_user_items
+from model_build.util.errors import InputError
 from tests.tiny_model import tiny_ratings
 
 
@@ -134,9 +136,16 @@ def test_what_cannot_be_used_is_said(
 
 
 @pytest.mark.parametrize("option", ["--alpha", "--completed", "--regularization"])
-def test_settings_that_lead_to_no_numbers_are_named(
+def test_settings_far_from_all_sense_are_refused(
     file: Path, capsys: pytest.CaptureFixture[str], option: str
 ) -> None:
     command = ("implicit", "events", "--interactions", file, "--factors", 2, "--iterations", 2)
-    *_, line = refused(capsys, *command, option, 1e25).splitlines()
-    assert line.startswith("model_build implicit: ALS came to no numbers with alpha ")
+    with pytest.raises(SystemExit):
+        run(capsys, *command, option, 10_001)
+    assert "is not a number of at most 10000" in capsys.readouterr().err
+
+
+def test_als_that_comes_to_no_numbers_says_so() -> None:
+    lists = csr_matrix(np.eye(20, dtype=np.float32))
+    with pytest.raises(InputError, match="ALS came to no numbers with alpha 1e"):
+        fit_als_factors(lists, AlsSettings(alpha=1e25))

@@ -420,7 +420,6 @@ def test_what_cannot_be_reported_is_refused(
         (["--compare", tmp_path / "empty.json"], "empty.json: expected an array"),
         (["--compare", tmp_path / "none.json"], "none.json: there is no such file"),
         (["--catalogue", tmp_path / "none.csv"], "none.csv: there is no such file"),
-        (["--seed", "-3"], "--seed -3"),
         (["--out", tmp_path], "is a directory"),
     ):
         assert main(command(tiny, tmp_path / "new" / "r.html", *options)) == 2

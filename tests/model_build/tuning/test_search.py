@@ -263,7 +263,6 @@ def test_all_parts_and_some_settings(file: Path, tmp_path: Path) -> None:
         (["--only", "depth"], "--only depth: not a setting"),
         (["--parts", "knn", "--only", "k", "taste_shrinkage"], "--only taste_shrinkage"),
         (["--fans", "5000"], "5000 fans cannot be taken out"),
-        (["--seed", "-1"], "--seed -1"),
         (["--catalogue", "nowhere.csv"], "nowhere.csv: there is no such file"),
     ],
 )
