@@ -68,6 +68,10 @@ class Repository:
     branches: dict[str, dict[str, HubFile]] = field(default_factory=lambda: {"main": {}})
     heads: dict[str, int] = field(default_factory=lambda: {"main": 0})
     messages: list[str] = field(default_factory=list)
+    past: dict[str, dict[str, HubFile]] = field(default_factory=dict)
+    """The files of the commits that are no longer the last."""
+    unseen: Counter[str] = field(default_factory=Counter)
+    """How often a branch's last commit is still not told of."""
 
     def head(self, branch: str) -> str:
         return hashlib.sha1(f"{branch} {self.heads[branch]}".encode()).hexdigest()
@@ -75,6 +79,19 @@ class Repository:
     def branch_of(self, revision: str) -> str | None:
         """The branch of this name, or whose last commit this is."""
         return next((each for each in self.branches if revision in (each, self.head(each))), None)
+
+    def commit(self, branch: str, files: dict[str, HubFile], lag: int) -> None:
+        self.past[self.head(branch)] = self.branches[branch]
+        self.branches[branch] = files
+        self.heads[branch] += 1
+        self.unseen[branch] = lag
+
+    def told_head(self, branch: str) -> str:
+        """The last commit, or the one before it."""
+        if not self.unseen[branch]:
+            return self.head(branch)
+        self.unseen[branch] -= 1
+        return hashlib.sha1(f"{branch} {self.heads[branch] - 1}".encode()).hexdigest()
 
 
 Interfere = Callable[[str, str], int | None]
@@ -99,6 +116,8 @@ class HubEmulator:
         """Of the next file so many bytes arrive."""
         self.damaged: str | None = None
         """Of a file of this name another content is sent than was stored."""
+        self.lag = 0
+        """So many times after each commit the one before it is told as the last."""
         self.writing = threading.RLock()
         self.closing = threading.Event()
         server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
@@ -145,8 +164,7 @@ class HubEmulator:
                 else:
                     lfs = LFS_NAMES.search(path) is not None
                     files[path] = HubFile(content, lfs, datetime.now(UTC))
-            repository.branches[branch] = files
-            repository.heads[branch] += 1
+            repository.commit(branch, files, self.lag)
 
     def make_older(self, name: str, start: str, days: float) -> None:
         """Change when files were written whose paths begin so."""
@@ -240,7 +258,7 @@ class _Handler(BaseHTTPRequestHandler):
         match rest:
             case [] | ["revision", _]:
                 branch = self._branch(repository, (rest or ["", "main"])[1])
-                self._json({"id": "owner/name", "sha": repository.head(branch)})
+                self._json({"id": "owner/name", "sha": repository.told_head(branch)})
             case ["tree", revision, *path]:
                 self._tree(self._files(repository, revision), "/".join(path), query)
             case ["paths-info", revision]:
@@ -285,6 +303,8 @@ class _Handler(BaseHTTPRequestHandler):
         return branch
 
     def _files(self, repository: Repository, revision: str) -> dict[str, HubFile]:
+        if revision in repository.past:
+            return repository.past[revision]
         return repository.branches[self._branch(repository, revision)]
 
     def _mode(self, asked: dict[str, Any], files: dict[str, HubFile]) -> dict[str, Any]:
@@ -344,8 +364,7 @@ class _Handler(BaseHTTPRequestHandler):
                 files[path] = HubFile(self.hub.objects[value["oid"]], lfs=True, written=now)
             else:
                 del files[path]
-        repository.branches[branch] = files
-        repository.heads[branch] += 1
+        repository.commit(branch, files, self.hub.lag)
         repository.messages.append(header["summary"])
         oid = repository.head(branch)
         address = f"https://huggingface.co/owner/name/commit/{oid}"

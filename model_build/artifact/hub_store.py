@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from app.model_store.hub import HubFolder
+from app.model_store.hub import FIRST_WAIT, HubFolder
 from app.model_store.layout import POINTER_FILE, StorageUnreachableError
 from app.model_store.remote import MissingObjectError, ResultT, run_with_deadline
 from model_build.artifact.file_store import (
@@ -24,7 +25,8 @@ CALL_SECONDS = 120.0
 SLOWEST_UPLOAD = 50_000
 """Bytes a second."""
 COMMIT_TRIES = 10
-PRECONDITION_FAILED = 412
+LONGEST_WAIT = 8.0
+OVERTAKEN_STATUSES = (409, 412)
 
 PAGE_FILE = "README.md"
 FRONT_MATTER = """\
@@ -41,7 +43,7 @@ Additions = list[tuple[Any, str, str | None, set[str]]]
 """What is to be added, its name, what it replaces and what it will be: `_generations`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HubStore(ModelFileStore):
     """The files of a repository below a prefix; what a file's content is called is its generation.
 
@@ -50,6 +52,8 @@ class HubStore(ModelFileStore):
     """
 
     folder: HubFolder
+    last_commit: str | None = field(default=None, init=False)
+    """Our own: the Hub may tell of it only later."""
 
     @property
     def url(self) -> str:
@@ -166,14 +170,19 @@ class HubStore(ModelFileStore):
     ) -> None:
         """Commit what ``choose`` makes of the generations of these files, if it makes anything.
 
-        Where somebody else's commit comes between, both are done again.
+        Where somebody else's commit comes between, both are done again after a pause: the Hub may
+        tell late of it, too.
         """
         if not names:
             return
         api, repository, revision = self.folder.api, self.folder.repository, self.folder.revision
         paths = {self.folder.object_name(name): name for name in names}
-        for _ in range(COMMIT_TRIES):
-            head = self._ask(lambda: api.repo_info(repository, revision=revision).sha, names[0])
+        for attempt in range(COMMIT_TRIES):
+            if attempt:
+                time.sleep(min(FIRST_WAIT * 2 ** (attempt - 1), LONGEST_WAIT))
+            head = self.last_commit or self._ask(
+                lambda: api.repo_info(repository, revision=revision).sha, names[0]
+            )
             look = partial(api.get_paths_info, repository, [*paths], revision=head)
             found = self._ask(look, names[0])
             operations = choose({paths[entry.path]: _generation(entry) for entry in found})
@@ -187,7 +196,8 @@ class HubStore(ModelFileStore):
                 revision=revision,
                 parent_commit=head,
             )
-            if self._ask(partial(_unless_overtaken, commit), names[0], sent):
+            self.last_commit = self._ask(partial(_unless_overtaken, commit), names[0], sent)
+            if self.last_commit:
                 return
         raise StorageUnreachableError(
             f"{self.url}: others have committed there without a pause; try again later."
@@ -241,17 +251,16 @@ def _generations(content: bytes) -> set[str]:
     }
 
 
-def _unless_overtaken(commit: Callable[[], object]) -> bool:
-    """Commit, and return whether the commit below it still was the last one."""
+def _unless_overtaken(commit: Callable[[], Any]) -> str | None:
+    """Commit, and return its name; None where the commit below it no longer was the last one."""
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
-        commit()
+        return str(commit().oid)
     except HfHubHTTPError as error:
-        if error.response.status_code != PRECONDITION_FAILED:
+        if error.response.status_code not in OVERTAKEN_STATUSES:
             raise
-        return False
-    return True
+        return None
 
 
 def _in_words(names: Sequence[str]) -> str:

@@ -37,6 +37,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubEmulator]:
     with running_hub() as emulator:
         for name, value in emulator.environment().items():
             monkeypatch.setenv(name, value)
+        monkeypatch.setattr(hub_store, "FIRST_WAIT", 0.001)
         yield emulator
 
 
@@ -190,6 +191,27 @@ def test_a_commit_that_comes_between_is_looked_at(hub: HubEmulator, store: HubSt
     with pytest.raises(ConflictError):
         store.put("latest", b"v1\n", None)
     assert hub.files("owner/name")["latest"] == b"v2\n"
+
+
+def test_the_hub_tells_late_of_commits(hub: HubEmulator, one: Path, store: HubStore) -> None:
+    hub.lag = 1000
+    assert publish(one) == 0
+    assert hub.requests["commit"] == 3
+    assert hub.files("owner/name")["latest"] == b"v1\n"
+    hub.lag = 3
+    hub.commit("owner/name", {"notes.txt": b"a person's"})
+    store.put("v2/a.npy", b"2", None)
+    assert hub.requests["commit"] == 3 + hub.lag + 1
+    store.delete("v2/a.npy")
+    assert "v2/a.npy" not in hub.files("owner/name")
+    assert hub.requests["commit"] == 3 + hub.lag + 2
+
+
+def test_commits_that_the_hub_is_busy_with(hub: HubEmulator, store: HubStore) -> None:
+    statuses = iter([409, 412, 409])
+    hub.interfere = lambda _, path: next(statuses, None) if path.endswith("/commit/main") else None
+    store.put("latest", b"v1\n", None)
+    assert hub.files("owner/name") == {"latest": b"v1\n"}
 
 
 def test_others_who_never_pause(hub: HubEmulator, store: HubStore) -> None:
