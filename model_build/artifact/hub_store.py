@@ -38,6 +38,10 @@ tags:
 - recommender-system
 ---
 """
+CARD_START = re.compile(
+    r"\s*# Model [A-Za-z0-9][A-Za-z0-9._-]*\s+Trained on .* \(ratings with sha256 `"
+)
+"""How every model card that model_build writes begins."""
 
 Additions = list[tuple[Any, str, str | None, set[str]]]
 """What is to be added, its name, what it replaces and what it will be: `_generations`."""
@@ -227,12 +231,12 @@ def render_page(card: str, before: str) -> str:
     """Return a repository's README.md with the model card of the live version.
 
     The front matter that is there stays. So does the whole page where somebody wrote it: it then
-    begins in another way than a model card does.
+    begins in another way than our model cards do.
     """
     found = re.match(r"---\r?\n.*?^---[ \t]*\r?(?:\n|\Z)", before, re.DOTALL | re.MULTILINE)
     front = found[0].rstrip() + "\n" if found else FRONT_MATTER
     body = before[found.end() :] if found else before
-    if body.strip() and not body.lstrip().startswith("# Model "):
+    if body.strip() and not CARD_START.match(body):
         return before
     return f"{front}\n{card}"
 

@@ -139,20 +139,26 @@ def test_the_hub_shows_the_card_of_what_is_live(
     assert hub.files("owner/name")["README.md"] == b"# Our picks\n"
 
 
+CARD_1, CARD_2 = (
+    f"# Model {version}\n\nTrained on lists (ratings with sha256 `0a1b`).\n" for version in "12"
+)
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ("", f"{FRONT_MATTER}\n# Model 2\n"),
-        ("---\nlicense: mit\n---\n", "---\nlicense: mit\n---\n\n# Model 2\n"),
-        ("---\r\na: 1\r\n---", "---\r\na: 1\r\n---\n\n# Model 2\n"),
-        ("---\na: '---'\n---\n\n# Model 1\n", "---\na: '---'\n---\n\n# Model 2\n"),
-        ("# Model 1\n\n---\n", f"{FRONT_MATTER}\n# Model 2\n"),
-        ("---\na: 1\n---\nOurs\n", "---\na: 1\n---\nOurs\n"),
-        ("---\nno end", "---\nno end"),
+        ("", f"{FRONT_MATTER}\n{CARD_2}"),
+        ("---\nlicense: mit\n---\n", f"---\nlicense: mit\n---\n\n{CARD_2}"),
+        ("---\r\na: 1\r\n---", f"---\r\na: 1\r\n---\n\n{CARD_2}"),
+        (f"---\na: '---'\n---\n\n{CARD_1}", f"---\na: '---'\n---\n\n{CARD_2}"),
+        (CARD_1.replace("\n", "\r\n"), f"{FRONT_MATTER}\n{CARD_2}"),
+        (f"{CARD_1}\n---\n", f"{FRONT_MATTER}\n{CARD_2}"),
+        *((page, page) for page in ("---\na: 1\n---\nOurs\n", "---\nno end")),
+        *((page, page) for page in ("# Model Card for Model ID\n", "# Model zoo\n\nOurs\n")),
     ],
 )
 def test_a_page_keeps_what_somebody_wrote(before: str, after: str) -> None:
-    assert render_page("# Model 2\n", before) == after
+    assert render_page(CARD_2, before) == after
 
 
 def test_nobody_s_change_is_overwritten(hub: HubEmulator, store: HubStore) -> None:
