@@ -111,6 +111,9 @@ class HubEmulator:
         self.interfere: Interfere = lambda _method, _path: None
         self.dripping: str | None = None
         """Of an address with this in it the answer comes byte by byte and never ends."""
+        self.dripping_status = 200
+        self.retry_after = ""
+        """What a refusal asks for."""
         self.knows_ranges = True
         self.cut: int | None = None
         """Of the next file so many bytes arrive."""
@@ -219,7 +222,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(
                 refusal.status,
                 json.dumps({"error": refusal.message}).encode(),
-                {"X-Error-Code": refusal.code, "X-Error-Message": refusal.message},
+                {
+                    "X-Error-Code": refusal.code,
+                    "X-Error-Message": refusal.message,
+                    "Retry-After": self.hub.retry_after,
+                },
             )
 
     def _let_interfere(self, path: str) -> None:
@@ -398,7 +405,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _drip(self) -> None:
         self.close_connection = True
-        self.send_response(200)
+        self.send_response(self.hub.dripping_status)
         self.end_headers()
         while not self.hub.closing.wait(DRIP_SECONDS):
             try:

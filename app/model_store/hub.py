@@ -7,8 +7,8 @@ asked for addresses, credentials and its HTTP client, not for its cache: copies 
 from __future__ import annotations
 
 import logging
-import math
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +28,7 @@ from app.model_store.remote import (
 from app.recommender.artifact import ArtifactError
 
 FIRST_WAIT = 0.25
+OK = 200
 PARTIAL_CONTENT = 206
 NOT_SATISFIABLE = 416
 RETRIED_STATUSES = (408, 500, 502, 503, 504)
@@ -62,6 +63,22 @@ class HubFolder(RemoteFolder):
 
     def copy(self, name: str, target: BoundedWriter, offset: int) -> None:
         """Write a file from a byte on."""
+        from httpx2 import NetworkError, RemoteProtocolError, TimeoutException
+        from huggingface_hub.errors import HfHubHTTPError
+
+        end, wait = time.monotonic() + self.retry_timeout, FIRST_WAIT
+        while True:
+            try:
+                return self._copy_at_once(name, target, offset)
+            except (HfHubHTTPError, NetworkError, RemoteProtocolError, TimeoutException) as error:
+                left = end - time.monotonic()
+                answer = error.response if isinstance(error, HfHubHTTPError) else None
+                if left <= 0 or (answer is not None and answer.status_code not in RETRIED_STATUSES):
+                    raise
+                time.sleep(min(max(wait, _retry_after(answer)), left))
+            wait *= 2
+
+    def _copy_at_once(self, name: str, target: BoundedWriter, offset: int) -> None:
         import httpx2
         from huggingface_hub import hf_hub_url
         from huggingface_hub.errors import HfHubHTTPError
@@ -82,14 +99,13 @@ class HubFolder(RemoteFolder):
             ),
             headers=headers,
             timeout=httpx2.Timeout(READ_SECONDS, connect=CONNECT_SECONDS),
-            max_retries=_retries(self.retry_timeout),
-            base_wait_time=FIRST_WAIT,
-            max_wait_time=self.retry_timeout,
-            retry_on_status_codes=RETRIED_STATUSES,
+            # Its own waits are as long as the answer asks for, and it reads all of an error first.
+            max_retries=0,
+            retry_on_status_codes=(),
         ) as answer:
             if answer.status_code == NOT_SATISFIABLE and offset:
                 return  # the file is no longer than that
-            if answer.is_error:
+            if answer.status_code not in (OK, PARTIAL_CONTENT):
                 raise HfHubHTTPError(str(answer.status_code), response=answer)
             known = 0 if answer.status_code == PARTIAL_CONTENT else offset
             try:
@@ -97,7 +113,7 @@ class HubFolder(RemoteFolder):
                     target.write(chunk[known:])
                     known = max(0, known - len(chunk))
             except httpx2.TransportError as error:
-                # Under its own name the client would ask again, as if nothing had been written.
+                # Under its own name it would be asked again, as if nothing had been written.
                 raise ConnectionError(type(error).__name__) from error
 
     @contextmanager
@@ -213,9 +229,10 @@ def open_hub_folder(url: BucketUrl, retry_timeout: float) -> Iterator[HubFolder]
     )
 
 
-def _retries(seconds: float) -> int:
-    """How often to try again when each wait is twice the one before."""
-    return int(math.log2(seconds / FIRST_WAIT + 1))
+def _retry_after(answer: Any) -> float:
+    """For how many seconds not to ask; 0 where no answer says it, or it names a date."""
+    told = answer.headers.get("Retry-After", "").strip() if answer is not None else ""
+    return float(told) if told.isdecimal() else 0.0
 
 
 def _unreachable(url: str, error: BaseException) -> ArtifactError:

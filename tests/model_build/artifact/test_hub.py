@@ -309,6 +309,31 @@ def test_a_request_that_fails_is_tried_again(
     assert Model.open(ref.fetch(True)).version == "v1"
 
 
+def test_no_wait_is_longer_than_it_may_be(hub: HubEmulator, tmp_path: Path) -> None:
+    hub.retry_after = "86400"
+    hub.interfere = lambda _method, _path: 503
+    with open_hub_folder(URL, 0.1) as folder:
+        with pytest.raises(StorageUnreachableError, match="the Hub answered 503"):
+            folder.resume_download("a.npy", tmp_path / "a.npy", 10)
+        assert hub.requests["resolve"] == 2
+    with (
+        open_hub_folder(URL, 0) as folder,
+        pytest.raises(StorageUnreachableError, match="the Hub answered 503"),
+    ):
+        folder.resume_download("a.npy", tmp_path / "a.npy", 10)
+    assert hub.requests["resolve"] == 3
+
+
+@pytest.mark.parametrize("status", [304, 403, 500, 503])
+def test_the_text_of_a_refusal_is_not_waited_for(
+    hub: HubEmulator, store: HubStore, tmp_path: Path, status: int
+) -> None:
+    hub.dripping, hub.dripping_status = "a.npy", status
+    with pytest.raises(ArtifactError, match=r"the Hub answered|may not do that"):
+        store.folder.resume_download("a.npy", tmp_path / "a.npy", 10)
+    assert (tmp_path / "a.npy").read_bytes() == b""
+
+
 def test_what_does_not_arrive_as_published_is_refused_and_the_last_good_copy_stays(
     hub: HubEmulator, one: Path, tiny_model: Path, tmp_path: Path
 ) -> None:
