@@ -19,11 +19,13 @@ from app import VERSION
 from app.model_store.layout import BucketUrl, StorageUnreachableError
 from app.model_store.remote import (
     CONNECT_SECONDS,
+    READ_DEADLINE,
     READ_SECONDS,
     AccessDeniedError,
     BoundedWriter,
     MissingObjectError,
     RemoteFolder,
+    run_with_deadline,
 )
 from app.recommender.artifact import ArtifactError
 
@@ -193,8 +195,7 @@ def open_hub_folder(url: BucketUrl, retry_timeout: float) -> Iterator[HubFolder]
     for variable, value in _CLIENT_SETTINGS.items():
         os.environ.setdefault(variable, value)
     try:
-        from huggingface_hub import HfApi, get_token
-        from huggingface_hub.errors import DeviceCodeError, OIDCError
+        from huggingface_hub import HfApi
     except ModuleNotFoundError as error:
         raise ArtifactError(
             f"{url}: needs {error.name}, which is not installed: "
@@ -202,13 +203,7 @@ def open_hub_folder(url: BucketUrl, retry_timeout: float) -> Iterator[HubFolder]
         ) from None
     # It tells of every request, with addresses that let whoever has them in.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
-    try:
-        token = get_token()
-    except (DeviceCodeError, OIDCError, OSError) as error:
-        words = " ".join(str(error).split()).rstrip(".")
-        raise ArtifactError(
-            f"{url}: the token of this host cannot be had ({words}); set HF_TOKEN."
-        ) from error
+    token = _find_token(url, retry_timeout)
     repository, _, revision = url.bucket.partition("@")
     endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/")
     api = HfApi(
@@ -227,6 +222,28 @@ def open_hub_folder(url: BucketUrl, retry_timeout: float) -> Iterator[HubFolder]
         retry_timeout=retry_timeout,
         anonymous=token is None,
     )
+
+
+def _find_token(url: BucketUrl, retry_timeout: float) -> str | None:
+    from httpx2 import HTTPError, InvalidURL
+    from huggingface_hub import get_token
+    from huggingface_hub.errors import DeviceCodeError, OIDCError
+
+    failures = (DeviceCodeError, OIDCError, HTTPError, InvalidURL)
+    try:
+        # It may ask the Hub for one, and has no deadline of its own.
+        token: str | None = run_with_deadline(get_token, retry_timeout + READ_DEADLINE)
+    except (*failures, OSError, LookupError, TypeError, ValueError) as error:
+        words = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        raise ArtifactError(
+            f"{url}: the token of this host cannot be had ({words}); set HF_TOKEN."
+        ) from error
+    if token and not (token.isascii() and token.isprintable()):
+        raise ArtifactError(
+            f"{url}: the token of this host has characters in it that no token has; "
+            "set HF_TOKEN to what the Hub shows of it."
+        )
+    return token
 
 
 def _retry_after(answer: Any) -> float:

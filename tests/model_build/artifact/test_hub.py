@@ -417,6 +417,32 @@ def test_who_may_not_is_told_so(
         open_model_source(PLACE, tmp_path, retry_timeout=0).latest()
 
 
+def test_a_token_that_cannot_be_had_is_told(
+    hub: HubEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(words: str) -> None:
+        with pytest.raises(ArtifactError, match=f"^{PLACE}: the token of this host {words}.*TOKEN"):
+            open_model_source(PLACE, tmp_path, retry_timeout=0).latest()
+
+    monkeypatch.setenv("HF_TOKEN", "hf_é")
+    told("has characters in it that no token has; set HF_")
+    monkeypatch.delenv("HF_TOKEN")
+    file = tmp_path / "token"
+    file.write_bytes(b"hf_\xff")
+    with monkeypatch.context() as patch:
+        patch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", file)
+        told(r"cannot be had \(.*codec can't decode byte")
+    for variable in ("HF_OIDC_RESOURCE", "HF_OIDC_ID_TOKEN"):
+        monkeypatch.setenv(variable, "owner/name")
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    told(r"cannot be had \(.*refused")
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
+    told(r"cannot be had \(Client error '404")
+    hub.dripping = "/oauth/token"
+    monkeypatch.setattr(hub_folder, "READ_DEADLINE", 0.1)
+    told(r"cannot be had \(TimeoutError\)")
+
+
 def test_what_is_no_hub_is_told(
     hub: HubEmulator, store: HubStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
