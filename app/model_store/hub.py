@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import metadata
 from typing import Any
 from urllib.parse import unquote
 
@@ -29,6 +30,7 @@ from app.model_store.remote import (
 )
 from app.recommender.artifact import ArtifactError
 
+NEEDED_CLIENT = "2.4"
 FIRST_WAIT = 0.25
 OK = 200
 PARTIAL_CONTENT = 206
@@ -121,7 +123,7 @@ class HubFolder(RemoteFolder):
     @contextmanager
     def translate_errors(self, name: str) -> Iterator[None]:
         """Turn what the client raises into an ArtifactError."""
-        from httpx2 import HTTPError
+        from httpx2 import HTTPError, InvalidURL
         from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
         url = self.object_url(name)
@@ -129,7 +131,7 @@ class HubFolder(RemoteFolder):
             yield
         except HfHubHTTPError as error:
             raise self._refusal(url, error.response) from error
-        except (HTTPError, ConnectionError, TimeoutError) as error:
+        except (HTTPError, InvalidURL, ConnectionError, TimeoutError) as error:
             raise _unreachable(url, error.__cause__ or error) from error
         except RuntimeError as error:  # an upload that failed, for the reason that it carries
             if isinstance(error.__cause__, HfHubHTTPError):
@@ -196,9 +198,16 @@ def open_hub_folder(url: BucketUrl, retry_timeout: float) -> Iterator[HubFolder]
         os.environ.setdefault(variable, value)
     try:
         from huggingface_hub import HfApi
+        from huggingface_hub.errors import DeviceCodeError  # noqa: F401 -- earlier ones have none
     except ModuleNotFoundError as error:
         raise ArtifactError(
             f"{url}: needs {error.name}, which is not installed: "
+            "python -m pip install 'hakken[hf]' brings it."
+        ) from None
+    except ImportError:
+        raise ArtifactError(
+            f"{url}: needs huggingface_hub {NEEDED_CLIENT} or later of its series, and "
+            f"{metadata.version('huggingface_hub')} is installed: "
             "python -m pip install 'hakken[hf]' brings it."
         ) from None
     # It tells of every request, with addresses that let whoever has them in.

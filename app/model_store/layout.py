@@ -24,6 +24,7 @@ MAX_POINTER_BYTES = 1024
 BUCKET_SCHEMES = ("gs", "s3")
 HUB_TYPES = ("models", "datasets", "spaces", "kernels", "buckets")
 """What the Hub's own addresses may begin with in place of an owner."""
+_NO_HUB_FOLDERS = frozenset(("", ".", "..", ".git"))
 _URL_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _VERSION_ADAPTER: TypeAdapter[str] = TypeAdapter(Annotated[str, Manifest.model_fields["version"]])
 
@@ -94,13 +95,24 @@ def parse_model_url(url: str, setting_prefix: str) -> Path | BucketUrl:
             )
         return BucketUrl(bucket, prefix.strip("/"), scheme)
     if scheme == "hf":
-        owner, name, *folders = [*url[len("hf://") :].split("/"), ""]
-        if not owner or not name.partition("@")[0] or owner in HUB_TYPES or "@" in owner:
+        owner, name, *folders = [*url[len("hf://") :].rstrip("/").split("/"), ""]
+        name, at, revision = name.partition("@")
+        if not owner or not name or owner in HUB_TYPES or "@" in owner:
             raise ArtifactError(
                 f"{setting_prefix}{url!r} names no repository of models; "
                 "write hf://owner/name, hf://owner/name@branch or hf://owner/name/folder."
             )
-        return BucketUrl(f"{owner}/{name}", "/".join(folders).strip("/"), scheme)
+        folders = folders[:-1]
+        if not _NO_HUB_FOLDERS.isdisjoint(folders) or not url.isprintable():
+            raise ArtifactError(
+                f"{setting_prefix}{url!r} names a folder that no repository can have; "
+                "write hf://owner/name/folder."
+            )
+        if unquote(revision) in (".", ".."):
+            raise ArtifactError(
+                f"{setting_prefix}{url!r} names no branch; write hf://owner/name@branch."
+            )
+        return BucketUrl(f"{owner}/{name}{at}{revision}", "/".join(folders), scheme)
     if scheme == "file":
         parts = urlsplit(url)
         if parts.netloc not in ("", "localhost") or not parts.path:

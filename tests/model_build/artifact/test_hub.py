@@ -12,8 +12,8 @@ import pytest
 
 from app.model_store import hub as hub_folder
 from app.model_store import open_model_source
-from app.model_store.hub import open_hub_folder
-from app.model_store.layout import BucketUrl, StorageUnreachableError
+from app.model_store.hub import NEEDED_CLIENT, open_hub_folder
+from app.model_store.layout import BucketUrl, StorageUnreachableError, parse_model_url
 from app.model_store.remote import AccessDeniedError, MissingObjectError
 from app.recommender import Model
 from app.recommender.artifact import MAX_MANIFEST_BYTES, ArtifactError
@@ -27,6 +27,7 @@ from tests.test_docs_commands import LINES
 
 PLACE = "hf://owner/name"
 URL = BucketUrl("owner/name", "", "hf")
+ROOT = Path(__file__).parents[3]
 Capture = pytest.CaptureFixture[str]
 # How huggingface_hub gives a file to httpx2.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
@@ -459,6 +460,19 @@ def test_what_is_no_hub_is_told(
     monkeypatch.setenv("HF_ENDPOINT", "127.0.0.1")
     with pytest.raises(StorageUnreachableError, match=r"UnsupportedProtocol.*check .*HF_ENDPOINT"):
         open_model_source(PLACE, tmp_path, retry_timeout=0).latest()
+    monkeypatch.setenv("HF_ENDPOINT", "http://é..x")
+    with pytest.raises(StorageUnreachableError, match=r"answer \(InvalidURL.*check .*HF_ENDPOINT"):
+        open_model_source(PLACE, tmp_path, retry_timeout=0).latest()
+
+
+def test_a_client_that_is_not_there_is_told(
+    hub: HubEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.delattr("huggingface_hub.errors.DeviceCodeError")
+        with pytest.raises(ArtifactError, match=f"needs huggingface_hub {NEEDED_CLIENT} or later"):
+            open_model_source(PLACE, tmp_path, retry_timeout=0).latest()
+    assert f'"huggingface-hub~={NEEDED_CLIENT}"' in (ROOT / "pyproject.toml").read_text("utf-8")
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "huggingface_hub", None)
         with pytest.raises(ArtifactError, match=f"^{PLACE}: needs huggingface_hub, which is not"):
@@ -476,6 +490,31 @@ def test_an_address_without_a_repository_is_refused(
     )
     with pytest.raises(ArtifactError, match=r"^HAKKEN_MODEL='hf://.*names no repository"):
         open_model_source(url, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("rest", "told"),
+    [
+        ("/../x", "a folder that no repository can have"),
+        ("/x/./y", "a folder that no repository can have"),
+        ("//x", "a folder that no repository can have"),
+        ("/x/.git", "a folder that no repository can have"),
+        ("/x\ny", "a folder that no repository can have"),
+        ("@..", "no branch; write hf://owner/name@branch"),
+        ("@%2E/x", "no branch; write hf://owner/name@branch"),
+    ],
+)
+def test_a_place_that_cannot_be_in_a_repository_is_refused(
+    rest: str, told: str, one: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    assert f"{PLACE + rest!r} names {told}" in refused(capsys, publish(one, PLACE + rest))
+    with pytest.raises(ArtifactError, match=f"^HAKKEN_MODEL='.*names {told}"):
+        open_model_source(PLACE + rest, tmp_path)
+
+
+def test_slashes_at_the_end_say_nothing() -> None:
+    for place in ("hf://owner/name", "hf://owner/name@try%2F1", "hf://owner/name@main/a/b"):
+        assert str(parse_model_url(f"{place}//", "--to ")) == place
 
 
 def test_data_sets_and_spaces_are_no_repositories_of_models(tmp_path: Path) -> None:
