@@ -27,6 +27,7 @@ READER = "hf_reader"
 PAGE_SIZE = 50
 DRIP_SECONDS = 0.02
 SECONDS = 120
+UNKNOWN_LICENCE = "license: nobody's"
 LFS_NAMES = re.compile(r"\.(npy|gz|bin)$")
 
 
@@ -237,7 +238,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _obey(self, segments: list[str], query: dict[str, list[str]], body: bytes) -> None:
         match [self.command, *segments]:
             case ["POST", "api", "validate-yaml"]:
-                self._json({"warnings": [], "errors": []})
+                wrong = UNKNOWN_LICENCE in json.loads(body)["content"]
+                errors = [{"message": '"license" must be a known one.'}] if wrong else []
+                told = json.dumps({"warnings": [], "errors": errors}).encode()
+                self._send(400 if wrong else 200, told)
             case [_, "api", "models", owner, name, *rest]:
                 self._api(self._repository(f"{owner}/{name}"), rest, query, body)
             case ["POST", owner, name, "info", "lfs", "objects", "batch"]:

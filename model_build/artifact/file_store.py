@@ -18,8 +18,8 @@ class ConflictError(Exception):
 class StoredFile:
     """A file of a store.
 
-    ``generation`` changes with every replacement, ``updated`` is when that was (seconds since the
-    epoch), ``crc32c`` is known in buckets of Google.
+    ``generation`` changes with every other content, ``updated`` is when the file was last written
+    (seconds since the epoch), ``crc32c`` is known in buckets of Google.
     """
 
     name: str

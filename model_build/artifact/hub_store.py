@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,6 +20,8 @@ from model_build.artifact.file_store import (
     StoredFile,
     download_object,
 )
+
+log = logging.getLogger(__name__)
 
 CALL_SECONDS = 120.0
 """How long an answer of the Hub may take, beside what is sent with it."""
@@ -144,7 +147,16 @@ class HubStore(ModelFileStore):
             return left
 
         names = [name for _, name, _, _ in additions]
-        self._commit("Write", names, left_to_write, sent)
+        try:
+            self._commit("Write", names, left_to_write, sent)
+        except _PageRefusedError as refusal:
+            log.warning(
+                "%s stays as it is, for the Hub refuses its front matter (%s); correct it there.",
+                self.folder.object_url(PAGE_FILE),
+                refusal,
+            )
+            live = None
+            self._commit("Write", names, left_to_write, sent)
 
     def delete(self, name: str) -> None:
         """Commit a deletion, as `delete_all` does."""
@@ -255,9 +267,13 @@ def _generations(content: bytes) -> set[str]:
     }
 
 
+class _PageRefusedError(Exception):
+    """What the Hub says of the front matter of a page."""
+
+
 def _unless_overtaken(commit: Callable[[], Any]) -> str | None:
     """Commit, and return its name; None where the commit below it no longer was the last one."""
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import BadRequestError, HfHubHTTPError
 
     try:
         return str(commit().oid)
@@ -265,6 +281,11 @@ def _unless_overtaken(commit: Callable[[], Any]) -> str | None:
         if error.response.status_code not in OVERTAKEN_STATUSES:
             raise
         return None
+    except ValueError as error:
+        if not isinstance(error.__cause__, BadRequestError):
+            raise
+        faults = str(error).partition("\n")[2].replace("\n- ", "; ").removeprefix("- ")
+        raise _PageRefusedError(" ".join(faults.split()).rstrip(".")) from error
 
 
 def _in_words(names: Sequence[str]) -> str:

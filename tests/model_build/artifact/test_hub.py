@@ -21,7 +21,7 @@ from model_build.artifact import hub_store
 from model_build.artifact.file_store import ConflictError
 from model_build.artifact.hub_store import FRONT_MATTER, HubStore, render_page
 from model_build.cli import main
-from tests.hub_emulator import READER, WRITER, HubEmulator, HubFile, running_hub
+from tests.hub_emulator import READER, UNKNOWN_LICENCE, WRITER, HubEmulator, HubFile, running_hub
 from tests.models import version_of
 from tests.test_docs_commands import LINES
 
@@ -138,6 +138,20 @@ def test_the_hub_shows_the_card_of_what_is_live(
     hub.commit("owner/name", {"README.md": b"# Our picks\n"})
     assert main(["rollback", "v2", "--at", PLACE]) == 0
     assert hub.files("owner/name")["README.md"] == b"# Our picks\n"
+
+
+def test_a_page_that_the_hub_refuses_is_not_in_the_way(
+    hub: HubEmulator, one: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    page = f"---\n{UNKNOWN_LICENCE}\n---\n".encode()
+    hub.commit("owner/name", {"README.md": page})
+    assert publish(one) == 0
+    assert hub.files("owner/name")["latest"] == b"v1\n"
+    assert hub.files("owner/name")["README.md"] == page
+    assert caplog.messages == [
+        "hf://owner/name/README.md stays as it is, for the Hub refuses its front matter "
+        '("license" must be a known one); correct it there.'
+    ]
 
 
 CARD_1, CARD_2 = (
