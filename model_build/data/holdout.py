@@ -4,7 +4,7 @@
 - `cross_fit_splits`: all users in turn.
 - `split_pairs`: a fifth of everybody's scores and likes.
 - `hide_scores`: a fifth of the scores of given users, by positions (for early stopping).
-- `truncate_history`: the same users with shorter lists.
+- `truncate_history`: the same users with shorter lists; `redraw_hidden`: with others hidden.
 
 Everything is drawn with a seed; the same seed holds out the same. `check_no_leakage` makes sure
 that what was held out was not trained on.
@@ -314,6 +314,26 @@ def check_no_leakage(training: Ratings, lists: Ratings, holdout: Ratings) -> Non
             f"as that of user {training.user_ids[int(other[0])]}; "
             "what is measured must not have been trained on."
         )
+
+
+def redraw_hidden(user: HoldoutUser, rng: np.random.Generator) -> HoldoutUser:
+    """Return the same list with another fifth of its scores hidden, at least one."""
+    listed = user.visible
+    ids = np.concatenate([listed.anime_id, user.hidden_ids])
+    scores = np.concatenate([listed.score, user.hidden_scores])
+    status = np.concatenate([listed.status, user.hidden_status])
+    scored = rng.permutation(np.flatnonzero(scores > 0))
+    hidden = np.zeros(len(ids), bool)
+    hidden[scored[: max(1, round(HIDDEN_SHARE * len(scored)))]] = True
+    order = np.argsort(ids, kind="stable")
+    shown, found = order[~hidden[order]], order[hidden[order]]
+    return replace(
+        user,
+        visible=UserList(ids[shown], scores[shown], status[shown]),
+        hidden_ids=ids[found],
+        hidden_scores=scores[found],
+        hidden_status=status[found],
+    )
 
 
 def user_list_fingerprints(ratings: Ratings) -> UInt64Array:

@@ -3,9 +3,9 @@
 A model is trained on two thirds of the users, and the others, of whom a fifth of the scores is
 hidden, are folded into it as visitors are; three times, so that it is everybody's turn. What the
 trees learn from so looks like what they are asked later; learnt from a model that knows the users,
-they would trust it too much. Lists come whole and, once more, cut to a few entries, so that one
-model serves all lengths. From the hidden scores learn both the second stage of ranking
-(`model_build.train.trees`) and the correction of predicted scores
+they would trust it too much. Lists come whole, for the ranking with another fifth of the scores
+hidden once more, and cut to a few entries, so that one model serves all lengths. From the hidden
+scores learn both the second stage of ranking and the correction of predicted scores
 (`model_build.train.trees`).
 
 Some users are kept from the trees: on them is measured what these bring, and the match in percent
@@ -25,7 +25,13 @@ from app.recommender import Model
 from app.recommender.recommend import ItemEstimates, estimate_items
 from app.recommender.reranking.feature_names import CORRECTION_FEATURES, FEATURES, FeatureGroup
 from app.recommender.trees import features_digest
-from model_build.data.holdout import HoldoutUser, cross_fit_splits, index_split, truncate_history
+from model_build.data.holdout import (
+    HoldoutUser,
+    cross_fit_splits,
+    index_split,
+    redraw_hidden,
+    truncate_history,
+)
 from model_build.data.ratings import Ratings
 from model_build.train.list_sample import ListSample
 from model_build.train.match_curves import fit_match_curves
@@ -81,7 +87,7 @@ def add_cross_fitted_trees(
         return
     training = _Tables(CandidateTable(), ScoreTable())
     validation = _Tables(CandidateTable(is_validation=True), ScoreTable())
-    rng = np.random.default_rng(SEED)
+    rng, redraw_rng = np.random.default_rng(SEED), np.random.default_rng(SEED)
     done = 0
     for split in cross_fit_splits(lists.to_ratings(), N_FOLDS, SEED):
         rest, users = index_split(split)
@@ -94,6 +100,9 @@ def add_cross_fitted_trees(
                 tables.add(estimate_items(model, user.visible), user, 1.0)
                 for short in _cut(user, rng) if tables is training else ():
                     tables.add(estimate_items(model, short.visible), short, CUT_WEIGHT)
+                if tables is training:
+                    again = redraw_hidden(user, redraw_rng)
+                    tables.candidates.add(estimate_items(model, again.visible), again, 1.0)
                 done += 1
                 on_progress("second stage", done, n_users)
     on_progress("second stage", n_users, n_users)

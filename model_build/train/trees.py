@@ -90,7 +90,7 @@ TRAINING_DEPTH = 150
 """Candidates of a list that are learnt from: what comes later is hardly ever moved to the top."""
 RELEVANT_SCORE = 8.0
 N_RANKED = 10
-RERANK_ROUNDS = 150
+RERANK_ROUNDS = 250
 RERANK_SETTINGS: dict[str, Any] = {
     "objective": "binary",
     "learning_rate": 0.1,
@@ -104,8 +104,9 @@ RERANK_SETTINGS: dict[str, Any] = {
     **DETERMINISTIC,
 }
 FRANCHISE_SEEN, LOG_LISTS = (list(FEATURES).index(n) for n in ("franchise_seen", "log_lists"))
-POPULARITY_WEIGHTS = (0.0, 0.02, 0.04, 0.06, 0.08, 0.1)
-"""Those that are tried: what is taken off the log odds of an anime on e times as many lists."""
+POPULARITY_WEIGHTS = (0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.12)
+"""Those that are tried: what is taken off the log odds of an anime on e times as many lists. Beyond
+them new series pay for what is shown of the little known."""
 MAX_LOSS = 0.001
 """NDCG@10 that holding popularity back may cost."""
 

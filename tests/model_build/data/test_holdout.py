@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
-from model_build.data.holdout import split_users
+from model_build.data.holdout import HoldoutUser, index_split, redraw_hidden, split_users
 from model_build.data.ratings import Ratings, read_ratings
 from model_build.util.errors import InputError
 from tests.model_build.worlds import random_frame
@@ -129,3 +130,28 @@ def test_fans_of_late_years_cannot_be_drawn_where_no_list_has_a_year(ratings: Ra
 def test_some_fans_must_be_left_to_train_on(ratings: Ratings) -> None:
     with pytest.raises(InputError, match="80 fans cannot be taken out of the"):
         split_users(ratings, 80, seed=0)
+
+
+def test_another_fifth_of_the_same_scores_is_hidden(ratings: Ratings) -> None:
+    rng = np.random.default_rng(5)
+    fans = index_split(split_users(ratings, FANS, seed=0))[1]
+    changed = 0
+    for fan in fans:
+        again = redraw_hidden(fan, rng)
+        assert entries_of(again) == entries_of(fan)
+        assert (np.diff(again.visible.anime_id) > 0).all()
+        assert (again.hidden_scores > 0).all()
+        scored = (fan.visible.score > 0).sum() + len(fan.hidden_ids)
+        assert len(again.hidden_ids) == max(1, round(scored / 5))
+        changed += set(again.hidden_ids) != set(fan.hidden_ids)
+    assert changed > FANS / 2
+    first, second = (redraw_hidden(fans[0], np.random.default_rng(6)) for _ in range(2))
+    assert first.hidden_ids.tolist() == second.hidden_ids.tolist()
+
+
+def entries_of(fan: HoldoutUser) -> set[tuple[int, float, int]]:
+    """Anime, score and status of everything on a list, visible or hidden."""
+    listed = fan.visible
+    shown = zip(listed.anime_id, listed.score, listed.status, strict=True)
+    hidden = zip(fan.hidden_ids, fan.hidden_scores, fan.hidden_status, strict=True)
+    return {(int(anime), float(score), int(status)) for anime, score, status in (*shown, *hidden)}
