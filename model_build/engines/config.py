@@ -80,6 +80,7 @@ class NetworkOptions(Config):
         None,
         description="share of an embedding (of a list, for kernel) that is dropped in training, "
         "below 1",
+        examples=[0.5],
     )
     decay: NonNegativeFloat | None = Field(
         None, description="how strongly embeddings are held to 0, or to where they start"
