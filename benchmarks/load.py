@@ -31,6 +31,7 @@ from demo.fake_upstream import FakeUpstream
 
 LIST_SIZES: Mapping[str, int] = {"Fan50": 50, "Fan300": 300, "Fan1500": 1_500}
 WORKERS = 2
+WRK_SCRIPT = Path(__file__).with_name("load.lua")
 CONNECTIONS = 16
 PERCENTILES = (0.5, 0.95, 0.99)
 SAMPLE_SECONDS = 5
@@ -157,7 +158,7 @@ def _run_wrk(url: str, seconds: int) -> LoadResult:
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "20s"]
     try:
         done = subprocess.run(
-            [*command, "-s", "scripts/load.lua", url],
+            [*command, "-s", str(WRK_SCRIPT), url],
             cwd=ROOT,
             capture_output=True,
             text=True,
