@@ -71,9 +71,23 @@ class ModelFileStore(Protocol):
             self.delete(name)
 
 
-def download_object(folder: RemoteFolder, name: str, max_bytes: int) -> bytes:
-    """Return the content of an object, as `ModelFileStore.download` does."""
-    with temporary_folder() as temporary:
-        file = temporary / "object"
-        folder.resume_download(name, file, max_bytes)
-        return file.read_bytes()
+class RemoteFileStore(ModelFileStore):
+    """A store that is read as what serves reads it: from a folder of a bucket or a repository."""
+
+    folder: RemoteFolder
+
+    @property
+    def url(self) -> str:
+        """The address of the folder."""
+        return self.folder.url
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a small file."""
+        return self.folder.read(name)
+
+    def download(self, name: str, max_bytes: int) -> bytes:
+        """Return the content of a file of any size."""
+        with temporary_folder() as temporary:
+            file = temporary / "object"
+            self.folder.resume_download(name, file, max_bytes)
+            return file.read_bytes()

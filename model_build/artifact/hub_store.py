@@ -14,12 +14,7 @@ from typing import Any
 from app.model_store.hub import FIRST_WAIT, HubFolder
 from app.model_store.layout import POINTER_FILE, StorageUnreachableError
 from app.model_store.remote import MissingObjectError, ResultT, run_with_deadline
-from model_build.artifact.file_store import (
-    ConflictError,
-    ModelFileStore,
-    StoredFile,
-    download_object,
-)
+from model_build.artifact.file_store import ConflictError, RemoteFileStore, StoredFile
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +46,7 @@ Additions = list[tuple[Any, str, str | None, set[str]]]
 
 
 @dataclass(slots=True)
-class HubStore(ModelFileStore):
+class HubStore(RemoteFileStore):
     """The files of a repository below a prefix; what a file's content is called is its generation.
 
     Every change is a commit on top of the one that was looked at, and the Hub counts commits: so
@@ -61,11 +56,6 @@ class HubStore(ModelFileStore):
     folder: HubFolder
     last_commit: str | None = field(default=None, init=False)
     """Our own: the Hub may tell of it only later."""
-
-    @property
-    def url(self) -> str:
-        """``hf://owner/name@revision/prefix``."""
-        return self.folder.url
 
     def list(self) -> dict[str, StoredFile]:
         """List all files below the prefix."""
@@ -92,14 +82,6 @@ class HubStore(ModelFileStore):
         except MissingObjectError:
             return {}
         return {stored.name: stored for stored in found}
-
-    def read(self, name: str) -> bytes:
-        """Return the content of a small file."""
-        return self.folder.read(name)
-
-    def download(self, name: str, max_bytes: int) -> bytes:
-        """Return the content of a file of any size."""
-        return download_object(self.folder, name, max_bytes)
 
     def matches(self, stored: StoredFile, content: bytes) -> bool:
         """Whether size and digest are those of the content."""

@@ -25,8 +25,8 @@ from app.recommender.atomic_writes import fsync_path, write_atomically
 from model_build.artifact.file_store import (
     ConflictError,
     ModelFileStore,
+    RemoteFileStore,
     StoredFile,
-    download_object,
 )
 from model_build.artifact.hub_store import HubStore
 
@@ -178,15 +178,10 @@ NO_GENERATION = 0
 
 
 @dataclass(frozen=True, slots=True)
-class GcsStore(ModelFileStore):
+class GcsStore(RemoteFileStore):
     """The objects of a bucket below a prefix."""
 
     folder: BucketFolder
-
-    @property
-    def url(self) -> str:
-        """``gs://bucket/prefix``."""
-        return self.folder.url
 
     def list(self) -> dict[str, StoredFile]:
         """List all objects below the prefix."""
@@ -206,14 +201,6 @@ class GcsStore(ModelFileStore):
                 for blob in blobs
             ]
         return {stored.name: stored for stored in found}
-
-    def read(self, name: str) -> bytes:
-        """Return the content of a small object."""
-        return self.folder.read(name)
-
-    def download(self, name: str, max_bytes: int) -> bytes:
-        """Return the content of an object of any size."""
-        return download_object(self.folder, name, max_bytes)
 
     def matches(self, stored: StoredFile, content: bytes) -> bool:
         """Whether size and checksum are those of the content."""
@@ -254,15 +241,10 @@ class GcsStore(ModelFileStore):
 
 
 @dataclass(frozen=True, slots=True)
-class S3Store(ModelFileStore):
+class S3Store(RemoteFileStore):
     """The objects of an S3 bucket below a prefix; an object's ETag is its generation."""
 
     folder: S3Folder
-
-    @property
-    def url(self) -> str:
-        """``s3://bucket/prefix``."""
-        return self.folder.url
 
     def list(self) -> dict[str, StoredFile]:
         """List all objects below the prefix."""
@@ -280,14 +262,6 @@ class S3Store(ModelFileStore):
                 for entry in page.get("Contents", ())
             ]
         return {stored.name: stored for stored in found}
-
-    def read(self, name: str) -> bytes:
-        """Return the content of a small object."""
-        return self.folder.read(name)
-
-    def download(self, name: str, max_bytes: int) -> bytes:
-        """Return the content of an object of any size."""
-        return download_object(self.folder, name, max_bytes)
 
     def matches(self, stored: StoredFile, content: bytes) -> bool:
         """Whether the ETag is the content's, or, where it is of another kind, the content is."""
