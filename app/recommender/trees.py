@@ -180,7 +180,7 @@ def _tabulate_splits(
     left: Int32Array,
     right: Int32Array,
     nan_left: UInt8Array,
-) -> tuple[Int64Array, Int64Array, Float64Array, Int64Array, Int64Array, Float64Array]:
+) -> _SplitTables:
     """The splits and the leaves of trees apart, as `predict_trees` takes them.
 
     Returns ``(first_split, column, limit, kept, first_leaf, leaf)``. The splits of tree t are those

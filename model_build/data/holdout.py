@@ -174,8 +174,7 @@ def hide_scores(
     found = []
     for user in users.tolist():
         rows = rows_of[user]
-        scored = rng.permutation(rows[ratings.rated_mask[rows]])
-        hidden = scored[: max(1, round(HIDDEN_SHARE * len(scored)))]
+        hidden = _draw_hidden_scores(rows[ratings.rated_mask[rows]], rng)
         found.append(
             ValidationUser(
                 entries_of_rows(ratings, np.setdiff1d(rows, hidden)),
@@ -183,6 +182,11 @@ def hide_scores(
             )
         )
     return found
+
+
+def _draw_hidden_scores(scored: Int64Array, rng: np.random.Generator) -> Int64Array:
+    """Draw a fifth of a user's scored entries (s,), at least one."""
+    return rng.permutation(scored)[: max(1, round(HIDDEN_SHARE * len(scored)))]
 
 
 def entries_of_rows(ratings: Ratings, rows: Int64Array) -> KnownEntries:
@@ -322,9 +326,8 @@ def redraw_hidden(user: HoldoutUser, rng: np.random.Generator) -> HoldoutUser:
     ids = np.concatenate([listed.anime_id, user.hidden_ids])
     scores = np.concatenate([listed.score, user.hidden_scores])
     status = np.concatenate([listed.status, user.hidden_status])
-    scored = rng.permutation(np.flatnonzero(scores > 0))
     hidden = np.zeros(len(ids), bool)
-    hidden[scored[: max(1, round(HIDDEN_SHARE * len(scored)))]] = True
+    hidden[_draw_hidden_scores(np.flatnonzero(scores > 0), rng)] = True
     order = np.argsort(ids, kind="stable")
     shown, found = order[~hidden[order]], order[hidden[order]]
     return replace(
