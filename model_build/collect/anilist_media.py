@@ -6,7 +6,7 @@ anime is asked for twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import polars as pl
@@ -64,12 +64,10 @@ def collect_media(
     *,
     max_requests: int,
     public_url: str | None = None,
-    progress: Callable[[int], None] = lambda _: None,
 ) -> list[dict[str, Any]]:
     """Return all media that were ever collected, after asking for some of these anime.
 
-    Asked are at most ``max_requests`` times 50 that were not asked for before, in the order given;
-    ``progress`` is told how many each time.
+    Asked are at most ``max_requests`` times 50 that were not asked for before, in the order given.
     """
     pages = _kept_pages(responses)
     asked = {anime_id for page in pages for anime_id in page["ids"]}
@@ -80,7 +78,6 @@ def collect_media(
         page = {"ids": ids, "media": _request_media(ids, client, url, public_url)}
         responses.put(f"{PAGE_KIND}/{number + start // MEDIA_PER_REQUEST}", page)
         pages.append(page)
-        progress(len(ids))
     return [media for page in pages for media in page["media"]]
 
 

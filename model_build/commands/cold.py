@@ -9,7 +9,6 @@ on the lists of fans left out; beside it stands a model that knows them. Example
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 
 from pydantic import Field
@@ -53,7 +52,6 @@ def run(config: ColdConfig) -> None:
         n_hidden=config.hide,
         n_users=config.fans,
         seed=config.seed,
-        progress=sys.stderr.isatty(),
     )
     if config.as_json:
         print(json.dumps({"counts": counts} | {name: asdict(it) for name, it in found.items()}))

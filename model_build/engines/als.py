@@ -5,6 +5,7 @@ Fitted by the package `implicit`; users are folded in by `app.recommender.engine
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -134,16 +135,12 @@ def als_engine(item_factors: Float32Array, settings: AlsSettings) -> AlsEngine:
 
 
 def fit(
-    interactions: Interactions,
-    anime_id: Int32Array,
-    settings: AlsSettings | None = None,
-    *,
-    progress: bool = False,
+    interactions: Interactions, anime_id: Int32Array, settings: AlsSettings | None = None
 ) -> FittedEngine:
     """Return the engine for a model of the anime ``anime_id`` (n,), fitted to all interactions."""
     settings = settings or AlsSettings()
     user_items = weighted_user_items(interactions, settings.strengths)
-    factors = fit_als_factors(user_items, settings, progress=progress)
+    factors = fit_als_factors(user_items, settings, progress=sys.stderr.isatty())
     entries = interactions.entries
     factors[np.bincount(entries.item, minlength=len(factors)) == 0] = 0.0
     hyperparameters = {

@@ -88,7 +88,7 @@ def replace_prefixed(
 
 
 def training_user_arrays(
-    model: Model, engine: Engine, interactions: Interactions, *, progress: bool = False
+    model: Model, engine: Engine, interactions: Interactions
 ) -> dict[str, npt.NDArray[Any]]:
     """Fold in the users that an engine was fitted to, for a model that keeps them, nameless.
 
@@ -109,7 +109,7 @@ def training_user_arrays(
     rows_of = rows_by_user(ratings.user, len(ratings.user_ids))
     vectors, loved = [], []
     shuffled = np.random.default_rng(0).permutation(len(rows_of))
-    for user in tqdm(shuffled.tolist(), "fans", unit=" fan", disable=not progress):
+    for user in tqdm(shuffled.tolist(), "fans", unit=" fan", disable=None):
         known = known_entries(interactions.user_list(rows_of[user]), model.anime_id)
         most_loved = _most_loved_items(model, known)
         vector = engine.user_embedding(known) if len(most_loved) else np.zeros(1)

@@ -83,11 +83,7 @@ class CosineEmbeddingNetwork(EmbeddingNetwork):
 
 
 def fit(
-    ratings: Ratings,
-    anime_id: Int32Array,
-    settings: NetworkSettings = DEFAULTS,
-    *,
-    progress: bool = False,
+    ratings: Ratings, anime_id: Int32Array, settings: NetworkSettings = DEFAULTS
 ) -> FittedEngine:
     """Return the engine for a model's anime, ascending ``anime_id`` (n,)."""
     pairs = build_training_pairs(ratings, n_validation=settings.validation, seed=settings.seed)
@@ -107,7 +103,6 @@ def fit(
         lambda network: validation_mse(network, VALIDATION_RIDGE),
         settings,
         name="cosine",
-        progress=progress,
     )
     ridge = min(RIDGE_GRID, key=lambda ridge: validation_mse(network, ridge))
     engine = network.export_engine(pairs, users, ridge)

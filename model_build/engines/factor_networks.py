@@ -284,8 +284,6 @@ def fit_factor_networks(
     ratings: Ratings,
     anime_id: Int32Array,
     settings: NetworkSettings,
-    *,
-    progress: bool = False,
 ) -> FittedEngine:
     """Train a network for each target kind; together for a model's ``anime_id`` (n,), ascending."""
     pairs = build_training_pairs(ratings, n_validation=settings.validation, seed=settings.seed)
@@ -293,7 +291,7 @@ def fit_factor_networks(
     hyperparameters |= settings.hyperparameters()
     metrics: dict[str, float] = {}
     for target_kind in target_kinds:
-        part = _fit_network(name, network_type, target_kind, pairs, settings, progress)
+        part = _fit_network(name, network_type, target_kind, pairs, settings)
         arrays |= part.arrays
         hyperparameters |= part.hyperparameters
         metrics |= part.metrics
@@ -306,7 +304,6 @@ def _fit_network(
     target_kind: TargetKind,
     pairs: TrainingPairs,
     settings: NetworkSettings,
-    progress: bool,
 ) -> FittedEngine:
     weights = settings.weights if target_kind == "both" else (1.0, 1.0)
     rows = training_rows(pairs, target_kind)
@@ -323,7 +320,6 @@ def _fit_network(
         lambda network: total_loss(network.export(users), VALIDATION_RIDGE),
         settings,
         name=f"{name} {target_kind}",
-        progress=progress,
     )
     exported = network.export(users)
     ridge = min(RIDGE_GRID, key=partial(total_loss, exported))
@@ -397,4 +393,4 @@ TRAINERS: dict[str, tuple[Callable[..., FittedEngine], NetworkSettings]] = {
         NetworkSettings(dropout=0.2),
     ),
 }
-"""Each engine's ``fit(ratings, anime_id, settings, progress=...)`` and default settings."""
+"""Each engine's ``fit(ratings, anime_id, settings)`` and default settings."""

@@ -285,11 +285,7 @@ class DeepKernelNetwork(TrainableNetwork):
 
 
 def fit(
-    ratings: Ratings,
-    anime_id: Int32Array,
-    settings: NetworkSettings = DEFAULTS,
-    *,
-    progress: bool = False,
+    ratings: Ratings, anime_id: Int32Array, settings: NetworkSettings = DEFAULTS
 ) -> FittedEngine:
     """Return the engine for a model's anime, ascending ``anime_id`` (n,)."""
     pairs = build_training_pairs(ratings, n_validation=settings.validation, seed=settings.seed)
@@ -320,7 +316,6 @@ def fit(
             name="kernel",
             rate_factors=LEARNING_RATE_FACTORS,
             default_rate_factor=ITEM_LEARNING_RATE_FACTOR,
-            progress=progress,
         )
     engine = network.export_engine(pairs)
     arrays = {name: getattr(engine, name) for name in ENGINE_ARRAYS}

@@ -120,7 +120,6 @@ def train_network(
     name: str,
     rate_factors: Mapping[str, float] | None = None,
     default_rate_factor: float = 1.0,
-    progress: bool = False,
 ) -> tuple[NetworkType, EarlyStoppingResult]:
     """Train what ``build`` makes, and return it with the weights that validated best.
 
@@ -152,7 +151,7 @@ def train_network(
                 continue
             found = validate(network.eval())
             network.train()
-            if progress:
+            if sys.stderr.isatty():
                 print(f"{name}: epoch {epoch}, loss {loss:.4f}, {found:.4f}", file=sys.stderr)
             waited += 1
             if found < best_loss:

@@ -34,7 +34,7 @@ NEURAL_ENGINES: dict[str, tuple[str, type[Engine]]] = {
 
 
 def network_trainer(name: str) -> tuple[Callable[..., FittedEngine], NetworkSettings]:
-    """``fit(ratings, anime_id, settings, progress=...)`` of an engine, and its defaults."""
+    """``fit(ratings, anime_id, settings)`` of an engine, and its defaults."""
     try:
         from model_build.engines import cosine_embeddings, factor_networks, gaussian_process
     except ModuleNotFoundError as error:

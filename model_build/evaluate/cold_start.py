@@ -67,7 +67,6 @@ def evaluate_cold_start(
     n_hidden: int,
     n_users: int,
     seed: int,
-    progress: bool = False,
 ) -> tuple[dict[str, ColdStartMetrics], dict[str, int]]:
     """Return the metrics by what the model knows the hidden anime by, and how much was measured."""
     rng = np.random.default_rng(seed)
@@ -85,7 +84,7 @@ def evaluate_cold_start(
         ("their facts", of_others & ~is_hidden[ratings.item], hidden),
         ("their fans", of_others, hidden[:0]),
     ):
-        with progress_bars(shown=progress) as on_progress:
+        with progress_bars() as on_progress:
             trained = train_model(
                 _select_entries(ratings, selected),
                 settings,

@@ -124,7 +124,6 @@ def compare_recommenders(
     *,
     n_users: int,
     seed: int,
-    progress: bool = False,
 ) -> Iterator[ComparisonRow]:
     """Take users out of the ratings, train every recommender on the rest and measure its rankings.
 
@@ -136,8 +135,8 @@ def compare_recommenders(
     catalogue = None if catalogue is None else ensure_series(catalogue)  # once: it takes seconds
     training, users = index_split(split_users(ratings, n_users, seed))
     items = _evaluation_items(training, catalogue)
-    measure = partial(_measure_ranking, items=items, users=users, progress=progress)
-    hakken = HakkenModel(training, progress, catalogue, names)
+    measure = partial(_measure_ranking, items=items, users=users)
+    hakken = HakkenModel(training, catalogue, names)
 
     def rows() -> Iterator[ComparisonRow]:
         for name, reference in REFERENCE_MODELS.items():
@@ -149,7 +148,7 @@ def compare_recommenders(
         for name, engine in ENGINES_BY_NAME.items():
             if name in names:
                 title = f"Hakken, engine {engine}"
-                fitted = (timed(fit) for fit in _engine_fits(engine, training, progress))
+                fitted = (timed(fit) for fit in _engine_fits(engine, training))
                 rankers = (
                     (model_ranker(hakken.model(engine, fit), engine=engine), took)
                     for fit, took in fitted
@@ -169,13 +168,11 @@ def _best_row(rows: Iterable[ComparisonRow]) -> ComparisonRow:
     return max(rows, key=lambda row: float(np.nan_to_num(row.measured["ndcg@10"])))
 
 
-def _engine_fits(
-    engine: EngineName, training: Ratings, progress: bool
-) -> list[Callable[[], FittedEngine]]:
+def _engine_fits(engine: EngineName, training: Ratings) -> list[Callable[[], FittedEngine]]:
     """Fitting an engine, once with each of the settings that are tried."""
     if engine in NEURAL_ENGINES:
         fit, defaults = network_trainer(engine)
-        return [partial(fit, training, training.anime_ids, defaults, progress=progress)]
+        return [partial(fit, training, training.anime_ids, defaults)]
     interactions = Interactions.from_ratings(training)
     return [partial(als.fit, interactions, training.anime_ids, each) for each in als.SETTINGS_GRID]
 
@@ -188,10 +185,9 @@ def _measure_ranking(
     *,
     items: EvaluationItems,
     users: Sequence[HoldoutUser],
-    progress: bool,
 ) -> ComparisonRow:
     ranker(users[0].visible)  # compiles what is compiled at first use
-    result = rank_users(ranker, items, users, progress=progress, name=name)
+    result = rank_users(ranker, items, users, name=name)
     milliseconds = 1000 * result.seconds / len(users)
     return ComparisonRow(name, title, train_seconds, milliseconds, metrics_report(result, items))
 
@@ -219,7 +215,6 @@ def compare_predictors(
     split: SplitKind,
     n_users: int,
     seed: int,
-    progress: bool = False,
 ) -> Iterator[ComparisonRow]:
     """How well scores and likes are predicted; rows as they become known, the base rate first.
 
@@ -238,7 +233,7 @@ def compare_predictors(
 
     def fit_network(name: str) -> Predictor:
         fit, defaults = network_trainer(name)
-        fitted = fit(training, ids, settings(name, defaults), progress=progress)
+        fitted = fit(training, ids, settings(name, defaults))
         ranker = engine_ranker(engine_in_memory(name, fitted, len(ids)), ids)
         return _visible_list_predictor(ranker)
 
@@ -260,7 +255,7 @@ def compare_predictors(
                     yield ComparisonRow.of_missing(name, title, str(error))
                 else:
                     yield measure(name, title, took, predict)
-        hakken = HakkenModel(training, progress)
+        hakken = HakkenModel(training)
         for name, (title, order) in ORDER_PREDICTORS.items():
             if name in names:
                 predict = _visible_list_predictor(hakken.ranker(order))
@@ -350,7 +345,7 @@ def compare_implicit(
                 }
             )
         )
-        hakken = HakkenModel(training, progress=False)
+        hakken = HakkenModel(training)
         ranker = hakken.ranker(SortOrder.MATCH)
         # Compiles what is compiled at first use, before threads come to it.
         ranker(UserList.from_entries([(int(training.anime_ids[0]), 8.0, 2)]))

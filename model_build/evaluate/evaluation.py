@@ -63,7 +63,6 @@ def evaluate(
     genres: Sequence[str] = (),
     ranker: Ranker | None = None,
     seed: int = 0,
-    progress: bool = False,
 ) -> dict[str, Any]:
     """All metrics of a model over the users: numbers by name, and the tables of `metrics_report`.
 
@@ -73,7 +72,7 @@ def evaluate(
     """
     items = EvaluationItems.from_model(model, franchise, genres)
     ranker = ranker or model_ranker(model)
-    result = rank_users(ranker, items, users, progress=progress, name="evaluate")
+    result = rank_users(ranker, items, users, name="evaluate")
     return metrics_report(result, items, seed=seed)
 
 
@@ -84,7 +83,6 @@ def evaluate_by_length(
     *,
     lengths: Sequence[int] = LIST_LENGTHS,
     seed: int = 0,
-    progress: bool = False,
 ) -> dict[str, dict[str, float | int]]:
     """Return the main metrics when only some entries are seen of every list that has as many.
 
@@ -99,7 +97,7 @@ def evaluate_by_length(
         short = truncate_history(users, length, seed)
         if not short:
             continue
-        result = rank_users(ranker, items, short, progress=progress, name=f"{length} titles")
+        result = rank_users(ranker, items, short, name=f"{length} titles")
         found = summary(result, items)
         popular = summary(rank_users(by_popularity, items, short), items)
         table[str(length)] = {name: found[name] for name in LENGTH_METRICS} | {

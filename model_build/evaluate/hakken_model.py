@@ -48,19 +48,15 @@ class HakkenModel:
     """
 
     def __init__(
-        self,
-        training: Ratings,
-        progress: bool,
-        catalogue: pl.DataFrame | None = None,
-        names: Collection[str] = (),
+        self, training: Ratings, catalogue: pl.DataFrame | None = None, names: Collection[str] = ()
     ) -> None:
-        self._training, self._progress = training, progress
+        self._training = training
         self._without = [group for name, (_, group) in ABLATIONS.items() if name in names]
         self._facts = None if catalogue is None else item_facts(catalogue)
 
     @cached_property
     def _trained(self) -> tuple[TrainedModel, float]:
-        with progress_bars(shown=self._progress) as on_progress:
+        with progress_bars() as on_progress:
             return timed(
                 lambda: train_model(
                     self._training,

@@ -66,15 +66,10 @@ def evaluate_model(config: EvaluateConfig) -> dict[str, Any]:
         check_no_leakage(training, lists, holdout)
     franchise, genres = franchises_and_genres(Catalogue.open(model.catalogue_path), model.anime_id)
     ranker = model_ranker(model, SortOrder(config.order), engine)
-    progress = sys.stderr.isatty()
-    measured = evaluate(
-        model, franchise, users, genres=genres, ranker=ranker, seed=config.seed, progress=progress
-    )
+    measured = evaluate(model, franchise, users, genres=genres, ranker=ranker, seed=config.seed)
     if config.by_length:
         items = EvaluationItems.from_model(model, franchise, genres)
-        measured["by_length"] = evaluate_by_length(
-            ranker, items, users, seed=config.seed, progress=progress
-        )
+        measured["by_length"] = evaluate_by_length(ranker, items, users, seed=config.seed)
     if config.full_knn and training is not None:
         measured |= compare_with_full_knn(model, training, users[: config.full_knn])
     return measured
@@ -89,7 +84,6 @@ def compare(config: CompareConfig) -> Iterator[ComparisonRow]:
         config.models,
         n_users=config.fans,
         seed=config.seed,
-        progress=sys.stderr.isatty(),
     )
 
 
@@ -104,7 +98,6 @@ def measure_predictors(config: NeuralConfig) -> Iterator[ComparisonRow]:
         split=config.split,
         n_users=config.fans,
         seed=config.seed,
-        progress=sys.stderr.isatty(),
     )
 
 

@@ -254,19 +254,17 @@ class RankingResult:
 
 
 def rank_users(
-    ranker: Ranker,
-    items: EvaluationItems,
-    users: Sequence[HoldoutUser],
-    *,
-    progress: bool = False,
-    name: str = "fans",
+    ranker: Ranker, items: EvaluationItems, users: Sequence[HoldoutUser], *, name: str | None = None
 ) -> RankingResult:
-    """Recommend to every user and look where the hidden anime stand."""
+    """Recommend to every user and look where the hidden anime stand.
+
+    With a ``name`` a terminal shows how far that has come.
+    """
     rows: list[dict[str, Any]] = []
     pairs, seconds = [], 0.0
     # One user is too little work to share: on a busy machine BLAS threads wait for one another.
     with threadpool_limits(1, "blas"):
-        for user in tqdm(users, desc=name, unit=" fan", disable=not progress):
+        for user in tqdm(users, desc=name, unit=" fan", disable=None if name else True):
             start = time.perf_counter()
             scores = ranker(user.visible)
             seconds += time.perf_counter() - start

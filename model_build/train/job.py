@@ -98,7 +98,7 @@ def train(config: TrainConfig) -> str:
     facts = None
     if catalogue is not None:
         facts = ItemFacts(catalogue, as_of=config.as_of, cold_since=config.fresh_since)
-    with progress_bars(shown=not config.quiet and sys.stderr.isatty()) as on_progress:
+    with progress_bars(shown=False if config.quiet else None) as on_progress:
         training = run(
             config,
             hyperparameters,

@@ -6,6 +6,7 @@ predicted from the others, and of the settings drawn those with the least mean R
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,7 +42,6 @@ def search_by_cross_validation(
     folds: int,
     trials: int,
     seed: int,
-    progress: bool = False,
 ) -> dict[str, Any]:
     """Draw settings from ``ranges`` and cross-validate each on the same folds of the same users.
 
@@ -70,7 +70,7 @@ def search_by_cross_validation(
         measures=["rmse"],
         cv=split,
         random_state=seed,
-        joblib_verbose=10 if progress else 0,
+        joblib_verbose=10 if sys.stderr.isatty() else 0,
     )
     search.fit(data)
     results = search.cv_results

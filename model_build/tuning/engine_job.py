@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import replace
 
@@ -23,7 +22,7 @@ from model_build.util.temporary_folders import temporary_folder
 def fit_engine(config: AlsEngineConfig | NetworkEngineConfig) -> str:
     """Fit an engine and write the model with it; returns what was done, for people."""
     ensure_replaceable(config.out)
-    model, progress = Model.open(config.model), sys.stderr.isatty()
+    model = Model.open(config.model)
     if isinstance(config, AlsEngineConfig):
         interactions = read_als_interactions(config)
         start = time.perf_counter()
@@ -33,20 +32,16 @@ def fit_engine(config: AlsEngineConfig | NetworkEngineConfig) -> str:
             masked = mask_interactions(interactions, seed=config.seed)
             found = search_strengths(masked, settings, masked.new_users, print_trial)
             settings = replace(settings, strengths=found.strengths)
-        fitted = als.fit(interactions, model.anime_id, settings, progress=progress)
+        fitted = als.fit(interactions, model.anime_id, settings)
     else:
         interactions = read_interactions(config.ratings)
         start = time.perf_counter()
         fit, defaults = network_trainer(config.engine)
-        fitted = fit(
-            interactions.entries,
-            model.anime_id,
-            network_settings(config, config.engine, defaults),
-            progress=progress,
-        )
+        chosen = network_settings(config, config.engine, defaults)
+        fitted = fit(interactions.entries, model.anime_id, chosen)
     seconds = time.perf_counter() - start
     if config.with_fans or config.with_centres:
-        fitted = _with_user_vectors(config, fitted, interactions, progress=progress)
+        fitted = _with_user_vectors(config, fitted, interactions)
     manifest = add_engine(config.model, config.engine, fitted, config.out)
     lines = [
         f"model       {manifest.version} in {config.out}",
@@ -57,11 +52,7 @@ def fit_engine(config: AlsEngineConfig | NetworkEngineConfig) -> str:
 
 
 def _with_user_vectors(
-    config: AlsEngineConfig | NetworkEngineConfig,
-    fitted: FittedEngine,
-    interactions: Interactions,
-    *,
-    progress: bool,
+    config: AlsEngineConfig | NetworkEngineConfig, fitted: FittedEngine, interactions: Interactions
 ) -> FittedEngine:
     """The engine with the training users, folded in as it is going to fold in others.
 
@@ -71,9 +62,7 @@ def _with_user_vectors(
         without = folder / "model"
         add_engine(config.model, config.engine, fitted, without)
         model = Model.open(without)
-        users = training_user_arrays(
-            model, model.engines[config.engine], interactions, progress=progress
-        )
+        users = training_user_arrays(model, model.engines[config.engine], interactions)
     if config.with_centres:
         users = user_centre_arrays(users, seed=config.seed)
     return replace(fitted, arrays={**fitted.arrays, **users})

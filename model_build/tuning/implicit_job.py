@@ -106,7 +106,7 @@ def search_grid(
     seconds = time.perf_counter() - start
     if model and config.model and config.out:
         chosen = best_settings(rows, settings)
-        fitted = als.fit(masked.interactions, model.anime_id, chosen, progress=sys.stderr.isatty())
+        fitted = als.fit(masked.interactions, model.anime_id, chosen)
         version = add_engine(config.model, "als", fitted, config.out).version
     return GridResult(rows, len(new), seconds, version)
 

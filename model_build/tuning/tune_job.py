@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 
 from model_build.tuning.config import TuneConfig
@@ -30,13 +29,7 @@ def cross_validate(config: TuneConfig, folds: int) -> None:
     ranges = search_ranges(config.only)
     ratings = read_ratings(config.ratings)
     found = search_by_cross_validation(
-        ratings,
-        ranges,
-        n_users=config.fans,
-        folds=folds,
-        trials=config.trials,
-        seed=config.seed,
-        progress=sys.stderr.isatty(),
+        ratings, ranges, n_users=config.fans, folds=folds, trials=config.trials, seed=config.seed
     )
     for trial in [found["defaults"], *found["trials"], found["best"]]:
         title = "defaults " if trial is found["defaults"] else ""

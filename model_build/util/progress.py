@@ -16,13 +16,16 @@ def no_progress(_step: str, _done: int, _of: int) -> None:
 
 
 @contextmanager
-def progress_bars(*, shown: bool) -> Iterator[ProgressCallback]:
-    """Show a bar on standard error for each step, until the step is done."""
+def progress_bars(*, shown: bool | None = None) -> Iterator[ProgressCallback]:
+    """Show a bar on standard error for each step, until the step is done.
+
+    None: if that is a terminal.
+    """
     bars: dict[str, tqdm[None]] = {}
 
     def update(step: str, done: int, of: int) -> None:
         if step not in bars:
-            bars[step] = tqdm(total=of, desc=step, disable=not shown)
+            bars[step] = tqdm(total=of, desc=step, disable=None if shown is None else not shown)
         bars[step].update(done - bars[step].n)
         if done >= of:
             bars[step].close()

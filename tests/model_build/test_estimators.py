@@ -105,7 +105,7 @@ def items() -> EvaluationItems:
 
 @cache
 def hakken() -> HakkenModel:
-    return HakkenModel(training(), progress=False)
+    return HakkenModel(training())
 
 
 @cache
