@@ -30,10 +30,7 @@ def full_knn_model(model: Model, training: Ratings) -> Model:
 
     Memory: 8 bytes a pair of anime.
     """
-    known = model.manifest.hyperparameters
-    settings = Hyperparameters(
-        **{name: known[name] for name in Hyperparameters.model_fields if name in known}
-    )
+    settings = Hyperparameters.of_manifest(model.manifest.hyperparameters)
     grouped = group_scores(training)
     biases = fit_bias_model(
         grouped, reg_user=settings.reg_user, reg_item=settings.reg_item, epochs=settings.epochs

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from app.catalogue import Catalogue
+from app.catalogue import Anime, Catalogue
 from app.recommender.artifact import ModelArtifact, open_artifact
 from model_build.reporting.page import render_page
 
@@ -55,16 +55,12 @@ def changes_page(
     return page, f"{new_titles}figures     {headline}\n{verdict}"
 
 
-def _new_anime(artifact: ModelArtifact, previous: ModelArtifact) -> list[dict[str, Any]]:
+def _new_anime(artifact: ModelArtifact, previous: ModelArtifact) -> list[Anime]:
     """Return the anime that have a place now and had none, the best known first."""
     catalogue = Catalogue.open(artifact.catalogue_path)
     known = set(previous.arrays["anime_id"].tolist())
     new = [each for each in artifact.arrays["anime_id"].tolist() if each not in known]
-    found = sorted(map(catalogue.get_anime, new), key=lambda a: (-(a.members or 0), a.anime_id))
-    return [
-        {"title": a.title, "url": a.url, "type": a.type, "year": a.year, "members": a.members}
-        for a in found
-    ]
+    return sorted(map(catalogue.get_anime, new), key=lambda a: (-(a.members or 0), a.anime_id))
 
 
 def _figure(value: float) -> str:

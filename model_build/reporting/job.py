@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 from tqdm import tqdm
 
 from app.catalogue import Catalogue
@@ -18,8 +16,9 @@ from model_build.evaluate.evaluation import build_catalogue, franchise_by_anime
 from model_build.reporting.collection_page import collection_report_page
 from model_build.reporting.config import ReportConfig
 from model_build.reporting.page import read_comparison, report_page, similar_anime
-from model_build.reporting.report_charts import PROGRESS_STEPS, model_hyperparameters, report_charts
+from model_build.reporting.report_charts import PROGRESS_STEPS, report_charts
 from model_build.reporting.tastes import DEFAULT_FILE, read_tastes, taste_tables
+from model_build.train.hyperparameters import Hyperparameters
 from model_build.tuning.holdout_benchmark import HoldoutBenchmark
 from model_build.util.errors import InputError
 
@@ -44,12 +43,10 @@ def write_report(config: ReportConfig) -> str:
         franchise=franchise,
         threads=config.threads,
     )
-    with tqdm(
-        total=PROGRESS_STEPS, desc="report", unit=" step", disable=not sys.stderr.isatty()
-    ) as bar:
+    with tqdm(total=PROGRESS_STEPS, desc="report", unit=" step", disable=None) as bar:
         charts = report_charts(
             benchmark,
-            model_hyperparameters(model),
+            Hyperparameters.of_manifest(model.manifest.hyperparameters),
             franchises=bool(franchise),
             on_step=lambda: bar.update(),
         )

@@ -45,13 +45,6 @@ MIN_BIN_COUNT = 20
 MATCH_SERIES, KNN_SERIES, BASELINE_SERIES = "sharpened (match)", "KNN (score)", "baselines alone"
 
 
-def model_hyperparameters(model: Model) -> Hyperparameters:
-    """Return the settings of a model, from its manifest."""
-    known = model.manifest.hyperparameters
-    names = [name for name in Hyperparameters.model_fields if name in known]
-    return Hyperparameters.model_validate({name: known[name] for name in names})
-
-
 def report_charts(
     benchmark: HoldoutBenchmark,
     settings: Hyperparameters,

@@ -10,11 +10,12 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from app.age_rating import CHILDREN_CEILING
-from app.catalogue import Catalogue, read_franchises
+from app.catalogue import Anime, Catalogue, read_franchises
 from app.facets import ItemFacets, adult_mask
 from app.recommender import Model, RecommendOptions, SortOrder, UserList, WatchStatus, recommend
 from app.recommender.fold_in import fold_in
@@ -30,19 +31,14 @@ TasteLists = dict[str, dict[int, list[int]]]
 """Of each list, by name, the ids of the anime by score."""
 
 
-@dataclass(frozen=True, slots=True)
-class TastePick:
+class TastePick(NamedTuple):
     """One recommendation; ``reason`` is what it continues, or the first title that speaks for it.
 
-    Empty or None where nothing is known.
+    Empty where nothing does.
     """
 
-    title: str
-    year: int | None
-    media_type: str
-    members: int | None
-    match_percentile: float | None
-    expected_score: float
+    anime: Anime
+    item: RecommendedItem
     reason: str
 
 
@@ -108,18 +104,9 @@ def taste_tables(
 
 
 def _taste_pick(item: RecommendedItem, catalogue: Catalogue) -> TastePick:
-    anime = catalogue.get_anime(item.anime_id)
     reason = ""
     if item.follows is not None:
         reason = f"next after {catalogue.title(item.follows)}"
     elif item.contributions:
         reason = catalogue.title(item.contributions[0].anime_id)
-    return TastePick(
-        title=anime.title,
-        year=anime.year,
-        media_type=anime.type or "",
-        members=anime.members,
-        match_percentile=item.match_percentile,
-        expected_score=item.expected_score,
-        reason=reason,
-    )
+    return TastePick(catalogue.get_anime(item.anime_id), item, reason)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 from pydantic import Field
 
@@ -84,6 +84,11 @@ class Hyperparameters(Config):
     story_weight: NonNegativeFloat = Field(
         1.6, description="how much a recent anime gets of what anime of one story give each other"
     )
+
+    @classmethod
+    def of_manifest(cls, known: Mapping[str, Any]) -> Self:
+        """Return those among the numbers that a model's manifest calls hyperparameters."""
+        return cls(**{name: known[name] for name in cls.model_fields if name in known})
 
     def affinity_min_entries(self, n_users: int) -> int:
         """On how many of the users' lists an anime must be to have affinities."""

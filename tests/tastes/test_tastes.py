@@ -100,10 +100,12 @@ def test_the_report_shows_what_a_visitor_gets(client: FlaskClient) -> None:
         assert list(table.picks) == ["match", "score", "discover"]
         for order, shown in table.picks.items():
             expected = picks(client, name, order=order, top=10)
-            assert [pick.title for pick in shown] == [item["title"] for item in expected]
+            assert [pick.anime.title for pick in shown] == [item["title"] for item in expected]
             for pick, item in zip(shown, expected, strict=True):
-                assert pick.expected_score == pytest.approx(item["expected_score"], abs=1e-4)
-                assert pick.match_percentile == pytest.approx(item["match_percentile"], abs=0.1)
+                assert pick.item.expected_score == pytest.approx(item["expected_score"], abs=1e-4)
+                assert pick.item.match_percentile == pytest.approx(
+                    item["match_percentile"], abs=0.1
+                )
                 if item["follows"]:
                     assert pick.reason == f"next after {item['follows']['title']}"
                 else:

@@ -26,7 +26,7 @@ from model_build.evaluate.evaluation import evaluate
 from model_build.evaluate.ranking import model_ranker
 from model_build.reporting.charts import PLACEHOLDER_COLOURS, Chart, chart_svg
 from model_build.reporting.page import SimilarAnime, read_comparison, report_page, similar_anime
-from model_build.reporting.report_charts import model_hyperparameters, report_charts
+from model_build.reporting.report_charts import report_charts
 from model_build.train.hyperparameters import Hyperparameters
 from model_build.tuning.holdout_benchmark import HoldoutBenchmark
 from model_build.util.errors import InputError
@@ -200,8 +200,8 @@ def test_settings_are_those_of_the_manifest(tmp_path: Path) -> None:
     frame = random_frame(71, 40, 25, 0.5)
     model = train_model(frame, tmp_path, k=9, shrinkage=17.5, precision="compact", taste_factors=8)
     expected = Hyperparameters(k=9, shrinkage=17.5, precision="compact", taste_factors=8)
-    assert model_hyperparameters(model) == expected
-    assert model_hyperparameters(model).model_dump() == {
+    assert Hyperparameters.of_manifest(model.manifest.hyperparameters) == expected
+    assert Hyperparameters.of_manifest(model.manifest.hyperparameters).model_dump() == {
         name: model.manifest.hyperparameters[name] for name in expected.model_dump()
     }
 
