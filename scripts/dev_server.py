@@ -24,7 +24,7 @@ WATCHED_SUFFIXES = {".py", ".po"}
 POLL_SECONDS = 0.2
 PRELOADED = (
     *("babel", "flask", "flask_cors", "flask_limiter", "gunicorn", "numba", "numpy", "PIL.Image"),
-    *("prometheus_client", "pybreaker", "pydantic_settings", "pyrate_limiter", "rapidfuzz"),
+    *("prometheus_client", "pydantic_settings", "pyrate_limiter", "rapidfuzz"),
     *(
         "redis",
         "requests",

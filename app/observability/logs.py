@@ -31,8 +31,6 @@ LOGGER_LEVELS = {
     "google": "WARNING",
     # Names who was stopped. The access log has the 429.
     "flask-limiter": "WARNING",
-    # Logs a traceback each time that it asks a Redis that is gone; we say so in a line.
-    "pybreaker": "CRITICAL",
 }
 
 

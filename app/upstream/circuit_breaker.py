@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import Any
 
-from app.upstream.shared_storage import SharedStorage
+from app.upstream.shared_storage import SharedStorage, redis_key
 
-if TYPE_CHECKING:
-    from app.upstream.circuits import Circuit
+log = logging.getLogger(__name__)
 
 MAX_FAILURES = 8
 RESET_SECONDS = 30.0
-_MAX_CLOCK_SKEW = timedelta(seconds=5)  # by which the clocks of two hosts may differ
+_MAX_CLOCK_SKEW = 5.0  # seconds by which the clocks of two hosts may differ
 
 
 class CircuitOpen(Exception):  # noqa: N818 -- it names the state, not a mistake
@@ -26,12 +26,11 @@ class CircuitOpen(Exception):  # noqa: N818 -- it names the state, not a mistake
 
 
 class ServiceBreaker:
-    """pybreaker's circuit for one service, per worker, or for all when there is a Redis.
+    """The circuit of one service, per worker, or for all when there is a Redis.
 
-    ``on_open`` is called with until when the service is left alone, in seconds since the epoch.
-
-    Outcomes are reported after the fact, because pybreaker holds a lock for as long as a call that
-    it makes itself: one slow list would stop all others.
+    It opens after ``max_failures`` in a row. When it has been open for ``reset_seconds``, the
+    next outcome closes it or opens it anew. ``on_open`` is called with until when the service is
+    left alone, in seconds since the epoch.
     """
 
     def __init__(
@@ -43,41 +42,53 @@ class ServiceBreaker:
         on_open: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._shared_storage = shared_storage
-        self._name = name
+        self._key = redis_key("breaker", name)
         self._max_failures = max_failures
         self._reset_seconds = reset_seconds
         self._on_open = on_open
         self._lock = threading.Lock()
-        self._circuit: Circuit | None = None
+        # Failures in a row, and since when it is open (seconds since the epoch; 0: it is not).
+        self._state = 0, 0.0
 
     def raise_if_open(self) -> None:
         """Return if the service may be asked. Raises CircuitOpen: not now."""
-        circuit = self._get_circuit()
-        opened = circuit.opened_at
-        if opened is None:
-            return
-        now = datetime.now(UTC)
-        if opened > now + _MAX_CLOCK_SKEW:
+        failures, opened_at = self._read_state()
+        now = time.time()
+        if opened_at > now + _MAX_CLOCK_SKEW:
             # The clock was set back: rest from now on, not until then.
-            opened = now
-            circuit.set_opened_at(now)
-        left = (opened + timedelta(seconds=self._reset_seconds) - now).total_seconds()
-        if left > 0:
+            opened_at = now
+            self._write_state(failures, now)
+        left = opened_at + self._reset_seconds - now
+        if opened_at and left > 0:
             raise CircuitOpen(left)
 
     def record_outcome(self, *, failed: bool) -> None:
-        """Say how asking went."""
-        circuit = self._get_circuit()
-        circuit.record_outcome(failed=failed)
-        if failed and (opened := circuit.opened_at) is not None:
-            self._on_open(opened.timestamp() + self._reset_seconds)
-
-    def _get_circuit(self) -> Circuit:
+        """Say how asking went; while it is open, by who had asked before, this changes nothing."""
         with self._lock:
-            if self._circuit is None:
-                from app.upstream.circuits import Circuit
+            failures, opened_at = self._read_state()
+            now = time.time()
+            if not opened_at or opened_at + self._reset_seconds <= now:
+                failures = failures + 1 if failed else 0
+                opened_at = now if failures >= self._max_failures else 0.0
+                self._write_state(failures, opened_at)
+        if failed and opened_at:
+            self._on_open(opened_at + self._reset_seconds)
 
-                self._circuit = Circuit(
-                    self._shared_storage, self._name, self._max_failures, self._reset_seconds
-                )
-            return self._circuit
+    def _read_state(self) -> tuple[int, float]:
+        redis: Any = self._shared_storage.redis
+        if redis is not None:
+            try:
+                failures, opened_at = redis.hmget(self._key, "failures", "opened_at")
+                return int(failures or 0), float(opened_at or 0)
+            except self._shared_storage.redis_errors as error:
+                log.warning("failures are not shared: %s", type(error).__name__)
+        return self._state
+
+    def _write_state(self, failures: int, opened_at: float) -> None:
+        self._state = failures, opened_at
+        redis: Any = self._shared_storage.redis
+        if redis is not None:
+            try:
+                redis.hset(self._key, mapping={"failures": failures, "opened_at": opened_at})
+            except self._shared_storage.redis_errors as error:
+                log.warning("a failure is not shared: %s", type(error).__name__)
