@@ -9,7 +9,7 @@ from pydantic import Field
 from app.age_rating import AgeRating
 from app.catalogue import Anime, Catalogue, RelationKind
 from app.recommender import EngineName
-from app.schemas.base import SIX_DIGITS, Count, Rounded, Schema, Score
+from app.schemas.base import SIX_DIGITS, Count, Rounded, Schema, Score, fields_of
 
 AnimeId = Annotated[int, Field(ge=1, description="MyAnimeList’s number of the anime")]
 Rank = Annotated[int, Field(ge=1)]
@@ -95,36 +95,10 @@ class Ranked(Schema):
 class RankedAnime(AnimePreview, Ranked):
     """An anime in its place."""
 
-    genres: list[str]
-    themes: list[str]
+    genres: tuple[str, ...]
+    themes: tuple[str, ...]
     age_rating: AgeRating | None
     rating_inferred: RatingInferred
-
-
-def summary_fields(anime: Anime) -> dict[str, Any]:
-    """Build the fields of an `AnimeSummary`."""
-    return {
-        "anime_id": anime.anime_id,
-        "title": anime.title,
-        "title_english": anime.title_english,
-        "title_native": anime.title_native,
-        "type": anime.type,
-        "year": anime.year,
-        "episodes": anime.episodes,
-        "anilist_id": anime.anilist_id,
-        "kitsu_id": anime.kitsu_id,
-        "tvdb_id": anime.tvdb_id,
-    }
-
-
-def preview_fields(anime: Anime, *, source: str | None = None) -> dict[str, Any]:
-    """Build the fields of an `AnimePreview` for who has a list on ``source``."""
-    return {
-        **summary_fields(anime),
-        "picture": anime.picture,
-        "url": anime.url_on(source),
-        "mal_url": anime.url,
-    }
 
 
 def ranked_fields(
@@ -132,14 +106,8 @@ def ranked_fields(
 ) -> dict[str, Any]:
     """Build the fields of a `RankedAnime` for who has a list on ``source``."""
     anime = catalogue.get_anime(anime_id)
-    return {
-        "rank": rank,
-        "genres": list(anime.genres),
-        "themes": list(anime.themes),
-        "age_rating": anime.age_rating,
-        "rating_inferred": bool(anime.rating_inferred),
-        **preview_fields(anime, source=source),
-    }
+    given = {"rank": rank, "url": anime.url_on(source), "mal_url": anime.url}
+    return fields_of(RankedAnime, anime, given) | given
 
 
 class SearchResponse(Schema):
@@ -169,11 +137,11 @@ class AnimeResponse(AnimeSummary):
 
     model: str
     season: str | None
-    genres: list[str]
-    themes: list[str]
-    demographics: list[str]
-    tags: list[str]
-    studios: list[str]
+    genres: tuple[str, ...]
+    themes: tuple[str, ...]
+    demographics: tuple[str, ...]
+    tags: tuple[str, ...]
+    studios: tuple[str, ...]
     material: Annotated[str | None, Field(description="what it was made from")]
     age_rating: AgeRating | None
     rating_inferred: RatingInferred

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Any, dataclass_transform
+from typing import Annotated, Any, Self, dataclass_transform
 
 from pydantic import ConfigDict, Field, PlainSerializer, TypeAdapter
 
@@ -32,6 +33,17 @@ class Schema:
     def __init_subclass__(cls) -> None:
         """Make a subclass a dataclass."""
         dataclass(kw_only=True, eq=False)(cls)
+
+    @classmethod
+    def of(cls, source: object, **given: Any) -> Self:
+        """Take what is not ``given`` from ``source``, which has it under the same names."""
+        return cls(**fields_of(cls, source, given), **given)
+
+
+def fields_of(kind: type[Schema], source: object, but: Collection[str]) -> dict[str, Any]:
+    """Return the fields of ``kind`` as ``source`` has them, ``but`` some."""
+    names: Iterable[str] = kind.__dataclass_fields__  # type: ignore[attr-defined]
+    return {name: getattr(source, name) for name in names if name not in but}
 
 
 _ADAPTERS: dict[type[Schema], TypeAdapter[Any]] = {}

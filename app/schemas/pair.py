@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import Field
 
 from app.catalogue import Catalogue
 from app.recommender import EngineName, GroupResult, SortOrder
-from app.recommender.group import GroupRecommendation, Suggestion
-from app.recommender.user_similarity import SharedItem, UserSimilarity
+from app.recommender.group import GroupRecommendation
+from app.recommender.user_similarity import UserSimilarity
 from app.schemas.anime import AnimeTitle, RankedAnime, ranked_fields
 from app.schemas.base import OPTIONAL, SIX_DIGITS, Count, Rounded, Schema, Score
 from app.schemas.recommendations import (
@@ -39,12 +40,11 @@ class UserSimilaritySchema(Schema):
     @classmethod
     def build(cls, similarity: UserSimilarity) -> Self:
         """Describe how alike two fans score."""
-        return cls(
+        return cls.of(
+            similarity,
             both_seen=similarity.shared_seen,
             both_scored=similarity.shared_scored,
-            value=similarity.value,
             chance=similarity.probability,
-            mean_difference=similarity.mean_difference,
         )
 
 
@@ -67,35 +67,20 @@ class GroupRecommendationSchema(RankedAnime):
     @classmethod
     def build(cls, item: GroupRecommendation, catalogue: Catalogue) -> Self:
         """Describe one recommendation for both."""
-        return cls(
-            **ranked_fields(item.rank, item.anime_id, catalogue),
-            match=item.match,
-            fans=[
-                MemberScoreSchema(
-                    match=each.match,
-                    predicted_score=each.predicted_score,
-                    planned=each.planned,
-                    because=ContributionSchema.from_contributions(each.contributions, catalogue),
-                )
-                for each in item.members
-            ],
-            more_of_franchise=item.more_of_franchise,
-        )
+        fans = [
+            MemberScoreSchema.of(
+                each, because=ContributionSchema.from_contributions(each.contributions, catalogue)
+            )
+            for each in item.members
+        ]
+        return cls.of(item, **ranked_fields(item.rank, item.anime_id, catalogue), fans=fans)
 
 
 class SharedItemSchema(AnimeTitle):
     """An anime that both scored; `apart` is by how much, the fans' ways of scoring left out."""
 
-    scores: Annotated[list[float], Field(min_length=2, max_length=2)]
+    scores: Annotated[Sequence[float], Field(min_length=2, max_length=2)]
     apart: Rounded
-
-    @classmethod
-    def build(cls, item: SharedItem, catalogue: Catalogue) -> Self:
-        """Describe an anime that both scored."""
-        title = catalogue.title(item.anime_id)
-        return cls(
-            anime_id=item.anime_id, title=title, scores=list(item.scores), apart=item.difference
-        )
 
 
 class SuggestionSchema(AnimeTitle):
@@ -104,17 +89,6 @@ class SuggestionSchema(AnimeTitle):
     score: float
     match: Rounded
     predicted_score: Score
-
-    @classmethod
-    def build(cls, item: Suggestion, catalogue: Catalogue) -> Self:
-        """Describe an anime that one of the two loved."""
-        return cls(
-            anime_id=item.anime_id,
-            title=catalogue.title(item.anime_id),
-            score=item.score,
-            match=item.match,
-            predicted_score=item.predicted_score,
-        )
 
 
 class PairRecommendationsResponse(Schema):
@@ -144,11 +118,16 @@ class PairRecommendationsResponse(Schema):
         """Describe an answer for two; ``further`` are ``relax`` and ``ceiling``."""
         comparison = result.comparison
         favourites, disagreements = (
-            [SharedItemSchema.build(each, catalogue) for each in items]
+            [
+                SharedItemSchema.of(
+                    each, title=catalogue.title(each.anime_id), apart=each.difference
+                )
+                for each in items
+            ]
             for items in (comparison.favourites, comparison.disagreements)
         )
         first, second = (
-            [SuggestionSchema.build(each, catalogue) for each in items]
+            [SuggestionSchema.of(each, title=catalogue.title(each.anime_id)) for each in items]
             for items in result.suggestions
         )
         return cls(

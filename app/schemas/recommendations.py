@@ -112,21 +112,15 @@ class RecommendationSchema(RankedAnime):
         cls, item: RecommendedItem, catalogue: Catalogue, *, source: str | None = None
     ) -> Self:
         """Describe one recommendation for who has a list on ``source``."""
-        return cls(
+        return cls.of(
+            item,
             **ranked_fields(item.rank, item.anime_id, catalogue, source=source),
-            match=item.match,
-            moved_by=item.moved_by,
             moved_for=None if item.moved_reason is None else MovedFor(item.moved_reason),
-            match_percentile=item.match_percentile,
-            expected_score=item.expected_score,
-            predicted_score=item.predicted_score,
-            expected_error=item.expected_error,
             because=ContributionSchema.from_contributions(item.contributions, catalogue),
             rest=item.residual,
             follows=None
             if item.follows is None
             else AnimeRelation.between(catalogue.get_anime(item.anime_id), item.follows, catalogue),
-            more_of_franchise=item.more_of_franchise,
             few_fans=item.rarely_listed,
         )
 

@@ -24,8 +24,6 @@ from app.schemas.anime import (
     SimilarAnimeResponse,
     SimilarAnimeSchema,
     StreamingLinkSchema,
-    preview_fields,
-    summary_fields,
 )
 from app.schemas.pair import PairMemberSchema, PairRecommendationsResponse
 from app.schemas.recommendations import (
@@ -159,29 +157,19 @@ def anime_answer(
     library: Library, anime: Anime, stats: AnimeStatsSchema | None, series: list[Anime]
 ) -> AnimeResponse:
     """Answer with everything that is known of an anime."""
-    return AnimeResponse(
-        **summary_fields(anime),
+    return AnimeResponse.of(
+        anime,
         model=library.model.version,
-        season=anime.season,
-        genres=list(anime.genres),
-        themes=list(anime.themes),
-        demographics=list(anime.demographics),
-        tags=list(anime.tags),
-        studios=list(anime.studios),
         material=anime.source,
-        age_rating=anime.age_rating,
-        rating_inferred=bool(anime.rating_inferred),
-        adult=bool(anime.adult),
-        picture=anime.picture,
         links=dict(site_links(anime)),
         in_model=stats,
         relation_to=AnimeRelation.of_anime(anime, library.catalogue),
         series=[
-            SeriesAnimeSchema(
-                **summary_fields(other),
+            SeriesAnimeSchema.of(
+                other,
                 relation_to=AnimeRelation.of_anime(other, library.catalogue),
-                extra=bool(other.is_extra),
-                inferred=bool(other.is_inferred),
+                extra=other.is_extra,
+                inferred=other.is_inferred,
             )
             for other in series
         ],
@@ -196,9 +184,7 @@ def similar_anime_answer(
 ) -> SimilarAnimeResponse:
     """Answer with what is like an anime."""
     by_source = {
-        source: [
-            SimilarAnimeSchema(**summary_fields(anime), weight=weight) for anime, weight in items
-        ]
+        source: [SimilarAnimeSchema.of(anime, weight=weight) for anime, weight in items]
         for source, items in similar.items()
     }
     similarity, affinity = (by_source.pop(source) for source in MATRICES)
@@ -209,8 +195,8 @@ def similar_anime_answer(
         affinity=affinity,
         engines=by_source,
         also_loved=[
-            AlsoLovedSchema(
-                **summary_fields(library.catalogue.get_anime(each.anime_id)),
+            AlsoLovedSchema.of(
+                library.catalogue.get_anime(each.anime_id),
                 match=each.match,
                 predicted_score=each.predicted_score,
             )
@@ -221,22 +207,15 @@ def similar_anime_answer(
 
 def search_answer(found: list[Anime]) -> SearchResponse:
     """Answer with what a search found."""
-    return SearchResponse(anime=[AnimePreview(**preview_fields(anime)) for anime in found])
+    return SearchResponse(anime=[AnimePreview.of(anime, mal_url=anime.url) for anime in found])
 
 
 def details_answer(found: DetailsResult) -> AnimeDetailsResponse:
     """Answer with pictures and synopses."""
     return AnimeDetailsResponse(
         details=[
-            AnimeDetailsSchema(
-                anime_id=each.anime_id,
-                picture=each.picture,
-                synopsis=each.synopsis,
-                trailer=each.trailer,
-                streaming=[
-                    StreamingLinkSchema(site=link.site, url=link.url)
-                    for link in each.streaming or ()
-                ],
+            AnimeDetailsSchema.of(
+                each, streaming=[StreamingLinkSchema.of(link) for link in each.streaming or ()]
             )
             for each in found.details
         ],
@@ -248,7 +227,7 @@ def _ceiling_schema(
     library: Library, filters: Iterable[ActiveFilter], options: QueryOptions
 ) -> RatingCeilingSchema | None:
     found = find_ceiling(filters, options, library.rating_ceiling)
-    return RatingCeilingSchema(rating=found.rating, reason=found.reason) if found else None
+    return RatingCeilingSchema.of(found) if found else None
 
 
 def _build_answer(
