@@ -1,11 +1,14 @@
 """Fetches a list once for everybody who asks for it at the same time, and remembers it for minutes.
 
 While a service is down, a list that was read a little while ago is given instead, with its age. A
-list that was made private or deleted is forgotten at once.
+list that was made private or deleted is forgotten at once. A source may have several readers, the
+preferred first: while one gives no answer, the next is asked.
 """
 
 from __future__ import annotations
 
+import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,12 +26,21 @@ from app.lists.entry import (
     ListProgressCallback,
     ignore_progress,
 )
-from app.lists.errors import ListError, RateLimited, SourceDown, Trouble
-from app.lists.guarded_reader import BUSY_RETRY_SECONDS, GuardedReader, read_by_first
+from app.lists.errors import (
+    ListError,
+    NotFoundOrPrivate,
+    PrivateList,
+    RateLimited,
+    SourceDown,
+    Trouble,
+)
 from app.lists.reader import ListReader
+from app.lists.service_guard import BUSY_RETRY_SECONDS
 from app.observability.metrics import LIST_CACHE_LOOKUPS
 from app.upstream import SingleFlight, TtlStore
 from app.upstream.shared_storage import hashed_key
+
+log = logging.getLogger(__name__)
 
 # Long enough for everybody who was waiting; nobody who comes later gets an old failure.
 _FAILURE_TTL = 60
@@ -108,7 +120,7 @@ class ListCache:
     must not keep all threads.
     """
 
-    readers: tuple[GuardedReader, ...]
+    readers: tuple[ListReader, ...]
     source_key: str
     store: TtlStore
     single_flight: SingleFlight
@@ -119,7 +131,7 @@ class ListCache:
     @property
     def reader(self) -> ListReader:
         """The preferred reader."""
-        return self.readers[0].reader
+        return self.readers[0]
 
     def get_or_read(
         self, typed: str, on_progress: ListProgressCallback = ignore_progress
@@ -135,7 +147,7 @@ class ListCache:
         if fresh := self._fresh_list(cached):
             return fresh
         try:
-            longest = sum(each.reader.deadline_s for each in self.readers)
+            longest = sum(each.deadline_s for each in self.readers)
             with (
                 self._place_to_wait(username),
                 self.single_flight.lock(
@@ -173,7 +185,7 @@ class ListCache:
         accepted.
         """
         username = self.reader.clean_username(typed)
-        readers = [each.signed_in(token) for each in self.readers if each.reader.takes_token]
+        readers = [replace(each, token=token) for each in self.readers if each.takes_token]
         with self._place_to_wait(username):
             anime_list = read_by_first(readers, username, on_progress)
         return replace(anime_list, details=(), is_private=True)
@@ -235,3 +247,43 @@ class ListCache:
 
     def _save(self, key: str, entry: _CachedList, seconds: float) -> None:
         self.store.set_many({key: entry.model_dump_json()}, seconds)
+
+
+def read_by_first(
+    readers: Sequence[ListReader], username: str, on_progress: ListProgressCallback
+) -> AnimeList:
+    """Return the list as the first of ``readers`` gives it that answers.
+
+    Raises ListError: what one of them says about the user; where none answers, what the first one
+    met.
+    """
+    first: ListError | None = None
+    for place, each in enumerate(readers):
+        try:
+            return each.read(username, on_progress)
+        except (SourceDown, RateLimited, PrivateList) as error:
+            if isinstance(error, PrivateList) and not error.or_refused:
+                raise
+            first = first or error
+            if place + 1 < len(readers):
+                _log_next(each, readers[place + 1], error)
+        except NotFoundOrPrivate:
+            # That it is private was said before, and says more.
+            if isinstance(first, PrivateList):
+                raise first from None
+            raise
+    assert first is not None
+    raise first
+
+
+def _log_next(failed: ListReader, following: ListReader, error: ListError) -> None:
+    said = f": {error.detail}" if isinstance(error, SourceDown) else ""
+    said = re.sub(re.escape(error.username or "\0"), "(username)", said, flags=re.IGNORECASE)
+    log.warning(
+        "%s by %s: %s%s; asked by %s instead",
+        failed.client.source,
+        failed.channel,
+        type(error).__name__,
+        said,
+        following.channel,
+    )

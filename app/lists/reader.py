@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import parse_qsl, urlsplit
@@ -28,6 +29,7 @@ from app.lists.errors import (
 )
 from app.lists.http_client import HttpResponse, SourceClient, url_origin
 from app.lists.normalize import bound_list
+from app.lists.service_guard import ServiceGuard
 from app.lists.usernames import UsernameRule
 
 MAX_QUERY_LENGTH = 2_000
@@ -40,7 +42,7 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True, kw_only=True)
 class ListReader(ABC):
-    """Reads lists from one service at ``base_url``; a subclass a service.
+    """Reads lists from one service at ``base_url``, under its ``guard``; a subclass a service.
 
     A list may have ``max_entries`` and take ``deadline_s`` seconds.
     """
@@ -53,6 +55,7 @@ class ListReader(ABC):
     """Whether it reads private lists with a ``token`` of their owners."""
 
     client: SourceClient
+    guard: ServiceGuard | None = None
     base_url: str
     max_entries: int = 20_000
     deadline_s: float = 25.0
@@ -63,7 +66,11 @@ class ListReader(ABC):
 
         Raises ListError: whatever can go wrong with a list (`app.lists.errors`).
         """
-        reading = ListRead[Any](self, self.clean_username(typed), on_progress)
+        username = self.clean_username(typed)
+        with self.guard.asking(username) if self.guard else nullcontext():
+            return self._read_bounded(ListRead[Any](self, username, on_progress))
+
+    def _read_bounded(self, reading: ListRead[Any]) -> AnimeList:
         read = self._read(reading)
         bounded = bound_list(replace(read, unmapped=read.unmapped + reading.odd_rows))
         if read.entries and not bounded.entries:

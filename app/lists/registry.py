@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import ModuleType
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -16,7 +17,6 @@ from app.lists.entry import (
     ignore_progress,
 )
 from app.lists.errors import SourceNotConfigured
-from app.lists.guarded_reader import GuardedReader, ServiceGuard
 from app.lists.http_client import HttpLimits
 from app.lists.list_cache import ListCache
 from app.lists.reader import ListReader
@@ -30,6 +30,7 @@ from app.upstream.ttl_store import LIST_STORE
 SOURCE_SLUGS: Final = (myanimelist.SLUG, anilist.SLUG, kitsu.SLUG, shikimori.SLUG, jikan.SLUG)
 """Every source that there may be, whether it is set up or not."""
 
+MAL_LIST_URL: Final = "https://myanimelist.net/animelist/{username}"
 _MAL_CHANNEL_NAMES: Final = {
     ListChannel.API: mark("MyAnimeList’s API"),
     ListChannel.LIST_PAGES: mark("MyAnimeList’s list pages"),
@@ -59,7 +60,7 @@ class ListSource:
     @property
     def channels(self) -> list[ListChannel]:
         """What lists are read from here, the preferred first; empty where there is no way."""
-        return [each.reader.channel for each in self.lists.readers] if self.lists else []
+        return [each.channel for each in self.lists.readers] if self.lists else []
 
     def describe_channel(self, channel: ListChannel | None) -> str:
         """Say what a list was read from."""
@@ -99,52 +100,54 @@ def build_list_sources(
     ``anilist_to_mal`` and ``kitsu_to_mal`` map those sites' anime ids to MyAnimeList's.
     ``on_details`` is given the details that come along with lists.
     """
-    builder = _ListCacheBuilder(service_clients, on_details)
-    mal = ListSource(
-        slug=myanimelist.SLUG,
-        name=myanimelist.NAME,
-        lists=builder.build_mal(),
-        list_url_template="https://myanimelist.net/animelist/{username}",
-        username_rule=myanimelist.USERNAME_RULE,
-        sign_in=builder.build_mal_sign_in(),
-        channel_names=_MAL_CHANNEL_NAMES,
+    settings = service_clients.settings
+    builder = _SourceBuilder(service_clients, on_details)
+    anilist_reader = builder.reader(
+        anilist.AniListReader,
+        anilist.NAME,
+        "anilist",
+        settings.anilist_url,
+        anilist_to_mal=anilist_to_mal,
+        public_url=settings.public_url,
     )
-    by_jikan = replace(
-        mal,
-        slug=jikan.SLUG,
-        name=jikan.NAME,
-        lists=builder.build_jikan(),
-        username_rule=jikan.USERNAME_RULE,
-        show_in_forms=service_clients.settings.jikan_url is not None,
-        sign_in=None,
-        channel_names={},
+    kitsu_reader = builder.reader(
+        kitsu.KitsuReader,
+        kitsu.NAME,
+        "kitsu",
+        normalize_base_url(settings.kitsu_url, "/api/edge"),
+        # Empty until there is a model, and then not.
+        kitsu_to_mal={} if kitsu_to_mal is None else kitsu_to_mal,
+    )
+    shikimori_reader = builder.reader(
+        shikimori.ShikimoriReader,
+        shikimori.NAME,
+        "shikimori",
+        normalize_base_url(settings.shikimori_url, "/api"),
     )
     sources = [
-        mal,
-        ListSource(
-            slug=anilist.SLUG,
-            name=anilist.NAME,
-            lists=builder.build_anilist(anilist_to_mal),
-            list_url_template="https://anilist.co/user/{username}/animelist",
-            username_rule=anilist.USERNAME_RULE,
-            sign_in=builder.build_anilist_sign_in(),
+        builder.source(
+            myanimelist,
+            builder.mal_readers(),
+            MAL_LIST_URL,
+            sign_in=builder.mal_sign_in(),
+            channel_names=_MAL_CHANNEL_NAMES,
         ),
-        ListSource(
-            slug=kitsu.SLUG,
-            name=kitsu.NAME,
-            # Empty until there is a model, and then not.
-            lists=builder.build_kitsu({} if kitsu_to_mal is None else kitsu_to_mal),
-            list_url_template="https://kitsu.app/users/{username}/library?media=anime",
-            username_rule=kitsu.USERNAME_RULE,
+        builder.source(
+            anilist,
+            [anilist_reader],
+            "https://anilist.co/user/{username}/animelist",
+            sign_in=builder.anilist_sign_in(),
         ),
-        ListSource(
-            slug=shikimori.SLUG,
-            name=shikimori.NAME,
-            lists=builder.build_shikimori(),
-            list_url_template="https://shikimori.io/{username}/list/anime",
-            username_rule=shikimori.USERNAME_RULE,
+        builder.source(
+            kitsu, [kitsu_reader], "https://kitsu.app/users/{username}/library?media=anime"
         ),
-        by_jikan,
+        builder.source(shikimori, [shikimori_reader], "https://shikimori.io/{username}/list/anime"),
+        builder.source(
+            jikan,
+            builder.jikan_readers(jikan),
+            MAL_LIST_URL,
+            show_in_forms=settings.jikan_url is not None,
+        ),
     ]
     # What cannot be used is still known, so that it can say so.
     sources.sort(key=lambda source: source.lists is None)
@@ -157,8 +160,8 @@ def normalize_base_url(url: str, default_path: str) -> str:
     return bare if urlsplit(bare).path else bare + default_path
 
 
-class _ListCacheBuilder:
-    """Makes the readers that the settings allow, and a cache over each."""
+class _SourceBuilder:
+    """Makes sources and their readers, which share what they ask services with."""
 
     def __init__(
         self, service_clients: ServiceClients, on_details: Callable[[Sequence[AnimeDetails]], None]
@@ -170,125 +173,114 @@ class _ListCacheBuilder:
         self._store = TtlStore(storage, LIST_STORE, ttl.max_ttl)
         self._single_flight = SingleFlight(storage)
 
-    def build_mal(self) -> ListCache | None:
-        """Return all ways to MyAnimeList that are open, the operator's own first; None for none."""
-        settings, readers = self._settings, []
-        if settings.mal_client_id:
-            url = normalize_base_url(settings.mal_url, "/v2")
-            options = self._options(myanimelist.NAME, "mal", url)
-            reader = myanimelist.MalReader(client_id=settings.mal_client_id, **options)
-            readers.append(self._guarded(reader, "mal"))
-        if by_jikan := self._jikan_reader(myanimelist.NAME, myanimelist.SLUG):
-            readers.append(by_jikan)
-        if settings.mal_web:
-            patience = myanimelist.PAGES_SECONDS
-            limits = replace(settings.http_limits, max_throttle_wait=patience)
-            url = settings.mal_web_url.rstrip("/")
-            options = self._options(myanimelist.NAME, "mal-pages", url, limits)
-            options["deadline_s"] = max(settings.deadline_s, patience)
-            readers.append(self._guarded(myanimelist.MalPagesReader(**options), "mal-pages"))
-        return self._cache(myanimelist.SLUG, *readers) if readers else None
-
-    def build_anilist(self, anilist_to_mal: Mapping[int, int]) -> ListCache:
-        """AniList's, with the ids that it does not know itself."""
-        options = self._options(anilist.NAME, "anilist", self._settings.anilist_url)
-        reader = anilist.AniListReader(
-            anilist_to_mal=anilist_to_mal, public_url=self._settings.public_url, **options
-        )
-        return self._cache(anilist.SLUG, self._guarded(reader, "anilist"))
-
-    def build_kitsu(self, kitsu_to_mal: Mapping[int, int]) -> ListCache:
-        """Kitsu's, with the ids that it does not know itself."""
-        url = normalize_base_url(self._settings.kitsu_url, "/api/edge")
-        options = self._options(kitsu.NAME, "kitsu", url)
-        reader = kitsu.KitsuReader(kitsu_to_mal=kitsu_to_mal, **options)
-        return self._cache(kitsu.SLUG, self._guarded(reader, "kitsu"))
-
-    def build_shikimori(self) -> ListCache:
-        """Shikimori's."""
-        url = normalize_base_url(self._settings.shikimori_url, "/api")
-        options = self._options(shikimori.NAME, "shikimori", url)
-        reader = shikimori.ShikimoriReader(**options)
-        return self._cache(shikimori.SLUG, self._guarded(reader, "shikimori"))
-
-    def build_jikan(self) -> ListCache | None:
-        """Those of the operator's Jikan; None where there is none."""
-        reader = self._jikan_reader(jikan.NAME, jikan.SLUG)
-        return self._cache(jikan.SLUG, reader) if reader else None
-
-    def build_mal_sign_in(self) -> SignIn | None:
-        """MyAnimeList's; None where the operator has not registered there."""
-        settings = self._settings
-        if not settings.mal_client_id or not settings.mal_client_secret:
-            return None
-        api_url = normalize_base_url(settings.mal_url, "/v2")
-        web_url = settings.mal_web_url.rstrip("/")
-        return MalSignIn(
-            website=self._guarded_client(myanimelist.NAME, "mal-sign-in", web_url),
-            web_url=web_url,
-            api=self._guarded_client(myanimelist.NAME, "mal", api_url),
-            api_url=api_url,
-            client_id=settings.mal_client_id,
-            client_secret=settings.mal_client_secret,
-        )
-
-    def build_anilist_sign_in(self) -> SignIn | None:
-        """AniList's; None where the operator has not registered there."""
-        settings = self._settings
-        if not settings.anilist_client_id or not settings.anilist_client_secret:
-            return None
-        web_url = settings.anilist_web_url.rstrip("/")
-        return AniListSignIn(
-            website=self._guarded_client(anilist.NAME, "anilist-sign-in", web_url),
-            web_url=web_url,
-            api=self._guarded_client(anilist.NAME, "anilist", settings.anilist_url),
-            api_url=settings.anilist_url,
-            client_id=settings.anilist_client_id,
-            client_secret=settings.anilist_client_secret,
-            public_url=settings.public_url,
-        )
-
-    def _guarded_client(self, name: str, service: str, url: str) -> GuardedClient:
-        """Ask for what must not be asked twice."""
-        limits = replace(self._settings.http_limits, max_retries=0)
-        client = self._clients.client(name, service, url, limits)
-        return GuardedClient(client, self._guard(name, service, url), self._settings.deadline_s)
-
-    def _jikan_reader(self, name: str, slug: str) -> GuardedReader | None:
-        """Read from the operator's Jikan, for itself or in another source's place."""
-        if not self._settings.jikan_url:
-            return None
-        url = normalize_base_url(self._settings.jikan_url, "/v4")
-        reader = jikan.JikanReader(slug=slug, **self._options(name, "jikan", url))
-        return self._guarded(reader, "jikan")
-
-    def _options(
-        self, name: str, service: str, url: str, limits: HttpLimits | None = None
-    ) -> dict[str, Any]:
-        """Return what every reader needs; errors name the source ``name``."""
-        return {
-            "client": self._clients.client(name, service, url, limits),
-            "base_url": url,
-            "max_entries": self._settings.max_entries,
-            "deadline_s": self._settings.deadline_s,
-        }
-
-    def _guarded(self, reader: ListReader, service: str) -> GuardedReader:
-        guard = self._guard(reader.client.source, service, reader.base_url)
-        return GuardedReader(reader, guard)
-
-    def _guard(self, name: str, service: str, url: str) -> ServiceGuard:
-        breaker = self._clients.circuit_breaker(service, url)
-        return ServiceGuard(name, breaker, self._clients.semaphore(service, url))
-
-    def _cache(self, slug: str, *readers: GuardedReader) -> ListCache:
-        addresses = (each.reader.base_url for each in readers)
-        return ListCache(
-            readers,
-            " ".join((slug, *addresses)),
+    def source(
+        self, site: ModuleType, readers: Iterable[ListReader], list_url_template: str, **own: Any
+    ) -> ListSource:
+        """Return the source of a site, which its module names; there may be no ``readers``."""
+        cache = ListCache(
+            readers := tuple(readers),
+            " ".join((site.SLUG, *(reader.base_url for reader in readers))),
             self._store,
             self._single_flight,
             self._settings.cache_ttl,
             self._on_details,
             self._clients.waiting,
         )
+        return ListSource(
+            slug=site.SLUG,
+            name=site.NAME,
+            lists=cache if readers else None,
+            list_url_template=list_url_template,
+            username_rule=site.USERNAME_RULE,
+            **own,
+        )
+
+    def reader(
+        self,
+        kind: type[ListReader],
+        name: str,
+        service: str,
+        url: str,
+        limits: HttpLimits | None = None,
+        **own: Any,
+    ) -> ListReader:
+        """Return a reader of ``service`` at ``url``; errors name the source ``name``."""
+        own.setdefault("deadline_s", self._settings.deadline_s)
+        return kind(
+            client=self._clients.client(name, service, url, limits),
+            guard=self._clients.guard(name, service, url),
+            base_url=url,
+            max_entries=self._settings.max_entries,
+            **own,
+        )
+
+    def mal_readers(self) -> Iterator[ListReader]:
+        """Yield all ways to MyAnimeList that are open, the operator's own first."""
+        settings, name = self._settings, myanimelist.NAME
+        if key := settings.mal_client_id:
+            url = normalize_base_url(settings.mal_url, "/v2")
+            yield self.reader(myanimelist.MalReader, name, "mal", url, client_id=key)
+        yield from self.jikan_readers(myanimelist)
+        if settings.mal_web:
+            patience = myanimelist.PAGES_SECONDS
+            yield self.reader(
+                myanimelist.MalPagesReader,
+                name,
+                "mal-pages",
+                settings.mal_web_url.rstrip("/"),
+                replace(settings.http_limits, max_throttle_wait=patience),
+                deadline_s=max(settings.deadline_s, patience),
+            )
+
+    def jikan_readers(self, site: ModuleType) -> Iterator[ListReader]:
+        """Yield that of the operator's Jikan, if there is one, in the place of ``site``."""
+        if self._settings.jikan_url:
+            url = normalize_base_url(self._settings.jikan_url, "/v4")
+            yield self.reader(jikan.JikanReader, site.NAME, "jikan", url, slug=site.SLUG)
+
+    def mal_sign_in(self) -> SignIn | None:
+        """MyAnimeList's; None where the operator has not registered there."""
+        settings = self._settings
+        return self._sign_in(
+            MalSignIn,
+            myanimelist.NAME,
+            "mal",
+            normalize_base_url(settings.mal_url, "/v2"),
+            settings.mal_web_url.rstrip("/"),
+            client_id=settings.mal_client_id,
+            client_secret=settings.mal_client_secret,
+        )
+
+    def anilist_sign_in(self) -> SignIn | None:
+        """AniList's; None where the operator has not registered there."""
+        settings = self._settings
+        return self._sign_in(
+            AniListSignIn,
+            anilist.NAME,
+            "anilist",
+            settings.anilist_url,
+            settings.anilist_web_url.rstrip("/"),
+            client_id=settings.anilist_client_id,
+            client_secret=settings.anilist_client_secret,
+            public_url=settings.public_url,
+        )
+
+    def _sign_in(
+        self, kind: type[SignIn], name: str, service: str, api_url: str, web_url: str, **own: Any
+    ) -> SignIn | None:
+        if not own["client_id"] or not own["client_secret"]:
+            return None
+        return kind(
+            website=self._guarded_client(name, f"{service}-sign-in", web_url),
+            web_url=web_url,
+            api=self._guarded_client(name, service, api_url),
+            api_url=api_url,
+            **own,
+        )
+
+    def _guarded_client(self, name: str, service: str, url: str) -> GuardedClient:
+        """Ask for what must not be asked twice."""
+        limits = replace(self._settings.http_limits, max_retries=0)
+        client = self._clients.client(name, service, url, limits)
+        guard = self._clients.guard(name, service, url)
+        return GuardedClient(client, guard, self._settings.deadline_s)

@@ -12,6 +12,7 @@ import requests
 from app.lists import anilist, kitsu, myanimelist, shikimori
 from app.lists.http_client import HttpLimits, SourceClient, create_session
 from app.lists.list_cache import CacheTtl
+from app.lists.service_guard import ServiceGuard
 from app.observability.metrics import CIRCUIT_OPEN_UNTIL
 from app.upstream import BucketRateLimiter, RateLimit, ServiceBreaker, SharedStorage, SingleFlight
 from app.upstream.shared_storage import hashed_key
@@ -100,12 +101,12 @@ class ServiceClients:
             )
         return self._circuit_breakers[key]
 
-    def semaphore(self, service: str, url: str) -> threading.Semaphore:
-        """Return the semaphore of those who ask ``service`` at ``url``."""
-        key = _service_key(service, url)
-        return self._semaphores.setdefault(
-            key, threading.Semaphore(self.settings.max_concurrent_requests)
+    def guard(self, source: str, service: str, url: str) -> ServiceGuard:
+        """Return what spares ``service`` at ``url``; errors name it ``source``."""
+        semaphore = self._semaphores.setdefault(
+            _service_key(service, url), threading.Semaphore(self.settings.max_concurrent_requests)
         )
+        return ServiceGuard(source, self.circuit_breaker(service, url), semaphore)
 
 
 def _service_key(service: str, url: str) -> str:

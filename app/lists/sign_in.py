@@ -16,7 +16,6 @@ from app.lists import anilist, myanimelist
 from app.lists.anilist import GraphQLError
 from app.lists.deadline import Deadline
 from app.lists.errors import SignInFailed, SignInReason, SourceDown, TitleNotThere, Trouble
-from app.lists.guarded_reader import ServiceGuard
 from app.lists.http_client import HttpResponse, SourceClient
 from app.lists.payload import (
     Rows,
@@ -26,6 +25,7 @@ from app.lists.payload import (
     parse_payload,
     try_parse_payload,
 )
+from app.lists.service_guard import ServiceGuard
 
 MAX_TOKEN_LENGTH = 2_048
 """Both sites' have about a thousand letters; a cookie has room for four thousand."""
