@@ -17,8 +17,8 @@ import time_machine
 from app.lists import CacheTtl, ListSource, ServiceClients, SourceSettings, build_list_sources
 from app.lists.entry import AnimeDetails, FetchProgress
 from app.lists.errors import ListError, PrivateList, RateLimited, SourceDown, UnknownUser
-from app.lists.service_guard import BUSY_RETRY_SECONDS
 from app.lists.http_client import HttpLimits
+from app.lists.service_guard import BUSY_RETRY_SECONDS
 from app.upstream import RateLimit, SharedStorage
 from demo.data import DemoEntry
 from demo.fake_upstream import FakeUpstream
