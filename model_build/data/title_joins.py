@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from typing import TypeVar
 
 from model_build.data.relations import Relation
 from model_build.data.series_draft import SeriesDraft
@@ -18,7 +19,11 @@ MIN_LONG_STEM_WORDS, MIN_LONG_STEM_LETTERS = 3, 12
 LONG_WORD_LETTERS = 10
 MAX_SUBTITLED_SERIES = 2
 """More TV series with one title before their subtitles are an umbrella, not one story."""
+MAX_SAME_TITLE = 200
+"""A title that more have tells nothing; and to compare all of them would take forever."""
 _HINTING_KINDS = {"watch_next", "related"}
+
+SharingT = TypeVar("SharingT", bound=Collection[int])
 
 
 class TitleJoins:
@@ -40,7 +45,7 @@ class TitleJoins:
                 if self.groups.find(number) not in self.draft.crossovers:
                     for stems in item.all_stems[language : language + 1]:
                         named[stems.base][number] = None
-            for base, numbers in named.items():
+            for base, numbers in _telling(named).items():
                 for number in numbers:
                     self._join_older(number, numbers, base)
 
@@ -100,6 +105,7 @@ class TitleJoins:
                 for stems in item.all_stems:
                     by_base[stems.base].add(number)
                     by_lead[stems.lead].add(number)
+        by_base, by_lead = _telling(by_base), _telling(by_lead)
         for number in sorted(self.items):
             group = self.groups.find(number)
             size = len(self.groups.members(group))
@@ -121,6 +127,7 @@ class TitleJoins:
         for number, item in self.items.items():
             if not item.is_root and self.groups.find(number) not in self.draft.crossovers:
                 films[item.stems.lead].append(number)
+        films = _telling(films)
         for number, item in self.items.items():
             if not item.is_root or _letters(item.stems.lead) < MIN_STEM_LETTERS:
                 continue
@@ -191,48 +198,55 @@ class TitleJoins:
         for stems in item.all_stems:
             for length in range(len(stems.base), 0, -1):
                 beginning = stems.base[:length]
+                candidates = by_base.get(beginning, ())
+                is_one_series = bool(candidates) and self._is_one_series(
+                    self._roots_by_beginning.get(beginning, ())
+                )
                 found = {
                     other
-                    for other in by_base.get(beginning, ())
+                    for other in candidates
                     if self.groups.find(other) != self.groups.find(number)
-                    and self._is_beginning(number, other, beginning, stems)
+                    and self._is_beginning(number, other, beginning, stems, is_one_series)
                 }
                 if found:
                     yield found
-            if _letters(stems.lead) >= 2 * MIN_STEM_LETTERS and len(by_lead[stems.lead]) > 1:
-                alike = by_lead[stems.lead]
-                if self._is_one_series(alike) or not item.is_root:
-                    yield set(alike)
+            alike = by_lead.get(stems.lead, set())
+            long_enough = _letters(stems.lead) >= 2 * MIN_STEM_LETTERS and len(alike) > 1
+            if long_enough and (self._is_one_series(alike) or not item.is_root):
+                yield set(alike)
 
-    def _is_beginning(self, number: int, other: int, beginning: Words, stems: TitleStems) -> bool:
+    def _is_beginning(
+        self, number: int, other: int, beginning: Words, stems: TitleStems, is_one_series: bool
+    ) -> bool:
+        """Whether a title begins with that of another.
+
+        ``is_one_series`` is whether no more series than one story has begin with it.
+        """
         if beginning == stems.base and any(
             beginning == each.base for each in self.items[other].all_stems
         ):
             return self._same_title(number, other, beginning)
-        shared = self._shared_hint(number, other)
-        telling = telling_words((" ".join(beginning),))
-        long = len(telling) >= MIN_LONG_STEM_WORDS and _letters(beginning) >= MIN_LONG_STEM_LETTERS
+        is_lead = beginning == stems.lead
         if self.items[number].is_root:
             if self.groups.find(other) in self._hinted_groups(number):
                 return True
-            return (
-                beginning == stems.lead
-                and _letters(beginning) >= 2 * MIN_STEM_LETTERS
-                and (shared or (shared is None and len(beginning) > 1))
-                and self._is_one_series(self._roots_beginning(beginning))
-            )
-        if beginning != stems.lead and not self._is_one_series(self._roots_beginning(beginning)):
+            if not (is_lead and is_one_series and _letters(beginning) >= 2 * MIN_STEM_LETTERS):
+                return False
+            shared = self._shared_hint(number, other)
+            return shared or (shared is None and len(beginning) > 1)
+        if not is_lead and not is_one_series:
             return False  # "Kidou Senshi Gundam" begins many a title
+        shared = self._shared_hint(number, other)
         if shared is not None:
             return shared and _letters(beginning) >= MIN_STEM_LETTERS
-        return long or (beginning == stems.lead and _letters(beginning) >= MIN_STEM_LETTERS)
-
-    def _roots_beginning(self, beginning: Words) -> set[int]:
-        """Return the series whose titles begin with these words."""
-        return self._roots_by_beginning.get(beginning, set())
+        if is_lead and _letters(beginning) >= MIN_STEM_LETTERS:
+            return True
+        telling = telling_words((" ".join(beginning),))
+        return len(telling) >= MIN_LONG_STEM_WORDS and _letters(beginning) >= MIN_LONG_STEM_LETTERS
 
     @cached_property
     def _roots_by_beginning(self) -> Mapping[Words, set[int]]:
+        """By the words that titles begin with: the series whose titles do."""
         found: dict[Words, set[int]] = defaultdict(set)
         for number, item in self.items.items():
             if item.is_root:
@@ -242,7 +256,17 @@ class TitleJoins:
         return found
 
     def _is_one_series(self, numbers: Iterable[int]) -> bool:
-        return len({self.groups.find(number) for number in numbers}) <= MAX_SUBTITLED_SERIES
+        series: set[int] = set()
+        for number in numbers:
+            series.add(self.groups.find(number))
+            if len(series) > MAX_SUBTITLED_SERIES:
+                return False
+        return True
+
+
+def _telling(by_title: Mapping[Words, SharingT]) -> dict[Words, SharingT]:
+    """Return the titles, with the anime that have them, that not too many have."""
+    return {title: each for title, each in by_title.items() if len(each) <= MAX_SAME_TITLE}
 
 
 def _letters(words: Words) -> int:

@@ -158,6 +158,17 @@ def test_titles_join_where_nothing_is_known_and_it_is_marked() -> None:
     assert described(frame, "is_inferred") == {n: n in (3, 4) for n in range(1, 7)}
 
 
+def test_a_title_that_hundreds_have_joins_nothing() -> None:
+    """As in a dump that lost its titles; comparing all with all would take hours."""
+    nameless = range(10, 8_000)
+    titles = ("Nameless Story", "Nameless Story: Tale", "Nameless Story Movie")
+    rows = [(n, titles[n % 3], (TV, TV, FILM)[n % 3], 2000, None) for n in nameless]
+    told = (1, "Bake Monogatari", TV, 2009, None), (2, "Bake Monogatari 2", TV, 2010, None)
+    found = series_of(table(*told, *rows))
+    assert found[1] == [1, 2]
+    assert all(found[n] == [n] for n in nameless)
+
+
 def test_a_hint_decides_between_works_of_one_name() -> None:
     rows = (
         (1, "Kizuna", OVA, 1994, None),
