@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WATCHED_SUFFIXES = {".py", ".po"}
 POLL_SECONDS = 0.2
 PRELOADED = (
-    *("babel", "flask", "flask_cors", "flask_limiter", "gunicorn", "numba", "numpy", "PIL.Image"),
+    *("babel", "flask", "flask_cors", "limits", "gunicorn", "numba", "numpy", "PIL.Image"),
     *("prometheus_client", "pydantic_settings", "pyrate_limiter", "rapidfuzz"),
     *(
         "redis",

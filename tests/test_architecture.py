@@ -55,7 +55,7 @@ WEB_ROOMS = {
     "requests": set(),
 }
 """What each room of ``app.web`` may import of it besides itself; `app.schemas` is open to all."""
-KNOWS_FLASK = {"flask", "flask_cors", "flask_limiter"}
+KNOWS_FLASK = {"flask", "flask_cors"}
 COMMANDS_MAY_USE = {
     *("app.recommender", "app.catalogue", "app.age_rating", "app.facets", "app.model_store"),
     "app.schemas",

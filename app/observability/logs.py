@@ -29,8 +29,6 @@ LOGGER_LEVELS = {
     # Their debug lines and tracebacks hold addresses, which hold usernames and client ids.
     "urllib3": "WARNING",
     "google": "WARNING",
-    # Names who was stopped. The access log has the 429.
-    "flask-limiter": "WARNING",
 }
 
 

@@ -1,4 +1,4 @@
-"""How much one client may ask for, with Flask-Limiter.
+"""How much one client may ask for, in fixed windows.
 
 Counted in this process, or for all hosts where there is a Redis; in this process again for as long
 as the Redis is gone. Clients are known by a hash of their address.
@@ -11,11 +11,11 @@ import logging
 import math
 import threading
 import time
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Flask, Response, current_app, request
-from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded
+from limits import RateLimitItem, parse_many
 from limits.storage import Storage
 
 from app.settings import RATE_LIMIT_OFF, AppSettings
@@ -35,75 +35,74 @@ def init_app(app: Flask, settings: AppSettings) -> None:
     """Limit what one client may ask of ``app``."""
     unlimited(app.view_functions["static"])
     rates = {Cost.LIST: settings.rate_lists, Cost.PAGE: settings.rate_pages}
-    if all(rate == RATE_LIMIT_OFF for rate in rates.values()):
+    limits = {
+        # The shortest first: what it refuses does not count against a day's.
+        cost: sorted(parse_many(rate), key=RateLimitItem.get_expiry)
+        for cost, rate in rates.items()
+        if rate != RATE_LIMIT_OFF
+    }
+    if not limits:
         return
-    redis = SharedStorage(settings.shared_cache_dir, settings.cache_url).redis
-    # The same Redis as everything else, with its patience.
-    options: dict[str, Any] = {"connection_pool": redis.connection_pool} if redis else {}
-    limiter = Limiter(
-        _hashed_client_key,
-        application_limits=[
-            ApplicationLimit(
-                limit_provider=rate, scope=cost, exempt_when=partial(_costs_other_than, cost)
-            )
-            for cost, rate in rates.items()
-            if rate != RATE_LIMIT_OFF
-        ],
-        storage_uri="redis://" if redis else "counts://",
-        storage_options=options,
-        in_memory_fallback_enabled=redis is not None,
-        # Of two threads that find the Redis gone at once, one falls back and the other fails.
-        swallow_errors=True,
-        # An address that leads nowhere has no endpoint, and would be free.
-        request_identifier=lambda: request.endpoint or "nowhere",
-        key_prefix="hakken",
-    )
-    limiter.logger.addFilter(_drop_traceback)
-    if redis is None:
-        app.before_request(_ClockRollbackGuard(limiter).check)
     if not settings.trusted_proxies:
         app.before_request(_UndeclaredProxyWarning().check)
-    limiter.init_app(app)
-    app.register_error_handler(
-        RateLimitExceeded, lambda error: _rate_limit_response(limiter, error)
-    )
+    shared_storage = SharedStorage(settings.shared_cache_dir, settings.cache_url)
+    app.before_request(_RateLimits(limits, shared_storage).check)
 
 
-def _drop_traceback(record: logging.LogRecord) -> bool:
-    record.exc_info = None
-    return True
+class _RateLimits:
+    """Counts what clients ask for against the limits of what it costs."""
+
+    def __init__(
+        self, limits: Mapping[Cost, Sequence[RateLimitItem]], shared_storage: SharedStorage
+    ) -> None:
+        self._limits = limits
+        self._own_counts = MemoryCounts()
+        self._shared_counts = _open_shared_counts(shared_storage)
+        self._redis_errors = shared_storage.redis_errors
+        self._redis_is_gone = False
+
+    def check(self) -> Response | None:
+        """Count a request, before it is answered; refuse it if it is one too many."""
+        # What leads nowhere has no view, and a view may have been forgotten.
+        view = current_app.view_functions.get(request.endpoint or "")
+        cost = (view and cost_of(view)) or Cost.PAGE
+        if cost not in self._limits:
+            return None
+        wait = self._count(self._limits[cost], hashed_key("client", cost, client_address()))
+        return None if wait is None else error_response(ClientRateLimited(wait))
+
+    def _count(self, limits: Sequence[RateLimitItem], client: str) -> int | None:
+        """Return the seconds to wait, None for none."""
+        if self._shared_counts is not None:
+            try:
+                wait = _count_in(self._shared_counts, limits, client)
+            except self._redis_errors as error:
+                if not self._redis_is_gone:
+                    log.warning("the Redis is gone (%s); each worker limits by itself", error)
+                self._redis_is_gone = True
+            else:
+                self._redis_is_gone = False
+                return wait
+        return _count_in(self._own_counts, limits, client)
 
 
-def _costs_other_than(cost: Cost) -> bool:
-    # What leads nowhere has no view, and a view may have been forgotten.
-    view = current_app.view_functions.get(request.endpoint or "")
-    return cost != ((view and cost_of(view)) or Cost.PAGE)
+def _open_shared_counts(shared_storage: SharedStorage) -> Storage | None:
+    redis = shared_storage.redis
+    if redis is None:
+        return None
+    from limits.storage import RedisStorage
+
+    # The same Redis as everything else, with its patience.
+    return RedisStorage("redis://", connection_pool=redis.connection_pool, key_prefix="hakken")
 
 
-def _hashed_client_key() -> str:
-    return hashed_key("client", client_address())
-
-
-def _rate_limit_response(limiter: Limiter, error: RateLimitExceeded) -> Response:
-    reached = limiter.current_limit
-    longest = error.limit.limit.get_expiry()
-    left = math.ceil(reached.reset_at - time.time()) if reached else longest
-    return error_response(ClientRateLimited(min(max(left, 1), longest)))
-
-
-class _ClockRollbackGuard:
-    """Forgets what this process counted when the clock is set back: it would count until then."""
-
-    def __init__(self, limiter: Limiter) -> None:
-        self._limiter = limiter
-        self._offset = time.time() - time.monotonic()
-
-    def check(self) -> None:
-        """Look at the clock, before every request."""
-        offset = time.time() - time.monotonic()
-        if offset < self._offset - 1:
-            self._limiter.reset()
-        self._offset = offset
+def _count_in(counts: Storage, limits: Sequence[RateLimitItem], client: str) -> int | None:
+    for limit in limits:
+        key, longest = limit.key_for(client), limit.get_expiry()
+        if counts.incr(key, longest) > limit.amount:
+            left = math.ceil(counts.get_expiry(key) - time.time())
+            return min(max(left, 1), longest)
+    return None
 
 
 class _UndeclaredProxyWarning:
@@ -131,7 +130,8 @@ class _UndeclaredProxyWarning:
 class MemoryCounts(Storage):
     """Counts of fixed windows in this process; that of `limits` starts a thread for each request.
 
-    What has expired is dropped when something is counted, at most once in `_DROP_SECONDS`.
+    What has expired is dropped when something is counted, at most once in `_DROP_SECONDS`. A window
+    that ends later than one that begins now is from before the clock was set back, and over.
     """
 
     STORAGE_SCHEME = ["counts"]  # noqa: RUF012 -- as its base has it
@@ -147,11 +147,12 @@ class MemoryCounts(Storage):
         """Count, and return the count; a window is of ``expiry`` seconds from its first."""
         with self._lock:
             now = time.time()
-            if now >= self._drop_at:
+            if not now < self._drop_at <= now + _DROP_SECONDS:
                 self._counts = {k: each for k, each in self._counts.items() if each[1] > now}
                 self._drop_at = now + _DROP_SECONDS
             count, end = self._counts.get(key, (0, 0.0))
-            count, end = (amount, now + expiry) if end <= now else (count + amount, end)
+            goes_on = now < end <= now + expiry
+            count, end = (count + amount, end) if goes_on else (amount, now + expiry)
             self._counts[key] = count, end
         return count
 
