@@ -16,15 +16,13 @@ It is solved twice: for full histories, and with far more dropout for very short
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numba
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
@@ -73,7 +71,6 @@ MIN_ENTRIES = 10
 ROWS_PER_BLOCK = 1024
 CHUNK_ENTRIES = 16_000_000
 WORK_RANGES = 64
-GRAM_ARRAYS = ("known", "count", "gram", "squares", "cross")
 USERS_PER_MIN_ENTRY = 2000
 
 
@@ -118,15 +115,6 @@ class GramMatrices:
     gram: Float32Array
     squares: Float32Array
     cross: Float32Array
-
-    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Arrays from which `from_arrays` makes the same."""
-        return {name: getattr(self, name) for name in GRAM_ARRAYS}
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]], n_items: int) -> GramMatrices:
-        """Invert `to_arrays`."""
-        return cls(n_items=n_items, **{name: arrays[name] for name in GRAM_ARRAYS})
 
 
 @dataclass(frozen=True, slots=True)

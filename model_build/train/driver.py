@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from app.recommender import Model
@@ -33,7 +32,7 @@ from model_build.train.affinity import (
     GramMatrices,
     solve_ease,
 )
-from model_build.train.checkpoints import ArrayMapping, CheckpointStore
+from model_build.train.checkpoints import CheckpointStore, StageT
 from model_build.train.cold_start import FittedComponents, predict_cold_items
 from model_build.train.cross_fit import add_cross_fitted_trees
 from model_build.train.gatherer import LocalGatherer, StatisticsGatherer
@@ -60,8 +59,12 @@ from model_build.train.sufficient_statistics import ItemOrdering
 from model_build.util.errors import InputError
 from model_build.util.progress import ProgressCallback, no_progress
 
-CSR_ARRAYS = ("data", "indices", "indptr")
-TAIL = "tail_"
+
+class ScoreSimilarity(NamedTuple):
+    """Standard scores, without users', and their similarity: row i, neighbours of item i."""
+
+    standard_scores: StandardScores
+    similarity: csr_array
 
 
 class TrainingOptions(TypedDict, total=False):
@@ -225,61 +228,41 @@ class _Training:
         compact, name = s.precision == "compact", "similarity"
         cuts = s.shrinkage, s.min_support, s.pair_ratings if compact else s.neighbours
 
-        def fit() -> ArrayMapping:
+        def fit() -> ModelArrays:
             _ = self._ordering
             with self._timed("baselines"):
                 fitted = self._gatherer.fit_biases(*biases)
             keep = self._collect_pairs if compact else self._select_neighbours
-            return knn_arrays(fitted, keep(name, *cuts)).to_arrays()
+            return knn_arrays(fitted, keep(name, *cuts))
 
-        return ModelArrays.from_arrays(self._stage(name, (biases, cuts, s.precision), fit))
+        return self._stage(name, (biases, cuts, s.precision), fit, ModelArrays)
 
-    def _fit_score_similarity(self) -> tuple[StandardScores, csr_array]:
-        """Fit standard scores, without users', and similarity: row i, neighbours of item i."""
+    def _fit_score_similarity(self) -> ScoreSimilarity:
         s = self._hyperparameters
         cuts = s.taste_shrinkage, 1, s.taste_neighbours
 
-        def fit() -> ArrayMapping:
+        def fit() -> ScoreSimilarity:
             standard = self._standard_scores
-            matrix = self._select_neighbours("taste similarity", *cuts)
-            return {
-                "item_bias": standard.item_bias,
-                "overall_std": np.array([standard.overall_std]),
-                **_csr_arrays(matrix),
-            }
+            return ScoreSimilarity(standard, self._select_neighbours("taste similarity", *cuts))
 
-        found = self._stage("taste-similarity", cuts, fit)
-        std = float(found["overall_std"][0])
-        return StandardScores.of_items(found["item_bias"], std), _csr_matrix(found, self._n_items)
+        return self._stage("taste-similarity", cuts, fit, ScoreSimilarity)
 
     def _fit_gaussian(self) -> GaussianFactorModel:
         factors = self._hyperparameters.taste_factors
 
-        def fit() -> ArrayMapping:
+        def fit() -> GaussianFactorModel:
             _ = self._standard_scores
             with self._timed("taste factors"):
                 sampled = self._gatherer.sample_scores()
-                fitted = fit_gaussian_factor_model(
+                return fit_gaussian_factor_model(
                     sampled.scores,
                     sampled.items,
                     factors=factors,
                     threads=self._threads,
                     on_progress=self._on_progress,
                 )
-            return {
-                "position": fitted.position,
-                "factor": fitted.factor,
-                "noise": fitted.noise,
-                **_csr_arrays(fitted.close),
-                "user_bias_variance": np.array([fitted.user_bias_variance]),
-            }
 
-        found = self._stage("taste-factors", factors, fit)
-        variance = float(found["user_bias_variance"][0])
-        close = _csr_matrix(found, len(found["position"]))
-        return GaussianFactorModel(
-            found["position"], found["factor"], found["noise"], close, variance
-        )
+        return self._stage("taste-factors", factors, fit, GaussianFactorModel)
 
     def _fit_affinity(
         self,
@@ -291,10 +274,10 @@ class _Training:
     ) -> EaseWeights:
         """Fit the affinity of one regularisation; row j is the item on the list."""
 
-        def fit() -> ArrayMapping:
+        def fit() -> EaseWeights:
             sums = self._gram_matrices
             with self._timed(name):
-                solved = solve_ease(
+                return solve_ease(
                     sums,
                     regularisation,
                     n_neighbours,
@@ -304,14 +287,10 @@ class _Training:
                     step=name,
                     on_progress=self._on_progress,
                 )
-            return _csr_arrays(solved.largest) | _csr_arrays(solved.tail, TAIL)
 
         of_tail = "" if tail is None else hashlib.sha256(tail.tobytes()).hexdigest()
         depends_on = (self._min_entries, regularisation, n_neighbours, n_tail, of_tail)
-        found = self._stage(name, depends_on, fit)
-        return EaseWeights(
-            _csr_matrix(found, self._n_items), _csr_matrix(found, self._n_items, TAIL)
-        )
+        return self._stage(name, depends_on, fit, EaseWeights)
 
     def _little_known(self, members: Int32Array, described: ModelArrays) -> BoolArray | None:
         """What `SortOrder.DISCOVER` may show, (n,); None where no anime's ``members`` are known."""
@@ -328,12 +307,11 @@ class _Training:
     def _gram_matrices(self) -> GramMatrices:
         """A stage as well: to add the sums up takes as long as a solution."""
 
-        def add() -> ArrayMapping:
+        def add() -> GramMatrices:
             with self._timed("pair sums"):
-                return self._gatherer.gram_matrices(self._counts, self._min_entries).to_arrays()
+                return self._gatherer.gram_matrices(self._counts, self._min_entries)
 
-        found = self._stage("pair-sums", self._min_entries, add)
-        return GramMatrices.from_arrays(found, len(self._counts.anime_ids))
+        return self._stage("pair-sums", self._min_entries, add, GramMatrices)
 
     def _place_recent_items(
         self, facts: ItemFacts, as_of: int, years: Int16Array, fitted: FittedComponents
@@ -412,22 +390,14 @@ class _Training:
             )
 
     def _stage(
-        self, name: str, settings: object, compute: Callable[[], ArrayMapping]
-    ) -> ArrayMapping:
-        """Arrays of a stage, which depend on the ratings, the items and ``settings``."""
+        self, name: str, settings: object, compute: Callable[[], StageT], kind: type[StageT]
+    ) -> StageT:
+        """Return a stage, which depends on the ratings, the items and ``settings``."""
         items = hashlib.sha256(self._counts.anime_ids.tobytes()).hexdigest()
-        return self._checkpoints.load_or_compute(name, (items, settings), compute)
+        return self._checkpoints.load_or_compute(name, (items, settings), compute, kind)
 
     @contextmanager
     def _timed(self, step: str) -> Iterator[None]:
         start = time.perf_counter()
         yield
         self._seconds[step] = time.perf_counter() - start
-
-
-def _csr_matrix(arrays: Mapping[str, npt.NDArray[Any]], size: int, prefix: str = "") -> csr_array:
-    return csr_array(tuple(arrays[prefix + name] for name in CSR_ARRAYS), shape=(size, size))
-
-
-def _csr_arrays(matrix: csr_array, prefix: str = "") -> dict[str, npt.NDArray[Any]]:
-    return {prefix + name: getattr(matrix, name) for name in CSR_ARRAYS}

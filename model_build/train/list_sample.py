@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from app.recommender.array_types import Int16Array, Int32Array, Int64Array, UInt8Array
@@ -17,7 +16,6 @@ from model_build.util.hashing import sample_by_hash
 
 MAX_LISTS = 9_000
 """The trees learn little from more, and their first stages are trained on these alone."""
-SAMPLE_ARRAYS = ("user", "indptr", "anime_id", "rating", "status", "collected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +76,6 @@ class ListSample:
             np.concatenate([[0], np.cumsum(length[order])]),
             *(each[rows] for each in entries),
         )
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Self:
-        """Invert `to_arrays`."""
-        return cls(*(arrays[name] for name in SAMPLE_ARRAYS))
-
-    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Return the arrays to be saved."""
-        return {name: getattr(self, name) for name in SAMPLE_ARRAYS}
 
     def to_ratings(self) -> Ratings:
         """Return the lists as ratings of users that are known by their numbers."""

@@ -37,8 +37,6 @@ from model_build.train.serving_parameters import default_parameters
 from model_build.train.similarity_pairs import SimilarityPairs, encode_pairs
 from model_build.train.sufficient_statistics import ItemCounts
 
-SCALAR_PREFIX = "number-"
-
 
 @dataclass(frozen=True, slots=True)
 class ModelArrays:
@@ -46,28 +44,6 @@ class ModelArrays:
 
     arrays: dict[str, npt.NDArray[Any]]
     scalars: dict[str, float]
-
-    def to_arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Return arrays alone; scalars are arrays of one element."""
-        return {
-            **self.arrays,
-            **{
-                f"{SCALAR_PREFIX}{name}": np.array([number])
-                for name, number in self.scalars.items()
-            },
-        }
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> ModelArrays:
-        """Invert `to_arrays`."""
-        return cls(
-            {name: array for name, array in arrays.items() if not name.startswith(SCALAR_PREFIX)},
-            {
-                name.removeprefix(SCALAR_PREFIX): float(array[0])
-                for name, array in arrays.items()
-                if name.startswith(SCALAR_PREFIX)
-            },
-        )
 
 
 class SecondStage(NamedTuple):

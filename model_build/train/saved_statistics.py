@@ -35,6 +35,7 @@ from model_build.data.grouping import GroupedRatings, argsort_descending
 from model_build.train import sufficient_statistics as statistics
 from model_build.train.affinity import GramMatrices, GramMatrixBuilder, items_with_affinity
 from model_build.train.bias_model import BiasModel, fit_bias_model
+from model_build.train.checkpoints import flatten, rebuild
 from model_build.train.driver import TrainingOptions, train_model
 from model_build.train.gatherer import SampledScores
 from model_build.train.hyperparameters import Hyperparameters
@@ -155,9 +156,9 @@ class SavedStatisticsGatherer:
         """Draw from the new users and those drawn before."""
         samples = [ListSample.of_entries(self._entries)]
         if self._saved is not None:
-            samples.append(ListSample.from_arrays(self._saved.read("lists")))
+            samples.append(rebuild(ListSample, self._saved.read("lists")))
         sample = ListSample.draw(samples)
-        self._writer.write("lists", **sample.to_arrays())
+        self._writer.write("lists", **flatten(sample))
         return sample
 
     def group_ratings(self, counts: ItemCounts) -> ItemOrdering:

@@ -8,6 +8,7 @@ searched is left empty.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -23,13 +24,14 @@ from model_build.evaluate.ranking import (
     model_ranker,
     rank_users,
 )
-from model_build.train.affinity import GramMatrices, compute_gram_matrices
+from model_build.train.affinity import EaseWeights, GramMatrices, compute_gram_matrices
 from model_build.train.bias_model import BiasModel
-from model_build.train.checkpoints import ArrayMapping, CheckpointStore
-from model_build.train.driver import TAIL, train_model
+from model_build.train.checkpoints import CheckpointStore, StageT
+from model_build.train.driver import ScoreSimilarity, train_model
 from model_build.train.gatherer import LocalGatherer
 from model_build.train.hyperparameters import Hyperparameters
 from model_build.train.model_arrays import knn_arrays
+from model_build.train.score_model import GaussianFactorModel, StandardScores
 from model_build.train.sufficient_statistics import ItemCounts, ItemOrdering
 from model_build.util.errors import InputError
 
@@ -50,22 +52,26 @@ PART_STAGES = {
 class _StageCache(CheckpointStore):
     """Stages as they were fitted last, in memory; those that are not ``wanted`` are empty."""
 
-    def __init__(self, empty: Mapping[str, ArrayMapping]) -> None:
+    def __init__(self, empty: Mapping[str, Any]) -> None:
         super().__init__(None)
         self._empty = empty
-        self._fitted: dict[str, tuple[object, ArrayMapping]] = {}
+        self._fitted: dict[str, tuple[object, Any]] = {}
         self.wanted: Collection[str] = ()
 
     def load_or_compute(
-        self, name: str, settings: object, compute: Callable[[], ArrayMapping]
-    ) -> ArrayMapping:
+        self,
+        name: str,
+        settings: object,
+        compute: Callable[[], StageT],
+        kind: object = None,  # noqa: ARG002
+    ) -> StageT:
         """Return the stage fitted with the same settings, or fit it."""
         if name not in self.wanted:
-            return self._empty[name]
+            return cast("StageT", self._empty[name])
         if name not in self._fitted or self._fitted[name][0] != settings:
             self._fitted.pop(name, None)  # frees its memory for the next
             self._fitted[name] = (settings, compute())
-        return self._fitted[name][1]
+        return cast("StageT", self._fitted[name][1])
 
 
 class _SharedGatherer(LocalGatherer):
@@ -176,33 +182,21 @@ class HoldoutBenchmark:
         return self._trainer.fit(part, settings)
 
 
-def _empty_stages(n_items: int, mean: float) -> dict[str, ArrayMapping]:
+def _empty_stages(n_items: int, mean: float) -> dict[str, Any]:
     """Return the stages of a model that predicts the mean of all scores for everyone."""
-    no_matrix, nothing_close = (
-        {
-            "data": np.empty(0, np.float32),
-            "indices": np.empty(0, np.int32),
-            "indptr": np.zeros(n_rows + 1, np.int32),
-        }
-        for n_rows in (n_items, 1)
-    )
-    biases = BiasModel.of_items(mean, np.zeros(n_items))
-    knn = knn_arrays(biases, csr_array((n_items, n_items), dtype=np.float32))
-    no_affinity = {**no_matrix, **{f"{TAIL}{name}": array for name, array in no_matrix.items()}}
+    nothing, nothing_close = (csr_array((n, n), dtype=np.float32) for n in (n_items, 1))
+    no_affinity = EaseWeights(nothing, nothing)
+    no_biases = np.zeros(n_items)
     return {
-        "similarity": knn.to_arrays(),
-        "taste-similarity": {
-            "item_bias": np.zeros(n_items),
-            "overall_std": np.ones(1),
-            **no_matrix,
-        },
-        "taste-factors": {  # the Gaussian knows an item at least
-            "position": np.zeros(1, np.int32),
-            "factor": np.zeros((1, 0), np.float32),
-            "noise": np.ones(1, np.float32),
-            **nothing_close,
-            "user_bias_variance": np.ones(1),
-        },
+        "similarity": knn_arrays(BiasModel.of_items(mean, no_biases), nothing),
+        "taste-similarity": ScoreSimilarity(StandardScores.of_items(no_biases, 1.0), nothing),
+        "taste-factors": GaussianFactorModel(  # it knows an item at least
+            np.zeros(1, np.int32),
+            np.zeros((1, 0), np.float32),
+            np.ones(1, np.float32),
+            nothing_close,
+            1.0,
+        ),
         "affinity": no_affinity,
         "newcomer": no_affinity,
     }

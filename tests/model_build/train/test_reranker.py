@@ -18,6 +18,7 @@ from model_build.data.holdout import index_split, split_users
 from model_build.data.ratings import Ratings, index_ratings
 from model_build.evaluate.metrics import summary
 from model_build.evaluate.ranking import EvaluationItems, model_ranker, rank_users
+from model_build.train.checkpoints import flatten
 from model_build.train.driver import train_model
 from model_build.train.hyperparameters import Hyperparameters
 from model_build.train.item_facts import ItemFacts
@@ -344,11 +345,11 @@ def test_parts_draw_the_lists_that_the_whole_draws(ratings: Ratings, max_lists: 
             ratings.status[rows],
         )
 
-    expected = ListSample.of_entries(whole, max_lists=max_lists).to_arrays()
+    expected = flatten(ListSample.of_entries(whole, max_lists=max_lists))
     parts = [
         ListSample.of_entries(part(*ends), max_lists=max_lists) for ends in ((cut, FANS), (0, cut))
     ]
-    found = ListSample.draw(parts, max_lists=max_lists).to_arrays()
+    found = flatten(ListSample.draw(parts, max_lists=max_lists))
     for name, array in expected.items():
         assert np.array_equal(found[name], array), name
     assert len(expected["user"]) == min(max_lists, FANS)
