@@ -20,11 +20,11 @@ CHUNK_ENTRIES = 1 << 22
 class UserItemIndex(NamedTuple):
     """The arrays of `UserItemGroups`."""
 
+    user_indptr: Int64Array
+    user_item: Int32Array
     item_indptr: Int64Array
     item_user: Int32Array
     item_position: Int32Array
-    user_indptr: Int64Array
-    user_item: Int32Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class UserItemGroups:
     def index(self) -> UserItemIndex:
         """The arrays as compiled loops over pairs of items of a user take them."""
         return UserItemIndex(
-            self.item_indptr, self.item_user, self.item_position, self.user_indptr, self.user_item
+            self.user_indptr, self.user_item, self.item_indptr, self.item_user, self.item_position
         )
 
     def count_item_pairs(self) -> Int64Array:
@@ -106,23 +106,7 @@ def group_ratings(
     rank = np.empty(n_items, np.int64)
     rank[order] = np.arange(n_items)
     grouped = group_entries(user, item, rank, n_users, n_items, selected)
-    return with_ratings(grouped, rating[grouped.user_entry], order, rank)
-
-
-def with_ratings(
-    groups: UserItemGroups, user_rating: Float64Array, order: Int64Array, rank: Int64Array
-) -> GroupedRatings:
-    """Put together groups with the ratings (entries,) and the numbering of their items (n,)."""
-    return GroupedRatings(
-        groups.user_indptr,
-        groups.user_item,
-        groups.item_indptr,
-        groups.item_user,
-        groups.item_position,
-        user_rating,
-        order,
-        rank,
-    )
+    return GroupedRatings(*grouped.index, rating[grouped.user_entry], order, rank)
 
 
 def group_scores(ratings: Ratings, selected: BoolArray | None = None) -> GroupedRatings:

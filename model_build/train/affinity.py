@@ -153,11 +153,7 @@ def weigh_entries(
     rating = rating[groups.user_entry].astype(np.float64, copy=False)
     status = status[groups.user_entry].astype(np.int8, copy=False)
     return WeightedEntries(
-        groups.user_indptr,
-        groups.user_item,
-        groups.item_indptr,
-        groups.item_user,
-        groups.item_position,
+        *groups.index,
         INPUT_WEIGHTS.of_entries(rating, status).astype(np.float32),
         item_relevance(rating).astype(np.float32),
     )
@@ -382,7 +378,7 @@ def accumulate_gram_pairs(
     sums: Float64Array,
 ) -> None:
     """Add x_i x_j, x_i y_j, y_i x_j of every user to ``sums`` (items, 4) at each j <= i."""
-    item_indptr, item_user, item_position, user_indptr, user_item = index
+    user_indptr, user_item, item_indptr, item_user, item_position = index
     stop = item_indptr[i + 1]
     for p in range(item_indptr[i], stop):
         if p + PREFETCH_DISTANCE < stop:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -95,14 +96,22 @@ def select_neighbours(
     return nearest.to_csr(order, rank)
 
 
+class NeighbourHeaps(NamedTuple):
+    """Min-heaps of neighbours, the ``size`` (n,) first columns of each row, (n, k)."""
+
+    values: Float32Array
+    indices: Int32Array
+    size: Int32Array
+
+
 class TopKNeighbours:
     """A heap of the ``k`` nearest of each of ``n_items``."""
 
     def __init__(self, n_items: int, k: int) -> None:
-        capacity = max(1, min(k, n_items - 1))
-        self._values = np.empty((n_items, capacity), np.float32)
-        self._indices = np.empty((n_items, capacity), np.int32)
-        self._size = np.zeros(n_items, np.int32)
+        shape = n_items, max(1, min(k, n_items - 1))
+        self._heaps = NeighbourHeaps(
+            np.empty(shape, np.float32), np.empty(shape, np.int32), np.zeros(n_items, np.int32)
+        )
 
     def add_rows(
         self,
@@ -113,20 +122,17 @@ class TopKNeighbours:
     ) -> None:
         """Take the next block; the ranges say how threads share its rows and all its columns."""
         block = (rows.start, rows.size, rows.index, rows.value)
-        heaps = (self._values, self._indices, self._size)
-        run_over_ranges(pool, _fill_heaps_from_rows, row_ranges, rows.first, *block, *heaps)
+        run_over_ranges(pool, _fill_heaps_from_rows, row_ranges, rows.first, block, self._heaps)
         run_over_ranges(
-            pool, _push_columns_to_heaps, column_ranges, rows.first, rows.last, *block, *heaps
+            pool, _push_columns_to_heaps, column_ranges, rows.first, rows.last, block, self._heaps
         )
 
     def to_csr(self, order: Int64Array, rank: Int64Array) -> csr_array:
         """Make rows (n, n) of neighbours; number k becomes ``order[k]``, ``rank`` inverts that."""
-        size = self._size
+        size = self._heaps.size
         indptr = np.concatenate([[0], np.cumsum(size[rank], dtype=np.int64)])
         data, indices = np.empty(indptr[-1], np.float32), np.empty(indptr[-1], np.int32)
-        _copy_heaps(
-            self._values, self._indices, size, order.astype(np.int32), indptr, data, indices
-        )
+        _copy_heaps(self._heaps, order.astype(np.int32), indptr, data, indices)
         return csr_array((data, indices, indptr), shape=(len(size), len(size)))
 
 
@@ -160,15 +166,12 @@ def _fill_heaps_from_rows(
     first: int,
     last: int,
     block_first: int,
-    row_start: Int64Array,
-    row_size: Int32Array,
-    row_index: Int32Array,
-    row_value: Float32Array,
-    values: Float32Array,
-    indices: Int32Array,
-    size: Int32Array,
+    block: tuple[Int64Array, Int32Array, Int32Array, Float32Array],
+    heaps: NeighbourHeaps,
 ) -> None:
     """Start the heap of each row i in [first, last) with the best of its j < i."""
+    row_start, row_size, row_index, row_value = block
+    values, indices, size = heaps
     capacity = values.shape[1]
     for i in range(first, last):
         begin, found = row_start[i - block_first], row_size[i - block_first]
@@ -189,15 +192,12 @@ def _push_columns_to_heaps(
     last: int,
     block_first: int,
     block_last: int,
-    row_start: Int64Array,
-    row_size: Int32Array,
-    row_index: Int32Array,
-    row_value: Float32Array,
-    values: Float32Array,
-    indices: Int32Array,
-    size: Int32Array,
+    block: tuple[Int64Array, Int32Array, Int32Array, Float32Array],
+    heaps: NeighbourHeaps,
 ) -> None:
     """Push the i > j among the rows of a block to the heap of each j in [first, last)."""
+    row_start, row_size, row_index, row_value = block
+    values, indices, size = heaps
     capacity = values.shape[1]
     for i in range(block_first, block_last):
         begin = row_start[i - block_first]
@@ -222,20 +222,18 @@ def _push_columns_to_heaps(
 
 @numba.njit(nogil=True, cache=True)
 def _copy_heaps(
-    values: Float32Array,
-    indices: Int32Array,
-    size: Int32Array,
+    heaps: NeighbourHeaps,
     order: Int32Array,
     indptr: Int64Array,
     data: Float32Array,
-    indices_out: Int32Array,
+    indices: Int32Array,
 ) -> None:
     """Copy the heaps into the rows of a CSR matrix over the items in their original order."""
-    for i in range(len(size)):
+    for i in range(len(heaps.size)):
         begin = indptr[order[i]]
-        for k in range(size[i]):
-            data[begin + k] = values[i, k]
-            indices_out[begin + k] = order[indices[i, k]]
+        for k in range(heaps.size[i]):
+            data[begin + k] = heaps.values[i, k]
+            indices[begin + k] = order[heaps.indices[i, k]]
 
 
 BLOCK_ROWS = 256
@@ -332,7 +330,7 @@ def similarity_rows(
 @numba.njit(nogil=True, cache=True, inline="always")
 def _prefetch_user_list(p: int, last: int, index: UserItemIndex, residual: Float64Array) -> None:
     """Fetch the beginning of the list that is walked `PREFETCH_DISTANCE` lists later."""
-    _, item_user, item_position, user_indptr, user_item = index
+    user_indptr, user_item, _, item_user, item_position = index
     if p + PREFETCH_DISTANCE < last:
         position = np.int64(item_position[p + PREFETCH_DISTANCE])
         prefetch_element(residual, position)
@@ -357,7 +355,7 @@ def accumulate_pearson_pairs(
     i: int, index: UserItemIndex, residual: Float64Array, sums: Float64Array
 ) -> None:
     """Add (1, e_i e_j, e_i^2, e_j^2) of every user to ``sums[j]`` of (n, 4), for each j < i."""
-    item_indptr, item_user, item_position, user_indptr, user_item = index
+    user_indptr, user_item, item_indptr, item_user, item_position = index
     last = item_indptr[i + 1]
     for p in range(item_indptr[i], last):
         _prefetch_user_list(p, last, index, residual)
@@ -374,7 +372,7 @@ def _accumulate_sparse_pairs(
 ) -> int:
     """`accumulate_pearson_pairs` that also writes down the j it met; returns how many."""
     n_touched = 0
-    item_indptr, item_user, item_position, user_indptr, user_item = index
+    user_indptr, user_item, item_indptr, item_user, item_position = index
     last = item_indptr[i + 1]
     for p in range(item_indptr[i], last):
         _prefetch_user_list(p, last, index, residual)

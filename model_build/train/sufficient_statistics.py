@@ -30,7 +30,6 @@ from model_build.data.grouping import (
     argsort_descending,
     count_entries_per_item,
     group_entries,
-    with_ratings,
 )
 from model_build.data.ratings import Ratings
 from model_build.train.affinity import WeightedEntries, item_relevance, weigh_entries
@@ -178,7 +177,7 @@ def group_ratings_by_number(entries: EntriesOfUsers, ordering: ItemOrdering) -> 
     """Group the rated entries both ways."""
     grouped = _group(entries, ordering, entries.rating > 0)
     rating = entries.rating[grouped.user_entry].astype(np.float64, copy=False)
-    return with_ratings(grouped, rating, ordering.order, ordering.rank)
+    return GroupedRatings(*grouped.index, rating, ordering.order, ordering.rank)
 
 
 def weigh_numbered_entries(entries: EntriesOfUsers, ordering: ItemOrdering) -> WeightedEntries:
