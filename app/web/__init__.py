@@ -22,7 +22,6 @@ from app.web.middleware import (
     request_body,
     request_context,
 )
-from app.web.middleware import tracing as request_tracing
 from app.web.presenters import takeaway, text
 from app.web.requests.query import default_title_language, title_query
 from app.web.state import AppState, find_picture
@@ -112,7 +111,6 @@ def _init_middleware(app: Flask, settings: AppSettings) -> None:
     """Register everything around the views. What is registered last sees an answer first."""
     request_body.init_app(app)
     request_context.init_app(app)
-    request_tracing.init_app(app)
     language.init_app(app)
     errors.init_app(app)
     templates.init_app(app, settings)

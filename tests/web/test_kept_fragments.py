@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from app.settings import AppSettings
-from app.web.services.kept_fragments import KeptFragments
+from app.web.services.library import KeptFragments
 
 FAN = "/user/anilist/Regular"
 ADDRESSES = [

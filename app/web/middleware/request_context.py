@@ -1,4 +1,4 @@
-"""What a request is called, by its id and its route, and what is noted of it: a log line, a count.
+"""What a request is called, by its id and its route, and what is noted of it: log, count, trace.
 
 Addresses here hold usernames, and a username says what a person watches. So what is logged is
 ``GET /user/<source>/<path:username> 200 41 ms``. A page that is sent while it is made is logged
@@ -17,21 +17,24 @@ from flask import Flask, Response, g, request
 
 from app.observability.logs import current_request_id
 from app.observability.metrics import REQUEST_SECONDS, REQUESTS
+from app.observability.tracing import begin_request
 from app.web.middleware.clients import PROBE_ENDPOINTS
 
 log = logging.getLogger("hakken.access")
 
 REQUEST_ID_HEADER = "X-Request-ID"
 _REQUEST_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{6,64}")
+UNTRACED_ENDPOINTS = {"static", *PROBE_ENDPOINTS}
 _COUNTED_METHODS = {"GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE"}
 
 
 def init_app(app: Flask) -> None:
-    """Give every request of ``app`` an id, its own if it has a usable one; log and count it."""
+    """Give every request of ``app`` an id, its own if it has a usable one; log, count, trace it."""
     app.before_request(_begin_request)
     app.after_request(_record_when_sent)
     app.after_request(_send_request_id)
-    app.teardown_request(_clear_request_id)
+    app.after_request(_end_span_when_sent)
+    app.teardown_request(_leave_request)
 
 
 def route_pattern() -> str:
@@ -52,6 +55,9 @@ def _begin_request() -> None:
     g.started = time.perf_counter()
     g.request_id = given if _REQUEST_ID_PATTERN.fullmatch(given) else secrets.token_hex(6)
     current_request_id.set(g.request_id)
+    if request.endpoint not in UNTRACED_ENDPOINTS:
+        parent = {name: request.headers.get(name, "") for name in ("traceparent", "tracestate")}
+        g.span = begin_request(request.method, route_pattern(), g.request_id, parent)
 
 
 def _send_request_id(response: Response) -> Response:
@@ -59,7 +65,16 @@ def _send_request_id(response: Response) -> Response:
     return response
 
 
-def _clear_request_id(_error: BaseException | None) -> None:
+def _end_span_when_sent(response: Response) -> Response:
+    span, status = g.get("span"), response.status_code
+    if span is not None:
+        call_when_sent(response, lambda: span.end(status))
+    return response
+
+
+def _leave_request(_error: BaseException | None) -> None:
+    if (span := g.pop("span", None)) is not None:
+        span.leave()
     current_request_id.set("")
 
 

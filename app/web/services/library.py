@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import UserDict
-from collections.abc import Mapping
+import threading
+from collections import OrderedDict, UserDict
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,7 +23,6 @@ from app.settings import AppSettings
 from app.source_config import build_source_settings
 from app.title_search import TitleIndex
 from app.web.services.filters import ItemAttributes
-from app.web.services.kept_fragments import KeptFragments
 
 KEPT_FRAGMENTS = 32
 """Parts of pages, of 50 to 110 kilobytes each."""
@@ -30,6 +30,37 @@ KEPT_FRAGMENTS = 32
 
 class ModelUnavailable(Exception):  # noqa: N818 -- it names the state, not a mistake
     """There is no model to answer with."""
+
+
+class KeptFragments:
+    """Parts of pages that are the same for all lists: the ``count`` that were asked for last.
+
+    A fragment must depend on nothing but its key and the model.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._kept: OrderedDict[Hashable, str] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get_or_render(self, key: Hashable, caller: Callable[[], str]) -> str:
+        """Return what is kept under a key; else what ``caller`` renders, and keep that.
+
+        In a template: ``{% call fragments.get_or_render(key) %}...{% endcall %}``.
+        """
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        rendered = caller()
+        with self._lock:
+            self._kept[key] = rendered
+            while len(self._kept) > self._count:
+                self._kept.popitem(last=False)
+        return rendered
 
 
 @dataclass(frozen=True, slots=True)

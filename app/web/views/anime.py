@@ -22,9 +22,9 @@ from app.web.services.anime import (
     find_also_loved,
     find_anime,
     find_similar_items,
+    judge_for_fan,
     series_in_order,
 )
-from app.web.services.anime_for_fan import judge_for_fan
 from app.web.services.library import Library
 from app.web.services.user_lists import UserRef, fetch_list, get_source, resolve_user
 from app.web.state import get_library
