@@ -33,14 +33,13 @@ from app.web.views import (
     openapi,
     pair,
     picks,
+    players,
     recommendations,
     recommendations_api,
     seasons,
     sign_in,
     similar_users,
     site_files,
-    sonarr,
-    stremio,
 )
 
 VIEWS = (
@@ -53,8 +52,7 @@ VIEWS = (
     pair,
     similar_users,
     favourites,
-    stremio,
-    sonarr,
+    players,
     sign_in,
     openapi,
     health,

@@ -194,7 +194,7 @@ def test_what_reads_a_list_costs_a_list(app: Flask) -> None:
     """Every address of a user, every query with a username, and whatever has a list sent to it."""
     found = [rule for rule in app.url_map.iter_rules() if "username" in rule.arguments]
     # What a player is told of a fan's catalogues is the same for all fans.
-    found = [rule for rule in found if rule.endpoint != "stremio.get_manifest"]
+    found = [rule for rule in found if rule.endpoint != "players.get_manifest"]
     assert len(found) >= 4
     assert {cost_of(app.view_functions[rule.endpoint]) for rule in found} == {Cost.LIST}
     addresses = app.url_map.bind("localhost")
