@@ -160,7 +160,7 @@ def list_store(settings: AppSettings) -> TtlStore:
     from app.upstream.ttl_store import LIST_STORE
 
     return upstream.TtlStore(
-        upstream.SharedStorage(settings.shared_cache_dir, settings.cache_url), LIST_STORE
+        upstream.SharedStorage(settings.cache_dir, settings.cache_url), LIST_STORE
     )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     HttpUrl,
@@ -32,6 +33,8 @@ METRICS_MADE_ENV = "HAKKEN_METRICS_MADE"
 """The variable in which the server notes that it made that folder itself."""
 
 _ORIGIN_PATTERN = r"https?://[a-z0-9.-]+(:[0-9]{1,5})?"
+
+_Folder = Annotated[Path, AfterValidator(Path.expanduser), Field(validate_default=True)]
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
@@ -70,7 +73,7 @@ class AppSettings(BaseSettings):
     """Where the model is: a directory, `gs://bucket/prefix`, `s3://bucket/prefix` or
     `hf://owner/name`."""
 
-    model_cache: Path = Path("~/.cache/hakken/models")
+    model_cache: _Folder = Path("~/.cache/hakken/models")
     """Where models from buckets and from the Hugging Face Hub are kept on this host."""
 
     model_poll: Annotated[float, Field(ge=0, le=86_400)] = 60.0
@@ -143,7 +146,7 @@ class AppSettings(BaseSettings):
     """A Redis (`redis://`, `rediss://` or `unix://`) for caches and limits shared by hosts; without
     it, files on this host."""
 
-    cache_dir: Path = Path("~/.cache/hakken/shared")
+    cache_dir: _Folder = Path("~/.cache/hakken/shared")
     """Where caches and limits are kept on this host; a temporary folder where this cannot be
     written."""
 
@@ -250,16 +253,6 @@ class AppSettings(BaseSettings):
         if self.cache_url and (password := urlsplit(self.cache_url).password):
             found |= {password, unquote(password)}
         return tuple(sorted(filter(None, found), key=len, reverse=True))
-
-    @property
-    def model_cache_dir(self) -> Path:
-        """Where models are kept on this host."""
-        return self.model_cache.expanduser()
-
-    @property
-    def shared_cache_dir(self) -> Path:
-        """Where caches and limits are kept on this host."""
-        return self.cache_dir.expanduser()
 
 
 class ServerSettings(BaseSettings):

@@ -35,5 +35,5 @@ def build_source_settings(
         max_waiting=max(1, threads - max(1, threads // 4)),
         rate_limits=RATE_LIMITS if settings.limits else {},
         cache_ttl=CacheTtl(settings.list_cache, settings.list_stale),
-        shared_storage=shared or SharedStorage(settings.shared_cache_dir, settings.cache_url),
+        shared_storage=shared or SharedStorage(settings.cache_dir, settings.cache_url),
     )

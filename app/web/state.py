@@ -29,7 +29,7 @@ class AppState:
         self.version = version
         self.providers = DataProviders(settings, version)
         self._is_tried = is_tried
-        open_source = partial(open_model_source, settings.model, settings.model_cache_dir)
+        open_source = partial(open_model_source, settings.model, settings.model_cache)
         manager = ModelManager(open_source, self._load, _record_model_in_use)
         self.model_manager = manager
         self.poller = Poller(lambda asked: manager.refresh(force=asked), settings.model_poll)

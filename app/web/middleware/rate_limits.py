@@ -45,7 +45,7 @@ def init_app(app: Flask, settings: AppSettings) -> None:
         return
     if not settings.trusted_proxies:
         app.before_request(_UndeclaredProxyWarning().check)
-    shared_storage = SharedStorage(settings.shared_cache_dir, settings.cache_url)
+    shared_storage = SharedStorage(settings.cache_dir, settings.cache_url)
     app.before_request(_RateLimits(limits, shared_storage).check)
 
 

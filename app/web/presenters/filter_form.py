@@ -146,7 +146,7 @@ def control_fields(
     """
     return {
         "catalogue": library.catalogue,
-        "order_links": _order_links(options) if personal else (),
+        "order_links": choice_links(options, "order", ORDER_LABELS) if personal else (),
         "engine_links": _engine_links(options, library.model.engines) if personal else (),
         "title_language_links": tuple(
             OptionLink(label, options.with_changes(title=language))
@@ -328,25 +328,22 @@ def _offered_fields(library: Library, options: QueryOptions) -> frozenset[str]:
     return frozenset(offered)
 
 
-def _order_links(options: QueryOptions) -> tuple[OptionLink, ...]:
+def choice_links(
+    options: QueryOptions, name: str, labels: Mapping[Any, str]
+) -> tuple[OptionLink, ...]:
+    """Offer each value of an option that has a label."""
+    current = getattr(options, name)
     return tuple(
-        OptionLink(gettext(label), options.with_changes(order=order), options.order is order)
-        for order, label in ORDER_LABELS.items()
+        OptionLink(gettext(label), options.with_changes(**{name: value}), value is current)
+        for value, label in labels.items()
     )
 
 
 def _engine_links(options: QueryOptions, further: Collection[str]) -> tuple[OptionLink, ...]:
     """List what the picks can rest on; nothing where there is no choice."""
     offered = (EngineName.HAKKEN, *further) if further else ()
-    return tuple(
-        OptionLink(
-            gettext(ENGINE_LABELS[engine]),
-            options.with_changes(engine=engine),
-            options.engine is engine,
-        )
-        for engine in EngineName
-        if engine in offered
-    )
+    labels = {engine: ENGINE_LABELS[engine] for engine in EngineName if engine in offered}
+    return choice_links(options, "engine", labels)
 
 
 def _more_link(options: QueryOptions, shown: int) -> OptionLink | None:
@@ -365,18 +362,15 @@ def _mark_links(catalogue: Catalogue, options: QueryOptions) -> Iterable[OptionL
         yield OptionLink(
             gettext("Dropped is no dislike"), options.with_changes(ignore_dropped=False)
         )
-    for anime_id in options.ignore:
-        left = tuple(other for other in options.ignore if other != anime_id)
-        title = catalogue.title(anime_id)
-        label = gettext("Without your %(title)s", title=title)
-        yield OptionLink(label, options.with_changes(ignore=left))
-    for anime_id in options.hide:
-        left = tuple(other for other in options.hide if other != anime_id)
-        title = catalogue.title(anime_id)
-        label = gettext("Hidden: %(title)s", title=title)
-        yield OptionLink(label, options.with_changes(hide=left))
+    said = {"ignore": mark("Without your %(title)s"), "hide": mark("Hidden: %(title)s")}
+    for name, message in said.items():
+        marked = getattr(options, name)
+        for anime_id in marked:
+            left = tuple(other for other in marked if other != anime_id)
+            label = gettext(message, title=catalogue.title(anime_id))
+            yield OptionLink(label, options.with_changes(**{name: left}))
     for anime_id, score in options.seen:
-        others = tuple(mark for mark in options.seen if mark[0] != anime_id)
+        others = tuple(each for each in options.seen if each[0] != anime_id)
         title = catalogue.title(anime_id)
         label = (
             gettext("Seen: %(title)s, %(score)s", title=title, score=score)

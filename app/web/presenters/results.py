@@ -11,7 +11,7 @@ from app.recommender import RecommendationResult, UserProfile
 from app.schemas.recommendations import RecommendationSchema, RecommendationsResponse
 from app.translation import gettext, mark
 from app.web.presenters.cards import SiteLink, moved_text, source_link
-from app.web.presenters.filter_form import OptionLink, PageControls, control_fields
+from app.web.presenters.filter_form import OptionLink, PageControls, choice_links, control_fields
 from app.web.requests.query import MAX_SEED, ResultsOptions, ResultsView
 from app.web.services.filters import RatingCeiling, find_ceiling
 from app.web.services.library import Library
@@ -68,12 +68,7 @@ def build_results_page(
         rated_count=len(result.profile.rated),
         known_series=_known_series(library, result),
         ceiling=find_ceiling(filtered.filters, options, library.rating_ceiling),
-        view_links=tuple(
-            OptionLink(
-                gettext(_VIEW_LABELS[view]), options.with_changes(view=view), options.view is view
-            )
-            for view in ResultsView
-        ),
+        view_links=choice_links(options, "view", _VIEW_LABELS),
         surprise_link=OptionLink(
             gettext("Surprise me") if options.surprise is None else gettext("Another surprise"),
             options.with_changes(surprise=(options.surprise or 0) % MAX_SEED + 1),

@@ -35,7 +35,7 @@ def readyz() -> tuple[dict[str, Any], int]:
         version=state.version,
         checked_at=state.model_manager.checked_at,
         fault=state.model_manager.load_error,
-        places=(state.settings.model, str(state.settings.model_cache_dir)),
+        places=(state.settings.model, str(state.settings.model_cache)),
     )
     return body, 200 if body["ready"] else 503
 
