@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from app.catalogue import Anime
 from app.details import DetailsResult
 from app.lists.entry import AnimeList
-from app.recommender import GroupResult, RecommendationResult, RecommendedItem
+from app.recommender import GroupResult, RecommendationResult
 from app.recommender.similar_items import MATRICES
 from app.recommender.user_neighbours import UserNeighbours
 from app.schemas.anime import (
@@ -18,7 +18,6 @@ from app.schemas.anime import (
     AnimePreview,
     AnimeRelation,
     AnimeResponse,
-    AnimeStatsSchema,
     SearchResponse,
     SeriesAnimeSchema,
     SimilarAnimeResponse,
@@ -37,7 +36,14 @@ from app.schemas.recommendations import (
 )
 from app.schemas.similar_users import SimilarUsers, SimilarUsersResponse
 from app.web.presenters.cards import site_links
-from app.web.requests.query import QueryOptions
+from app.web.requests.query import QueryOptions, SimilarQuery
+from app.web.services.anime import (
+    anime_stats,
+    candidate_mask,
+    find_also_loved,
+    find_similar_items,
+    series_in_order,
+)
 from app.web.services.filters import ActiveFilter, find_ceiling
 from app.web.services.library import Library
 from app.web.services.recommendations import FilteredResult, FilterRelaxation
@@ -153,16 +159,14 @@ def similar_users_answer(
     )
 
 
-def anime_answer(
-    library: Library, anime: Anime, stats: AnimeStatsSchema | None, series: list[Anime]
-) -> AnimeResponse:
-    """Answer with everything that is known of an anime."""
+def anime_answer(library: Library, anime: Anime, position: int) -> AnimeResponse:
+    """Answer with everything that is known of the anime at ``position`` (-1: not in the model)."""
     return AnimeResponse.of(
         anime,
         model=library.model.version,
         material=anime.source,
         links=dict(site_links(anime)),
-        in_model=stats,
+        in_model=anime_stats(library, position),
         relation_to=AnimeRelation.of_anime(anime, library.catalogue),
         series=[
             SeriesAnimeSchema.of(
@@ -171,18 +175,18 @@ def anime_answer(
                 extra=other.is_extra,
                 inferred=other.is_inferred,
             )
-            for other in series
+            for other in series_in_order(library, anime)
         ],
     )
 
 
 def similar_anime_answer(
-    library: Library,
-    anime_id: int,
-    similar: Mapping[str, list[tuple[Anime, float]]],
-    also_loved: Iterable[RecommendedItem],
+    library: Library, anime_id: int, position: int, query: SimilarQuery
 ) -> SimilarAnimeResponse:
-    """Answer with what is like an anime."""
+    """Answer with what is like the anime at ``position`` of the model (-1: not in it)."""
+    candidates = candidate_mask(library, query)
+    similar = find_similar_items(library, position, query.top, candidates)
+    also_loved = find_also_loved(library, position, query.top, candidates)
     by_source = {
         source: [SimilarAnimeSchema.of(anime, weight=weight) for anime, weight in items]
         for source, items in similar.items()

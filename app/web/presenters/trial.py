@@ -35,14 +35,8 @@ from app.web.presenters.model_quality import load_model_quality, second_stage_re
 from app.web.presenters.pair_page import build_pair_page
 from app.web.presenters.results import build_results_page
 from app.web.presenters.taste_summary import summarize_taste
-from app.web.requests.query import ResultsOptions, SimilarUsersOptions
-from app.web.services.anime import (
-    anime_stats,
-    find_also_loved,
-    find_anime,
-    find_similar_items,
-    series_in_order,
-)
+from app.web.requests.query import ResultsOptions, SimilarQuery, SimilarUsersOptions
+from app.web.services.anime import find_anime
 from app.web.services.library import Library
 from app.web.services.recommendations import FilteredResult
 from app.web.services.shelves import build_shelves
@@ -122,11 +116,9 @@ def _answers(
         found = find_similar_users(library, lists[0], own)
         yield similar_users_answer(library, found.result, own, lists[0])
     for anime, position in _trial_anime(library):
-        stats, series = anime_stats(library, position), series_in_order(library, anime)
-        yield anime_answer(library, anime, stats, series)
-        similar = find_similar_items(library, position, TRIAL_SIMILAR)
-        loved = find_also_loved(library, position, TRIAL_SIMILAR)
-        yield similar_anime_answer(library, anime.anime_id, similar, loved)
+        yield anime_answer(library, anime, position)
+        few = SimilarQuery(top=TRIAL_SIMILAR)
+        yield similar_anime_answer(library, anime.anime_id, position, few)
         yield search_answer(library.search(anime.title[:50], TRIAL_SIMILAR))
 
 

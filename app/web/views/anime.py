@@ -16,15 +16,7 @@ from app.web.requests.query import (
     parse_query,
     parse_title_language,
 )
-from app.web.services.anime import (
-    anime_stats,
-    candidate_mask,
-    find_also_loved,
-    find_anime,
-    find_similar_items,
-    judge_for_fan,
-    series_in_order,
-)
+from app.web.services.anime import find_anime, judge_for_fan
 from app.web.services.library import Library
 from app.web.services.user_lists import UserRef, fetch_list, get_source, resolve_user
 from app.web.state import get_library
@@ -51,8 +43,7 @@ def get_anime(anime_id: int) -> Response:
     """Answer with the same as JSON; ``in_model`` is null for an anime that too few users list."""
     library = get_library()
     anime, position = _find_or_404(anime_id)
-    stats, series = anime_stats(library, position), series_in_order(library, anime)
-    return json_response(anime_answer(library, anime, stats, series), PUBLIC_HOUR)
+    return json_response(anime_answer(library, anime, position), PUBLIC_HOUR)
 
 
 @blueprint.get("/api/v1/anime/<int:anime_id>/similar")
@@ -62,10 +53,7 @@ def get_similar_anime(anime_id: int) -> Response:
     library = get_library()
     _, position = _find_or_404(anime_id)
     query = parse_query(SimilarQuery, request.args)
-    candidates = candidate_mask(library, query)
-    similar = find_similar_items(library, position, query.top, candidates)
-    loved = find_also_loved(library, position, query.top, candidates)
-    return json_response(similar_anime_answer(library, anime_id, similar, loved), PUBLIC_HOUR)
+    return json_response(similar_anime_answer(library, anime_id, position, query), PUBLIC_HOUR)
 
 
 @blueprint.get("/anime/<int:anime_id>/for")
