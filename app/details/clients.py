@@ -45,10 +45,11 @@ class DetailsClient(ABC):
         Raises ListError: RateLimited or SourceDown.
         """
 
-    def _parse(self, kind: type[T], reply: HttpResponse) -> T:
-        if reply.status != 200:
-            raise error_for_status(reply, source=self.client.source, username="")
-        return parse_payload(kind, reply, source=self.client.source, username="")
+
+def _parse_answer(kind: type[T], reply: HttpResponse) -> T:
+    if reply.status != 200:
+        raise error_for_status(reply)
+    return parse_payload(kind, reply)
 
 
 _ANILIST_QUERY: Final = """
@@ -138,7 +139,7 @@ class AniListDetailsClient(DetailsClient):
                 media.trailer.url() if media.trailer else None,
                 media.streaming(),
             )
-            for media in self._parse(_MediaPage, reply).media
+            for media in _parse_answer(_MediaPage, reply).media
         ]
 
 
@@ -158,7 +159,7 @@ class MalDetailsClient(DetailsClient):
         reply = self.client.send(
             "GET", url, username="", deadline=deadline, params=_MAL_QUERY, headers=headers
         )
-        return [] if reply.status == 404 else [self._parse(MalAnime, reply).to_details()]
+        return [] if reply.status == 404 else [_parse_answer(MalAnime, reply).to_details()]
 
 
 class _JikanAnime(BaseModel):
@@ -180,6 +181,6 @@ class JikanDetailsClient(DetailsClient):
         reply = self.client.send("GET", url, username="", deadline=deadline)
         if reply.status == 404:
             return []
-        anime = self._parse(_JikanAnime, reply)
+        anime = _parse_answer(_JikanAnime, reply)
         picture = allowed_picture_url(anime.picture)
         return [AnimeDetails(anime.mal_id, picture, synopsis_text(anime.synopsis))]

@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -78,11 +78,13 @@ class HttpLimits:
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """A whole answer, whatever its status."""
+    """A whole answer, whatever its status: of ``source``, about ``username``, for errors."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    source: str = ""
+    username: str = ""
 
     def retry_after(self) -> int | None:
         """Seconds of ``Retry-After``, rounded up, at most an hour; None when it says nothing."""
@@ -196,7 +198,7 @@ class SourceClient:
         if reply is None:
             assert fault is not None
             raise self._source_down(fault, username) from fault
-        return reply
+        return replace(reply, source=self.source, username=username)
 
     def _try_send(
         self, request: requests.Request, username: str, deadline: Deadline

@@ -77,37 +77,20 @@ _GUARD_HEADERS = ("cf-mitigated", "x-amzn-waf-action")
 _TURNED_AWAY = frozenset({401, 403, 405})
 
 
-def parse_payload(
-    kind: type[T],
-    reply: HttpResponse,
-    *,
-    source: str,
-    username: str,
-    odd_rows: OddRows | None = None,
-) -> T:
+def parse_payload(kind: type[T], reply: HttpResponse, odd_rows: OddRows | None = None) -> T:
     """Return the answer as what it should be; ``odd_rows`` counts the rows that were left out.
 
     Raises SourceDown: it is something else.
     """
     body = reply.body
     if body.count(b",") + body.count(b"{") + body.count(b"[") > MAX_VALUES:
-        detail = f"HTTP {reply.status}, more than {MAX_VALUES:,} values"
-        raise SourceDown(source=source, username=username, detail=detail, trouble=Trouble.MALFORMED)
+        raise _source_down(reply, f", more than {MAX_VALUES:,} values", Trouble.MALFORMED)
     try:
         parsed: T = _adapter(cast("Any", kind)).validate_json(body, context=odd_rows)
     except ValidationError as error:
         is_json = error.errors(include_url=False, include_input=False)[0]["type"] != "json_invalid"
-        refused = not is_json and is_browser_check(reply)
-        raise SourceDown(
-            source=source,
-            username=username,
-            detail=f"HTTP {reply.status}, {summarize_validation_errors(error)}",
-            trouble=Trouble.REFUSED
-            if refused
-            else Trouble.MALFORMED
-            if is_json
-            else Trouble.BROKEN,
-        ) from None
+        trouble = Trouble.MALFORMED if is_json else _refused_or_broken(reply)
+        raise _source_down(reply, f", {summarize_validation_errors(error)}", trouble) from None
     return parsed
 
 
@@ -120,7 +103,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 def try_parse_payload(kind: type[T], reply: HttpResponse) -> T | None:
     """Return the same, None when the answer is something else."""
     try:
-        return parse_payload(kind, reply, source="", username="")
+        return parse_payload(kind, reply)
     except SourceDown:
         return None
 
@@ -134,18 +117,29 @@ def summarize_validation_errors(error: ValidationError) -> str:
     )
 
 
-def error_for_status(
-    reply: HttpResponse, *, source: str, username: str, reason: str = ""
-) -> ListError:
+def error_for_status(reply: HttpResponse, reason: str = "") -> ListError:
     """Return what a refusal means when nothing particular to the service explains it.
 
     ``reason`` is what the service gives, for the log.
     """
     if reply.status == 429:
-        return RateLimited(source=source, username=username, retry_after=reply.retry_after())
-    detail = f"HTTP {reply.status}: {reason[:300]}" if reason else f"HTTP {reply.status}"
-    trouble = Trouble.REFUSED if is_browser_check(reply) else Trouble.BROKEN
-    return SourceDown(source=source, username=username, detail=detail, trouble=trouble)
+        return RateLimited(
+            source=reply.source, username=reply.username, retry_after=reply.retry_after()
+        )
+    return _source_down(reply, f": {reason[:300]}" if reason else "", _refused_or_broken(reply))
+
+
+def _refused_or_broken(reply: HttpResponse) -> Trouble:
+    return Trouble.REFUSED if is_browser_check(reply) else Trouble.BROKEN
+
+
+def _source_down(reply: HttpResponse, detail: str, trouble: Trouble) -> SourceDown:
+    return SourceDown(
+        source=reply.source,
+        username=reply.username,
+        detail=f"HTTP {reply.status}{detail}",
+        trouble=trouble,
+    )
 
 
 def drop_nulls(value: object) -> object:

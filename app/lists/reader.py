@@ -149,10 +149,7 @@ class ListRead(Generic[Row]):
     def parse(self, kind: type[T], reply: HttpResponse) -> T:
         """Return an answer of any status as what it should be, or SourceDown."""
         odd = payload.OddRows(others=bool(self.rows))
-        source = self._reader.client.source
-        found = payload.parse_payload(
-            kind, reply, source=source, username=self.username, odd_rows=odd
-        )
+        found = payload.parse_payload(kind, reply, odd)
         self.odd_on_page = odd.count
         self.odd_rows += odd.count
         return found
@@ -193,6 +190,4 @@ class ListRead(Generic[Row]):
         """Return what a refusal means: by status where the API itself says it, else trouble."""
         if reply.status in kinds and not payload.is_html(reply):
             return self.error(kinds[reply.status])
-        return payload.error_for_status(
-            reply, source=self._reader.client.source, username=self.username, reason=reason
-        )
+        return payload.error_for_status(reply, reason)

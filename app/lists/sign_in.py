@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar
 from urllib.parse import urlencode
 
 from pydantic import AliasPath, BaseModel, BeforeValidator, Field
@@ -31,8 +31,6 @@ MAX_TOKEN_LENGTH = 2_048
 """Both sites' have about a thousand letters; a cookie has room for four thousand."""
 MAX_STAY_SECONDS = 30 * 24 * 3600
 """How long a fan stays signed in at most, whatever the site says of its token."""
-
-T = TypeVar("T")
 
 
 class _TokenAnswer(BaseModel):
@@ -65,7 +63,7 @@ class GuardedClient:
             deadline = Deadline(self.deadline_s)
             reply = self.client.send(method, url, username="", deadline=deadline, **options)
             if reply.status == 429 or reply.status >= 500 or is_html(reply):
-                raise error_for_status(reply, source=self.client.source, username="")
+                raise error_for_status(reply)
         return reply
 
 
@@ -116,7 +114,7 @@ class SignIn(ABC):
         reply = self.website.send("POST", f"{self.web_url}{self.token_path}", data=form)
         if reply.status != 200:
             raise self._failed(SignInReason.REFUSED)
-        answer = self._parse(_TokenAnswer, reply)
+        answer = parse_payload(_TokenAnswer, reply)
         name = self.read_name(answer.access_token)
         return SignedIn(name, answer.access_token, min(answer.expires_in, MAX_STAY_SECONDS))
 
@@ -137,9 +135,6 @@ class SignIn(ABC):
 
     def _not_there(self, title: str) -> TitleNotThere:
         return TitleNotThere(source=self.api.client.source, title=title)
-
-    def _parse(self, kind: type[T], reply: HttpResponse) -> T:
-        return parse_payload(kind, reply, source=self.api.client.source, username="")
 
     def _refused(self, reply: HttpResponse) -> SourceDown:
         return SourceDown(
@@ -166,13 +161,13 @@ class MalSignIn(SignIn):
 
     def read_name(self, token: str) -> str:
         """Return the name of the fan; raises ListError."""
-        return self._parse(_MalUser, self._ask(token, "GET", "/users/@me")).name
+        return parse_payload(_MalUser, self._ask(token, "GET", "/users/@me")).name
 
     def add_to_plan(self, token: str, site_id: int, title: str) -> bool:
         """Put an anime on the plan to watch, as the base says."""
         path, asked = f"/anime/{site_id}", {"fields": "my_list_status"}
         reply = self._ask(token, "GET", path, title, params=asked)
-        if self._parse(_MalStatus, reply).status:
+        if parse_payload(_MalStatus, reply).status:
             return False
         form = {"status": "plan_to_watch"}
         self._ask(token, "PATCH", f"{path}/my_list_status", title, data=form)
@@ -225,12 +220,12 @@ class AniListSignIn(SignIn):
 
     def read_name(self, token: str) -> str:
         """Return the name of the fan; raises ListError."""
-        return self._parse(_AniListUser, self._ask(token, "query { Viewer { name } }")).name
+        return parse_payload(_AniListUser, self._ask(token, "query { Viewer { name } }")).name
 
     def add_to_plan(self, token: str, site_id: int, title: str) -> bool:
         """Put an anime on the plan to watch, as the base says."""
         asked = "query ($id: Int) { Media(id: $id, type: ANIME) { id mediaListEntry { status } } }"
-        if self._parse(_AniListStatus, self._ask(token, asked, site_id, title)).status:
+        if parse_payload(_AniListStatus, self._ask(token, asked, site_id, title)).status:
             return False
         mutation = (
             "mutation ($id: Int) { SaveMediaListEntry(mediaId: $id, status: PLANNING) { status } }"
