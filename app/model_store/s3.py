@@ -109,11 +109,12 @@ def open_s3_folder(url: BucketUrl, retry_timeout: float) -> Iterator[S3Folder]:
     try:
         session = boto3.Session()
         anonymous = session.get_credentials() is None
+        attempts = 1 + math.ceil(math.log2(retry_timeout + 1))
         config = Config(
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
             # The waits between tries are drawn up to 1, 2, 4, ... seconds.
-            retries={"mode": "standard", "total_max_attempts": _attempts(retry_timeout)},
+            retries={"mode": "standard", "total_max_attempts": attempts},
             signature_version=UNSIGNED if anonymous else None,
         )
         client = session.client("s3", config=config)
@@ -127,10 +128,6 @@ def open_s3_folder(url: BucketUrl, retry_timeout: float) -> Iterator[S3Folder]:
             retry_timeout=retry_timeout,
             anonymous=anonymous,
         )
-
-
-def _attempts(retry_timeout: float) -> int:
-    return 1 + math.ceil(math.log2(retry_timeout + 1))
 
 
 def _status(error: Any) -> int:

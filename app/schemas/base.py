@@ -16,11 +16,7 @@ Score = Annotated[float, Field(ge=1, le=10), SIX_DIGITS]
 Count = Annotated[int, Field(ge=0)]
 
 
-def _is_none(value: Any) -> bool:
-    return value is None
-
-
-OPTIONAL = Field(exclude_if=_is_none)
+OPTIONAL = Field(exclude_if=lambda value: value is None)
 """Left out of the answer where there is nothing to say."""
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from app.catalogue import Anime, Catalogue
 from app.lists.entry import AnimeList, ListEntry
-from app.lists.files.entries import FileEntry, FileList
+from app.lists.files.entries import FileEntry, FileList, plain_name
 from app.lists.files.scores import decide_scale, to_ten
 from app.title_search import TitleIndex
 
@@ -107,7 +107,9 @@ def _match_title(
         for tier in find_namesakes(title):
             anime = [catalogue.get_anime(number) for number in tier]
             fitting = [each for each in anime if _fits_year(each, year)]
-            of_type = [each for each in fitting if plain_type(each.type) == entry.type]
+            of_type = [
+                each for each in fitting if (plain_name(each.type or "") or None) == entry.type
+            ]
             exact = [each for each in of_type or fitting if year and each.year == year]
             for choice in (fitting, of_type, exact):
                 if len(choice) == 1:
@@ -119,8 +121,3 @@ def _match_title(
 
 def _fits_year(anime: Anime, year: int | None) -> bool:
     return not (year and anime.year) or abs(anime.year - year) <= MAX_YEARS_APART
-
-
-def plain_type(kind: str | None) -> str | None:
-    """Return a kind of anime as rows of files have it."""
-    return re.sub(r"[\W_]", "", kind).casefold() if kind else None

@@ -38,16 +38,14 @@ def init_app(app: Flask, settings: AppSettings) -> None:
     trusted = settings.trusted_hosts
 
     def check_host() -> None:
+        if request.environ.get(_BAD_HOST):
+            raise BadRequest("That is not the name of a host.")
+        if not trusted or request.endpoint in PROBE_ENDPOINTS:
+            return
         if not host_is_trusted(request.headers.get("Host", "").lower(), trusted):
             raise BadRequest("There is nothing here under that host name.")
 
-    def check_request() -> None:
-        if request.endpoint not in PROBE_ENDPOINTS:
-            check_host()
-
-    app.before_request(_refuse_bad_host)
-    if trusted:
-        app.before_request(check_request)
+    app.before_request(check_host)
 
 
 class _HostGuard:
@@ -72,11 +70,6 @@ class _HostGuard:
 def _is_host(text: str) -> bool:
     found = _HOST.fullmatch(text) if len(text) <= _MAX_HOST_LENGTH else None
     return found is not None and int(found["port"] or 0) <= _MAX_PORT
-
-
-def _refuse_bad_host() -> None:
-    if request.environ.get(_BAD_HOST):
-        raise BadRequest("That is not the name of a host.")
 
 
 def client_address() -> str:

@@ -32,8 +32,6 @@ def init_app(app: Flask) -> None:
     """Give every request of ``app`` an id, its own if it has a usable one; log, count, trace it."""
     app.before_request(_begin_request)
     app.after_request(_record_when_sent)
-    app.after_request(_send_request_id)
-    app.after_request(_end_span_when_sent)
     app.teardown_request(_leave_request)
 
 
@@ -60,18 +58,6 @@ def _begin_request() -> None:
         g.span = begin_request(request.method, route_pattern(), g.request_id, parent)
 
 
-def _send_request_id(response: Response) -> Response:
-    response.headers[REQUEST_ID_HEADER] = g.request_id
-    return response
-
-
-def _end_span_when_sent(response: Response) -> Response:
-    span, status = g.get("span"), response.status_code
-    if span is not None:
-        call_when_sent(response, lambda: span.end(status))
-    return response
-
-
 def _leave_request(_error: BaseException | None) -> None:
     if (span := g.pop("span", None)) is not None:
         span.leave()
@@ -79,7 +65,9 @@ def _leave_request(_error: BaseException | None) -> None:
 
 
 def _record_when_sent(response: Response) -> Response:
-    """Count a request and write its line, as far as it may be told of, once it is answered."""
+    """Count a request, write its line as far as it may be told of, and end its span, once sent."""
+    response.headers[REQUEST_ID_HEADER] = g.request_id
+    span = g.get("span")
     route, status, started = route_pattern(), response.status_code, g.started
     method, request_id, endpoint = request.method, g.request_id, request.endpoint
     # Probes ask every few seconds, for as long as Hakken runs.
@@ -90,6 +78,8 @@ def _record_when_sent(response: Response) -> Response:
         counted = method if method in _COUNTED_METHODS else "other"
         REQUESTS.labels(route, counted, str(status)).inc()
         REQUEST_SECONDS.labels(route).observe(seconds)
+        if span is not None:
+            span.end(status)
         if endpoint == "static":
             return
         log.log(

@@ -242,21 +242,14 @@ def _build_answer(
     **further: Any,
 ) -> AnswerT:
     """Build any of the answers with recommendations; ``further`` are its own fields."""
+    is_filtered_out = bool(filtered.filters) and not filtered.result.recommendations
     return response.build(
         filtered.result,
         library.catalogue,
-        relax=_relaxations_if_empty(filtered),
+        relax=_describe_relaxations(filtered.relaxations) if is_filtered_out else None,
         ceiling=_ceiling_schema(library, filtered.filters, options),
         **further,
     )
-
-
-def _relaxations_if_empty(
-    filtered: FilteredResult[RecommendationResult],
-) -> list[FilterRelaxationSchema] | None:
-    if filtered.result.recommendations or not filtered.filters:
-        return None
-    return _describe_relaxations(filtered.relaxations)
 
 
 def _describe_relaxations(relaxations: list[FilterRelaxation]) -> list[FilterRelaxationSchema]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 from app.catalogue import TitleLanguage
 from app.lists.entry import AnimeList, ListEntry
@@ -45,8 +45,6 @@ from app.web.services.similar_users import find_similar_users
 from app.web.services.user_lists import to_user_list
 from app.web.services.worked_example import build_worked_example
 
-ResultT = TypeVar("ResultT")
-
 TRIAL_SIMILAR = 5
 
 
@@ -56,8 +54,12 @@ def try_pages(library: Library) -> None:
     Raises ArtifactError: one cannot be built, or is not what the API says it is.
     """
     try:
-        estimates = estimate_items(library.model, trial_list(library.model))
-        filtered, pair = _recommendations(library, estimates), _for_pair(library)
+        model, options = library.model, RecommendOptions(franchises=library.franchises)
+        estimates = estimate_items(model, trial_list(model))
+        one, other = (fold_in(model, to_user_list(each)) for each in _trial_lists(library))
+        # Not by the services, which count what visitors ask.
+        filtered = FilteredResult(recommend(model, estimates, options), [], [])
+        pair = FilteredResult(recommend_group(model, one, other, options), [], [])
         for answer in _answers(library, filtered, pair):
             # What has no number where the schema promises one is refused here.
             adapter_of(type(answer)).validate_json(to_json(answer))
@@ -72,35 +74,13 @@ def try_pages(library: Library) -> None:
 
 
 def _trial_lists(library: Library) -> tuple[AnimeList, AnimeList]:
-    user_list = trial_list(library.model)
+    listed = trial_list(library.model)
+    columns = (column.tolist() for column in (listed.anime_id, listed.score, listed.status))
     entries = tuple(
         ListEntry(anime_id, WatchStatus(status), score or None)
-        for anime_id, score, status in zip(
-            user_list.anime_id.tolist(),
-            user_list.score.tolist(),
-            user_list.status.tolist(),
-            strict=True,
-        )
+        for anime_id, score, status in zip(*columns, strict=True)
     )
     return AnimeList("trial", "trial", entries), AnimeList("trial", "other", entries[::2])
-
-
-def _recommendations(
-    library: Library, estimates: ItemEstimates
-) -> FilteredResult[RecommendationResult]:
-    options = RecommendOptions(franchises=library.franchises)
-    return _unfiltered(recommend(library.model, estimates, options))
-
-
-def _for_pair(library: Library) -> FilteredResult[GroupResult]:
-    one, other = (fold_in(library.model, to_user_list(each)) for each in _trial_lists(library))
-    options = RecommendOptions(franchises=library.franchises)
-    return _unfiltered(recommend_group(library.model, one, other, options))
-
-
-def _unfiltered(result: ResultT) -> FilteredResult[ResultT]:
-    # Not by the services, which count what visitors ask.
-    return FilteredResult(result, [], [])
 
 
 def _answers(

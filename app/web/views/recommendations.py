@@ -192,7 +192,8 @@ def post_upload() -> str | AnyResponse:
         file_list = parse_uploaded_file(files.get("export"))
         anime_list = place_entries(file_list, library.catalogue, library.title_index)
     options = parse_page_query(choice, ResultsOptions)
-    return _respond_to_upload(anime_list, options, choice.get("format"))
+    context = {"carried": serialize_list(anime_list), "name": anime_list.username}
+    return _render_or_export(anime_list, options, choice.get("format"), context)
 
 
 @blueprint.get("/upload")
@@ -217,14 +218,6 @@ def _respond(
     context |= {"part": part, "address": current_page_url}
     context["action"] = current_page_url(QueryOptions())
     return _render_or_export(anime_list, options, request.args.get("format"), context)
-
-
-def _respond_to_upload(
-    anime_list: AnimeList, options: ResultsOptions, file_format: str | None
-) -> str | AnyResponse:
-    """Answer with a page that carries the list, or with the file that is asked for."""
-    context = {"carried": serialize_list(anime_list), "name": anime_list.username}
-    return _render_or_export(anime_list, options, file_format, context)
 
 
 def _render_or_export(
