@@ -22,22 +22,19 @@ from app.lists.payload import Rows, TolerantRows
 _MAL_SITE = "myanimelist/anime"
 
 
-class KitsuUserRecord(BaseModel):
+class ResourceIdentifier(BaseModel):
+    """The number of a record."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    id: str
+
+
+class KitsuUserRecord(ResourceIdentifier):
     """A user."""
 
-    model_config = ConfigDict(coerce_numbers_to_str=True)
-
-    id: str
     name: str | None = Field(None, validation_alias=AliasPath("attributes", "name"))
     relationships: dict[str, Any] = {}
-
-
-class ResourceIdentifier(BaseModel):
-    """The number of another record."""
-
-    model_config = ConfigDict(coerce_numbers_to_str=True)
-
-    id: str
 
 
 class LibraryEntry(BaseModel):
@@ -52,12 +49,9 @@ class LibraryEntry(BaseModel):
     reconsuming: bool | None = Field(None, validation_alias=AliasPath("attributes", "reconsuming"))
 
 
-class IncludedResource(BaseModel):
+class IncludedResource(ResourceIdentifier):
     """An anime, a mapping or a favourite, not yet told apart."""
 
-    model_config = ConfigDict(coerce_numbers_to_str=True)
-
-    id: str
     type: str
     attributes: dict[str, Any] = {}
     relationships: dict[str, Any] = {}

@@ -46,10 +46,7 @@ def error_response(error: Exception) -> Response:
         return make_response(error.get_response())
     if _ends_sign_in(error):
         session.clear()
-    request_id = str(g.get("request_id", "unknown"))
-    problem = to_problem(error, request_id)
-    _log_error(error, problem, request_id)
-    _show_to_debugger(error, problem)
+    problem, request_id = _take_note(error)
     if request.path.startswith(JSON_PREFIXES):
         response = _problem_json(problem, request_id)
     else:
@@ -64,11 +61,21 @@ def error_page_end(error: Exception) -> str:
 
     It is too late for a status: the page has it in ``data-status`` and ``data-problem``.
     """
+    problem, request_id = _take_note(error)
+    return _problem_page(problem, error, request_id, part="end")
+
+
+def _take_note(error: Exception) -> tuple[Problem, str]:
+    """Log what went wrong; return it, and the number by which it can be reported.
+
+    A bug is let through where somebody develops (`scripts/serve --reload`).
+    """
     request_id = str(g.get("request_id", "unknown"))
     problem = to_problem(error, request_id)
     _log_error(error, problem, request_id)
-    _show_to_debugger(error, problem)
-    return _problem_page(problem, error, request_id, part="end")
+    if current_app.debug and problem.problem_type is INTERNAL_ERROR:
+        raise error
+    return problem, request_id
 
 
 def _ends_sign_in(error: Exception) -> bool:
@@ -76,12 +83,6 @@ def _ends_sign_in(error: Exception) -> bool:
     if isinstance(error, PairListError):
         return any(map(_ends_sign_in, error.list_errors.values()))
     return isinstance(error, SignInFailed) and error.reason is SignInReason.EXPIRED
-
-
-def _show_to_debugger(error: Exception, problem: Problem) -> None:
-    """Let a bug through where somebody develops (`scripts/serve --reload`)."""
-    if current_app.debug and problem.problem_type is INTERNAL_ERROR:
-        raise error
 
 
 def _problem_json(problem: Problem, request_id: str) -> Response:
