@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -151,7 +150,7 @@ def _detect_blocking(site: KitsuApi, inaccessible: list[int], error: RequestReje
 
 def progress_bar_factory(*, quiet: bool) -> Callable[..., tqdm[None]]:
     """Return what makes progress bars on a terminal, none anywhere else."""
-    return partial(tqdm, disable=quiet or not sys.stderr.isatty(), smoothing=0.05)
+    return partial(tqdm, disable=quiet or None, smoothing=0.05)
 
 
 INTERACTIONS_SCHEMA = {

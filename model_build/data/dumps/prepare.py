@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -60,11 +59,12 @@ def prepare(config: PrepareConfig) -> str:
         if source.digest() in {read.sha256 for read in before.sources}:
             return f"{source} is in {out} already; nothing was added"
     known = partition_anime_ids(out, before.partitions if before else [])
-    quiet = config.quiet or not sys.stderr.isatty()
     try:
         with (
             replace_directory(out) as new,
-            tqdm(desc=source.name, unit=" rows", unit_scale=True, disable=quiet) as bar,
+            tqdm(
+                desc=source.name, unit=" rows", unit_scale=True, disable=config.quiet or None
+            ) as bar,
         ):
             result = write_partitions(
                 source,
