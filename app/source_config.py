@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from app.lists import RATE_LIMITS, CacheTtl, SourceSettings
 from app.settings import AppSettings, load_server_settings
 from app.upstream import SharedStorage
@@ -14,11 +12,21 @@ def build_source_settings(
 ) -> SourceSettings:
     """Build them; ``shared`` stands in place of the folder that the workers share."""
     threads = load_server_settings().threads
-    # Client ids and addresses, which both have under the same names: as text.
-    alike = {each.name for each in fields(SourceSettings)} & AppSettings.model_fields.keys()
     return SourceSettings(
-        **settings.model_dump(include=alike, mode="json"),
         version=version,
+        public_url=str(settings.public_url) if settings.public_url else None,
+        mal_client_id=settings.mal_client_id,
+        mal_client_secret=settings.mal_client_secret,
+        mal_web=settings.mal_web,
+        mal_url=str(settings.mal_url),
+        mal_web_url=str(settings.mal_web_url),
+        anilist_client_id=settings.anilist_client_id,
+        anilist_client_secret=settings.anilist_client_secret,
+        anilist_url=str(settings.anilist_url),
+        anilist_web_url=str(settings.anilist_web_url),
+        kitsu_url=str(settings.kitsu_url),
+        jikan_url=str(settings.jikan_url) if settings.jikan_url else None,
+        shikimori_url=str(settings.shikimori_url),
         max_entries=settings.max_list_length,
         deadline_s=settings.list_deadline,
         # A site that does not answer keeps half of the threads at most.
