@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.lists import RATE_LIMITS, CacheTtl, SourceSettings
+from app.lists import RATE_LIMITS, CacheTtl, HttpLimits, SourceSettings
 from app.settings import AppSettings, load_server_settings
 from app.upstream import SharedStorage
 
@@ -29,6 +29,8 @@ def build_source_settings(
         shikimori_url=str(settings.shikimori_url),
         max_entries=settings.max_list_length,
         deadline_s=settings.list_deadline,
+        # Who gives a site longer gives its first byte longer, too.
+        http_limits=HttpLimits(read_timeout=settings.list_deadline / 2),
         # A site that does not answer keeps half of the threads at most.
         max_concurrent_requests=max(1, threads // 2),
         # All sites together, and those who read a list that somebody else waits for, three in four.

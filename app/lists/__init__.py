@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.lists.http_client import HttpLimits
 from app.lists.list_cache import CacheTtl
 from app.lists.registry import SOURCE_SLUGS, ListSource, build_list_sources
 from app.lists.service_clients import RATE_LIMITS, ServiceClients, SourceSettings
@@ -10,6 +11,7 @@ __all__ = [
     "RATE_LIMITS",
     "SOURCE_SLUGS",
     "CacheTtl",
+    "HttpLimits",
     "ListSource",
     "ServiceClients",
     "SourceSettings",
