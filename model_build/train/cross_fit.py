@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from app.recommender import Model
-from app.recommender.recommend import ItemEstimates, estimate_items
+from app.recommender.recommend import estimate_items
 from app.recommender.reranking.feature_names import CORRECTION_FEATURES, FEATURES, FeatureGroup
 from app.recommender.trees import features_digest
 from model_build.data.holdout import (
@@ -38,6 +39,7 @@ from model_build.train.match_curves import fit_match_curves
 from model_build.train.model_arrays import TrainedModel
 from model_build.train.trees import CandidateTable, ScoreTable, fit_reranker, fit_score_correction
 from model_build.util.progress import ProgressCallback, no_progress
+from model_build.util.threads import available_cpus, map_ahead
 
 N_FOLDS = 3
 SEED = 0
@@ -51,17 +53,34 @@ VALIDATION_STRIDE = 10
 
 
 @dataclass(frozen=True, slots=True)
+class _Example:
+    """A list that is learnt from or measured on, and what each of its candidates counts."""
+
+    user: HoldoutUser
+    weight: float = 1.0
+    only_ranking: bool = False
+
+
 class _Tables:
     """What is learnt from, or measured on."""
 
-    candidates: CandidateTable
-    scores: ScoreTable
+    def __init__(self, *, is_validation: bool) -> None:
+        self.candidates = CandidateTable(is_validation=is_validation)
+        self.scores = ScoreTable()
 
-    def add(self, estimates: ItemEstimates, user: HoldoutUser, weight: float) -> None:
+    def add(self, model: Model, example: _Example) -> None:
         """Add a list, unless nothing on it says anything."""
+        user, weight = example.user, example.weight
+        estimates = estimate_items(model, user.visible)
         if len(estimates.profile.input_position):
             self.candidates.add(estimates, user, weight)
-            self.scores.add(estimates, user, weight)
+            if not example.only_ranking:
+                self.scores.add(estimates, user, weight)
+
+    def extend(self, other: _Tables) -> None:
+        """Add what another has, behind what is here."""
+        self.candidates.lists += other.candidates.lists
+        self.scores.lists += other.scores.lists
 
 
 def add_cross_fitted_trees(
@@ -69,6 +88,7 @@ def add_cross_fitted_trees(
     lists: ListSample,
     train_first_stage: Callable[[Ratings], Model],
     ablations: Collection[FeatureGroup] = (),
+    threads: int | None = None,
     on_progress: ProgressCallback = no_progress,
 ) -> None:
     """Fit the trees and add them to a model; too few users leave the model without them.
@@ -85,34 +105,44 @@ def add_cross_fitted_trees(
             "needed"
         )
         return
-    training = _Tables(CandidateTable(), ScoreTable())
-    validation = _Tables(CandidateTable(is_validation=True), ScoreTable())
+    training, validation = (_Tables(is_validation=each) for each in (False, True))
     rng, redraw_rng = np.random.default_rng(SEED), np.random.default_rng(SEED)
+    threads = threads or available_cpus()
     done = 0
+
+    def examples_of(user: HoldoutUser) -> list[_Example]:
+        short = [_Example(each, CUT_WEIGHT) for each in _cut(user, rng)]
+        again = redraw_hidden(user, redraw_rng)
+        return [_Example(user), *short, _Example(again, only_ranking=True)]
+
+    def tables_of(examples: list[_Example]) -> _Tables:
+        tables = _Tables(is_validation=len(examples) == 1)
+        for each in examples:
+            tables.add(model, each)
+        return tables
+
     for split in cross_fit_splits(lists.to_ratings(), N_FOLDS, SEED):
         rest, users = index_split(split)
         model = train_first_stage(rest)
         held = users[::VALIDATION_STRIDE]
+        examples = (
+            examples_of(user) if at % VALIDATION_STRIDE else [_Example(user)]
+            for at, user in enumerate(users)
+        )
         # One list is too little work to share: threads of BLAS would wait for one another.
-        with threadpool_limits(1, "blas"):
-            for at, user in enumerate(users):
-                tables = training if at % VALIDATION_STRIDE else validation
-                tables.add(estimate_items(model, user.visible), user, 1.0)
-                for short in _cut(user, rng) if tables is training else ():
-                    tables.add(estimate_items(model, short.visible), short, CUT_WEIGHT)
-                if tables is training:
-                    again = redraw_hidden(user, redraw_rng)
-                    tables.candidates.add(estimate_items(model, again.visible), again, 1.0)
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+            for at, found in enumerate(map_ahead(pool, tables_of, examples, 4 * threads)):
+                (training if at % VALIDATION_STRIDE else validation).extend(found)
                 done += 1
                 on_progress("second stage", done, n_users)
     on_progress("second stage", n_users, n_users)
-    corrected = fit_score_correction(training.scores, validation.scores)
-    stage, ranked = fit_reranker(training.candidates, validation.candidates)
+    corrected = fit_score_correction(training.scores, validation.scores, threads)
+    stage, ranked = fit_reranker(training.candidates, validation.candidates, threads=threads)
     # The last of the first stages, and users that neither it nor the trees have seen.
     with threadpool_limits(1, "blas"):
         trained.match_curves = fit_match_curves(model.with_second_stage(*stage), held)
     trained.ablations = {
-        group: fit_reranker(training.candidates, validation.candidates, without=group)[0]
+        group: fit_reranker(training.candidates, validation.candidates, group, threads)[0]
         for group in ablations
     }
     for part in (corrected, ranked):

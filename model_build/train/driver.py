@@ -126,7 +126,7 @@ def train_model(
             first = train_model(part, settings, facts=facts, second_stage=False, threads=threads)
             return first.in_memory_model(parameters)
 
-        add_cross_fitted_trees(trained, lists, train_first_stage, ablations, on_progress)
+        add_cross_fitted_trees(trained, lists, train_first_stage, ablations, threads, on_progress)
     return trained
 
 

@@ -26,6 +26,7 @@ from app.recommender.score_correction import correction_features
 from app.recommender.trees import TreeEnsemble
 from model_build.data.holdout import HoldoutUser
 from model_build.train.model_arrays import ModelArrays, SecondStage
+from model_build.util.threads import available_cpus
 
 if TYPE_CHECKING:
     import lightgbm
@@ -34,11 +35,16 @@ DETERMINISTIC: dict[str, Any] = {
     "seed": 0,
     "deterministic": True,
     "force_row_wise": True,
-    # Threads wait for one another at every split: where others work, too, two take longer than one.
-    "num_threads": 1,
     "verbose": -1,
 }
-"""Settings by which the same data give the same bits."""
+"""Settings by which the same data give the same bits, on any number of threads."""
+MIN_ROWS_PER_THREAD = 20_000
+"""With fewer, threads wait for one another at every split for longer than they save."""
+
+
+def _on_threads(settings: dict[str, Any], rows: int, threads: int | None) -> dict[str, Any]:
+    most = threads or available_cpus()
+    return settings | {"num_threads": max(1, min(most, rows // MIN_ROWS_PER_THREAD))}
 
 
 def flatten_trees(booster: lightgbm.Booster) -> TreeEnsemble:
@@ -149,13 +155,17 @@ class CandidateTable:
 
 
 def fit_reranker(
-    training: CandidateTable, validation: CandidateTable, without: FeatureGroup | None = None
+    training: CandidateTable,
+    validation: CandidateTable,
+    without: FeatureGroup | None = None,
+    threads: int | None = None,
 ) -> tuple[SecondStage, ModelArrays]:
     """Fit the trees; also returns them as arrays, with how they were fitted and what they bring.
 
-    That is NDCG@10 among the candidates of the ``validation``, before and after.
+    That is NDCG@10 among the candidates of the ``validation``, before and after. ``threads`` are
+    one a processor if not given.
     """
-    trees = _fit_trees(training, without)
+    trees = _fit_trees(training, without, threads)
     weight, before, after = _choose_popularity_weight(trees, validation)
     scalars = {
         "rerank_popularity_weight": weight,
@@ -167,21 +177,24 @@ def fit_reranker(
     return SecondStage(trees, weight), ModelArrays(tree_arrays("rerank", trees), scalars)
 
 
-def _fit_trees(training: CandidateTable, without: FeatureGroup | None) -> TreeEnsemble:
+def _fit_trees(
+    training: CandidateTable, without: FeatureGroup | None, threads: int | None
+) -> TreeEnsemble:
     # Imported here: it takes a second, and only training needs it.
     import lightgbm
 
     features, relevant, weight = zip(*training.lists, strict=True)
+    settings = _on_threads(RERANK_SETTINGS, sum(map(len, relevant)), threads)
+    # What a split by a feature gains is multiplied by this: by 0 there is none.
+    settings["feature_contri"] = [float(group is not without) for group in FEATURES.values()]
     data = lightgbm.Dataset(
         list(features),  # put together they would take as much memory once more
         np.concatenate(relevant).astype(np.float32),
         weight=np.concatenate(weight),
         feature_name=list(FEATURES),
-        params={"max_bin": RERANK_SETTINGS["max_bin"]},
+        params={name: settings[name] for name in ("max_bin", "num_threads")},
     )
-    # What a split by a feature gains is multiplied by this: by 0 there is none.
-    gains = {"feature_contri": [float(group is not without) for group in FEATURES.values()]}
-    return flatten_trees(lightgbm.train(RERANK_SETTINGS | gains, data, RERANK_ROUNDS))
+    return flatten_trees(lightgbm.train(settings, data, RERANK_ROUNDS))
 
 
 def _choose_popularity_weight(
@@ -237,7 +250,7 @@ class ScoreTable:
     """Hidden scores of many lists."""
 
     def __init__(self) -> None:
-        self._lists: list[tuple[Float32Array, Float64Array, Float64Array, Float64Array]] = []
+        self.lists: list[tuple[Float32Array, Float64Array, Float64Array, Float64Array]] = []
 
     def add(self, estimates: ItemEstimates, user: HoldoutUser, weight: float) -> None:
         """Add the hidden scores of a list, each with a ``weight``."""
@@ -252,28 +265,34 @@ class ScoreTable:
             position,
         ).astype(np.float32)
         score, given = estimates.score_prediction.scores(position), user.hidden_scores[known]
-        self._lists.append((features, score, given, np.full(len(position), weight)))
+        self.lists.append((features, score, given, np.full(len(position), weight)))
 
     def columns(self) -> tuple[Float32Array, Float64Array, Float64Array, Float64Array]:
         """Return features (r, f); what the terms add up to, what was given, and weights, (r,)."""
-        features, score, given, weight = map(np.concatenate, zip(*self._lists, strict=True))
+        features, score, given, weight = map(np.concatenate, zip(*self.lists, strict=True))
         return features, score, given, weight
 
 
-def fit_score_correction(training: ScoreTable, validation: ScoreTable) -> ModelArrays:
-    """Fit the trees, and measure on the ``validation`` scores what they bring."""
+def fit_score_correction(
+    training: ScoreTable, validation: ScoreTable, threads: int | None = None
+) -> ModelArrays:
+    """Fit the trees, and measure on the ``validation`` scores what they bring.
+
+    ``threads`` are one a processor if not given.
+    """
     # Imported here: it takes a second, and only training needs it.
     import lightgbm
 
     features, score, given, weight = training.columns()
+    settings = _on_threads(CORRECTION_SETTINGS, len(given), threads)
     data = lightgbm.Dataset(
         features,
         given - score,
         weight=weight,
         feature_name=list(CORRECTION_FEATURES),
-        params={"max_bin": CORRECTION_SETTINGS["max_bin"]},
+        params={name: settings[name] for name in ("max_bin", "num_threads")},
     )
-    trees = flatten_trees(lightgbm.train(CORRECTION_SETTINGS, data, CORRECTION_ROUNDS))
+    trees = flatten_trees(lightgbm.train(settings, data, CORRECTION_ROUNDS))
     features, score, truth, _ = validation.columns()
     corrected = score + trees.predict(features.astype(np.float64))
     scalars = {
