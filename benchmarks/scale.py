@@ -101,6 +101,8 @@ def main() -> None:
     arguments = parser.parse_args()
     results: dict[str, Any] = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     chosen = {case.name: case for name in arguments.only or SERIES for case in SERIES[name]}
+    if arguments.work is not None:
+        arguments.work.mkdir(parents=True, exist_ok=True)
     for case in () if arguments.dry_run else chosen.values():
         with tempfile.TemporaryDirectory(dir=arguments.work) as folder:
             results[case.name] = _measure_case(case, Path(folder))

@@ -62,7 +62,7 @@ def ndcg(hits: BoolArray, n_relevant: Int64Array | int, k: int) -> Float64Array:
 
 
 def recall(hits: BoolArray, n_relevant: Int64Array | int, k: int) -> Float64Array:
-    """Hits among the first ``k``, divided by the most there could be; arguments as for `ndcg`.
+    """Hits among the first ``k`` by the most there could be, (...,); arguments as for `ndcg`.
 
     >>> float(recall(np.array([True, False, True]), 4, k=3))
     0.6666666666666666

@@ -81,7 +81,7 @@ class KernelParameters:
 
     @classmethod
     def initial(cls, scores: csr_array) -> KernelParameters:
-        """Start from the singular directions of who scored what."""
+        """Start from the singular directions of who scored what, (users, m)."""
         m = scores.shape[1]
         start = np.array([INITIAL_BIAS_VARIANCE, INITIAL_VARIANCE, INITIAL_SHARPNESS], np.float32)
         return cls(

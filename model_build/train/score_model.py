@@ -393,7 +393,7 @@ def subsample_users(user_scores: csr_array, max_users: int) -> csr_array:
 
 
 def subsample_entries(user_scores: csr_array, rng: np.random.Generator) -> csr_array:
-    """Draw from the same users at most `MAX_ENTRIES_PER_USER` entries: a step costs their cube."""
+    """Draw at most `MAX_ENTRIES_PER_USER` entries a user (u, m): a step costs their cube."""
     drawn = [
         np.arange(first, last)
         if last - first <= MAX_ENTRIES_PER_USER
