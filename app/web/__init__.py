@@ -24,7 +24,7 @@ from app.web.middleware import (
 )
 from app.web.presenters import takeaway, text
 from app.web.requests.query import default_title_language, title_query
-from app.web.state import AppState, find_picture
+from app.web.state import AppState, find_picture, keep_card_part
 from app.web.views import (
     about,
     anime,
@@ -74,6 +74,7 @@ def build_app(settings: AppSettings, version: str) -> Flask:
     app.jinja_env.filters |= text.FILTERS | takeaway.XML_FILTERS | {"picture": find_picture}
     app.jinja_env.globals |= {
         "default_title_language": default_title_language,
+        "kept": keep_card_part,
         "other_title_languages": text.other_title_languages,
         "title_query": title_query,
     }

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from functools import partial
 from pathlib import Path
 from typing import Protocol, cast
 
-from flask import current_app, g
+from flask import current_app, g, request
 
 from app.model_store import ModelManager, Poller, open_model_source
 from app.model_store.manager import LoadedModel
 from app.observability.metrics import ACTIVE_MODEL
 from app.settings import AppSettings
+from app.translation import current_language
 from app.web.presenters.trial import try_pages
 from app.web.services.library import DataProviders, Library, ModelUnavailable, load_library
 
@@ -74,7 +76,7 @@ def get_library() -> Library:
     return found
 
 
-class HasPicture(Protocol):
+class ShownAnime(Protocol):
     """An anime, or what a card shows of one."""
 
     @property
@@ -82,10 +84,26 @@ class HasPicture(Protocol):
         """Its number on MyAnimeList."""
 
     @property
+    def title(self) -> str:
+        """What it is called on the page."""
+
+    @property
     def picture(self) -> str | None:
         """The address of its picture in the catalogue."""
 
 
-def find_picture(item: HasPicture) -> str | None:
+def find_picture(item: ShownAnime) -> str | None:
     """Return the address of a picture: that of the catalogue, else one that was fetched lately."""
     return item.picture or get_library().details_cache.get_picture(item.anime_id)
+
+
+def keep_card_part(
+    name: str, item: ShownAnime, *depends_on: Hashable, caller: Callable[[], str]
+) -> str:
+    """Render a part of a card, or find it rendered for another list: in a template, ``kept``.
+
+    Nothing in it may depend on the list. That it is of this anime, so called, in the language of
+    the page and with addresses below this root need not be said in ``depends_on``.
+    """
+    key = (name, item.anime_id, item.title, current_language.get(), request.script_root)
+    return get_library().card_parts.get_or_render((*key, *depends_on), caller)

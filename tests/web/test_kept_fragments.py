@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from flask import Flask
+from flask import Flask, render_template_string
 from flask.testing import FlaskClient
 
 from app import create_app
+from app.lists.entry import AnimeDetails
 from app.settings import AppSettings
 from app.web.services.library import KeptFragments
 
@@ -21,6 +23,10 @@ ADDRESSES = [
     f"{FAN}?genre=comedy",
     f"{FAN}?planned=only&popularity=3",
     f"{FAN}?lang=ja",
+    f"{FAN}?title=english",
+    f"{FAN}?title=japanese&view=list",
+    "/anime/1",
+    "/season",
     f"{FAN}?order=discover",
     f"{FAN}/fans",
     f"{FAN}/with/anilist/Scored",
@@ -41,8 +47,29 @@ def test_a_page_is_the_same_with_what_was_kept_for_others(new_app: Callable[[], 
     app = new_app()
     for address in [*ADDRESSES, *reversed(ADDRESSES)]:
         assert ask(app, address) == alone[address], address
-    kept = app.extensions["hakken"].library.fragments
-    assert 0 < len(kept) < len(ADDRESSES)  # two orders have the same fields
+    library = app.extensions["hakken"].library
+    assert 0 < len(library.fragments) < len(ADDRESSES)  # two orders have the same fields
+    assert len(library.card_parts) > 20
+
+
+def test_pictures_found_later_and_other_roots_are_told_apart(new_app: Callable[[], Flask]) -> None:
+    app, picture = new_app(), "https://s4.anilist.co/file/found-later.jpg"
+    library = app.extensions["hakken"].library
+    anime = library.catalogue.get_anime(int(library.model.anime_id[0]))
+    without_picture = replace(anime, picture=None)
+
+    def tile(root: str = "") -> str:
+        page = '{% from "_card.html" import tile with context %}{{ tile(anime) }}'
+        with app.test_request_context(environ_overrides={"SCRIPT_NAME": root}):
+            return render_template_string(page, anime=without_picture)
+
+    address = f"/anime/{anime.anime_id}"
+    assert "<img" not in tile()
+    assert f'"{address}"' in tile()
+    library.details_cache.store([AnimeDetails(anime.anime_id, picture, None)])
+    assert picture in tile()
+    assert f'"/hakken{address}"' in tile("/hakken")
+    assert f'"{address}"' in tile()
 
 
 def test_what_only_other_lists_have_is_on_no_page(client: FlaskClient) -> None:

@@ -26,6 +26,8 @@ from app.web.services.filters import ItemAttributes
 
 KEPT_FRAGMENTS = 32
 """Parts of pages, of 50 to 110 kilobytes each."""
+KEPT_CARD_PARTS = 4096
+"""Parts of cards, of about a kilobyte each."""
 
 
 class ModelUnavailable(Exception):  # noqa: N818 -- it names the state, not a mistake
@@ -69,7 +71,7 @@ class Library:
 
     ``non_adult`` (n,) bool is False where an anime of the model is for adults only; ``franchises``
     groups the model's anime. Nothing above ``rating_ceiling`` is recommended to anybody.
-    ``sources`` and ``details_cache`` outlive the model; ``fragments`` of pages do not.
+    ``sources`` and ``details_cache`` outlive the model; ``fragments`` and ``card_parts`` do not.
     """
 
     model: Model
@@ -82,6 +84,7 @@ class Library:
     attributes: ItemAttributes
     rating_ceiling: AgeRating | None = None
     fragments: KeptFragments = field(default_factory=lambda: KeptFragments(KEPT_FRAGMENTS))
+    card_parts: KeptFragments = field(default_factory=lambda: KeptFragments(KEPT_CARD_PARTS))
 
     def in_language(self, language: TitleLanguage) -> Library:
         """Return the same library, in which anime are called by their titles in a language."""
