@@ -107,6 +107,11 @@ class RecommendedItem:
     more_of_franchise: int
     rarely_listed: bool
 
+    @property
+    def shown_match(self) -> float:
+        """The number that a fan is shown: how much matches less, or the match where none says."""
+        return self.match if self.match_percentile is None else self.match_percentile
+
 
 @dataclass(frozen=True, slots=True)
 class RecommendationResult:

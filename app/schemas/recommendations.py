@@ -107,6 +107,11 @@ class RecommendationSchema(RankedAnime):
         bool, Field(description="so few know it that it is placed by its genres and its series")
     ]
 
+    @property
+    def shown_match(self) -> float:
+        """As `RecommendedItem.shown_match`."""
+        return self.match if self.match_percentile is None else self.match_percentile
+
     @classmethod
     def build(
         cls, item: RecommendedItem, catalogue: Catalogue, *, source: str | None = None

@@ -141,8 +141,7 @@ def _pick_badge(item: RecommendationSchema, answer: RecommendationsResponse) -> 
     """Write the number that a card on the page has."""
     if not answer.personal:
         return f"{item.expected_score:.1f}"
-    match = item.match if item.match_percentile is None else item.match_percentile
-    return f"{clamp_percent(match)} %"
+    return f"{clamp_percent(item.shown_match)} %"
 
 
 LOWEST_LOVED = 6.0

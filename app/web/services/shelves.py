@@ -58,11 +58,7 @@ class Shelf:
     @property
     def has_numbers(self) -> bool:
         """Whether the best on it matches well enough for numbers to speak for it."""
-        return max(map(_match_of, self.items)) >= MIN_SHELF_MATCH
-
-
-def _match_of(item: RecommendedItem) -> float:
-    return item.match if item.match_percentile is None else item.match_percentile
+        return max(item.shown_match for item in self.items) >= MIN_SHELF_MATCH
 
 
 def has_shelves(options: QueryOptions) -> bool:
