@@ -11,6 +11,7 @@ The sums are a folder beside the model:
     sums.json       what was added up, with which biases; vouches for every other file
     anime.npz       counts and biases of each item, by its number
     sample.npz      the ratings of the users drawn for the Gaussian
+    lists.npz       the lists of the users drawn for the second stage
     KIND-000000.npz, ...   blocks of pair sums of each kind, without the pairs that no user has
 
 They hold single users' ratings, so they are private, as the ratings are.
