@@ -113,7 +113,8 @@ def find_user_neighbours(
 ) -> UserNeighbours:
     """Find the training users of an engine who are most like this one.
 
-    ``allowed`` (n,) bool narrows the favourites, of which there are at most ``count``. By what is
+    ``allowed`` (n,) bool narrows what is unseen: the favourites, of which there are at most
+    ``count``, and what each user loved besides. By what is
     ``preferred`` they are weighed (`preference_lift`), and left out where the nearest prefer it
     less than all users do.
 
@@ -140,9 +141,9 @@ def find_user_neighbours(
         preference *= preference_lift(words, neighbour_share, overall_share, model.parameters)
     weight *= preference
     unseen_mask = candidate_mask(model, profile)
-    shown = unseen_mask & (supporters > 0) & (preference >= 1.0 - ROUNDING)
     if allowed is not None:
-        shown &= allowed
+        unseen_mask &= allowed
+    shown = unseen_mask & (supporters > 0) & (preference >= 1.0 - ROUNDING)
     loved_mask = np.zeros(len(model), bool)
     loved_mask[profile.rated[profile.score >= LOVED_MIN_SCORE]] = True
     return UserNeighbours(

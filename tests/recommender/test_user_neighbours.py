@@ -77,6 +77,9 @@ def test_filters_narrow_what_is_told(model: Model) -> None:
     found = find_user_neighbours(model, "als", list_of(3), allowed=allowed)
     assert found.favourites
     assert all(each.position % 2 == 0 for each in found.favourites)
+    besides = [each.unseen_loved for each in found.neighbours]
+    assert any(besides)
+    assert all(position % 2 == 0 for positions in besides for position in positions)
 
 
 def test_a_list_that_says_nothing_is_like_nobody(model: Model) -> None:
