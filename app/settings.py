@@ -158,7 +158,7 @@ class AppSettings(BaseSettings):
     """Seconds more that a remembered list may stand in for a service that is down."""
 
     list_deadline: Annotated[float, Field(gt=0, le=60)] = 20.0
-    """Seconds that fetching a list may take in all; a site may be silent for half of them."""
+    """Seconds that fetching a list may take in all; a site may be silent for 10 or half of them."""
 
     list_grace: Annotated[float, Field(ge=0, le=120)] = 0.3
     """Seconds that a list may take before its page is begun without it, to be ended when the list

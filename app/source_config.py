@@ -30,12 +30,15 @@ def build_source_settings(
         max_entries=settings.max_list_length,
         deadline_s=settings.list_deadline,
         # Who gives a site longer gives its first byte longer, too.
-        http_limits=HttpLimits(read_timeout=settings.list_deadline / 2),
+        http_limits=HttpLimits(
+            read_timeout=max(HttpLimits().read_timeout, settings.list_deadline / 2)
+        ),
         # A site that does not answer keeps half of the threads at most.
         max_concurrent_requests=max(1, threads // 2),
         # All sites together, and those who read a list that somebody else waits for, three in four.
         max_waiting=max(1, threads - max(1, threads // 4)),
         rate_limits=RATE_LIMITS if settings.limits else {},
-        cache_ttl=CacheTtl(settings.list_cache, settings.list_stale),
+        # What is not remembered cannot stand in for anything.
+        cache_ttl=CacheTtl(settings.list_cache, settings.list_stale if settings.list_cache else 0),
         shared_storage=shared or SharedStorage(settings.cache_dir, settings.cache_url),
     )

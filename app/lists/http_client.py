@@ -189,8 +189,8 @@ class SourceClient:
                 reply, fault = self._try_send(request, username, deadline)
             try:
                 policy = policy.increment(method, url, error=fault)
-            except MaxRetryError:
-                break
+            except (MaxRetryError, ProtocolError):
+                break  # the latter where a lost answer to such a method may not be asked for again
             pause = policy.get_backoff_time() if reply is None else self._retry_delay(reply, policy)
             if pause is None or pause >= deadline.remaining():
                 break

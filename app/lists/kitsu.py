@@ -41,6 +41,7 @@ USERNAME_RULE: Final = UsernameRule(
     description=mark("names there have up to 40 letters and no control characters"),
     profile_hosts=("kitsu.app", "kitsu.io"),
     profile_path="users/",
+    ignores_case=False,
 )
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]{2,19}")
 _HEADERS = {"Accept": "application/vnd.api+json"}

@@ -141,7 +141,8 @@ class ListCache:
         Raises ListError: whatever the reader does.
         """
         username = self.reader.clean_username(typed)
-        key = hashed_key(self.source_key, username.casefold())
+        ignores_case = self.reader.username_rule.ignores_case
+        key = hashed_key(self.source_key, username.casefold() if ignores_case else username)
         began = time.time()
         cached = self._load(key)
         if fresh := self._fresh_list(cached):
@@ -246,7 +247,8 @@ class ListCache:
         return _CachedList()
 
     def _save(self, key: str, entry: _CachedList, seconds: float) -> None:
-        self.store.set_many({key: entry.model_dump_json()}, seconds)
+        if seconds > 0:
+            self.store.set_many({key: entry.model_dump_json()}, seconds)
 
 
 def read_by_first(

@@ -17,7 +17,8 @@ class UsernameRule:
     """How names look on one site.
 
     ``profile_hosts`` and ``profile_path`` describe profile addresses: the latter is a pattern of
-    what stands between host and name. ``description`` says the rule on a page.
+    what stands between host and name. ``description`` says the rule on a page. ``ignores_case``: no
+    two names differ in nothing but their case.
     """
 
     source: str
@@ -25,6 +26,7 @@ class UsernameRule:
     description: str
     profile_hosts: tuple[str, ...]
     profile_path: str
+    ignores_case: bool = True
 
     def username_in_url(self, typed: str) -> str | None:
         """Return the name in a profile address of this site; None when it is no such address."""

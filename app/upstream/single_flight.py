@@ -37,6 +37,7 @@ class SingleFlight:
         ``on_wait`` is called first if somebody else is at it. Raises TimeoutError: whoever is at it
         took longer.
         """
+        timeout = max(timeout, _POLL_SECONDS)  # less than nothing would mean for ever
         with ExitStack() as stack:
             if self._shared_storage.redis is None:
                 self._acquire_file_lock(stack, key, timeout, on_wait)

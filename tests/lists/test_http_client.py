@@ -17,6 +17,7 @@ from app.lists.http_client import (
 )
 from app.upstream import RateLimitReached
 from demo.fake_upstream import FakeUpstream
+from demo.http_server import FakeResponse
 from tests.lists import scenarios
 from tests.lists.scenarios import entry
 
@@ -70,6 +71,17 @@ def test_a_wait_past_the_deadline_is_not_begun(
         == 500
     )
     assert len(upstream.requests) == 2
+
+
+def test_a_change_whose_answer_breaks_off_is_a_failure_of_the_site_and_not_repeated(
+    session: requests.Session, upstream: FakeUpstream
+) -> None:
+    upstream.queued_responses["mal"] = [FakeResponse(200, b'{"status"', stall="cut")]
+    client = SourceClient("MyAnimeList", session, HttpLimits(backoff_factor=0))
+    url = upstream.base_url("mal") + "/anime/1/my_list_status"
+    with pytest.raises(SourceDown):
+        client.send("PATCH", url, username="Someone", deadline=Deadline(20), data={"status": "x"})
+    assert len(upstream.requests) == 1
 
 
 def test_refusals_are_not_tried_again(session: requests.Session, upstream: FakeUpstream) -> None:

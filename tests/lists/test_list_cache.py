@@ -19,6 +19,8 @@ from app.lists.entry import AnimeDetails, FetchProgress
 from app.lists.errors import ListError, PrivateList, RateLimited, SourceDown, UnknownUser
 from app.lists.http_client import HttpLimits
 from app.lists.service_guard import BUSY_RETRY_SECONDS
+from app.settings import AppSettings
+from app.source_config import build_source_settings
 from app.upstream import RateLimit, SharedStorage
 from demo.data import DemoEntry
 from demo.fake_upstream import FakeUpstream
@@ -128,6 +130,46 @@ def test_a_list_stands_in_while_the_service_is_down(
     upstream.add_user("Someone", [DemoEntry(2, 8)])
     fans = source.fetch("Someone")
     assert ([entry.anime_id for entry in fans.entries], fans.age) == ([2], 0)
+
+
+@pytest.mark.parametrize(("site", "anime_id"), [("myanimelist", 1), ("kitsu", 2)])
+def test_names_that_differ_in_case_share_a_list_but_where_a_site_tells_them_apart(
+    upstream: FakeUpstream, tmp_path: Path, site: str, anime_id: int
+) -> None:
+    settings = SourceSettings(
+        version="1",
+        shared_storage=SharedStorage(tmp_path),
+        mal_client_id="key",
+        mal_url=upstream.base_url("mal"),
+        kitsu_url=upstream.base_url("kitsu"),
+        rate_limits={},
+    )
+    source = build_list_sources(
+        ServiceClients(settings), anilist_to_mal={}, on_details=lambda _: None
+    )[site]
+    upstream.add_user("Same", [DemoEntry(1, 7)])
+    source.fetch("Same")
+    upstream.add_user("same", [DemoEntry(2, 7)])
+    assert [entry.anime_id for entry in source.fetch("same").entries] == [anime_id]
+    assert [entry.anime_id for entry in source.fetch("Same").entries] == [1]
+
+
+def test_who_remembers_nothing_keeps_nothing(upstream: FakeUpstream, tmp_path: Path) -> None:
+    settings = AppSettings(
+        anilist_url=upstream.base_url("anilist"), cache_dir=tmp_path, limits=False, list_cache=0
+    )
+    source = build_list_sources(
+        ServiceClients(build_source_settings(settings, "1")),
+        anilist_to_mal={},
+        on_details=lambda _: None,
+    )["anilist"]
+    upstream.add_user("Someone", [DemoEntry(1, 7)])
+    assert source.fetch("Someone").entries
+    asked = len(upstream.requests)
+    assert source.fetch("Someone").entries
+    assert len(upstream.requests) > asked
+    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert b"Someone" not in kept
 
 
 def test_a_list_that_became_private_is_forgotten(

@@ -77,3 +77,16 @@ def test_without_redis_everybody_flies(tmp_path: Path) -> None:
     flights = SingleFlight(SharedStorage(tmp_path, f"unix://{tmp_path}/no.sock"))
     with flights.lock(hashed_key("a"), 5), flights.lock(hashed_key("a"), 5):
         pass
+
+
+@pytest.mark.parametrize("timeout", [0.0, -3.0])
+def test_who_has_no_time_left_does_not_wait_for_ever(worker: Worker, timeout: float) -> None:
+    one, other = SingleFlight(worker()), SingleFlight(worker())
+    with (
+        one.lock(hashed_key("a"), 600),
+        pytest.raises(TimeoutError),
+        other.lock(hashed_key("a"), timeout),
+    ):
+        pytest.fail("two at once")
+    with other.lock(hashed_key("a"), timeout):
+        pass
