@@ -10,6 +10,8 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from app import create_app
+from app.settings import AppSettings
 from app.web.requests.upload import MAX_UPLOAD_BYTES
 from tests.tiny_model import ANILIST_OFFSET, title_of
 from tests.web.fans import SCORED, regular_export
@@ -39,6 +41,18 @@ def test_an_export_is_answered_at_once(client: FlaskClient, pack: type[bytes]) -
     api = client.post("/api/v1/recommendations", json={"list": rows}).json
     assert api is not None
     assert titles(page) == [item["title"] for item in api["recommendations"]]
+
+
+def test_a_file_may_be_no_longer_than_a_list(settings: AppSettings) -> None:
+    limit = {"max_list_length": len(SCORED) - 1}
+    client = create_app(settings.model_copy(update=limit)).test_client()
+    page = send(client, regular_export())
+    assert page.status_code == 413
+    assert f"up to {len(SCORED) - 1}" in page.text
+    answer = client.post("/api/v1/recommendations/file", data=regular_export())
+    assert answer.status_code == 413
+    assert answer.json is not None
+    assert answer.json["type"].endswith("/list-too-long")
 
 
 def test_order_and_more_go_on_from_the_page_itself(client: FlaskClient) -> None:

@@ -150,7 +150,8 @@ def _read_kitsu(data: Any) -> FileList | None:
     for row in rows:
         number = str(_get(row, "relationships", "anime", "data", "id") or "")
         if number:
-            attributes = _get(row, "attributes") or {}
+            found = _get(row, "attributes")
+            attributes = found if isinstance(found, dict) else {}
             score = attributes.get("ratingTwenty", attributes.get("rating_twenty"))
             ids = {"kitsuid": number, "malid": mal_ids.get(number), "title": titles.get(number)}
             fields.append({**attributes, **ids, "score": score, "rating": None})

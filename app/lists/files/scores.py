@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -14,6 +13,7 @@ MIN_SCORES: Final = 10
 """Fewer scores do not show that they are on a scale of five stars or three smileys."""
 _MIN_ABOVE_TEN = 3
 """Fewer above 10 are slips, in a file whose scores are otherwise of 10."""
+_BEYOND_ANY_SCALE: Final = 10**6
 _SMILEYS: Final = {1.0: 3.5, 2.0: 6.0, 3.0: 8.5}
 """What AniList makes of them: 35, 60 and 85 of 100."""
 _FACES: Final = {
@@ -34,7 +34,7 @@ def parse_score(value: Any) -> Score | None:
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int | float):
-        return (float(value), None) if 0 < value < math.inf else None
+        return (float(value), None) if 0 < value < _BEYOND_ANY_SCALE else None
     text = str(value).strip()
     if text in _FACES:
         return _FACES[text], 3

@@ -18,7 +18,7 @@ from werkzeug.wrappers import Request
 
 from app.lists import SOURCE_SLUGS
 from app.lists.entry import AnimeList, ListEntry
-from app.lists.errors import BadFileReason, BadListFile
+from app.lists.errors import BadFileReason, BadListFile, ListTooLong
 from app.lists.files import read_list_file
 from app.lists.files.entries import SLUG, FileList
 from app.lists.normalize import MAX_TITLE_LENGTH
@@ -58,14 +58,25 @@ class _UploadedList(BaseModel):
     ]
 
 
-def parse_uploaded_file(file: FileStorage | None) -> FileList:
+def parse_uploaded_file(file: FileStorage | None, max_entries: int) -> FileList:
     """Read the list in the uploaded file.
 
     Raises BadListFile, ListTooLong: no file was chosen, or it cannot be used.
     """
     if file is None or not file.filename:
         raise BadListFile(reason=BadFileReason.NOT_CHOSEN)
-    return read_list_file(cast("BinaryIO", file.stream))
+    return parse_list_file(cast("BinaryIO", file.stream), max_entries)
+
+
+def parse_list_file(data: bytes | BinaryIO, max_entries: int) -> FileList:
+    """Read a file with a list of at most ``max_entries``.
+
+    Raises BadListFile, ListTooLong: it cannot be used.
+    """
+    file_list = read_list_file(data)
+    if len(file_list.entries) > max_entries:
+        raise ListTooLong(source="list", limit=max_entries)
+    return file_list
 
 
 def serialize_list(anime_list: AnimeList) -> str:

@@ -185,11 +185,12 @@ def post_upload() -> str | AnyResponse:
         drain_body(request)
         raise
     choice = parse_choice(form["choice"]) if "choice" in form else form
+    max_entries = get_app_state().settings.max_list_length
     if "list" in form:
-        anime_list = deserialize_list(form["list"], get_app_state().settings.max_list_length)
+        anime_list = deserialize_list(form["list"], max_entries)
     else:
         library = get_library()
-        file_list = parse_uploaded_file(files.get("export"))
+        file_list = parse_uploaded_file(files.get("export"), max_entries)
         anime_list = place_entries(file_list, library.catalogue, library.title_index)
     options = parse_page_query(choice, ResultsOptions)
     context = {"carried": serialize_list(anime_list), "name": anime_list.username}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import UnsupportedMediaType
 
-from app.lists.files import place_entries, read_list_file
+from app.lists.files import place_entries
 from app.web.presenters.answers import (
     file_recommendations_answer,
     recommendations_answer,
@@ -14,7 +14,7 @@ from app.web.presenters.answers import (
 from app.web.request_costs import Cost, rate_limited
 from app.web.requests.body import parse_body
 from app.web.requests.query import QueryOptions, UserQuery, parse_query
-from app.web.requests.upload import MAX_UPLOAD_BYTES, read_whole_body
+from app.web.requests.upload import MAX_UPLOAD_BYTES, parse_list_file, read_whole_body
 from app.web.services.recommendations import recommend_and_record
 from app.web.services.user_lists import UserRef, fetch_list, get_source, to_user_list
 from app.web.state import get_app_state, get_library
@@ -54,7 +54,8 @@ def post_file() -> Response:
     request.max_content_length = MAX_UPLOAD_BYTES
     options = parse_query(QueryOptions, request.args)
     library = get_library().in_language(options.title)
-    file_list = read_list_file(read_whole_body(request))
+    max_entries = get_app_state().settings.max_list_length
+    file_list = parse_list_file(read_whole_body(request), max_entries)
     anime_list = place_entries(file_list, library.catalogue, library.title_index)
     user_list = to_user_list(anime_list)
     filtered = recommend_and_record(library, user_list, options, anime_list.unmapped)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.lists.errors import BadFileReason, BadListFile, ListError, ListTooLong
+from app.lists.files import read_list_file
 from app.lists.files.entries import MAX_ENTRIES
 from app.lists.files.unpack import MAX_TEXT_BYTES
 from tests.lists.files.placed import read_placed, scores
@@ -418,3 +419,11 @@ def test_files_with_a_part_exchanged_are_read_or_refused(file: Any, data: st.Dat
 def test_any_text_is_read_or_refused(text: str, header: str) -> None:
     with suppress(ListError):
         read_placed((header + text).encode("utf-8", "surrogatepass"))
+
+
+@pytest.mark.parametrize("attributes", ["x", ["status", "current"], 7])
+def test_a_kitsu_entry_whose_attributes_are_none_has_no_score(attributes: object) -> None:
+    anime = {"anime": {"data": {"id": "1"}}}
+    entry = {"type": "libraryEntries", "attributes": attributes, "relationships": anime}
+    (found,) = read_list_file(dumped({"data": [entry]})).entries
+    assert found.score is None

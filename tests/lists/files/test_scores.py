@@ -22,7 +22,10 @@ ANY = (100, 10, 5, 3)
         ("★★★★★★★☆☆☆", (7.0, 10)),
         (":)", (3.0, 3)),
         ("🙁", (1.0, 3)),
-        *((nothing, None) for nothing in (None, 0, "0", "", "-", "x", -3, True, float("inf"), "٧")),
+        *(
+            (nothing, None)
+            for nothing in (None, 0, "0", "", "-", "x", -3, True, float("inf"), 10**400, "٧")
+        ),
     ],
 )
 def test_scores_are_read_as_sites_write_them(written: object, read: object) -> None:
