@@ -2,6 +2,7 @@
 "use strict";
 
 const WORDS = JSON.parse(document.body.dataset.words);
+const ROOT = document.documentElement.dataset.root ?? "";
 const SITE = "hakken.site";
 const TITLES = "hakken.titles";
 const TITLE_LANGUAGES = ["romaji", "english", "native"];
@@ -180,7 +181,7 @@ function addLinks(card, trailer, streaming) {
 }
 
 async function addDetails(cards, pieces) {
-  const answer = await fetch(`/api/v1/details?ids=${[...cards.keys()].join(",")}`);
+  const answer = await fetch(`${ROOT}/api/v1/details?ids=${[...cards.keys()].join(",")}`);
   if (!answer.ok) return;
   const { details, complete } = await answer.json();
   for (const { anime_id: id, picture, synopsis, trailer, streaming } of details) {

@@ -23,8 +23,9 @@
     const query = new URLSearchParams(location.search);
     for (const name of PASSING) query.delete(name);
     const { pathname: path } = location;
-    const isPicks = path.startsWith("/picks/");
-    const others = known().filter((list) => list.path.toLowerCase() !== path.toLowerCase() && !(isPicks && list.path.startsWith("/picks/")));
+    const picks = `${ROOT}/picks/`;
+    const isPicks = path.startsWith(picks);
+    const others = known().filter((list) => list.path.toLowerCase() !== path.toLowerCase() && !(isPicks && list.path.startsWith(picks)));
     const list = { path, label: shown.dataset.recent, query: query.toString() };
     stored(LISTS, JSON.stringify([list, ...others].slice(0, MOST)));
   }
@@ -58,7 +59,7 @@
   addEventListener("submit", ({ target: form }) => {
     const { username, source } = form.elements;
     if (!username || !source || !form.action.endsWith("/recommend")) return;
-    const path = `/user/${source.value}/${encodeURIComponent(username.value.trim())}`.toLowerCase();
+    const path = `${ROOT}/user/${source.value}/${encodeURIComponent(username.value.trim())}`.toLowerCase();
     const list = known().find((each) => each.path.toLowerCase() === path);
     for (const [name, value] of new URLSearchParams(list?.query)) {
       if (form.elements[name]) continue;

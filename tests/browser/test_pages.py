@@ -12,6 +12,7 @@ from tests.browser.test_streaming import MAX_SHIFT, watch_shifts
 from tests.browser.uploads import upload_list
 from tests.tiny_model import EXPLICIT, FLAGGED
 from tests.web.fans import IDS, SCORED, regular_export
+from tests.web.server import at, running_hakken
 
 pytestmark = pytest.mark.browser
 
@@ -165,6 +166,17 @@ def test_synopses_and_pictures_come_later_and_from_here(visit: Visit) -> None:
     expect(card.locator(".synopsis p").first).to_have_text("About it.")
     expect(card.locator(".synopsis p").first).to_be_visible()
     assert page.locator(".card").count() > synopses.count()  # AniList does not know them all
+
+
+def test_below_a_root_they_come_later_too(
+    visit: Visit, sites: FakeUpstream, tiny_model_with_als: Path, tmp_path: Path
+) -> None:
+    environment = at(tiny_model_with_als, tmp_path) | sites.environment()
+    environment |= {"WEB_CONCURRENCY": "1", "SCRIPT_NAME": "/hakken"}
+    with running_hakken(environment) as server:
+        page = visit("/hakken/user/anilist/Regular?n=100", base_url=server.url)
+        expect(page.locator(".card .synopsis:not(:empty)").first).to_be_attached()
+        page.context.close()
 
 
 def test_a_card_leads_to_its_anime_with_its_synopsis(visit: Visit) -> None:

@@ -327,3 +327,11 @@ def test_a_message_on_a_page_escapes_what_is_filled_in(app: Flask) -> None:
         assert render(f"{{{{ ngettext({counted}) }}}}") == said
         block = "{{ n }} of {{ title }}{% pluralize %}{{ n }} are {{ title }}"
         assert render(f"{{% trans n={count}, title=title %}}{block}{{% endtrans %}}") == said
+
+
+def test_what_is_refused_is_told_in_one_language(client: FlaskClient) -> None:
+    answer = client.get("/example?n=101&lang=ja")
+    assert answer.status_code == 400
+    assert "「n」" in answer.text
+    assert "whole number" not in answer.text
+    assert "whole number" in client.get("/example?n=101&lang=en").text

@@ -19,7 +19,7 @@ from app.web.requests.query import (
     parse_query,
     to_page_query,
 )
-from app.web.requests.values import InvalidQuery
+from app.web.requests.values import MAX_MARKS, InvalidQuery
 
 IDS = st.integers(1, 2**31 - 1).filter(lambda n: n < 10**9)
 SLUGS = st.lists(st.from_regex(r"[a-z0-9]+(-[a-z0-9]+)?", fullmatch=True), max_size=3, unique=True)
@@ -86,7 +86,7 @@ def test_names_of_the_api_are_not_names_of_the_page() -> None:
         ("hide=0", "“hide” should be up to 200 anime ids"),
         ("seen=5:11", "“seen” should be up to 200 of anime id:score"),
         ("seen=5:8:9", "“seen” should be"),
-        ("seen=" + ",".join(f"{n}:1" for n in range(1, 202)), "“seen” should be"),
+        ("seen=" + "5:8," * 2001, "“seen” should be"),
         ("genre=" + ",".join("abcdefghijklmnopqrstu"), "“genre” should be up to 20 genres"),
         ("new_series=perhaps", "“new_series” should be 1 or 0"),
     ],
@@ -95,6 +95,16 @@ def test_what_cannot_be_used_is_named(text: str, sentence: str) -> None:
     with pytest.raises(InvalidQuery) as caught:
         parse_page_query(dict(parse_qsl(text)))
     assert str(caught.value).startswith(sentence)
+
+
+def test_a_page_forgets_the_earliest_of_too_many_marks_and_the_api_refuses_them() -> None:
+    marks = [f"{n}:1" for n in range(1, MAX_MARKS + 1)]
+    page = MultiDict([("seen", ",".join(marks)), ("seen", "1:9")])
+    assert parse_page_query(page).seen == ((1, 9), *((n, 1) for n in range(2, MAX_MARKS + 1)))
+    page.add("seen", "999:7")
+    assert parse_page_query(page).seen == (*((n, 1) for n in range(2, MAX_MARKS + 1)), (999, 7))
+    with pytest.raises(InvalidQuery, match="“seen” should be up to 200"):
+        parse_query(QueryOptions, {"seen": ",".join([*marks, "999:7"])})
 
 
 def test_a_page_reads_a_swapped_range_as_it_was_meant_and_the_api_refuses_it() -> None:

@@ -27,13 +27,14 @@ from app.age_rating import CEILINGS, Ceiling
 from app.catalogue import TitleLanguage
 from app.recommender import EngineName, SortOrder
 from app.title_search import MAX_QUERY_LENGTH
-from app.translation import JAPANESE, current_language, gettext
+from app.translation import ENGLISH, JAPANESE, current_language, gettext
 from app.web.requests.values import (
     MARK_PATTERN,
     MAX_MARKS,
     PARSE_INT,
     Flag,
     InvalidQuery,
+    keep_last_marks,
     parse_id_list,
     parse_ids,
     parse_seen_marks,
@@ -379,6 +380,8 @@ def parse_page_query(
         for page, option in _OPTION_BY_PAGE_NAME.items()
         if page in arguments and option in model.model_fields
     }
+    if "seen" in known:  # fields of a form add to those of the address
+        known["seen"] = keep_last_marks(known["seen"])
     # A field of a form that was left empty; how many and in which order is never left empty.
     filled = {option: text for option, text in known.items() if text or option in {"top", "order"}}
     for minimum, maximum in (("year_from", "year_to"), ("min_episodes", "max_episodes")):
@@ -440,6 +443,8 @@ def _error_sentence(model: type[BaseModel], name: str, shown: str, error_type: s
     field = model.model_fields.get(name)
     if field is None:
         return gettext("“%(option)s” is not an option here: leave it out.", option=name)
+    if current_language.get() != ENGLISH:  # what an option takes is only told in English
+        return gettext("“%(option)s” cannot be read: leave it out, or change it.", option=shown)
     if error_type == "missing":
         return gettext(
             "“%(option)s” is missing: it should be %(what)s.", option=shown, what=field.description

@@ -85,6 +85,19 @@ def parse_seen_marks(value: object, info: ValidationInfo) -> object:
     return tuple(dict(read).items())
 
 
+def keep_last_marks(text: str) -> str:
+    """Of marks such as ``5:8,7`` keep the last of each anime, and the last `MAX_MARKS` of all.
+
+    Text that is far too long stays as it is, to be refused.
+    """
+    if text.count(",") > _MAX_COMMAS:
+        return text
+    kept: dict[str, str] = {}
+    for mark in filter(None, (part.strip() for part in text.split(","))):
+        kept[mark.partition(":")[0]] = mark
+    return ",".join(list(kept.values())[-MAX_MARKS:])
+
+
 def _parse_seen_mark(part: object, info: ValidationInfo) -> tuple[int, int]:
     if isinstance(part, str) and re.fullmatch(MARK_PATTERN, part):
         anime_id, _, score = part.partition(":")
