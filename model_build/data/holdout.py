@@ -288,8 +288,12 @@ def truncate_history(users: Sequence[HoldoutUser], length: int, seed: int) -> li
     return cut
 
 
-def check_no_leakage(training: Ratings, lists: Ratings, holdout: Ratings) -> None:
+def check_no_leakage(
+    training: Ratings, lists: Ratings, holdout: Ratings, *, compare_ids: bool = True
+) -> None:
     """Check that no user to measure on was trained on.
+
+    With ``compare_ids`` the same id means the same user in all of them.
 
     Raises
     ------
@@ -304,7 +308,7 @@ def check_no_leakage(training: Ratings, lists: Ratings, holdout: Ratings) -> Non
     whole = index_ratings(pl.concat(frames))
     trained = {str(user) for user in training.user_ids.to_list()}
     known = next((user for user in whole.user_ids.to_list() if str(user) in trained), None)
-    if known is not None:
+    if compare_ids and known is not None:
         raise InputError(
             f"user {known} is to be measured on and is among the training ratings, too; "
             "what is measured must not have been trained on."

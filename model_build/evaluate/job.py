@@ -13,13 +13,9 @@ from app.catalogue import Catalogue
 from app.recommender import EngineName, Model, SortOrder
 from app.recommender.artifact import read_manifest
 from model_build.data.catalogue import read_catalogue
+from model_build.data.dumps.prepared import is_prepared_dataset
 from model_build.data.holdout import check_no_leakage, join_holdout
-from model_build.data.ratings import (
-    dataset_fingerprint,
-    ratings_fingerprint,
-    read_evaluation_ratings,
-    read_ratings,
-)
+from model_build.data.ratings import dataset_fingerprint, read_evaluation_ratings, read_ratings
 from model_build.engines.settings import network_settings
 from model_build.evaluate.comparison import (
     ComparisonRow,
@@ -60,10 +56,12 @@ def evaluate_model(config: EvaluateConfig) -> dict[str, Any]:
     training = None
     if config.ratings:
         training = read_ratings(config.ratings)
-        if ratings_fingerprint(training) != model.manifest.dataset.fingerprint:
+        if dataset_fingerprint(config.ratings, training) != model.manifest.dataset.fingerprint:
             names = ", ".join(map(str, config.ratings))
             raise InputError(f"{names}: {config.model} was trained on other ratings than these.")
-        check_no_leakage(training, lists, holdout)
+        # Who was prepared has a number that says nothing anywhere else.
+        has_ids = not is_prepared_dataset(config.ratings[0])
+        check_no_leakage(training, lists, holdout, compare_ids=has_ids)
     franchise, genres = franchises_and_genres(Catalogue.open(model.catalogue_path), model.anime_id)
     ranker = model_ranker(model, SortOrder(config.order), engine)
     measured = evaluate(model, franchise, users, genres=genres, ranker=ranker, seed=config.seed)
