@@ -77,6 +77,11 @@ class _Tables:
             if not example.only_ranking:
                 self.scores.add(estimates, user, weight)
 
+    @property
+    def has_examples(self) -> bool:
+        """Whether there is anything to learn from, or to measure on."""
+        return bool(self.candidates.lists and self.scores.lists)
+
     def extend(self, other: _Tables) -> None:
         """Add what another has, behind what is here."""
         self.candidates.lists += other.candidates.lists
@@ -122,6 +127,8 @@ def add_cross_fitted_trees(
         return tables
 
     for split in cross_fit_splits(lists.to_ratings(), N_FOLDS, SEED):
+        if split["holdout"].is_empty():
+            continue
         rest, users = index_split(split)
         model = train_first_stage(rest)
         held = users[::VALIDATION_STRIDE]
@@ -136,6 +143,12 @@ def add_cross_fitted_trees(
                 done += 1
                 on_progress("second stage", done, n_users)
     on_progress("second stage", n_users, n_users)
+    if not training.has_examples or not validation.has_examples:
+        trained.notes.append(
+            "no second stage of ranking: on too few lists there is something to find, an anime "
+            "scored 8 or more"
+        )
+        return
     corrected = fit_score_correction(training.scores, validation.scores, threads)
     stage, ranked = fit_reranker(training.candidates, validation.candidates, threads=threads)
     # The last of the first stages, and users that neither it nor the trees have seen.

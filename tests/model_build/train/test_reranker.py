@@ -328,6 +328,31 @@ def test_few_lists_make_a_model_without_it_and_say_why(ratings: Ratings) -> None
     assert any("300 fans are too few" in note for note in found.notes)
 
 
+@pytest.mark.parametrize("kind", ["low scores", "one score each", "hardly any favourites"])
+def test_lists_with_nothing_to_find_make_a_model_without_it_and_say_why(
+    ratings: Ratings, kind: str
+) -> None:
+    frame = pl.DataFrame(
+        {
+            "user_id": ratings.user,
+            "anime_id": ratings.anime_ids[ratings.item],
+            "rating": np.minimum(ratings.rating, 5.0),
+            "status": ratings.status,
+            "collected": ratings.collected,
+        }
+    )
+    if kind == "one score each":
+        is_first = pl.int_range(pl.len()).over("user_id") == 0
+        frame = frame.with_columns(rating=pl.when(is_first).then("rating").otherwise(0.0))
+    elif kind == "hardly any favourites":
+        frame = frame.with_columns(
+            rating=pl.when(pl.col("user_id") == 7).then(9.0).otherwise("rating")
+        )
+    found = train_model(index_ratings(frame), SETTINGS, facts=facts_of(ratings), threads=2)
+    assert found.in_memory_model().rerank_trees is None
+    assert any("no second stage" in note for note in found.notes)
+
+
 @pytest.mark.parametrize("max_lists", [40, 10_000])
 def test_parts_draw_the_lists_that_the_whole_draws(ratings: Ratings, max_lists: int) -> None:
     whole = EntriesOfUsers.from_ratings(ratings)
