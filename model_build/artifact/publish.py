@@ -12,7 +12,12 @@ from app.recommender import Model
 from app.recommender.artifact import MANIFEST_FILE, Manifest, verify_bytes
 from app.recommender.trial import try_model
 from model_build.artifact.file_store import ConflictError, ModelFileStore
-from model_build.artifact.versions import VersionInventory, list_versions, set_live_version
+from model_build.artifact.versions import (
+    VersionInventory,
+    list_versions,
+    set_live_version,
+    undo_if_deleted,
+)
 from model_build.util.errors import InputError
 
 _ROUNDING = 1e-9
@@ -104,6 +109,7 @@ def publish_model(path: Path, store: ModelFileStore, gate: QualityGate) -> Publi
     written = _upload_files(path, store, manifest, text)
     if inventory.live_version != manifest.version:
         set_live_version(store, manifest.version, inventory)
+        undo_if_deleted(store, manifest.version, inventory)
     return PublishResult(
         version=manifest.version,
         verdict=verdict,

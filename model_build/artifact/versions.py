@@ -40,9 +40,12 @@ class ModelVersion:
         return max(stored.updated for stored in self.files.values())
 
     @property
-    def creation_key(self) -> tuple[str, str]:
-        """A key that sorts versions by when they were made."""
-        return (self.manifest.created if self.manifest else "", self.name)
+    def creation_key(self) -> tuple[str, float, str]:
+        """A key that sorts versions by when they were made.
+
+        One that was annotated is as old as what it was made of, and was written later.
+        """
+        return (self.manifest.created if self.manifest else "", self.updated, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,7 @@ def rollback_version(store: ModelFileStore, version: str | None = None) -> tuple
         raise InputError(f"{store.url}/{target.name}: cannot be live ({target.problem}).")
     _verify_files(store, target.name, target.manifest)
     set_live_version(store, target.name, inventory)
-    _undo_if_deleted(store, target.name, inventory)
+    undo_if_deleted(store, target.name, inventory)
     return inventory.live_version, target.name
 
 
@@ -212,7 +215,7 @@ def _verify_files(store: ModelFileStore, version: str, manifest: Manifest) -> No
         verify_bytes(f"{store.url}/{name}", store.download(name, entry.bytes), entry)
 
 
-def _undo_if_deleted(store: ModelFileStore, target: str, before: VersionInventory) -> None:
+def undo_if_deleted(store: ModelFileStore, target: str, before: VersionInventory) -> None:
     """Go back if somebody began to delete the version while the pointer was moved to it."""
     now = list_versions(store)
     found = now.find_version(target)
@@ -232,7 +235,7 @@ def _delete_version(store: ModelFileStore, version: ModelVersion) -> None:
     if content is not None:
         store.delete(manifest)
         if read_live_version(store) == version.name:
-            # It became live since it was listed. `rollback` tells whoever made it so.
+            # It became live since it was listed. `undo_if_deleted` tells whoever made it so.
             _restore_manifest(store, manifest, content)
             raise InputError(f"{store.url}: {version.name} was made live meanwhile; it is kept.")
     others = version.files.keys() - {MANIFEST_FILE}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from app.recommender.artifact import MANIFEST_FILE, MAX_MANIFEST_BYTES
 from model_build.artifact.file_store import ModelFileStore
+from model_build.artifact.publish import QualityGate, publish_model
 from model_build.artifact.store import open_model_store
 from model_build.artifact.versions import prune_versions, rollback_version
 from model_build.cli import main
@@ -129,6 +131,25 @@ class TestRollback:
             assert served(filled, tmp_path / "cache") == now
         assert main(["rollback", "--at", filled.url]) == 2
         assert "no whole version was made before the live one" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("names", [("v5-9999", "v5-1111"), ("v5-1111", "v5-9999")])
+    def test_from_an_annotated_model_to_what_it_was_made_of(
+        self, tiny_model: Path, tmp_path: Path, names: tuple[str, str]
+    ) -> None:
+        """Both were made at the same time, and one was written later; the names say nothing."""
+        place = DirectoryForModels(tmp_path / "models")
+        fill(place, tiny_model, tmp_path)
+        for at, name in enumerate(names):
+            model = version_of(
+                tiny_model, tmp_path / name, name, created="2026-01-05T00:00:00+00:00"
+            )
+            for file in model.iterdir():
+                place.put(f"{name}/{file.name}", file.read_bytes())
+            for file in (tmp_path / "models" / name).iterdir():
+                os.utime(file, (1_000_000 + at, 1_000_000 + at))
+        place.put("latest", f"{names[1]}\n".encode())
+        assert main(["rollback", "--at", place.url]) == 0
+        assert place.files()["latest"].decode().strip() == names[0]
 
     def test_not_to_what_lost_bits_since(
         self, filled: PlaceForModels, capsys: pytest.CaptureFixture[str]
@@ -263,12 +284,13 @@ class TestPrune:
 class Meddled:
     """A store in which something else happens around a deletion or a writing."""
 
-    delete_all = ModelFileStore.delete_all
+    put_all, delete_all = ModelFileStore.put_all, ModelFileStore.delete_all
 
     def __init__(self, store: ModelFileStore, meddle: Callable[[str, str], None]) -> None:
         self._store, self._meddle = store, meddle
         self.url = store.url
         self.list, self.read, self.download = store.list, store.read, store.download
+        self.matches = store.matches
 
     def put(self, name: str, content: bytes, replaces: str | None) -> None:
         self._store.put(name, content, replaces)
@@ -308,4 +330,17 @@ class TestBothAtOnce:
             pytest.raises(InputError, match="v4 is live"),
         ):
             rollback_version(Meddled(store, begin_to_delete), "v1")
+        assert served(filled, tmp_path / "cache") == "v4"
+
+    def test_nor_when_it_is_published_again(self, filled: PlaceForModels, tmp_path: Path) -> None:
+        def begin_to_delete(deed: str, name: str) -> None:
+            if (deed, name) == ("put", "latest") and filled.files()["latest"] == b"v1\n":
+                filled.remove(f"v1/{MANIFEST_FILE}")
+
+        gate = QualityGate(force=True)
+        with (
+            open_model_store(filled.url, "--at") as store,
+            pytest.raises(InputError, match="v4 is live"),
+        ):
+            publish_model(tmp_path / "m1", Meddled(store, begin_to_delete), gate)
         assert served(filled, tmp_path / "cache") == "v4"
