@@ -44,6 +44,7 @@ def run(config: ColdConfig) -> None:
     from model_build.data.watch_order import ensure_series
     from model_build.evaluate.cold_start import evaluate_cold_start
     from model_build.train.hyperparameters import Hyperparameters
+    from model_build.util.markdown_tables import nan_to_null
 
     found, counts = evaluate_cold_start(
         read_ratings(config.ratings),
@@ -54,7 +55,8 @@ def run(config: ColdConfig) -> None:
         seed=config.seed,
     )
     if config.as_json:
-        print(json.dumps({"counts": counts} | {name: asdict(it) for name, it in found.items()}))
+        measures = {name: asdict(it) for name, it in found.items()}
+        print(json.dumps(nan_to_null({"counts": counts, **measures})))
         return
     print(", ".join(f"{count:,} {what}" for what, count in counts.items()))
     print(f"{'known by':<14}{'AUC':>8}{'NDCG@10':>9}{'RMSE':>8}{'expected':>10}{'within':>8}")

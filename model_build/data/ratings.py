@@ -276,7 +276,11 @@ def _read_columns(path: Path, wanted: list[str]) -> pl.DataFrame:
             return pl.read_parquet(path, columns=wanted, glob=False)
         types = {name: kind for name, kind in ENTRY_SCHEMA.items() if name in wanted}
         try:
-            return pl.read_csv(path, columns=wanted, schema_overrides=types, glob=False)
+            frame = pl.read_csv(path, columns=wanted, schema_overrides=types, glob=False)
+            if "user_id" not in frame.columns or not frame["user_id"].dtype.is_integer():
+                return frame
+            as_text = pl.read_csv(path, columns=["user_id"], infer_schema=False, glob=False)
+            return frame.with_columns(as_text) if _has_leading_zeros(as_text["user_id"]) else frame
         except pl.exceptions.ComputeError:
             # Some cell does not fit: read text, so that _cast_columns can name the row.
             return pl.read_csv(path, columns=wanted, infer_schema=False, glob=False)
@@ -314,8 +318,15 @@ def _cast_columns(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
 def _user_id_type(column: pl.Series) -> DataTypeClass:
     if column.dtype.is_numeric():
         return pl.Int64
-    numeric = column.cast(pl.String).cast(pl.Int64, strict=False)
-    return pl.Int64 if numeric.null_count() == column.null_count() else pl.String
+    text = column.cast(pl.String)
+    numeric = text.cast(pl.Int64, strict=False)
+    is_number = numeric.null_count() == column.null_count() and not _has_leading_zeros(text)
+    return pl.Int64 if is_number else pl.String
+
+
+def _has_leading_zeros(text: pl.Series) -> bool:
+    """Whether these are names: as numbers 7 and 007 would be the same."""
+    return bool(text.str.contains(r"^\s*[+-]?0[0-9]").any())
 
 
 def _validate_ranges(path: Path, frame: pl.DataFrame) -> None:

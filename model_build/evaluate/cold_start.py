@@ -18,7 +18,7 @@ from app.recommender import Model, UserList, WatchStatus
 from app.recommender.array_types import BoolArray, Float64Array, Int64Array
 from model_build.data.grouping import rows_by_user
 from model_build.data.ratings import Ratings
-from model_build.evaluate.metrics import ndcg, roc_auc
+from model_build.evaluate.metrics import finite_mean, ndcg, roc_auc
 from model_build.evaluate.ranking import model_ranker
 from model_build.train.driver import train_model
 from model_build.train.hyperparameters import Hyperparameters
@@ -79,6 +79,11 @@ def evaluate_cold_start(
     is_hidden[hidden] = True
     of_others = ~left_out[ratings.user]
     users = list(_cold_start_users(ratings, left_out, is_hidden))
+    if not any(user.score.any() for user in users):
+        raise InputError(
+            f"none of {n_users} fans left out liked and scored one of {n_hidden} hidden anime and "
+            f"lists {MIN_VISIBLE} others; ask for more fans or anime."
+        )
     found = {}
     for name, selected, cold_items in (
         ("their facts", of_others & ~is_hidden[ratings.item], hidden),
@@ -168,7 +173,7 @@ def _evaluate_model(
         expected.append(ranked.expected_error(hidden[scored]))
     error, spread = np.concatenate(errors), np.concatenate(expected)
     return ColdStartMetrics(
-        auc=float(np.mean(aucs)),
+        auc=finite_mean(np.array(aucs)),
         ndcg=float(np.mean(ndcgs)),
         rmse=float(np.sqrt(np.mean(error**2))),
         expected_error=float(np.sqrt(np.mean(spread**2))),

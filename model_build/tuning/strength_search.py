@@ -19,6 +19,7 @@ from app.recommender.watch_status import WatchStatus
 from model_build.data.interactions import MaskedInteractions, MaskedUsers
 from model_build.engines.als import AlsSettings
 from model_build.evaluate.implicit import ImplicitMetrics, fit_and_evaluate
+from model_build.util.errors import InputError
 
 SELECTION_METRIC = "new_map@10"
 MIN_GAIN = 0.001
@@ -56,7 +57,12 @@ def print_trial(trial: StrengthTrial) -> None:
 
 
 def split_in_half(users: MaskedUsers) -> tuple[MaskedUsers, MaskedUsers]:
-    """Every other user: those to search with, and those to measure the result by."""
+    """Every other user: those to search with, and those to measure the result by.
+
+    Raises InputError: there are not two.
+    """
+    if len(users) < 2:
+        raise InputError("too few fans: two kept from training are needed, to search and measure.")
     return users.select(np.arange(0, len(users), 2)), users.select(np.arange(1, len(users), 2))
 
 

@@ -102,6 +102,15 @@ def test_users_may_have_names(tmp_path: Path) -> None:
     assert len(ratings.user_ids) == 301
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_names_of_digits_are_names(tmp_path: Path, kind: str) -> None:
+    """As numbers, 7 and 007 would be one user."""
+    frame = pl.DataFrame({"user_id": ["007", "7", "8"], "anime_id": [1, 1, 1], "rating": [7, 8, 9]})
+    file = tmp_path / f"names.{kind}"
+    getattr(frame, f"write_{kind}")(file)
+    assert read_ratings([file]).user_ids.to_list() == ["007", "7", "8"]
+
+
 def test_numbers_and_names_of_users_may_be_mixed_across_files(tmp_path: Path) -> None:
     numbers = written(tmp_path / "numbers.csv", HEADER + "1,10,7,2\n2,10,8,2\n")
     names = written(tmp_path / "names.csv", HEADER + "bob,10,5,2\n1,20,6,2\n")

@@ -67,6 +67,26 @@ def test_more_than_there_are_cannot_be_hidden(
     assert "500 anime with type and genres cannot be left out of" in told
 
 
+def test_fans_who_liked_nothing_that_is_hidden_are_told_before_training(
+    files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ratings, catalogue = files
+    command = ["cold", "--ratings", str(ratings), "--catalogue", str(catalogue)]
+    assert main([*command, "--hide", "1", "--fans", "1", "--seed", "1"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "none of 1 fans left out liked and scored one of 1 hidden anime" in line
+
+
+def test_what_cannot_be_measured_is_null(
+    files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ratings, catalogue = files
+    command = ["cold", "--ratings", str(ratings), "--catalogue", str(catalogue)]
+    assert main([*command, "--hide", "1", "--fans", "60", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert found["their facts"]["auc"] is None
+
+
 def test_a_catalogue_without_genres_is_told(
     files: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
