@@ -63,7 +63,7 @@ addEventListener("click", ({ target }) => {
 }, { capture: true });
 const wantedTitles = stored(TITLES) === "true" ? "english" : stored(TITLES); // as it once was kept
 if (TITLE_LANGUAGES.includes(wantedTitles) && wantedTitles !== USUAL_TITLES) {
-  for (const form of document.querySelectorAll("[data-ask], [data-search]")) {
+  for (const form of document.querySelectorAll("[data-ask], [data-search], [data-wall]")) {
     if (form.elements.title) continue;
     form.append(Object.assign(document.createElement("input"), { type: "hidden", name: "title", value: wantedTitles }));
   }

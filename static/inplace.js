@@ -124,6 +124,11 @@
   main.addEventListener("submit", (event) => {
     const { target: form, submitter } = event;
     if (form.id !== "again") return;
+    const seen = submitter?.name ? null : submitter?.closest(".mine")?.querySelector("select");
+    if (seen && !seen.value) {
+      event.preventDefault(); // there is nothing to save yet
+      return seen.focus();
+    }
     const data = new FormData(form, submitter);
     if (String(data.get("choice") ?? "").includes("format=")) return;
     event.preventDefault();

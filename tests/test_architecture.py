@@ -48,8 +48,11 @@ ROOMS = {
 """What each room of ``model_build`` may import besides itself. `commands` may import them all and
 is imported by nobody but `cli`."""
 WEB_ROOMS = {
-    "views": {"services", "presenters", "requests", "state", "errors", "problems", "request_costs"},
-    "middleware": {"errors", "problems", "request_costs"},
+    "views": {
+        *("services", "presenters", "requests", "state", "errors", "problems", "request_costs"),
+        "addresses",
+    },
+    "middleware": {"errors", "problems", "request_costs", "addresses"},
     "presenters": {"services", "requests", "problems"},
     "services": {"requests"},
     "requests": set(),

@@ -24,6 +24,7 @@ from werkzeug.routing import RequestRedirect
 from app.lists.errors import ListError, PlanNotSaved, SignInFailed, SignInReason, SourceDown
 from app.observability import error_reports
 from app.schemas.base import ProblemDetails, to_json
+from app.web.addresses import current_address
 from app.web.middleware.request_context import route_pattern
 from app.web.problems import INTERNAL_ERROR, Problem, to_problem
 from app.web.services.pair_recommendations import PARAMETER_PREFIXES, PairListError
@@ -121,7 +122,7 @@ def _address_to_try_again() -> str | None:
         return None
     if request.endpoint == "sign_in.finish":  # what it was asked with can be used only once
         return url_for("sign_in.begin", **(request.view_args or {}))
-    return request.full_path.rstrip("?")
+    return current_address()
 
 
 def _submitted_value(field: str, error: Exception) -> str:

@@ -19,6 +19,7 @@ from jinja2.bccache import Bucket
 from werkzeug.urls import iri_to_uri
 
 from app.settings import AppSettings
+from app.web.addresses import current_address
 
 FOLDER = Path(__file__).with_name("__pycache__")
 """Whoever may write here may change the code itself, so nobody else can plant anything."""
@@ -69,10 +70,10 @@ def init_app(app: Flask, settings: AppSettings) -> None:
 
     def absolute_url(address: str) -> str:
         """Add the host: that of ``HAKKEN_PUBLIC_URL``, else the one that was asked."""
-        return (public or request.url_root.rstrip("/")) + iri_to_uri(address)
+        return (public or request.host_url.rstrip("/")) + iri_to_uri(address)
 
     def current_url() -> str:
-        return absolute_url(request.full_path.rstrip("?"))
+        return absolute_url(current_address())
 
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = YEAR_SECONDS
     app.jinja_env.globals |= {"asset": asset_url, "absolute": absolute_url, "here": current_url}

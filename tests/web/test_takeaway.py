@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from xml.etree import ElementTree
 
 import pytest
@@ -145,7 +146,8 @@ def test_a_calendar_has_what_begins_now_or_later() -> None:
         Anime(4, "F", year=2027),
         Anime(5, "G"),
     ]
-    text = to_calendar([(pick(each.anime_id, each.title), each) for each in anime], NOW, PLACE)
+    pairs = [(pick(each.anime_id, each.title), each) for each in anime]
+    text = to_calendar(pairs, NOW, PLACE, personal=True)
     assert re.findall("DTSTART;VALUE=DATE:([0-9]+)\r\n", text) == ["20261001", "20270101"]
     assert re.findall("SUMMARY:(.*)\r\n", text) == ["A", "C\\; D\\, E\\\\"]
     assert text.count("BEGIN:VEVENT") == text.count("DTSTAMP:20261128T000000Z") == 2
@@ -157,10 +159,12 @@ def test_a_calendar_has_what_begins_now_or_later() -> None:
 def test_any_title_fits_into_feeds_and_calendars(titles: list[str]) -> None:
     picks = [pick(at, title) for at, title in enumerate(titles, 1)]
     feed = XML.get_template("feed.xml")
-    text = feed.render(picks=picks, place=PLACE, summary=summarize_pick)
+    summary = partial(summarize_pick, personal=True)
+    text = feed.render(picks=picks, place=PLACE, summary=summary)
     assert len(ElementTree.fromstring(text).findall(f"{ATOM}entry")) == len(titles)
     anime = Anime(1, "A", year=2026, season="fall")
-    text = to_calendar([(each, anime) for each in picks], NOW, replace(PLACE, owner=titles[0]))
+    place = replace(PLACE, owner=titles[0])
+    text = to_calendar([(each, anime) for each in picks], NOW, place, personal=True)
     lines = text.encode().split(b"\r\n")
     assert all(len(line) <= 75 for line in lines)
     unfolded = text.replace("\r\n ", "").split("\r\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from flask import Flask, Response, request, url_for
 from markupsafe import Markup, escape
@@ -17,6 +17,7 @@ from app.translation import (
     lookup_plural,
     text_direction,
 )
+from app.web.addresses import current_path
 from app.web.errors import JSON_PREFIXES
 
 ARGUMENT = COOKIE = "lang"
@@ -123,7 +124,5 @@ def _address_in(language: str) -> str:
     is_page = request.method in ("GET", "HEAD") and request.blueprint != "sign_in"
     if not is_page or not request.url_rule:
         return url_for("pages.show_home", lang=language)
-    # Not by url_for, for which some names have a meaning of their own.
     arguments = [pair for pair in request.args.items(multi=True) if pair[0] != ARGUMENT]
-    path = f"{request.script_root}/{quote(request.path.lstrip('/'))}"
-    return f"{path}?{urlencode([*arguments, (ARGUMENT, language)])}"
+    return f"{current_path()}?{urlencode([*arguments, (ARGUMENT, language)])}"

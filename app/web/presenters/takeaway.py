@@ -61,7 +61,11 @@ XML_FILTERS = {"printable": printable, "cdata": cdata}
 
 @in_english()
 def to_calendar(
-    picks: Iterable[tuple[RecommendationSchema, Anime]], since: SeasonOfYear, place: FeedPlace
+    picks: Iterable[tuple[RecommendationSchema, Anime]],
+    since: SeasonOfYear,
+    place: FeedPlace,
+    *,
+    personal: bool,
 ) -> str:
     """Write what of the picks begins in a season or later as a calendar (RFC 5545).
 
@@ -75,7 +79,8 @@ def to_calendar(
         begins = _first_day(anime)
         if begins is None or begins < _first_day_of(since):
             continue
-        said = f"{summarize_pick(pick)} It begins this season; the day is not known."
+        why = summarize_pick(pick, personal=personal)
+        said = f"{why} It begins this season; the day is not known."
         lines += [
             "BEGIN:VEVENT",
             f"UID:{place.entry_id(pick.anime_id)}",
@@ -91,11 +96,12 @@ def to_calendar(
     return "".join(f"{_fold(line)}\r\n" for line in [*lines, "END:VCALENDAR"])
 
 
-def summarize_pick(pick: RecommendationSchema) -> str:
+def summarize_pick(pick: RecommendationSchema, *, personal: bool) -> str:
     """Say in two sentences what it is and why."""
     told = ", ".join(describe_anime(pick))
     liked = f" Because of {', '.join(each.title for each in pick.because)}." if pick.because else ""
-    return f"{told + '. ' if told else ''}You would give it {pick.expected_score:.1f}.{liked}"
+    who = "You" if personal else "A typical fan"
+    return f"{told + '. ' if told else ''}{who} would give it {pick.expected_score:.1f}.{liked}"
 
 
 def _first_day(anime: Anime) -> date | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, Self, TypeVar
 
 import numpy as np
 
@@ -56,6 +56,18 @@ class FilteredResult(Generic[ResultT]):
     result: ResultT
     filters: list[ActiveFilter]
     relaxations: list[FilterRelaxation]
+
+    def with_top(self, top: int) -> Self:
+        """Copy it for a page that asks for so many: what takes a filter off says so."""
+
+        def said(each: ActiveFilter) -> ActiveFilter:
+            return replace(each, options_without=each.options_without.with_changes(top=top))
+
+        return replace(
+            self,
+            filters=[said(each) for each in self.filters],
+            relaxations=[replace(each, filter=said(each.filter)) for each in self.relaxations],
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,7 @@ def _respond(
         card = build_pair_card(library, filtered.result, answer, names)
         return card_response(card, CardShape(shape), *lists)
     if "format" in request.args:
-        return export_response(request.args["format"], answer)
+        return export_response(request.args["format"], answer, *CardShape)
     return render_template(
         "pair.html",
         results=build_pair_page(library, filtered, answer, lists, names, options),

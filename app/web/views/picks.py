@@ -58,6 +58,7 @@ def _render(picks: dict[int, int], query: str, language: TitleLanguage) -> str:
         query=query,
         title_language=language,
         found=[anime for anime in found if anime.anime_id not in picks],
+        found_picked=any(anime.anime_id in picks for anime in found),
         rows=[
             (
                 library.catalogue.get_anime(anime_id),

@@ -170,7 +170,8 @@ def show_picked_recommendations(picks: str) -> str | AnyResponse:
     options = parse_page_query(request.args, ResultsOptions)
     if SUBMITTED in request.args:
         return redirect(current_page_url(options), 303)
-    edit_url = url_for("picks.show_picker", picks=format_picks(scores_by_id))
+    picks = format_picks(scores_by_id)
+    edit_url = url_for("picks.show_picker", picks=picks, **title_query(options.title))
     return _respond(picks_to_anime_list(scores_by_id), options, edit=edit_url)
 
 
@@ -232,6 +233,8 @@ def _render_or_export(
         asked = options.with_changes(top=MAX_TOP, year_from=first_year)
     filtered = recommend_and_record(library, user_list, asked, anime_list.unmapped)
     if options.surprise is not None:
+        # It is drawn from more than the page shows, which the page's links need not know.
+        filtered = filtered.with_top(options.top)
         filtered = replace(filtered, result=draw_surprise(filtered.result, options.surprise))
     result = filtered.result
     answer = RecommendationsResponse.build(result, library.catalogue, site=anime_list.source)
@@ -243,7 +246,7 @@ def _render_or_export(
     if file_format in (ATOM, CALENDAR):
         return feed_response(file_format, answer, anime_list, current_page_url(options))
     if file_format is not None:
-        return export_response(file_format, answer)
+        return export_response(file_format, answer, ATOM, CALENDAR, *CardShape)
     shelves: list[Shelf] = []
     if answer.personal and has_shelves(options):
         shelves = build_shelves(library, filtered.estimates, options, result)

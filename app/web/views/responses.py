@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -51,8 +52,8 @@ def json_response(answer: Schema, cache_control: str | None = None) -> Response:
     return response
 
 
-def export_response(file_format: str, answer: ExportedAnswer) -> Response:
-    """Answer with a file. Raises InvalidQuery: there is no such kind of file."""
+def export_response(file_format: str, answer: ExportedAnswer, *others: str) -> Response:
+    """Answer with a file. Raises InvalidQuery: it is none, nor one of the page's ``others``."""
     if file_format == "csv":
         # The mark at the start tells spreadsheets that it is UTF-8.
         response = Response(b"\xef\xbb\xbf" + to_csv(answer).encode(), mimetype="text/csv")
@@ -62,8 +63,7 @@ def export_response(file_format: str, answer: ExportedAnswer) -> Response:
         text = render_template("animelist.xml", picks=answer.recommendations)
         response = Response(text, mimetype="application/xml")
     else:
-        known = ("csv", "json", "xml", "atom", "ics", "card", "tall")
-        raise InvalidQuery.not_one_of("format", known)
+        raise InvalidQuery.not_one_of("format", ("csv", "json", "xml", *others))
     response.headers["Content-Disposition"] = f'attachment; filename="hakken.{file_format}"'
     return response
 
@@ -86,12 +86,14 @@ def feed_response(
     if file_format == ATOM:
         picks = answer.recommendations
         with in_english():
-            text = render_template("feed.xml", picks=picks, place=place, summary=summarize_pick)
+            summary = partial(summarize_pick, personal=answer.personal)
+            text = render_template("feed.xml", picks=picks, place=place, summary=summary)
         response = Response(text, mimetype="application/atom+xml")
     else:
         anime = (library.catalogue.get_anime(each.anime_id) for each in answer.recommendations)
         pairs = zip(answer.recommendations, anime, strict=True)
-        text = to_calendar(pairs, current_season(library), place)
+        season = current_season(library)
+        text = to_calendar(pairs, season, place, personal=answer.personal)
         response = Response(text, mimetype="text/calendar")
     response.headers["Content-Disposition"] = f'inline; filename="hakken.{file_format}"'
     if not anime_list.is_private:

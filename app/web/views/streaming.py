@@ -17,6 +17,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from app.lists.entry import AnimeList
 from app.translation import gettext, ngettext
+from app.web.addresses import current_address
 from app.web.errors import error_page_end
 from app.web.presenters.text import list_progress_text
 from app.web.requests.query import QueryOptions
@@ -57,7 +58,7 @@ class ListPage(ABC):
 
     def _chunks(self, fetching: ListFetch) -> Iterator[str]:
         began = time.monotonic()
-        again = request.full_path.rstrip("?")
+        again = current_address()
         user, endpoint = self.user, "pages.show_user_recommendations"
         picks = user_page_url(endpoint, user.source.slug, user.username, self.options)
         start = render_template("waiting.html", part="start", user=user, again=again, picks=picks)
