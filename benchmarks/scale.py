@@ -192,8 +192,9 @@ def replace_tables(text: str, results: dict[str, Any]) -> str:
 
 
 def series_results(results: dict[str, Any], series: str) -> list[dict[str, Any]]:
-    """Return what was measured of a series, in the order of its growth."""
-    return [results[case.name] for case in SERIES[series] if case.name in results]
+    """Return what was measured of a series, in the order of its growth; nothing if some lacks."""
+    found = [results[case.name] for case in SERIES[series] if case.name in results]
+    return found if len(found) == len(SERIES[series]) else []
 
 
 def total_cost(result: dict[str, Any], what: str) -> float:
@@ -222,10 +223,11 @@ def _render_row(row: dict[str, Any]) -> str:
 def write_plot(results: dict[str, Any]) -> None:
     """Draw what was measured; the same measures always give the same bytes."""
     with mpl.rc_context({"svg.hashsalt": "scale", "svg.fonttype": "none", "font.size": 10}):
-        figure = Figure(figsize=(10, 3.6), layout="constrained")
+        drawn = [panel for panel in PLOT_PANELS if series_results(results, panel[0])]
+        figure = Figure(figsize=(4 + 2 * len(drawn), 3.6), layout="constrained")
         FigureCanvasSVG(figure)
-        panels = figure.subplots(1, len(PLOT_PANELS), sharey=True)
-        for axes, (series, count, label) in zip(panels, PLOT_PANELS, strict=True):
+        (panels,) = figure.subplots(1, len(drawn), sharey=True, squeeze=False)
+        for axes, (series, count, label) in zip(panels, drawn, strict=True):
             _draw_panel(axes, series_results(results, series), count, label)
         panels[0].set_ylabel("prepare and train together")
         panels[0].legend(frameon=False)
