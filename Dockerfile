@@ -7,8 +7,11 @@ RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir -r requirements
 
 # What refreshes a published model: docker build --target refresh
 FROM ${BASE} AS refresh
+# LightGBM has no OpenMP of its own.
+RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*
 COPY requirements-build.txt .
-RUN pip install --no-cache-dir -r requirements-build.txt && useradd --uid 10001 --create-home hakken
+RUN pip install --no-cache-dir -r requirements-build.txt && python -c "import lightgbm" && \
+    useradd --uid 10001 --create-home hakken
 WORKDIR /hakken
 COPY NOTICE ./
 COPY app app

@@ -27,6 +27,7 @@ SETTINGS = {
     for name, field in kind.model_fields.items()
 }
 FUNCTIONS = {"sum", "rate", "histogram_quantile", "count", "time", "min", "max", "by", "up"}
+FUNCTIONS |= {"increase", "max_over_time"}
 
 
 def load(path: Path) -> Any:

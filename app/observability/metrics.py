@@ -34,6 +34,7 @@ _LENGTH_BUCKETS = (0, 5, 10, 30, 100, 300, 1_000, 3_000, 10_000)
 REQUESTS = Counter(
     "hakken_requests", "Requests, by the pattern of their address.", ["route", "method", "status"]
 )
+BUGS = Counter("hakken_bugs", "Requests that ended in an error of Hakken's own, a 500.")
 REQUEST_SECONDS = Histogram(
     "hakken_request_seconds",
     "From the headers of a request to the end of what is answered.",

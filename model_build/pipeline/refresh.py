@@ -59,6 +59,17 @@ def find_contradiction(config: PipelineConfig) -> str | None:
     for name in SETTLED_OPTIONS:
         if config.train is not None and name in config.train.model_fields_set:
             return f"train.{name}: is settled by a refresh itself; remove it"
+    collect, evaluate = config.collect, config.evaluate
+    if (
+        isinstance(collect, KitsuOptions)
+        and evaluate is not None
+        and not config.data.ratings
+        and collect.users <= evaluate.fans
+    ):
+        return (
+            f"collect.users: {collect.users} are too few, as {evaluate.fans} are taken out to "
+            "measure on (evaluate.fans); ask for several times as many, or name data.ratings"
+        )
     if config.catalogue and not config.catalogue.database and not config.data.catalogue:
         return "catalogue: needs a table to begin with; set catalogue.database or data.catalogue"
     return None

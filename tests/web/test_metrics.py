@@ -63,6 +63,19 @@ class Change:
         return value(self.now(), name, **labels) - value(self._before, name, **labels)
 
 
+def test_errors_of_our_own_are_counted_from_zero(settings: AppSettings) -> None:
+    """A series that begins at its first error has no rate, so that nobody would be told."""
+    app = create_app(settings.model_copy(update={"metrics": True}))
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    app.add_url_rule("/broken", view_func=lambda: 1 / 0)
+    change = Change(app.test_client())
+    assert "hakken_bugs_total" in {name for name, _ in change.now()}
+    assert app.test_client().get("/broken").status_code == 500
+    assert change.of("hakken_bugs_total") == 1
+    assert app.test_client().get("/nowhere").status_code == 404
+    assert change.of("hakken_bugs_total") == 1
+
+
 def test_nobody_reads_metrics_unless_they_are_turned_on(client: FlaskClient) -> None:
     assert client.get("/metrics").status_code == 404
 
@@ -182,7 +195,7 @@ def test_an_old_list_that_stands_in_is_counted(settings: AppSettings, tmp_path: 
             "metrics": True,
             "cache_dir": tmp_path,
             "anilist_url": upstream.base_url("anilist"),
-            "list_cache": 0.0,
+            "list_cache": 0.001,  # it is old when it is asked for again
         }
         client = create_app(settings.model_copy(update=changes)).test_client()
         change = Change(client)

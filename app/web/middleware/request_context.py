@@ -12,11 +12,12 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 
 from flask import Flask, Response, g, request
 
 from app.observability.logs import current_request_id
-from app.observability.metrics import REQUEST_SECONDS, REQUESTS
+from app.observability.metrics import BUGS, REQUEST_SECONDS, REQUESTS
 from app.observability.tracing import begin_request
 from app.web.middleware.clients import PROBE_ENDPOINTS
 
@@ -77,6 +78,8 @@ def _record_when_sent(response: Response) -> Response:
         seconds = time.perf_counter() - started
         counted = method if method in _COUNTED_METHODS else "other"
         REQUESTS.labels(route, counted, str(status)).inc()
+        if status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            BUGS.inc()  # a series of its own, there before the first: what begins at 1 has no rate
         REQUEST_SECONDS.labels(route).observe(seconds)
         if span is not None:
             span.end(status)

@@ -211,14 +211,14 @@ def test_what_stopped_goes_on_in_the_same_round(world: World, capsys: Capture) -
     (line,) = capsys.readouterr().err.splitlines()
     assert "/anime.jsonl: could not be downloaded (503 Server Error" in line
     world.status = 200
-    assert world.refresh("--set", "evaluate.fans=1000") == 2
+    assert world.refresh("--set", "evaluate.fans=29") == 2
     *_, line = capsys.readouterr().err.splitlines()
-    assert line.startswith("model_build refresh: split: ")
+    assert line.startswith("model_build refresh: train: all rows are of one user")
     asked = len(world.upstream.requests)
     assert world.refresh() == 0
     told = said(capsys.readouterr().out)
     assert (told["catalogue"], told["collect"]) == ("up to date", "up to date")
-    assert told["split"] == "not done yet"
+    assert told["split"] == "fans is 8, was 29"
     assert len(world.upstream.requests) == asked
     assert not (world.folder / "build" / "rounds" / "2").exists()
 
@@ -266,6 +266,7 @@ def test_what_is_deployed_can_be_run(line: list[str], tmp_path: Path, capsys: Ca
         (CONFIG + "[compare]\n", "compare: belongs to a pipeline; a refresh has no such step."),
         (CONFIG.replace("k = 8", "since = 'm'"), "train.since: is settled by a refresh itself"),
         (CONFIG.replace("database", "#"), "catalogue: needs a table to begin with; set "),
+        (CONFIG.replace("fans = 8", "fans = 30"), "collect.users: 30 are too few, as 30 are taken"),
     ],
 )
 def test_what_a_refresh_cannot_do_is_said_first(
