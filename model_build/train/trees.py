@@ -38,7 +38,7 @@ DETERMINISTIC: dict[str, Any] = {
     "verbose": -1,
 }
 """Settings by which the same data give the same bits, on any number of threads."""
-MIN_ROWS_PER_THREAD = 20_000
+MIN_ROWS_PER_THREAD = 50_000
 """With fewer, threads wait for one another at every split for longer than they save."""
 
 

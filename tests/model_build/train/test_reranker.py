@@ -63,7 +63,11 @@ def ratings() -> Ratings:
 
 @pytest.fixture(scope="module")
 def trained(ratings: Ratings) -> TrainedModel:
-    return train_model(ratings, SETTINGS, facts=facts_of(ratings), threads=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            "model_build.train.trees.MIN_ROWS_PER_THREAD", 20_000
+        )  # so that there is work for two
+        return train_model(ratings, SETTINGS, facts=facts_of(ratings), threads=2)
 
 
 @pytest.fixture(scope="module")
