@@ -15,5 +15,5 @@ def current_path() -> str:
 
 def current_address() -> str:
     """Return root, path and query."""
-    query = request.query_string.decode("latin-1")
+    query = request.query_string.decode(errors="replace")
     return f"{current_path()}?{query}" if query else current_path()
