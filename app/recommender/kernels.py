@@ -319,13 +319,15 @@ def franchise_continuation(
     unseen: Any,
     between: Any,
     min_share: float,
+    min_prequel_share: float,
     between_share: float,
 ) -> int:
     """Return what goes on after something ``seen`` (n,), in this ``order``; -1 for nothing.
 
     That is the first unseen one whose ``prequel`` was seen, of those on ``min_share`` as many lists
     as the most listed such; or what is ``between`` (n,) both, on ``between_share`` as many lists as
-    the sequel or, as that may be new, its prequel.
+    the sequel or, as that may be new, its prequel. Nothing comes between that continues something
+    unseen itself, on ``min_prequel_share`` as many lists.
     """
     goes_on = np.zeros(len(order), np.bool_)
     most = 0
@@ -343,7 +345,15 @@ def franchise_continuation(
             if start >= 0:
                 lists = max(entry_count[sequel], entry_count[prequel[sequel]], 1)
                 for at in order[start + 1 : place]:
-                    if between[at] and entry_count[at] >= between_share * lists:
+                    before = prequel[at]
+                    continues_unseen = (
+                        before >= 0
+                        and unseen[before]
+                        and entry_count[before] >= min_prequel_share * entry_count[at]
+                        and _is_among(order, before)
+                    )
+                    enough = entry_count[at] >= between_share * lists
+                    if between[at] and enough and not continues_unseen:
                         return int(at)
             return int(sequel)
     return -1
@@ -388,7 +398,8 @@ def franchise_entry_points(
         chosen = -1
         if is_known:
             chosen = franchise_continuation(
-                order, prequel, entry_count, seen, unseen, between, min_share, between_share
+                *(order, prequel, entry_count, seen, unseen, between),
+                *(min_share, min_prequel_share, between_share),
             )
         if chosen < 0:
             chosen = franchise_beginning(

@@ -8,9 +8,9 @@ without a metric are choices about what a page shows.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Objective = Literal["rmse", "ndcg@10"]
 
@@ -164,6 +164,12 @@ class ServingParameters(BaseModel):
     preference_damping: Annotated[float, _chosen(1e-6, 1)] = 0.01
 
     provenance: ParameterProvenance
+
+    @model_validator(mode="after")
+    def _check_evidence(self) -> Self:
+        if self.focused_evidence <= self.unfocused_evidence:
+            raise ValueError("focused_evidence must be larger than unfocused_evidence")
+        return self
 
     @property
     def franchise_shares(self) -> FranchiseShares:

@@ -22,10 +22,11 @@ from app.recommender.recommend import (
     score_items,
 )
 from app.recommender.user_list import UserList
+from app.recommender.user_neighbours import find_user_neighbours
 from app.recommender.watch_status import WatchStatus
 
 TRIAL_SCORES = (9.0, 6.0, 10.0, None, 7.0, 3.0, 8.0)
-TRIAL_LENGTH = 40
+SHORT_LENGTHS, TRIAL_LENGTH = (1, 5), 40
 MAX_MATCH = 1e6
 """Percent; far more than any model gives."""
 
@@ -38,7 +39,7 @@ def trial_list(model: Model, length: int = TRIAL_LENGTH) -> UserList:
 
 
 def try_model(model: Model) -> None:
-    """Recommend for a short and for a long list, in every order and by every engine.
+    """Recommend for short and long lists, in every order and by every engine; find users alike.
 
     Raises
     ------
@@ -47,8 +48,11 @@ def try_model(model: Model) -> None:
     """
     try:
         with np.errstate(all="ignore"):  # it is judged by what comes out
-            _try_options(model, _try_estimates(model, 1), RecommendOptions())
+            for length in SHORT_LENGTHS:
+                _try_options(model, _try_estimates(model, length), RecommendOptions())
             estimates = _try_estimates(model, TRIAL_LENGTH)
+            for engine in model.training_users:
+                find_user_neighbours(model, engine, estimates.profile)
             for options in _all_options(model):
                 _try_options(model, estimates, options)
     except ArtifactError:

@@ -89,11 +89,13 @@ def dearest_anime(interactions: Interactions, rows: Int64Array) -> tuple[tuple[i
 
     ``rows`` (r,) are those of the user.
 
-    Where none is called a favourite, they are those with the best scores that were not dropped.
+    Where none is called a favourite, they are those with the best scores that were neither dropped
+    nor only planned.
     """
     entries = interactions.entries
     named = bool(interactions.favourite[rows].any())
-    liked = (entries.rating[rows] > 0) & (entries.status[rows] != WatchStatus.DROPPED)
+    unseen_or_left = (WatchStatus.DROPPED, WatchStatus.PLAN_TO_WATCH)
+    liked = (entries.rating[rows] > 0) & ~np.isin(entries.status[rows], unseen_or_left)
     rows = rows[interactions.favourite[rows] if named else liked]
     order = np.lexsort((entries.anime_ids[entries.item[rows]], -entries.rating[rows]))
     return tuple(entries.anime_ids[entries.item[rows[order]]].tolist()), named

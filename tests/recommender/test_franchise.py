@@ -284,3 +284,16 @@ def test_a_score_is_far_below_the_mean_of_the_fan(model: Model) -> None:
     assert disliked(9, 9, 9, 9, 8) == []
     assert disliked(10, 1, 10, 1, 10, 1, 4) == [1, 1, 1], "who uses the whole scale"
     assert disliked(1) == disliked() == []
+
+
+def test_what_few_saw_the_beginning_of_is_not_begun_in_its_middle() -> None:
+    """A film, another telling as a series, the series' second season, and the film's sequel."""
+    prequels, versions = [-1, -1, 1, 0], [False, True, False, False]
+    years = [1995, 2002, 2004, 2004]
+    series = Franchises.from_columns([1] * 4, [0, 1, 2, 3], years, [False] * 4, prequels, versions)
+    lists = np.array([90, 80, 70, 60], np.int32)
+    seen, none = np.array([0], np.int64), np.empty(0, np.int64)
+    allowed = np.array([False, True, True, True])
+    assert shown(collapse_franchises(series, lists, SHARES, allowed, seen, none)) == [3]
+    lists[1] = 10  # hardly anybody begins there
+    assert shown(collapse_franchises(series, lists, SHARES, allowed, seen, none)) == [2]

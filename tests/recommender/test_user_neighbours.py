@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from app.catalogue import Catalogue
 from app.facets import Facet, ItemFacets
 from app.recommender import Model, UserList, WatchStatus
 from app.recommender.artifact import ArtifactError
 from app.recommender.fold_in import fold_in
+from app.recommender.parameters import ServingParameters
 from app.recommender.training_users import LOVED_MIN_SCORE, MAX_LOVED_ITEMS
+from app.recommender.trial import try_model
 from app.recommender.user_neighbours import find_user_neighbours, preference_lift
 from model_build.engines.base import FittedEngine, add_engine
 from tests.tiny_model import tiny_ratings
@@ -188,3 +193,23 @@ def test_a_centre_with_few_fans_is_refused(model: Model, tmp_path: Path) -> None
         add_engine(model.catalogue_path.parent, "als", fitted, out)
         with pytest.raises(ArtifactError, match="stands for at least 50 fans"):
             Model.open(out)
+
+
+def test_users_that_no_list_can_be_compared_with_are_found_when_a_model_is_tried(
+    model: Model,
+) -> None:
+    try_model(model)
+    users = model.training_users["als"]
+    other = copy.copy(model)
+    other.training_users = {"als": replace(users, embeddings=users.embeddings[:, :-1])}
+    with pytest.raises(ArtifactError, match="opens, but cannot answer"):
+        try_model(other)
+
+
+def test_evidence_for_one_taste_must_have_room_between_its_ends(model: Model) -> None:
+    known = model.parameters.model_dump()
+    for ends in ((30.0, 30.0), (30.0, 20.0)):
+        with pytest.raises(ValidationError, match="focused_evidence must be larger"):
+            ServingParameters.model_validate(
+                known | {"unfocused_evidence": ends[0], "focused_evidence": ends[1]}
+            )
