@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
 from itertools import chain, islice, takewhile
@@ -28,6 +29,7 @@ ALIKE, CLOSE = 72.0, 88.0
 """How alike names must be, of 100: where nothing has what was typed, and beside what has it."""
 # A title known to ten times as many fans makes up for this much likeness.
 _POPULARITY_WEIGHT = 3.0
+_NUMBERED_SEASON = re.compile(rb"^(.+ [0-9]+) season$")
 _NO_NAMES = NameTable.from_names([])
 _TABLES = ("titles", "synonyms", "abbreviations", "consonants")
 _WITH_TRIGRAMS = ("titles", "synonyms")
@@ -99,28 +101,39 @@ class TitleIndex:
 
     def _matches(self, name: bytes) -> Iterator[int]:
         """Yield places of anime, the likeliest first, some more than once."""
+        # The second season of one is "2nd Season", that of another "II".
+        names = [name, *_NUMBERED_SEASON.findall(name)]
+        likely, possible = zip(*map(self._stages, names), strict=True)
+        found: set[int] = set()
+        for place in chain(*likely, *possible):
+            found.add(place)
+            yield place
+        if len(found) < ENOUGH:
+            # Without the word "season", in which names of others are like it.
+            yield from self._alike(names[-1], CLOSE if found else ALIKE)
+
+    def _stages(self, name: bytes) -> tuple[Iterator[int], Iterator[int]]:
+        """Return what is called or begins as was typed, and what has it anywhere."""
         tables = (self._titles, self._synonyms, self._abbreviations)
         # One look at each table spares three where there is nothing.
         titles, synonyms, short = (table if table.holds(name) else _NO_NAMES for table in tables)
-        found: set[int] = set()
         beginnings = (table.beginning_with(name) for table in (titles, synonyms))
         # "Demon Slayer" is the title of one as far as fans say it, and a synonym of another.
         best_synonym = next(synonyms.equal_to(name), 0)
         better_known = takewhile(best_synonym.__gt__, titles.beginning_with(name + b" "))
-        for place in chain(
+        likely = chain(
             titles.equal_to(name),
             better_known,
             synonyms.equal_to(name),
             merge(*beginnings, short.equal_to(name)),
+        )
+        possible = chain(
             merge(titles.with_phrase(name), synonyms.with_phrase(name)),
             merge(*(table.with_words(name.split()) for table in tables)),
             short.beginning_with(name),
             self._with_consonants(name),
-        ):
-            found.add(place)
-            yield place
-        if len(found) < ENOUGH:
-            yield from self._alike(name, CLOSE if found else ALIKE)
+        )
+        return likely, possible
 
     def _with_consonants(self, name: bytes) -> Iterator[int]:
         """Yield anime that a name in kana may be read as."""
