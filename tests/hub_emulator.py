@@ -124,6 +124,8 @@ class HubEmulator:
         """So many times after each commit the one before it is told as the last."""
         self.writing = threading.RLock()
         self.closing = threading.Event()
+        self._others: set[threading.Thread] = set()
+        """Threads from before, which may wait for somebody else for long."""
         server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
         self._server = server
         self._thread = threading.Thread(target=server.serve_forever, args=(0.02,))
@@ -131,6 +133,7 @@ class HubEmulator:
         self.other_host = f"http://localhost:{server.server_port}"
 
     def __enter__(self) -> HubEmulator:
+        self._others = set(threading.enumerate())
         self._thread.start()
         return self
 
@@ -138,7 +141,7 @@ class HubEmulator:
         self.closing.set()
         # Whoever gave up left a thread behind, which ends now, and its connection.
         for thread in threading.enumerate():
-            if thread.name == "bucket":
+            if thread.name == "bucket" and thread not in self._others:
                 thread.join(SECONDS)
         # Imported once its settings are: app/model_store/hub.py.
         importlib.import_module("huggingface_hub").close_session()
