@@ -112,7 +112,7 @@ def _init_middleware(app: Flask, settings: AppSettings) -> None:
     request_context.init_app(app)
     language.init_app(app)
     errors.init_app(app)
-    templates.init_app(app, settings)
+    templates.init_app(app)
     compression.init_app(app)
     headers.init_caching(app)
     headers.init_security(app, settings)

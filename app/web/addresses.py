@@ -1,10 +1,17 @@
-"""The address of the page that was asked for, as a link to it has to be written."""
+"""Addresses of this server: its own, and that of the page that was asked for, as links have it."""
 
 from __future__ import annotations
 
 from urllib.parse import quote
 
 from flask import request
+
+from app.web.state import get_app_state
+
+
+def own_origin() -> str:
+    """Return scheme and host: those of ``HAKKEN_PUBLIC_URL``, else those that were asked."""
+    return str(get_app_state().settings.public_url or request.host_url).rstrip("/")
 
 
 def current_path() -> str:

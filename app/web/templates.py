@@ -12,14 +12,13 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from flask import Flask, request, url_for
+from flask import Flask, url_for
 from flask.templating import Environment
 from jinja2 import FileSystemBytecodeCache
 from jinja2.bccache import Bucket
 from werkzeug.urls import iri_to_uri
 
-from app.settings import AppSettings
-from app.web.addresses import current_address
+from app.web.addresses import current_address, own_origin
 
 FOLDER = Path(__file__).with_name("__pycache__")
 """Whoever may write here may change the code itself, so nobody else can plant anything."""
@@ -54,10 +53,9 @@ class TemplateCache(FileSystemBytecodeCache):
 YEAR_SECONDS = 365 * 24 * 3600
 
 
-def init_app(app: Flask, settings: AppSettings) -> None:
+def init_app(app: Flask) -> None:
     """Give templates ``asset("hakken.css")``, ``absolute(address)`` and ``here()``."""
     folder = Path(app.static_folder or "")
-    public = str(settings.public_url).rstrip("/") if settings.public_url else None
 
     def digest(name: str) -> str:
         return hashlib.sha256((folder / name).read_bytes()).hexdigest()[:12]
@@ -69,8 +67,8 @@ def init_app(app: Flask, settings: AppSettings) -> None:
         return url_for("static", filename=name, v=known_digest(name))
 
     def absolute_url(address: str) -> str:
-        """Add the host: that of ``HAKKEN_PUBLIC_URL``, else the one that was asked."""
-        return (public or request.host_url.rstrip("/")) + iri_to_uri(address)
+        """Add the host."""
+        return own_origin() + iri_to_uri(address)
 
     def current_url() -> str:
         return absolute_url(current_address())

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from flask import Blueprint, Response, jsonify, render_template, request
+from flask import Blueprint, Response, jsonify, render_template
 
 from app.recommender import EngineName
+from app.web.addresses import own_origin
 from app.web.presenters.openapi import ApiDescription, example_command
 from app.web.request_costs import Cost, rate_limited
 from app.web.services.showcase import known_anime
@@ -31,8 +32,7 @@ def show_api() -> Response:
     """Show the description to people."""
     (known,) = known_anime(get_library(), 1)
     description = _describe().to_openapi()
-    base = str(get_app_state().settings.public_url or request.host_url).rstrip("/")
-    example = partial(example_command, base_url=base, anime_id=known.anime_id)
+    example = partial(example_command, base_url=own_origin(), anime_id=known.anime_id)
     page = render_template("api.html", description=description, example=example)
     return page_response(page, PUBLIC_HOUR)
 

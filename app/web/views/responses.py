@@ -17,6 +17,7 @@ from app.lists.entry import AnimeList
 from app.schemas.base import Schema, to_json
 from app.schemas.recommendations import RecommendationsResponse
 from app.translation import in_english
+from app.web.addresses import own_origin
 from app.web.presenters.export import ExportedAnswer, to_csv
 from app.web.presenters.takeaway import FeedPlace, summarize_pick, to_calendar
 from app.web.requests.query import QueryOptions, to_page_query
@@ -76,10 +77,9 @@ def feed_response(
     Who has it already is answered with 304 (`app.web.middleware.headers`).
     """
     state, library = get_app_state(), get_library()
-    base = str(state.settings.public_url or request.host_url).rstrip("/")
     place = FeedPlace(
         owner=anime_list.username or "your list",
-        page_url=base + iri_to_uri(page),
+        page_url=own_origin() + iri_to_uri(page),
         path=request.path.casefold(),
         created=library.model.manifest.created_at or NO_DATE,
     )
