@@ -279,6 +279,23 @@ def _is_among(values: Int64Array, wanted: int) -> bool:
 
 
 @jit_compiled
+def _unseen_prequel(
+    at: int,
+    lists: int,
+    order: Int64Array,
+    prequel: Int64Array,
+    entry_count: Any,
+    unseen: Any,
+    min_prequel_share: float,
+) -> int:
+    """Return the unseen prequel, in this ``order``, on that share of ``lists``; -1 for none."""
+    before = prequel[at]
+    if before < 0 or not unseen[before] or entry_count[before] < min_prequel_share * lists:
+        return -1
+    return int(before) if _is_among(order, before) else -1
+
+
+@jit_compiled
 def franchise_beginning(
     order: Int64Array,
     prequel: Int64Array,
@@ -300,10 +317,10 @@ def franchise_beginning(
         if unseen[at] and entry_count[at] >= min_share * most:
             lists = entry_count[at]
             for _ in order:  # prequels of a damaged catalogue may be a circle
-                before = prequel[at]
-                if before < 0 or not unseen[before] or not _is_among(order, before):
-                    break
-                if entry_count[before] < min_prequel_share * lists:
+                before = _unseen_prequel(
+                    at, lists, order, prequel, entry_count, unseen, min_prequel_share
+                )
+                if before < 0:
                     break
                 at = before
             return int(at)
@@ -345,16 +362,13 @@ def franchise_continuation(
             if start >= 0:
                 lists = max(entry_count[sequel], entry_count[prequel[sequel]], 1)
                 for at in order[start + 1 : place]:
-                    before = prequel[at]
-                    continues_unseen = (
-                        before >= 0
-                        and unseen[before]
-                        and entry_count[before] >= min_prequel_share * entry_count[at]
-                        and _is_among(order, before)
-                    )
-                    enough = entry_count[at] >= between_share * lists
-                    if between[at] and enough and not continues_unseen:
-                        return int(at)
+                    if between[at] and entry_count[at] >= between_share * lists:
+                        before = _unseen_prequel(
+                            *(at, entry_count[at], order, prequel, entry_count, unseen),
+                            min_prequel_share,
+                        )
+                        if before < 0:
+                            return int(at)
             return int(sequel)
     return -1
 
