@@ -65,6 +65,7 @@ class _Tables:
     """What is learnt from, or measured on."""
 
     def __init__(self, *, is_validation: bool) -> None:
+        self.is_validation = is_validation
         self.candidates = CandidateTable(is_validation=is_validation)
         self.scores = ScoreTable()
 
@@ -115,13 +116,9 @@ def add_cross_fitted_trees(
     threads = threads or available_cpus()
     done = 0
 
-    def examples_of(user: HoldoutUser) -> list[_Example]:
-        short = [_Example(each, CUT_WEIGHT) for each in _cut(user, rng)]
-        again = redraw_hidden(user, redraw_rng)
-        return [_Example(user), *short, _Example(again, only_ranking=True)]
-
-    def tables_of(examples: list[_Example]) -> _Tables:
-        tables = _Tables(is_validation=len(examples) == 1)
+    def tables_of(work: tuple[bool, list[_Example]]) -> _Tables:
+        is_validation, examples = work
+        tables = _Tables(is_validation=is_validation)
         for each in examples:
             tables.add(model, each)
         return tables
@@ -132,14 +129,17 @@ def add_cross_fitted_trees(
         rest, users = index_split(split)
         model = train_first_stage(rest)
         held = users[::VALIDATION_STRIDE]
-        examples = (
-            examples_of(user) if at % VALIDATION_STRIDE else [_Example(user)]
+        # Drawn in this thread, one user after the other, whatever the threads.
+        work = (
+            (False, _training_examples(user, rng, redraw_rng))
+            if at % VALIDATION_STRIDE
+            else (True, [_Example(user)])
             for at, user in enumerate(users)
         )
         # One list is too little work to share: threads of BLAS would wait for one another.
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
-            for at, found in enumerate(map_ahead(pool, tables_of, examples, 4 * threads)):
-                (training if at % VALIDATION_STRIDE else validation).extend(found)
+            for found in map_ahead(pool, tables_of, work, 4 * threads):
+                (validation if found.is_validation else training).extend(found)
                 done += 1
                 on_progress("second stage", done, n_users)
     on_progress("second stage", n_users, n_users)
@@ -166,6 +166,15 @@ def add_cross_fitted_trees(
         "score_correction_features": features_digest(CORRECTION_FEATURES),
     }
     trained.seconds["second stage"] = time.perf_counter() - start
+
+
+def _training_examples(
+    user: HoldoutUser, rng: np.random.Generator, redraw_rng: np.random.Generator
+) -> list[_Example]:
+    """Return the list whole, cut to a few entries, and with other scores hidden."""
+    short = [_Example(each, CUT_WEIGHT) for each in _cut(user, rng)]
+    again = redraw_hidden(user, redraw_rng)
+    return [_Example(user), *short, _Example(again, only_ranking=True)]
 
 
 def _cut(user: HoldoutUser, rng: np.random.Generator) -> list[HoldoutUser]:
