@@ -57,24 +57,21 @@ def test_hidden_anime_are_found_by_their_facts(
     assert facts["rmse"] < 2.0
 
 
-def test_more_than_there_are_cannot_be_hidden(
-    files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("hide", "fans", "wanted"),
+    [
+        (500, 60, "500 anime with type and genres cannot be left out of"),
+        (1, 1, "none of 1 fans left out liked and scored one of 1 hidden anime"),
+    ],
+)
+def test_what_cannot_be_hidden_or_found_is_told_before_training(
+    files: tuple[Path, Path], capsys: pytest.CaptureFixture[str], hide: int, fans: int, wanted: str
 ) -> None:
     ratings, catalogue = files
-    command = ["cold", "--ratings", str(ratings), "--catalogue", str(catalogue)]
-    assert main([*command, "--hide", "500", "--fans", "60"]) == 2
-    told = capsys.readouterr().err
-    assert "500 anime with type and genres cannot be left out of" in told
-
-
-def test_fans_who_liked_nothing_that_is_hidden_are_told_before_training(
-    files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
-) -> None:
-    ratings, catalogue = files
-    command = ["cold", "--ratings", str(ratings), "--catalogue", str(catalogue)]
-    assert main([*command, "--hide", "1", "--fans", "1", "--seed", "1"]) == 2
+    command = ["cold", "--ratings", str(ratings), "--catalogue", str(catalogue), "--seed", "1"]
+    assert main([*command, "--hide", str(hide), "--fans", str(fans)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "none of 1 fans left out liked and scored one of 1 hidden anime" in line
+    assert wanted in line
 
 
 def test_what_cannot_be_measured_is_null(
