@@ -10,8 +10,10 @@ cost. Others correct what the terms of the predicted score leave over
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import fields
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +42,18 @@ DETERMINISTIC: dict[str, Any] = {
 """Settings by which the same data give the same bits, on any number of threads."""
 MIN_ROWS_PER_THREAD = 50_000
 """With fewer, threads wait for one another at every split for longer than they save."""
+
+
+def _import_lightgbm() -> ModuleType:
+    """LightGBM, imported when trees are fitted: it takes a second.
+
+    Its threads sleep while they wait for one another, as OpenMP reads when it is loaded. They would
+    keep the processors busy otherwise, and beside other work take twice as long.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    import lightgbm
+
+    return lightgbm
 
 
 def _on_threads(settings: dict[str, Any], rows: int, threads: int | None) -> dict[str, Any]:
@@ -180,9 +194,7 @@ def fit_reranker(
 def _fit_trees(
     training: CandidateTable, without: FeatureGroup | None, threads: int | None
 ) -> TreeEnsemble:
-    # Imported here: it takes a second, and only training needs it.
-    import lightgbm
-
+    lightgbm = _import_lightgbm()
     features, relevant, weight = zip(*training.lists, strict=True)
     settings = _on_threads(RERANK_SETTINGS, sum(map(len, relevant)), threads)
     # What a split by a feature gains is multiplied by this: by 0 there is none.
@@ -280,9 +292,7 @@ def fit_score_correction(
 
     ``threads`` are one a processor if not given.
     """
-    # Imported here: it takes a second, and only training needs it.
-    import lightgbm
-
+    lightgbm = _import_lightgbm()
     features, score, given, weight = training.columns()
     settings = _on_threads(CORRECTION_SETTINGS, len(given), threads)
     data = lightgbm.Dataset(
