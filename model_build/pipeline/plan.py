@@ -197,12 +197,14 @@ class _TaskPlanner:
 
     def _add_models(self, train: TrainSection) -> None:
         """Add a model with engines and measures; what touches it last writes work/model."""
-        evaluated = self._config.evaluate is not None
+        evaluated, fetched = self._config.evaluate is not None, train.pretrained is not None
         makers = ["train", *self._config.engines]
-        makers += ["measures"] if evaluated and train.pretrained is None else []
+        makers += ["measures"] if evaluated and not fetched else []
         folders = {name: self._work / "steps" / name for name in makers}
         folders[makers[-1]] = self._model
-        model = self._add_chain(train, self._ratings, folders)
+        add_base = self._add_fetched if fetched else self._add_training
+        base = add_base(train, folders["train"])
+        model = self._add_engines(base, folders)
         if not evaluated:
             return
         split = self._work / "split"
@@ -211,63 +213,66 @@ class _TaskPlanner:
             files["interactions"] = self._interactions
         filled = fill_config(SplitConfig, self._config.evaluate, **files)
         self._add("evaluate", filled, "split", clear_output=True)
-        if train.pretrained is not None:  # it knows all fans of what it was trained on
-            check = partial(_check_not_trained_on, model, self._ratings)
-            self._add_evaluations(split, model=model, check=check)
-            return
         rest = (str(split / "ratings.parquet"),)
         folders = {name: self._work / "twin" / name for name in ("train", *self._config.engines)}
-        holdout = self._add_chain(train, rest, folders, holdout=True)
+        if fetched:  # it knows all fans of what it was trained on, its engines those of this build
+            check = partial(_check_not_trained_on, base, self._ratings)
+            self._add_evaluations(split, model=self._add_engines(base, folders, rest), check=check)
+            return
+        holdout = self._add_engines(
+            self._add_training(train, folders["train"], rest), folders, rest
+        )
         self._add_evaluations(split, model=holdout, ratings=rest)
         metrics = self._work / EVALUATION_FILE
         self._add(
             "evaluate", AnnotateConfig(model=model, metrics=metrics, out=self._model), "annotate"
         )
 
-    def _add_chain(
-        self,
-        train: TrainSection,
-        ratings: tuple[str, ...],
-        folders: Mapping[str, Path],
-        *,
-        holdout: bool = False,
-    ) -> Path:
-        """Train or fetch a model and add engine after engine; the folder of the last one.
+    def _add_fetched(self, train: TrainSection, out: Path) -> Path:
+        """Fetch a model; its folder."""
+        assert train.pretrained is not None
+        names = train.model_fields_set & {"version"}
+        given: dict[str, Any] = dict.fromkeys(names, train.version)
+        if train.pretrained.startswith(MLFLOW_SCHEME) and self._config.mlflow is not None:
+            given["mlflow_uri"] = mlflow_uri(self._config.mlflow, self._work)
+        fetch = FetchConfig(source=train.pretrained, out=out, **given)
+        self._add("train", fetch, extra_state=partial(_published_digest, fetch))
+        return out
 
-        A ``holdout`` model is trained with the same options on the fans that are left.
-        """
-        model = folders["train"]
-        if train.pretrained is not None:
-            names = train.model_fields_set & {"version"}
-            given: dict[str, Any] = dict.fromkeys(names, train.version)
-            if train.pretrained.startswith(MLFLOW_SCHEME) and self._config.mlflow is not None:
-                given["mlflow_uri"] = mlflow_uri(self._config.mlflow, self._work)
-            fetch = FetchConfig(source=train.pretrained, out=model, **given)
-            digest = partial(_published_digest, fetch)
-            self._add("train", fetch, extra_state=digest)
-        else:
-            files = {"ratings": ratings, "out": model, **self._catalogue, **self._settings}
-            left_out = HOLDOUT_MODEL_IGNORED if holdout else frozenset[str]()
-            self._add(
-                "evaluate" if holdout else "train",
-                fill_config(TrainConfig, train, left_out, **files),
-                "train-without-them" if holdout else "train",
-                optional_inputs=self._optional,
-                extra_state=partial(_dataset_index, ratings[0]) if is_gcs_url(ratings[0]) else None,
-            )
+    def _add_training(
+        self, train: TrainSection, out: Path, rest: tuple[str, ...] | None = None
+    ) -> Path:
+        """Train a model on all ratings, or on the ``rest`` without fans to measure on."""
+        ratings = self._ratings if rest is None else rest
+        files = {"ratings": ratings, "out": out, **self._catalogue, **self._settings}
+        left_out = frozenset[str]() if rest is None else HOLDOUT_MODEL_IGNORED
+        self._add(
+            "train" if rest is None else "evaluate",
+            fill_config(TrainConfig, train, left_out, **files),
+            "train" if rest is None else "train-without-them",
+            optional_inputs=self._optional,
+            extra_state=partial(_dataset_index, ratings[0]) if is_gcs_url(ratings[0]) else None,
+        )
+        return out
+
+    def _add_engines(
+        self, model: Path, folders: Mapping[str, Path], rest: tuple[str, ...] | None = None
+    ) -> Path:
+        """Add engine after engine to a model, fitted as it was trained; the folder of the last."""
         for name, options in self._config.engines.items():
+            ratings = self._ratings if rest is None else rest
             files = {"ratings": ratings, "model": model, "out": folders[name]}
             if isinstance(options, AlsEngineOptions):
                 did = self._interactions
-                if did is not None and holdout:
+                if did is not None and rest is not None:
                     did = self._work / "split" / INTERACTIONS_FILE
                 del files["ratings"]
                 files |= self._als_data(ratings, did)
                 files |= self._found({"strengths": "strengths", "grid": "grid"}, options)
             self._add(
-                "evaluate" if holdout else "engines",
+                "engines" if rest is None else "evaluate",
                 fill_config(ENGINE_CONFIGS[type(options)], options, **files),
-                f"{name}-without-them" if holdout else f"engines-{name}",
+                f"engines-{name}" if rest is None else f"{name}-without-them",
             )
             model = folders[name]
         return model

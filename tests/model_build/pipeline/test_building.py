@@ -263,6 +263,22 @@ def test_a_fetched_model_is_measured_on_fans_it_does_not_know_only(
     assert list(others.build(capsys)) == ["train", "split", "evaluate"]
     assert others.read("measures.json")["users"] == 15
     assert others.model == shop.model
+    # Nor do its engines, those of this build, when they are measured.
+    others.config.write_text(text + "[engines.als]\nfactors = 3\niterations = 2\n", "utf-8")
+    told = others.build(capsys)
+    assert list(told) == [
+        *("train", "engines-als", "split", "als-without-them", "evaluate", "evaluate-als")
+    ]
+    lists = pl.read_parquet(others.work / "split" / "lists.parquet")["user_id"]
+    rest = pl.read_parquet(others.work / "split" / "ratings.parquet")["user_id"]
+    assert not set(lists) & set(rest)
+    (measured,) = (t for t in plan_tasks(read_config(others.config)) if t.name == "evaluate-als")
+    assert measured.inputs()["model"] == [str(others.work / "twin" / "als")]
+    factors = {
+        folder: np.load(others.work / folder / "als_item_factors.npy")
+        for folder in ("model", "twin/als")
+    }
+    assert not np.array_equal(factors["model"], factors["twin/als"])
 
 
 def test_it_may_be_measured_on_late_lists_alone(tmp_path: Path, capsys: Capture) -> None:
