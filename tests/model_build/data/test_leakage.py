@@ -80,9 +80,15 @@ def test_evaluate_verifies_what_the_model_was_trained_on(
     trial: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert evaluate(trial, trial / "ratings.parquet") == 0
-    assert capsys.readouterr().out.startswith("{")
+    in_order = capsys.readouterr().out
+    assert in_order.startswith("{")
+    shuffled = tmp_path / "shuffled.parquet"
+    ratings = pl.read_parquet(trial / "ratings.parquet")
+    ratings.sample(fraction=1, shuffle=True, seed=1).write_parquet(shuffled)
+    assert evaluate(trial, shuffled) == 0
+    assert capsys.readouterr().out == in_order
     fewer = tmp_path / "fewer.parquet"
-    pl.read_parquet(trial / "ratings.parquet")[5:].write_parquet(fewer)
+    ratings[5:].write_parquet(fewer)
     assert evaluate(trial, fewer) == 2
     out, (line,) = (capture := capsys.readouterr()).out, capture.err.splitlines()
     assert out == ""

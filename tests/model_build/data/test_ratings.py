@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 
 from model_build.data.ratings import (
     Ratings,
+    index_ratings,
     ratings_fingerprint,
     read_evaluation_ratings,
     read_ratings,
@@ -55,6 +58,25 @@ def test_every_kind_of_file_gives_the_same(tmp_path: Path) -> None:
     expected = {(str(user), *rest) for user, *rest in frame.iter_rows()}
     assert [entries(ratings) for ratings in read] == [expected] * len(read)
     assert len({ratings_fingerprint(ratings) for ratings in read}) == 1
+
+
+def test_a_fingerprint_is_of_the_ratings_and_not_of_their_order() -> None:
+    frame = random_frame(1, 12, 20, 0.4).cast({"anime_id": pl.Int32})
+    whole = index_ratings(frame)
+    # Models that were published know their ratings by this.
+    in_order = hashlib.sha256("\n".join(map(str, range(1, 13))).encode())
+    for array in (whole.anime_ids, whole.user, whole.item, whole.rating, whole.status):
+        in_order.update(array.tobytes())
+    as_they_come = np.random.default_rng(0).permutation(12).astype(np.int32)
+    numbers = np.argsort(as_they_come).astype(np.int32)
+    renumbered = replace(
+        whole, user=numbers[whole.user], user_ids=whole.user_ids.gather(as_they_come)
+    )
+    same = (whole, index_ratings(frame.sample(fraction=1, shuffle=True, seed=2)), renumbered)
+    assert {ratings_fingerprint(ratings) for ratings in same} == {in_order.hexdigest()}
+    swapped = replace(whole, rating=whole.rating[::-1].copy())
+    others = (swapped, index_ratings(frame[1:]), replace(whole, user_ids=whole.user_ids + 1))
+    assert len({ratings_fingerprint(ratings) for ratings in (whole, *others)}) == 4
 
 
 def test_indices_are_dense_and_ids_ascend(tmp_path: Path) -> None:
