@@ -89,7 +89,8 @@ class _TaskPlanner:
             files: dict[str, Any] = {"ratings": self._ratings, "out": settings}
             if config.tune.folds is None:
                 files["start_over"] = True
-            self._add("tune", fill_config(TuneConfig, config.tune, **files))
+            filled_tune = fill_config(TuneConfig, config.tune, **files)
+            self._add("tune", filled_tune, kept=(filled_tune.study_file,))
             self._settings = {"settings": settings}
         self._add_implicit()
         if config.train is not None:
@@ -130,7 +131,8 @@ class _TaskPlanner:
             files |= self._als_data(self._ratings, self._interactions)
             filled = fill_config(IMPLICIT_CONFIGS[type(section)], section, **files)
             out = self._work / implicit_file(part)
-            self._add("implicit", filled, f"implicit-{part}", stdout_path=out)
+            kept = (grid,) if part == "grid" else ()
+            self._add("implicit", filled, f"implicit-{part}", stdout_path=out, kept=kept)
 
     def _als_data(self, ratings: tuple[str, ...], interactions: Path | None) -> dict[str, Any]:
         """What ALS learns from: what fans did where it is known, else the ratings."""

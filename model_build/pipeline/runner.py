@@ -41,6 +41,19 @@ class TaskRecords:
                 return f"{path} is missing" if found == MISSING else f"{path} was changed since"
         return _first_difference(record["facts"], self.task_state(task))
 
+    def is_kept_stale(self, task: PipelineTask, *, force: bool) -> bool:
+        """Whether a run is not to go on with what an earlier one kept, which came to its end.
+
+        That was made by other code, or belongs to outputs that were changed since, or ``force``
+        says so. A run that was killed has no record, and goes on.
+        """
+        record = self._read_record(task)
+        if record is None:
+            return False
+        outputs = {key: self._digests.digest(str(path)) for key, path in task.outputs().items()}
+        code = self.task_state(task)["code"]
+        return force or record["facts"]["code"] != code or record["outputs"] != outputs
+
     def record_done(self, task: PipelineTask, state: TaskState, seconds: float) -> None:
         """Remember that a task was done; ``state`` is that before it."""
         from app.recommender.atomic_writes import write_text_atomically  # not for reading: numba
@@ -144,12 +157,22 @@ def run_tasks(
             start = time.perf_counter()
             _check_inputs_exist(task)
             on_start()
+            if task.kept and records.is_kept_stale(task, force=force):
+                for path in task.kept:
+                    _remove(path)
             state = records.task_state(task)
             records.discard(task)
             _execute(task, log, clear=task.clear_output or (force and task.is_external))
             seconds = time.perf_counter() - start
             records.record_done(task, state, seconds)
             on_done(task, seconds)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _check_inputs_exist(task: PipelineTask) -> None:

@@ -79,7 +79,7 @@ class PipelineTask:
     is left out where there is none. ``extra_state`` is what else the result depends on,
     ``precondition`` refuses what cannot be done. ``is_external``: it asks or changes what is not on
     this host, so new code is no reason to do it again. ``clear_output``: the command wants its
-    place empty.
+    place empty. ``kept`` is what a run leaves for the next one to go on with.
     """
 
     name: str
@@ -91,6 +91,7 @@ class PipelineTask:
     precondition: Callable[[], None] | None = None
     is_external: bool = False
     clear_output: bool = False
+    kept: tuple[Path, ...] = ()
 
     @property
     def job(self) -> Job:

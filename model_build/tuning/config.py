@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge
@@ -76,6 +77,11 @@ class TuneConfig(TuneOptions):
     study: OutputFile | None = Field(None, description="where trials are kept (default: OUT.study)")
     catalogue: InputFile | None = Field(None, description="franchises, for measures of new ones")
     start_over: bool = Field(False, description="drop a study made for something else")
+
+    @property
+    def study_file(self) -> Path:
+        """Where trials are kept."""
+        return self.study or self.out.with_name(f"{self.out.name}.study")
 
 
 class ImplicitOptions(StrengthOptions):

@@ -104,7 +104,7 @@ def search_on_held_out_fans(config: TuneConfig) -> None:
             part,
             objective,
             space,
-            study_file=config.study or config.out.with_name(f"{config.out.name}.study"),
+            study_file=config.study_file,
             trials=config.trials,
             seed=config.seed,
             study_attributes=study_attributes,

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -17,6 +18,7 @@ from app.recommender import Model
 from model_build.cli import main
 from model_build.pipeline.config import read_config
 from model_build.pipeline.plan import plan_tasks
+from model_build.tuning import als_grid
 from tests.model_build.pipeline.shop import CONFIG, Shop, make_shop
 from tests.model_build.worlds import ROOT, random_frame
 
@@ -160,7 +162,7 @@ def test_it_runs_alone_without_ratings_or_a_model(tmp_path: Path, capsys: Captur
 
 
 def test_a_grid_goes_on_and_begins_again_where_what_it_is_on_changed(
-    tmp_path: Path, capsys: Capture
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     grid = "[implicit.grid]\nfactors = [2]\nregularization = [0.1]\niterations = [1]\n"
     shop = make_shop(tmp_path / "shop", f'[data]\ninteractions = "interactions.parquet"\n{grid}')
@@ -172,6 +174,27 @@ def test_a_grid_goes_on_and_begins_again_where_what_it_is_on_changed(
     shop.build(capsys, "--set", "implicit.grid.alpha=2")
     (other,) = shop.read("implicit-grid.json")
     assert other["measured"] != before["measured"]
+
+    measured = []
+    evaluate = als_grid.evaluate_iterations
+
+    def counted(*given: Any) -> None:
+        measured.append(given)
+        evaluate(*given)
+
+    monkeypatch.setattr(als_grid, "evaluate_iterations", counted)
+    (shop.work / "state" / "implicit-grid.json").unlink()  # as after a kill
+    options = ("--set", "implicit.grid.alpha=2")
+    assert shop.build(capsys, *options) == {"implicit-grid": "not done yet"}
+    assert not measured
+    shop.build(capsys, *options, "--force")
+    assert len(measured) == 1
+    monkeypatch.setattr("model_build.pipeline.runner.code_digest", lambda _: "new")
+    assert shop.build(capsys, *options) == {"implicit-grid": "its code changed"}
+    assert len(measured) == 2
+    (shop.work / "grid" / "grid.csv").write_text("mine\n", "utf-8")
+    shop.build(capsys, *options)
+    assert len(measured) == 3
     alone = ("implicit", "grid", "--interactions", shop.folder / "interactions.parquet")
     assert main(list(map(str, (*alone, "--table", shop.work / "grid")))) == 2
     assert "name another folder, or add --start-over" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from model_build.cli import main
-from tests.model_build.pipeline.shop import CONFIG, Shop
+from tests.model_build.pipeline.shop import CONFIG, Shop, make_shop
 from tests.model_build.worlds import ROOT
 
 STEPS = """
@@ -104,6 +104,21 @@ def test_settings_are_searched_and_trained_with(
     assert "settings.json" in str(shop.model.hyperparameters["settings_file"])
     refused = shop.refused(capsys, "--set", "train.pretrained=bundled")
     assert "tune: finds the settings to train with, so it does not go with" in refused
+
+
+def test_a_search_goes_on_and_begins_again_where_it_is_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tune = '[tune]\nparts = "knn"\nonly = ["k"]\ntrials = 1\nfans = 15\n'
+    shop = make_shop(tmp_path / "shop", CONFIG.partition("[train]")[0] + tune)
+
+    def found_before(*options: str) -> bool:
+        assert main(shop.command(*options)) == 0
+        return "trials were done before" in capsys.readouterr().out
+
+    assert not found_before()
+    assert found_before("--set", "tune.trials=2")
+    assert not found_before("--set", "tune.trials=2", "--force")
 
 
 def test_what_a_step_lacks_is_said_before_anything_runs(
