@@ -6,17 +6,21 @@ import ast
 import hashlib
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 PROJECT_PACKAGES = ("app", "model_build")
+DATA_SUFFIXES = (".json", ".toml")
 
 
 def code_digest(module: str, root: Path = PROJECT_ROOT) -> str:
     """Digest of a module and all of ours that it imports, at the top or inside functions.
 
-    Of what Python makes of them, so comments and formatting do not count, and of the templates
-    beside them. A package above a module counts, but what it imports is followed only if it is
-    imported itself.
+    Of what Python makes of them, so comments and formatting do not count, and of what stands beside
+    them: templates, and data files that they name. What none of them names, as
+    `tuning/knn_search.json`, is an example or an input like any other, which counts where it is
+    given. A package above a module counts, but what it imports is followed only if it is imported
+    itself.
     """
     counted: dict[Path, bool] = {}  # and whether followed
     wanted = [(module, True)]
@@ -27,12 +31,15 @@ def code_digest(module: str, root: Path = PROJECT_ROOT) -> str:
             continue
         counted[file] = followed
         if followed:
-            wanted += [(imported, True) for imported in _parse(file)[1]]
+            wanted += [(imported, True) for imported in _parse(file).imports]
             wanted += [(str(parent), False) for parent in _parents(name)]
-    lines = [f"{file.relative_to(root)} {_parse(file)[0]}" for file in sorted(counted)]
-    for template in sorted({each for file in counted for each in file.parent.glob("templates/*")}):
-        digest = hashlib.sha256(template.read_bytes()).hexdigest()
-        lines.append(f"{template.relative_to(root)} {digest}")
+    lines = [f"{file.relative_to(root)} {_parse(file).digest}" for file in sorted(counted)]
+    beside = {each for file in counted for each in file.parent.glob("templates/*")}
+    beside |= {file.with_name(name) for file in counted for name in _parse(file).data_files}
+    lines += [
+        f"{data.relative_to(root)} {hashlib.sha256(data.read_bytes()).hexdigest()}"
+        for data in sorted(beside)
+    ]
     text = "\n".join(lines)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -47,17 +54,29 @@ def _module_file(module: str, root: Path) -> Path | None:
     return next((place for place in places if place.is_file()), None)
 
 
+class _Parsed(NamedTuple):
+    """A digest of a file of code, all that it imports, and files beside it that it names."""
+
+    digest: str
+    imports: tuple[str, ...]
+    data_files: tuple[str, ...]
+
+
 @cache
-def _parse(file: Path) -> tuple[str, tuple[str, ...]]:
-    """A digest of a file, and the names of all that it imports."""
+def _parse(file: Path) -> _Parsed:
     tree = ast.parse(file.read_text("utf-8"))
     names: list[str] = []
+    beside = {path.name for path in file.parent.iterdir() if path.suffix in DATA_SUFFIXES}
+    data_files = set[str]()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), tuple(names)
+        elif isinstance(node, ast.Constant) and node.value in beside:
+            data_files.add(str(node.value))
+    digest = hashlib.sha256(ast.dump(tree).encode()).hexdigest()
+    return _Parsed(digest, tuple(names), tuple(data_files))
 
 
 def _parents(module: str) -> list[str]:
