@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from model_build.artifact.config import PublishOptions
 from model_build.artifact.registries import is_registry_address
 from model_build.collect.config import KitsuOptions, MyAnimeListOptions
-from model_build.data.config import CatalogueOptions, PrepareOptions, SplitOptions
+from model_build.data.config import CATALOGUE_FILE, CatalogueOptions, PrepareOptions, SplitOptions
 from model_build.engines.config import ENGINE_OPTIONS, AlsEngineOptions, NetworkEngineOptions
 from model_build.evaluate.config import CompareOptions, EvaluateOptions, NeuralOptions
 from model_build.interface.config import ByRatingsSection, SimilarAnimeSection, SimilarUsersSection
@@ -24,6 +24,7 @@ from model_build.reporting.config import ReportOptions
 from model_build.tracking.trackers import MLflowOptions, WandbOptions
 from model_build.train.config import TrainOptions
 from model_build.tuning.config import IMPLICIT_OPTIONS, ImplicitOptions, TuneOptions
+from model_build.tuning.search_spaces import FRANCHISE_METRIC, search_ranges, select_spaces
 from model_build.util.errors import InputError, read_file
 from model_build.util.options import (
     Config,
@@ -307,7 +308,7 @@ class _ConfigReader:
 def _contradiction(config: PipelineConfig) -> str | None:
     """What sections lack of each other, or have too much."""
     sections, train = config.sections(), config.train
-    if wrong := _wrong_sources(config, sections):
+    if wrong := _wrong_sources(config, sections) or _wrong_search(config):
         return wrong
     if train is None:
         wanting = ("evaluate", "report", *RECOMMENDING, "publish")
@@ -323,6 +324,31 @@ def _contradiction(config: PipelineConfig) -> str | None:
         return f"tune: finds the settings to train with, so it does not go with train.{key}"
     for name in sorted(train.model_fields_set - {"pretrained", "version"}) if fetched else []:
         return f"train.{name}: a model that is fetched has its settings; remove it"
+    if fetched and config.evaluate is not None and config.evaluate.full_knn is not None:
+        return "evaluate.full_knn: needs what a model was trained on, which no fetched one has"
+    return None
+
+
+def _wrong_search(config: PipelineConfig) -> str | None:
+    """What `tune` would refuse of its options."""
+    tune = config.tune
+    if tune is None:
+        return None
+    try:
+        if tune.folds is None:
+            select_spaces(tune.parts, tune.objective, tune.only)
+        else:
+            search_ranges(tune.only)
+    except InputError as error:
+        return f"tune.{str(error).removeprefix('--').removesuffix('.')}"
+    has_catalogue = any(
+        (
+            *(config.catalogue, config.data.catalogue, config.prepare),
+            *((Path(place) / CATALOGUE_FILE).is_file() for place in config.data.ratings),
+        )
+    )
+    if tune.objective == FRANCHISE_METRIC and not has_catalogue:
+        return f"tune.objective: {FRANCHISE_METRIC} needs franchises; set data.catalogue"
     return None
 
 

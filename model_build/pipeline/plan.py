@@ -20,6 +20,7 @@ from model_build.reporting.config import ReportConfig
 from model_build.tracking.trackers import mlflow_uri
 from model_build.train.config import TrainConfig
 from model_build.tuning.config import IMPLICIT_CONFIGS, IMPLICIT_OPTIONS, TuneConfig
+from model_build.tuning.search_spaces import FRANCHISE_METRIC
 from model_build.util.options import Config
 from model_build.util.storage import is_gcs_url, read_bytes
 from model_build.util.temporary_folders import temporary_folder
@@ -89,8 +90,11 @@ class _TaskPlanner:
             files: dict[str, Any] = {"ratings": self._ratings, "out": settings}
             if config.tune.folds is None:
                 files["start_over"] = True
+            if config.tune.objective == FRANCHISE_METRIC:
+                files |= self._catalogue
             filled_tune = fill_config(TuneConfig, config.tune, **files)
-            self._add("tune", filled_tune, kept=(filled_tune.study_file,))
+            kept = (filled_tune.study_file,)
+            self._add("tune", filled_tune, kept=kept, optional_inputs=self._optional)
             self._settings = {"settings": settings}
         self._add_implicit()
         if config.train is not None:

@@ -60,6 +60,8 @@ def find_contradiction(config: PipelineConfig) -> str | None:
         if config.train is not None and name in config.train.model_fields_set:
             return f"train.{name}: is settled by a refresh itself; remove it"
     collect, evaluate = config.collect, config.evaluate
+    if evaluate is not None and evaluate.full_knn is not None:
+        return "evaluate.full_knn: is measured by a pipeline alone; remove it"
     if (
         isinstance(collect, KitsuOptions)
         and evaluate is not None

@@ -35,6 +35,19 @@ from model_build.util.options import (
 class TuneOptions(Config):
     """Search for the best settings, which [train] then takes."""
 
+    exclusive = tuple(
+        ("folds", other)
+        for other in (
+            "study",
+            "parts",
+            "objective",
+            "catalogue",
+            "affinity_anime",
+            "threads",
+            "start_over",
+        )
+    )
+
     trials: PositiveInt = Field(30, description="of each part, those done before included")
     fans: PositiveInt = Field(500, description="fans to measure on")
     seed: NonNegativeInt = Field(0, description="of the fans drawn and the search")
@@ -43,6 +56,7 @@ class TuneOptions(Config):
         None,
         description="what to judge by, a measure of evaluate (default: rmse for knn and taste, "
         "ndcg@10 for affinity)",
+        examples=["ndcg@10"],
     )
     only: tuple[Annotated[str, Metavar("SETTING")], ...] = Field(
         (), description="search no other settings", examples=[["k"]]
@@ -58,19 +72,6 @@ class TuneOptions(Config):
 
 class TuneConfig(TuneOptions):
     """All options of `tune`."""
-
-    exclusive = tuple(
-        ("folds", other)
-        for other in (
-            "study",
-            "parts",
-            "objective",
-            "catalogue",
-            "affinity_anime",
-            "threads",
-            "start_over",
-        )
-    )
 
     ratings: InputFiles = Field(description="CSV or Parquet")
     out: OutputFile = Field(description="where the best settings go, JSON")

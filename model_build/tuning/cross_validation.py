@@ -7,31 +7,17 @@ predicted from the others, and of the settings drawn those with the least mean R
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from app.recommender.array_types import Float64Array, Int64Array
 from model_build.data.ratings import Ratings
-from model_build.tuning.search import SEARCH_SPACES, ParameterRange, default_hyperparameters
+from model_build.tuning.search_spaces import SEARCH_SPACES, ParameterRange, default_hyperparameters
 from model_build.util.errors import InputError
 
-CROSS_VALIDATED = ("k", "shrinkage", "min_support")
-SEARCHED_BY_DEFAULT = ("k", "shrinkage")
 MIN_SCORES = 5
-
-
-def search_ranges(only: Sequence[str]) -> dict[str, ParameterRange]:
-    """Return the ranges of the settings searched: k and shrinkage, or ``only`` those named."""
-    for name in only:
-        if name not in CROSS_VALIDATED:
-            raise InputError(
-                f"--only {name}: not a setting that --folds searches; expected some of "
-                f"{', '.join(CROSS_VALIDATED)}."
-            )
-    ranges = SEARCH_SPACES["knn"].ranges
-    return {name: ranges[name] for name in CROSS_VALIDATED if name in (only or SEARCHED_BY_DEFAULT)}
 
 
 def search_by_cross_validation(

@@ -24,7 +24,8 @@ def cross_validate(config: TuneConfig, folds: int) -> None:
     """Search by cross validation, and write the best settings with all trials."""
     from app.recommender.atomic_writes import write_text_atomically
     from model_build.data.ratings import ratings_fingerprint, read_ratings
-    from model_build.tuning.cross_validation import search_by_cross_validation, search_ranges
+    from model_build.tuning.cross_validation import search_by_cross_validation
+    from model_build.tuning.search_spaces import search_ranges
 
     ranges = search_ranges(config.only)
     ratings = read_ratings(config.ratings)
@@ -59,16 +60,13 @@ def search_on_held_out_fans(config: TuneConfig) -> None:
     from model_build.evaluate.evaluation import build_catalogue, franchise_by_anime
     from model_build.train.hyperparameters import write_hyperparameters
     from model_build.tuning.holdout_benchmark import HoldoutBenchmark
-    from model_build.tuning.search import OBJECTIVE_METRICS, search_hyperparameters, select_spaces
+    from model_build.tuning.search import search_hyperparameters
+    from model_build.tuning.search_spaces import FRANCHISE_METRIC, select_spaces
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    if config.objective and config.objective not in OBJECTIVE_METRICS:
-        raise InputError(
-            f"--objective {config.objective}: expected one of {', '.join(OBJECTIVE_METRICS)}."
-        )
-    searches = select_spaces(config.parts, config.objective, list(config.only) or None)
-    if config.objective == "new_ndcg@10" and not config.catalogue:
-        raise InputError("--objective new_ndcg@10: needs the franchises of a --catalogue.")
+    searches = select_spaces(config.parts, config.objective, config.only)
+    if config.objective == FRANCHISE_METRIC and not config.catalogue:
+        raise InputError(f"--objective {FRANCHISE_METRIC}: needs the franchises of a --catalogue.")
     ratings = read_ratings(config.ratings)
     franchise: dict[int, int] = {}
     if config.catalogue:

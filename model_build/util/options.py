@@ -98,9 +98,12 @@ class Config(BaseModel):
 
     @model_validator(mode="after")
     def _check_exclusive(self) -> Self:
-        flags = {option.name: option.flag for option in options_of(type(self))}
+        options = {option.name: option for option in options_of(type(self))}
+        flags = {name: option.flag for name, option in options.items()}
         for name in self.model_fields_set & flags.keys():
             given = getattr(self, name)
+            if given == () and options[name].default:
+                raise ValueError(f"argument {flags[name]}: expected at least one argument")
             for value in given if isinstance(given, tuple) else (given,):
                 most = {int: MAX_WHOLE, float: MAX_REAL}.get(type(value))
                 if most is not None and abs(value) > most:

@@ -30,6 +30,7 @@ TASKS = [
     *("train", "engines-als", "split", "train-without-them", "als-without-them"),
     *("evaluate", "evaluate-als", "annotate", "compare"),
 ]
+TUNE = '[data]\nratings = "r"\n[tune]\n'
 Capture = pytest.CaptureFixture[str]
 
 
@@ -407,12 +408,25 @@ def test_als_learns_from_what_was_collected_but_of_those_measured_on(
             '[data]\nratings = "r"\n[train]\nscheduler = "tcp://h:1"\nlocal_cluster = 2\n',
             "[train]: argument --local-cluster: not allowed with argument --scheduler.",
         ),
+        (
+            '[data]\nratings = "r"\n[train]\npretrained = "bundled"\n[evaluate]\nfull_knn = 3\n',
+            "evaluate.full_knn: needs what a model was trained on, which no fetched one has.",
+        ),
+        (TUNE + "folds = 3\nthreads = 2\n", "[tune]: argument --threads: not allowed with"),
+        (TUNE + 'objective = "beauty"\n', "tune.objective beauty: expected one of rmse, mae"),
+        (TUNE + 'only = ["kk"]\n', "tune.only kk: not a setting that --parts all searches"),
+        (TUNE + 'folds = 3\nonly = ["kk"]\n', "tune.only kk: not a setting that --folds searches"),
+        (TUNE + 'objective = "new_ndcg@10"\n', "tune.objective: new_ndcg@10 needs franchises;"),
+        (
+            '[data]\nratings = "r"\n[implicit.grid]\nfactors = []\n',
+            "[implicit.grid]: argument --factors: expected at least one argument.",
+        ),
     ],
 )
 def test_sections_that_do_not_go_together_are_refused_before_anything_is_done(
     tmp_path: Path, capsys: Capture, text: str, wanted: str
 ) -> None:
     shop = make_shop(tmp_path / "shop", text)
-    line = shop.refused(capsys)
+    line = shop.refused(capsys, "--dry-run")
     assert line.startswith(f"{shop.config}: {wanted}")
     assert not shop.work.exists()

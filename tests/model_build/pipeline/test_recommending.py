@@ -119,6 +119,8 @@ def test_a_search_goes_on_and_begins_again_where_it_is_to(
     assert not found_before()
     assert found_before("--set", "tune.trials=2")
     assert not found_before("--set", "tune.trials=2", "--force")
+    # What is new is judged with the franchises of the catalogue.
+    assert not found_before("--set", "tune.objective=new_ndcg@10")
 
 
 def test_what_a_step_lacks_is_said_before_anything_runs(

@@ -265,6 +265,10 @@ def test_what_is_deployed_can_be_run(line: list[str], tmp_path: Path, capsys: Ca
         ("[catalogue]\ndatabase = 'x'\n", "[collect] is missing; a refresh needs catalogue, "),
         (CONFIG + "[compare]\n", "compare: belongs to a pipeline; a refresh has no such step."),
         (CONFIG.replace("k = 8", "since = 'm'"), "train.since: is settled by a refresh itself"),
+        (
+            CONFIG.replace("fans = 8", "full_knn = 3"),
+            "evaluate.full_knn: is measured by a pipeline",
+        ),
         (CONFIG.replace("database", "#"), "catalogue: needs a table to begin with; set "),
         (CONFIG.replace("fans = 8", "fans = 30"), "collect.users: 30 are too few, as 30 are taken"),
     ],

@@ -16,7 +16,7 @@ from surprise.model_selection import KFold, cross_validate
 from app.recommender import Model
 from model_build.data.ratings import ratings_fingerprint, read_ratings
 from model_build.train.hyperparameters import read_hyperparameters
-from model_build.tuning.search import SEARCH_SPACES, ParameterRange
+from model_build.tuning.search_spaces import SEARCH_SPACES, ParameterRange
 from tests.model_build.worlds import random_frame, run_command
 
 OPTIONS = ("--folds", 3, "--fans", 120, "--trials", 4, "--seed", 5)

@@ -23,7 +23,7 @@ from model_build.train.driver import train_model
 from model_build.train.hyperparameters import Hyperparameters, read_hyperparameters
 from model_build.train.serving_parameters import default_parameters
 from model_build.tuning.holdout_benchmark import HoldoutBenchmark
-from model_build.tuning.search import SEARCH_SPACES
+from model_build.tuning.search_spaces import SEARCH_SPACES
 from tests.model_build.worlds import ROOT, random_frame, run_command
 
 ENDLESS = """
