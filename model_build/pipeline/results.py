@@ -63,8 +63,9 @@ def track_results(
     compared = found(tables)
     for prefix, rows in compared.items():
         if prefix == "implicit.grid":  # all of it is a table
-            rows = [max(rows, key=lambda row: float(row["measured"][SELECTION_METRIC]))]
-            rows[0] = {**rows[0], "name": "best"}
+            known = [row for row in rows if row["measured"][SELECTION_METRIC] is not None]
+            best = max(known or rows[:1], key=lambda row: row["measured"][SELECTION_METRIC] or 0.0)
+            rows = [{**best, "name": "best"}]
         for row in rows:
             metrics |= _prefixed_numbers(f"{prefix}.{row['name']}", {**row, **_measured(row)})
     tracking.each(lambda tracker: tracker.log_metrics(metrics))

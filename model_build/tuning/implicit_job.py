@@ -133,12 +133,15 @@ def strengths_json(config: StrengthSearchConfig) -> str:
 def events_json(config: EventsConfig) -> str:
     """What `implicit events --json` prints."""
     rows = [asdict(value) for value in value_events(config)[1]]
-    return json.dumps([{**row, "measured": row.pop("metrics")} for row in rows])
+    measured = [row.pop("metrics") for row in rows]
+    return json.dumps(
+        [nan_to_null({**row, "measured": found}) for row, found in zip(rows, measured, strict=True)]
+    )
 
 
 def grid_json(config: GridConfig) -> str:
     """What `implicit grid --json` prints."""
-    return json.dumps([_grid_row_json(row) for row in search_grid(config).rows])
+    return json.dumps([nan_to_null(_grid_row_json(row)) for row in search_grid(config).rows])
 
 
 def comparison_json(config: ImplicitComparisonConfig) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -79,6 +80,29 @@ def test_strengths_then_a_grid_whose_best_is_the_model(
     assert numbers["als_completed"] == learnt["completed"]
     assert numbers["als_dropped"] == 0.5  # an option goes before the file
     assert ", 0 of them new" in run(capsys, *grid, *axes, "--table", table)
+
+
+def test_json_has_no_nan_and_each_measure_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody has an anime of another, so what is hidden of it is known to nobody."""
+    file = tmp_path / "interactions.parquet"
+    anime = pl.int_range(1, 101, eager=True)
+    frame = pl.DataFrame({"user_id": (anime - 1) // 5, "anime_id": anime, "rating": 0})
+    frame.with_columns(favourite=False).write_parquet(file)
+    data = ("--interactions", file, "--iterations", 1, "--json")
+    axes = ("--factors", 2, "--regularization", 0.1, "--table", tmp_path / "grid")
+    (run_of_grid,) = strict_json(run(capsys, "implicit", "grid", *data, *axes))
+    assert run_of_grid["measured"]["map@10"] is None
+    events = strict_json(run(capsys, "implicit", "events", *data, "--factors", 2))
+    for row in events:
+        assert set(row) == {"name", "count", "strength", "measured"}
+        assert row["measured"]["new_map@10"] is None
+
+
+def strict_json(text: str) -> Any:
+    """As others than Python read it, who know no NaN."""
+    return json.loads(text, parse_constant=pytest.fail)
 
 
 def _factors(model: Path) -> int:

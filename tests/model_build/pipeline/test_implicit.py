@@ -9,7 +9,8 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import polars as pl
 import pytest
@@ -18,6 +19,8 @@ from app.recommender import Model
 from model_build.cli import main
 from model_build.pipeline.config import read_config
 from model_build.pipeline.plan import plan_tasks
+from model_build.pipeline.results import track_results
+from model_build.tracking.trackers import ExperimentTracker, Tracking
 from model_build.tuning import als_grid
 from tests.model_build.pipeline.shop import CONFIG, Shop, make_shop
 from tests.model_build.worlds import ROOT, random_frame
@@ -198,6 +201,22 @@ def test_a_grid_goes_on_and_begins_again_where_what_it_is_on_changed(
     alone = ("implicit", "grid", "--interactions", shop.folder / "interactions.parquet")
     assert main(list(map(str, (*alone, "--table", shop.work / "grid")))) == 2
     assert "name another folder, or add --start-over" in capsys.readouterr().err
+
+
+def test_a_run_of_the_grid_that_measured_nothing_is_not_the_best(tmp_path: Path) -> None:
+    shop = make_shop(tmp_path / "shop", '[data]\ninteractions = "i.parquet"\n[implicit.grid]\n')
+    config = read_config(shop.config)
+    found = [None, 0.25, 0.0]
+    (shop.work / "grid").mkdir(parents=True)
+    (shop.work / "implicit-grid.json").write_text(
+        json.dumps([{"name": f"{at}", "measured": {"map@10": x}} for at, x in enumerate(found)])
+    )
+    told: list[dict[str, float]] = []
+    tracker = SimpleNamespace(log_metrics=told.append, start_run=lambda _: None)
+    tracking = Tracking({"ours": lambda: cast("ExperimentTracker", tracker)})
+    tracking.start_run({})
+    track_results(tracking, config, plan_tasks(config))
+    assert told == [{"implicit.grid.best.map@10": 0.25}]
 
 
 def test_what_a_section_sets_goes_before_what_was_found(tmp_path: Path) -> None:
