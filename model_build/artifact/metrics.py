@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.notice import read_sources
+from app.recommender import EngineName
 from app.recommender.artifact import (
     CATALOGUE_FILE,
     EVALUATION_FILE,
@@ -22,6 +23,7 @@ from app.recommender.artifact import (
     write_artifact,
 )
 from model_build.util.errors import InputError
+from model_build.util.markdown_tables import format_figure
 
 
 def read_evaluation_metrics(path: Path) -> dict[str, Any]:
@@ -63,6 +65,12 @@ def annotate_model(model: Path, evaluation: Mapping[str, Any], out: Path) -> Man
 
 
 MODEL_CARD_FILE = "MODEL_CARD.md"
+ENGINE_PREFIXES = tuple(f"{name}_" for name in EngineName if name is not EngineName.HAKKEN)
+
+
+def _is_of_engine(metric: str) -> bool:
+    """Whether a metric was recorded by a further engine, of its own training."""
+    return metric.startswith(ENGINE_PREFIXES)
 
 
 def rewrite_model(
@@ -84,7 +92,8 @@ def rewrite_model(
         for name in before.files
         if not name.endswith(".npy") and name != CATALOGUE_FILE
     }
-    card = render_model_card(version, before.dataset, before.counts, settings, metrics)
+    arrays = artifact.arrays if arrays is None else arrays
+    card = render_model_card(version, before.dataset, before.counts, settings, metrics, arrays)
     return write_artifact(
         out,
         version=version,
@@ -94,7 +103,7 @@ def rewrite_model(
         hyperparameters=settings,
         serving_parameters=before.serving_parameters,
         metrics=metrics,
-        arrays=artifact.arrays if arrays is None else arrays,
+        arrays=arrays,
         catalogue=artifact.catalogue_path.read_bytes(),
         documents={**others, MODEL_CARD_FILE: card, **(documents or {})},
     )
@@ -106,8 +115,9 @@ def render_model_card(
     counts: Mapping[str, int],
     settings: Mapping[str, float | int | str],
     metrics: Mapping[str, float],
+    arrays: Collection[str] = (),
 ) -> str:
-    """Render the model card, Markdown."""
+    """Render the model card, Markdown, of a model that has ``arrays``, by name."""
     environment = Environment(  # noqa: S701 -- Markdown, of what this program itself knows
         loader=FileSystemLoader(Path(__file__).with_name("templates")),
         trim_blocks=True,
@@ -119,6 +129,9 @@ def render_model_card(
         dataset=dataset,
         counts=counts,
         settings=settings,
-        metrics=metrics,
+        metrics={name: format_figure(value) for name, value in metrics.items()},
+        of_engines=any(map(_is_of_engine, metrics)),
+        only_of_engines=all(map(_is_of_engine, metrics)),
+        has_fans=any("_training_users_" in name for name in arrays),
         sources=[source for kind in read_sources(dataset.name) for source in kind.sources],
     )

@@ -19,6 +19,7 @@ from model_build.evaluate.evaluation import franchise_by_anime
 from model_build.reporting.charts import Chart, chart_svg
 from model_build.reporting.tastes import TasteTable
 from model_build.util.errors import InputError, read_file
+from model_build.util.markdown_tables import format_figure
 
 METRIC_COLUMNS = {
     "ndcg@10": "NDCG@10",
@@ -118,9 +119,7 @@ def _format_decimals(value: float, digits: int) -> str:
 
 
 def _format_number(value: float) -> str:
-    if math.isnan(value):
-        return "–"
-    return f"{value:,.0f}" if value == int(value) and abs(value) > 1 else f"{value:,.4g}"
+    return "–" if math.isnan(value) else format_figure(value)
 
 
 N_NEIGHBOURS = 5

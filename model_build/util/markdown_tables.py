@@ -18,6 +18,17 @@ def format_cell(value: float, format_spec: str) -> str:
     return "-" if value != value else format(value, format_spec)
 
 
+def format_figure(value: float) -> str:
+    """Return a figure of any size: whole numbers whole, others with four digits or more.
+
+    >>> format_figure(27310.0), format_figure(1678.4), format_figure(0.62554)
+    ('27,310', '1,678', '0.6255')
+    """
+    if float(value).is_integer() or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
 def format_cells(values: Mapping[str, float], format_spec: str, *names: str) -> list[str]:
     """Several figures by name."""
     return [format_cell(values[name], format_spec) for name in names]

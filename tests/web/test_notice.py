@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
@@ -39,9 +40,28 @@ def test_a_model_card_names_the_sources() -> None:
             assert f"- {source.name} ({source.licence})\n" in card
 
 
+def test_a_model_card_says_what_is_so_of_every_model(crowded_model: Path) -> None:
+    def card(metrics: dict[str, float], *arrays: str) -> str:
+        dataset = DatasetInfo(name="ratings", fingerprint="0")
+        told = render_model_card("1", dataset, {}, {}, metrics, arrays)
+        return " ".join(told.split())
+
+    measured = card({"pairs": 27310.0, "rmse": 1.04812}, "als_user_centres_embedding.npy")
+    assert "| pairs | 27,310 | | rmse | 1.048 |" in measured
+    assert "fans left out of a training: of this model, or of one with the same" in measured
+    assert "no row of any fan" in measured
+    assert "name of an engine" not in measured
+    with_fans = card({"mf_loss": 0.5}, "als_training_users_embedding.npy")
+    assert "no row of any fan" not in with_fans
+    assert "of each fan that an engine was fitted to a nameless vector" in with_fans
+    assert "evaluate" not in with_fans
+    assert "begin with the name of an engine are of fans that its training" in with_fans
+    assert "no row of any fan" not in (crowded_model / MODEL_CARD_FILE).read_text("utf-8")
+
+
 def test_the_card_of_the_bundled_model_is_of_what_is_bundled() -> None:
     manifest = read_manifest(BUNDLED_MODEL_DIR)
-    about = (manifest.counts, manifest.hyperparameters, manifest.metrics)
+    about = (manifest.counts, manifest.hyperparameters, manifest.metrics, manifest.files)
     card = render_model_card(manifest.version, manifest.dataset, *about)
     assert (BUNDLED_MODEL_DIR / MODEL_CARD_FILE).read_text("utf-8") == card
 
