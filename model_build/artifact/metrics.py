@@ -56,7 +56,9 @@ def annotate_model(model: Path, evaluation: Mapping[str, Any], out: Path) -> Man
     """Write the model at ``model`` again with these metrics, as a new version of the same time."""
     artifact = open_artifact(model)
     before = artifact.manifest
-    metrics = {**before.metrics, **scalar_metrics(evaluation)}  # engines have some of their own
+    # What an earlier evaluation told goes, also where this one measured nothing.
+    of_engines = {name: value for name, value in before.metrics.items() if _is_of_engine(name)}
+    metrics = of_engines | scalar_metrics(evaluation)
     content = f"{before.version} {json.dumps(evaluation, sort_keys=True)}"
     time = before.version.partition("-")[0]
     version = f"{time}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"

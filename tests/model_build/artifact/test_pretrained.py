@@ -94,7 +94,8 @@ def test_measures_are_written_into_a_model_and_nothing_else_differs(
     tiny_model: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "measures.json").write_text(json.dumps(MEASURES))
-    first = version_of(tiny_model, tmp_path / "m", "v1", metrics={"als_loss": 2.0, "ndcg@10": 0.1})
+    earlier = {"als_loss": 2.0, "ndcg@10": 0.1, "new_ndcg@10": 0.9, "rmse": 1.0}
+    first = version_of(tiny_model, tmp_path / "m", "v1", metrics=earlier)
     out = tmp_path / "out"
     assert annotate(first, tmp_path / "measures.json", out) == 0
     before, after = open_artifact(first), open_artifact(out)
