@@ -94,7 +94,9 @@ class SplitConfig(SplitOptions):
 
     ratings: InputFiles
     interactions: InputFile | None = Field(
-        None, description="what `collect` found of the same users: those are taken out of it, too"
+        None,
+        description="what `collect` found of the same users: who is not trained on is taken out of "
+        "it, too",
     )
     out: OutputFolder = Field(description="a new directory")
 

@@ -409,9 +409,10 @@ def write_split(config: SplitConfig) -> str:
     parts = split_users(ratings, config.fans, config.seed, config.collected_since)
     if config.interactions is not None:
         interactions = read_table(config.interactions, ["user_id"], "interactions")
-        users = pl.concat([parts["lists"]["user_id"], parts["holdout"]["user_id"]])
-        taken = users.unique().cast(pl.String).implode()
-        left = ~pl.col("user_id").cast(pl.String).is_in(taken)
+        # All who are not trained on, those with the list of a fan drawn included.
+        trained = parts["ratings"]["user_id"].unique().implode()
+        taken = ratings.user_ids.filter(~ratings.user_ids.is_in(trained)).cast(pl.String)
+        left = ~pl.col("user_id").cast(pl.String).is_in(taken.implode())
         parts = {**parts, "interactions": interactions.filter(left)}
     config.out.mkdir(parents=True, exist_ok=True)
     for name, frame in parts.items():

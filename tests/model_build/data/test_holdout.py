@@ -8,7 +8,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from model_build.data.holdout import HoldoutUser, index_split, redraw_hidden, split_users
+from model_build.data.config import SplitConfig
+from model_build.data.holdout import (
+    HoldoutUser,
+    index_split,
+    redraw_hidden,
+    split_users,
+    write_split,
+)
 from model_build.data.ratings import Ratings, read_ratings
 from model_build.util.errors import InputError
 from tests.model_build.worlds import random_frame
@@ -86,6 +93,14 @@ def test_who_has_the_same_list_as_a_fan_taken_out_is_not_trained_on(
     assert not taken & {user % 1000 for user in users(parts["ratings"])}
     left = users(doubled) - users(parts["holdout"]) - users(parts["ratings"])
     assert {user % 1000 for user in left} <= taken
+    # Nor does what else they did stay; of whom the ratings know nothing it does.
+    did = pl.concat([doubled.select("user_id"), pl.DataFrame({"user_id": [5000]})])
+    did.write_parquet(tmp_path / "interactions.parquet")
+    ratings_file, did_file = tmp_path / "doubled.parquet", tmp_path / "interactions.parquet"
+    out = tmp_path / "split"
+    write_split(SplitConfig(ratings=(ratings_file,), interactions=did_file, fans=FANS, out=out))
+    rest = pl.read_parquet(tmp_path / "split" / "interactions.parquet")
+    assert users(rest) == users(parts["ratings"]) | {5000}
     # Without twins nobody is left out.
     assert users(frame) == held | users(split_users(ratings, FANS, seed=0)["ratings"])
 
