@@ -101,7 +101,12 @@ def model_ranker(
             scores.sort_key,
             scores.allowed_mask,
             lambda wanted: scores.predicted_scores(model, wanted),
-            lambda wanted: scores.expected_errors(model, wanted),
+            # It is the error of another score than the one that KNN predicts.
+            (
+                (lambda wanted: scores.expected_errors(model, wanted))
+                if scores.knn_prediction is None
+                else None
+            ),
             match_percentile=(
                 (lambda wanted: scores.match_percentiles(model, wanted)) if by_match else None
             ),
