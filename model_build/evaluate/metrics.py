@@ -230,7 +230,8 @@ def weighted_metrics(
         found[f"ndcg@{k}"] = mean(ndcg(hits, n_relevant, k))
         found[f"recall@{k}"] = mean(recall(hits, n_relevant, k))
         found[f"map@{k}"] = mean(average_precision(hits, n_relevant, k))
-    # Popularity-stratified recall with an exponent of a half (Steck 2011, section 3).
+    # Popularity-stratified recall with an exponent of a half (Steck 2011, section 3). What nobody
+    # trained on lists has no such weight, so it is not among what could be found.
     found_weight = (items.rarity_weight[result.top_items] * hits)[:, :TOP_N].sum(axis=1)
     some = np.where(result.relevant_weight > 0, result.relevant_weight, np.nan)
     found["stratified_recall@10"] = mean(found_weight / some)
