@@ -42,6 +42,7 @@ def write_report(config: ReportConfig) -> str:
         seed=config.seed,
         franchise=franchise,
         threads=config.threads,
+        parameters=model.parameters,
     )
     with tqdm(total=PROGRESS_STEPS, desc="report", unit=" step", disable=None) as bar:
         charts = report_charts(

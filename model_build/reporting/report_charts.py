@@ -1,7 +1,9 @@
 """The charts of a report: models with the settings of the reported one, measured on held-out users.
 
 The reported model may have been trained on every user, so its error cannot be measured. What is
-measured was trained with its settings on the ratings without the users drawn.
+measured was trained with its settings on the ratings without the users drawn, and is served with
+its parameters. A second stage, whose training takes minutes, is not fitted again; the names of
+series say so.
 """
 
 from __future__ import annotations
@@ -42,7 +44,13 @@ METRIC_NAMES = ("ndcg@10", "recall@10", "new_ndcg@10")
 TOP_N = 10
 PROGRESS_STEPS = 8
 MIN_BIN_COUNT = 20
-MATCH_SERIES, KNN_SERIES, BASELINE_SERIES = "sharpened (match)", "KNN (score)", "baselines alone"
+MATCH_SERIES = "sharpened, without correction"
+KNN_SERIES, BASELINE_SERIES = "KNN (score)", "baselines alone"
+ORDER_SERIES = {
+    SortOrder.MATCH: "match by affinity alone",
+    SortOrder.SCORE: "score",
+    SortOrder.DISCOVER: "discover by affinity alone",
+}
 
 
 def report_charts(
@@ -67,7 +75,7 @@ def report_charts(
     for order, model in models.items():
         results[order] = benchmark.rank(model_ranker(model, order), benchmark.users)
         metrics = benchmark.summarise(results[order])
-        measured[order.value] = [float(metrics[name]) for name in names]
+        measured[ORDER_SERIES[order]] = [float(metrics[name]) for name in names]
         on_step()
     found.append(
         Chart(
@@ -147,7 +155,7 @@ def _popularity_chart(
         [fan.hidden_ids[fan.hidden_scores >= RELEVANT_SCORE] for fan in benchmark.users]
     )
     wanted = find_positions(benchmark.training.anime_ids, loved)
-    shown = {order.value: result.top_items[:, :TOP_N] for order, result in results.items()}
+    shown = {ORDER_SERIES[order]: result.top_items[:, :TOP_N] for order, result in results.items()}
 
     def shares(positions: Int64Array) -> list[float]:
         band = np.searchsorted(POPULARITY_RANKS, rank[positions[positions >= 0]])

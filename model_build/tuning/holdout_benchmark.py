@@ -14,6 +14,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from app.recommender import Model, SortOrder
+from app.recommender.parameters import ServingParameters
 from model_build.data.holdout import HoldoutUser, index_split, split_users
 from model_build.data.ratings import Ratings, ratings_fingerprint
 from model_build.evaluate.metrics import summary
@@ -102,12 +103,17 @@ class PartTrainer:
     """Trains models on the same ratings, of which one part alone is fitted."""
 
     def __init__(
-        self, ratings: Ratings, threads: int | None = None, affinity_anime: int | None = None
+        self,
+        ratings: Ratings,
+        threads: int | None = None,
+        affinity_anime: int | None = None,
+        parameters: ServingParameters | None = None,
     ) -> None:
         self._gatherer = _SharedGatherer(ratings, threads, affinity_anime)
         mean = float(ratings.rating[ratings.rated_mask].mean())
         self._stages = _StageCache(_empty_stages(len(ratings.anime_ids), mean))
         self._threads = threads
+        self._parameters = parameters
 
     def fit(self, part: str, settings: Hyperparameters) -> Model:
         """Return a model in which one part (of `PART_STAGES`) is as the settings say."""
@@ -115,18 +121,20 @@ class PartTrainer:
         trained = train_model(
             self._gatherer,
             settings,
+            parameters=self._parameters,
             second_stage=False,
             threads=self._threads,
             checkpoints=self._stages,
         )
-        return trained.in_memory_model()
+        return trained.in_memory_model(self._parameters)
 
 
 class HoldoutBenchmark:
     """Ratings without the users held out, and these users.
 
     ``affinity_anime`` limits the affinity to the anime on most lists, whose solution takes the cube
-    of their number. ``franchise`` maps anime ids to franchises, for the metrics of new ones.
+    of their number. ``franchise`` maps anime ids to franchises, for the metrics of new ones. Models
+    are served with ``parameters``, by default those of a training.
     """
 
     def __init__(
@@ -138,6 +146,7 @@ class HoldoutBenchmark:
         affinity_anime: int | None = None,
         franchise: dict[int, int] | None = None,
         threads: int | None = None,
+        parameters: ServingParameters | None = None,
     ) -> None:
         training, self.users = index_split(split_users(ratings, n_users, seed))
         self.training = training
@@ -149,7 +158,7 @@ class HoldoutBenchmark:
             np.bincount(training.item, minlength=n_items).astype(np.int32),
             len(training.user_ids),
         )
-        self._trainer = PartTrainer(training, threads, affinity_anime)
+        self._trainer = PartTrainer(training, threads, affinity_anime, parameters)
 
     @property
     def pruning_users(self) -> list[HoldoutUser]:

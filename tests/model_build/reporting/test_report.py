@@ -28,6 +28,7 @@ from model_build.reporting.charts import PLACEHOLDER_COLOURS, Chart, chart_svg
 from model_build.reporting.page import SimilarAnime, read_comparison, report_page, similar_anime
 from model_build.reporting.report_charts import report_charts
 from model_build.train.hyperparameters import Hyperparameters
+from model_build.train.serving_parameters import default_parameters, write_parameters
 from model_build.tuning.holdout_benchmark import HoldoutBenchmark
 from model_build.util.errors import InputError
 from tests.model_build.worlds import dense_similarity, random_frame, train_model
@@ -196,14 +197,29 @@ def test_a_file_without_lists_is_refused(
     assert not (tmp_path / "r.html").exists()
 
 
-def test_settings_are_those_of_the_manifest(tmp_path: Path) -> None:
-    frame = random_frame(71, 40, 25, 0.5)
-    model = train_model(frame, tmp_path, k=9, shrinkage=17.5, precision="compact", taste_factors=8)
+def test_settings_and_parameters_are_those_of_the_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame, file = random_frame(71, 40, 25, 0.5), tmp_path / "parameters.json"
+    write_parameters(file, default_parameters().model_copy(update={"min_ratings": 7}))
+    own = {"k": 9, "shrinkage": 17.5, "precision": "compact", "taste_factors": 8}
+    model = train_model(frame, tmp_path, parameters=file, **own)
     expected = Hyperparameters(k=9, shrinkage=17.5, precision="compact", taste_factors=8)
     assert Hyperparameters.of_manifest(model.manifest.hyperparameters) == expected
     assert Hyperparameters.of_manifest(model.manifest.hyperparameters).model_dump() == {
         name: model.manifest.hyperparameters[name] for name in expected.model_dump()
     }
+    told = []
+
+    def charts(bench: HoldoutBenchmark, settings: Hyperparameters, **_: object) -> list[Chart]:
+        told.append((settings, bench.fit_part("", settings).parameters))
+        return []
+
+    monkeypatch.setattr("model_build.reporting.job.report_charts", charts)
+    files = ("--ratings", tmp_path / "ratings.parquet", "--model", tmp_path / "model")
+    assert main(["report", *map(str, files), "--fans", "9", "--out", str(tmp_path / "r")]) == 0
+    assert told == [(expected, model.parameters)]
+    assert model.parameters.min_ratings == 7
 
 
 @pytest.fixture(scope="module")
@@ -262,7 +278,10 @@ def test_rankings_are_those_of_evaluate(
     ):
         model = bench.fit_part(part, settings)
         expected = evaluate(model, groups, bench.users, ranker=model_ranker(model, order))
-        assert chart.series[order.value] == pytest.approx([expected[name] for name in chart.x])
+        alone = " by affinity alone" if part == "taste" else ""  # no second stage is fitted again
+        assert chart.series[f"{order}{alone}"] == pytest.approx(
+            [expected[name] for name in chart.x]
+        )
     assert steps == 8  # what the progress bar counts to
 
 
@@ -306,7 +325,7 @@ def test_calibration_popularity_and_length(
     long_enough = sum(len(fan.visible.anime_id) >= 20 for fan in bench.users)
     assert lengths.x[1] == f"20\n{long_enough} fans"
     assert len(lengths.x) == 2  # nobody has a hundred of sixty anime
-    for name in ("sharpened (match)", "KNN (score)"):
+    for name in ("sharpened, without correction", "KNN (score)"):
         assert lengths.series[name][1] < lengths.series[name][0]
     alone = bench.rank(model_ranker(knn, SortOrder.SCORE), bench.users)
     assert lengths.series["baselines alone"][1] > math.sqrt(
