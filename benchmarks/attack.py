@@ -160,7 +160,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", type=positive_int, metavar="NUMBER", help="one request of a seed")
     parser.add_argument("--model", help="a folder; default: the bundled model")
     options = parser.parse_args(arguments)
-    model = Path(options.model or ROOT / "bundled_model")
+    model = Path(options.model or ROOT / "bundled_model").absolute()  # the server runs in ROOT
     try:
         with ExitStack() as stack:
             served = stack.enter_context(_running_server(stack, model))

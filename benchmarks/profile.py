@@ -71,7 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     # One thread, as gunicorn.conf.py has it; numpy reads this when it is imported.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    os.environ |= {"HAKKEN_MODEL": options.model} if options.model else {}
+    if model := options.model:  # a path is of this folder, and what is started runs in ROOT
+        os.environ["HAKKEN_MODEL"] = model if "://" in model else str(Path(model).absolute())
     if options.start:
         _start(options.start)
         return

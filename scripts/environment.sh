@@ -2,7 +2,21 @@
 #
 #   use_environment FILE...    .venv with everything in each FILE (a requirements file), in this order;
 #                              installs only what changed since the last time, and starts over after
-#                              an interruption
+#                              an interruption; leaves the script in the checkout
+#   back_to_caller             into the folder that the script was called in, which the paths among its
+#                              arguments are relative to; what is imported is the checkout's
+#   absolute PATH              the same for one path, by a script that stays in the checkout
+
+called_in=$PWD
+
+back_to_caller() {
+    export PYTHONPATH=$PWD
+    cd "$called_in"
+}
+
+absolute() {
+    case $1 in /*) echo "$1" ;; *) echo "$called_in/$1" ;; esac
+}
 
 use_environment() {
     local requirements stamp wanted

@@ -18,6 +18,7 @@ ENVIRONMENT = {
     name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")
 } | {"PYTHON": sys.executable}
 SET_UP = ["bash", "-c", ". scripts/environment.sh; use_environment requirements.txt"]
+BUILD = "requirements-build.txt"
 DEVELOPERS = ("requirements-dev.txt", "requirements-neural.txt")
 
 
@@ -47,7 +48,7 @@ def write_project(folder: Path, requirements: str) -> Path:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project that needs nothing, set up."""
     folder = write_project(tmp_path_factory.mktemp("project"), "# nothing\n")
-    for name in DEVELOPERS:
+    for name in (*DEVELOPERS, BUILD):
         (folder / name).write_text("# nothing\n")
     status, told = end(start(folder, *SET_UP))
     assert (status, told[-1]) == (0, "installing requirements.txt")
@@ -162,3 +163,65 @@ def test_wrong_arguments_are_told(arguments: list[str], tmp_path: Path) -> None:
     assert status == 2
     assert len(told) == 1
     assert "usage: scripts/serve [--port N]" in told[0]
+
+
+TELLS = """import os, sys
+print(sys.prefix, *(os.path.abspath(word) for word in sys.argv[1:]), file=sys.stderr)
+"""
+"""A module that stands in for what a script runs: where it is, and what paths mean there."""
+
+
+@pytest.fixture(scope="module")
+def stubs(project: Path) -> Path:
+    """The project with modules that say what they were given."""
+    places = ("bench", "title_search", "profile", "attack", "look", "scale", "dask_constants")
+    modules = [f"benchmarks/{name}.py" for name in (*places, "generate/__main__", "outside_check")]
+    for name in (*modules, "model_build/__main__.py", "scripts/age_rating_fit.py"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(TELLS)
+    tools = {
+        "pybabel": "pwd >&2\n",
+        # Makes an environment, of outside_check, whose Python does nothing.
+        "python3": 'mkdir -p "$3/bin"; cd "$3/bin"; echo "#!/bin/sh" >python; chmod +x python\n',
+    }
+    for name, does in tools.items():
+        tool = project / ".venv" / "bin" / name
+        tool.unlink(missing_ok=True)
+        tool.write_text(f"#!/bin/sh\n{does}")
+        tool.chmod(0o755)
+    return project
+
+
+@pytest.mark.parametrize(
+    ("script", "option"),
+    [
+        ("bench", "--ratings"),
+        ("bench_search", "--model"),
+        ("profile", "--model"),
+        ("attack", "--model"),
+        ("look", "--out"),
+        ("scale", "--work"),
+        ("generate", "--out"),
+        ("dask_constants", "--ratings"),
+        ("fit_age_ratings", None),
+        ("outside_check", None),
+        ("rebuild_model", None),
+        ("refresh", "--config"),
+    ],
+)
+def test_paths_are_those_of_the_caller(
+    stubs: Path, tmp_path: Path, script: str, option: str | None
+) -> None:
+    command = os.path.relpath(stubs / "scripts" / script, tmp_path)
+    words = ["mine"] if option is None else [option, "mine"]
+    status, told = end(start(tmp_path, command, *words))
+    assert status == 0, told
+    assert str(tmp_path / "mine") in " ".join(told)
+    assert f"{stubs}/.venv " in told[-1]
+
+
+def test_words_are_written_in_the_checkout(stubs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "further" / "down"
+    folder.mkdir(parents=True)
+    status, told = end(start(folder, os.path.relpath(stubs / "scripts" / "words", folder)))
+    assert (status, told[-2:]) == (0, [str(stubs)] * 2)
