@@ -5,7 +5,7 @@
 {
   const main = document.getElementById("main");
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
-  const pages = new Map(); // what was shown before, for the back button; uploads have no address
+  const pages = new Map(); // what was shown before, for the back button
   const KEPT_PAGES = 20;
   let latest = 0;
 
@@ -78,11 +78,20 @@
     return { label: control.textContent.trim(), card };
   }
 
-  function remember(text) {
-    const number = Date.now() + Math.random();
-    pages.set(number, text);
+  /** Keeps what is shown for the back button: in "pushState" a new entry of the history, in "replaceState" the current one. */
+  function remember(how, text, address) {
+    const page = Date.now() + Math.random();
+    pages.set(page, text);
     if (pages.size > KEPT_PAGES) pages.delete(pages.keys().next().value);
-    return number;
+    const form = document.getElementById("again");
+    if (form?.method !== "post") return history[how]({ page }, "", address);
+    // The server keeps no upload, so that only this tab can ask for its picks again (reupload.js).
+    const posted = { list: form.elements.list.value, choice: form.dataset.choice };
+    try {
+      history[how]({ page, posted }, "", address);
+    } catch {
+      history[how]({ page }, "", address); // longer than a browser keeps
+    }
   }
 
   async function change(request, control, hash, fallback) {
@@ -98,7 +107,7 @@
       const content = answer.ok ? contentOf(text) : null;
       if (!content) return fallback();
       await show(content);
-      history.pushState({ page: remember(text) }, "", request.method === "GET" ? answer.url : undefined);
+      remember("pushState", text, request.method === "GET" ? answer.url : undefined);
       scrollTo(scrollX, scrollY);
       focusAgain(place);
       const said = control.matches("[data-hides]") ? "hidden" : "saved";
@@ -139,7 +148,7 @@
     change(request, submitter ?? form, "", () => (posts ? form.submit() : location.assign(url)));
   });
 
-  history.replaceState({ page: remember(document.documentElement.outerHTML) }, "");
+  remember("replaceState", document.documentElement.outerHTML);
   addEventListener("popstate", async ({ state }) => {
     const text = pages.get(state?.page);
     if (!state && location.hash) return; // a jump within the page

@@ -127,6 +127,37 @@ def test_a_file_s_picks_change_in_place_too(visit: Visit, tmp_path: Path) -> Non
     assert is_same_document(page)
 
 
+def test_a_file_s_picks_come_back_from_the_tab_alone(visit: Visit, tmp_path: Path) -> None:
+    file = tmp_path / "animelist.xml"
+    file.write_bytes(regular_export())
+    page = visit()
+    upload_list(page, file)
+    before = titles(page)
+    page.get_by_role("button", name="Predicted score").click()
+    current = page.locator("[aria-current=true]").first
+    expect(current).to_have_text(re.compile("Predicted score"))
+    changed = titles(page)
+    page.locator("ol.cards h2 a").first.click()
+    page.wait_for_url("**/anime/*")
+    page.go_back()
+    expect(current).to_have_text(re.compile("Predicted score"))
+    expect(page.locator("ol.cards h2")).to_have_text(changed)
+    page.reload()
+    expect(current).to_have_text(re.compile("Predicted score"))
+    page.go_back()
+    expect(page.locator("ol.cards h2")).to_have_text(before)
+    assert page.evaluate("[localStorage.length, sessionStorage.length]") == [0, 0]
+    page.go_back()
+    page.wait_for_url("**/")
+    page.goto("/upload")  # in an entry of the history that knows no list
+    page.wait_for_url("**/#upload")
+
+
+def test_without_scripts_the_address_of_a_file_s_picks_starts_over(visit: Visit) -> None:
+    page = visit("/upload", java_script_enabled=False)
+    page.wait_for_url("**/#upload")
+
+
 def test_what_cannot_be_shown_in_place_is_opened(visit: Visit) -> None:
     page = visit(f"{FAN}?n=40")
     mark_document(page)

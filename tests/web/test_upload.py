@@ -232,6 +232,10 @@ def test_no_file_chosen(client: FlaskClient) -> None:
         assert "This file cannot be read" in response.text
 
 
-def test_reloading_the_address_of_an_answer_starts_over(client: FlaskClient) -> None:
+def test_without_scripts_reloading_the_address_of_an_answer_starts_over(
+    client: FlaskClient,
+) -> None:
     response = client.get("/upload")
-    assert (response.status_code, response.location) == (303, "/#upload")
+    assert response.headers["Cache-Control"] == "private, no-store"
+    (refresh,) = read_html(response.text).one("noscript").all("meta")
+    assert refresh.attributes["content"] == "0; url=/#upload"

@@ -200,9 +200,9 @@ def post_upload() -> str | AnyResponse:
 
 @blueprint.get("/upload")
 @rate_limited(Cost.PAGE)
-def redirect_to_upload_form() -> AnyResponse:
-    """Start over when the address of an upload's result is reloaded or pasted."""
-    return redirect(url_for(".show_home", _anchor="upload"), 303)
+def show_upload_again() -> str:
+    """Show an upload's result again, with what the tab kept; where it is pasted, start over."""
+    return render_template("reupload.html")
 
 
 @blueprint.get("/problems/<slug>")
