@@ -218,6 +218,7 @@ def test_when_taking_one_off_is_not_enough_all_can_go(client: FlaskClient) -> No
         ("genre=cooking", "“genre” should be genres that Hakken knows, such as "),
         ("without=cooking", "“without” should be genres that Hakken knows, such as "),
         ("genre=mehca", "“genre” should be genres that Hakken knows: did you mean Mecha?"),
+        ("studio=スタジオジブリ", "“studio” should be studios that Hakken knows, such as "),
         ("tag=time-skips", "“tag” should be tags that Hakken knows: did you mean Time Skip?"),
         ("without_tag=zzz", "“without_tag” should be tags that Hakken knows, such as Ninja, "),
         ("studio=madhaus", "“studio” should be studios that Hakken knows: did you mean Madhouse?"),

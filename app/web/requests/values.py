@@ -56,9 +56,9 @@ def split_values(value: object, info: ValidationInfo) -> Any:
 
 
 def parse_slugs(value: object, info: ValidationInfo) -> object:
-    """Read names of genres, tags or studios as slugs."""
+    """Read names of genres, tags or studios as slugs; what has no letter for one stays as it is."""
     found = split_values(value, info)
-    return _map_values(found, lambda part: slugify(part) if isinstance(part, str) else part)
+    return _map_values(found, lambda part: slugify(part) or part if isinstance(part, str) else part)
 
 
 def parse_ids(value: object, info: ValidationInfo) -> object:
