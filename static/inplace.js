@@ -12,11 +12,22 @@
   const toast = document.createElement("div");
   toast.className = "toast";
   toast.setAttribute("role", "status");
+  toast.popover = "manual"; // only what was wrong has to come over the open filters
   document.body.append(toast);
 
-  function sayDone(text, undo) {
+  function say(text, seen) {
     toast.replaceChildren(text);
-    toast.classList.toggle("seen", undo);
+    toast.classList.toggle("seen", seen);
+    toast.hidePopover();
+  }
+
+  function sayWrong(text) {
+    say(text, true);
+    toast.showPopover();
+  }
+
+  function sayDone(text, undo) {
+    say(text, undo);
     if (!undo) return;
     const button = document.createElement("button");
     button.className = "choice";
@@ -28,11 +39,12 @@
     toast.append(" ", button);
   }
 
-  /** What stands on a page, whether it came in one part or in two; nothing if it is no page of picks. */
+  /** What stands on a page, whether it came in one part or in two, or what it says was wrong; nothing if it is no page of picks. */
   function contentOf(text) {
     const read = new DOMParser().parseFromString(text, "text/html");
     const content = read.querySelector(".arrived") ?? read.getElementById("main");
-    if (!content?.querySelector(".controls")) return null;
+    const problem = read.getElementById("problem")?.textContent;
+    if (problem || !content?.querySelector(".controls")) return { problem };
     return { title: content.dataset.title ?? read.title, nodes: [...content.childNodes] };
   }
 
@@ -104,8 +116,9 @@
       const answer = await fetch(request);
       const text = await answer.text();
       if (mine !== latest) return;
-      const content = answer.ok ? contentOf(text) : null;
-      if (!content) return fallback();
+      const content = contentOf(text);
+      if (content.problem) return sayWrong(content.problem); // and what was filled in is still there to be changed
+      if (!content.nodes) return fallback();
       await show(content);
       remember("pushState", text, request.method === "GET" ? answer.url : undefined);
       scrollTo(scrollX, scrollY);
@@ -154,7 +167,7 @@
     if (!state && location.hash) return; // a jump within the page
     if (!text) return location.reload();
     const content = contentOf(text);
-    if (!content) return location.reload();
+    if (!content.nodes) return location.reload();
     ++latest;
     await show(content);
     sayDone(WORDS.before, false);

@@ -24,7 +24,7 @@
   addEventListener("keydown", (event) => {
     const { key, target } = event;
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    if (document.querySelector("dialog[open], :popover-open")) return;
+    if (document.querySelector("dialog[open], :popover-open:not(.toast)")) return;
     if (target.closest?.(TYPED)) return key === "Escape" ? target.blur() : undefined;
     if (!Object.hasOwn(DONE, key) || stored("hakken.keys") === "off") return;
     event.preventDefault();

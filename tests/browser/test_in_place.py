@@ -158,15 +158,36 @@ def test_without_scripts_the_address_of_a_file_s_picks_starts_over(visit: Visit)
     page.wait_for_url("**/#upload")
 
 
-def test_what_cannot_be_shown_in_place_is_opened(visit: Visit) -> None:
-    page = visit(f"{FAN}?n=40")
-    mark_document(page)
-    page.evaluate("document.getElementById('f-year_from').min = 1")
-    page.get_by_role("button", name="Filters").click()
-    page.get_by_label("From year").fill("5")
-    page.get_by_role("button", name="Show", exact=True).click()
-    expect(page.get_by_role("heading", level=1)).not_to_have_text("Picks for Regular")
-    assert not is_same_document(page)
+def test_what_is_refused_is_told_and_the_page_stays(visit: Visit, tmp_path: Path) -> None:
+    file = tmp_path / "animelist.xml"
+    file.write_bytes(regular_export())
+    page = visit()
+    for is_upload in (False, True):
+        if is_upload:
+            page.goto("/")
+            upload_list(page, file)
+        else:
+            page.goto(f"{FAN}?n=40")
+        mark_document(page)
+        before = titles(page)
+        page.get_by_role("button", name="Filters").click()
+        page.get_by_text("Studio, source and season").click()
+        studio = page.get_by_label("Made by this studio")
+        studio.fill("スタジオジブリ")
+        page.get_by_role("button", name="Show", exact=True).click()
+        toast = page.locator(".toast")
+        expect(toast).to_have_text(re.compile("“studio” should be studios that Hakken knows"))
+        box = toast.bounding_box()
+        assert box
+        over = "([x, y]) => document.elementFromPoint(x, y).matches('.toast')"
+        assert page.evaluate(over, [box["x"] + 20, box["y"] + 20])  # nothing lies over it
+        expect(studio).to_have_value("スタジオジブリ")
+        assert titles(page) == before
+        studio.fill("Madhouse")
+        page.get_by_role("button", name="Show", exact=True).click()
+        expect(page.get_by_role("button", name="Filters (1 on)")).to_be_visible()
+        expect(toast).not_to_be_in_viewport()
+        assert is_same_document(page)
 
 
 @pytest.mark.parametrize("scripts", [True, False])
