@@ -143,9 +143,11 @@
     change(new Request(url), link, url.hash, () => location.assign(url));
   });
 
+  let asUsual = false; // a form is sent as without this script
+
   main.addEventListener("submit", (event) => {
     const { target: form, submitter } = event;
-    if (form.id !== "again") return;
+    if (form.id !== "again" || asUsual) return;
     const seen = submitter?.name ? null : submitter?.closest(".mine")?.querySelector("select");
     if (seen && !seen.value) {
       event.preventDefault(); // there is nothing to save yet
@@ -158,7 +160,12 @@
     const url = new URL(form.action);
     if (!posts) url.search = new URLSearchParams([...data].filter(([, value]) => value !== ""));
     const request = posts ? new Request(url, { method: "POST", body: data }) : new Request(url);
-    change(request, submitter ?? form, "", () => (posts ? form.submit() : location.assign(url)));
+    change(request, submitter ?? form, "", () => {
+      if (!posts) return location.assign(url);
+      asUsual = true;
+      form.requestSubmit(submitter); // with what its button says
+      asUsual = false;
+    });
   });
 
   remember("replaceState", document.documentElement.outerHTML);

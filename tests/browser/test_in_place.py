@@ -127,6 +127,21 @@ def test_a_file_s_picks_change_in_place_too(visit: Visit, tmp_path: Path) -> Non
     assert is_same_document(page)
 
 
+def test_what_fails_in_place_is_sent_again_with_its_button(visit: Visit, tmp_path: Path) -> None:
+    file = tmp_path / "animelist.xml"
+    file.write_bytes(regular_export())
+    page = visit()
+    upload_list(page, file)
+    before = titles(page)
+    page.route("**/upload", lambda route: route.abort(), times=1)
+    mark_document(page)
+    open_sheet(page, before[0])
+    page.get_by_role("dialog").get_by_role("button", name="Not for me").click()
+    expect(page.get_by_role("button", name=f"Hidden: {before[0]}")).to_be_visible()
+    assert before[0] not in titles(page)
+    assert not is_same_document(page)
+
+
 def test_a_file_s_picks_come_back_from_the_tab_alone(visit: Visit, tmp_path: Path) -> None:
     file = tmp_path / "animelist.xml"
     file.write_bytes(regular_export())
