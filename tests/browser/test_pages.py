@@ -117,6 +117,7 @@ def test_a_wrong_name_is_told_beside_its_field(visit: Visit) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_fit_a_narrow_screen(visit: Visit, scheme: str) -> None:
+    width = "document.documentElement.scrollWidth"
     page = visit(viewport={"width": 320, "height": 640}, color_scheme=scheme)
     anime = f"/anime/{SCORED[0]}"
     for address in (
@@ -131,9 +132,12 @@ def test_pages_fit_a_narrow_screen(visit: Visit, scheme: str) -> None:
         "/problems/bug",
     ):
         page.goto(address)
-        assert page.evaluate("document.documentElement.scrollWidth") == 320, address
+        assert page.evaluate(width) == 320, address
         small = page.evaluate(SMALL_TARGETS)
         assert small == [], address
+        page.set_viewport_size({"width": 800, "height": 640})
+        assert page.evaluate(width) == 800, address
+        page.set_viewport_size({"width": 320, "height": 640})
     colour = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     level = sum(map(int, re.findall(r"\d+", colour)[:3]))
     assert (level < 150) if scheme == "dark" else (level > 600)
