@@ -41,13 +41,17 @@ for (const form of document.querySelectorAll("[data-ask]")) {
     if (form.hasAttribute("data-waiting")) return event.preventDefault();
     setWaiting(form, true);
   });
+  form.addEventListener("input", () => setWaiting(form, false)); // it is about to ask for something else
 }
 
-// The back button may bring the page back as it was left.
-addEventListener("pageshow", (event) => {
-  if (!event.persisted) return;
+function endWaiting() {
   for (const form of document.querySelectorAll("[data-waiting]")) setWaiting(form, false);
-});
+}
+
+// The back button may bring the page back as it was left, and who waits may stop that.
+addEventListener("pageshow", ({ persisted }) => persisted && endWaiting());
+addEventListener("keydown", ({ key }) => key === "Escape" && endWaiting());
+window.navigation?.addEventListener("navigateerror", endWaiting);
 
 for (const site of document.querySelectorAll("[data-remember]")) {
   const known = [...site.options].some((option) => option.value === stored(SITE));

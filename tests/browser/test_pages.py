@@ -105,6 +105,27 @@ def test_waiting_is_told(visit: Visit) -> None:
     expect(status).to_have_text("Reading Regular’s list from AniList…")
 
 
+def test_who_stops_waiting_can_ask_again(visit: Visit) -> None:
+    page = visit()
+    status = page.get_by_role("status").filter(has_text="Reading")
+    address = "**/recommend?*"
+    page.route(address, lambda route: route.fulfill(status=204))  # which leaves the page there
+    with page.expect_request(address):
+        ask_for(page, "Regular")
+    expect(status).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(status).to_have_count(0)
+    with page.expect_request(address):
+        ask_for(page, "Regular")
+    page.unroute(address)
+    page.route(address, lambda _: None)  # it never comes
+    with page.expect_request(address):
+        page.get_by_label("Your username").fill("NoScores")
+        page.get_by_role("button", name="Find anime").click(no_wait_after=True)
+    page.context.new_cdp_session(page).send("Page.stopLoading")
+    expect(status).to_have_count(0)
+
+
 def test_a_wrong_name_is_told_beside_its_field(visit: Visit) -> None:
     page = visit()
     ask_for(page, "Nobody99")
