@@ -55,15 +55,15 @@
   });
   document.querySelector("[data-forget]").addEventListener("click", forget);
 
-  // A name that is typed again is asked for as it was left.
-  addEventListener("submit", ({ target: form }) => {
+  // A name that is typed again is asked for as it was left. The form itself stays as it is, for another name.
+  addEventListener("formdata", ({ target: form, formData: data }) => {
     const { username, source } = form.elements;
     if (!username || !source || !form.action.endsWith("/recommend")) return;
     const path = `${ROOT}/user/${source.value}/${encodeURIComponent(username.value.trim())}`.toLowerCase();
     const list = known().find((each) => each.path.toLowerCase() === path);
+    const own = new Set(data.keys());
     for (const [name, value] of new URLSearchParams(list?.query)) {
-      if (form.elements[name]) continue;
-      form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+      if (!own.has(name)) data.append(name, value);
     }
   });
 

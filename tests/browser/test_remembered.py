@@ -45,6 +45,16 @@ def test_a_list_comes_back_as_it_was_left_until_it_is_forgotten(visit: Visit) ->
     page.get_by_role("button", name="Find anime").click()
     page.wait_for_url(re.compile(r"/user/anilist/regular\?hide=\d+$"))
     page.goto("/")
+    # Whoever stops that, and asks for another name, is shown that list as it is.
+    page.route("**/recommend?*", lambda route: route.fulfill(status=204), times=1)
+    page.get_by_label("Your username").fill("regular")
+    page.get_by_label("Site").select_option("anilist")
+    with page.expect_request(re.compile(r"username=regular.*hide=\d+")):
+        page.get_by_role("button", name="Find anime").click()
+    page.get_by_label("Your username").fill("NoScores")
+    page.get_by_role("button", name="Find anime").click()
+    page.wait_for_url("**/user/anilist/NoScores")
+    page.goto("/")
     page.get_by_role("link", name="Regular, AniList").click()
     page.wait_for_url(re.compile(rf"/regular\?{hidden}$"))
     page.goto("/")
