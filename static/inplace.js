@@ -39,6 +39,13 @@
     toast.append(" ", button);
   }
 
+  // What is remembered of a list, where its page came without it (lists.js).
+  const { left } = document.body.dataset;
+  if (left) {
+    say(WORDS.left, true);
+    toast.append(" ", Object.assign(document.createElement("a"), { className: "choice", href: left, textContent: WORDS.asLeft }));
+  }
+
   /** What stands on a page, whether it came in one part or in two, or what it says was wrong; nothing if it is no page of picks. */
   function contentOf(text) {
     const read = new DOMParser().parseFromString(text, "text/html");

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.web.fans import IDS
+
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Page]
@@ -68,6 +70,29 @@ def test_a_list_comes_back_as_it_was_left_until_it_is_forgotten(visit: Visit) ->
     assert page.evaluate(KEYS) == []
     page.goto("/")
     assert page.evaluate(KEYS) == []
+
+
+def test_what_is_kept_is_lost_only_when_it_is_taken_off(visit: Visit) -> None:
+    page = visit(f"{FAN}?hide={IDS[0]}&lang=en")
+    switch(page)
+    kept = f"{FAN}?hide={IDS[0]}"
+    recent = page.get_by_role("link", name="Regular, AniList")
+    for address in (FAN, f"{FAN}?title=english&n=40", "/"):
+        page.goto(address)
+    expect(recent).to_have_attribute("href", kept)
+    page.goto(FAN)
+    page.get_by_role("link", name="Show them as I left them").click()
+    page.wait_for_url(f"**{kept}")
+    page.get_by_role("link", name="Hidden: ").click()
+    page.wait_for_url(f"**{FAN}")
+    page.goto("/")
+    expect(recent).to_have_attribute("href", FAN)
+    page.goto(FAN)
+    expect(page.locator(".toast")).to_be_empty()
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_role("button", name="Forget them").click()
+    page.goto("/")
+    assert page.evaluate(KEYS) == ["hakken.remember"]
 
 
 def test_of_picks_the_latest_are_remembered(visit: Visit) -> None:
