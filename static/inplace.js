@@ -8,6 +8,8 @@
   const pages = new Map(); // what was shown before, for the back button
   const KEPT_PAGES = 20;
   let latest = 0;
+  let current; // the state of what is shown
+  let lastPlace = {}; // where the latest change was made
 
   const toast = document.createElement("div");
   toast.className = "toast";
@@ -103,19 +105,21 @@
     pages.set(page, text);
     if (pages.size > KEPT_PAGES) pages.delete(pages.keys().next().value);
     const form = document.getElementById("again");
-    if (form?.method !== "post") return history[how]({ page }, "", address);
+    current = { page };
+    if (form?.method !== "post") return history[how](current, "", address);
     // The server keeps no upload, so that only this tab can ask for its picks again (reupload.js).
     const posted = { list: form.elements.list.value, choice: form.dataset.choice };
     try {
       history[how]({ page, posted }, "", address);
+      current = { page, posted };
     } catch {
-      history[how]({ page }, "", address); // longer than a browser keeps
+      history[how](current, "", address); // it is longer than a browser keeps
     }
   }
 
   async function change(request, control, hash, fallback) {
     const mine = ++latest;
-    const place = placeOf(control, hash);
+    const place = lastPlace = placeOf(control, hash);
     const title = control.closest(".card")?.querySelector("h2")?.textContent.trim();
     const { scrollX, scrollY } = window;
     main.setAttribute("aria-busy", "true");
@@ -177,13 +181,16 @@
 
   remember("replaceState", document.documentElement.outerHTML);
   addEventListener("popstate", async ({ state }) => {
+    if (!state && location.hash) return history.replaceState(current, ""); // a jump within the page
+    if (state && state.page === current.page) return; // and one back
     const text = pages.get(state?.page);
-    if (!state && location.hash) return; // a jump within the page
-    if (!text) return location.reload();
-    const content = contentOf(text);
-    if (!content.nodes) return location.reload();
+    const content = text && contentOf(text);
+    if (!content?.nodes) return location.reload();
     ++latest;
+    current = state;
+    const hadFocus = document.activeElement !== document.body;
     await show(content);
     sayDone(WORDS.before, false);
+    if (hadFocus && document.activeElement === document.body) focusAgain(lastPlace);
   });
 }

@@ -52,10 +52,11 @@ def test_a_mark_is_made_in_place_and_undone(visit: Visit) -> None:
     assert page.evaluate("scrollY") == scrolled
     focused = page.evaluate("document.activeElement.closest('.card')?.id")
     assert focused == "rank-10"
-    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Undo").press("Enter")
     expect(page.locator("ol.cards h2").nth(9)).to_have_text(before[9])
     expect(page).to_have_url(re.compile(r"\?n=40$"))
     assert titles(page) == before
+    expect(page.locator("#rank-10 h2 a")).to_be_focused()
     assert is_same_document(page)
 
 
@@ -95,6 +96,26 @@ def test_orders_filters_and_the_back_button(visit: Visit) -> None:
     expect(page).to_have_url(re.compile("order=discover$"))
     expect(page.locator("[aria-current=true]").first).to_have_text(re.compile("Hidden gems"))
     assert titles(page) != before
+    assert is_same_document(page)
+
+
+def test_a_jump_within_the_page_is_no_other_page(visit: Visit) -> None:
+    page = visit(FAN)
+    mark_document(page)
+    skip = page.get_by_role("link", name="Skip to the content")
+    skip.press("Enter")
+    expect(page).to_have_url(re.compile("#main$"))
+    before = titles(page)
+    order = page.get_by_role("link", name="Hidden gems", exact=True)
+    order.click()
+    expect(order).to_have_attribute("aria-current", "true")
+    skip.press("Enter")
+    page.go_back()
+    expect(page).to_have_url(re.compile("order=discover$"))
+    assert page.locator(".toast").text_content() == "The picks have changed."
+    page.go_back()
+    expect(page).to_have_url(re.compile("#main$"))
+    expect(page.locator("ol.cards h2")).to_have_text(before)
     assert is_same_document(page)
 
 
