@@ -48,12 +48,13 @@
     toast.append(" ", Object.assign(document.createElement("a"), { className: "choice", href: left, textContent: WORDS.asLeft }));
   }
 
-  /** What stands on a page, whether it came in one part or in two, or what it says was wrong; nothing if it is no page of picks. */
+  /** What stands on a page, whether it came in one part or in two, or what it says was wrong; nothing if it is no page of picks in the same language. */
   function contentOf(text) {
     const read = new DOMParser().parseFromString(text, "text/html");
     const content = read.querySelector(".arrived") ?? read.getElementById("main");
     const problem = read.getElementById("problem")?.textContent;
-    if (problem || !content?.querySelector(".controls")) return { problem };
+    const isLikeThis = content?.querySelector(".controls") && read.documentElement.lang === document.documentElement.lang;
+    if (problem || !isLikeThis) return { problem };
     return { title: content.dataset.title ?? read.title, nodes: [...content.childNodes] };
   }
 
@@ -117,6 +118,16 @@
     }
   }
 
+  /** The other languages at the foot are those of the page that is shown; an upload has no address for them. */
+  function linkLanguages() {
+    if (current.posted) return;
+    for (const link of document.querySelectorAll(".foot a[hreflang]")) {
+      const url = new URL(location);
+      url.searchParams.set("lang", link.hreflang);
+      link.href = url;
+    }
+  }
+
   async function change(request, control, hash, fallback) {
     const mine = ++latest;
     const place = lastPlace = placeOf(control, hash);
@@ -132,6 +143,7 @@
       if (!content.nodes) return fallback();
       await show(content);
       remember("pushState", text, request.method === "GET" ? answer.url : undefined);
+      linkLanguages();
       scrollTo(scrollX, scrollY);
       focusAgain(place);
       const said = control.matches("[data-hides]") ? "hidden" : "saved";
@@ -188,6 +200,7 @@
     if (!content?.nodes) return location.reload();
     ++latest;
     current = state;
+    linkLanguages();
     const hadFocus = document.activeElement !== document.body;
     await show(content);
     sayDone(WORDS.before, false);

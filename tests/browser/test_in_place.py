@@ -99,6 +99,24 @@ def test_orders_filters_and_the_back_button(visit: Visit) -> None:
     assert is_same_document(page)
 
 
+def test_the_language_changes_with_what_was_changed(visit: Visit) -> None:
+    page = visit(f"{FAN}?n=40&lang=en")
+    page.get_by_role("link", name="Hidden gems", exact=True).click()
+    expect(page).to_have_url(re.compile("order=discover"))
+    language = page.locator(".foot a[hreflang=ja]")
+    expect(language).to_have_attribute("href", re.compile("order=discover&lang=ja$"))
+    mark_document(page)
+    # A choice of another tab.
+    page.context.add_cookies([{"name": "lang", "value": "ja", "url": page.url}])
+    page.get_by_role("link", name="Predicted score").click()
+    expect(page.locator("html")).to_have_attribute("lang", "ja")
+    assert not is_same_document(page)
+    page.locator(".foot a[hreflang=en]").click()
+    expect(page.get_by_role("link", name="Predicted score")).to_have_attribute(
+        "aria-current", "true"
+    )
+
+
 def test_a_jump_within_the_page_is_no_other_page(visit: Visit) -> None:
     page = visit(FAN)
     mark_document(page)
