@@ -10,6 +10,8 @@
   let latest = 0;
   let current; // the state of what is shown
   let lastPlace = {}; // where the latest change was made
+  let busyWith = null; // the control of the change that is under way
+  const waiting = []; // what was pressed meanwhile
 
   const toast = document.createElement("div");
   toast.className = "toast";
@@ -128,11 +130,44 @@
     }
   }
 
+  /** A control of a page, known again on the next one: what it says, and of which anime. */
+  const nameOf = (control) => `${control.closest("[data-anime]")?.dataset.anime} ${control.textContent.trim()}`;
+  const fieldsIn = (box) => [...box?.querySelectorAll("input, select") ?? []];
+  const keyOf = ({ name, type, value }) => (type === "checkbox" ? `${name}=${value}` : name);
+  /** What is sent with a control; one that is hidden stands for "Enter" in the filters. */
+  const boxOf = (control) => (control.hidden ? document.getElementById("filters") : control.closest(".mine, #filters"));
+
+  /** Leaves a control for when the change under way is shown, whose page it then adds to. */
+  function putOff(control) {
+    const name = nameOf(control);
+    if ([nameOf(busyWith), ...waiting.map((pressed) => pressed.name)].includes(name)) return; // a double press
+    waiting.push({ name, fields: fieldsIn(boxOf(control)) });
+  }
+
+  /** Presses what was put off where it now is, with what was filled in beside it; it may be gone with its card. */
+  function goOn() {
+    const pressed = waiting.shift();
+    if (!pressed) return;
+    const control = [...main.querySelectorAll("a.choice, button")].find((each) => nameOf(each) === pressed.name);
+    if (!control) return goOn();
+    const filled = new Map(pressed.fields.map((field) => [keyOf(field), field]));
+    for (const field of fieldsIn(boxOf(control))) {
+      const { value, checked } = filled.get(keyOf(field)) ?? field;
+      Object.assign(field, field.type === "checkbox" ? { checked } : { value });
+    }
+    control.click();
+  }
+
   async function change(request, control, hash, fallback) {
     const mine = ++latest;
+    busyWith = control;
     const place = lastPlace = placeOf(control, hash);
     const title = control.closest(".card")?.querySelector("h2")?.textContent.trim();
     const { scrollX, scrollY } = window;
+    const leave = () => {
+      waiting.length = 0;
+      fallback();
+    };
     main.setAttribute("aria-busy", "true");
     try {
       const answer = await fetch(request);
@@ -140,7 +175,7 @@
       if (mine !== latest) return;
       const content = contentOf(text);
       if (content.problem) return sayWrong(content.problem); // and what was filled in is still there to be changed
-      if (!content.nodes) return fallback();
+      if (!content.nodes) return leave();
       await show(content);
       remember("pushState", text, request.method === "GET" ? answer.url : undefined);
       linkLanguages();
@@ -150,9 +185,13 @@
       if (title && !control.matches(".chip")) sayDone(WORDS[said].replace("{}", title), true);
       else sayDone(WORDS.changed, Boolean(title));
     } catch {
-      if (mine === latest) fallback();
+      if (mine === latest) leave();
     } finally {
-      main.removeAttribute("aria-busy");
+      if (mine === latest) {
+        main.removeAttribute("aria-busy");
+        busyWith = null;
+        goOn();
+      }
     }
   }
 
@@ -163,6 +202,7 @@
     const here = url.origin === location.origin && url.pathname === location.pathname;
     if (!here || link.hasAttribute("download") || url.searchParams.has("format") || url.search === location.search) return;
     event.preventDefault();
+    if (busyWith) return putOff(link);
     change(new Request(url), link, url.hash, () => location.assign(url));
   });
 
@@ -179,6 +219,7 @@
     const data = new FormData(form, submitter);
     if (String(data.get("choice") ?? "").includes("format=")) return;
     event.preventDefault();
+    if (busyWith && submitter) return putOff(submitter);
     const posts = form.method === "post";
     const url = new URL(form.action);
     if (!posts) url.search = new URLSearchParams([...data].filter(([, value]) => value !== ""));
@@ -198,7 +239,10 @@
     const text = pages.get(state?.page);
     const content = text && contentOf(text);
     if (!content?.nodes) return location.reload();
-    ++latest;
+    ++latest; // what was under way is no longer waited for
+    busyWith = null;
+    waiting.length = 0;
+    main.removeAttribute("aria-busy");
     current = state;
     linkLanguages();
     const hadFocus = document.activeElement !== document.body;

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.uploads import upload_list
 from tests.web.fans import regular_export
@@ -57,6 +57,34 @@ def test_a_mark_is_made_in_place_and_undone(visit: Visit) -> None:
     expect(page).to_have_url(re.compile(r"\?n=40$"))
     assert titles(page) == before
     expect(page.locator("#rank-10 h2 a")).to_be_focused()
+    assert is_same_document(page)
+
+
+def test_what_is_pressed_while_a_change_is_under_way_comes_after_it(visit: Visit) -> None:
+    page = visit(f"{FAN}?n=40")
+    mark_document(page)
+    before = titles(page)
+    held: list[Route] = []
+    page.route(re.compile(r"hide=\d+$"), lambda route: held.append(route), times=1)
+    dialog = page.get_by_role("dialog")
+    with page.expect_request(re.compile(r"hide=\d+$")):
+        open_sheet(page, before[0])
+        dialog.get_by_role("link", name="Not for me").click()
+    for _ in range(2):
+        dialog.get_by_role("link", name="Not for me").click()
+    page.keyboard.press("Escape")
+    open_sheet(page, before[1])
+    dialog.get_by_role("link", name="Not for me").click()
+    page.keyboard.press("Escape")
+    open_sheet(page, before[2])
+    dialog.get_by_label("your score").select_option("10")
+    dialog.get_by_role("button", name="Save the score of").click()
+    held[0].continue_()
+    expect(page).to_have_url(re.compile(r"hide=\d+,\d+&seen=\d+:10$"))
+    expect(page.locator(".toast")).to_contain_text(f"Saved: {before[2]}.")
+    assert not {*before[:3]} & {*titles(page)}
+    page.get_by_role("button", name="Undo").click()
+    expect(page).to_have_url(re.compile(r"hide=\d+,\d+$"))
     assert is_same_document(page)
 
 
