@@ -28,6 +28,25 @@
     tell();
   });
   wall.addEventListener("change", tell);
+
+  // What is tapped is not lost when a title is scored or removed, or titles are called otherwise, before it is sent.
+  const picker = new URL(document.querySelector("[data-search]").action).pathname;
+  const taps = () => [...wall.querySelectorAll("input:checked")].map(({ name, value }) => [name, value]);
+  addEventListener("formdata", ({ target, formData }) => {
+    if (target.matches(".scoring")) for (const [name, value] of taps()) formData.append(name, value);
+  });
+  addEventListener("click", (event) => {
+    const link = event.target.closest?.("main a, a[hreflang]");
+    if (!link) return;
+    if (link.matches(".picked .go") && taps().length && !(event.ctrlKey || event.metaKey || event.shiftKey)) {
+      event.preventDefault();
+      wall.requestSubmit(); // which sends the picks, too
+    } else if (link.pathname === picker) {
+      const url = new URL(link.href);
+      for (const [name, value] of taps()) url.searchParams.set(name, value);
+      link.href = url;
+    }
+  }, { capture: true });
   addEventListener("pageshow", tell);
 
   const form = document.querySelector("[data-search]");

@@ -88,6 +88,31 @@ def test_an_anime_that_is_found_twice_counts_once(visit: Visit) -> None:
     page.wait_for_url(re.compile(r"/picks/\d+-4$"))
 
 
+def test_taps_go_along_with_whatever_else_is_done_on_the_page(visit: Visit) -> None:
+    scored, removed, tapped = SCORED[0], SCORED[1], SCORED[2:6]
+    page = visit(f"/pick?picks={scored}-9.{removed}-8")
+    rest = [*tapped]
+
+    def tap() -> None:
+        page.locator(f"#tick-{rest.pop()}").press("Space")
+
+    tap()
+    page.get_by_label(f"Your score for Anime no. {scored}", exact=True).select_option("5")
+    page.get_by_role("button", name=f"Change Anime no. {scored}", exact=True).click()
+    expect(page.get_by_role("heading", name="Your picks (3)")).to_be_visible()
+    tap()
+    page.get_by_role("link", name=f"Remove Anime no. {removed}", exact=True).click()
+    expect(page.get_by_role("heading", name="Your picks (3)")).to_be_visible()
+    tap()
+    page.get_by_role("link", name="English titles").click()
+    expect(page.get_by_role("heading", name="Your picks (4)")).to_be_visible()
+    tap()
+    page.get_by_role("link", name="Show what to watch next").click()
+    page.wait_for_url(re.compile(r"/picks/[\d.-]+\?title=english$"))
+    picks = re.findall(r"(\d+)-(\d+)", page.url)
+    assert {int(n): int(score) for n, score in picks} == {scored: 5} | dict.fromkeys(tapped, 7)
+
+
 @pytest.mark.parametrize(("width", "most"), [(390, 470), (1440, 320)])
 def test_the_wall_is_on_the_first_screen_below_the_name(
     visit: Visit, width: int, most: int

@@ -9,7 +9,7 @@ from app.catalogue import TitleLanguage
 from app.title_search import MAX_QUERY_LENGTH
 from app.web.presenters.answers import search_answer
 from app.web.request_costs import Cost, rate_limited
-from app.web.requests.pick_list import add_pick, format_picks, parse_picks
+from app.web.requests.pick_list import add_pick, add_tapped_picks, format_picks, parse_picks
 from app.web.requests.query import (
     DEFAULT_SEARCH_LIMIT,
     SearchQuery,
@@ -39,9 +39,12 @@ def search_anime() -> Response:
 @blueprint.get("/pick")
 @rate_limited(Cost.PAGE)
 def show_picker() -> str | AnyResponse:
-    """Search, add, score, remove. Every state is an address, so it works without scripts."""
+    """Search, add, score, remove. Every state is an address, so it works without scripts.
+
+    With them, what was tapped and not sent comes along.
+    """
     typed, catalogue = request.args, get_library().catalogue
-    picks = parse_picks(typed.get("picks", ""))
+    picks = add_tapped_picks(parse_picks(typed.get("picks", "")), catalogue, typed)
     language = parse_title_language(typed)
     if "add" in typed:
         picks = add_pick(picks, catalogue, typed["add"], typed.get("score", ""))
