@@ -8,12 +8,16 @@
   const bar = wall.querySelector("progress");
   const first = told.textContent;
   let marked = null;
+  // Picks that were made before count, too; one that is found again and tapped is not another.
+  const made = [...(wall.elements.picks?.value ?? "").matchAll(/(\d+)-/g)].map(([, id]) => `t${id}`);
 
   function tell() {
-    const count = wall.querySelectorAll("input:checked").length;
+    const tapped = [...wall.querySelectorAll("input:checked")].map(({ name }) => name);
+    const count = new Set([...made, ...tapped]).size;
     const left = bar.max - count;
     bar.value = count;
-    const more = left > 0 ? ` ${told.dataset.more.replace("{}", left)}` : "";
+    const { one, more: many } = told.dataset;
+    const more = left > 0 ? ` ${left === 1 ? one : many.replace("{}", left)}` : "";
     told.textContent = count ? told.dataset.count.replace("{}", count) + more : first;
   }
   // Whether a radio was marked is known before the tap only.
@@ -21,11 +25,19 @@
     const radio = target.closest("input") ?? target.closest("label")?.control;
     marked = radio?.checked ? radio : null;
   });
-  wall.addEventListener("click", ({ target }) => {
-    if (target !== marked || !target.matches("input")) return;
-    target.checked = false;
+  function takeBack(event) {
+    if (!marked || event.target !== marked) return;
+    marked.checked = false;
     marked = null;
     tell();
+  }
+  wall.addEventListener("click", takeBack);
+  // A key does not click a radio that is marked.
+  wall.addEventListener("keydown", ({ key, target }) => { marked = key === " " && target.checked ? target : null; });
+  wall.addEventListener("keyup", (event) => {
+    if (event.key !== " " || event.target !== marked) return;
+    event.preventDefault();
+    takeBack(event);
   });
   wall.addEventListener("change", tell);
 
@@ -108,10 +120,14 @@
     const mine = ++latest;
     if (!asked) return;
     const address = `${form.dataset.search}?${new URLSearchParams({ search: asked, limit: LIMIT })}`;
-    const answer = await fetch(address);
-    if (!answer.ok || mine !== latest) return;
-    const { anime } = await answer.json();
+    const anime = await fetch(address).then((answer) => answer.json()).then((found) => found.anime).catch(() => null);
     if (mine !== latest) return;
+    if (!anime) {
+      found.replaceChildren();
+      found.hidden = true;
+      status.textContent = status.dataset.failed;
+      return;
+    }
     found.style.minBlockSize = `${found.offsetHeight}px`;
     found.replaceChildren(...anime.map(makeTile));
     const { one, many } = status.dataset;
@@ -122,7 +138,7 @@
   function start(pause) {
     clearTimeout(waiting);
     const asked = makeRoom();
-    waiting = setTimeout(() => search(asked).catch(() => {}), asked ? pause : 0);
+    waiting = setTimeout(() => search(asked), asked ? pause : 0);
   }
   form.elements.q.addEventListener("input", () => start(PAUSE));
   form.addEventListener("submit", (event) => {

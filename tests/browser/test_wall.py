@@ -88,6 +88,36 @@ def test_an_anime_that_is_found_twice_counts_once(visit: Visit) -> None:
     page.wait_for_url(re.compile(r"/picks/\d+-4$"))
 
 
+def test_a_search_that_fails_leaves_nothing_dead(visit: Visit) -> None:
+    page = visit("/pick")
+    page.route("**/api/v1/anime?*", lambda route: route.fulfill(status=503, json={}), times=1)
+    status = page.locator("[data-search-status]")
+    field = page.get_by_role("searchbox")
+    field.fill("anime")
+    expect(status).to_have_text("The search does not answer. Try again in a moment.")
+    expect(page.locator("[data-found]")).to_be_hidden()
+    field.press("Enter")
+    expect(status).to_have_text(re.compile("anime found$"))
+    expect(page.locator("[data-found] .card").first).to_be_visible()
+
+
+def test_nine_picks_are_told_with_what_is_tapped(visit: Visit) -> None:
+    picks = ".".join(f"{n}-9" for n in SCORED[:8])
+    page = visit(f"/pick?picks={picks}", forced_colors="active")
+    told, loved = page.locator("[data-tapped]"), page.get_by_label("Loved it").first
+    expect(told).to_have_text("8 picked. 2 more make the picks yours.")
+    sign = loved.locator("+ span")
+    colour = "sign => getComputedStyle(sign).backgroundColor"
+    before = sign.evaluate(colour)
+    loved.press("Space")
+    expect(told).to_have_text("9 picked. One more makes the picks yours.")
+    assert sign.evaluate(colour) != before  # where the system chooses the colours, too
+    loved.press("Space")
+    expect(told).to_have_text("8 picked. 2 more make the picks yours.")
+    loved.press("Space")
+    expect(loved).to_be_checked()
+
+
 def test_taps_go_along_with_whatever_else_is_done_on_the_page(visit: Visit) -> None:
     scored, removed, tapped = SCORED[0], SCORED[1], SCORED[2:6]
     page = visit(f"/pick?picks={scored}-9.{removed}-8")
