@@ -27,6 +27,8 @@ from app.schemas.base import ProblemDetails, to_json
 from app.web.addresses import current_address
 from app.web.middleware.request_context import route_pattern
 from app.web.problems import INTERNAL_ERROR, Problem, to_problem
+from app.web.requests.query import MARKS, PAGE_OPTIONS
+from app.web.requests.values import InvalidQuery
 from app.web.services.pair_recommendations import PARAMETER_PREFIXES, PairListError
 from app.web.state import get_app_state
 
@@ -113,6 +115,7 @@ def _problem_page(
         source=_submitted_value("source", error),
         fans=_submitted_pair(error),
         wrong=tuple(error.list_errors) if isinstance(error, PairListError) else (),
+        also_asked=_also_asked(error),
         again=_address_to_try_again(),
     )
 
@@ -131,6 +134,17 @@ def _submitted_value(field: str, error: Exception) -> str:
     if not found and field == "username" and isinstance(error, ListError):
         found = error.username
     return str(found or "")
+
+
+def _also_asked(error: Exception) -> list[tuple[str, str]]:
+    """Return the options that were asked for, to be asked for again with another name.
+
+    What is marked belongs to the list of that fan, and what cannot be read would be refused again.
+    """
+    refused = error.field if isinstance(error, InvalidQuery) else None
+    asked = request.args.items(multi=True)
+    kept = PAGE_OPTIONS - MARKS - {refused}
+    return [(name, value) for name, value in asked if name in kept]
 
 
 def _submitted_pair(error: Exception) -> list[tuple[str, str]] | None:

@@ -15,6 +15,7 @@ from app.web.problems import PROBLEM_TYPES, problem_types_by_slug, to_problem
 from app.web.services import recommendations as answering
 from demo.fake_upstream import FakeUpstream
 from tests.lists import scenarios
+from tests.web.fans import SCORED
 from tests.web.html_page import read_html
 
 ARGUMENTS: dict[type[lists.ListError], dict[str, object]] = {
@@ -190,6 +191,51 @@ def broken(app: Flask, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
 
     monkeypatch.setattr(answering, "recommend", fail)
     return app.test_client()
+
+
+@pytest.mark.parametrize(
+    ("address", "hidden", "leads_to"),
+    [
+        (
+            "/user/anilist/Nobody99?type=tv&type=ova&title=english&hide=5&seen=6:7&other=x",
+            [("type", "tv"), ("type", "ova"), ("title", "english")],
+            "/user/anilist/Regular?type=tv,ova&title=english",
+        ),
+        (
+            "/recommend?source=anilist&username=..&year_from=2001&season=fall",
+            [("year_from", "2001"), ("season", "fall")],
+            "/user/anilist/Regular?season=fall&year_from=2001",
+        ),
+        ("/user/anilist/Regular?n=0&type=tv", [("type", "tv")], "/user/anilist/Regular?type=tv"),
+        (
+            "/together/anilist/Regular/anilist/Nobody99?type=tv&ignore=5",
+            [("type", "tv")],
+            "/together/anilist/Regular/anilist/NoScores?type=tv",
+        ),
+    ],
+)
+def test_another_name_is_asked_for_with_all_else(
+    client: FlaskClient, address: str, hidden: list[tuple[str, str]], leads_to: str
+) -> None:
+    action, found = form_to_try_again(client, address)
+    assert found == hidden
+    names = {"source": "anilist", "username": "Regular"}
+    if action == "/together":
+        names |= {"with_source": "anilist", "with_username": "NoScores"}
+    assert client.get(action, query_string=[*names.items(), *found]).location == leads_to
+
+
+def test_another_name_is_asked_for_about_the_same_anime(client: FlaskClient) -> None:
+    page = f"/anime/{SCORED[0]}/for"
+    asked = f"{page}?source=anilist&username=Nobody99&title=native"
+    assert form_to_try_again(client, asked) == (f"{page}#for", [("title", "native")])
+
+
+def form_to_try_again(client: FlaskClient, address: str) -> tuple[str, list[tuple[str, str]]]:
+    """Where the form of an error page leads, and what it has besides the names."""
+    (form,) = read_html(client.get(address).text).one("section", class_="retry").all("form")
+    hidden = [each.attributes for each in form.all("input", type="hidden")]
+    return form.attributes["action"], [(each["name"], each["value"]) for each in hidden]
 
 
 def test_a_bug_is_ours_and_has_a_number(

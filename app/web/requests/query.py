@@ -271,6 +271,10 @@ _PAGE_NAME_BY_OPTION = {
     for own in ResultsOptions.model_fields | SimilarUsersOptions.model_fields
 }
 _OPTION_BY_PAGE_NAME = {page: own for own, page in _PAGE_NAME_BY_OPTION.items()}
+PAGE_OPTIONS = frozenset(_OPTION_BY_PAGE_NAME)
+"""What options are called in the addresses of pages."""
+MARKS = frozenset({"hide", "seen", "ignore"})
+"""Options that say something of titles, for one list."""
 MULTI_VALUE_OPTIONS = frozenset(
     {
         *("type", "genre", "without", "tag", "without_tag", "studio", "material", "season"),
