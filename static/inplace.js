@@ -30,6 +30,8 @@
     toast.showPopover();
   }
 
+  main.addEventListener("input", () => toast.matches(":popover-open") && say("", false)); // it is about to be put right
+
   function sayDone(text, undo) {
     say(text, undo);
     if (!undo) return;
