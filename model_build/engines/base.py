@@ -19,7 +19,7 @@ from tqdm import tqdm
 from app.recommender import Model
 from app.recommender.array_types import Int32Array
 from app.recommender.arrays import find_positions
-from app.recommender.artifact import Manifest, open_artifact
+from app.recommender.artifact import ArtifactError, Manifest, ModelArtifact, open_artifact
 from app.recommender.engines import Engine
 from app.recommender.training_users import LOVED_MIN_SCORE, MAX_LOVED_ITEMS
 from app.recommender.user_list import KnownEntries
@@ -27,6 +27,7 @@ from model_build.artifact.metrics import rewrite_model
 from model_build.data.grouping import rows_by_user
 from model_build.data.interactions import Interactions, known_entries
 from model_build.train.model_arrays import build_timestamp
+from model_build.util.errors import InputError
 
 HyperparameterValue = float | int | str
 
@@ -57,8 +58,15 @@ class FittedEngine:
 
 
 def add_engine(model: Path, name: str, fitted: FittedEngine, out: Path) -> Manifest:
-    """Write the model at ``model`` with an engine called ``name`` to ``out``."""
+    """Write the model at ``model`` with an engine called ``name`` to ``out``.
+
+    Raises
+    ------
+    ArtifactError
+        It could not be opened; what stands at ``out`` is left alone.
+    """
     artifact = open_artifact(model)
+    model_with_engine(artifact, name, fitted, out)
     manifest = artifact.manifest
     arrays = replace_prefixed(name, artifact.arrays, fitted.arrays)
     numbers = replace_prefixed(name, manifest.hyperparameters, fitted.hyperparameters)
@@ -76,6 +84,24 @@ def add_engine(model: Path, name: str, fitted: FittedEngine, out: Path) -> Manif
         hyperparameters=numbers,
         arrays=arrays,
     )
+
+
+def model_with_engine(artifact: ModelArtifact, name: str, fitted: FittedEngine, out: Path) -> Model:
+    """Open what `add_engine` is going to write to ``out``, without a file.
+
+    Raises
+    ------
+    ArtifactError
+        It could not be opened: a network gone astray has numbers beyond all sense.
+    """
+    manifest = artifact.manifest
+    numbers = replace_prefixed(name, manifest.hyperparameters, fitted.hyperparameters)
+    arrays = replace_prefixed(name, artifact.arrays, fitted.arrays)
+    changed = manifest.model_copy(update={"hyperparameters": numbers})
+    try:
+        return Model(ModelArtifact(out, changed, arrays))
+    except ArtifactError as error:
+        raise ArtifactError(f"{out}: not written, as it could not be opened; {error}") from None
 
 
 def replace_prefixed(
@@ -104,6 +130,11 @@ def training_user_arrays(
         ``training_users_embedding`` (users, d) float32, rows of length 1, and the loved anime in
         CSR form: ``training_users_indptr`` (users + 1,) int64 delimits ``training_users_indices``
         int32, positions in the model.
+
+    Raises
+    ------
+    InputError
+        Nobody is left.
     """
     ratings = interactions.entries
     rows_of = rows_by_user(ratings.user, len(ratings.user_ids))
@@ -117,11 +148,15 @@ def training_user_arrays(
         if length:
             vectors.append((vector / length).astype(np.float32))
             loved.append(most_loved)
-    start = np.concatenate([[0], np.cumsum([len(items) for items in loved], dtype=np.int64)])
+    if not vectors:
+        raise InputError(
+            f"there are no fans to keep: nobody scored an anime of the model {LOVED_MIN_SCORE:g} "
+            "or more; leave out --with-fans or --with-centres."
+        )
     return {
-        "training_users_embedding": np.stack(vectors) if vectors else np.empty((0, 1), np.float32),
-        "training_users_indptr": start.astype(np.int64),
-        "training_users_indices": np.concatenate([np.empty(0, np.int32), *loved]).astype(np.int32),
+        "training_users_embedding": np.stack(vectors),
+        "training_users_indptr": np.cumsum([0, *map(len, loved)], dtype=np.int64),
+        "training_users_indices": np.concatenate(loved),
     }
 
 

@@ -6,17 +6,21 @@ import time
 from dataclasses import replace
 
 from app.recommender import Model
-from app.recommender.artifact import ensure_replaceable
+from app.recommender.artifact import ensure_replaceable, open_artifact
 from model_build.data.interactions import Interactions, mask_interactions, read_interactions
 from model_build.engines import als
-from model_build.engines.base import FittedEngine, add_engine, training_user_arrays
+from model_build.engines.base import (
+    FittedEngine,
+    add_engine,
+    model_with_engine,
+    training_user_arrays,
+)
 from model_build.engines.config import AlsEngineConfig, NetworkEngineConfig
 from model_build.engines.registry import network_trainer
 from model_build.engines.settings import als_settings, network_settings, read_als_interactions
 from model_build.engines.user_centres import user_centre_arrays
 from model_build.tuning.als_grid import best_settings, read_grid
 from model_build.tuning.strength_search import print_trial, search_strengths
-from model_build.util.temporary_folders import temporary_folder
 
 
 def fit_engine(config: AlsEngineConfig | NetworkEngineConfig) -> str:
@@ -58,11 +62,8 @@ def _with_user_vectors(
 
     Or with the centres of clusters of them.
     """
-    with temporary_folder(config.out.absolute().parent) as folder:
-        without = folder / "model"
-        add_engine(config.model, config.engine, fitted, without)
-        model = Model.open(without)
-        users = training_user_arrays(model, model.engines[config.engine], interactions)
+    model = model_with_engine(open_artifact(config.model), config.engine, fitted, config.out)
+    users = training_user_arrays(model, model.engines[config.engine], interactions)
     if config.with_centres:
         users = user_centre_arrays(users, seed=config.seed)
     return replace(fitted, arrays={**fitted.arrays, **users})

@@ -221,7 +221,7 @@ def test_factors_that_do_not_fit_are_refused(
     fitted = FittedEngine(
         {"item_factors": factor}, {"regularization": 0.1, "alpha": 15.0, **STRENGTHS}
     )
-    add_engine(tiny_model, "als", fitted, tmp_path / "with")
     with pytest.raises(ArtifactError) as refused:
-        Model.open(tmp_path / "with")
+        add_engine(tiny_model, "als", fitted, tmp_path / "with")
     assert fault in str(refused.value)
+    assert not (tmp_path / "with").exists()

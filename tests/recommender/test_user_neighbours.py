@@ -118,9 +118,8 @@ def test_a_crowd_that_does_not_fit_is_refused(
         },
         numbers,
     )
-    add_engine(model.catalogue_path.parent, "als", fitted, tmp_path / "broken")
     with pytest.raises(ArtifactError) as refused:
-        Model.open(tmp_path / "broken")
+        add_engine(model.catalogue_path.parent, "als", fitted, tmp_path / "broken")
     assert fault in str(refused.value)
 
 
@@ -189,10 +188,8 @@ def test_a_centre_with_few_fans_is_refused(model: Model, tmp_path: Path) -> None
             },
             numbers,
         )
-        out = tmp_path / f"{size}-{lovers}"
-        add_engine(model.catalogue_path.parent, "als", fitted, out)
         with pytest.raises(ArtifactError, match="stands for at least 50 fans"):
-            Model.open(out)
+            add_engine(model.catalogue_path.parent, "als", fitted, tmp_path / "broken")
 
 
 def test_users_that_no_list_can_be_compared_with_are_found_when_a_model_is_tried(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from app.recommender import Model
@@ -62,3 +63,11 @@ def test_what_cannot_be_done_is_said(
     added = ("engine", "als", "--model", tiny_model, "--ratings", ratings, "--out", foreign)
     assert main(list(map(str, added))) == 2
     assert [path.name for path in foreign.iterdir()] == ["thesis.txt"]
+
+    sober = tmp_path / "sober.parquet"
+    tiny_ratings().with_columns(pl.col("rating").clip(0, 7)).write_parquet(sober)
+    added = ("engine", "als", "--model", tiny_model, "--ratings", sober, "--out", tmp_path / "out")
+    capsys.readouterr()
+    assert main([*map(str, added), "--with-fans", "--factors", "2", "--iterations", "1"]) == 2
+    assert "nobody scored an anime of the model 8 or more" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
