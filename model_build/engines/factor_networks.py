@@ -331,7 +331,7 @@ def _fit_network(
     if "rating" in exported.heads:
         arrays["embedding"] = normalise_rows(exported.item_vectors, pairs.is_trained_item)
         mse, _ = exported.validation_losses(pairs, weights, ridge)
-        hyperparameters["expected_error"] = float(np.sqrt(weights[0] * mse))
+        hyperparameters["expected_error"] = float(np.sqrt(mse))
     if "interaction" in exported.heads:
         hyperparameters["user_bias_weight"] = exported.user_bias_weight
     return FittedEngine(arrays, hyperparameters, outcome.metrics(target_kind))

@@ -159,7 +159,8 @@ def test_numpy_tells_what_the_cosine_network_tells(pairs: TrainingPairs) -> None
 
 @pytest.mark.parametrize("name", NEURAL_ENGINES)
 def test_training_twice_gives_the_same_and_learns(ratings: Ratings, name: str) -> None:
-    settings = replace(SMALL, epochs=12, seed=5)
+    # What a loss weighs says nothing of the error in points.
+    settings = replace(SMALL, epochs=12, seed=5, weights=(4.0, 5.0))
     ids = np.concatenate([ratings.anime_ids[3:], [2_000_000]]).astype(np.int32)
     one, other = (network_trainer(name)[0](ratings, ids, settings) for _ in range(2))
     assert one.arrays.keys() == other.arrays.keys()
