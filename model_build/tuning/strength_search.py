@@ -8,6 +8,7 @@ does not measure show what the result is worth.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
@@ -26,7 +27,8 @@ MIN_GAIN = 0.001
 """Of the value so far: the gain that a change must bring."""
 STEP_FACTOR = 2.0
 FIRST_SHARE = 0.125
-"""Of the strength of a completed anime: where the search for a strength that is 0 begins."""
+"""Of the strength of a completed anime: where the search for a strength that is 0 begins upwards.
+Downwards it begins with half of that."""
 MAX_STEPS = 10
 """Steps in one direction."""
 STATUS_CODES = {
@@ -72,7 +74,10 @@ def search_strengths(
     validation_users: MaskedUsers,
     on_trial: Callable[[StrengthTrial], object] | None = None,
 ) -> StrengthTrial:
-    """Return the best trial of the search, which begins with the strengths of ``settings``."""
+    """Return the best trial of the search, which begins with the strengths of ``settings``.
+
+    Raises InputError: there is nothing of the users that could be found.
+    """
     evaluate = _trial_of(masked, settings, validation_users, on_trial)
     best = evaluate(settings.strengths)
     kinds = _strength_names(masked)
@@ -109,6 +114,8 @@ def measure_events(
     The strength of each event is searched for on half of the new users, beginning with an eighth of
     a completed anime's, and everything is measured on the other half. Those of statuses are of
     ``settings``. Events that no entry has are left out.
+
+    Raises InputError: there are events, and nothing of the first half that could be found.
     """
     validation, test = split_in_half(masked.new_users)
     alone = replace(settings.strengths, **dict.fromkeys(EVENT_NAMES, 0.0))
@@ -160,25 +167,33 @@ def _line_search(
     evaluate: Callable[[InteractionStrengths], StrengthTrial],
 ) -> StrengthTrial:
     names = tuple(names)
+    if math.isnan(best.map_at_10):
+        raise InputError(
+            "too few fans: nothing is hidden of the fans to search with that another has, too."
+        )
     for _ in range(MAX_STEPS):
         changed = {name: getattr(best.strengths, name) * factor for name in names}
         if not any(changed.values()):
             # Nothing doubles to something: begin with a share of what a finished anime is worth.
-            changed = dict.fromkeys(names, FIRST_SHARE * factor * best.strengths.completed)
+            share = FIRST_SHARE * min(1.0, factor)
+            changed = dict.fromkeys(names, share * best.strengths.completed)
         trial = evaluate(replace(best.strengths, **changed))
-        if trial.map_at_10 <= best.map_at_10 * (1 + MIN_GAIN):
+        if not trial.map_at_10 > best.map_at_10 * (1 + MIN_GAIN):
             break
         best = trial
     return best
 
 
 def _strength_names(masked: MaskedInteractions) -> list[str]:
-    """Return the kinds of entries there are, by frequency, but the first, which sets the scale."""
+    """Return the kinds of entries there are, by frequency, but the status that sets the scale.
+
+    That is the most frequent one; an event may have happened to more entries than any status has.
+    """
     status = masked.interactions.entries.status
     count = {name: int(np.isin(status, codes).sum()) for name, codes in STATUS_CODES.items()}
+    del count[max(count, key=lambda name: count[name])]
     count |= _event_counts(masked)
-    there = sorted((name for name in count if count[name]), key=lambda name: -count[name])
-    return there[1:]
+    return sorted((name for name in count if count[name]), key=lambda name: -count[name])
 
 
 def _event_counts(masked: MaskedInteractions) -> dict[str, int]:
