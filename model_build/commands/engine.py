@@ -11,14 +11,20 @@ mf, mlp, hybrid, cosine and kernel are trained with PyTorch:
 
 from __future__ import annotations
 
-from model_build.engines.config import AlsEngineConfig, NetworkEngineConfig
+from model_build.engines.config import (
+    AlsEngineConfig,
+    EmbeddingEngineConfig,
+    FactorEngineConfig,
+    HybridEngineConfig,
+    NetworkEngineConfig,
+)
 from model_build.util.options import Config
 
 CONFIG: dict[str, tuple[type[Config], str]] = {
     "als": (AlsEngineConfig, "alternating least squares for what fans did"),
-    "mf": (NetworkEngineConfig, "matrix factorization (PyTorch)"),
-    "mlp": (NetworkEngineConfig, "network of one hidden layer (PyTorch)"),
-    "hybrid": (NetworkEngineConfig, "one network for scores and interactions (PyTorch)"),
-    "cosine": (NetworkEngineConfig, "cosine embeddings (PyTorch)"),
+    "mf": (FactorEngineConfig, "matrix factorization (PyTorch)"),
+    "mlp": (FactorEngineConfig, "network of one hidden layer (PyTorch)"),
+    "hybrid": (HybridEngineConfig, "one network for scores and interactions (PyTorch)"),
+    "cosine": (EmbeddingEngineConfig, "cosine embeddings (PyTorch)"),
     "kernel": (NetworkEngineConfig, "Gaussian process over embeddings (PyTorch)"),
 }

@@ -71,7 +71,7 @@ class AlsFitOptions(AlsOptions, AlsData):
 
 
 class NetworkOptions(Config):
-    """Settings of a network; what is not given stays at the engine's default."""
+    """Settings that every network has; what is not given stays at the engine's default."""
 
     size: Annotated[PositiveInt, Metavar("SIZE")] | None = Field(
         None, description="numbers an embedding has"
@@ -90,34 +90,50 @@ class NetworkOptions(Config):
     schedule: LearningRateSchedule | None = Field(
         None, description="of the learning rate: constant, linear, cosine or warmup"
     )
-    initialiser: Initialiser | None = Field(
-        None,
-        description="of the embeddings: normal, uniform, xavier or he (kernel starts from the "
-        "data)",
-    )
-    output: Literal["linear", "relu"] | None = Field(
-        None, description="of scores (mf, mlp, hybrid): linear, or relu, which is never below 0"
-    )
-    user_bias: bool = Field(
-        False, description="fans have learnt biases beside the baseline's (mf, mlp, hybrid)"
-    )
-    weight_rating: NonNegativeFloat | None = Field(
-        None, description="of the loss of scores, where a network learns both (hybrid)"
-    )
-    weight_interaction: NonNegativeFloat | None = Field(
-        None, description="of the loss of interactions, likewise"
-    )
-    recipe: Literal["today", "as-described"] = Field(
-        "today",
-        description="as-described: the networks as they were first described, with ReLU output, "
-        "biases of fans, dropout 0.5, uniform start and constant rate; other options go before",
-    )
     epochs: PositiveInt | None = Field(None, description="at most")
     patience: PositiveInt | None = Field(
         None, description="looks at the validation fans without gain before stopping"
     )
     validation: PositiveInt | None = Field(None, description="fans left out to stop by")
     device: str | None = Field(None, description="cpu, cuda, ...; by default a GPU if there is one")
+
+
+class EmbeddingOptions(NetworkOptions):
+    """Settings of networks whose embeddings start at random."""
+
+    initialiser: Initialiser | None = Field(
+        None,
+        description="of the embeddings: normal, uniform, xavier or he (kernel starts from the "
+        "data)",
+    )
+
+
+class FactorOptions(EmbeddingOptions):
+    """Settings of the networks that were described first."""
+
+    output: Literal["linear", "relu"] | None = Field(
+        None, description="of scores (mf, mlp, hybrid): linear, or relu, which is never below 0"
+    )
+    user_bias: bool = Field(
+        False, description="fans have learnt biases beside the baseline's (mf, mlp, hybrid)"
+    )
+    recipe: Literal["today", "as-described"] = Field(
+        "today",
+        description="as-described: the networks (mf, mlp, hybrid) as they were first described, "
+        "with ReLU output, biases of fans, dropout 0.5, uniform start and constant rate; other "
+        "options go before",
+    )
+
+
+class HybridOptions(FactorOptions):
+    """Settings of the network whose losses share a layer; it has all that the others have."""
+
+    weight_rating: NonNegativeFloat | None = Field(
+        None, description="of the loss of scores, where a network learns both (hybrid)"
+    )
+    weight_interaction: NonNegativeFloat | None = Field(
+        None, description="of the loss of interactions, likewise"
+    )
 
 
 class EngineOptions(Config):
@@ -158,6 +174,18 @@ class NetworkEngineOptions(NetworkOptions, EngineOptions):
     """Further engines beside Hakken's own, a table each, such as [engines.als]."""
 
 
+class EmbeddingEngineOptions(EmbeddingOptions, NetworkEngineOptions):
+    """Further engines beside Hakken's own, a table each, such as [engines.als]."""
+
+
+class FactorEngineOptions(FactorOptions, EmbeddingEngineOptions):
+    """Further engines beside Hakken's own, a table each, such as [engines.als]."""
+
+
+class HybridEngineOptions(HybridOptions, FactorEngineOptions):
+    """Further engines beside Hakken's own, a table each, such as [engines.als]."""
+
+
 class EngineConfig(EngineOptions):
     """What every engine is given by its run."""
 
@@ -170,20 +198,35 @@ class AlsEngineConfig(AlsEngineOptions, AlsFitOptions, EngineConfig):
 
 
 class NetworkEngineConfig(NetworkEngineOptions, EngineConfig):
-    """All options of the other engines."""
+    """All options of `engine kernel`, which the other networks have, too."""
 
     ratings: InputFiles
 
 
+class EmbeddingEngineConfig(EmbeddingEngineOptions, NetworkEngineConfig):
+    """All options of `engine cosine`."""
+
+
+class FactorEngineConfig(FactorEngineOptions, NetworkEngineConfig):
+    """All options of `engine mf` and `engine mlp`."""
+
+
+class HybridEngineConfig(HybridEngineOptions, NetworkEngineConfig):
+    """All options of `engine hybrid`."""
+
+
 ENGINE_OPTIONS: dict[str, type[AlsEngineOptions] | type[NetworkEngineOptions]] = {
     "als": AlsEngineOptions,
-    "mf": NetworkEngineOptions,
-    "mlp": NetworkEngineOptions,
-    "hybrid": NetworkEngineOptions,
-    "cosine": NetworkEngineOptions,
+    "mf": FactorEngineOptions,
+    "mlp": FactorEngineOptions,
+    "hybrid": HybridEngineOptions,
+    "cosine": EmbeddingEngineOptions,
     "kernel": NetworkEngineOptions,
 }
 ENGINE_CONFIGS: dict[type[Config], type[Config]] = {
     AlsEngineOptions: AlsEngineConfig,
     NetworkEngineOptions: NetworkEngineConfig,
+    EmbeddingEngineOptions: EmbeddingEngineConfig,
+    FactorEngineOptions: FactorEngineConfig,
+    HybridEngineOptions: HybridEngineConfig,
 }

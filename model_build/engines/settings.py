@@ -11,13 +11,18 @@ from app.recommender.atomic_writes import write_text_atomically
 from app.recommender.engines.als import ACTIVITY_STRENGTHS, InteractionStrengths
 from model_build.data.interactions import Interactions, read_interactions
 from model_build.engines.als import AlsSettings
-from model_build.engines.config import AlsData, AlsFitOptions, NetworkOptions
+from model_build.engines.config import (
+    ENGINE_OPTIONS,
+    AlsData,
+    AlsFitOptions,
+    HybridOptions,
+    NetworkOptions,
+)
 from model_build.util.errors import InputError
 
 if TYPE_CHECKING:
     from model_build.engines.network_training import NetworkSettings
 
-AS_DESCRIBED_ENGINES = ("mf", "mlp", "hybrid")
 AS_DESCRIBED: dict[str, Any] = {
     "output": "relu",
     "user_bias": True,
@@ -26,8 +31,8 @@ AS_DESCRIBED: dict[str, Any] = {
     "schedule": "constant",
     "decay": 0.0,
 }
-"""How the networks over embeddings were described first: biases of fans, rectified scores, half of
-everything dropped, and neither a penalty nor a falling rate. `cosine` still is as it was."""
+"""How `mf`, `mlp` and `hybrid` were described first: biases of fans, rectified scores, half of
+everything dropped, and neither a penalty nor a falling rate."""
 STRENGTH_NAMES = tuple(field.name for field in fields(InteractionStrengths))
 
 
@@ -85,15 +90,21 @@ def write_strengths(path: Path, strengths: InteractionStrengths) -> None:
 def network_settings(
     config: NetworkOptions, name: str, defaults: NetworkSettings
 ) -> NetworkSettings:
-    """Return the settings of an engine: its defaults or those of a recipe, with what was given."""
-    given = config.model_fields_set
-    if config.recipe == "as-described" and name in AS_DESCRIBED_ENGINES:
+    """Return the settings of an engine: its defaults or those of a recipe, with what was given.
+
+    Options that only other engines have are left out: `neural` is given those of all.
+    """
+    foreign = HybridOptions.model_fields.keys() - ENGINE_OPTIONS[name].model_fields.keys()
+    given = config.model_fields_set - foreign
+
+    def value(option: str, default: Any) -> Any:
+        return getattr(config, option) if option in given else default
+
+    if value("recipe", "today") == "as-described":
         defaults = replace(defaults, **AS_DESCRIBED)
     rating, interaction = defaults.weights
-    if config.weight_rating is not None:
-        rating = config.weight_rating
-    if config.weight_interaction is not None:
-        interaction = config.weight_interaction
-    names = {field.name for field in fields(defaults)} & given
-    chosen = {name: getattr(config, name) for name in names}
-    return replace(defaults, **chosen, weights=(rating, interaction))
+    chosen = {
+        field.name: value(field.name, getattr(defaults, field.name)) for field in fields(defaults)
+    }
+    chosen["weights"] = (value("weight_rating", rating), value("weight_interaction", interaction))
+    return replace(defaults, **chosen)

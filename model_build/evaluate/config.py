@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from model_build.engines.config import NetworkOptions
+from model_build.engines.config import HybridOptions
 from model_build.util.options import (
     Config,
     Count,
@@ -100,7 +100,7 @@ class CompareConfig(CompareOptions):
     as_json: bool = named("json", "all measures, as one JSON array", False)
 
 
-class NeuralOptions(NetworkOptions):
+class NeuralOptions(HybridOptions):
     """Measure networks and other predictors of scores and likes; not given: their defaults."""
 
     fans: PositiveInt = Field(1000, description="fans to measure on")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from model_build.artifact.config import AnnotateConfig, FetchConfig, PublishConfig
 from model_build.collect.config import KitsuConfig, MyAnimeListConfig
 from model_build.data.config import CatalogueConfig, PrepareConfig, SplitConfig
-from model_build.engines.config import AlsEngineConfig, NetworkEngineConfig
+from model_build.engines.config import ENGINE_CONFIGS
 from model_build.evaluate.config import CompareConfig, EvaluateConfig, NeuralConfig
 from model_build.interface.config import RecommendConfig, SimilarConfig
 from model_build.reporting.config import ReportConfig
@@ -45,8 +45,7 @@ JOBS: dict[type[Config], Job] = {
     PrepareConfig: Job("prepare", "model_build.data.dumps.prepare", "prepare"),
     TrainConfig: Job("train", "model_build.train.job", "train"),
     FetchConfig: Job("fetch", "model_build.artifact.job", "fetch"),
-    AlsEngineConfig: _ENGINE,
-    NetworkEngineConfig: _ENGINE,
+    **dict.fromkeys(ENGINE_CONFIGS.values(), _ENGINE),
     SplitConfig: Job("split", "model_build.data.holdout", "write_split"),
     EvaluateConfig: Job("evaluate", "model_build.evaluate.job", "evaluation_json"),
     AnnotateConfig: Job("annotate", "model_build.artifact.job", "annotate"),

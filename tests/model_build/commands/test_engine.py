@@ -64,6 +64,11 @@ def test_what_cannot_be_done_is_said(
     assert main(list(map(str, added))) == 2
     assert [path.name for path in foreign.iterdir()] == ["thesis.txt"]
 
+    added = ("engine", "mf", "--model", tiny_model, "--ratings", ratings, "--out", tmp_path / "out")
+    with pytest.raises(SystemExit):
+        main([*map(str, added), "--weight-rating", "3"])
+    assert "unrecognized arguments: --weight-rating 3" in capsys.readouterr().err
+
     sober = tmp_path / "sober.parquet"
     tiny_ratings().with_columns(pl.col("rating").clip(0, 7)).write_parquet(sober)
     added = ("engine", "als", "--model", tiny_model, "--ratings", sober, "--out", tmp_path / "out")

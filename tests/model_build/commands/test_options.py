@@ -16,7 +16,7 @@ from model_build.artifact.publish import QualityGate
 from model_build.cli import COMMANDS, main
 from model_build.collect.config import ACTIVITY_SEGMENTS, KitsuOptions
 from model_build.engines.als import AlsSettings
-from model_build.engines.config import ENGINE_OPTIONS, AlsOptions, NetworkOptions
+from model_build.engines.config import ENGINE_OPTIONS, AlsOptions, HybridOptions
 from model_build.engines.registry import NEURAL_ENGINES
 from model_build.evaluate.comparison import DEFAULT_NAMES, PREDICTOR_NAMES, RECOMMENDER_NAMES
 from model_build.evaluate.config import DefaultName, PredictorName, RecommenderName
@@ -63,7 +63,7 @@ def test_what_can_be_set_of_a_network_is_a_setting_of_it() -> None:
     from model_build.engines.network_training import NetworkSettings
     from model_build.engines.settings import AS_DESCRIBED
 
-    options = {option.name for option in options_of(NetworkOptions)}
+    options = {option.name for option in options_of(HybridOptions)}
     # The weights are one setting, and a recipe is several.
     several = {"recipe", "weight_rating", "weight_interaction"}
     assert several < options

@@ -22,7 +22,7 @@ from app.recommender.recommend import score_items
 from app.recommender.user_list import KnownEntries
 from model_build.cli import main
 from model_build.data.ratings import Ratings, index_ratings
-from model_build.engines.config import LearningRateSchedule, NetworkOptions
+from model_build.engines.config import HybridOptions, LearningRateSchedule
 from model_build.engines.cosine_embeddings import CosineEmbeddingNetwork
 from model_build.engines.factor_networks import (
     FactorNetwork,
@@ -126,7 +126,7 @@ def test_a_rectified_score_is_never_below_0(pairs: TrainingPairs) -> None:
 
 def test_options_and_recipes_become_settings() -> None:
     def chosen(name: str, **given: object) -> NetworkSettings:
-        config = NetworkOptions.model_validate(given)
+        config = HybridOptions.model_validate(given)
         return network_settings(config, name, network_trainer(name)[1])
 
     assert chosen("hybrid") == network_trainer("hybrid")[1]
@@ -135,7 +135,12 @@ def test_options_and_recipes_become_settings() -> None:
     assert (described.initialiser, described.schedule) == ("uniform", "constant")
     # What is given goes before the recipe; what was not described stays as it is.
     assert chosen("mf", recipe="as-described", output="linear").output == "linear"
-    assert chosen("cosine", recipe="as-described") == network_trainer("cosine")[1]
+    # What only others have is not passed on.
+    for_others = {"recipe": "as-described", "output": "relu", "user_bias": True, "weight_rating": 3}
+    assert chosen("cosine", **for_others) == network_trainer("cosine")[1]
+    assert chosen("cosine", initialiser="uniform").initialiser == "uniform"
+    assert chosen("kernel", **for_others, initialiser="he") == network_trainer("kernel")[1]
+    assert chosen("mf", weight_rating=3.0, weight_interaction=2.0) == network_trainer("mf")[1]
     assert chosen("hybrid", weight_interaction=2.0).weights == (1.0, 2.0)
     assert chosen("hybrid", weight_rating=0.5, weight_interaction=2.0).weights == (0.5, 2.0)
 
