@@ -44,10 +44,12 @@ from model_build.engines.network_training import (
     train_network,
 )
 from model_build.engines.training_pairs import (
+    MIN_LABELS,
     TrainingPairs,
     build_training_pairs,
     validation_losses,
 )
+from model_build.util.errors import InputError
 
 TargetKind = Literal["rating", "interaction", "both"]
 LIKED_MARGIN = 0.5
@@ -290,8 +292,10 @@ def fit_factor_networks(
     arrays, hyperparameters = baseline_values(pairs.baseline)
     hyperparameters |= settings.hyperparameters()
     metrics: dict[str, float] = {}
-    for target_kind in target_kinds:
-        part = _fit_network(name, network_type, target_kind, pairs, settings)
+    # All before the first is trained: what one lacks is said at once.
+    rows_of = {target_kind: training_rows(pairs, target_kind) for target_kind in target_kinds}
+    for target_kind, rows in rows_of.items():
+        part = _fit_network(name, network_type, target_kind, pairs, rows, settings)
         arrays |= part.arrays
         hyperparameters |= part.hyperparameters
         metrics |= part.metrics
@@ -303,10 +307,10 @@ def _fit_network(
     network_type: type[FactorNetwork],
     target_kind: TargetKind,
     pairs: TrainingPairs,
+    rows: Int64Array,
     settings: NetworkSettings,
 ) -> FittedEngine:
     weights = settings.weights if target_kind == "both" else (1.0, 1.0)
-    rows = training_rows(pairs, target_kind)
     users = np.unique(pairs.user[rows])
 
     def total_loss(exported: ExportedHeads, ridge: float) -> float:
@@ -338,13 +342,25 @@ def _fit_network(
 
 
 def training_rows(pairs: TrainingPairs, target_kind: TargetKind) -> Int64Array:
-    """Return the rows (k,) of the pairs that have what a network of this kind learns."""
+    """Return the rows (k,) of the pairs that have what a network of this kind learns.
+
+    Raises
+    ------
+    InputError
+        There are none: everyone left to train on has scores, but perhaps no likes.
+    """
     is_scored, is_labelled = ~np.isnan(pairs.residual), ~np.isnan(pairs.label)
-    return np.flatnonzero(
+    rows = np.flatnonzero(
         {"rating": is_scored, "interaction": is_labelled, "both": is_scored | is_labelled}[
             target_kind
         ]
     )
+    if not len(rows):
+        raise InputError(
+            f"there are no likes to learn from: nobody has {MIN_LABELS} anime that are dropped, or "
+            "completed and scored; train on more lists, or another engine."
+        )
+    return rows
 
 
 def head_arrays(target: str, head: PredictionHead, trunk: str) -> dict[str, npt.NDArray[Any]]:

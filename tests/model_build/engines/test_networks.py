@@ -405,6 +405,16 @@ def test_a_network_that_cannot_be_trained_costs_no_other_its_row(
     assert base["missing"] is match["missing"] is None
     assert match["told"]["rmse"] > 0
 
+    # Everything is being watched, and nothing is disliked.
+    watched = random_frame(8, 60, 30, 0.5).with_columns(
+        pl.col("rating").clip(6), status=pl.lit(1, pl.Int8)
+    )
+    watched.write_parquet(path)
+    assert main([*asked[:-2], "--models", "mf", "svd", "--json"]) == 0
+    base, broken, svd = json.loads(capsys.readouterr().out)
+    assert broken["missing"].startswith("there are no likes to learn from: nobody has 5 anime that")
+    assert svd["told"]["rmse"] > 0
+
 
 def test_what_is_finished_is_printed_whatever_comes_after(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
