@@ -73,7 +73,8 @@ class UserWhitening:
     @classmethod
     def from_vectors(cls, users: Float64Array) -> UserWhitening:
         """From the vectors of the users trained on, (users, d)."""
-        covariance = np.cov(users.T) if len(users) > 1 else np.eye(users.shape[1])
+        # Of vectors of one number numpy gives the covariance as a number, and no matrix.
+        covariance = np.atleast_2d(np.cov(users.T)) if len(users) > 1 else np.eye(users.shape[1])
         jitter = JITTER * max(float(np.trace(covariance)) / len(covariance), JITTER)
         root = np.linalg.cholesky(covariance + jitter * np.eye(len(covariance)))
         return cls(users.mean(axis=0), np.asarray(root, np.float64))

@@ -114,6 +114,11 @@ def test_numpy_tells_what_pytorch_tells(pairs: TrainingPairs, side: str, describ
         assert np.cov(turned.T) == pytest.approx(np.eye(size), abs=3e-3)
 
 
+def test_vectors_of_one_number_are_whitened() -> None:
+    one = np.random.default_rng(0).normal(3, 2, (50, 1))
+    assert UserWhitening.from_vectors(one).whitened(one).std(ddof=1) == pytest.approx(1, abs=1e-3)
+
+
 def test_a_rectified_score_is_never_below_0(pairs: TrainingPairs) -> None:
     network = MatrixFactorizationNetwork(pairs, "rating", replace(SMALL, output="relu")).eval()
     with torch.no_grad():
