@@ -82,7 +82,8 @@ def split_users(
     Raises
     ------
     InputError
-        There are not enough such users, or none but them for training; or no list has a year.
+        There are not enough such users, or not two others with a score for training; or no list
+        has a year.
     """
     rng = np.random.default_rng(seed)
     scores = np.bincount(ratings.user[ratings.rated_mask], minlength=len(ratings.user_ids))
@@ -99,19 +100,33 @@ def split_users(
         )
     drawn = np.zeros(len(ratings.user_ids), bool)
     drawn[rng.choice(eligible, n_users, replace=False)] = True
-    return _hold_out(ratings, drawn, scores, rng)
+    split = _hold_out(ratings, drawn, scores, rng)
+    if not _can_be_trained_on(split["ratings"]):
+        raise InputError(
+            f"{n_users} fans taken out, and all whose lists are identical to theirs, leave fewer "
+            "than two to train on, or nobody with a score; ask for fewer."
+        )
+    return split
 
 
 def cross_fit_splits(ratings: Ratings, n_folds: int, seed: int) -> Iterator[HoldoutFrames]:
     """Hold out every user once, a share of them at a time, each as `split_users` does.
 
-    Users with fewer than five scores are always trained on.
+    Users with fewer than five scores are always trained on. A share that leaves nothing to train
+    on, because all lists are identical, is left out.
     """
     rng = np.random.default_rng(seed)
     scores = np.bincount(ratings.user[ratings.rated_mask], minlength=len(ratings.user_ids))
     fold = rng.permutation(len(ratings.user_ids)) % n_folds
     for number in range(n_folds):
-        yield _hold_out(ratings, (fold == number) & (scores >= MIN_SCORES), scores, rng)
+        split = _hold_out(ratings, (fold == number) & (scores >= MIN_SCORES), scores, rng)
+        if _can_be_trained_on(split["ratings"]):
+            yield split
+
+
+def _can_be_trained_on(training: pl.DataFrame) -> bool:
+    """Whether entries are of two users or more, and somebody scored something."""
+    return training["user_id"].n_unique() > 1 and bool((training["rating"] > 0).any())
 
 
 def _hold_out(
@@ -149,7 +164,7 @@ def split_pairs(ratings: Ratings, n_users: int, seed: int) -> HoldoutFrames:
     Raises
     ------
     InputError
-        Fewer than ``n_users`` have something hidden.
+        Fewer than ``n_users`` have something hidden, or fewer than two users are left something.
     """
     rng = np.random.default_rng(seed)
     is_target = ratings.rated_mask | (like_labels(ratings.rating, ratings.status) >= 0)
@@ -159,6 +174,11 @@ def split_pairs(ratings: Ratings, n_users: int, seed: int) -> HoldoutFrames:
         raise InputError(f"{n_users} fans cannot be measured on, {len(able)} have pairs to hide.")
     measured = np.isin(ratings.user, rng.choice(able, n_users, replace=False))
     frame = _entries_frame(ratings)
+    if not _can_be_trained_on(frame.filter(~hidden)):
+        raise InputError(
+            "a fifth of the pairs hidden leaves fewer than two fans to train on, or nobody with a "
+            "score; add ratings."
+        )
     return {
         "ratings": frame.filter(~hidden),
         "lists": frame.filter(~hidden & measured),
@@ -253,7 +273,10 @@ def index_split(
 
 
 def restrict_hidden(users: Sequence[HoldoutUser], anime_ids: Int32Array) -> list[HoldoutUser]:
-    """Leave only hidden entries among ascending ``anime_ids`` (n,), and the users who have one."""
+    """Leave only hidden entries among ascending ``anime_ids`` (n,), and the users who have one.
+
+    Raises InputError: nobody has.
+    """
     found = []
     for user in users:
         is_known = find_positions(anime_ids, user.hidden_ids) >= 0
@@ -266,6 +289,11 @@ def restrict_hidden(users: Sequence[HoldoutUser], anime_ids: Int32Array) -> list
                     hidden_status=user.hidden_status[is_known],
                 )
             )
+    if not found:
+        raise InputError(
+            "nothing that these fans hide is on a list that is trained on, so there is nothing to "
+            "measure; ask for more fans, or add ratings."
+        )
     return found
 
 

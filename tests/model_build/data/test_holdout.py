@@ -11,14 +11,16 @@ import pytest
 from model_build.data.config import SplitConfig
 from model_build.data.holdout import (
     HoldoutUser,
+    cross_fit_splits,
     index_split,
     redraw_hidden,
+    split_pairs,
     split_users,
     write_split,
 )
-from model_build.data.ratings import Ratings, read_ratings
+from model_build.data.ratings import Ratings, index_ratings, read_ratings
 from model_build.util.errors import InputError
-from tests.model_build.worlds import random_frame
+from tests.model_build.worlds import random_frame, rated_frame
 
 FANS = 20
 
@@ -145,6 +147,16 @@ def test_fans_of_late_years_cannot_be_drawn_where_no_list_has_a_year(ratings: Ra
 def test_some_fans_must_be_left_to_train_on(ratings: Ratings) -> None:
     with pytest.raises(InputError, match="80 fans cannot be taken out of the"):
         split_users(ratings, 80, seed=0)
+    # All lists are the same: who is likely the one taken out is not trained on.
+    rows = [(user, anime, 8.0) for user in (1, 2, 3) for anime in range(6)]
+    same = index_ratings(rated_frame(rows).with_columns(status=2))
+    with pytest.raises(InputError, match="leave fewer than two to train on"):
+        split_users(same, 1, seed=0)
+    assert not list(cross_fit_splits(same, 2, seed=0))
+    lonely = index_ratings(rated_frame([(1, 1, 8.0), (2, 2, 8.0)]).with_columns(status=2))
+    hiding = next(seed for seed in range(99) if (np.random.default_rng(seed).random(2) < 0.2).any())
+    with pytest.raises(InputError, match="hidden leaves fewer than two fans to train on"):
+        split_pairs(lonely, 1, hiding)
 
 
 def test_another_fifth_of_the_same_scores_is_hidden(ratings: Ratings) -> None:

@@ -12,7 +12,7 @@ import pytest
 from model_build.cli import main
 from model_build.engines.registry import NEURAL_ENGINES
 from model_build.evaluate.comparison import ABLATIONS, DEFAULT_NAMES, RECOMMENDER_NAMES, SCORE_PARTS
-from tests.model_build.worlds import random_frame
+from tests.model_build.worlds import random_frame, rated_frame
 
 SPLIT = ["--fans", "15", "--seed", "3"]
 MEASURES = ("rmse", "ndcg@10", "recall@10", "new_ndcg@10", "coverage", "diversity", "novelty")
@@ -114,6 +114,19 @@ def test_only_those_asked_for_are_trained(files: Path, capsys: pytest.CaptureFix
     assert [row["name"] for row in rows] == ["popularity", "ease"]
     assert all(row["measured"]["users"] == 15 for row in rows)
     assert all(row["measured"]["rmse"] is None for row in rows)
+
+
+@pytest.mark.parametrize("split", ["fans", "pairs"])
+def test_what_leaves_nothing_to_measure_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], split: str
+) -> None:
+    """No anime is on two lists."""
+    path = tmp_path / "ratings.parquet"
+    rows = [(user, 10 * user + place, 8.0) for user in range(1, 9) for place in range(5)]
+    rated_frame(rows).write_parquet(path)
+    asked = ["neural", "--ratings", str(path), "--models", "svd", "--fans", "2", "--split", split]
+    assert main(asked) == 2
+    assert "so there is nothing to measure; ask for more fans" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", [[], ["--json"]])
