@@ -1,14 +1,16 @@
-"""Options of `recommend` and `similar`, and of the pipeline's steps that do the same."""
+"""Options of `recommend` and `similar`, and of what does the same in a pipeline and from Python."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from annotated_types import Ge, Le
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from model_build.interface.filters import FilterOptions, ModelOptions
+from model_build.util.errors import InputError, first_error
 from model_build.util.options import (
+    Config,
     Count,
     EngineChoice,
     InputFile,
@@ -22,6 +24,15 @@ UserEngine = Literal["als", "mf", "mlp", "hybrid", "cosine", "kernel"]
 ItemSource = Literal[UserEngine, "similarity", "affinity"]
 AnimeId = Annotated[int, Ge(1), Metavar("ID")]
 Preferred = tuple[Annotated[Literal["genres", "sources"], Metavar("NAME")], ...]
+ConfigT = TypeVar("ConfigT", bound=Config)
+
+
+def checked_options(kind: type[ConfigT], /, **given: Any) -> ConfigT:
+    """Return arguments of a function as the options that they would be of a command."""
+    try:
+        return kind.model_validate(given)
+    except ValidationError as error:
+        raise InputError(f"{first_error(error, 'options')}.") from None
 
 
 class RankingOptions(FilterOptions):
@@ -32,6 +43,12 @@ class RankingOptions(FilterOptions):
     min_score: Annotated[float, Ge(1), Le(10)] | None = Field(
         None, description="the least predicted score, 1 to 10"
     )
+
+
+class PickOptions(RankingOptions):
+    """How recommendations are ranked, and how many are shown."""
+
+    top: Count = 20
 
 
 class RecommendConfig(RankingOptions, ModelOptions):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from app.age_rating import CHILDREN_CEILING
 from app.catalogue import Catalogue, read_franchises
@@ -17,6 +16,7 @@ from app.recommender.array_types import BoolArray
 from app.recommender.engines import EngineName
 from app.recommender.similar_items import similar_items, similarity_sources
 from model_build.artifact.pretrained import BUNDLED_SOURCE, resolve_model_ref
+from model_build.interface.config import PickOptions, checked_options
 from model_build.interface.dataframes import (
     Library,
     default_library,
@@ -84,6 +84,7 @@ class Recommender:
         InputError
             The list cannot be used; row and column are named. Or an argument cannot.
         """
+        options = checked_options(PickOptions, top=top, min_score=min_score)
         library, entries = library_of(user_list), read_list(user_list)
         allowed = self._shown(adult=adult) & self._of_kind(genres, types)
         listed = self.model.find_positions(entries.anime_id)
@@ -93,12 +94,12 @@ class Recommender:
             self.model,
             entries,
             RecommendOptions(
-                top_n=top,
+                top_n=options.top,
                 sort_order=_one_of(SortOrder, "order", order),
                 engine=self._engine(engine),
                 franchises=self._franchises,
                 allowed_mask=allowed,
-                min_score=min_score,
+                min_score=options.min_score,
             ),
         )
         rows = [
@@ -130,15 +131,17 @@ class Recommender:
         Raises
         ------
         InputError
-            The model does not know the anime, or has nothing of that name to go by.
+            The model does not know the anime, or has nothing of that name to go by; or ``top`` is
+            no number of anime.
         """
+        count = checked_options(PickOptions, top=top).top
         sources = similarity_sources(self.model)
         if by not in sources:
             raise InputError(f"by={by!r}: this model has {', '.join(sources)}.")
         at = int(self.model.find_positions(np.array([anime_id], np.int64))[0])
         if at < 0:
             raise InputError(f"anime {anime_id}: model {self.model.version} does not know it.")
-        found = similar_items(self.model, by, at, count=top, allowed=self._shown(adult=adult))
+        found = similar_items(self.model, by, at, count=count, allowed=self._shown(adult=adult))
         rows = [
             {"rank": rank, **self._about(int(self.model.anime_id[other])), "likeness": likeness}
             for rank, (other, likeness) in enumerate(found, 1)
@@ -203,22 +206,11 @@ def train(
     with temporary_folder() as folder:
         file = folder / "ratings.parquet"
         table.write_parquet(file)
-        train_files(_train_config(file, Path(out), catalogue, settings))
+        if catalogue is not None:
+            settings["catalogue"] = Path(catalogue)
+        options = {"ratings": (str(file),), "out": Path(out), **settings}
+        train_files(checked_options(TrainConfig, **options))
     return Recommender.open(out)
-
-
-def _train_config(
-    file: Path, out: Path, catalogue: str | Path | None, settings: Mapping[str, Any]
-) -> TrainConfig:
-    options = {"ratings": (str(file),), "out": out, **settings}
-    if catalogue is not None:
-        options["catalogue"] = Path(catalogue)
-    try:
-        return TrainConfig.model_validate(options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"]))
-        raise InputError(f"{name}: {first['msg'][0].lower()}{first['msg'][1:]}.") from None
 
 
 def _one_of(kind: type[SortOrder], name: str, value: str) -> SortOrder:

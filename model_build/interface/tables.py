@@ -17,7 +17,8 @@ from model_build.evaluate.comparison import (
     compare_recommenders,
 )
 from model_build.evaluate.comparison import compare_predictors as compare_predictor_rows
-from model_build.evaluate.config import DefaultName
+from model_build.evaluate.config import CompareOptions, DefaultName, NeuralOptions
+from model_build.interface.config import checked_options
 from model_build.interface.dataframes import (
     Library,
     default_library,
@@ -42,13 +43,19 @@ def compare(
     """Measure recommenders side by side, as the command ``compare`` does: a row each.
 
     ``ratings`` is as for `train`; ``library`` that of the table, by default that of the ratings.
+
+    Raises
+    ------
+    InputError
+        The ratings or an argument cannot be used.
     """
+    options = checked_options(CompareOptions, models=models, fans=fans, seed=seed)
     rows = compare_recommenders(
         index_ratings(read_ratings_table(ratings)),
         None if catalogue is None else read_catalogue(Path(catalogue)),
-        models,
-        n_users=fans,
-        seed=seed,
+        options.models,
+        n_users=options.fans,
+        seed=options.seed,
     )
     return _table(rows, library or _library_for(ratings))
 
@@ -62,14 +69,18 @@ def compare_predictors(
     seed: int = 0,
     library: Library | None = None,
 ) -> Any:
-    """Measure predicted scores and likes side by side, as the command ``neural`` does."""
+    """Measure predicted scores and likes side by side, as the command ``neural`` does.
+
+    Raises InputError as `compare` does.
+    """
+    options = checked_options(NeuralOptions, models=models, split=split, fans=fans, seed=seed)
     rows = compare_predictor_rows(
         index_ratings(read_ratings_table(ratings)),
-        models,
+        options.models,
         lambda _, defaults: defaults,
-        split=split,
-        n_users=fans,
-        seed=seed,
+        split=options.split,
+        n_users=options.fans,
+        seed=options.seed,
     )
     return _table(rows, library or _library_for(ratings))
 

@@ -19,7 +19,7 @@ from surprise import Dataset, Reader
 from app.recommender import Model, RecommendOptions, UserList, WatchStatus, recommend
 from app.settings import PROJECT_ROOT
 from model_build.cli import main
-from model_build.interface import Recommender, compare, train, trials_table
+from model_build.interface import Recommender, compare, compare_predictors, train, trials_table
 from model_build.interface.dataframes import library_of, read_list, read_ratings_table
 from model_build.util.errors import InputError
 from tests.tiny_model import anime_ids, tiny_ratings
@@ -153,12 +153,16 @@ def test_what_is_no_data_frame_or_no_argument_is_refused(tiny_model: Path, tmp_p
         ({"order": "best"}, "order='best': expected one of match, score, discover"),
         ({"engine": "als"}, "engine='als': this model has hakken"),
         ({"genres": ["drana"]}, "did you mean Drama?"),
+        ({"top": 0}, "top: Input should be greater than or equal to 1."),
+        ({"min_score": 11}, "min_score: Input should be less than or equal to 10."),
     ):
         with pytest.raises(InputError) as refused:
             hakken.recommend(one, **arguments)
         assert said in str(refused.value)
     with pytest.raises(InputError, match="by='als': this model has similarity, affinity"):
         hakken.similar(anime_ids()[0], by="als")
+    with pytest.raises(InputError, match="top: Input should be a valid integer"):
+        hakken.similar(anime_ids()[0], top=2.5)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="shrinkage: "):
         train(tiny_ratings(), tmp_path / "model", shrinkage="much")
 
@@ -203,3 +207,12 @@ def test_tables_have_what_the_commands_print(
     assert table["ndcg@10"].to_list() == [row["measured"]["ndcg@10"] for row in printed]
     with pytest.raises(InputError, match="expected what tune --folds wrote"):
         trials_table(file)
+    for of, arguments, said in (
+        (compare, {"models": ["popularty"]}, "models.0: Input should be 'popularity', "),
+        (compare, {"models": "engine-als"}, "models: Input should be a valid tuple"),
+        (compare, {"fans": 0}, "fans: Input should be greater than or equal to 1"),
+        (compare_predictors, {"models": ["als"]}, "models.0: Input should be 'mf', "),
+        (compare_predictors, {"split": "user"}, "split: Input should be 'fans' or 'pairs'"),
+    ):
+        with pytest.raises(InputError, match=said):
+            of(tiny_ratings(), **arguments)
