@@ -5,10 +5,11 @@ What comes in is checked as a file is; what goes out is of the library that came
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import narwhals as nw
 import polars as pl
@@ -17,6 +18,7 @@ from app.recommender import UserList, WatchStatus
 from model_build.data.ratings import check_ratings_frame, user_list_of_frame
 from model_build.util.errors import InputError
 
+T = TypeVar("T")
 Library = Literal["pandas", "polars"]
 LIBRARIES: tuple[Library, ...] = ("pandas", "polars")
 STATUS_CODES = {status.slug: int(status) for status in WatchStatus}
@@ -47,7 +49,7 @@ def to_frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], library:
 
 def read_list(frame: Any) -> UserList:
     """One user's entries, from columns ``anime_id``, ``score`` (or ``rating``) and ``status``."""
-    return user_list_of_frame(_entries(frame))
+    return _checked(frame, ("anime_id",), user_list_of_frame)
 
 
 def read_ratings_table(data: Any) -> pl.DataFrame:
@@ -56,8 +58,23 @@ def read_ratings_table(data: Any) -> pl.DataFrame:
     A ``surprise.Dataset`` or ``Trainset`` has scores without statuses.
     """
     if type(data).__module__.partition(".")[0] == "surprise":
-        return check_ratings_frame(_surprise_entries(data))
-    return check_ratings_frame(_entries(data))
+        return _check_ratings(_surprise_entries(data))
+    return _checked(data, ("user_id", "anime_id"), _check_ratings)
+
+
+def _check_ratings(table: pl.DataFrame) -> pl.DataFrame:
+    if table.is_empty():
+        raise InputError("there are no ratings in it, so there is nothing to learn.")
+    return check_ratings_frame(table)
+
+
+def _checked(frame: Any, keys: Sequence[str], check: Callable[[pl.DataFrame], T]) -> T:
+    """Check the entries of a DataFrame; an error calls the column of scores what it calls it."""
+    table, score = _entries(frame, keys)
+    try:
+        return check(table)
+    except InputError as error:
+        raise InputError(re.sub(r"\brating\b", score, str(error))) from None
 
 
 @contextmanager
@@ -69,9 +86,17 @@ def _no_native_trouble() -> Iterator[None]:
         raise InputError(f"the DataFrame cannot be read ({line}).") from None
 
 
-def _entries(frame: Any) -> pl.DataFrame:
-    """Return the columns of entries, with ``rating`` for scores and codes for statuses."""
-    library_of(frame)
+def _entries(frame: Any, keys: Sequence[str]) -> tuple[pl.DataFrame, str]:
+    """Return the columns of entries, with ``rating`` for scores and codes for statuses.
+
+    Beside it stands what the DataFrame itself calls its scores.
+    """
+    if library_of(frame) == "pandas":
+        for name in keys:
+            if name in frame.index.names and name not in frame.columns:
+                raise InputError(
+                    f"the DataFrame has {name} as its index; make it a column by reset_index()."
+                )
     with _no_native_trouble():
         # Only what is looked at: other columns may hold what no other library knows.
         names = ("user_id", "anime_id", *SCORE_COLUMNS, "status", "collected")
@@ -83,12 +108,15 @@ def _entries(frame: Any) -> pl.DataFrame:
         raise InputError("the DataFrame has both score and rating; drop one of them.")
     if given:
         table = table.rename({given[0]: "rating"})
-        if table["rating"].dtype.is_numeric() or table["rating"].dtype == pl.Null:
-            score = pl.col("rating").cast(pl.Float64).fill_nan(None).fill_null(0.0)
-            table = table.with_columns(score)
+        kind, score = table["rating"].dtype, pl.col("rating")
+        with _no_native_trouble():
+            if kind.is_numeric() or kind == pl.Null:
+                table = table.with_columns(score.cast(pl.Float64).fill_nan(None).fill_null(0.0))
+            elif not kind.is_nested():  # text, as which a column of objects comes
+                table = table.with_columns(score.cast(pl.String).fill_null("0"))
     if "status" in table.columns:
         table = table.with_columns(_status_codes(table["status"]).alias("status"))
-    return table
+    return table, given[0] if given else SCORE_COLUMNS[0]
 
 
 def _status_codes(status: pl.Series) -> pl.Series:

@@ -119,6 +119,9 @@ def test_missing_scores_and_statuses_are_none(library: str) -> None:
     ids = anime_ids()[:3]
     found = read_list(frame(library, {"anime_id": ids, "score": [9.0, None, float("nan")]}))
     assert found.score.tolist() == [9.0, 0.0, 0.0]
+    for scores in ([None, None, None], [None, "9", "0"]):
+        found = read_list(frame(library, {"anime_id": ids, "score": scores}))
+        assert found.score.tolist() == [0.0, float(scores[1] or 0), 0.0]
     coded = read_list(
         frame(library, {"anime_id": ids, "rating": [9, 0, -1], "status": [2.0, None, 6.0]})
     )
@@ -130,10 +133,12 @@ def test_missing_scores_and_statuses_are_none(library: str) -> None:
 @pytest.mark.parametrize(
     ("columns", "said"),
     [
-        ({"anime_id": [5, 6]}, "column rating is missing"),
+        ({"anime_id": [5, 6]}, "column score is missing"),
         ({"anime_id": [5, 5], "score": [8, 9]}, "row 1: anime_id 5 stand there again, first in"),
-        ({"anime_id": [5, 6], "score": [8, 11]}, "row 1, column rating: 11.0 is out of range"),
-        ({"anime_id": [5, 6], "score": ["8", "x"]}, "row 1, column rating: 'x' where 1 to 10"),
+        ({"anime_id": [5, 6], "score": [8, 11]}, "row 1, column score: 11.0 is out of range"),
+        ({"anime_id": [5, 6], "rating": [8, 11]}, "row 1, column rating: 11.0 is out of range"),
+        ({"anime_id": [5, 6], "score": ["8", "x"]}, "row 1, column score: 'x' where 1 to 10"),
+        ({"anime_id": [5], "score": [[8]]}, "column score: holds List(Int64) where 1 to 10"),
         ({"anime_id": [5], "score": [8], "status": ["seen"]}, "row 0, column status: 'seen'"),
         ({"anime_id": [5], "score": [8], "rating": [8]}, "both score and rating"),
     ],
@@ -148,6 +153,11 @@ def test_what_is_no_data_frame_or_no_argument_is_refused(tiny_model: Path, tmp_p
     hakken = Recommender.open(tiny_model)
     with pytest.raises(InputError, match="DataFrame of pandas or polars, not list"):
         hakken.recommend([(5, 9)])
+    if "pandas" in LIBRARIES:
+        with pytest.raises(InputError, match=r"has anime_id as its index; .* by reset_index\(\)"):
+            hakken.recommend(a_list("pandas").set_index("anime_id"))
+    with pytest.raises(InputError, match="there are no ratings in it"):
+        read_ratings_table(frame("polars", {"user_id": [], "anime_id": [], "score": []}))
     one = a_list("polars")
     for arguments, said in (
         ({"order": "best"}, "order='best': expected one of match, score, discover"),
