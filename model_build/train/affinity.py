@@ -57,6 +57,7 @@ from model_build.train.linear_algebra import (
     copy_upper_to_lower,
     invert_spd_in_place,
 )
+from model_build.util.errors import InputError
 from model_build.util.progress import ProgressCallback, no_progress
 from model_build.util.threads import available_cpus, balanced_ranges, run_over_ranges
 
@@ -292,7 +293,13 @@ def solve_ease(
     np.einsum("ii->i", gram)[:] = gram_matrices.squares * np.float32(
         1.0 + regularisation.dropout
     ) + np.float32(regularisation.ridge)
-    invert_spd_in_place(gram)
+    try:
+        invert_spd_in_place(gram)
+    except ArithmeticError:  # anime on the same lists, say, cannot be told apart without it
+        raise InputError(
+            f"--affinity-ridge {regularisation.ridge:g}: is too little for the affinity to be "
+            f"solved for; the default is {FULL_HISTORY.ridge:g}."
+        ) from None
     scale = (
         (gram_matrices.count / POPULARITY_REFERENCE) ** -regularisation.popularity_power
     ).astype(np.float32)

@@ -18,6 +18,7 @@ from model_build.train.affinity import (
     solve_ease,
 )
 from model_build.train.sufficient_statistics import EntriesOfUsers, count_items
+from model_build.util.errors import InputError
 from tests.model_build.worlds import random_frame
 
 KIND = EaseRegularisation(ridge=20.0, dropout=0.2, popularity_power=0.14)
@@ -169,6 +170,13 @@ def test_nothing_to_relate_is_no_error(ratings: Ratings) -> None:
     none = solve_ease(compute_gram_matrices(ratings, min_entries=10**6), KIND, 5).largest
     assert none.shape == (40, 40)
     assert none.nnz == 0
+
+
+def test_anime_on_the_same_lists_need_some_regularisation() -> None:
+    ones, upper = np.ones(2, np.float32), np.array([[0, 1], [0, 0]], np.float32)
+    grams = GramMatrices(np.arange(2), np.ones(2, np.int64), 2, upper, ones, np.ones_like(upper))
+    with pytest.raises(InputError, match="--affinity-ridge 0: is too little"):
+        solve_ease(grams, EaseRegularisation(0.0, 0.0, 0.0), 5)
 
 
 def test_mean_appeal_counts_who_does_not_list_it(ratings: Ratings) -> None:
