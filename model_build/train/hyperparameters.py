@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
+from annotated_types import Gt
 from pydantic import Field
 
 from model_build.util.errors import InputError, read_file
@@ -157,9 +158,10 @@ def _validated_value(path: Path, name: str, value: object) -> float | int | str:
         if isinstance(value, int) and not isinstance(value, bool) and least <= value <= MAX_VALUE:
             return value
     else:
-        expected = f"a number from 0 to {MAX_VALUE:,}"
-        boolean = isinstance(value, bool)
-        if isinstance(value, int | float) and not boolean and 0 <= value <= MAX_VALUE:
+        above = any(isinstance(rule, Gt) for rule in Hyperparameters.model_fields[name].metadata)
+        expected = f"a number {'above 0, at most' if above else 'from 0 to'} {MAX_VALUE:,}"
+        wrong = isinstance(value, bool) or (above and value == 0)
+        if isinstance(value, int | float) and not wrong and 0 <= value <= MAX_VALUE:
             return float(value)
     raise InputError(f"{path}: {name} is {json.dumps(value)}; expected {expected}.")
 

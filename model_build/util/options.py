@@ -15,7 +15,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
-from annotated_types import Ge, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 from pydantic_core import ErrorDetails, PydanticUndefined
 
@@ -174,6 +174,9 @@ class Option:
                 least = next(rule.ge for rule in self.rules if isinstance(rule, Ge))
                 shown = value if isinstance(value, str) else self.type(value)
                 return f"{shown} is not {expected} of at least {least}"
+            case "greater_than":
+                below = next(rule.gt for rule in self.rules if isinstance(rule, Gt))
+                return f"{value} is not {expected} above {below}"
             case "less_than_equal":
                 most = next(rule.le for rule in self.rules if isinstance(rule, Le))
                 return f"{value} is not {expected} of at most {most}"

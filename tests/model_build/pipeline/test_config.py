@@ -175,6 +175,7 @@ def _toml(value: object) -> str:
         ("train.shrinkag=3", "train.shrinkag is not known; did you mean shrinkage?"),
         ("trian.k=3", "--set trian.k=3: trian is not known; did you mean train?"),
         ("train.shrinkage=-3", "train.shrinkage: -3.0 is not a number of at least 0."),
+        ("train.recent_facts_shrinkage=0", "recent_facts_shrinkage: 0 is not a number above 0."),
         ("train.shrinkage=nan", "is not a number of at least 0."),
         ("train.shrinkage=high", 'train.shrinkage is "high"; expected a number.'),
         ("train.k=2.5", "train.k is 2.5; expected a whole number."),

@@ -69,6 +69,7 @@ def test_train_uses_the_file_and_options_win(tmp_path: Path) -> None:
         ('{"shrinkage": Infinity}', "shrinkage is Infinity; expected a number"),
         ('{"shrinkage": true}', "shrinkage is true; expected a number"),
         ('{"shrinkage": [1]}', r"shrinkage is \[1\]; expected a number"),
+        ('{"recent_facts_shrinkage": 0}', "recent_facts_shrinkage is 0; expected a number above 0"),
         ('{"precision": "half"}', 'precision is "half"; expected exact or compact'),
         ('{"precision": 1}', "precision is 1; expected exact or compact"),
         ('{"k": 5, "k": 6}', "k stands there more than once"),
