@@ -58,15 +58,20 @@ def run(config: CalibrateConfig) -> None:
     from model_build.train.serving_parameters import DEFAULT_FILE, read_parameters, write_parameters
     from model_build.tuning.calibration import calibrate, fitted_parameters
     from model_build.tuning.holdout_benchmark import HoldoutBenchmark
+    from model_build.util.errors import InputError
 
+    if config.out.is_dir():
+        raise InputError(f"{config.out}: is a directory; expected a file to write parameters to.")
     specs = fitted_parameters(config.only)
     start = read_parameters(config.start or DEFAULT_FILE)
     settings = read_hyperparameters(config.settings) if config.settings else {}
     ratings = read_ratings(config.ratings)
     if config.compare_fans:
-        ratings = index_ratings(
-            split_users(ratings, config.compare_fans, config.compare_seed)["ratings"]
-        )
+        try:
+            left = split_users(ratings, config.compare_fans, config.compare_seed)["ratings"]
+        except InputError as error:  # of fans that nobody asked for
+            raise InputError(f"--compare-fans {config.compare_fans}: {error}") from None
+        ratings = index_ratings(left)
     found = calibrate(
         HoldoutBenchmark(ratings, n_users=config.fans, seed=config.seed, threads=config.threads),
         start,

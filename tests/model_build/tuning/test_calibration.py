@@ -152,3 +152,13 @@ def test_an_unknown_parameter_is_refused(
     command = f"calibrate --ratings {file} --out {tmp_path / 'p.json'} --only rare_item_lists"
     assert main(command.split()) == 2
     assert "--only rare_item_lists: expected some of knn_weight" in capsys.readouterr().err
+
+
+def test_fans_set_aside_and_a_folder_are_told_before_anything_is_fitted(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = f"calibrate --ratings {file} --fans 15 --out"
+    assert main([*command.split(), str(tmp_path / "p.json")]) == 2
+    assert "--compare-fans 1000: 1000 fans cannot be taken out of" in capsys.readouterr().err
+    assert main([*command.split(), str(tmp_path)]) == 2
+    assert f"{tmp_path}: is a directory; expected a file" in capsys.readouterr().err
