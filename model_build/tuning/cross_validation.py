@@ -44,6 +44,11 @@ def search_by_cross_validation(
             "run: pip install -r requirements-dev.txt"
         ) from None
     rows = _rows_of_drawn_users(ratings, n_users, seed)
+    if folds > len(rows):
+        raise InputError(
+            f"--folds {folds}: the scores of --fans {n_users} are {len(rows)}, fewer than one a "
+            "fold; ask for fewer folds or more fans."
+        )
     data = surprise_dataset(ratings, rows)
     split = KFold(folds, random_state=seed)
     all_defaults = default_hyperparameters(SEARCH_SPACES["knn"])

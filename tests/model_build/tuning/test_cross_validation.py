@@ -131,6 +131,7 @@ def test_values_are_drawn_from_the_whole_range(values: ParameterRange) -> None:
         (("--folds", 1), "--folds: 1 is not a whole number of at least 2"),
         (("--folds", 3, "--parts", "knn"), "--parts: not allowed with argument --folds"),
         (("--folds", 3, "--only", "reg_user"), "--only reg_user: not a setting that --folds"),
+        (("--folds", 50, "--fans", 1), "--folds 50: the scores of --fans 1 are "),
         (("--folds", 3, "--fans", 5000), "--fans 5000: only 120 have 5 scores or more"),
     ],
 )
