@@ -17,6 +17,7 @@ from app.recommender import UserList
 from app.recommender.array_types import BoolArray, Float32Array, Int32Array, Int64Array
 from app.recommender.arrays import find_positions
 from app.recommender.user_list import EntryActivity, KnownEntries
+from model_build.data.dumps.prepared import is_prepared_dataset
 from model_build.data.holdout import sample_per_user
 from model_build.data.ratings import Ratings, index_ratings, read_ratings, read_ratings_frame
 from model_build.util.errors import InputError
@@ -84,8 +85,9 @@ def read_interactions(
     These may also have ``commented``, ``reviewed`` and ``minutes``, as `collect` writes them. A
     user id means the same user in all of them. Scores are not needed.
     """
-    if not interactions:
-        return Interactions.from_ratings(read_ratings(ratings))
+    # Users of prepared ratings have numbers that mean nobody elsewhere, so these are read alone.
+    if not interactions or any(map(is_prepared_dataset, ratings)):
+        return Interactions.from_ratings(read_ratings([*ratings, *interactions]))
     frame = read_ratings_frame([*ratings, *interactions])
     parts = [_read_activity(path) for path in interactions]
     start = len(frame) - sum(len(part) for part in parts)

@@ -17,6 +17,7 @@ from model_build.cli import main
 from model_build.data.interactions import read_interactions
 from model_build.engines.als import AlsSettings, fit_als_factors, weighted_user_items
 from model_build.util.errors import InputError
+from tests.model_build.data.prepared_ratings import write_prepared
 from tests.tiny_model import tiny_ratings
 
 
@@ -150,6 +151,9 @@ def test_what_cannot_be_used_is_said(
     assert "as `collect` writes them" in refused(capsys, *grid, "--interactions", text)
     twice = refused(capsys, *grid, "--ratings", bare, "--interactions", file)
     assert "stand there again, first in" in twice
+    write_prepared(tmp_path / "prepared", tiny_ratings(), 1)
+    alone = refused(capsys, *grid, "--ratings", tmp_path / "prepared", "--interactions", file)
+    assert "prepared ratings are read alone; name nothing beside them" in alone
     wrong = tmp_path / "wrong.json"
     wrong.write_text('{"completed": 1}', "utf-8")
     said = refused(capsys, *grid, "--interactions", file, "--strengths", wrong)
