@@ -11,10 +11,9 @@ import requests
 
 import app
 from app.lists.http_client import user_agent
-from app.recommender.atomic_writes import write_atomically
 from model_build.collect.runner import complete_from_anilist
 from model_build.data.anime_database import read_anime_database, update_catalogue
-from model_build.data.catalogue import read_catalogue
+from model_build.data.catalogue import check_table_name, read_catalogue, write_table
 from model_build.data.config import CatalogueConfig
 from model_build.data.facts import add_tables, fill_ids
 from model_build.data.id_mapping import read_id_mapping
@@ -33,6 +32,7 @@ MAX_RELEASE_BYTES = 500_000_000
 
 def write_catalogue(config: CatalogueConfig) -> str:
     """Write the new table; returns what is new in it, for people."""
+    check_table_name(config.out)
     before = read_catalogue(config.catalogue) if config.catalogue else None
     if config.database:
         after = update_catalogue(before, _read_from(config.database, read_anime_database))
@@ -56,7 +56,7 @@ def write_catalogue(config: CatalogueConfig) -> str:
         answers = config.answers or config.out.with_suffix(".anilist")
         after = complete_from_anilist(after, answers, config.anilist, patience=PATIENCE)
     after = add_series(after)
-    write_atomically(config.out, after.write_parquet)
+    write_table(config.out, after)
     known = 0 if before is None else len(before)
     series = after.filter(after["franchise_id"].is_not_null())
     return (

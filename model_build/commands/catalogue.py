@@ -1,6 +1,6 @@
 r"""Bring the table of anime facts up to date.
 
-Writes a Parquet table for train --catalogue. Example:
+Writes a table for train --catalogue, as CSV or Parquet, as its name ends. Example:
 
     python -m model_build catalogue --database anime-offline-database-minified.json.zst \
         --catalogue anime.parquet --out anime-new.parquet

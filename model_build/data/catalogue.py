@@ -11,6 +11,7 @@ import polars as pl
 from app.catalogue import COLUMN_DEFAULTS, serialize_catalogue
 from app.pictures import shorten_picture_url, standard_picture_url
 from app.recommender.array_types import Int32Array
+from app.recommender.atomic_writes import write_atomically
 from model_build.data.age_ratings import EXPLICIT_TAGS, rate_catalogue
 from model_build.data.labels import select_tags
 from model_build.data.watch_order import ensure_series
@@ -35,6 +36,8 @@ SOURCE_NAMES: dict[str | None, str | None] = {
 }
 """Source material in one spelling."""
 REQUIRED_COLUMNS = ("anime_id", "title")
+PARQUET_SUFFIXES = (".parquet", ".pq")
+TABLE_SUFFIXES = (".csv", *PARQUET_SUFFIXES)
 
 
 def read_catalogue(path: Path) -> pl.DataFrame:
@@ -60,10 +63,9 @@ def with_standard_pictures(frame: pl.DataFrame) -> pl.DataFrame:
 def read_table(path: Path, required: Sequence[str], what: str) -> pl.DataFrame:
     """Read a CSV or Parquet table with the ``required`` columns; errors call it ``what``."""
     try:
-        parquet = path.suffix.lower() in {".parquet", ".pq"}
         frame = (
             pl.read_parquet(path, glob=False)
-            if parquet
+            if path.suffix.lower() in PARQUET_SUFFIXES
             else pl.read_csv(path, infer_schema_length=None, glob=False)
         )
     except FileNotFoundError:
@@ -77,6 +79,24 @@ def read_table(path: Path, required: Sequence[str], what: str) -> pl.DataFrame:
                 f"{path}: column {name} is missing (found: {', '.join(frame.columns)})."
             )
     return frame
+
+
+def check_table_name(path: Path) -> None:
+    """Refuse a file to write whose name does not say which of `TABLE_SUFFIXES` it is to be."""
+    if path.suffix.lower() not in TABLE_SUFFIXES:
+        raise InputError(
+            f"{path}: a table is written as CSV or Parquet; end its name in "
+            f"{', '.join(TABLE_SUFFIXES[:-1])} or {TABLE_SUFFIXES[-1]}."
+        )
+
+
+def write_table(path: Path, frame: pl.DataFrame) -> None:
+    """Write a table as its name says, so that `read_table` reads it again."""
+    is_parquet = path.suffix.lower() in PARQUET_SUFFIXES
+    try:
+        write_atomically(path, frame.write_parquet if is_parquet else frame.write_csv)
+    except pl.exceptions.ComputeError as error:  # lists, which no cell of a CSV can be
+        raise InputError(f"{path}: cannot be written ({error}); name a .parquet file.") from None
 
 
 def encode_catalogue(frame: pl.DataFrame | None, anime_ids: Int32Array) -> bytes:

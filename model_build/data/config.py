@@ -73,7 +73,7 @@ class CatalogueConfig(CatalogueOptions):
         description="what AniList answered: nothing in it is asked for again (default: the "
         "table's name with .anilist)",
     )
-    out: OutputFile = Field(description="may be the table so far")
+    out: OutputFile = Field(description="a .csv or .parquet file; may be the table so far")
 
 
 class SplitOptions(Config):

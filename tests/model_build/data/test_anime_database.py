@@ -210,11 +210,12 @@ def test_what_is_no_release_is_told(tmp_path: Path, name: str, text: bytes, told
     assert str(path) in str(raised.value)
 
 
+@pytest.mark.parametrize("suffix", [".parquet", ".csv"])
 def test_the_command_brings_a_table_up_to_date(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str
 ) -> None:
     release = write(tmp_path / "a.json", entry(1), entry(2, "Other"))
-    table = tmp_path / "tables" / "anime.parquet"
+    table = tmp_path / "tables" / f"anime{suffix}"
     command = ["catalogue", "--database", str(release), "--out", str(table)]
     assert main(command) == 0
     assert "2 anime, 2 of them new" in capsys.readouterr().out
@@ -227,3 +228,20 @@ def test_the_command_brings_a_table_up_to_date(
     assert str(release) in capsys.readouterr().err
     assert table.read_bytes() == before
     assert [each.name for each in table.parent.iterdir()] == [table.name]
+
+
+def test_a_table_whose_name_says_no_form_is_refused_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, missing = tmp_path / "anime.xlsx", tmp_path / "none.json"
+    assert main(["catalogue", "--database", str(missing), "--out", str(table)]) == 2
+    said = capsys.readouterr().err
+    assert f"{table}: a table is written as CSV or Parquet" in said
+    assert not table.exists()
+    nested = tmp_path / "nested.parquet"
+    pl.DataFrame({"anime_id": [1], "title": ["a"], "staff": [["b"]]}).write_parquet(nested)
+    out = tmp_path / "anime.csv"
+    assert main(["catalogue", "--catalogue", str(nested), "--out", str(out)]) == 2
+    assert f"{out}: cannot be written (CSV format does not support nested data" in (
+        capsys.readouterr().err
+    )
