@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.model_store.layout import (
     POINTER_FILE,
@@ -21,13 +22,18 @@ from model_build.util.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """A version in a store; ``problem`` says why it is not complete."""
+    """A version in a store; ``problem`` says why it is not complete.
+
+    One that ``is_unreadable`` has a manifest that this Hakken does not understand, perhaps that of
+    another Hakken: whether it is whole cannot be said.
+    """
 
     name: str
     manifest: Manifest | None
     problem: str | None
     files: Mapping[str, StoredFile]
     is_live: bool
+    is_unreadable: bool
 
     @property
     def size(self) -> int:
@@ -46,6 +52,13 @@ class ModelVersion:
         One that was annotated is as old as what it was made of, and was written later.
         """
         return (self.manifest.created if self.manifest else "", self.updated, self.name)
+
+
+class PrunedVersions(NamedTuple):
+    """What `prune_versions` deleted, and what it left because it cannot be read."""
+
+    deleted: list[ModelVersion]
+    unreadable: list[ModelVersion]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +118,7 @@ def _inspect_version(
     store: ModelFileStore, name: str, files: Mapping[str, StoredFile], live: str | None
 ) -> ModelVersion:
     manifest = problem = None
+    is_unreadable = False
     if MANIFEST_FILE not in files:
         problem = f"no {MANIFEST_FILE}"
     else:
@@ -118,7 +132,7 @@ def _inspect_version(
         except (StorageUnreachableError, AccessDeniedError):
             raise  # which says nothing about the version
         except ArtifactError as error:
-            problem = str(error)
+            problem, is_unreadable = str(error), True
     if manifest:
         wrong = [
             file
@@ -127,7 +141,7 @@ def _inspect_version(
         ]
         if wrong:
             problem = f"missing or cut short: {', '.join(wrong)}"
-    return ModelVersion(name, manifest, problem, files, name == live)
+    return ModelVersion(name, manifest, problem, files, name == live, is_unreadable)
 
 
 ABANDONED_AFTER_SECONDS = 24 * 3600.0
@@ -158,12 +172,11 @@ def rollback_version(store: ModelFileStore, version: str | None = None) -> tuple
     return inventory.live_version, target.name
 
 
-def prune_versions(
-    store: ModelFileStore, keep: int, *, dry_run: bool = False
-) -> list[ModelVersion]:
-    """Delete all versions but the ``keep`` newest and the live one, and return them.
+def prune_versions(store: ModelFileStore, keep: int, *, dry_run: bool = False) -> PrunedVersions:
+    """Delete all versions but the ``keep`` newest and the live one.
 
-    An incomplete version is deleted after a day: until then it may be being published.
+    A version that lacks files is deleted after a day: until then it may be being published. One
+    that cannot be read stays, as it may be whole for the Hakken that made it.
     """
     inventory = list_versions(store)
     if inventory.live_version is None:
@@ -173,12 +186,15 @@ def prune_versions(
     doomed = [version for version in complete[keep:] if not version.is_live] + [
         version
         for version in inventory.versions
-        if version.problem is not None and not version.is_live and version.updated < recent
+        if version.problem is not None
+        and not (version.is_live or version.is_unreadable)
+        and version.updated < recent
     ]
     if not dry_run:
         for version in doomed:
             _delete_version(store, version)
-    return doomed
+    kept = [each for each in inventory.versions if each.is_unreadable and not each.is_live]
+    return PrunedVersions(doomed, kept)
 
 
 def set_live_version(store: ModelFileStore, version: str, inventory: VersionInventory) -> None:

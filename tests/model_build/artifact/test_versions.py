@@ -223,6 +223,20 @@ class TestPrune:
         assert folders(filled) == {"v4", "v3", "v2", "v1", "x2"}, "v2 may just be being published"
         assert "x1, 0.0 MB (no manifest.json)" in capsys.readouterr().out
 
+    def test_what_another_hakken_made_stays_and_is_told(
+        self, filled: PlaceForModels, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """It may be whole, whatever this one can read of it."""
+        for version, manifest in (("v1", b'{"format": 2}'), ("v2", b"{}")):
+            filled.put(f"{version}/{MANIFEST_FILE}", manifest)
+            filled.make_older(version, 9)
+        before = filled.files()
+        assert main(["prune", "--keep", "2", "--at", filled.url]) == 0
+        assert filled.files() == before
+        told = capsys.readouterr().out.splitlines()
+        assert [line.split()[0] for line in told] == ["nothing", "kept", "kept"]
+        assert any("v1, " in line and "format 2, but this Hakken reads" in line for line in told)
+
     def test_the_live_one_stays_whatever_it_looks_like(self, filled: PlaceForModels) -> None:
         filled.remove("v4/item_relevance.npy")
         filled.make_older("v4", 9)
