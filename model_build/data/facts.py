@@ -14,6 +14,7 @@ import polars as pl
 from model_build.data.catalogue import read_table, with_standard_pictures
 from model_build.data.id_mapping import ID_COLUMNS
 from model_build.data.labels import sort_labels, spell_studios
+from model_build.data.relations import Relation, add_relations, relation_of
 
 FREE_LICENCES = ("MIT", "CC-BY-4.0", "public domain")
 """Rows under these may be part of a model that is given away."""
@@ -118,7 +119,7 @@ def merge_names(catalogue: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
 
 
 def merge_relations(catalogue: pl.DataFrame, relations: pl.DataFrame) -> pl.DataFrame:
-    """Add the column ``relations``, as "kind:id;kind:id", to what an anime has of it.
+    """Add relations to the column ``relations``, where that does not say how a pair is related.
 
     A pair of anime is related in one way. Where sources differ, the source counts that tells more
     kinds apart: one that knows only sequels and side stories calls an alternative version either.
@@ -127,14 +128,13 @@ def merge_relations(catalogue: pl.DataFrame, relations: pl.DataFrame) -> pl.Data
     ordered = relations.join(kinds, on="source", maintain_order="left").sort(
         "kinds", "source", descending=[True, False], maintain_order=True
     )
-    pairs = ordered.unique(["anime_id", "related_id"], keep="first", maintain_order=True)
-    texts = (
-        pairs.sort("anime_id", "related_id")
-        .group_by("anime_id", maintain_order=True)
-        .agg((pl.col("kind") + ":" + pl.col("related_id").cast(pl.String)).str.join(";"))
-        .rename({"kind": "relations"})
-    )
-    return _fill(catalogue.drop("relations", strict=False), texts)
+    numbers = (pl.col(name).cast(pl.Int64, strict=False) for name in RELATION_COLUMNS[:2])
+    pairs: dict[frozenset[int], Relation] = {}
+    for one, other, kind in ordered.select(*numbers, "kind").drop_nulls().iter_rows():
+        relation = relation_of(one, other, kind)
+        if relation is not None:
+            pairs.setdefault(frozenset((one, other)), relation)
+    return add_relations(catalogue, pairs.values())
 
 
 def _fill(catalogue: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:

@@ -136,6 +136,15 @@ def test_of_a_pair_one_relation_counts() -> None:
     assert found == ["alternative:2;side_story:3", "alternative:1;summary:4"]
 
 
+def test_relations_that_the_table_has_stay() -> None:
+    """What an earlier source, AniList or a release said is not lost to a file with less in it."""
+    known = CATALOGUE.with_columns(relations=pl.Series(["prequel:7;related:2", "related:1"]))
+    rows = [(1, 7, "alternative", "new"), (1, 2, "sequel", "new"), (2, 9, "manga", "new")]
+    relations = pl.DataFrame(rows, schema=list(RELATION_COLUMNS[:4]), orient="row")
+    found = merge_relations(known, relations)["relations"].to_list()
+    assert found == ["sequel:2;prequel:7", "prequel:1"]
+
+
 def test_names_fill_gaps() -> None:
     names = pl.DataFrame(
         [(1, "機動戦士ガンダム", None, None, "MIT"), (1, "ガンダム", "MSG", None, "MIT")],
