@@ -224,6 +224,14 @@ class Catalogue:
         """
         try:
             packed = read_regular(path, MAX_PACKED_BYTES)
+        except (OSError, TooLargeError, ValueError) as error:
+            raise ArtifactError(f"{path}: not a catalogue ({error}).") from None
+        return cls.parse(packed, path)
+
+    @classmethod
+    def parse(cls, packed: bytes, path: Path | str) -> Catalogue:
+        """Read what `serialize_catalogue` made; ``path`` is what an error calls it."""
+        try:
             read = _Columns.model_validate_json(decompress_gzip(packed, MAX_UNPACKED_BYTES))
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False, include_context=False)[0]

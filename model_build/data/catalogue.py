@@ -8,11 +8,13 @@ from typing import Any
 
 import polars as pl
 
-from app.catalogue import COLUMN_DEFAULTS, serialize_catalogue
+from app.catalogue import COLUMN_DEFAULTS, Catalogue, serialize_catalogue
 from app.pictures import shorten_picture_url, standard_picture_url
 from app.recommender.array_types import Int32Array
+from app.recommender.artifact import ArtifactError
 from app.recommender.atomic_writes import write_atomically
 from model_build.data.age_ratings import EXPLICIT_TAGS, rate_catalogue
+from model_build.data.catalogue_columns import clean_columns
 from model_build.data.labels import select_tags
 from model_build.data.watch_order import ensure_series
 from model_build.util.errors import InputError
@@ -41,15 +43,13 @@ TABLE_SUFFIXES = (".csv", *PARQUET_SUFFIXES)
 
 
 def read_catalogue(path: Path) -> pl.DataFrame:
-    """Read a CSV or Parquet table of anime."""
-    frame = read_table(path, REQUIRED_COLUMNS, "a catalogue")
-    ids = frame["anime_id"].cast(pl.Int64, strict=False)
-    if ids.is_null().any() or (ids <= 0).any():
-        raise InputError(f"{path}: column anime_id must hold whole numbers above 0 in every row.")
+    """Read a CSV or Parquet table of anime, its columns as `clean_columns` leaves them."""
+    frame = clean_columns(read_table(path, REQUIRED_COLUMNS, "a catalogue"), path)
+    ids = frame["anime_id"]
     if ids.n_unique() < len(ids):
         twice = ids.filter(ids.is_duplicated())[0]
         raise InputError(f"{path}: anime_id {twice} stands there more than once.")
-    return with_standard_pictures(frame.with_columns(ids.alias("anime_id")))
+    return with_standard_pictures(frame)
 
 
 def with_standard_pictures(frame: pl.DataFrame) -> pl.DataFrame:
@@ -103,7 +103,7 @@ def encode_catalogue(frame: pl.DataFrame | None, anime_ids: Int32Array) -> bytes
     """Encode the catalogue of a model of ``anime_ids`` (n_items,); titles are ids without a table.
 
     Of the table the columns of `app.catalogue.COLUMN_DEFAULTS` are taken; its series are found
-    where they were not before.
+    where they were not before. What the app would not open is refused.
     """
     if frame is None:
         numbers = anime_ids.tolist()
@@ -131,4 +131,9 @@ def encode_catalogue(frame: pl.DataFrame | None, anime_ids: Int32Array) -> bytes
     columns["source"] = [SOURCE_NAMES.get(name, name) for name in columns["source"]]
     pictures = map(standard_picture_url, columns["picture"])
     columns["picture"] = [shorten_picture_url(url) if url else None for url in pictures]
-    return serialize_catalogue(columns)
+    packed = serialize_catalogue(columns)
+    try:
+        Catalogue.parse(packed, "the table of anime")
+    except ArtifactError as error:
+        raise InputError(f"no model can have this catalogue: {error}") from None
+    return packed

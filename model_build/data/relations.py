@@ -194,7 +194,7 @@ def decode_relations(anime_id: int, text: str | None) -> list[Relation]:
         kind, colon, number = part.strip().rpartition(":")
         if not part.strip():
             continue
-        if not colon or not number.strip().isdigit():
+        if not colon or not number.strip().isdecimal():
             raise InputError(f"relations of anime {anime_id}: {part!r} is not like prequel:1535.")
         found.append(relation_of(anime_id, int(number), kind))
     return [relation for relation in found if relation]
@@ -209,9 +209,9 @@ def add_relations(catalogue: pl.DataFrame, relations: Iterable[Relation]) -> pl.
     known = catalogue["relations"].to_list() if "relations" in catalogue.columns else []
     cells: dict[int, dict[int, str]] = {anime_id: {} for anime_id in ids}
     for anime_id, text in zip(ids, known, strict=False):
-        for part in filter(None, (text or "").split(";")):
-            kind, _, other = part.strip().rpartition(":")
-            cells[anime_id][int(other)] = kind
+        for part in filter(None, map(str.strip, (text or "").split(";"))):
+            kind, _, number = part.rpartition(":")
+            cells[anime_id][int(number)] = kind
     typed = {
         frozenset((one, two))
         for one, named in cells.items()

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from app.recommender.artifact import (
@@ -81,8 +82,11 @@ def train(config: TrainConfig) -> str:
     hyperparameters = _hyperparameters(config)
     parameters = read_parameters(config.parameters or DEFAULT_FILE)
     catalogue = _read_catalogue(config)
+    packed = None
     if catalogue is not None:
         catalogue = ensure_series(catalogue)
+        # Before hours of training, and before a good model is replaced.
+        packed = encode_catalogue(catalogue, np.empty(0, np.int32))
     for option in ("as_of", "fresh_since"):
         if getattr(config, option) and catalogue is None:
             raise InputError(
@@ -130,7 +134,7 @@ def train(config: TrainConfig) -> str:
         serving_parameters=parameters,
         metrics=metrics,
         arrays=trained.arrays,
-        catalogue=encode_catalogue(catalogue, trained.arrays["anime_id"]),
+        catalogue=packed or encode_catalogue(None, trained.arrays["anime_id"]),
         documents=documents,
     )
     if training.checkpoints is not None and config.work is None:

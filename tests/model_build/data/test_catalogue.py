@@ -98,6 +98,15 @@ def test_without_a_table_anime_are_named_by_number(tmp_path: Path) -> None:
         ("a.csv", "anime_id,title\n1,x\n,y\n", "anime_id must hold whole numbers"),
         ("a.csv", "anime_id,title\n1,x\n0,y\n", "anime_id must hold whole numbers"),
         ("a.csv", "anime_id,title\n1,x\nB,y\n", "anime_id must hold whole numbers"),
+        ("a.csv", "anime_id,title\n1,x\n5000000000,y\n", "row 2: column anime_id must hold whole"),
+        ("a.csv", "anime_id,title\n1,x\n2,\n", "row 2: column title must hold text, not nothing"),
+        ("a.csv", "anime_id,title,mean\n1,x,7\n2,y,85\n", "row 2: column mean .* 0 to 10, not 85"),
+        ("a.csv", "anime_id,title,year\n1,x,20255\n", "year .* from 1000 to 9999, not 20255"),
+        ("a.csv", "anime_id,title,kitsu_id\n1,x,0\n", "kitsu_id must .* 2,147,483,647, not 0"),
+        ("a.csv", "anime_id,title,episodes\n1,x,12.5\n", "column episodes .* whole .* not 12.5"),
+        ("a.csv", "anime_id,title,episodes\n1,x,many\n", "column episodes .* whole .* not 'many'"),
+        ("a.csv", "anime_id,title,adult\n1,x,maybe\n", "adult must .* true or false, not 'maybe'"),
+        ("a.csv", "anime_id,title,relations\n1,x,prequel\n", "relations of anime 1: 'prequel' is"),
         ("a.csv", "", "cannot be read as a catalogue"),
         ("a.parquet", "anime_id,title\n", "cannot be read as a catalogue"),
     ],
@@ -107,6 +116,38 @@ def test_a_table_of_no_use_is_refused(tmp_path: Path, name: str, content: str, s
     with pytest.raises(InputError, match=said) as caught:
         read_catalogue(tmp_path / name)
     assert str(tmp_path / name) in str(caught.value)
+
+
+def test_numbers_that_nobody_knows_are_none(tmp_path: Path) -> None:
+    """Whatever a file has in their place, and of whatever type its column then is."""
+    path = tmp_path / "anime.csv"
+    path.write_text(
+        "anime_id,title,title_english,episodes,year,members,adult,franchise\n"
+        "1,86,,Unknown,?,1e3,False,x\n2.0,7,,26.0,1998, ,True,\n"
+    )
+    first, second = read_catalogue(path).to_dicts()
+    assert list(first.values()) == [1, "86", None, None, None, 1000, False, "x"]
+    assert list(second.values()) == [2, "7", None, 26, 1998, None, True, None]
+    nothing = {"year": [None, None], "genres": [None, None], "adult": [None, None]}
+    pl.DataFrame({"anime_id": [1, 2], "title": ["a", "b"], **nothing}).write_parquet(path)
+    read = read_catalogue(path.rename(tmp_path / "anime.parquet"))
+    kinds = [read.schema[name] for name in ("anime_id", "title", "year", "genres", "adult")]
+    assert kinds == [pl.Int64, pl.String, pl.Int64, pl.String, pl.Boolean]
+
+
+def test_lists_in_cells_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "anime.parquet"
+    frame = pl.DataFrame({"anime_id": [1], "title": ["a"]})
+    for name, expected in (("genres", "text"), ("year", "whole numbers from 1000 to 9999")):
+        frame.with_columns(pl.Series(name, [[2001]])).write_parquet(path)
+        with pytest.raises(InputError, match=f"row 1: column {name} must hold {expected}, not "):
+            read_catalogue(path)
+
+
+def test_what_the_app_would_not_open_becomes_no_model(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"anime_id": [1], "title": ["a"], "title_native": ["ん" * 2001]})
+    with pytest.raises(InputError, match=r"title_native\.0: string should have at most 2000"):
+        encode_catalogue(frame, np.array([1], np.int32))
 
 
 def test_a_missing_table_is_named(tmp_path: Path) -> None:
