@@ -101,6 +101,10 @@ class KitsuConfig(KitsuOptions, CollectConfig):
 class MyAnimeListConfig(MyAnimeListOptions, CollectConfig):
     """All options of `collect myanimelist`."""
 
+    until: Annotated[int, Ge(1), Metavar("N")] | None = Field(
+        None, description="leave out all names after the first N, who are collected later"
+    )
+
 
 COLLECT_CONFIGS: dict[type[Config], type[Config]] = {
     KitsuOptions: KitsuConfig,

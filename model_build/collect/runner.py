@@ -97,7 +97,9 @@ def collect_from_kitsu(config: KitsuConfig) -> KitsuCollection:
 
 def collect_from_myanimelist(config: MyAnimeListConfig) -> dict[str, Any]:
     """Collect lists by name."""
-    names = read_usernames(config.usernames)
+    # Numbered by their place in the file, whichever of them are asked for.
+    numbered = list(enumerate(read_usernames(config.usernames)))
+    names = dict(numbered[config.skip : config.until])
     start = time.perf_counter()
     with _open_collection(config.out) as (settings, responses, shared):
         responses.check_plan({"service": config.source})
@@ -117,7 +119,6 @@ def collect_from_myanimelist(config: MyAnimeListConfig) -> dict[str, Any]:
             responses,
             Backoff(source.name, stats, config.patience, _progress_logger(quiet=config.quiet)),
             progress_bar_factory(quiet=config.quiet),
-            skip=config.skip,
         )
         if ratings.is_empty():
             raise InputError(

@@ -6,7 +6,7 @@ Names are not stored: responses are stored by a hash, users are numbered as in t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,23 +54,21 @@ def read_usernames(path: Path) -> list[str]:
 
 def collect_user_lists(
     source: ListSource,
-    names: Sequence[str],
+    names: Mapping[int, str],
     cache: ResponseCache,
     backoff: Backoff,
     make_progress_bar: Callable[..., tqdm[None]],
-    skip: int = 0,
 ) -> tuple[pl.DataFrame, Counter[str]]:
-    """Collect the ratings of all names but the first ``skip``, and counts of what happened.
+    """Collect the ratings of names, each by its user's number, and counts of what happened.
 
-    Users are numbered in the order of the names. A list that cannot be read is tried again at the
-    end, and then counted.
+    A list that cannot be read is tried again at the end, and then counted.
     """
     tally: Counter[str] = Counter()
     found: dict[int, dict[str, Any]] = {}
-    with make_progress_bar(total=len(names) - skip, desc="lists", unit=" list") as shown:
+    with make_progress_bar(total=len(names), desc="lists", unit=" list") as shown:
         for again in (False, True):
-            for number in [place for place in range(skip, len(names)) if place not in found]:
-                answer = _cached_list(source, names[number], cache, backoff)
+            for number, name in [each for each in names.items() if each[0] not in found]:
+                answer = _cached_list(source, name, cache, backoff)
                 if answer is not None:
                     found[number] = answer
                     shown.update()

@@ -133,4 +133,9 @@ class PrepareConfig(PrepareOptions):
         description="add a file of further fans to what DIR holds; one that was read before is "
         "not again",
     )
+    add_to: InputFile | None = Field(
+        None,
+        description="with --add, the prepared.json that DIR had: what was added to it since, but "
+        "for this file, is taken out again first",
+    )
     quiet: bool = Field(False, description="no progress bar")

@@ -28,6 +28,8 @@ from model_build.util.options import Config
 
 ROUNDS_FOLDER = "rounds"
 ROUND_FILE, CHANGES_PAGE = "round.json", "changes.html"
+PREPARED_FOLDER, PREPARED_BEFORE = "prepared", "prepared-before.json"
+"""The lists that models are trained on, and in a round's folder their index when it began."""
 TRAINED_FOLDER = "trained"
 NEEDED_SECTIONS = ("catalogue", "collect", "train", "evaluate", "publish")
 SETTLED_OPTIONS = ("pretrained", "version", "since", "metrics")
@@ -144,20 +146,23 @@ def plan_round(config: PipelineConfig, this: Round, *, full: bool) -> list[Pipel
         new = config.data.ratings
     elif this.collected > this.collected_before:
         asked: dict[str, Any] = {"out": work / "collected", "skip": this.collected_before}
-        if isinstance(config.collect, KitsuOptions):
-            asked["users"] = this.collected
+        asked["users" if isinstance(config.collect, KitsuOptions) else "until"] = this.collected
         kind = COLLECT_CONFIGS[type(config.collect)]
         add("collect", fill_config(kind, config.collect, **asked), is_external=True)
         new = (str(work / "collected" / "ratings.parquet"),)
-    split, prepared = work / "split", work / "prepared"
+    split, prepared = work / "split", work / PREPARED_FOLDER
     if is_first:
         taken = fill_config(SplitConfig, config.evaluate, ratings=new, out=split)
         add("split", taken, clear_output=True)
         new = (str(split / "ratings.parquet"),)
     for path in new:
         # Of an anime that is new the first lists count, however few a round brings.
-        rules = {"dataset": "lists", "min_anime_entries": 0, "add": not is_first}
-        add("prepare", PrepareConfig(path=Path(path), out=prepared, **rules))
+        rules: dict[str, Any] = {"dataset": "lists", "min_anime_entries": 0, "add": not is_first}
+        if not is_first:
+            # What this round added before it was stopped is not added to, whoever has it differ.
+            rules["add_to"] = folder / PREPARED_BEFORE
+        task = PrepareConfig(path=Path(path), out=prepared, **rules)
+        add("prepare", task, optional_inputs=frozenset({"add_to"}))
     trained, model = folder / TRAINED_FOLDER, folder / MODEL_FOLDER
     files: dict[str, Any] = {"ratings": (str(prepared),), "catalogue": catalogue, "out": trained}
     if config.train.keep_sums and not is_first and not full:
@@ -204,6 +209,7 @@ def _begin_round(config: PipelineConfig) -> Round:
     from app.recommender.atomic_writes import write_text_atomically
     from model_build.artifact.store import open_model_store
     from model_build.artifact.versions import list_versions
+    from model_build.data.dumps.prepared import INDEX_FILE
 
     assert config.publish is not None
     found = _next_round(config)
@@ -217,6 +223,9 @@ def _begin_round(config: PipelineConfig) -> Round:
         keys = {"version", "metrics", "counts"}
         found = Round(**{**asdict(found), "live": live.manifest.model_dump(include=keys)})
     file.parent.mkdir(parents=True, exist_ok=True)
+    index = config.work / PREPARED_FOLDER / INDEX_FILE
+    if index.exists():
+        shutil.copyfile(index, file.with_name(PREPARED_BEFORE))
     write_text_atomically(file, json.dumps(asdict(found), indent=1) + "\n")
     return found
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from app.recommender.atomic_writes import fsync_path, replace_directory
+from app.recommender.atomic_writes import replace_directory
 from model_build.data.config import PrepareConfig
 from model_build.data.dumps.catalogue_reader import read_dump_catalogue
 from model_build.data.dumps.cleaning import CLEANING_RULES, PartitionResult, write_partitions
@@ -22,9 +22,7 @@ from model_build.data.dumps.formats import (
 )
 from model_build.data.dumps.prepared import (
     CATALOGUE_FILE,
-    INDEX_FILE,
     PREPARED_FORMAT,
-    REPORT_FILE,
     CleaningCount,
     PreparedDataset,
     SourceFileInfo,
@@ -37,6 +35,8 @@ from model_build.data.dumps.prepared import (
     open_prepared_dataset,
     partition_anime_ids,
     render_preparation_report,
+    restore_prepared_dataset,
+    write_index,
 )
 from model_build.data.dumps.source import CsvSource, find_source, read_header, single_source
 from model_build.util.errors import InputError
@@ -56,6 +56,9 @@ def prepare(config: PrepareConfig) -> str:
     if config.add:
         before = open_prepared_dataset(out)
         check_same_cleaning(before, dataset, cleaning)
+        if config.add_to is not None:
+            then = open_prepared_dataset(config.add_to.parent, config.add_to.name)
+            before = restore_prepared_dataset(out, before, then, source.digest())
         if source.digest() in {read.sha256 for read in before.sources}:
             return f"{source} is in {out} already; nothing was added"
     known = partition_anime_ids(out, before.partitions if before else [])
@@ -84,10 +87,7 @@ def prepare(config: PrepareConfig) -> str:
                 link_existing_partitions(before, out, new)
                 prepared = merge_prepared_datasets(before, prepared, len(anime))
                 text = merge_reports(out, text)
-            (new / REPORT_FILE).write_text(text, "utf-8")
-            (new / INDEX_FILE).write_text(prepared.model_dump_json(indent=2) + "\n", "utf-8")
-            for file in new.rglob("*"):
-                fsync_path(file)
+            write_index(new, prepared, text)
     except _NothingLeftError:
         if before is None:
             raise

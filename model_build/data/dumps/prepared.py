@@ -30,6 +30,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.recommender.array_types import BoolArray, Int32Array, Int64Array, UInt8Array
+from app.recommender.atomic_writes import fsync_path, replace_directory
 from model_build.data.config import CATALOGUE_FILE as CATALOGUE_FILE
 from model_build.util.errors import InputError, first_error
 from model_build.util.storage import read_bytes
@@ -38,6 +39,8 @@ from model_build.util.threads import map_ahead
 PREPARED_FORMAT: Final = 1
 INDEX_FILE = "prepared.json"
 REPORT_FILE = "report.txt"
+_ADDED = "\nadded: "
+"""What parts the reports of the files in ``report.txt``."""
 RATINGS_FOLDER = "ratings"
 USERS_PER_PARTITION = 8192
 PARTITION_SCHEMA = pa.schema(
@@ -135,11 +138,11 @@ def is_prepared_dataset(folder: Path) -> bool:
     return (folder / INDEX_FILE).is_file()
 
 
-def open_prepared_dataset(folder: Path | str) -> PreparedDataset:
+def open_prepared_dataset(folder: Path | str, name: str = INDEX_FILE) -> PreparedDataset:
     """Read and check ``prepared.json`` in a folder or below a gs:// URL."""
-    file = f"{folder}/{INDEX_FILE}"
+    file = f"{folder}/{name}"
     try:
-        return PreparedDataset.model_validate_json(read_bytes(str(folder), INDEX_FILE))
+        return PreparedDataset.model_validate_json(read_bytes(str(folder), name))
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{file}: not found, so {folder} holds no prepared ratings.") from None
     except ValidationError as error:
@@ -237,6 +240,36 @@ def link_existing_partitions(before: PreparedDataset, folder: Path, new: Path) -
     pl.concat([facts, others]).sort("anime_id").write_parquet(new / CATALOGUE_FILE)
 
 
+def restore_prepared_dataset(
+    folder: Path, now: PreparedDataset, then: PreparedDataset, source: str
+) -> PreparedDataset:
+    """Take out of a folder what was added since its index was ``then``; returns what it now is.
+
+    Nothing is done where that is the file ``source`` (a sha256) alone, or nothing.
+    """
+    known = [each.sha256 for each in then.sources]
+    if [each.sha256 for each in now.sources] in (known, [*known, source]):
+        return now
+    if any(partition not in now.partitions for partition in then.partitions):
+        raise InputError(
+            f"--add-to: {folder} does not hold what this index names; prepare all files anew."
+        )
+    with replace_directory(folder) as new:
+        (new / RATINGS_FOLDER).mkdir()
+        link_existing_partitions(then, folder, new)
+        reports = (folder / REPORT_FILE).read_text("utf-8").split(_ADDED)
+        write_index(new, then, _ADDED.join(reports[: len(known)]))
+    return then
+
+
+def write_index(folder: Path, prepared: PreparedDataset, report: str) -> None:
+    """Write what is said about the partitions in a new folder, and have all of it on disk."""
+    (folder / REPORT_FILE).write_text(report, "utf-8")
+    (folder / INDEX_FILE).write_text(prepared.model_dump_json(indent=2) + "\n", "utf-8")
+    for file in folder.rglob("*"):
+        fsync_path(file)
+
+
 def merge_prepared_datasets(
     before: PreparedDataset, added: PreparedDataset, anime: int
 ) -> PreparedDataset:
@@ -256,7 +289,7 @@ def merge_prepared_datasets(
 
 def merge_reports(folder: Path, added: str) -> str:
     """Append the report of the added file to that of the folder."""
-    return f"{(folder / REPORT_FILE).read_text('utf-8')}\nadded: {added}"
+    return f"{(folder / REPORT_FILE).read_text('utf-8')}{_ADDED}{added}"
 
 
 def _sum_cleaning_counts(*parts: Sequence[CleaningCount]) -> list[CleaningCount]:

@@ -71,6 +71,10 @@ def test_lists_become_ratings(upstream: FakeUpstream, names: Path) -> None:
     assert pl.read_parquet(out / "ratings.parquet").equals(ratings)
     assert collect(names, "--skip", "2") == 0
     assert pl.read_parquet(out / "ratings.parquet").equals(ratings.filter(pl.col("user_id") >= 2))
+    assert collect(names, "--skip", "1", "--until", "3") == 0
+    assert pl.read_parquet(out / "ratings.parquet").equals(ratings.filter(pl.col("user_id") == 2))
+    assert json.loads((out / "report.json").read_text())["names"] == 2
+    assert upstream.requests == []
 
 
 @pytest.mark.parametrize("source", ["anilist", "kitsu", "shikimori", "jikan"])

@@ -40,8 +40,8 @@ COMMANDS = {
 """Of sections without subcommands."""
 GIVEN_BY_THE_PIPELINE = {
     "catalogue": "catalogue answers out",
-    "collect": "out quiet skip",
-    "prepare": "out add quiet",
+    "collect": "out quiet skip until",
+    "prepare": "out add add_to quiet",
     "train": "ratings catalogue out metrics quiet",
     "engines": "model ratings interactions out",
     "implicit": "ratings interactions json out table start_over model catalogue",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,8 @@ from demo.http_server import FakeResponse, FakeServer
 from demo.kitsu_users import KitsuUsers, make_kitsu_user
 from model_build.artifact.metrics import annotate_model
 from model_build.cli import main
+from model_build.data.dumps.prepared import open_prepared_dataset
+from model_build.util.errors import InputError
 from tests.model_build.collect.crowds import listed
 from tests.model_build.pipeline.shop import said
 from tests.model_build.worlds import random_frame
@@ -233,6 +236,47 @@ def test_ratings_that_there_are_come_first(world: World, capsys: Capture) -> Non
     assert set(halves["rating"]) <= set(range(11))
     assert world.refresh(*begin) == 0
     assert read_manifest(world.model(2)).counts["fans"] == 42 + A_ROUND
+
+
+def test_names_are_trained_on_once_however_a_round_ends(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """Names are appended while a round is stopped: they belong to the next one."""
+
+    def out_of_memory(_: object) -> str:
+        raise InputError("killed")
+
+    monkeypatch.setattr("model_build.train.job.train", out_of_memory)
+    random_frame(5, 50, 40, 0.5).write_parquet(world.folder / "ratings.parquet")
+    file, names = world.folder / "refresh.toml", world.folder / "names.txt"
+    kitsu = 'service = "kitsu"\nusers = 30\nrate = 0'
+    by_name = 'service = "myanimelist"\nusernames = "names.txt"'
+    text = file.read_text("utf-8").replace(kitsu, by_name).replace("keep_sums = true", "")
+    file.write_text(text, "utf-8")
+    build = world.folder / "build"
+
+    def fans() -> int:
+        assert world.refresh("--set", "data.ratings=ratings.parquet") == 2
+        assert "train: killed" in capsys.readouterr().err
+        return open_prepared_dataset(build / "prepared").counts["fans"]
+
+    def end_round(number: int) -> None:
+        (build / "rounds" / str(number) / "changes.html").touch()
+
+    for length, name in enumerate(("Hana", "Ryo", "Sora", "Yuki"), 10):
+        world.upstream.add_user(name, [entry(anime, 8.0) for anime in world.anime[:length]])
+    names.write_text("Hana\nRyo\n")
+    assert fans() == 42
+    end_round(1)
+    assert fans() == 44
+    names.write_text("Hana\nRyo\nSora\nYuki\n")
+    assert fans() == 44
+    # Where what was answered is lost, a list may be another than it was, and the round's file, too.
+    shutil.rmtree(build / "collected")
+    world.upstream.add_user("Ryo", [entry(anime, 7.0) for anime in world.anime[:20]])
+    assert fans() == 44
+    end_round(2)
+    assert fans() == 46
 
 
 def refresh_lines() -> list[list[str]]:

@@ -21,7 +21,8 @@ RULES = ["--min-fan-entries", "2", "--min-anime-entries", "2"]
 def write_list(file: Path, fans: range, anime: range) -> Path:
     """Everyone scored everything, and one in four anime by nobody else has a single entry."""
     rows = [f"{fan},{title},{1 + (fan * title) % 10}" for fan in fans for title in anime]
-    rows.append(f"{fans[0]},{anime[-1] + 1000},7")
+    if anime:
+        rows.append(f"{fans[0]},{anime[-1] + 1000},7")
     file.write_text("user_id,anime_id,rating\n" + "\n".join(rows) + "\n")
     return file
 
@@ -81,6 +82,26 @@ def test_a_file_that_was_read_is_noticed(
     assert prepare(again, folder, "--add") == 0
     assert "is in" in capsys.readouterr().out.splitlines()[-1]
     assert (folder / "prepared.json").read_bytes() == before
+
+
+def test_what_was_added_since_is_taken_out_again(folder: Path, tmp_path: Path) -> None:
+    """As where a round was stopped, and goes on with more names in its file."""
+    index, two = tmp_path / "index.json", tmp_path / "two.csv"
+    index.write_bytes((folder / "prepared.json").read_bytes())
+    since = ["--add", "--add-to", str(index)]
+    states = []
+    for fans in (range(50, 55), range(50, 60), range(50, 60), range(50, 55)):
+        assert prepare(write_list(two, fans, range(1, 20)), folder, *since) == 0
+        found = open_prepared_dataset(folder)
+        assert found.counts["fans"] == 39 + len(fans)
+        assert len(np.unique(entries(folder).user_id)) == 39 + len(fans)
+        assert len(list((folder / "ratings").iterdir())) == 2
+        states.append((found, (folder / "report.txt").read_text()))
+    assert states[0] == states[3]
+    assert states[1] == states[2]
+    nobody = write_list(two, range(50, 51), range(1, 1))
+    assert prepare(nobody, folder, *since) == 0
+    assert (folder / "prepared.json").read_bytes() == index.read_bytes()
 
 
 @pytest.mark.parametrize(
