@@ -120,7 +120,8 @@ def collect_from_myanimelist(config: MyAnimeListConfig) -> dict[str, Any]:
             Backoff(source.name, stats, config.patience, _progress_logger(quiet=config.quiet)),
             progress_bar_factory(quiet=config.quiet),
         )
-        if ratings.is_empty():
+        # Of a part of the names there may be nothing to add: what comes after it goes on.
+        if ratings.is_empty() and not (config.skip or config.until):
             raise InputError(
                 f"{config.usernames}: no list came of any of these {len(names):,} names "
                 f"({', '.join(f'{count:,} {what}' for what, count in tally.items())})."

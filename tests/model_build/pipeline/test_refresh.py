@@ -255,9 +255,11 @@ def test_names_are_trained_on_once_however_a_round_ends(
     file.write_text(text, "utf-8")
     build = world.folder / "build"
 
-    def fans() -> int:
+    def fans(said: str = "") -> int:
         assert world.refresh("--set", "data.ratings=ratings.parquet") == 2
-        assert "train: killed" in capsys.readouterr().err
+        told = capsys.readouterr()
+        assert "train: killed" in told.err
+        assert said in told.out
         return open_prepared_dataset(build / "prepared").counts["fans"]
 
     def end_round(number: int) -> None:
@@ -265,18 +267,29 @@ def test_names_are_trained_on_once_however_a_round_ends(
 
     for length, name in enumerate(("Hana", "Ryo", "Sora", "Yuki"), 10):
         world.upstream.add_user(name, [entry(anime, 8.0) for anime in world.anime[:length]])
-    names.write_text("Hana\nRyo\n")
-    assert fans() == 42
+
+    def append(*more: str) -> None:
+        with names.open("a", encoding="utf-8") as file:
+            file.writelines(f"{name}\n" for name in more)
+
+    append("Gone")
+    assert fans() == 42, "the first round has the ratings that there are"
     end_round(1)
+    assert fans("nothing was added") == 42
+    end_round(2)
+    append("Hana", "Ryo")
     assert fans() == 44
-    names.write_text("Hana\nRyo\nSora\nYuki\n")
+    append("Sora", "Yuki")
     assert fans() == 44
     # Where what was answered is lost, a list may be another than it was, and the round's file, too.
     shutil.rmtree(build / "collected")
     world.upstream.add_user("Ryo", [entry(anime, 7.0) for anime in world.anime[:20]])
     assert fans() == 44
-    end_round(2)
+    end_round(3)
     assert fans() == 46
+    append("Left")
+    end_round(4)
+    assert fans("nothing was added") == 46
 
 
 def refresh_lines() -> list[list[str]]:
