@@ -123,8 +123,8 @@ def _check_compatible(
 class SavedStatisticsGatherer:
     """Sums over earlier users, if any, and the entries of the others in this process.
 
-    Items keep the number that they were saved with, so that blocks can be added; new ones come
-    last. Sums over all users are written on the way.
+    Items that were listed keep their order, so that blocks can be added; new ones come last. Sums
+    over all users are written on the way.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class SavedStatisticsGatherer:
         self._writer, self._threads, self._block_bytes = writer, threads, block_bytes
         self._first_user = saved.index.fans if saved else 0
         none = {name: np.zeros(0, np.int32) for name in ITEM_ARRAYS}
-        self._saved_items = saved.read("anime") if saved else none
+        self._saved_items = saved.items if saved else none
 
     def count_items(self) -> tuple[ItemCounts, int]:
         """Read the new entries, and add the saved counts."""
@@ -163,7 +163,7 @@ class SavedStatisticsGatherer:
         return sample
 
     def group_ratings(self, counts: ItemCounts) -> ItemOrdering:
-        """Group the new ratings; saved numbers stay."""
+        """Group the new ratings; saved items come first, in their order."""
         old = self._saved_items["anime_id"]
         if self._saved is None:
             numbered = counts.anime_ids[argsort_descending(counts.ratings)]
@@ -360,7 +360,11 @@ def statistics_path(model: Path) -> Path:
 
 
 class SavedStatistics:
-    """Opened sums."""
+    """Opened sums: ``items`` by number, as `ITEM_ARRAYS`, in blocks of ``rows``.
+
+    Items that nobody listed, as those too new for ratings, have no sums and are left out, so that
+    each training says anew which of them it wants; the others are numbered without them.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -375,7 +379,16 @@ class SavedStatistics:
             raise InputError(
                 f"{file}: {first_error(error)}; train in full with --keep-sums."
             ) from None
-        self.rows = [RowRange(*rows) for rows in self.index.rows]
+        saved_items = self.read("anime")
+        listed = saved_items["entries"] > 0
+        self.items = {name: array[listed] for name, array in saved_items.items()}
+        self._number = np.concatenate([[0], np.cumsum(listed)])
+        blocks = [(number, RowRange(*rows)) for number, rows in enumerate(self.index.rows)]
+        self._blocks = [each for each in blocks if listed[each[1].first : each[1].last].any()]
+        self.rows = [
+            RowRange(int(self._number[saved.first]), int(self._number[saved.last]))
+            for _, saved in self._blocks
+        ]
 
     def read(self, name: str) -> ArrayDict:
         """Read the arrays of a file."""
@@ -393,8 +406,11 @@ class SavedStatistics:
 
     def add_saved_block(self, block: Float64Array, kind: str, number: int) -> None:
         """Add the saved sums of a block (rows, items, 4) to those of other users."""
-        arrays = self.read(f"{kind}-{number:06}")
-        block.reshape(-1, SUMS_PER_PAIR)[arrays["place"]] += arrays["sums"]
+        (file, saved), rows = self._blocks[number], self.rows[number]
+        arrays = self.read(f"{kind}-{file:06}")
+        row, column = np.divmod(arrays["place"].astype(np.int64), saved.last)
+        row, column = self._number[row + saved.first] - rows.first, self._number[column]
+        block.reshape(-1, SUMS_PER_PAIR)[row * rows.last + column] += arrays["sums"]
 
 
 class StatisticsWriter:
