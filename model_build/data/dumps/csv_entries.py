@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -52,16 +52,25 @@ def read_entry_blocks(
     with source.open_stream() as stream:
         rows = _parquet_rows if source.is_parquet else _open_csv
         try:
+            if source.is_parquet:
+                user = pq.read_schema(source.path).field(file_format.user_column).type
+                file_format = replace(file_format, users_by_name=_is_text(user))
             for batch in rows(stream, file_format):
                 counts.rows += len(batch)
                 yield _validated_block(batch, file_format, user_ids, counts)
-        except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+        except (pa.ArrowInvalid, pa.ArrowKeyError, pa.ArrowNotImplementedError) as error:
             raise InputError(f"{source}: {_csv_error_message(error)}") from None
         if not source.is_parquet and stream.last_byte != b"\n":
             raise InputError(
                 f"{source}, row {counts.rows + 1}: the last line has no end, so the file may "
                 "be cut off; download it again, or end the line if nothing is missing."
             )
+
+
+def _is_text(kind: Any) -> bool:
+    """Whether a column of Parquet holds names: as numbers 7 and 007 would be one user."""
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _column_types(file_format: RatingsFileFormat) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from model_build.util.errors import InputError
 class RatingsFileFormat:
     """A file of list entries: which column holds what.
 
-    Without a ``status_column`` every entry has ``default_status``. ``published_rows`` is how many
-    rows the file has on Kaggle, to see when rows are missing.
+    Without a ``status_column`` every entry has ``default_status``. ``users_by_name`` says how a CSV
+    file is read; a Parquet file says itself. ``published_rows`` is how many rows the file has on
+    Kaggle, to see when rows are missing.
     """
 
     file: str
@@ -121,8 +122,10 @@ DUMP_FORMATS: Mapping[str, DumpFormat] = {
         (RatingsFileFormat("users-score-2023.csv", published_rows=24_325_191),),
         ("anime-dataset-2023.csv",),
     ),
-    # What `collect` and `split` write.
-    "lists": DumpFormat(None, (RatingsFileFormat("ratings.csv", status_column="status"),)),
+    # What `collect` and `split` write, by number or by name, as the ratings had them.
+    "lists": DumpFormat(
+        None, (RatingsFileFormat("ratings.csv", status_column="status", users_by_name=True),)
+    ),
 }
 
 

@@ -227,7 +227,9 @@ def test_what_stopped_goes_on_in_the_same_round(world: World, capsys: Capture) -
 
 
 def test_ratings_that_there_are_come_first(world: World, capsys: Capture) -> None:
-    random_frame(5, 50, 40, 0.5, step=0.5).write_parquet(world.folder / "ratings.parquet")
+    frame = random_frame(5, 50, 40, 0.5, step=0.5)
+    named = frame.with_columns(pl.format("fan {}", "user_id").alias("user_id"))
+    named.write_parquet(world.folder / "ratings.parquet")
     begin = ["--set", "data.ratings=ratings.parquet", "--set", "train.keep_sums=false"]
     assert world.refresh(*begin) == 0
     assert "collect" not in said(capsys.readouterr().out)
