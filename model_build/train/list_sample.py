@@ -22,7 +22,8 @@ MAX_LISTS = 9_000
 class ListSample:
     """Lists of the users ``user`` (k,), ascending numbers, delimited by ``indptr`` (k + 1,).
 
-    ``anime_id``, ``rating``, ``status`` and ``collected`` are of their entries.
+    ``anime_id``, ``rating``, ``status`` and ``collected`` are of their entries; of a rating half
+    points round up, as in what `prepare` writes.
     """
 
     user: Int64Array
@@ -55,7 +56,7 @@ class ListSample:
             drawn,
             np.concatenate([[0], np.cumsum(length)]),
             entries.anime_ids[entries.item[rows]],
-            entries.rating[rows].astype(np.uint8),
+            np.floor(entries.rating[rows] + 0.5).astype(np.uint8),
             entries.status[rows].astype(np.uint8),
             np.zeros(len(rows), np.int16) if collected is None else collected[rows],
         )

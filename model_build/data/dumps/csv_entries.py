@@ -86,17 +86,15 @@ def _column_types(file_format: RatingsFileFormat) -> dict[str, Any]:
 
 
 def _parquet_rows(stream: LastByteStream, file_format: RatingsFileFormat) -> Iterator[Any]:
-    """Rows of a Parquet file, which has them in any types; half points round up."""
+    """Rows of a Parquet file, which has them in any types."""
     schema = pa.schema(list(_column_types(file_format).items()))
     # Parquet is read from its end, which no stream has: the file is small beside a dump.
     file = pq.ParquetFile(pa.BufferReader(stream.read()))
     for batch in file.iter_batches(columns=schema.names):
-        rows = pa.RecordBatch.from_arrays(
+        yield pa.RecordBatch.from_arrays(
             [batch.column(name).cast(schema.field(name).type) for name in schema.names],
             schema=schema,
         )
-        score = pc.floor(pc.add(rows.column(2), pa.scalar(0.5, pa.float32())))
-        yield rows.set_column(2, schema.field(2), score)
 
 
 def _open_csv(stream: LastByteStream, file_format: RatingsFileFormat) -> Any:
@@ -124,7 +122,10 @@ def _csv_error_message(error: Exception) -> str:
 def _validated_block(
     batch: Any, file_format: RatingsFileFormat, user_ids: UserIdMap, counts: CleaningCounts
 ) -> EntryArrays:
-    """Drop the rows that cannot be used, one reason each, and repair stray codes."""
+    """Drop the rows that cannot be used, one reason each, and repair stray codes.
+
+    Half points round up.
+    """
     columns = [batch.column(batch.schema.get_field_index(name)) for name in file_format.columns]
     user = columns[0]
     anime, rating = (pc.fill_null(c, 0).to_numpy(zero_copy_only=False) for c in columns[1:3])
@@ -136,8 +137,8 @@ def _validated_block(
 
     drop("no fan", ~_has_user(user, named=file_format.users_by_name))
     drop("no anime, or an impossible number", (anime < 1) | (anime > MAX_ANIME_ID))
-    whole = (rating >= 0) & (rating <= 10) & (rating == np.floor(rating))
-    drop("a score other than 1 to 10", ~(whole | (rating == -1)))
+    rating = np.floor(rating + np.float32(0.5))
+    drop("a score other than 1 to 10", ~((rating >= -1) & (rating <= 10)))
     status = _status_codes(columns[3] if len(columns) > 3 else None, file_format, good, counts)
     if not good.all():
         anime, rating, status = anime[good], rating[good], status[good]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -382,3 +383,6 @@ def test_parts_draw_the_lists_that_the_whole_draws(ratings: Ratings, max_lists: 
     for name, array in expected.items():
         assert np.array_equal(found[name], array), name
     assert len(expected["user"]) == min(max_lists, FANS)
+    half_less = replace(whole, rating=np.maximum(whole.rating - 0.5, 0))
+    rounded = ListSample.of_entries(half_less, max_lists=max_lists)
+    assert np.array_equal(rounded.rating, expected["rating"]), "half points round up"

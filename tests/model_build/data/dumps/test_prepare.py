@@ -157,13 +157,16 @@ def test_a_fan_may_be_called_anything(tmp_path: Path) -> None:
 @pytest.mark.parametrize("fans", [["007", "7", "Jane"], [7, 70, 8]])
 def test_lists_are_of_names_or_of_numbers(tmp_path: Path, suffix: str, fans: list[object]) -> None:
     """As they are in the ratings that `split` was given; 007 and 7 are two names."""
-    rows = [(fan, anime, 7, 2) for fan in fans for anime in range(1, 6)]
+    rows = [(fan, anime, anime + 0.5, 2) for fan in fans for anime in range(1, 6)]
     frame = pl.DataFrame(rows, ["user_id", "anime_id", "rating", "status"], orient="row")
     path = tmp_path / f"ratings.{suffix}"
     (frame.write_csv if suffix == "csv" else frame.write_parquet)(path)
     assert prepare("lists", path, tmp_path / "out", "--min-anime-entries", 0) == 0
     counts = {"entries": 15, "ratings": 15, "fans": 3, "anime": 5}
-    assert open_prepared_dataset(tmp_path / "out").counts == counts
+    prepared = open_prepared_dataset(tmp_path / "out")
+    assert prepared.counts == counts
+    scores = read_partition(tmp_path / "out", prepared.partitions[0]).rating.tolist()
+    assert scores == [2, 3, 4, 5, 6] * 3, "half points round up"
 
 
 @pytest.mark.parametrize("how", ["gz", "zip", "zip of one", "zip in a folder", "deep folder"])
