@@ -8,8 +8,9 @@ import operator
 import platform
 import re
 import time
+import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import distributed
+from dask.utils import funcname
 from distributed.comm.core import CommClosedError
 from distributed.scheduler import KilledWorker
 
@@ -63,8 +65,15 @@ class DaskCluster:
         self.client = client
 
     def submit(self, work: Callable[..., Any], *arguments: object) -> TaskFuture:
-        """Run something once, on any worker."""
-        later: TaskFuture = self.client.submit(work, *arguments, pure=False, retries=RETRIES)
+        """Run something once, on any worker; it is refused by one that has other versions."""
+        later: TaskFuture = self.client.submit(
+            _run_checked,
+            environment_versions(),
+            work,
+            *arguments,
+            key=f"{funcname(work)}-{uuid.uuid4()}",
+            retries=RETRIES,
+        )
         return later
 
     def broadcast(self, value: object) -> TaskFuture:
@@ -216,13 +225,25 @@ def _check_worker_versions(client: Client) -> None:
                 f"worker {worker}: cannot load this Hakken ({_error_text(found)}); install the "
                 "same version there."
             )
-        other = [name for name in own if found.get(name) != own[name]]
-        if other:
-            name = other[0]
-            raise InputError(
-                f"worker {worker}: has {name} {found.get(name)}, but here it is {own[name]}; "
-                "install the same version there."
-            )
+        _check_versions(worker, found, own)
+
+
+def _check_versions(worker: str, found: Mapping[str, str], own: Mapping[str, str]) -> None:
+    other = [name for name in own if found.get(name) != own[name]]
+    if other:
+        name = other[0]
+        raise InputError(
+            f"worker {worker}: has {name} {found.get(name)}, but here it is {own[name]}; "
+            "install the same version there."
+        )
+
+
+def _run_checked(own: Mapping[str, str], work: Callable[..., Any], *arguments: object) -> Any:
+    """Run something on a worker, which may have joined after all others were asked."""
+    found = environment_versions()
+    if found != own:
+        _check_versions(distributed.get_worker().address, found, own)
+    return work(*arguments)
 
 
 @lru_cache(maxsize=1)

@@ -146,6 +146,7 @@ def test_a_partition_that_changed(
 
 
 def test_a_worker_with_another_hakken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that comes later, and one that was there."""
     for package in ("app", "model_build"):
         shutil.copytree(
             ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__")
@@ -153,23 +154,29 @@ def test_a_worker_with_another_hakken(tmp_path: Path, monkeypatch: pytest.Monkey
     with (tmp_path / "model_build" / "util" / "errors.py").open("a") as file:
         file.write("# changed\n")
     monkeypatch.setattr(clusters, "CONNECT_SECONDS", 30)
-    with LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0") as empty:
-        command = [sys.executable, "-m", "distributed.cli.dask_worker", empty.scheduler_address]
-        worker = subprocess.Popen(
-            [*command, "--no-dashboard", "--no-nanny"],
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(tmp_path)},
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            with (
-                pytest.raises(InputError, match=r"has Hakken \w+, but here it is \w+; install"),
-                connect_to_scheduler(empty.scheduler_address),
-            ):
-                pass
-        finally:
-            worker.terminate()
-            worker.wait()
+    here: dict[str, object] = {"processes": False, "protocol": "tcp", "n_workers": 1}
+    refused = r"has Hakken \w+, but here it is \w+; install"
+    with LocalCluster(**here, dashboard_address="127.0.0.1:0") as cluster:
+        address = cluster.scheduler_address
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", address]
+        with connect_to_scheduler(address) as found:
+            assert found.result(found.submit(abs, -1)) == 1
+            worker = subprocess.Popen(
+                [*command, "--no-dashboard", "--no-nanny"],
+                cwd=tmp_path,
+                env=os.environ | {"PYTHONPATH": str(tmp_path)},
+                stderr=subprocess.DEVNULL,
+            )
+            try:
+                found.client.wait_for_workers(2, timeout=60)
+                cluster.scale(0)
+                with pytest.raises(InputError, match=refused):
+                    found.result(found.submit(abs, -1))
+                with pytest.raises(InputError, match=refused), connect_to_scheduler(address):
+                    pass
+            finally:
+                worker.terminate()
+                worker.wait()
 
 
 def test_a_task_at_which_workers_die() -> None:
