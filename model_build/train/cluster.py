@@ -30,6 +30,7 @@ from model_build.util.temporary_folders import temporary_folder
 log = logging.getLogger(__name__)
 
 LocalCluster: Any = distributed.LocalCluster
+Security: Any = distributed.Security
 Client: Any = distributed.Client  # its methods have no types
 TaskFuture = distributed.Future[Any]
 
@@ -38,6 +39,10 @@ CONNECT_SECONDS = 10
 POLL_SECONDS = 5
 """How often it is looked whether any worker is left."""
 WORKERLESS_SECONDS = 60
+CERTIFICATE_VARIABLES = tuple(
+    f"DASK_DISTRIBUTED__COMM__TLS__{name}" for name in ("CA_FILE", "CLIENT__CERT", "CLIENT__KEY")
+)
+"""How Dask is told what a client shows to a scheduler, and by whom the scheduler is known."""
 MAX_PENDING_TASKS = 2
 """Blocks worked at while one is waited for; what they occupy bounds the workers' memory."""
 
@@ -146,6 +151,8 @@ def connect_to_scheduler(address: str) -> Iterator[DaskCluster]:
     """Connect to a running scheduler, ``tcp://host:port``."""
     if not re.fullmatch(r"(tcp|tls|ws|wss)://\S+:[0-9]+", address):
         raise InputError(f"--scheduler {address}: is no address such as tcp://10.0.0.5:8786.")
+    if address.startswith(("tls", "wss")):
+        _check_certificates(address)
     try:
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -187,6 +194,20 @@ def start_local_cluster(workers: int, worker_bytes: int) -> Iterator[DaskCluster
             _translate_errors(where, client),
         ):
             yield DaskCluster(client)
+
+
+def _check_certificates(address: str) -> None:
+    """Say which certificates are missing; Dask itself ends in a traceback that names none."""
+    try:
+        found = Security().get_connection_args("client")["ssl_context"]
+        problem = "" if found else "is encrypted and asks for a certificate"
+    except OSError as error:
+        problem = f"the certificates cannot be read ({_error_text(error)})"
+    if problem:
+        first, *others = CERTIFICATE_VARIABLES
+        raise InputError(
+            f"--scheduler {address}: {problem}; name the files in {first}, {' and '.join(others)}."
+        )
 
 
 def _silence_client() -> None:

@@ -67,7 +67,9 @@ class RunOptions(Config):
         description="add the partitions that came since to the sums of that model, and keep the "
         "new sums",
     )
-    threads: Threads | None = Field(None, description="default: one a processor")
+    threads: Threads | None = Field(
+        None, description="of this process, not of workers (default: one a processor)"
+    )
 
 
 class TrainOptions(Hyperparameters, RunOptions):

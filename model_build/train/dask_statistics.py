@@ -58,15 +58,19 @@ def train_distributed(
     hyperparameters: Hyperparameters,
     *,
     plan: ShardingPlan | None = None,
+    threads: int | None = None,
     **options: Unpack[TrainingOptions],
 ) -> TrainedModel:
-    """Fit everything that serving needs from the partitions at ``location``."""
+    """Fit everything that serving needs from the partitions at ``location``.
+
+    ``threads`` are those of this process, which solves what the workers add up.
+    """
     plan = plan or plan_sharding(
         cluster.resources(), sum(part.rows for part in prepared.partitions)
     )
     on_progress = options.get("on_progress", no_progress)
     gatherer = DaskGatherer(cluster, location, prepared, plan, on_progress)
-    return train_model(gatherer, hyperparameters, **options)
+    return train_model(gatherer, hyperparameters, threads=threads, **options)
 
 
 class DaskGatherer:

@@ -276,5 +276,7 @@ def _train_on_cluster(
         else start_local_cluster(config.local_cluster or 1, parse_byte_size(config.worker_memory))
     )
     with opened as cluster:
-        trained = train_distributed(cluster, place, prepared, hyperparameters, **options)
+        trained = train_distributed(
+            cluster, place, prepared, hyperparameters, threads=config.threads, **options
+        )
     return _Training(trained, prepared.fingerprint())

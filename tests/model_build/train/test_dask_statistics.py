@@ -240,6 +240,38 @@ def test_a_scheduler_without_workers_or_none_at_all(monkeypatch: pytest.MonkeyPa
         pass
 
 
+def test_certificates_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    address = "tls://127.0.0.1:1"
+    named = r"name the files in DASK_\w+__CA_FILE, DASK_\w+__CLIENT__CERT and DASK_\w+__CLIENT__KEY"
+    with pytest.raises(InputError, match=named), connect_to_scheduler(address):
+        pass
+    places = {f"distributed.comm.tls.{name}": "none.pem" for name in ("ca-file", "client.cert")}
+    unread = r"certificates cannot be read \(.*No such file"
+    with (
+        dask.config.set(places),
+        pytest.raises(InputError, match=unread),
+        connect_to_scheduler(address),
+    ):
+        pass
+
+
+def test_threads_are_those_of_the_client(
+    cluster: DaskCluster,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse(*_: object, threads: int | None, **__: object) -> TrainedModel:
+        raise InputError(f"{threads} threads")
+
+    monkeypatch.setattr("model_build.train.dask_statistics.train_model", refuse)
+    arguments = ["train", "--ratings", str(folder), "--out", str(tmp_path / "model"), "--quiet"]
+    arguments += ["--threads", "3", "--scheduler", cluster.client.scheduler.address]
+    assert main(arguments) == 2
+    assert "3 threads" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
