@@ -10,7 +10,7 @@ import polars as pl
 
 from model_build.collect.client import RequestStats
 from model_build.collect.config import ACTIVITY_SEGMENTS
-from model_build.collect.kitsu.collection import CollectedUsers, bin_edges
+from model_build.collect.kitsu.collection import CollectedUsers
 from model_build.collect.kitsu.users import COUNT_ATTRIBUTES
 
 STATUS_NAMES = {1: "watching", 2: "completed", 3: "on_hold", 4: "dropped", 6: "plan_to_watch"}
@@ -28,7 +28,7 @@ def build_kitsu_report(
     """Build the report on a collection from Kitsu; ``pages`` counts stored responses by kind."""
     users = collected.users
     beyond = sum(count for kind, count in pages.items() if kind != "users")
-    edges = bin_edges(users["score"].to_numpy())
+    edges = collected.edges
     return {
         "service": "kitsu",
         "users_wanted": requested_users,
@@ -46,7 +46,7 @@ def build_kitsu_report(
         "interactions": interaction_counts(collected.interactions),
         "sparsity": round(sparsity(collected.interactions), 6),
         "pages": dict(pages),
-        "calls_a_user_beyond_sampling": round(beyond / len(users), 3),
+        "calls_a_user_beyond_sampling": round(beyond / collected.sample_size, 3),
         "counted": dict(sorted(collected.tally.items())),
         "this_run": run_statistics(stats, seconds),
     }

@@ -49,7 +49,7 @@ RAW_FOLDER = "raw"
 
 @dataclass(frozen=True, slots=True)
 class KitsuCollection:
-    """What was collected from Kitsu: all users drawn, the interactions written, the report."""
+    """What was collected from Kitsu: all users but those skipped, what is written, the report."""
 
     users: pl.DataFrame
     interactions: pl.DataFrame
@@ -82,7 +82,8 @@ def collect_from_kitsu(config: KitsuConfig) -> KitsuCollection:
         pages = {kind: responses.count(kind) for kind in ("users", "favourites", "library")}
         seconds = time.perf_counter() - start
         segments = parse_segments(config.segments)
-        report = build_kitsu_report(collected, config.users, segments, pages, stats, seconds)
+        wanted = max(0, config.users - config.skip)
+        report = build_kitsu_report(collected, wanted, segments, pages, stats, seconds)
         chosen = collected.users.filter(pl.col("segment").is_in(segments))
         interactions = collected.interactions.join(
             chosen, on="user_id", how="semi", maintain_order="left"

@@ -12,7 +12,7 @@ from matplotlib.ticker import EngFormatter
 
 from app.recommender.array_types import Float64Array
 from model_build.collect.config import ACTIVITY_SEGMENTS
-from model_build.collect.kitsu.collection import FAVOURITE_WEIGHT, RATING_WEIGHT, bin_edges
+from model_build.collect.kitsu.collection import FAVOURITE_WEIGHT, RATING_WEIGHT
 from model_build.collect.report import (
     FLAG_COLUMNS,
     STATUS_NAMES,
@@ -58,14 +58,12 @@ def collection_report_page(
 ) -> str:
     """Return the whole document; ``interactions`` are those that are written to train on."""
     sample = users.head(MAX_POINTS)
-    edges = bin_edges(users["score"].to_numpy())
+    segments = report["segments"]
     kind_counts = interaction_counts(interactions)
     return render_page(
         "collection.html.j2",
         n_users=len(users),
-        written_segments=[
-            name for name in ACTIVITY_SEGMENTS if report["segments"][name]["written"]
-        ],
+        written_segments=[name for name in ACTIVITY_SEGMENTS if segments[name]["written"]],
         pair_plot_title=PAIR_PLOT_TITLE,
         pair_plot=figure_svg(
             PAIR_PLOT_TITLE, PAIR_PLOT_SIZE, lambda figure: _draw_pair_plot(figure, users, sample)
@@ -74,10 +72,10 @@ def collection_report_page(
         rating_weight=RATING_WEIGHT,
         favourite_weight=FAVOURITE_WEIGHT,
         segment_sizes={
-            f"{name}, score {edges[at]:.2f} to {edges[at + 1]:.2f}": (
-                f"{users.filter(pl.col('segment') == name).height:,} users"
+            f"{name}, score {facts['score_from']:.2f} to {facts['score_to']:.2f}": (
+                f"{facts['users']:,} users"
             )
-            for at, name in enumerate(ACTIVITY_SEGMENTS)
+            for name, facts in segments.items()
         },
         kinds_title=KINDS_TITLE,
         kinds_plot=figure_svg(

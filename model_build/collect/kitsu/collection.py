@@ -45,11 +45,16 @@ INACCESSIBLE_LABELS = {403: "users with a private library", 404: "users who are 
 
 @dataclass(frozen=True, slots=True)
 class CollectedUsers:
-    """``users`` and ``interactions`` of all in the sample, and counts of what happened."""
+    """``users`` and ``interactions`` of those collected, and counts of what happened.
+
+    Their segments are those of the whole sample of ``sample_size`` users, with ``edges`` (4,).
+    """
 
     users: pl.DataFrame
     interactions: pl.DataFrame
     tally: Counter[str]
+    sample_size: int
+    edges: Float64Array
 
 
 def collect_kitsu_users(
@@ -83,9 +88,13 @@ def collect_kitsu_users(
     tally.update(
         f"kinds of requests that Kitsu refused in full ({path})" for path in site.fallback_paths
     )
-    interactions = interactions_table(frames, users, metadata, kitsu_to_mal, tally)
-    others = interactions.filter(pl.col("user_id") >= skip)
-    return CollectedUsers(users_table(users), others, +tally)
+    favourites, table = favourites_table(users), users_table(users)
+    is_new = pl.col("user_id") >= skip
+    interactions = interactions_table(
+        frames, favourites.filter(is_new), metadata, kitsu_to_mal, tally
+    )
+    edges = bin_edges(table["score"].to_numpy())
+    return CollectedUsers(table.filter(is_new), interactions, +tally, len(users), edges)
 
 
 def _remaining_work_text(site: KitsuApi, users: list[KitsuUser], rate: float | None) -> str:
@@ -224,16 +233,16 @@ def add_segments(users: pl.DataFrame) -> pl.DataFrame:
 
 def interactions_table(
     entries: Sequence[pl.DataFrame],
-    users: Sequence[KitsuUser],
+    favourites: pl.DataFrame,
     metadata: AnimeMetadata,
     kitsu_to_mal: Mapping[int, int],
     tally: Counter[str],
 ) -> pl.DataFrame:
     """Return what users did with anime that MyAnimeList has, as `INTERACTIONS_SCHEMA`.
 
-    ``kitsu_to_mal`` is for anime of which Kitsu does not know MyAnimeList's id.
+    ``favourites`` are as `favourites_table` has them; ``kitsu_to_mal`` is for anime of which Kitsu
+    does not know MyAnimeList's id.
     """
-    favourites = _favourites_table(users)
     every = pl.concat([entries_table(0, []), *entries])
     anime = _anime_table(metadata, kitsu_to_mal)
     tally["favourites in no library"] += len(
@@ -287,7 +296,8 @@ def ratings_table(interactions: pl.DataFrame) -> pl.DataFrame:
     return listed.select("user_id", "anime_id", "rating", "status")
 
 
-def _favourites_table(users: Sequence[KitsuUser]) -> pl.DataFrame:
+def favourites_table(users: Sequence[KitsuUser]) -> pl.DataFrame:
+    """Return pairs of ``user_id``, numbered in the order of the sample, and ``kitsu_anime``."""
     pairs = [
         (number, anime)
         for number, user in enumerate(users)

@@ -154,13 +154,24 @@ def test_a_second_run_asks_nothing_and_finds_the_same(collect: Collector) -> Non
 def test_who_was_collected_before_is_left_out(collect: Collector) -> None:
     collect.upstream.data.kitsu_users = crowd_of(40)
     assert collect.command(40) == 0
-    everything = collect.table("interactions")
+    everything, users, whole = (
+        collect.table("interactions"),
+        collect.table("users"),
+        collect.report(),
+    )
     shutil.rmtree(collect.out)
     collect.upstream.requests.clear()
     assert collect.command(40, "--skip", "25") == 0
     assert collect.table("interactions").equals(everything.filter(pl.col("user_id") >= 25))
     libraries = [asked for asked in collect.upstream.requests if "library" in asked.path]
     assert len(libraries) == 15
+    assert collect.table("users").equals(users.filter(pl.col("user_id") >= 25))
+    report = collect.report()
+    assert (report["users_wanted"], report["users"]) == (15, 15)
+    assert "favourites in no library" not in report["counted"]
+    for name, facts in report["segments"].items():
+        same = {kind: whole["segments"][name][kind] for kind in ("score_from", "score_to")}
+        assert same.items() <= facts.items(), "a segment is the same whoever is left out"
 
 
 def test_a_killed_collection_goes_on_where_it_was(collect: Collector) -> None:
