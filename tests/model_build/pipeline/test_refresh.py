@@ -216,12 +216,12 @@ def test_what_stopped_goes_on_in_the_same_round(world: World, capsys: Capture) -
     world.status = 200
     assert world.refresh("--set", "evaluate.fans=29") == 2
     *_, line = capsys.readouterr().err.splitlines()
-    assert line.startswith("model_build refresh: train: all rows are of one user")
+    assert line.startswith("model_build refresh: split: 29 fans taken out")
     asked = len(world.upstream.requests)
     assert world.refresh() == 0
     told = said(capsys.readouterr().out)
     assert (told["catalogue"], told["collect"]) == ("up to date", "up to date")
-    assert told["split"] == "fans is 8, was 29"
+    assert told["split"] == "not done yet"
     assert len(world.upstream.requests) == asked
     assert not (world.folder / "build" / "rounds" / "2").exists()
 
