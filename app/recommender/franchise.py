@@ -212,3 +212,36 @@ def collapse_franchises(
         *shares,
     )
     return CollapsedFranchises(collapsed, hidden_count)
+
+
+def way_through(
+    franchises: Franchises,
+    entry_count: Int32Array,
+    shares: FranchiseShares,
+    order: Int64Array,
+    seen: Int64Array,
+) -> tuple[int, int]:
+    """Return where a fan begins a franchise and what comes after ``seen``; -1 for nothing.
+
+    ``order`` (m,) are its positions as they are watched; ``seen`` are of it, too. Both are found as
+    `collapse_franchises` finds them for a fan of nothing and for one who has seen just these, and
+    neither is an extra.
+    """
+    fit = np.zeros(len(entry_count), bool)
+    fit[order] = True
+    fit &= ~franchises.is_extra
+    start = kernels.franchise_beginning(
+        order, franchises.prequel, entry_count, fit, shares.entry_point, shares.prequel
+    )
+    is_seen = np.zeros(len(entry_count), bool)
+    is_seen[seen] = True
+    unseen = fit & ~is_seen
+    following = kernels.franchise_continuation(
+        *(order, franchises.prequel, entry_count, is_seen, unseen),
+        *(unseen & ~franchises.is_version, *shares),
+    )
+    if following < 0:
+        following = kernels.franchise_beginning(
+            order, franchises.prequel, entry_count, unseen, shares.entry_point, shares.prequel
+        )
+    return int(start), int(following)

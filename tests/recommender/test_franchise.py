@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.recommender import Franchises, Model, RecommendOptions, UserList, WatchStatus, recommend
 from app.recommender.array_types import BoolArray
 from app.recommender.fold_in import fold_in
-from app.recommender.franchise import CollapsedFranchises, collapse_franchises
+from app.recommender.franchise import CollapsedFranchises, collapse_franchises, way_through
 from app.recommender.parameters import FranchiseShares
 
 # franchise, place in its order, year, extra, what it continues
@@ -157,6 +157,21 @@ def test_what_was_begun_goes_on_though_few_have_seen_what_follows() -> None:
     assert after_the_first(74) == [0], "not the OVA either, which more have seen"
     assert after_the_first(75) == [FILM]
     assert after_the_first(75, other_version=True) == [0]
+
+
+def test_the_way_through_is_what_a_fan_of_nothing_else_gets() -> None:
+    order = FRANCHISES.watch_order[:6]
+
+    def way(*seen: int, lists: list[int] | None = None) -> tuple[int, int]:
+        counts = LISTS.copy()
+        counts[[0, 1, 2, 3]] = lists or counts[[0, 1, 2, 3]]
+        return way_through(FRANCHISES, counts, SHARES, order, np.array(seen, np.int64))
+
+    assert way() == (1, 1)
+    assert way(1) == (1, 0), "the sequel, not the film between, which fewer have seen"
+    assert way(1, 2, 0) == (1, 3)
+    assert way(1, 2, 0, 3) == (1, -1), "extras are none"
+    assert way(1, lists=[80, 1, 20, 100]) == (0, 0), "what hardly anyone saw is no beginning"
 
 
 def followed(target: int, seen: list[int], liked: list[int]) -> int:

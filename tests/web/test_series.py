@@ -132,3 +132,43 @@ def test_a_page_says_what_an_anime_is_to_another(bundled: FlaskClient) -> None:
     assert order == [TITAN, TITAN_2, TITAN_3, 38524, 40028, 48583]
     assert "sequel of Shingeki no Kyojin Season 2" in page
     assert bundled.get("/api/v1/anime/199").json["series"] == [], "Spirited Away stands alone"
+
+
+def told_on_page(client: FlaskClient, anime_id: int) -> dict[str, str]:
+    """Return what an anime's page says over others of its series: the words, and which."""
+    tiles = [
+        (said.text, tile.attributes["data-anime"])
+        for tile in read_html(client.get(f"/anime/{anime_id}").text).all("li", class_="tile")
+        for said in tile.all("p", class_="when")
+    ]
+    return dict(tiles)
+
+
+ONE_PIECE, HUNTER, VINLAND, SPICE, JOJO, CLANNAD, NANOHA = 21, 11061, 37521, 2966, 14719, 2167, 76
+
+
+@pytest.mark.parametrize("begins", [ONE_PIECE, HUNTER, VINLAND, SPICE, JOJO, CLANNAD, NANOHA])
+def test_a_series_begins_with_what_its_fans_began_with(bundled: FlaskClient, begins: int) -> None:
+    """Not with a pilot, a cross-over of old, or a season that nobody could see yet."""
+    others = [other for other in series(bundled, begins) if other != begins]
+    assert "Start here" not in told_on_page(bundled, begins)
+    assert told_on_page(bundled, others[-1])["Start here"] == str(begins)
+
+
+HAIKYUU, HAIKYUU_2, MADOKA, MADOKA_FILM = 20583, 28891, 9756, 11977
+VENTO_AUREO, STONE_OCEAN, LOGH, LOGH_FILM = 37991, 48661, 820, 3014
+
+
+@pytest.mark.parametrize(
+    ("anime_id", "following"),
+    [(HAIKYUU, HAIKYUU_2), (MADOKA, MADOKA_FILM), (VENTO_AUREO, STONE_OCEAN)],
+)
+def test_what_comes_next_is_what_its_fans_went_on_with(
+    bundled: FlaskClient, anime_id: int, following: int
+) -> None:
+    """Not a picture drama, an advert or the pilot of another part."""
+    assert told_on_page(bundled, anime_id)["Next after this"] == str(following)
+
+
+def test_a_film_of_old_is_still_the_beginning(bundled: FlaskClient) -> None:
+    assert told_on_page(bundled, LOGH)["Start here"] == str(LOGH_FILM)

@@ -11,6 +11,7 @@ from app.web.services.anime import (
     anime_stats,
     find_also_loved,
     find_similar_items,
+    find_way,
     is_for_children,
     series_in_order,
 )
@@ -25,10 +26,7 @@ def anime_page_context(library: Library, anime: Anime, position: int) -> dict[st
     alike = find_similar_items(library, position, DEFAULT_SIMILAR)
 
     series = series_in_order(library, anime)
-    start = next((each.anime_id for each in series if not each.is_extra), None)
-    following = (
-        [each for each in series[series.index(anime) + 1 :] if not each.is_extra] if series else []
-    )
+    start, following = find_way(library, series, anime)
 
     loved = find_also_loved(library, position, ALSO_LOVED_COUNT)
     return {
@@ -44,7 +42,7 @@ def anime_page_context(library: Library, anime: Anime, position: int) -> dict[st
         "relation": relation_text(anime, catalogue),
         "series": [(other, relation_text(other, catalogue)) for other in series],
         "start_id": start,
-        "next_id": following[0].anime_id if following else None,
+        "next_id": following,
         "links": site_links(anime),
         "sources": library.sources,
         "source": "",

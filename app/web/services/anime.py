@@ -14,6 +14,7 @@ from app.catalogue import Anime
 from app.lists.entry import AnimeList
 from app.recommender import RecommendedItem, RecommendOptions, UserList, WatchStatus, recommend
 from app.recommender.array_types import BoolArray
+from app.recommender.franchise import way_through
 from app.recommender.similar_items import MATRICES, similar_items, similarity_sources
 from app.schemas.anime import AnimeStatsSchema
 from app.schemas.recommendations import AnimeForFanResponse, RecommendationSchema
@@ -57,6 +58,35 @@ def series_in_order(library: Library, anime: Anime) -> list[Anime]:
     found = map(library.catalogue.get_anime, library.catalogue.series(anime.anime_id))
     series = [other for other in found if anime.adult or not other.adult]
     return series if len(series) > 1 else []
+
+
+def find_way(library: Library, series: list[Anime], anime: Anime) -> tuple[int | None, int | None]:
+    """Return the ids of where a series begins, and of what comes next after one anime of it.
+
+    They are what a fan of nothing, and one who has seen it and all before it, would be recommended:
+    a pilot or a cross-over of old that hardly anybody has seen is neither. Where the model knows
+    none of the ``series``, only its order tells.
+    """
+    ids = [each.anime_id for each in series]
+    positions = library.model.find_positions(np.array(ids, np.int64))
+    if (positions < 0).all():
+        after = series[ids.index(anime.anime_id) + 1 :] if series else []
+        return _first_part(series), _first_part(after)
+    passed = positions[: ids.index(anime.anime_id) + 1]
+    model = library.model
+    found = way_through(
+        library.franchises,
+        model.entry_count,
+        model.parameters.franchise_shares,
+        positions[positions >= 0],
+        passed[passed >= 0],
+    )
+    start, following = (int(model.anime_id[at]) if at >= 0 else None for at in found)
+    return start, following
+
+
+def _first_part(series: list[Anime]) -> int | None:
+    return next((each.anime_id for each in series if not each.is_extra), None)
 
 
 def candidate_mask(library: Library, query: SimilarQuery) -> BoolArray:
